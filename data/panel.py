@@ -1,0 +1,361 @@
+"""The two panels that everything else reads: prices, and what a model said about them.
+
+Both are frozen and validated once, at construction; afterwards every part trusts them. Frames go in and out as
+shallow copies, which copy-on-write makes safe and nearly free.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from data.errors import InputError, LookAheadError
+
+__all__ = ["ACTIONS", "PRICE_FIELDS", "RECEIPT_COLUMNS", "PredictionPanel", "PricePanel"]
+
+PRICE_FIELDS = ("open", "high", "low", "close", "volume")
+RECEIPT_COLUMNS = (
+    "model_id",
+    "fold",
+    "trained_through",
+    "preprocessing_fit_through",
+    "labels_known_through",
+    "available_at",
+)
+#: Order of the action probabilities everywhere.
+ACTIONS = ("buy", "sell", "hold")
+
+_STAMPS = ("trained_through", "preprocessing_fit_through", "labels_known_through")
+
+
+def _checked_frame(frame: pd.DataFrame, what: str) -> pd.DataFrame:
+    """A shallow float64 copy with a strictly increasing tz-naive session index and unique string columns."""
+    if not isinstance(frame, pd.DataFrame):
+        raise InputError(f"{what}: expected a DataFrame (sessions x assets), got {type(frame).__name__}")
+    if not isinstance(frame.index, pd.DatetimeIndex):
+        raise InputError(f"{what}: the index must be sessions (a DatetimeIndex), got {type(frame.index).__name__}")
+    if frame.index.tz is not None:
+        raise InputError(f"{what}: sessions carry the time zone {frame.index.tz}; use tz-naive dates")
+    if frame.index.hasnans or not frame.index.is_monotonic_increasing or not frame.index.is_unique:
+        raise InputError(f"{what}: sessions must be strictly increasing, without duplicates; sort and deduplicate")
+    if not frame.columns.is_unique:
+        twice = frame.columns[frame.columns.duplicated()][0]
+        raise InputError(f"{what}: asset {twice!r} stands in more than one column")
+    if len(frame.columns) == 0 or len(frame.index) == 0:
+        raise InputError(f"{what}: empty ({len(frame.index)} sessions x {len(frame.columns)} assets)")
+    try:
+        out = frame.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{what}: not numeric: {error}") from None
+    if np.isinf(out.to_numpy()).any():
+        row, column = np.argwhere(np.isinf(out.to_numpy()))[0]
+        raise InputError(f"{what}: infinite value at {out.index[row].date()}, {out.columns[column]!r}")
+    return out
+
+
+def _hash_frame(digest: hashlib._Hash, name: str, frame: pd.DataFrame) -> None:
+    digest.update(name.encode())
+    digest.update(frame.index.to_numpy(dtype="datetime64[s]").tobytes())
+    digest.update("\x1f".join(map(str, frame.columns)).encode())
+    digest.update(np.ascontiguousarray(frame.to_numpy()).tobytes())
+
+
+@dataclass(frozen=True, eq=False)
+class PricePanel:
+    """Aligned prices: T sessions by N assets, NaN where an asset could not be traded.
+
+    Parameters
+    ----------
+    close : (T, N) adjusted closes, in currency.
+    open, high, low, volume : (T, N) where known, aligned to `close`.
+    source : where the prices came from, for the report.
+    adjusted : what the prices are adjusted for: ``"splits"``, ``"splits and dividends"``, ``"unknown"``.
+    warnings : what the loader or the quality checks counted; carried into every result.
+
+    Raises
+    ------
+    InputError
+        If a frame is not numeric, not aligned, not increasing in time, infinite, or not positive.
+
+    Examples
+    --------
+    >>> close = pd.DataFrame({"A": [1.0, 2.0]}, index=pd.to_datetime(["2020-01-02", "2020-01-03"]))
+    >>> PricePanel(close).shape
+    (2, 1)
+
+    """
+
+    close: pd.DataFrame
+    open: pd.DataFrame | None = None
+    high: pd.DataFrame | None = None
+    low: pd.DataFrame | None = None
+    volume: pd.DataFrame | None = None
+    source: str = "memory"
+    adjusted: str = "unknown"
+    warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        close = _checked_frame(self.close, "close")
+        object.__setattr__(self, "close", close)
+        for name in PRICE_FIELDS:
+            frame = getattr(self, name)
+            if frame is None:
+                continue
+            frame = _checked_frame(frame, name)
+            if not frame.index.equals(close.index) or not frame.columns.equals(close.columns):
+                raise InputError(f"{name}: sessions or assets differ from those of close; reindex it to close")
+            values = frame.to_numpy()
+            bad = values < 0 if name == "volume" else values <= 0
+            if bad.any():
+                row, column = np.argwhere(bad)[0]
+                raise InputError(
+                    f"{name}: {int(bad.sum())} values not positive, first {frame.index[row].date()} "
+                    f"{frame.columns[column]!r}; set them to NaN or run `data validate`"
+                )
+            object.__setattr__(self, name, frame)
+
+    @property
+    def sessions(self) -> pd.DatetimeIndex:
+        """The T sessions."""
+        return self.close.index  # type: ignore[return-value]
+
+    @property
+    def assets(self) -> pd.Index:
+        """The N asset ids."""
+        return self.close.columns
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(T, N)."""
+        return self.close.shape
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Names of the price fields that are present, in the order open, high, low, close, volume."""
+        return tuple(name for name in PRICE_FIELDS if getattr(self, name) is not None)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over sessions, assets and values of every field (hex, 64 characters)."""
+        digest = hashlib.sha256()
+        for name in self.fields:
+            _hash_frame(digest, name, getattr(self, name))
+        return digest.hexdigest()
+
+    def _map(self, function) -> PricePanel:  # type: ignore[no-untyped-def]
+        return replace(self, **{name: function(getattr(self, name)) for name in self.fields})
+
+    def through(self, session: pd.Timestamp) -> PricePanel:
+        """The panel as it was known at the close of `session`: later rows are gone."""
+        return self._map(lambda frame: frame.loc[:session])
+
+    def between(self, start: pd.Timestamp | str | None, end: pd.Timestamp | str | None) -> PricePanel:
+        """The sessions from `start` to `end`, both included."""
+        return self._map(lambda frame: frame.loc[start:end])
+
+    def select(self, assets: Sequence[str]) -> PricePanel:
+        """The panel restricted to `assets`, in that order."""
+        missing = [asset for asset in assets if asset not in self.assets]
+        if missing:
+            raise InputError(f"prices: {len(missing)} assets absent, first {missing[0]!r}")
+        return self._map(lambda frame: frame[list(assets)])
+
+    def require(self, needed: Sequence[str], who: str) -> None:
+        """Raise `InputError` unless every field in `needed` is present; `who` is named in the message."""
+        missing = [name for name in needed if name not in self.fields]
+        if missing:
+            raise InputError(
+                f"{who}: needs {', '.join(needed)}, the panel from {self.source} has only {', '.join(self.fields)}"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class PredictionPanel:
+    """What a model said, and what it had seen when it said it.
+
+    Parameters
+    ----------
+    score : (T, N), stamped t and made from data through the close of t; NaN = no view. None if the model gives only
+        probabilities.
+    unit : ``"return"`` (expected forward return, so 0 is neutral) or ``"rank"`` (only the order means something).
+    horizon : sessions a prediction spans, >= 1.
+    delay : sessions from decision to fill, >= 1.
+    probability_up : (T, N) in [0, 1], or None.
+    action : ``{"buy", "sell", "hold"}`` to (T, N) probabilities that sum to 1, or None.
+    receipts : one row a fold, indexed by the first session it predicts, columns `RECEIPT_COLUMNS`; None if unknown.
+    name : the model, for the report.
+    zero_is_neutral : the user's word that 0 separates up from down although `unit` is ``"rank"``.
+    dispersion : (T, N) standard deviation of the score over seeds, or None.
+
+    Raises
+    ------
+    InputError
+        On shapes, ranges or units that cannot be.
+    LookAheadError
+        If a receipt contradicts the stamps of the rows it covers.
+
+    """
+
+    score: pd.DataFrame | None
+    unit: Literal["return", "rank"] = "return"
+    horizon: int = 1
+    delay: int = 1
+    probability_up: pd.DataFrame | None = None
+    action: Mapping[str, pd.DataFrame] | None = None
+    receipts: pd.DataFrame | None = None
+    name: str = "predictions"
+    zero_is_neutral: bool = False
+    dispersion: pd.DataFrame | None = None
+    warnings: tuple[str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        if self.unit not in ("return", "rank"):
+            raise InputError(f"predictions: unit must be 'return' or 'rank', got {self.unit!r}")
+        if self.horizon < 1 or self.delay < 1:
+            raise InputError(
+                f"predictions: horizon and delay must be at least 1, got horizon {self.horizon}, delay {self.delay}"
+            )
+        frames: dict[str, pd.DataFrame] = {}
+        for name in ("score", "probability_up", "dispersion"):
+            frame = getattr(self, name)
+            if frame is not None:
+                frames[name] = _checked_frame(frame, name)
+                object.__setattr__(self, name, frames[name])
+        if self.action is not None:
+            if set(self.action) != set(ACTIONS):
+                raise InputError(f"action: expected probabilities of {', '.join(ACTIONS)}, got {sorted(self.action)}")
+            action = {name: _checked_frame(self.action[name], f"action {name}") for name in ACTIONS}
+            frames.update({f"action {name}": frame for name, frame in action.items()})
+            object.__setattr__(self, "action", action)
+        if not {"score", "probability_up", "action buy"} & set(frames):
+            raise InputError("predictions: none of score, probability_up, action given")
+        first = next(iter(frames.values()))
+        for name, frame in frames.items():
+            if not frame.index.equals(first.index) or not frame.columns.equals(first.columns):
+                raise InputError(f"{name}: sessions or assets differ from those of the other predictions")
+        for name, frame in frames.items():
+            if name == "probability_up" or name.startswith("action"):
+                values = frame.to_numpy()
+                if (values < 0).any() or (values > 1).any():
+                    raise InputError(f"{name}: probabilities must lie in [0, 1]")
+        if self.action is not None:
+            total = sum(frame.to_numpy() for frame in self.action.values())
+            if (np.abs(total - 1) > 1e-6).any():
+                raise InputError("action: the probabilities of buy, sell and hold must sum to 1 in every cell")
+        if self.receipts is not None:
+            object.__setattr__(self, "receipts", _checked_receipts(self.receipts, first))
+
+    @property
+    def _frame(self) -> pd.DataFrame:
+        for frame in (self.score, self.probability_up):
+            if frame is not None:
+                return frame
+        assert self.action is not None  # __post_init__ has seen to it
+        return self.action["buy"]
+
+    @property
+    def sessions(self) -> pd.DatetimeIndex:
+        """The T sessions."""
+        return self._frame.index  # type: ignore[return-value]
+
+    @property
+    def assets(self) -> pd.Index:
+        """The N asset ids."""
+        return self._frame.columns
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(T, N)."""
+        return self._frame.shape
+
+    @property
+    def purge(self) -> int:
+        """Sessions until a label is known: delay + horizon."""
+        return self.delay + self.horizon
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over stamps, values, receipts, unit, horizon and delay."""
+        digest = hashlib.sha256(f"{self.unit}|{self.horizon}|{self.delay}|{self.zero_is_neutral}".encode())
+        for name in ("score", "probability_up"):
+            if getattr(self, name) is not None:
+                _hash_frame(digest, name, getattr(self, name))
+        for name, frame in (self.action or {}).items():
+            _hash_frame(digest, name, frame)
+        if self.receipts is not None:
+            digest.update(self.receipts.to_csv(date_format="%Y-%m-%d").encode())
+        return digest.hexdigest()
+
+    def map(self, function) -> PredictionPanel:  # type: ignore[no-untyped-def]
+        """The panel with `function` applied to each of its frames; receipts of rows that are gone stay harmless."""
+        changes: dict[str, object] = {
+            name: function(getattr(self, name))
+            for name in ("score", "probability_up", "dispersion")
+            if getattr(self, name) is not None
+        }
+        if self.action is not None:
+            changes["action"] = {name: function(frame) for name, frame in self.action.items()}
+        return replace(self, **changes)  # type: ignore[arg-type]
+
+    def through(self, session: pd.Timestamp) -> PredictionPanel:
+        """The predictions stamped at or before `session`."""
+        return self.map(lambda frame: frame.loc[:session])
+
+    def require_sign(self, who: str) -> pd.DataFrame:
+        """The score, if 0 means neutral; else `InputError` (a rank score has no sign)."""
+        score = self.require_score(who)
+        if self.unit == "rank" and not self.zero_is_neutral:
+            raise InputError(
+                f"{who}: reads the sign of the score, but the unit is 'rank', where 0 means nothing; "
+                "pass --zero-is-neutral if it does, or use a rule without a sign"
+            )
+        return score
+
+    def require_score(self, who: str) -> pd.DataFrame:
+        """The score, or `InputError` naming `who` needs it."""
+        if self.score is None:
+            raise InputError(f"{who}: needs a score for each asset and session; the predictions have none")
+        return self.score
+
+
+def _checked_receipts(receipts: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
+    """Receipts with parsed stamps, refused where a row could not have been known.
+
+    The receipt indexed at session s covers the rows from s until the next receipt. A row stamped t is possible only
+    if max(trained_through, preprocessing_fit_through, labels_known_through) <= available_at <= t.
+    """
+    missing = [name for name in RECEIPT_COLUMNS if name not in receipts.columns]
+    if missing:
+        raise InputError(f"receipts: columns missing: {', '.join(missing)}")
+    out = receipts.loc[:, list(RECEIPT_COLUMNS)].copy()
+    try:
+        out.index = pd.DatetimeIndex(pd.to_datetime(out.index), name="session")
+        for name in (*_STAMPS, "available_at"):
+            out[name] = pd.to_datetime(out[name])
+    except (TypeError, ValueError) as error:
+        raise InputError(f"receipts: not a date: {error}") from None
+    if not out.index.is_monotonic_increasing or not out.index.is_unique:
+        raise InputError("receipts: sessions must be strictly increasing")
+    if out[[*_STAMPS, "available_at"]].isna().to_numpy().any():
+        raise InputError("receipts: a stamp is missing; every fold states what its model had seen")
+    late = out[out[list(_STAMPS)].max(axis="columns") > out["available_at"]]
+    if len(late):
+        raise LookAheadError(
+            f"receipts: {len(late)} folds saw data after they were available, first at {late.index[0].date()}"
+        )
+    early = out[out["available_at"] > out.index]
+    if len(early):
+        raise LookAheadError(
+            f"receipts: {len(early)} folds predict before they are available, first at {early.index[0].date()}"
+        )
+    has_view = frame.notna().any(axis="columns")
+    uncovered = frame.index[has_view & (frame.index < out.index[0])] if len(out) else frame.index[has_view]
+    if len(uncovered):
+        raise LookAheadError(f"receipts: {len(uncovered)} rows have none, first {uncovered[0].date()}")
+    return out

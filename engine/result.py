@@ -1,0 +1,104 @@
+"""What a simulation leaves behind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from data.errors import InputError
+
+__all__ = ["EVENT_COLUMNS", "FILL_COLUMNS", "TRADE_COLUMNS", "BacktestResult"]
+
+EVENT_COLUMNS = ("session", "asset", "kind", "detail")
+FILL_COLUMNS = ("session", "asset", "shares", "price", "value", "cost")
+TRADE_COLUMNS = ("asset", "side", "entry_session", "exit_session", "entry_price", "exit_price", "shares", "pnl", "return")
+
+
+@dataclass(frozen=True, eq=False)
+class BacktestResult:
+    """What a strategy earned, and how.
+
+    Every series is indexed by the sessions simulated, from the first decision on; a value stamped s is known at the
+    close of s.
+
+    Parameters
+    ----------
+    strategy : name of the strategy.
+    returns : (T,) net of all costs, NAV[s]/NAV[s−1] − 1.
+    gross_returns : (T,) the same path before costs: returns + costs[s]/NAV[s−1].
+    nav : (T,) net asset value at the close, currency; the first row is the capital less the first fill's costs.
+    costs : (T, kinds) currency, columns `engine.costs.COST_KINDS`.
+    turnover : (T,) ½Σ|traded value|/NAV, one way, at the fill.
+    exposure : (T, 4) fractions of NAV at the close: gross, net, long, short (short is negative).
+    target_weights : (T, N) stamped t as decided, after overlays; None with ``keep="returns"``.
+    holdings : (T, N) shares after the session's fills; None with ``keep="returns"`` or constant-weight accounting.
+    cash : (T,) currency at the close; None with constant-weight accounting.
+    events : long table, columns `EVENT_COLUMNS`: stops, kill switches, forced exits, unfilled orders.
+    fills : long table, columns `FILL_COLUMNS`; None when not kept. `cost` is the trading cost of the fill.
+    stages : one row a stage (select, filter, smooth, vol target, kill switch, costs): sharpe, return_ann,
+        volatility_ann, turnover_ann, cost_ann; None when not asked for.
+    benchmark : (T,) returns of the benchmark on the same sessions, or None.
+    config : everything that was set, JSON-able.
+    fingerprints : name of each input to its SHA-256.
+    counts : what was dropped, unfilled, capped or forced, by name.
+    warnings : one line each, shown beside every figure.
+
+    """
+
+    strategy: str
+    returns: pd.Series
+    gross_returns: pd.Series
+    nav: pd.Series
+    costs: pd.DataFrame
+    turnover: pd.Series
+    exposure: pd.DataFrame
+    target_weights: pd.DataFrame | None = None
+    holdings: pd.DataFrame | None = None
+    cash: pd.Series | None = None
+    events: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(EVENT_COLUMNS)))
+    fills: pd.DataFrame | None = None
+    stages: pd.DataFrame | None = None
+    benchmark: pd.Series | None = None
+    config: Mapping[str, Any] = field(default_factory=dict)
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def sessions(self) -> pd.DatetimeIndex:
+        """The T sessions simulated."""
+        return self.returns.index  # type: ignore[return-value]
+
+    @property
+    def trades(self) -> pd.DataFrame:
+        """Round trips, first in first out, derived from the fills; columns `TRADE_COLUMNS`.
+
+        A position that is still open is marked at no price and left out; what is in it stands in `holdings`.
+
+        Raises
+        ------
+        InputError
+            If the result was made with ``keep="returns"``.
+
+        """
+        if self.fills is None:
+            raise InputError('trades: this result keeps no fills; simulate with keep="all"')
+        from engine.trades import round_trips
+
+        return round_trips(self.fills)
+
+    def to_vectorbt(self) -> Any:
+        """A real vectorbt `Portfolio` of the same weights, to explore.
+
+        Raises
+        ------
+        InputError
+            If the result keeps no weights, or vectorbt cannot express it.
+
+        """
+        from engine.vectorbt_adapter import portfolio_from_result
+
+        return portfolio_from_result(self)

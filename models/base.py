@@ -1,0 +1,64 @@
+"""What a model is: a frozen, unfitted recipe whose `fit` returns another type, and only that type predicts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import pandas as pd
+
+from data.panel import PredictionPanel, PricePanel
+
+__all__ = ["FittedForecaster", "Forecaster"]
+
+
+@runtime_checkable
+class FittedForecaster(Protocol):
+    """A model after training. Immutable: predicting changes nothing."""
+
+    #: the last session whose data, in any role, the model has seen
+    trained_through: pd.Timestamp
+    #: the last session that the scaler (or any other preprocessing) was fit on
+    preprocessing_fit_through: pd.Timestamp
+    #: the last session whose price entered a label
+    labels_known_through: pd.Timestamp
+    #: what training left behind: losses by epoch, validation metrics, parameter count, warnings; JSON-able
+    training_log: Mapping[str, object]
+
+    def predict(self, history: PricePanel) -> PredictionPanel:
+        """Predictions for every session of `history`, row t from rows <= t only; NaN where the lookback is short."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write the model as safetensors and JSON into an existing, empty folder."""
+        ...
+
+
+@runtime_checkable
+class Forecaster(Protocol):
+    """An unfitted recipe: a frozen dataclass whose fields are its parameters."""
+
+    name: str
+    lookback: int
+    #: price fields read, beside close
+    needs: tuple[str, ...]
+
+    def fit(self, train: PricePanel, *, horizon: int, delay: int, seed: int) -> FittedForecaster:
+        """Train on `train` alone.
+
+        Parameters
+        ----------
+        train : prices through the cutoff; labels that end after its last session are unknown and are purged here
+            (the last delay + horizon rows carry none). Validation is cut from the tail of `train`, with the same purge
+            at the joint.
+        horizon : sessions a prediction spans.
+        delay : sessions from decision to fill.
+        seed : fixes every random draw.
+
+        """
+        ...
+
+    def load(self, folder: Path) -> FittedForecaster:
+        """Read back what `FittedForecaster.save` wrote."""
+        ...
