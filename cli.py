@@ -1,6 +1,7 @@
 """The command line: `python cli.py …` and the console script `assay` are the same.
 
-Only click is imported here; each command's module is imported when it runs, so `--help` and usage errors answer at once.
+Only click is imported here; each command's module is imported when it runs, so `--help` and usage errors answer at
+once.
 """
 
 from __future__ import annotations

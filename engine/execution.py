@@ -24,6 +24,8 @@ class Execution:
     max_gross : cap on Σ|target weight|; a row above it is scaled down to it, and counted.
     lot : shares are rounded toward zero to multiples of this; 0 trades fractions.
     capital : NAV before the first fill, currency.
+    stale_limit : sessions without a close after which a holding is closed at its last close (a delisting, as far as
+        anyone could know on that day), listed as the event ``forced_exit``; until then it is valued at that close.
     same_close : fill at the very close that the decision read. Look-ahead unless an auction order is argued; printed
         as a warning beside every figure and refused by the gate.
 
@@ -35,6 +37,7 @@ class Execution:
     max_gross: float = 2.0
     lot: float = 0.0
     capital: float = 1_000_000.0
+    stale_limit: int = 10
     same_close: bool = False
 
     def __post_init__(self) -> None:
@@ -52,6 +55,8 @@ class Execution:
         for name, low in (("max_gross", 0), ("capital", 0)):
             if not getattr(self, name) > low:
                 raise InputError(f"execution: {name} must be above {low}, got {getattr(self, name)!r}")
+        if self.stale_limit < 1:
+            raise InputError(f"execution: stale_limit must be at least 1 session, got {self.stale_limit}")
         if self.lot < 0:
             raise InputError(f"execution: lot must be at least 0, got {self.lot!r}")
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
@@ -14,7 +15,17 @@ __all__ = ["EVENT_COLUMNS", "FILL_COLUMNS", "TRADE_COLUMNS", "BacktestResult"]
 
 EVENT_COLUMNS = ("session", "asset", "kind", "detail")
 FILL_COLUMNS = ("session", "asset", "shares", "price", "value", "cost")
-TRADE_COLUMNS = ("asset", "side", "entry_session", "exit_session", "entry_price", "exit_price", "shares", "pnl", "return")
+TRADE_COLUMNS = (
+    "asset",
+    "side",
+    "entry_session",
+    "exit_session",
+    "entry_price",
+    "exit_price",
+    "shares",
+    "pnl",
+    "return",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +48,7 @@ class BacktestResult:
     holdings : (T, N) shares after the session's fills; None with ``keep="returns"`` or constant-weight accounting.
     cash : (T,) currency at the close; None with constant-weight accounting.
     events : long table, columns `EVENT_COLUMNS`: stops, kill switches, forced exits, unfilled orders.
-    fills : long table, columns `FILL_COLUMNS`; None when not kept. `cost` is the trading cost of the fill.
+    fill_ledger : makes the long table of fills when it is asked for; None when not kept.
     stages : one row a stage (select, filter, smooth, vol target, kill switch, costs): sharpe, return_ann,
         volatility_ann, turnover_ann, cost_ann; None when not asked for.
     benchmark : (T,) returns of the benchmark on the same sessions, or None.
@@ -59,7 +70,7 @@ class BacktestResult:
     holdings: pd.DataFrame | None = None
     cash: pd.Series | None = None
     events: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(EVENT_COLUMNS)))
-    fills: pd.DataFrame | None = None
+    fill_ledger: Callable[[], pd.DataFrame] | None = None
     stages: pd.DataFrame | None = None
     benchmark: pd.Series | None = None
     config: Mapping[str, Any] = field(default_factory=dict)
@@ -72,7 +83,21 @@ class BacktestResult:
         """The T sessions simulated."""
         return self.returns.index  # type: ignore[return-value]
 
-    @property
+    @cached_property
+    def fills(self) -> pd.DataFrame:
+        """Every fill, in time order; columns `FILL_COLUMNS`. `cost` is its trading cost, currency.
+
+        Raises
+        ------
+        InputError
+            If the result was made with ``keep="returns"``.
+
+        """
+        if self.fill_ledger is None:
+            raise InputError('fills: this result keeps none; simulate with keep="all"')
+        return self.fill_ledger()
+
+    @cached_property
     def trades(self) -> pd.DataFrame:
         """Round trips, first in first out, derived from the fills; columns `TRADE_COLUMNS`.
 
@@ -84,8 +109,6 @@ class BacktestResult:
             If the result was made with ``keep="returns"``.
 
         """
-        if self.fills is None:
-            raise InputError('trades: this result keeps no fills; simulate with keep="all"')
         from engine.trades import round_trips
 
         return round_trips(self.fills)
