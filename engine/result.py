@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from data.errors import InputError
+from data.panel import PricePanel
 
 __all__ = ["EVENT_COLUMNS", "FILL_COLUMNS", "TRADE_COLUMNS", "BacktestResult"]
 
@@ -113,8 +114,8 @@ class BacktestResult:
 
         return round_trips(self.fills)
 
-    def to_vectorbt(self) -> Any:
-        """A real vectorbt `Portfolio` of the same weights, to explore.
+    def to_vectorbt(self, prices: PricePanel) -> Any:
+        """A real vectorbt `Portfolio` of the same weights on `prices`, to explore.
 
         Raises
         ------
@@ -124,4 +125,4 @@ class BacktestResult:
         """
         from engine.vectorbt_adapter import portfolio_from_result
 
-        return portfolio_from_result(self)
+        return portfolio_from_result(self, prices)

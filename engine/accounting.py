@@ -1,0 +1,290 @@
+"""The NAV ledger, on arrays: how decided weights become shares, cash and net asset value, session by session.
+
+Self-financing accounting keeps cash and shares, so weights drift between fills; constant-weight accounting earns Σ w·r
+on the decided weights and sums the returns, as much research code does. Both are exact and causal: row s of every
+output depends on rows ≤ s of the prices and rows ≤ s − delay of the weights.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.costs import COST_KINDS, CostModel
+from engine.execution import Execution
+
+__all__ = ["Ledger", "Liquidity", "constant_weight", "self_financing", "trading_costs"]
+
+Floats = npt.NDArray[np.float64]
+
+_COMMISSION, _SPREAD, _IMPACT, _SQRT, _FEE, _BORROW, _FINANCING = range(len(COST_KINDS))
+_SESSIONS_A_YEAR = 252
+#: Orders below this share of NAV are rounding noise, not trades.
+_DUST = 1e-12
+
+
+@dataclass(frozen=True, eq=False)
+class Liquidity:
+    """What the square-root law reads, known the session before: (T, N) daily volatility and mean volume (shares)."""
+
+    volatility: Floats
+    volume: Floats
+
+
+@dataclass(eq=False)
+class Ledger:
+    """Arrays of T sessions filled in by the accounting; `shares` and `traded` only when holdings are kept."""
+
+    nav: Floats
+    nav_before: Floats  # at the fill prices, before the session's costs
+    cash: Floats
+    costs: Floats  # (T, kinds), currency
+    traded: Floats  # Σ|traded value|, currency
+    long: Floats  # market value at the close
+    short: Floats  # market value at the close, ≤ 0
+    shares: Floats | None  # (T, N) after the session's fills and forced exits
+    forced: list[tuple[int, int, float]]  # (session, asset, shares closed at the last close)
+    unfilled: list[tuple[int, int]]  # (session, asset) orders without a price
+    ruined_at: int | None = None
+
+    @classmethod
+    def empty(cls, sessions: int, assets: int, *, keep_shares: bool) -> Ledger:
+        """Zeros for `sessions` × `assets`."""
+        zeros = [np.zeros(sessions) for _ in range(6)]
+        shares = np.zeros((sessions, assets)) if keep_shares else None
+        costs = np.zeros((sessions, len(COST_KINDS)))
+        nav, before, cash, traded, long, short = zeros
+        return cls(nav, before, cash, costs, traded, long, short, shares, [], [])
+
+
+def trading_costs(
+    traded: Floats, nav: float, model: CostModel, liquidity: tuple[Floats, Floats, Floats] | None
+) -> Floats:
+    """Cost of each fill by kind.
+
+    Parameters
+    ----------
+    traded : (N,) |traded value|, currency; 0 = no fill.
+    nav : NAV at the fill, currency.
+    model : the rates.
+    liquidity : (volatility, mean volume in shares, price), each (N,), where the square-root law applies.
+
+    Returns
+    -------
+    (5, N) currency: commission, spread, impact, sqrt_impact, minimum_fee.
+
+    """
+    out = np.zeros((5, traded.size))
+    out[_COMMISSION] = traded * (model.commission_bps / 1e4)
+    out[_SPREAD] = traded * (model.spread_bps / 1e4)
+    if model.impact_bps:
+        out[_IMPACT] = traded * traded * (model.impact_bps / 1e4 / nav)
+    if model.sqrt_impact and liquidity is not None:
+        volatility, volume, price = liquidity
+        with np.errstate(invalid="ignore", divide="ignore"):
+            share_of_volume = traded / (price * volume)
+            impact = model.sqrt_impact * volatility * np.sqrt(share_of_volume) * traded
+        out[_SQRT] = np.where(traded > 0, np.nan_to_num(impact), 0.0)
+    if model.minimum_fee:
+        out[_FEE] = np.where(traded > 0, np.maximum(model.minimum_fee - out[_COMMISSION], 0.0), 0.0)
+    return out
+
+
+def self_financing(
+    weights: Floats,
+    fill: Floats,
+    close: Floats,
+    *,
+    costs: CostModel,
+    execution: Execution,
+    liquidity: Liquidity | None = None,
+    keep_shares: bool = True,
+) -> Ledger:
+    """Trade to `weights` and mark to the close, session by session.
+
+    Parameters
+    ----------
+    weights : (T, N) signed fractions of NAV, stamped at the decision; NaN = no order.
+    fill : (T, N) prices at which orders fill; NaN = cannot trade.
+    close : (T, N) prices at which holdings are marked; NaN = the last one stands.
+    costs, execution : see `CostModel`, `Execution`.
+    liquidity : needed where `costs.sqrt_impact` > 0.
+    keep_shares : whether the (T, N) holdings are kept.
+
+    """
+    sessions, assets = close.shape
+    book = Ledger.empty(sessions, assets, keep_shares=keep_shares)
+    missing = _rows_with_holes(fill, close)
+    partial, ordered = _order_kinds(weights)
+    weight_sum = np.nansum(weights, axis=1)
+    simple = costs.is_proportional and execution.lot == 0
+    rate, delay = costs.traded_rate, execution.delay
+    rates = np.array([costs.commission_bps, costs.spread_bps]) / 1e4
+    borrow, financing = (bps / 1e4 / _SESSIONS_A_YEAR for bps in (costs.borrow_bps, costs.financing_bps))
+
+    cash, shares, short, stale = execution.capital, np.zeros(assets), 0.0, np.zeros(assets, dtype=np.int64)
+    mark = np.full(assets, np.nan)
+    held_through_hole = False  # whether some holding was last marked at an earlier session's close
+    for s in range(sessions):
+        price, last, row = fill[s], close[s], s - delay
+        decided = row >= 0 and ordered[row]
+        carrying = borrow * -short, financing * -min(cash, 0.0)
+        holes = missing.get(s)
+        plain = simple and not held_through_hole and not (decided and partial[row])
+        if plain and holes is not None:
+            plain = not shares[holes].any() and not (decided and np.nan_to_num(weights[row][holes]).any())
+            if plain:
+                price, last = price.copy(), last.copy()
+                price[holes] = last[holes] = 1.0  # neither held nor wanted: any price will do
+        if plain:
+            nav_before = cash + shares @ price
+            if decided:
+                wanted = weights[row] / price
+                wanted *= nav_before
+                traded = float(np.abs(wanted - shares) @ price)
+                shares = wanted
+                cash = nav_before * (1.0 - weight_sum[row]) - traded * rate
+                book.costs[s, :2] = traded * rates
+                book.traded[s] = traded
+            mark = last
+            position = shares @ last
+            gross = np.abs(shares) @ last
+        else:
+            known = np.where(np.isnan(price), mark, price)
+            value = np.where(shares != 0, shares * known, 0.0)
+            nav_before = cash + value.sum()
+            if decided:
+                delta, paid = _general_orders(
+                    s, weights[row], price, value, nav_before, costs, execution, liquidity, book
+                )
+                traded_value = delta * np.nan_to_num(price)
+                cash -= traded_value.sum() + paid.sum()
+                shares = shares + delta
+                book.costs[s, :5] = paid.sum(axis=1)
+                book.traded[s] = np.abs(traded_value).sum()
+            stale = np.where(np.isnan(last), stale + 1, 0)
+            mark = np.where(np.isnan(last), known, last)
+            for asset in np.flatnonzero((stale >= execution.stale_limit) & (shares != 0)):
+                cash += shares[asset] * mark[asset]
+                book.forced.append((s, int(asset), float(shares[asset])))
+                shares = shares.copy()
+                shares[asset] = 0.0
+            held = shares != 0
+            held_through_hole = bool((np.isnan(last) & held).any())
+            value = np.where(held, shares * mark, 0.0)
+            position, gross = value.sum(), np.abs(value).sum()
+            if not held_through_hole:
+                stale = np.zeros(assets, dtype=np.int64)
+        cash -= carrying[0] + carrying[1]
+        book.costs[s, _BORROW], book.costs[s, _FINANCING] = carrying
+        nav = cash + position
+        short = 0.5 * (position - gross)
+        book.nav_before[s], book.nav[s], book.cash[s] = nav_before, nav, cash
+        book.long[s], book.short[s] = position - short, short
+        if book.shares is not None:
+            book.shares[s] = shares
+        if nav <= 0:
+            _ruin(book, s, nav)
+            break
+    return book
+
+
+def _rows_with_holes(fill: Floats, close: Floats) -> dict[int, npt.NDArray[np.intp]]:
+    """Session → columns in which the fill price or the close is missing; only sessions that have any."""
+    holes = np.isnan(close)
+    if fill is not close:
+        holes |= np.isnan(fill)
+    return {int(s): np.flatnonzero(holes[s]) for s in np.flatnonzero(holes.any(axis=1))}
+
+
+def _order_kinds(weights: Floats) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Whether a row has some cells without an order, and whether it has any order at all."""
+    unordered = np.isnan(weights)
+    return np.asarray(unordered.any(axis=1)), np.asarray(~unordered.all(axis=1))
+
+
+def _general_orders(
+    s: int,
+    weights: Floats,
+    price: Floats,
+    value: Floats,
+    nav: float,
+    costs: CostModel,
+    execution: Execution,
+    liquidity: Liquidity | None,
+    book: Ledger,
+) -> tuple[Floats, Floats]:
+    """Shares to trade (N,) and their costs (5, N); orders without a price are noted in `book`."""
+    wanted = ~np.isnan(weights)
+    priced = ~np.isnan(price)
+    for asset in np.flatnonzero(wanted & ~priced & ((np.nan_to_num(weights) != 0) | (value != 0))):
+        book.unfilled.append((s, int(asset)))
+    tradable = wanted & priced
+    order = np.where(tradable, weights * nav - value, 0.0)
+    order[np.abs(order) <= _DUST * abs(nav)] = 0.0
+    delta = np.where(order != 0, order / np.where(priced, price, 1.0), 0.0)
+    if execution.lot:
+        delta = np.trunc(delta / execution.lot) * execution.lot
+    known = None if liquidity is None else (liquidity.volatility[s], liquidity.volume[s], price)
+    return delta, trading_costs(np.abs(delta * np.where(priced, price, 0.0)), nav, costs, known)
+
+
+def _ruin(book: Ledger, s: int, nav: float) -> None:
+    """Nothing is left: the book is closed at this close and stands still afterwards."""
+    book.ruined_at = s
+    book.nav[s:] = book.nav_before[s + 1 :] = book.cash[s:] = nav
+    book.long[s:] = book.short[s:] = 0.0
+    if book.shares is not None:
+        book.shares[s:] = 0.0
+
+
+def constant_weight(
+    weights: Floats, fill: Floats, close: Floats, *, costs: CostModel, execution: Execution, at_open: bool
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Σ w·r on the decided weights: no drift, no compounding.
+
+    Parameters
+    ----------
+    weights, fill, close : as for `self_financing`; NaN weights keep the previous decision.
+    at_open : whether `fill` are opens; then the overnight part of a session belongs to the old weights.
+
+    Returns
+    -------
+    gross : (T,) Σ w·r.
+    costs : (T, kinds) fractions of the constant capital.
+    traded : (T,) Σ|Δw| at the fill.
+    held : (T, N) weights held at the close.
+
+    """
+    sessions, assets = close.shape
+    held = np.zeros((sessions, assets))
+    if sessions > execution.delay:
+        held[execution.delay :] = weights[: sessions - execution.delay]
+    for s in range(1, sessions):  # no order: yesterday's weights stand
+        empty = np.isnan(held[s])
+        if empty.any():
+            held[s, empty] = held[s - 1, empty]
+    held = np.nan_to_num(held)
+    before = np.vstack([np.zeros(assets), held[:-1]])
+    previous = np.vstack([np.full(assets, np.nan), _last_known(close)[:-1]])
+    with np.errstate(invalid="ignore"):
+        if at_open:
+            overnight, intraday = fill / previous - 1, close / fill - 1
+            gross = np.nansum(before * overnight, axis=1) + np.nansum(held * intraday, axis=1)
+        else:
+            gross = np.nansum(before * (close / previous - 1), axis=1)
+    change = np.abs(held - before)
+    charged = np.zeros((sessions, len(COST_KINDS)))
+    charged[:, :5] = np.stack([trading_costs(row, 1.0, costs, None).sum(axis=1) for row in change])
+    charged[:, _BORROW] = -np.minimum(before, 0).sum(axis=1) * (costs.borrow_bps / 1e4 / _SESSIONS_A_YEAR)
+    cash = 1.0 - before.sum(axis=1)
+    charged[:, _FINANCING] = -np.minimum(cash, 0) * (costs.financing_bps / 1e4 / _SESSIONS_A_YEAR)
+    return gross, charged, change.sum(axis=1), held
+
+
+def _last_known(values: Floats) -> Floats:
+    """Each column filled forward from its own past."""
+    row = np.where(np.isnan(values), 0, np.arange(len(values))[:, None])
+    return np.take_along_axis(values, np.maximum.accumulate(row, axis=0), axis=0)
