@@ -1,0 +1,244 @@
+"""Predictions and a strategy in, a `BacktestResult` out: the passes of the overlays and the table of stages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, is_dataclass, replace
+from typing import Any, Literal, cast
+
+import numpy as np
+import pandas as pd
+
+from data.errors import InputError
+from data.panel import PredictionPanel, PricePanel
+from engine.costs import CostModel
+from engine.execution import Execution
+from engine.result import BacktestResult
+from engine.simulation import simulate
+from strategies.base import EntryRule, Strategy
+from strategies.overlays import kill_switch_state, smooth_weights, vol_target_factor
+
+__all__ = ["STAGE_COLUMNS", "final_weights", "run_backtest"]
+
+STAGE_COLUMNS = ("sharpe", "return_ann", "volatility_ann", "turnover_ann", "cost_ann")
+_SESSIONS_A_YEAR = 252
+
+
+def run_backtest(
+    strategy: Strategy | EntryRule,
+    predictions: PredictionPanel,
+    prices: PricePanel,
+    *,
+    benchmark: pd.Series | None = None,
+    costs: CostModel | None = None,
+    execution: Execution | None = None,
+    keep: Literal["all", "returns"] = "all",
+) -> BacktestResult:
+    """Select, apply the overlays causally, and simulate.
+
+    The vol target reads the net returns of the smoothed strategy, the kill switches those of the smoothed and
+    vol-targeted one that is never switched off; both through the close of the session they are stamped with.
+
+    Parameters
+    ----------
+    strategy : weights by rule, or an entry rule that is executed bar by bar.
+    predictions : what the model said; its sessions and assets must be in `prices` (see `data.align`).
+    prices : (T, N). Sessions after the last decision's window (delay + horizon) are not simulated.
+    benchmark : (T,) returns, for the report; not traded.
+    costs, execution : by default `CostModel()` and the panel's own delay.
+    keep : ``"returns"`` keeps no (T, N) table and makes no stage table.
+
+    Raises
+    ------
+    InputError
+        If the strategy needs what the panels lack.
+
+    """
+    costs = CostModel() if costs is None else costs
+    execution = Execution(delay=predictions.delay) if execution is None else execution
+    prices.require(strategy.needs, strategy.name)
+    prices = _simulated(prices, predictions, execution.delay)
+    if isinstance(strategy, EntryRule):
+        from engine.entry_rules import simulate_entries
+
+        signals = strategy.signals(predictions, prices)
+        result = simulate_entries(prices, signals, strategy, costs=costs, execution=execution, keep=keep)
+    else:
+        result = _weights_backtest(strategy, predictions, prices, costs, execution, keep)
+    warnings = [*result.warnings, *predictions.warnings]
+    if predictions.delay != execution.delay and not execution.same_close:
+        warnings.append(
+            f"the predictions were made for a delay of {predictions.delay} sessions, the fills have {execution.delay}"
+        )
+    if predictions.receipts is None:
+        warnings.append("receipts: none; nothing says what the model had seen when it predicted")
+    return replace(
+        result,
+        benchmark=_on_sessions(benchmark, result.sessions),
+        config={**result.config, **_described(strategy), "model": predictions.name, "horizon": predictions.horizon},
+        fingerprints={**result.fingerprints, "predictions": predictions.fingerprint} if keep == "all" else {},
+        warnings=tuple(dict.fromkeys(warnings)),
+    )
+
+
+def final_weights(
+    strategy: Strategy,
+    predictions: PredictionPanel,
+    prices: PricePanel,
+    *,
+    costs: CostModel | None = None,
+    execution: Execution | None = None,
+) -> pd.DataFrame:
+    """The weights that `run_backtest` trades: after smoothing, vol target and kill switches; (T, N), stamped t."""
+    costs = CostModel() if costs is None else costs
+    execution = Execution(delay=predictions.delay) if execution is None else execution
+    prices = _simulated(prices, predictions, execution.delay)
+    return _passes(strategy, predictions, prices, costs, execution, keep="returns")[-1][1]
+
+
+def _simulated(prices: PricePanel, predictions: PredictionPanel, delay: int) -> PricePanel:
+    """Prices through the end of the last decision's window; the history before the first decision stays."""
+    last = int(prices.sessions.searchsorted(predictions.sessions[-1]))
+    end = min(last + delay + predictions.horizon, len(prices.sessions) - 1)
+    return prices if end == len(prices.sessions) - 1 else prices.through(prices.sessions[end])
+
+
+def _weights_backtest(
+    strategy: Strategy,
+    predictions: PredictionPanel,
+    prices: PricePanel,
+    costs: CostModel,
+    execution: Execution,
+    keep: Literal["all", "returns"],
+) -> BacktestResult:
+    passes = _passes(strategy, predictions, prices, costs, execution, keep)
+    label, weights, result, events = passes[-1]
+    if result is None or keep == "all":
+        result = simulate(prices, weights, costs=costs, execution=execution, keep=keep, name=strategy.name)
+    if len(events):
+        merged = pd.concat([result.events, events], ignore_index=True) if len(result.events) else events
+        result = replace(result, events=merged.sort_values(["session", "asset"], kind="stable", ignore_index=True))
+    if keep == "returns":
+        return result
+    stages = []
+    for label, weights, simulated, _ in passes[:-1]:
+        if simulated is None:
+            simulated = simulate(prices, weights, costs=costs, execution=execution, keep="returns")
+        stages.append(_stage(label, simulated, simulated.gross_returns))
+    stages.append(_stage(passes[-1][0], result, result.gross_returns))
+    stages.append(_stage("costs", result, result.returns))
+    return replace(result, stages=pd.DataFrame(stages).set_index("stage"))
+
+
+_Pass = tuple[str, pd.DataFrame, BacktestResult | None, pd.DataFrame]
+
+
+def _passes(
+    strategy: Strategy,
+    predictions: PredictionPanel,
+    prices: PricePanel,
+    costs: CostModel,
+    execution: Execution,
+    keep: Literal["all", "returns"],
+) -> list[_Pass]:
+    """(stage, weights, its simulation where a later stage needed it, events) for each stage, in order.
+
+    With ``keep="returns"`` only the last stage is held, so that no more than two tables of weights live at once.
+    """
+    none = pd.DataFrame()
+    stages: Mapping[str, pd.DataFrame]
+    if hasattr(strategy, "stages"):
+        stages = strategy.stages(predictions, prices)
+    else:
+        stages = {"select": strategy.target_weights(predictions, prices)}
+    out: list[_Pass] = [(label, weights, None, none) for label, weights in stages.items()]
+    if keep == "returns":
+        del out[:-1]
+    overlays = strategy.overlays
+
+    def push(label: str, weights: pd.DataFrame, events: pd.DataFrame = none) -> None:
+        if keep == "returns":
+            out.clear()
+        out.append((label, weights, None, events))
+
+    def simulated() -> BacktestResult:
+        label, weights, known, events = out[-1]
+        if known is None:
+            known = simulate(prices, weights, costs=costs, execution=execution, keep="returns", name=strategy.name)
+            out[-1] = (label, weights, known, events)
+        return known
+
+    if overlays.smoothing:
+        push("smooth", smooth_weights(out[-1][1], overlays.smoothing))
+    if overlays.vol_target is not None:
+        factor = vol_target_factor(_since_first_fill(simulated()), overlays.vol_target)
+        push("vol target", _scaled(out[-1][1], factor))
+    if overlays.kill_switches:
+        state = kill_switch_state(_since_first_fill(simulated()))
+        state = state.reindex(out[-1][1].index)
+        push("kill switch", _flat_where(out[-1][1], state.any(axis="columns")), _kill_events(state))
+    return out
+
+
+def _since_first_fill(result: BacktestResult) -> pd.Series:
+    """Net returns, NaN before the first session that traded."""
+    traded = result.turnover.to_numpy() > 0
+    first = int(traded.argmax()) if traded.any() else len(traded)
+    returns = result.returns.copy()
+    returns.iloc[:first] = np.nan
+    return returns
+
+
+def _scaled(weights: pd.DataFrame, factor: pd.Series) -> pd.DataFrame:
+    values = weights.to_numpy() * factor.reindex(weights.index).to_numpy()[:, None]
+    return pd.DataFrame(values, weights.index, weights.columns, copy=False)
+
+
+def _flat_where(weights: pd.DataFrame, off: pd.Series) -> pd.DataFrame:
+    values = weights.to_numpy().copy()
+    values[off.to_numpy(dtype=bool)] = 0.0
+    return pd.DataFrame(values, weights.index, weights.columns, copy=False)
+
+
+def _kill_events(state: pd.DataFrame) -> pd.DataFrame:
+    """One row for each session on which a switch turns on, with how long it stays on."""
+    rows = []
+    for switch in state.columns:
+        on = state[switch].to_numpy(dtype=bool)
+        starts = np.flatnonzero(on & ~np.concatenate([[False], on[:-1]]))
+        ends = np.flatnonzero(on & ~np.concatenate([on[1:], [False]]))
+        for start, end in zip(starts, ends, strict=True):
+            rows.append((state.index[start], "", f"kill_{switch}", f"flat for {end - start + 1} sessions"))
+    return pd.DataFrame(rows, columns=["session", "asset", "kind", "detail"])
+
+
+def _stage(label: str, result: BacktestResult, returns: pd.Series) -> dict[str, Any]:
+    """One row of the stage table; Sharpe is mean/std (ddof 1) times √252, no risk-free rate."""
+    deviation = float(returns.std(ddof=1)) if len(returns) > 1 else float("nan")
+    mean = float(returns.mean())
+    before = result.nav.shift(1).fillna(result.config["execution"]["capital"])
+    drag = (result.costs.sum(axis="columns") / before).mean()
+    flat = not deviation > 1e-15
+    return {
+        "stage": label,
+        "sharpe": float("nan") if flat else mean / deviation * np.sqrt(_SESSIONS_A_YEAR),
+        "return_ann": mean * _SESSIONS_A_YEAR,
+        "volatility_ann": deviation * np.sqrt(_SESSIONS_A_YEAR),
+        "turnover_ann": float(result.turnover.mean()) * _SESSIONS_A_YEAR,
+        "cost_ann": float(drag) * _SESSIONS_A_YEAR,
+    }
+
+
+def _on_sessions(benchmark: pd.Series | None, sessions: pd.DatetimeIndex) -> pd.Series | None:
+    if benchmark is None:
+        return None
+    if not isinstance(benchmark.index, pd.DatetimeIndex) or not benchmark.index.is_unique:
+        raise InputError("benchmark: expected one return a session, indexed by date")
+    return benchmark.reindex(sessions).rename("benchmark")
+
+
+def _described(strategy: Strategy | EntryRule) -> dict[str, Any]:
+    """The strategy's parameters, JSON-able, for the manifest."""
+    parameters = asdict(cast(Any, strategy)) if is_dataclass(strategy) else {}
+    kept = {name: value for name, value in parameters.items() if name not in ("name", "needs")}
+    return {"strategy": strategy.name, "parameters": kept}
