@@ -1,1 +1,8 @@
-"""."""
+"""Rules that turn predictions into weights, or into entries and exits.
+
+`strategies.catalog` loads them by name; `strategies.base` says what one is.
+"""
+
+from __future__ import annotations
+
+__all__: list[str] = []

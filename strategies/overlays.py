@@ -1,0 +1,223 @@
+"""What any strategy may do to its weights after selection: smoothing, volatility target, kill switches.
+
+Pure functions of a frame of weights or of a series of returns. The value stamped t reads rows up to and including t,
+nothing later; it multiplies (or empties) the weights stamped t, which are filled `delay` sessions later. Which returns
+go in, and in which order the passes run, is for the engine to say.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from data.errors import InputError
+
+__all__ = ["kill_switch_state", "smooth_weights", "vol_target_factor"]
+
+SESSIONS_A_YEAR = 252
+
+#: Day switch: this many standard deviations of the sessions before.
+DAY_DEVIATIONS = 3.0
+DAY_WINDOW = 20
+#: Five-day switch: a compounded loss beyond this, held until this share of it is back.
+FIVE_DAY_LOSS = 0.08
+FIVE_DAY_WINDOW = 5
+FIVE_DAY_RECOVERY = 0.5
+#: Sixty-day switch: a negative Sharpe ratio over this many sessions.
+SIXTY_DAY_WINDOW = 60
+
+
+def smooth_weights(weights: pd.DataFrame, smoothing: float) -> pd.DataFrame:
+    """Exponentially smoothed target weights: wₜ = a·wₜ₋₁ + (1−a)·targetₜ, the first row being the first target.
+
+    The recursion runs on targets, not on drifted holdings. A NaN target ("no order") stays NaN in its own row and
+    leaves the asset's smoothed weight where it was.
+
+    Parameters
+    ----------
+    weights : (T, N) target weights, fractions of NAV, stamped t.
+    smoothing : a, in [0, 1); 0 returns the weights as they are.
+
+    Returns
+    -------
+    DataFrame
+        (T, N) smoothed weights, stamped t, from rows up to t.
+
+    Raises
+    ------
+    InputError
+        If `smoothing` is outside [0, 1).
+
+    Examples
+    --------
+    >>> sessions = pd.to_datetime(["2020-01-02", "2020-01-03", "2020-01-06"])
+    >>> smooth_weights(pd.DataFrame({"A": [1.0, 0.0, 0.0]}, index=sessions), 0.5)["A"].tolist()
+    [1.0, 0.5, 0.25]
+
+    """
+    if not 0 <= smoothing < 1:
+        raise InputError(f"overlays: smoothing must lie in [0, 1), got {smoothing!r}")
+    if smoothing == 0 or len(weights) == 0:
+        return weights.copy(deep=False)
+    target = np.ascontiguousarray(weights.to_numpy(dtype=np.float64))
+    smooth = _smooth_with_gaps if math.isnan(target.sum()) else _smooth
+    return pd.DataFrame(smooth(target, smoothing), index=weights.index, columns=weights.columns, copy=False)
+
+
+def _smooth(target: NDArray[np.float64], smoothing: float) -> NDArray[np.float64]:
+    out = np.empty_like(target)
+    out[0] = target[0]
+    fresh = np.empty(target.shape[1])
+    for t in range(1, len(target)):
+        np.multiply(target[t], 1 - smoothing, out=fresh)
+        row = np.multiply(out[t - 1], smoothing, out=out[t])
+        row += fresh
+    return out
+
+
+def _smooth_with_gaps(target: NDArray[np.float64], smoothing: float) -> NDArray[np.float64]:
+    out = np.full_like(target, np.nan)
+    state = np.full(target.shape[1], np.nan)
+    for t, row in enumerate(target):
+        ordered = ~np.isnan(row)
+        started = np.where(np.isnan(state), row, smoothing * state + (1 - smoothing) * row)
+        state = np.where(ordered, started, state)
+        out[t, ordered] = state[ordered]
+    return out
+
+
+def _since_first(returns: pd.Series, what: str) -> tuple[int, NDArray[np.float64]]:
+    """Position of the first return that is not NaN, and the returns from there on."""
+    values = returns.to_numpy(dtype=np.float64)
+    known = np.isfinite(values)
+    start = int(known.argmax()) if known.any() else len(values)
+    if not known[start:].all():
+        hole = returns.index[start + int((~known[start:]).argmax())]
+        raise InputError(
+            f"{what}: the returns have a hole at {hole}; only leading NaN (before the first fill) is allowed"
+        )
+    return start, values[start:]
+
+
+def _trailing_std(values: NDArray[np.float64], window: int) -> NDArray[np.float64]:
+    """Standard deviation (ddof 1) of each full window; element i ends at i + window − 1."""
+    return sliding_window_view(values, window).std(axis=1, ddof=1)
+
+
+def vol_target_factor(
+    returns: pd.Series, target: float = 0.08, window: int = 20, low: float = 0.5, high: float = 2.0
+) -> pd.Series:
+    """Factor that scales weights toward a volatility: clip(target/σₜ, low, high), σₜ = √252·std of the last returns.
+
+    Parameters
+    ----------
+    returns : (T,) net returns of the unscaled strategy, stamped with the period's end. Leading NaN marks the sessions
+        before its first fill, which do not count.
+    target : volatility aimed at, a year.
+    window : returns in σₜ, the last one being returns[t]; standard deviation with ddof 1.
+    low, high : bounds of the factor.
+
+    Returns
+    -------
+    Series
+        (T,) factor for the weights stamped t, from returns up to t; 1 until `window` returns exist. With σₜ = 0 it is
+        `high`.
+
+    Raises
+    ------
+    InputError
+        If a parameter is out of range, or a return is missing after the first.
+
+    References
+    ----------
+    Moreira & Muir (2017), "Volatility-managed portfolios"; Harvey et al. (2018), "The impact of volatility targeting".
+
+    Examples
+    --------
+    >>> sessions = pd.bdate_range("2020-01-01", periods=4)
+    >>> vol_target_factor(pd.Series([0.0, 0.01, 0.0, 0.0], index=sessions), window=2).round(3).tolist()
+    [1.0, 0.713, 0.713, 2.0]
+
+    """
+    if not (target > 0 and math.isfinite(target)):
+        raise InputError(f"overlays: vol_target must be above 0, got {target!r}")
+    if window < 2:
+        raise InputError(f"overlays: the volatility window must be at least 2 sessions, got {window!r}")
+    if not 0 <= low <= high:
+        raise InputError(f"overlays: the bounds of the factor must satisfy 0 <= low <= high, got {low!r}, {high!r}")
+    start, values = _since_first(returns, "vol_target_factor")
+    factor = np.ones(len(returns))
+    if len(values) >= window:
+        volatility = math.sqrt(SESSIONS_A_YEAR) * _trailing_std(values, window)
+        with np.errstate(divide="ignore"):
+            factor[start + window - 1 :] = np.clip(target / volatility, low, high)
+    return pd.Series(factor, index=returns.index, name="vol_target_factor")
+
+
+def kill_switch_state(shadow_returns: pd.Series) -> pd.DataFrame:
+    """Which kill switches are on at each stamp; weights stamped t are flat where any is.
+
+    day : returns[t] < −3·std (ddof 1) of the 20 returns before t; on for that stamp alone.
+    five_day : the compounded return of the last 5 sessions is below −8%; on until the shadow's NAV is back at
+        NAV[t] + ½·(NAV[t−5] − NAV[t]), a level fixed at the trigger t. On the stamp that reaches it the switch is off,
+        unless the last 5 sessions still trigger, which starts a new episode with its own level.
+    sixty_day : the Sharpe ratio of the last 60 returns is below 0 (that is, their mean is); on while it lasts, and off
+        before 60 returns exist.
+
+    Parameters
+    ----------
+    shadow_returns : (T,) net returns, stamped with the period's end, of the portfolio that is never switched off: it
+        goes on while the real one is flat, so that the switches can re-arm. Leading NaN marks sessions before its
+        first fill, which do not count.
+
+    Returns
+    -------
+    DataFrame
+        (T, 3) bool, columns day, five_day, sixty_day; row t from returns up to t.
+
+    Raises
+    ------
+    InputError
+        If a return is missing after the first.
+
+    Examples
+    --------
+    >>> sessions = pd.bdate_range("2020-01-01", periods=7)
+    >>> state = kill_switch_state(pd.Series([0, 0, 0, 0, -0.1, 0.03, 0.04], index=sessions))
+    >>> state["five_day"].tolist()
+    [False, False, False, False, True, True, False]
+
+    """
+    start, values = _since_first(shadow_returns, "kill_switch_state")
+    state = np.zeros((len(shadow_returns), 3), dtype=bool)
+    live = state[start:]
+    if len(values) > DAY_WINDOW:
+        before = _trailing_std(values[:-1], DAY_WINDOW)
+        live[DAY_WINDOW:, 0] = values[DAY_WINDOW:] < -DAY_DEVIATIONS * before
+    live[:, 1] = _five_day(values)
+    if len(values) >= SIXTY_DAY_WINDOW:
+        live[SIXTY_DAY_WINDOW - 1 :, 2] = sliding_window_view(values, SIXTY_DAY_WINDOW).mean(axis=1) < 0
+    return pd.DataFrame(state, index=shadow_returns.index, columns=["day", "five_day", "sixty_day"])
+
+
+def _five_day(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """The five-day switch, by walking from trigger to recovery."""
+    on = np.zeros(len(values), dtype=bool)
+    nav = np.concatenate([[1.0], np.cumprod(1 + values)])  # nav[i + 1] follows values[i]
+    earlier, later = nav[:-FIVE_DAY_WINDOW], nav[FIVE_DAY_WINDOW:]
+    triggers = np.flatnonzero(later / earlier - 1 < -FIVE_DAY_LOSS) + FIVE_DAY_WINDOW - 1
+    free = 0  # the first position that no episode covers
+    for trigger in triggers.tolist():
+        if trigger < free:
+            continue
+        bottom, before = nav[trigger + 1], nav[trigger + 1 - FIVE_DAY_WINDOW]
+        level = bottom + FIVE_DAY_RECOVERY * (before - bottom)
+        recovered = nav[trigger + 2 :] >= level
+        length = 1 + int(recovered.argmax()) if recovered.any() else len(values) - trigger
+        on[trigger : trigger + length] = True
+        free = trigger + length
+    return on

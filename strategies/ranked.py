@@ -1,0 +1,332 @@
+"""Rules that hold the top and the bottom of each session's ranking.
+
+All of them choose with `strategies.selection.Legs`; they differ in what they short and in how a leg is weighted.
+`select` is the ranking alone, `filter` what the rule makes of it; `target_weights` is the latter, before overlays.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from data.errors import InputError
+from data.panel import PredictionPanel, PricePanel
+from strategies.base import WithOverlays
+from strategies.selection import Legs, aligned_values, check_quantile, trailing_volatility
+
+__all__ = [
+    "BenchmarkHedge",
+    "BottomK",
+    "ConfidenceScaled",
+    "FilterNegative",
+    "LongOnly",
+    "QuintileLongShort",
+    "Threshold",
+    "VolScaled",
+    "with_benchmark_asset",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Ranked(WithOverlays):
+    """What the ranked rules share: two legs, and the two stages select → filter."""
+
+    name: ClassVar[str]
+    needs: ClassVar[tuple[str, ...]] = ()
+    #: what it reads of the predictions, in words
+    reads: ClassVar[str] = "score"
+    #: whether 0 must mean neutral, so that a rank score is refused
+    signed: ClassVar[bool] = False
+
+    quantile: float = 0.2
+    long_gross: float = 0.65
+    short_gross: float = 0.35
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_quantile(self.quantile, self.name)
+        for field in ("long_gross", "short_gross"):
+            value = getattr(self, field)
+            if not (value >= 0 and math.isfinite(value)):
+                raise InputError(f"{self.name}: {field} must be finite and at least 0, got {value!r}")
+
+    @property
+    def _legs(self) -> Legs:
+        """The legs before any filter."""
+        return Legs(self.quantile, self.long_gross, self.short_gross)
+
+    @property
+    def _filtered(self) -> Legs:
+        """The legs that the rule really holds."""
+        return self._legs
+
+    def _score(self, predictions: PredictionPanel) -> pd.DataFrame:
+        return predictions.require_sign(self.name) if self.signed else predictions.require_score(self.name)
+
+    def _size(self, score: pd.DataFrame, prices: PricePanel) -> NDArray[np.float64] | None:
+        """What weights within a leg are proportional to; None weighs equally."""
+        return None
+
+    def _weights(self, legs: Legs, score: pd.DataFrame, prices: PricePanel, sized: bool) -> pd.DataFrame:
+        close = aligned_values(score, prices.close, self.name)
+        size = self._size(score, prices) if sized else None
+        values = legs.weights(score.to_numpy(), close, score.columns, size)
+        return pd.DataFrame(values, index=score.index, columns=score.columns, copy=False)
+
+    def select(self, predictions: PredictionPanel, prices: PricePanel) -> pd.DataFrame:
+        """Weights (T, N) of the ranking alone: both legs whole and equally weighted, stamped t."""
+        return self._weights(self._legs, self._score(predictions), prices, sized=False)
+
+    def filter(self, predictions: PredictionPanel, prices: PricePanel) -> pd.DataFrame:
+        """Weights (T, N) after what the rule adds to the ranking, stamped t; overlays come later."""
+        return self._weights(self._filtered, self._score(predictions), prices, sized=True)
+
+    def target_weights(self, predictions: PredictionPanel, prices: PricePanel) -> pd.DataFrame:
+        """Weights (T, N) stamped t, from data through the close of t; 0 where nothing is held.
+
+        Raises
+        ------
+        InputError
+            If the predictions lack what the rule reads, or do not lie within the prices.
+
+        """
+        return self.filter(predictions, prices)
+
+    def stages(self, predictions: PredictionPanel, prices: PricePanel) -> dict[str, pd.DataFrame]:
+        """The weights after each step of the rule, in order; the last is `target_weights`."""
+        return {"select": self.select(predictions, prices), "filter": self.filter(predictions, prices)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuintileLongShort(_Ranked):
+    """Long the top K, short the bottom K, equally weighted, half of the gross on each side.
+
+    Parameters
+    ----------
+    quantile : share of the eligible assets in each leg, in (0, 0.5].
+    long_gross, short_gross : Σ|weight| of each leg, fractions of NAV.
+    smoothing, vol_target, kill_switches : overlays, see `strategies.base.Overlays`; off.
+
+    """
+
+    name: ClassVar[str] = "quintile_long_short"
+
+    long_gross: float = 0.5
+    short_gross: float = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class BottomK(_Ranked):
+    """Long the top K over 65% of NAV, short all of the bottom K over 35%, equally weighted; the overlays of S2.
+
+    Parameters
+    ----------
+    quantile : share of the eligible assets in each leg, in (0, 0.5].
+    long_gross, short_gross : Σ|weight| of each leg, fractions of NAV.
+    smoothing, vol_target, kill_switches : overlays, see `strategies.base.Overlays`.
+
+    """
+
+    name: ClassVar[str] = "s1_bottom_k"
+
+    smoothing: float = 0.85
+    vol_target: float | None = 0.08
+    kill_switches: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilterNegative(BottomK):
+    """Long the top K over 65% of NAV; short over 35% those of the bottom K whose prediction is below 0, else nothing.
+
+    Both legs are equally weighted: with n negative predictions among the bottom K each of them gets −0.35/n.
+
+    Parameters
+    ----------
+    quantile : share of the eligible assets in each leg, in (0, 0.5].
+    long_gross, short_gross : Σ|weight| of each leg, fractions of NAV.
+    smoothing, vol_target, kill_switches : overlays, see `strategies.base.Overlays`.
+
+    """
+
+    name: ClassVar[str] = "s2_filter_negative"
+    reads: ClassVar[str] = "score whose 0 is neutral"
+    signed: ClassVar[bool] = True
+
+    @property
+    def _filtered(self) -> Legs:
+        return replace(self._legs, short_below=0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class VolScaled(FilterNegative):
+    """S2 with weights within each leg in proportion to 1/volatility instead of equal.
+
+    An asset whose last returns are not all known, or do not vary, has no volatility and is not eligible.
+
+    Parameters
+    ----------
+    quantile : share of the eligible assets in each leg, in (0, 0.5].
+    long_gross, short_gross : Σ|weight| of each leg, fractions of NAV.
+    window : daily returns in the volatility, the last one being that of session t.
+    smoothing, vol_target, kill_switches : overlays, see `strategies.base.Overlays`.
+
+    """
+
+    name: ClassVar[str] = "s3_vol_scaled"
+
+    window: int = 20
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.window < 2:
+            raise InputError(f"{self.name}: window must be at least 2 sessions, got {self.window!r}")
+
+    def _size(self, score: pd.DataFrame, prices: PricePanel) -> NDArray[np.float64]:
+        volatility = aligned_values(score, trailing_volatility(prices, self.window), self.name)
+        return np.divide(1.0, volatility, out=np.full(score.shape, np.nan), where=volatility > 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchmarkHedge(BottomK):
+    """Long the top K over 65% of NAV; the short leg is 35% of the benchmark, on sessions when there are longs.
+
+    The benchmark has to be tradable, that is a column of the prices: an index fund among the assets, or one made of a
+    return series by `with_benchmark_asset`. It is never ranked. The weights carry its column last when the predictions
+    have none of that name, so drift, commission and borrow are charged on it as on any other asset.
+
+    Parameters
+    ----------
+    quantile : share of the eligible assets in the long leg, in (0, 0.5].
+    long_gross : Σ|weight| of the long leg, fraction of NAV.
+    short_gross : the hedge, fraction of NAV.
+    benchmark_asset : id of the asset that is sold short.
+    smoothing, vol_target, kill_switches : overlays, see `strategies.base.Overlays`.
+
+    """
+
+    name: ClassVar[str] = "s4_benchmark_hedge"
+
+    benchmark_asset: str = "BENCHMARK"
+
+    def _weights(self, legs: Legs, score: pd.DataFrame, prices: PricePanel, sized: bool) -> pd.DataFrame:
+        if self.benchmark_asset not in prices.assets:
+            raise InputError(
+                f"{self.name}: asset {self.benchmark_asset!r} is not among the prices; "
+                "name a tradable one with benchmark_asset, or give the benchmark's returns"
+            )
+        ranked = score.drop(columns=self.benchmark_asset, errors="ignore")
+        weights = super()._weights(replace(legs, short_gross=0.0), ranked, prices, sized)
+        held = (weights.to_numpy() > 0).any(axis=1)
+        tradable = prices.close[self.benchmark_asset].reindex(weights.index).notna().to_numpy()
+        columns = score.columns if self.benchmark_asset in score.columns else [*score.columns, self.benchmark_asset]
+        hedge = pd.DataFrame({self.benchmark_asset: np.where(held & tradable, -self.short_gross, 0.0)}, weights.index)
+        return pd.concat([weights, hedge], axis="columns")[columns]
+
+
+def with_benchmark_asset(prices: PricePanel, returns: pd.Series, asset: str = "BENCHMARK") -> PricePanel:
+    """Prices with a tradable benchmark made of its returns, for `BenchmarkHedge`.
+
+    The level starts at 100 at the first session. Its open, where the panel has opens, is the level at that session's
+    close: a return series knows no other price, so an order for the open is in fact an order for the close.
+
+    Parameters
+    ----------
+    prices : T sessions by N assets.
+    returns : (T,) benchmark returns, stamped with the period's end; missing ones leave the asset without a price.
+    asset : id of the new column.
+
+    Returns
+    -------
+    PricePanel
+        N + 1 assets; high and low are the level too, the volume is unknown.
+
+    Raises
+    ------
+    InputError
+        If `asset` is among the prices already.
+
+    """
+    if asset in prices.assets:
+        raise InputError(f"benchmark asset: {asset!r} is among the prices already; name another")
+    known = returns.reindex(prices.sessions)
+    level = 100.0 * (1 + known.fillna(0.0)).cumprod()
+    level = level.where(known.notna() | (np.arange(len(level)) == 0))
+    added = {
+        name: getattr(prices, name).assign(**{asset: np.nan if name == "volume" else level}) for name in prices.fields
+    }
+    return replace(prices, **added)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LongOnly(BottomK):
+    """Long the top K over 65% of NAV, equally weighted, and no shorts; the overlays of S2.
+
+    Parameters
+    ----------
+    quantile : share of the eligible assets held, in (0, 0.5].
+    long_gross : Σ weight, fraction of NAV.
+    short_gross : left at 0.
+    smoothing, vol_target, kill_switches : overlays, see `strategies.base.Overlays`.
+
+    """
+
+    name: ClassVar[str] = "s5_long_only"
+
+    short_gross: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.short_gross:
+            raise InputError(
+                f"{self.name}: short_gross must be 0, got {self.short_gross!r}; use s1_bottom_k for shorts"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Threshold(FilterNegative):
+    """S2 that shorts only those of the bottom K whose prediction is below a threshold, −0.5%.
+
+    Parameters
+    ----------
+    quantile : share of the eligible assets in each leg, in (0, 0.5].
+    long_gross, short_gross : Σ|weight| of each leg, fractions of NAV.
+    short_below : expected return under which an asset is shorted, as a fraction.
+    smoothing, vol_target, kill_switches : overlays, see `strategies.base.Overlays`.
+
+    """
+
+    name: ClassVar[str] = "s6_threshold"
+
+    short_below: float = -0.005
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not math.isfinite(self.short_below):
+            raise InputError(f"{self.name}: short_below must be finite, got {self.short_below!r}")
+
+    @property
+    def _filtered(self) -> Legs:
+        return replace(self._legs, short_below=self.short_below)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfidenceScaled(FilterNegative):
+    """S2 with weights within each leg in proportion to |prediction| instead of equal.
+
+    Parameters
+    ----------
+    quantile : share of the eligible assets in each leg, in (0, 0.5].
+    long_gross, short_gross : Σ|weight| of each leg, fractions of NAV.
+    smoothing, vol_target, kill_switches : overlays, see `strategies.base.Overlays`.
+
+    """
+
+    name: ClassVar[str] = "s7_confidence_scaled"
+
+    def _size(self, score: pd.DataFrame, prices: PricePanel) -> NDArray[np.float64]:
+        return np.abs(score.to_numpy())

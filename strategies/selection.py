@@ -1,0 +1,234 @@
+"""Which assets a ranked rule holds: the top and the bottom of each session's cross-section.
+
+The order is total, so the legs never share an asset: score descending, then asset id ascending. The top K are the
+first K of it, the bottom K the last K. With N assets that have a finite score and a price,
+K = max(1, ⌊quantile·N + ½⌋), at most half of N; below `MINIMUM_ASSETS` the session is all cash.
+
+Rows are worked in blocks that stay in cache. One sort a row gives the two edges; everything after is comparisons. Only
+rows whose edge is tied look at asset ids.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from data.errors import InputError
+from data.panel import PricePanel
+
+__all__ = ["MINIMUM_ASSETS", "Legs", "aligned_values", "check_quantile", "trailing_volatility"]
+
+#: Fewer eligible assets than this, and the session is all cash.
+MINIMUM_ASSETS = 5
+#: Bytes of scores in a block: a few arrays of this size fit in the second-level cache.
+_BLOCK_BYTES = 1 << 18
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+
+def check_quantile(quantile: float, who: str) -> None:
+    """Raise `InputError` unless 0 < quantile <= 0.5."""
+    if not 0 < quantile <= 0.5:
+        raise InputError(f"{who}: quantile must be above 0 and at most 0.5, got {quantile!r}")
+
+
+def aligned_values(frame: pd.DataFrame, other: pd.DataFrame, who: str) -> Floats:
+    """The values of `other` at the sessions and assets of `frame`; a view where one is enough.
+
+    Raises
+    ------
+    InputError
+        If a session or an asset of `frame` is absent from `other`.
+
+    """
+    values = other.to_numpy()
+    rows = _positions(frame.index, other.index, f"{who}: sessions")
+    columns = _positions(frame.columns, other.columns, f"{who}: assets")
+    if rows is not None:
+        start, stop = int(rows[0]), int(rows[-1]) + 1
+        values = values[start:stop] if stop - start == len(rows) else values[rows]
+    return values if columns is None else values[:, columns]
+
+
+def _positions(wanted: pd.Index, known: pd.Index, what: str) -> NDArray[np.intp] | None:
+    if wanted is known or wanted.equals(known):
+        return None
+    found = known.get_indexer(wanted)
+    if (found < 0).any():
+        first = wanted[int((found < 0).argmax())]
+        shown = first.date() if isinstance(first, pd.Timestamp) else repr(first)
+        raise InputError(f"{what}: {int((found < 0).sum())} absent from the prices, first {shown}; align the two first")
+    return found
+
+
+@dataclass(frozen=True)
+class Legs:
+    """The shape of a long and a short leg over a ranked cross-section.
+
+    Parameters
+    ----------
+    quantile : share of the eligible assets in each leg, in (0, 0.5].
+    long_gross, short_gross : Σ|weight| of each leg, fractions of NAV; 0 leaves the leg out.
+    short_below : of the bottom K only those whose score is below this are shorted, the leg's gross being spread over
+        them (none below it: no shorts); None shorts all K.
+
+    """
+
+    quantile: float
+    long_gross: float
+    short_gross: float
+    short_below: float | None = None
+
+    def weights(self, score: Floats, close: Floats, ids: pd.Index, size: Floats | None = None) -> Floats:
+        """Target weights.
+
+        Parameters
+        ----------
+        score : (T, N), NaN = no view; only its order matters, unless `short_below` is set.
+        close : (T, N), NaN = no price, so not eligible.
+        ids : the N asset ids, which break ties.
+        size : (T, N), not negative: weights within a leg are proportional to it, and an asset without it (NaN) is not
+            eligible; None weighs equally.
+
+        Returns
+        -------
+        ndarray
+            (T, N), 0 where nothing is held.
+
+        """
+        sessions, assets = score.shape
+        out = np.zeros((sessions, assets))
+        order = _id_order(ids)
+        step = max(1, _BLOCK_BYTES // (8 * max(1, assets)))
+        for start in range(0, sessions, step):
+            rows = slice(start, start + step)
+            block = np.array(score[rows], order="C")
+            np.copyto(block, np.nan, where=np.isnan(close[rows]))
+            if size is not None:
+                np.copyto(block, np.nan, where=np.isnan(size[rows]))
+            self._fill(block, out[rows], order, None if size is None else size[rows])
+        return out
+
+    def _fill(self, block: Floats, out: Floats, order: NDArray[np.intp] | None, size: Floats | None) -> None:
+        """Write the weights of one block of rows into `out`, which is zero."""
+        ranked = np.sort(block, axis=1)
+        eligible = _count_finite(ranked)
+        k = np.floor(self.quantile * eligible + 0.5).astype(np.intp)
+        k = np.minimum(np.maximum(k, 1), eligible // 2)
+        k[eligible < MINIMUM_ASSETS] = 0
+        live = k > 0
+        if not live.any():
+            return
+        if self.long_gross:
+            chosen = _top(block, ranked, eligible, k, live, order)
+            _weigh(out, chosen, k, self.long_gross, size)
+        if self.short_gross:
+            chosen = _bottom(block, ranked, k, live, order)
+            if self.short_below is not None:
+                # The bottom K are the K lowest, so those below the threshold are the lowest of all.
+                k = np.minimum(k, np.count_nonzero(ranked[:, : int(k.max())] < self.short_below, axis=1))
+                chosen &= block < self.short_below
+            _weigh(out, chosen, k, -self.short_gross, size)
+
+
+def _weigh(out: Floats, chosen: Mask, count: NDArray[np.intp], gross: float, size: Floats | None) -> None:
+    """Spread `gross` over the `count` chosen assets of each row, equally or in proportion to `size`."""
+    if size is None:
+        each = gross / np.maximum(count, 1)
+        np.copyto(out, each[:, None], where=chosen)
+        return
+    sized = np.where(chosen, size, 0.0)
+    total = sized.sum(axis=1, keepdims=True)
+    np.copyto(out, gross * sized / np.where(total > 0, total, 1.0), where=chosen)
+
+
+def _count_finite(ranked: Floats) -> NDArray[np.intp]:
+    """Finite values of each sorted row (NaN stands at its end)."""
+    if not np.isnan(ranked[:, -1]).any():
+        return np.full(len(ranked), ranked.shape[1], dtype=np.intp)
+    return ranked.shape[1] - np.count_nonzero(np.isnan(ranked), axis=1)
+
+
+def _top(
+    block: Floats,
+    ranked: Floats,
+    eligible: NDArray[np.intp],
+    k: NDArray[np.intp],
+    live: Mask,
+    order: NDArray[np.intp] | None,
+) -> Mask:
+    """The K highest of each live row; among equals at the edge, those whose ids come first."""
+    rows = np.arange(len(block))
+    at = np.where(live, eligible - k, 1)
+    edge = np.where(live, ranked[rows, at], np.inf)
+    chosen = block >= edge[:, None]
+    tied = np.flatnonzero(live & (ranked[rows, at - 1] == edge))
+    if len(tied):
+        subset = block[tied] if order is None else block[tied][:, order]
+        above, equal = subset > edge[tied, None], subset == edge[tied, None]
+        wanted = (k[tied] - np.count_nonzero(above, axis=1))[:, None]
+        _put(chosen, tied, above | (equal & (np.cumsum(equal, axis=1) <= wanted)), order)
+    return chosen
+
+
+def _bottom(block: Floats, ranked: Floats, k: NDArray[np.intp], live: Mask, order: NDArray[np.intp] | None) -> Mask:
+    """The K lowest of each live row; among equals at the edge, those whose ids come last."""
+    rows = np.arange(len(block))
+    at = np.where(live, k - 1, 0)
+    edge = np.where(live, ranked[rows, at], -np.inf)
+    chosen = block <= edge[:, None]
+    tied = np.flatnonzero(live & (ranked[rows, np.minimum(at + 1, ranked.shape[1] - 1)] == edge))
+    if len(tied):
+        subset = block[tied] if order is None else block[tied][:, order]
+        below, equal = subset < edge[tied, None], subset == edge[tied, None]
+        wanted = (k[tied] - np.count_nonzero(below, axis=1))[:, None]
+        seen = np.cumsum(equal, axis=1)
+        _put(chosen, tied, below | (equal & (seen > seen[:, -1:] - wanted)), order)
+    return chosen
+
+
+def _put(chosen: Mask, rows: NDArray[np.intp], picked: Mask, order: NDArray[np.intp] | None) -> None:
+    """Store rows picked in id order back in column order."""
+    if order is None:
+        chosen[rows] = picked
+    else:
+        chosen[rows[:, None], order[None, :]] = picked
+
+
+def _id_order(ids: pd.Index) -> NDArray[np.intp] | None:
+    """Columns in the order of their asset ids; None where they stand so already."""
+    names = [str(asset) for asset in ids]
+    order = np.array(sorted(range(len(names)), key=names.__getitem__), dtype=np.intp)
+    return None if np.array_equal(order, np.arange(len(order))) else order
+
+
+def trailing_volatility(prices: PricePanel, window: int = 20) -> pd.DataFrame:
+    """Standard deviation (ddof 1) of the last `window` daily returns of each asset, not annualised.
+
+    Parameters
+    ----------
+    prices : T sessions by N assets.
+    window : returns, the last one being that of session t; all of them must exist.
+
+    Returns
+    -------
+    DataFrame
+        (T, N) stamped t, from closes up to t; NaN where a return in the window is missing.
+
+    """
+    close = prices.close.to_numpy()
+    out = np.full(close.shape, np.nan)
+    step = max(1, _BLOCK_BYTES // (8 * close.shape[1]))
+    for start in range(window, len(close), step):
+        stop = min(start + step, len(close))
+        base = close[start - window : stop]
+        returns = base[1:] / base[:-1] - 1
+        rows = stop - start
+        mean = sum(returns[lag : lag + rows] for lag in range(window)) / window
+        spread = sum((returns[lag : lag + rows] - mean) ** 2 for lag in range(window))
+        out[start:stop] = np.sqrt(spread / (window - 1))
+    return pd.DataFrame(out, index=prices.close.index, columns=prices.close.columns, copy=False)
