@@ -69,8 +69,21 @@ class LazyGroup(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
+def _show_version(ctx: click.Context) -> None:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        click.echo(f"assay {version('assay')}")
+    except PackageNotFoundError:
+        click.echo("assay, from a source tree that is not installed")
+    ctx.exit()
+
+
 @click.group(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(None, "--version", package_name="assay", prog_name="assay")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, help="Show the version and exit.",
+    callback=lambda ctx, _, asked: _show_version(ctx) if asked else None,
+)  # fmt: skip
 def cli() -> None:
     """Backtest what a model predicts, build the portfolio from it, and check what is said about it."""
 

@@ -1,0 +1,116 @@
+"""What CONTRIBUTING.md promises of the code as a whole."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+RANK = {"data": 0, "models": 1, "strategies": 1, "engine": 2, "results": 3, "commands": 4, "cli": 5}
+HEAVY = {"torch", "vectorbt", "skfolio", "sklearn", "matplotlib", "arch", "statsmodels", "mlflow", "ray", "yfinance"}
+SOURCES = [
+    path
+    for package in RANK
+    for path in sorted((ROOT / package).rglob("*.py") if package != "cli" else [ROOT / "cli.py"])
+    if "runs" not in path.relative_to(ROOT).parts
+]
+TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in SOURCES}
+
+
+def package_of(path: Path) -> str:
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def imported(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name.split(".")[0] for alias in node.names]
+    if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+        return [node.module.split(".")[0]]
+    return []
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_go_one_way(path):
+    mine = package_of(path)
+    wrong = [
+        (node.lineno, other)
+        for node in ast.walk(TREES[path])
+        for other in imported(node)
+        if other in RANK and other != mine and RANK[other] >= RANK[mine]
+    ]
+    assert not wrong
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_heavy_packages_are_imported_inside_functions(path):
+    top = [node for node in TREES[path].body if isinstance(node, (ast.Import, ast.ImportFrom))]
+    at_top = {name for node in top for name in imported(node)} & HEAVY
+    # A module that defines torch layers must import torch; nothing imports such a module before it is needed.
+    assert at_top <= ({"torch"} if package_of(path) == "models" else set())
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_modules_are_small_and_say_what_they_export(path):
+    text = path.read_text(encoding="utf-8")
+    assert text.count("\n") <= 400
+    assigned = {
+        target.id
+        for node in TREES[path].body
+        if isinstance(node, (ast.Assign, ast.AnnAssign))
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+        if isinstance(target, ast.Name)
+    }
+    assert "__all__" in assigned or path.name == "cli.py"
+    assert ast.get_docstring(TREES[path])
+
+
+@pytest.mark.parametrize("package", sorted(RANK))
+def test_packages_resolve_inside_this_repository(package):
+    spec = importlib.util.find_spec(package)
+    assert spec is not None
+    assert spec.origin is not None
+    assert ROOT in Path(spec.origin).resolve().parents
+
+
+def test_importing_the_packages_stays_cheap():
+    code = (
+        "import sys, data, models, strategies, engine, results, commands, cli;"
+        f"print(','.join(sorted(set(sys.modules) & {HEAVY!r})))"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert answer.stdout.strip() == ""
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["bactest"], ["--version"]])
+def test_help_and_usage_errors_import_nothing_of_ours(arguments):
+    code = (
+        "import sys, cli; code = cli.main(sys.argv[1:]);"
+        "ours = {'pandas', 'numpy', 'engine'} & set(sys.modules); sys.stderr.write(repr(sorted(ours)))"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert answer.stderr.endswith("[]")
+
+
+def test_nothing_loads_what_it_should_not_trust():
+    banned = ("pickle.load", "joblib.load", "allow_pickle=True", "weights_only=False")
+    found = [
+        (path.relative_to(ROOT), word)
+        for path in SOURCES
+        for word in banned
+        if word in path.read_text(encoding="utf-8")
+    ]
+    evals = [
+        path
+        for path, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("eval", "exec")
+    ]
+    assert not found
+    assert not evals
