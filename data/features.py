@@ -1,0 +1,337 @@
+"""Feature sets: pure functions of a price panel, row t from rows up to t, with the fields they need declared.
+
+Four sets stand in `FEATURE_SETS`: `core14` (returns, volatilities, volume and range of a panel with all fields),
+`core_close` (what of it needs closes alone), `indicators27` (prices and technical indicators) and `price` (the close).
+A set is asked for by name; none replaces another silently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+import pandas as pd
+
+from data import indicators as ta
+from data.errors import InputError, UnknownNameError
+from data.panel import PRICE_FIELDS, PricePanel
+
+__all__ = ["FEATURE_SETS", "Feature", "FeaturePanel", "FeatureSet", "build_features", "feature_set"]
+
+_ANNUAL = np.sqrt(252.0)
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One column of a feature set.
+
+    Parameters
+    ----------
+    name : what it is called.
+    compute : (T, N) array from a panel, stamped t, from rows up to t; NaN where it cannot be known.
+    needs : price fields read, beside close.
+    warmup : rows before the first value on a panel without gaps.
+
+    """
+
+    name: str
+    compute: Callable[[PricePanel], np.ndarray]
+    needs: tuple[str, ...] = ()
+    warmup: int = 0
+
+
+@dataclass(frozen=True)
+class FeatureSet:
+    """Named features in a fixed order."""
+
+    name: str
+    features: tuple[Feature, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the F features."""
+        return tuple(feature.name for feature in self.features)
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Price fields read, beside close."""
+        wanted = {name for feature in self.features for name in feature.needs}
+        return tuple(name for name in PRICE_FIELDS if name in wanted)
+
+    @property
+    def warmup(self) -> int:
+        """Rows before all features have values on a panel without gaps."""
+        return max(feature.warmup for feature in self.features)
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+
+@dataclass(frozen=True, eq=False)
+class FeaturePanel:
+    """Features of T sessions and N assets.
+
+    Parameters
+    ----------
+    values : (T, N, F) float32 or float64, stamped t, from data through the close of t; NaN = unknown.
+    names : the F features.
+    sessions : the T sessions.
+    assets : the N asset ids.
+    feature_set : the set they come from.
+
+    """
+
+    values: np.ndarray
+    names: tuple[str, ...]
+    sessions: pd.DatetimeIndex
+    assets: pd.Index
+    feature_set: str
+
+    def __post_init__(self) -> None:
+        shape = (len(self.sessions), len(self.assets), len(self.names))
+        if self.values.shape != shape:
+            raise InputError(f"features: values have shape {self.values.shape}, sessions, assets and names say {shape}")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(T, N, F)."""
+        return self.values.shape
+
+    def frame(self, name: str) -> pd.DataFrame:
+        """One feature as a (T, N) frame."""
+        if name not in self.names:
+            raise UnknownNameError("feature", name, self.names)
+        return pd.DataFrame(self.values[..., self.names.index(name)], index=self.sessions, columns=self.assets)
+
+
+def feature_set(name: str) -> FeatureSet:
+    """The feature set called `name`.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is none.
+
+    """
+    if name not in FEATURE_SETS:
+        raise UnknownNameError("feature set", name, FEATURE_SETS)
+    return FEATURE_SETS[name]
+
+
+def build_features(
+    prices: PricePanel, name: str = "core14", *, dtype: type[np.floating] = np.float32, who: str | None = None
+) -> FeaturePanel:
+    """Features of every session and asset, row t from rows up to t.
+
+    Parameters
+    ----------
+    prices : T sessions by N assets.
+    name : a key of `FEATURE_SETS`.
+    dtype : of the values; float32 is what the networks read.
+    who : named in the error if a field is missing.
+
+    Returns
+    -------
+    FeaturePanel
+        (T, N, F). NaN through each feature's warm-up, after gaps until its window is whole, and where a quotient has
+        no denominator (no volume, say).
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such set.
+    InputError
+        If the panel lacks a field that the set needs.
+
+    Examples
+    --------
+    >>> close = pd.DataFrame({"A": [1.0, 1.1, 1.21]}, index=pd.bdate_range("2020-01-01", periods=3))
+    >>> build_features(PricePanel(close), "core_close").frame("return_1")["A"].round(6).tolist()
+    [nan, 0.1, 0.1]
+
+    """
+    chosen = feature_set(name)
+    prices.require(chosen.needs, who or f"feature set {name}")
+    values = np.empty((*prices.shape, len(chosen)), dtype=dtype)
+    for column, feature in enumerate(chosen.features):
+        values[..., column] = feature.compute(prices)
+    values[~np.isfinite(values)] = np.nan
+    return FeaturePanel(values, chosen.names, prices.sessions, prices.assets, name)
+
+
+def _field(prices: PricePanel, name: str) -> np.ndarray:
+    return getattr(prices, name).to_numpy()
+
+
+def _close(prices: PricePanel) -> np.ndarray:
+    return prices.close.to_numpy()
+
+
+def _level(name: str) -> Feature:
+    return Feature(name, lambda p: _field(p, name), () if name == "close" else (name,))
+
+
+def _return(sessions: int) -> Feature:
+    return Feature(f"return_{sessions}", lambda p: ta.change(_close(p), sessions), warmup=sessions)
+
+
+def _log_return(prices: PricePanel) -> np.ndarray:
+    return np.log1p(ta.change(_close(prices), 1))
+
+
+def _volatility(window: int) -> Feature:
+    """Annualised: √252 · standard deviation (ddof 1) of the last `window` simple returns."""
+    return Feature(
+        f"volatility_{window}",
+        lambda p: _ANNUAL * ta.rolling_std(ta.change(_close(p), 1), window),
+        warmup=window,
+    )
+
+
+def _momentum(window: int) -> Feature:
+    """Close over its simple moving average, less one: unlike the return, it is not a copy of another column."""
+    return Feature(
+        f"momentum_{window}", lambda p: ta.ratio(_close(p), ta.rolling_mean(_close(p), window)) - 1.0, warmup=window - 1
+    )
+
+
+def _from_high(source: str) -> Feature:
+    return Feature(
+        "from_high_20",
+        lambda p: ta.ratio(_close(p), ta.rolling_max(_field(p, source), 20)) - 1.0,
+        () if source == "close" else (source,),
+        19,
+    )
+
+
+def _from_low(source: str) -> Feature:
+    return Feature(
+        "from_low_20",
+        lambda p: ta.ratio(_close(p), ta.rolling_min(_field(p, source), 20)) - 1.0,
+        () if source == "close" else (source,),
+        19,
+    )
+
+
+def _range(prices: PricePanel) -> np.ndarray:
+    return ta.ratio(_field(prices, "high") - _field(prices, "low"), _close(prices))
+
+
+def _volume_volatility(prices: PricePanel) -> np.ndarray:
+    volume = _field(prices, "volume")
+    return ta.ratio(ta.rolling_std(volume, 20), ta.rolling_mean(volume, 20))
+
+
+def _volume_ratio(prices: PricePanel) -> np.ndarray:
+    volume = _field(prices, "volume")
+    return ta.ratio(volume, ta.rolling_mean(volume, 20))
+
+
+def _volume_trend(prices: PricePanel) -> np.ndarray:
+    volume = _field(prices, "volume")
+    return ta.ratio(ta.rolling_mean(volume, 5), ta.rolling_mean(volume, 20))
+
+
+def _market_return(prices: PricePanel) -> np.ndarray:
+    """Mean return over the assets that have one, the same for every asset; NaN for an asset that has none."""
+    returns = ta.change(_close(prices), 1)
+    known = np.isfinite(returns)
+    count = known.sum(axis=1, keepdims=True)
+    mean = ta.ratio(np.where(known, returns, 0.0).sum(axis=1, keepdims=True), count.astype(float))
+    return np.where(known, mean, np.nan)
+
+
+def _average(kind: str, window: int) -> Feature:
+    smooth = ta.rolling_mean if kind == "sma" else ta.ema
+    return Feature(f"{kind}_{window}", lambda p: smooth(_close(p), window), warmup=window - 1)
+
+
+def _against(kind: str, window: int) -> Feature:
+    smooth = ta.rolling_mean if kind == "sma" else ta.ema
+    return Feature(
+        f"close_to_{kind}_{window}",
+        lambda p: ta.ratio(_close(p), smooth(_close(p), window)) - 1.0,
+        warmup=window - 1,
+    )
+
+
+def _macd(part: int, name: str, warmup: int) -> Feature:
+    return Feature(name, lambda p: ta.macd(_close(p))[part], warmup=warmup)
+
+
+def _bollinger(part: int, name: str) -> Feature:
+    return Feature(name, lambda p: ta.bollinger(_close(p))[part], warmup=19)
+
+
+def _bars(prices: PricePanel) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return _field(prices, "high"), _field(prices, "low"), _close(prices)
+
+
+_MARKET = Feature("market_return", _market_return, warmup=1)
+
+_CORE14 = (
+    _return(1),
+    _return(5),
+    _return(20),
+    _volatility(20),
+    _volatility(5),
+    Feature("volume_volatility_20", _volume_volatility, ("volume",), 19),
+    _from_high("high"),
+    _from_low("low"),
+    Feature("range", _range, ("high", "low")),
+    _momentum(20),
+    _momentum(5),
+    Feature("volume_ratio_20", _volume_ratio, ("volume",), 19),
+    Feature("volume_trend", _volume_trend, ("volume",), 19),
+    _MARKET,
+)
+
+_CORE_CLOSE = (
+    _return(1),
+    _return(5),
+    _return(20),
+    _volatility(20),
+    _volatility(5),
+    _from_high("close"),
+    _from_low("close"),
+    _momentum(20),
+    _momentum(5),
+    _MARKET,
+)
+
+_INDICATORS27 = (
+    *(_level(name) for name in PRICE_FIELDS),
+    *(_average("sma", window) for window in (10, 20, 50)),
+    *(_average("ema", window) for window in (12, 21, 26)),
+    Feature("rsi_14", lambda p: ta.rsi(_close(p)), warmup=14),
+    _macd(0, "macd", 25),
+    _macd(1, "macd_signal", 33),
+    _macd(2, "macd_histogram", 33),
+    _bollinger(0, "bollinger_upper"),
+    _bollinger(1, "bollinger_middle"),
+    _bollinger(2, "bollinger_lower"),
+    _bollinger(3, "bollinger_width"),
+    Feature("atr_14", lambda p: ta.atr(*_bars(p)), ("high", "low"), 14),
+    Feature("adx_14", lambda p: ta.adx(*_bars(p)), ("high", "low"), 27),
+    _return(1),
+    Feature("log_return", _log_return, warmup=1),
+    Feature("volume_change", lambda p: ta.change(_field(p, "volume"), 1), ("volume",), 1),
+    _volatility(20),
+    _against("sma", 20),
+    _against("ema", 21),
+)
+
+#: Every feature set, by name.
+FEATURE_SETS: Mapping[str, FeatureSet] = MappingProxyType(
+    {
+        chosen.name: chosen
+        for chosen in (
+            FeatureSet("core14", _CORE14),
+            FeatureSet("core_close", _CORE_CLOSE),
+            FeatureSet("indicators27", _INDICATORS27),
+            FeatureSet("price", (_level("close"),)),
+        )
+    }
+)
