@@ -110,7 +110,7 @@ class QuintileLongShort(_Ranked):
     ----------
     quantile : share of the eligible assets in each leg, in (0, 0.5].
     long_gross, short_gross : Σ|weight| of each leg, fractions of NAV.
-    smoothing, vol_target, kill_switches : overlays, see `strategies.base.Overlays`; off.
+    smoothing, vol_target, kill_switches : overlays, see `strategies.base.Overlays`; off by default.
 
     """
 
