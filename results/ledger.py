@@ -155,7 +155,7 @@ def read_trials(
     members: dict[str, list[pd.Series]] = {}
     labels: dict[str, tuple[str, str]] = {}
     for fingerprint, kin, name, days, values in found:
-        index = pd.DatetimeIndex(np.frombuffer(days, "<i4").astype("datetime64[D]").astype("datetime64[s]"))
+        index = pd.DatetimeIndex(np.frombuffer(days, "<i4").astype("datetime64[D]").astype("datetime64[us]"))
         members.setdefault(fingerprint, []).append(pd.Series(np.frombuffer(values, "<f8"), index))
         labels[fingerprint] = (kin, name)
     rows, returns = [], {}
