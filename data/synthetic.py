@@ -34,8 +34,8 @@ class MarketShape:
     ----------
     delay : sessions from a decision to the fill at which the planted return starts, >= 1.
     overnight : share in [0, 1] of the planted return that falls between close t+delay and open t+delay+1; the rest
-        falls between open and close of t+delay. Fills at the open earn the whole of it, fills at the close only this
-        share: 1.0 serves both alike.
+        falls between open and close of t+delay. Fills at the open earn the whole of it; fills at the close earn this
+        share (and what the next days' signals, which resemble it, add): 1.0 serves both alike.
     overnight_variance : share of a session's noise variance that falls between the closes and the next opens.
     market_volatility : standard deviation per session of a factor that all assets share with beta 1, decimal.
     volume_volatility : standard deviation of the logarithm of a session's volume around the asset's own level.
@@ -90,8 +90,9 @@ def synthetic_market(
     kind : what z is made of.
         ``"momentum"``: the return of the last 5 sessions; ``"reversal"``: minus it;
         ``"volume"``: volume over its 20-session mean;
-        ``"sign_flip"``: the return of the last 5 sessions, times +1 for the assets whose 20-session volatility lies
-        above the median of that day and -1 for the others, so that no linear rule sees more than a trace of it;
+        ``"sign_flip"``: among the assets whose 20-session volatility lies above the median of that day, the return of
+        the last 5 sessions, among the others minus it, each half standardised by itself, so that a linear rule
+        sees hardly a trace of it;
         ``"none"``: nothing is planted, whatever `ic`; the oracle repeats ``"reversal"`` and is worth nothing.
     drift : expected log return of every asset a session, decimal.
     volatility : standard deviation of an asset's own return a session, decimal.
@@ -103,7 +104,7 @@ def synthetic_market(
         With all five fields; weekdays from 2000-01-03.
     oracle : PredictionPanel
         `score` = ic · volatility · z, the planted expected return over the fill window; horizon 1. Where nothing is
-        planted the score is z in small units. NaN until z exists (5 sessions, 20 for the last two kinds).
+        planted the score is z in small units. NaN until z exists (after 5 sessions, 20 for ``"volume"`` and ``"sign_flip"``).
 
     Raises
     ------
@@ -261,11 +262,14 @@ def _signal(kind: MarketKind, close: np.ndarray, volume: np.ndarray, s: int) -> 
         return _zscore(volume[s] / volume[s - _REGIME + 1 : s + 1].mean(axis=0))
     if s < (_REGIME if kind == "sign_flip" else _TRAILING):
         return nothing
-    trend = _zscore(close[s] / close[s - _TRAILING] - 1.0)
+    trailing = close[s] / close[s - _TRAILING] - 1.0
     if kind == "sign_flip":
         window = close[s - _REGIME : s + 1]
         spread = (window[1:] / window[:-1]).std(axis=0, ddof=1)
-        return _zscore(np.where(spread > np.median(spread), trend, -trend))
+        lively = spread > np.median(spread)
+        above, below = (_zscore(np.where(half, trailing, np.nan)) for half in (lively, ~lively))
+        return _zscore(np.where(lively, above, -below))
+    trend = _zscore(trailing)
     return trend if kind == "momentum" else -trend
 
 
