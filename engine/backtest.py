@@ -18,7 +18,7 @@ from engine.simulation import simulate
 from strategies.base import EntryRule, Strategy
 from strategies.overlays import kill_switch_state, smooth_weights, vol_target_factor
 
-__all__ = ["STAGE_COLUMNS", "final_weights", "run_backtest"]
+__all__ = ["STAGE_COLUMNS", "final_weights", "run_backtest", "simulated_prices"]
 
 STAGE_COLUMNS = ("sharpe", "return_ann", "volatility_ann", "turnover_ann", "cost_ann")
 _SESSIONS_A_YEAR = 252
@@ -57,7 +57,7 @@ def run_backtest(
     costs = CostModel() if costs is None else costs
     execution = Execution(delay=predictions.delay) if execution is None else execution
     prices.require(strategy.needs, strategy.name)
-    prices = _simulated(prices, predictions, execution.delay)
+    prices = simulated_prices(prices, predictions, execution.delay)
     if isinstance(strategy, EntryRule):
         from engine.entry_rules import simulate_entries
 
@@ -92,11 +92,11 @@ def final_weights(
     """The weights that `run_backtest` trades: after smoothing, vol target and kill switches; (T, N), stamped t."""
     costs = CostModel() if costs is None else costs
     execution = Execution(delay=predictions.delay) if execution is None else execution
-    prices = _simulated(prices, predictions, execution.delay)
+    prices = simulated_prices(prices, predictions, execution.delay)
     return _passes(strategy, predictions, prices, costs, execution, keep="returns")[-1][1]
 
 
-def _simulated(prices: PricePanel, predictions: PredictionPanel, delay: int) -> PricePanel:
+def simulated_prices(prices: PricePanel, predictions: PredictionPanel, delay: int) -> PricePanel:
     """Prices through the end of the last decision's window; the history before the first decision stays."""
     last = int(prices.sessions.searchsorted(predictions.sessions[-1]))
     end = min(last + delay + predictions.horizon, len(prices.sessions) - 1)
@@ -239,6 +239,6 @@ def _on_sessions(benchmark: pd.Series | None, sessions: pd.DatetimeIndex) -> pd.
 
 def _described(strategy: Strategy | EntryRule) -> dict[str, Any]:
     """The strategy's parameters, JSON-able, for the manifest."""
-    parameters = asdict(cast(Any, strategy)) if is_dataclass(strategy) else {}
+    parameters: dict[str, Any] = asdict(cast(Any, strategy)) if is_dataclass(strategy) else {}
     kept = {name: value for name, value in parameters.items() if name not in ("name", "needs")}
     return {"strategy": strategy.name, "parameters": kept}

@@ -1,0 +1,228 @@
+"""Many portfolios on the same prices in one pass: random-score nulls, sweeps, calibration studies.
+
+The same accounting as `engine.accounting.self_financing`, with a leading axis of R runs; tested equal to it. Only
+proportional costs, borrow and financing: what depends on the size of a fill needs the single-run ledger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from data.errors import InputError
+from data.panel import PricePanel
+from engine.costs import CostModel
+from engine.execution import Execution
+from strategies.base import Overlays
+from strategies.overlays import kill_switch_state, smooth_weights, vol_target_factor
+
+__all__ = ["BatchResult", "backtest_batch", "simulate_batch"]
+
+Floats = npt.NDArray[np.float64]
+
+_SESSIONS_A_YEAR = 252
+
+
+@dataclass(frozen=True, eq=False)
+class BatchResult:
+    """R runs over T sessions.
+
+    Parameters
+    ----------
+    sessions : (T,).
+    net, gross : (R, T) returns a session.
+    turnover : (R, T) ½Σ|traded value|/NAV.
+    net_exposure, gross_exposure : (R, T) fractions of NAV at the close.
+
+    """
+
+    sessions: pd.DatetimeIndex
+    net: Floats
+    gross: Floats
+    turnover: Floats
+    net_exposure: Floats
+    gross_exposure: Floats
+
+    def sharpe(self) -> Floats:
+        """(R,) net Sharpe ratio, annualised by √252, ddof 1, no risk-free rate; NaN where returns are constant."""
+        deviation = self.net.std(axis=1, ddof=1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = self.net.mean(axis=1) / deviation * np.sqrt(_SESSIONS_A_YEAR)
+        return np.where(deviation > 1e-15, ratio, np.nan)
+
+
+def simulate_batch(
+    prices: PricePanel,
+    weights: Floats,
+    *,
+    costs: CostModel | Sequence[CostModel] | None = None,
+    execution: Execution | None = None,
+) -> BatchResult:
+    """Trade R sets of target weights on the same prices.
+
+    Parameters
+    ----------
+    prices : (T, N).
+    weights : (R, ≤ T, N) signed fractions of NAV, stamped at the decision; NaN = no order, and none after the last row.
+    costs : one model for all runs, or one a run; proportional costs only.
+    execution : as for `engine.simulate`; self-financing, fractional shares.
+
+    Raises
+    ------
+    InputError
+        If costs or execution need the single-run ledger, or shapes differ.
+
+    """
+    runs, decisions, assets = weights.shape
+    sessions = len(prices.sessions)
+    execution = Execution() if execution is None else execution
+    models = [costs or CostModel()] * runs if costs is None or isinstance(costs, CostModel) else list(costs)
+    _check(prices, weights, models, execution)
+    rate, borrow, financing = _rates(models)
+    fill, mark, tradable, delisted = _known_prices(prices, execution)
+    gross_cap = np.nansum(np.abs(weights), axis=2)
+    over = gross_cap > execution.max_gross * (1 + 1e-9)
+    if over.any():
+        weights = np.where(over[:, :, None], weights * (execution.max_gross / gross_cap)[:, :, None], weights)
+    some_missing = bool(np.isnan(weights).any())
+
+    nav = np.empty((sessions, runs))
+    paid, traded_share, net_exposure, gross_exposure = (np.zeros((sessions, runs)) for _ in range(4))
+    cash, held = np.full(runs, execution.capital), np.zeros((runs, assets))
+    short, alive = np.zeros(runs), np.ones(runs, dtype=bool)
+    for s in range(sessions):
+        row = s - execution.delay
+        carrying = borrow * short + financing * np.maximum(-cash, 0.0)
+        fees = np.zeros(runs)
+        if 0 <= row < decisions:
+            before = cash + held @ fill[s]
+            wanted = weights[:, row] * before[:, None]
+            wanted /= fill[s]
+            if some_missing:
+                wanted = np.where(np.isnan(wanted), held, wanted)
+            if not tradable[s].all():
+                wanted[:, ~tradable[s]] = held[:, ~tradable[s]]
+            if not alive.all():
+                wanted[~alive] = 0.0
+            wanted -= held  # now the shares to trade
+            spent = wanted @ fill[s]
+            held = held + wanted
+            traded = np.abs(wanted, out=wanted) @ fill[s]
+            fees = traded * rate
+            cash = cash - spent - fees
+            with np.errstate(divide="ignore", invalid="ignore"):
+                traded_share[s] = np.where(before > 0, 0.5 * traded / before, 0.0)
+        for asset in delisted.get(s, ()):
+            cash = cash + held[:, asset] * mark[s, asset]
+            held[:, asset] = 0.0
+        carrying = np.where(alive, carrying, 0.0)
+        cash = cash - carrying
+        position, absolute = held @ mark[s], np.abs(held) @ mark[s]
+        nav[s], paid[s] = cash + position, fees + carrying
+        short = 0.5 * (absolute - position)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            net_exposure[s] = np.where(nav[s] > 0, position / nav[s], 0.0)
+            gross_exposure[s] = np.where(nav[s] > 0, absolute / nav[s], 0.0)
+        ruined = alive & (nav[s] <= 0)
+        if ruined.any():
+            cash[ruined], held[ruined], short[ruined], alive[ruined] = nav[s][ruined], 0.0, 0.0, False
+    before = np.vstack([np.full(runs, execution.capital), nav[:-1]])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        net = np.where(before > 0, nav / before - 1, 0.0)
+        drag = np.where(before > 0, paid / before, 0.0)
+    parts = (net, net + drag, traded_share, net_exposure, gross_exposure)
+    return BatchResult(prices.sessions, *(np.ascontiguousarray(part.T) for part in parts))
+
+
+def backtest_batch(
+    prices: PricePanel,
+    weights: Floats,
+    overlays: Overlays,
+    *,
+    costs: CostModel | Sequence[CostModel] | None = None,
+    execution: Execution | None = None,
+) -> BatchResult:
+    """Overlays, then simulation, of R sets of selected weights; the same passes as `engine.run_backtest`.
+
+    Parameters
+    ----------
+    prices : (T, N), from the first decision on.
+    weights : (R, ≤ T, N) as selected, before overlays.
+    overlays : smoothing, vol target, kill switches.
+    costs, execution : see `simulate_batch`.
+
+    """
+    decisions, columns = weights.shape[1], prices.assets
+    index = prices.sessions[:decisions]
+    if overlays.smoothing:
+        frames = (pd.DataFrame(run, index, columns, copy=False) for run in weights)
+        weights = np.stack([smooth_weights(frame, overlays.smoothing).to_numpy() for frame in frames])
+    if overlays.vol_target is not None:
+        result = simulate_batch(prices, weights, costs=costs, execution=execution)
+        factors = [vol_target_factor(returns, overlays.vol_target).to_numpy() for returns in _since_first_fill(result)]
+        weights = weights * np.stack(factors)[:, :decisions, None]
+    if overlays.kill_switches:
+        result = simulate_batch(prices, weights, costs=costs, execution=execution)
+        off = np.stack([kill_switch_state(returns).to_numpy().any(axis=1) for returns in _since_first_fill(result)])
+        weights = np.where(off[:, :decisions, None], 0.0, weights)
+    return simulate_batch(prices, weights, costs=costs, execution=execution)
+
+
+def _since_first_fill(result: BatchResult) -> list[pd.Series]:
+    """Net returns of each run, NaN before the first session that traded."""
+    started = np.maximum.accumulate(result.turnover > 0, axis=1)
+    return [pd.Series(np.where(on, net, np.nan), result.sessions) for on, net in zip(started, result.net, strict=True)]
+
+
+def _check(prices: PricePanel, weights: Floats, models: Sequence[CostModel], execution: Execution) -> None:
+    if weights.ndim != 3 or weights.shape[1] > prices.shape[0] or weights.shape[2] != prices.shape[1]:
+        raise InputError(f"batch: weights have shape {weights.shape}, prices {prices.shape}")
+    if len(models) != len(weights):
+        raise InputError(f"batch: {len(models)} cost models for {len(weights)} runs")
+    if execution.accounting != "self_financing" or execution.lot or not all(m.is_proportional for m in models):
+        raise InputError(
+            "batch: impact, minimum fee, lots and constant-weight accounting need single runs; use proportional costs"
+        )
+
+
+def _rates(models: Sequence[CostModel]) -> tuple[Floats, Floats, Floats]:
+    """(R,) each: cost of a traded unit, and what a session of borrowing and of financing costs."""
+    rate = np.array([model.traded_rate for model in models])
+    yearly = np.array([(model.borrow_bps, model.financing_bps) for model in models]) / 1e4 / _SESSIONS_A_YEAR
+    return rate, yearly[:, 0], yearly[:, 1]
+
+
+def _known_prices(
+    prices: PricePanel, execution: Execution
+) -> tuple[Floats, Floats, npt.NDArray[np.bool_], dict[int, list[int]]]:
+    """Prices without holes.
+
+    Returns
+    -------
+    fill : (T, N) fill prices; where there is none, the last mark (and 1 before the first price).
+    mark : (T, N) closes; where there is none, the session's fill or the last mark.
+    tradable : (T, N) whether an order can be filled.
+    delisted : session → assets whose close has been missing for `stale_limit` sessions on that day.
+
+    """
+    close = prices.close.to_numpy()
+    fill = close if execution.fill_at(prices) == "close" or prices.open is None else prices.open.to_numpy()
+    tradable = ~np.isnan(fill)
+    if tradable.all() and not np.isnan(close).any():
+        return fill, close, tradable, {}
+    mark = pd.DataFrame(np.where(np.isnan(close), fill, close)).ffill().to_numpy()
+    previous = np.vstack([np.full(close.shape[1], np.nan), mark[:-1]])
+    filled = np.where(tradable, fill, previous)
+    missing = np.isnan(close)
+    run_length = np.zeros(close.shape[1], dtype=np.int64)
+    delisted: dict[int, list[int]] = {}
+    for s in range(len(close)):
+        run_length = np.where(missing[s], run_length + 1, 0)
+        gone = np.flatnonzero(run_length >= execution.stale_limit)
+        if len(gone):
+            delisted[s] = gone.tolist()
+    return np.nan_to_num(filled, nan=1.0), np.nan_to_num(mark, nan=1.0), tradable, delisted

@@ -1,0 +1,86 @@
+"""Many runs at once equal the same runs one by one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from data.errors import InputError
+from data.panel import PredictionPanel, PricePanel
+from engine.backtest import run_backtest
+from engine.batch import backtest_batch, simulate_batch
+from engine.costs import CostModel
+from engine.execution import Execution
+from engine.simulation import simulate
+from strategies.catalog import load_strategy
+
+
+def market(seed: int, sessions: int = 300, assets: int = 12, holes: float = 0.0) -> PricePanel:
+    rng = np.random.default_rng(seed)
+    close = 50 * np.exp(np.cumsum(rng.normal(0, 0.02, (sessions, assets)), axis=0))
+    opens = close * np.exp(rng.normal(0, 0.005, close.shape))
+    if holes:
+        gone = rng.random(close.shape) < holes
+        gone[sessions // 2 :, 0] = True
+        close[gone] = opens[gone] = np.nan
+    index, names = pd.bdate_range("2015-01-01", periods=sessions), [f"A{i:02d}" for i in range(assets)]
+    return PricePanel(pd.DataFrame(close, index, names), open=pd.DataFrame(opens, index, names))
+
+
+@pytest.mark.parametrize("holes", [0.0, 0.03])
+@pytest.mark.parametrize("fill", ["open", "close"])
+@pytest.mark.parametrize("missing", [0.0, 0.2])
+def test_equals_single_runs(holes, fill, missing):
+    prices = market(1, 80, holes=holes)
+    rng = np.random.default_rng(2)
+    weights = rng.normal(size=(4, *prices.shape))
+    weights *= np.array([0.5, 1.0, 1.5, 4.0])[:, None, None] / np.abs(weights).sum(axis=2, keepdims=True)
+    weights[rng.random(weights.shape) < missing] = np.nan
+    models = [CostModel(), CostModel(20, 3), CostModel.zero(), CostModel(borrow_bps=900, financing_bps=800)]
+    execution = Execution(fill=fill, delay=2)
+    batch = simulate_batch(prices, weights, costs=models, execution=execution)
+    for run, (weight, model) in enumerate(zip(weights, models, strict=True)):
+        frame = pd.DataFrame(weight, prices.sessions, prices.assets)
+        one = simulate(prices, frame, costs=model, execution=execution)
+        np.testing.assert_allclose(batch.net[run], one.returns, atol=1e-12)
+        np.testing.assert_allclose(batch.gross[run], one.gross_returns, atol=1e-12)
+        np.testing.assert_allclose(batch.turnover[run], one.turnover, atol=1e-12)
+        np.testing.assert_allclose(batch.net_exposure[run], one.exposure["net"], atol=1e-12)
+        np.testing.assert_allclose(batch.gross_exposure[run], one.exposure["gross"], atol=1e-12)
+
+
+def test_ruin_stops_one_run_only():
+    index = pd.bdate_range("2020-01-01", periods=5)
+    prices = PricePanel(pd.DataFrame({"A": [10.0, 10.0, 25.0, 10.0, 12.0]}, index))
+    weights = np.array([[[-1.0]] * 5, [[0.5]] * 5])
+    batch = simulate_batch(prices, weights, costs=CostModel.zero())
+    for run in range(2):
+        one = simulate(prices, pd.DataFrame(weights[run], index, ["A"]), costs=CostModel.zero())
+        np.testing.assert_allclose(batch.net[run], one.returns, atol=1e-12)
+
+
+@pytest.mark.parametrize("holes", [0.0, 0.02])
+def test_overlays_equal_single_runs(holes):
+    prices = market(5, 400, holes=holes)
+    strategy = load_strategy("s2_filter_negative")
+    sessions = prices.sessions[:-2]
+    shape = (len(sessions), len(prices.assets))
+    panels = [
+        PredictionPanel(pd.DataFrame(np.random.default_rng(seed).normal(size=shape), sessions, prices.assets))
+        for seed in range(3)
+    ]
+    weights = np.stack([strategy.target_weights(panel, prices).to_numpy() for panel in panels])
+    batch = backtest_batch(prices, weights, strategy.overlays)
+    for run, panel in enumerate(panels):
+        one = run_backtest(strategy, panel, prices)
+        np.testing.assert_allclose(batch.net[run], one.returns, atol=1e-12)
+
+
+def test_what_needs_single_runs_is_refused():
+    prices = market(1, 10)
+    weights = np.zeros((1, *prices.shape))
+    with pytest.raises(InputError, match="need single runs"):
+        simulate_batch(prices, weights, costs=CostModel(impact_bps=1))
+    with pytest.raises(InputError, match="weights have shape"):
+        simulate_batch(prices, weights[:, :, :3])
