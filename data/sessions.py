@@ -75,7 +75,8 @@ def session_after(sessions: pd.DatetimeIndex, session: object, count: int) -> pd
         raise InputError(f"session {stamp.date()} is not in the calendar of {len(sessions)} sessions")
     target = position + count
     if not 0 <= target < len(sessions):
-        raise InputError(f"session {stamp.date()} {count:+d} lies outside {sessions[0].date()} to {sessions[-1].date()}")
+        span = f"{sessions[0].date()} to {sessions[-1].date()}"
+        raise InputError(f"session {stamp.date()} {count:+d} lies outside {span}")
     return sessions[target]
 
 

@@ -104,7 +104,8 @@ def synthetic_market(
         With all five fields; weekdays from 2000-01-03.
     oracle : PredictionPanel
         `score` = ic · volatility · z, the planted expected return over the fill window; horizon 1. Where nothing is
-        planted the score is z in small units. NaN until z exists (after 5 sessions, 20 for ``"volume"`` and ``"sign_flip"``).
+        planted the score is z in small units. NaN until z exists: after 5 sessions, after 20 for ``"volume"`` and
+        ``"sign_flip"``.
 
     Raises
     ------
@@ -146,14 +147,15 @@ def synthetic_market(
         arrays["volume"][s] = bar.volume
         z[s] = _signal(kind, arrays["close"], arrays["volume"], s)
         planted[s] = strength * volatility * np.nan_to_num(z[s])
-    sessions = pd.bdate_range(_FIRST_SESSION, periods=n_sessions, name="date")
+    sessions = pd.DatetimeIndex(pd.bdate_range(_FIRST_SESSION, periods=n_sessions), freq=None, name="date")
     assets = _asset_names(n_assets)
     source = f"synthetic {kind}, ic {strength:g}, seed {seed}"
     frames = {name: pd.DataFrame(values, index=sessions, columns=assets) for name, values in arrays.items()}
     z *= volatility * (strength or _UNINFORMED)
     score = pd.DataFrame(z, index=sessions, columns=assets)
     oracle = PredictionPanel(score, delay=shape.delay, receipts=_untrained(sessions), name=f"oracle of {source}")
-    return PricePanel(**frames, source=source, adjusted="splits and dividends"), oracle
+    close = frames.pop("close")
+    return PricePanel(close, **frames, source=source, adjusted="splits and dividends"), oracle  # type: ignore[arg-type]
 
 
 def score_panel(
