@@ -228,7 +228,7 @@ def load_inputs(options: dict[str, Any]) -> Inputs:
             raise InputError(f"--start/--end: no predictions in between; they span {first} to {last}")
         predictions = predictions.map(lambda frame: frame.loc[inside])
     predictions, report = align(predictions, prices)
-    return Inputs(prices, predictions, benchmark, benchmark_name, report)
+    return Inputs(prices, predictions, benchmark, benchmark_name, report.counts)
 
 
 def echo_json(value: object) -> None:
