@@ -68,11 +68,11 @@ def data_options(function: F) -> F:
 
 
 def strategy_options(function: F) -> F:
-    """--strategy NAME and --set parameter=value."""
+    """--strategy NAME and --param name=value."""
     return _decorate(
         click.option("--strategy", default="s2_filter_negative", show_default=True,
                      help="A name from `strategies list`, or package.module:Class."),
-        click.option("--set", "settings", multiple=True, metavar="NAME=VALUE",
+        click.option("--param", "settings", multiple=True, metavar="NAME=VALUE",
                      help="A parameter of the strategy; repeatable."),
     )(function)  # fmt: skip
 
@@ -149,7 +149,7 @@ def parse_settings(settings: tuple[str, ...]) -> dict[str, str]:
     for item in settings:
         name, sign, value = item.partition("=")
         if not sign or not name.strip():
-            raise InputError(f"--set {item}: expected NAME=VALUE, e.g. --set quantile=0.1")
+            raise InputError(f"--param {item}: expected NAME=VALUE, e.g. --param quantile=0.1")
         out[name.strip().replace("-", "_")] = value.strip()
     return out
 

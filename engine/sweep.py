@@ -1,0 +1,250 @@
+"""A grid of parameters, backtested in as few passes as the strategy allows.
+
+Cells that differ only in costs share their weights; cells that share overlays, delay and fill are simulated
+together (`engine.batch`). What the batch cannot express is run cell by cell.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from data.errors import InputError, UnknownNameError
+from data.panel import PredictionPanel, PricePanel
+from engine.backtest import run_backtest, simulated_prices
+from engine.batch import backtest_batch
+from engine.costs import CostModel
+from engine.execution import Execution
+from strategies.base import EntryRule, Strategy
+from strategies.catalog import describe, load_strategy
+
+__all__ = ["Cell", "CellResult", "cells_of", "parse_grid", "run_cells"]
+
+#: Cells of weights held at once, about 160 MB.
+_CELLS = 20_000_000
+_ALIASES = {"cost_bps": "commission_bps"}
+_COSTS = tuple(field.name for field in fields(CostModel))
+_EXECUTION = ("delay", "fill", "max_gross", "lot")
+_SESSIONS_A_YEAR = 252
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """One combination of the grid.
+
+    Parameters
+    ----------
+    parameters : name → value, as in the grid.
+    strategy : with its parameters set.
+    costs, execution : with theirs.
+
+    """
+
+    parameters: Mapping[str, Any]
+    strategy: Strategy | EntryRule
+    costs: CostModel
+    execution: Execution
+
+
+@dataclass(frozen=True, eq=False)
+class CellResult:
+    """What a cell earned.
+
+    Parameters
+    ----------
+    index : position of the cell in the grid.
+    net : (T,) net returns a session.
+    turnover_ann : mean one-way turnover times 252.
+    gross_mean, net_exposure : mean gross return a session; mean net exposure.
+
+    """
+
+    index: int
+    net: pd.Series
+    turnover_ann: float
+    gross_mean: float
+    net_exposure: float
+
+
+def parse_grid(items: Sequence[str]) -> dict[str, list[str]]:
+    """``("quantile=0.1,0.2",)`` as ``{"quantile": ["0.1", "0.2"]}``.
+
+    Raises
+    ------
+    InputError
+        If an item has no values, or a parameter comes twice.
+
+    """
+    grid: dict[str, list[str]] = {}
+    for item in items:
+        name, sign, values = item.partition("=")
+        name = name.strip().replace("-", "_")
+        name = _ALIASES.get(name, name)
+        listed = [value.strip() for value in values.split(",") if value.strip()]
+        if not sign or not name or not listed:
+            raise InputError(f"--grid {item}: expected NAME=VALUE,VALUE,… e.g. --grid quantile=0.1,0.2")
+        if name in grid:
+            raise InputError(f"--grid {name}: given twice; list all its values in one --grid")
+        if len(set(listed)) < len(listed):
+            raise InputError(f"--grid {name}: a value stands twice")
+        grid[name] = listed
+    if not grid:
+        raise InputError("sweep: no grid; give at least one --grid NAME=VALUE,VALUE,…")
+    return grid
+
+
+def cells_of(
+    name: str,
+    grid: Mapping[str, Sequence[str]],
+    *,
+    settings: Mapping[str, str] | None = None,
+    costs: CostModel | None = None,
+    execution: Execution | None = None,
+) -> list[Cell]:
+    """Every combination of the grid, in the order of its last parameter fastest.
+
+    Parameters
+    ----------
+    name : of the strategy.
+    grid : parameter of the strategy, of `CostModel` or of `Execution` → values as text.
+    settings : parameters of the strategy that stay.
+    costs, execution : what the grid does not vary.
+
+    Raises
+    ------
+    UnknownNameError
+        If a parameter is neither the strategy's nor a cost's nor an execution's.
+    InputError
+        If a value is out of range.
+
+    """
+    costs = CostModel() if costs is None else costs
+    execution = Execution() if execution is None else execution
+    own = [item["name"] for item in describe(name)["parameters"]]
+    for parameter in grid:
+        if parameter not in (*own, *_COSTS, *_EXECUTION):
+            raise UnknownNameError(f"parameter of the sweep of {name}", parameter, [*own, *_COSTS, *_EXECUTION])
+    out = []
+    for values in itertools.product(*grid.values()):
+        chosen = dict(zip(grid, values, strict=True))
+        for_strategy = {key: value for key, value in chosen.items() if key in own}
+        for_costs = {key: _number(key, value) for key, value in chosen.items() if key in _COSTS and key not in own}
+        for_execution = {
+            key: value if key == "fill" else int(value) if key == "delay" and value.isdigit() else _number(key, value)
+            for key, value in chosen.items()
+            if key in _EXECUTION and key not in own
+        }
+        strategy = load_strategy(name, **{**(settings or {}), **for_strategy})
+        out.append(Cell(chosen, strategy, replace(costs, **for_costs), replace(execution, **for_execution)))
+    return out
+
+
+def _number(name: str, value: str) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        raise InputError(f"--grid {name}={value}: not a number") from None
+
+
+def run_cells(
+    cells: Sequence[Cell], predictions: PredictionPanel, prices: PricePanel, *, skip: frozenset[int] = frozenset()
+) -> Iterator[list[CellResult]]:
+    """Backtest the cells, yielding the results of each pass as it ends, so that a sweep can be stored and resumed.
+
+    Parameters
+    ----------
+    cells : see `cells_of`.
+    predictions, prices : as for `engine.run_backtest`.
+    skip : positions that are done already.
+
+    """
+    waiting = [index for index in range(len(cells)) if index not in skip]
+    groups: dict[tuple[object, ...], list[int]] = {}
+    for index in waiting:
+        groups.setdefault(_group(cells[index], index), []).append(index)
+    size = max(1, predictions.shape[0] * predictions.shape[1])
+    for members in groups.values():
+        if not _batchable(cells[members[0]]):
+            for index in members:
+                yield [_one(index, cells[index], predictions, prices)]
+            continue
+        step = max(1, _CELLS // size)
+        by_weights: dict[str, list[int]] = {}
+        for index in members:
+            by_weights.setdefault(repr(cells[index].strategy), []).append(index)
+        kinds = list(by_weights.values())
+        for start in range(0, len(kinds), step):
+            yield _pass(kinds[start : start + step], cells, predictions, prices)
+
+
+def _batchable(cell: Cell) -> bool:
+    return (
+        not isinstance(cell.strategy, EntryRule)
+        and cell.costs.is_proportional
+        and not cell.execution.lot
+        and cell.execution.accounting == "self_financing"
+    )
+
+
+def _group(cell: Cell, index: int) -> tuple[object, ...]:
+    if not _batchable(cell) or isinstance(cell.strategy, EntryRule):
+        return ("single", index)
+    return ("batch", cell.strategy.overlays, cell.execution)
+
+
+def _pass(
+    kinds: list[list[int]], cells: Sequence[Cell], predictions: PredictionPanel, prices: PricePanel
+) -> list[CellResult]:
+    """One batch: `kinds` are lists of cells that share their weights."""
+    first = cells[kinds[0][0]]
+    assert not isinstance(first.strategy, EntryRule)
+    simulated = simulated_prices(prices, predictions, first.execution.delay)
+    simulated.require(first.strategy.needs, first.strategy.name)
+    decided = simulated.sessions[simulated.sessions.slice_indexer(predictions.sessions[0], predictions.sessions[-1])]
+    weights = []
+    for members in kinds:
+        strategy = cells[members[0]].strategy
+        assert not isinstance(strategy, EntryRule)
+        frame = strategy.target_weights(predictions, simulated)
+        weights.append((frame if frame.index.equals(decided) else frame.reindex(decided)).to_numpy())
+    order = [index for members in kinds for index in members]
+    which = np.repeat(np.arange(len(kinds)), [len(members) for members in kinds])
+    traded = simulated.between(predictions.sessions[0], None)
+    if not traded.assets.equals(predictions.assets):
+        traded = traded.select(list(predictions.assets))
+    result = backtest_batch(
+        traded,
+        np.stack(weights),
+        first.strategy.overlays,
+        costs=[cells[index].costs for index in order],
+        execution=first.execution,
+        which=which,
+    )
+    return [
+        CellResult(
+            index,
+            pd.Series(result.net[run], result.sessions),
+            float(result.turnover[run].mean() * _SESSIONS_A_YEAR),
+            float(result.gross[run].mean()),
+            float(result.net_exposure[run].mean()),
+        )
+        for run, index in enumerate(order)
+    ]
+
+
+def _one(index: int, cell: Cell, predictions: PredictionPanel, prices: PricePanel) -> CellResult:
+    result = run_backtest(
+        cell.strategy, predictions, prices, costs=cell.costs, execution=cell.execution, keep="returns"
+    )
+    return CellResult(
+        index,
+        result.returns,
+        float(result.turnover.mean() * _SESSIONS_A_YEAR),
+        float(result.gross_returns.mean()),
+        float(result.exposure["net"].mean()),
+    )
