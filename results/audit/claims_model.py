@@ -154,12 +154,16 @@ class Layer:
 
 @dataclass(frozen=True)
 class Architecture:
-    """Layers in order, the size of one input step, and the framework (``"torch"``, ``"keras"``, or unknown)."""
+    """Layers in order, the size of one input step, and the framework (``"torch"``, ``"keras"``, or unknown).
+
+    `complete` says that no layer is missing; `saves_optimizer` that the model file also holds the optimizer's state.
+    """
 
     layers: tuple[Layer, ...]
     inputs: int | None = None
     framework: str = ""
     complete: bool = True
+    saves_optimizer: bool = False
 
 
 @dataclass(frozen=True)
