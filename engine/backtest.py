@@ -17,8 +17,9 @@ from engine.result import BacktestResult
 from engine.simulation import simulate
 from strategies.base import EntryRule, Strategy
 from strategies.overlays import kill_switch_state, smooth_weights, vol_target_factor
+from strategies.ranked import with_benchmark_asset
 
-__all__ = ["STAGE_COLUMNS", "final_weights", "run_backtest", "simulated_prices"]
+__all__ = ["STAGE_COLUMNS", "final_weights", "run_backtest", "simulated_prices", "with_tradable_benchmark"]
 
 STAGE_COLUMNS = ("sharpe", "return_ann", "volatility_ann", "turnover_ann", "cost_ann")
 _SESSIONS_A_YEAR = 252
@@ -44,7 +45,7 @@ def run_backtest(
     strategy : weights by rule, or an entry rule that is executed bar by bar.
     predictions : what the model said; its sessions and assets must be in `prices` (see `data.align`).
     prices : (T, N). Sessions after the last decision's window (delay + horizon) are not simulated.
-    benchmark : (T,) returns, for the report; not traded.
+    benchmark : (T,) returns, for the report; traded only by a strategy that hedges with it.
     costs, execution : by default `CostModel()` and the panel's own delay.
     keep : ``"returns"`` keeps no (T, N) table and makes no stage table.
 
@@ -57,6 +58,7 @@ def run_backtest(
     costs = CostModel() if costs is None else costs
     execution = Execution(delay=predictions.delay) if execution is None else execution
     prices.require(strategy.needs, strategy.name)
+    prices = with_tradable_benchmark(strategy, prices, benchmark)
     prices = simulated_prices(prices, predictions, execution.delay)
     if isinstance(strategy, EntryRule):
         from engine.entry_rules import simulate_entries
@@ -79,6 +81,16 @@ def run_backtest(
         fingerprints={**result.fingerprints, "predictions": predictions.fingerprint} if keep == "all" else {},
         warnings=tuple(dict.fromkeys(warnings)),
     )
+
+
+def with_tradable_benchmark(
+    strategy: Strategy | EntryRule, prices: PricePanel, benchmark: pd.Series | None
+) -> PricePanel:
+    """`prices` with the benchmark as an asset, where the strategy trades it and only its returns are known."""
+    asset = getattr(strategy, "benchmark_asset", None)
+    if asset is None or benchmark is None or asset in prices.assets:
+        return prices
+    return with_benchmark_asset(prices, benchmark, asset)
 
 
 def final_weights(

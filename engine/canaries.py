@@ -2,8 +2,8 @@
 
 The null is a permutation: the panel's own scores, handed to other assets. Each session keeps its set of scores, each
 score keeps its path through time, so exposure and turnover (before overlays, which answer to what a run earned) are
-those of the real run; only *which* asset a score belongs to is drawn anew. If scores carry no information about assets, the real run is one more draw, and its rank
-among R of them is uniform (Phipson & Smyth 2010 for the "+1").
+those of the real run; only *which* asset a score belongs to is drawn anew. If scores carry no information about
+assets, the real run is one more draw, and its rank among R of them is uniform (Phipson & Smyth 2010 for the "+1").
 """
 
 from __future__ import annotations
@@ -160,8 +160,8 @@ def _batch(
         frame = strategy.target_weights(panel, simulated)
         weights.append((frame if frame.index.equals(decided) else frame.reindex(decided)).to_numpy())
     traded = simulated.between(first.sessions[0], None)
-    if not traded.assets.equals(first.assets):
-        traded = traded.select(list(first.assets))
+    if not traded.assets.equals(frame.columns):
+        traded = traded.select(list(frame.columns))
     result = backtest_batch(traded, np.stack(weights), strategy.overlays, costs=costs, execution=execution)
     return np.stack([result.sharpe(), result.turnover.mean(axis=1), result.net_exposure.mean(axis=1)], axis=1)
 

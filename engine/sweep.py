@@ -215,8 +215,8 @@ def _pass(
     order = [index for members in kinds for index in members]
     which = np.repeat(np.arange(len(kinds)), [len(members) for members in kinds])
     traded = simulated.between(predictions.sessions[0], None)
-    if not traded.assets.equals(predictions.assets):
-        traded = traded.select(list(predictions.assets))
+    if not traded.assets.equals(frame.columns):
+        traded = traded.select(list(frame.columns))
     result = backtest_batch(
         traded,
         np.stack(weights),

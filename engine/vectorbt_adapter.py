@@ -165,17 +165,29 @@ def simulate_vectorbt(
     charged["spread"] = fees * (costs.spread_bps / 1e4 / rate)
     shares = book.assets()
     shares.index, shares.columns = native.sessions, native.target_weights.columns
+    cash = pd.Series(book.cash().to_numpy(), native.sessions, name="cash")
+    at_fill = _valued(prices, shares.shift(1).fillna(0.0), execution)
+    nav_at_fill = cash.shift(1).fillna(execution.capital).to_numpy() + at_fill
     return replace(
         native,
         returns=pd.Series(net, native.sessions, name="net"),
         gross_returns=pd.Series(net + fees / before, native.sessions, name="gross"),
         nav=nav.rename("nav"),
         costs=charged,
-        turnover=pd.Series(0.5 * traded / (nav.to_numpy() + fees), native.sessions, name="turnover"),
+        turnover=pd.Series(0.5 * traded / nav_at_fill, native.sessions, name="turnover"),
         holdings=shares,
-        cash=pd.Series(book.cash().to_numpy(), native.sessions, name="cash"),
+        cash=cash,
         config={**native.config, "engine": "vectorbt", "costs": asdict(costs)},
     )
+
+
+def _valued(prices: PricePanel, shares: pd.DataFrame, execution: Execution) -> np.ndarray:
+    """(T,) value of `shares` at the fill prices, or at the last close where there is none."""
+    panel = prices.select(list(shares.columns)).between(shares.index[0], None)
+    fill = panel.close if execution.fill_at(panel) == "close" else panel.open
+    assert fill is not None
+    known = fill.where(fill.notna(), panel.close.ffill().shift(1))
+    return (shares * known).sum(axis="columns").to_numpy()
 
 
 def cross_check(

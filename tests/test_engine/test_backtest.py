@@ -1,0 +1,146 @@
+"""The overlay passes: what each reads, in which order, and that none of it is the future."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from data.panel import PredictionPanel, PricePanel
+from engine.backtest import final_weights, run_backtest
+from engine.costs import CostModel
+from engine.execution import Execution
+from engine.simulation import simulate
+from engine.vectorbt_adapter import cross_check
+from strategies.base import EntryRule
+from strategies.catalog import load_strategy, strategy_names
+
+
+def market(seed: int, sessions: int = 260, assets: int = 12) -> PricePanel:
+    rng = np.random.default_rng(seed)
+    close = 50 * np.exp(np.cumsum(rng.normal(0, 0.02, (sessions, assets)), axis=0))
+    opens = close * np.exp(rng.normal(0, 0.005, close.shape))
+    high, low = np.maximum(close, opens) * 1.01, np.minimum(close, opens) * 0.99
+    volume = rng.integers(1000, 9000, close.shape).astype(float)
+    index, names = pd.bdate_range("2015-01-01", periods=sessions), [f"A{i:02d}" for i in range(assets)]
+    frames = {"close": close, "open": opens, "high": high, "low": low, "volume": volume}
+    return PricePanel(**{name: pd.DataFrame(values, index, names) for name, values in frames.items()})
+
+
+def opinions(prices: PricePanel, seed: int) -> PredictionPanel:
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame(rng.normal(0, 0.01, prices.shape), prices.sessions, prices.assets)
+    buy, sell = rng.random(prices.shape) / 2, rng.random(prices.shape) / 2
+    action = {"buy": buy, "sell": sell, "hold": 1 - buy - sell}
+    return PredictionPanel(
+        frame,
+        probability_up=pd.DataFrame(rng.random(prices.shape), prices.sessions, prices.assets),
+        action={k: pd.DataFrame(v, prices.sessions, prices.assets) for k, v in action.items()},
+    )
+
+
+def test_stages_by_hand():
+    """The S2 pipeline, one pass at a time, with nothing but the published rules."""
+    prices = market(1)
+    predictions = opinions(prices, 2)
+    strategy = load_strategy("s2_filter_negative")
+    costs = CostModel()
+    result = run_backtest(strategy, predictions, prices, costs=costs)
+
+    target = strategy.target_weights(predictions, prices)
+    smooth = target.copy()
+    for t in range(1, len(smooth)):
+        smooth.iloc[t] = 0.85 * smooth.iloc[t - 1] + 0.15 * target.iloc[t]
+    unscaled = simulate(prices, smooth, costs=costs).returns
+    sigma = unscaled.iloc[1:].rolling(20).std(ddof=1) * np.sqrt(252)
+    factor = (0.08 / sigma).clip(0.5, 2.0).reindex(smooth.index).fillna(1.0)
+    scaled = smooth.mul(factor, axis="index")
+    shadow = simulate(prices, scaled, costs=costs).returns.iloc[1:]
+    day = shadow < -3 * shadow.rolling(20).std(ddof=1).shift(1)
+    sixty = shadow.rolling(60).mean() < 0
+    nav = (1 + shadow).cumprod()
+    five = pd.Series(False, shadow.index)
+    level = None
+    for i in range(len(shadow)):
+        start = 1.0 if i == 4 else nav.iloc[i - 5] if i > 4 else None
+        if level is not None and nav.iloc[i] >= level:
+            level = None
+        if level is None and start is not None and nav.iloc[i] / start - 1 < -0.08:
+            level = nav.iloc[i] + 0.5 * (start - nav.iloc[i])
+        five.iloc[i] = level is not None
+    off = (day | sixty | five).reindex(scaled.index, fill_value=False)
+    expected = scaled.mask(off, 0.0)
+    assert off.any()
+    assert result.target_weights is not None
+    pd.testing.assert_frame_equal(result.target_weights, expected, rtol=1e-12, check_freq=False)
+    assert result.stages is not None
+    assert list(result.stages.index) == ["select", "filter", "smooth", "vol target", "kill switch", "costs"]
+    ratio = result.returns.mean() / result.returns.std() * np.sqrt(252)
+    assert result.stages.loc["costs", "sharpe"] == pytest.approx(ratio)
+    gross = simulate(prices, smooth, costs=costs).gross_returns
+    assert result.stages.loc["smooth", "sharpe"] == pytest.approx(gross.mean() / gross.std() * np.sqrt(252))
+
+
+def test_final_weights_are_what_is_traded():
+    prices = market(3)
+    predictions = opinions(prices, 4)
+    strategy = load_strategy("s2_filter_negative")
+    result = run_backtest(strategy, predictions, prices)
+    pd.testing.assert_frame_equal(final_weights(strategy, predictions, prices), result.target_weights)
+    lean = run_backtest(strategy, predictions, prices, keep="returns")
+    pd.testing.assert_series_equal(lean.returns, result.returns)
+    assert lean.holdings is None
+
+
+@pytest.mark.parametrize("fill", ["open", "close"])
+@pytest.mark.parametrize("name", ["quintile_long_short", "s2_filter_negative"])
+def test_final_weights_equal_vectorbt(name, fill):
+    prices = market(5)
+    predictions = opinions(prices, 6)
+    execution = Execution(fill=fill)
+    weights = final_weights(load_strategy(name), predictions, prices, execution=execution)
+    check = cross_check(prices, weights, execution=execution)
+    assert check.agrees is True
+
+
+def test_the_window_of_the_last_decision_is_simulated_and_no_more():
+    prices = market(7, sessions=60)
+    predictions = opinions(prices, 8).through(prices.sessions[39])
+    result = run_backtest(load_strategy("quintile_long_short"), predictions, prices)
+    assert result.sessions[0] == predictions.sessions[0]
+    assert result.sessions[-1] == prices.sessions[41]
+
+
+@pytest.mark.parametrize("name", strategy_names())
+@settings(max_examples=4, deadline=None)
+@given(cut=st.integers(30, 110), seed=st.integers(0, 1000))
+def test_the_future_changes_no_run(name, cut, seed):
+    """Every strategy with its overlays: prices and predictions after t move no weight, fill or NAV up to t."""
+    prices, other = market(seed, 120), market(seed + 5000, 120)
+    predictions, later = opinions(prices, seed + 1), opinions(prices, seed + 2)
+
+    def spliced(one: pd.DataFrame, two: pd.DataFrame) -> pd.DataFrame:
+        out = one.copy()
+        out.iloc[cut:] = two.iloc[cut:].to_numpy()
+        return out
+
+    changed = PricePanel(**{f: spliced(getattr(prices, f), getattr(other, f)) for f in prices.fields})
+    assert predictions.action is not None
+    assert later.action is not None
+    mixed = PredictionPanel(
+        spliced(predictions.score, later.score),
+        probability_up=spliced(predictions.probability_up, later.probability_up),
+        action={k: spliced(predictions.action[k], later.action[k]) for k in predictions.action},
+    )
+    strategy = load_strategy(name)
+    benchmark = prices.close.mean(axis="columns").pct_change(fill_method=None)
+    moved = changed.close.mean(axis="columns").pct_change(fill_method=None)
+    one = run_backtest(strategy, predictions, prices, benchmark=benchmark)
+    two = run_backtest(strategy, mixed, changed, benchmark=moved)
+    last = prices.sessions[cut - 1]
+    pd.testing.assert_series_equal(one.nav.loc[:last], two.nav.loc[:last], rtol=0, atol=0)
+    pd.testing.assert_frame_equal(one.fills[one.fills.session <= last], two.fills[two.fills.session <= last])
+    if not isinstance(strategy, EntryRule):
+        pd.testing.assert_frame_equal(one.target_weights.loc[:last], two.target_weights.loc[:last], rtol=0, atol=0)
