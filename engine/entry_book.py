@@ -1,0 +1,307 @@
+"""The ledger of an entry rule: cash and a handful of positions, session by session.
+
+Plain numbers in a plain loop: at most a few positions are open at once, so there is nothing to vectorise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from engine.accounting import Liquidity, trading_costs
+from engine.costs import CostModel
+from engine.execution import Execution
+from strategies.base import EntryRule
+
+__all__ = ["EntryBook", "Market"]
+
+Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+_SESSIONS_A_YEAR = 252
+#: Orders below this share of NAV are rounding, not trades.
+_DUST = 1e-12
+
+
+@dataclass(frozen=True, eq=False)
+class Market:
+    """Arrays from the first decision on. `rows[s]` is the row of the signals stamped on session s, −1 for none."""
+
+    sessions: pd.DatetimeIndex
+    assets: pd.Index
+    open: Floats
+    high: Floats
+    low: Floats
+    close: Floats
+    rows: list[int]
+    enter: Mask
+    exit: Mask
+    priority: Floats
+    wanted: list[bool]  # whether a row of `enter` has any
+    rank: npt.NDArray[np.intp]  # position of each asset in the order of ids
+    start: int  # row of `prices` that is session 0
+    columns: npt.NDArray[np.intp] | None  # columns of `prices`; None = all
+
+
+@dataclass(slots=True)
+class _Position:
+    """What is held of one asset."""
+
+    asset: int
+    shares: float  # signed
+    entered: int
+    stop: float
+    target: float
+    mark: float
+    stale: int = 0
+    leaving: str = ""  # why it is to be closed at the next open there is
+
+
+class _Row(NamedTuple):
+    """One session of the ledger, currency."""
+
+    nav: float
+    nav_before: float
+    cash: float
+    traded: float
+    long: float
+    short: float
+
+
+@dataclass(eq=False)
+class EntryBook:
+    """The ledger: cash, positions, and what each session left behind."""
+
+    market: Market
+    rule: EntryRule
+    costs: CostModel
+    execution: Execution
+    liquidity: Liquidity | None
+    optimistic: bool
+    positions: list[_Position] = field(default_factory=list)
+    rows: list[_Row] = field(default_factory=list)
+    #: session, costs of a fill by kind
+    charged: list[tuple[int, tuple[float, ...]]] = field(default_factory=list)
+    #: session, borrow, financing
+    carried: list[tuple[int, float, float]] = field(default_factory=list)
+    #: session, asset, signed shares, price, cost
+    fills: list[tuple[int, int, float, float, float]] = field(default_factory=list)
+    #: asset, from, until, signed shares
+    held: list[tuple[int, int, int, float]] = field(default_factory=list)
+    #: session, asset (−1: none), kind, detail
+    events: list[tuple[int, int, str, str]] = field(default_factory=list)
+    counts: dict[str, int] = field(
+        default_factory=lambda: dict.fromkeys(
+            ("unfilled_orders", "forced_exits", "cut_by_cash", "without_cash", "entries"), 0
+        )
+    )
+    ruined_at: int | None = None
+
+    def __post_init__(self) -> None:
+        self.cash = self.execution.capital
+        self.long = self.short = self.traded = 0.0
+        self.rates = (self.costs.commission_bps / 1e4, self.costs.spread_bps / 1e4)
+        self.borrow = self.costs.borrow_bps / 1e4 / _SESSIONS_A_YEAR
+        self.financing = self.costs.financing_bps / 1e4 / _SESSIONS_A_YEAR
+
+    def step(self, s: int) -> None:
+        """Live through session s."""
+        market = self.market
+        row = market.rows[s - self.execution.delay] if s >= self.execution.delay else -1
+        wanted = row >= 0 and market.wanted[row]
+        if not self.positions and not wanted:
+            self.rows.append(_Row(self.cash, self.cash, self.cash, 0.0, 0.0, 0.0))
+            return
+        self.traded = 0.0
+        carry = (self.borrow * -self.short, self.financing * -min(self.cash, 0.0))
+        nav = self.cash
+        opens = market.open[s]
+        for position in self.positions:
+            price = opens.item(position.asset)
+            if price == price:
+                position.mark = price
+            nav += position.shares * position.mark
+        closed = self._leave_at_open(s, row, nav) if self.positions else ()
+        if wanted and nav > 0:
+            self._enter(s, row, nav, closed)
+        if self.positions:
+            self._inside_the_bar(s, nav)
+        if carry != (0.0, 0.0):
+            self.cash -= carry[0] + carry[1]
+            self.carried.append((s, *carry))
+        self._mark_to_close(s, nav)
+
+    def _leave_at_open(self, s: int, row: int, nav: float) -> list[int]:
+        """Close what has to go at the open; the assets closed."""
+        rule, closed = self.rule, []
+        opens = self.market.open[s]
+        for position in self.positions[:]:
+            if row >= 0 and self.market.exit[row, position.asset]:
+                position.leaving = "signal_exit"
+            elif not position.leaving and rule.max_holding and s - position.entered >= rule.max_holding:
+                position.leaving = "time_exit"
+            price = opens.item(position.asset)
+            if price != price:
+                if position.leaving:
+                    self._unfilled(s, position.asset, "no open to leave at")
+                continue
+            kind, detail = position.leaving, "at the open"
+            if not kind and (price - position.stop) * rule.side <= 0:
+                kind, detail = "stop", f"the open jumped over {position.stop:.6g}"
+            elif not kind and (price - position.target) * rule.side >= 0:
+                kind, detail = "target", f"the open jumped over {position.target:.6g}"
+            if kind:
+                self._close(s, position, price, nav, kind, detail)
+                closed.append(position.asset)
+        return closed
+
+    def _enter(self, s: int, row: int, nav: float, closed: list[int] | tuple[()]) -> None:
+        """Open positions by priority, while there are slots and cash."""
+        rule, market = self.rule, self.market
+        slots = (rule.max_positions or len(market.assets)) - len(self.positions)
+        if slots <= 0:
+            return
+        candidates = np.flatnonzero(market.enter[row])
+        if len(candidates) > 1:
+            candidates = candidates[np.lexsort((market.rank[candidates], -market.priority[row, candidates]))]
+        taken = {position.asset for position in self.positions}.union(closed)
+        room = self._room(nav)
+        for asset in candidates.tolist():
+            if asset in taken:
+                continue
+            price = market.open.item(s, asset)
+            if price != price:
+                self._unfilled(s, asset, "no open to enter at")
+                continue
+            wanted = value = rule.size * nav
+            if room < value * (1 + sum(self.rates)) or not self.costs.is_proportional:
+                value = self._affordable(s, asset, price, value, room, nav)
+            shares = value / price
+            if self.execution.lot:
+                shares = self.execution.lot * (shares // self.execution.lot)
+            if shares * price <= _DUST * nav:
+                self.counts["without_cash"] += 1
+                continue
+            self.counts["cut_by_cash"] += value < wanted
+            self._open(s, asset, shares * rule.side, price, nav)
+            room = self._room(nav)
+            slots -= 1
+            if not slots:
+                return
+
+    def _room(self, nav: float) -> float:
+        """What an entry may cost: the cash of a long rule; of a short one, the gross that is left."""
+        if self.rule.side > 0:
+            return self.cash
+        return self.execution.max_gross * nav - sum(abs(p.shares) * p.mark for p in self.positions)
+
+    def _affordable(self, s: int, asset: int, price: float, value: float, room: float, nav: float) -> float:
+        """The largest value up to `value` that `room` pays for, costs included."""
+
+        def spent(amount: float) -> float:
+            return amount + (sum(self._cost(s, asset, amount, price, nav)) if self.rule.side > 0 else 0.0)
+
+        if room <= _DUST * nav:
+            return 0.0
+        room *= 1 - _DUST  # so that rounding cannot overdraw the cash
+        if self.costs.is_proportional:
+            return min(value, room / (1 + (sum(self.rates) if self.rule.side > 0 else 0.0)))
+        if spent(value) <= room:
+            return value
+        low, high = 0.0, min(value, room)  # costs grow with the value, so what fits is an interval from 0
+        for _ in range(60):
+            middle = 0.5 * (low + high)
+            low, high = (middle, high) if spent(middle) <= room else (low, middle)
+        return low if spent(low) <= room else 0.0
+
+    def _cost(self, s: int, asset: int, value: float, price: float, nav: float) -> tuple[float, ...]:
+        """Costs of a fill by kind, currency: commission, spread, impact, sqrt_impact, minimum_fee."""
+        if self.costs.is_proportional:
+            return (value * self.rates[0], value * self.rates[1])
+        known = None
+        if self.liquidity is not None:
+            cell = (slice(s, s + 1), asset)
+            known = (self.liquidity.volatility[cell], self.liquidity.volume[cell], np.array([price]))
+        return tuple(trading_costs(np.array([value]), nav, self.costs, known)[:, 0].tolist())
+
+    def _trade(self, s: int, asset: int, shares: float, price: float, nav: float) -> None:
+        value = abs(shares) * price
+        paid = self._cost(s, asset, value, price, nav)
+        total = sum(paid)
+        self.cash -= shares * price + total
+        self.traded += value
+        self.charged.append((s, paid))
+        self.fills.append((s, asset, shares, price, total))
+
+    def _open(self, s: int, asset: int, shares: float, price: float, nav: float) -> None:
+        rule = self.rule
+        self._trade(s, asset, shares, price, nav)
+        stop = price * (1 - rule.side * rule.stop_loss) if rule.stop_loss else -rule.side * np.inf
+        target = price * (1 + rule.side * rule.take_profit) if rule.take_profit else rule.side * np.inf
+        self.positions.append(_Position(asset, shares, s, stop, target, price))
+        self.counts["entries"] += 1
+
+    def _close(self, s: int, position: _Position, price: float, nav: float, kind: str, detail: str) -> None:
+        self._trade(s, position.asset, -position.shares, price, nav)
+        self._drop(s, position, kind, f"{price:.6g}, {detail}")
+
+    def _drop(self, s: int, position: _Position, kind: str, detail: str) -> None:
+        self.positions.remove(position)
+        self.held.append((position.asset, position.entered, s, position.shares))
+        self.events.append((s, position.asset, kind, detail))
+
+    def _unfilled(self, s: int, asset: int, detail: str) -> None:
+        self.counts["unfilled_orders"] += 1
+        self.events.append((s, asset, "unfilled", detail))
+
+    def _inside_the_bar(self, s: int, nav: float) -> None:
+        """Stops and targets against low and high; a level outside the bar (no open known) fills at the bar's edge."""
+        lows, highs, long = self.market.low[s], self.market.high[s], self.rule.side > 0
+        for position in self.positions[:]:
+            low, high = lows.item(position.asset), highs.item(position.asset)
+            if long:
+                stopped, reached = low <= position.stop, high >= position.target
+            else:
+                stopped, reached = high >= position.stop, low <= position.target
+            if not (stopped or reached):
+                continue
+            both = stopped and reached
+            kind = "target" if reached and (self.optimistic or not stopped) else "stop"
+            level = position.target if kind == "target" else position.stop
+            price = min(max(level, low), high)
+            self._close(s, position, price, nav, kind, "stop and target in one bar" if both else "inside the bar")
+
+    def _mark_to_close(self, s: int, nav_open: float) -> None:
+        closes = self.market.close[s]
+        self.long = self.short = 0.0
+        for position in self.positions[:]:
+            price = closes.item(position.asset)
+            if price == price:
+                position.mark, position.stale = price, 0
+            else:
+                position.stale += 1
+                if position.stale >= self.execution.stale_limit:
+                    self.cash += position.shares * position.mark
+                    self.fills.append((s, position.asset, -position.shares, position.mark, 0.0))
+                    self.counts["forced_exits"] += 1
+                    self._drop(s, position, "forced_exit", f"{position.shares:.6g} shares at the last price")
+                    continue
+            value = position.shares * position.mark
+            if value > 0:
+                self.long += value
+            else:
+                self.short += value
+        nav = self.cash + self.long + self.short
+        if nav <= 0:
+            self.ruined_at = s
+            self.long = self.short = 0.0
+            self.cash = nav
+            for position in self.positions:
+                self.held.append((position.asset, position.entered, s, position.shares))
+            self.positions = []
+            self.events.append((s, -1, "ruin", "NAV at or below zero"))
+        self.rows.append(_Row(nav, nav_open, self.cash, self.traded, self.long, self.short))

@@ -1,0 +1,268 @@
+"""Entry rules, bar by bar: entries at the open, exits by signal, stop, target or age.
+
+What happens within a session, in this order:
+
+1. At the open, holdings are marked. Positions whose exit was decided `delay` sessions before, or whose age has reached
+   `max_holding`, are closed at it; then those whose stop or target the open has jumped over. Cash and slots are free.
+2. Entries decided `delay` sessions before are served, by priority, ties by asset id, while there are slots and cash. An
+   asset closed at this open is not entered again at it. Levels are set from the fill price.
+3. Inside the bar, low and high are compared with the levels of every position, the new ones included. If both lie
+   within one bar the stop fills. Cash and slots that this frees serve from the next session on.
+4. At the close, what is held is marked. A position without a close for `stale_limit` sessions is closed at its last.
+
+Only row s of the prices and rows up to s − delay of the signals decide what happens in session s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from data.errors import InputError
+from data.panel import PricePanel
+from engine.accounting import Liquidity
+from engine.costs import COST_KINDS, CostModel
+from engine.entry_book import EntryBook, Market
+from engine.execution import Execution
+from engine.result import EVENT_COLUMNS, FILL_COLUMNS, BacktestResult
+from engine.simulation import liquidity_of
+from strategies.base import EntryRule, EntrySignals
+
+__all__ = ["simulate_entries"]
+
+Floats = npt.NDArray[np.float64]
+
+_BORROW, _FINANCING = COST_KINDS.index("borrow"), COST_KINDS.index("financing")
+
+
+def simulate_entries(
+    prices: PricePanel,
+    signals: EntrySignals,
+    rule: EntryRule,
+    *,
+    costs: CostModel | None = None,
+    execution: Execution | None = None,
+    optimistic: bool = False,
+    keep: Literal["all", "returns"] = "all",
+) -> BacktestResult:
+    """Execute an entry rule from its first decision to the last session of `prices`.
+
+    A position is `rule.size` of the NAV marked at the open of its entry, before that session's costs, or as much as the
+    cash allows after costs, so cash is never negative in a long rule; short positions together stay within
+    `execution.max_gross` of NAV. An order that finds no open is counted as unfilled: an entry lapses, an exit is tried
+    again at each open. Borrow is charged on the value of shorts at the previous close.
+
+    Parameters
+    ----------
+    prices : (T, N) with opens, and highs and lows where the rule has a stop or a target.
+    signals : (≤ T, ≤ N) what the rule wants, stamped t, acted on at the open of t + delay.
+    rule : sizing, stop, target, cap, age and side.
+    costs, execution : defaults as documented there; fills are at the open.
+    optimistic : if stop and target lie within one bar, the target fills instead; a warning says so.
+    keep : ``"returns"`` keeps no holdings and no fills.
+
+    Raises
+    ------
+    InputError
+        If the prices lack a field, signals and prices do not match, or fills at the close are asked for.
+
+    """
+    costs = CostModel() if costs is None else costs
+    execution = Execution() if execution is None else execution
+    _check(prices, rule, execution)
+    market = _market(prices, signals, rule)
+    liquidity = _liquidity(prices, market) if costs.sqrt_impact else None
+    book = EntryBook(market, rule, costs, execution, liquidity, optimistic)
+    for s in range(len(market.sessions)):
+        book.step(s)
+        if book.ruined_at is not None:
+            break
+    return _result(book, prices, keep)
+
+
+def _check(prices: PricePanel, rule: EntryRule, execution: Execution) -> None:
+    if execution.same_close or execution.fill == "close":
+        raise InputError(f"{rule.name}: an entry rule fills at the open; drop fill='close' and same_close")
+    if execution.accounting != "self_financing":
+        raise InputError(f"{rule.name}: an entry rule needs self_financing accounting, got {execution.accounting!r}")
+    if rule.side not in (1, -1):
+        raise InputError(f"{rule.name}: side must be 1 or -1, got {rule.side!r}")
+    if not 0 < rule.size <= execution.max_gross:
+        raise InputError(f"{rule.name}: size must be above 0 and at most max_gross, got {rule.size!r}")
+    if rule.stop_loss < 0 or rule.take_profit < 0 or (rule.stop_loss if rule.side > 0 else rule.take_profit) >= 1:
+        raise InputError(
+            f"{rule.name}: stop_loss and take_profit must be fractions of the fill price, at least 0, got "
+            f"{rule.stop_loss!r}, {rule.take_profit!r}"
+        )
+    levels = ["high", "low"] if rule.stop_loss or rule.take_profit else []
+    prices.require(["open", *levels], rule.name)
+
+
+def _market(prices: PricePanel, signals: EntrySignals, rule: EntryRule) -> Market:
+    frames = {"enter": signals.enter, "exit": signals.exit, "priority": signals.priority}
+    first = signals.enter
+    for name, frame in frames.items():
+        if not frame.index.equals(first.index) or not frame.columns.equals(first.columns):
+            raise InputError(f"{rule.name}: sessions or assets of {name} differ from those of enter")
+    if first.empty:
+        raise InputError(f"{rule.name}: the signals are empty; a rule must decide on at least one session")
+    found = prices.sessions.get_indexer(first.index)
+    if (found < 0).any():
+        stranger = pd.Timestamp(first.index[int((found < 0).argmax())]).date()
+        raise InputError(f"{rule.name}: {int((found < 0).sum())} sessions absent from prices, first {stranger}")
+    columns = None
+    if not first.columns.equals(prices.assets):
+        columns = prices.assets.get_indexer(first.columns)
+        if (columns < 0).any():
+            raise InputError(f"{rule.name}: asset {first.columns[int((columns < 0).argmax())]!r} absent from prices")
+    start = int(found.min())
+    sessions = prices.sessions[start:]
+
+    def values(frame: pd.DataFrame | None) -> Floats:
+        if frame is None:
+            return np.full((len(sessions), len(first.columns)), np.nan)
+        cells = frame.to_numpy()[start:]
+        return cells if columns is None else cells[:, columns]
+
+    rows = np.full(len(sessions), -1)
+    rows[found - start] = np.arange(len(found))
+    enter = first.to_numpy(dtype=bool)
+    order = sorted(range(len(first.columns)), key=lambda i: str(first.columns[i]))
+    return Market(
+        sessions=sessions,
+        assets=first.columns,
+        open=values(prices.open),
+        high=values(prices.high),
+        low=values(prices.low),
+        close=values(prices.close),
+        rows=rows.tolist(),
+        enter=enter,
+        exit=signals.exit.to_numpy(dtype=bool),
+        priority=signals.priority.to_numpy(dtype=np.float64),
+        wanted=[bool(any_) for any_ in enter.any(axis=1)],
+        rank=np.argsort(np.array(order, dtype=np.intp)),
+        start=start,
+        columns=columns,
+    )
+
+
+def _liquidity(prices: PricePanel, market: Market) -> Liquidity:
+    """What the square-root law reads, on the sessions and assets of `market`."""
+    known = liquidity_of(prices)
+    columns = slice(None) if market.columns is None else market.columns
+    return Liquidity(known.volatility[market.start :, columns], known.volume[market.start :, columns])
+
+
+def _result(book: EntryBook, prices: PricePanel, keep: Literal["all", "returns"]) -> BacktestResult:
+    market, execution = book.market, book.execution
+    sessions = market.sessions
+    rows = book.rows + [book.rows[-1]._replace(traded=0.0, nav_before=book.rows[-1].nav)] * (
+        len(sessions) - len(book.rows)
+    )
+    nav, nav_before, cash, traded, long, short = np.array(rows).T
+    charged = np.zeros((len(sessions), len(COST_KINDS)))
+    for s, paid in book.charged:
+        charged[s, : len(paid)] += paid
+    for s, borrow, financing in book.carried:
+        charged[s, _BORROW], charged[s, _FINANCING] = borrow, financing
+    before = np.concatenate([[execution.capital], nav[:-1]])
+    alive = before > 0
+    net = np.divide(nav, before, out=np.ones_like(nav), where=alive) - 1
+    drag = np.divide(charged.sum(axis=1), before, out=np.zeros_like(nav), where=alive)
+    turnover = np.divide(0.5 * traded, nav_before, out=np.zeros_like(nav), where=nav_before > 0)
+    exposure = np.stack([long - short, long + short, long, short], axis=1)
+    exposure = np.divide(exposure, nav[:, None], out=np.zeros_like(exposure), where=nav[:, None] > 0)
+    return BacktestResult(
+        strategy=book.rule.name,
+        returns=pd.Series(net, sessions, name="net"),
+        gross_returns=pd.Series(net + drag, sessions, name="gross"),
+        nav=pd.Series(nav, sessions, name="nav"),
+        costs=pd.DataFrame(charged, sessions, list(COST_KINDS)),
+        turnover=pd.Series(turnover, sessions, name="turnover"),
+        exposure=pd.DataFrame(exposure, sessions, ["gross", "net", "long", "short"]),
+        holdings=_holdings(book) if keep == "all" else None,
+        cash=pd.Series(cash, sessions, name="cash"),
+        events=_events(book),
+        fill_ledger=_fill_ledger(book) if keep == "all" else None,
+        config=_config(book, prices),
+        fingerprints={"prices": prices.fingerprint} if keep == "all" else {},
+        counts=_counts(book),
+        warnings=(*prices.warnings, *_warnings(book)),
+    )
+
+
+def _holdings(book: EntryBook) -> pd.DataFrame:
+    shares = np.zeros((len(book.market.sessions), len(book.market.assets)))
+    for asset, start, stop, amount in book.held:
+        shares[start:stop, asset] = amount
+    for position in book.positions:
+        shares[position.entered :, position.asset] = position.shares
+    return pd.DataFrame(shares, book.market.sessions, book.market.assets, copy=False)
+
+
+def _events(book: EntryBook) -> pd.DataFrame:
+    sessions, assets = book.market.sessions, book.market.assets
+    rows = [(sessions[s], assets[a] if a >= 0 else "", kind, detail) for s, a, kind, detail in book.events]
+    return pd.DataFrame(rows, columns=list(EVENT_COLUMNS))
+
+
+def _fill_ledger(book: EntryBook) -> Callable[[], pd.DataFrame]:
+    """Makes the table of fills when it is asked for; a forced exit stands in it at its last price, without cost."""
+    fills, sessions, assets = book.fills, book.market.sessions, book.market.assets
+
+    def table() -> pd.DataFrame:
+        session, asset, shares, price, cost = np.array(fills, dtype=np.float64).reshape(-1, 5).T
+        columns = (
+            sessions[session.astype(np.intp)],
+            assets[asset.astype(np.intp)],
+            shares,
+            price,
+            shares * price,
+            cost,
+        )
+        return pd.DataFrame(dict(zip(FILL_COLUMNS, columns, strict=True)))
+
+    return table
+
+
+def _config(book: EntryBook, prices: PricePanel) -> dict[str, Any]:
+    rule = book.rule
+    names = ("stop_loss", "take_profit", "size", "max_positions", "max_holding", "side")
+    return {
+        "strategy": rule.name,
+        "costs": asdict(book.costs),
+        "execution": {**asdict(book.execution), "fill": "open"},
+        "source": prices.source,
+        "adjusted": prices.adjusted,
+        "rule": {name: getattr(rule, name) for name in names},
+        "optimistic": book.optimistic,
+    }
+
+
+def _counts(book: EntryBook) -> dict[str, int]:
+    kinds = [kind for _, _, kind, _ in book.events]
+    exits = {f"{kind}s": kinds.count(kind) for kind in ("stop", "target", "signal_exit", "time_exit")}
+    return {**book.counts, **exits, "open_at_the_end": len(book.positions)}
+
+
+def _warnings(book: EntryBook) -> list[str]:
+    out = []
+    if book.optimistic:
+        out.append("optimistic: where stop and target lie in one bar the target is taken as filled first")
+    for name, text in (
+        ("unfilled_orders", "orders had no price to fill at"),
+        ("forced_exits", "holdings were closed at their last close after their prices ended"),
+        ("cut_by_cash", "entries were smaller than wanted for lack of cash"),
+        ("without_cash", "entries were not made for lack of cash"),
+    ):
+        if book.counts[name]:
+            out.append(f"{book.counts[name]} {text}")
+    if book.ruined_at is not None:
+        session = book.market.sessions[book.ruined_at].date()
+        out.append(f"ruined: NAV at or below zero on {session}; nothing traded afterwards")
+    return out
