@@ -16,6 +16,7 @@ import pandas as pd
 from data.atomic import replacing
 from data.errors import InputError, UnknownNameError
 from data.panel import PredictionPanel, PricePanel
+from data.quality import check_prices
 from data.returns import simple_returns
 
 __all__ = ["load_sample", "load_sample_predictions", "sample_prediction_names"]
@@ -41,7 +42,7 @@ def load_sample() -> tuple[PricePanel, pd.Series]:
     Returns
     -------
     prices : PricePanel
-        (8313, 20), close only, with the survivorship warning.
+        (8313, 20), close only; its warnings are survivorship and what the checks find.
     benchmark : Series
         Daily returns of the price index (without dividends), decimals, stamped at the period's end, from the second
         session on.
@@ -58,7 +59,7 @@ def load_sample() -> tuple[PricePanel, pd.Series]:
         closes,
         source="20 US large caps (skfolio sample)",
         adjusted="splits and dividends",
-        warnings=(SURVIVORS,),
+        warnings=(SURVIVORS, *check_prices({"close": closes}).messages()),
     )
     benchmark = simple_returns(frame[[_BENCHMARK]])[_BENCHMARK].iloc[1:]
     return prices, benchmark.rename("S&P 500")
@@ -132,7 +133,7 @@ def _cached_sample() -> pd.DataFrame:
         cached.parent.mkdir(parents=True, exist_ok=True)
         with replacing(cached) as temporary:
             frame.to_parquet(temporary)
-    except OSError as error:  # a read-only home must not stop anyone
+    except (OSError, InputError) as error:  # a read-only home must not stop anyone
         _LOG.info("the sample is not cached: %s", error)
     return frame
 

@@ -284,7 +284,7 @@ class _Places:
         if describe is not None:
             where += f" ({describe(first)})"
         elif arrays is not None:
-            bar = ((name, values[first]) for name, values in arrays.items())
+            bar = ((name, values[first]) for name, values in arrays.items() if name != "volume" or "volume" in check)
             where += " (" + ", ".join(f"{name} {value:g}" for name, value in bar) + ")"
         which, counts = np.unique(columns, return_counts=True)
         held = mask[:, which]

@@ -1,7 +1,6 @@
 """Prices, predictions and returns from CSV and Parquet, long or wide.
 
-A long table is encoded axis by axis (Arrow dictionaries) and each value column is scattered into its (T, N) grid in one
-NumPy assignment; nothing is pivoted or sorted.
+What each column is, what is refused and what is only counted; `data.grids` makes the (T, N) frames.
 """
 
 from __future__ import annotations
@@ -9,20 +8,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from data.errors import DataQualityError, InputError
+from data.grids import read_long, read_wide
 from data.panel import ACTIONS, PRICE_FIELDS, PredictionPanel, PricePanel
 from data.quality import Finding, QualityReport, check_prices, impossible_bars
-from data.tables import ASSET_NAMES, DATE_NAMES, Source, asset_codes, date_codes, floats, match_columns, plain
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from data.tables import ASSET_NAMES, DATE_NAMES, Source, match_columns, plain
 
 __all__ = ["inspect_prices", "load_predictions", "load_prices", "load_receipts", "load_returns"]
+
+#: Under this key of its metadata a Parquet file of ours says what its prices are adjusted for.
+ADJUSTED_KEY = b"assay.adjusted"
 
 _PRICES = {
     "date": DATE_NAMES,
@@ -81,9 +81,13 @@ def load_prices(
         If it can, but holds duplicates or bars that cannot be, and `repair` is None.
 
     """
+    return checked_panel(_read_prices(Source.open(path), field_map), repair)
+
+
+def checked_panel(raw: RawPrices, repair: Literal["drop"] | None = None) -> PricePanel:
+    """The panel of prices that someone has read, after the checks; parameters and errors as in `load_prices`."""
     if repair not in (None, "drop"):
         raise InputError(f"repair: expected 'drop' or nothing, got {repair!r}")
-    raw = _read_prices(Source.open(path), field_map)
     found = raw.findings
     if repair == "drop":
         raw, found = _dropped(raw)
@@ -155,9 +159,9 @@ def load_predictions(
             raise InputError(
                 f"{source.path}: no score, probability_up or buy/sell/hold among {', '.join(source.columns[:8])}"
             )
-        frames, findings = _read_long(source, columns["date"], columns["asset"], fields)
+        frames, findings = read_long(source, columns["date"], columns["asset"], fields)
     else:
-        closes, findings = _read_wide(source, columns["date"])
+        closes, findings = read_wide(source, columns["date"])
         frames = {"score": closes}
     QualityReport(str(source.path), tuple(findings)).raise_for_errors()
     for field, frame in frames.items():
@@ -224,7 +228,7 @@ def load_returns(path: str | Path) -> pd.Series:
     columns = match_columns(source, {"date": DATE_NAMES})
     if "date" not in columns:
         raise InputError(f"{source.path}: no date column among {', '.join(source.columns[:8])}; name one 'date'")
-    frame, findings = _read_wide(source, columns["date"])
+    frame, findings = read_wide(source, columns["date"])
     QualityReport(str(source.path), tuple(findings)).raise_for_errors()
     prices = [name for field in ("adjusted_close", "close") for name in frame if plain(str(name)) in _PRICES[field]]
     if len(frame.columns) > 1 and not prices:
@@ -246,8 +250,16 @@ def load_returns(path: str | Path) -> pd.Series:
 
 
 @dataclass(frozen=True, eq=False)
-class _RawPrices:
-    """Aligned frames by field as the file has them, and what was wrong with its rows."""
+class RawPrices:
+    """Prices as they were found, not checked yet.
+
+    Parameters
+    ----------
+    frames : aligned (T, N) frames by field.
+    findings : what was wrong with the rows that they came from.
+    source, adjusted : as in `PricePanel`.
+
+    """
 
     frames: dict[str, pd.DataFrame]
     findings: tuple[Finding, ...]
@@ -255,7 +267,7 @@ class _RawPrices:
     adjusted: str
 
 
-def _read_prices(source: Source, field_map: Mapping[str, str] | None) -> _RawPrices:
+def _read_prices(source: Source, field_map: Mapping[str, str] | None) -> RawPrices:
     columns = match_columns(source, _PRICES, field_map)
     if "date" not in columns:
         raise InputError(f"{source.path}: no date column among {', '.join(source.columns[:8])}; name one 'date'")
@@ -265,15 +277,15 @@ def _read_prices(source: Source, field_map: Mapping[str, str] | None) -> _RawPri
     if "asset" in columns or (priced and not rest):
         if not priced:
             raise InputError(f"{source.path}: no close among {', '.join(source.columns[:8])}; name one 'close'")
-        frames, findings = _read_long(source, columns["date"], columns.get("asset"), fields)
+        frames, findings = read_long(source, columns["date"], columns.get("asset"), fields)
     else:
-        closes, findings = _read_wide(source, columns["date"])
+        closes, findings = read_wide(source, columns["date"])
         frames = {"close": closes}
-    adjusted = "unknown"
+    adjusted = source.metadata().get(ADJUSTED_KEY, b"unknown").decode()
     if "adjusted_close" in frames:
         frames, adjusted = _adjust(frames), "splits and dividends"
     frames = {name: frames[name] for name in PRICE_FIELDS if name in frames}
-    return _RawPrices(frames, tuple(findings), str(source.path), adjusted)
+    return RawPrices(frames, tuple(findings), str(source.path), adjusted)
 
 
 def _adjust(frames: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
@@ -286,122 +298,7 @@ def _adjust(frames: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     return out | {"close": adjusted}
 
 
-def _read_long(
-    source: Source, date: str, asset: str | None, fields: Mapping[str, str]
-) -> tuple[dict[str, pd.DataFrame], list[Finding]]:
-    """(T, N) frames by field from one row a session and asset; of rows that stand twice, the first."""
-    texts = [date] if asset is None else [date, asset]
-    table = source.read(texts=texts, numbers=list(fields.values()))
-    days, timed = date_codes(table, date, source.path)
-    if asset is None:
-        assets, columns = pd.Index([source.path.stem], name="asset"), np.zeros(table.num_rows, dtype=np.int64)
-    else:
-        axis = asset_codes(table, asset)
-        assets, columns = axis.labels, axis.codes
-    findings = _time_of_day(timed)
-    keep = (days.codes >= 0) & (columns >= 0)
-    if not keep.all():
-        findings.append(_missing_keys(days.codes, columns))
-    if len(days.labels) == 0 or len(assets) == 0:
-        raise InputError(f"{source.path}: no row has both a date and an asset")
-    rows = days.codes
-    flat = rows * len(assets) + columns
-    if not keep.all():
-        flat, rows, columns = flat[keep], rows[keep], columns[keep]
-    findings += _order(rows, columns, days.labels, assets)
-    seen = np.zeros(len(days.labels) * len(assets), dtype=bool)
-    seen[flat] = True
-    unique: np.ndarray | None = None
-    if int(np.count_nonzero(seen)) < len(flat):
-        _, first = np.unique(flat, return_index=True)
-        unique = np.sort(first)
-        findings.append(_duplicates(np.delete(flat, unique), days.labels, assets))
-    frames = {}
-    for field, column in fields.items():
-        values = floats(table, column, source.path)
-        values = values if keep.all() else values[keep]
-        grid = np.full(len(seen), np.nan)
-        grid[flat if unique is None else flat[unique]] = values if unique is None else values[unique]
-        frames[field] = pd.DataFrame(grid.reshape(len(days.labels), -1), index=days.labels, columns=assets)
-    return frames, findings
-
-
-def _read_wide(source: Source, date: str) -> tuple[pd.DataFrame, list[Finding]]:
-    """(T, N) values, one column an asset, sorted by session and asset; of sessions that stand twice, the first."""
-    names = [name for name in source.columns if name != date]
-    if not names:
-        raise InputError(f"{source.path}: only a date column; expected a column for each asset")
-    table: pa.Table = source.read(texts=[date], numbers=names)
-    days, timed = date_codes(table, date, source.path)
-    findings = _time_of_day(timed)
-    keep = days.codes >= 0
-    nobody = np.zeros(len(keep), dtype=np.int64)
-    if not keep.all():
-        findings.append(_missing_keys(days.codes, nobody))
-    if len(days.labels) == 0:
-        raise InputError(f"{source.path}: no row has a date")
-    findings += _order(days.codes[keep], nobody[keep], days.labels, pd.Index(["all assets"]))
-    _, first = np.unique(days.codes, return_index=True)
-    first = first[days.codes[first] >= 0]
-    if len(first) < keep.sum():
-        again = np.setdiff1d(np.flatnonzero(keep), first)
-        findings.append(_duplicates(days.codes[again], days.labels, pd.Index(["all assets"])))
-    names = sorted(names)
-    values = np.column_stack([floats(table, name, source.path)[first] for name in names])
-    assets = pd.Index([name.strip() for name in names], dtype="str", name="asset")
-    return pd.DataFrame(values, index=days.labels, columns=assets), findings
-
-
-def _missing_keys(rows: np.ndarray, columns: np.ndarray) -> Finding:
-    bad = np.flatnonzero((rows < 0) | (columns < 0))
-    what = "date" if rows[bad[0]] < 0 else "asset"
-    where = f"row {int(bad[0]) + 1} (no {what})"
-    return Finding("row without a date or an asset", "error", len(bad), where, "fill it, or drop with --repair drop")
-
-
-def _duplicates(flat: np.ndarray, sessions: pd.DatetimeIndex | pd.Index, assets: pd.Index) -> Finding:
-    rows, columns = np.divmod(flat, len(assets))
-    order = np.lexsort((columns, rows))
-    at = order[0]
-    where = f"{sessions[rows[at]].date()} {assets[columns[at]]!r}"
-    places = (
-        pd.DataFrame({"asset": assets[columns], "day": sessions[rows].strftime("%Y-%m-%d")})
-        .groupby("asset", sort=True)["day"]
-        .agg(["size", "min", "max"])
-        .reset_index()
-        .set_axis(["asset", "count", "first", "last"], axis="columns")
-    )
-    remedy = "keep one row a session and asset, or drop the later ones with --repair drop"
-    return Finding("duplicate (date, asset) rows", "error", len(flat), where, remedy, places)
-
-
-def _time_of_day(count: int) -> list[Finding]:
-    if not count:
-        return []
-    return [Finding("dates with a time of day, cut off", "warning", count, "in the date column", "write plain dates")]
-
-
-def _order(rows: np.ndarray, columns: np.ndarray, sessions: pd.Index, assets: pd.Index) -> list[Finding]:
-    """A warning if some asset's rows do not come in order of date."""
-    falls = rows[1:] < rows[:-1]
-    if not falls.any():
-        return []
-    changes = columns[1:] != columns[:-1]
-    if int(np.count_nonzero(changes)) + 1 == len(assets):  # one block of rows an asset
-        bad = np.flatnonzero(falls & ~changes)
-        order = np.arange(len(rows))
-    else:
-        order = np.argsort(columns, kind="stable")
-        same = columns[order][1:] == columns[order][:-1]
-        bad = np.flatnonzero(same & (rows[order][1:] < rows[order][:-1]))
-    if len(bad) == 0:
-        return []
-    at = int(order[bad[0] + 1])
-    where = f"{sessions[rows[at]].date()} {assets[columns[at]]!r} (row {at + 1})"
-    return [Finding("rows not in order of date, sorted", "warning", len(bad), where, "sort the file by date")]
-
-
-def _dropped(raw: _RawPrices) -> tuple[_RawPrices, tuple[Finding, ...]]:
+def _dropped(raw: RawPrices) -> tuple[RawPrices, tuple[Finding, ...]]:
     """The prices without what cannot be; the errors become warnings that say what was dropped."""
     masks = impossible_bars({name: frame.to_numpy() for name, frame in raw.frames.items()})
     bars = [finding for finding in check_prices(raw.frames).findings if finding.check in masks]

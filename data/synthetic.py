@@ -147,7 +147,7 @@ def synthetic_market(
         arrays["volume"][s] = bar.volume
         z[s] = _signal(kind, arrays["close"], arrays["volume"], s)
         planted[s] = strength * volatility * np.nan_to_num(z[s])
-    sessions = pd.DatetimeIndex(pd.bdate_range(_FIRST_SESSION, periods=n_sessions), freq=None, name="date")
+    sessions = pd.DatetimeIndex(pd.bdate_range(_FIRST_SESSION, periods=n_sessions).to_numpy(), name="date")
     assets = _asset_names(n_assets)
     source = f"synthetic {kind}, ic {strength:g}, seed {seed}"
     frames = {name: pd.DataFrame(values, index=sessions, columns=assets) for name, values in arrays.items()}

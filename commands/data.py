@@ -1,0 +1,313 @@
+"""Describe, validate, fetch and make prices."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from commands.common import PATH, echo_json, json_option
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from data.panel import PricePanel
+
+__all__ = ["data"]
+
+
+@click.group()
+def data() -> None:
+    """Describe, validate, fetch or make prices.
+
+    \b
+    Examples:
+      python cli.py data describe
+      python cli.py data validate prices.parquet
+      python cli.py data fetch AAPL MSFT --start 2015-01-01 --end 2024-12-31 --out prices.parquet
+      python cli.py data synthetic --sessions 1500 --assets 100 --ic 0.05 --out prices.parquet
+    """
+
+
+def _map_option(function: Any) -> Any:
+    return click.option(
+        "--column", "columns", multiple=True, metavar="FIELD=NAME",
+        help="Which column is which field, e.g. --column close=PX_LAST; repeatable.",
+    )(function)  # fmt: skip
+
+
+@data.command()
+@click.argument("prices", type=PATH, required=False)
+@_map_option
+@click.option("--assets", "show_assets", is_flag=True, help="A row for every asset, not only the first twenty.")
+@json_option
+def describe(prices: Path | None, columns: tuple[str, ...], show_assets: bool, as_json: bool) -> None:
+    """What a price file holds: span, fields, coverage and each asset's returns. Default: the embedded sample.
+
+    \b
+    Examples:
+      python cli.py data describe
+      python cli.py data describe prices.csv --column close="Adj Close" --json
+    """
+    if prices is None:
+        from data.embedded import load_sample
+
+        panel, _ = load_sample()
+    else:
+        from data.sources import load_prices
+
+        panel = load_prices(prices, field_map=_field_map(columns))
+    facts, table = _facts(panel), _by_asset(panel)
+    if as_json:
+        echo_json({**facts, "by_asset": table.to_dict(orient="records")})
+        return
+    width = max(map(len, facts))
+    for name, value in facts.items():
+        if name != "warnings":
+            click.echo(f"{name:<{width}}  {value}")
+    shown = table if show_assets else table.head(20)
+    click.echo()
+    _print_table(_as_text(shown))
+    if len(shown) < len(table):
+        click.echo(f"and {len(table) - len(shown)} more; --assets shows all")
+    for warning in panel.warnings:
+        click.echo(f"warning: {warning}", err=True)
+
+
+@data.command()
+@click.argument("prices", type=PATH)
+@click.option("--predictions", type=PATH, help="Also join these predictions, and count what does not join.")
+@_map_option
+@click.option("--repair", type=click.Choice(["drop"]), help="With --out: leave out the rows that cannot be.")
+@click.option("--out", type=PATH, help="Write the prices that passed, as long .parquet or .csv.")
+@json_option
+def validate(
+    prices: Path,
+    predictions: Path | None,
+    columns: tuple[str, ...],
+    repair: str | None,
+    out: Path | None,
+    as_json: bool,
+) -> int:
+    """Check a price file: what was found, how often and where. Exit code 1 if there are errors.
+
+    \b
+    Examples:
+      python cli.py data validate prices.csv
+      python cli.py data validate prices.csv --repair drop --out clean.parquet
+      python cli.py data validate prices.parquet --predictions preds.parquet
+    """
+    from data.errors import InputError
+    from data.sources import inspect_prices, load_prices
+
+    if repair and out is None:
+        raise InputError("--repair: needs --out, the file that the repaired prices are written to")
+    field_map = _field_map(columns)
+    panel, report = inspect_prices(prices, field_map=field_map)
+    summary: dict[str, Any] = {
+        "source": str(prices),
+        "ok": not report.errors,
+        "errors": [finding.message for finding in report.errors],
+        "warnings": [finding.message for finding in report.warnings],
+        "table": report.table().to_dict(orient="records"),
+    }
+    if out is not None:
+        from data.price_files import write_prices
+
+        kept = load_prices(prices, field_map=field_map, repair="drop" if repair else None)
+        summary["written"] = str(write_prices(kept, out))
+        summary["dropped"] = [warning for warning in kept.warnings if warning.startswith("dropped")]
+    if predictions is not None:
+        from data.align import align
+        from data.sources import load_predictions
+
+        _, joined = align(load_predictions(predictions), panel)
+        summary["join"] = {"given": joined.given, "joined": joined.joined, "lost": joined.losses.to_dict("records")}
+    if as_json:
+        echo_json(summary)
+    else:
+        _print_validation(panel, report.table(), summary)
+    return 0 if summary["ok"] or summary.get("dropped") else 1
+
+
+@data.command()
+@click.argument("tickers", nargs=-1, required=True)
+@click.option("--start", required=True, help="First day, e.g. 2015-01-01.")
+@click.option("--end", required=True, help="Last day, included.")
+@click.option("--out", type=PATH, required=True, help="Long .parquet or .csv to write.")
+@click.option("--repair", type=click.Choice(["drop"]), help="Leave out the bars that cannot be, and say so.")
+@json_option
+def fetch(tickers: tuple[str, ...], start: str, end: str, out: Path, repair: str | None, as_json: bool) -> None:
+    """Fetch daily bars from Yahoo (needs the yfinance extra), adjusted for splits and dividends.
+
+    \b
+    Examples:
+      python cli.py data fetch AAPL MSFT --start 2015-01-01 --end 2024-12-31 --out prices.parquet
+      python cli.py data fetch RELIANCE.NS --start 2020-01-01 --end 2024-12-31 --out reliance.csv
+    """
+    from data.price_files import write_prices
+    from data.yahoo import fetch_prices
+
+    panel = fetch_prices(tickers, start, end, repair="drop" if repair else None)
+    _report_written(panel, {"prices": str(write_prices(panel, out))}, as_json)
+
+
+@data.command()
+@click.option("--sessions", type=int, default=1500, show_default=True, help="Length of the panel.")
+@click.option("--assets", type=int, default=100, show_default=True, help="Width of the panel.")
+@click.option("--ic", type=float, default=0.05, show_default=True, help="The oracle's own information coefficient.")
+@click.option("--kind", type=click.Choice(["reversal", "momentum", "volume", "sign_flip", "none"]),
+              default="reversal", show_default=True, help="What carries the signal.")
+@click.option("--drift", type=float, default=0.0, show_default=True, help="Expected log return a session.")
+@click.option("--volatility", type=float, default=0.02, show_default=True, help="Of an asset a session, decimal.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--out", type=PATH, required=True, help="Prices to write: long .parquet or .csv.")
+@click.option("--oracle", type=PATH, help="Also write the oracle's predictions here (.parquet), with receipts beside.")
+@json_option
+def synthetic(out: Path, oracle: Path | None, as_json: bool, sessions: int, assets: int, **market: Any) -> None:
+    """Make a seeded market with a planted signal of known strength.
+
+    \b
+    Examples:
+      python cli.py data synthetic --sessions 1500 --assets 100 --ic 0.1 --seed 7 \\
+          --out market.parquet --oracle oracle.parquet
+      python cli.py backtest --prices market.parquet --predictions oracle.parquet
+    """  # fmt: skip
+    from data.prediction_files import write_predictions
+    from data.price_files import write_prices
+    from data.synthetic import synthetic_market
+
+    panel, scores = synthetic_market(sessions, assets, **market)
+    written = {"prices": str(write_prices(panel, out))}
+    if oracle is not None:
+        written["oracle"] = str(write_predictions(scores, oracle))
+    _report_written(panel, written, as_json)
+
+
+def _field_map(columns: tuple[str, ...]) -> dict[str, str]:
+    from data.errors import InputError
+
+    out = {}
+    for item in columns:
+        field, sign, name = item.partition("=")
+        if not sign or not field.strip() or not name:
+            raise InputError(f"--column {item}: expected FIELD=NAME, e.g. --column close=PX_LAST")
+        out[field.strip()] = name
+    return out
+
+
+def _facts(panel: PricePanel) -> dict[str, Any]:
+    present = panel.close.notna().to_numpy()
+    return {
+        "source": panel.source,
+        "sessions": len(panel.sessions),
+        "assets": len(panel.assets),
+        "first": str(panel.sessions[0].date()),
+        "last": str(panel.sessions[-1].date()),
+        "fields": ", ".join(panel.fields),
+        "adjusted": panel.adjusted,
+        "coverage": f"{present.mean():.2%} of {present.size:,} closes",
+        "fingerprint": panel.fingerprint[:16],
+        "warnings": list(panel.warnings),
+    }
+
+
+def _by_asset(panel: PricePanel) -> pd.DataFrame:
+    """A row an asset: its life, what is missing in it, and its close-to-close returns (decimals)."""
+    import numpy as np
+    import pandas as pd
+
+    from data.returns import simple_returns
+
+    close = panel.close.to_numpy()
+    present = np.isfinite(close)
+    count, ever = present.sum(axis=0), present.any(axis=0)
+    first, last = present.argmax(axis=0), len(close) - 1 - present[::-1].argmax(axis=0)
+    days = panel.sessions.strftime("%Y-%m-%d").to_numpy(dtype=object)
+    returns = simple_returns(panel.close)
+    return pd.DataFrame(
+        {
+            "asset": panel.assets.astype(object),
+            "first": np.where(ever, days[first], None),
+            "last": np.where(ever, days[last], None),
+            "closes": count,
+            "missing": np.where(ever, last + 1 - first - count, 0),
+            "last_close": np.where(ever, close[last, np.arange(close.shape[1])], np.nan),
+            "volatility_ann": returns.std(ddof=1).to_numpy() * np.sqrt(252),
+            "largest_return": returns.abs().max().to_numpy(),
+        }
+    )
+
+
+def _as_text(by_asset: pd.DataFrame) -> pd.DataFrame:
+    """The same table for the eye: percent, two decimals, blanks for what is not known."""
+    import numpy as np
+
+    out = by_asset.fillna({"first": "", "last": ""})
+    out["last_close"] = [f"{value:,.2f}" if np.isfinite(value) else "" for value in by_asset["last_close"]]
+    for name in ("volatility_ann", "largest_return"):
+        out[name] = [f"{value:.1%}" if np.isfinite(value) else "" for value in by_asset[name]]
+    return out.rename(columns={"last_close": "last close", "volatility_ann": "volatility a year",
+                               "largest_return": "largest return"})  # fmt: skip
+
+
+def _print_validation(panel: PricePanel, table: pd.DataFrame, summary: dict[str, Any]) -> None:
+    errors, warnings = len(summary["errors"]), len(summary["warnings"])
+    click.echo(
+        f"{summary['source']}: {len(panel.sessions):,} sessions x {len(panel.assets):,} assets, "
+        f"{panel.sessions[0].date()} to {panel.sessions[-1].date()}, {', '.join(panel.fields)}"
+    )
+    click.echo(f"{errors} kinds of error, {warnings} kinds of warning")
+    for kind in ("errors", "warnings"):
+        for message in summary[kind]:
+            click.echo(f"  {kind[:-1]:<8} {message}")
+    if len(table):
+        click.echo()
+        _print_table(table.fillna("").head(40))
+        if len(table) > 40:
+            click.echo(f"and {len(table) - 40} more rows; --json has them all")
+    if "join" in summary:
+        join = summary["join"]
+        click.echo(f"\npredictions: {join['joined']:,} of {join['given']:,} join a price")
+        for row in join["lost"]:
+            span = f"{row['assets']} assets, {row['first']} to {row['last']}"
+            click.echo(f"  {row['side']:<12} {row['reason']:<32} {row['rows']:>10,}  {span}")
+    if "written" in summary:
+        click.echo(f"\nwritten: {summary['written']}")
+        for message in summary["dropped"]:
+            click.echo(f"  {message}")
+
+
+def _report_written(panel: PricePanel, written: dict[str, str], as_json: bool) -> None:
+    if as_json:
+        echo_json({**_facts(panel), "written": written})
+        return
+    for what, path in written.items():
+        click.echo(f"{what}: {path}")
+    click.echo(
+        f"{len(panel.sessions):,} sessions x {len(panel.assets):,} assets, {panel.sessions[0].date()} to "
+        f"{panel.sessions[-1].date()}, {', '.join(panel.fields)}"
+    )
+    for warning in panel.warnings:
+        click.echo(f"warning: {warning}", err=True)
+
+
+def _print_table(frame: pd.DataFrame) -> None:
+    """A plain table on stdout; cells are text, never markup."""
+    import sys
+
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(file=sys.stdout)
+    if not console.is_terminal:
+        console = Console(file=sys.stdout, width=160)
+    table = Table(box=None, pad_edge=False, show_edge=False)
+    for name in frame.columns:
+        numeric = frame[name].map(lambda cell: isinstance(cell, (int, float))).all()
+        table.add_column(str(name), justify="right" if numeric else "left", no_wrap=True)
+    for row in frame.itertuples(index=False, name=None):
+        table.add_row(*(Text(f"{cell:,}" if isinstance(cell, int) else str(cell)) for cell in row))
+    console.print(table)
