@@ -1,0 +1,19 @@
+"""Checks that need nothing but printed numbers: small pure functions over intervals, one area a module."""
+
+from __future__ import annotations
+
+__all__ = [
+    "architecture",
+    "arithmetic",
+    "classification",
+    "confusion",
+    "moments",
+    "portfolio",
+    "proportions",
+    "regression",
+    "signal",
+    "significance",
+    "tests_reported",
+    "trades",
+    "training",
+]

@@ -1,0 +1,65 @@
+"""Which checks apply to which claims: each rule looks at a run, a family of runs or the report, and yields findings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from results.audit.rules import (
+    architectures,
+    classifiers,
+    moments,
+    portfolios,
+    regressions,
+    relations,
+    samples,
+    signals,
+    trading,
+    trainings,
+)
+from results.audit.rules.scope import Report, Run
+from results.audit.verdicts import Finding
+
+__all__ = ["FAMILY_RULES", "REPORT_RULES", "RUN_RULES", "Report", "Run", "findings_of"]
+
+#: Rules on one run.
+RUN_RULES: tuple[Callable[[Run], Iterator[Finding]], ...] = (
+    relations.bounds_by_definition, relations.shares_sum,
+    classifiers.f1_identity, classifiers.averaged_scores, classifiers.same_by_definition, classifiers.macro_scores,
+    classifiers.shares_by_programming, classifiers.share_from_macro, classifiers.one_class_only,
+    classifiers.jaccard_floor, classifiers.mixtures, classifiers.log_loss_baseline, classifiers.stated_majority,
+    samples.proportions_on_stated_sample, samples.matrices_on_stated_sample, samples.auc_on_grid,
+    regressions.error_order, regressions.bias_within_error, regressions.squared_error, regressions.error_within_range,
+    regressions.mape_within_range, regressions.best_constant, regressions.spread_of_target,
+    regressions.levels_or_returns, regressions.persistence, regressions.correlation_against_r2,
+    signals.correlation_bounds, signals.ic_ratio, signals.ic_breadth, signals.ic_significance,
+    signals.signal_to_portfolio, signals.hit_rate_against_correlation, signals.quantile_spread,
+    signals.quantile_portfolio, signals.calibration,
+    portfolios.sharpe_identity, portfolios.sharpe_significance, portfolios.foresight, portfolios.calmar_identity,
+    portfolios.calendar, portfolios.costs, portfolios.per_period, portfolios.total_against_annual, portfolios.drawdown,
+    trading.counts_of_trades, trading.payoff_of_averages, trading.factor_of_gross, trading.factor_of_rate,
+    trading.profit_of_trades,
+    trainings.loss_above_floor, trainings.epochs, architectures.parameter_count, architectures.file_size,
+    moments.distributions, moments.percentiles, moments.shape, moments.reported_tests,
+)  # fmt: skip
+
+#: Rules on runs evaluated on one sample.
+FAMILY_RULES: tuple[Callable[[Sequence[Run]], Iterator[Finding]], ...] = (samples.common_sample,)
+
+#: Rules on the whole report.
+REPORT_RULES: tuple[Callable[[Report], Iterator[Finding]], ...] = (
+    relations.printed_twice, relations.derived, relations.leverage, trainings.reweighted_losses, trainings.best_of_curve,
+)  # fmt: skip
+
+
+def findings_of(report: Report) -> list[Finding]:
+    """Every finding of every rule, under the report's reading of the digits."""
+    found: list[Finding] = []
+    for run in report.runs:
+        for rule in RUN_RULES:
+            found.extend(rule(run))
+    for family in report.samples():
+        for family_rule in FAMILY_RULES:
+            found.extend(family_rule(family))
+    for report_rule in REPORT_RULES:
+        found.extend(report_rule(report))
+    return found

@@ -1,0 +1,158 @@
+"""Rules on parameter counts and file sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from results.audit.claims_model import Architecture, Claim, Layer
+from results.audit.forensic.architecture import FRAMEWORKS, file_bytes, inputs_needed, parameters
+from results.audit.intervals import Interval
+from results.audit.rules.scope import Run, broken, doubtful, fits
+from results.audit.verdicts import Finding
+
+__all__ = ["file_size", "parameter_count"]
+
+BELIEVABLE_INPUTS = 100
+
+
+def _counts(architecture: Architecture, inputs: int | None = None) -> dict[str, set[int]]:
+    """Every count of the architecture that its framework, or either where unknown, prints."""
+    frameworks = [architecture.framework] if architecture.framework in FRAMEWORKS else list(FRAMEWORKS)
+    return {name: set(parameters(architecture, name, inputs)) for name in frameworks}
+
+
+def parameter_count(run: Run) -> Iterator[Finding]:
+    """Parameters of the stated layers against the print; a part of the model against its own layers."""
+    architecture = run.group.architecture
+    if architecture is None or not architecture.layers:
+        return
+    for claim in run.measured:
+        part = _part(architecture, claim)
+        if claim.metric in ("parameters", "parameters_trainable") and not claim.label:
+            yield from _whole(run, claim, architecture)
+        elif claim.metric in ("parameters_part", "parameters") and part is not None and architecture.inputs is not None:
+            yield from _piece(run, claim, architecture, part)
+
+
+def _whole(run: Run, claim: Claim, architecture: Architecture) -> Iterator[Finding]:
+    value = run.read(claim)
+    layers = ", ".join(_layer_words(layer) for layer in architecture.layers if layer.kind != "dropout")
+    if architecture.inputs is None:
+        yield from _unknown_inputs(run, claim, architecture, layers)
+        return
+    counts = _counts(architecture)
+    described = "; ".join(f"{name} {' or '.join(f'{c:,}' for c in sorted(found))}" for name, found in counts.items())
+    working = f"{layers} on {architecture.inputs} inputs have {described} parameters"
+    every = {count for found in counts.values() for count in found}
+    if any(value.holds(count) for count in every):
+        yield fits("C26 parameters", [claim], f"{working}; {claim.printed} is printed.", weight=1)
+    elif not architecture.complete and value.high >= min(every):
+        yield fits("C26 parameters", [claim], f"{working} at least; {claim.printed} is printed.", weight=-1)
+    else:
+        sentence = f"{working}{'' if architecture.complete else ' at least'}, but {claim.printed} is printed."
+        # Framework and layers are what the document states; unstated frameworks were both tried.
+        yield broken("C26 parameters", [claim], sentence, True)
+
+
+def _unknown_inputs(run: Run, claim: Claim, architecture: Architecture, layers: str) -> Iterator[Finding]:
+    value = run.read(claim)
+    names = [architecture.framework] if architecture.framework in FRAMEWORKS else list(FRAMEWORKS)
+    needed = [inputs_needed(architecture, name, value.low, value.high) for name in names]
+    reachable = [(found.start, found.stop - 1) for found in needed if len(found)]
+    bare = min(min(_counts(architecture, 1).values(), key=min))
+    if value.high < bare:
+        yield broken("C26 parameters", [claim], f"{layers} have at least {bare:,} parameters on one input; {claim.printed} is printed.")
+    elif not reachable and architecture.complete:
+        yield broken(
+            "C26 parameters", [claim], f"no number of inputs gives {layers} {claim.printed} parameters.", not claim.value.about,
+            "the layers are complete as listed",
+        )  # fmt: skip
+    elif reachable and architecture.complete:
+        low, high = min(r[0] for r in reachable), max(r[1] for r in reachable)
+        sentence = f"{layers} have {claim.printed} parameters only with {low:,} to {high:,} inputs per step"
+        if low > BELIEVABLE_INPUTS:
+            yield doubtful("C26 parameters", [claim], f"{sentence}.", f"no more than {BELIEVABLE_INPUTS} features per step, layers as listed")
+        else:
+            yield fits("C26 parameters", [claim], f"{sentence}.", weight=-1)
+
+
+def _part(architecture: Architecture, claim: Claim) -> list[int] | None:
+    """Indices of the layers that a label like "LSTM" or "FC" names."""
+    words = f"{claim.label} {claim.definition if not claim.label else ''}".lower()
+    kinds = {"lstm": ("lstm",), "gru": ("gru",), "dense": ("dense",), "fc": ("dense",), "linear": ("dense",),
+             "fully": ("dense",), "head": ("dense",), "output": ("dense",), "batch": ("batch_norm",),
+             "embedding": ("embedding",), "attention": ("attention", "additive_attention")}  # fmt: skip
+    for word, wanted in kinds.items():
+        if word in words:
+            found = [i for i, layer in enumerate(architecture.layers) if layer.kind in wanted]
+            return found or None
+    return None
+
+
+def _piece(run: Run, claim: Claim, architecture: Architecture, indices: list[int]) -> Iterator[Finding]:
+    value = run.read(claim)
+    frameworks = [architecture.framework] if architecture.framework in FRAMEWORKS else list(FRAMEWORKS)
+    totals = set()
+    for name in frameworks:
+        running = [0]
+        for stop in range(1, len(architecture.layers) + 1):
+            head = Architecture(architecture.layers[:stop], architecture.inputs, name)
+            running.append(parameters(head, name)[0])
+        totals.add(sum(running[i + 1] - running[i] for i in indices))
+    listed = ", ".join(_layer_words(architecture.layers[i]) for i in indices)
+    sentence = f"{listed} have {' or '.join(f'{t:,}' for t in sorted(totals))} parameters, and {claim.printed} is printed."
+    if any(value.holds(total) for total in totals):
+        yield fits("C26 parameters", [claim], sentence)
+    else:
+        yield broken("C26 parameters", [claim], sentence, architecture.complete, "the layers are complete as listed")
+
+
+def _layer_words(layer: Layer) -> str:
+    name = {"lstm": "LSTM", "gru": "GRU", "rnn": "RNN", "dense": "dense", "batch_norm": "batch norm"}.get(
+        layer.kind, layer.kind.replace("_", " ")
+    )
+    size = f"({layer.units})" if layer.units else ""
+    return f"{'bidirectional ' if layer.bidirectional else ''}{name}{size}"
+
+
+def file_size(run: Run) -> Iterator[Finding]:
+    """Bytes of a model file against its parameters: four each in single precision, three copies with Adam's moments."""
+    architecture, claim = run.group.architecture, _file_claim(run)
+    if claim is None:
+        return
+    value = Interval(max(0.0, claim.value.interval.low), claim.value.interval.high)
+    printed = run.get("parameters")
+    with_state = architecture is not None and architecture.saves_optimizer
+    if architecture is not None and architecture.layers and architecture.complete:
+        if architecture.inputs is None:
+            copies = 3 if with_state else 1
+            names = [architecture.framework] if architecture.framework in FRAMEWORKS else list(FRAMEWORKS)
+            needed = [inputs_needed(architecture, name, value.low / (4 * copies), value.high / (4 * copies)) for name in names]
+            starts = [found.start for found in needed if len(found)]
+            if starts and min(starts) > BELIEVABLE_INPUTS:
+                yield doubtful(
+                    "C26 file size", [claim],
+                    f"at four bytes a parameter a file of {claim.printed} needs at least {min(starts):,} input features per step.",
+                    f"no more than {BELIEVABLE_INPUTS} features per step, single precision, weights only",
+                )  # fmt: skip
+            return
+        count = max(max(found) for found in _counts(architecture).values())
+        words = f"the stated layers have {count:,} parameters"
+    elif printed is not None:
+        count, words = round(run.read(printed).middle), f"{printed.printed} parameters"
+    else:
+        return
+    low, high = file_bytes(count, with_state)
+    exact = 4 * count * (3 if with_state else 1)
+    size = f"{exact / 1e6:.3g} MB" if exact >= 1e6 else f"{exact / 1e3:.3g} KB"
+    state = " with Adam's two moments" if with_state else ""
+    sentence = f"{words}, {size} in single precision{state}; {claim.printed} is printed."
+    if value.meets(Interval(low if not with_state else exact * 0.9, high * (1 if with_state else 3))):
+        yield fits("C26 file size", [claim], sentence)
+    else:
+        yield doubtful("C26 file size", [claim], sentence, "single precision, weights" + state + " and nothing else in the file")
+
+
+def _file_claim(run: Run) -> Claim | None:
+    return next((c for c in run.members if c.metric == "file_size" and not c.target and not c.label), None)
+

@@ -1,0 +1,140 @@
+"""Rules on printed distributions and on reported significance tests."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from results.audit.claims_model import Claim
+from results.audit.forensic.moments import kurtosis_floor, percentiles_ordered, std_ceiling, std_floor
+from results.audit.forensic.tests_reported import p_readings
+from results.audit.intervals import Interval
+from results.audit.rules.scope import Run, broken, fits, number, span
+from results.audit.verdicts import Finding
+
+__all__ = ["distributions", "percentiles", "reported_tests", "shape"]
+
+_FAMILIES = (
+    (("rank_ic", "ic"), "ic_std", "ic_min", "ic_max", True),
+    (("prediction_mean",), "prediction_std", "prediction_min", "prediction_max", False),
+    (("target_mean",), "target_std", "target_low", "target_high", False),
+    (("mean",), "std", "minimum", "maximum", False),
+)
+
+
+def distributions(run: Run) -> Iterator[Finding]:
+    """Mean inside [min, max]; deviation at most sqrt((max - mean)(mean - min)) and at least distance/sqrt(n - 1)."""
+    for means, std_name, low_name, high_name, by_session in _FAMILIES:
+        mean = next((c for c in map(run.get, means) if c is not None), None)
+        std, low, high = run.get(std_name), run.get(low_name), run.get(high_name)
+        if mean is None or low is None or high is None:
+            continue
+        involved = [mean, low, high]
+        ends = Interval(run.read(low).low, max(run.read(high).high, run.read(low).low))
+        one = run.one_sample(*involved)
+        if run.read(low).low > run.read(high).high or not run.read(mean).meets(ends):
+            yield broken(
+                "C35 mean in range", [mean], f"a mean of {mean.printed} lies outside {low.printed} to {high.printed}.", one,
+                "mean and extremes are of one sample",
+            )  # fmt: skip
+            continue
+        n = run.group.sample.sessions if by_session else run.group.sample.n
+        if std is None:
+            continue
+        ceiling = std_ceiling(ends.low, ends.high, run.read(mean), n)
+        floor = std_floor(run.read(mean), [run.read(low), run.read(high)], n) if n and n > 1 else 0.0
+        words = f"values from {low.printed} to {high.printed} with mean {mean.printed}"
+        if run.read(std).low > ceiling * (1 + 1e-9):
+            yield broken(
+                "C35 deviation", [std], f"{words} deviate by at most √((max−mean)(mean−min)) = {number(ceiling)}, printed {std.printed}.",
+                one and run.one_sample(std), "all four are of one sample",
+            )  # fmt: skip
+        elif floor > run.read(std).high * (1 + 1e-9):
+            yield broken(
+                "C35 deviation", [std], f"{words} over {n} values deviate by at least {number(floor)}, printed {std.printed}.",
+                one and run.one_sample(std), "all four are of one sample",
+            )  # fmt: skip
+        else:
+            yield fits("C35 deviation", [std, *involved], f"{words} can deviate by {std.printed} (at most {number(ceiling)}).", weight=-1)
+
+
+def percentiles(run: Run) -> Iterator[Finding]:
+    """Percentiles rise with their level and stay inside the extremes."""
+    points: list[tuple[float, Claim]] = []
+    for claim in run.measured:
+        match = re.search(r"(\d+(?:\.\d+)?)\s*(?:%|th|pct|percent)?", claim.label)
+        if claim.metric == "ic_percentile" and match:
+            points.append((float(match[1]), claim))
+    if len(points) < 2:
+        return
+    claims = [claim for _, claim in points]
+    falls = percentiles_ordered([(level, run.read(claim)) for level, claim in points])
+    if falls is not None:
+        a, b = (points[i] for i in falls)
+        yield broken(
+            "C35 percentiles", [a[1], b[1]], f"the {a[0]:g}% point {a[1].printed} lies above the {b[0]:g}% point {b[1].printed}.",
+            run.one_sample(*claims), "one distribution",
+        )  # fmt: skip
+        return
+    ends = run.value("ic_min"), run.value("ic_max")
+    for _, claim in points:
+        if (ends[0] is not None and run.read(claim).high < ends[0].low) or (
+            ends[1] is not None and run.read(claim).low > ends[1].high
+        ):
+            yield broken("C35 percentiles", [claim], f"{claim.printed} lies outside the printed extremes.", run.one_sample(*claims),
+                         "one distribution")  # fmt: skip
+            return
+    listed = ", ".join(claim.printed for _, claim in sorted(points, key=lambda item: item[0]))
+    yield fits("C35 percentiles", claims, f"the percentiles {listed} rise with their level.")
+
+
+def shape(run: Run) -> Iterator[Finding]:
+    """Raw kurtosis is at least skewness² + 1."""
+    skew, kurtosis = run.get("skewness"), run.get("kurtosis")
+    if skew is None or kurtosis is None:
+        return
+    floor = kurtosis_floor(run.read(skew))
+    value = run.read(kurtosis)
+    if value.high + 3 < floor:
+        yield broken(
+            "C35 skewness and kurtosis", [skew, kurtosis],
+            f"skewness {skew.printed} needs a kurtosis of at least {number(floor)} ({number(floor - 3)} in excess), printed"
+            f" {kurtosis.printed}.", False, "moments without small-sample correction",
+        )  # fmt: skip
+
+
+def reported_tests(run: Run) -> Iterator[Finding]:
+    """t or z, degrees of freedom and p; t = estimate / standard error."""
+    labels = {claim.label for claim in run.members if claim.metric in ("p_value", "t_statistic", "z_statistic")}
+    for label in sorted(labels):
+        t, z = run.get("t_statistic", label), run.get("z_statistic", label)
+        p = next((c for c in run.members if c.metric == "p_value" and c.label == label and not c.target), None)
+        degrees = run.get("degrees_of_freedom", label) or run.get("degrees_of_freedom")
+        statistic = t or z
+        if statistic is not None and p is not None and p.value.bound in ("", "<", "<=", ">", ">="):
+            known = float(degrees.value.value) if degrees is not None else None
+            if known is None and t is not None:
+                # Without degrees of freedom the normal tail is a lower bound on the p-value of a t.
+                readings = {"normal": p_readings(run.read(t), None)["two-sided"]}
+                allowed = Interval(readings["normal"].low / 2, 1.0)
+                shown, proven = f"at least {number(allowed.low)}", False
+            else:
+                readings = p_readings(run.read(statistic), known)
+                allowed, proven = readings["two-sided"], True
+                shown = "; ".join(f"{name} {span(value)}" for name, value in readings.items())
+            value = run.read(p)
+            on = f" on {degrees.printed} degrees of freedom" if degrees is not None else ""
+            words = f"{'t' if t is not None else 'z'} = {statistic.printed}{on} has p {shown}, printed {p.printed}."
+            hit = value.meets(allowed) or (proven and any(value.meets(reading) for reading in readings.values()))
+            if hit and proven:
+                yield fits("C38 test", [statistic, p], words)
+            elif not hit:
+                yield broken("C38 test", [p], words, proven and run.one_sample(p, statistic), "an ordinary two-sided test")
+        slope, error = run.get("slope", label), run.get("standard_error", label)
+        if t is not None and slope is not None and error is not None and run.read(error).low > 0:
+            wanted = run.read(slope) / run.read(error)
+            words = f"{slope.printed} / {error.printed} = {span(wanted)}, t printed {t.printed}."
+            if run.read(t).meets(wanted):
+                yield fits("C38 t", [t, slope, error], words)
+            else:
+                yield broken("C38 t", [t], words, run.one_sample(t, slope, error), "t, estimate and error are of one regression")

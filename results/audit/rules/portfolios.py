@@ -1,0 +1,363 @@
+"""Rules on portfolio figures: identities, sampling error, selection, ceilings, calendar and costs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from datetime import date
+
+from results.audit.forensic.portfolio import (
+    annualised_readings,
+    calmar,
+    compounded_readings,
+    cost_readings,
+    drawdown_exceeded,
+    foresight_ceiling,
+    needed_hit_rate,
+    sharpe_readings,
+    weekdays,
+)
+from results.audit.forensic.significance import deflated_floor, minimum_track_record, sharpe_interval
+from results.audit.intervals import Interval
+from results.audit.rules.scope import Run, broken, doubtful, fits, names, number, percent, span, supported, weak
+from results.audit.verdicts import Finding
+
+__all__ = [
+    "calendar",
+    "calmar_identity",
+    "costs",
+    "drawdown",
+    "foresight",
+    "per_period",
+    "sharpe_identity",
+    "sharpe_significance",
+    "total_against_annual",
+    "track_record",
+]
+
+#: How far a Sharpe ratio may exceed return over volatility before no change of sampling frequency is believed.
+FREQUENCY = 1.25
+RISK_FREE_CEILING = 0.15
+
+
+def track_record(run: Run) -> tuple[int, str] | None:
+    """Number of returns behind the run's figures and where it comes from: stated, or at most the weekdays of its dates."""
+    sample = run.group.sample
+    if sample.sessions:
+        return sample.sessions, f"{sample.sessions:,} sessions"
+    stretch = _dates(sample.start, sample.end)
+    if stretch is None:
+        return None
+    n = weekdays(*stretch)
+    return (n, f"at most {n:,} weekdays from {sample.start} to {sample.end}") if n > 1 else None
+
+
+def _dates(start: str, end: str) -> tuple[date, date] | None:
+    try:
+        return (date.fromisoformat(start), date.fromisoformat(end)) if start and end else None
+    except ValueError:
+        return None
+
+
+def sharpe_identity(run: Run) -> Iterator[Finding]:
+    """Sharpe = return / volatility, arithmetic or compounded, with or without a risk-free rate."""
+    for sharpe_name, return_name in (("sharpe", "annual_return"), ("sharpe_gross", "annual_return_gross")):
+        sharpe, gain, vol = run.get(sharpe_name), run.get(return_name), run.get("annual_volatility")
+        if sharpe is None or gain is None or vol is None or run.read(vol).low <= 0:
+            continue
+        rate = run.group.portfolio.risk_free
+        n = run.group.sample.sessions or 20
+        stretch = Interval(math.sqrt((n - 1) / n), math.sqrt(n / (n - 1))) if n > 1 else Interval.point(1.0)
+        readings = {
+            name: value * stretch
+            for name, value in sharpe_readings(run.read(gain), run.read(vol), rate.interval if rate else None).items()
+        }
+        value = run.read(sharpe)
+        plain = run.read(gain) / run.read(vol)
+        working = f"{gain.printed} / {vol.printed} = {span(plain)}"
+        hit = [name for name, reading in readings.items() if value.meets(reading)]
+        involved = [sharpe, gain, vol]
+        if hit:
+            yield fits("C15 Sharpe = return / volatility", involved, f"{working} ({hit[0]}), Sharpe printed {sharpe.printed}.", hit[0])
+            continue
+        top = max(reading.high for reading in readings.values())
+        if value.low > top:
+            factor = value.low / top if top > 0 else math.inf
+            yield broken(
+                "C15 Sharpe = return / volatility", [sharpe],
+                f"{working}, at most {number(top)} in any reading, and a risk-free rate only lowers it, but {sharpe.printed} is"
+                " printed.", factor > FREQUENCY and run.one_sample(*involved) and not run.claims.draft,
+                "return, volatility and Sharpe are of one series at one frequency, and no rate is below zero",
+            )  # fmt: skip
+            continue
+        needed = run.read(gain) - value * run.read(vol)
+        if rate is not None:
+            yield broken(
+                "C15 Sharpe = return / volatility", [sharpe],
+                f"{working}, less the risk-free rate {rate.text} {span(readings['(return - risk-free) / volatility'])}, but"
+                f" {sharpe.printed} is printed.", run.one_sample(*involved) and not run.claims.draft,
+                "one series at one frequency",
+            )  # fmt: skip
+        elif needed.low <= RISK_FREE_CEILING:
+            yield fits(
+                "C15 Sharpe = return / volatility", involved,
+                f"{working}; Sharpe {sharpe.printed} follows with a risk-free rate of {span(needed, True)}, which is not stated.",
+                "less an unstated risk-free rate",
+            )  # fmt: skip
+        else:
+            yield doubtful(
+                "C15 Sharpe = return / volatility", [sharpe],
+                f"{working}; Sharpe {sharpe.printed} would need a risk-free rate of {span(needed, True)}.",
+                f"no risk-free rate above {percent(RISK_FREE_CEILING, 0)}",
+            )  # fmt: skip
+
+
+def _periods(run: Run) -> int:
+    return run.group.portfolio.periods_per_year or 252
+
+
+def sharpe_significance(run: Run) -> Iterator[Finding]:
+    """Lo's interval over the track record, the minimum track record, and the best of the trials listed."""
+    record = track_record(run)
+    for name in ("sharpe", "sharpe_gross", "information_ratio"):
+        claim = run.get(name)
+        if claim is None or record is None:
+            continue
+        n, words = record
+        periods = _periods(run)
+        if run.group.sample.sessions is None and periods not in (252, 250, 260, 244, 240):
+            continue
+        value = run.read(claim).high if claim.value.value >= 0 else run.read(claim).low
+        around = sharpe_interval(value, n, periods)
+        working = f"over {words} the 95% interval of {claim.printed} is {number(around.low, 3)} to {number(around.high, 3)}"
+        held = "independent normal returns, which flatters most strategies"
+        trials = run.group.portfolio.trials or 1
+        floor = deflated_floor(trials, n, periods) if trials > 1 else 0.0
+        if around.low <= 0 <= around.high:
+            needed = minimum_track_record(abs(value), periods)
+            more = f"; {math.ceil(needed):,} sessions would exclude zero one-sided" if math.isfinite(needed) else ""
+            yield weak("C18 Sharpe interval", [claim], f"{working}, which holds zero{more}.", held, 2)
+        elif trials > 1 and around.low <= floor <= around.high:
+            yield weak(
+                "C19 selection", [claim],
+                f"{working}, and the best of {trials} configurations without skill shows {number(floor, 3)} on average.",
+                f"{held}; {trials} independent trials, those the report lists", 2,
+            )  # fmt: skip
+        elif around.low > 0:
+            yield supported("C18 Sharpe interval", [claim], f"{working}.", held)
+    if run.get("sharpe") is not None and record is None and (run.group.portfolio.trials or 1) > 1:
+        claim = run.get("sharpe")
+        yield weak(
+            "C19 selection", [claim],
+            f"Sharpe {claim.printed} is the best of at least {run.group.portfolio.trials} configurations and no track record is"
+            f" stated: over one year the best of so many without skill shows {number(deflated_floor(run.group.portfolio.trials, 252, 252), 3)}.",
+            "a track record of one year",
+        )  # fmt: skip
+
+
+def foresight(run: Run) -> Iterator[Finding]:
+    """The Sharpe ratio of knowing every sign, and the hit rate that a Sharpe ratio needs in one asset."""
+    claim = run.get("sharpe")
+    if claim is None or run.read(claim).low <= 0:
+        return
+    periods, assets = _periods(run), run.group.portfolio.assets
+    if assets is not None and assets > 1:
+        return
+    value = run.read(claim).low
+    ceiling = foresight_ceiling(periods)
+    held = "one position of one sign a period in one asset, moves independent of being right"
+    equal, normal = needed_hit_rate(value, periods, True), needed_hit_rate(value, periods, False)
+    hit = run.get("hit_rate") or run.get("win_rate")
+    working = f"in one asset a Sharpe ratio of {claim.printed} needs the sign right on {percent(equal)} of the days"
+    working += f" if all moves are equal, {percent(min(normal, 1.0))} if they are normal"
+    if value > ceiling:
+        yield doubtful(
+            "C22 foresight", [claim],
+            f"knowing every sign of normal daily returns gives √{periods}·0.798/0.603 = {number(ceiling, 3)}, below the printed"
+            f" {claim.printed}.", held, 3,
+        )  # fmt: skip
+    elif hit is not None and run.read(hit).high < equal and (assets == 1):
+        yield doubtful("C22 foresight", [claim, hit], f"{working}, and {hit.printed} is printed.", held, 3)
+    elif equal > 0.62 and (assets == 1 or value > 5):
+        yield doubtful(
+            "C22 foresight", [claim],
+            f"{working}, and knowing every sign gives {number(ceiling, 3)}: no forecast of daily returns is that good.", held, 2,
+        )  # fmt: skip
+
+
+def calmar_identity(run: Run) -> Iterator[Finding]:
+    """Calmar = annual return / |maximum drawdown|."""
+    ratio, gain, fall = run.get("calmar"), run.get("annual_return"), run.get("max_drawdown")
+    if ratio is None or gain is None or fall is None or abs(run.read(fall)).low <= 0:
+        return
+    wanted = calmar(run.read(gain), run.read(fall))
+    sentence = f"{gain.printed} over a drawdown of {fall.printed} is {span(wanted)}, Calmar printed {ratio.printed}."
+    if run.read(ratio).meets(wanted):
+        yield fits("C15 Calmar", [ratio, gain, fall], sentence)
+    else:
+        yield broken("C15 Calmar", [ratio], sentence, False, "the ratio covers the same period as the drawdown")
+
+
+def calendar(run: Run) -> Iterator[Finding]:
+    """Sessions cannot outnumber the weekdays of their period; stated split shares must match stated split dates."""
+    sample = run.group.sample
+    stretch = _dates(sample.start, sample.end)
+    claim = run.get("sessions")
+    count = run.read(claim).low if claim is not None else None
+    if stretch is not None and claim is not None and count is not None:
+        days = (stretch[1] - stretch[0]).days + 1
+        limit = weekdays(*stretch)
+        words = f"{sample.start} to {sample.end} has {limit:,} weekdays ({days:,} days)"
+        round_the_clock = run.group.portfolio.periods_per_year in (365, 366) or "crypto" in sample.market.lower()
+        if count > days:
+            yield broken("C14 calendar", [claim], f"{words}, fewer than the {claim.printed} sessions printed.")
+        elif count > limit and not round_the_clock:
+            yield broken(
+                "C14 calendar", [claim], f"{words}, fewer than the {claim.printed} sessions printed.",
+                bool(sample.market), "an exchange closed at weekends, one row a day",
+            )  # fmt: skip
+        else:
+            yield fits("C14 calendar", [claim], f"{words}, room for {claim.printed} sessions.", weight=-1)
+    yield from _splits(run)
+
+
+def _splits(run: Run) -> Iterator[Finding]:
+    dated = [
+        (name, share, stretch)
+        for name, share, start, end in run.group.sample.splits
+        if (stretch := _dates(start, end)) is not None
+    ]
+    total = sum(weekdays(*stretch) for _, _, stretch in dated)
+    if len(dated) < 2 or not total:
+        return
+    ordered = sorted(dated, key=lambda item: item[2])
+    for (first, _, before), (second, _, after) in zip(ordered, ordered[1:], strict=False):
+        claims = [c for c in run.members if c.metric in ("split_share", "sessions") and c.label in (first, second)]
+        gap = (after[0] - before[1]).days - 1
+        if gap < 0 and claims:
+            yield broken(
+                "C14 splits", claims, f"{second} begins on {after[0]} before {first} ends on {before[1]}.",
+                False, "the splits are meant to be apart",
+            )  # fmt: skip
+        elif gap > 31 and claims:
+            yield doubtful(
+                "C14 splits", claims, f"{gap} days lie between {first} (to {before[1]}) and {second} (from {after[0]}) unaccounted for.",
+                "consecutive splits are meant",
+            )  # fmt: skip
+    for claim in run.measured:
+        if claim.metric != "split_share":
+            continue
+        mine = next((stretch for name, _, stretch in dated if name == claim.label), None)
+        others = [stretch for name, _, stretch in dated if any(c.label == name for c in run.labelled("split_share").values())]
+        base = sum(weekdays(*stretch) for stretch in others)
+        if mine is None or not base or len(others) < 2:
+            continue
+        actual = weekdays(*mine) / base
+        if not run.read(claim).meets(Interval(actual * 0.97 - 0.01, actual * 1.03 + 0.01)):
+            yield doubtful(
+                "C14 splits", [claim],
+                f"{claim.label} {mine[0]} to {mine[1]} is {percent(actual)} of the weekdays of {names([n for n, _, s in dated if s in others])},"
+                f" not {claim.printed}.", "rows are spread evenly over the sessions",
+            )  # fmt: skip
+
+
+def costs(run: Run) -> Iterator[Finding]:
+    """Gross less net is the rate times the turnover, one-way or two-way, per period or per year."""
+    gross, net = run.get("annual_return_gross"), run.get("annual_return")
+    if gross is not None and net is not None and run.read(net).low > run.read(gross).high:
+        yield broken("C31 gross and net", [gross, net], f"net {net.printed} exceeds gross {gross.printed}: costs cannot be negative.",
+                     False, "both figures are of one portfolio")  # fmt: skip
+        return
+    turnover, rate, cost = run.get("turnover"), run.get("cost_rate"), run.get("annual_cost")
+    stated = run.group.portfolio.rate_bps
+    price = run.read(rate) if rate is not None else Interval.point(stated / 1e4) if stated is not None else None
+    if turnover is None or price is None:
+        return
+    if cost is not None:
+        paid, words = run.read(cost), f"cost printed {cost.printed}"
+    elif gross is not None and net is not None:
+        paid, words = run.read(gross) - run.read(net), f"gross {gross.printed} less net {net.printed}"
+    else:
+        return
+    readings = cost_readings(run.read(turnover), price)
+    hit = [name for name, value in readings.items() if paid.meets(value)]
+    claims = [claim for claim in (cost, gross, net, turnover) if claim is not None]
+    per_side = f"{price.middle * 1e4:g} bps"
+    if hit:
+        yield fits("C31 cost", claims, f"turnover {turnover.printed} at {per_side} ({hit[0]}) agrees with {words}.", hit[0])
+    else:
+        yield broken(
+            "C31 cost", [cost or net], f"turnover {turnover.printed} at {per_side} costs {span(readings['as printed'], True)} a period,"
+            f" {span(readings['as printed, times 252'], True)} over 252, and no other reading meets {words}.",
+            False, "commission at the stated rate is the only cost, turnover per day, week, month or year",
+        )  # fmt: skip
+
+
+def per_period(run: Run) -> Iterator[Finding]:
+    """Daily and annual figures: times P, times sqrt P, or compounded."""
+    stated = run.group.portfolio.periods_per_year
+    for small, large, kind in (("mean_return", "annual_return", "mean"), ("return_std", "annual_volatility", "std"),
+                               ("icir", "icir_annual", "ratio")):  # fmt: skip
+        a, b = run.get(small), run.get(large)
+        if a is None or b is None:
+            continue
+        readings = annualised_readings(run.read(a), kind)
+        hit = [name for name, value in readings.items() if run.read(b).meets(value)]
+        if hit:
+            named = next((name for name in hit if stated and name.endswith(f" {stated}")), hit[0])
+            yield fits("C32 annualised", [a, b], f"{a.printed} {named} is {span(readings[named])}, printed {b.printed}.", named)
+        else:
+            base = f"times {'sqrt ' if kind != 'mean' else ''}252"
+            shown = ", ".join(f"{name} {span(value)}" for name, value in readings.items() if name.endswith(" 252"))
+            yield broken(
+                "C32 annualised", [b], f"{a.printed} {shown or base}; no calendar turns it into {b.printed}.", False,
+                "both are of one series, the first per day, week, month, quarter or year",
+            )  # fmt: skip
+
+
+def total_against_annual(run: Run) -> Iterator[Finding]:
+    """Total return, years and annual return: compounded, or divided."""
+    total, annual = run.get("total_return"), run.get("annual_return")
+    stretch, sessions = _dates(run.group.sample.start, run.group.sample.end), run.group.sample.sessions
+    if total is None or annual is None or (stretch is None and not sessions):
+        return
+    spans = [(stretch[1] - stretch[0]).days / 365.25] if stretch else []
+    spans += [sessions / periods for periods in (252, 250, 260, 244, 365)] if sessions else []
+    years = Interval(max(min(spans) * 0.99 - 0.02, 1e-3), max(spans) * 1.01 + 0.02)
+    readings = compounded_readings(run.read(total), years)
+    hit = [name for name, value in readings.items() if run.read(annual).meets(value)]
+    words = f"{total.printed} over {number(years.low, 3)} to {number(years.high, 3)} years"
+    if hit:
+        yield fits("C32 total and annual", [total, annual], f"{words}, {hit[0]}, is {span(readings[hit[0]], True)}.", hit[0])
+        return
+    # The arithmetic mean times P exceeds the compounded rate by half the variance.
+    vol = run.value("annual_volatility")
+    compounded = readings.get("compounded")
+    if compounded is not None:
+        room = 0.8 * (vol.high**2 if vol is not None else 1.0)
+        if run.read(annual).meets(Interval(math.log1p(max(compounded.low, -0.999)), compounded.high + room)):
+            yield fits("C32 total and annual", [total, annual], f"{words} leaves room for an arithmetic mean of {annual.printed}.")
+            return
+    yield broken(
+        "C32 total and annual", [annual],
+        f"{words} is {span(next(iter(readings.values())), True)} divided and {span(compounded, True) if compounded else 'undefined'}"
+        f" compounded, but {annual.printed} is printed.", False, "both are of the whole period",
+    )  # fmt: skip
+
+
+def drawdown(run: Run) -> Iterator[Finding]:
+    """A maximum drawdown too small for the volatility: a random walk with this drift falls further almost surely."""
+    sharpe, vol, fall, record = run.get("sharpe"), run.get("annual_volatility"), run.get("max_drawdown"), track_record(run)
+    if sharpe is None or vol is None or fall is None or record is None or run.read(vol).low <= 0:
+        return
+    level = abs(run.read(fall)).high
+    years = record[0] / _periods(run)
+    chance = drawdown_exceeded(run.read(sharpe).high, run.read(vol).low, years, level)
+    if chance > 0.99:
+        yield doubtful(
+            "C36 drawdown", [fall],
+            f"with Sharpe {sharpe.printed} and volatility {vol.printed} over {number(years, 3)} years, a random walk falls more than"
+            f" {fall.printed} below its start with probability {percent(chance)}.",
+            "independent normal returns", 1,
+        )  # fmt: skip
+

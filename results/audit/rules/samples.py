@@ -1,0 +1,250 @@
+"""Rules on whole counts: printed shares on a stated sample, the sample that several shares have in common, and the
+confusion matrices behind a table of runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from results.audit.claims_model import Claim
+from results.audit.forensic.classification import entropy
+from results.audit.forensic.confusion import BinaryScores, Matrix, binary_matrices
+from results.audit.forensic.proportions import auc_counts, common_sizes, grim_counts, grim_has_power
+from results.audit.forensic.significance import auc_interval, wilson
+from results.audit.intervals import Interval
+from results.audit.rules.scope import Run, baseline, broken, fits, names, number, percent, supported, weak
+from results.audit.verdicts import Finding
+
+__all__ = ["auc_on_grid", "common_sample", "matrices_on_stated_sample", "proportions_on_stated_sample"]
+
+#: Largest stated sample whose matrices are enumerated, and largest unstated one that is searched.
+MATRIX_CAP = 3000
+SEARCH_CAP = 300
+SIZE_CAP = 2000
+ON_N = "every figure counts the stated n cases"
+
+
+def _trade_rate(claim: Claim) -> bool:
+    return claim.metric == "win_rate"
+
+
+def proportions_on_stated_sample(run: Run) -> Iterator[Finding]:
+    """A share of n counted cases must be a whole count over n."""
+    n = run.group.sample.n
+    trades = run.get("trades")
+    for claim in run.measured:
+        if claim.metric not in ("accuracy", "error_rate", "prevalence", "negative_predictions", "win_rate", "hit_rate"):
+            continue
+        if claim.label or claim.value.about:
+            continue
+        size, proven = n, run.one_sample(claim) and claim.metric in ("accuracy", "error_rate")
+        if _trade_rate(claim):
+            if trades is None or not float(trades.value.value).is_integer() or trades.value.about:
+                continue
+            size, proven = int(trades.value.value), "trade" in claim.definition.lower() and run.one_sample(claim)
+        if size is None or size < 1 or not grim_has_power(run.read(claim), size):
+            continue
+        counts = grim_counts(run.read(claim), size)
+        if len(counts):
+            yield fits(
+                "C1 whole counts", [claim], f"{claim.printed} of {size:,} is a whole count: {counts[0]:,}/{size:,}.", weight=1
+            )
+        else:
+            k = round(claim.value.value * size)
+            yield broken(
+                "C1 whole counts", [claim],
+                f"no whole count of {size:,} prints as {claim.printed}: {k:,}/{size:,} is {percent(k / size, 3)} and"
+                f" {k + 1:,}/{size:,} is {percent((k + 1) / size, 3)}.", proven, ON_N,
+            )  # fmt: skip
+
+
+def _scores(run: Run, label: str = "") -> BinaryScores:
+    return BinaryScores(
+        accuracy=run.value("accuracy"),
+        **{metric: run.value(metric, label) for metric in ("precision", "recall", "f1", "specificity")},
+    )
+
+
+def _score_claims(run: Run) -> list[Claim]:
+    metrics = ("accuracy", "precision", "recall", "f1", "specificity")
+    return [claim for metric in metrics if (claim := run.get(metric)) is not None]
+
+
+def matrices_on_stated_sample(run: Run) -> Iterator[Finding]:
+    """The scores of a binary classifier on n stated cases come from a whole-number confusion matrix."""
+    sample, claims = run.group.sample, _score_claims(run)
+    if not sample.n or sample.n > MATRIX_CAP or len(claims) < 2:
+        return
+    found = binary_matrices(_scores(run), sample.n, sample.n_positive)
+    listed = names([f"{claim.metric} {claim.printed}" for claim in claims])
+    if not found:
+        yield broken(
+            "C6 confusion matrix", claims, f"no confusion matrix of {sample.n:,} cases gives {listed}.",
+            run.one_class(*claims) and run.one_sample(*claims), "the scores are of one class on the stated sample",
+        )  # fmt: skip
+        return
+    if len(found) == 1:
+        yield fits("C6 confusion matrix", claims, f"{listed} on {sample.n:,} cases: only {_words(found[0])}.", weight=2)
+        yield from _against_majority(run, run.get("accuracy"), found[0], None)
+    for metric in ("mcc", "balanced_accuracy"):
+        claim = run.get(metric)
+        if claim is None or len(found) >= 1000:
+            continue
+        values = [getattr(matrix, metric) for matrix in found]
+        reach = Interval(min(values), max(values))
+        sentence = f"the matrices behind {listed} give {metric.replace('_', ' ')} {number(reach.low)} to {number(reach.high)},"
+        if any(run.read(claim).holds(value, 1e-6) for value in values):
+            yield fits("C6 confusion matrix", [claim], f"{sentence} printed {claim.printed}.")
+        else:
+            yield broken(
+                "C6 confusion matrix", [claim], f"{sentence} but {claim.printed} is printed.", run.one_class(*claims),
+                "the scores are of one class on the stated sample",
+            )  # fmt: skip
+
+
+def _words(matrix: Matrix) -> str:
+    return f"TP {matrix.tp}, FP {matrix.fp}, FN {matrix.fn}, TN {matrix.tn}"
+
+
+def auc_on_grid(run: Run) -> Iterator[Finding]:
+    """An AUC on n+ positives and n- negatives moves in steps of 1/(2 n+ n-)."""
+    sample, claim = run.group.sample, run.get("auc")
+    if claim is None or not sample.n or sample.n_positive is None or not 0 < sample.n_positive < sample.n:
+        return
+    plus, minus = sample.n_positive, sample.n - sample.n_positive
+    counts = auc_counts(run.read(claim), plus, minus)
+    if run.read(claim).width * 2 * plus * minus < 1:
+        steps = 2 * plus * minus
+        if len(counts):
+            yield fits("C2 AUC grid", [claim], f"AUC {claim.printed} is {counts[0]}/{steps}, a step of 1/(2·{plus}·{minus}).")
+        else:
+            yield broken(
+                "C2 AUC grid", [claim], f"AUC {claim.printed} is no multiple of 1/(2·{plus}·{minus}) = 1/{steps}.",
+                run.one_sample(claim), ON_N,
+            )  # fmt: skip
+    yield from _auc_significance(claim, plus, minus, None)
+
+
+def _auc_significance(claim: Claim, plus: int, minus: int, assumption: str | None) -> Iterator[Finding]:
+    around = auc_interval(min(1.0, max(0.0, claim.value.value)), plus, minus)
+    sentence = f"95% interval of AUC {claim.printed} on {plus} positives and {minus} negatives:"
+    sentence += f" {number(around.low, 3)} to {number(around.high, 3)}"
+    if around.holds(0.5):
+        yield weak("C8 AUC", [claim], f"{sentence}, which holds 0.5.", assumption, 1)
+    else:
+        yield supported("C8 AUC", [claim], f"{sentence}, which leaves 0.5 out.", assumption)
+
+
+def _against_majority(run: Run, claim: Claim | None, matrix: Matrix, assumption: str | None) -> Iterator[Finding]:
+    if claim is None:
+        return
+    right, n, majority = matrix.tp + matrix.tn, matrix.n, matrix.majority
+    words = f"{right} of {n} right; always the larger class is right on {majority} of {n} = {percent(majority / n, 2)}"
+    if right <= majority:
+        yield baseline("C8 majority class", [claim], f"{words}.", assumption, 3)
+        return
+    around = wilson(right, n)
+    inside = around.holds(majority / n)
+    text = f"{words}, and the 95% interval of {claim.printed} is {percent(around.low)} to {percent(around.high)}."
+    yield (weak if inside else supported)("C8 majority class", [claim], text, assumption)
+
+
+def common_sample(family: Sequence[Run]) -> Iterator[Finding]:
+    """Sample sizes that several runs on one unstated sample have in common, and the matrices when they are unique."""
+    if any(run.group.sample.n for run in family):
+        return
+    table = {i: claim for i, run in enumerate(family) if (claim := run.get("accuracy")) is not None and not claim.value.about}
+    binary = all(_looks_binary(run) for run in family)
+    known = sum(_scores(run).known for run in family)
+    if not table or (len(table) < 2 and not (binary and known >= 3)):
+        return
+    shares = [family[i].read(claim) for i, claim in table.items()]
+    if len({claim.printed for claim in table.values()}) < 2 and not (binary and known >= 3):
+        return
+    sizes = common_sizes(shares, SIZE_CAP)
+    powered = [n for n in range(1, SEARCH_CAP + 1) if all(grim_has_power(share, n) for share in shares)]
+    candidates = [n for n in sizes if n in set(powered)]
+    if not candidates or len(candidates) * 4 > len(powered):
+        return
+    solved = {n: split for n in candidates if (split := _splits(family, n))} if binary else {}
+    if binary and not solved:
+        return
+    fitting = list(solved) if binary else candidates
+    smallest = fitting[0]
+    claims = list(table.values())
+    counts = names([f"{grim_counts(share, smallest)[0]}/{smallest}" for share in shares])
+    others = ", ".join(map(str, fitting[1:4]))
+    others = f" (so do {others}{' …' if len(fitting) > 4 else ''})" if others else ""
+    listed = names([claim.printed for claim in claims])
+    verb = "are" if len(claims) > 1 else "is"
+    multiple = all(n % smallest == 0 for n in sizes) and len(sizes) > 1
+    only = f"; up to n = {sizes[-1]:,} only multiples of {smallest} fit" if multiple else ""
+    sentence = f"{listed} {verb} {counts}: {smallest} is the smallest sample that fits{others}{only}."
+    yield fits("C1 common sample", claims, sentence, weight=3)
+    if binary:
+        yield from _recovered(family, smallest, solved[smallest], len(fitting) > 1)
+
+
+def _looks_binary(run: Run) -> bool:
+    return len(run.group.classes) == 2 or run.one_class(*[c for c in _score_claims(run) if c.metric != "accuracy"][:1])
+
+
+def _splits(family: Sequence[Run], n: int) -> dict[int, list[list[Matrix]]]:
+    """Positives among n -> matrices of each run, where every run has one and every AUC lies on its grid."""
+    out = {}
+    for positives in range(1, n):
+        matrices = [binary_matrices(_scores(run), n, positives, limit=50) for run in family]
+        aucs = [run.value("auc") for run in family]
+        grid = all(auc is None or len(auc_counts(auc, positives, n - positives)) for auc in aucs)
+        if all(matrices) and grid:
+            out[positives] = matrices
+    return out
+
+
+def _recovered(
+    family: Sequence[Run], n: int, splits: dict[int, list[list[Matrix]]], ambiguous: bool
+) -> Iterator[Finding]:
+    if len(splits) != 1:
+        return
+    (positives, matrices), = splits.items()
+    assumption = f"the sample is n = {n}, the smallest that fits" if ambiguous else None
+    for run, found in zip(family, matrices, strict=True):
+        claims = _score_claims(run)
+        if len(found) == 1:
+            listed = names([f"{claim.metric} {claim.printed}" for claim in claims])
+            yield fits(
+                "C6 confusion matrix", claims,
+                f"{listed}: at n = {n} the only matrix is {_words(found[0])} ({positives} positives).", weight=2,
+            )  # fmt: skip
+            yield from _against_majority(run, run.get("accuracy"), found[0], assumption)
+            always = 2 * positives / (n + positives)
+            f1 = run.get("f1")
+            if f1 is not None and run.read(f1).low <= always:
+                yield baseline(
+                    "C7 always positive", [f1],
+                    f"always “positive” has an F1 of 2·{positives}/({n}+{positives}) = {number(always)}, printed {f1.printed}.",
+                    assumption, 2,
+                )  # fmt: skip
+        auc = run.get("auc")
+        if auc is not None:
+            counts, steps = auc_counts(run.read(auc), positives, n - positives), 2 * positives * (n - positives)
+            yield fits(
+                "C2 AUC grid", [auc],
+                f"AUC {auc.printed} is {counts[0]}/{steps}, a whole step on {positives} positives and {n - positives} negatives.",
+            )  # fmt: skip
+            yield from _auc_significance(auc, positives, n - positives, assumption)
+        yield from _losses(run, positives / n, assumption)
+
+
+def _losses(run: Run, share: float, assumption: str | None) -> Iterator[Finding]:
+    loss = run.group.loss
+    if loss is None or len(loss.terms) != 1 or loss.terms[0].kind != "binary_cross_entropy" or loss.includes_regularisation:
+        return
+    claim, bar = run.get("validation_loss"), entropy([share, 1 - share])
+    if claim is not None and run.read(claim).low > bar:
+        held = "the printed loss is the log loss alone, without a penalty on the weights"
+        yield baseline(
+            "C24 log loss", [claim],
+            f"forecasting the base rate {percent(share, 2)} every day has a log loss of {number(bar)} (a coin {number(math.log(2))}),"
+            f" below the printed {claim.printed}.", f"{held}; {assumption}" if assumption else held, 2,
+        )  # fmt: skip

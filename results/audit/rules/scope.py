@@ -1,0 +1,256 @@
+"""What the rules look at: the claims of one run, read as intervals, and the words that findings are made of.
+
+A run is a group, a split and a position. Only claims of one run are taken to describe the same quantities. A metric that
+stands twice in a run with values that do not meet is ambiguous: the rule on repeated prints speaks about it and every
+other rule leaves it alone.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+from results.audit.claims_model import Claim, ClaimSet, Group
+from results.audit.intervals import Interval
+from results.audit.metrics_vocabulary import METRICS
+from results.audit.verdicts import Arithmetic, Finding, Substance
+
+__all__ = [
+    "Report",
+    "Run",
+    "baseline",
+    "broken",
+    "doubtful",
+    "fits",
+    "names",
+    "number",
+    "percent",
+    "span",
+    "supported",
+    "weak",
+]
+
+#: Words that say a figure is pooled from several samples; identities of one sample then hold as inequalities only.
+_POOLED = re.compile(
+    r"\bfolds?\b|cross.?valid|\bcv\b|\bseeds?\b|\bruns\b|\bsplits\b|bootstrap|\bmedian\b|averaged?\s+(?:over|across|of)"
+    r"|mean\s+(?:over|across)|mean of (?:the )?(?:folds|splits|runs|seeds|assets|stocks|models)",
+    re.I,
+)
+#: Words that say a score is an average over classes.
+_OVER_CLASSES = re.compile(r"macro|weighted|micro|averag", re.I)
+#: Words that say a score is of one class.
+_ONE_CLASS = re.compile(r"binary|positive class|of the positive|up days|\bup class\b", re.I)
+
+
+@dataclass(frozen=True)
+class Run:
+    """The claims that stand for one model, configuration, stage, split and position.
+
+    Parameters
+    ----------
+    claims : the whole set.
+    group : the run's context.
+    split, at : what distinguishes it inside the group.
+    members : its claims, targets and bounds included.
+    lenient : read digits as rounded or cut off (the second reading), not only as rounded.
+
+    """
+
+    claims: ClaimSet
+    group: Group
+    split: str
+    at: str
+    members: tuple[Claim, ...]
+    lenient: bool = False
+
+    @cached_property
+    def measured(self) -> tuple[Claim, ...]:
+        """Members that print a value of their own: no goals, no bounds, no ranges."""
+        return tuple(claim for claim in self.members if not claim.target and claim.value.is_point)
+
+    def read(self, claim: Claim) -> Interval:
+        """The interval of a claim, on the scale of its metric."""
+        value = claim.value
+        interval = value.either if self.lenient else value.interval
+        info = METRICS.get(claim.metric)
+        share_like = info is not None and info.kind in ("proportion", "score", "share") and info.high == 1.0
+        if share_like and not value.percent and interval.low > 1.0 and claim.unit != "bps":
+            return interval * 0.01
+        return interval
+
+    def candidates(self, metric: str, label: str = "") -> list[Claim]:
+        """Measured members of this metric and label."""
+        return [c for c in self.measured if c.metric == metric and c.label == label]
+
+    def get(self, metric: str, label: str = "") -> Claim | None:
+        """The claim of a metric: the most finely printed one; None where its prints disagree or there is none."""
+        found = self.candidates(metric, label)
+        if not found:
+            return None
+        best = min(found, key=lambda claim: self.read(claim).width)
+        if any(not self.read(best).meets(self.read(other)) for other in found):
+            return None
+        return best
+
+    def value(self, metric: str, label: str = "") -> Interval | None:
+        """The interval of a metric, or None."""
+        claim = self.get(metric, label)
+        return None if claim is None else self.read(claim)
+
+    def labelled(self, metric: str) -> dict[str, Claim]:
+        """Label -> claim of a metric, unlabelled left out."""
+        labels = {claim.label: None for claim in self.measured if claim.metric == metric and claim.label}
+        found = {label: self.get(metric, label) for label in labels}
+        return {label: claim for label, claim in found.items() if claim is not None}
+
+    def one_sample(self, *claims: Claim | None) -> bool:
+        """Whether nothing in the text says that a figure is pooled over folds, seeds or assets."""
+        texts = [self.group.notes, *(claim.definition for claim in claims if claim is not None)]
+        return not any(_POOLED.search(text) for text in texts)
+
+    def one_class(self, *claims: Claim | None) -> bool:
+        """Whether precision, recall and F1 are known to be of one class: labelled, or the classifier is binary."""
+        known = [claim for claim in claims if claim is not None]
+        if not self.one_sample(*known) or any(_OVER_CLASSES.search(claim.definition) for claim in known):
+            return False
+        if all(claim.label for claim in known):
+            return True
+        stated = any(_ONE_CLASS.search(claim.definition) for claim in known)
+        return stated or len(self.group.classes) == 2 or self.group.sample.n_positive is not None
+
+    @property
+    def name(self) -> str:
+        """The run in words."""
+        parts = [self.group.configuration or self.group.model or self.group.name, self.group.stage, self.split, self.at]
+        return ", ".join(dict.fromkeys(part for part in parts if part))
+
+
+@dataclass(frozen=True)
+class Report:
+    """All runs of a claim set, under one reading of the digits."""
+
+    claims: ClaimSet
+    lenient: bool = False
+
+    @cached_property
+    def runs(self) -> tuple[Run, ...]:
+        """The runs in order of appearance."""
+        keys: dict[tuple[str, str, str], list[Claim]] = {}
+        for claim in self.claims.claims:
+            keys.setdefault((claim.group, self.claims.split_of(claim), claim.at), []).append(claim)
+        return tuple(
+            Run(self.claims, self.claims.group(group), split, at, tuple(members), self.lenient)
+            for (group, split, at), members in keys.items()
+        )
+
+    def run_of(self, claim: Claim) -> Run:
+        """The run a claim belongs to."""
+        key = (claim.group, self.claims.split_of(claim), claim.at)
+        return next(run for run in self.runs if (run.group.name, run.split, run.at) == key)
+
+    def read(self, claim: Claim) -> Interval:
+        """The interval of any claim of the set."""
+        return self.run_of(claim).read(claim)
+
+    def samples(self) -> list[list[Run]]:
+        """Runs evaluated on one sample: those whose groups share it, by split and position."""
+        seen: set[int] = set()
+        families = []
+        for i, run in enumerate(self.runs):
+            if i in seen:
+                continue
+            family = [run]
+            for j, other in enumerate(self.runs):
+                linked = other.group.name in run.group.shares_sample_with or run.group.name in other.group.shares_sample_with
+                if j > i and j not in seen and linked and (other.split, other.at) == (run.split, run.at):
+                    family.append(other)
+                    seen.add(j)
+            seen.add(i)
+            families.append(family)
+        return families
+
+
+def _ids(claims: Iterable[Claim | None]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(claim.id for claim in claims if claim is not None))
+
+
+def fits(check: str, claims: Iterable[Claim | None], sentence: str, reading: str | None = None, weight: int = 0) -> Finding:
+    """The figures can all hold."""
+    return Finding(check, _ids(claims), sentence, Arithmetic.CONSISTENT, reading=reading, weight=weight)
+
+
+def broken(check: str, claims: Iterable[Claim | None], sentence: str, proven: bool = True, assumption: str = "") -> Finding:
+    """The figures cannot all hold; without proof of what they describe, they are implausible together."""
+    if proven:
+        return Finding(check, _ids(claims), sentence, Arithmetic.INCONSISTENT)
+    return doubtful(check, claims, sentence, assumption)
+
+
+def doubtful(check: str, claims: Iterable[Claim | None], sentence: str, assumption: str, weight: int = 0) -> Finding:
+    """Not believable under a named assumption."""
+    return Finding(
+        check, _ids(claims), sentence, substance=Substance.IMPLAUSIBLE, assumption=assumption, weight=weight
+    )
+
+
+def baseline(
+    check: str, claims: Iterable[Claim | None], sentence: str, assumption: str | None = None, weight: int = 0
+) -> Finding:
+    """A trivial rule does as well."""
+    return Finding(check, _ids(claims), sentence, substance=Substance.EXPLAINED, assumption=assumption, weight=weight)
+
+
+def weak(
+    check: str, claims: Iterable[Claim | None], sentence: str, assumption: str | None = None, weight: int = 0
+) -> Finding:
+    """Chance alone covers it."""
+    return Finding(
+        check, _ids(claims), sentence, substance=Substance.NOT_SIGNIFICANT, assumption=assumption, weight=weight
+    )
+
+
+def supported(check: str, claims: Iterable[Claim | None], sentence: str, assumption: str | None = None) -> Finding:
+    """The figure beats what it must beat by more than chance."""
+    return Finding(check, _ids(claims), sentence, substance=Substance.SUPPORTED, assumption=assumption)
+
+
+def number(value: float, digits: int = 4) -> str:
+    """A figure for a sentence: four significant digits, thousands separated from ten thousand on."""
+    if math.isinf(value):
+        return "infinity" if value > 0 else "minus infinity"
+    if value != 0 and abs(value) >= 10 ** (digits - 1):
+        return f"{value:,.0f}" if abs(value) >= 10**digits or float(value).is_integer() else f"{value:.{digits}g}"
+    return f"{value:.{digits}g}"
+
+
+def percent(value: float, decimals: int = 1) -> str:
+    """A share for a sentence."""
+    return "unbounded" if math.isinf(value) else f"{100 * value:.{decimals}f}%"
+
+
+def span(value: Interval, in_percent: bool = False) -> str:
+    """An interval for a sentence, enough digits to tell its ends apart."""
+    scale = 100.0 if in_percent else 1.0
+    low, high = value.low * scale, value.high * scale
+    tail = "%" if in_percent else ""
+    if math.isinf(low) and math.isinf(high):
+        return "anything"
+    if math.isinf(high):
+        return f"at least {number(low)}{tail}"
+    if math.isinf(low):
+        return f"at most {number(high)}{tail}"
+    digits = 4
+    if high > low:
+        size = max(abs(low), abs(high))
+        digits = min(9, max(4, math.ceil(math.log10(size / (high - low))) + 2)) if size else 4
+    first, second = number(low, digits), number(high, digits)
+    return f"{first}{tail}" if first == second else f"{first} to {second}{tail}"
+
+
+def names(words: Iterable[str]) -> str:
+    """A list in words: "a, b and c"."""
+    words = list(words)
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else ""
