@@ -230,10 +230,10 @@ _SUFFIX = {
 }  # fmt: skip
 _UNITS = {"percent": 1e-2, "%": 1e-2, "bps": 1e-4, "pp": 1e-2}
 _ABOUT = re.compile(r"^(?:~|≈|∼|〜|～|±|about\b|approx(?:\.|imately)?|around\b|circa\b|ca\.|roughly\b|约|大约|cerca de\b)\s*", re.I)
-_BOUND = re.compile(r"^(>=|=>|≥|<=|=<|≤|>|<|over\b|under\b|below\b|above\b|at least\b|at most\b|up to\b)\s*", re.I)
+_BOUND = re.compile(r"^(>=|=>|≥|<=|=<|≤|>|<|over\b|under\b|below\b|above\b|at least\b|at most\b|up to\b|(?:more|greater|less|fewer) than\b)\s*", re.I)
 _BOUNDS = {
-    ">": ">", "over": ">", "above": ">", ">=": ">=", "=>": ">=", "≥": ">=", "at least": ">=",
-    "<": "<", "under": "<", "below": "<", "<=": "<=", "=<": "<=", "≤": "<=", "at most": "<=", "up to": "<=",
+    ">": ">", "over": ">", "above": ">", "more than": ">", "greater than": ">", ">=": ">=", "=>": ">=", "≥": ">=", "at least": ">=",
+    "<": "<", "under": "<", "below": "<", "less than": "<", "fewer than": "<", "<=": "<=", "=<": "<=", "≤": "<=", "at most": "<=", "up to": "<=",
 }  # fmt: skip
 _SIGNS = str.maketrans(dict.fromkeys("−–—‐‑－", "-") | {"，": ",", "．": ".", "％": "%", "\u202f": "\u00a0"})
 _NUMBER = r"[+-]?(?:\d{1,3}(?:[,.'_\u00a0]\d{3})+(?:[.,]\d+)?(?!\d)|\d+(?:[.,]\d+)?|\.\d+)(?:e[+-]?\d+)?"

@@ -1,0 +1,171 @@
+"""From placed figures to a claim set: runs named, contradictions of the grouping taken apart, identifiers given."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from dataclasses import replace
+
+from results.audit.claims_model import Claim, ClaimSet, Group
+from results.audit.sheet import Draft, Placed, Sheet
+from results.audit.synonyms import plain
+
+__all__ = ["assemble"]
+
+_DERIVED = ("change", "multiple", "difference", "target_range")
+#: Figures of the training itself; no evaluation split is theirs.
+_OF_TRAINING = {
+    "training_time", "latency", "throughput", "parameters", "parameters_part", "parameters_trainable", "file_size",
+    "epochs_run", "best_epoch", "configurations_tested", "train_loss", "validation_loss", "test_loss", "loss_gap",
+    "feature_importance", "confidence_threshold",
+}  # fmt: skip
+
+
+def assemble(sheet: Sheet, *, title: str, source: str) -> Draft:
+    """Turn the sheet into a draft.
+
+    Parameters
+    ----------
+    sheet : figures placed, excluded and left over.
+    title, source : recorded in the claim set.
+
+    """
+    order = sorted(range(len(sheet.placed)), key=lambda i: (sheet.placed[i].line, sheet.placed[i].column))
+    _inherit_splits(sheet)
+    names = [_group_name(placed) for placed in sheet.placed]
+    notes = _set_apart(sheet, order, names)
+    ids: dict[int, str] = {}
+    taken: set[str] = set()
+    for index in order:
+        placed = sheet.placed[index]
+        parts = [names[index], placed.context.split, _label(placed), placed.metric, placed.context.at]
+        stem = ".".join(_slug(part) for part in parts if part)
+        name, number = stem, 2
+        while name in taken:
+            name, number = f"{stem}-{number}", number + 1
+        taken.add(name)
+        ids[index] = name
+    claims = tuple(_claim(sheet.placed[index], names[index], ids, index, sheet.decimal) for index in order)
+    groups = tuple(Group(name) for name in dict.fromkeys(claim.group for claim in claims))
+    by_place = sorted(sheet.excluded, key=lambda item: (item.line, item.column))
+    left = sorted(sheet.unplaced, key=lambda item: (item.line, item.column))
+    return Draft(
+        claims=ClaimSet(title=title, source=source, groups=groups, claims=claims, draft=True),
+        columns=tuple(sheet.placed[index].column for index in order),
+        excluded=tuple(by_place),
+        unplaced=tuple(left),
+        notes=tuple(notes),
+    )
+
+
+def _inherit_splits(sheet: Sheet) -> None:
+    """Within one list or table a figure without a split has that of its neighbours, where they all have the same."""
+    splits: dict[tuple[int, tuple[str, ...]], list[str]] = defaultdict(list)
+    for placed in sheet.placed:
+        if placed.metric in _OF_TRAINING:
+            placed.context = replace(placed.context, split="")
+        elif placed.block and placed.context.split:
+            splits[placed.block, placed.context.group].append(placed.context.split)
+    for placed in sheet.placed:
+        near = splits.get((placed.block, placed.context.group), [])
+        if not placed.context.split and placed.metric not in _OF_TRAINING and len(near) >= 2 and len(set(near)) == 1:
+            placed.context = replace(placed.context, split=near[0])
+
+
+def _claim(placed: Placed, group: str, ids: dict[int, str], index: int, decimal: str) -> Claim:
+    return Claim(
+        id=ids[index],
+        metric=placed.metric,
+        printed=placed.printed,
+        value=placed.value,
+        group=group,
+        unit=placed.unit,
+        split=placed.context.split,
+        label=_label(placed),
+        at=placed.context.at,
+        relation=placed.relation,
+        inputs=tuple(ids[i] for i in placed.inputs),
+        definition=placed.definition,
+        target=placed.context.goal,
+        source_line=placed.line,
+        source_text=placed.text[:300],
+        context=(("decimal", ","),) if decimal == "," else (),
+    )
+
+
+def _label(placed: Placed) -> str:
+    return placed.label or placed.context.label
+
+
+def _group_name(placed: Placed) -> str:
+    parts: list[str] = []
+    for part in placed.context.group:
+        if not parts or parts[-1] != part:
+            parts.append(part)
+    if placed.context.goal:
+        parts.append("target")
+    return " / ".join(parts) or "main"
+
+
+def _slug(text: str) -> str:
+    folded = re.sub(r"[^\w]+", "-", plain(text).strip(), flags=re.UNICODE).strip("-")
+    return folded[:60] or "x"
+
+
+def _set_apart(sheet: Sheet, order: list[int], names: list[str]) -> list[str]:
+    """Where one run would print a metric with two values, give the later block a run of its own; say so."""
+    notes: list[str] = []
+    seen: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    moved: dict[tuple[str, int], str] = {}
+    for index in order:
+        placed = sheet.placed[index]
+        if placed.metric in _DERIVED:
+            continue
+        block = (names[index], placed.block or -placed.line)
+        if block in moved:
+            names[index] = moved[block]
+        key = _key(placed, names[index])
+        rival = next((other for other in seen[key] if _contradict(sheet.placed[other], placed)), None)
+        if rival is None:
+            seen[key].append(index)
+            continue
+        other = sheet.placed[rival]
+        fresh = f"{names[index]} (line {placed.line})"
+        notes.append(
+            f"{placed.metric} is printed as {other.printed} on line {other.line} and as {placed.printed} on line "
+            f"{placed.line}; the later stands in a group of its own: if both speak of one run, give them the same group"
+        )
+        same_block = other.block == placed.block and other.block != 0
+        if not same_block:
+            moved[block] = fresh
+            for earlier in order:
+                if earlier == index:
+                    break
+                mate = sheet.placed[earlier]
+                if mate.block == placed.block and names[earlier] == names[index] and placed.block:
+                    seen[_key(mate, names[earlier])] = [i for i in seen[_key(mate, names[earlier])] if i != earlier]
+                    names[earlier] = fresh
+                    seen[_key(mate, fresh)].append(earlier)
+        names[index] = fresh
+        seen[_key(placed, fresh)].append(index)
+    return notes
+
+
+def _key(placed: Placed, name: str) -> tuple[str, ...]:
+    context = placed.context
+    return (name, context.split, _label(placed), context.at, placed.metric, str(context.goal))
+
+
+def _contradict(first: Placed, second: Placed) -> bool:
+    """Whether two prints of one metric share no value."""
+    if not (first.value.is_point and second.value.is_point):
+        return False
+    return not first.value.either.hull(first.value.wide).meets(second.value.either.hull(second.value.wide)) and not (
+        first.value.percent != second.value.percent and _same_in_percent(first, second)
+    )
+
+
+def _same_in_percent(first: Placed, second: Placed) -> bool:
+    scaled = replace(second.value, value=second.value.value * 100, unit=second.value.unit * 100)
+    other = replace(first.value, value=first.value.value * 100, unit=first.value.unit * 100)
+    return first.value.interval.meets(scaled.interval) or second.value.interval.meets(other.interval)

@@ -1,0 +1,277 @@
+"""Figures in running text: each number goes to the metric named nearest to it, or is set aside with the reason."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from results.audit.metrics_vocabulary import METRICS
+from results.audit.roles import is_setting, read_role
+from results.audit.sheet import Context, Sheet
+from results.audit.synonyms import Mention, mentions, plain
+from results.audit.tokens import Token
+
+__all__ = ["place_prose", "set_aside"]
+
+#: Reasons for tokens whose kind alone says that they are no figures.
+REASONS = {
+    "date": "a date", "time": "a time", "version": "a version", "name": "a name with digits in it", "path": "a path or file",
+    "url": "a link", "list": "a list of sizes or settings", "ratio": "a ratio of settings", "ordinal": "an ordinal",
+}  # fmt: skip
+_OTHER = METRICS["other"]
+_PER_CLASS = ("precision", "recall", "f1", "hit_rate", "win_rate", "quantile_return", "mean_return", "trades", "class_share")
+_COUNTED = (
+    "day|week|month|year|quarter|hour|minute|second|sec|min|h|ms|s|epoch|layer|unit|feature|timestep|step|fold|stock|asset|head"
+    "|neuron|model|split|indicator|class|classes|reduction|position|name|ticker|symbol|window|bar|point|decile|quintile"
+    "|quantile|bin|percentile|seed|run|configuration|config|market|sector|company|companies|line|page|core|gpu|bucket|tree|node"
+    "|d|w|y|yr|dia|dias|mes|meses|ano|anos|año|años|hora|horas|acao|acoes|ativo|activo|camada|capa|epoca|recommended|lstm"
+    "|concurrent|dense|conv|hidden|separate|single|technical|large|us|core|top|different|major|liquid|of|most|holding|trading"
+)
+_UNIT = re.compile(rf"^(?:{_COUNTED})s?$")
+_NAMED = re.compile(
+    r"\b(?:phase|config|configuration|epoch|layer|step|section|table|figure|fig|chapter|part|option|stage|experiment|exp|run"
+    r"|model|version|python|cuda|level|fold|seed|page|item|appendix|note|top|days?|day|page|line|issue|day|fase|etapa|tabela|tabla"
+    r"|figura|modelo|paso|passo|secao|seccion|capitulo|class|tier|release|bottom|rank|python|eq|equation|question|hypothesis"
+    r"|scenario|case|sample|group|portfolio|cluster|regime|label|state|mode)\s*[#.]?\s*$"
+)
+_CHANGE = re.compile(
+    r"^[\s*_`]*(?:relative |absolute |overall |significant )?(improvement|improve\w*|reduction|increase|decrease|drop|gain|decline"
+    r"|lower|higher|better|worse|uplift|boost|reduced|less|more|faster|smaller|growth|rise|fall|melhoria|reducao|aumento|mejora"
+    r"|reduccion|提升|下降|提高|降低|改善|above|below)\b"
+)
+_CHANGE_BEFORE = re.compile(
+    r"\b(improv\w*|reduc\w*|increas\w*|decreas\w*|dropp\w*|gain\w*|fell|rose|declin\w*|outperform\w*)\s*(?:by|of)\s*[*_`]*$"
+)
+_MULTIPLE_AFTER = re.compile(r"^[\s*_`]*(difference|improvement|random|baseline|better|higher|lower|larger|more|the|of|as|gap|over|worse)?\b")
+_ARROW = re.compile(r"^[\s*_`]*(?:→|->|=>|-->|➜|⇒|â†’)[\s*_`]*$")
+_STOP = re.compile(r"[.;!?](?:\s|$)|[。；！？]|\s[|—–]\s|\s-\s")
+_LINK = re.compile(
+    r"^[\s*_`]*(?:\([^()]{0,40}\)\s*)?(?:score|ratio|value|rate|level|correlation|coefficient|net|gross|\s|[:：=≈~*_`(]|of|is|was|at|to|with|are"
+    r"|reached|reaches|reaching|achieved|achieves|achieving|equal|equals|around|about|approximately|above|below|over|under|a|an"
+    r"|the|moderate|low|high|only|just|nearly|almost|stands|came|comes|in|out|remains|averaged|averages|averaging|exceeds|exceed"
+    r"|exceeding|drop|drops|falls|fell|rose|hit|hits|de|da|do|del|foi|fue|es|e|em|en|为|是|达到|达|约|test|validation|train|set|on|threshold"
+    r"|mean|average|annualized|annualised|annual|daily|val|score's|both|eliminated|further|up|down|from|than|less|greater|more|perfect|moderate)*[\s*_`(]*$"
+)
+_AFTER = re.compile(
+    r"^[\s*_`)]*(?:(?:a|an|the|in|of|overall|average|mean|annual|annualized|annualised|net|gross|test|validation|train|training|val"
+    r"|out-of-sample|in-sample|classification|directional|weighted|macro|variance|daily|macro-averaged|total|de|da|do|maximum|max|的"
+    r"|price|units|balanced|rank|final|best|compound|real|realized|cumulative|buy|sell|hold|up|down|peak|mean)\s+){0,3}$"
+)
+
+
+def set_aside(sheet: Sheet, line: int, token: Token) -> bool:
+    """Exclude a token whose kind says that it is no figure; False when it might be one."""
+    if token.kind == "number":
+        return False
+    sheet.exclude(line, token, REASONS[token.kind])
+    return True
+
+
+def place_prose(sheet: Sheet, line: int, text: str, tokens: list[Token], context: Context, *, block: int = 0) -> list[int]:
+    """Place the figures of a stretch of running text.
+
+    Parameters
+    ----------
+    sheet : the draft.
+    line : line number.
+    text : the whole line (columns of `tokens` refer to it).
+    tokens : the tokens to place.
+    context : what headings and labels say; its `topic` is the metric of the label, where there is one.
+
+    Returns
+    -------
+    Indexes of the claims placed.
+
+    """
+    folded = plain(text)
+    named = mentions(folded)
+    indexes: list[int] = []
+    skip: set[int] = set()
+    figures = [token for token in tokens if not set_aside(sheet, line, token)]
+    for number, token in enumerate(figures):
+        if number in skip:
+            continue
+        following = figures[number + 1] if number + 1 < len(figures) else None
+        if following is not None and _ARROW.match(text[token.end : following.start]):
+            placed = _arrow(sheet, line, text, (token, following), named, context, block)
+            if placed:
+                indexes += placed
+                skip.add(number + 1)
+                continue
+        index = _one(sheet, line, text, folded, figures, number, named, context, block)
+        if index is not None:
+            indexes.append(index)
+    _derive(sheet, indexes)
+    return indexes
+
+
+def _one(
+    sheet: Sheet, line: int, text: str, folded: str, figures: list[Token], number: int, named: list[Mention],
+    context: Context, block: int,
+) -> int | None:  # fmt: skip
+    token = figures[number]
+    if re.search(r"\d\s*[×*]\s*$", folded[: token.start]) or re.match(r"\s*[×*]\s*[\d(]", folded[token.end :]):
+        sheet.exclude(line, token, "part of a formula")
+        return None
+    before, after = folded[: token.start], folded[token.end :]
+    if _NAMED.search(before[-24:]) and not token.text.endswith("%") and re.fullmatch(r"[\d,-]+", token.text):
+        sheet.exclude(line, token, "part of a name or an enumeration")
+        return None
+    if token.spread:
+        sheet.leave(line, token, "a spread (±) of the figure before it")
+        return None
+    local = _local(context, text, token)
+    change = _CHANGE.match(after) or _CHANGE_BEFORE.search(before[-30:])
+    if token.text.rstrip("+").endswith(("×", "x")) and not token.text.startswith("0x"):
+        if _MULTIPLE_AFTER.match(after) or named or context.topic:
+            return sheet.claim(line, text, token, "multiple", local, block=block, definition=_around(text, token))
+        sheet.leave(line, token, "a multiple of something not named")
+        return None
+    if change and (token.text.endswith(("%", "pp")) or "percentage point" in after[:24]):
+        return sheet.claim(line, text, token, "change", local, block=block, definition=_around(text, token))
+    noun = re.search(r"\b(?:drop|increase|decrease|decline|rise|fall|degradation)s?\s*(?:of|by)?\s*[*_`]*$", before)
+    if noun and "%" in token.text and (named or context.topic):
+        return sheet.claim(line, text, token, "change", local, block=block, definition=_around(text, token))
+    metric = _nearest(token, figures, number, folded, named)
+    if re.match(r"[\s*_`]*(?:of )?(?:the )?(?:variance|variation)\b", after) and "%" in token.text:
+        metric = "r2"
+    if token.value_range and re.search(r"\brange\b", before):
+        metric = metric or "target_range"
+    if metric == "epochs_run" and not re.search(r"(?:train|ran|run|stop|conver)\w*\s*(?:for|after|at|in)?\s*[*_`]*$", before[-28:]):
+        metric = ""
+    versus = re.search(r"\b(?:vs\.?|versus|compared (?:to|with)|against)\s*[*_`]*$", before)
+    if versus and not metric and context.topic:
+        where = read_role(folded[token.end : token.end + 30])
+        local = replace(local, group=(*local.group, where.earlier or "compared"))
+        metric = context.topic
+    if metric == "accuracy" and re.match(r"[\s*_`)]*\(?random|[\s*_`]*random baseline", after):
+        metric = "random_baseline"
+    if (not metric and re.match(r"[\s*_`]*\(?random", after)) or re.search(r"random\s*\(\s*$", before):
+        metric = "random_baseline"
+    if not metric and context.topic and _parenthesised_again(text, token):
+        metric = context.topic
+    if metric:
+        if (metric in ("best_epoch", "epochs_run") and not re.fullmatch(r"[~<>≥≤ ]*[\d,]+", token.text)) or _other_unit(token, metric):
+            metric = ""
+    if not metric and "%" in token.text and METRICS.get(context.topic, _OTHER).kind == "loss":
+        word = re.match(r"\s*([^\W\d_]+)", text[token.end :])
+        local = replace(local, label=word[1] if word else "")
+        return sheet.claim(line, text, token, "weight_share", local, block=block)
+    if metric:
+        if not token.text[:1].isalnum() and re.match(r"[\s*_`]*(?:is|are|means?|indicates?|considered|=)\b", after):
+            local = replace(local, goal=local.goal or token.text[:1] in "<>≥≤")
+        return sheet.claim(line, text, token, metric, local, block=block, **_class_of(folded, token, metric, local))
+    sheet_reason(sheet, line, text, token, folded, context)
+    return None
+
+
+def sheet_reason(sheet: Sheet, line: int, text: str, token: Token, folded: str, context: Context) -> None:
+    """Say why a figure without a metric is no claim, or list it as not placed."""
+    before = folded[: token.start]
+    bare = re.fullmatch(r"[~<>≥≤+ ]*[\d,.]+\+?", token.text) is not None
+    if re.fullmatch(r"(?:19|20)\d\d", token.text) and not re.search(r"[=:]\s*$", before):
+        sheet.exclude(line, token, "a year")
+    elif context.settings or is_setting(before[-60:] + " " + folded[token.end : token.end + 24]):
+        sheet.exclude(line, token, "a hyperparameter or setting")
+    elif (_UNIT.match(plain(token.unit)) and (bare or "-" in token.text)) or token.unit in ("ms", "s", "h", "d", "min", "hrs", "hr"):
+        sheet.exclude(line, token, f"a count or duration ({token.unit})")
+    elif re.search(r"[kmgt]i?b\+?$", token.text, re.I):
+        sheet.exclude(line, token, "a size of memory or storage")
+    elif re.search(r"[=(]\s*$", before) and re.search(r"\w\s*[=(]\s*$", before) and "`" in text:
+        sheet.exclude(line, token, "code")
+    elif bare and re.fullmatch(r"\d{1,3}", token.text) and context.topic == "":
+        sheet.exclude(line, token, "a count or size in prose; no metric is named")
+    else:
+        sheet.leave(line, token, "no metric that is known stands near it")
+
+
+def _local(context: Context, text: str, token: Token) -> Context:
+    """The context with what stands right around the figure: "in test", "(validation)"."""
+    around = read_role(text[token.end : token.end + 24].split(",")[0].split(";")[0]) if not context.split else None
+    if around is not None and around.split and re.search(r"\b(?:on|in|\()", text[token.end : token.end + 8]):
+        return replace(context, split=around.split)
+    return context
+
+
+def _nearest(token: Token, figures: list[Token], number: int, folded: str, named: list[Mention]) -> str:
+    """The metric whose name stands right before or right after the figure, with only linking words between."""
+    best: tuple[float, str] = (99.0, "")
+    previous_end = figures[number - 1].end if number else 0
+    next_start = figures[number + 1].start if number + 1 < len(figures) else len(folded)
+    for mention in named:
+        if mention.end <= token.start:
+            gap = folded[mention.end : token.start]
+            if len(gap) > 60 or _STOP.search(gap):
+                continue
+            if mention.end <= previous_end and not re.fullmatch(r"[\s*_`]*(?:and|or|e|y|和|/|,|\()[\s*_`]*", folded[previous_end : token.start]):
+                continue
+            if mention.end > previous_end and not _LINK.match(gap):
+                continue
+            cost = len(gap.strip(" *_`:=(")) / 10 + (2.0 if "," in gap else 0.0) + (3.0 if mention.end <= previous_end else 0.0)
+        elif mention.start >= token.end:
+            gap = folded[token.end : mention.start]
+            if mention.start >= next_start or not _AFTER.match(gap) or len(gap) > 45:
+                continue
+            cost = 0.5 + len(gap.strip(" *_`")) / 10
+        else:
+            continue
+        if cost < best[0]:
+            best = (cost, mention.metric)
+    return best[1]
+
+
+def _class_of(folded: str, token: Token, metric: str, context: Context) -> dict[str, str]:
+    """The class named right before the metric or the figure: "Sell precision 99.7%"."""
+    if context.label or metric not in _PER_CLASS:
+        return {}
+    piece = re.split(r"[.,;]", folded[max(0, token.start - 60) : token.start])[-1]
+    labels = read_role(piece).labels
+    return {"label": labels[-1].capitalize()} if len(labels) == 1 else {}
+
+
+def _other_unit(token: Token, metric: str) -> bool:
+    """A figure whose printed unit cannot belong to the metric: "accuracy over 5 days"."""
+    duration = token.unit in ("day", "days", "year", "years", "month", "months", "hour", "hours", "weeks", "epochs", "epoch", "ms",
+                              "seconds", "minutes", "stocks", "assets", "features", "layers")  # fmt: skip
+    return duration and metric not in ("training_time", "latency", "epochs_run", "best_epoch", "sessions", "trades")
+
+
+def _parenthesised_again(text: str, token: Token) -> bool:
+    """Whether the figure stands in brackets right behind another: ``0.9982 (99.82%)``."""
+    return re.search(r"\d%?[*_`]*\s*\(\s*$", text[: token.start]) is not None and text[token.end : token.end + 1] == ")"
+
+
+def _around(text: str, token: Token) -> str:
+    return " ".join(text[max(0, token.start - 30) : token.end + 40].strip("-*|# \t").split())
+
+
+def _arrow(
+    sheet: Sheet, line: int, text: str, pair: tuple[Token, Token], named: list[Mention], context: Context, block: int
+) -> list[int]:
+    """Two figures with an arrow between: the same metric before and after."""
+    metric = context.topic
+    if not metric:
+        before = [mention for mention in named if mention.end <= pair[0].start]
+        metric = before[-1].metric if before else ""
+    if not metric:
+        return []
+    earlier = replace(context, group=(*context.group, "before"), goal=False)
+    first = sheet.claim(line, text, pair[0], metric, earlier, block=block)
+    second = sheet.claim(line, text, pair[1], metric, context, block=block)
+    return [index for index in (first, second) if index is not None]
+
+
+def _derive(sheet: Sheet, indexes: list[int]) -> None:
+    """Tie a change to the arrow pair of its own line: "54% improvement (59.1% → 91.3%)"."""
+    changes = [i for i in indexes if sheet.placed[i].metric == "change"]
+    pairs = [
+        (a, b)
+        for a, b in zip(indexes, indexes[1:], strict=False)
+        if sheet.placed[a].metric == sheet.placed[b].metric != "change" and "before" in sheet.placed[a].context.group[-1:]
+        and sheet.placed[a].value.is_point and sheet.placed[b].value.is_point
+    ]  # fmt: skip
+    if len(changes) == 1 and len(pairs) == 1:
+        placed = sheet.placed[changes[0]]
+        falls = re.search(r"reduc|decreas|drop|lower|下降|降低", plain(placed.definition)) is not None
+        placed.relation = "reduction" if falls else "change"
+        placed.inputs = pairs[0]
