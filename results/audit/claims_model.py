@@ -60,6 +60,7 @@ class Sample:
     assets : cross-section size N.
     sessions : trading sessions of the period.
     start, end : ISO dates of the period.
+    years : length of the period where only that is stated.
     splits : split name -> (share or "", start or "", end or "").
     market : name of the exchange calendar where the report says it, e.g. ``"XNYS"``.
     horizon : sessions a prediction spans.
@@ -72,6 +73,7 @@ class Sample:
     sessions: int | None = None
     start: str = ""
     end: str = ""
+    years: float | None = None
     splits: tuple[tuple[str, str, str, str], ...] = ()
     market: str = ""
     horizon: int | None = None

@@ -13,12 +13,34 @@ from results.audit.verdicts import Finding
 __all__ = ["file_size", "parameter_count"]
 
 BELIEVABLE_INPUTS = 100
+_NAMES = {"torch": "PyTorch", "keras": "Keras"}
+#: Layers that come in many forms.
+_VARIED = ("attention", "additive_attention", "conv1d", "embedding")
 
 
-def _counts(architecture: Architecture, inputs: int | None = None) -> dict[str, set[int]]:
-    """Every count of the architecture that its framework, or either where unknown, prints."""
-    frameworks = [architecture.framework] if architecture.framework in FRAMEWORKS else list(FRAMEWORKS)
-    return {name: set(parameters(architecture, name, inputs)) for name in frameworks}
+def _frameworks(architecture: Architecture) -> list[str]:
+    return [architecture.framework] if architecture.framework in FRAMEWORKS else list(FRAMEWORKS)
+
+
+def _counts(architecture: Architecture, inputs: int | None = None) -> dict[str, list[int]]:
+    """Every count that the framework, or either where unknown, prints: the usual one first.
+
+    Keras shows trainable and all; a GRU without ``reset_after`` has one bias vector less. PyTorch counts a batch norm's
+    running statistics (and its counter) only in the state dict.
+    """
+    counts: dict[str, list[int]] = {}
+    for name in _frameworks(architecture):
+        total, trainable = parameters(architecture, name, inputs)
+        found = [total, trainable]
+        gru = sum(3 * layer.units * (1 + layer.bidirectional) for layer in architecture.layers if layer.kind == "gru")
+        if name == "keras" and gru:
+            found += [total - gru, trainable - gru]
+        norms = [layer for layer in architecture.layers if layer.kind == "batch_norm"]
+        if name == "torch" and norms:
+            extra = parameters(architecture, "keras", inputs)[0] - parameters(architecture, "keras", inputs)[1]
+            found += [total + extra, total + extra + len(norms)]
+        counts[name] = list(dict.fromkeys(found))
+    return counts
 
 
 def parameter_count(run: Run) -> Iterator[Finding]:
@@ -41,23 +63,26 @@ def _whole(run: Run, claim: Claim, architecture: Architecture) -> Iterator[Findi
         yield from _unknown_inputs(run, claim, architecture, layers)
         return
     counts = _counts(architecture)
-    described = "; ".join(f"{name} {' or '.join(f'{c:,}' for c in sorted(found))}" for name, found in counts.items())
-    working = f"{layers} on {architecture.inputs} inputs have {described} parameters"
+    described = "; ".join(f"{' or '.join(f'{c:,}' for c in found)} in {_NAMES[name]}" for name, found in counts.items())
+    plural = "s" if architecture.inputs != 1 else ""
+    working = f"{layers} on {architecture.inputs} input{plural} per step: {described}"
     every = {count for found in counts.values() for count in found}
     if any(value.holds(count) for count in every):
         yield fits("C26 parameters", [claim], f"{working}; {claim.printed} is printed.", weight=1)
     elif not architecture.complete and value.high >= min(every):
         yield fits("C26 parameters", [claim], f"{working} at least; {claim.printed} is printed.", weight=-1)
     else:
-        sentence = f"{working}{'' if architecture.complete else ' at least'}, but {claim.printed} is printed."
-        # Framework and layers are what the document states; unstated frameworks were both tried.
-        yield broken("C26 parameters", [claim], sentence, True)
+        least = "" if architecture.complete else " at least, the layers not described left out"
+        usual = not any(layer.kind in _VARIED for layer in architecture.layers) or not architecture.complete
+        # Layers are what the document states; where it names no framework, both were tried.
+        yield broken(
+            "C26 parameters", [claim], f"{working}{least}, but {claim.printed} is printed.", usual, "attention layers of the usual form"
+        )
 
 
 def _unknown_inputs(run: Run, claim: Claim, architecture: Architecture, layers: str) -> Iterator[Finding]:
     value = run.read(claim)
-    names = [architecture.framework] if architecture.framework in FRAMEWORKS else list(FRAMEWORKS)
-    needed = [inputs_needed(architecture, name, value.low, value.high) for name in names]
+    needed = [inputs_needed(architecture, name, value.low, value.high) for name in _frameworks(architecture)]
     reachable = [(found.start, found.stop - 1) for found in needed if len(found)]
     bare = min(min(_counts(architecture, 1).values(), key=min))
     if value.high < bare:
@@ -91,16 +116,16 @@ def _part(architecture: Architecture, claim: Claim) -> list[int] | None:
 
 def _piece(run: Run, claim: Claim, architecture: Architecture, indices: list[int]) -> Iterator[Finding]:
     value = run.read(claim)
-    frameworks = [architecture.framework] if architecture.framework in FRAMEWORKS else list(FRAMEWORKS)
     totals = set()
-    for name in frameworks:
+    for name in _frameworks(architecture):
         running = [0]
         for stop in range(1, len(architecture.layers) + 1):
             head = Architecture(architecture.layers[:stop], architecture.inputs, name)
             running.append(parameters(head, name)[0])
         totals.add(sum(running[i + 1] - running[i] for i in indices))
     listed = ", ".join(_layer_words(architecture.layers[i]) for i in indices)
-    sentence = f"{listed} have {' or '.join(f'{t:,}' for t in sorted(totals))} parameters, and {claim.printed} is printed."
+    verb = "has" if len(indices) == 1 else "have"
+    sentence = f"{listed} {verb} {' or '.join(f'{t:,}' for t in sorted(totals))} parameters, and {claim.printed} is printed."
     if any(value.holds(total) for total in totals):
         yield fits("C26 parameters", [claim], sentence)
     else:
@@ -126,8 +151,8 @@ def file_size(run: Run) -> Iterator[Finding]:
     if architecture is not None and architecture.layers and architecture.complete:
         if architecture.inputs is None:
             copies = 3 if with_state else 1
-            names = [architecture.framework] if architecture.framework in FRAMEWORKS else list(FRAMEWORKS)
-            needed = [inputs_needed(architecture, name, value.low / (4 * copies), value.high / (4 * copies)) for name in names]
+            low, high = value.low / (4 * copies), value.high / (4 * copies)
+            needed = [inputs_needed(architecture, name, low, high) for name in _frameworks(architecture)]
             starts = [found.start for found in needed if len(found)]
             if starts and min(starts) > BELIEVABLE_INPUTS:
                 yield doubtful(

@@ -19,7 +19,7 @@ from results.audit.forensic.portfolio import (
 )
 from results.audit.forensic.significance import deflated_floor, minimum_track_record, sharpe_interval
 from results.audit.intervals import Interval
-from results.audit.rules.scope import Run, broken, doubtful, fits, names, number, percent, span, supported, weak
+from results.audit.rules.scope import Run, broken, doubtful, fits, names, note, number, percent, span, supported, weak
 from results.audit.verdicts import Finding
 
 __all__ = [
@@ -145,13 +145,13 @@ def sharpe_significance(run: Run) -> Iterator[Finding]:
             )  # fmt: skip
         elif around.low > 0:
             yield supported("C18 Sharpe interval", [claim], f"{working}.", held)
-    if run.get("sharpe") is not None and record is None and (run.group.portfolio.trials or 1) > 1:
-        claim = run.get("sharpe")
+    claim, trials = run.get("sharpe"), run.group.portfolio.trials or 1
+    best = deflated_floor(trials, 252, 252)
+    if claim is not None and record is None and trials > 1 and run.read(claim).low < best * 2:
         yield weak(
             "C19 selection", [claim],
-            f"Sharpe {claim.printed} is the best of at least {run.group.portfolio.trials} configurations and no track record is"
-            f" stated: over one year the best of so many without skill shows {number(deflated_floor(run.group.portfolio.trials, 252, 252), 3)}.",
-            "a track record of one year",
+            f"Sharpe {claim.printed} is the best of at least {trials} configurations and no track record is stated: over one year"
+            f" the best of so many without skill shows {number(best, 3)}.", "a track record of one year",
         )  # fmt: skip
 
 
@@ -198,6 +198,20 @@ def calmar_identity(run: Run) -> Iterator[Finding]:
         yield broken("C15 Calmar", [ratio], sentence, False, "the ratio covers the same period as the drawdown")
 
 
+def _years(run: Run) -> Iterator[Finding]:
+    """A number of sessions that a stated stretch of years cannot hold."""
+    years = run.group.sample.years
+    if years is None:
+        return
+    limit = 261.0 * years + 2
+    for claim in run.members:
+        if claim.metric == "sessions" and not claim.target and claim.value.interval.low > limit:
+            yield doubtful(
+                "C14 calendar", [claim], f"{years:g} years have about {252 * years:,.0f} sessions (at most {limit:,.0f} weekdays), fewer than the"
+                f" {claim.printed} printed.", "one row a trading day, and the stated period",
+            )  # fmt: skip
+
+
 def calendar(run: Run) -> Iterator[Finding]:
     """Sessions cannot outnumber the weekdays of their period; stated split shares must match stated split dates."""
     sample = run.group.sample
@@ -219,6 +233,7 @@ def calendar(run: Run) -> Iterator[Finding]:
         else:
             yield fits("C14 calendar", [claim], f"{words}, room for {claim.printed} sessions.", weight=-1)
     yield from _splits(run)
+    yield from _years(run)
 
 
 def _splits(run: Run) -> Iterator[Finding]:
@@ -240,10 +255,9 @@ def _splits(run: Run) -> Iterator[Finding]:
                 False, "the splits are meant to be apart",
             )  # fmt: skip
         elif gap > 31 and claims:
-            yield doubtful(
-                "C14 splits", claims, f"{gap} days lie between {first} (to {before[1]}) and {second} (from {after[0]}) unaccounted for.",
-                "consecutive splits are meant",
-            )  # fmt: skip
+            yield note(
+                "C14 splits", claims, f"{gap} days between {first} (to {before[1]}) and {second} (from {after[0]}) are unaccounted for."
+            )
     for claim in run.measured:
         if claim.metric != "split_share":
             continue

@@ -109,6 +109,11 @@ def _range(run: Run) -> tuple[float, float, bool] | None:
     return span_.low, span_.high, target.range_covers == "evaluation"
 
 
+def _shown(run: Run) -> str:
+    low, high = run.group.target.low, run.group.target.high
+    return f"{low.text} to {high.text}" if low is not None and high is not None else ""
+
+
 def error_within_range(run: Run) -> Iterator[Finding]:
     """RMSE and MAE are at most (b - a)/2 sqrt(1 - R²) for a target inside [a, b] (Popoviciu)."""
     r2, bounds = run.get("r2"), _range(run)
@@ -117,7 +122,7 @@ def error_within_range(run: Run) -> Iterator[Finding]:
     low, high, covers = bounds
     target = run.group.target
     ceiling = rmse_ceiling(low, high, run.read(r2), target.mean.interval if target.mean else None)
-    shown = f"{target.low.text}–{target.high.text}"
+    shown = _shown(run)
     for metric in ("rmse", "mae"):
         claim = run.get(metric)
         if claim is None or claim.value.percent:
@@ -163,7 +168,7 @@ def mape_within_range(run: Run) -> Iterator[Finding]:
     if low <= 0:
         return
     allowed = mape_from_mae(run.read(mae), low, high)
-    sentence = f"MAE {mae.printed} over prices of {number(low)} to {number(high)} makes MAPE {span(allowed, True)}"
+    sentence = f"MAE {mae.printed} over prices of {_shown(run)} makes MAPE {span(allowed, True)}"
     sentence += f", printed {mape.printed}."
     if any(value.meets(allowed) for value in _as_share(run, mape)):
         yield fits("C12 MAPE and MAE", [mae, mape], sentence)
@@ -186,12 +191,12 @@ def best_constant(run: Run) -> Iterator[Finding]:
             yield baseline(
                 "C12 best constant", [mape],
                 f"always forecasting {number(constant)} errs by at most (b−a)/(b+a) = {percent(bar)} on any price of"
-                f" {number(low)} to {number(high)}; the model's MAPE is {mape.printed}.", assumption, 2,
+                f" {_shown(run)}; the model's MAPE is {mape.printed}.", assumption, 2,
             )  # fmt: skip
     if mae is not None and not mae.value.percent and run.read(mae).low > (high - low) / 2:
         yield baseline(
             "C12 best constant", [mae],
-            f"always forecasting the middle of {number(low)} to {number(high)} errs by at most {number((high - low) / 2)};"
+            f"always forecasting the middle of {_shown(run)} errs by at most {number((high - low) / 2)};"
             f" the model's MAE is {mae.printed}.", assumption, 2,
         )  # fmt: skip
 
@@ -249,11 +254,10 @@ def persistence(run: Run) -> Iterator[Finding]:
     assumption = None if stated is not None else f"daily volatility of {percent(DAILY_VOLATILITY, 0)}"
     if all(value.low > bar for value in values):
         needed = values[0].low / (math.sqrt(2 / math.pi) * math.sqrt(horizon))
-        claims = [mape, *(claim for m in ("r2", "mae", "rmse") if (claim := run.get(m)) is not None)]
         r2 = run.get("r2")
         also = f" An R² of {r2.printed} on levels says nothing beside it." if r2 is not None and run.read(r2).low > 0.9 else ""
         yield baseline(
-            "C13 persistence", claims if also else [mape],
+            "C13 persistence", [mape, r2] if also else [mape],
             f"repeating the last price over {horizon} session{'s' if horizon > 1 else ''} has a MAPE of 0.798·σ·√h ="
             f" {percent(bar)} at σ = {percent(volatility)} a day, against {mape.printed} for the model; they are equal only at"
             f" σ = {percent(needed)} a day." + also, assumption, 1,

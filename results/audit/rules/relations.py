@@ -53,6 +53,8 @@ def printed_twice(report: Report) -> Iterator[Finding]:
             info = METRICS.get(claim.metric)
             if claim.target or info is None or info.kind in _VAGUE or claim.relation not in ("", "same", "difference"):
                 continue
+            if not run.possible(claim):
+                continue
             seen.setdefault((claim.metric, claim.label), []).append(claim)
         for claims in seen.values():
             yield from _pairs(report, claims)

@@ -26,6 +26,7 @@ __all__ = [
     "doubtful",
     "fits",
     "names",
+    "note",
     "number",
     "percent",
     "span",
@@ -83,7 +84,12 @@ class Run:
 
     def candidates(self, metric: str, label: str = "") -> list[Claim]:
         """Measured members of this metric and label."""
-        return [c for c in self.measured if c.metric == metric and c.label == label]
+        return [c for c in self.measured if c.metric == metric and c.label == label and self.possible(c)]
+
+    def possible(self, claim: Claim) -> bool:
+        """Whether a claim lies within the bounds of its metric; one that does not is another figure, mislabelled."""
+        info = METRICS.get(claim.metric)
+        return info is None or self.read(claim).meets(Interval(info.low, info.high))
 
     def get(self, metric: str, label: str = "") -> Claim | None:
         """The claim of a metric: the most finely printed one; None where its prints disagree or there is none."""
@@ -177,6 +183,11 @@ def _ids(claims: Iterable[Claim | None]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(claim.id for claim in claims if claim is not None))
 
 
+def note(check: str, claims: Iterable[Claim | None], sentence: str) -> Finding:
+    """Worth knowing; no verdict on either axis."""
+    return Finding(check, _ids(claims), sentence)
+
+
 def fits(check: str, claims: Iterable[Claim | None], sentence: str, reading: str | None = None, weight: int = 0) -> Finding:
     """The figures can all hold."""
     return Finding(check, _ids(claims), sentence, Arithmetic.CONSISTENT, reading=reading, weight=weight)
@@ -245,7 +256,7 @@ def span(value: Interval, in_percent: bool = False) -> str:
     digits = 4
     if high > low:
         size = max(abs(low), abs(high))
-        digits = min(9, max(4, math.ceil(math.log10(size / (high - low))) + 2)) if size else 4
+        digits = min(6, max(4, math.ceil(math.log10(size / (high - low))) + 1)) if size else 4
     first, second = number(low, digits), number(high, digits)
     return f"{first}{tail}" if first == second else f"{first} to {second}{tail}"
 

@@ -19,7 +19,7 @@ from results.audit.forensic.signal import (
 )
 from results.audit.intervals import Interval
 from results.audit.rules.scope import Run, broken, doubtful, fits, number, percent, span, supported, weak
-from results.audit.verdicts import Finding
+from results.audit.verdicts import Arithmetic, Finding
 
 __all__ = [
     "calibration",
@@ -65,9 +65,16 @@ def correlation_bounds(run: Run) -> Iterator[Finding]:
 
 def ic_ratio(run: Run) -> Iterator[Finding]:
     """ICIR = mean IC / std of IC, daily or annualised."""
-    mean, std, ratio = _ic(run), run.get("ic_std"), run.get("icir")
-    if mean is None or std is None or ratio is None or run.read(std).low <= 0:
+    std, ratio = run.get("ic_std"), run.get("icir")
+    means = [claim for claim in (run.get("ic"), run.get("rank_ic")) if claim is not None]
+    if not means or std is None or ratio is None or run.read(std).low <= 0:
         return
+    tried = [_ratio_of(run, mean, std, ratio) for mean in means]
+    fitting = [finding for finding in tried if finding.arithmetic is Arithmetic.CONSISTENT]
+    yield (fitting or tried)[0]
+
+
+def _ratio_of(run: Run, mean: Claim, std: Claim, ratio: Claim) -> Finding:
     # Deviation and ratio may be computed with different denominators, n and n - 1.
     n = run.group.sample.sessions or 12
     stretch = math.sqrt(n / (n - 1)) if n > 1 else 1.0
@@ -78,13 +85,14 @@ def ic_ratio(run: Run) -> Iterator[Finding]:
     hit = [name for name, value in readings.items() if run.read(ratio).meets(value)]
     working = f"{mean.printed} / {std.printed} = {span(daily)}"
     if hit:
-        yield fits("C16 ICIR", [ratio, mean, std], f"ICIR: {working} ({hit[0]}), printed {ratio.printed}.", hit[0])
-    else:
-        yield broken(
-            "C16 ICIR", [ratio], f"ICIR: {working}, annualised by √252 {span(readings['annualised by √252'])}, but"
-            f" {ratio.printed} is printed.", run.one_sample(mean, std, ratio) and _same_ic(run),
-            "mean, deviation and ratio are of the same IC",
-        )  # fmt: skip
+        return fits("C16 ICIR", [ratio, mean, std], f"ICIR: {working} ({hit[0]}), printed {ratio.printed}.", hit[0])
+    return broken(
+        "C16 ICIR",
+        [ratio],
+        f"ICIR: {working}, annualised by √252 {span(readings['annualised by √252'])}, but {ratio.printed} is printed.",
+        run.one_sample(mean, std, ratio) and _same_ic(run),
+        "mean, deviation and ratio are of the same IC",
+    )
 
 
 def _same_ic(run: Run) -> bool:
