@@ -5,6 +5,7 @@ Plain numbers in a plain loop: at most a few positions are open at once, so ther
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -25,11 +26,18 @@ Mask = npt.NDArray[np.bool_]
 _SESSIONS_A_YEAR = 252
 #: Orders below this share of NAV are rounding, not trades.
 _DUST = 1e-12
+#: What a priority that is not known counts as.
+_LOWEST = float(np.finfo(np.float64).min)
+#: Assets found by looking for the highest priority before the rest is sorted.
+_FEW = 6
 
 
 @dataclass(frozen=True, eq=False)
 class Market:
-    """Arrays from the first decision on. `rows[s]` is the row of the signals stamped on session s, −1 for none."""
+    """Arrays from the first decision on, columns in the order of asset ids.
+
+    `rows[s]` is the row of the signals stamped on session s, −1 for none.
+    """
 
     sessions: pd.DatetimeIndex
     assets: pd.Index
@@ -42,9 +50,19 @@ class Market:
     exit: Mask
     priority: Floats
     wanted: list[bool]  # whether a row of `enter` has any
-    rank: npt.NDArray[np.intp]  # position of each asset in the order of ids
-    start: int  # row of `prices` that is session 0
-    columns: npt.NDArray[np.intp] | None  # columns of `prices`; None = all
+    start: int  # row of the prices that is session 0
+    columns: npt.NDArray[np.intp] | None  # columns of the prices; None = as they are
+
+    def by_priority(self, row: int) -> Iterator[int]:
+        """The assets that are to be entered, the highest priority first, ties by asset id; NaN comes last."""
+        assets = np.flatnonzero(self.enter[row])
+        scores = np.fmax(self.priority[row, assets], _LOWEST)
+        for _ in range(min(len(assets), _FEW)):  # mostly a few are served: no need to sort them all
+            best = scores.argmax()
+            scores[best] = -np.inf
+            yield int(assets[best])
+        left = np.flatnonzero(scores >= _LOWEST)
+        yield from assets[left[np.argsort(-scores[left], kind="stable")]].tolist()
 
 
 @dataclass(slots=True)
@@ -96,7 +114,7 @@ class EntryBook:
     events: list[tuple[int, int, str, str]] = field(default_factory=list)
     counts: dict[str, int] = field(
         default_factory=lambda: dict.fromkeys(
-            ("unfilled_orders", "forced_exits", "cut_by_cash", "without_cash", "entries"), 0
+            ("unfilled_orders", "forced_exits", "cut_by_cash", "sessions_without_cash", "entries"), 0
         )
     )
     ruined_at: int | None = None
@@ -104,6 +122,7 @@ class EntryBook:
     def __post_init__(self) -> None:
         self.cash = self.execution.capital
         self.long = self.short = self.traded = 0.0
+        self.proportional = self.costs.is_proportional
         self.rates = (self.costs.commission_bps / 1e4, self.costs.spread_bps / 1e4)
         self.borrow = self.costs.borrow_bps / 1e4 / _SESSIONS_A_YEAR
         self.financing = self.costs.financing_bps / 1e4 / _SESSIONS_A_YEAR
@@ -165,26 +184,26 @@ class EntryBook:
         slots = (rule.max_positions or len(market.assets)) - len(self.positions)
         if slots <= 0:
             return
-        candidates = np.flatnonzero(market.enter[row])
-        if len(candidates) > 1:
-            candidates = candidates[np.lexsort((market.rank[candidates], -market.priority[row, candidates]))]
         taken = {position.asset for position in self.positions}.union(closed)
         room = self._room(nav)
-        for asset in candidates.tolist():
+        for asset in market.by_priority(row):
             if asset in taken:
                 continue
             price = market.open.item(s, asset)
             if price != price:
                 self._unfilled(s, asset, "no open to enter at")
                 continue
+            if room <= _DUST * nav:
+                self.counts["sessions_without_cash"] += 1
+                return
             wanted = value = rule.size * nav
-            if room < value * (1 + sum(self.rates)) or not self.costs.is_proportional:
+            if room < value * (1 + sum(self.rates)) or not self.proportional:
                 value = self._affordable(s, asset, price, value, room, nav)
             shares = value / price
             if self.execution.lot:
                 shares = self.execution.lot * (shares // self.execution.lot)
             if shares * price <= _DUST * nav:
-                self.counts["without_cash"] += 1
+                self._unfilled(s, asset, "less than a lot or than its own cost")
                 continue
             self.counts["cut_by_cash"] += value < wanted
             self._open(s, asset, shares * rule.side, price, nav)
@@ -205,10 +224,8 @@ class EntryBook:
         def spent(amount: float) -> float:
             return amount + (sum(self._cost(s, asset, amount, price, nav)) if self.rule.side > 0 else 0.0)
 
-        if room <= _DUST * nav:
-            return 0.0
         room *= 1 - _DUST  # so that rounding cannot overdraw the cash
-        if self.costs.is_proportional:
+        if self.proportional:
             return min(value, room / (1 + (sum(self.rates) if self.rule.side > 0 else 0.0)))
         if spent(value) <= room:
             return value
@@ -220,7 +237,7 @@ class EntryBook:
 
     def _cost(self, s: int, asset: int, value: float, price: float, nav: float) -> tuple[float, ...]:
         """Costs of a fill by kind, currency: commission, spread, impact, sqrt_impact, minimum_fee."""
-        if self.costs.is_proportional:
+        if self.proportional:
             return (value * self.rates[0], value * self.rates[1])
         known = None
         if self.liquidity is not None:

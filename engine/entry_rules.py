@@ -82,7 +82,7 @@ def simulate_entries(
         book.step(s)
         if book.ruined_at is not None:
             break
-    return _result(book, prices, keep)
+    return _result(book, prices, signals.enter.columns, keep)
 
 
 def _check(prices: PricePanel, rule: EntryRule, execution: Execution) -> None:
@@ -115,37 +115,42 @@ def _market(prices: PricePanel, signals: EntrySignals, rule: EntryRule) -> Marke
     if (found < 0).any():
         stranger = pd.Timestamp(first.index[int((found < 0).argmax())]).date()
         raise InputError(f"{rule.name}: {int((found < 0).sum())} sessions absent from prices, first {stranger}")
+    names = [str(asset) for asset in first.columns]
+    order = None if names == sorted(names) else np.argsort(np.array(names, dtype=object), kind="stable")
+    assets = first.columns if order is None else first.columns[order]
     columns = None
-    if not first.columns.equals(prices.assets):
-        columns = prices.assets.get_indexer(first.columns)
+    if not assets.equals(prices.assets):
+        columns = prices.assets.get_indexer(assets)
         if (columns < 0).any():
-            raise InputError(f"{rule.name}: asset {first.columns[int((columns < 0).argmax())]!r} absent from prices")
+            raise InputError(f"{rule.name}: asset {assets[int((columns < 0).argmax())]!r} absent from prices")
     start = int(found.min())
     sessions = prices.sessions[start:]
 
     def values(frame: pd.DataFrame | None) -> Floats:
         if frame is None:
-            return np.full((len(sessions), len(first.columns)), np.nan)
+            return np.full((len(sessions), len(assets)), np.nan)
         cells = frame.to_numpy()[start:]
         return cells if columns is None else cells[:, columns]
 
+    def signal(frame: pd.DataFrame, kind: type) -> npt.NDArray[Any]:
+        cells = frame.to_numpy(dtype=kind)
+        return cells if order is None else cells[:, order]
+
     rows = np.full(len(sessions), -1)
     rows[found - start] = np.arange(len(found))
-    enter = first.to_numpy(dtype=bool)
-    order = sorted(range(len(first.columns)), key=lambda i: str(first.columns[i]))
+    enter = np.ascontiguousarray(signal(first, bool))
     return Market(
         sessions=sessions,
-        assets=first.columns,
+        assets=assets,
         open=values(prices.open),
         high=values(prices.high),
         low=values(prices.low),
         close=values(prices.close),
         rows=rows.tolist(),
         enter=enter,
-        exit=signals.exit.to_numpy(dtype=bool),
-        priority=signals.priority.to_numpy(dtype=np.float64),
+        exit=signal(signals.exit, bool),
+        priority=signal(signals.priority, float),
         wanted=[bool(any_) for any_ in enter.any(axis=1)],
-        rank=np.argsort(np.array(order, dtype=np.intp)),
         start=start,
         columns=columns,
     )
@@ -158,7 +163,7 @@ def _liquidity(prices: PricePanel, market: Market) -> Liquidity:
     return Liquidity(known.volatility[market.start :, columns], known.volume[market.start :, columns])
 
 
-def _result(book: EntryBook, prices: PricePanel, keep: Literal["all", "returns"]) -> BacktestResult:
+def _result(book: EntryBook, prices: PricePanel, columns: pd.Index, keep: Literal["all", "returns"]) -> BacktestResult:
     market, execution = book.market, book.execution
     sessions = market.sessions
     rows = book.rows + [book.rows[-1]._replace(traded=0.0, nav_before=book.rows[-1].nav)] * (
@@ -166,8 +171,10 @@ def _result(book: EntryBook, prices: PricePanel, keep: Literal["all", "returns"]
     )
     nav, nav_before, cash, traded, long, short = np.array(rows).T
     charged = np.zeros((len(sessions), len(COST_KINDS)))
-    for s, paid in book.charged:
-        charged[s, : len(paid)] += paid
+    if book.charged:
+        stamps, paid = zip(*book.charged, strict=True)
+        for kind, amounts in enumerate(np.array(paid).T):
+            charged[:, kind] = np.bincount(stamps, weights=amounts, minlength=len(sessions))
     for s, borrow, financing in book.carried:
         charged[s, _BORROW], charged[s, _FINANCING] = borrow, financing
     before = np.concatenate([[execution.capital], nav[:-1]])
@@ -185,7 +192,7 @@ def _result(book: EntryBook, prices: PricePanel, keep: Literal["all", "returns"]
         costs=pd.DataFrame(charged, sessions, list(COST_KINDS)),
         turnover=pd.Series(turnover, sessions, name="turnover"),
         exposure=pd.DataFrame(exposure, sessions, ["gross", "net", "long", "short"]),
-        holdings=_holdings(book) if keep == "all" else None,
+        holdings=_holdings(book, columns) if keep == "all" else None,
         cash=pd.Series(cash, sessions, name="cash"),
         events=_events(book),
         fill_ledger=_fill_ledger(book) if keep == "all" else None,
@@ -196,19 +203,24 @@ def _result(book: EntryBook, prices: PricePanel, keep: Literal["all", "returns"]
     )
 
 
-def _holdings(book: EntryBook) -> pd.DataFrame:
+def _holdings(book: EntryBook, columns: pd.Index) -> pd.DataFrame:
+    """Shares after each session's fills, (T, N), in the columns of the signals."""
     shares = np.zeros((len(book.market.sessions), len(book.market.assets)))
     for asset, start, stop, amount in book.held:
         shares[start:stop, asset] = amount
     for position in book.positions:
         shares[position.entered :, position.asset] = position.shares
-    return pd.DataFrame(shares, book.market.sessions, book.market.assets, copy=False)
+    held = pd.DataFrame(shares, book.market.sessions, book.market.assets, copy=False)
+    return held if columns.equals(book.market.assets) else held[columns]
 
 
 def _events(book: EntryBook) -> pd.DataFrame:
-    sessions, assets = book.market.sessions, book.market.assets
-    rows = [(sessions[s], assets[a] if a >= 0 else "", kind, detail) for s, a, kind, detail in book.events]
-    return pd.DataFrame(rows, columns=list(EVENT_COLUMNS))
+    if not book.events:
+        return pd.DataFrame(columns=list(EVENT_COLUMNS))
+    session, asset, kind, detail = zip(*book.events, strict=True)
+    names = np.array([*book.market.assets, ""], dtype=object)  # −1, the last, is no asset
+    columns = (book.market.sessions[np.array(session)], names[np.array(asset)], kind, detail)
+    return pd.DataFrame(dict(zip(EVENT_COLUMNS, columns, strict=True)))
 
 
 def _fill_ledger(book: EntryBook) -> Callable[[], pd.DataFrame]:
@@ -258,7 +270,7 @@ def _warnings(book: EntryBook) -> list[str]:
         ("unfilled_orders", "orders had no price to fill at"),
         ("forced_exits", "holdings were closed at their last close after their prices ended"),
         ("cut_by_cash", "entries were smaller than wanted for lack of cash"),
-        ("without_cash", "entries were not made for lack of cash"),
+        ("sessions_without_cash", "sessions on which entries were not made for lack of cash"),
     ):
         if book.counts[name]:
             out.append(f"{book.counts[name]} {text}")

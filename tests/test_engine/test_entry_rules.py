@@ -220,7 +220,7 @@ def test_cash_freed_at_the_open_is_used_at_that_open():
     assert result.fills["shares"].tolist() == pytest.approx([10_000, -10_000, 10_000])
     kept = run(prices, [(0, "A"), (1, "B")], rule=Rule(size=1.0))
     assert kept.fills["asset"].tolist() == ["A"]
-    assert kept.counts["without_cash"] == 1
+    assert kept.counts["sessions_without_cash"] == 1
 
 
 def test_size_is_of_nav_marked_at_that_open():
