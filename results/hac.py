@@ -1,0 +1,153 @@
+"""Standard errors under serial dependence: Newey–West for means and regressions, the delta method for Sharpe ratios.
+
+References
+----------
+Newey & West (1987), Econometrica 55(3); (1994), Review of Economic Studies 61(4), for the lag rule.
+Lo (2002), Financial Analysts Journal 58(4); Ledoit & Wolf (2008), Journal of Empirical Finance 15(5), for the Sharpe
+ratio by the delta method.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Regression", "autocovariance", "hac_mean", "lag_rule", "long_run_covariance", "regress", "sharpe_hac_error"]
+
+Floats = npt.NDArray[np.float64]
+
+
+def lag_rule(n: int, at_least: int = 0) -> int:
+    """Newey–West (1994) lag ⌊4·(n/100)^(2/9)⌋, not below `at_least` and below n."""
+    return max(0, min(max(int(4 * (n / 100) ** (2 / 9)), at_least), n - 1))
+
+
+def long_run_covariance(moments: Floats, lag: int) -> Floats:
+    """Bartlett-weighted long-run covariance of the columns, denominator n, after demeaning.
+
+    Parameters
+    ----------
+    moments : (n, k).
+    lag : 0 gives the plain covariance.
+
+    """
+    centred = moments - moments.mean(axis=0)
+    n = len(centred)
+    total = centred.T @ centred / n
+    for step in range(1, lag + 1):
+        weight = 1.0 - step / (lag + 1.0)
+        cross = centred[step:].T @ centred[:-step] / n
+        total += weight * (cross + cross.T)
+    return total
+
+
+def autocovariance(values: Floats, lag: int) -> Floats:
+    """(lag + 1,) autocovariances with denominator n, demeaned."""
+    centred = values - values.mean()
+    n = len(centred)
+    return np.array([centred[step:] @ centred[: n - step] / n for step in range(lag + 1)])
+
+
+def hac_mean(values: Floats, *, lag: int | None = None, at_least: int = 0) -> tuple[float, float, float, int]:
+    """Mean of a series, its HAC standard error, t, and the lag used; no small-sample factor.
+
+    Parameters
+    ----------
+    values : (n,) without NaN.
+    lag : default `lag_rule`.
+    at_least : lower bound of the lag, h − 1 for overlapping windows of h.
+
+    Returns
+    -------
+    mean, error, t, lag : error and t are NaN where fewer than 2 values or no variation.
+
+    """
+    n = len(values)
+    if n == 0:
+        return math.nan, math.nan, math.nan, 0
+    lag = lag_rule(n, at_least) if lag is None else max(0, min(lag, n - 1))
+    mean = float(values.mean())
+    if n < 2 or float(np.ptp(values)) <= 1e-15 * max(1.0, abs(mean)):
+        return mean, math.nan, math.nan, lag
+    variance = float(long_run_covariance(values[:, None], lag)[0, 0]) / n
+    error = math.sqrt(variance) if variance > 0 else math.nan
+    return mean, error, mean / error, lag
+
+
+@dataclass(frozen=True)
+class Regression:
+    """An ordinary least-squares line with HAC errors.
+
+    Parameters
+    ----------
+    alpha, beta : intercept (a session) and slope.
+    alpha_error, beta_error : HAC standard errors.
+    r2 : share of variance explained.
+    residuals : (n,) including the intercept: what is left after beta × benchmark is alpha + residual.
+    lag, n : lag of the errors; observations.
+
+    """
+
+    alpha: float
+    beta: float
+    alpha_error: float
+    beta_error: float
+    r2: float
+    residuals: Floats
+    lag: int
+    n: int
+
+    @property
+    def alpha_t(self) -> float:
+        """t of the intercept."""
+        return self.alpha / self.alpha_error if self.alpha_error > 0 else math.nan
+
+
+def regress(values: Floats, benchmark: Floats, *, lag: int | None = None) -> Regression | None:
+    """Regress returns on benchmark returns; None where the benchmark has no variation or n < 3.
+
+    Errors are Newey–West with Bartlett weights and no small-sample factor (statsmodels ``cov_type="HAC"`` with
+    ``use_correction=False``).
+    """
+    n = len(values)
+    if n < 3 or float(np.ptp(benchmark)) <= 1e-15:
+        return None
+    lag = lag_rule(n) if lag is None else lag
+    design = np.column_stack([np.ones(n), benchmark])
+    inverse = np.linalg.inv(design.T @ design)
+    alpha, beta = inverse @ (design.T @ values)
+    residuals = values - alpha - beta * benchmark
+    scores = design * residuals[:, None]
+    meat = scores.T @ scores
+    for step in range(1, lag + 1):
+        cross = scores[step:].T @ scores[:-step]
+        meat += (1.0 - step / (lag + 1.0)) * (cross + cross.T)
+    covariance = inverse @ meat @ inverse
+    errors = np.sqrt(np.maximum(np.diag(covariance), 0.0))
+    variation = float(((values - values.mean()) ** 2).sum())
+    r2 = 1.0 - float(residuals @ residuals) / variation if variation > 0 else math.nan
+    return Regression(
+        float(alpha), float(beta), float(errors[0]), float(errors[1]), r2, residuals + float(alpha), lag, n
+    )
+
+
+def sharpe_hac_error(returns: Floats, *, lag: int | None = None) -> float:
+    """Standard error of the Sharpe ratio a session, by the delta method on (r, r²) with a HAC covariance.
+
+    Reduces to Lo's sqrt((1 + SR²/2)/n) for independent normal returns. NaN where the returns do not vary.
+    """
+    n = len(returns)
+    if n < 3:
+        return math.nan
+    mean, square = float(returns.mean()), float((returns**2).mean())
+    variance = square - mean**2
+    if variance <= 1e-30:
+        return math.nan
+    lag = lag_rule(n) if lag is None else lag
+    gradient = np.array([square, -0.5 * mean]) / variance**1.5
+    covariance = long_run_covariance(np.column_stack([returns, returns**2]), lag)
+    value = float(gradient @ covariance @ gradient) / n
+    return math.sqrt(value) if value > 0 else math.nan
