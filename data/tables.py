@@ -125,7 +125,7 @@ class Source:
             raise InputError(f"{self.path}: damaged Parquet ({_first_line(error)}); write it again") from None
         return table
 
-    def _read_csv(self, texts: Sequence[str], numbers: Sequence[str]) -> pa.Table:
+    def _read_csv(self, texts: Sequence[str], numbers: Sequence[str], *, threads: bool = True) -> pa.Table:
         import pyarrow as pa
         from pyarrow import csv
 
@@ -133,14 +133,17 @@ class Source:
         try:
             return csv.read_csv(
                 self.path,
-                read_options=csv.ReadOptions(column_names=list(self.columns), skip_rows=1),
+                read_options=csv.ReadOptions(column_names=list(self.columns), skip_rows=1, use_threads=threads),
                 parse_options=csv.ParseOptions(delimiter=self.separator, ignore_empty_lines=True),
                 convert_options=csv.ConvertOptions(
                     column_types=types, include_columns=[*texts, *numbers], null_values=_MISSING
                 ),
             )
         except (pa.ArrowException, OSError) as error:
-            raise InputError(f"{self.path}: {self._explain(_first_line(error))}") from None
+            message = _first_line(error)
+            if threads and re.search(r"Expected \d+ columns", message):
+                return self._read_csv(texts, numbers, threads=False)  # a single thread knows the line
+            raise InputError(f"{self.path}: {self._explain(message)}") from None
 
     def _explain(self, message: str) -> str:
         """Arrow's complaint in the words of someone who looks at the file."""

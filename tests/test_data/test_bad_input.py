@@ -1,0 +1,297 @@
+"""Files that cannot be used: each a one-line error that says what, where and what to do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import cli
+from data.errors import BacktestError, DataQualityError, InputError, LookAheadError
+from data.prediction_files import read_predictions
+from data.sources import load_predictions, load_prices, load_receipts, load_returns
+
+GOOD = "date,asset,open,high,low,close,volume\n2020-01-02,A,10,11,9,10.5,100\n2020-01-03,A,10.5,12,10,11,90\n"
+RECEIPTS = "session,model_id,fold,trained_through,preprocessing_fit_through,labels_known_through,available_at\n"
+
+
+def parquet(**columns: object) -> Callable[[Path], Path]:
+    """Writes a Parquet file with these columns."""
+
+    def make(path: Path) -> Path:
+        path = path.with_suffix(".parquet")
+        pd.DataFrame(columns).to_parquet(path, index=False)
+        return path
+
+    return make
+
+
+def file(content: str | bytes, suffix: str = ".csv") -> Callable[[Path], Path]:
+    """Writes a file with this content."""
+
+    def make(path: Path) -> Path:
+        path = path.with_suffix(suffix)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return make
+
+
+def folder(path: Path) -> Path:
+    path.mkdir()
+    return path
+
+
+def nowhere(path: Path) -> Path:
+    return path.with_suffix(".csv")
+
+
+DAYS = pd.to_datetime(["2020-01-02", "2020-01-03"])
+
+#: name → (what makes the file, error, words of the message)
+PRICES: dict[str, tuple[Callable[[Path], Path], type[BacktestError], list[str]]] = {
+    "no such file": (nowhere, InputError, ["no such file", "check the path"]),
+    "a directory": (folder, InputError, ["is a directory", "name the CSV or Parquet"]),
+    "empty": (file(""), InputError, ["the file is empty", "expected a header"]),
+    "only blank lines": (file("\n\n  \n"), InputError, ["the file is empty"]),
+    "a header and no rows": (file("date,asset,close\n"), InputError, ["a header and no rows"]),
+    "no rows in parquet": (parquet(date=DAYS[:0], asset=[], close=[]), InputError, ["a header and no rows"]),
+    "not utf-8": (file(GOOD.encode().replace(b",A,", b",\xe9\xff,")), InputError, ["is not UTF-8", "save it as UTF-8"]),
+    "header not utf-8": (file(b"date,\xe9\xff,close\n2020-01-02,A,1\n"), InputError, ["is not UTF-8"]),
+    "binary": (file(b"PK\x03\x04\0\0\0\0"), InputError, ["neither CSV nor Parquet", "convert it"]),
+    "damaged parquet": (file(b"PAR1 and nothing more", ".parquet"), InputError, ["damaged Parquet", "write it again"]),
+    "one column": (file("close\n1\n2\n"), InputError, ["has one column", "expected e.g. date,asset,close"]),
+    "no date": (file("asset,close\nA,1\n"), InputError, ["no date column among asset, close", "name one 'date'"]),
+    "no close": (file("date,asset,value\n2020-01-02,A,1\n"), InputError, ["no close among", "name one 'close'"]),
+    "only a date": (parquet(date=DAYS), InputError, ["only a date column"]),
+    "column twice": (file("date,asset,close,close\n2020-01-02,A,1,1\n"), InputError, ["'close' stands there twice"]),
+    "asset twice in wide": (file("date,A,A\n2020-01-02,1,1\n"), InputError, ["'A' stands there twice", "rename"]),
+    "not a number": (
+        file("date,asset,close\n2020-01-02,A,1\n2020-01-03,A,n.a.\n"),
+        InputError,
+        ["column 'close', line 3", "'n.a.' is not a number", "leave it empty"],
+    ),
+    "not a number in parquet": (
+        parquet(date=DAYS, asset=["A", "A"], close=["1", "high"]),
+        InputError,
+        ["column 'close'", "high", "mend it"],
+    ),
+    "prices that are truth values": (
+        parquet(date=DAYS, asset=["A", "A"], close=[True, False]),
+        InputError,
+        ["column 'close' holds bool, not numbers"],
+    ),
+    "not a date": (
+        file("date,asset,close\n01/02/2020,A,1\n"),
+        InputError,
+        ["column 'date': '01/02/2020' is not a date", "YYYY-MM-DD"],
+    ),
+    "no such day": (file("date,asset,close\n2020-02-31,A,1\n"), InputError, ["'2020-02-31' is not a date"]),
+    "dates that are fractions": (
+        parquet(date=[1.5, 2.5], asset=["A", "A"], close=[1.0, 2.0]),
+        InputError,
+        ["column 'date' holds double, not dates"],
+    ),
+    "seconds since 1970": (
+        parquet(date=[1577923200, 1578009600], asset=["A", "A"], close=[1.0, 2.0]),
+        InputError,
+        ["'1577923200' is not a date"],
+    ),
+    "tz-aware in parquet": (
+        parquet(date=DAYS.tz_localize("America/New_York"), asset=["A", "A"], close=[1.0, 2.0]),
+        InputError,
+        ["column 'date' carries the time zone America/New_York", "tz-naive"],
+    ),
+    "tz-aware in csv": (
+        file("date,asset,close\n2020-01-02 00:00:00-05:00,A,1\n"),
+        InputError,
+        ["carries a time zone ('2020-01-02 00:00:00-05:00')", "tz-naive"],
+    ),
+    "a cell too many": (
+        file("date,asset,close\n2020-01-02,A,1\n2020-01-03,A,1,234.5\n"),
+        InputError,
+        ["line 3 has 4 cells, the header 3"],
+    ),
+    "duplicated rows": (
+        file(GOOD + "2020-01-03,A,10,11,9,10,1\n"),
+        DataQualityError,
+        ["duplicate (date, asset) rows: 1", "2020-01-03 'A'", "--repair drop"],
+    ),
+    "duplicated sessions, wide": (
+        file("date,A,B\n2020-01-02,1,1\n2020-01-02,2,2\n"),
+        DataQualityError,
+        ["duplicate (date, asset) rows: 1", "2020-01-02"],
+    ),
+    "no asset in a row": (
+        file("date,asset,close\n2020-01-02,A,1\n2020-01-03,,1\n"),
+        DataQualityError,
+        ["row without a date or an asset: 1, first row 2 (no asset)"],
+    ),
+    "no date in a row": (
+        file("date,asset,close\n2020-01-02,A,1\n,A,1\n"),
+        DataQualityError,
+        ["row without a date or an asset: 1, first row 2 (no date)"],
+    ),
+    "no key at all": (file("date,asset,close\n,,1\n"), InputError, ["no row has both a date and an asset"]),
+    "infinite price": (
+        file("date,asset,close\n2020-01-02,A,1\n2020-01-03,A,inf\n"),
+        DataQualityError,
+        ["infinite value: 1", "2020-01-03 'A'"],
+    ),
+    "zero price": (
+        file("date,asset,close\n2020-01-02,A,0\n2020-01-03,A,1\n"),
+        DataQualityError,
+        ["price not positive: 1", "2020-01-02 'A' (close 0)", "--repair drop"],
+    ),
+    "negative price, wide": (file("date,A,B\n2020-01-02,1,-3\n"), DataQualityError, ["price not positive", "'B'"]),
+    "negative volume": (file(GOOD.replace(",90", ",-90")), DataQualityError, ["negative volume: 1", "volume -90"]),
+    "high below low": (file(GOOD.replace("12,10,11", "10,12,11")), DataQualityError, ["high below low: 1", "2020-01-03"]),
+}
+
+
+@pytest.mark.parametrize("name", PRICES)
+def test_prices(name: str, tmp_path: Path) -> None:
+    make, kind, words = PRICES[name]
+    path = make(tmp_path / "bad")
+    with pytest.raises(kind) as caught:
+        load_prices(path)
+    message = str(caught.value)
+    assert message.startswith(str(path))
+    assert "\n" not in message
+    for word in words:
+        assert word in message, message
+
+
+SCORES = "date,asset,score\n2020-01-02,A,0.1\n2020-01-03,A,0.2\n"
+
+PREDICTIONS: dict[str, tuple[Callable[[Path], Path], type[BacktestError], list[str]]] = {
+    "all empty": (file("date,asset,score\n2020-01-02,A,\n2020-01-03,A,\n"), InputError, ["every prediction is empty"]),
+    "no score": (file("date,asset,close\n2020-01-02,A,1\n"), InputError, ["no score, probability_up or buy/sell/hold"]),
+    "no date": (file("asset,score\nA,1\n"), InputError, ["no date column"]),
+    "infinite": (file(SCORES.replace("0.2", "-inf")), DataQualityError, ["score: 1 infinite values", "2020-01-03 'A'"]),
+    "twice": (file(SCORES + "2020-01-03,A,0.3\n"), DataQualityError, ["duplicate (date, asset) rows: 1"]),
+    "probability of 1.2": (
+        file("date,asset,probability_up\n2020-01-02,A,1.2\n"),
+        InputError,
+        ["probability_up: probabilities must lie in [0, 1]"],
+    ),
+    "buy without hold": (
+        file("date,asset,buy,sell\n2020-01-02,A,0.5,0.5\n"),
+        InputError,
+        ["probabilities of buy, sell only", "give buy, sell and hold"],
+    ),
+    "actions that do not add up": (
+        file("date,asset,buy,sell,hold\n2020-01-02,A,0.5,0.5,0.5\n"),
+        InputError,
+        ["must sum to 1"],
+    ),
+    "text for a score": (file("date,asset,score\n2020-01-02,A,buy\n"), InputError, ["line 2", "'buy' is not a number"]),
+}
+
+
+@pytest.mark.parametrize("name", PREDICTIONS)
+def test_predictions(name: str, tmp_path: Path) -> None:
+    make, kind, words = PREDICTIONS[name]
+    path = make(tmp_path / "bad")
+    with pytest.raises(kind) as caught:
+        load_predictions(path)
+    message = str(caught.value)
+    assert message.startswith(str(path))
+    assert "\n" not in message
+    for word in words:
+        assert word in message, message
+
+
+def test_predictions_with_receipts_that_knew_the_future(tmp_path: Path) -> None:
+    scores = file(SCORES)(tmp_path / "scores")
+    receipts = file(RECEIPTS + "2020-01-02,m,0,2020-01-03,2020-01-01,2020-01-01,2020-01-03\n")(tmp_path / "receipts")
+    with pytest.raises(LookAheadError, match="1 folds predict before they are available"):
+        load_predictions(scores, receipts=receipts)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("fold,model_id\n0,m\n", "no column 'session'"), ("session,model_id\n2020-01-02,m\n", "columns missing: fold")],
+)
+def test_receipts(content: str, message: str, tmp_path: Path) -> None:
+    scores = file(SCORES)(tmp_path / "scores")
+    with pytest.raises(InputError, match=message):
+        load_predictions(scores, receipts=file(content)(tmp_path / "receipts"))
+
+
+def test_receipts_that_are_not_there(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such file"):
+        load_receipts(tmp_path / "receipts.csv")
+
+
+def test_foreign_predictions_have_to_be_stated(tmp_path: Path) -> None:
+    path = parquet(date=DAYS, asset=["A", "A"], score=[0.1, 0.2])(tmp_path / "foreign")
+    with pytest.raises(InputError, match="does not say its unit, horizon and delay"):
+        read_predictions(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("date,a,b\n2020-01-02,0.1,0.2\n", "2 series; expected a date and one column of returns"),
+        ("date,ret\n2020-01-02,-1.5\n", "below -100% at 2020-01-02; percent"),
+        ("date,ret\n2020-01-02,inf\n", "infinite"),
+        ("date,close\n2020-01-02,1\n2020-01-03,0\n", "price not positive, first 2020-01-03"),
+        ("date,close\n2020-01-02,1\n", "holds no return"),
+        ("date,ret\n2020-01-02,0.1\n2020-01-02,0.1\n", "duplicate"),
+        ("day one,ret\n2020-01-02,0.1\n", "no date column"),
+    ],
+)
+def test_returns(content: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(BacktestError, match=message):
+        load_returns(file(content)(tmp_path / "bad"))
+
+
+@pytest.mark.parametrize(
+    ("field_map", "message"),
+    [({"close": "PX"}, "no column 'PX'; it has 'date', 'asset'"), ({"clse": "close"}, "no field 'clse'")],
+)
+def test_field_maps(field_map: dict[str, str], message: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=message):
+        load_prices(file(GOOD)(tmp_path / "good"), field_map=field_map)
+
+
+def test_an_unknown_repair(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="repair: expected 'drop'"):
+        load_prices(file(GOOD)(tmp_path / "good"), repair="fill")  # type: ignore[arg-type]
+
+
+def test_an_unreadable_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = file(GOOD)(tmp_path / "secret")
+    path.chmod(0)
+    if os.access(path, os.R_OK):  # the superuser may read anything
+
+        def refuse(self: Path, *args: object, **kwargs: object) -> None:
+            raise PermissionError(13, "Permission denied", str(self))
+
+        monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(InputError, match=r"cannot be read \(Permission denied\); check its permissions"):
+        load_prices(path)
+
+
+def test_one_asset_and_one_session_are_few_but_not_wrong(tmp_path: Path) -> None:
+    assert load_prices(file("date,asset,close\n2020-01-02,A,1\n")(tmp_path / "one")).shape == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "name", ["no such file", "a directory", "empty", "not utf-8", "damaged parquet", "no date", "tz-aware in csv"]
+)
+@pytest.mark.parametrize("command", ["validate", "describe"])
+def test_the_command_line_says_it_in_one_line(
+    command: str, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = PRICES[name][0](tmp_path / "bad")
+    assert cli.main(["data", command, str(path)]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"error: {path}")
+    assert err.count("\n") == 1
+    assert "Traceback" not in err
