@@ -27,6 +27,9 @@ MODELS: Mapping[str, str] = types.MappingProxyType(
     {
         "stock_lstm": "models.ranking:StockLSTM",
         "stock_lstm_close": "models.ranking:StockLSTMClose",
+        "b3_multitask": "models.multitask:MultiTaskLSTM",
+        "reliance_direction": "models.direction:DirectionLSTM",
+        "nse_price": "models.price:PriceLSTM",
     }
 )
 
