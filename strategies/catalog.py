@@ -8,13 +8,15 @@ from __future__ import annotations
 import importlib
 import inspect
 import math
+import os
+import sys
 import types
 import typing
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any
 
-from data.errors import InputError, UnknownNameError
+from data.errors import BacktestError, InputError, UnknownNameError
 from strategies.base import EntryRule, Overlays, Strategy
 
 __all__ = ["ENTRY_POINTS", "STRATEGIES", "describe", "load_strategy", "strategy_class", "strategy_names"]
@@ -78,13 +80,15 @@ def strategy_class(name: str) -> type:
             raise UnknownNameError("strategy", name, [*STRATEGIES, *offered])
         path = offered[name]
     module_name, _, attribute = path.partition(":")
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())  # where a user's own module usually lies; last, so that it hides nothing
     try:
         found: object = importlib.import_module(module_name)
         for part in attribute.split("."):
             found = getattr(found, part)
-    except (ImportError, AttributeError, ValueError) as error:
+    except Exception as error:  # importing runs someone else's code: anything may come
         raise InputError(
-            f"strategy {name!r}: cannot import {path!r}: {error}; expected package.module:Class"
+            f"strategy {name!r}: cannot import {path!r}: {type(error).__name__}: {error}; expected package.module:Class"
         ) from error
     if not inspect.isclass(found):
         raise InputError(f"strategy {name!r}: {path!r} is not a class")
@@ -121,7 +125,9 @@ def load_strategy(name: str, **params: object) -> Strategy | EntryRule:
     values = {given: _coerce(name, given, value, (known or {}).get(given, Any)) for given, value in params.items()}
     try:
         strategy = found(**values)
-    except TypeError as error:
+    except BacktestError:
+        raise
+    except (TypeError, ValueError) as error:
         raise InputError(f"strategy {name!r}: {error}") from error
     if not isinstance(strategy, EntryRule | Strategy):
         lacking = [

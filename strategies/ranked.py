@@ -108,7 +108,8 @@ class QuintileLongShort(_Ranked):
 
     Parameters
     ----------
-    quantile : share of the eligible assets in each leg, in (0, 0.5].
+    quantile : share of the N assets with a score and a price in each leg, in (0, 0.5]:
+        K = max(1, ⌊quantile·N + ½⌋), ties by asset id; with N < 5 all is cash.
     long_gross, short_gross : Σ|weight| of each leg, fractions of NAV.
     smoothing, vol_target, kill_switches : overlays, see `strategies.base.Overlays`; off by default.
 
@@ -126,7 +127,8 @@ class BottomK(_Ranked):
 
     Parameters
     ----------
-    quantile : share of the eligible assets in each leg, in (0, 0.5].
+    quantile : share of the N assets with a score and a price in each leg, in (0, 0.5]:
+        K = max(1, ⌊quantile·N + ½⌋), ties by asset id; with N < 5 all is cash.
     long_gross, short_gross : Σ|weight| of each leg, fractions of NAV.
     smoothing, vol_target, kill_switches : overlays, see `strategies.base.Overlays`.
 
@@ -147,7 +149,8 @@ class FilterNegative(BottomK):
 
     Parameters
     ----------
-    quantile : share of the eligible assets in each leg, in (0, 0.5].
+    quantile : share of the N assets with a score and a price in each leg, in (0, 0.5]:
+        K = max(1, ⌊quantile·N + ½⌋), ties by asset id; with N < 5 all is cash.
     long_gross, short_gross : Σ|weight| of each leg, fractions of NAV.
     smoothing, vol_target, kill_switches : overlays, see `strategies.base.Overlays`.
 
@@ -170,7 +173,8 @@ class VolScaled(FilterNegative):
 
     Parameters
     ----------
-    quantile : share of the eligible assets in each leg, in (0, 0.5].
+    quantile : share of the N assets with a score and a price in each leg, in (0, 0.5]:
+        K = max(1, ⌊quantile·N + ½⌋), ties by asset id; with N < 5 all is cash.
     long_gross, short_gross : Σ|weight| of each leg, fractions of NAV.
     window : daily returns in the volatility, the last one being that of session t.
     smoothing, vol_target, kill_switches : overlays, see `strategies.base.Overlays`.
@@ -201,7 +205,8 @@ class BenchmarkHedge(BottomK):
 
     Parameters
     ----------
-    quantile : share of the eligible assets in the long leg, in (0, 0.5].
+    quantile : share of the N assets with a score and a price in the long leg, in (0, 0.5]:
+        K = max(1, ⌊quantile·N + ½⌋), ties by asset id; with N < 5 all is cash.
     long_gross : Σ|weight| of the long leg, fraction of NAV.
     short_gross : the hedge, fraction of NAV.
     benchmark_asset : id of the asset that is sold short.
@@ -268,7 +273,8 @@ class LongOnly(BottomK):
 
     Parameters
     ----------
-    quantile : share of the eligible assets held, in (0, 0.5].
+    quantile : share of the N assets with a score and a price held, in (0, 0.5]:
+        K = max(1, ⌊quantile·N + ½⌋), ties by asset id; with N < 5 all is cash.
     long_gross : Σ weight, fraction of NAV.
     short_gross : left at 0.
     smoothing, vol_target, kill_switches : overlays, see `strategies.base.Overlays`.
@@ -293,7 +299,8 @@ class Threshold(FilterNegative):
 
     Parameters
     ----------
-    quantile : share of the eligible assets in each leg, in (0, 0.5].
+    quantile : share of the N assets with a score and a price in each leg, in (0, 0.5]:
+        K = max(1, ⌊quantile·N + ½⌋), ties by asset id; with N < 5 all is cash.
     long_gross, short_gross : Σ|weight| of each leg, fractions of NAV.
     short_below : expected return under which an asset is shorted, as a fraction.
     smoothing, vol_target, kill_switches : overlays, see `strategies.base.Overlays`.
@@ -320,7 +327,8 @@ class ConfidenceScaled(FilterNegative):
 
     Parameters
     ----------
-    quantile : share of the eligible assets in each leg, in (0, 0.5].
+    quantile : share of the N assets with a score and a price in each leg, in (0, 0.5]:
+        K = max(1, ⌊quantile·N + ½⌋), ties by asset id; with N < 5 all is cash.
     long_gross, short_gross : Σ|weight| of each leg, fractions of NAV.
     smoothing, vol_target, kill_switches : overlays, see `strategies.base.Overlays`.
 

@@ -1,0 +1,106 @@
+"""List, explain and check strategies."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+import click
+
+from commands.common import echo_json, json_option
+
+__all__ = ["strategies"]
+
+_WIDTH = 100
+
+
+@click.group()
+def strategies() -> None:
+    """List, explain and check the strategies.
+
+    \b
+    Examples:
+      python cli.py strategies list
+      python cli.py strategies show s2_filter_negative
+      python cli.py strategies check my_package.rules:MyStrategy
+    """
+
+
+@strategies.command("list")
+@json_option
+def list_(as_json: bool) -> None:
+    """Every strategy, with its rule in one line."""
+    from strategies.catalog import describe, strategy_names
+
+    rows = [describe(name) for name in strategy_names()]
+    if as_json:
+        echo_json({"strategies": rows})
+        return
+    for row in rows:
+        click.echo(f"{row['name']:22}{row['rule'].split('. ')[0].removesuffix('.')}")
+    click.echo("\n`strategies show NAME` explains one; your own goes by package.module:Class.")
+
+
+@strategies.command()
+@click.argument("name")
+@json_option
+def show(name: str, as_json: bool) -> None:
+    """What a strategy does, its parameters with their defaults, and what it needs.
+
+    \b
+    Examples:
+      python cli.py strategies show confidence
+      python cli.py strategies show my_package.rules:MyStrategy --json
+    """
+    from strategies.catalog import describe
+
+    row = describe(name)
+    if as_json:
+        echo_json(row)
+        return
+    click.echo(f"{row['name']} ({row['kind']}, {row['path']})\n")
+    click.echo(textwrap.fill(row["rule"], _WIDTH))
+    click.echo("\nparameters")
+    for item in row["parameters"]:
+        head = f"  {item['name']:20}{_shown(item['default']):>8}  "
+        click.echo(
+            textwrap.fill(item["meaning"], _WIDTH, initial_indent=head, subsequent_indent=" " * len(head)) or head
+        )
+    click.echo(f"\nneeds prices        {', '.join(row['needs']['prices'])}")
+    click.echo(f"needs predictions   {row['needs']['predictions']}")
+    if row["overlays"] is not None:
+        click.echo(f"overlays            {_overlays(row['overlays'])}")
+    click.echo(f"\n{row['example']}")
+
+
+@strategies.command()
+@click.argument("name")
+@click.option("--param", "settings", multiple=True, metavar="NAME=VALUE", help="A parameter; repeatable.")
+@json_option
+def check(name: str, settings: tuple[str, ...], as_json: bool) -> None:
+    """Try a strategy on random markets: does it look ahead, depend on column order, touch its inputs?
+
+    Exit code 1 if it looks ahead, 2 if another check fails.
+    """
+    from commands.common import parse_settings
+    from strategies.catalog import load_strategy
+    from strategies.checks import check_strategy
+
+    passed = check_strategy(load_strategy(name, **parse_settings(settings)))
+    if as_json:
+        echo_json({"strategy": name, "passed": list(passed)})
+    else:
+        click.echo(f"{name}: {', '.join(passed)}: ok")
+
+
+def _shown(value: Any) -> str:
+    return "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _overlays(overlays: dict[str, Any]) -> str:
+    parts = [
+        f"smoothing {overlays['smoothing']:g}" if overlays["smoothing"] else "",
+        f"vol target {overlays['vol_target']:.0%} a year" if overlays["vol_target"] else "",
+        "kill switches" if overlays["kill_switches"] else "",
+    ]
+    return ", ".join(part for part in parts if part) or "off"

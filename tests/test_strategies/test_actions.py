@@ -1,0 +1,146 @@
+"""Action probabilities, expected returns and the baselines, worked by hand."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from data.errors import InputError
+from data.panel import PredictionPanel, PricePanel
+from strategies.actions import ExpectedReturn, MultitaskAction
+from strategies.baselines import BuyAndHold, EqualWeight, InverseVolatility
+
+BUY, SELL, HOLD = (0.6, 0.2, 0.2), (0.2, 0.6, 0.2), (0.2, 0.2, 0.6)
+WEAK_BUY, TIE, NONE = (0.4, 0.3, 0.3), (0.4, 0.2, 0.4), (math.nan,) * 3
+
+
+def market(sessions: int, assets: int) -> PricePanel:
+    index = pd.bdate_range("2020-01-01", periods=sessions)
+    return PricePanel(pd.DataFrame(10.0, index, [f"A{i}" for i in range(assets)]))
+
+
+def acting(rows, score=None) -> tuple[PredictionPanel, PricePanel]:
+    """Rows of (buy, sell, hold) an asset."""
+    cells = np.array(rows, dtype=float)
+    prices = market(*cells.shape[:2])
+
+    def frame(values):
+        return pd.DataFrame(values, prices.sessions, prices.assets)
+
+    action = {name: frame(cells[:, :, i]) for i, name in enumerate(("buy", "sell", "hold"))}
+    return PredictionPanel(None if score is None else frame(score), action=action), prices
+
+
+def test_actions_by_hand():
+    panels = acting([[BUY, BUY, SELL, HOLD, WEAK_BUY]])
+    assert MultitaskAction().target_weights(*panels).iloc[0].tolist() == [0.325, 0.325, -0.35, 0, 0]
+
+
+def test_hold_keeps_yesterdays_side():
+    rows = [
+        [BUY, SELL, BUY, BUY, BUY, HOLD],
+        [HOLD, HOLD, WEAK_BUY, NONE, TIE, HOLD],
+        [HOLD, HOLD, HOLD, HOLD, HOLD, SELL],
+    ]
+    weights = MultitaskAction().target_weights(*acting(rows))
+    assert np.sign(weights.iloc[0]).tolist() == [1, -1, 1, 1, 1, 0]
+    # A weak buy and a missing view end the side; a tie between buy and hold is no decision and keeps it.
+    assert np.sign(weights.iloc[1]).tolist() == [1, -1, 0, 0, 1, 0]
+    assert np.sign(weights.iloc[2]).tolist() == [1, -1, 0, 0, 1, -1]
+    assert weights.iloc[2].tolist() == [0.325, -0.175, 0, 0, 0.325, -0.175]
+
+
+def test_too_few_assets_are_all_cash_but_the_sides_are_remembered():
+    rows = [[BUY] * 5, [HOLD, HOLD, HOLD, HOLD, NONE], [HOLD] * 5]
+    weights = MultitaskAction().target_weights(*acting(rows))
+    assert (weights.iloc[1] == 0).all()
+    assert np.sign(weights.iloc[2]).tolist() == [1, 1, 1, 1, 0]
+
+
+def test_agreement_drops_what_the_score_contradicts():
+    score = [[0.01, -0.01, -0.01, 0.01, math.nan, 0.0]]
+    panels = acting([[BUY, BUY, SELL, SELL, BUY, BUY]], score)
+    stages = MultitaskAction(require_agreement=True).stages(*panels)
+    assert np.sign(stages["select"].iloc[0]).tolist() == [1, 1, -1, -1, 1, 1]
+    assert stages["filter"].iloc[0].tolist() == [0.65, 0, -0.35, 0, 0, 0]
+
+
+def test_agreement_needs_a_signed_score():
+    with pytest.raises(InputError, match="needs a score"):
+        MultitaskAction(require_agreement=True).target_weights(*acting([[BUY] * 6]))
+    with pytest.raises(InputError, match="probabilities of buy, sell and hold"):
+        MultitaskAction().target_weights(PredictionPanel(market(1, 5).close), market(1, 5))
+
+
+def scored(values, unit="return", horizon=1) -> tuple[PredictionPanel, PricePanel]:
+    prices = market(1, len(values))
+    return PredictionPanel(pd.DataFrame([values], prices.sessions, prices.assets), unit=unit, horizon=horizon), prices
+
+
+def test_expected_return_by_hand():
+    # Two trades at 5 bps cost 0.0010; what does not beat it is left out, the rest is scaled to a gross of 1.
+    panels = scored([0.003, 0.0010, 0.0009, -0.001, -0.001 - 1e-6, -0.005])
+    rule = ExpectedReturn()
+    weights = rule.target_weights(*panels).iloc[0]
+    assert weights.tolist() == pytest.approx([0.375, 0, 0, 0, 0, -0.625])  # −0.001001 does not pay its borrow
+    assert rule.stages(*panels)["select"].abs().sum(axis="columns").iloc[0] == pytest.approx(1)
+
+
+def test_expected_return_charges_borrow_over_the_horizon():
+    values = [0.0011, -0.0011, 0.0, 0.0, 0.0]
+    assert np.sign(ExpectedReturn().target_weights(*scored(values)).iloc[0]).tolist() == [1, -1, 0, 0, 0]
+    # 50 bps a year over 10 sessions is 1.98 bps: 12 bps in all, more than the short promises.
+    assert ExpectedReturn().target_weights(*scored(values, horizon=10)).iloc[0].tolist() == [1, 0, 0, 0, 0]
+
+
+def test_expected_return_with_nothing_worth_trading_is_cash():
+    assert (ExpectedReturn().target_weights(*scored([0.0005] * 6)) == 0).all(axis=None)
+    assert (ExpectedReturn().target_weights(*scored([0.01] * 4)) == 0).all(axis=None)
+
+
+def test_expected_return_needs_returns():
+    with pytest.raises(InputError, match="its unit is 'rank'"):
+        ExpectedReturn().target_weights(*scored([1, 2, 3, 4, 5], unit="rank"))
+
+
+def test_baselines_by_hand():
+    rng = np.random.default_rng(0)
+    close = pd.DataFrame(
+        100 * np.exp(np.cumsum(rng.normal(0, [0.01, 0.02, 0.04], (25, 3)), axis=0)),
+        pd.bdate_range("2020-01-01", periods=25),
+        list("ABC"),
+    )
+    close.iloc[3, 0] = math.nan
+    predictions, prices = PredictionPanel(close.notna().astype(float)), PricePanel(close)
+    equal = EqualWeight().target_weights(predictions, prices)
+    assert equal.iloc[0].tolist() == pytest.approx([1 / 3] * 3)
+    assert equal.iloc[3].tolist() == [0, 0.5, 0.5]
+    inverse = 1 / close.pct_change(fill_method=None).rolling(20).std()
+    expected = inverse.div(inverse.sum(axis="columns"), axis="index")
+    got = InverseVolatility().target_weights(predictions, prices)
+    np.testing.assert_allclose(got.iloc[-1], expected.iloc[-1])
+    assert got.iloc[21, 0] == 0  # a return is missing in its window
+    assert (got.iloc[:20] == 0).all(axis=None)
+    held = BuyAndHold(gross=0.9).target_weights(predictions, prices)
+    assert held.iloc[0].tolist() == pytest.approx([0.3] * 3)
+    assert held.iloc[1:].isna().all(axis=None)
+
+
+@pytest.mark.parametrize(
+    ("rule", "bad"),
+    [
+        (MultitaskAction, {"threshold": 1.0}),
+        (MultitaskAction, {"threshold": -0.1}),
+        (MultitaskAction, {"long_gross": -1}),
+        (ExpectedReturn, {"cost_bps": -1}),
+        (ExpectedReturn, {"gross": math.nan}),
+        (EqualWeight, {"gross": -1}),
+        (InverseVolatility, {"window": 1}),
+    ],
+)
+def test_parameters_out_of_range(rule, bad):
+    with pytest.raises(InputError, match=next(iter(bad))):
+        rule(**bad)
