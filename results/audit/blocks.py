@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 
-from results.audit.context import label_metric, under
+from results.audit.context import SPLIT_NAMES, label_metric, under
 from results.audit.markdown import Cell, Line
 from results.audit.prose import place_prose, set_aside
 from results.audit.roles import Role, is_setting, read_role, statistic_of
@@ -160,6 +160,11 @@ def _data_line(sheet: Sheet, block: CodeBlock, line: Line, tokens: list[Token], 
             local = _data_parent(local, parent)
         inline = re.match(r"""\s*["']?([\w .\-]+?)["']?\s*:\s*\{""", text)
         topic = read_role(inline[1]) if inline and inline[1] != name else Role()
+        share = re.fullmatch(r"(train|training|validation|val|test)[ _](?:split|size|ratio|share)", name.lower())
+        if share and re.fullmatch(r"0?\.\d+|\d{1,2}%", token.text):
+            sheet.claim(line.number, text, token, "split_share", replace(local, split="", topic="", label=SPLIT_NAMES[share[1]]),
+                        block=block.number)  # fmt: skip
+            continue
         metric, role = _data_metric(name if name != "value" else block.named, topic, inline[1] if inline else "", local)
         local = replace(local, split=role.split or local.split, topic="")
         if metric:

@@ -9,7 +9,10 @@ from results.audit.roles import Role, is_setting, statistic_of
 from results.audit.sheet import Context
 from results.audit.synonyms import plain
 
-__all__ = ["label_metric", "under"]
+__all__ = ["SPLIT_NAMES", "label_metric", "under"]
+
+SPLIT_NAMES = {"training": "train", "train": "train", "validation": "validation", "val": "validation", "test": "test",
+               "holdout": "test"}  # fmt: skip
 
 _SETTINGS_HEADING = re.compile(
     r"\b(?:hyperparameter|configuration|config|settings|parameters|architecture|optimi[sz]er|optimi[sz]ation settings|loss function"

@@ -13,14 +13,14 @@ from dataclasses import dataclass, field, replace
 
 from data.errors import InputError
 from results.audit.blocks import CodeBlock, place_code
-from results.audit.context import label_metric, under
+from results.audit.context import SPLIT_NAMES, label_metric, under
 from results.audit.drafting import assemble
 from results.audit.markdown import Line, read_markdown, split_cells
 from results.audit.metrics_vocabulary import METRICS
 from results.audit.prose import place_prose, set_aside
 from results.audit.roles import Role, read_role
 from results.audit.sheet import Context, Draft, Sheet
-from results.audit.synonyms import plain
+from results.audit.synonyms import mentions, plain
 from results.audit.tables import place_row
 from results.audit.tokens import Token, scan_line
 
@@ -253,7 +253,11 @@ def _labelled(sheet: Sheet, walk: _Walk, line: Line, label: str, label_end: int,
     if not metric:
         local = replace(local, topic=role.metric)
         figures = [token for token in values if not set_aside(sheet, line.number, token)]
-        if local.settings or role.setting:
+        share = _split_share(label, figures, line.text)
+        if share:
+            sheet.claim(line.number, line.text, figures[0], "split_share", replace(local, split="", label=share),
+                        block=walk.block)  # fmt: skip
+        elif (local.settings or role.setting) and not mentions(plain(line.text[label_end:])):
             for token in figures:
                 sheet.exclude(line.number, token, "a hyperparameter or setting")
         else:
@@ -290,6 +294,14 @@ def _labelled(sheet: Sheet, walk: _Walk, line: Line, label: str, label_end: int,
     sheet.claim(line.number, line.text, first, metric, local, block=walk.block)
     if rest:
         place_prose(sheet, line.number, line.text, rest, local, block=walk.block)
+
+
+def _split_share(label: str, figures: list[Token], text: str) -> str:
+    """The split whose share a line states ("Training Set: 60% of data"), or ``""``."""
+    if len(figures) != 1 or not figures[0].text.endswith("%"):
+        return ""
+    name = re.fullmatch(r"\s*(training|train|validation|val|test|holdout)(?: set| split| data)?\s*", plain(label))
+    return SPLIT_NAMES[name[1]] if name and re.match(r"\s*(?:of\b|$|\()", text[figures[0].end :]) else ""
 
 
 def _named_part(lead: str) -> bool:
