@@ -112,7 +112,7 @@ def reported_tests(run: Run) -> Iterator[Finding]:
         degrees = run.get("degrees_of_freedom", label) or run.get("degrees_of_freedom")
         statistic = t or z
         if statistic is not None and p is not None and p.value.bound in ("", "<", "<=", ">", ">="):
-            known = float(degrees.value.value) if degrees is not None else None
+            known = float(degrees.value.value) if degrees is not None and t is not None else None
             if known is None and t is not None:
                 # Without degrees of freedom the normal tail is a lower bound on the p-value of a t.
                 readings = {"normal": p_readings(run.read(t), None)["two-sided"]}
@@ -123,7 +123,7 @@ def reported_tests(run: Run) -> Iterator[Finding]:
                 allowed, proven = readings["two-sided"], True
                 shown = "; ".join(f"{name} {span(value)}" for name, value in readings.items())
             value = run.read(p)
-            on = f" on {degrees.printed} degrees of freedom" if degrees is not None else ""
+            on = f" on {degrees.printed} degrees of freedom" if degrees is not None and t is not None else ""
             words = f"{'t' if t is not None else 'z'} = {statistic.printed}{on} has p {shown}, printed {p.printed}."
             hit = value.meets(allowed) or (proven and any(value.meets(reading) for reading in readings.values()))
             if hit and proven:

@@ -21,6 +21,8 @@ __all__ = ["auc_on_grid", "common_sample", "matrices_on_stated_sample", "proport
 MATRIX_CAP = 3000
 SEARCH_CAP = 300
 SIZE_CAP = 2000
+#: Candidate sizes whose matrices are enumerated.
+_TRIED = 12
 ON_N = "every figure counts the stated n cases"
 
 
@@ -151,7 +153,7 @@ def _against_majority(run: Run, claim: Claim | None, matrix: Matrix, assumption:
 
 def common_sample(family: Sequence[Run]) -> Iterator[Finding]:
     """Sample sizes that several runs on one unstated sample have in common, and the matrices when they are unique."""
-    if any(run.group.sample.n for run in family):
+    if any(run.group.sample.n or not run.one_sample(*_score_claims(run)) for run in family):
         return
     table = {i: claim for i, run in enumerate(family) if (claim := run.get("accuracy")) is not None and not claim.value.about}
     binary = all(_looks_binary(run) for run in family)
@@ -166,7 +168,7 @@ def common_sample(family: Sequence[Run]) -> Iterator[Finding]:
     candidates = [n for n in sizes if n in set(powered)]
     if not candidates or len(candidates) * 4 > len(powered):
         return
-    solved = {n: split for n in candidates if (split := _splits(family, n))} if binary else {}
+    solved = _solved(family, candidates) if binary else {}
     if binary and not solved:
         return
     fitting = list(solved) if binary else candidates
@@ -185,18 +187,34 @@ def common_sample(family: Sequence[Run]) -> Iterator[Finding]:
         yield from _recovered(family, smallest, solved[smallest], len(fitting) > 1)
 
 
+def _solved(family: Sequence[Run], candidates: Sequence[int], enough: int = 4) -> dict[int, dict[int, list[list[Matrix]]]]:
+    """The first few sizes on which every run has a matrix, with those matrices by number of positives."""
+    solved: dict[int, dict[int, list[list[Matrix]]]] = {}
+    for n in candidates[:_TRIED]:
+        if split := _splits(family, n):
+            solved[n] = split
+        if len(solved) == enough:
+            break
+    return solved
+
+
 def _looks_binary(run: Run) -> bool:
     return len(run.group.classes) == 2 or run.one_class(*[c for c in _score_claims(run) if c.metric != "accuracy"][:1])
 
 
 def _splits(family: Sequence[Run], n: int) -> dict[int, list[list[Matrix]]]:
     """Positives among n -> matrices of each run, where every run has one and every AUC lies on its grid."""
-    out = {}
+    out: dict[int, list[list[Matrix]]] = {}
+    scores, aucs = [_scores(run) for run in family], [run.value("auc") for run in family]
     for positives in range(1, n):
-        matrices = [binary_matrices(_scores(run), n, positives, limit=50) for run in family]
-        aucs = [run.value("auc") for run in family]
-        grid = all(auc is None or len(auc_counts(auc, positives, n - positives)) for auc in aucs)
-        if all(matrices) and grid:
+        if not all(auc is None or len(auc_counts(auc, positives, n - positives)) for auc in aucs):
+            continue
+        matrices: list[list[Matrix]] = []
+        for score in scores:
+            matrices.append(binary_matrices(score, n, positives, limit=50))
+            if not matrices[-1]:
+                break
+        else:
             out[positives] = matrices
     return out
 

@@ -229,11 +229,14 @@ def supported(check: str, claims: Iterable[Claim | None], sentence: str, assumpt
 
 
 def number(value: float, digits: int = 4) -> str:
-    """A figure for a sentence: four significant digits, thousands separated from ten thousand on."""
+    """A figure for a sentence: so many significant digits, thousands separated from ten thousand on."""
     if math.isinf(value):
         return "infinity" if value > 0 else "minus infinity"
-    if value != 0 and abs(value) >= 10 ** (digits - 1):
-        return f"{value:,.0f}" if abs(value) >= 10**digits or float(value).is_integer() else f"{value:.{digits}g}"
+    size = abs(value)
+    if size >= 1000:
+        decimals = max(0, digits - 1 - math.floor(math.log10(size)))
+        text = f"{value:,.{decimals}f}" if size >= 10_000 else f"{value:.{decimals}f}"
+        return text.rstrip("0").rstrip(".") if "." in text else text
     return f"{value:.{digits}g}"
 
 
@@ -256,7 +259,7 @@ def span(value: Interval, in_percent: bool = False) -> str:
     digits = 4
     if high > low:
         size = max(abs(low), abs(high))
-        digits = min(6, max(4, math.ceil(math.log10(size / (high - low))) + 1)) if size else 4
+        digits = min(9 if size > 1000 else 6, max(4, math.ceil(math.log10(size / (high - low))) + 1)) if size else 4
     first, second = number(low, digits), number(high, digits)
     return f"{first}{tail}" if first == second else f"{first} to {second}{tail}"
 

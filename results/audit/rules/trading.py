@@ -45,6 +45,8 @@ def counts_of_trades(run: Run) -> Iterator[Finding]:
         yield fits("C30 win rate", [rate, wins], f"{hit[0]} = {span(readings[hit[0]], True)}, win rate printed {rate.printed}.")
     else:
         per_trade = "day" not in rate.definition.lower() and "session" not in rate.definition.lower()
+        # Without the number of trades, some may break even, which lowers the rate.
+        per_trade = per_trade and (total is not None or run.read(rate).low > value.high)
         yield broken(
             "C30 win rate", [rate], f"{name} = {span(value, True)}, but a win rate of {rate.printed} is printed.",
             per_trade and run.one_sample(rate), "the win rate counts trades",
