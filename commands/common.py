@@ -164,7 +164,8 @@ class Inputs:
     predictions : restricted to what has a price.
     benchmark : returns, or None.
     benchmark_name : for the report.
-    dropped : rows that did not join, by side and reason.
+    dropped : rows that did not join, by ``"side: reason"``.
+    messages : the same in words, where predictions were lost.
 
     """
 
@@ -173,6 +174,7 @@ class Inputs:
     benchmark: pd.Series | None
     benchmark_name: str | None
     dropped: dict[str, int]
+    messages: tuple[str, ...] = ()
 
 
 def load_inputs(options: dict[str, Any]) -> Inputs:
@@ -228,7 +230,7 @@ def load_inputs(options: dict[str, Any]) -> Inputs:
             raise InputError(f"--start/--end: no predictions in between; they span {first} to {last}")
         predictions = predictions.map(lambda frame: frame.loc[inside])
     predictions, report = align(predictions, prices)
-    return Inputs(prices, predictions, benchmark, benchmark_name, report.counts)
+    return Inputs(prices, predictions, benchmark, benchmark_name, report.counts, report.messages())
 
 
 def echo_json(value: object) -> None:

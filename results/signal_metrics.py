@@ -226,8 +226,8 @@ def hit_metrics(
             return
         rate, low, high, n = hit_rate(values)
         reason = "" if n else "no case is other than 0"
-        low_high = (low, high) if n else (None, None)
-        out.append(Metric(name, rate, "fraction", f"{convention} · Wilson 95%", *low_high, n, reason=reason))
+        text = f"{convention} · Wilson 95%"
+        out.append(Metric(name, rate, "fraction", text, low if n else None, high if n else None, n, reason=reason))
 
     directions = None if score is None or forward is None else np.multiply(*_aligned(score, forward))
     add("hit_direction", directions, "sign of the score = sign of the forward return", "the score has no sign")

@@ -1,0 +1,54 @@
+"""What a run looks like among everything that was tried: the ledger's trials and the deflated Sharpe ratio."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from engine.result import BacktestResult
+from results.inference import deflated_sharpe
+from results.ledger import read_trials, register, trial_of
+from results.store import run_id
+
+__all__ = ["count_trial", "family_of"]
+
+
+def family_of(strategy: object) -> str:
+    """What a strategy competes with: the rules of its own module."""
+    return type(strategy).__module__
+
+
+def count_trial(
+    result: BacktestResult, family: str, *, root: Path | str, brought: bool, elsewhere: int = 0
+) -> dict[str, Any]:
+    """Register a run in the ledger, and judge its Sharpe ratio by the trials that stand there.
+
+    Parameters
+    ----------
+    result : with fingerprints of its inputs.
+    family : see `family_of`.
+    root : the results folder.
+    brought : whether the predictions came from a file, so that their fingerprint is part of the recipe.
+    elsewhere : trials made outside this ledger.
+
+    Returns
+    -------
+    dict
+        count, in_ledger, elsewhere, family, deflated_sharpe (probability), threshold_sharpe_ann, for ``metrics.json``.
+
+    """
+    prices = result.fingerprints["prices"]
+    predictions = result.fingerprints["predictions"] if brought else None
+    trial = trial_of(result.config, prices=prices, family=family, predictions=predictions)
+    register(trial, run_id(result.strategy, result.config, result.fingerprints), result.returns, root=root)
+    known = read_trials(prices=prices, family=family, root=root)
+    count = known.count + max(elsewhere, 0)
+    judged = deflated_sharpe(result.returns.to_numpy(), known.table["sharpe"].to_numpy(dtype=float), trials=count)
+    return {
+        "count": count,
+        "in_ledger": known.count,
+        "elsewhere": max(elsewhere, 0),
+        "family": family,
+        "deflated_sharpe": judged.probability,
+        "threshold_sharpe_ann": judged.threshold * 252**0.5,
+    }
