@@ -1,0 +1,125 @@
+"""The sample: equal to skfolio's own loader, without importing it, without the network, cached."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from data import embedded
+from data.errors import InputError, UnknownNameError
+from data.prediction_files import write_predictions
+from data.synthetic import synthetic_market
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("ASSAY_CACHE", str(folder))
+    return folder
+
+
+def test_it_is_what_lies_in_the_package(cache: Path) -> None:
+    prices, benchmark = embedded.load_sample()
+    raw = pd.read_csv(embedded._shipped("sp500_dataset.csv.gz"), index_col=0, parse_dates=True)
+    np.testing.assert_array_equal(prices.close, raw)
+    assert prices.shape == (8313, 20)
+    assert prices.fields == ("close",)
+    index = pd.read_csv(embedded._shipped("sp500_index.csv.gz"), index_col=0, parse_dates=True)["SP500"]
+    np.testing.assert_allclose(benchmark, index.pct_change().iloc[1:], rtol=1e-12)
+    assert benchmark.index.equals(prices.sessions[1:])
+
+
+def test_survivorship_comes_first_among_the_warnings(cache: Path) -> None:
+    prices, _ = embedded.load_sample()
+    assert prices.warnings[0].startswith("survivorship: ")
+    assert any(warning.startswith("jumps over 40%: 4") for warning in prices.warnings)
+
+
+def test_the_second_read_comes_from_the_cache_and_is_the_same(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, benchmark = embedded.load_sample()
+    assert [path.suffix for path in cache.iterdir()] == [".parquet"]
+
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise AssertionError("read the CSV although it is cached")
+
+    monkeypatch.setattr(pd, "read_csv", refuse)
+    second, again = embedded.load_sample()
+    assert first.fingerprint == second.fingerprint
+    pd.testing.assert_series_equal(benchmark, again)
+
+
+def test_a_damaged_cache_is_made_again(cache: Path) -> None:
+    first, _ = embedded.load_sample()
+    (path,) = cache.iterdir()
+    path.write_bytes(b"PAR1 half a file")
+    assert embedded.load_sample()[0].fingerprint == first.fingerprint
+    assert path.stat().st_size > 100_000
+
+
+def test_a_cache_that_cannot_be_written_stops_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    monkeypatch.setenv("ASSAY_CACHE", str(tmp_path / "file" / "cache"))
+    assert embedded.load_sample()[0].shape == (8313, 20)
+
+
+def test_no_network_is_touched(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise AssertionError("a socket was opened")
+
+    monkeypatch.setattr(socket, "socket", refuse)
+    assert embedded.load_sample()[0].shape == (8313, 20)
+
+
+def test_no_heavy_import(cache: Path) -> None:
+    code = (
+        "import sys, data.embedded as e; e.load_sample(); "
+        "print([m for m in ('skfolio', 'sklearn', 'scipy', 'torch', 'matplotlib') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_without_skfolio_it_says_what_to_install(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(InputError, match="skfolio is not installed; install skfolio"):
+        embedded.load_sample()
+
+
+def test_a_skfolio_without_the_files(cache: Path) -> None:
+    with pytest.raises(InputError, match=r"ships no nasdaq\.csv\.gz"):
+        embedded._shipped("nasdaq.csv.gz")
+
+
+@pytest.fixture
+def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(embedded, "_FOLDER", tmp_path)
+    return tmp_path
+
+
+def test_predictions_ship_with_their_receipts(shipped: Path) -> None:
+    _, oracle = synthetic_market(30, 6, ic=0.1, seed=1)
+    write_predictions(oracle, shipped / "ridge.parquet")
+    found = embedded.load_sample_predictions()
+    assert found.fingerprint == oracle.fingerprint
+    assert found.receipts is not None
+    _, other = synthetic_market(30, 6, ic=0.1, seed=2)
+    write_predictions(other, shipped / "stock_lstm_close.parquet")
+    assert embedded.load_sample_predictions().fingerprint == other.fingerprint
+    assert embedded.load_sample_predictions("ridge").fingerprint == oracle.fingerprint
+    assert embedded.sample_prediction_names() == ("ridge", "stock_lstm_close")
+
+
+def test_predictions_that_do_not_ship(shipped: Path) -> None:
+    with pytest.raises(InputError, match="none in .*; reinstall"):
+        embedded.load_sample_predictions()
+    write_predictions(synthetic_market(30, 6, seed=1)[1], shipped / "ridge.parquet")
+    with pytest.raises(UnknownNameError, match="did you mean 'ridge'"):
+        embedded.load_sample_predictions("rigde")
