@@ -106,10 +106,11 @@ class Legs:
         step = max(1, _BLOCK_BYTES // (8 * max(1, assets)))
         for start in range(0, sessions, step):
             rows = slice(start, start + step)
-            block = np.array(score[rows], order="C")
-            np.copyto(block, np.nan, where=np.isnan(close[rows]))
+            block = np.empty((len(score[rows]), assets))
+            np.multiply(close[rows], 0.0, out=block)  # 0, or NaN where there is no price
+            block += score[rows]
             if size is not None:
-                np.copyto(block, np.nan, where=np.isnan(size[rows]))
+                block += size[rows] * 0.0
             self._fill(block, out[rows], order, None if size is None else size[rows])
         return out
 
@@ -136,14 +137,17 @@ class Legs:
 
 
 def _weigh(out: Floats, chosen: Mask, count: NDArray[np.intp], gross: float, size: Floats | None) -> None:
-    """Spread `gross` over the `count` chosen assets of each row, equally or in proportion to `size`."""
+    """Add `gross`, spread over the `count` chosen assets of each row, equally or in proportion to `size`.
+
+    Products with the mask, not assignments under it: no branch to mispredict, several times faster.
+    """
+    picked = chosen.view(np.int8)
     if size is None:
-        each = gross / np.maximum(count, 1)
-        np.copyto(out, each[:, None], where=chosen)
+        out += picked * (gross / np.maximum(count, 1))[:, None]
         return
-    sized = np.where(chosen, size, 0.0)
+    sized = np.fmax(size, 0.0) * picked
     total = sized.sum(axis=1, keepdims=True)
-    np.copyto(out, gross * sized / np.where(total > 0, total, 1.0), where=chosen)
+    out += sized * (gross / np.where(total > 0, total, 1.0))
 
 
 def _count_finite(ranked: Floats) -> NDArray[np.intp]:
