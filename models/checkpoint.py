@@ -41,7 +41,7 @@ def write_checkpoint(folder: Path, metadata: Mapping[str, object], tensors: Mapp
     """
     from safetensors.numpy import save
 
-    data = save({name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)})
+    data = save({name: np.require(tensors[name], requirements="C") for name in sorted(tensors)})
     content = {"format": _FORMAT, **metadata, "sha256": hashlib.sha256(data).hexdigest()}
     _write(folder / TENSORS, data)
     _write(folder / METADATA, (json.dumps(content, indent=1, sort_keys=True) + "\n").encode())

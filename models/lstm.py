@@ -166,7 +166,9 @@ def load_fitted(recipe: NeuralForecaster, folder: Path) -> FittedLSTM:
             else:
                 index, key = rest.split("/", 1)
                 networks[groups[int(index)]][key] = values
-        expected = {key: tuple(value.shape) for key, value in recipe.network(len(names)).state_dict().items()}
+        with torch.random.fork_rng(devices=[]):
+            blank = recipe.network(len(names)).state_dict()
+        expected = {key: tuple(value.shape) for key, value in blank.items()}
         for weights in networks.values():
             if {key: value.shape for key, value in weights.items()} != expected:
                 raise TrainingError(f"checkpoint: {folder} holds weights of another network; train again")
