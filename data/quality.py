@@ -141,11 +141,15 @@ def check_prices(prices: PricePanel | Mapping[str, pd.DataFrame], *, source: str
         frames = dict(prices)
     arrays = {name: frame.to_numpy() for name, frame in frames.items()}
     places = _Places(frames["close"].index, frames["close"].columns)  # type: ignore[arg-type]
+    impossible = impossible_bars(arrays)
     findings = [
         finding
-        for check, mask in impossible_bars(arrays).items()
+        for check, mask in impossible.items()
         if (finding := places.finding(check, _severity(check, mask, arrays), mask, arrays, _IMPOSSIBLE))
     ]
+    if impossible:  # what cannot be is not odd as well
+        bad = np.logical_or.reduce(list(impossible.values()))
+        arrays = {name: np.where(bad, np.nan, values) for name, values in arrays.items()}
     findings += [finding for finding in _odd_bars(arrays, places) if finding is not None]
     return QualityReport(source or "prices", tuple(findings))
 

@@ -275,15 +275,20 @@ def _encoded(table: pa.Table, name: str) -> tuple[pa.Array, np.ndarray]:
 
     column = table[name]
     if pa.types.is_dictionary(column.type):
-        column = column.unify_dictionaries().combine_chunks()
+        column = _one_array(column.unify_dictionaries())
     else:
-        column = pc.dictionary_encode(column.combine_chunks())
-    if isinstance(column, pa.ChunkedArray):
-        column = column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)
+        column = pc.dictionary_encode(_one_array(column))
     indices = column.indices
     if indices.null_count:
         indices = pc.fill_null(indices, -1)
     return column.dictionary, indices.to_numpy(zero_copy_only=False).astype(np.int64, copy=False)
+
+
+def _one_array(column: pa.ChunkedArray) -> pa.Array:
+    """The column in one piece; not copied if it is in one already."""
+    import pyarrow as pa
+
+    return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)
 
 
 def asset_codes(table: pa.Table, name: str) -> Codes:
@@ -369,9 +374,7 @@ def floats(table: pa.Table, name: str, path: Path) -> np.ndarray:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    column = table[name].combine_chunks()
-    if isinstance(column, pa.ChunkedArray):
-        column = column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)
+    column = _one_array(table[name])
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     kind = column.type

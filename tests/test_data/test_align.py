@@ -101,7 +101,7 @@ def test_assets_come_in_the_order_of_the_prices() -> None:
 @pytest.mark.parametrize(
     ("days", "assets", "message"),
     [
-        (DAYS, "XY", "none of the 2 assets is in the prices .predictions have e.g. 'X', prices 'A'.; give both the same"),
+        (DAYS, "XY", "none of the 2 assets is in the prices .predictions have e.g. 'X', prices 'A'.; give both"),
         (DAYS + pd.Timedelta(days=365), "AB", "no row joins a price .predictions 2020-12-31 to"),
     ],
 )

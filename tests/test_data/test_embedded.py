@@ -118,7 +118,7 @@ def test_predictions_ship_with_their_receipts(shipped: Path) -> None:
 
 
 def test_predictions_that_do_not_ship(shipped: Path) -> None:
-    with pytest.raises(InputError, match="none in .*; reinstall"):
+    with pytest.raises(InputError, match=r"none in .*; reinstall"):
         embedded.load_sample_predictions()
     write_predictions(synthetic_market(30, 6, seed=1)[1], shipped / "ridge.parquet")
     with pytest.raises(UnknownNameError, match="did you mean 'ridge'"):

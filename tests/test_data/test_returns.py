@@ -55,7 +55,11 @@ def test_a_missing_price_leaves_the_windows_that_touch_it_empty() -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(
-    st.integers(1, 12), st.integers(1, 4), st.integers(1, 4), st.integers(0, 2**32 - 1), st.sampled_from(["open", "close"])
+    st.integers(1, 12),
+    st.integers(1, 4),
+    st.integers(1, 4),
+    st.integers(0, 2**32 - 1),
+    st.sampled_from(["open", "close"]),
 )
 def test_forward_returns_equal_a_loop(length: int, horizon: int, delay: int, seed: int, fill: str) -> None:
     rng = np.random.default_rng(seed)

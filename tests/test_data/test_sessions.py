@@ -17,7 +17,7 @@ def test_as_session_cuts_the_time_of_day() -> None:
 
 @pytest.mark.parametrize("value", ["yesterday-ish", None, float("nan"), "2020-13-01"])
 def test_as_session_refuses_what_is_no_date(value: object) -> None:
-    with pytest.raises(InputError, match="start: .* is not a date"):
+    with pytest.raises(InputError, match=r"start: .* is not a date"):
         as_session(value, "start")
 
 

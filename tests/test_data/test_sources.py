@@ -143,7 +143,8 @@ def test_adjusted_closes_scale_the_whole_bar(panel: PricePanel, tmp_path: Path) 
 
 
 def test_integer_text_and_decimal_columns_are_numbers(tmp_path: Path) -> None:
-    table = pd.DataFrame({"date": ["2020-01-02", "2020-01-03"], "asset": "A", "close": ["10", "11.5"], "volume": [1, 2]})
+    days = ["2020-01-02", "2020-01-03"]
+    table = pd.DataFrame({"date": days, "asset": "A", "close": ["10", "11.5"], "volume": [1, 2]})
     found = load_prices(save(table, tmp_path / "prices.parquet"))
     assert found.close["A"].tolist() == [10.0, 11.5]
     assert found.volume["A"].tolist() == [1.0, 2.0]
@@ -193,7 +194,7 @@ def test_any_sparse_panel_in_any_order_comes_back(
     table = table.iloc[keep]
     found = load_prices(save(table, tmp_path_factory.mktemp("any") / f"prices{suffix}"))
     for name in FIELDS:
-        expected = table.pivot(index="date", columns="asset", values=name)  # noqa: PD010
+        expected = table.pivot(index="date", columns="asset", values=name)
         pd.testing.assert_frame_equal(getattr(found, name), expected, check_names=False, check_column_type=False)
 
 
@@ -245,7 +246,7 @@ def test_the_real_panel_loads_with_its_quirks_counted(real_prices_path: Path) ->
     assert found.fields == tuple(FIELDS)
     raw = pd.read_parquet(real_prices_path)
     assert int(found.close.notna().to_numpy().sum()) == len(raw) == 121_855
-    expected = raw.pivot(index="date", columns="ticker", values="low")  # noqa: PD010
+    expected = raw.pivot(index="date", columns="ticker", values="low")
     np.testing.assert_array_equal(found.low.to_numpy(), expected.to_numpy())
     assert any("incomplete bar: 1, first 2017-07-26 'BHF'" in warning for warning in found.warnings)
     assert any(warning.startswith("high below low: 1, first 2014-05-19 'AOS'") for warning in found.warnings)

@@ -78,7 +78,7 @@ def test_the_signal_is_what_it_is_said_to_be() -> None:
 
 
 def test_a_linear_rule_sees_hardly_a_trace_of_the_sign_flip() -> None:
-    prices, oracle = synthetic_market(900, 100, ic=0.1, seed=2, kind="sign_flip")
+    prices, _ = synthetic_market(900, 100, ic=0.1, seed=2, kind="sign_flip")
     trailing = prices.close / prices.close.shift(5) - 1
     linear = daily_correlation(trailing, forward_returns(prices)).mean()
     assert abs(linear) < 0.03
