@@ -10,12 +10,12 @@ A claims file lists the figures of a report **as printed**, each tied to its run
     configuration = "[192,96,48], dropout 0.35"
     split = "validation"
     shares_sample_with = ["baseline"]
-    [group.sample]                  # n, n_positive, assets, sessions, start, end, market, horizon, splits
+    [group.sample]                  # n, n_positive, assets, sessions, start, end, years, market, horizon, splits
     n = 28
     [group.target]                  # kind, low, high, range_covers, mean, std, daily_volatility
     [[group.class]]                 # name, share, support
     [group.loss]                    # terms, before, includes_regularisation
-    [group.architecture]            # layers, inputs, framework, complete
+    [group.architecture]            # layers, inputs, framework, complete, saves_optimizer
     [group.schedule]                # max_epochs, patience, min_delta, epochs_run, best_epoch, restarts
     [group.portfolio]               # periods_per_year, trials, long_gross, short_gross, rate_bps, …
 
@@ -74,14 +74,15 @@ _CLAIM = {"id": "str", "metric": "str", "printed": "str", "group": "str", "unit"
           "text": "str", "decimal": "str", "context": "table"}  # fmt: skip
 _TOP = {"title": "str", "source": "str", "draft": "bool", "group": "tables", "claim": "tables", "excluded": "table"}
 _SAMPLE = {"n": "int", "n_positive": "int", "assets": "int", "sessions": "int", "start": "date", "end": "date",
-           "market": "str", "horizon": "int", "splits": "tables"}  # fmt: skip
+           "years": "float", "market": "str", "horizon": "int", "splits": "tables"}  # fmt: skip
 _SPLIT = {"name": "str", "share": "str", "start": "date", "end": "date"}
 _TARGET = {"kind": "str", "low": "print", "high": "print", "range_covers": "str", "mean": "print", "std": "print",
            "daily_volatility": "print"}  # fmt: skip
 _CLASS = {"name": "str", "share": "print", "support": "int"}
 _LOSS = {"terms": "tables", "before": "tables", "includes_regularisation": "bool"}
 _TERM = {"kind": "str", "weight": "float", "metric": "str", "same_quantity": "bool"}
-_ARCHITECTURE = {"layers": "tables", "inputs": "int", "framework": "str", "complete": "bool"}
+_ARCHITECTURE = {"layers": "tables", "inputs": "int", "framework": "str", "complete": "bool",
+                 "saves_optimizer": "bool"}
 _LAYER = {"kind": "str", "units": "int", "bidirectional": "bool", "bias": "bool", "heads": "int", "kernel": "int",
           "vocabulary": "int", "source": "int"}  # fmt: skip
 _SCHEDULE = {"max_epochs": "int", "patience": "int", "min_delta": "float", "epochs_run": "int", "best_epoch": "int",

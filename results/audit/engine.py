@@ -79,6 +79,9 @@ def _twins(report: Report, claim: Claim) -> list[Claim]:
     run = report.run_of(claim)
     twins = [other for other in run.measured if (other.metric, other.label) == (claim.metric, claim.label)]
     twins += [other for other in report.claims.claims if other.relation == "same" and claim.id in other.inputs]
+    if run.split:
+        # A figure printed without its split, like the headline of a report, is that of a split it meets.
+        twins += [other for other in report.kin(claim) if not report.claims.split_of(other)]
     return [
         other for other in dict.fromkeys(twins)
         if other.id != claim.id and other.value.is_point and not other.target and report.read(other).meets(report.read(claim))

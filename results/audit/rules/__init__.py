@@ -23,7 +23,7 @@ __all__ = ["FAMILY_RULES", "REPORT_RULES", "RUN_RULES", "Report", "Run", "findin
 
 #: Rules on one run.
 RUN_RULES: tuple[Callable[[Run], Iterator[Finding]], ...] = (
-    relations.bounds_by_definition, relations.shares_sum,
+    relations.bounds_by_definition, relations.shares_sum, relations.telescoping,
     classifiers.f1_identity, classifiers.averaged_scores, classifiers.same_by_definition, classifiers.macro_scores,
     classifiers.shares_by_programming, classifiers.share_from_macro, classifiers.one_class_only,
     classifiers.jaccard_floor, classifiers.mixtures, classifiers.log_loss_baseline, classifiers.stated_majority,
@@ -47,7 +47,8 @@ FAMILY_RULES: tuple[Callable[[Sequence[Run]], Iterator[Finding]], ...] = (sample
 
 #: Rules on the whole report.
 REPORT_RULES: tuple[Callable[[Report], Iterator[Finding]], ...] = (
-    relations.printed_twice, relations.derived, relations.leverage, trainings.reweighted_losses, trainings.best_of_curve,
+    relations.printed_twice, relations.bounds_kept, relations.without_split, relations.parts_of_period,
+    relations.one_model_two_figures, relations.derived, relations.leverage, trainings.reweighted_losses, trainings.best_of_curve,
 )  # fmt: skip
 
 

@@ -267,6 +267,12 @@ def one_class_only(run: Run) -> Iterator[Finding]:
             prior = run.read(p)
             constant = always_positive_f1(prior)
             also = f", and its F1 is 2π/(1+π) = {span(constant)}, as printed" if f and run.read(f).meets(constant) else ""
+            for chance in run.candidates("random_baseline"):
+                yield baseline(
+                    "C8 majority class", [chance],
+                    f"the baseline of a classifier is its majority class: always “positive” is right on {a.printed}, not"
+                    f" {chance.printed}.", weight=2,
+                )  # fmt: skip
             yield baseline(
                 "C7 constant prediction", [a, p, r, f],
                 f"recall {r.printed} with accuracy {a.printed} equal to precision {p.printed} leaves at most {percent(rest, 2)} of"
@@ -334,7 +340,9 @@ def log_loss_baseline(run: Run) -> Iterator[Finding]:
     loss = run.group.loss
     kinds = {"binary_cross_entropy": 2, "cross_entropy": len(run.group.classes)}
     claims = [run.get("log_loss")]
-    if loss is not None and len(loss.terms) == 1 and loss.terms[0].kind in kinds and loss.terms[0].weight == 1:
+    stated = loss is not None and len(loss.terms) == 1 and loss.terms[0].kind in kinds and loss.terms[0].weight == 1
+    guessed = loss is None and len(run.group.classes) == 2 and run.get("accuracy") is not None
+    if stated or guessed:
         claims += [run.get("validation_loss"), run.get("test_loss")]
     k = 2 if loss is None or not loss.terms else kinds.get(loss.terms[0].kind, 2)
     k = k or len(run.group.classes)
@@ -348,6 +356,7 @@ def log_loss_baseline(run: Run) -> Iterator[Finding]:
             bar, words = entropy([share, 1 - share]), f"the entropy of {sample.n_positive} positives in {sample.n}"
         if run.read(claim).low > bar:
             held = "the printed loss is the log loss alone, without a penalty on the weights"
+            held = f"the loss, not stated, is binary cross-entropy; {held}" if guessed else held
             assumption = None if claim.metric == "log_loss" else held
             if loss is not None and loss.includes_regularisation:
                 continue

@@ -20,8 +20,20 @@ from results.audit.metrics_vocabulary import METRICS
 from results.audit.rules.scope import Report, Run, broken, doubtful, fits, percent, span
 from results.audit.verdicts import Finding
 
-__all__ = ["bounds_by_definition", "derived", "leverage", "printed_twice", "shares_sum"]
+__all__ = [
+    "bounds_by_definition",
+    "bounds_kept",
+    "derived",
+    "leverage",
+    "one_model_two_figures",
+    "parts_of_period",
+    "printed_twice",
+    "shares_sum",
+    "telescoping",
+    "without_split",
+]
 
+_PERIOD = re.compile(r"(?:\d{4}[-\s]?(?:Q[1-4]|H[12]|\d{2})|Q[1-4][-\s]?\d{4}|fold\s*\d+|split\s*\d+)$", re.I)
 _VAGUE = {"change", "other", "share", "duration", "size"}
 _SHARES = {"proportion", "score", "r2", "correlation", "return", "share", "error"}
 
@@ -77,11 +89,15 @@ def _pairs(report: Report, claims: list[Claim]) -> Iterator[Finding]:
 def _same(report: Report, first: Claim, second: Claim, proven: bool) -> Iterator[Finding]:
     name = second.metric.replace("_", " ")
     where = f" of {second.label}" if second.label else ""
-    lines = f" (lines {first.source_line} and {second.source_line})" if first.source_line and second.source_line else ""
+    lines = ""
+    if first.source_line and second.source_line:
+        one = first.source_line == second.source_line
+        lines = f" (line {first.source_line})" if one else f" (lines {first.source_line} and {second.source_line})"
     sentence = f"{name}{where} is printed {first.printed} and {second.printed}{lines}"
     if report.read(first).meets(report.read(second)):
-        if first.printed != second.printed or first.source_line != second.source_line:
-            yield fits("C37 printed twice", [first, second], f"{sentence}: one value rounds to both.", weight=-3)
+        alike = first.printed == second.printed
+        text = f"{name}{where} is printed {first.printed} in both places{lines}." if alike else f"{sentence}: one value rounds to both."
+        yield fits("C37 printed twice", [first, second], text, weight=-3)
     else:
         yield broken(
             "C37 printed twice", [first, second], f"{sentence}: no value rounds to both.", proven,
@@ -92,6 +108,112 @@ def _same(report: Report, first: Claim, second: Claim, proven: bool) -> Iterator
 def _share_like(claim: Claim) -> bool:
     info = METRICS.get(claim.metric)
     return claim.value.percent or (info is not None and info.kind in _SHARES)
+
+
+def bounds_kept(report: Report) -> Iterator[Finding]:
+    """A bound or range printed about a run ("MAE < 1.25") against the figures it is about."""
+    for claim in report.claims.claims:
+        if claim.target or claim.value.is_point or METRICS.get(claim.metric, METRICS["other"]).kind in _VAGUE:
+            continue
+        figures = report.kin(claim)
+        if claim.split:
+            figures = [c for c in figures if report.claims.split_of(c) == claim.split]
+        out = [c for c in figures if not report.read(c).meets(report.read(claim))]
+        name = claim.metric.replace("_", " ")
+        if figures and not out:
+            listed = ", ".join(dict.fromkeys(c.printed for c in figures))
+            yield fits("C37 bound", [claim], f"{name} {claim.printed} holds for {listed}.")
+        elif figures:
+            yield doubtful(
+                "C37 bound", [claim], f"{name} {claim.printed} does not hold for {out[0].printed}.",
+                "the bound is said of this run, and is no goal",
+            )  # fmt: skip
+
+
+def without_split(report: Report) -> Iterator[Finding]:
+    """A figure printed without its split is that of one of the printed splits."""
+    for claim in report.claims.claims:
+        if report.claims.split_of(claim) or claim.target or not claim.value.is_point:
+            continue
+        figures = [c for c in report.kin(claim) if report.claims.split_of(c)]
+        same = [c for c in figures if report.read(c).meets(report.read(claim))]
+        if same:
+            split = report.claims.split_of(same[0])
+            yield fits("C37 split", [claim], f"{claim.printed} is the {split} figure, {same[0].printed}, printed without its split.",
+                       weight=-2)  # fmt: skip
+
+
+def parts_of_period(report: Report) -> Iterator[Finding]:
+    """A figure for a whole period lies among those of its parts."""
+    for run in report.runs:
+        if run.at:
+            continue
+        for claim in run.measured:
+            if METRICS.get(claim.metric, METRICS["other"]).kind not in ("proportion", "correlation", "score"):
+                continue
+            parts = [
+                c for other in report.runs if other.group.name == run.group.name and other.split == run.split
+                and _PERIOD.match(other.at) for c in other.candidates(claim.metric, claim.label)
+            ]  # fmt: skip
+            if len(parts) < 2:
+                continue
+            values = [report.read(part) for part in parts]
+            mean = mean_readings(values)["mean"]
+            listed = " and ".join(f"{part.at} {part.printed}" for part in parts)
+            inside = Interval(min(v.low for v in values), max(v.high for v in values))
+            if run.read(claim).meets(mean):
+                yield fits("C34 periods", [claim, *parts], f"{listed} average {span(mean)}, printed {claim.printed}.")
+            elif not run.read(claim).meets(inside):
+                yield doubtful(
+                    "C34 periods", [claim], f"{listed} lie on one side of the {claim.printed} printed for the whole.",
+                    "the parts make up the whole period",
+                )  # fmt: skip
+
+
+def telescoping(run: Run) -> Iterator[Finding]:
+    """Spreads labelled "a - b", "b - c" and "a - c" add up."""
+    for metric in ("predicted_spread", "quantile_spread"):
+        spreads: dict[tuple[str, str], Claim] = {}
+        for label, claim in run.labelled(metric).items():
+            ends = re.split(r"\s+(?:-|−|–|minus)\s+", label.lower())
+            if len(ends) == 2:
+                spreads[(ends[0], ends[1])] = claim
+        for (top, middle), first in spreads.items():
+            for (start, bottom), second in spreads.items():
+                whole = spreads.get((top, bottom))
+                if start != middle or whole is None or whole in (first, second):
+                    continue
+                total = run.read(first) + run.read(second)
+                words = f"{first.printed} + {second.printed} = {span(total, whole.value.percent)}, printed {whole.printed}."
+                if run.read(whole).meets(total):
+                    yield fits("C29 spreads", [whole, first, second], words)
+                else:
+                    yield broken("C29 spreads", [whole], words, run.one_sample(whole, first, second), "means of the same sessions")
+
+
+def one_model_two_figures(report: Report) -> Iterator[Finding]:
+    """A headline ratio of one model printed with two values in runs that nothing sets apart but their name."""
+    by_model: dict[str, list[Claim]] = {}
+    for run in report.runs:
+        claim = run.get("sharpe")
+        if claim is not None and run.group.model and not run.at:
+            by_model.setdefault(run.group.model, []).append(claim)
+    for model, claims in by_model.items():
+        groups = [report.claims.group(claim.group) for claim in claims]
+        set_apart = len({g.configuration for g in groups if g.configuration}) > 1
+        first = claims[0]
+        for other in claims[1:]:
+            dated = (report.run_of(first).group.sample.start, report.run_of(other).group.sample.start)
+            if set_apart or (all(dated) and dated[0] != dated[1]) or report.read(first).meets(report.read(other)):
+                continue
+            if first.group == other.group and report.claims.split_of(first) != report.claims.split_of(other):
+                continue
+            lines = f" (lines {first.source_line} and {other.source_line})" if first.source_line and other.source_line else ""
+            yield doubtful(
+                "C37 two figures", [first, other],
+                f"the Sharpe ratio of {model} is printed {first.printed} and {other.printed}{lines}, and nothing says what sets them apart.",
+                "both are of one backtest", 0,
+            )  # fmt: skip
 
 
 def derived(report: Report) -> Iterator[Finding]:
@@ -115,8 +237,14 @@ def derived(report: Report) -> Iterator[Finding]:
         if hit:
             named = f"{_shown(readings[hit[0]], claim)} {hit[0]}" if len(readings) > 1 else _shown(readings[hit[0]], claim)
             yield fits(check, [claim], f"from {shown}: {named}; {claim.printed} is printed.", hit[0], 1)
-        elif readings:
+        elif readings and not _undefined(claim, values):
             yield broken(check, [claim], f"from {shown}: {listed}; none is {claim.printed}.")
+
+
+def _undefined(claim: Claim, values: list[Interval]) -> bool:
+    """Whether a base that may be zero leaves the figure undefined."""
+    bases = {"ratio": values, "change": values[:1], "reduction": values[:1]}.get(claim.relation, [])
+    return any(value.holds(0.0) for value in bases)
 
 
 def _shown(value: Interval, claim: Claim) -> str:
@@ -136,6 +264,7 @@ def _readings(claim: Claim, inputs: list[Claim], values: list[Interval]) -> tupl
             readings.pop("end as a share of the start", None)
         if values[0].high < 0:
             readings["relative to the size of a negative start"] = (values[1] - values[0]) / abs(values[0])
+            readings["relative to a negative start"] = values[1] / values[0] - 1.0
         return readings, "C28 change"
     if claim.relation == "ratio":
         return ratio_readings(values[0], values[1]), "C28 multiple"

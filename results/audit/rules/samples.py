@@ -256,11 +256,13 @@ def _recovered(
 
 def _losses(run: Run, share: float, assumption: str | None) -> Iterator[Finding]:
     loss = run.group.loss
-    if loss is None or len(loss.terms) != 1 or loss.terms[0].kind != "binary_cross_entropy" or loss.includes_regularisation:
+    stated = loss is not None and len(loss.terms) == 1 and loss.terms[0].kind == "binary_cross_entropy"
+    if loss is not None and (not stated or loss.includes_regularisation):
         return
     claim, bar = run.get("validation_loss"), entropy([share, 1 - share])
     if claim is not None and run.read(claim).low > bar:
         held = "the printed loss is the log loss alone, without a penalty on the weights"
+        held = held if stated else f"the loss, not stated, is binary cross-entropy; {held}"
         yield baseline(
             "C24 log loss", [claim],
             f"forecasting the base rate {percent(share, 2)} every day has a log loss of {number(bar)} (a coin {number(math.log(2))}),"

@@ -77,6 +77,8 @@ class Run:
         value = claim.value
         interval = value.either if self.lenient else value.interval
         info = METRICS.get(claim.metric)
+        if info is not None and info.kind == "count" and _exact(claim):
+            return Interval.point(value.value)
         share_like = info is not None and info.kind in ("proportion", "score", "share") and info.high == 1.0
         if share_like and not value.percent and interval.low > 1.0 and claim.unit != "bps":
             return interval * 0.01
@@ -134,6 +136,13 @@ class Run:
         return ", ".join(dict.fromkeys(part for part in parts if part))
 
 
+def _exact(claim: Claim) -> bool:
+    """Whether a count is printed to its last unit: no "~", no K, no round hundreds."""
+    value = claim.value
+    whole = value.is_point and not value.about and value.decimals == 0 and value.unit == 1.0
+    return whole and (value.value < 1000 or value.value % 100 != 0)
+
+
 @dataclass(frozen=True)
 class Report:
     """All runs of a claim set, under one reading of the digits."""
@@ -151,6 +160,13 @@ class Report:
             Run(self.claims, self.claims.group(group), split, at, tuple(members), self.lenient)
             for (group, split, at), members in keys.items()
         )
+
+    def kin(self, claim: Claim) -> list[Claim]:
+        """Measured claims of the same metric and label in the same group, at the same position, under any split."""
+        return [
+            other for run in self.runs if run.group.name == claim.group and run.at == claim.at for other in run.measured
+            if other.id != claim.id and (other.metric, other.label) == (claim.metric, claim.label)
+        ]  # fmt: skip
 
     def run_of(self, claim: Claim) -> Run:
         """The run a claim belongs to."""

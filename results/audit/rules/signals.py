@@ -247,9 +247,23 @@ def quantile_portfolio(run: Run) -> Iterator[Finding]:
         )  # fmt: skip
 
 
+def _ic_of_model(run: Run) -> tuple[Claim | None, str]:
+    """The IC of the run, or of another run of the same model, with what the latter assumes."""
+    own = _ic(run)
+    if own is not None or not run.group.model:
+        return own, ""
+    others = [
+        c for c in run.claims.claims
+        if c.metric in ("ic", "rank_ic") and not (c.at or c.label or c.target) and c.value.is_point and run.possible(c)
+        and run.claims.group(c.group).model == run.group.model
+    ]  # fmt: skip
+    return (others[0] if others else None), "; the IC is of the same predictions"
+
+
 def calibration(run: Run) -> Iterator[Finding]:
     """A calibrated forecast spreads by IC times the returns' deviation; realised over predicted spread is 1."""
-    mean, std = _ic(run), run.get("prediction_std")
+    std = run.get("prediction_std")
+    mean, identified = _ic_of_model(run) if std is not None else (None, "")
     if mean is not None and std is not None and run.read(mean).low > 0:
         sigma = calibrated_return_std(run.read(std), run.read(mean))
         if sigma.low > LARGEST_DAILY_STD:
@@ -257,7 +271,7 @@ def calibration(run: Run) -> Iterator[Finding]:
                 "C20 calibration", [std],
                 f"predictions that deviate by {std.printed} at IC {mean.printed} are calibrated only for returns that deviate by"
                 f" {span(sigma, True)} (std / IC): they are several times too wide.",
-                f"single names deviate by at most {percent(LARGEST_DAILY_STD, 0)} a period", 1,
+                f"single names deviate by at most {percent(LARGEST_DAILY_STD, 0)} a period{identified}", 1,
             )  # fmt: skip
     realised, predicted = _spread(run, "quantile_return"), _spread(run, "quantile_predicted_return")
     if realised is not None and predicted is not None and predicted[2].low > 0:

@@ -81,7 +81,7 @@ def loss_above_floor(run: Run) -> Iterator[Finding]:
         if ceiling is not None and left.low > ceiling:
             yield doubtful(
                 "C23 loss remainder", [claim, *printed],
-                f"under {words} a loss of {claim.printed} with {with_} leaves a {rest[0].kind.replace('_', ' ')} of"
+                f"under {words} a loss of {claim.printed} with {with_} leaves a mean {rest[0].kind.replace('_', ' ')} of"
                 f" {span(left)}, where guessing scores about {number(ceiling / 3, 3)}: the loss and {with_} are not of the same rows or"
                 " scale.", f"{SAME}; no classifier is three times worse than guessing", 2,
             )  # fmt: skip
