@@ -40,9 +40,12 @@ def _map_option(function: Any) -> Any:
 @data.command()
 @click.argument("prices", type=PATH, required=False)
 @_map_option
+@click.option("--repair", type=click.Choice(["drop"]), help="Leave out the rows that cannot be, and say so.")
 @click.option("--assets", "show_assets", is_flag=True, help="A row for every asset, not only the first twenty.")
 @json_option
-def describe(prices: Path | None, columns: tuple[str, ...], show_assets: bool, as_json: bool) -> None:
+def describe(
+    prices: Path | None, columns: tuple[str, ...], repair: str | None, show_assets: bool, as_json: bool
+) -> None:
     """What a price file holds: span, fields, coverage and each asset's returns. Default: the embedded sample.
 
     \b
@@ -57,7 +60,7 @@ def describe(prices: Path | None, columns: tuple[str, ...], show_assets: bool, a
     else:
         from data.sources import load_prices
 
-        panel = load_prices(prices, field_map=_field_map(columns))
+        panel = load_prices(prices, field_map=_field_map(columns), repair="drop" if repair else None)
     facts, table = _facts(panel), _by_asset(panel)
     if as_json:
         echo_json({**facts, "by_asset": table.to_dict(orient="records")})
@@ -146,9 +149,11 @@ def fetch(tickers: tuple[str, ...], start: str, end: str, out: Path, repair: str
       python cli.py data fetch AAPL MSFT --start 2015-01-01 --end 2024-12-31 --out prices.parquet
       python cli.py data fetch RELIANCE.NS --start 2020-01-01 --end 2024-12-31 --out reliance.csv
     """
-    from data.price_files import write_prices
+    from data.atomic import check_target
+    from data.price_files import PRICE_SUFFIXES, write_prices
     from data.yahoo import fetch_prices
 
+    check_target(out, PRICE_SUFFIXES)
     panel = fetch_prices(tickers, start, end, repair="drop" if repair else None)
     _report_written(panel, {"prices": str(write_prices(panel, out))}, as_json)
 
@@ -172,12 +177,16 @@ def synthetic(out: Path, oracle: Path | None, as_json: bool, sessions: int, asse
     Examples:
       python cli.py data synthetic --sessions 1500 --assets 100 --ic 0.1 --seed 7 \\
           --out market.parquet --oracle oracle.parquet
-      python cli.py backtest --prices market.parquet --predictions oracle.parquet
+      python cli.py backtest --prices market.parquet --predictions oracle.parquet --receipts oracle.receipts.csv
     """  # fmt: skip
+    from data.atomic import check_target
     from data.prediction_files import write_predictions
-    from data.price_files import write_prices
+    from data.price_files import PRICE_SUFFIXES, write_prices
     from data.synthetic import synthetic_market
 
+    check_target(out, PRICE_SUFFIXES)
+    if oracle is not None:
+        check_target(oracle, (".parquet",))
     panel, scores = synthetic_market(sessions, assets, **market)
     written = {"prices": str(write_prices(panel, out))}
     if oracle is not None:

@@ -5,12 +5,29 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from data.errors import InputError
 
-__all__ = ["replacing"]
+__all__ = ["check_target", "replacing"]
+
+
+def check_target(path: Path, suffixes: Sequence[str] = ()) -> None:
+    """Raise `InputError` if a file at `path` could not be made, before work is spent on its content.
+
+    Parameters
+    ----------
+    path : the file to be.
+    suffixes : what its name may end in; anything if empty.
+
+    """
+    if suffixes and path.suffix not in suffixes:
+        raise InputError(f"{path}: is to be written as {' or '.join(suffixes)}; end the name in one of them")
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: there is no folder {path.parent}; create it first")
+    if path.is_dir():
+        raise InputError(f"{path}: is a directory; name a file in it")
 
 
 @contextlib.contextmanager
@@ -33,10 +50,7 @@ def replacing(path: Path) -> Iterator[Path]:
     'whole'
 
     """
-    if not path.parent.is_dir():
-        raise InputError(f"{path}: there is no folder {path.parent}; create it first")
-    if path.is_dir():
-        raise InputError(f"{path}: is a directory; name a file in it")
+    check_target(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
         yield temporary

@@ -7,15 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from data.atomic import replacing
+from data.atomic import check_target, replacing
 from data.errors import InputError
 from data.panel import PredictionPanel
-from data.sources import load_predictions
+from data.sources import ABOUT_KEY, load_predictions
 from data.tables import Source
 
 __all__ = ["read_predictions", "receipts_path", "write_predictions"]
-
-_KEY = b"assay.predictions"
 
 
 def receipts_path(path: Path) -> Path:
@@ -40,11 +38,17 @@ def write_predictions(predictions: PredictionPanel, path: str | Path) -> Path:
     Path
         `path`.
 
+    Raises
+    ------
+    InputError
+        If the name does not end in ``.parquet``, or the file cannot be written.
+
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     path = Path(path)
+    check_target(path, (".parquet",))
     sessions, assets = predictions.sessions, predictions.assets
     rows = pa.array(np.repeat(np.arange(len(sessions), dtype=np.int32), len(assets)))
     columns = pa.array(np.tile(np.arange(len(assets), dtype=np.int32), len(sessions)))
@@ -58,7 +62,7 @@ def write_predictions(predictions: PredictionPanel, path: str | Path) -> Path:
         if frame is not None:
             data[name] = pa.array(frame.to_numpy().ravel(), from_pandas=True)
     about = {name: getattr(predictions, name) for name in ("name", "unit", "horizon", "delay", "zero_is_neutral")}
-    table = pa.table(data).replace_schema_metadata({_KEY: json.dumps(about, sort_keys=True)})
+    table = pa.table(data).replace_schema_metadata({ABOUT_KEY: json.dumps(about, sort_keys=True)})
     beside = receipts_path(path)
     if predictions.receipts is None:
         beside.unlink(missing_ok=True)
@@ -81,7 +85,7 @@ def read_predictions(path: str | Path) -> PredictionPanel:
     """
     source = Source.open(path)
     try:
-        about = json.loads(source.metadata()[_KEY])
+        about = json.loads(source.metadata()[ABOUT_KEY])
         settings = {name: about[name] for name in ("name", "unit", "horizon", "delay", "zero_is_neutral")}
     except (KeyError, ValueError):
         raise InputError(f"{path}: does not say its unit, horizon and delay; pass it as --predictions") from None

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from data.atomic import replacing
-from data.errors import InputError
+from data.atomic import check_target, replacing
 from data.panel import PricePanel
 from data.sources import ADJUSTED_KEY
 
-__all__ = ["write_prices"]
+__all__ = ["PRICE_SUFFIXES", "write_prices"]
+
+PRICE_SUFFIXES = (".parquet", ".csv")
 
 
 def write_prices(prices: PricePanel, path: str | Path) -> Path:
@@ -41,8 +42,7 @@ def write_prices(prices: PricePanel, path: str | Path) -> Path:
     from pyarrow import csv
 
     path = Path(path)
-    if path.suffix not in (".parquet", ".csv"):
-        raise InputError(f"{path}: prices are written as .parquet or .csv; end the name in one of them")
+    check_target(path, PRICE_SUFFIXES)
     values = {name: getattr(prices, name).to_numpy() for name in prices.fields}
     rows, columns = np.nonzero(np.logical_or.reduce([np.isfinite(grid) for grid in values.values()]))
     days = pa.array(prices.sessions.to_numpy().astype("datetime64[D]"), pa.date32())

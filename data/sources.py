@@ -5,6 +5,7 @@ What each column is, what is refused and what is only counted; `data.grids` make
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +24,8 @@ __all__ = ["inspect_prices", "load_predictions", "load_prices", "load_receipts",
 
 #: Under this key of its metadata a Parquet file of ours says what its prices are adjusted for.
 ADJUSTED_KEY = b"assay.adjusted"
+#: Under this key a file of predictions says its name, unit, horizon, delay and zero_is_neutral, as JSON.
+ABOUT_KEY = b"assay.predictions"
 
 _PRICES = {
     "date": DATE_NAMES,
@@ -150,11 +153,14 @@ def load_predictions(
 
     """
     source = Source.open(path)
+    _refuse_contradiction(source, {"unit": unit, "horizon": horizon})
     columns = match_columns(source, _PREDICTIONS)
     if "date" not in columns:
         raise InputError(f"{source.path}: no date column among {', '.join(source.columns[:8])}; name one 'date'")
+    fields = {field: column for field, column in columns.items() if field not in ("date", "asset")}
+    if "asset" not in columns and len(fields) == len(source.columns) - 1:
+        raise InputError(f"{source.path}: no asset column among {', '.join(source.columns)}; name one 'asset'")
     if "asset" in columns:
-        fields = {field: column for field, column in columns.items() if field not in ("date", "asset")}
         if not set(fields) & {"score", "probability_up", *ACTIONS}:
             raise InputError(
                 f"{source.path}: no score, probability_up or buy/sell/hold among {', '.join(source.columns[:8])}"
@@ -317,6 +323,14 @@ def _dropped(raw: RawPrices) -> tuple[RawPrices, tuple[Finding, ...]]:
 
 def _errors_first(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
     return tuple(sorted(findings, key=lambda finding: finding.severity != "error"))
+
+
+def _refuse_contradiction(source: Source, stated: Mapping[str, object]) -> None:
+    """A file of ours knows its unit and horizon; to read it as something else would be a quiet mistake."""
+    about = json.loads(source.metadata().get(ABOUT_KEY, b"{}"))
+    for name, value in stated.items():
+        if about.get(name, value) != value:
+            raise InputError(f"{source.path}: was written with {name} {about[name]}, read with {value}; state {name}")
 
 
 def _refuse_infinite(path: Path, field: str, frame: pd.DataFrame) -> None:

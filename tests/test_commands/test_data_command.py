@@ -69,6 +69,14 @@ def test_describe_the_sample(
     assert "warning: survivorship" in err
 
 
+def test_describe_a_dirty_file_after_repair(dirty: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "describe", dirty)[0] == 2
+    code, out, err = run(capsys, "describe", dirty, "--repair", "drop")
+    assert code == 0
+    assert "coverage     50.00% of 6 closes" in out
+    assert "warning: dropped by repair: price not positive: 1" in err
+
+
 def test_describe_an_asset_that_never_traded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "wide.csv"
     path.write_text("date,A,B\n2020-01-02,1,\n2020-01-03,2,\n")
@@ -157,7 +165,9 @@ def test_synthetic_writes_what_the_seed_says(tmp_path: Path, capsys: pytest.Capt
     [
         (["synthetic", "--out", "{tmp}/no/such/m.parquet"], "there is no folder"),
         (["synthetic", "--out", "{tmp}/m.xlsx"], "written as .parquet or .csv"),
-        (["synthetic", "--out", "{tmp}"], "written as .parquet or .csv"),
+        (["synthetic", "--out", "{tmp}/m.csv", "--oracle", "{tmp}/o.csv"], "o.csv: is to be written as .parquet"),
+        (["synthetic", "--out", "{tmp}/m.csv", "--oracle", "{tmp}/no/o.parquet"], "there is no folder"),
+        (["fetch", "A", "--start", "2020-01-01", "--end", "2020-02-01", "--out", "{tmp}/no/a.csv"], "is no folder"),
         (["synthetic", "--ic", "2", "--out", "{tmp}/m.csv"], "ic must lie in (-1, 1), got 2.0"),
         (["synthetic", "--assets", "0", "--out", "{tmp}/m.csv"], "at least 1 session and 1 asset"),
         (["describe", "{tmp}/none.csv"], "no such file"),

@@ -11,7 +11,8 @@ import pytest
 
 import cli
 from data.errors import BacktestError, DataQualityError, InputError, LookAheadError
-from data.prediction_files import read_predictions
+from data.panel import PredictionPanel
+from data.prediction_files import read_predictions, write_predictions
 from data.sources import load_predictions, load_prices, load_receipts, load_returns
 
 GOOD = "date,asset,open,high,low,close,volume\n2020-01-02,A,10,11,9,10.5,100\n2020-01-03,A,10.5,12,10,11,90\n"
@@ -171,6 +172,7 @@ PREDICTIONS: dict[str, tuple[Callable[[Path], Path], type[BacktestError], list[s
     "all empty": (file("date,asset,score\n2020-01-02,A,\n2020-01-03,A,\n"), InputError, ["every prediction is empty"]),
     "no score": (file("date,asset,close\n2020-01-02,A,1\n"), InputError, ["no score, probability_up or buy/sell/hold"]),
     "no date": (file("asset,score\nA,1\n"), InputError, ["no date column"]),
+    "no asset": (file("date,score\n2020-01-02,1\n"), InputError, ["no asset column among date, score"]),
     "infinite": (file(SCORES.replace("0.2", "-inf")), DataQualityError, ["score: 1 infinite values", "2020-01-03 'A'"]),
     "twice": (file(SCORES + "2020-01-03,A,0.3\n"), DataQualityError, ["duplicate (date, asset) rows: 1"]),
     "probability of 1.2": (
@@ -231,6 +233,17 @@ def test_foreign_predictions_have_to_be_stated(tmp_path: Path) -> None:
     path = parquet(date=DAYS, asset=["A", "A"], score=[0.1, 0.2])(tmp_path / "foreign")
     with pytest.raises(InputError, match="does not say its unit, horizon and delay"):
         read_predictions(path)
+
+
+@pytest.mark.parametrize(
+    ("stated", "message"), [({"horizon": 1}, "horizon 5, read with 1"), ({"unit": "rank"}, "unit return, read with rank")]
+)
+def test_our_own_files_are_not_read_as_something_else(stated: dict, message: str, tmp_path: Path) -> None:
+    panel = PredictionPanel(pd.DataFrame({"A": [0.1, 0.2]}, index=DAYS), horizon=5)
+    path = write_predictions(panel, tmp_path / "ours.parquet")
+    assert load_predictions(path, horizon=5).fingerprint == panel.fingerprint
+    with pytest.raises(InputError, match=message):
+        load_predictions(path, **({"horizon": 5} | stated))
 
 
 @pytest.mark.parametrize(
