@@ -236,7 +236,8 @@ def test_foreign_predictions_have_to_be_stated(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("stated", "message"), [({"horizon": 1}, "horizon 5, read with 1"), ({"unit": "rank"}, "unit return, read with rank")]
+    ("stated", "message"),
+    [({"horizon": 1}, "horizon 5, read with 1"), ({"unit": "rank"}, "unit return, read with rank")],
 )
 def test_our_own_files_are_not_read_as_something_else(stated: dict, message: str, tmp_path: Path) -> None:
     panel = PredictionPanel(pd.DataFrame({"A": [0.1, 0.2]}, index=DAYS), horizon=5)
