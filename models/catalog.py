@@ -30,6 +30,11 @@ MODELS: Mapping[str, str] = types.MappingProxyType(
         "b3_multitask": "models.multitask:MultiTaskLSTM",
         "reliance_direction": "models.direction:DirectionLSTM",
         "nse_price": "models.price:PriceLSTM",
+        "ridge": "models.baselines:Ridge",
+        "momentum": "models.baselines:Momentum",
+        "reversal": "models.baselines:Reversal",
+        "zero": "models.baselines:Zero",
+        "majority": "models.baselines:MajorityClass",
     }
 )
 
