@@ -148,7 +148,7 @@ def build_features(
     Examples
     --------
     >>> close = pd.DataFrame({"A": [1.0, 1.1, 1.21]}, index=pd.bdate_range("2020-01-01", periods=3))
-    >>> build_features(PricePanel(close), "core_close").frame("return_1")["A"].round(6).tolist()
+    >>> build_features(PricePanel(close), "core_close").frame("return_1")["A"].astype(float).round(6).tolist()
     [nan, 0.1, 0.1]
 
     """
