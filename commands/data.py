@@ -93,7 +93,7 @@ def validate(
     out: Path | None,
     as_json: bool,
 ) -> int:
-    """Check a price file: what was found, how often and where. Exit code 1 if there are errors.
+    """Check a price file: what was found, how often and where. Exit code 1 if there are errors that were not dropped.
 
     \b
     Examples:

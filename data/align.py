@@ -41,8 +41,8 @@ class JoinReport:
         """What was lost on the side of the predictions, a line a reason."""
         lost = self.losses[self.losses["side"] == "predictions"]
         return tuple(
-            f"{row.rows:,} of {self.given:,} predictions do not join ({row.reason}): {row.assets} assets, "
-            f"{row.first} to {row.last}"
+            f"{row.rows:,} of {self.given:,} predictions do not join ({row.reason}): "
+            f"{row.assets} {'asset' if row.assets == 1 else 'assets'}, {row.first} to {row.last}"
             for row in lost.itertuples(index=False)
         )
 

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 
 __all__ = ["read_long", "read_wide"]
 
+#: What pandas calls the row numbers that it writes beside a table.
+_ROW_NUMBERS = ("", "Unnamed: 0", "__index_level_0__")
+#: A grid of more cells than this, and of which fewer than one in fifty has a row, is a mistake.
+_MOST_CELLS = 50_000_000
+
 
 def read_long(
     source: Source, date: str, asset: str | None, fields: Mapping[str, str]
@@ -60,6 +65,11 @@ def read_long(
         findings.append(_missing_keys(days.codes, columns))
     if len(days.labels) == 0 or len(assets) == 0:
         raise InputError(f"{source.path}: no row has both a date and an asset")
+    if len(days.labels) * len(assets) > max(_MOST_CELLS, 50 * table.num_rows):
+        raise InputError(
+            f"{source.path}: {table.num_rows:,} rows for {len(days.labels):,} sessions x {len(assets):,} assets; "
+            f"does {asset or date!r} hold the assets?"
+        )
     rows = days.codes
     flat = rows * len(assets) + columns
     if not keep.all():
@@ -87,7 +97,7 @@ def read_wide(source: Source, date: str) -> tuple[pd.DataFrame, list[Finding]]:
 
     Findings and errors as in `read_long`; a duplicated session counts once.
     """
-    names = [name for name in source.columns if name != date]
+    names = [name for name in source.columns if name != date and name not in _ROW_NUMBERS]
     if not names:
         raise InputError(f"{source.path}: only a date column; expected a column for each asset")
     table: pa.Table = source.read(texts=[date], numbers=names)

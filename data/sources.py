@@ -327,7 +327,10 @@ def _errors_first(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
 
 def _refuse_contradiction(source: Source, stated: Mapping[str, object]) -> None:
     """A file of ours knows its unit and horizon; to read it as something else would be a quiet mistake."""
-    about = json.loads(source.metadata().get(ABOUT_KEY, b"{}"))
+    try:
+        about = dict(json.loads(source.metadata().get(ABOUT_KEY, b"{}")))
+    except (TypeError, ValueError):
+        raise InputError(f"{source.path}: its metadata is damaged; write the file again") from None
     for name, value in stated.items():
         if about.get(name, value) != value:
             raise InputError(f"{source.path}: was written with {name} {about[name]}, read with {value}; state {name}")

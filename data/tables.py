@@ -294,20 +294,16 @@ def _one_array(column: pa.ChunkedArray) -> pa.Array:
 def asset_codes(table: pa.Table, name: str) -> Codes:
     """The asset ids of a long table, as text without surrounding blanks, sorted."""
     values, codes = _encoded(table, name)
-    texts = np.array([str(value).strip() for value in values.to_pylist()], dtype=object)
-    labels, remap = np.unique(texts.astype(str), return_inverse=True) if len(texts) else (np.empty(0, str), codes[:0])
-    used = np.zeros(len(labels) + 1, dtype=bool)
-    # The code of an empty id, and of a missing one, is -1: the last entry.
-    remap = np.append(remap, -1)
-    rows = remap[codes]
-    if len(labels) and labels[0] == "":
-        rows, labels = rows - 1, labels[1:]
-        rows[rows < 0] = -1
-    used = np.bincount(rows[rows >= 0], minlength=len(labels)) > 0
-    if not used.all():
-        compact = np.append(np.where(used, np.cumsum(used) - 1, -1), -1)
-        rows, labels = compact[rows], labels[used]
-    return Codes(pd.Index(labels.astype(object), dtype="str", name="asset"), rows)
+    texts = np.array([str(value).strip() for value in values.to_pylist()] or [""])
+    labels, inverse = np.unique(texts, return_inverse=True)
+    present = np.zeros(len(texts) + 1, dtype=bool)  # of the values, those that some row has; the last is "missing"
+    present[codes] = True
+    used = np.zeros(len(labels), dtype=bool)
+    used[inverse[present[:-1]]] = True
+    used &= labels != ""
+    position = np.where(used, np.cumsum(used) - 1, -1)
+    rows = np.append(position[inverse], -1)[codes]
+    return Codes(pd.Index(labels[used].astype(object), dtype="str", name="asset"), rows)
 
 
 def date_codes(table: pa.Table, name: str, path: Path) -> tuple[Codes, int]:

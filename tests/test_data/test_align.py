@@ -51,7 +51,7 @@ def test_every_reason_by_hand() -> None:
     assert np.isnan(joined.score.loc[DAYS[4], "C"])
     assert int(joined.score.notna().to_numpy().sum()) == 17
     assert joined.warnings[0] == (
-        "8 of 40 predictions do not join (asset unknown): 1 assets, 2020-01-01 to 2020-01-10"
+        "8 of 40 predictions do not join (asset unknown): 1 asset, 2020-01-01 to 2020-01-10"
     )
     assert len(joined.warnings) == 7
 

@@ -137,6 +137,11 @@ PRICES: dict[str, tuple[Callable[[Path], Path], type[BacktestError], list[str]]]
         ["row without a date or an asset: 1, first row 2 (no date)"],
     ),
     "no key at all": (file("date,asset,close\n,,1\n"), InputError, ["no row has both a date and an asset"]),
+    "a number of its own in every row": (
+        parquet(date=pd.bdate_range("1950-01-02", periods=8000), asset=range(8000), close=1.0),
+        InputError,
+        ["8,000 rows for 8,000 sessions x 8,000 assets", "does 'asset' hold the assets?"],
+    ),
     "infinite price": (
         file("date,asset,close\n2020-01-02,A,1\n2020-01-03,A,inf\n"),
         DataQualityError,

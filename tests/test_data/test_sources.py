@@ -73,6 +73,18 @@ def test_one_asset_without_an_asset_column_is_named_after_the_file(panel: PriceP
     assert_same(load_prices(save(table, tmp_path / "S002.csv")), one)
 
 
+def test_row_numbers_are_no_asset(panel: PricePanel, tmp_path: Path) -> None:
+    wide = panel.close.rename_axis("date").reset_index()
+    assert_same(load_prices(save(wide, tmp_path / "wide.csv", index=True)), PricePanel(panel.close))
+    assert_same(load_prices(save(long_table(panel), tmp_path / "long.csv", index=True)), panel)
+
+
+def test_categories_that_no_row_has_are_no_asset(panel: PricePanel, tmp_path: Path) -> None:
+    table = long_table(panel)
+    table["asset"] = pd.Categorical(table["asset"], categories=["", "AAA", *panel.assets, "ZZZ"])
+    assert_same(load_prices(save(table, tmp_path / "prices.parquet")), panel)
+
+
 def test_wide_files_may_have_a_ticker_that_is_a_field_name(panel: PricePanel, tmp_path: Path) -> None:
     wide = panel.close.set_axis(["LOW", "OPEN", "C", "NA", "HIGH", "TRUE"], axis="columns").rename_axis("date")
     found = load_prices(save(wide, tmp_path / "wide.csv", index=True))
