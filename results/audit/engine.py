@@ -1,6 +1,7 @@
 """The forensic audit: every rule over every run of a claim set, combined into two verdicts per claim.
 
-Nothing but the printed figures and their stated context is read. Each accusation is tried twice: with digits rounded, and
+Nothing but the printed figures and their stated context is read. Each accusation is tried twice: with digits
+rounded, and
 with digits cut off; only what fails both stands.
 """
 
@@ -60,7 +61,9 @@ def _second_reading(findings: list[Finding], claims: ClaimSet) -> list[Finding]:
         if not _accuses(finding) or (again is not None and _accuses(again)):
             kept.append(_milder(finding, again))
             continue
-        held = next((f for f in lenient if f.check_id == finding.check_id and set(finding.claims) & set(f.claims)), None)
+        held = next(
+            (f for f in lenient if f.check_id == finding.check_id and set(finding.claims) & set(f.claims)), None
+        )
         if held is not None and held.arithmetic is Arithmetic.CONSISTENT:
             sentence = f"{held.sentence.rstrip('.')} ({_ACCUSING})."
             kept.append(replace(held, claims=finding.claims, sentence=sentence, reading=_ACCUSING))
@@ -84,14 +87,16 @@ def _twins(report: Report, claim: Claim) -> list[Claim]:
         twins += [other for other in report.kin(claim) if not report.claims.split_of(other)]
     return [
         other for other in dict.fromkeys(twins)
-        if other.id != claim.id and other.value.is_point and not other.target and report.read(other).meets(report.read(claim))
+        if other.id != claim.id and other.value.is_point and not other.target
+        and report.read(other).meets(report.read(claim))
     ]  # fmt: skip
 
 
 def _repeated(report: Report, findings: list[Finding]) -> list[Finding]:
     """Carry what is said about a figure to its other prints.
 
-    Substance carries over to every print of the quantity. An inconsistency carries over only to a print of the same digits,
+    Substance carries over to every print of the quantity. An inconsistency carries over only to a print of the
+    same digits,
     since a coarser one may still be right.
     """
     extra: list[Finding] = []

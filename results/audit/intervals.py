@@ -229,11 +229,19 @@ _SUFFIX = {
     "bps": 1e-4, "bp": 1e-4, "pp": 1e-2, "pps": 1e-2,
 }  # fmt: skip
 _UNITS = {"percent": 1e-2, "%": 1e-2, "bps": 1e-4, "pp": 1e-2}
-_ABOUT = re.compile(r"^(?:~|≈|∼|〜|～|±|about\b|approx(?:\.|imately)?|around\b|circa\b|ca\.|roughly\b|约|大约|cerca de\b)\s*", re.I)
-_BOUND = re.compile(r"^(>=|=>|≥|<=|=<|≤|>|<|over\b|under\b|below\b|above\b|at least\b|at most\b|up to\b|(?:more|greater|less|fewer) than\b)\s*", re.I)
+_ABOUT = re.compile(
+    r"^(?:~|≈|∼|〜|～|±|about\b|approx(?:\.|imately)?|around\b|circa\b|ca\.|roughly\b|约|大约|cerca de\b)\s*", re.I
+)
+_BOUND = re.compile(
+    r"^(>=|=>|≥|<=|=<|≤|>|<|over\b|under\b|below\b|above\b|at least\b|at most\b|up to\b"
+    r"|(?:more|greater|less|fewer) than\b)\s*",
+    re.I,
+)
 _BOUNDS = {
-    ">": ">", "over": ">", "above": ">", "more than": ">", "greater than": ">", ">=": ">=", "=>": ">=", "≥": ">=", "at least": ">=",
-    "<": "<", "under": "<", "below": "<", "less than": "<", "fewer than": "<", "<=": "<=", "=<": "<=", "≤": "<=", "at most": "<=", "up to": "<=",
+    ">": ">", "over": ">", "above": ">", "more than": ">", "greater than": ">",
+    ">=": ">=", "=>": ">=", "≥": ">=", "at least": ">=",
+    "<": "<", "under": "<", "below": "<", "less than": "<", "fewer than": "<",
+    "<=": "<=", "=<": "<=", "≤": "<=", "at most": "<=", "up to": "<=",
 }  # fmt: skip
 _SIGNS = str.maketrans(dict.fromkeys("−–—‐‑－", "-") | {"，": ",", "．": ".", "％": "%", "\u202f": "\u00a0"})
 _NUMBER = r"[+-]?(?:\d{1,3}(?:[,.'_\u00a0]\d{3})+(?:[.,]\d+)?(?!\d)|\d+(?:[.,]\d+)?|\.\d+)(?:e[+-]?\d+)?"
@@ -278,7 +286,7 @@ def parse_print(text: str, unit: str = "", decimal: str = ".") -> Printed:
             bound, rest = _BOUNDS[match[1].lower()], rest[match.end() :]
     first = _ONE.match(rest.lstrip("([").strip())
     if first is None:
-        raise InputError(f"printed figure {text!r}: no number at its start; print it as the report does, e.g. \"57.14%\"")
+        raise InputError(f'printed figure {text!r}: no number at its start; print it as the report does, e.g. "57.14%"')
     rest = rest.lstrip("([").strip()
     second = re.match(r"^\s*(?:-|to\b|\.\.+|…|,(?=\s))\s*", rest[first.end() :], re.I)
     other = _ONE.match(rest[first.end() + second.end() :]) if second and not bound else None

@@ -85,15 +85,16 @@ _ALL = (
     _unit("ic_positive_share"), _unit("hit_rate"), MetricInfo("quantile_return", "return"),
     MetricInfo("quantile_predicted_return", "return"), MetricInfo("quantile_spread", "return"),
     MetricInfo("predicted_spread", "return"), MetricInfo("prediction_mean", "return"),
-    _positive("prediction_std", "error"), MetricInfo("prediction_min", "return"), MetricInfo("prediction_max", "return"),
+    _positive("prediction_std", "error"), MetricInfo("prediction_min", "return"),
+    MetricInfo("prediction_max", "return"),
     # portfolio
     MetricInfo("sharpe", "ratio"), MetricInfo("sharpe_gross", "ratio"), MetricInfo("sortino", "ratio"),
     MetricInfo("calmar", "ratio"), MetricInfo("information_ratio", "ratio"),
-    MetricInfo("annual_return", "return", low=-1.0), MetricInfo("annual_return_gross", "return", low=-1.0),
-    MetricInfo("total_return", "return", low=-1.0), _positive("annual_volatility", "error"),
+    MetricInfo("annual_return", "return"), MetricInfo("annual_return_gross", "return"),
+    MetricInfo("total_return", "return"), _positive("annual_volatility", "error"),
     MetricInfo("mean_return", "return"), _positive("return_std", "error"),
-    MetricInfo("max_drawdown", "return", -1.0, 1.0), MetricInfo("alpha", "return"), MetricInfo("beta", "ratio"),
-    MetricInfo("excess_return", "return"), MetricInfo("benchmark_return", "return", low=-1.0),
+    MetricInfo("max_drawdown", "return"), MetricInfo("alpha", "return"), MetricInfo("beta", "ratio"),
+    MetricInfo("excess_return", "return"), MetricInfo("benchmark_return", "return"),
     _positive("turnover", "error"), _positive("annual_cost", "error"), _positive("cost_rate", "error"),
     MetricInfo("var", "return"), MetricInfo("cvar", "return"), MetricInfo("skewness", "other"),
     _positive("kurtosis", "other"), _positive("leverage", "ratio"),
@@ -116,7 +117,8 @@ _ALL = (
     # statistics
     MetricInfo("t_statistic", "statistic"), MetricInfo("z_statistic", "statistic"), _unit("p_value", "statistic"),
     _positive("degrees_of_freedom", "count"), MetricInfo("slope", "other"), _positive("standard_error", "error"),
-    MetricInfo("mean", "other"), _positive("std", "error"), MetricInfo("minimum", "other"), MetricInfo("maximum", "other"),
+    MetricInfo("mean", "other"), _positive("std", "error"), MetricInfo("minimum", "other"),
+    MetricInfo("maximum", "other"),
     MetricInfo("other", "other"),
 )  # fmt: skip
 

@@ -8,9 +8,7 @@ from results.audit.claims_model import Claim, ClaimSet, Group
 from results.audit.intervals import parse_print
 
 
-def claim(
-    claim_id: str, metric: str, printed: str, group: str = "run", *, unit: str = "", **more: Any
-) -> Claim:
+def claim(claim_id: str, metric: str, printed: str, group: str = "run", *, unit: str = "", **more: Any) -> Claim:
     """A claim whose print is read as the claims file reads it."""
     return Claim(claim_id, metric, printed, parse_print(printed, unit=unit), group, unit=unit, **more)
 

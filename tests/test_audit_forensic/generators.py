@@ -1,6 +1,7 @@
 """Honest reports: figures computed from random data, rounded as reports round, with their context.
 
-Every generator takes a numpy Generator and returns a `ClaimSet` in which no figure is wrong. The statistics are computed
+Every generator takes a numpy Generator and returns a `ClaimSet` in which no figure is wrong. The statistics are
+computed
 here from the data, independently of the formulas that the audit inverts.
 """
 
@@ -46,8 +47,15 @@ class Writer:
         return f"{100 * value:.{digits}f}%" if percent else f"{value:,.{digits}f}"
 
     def add(
-        self, metric: str, value: float, *, percent: bool = False, digits: int | None = None, whole: bool = False,
-        keep: float = 0.85, **more: object,
+        self,
+        metric: str,
+        value: float,
+        *,
+        percent: bool = False,
+        digits: int | None = None,
+        whole: bool = False,
+        keep: float = 0.85,
+        **more: object,
     ) -> str | None:
         """Print a figure, unless the report leaves it out; the id of its claim."""
         if self.rng.random() > keep or not math.isfinite(value):
@@ -317,7 +325,10 @@ def training(rng: np.random.Generator) -> ClaimSet:
     w.add("rank_ic", rho, definition="of the validation loss")
     w.add("t_statistic", 0.0, keep=0.0)
     same = bool(rng.random() < 0.7)
-    terms = (LossTerm("one_minus_correlation", float(weights[0]), "rank_ic", same), LossTerm("huber", float(weights[1])))
+    terms = (
+        LossTerm("one_minus_correlation", float(weights[0]), "rank_ic", same),
+        LossTerm("huber", float(weights[1])),
+    )
     schedule = Schedule(cap if rng.random() < 0.7 else None, patience if rng.random() < 0.8 else None)
     return claim_set([Group("run", loss=LossFormula(terms), schedule=schedule)], w.claims)
 
@@ -351,7 +362,8 @@ def pooled(rng: np.random.Generator) -> ClaimSet:
         e = rng.normal(rng.normal(0, 0.5), rng.uniform(0.2, 3), n)
         mse = float((e**2).mean())
         folds.append([
-            _safe(tp, tp + fp), _safe(tp, tp + fn), _safe(2 * tp, 2 * tp + fp + fn), (tp + tn) / n, float(np.abs(e).mean()),
+            _safe(tp, tp + fp), _safe(tp, tp + fn), _safe(2 * tp, 2 * tp + fp + fn), (tp + tn) / n,
+                float(np.abs(e).mean()),
             math.sqrt(mse), mse, float(e.mean()),
         ])  # fmt: skip
     mean = np.mean(folds, axis=0)
@@ -364,5 +376,6 @@ def pooled(rng: np.random.Generator) -> ClaimSet:
 
 GENERATORS: dict[str, Callable[[np.random.Generator], ClaimSet]] = {
     "multiclass": multiclass, "binary_family": binary_family, "regression": regression, "returns": returns,
-    "information": information, "trades": trades, "derived": derived, "training": training, "tests": tests, "pooled": pooled,
+    "information": information, "trades": trades, "derived": derived, "training": training, "tests": tests,
+    "pooled": pooled,
 }  # fmt: skip

@@ -49,7 +49,9 @@ def _wrong(claim: Claim, rng: np.random.Generator) -> Claim | None:
     unit = 10.0**-value.decimals
     shift = max(abs(shown) * rng.uniform(0.05, 0.3), 3 * unit) * rng.choice([-1.0, 1.0])
     moved = shown + shift
-    if claim.metric in ("accuracy", "precision", "recall", "f1", "auc") and not 0 <= moved <= (100 if value.percent else 1):
+    if claim.metric in ("accuracy", "precision", "recall", "f1", "auc") and not 0 <= moved <= (
+        100 if value.percent else 1
+    ):
         moved = shown - shift
     text = f"{moved:,.{value.decimals}f}" + ("%" if value.percent else "×" if value.multiple else "")
     try:
@@ -59,7 +61,8 @@ def _wrong(claim: Claim, rng: np.random.Generator) -> Claim | None:
 
 
 def _caught(name: str, indices: range) -> tuple[int, int, int]:
-    """(wrong figures, called inconsistent, called inconsistent or implausible) among figures that some check confirms."""
+    """(wrong figures, called inconsistent, called inconsistent or implausible) among figures that some check
+    confirms."""
     tried = inconsistent = flagged = 0
     for index in indices:
         claims = honest(name, index)
@@ -90,6 +93,8 @@ def test_wrong_figures_are_caught_at_a_measured_rate(capsys: pytest.CaptureFixtu
         lines.append(f"{name:15s} {counts[0]:4d} wrong, {counts[1]:4d} inconsistent, {counts[2]:4d} flagged")
     with capsys.disabled():
         print("\n" + "\n".join(lines))
-        print(f"caught: {total[1] / total[0]:.0%} inconsistent, {total[2] / total[0]:.0%} with implausible, of {total[0]}")
+        print(
+            f"caught: {total[1] / total[0]:.0%} inconsistent, {total[2] / total[0]:.0%} with implausible, of {total[0]}"
+        )
     assert math.isfinite(total[0])
     assert total[2] / total[0] > 0.4

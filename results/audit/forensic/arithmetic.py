@@ -1,6 +1,7 @@
 """Figures derived from other printed figures: changes, multiples, differences, means, sums.
 
-Every function returns the readings in use by name, since "54% improvement" can mean four things; a claim stands when any
+Every function returns the readings in use by name, since "54% improvement" can mean four things; a claim stands
+when any
 of them meets its print.
 """
 
@@ -11,13 +12,22 @@ from collections.abc import Mapping, Sequence
 
 from results.audit.intervals import Interval
 
-__all__ = ["change_readings", "difference_readings", "fitting", "mean_readings", "ratio_readings", "sum_of", "unit_readings"]
+__all__ = [
+    "change_readings",
+    "difference_readings",
+    "fitting",
+    "mean_readings",
+    "ratio_readings",
+    "sum_of",
+    "unit_readings",
+]
 
 
 def change_readings(start: Interval, end: Interval, percent_points: bool = True) -> dict[str, Interval]:
     """A change from one figure to another, in every usual reading.
 
-    Relative to the start, relative to the end, in points, and as the ratio end/start. A relative change from a start that
+    Relative to the start, relative to the end, in points, and as the ratio end/start. A relative change from a
+    start that
     is negative or may be zero means nothing and is left out.
 
     Parameters
@@ -76,7 +86,8 @@ def mean_readings(values: Sequence[Interval], weights: Sequence[Interval] | None
 def weighted_mean(values: Sequence[Interval], weights: Sequence[Interval]) -> Interval:
     """Exact range of ``sum w x / sum w`` over interval weights and values.
 
-    The extremes put every weight at one of its ends, heavy on the largest values for the maximum, so sorting by value and
+    The extremes put every weight at one of its ends, heavy on the largest values for the maximum, so sorting by
+    value and
     trying each cut finds them.
     """
 
@@ -107,7 +118,12 @@ def sum_of(values: Sequence[Interval]) -> Interval:
 
 def unit_readings(value: Interval) -> dict[str, Interval]:
     """The same figure as a decimal, in percent and in basis points."""
-    return {"as printed": value, "in percent": value * 100.0, "from percent": value * 0.01, "in basis points": value * 1e4}
+    return {
+        "as printed": value,
+        "in percent": value * 100.0,
+        "from percent": value * 0.01,
+        "in basis points": value * 1e4,
+    }
 
 
 def fitting(claim: Interval, readings: Mapping[str, Interval]) -> list[str]:

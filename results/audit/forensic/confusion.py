@@ -49,9 +49,7 @@ class Matrix:
     @property
     def mcc(self) -> float:
         """Matthews (1975); 0 where a row or a column is empty."""
-        product = (
-            float(self.tp + self.fp) * (self.tp + self.fn) * (self.tn + self.fp) * (self.tn + self.fn)
-        )
+        product = float(self.tp + self.fp) * (self.tp + self.fn) * (self.tn + self.fp) * (self.tn + self.fn)
         return (self.tp * self.tn - self.fp * self.fn) / math.sqrt(product) if product else 0.0
 
     @property

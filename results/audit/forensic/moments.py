@@ -8,6 +8,7 @@ Samuelson (1968); Anaya (2016) and Allard (2018) for GRIMMER; Heathers & Brown (
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -31,7 +32,8 @@ def std_ceiling(low: float, high: float, mean: Interval, n: int | None = None, d
 def std_floor(mean: Interval, extremes: Sequence[Interval], n: int) -> float:
     """Least standard deviation (denominator n) of n values that include these extremes, with this mean.
 
-    Samuelson's inequality: no value lies further than ``sd * sqrt(n - 1)`` from the mean, so the farthest printed extreme
+    Samuelson's inequality: no value lies further than ``sd * sqrt(n - 1)`` from the mean, so the farthest printed
+    extreme
     gives ``sd >= distance / sqrt(n - 1)``.
     """
     distance = 0.0
@@ -49,7 +51,8 @@ def kurtosis_floor(skewness: Interval) -> float:
 def grimmer(mean: Interval, std: Interval, n: int, ddof: int = 1) -> bool:
     """Whether n whole numbers can have this mean and standard deviation.
 
-    The sum S must be a whole number inside n times the mean; the sum of squares Q a whole number inside the range that S
+    The sum S must be a whole number inside n times the mean; the sum of squares Q a whole number inside the range
+    that S
     and the deviation give; and Q and S must have the same parity, since ``x**2 = x (mod 2)``.
 
     References
@@ -92,7 +95,10 @@ def debit_std(share: Interval, n: int, ddof: int = 1) -> Interval:
 def percentiles_ordered(points: Sequence[tuple[float, Interval]]) -> tuple[int, int] | None:
     """First pair of percentiles, given as (level, value), that falls as the level rises; None when none does."""
     ordered = sorted(range(len(points)), key=lambda i: points[i][0])
-    for first, second in zip(ordered, ordered[1:], strict=False):
-        if points[first][0] < points[second][0] and not points[first][1].low <= points[second][1].high * (1 + 1e-12) + 1e-12:
+    for first, second in itertools.pairwise(ordered):
+        if (
+            points[first][0] < points[second][0]
+            and not points[first][1].low <= points[second][1].high * (1 + 1e-12) + 1e-12
+        ):
             return first, second
     return None

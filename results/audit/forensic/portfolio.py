@@ -38,8 +38,10 @@ def sharpe_readings(
 ) -> dict[str, Interval]:
     """Sharpe ratio from printed annual return and volatility, in every usual reading.
 
-    The return may be arithmetic or compounded. A path with volatility s that compounds to g has an arithmetic mean between
-    ``ln(1 + g)`` (Jensen) and ``ln(1 + g) + 0.8 (s**2 + g**2/10)``, since ``r - ln(1 + r) <= 0.8 r**2`` for every r >= -0.5.
+    The return may be arithmetic or compounded. A path with volatility s that compounds to g has an arithmetic mean
+    between
+    ``ln(1 + g)`` (Jensen) and ``ln(1 + g) + 0.8 (s**2 + g**2/10)``, since ``r - ln(1 + r) <= 0.8 r**2`` for every
+    r >= -0.5.
     The risk-free rate, where printed, may be subtracted or not.
 
     References
@@ -150,9 +152,14 @@ def compounded_readings(total: Interval, years: Interval) -> dict[str, Interval]
 
 
 def cost_readings(turnover: Interval, rate: Interval) -> dict[str, Interval]:
-    """Cost over the period of a turnover at a rate per traded unit: turnover counted two-way, one-way, or annualised."""
+    """Cost over the period of a turnover at a rate per traded unit: turnover counted two-way, one-way, or
+    annualised."""
     readings = {}
-    for label, factor in (("as printed", 1.0), ("one-way turnover, both sides pay", 2.0), ("two-way turnover, halved", 0.5)):
+    for label, factor in (
+        ("as printed", 1.0),
+        ("one-way turnover, both sides pay", 2.0),
+        ("two-way turnover, halved", 0.5),
+    ):
         cost = turnover * rate * factor
         readings[label] = cost
         for periods in (252, 365, 52, 12):

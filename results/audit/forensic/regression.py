@@ -51,13 +51,16 @@ def target_std(rmse: Interval, r2: Interval) -> Interval:
 
     """
     root = unexplained_root(r2)
-    return Interval(rmse.low / root.high if root.high > 0 else math.inf, rmse.high / root.low if root.low > 0 else math.inf)
+    return Interval(
+        rmse.low / root.high if root.high > 0 else math.inf, rmse.high / root.low if root.low > 0 else math.inf
+    )
 
 
 def variance_ceiling(low: float, high: float, mean: Interval | None = None) -> float:
     """Largest variance of a variable in [low, high].
 
-    ``((b - a)/2)**2`` (Popoviciu); with the mean known, ``(b - mu)(mu - a)`` (Bhatia & Davis), largest at the end of the
+    ``((b - a)/2)**2`` (Popoviciu); with the mean known, ``(b - mu)(mu - a)`` (Bhatia & Davis), largest at the end
+    of the
     mean's interval nearest the middle.
     """
     middle = (low + high) / 2

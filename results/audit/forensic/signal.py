@@ -86,7 +86,9 @@ def calibration_slope(realised: Interval, predicted: Interval) -> Interval:
 
 def hit_rate_from_correlation(correlation: Interval) -> Interval:
     """Sign agreement of two zero-mean jointly normal variables, ``1/2 + asin(rho)/pi``."""
-    return Interval(*(0.5 + math.asin(min(1.0, max(-1.0, end))) / math.pi for end in (correlation.low, correlation.high)))
+    return Interval(
+        *(0.5 + math.asin(min(1.0, max(-1.0, end))) / math.pi for end in (correlation.low, correlation.high))
+    )
 
 
 def correlation_from_hit_rate(hit_rate: Interval) -> Interval:

@@ -1,4 +1,5 @@
-"""Training figures: floors of a stated loss, what a change of weights does to it, and the arithmetic of early stopping."""
+"""Training figures: floors of a stated loss, what a change of weights does to it, and the arithmetic of early
+stopping."""
 
 from __future__ import annotations
 
@@ -50,7 +51,8 @@ def rescaled(loss: Interval, weight: float) -> Interval:
 def epochs_run_range(best: Interval, patience: int, cap: int | None) -> Interval:
     """Epochs run when training stops `patience` epochs after the best one, or at the cap.
 
-    ``run = min(cap, best + patience)``. Some frameworks stop one later or count from 0, so one epoch each way is allowed.
+    ``run = min(cap, best + patience)``. Some frameworks stop one later or count from 0, so one epoch each way is
+    allowed.
     """
     low, high = best.low + patience - 1, best.high + patience + 1
     return Interval(min(low, cap), min(high, cap)) if cap is not None else Interval(low, high)

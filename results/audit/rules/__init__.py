@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 
 from results.audit.rules import (
     architectures,
+    calendars,
     classifiers,
     moments,
     portfolios,
+    priors,
     regressions,
     relations,
     samples,
@@ -25,7 +27,7 @@ __all__ = ["FAMILY_RULES", "REPORT_RULES", "RUN_RULES", "Report", "Run", "findin
 RUN_RULES: tuple[Callable[[Run], Iterator[Finding]], ...] = (
     relations.bounds_by_definition, relations.shares_sum, relations.telescoping,
     classifiers.f1_identity, classifiers.averaged_scores, classifiers.same_by_definition, classifiers.macro_scores,
-    classifiers.shares_by_programming, classifiers.share_from_macro, classifiers.one_class_only,
+    priors.shares_by_programming, priors.share_from_macro, classifiers.one_class_only,
     classifiers.jaccard_floor, classifiers.mixtures, classifiers.log_loss_baseline, classifiers.stated_majority,
     samples.proportions_on_stated_sample, samples.matrices_on_stated_sample, samples.auc_on_grid,
     regressions.error_order, regressions.bias_within_error, regressions.squared_error, regressions.error_within_range,
@@ -35,9 +37,9 @@ RUN_RULES: tuple[Callable[[Run], Iterator[Finding]], ...] = (
     signals.signal_to_portfolio, signals.hit_rate_against_correlation, signals.quantile_spread,
     signals.quantile_portfolio, signals.calibration,
     portfolios.sharpe_identity, portfolios.sharpe_significance, portfolios.foresight, portfolios.calmar_identity,
-    portfolios.calendar, portfolios.costs, portfolios.per_period, portfolios.total_against_annual, portfolios.drawdown,
+    calendars.calendar, portfolios.costs, portfolios.per_period, portfolios.total_against_annual, portfolios.drawdown,
     trading.counts_of_trades, trading.payoff_of_averages, trading.factor_of_gross, trading.factor_of_rate,
-    trading.profit_of_trades,
+    trading.expectancy_of_rate,     trading.profit_of_trades,
     trainings.loss_above_floor, trainings.epochs, architectures.parameter_count, architectures.file_size,
     moments.distributions, moments.percentiles, moments.shape, moments.reported_tests,
 )  # fmt: skip
@@ -48,7 +50,8 @@ FAMILY_RULES: tuple[Callable[[Sequence[Run]], Iterator[Finding]], ...] = (sample
 #: Rules on the whole report.
 REPORT_RULES: tuple[Callable[[Report], Iterator[Finding]], ...] = (
     relations.printed_twice, relations.bounds_kept, relations.without_split, relations.parts_of_period,
-    relations.one_model_two_figures, relations.derived, relations.leverage, trainings.reweighted_losses, trainings.best_of_curve,
+    relations.one_model_two_figures, relations.derived, relations.leverage,
+    trainings.reweighted_losses, trainings.best_of_curve,
 )  # fmt: skip
 
 

@@ -63,7 +63,8 @@ def _whole(run: Run, claim: Claim, architecture: Architecture) -> Iterator[Findi
         yield from _unknown_inputs(run, claim, architecture, layers)
         return
     counts = _counts(architecture)
-    described = "; ".join(f"{' or '.join(f'{c:,}' for c in found)} in {_NAMES[name]}" for name, found in counts.items())
+    described = "; ".join(f"{' or '.join(f'{c:,}' for c in found)} in"
+                          f" {_NAMES[name]}" for name, found in counts.items())
     plural = "s" if architecture.inputs != 1 else ""
     working = f"{layers} on {architecture.inputs} input{plural} per step: {described}"
     every = {count for found in counts.values() for count in found}
@@ -76,7 +77,11 @@ def _whole(run: Run, claim: Claim, architecture: Architecture) -> Iterator[Findi
         usual = not any(layer.kind in _VARIED for layer in architecture.layers) or not architecture.complete
         # Layers are what the document states; where it names no framework, both were tried.
         yield broken(
-            "C26 parameters", [claim], f"{working}{least}, but {claim.printed} is printed.", usual, "attention layers of the usual form"
+            "C26 parameters",
+            [claim],
+            f"{working}{least}, but {claim.printed} is printed.",
+            usual,
+            "attention layers of the usual form",
         )
 
 
@@ -86,17 +91,27 @@ def _unknown_inputs(run: Run, claim: Claim, architecture: Architecture, layers: 
     reachable = [(found.start, found.stop - 1) for found in needed if len(found)]
     bare = min(min(_counts(architecture, 1).values(), key=min))
     if value.high < bare:
-        yield broken("C26 parameters", [claim], f"{layers} have at least {bare:,} parameters on one input; {claim.printed} is printed.")
+        yield broken(
+            "C26 parameters",
+            [claim],
+            f"{layers} have at least {bare:,} parameters on one input; {claim.printed} is printed.",
+        )
     elif not reachable and architecture.complete:
         yield broken(
-            "C26 parameters", [claim], f"no number of inputs gives {layers} {claim.printed} parameters.", not claim.value.about,
+            "C26 parameters", [claim], f"no number of inputs gives {layers} {claim.printed}"
+                                       " parameters.", not claim.value.about,
             "the layers are complete as listed",
         )  # fmt: skip
     elif reachable and architecture.complete:
         low, high = min(r[0] for r in reachable), max(r[1] for r in reachable)
         sentence = f"{layers} have {claim.printed} parameters only with {low:,} to {high:,} inputs per step"
         if low > BELIEVABLE_INPUTS:
-            yield doubtful("C26 parameters", [claim], f"{sentence}.", f"no more than {BELIEVABLE_INPUTS} features per step, layers as listed")
+            yield doubtful(
+                "C26 parameters",
+                [claim],
+                f"{sentence}.",
+                f"no more than {BELIEVABLE_INPUTS} features per step, layers as listed",
+            )
         else:
             yield fits("C26 parameters", [claim], f"{sentence}.", weight=-1)
 
@@ -125,7 +140,9 @@ def _piece(run: Run, claim: Claim, architecture: Architecture, indices: list[int
         totals.add(sum(running[i + 1] - running[i] for i in indices))
     listed = ", ".join(_layer_words(architecture.layers[i]) for i in indices)
     verb = "has" if len(indices) == 1 else "have"
-    sentence = f"{listed} {verb} {' or '.join(f'{t:,}' for t in sorted(totals))} parameters, and {claim.printed} is printed."
+    sentence = (
+        f"{listed} {verb} {' or '.join(f'{t:,}' for t in sorted(totals))} parameters, and {claim.printed} is printed."
+    )
     if any(value.holds(total) for total in totals):
         yield fits("C26 parameters", [claim], sentence)
     else:
@@ -157,7 +174,8 @@ def file_size(run: Run) -> Iterator[Finding]:
             if starts and min(starts) > BELIEVABLE_INPUTS:
                 yield doubtful(
                     "C26 file size", [claim],
-                    f"at four bytes a parameter a file of {claim.printed} needs at least {min(starts):,} input features per step.",
+                    f"at four bytes a parameter a file of {claim.printed} needs at least {min(starts):,} input"
+                    " features per step.",
                     f"no more than {BELIEVABLE_INPUTS} features per step, single precision, weights only",
                 )  # fmt: skip
             return
@@ -175,9 +193,10 @@ def file_size(run: Run) -> Iterator[Finding]:
     if value.meets(Interval(low if not with_state else exact * 0.9, high * (1 if with_state else 3))):
         yield fits("C26 file size", [claim], sentence)
     else:
-        yield doubtful("C26 file size", [claim], sentence, "single precision, weights" + state + " and nothing else in the file")
+        yield doubtful(
+            "C26 file size", [claim], sentence, "single precision, weights" + state + " and nothing else in the file"
+        )
 
 
 def _file_claim(run: Run) -> Claim | None:
     return next((c for c in run.members if c.metric == "file_size" and not c.target and not c.label), None)
-

@@ -7,13 +7,10 @@ from collections.abc import Iterator
 
 from results.audit.claims_model import Claim
 from results.audit.forensic.classification import (
-    ClassScores,
     always_positive_f1,
-    class_shares,
     entropy,
     f1_average_range,
     f1_range,
-    largest_share_from_macro,
     macro_f1_readings,
     mixture_remainder,
     not_predicted_share,
@@ -25,6 +22,7 @@ from results.audit.verdicts import Finding
 
 __all__ = [
     "averaged_scores",
+    "completeness",
     "f1_identity",
     "jaccard_floor",
     "log_loss_baseline",
@@ -32,8 +30,6 @@ __all__ = [
     "mixtures",
     "one_class_only",
     "same_by_definition",
-    "share_from_macro",
-    "shares_by_programming",
     "stated_majority",
 ]
 
@@ -57,11 +53,16 @@ def f1_identity(run: Run) -> Iterator[Finding]:
             yield broken(
                 "C3 F1 identity",
                 [f],
-                f"F1{of}: {working}, and no average over classes or folds leaves {span(loose)}, but {f.printed} is printed.",
+                f"F1{of}: {working}, and no average over classes or folds leaves {span(loose)}, but {f.printed} is"
+                " printed.",
             )
         else:
             yield broken(
-                "C3 F1 identity", [f], f"F1{of}: {working}, but {f.printed} is printed.", run.one_class(p, r, f), ONE_CLASS
+                "C3 F1 identity",
+                [f],
+                f"F1{of}: {working}, but {f.printed} is printed.",
+                run.one_class(p, r, f),
+                ONE_CLASS,
             )
 
 
@@ -72,7 +73,10 @@ def averaged_scores(run: Run) -> Iterator[Finding]:
         if p is None or r is None or f is None:
             continue
         allowed = f1_average_range(run.read(p), run.read(r))
-        sentence = f"{kind} P {p.printed} and R {r.printed} allow a {kind} F1 of {span(allowed)}, printed {f.printed}."
+        sentence = (
+            f"{kind} P {p.printed} and R {r.printed} allow a {kind} F1 of {span(allowed)}, printed"
+            f" {f.printed}."
+        )
         if run.read(f).meets(allowed):
             yield fits("C3 averaged F1", [f], sentence)
         else:
@@ -80,12 +84,19 @@ def averaged_scores(run: Run) -> Iterator[Finding]:
 
 
 def same_by_definition(run: Run) -> Iterator[Finding]:
-    """Weighted recall and micro F1 are accuracy; balanced accuracy is macro recall; the error rate is its complement."""
-    for first, second in (("recall_weighted", "accuracy"), ("f1_micro", "accuracy"), ("balanced_accuracy", "recall_macro")):
+    """Weighted recall and micro F1 are accuracy; balanced accuracy is macro recall; the error rate is its
+    complement."""
+    for first, second in (
+        ("recall_weighted", "accuracy"),
+        ("f1_micro", "accuracy"),
+        ("balanced_accuracy", "recall_macro"),
+    ):
         a, b = run.get(first), run.get(second)
         if a is None or b is None:
             continue
-        sentence = f"{first.replace('_', ' ')} equals {second.replace('_', ' ')} by definition: {a.printed} and {b.printed}."
+        sentence = (
+            f"{first.replace('_', ' ')} equals {second.replace('_', ' ')} by definition: {a.printed} and {b.printed}."
+        )
         if run.read(a).meets(run.read(b)):
             yield fits("C6 equal by definition", [a, b], sentence)
         else:
@@ -93,14 +104,16 @@ def same_by_definition(run: Run) -> Iterator[Finding]:
     error, accuracy = run.get("error_rate"), run.get("accuracy")
     if error is not None and accuracy is not None:
         wanted = Interval.point(1.0) - run.read(accuracy)
-        sentence = f"error rate is 1 − accuracy: 1 − {accuracy.printed} = {span(wanted, True)}, printed {error.printed}."
+        sentence = (
+            f"error rate is 1 − accuracy: 1 − {accuracy.printed} = {span(wanted, True)}, printed {error.printed}."
+        )
         if run.read(error).meets(wanted):
             yield fits("C6 equal by definition", [error, accuracy], sentence)
         else:
             yield broken("C6 equal by definition", [error], sentence)
 
 
-def _complete(run: Run, labels: list[str]) -> tuple[bool, bool]:
+def completeness(run: Run, labels: list[str]) -> tuple[bool, bool]:
     """Whether the labels can be all classes, and whether the document says so."""
     known = [shares.name for shares in run.group.classes]
     return (not known or set(known) == set(labels)), set(known) == set(labels) and bool(known)
@@ -111,7 +124,7 @@ def macro_scores(run: Run) -> Iterator[Finding]:
     for metric, averaged in (("f1", "f1_macro"), ("precision", "precision_macro"), ("recall", "recall_macro"),
                              ("recall", "balanced_accuracy")):  # fmt: skip
         total, parts = run.get(averaged), run.labelled(metric)
-        possible, stated = _complete(run, list(parts))
+        possible, stated = completeness(run, list(parts))
         if total is None or len(parts) < 2 or not possible:
             continue
         values = [run.read(part) for part in parts.values()]
@@ -132,7 +145,8 @@ def macro_scores(run: Run) -> Iterator[Finding]:
         if hit:
             yield fits(
                 "C4 macro average", [total, *parts.values()],
-                f"{name}: {hit[0]}, {working}, gives {span(readings[hit[0]])}, and {total.printed} is printed.", hit[0],
+                f"{name}: {hit[0]}, {working}, gives {span(readings[hit[0]])}, and {total.printed} is"
+                " printed.", hit[0],
             )  # fmt: skip
         else:
             pooled = run.one_sample(total, *parts.values())
@@ -145,118 +159,6 @@ def macro_scores(run: Run) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-def shares_by_programming(run: Run) -> Iterator[Finding]:
-    """Class shares forced by accuracy, weighted F1 and the class scores; hence the majority-class baseline."""
-    accuracy, weighted = run.get("accuracy"), run.get("f1_weighted")
-    parts = {metric: run.labelled(metric) for metric in ("precision", "recall", "f1")}
-    labels = list(dict.fromkeys(label for claims in parts.values() for label in claims))
-    possible, stated = _complete(run, labels)
-    if len(labels) < 2 or not possible or (accuracy is None and weighted is None):
-        return
-    stated_share = {c.name: c.share.interval for c in run.group.classes if c.share is not None}
-
-    def scored(label: str) -> ClassScores:
-        values = {m: run.read(claims[label]) for m, claims in parts.items() if label in claims}
-        return ClassScores(**values, share=stated_share.get(label))
-
-    scores = {label: scored(label) for label in labels}
-    used = [claim for claim in (accuracy, weighted) if claim is not None]
-    answer = class_shares(
-        scores, run.read(accuracy) if accuracy else None, run.read(weighted) if weighted else None
-    )
-    involved = [*used, *(claim for claims in parts.values() for claim in claims.values())]
-    printed = names([f"{c.metric.replace('_', ' ')} {c.printed}" for c in used])
-    if answer is None:
-        yield broken(
-            "C5 class shares", used,
-            f"no class shares that sum to one give {printed} with the class scores of {names(labels)}.",
-            stated and run.one_sample(*involved), ALL_CLASSES,
-        )  # fmt: skip
-        return
-    top = answer.majority
-    share = answer.shares[top]
-    constrained = share.width < 0.5
-    if not constrained:
-        return
-    yield fits(
-        "C5 class shares", involved,
-        f"{printed} and the class scores hold together with {top} at {span(share, True)} of the cases.", weight=-1,
-    )  # fmt: skip
-    floor = answer.majority_floor
-    assumption = None if stated else ALL_CLASSES
-    always = f"always “{top}” is right on at least {percent(floor)}"
-    if accuracy is not None and run.read(accuracy).high <= floor:
-        yield baseline(
-            "C5 majority class", [accuracy],
-            f"{printed} force {top} to at least {percent(share.low)} of the cases, so {always}, and the model scores"
-            f" {accuracy.printed}.", assumption, 3,
-        )  # fmt: skip
-    constant_f1 = 2 * floor / (1 + floor)
-    if weighted is not None and run.read(weighted).high <= floor * constant_f1:
-        yield baseline(
-            "C5 majority class", [weighted],
-            f"always “{top}” reaches a weighted F1 of at least {number(floor * constant_f1, 3)} (share {percent(floor)} times"
-            f" F1 {number(constant_f1, 3)}), and the model {weighted.printed}.", assumption, 3,
-        )  # fmt: skip
-    below = accuracy is not None and run.read(accuracy).high <= floor
-    below = below or (weighted is not None and run.read(weighted).high <= floor * constant_f1)
-    if not below:
-        return
-    of_top = parts["f1"].get(top)
-    if of_top is not None and run.read(of_top).high <= constant_f1:
-        yield baseline(
-            "C5 majority class", [of_top],
-            f"always “{top}” has recall 1, precision at least {percent(floor)} and so an F1 of at least"
-            f" {number(constant_f1, 3)}, and the model {of_top.printed}.", assumption, 2,
-        )  # fmt: skip
-    precise, recall = parts["precision"].get(top), parts["recall"].get(top)
-    if precise is not None and run.read(precise).low - share.high < 0.02:
-        yield baseline(
-            "C5 majority class", [precise],
-            f"{top} is {span(share, True)} of the cases, which is the precision of always saying it; printed {precise.printed}.",
-            assumption, 1,
-        )  # fmt: skip
-    if recall is not None:
-        yield baseline(
-            "C5 majority class", [recall],
-            f"always “{top}” has a recall of 100% at a precision of {span(share, True)}; printed {recall.printed}.",
-            assumption, 1,
-        )  # fmt: skip
-    for claim in run.candidates("random_baseline"):
-        yield baseline(
-            "C5 majority class", [claim],
-            f"the baseline of a classifier is its majority class: {always}, not {claim.printed}.", assumption, 2,
-        )  # fmt: skip
-
-
-def share_from_macro(run: Run) -> Iterator[Finding]:
-    """Where only one class is scored, macro and weighted F1 still bound its share from below."""
-    macro, weighted, k = run.get("f1_macro"), run.get("f1_weighted"), len(run.group.classes)
-    scored = run.labelled("f1")
-    if macro is None or weighted is None or k < 2 or len(scored) >= k:
-        return
-    for label, claim in scored.items():
-        share = largest_share_from_macro(run.read(claim), run.read(macro), run.read(weighted), k)
-        if share is None or share.low <= 0.5:
-            continue
-        accuracy = run.get("accuracy")
-        sentence = (
-            f"{label} F1 {claim.printed} with macro {macro.printed} and weighted {weighted.printed} over {k} classes forces"
-            f" {label} to at least {percent(share.low)} of the cases"
-        )
-        if accuracy is not None and run.read(accuracy).high < share.low:
-            yield baseline(
-                "C5 majority class", [accuracy],
-                f"{sentence}, so always “{label}” beats the printed {accuracy.printed}.", weight=2,
-            )  # fmt: skip
-        constant = share.low * 2 * share.low / (1 + share.low)
-        if run.read(weighted).high < constant:
-            yield baseline(
-                "C5 majority class", [weighted, claim],
-                f"{sentence}, so always “{label}” has a weighted F1 of at least {number(constant, 3)}.", weight=2,
-            )  # fmt: skip
-
-
 def one_class_only(run: Run) -> Iterator[Finding]:
     """Recall 1 with accuracy equal to precision, or one class recall 1 and the others 0: a constant prediction."""
     a, p, r = run.get("accuracy"), run.get("precision"), run.get("recall")
@@ -266,21 +168,27 @@ def one_class_only(run: Run) -> Iterator[Finding]:
             f = run.get("f1")
             prior = run.read(p)
             constant = always_positive_f1(prior)
-            also = f", and its F1 is 2π/(1+π) = {span(constant)}, as printed" if f and run.read(f).meets(constant) else ""
+            also = (
+                f", and its F1 is 2π/(1+π) = {span(constant)}, as"
+                " printed" if f and run.read(f).meets(constant) else ""
+            )
             for chance in run.candidates("random_baseline"):
                 yield baseline(
                     "C8 majority class", [chance],
-                    f"the baseline of a classifier is its majority class: always “positive” is right on {a.printed}, not"
+                    f"the baseline of a classifier is its majority class: always “positive” is right on {a.printed},"
+                    " not"
                     f" {chance.printed}.", weight=2,
                 )  # fmt: skip
             yield baseline(
                 "C7 constant prediction", [a, p, r, f],
-                f"recall {r.printed} with accuracy {a.printed} equal to precision {p.printed} leaves at most {percent(rest, 2)} of"
-                f" the cases not called positive: this is “always positive”, whose accuracy is the share of positives{also}.",
+                f"recall {r.printed} with accuracy {a.printed} equal to precision {p.printed} leaves at most"
+                f" {percent(rest, 2)} of"
+                " the cases not called positive: this is “always positive”, whose accuracy is the share of"
+                f" positives{also}.",
                 None if run.one_class(p, r) else ONE_CLASS, 4,
             )  # fmt: skip
     recalls = run.labelled("recall")
-    if len(recalls) >= 2 and _complete(run, list(recalls))[0]:
+    if len(recalls) >= 2 and completeness(run, list(recalls))[0]:
         ones = [label for label, claim in recalls.items() if run.read(claim).high >= 1 and run.read(claim).low >= 0.99]
         zeros = [label for label, claim in recalls.items() if run.read(claim).low <= 0 and run.read(claim).high <= 0.01]
         if len(ones) == 1 and len(zeros) == len(recalls) - 1:
@@ -298,7 +206,8 @@ def jaccard_floor(run: Run) -> Iterator[Finding]:
         return
     floor = accuracy_floor(run.read(p), run.read(r))
     sentence = (
-        f"precision {p.printed} and recall {r.printed} alone make accuracy at least 1/(1/P + 1/R − 1) = {percent(floor, 2)},"
+        f"precision {p.printed} and recall {r.printed} alone make accuracy at least 1/(1/P + 1/R − 1) ="
+        f" {percent(floor, 2)},"
         f" printed {a.printed}."
     )
     if run.read(a).meets(Interval(floor, 1.0)):
@@ -359,7 +268,7 @@ def log_loss_baseline(run: Run) -> Iterator[Finding]:
             held = f"the loss, not stated, is binary cross-entropy; {held}" if guessed else held
             assumption = None if claim.metric == "log_loss" else held
             if loss is not None and loss.includes_regularisation:
-                continue
+                assumption = f"the penalty in the printed loss is below {number(run.read(claim).low - bar, 2)}"
             yield baseline(
                 "C24 log loss", [claim],
                 f"a constant forecast has a log loss of {words} = {number(bar)}, below the printed {claim.printed}.",
@@ -382,5 +291,6 @@ def stated_majority(run: Run) -> Iterator[Finding]:
     if run.read(accuracy).high <= share.low + 1e-12 or run.read(accuracy).meets(share):
         yield baseline(
             "C8 majority class", [accuracy],
-            f"always “{name}” is right on {span(share, True)} of the cases, and the model on {accuracy.printed}.", weight=2,
+            f"always “{name}” is right on {span(share, True)} of the cases, and the model on"
+            f" {accuracy.printed}.", weight=2,
         )  # fmt: skip

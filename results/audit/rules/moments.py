@@ -34,7 +34,8 @@ def distributions(run: Run) -> Iterator[Finding]:
         one = run.one_sample(*involved)
         if run.read(low).low > run.read(high).high or not run.read(mean).meets(ends):
             yield broken(
-                "C35 mean in range", [mean], f"a mean of {mean.printed} lies outside {low.printed} to {high.printed}.", one,
+                "C35 mean in range", [mean], f"a mean of {mean.printed} lies outside {low.printed} to"
+                                             f" {high.printed}.", one,
                 "mean and extremes are of one sample",
             )  # fmt: skip
             continue
@@ -46,16 +47,23 @@ def distributions(run: Run) -> Iterator[Finding]:
         words = f"values from {low.printed} to {high.printed} with mean {mean.printed}"
         if run.read(std).low > ceiling * (1 + 1e-9):
             yield broken(
-                "C35 deviation", [std], f"{words} deviate by at most √((max−mean)(mean−min)) = {number(ceiling)}, printed {std.printed}.",
+                "C35 deviation", [std], f"{words} deviate by at most √((max−mean)(mean−min)) = {number(ceiling)},"
+                                        f" printed {std.printed}.",
                 one and run.one_sample(std), "all four are of one sample",
             )  # fmt: skip
         elif floor > run.read(std).high * (1 + 1e-9):
             yield broken(
-                "C35 deviation", [std], f"{words} over {n} values deviate by at least {number(floor)}, printed {std.printed}.",
+                "C35 deviation", [std], f"{words} over {n} values deviate by at least {number(floor)}, printed"
+                                        f" {std.printed}.",
                 one and run.one_sample(std), "all four are of one sample",
             )  # fmt: skip
         else:
-            yield fits("C35 deviation", [std, *involved], f"{words} can deviate by {std.printed} (at most {number(ceiling)}).", weight=-1)
+            yield fits(
+                "C35 deviation",
+                [std, *involved],
+                f"{words} can deviate by {std.printed} (at most {number(ceiling)}).",
+                weight=-1,
+            )
 
 
 def percentiles(run: Run) -> Iterator[Finding]:
@@ -72,7 +80,8 @@ def percentiles(run: Run) -> Iterator[Finding]:
     if falls is not None:
         a, b = (points[i] for i in falls)
         yield broken(
-            "C35 percentiles", [a[1], b[1]], f"the {a[0]:g}% point {a[1].printed} lies above the {b[0]:g}% point {b[1].printed}.",
+            "C35 percentiles", [a[1], b[1]], f"the {a[0]:g}% point {a[1].printed} lies above the {b[0]:g}% point"
+                                             f" {b[1].printed}.",
             run.one_sample(*claims), "one distribution",
         )  # fmt: skip
         return
@@ -81,7 +90,8 @@ def percentiles(run: Run) -> Iterator[Finding]:
         if (ends[0] is not None and run.read(claim).high < ends[0].low) or (
             ends[1] is not None and run.read(claim).low > ends[1].high
         ):
-            yield broken("C35 percentiles", [claim], f"{claim.printed} lies outside the printed extremes.", run.one_sample(*claims),
+            yield broken("C35 percentiles", [claim], f"{claim.printed} lies outside the printed"
+                                                     " extremes.", run.one_sample(*claims),
                          "one distribution")  # fmt: skip
             return
     listed = ", ".join(claim.printed for _, claim in sorted(points, key=lambda item: item[0]))
@@ -98,7 +108,8 @@ def shape(run: Run) -> Iterator[Finding]:
     if value.high + 3 < floor:
         yield broken(
             "C35 skewness and kurtosis", [skew, kurtosis],
-            f"skewness {skew.printed} needs a kurtosis of at least {number(floor)} ({number(floor - 3)} in excess), printed"
+            f"skewness {skew.printed} needs a kurtosis of at least {number(floor)} ({number(floor - 3)} in excess),"
+            " printed"
             f" {kurtosis.printed}.", False, "moments without small-sample correction",
         )  # fmt: skip
 
@@ -129,7 +140,9 @@ def reported_tests(run: Run) -> Iterator[Finding]:
             if hit and proven:
                 yield fits("C38 test", [statistic, p], words)
             elif not hit:
-                yield broken("C38 test", [p], words, proven and run.one_sample(p, statistic), "an ordinary two-sided test")
+                yield broken(
+                    "C38 test", [p], words, proven and run.one_sample(p, statistic), "an ordinary two-sided test"
+                )
         slope, error = run.get("slope", label), run.get("standard_error", label)
         if t is not None and slope is not None and error is not None and run.read(error).low > 0:
             wanted = run.read(slope) / run.read(error)
@@ -137,4 +150,7 @@ def reported_tests(run: Run) -> Iterator[Finding]:
             if run.read(t).meets(wanted):
                 yield fits("C38 t", [t, slope, error], words)
             else:
-                yield broken("C38 t", [t], words, run.one_sample(t, slope, error), "t, estimate and error are of one regression")
+                yield broken(
+                    "C38 t", [t], words, run.one_sample(t, slope, error), "t, estimate and error are of one"
+                                                                          " regression"
+                )

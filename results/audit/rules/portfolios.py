@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from datetime import date
 
 from results.audit.forensic.portfolio import (
     annualised_readings,
@@ -15,15 +14,14 @@ from results.audit.forensic.portfolio import (
     foresight_ceiling,
     needed_hit_rate,
     sharpe_readings,
-    weekdays,
 )
 from results.audit.forensic.significance import deflated_floor, minimum_track_record, sharpe_interval
 from results.audit.intervals import Interval
-from results.audit.rules.scope import Run, broken, doubtful, fits, names, note, number, percent, span, supported, weak
+from results.audit.rules.calendars import dates_of, track_record
+from results.audit.rules.scope import Run, broken, doubtful, fits, number, percent, span, supported, weak
 from results.audit.verdicts import Finding
 
 __all__ = [
-    "calendar",
     "calmar_identity",
     "costs",
     "drawdown",
@@ -32,31 +30,11 @@ __all__ = [
     "sharpe_identity",
     "sharpe_significance",
     "total_against_annual",
-    "track_record",
 ]
 
 #: How far a Sharpe ratio may exceed return over volatility before no change of sampling frequency is believed.
 FREQUENCY = 1.25
 RISK_FREE_CEILING = 0.15
-
-
-def track_record(run: Run) -> tuple[int, str] | None:
-    """Number of returns behind the run's figures and where it comes from: stated, or at most the weekdays of its dates."""
-    sample = run.group.sample
-    if sample.sessions:
-        return sample.sessions, f"{sample.sessions:,} sessions"
-    stretch = _dates(sample.start, sample.end)
-    if stretch is None:
-        return None
-    n = weekdays(*stretch)
-    return (n, f"at most {n:,} weekdays from {sample.start} to {sample.end}") if n > 1 else None
-
-
-def _dates(start: str, end: str) -> tuple[date, date] | None:
-    try:
-        return (date.fromisoformat(start), date.fromisoformat(end)) if start and end else None
-    except ValueError:
-        return None
 
 
 def sharpe_identity(run: Run) -> Iterator[Finding]:
@@ -78,14 +56,20 @@ def sharpe_identity(run: Run) -> Iterator[Finding]:
         hit = [name for name, reading in readings.items() if value.meets(reading)]
         involved = [sharpe, gain, vol]
         if hit:
-            yield fits("C15 Sharpe = return / volatility", involved, f"{working} ({hit[0]}), Sharpe printed {sharpe.printed}.", hit[0])
+            yield fits(
+                "C15 Sharpe = return / volatility",
+                involved,
+                f"{working} ({hit[0]}), Sharpe printed {sharpe.printed}.",
+                hit[0],
+            )
             continue
         top = max(reading.high for reading in readings.values())
         if value.low > top:
             factor = value.low / top if top > 0 else math.inf
             yield broken(
                 "C15 Sharpe = return / volatility", [sharpe],
-                f"{working}, at most {number(top)} in any reading, and a risk-free rate only lowers it, but {sharpe.printed} is"
+                f"{working}, at most {number(top)} in any reading, and a risk-free rate only lowers it, but"
+                f" {sharpe.printed} is"
                 " printed.", factor > FREQUENCY and run.one_sample(*involved) and not run.claims.draft,
                 "return, volatility and Sharpe are of one series at one frequency, and no rate is below zero",
             )  # fmt: skip
@@ -94,14 +78,16 @@ def sharpe_identity(run: Run) -> Iterator[Finding]:
         if rate is not None:
             yield broken(
                 "C15 Sharpe = return / volatility", [sharpe],
-                f"{working}, less the risk-free rate {rate.text} {span(readings['(return - risk-free) / volatility'])}, but"
+                f"{working}, less the risk-free rate {rate.text}"
+                f" {span(readings['(return - risk-free) / volatility'])}, but"
                 f" {sharpe.printed} is printed.", run.one_sample(*involved) and not run.claims.draft,
                 "one series at one frequency",
             )  # fmt: skip
         elif needed.low <= RISK_FREE_CEILING:
             yield fits(
                 "C15 Sharpe = return / volatility", involved,
-                f"{working}; Sharpe {sharpe.printed} follows with a risk-free rate of {span(needed, True)}, which is not stated.",
+                f"{working}; Sharpe {sharpe.printed} follows with a risk-free rate of {span(needed, True)}, which is"
+                " not stated.",
                 "less an unstated risk-free rate",
             )  # fmt: skip
         else:
@@ -129,7 +115,9 @@ def sharpe_significance(run: Run) -> Iterator[Finding]:
             continue
         value = run.read(claim).high if claim.value.value >= 0 else run.read(claim).low
         around = sharpe_interval(value, n, periods)
-        working = f"over {words} the 95% interval of {claim.printed} is {number(around.low, 3)} to {number(around.high, 3)}"
+        working = (
+            f"over {words} the 95% interval of {claim.printed} is {number(around.low, 3)} to {number(around.high, 3)}"
+        )
         held = "independent normal returns, which flatters most strategies"
         trials = run.group.portfolio.trials or 1
         floor = deflated_floor(trials, n, periods) if trials > 1 else 0.0
@@ -140,7 +128,8 @@ def sharpe_significance(run: Run) -> Iterator[Finding]:
         elif trials > 1 and around.low <= floor <= around.high:
             yield weak(
                 "C19 selection", [claim],
-                f"{working}, and the best of {trials} configurations without skill shows {number(floor, 3)} on average.",
+                f"{working}, and the best of {trials} configurations without skill shows {number(floor, 3)} on"
+                " average.",
                 f"{held}; {trials} independent trials, those the report lists", 2,
             )  # fmt: skip
         elif around.low > 0:
@@ -150,7 +139,8 @@ def sharpe_significance(run: Run) -> Iterator[Finding]:
     if claim is not None and record is None and trials > 1 and run.read(claim).low < best * 2:
         yield weak(
             "C19 selection", [claim],
-            f"Sharpe {claim.printed} is the best of at least {trials} configurations and no track record is stated: over one year"
+            f"Sharpe {claim.printed} is the best of at least {trials} configurations and no track record is stated:"
+            " over one year"
             f" the best of so many without skill shows {number(best, 3)}.", "a track record of one year",
         )  # fmt: skip
 
@@ -173,7 +163,8 @@ def foresight(run: Run) -> Iterator[Finding]:
     if value > ceiling:
         yield doubtful(
             "C22 foresight", [claim],
-            f"knowing every sign of normal daily returns gives √{periods}·0.798/0.603 = {number(ceiling, 3)}, below the printed"
+            f"knowing every sign of normal daily returns gives √{periods}·0.798/0.603 = {number(ceiling, 3)}, below"
+            " the printed"
             f" {claim.printed}.", held, 3,
         )  # fmt: skip
     elif hit is not None and run.read(hit).high < equal and (assets == 1):
@@ -181,7 +172,8 @@ def foresight(run: Run) -> Iterator[Finding]:
     elif equal > 0.62 and (assets == 1 or value > 5):
         yield doubtful(
             "C22 foresight", [claim],
-            f"{working}, and knowing every sign gives {number(ceiling, 3)}: no forecast of daily returns is that good.", held, 2,
+            f"{working}, and knowing every sign gives {number(ceiling, 3)}: no forecast of daily returns is that"
+            " good.", held, 2,
         )  # fmt: skip
 
 
@@ -198,88 +190,12 @@ def calmar_identity(run: Run) -> Iterator[Finding]:
         yield broken("C15 Calmar", [ratio], sentence, False, "the ratio covers the same period as the drawdown")
 
 
-def _years(run: Run) -> Iterator[Finding]:
-    """A number of sessions that a stated stretch of years cannot hold."""
-    years = run.group.sample.years
-    if years is None:
-        return
-    limit = 261.0 * years + 2
-    for claim in run.members:
-        if claim.metric == "sessions" and not claim.target and claim.value.interval.low > limit:
-            yield doubtful(
-                "C14 calendar", [claim], f"{years:g} years have about {252 * years:,.0f} sessions (at most {limit:,.0f} weekdays), fewer than the"
-                f" {claim.printed} printed.", "one row a trading day, and the stated period",
-            )  # fmt: skip
-
-
-def calendar(run: Run) -> Iterator[Finding]:
-    """Sessions cannot outnumber the weekdays of their period; stated split shares must match stated split dates."""
-    sample = run.group.sample
-    stretch = _dates(sample.start, sample.end)
-    claim = run.get("sessions")
-    count = run.read(claim).low if claim is not None else None
-    if stretch is not None and claim is not None and count is not None:
-        days = (stretch[1] - stretch[0]).days + 1
-        limit = weekdays(*stretch)
-        words = f"{sample.start} to {sample.end} has {limit:,} weekdays ({days:,} days)"
-        round_the_clock = run.group.portfolio.periods_per_year in (365, 366) or "crypto" in sample.market.lower()
-        if count > days:
-            yield broken("C14 calendar", [claim], f"{words}, fewer than the {claim.printed} sessions printed.")
-        elif count > limit and not round_the_clock:
-            yield broken(
-                "C14 calendar", [claim], f"{words}, fewer than the {claim.printed} sessions printed.",
-                bool(sample.market), "an exchange closed at weekends, one row a day",
-            )  # fmt: skip
-        else:
-            yield fits("C14 calendar", [claim], f"{words}, room for {claim.printed} sessions.", weight=-1)
-    yield from _splits(run)
-    yield from _years(run)
-
-
-def _splits(run: Run) -> Iterator[Finding]:
-    dated = [
-        (name, share, stretch)
-        for name, share, start, end in run.group.sample.splits
-        if (stretch := _dates(start, end)) is not None
-    ]
-    total = sum(weekdays(*stretch) for _, _, stretch in dated)
-    if len(dated) < 2 or not total:
-        return
-    ordered = sorted(dated, key=lambda item: item[2])
-    for (first, _, before), (second, _, after) in zip(ordered, ordered[1:], strict=False):
-        claims = [c for c in run.members if c.metric in ("split_share", "sessions") and c.label in (first, second)]
-        gap = (after[0] - before[1]).days - 1
-        if gap < 0 and claims:
-            yield broken(
-                "C14 splits", claims, f"{second} begins on {after[0]} before {first} ends on {before[1]}.",
-                False, "the splits are meant to be apart",
-            )  # fmt: skip
-        elif gap > 31 and claims:
-            yield note(
-                "C14 splits", claims, f"{gap} days between {first} (to {before[1]}) and {second} (from {after[0]}) are unaccounted for."
-            )
-    for claim in run.measured:
-        if claim.metric != "split_share":
-            continue
-        mine = next((stretch for name, _, stretch in dated if name == claim.label), None)
-        others = [stretch for name, _, stretch in dated if any(c.label == name for c in run.labelled("split_share").values())]
-        base = sum(weekdays(*stretch) for stretch in others)
-        if mine is None or not base or len(others) < 2:
-            continue
-        actual = weekdays(*mine) / base
-        if not run.read(claim).meets(Interval(actual * 0.97 - 0.01, actual * 1.03 + 0.01)):
-            yield doubtful(
-                "C14 splits", [claim],
-                f"{claim.label} {mine[0]} to {mine[1]} is {percent(actual)} of the weekdays of {names([n for n, _, s in dated if s in others])},"
-                f" not {claim.printed}.", "rows are spread evenly over the sessions",
-            )  # fmt: skip
-
-
 def costs(run: Run) -> Iterator[Finding]:
     """Gross less net is the rate times the turnover, one-way or two-way, per period or per year."""
     gross, net = run.get("annual_return_gross"), run.get("annual_return")
     if gross is not None and net is not None and run.read(net).low > run.read(gross).high:
-        yield broken("C31 gross and net", [gross, net], f"net {net.printed} exceeds gross {gross.printed}: costs cannot be negative.",
+        yield broken("C31 gross and net", [gross, net], f"net {net.printed} exceeds gross {gross.printed}: costs"
+                                                        " cannot be negative.",
                      False, "both figures are of one portfolio")  # fmt: skip
         return
     turnover, rate, cost = run.get("turnover"), run.get("cost_rate"), run.get("annual_cost")
@@ -298,10 +214,13 @@ def costs(run: Run) -> Iterator[Finding]:
     claims = [claim for claim in (cost, gross, net, turnover) if claim is not None]
     per_side = f"{price.middle * 1e4:g} bps"
     if hit:
-        yield fits("C31 cost", claims, f"turnover {turnover.printed} at {per_side} ({hit[0]}) agrees with {words}.", hit[0])
+        yield fits(
+            "C31 cost", claims, f"turnover {turnover.printed} at {per_side} ({hit[0]}) agrees with {words}.", hit[0]
+        )
     else:
         yield broken(
-            "C31 cost", [cost or net], f"turnover {turnover.printed} at {per_side} costs {span(readings['as printed'], True)} a period,"
+            "C31 cost", [cost or net], f"turnover {turnover.printed} at {per_side} costs"
+                                       f" {span(readings['as printed'], True)} a period,"
             f" {span(readings['as printed, times 252'], True)} over 252, and no other reading meets {words}.",
             False, "commission at the stated rate is the only cost, turnover per day, week, month or year",
         )  # fmt: skip
@@ -319,7 +238,10 @@ def per_period(run: Run) -> Iterator[Finding]:
         hit = [name for name, value in readings.items() if run.read(b).meets(value)]
         if hit:
             named = next((name for name in hit if stated and name.endswith(f" {stated}")), hit[0])
-            yield fits("C32 annualised", [a, b], f"{a.printed} {named} is {span(readings[named])}, printed {b.printed}.", named)
+            yield fits(
+                "C32 annualised", [a, b], f"{a.printed} {named} is {span(readings[named])}, printed"
+                                          f" {b.printed}.", named
+            )
         else:
             base = f"times {'sqrt ' if kind != 'mean' else ''}252"
             shown = ", ".join(f"{name} {span(value)}" for name, value in readings.items() if name.endswith(" 252"))
@@ -332,7 +254,7 @@ def per_period(run: Run) -> Iterator[Finding]:
 def total_against_annual(run: Run) -> Iterator[Finding]:
     """Total return, years and annual return: compounded, or divided."""
     total, annual = run.get("total_return"), run.get("annual_return")
-    stretch, sessions = _dates(run.group.sample.start, run.group.sample.end), run.group.sample.sessions
+    stretch, sessions = dates_of(run.group.sample.start, run.group.sample.end), run.group.sample.sessions
     if total is None or annual is None or (stretch is None and not sessions):
         return
     spans = [(stretch[1] - stretch[0]).days / 365.25] if stretch else []
@@ -342,7 +264,9 @@ def total_against_annual(run: Run) -> Iterator[Finding]:
     hit = [name for name, value in readings.items() if run.read(annual).meets(value)]
     words = f"{total.printed} over {number(years.low, 3)} to {number(years.high, 3)} years"
     if hit:
-        yield fits("C32 total and annual", [total, annual], f"{words}, {hit[0]}, is {span(readings[hit[0]], True)}.", hit[0])
+        yield fits(
+            "C32 total and annual", [total, annual], f"{words}, {hit[0]}, is {span(readings[hit[0]], True)}.", hit[0]
+        )
         return
     # The arithmetic mean times P exceeds the compounded rate by half the variance.
     vol = run.value("annual_volatility")
@@ -350,18 +274,28 @@ def total_against_annual(run: Run) -> Iterator[Finding]:
     if compounded is not None:
         room = 0.8 * (vol.high**2 if vol is not None else 1.0)
         if run.read(annual).meets(Interval(math.log1p(max(compounded.low, -0.999)), compounded.high + room)):
-            yield fits("C32 total and annual", [total, annual], f"{words} leaves room for an arithmetic mean of {annual.printed}.")
+            yield fits(
+                "C32 total and annual",
+                [total, annual],
+                f"{words} leaves room for an arithmetic mean of {annual.printed}.",
+            )
             return
     yield broken(
         "C32 total and annual", [annual],
-        f"{words} is {span(next(iter(readings.values())), True)} divided and {span(compounded, True) if compounded else 'undefined'}"
+        f"{words} is {span(next(iter(readings.values())), True)} divided and"
+        f" {span(compounded, True) if compounded else 'undefined'}"
         f" compounded, but {annual.printed} is printed.", False, "both are of the whole period",
     )  # fmt: skip
 
 
 def drawdown(run: Run) -> Iterator[Finding]:
     """A maximum drawdown too small for the volatility: a random walk with this drift falls further almost surely."""
-    sharpe, vol, fall, record = run.get("sharpe"), run.get("annual_volatility"), run.get("max_drawdown"), track_record(run)
+    sharpe, vol, fall, record = (
+        run.get("sharpe"),
+        run.get("annual_volatility"),
+        run.get("max_drawdown"),
+        track_record(run),
+    )
     if sharpe is None or vol is None or fall is None or record is None or run.read(vol).low <= 0:
         return
     level = abs(run.read(fall)).high
@@ -370,8 +304,8 @@ def drawdown(run: Run) -> Iterator[Finding]:
     if chance > 0.99:
         yield doubtful(
             "C36 drawdown", [fall],
-            f"with Sharpe {sharpe.printed} and volatility {vol.printed} over {number(years, 3)} years, a random walk falls more than"
+            f"with Sharpe {sharpe.printed} and volatility {vol.printed} over {number(years, 3)} years, a random walk"
+            " falls more than"
             f" {fall.printed} below its start with probability {percent(chance)}.",
             "independent normal returns", 1,
         )  # fmt: skip
-

@@ -52,7 +52,9 @@ def error_order(run: Run) -> Iterator[Finding]:
         return
     low, high = run.read(mae), run.read(rmse)
     if not low.meets(Interval(-math.inf, high.high)):
-        yield broken("C10 MAE ≤ RMSE", [mae, rmse], f"MAE {mae.printed} exceeds RMSE {rmse.printed}, which no errors do.")
+        yield broken(
+            "C10 MAE ≤ RMSE", [mae, rmse], f"MAE {mae.printed} exceeds RMSE {rmse.printed}, which no errors do."
+        )
         return
     n = run.group.sample.n
     if n and high.low > math.sqrt(n) * low.high * (1 + 1e-9):
@@ -77,7 +79,9 @@ def bias_within_error(run: Run) -> Iterator[Finding]:
             continue
         name = metric.upper()
         if abs(run.read(bias)).low > run.read(error).high * (1 + 1e-9):
-            yield broken(f"C10 bias ≤ {name}", [bias, error], f"bias {bias.printed} is larger than {name} {error.printed}.")
+            yield broken(
+                f"C10 bias ≤ {name}", [bias, error], f"bias {bias.printed} is larger than {name} {error.printed}."
+            )
         else:
             yield fits(f"C10 bias ≤ {name}", [bias], f"bias {bias.printed} lies within {name} {error.printed}.")
 
@@ -129,8 +133,10 @@ def error_within_range(run: Run) -> Iterator[Finding]:
             continue
         name = metric.upper()
         sentence = (
-            f"in a range of {shown} the target's standard deviation is at most half of it, so R² {r2.printed} allows an RMSE,"
-            f" and so a MAE, of at most {number(high - low)}/2·√(1−R²) = {number(ceiling)}; {name} is printed {claim.printed}."
+            f"in a range of {shown} the target's standard deviation is at most half of it, so R² {r2.printed} allows"
+            " an RMSE,"
+            f" and so a MAE, of at most {number(high - low)}/2·√(1−R²) = {number(ceiling)}; {name} is printed"
+            f" {claim.printed}."
         )
         if run.read(claim).low > ceiling * (1 + 1e-9):
             yield broken(
@@ -146,9 +152,7 @@ def error_within_range(run: Run) -> Iterator[Finding]:
             f" {percent(ceiling / low)}; printed {mape.printed}."
         )
         if all(value.low > ceiling / low * (1 + 1e-9) for value in reading):
-            yield broken(
-                "C12 MAPE in range", [mape, r2], sentence, covers and run.one_sample(mape, r2), RANGE_COVERS
-            )
+            yield broken("C12 MAPE in range", [mape, r2], sentence, covers and run.one_sample(mape, r2), RANGE_COVERS)
 
 
 def _as_share(run: Run, claim: Claim) -> list[Interval]:
@@ -233,8 +237,10 @@ def levels_or_returns(run: Run) -> Iterator[Finding]:
     if implied.low > LARGEST_RETURN_STD:
         yield doubtful(
             "C11 unit of the target", [r2, rmse],
-            f"RMSE {rmse.printed} with R² {r2.printed} needs a target deviation of RMSE/√(1−R²) = {span(implied)}: as returns that is"
-            f" {percent(implied.low, 0)} or more, so these are errors of price levels and the R² is the spread between prices.",
+            f"RMSE {rmse.printed} with R² {r2.printed} needs a target deviation of RMSE/√(1−R²) = {span(implied)}: as"
+            " returns that is"
+            f" {percent(implied.low, 0)} or more, so these are errors of price levels and the R² is the spread"
+            " between prices.",
             f"returns deviate by less than {percent(LARGEST_RETURN_STD, 0)} per period", 2,
         )  # fmt: skip
 
@@ -255,11 +261,16 @@ def persistence(run: Run) -> Iterator[Finding]:
     if all(value.low > bar for value in values):
         needed = values[0].low / (math.sqrt(2 / math.pi) * math.sqrt(horizon))
         r2 = run.get("r2")
-        also = f" An R² of {r2.printed} on levels says nothing beside it." if r2 is not None and run.read(r2).low > 0.9 else ""
+        also = (
+            f" An R² of {r2.printed} on levels says nothing beside it."
+            if r2 is not None and run.read(r2).low > 0.9
+            else ""
+        )
         yield baseline(
             "C13 persistence", [mape, r2] if also else [mape],
             f"repeating the last price over {horizon} session{'s' if horizon > 1 else ''} has a MAPE of 0.798·σ·√h ="
-            f" {percent(bar)} at σ = {percent(volatility)} a day, against {mape.printed} for the model; they are equal only at"
+            f" {percent(bar)} at σ = {percent(volatility)} a day, against {mape.printed} for the model; they are"
+            " equal only at"
             f" σ = {percent(needed)} a day." + also, assumption, 1,
         )  # fmt: skip
     r2, rmse = run.get("r2"), run.get("rmse")
@@ -272,7 +283,8 @@ def persistence(run: Run) -> Iterator[Finding]:
             if run.read(r2).high < naive.low:
                 yield baseline(
                     "C13 persistence", [r2, rmse],
-                    f"repeating the last price has R² of about {span(naive)} at the printed volatility, the model {r2.printed}.",
+                    f"repeating the last price has R² of about {span(naive)} at the printed volatility, the model"
+                    f" {r2.printed}.",
                     "changes without drift, proportional to the mean price", 1,
                 )  # fmt: skip
 

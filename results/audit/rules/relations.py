@@ -52,7 +52,8 @@ def bounds_by_definition(run: Run) -> Iterator[Finding]:
         proven = info.kind in ("proportion", "count") or (info.kind == "score" and claim.value.is_point)
         unit = claim.value.percent or info.kind in ("proportion", "score", "count")
         yield broken(
-            "C0 bounds", [claim], f"{claim.metric.replace('_', ' ')} is {edge} by definition, and {claim.printed} is printed.",
+            "C0 bounds", [claim], f"{claim.metric.replace('_', ' ')} is {edge} by definition, and {claim.printed} is"
+                                  " printed.",
             proven or (info.name == "r2" and unit), "printed as a decimal with its usual sign",
         )  # fmt: skip
 
@@ -96,7 +97,11 @@ def _same(report: Report, first: Claim, second: Claim, proven: bool) -> Iterator
     sentence = f"{name}{where} is printed {first.printed} and {second.printed}{lines}"
     if report.read(first).meets(report.read(second)):
         alike = first.printed == second.printed
-        text = f"{name}{where} is printed {first.printed} in both places{lines}." if alike else f"{sentence}: one value rounds to both."
+        text = (
+            f"{name}{where} is printed {first.printed} in both places{lines}."
+            if alike
+            else f"{sentence}: one value rounds to both."
+        )
         yield fits("C37 printed twice", [first, second], text, weight=-3)
     else:
         yield broken(
@@ -139,7 +144,8 @@ def without_split(report: Report) -> Iterator[Finding]:
         same = [c for c in figures if report.read(c).meets(report.read(claim))]
         if same:
             split = report.claims.split_of(same[0])
-            yield fits("C37 split", [claim], f"{claim.printed} is the {split} figure, {same[0].printed}, printed without its split.",
+            yield fits("C37 split", [claim], f"{claim.printed} is the {split} figure, {same[0].printed}, printed"
+                                             " without its split.",
                        weight=-2)  # fmt: skip
 
 
@@ -184,11 +190,20 @@ def telescoping(run: Run) -> Iterator[Finding]:
                 if start != middle or whole is None or whole in (first, second):
                     continue
                 total = run.read(first) + run.read(second)
-                words = f"{first.printed} + {second.printed} = {span(total, whole.value.percent)}, printed {whole.printed}."
+                words = (
+                    f"{first.printed} + {second.printed} = {span(total, whole.value.percent)}, printed"
+                    f" {whole.printed}."
+                )
                 if run.read(whole).meets(total):
                     yield fits("C29 spreads", [whole, first, second], words)
                 else:
-                    yield broken("C29 spreads", [whole], words, run.one_sample(whole, first, second), "means of the same sessions")
+                    yield broken(
+                        "C29 spreads",
+                        [whole],
+                        words,
+                        run.one_sample(whole, first, second),
+                        "means of the same sessions",
+                    )
 
 
 def one_model_two_figures(report: Report) -> Iterator[Finding]:
@@ -208,10 +223,15 @@ def one_model_two_figures(report: Report) -> Iterator[Finding]:
                 continue
             if first.group == other.group and report.claims.split_of(first) != report.claims.split_of(other):
                 continue
-            lines = f" (lines {first.source_line} and {other.source_line})" if first.source_line and other.source_line else ""
+            lines = (
+                f" (lines {first.source_line} and {other.source_line})"
+                if first.source_line and other.source_line
+                else ""
+            )
             yield doubtful(
                 "C37 two figures", [first, other],
-                f"the Sharpe ratio of {model} is printed {first.printed} and {other.printed}{lines}, and nothing says what sets them apart.",
+                f"the Sharpe ratio of {model} is printed {first.printed} and {other.printed}{lines}, and nothing says"
+                " what sets them apart.",
                 "both are of one backtest", 0,
             )  # fmt: skip
 
@@ -219,8 +239,8 @@ def one_model_two_figures(report: Report) -> Iterator[Finding]:
 def derived(report: Report) -> Iterator[Finding]:
     """A change, multiple, difference, mean or sum of printed figures, in every reading in use."""
     for claim in report.claims.claims:
-        inputs = [report.claims.claim(name) for name in claim.inputs]
-        if claim.relation in ("", "same") or not inputs or any(c is None for c in inputs):
+        inputs = [other for other in map(report.claims.claim, claim.inputs) if other is not None]
+        if claim.relation in ("", "same") or not inputs or len(inputs) < len(claim.inputs):
             continue
         values = [report.read(c) for c in inputs]
         # An upper or lower bound leaves nothing to recompute from.
@@ -235,7 +255,10 @@ def derived(report: Report) -> Iterator[Finding]:
             hit = fitting(abs(target), {name: abs(value) for name, value in readings.items()})
         listed = "; ".join(f"{name} {_shown(value, claim)}" for name, value in readings.items())
         if hit:
-            named = f"{_shown(readings[hit[0]], claim)} {hit[0]}" if len(readings) > 1 else _shown(readings[hit[0]], claim)
+            named = (
+                f"{_shown(readings[hit[0]], claim)}"
+                f" {hit[0]}" if len(readings) > 1 else _shown(readings[hit[0]], claim)
+            )
             yield fits(check, [claim], f"from {shown}: {named}; {claim.printed} is printed.", hit[0], 1)
         elif readings and not _undefined(claim, values):
             yield broken(check, [claim], f"from {shown}: {listed}; none is {claim.printed}.")
@@ -286,7 +309,8 @@ def shares_sum(run: Run) -> Iterator[Finding]:
         name = metric.replace("_", " ")
         if total.low > 1 + 1e-9:
             exclusive = metric != "feature_importance" or all(part.value.percent for part in parts)
-            yield broken("C29 shares", parts, f"the {name}s sum to {sentence}, more than the whole.", exclusive and metric != "weight_share",
+            yield broken("C29 shares", parts, f"the {name}s sum to {sentence}, more than the"
+                                              " whole.", exclusive and metric != "weight_share",
                          "the parts do not overlap")  # fmt: skip
         elif metric == "feature_importance" or total.meets(Interval.point(1.0)):
             yield fits("C29 shares", parts, f"the {name}s sum to {sentence}.")
@@ -298,15 +322,15 @@ def shares_sum(run: Run) -> Iterator[Finding]:
 def leverage(report: Report) -> Iterator[Finding]:
     """Two runs whose return and volatility differ by one factor are one strategy at two sizes; Sharpe stays."""
     books = []
+    names = ("annual_return", "annual_volatility", "sharpe")
     for run in report.runs:
-        claims = {name: run.get(name) for name in ("annual_return", "annual_volatility", "sharpe")}
-        if all(claim is not None for claim in claims.values()):
+        claims = {name: claim for name in names if (claim := run.get(name)) is not None}
+        if len(claims) == len(names):
             books.append((run, claims))
     for i, (run, first) in enumerate(books):
         for other, second in books[i + 1 :]:
-            names = ("annual_return", "annual_volatility")
-            a = {name: run.read(first[name]) for name in names}
-            b = {name: other.read(second[name]) for name in names}
+            a = {name: run.read(first[name]) for name in names[:2]}
+            b = {name: other.read(second[name]) for name in names[:2]}
             if any(value.low <= 0 for value in (*a.values(), *b.values())):
                 continue
             factor = leverage_factor(a, b)
@@ -314,6 +338,7 @@ def leverage(report: Report) -> Iterator[Finding]:
                 continue
             yield fits(
                 "C37 leverage", [second["annual_return"], second["annual_volatility"], second["sharpe"]],
-                f"return and volatility of “{other.name}” are {span(factor)} times those of “{run.name}” and the Sharpe ratio is the"
+                f"return and volatility of “{other.name}” are {span(factor)} times those of “{run.name}” and the"
+                " Sharpe ratio is the"
                 " same: one strategy at another size, no second result.",
             )  # fmt: skip

@@ -49,7 +49,10 @@ def proportions_on_stated_sample(run: Run) -> Iterator[Finding]:
         counts = grim_counts(run.read(claim), size)
         if len(counts):
             yield fits(
-                "C1 whole counts", [claim], f"{claim.printed} of {size:,} is a whole count: {counts[0]:,}/{size:,}.", weight=1
+                "C1 whole counts",
+                [claim],
+                f"{claim.printed} of {size:,} is a whole count: {counts[0]:,}/{size:,}.",
+                weight=1,
             )
         else:
             k = round(claim.value.value * size)
@@ -86,7 +89,8 @@ def matrices_on_stated_sample(run: Run) -> Iterator[Finding]:
         )  # fmt: skip
         return
     if len(found) == 1:
-        yield fits("C6 confusion matrix", claims, f"{listed} on {sample.n:,} cases: only {_words(found[0])}.", weight=2)
+        yield fits("C6 confusion matrix", claims, f"{listed} on {sample.n:,} cases: only"
+                                                  f" {_words(found[0])}.", weight=2)
         yield from _against_majority(run, run.get("accuracy"), found[0], None)
     for metric in ("mcc", "balanced_accuracy"):
         claim = run.get(metric)
@@ -94,7 +98,10 @@ def matrices_on_stated_sample(run: Run) -> Iterator[Finding]:
             continue
         values = [getattr(matrix, metric) for matrix in found]
         reach = Interval(min(values), max(values))
-        sentence = f"the matrices behind {listed} give {metric.replace('_', ' ')} {number(reach.low)} to {number(reach.high)},"
+        sentence = (
+            f"the matrices behind {listed} give {metric.replace('_', ' ')} {number(reach.low)} to"
+            f" {number(reach.high)},"
+        )
         if any(run.read(claim).holds(value, 1e-6) for value in values):
             yield fits("C6 confusion matrix", [claim], f"{sentence} printed {claim.printed}.")
         else:
@@ -118,7 +125,9 @@ def auc_on_grid(run: Run) -> Iterator[Finding]:
     if run.read(claim).width * 2 * plus * minus < 1:
         steps = 2 * plus * minus
         if len(counts):
-            yield fits("C2 AUC grid", [claim], f"AUC {claim.printed} is {counts[0]}/{steps}, a step of 1/(2·{plus}·{minus}).")
+            yield fits(
+                "C2 AUC grid", [claim], f"AUC {claim.printed} is {counts[0]}/{steps}, a step of 1/(2·{plus}·{minus})."
+            )
         else:
             yield broken(
                 "C2 AUC grid", [claim], f"AUC {claim.printed} is no multiple of 1/(2·{plus}·{minus}) = 1/{steps}.",
@@ -141,7 +150,10 @@ def _against_majority(run: Run, claim: Claim | None, matrix: Matrix, assumption:
     if claim is None:
         return
     right, n, majority = matrix.tp + matrix.tn, matrix.n, matrix.majority
-    words = f"{right} of {n} right; always the larger class is right on {majority} of {n} = {percent(majority / n, 2)}"
+    words = (
+        f"{right} of {n} right; always the larger class is right on {majority} of {n} ="
+        f" {percent(majority / n, 2)}"
+    )
     if right <= majority:
         yield baseline("C8 majority class", [claim], f"{words}.", assumption, 3)
         return
@@ -155,7 +167,9 @@ def common_sample(family: Sequence[Run]) -> Iterator[Finding]:
     """Sample sizes that several runs on one unstated sample have in common, and the matrices when they are unique."""
     if any(run.group.sample.n or not run.one_sample(*_score_claims(run)) for run in family):
         return
-    table = {i: claim for i, run in enumerate(family) if (claim := run.get("accuracy")) is not None and not claim.value.about}
+    table = {
+        i: claim for i, run in enumerate(family) if (claim := run.get("accuracy")) is not None and not claim.value.about
+    }
     binary = all(_looks_binary(run) for run in family)
     known = sum(_scores(run).known for run in family)
     if not table or (len(table) < 2 and not (binary and known >= 3)):
@@ -187,7 +201,9 @@ def common_sample(family: Sequence[Run]) -> Iterator[Finding]:
         yield from _recovered(family, smallest, solved[smallest], len(fitting) > 1)
 
 
-def _solved(family: Sequence[Run], candidates: Sequence[int], enough: int = 4) -> dict[int, dict[int, list[list[Matrix]]]]:
+def _solved(
+    family: Sequence[Run], candidates: Sequence[int], enough: int = 4
+) -> dict[int, dict[int, list[list[Matrix]]]]:
     """The first few sizes on which every run has a matrix, with those matrices by number of positives."""
     solved: dict[int, dict[int, list[list[Matrix]]]] = {}
     for n in candidates[:_TRIED]:
@@ -224,7 +240,7 @@ def _recovered(
 ) -> Iterator[Finding]:
     if len(splits) != 1:
         return
-    (positives, matrices), = splits.items()
+    ((positives, matrices),) = splits.items()
     assumption = f"the sample is n = {n}, the smallest that fits" if ambiguous else None
     for run, found in zip(family, matrices, strict=True):
         claims = _score_claims(run)
@@ -240,7 +256,8 @@ def _recovered(
             if f1 is not None and run.read(f1).low <= always:
                 yield baseline(
                     "C7 always positive", [f1],
-                    f"always “positive” has an F1 of 2·{positives}/({n}+{positives}) = {number(always)}, printed {f1.printed}.",
+                    f"always “positive” has an F1 of 2·{positives}/({n}+{positives}) = {number(always)}, printed"
+                    f" {f1.printed}.",
                     assumption, 2,
                 )  # fmt: skip
         auc = run.get("auc")
@@ -248,7 +265,8 @@ def _recovered(
             counts, steps = auc_counts(run.read(auc), positives, n - positives), 2 * positives * (n - positives)
             yield fits(
                 "C2 AUC grid", [auc],
-                f"AUC {auc.printed} is {counts[0]}/{steps}, a whole step on {positives} positives and {n - positives} negatives.",
+                f"AUC {auc.printed} is {counts[0]}/{steps}, a whole step on {positives} positives and {n - positives}"
+                " negatives.",
             )  # fmt: skip
             yield from _auc_significance(auc, positives, n - positives, assumption)
         yield from _losses(run, positives / n, assumption)
@@ -257,14 +275,17 @@ def _recovered(
 def _losses(run: Run, share: float, assumption: str | None) -> Iterator[Finding]:
     loss = run.group.loss
     stated = loss is not None and len(loss.terms) == 1 and loss.terms[0].kind == "binary_cross_entropy"
-    if loss is not None and (not stated or loss.includes_regularisation):
+    if loss is not None and not stated:
         return
     claim, bar = run.get("validation_loss"), entropy([share, 1 - share])
     if claim is not None and run.read(claim).low > bar:
         held = "the printed loss is the log loss alone, without a penalty on the weights"
         held = held if stated else f"the loss, not stated, is binary cross-entropy; {held}"
+        if loss is not None and loss.includes_regularisation:
+            held = f"the penalty in the printed loss is below {number(run.read(claim).low - bar, 2)}"
         yield baseline(
             "C24 log loss", [claim],
-            f"forecasting the base rate {percent(share, 2)} every day has a log loss of {number(bar)} (a coin {number(math.log(2))}),"
+            f"forecasting the base rate {percent(share, 2)} every day has a log loss of {number(bar)} (a coin"
+            f" {number(math.log(2))}),"
             f" below the printed {claim.printed}.", f"{held}; {assumption}" if assumption else held, 2,
         )  # fmt: skip

@@ -1,6 +1,7 @@
 """What the rules look at: the claims of one run, read as intervals, and the words that findings are made of.
 
-A run is a group, a split and a position. Only claims of one run are taken to describe the same quantities. A metric that
+A run is a group, a split and a position. Only claims of one run are taken to describe the same quantities. A
+metric that
 stands twice in a run with values that do not meet is ambiguous: the rule on repeated prints speaks about it and every
 other rule leaves it alone.
 """
@@ -186,7 +187,9 @@ class Report:
                 continue
             family = [run]
             for j, other in enumerate(self.runs):
-                linked = other.group.name in run.group.shares_sample_with or run.group.name in other.group.shares_sample_with
+                linked = (
+                    other.group.name in run.group.shares_sample_with or run.group.name in other.group.shares_sample_with
+                )
                 if j > i and j not in seen and linked and (other.split, other.at) == (run.split, run.at):
                     family.append(other)
                     seen.add(j)
@@ -204,12 +207,16 @@ def note(check: str, claims: Iterable[Claim | None], sentence: str) -> Finding:
     return Finding(check, _ids(claims), sentence)
 
 
-def fits(check: str, claims: Iterable[Claim | None], sentence: str, reading: str | None = None, weight: int = 0) -> Finding:
+def fits(
+    check: str, claims: Iterable[Claim | None], sentence: str, reading: str | None = None, weight: int = 0
+) -> Finding:
     """The figures can all hold."""
     return Finding(check, _ids(claims), sentence, Arithmetic.CONSISTENT, reading=reading, weight=weight)
 
 
-def broken(check: str, claims: Iterable[Claim | None], sentence: str, proven: bool = True, assumption: str = "") -> Finding:
+def broken(
+    check: str, claims: Iterable[Claim | None], sentence: str, proven: bool = True, assumption: str = ""
+) -> Finding:
     """The figures cannot all hold; without proof of what they describe, they are implausible together."""
     if proven:
         return Finding(check, _ids(claims), sentence, Arithmetic.INCONSISTENT)
@@ -218,9 +225,7 @@ def broken(check: str, claims: Iterable[Claim | None], sentence: str, proven: bo
 
 def doubtful(check: str, claims: Iterable[Claim | None], sentence: str, assumption: str, weight: int = 0) -> Finding:
     """Not believable under a named assumption."""
-    return Finding(
-        check, _ids(claims), sentence, substance=Substance.IMPLAUSIBLE, assumption=assumption, weight=weight
-    )
+    return Finding(check, _ids(claims), sentence, substance=Substance.IMPLAUSIBLE, assumption=assumption, weight=weight)
 
 
 def baseline(

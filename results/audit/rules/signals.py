@@ -55,10 +55,13 @@ def correlation_bounds(run: Run) -> Iterator[Finding]:
             if c.metric in ("ic", "rank_ic", "correlation") and c.id != claim.id and not c.value.percent
             and 0 < abs(c.value.value) <= 1 and c.group == claim.group
         ]  # fmt: skip
-        ratio = next((c for c in run.claims.claims if c.metric == "icir" and run.read(claim).meets(c.value.interval)), None)
+        ratio = next(
+            (c for c in run.claims.claims if c.metric == "icir" and run.read(claim).meets(c.value.interval)), None
+        )
         name = f" {ratio.printed} is what the report prints as IC over its deviation." if ratio is not None else ""
         yield broken(
-            "C16 correlation ≤ 1", [claim], f"a correlation cannot be {claim.printed}: it lies between −1 and 1.{name}",
+            "C16 correlation ≤ 1", [claim], f"a correlation cannot be {claim.printed}: it lies between −1 and"
+                                            f" 1.{name}",
             bool(others) or ratio is not None, "it is printed as a decimal, not in percent",
         )  # fmt: skip
 
@@ -89,7 +92,8 @@ def _ratio_of(run: Run, mean: Claim, std: Claim, ratio: Claim) -> Finding:
     return broken(
         "C16 ICIR",
         [ratio],
-        f"ICIR: {working}, annualised by √252 {span(readings['annualised by √252'])}, but {ratio.printed} is printed.",
+        f"ICIR: {working}, annualised by √252 {span(readings['annualised by √252'])}, but {ratio.printed} is"
+        " printed.",
         run.one_sample(mean, std, ratio) and _same_ic(run),
         "mean, deviation and ratio are of the same IC",
     )
@@ -109,7 +113,8 @@ def ic_breadth(run: Run) -> Iterator[Finding]:
     if n is not None and n < needed * 0.8:
         yield doubtful(
             "C16 breadth", [std, run.get("icir")],
-            f"over {n} names sampling alone spreads the IC by 1/√({n}−1) = {number(1 / math.sqrt(max(1, n - 1)), 3)}, more than"
+            f"over {n} names sampling alone spreads the IC by 1/√({n}−1) = {number(1 / math.sqrt(max(1, n - 1)), 3)},"
+            " more than"
             f" the printed {std.printed}, which needs at least {number(math.floor(needed))} independent names.",
             "names are independent across the section",
         )  # fmt: skip
@@ -145,24 +150,34 @@ def signal_to_portfolio(run: Run) -> Iterator[Finding]:
     """Sharpe = TC · ICIR · sqrt(P): a transfer coefficient above 1 or far below 0.15 says they are not one thing."""
     ratio, sharpe = run.get("icir"), run.get("sharpe")
     mean, std = _ic(run), run.get("ic_std")
-    if sharpe is None or (ratio is None and (mean is None or std is None)):
+    if sharpe is None:
         return
-    value = run.read(ratio) if ratio is not None else icir(run.read(mean), run.read(std))
+    if ratio is not None:
+        value = run.read(ratio)
+    elif mean is not None and std is not None:
+        value = icir(run.read(mean), run.read(std))
+    else:
+        return
     if value.low <= 0 or run.read(sharpe).low <= 0:
         return
     periods = run.group.portfolio.periods_per_year or 252
     transfer = transfer_coefficient(run.read(sharpe), value, periods)
     shown = ratio.printed if ratio is not None else number(value.middle)
-    working = f"a daily ICIR of {shown} is {span(value * math.sqrt(periods))} a year; Sharpe {sharpe.printed} is {span(transfer)} of it"
+    working = (
+        f"a daily ICIR of {shown} is {span(value * math.sqrt(periods))} a year; Sharpe {sharpe.printed} is"
+        f" {span(transfer)} of it"
+    )
     if transfer.low > 1:
         yield doubtful(
-            "C17 transfer coefficient", [sharpe, ratio], f"{working}, and a portfolio cannot earn more than its signal.",
+            "C17 transfer coefficient", [sharpe, ratio], f"{working}, and a portfolio cannot earn more than its"
+                                                         " signal.",
             "the Sharpe ratio comes from this signal alone, rebalanced every period", 1,
         )  # fmt: skip
     elif transfer.high < 0.15:
         yield doubtful(
             "C17 transfer coefficient", [sharpe, ratio],
-            f"{working}, where even constrained portfolios keep a third or more: the two do not describe one strategy.",
+            f"{working}, where even constrained portfolios keep a third or more: the two do not describe one"
+            " strategy.",
             "daily rebalancing on this signal; costs and constraints keep at least 15% of it", 1,
         )  # fmt: skip
 
@@ -203,7 +218,9 @@ def quantile_spread(run: Run) -> Iterator[Finding]:
         if run.read(printed).meets(spread):
             yield fits("C20 spread", [printed, top, bottom], sentence)
         else:
-            yield broken("C20 spread", [printed], sentence, False, "the spread is top minus bottom of the same quantiles")
+            yield broken(
+                "C20 spread", [printed], sentence, False, "the spread is top minus bottom of the same quantiles"
+            )
     if mean is None or parts is None or run.read(mean).low <= 0 or parts[2].low <= 0:
         return
     top, bottom, spread, count = parts
@@ -212,7 +229,8 @@ def quantile_spread(run: Run) -> Iterator[Finding]:
     if sigma.low > LARGEST_DAILY_STD:
         yield doubtful(
             "C20 quantile spread", [top, bottom],
-            f"a spread of {top.printed} − ({bottom.printed}) = {span(spread, True)} at IC {mean.printed} needs returns that deviate by"
+            f"a spread of {top.printed} − ({bottom.printed}) = {span(spread, True)} at IC {mean.printed} needs"
+            " returns that deviate by"
             f" {span(sigma, True)} a period across names (spread / (2·{number(kappa)}·IC)).",
             f"{NORMAL}, and single names deviate by at most {percent(LARGEST_DAILY_STD, 0)} a day", 1,
         )  # fmt: skip
@@ -234,12 +252,19 @@ def quantile_portfolio(run: Run) -> Iterator[Finding]:
     volatility = annual / run.read(sharpe)
     printed = run.get("annual_volatility")
     working = (
-        f"{long:g}·({top.printed}) − {short:g}·({bottom.printed}) a day is {span(annual, True)} a year, which at Sharpe"
+        f"{long:g}·({top.printed}) − {short:g}·({bottom.printed}) a day is {span(annual, True)} a year, which at"
+        " Sharpe"
         f" {sharpe.printed} is a volatility of {span(volatility, True)}"
     )
-    held = f"long and short sides of {long:g} and {short:g}, held for one day" if assumed else "the quantiles are what is held"
+    held = (
+        f"long and short sides of {long:g} and {short:g}, held for one day"
+        if assumed
+        else "the quantiles are what is held"
+    )
     if printed is not None and not run.read(printed).meets(volatility):
-        yield doubtful("C21 quantile returns", [sharpe, top, bottom], f"{working}, and {printed.printed} is printed.", held, 2)
+        yield doubtful(
+            "C21 quantile returns", [sharpe, top, bottom], f"{working}, and {printed.printed} is printed.", held, 2
+        )
     elif printed is None and volatility.low > 0.6:
         yield doubtful(
             "C21 quantile returns", [sharpe, top, bottom], f"{working}.",
@@ -269,7 +294,8 @@ def calibration(run: Run) -> Iterator[Finding]:
         if sigma.low > LARGEST_DAILY_STD:
             yield doubtful(
                 "C20 calibration", [std],
-                f"predictions that deviate by {std.printed} at IC {mean.printed} are calibrated only for returns that deviate by"
+                f"predictions that deviate by {std.printed} at IC {mean.printed} are calibrated only for returns that"
+                " deviate by"
                 f" {span(sigma, True)} (std / IC): they are several times too wide.",
                 f"single names deviate by at most {percent(LARGEST_DAILY_STD, 0)} a period{identified}", 1,
             )  # fmt: skip
@@ -279,7 +305,8 @@ def calibration(run: Run) -> Iterator[Finding]:
         if slope.high < 0.8 or slope.low > 1.25:
             yield doubtful(
                 "C20 calibration", [predicted[0], predicted[1]],
-                f"predicted top minus bottom is {span(predicted[2], True)}, realised {span(realised[2], True)}: a slope of"
+                f"predicted top minus bottom is {span(predicted[2], True)}, realised {span(realised[2], True)}: a"
+                " slope of"
                 f" {span(slope)}, so the predicted returns cannot be taken at face value.",
                 "both rows are of the same quantiles and sessions",
             )  # fmt: skip
@@ -287,6 +314,7 @@ def calibration(run: Run) -> Iterator[Finding]:
     if stated is not None and predicted is not None and not run.read(stated).meets(predicted[2]):
         yield doubtful(
             "C37 predicted spread", [stated],
-            f"the quantiles' predicted returns differ by {span(predicted[2], True)}, and a spread of {stated.printed} is printed.",
+            f"the quantiles' predicted returns differ by {span(predicted[2], True)}, and a spread of {stated.printed}"
+            " is printed.",
             "top and bottom mean the same quantiles in both places",
         )  # fmt: skip

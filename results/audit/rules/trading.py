@@ -9,7 +9,14 @@ from results.audit.intervals import Interval
 from results.audit.rules.scope import Run, broken, fits, span
 from results.audit.verdicts import Finding
 
-__all__ = ["counts_of_trades", "factor_of_gross", "factor_of_rate", "payoff_of_averages", "profit_of_trades"]
+__all__ = [
+    "counts_of_trades",
+    "expectancy_of_rate",
+    "factor_of_gross",
+    "factor_of_rate",
+    "payoff_of_averages",
+    "profit_of_trades",
+]
 
 NO_BREAK_EVEN = "no trade breaks even, and all figures are before or all after cost"
 
@@ -42,7 +49,10 @@ def counts_of_trades(run: Run) -> Iterator[Finding]:
     hit = [name for name, value in readings.items() if run.read(rate).meets(value)]
     name, value = next(iter(readings.items()))
     if hit:
-        yield fits("C30 win rate", [rate, wins], f"{hit[0]} = {span(readings[hit[0]], True)}, win rate printed {rate.printed}.")
+        yield fits(
+            "C30 win rate", [rate, wins], f"{hit[0]} = {span(readings[hit[0]], True)}, win rate printed"
+                                          f" {rate.printed}."
+        )
     else:
         per_trade = "day" not in rate.definition.lower() and "session" not in rate.definition.lower()
         # Without the number of trades, some may break even, which lowers the rate.
@@ -77,7 +87,9 @@ def factor_of_gross(run: Run) -> Iterator[Finding]:
         if run.read(factor).meets(wanted):
             yield fits("C30 profit factor", [factor, gain, loss], sentence)
         else:
-            yield broken("C30 profit factor", [factor], sentence, run.one_sample(factor, gain, loss), "of one set of trades")
+            yield broken(
+                "C30 profit factor", [factor], sentence, run.one_sample(factor, gain, loss), "of one set of trades"
+            )
     total = run.get("total_profit")
     if total is not None:
         wanted = abs(run.read(gain)) - abs(run.read(loss))
@@ -89,48 +101,58 @@ def factor_of_gross(run: Run) -> Iterator[Finding]:
 
 
 def factor_of_rate(run: Run) -> Iterator[Finding]:
-    """Profit factor = p b/(1 - p), expectancy = p w - (1 - p) l; trades that break even only raise either."""
+    """Profit factor = p b/(1 - p), or W w/(L l) where the counts are printed; trades that break even only raise it."""
     rate, factor = run.get("win_rate"), run.get("profit_factor")
     win, loss, ratio = run.get("average_win"), run.get("average_loss"), run.get("payoff_ratio")
-    averages = win is not None and loss is not None and abs(run.read(loss)).low > 0
-    if averages:
+    if factor is None:
+        return
+    if win is not None and loss is not None and abs(run.read(loss)).low > 0:
         edge, shown = payoff(run.read(win), run.read(loss)), f"average win {win.printed} and loss {loss.printed}"
     elif ratio is not None:
-        edge, shown = run.read(ratio), f"payoff {ratio.printed}"
+        edge, shown, win, loss = run.read(ratio), f"payoff {ratio.printed}", None, None
     else:
         return
     wins, losses = run.get("winning_trades"), run.get("losing_trades")
-    if factor is not None:
-        exact = wins is not None and losses is not None and averages and run.read(losses).low > 0
-        if exact:
-            wanted = profit_factor(run.read(wins), run.read(losses), run.read(win), run.read(loss))
-            words = f"{wins.printed} winners and {losses.printed} losers with {shown}"
-        elif rate is not None:
-            wanted = profit_factor_from_rate(run.read(rate), edge)
-            words = f"win rate {rate.printed} with {shown}"
-        else:
-            return
-        value = run.read(factor)
-        mixed = f"; {factor.printed} is the payoff, not the profit factor" if value.meets(edge) else ""
-        sentence = f"{words} give a profit factor of {span(wanted)}, printed {factor.printed}"
-        claims = [factor, win, loss, ratio if not averages else None, rate if not exact else None]
-        if value.meets(wanted):
-            yield fits("C30 profit factor", claims, f"{sentence}.")
-        else:
-            below = value.high < wanted.low
-            proven = (exact or below) and run.one_sample(factor, rate) and _per_trade(run)
-            yield broken("C30 profit factor", [factor], f"{sentence}{mixed}.", proven, NO_BREAK_EVEN)
-    mean = run.get("expectancy")
-    if mean is not None and rate is not None and averages and mean.value.percent == win.value.percent == loss.value.percent:
-        wanted = expectancy(run.read(rate), run.read(win), run.read(loss))
-        in_losses = wanted / abs(run.read(loss))
-        sentence = f"{rate.printed} of {win.printed} less the rest of {loss.printed} is {span(wanted)}, expectancy {mean.printed}."
-        if run.read(mean).meets(wanted) or run.read(mean).meets(in_losses):
-            yield fits("C30 expectancy", [mean, rate, win, loss], sentence)
-        else:
-            below = run.read(mean).high < min(wanted.low, in_losses.low)
-            yield broken("C30 expectancy", [mean], sentence, False if not below else _per_trade(run) and run.one_sample(mean),
-                         NO_BREAK_EVEN)  # fmt: skip
+    exact = False
+    if win is not None and loss is not None and wins is not None and losses is not None and run.read(losses).low > 0:
+        wanted = profit_factor(run.read(wins), run.read(losses), run.read(win), run.read(loss))
+        words, exact = f"{wins.printed} winners and {losses.printed} losers with {shown}", True
+    elif rate is not None:
+        wanted = profit_factor_from_rate(run.read(rate), edge)
+        words = f"win rate {rate.printed} with {shown}"
+    else:
+        return
+    value = run.read(factor)
+    mixed = f"; {factor.printed} is the payoff, not the profit factor" if value.meets(edge) else ""
+    sentence = f"{words} give a profit factor of {span(wanted)}, printed {factor.printed}"
+    if value.meets(wanted):
+        involved = [factor, win, loss, None if win is not None else ratio, None if exact else rate]
+        yield fits("C30 profit factor", involved, f"{sentence}.")
+    else:
+        below = value.high < wanted.low
+        proven = (exact or below) and run.one_sample(factor, rate) and _per_trade(run)
+        yield broken("C30 profit factor", [factor], f"{sentence}{mixed}.", proven, NO_BREAK_EVEN)
+
+
+def expectancy_of_rate(run: Run) -> Iterator[Finding]:
+    """Expectancy = p w - (1 - p) l, in money or in units of the average loss; trades that break even only raise it."""
+    mean, rate, win, loss = (run.get(name) for name in ("expectancy", "win_rate", "average_win", "average_loss"))
+    if mean is None or rate is None or win is None or loss is None or abs(run.read(loss)).low <= 0:
+        return
+    if len({claim.value.percent for claim in (mean, win, loss)}) > 1:
+        return
+    wanted = expectancy(run.read(rate), run.read(win), run.read(loss))
+    in_losses = wanted / abs(run.read(loss))
+    sentence = (
+        f"{rate.printed} of {win.printed} less the rest of {loss.printed} is {span(wanted)}, expectancy {mean.printed}."
+    )
+    value = run.read(mean)
+    if value.meets(wanted) or value.meets(in_losses):
+        yield fits("C30 expectancy", [mean, rate, win, loss], sentence)
+    else:
+        below = value.high < min(wanted.low, in_losses.low)
+        proven = below and _per_trade(run) and run.one_sample(mean, rate)
+        yield broken("C30 expectancy", [mean], sentence, proven, NO_BREAK_EVEN)
 
 
 def _per_trade(run: Run) -> bool:
@@ -146,7 +168,8 @@ def profit_of_trades(run: Run) -> Iterator[Finding]:
         return
     wanted = profit(run.read(wins), run.read(losses), run.read(win), run.read(loss))
     sentence = (
-        f"{wins.printed}·{win.printed} − {losses.printed}·{loss.printed} = {span(wanted)}, profit printed {total.printed}."
+        f"{wins.printed}·{win.printed} − {losses.printed}·{loss.printed} = {span(wanted)}, profit printed"
+        f" {total.printed}."
     )
     if run.read(total).meets(wanted):
         yield fits("C30 profit", [total, wins, losses, win, loss], sentence)

@@ -68,11 +68,13 @@ def loss_above_floor(run: Run) -> Iterator[Finding]:
     if run.read(claim).high < floor * (1 - 1e-9):
         yield broken(
             "C23 loss floor", [claim, *printed],
-            f"under {words} a {with_} makes the loss at least {number(floor)}, and {claim.printed} is printed: once the loss term"
+            f"under {words} a {with_} makes the loss at least {number(floor)}, and {claim.printed} is printed: once"
+            " the loss term"
             " and the printed metric are the same quantity, both cannot hold.", proven, SAME,
         )  # fmt: skip
         return
-    yield fits("C23 loss floor", [claim], f"under {words} a {with_} leaves the loss at {number(floor)} or more: {claim.printed}.",
+    yield fits("C23 loss floor", [claim], f"under {words} a {with_} leaves the loss at {number(floor)} or more:"
+                                          f" {claim.printed}.",
                weight=-1)  # fmt: skip
     rest = [term for term, _, known_claim in ranges if known_claim is None]
     if len(rest) == 1 and rest[0].weight > 0:
@@ -81,8 +83,10 @@ def loss_above_floor(run: Run) -> Iterator[Finding]:
         if ceiling is not None and left.low > ceiling:
             yield doubtful(
                 "C23 loss remainder", [claim, *printed],
-                f"under {words} a loss of {claim.printed} with {with_} leaves a mean {rest[0].kind.replace('_', ' ')} of"
-                f" {span(left)}, where guessing scores about {number(ceiling / 3, 3)}: the loss and {with_} are not of the same rows or"
+                f"under {words} a loss of {claim.printed} with {with_} leaves a mean {rest[0].kind.replace('_', ' ')}"
+                " of"
+                f" {span(left)}, where guessing scores about {number(ceiling / 3, 3)}: the loss and {with_} are not"
+                " of the same rows or"
                 " scale.", f"{SAME}; no classifier is three times worse than guessing", 2,
             )  # fmt: skip
 
@@ -103,10 +107,9 @@ def reweighted_losses(report: Report) -> Iterator[Finding]:
     for claim in report.claims.claims:
         if claim.relation not in ("change", "reduction", "ratio") or len(claim.inputs) != 2 or claim.target:
             continue
-        pair = [report.claims.claim(name) for name in claim.inputs]
-        if any(other is None for other in pair):
+        first, second = (report.claims.claim(name) for name in claim.inputs)
+        if first is None or second is None:
             continue
-        first, second = pair
         formula = report.claims.group(second.group).loss
         losses = (*_LOSSES, "loss_gap")
         if formula is None or not formula.before or first.metric not in losses or second.metric != first.metric:
@@ -125,8 +128,10 @@ def reweighted_losses(report: Report) -> Iterator[Finding]:
         old, new = rescaled(report.read(first), before[heavy]), rescaled(report.read(second), after[heavy])
         yield baseline(
             "C25 loss weights", [claim],
-            f"the weight on {term.kind.replace('_', ' ')} was cut from {before[heavy]:g} to {after[heavy]:g}, {percent(1 - after[heavy] / before[heavy], 0)}"
-            f" by itself; per unit of that weight {first.printed} is {number(old.middle)} and {second.printed} is {number(new.middle)}.",
+            f"the weight on {term.kind.replace('_', ' ')} was cut from {before[heavy]:g} to {after[heavy]:g},"
+            f" {percent(1 - after[heavy] / before[heavy], 0)}"
+            f" by itself; per unit of that weight {first.printed} is {number(old.middle)} and {second.printed} is"
+            f" {number(new.middle)}.",
             f"the loss is dominated by its {term.kind.replace('_', ' ')} term before and after", 3,
         )  # fmt: skip
 
@@ -140,33 +145,44 @@ def epochs(run: Run) -> Iterator[Finding]:
     cap = plan.max_epochs if plan and plan.max_epochs is not None else _whole(cap_claim)
     restarts = bool(plan and plan.restarts)
     if ran is not None and cap is not None and run.read(ran).low > cap + 0.5:
-        yield broken("C27 epochs", [ran], f"{ran.printed} epochs run exceed the cap of {cap}.", not restarts, "no restarts")
+        yield broken(
+            "C27 epochs", [ran], f"{ran.printed} epochs run exceed the cap of {cap}.", not restarts, "no restarts"
+        )
         return
     if ran is not None and best is not None:
         if run.read(best).low > run.read(ran).high + 0.5:
-            yield broken("C27 epochs", [best, ran], f"the best epoch {best.printed} lies beyond the {ran.printed} epochs run.")
+            yield broken(
+                "C27 epochs", [best, ran], f"the best epoch {best.printed} lies beyond the {ran.printed} epochs run."
+            )
             return
         gap = run.read(ran) - run.read(best)
         if patience is not None:
             allowed = epochs_run_range(run.read(best), patience, cap)
             capped = f"min({cap}, {best.printed} + {patience})" if cap is not None else f"{best.printed} + {patience}"
             if run.read(ran).meets(allowed):
-                yield fits("C27 epochs", [ran, best], f"early stopping after patience {patience}: {capped}, epochs run {ran.printed}.")
+                yield fits(
+                    "C27 epochs",
+                    [ran, best],
+                    f"early stopping after patience {patience}: {capped}, epochs run {ran.printed}.",
+                )
             else:
                 yield doubtful(
-                    "C27 epochs", [ran, best], f"early stopping with patience {patience} ends at {capped}, not at {ran.printed}.",
+                    "C27 epochs", [ran, best], f"early stopping with patience {patience} ends at {capped}, not at"
+                                               f" {ran.printed}.",
                     "one run from scratch, no cap below the stated one, patience counted in epochs",
                 )  # fmt: skip
         else:
             yield fits("C27 epochs", [ran, best],
-                       f"{ran.printed} epochs with the best at {best.printed} is a patience of {span(gap)}.", weight=-1)  # fmt: skip
+                       f"{ran.printed} epochs with the best at {best.printed} is a patience of"
+                       f" {span(gap)}.", weight=-1)  # fmt: skip
     elif ran is not None and patience is not None:
         least = patience + 1
         value = run.read(ran)
         early = cap is None or value.high < cap - 0.4
         if early and value.high < least - 1:
             yield doubtful(
-                "C27 epochs", [ran], f"with patience {patience} early stopping cannot end before epoch {least}, and {ran.printed} ran.",
+                "C27 epochs", [ran], f"with patience {patience} early stopping cannot end before epoch {least}, and"
+                                     f" {ran.printed} ran.",
                 "training ended by early stopping, with the stated patience",
             )  # fmt: skip
         elif early:
@@ -174,12 +190,17 @@ def epochs(run: Run) -> Iterator[Finding]:
             if best_range.high <= 1.5:
                 yield baseline(
                     "C27 epochs", [ran],
-                    f"{ran.printed} epochs with patience {patience} put the best epoch at {ran.printed} − {patience} ="
+                    f"{ran.printed} epochs with patience {patience} put the best epoch at {ran.printed} − {patience}"
+                    " ="
                     f" {number(round(best_range.middle))}: validation never improved after the first pass.",
                     "training ended by early stopping", 2,
                 )  # fmt: skip
             else:
-                yield fits("C27 epochs", [ran], f"{ran.printed} epochs with patience {patience}: the best epoch was {span(best_range)}.")
+                yield fits(
+                    "C27 epochs",
+                    [ran],
+                    f"{ran.printed} epochs with patience {patience}: the best epoch was {span(best_range)}.",
+                )
 
 
 def _whole(claim: Claim | None) -> int | None:
@@ -202,7 +223,9 @@ def best_of_curve(report: Report) -> Iterator[Finding]:
             # The loss itself names its split: a row may put it under train, validation or none.
             curves.setdefault((claim.group, ""), {})[epoch] = claim
     for (group, _), curve in curves.items():
-        best = next((c for c in report.claims.claims if c.metric == "best_epoch" and c.group == group and not c.at), None)
+        best = next(
+            (c for c in report.claims.claims if c.metric == "best_epoch" and c.group == group and not c.at), None
+        )
         if best is None or len(curve) < 2 or not float(best.value.value).is_integer():
             continue
         stated = curve.get(int(best.value.value))
@@ -212,7 +235,8 @@ def best_of_curve(report: Report) -> Iterator[Finding]:
         if report.read(curve[lowest]).high < report.read(stated).low:
             yield broken(
                 "C27 best epoch", [best],
-                f"epoch {lowest} has a validation loss of {curve[lowest].printed}, below {stated.printed} at the stated best epoch"
+                f"epoch {lowest} has a validation loss of {curve[lowest].printed}, below {stated.printed} at the"
+                " stated best epoch"
                 f" {best.printed}.", False, "the best epoch is chosen by validation loss",
             )  # fmt: skip
         else:
