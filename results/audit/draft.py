@@ -15,7 +15,7 @@ from data.errors import InputError
 from results.audit.blocks import CodeBlock, place_code
 from results.audit.context import SPLIT_NAMES, label_metric, under
 from results.audit.drafting import assemble
-from results.audit.markdown import Line, read_markdown, split_cells
+from results.audit.markdown import Line, read_markdown, read_plain, split_cells
 from results.audit.metrics_vocabulary import METRICS
 from results.audit.prose import place_prose, set_aside
 from results.audit.roles import Role, read_role
@@ -30,6 +30,10 @@ __all__ = ["draft_claims"]
 MAX_TOKENS = 60_000
 #: Longest line that is read as text.
 MAX_LINE = 20_000
+
+#: Most claims that are audited at once.
+MAX_CLAIMS = 4_000
+_FORMS = ("json", "yaml", "yml", "ini", "csv", "tsv")
 
 _BULLET = re.compile(r"^\s*(?:[-*+•]|(\d{1,3})[.)])\s+(?:\[[ xX]\]\s*)?")
 _LABEL = re.compile(r"^([^:：=|]{1,90}?)\s*(?:[:：]|(?<![<>=!])=(?!=))(?!//)")
@@ -52,12 +56,13 @@ class _Walk:
     code: CodeBlock | None = None
 
 
-def draft_claims(text: str, *, title: str = "", source: str = "") -> Draft:
+def draft_claims(text: str, *, title: str = "", source: str = "", form: str = "") -> Draft:
     """Draft the claims of a Markdown report.
 
     Parameters
     ----------
     text : the report.
+    form : ``"json"``, ``"yaml"``, ``"csv"`` … for a bare metrics file; Markdown otherwise.
     title, source : name and file name to record; the first heading is the title where none is given.
 
     Returns
@@ -82,7 +87,7 @@ def draft_claims(text: str, *, title: str = "", source: str = "") -> Draft:
     [('2024-06-30', 'a date')]
 
     """
-    lines = read_markdown(text)
+    lines = read_plain(text, form) if form in _FORMS else read_markdown(text)
     sheet = Sheet(decimal=_decimal_mark(text))
     first = next((line for line in lines if line.kind == "heading"), None)
     walk = _Walk(title=first.headings[0] if first is not None and first.level == 1 else "")
@@ -101,6 +106,11 @@ def draft_claims(text: str, *, title: str = "", source: str = "") -> Draft:
                 "report: audit the part that states the results"
             )
         _line(sheet, walk, lines, index, tokens)
+        if len(sheet.placed) > MAX_CLAIMS:
+            raise InputError(
+                f"{source or 'report'}: more than {MAX_CLAIMS} figures by line {line.number}; audit the part that states"
+                " the results"
+            )
         walk.previous = line.kind
     return assemble(sheet, title=title or (first.headings[0] if first else ""), source=source)
 
@@ -137,7 +147,8 @@ def _line(sheet: Sheet, walk: _Walk, lines: tuple[Line, ...], index: int, tokens
             set_aside(sheet, line.number, token) or sheet.exclude(line.number, token, "part of a table header")
     elif line.kind == "table_row":
         place_row(sheet, line, tokens, _context(walk, line), walk.block)
-        name = split_cells(line.text)[0].text.strip(" *_`") if split_cells(line.text) else ""
+        cells = split_cells(line.text, line.table.mark if line.table else "|")
+        name = cells[0].text.strip(" *_`") if cells else ""
         if name and len(walk.aliases) < 1000:
             walk.aliases[plain(name).strip()] = name
     else:

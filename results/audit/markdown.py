@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-__all__ = ["Cell", "Line", "Table", "read_markdown", "split_cells"]
+__all__ = ["Cell", "Line", "Table", "read_markdown", "read_plain", "split_cells"]
 
 _FENCES = ("```", "~~~")
 
@@ -23,10 +23,11 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """The header of a table; `header_line` is the line it stands on, `header` its cells."""
+    """The header of a table; `header_line` is the line it stands on, `header` its cells, `mark` what separates them."""
 
     header: tuple[Cell, ...]
     header_line: int
+    mark: str = "|"
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,23 @@ def read_markdown(text: str) -> tuple[Line, ...]:
         following = raw[index + 1] if index + 1 < len(raw) else ""
         lines.append(_read_line(index + 1, raw[index], following, state))
     return tuple(lines)
+
+
+def read_plain(text: str, form: str) -> tuple[Line, ...]:
+    """Lines of a metrics file: ``json``, ``yaml``, ``yml``, ``toml`` and ``ini`` as one data block, ``csv`` as one table.
+
+    A CSV file is split at its separator without regard to quotes; a quoted comma makes a cell that names no metric.
+    """
+    raw = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    if form != "csv":
+        return tuple(Line(i, line, "code", _indent(line), language=form, block=1) for i, line in enumerate(raw, 1))
+    mark = max(",;\t", key=raw[0].count) if raw else ","
+    table = Table(split_cells(raw[0], mark), 1, mark)
+    kinds = ("table_header", *["table_row"] * (len(raw) - 1))
+    return tuple(
+        Line(i, line, kind if line.strip() else "blank", block=1, table=table)
+        for i, (line, kind) in enumerate(zip(raw, kinds, strict=True), 1)
+    )
 
 
 def _front_matter_end(raw: list[str]) -> int:
@@ -193,7 +211,7 @@ def _is_table_rule(text: str) -> bool:
     return "-" in stripped and "|" in stripped and not stripped.strip("|-: \t")
 
 
-def split_cells(text: str) -> tuple[Cell, ...]:
+def split_cells(text: str, mark: str = "|") -> tuple[Cell, ...]:
     """The cells of a table line, trimmed, each with the column where it begins.
 
     A pipe after a backslash does not split; an outer pipe at either end makes no empty cell.
@@ -208,10 +226,10 @@ def split_cells(text: str) -> tuple[Cell, ...]:
     begin = 0
     for index in range(len(text) + 1):
         at_end = index == len(text)
-        if not at_end and (text[index] != "|" or (index > 0 and text[index - 1] == "\\")):
+        if not at_end and (text[index] != mark or (index > 0 and text[index - 1] == "\\")):
             continue
         piece = text[begin:index]
-        outer = (not cells and begin == 0 and not piece.strip()) or (at_end and not piece.strip())
+        outer = mark == "|" and ((not cells and begin == 0 and not piece.strip()) or (at_end and not piece.strip()))
         if not outer:
             lead = len(piece) - len(piece.lstrip())
             cells.append(Cell(piece.strip(), begin + (lead if piece.strip() else 0)))

@@ -30,7 +30,7 @@ def place_row(sheet: Sheet, line: Line, tokens: list[Token], context: Context, b
     """Place the figures of one row of a Markdown table."""
     if line.table is None:
         return
-    place_cells(sheet, line, tokens, line.table.header, split_cells(line.text), context, block)
+    place_cells(sheet, line, tokens, line.table.header, split_cells(line.text, line.table.mark), context, block)
 
 
 def place_cells(

@@ -1,0 +1,208 @@
+"""Say of every figure in a report whether it holds."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from results.audit.claims_model import ClaimSet
+    from results.audit.report import Audit
+    from results.audit.sheet import Draft
+
+__all__ = ["audit"]
+
+PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("source", metavar="CLAIMS_OR_REPORT", type=PATH)
+@click.option("--predictions", type=PATH, help="Recompute: what the model said (date, asset, score, …).")
+@click.option("--prices", type=PATH, help="Recompute or retrain: prices, long or wide, CSV or Parquet.")
+@click.option("--returns", type=PATH, help="Recompute: a daily return series, with or without dates.")
+@click.option("--run", help="The run the data is of: GROUP or GROUP/SPLIT of the claims.")
+@click.option(
+    "--strategy", default="quintile_long_short", show_default=True, help="Trades --predictions for portfolio figures."
+)
+@click.option(
+    "--unit", type=click.Choice(["return", "rank"]), default="return", show_default=True, help="What a score means."
+)
+@click.option("--horizon", type=int, default=1, show_default=True, help="Sessions a prediction spans.")
+@click.option("--risk-free", type=float, help="Annual rate the report states, in decimals; tried first after 0.")
+@click.option("--model", metavar="NAME", help="Retrain this model walk-forward on --prices (or the embedded sample).")
+@click.option("--seeds", type=click.IntRange(1, 100), default=5, show_default=True, help="Retrain with so many seeds.")
+@click.option("--epochs", type=click.IntRange(min=1), help="Retrain with at most so many epochs.")
+@click.option("--draft", "draft_file", type=PATH, help="Write the drafted claims file here, for a person to correct.")
+@click.option("--html", "html_file", type=PATH, help="Write a page that stands alone.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
+@click.option("--all", "every", is_flag=True, help="List figures that nothing bears on, too.")
+@click.option(
+    "--strict", is_flag=True, help="Exit 1 also for what is implausible, explained by a baseline or not significant."
+)
+@click.option("--force", is_flag=True, help="Let --draft replace a file.")
+def audit(source: Path, **options: Any) -> int:
+    """Say of every figure in a report whether it holds.
+
+    CLAIMS_OR_REPORT is a claims file (TOML) or a report (Markdown, text, JSON, YAML, CSV), from which the claims are
+    drafted. Each figure gets two verdicts, arithmetic and substance, and one sentence that can be checked by hand.
+    Exit code 1 if anything is inconsistent or refuted by the data.
+
+    \b
+    Examples:
+      python cli.py audit data/claims/reliance_training_results.toml
+      python cli.py audit MODEL_CARD.md --draft claims.toml --html audit.html
+      python cli.py audit claims.toml --returns returns.csv --run final/test
+      python cli.py audit claims.toml --predictions p.parquet --prices prices.parquet --strategy s2_filter_negative
+      python cli.py audit claims.toml --model stock_lstm_close --seeds 5 --run model
+      python cli.py audit claims.toml --strict --json
+    """
+    from results.audit.engine import audit_claims
+    from results.audit.report import Audit, render_table, summary_paragraph, to_json
+
+    _check(options)
+    claims, draft = _read(source)
+    if options["draft_file"] is not None:
+        _write_draft(options["draft_file"], draft, source, options["force"])
+    result = Audit(audit_claims(claims), draft=draft)
+    if options["returns"] is not None or options["predictions"] is not None:
+        result = _recomputed(result, options)
+    if options["model"] is not None:
+        result = _retrained(result, options)
+    if options["html_file"] is not None:
+        from results.audit.claims_toml import write_atomic
+        from results.audit.page import render_html
+
+        write_atomic(options["html_file"], render_html(result))
+    if options["as_json"]:
+        import json
+
+        click.echo(json.dumps(to_json(result), ensure_ascii=False, indent=2))
+    else:
+        _echo(result, render_table, summary_paragraph, options)
+    return 1 if result.failed or (options["strict"] and _doubtful(result)) else 0
+
+
+def _check(options: dict[str, Any]) -> None:
+    from data.errors import InputError
+
+    if options["predictions"] is not None and options["prices"] is None:
+        raise InputError("--predictions: needs --prices too, the prices that the predictions are about")
+    if options["prices"] is not None and options["predictions"] is None and options["model"] is None:
+        raise InputError("--prices: needs --predictions to recompute from, or --model to retrain")
+    if options["returns"] is not None and options["predictions"] is not None:
+        raise InputError("--returns and --predictions: give one of them; the returns would be of two sources")
+    if options["risk_free"] is not None and not -0.5 < options["risk_free"] < 1.0:
+        raise InputError(f"--risk-free {options['risk_free']}: an annual rate in decimals, e.g. 0.03")
+
+
+def _read(source: Path) -> tuple[ClaimSet, Draft | None]:
+    """The claims of a claims file, or those drafted from a report."""
+    from data.errors import InputError, InsufficientEvidenceError
+    from results.audit.claims import load_claims
+    from results.audit.draft import draft_claims
+    from results.audit.located import read_text
+
+    if source.suffix.lower() == ".toml":
+        claims = load_claims(source)
+        if not claims.claims:
+            raise InsufficientEvidenceError(f"{source}: no [[claim]]; there is nothing to audit")
+        return claims, None
+    if source.suffix.lower() in (".pdf", ".docx", ".html", ".htm", ".ipynb", ".parquet", ".xlsx", ".png"):
+        raise InputError(
+            f"{source}: {source.suffix} is not read; give a claims file (.toml) or the report as Markdown or text"
+        )
+    draft = draft_claims(read_text(source), source=source.name, form=source.suffix.lower().lstrip("."))
+    if not draft.claims.claims:
+        left = f"; {len(draft.unplaced)} could not be placed" if draft.unplaced else ""
+        raise InsufficientEvidenceError(
+            f"{source}: no figure beside the name of a metric ({len(draft.excluded)} numbers are dates, settings, code …{left})"
+        )
+    return draft.claims, draft
+
+
+def _write_draft(path: Path, draft: Draft | None, source: Path, force: bool) -> None:
+    from data.errors import InputError
+    from results.audit.claims_toml import dump_draft, write_atomic
+
+    if draft is None:
+        raise InputError(f"--draft: {source} is a claims file already; give a report")
+    if path.exists() and not force:
+        raise InputError(f"--draft {path}: exists, perhaps with corrections; choose another name or add --force")
+    write_atomic(path, dump_draft(draft))
+    click.echo(
+        f"draft written to {path}: {len(draft.claims.claims)} claims, {len(draft.unplaced)} not placed", err=True
+    )
+
+
+def _recomputed(result: Audit, options: dict[str, Any]) -> Audit:
+    from dataclasses import replace
+
+    from results.audit.material import material_of_panels, material_of_returns
+    from results.audit.recompute import recompute, with_findings
+
+    if options["returns"] is not None:
+        material, assumption = material_of_returns(options["returns"], options["risk_free"]), ""
+    else:
+        from data.sources import load_predictions, load_prices
+
+        prices = load_prices(options["prices"])
+        predictions = load_predictions(
+            options["predictions"], name=options["predictions"].stem, unit=options["unit"], horizon=options["horizon"]
+        )
+        material, assumption = material_of_panels(
+            predictions, prices, strategy=options["strategy"], risk_free=options["risk_free"]
+        )
+    found = recompute(result.report.claims, material, run=options["run"], assumption=assumption)
+    report = with_findings(result.report, found)
+    return replace(result, report=report, recomputed=tuple(found), data=material.description)
+
+
+def _retrained(result: Audit, options: dict[str, Any]) -> Audit:
+    from dataclasses import replace
+
+    from results.audit.recompute import with_findings
+    from results.audit.retrain import retrain
+
+    rows, findings = retrain(
+        result.report.claims, options["model"], prices=options["prices"], run=options["run"], seeds=options["seeds"],
+        epochs=options["epochs"], note=lambda text: click.echo(text, err=True),
+    )  # fmt: skip
+    report = with_findings(result.report, list(result.recomputed), findings)
+    return replace(result, report=report, retrained=tuple(rows))
+
+
+def _echo(result: Audit, render_table: Any, summary_paragraph: Any, options: dict[str, Any]) -> None:
+    import textwrap
+
+    width = max(100, min(200, shutil.get_terminal_size((140, 24)).columns))
+    click.echo(render_table(result, width, options["every"]))
+    if result.retrained:
+        names = list(dict.fromkeys(name for row in result.retrained for name in row))
+        click.echo("\nretrained  " + " · ".join(name.replace("_", " ") for name in names))
+        for row in result.retrained:
+            click.echo("  " + " · ".join(str(row.get(name, "")) for name in names))
+    if result.draft is not None:
+        for note in result.draft.notes[:8]:
+            click.echo(textwrap.fill(f"note: {note}", width, subsequent_indent="  "))
+        if len(result.draft.notes) > 8:
+            click.echo(f"note: … and {len(result.draft.notes) - 8} more (--draft FILE writes them all)")
+        if result.draft.unplaced:
+            listed = ", ".join(f"{item.text} (line {item.line})" for item in result.draft.unplaced[:12])
+            more = f" and {len(result.draft.unplaced) - 12} more" if len(result.draft.unplaced) > 12 else ""
+            click.echo(textwrap.fill(f"not placed: {listed}{more}", width, subsequent_indent="  "))
+        click.echo(
+            f"{len(result.draft.excluded)} numbers are no claims (dates, settings, code, names): --draft or --json lists them"
+        )
+    click.echo()
+    click.echo(textwrap.fill(summary_paragraph(result), width))
+
+
+def _doubtful(result: Audit) -> bool:
+    """Whether any figure is implausible, explained by a baseline or not significant."""
+    from results.audit.verdicts import Substance
+
+    grave = (Substance.IMPLAUSIBLE, Substance.EXPLAINED, Substance.NOT_SIGNIFICANT)
+    return any(verdict.substance in grave for verdict in result.report.verdicts)

@@ -1,0 +1,149 @@
+"""The declared grid of conventions, and what it means to read a figure under one of them.
+
+A figure without its convention is a set of values. Each metric declares the dimensions in which reports differ, first
+choice first: the first choices together are this project's own convention. A dimension that cannot matter on the data at
+hand (no flat days, gross equal to net) is left out, so that no convention is counted twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+
+import numpy as np
+
+__all__ = ["DDOF", "PERIODS", "RISK_FREE", "Dimensions", "Material", "Panel", "Reading", "grid", "readings_over"]
+
+#: Periods a year; "monthly" compounds to months first.
+PERIODS = ("252", "250", "260", "365", "monthly √12", "not annualised")
+DDOF = ("ddof 1", "ddof 0")
+#: Annual risk-free rates tried beside the stated one.
+RISK_FREE = (0.0, 0.01, 0.02, 0.03, 0.04, 0.05)
+
+#: Dimension -> choices, first the project's own.
+Dimensions = Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Predictions and what followed, under one timing.
+
+    Parameters
+    ----------
+    score : (T, N) predictions, stamped t.
+    forward : (T, N) returns that followed, stamped t.
+    base, realised : (T, N) price at the fill and the price `horizon` sessions later, where known.
+    horizon : sessions a prediction spans.
+    signed : whether 0 separates up from down.
+    probability : (T, N) probability of up, or None.
+
+    """
+
+    score: np.ndarray
+    forward: np.ndarray
+    base: np.ndarray | None = None
+    realised: np.ndarray | None = None
+    horizon: int = 1
+    signed: bool = True
+    probability: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Material:
+    """What figures are recomputed from.
+
+    Parameters
+    ----------
+    series : basis (``"net"``, ``"gross"``, ``"net, same close"``) -> (T,) simple returns a session; own basis first.
+    dates : (T,) datetime64[D], or None.
+    benchmark : (T,) returns, or None.
+    turnover : (T,) one-way fractions of NAV, or None.
+    trades : (trades,) returns of round trips, or None.
+    panels : timing (``"next open"``, ``"same close"``) -> `Panel`; own timing first.
+    positions : (cases,) weight x forward return, or None.
+    risk_free : annual rate that the report states, or None.
+    description : what was read, for the report.
+
+    """
+
+    series: Mapping[str, np.ndarray] = field(default_factory=dict)
+    dates: np.ndarray | None = None
+    benchmark: np.ndarray | None = None
+    turnover: np.ndarray | None = None
+    trades: np.ndarray | None = None
+    panels: Mapping[str, Panel] = field(default_factory=dict)
+    positions: np.ndarray | None = None
+    risk_free: float | None = None
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A figure under one convention.
+
+    Parameters
+    ----------
+    value : the figure.
+    choices : dimension -> choice.
+    departures : how many choices are not the project's own.
+
+    """
+
+    value: float
+    choices: tuple[tuple[str, str], ...]
+    departures: int = 0
+
+    @property
+    def words(self) -> str:
+        """The convention in words."""
+        return " · ".join(choice for _, choice in self.choices if choice)
+
+    @property
+    def own(self) -> bool:
+        """Whether this is the project's own convention."""
+        return self.departures == 0
+
+
+def grid(dimensions: Dimensions) -> Iterator[tuple[dict[str, str], int]]:
+    """Every combination of choices, with the number of departures from the first ones.
+
+    Examples
+    --------
+    >>> [(choice["ddof"], departures) for choice, departures in grid({"ddof": DDOF})]
+    [('ddof 1', 0), ('ddof 0', 1)]
+
+    """
+    names = list(dimensions)
+    for combination in product(*(range(len(dimensions[name])) for name in names)):
+        yield (
+            {name: dimensions[name][index] for name, index in zip(names, combination, strict=True)},
+            sum(index > 0 for index in combination),
+        )
+
+
+def readings_over(
+    dimensions: Dimensions, figure: Callable[[dict[str, str]], float | None], drop: Iterable[str] = ()
+) -> tuple[Reading, ...]:
+    """Evaluate a figure over a grid; combinations without a meaning (None) or without a finite value are left out.
+
+    Parameters
+    ----------
+    dimensions : the grid.
+    figure : value under a combination of choices.
+    drop : dimensions that cannot matter here; they keep their first choice and are not named.
+
+    """
+    kept = {name: (choices[:1] if name in set(drop) else choices) for name, choices in dimensions.items()}
+    found = []
+    for choice, departures in grid(kept):
+        with np.errstate(all="ignore"):
+            value = figure(choice)
+        if value is not None and np.isfinite(value):
+            named = tuple((name, option) for name, option in choice.items() if len(kept[name]) > 1 or name in _ALWAYS)
+            found.append(Reading(float(value), named, departures))
+    return tuple(found)
+
+
+#: Dimensions that are named even where there is no other choice.
+_ALWAYS = ("periods", "ddof", "mean", "basis")

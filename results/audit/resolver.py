@@ -1,0 +1,140 @@
+"""The convention resolver: under which of the declared conventions does the data give the printed figure?
+
+A figure that one convention in hundreds reproduces to its last digit was very likely made that way. A figure that half of
+the grid reproduces was printed too coarsely to tell, and the resolver says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from results.audit.conventions import Material, Reading
+from results.audit.intervals import Interval, Printed
+from results.audit.readings import RETURN_METRICS, return_readings
+from results.audit.signal_readings import SIGNAL_METRICS, signal_readings
+
+__all__ = ["RESOLVED_METRICS", "Resolution", "readings_of", "resolve"]
+
+#: Share of the grid beyond which reproducing a figure proves nothing.
+TOO_MANY = 0.5
+
+#: Metrics the resolver can recompute.
+RESOLVED_METRICS = tuple(dict.fromkeys([*RETURN_METRICS, *SIGNAL_METRICS]))
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """What the grid says about one printed figure.
+
+    Parameters
+    ----------
+    printed : the figure.
+    own : the figure under the project's own convention.
+    matches : readings that round to the print, fewest departures first.
+    nearest : the reading nearest to the print.
+    tried : how many conventions were tried.
+
+    """
+
+    printed: Printed
+    own: Reading
+    matches: tuple[Reading, ...]
+    nearest: Reading
+    tried: int
+
+    @property
+    def reproduced(self) -> bool:
+        """Whether the project's own convention gives the printed digits."""
+        return any(reading.own for reading in self.matches)
+
+    @property
+    def named(self) -> Reading | None:
+        """The convention to name: the match with the fewest departures."""
+        return self.matches[0] if self.matches else None
+
+    @property
+    def proves_nothing(self) -> bool:
+        """Whether so much of the grid gives the print that it identifies nothing."""
+        return self.tried > 1 and len(self.matches) >= TOO_MANY * self.tried
+
+    @property
+    def shown(self) -> str:
+        """The figure for a table: our own, and what reproduces the print where that is another."""
+        own = _number(self.own.value, self.printed)
+        if self.reproduced or not self.matches:
+            return own
+        return f"{own}; {_number(self.matches[0].value, self.printed)} with {_departing(self.matches[0], self.own)}"
+
+    @property
+    def sentence(self) -> str:
+        """The finding in one sentence."""
+        many = f"{len(self.matches)} of {self.tried} conventions"
+        own = f"recomputed {_number(self.own.value, self.printed)} ({self.own.words})"
+        if not self.matches:
+            return (
+                f"{own}; none of {self.tried} conventions gives {self.printed.text}, the nearest is"
+                f" {_number(self.nearest.value, self.printed)} ({self.nearest.words})."
+            )
+        tail = (
+            f"; {many} give the printed digits, so they prove nothing about how it was made" if self.proves_nothing
+            else f"; {many} give the printed digits" if len(self.matches) > 1 else f"; no other of {self.tried} conventions does"
+        )  # fmt: skip
+        if self.reproduced:
+            return f"{own} rounds to the printed {self.printed.text}{tail}."
+        named = self.matches[0]
+        return f"{own}; {_departing(named, self.own)} gives {_number(named.value, self.printed)}, as printed{tail}."
+
+
+def _departing(reading: Reading, own: Reading) -> str:
+    usual = dict(own.choices)
+    changed = [choice for name, choice in reading.choices if usual.get(name) != choice]
+    return " · ".join(changed) or reading.words
+
+
+def _number(value: float, printed: Printed) -> str:
+    """A value in the print's own scale with two digits more than it has."""
+    if printed.percent:
+        return f"{100 * value:.{min(printed.decimals + 2, 12)}f}%"
+    if printed.unit and printed.unit >= 1 and abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.{min(printed.decimals + 2, 12)}f}"
+
+
+def readings_of(metric: str, material: Material) -> tuple[Reading, ...]:
+    """Every reading of a metric that the material can give."""
+    return (*return_readings(metric, material), *signal_readings(metric, material))
+
+
+def resolve(metric: str, printed: Printed, material: Material, interval: Interval | None = None) -> Resolution | None:
+    """Which conventions reproduce a printed figure.
+
+    Parameters
+    ----------
+    metric : canonical name.
+    printed : the figure.
+    material : what to recompute it from.
+    interval : what the print stands for, where the caller knows better (a percentage without its sign).
+
+    Returns
+    -------
+    Resolution, or None when the material cannot give the metric.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from results.audit.intervals import parse_print
+    >>> returns = np.array([0.01, -0.005, 0.002, 0.007, -0.003])
+    >>> found = resolve("return_std", parse_print("0.0056"), Material({"net": returns}))
+    >>> found.named.choices, found.reproduced
+    ((('basis', 'net'), ('ddof', 'ddof 0'), ('form', 'simple returns')), False)
+
+    """
+    readings = readings_of(metric, material)
+    if not readings:
+        return None
+    wanted = printed.interval if interval is None else interval
+    matches = sorted((r for r in readings if wanted.holds(r.value)), key=lambda r: r.departures)
+    middle = wanted.middle
+    nearest = min(readings, key=lambda r: (abs(r.value - middle), r.departures))
+    own = min(readings, key=lambda r: r.departures)
+    return Resolution(printed, own, tuple(matches), nearest, len(readings))
