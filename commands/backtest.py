@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -23,6 +24,9 @@ from commands.common import (
     results_option,
     strategy_options,
 )
+
+if TYPE_CHECKING:
+    from results.store import Run
 
 __all__ = ["backtest"]
 
@@ -100,6 +104,7 @@ def run_and_report(
     metrics: dict[str, Any] | None = None,
     notes: dict[str, Any] | None = None,
     config: dict[str, Any] | None = None,
+    after: Callable[[Run], None] | None = None,
 ) -> int:
     """Backtest, check, count, store and print: what `backtest` and `walk-forward` end with. Returns the exit code."""
     from dataclasses import replace
@@ -107,7 +112,6 @@ def run_and_report(
     from engine.backtest import run_backtest
     from results.evidence import evaluate, store_backtest
     from results.judgement import count_trial, family_of
-    from results.store import Run
     from results.summary import render_run
 
     started = time.perf_counter() if started is None else started
@@ -127,7 +131,7 @@ def run_and_report(
     evidence = evaluate(result, inputs.predictions, inputs.prices)
     more["trials"] = count_trial(result, family_of(strategy), root=root, brought=brought, elsewhere=trials)
     receipts = inputs.predictions.receipts
-    run: Run = store_backtest(
+    run = store_backtest(
         result,
         evidence,
         root=root,
@@ -141,6 +145,8 @@ def run_and_report(
             **(notes or {}),
         },
     )
+    if after is not None:
+        after(run)
     if tearsheet:
         from results.tearsheet import write_tearsheet
 
@@ -202,6 +208,8 @@ def _checked(
 
         report = strategy_leaks(strategy, inputs.predictions, prices)
         report = report.merged(run_leaks(strategy, inputs.predictions, prices, costs=costs, execution=execution))
+        if checks.get("prediction_leaks") is not None:
+            report = checks["prediction_leaks"].merged(report)
         notes = [*report.notes, *imported_panel_findings(inputs.predictions, prices)]
         tested = f"{', '.join(report.components)} at {len(report.cuts)} dates"
         verdict = f"no change in {tested}" if report.passed else f"{len(report.leaks)} found in {tested}"

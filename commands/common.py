@@ -29,6 +29,8 @@ __all__ = [
     "execution_options",
     "json_option",
     "load_inputs",
+    "load_market",
+    "market_options",
     "parse_settings",
     "progress",
     "results_option",
@@ -56,13 +58,22 @@ def data_options(function: F) -> F:
         click.option("--prices", type=PATH, help="Long or wide CSV or Parquet; default: the embedded sample."),
         click.option("--predictions", type=PATH, help="Long: date, asset, score and/or probability_up, buy/sell/hold."),
         click.option("--receipts", type=PATH, help="What the model had seen, a row a fold (CSV or Parquet)."),
-        click.option("--benchmark", type=PATH, help="Daily returns, or one column of prices with --benchmark-prices."),
+        click.option("--benchmark", type=PATH, help="Daily returns or prices to compare with."),
         click.option("--unit", type=click.Choice(["return", "rank"]), default="return", show_default=True,
                      help="What a score means; a rank has no sign."),
         click.option("--zero-is-neutral", is_flag=True, help="0 separates up from down although the unit is rank."),
         click.option("--horizon", type=int, default=1, show_default=True, help="Sessions a prediction spans."),
         click.option("--start", help="First session of predictions used, e.g. 2015-01-01."),
         click.option("--end", help="Last session of predictions used."),
+        click.option("--repair", type=click.Choice(["drop"]), help="Drop rows that fail the checks, and say so."),
+    )(function)  # fmt: skip
+
+
+def market_options(function: F) -> F:
+    """--prices, --benchmark and how to read them; nothing given means the embedded sample."""
+    return _decorate(
+        click.option("--prices", type=PATH, help="Long or wide CSV or Parquet; default: the embedded sample."),
+        click.option("--benchmark", type=PATH, help="Daily returns or prices to compare with."),
         click.option("--repair", type=click.Choice(["drop"]), help="Drop rows that fail the checks, and say so."),
     )(function)  # fmt: skip
 
@@ -141,15 +152,15 @@ def execution_of(options: dict[str, Any]) -> Execution:
     return Execution(**values)
 
 
-def parse_settings(settings: tuple[str, ...]) -> dict[str, str]:
-    """``("quantile=0.1",)`` as ``{"quantile": "0.1"}``."""
+def parse_settings(settings: tuple[str, ...], option: str = "--param") -> dict[str, str]:
+    """``("quantile=0.1",)`` as ``{"quantile": "0.1"}``; `option` is named in errors."""
     from data.errors import InputError
 
     out = {}
     for item in settings:
         name, sign, value = item.partition("=")
         if not sign or not name.strip():
-            raise InputError(f"--param {item}: expected NAME=VALUE, e.g. --param quantile=0.1")
+            raise InputError(f"{option} {item}: expected NAME=VALUE, e.g. {option} quantile=0.1")
         out[name.strip().replace("-", "_")] = value.strip()
     return out
 
@@ -189,21 +200,19 @@ def load_inputs(options: dict[str, Any]) -> Inputs:
 
     names = ("prices", "predictions", "receipts", "benchmark", "unit", "zero_is_neutral", "horizon", "start", "end")
     given = {name: options.pop(name) for name in (*names, "repair")}
-    benchmark, benchmark_name = None, None
     if given["prices"] is None and given["predictions"] is not None:
         raise InputError("--predictions: needs --prices too, the prices that the predictions are about")
     if given["prices"] is not None and given["predictions"] is None:
         raise InputError("--prices: needs --predictions too; `walk-forward` trains a model and makes them")
-    if given["prices"] is None:
-        from data.embedded import load_sample, load_sample_predictions
+    market = {name: given[name] for name in ("prices", "benchmark", "repair")}
+    prices, benchmark, benchmark_name = load_market(market)
+    if given["predictions"] is None:
+        from data.embedded import load_sample_predictions
 
-        prices, benchmark = load_sample()
-        benchmark_name = "S&P 500"
         predictions = load_sample_predictions()
     else:
-        from data.sources import load_predictions, load_prices
+        from data.sources import load_predictions
 
-        prices = load_prices(given["prices"], repair=given["repair"])
         predictions = load_predictions(
             given["predictions"],
             name=given["predictions"].stem,
@@ -213,10 +222,6 @@ def load_inputs(options: dict[str, Any]) -> Inputs:
             receipts=given["receipts"],
             zero_is_neutral=given["zero_is_neutral"],
         )
-    if given["benchmark"] is not None:
-        from data.sources import load_returns
-
-        benchmark, benchmark_name = load_returns(given["benchmark"]), given["benchmark"].stem
     for name in ("start", "end"):
         if given[name] is not None:
             try:
@@ -231,6 +236,27 @@ def load_inputs(options: dict[str, Any]) -> Inputs:
         predictions = predictions.map(lambda frame: frame.loc[inside])
     predictions, report = align(predictions, prices)
     return Inputs(prices, predictions, benchmark, benchmark_name, report.counts, report.messages())
+
+
+def load_market(options: dict[str, Any]) -> tuple[PricePanel, pd.Series | None, str | None]:
+    """Prices, benchmark returns and the benchmark's name; the options of `market_options` are taken out."""
+    path, benchmark_path, repair = (options.pop(name) for name in ("prices", "benchmark", "repair"))
+    benchmark: pd.Series | None = None
+    name: str | None = None
+    if path is None:
+        from data.embedded import load_sample
+
+        prices, benchmark = load_sample()
+        name = "S&P 500"
+    else:
+        from data.sources import load_prices
+
+        prices = load_prices(path, repair=repair)
+    if benchmark_path is not None:
+        from data.sources import load_returns
+
+        benchmark, name = load_returns(benchmark_path), benchmark_path.stem
+    return prices, benchmark, name
 
 
 def echo_json(value: object) -> None:

@@ -22,7 +22,7 @@ from engine.executors import run_tasks
 from engine.folds import Fold
 from models.base import Forecaster
 
-__all__ = ["WalkForwardRun", "fit_fold", "recipe_of", "walk_forward"]
+__all__ = ["WalkForwardRun", "fit_fold", "recipe_of", "stored_model_folder", "walk_forward"]
 
 #: Called after each fold and seed: how many are done, how many there are, and what has just ended.
 Progress = Callable[[int, int, str], None]
@@ -194,6 +194,13 @@ def _identity(model: Forecaster, prices: PricePanel, horizon: int, delay: int) -
     """What finished folds are kept under, so that another recipe or panel never finds them."""
     text = json.dumps([recipe_of(model), prices.fingerprint, horizon, delay], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def stored_model_folder(
+    folder: Path, model: Forecaster, prices: PricePanel, fold: Fold, seed: int, horizon: int, delay: int
+) -> Path:
+    """Where `walk_forward` kept the checkpoint of a fold and seed."""
+    return _part_folder(folder, _identity(model, prices, horizon, delay), fold, seed) / "model"
 
 
 def _part_folder(folder: Path, identity: str, fold: Fold, seed: int) -> Path:

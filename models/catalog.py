@@ -31,6 +31,8 @@ MODELS: Mapping[str, str] = types.MappingProxyType(
         "reliance_direction": "models.direction:DirectionLSTM",
         "nse_price": "models.price:PriceLSTM",
         "ridge": "models.baselines:Ridge",
+        "gradient_boosting": "models.sklearn_adapter:GradientBoosting",
+        "sklearn": "models.sklearn_adapter:SklearnForecaster",
         "momentum": "models.baselines:Momentum",
         "reversal": "models.baselines:Reversal",
         "zero": "models.baselines:Zero",

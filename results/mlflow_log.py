@@ -1,0 +1,65 @@
+"""Hand a stored run to MLflow: parameters, metrics, per-epoch losses, and the run folder's small files."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from data.errors import InputError
+from results.store import Run
+
+__all__ = ["log_run"]
+
+
+def log_run(run: Run, tracking_uri: str, *, experiment: str = "assay") -> str:
+    """Log a run; returns MLflow's id of it.
+
+    Parameters
+    ----------
+    run : a stored run.
+    tracking_uri : of the MLflow store, e.g. ``sqlite:///mlflow.db`` or ``file:///path``.
+    experiment : name of the MLflow experiment.
+
+    Raises
+    ------
+    InputError
+        If MLflow is not installed or the store cannot be used.
+
+    """
+    try:
+        from mlflow import MlflowClient
+        from mlflow.exceptions import MlflowException
+    except ImportError:
+        raise InputError("--mlflow: MLflow is not installed; install the extra: pip install 'assay[mlflow]'") from None
+    try:
+        client = MlflowClient(tracking_uri=tracking_uri)
+        found = client.get_experiment_by_name(experiment)
+        identity = found.experiment_id if found is not None else client.create_experiment(experiment)
+        logged = client.create_run(identity, run_name=run.id)
+        key = logged.info.run_id
+        for name, value in _flat(run.manifest.get("config", {})).items():
+            client.log_param(key, name[:250], str(value)[:500])
+        for item in run.metrics.get("metrics", ()):
+            if item["value"] is not None and math.isfinite(item["value"]):
+                client.log_metric(key, item["name"], item["value"])
+        if run.has("training"):
+            for record in run.table("training").to_dict("records"):
+                for column in ("train_loss", "validation_loss"):
+                    name = f"fold{record['fold']}_seed{record['seed']}_{column}"
+                    client.log_metric(key, name, float(record[column]), step=int(record["epoch"]))
+        for name in ("manifest.json", "metrics.json"):
+            client.log_artifact(key, str(run.path / name))
+        client.set_terminated(key)
+    except MlflowException as error:
+        raise InputError(f"--mlflow {tracking_uri}: {error}") from None
+    return str(key)
+
+
+def _flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for name, item in value.items():
+        if isinstance(item, dict):
+            out |= _flat(item, f"{prefix}{name}.")
+        else:
+            out[f"{prefix}{name}"] = item
+    return out

@@ -1,0 +1,110 @@
+"""What a model's out-of-sample predictions are worth as predictions, beside those of its baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from data.labels import action_labels, up_down
+from data.panel import ACTIONS, PredictionPanel, PricePanel
+from data.returns import forward_returns
+from engine.backtest import run_backtest
+from engine.costs import CostModel
+from engine.execution import Execution
+from results.metrics import sharpe_interval
+from results.signal_metrics import ic_metrics, ic_table
+
+__all__ = ["BASELINES", "comparison", "prediction_metrics"]
+
+#: Models that run beside every other.
+BASELINES = ("zero", "momentum", "reversal", "majority", "ridge", "gradient_boosting")
+
+
+def prediction_metrics(predictions: PredictionPanel, prices: PricePanel, *, fill: Any = None) -> dict[str, float]:
+    """Figures of the predictions alone, by what they predict.
+
+    Parameters
+    ----------
+    predictions : out of sample.
+    prices : the panel they are about.
+    fill : which price the windows run between.
+
+    Returns
+    -------
+    dict
+        rank_ic, rank_ic_t, rank_ic_ir_ann for what can be ranked; r2, mae, rmse, bias for return scores; accuracy,
+        auc, precision, recall, f1, mcc, balanced_accuracy, brier, base_rate, predicted_up for probabilities;
+        action_accuracy, action_macro_f1, action_weighted_f1 for actions.
+
+    """
+    from models.metrics import action_metrics, direction_metrics, return_metrics
+
+    span: dict[str, Any] = {"horizon": predictions.horizon, "delay": predictions.delay, "fill": fill}
+
+    def on_stamps(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame.reindex(index=predictions.sessions, columns=predictions.assets)
+
+    forward = on_stamps(forward_returns(prices, **span))
+    out: dict[str, float] = {}
+    ranked = predictions.score if predictions.score is not None else predictions.probability_up
+    if ranked is not None:
+        figures = {m.name: m.value for m in ic_metrics(ic_table(ranked, forward), predictions.horizon)}
+        out |= {"rank_ic": figures["rank_ic_mean"], "rank_ic_t": figures["rank_ic_t"]}
+        out["rank_ic_ir_ann"] = figures["rank_ic_ir_ann"]
+    if predictions.score is not None and predictions.unit == "return":
+        found = return_metrics(predictions.score.to_numpy(), forward.to_numpy())
+        out |= {name: value for name, value in found.items() if name != "n"}
+    if predictions.probability_up is not None:
+        up = on_stamps(up_down(prices, **span))
+        found = direction_metrics(predictions.probability_up.to_numpy(), up.to_numpy())
+        out |= {name: value for name, value in found.items() if name != "n"}
+    if predictions.action is not None:
+        values = np.stack([predictions.action[name].to_numpy() for name in ACTIONS])
+        known = np.isfinite(values).all(axis=0)
+        chosen = np.where(known, np.nan_to_num(values).argmax(axis=0), np.nan)
+        judged = action_metrics(chosen, on_stamps(action_labels(prices, **span)).to_numpy())
+        out |= {
+            f"action_{name}": float(str(judged[name]))
+            for name in ("accuracy", "macro_f1", "weighted_f1")
+            if name in judged
+        }
+    return out
+
+
+def comparison(
+    strategy: Any,
+    panels: Mapping[str, PredictionPanel],
+    prices: PricePanel,
+    *,
+    costs: CostModel,
+    execution: Execution,
+    benchmark: pd.Series | None = None,
+) -> pd.DataFrame:
+    """A row a model: the figures of its predictions, and the net Sharpe ratio of the strategy on them.
+
+    Parameters
+    ----------
+    strategy : what trades the predictions; a panel that it cannot read has no Sharpe ratio, and `note` says why.
+    panels : name → out-of-sample predictions, the model's own first.
+
+    """
+    from data.errors import BacktestError
+
+    rows = {}
+    for name, panel in panels.items():
+        row: dict[str, Any] = dict(prediction_metrics(panel, prices, fill=execution.fill_at(prices)))
+        try:
+            result = run_backtest(
+                strategy, panel, prices, costs=costs, execution=execution, benchmark=benchmark, keep="returns"
+            )
+            row["sharpe_net"], row["sharpe_low"], row["sharpe_high"] = sharpe_interval(result.returns.to_numpy())
+            row["note"] = ""
+        except BacktestError as error:
+            row["note"] = str(error)
+        rows[name] = row
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    table.index.name = "model"
+    return table
