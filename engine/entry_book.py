@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,8 +25,6 @@ Mask = npt.NDArray[np.bool_]
 _SESSIONS_A_YEAR = 252
 #: Orders below this share of NAV are rounding, not trades.
 _DUST = 1e-12
-#: What a priority that is not known counts as.
-_LOWEST = float(np.finfo(np.float64).min)
 #: Assets found by looking for the highest priority before the rest is sorted.
 _FEW = 6
 
@@ -46,26 +43,26 @@ class Market:
     low: Floats
     close: Floats
     rows: list[int]
-    enter: Mask
     exit: Mask
-    priority: Floats
-    wanted: list[bool]  # whether a row of `enter` has any
+    wanted: npt.NDArray[np.intp]  # the assets to be entered, row after row of the signals
+    scores: Floats  # their priorities, NaN as the lowest
+    bounds: list[int]  # where each row starts in both, and the end
     start: int  # row of the prices that is session 0
     columns: npt.NDArray[np.intp] | None  # columns of the prices; None = as they are
 
     def by_priority(self, row: int) -> Iterator[int]:
-        """The assets that are to be entered, the highest priority first, ties by asset id; NaN comes last."""
-        assets = np.flatnonzero(self.enter[row])
-        scores = np.fmax(self.priority[row, assets], _LOWEST)
+        """The assets that are to be entered, the highest priority first, ties by asset id."""
+        part = slice(self.bounds[row], self.bounds[row + 1])
+        assets, scores = self.wanted[part], self.scores[part].copy()
         for _ in range(min(len(assets), _FEW)):  # mostly a few are served: no need to sort them all
-            best = scores.argmax()
+            best = int(scores.argmax())
             scores[best] = -np.inf
-            yield int(assets[best])
-        left = np.flatnonzero(scores >= _LOWEST)
+            yield assets.item(best)
+        left = (scores > -np.inf).nonzero()[0]
         yield from assets[left[np.argsort(-scores[left], kind="stable")]].tolist()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Position:
     """What is held of one asset."""
 
@@ -74,20 +71,11 @@ class _Position:
     entered: int
     stop: float
     target: float
+    lower: float  # the lower and the upper of the two
+    upper: float
     mark: float
     stale: int = 0
     leaving: str = ""  # why it is to be closed at the next open there is
-
-
-class _Row(NamedTuple):
-    """One session of the ledger, currency."""
-
-    nav: float
-    nav_before: float
-    cash: float
-    traded: float
-    long: float
-    short: float
 
 
 @dataclass(eq=False)
@@ -101,8 +89,9 @@ class EntryBook:
     liquidity: Liquidity | None
     optimistic: bool
     positions: list[_Position] = field(default_factory=list)
-    rows: list[_Row] = field(default_factory=list)
-    #: session, costs of a fill by kind
+    #: each session's NAV, NAV at the open before costs, cash, traded value, value of longs and of shorts
+    rows: list[tuple[float, float, float, float, float, float]] = field(default_factory=list)
+    #: session, costs of a fill by kind; empty where they are a fixed share of what is traded
     charged: list[tuple[int, tuple[float, ...]]] = field(default_factory=list)
     #: session, borrow, financing
     carried: list[tuple[int, float, float]] = field(default_factory=list)
@@ -114,7 +103,7 @@ class EntryBook:
     events: list[tuple[int, int, str, str]] = field(default_factory=list)
     counts: dict[str, int] = field(
         default_factory=lambda: dict.fromkeys(
-            ("unfilled_orders", "forced_exits", "cut_by_cash", "sessions_without_cash", "entries"), 0
+            ("unfilled_orders", "forced_exits", "cut_by_cash", "sessions_without_cash"), 0
         )
     )
     ruined_at: int | None = None
@@ -123,7 +112,7 @@ class EntryBook:
         self.cash = self.execution.capital
         self.long = self.short = self.traded = 0.0
         self.proportional = self.costs.is_proportional
-        self.rates = (self.costs.commission_bps / 1e4, self.costs.spread_bps / 1e4)
+        self.rate = self.costs.traded_rate
         self.borrow = self.costs.borrow_bps / 1e4 / _SESSIONS_A_YEAR
         self.financing = self.costs.financing_bps / 1e4 / _SESSIONS_A_YEAR
 
@@ -131,9 +120,9 @@ class EntryBook:
         """Live through session s."""
         market = self.market
         row = market.rows[s - self.execution.delay] if s >= self.execution.delay else -1
-        wanted = row >= 0 and market.wanted[row]
+        wanted = row >= 0 and market.bounds[row + 1] > market.bounds[row]
         if not self.positions and not wanted:
-            self.rows.append(_Row(self.cash, self.cash, self.cash, 0.0, 0.0, 0.0))
+            self.rows.append((self.cash, self.cash, self.cash, 0.0, 0.0, 0.0))
             return
         self.traded = 0.0
         carry = (self.borrow * -self.short, self.financing * -min(self.cash, 0.0))
@@ -147,35 +136,34 @@ class EntryBook:
         closed = self._leave_at_open(s, row, nav) if self.positions else ()
         if wanted and nav > 0:
             self._enter(s, row, nav, closed)
-        if self.positions:
-            self._inside_the_bar(s, nav)
         if carry != (0.0, 0.0):
             self.cash -= carry[0] + carry[1]
             self.carried.append((s, *carry))
-        self._mark_to_close(s, nav)
+        self._to_the_close(s, nav)
 
     def _leave_at_open(self, s: int, row: int, nav: float) -> list[int]:
         """Close what has to go at the open; the assets closed."""
-        rule, closed = self.rule, []
-        opens = self.market.open[s]
+        closed: list[int] = []
+        opens, side, oldest = self.market.open[s], self.rule.side, self.rule.max_holding
+        exits = self.market.exit[row] if row >= 0 else None
         for position in self.positions[:]:
-            if row >= 0 and self.market.exit[row, position.asset]:
+            if exits is not None and exits.item(position.asset):
                 position.leaving = "signal_exit"
-            elif not position.leaving and rule.max_holding and s - position.entered >= rule.max_holding:
+            elif not position.leaving and oldest and s - position.entered >= oldest:
                 position.leaving = "time_exit"
             price = opens.item(position.asset)
             if price != price:
                 if position.leaving:
                     self._unfilled(s, position.asset, "no open to leave at")
                 continue
-            kind, detail = position.leaving, "at the open"
-            if not kind and (price - position.stop) * rule.side <= 0:
-                kind, detail = "stop", f"the open jumped over {position.stop:.6g}"
-            elif not kind and (price - position.target) * rule.side >= 0:
-                kind, detail = "target", f"the open jumped over {position.target:.6g}"
-            if kind:
-                self._close(s, position, price, nav, kind, detail)
-                closed.append(position.asset)
+            if position.leaving:
+                self._close(s, position, price, nav, position.leaving, "at the open")
+            elif price <= position.lower or price >= position.upper:
+                kind = "stop" if (price <= position.lower) == (side > 0) else "target"
+                self._close(s, position, price, nav, kind, "the open jumped over the level")
+            else:
+                continue
+            closed.append(position.asset)
         return closed
 
     def _enter(self, s: int, row: int, nav: float, closed: list[int] | tuple[()]) -> None:
@@ -184,10 +172,10 @@ class EntryBook:
         slots = (rule.max_positions or len(market.assets)) - len(self.positions)
         if slots <= 0:
             return
-        taken = {position.asset for position in self.positions}.union(closed)
+        taken = [position.asset for position in self.positions]
         room = self._room(nav)
         for asset in market.by_priority(row):
-            if asset in taken:
+            if asset in taken or asset in closed:
                 continue
             price = market.open.item(s, asset)
             if price != price:
@@ -197,7 +185,7 @@ class EntryBook:
                 self.counts["sessions_without_cash"] += 1
                 return
             wanted = value = rule.size * nav
-            if room < value * (1 + sum(self.rates)) or not self.proportional:
+            if room < value * (1 + self.rate) or not self.proportional:
                 value = self._affordable(s, asset, price, value, room, nav)
             shares = value / price
             if self.execution.lot:
@@ -205,7 +193,8 @@ class EntryBook:
             if shares * price <= _DUST * nav:
                 self._unfilled(s, asset, "less than a lot or than its own cost")
                 continue
-            self.counts["cut_by_cash"] += value < wanted
+            if value < wanted:
+                self.counts["cut_by_cash"] += 1
             self._open(s, asset, shares * rule.side, price, nav)
             room = self._room(nav)
             slots -= 1
@@ -226,7 +215,7 @@ class EntryBook:
 
         room *= 1 - _DUST  # so that rounding cannot overdraw the cash
         if self.proportional:
-            return min(value, room / (1 + (sum(self.rates) if self.rule.side > 0 else 0.0)))
+            return min(value, room / (1 + (self.rate if self.rule.side > 0 else 0.0)))
         if spent(value) <= room:
             return value
         low, high = 0.0, min(value, room)  # costs grow with the value, so what fits is an interval from 0
@@ -237,8 +226,6 @@ class EntryBook:
 
     def _cost(self, s: int, asset: int, value: float, price: float, nav: float) -> tuple[float, ...]:
         """Costs of a fill by kind, currency: commission, spread, impact, sqrt_impact, minimum_fee."""
-        if self.proportional:
-            return (value * self.rates[0], value * self.rates[1])
         known = None
         if self.liquidity is not None:
             cell = (slice(s, s + 1), asset)
@@ -246,12 +233,16 @@ class EntryBook:
         return tuple(trading_costs(np.array([value]), nav, self.costs, known)[:, 0].tolist())
 
     def _trade(self, s: int, asset: int, shares: float, price: float, nav: float) -> None:
-        value = abs(shares) * price
-        paid = self._cost(s, asset, value, price, nav)
-        total = sum(paid)
-        self.cash -= shares * price + total
-        self.traded += value
-        self.charged.append((s, paid))
+        value = shares * price
+        traded = abs(value)
+        if self.proportional:
+            total = traded * self.rate
+        else:
+            paid = self._cost(s, asset, traded, price, nav)
+            total = sum(paid)
+            self.charged.append((s, paid))
+        self.cash -= value + total
+        self.traded += traded
         self.fills.append((s, asset, shares, price, total))
 
     def _open(self, s: int, asset: int, shares: float, price: float, nav: float) -> None:
@@ -259,53 +250,57 @@ class EntryBook:
         self._trade(s, asset, shares, price, nav)
         stop = price * (1 - rule.side * rule.stop_loss) if rule.stop_loss else -rule.side * np.inf
         target = price * (1 + rule.side * rule.take_profit) if rule.take_profit else rule.side * np.inf
-        self.positions.append(_Position(asset, shares, s, stop, target, price))
-        self.counts["entries"] += 1
+        lower, upper = (stop, target) if rule.side > 0 else (target, stop)
+        self.positions.append(_Position(asset, shares, s, stop, target, lower, upper, price))
 
     def _close(self, s: int, position: _Position, price: float, nav: float, kind: str, detail: str) -> None:
         self._trade(s, position.asset, -position.shares, price, nav)
-        self._drop(s, position, kind, f"{price:.6g}, {detail}")
+        self._drop(s, position, kind, detail)
 
     def _drop(self, s: int, position: _Position, kind: str, detail: str) -> None:
         self.positions.remove(position)
         self.held.append((position.asset, position.entered, s, position.shares))
         self.events.append((s, position.asset, kind, detail))
 
+    def _force_out(self, s: int, position: _Position) -> None:
+        """Close a position whose prices stay away, at the last price known, free of cost."""
+        self.cash += position.shares * position.mark
+        self.fills.append((s, position.asset, -position.shares, position.mark, 0.0))
+        self.counts["forced_exits"] += 1
+        self._drop(s, position, "forced_exit", "at the last price known")
+
     def _unfilled(self, s: int, asset: int, detail: str) -> None:
         self.counts["unfilled_orders"] += 1
         self.events.append((s, asset, "unfilled", detail))
 
-    def _inside_the_bar(self, s: int, nav: float) -> None:
-        """Stops and targets against low and high; a level outside the bar (no open known) fills at the bar's edge."""
-        lows, highs, long = self.market.low[s], self.market.high[s], self.rule.side > 0
-        for position in self.positions[:]:
-            low, high = lows.item(position.asset), highs.item(position.asset)
-            if long:
-                stopped, reached = low <= position.stop, high >= position.target
-            else:
-                stopped, reached = high >= position.stop, low <= position.target
-            if not (stopped or reached):
-                continue
-            both = stopped and reached
-            kind = "target" if reached and (self.optimistic or not stopped) else "stop"
-            level = position.target if kind == "target" else position.stop
-            price = min(max(level, low), high)
-            self._close(s, position, price, nav, kind, "stop and target in one bar" if both else "inside the bar")
+    def _inside_the_bar(self, s: int, position: _Position, low: float, high: float, nav: float) -> None:
+        """Close a position whose stop or target the bar has reached.
 
-    def _mark_to_close(self, s: int, nav_open: float) -> None:
-        closes = self.market.close[s]
+        A level that the bar does not span (it has no open, or this would have been a gap) fills at the bar's edge.
+        """
+        below, above = low <= position.lower, high >= position.upper
+        stopped, reached = (below, above) if self.rule.side > 0 else (above, below)
+        kind = "target" if reached and (self.optimistic or not stopped) else "stop"
+        level = position.target if kind == "target" else position.stop
+        detail = "stop and target in one bar" if stopped and reached else "inside the bar"
+        self._close(s, position, min(max(level, low), high), nav, kind, detail)
+
+    def _to_the_close(self, s: int, nav_open: float) -> None:
+        """Stops and targets, then the marks at the close and the session's row."""
+        lows, highs, closes = self.market.low[s], self.market.high[s], self.market.close[s]
         self.long = self.short = 0.0
         for position in self.positions[:]:
+            low, high = lows.item(position.asset), highs.item(position.asset)
+            if low <= position.lower or high >= position.upper:
+                self._inside_the_bar(s, position, low, high, nav_open)
+                continue
             price = closes.item(position.asset)
             if price == price:
                 position.mark, position.stale = price, 0
             else:
                 position.stale += 1
                 if position.stale >= self.execution.stale_limit:
-                    self.cash += position.shares * position.mark
-                    self.fills.append((s, position.asset, -position.shares, position.mark, 0.0))
-                    self.counts["forced_exits"] += 1
-                    self._drop(s, position, "forced_exit", f"{position.shares:.6g} shares at the last price")
+                    self._force_out(s, position)
                     continue
             value = position.shares * position.mark
             if value > 0:
@@ -321,4 +316,4 @@ class EntryBook:
                 self.held.append((position.asset, position.entered, s, position.shares))
             self.positions = []
             self.events.append((s, -1, "ruin", "NAV at or below zero"))
-        self.rows.append(_Row(nav, nav_open, self.cash, self.traded, self.long, self.short))
+        self.rows.append((nav, nav_open, self.cash, self.traded, self.long, self.short))

@@ -139,6 +139,7 @@ def _market(prices: PricePanel, signals: EntrySignals, rule: EntryRule) -> Marke
     rows = np.full(len(sessions), -1)
     rows[found - start] = np.arange(len(found))
     enter = np.ascontiguousarray(signal(first, bool))
+    stamped, wanted = np.divmod(enter.ravel().nonzero()[0], len(assets))  # in one dimension: several times faster
     return Market(
         sessions=sessions,
         assets=assets,
@@ -147,10 +148,10 @@ def _market(prices: PricePanel, signals: EntrySignals, rule: EntryRule) -> Marke
         low=values(prices.low),
         close=values(prices.close),
         rows=rows.tolist(),
-        enter=enter,
         exit=signal(signals.exit, bool),
-        priority=signal(signals.priority, float),
-        wanted=[bool(any_) for any_ in enter.any(axis=1)],
+        wanted=wanted,
+        scores=np.fmax(signal(signals.priority, float)[stamped, wanted], np.finfo(np.float64).min),
+        bounds=np.searchsorted(stamped, np.arange(len(enter) + 1)).tolist(),
         start=start,
         columns=columns,
     )
@@ -166,12 +167,17 @@ def _liquidity(prices: PricePanel, market: Market) -> Liquidity:
 def _result(book: EntryBook, prices: PricePanel, columns: pd.Index, keep: Literal["all", "returns"]) -> BacktestResult:
     market, execution = book.market, book.execution
     sessions = market.sessions
-    rows = book.rows + [book.rows[-1]._replace(traded=0.0, nav_before=book.rows[-1].nav)] * (
-        len(sessions) - len(book.rows)
-    )
-    nav, nav_before, cash, traded, long, short = np.array(rows).T
+    rows = np.zeros((len(sessions), 6))
+    rows[: len(book.rows)] = book.rows
+    if book.ruined_at is not None:
+        rows[book.ruined_at + 1 :, :3] = book.rows[-1][0]
+    nav, nav_before, cash, traded, long, short = rows.T
     charged = np.zeros((len(sessions), len(COST_KINDS)))
-    if book.charged:
+    if book.proportional:
+        charged[:, 0], charged[:, 1] = (
+            traded * (bps / 1e4) for bps in (book.costs.commission_bps, book.costs.spread_bps)
+        )
+    elif book.charged:
         stamps, paid = zip(*book.charged, strict=True)
         for kind, amounts in enumerate(np.array(paid).T):
             charged[:, kind] = np.bincount(stamps, weights=amounts, minlength=len(sessions))
@@ -259,7 +265,12 @@ def _config(book: EntryBook, prices: PricePanel) -> dict[str, Any]:
 def _counts(book: EntryBook) -> dict[str, int]:
     kinds = [kind for _, _, kind, _ in book.events]
     exits = {f"{kind}s": kinds.count(kind) for kind in ("stop", "target", "signal_exit", "time_exit")}
-    return {**book.counts, **exits, "open_at_the_end": len(book.positions)}
+    return {
+        **book.counts,
+        "entries": len(book.held) + len(book.positions),
+        **exits,
+        "open_at_the_end": len(book.positions),
+    }
 
 
 def _warnings(book: EntryBook) -> list[str]:
