@@ -33,10 +33,12 @@ class MultiTaskLSTM(NeuralForecaster):
 
     Parameters
     ----------
-    hidden, dropout : of the LSTM and after it.
+    hidden : of the LSTM.
+    dropout : after the LSTM.
     gamma : focus of the focal loss.
     action_weight, return_weight : of the two losses.
-    threshold, threshold_unit : of the action labels; see `data.labels.action_labels`.
+    threshold : of the action labels: a forward return beyond it is a buy or a sell.
+    threshold_unit : ``"volatility"``, in trailing standard deviations, or ``"return"``, decimal.
     target : what the second head learns: ``"return"``, standardised on training rows, or ``"price"``, the level, as in
         the report.
     balanced : whether rare actions count as much as common ones: windowed, they are drawn more often; in sequence

@@ -36,8 +36,10 @@ class PriceLSTM(NeuralForecaster):
 
     Parameters
     ----------
-    units, dense : of the two LSTMs and the dense layer.
-    dropout, dense_dropout : after each of them.
+    units : of each of the two LSTMs.
+    dense : of the dense layer.
+    dropout : after each LSTM.
+    dense_dropout : after the dense layer.
     l2 : penalty on the squares of the LSTMs' input kernels.
     huber_delta : where Huber's loss turns linear, in units of the asset's training range.
 
@@ -81,7 +83,10 @@ class PriceLSTM(NeuralForecaster):
         ),
         "R², MAE and MAPE are of a price level; persistence stands beside them",
         "each asset's scaler is fit on training rows alone; the report fit it on everything",
-        "a validation loss near 0.49 is mostly the L2 penalty, which Keras adds to every loss; so does this",
+        (
+            "most of the report's validation loss of 0.49 can be the L2 penalty, which Keras adds to every loss; so "
+            "does this, where it starts at about 0.8"
+        ),
     )
 
     def __post_init__(self) -> None:

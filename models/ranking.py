@@ -32,7 +32,9 @@ class StockLSTM(NeuralForecaster):
 
     Parameters
     ----------
-    hidden, layers, dropout : of the LSTM.
+    hidden : of each LSTM layer.
+    layers : of the LSTM.
+    dropout : between the layers.
     rank_loss : ``"robust"``: predictions standardised within the date and soft-ranked, targets hard-ranked;
         ``"report"``: raw values soft-ranked on both sides, which at τ 0.05 is nearly a Pearson correlation.
     temperature : τ of the soft ranks; in returns for ``"report"``, in standard deviations of the day's predictions

@@ -83,16 +83,20 @@ class NeuralForecaster(ABC):
     feature_set : a key of `data.features.FEATURE_SETS`.
     lookback : sessions a scored row reads, ending at it. In sequence form the later rows of a chunk read more, up to
         lookback + chunk - 1.
-    epochs, patience : at most so many epochs, and stop after so many without improvement.
-    min_delta : what counts as improvement of the validation loss; a share of it if `relative_min_delta`.
-    learning_rate, weight_decay, clip : of Adam; `clip` is the largest gradient norm, 0 for none.
+    epochs : at most so many.
+    patience : epochs without improvement after which training stops.
+    min_delta : what counts as improvement of the validation loss.
+    relative_min_delta : whether `min_delta` is a share of the best loss so far.
+    learning_rate, weight_decay : of Adam.
+    clip : largest gradient norm; 0 for none.
     batch_size : rows in a batch, about.
     validation : share of the labelled rows, the last ones, that early stopping reads.
     windowed : train and score each row on its own window of `lookback` sessions, instead of in chunks.
     chunk : rows that one pass answers for in sequence form.
     per_asset : a network for each asset instead of one for all.
     fill : which price labels run between; None takes the open where the panel has one, else the close.
-    device, bf16 : ``"cpu"`` or ``"cuda"``; whether to compute in bfloat16 where that is safe.
+    device : ``"cpu"`` or ``"cuda"``.
+    bf16 : whether to compute in bfloat16 where that is safe.
 
     Raises
     ------

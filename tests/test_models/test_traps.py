@@ -242,6 +242,7 @@ def test_the_l2_penalty_is_on_input_kernels_only() -> None:
     assert float(kernel_penalty(network).detach()) == pytest.approx(expected, rel=1e-6)
     assert float(PriceLSTM().penalty(network).detach()) == pytest.approx(0.01 * expected, rel=1e-6)
     assert PriceLSTM(l2=0.0).penalty(network) is None
+    assert 0.01 * expected == pytest.approx(0.82, abs=0.08)  # what a fresh network's loss starts with
 
 
 def test_price_scalers_are_the_training_range_of_each_asset(prices: PricePanel) -> None:

@@ -1,0 +1,131 @@
+"""List, explain and check models."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+import click
+
+from commands.common import echo_json, json_option
+
+__all__ = ["models"]
+
+_WIDTH = 100
+
+
+@click.group()
+def models() -> None:
+    """List, explain and check the models.
+
+    \b
+    Examples:
+      python cli.py models list
+      python cli.py models show nse_price
+      python cli.py models check my_package.nets:MyModel --set epochs=2
+    """
+
+
+@models.command("list")
+@json_option
+def list_(as_json: bool) -> None:
+    """Every model, with what it answers in one line."""
+    from models.catalog import model_names
+    from models.describe import describe, summary
+
+    names = model_names()
+    if as_json:
+        keys = ("name", "path", "output", "lookback", "feature_set", "needs")
+        rows = [{**{key: described[key] for key in keys}, "summary": summary(name)}
+                for name in names for described in [describe(name, count=False)]]  # fmt: skip
+        echo_json({"models": rows})
+        return
+    for name in names:
+        described = describe(name, count=False)
+        reads = f"{described['lookback']} × {described['feature_set']}" if described["feature_set"] else ""
+        click.echo(f"{name:20}{reads:20}{summary(name).removesuffix('.')}")
+    click.echo("\n`models show NAME` explains one; your own goes by package.module:Class.")
+
+
+@models.command()
+@click.argument("name")
+@json_option
+def show(name: str, as_json: bool) -> None:
+    """What a model reads and answers, its size, its presets, its parameters, and the traps of its report.
+
+    \b
+    Examples:
+      python cli.py models show b3_multitask
+      python cli.py models show my_package.nets:MyModel --json
+    """
+    from models.describe import describe
+
+    row = describe(name)
+    if as_json:
+        echo_json(row)
+        return
+    click.echo(f"{row['name']} ({row['path']})\n")
+    for paragraph in row["about"].split("\n\n"):
+        click.echo(textwrap.fill(" ".join(paragraph.split()), _WIDTH) + "\n")
+    _line("answers", row["output"])
+    if row["feature_set"]:
+        _line("reads", f"{row['lookback']} sessions × {row['feature_set']}: {', '.join(row['features'])}")
+    _line("needs prices", ", ".join(row["needs"]))
+    click.echo("\npresets")
+    for preset in row["presets"]:
+        _line(f"  {preset['name']}", _preset(preset))
+    if row["traps"]:
+        click.echo("\ntraps of the report")
+        for trap in row["traps"]:
+            click.echo(textwrap.fill(trap, _WIDTH, initial_indent="  - ", subsequent_indent="    "))
+    if row["parameters"]:
+        click.echo("\nparameters")
+        for item in row["parameters"]:
+            _line(f"  {item['name']}", f"{_shown(item['default']):>10}  {item['meaning']}", hang=12)
+    click.echo(f"\n{row['example']}")
+
+
+@models.command()
+@click.argument("name")
+@click.option("--preset", help="Named parameters of the model; default: tiny where it has one.")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A parameter of the model; repeatable.")
+@click.option("--horizon", type=int, default=1, show_default=True, help="Sessions a prediction spans.")
+@click.option("--delay", type=int, default=1, show_default=True, help="Sessions from decision to fill.")
+@json_option
+def check(name: str, preset: str | None, settings: tuple[str, ...], horizon: int, delay: int, as_json: bool) -> None:
+    """Try a model on a random market: does it look ahead, forget its seed, depend on column order?
+
+    Exit code 1 if it looks ahead, 2 if another check fails.
+    """
+    from commands.common import parse_settings
+    from models.catalog import load_model, preset_names
+    from models.checks import check_forecaster
+
+    if preset is None and "tiny" in preset_names(name):
+        preset = "tiny"
+    params: dict[str, Any] = dict(parse_settings(settings))
+    passed = check_forecaster(load_model(name, preset=preset, **params), horizon=horizon, delay=delay)
+    if as_json:
+        echo_json({"model": name, "preset": preset or "default", "passed": list(passed)})
+    else:
+        click.echo(f"{name}: {', '.join(passed)}: ok")
+
+
+def _line(head: str, text: str, hang: int = 0) -> None:
+    start = f"{head:24}"
+    click.echo(textwrap.fill(text, _WIDTH, initial_indent=start, subsequent_indent=" " * (24 + hang)) or start)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return ",".join(str(part) for part in value)
+    return "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _preset(preset: dict[str, Any]) -> str:
+    changes = ", ".join(f"{key} {_shown(value)}" for key, value in preset["changes"].items()) or "as below"
+    if "count" not in preset:
+        return changes
+    count = preset["count"]
+    each = " an asset" if preset["per_asset"] else ""
+    return f"{count['torch']:,} parameters{each} ({count['keras']:,} by Keras's count); {changes}"
