@@ -126,14 +126,10 @@ class EntryBook:
             return
         self.traded = 0.0
         carry = (self.borrow * -self.short, self.financing * -min(self.cash, 0.0))
-        nav = self.cash
-        opens = market.open[s]
-        for position in self.positions:
-            price = opens.item(position.asset)
-            if price == price:
-                position.mark = price
-            nav += position.shares * position.mark
-        closed = self._leave_at_open(s, row, nav) if self.positions else ()
+        nav, leaving = self._at_the_open(s, row)
+        for position in leaving:
+            self._leave(s, position, nav)
+        closed = [position.asset for position in leaving]
         if wanted and nav > 0:
             self._enter(s, row, nav, closed)
         if carry != (0.0, 0.0):
@@ -141,32 +137,35 @@ class EntryBook:
             self.carried.append((s, *carry))
         self._to_the_close(s, nav)
 
-    def _leave_at_open(self, s: int, row: int, nav: float) -> list[int]:
-        """Close what has to go at the open; the assets closed."""
-        closed: list[int] = []
-        opens, side, oldest = self.market.open[s], self.rule.side, self.rule.max_holding
+    def _at_the_open(self, s: int, row: int) -> tuple[float, list[_Position]]:
+        """Mark what is held; the NAV, and the positions that have to go at this open."""
+        opens, oldest = self.market.open[s], self.rule.max_holding
         exits = self.market.exit[row] if row >= 0 else None
-        for position in self.positions[:]:
+        nav, leaving = self.cash, []
+        for position in self.positions:
             if exits is not None and exits.item(position.asset):
                 position.leaving = "signal_exit"
-            elif not position.leaving and oldest and s - position.entered >= oldest:
+            elif oldest and not position.leaving and s - position.entered >= oldest:
                 position.leaving = "time_exit"
             price = opens.item(position.asset)
-            if price != price:
-                if position.leaving:
-                    self._unfilled(s, position.asset, "no open to leave at")
-                continue
-            if position.leaving:
-                self._close(s, position, price, nav, position.leaving, "at the open")
-            elif price <= position.lower or price >= position.upper:
-                kind = "stop" if (price <= position.lower) == (side > 0) else "target"
-                self._close(s, position, price, nav, kind, "the open jumped over the level")
-            else:
-                continue
-            closed.append(position.asset)
-        return closed
+            if price == price:
+                position.mark = price
+                if position.leaving or price <= position.lower or price >= position.upper:
+                    leaving.append(position)
+            elif position.leaving:
+                self._unfilled(s, position.asset, "no open to leave at")
+            nav += position.shares * position.mark
+        return nav, leaving
 
-    def _enter(self, s: int, row: int, nav: float, closed: list[int] | tuple[()]) -> None:
+    def _leave(self, s: int, position: _Position, nav: float) -> None:
+        """Close a position at the open, which is its mark by now."""
+        kind, detail = position.leaving, "at the open"
+        if not kind:
+            below = position.mark <= position.lower
+            kind, detail = "stop" if below == (self.rule.side > 0) else "target", "the open jumped over the level"
+        self._close(s, position, position.mark, nav, kind, detail)
+
+    def _enter(self, s: int, row: int, nav: float, closed: list[int]) -> None:
         """Open positions by priority, while there are slots and cash."""
         rule, market = self.rule, self.market
         slots = (rule.max_positions or len(market.assets)) - len(self.positions)
