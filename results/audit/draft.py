@@ -41,6 +41,13 @@ _HEADING_NUMBER = re.compile(r"^#{1,6}\s*(?:[A-Z]\.|(\d+(?:\.\d+)*)[.)]?)(?=\s)"
 _SHARES = re.compile(r"^\s*(?:\d+[.)]\s*)?[`\w ]{2,40}\((\d+(?:\.\d+)?%)\)\s*$")
 
 
+_POOLED = re.compile(
+    r"\b(?:\d+[- ]?folds?|folds?|cross[- ]?valid\w*|cv|seeds|bootstrap\w*|averaged? (?:over|across|of)|means? (?:over|across|of)"
+    r"|median (?:over|across|of)|(?:macro|weighted|micro)[- ]averag\w*|media de \d+|promedio de \d+)\b|\b折\b|交叉验证|平均值",
+    re.I,
+)
+
+
 @dataclass
 class _Walk:
     """What is remembered from line to line."""
@@ -50,6 +57,7 @@ class _Walk:
     owner: str = ""
     aliases: dict[str, str] = field(default_factory=dict)
     title: str = ""
+    pooled: dict[tuple[str, ...], str] = field(default_factory=dict)
     headings: tuple[str, ...] = ()
     block: int = 0
     previous: str = "blank"
@@ -91,6 +99,9 @@ def draft_claims(text: str, *, title: str = "", source: str = "", form: str = ""
     sheet = Sheet(decimal=_decimal_mark(text))
     first = next((line for line in lines if line.kind == "heading"), None)
     walk = _Walk(title=first.headings[0] if first is not None and first.level == 1 else "")
+    for line in lines:
+        if line.kind in ("text", "item", "heading") and len(line.text) <= MAX_LINE and (match := _POOLED.search(line.text)):
+            walk.pooled.setdefault(line.headings, match[0])
     seen = 0
     for index, line in enumerate(lines):
         if len(line.text) > MAX_LINE:
@@ -159,7 +170,7 @@ def _line(sheet: Sheet, walk: _Walk, lines: tuple[Line, ...], index: int, tokens
 
 def _context(walk: _Walk, line: Line) -> Context:
     """The context that headings and the last label give to a line."""
-    context = Context()
+    context = Context(pooled=_pooled(walk, line))
     for depth, title in enumerate(line.headings):
         if depth or title != walk.title:
             context = under(context, read_role(title), title)
@@ -168,6 +179,14 @@ def _context(walk: _Walk, line: Line) -> Context:
     if walk.label_text:
         context = under(context, walk.label, walk.label_text)
     return context
+
+
+def _pooled(walk: _Walk, line: Line) -> str:
+    """The words of this section, or of one around it, that say figures are averages over folds, seeds or classes."""
+    for depth in range(len(line.headings), -1, -1):
+        if words := walk.pooled.get(line.headings[:depth]):
+            return words
+    return ""
 
 
 def _heading(sheet: Sheet, walk: _Walk, line: Line, tokens: list[Token]) -> None:

@@ -6,7 +6,8 @@ import re
 from collections import defaultdict
 from dataclasses import replace
 
-from results.audit.claims_model import Claim, ClaimSet, Group
+from results.audit.claims_model import Claim, ClaimSet, ClassShare, Group, Sample, Target
+from results.audit.metrics_vocabulary import METRICS
 from results.audit.sheet import Draft, Placed, Sheet
 from results.audit.synonyms import plain
 
@@ -17,7 +18,7 @@ _DERIVED = ("change", "multiple", "difference", "target_range")
 _OF_TRAINING = {
     "training_time", "latency", "throughput", "parameters", "parameters_part", "parameters_trainable", "file_size",
     "epochs_run", "best_epoch", "configurations_tested", "train_loss", "validation_loss", "test_loss", "loss_gap",
-    "feature_importance", "confidence_threshold",
+    "feature_importance", "confidence_threshold", "weight_share", "split_share",
 }  # fmt: skip
 
 
@@ -46,7 +47,7 @@ def assemble(sheet: Sheet, *, title: str, source: str) -> Draft:
         taken.add(name)
         ids[index] = name
     claims = tuple(_claim(sheet.placed[index], names[index], ids, index, sheet.decimal) for index in order)
-    groups = tuple(Group(name) for name in dict.fromkeys(claim.group for claim in claims))
+    groups = tuple(_group(name, claims) for name in dict.fromkeys(claim.group for claim in claims))
     by_place = sorted(sheet.excluded, key=lambda item: (item.line, item.column))
     left = sorted(sheet.unplaced, key=lambda item: (item.line, item.column))
     return Draft(
@@ -56,6 +57,31 @@ def assemble(sheet: Sheet, *, title: str, source: str) -> Draft:
         unplaced=tuple(left),
         notes=tuple(notes),
     )
+
+
+def _group(name: str, claims: tuple[Claim, ...]) -> Group:
+    """A group with the context that its own claims state beyond doubt: the target's range, the classes and supports."""
+    mine = [claim for claim in claims if claim.group == name and not claim.target]
+    ends = {}
+    for metric in ("target_low", "target_high"):
+        found = [claim.value for claim in mine if claim.metric == metric and not claim.label]
+        ends[metric] = found[0] if len({value.text for value in found}) == 1 else None
+    low, high = ends["target_low"], ends["target_high"]
+    target = Target(low=low, high=high) if low and high and low.value < high.value else Target()
+    classes, n = _supports(mine)
+    return Group(name, target=target, classes=classes, sample=Sample(n=n))
+
+
+def _supports(mine: list[Claim]) -> tuple[tuple[ClassShare, ...], int | None]:
+    """Classes with their supports, where one table lists them all and their sum is its printed total."""
+    scored = {claim.split for claim in mine if METRICS[claim.metric].kind in ("proportion", "score")}
+    counts = [claim for claim in mine if claim.metric == "n_samples" and claim.value.value.is_integer()]
+    by_class = {claim.label: int(claim.value.value) for claim in counts if claim.label}
+    totals = {int(claim.value.value) for claim in counts if not claim.label}
+    listed = len(by_class) == sum(1 for claim in counts if claim.label)
+    if len(scored) != 1 or len(by_class) < 2 or not listed or totals != {sum(by_class.values())}:
+        return (), None
+    return tuple(ClassShare(name, support=count) for name, count in by_class.items()), sum(by_class.values())
 
 
 def _inherit_splits(sheet: Sheet) -> None:
@@ -160,7 +186,7 @@ def _contradict(first: Placed, second: Placed) -> bool:
     """Whether two prints of one metric share no value."""
     if not (first.value.is_point and second.value.is_point):
         return False
-    return not first.value.either.hull(first.value.wide).meets(second.value.either.hull(second.value.wide)) and not (
+    return not first.value.either.meets(second.value.either) and not (
         first.value.percent != second.value.percent and _same_in_percent(first, second)
     )
 

@@ -92,7 +92,13 @@ def place_prose(sheet: Sheet, line: int, text: str, tokens: list[Token], context
         if number in skip:
             continue
         following = figures[number + 1] if number + 1 < len(figures) else None
-        if following is not None and _ARROW.match(text[token.end : following.start]):
+        arrow = following is not None and _ARROW.match(text[token.end : following.start])
+        moved = (
+            following is not None
+            and re.search(r"\b(?:from|de)\s*[*_`]*$", folded[: token.start])
+            and re.fullmatch(r"[\s*_`]*(?:to|a|para)[\s*_`]*", folded[token.end : following.start])
+        )
+        if following is not None and (arrow or moved):
             placed = _arrow(sheet, line, text, (token, following), named, context, block)
             if placed:
                 indexes += placed

@@ -14,7 +14,7 @@ _SPLITS = (
     ("walk-forward", ("walk forward", "walkforward", "rolling out of sample")),
     ("validation", ("validation", "val", "valid", "validacao", "validacion", "dev set", "development set", "验证集", "验证")),
     ("test", ("test", "testing set", "holdout", "hold out", "out of sample", "oos", "teste", "prueba", "测试集", "样本外",
-              "fora da amostra", "fuera de muestra")),
+              "fora da amostra", "fuera de muestra", "测试")),
     ("train", ("train", "training set", "training data", "training", "in sample", "treino", "treinamento", "entrenamiento",
                "训练集", "样本内")),
 )  # fmt: skip
@@ -59,6 +59,18 @@ _NEUTRAL_TEXT = """
     模型 模型评估 测试 策略 结果 结论 绩效 表现 训练 评估 验证
 """
 _NEUTRAL = frozenset(_NEUTRAL_TEXT.split())
+_NEUTRAL |= frozenset(
+    "task tasks classificacao clasificacion regressao regresion estrategia setup modelos clase clases".split()
+)
+_CJK_NEUTRAL = sorted(
+    (
+        {word for word in _NEUTRAL if ord(word[0]) >= 0x2E80}
+        | {phrase for _, phrases in _SPLITS for phrase in phrases if ord(phrase[0]) >= 0x2E80}
+        | {"主要", "的", "与", "和", "分析", "报告", "集"}
+    ),
+    key=len,
+    reverse=True,
+)
 #: Words whose number tells two runs apart.
 _NUMBERED = re.compile(
     r"\b(phase|config|configuration|model|stage|experiment|exp|run|version|option|variant|scenario|case)\s+(\d+|[a-d])\b"
@@ -86,7 +98,7 @@ _SETTINGS = (
     "return head", "rebalance frequency", "holding period", "lag", "lags", "degree", "eps", "epsilon",
 )  # fmt: skip
 #: Settings only when they are the whole label.
-_EXACT = {"training", "validation", "test", "lstm", "dense", "input", "output", "phase", "inference", "weights", "memory", "train"}
+_EXACT = {"training", "validation", "test", "versao", "input", "output", "phase", "inference", "weights", "memory", "train"}
 _STATISTICS = {
     "mean": "mean", "average": "mean", "avg": "mean", "media": "mean", "promedio": "mean", "均值": "mean", "std": "std",
     "stdev": "std", "sd": "std", "standard deviation": "std", "desvio padrao": "std", "desviacion": "std", "标准差": "std",
@@ -135,6 +147,15 @@ def _has(padded: str, phrase: str) -> bool:
     return (phrase in padded) if phrase and ord(phrase[0]) > 0x2E80 else f" {phrase} " in padded
 
 
+def _neutral_cjk(word: str) -> bool:
+    """Whether a Chinese compound is made of words that tell no runs apart."""
+    if ord(word[0]) < 0x2E80:
+        return False
+    for part in _CJK_NEUTRAL:
+        word = word.replace(part, "")
+    return not word
+
+
 @lru_cache(maxsize=20_000)
 def read_role(text: str) -> Role:
     """Read a heading, label or header.
@@ -175,7 +196,7 @@ def read_role(text: str) -> Role:
     rest = [
         word
         for word in _WORDS.findall(re.sub(r"[^\w\s'\u2e80-\u9fff]", " ", outside))
-        if word not in _NEUTRAL and not re.fullmatch(r"\d{1,2}(?:-\d{1,2})*", word) and word not in taken and word not in _CLASSES and word not in _GOALS and word not in _EARLIER and len(word) < 30
+        if not _neutral_cjk(word) and word not in _NEUTRAL and not re.fullmatch(r"\d{1,2}(?:-\d{1,2})*", word) and word not in taken and word not in _CLASSES and word not in _GOALS and word not in _EARLIER and len(word) < 30
     ]
     if all(word.isdecimal() and len(word) < 3 for word in rest):
         rest = []

@@ -48,7 +48,8 @@ class Context:
     """Where a figure stands: its run (entity words, outermost first), split, class, position, and what is being talked of.
 
     `topic` is the metric or subject of the surrounding list (``"rank_ic"``, ``"prediction"``); `settings` says that
-    the surroundings list hyperparameters; `goal` that they list targets.
+    the surroundings list hyperparameters; `goal` that they list targets; `pooled` quotes the words that say figures are
+    averages over folds, seeds or classes.
     """
 
     group: tuple[str, ...] = ()
@@ -58,6 +59,7 @@ class Context:
     topic: str = ""
     goal: bool = False
     settings: bool = False
+    pooled: str = ""
 
 
 @dataclass
@@ -113,4 +115,5 @@ class Sheet:
             return None
         placed = Placed(line, token.start, token.end, token.text, value, metric, context, text.strip())
         self.placed.append(replace(placed, **extra))  # type: ignore[arg-type]
+        self.placed[-1].definition = self.placed[-1].definition or context.pooled
         return len(self.placed) - 1

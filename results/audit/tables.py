@@ -18,7 +18,7 @@ _SETTING_TABLE = re.compile(r"\b(?:hyperparameter|parameter|setting|config key|o
 _CLASS_HEADER = re.compile(r"\b(?:class|label|signal|action|category|classe|clase|direction|类别|标签)\b|类别")
 _PLAIN_VALUE = re.compile(
     r"^\s*(?:value|result|score|ours|our|final|current|this model|model|valor|resultado|数值|值|结果|结果值|actual|measured|reported"
-    r"|observed|best|performance|)\s*$"
+    r"|observed|best|performance|strategy|estrategia|portfolio|carteira|cartera|策略|)\s*$"
 )
 _CHANGE_HEADER = re.compile(r"\b(?:improvement|change|delta|gain|uplift|diff|difference|reduction|melhoria|mejora|variacao|cambio)\b|Δ|提升|变化")
 _NOTE_HEADER = re.compile(
@@ -108,6 +108,8 @@ def _cell_context(
             at = f"{kind.strip(' *')} {first.strip(' *_`')}"
         elif number:
             at = f"{kind.strip(' *') or 'row'} {number[1]}"
+        elif row.metric:
+            pass
         elif (row.labels and not row.entity) or (_CLASS_HEADER.search(kind) and not re.search(r"macro|weighted|avg|overall|ponder", plain(first))):
             label = first.strip(" *_`")
         elif row.split and not row.entity:

@@ -258,7 +258,7 @@ def _with_prefix(text: str, begin: int, taken: list[bool]) -> int:
     for index, char in enumerate(prefix):
         sign = char in "+-−–－"
         before = text[start + index - 1] if start + index else " "
-        if sign and (before.isalnum() or before in ")%]" or prefix[index + 1 : index + 2] == " "):
+        if sign and (before.isdecimal() or _latin(before) or before in ")%]" or prefix[index + 1 : index + 2] == " "):
             # A hyphen of a range or a dash between words, not a sign.
             return start + index + 1 + (len(prefix[index + 1 :]) - len(prefix[index + 1 :].lstrip()))
     while start < begin and (taken[start] or text[start] in " *_`"):
