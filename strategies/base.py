@@ -93,9 +93,9 @@ class EntrySignals:
 
     Parameters
     ----------
-    enter : (T, N) bool, stamped t: open a position at the open of t+d if none is held.
-    exit : (T, N) bool, stamped t: close at the open of t+d.
-    priority : (T, N) float: the higher is served first; ties by asset id.
+    enter : (T, N) bool, stamped t: open a position at the open of t+d if none is held, nor was closed at that open.
+    exit : (T, N) bool, stamped t: close at the open of t+d what is held; it wins over `enter`.
+    priority : (T, N) float: the higher is served first; ties by asset id, NaN last.
 
     """
 

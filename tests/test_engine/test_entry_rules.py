@@ -189,6 +189,23 @@ def test_priority_then_asset_id_fill_the_slots():
     assert ranked.fills["asset"].tolist() == ["D", "B", "A"]
 
 
+def test_many_candidates_are_served_in_order():
+    assets = tuple(f"A{i:02d}" for i in range(30))
+    prices = bars(*(flat(100) * 30 for _ in range(3)), assets=assets)
+    order = np.random.default_rng(0).permutation(30)
+    rule = Rule(size=0.01, max_positions=20)
+    priority = {asset: float(rank // 2) for asset, rank in zip(assets, order, strict=True)}
+    result = run(prices, [(0, asset) for asset in assets], priority=priority, rule=rule)
+    expected = sorted(assets, key=lambda asset: (-priority[asset], asset))[:20]
+    assert result.fills["asset"].tolist() == expected
+
+
+def test_an_unknown_priority_comes_last():
+    prices = bars(*(flat(100) * 3 for _ in range(3)), assets=("A", "B", "C"))
+    result = run(prices, [(0, a) for a in "ABC"], priority={"A": math.nan, "B": -5.0, "C": math.nan})
+    assert result.fills["asset"].tolist() == ["B", "A", "C"]
+
+
 def test_slot_freed_at_the_open_is_used_at_that_open():
     prices = bars(*(flat(100) * 2 for _ in range(4)), assets=("A", "B"))
     result = run(prices, [(0, "A"), (1, "B")], [(1, "A")], rule=Rule(max_positions=1))

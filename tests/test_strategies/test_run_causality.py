@@ -1,0 +1,77 @@
+"""Every strategy through the whole run, overlays included: what comes after t changes nothing up to t."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from data.panel import PredictionPanel, PricePanel
+from engine.backtest import run_backtest
+from strategies.catalog import STRATEGIES, load_strategy
+from strategies.checks import random_panels
+from strategies.ranked import with_benchmark_asset
+
+CUT = 110
+#: Other memory layouts of equal prices add up in another order.
+ROUNDING = {"rtol": 1e-9, "atol": 1e-9}
+
+
+def panels(name: str) -> tuple[PredictionPanel, PricePanel]:
+    predictions, prices = random_panels(5, sessions=150, assets=10)
+    # A slump, so that the kill switches and the stops have something to do before the cut.
+    slump = pd.Series(np.where((np.arange(150) > 70) & (np.arange(150) < 95), 0.985, 1.0), prices.sessions).cumprod()
+    fields = [name for name in prices.fields if name != "volume"]
+    prices = replace(prices, **{field: getattr(prices, field).mul(slump, axis="index") for field in fields})
+    if name == "s4_benchmark_hedge":
+        prices = with_benchmark_asset(prices, prices.close.pct_change(fill_method=None).mean(axis="columns"))
+    return predictions, prices
+
+
+def altered(frame: pd.DataFrame, rng: np.random.Generator, scale: float) -> pd.DataFrame:
+    out = frame.copy()
+    factor = np.exp(rng.normal(0, scale, out.shape))
+    factor[rng.random(out.shape) < 0.2] = np.nan
+    out.iloc[CUT + 1 :] = (out * factor).iloc[CUT + 1 :]
+    return out
+
+
+@pytest.mark.parametrize("fill", ["open", "close"])
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_the_future_changes_no_weight_fill_or_nav(name, fill):
+    from engine.execution import Execution
+
+    if name == "confidence" and fill == "close":
+        pytest.skip("an entry rule fills at the open")
+    predictions, prices = panels(name)
+    rng = np.random.default_rng(1)
+    other_prices = replace(prices, **{field: altered(getattr(prices, field), rng, 0.3) for field in prices.fields})
+    assert predictions.score is not None
+    assert predictions.probability_up is not None
+    other_predictions = replace(
+        predictions,
+        score=altered(predictions.score, rng, 1.0),
+        probability_up=altered(predictions.probability_up, rng, 0.5).clip(0, 1),
+    )
+    strategy, execution = load_strategy(name), Execution(fill=fill)
+    first = run_backtest(strategy, predictions, prices, execution=execution)
+    second = run_backtest(strategy, other_predictions, other_prices, execution=execution)
+    last = prices.sessions[CUT]
+    switched_off = first.events["kind"].str.startswith("kill").any()  # a flat book does not notice
+    assert switched_off or not first.nav.equals(second.nav)
+    for series in ("nav", "returns", "gross_returns", "turnover", "cash"):
+        pd.testing.assert_series_equal(getattr(first, series)[:last], getattr(second, series)[:last], **ROUNDING)
+    for frame in ("holdings", "costs", "exposure", "target_weights"):
+        left, right = getattr(first, frame), getattr(second, frame)
+        if left is not None:
+            pd.testing.assert_frame_equal(left[:last], right[:last], **ROUNDING)
+    fills = [result.fills[result.fills["session"] <= last] for result in (first, second)]
+    pd.testing.assert_frame_equal(*fills, **ROUNDING)
+
+
+def test_the_slump_throws_the_switches_before_the_cut():
+    result = run_backtest(load_strategy("s5_long_only"), *panels("s5_long_only"))
+    kinds = set(result.events["kind"])
+    assert {"kill_five_day", "kill_sixty_day"} & kinds
