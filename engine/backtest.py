@@ -19,7 +19,7 @@ from strategies.base import EntryRule, Strategy
 from strategies.overlays import kill_switch_state, smooth_weights, vol_target_factor
 from strategies.ranked import with_benchmark_asset
 
-__all__ = ["STAGE_COLUMNS", "final_weights", "run_backtest", "simulated_prices", "with_tradable_benchmark"]
+__all__ = ["STAGE_COLUMNS", "described", "final_weights", "run_backtest", "simulated_prices", "with_tradable_benchmark"]
 
 STAGE_COLUMNS = ("sharpe", "return_ann", "volatility_ann", "turnover_ann", "cost_ann")
 _SESSIONS_A_YEAR = 252
@@ -77,7 +77,7 @@ def run_backtest(
     return replace(
         result,
         benchmark=_on_sessions(benchmark, result.sessions),
-        config={**result.config, **_described(strategy), "model": predictions.name, "horizon": predictions.horizon},
+        config={**result.config, **described(strategy), "model": predictions.name, "horizon": predictions.horizon},
         fingerprints={**result.fingerprints, "predictions": predictions.fingerprint} if keep == "all" else {},
         warnings=tuple(dict.fromkeys(warnings)),
     )
@@ -249,7 +249,7 @@ def _on_sessions(benchmark: pd.Series | None, sessions: pd.DatetimeIndex) -> pd.
     return benchmark.reindex(sessions).rename("benchmark")
 
 
-def _described(strategy: Strategy | EntryRule) -> dict[str, Any]:
+def described(strategy: Strategy | EntryRule) -> dict[str, Any]:
     """The strategy's parameters, JSON-able, for the manifest."""
     parameters: dict[str, Any] = asdict(cast(Any, strategy)) if is_dataclass(strategy) else {}
     kept = {name: value for name, value in parameters.items() if name not in ("name", "needs")}

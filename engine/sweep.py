@@ -134,7 +134,7 @@ def cells_of(
         chosen = dict(zip(grid, values, strict=True))
         for_strategy = {key: value for key, value in chosen.items() if key in own}
         for_costs = {key: _number(key, value) for key, value in chosen.items() if key in _COSTS and key not in own}
-        for_execution = {
+        for_execution: dict[str, Any] = {
             key: value if key == "fill" else int(value) if key == "delay" and value.isdigit() else _number(key, value)
             for key, value in chosen.items()
             if key in _EXECUTION and key not in own
