@@ -94,10 +94,16 @@ def _check(prices: PricePanel, rule: EntryRule, execution: Execution) -> None:
         raise InputError(f"{rule.name}: side must be 1 or -1, got {rule.side!r}")
     if not 0 < rule.size <= execution.max_gross:
         raise InputError(f"{rule.name}: size must be above 0 and at most max_gross, got {rule.size!r}")
-    if rule.stop_loss < 0 or rule.take_profit < 0 or (rule.stop_loss if rule.side > 0 else rule.take_profit) >= 1:
+    down, up = (rule.stop_loss, rule.take_profit)[:: rule.side]  # how far the levels lie below and above the fill
+    if not (0 <= down < 1 and 0 <= up < np.inf):
         raise InputError(
             f"{rule.name}: stop_loss and take_profit must be fractions of the fill price, at least 0, got "
             f"{rule.stop_loss!r}, {rule.take_profit!r}"
+        )
+    if rule.max_positions < 0 or rule.max_holding < 0:
+        raise InputError(
+            f"{rule.name}: max_positions and max_holding must be at least 0 (0 = no limit), got "
+            f"{rule.max_positions!r}, {rule.max_holding!r}"
         )
     levels = ["high", "low"] if rule.stop_loss or rule.take_profit else []
     prices.require(["open", *levels], rule.name)
@@ -128,7 +134,7 @@ def _market(prices: PricePanel, signals: EntrySignals, rule: EntryRule) -> Marke
 
     def values(frame: pd.DataFrame | None) -> Floats:
         if frame is None:
-            return np.full((len(sessions), len(assets)), np.nan)
+            return np.broadcast_to(np.nan, (len(sessions), len(assets)))  # no level to compare it with
         cells = frame.to_numpy()[start:]
         return cells if columns is None else cells[:, columns]
 

@@ -738,6 +738,37 @@ def test_all_assets_together_equal_vectorbt_given_the_shares(side):
     assert len(book.orders.records) == len(ours.fills)
 
 
+def test_confidence_on_real_prices_equals_vectorbt(real_prices_path):
+    vbt = pytest.importorskip("vectorbt")
+    from data.sources import load_prices
+
+    prices = load_prices(real_prices_path, repair="drop")
+    whole = [asset for asset in prices.assets if not any(getattr(prices, name)[asset].isna().any() for name in FIELDS)][
+        :12
+    ]
+    prices = prices.select(whole)
+    assert len(whole) == 12
+    rng = np.random.default_rng(3)
+    cells = pd.DataFrame(rng.beta(9, 7, prices.shape), prices.sessions, prices.assets)
+    rule = Confidence(max_positions=0, max_holding=0)
+    wanted = rule.signals(PredictionPanel(None, probability_up=cells), prices)
+    book = vbt.Portfolio.from_signals(
+        **halves(prices, wanted),
+        **VECTORBT,
+        size=rule.size * 1.0005,
+        size_type="percent",
+        fees=0.0005,
+        sl_stop=rule.stop_loss,
+        tp_stop=rule.take_profit,
+    )
+    theirs = book.value().to_numpy()[1::2]
+    for i, asset in enumerate(whole):
+        alone = EntrySignals(wanted.enter[[asset]], wanted.exit[[asset]], wanted.priority[[asset]])
+        ours = simulate_entries(prices, alone, rule)
+        assert ours.counts["entries"] > 50
+        np.testing.assert_allclose(ours.nav, theirs[:, i], rtol=1e-11, err_msg=asset)
+
+
 # --- the confidence rule
 
 
@@ -799,6 +830,10 @@ def test_confidence_is_an_entry_rule_set_up_as_published():
         ({"rule": Rule(stop_loss=1.0)}, "stop_loss"),
         ({"rule": Rule(side=-1, take_profit=1.0)}, "take_profit"),
         ({"rule": Rule(side=0)}, "side"),
+        ({"rule": Rule(stop_loss=math.nan)}, "stop_loss"),
+        ({"rule": Rule(take_profit=math.inf)}, "take_profit"),
+        ({"rule": Rule(max_positions=-1)}, "max_positions"),
+        ({"rule": Rule(max_holding=-1)}, "max_holding"),
     ],
 )
 def test_what_cannot_be_run_is_refused(options, match):
