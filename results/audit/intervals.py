@@ -24,6 +24,8 @@ FULL_PRECISION = 1e-5
 ABOUT = 0.05
 
 _INF = math.inf
+#: Divisors this close to zero count as touching it.
+_ZERO = 1e-300
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ class Interval:
     def __truediv__(self, other: Interval | float) -> Interval:
         """The quotient; the whole line where the divisor touches zero (the safe answer, never a narrow one)."""
         other = _as_interval(other)
-        if other.low <= 0 <= other.high:
+        if other.low <= _ZERO and other.high >= -_ZERO:
             return Interval(-_INF, _INF)
         return self * Interval(1 / other.high, 1 / other.low)
 

@@ -94,7 +94,8 @@ def test_wrong_figures_are_caught_at_a_measured_rate(capsys: pytest.CaptureFixtu
     with capsys.disabled():
         print("\n" + "\n".join(lines))
         print(
-            f"caught: {total[1] / total[0]:.0%} inconsistent, {total[2] / total[0]:.0%} with implausible, of {total[0]}"
+            f"caught: {total[1] / total[0]:.0%} inconsistent, {total[2] / total[0]:.0%} with implausible, of"
+            f" {total[0]}"
         )
     assert math.isfinite(total[0])
     assert total[2] / total[0] > 0.4

@@ -183,7 +183,7 @@ def one_class_only(run: Run) -> Iterator[Finding]:
                 "C7 constant prediction", [a, p, r, f],
                 f"recall {r.printed} with accuracy {a.printed} equal to precision {p.printed} leaves at most"
                 f" {percent(rest, 2)} of"
-                " the cases not called positive: this is “always positive”, whose accuracy is the share of"
+                " the cases not called positive: this is always “positive”, whose accuracy is the share of"
                 f" positives{also}.",
                 None if run.one_class(p, r) else ONE_CLASS, 4,
             )  # fmt: skip

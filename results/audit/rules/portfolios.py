@@ -300,12 +300,14 @@ def drawdown(run: Run) -> Iterator[Finding]:
         return
     level = abs(run.read(fall)).high
     years = record[0] / _periods(run)
-    chance = drawdown_exceeded(run.read(sharpe).high, run.read(vol).low, years, level)
+    # A fall of that size within any one quarter is enough, and quarters are independent.
+    quarters = max(1, int(4 * years))
+    one = drawdown_exceeded(run.read(sharpe).high, run.read(vol).low, years / quarters, level)
+    chance = 1 - (1 - one) ** quarters
     if chance > 0.99:
         yield doubtful(
             "C36 drawdown", [fall],
             f"with Sharpe {sharpe.printed} and volatility {vol.printed} over {number(years, 3)} years, a random walk"
-            " falls more than"
-            f" {fall.printed} below its start with probability {percent(chance)}.",
+            f" falls by more than {fall.printed} within some quarter with probability {percent(chance)}.",
             "independent normal returns", 1,
         )  # fmt: skip
