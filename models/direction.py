@@ -139,13 +139,14 @@ class DirectionLSTM(NeuralForecaster):
             "reliability": reliability(probability, up),
             "reliability_uncalibrated": reliability(raw, up),
         }
-        majority = np.where(np.isfinite(up), float(base > 0.5), np.nan)
+        majority = np.where(known, float(base > 0.5), np.nan)
+        said = (probability[known] > 0.5).astype(int)
         warnings: tuple[str, ...] = ()
-        if one_class((probability[known] > 0.5).astype(int)):
-            side = "up" if (probability[known] > 0.5).all() else "down"
-            warnings = (f"predicts one class: always {side}, as the majority class would",)
-        elif one_class((raw[known] > 0.5).astype(int)):
-            warnings = ("predicts one class before calibration",)
+        if one_class(said):
+            warnings = (f"predicts one class: always {'up' if said[0] else 'down'}, as the majority class would",)
+        elif len(said) and not 0.01 < said.mean() < 0.99:
+            side = "up" if said.mean() > 0.5 else "down"
+            warnings = (f"predicts almost one class: {side} in {max(said.mean(), 1 - said.mean()):.1%} of rows",)
         return Judgement(
             metrics,
             {

@@ -247,6 +247,7 @@ def fit_recipe(recipe: NeuralForecaster, train: PricePanel, *, horizon: int, del
             "validation_start": _day(sessions[split.validation_start]),
             "validation_end": _day(sessions[split.validation_end - 1]),
         },
+        "loss": _final_loss(epochs),
         "validation": dict(judgement.metrics), "baselines": dict(judgement.baselines),
         "warnings": [*warnings, *judgement.warnings],
     }  # fmt: skip
@@ -255,6 +256,13 @@ def fit_recipe(recipe: NeuralForecaster, train: PricePanel, *, horizon: int, del
         trained_through=sessions[-1], preprocessing_fit_through=sessions[split.train_end - 1],
         labels_known_through=sessions[split.validation_end - 1 + horizon + delay], training_log=log,
     )  # fmt: skip
+
+
+def _final_loss(epochs: list[dict[str, object]]) -> dict[str, float]:
+    """Training and validation loss of the epochs whose weights were kept, mean over networks, and their difference."""
+    kept = [record for record in epochs if record["best"]]
+    train, validation = (float(np.mean([record[key] for record in kept])) for key in ("train_loss", "validation_loss"))
+    return {"train": train, "validation": validation, "gap": validation - train}
 
 
 def _day(session: pd.Timestamp) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 
 from data.errors import InputError
+from data.indicators import change
 from data.panel import PricePanel
 from models.metrics import rank_metrics
 from models.recipe import Judgement, NeuralForecaster, Outcome
@@ -127,14 +128,16 @@ class StockLSTM(NeuralForecaster):
     def judge(self, outcome: Outcome, scaler: Scaler) -> Judgement:
         score = outcome.validation(scaler.restore(outcome.outputs[..., 0]))
         returns = outcome.validation(outcome.targets[..., 0])
-        momentum = outcome.validation(outcome.prices.close.pct_change(20, fill_method=None).to_numpy())
-        reversal = outcome.validation(-outcome.prices.close.pct_change(1, fill_method=None).to_numpy())
+        close = outcome.prices.close.to_numpy()
+        trivial = {"momentum_20": change(close, 20), "reversal_1": -change(close, 1)}
         metrics = rank_metrics(score, returns, horizon=outcome.horizon)
         return Judgement(
             metrics,
             {
-                "momentum_20": rank_metrics(momentum, returns, horizon=outcome.horizon),
-                "reversal_1": rank_metrics(reversal, returns, horizon=outcome.horizon),
+                name: rank_metrics(
+                    np.where(np.isfinite(score), outcome.validation(values), np.nan), returns, horizon=outcome.horizon
+                )
+                for name, values in trivial.items()
             },
             () if metrics["sessions"] else ("no validation session had names enough to rank",),
         )

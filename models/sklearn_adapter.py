@@ -45,6 +45,7 @@ class SklearnForecaster:
     """
 
     name: ClassVar[str] = "sklearn"
+    storable: ClassVar[bool] = False
     estimator: str = "sklearn.ensemble:HistGradientBoostingRegressor"
     settings: str = "{}"
     feature_set: str = "core_close"

@@ -88,6 +88,13 @@ def test_every_family_passes(name: str) -> None:
     assert check_forecaster(load_model(name, preset="tiny", epochs=1)) == EVERY_CHECK
 
 
+@pytest.mark.parametrize("name", ["ridge", "momentum", "reversal", "zero", "majority", "gradient_boosting"])
+def test_the_baselines_pass_too(name: str) -> None:
+    model = load_model(name)
+    expected = [check for check in EVERY_CHECK if check != "round trip" or getattr(model, "storable", True)]
+    assert list(check_forecaster(model)) == expected
+
+
 def test_windowed_and_per_asset_forms_pass_at_another_horizon() -> None:
     for model in (
         load_model("stock_lstm", preset="tiny", epochs=1, windowed=True),

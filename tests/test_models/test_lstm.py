@@ -277,6 +277,15 @@ def test_epochs_can_be_watched(prices: PricePanel) -> None:
     assert {"train_loss", "validation_loss", "lr", "epochs"} <= set(seen[0])
 
 
+def test_the_log_holds_the_losses_of_the_kept_epoch_and_their_gap(fitted: dict[str, FittedLSTM]) -> None:
+    for model in fitted.values():
+        kept = [row for row in model.training_log["epochs"] if row["best"]]
+        loss = model.training_log["loss"]
+        assert len(kept) == 1
+        assert loss["validation"] == kept[0]["validation_loss"]
+        assert loss["gap"] == pytest.approx(kept[0]["validation_loss"] - kept[0]["train_loss"])
+
+
 def test_bfloat16_is_the_same_path() -> None:
     from models.training import forward
 
