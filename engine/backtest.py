@@ -58,6 +58,7 @@ def run_backtest(
     costs = CostModel() if costs is None else costs
     execution = Execution(delay=predictions.delay) if execution is None else execution
     prices.require(strategy.needs, strategy.name)
+    prints = {} if keep == "returns" else {"prices": prices.fingerprint, "predictions": predictions.fingerprint}
     prices = with_tradable_benchmark(strategy, prices, benchmark)
     prices = simulated_prices(prices, predictions, execution.delay)
     if isinstance(strategy, EntryRule):
@@ -78,7 +79,7 @@ def run_backtest(
         result,
         benchmark=_on_sessions(benchmark, result.sessions),
         config={**result.config, **described(strategy), "model": predictions.name, "horizon": predictions.horizon},
-        fingerprints={**result.fingerprints, "predictions": predictions.fingerprint} if keep == "all" else {},
+        fingerprints=prints,
         warnings=tuple(dict.fromkeys(warnings)),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -60,6 +60,7 @@ def simulate(
     costs = CostModel() if costs is None else costs
     execution = Execution() if execution is None else execution
     fill_at = execution.fill_at(prices)
+    prints = {"prices": prices.fingerprint} if keep == "all" else {}
     prices, weights, counts = _aligned(prices, target_weights, execution.max_gross)
     close = prices.close.to_numpy()
     fill = close if fill_at == "close" or prices.open is None else prices.open.to_numpy()
@@ -72,12 +73,14 @@ def simulate(
     }
     warnings = [*prices.warnings, *_warnings(execution, counts)]
     if execution.accounting == "constant_weight":
-        return _constant_weight_result(prices, weights, fill, costs, execution, config, counts, warnings, keep)
+        result = _constant_weight_result(prices, weights, fill, costs, execution, config, counts, warnings, keep)
+        return replace(result, fingerprints=prints)
     liquidity = liquidity_of(prices) if costs.sqrt_impact else None
     book = self_financing(
         weights, fill, close, costs=costs, execution=execution, liquidity=liquidity, keep_shares=keep == "all"
     )
-    return _result(prices, weights, fill, book, costs, execution, config, counts, warnings, liquidity, keep)
+    result = _result(prices, weights, fill, book, costs, execution, config, counts, warnings, liquidity, keep)
+    return replace(result, fingerprints=prints)
 
 
 def liquidity_of(prices: PricePanel) -> Liquidity:
@@ -183,7 +186,6 @@ def _result(
         events=_events(prices, book),
         fill_ledger=_fill_ledger(prices, fill, book, costs, liquidity) if keep == "all" else None,
         config=config,
-        fingerprints={"prices": prices.fingerprint} if keep == "all" else {},
         counts=counts,
         warnings=tuple(warnings),
     )
@@ -272,7 +274,6 @@ def _constant_weight_result(
         ),
         target_weights=pd.DataFrame(weights, sessions, assets) if keep == "all" else None,
         config=config,
-        fingerprints={"prices": prices.fingerprint} if keep == "all" else {},
         counts=counts,
         warnings=tuple(warnings),
     )
