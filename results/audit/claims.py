@@ -149,12 +149,12 @@ def parse_claims(text: str, name: str = "claims") -> ClaimSet:
     groups = [_group(table, f"group[{index}]", where) for index, table in enumerate(document.get("group", []))]
     _refuse_duplicates([group.name for group in groups], "group", "name", where)
     names = {group.name for group in groups}
-    if not groups:
+    if not groups and document.get("claim"):
         groups, names = [Group("report")], {"report"}
     claims: list[Claim] = []
     taken: dict[str, int] = {}
     for index, table in enumerate(document.get("claim", [])):
-        claim = _claim(table, f"claim[{index}]", where, names, groups[0].name)
+        claim = _claim(table, f"claim[{index}]", where, names, groups[0].name if groups else "")
         if "id" not in table:
             claim = _numbered(claim, taken)
         taken[claim.id] = taken.get(claim.id, 0) + 1

@@ -29,7 +29,7 @@ __all__ = ["draft_claims"]
 #: Most numeric tokens a report may have; beyond that it is data, not a report.
 MAX_TOKENS = 60_000
 #: Longest line that is read as text.
-MAX_LINE = 20_000
+MAX_LINE = 8_000
 
 #: Most claims that are audited at once.
 MAX_CLAIMS = 4_000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from dataclasses import replace
 
 from results.audit.metrics_vocabulary import METRICS
@@ -20,6 +21,8 @@ REASONS = {
 }  # fmt: skip
 _OTHER = METRICS["other"]
 _PER_CLASS = ("precision", "recall", "f1", "hit_rate", "win_rate", "quantile_return", "mean_return", "trades", "class_share")
+#: Columns either side of a figure that are looked at.
+_REACH = 120
 _COUNTED = (
     "day|week|month|year|quarter|hour|minute|second|sec|min|h|ms|s|epoch|layer|unit|feature|timestep|step|fold|stock|asset|head"
     "|neuron|model|split|indicator|class|classes|reduction|position|name|ticker|symbol|window|bar|point|decile|quintile"
@@ -95,7 +98,7 @@ def place_prose(sheet: Sheet, line: int, text: str, tokens: list[Token], context
         arrow = following is not None and _ARROW.match(text[token.end : following.start])
         moved = (
             following is not None
-            and re.search(r"\b(?:from|de)\s*[*_`]*$", folded[: token.start])
+            and re.search(r"\b(?:from|de)\s*[*_`]*$", folded[max(0, token.start - 12) : token.start])
             and re.fullmatch(r"[\s*_`]*(?:to|a|para)[\s*_`]*", folded[token.end : following.start])
         )
         if following is not None and (arrow or moved):
@@ -116,10 +119,10 @@ def _one(
     context: Context, block: int,
 ) -> int | None:  # fmt: skip
     token = figures[number]
-    if re.search(r"\d\s*[×*]\s*$", folded[: token.start]) or re.match(r"\s*[×*]\s*[\d(]", folded[token.end :]):
+    before, after = folded[max(0, token.start - _REACH) : token.start], folded[token.end : token.end + _REACH]
+    if re.search(r"\d\s*[×*]\s*$", before) or re.match(r"\s*[×*]\s*[\d(]", after):
         sheet.exclude(line, token, "part of a formula")
         return None
-    before, after = folded[: token.start], folded[token.end :]
     if _NAMED.search(before[-24:]) and not token.text.endswith("%") and re.fullmatch(r"[\d,-]+", token.text):
         sheet.exclude(line, token, "part of a name or an enumeration")
         return None
@@ -173,7 +176,7 @@ def _one(
 
 def sheet_reason(sheet: Sheet, line: int, text: str, token: Token, folded: str, context: Context) -> None:
     """Say why a figure without a metric is no claim, or list it as not placed."""
-    before = folded[: token.start]
+    before = folded[max(0, token.start - _REACH) : token.start]
     bare = re.fullmatch(r"[~<>≥≤+ ]*[\d,.]+\+?", token.text) is not None
     if re.fullmatch(r"(?:19|20)\d\d", token.text) and not re.search(r"[=:]\s*$", before):
         sheet.exclude(line, token, "a year")
@@ -204,7 +207,10 @@ def _nearest(token: Token, figures: list[Token], number: int, folded: str, named
     best: tuple[float, str] = (99.0, "")
     previous_end = figures[number - 1].end if number else 0
     next_start = figures[number + 1].start if number + 1 < len(figures) else len(folded)
-    for mention in named:
+    first = bisect_left(named, token.start - _REACH, key=lambda mention: mention.start)
+    for mention in named[first:]:
+        if mention.start > token.end + _REACH:
+            break
         if mention.end <= token.start:
             gap = folded[mention.end : token.start]
             if len(gap) > 60 or _STOP.search(gap):
@@ -244,7 +250,7 @@ def _other_unit(token: Token, metric: str) -> bool:
 
 def _parenthesised_again(text: str, token: Token) -> bool:
     """Whether the figure stands in brackets right behind another: ``0.9982 (99.82%)``."""
-    return re.search(r"\d%?[*_`]*\s*\(\s*$", text[: token.start]) is not None and text[token.end : token.end + 1] == ")"
+    return re.search(r"\d%?[*_`]*\s*\(\s*$", text[max(0, token.start - 40) : token.start]) is not None and text[token.end : token.end + 1] == ")"
 
 
 def _around(text: str, token: Token) -> str:

@@ -7,7 +7,7 @@ a name such as ``F1`` or ``ret_20d``, a list of sizes, a path. All patterns are 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 __all__ = ["Token", "scan_line"]
 
@@ -77,6 +77,8 @@ _PATH = re.compile(
     r"[\w.~{}$:-]*(?:[/\\][\w.~{}$%-]+)+/?|[\w-]+(?:\.[\w-]+)*\.(?:py|md|h5|pth?|json|csv|joblib|pkl|parquet|ya?ml|toml|txt"
     r"|ipynb|onnx|safetensors|html|pdf|png|zip|gz|bin|ckpt|keras|npy|npz|sh|cfg|ini|log|xlsx?|db|sqlite|r|jl|cpp|rs|js)\b"
 )
+#: Lines up to this long are read whole; of longer ones what lies this near to a digit.
+_SHORT, _NEAR = 400, 60
 _RUN = re.compile(r"\d[\d.,'’_\u00a0\u202f]*\d|\d")
 _PLAIN = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d{1,3}(?:\.\d{3})+(?:,\d+)?|\d{1,3}(?:['’_\u00a0\u202f]\d{3})+(?:[.,]\d+)?|\d+(?:[.,]\d+)?")
 _SCALES = {
@@ -110,27 +112,40 @@ def scan_line(text: str) -> list[Token]:
     """
     if not any(char.isdecimal() for char in text):
         return []
-    tokens = _opaque(text)
+    tokens = [token for begin, end in _near_digits(text) for token in _opaque(text[begin:end], begin)]
     taken = [False] * len(text)
     for token in tokens:
         taken[token.start : token.end] = [True] * (token.end - token.start)
     position = 0
     for match in _RUN.finditer(text):
-        if match.start() < position or taken[match.start()]:
-            # The head lies in an opaque token; a tail may stick out of it.
-            begin = next((i for i in range(match.start(), match.end()) if not taken[i] and text[i].isdecimal()), None)
-            if begin is None or (match.start() < position and begin < position):
-                continue
-        else:
-            begin = match.start()
+        # The head of a run may lie in an opaque token or in the token before; a tail may stick out of it.
+        first = max(match.start(), position)
+        begin = next((i for i in range(first, match.end()) if not taken[i] and text[i].isdecimal()), None)
+        if begin is None:
+            continue
         for token in _numbers(text, begin, match.end(), taken):
-            if token.start >= position:
-                tokens.append(token)
+            if token.end > position:
+                start = max(token.start, position)
+                tokens.append(token if start == token.start else replace(token, start=start, text=text[start : token.end]))
                 position = token.end
     return _joined(text, sorted(tokens, key=lambda token: token.start))
 
 
-def _opaque(text: str) -> list[Token]:
+def _near_digits(text: str) -> list[tuple[int, int]]:
+    """The stretches of a long line that lie near digits; a short line whole."""
+    if len(text) <= _SHORT:
+        return [(0, len(text))]
+    out: list[tuple[int, int]] = []
+    for match in _RUN.finditer(text):
+        begin, end = max(0, match.start() - _NEAR), min(len(text), match.end() + _NEAR)
+        if out and begin <= out[-1][1]:
+            out[-1] = (out[-1][0], end)
+        else:
+            out.append((begin, end))
+    return out
+
+
+def _opaque(text: str, offset: int) -> list[Token]:
     """Dates, versions, paths, lists and other things made of digits that are no figures."""
     found: list[Token] = []
     busy = [False] * len(text)
@@ -139,7 +154,7 @@ def _opaque(text: str) -> list[Token]:
         if any(busy[start:end]) or not any(char.isdecimal() for char in text[start:end]):
             return
         busy[start:end] = [True] * (end - start)
-        found.append(Token(start, end, text[start:end], kind))
+        found.append(Token(start + offset, end + offset, text[start:end], kind))
 
     for pattern, kind in ((_URL, "url"), (_DATE, "date"), (_TIME, "time"), (_INDEX, "name"), (_ARXIV, "name")):
         for match in pattern.finditer(text):
