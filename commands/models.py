@@ -70,6 +70,8 @@ def show(name: str, as_json: bool) -> None:
     _line("answers", row["output"])
     if row["feature_set"]:
         _line("reads", f"{row['lookback']} sessions × {row['feature_set']}: {', '.join(row['features'])}")
+    if row["report_horizon"] > 1:
+        _line("horizon", f"{row['report_horizon']} sessions in the report: --horizon {row['report_horizon']}")
     _line("needs prices", ", ".join(row["needs"]))
     click.echo("\npresets")
     for preset in row["presets"]:

@@ -44,7 +44,7 @@ def write_checkpoint(folder: Path, metadata: Mapping[str, object], tensors: Mapp
     data = save({name: np.require(tensors[name], requirements="C") for name in sorted(tensors)})
     content = {"format": _FORMAT, **metadata, "sha256": hashlib.sha256(data).hexdigest()}
     _write(folder / TENSORS, data)
-    _write(folder / METADATA, (json.dumps(content, indent=1, sort_keys=True) + "\n").encode())
+    _write(folder / METADATA, (json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n").encode())
 
 
 def read_metadata(folder: Path) -> dict[str, Any]:

@@ -36,9 +36,9 @@ def describe(name: str, *, count: bool = True) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``name``, ``path``, ``about``, ``output``, ``lookback``, ``feature_set``, ``features``, ``needs`` (price
-        fields), ``parameters`` (name, default, meaning), ``presets`` (name, changes, count by PyTorch and by Keras),
-        ``traps`` (of the report, and how they are handled), ``example``.
+        ``name``, ``path``, ``about``, ``output``, ``lookback``, ``report_horizon`` (sessions), ``feature_set``,
+        ``features``, ``needs`` (price fields), ``parameters`` (name, default, meaning), ``presets`` (name, changes,
+        count by PyTorch and by Keras), ``traps`` (of the report, and how they are handled), ``example``.
 
     """
     found = model_class(name)
@@ -53,6 +53,7 @@ def describe(name: str, *, count: bool = True) -> dict[str, Any]:
         "about": about,
         "output": str(getattr(found, "OUTPUT", "") or "score"),
         "lookback": _lookback(found),
+        "report_horizon": int(getattr(found, "report_horizon", 1)),
         "feature_set": chosen or None,
         "features": list(FEATURE_SETS[chosen].names) if chosen in FEATURE_SETS else [],
         "needs": ["close", *(FEATURE_SETS[chosen].needs if chosen in FEATURE_SETS else ())],

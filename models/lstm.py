@@ -7,10 +7,12 @@ panel cut short gives the same scores, bit for bit, for the sessions that are le
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -254,7 +256,7 @@ def fit_recipe(recipe: NeuralForecaster, train: PricePanel, *, horizon: int, del
     return FittedLSTM(
         recipe, horizon, delay, tuple(prices.assets), networks, arrays,
         trained_through=sessions[-1], preprocessing_fit_through=sessions[split.train_end - 1],
-        labels_known_through=sessions[split.validation_end - 1 + horizon + delay], training_log=log,
+        labels_known_through=sessions[split.validation_end - 1 + horizon + delay], training_log=_jsonable(log),
     )  # fmt: skip
 
 
@@ -263,6 +265,15 @@ def _final_loss(epochs: list[dict[str, object]]) -> dict[str, float]:
     kept = [record for record in epochs if record["best"]]
     train, validation = (float(np.mean([record[key] for record in kept])) for key in ("train_loss", "validation_loss"))
     return {"train": train, "validation": validation, "gap": validation - train}
+
+
+def _jsonable(value: Any) -> Any:
+    """The same with None for what is not a finite number, which JSON does not know."""
+    if isinstance(value, Mapping):
+        return {key: _jsonable(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_jsonable(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _day(session: pd.Timestamp) -> str:

@@ -8,8 +8,8 @@ first 900 (the last 150 of them validate) and compares its information coefficie
 In `reversal` and `momentum` the signal is the trailing 5-session return, in `volume` the volume over its 20-session
 mean, in `sign_flip` the trailing return with a sign that depends on volatility, which no linear model can see.
 
-The second form plants nothing, shuffles the labels' dates in training and test alike by making a new market for each
-fit, and counts how often a cheap fit's test IC is "significant" at 5%.
+The second form plants nothing: each of many cheap fits has a market of its own in which labels, in training and test
+alike, know nothing of the past. It counts how often a test IC is "significant" at 5%.
 """
 
 from __future__ import annotations
