@@ -5,7 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 from engine.result import BacktestResult
+from results.hac import regress
 from results.inference import deflated_sharpe
 from results.ledger import read_trials, register, trial_of
 from results.store import run_id
@@ -34,7 +38,8 @@ def count_trial(
     Returns
     -------
     dict
-        count, in_ledger, elsewhere, family, deflated_sharpe (probability), threshold_sharpe_ann, for ``metrics.json``.
+        count, in_ledger, elsewhere, family, deflated_sharpe (probability), threshold_sharpe_ann, and, with a benchmark,
+        deflated_sharpe_residual of what is left after it, for ``metrics.json``.
 
     """
     prices = result.fingerprints["prices"]
@@ -43,7 +48,9 @@ def count_trial(
     register(trial, run_id(result.strategy, result.config, result.fingerprints), result.returns, root=root)
     known = read_trials(prices=prices, family=family, root=root)
     count = known.count + max(elsewhere, 0)
-    judged = deflated_sharpe(result.returns.to_numpy(), known.table["sharpe"].to_numpy(dtype=float), trials=count)
+    sharpes = known.table["sharpe"].to_numpy(dtype=float)
+    judged = deflated_sharpe(result.returns.to_numpy(), sharpes, trials=count)
+    residual = _residual(result)
     return {
         "count": count,
         "in_ledger": known.count,
@@ -51,4 +58,16 @@ def count_trial(
         "family": family,
         "deflated_sharpe": judged.probability,
         "threshold_sharpe_ann": judged.threshold * 252**0.5,
+        "deflated_sharpe_residual": None
+        if residual is None
+        else deflated_sharpe(residual, sharpes, trials=count).probability,
     }
+
+
+def _residual(result: BacktestResult) -> np.ndarray | None:
+    """Net returns less beta times the benchmark; None without one."""
+    if result.benchmark is None:
+        return None
+    both = pd.DataFrame({"net": result.returns, "benchmark": result.benchmark}).dropna()
+    line = regress(both["net"].to_numpy(), both["benchmark"].to_numpy())
+    return None if line is None else line.residuals
