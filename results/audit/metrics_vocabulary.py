@@ -80,7 +80,8 @@ _ALL = (
     MetricInfo("target_mean", "level"), _positive("target_std", "error"),
     # signal
     _signed("ic", "correlation"), _signed("rank_ic", "correlation"), _positive("ic_std", "error"),
-    MetricInfo("icir", "ratio"), MetricInfo("icir_annual", "ratio"), _signed("ic_min", "correlation"),
+    MetricInfo("icir", "ratio"), MetricInfo("rank_icir", "ratio"), _positive("rank_ic_std", "error"),
+    MetricInfo("icir_annual", "ratio"), _signed("ic_min", "correlation"),
     _signed("ic_max", "correlation"), _signed("ic_percentile", "correlation"), MetricInfo("ic_t", "statistic"),
     _unit("ic_positive_share"), _unit("hit_rate"), MetricInfo("quantile_return", "return"),
     MetricInfo("quantile_predicted_return", "return"), MetricInfo("quantile_spread", "return"),

@@ -236,6 +236,8 @@ INNOCENT: dict[str, tuple[dict[str, str], Group]] = {
     ),
     "goal beside a result": ({"accuracy": "57.14%"}, run_of(sample=Sample(n=28))),
     "importance of features in raw units": ({"feature_importance/a": "0.8", "feature_importance/b": "0.7"}, run_of()),
+    "MSE of scaled values beside RMSE in prices": ({"mse": "0.0012", "rmse": "3.05", "mae": "2.40"}, run_of()),
+    "weighted averages": ({"accuracy": "80.22%", "precision": "80.26%", "recall": "80.22%", "f1": "80.22%"}, run_of()),
     "error below one percent": ({"mape": "0.8", "mae": "0.10"}, run_of(target=RANGE)),
 }  # fmt: skip
 

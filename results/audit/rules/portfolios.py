@@ -70,7 +70,7 @@ def sharpe_identity(run: Run) -> Iterator[Finding]:
                 "C15 Sharpe = return / volatility", [sharpe],
                 f"{working}, at most {number(top)} in any reading, and a risk-free rate only lowers it, but"
                 f" {sharpe.printed} is"
-                " printed.", factor > FREQUENCY and run.one_sample(*involved) and not run.claims.draft,
+                " printed.", factor > FREQUENCY and run.one_sample(*involved) and run.together(*involved),
                 "return, volatility and Sharpe are of one series at one frequency, and no rate is below zero",
             )  # fmt: skip
             continue
@@ -80,7 +80,7 @@ def sharpe_identity(run: Run) -> Iterator[Finding]:
                 "C15 Sharpe = return / volatility", [sharpe],
                 f"{working}, less the risk-free rate {rate.text}"
                 f" {span(readings['(return - risk-free) / volatility'])}, but"
-                f" {sharpe.printed} is printed.", run.one_sample(*involved) and not run.claims.draft,
+                f" {sharpe.printed} is printed.", run.one_sample(*involved) and run.together(*involved),
                 "one series at one frequency",
             )  # fmt: skip
         elif needed.low <= RISK_FREE_CEILING:

@@ -33,6 +33,7 @@ __all__ = [
     "squared_error",
 ]
 
+ONE_UNIT = "both errors are in one unit"
 RANGE_COVERS = "the printed range holds for the evaluated rows"
 #: Assumed daily volatility where none is printed, and the largest two-session deviation of returns that is believed.
 DAILY_VOLATILITY = 0.02
@@ -45,6 +46,18 @@ def _alike(*claims: Claim) -> bool:
     return len(units) <= 1 and len({claim.value.percent for claim in claims}) == 1
 
 
+def _one_unit(run: Run, first: Claim, second: Claim, a: Interval, b: Interval) -> bool:
+    """Whether two errors are in one unit: both say so, or they are within a factor of three and stand together.
+
+    A scaled error beside one in prices is a common sight, and no contradiction.
+    """
+    if not run.together(first, second):
+        return False
+    if first.unit and first.unit == second.unit:
+        return True
+    return max(a.low, b.low) <= 3 * max(min(a.high, b.high), 1e-300)
+
+
 def error_order(run: Run) -> Iterator[Finding]:
     """MAE <= RMSE <= sqrt(n) MAE; both hold for averages over folds (the second with the largest fold)."""
     mae, rmse = run.get("mae"), run.get("rmse")
@@ -53,15 +66,17 @@ def error_order(run: Run) -> Iterator[Finding]:
     low, high = run.read(mae), run.read(rmse)
     if not low.meets(Interval(-math.inf, high.high)):
         yield broken(
-            "C10 MAE ≤ RMSE", [mae, rmse], f"MAE {mae.printed} exceeds RMSE {rmse.printed}, which no errors do."
-        )
+            "C10 MAE ≤ RMSE", [mae, rmse], f"MAE {mae.printed} exceeds RMSE {rmse.printed}, which no errors do.",
+            _one_unit(run, mae, rmse, low, high), ONE_UNIT,
+        )  # fmt: skip
         return
     n = run.group.sample.n
     if n and high.low > math.sqrt(n) * low.high * (1 + 1e-9):
         yield broken(
             "C10 RMSE ≤ √n MAE", [mae, rmse],
             f"RMSE {rmse.printed} exceeds √{n:,} times MAE {mae.printed} = {number(math.sqrt(n) * low.high)}.",
-            run.one_sample(mae, rmse), "both errors are of the stated n cases",
+            run.one_sample(mae, rmse) and _one_unit(run, mae, rmse, low * math.sqrt(n), high),
+            f"both errors are of the stated n cases, and {ONE_UNIT}",
         )  # fmt: skip
         return
     ratio = high / low if low.low > 0 else None
@@ -80,8 +95,9 @@ def bias_within_error(run: Run) -> Iterator[Finding]:
         name = metric.upper()
         if abs(run.read(bias)).low > run.read(error).high * (1 + 1e-9):
             yield broken(
-                f"C10 bias ≤ {name}", [bias, error], f"bias {bias.printed} is larger than {name} {error.printed}."
-            )
+                f"C10 bias ≤ {name}", [bias, error], f"bias {bias.printed} is larger than {name} {error.printed}.",
+                _one_unit(run, bias, error, abs(run.read(bias)), run.read(error)), ONE_UNIT,
+            )  # fmt: skip
         else:
             yield fits(f"C10 bias ≤ {name}", [bias], f"bias {bias.printed} lies within {name} {error.printed}.")
 
@@ -93,14 +109,16 @@ def squared_error(run: Run) -> Iterator[Finding]:
         return
     wanted, printed = squared(run.read(rmse)), run.read(mse)
     sentence = f"RMSE {rmse.printed} squared is {span(wanted)}, MSE printed {mse.printed}."
+    # The unit of an MSE is the square of the other's, so only bare figures of one size are compared.
+    one_unit = not mse.unit and not rmse.unit and _one_unit(run, mse, rmse, printed.power(0.5), run.read(rmse))
     if printed.meets(wanted):
         yield fits("C10 MSE = RMSE²", [mse, rmse], sentence)
     elif printed.high < wanted.low:
-        yield broken("C10 MSE = RMSE²", [mse, rmse], sentence, not mse.unit and not rmse.unit, "both are in one unit")
+        yield broken("C10 MSE = RMSE²", [mse, rmse], sentence, one_unit, ONE_UNIT)
     else:
         yield broken(
-            "C10 MSE = RMSE²", [mse, rmse], sentence, run.one_sample(mse, rmse) and not mse.unit and not rmse.unit,
-            "neither is an average over folds or assets, and both are in one unit",
+            "C10 MSE = RMSE²", [mse, rmse], sentence, run.one_sample(mse, rmse) and one_unit,
+            f"neither is an average over folds or assets, and {ONE_UNIT}",
         )  # fmt: skip
 
 

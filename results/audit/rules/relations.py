@@ -50,7 +50,10 @@ def bounds_by_definition(run: Run) -> Iterator[Finding]:
             continue
         edge = f"at most {info.high:g}" if value.low > info.high else f"at least {info.low:g}"
         proven = info.kind in ("proportion", "count") or (info.kind == "score" and claim.value.is_point)
-        unit = claim.value.percent or info.kind in ("proportion", "score", "count")
+        unit = claim.value.percent or any(
+            0 < c.value.value < 1 and c.value.is_point and not c.value.percent
+            for c in run.claims.claims if c.metric == claim.metric
+        )  # fmt: skip
         yield broken(
             "C0 bounds", [claim], f"{claim.metric.replace('_', ' ')} is {edge} by definition, and {claim.printed} is"
                                   " printed.",
@@ -261,7 +264,11 @@ def derived(report: Report) -> Iterator[Finding]:
             )
             yield fits(check, [claim], f"from {shown}: {named}; {claim.printed} is printed.", hit[0], 1)
         elif readings and not _undefined(claim, values):
-            yield broken(check, [claim], f"from {shown}: {listed}; none is {claim.printed}.")
+            close = report.run_of(claim).together(claim, *inputs)
+            yield broken(
+                check, [claim], f"from {shown}: {listed}; none is {claim.printed}.", close,
+                "the draft names the right inputs",
+            )  # fmt: skip
 
 
 def _undefined(claim: Claim, values: list[Interval]) -> bool:

@@ -59,7 +59,7 @@ def proportions_on_stated_sample(run: Run) -> Iterator[Finding]:
             yield broken(
                 "C1 whole counts", [claim],
                 f"no whole count of {size:,} prints as {claim.printed}: {k:,}/{size:,} is {percent(k / size, 3)} and"
-                f" {k + 1:,}/{size:,} is {percent((k + 1) / size, 3)}.", proven, ON_N,
+                f" {k + 1:,}/{size:,} is {percent((k + 1) / size, 3)}.", proven and not run.claims.draft, ON_N,
             )  # fmt: skip
 
 
@@ -85,7 +85,8 @@ def matrices_on_stated_sample(run: Run) -> Iterator[Finding]:
     if not found:
         yield broken(
             "C6 confusion matrix", claims, f"no confusion matrix of {sample.n:,} cases gives {listed}.",
-            run.one_class(*claims) and run.one_sample(*claims), "the scores are of one class on the stated sample",
+            run.one_class(*claims) and run.one_sample(*claims) and not run.claims.draft,
+            "the scores are of one class on the stated sample",
         )  # fmt: skip
         return
     if len(found) == 1:
@@ -106,7 +107,8 @@ def matrices_on_stated_sample(run: Run) -> Iterator[Finding]:
             yield fits("C6 confusion matrix", [claim], f"{sentence} printed {claim.printed}.")
         else:
             yield broken(
-                "C6 confusion matrix", [claim], f"{sentence} but {claim.printed} is printed.", run.one_class(*claims),
+                "C6 confusion matrix", [claim], f"{sentence} but {claim.printed} is printed.",
+                run.one_class(*claims) and not run.claims.draft,
                 "the scores are of one class on the stated sample",
             )  # fmt: skip
 
@@ -131,7 +133,7 @@ def auc_on_grid(run: Run) -> Iterator[Finding]:
         else:
             yield broken(
                 "C2 AUC grid", [claim], f"AUC {claim.printed} is no multiple of 1/(2·{plus}·{minus}) = 1/{steps}.",
-                run.one_sample(claim), ON_N,
+                run.one_sample(claim) and not run.claims.draft, ON_N,
             )  # fmt: skip
     yield from _auc_significance(claim, plus, minus, None)
 
@@ -170,7 +172,8 @@ def common_sample(family: Sequence[Run]) -> Iterator[Finding]:
     table = {
         i: claim for i, run in enumerate(family) if (claim := run.get("accuracy")) is not None and not claim.value.about
     }
-    binary = all(_looks_binary(run) for run in family)
+    evidence = [_two_classes(run) for run in family]
+    binary = all(word is not None for word in evidence)
     known = sum(_scores(run).known for run in family)
     if not table or (len(table) < 2 and not (binary and known >= 3)):
         return
@@ -198,7 +201,10 @@ def common_sample(family: Sequence[Run]) -> Iterator[Finding]:
     sentence = f"{listed} {verb} {counts}: {smallest} is the smallest sample that fits{others}{only}."
     yield fits("C1 common sample", claims, sentence, weight=3)
     if binary:
-        yield from _recovered(family, smallest, solved[smallest], len(fitting) > 1)
+        held = [f"the sample is n = {smallest}, the smallest that fits"] if len(fitting) > 1 else []
+        held += list(dict.fromkeys(word for word in evidence if word))
+        held += ["rows of one table share one sample"] if len(family) > 1 and family[0].claims.draft else []
+        yield from _recovered(family, smallest, solved[smallest], "; ".join(held) or None)
 
 
 def _solved(
@@ -214,8 +220,16 @@ def _solved(
     return solved
 
 
-def _looks_binary(run: Run) -> bool:
-    return len(run.group.classes) == 2 or run.one_class(*[c for c in _score_claims(run) if c.metric != "accuracy"][:1])
+def _two_classes(run: Run) -> str | None:
+    """Whether the scores are of a two-class problem: "" when stated, the assumption when an AUC suggests it, else
+    None."""
+    scored = [claim for claim in _score_claims(run) if claim.metric != "accuracy"]
+    if len(run.group.classes) == 2 or run.one_class(*scored[:1]):
+        return ""
+    averaged = any(run.candidates(name) for name in ("f1_macro", "f1_weighted", "precision_macro", "recall_weighted"))
+    if run.get("auc") is not None and not run.group.classes and not run.labelled("f1") and not averaged:
+        return "two classes, scores of the positive one"
+    return None
 
 
 def _splits(family: Sequence[Run], n: int) -> dict[int, list[list[Matrix]]]:
@@ -236,12 +250,11 @@ def _splits(family: Sequence[Run], n: int) -> dict[int, list[list[Matrix]]]:
 
 
 def _recovered(
-    family: Sequence[Run], n: int, splits: dict[int, list[list[Matrix]]], ambiguous: bool
+    family: Sequence[Run], n: int, splits: dict[int, list[list[Matrix]]], assumption: str | None
 ) -> Iterator[Finding]:
     if len(splits) != 1:
         return
     ((positives, matrices),) = splits.items()
-    assumption = f"the sample is n = {n}, the smallest that fits" if ambiguous else None
     for run, found in zip(family, matrices, strict=True):
         claims = _score_claims(run)
         if len(found) == 1:

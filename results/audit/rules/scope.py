@@ -130,6 +130,11 @@ class Run:
         stated = any(_ONE_CLASS.search(claim.definition) for claim in known)
         return stated or len(self.group.classes) == 2 or self.group.sample.n_positive is not None
 
+    def together(self, *claims: Claim) -> bool:
+        """Whether figures are grouped by a person, or stand within a few lines of each other in a draft."""
+        lines = [claim.source_line for claim in claims if claim.source_line is not None]
+        return not self.claims.draft or (len(lines) == len(claims) and max(lines) - min(lines) <= 12)
+
     @property
     def name(self) -> str:
         """The run in words."""
@@ -162,6 +167,13 @@ class Report:
             for (group, split, at), members in keys.items()
         )
 
+    def _same_table(self, run: Run, other: Run) -> bool:
+        """Whether a draft has two runs on neighbouring lines, as the rows of one table are."""
+        if not self.claims.draft:
+            return False
+        lines = [{c.source_line for c in r.candidates("accuracy") if c.source_line is not None} for r in (run, other)]
+        return any(0 < abs(a - b) <= 3 for a in lines[0] for b in lines[1])
+
     def kin(self, claim: Claim) -> list[Claim]:
         """Measured claims of the same metric and label in the same group, at the same position, under any split."""
         return [
@@ -187,7 +199,7 @@ class Report:
                 continue
             family = [run]
             for j, other in enumerate(self.runs):
-                linked = (
+                linked = self._same_table(run, other) or (
                     other.group.name in run.group.shares_sample_with or run.group.name in other.group.shares_sample_with
                 )
                 if j > i and j not in seen and linked and (other.split, other.at) == (run.split, run.at):

@@ -68,8 +68,11 @@ def correlation_bounds(run: Run) -> Iterator[Finding]:
 
 def ic_ratio(run: Run) -> Iterator[Finding]:
     """ICIR = mean IC / std of IC, daily or annualised."""
+    rank, rank_std, rank_ratio = run.get("rank_ic"), run.get("rank_ic_std"), run.get("rank_icir")
+    if rank is not None and rank_std is not None and rank_ratio is not None and run.read(rank_std).low > 0:
+        yield _ratio_of(run, rank, rank_std, rank_ratio)
     std, ratio = run.get("ic_std"), run.get("icir")
-    means = [claim for claim in (run.get("ic"), run.get("rank_ic")) if claim is not None]
+    means = [claim for claim in (run.get("ic"), rank) if claim is not None]
     if not means or std is None or ratio is None or run.read(std).low <= 0:
         return
     tried = [_ratio_of(run, mean, std, ratio) for mean in means]

@@ -144,7 +144,8 @@ def expectancy_of_rate(run: Run) -> Iterator[Finding]:
     wanted = expectancy(run.read(rate), run.read(win), run.read(loss))
     in_losses = wanted / abs(run.read(loss))
     sentence = (
-        f"{rate.printed} of {win.printed} less the rest of {loss.printed} is {span(wanted)}, expectancy {mean.printed}."
+        f"{rate.printed} of {win.printed} less the rest of {loss.printed} is {span(wanted)}, expectancy"
+        f" {mean.printed}."
     )
     value = run.read(mean)
     if value.meets(wanted) or value.meets(in_losses):
