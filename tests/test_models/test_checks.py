@@ -185,6 +185,22 @@ def test_any_class_comes_in_by_its_path() -> None:
         load_model("data.panel:PricePanel", close=pd.DataFrame({"A": [1.0]}, index=pd.bdate_range("2020", periods=1)))
 
 
+def test_installed_packages_offer_models_by_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
+    from importlib import metadata
+
+    def offered(*, group: str) -> list[metadata.EntryPoint]:
+        assert group == "assay.models"
+        return [
+            metadata.EntryPoint("theirs", "models.baselines:Momentum", group),
+            metadata.EntryPoint("stock_lstm", "models.baselines:Zero", group),
+        ]
+
+    monkeypatch.setattr(metadata, "entry_points", offered)
+    assert model_names()[-1] == "theirs"
+    assert load_model("theirs", lookback="7").lookback == 7
+    assert load_model("stock_lstm").name == "stock_lstm"  # the catalogue's own names win
+
+
 def test_typos_suggest_the_nearest_name() -> None:
     with pytest.raises(InputError, match="did you mean 'stock_lstm'"):
         load_model("stock_lsmt")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.errors import InputError
+from data.synthetic import synthetic_market
 from models.batches import Sample
+from models.catalog import load_model
 from models.scaling import fit_scaler
 from models.windows import Pieces, complete_rows, piece_ranges, split_rows
 
@@ -90,6 +93,23 @@ def test_oversampling_shows_rare_rows_as_often_as_common_ones() -> None:
     assert all((batch.weights == 1).all() for batch in batches)
     in_order = list(sample.epoch(0, T, 64))
     assert np.concatenate([batch.targets.numpy().ravel() for batch in in_order]).mean() == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize("windowed", [True, False])
+def test_scoring_never_holds_all_windows(windowed: bool) -> None:
+    """Arrays stay within three feature panels and a batch; all windows at once would be 60 panels."""
+    prices, _ = synthetic_market(900, 60, seed=0)
+    model = load_model("stock_lstm", preset="tiny", epochs=1, lookback=60, windowed=windowed)
+    fitted = model.fit(synthetic_market(200, 5, seed=1)[0], horizon=1, delay=1, seed=0)
+    panel = 900 * 60 * 14 * 4
+    batch = 4 * 512 * (60 + model.steps) * 14
+    tracemalloc.start()
+    scores = fitted.predict(prices).score.to_numpy()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert np.isfinite(scores[100:]).all()
+    assert peak < 3 * panel + batch
+    assert 60 * panel > 10 * peak
 
 
 def test_complete_rows_by_brute_force() -> None:
