@@ -18,6 +18,8 @@ def render_run(run: Run) -> str:
     stages = run.metrics.get("stages") or []
     if stages:
         parts += ["", *_stages(stages)]
+    if run.has("baselines"):
+        parts += ["", *_baselines(run)]
     parts += ["", *_verdict(run, metrics)]
     parts += [f"warning: {line}" for line in run.metrics.get("warnings", ())]
     parts.append(str(run.path))
@@ -130,6 +132,29 @@ def _stages(stages: Iterable[dict[str, Any]]) -> list[str]:
     ):
         cells = ("–" if row[key] is None else form.format(row[key]) for row in rows)
         lines.append(f"{label:18}" + "".join(f"{cell:>12}" for cell in cells))
+    return lines
+
+
+def _baselines(run: Run) -> list[str]:
+    """The model and what it has to beat, on the same folds through the same strategy."""
+    table = run.table("baselines")
+    columns = [
+        (label, name, form)
+        for label, name, form in (
+            ("rank IC", "rank_ic", "{:.4f}"),
+            ("HAC t", "rank_ic_t", "{:.1f}"),
+            ("R² returns", "r2", "{:.4f}"),
+            ("accuracy", "accuracy", "{:.1%}"),
+            ("AUC", "auc", "{:.3f}"),
+            ("F1 actions", "action_macro_f1", "{:.3f}"),
+            ("net Sharpe", "sharpe_net", "{:.2f}"),
+        )
+        if name in table and table[name].notna().any()
+    ]
+    lines = [f"{'beside it':20}" + "".join(f"{label:>12}" for label, _, _ in columns)]
+    for model, row in table.iterrows():
+        cells = ("–" if row[name] != row[name] else form.format(row[name]) for _, name, form in columns)
+        lines.append(f"{model!s:20}" + "".join(f"{cell:>12}" for cell in cells))
     return lines
 
 
