@@ -67,8 +67,10 @@ SYNONYMS: dict[str, str] = {
     "rank_ic": "rank ic; spearman; spearman correlation; spearman ic; spearman rho; rankic; mean rank ic; rank ic mean"
     "; rank correlation; spearman rank correlation; correlacao de spearman; correlacion de spearman; 秩相关系数; 排序ic"
     "; 秩ic; 斯皮尔曼",
-    "ic_std": "ic std; std of ic; ic standard deviation; ic volatility; rank ic std; spearman std; std ic; ic标准差",
-    "icir": "icir; ic ir; rank icir; rankicir; ic information ratio; ic/std; 信息比率ic",
+    "ic_std": "ic std; std of ic; ic standard deviation; ic volatility; std ic; ic标准差",
+    "rank_icir": "rank icir; rankicir; rank ic ir; rank ic information ratio",
+    "rank_ic_std": "rank ic std; spearman std; std of rank ic; rank ic standard deviation",
+    "icir": "icir; ic ir; ic information ratio; 信息比率ic",
     "ic_t": "ic t; ic t stat; ic t statistic; t stat of ic; ic t值",
     "ic_positive_share": "ic > 0; share of positive ic; positive ic days; ic positive; ic > 0 share; ic hit rate",
     "hit_rate": "hit rate; hit ratio; directional accuracy; direction accuracy; sign accuracy; correct direction"
@@ -124,7 +126,7 @@ SYNONYMS: dict[str, str] = {
     "; 盈利交易",
     "losing_trades": "losing trades; losses; losers; operacoes perdedoras; operaciones perdedoras; 亏损次数; 亏损交易",
     "win_rate": "win rate; winrate; winning rate; win ratio; win pct; percent profitable; taxa de vitoria; taxa de ganho"
-    "; tasa de aciertos; tasa de ganancia; porcentaje de aciertos; 胜率",
+    "; tasa de ganancia; porcentaje de aciertos; 胜率",
     "average_win": "average win; avg win; mean win; average winning trade; ganho medio; ganancia media; 平均盈利",
     "average_loss": "average loss; avg loss; mean loss per trade; average losing trade; perda media; perdida media; 平均亏损",
     "total_profit": "total profit; net profit; total pnl; total p&l; net pnl; p&l; pnl; lucro total; lucro liquido"

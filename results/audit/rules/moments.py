@@ -16,6 +16,7 @@ __all__ = ["distributions", "percentiles", "reported_tests", "shape"]
 
 _FAMILIES = (
     (("rank_ic", "ic"), "ic_std", "ic_min", "ic_max", True),
+    (("rank_ic",), "rank_ic_std", "ic_min", "ic_max", True),
     (("prediction_mean",), "prediction_std", "prediction_min", "prediction_max", False),
     (("target_mean",), "target_std", "target_low", "target_high", False),
     (("mean",), "std", "minimum", "maximum", False),

@@ -42,6 +42,11 @@ def _ic(run: Run) -> Claim | None:
     return run.get("ic") or run.get("rank_ic")
 
 
+def _std(run: Run) -> Claim | None:
+    """The deviation that goes with `_ic`."""
+    return run.get("ic_std") if run.get("ic") is not None else run.get("ic_std") or run.get("rank_ic_std")
+
+
 def correlation_bounds(run: Run) -> Iterator[Finding]:
     """A correlation outside [-1, 1] is something else under its name, most often the ratio of IC to its deviation."""
     for claim in run.measured:
@@ -109,7 +114,7 @@ def _same_ic(run: Run) -> bool:
 
 def ic_breadth(run: Run) -> Iterator[Finding]:
     """Sampling alone spreads the IC by 1/sqrt(N - 1): a smaller printed deviation needs that many names."""
-    std, n = run.get("ic_std"), run.group.sample.assets
+    std, n = _std(run), run.group.sample.assets
     if std is None or run.read(std).low <= 0:
         return
     needed = breadth_needed(run.read(std))
@@ -125,7 +130,7 @@ def ic_breadth(run: Run) -> Iterator[Finding]:
 
 def ic_significance(run: Run) -> Iterator[Finding]:
     """t of a mean IC over its sessions, ICIR·sqrt(n); against the printed t where there is one."""
-    mean, std, n = _ic(run), run.get("ic_std"), run.group.sample.sessions
+    mean, std, n = _ic(run), _std(run), run.group.sample.sessions
     t = run.get("ic_t")
     if mean is None or std is None or run.read(std).low <= 0 or not n:
         return
@@ -151,8 +156,8 @@ def ic_significance(run: Run) -> Iterator[Finding]:
 
 def signal_to_portfolio(run: Run) -> Iterator[Finding]:
     """Sharpe = TC · ICIR · sqrt(P): a transfer coefficient above 1 or far below 0.15 says they are not one thing."""
-    ratio, sharpe = run.get("icir"), run.get("sharpe")
-    mean, std = _ic(run), run.get("ic_std")
+    ratio, sharpe = run.get("icir") or run.get("rank_icir"), run.get("sharpe")
+    mean, std = _ic(run), _std(run)
     if sharpe is None:
         return
     if ratio is not None:
