@@ -116,6 +116,7 @@ def execution_options(function: F) -> F:
         click.option("--max-gross", type=float, default=2.0, show_default=True, help="Cap on the sum of |weights|."),
         click.option("--lot", type=float, default=0.0, help="Round shares to multiples; default: fractional."),
         click.option("--capital", type=float, default=1_000_000.0, show_default=True, help="NAV at the start."),
+        click.option("--optimistic", is_flag=True, help="Both levels inside one bar: the target fills, not the stop."),
         click.option("--same-close", is_flag=True, help="Fill at the close that was read: look-ahead."),
     )(function)  # fmt: skip
 
@@ -145,7 +146,7 @@ def execution_of(options: dict[str, Any]) -> Execution:
     """The `Execution` of the parsed options; its fields are taken out of `options`."""
     from engine.execution import Execution
 
-    names = ("fill", "delay", "accounting", "max_gross", "lot", "capital", "same_close")
+    names = ("fill", "delay", "accounting", "max_gross", "lot", "capital", "optimistic", "same_close")
     values = {name: options.pop(name) for name in names}
     if values["same_close"]:
         values["delay"] = 0

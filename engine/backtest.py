@@ -65,7 +65,9 @@ def run_backtest(
         from engine.entry_rules import simulate_entries
 
         signals = strategy.signals(predictions, prices)
-        result = simulate_entries(prices, signals, strategy, costs=costs, execution=execution, keep=keep)
+        result = simulate_entries(
+            prices, signals, strategy, costs=costs, execution=execution, optimistic=execution.optimistic, keep=keep
+        )
     else:
         result = _weights_backtest(strategy, predictions, prices, costs, execution, keep)
     warnings = [*result.warnings, *predictions.warnings]

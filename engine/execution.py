@@ -26,6 +26,8 @@ class Execution:
     capital : NAV before the first fill, currency.
     stale_limit : sessions without a close after which a holding is closed at its last close (a delisting, as far as
         anyone could know on that day), listed as the event ``forced_exit``; until then it is valued at that close.
+    optimistic : where a bar touches both levels of an entry rule, the target fills and not the stop; printed as a
+        warning beside every figure.
     same_close : fill at the very close that the decision read. Look-ahead unless an auction order is argued; printed
         as a warning beside every figure and refused by the gate.
 
@@ -38,6 +40,7 @@ class Execution:
     lot: float = 0.0
     capital: float = 1_000_000.0
     stale_limit: int = 10
+    optimistic: bool = False
     same_close: bool = False
 
     def __post_init__(self) -> None:

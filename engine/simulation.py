@@ -208,7 +208,7 @@ def _events(prices: PricePanel, book: Ledger) -> pd.DataFrame:
 def _fill_ledger(
     prices: PricePanel, fill: Floats, book: Ledger, costs: CostModel, liquidity: Liquidity | None
 ) -> Callable[[], pd.DataFrame]:
-    """Makes the table of fills from the holdings, when it is asked for."""
+    """Makes the table of fills from the holdings, when it is asked for; a forced exit is one at the last close, free."""
 
     def fills() -> pd.DataFrame:
         assert book.shares is not None
@@ -233,7 +233,16 @@ def _fill_ledger(
             value[row, column],
             cost[row, column],
         )
-        return pd.DataFrame(dict(zip(FILL_COLUMNS, columns, strict=True)))
+        table = pd.DataFrame(dict(zip(FILL_COLUMNS, columns, strict=True)))
+        if not book.forced:
+            return table
+        last = prices.close.ffill().to_numpy()
+        closed = [
+            (prices.sessions[s], prices.assets[a], -n, last[s, a], -n * last[s, a], 0.0) for s, a, n in book.forced
+        ]
+        return pd.concat([table, pd.DataFrame(closed, columns=list(FILL_COLUMNS))], ignore_index=True).sort_values(
+            "session", kind="stable", ignore_index=True
+        )
 
     return fills
 

@@ -198,7 +198,8 @@ class TestByHand:
         assert result.nav.iloc[2:].tolist() == pytest.approx([0.9e6] * 7)
         assert result.cash is not None
         assert result.cash.iloc[5] == pytest.approx(0.9e6)
-        assert len(result.fills) == 1
+        assert result.fills["value"].tolist() == pytest.approx([0.5e6, -0.4e6])
+        assert result.trades["pnl"].tolist() == pytest.approx([-0.1e6])
 
     def test_gross_is_capped_and_counted(self):
         prices = PricePanel(frame({"A": [10, 10, 11], "B": [10, 10, 10]}))
