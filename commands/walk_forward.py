@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import time
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +63,7 @@ def walk_forward(**options: Any) -> int:
     """Retrain a model fold by fold on data that end at each cutoff, then backtest what it predicted.
 
     Finished folds are kept under the results folder: a run that was killed goes on where it stopped, and ends with
-    the same bytes.
+    the same bytes. A model that gives probabilities alone is traded by `confidence` unless --strategy says otherwise.
 
     \b
     Examples:
@@ -72,18 +71,24 @@ def walk_forward(**options: Any) -> int:
       python cli.py walk-forward --model stock_lstm --preset small --prices ohlcv.parquet --seeds 3
       python cli.py walk-forward --model my_package.models:MyModel --retrain quarterly --train expanding
 
+    \b
     The predictions that ship with the sample are made by:
+      python cli.py walk-forward --model stock_lstm_close --start 2010-01-04 --seeds 3 --executor process \\
+        --save-predictions data/sample/stock_lstm_close.parquet
       python cli.py walk-forward --model ridge --start 2010-01-04 --save-predictions data/sample/ridge.parquet
     """
     from engine.folds import WalkForward
+    from engine.leaks import LeakReport
     from engine.walk_forward import recipe_of
     from engine.walk_forward import walk_forward as run_folds
     from models.catalog import load_model
+    from results.model_report import BASELINES, comparison, fold_metrics
     from strategies.catalog import load_strategy
 
     started = time.perf_counter()
     root, as_json = options.pop("results"), options.pop("as_json")
-    strategy = load_strategy(options.pop("strategy"), **parse_settings(options.pop("settings")))
+    strategy_name, settings = options.pop("strategy"), parse_settings(options.pop("settings"))
+    strategy = load_strategy(strategy_name, **settings)
     model = load_model(
         options.pop("model"),
         preset=options.pop("preset"),
@@ -102,26 +107,33 @@ def walk_forward(**options: Any) -> int:
     folds = plan.split(prices.sessions)
     seeds = tuple(range(options["seeds"]))
     folder = root / ".walk-forward"
-    common: dict[str, Any] = {
-        "horizon": horizon,
-        "delay": max(execution.delay, 1),
-        "executor": options["executor"],
-        "workers": options["workers"],
-    }
-    with ExitStack() as stack:
-        display = stack.enter_context(progress(quiet=as_json))
+    label: dict[str, Any] = {"horizon": horizon, "delay": max(execution.delay, 1)}
+    with progress(quiet=as_json) as display:
         task = display.add_task(model.name, total=len(folds) * len(seeds))
-        if options["executor"] == "serial":
-            stack.enter_context(_epochs(model, lambda text: display.update(task, description=f"{model.name} · {text}")))
 
-        def advance(done: int, total: int, what: str) -> None:
+        def advance(done: float, total: int, what: str) -> None:
             display.update(task, completed=done, total=total, description=f"{model.name} · {what}")
 
-        run = run_folds(model, prices, folds, seeds=seeds, folder=folder, progress=advance, **common)
-        extra = _beside(
-            model, run, prices, folds, strategy, costs, execution, benchmark, common, display, options["baselines"]
-        )
-    leaks = _prediction_leaks(model, run, prices, folds, folder, horizon, common["delay"]) if options["leaks"] else None
+        run = run_folds(
+            model, prices, folds, seeds=seeds, folder=folder, progress=advance,
+            executor=options["executor"], workers=options["workers"], **label,
+        )  # fmt: skip
+        names = [name for name in BASELINES if name != model.name] if options["baselines"] else []
+        panels = {model.name: run.predictions, **_baselines(names, prices, folds, label, display)}
+    if run.predictions.score is None and _by_default("strategy"):
+        strategy = load_strategy("confidence", **settings)
+    market: dict[str, Any] = {"costs": costs, "execution": execution, "benchmark": benchmark}
+    tables = {
+        "folds": run.folds,
+        "fold_metrics": fold_metrics(run.predictions, run.folds, prices, fill=execution.fill_at(prices)),
+        "baselines": comparison(strategy, panels, prices, **market),
+    }
+    if len(run.training):
+        tables["training"] = run.training
+    if len(seeds) > 1:
+        alone = {f"seed {seed}": panel for seed, panel in run.by_seed.items()}
+        tables["seeds"] = comparison(strategy, alone, prices, **market)
+    leaks = LeakReport(("predictions",), run.retested_at) if options["leaks"] else None
     if options["save_predictions"] is not None:
         from data.prediction_files import write_predictions
 
@@ -129,7 +141,7 @@ def walk_forward(**options: Any) -> int:
     from commands.backtest import run_and_report
 
     def finished(stored: Any) -> None:
-        _keep_models(stored, model, prices, folds, seeds, folder, horizon, common["delay"])
+        _keep_models(stored, model, prices, folds, seeds, folder, **label)
         if options["mlflow_uri"]:
             from results.mlflow_log import log_run
 
@@ -148,12 +160,17 @@ def walk_forward(**options: Any) -> int:
         as_json=as_json,
         tearsheet=options["with_tearsheet"],
         started=started,
-        tables={"folds": run.folds, **({"training": run.training} if len(run.training) else {}), **extra},
+        tables=tables,
         metrics={"training_logs": {f"fold {fold} seed {seed}": log for (fold, seed), log in sorted(run.logs.items())}},
         notes={"seeds": list(seeds)},
         config={"recipe": recipe_of(model), "walk_forward": plan_config, "seeds": list(seeds)},
         after=finished,
     )
+
+
+def _by_default(option: str) -> bool:
+    """Whether nobody gave this option."""
+    return click.get_current_context().get_parameter_source(option) is click.core.ParameterSource.DEFAULT
 
 
 def _train(text: str) -> int | None:
@@ -179,84 +196,18 @@ def _day(text: str | None, option: str) -> Any:
         raise InputError(f"{option} {text}: not a date; write it as 2015-01-31") from None
 
 
-def _epochs(model: Any, show: Any) -> Any:
-    """Show each epoch's losses while a neural model is fit in this process."""
-    from contextlib import nullcontext
-
-    from models.recipe import NeuralForecaster
-
-    if not isinstance(model, NeuralForecaster):
-        return nullcontext()
-    from models.training import watch_epochs
-
-    def said(record: dict[str, object]) -> None:
-        losses = f"{record['train_loss']:.4f} / {record['validation_loss']:.4f}"
-        show(f"epoch {record['epoch']}/{record['epochs']}, loss {losses}")
-
-    return watch_epochs(said)
-
-
-def _beside(
-    model: Any,
-    run: Any,
-    prices: Any,
-    folds: Any,
-    strategy: Any,
-    costs: Any,
-    execution: Any,
-    benchmark: Any,
-    common: dict[str, Any],
-    display: Any,
-    wanted: bool,
-) -> dict[str, Any]:
-    """Tables of the comparison with the baselines, and of the dispersion over seeds."""
+def _baselines(names: list[str], prices: Any, folds: Any, label: dict[str, Any], display: Any) -> dict[str, Any]:
+    """Predictions of the models that every other has to beat, on the same folds."""
     from engine.walk_forward import walk_forward as run_folds
     from models.catalog import load_model
-    from results.model_report import BASELINES, comparison
 
-    panels = {model.name: run.predictions}
-    names = [name for name in BASELINES if name != model.name] if wanted else []
     task = display.add_task("baselines", total=len(names), visible=bool(names))
+    panels = {}
     for name in names:
         display.update(task, description=f"baseline {name}")
-        panels[name] = run_folds(load_model(name), prices, folds, **{**common, "executor": "serial"}).predictions
+        panels[name] = run_folds(load_model(name), prices, folds, **label).predictions
         display.advance(task)
-    settings = {"costs": costs, "execution": execution, "benchmark": benchmark}
-    out = {"baselines": comparison(strategy, panels, prices, **settings)}
-    if len(run.by_seed) > 1:
-        out["seeds"] = comparison(
-            strategy, {f"seed {seed}": panel for seed, panel in run.by_seed.items()}, prices, **settings
-        )
-    return out
-
-
-def _prediction_leaks(model: Any, run: Any, prices: Any, folds: Any, folder: Path, horizon: int, delay: int) -> Any:
-    """Whether the stored models' predictions change when later prices are taken away."""
-    from data.errors import BacktestError
-    from engine.leaks import LeakReport, sample_cuts, truncation_leaks
-    from engine.walk_forward import stored_model_folder
-
-    report = LeakReport((), ())
-    chosen = [folds[0], folds[len(folds) // 2], folds[-1]] if len(folds) > 2 else list(folds)
-    seed = min(run.by_seed)
-    for fold in dict.fromkeys(chosen):
-        where = stored_model_folder(folder, model, prices, fold, seed, horizon, delay)
-        try:
-            fitted = model.load(where)
-        except BacktestError as error:
-            return LeakReport(report.components, report.cuts, report.leaks, (f"predictions: not retested: {error}",))
-        span = prices.between(fold.train_start, fold.test_end)
-        inside = span.sessions[span.sessions >= fold.test_start]
-        if len(inside) < 2:
-            continue
-        cuts = sample_cuts(inside, 2, warm_up=0.0)
-
-        def scores(panel: Any, fitted: Any = fitted) -> Any:
-            answer = fitted.predict(panel)
-            return answer.score if answer.score is not None else answer.probability_up
-
-        report = report.merged(truncation_leaks("predictions", scores, span, cuts=cuts))
-    return report
+    return panels
 
 
 def _keep_models(

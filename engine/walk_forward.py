@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, is_dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 
-from data.errors import BacktestError, InputError, LookAheadError, TrainingError
+from data.errors import InputError
 from data.panel import ACTIONS, RECEIPT_COLUMNS, PredictionPanel, PricePanel
+from engine.checkpoints import Part, identity_of, part_folder, read_part, recipe_of
 from engine.executors import run_tasks
+from engine.fitting import STAMPS, fit_fold
 from engine.folds import Fold
 from models.base import Forecaster
 
-__all__ = ["WalkForwardRun", "fit_fold", "recipe_of", "stored_model_folder", "walk_forward"]
+__all__ = ["WalkForwardRun", "recipe_of", "stored_model_folder", "walk_forward"]
 
-#: Called after each fold and seed: how many are done, how many there are, and what has just ended.
-Progress = Callable[[int, int, str], None]
-
-_DAY = "%Y-%m-%d"
+#: Called as epochs and fits end: how many fits are done (with a share of those running), of how many, and what ended.
+Progress = Callable[[float, int, str], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +37,7 @@ class WalkForwardRun:
     training : a row an epoch of each fold and seed: train_loss, validation_loss, lr.
     logs : fold and seed → the model's training log.
     by_seed : seed → predictions of that seed alone.
+    retested_at : a session of each fold: with the prices after it taken away, the predictions up to it stayed the same.
 
     """
 
@@ -49,12 +46,7 @@ class WalkForwardRun:
     training: pd.DataFrame
     logs: Mapping[tuple[int, int], Mapping[str, Any]]
     by_seed: Mapping[int, PredictionPanel]
-
-
-def recipe_of(model: Forecaster) -> dict[str, Any]:
-    """A model's name and parameters, JSON-able: what a trial is a trial of."""
-    parameters: dict[str, Any] = asdict(cast(Any, model)) if is_dataclass(model) else {}
-    return {"model": model.name, "class": f"{type(model).__module__}:{type(model).__qualname__}", "params": parameters}
+    retested_at: tuple[pd.Timestamp, ...]
 
 
 def walk_forward(
@@ -86,8 +78,11 @@ def walk_forward(
 
     Raises
     ------
+    InputError
+        If the plan or the options cannot be, or the model cannot use the prices.
     LookAheadError
-        If a fitted model says that it has seen what lies after its cutoff.
+        If a fitted model says that it has seen what lies after its cutoff, or its predictions change when later prices
+        are taken away.
     TrainingError
         If a fit fails; the finished folds stay in `folder`.
 
@@ -97,18 +92,22 @@ def walk_forward(
     if len(set(seeds)) != len(seeds) or not seeds:
         raise InputError(f"walk-forward: seeds must be distinct and at least one, got {list(seeds)}")
     tasks = [(fold, seed) for fold in folds for seed in seeds]
-    identity = _identity(model, prices, horizon, delay)
-    parts: dict[tuple[int, int], _Part] = {}
-    waiting = []
-    for fold, seed in tasks:
-        kept = None if folder is None else _read_part(_part_folder(folder, identity, fold, seed))
-        if kept is None:
-            waiting.append((fold, seed))
-        else:
-            parts[fold.number, seed] = kept
-    done = len(parts)
-    if done and progress is not None:
-        progress(done, len(tasks), f"{done} folds found finished")
+    places: dict[tuple[int, int], Path | None] = {(fold.number, seed): None for fold, seed in tasks}
+    parts: dict[tuple[int, int], Part] = {}
+    if folder is not None:
+        identity = identity_of(model, prices, horizon, delay)
+        for fold, seed in tasks:
+            place = part_folder(folder, identity, fold, seed)
+            places[fold.number, seed] = place
+            kept = read_part(place)
+            if kept is not None:
+                parts[fold.number, seed] = kept
+    told = _Told(len(parts), len(tasks), progress)
+    if parts:
+        told.say(f"{len(parts)} fits found finished")
+    waiting = [(fold, seed) for fold, seed in tasks if (fold.number, seed) not in parts]
+    # A model that names no device needs none.
+    gpu = str(getattr(model, "device", "cpu")).startswith("cuda")
     calls = [
         (
             model,
@@ -116,129 +115,47 @@ def walk_forward(
             fold,
             seed,
             (horizon, delay),
-            None if folder is None else _part_folder(folder, identity, fold, seed),
+            places[fold.number, seed],
         )
         for fold, seed in waiting
     ]
-    for position, part in run_tasks(fit_fold, calls, executor=executor, workers=workers):
+    for position, part in run_tasks(
+        fit_fold, calls, executor=executor, workers=workers, gpu=gpu, heard=told.epoch if progress else None
+    ):
         fold, seed = waiting[position]
         parts[fold.number, seed] = part
-        done += 1
-        if progress is not None:
-            progress(done, len(tasks), f"fold {fold.number} seed {seed}, tested to {fold.test_end.date()}")
+        told.fit(fold, seed)
     return _assembled(model, prices, folds, seeds, parts, horizon, delay)
 
 
-@dataclass(frozen=True, eq=False)
-class _Part:
-    """One fold of one seed: arrays over its test sessions, and what the model says of itself."""
+class _Told:
+    """Counts fits and the epochs of those that run, and tells."""
 
-    frames: Mapping[str, pd.DataFrame]
-    unit: str
-    zero_is_neutral: bool
-    stamps: Mapping[str, str]
-    log: Mapping[str, Any]
+    def __init__(self, done: int, total: int, progress: Progress | None) -> None:
+        self.done, self.total, self.progress = done, total, progress
+        self.running: dict[tuple[int, int], float] = {}
 
+    def say(self, text: str) -> None:
+        if self.progress is not None:
+            self.progress(min(self.done + sum(list(self.running.values())), self.total), self.total, text)
 
-def fit_fold(
-    model: Forecaster, prices: PricePanel, fold: Fold, seed: int, label: tuple[int, int], folder: Path | None
-) -> _Part:
-    """Fit on the sessions up to the cutoff, predict the test sessions; keep both in `folder`.
+    def epoch(self, message: tuple[int, int, Mapping[str, Any]]) -> None:
+        number, seed, record = message
+        self.running[number, seed] = min(record["epoch"] / record["epochs"], 0.99)
+        losses = f"{record['train_loss']:.4f} / {record['validation_loss']:.4f}"
+        self.say(f"fold {number} seed {seed}, epoch {record['epoch']}/{record['epochs']}, loss {losses}")
 
-    Parameters
-    ----------
-    model, fold, seed : what to fit.
-    prices : from the fold's train_start to its test_end.
-    label : horizon and delay.
-    folder : where the part is kept, written aside and renamed; None keeps nothing.
-
-    """
-    horizon, delay = label
-    try:
-        fitted = model.fit(prices.through(fold.cutoff), horizon=horizon, delay=delay, seed=seed)
-    except TrainingError as error:
-        raise TrainingError(f"fold {fold.number}, seed {seed}, cutoff {fold.cutoff.date()}: {error}") from error
-    except BacktestError as error:
-        raise InputError(
-            f"fold {fold.number} (train {fold.train_start.date()} … {fold.cutoff.date()}): {error}"
-        ) from error
-    stamps = {
-        name: pd.Timestamp(getattr(fitted, name))
-        for name in ("trained_through", "preprocessing_fit_through", "labels_known_through")
-    }
-    late = [name for name, stamp in stamps.items() if stamp > fold.cutoff]
-    if late:
-        raise LookAheadError(
-            f"fold {fold.number}: {model.name} says {late[0]} {stamps[late[0]].date()}, after its cutoff "
-            f"{fold.cutoff.date()}"
-        )
-    # A model may offer to skip rows that nobody asks for; per-asset windows over years of training rows are dear.
-    skips = "start" in inspect.signature(fitted.predict).parameters
-    panel = cast(Any, fitted).predict(prices, start=fold.test_start) if skips else fitted.predict(prices)
-    frames = {name: getattr(panel, name) for name in ("score", "probability_up") if getattr(panel, name) is not None}
-    frames |= {f"action_{name}": frame for name, frame in (panel.action or {}).items()}
-    frames = {name: frame.loc[fold.test_start : fold.test_end, list(prices.assets)] for name, frame in frames.items()}
-    part = _Part(
-        frames,
-        panel.unit,
-        panel.zero_is_neutral,
-        {name: stamp.strftime(_DAY) for name, stamp in stamps.items()},
-        json.loads(json.dumps(dict(fitted.training_log), default=str)),
-    )
-    if folder is not None:
-        _write_part(part, fitted, folder)
-    return part
-
-
-def _identity(model: Forecaster, prices: PricePanel, horizon: int, delay: int) -> str:
-    """What finished folds are kept under, so that another recipe or panel never finds them."""
-    text = json.dumps([recipe_of(model), prices.fingerprint, horizon, delay], sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    def fit(self, fold: Fold, seed: int) -> None:
+        self.running.pop((fold.number, seed), None)
+        self.done += 1
+        self.say(f"fold {fold.number} seed {seed}, tested to {fold.test_end.date()}")
 
 
 def stored_model_folder(
     folder: Path, model: Forecaster, prices: PricePanel, fold: Fold, seed: int, horizon: int, delay: int
 ) -> Path:
     """Where `walk_forward` kept the checkpoint of a fold and seed."""
-    return _part_folder(folder, _identity(model, prices, horizon, delay), fold, seed) / "model"
-
-
-def _part_folder(folder: Path, identity: str, fold: Fold, seed: int) -> Path:
-    span = "-".join(day.strftime("%Y%m%d") for day in (fold.train_start, fold.cutoff, fold.test_start, fold.test_end))
-    return folder / identity / f"{span}-seed{seed}"
-
-
-def _write_part(part: _Part, fitted: Any, folder: Path) -> None:
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=".part-", dir=folder.parent))
-    try:
-        for name, frame in part.frames.items():
-            frame.to_parquet(aside / f"{name}.parquet")
-        (aside / "model").mkdir()
-        fitted.save(aside / "model")
-        about = {
-            "unit": part.unit,
-            "zero_is_neutral": part.zero_is_neutral,
-            "stamps": part.stamps,
-            "log": part.log,
-            "frames": list(part.frames),
-        }
-        (aside / "part.json").write_text(json.dumps(about, sort_keys=True), encoding="utf-8")
-        if folder.exists():
-            shutil.rmtree(folder)
-        os.replace(aside, folder)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-
-
-def _read_part(folder: Path) -> _Part | None:
-    """A finished part, or None where there is none or it is damaged (then it is fit again)."""
-    try:
-        about = json.loads((folder / "part.json").read_text(encoding="utf-8"))
-        frames = {name: pd.read_parquet(folder / f"{name}.parquet") for name in about["frames"]}
-        return _Part(frames, about["unit"], about["zero_is_neutral"], about["stamps"], about["log"])
-    except (OSError, ValueError, KeyError):
-        return None
+    return part_folder(folder, identity_of(model, prices, horizon, delay), fold, seed) / "model"
 
 
 def _assembled(
@@ -246,7 +163,7 @@ def _assembled(
     prices: PricePanel,
     folds: Sequence[Fold],
     seeds: Sequence[int],
-    parts: Mapping[tuple[int, int], _Part],
+    parts: Mapping[tuple[int, int], Part],
     horizon: int,
     delay: int,
 ) -> WalkForwardRun:
@@ -259,14 +176,18 @@ def _assembled(
     merged = replace(first, receipts=receipts)
     if len(seeds) > 1:
         merged = _mean(list(by_seed.values()), receipts)
-    logs = {key: part.log for key, part in parts.items()}
     return WalkForwardRun(
-        merged, _fold_table(prices, folds, parts, seeds[0], horizon + delay), _training_table(parts), logs, by_seed
+        merged,
+        _fold_table(prices, folds, parts, seeds[0], horizon + delay),
+        _training_table(parts),
+        {key: part.log for key, part in parts.items()},
+        by_seed,
+        tuple(pd.Timestamp(parts[fold.number, seeds[0]].stamps["retested_at"]) for fold in folds),
     )
 
 
 def _panel(
-    model: Forecaster, parts: Sequence[_Part], receipts: pd.DataFrame, horizon: int, delay: int
+    model: Forecaster, parts: Sequence[Part], receipts: pd.DataFrame, horizon: int, delay: int
 ) -> PredictionPanel:
     frames = {name: pd.concat([part.frames[name] for part in parts]) for name in parts[0].frames}
     action = {name: frames[f"action_{name}"] for name in ACTIONS} if "action_buy" in frames else None
@@ -305,7 +226,7 @@ def _mean(panels: Sequence[PredictionPanel], receipts: pd.DataFrame) -> Predicti
 
 
 def _receipts(
-    model: Forecaster, folds: Sequence[Fold], seeds: Sequence[int], parts: Mapping[tuple[int, int], _Part]
+    model: Forecaster, folds: Sequence[Fold], seeds: Sequence[int], parts: Mapping[tuple[int, int], Part]
 ) -> pd.DataFrame:
     """A row a fold; over several seeds the latest of their stamps."""
     recipe = json.dumps(recipe_of(model), sort_keys=True, default=str)
@@ -313,12 +234,11 @@ def _receipts(
     for fold in folds:
         label = f"{recipe}|{fold.train_start.date()}|{fold.cutoff.date()}|{list(seeds)}"
         stamps = [parts[fold.number, seed].stamps for seed in seeds]
-        names = ("trained_through", "preprocessing_fit_through", "labels_known_through")
         rows.append(
             {
                 "model_id": f"{model.name}-{hashlib.sha256(label.encode()).hexdigest()[:12]}",
                 "fold": fold.number,
-                **{name: max(pd.Timestamp(stamp[name]) for stamp in stamps) for name in names},
+                **{name: max(pd.Timestamp(stamp[name]) for stamp in stamps) for name in STAMPS},
                 "available_at": fold.cutoff,
             }
         )
@@ -327,7 +247,7 @@ def _receipts(
 
 
 def _fold_table(
-    prices: PricePanel, folds: Sequence[Fold], parts: Mapping[tuple[int, int], _Part], seed: int, purge: int
+    prices: PricePanel, folds: Sequence[Fold], parts: Mapping[tuple[int, int], Part], seed: int, purge: int
 ) -> pd.DataFrame:
     rows = []
     for fold in folds:
@@ -350,7 +270,7 @@ def _fold_table(
     return pd.DataFrame(rows)
 
 
-def _training_table(parts: Mapping[tuple[int, int], _Part]) -> pd.DataFrame:
+def _training_table(parts: Mapping[tuple[int, int], Part]) -> pd.DataFrame:
     rows = [
         {"fold": fold, "seed": seed, **record}
         for (fold, seed), part in sorted(parts.items())

@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import pandas as pd
 
 from data.panel import PredictionPanel, PricePanel
 
-__all__ = ["FittedForecaster", "Forecaster"]
+__all__ = ["FittedForecaster", "Forecaster", "epoch_ended", "watch_epochs"]
+
+_Watcher = Callable[[dict[str, Any]], None]
+_watcher: ContextVar[_Watcher | None] = ContextVar("_watcher", default=None)
+
+
+@contextmanager
+def watch_epochs(callback: _Watcher) -> Iterator[None]:
+    """Call `callback` with the record of every epoch (epoch, epochs, train_loss, validation_loss, lr) fit inside."""
+    token = _watcher.set(callback)
+    try:
+        yield
+    finally:
+        _watcher.reset(token)
+
+
+def epoch_ended(record: dict[str, Any]) -> None:
+    """For models that train in epochs: tell whoever watches; the keys are those of `watch_epochs`."""
+    if (watch := _watcher.get()) is not None:
+        watch(record)
 
 
 @runtime_checkable

@@ -7,7 +7,6 @@ import math
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,22 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from data.errors import InputError, TrainingError
+from models.base import epoch_ended
 from models.batches import Batch
 
-__all__ = ["Schedule", "Task", "deterministic", "fit_network", "forward", "improved", "watch_epochs"]
-
-_Watcher = Callable[[dict[str, object]], None]
-_watcher: ContextVar[_Watcher | None] = ContextVar("_watcher", default=None)
-
-
-@contextmanager
-def watch_epochs(callback: _Watcher) -> Iterator[None]:
-    """Call `callback` with the record of every epoch (epoch, epochs, train_loss, validation_loss, lr) fit inside."""
-    token = _watcher.set(callback)
-    try:
-        yield
-    finally:
-        _watcher.reset(token)
+__all__ = ["Schedule", "Task", "deterministic", "fit_network", "forward", "improved"]
 
 
 @dataclass(frozen=True)
@@ -186,8 +173,7 @@ def fit_network(
             "epoch": epoch, "train_loss": total / max(weight, 1.0), "validation_loss": validation, "lr": rate,
         }  # fmt: skip
         history.append(record)
-        if (watch := _watcher.get()) is not None:
-            watch({**record, "epochs": schedule.epochs})
+        epoch_ended({**record, "epochs": schedule.epochs})
         if improved(validation, best, schedule.min_delta, schedule.relative):
             best, best_epoch, kept = validation, epoch, copy.deepcopy(network.state_dict())
         elif epoch - best_epoch >= schedule.patience:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from engine.execution import Execution
 from results.metrics import sharpe_interval
 from results.signal_metrics import ic_metrics, ic_table
 
-__all__ = ["BASELINES", "comparison", "prediction_metrics"]
+__all__ = ["BASELINES", "comparison", "fold_metrics", "prediction_metrics"]
 
 #: Models that run beside every other.
 BASELINES = ("zero", "momentum", "reversal", "majority", "ridge", "gradient_boosting")
@@ -108,3 +109,24 @@ def comparison(
     table = pd.DataFrame.from_dict(rows, orient="index")
     table.index.name = "model"
     return table
+
+
+def fold_metrics(
+    predictions: PredictionPanel, folds: pd.DataFrame, prices: PricePanel, *, fill: Any = None
+) -> pd.DataFrame:
+    """A row a fold: `prediction_metrics` of its test sessions alone.
+
+    Parameters
+    ----------
+    predictions : of the whole walk-forward.
+    folds : with columns fold, test_start and test_end.
+    prices : the panel they are about.
+    fill : which price the windows run between.
+
+    """
+    rows = []
+    for fold in folds.itertuples(index=False):
+        span = slice(fold.test_start, fold.test_end)
+        own = replace(predictions, receipts=None).map(lambda frame, span=span: frame.loc[span])
+        rows.append({"fold": fold.fold, "sessions": len(own.sessions), **prediction_metrics(own, prices, fill=fill)})
+    return pd.DataFrame(rows)

@@ -15,10 +15,11 @@ from data.errors import InputError, TrainingError
 from data.features import build_features
 from data.panel import PredictionPanel, PricePanel
 from data.synthetic import synthetic_market
+from models.base import watch_epochs
 from models.catalog import load_fitted, load_model
 from models.lstm import FittedLSTM
 from models.networks import RankingNetwork
-from models.training import deterministic, watch_epochs
+from models.training import deterministic
 
 FAMILIES = ("stock_lstm", "stock_lstm_close", "b3_multitask", "reliance_direction", "nse_price")
 CUT = 139

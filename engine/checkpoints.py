@@ -1,0 +1,141 @@
+"""Finished folds on disk, so that a walk-forward that was killed goes on where it stopped.
+
+A fold is kept under a digest of everything that its figures depend on: the recipe, the prices, the label's span, the
+source code of the model and of this project's own features and models, and the versions of the libraries beneath. What
+was fit by other code is never found.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, is_dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, cast
+
+import pandas as pd
+
+from data.panel import PricePanel
+from engine.folds import Fold
+from models.base import FittedForecaster, Forecaster
+
+__all__ = ["Part", "identity_of", "part_folder", "read_part", "recipe_of", "write_part"]
+
+_LIBRARIES = ("numpy", "pandas", "scikit-learn", "torch")
+#: Modules whose classes say nothing about a model, or whose version says it.
+_FOREIGN = ("abc", "builtins", "typing", "sklearn", "torch")
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """What one fold of one seed leaves behind.
+
+    Parameters
+    ----------
+    frames : score, probability_up, action_buy … over the fold's test sessions.
+    unit, zero_is_neutral : of the predictions.
+    stamps : trained_through, preprocessing_fit_through, labels_known_through and retested_at, as days.
+    log : what the model says of its training.
+
+    """
+
+    frames: Mapping[str, pd.DataFrame]
+    unit: str
+    zero_is_neutral: bool
+    stamps: Mapping[str, str]
+    log: Mapping[str, Any]
+
+
+def recipe_of(model: Forecaster) -> dict[str, Any]:
+    """A model's name and parameters, JSON-able: what a trial is a trial of."""
+    parameters: dict[str, Any] = asdict(cast(Any, model)) if is_dataclass(model) else dict(vars(model))
+    return {"model": model.name, "class": f"{type(model).__module__}:{type(model).__qualname__}", "params": parameters}
+
+
+def identity_of(model: Forecaster, prices: PricePanel, horizon: int, delay: int) -> str:
+    """Digest of what the fits of a walk-forward depend on, beside the fold and the seed."""
+    parts = [recipe_of(model), prices.fingerprint, horizon, delay, _code_of(type(model)), _versions()]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def part_folder(folder: Path, identity: str, fold: Fold, seed: int) -> Path:
+    """Where the part of a fold and seed is kept; its checkpoint lies in ``model`` below."""
+    span = "-".join(day.strftime("%Y%m%d") for day in (fold.train_start, fold.cutoff, fold.test_start, fold.test_end))
+    return folder / identity / f"{span}-seed{seed}"
+
+
+def write_part(part: Part, fitted: FittedForecaster, folder: Path) -> None:
+    """Write a part and its checkpoint aside, then rename."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(prefix=".part-", dir=folder.parent))
+    try:
+        for name, frame in part.frames.items():
+            frame.to_parquet(aside / f"{name}.parquet")
+        (aside / "model").mkdir()
+        fitted.save(aside / "model")
+        about = {
+            "unit": part.unit,
+            "zero_is_neutral": part.zero_is_neutral,
+            "stamps": dict(part.stamps),
+            "log": part.log,
+            "frames": list(part.frames),
+        }
+        (aside / "part.json").write_text(json.dumps(about, sort_keys=True), encoding="utf-8")
+        if folder.exists():
+            shutil.rmtree(folder)
+        try:
+            os.replace(aside, folder)
+        except OSError:
+            # Another run has put the same part there meanwhile: the bytes are the same.
+            if read_part(folder) is None:
+                raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def read_part(folder: Path) -> Part | None:
+    """A finished part, or None where there is none or it is damaged (then it is fit again)."""
+    try:
+        about = json.loads((folder / "part.json").read_text(encoding="utf-8"))
+        frames = {name: pd.read_parquet(folder / f"{name}.parquet") for name in about["frames"]}
+        return Part(frames, about["unit"], about["zero_is_neutral"], about["stamps"], about["log"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _code_of(found: type) -> str:
+    """Digest of the source files behind a class: its package's, and those of this project that any model uses."""
+    own = Path(__file__).parent
+    files = {*(own.parent / "data").rglob("*.py"), *(own.parent / "models").rglob("*.py"), own / "walk_forward.py"}
+    for ancestor in found.__mro__:
+        top = ancestor.__module__.partition(".")[0]
+        if top in _FOREIGN:
+            continue
+        try:
+            source = Path(inspect.getfile(sys.modules[ancestor.__module__]))
+        except (TypeError, KeyError, OSError):
+            # Typed at a prompt: there is no file to compare, so nothing outlives this process.
+            return f"{os.getpid()}-{id(found)}"
+        inside_package = "." in ancestor.__module__
+        files |= set(source.parent.rglob("*.py")) if inside_package else {source}
+    digest = hashlib.sha256()
+    for path in sorted(files):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def _versions() -> dict[str, str]:
+    out = {"python": f"{sys.version_info.major}.{sys.version_info.minor}"}
+    for name in _LIBRARIES:
+        try:
+            out[name] = version(name)
+        except PackageNotFoundError:
+            out[name] = ""
+    return out

@@ -1,0 +1,140 @@
+"""One fit of a walk-forward: on what ends at the cutoff, its stamps checked, its predictions tried for look-ahead."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+
+from data.errors import BacktestError, InputError, LookAheadError, TrainingError
+from data.panel import PredictionPanel, PricePanel
+from engine.checkpoints import Part, write_part
+from engine.executors import say
+from engine.folds import Fold
+from models.base import FittedForecaster, Forecaster, watch_epochs
+
+__all__ = ["STAMPS", "fit_fold"]
+
+#: What a fitted model says that it has seen.
+STAMPS = ("trained_through", "preprocessing_fit_through", "labels_known_through")
+
+_DAY = "%Y-%m-%d"
+#: Differences up to this share of the largest prediction are rounding: sums may be taken in another order.
+_ROUNDING = 1e-6
+
+
+def fit_fold(
+    model: Forecaster, prices: PricePanel, fold: Fold, seed: int, label: tuple[int, int], folder: Path | None
+) -> Part:
+    """Fit on the sessions up to the cutoff, predict the test sessions; keep both in `folder`.
+
+    Parameters
+    ----------
+    model, fold, seed : what to fit.
+    prices : from the fold's train_start to its test_end.
+    label : horizon and delay.
+    folder : where the part is kept, written aside and renamed; None keeps nothing.
+
+    """
+    horizon, delay = label
+    try:
+        with watch_epochs(lambda record: say((fold.number, seed, record))):
+            fitted = model.fit(prices.through(fold.cutoff), horizon=horizon, delay=delay, seed=seed)
+        stamps = _stamps(model, fitted, fold)
+        panel = _predict(fitted, prices, fold)
+        if (panel.horizon, panel.delay) != label:
+            raise InputError(
+                f"{model.name}: its predictions are of horizon {panel.horizon} and delay {panel.delay}, asked for were "
+                f"{horizon} and {delay}"
+            )
+        frames = _test_rows(model, panel, prices, fold)
+        stamps["retested_at"] = _retest(model, fitted, frames, prices, fold)
+    except LookAheadError as error:
+        raise LookAheadError(f"fold {fold.number}, seed {seed}: {error}") from error
+    except TrainingError as error:
+        raise TrainingError(f"fold {fold.number}, seed {seed}, cutoff {fold.cutoff.date()}: {error}") from error
+    except BacktestError as error:
+        raise InputError(
+            f"fold {fold.number} (train {fold.train_start.date()} … {fold.cutoff.date()}): {error}"
+        ) from error
+    except Exception as error:
+        error.add_note(f"in fold {fold.number}, seed {seed}, cutoff {fold.cutoff.date()}, of {model.name}")
+        raise
+    part = Part(
+        frames,
+        panel.unit,
+        panel.zero_is_neutral,
+        {name: stamp.strftime(_DAY) for name, stamp in stamps.items()},
+        json.loads(json.dumps(dict(fitted.training_log), default=str)),
+    )
+    if folder is not None:
+        write_part(part, fitted, folder)
+    return part
+
+
+def _stamps(model: Forecaster, fitted: FittedForecaster, fold: Fold) -> dict[str, pd.Timestamp]:
+    """What the model says that it has seen, refused where that lies after the cutoff."""
+    stamps = {name: pd.Timestamp(getattr(fitted, name)) for name in STAMPS}
+    late = [name for name, stamp in stamps.items() if stamp > fold.cutoff]
+    if late:
+        raise LookAheadError(
+            f"{model.name} says {late[0]} {stamps[late[0]].date()}, after its cutoff {fold.cutoff.date()}"
+        )
+    return stamps
+
+
+def _predict(fitted: FittedForecaster, prices: PricePanel, fold: Fold) -> PredictionPanel:
+    # A model may offer to skip rows that nobody asks for; per-asset windows over years of training rows are dear.
+    skips = "start" in inspect.signature(fitted.predict).parameters
+    return cast(Any, fitted).predict(prices, start=fold.test_start) if skips else fitted.predict(prices)
+
+
+def _test_rows(
+    model: Forecaster, panel: PredictionPanel, prices: PricePanel, fold: Fold
+) -> dict[str, pd.DataFrame]:
+    """The panel's frames on the fold's test sessions within `prices`."""
+    frames = {name: getattr(panel, name) for name in ("score", "probability_up") if getattr(panel, name) is not None}
+    frames |= {f"action_{name}": frame for name, frame in (panel.action or {}).items()}
+    wanted = prices.sessions[prices.sessions >= fold.test_start]
+    lost = wanted.difference(panel.sessions), prices.assets.difference(panel.assets)
+    if len(lost[0]) or len(lost[1]):
+        what = f"session {lost[0][0].date()}" if len(lost[0]) else f"asset {lost[1][0]}"
+        raise InputError(f"{model.name}: predicts no row for {what}; where there is no view, predict NaN")
+    return {name: frame.loc[wanted, list(prices.assets)] for name, frame in frames.items()}
+
+
+def _retest(
+    model: Forecaster,
+    fitted: FittedForecaster,
+    frames: Mapping[str, pd.DataFrame],
+    prices: PricePanel,
+    fold: Fold,
+) -> pd.Timestamp:
+    """Predict again with the second half of the test sessions taken away; the first half must stay as it was.
+
+    Returns the last session that was left.
+    """
+    inside = prices.sessions[prices.sessions >= fold.test_start]
+    cut = inside[(len(inside) - 1) // 2]
+    if cut == prices.sessions[-1]:
+        return cut  # a single session: there was nothing after it
+    short = prices.through(cut)
+    again = _test_rows(model, _predict(fitted, short, fold), short, fold)
+    for name, frame in frames.items():
+        before, after = frame.loc[:cut].to_numpy(), again[name].to_numpy()
+        spread = np.nanmax(np.abs(before), initial=0.0)
+        changed = (np.isnan(before) != np.isnan(after)) | (np.abs(before - after) > _ROUNDING * spread)
+        if changed.any():
+            row, column = np.argwhere(changed)[0]
+            raise LookAheadError(
+                f"{model.name}: {name} of {frame.columns[column]} on {frame.index[row].date()} changes when prices "
+                f"after {cut.date()} are taken away"
+            )
+    return cut
+
+
