@@ -85,6 +85,11 @@ class Run:
             return interval * 0.01
         return interval
 
+    @cached_property
+    def accuracy_lines(self) -> tuple[int, ...]:
+        """Lines on which the run prints an accuracy."""
+        return tuple({c.source_line for c in self.candidates("accuracy") if c.source_line is not None})
+
     def candidates(self, metric: str, label: str = "") -> list[Claim]:
         """Measured members of this metric and label."""
         return [c for c in self.measured if c.metric == metric and c.label == label and self.possible(c)]
@@ -171,8 +176,7 @@ class Report:
         """Whether a draft has two runs on neighbouring lines, as the rows of one table are."""
         if not self.claims.draft:
             return False
-        lines = [{c.source_line for c in r.candidates("accuracy") if c.source_line is not None} for r in (run, other)]
-        return any(0 < abs(a - b) <= 3 for a in lines[0] for b in lines[1])
+        return any(0 < abs(a - b) <= 3 for a in run.accuracy_lines for b in other.accuracy_lines)
 
     def kin(self, claim: Claim) -> list[Claim]:
         """Measured claims of the same metric and label in the same group, at the same position, under any split."""
@@ -183,8 +187,11 @@ class Report:
 
     def run_of(self, claim: Claim) -> Run:
         """The run a claim belongs to."""
-        key = (claim.group, self.claims.split_of(claim), claim.at)
-        return next(run for run in self.runs if (run.group.name, run.split, run.at) == key)
+        return self._by_key[claim.group, self.claims.split_of(claim), claim.at]
+
+    @cached_property
+    def _by_key(self) -> dict[tuple[str, str, str], Run]:
+        return {(run.group.name, run.split, run.at): run for run in self.runs}
 
     def read(self, claim: Claim) -> Interval:
         """The interval of any claim of the set."""
@@ -198,11 +205,13 @@ class Report:
             if i in seen:
                 continue
             family = [run]
-            for j, other in enumerate(self.runs):
-                linked = self._same_table(run, other) or (
+            for j in range(i + 1, len(self.runs)):
+                other = self.runs[j]
+                if j in seen or (other.split, other.at) != (run.split, run.at):
+                    continue
+                if self._same_table(run, other) or (
                     other.group.name in run.group.shares_sample_with or run.group.name in other.group.shares_sample_with
-                )
-                if j > i and j not in seen and linked and (other.split, other.at) == (run.split, run.at):
+                ):
                     family.append(other)
                     seen.add(j)
             seen.add(i)
