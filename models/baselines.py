@@ -243,7 +243,8 @@ class Ridge:
         known = train.sessions[int(rows[-1]) + horizon + delay]
         log = {
             "model": self.name,
-            "rows": {"train": len(x)},
+            "rows": {"train": len(x), "purge": horizon + delay},
+            "sessions": {"train_start": _day(train.sessions[int(rows[0])]), "train_end": _day(last)},
             "train_r2": 1.0 - float(residual @ residual) / total if total > 0 else None,
             "coefficients": dict(zip(feature_set(self.feature_set).names, coefficients.tolist(), strict=True)),
         }
@@ -275,6 +276,10 @@ class Ridge:
             intercept=float(tensors["intercept"][0]),
             training_log=about["training_log"],
         )
+
+
+def _day(session: pd.Timestamp) -> str:
+    return str(session.strftime("%Y-%m-%d"))
 
 
 _STAMPS = ("trained_through", "preprocessing_fit_through", "labels_known_through")

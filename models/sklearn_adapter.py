@@ -107,7 +107,16 @@ class SklearnForecaster:
             train.sessions[int(rows[-1]) + horizon + delay],
             estimator,
             classifies,
-            {"model": self.name, "estimator": self.estimator, "seed": seed, "rows": {"train": int(ready.sum())}},
+            {
+                "model": self.name,
+                "estimator": self.estimator,
+                "seed": seed,
+                "rows": {"train": int(ready.sum()), "purge": horizon + delay},
+                "sessions": {
+                    "train_start": train.sessions[int(rows[0])].strftime("%Y-%m-%d"),
+                    "train_end": train.sessions[int(rows[-1])].strftime("%Y-%m-%d"),
+                },
+            },
         )
 
     def load(self, folder: Path) -> FittedEstimator:
