@@ -141,7 +141,9 @@ def parse_claims(text: str, name: str = "claims") -> ClaimSet:
     try:
         document = tomllib.loads(text.replace("\r\n", "\n"))
     except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{name}: not TOML: {error}") from None
+        where = re.search(r"at line (\d+)", str(error))
+        line = int(where[1]) if where else text.rstrip("\n").count("\n") + 1
+        raise InputError(f"{name}, line {line}: not TOML: {error}") from None
     except RecursionError:
         raise InputError(f"{name}: not a claims file: its tables are nested too deeply") from None
     where = Located(text.replace("\r\n", "\n"), name)

@@ -8,6 +8,7 @@ identified, and only identified quantities can contradict each other.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from results.audit.intervals import Interval, Printed
 
@@ -284,11 +285,19 @@ class ClaimSet:
 
     def group(self, name: str) -> Group:
         """The group of that name; an empty one where it is not described."""
-        return next((group for group in self.groups if group.name == name), Group(name))
+        return self._groups.get(name) or Group(name)
 
     def claim(self, claim_id: str) -> Claim | None:
         """The claim of that id, or None."""
-        return next((claim for claim in self.claims if claim.id == claim_id), None)
+        return self._claims.get(claim_id)
+
+    @cached_property
+    def _groups(self) -> dict[str, Group]:
+        return {group.name: group for group in reversed(self.groups)}
+
+    @cached_property
+    def _claims(self) -> dict[str, Claim]:
+        return {claim.id: claim for claim in reversed(self.claims)}
 
     def split_of(self, claim: Claim) -> str:
         """The split of a claim: its own, or its group's."""

@@ -32,7 +32,7 @@ MAX_TOKENS = 60_000
 MAX_LINE = 8_000
 
 #: Most claims that are audited at once.
-MAX_CLAIMS = 4_000
+MAX_CLAIMS = 3_000
 _FORMS = ("json", "yaml", "yml", "ini", "csv", "tsv")
 
 _BULLET = re.compile(r"^\s*(?:[-*+•]|(\d{1,3})[.)])\s+(?:\[[ xX]\]\s*)?")

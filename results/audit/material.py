@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -183,7 +183,7 @@ def material_of_panels(
     predictions: PredictionPanel,
     prices: PricePanel,
     *,
-    strategy: str,
+    strategy: str | None,
     costs: CostModel | None = None,
     risk_free: float | None = None,
 ) -> tuple[Material, str]:
@@ -193,7 +193,7 @@ def material_of_panels(
     ----------
     predictions : (T, N).
     prices : (T', N').
-    strategy : name or ``module:Class`` of the strategy that trades them.
+    strategy : name or ``module:Class`` of the strategy that trades them; None simulates nothing.
     costs : by default `CostModel()`.
     risk_free : annual rate the report states.
 
@@ -210,29 +210,30 @@ def material_of_panels(
 
     costs = CostModel() if costs is None else costs
     predictions, _ = align(predictions, prices)
-    rule = load_strategy(strategy)
     own = Execution(delay=predictions.delay)
-    result = run_backtest(rule, predictions, prices, costs=costs, execution=own)
-    series = {"net": result.returns.to_numpy(), "gross": result.gross_returns.to_numpy()}
-    same = _same_close(rule, predictions, prices, costs)
-    if same is not None and len(same.returns) >= FEWEST:
-        series["net, same close"] = same.returns.to_numpy()
-        series["gross, same close"] = same.gross_returns.to_numpy()
     fill = own.fill_at(prices)
     panels = {f"next {fill}": _panel(predictions, prices, predictions.delay, fill)}
     if fill == "open":
         panels["next close"] = _panel(predictions, prices, predictions.delay, "close")
     panels["same close"] = _panel(predictions, prices, 0, "close")
-    trades = _trades(result)
     frame = _view(predictions)
+    traded: dict[str, Any] = {}
+    if strategy is not None:
+        rule = load_strategy(strategy)
+        result = run_backtest(rule, predictions, prices, costs=costs, execution=own)
+        series = {"net": result.returns.to_numpy(), "gross": result.gross_returns.to_numpy()}
+        same = _same_close(rule, predictions, prices, costs)
+        if same is not None and len(same.returns) == len(result.returns):
+            series["net, same close"] = same.returns.to_numpy()
+            series["gross, same close"] = same.gross_returns.to_numpy()
+        traded = {
+            "series": series, "dates": result.returns.index.to_numpy().astype("datetime64[D]"), "trades": _trades(result),
+            "turnover": result.turnover.to_numpy(), "positions": _positions(result, panels[f"next {fill}"], predictions),
+        }  # fmt: skip
     material = Material(
-        series=series,
-        dates=result.returns.index.to_numpy().astype("datetime64[D]"),
-        turnover=result.turnover.to_numpy(),
-        trades=trades,
+        **traded,
         panels=panels,
         risk_free=risk_free,
-        positions=_positions(result, panels[f"next {fill}"], predictions),
         description=f"{frame.shape[0]:,} sessions of predictions for {frame.shape[1]} assets",
     )
     words = f"traded by {strategy}, {costs.commission_bps:g} bps a traded unit, filled at the next {fill}"

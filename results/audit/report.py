@@ -132,11 +132,13 @@ def summary_paragraph(audit: Audit) -> str:
     if said:
         parts.append(f" In substance {_listed(said)}.")
     named: list[str] = []
-    for verdict in sorted(verdicts, key=_graver):
+    shared = Counter(verdict.because for verdict in verdicts)
+    for verdict in sorted(verdicts, key=lambda v: (_graver(v), -shared[v.because])):
         sentence = printable(verdict.because)
-        if _graver(verdict) > 3 or sentence in named or len(named) == 3:
+        check = next((f.check_id for f in verdict.findings if f.sentence == verdict.because), sentence)
+        if _graver(verdict) > 3 or check in named or len(named) == 3:
             continue
-        named.append(sentence)
+        named.append(check)
         opening = (" Most of all: " if len(named) == 1 else " ") + sentence[:1].upper() + sentence[1:].rstrip(".") + "."
         if _graver(verdict) == 1:
             assumption = next((f.assumption for f in verdict.findings if f.sentence == verdict.substance_because and f.assumption), "")

@@ -94,25 +94,25 @@ def _ranks(values: np.ndarray) -> np.ndarray:
     return ranks
 
 
-def _ic_std(material: Material) -> tuple[Reading, ...]:
-    return _of_daily(material, lambda daily, ddof, _: float(daily.std(ddof=ddof)), False)
+def _ic_std(material: Material, kinds: tuple[str, str]) -> tuple[Reading, ...]:
+    return _of_daily(material, lambda daily, ddof, _: float(daily.std(ddof=ddof)), kinds, False)
 
 
-def _icir(material: Material) -> tuple[Reading, ...]:
+def _icir(material: Material, kinds: tuple[str, str]) -> tuple[Reading, ...]:
     def ratio(daily: np.ndarray, ddof: int, periods: float) -> float | None:
         deviation = float(daily.std(ddof=ddof))
         return float(daily.mean() / deviation * math.sqrt(periods)) if deviation > 0 else None
 
-    return _of_daily(material, ratio, True)
+    return _of_daily(material, ratio, kinds, True)
 
 
 def _of_daily(
-    material: Material, figure_of: Callable[[np.ndarray, int, float], float | None], annual: bool
+    material: Material, figure_of: Callable[[np.ndarray, int, float], float | None], kinds: tuple[str, str], annual: bool
 ) -> tuple[Reading, ...]:
     if not material.panels:
         return ()
     by_kind = {"Pearson": _series(material, False), "Spearman": _series(material, True)}
-    dimensions = {"timing": tuple(material.panels), "kind": tuple(by_kind), "ddof": DDOF, "overlap": _OVERLAP,
+    dimensions = {"timing": tuple(material.panels), "kind": kinds, "ddof": DDOF, "overlap": _OVERLAP,
                   "periods": ("a session", *_ANNUAL) if annual else ("a session",)}  # fmt: skip
 
     def figure(choice: dict[str, str]) -> float | None:
@@ -242,8 +242,10 @@ def _score(metric: str, called: np.ndarray, real: np.ndarray) -> float:
 SIGNAL_METRICS: dict[str, Callable[[Material], tuple[Reading, ...]]] = {
     "ic": lambda material: _ic(material, False),
     "rank_ic": lambda material: _ic(material, True),
-    "ic_std": _ic_std,
-    "icir": _icir,
+    "ic_std": lambda material: _ic_std(material, ("Pearson", "Spearman")),
+    "rank_ic_std": lambda material: _ic_std(material, ("Spearman", "Pearson")),
+    "icir": lambda material: _icir(material, ("Pearson", "Spearman")),
+    "rank_icir": lambda material: _icir(material, ("Spearman", "Pearson")),
     "hit_rate": _hits,
     "win_rate": lambda material: _hits(material) if material.trades is not None else (),
     **{name: (lambda material, name=name: _errors(material, name)) for name in ("r2", "mae", "rmse", "mse", "mape", "bias")},

@@ -21,7 +21,7 @@ from results.audit.rules import (
 from results.audit.rules.scope import Report, Run
 from results.audit.verdicts import Finding
 
-__all__ = ["FAMILY_RULES", "REPORT_RULES", "RUN_RULES", "Report", "Run", "findings_of"]
+__all__ = ["FAMILIES", "FAMILY_RULES", "REPORT_RULES", "RUN_RULES", "Report", "Run", "findings_of"]
 
 #: Rules on one run.
 RUN_RULES: tuple[Callable[[Run], Iterator[Finding]], ...] = (
@@ -44,6 +44,9 @@ RUN_RULES: tuple[Callable[[Run], Iterator[Finding]], ...] = (
     moments.distributions, moments.percentiles, moments.shape, moments.reported_tests,
 )  # fmt: skip
 
+#: Families of runs searched for a common sample; a report with more is not searched further.
+FAMILIES = 40
+
 #: Rules on runs evaluated on one sample.
 FAMILY_RULES: tuple[Callable[[Sequence[Run]], Iterator[Finding]], ...] = (samples.common_sample,)
 
@@ -61,7 +64,7 @@ def findings_of(report: Report) -> list[Finding]:
     for run in report.runs:
         for rule in RUN_RULES:
             found.extend(rule(run))
-    for family in report.samples():
+    for family in report.samples()[:FAMILIES]:
         for family_rule in FAMILY_RULES:
             found.extend(family_rule(family))
     for report_rule in REPORT_RULES:

@@ -161,7 +161,7 @@ def parts_of_period(report: Report) -> Iterator[Finding]:
             if METRICS.get(claim.metric, METRICS["other"]).kind not in ("proportion", "correlation", "score"):
                 continue
             parts = [
-                c for other in report.runs if other.group.name == run.group.name and other.split == run.split
+                c for other in report.runs_of(run.group.name) if other.split == run.split
                 and _PERIOD.match(other.at) for c in other.candidates(claim.metric, claim.label)
             ]  # fmt: skip
             if len(parts) < 2:

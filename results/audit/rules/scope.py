@@ -91,8 +91,16 @@ class Run:
         return tuple({c.source_line for c in self.candidates("accuracy") if c.source_line is not None})
 
     def candidates(self, metric: str, label: str = "") -> list[Claim]:
-        """Measured members of this metric and label."""
-        return [c for c in self.measured if c.metric == metric and c.label == label and self.possible(c)]
+        """Measured members of this metric and label, within the bounds of the metric."""
+        return self._index.get((metric, label), [])
+
+    @cached_property
+    def _index(self) -> dict[tuple[str, str], list[Claim]]:
+        index: dict[tuple[str, str], list[Claim]] = {}
+        for claim in self.measured:
+            if self.possible(claim):
+                index.setdefault((claim.metric, claim.label), []).append(claim)
+        return index
 
     def possible(self, claim: Claim) -> bool:
         """Whether a claim lies within the bounds of its metric; one that does not is another figure, mislabelled."""
@@ -181,9 +189,20 @@ class Report:
     def kin(self, claim: Claim) -> list[Claim]:
         """Measured claims of the same metric and label in the same group, at the same position, under any split."""
         return [
-            other for run in self.runs if run.group.name == claim.group and run.at == claim.at for other in run.measured
+            other for run in self.runs_of(claim.group) if run.at == claim.at for other in run.measured
             if other.id != claim.id and (other.metric, other.label) == (claim.metric, claim.label)
         ]  # fmt: skip
+
+    def runs_of(self, group: str) -> list[Run]:
+        """The runs of one group."""
+        return self._by_group.get(group, [])
+
+    @cached_property
+    def _by_group(self) -> dict[str, list[Run]]:
+        groups: dict[str, list[Run]] = {}
+        for run in self.runs:
+            groups.setdefault(run.group.name, []).append(run)
+        return groups
 
     def run_of(self, claim: Claim) -> Run:
         """The run a claim belongs to."""
@@ -198,15 +217,19 @@ class Report:
         return self.run_of(claim).read(claim)
 
     def samples(self) -> list[list[Run]]:
-        """Runs evaluated on one sample: those whose groups share it, by split and position."""
+        """Runs evaluated on one sample: those whose groups say so, or that stand in one table of a draft.
+
+        Only runs that print an accuracy are of interest; each belongs to one family, by split and position.
+        """
+        scored = [run for run in self.runs if run.candidates("accuracy")]
         seen: set[int] = set()
         families = []
-        for i, run in enumerate(self.runs):
+        for i, run in enumerate(scored):
             if i in seen:
                 continue
             family = [run]
-            for j in range(i + 1, len(self.runs)):
-                other = self.runs[j]
+            for j in range(i + 1, len(scored)):
+                other = scored[j]
                 if j in seen or (other.split, other.at) != (run.split, run.at):
                     continue
                 if self._same_table(run, other) or (
@@ -214,7 +237,6 @@ class Report:
                 ):
                     family.append(other)
                     seen.add(j)
-            seen.add(i)
             families.append(family)
         return families
 

@@ -1,0 +1,155 @@
+"""The recompute layer: the engine's own figure beside the printed one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from data.errors import InputError
+from results.audit.claims import parse_claims
+from results.audit.conventions import Material
+from results.audit.engine import audit_claims
+from results.audit.material import material_of_returns
+from results.audit.recompute import recompute, with_findings
+
+
+def returns(n: int = 188) -> np.ndarray:
+    return np.random.default_rng(11).normal(0.0006, 0.01, n)
+
+
+def figures(values: np.ndarray) -> dict[str, float]:
+    """The usual figures, written out."""
+    growth = np.prod(1 + values)
+    path = np.concatenate([[1.0], np.cumprod(1 + values)])
+    return {
+        "sharpe": values.mean() / values.std(ddof=1) * np.sqrt(252),
+        "annual_return": growth ** (252 / len(values)) - 1,
+        "annual_volatility": values.std(ddof=1) * np.sqrt(252),
+        "total_return": growth - 1,
+        "max_drawdown": (path / np.maximum.accumulate(path) - 1).min(),
+    }
+
+
+def claims_of(prints: dict[str, str], extra: str = "") -> str:
+    return extra + "".join(f'[[claim]]\nmetric = "{name}"\nprinted = "{text}"\n' for name, text in prints.items())
+
+
+def verdicts(text: str, values: np.ndarray, run: str | None = None) -> dict[str, str]:
+    claims = parse_claims(text)
+    found = recompute(claims, Material({"as given": values}), run=run)
+    return {v.claim.metric: str(v.arithmetic) for v in with_findings(audit_claims(claims), found).verdicts}
+
+
+def test_right_figures_are_reproduced() -> None:
+    prints = {name: f"{value:.4f}" for name, value in figures(returns()).items()}
+    assert set(verdicts(claims_of(prints), returns()).values()) == {"reproduced"}
+    percent = {name: f"{100 * value:.2f}%" if name != "sharpe" else f"{value:.2f}" for name, value in figures(returns()).items()}
+    assert set(verdicts(claims_of(percent), returns()).values()) == {"reproduced"}
+
+
+def test_another_convention_is_named_and_a_wrong_figure_refuted() -> None:
+    values = returns()
+    zero = values.mean() / values.std(ddof=0) * np.sqrt(252)
+    text = claims_of({"sharpe": f"{zero:.5f}", "total_return": "99.9%"})
+    assert verdicts(text, values) == {"sharpe": "reproduced under another convention", "total_return": "inconsistent"}
+
+
+def test_percent_without_its_sign_and_cut_off_digits_are_tried_before_accusing() -> None:
+    values = figures(returns())
+    cut = np.floor(values["annual_volatility"] * 1e4) / 1e4
+    text = claims_of({"annual_return": f"{100 * values['annual_return']:.3f}", "annual_volatility": f"{cut:.4f}"})
+    assert set(verdicts(text, returns()).values()) <= {"reproduced", "reproduced under another convention"}
+
+
+def test_leverage_is_seen_in_levels_although_the_sharpe_holds() -> None:
+    values, book = returns(), figures(1.5 * returns())
+    text = claims_of({"sharpe": f"{book['sharpe']:.3f}", "annual_volatility": f"{100 * book['annual_volatility']:.2f}%",
+                      "annual_return": f"{100 * book['annual_return']:.2f}%"})  # fmt: skip
+    claims = parse_claims(text)
+    report = with_findings(audit_claims(claims), recompute(claims, Material({"as given": values})))
+    by_metric = {verdict.claim.metric: verdict for verdict in report.verdicts}
+    assert str(by_metric["sharpe"].arithmetic) == "reproduced"
+    assert str(by_metric["annual_volatility"].arithmetic) == "inconsistent"
+    assert "1.5 times" in by_metric["annual_volatility"].because
+
+
+def test_the_run_must_be_clear() -> None:
+    text = '[[group]]\nname = "a"\n[[group]]\nname = "b"\n' + "".join(
+        f'[[claim]]\nmetric = "sharpe"\nprinted = "1.{i}"\ngroup = "{name}"\nsplit = "test"\n' for i, name in enumerate("ab")
+    )
+    claims = parse_claims(text)
+    with pytest.raises(InputError, match="name one with --run: a, b"):
+        recompute(claims, Material({"as given": returns()}))
+    with pytest.raises(InputError, match="names no run"):
+        recompute(claims, Material({"as given": returns()}), run="c")
+    assert [item.claim.group for item in recompute(claims, Material({"as given": returns()}), run="b/test")] == ["b"]
+    with pytest.raises(InputError, match="no claim can be recomputed"):
+        recompute(parse_claims('[[claim]]\nmetric = "mcc"\nprinted = "0.1"\n'), Material({"as given": returns()}))
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_series_are_read_with_and_without_dates(tmp_path: Path) -> None:
+    values = returns(30)
+    days = pd.bdate_range("2024-01-02", periods=30)
+    frame = pd.DataFrame({"net": values, "gross": values + 1e-4, "benchmark": values / 2}, index=days)
+    frame.to_parquet(tmp_path / "r.parquet")
+    frame.rename_axis("date").to_csv(tmp_path / "r.csv")
+    write(tmp_path / "r.txt", "\n".join(map(repr, map(float, values))))
+    write(tmp_path / "r.json", json.dumps(list(map(float, values))))
+    for name in ("r.parquet", "r.csv", "r.txt", "r.json"):
+        material = material_of_returns(tmp_path / name)
+        np.testing.assert_allclose(next(iter(material.series.values())), values)
+        assert (material.dates is not None) == (name in ("r.parquet", "r.csv"))
+    material = material_of_returns(tmp_path / "r.csv")
+    assert list(material.series) == ["net", "gross"]
+    assert material.benchmark is not None
+    assert str(material.dates[0]) == "2024-01-02"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("a.csv", "", "is empty"), ("a.csv", "date,net\n", "no rows"), ("a.csv", "1\n2\nx\n4\n5\n6", "row 3"),
+        ("a.csv", "0.1\n0.2", "2 returns; at least 5"), ("a.csv", "net\n" + "0.1\n" * 5 + "-1.5", "below -100%"),
+        ("a.csv", "a,b\n" + "0.1,0.2\n" * 6, "name the returns 'net'"), ("a.csv", "net,gross\n0.1,0.2\n0.1", "row 3 has 1 cells"),
+        ("a.csv", "net\n0.1\nnan\n0.1\n0.2\n0.3\n0.1", "row 2 is missing"), ("a.json", "{", "not JSON"),
+        ("a.json", '{"a": 1}', "no list of numbers"), ("a.parquet", "PAR", "not a Parquet file"),
+        ("a.csv", "date,net\n" + "01/02/2024,0.1\n" * 6, "not ISO"),
+    ],
+)  # fmt: skip
+def test_bad_series_are_refused_in_one_line(tmp_path: Path, name: str, text: str, message: str) -> None:
+    with pytest.raises(InputError) as error:
+        material_of_returns(write(tmp_path / name, text))
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_predictions_and_prices_give_signal_and_portfolio_figures() -> None:
+    from data.returns import forward_returns
+    from data.synthetic import synthetic_market
+    from results.audit.material import material_of_panels
+    from results.signal_metrics import ic_table
+
+    prices, predictions = synthetic_market(150, 20, ic=0.1, seed=4)
+    material, assumption = material_of_panels(predictions, prices, strategy="quintile_long_short")
+    forward = forward_returns(prices, horizon=predictions.horizon, delay=predictions.delay, fill="open")
+    ic = ic_table(predictions.score, forward.reindex_like(predictions.score))["rank_ic"].mean()
+    text = claims_of({"rank_ic": f"{ic:.6f}", "sharpe": "99.0", "turnover": f"{material.turnover.mean():.6f}"})
+    claims = parse_claims(text)
+    found = recompute(claims, material, assumption=assumption)
+    report = with_findings(audit_claims(claims), found)
+    by_metric = {verdict.claim.metric: verdict for verdict in report.verdicts}
+    assert str(by_metric["rank_ic"].arithmetic) == "reproduced"
+    assert str(by_metric["turnover"].arithmetic) == "reproduced"
+    assert str(by_metric["sharpe"].arithmetic) != "inconsistent"
+    assert str(by_metric["sharpe"].substance) == "implausible"
+    assert "same close" in " ".join(material.series)
+    assert "next open" in assumption

@@ -1,0 +1,190 @@
+"""The convention resolver: a figure made under any convention of the grid is traced back to it."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from results.audit.conventions import Material, Panel
+from results.audit.intervals import parse_print
+from results.audit.readings import RETURN_METRICS
+from results.audit.resolver import RESOLVED_METRICS, readings_of, resolve
+
+
+def series(seed: int, n: int = 188, flat: bool = True) -> pd.Series:
+    rng = np.random.default_rng(seed)
+    values = rng.normal(0.0008, 0.011, n)
+    if flat:
+        values[rng.random(n) < 0.1] = 0.0
+    return pd.Series(values, pd.bdate_range("2024-01-02", periods=n))
+
+
+def material(returns: pd.Series, gross: float = 0.0002) -> Material:
+    return Material(
+        {"net": returns.to_numpy(), "gross": returns.to_numpy() + np.where(returns == 0, 0.0, gross)},
+        dates=returns.index.to_numpy().astype("datetime64[D]"),
+    )
+
+
+def test_ddof_0_on_188_returns_is_named() -> None:
+    values = np.random.default_rng(3).normal(0.0, 0.012, 188)
+    values += 1.3203 / math.sqrt(252) * values.std(ddof=0) - values.mean()
+    found = resolve("sharpe", parse_print("1.3203"), Material({"net": values}))
+    assert found is not None and not found.reproduced
+    assert dict(found.named.choices)["ddof"] == "ddof 0"
+    assert len(found.matches) == 1
+    assert "ddof 0 gives 1.320300, as printed" in found.sentence
+
+
+def printed_sharpe(returns: pd.Series, gross: float, choice: dict[str, str]) -> float | None:
+    """A Sharpe ratio under a convention, written out a second time with pandas."""
+    r = returns.where(returns == 0, returns + gross) if choice["basis"] == "gross" else returns
+    p = choice["periods"]
+    if p == "monthly √12":
+        r = (1 + r).resample("ME").prod() - 1
+        if choice["form"] == "log returns":
+            r = np.log(1 + r)
+        k = 12.0
+    else:
+        if choice["days"] != "all sessions":
+            r = r[r != 0]
+        if choice["form"] == "log returns":
+            r = np.log(1 + r)
+        k = 1.0 if p == "not annualised" else float(p)
+    rate = float(choice["risk_free"].removeprefix("rf ").rstrip("%")) / 100
+    deviation = r.std(ddof=int(choice["ddof"][-1]))
+    if choice["mean"] == "geometric":
+        return ((1 + r).prod() ** (k / len(r)) - 1 - rate) / (deviation * math.sqrt(k))
+    return (r.mean() - rate / k) / deviation * math.sqrt(k)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10_000), st.integers(60, 400), st.integers(0, 10**6), st.integers(3, 6))
+def test_a_sharpe_printed_under_any_convention_is_traced_back_to_it(seed: int, n: int, pick: int, digits: int) -> None:
+    returns = series(seed, n)
+    grid = readings_of("sharpe", material(returns))
+    wanted = grid[pick % len(grid)]
+    choice = {"days": "all sessions", **dict(wanted.choices)}
+    value = printed_sharpe(returns, 0.0002, choice)
+    assert value == pytest.approx(wanted.value, rel=1e-9, abs=1e-12)
+    found = resolve("sharpe", parse_print(f"{value:.{digits}f}"), material(returns))
+    assert wanted.choices in [reading.choices for reading in found.matches]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10_000), st.sampled_from(sorted(set(RETURN_METRICS) - {"turnover", "alpha", "beta", "sessions"})), st.integers(0, 10**6))
+def test_any_figure_of_the_grid_is_traced_back_in_levels_too(seed: int, metric: str, pick: int) -> None:
+    data = material(series(seed))
+    grid = readings_of(metric, data)
+    wanted = grid[pick % len(grid)]
+    found = resolve(metric, parse_print(f"{wanted.value:.8f}"), data)
+    assert wanted.choices in [reading.choices for reading in found.matches]
+
+
+def test_our_own_convention_is_that_of_the_engine() -> None:
+    from results.metrics import performance_metrics
+
+    returns = series(5)
+    ours = {metric.name: metric.value for metric in performance_metrics(returns, "net")}
+    names = {"sharpe": "sharpe_net", "annual_return": "return_ann_net", "annual_volatility": "volatility_ann_net",
+             "total_return": "total_return_net", "max_drawdown": "max_drawdown_net", "calmar": "calmar_net",
+             "sortino": "sortino_net", "var": "var_95_net"}  # fmt: skip
+    for metric, name in names.items():
+        own = min(readings_of(metric, material(returns)), key=lambda reading: reading.departures)
+        assert own.own
+        assert own.value == pytest.approx(ours[name], rel=1e-9), metric
+
+
+def test_an_additive_drawdown_is_told_from_a_compounded_one() -> None:
+    values = np.array([0.10, -0.20, -0.10, 0.05, 0.30])
+    additive, compounded = -0.30, 0.8 * 0.9 - 1
+    for value, name in ((additive, "additive"), (compounded, "compounded")):
+        found = resolve("max_drawdown", parse_print(f"{100 * value:.2f}%"), Material({"net": values}))
+        assert dict(found.named.choices)["mean"] == name
+
+
+def test_the_first_session_counts_in_our_drawdown() -> None:
+    values = np.array([-0.10, 0.02, 0.01, -0.03, 0.02])
+    found = resolve("max_drawdown", parse_print("-3.00%"), Material({"net": values}))
+    assert "from the first session" in found.named.words
+    assert found.own.value == pytest.approx(-0.10 + 0.9 * 0.0 if False else 0.9 * 1.02 * 1.01 * 0.97 - 1, abs=0.02)
+
+
+def test_a_coarse_figure_proves_nothing_and_says_so() -> None:
+    found = resolve("annual_volatility", parse_print("~20%"), Material({"net": series(1, flat=False).to_numpy() * 1.1}))
+    assert found.proves_nothing
+    assert "prove nothing" in found.sentence
+
+
+def test_a_figure_that_nothing_gives_is_refuted_with_the_nearest() -> None:
+    found = resolve("sharpe", parse_print("9.87"), material(series(2)))
+    assert not found.matches
+    assert "none of" in found.sentence and "nearest" in found.sentence
+
+
+def test_full_precision_prints_bear_an_epsilon_in_a_denominator() -> None:
+    values = series(7, flat=False).to_numpy()
+    sharpe = values.mean() / (values.std(ddof=1) + 1e-8) * math.sqrt(252)
+    assert resolve("sharpe", parse_print(repr(float(sharpe))), Material({"net": values})).reproduced
+
+
+def test_predictions_are_read_equal_and_pooled_overlapping_or_not() -> None:
+    rng = np.random.default_rng(0)
+    forward = rng.normal(0, 0.02, (120, 30)) * rng.uniform(0.3, 3, (120, 1))
+    score = 0.1 * forward + rng.normal(0, 0.02, forward.shape)
+    data = Material(panels={"next open": Panel(score, forward, horizon=5), "same close": Panel(score, np.roll(forward, 1, 0), horizon=5)})
+    daily = pd.DataFrame(score).corrwith(pd.DataFrame(forward), axis=1)
+    ranked = pd.DataFrame(score).rank(axis=1).corrwith(pd.DataFrame(forward).rank(axis=1), axis=1)
+    cases = {
+        ("ic", "every session", "mean of sessions"): daily.mean(),
+        ("ic", "every h-th session", "mean of sessions"): daily[::5].mean(),
+        ("ic", "every session", "pooled"): np.corrcoef(score.ravel(), forward.ravel())[0, 1],
+        ("rank_ic", "every session", "mean of sessions"): ranked.mean(),
+        ("rank_ic", "every session", "pooled"): pd.Series(score.ravel()).corr(pd.Series(forward.ravel()), method="spearman"),
+    }
+    for (metric, overlap, weighting), value in cases.items():
+        found = resolve(metric, parse_print(f"{value:.6f}"), data)
+        named = dict(found.named.choices)
+        assert (named["overlap"], named["weighting"], named["timing"]) == (overlap, weighting, "next open")
+    ratio = daily.mean() / daily.std(ddof=0) * math.sqrt(252)
+    assert dict(resolve("icir", parse_print(f"{ratio:.6f}"), data).named.choices)["ddof"] == "ddof 0"
+
+
+def test_the_hit_rates_that_share_a_name_are_told_apart() -> None:
+    rng = np.random.default_rng(1)
+    score, forward = rng.normal(size=(50, 8)), rng.normal(size=(50, 8))
+    data = Material(
+        {"net": rng.normal(0.1, 1, 50) / 100}, panels={"next close": Panel(score, forward)},
+        trades=rng.normal(0.2, 1, 33), positions=rng.normal(0.3, 1, 77),
+    )  # fmt: skip
+    expected = {
+        "per prediction, next close": (np.sign(score) == np.sign(forward)).mean(), "per position": (data.positions > 0).mean(),
+        "per trade": (data.trades > 0).mean(), "per session, net": (data.series["net"] > 0).mean(),
+    }  # fmt: skip
+    for name, rate in expected.items():
+        found = resolve("hit_rate", parse_print(f"{100 * rate:.3f}%"), data)
+        assert name in [dict(reading.choices)["counted"] for reading in found.matches]
+
+
+def test_errors_of_returns_and_of_implied_prices_are_told_apart() -> None:
+    rng = np.random.default_rng(2)
+    base = 50 * np.exp(np.cumsum(rng.normal(0, 0.02, (300, 4)), axis=0)) * np.array([1, 3, 9, 0.2])
+    forward = rng.normal(0, 0.02, base.shape)
+    score = np.zeros(base.shape)
+    data = Material(panels={"next close": Panel(score, forward, base, base * (1 + forward))})
+    real, predicted = (base * (1 + forward)).ravel(), base.ravel()
+    r2 = 1 - ((real - predicted) ** 2).sum() / ((real - real.mean()) ** 2).sum()
+    assert r2 > 0.99
+    named = resolve("r2", parse_print(f"{r2:.4f}"), data).named
+    assert dict(named.choices)["target"] == "price levels, next close"
+
+
+def test_every_metric_of_the_grid_is_canonical() -> None:
+    from results.audit.metrics_vocabulary import METRICS
+
+    assert set(RESOLVED_METRICS) <= set(METRICS)
