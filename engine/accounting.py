@@ -117,8 +117,7 @@ def self_financing(
     sessions, assets = close.shape
     book = Ledger.empty(sessions, assets, keep_shares=keep_shares)
     missing = _rows_with_holes(fill, close)
-    partial, ordered = _order_kinds(weights)
-    weight_sum = np.nansum(weights, axis=1)
+    weight_sum, partial, ordered = _orders(weights)
     simple = costs.is_proportional and execution.lot == 0
     rate, delay = costs.traded_rate, execution.delay
     rates = np.array([costs.commission_bps, costs.spread_bps]) / 1e4
@@ -199,10 +198,13 @@ def _rows_with_holes(fill: Floats, close: Floats) -> dict[int, npt.NDArray[np.in
     return {int(s): np.flatnonzero(holes[s]) for s in np.flatnonzero(holes.any(axis=1))}
 
 
-def _order_kinds(weights: Floats) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """Whether a row has some cells without an order, and whether it has any order at all."""
+def _orders(weights: Floats) -> tuple[Floats, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Sum of each row's weights; whether some of its cells have no order; whether any has one."""
+    total = weights.sum(axis=1)
+    if np.isfinite(total).all():
+        return total, np.zeros(len(total), dtype=bool), np.ones(len(total), dtype=bool)
     unordered = np.isnan(weights)
-    return np.asarray(unordered.any(axis=1)), np.asarray(~unordered.all(axis=1))
+    return np.nansum(weights, axis=1), np.asarray(unordered.any(axis=1)), np.asarray(~unordered.all(axis=1))
 
 
 def _general_orders(

@@ -162,13 +162,11 @@ def _passes(
     """
     none = pd.DataFrame()
     stages: Mapping[str, pd.DataFrame]
-    if hasattr(strategy, "stages"):
+    if keep == "all" and hasattr(strategy, "stages"):
         stages = strategy.stages(predictions, prices)
     else:
         stages = {"select": strategy.target_weights(predictions, prices)}
     out: list[_Pass] = [(label, weights, None, none) for label, weights in stages.items()]
-    if keep == "returns":
-        del out[:-1]
     overlays = strategy.overlays
 
     def push(label: str, weights: pd.DataFrame, events: pd.DataFrame = none) -> None:

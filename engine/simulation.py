@@ -123,10 +123,12 @@ def _aligned(prices: PricePanel, weights: pd.DataFrame, max_gross: float) -> tup
     if not weights.index.equals(prices.sessions):
         weights = weights.reindex(prices.sessions)
     values = np.ascontiguousarray(weights.to_numpy(dtype=np.float64))
-    if np.isinf(values).any():
-        row, column = np.argwhere(np.isinf(values))[0]
-        raise InputError(f"target_weights: infinite at {prices.sessions[row].date()}, {prices.assets[column]!r}")
-    gross = np.nansum(np.abs(values), axis=1)
+    gross = np.abs(values).sum(axis=1)
+    if not np.isfinite(gross).all():  # a NaN is "no order"; an infinity is a mistake
+        if np.isinf(values).any():
+            row, column = np.argwhere(np.isinf(values))[0]
+            raise InputError(f"target_weights: infinite at {prices.sessions[row].date()}, {prices.assets[column]!r}")
+        gross = np.nansum(np.abs(values), axis=1)
     capped = gross > max_gross * (1 + 1e-9)
     if capped.any():
         values = values.copy()
@@ -208,7 +210,7 @@ def _events(prices: PricePanel, book: Ledger) -> pd.DataFrame:
 def _fill_ledger(
     prices: PricePanel, fill: Floats, book: Ledger, costs: CostModel, liquidity: Liquidity | None
 ) -> Callable[[], pd.DataFrame]:
-    """Makes the table of fills from the holdings, when it is asked for; a forced exit is one at the last close, free."""
+    """Makes the table of fills, when it is asked for; a forced exit stands in it at the last close, without cost."""
 
     def fills() -> pd.DataFrame:
         assert book.shares is not None
