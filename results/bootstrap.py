@@ -1,0 +1,208 @@
+"""The stationary bootstrap: resampling that keeps serial dependence, for one series or the difference of two.
+
+Blocks start anywhere, wrap around the end, and have geometric lengths; their mean length comes from the data.
+
+References
+----------
+Politis & Romano (1994), "The stationary bootstrap", Journal of the American Statistical Association 89(428).
+Politis & White (2004), Econometric Reviews 23(1), corrected by Patton, Politis & White (2009), for the length.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from data.errors import InputError, InsufficientEvidenceError
+
+__all__ = [
+    "Bootstrapped",
+    "bootstrap",
+    "mean_annual",
+    "optimal_block",
+    "paired_difference",
+    "sharpe_annual",
+    "stationary_indices",
+    "volatility_annual",
+]
+
+Floats = npt.NDArray[np.float64]
+#: (draws, n) resampled returns → (draws,) values.
+Statistic = Callable[[Floats], Floats]
+
+_PERIODS = 252
+_FLAT = 1e-15
+#: Resampled values held at once.
+_CHUNK = 2_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Bootstrapped:
+    """A statistic and its distribution.
+
+    Parameters
+    ----------
+    value : on the sample itself.
+    low, high : 95% percentile interval.
+    p_value : two-sided, of the value being 0: share of centred draws at least as far from 0, the sample counted in.
+    draws : (B,) the statistic on each resample; those without a value are left out.
+    block : mean length of the blocks, sessions.
+    n : sessions.
+
+    """
+
+    value: float
+    low: float
+    high: float
+    p_value: float
+    draws: Floats
+    block: float
+    n: int
+
+
+def sharpe_annual(returns: Floats) -> Floats:
+    """Sharpe ratio of each row: √252 · mean/deviation, ddof 1, no risk-free rate; NaN where a row does not vary."""
+    deviation = returns.std(axis=-1, ddof=1)
+    mean = returns.mean(axis=-1)
+    moving = deviation > _FLAT
+    return np.divide(mean, deviation, out=np.full_like(mean, np.nan), where=moving) * math.sqrt(_PERIODS)
+
+
+def mean_annual(returns: Floats) -> Floats:
+    """Arithmetic mean of each row × 252."""
+    return np.asarray(returns.mean(axis=-1) * _PERIODS)
+
+
+def volatility_annual(returns: Floats) -> Floats:
+    """Standard deviation of each row (ddof 1) × √252."""
+    return np.asarray(returns.std(axis=-1, ddof=1) * math.sqrt(_PERIODS))
+
+
+def optimal_block(values: Floats) -> float:
+    """Mean block length for the stationary bootstrap, sessions, from the series' own autocorrelation; at least 1.
+
+    The larger of the lengths for the values and for their squares: a Sharpe ratio depends on both.
+    """
+    if len(values) < 10 or float(np.ptp(values)) <= _FLAT:
+        return 1.0
+    from arch.bootstrap import optimal_block_length
+
+    scaled = values / values.std()  # the length does not depend on the scale, its thresholds' rounding does
+    both = np.column_stack([scaled, scaled**2])
+    moving = both[:, np.ptp(both, axis=0) > 1e-9]
+    lengths = optimal_block_length(moving)["stationary"].to_numpy(dtype=float)
+    lengths = lengths[np.isfinite(lengths)]
+    return float(min(max(1.0, lengths.max(initial=1.0)), max(1.0, len(values) / 2)))
+
+
+def stationary_indices(n: int, block: float, draws: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """(draws, n) positions of a stationary bootstrap.
+
+    Parameters
+    ----------
+    n : length of the series.
+    block : mean length of a block, ≥ 1; 1 is the ordinary bootstrap.
+    draws : rows.
+    rng : where the chance comes from.
+
+    """
+    if n < 1 or block < 1 or draws < 1:
+        raise InputError(f"bootstrap: n, block and draws must be at least 1, got {n}, {block:g}, {draws}")
+    fresh = rng.random((draws, n)) < 1.0 / block
+    fresh[:, 0] = True
+    starts = rng.integers(0, n, (draws, n))
+    position = np.arange(n)
+    since = np.maximum.accumulate(np.where(fresh, position, 0), axis=1)
+    return (np.take_along_axis(starts, since, axis=1) + position - since) % n
+
+
+def bootstrap(
+    returns: Floats,
+    statistic: Statistic = sharpe_annual,
+    *,
+    draws: int = 2000,
+    seed: int = 0,
+    block: float | None = None,
+) -> Bootstrapped:
+    """Distribution of a statistic of one series.
+
+    Parameters
+    ----------
+    returns : (n,) without NaN.
+    statistic : of rows of resamples.
+    draws, seed : the same give the same answer.
+    block : mean block length; default `optimal_block`.
+
+    Raises
+    ------
+    InsufficientEvidenceError
+        With fewer than 3 sessions.
+
+    """
+    values = _checked(returns)
+    length = optimal_block(values) if block is None else block
+    drawn = [statistic(values[rows]) for rows in _resamples(len(values), length, draws, seed)]
+    return _summary(float(statistic(values[None])[0]), np.concatenate(drawn), length, len(values))
+
+
+def paired_difference(
+    one: Floats,
+    two: Floats,
+    statistic: Statistic = sharpe_annual,
+    *,
+    draws: int = 2000,
+    seed: int = 0,
+    block: float | None = None,
+) -> Bootstrapped:
+    """Distribution of statistic(one) − statistic(two), both resampled on the same sessions.
+
+    Parameters
+    ----------
+    one, two : (n,) on the same sessions, without NaN; what they have in common cancels.
+    statistic, draws, seed : as in `bootstrap`.
+    block : default: the largest `optimal_block` of the two and of their difference.
+
+    Raises
+    ------
+    InputError
+        If the lengths differ.
+    InsufficientEvidenceError
+        With fewer than 3 sessions.
+
+    """
+    left, right = _checked(one), _checked(two)
+    if len(left) != len(right):
+        raise InputError(f"paired bootstrap: {len(left)} and {len(right)} sessions; give the common ones")
+    length = max(optimal_block(item) for item in (left, right, left - right)) if block is None else block
+    drawn = [statistic(left[rows]) - statistic(right[rows]) for rows in _resamples(len(left), length, draws, seed)]
+    value = float(statistic(left[None])[0] - statistic(right[None])[0])
+    return _summary(value, np.concatenate(drawn), length, len(left))
+
+
+def _checked(returns: Floats) -> Floats:
+    values = np.asarray(returns, dtype=np.float64)
+    if len(values) < 3:
+        raise InsufficientEvidenceError(f"bootstrap: {len(values)} sessions; at least 3 are needed")
+    if not np.isfinite(values).all():
+        raise InputError("bootstrap: a return is missing; leave such sessions out")
+    return values
+
+
+def _resamples(n: int, block: float, draws: int, seed: int) -> Iterator[npt.NDArray[np.int64]]:
+    rng = np.random.default_rng(seed)
+    step = max(1, _CHUNK // n)
+    for start in range(0, draws, step):
+        yield stationary_indices(n, block, min(step, draws - start), rng)
+
+
+def _summary(value: float, drawn: Floats, block: float, n: int) -> Bootstrapped:
+    kept = drawn[np.isfinite(drawn)]
+    if not len(kept) or not math.isfinite(value):
+        return Bootstrapped(value, math.nan, math.nan, math.nan, kept, block, n)
+    low, high = np.quantile(kept, [0.025, 0.975])
+    beyond = int((np.abs(kept - value) >= abs(value)).sum())
+    return Bootstrapped(value, float(low), float(high), (1 + beyond) / (1 + len(kept)), kept, block, n)
