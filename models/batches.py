@@ -100,7 +100,7 @@ class Sample:
             count = max(1, size // (steps * n_assets))
             for group in _groups(order, count):
                 assets = np.tile(np.arange(n_assets), len(group))
-                yield self._batch(assets, np.repeat(ranges[group], n_assets, axis=0), n_assets)
+                yield self._batch(assets, np.repeat(ranges[group], n_assets, axis=0), end, n_assets)
             return
         assets, which = np.divmod(np.arange(n_assets * len(ranges)), len(ranges))
         filled = self._mask(assets, ranges[which]).any(axis=1)
@@ -110,7 +110,7 @@ class Sample:
             assets, which = assets[drawn], which[drawn]
         count = max(1, size // steps) if steps == 1 else max(_LEAST_PIECES, size // steps)
         for group in _groups(np.arange(len(assets)), count):
-            yield self._batch(assets[group], ranges[which[group]], 1)
+            yield self._batch(assets[group], ranges[which[group]], end, 1)
 
     def _draw(self, assets: np.ndarray, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         if not (self.oversample and self.pieces.steps == 1):
@@ -122,14 +122,19 @@ class Sample:
         rows = ranges[:, :1] + np.arange(self.pieces.steps)
         return self.usable[assets[:, None], rows] & (rows < ranges[:, 1:])
 
-    def _batch(self, assets: np.ndarray, ranges: np.ndarray, together: int) -> Batch:
+    def _batch(self, assets: np.ndarray, ranges: np.ndarray, end: int, together: int) -> Batch:
         rows = ranges[:, :1] + np.arange(self.pieces.steps)
         beside = assets[:, None]
         weights = self.weights[beside, rows]
         if self.oversample and self.pieces.steps == 1:
             weights = np.ones_like(weights)
+        inputs = self.pieces.gather(assets, ranges[:, 0])
+        for b in np.flatnonzero(ranges[:, 0] + self.pieces.steps > end):
+            # What lies beyond the rows asked for is not looked at, not even by batch normalisation: the last row stays.
+            known = self.pieces.lookback - 1 + end - ranges[b, 0]
+            inputs[b, known:] = inputs[b, known - 1]
         return Batch(
-            torch.from_numpy(self.pieces.gather(assets, ranges[:, 0])),
+            torch.from_numpy(inputs),
             torch.from_numpy(self.targets[beside, rows]),
             torch.from_numpy(self._mask(assets, ranges)),
             torch.from_numpy(weights),

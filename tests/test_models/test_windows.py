@@ -73,7 +73,9 @@ def test_an_epoch_shows_each_usable_row_once(seed: int, steps: int, dated: bool,
     seen: list[float] = []
     for batch in sample.epoch(10, 41, 16, rng if shuffled else None):
         # The label's stamp is that of the last input it may read: step k of a piece ends at row k.
-        np.testing.assert_array_equal(batch.inputs[:, -steps:, 0].numpy(), batch.targets[..., 0].numpy())
+        kept = batch.mask.numpy()
+        np.testing.assert_array_equal(batch.inputs[:, -steps:, 0].numpy()[kept], batch.targets[..., 0].numpy()[kept])
+        assert (batch.inputs[..., 0].numpy() % (T + steps)).max() <= 40  # no input from beyond the range
         seen += batch.targets[..., 0][batch.mask].tolist()
     expected = stamps[..., 0][:, 10:41][usable[:, 10:41]]
     assert sorted(seen) == sorted(expected.tolist())
