@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from results.audit.claims_model import Claim, ClaimSet
-from results.audit.rules import Report, findings_of
+from results.audit.rules import FAMILIES, Report, findings_of
 from results.audit.verdicts import Arithmetic, AuditReport, Finding, Substance, combine
 
 __all__ = ["audit_claims"]
@@ -42,7 +42,13 @@ def audit_claims(claims: ClaimSet) -> AuditReport:
     findings += _inherited(claims, findings)
     findings = list(dict.fromkeys(findings))
     verdicts = tuple(combine(claim, tuple(findings)) for claim in claims.claims)
-    return AuditReport(claims, verdicts, tuple(findings))
+    families = len(strict.samples())
+    warnings = (
+        (f"only the first {FAMILIES} of {families} samples were searched for their size",)
+        if families > FAMILIES
+        else ()
+    )
+    return AuditReport(claims, verdicts, tuple(findings), warnings)
 
 
 def _accuses(finding: Finding) -> bool:

@@ -49,10 +49,10 @@ ROWS = [
     ("reliance_training_results", 14, "accuracy", OK, EXPLAINED, ("11 of 28",)),
     ("reliance_training_results", 14, "f1", OK, EXPLAINED, ("TP 1, FP 2, FN 15, TN 10",)),
     ("reliance_training_results", 14, "auc", OK, WEAK, ("203/384",)),
-    ("reliance_training_results", 15, "accuracy", OK, EXPLAINED, ("always “positive”", "28")),
+    ("reliance_training_results", 15, "accuracy", OK, EXPLAINED, ("always “up”", "28")),
     ("reliance_training_results", 15, "auc", OK, WEAK, ("212/384", "0.5")),
     ("reliance_training_results", 24, "precision", OK, EXPLAINED, ("TP 16, FP 12, FN 0, TN 0",)),
-    ("reliance_training_results", 25, "recall", OK, EXPLAINED, ("always “positive”",)),
+    ("reliance_training_results", 25, "recall", OK, EXPLAINED, ("always “up”",)),
     ("reliance_training_results", 26, "f1", OK, EXPLAINED, ("2π/(1+π)",)),
     # 16 up days of 28: entropy 0.6829, a coin 0.6931.
     ("reliance_training_results", 27, "validation_loss", OPEN, EXPLAINED, ("0.6829", "0.6931")),

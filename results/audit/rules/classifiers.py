@@ -174,34 +174,36 @@ def macro_scores(run: Run) -> Iterator[Finding]:
             )  # fmt: skip
 
 
+def _positive(run: Run) -> str:
+    """Name of the positive class where one of two is plainly it."""
+    names_ = [shares.name for shares in run.group.classes]
+    plain = [name for name in names_ if name.lower() in ("up", "positive", "1", "buy", "long", "yes", "true", "rise")]
+    return plain[0] if len(names_) == 2 and len(plain) == 1 else "positive"
+
+
 def one_class_only(run: Run) -> Iterator[Finding]:
     """Recall 1 with accuracy equal to precision, or one class recall 1 and the others 0: a constant prediction."""
     a, p, r = run.get("accuracy"), run.get("precision"), run.get("recall")
+    rest = None
     if a is not None and p is not None and r is not None and run.read(r).high >= 1 and run.read(a).meets(run.read(p)):
         rest = not_predicted_share(run.read(a), run.read(p), run.read(r))
-        if rest is not None and rest <= 0.02:
-            f = run.get("f1")
-            prior = run.read(p)
-            constant = always_positive_f1(prior)
-            also = (
-                f", and its F1 is 2π/(1+π) = {span(constant)}, as"
-                " printed" if f and run.read(f).meets(constant) else ""
-            )
-            for chance in run.candidates("random_baseline"):
-                yield baseline(
-                    "C8 majority class", [chance],
-                    f"the baseline of a classifier is its majority class: always “positive” is right on {a.printed},"
-                    " not"
-                    f" {chance.printed}.", weight=2,
-                )  # fmt: skip
+    if a is not None and p is not None and r is not None and rest is not None and rest <= 0.02:
+        f, always = run.get("f1"), f"always “{_positive(run)}”"
+        constant = always_positive_f1(run.read(p))
+        also = f", and its F1 is 2π/(1+π) = {span(constant)}, as printed" if f and run.read(f).meets(constant) else ""
+        for chance in run.candidates("random_baseline"):
             yield baseline(
-                "C7 constant prediction", [a, p, r, f],
-                f"recall {r.printed} with accuracy {a.printed} equal to precision {p.printed} leaves at most"
-                f" {percent(rest, 2)} of"
-                " the cases not called positive: this is always “positive”, whose accuracy is the share of"
-                f" positives{also}.",
-                None if run.one_class(p, r) else ONE_CLASS, 4,
+                "C8 majority class", [chance],
+                f"the baseline of a classifier is its majority class: {always} is right on {a.printed}, not"
+                f" {chance.printed}.", weight=2,
             )  # fmt: skip
+        yield baseline(
+            "C7 constant prediction", [a, p, r, f],
+            f"recall {r.printed} with accuracy {a.printed} equal to precision {p.printed} leaves at most"
+            f" {percent(rest, 2)} of the cases not called positive: this is {always}, whose accuracy is the share of"
+            f" positives{also}.",
+            None if run.one_class(p, r) else ONE_CLASS, 4,
+        )  # fmt: skip
     recalls = run.labelled("recall")
     if len(recalls) >= 2 and completeness(run, list(recalls))[0]:
         ones = [label for label, claim in recalls.items() if run.read(claim).high >= 1 and run.read(claim).low >= 0.99]
