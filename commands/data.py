@@ -162,8 +162,13 @@ def fetch(tickers: tuple[str, ...], start: str, end: str, out: Path, repair: str
 @click.option("--sessions", type=int, default=1500, show_default=True, help="Length of the panel.")
 @click.option("--assets", type=int, default=100, show_default=True, help="Width of the panel.")
 @click.option("--ic", type=float, default=0.05, show_default=True, help="The oracle's own information coefficient.")
-@click.option("--kind", type=click.Choice(["reversal", "momentum", "volume", "sign_flip", "none"]),
-              default="reversal", show_default=True, help="What carries the signal.")
+@click.option(
+    "--kind",
+    type=click.Choice(["reversal", "momentum", "volume", "sign_flip", "none"]),
+    default="reversal",
+    show_default=True,
+    help="What carries the signal.",
+)
 @click.option("--drift", type=float, default=0.0, show_default=True, help="Expected log return a session.")
 @click.option("--volatility", type=float, default=0.02, show_default=True, help="Of an asset a session, decimal.")
 @click.option("--seed", type=int, default=0, show_default=True)

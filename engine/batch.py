@@ -61,6 +61,8 @@ def simulate_batch(
     *,
     costs: CostModel | Sequence[CostModel] | None = None,
     execution: Execution | None = None,
+    which: npt.NDArray[np.intp] | None = None,
+    scale: Floats | None = None,
 ) -> BatchResult:
     """Trade R sets of target weights on the same prices.
 
@@ -68,6 +70,8 @@ def simulate_batch(
     ----------
     prices : (T, N).
     weights : (R, ≤ T, N) signed fractions of NAV, stamped at the decision; NaN = no order, and none after the last row.
+    which : (R,) row of `weights` that each run trades, where runs share weights; default: each its own.
+    scale : (R, ≤ T) factor on a run's weights, stamped at the decision; default 1.
     costs : one model for all runs, or one a run; proportional costs only.
     execution : as for `engine.simulate`; self-financing, fractional shares.
 
@@ -77,17 +81,17 @@ def simulate_batch(
         If costs or execution need the single-run ledger, or shapes differ.
 
     """
-    runs, decisions, assets = weights.shape
-    sessions = len(prices.sessions)
+    sets, decisions, assets = weights.shape
+    which = np.arange(sets) if which is None else which
+    runs, sessions = len(which), len(prices.sessions)
     execution = Execution() if execution is None else execution
     models = [costs or CostModel()] * runs if costs is None or isinstance(costs, CostModel) else list(costs)
     _check(prices, weights, models, execution)
+    if len(models) != runs:
+        raise InputError(f"batch: {len(models)} cost models for {runs} runs")
     rate, borrow, financing = _rates(models)
     fill, mark, tradable, delisted = _known_prices(prices, execution)
-    gross_cap = np.nansum(np.abs(weights), axis=2)
-    over = gross_cap > execution.max_gross * (1 + 1e-9)
-    if over.any():
-        weights = np.where(over[:, :, None], weights * (execution.max_gross / gross_cap)[:, :, None], weights)
+    scale = _capped(weights, which, scale, execution.max_gross)
     some_missing = bool(np.isnan(weights).any())
 
     nav = np.empty((sessions, runs))
@@ -100,7 +104,8 @@ def simulate_batch(
         fees = np.zeros(runs)
         if 0 <= row < decisions:
             before = cash + held @ fill[s]
-            wanted = weights[:, row] * before[:, None]
+            size = before if scale is None else before * scale[:, row]
+            wanted = weights[which, row] * size[:, None]
             wanted /= fill[s]
             if some_missing:
                 wanted = np.where(np.isnan(wanted), held, wanted)
@@ -145,6 +150,7 @@ def backtest_batch(
     *,
     costs: CostModel | Sequence[CostModel] | None = None,
     execution: Execution | None = None,
+    which: npt.NDArray[np.intp] | None = None,
 ) -> BatchResult:
     """Overlays, then simulation, of R sets of selected weights; the same passes as `engine.run_backtest`.
 
@@ -153,23 +159,38 @@ def backtest_batch(
     prices : (T, N), from the first decision on.
     weights : (R, ≤ T, N) as selected, before overlays.
     overlays : smoothing, vol target, kill switches.
-    costs, execution : see `simulate_batch`.
+    costs, execution, which : see `simulate_batch`.
 
     """
-    decisions, columns = weights.shape[1], prices.assets
-    index = prices.sessions[:decisions]
+    decisions = weights.shape[1]
+    index, columns = prices.sessions[:decisions], prices.assets
     if overlays.smoothing:
         frames = (pd.DataFrame(run, index, columns, copy=False) for run in weights)
         weights = np.stack([smooth_weights(frame, overlays.smoothing).to_numpy() for frame in frames])
+    runs = len(weights) if which is None else len(which)
+    scale = None
+
+    def passed() -> list[pd.Series]:
+        result = simulate_batch(prices, weights, costs=costs, execution=execution, which=which, scale=scale)
+        return _since_first_fill(result)
+
     if overlays.vol_target is not None:
-        result = simulate_batch(prices, weights, costs=costs, execution=execution)
-        factors = [vol_target_factor(returns, overlays.vol_target).to_numpy() for returns in _since_first_fill(result)]
-        weights = weights * np.stack(factors)[:, :decisions, None]
+        scale = np.stack([vol_target_factor(run, overlays.vol_target).to_numpy() for run in passed()])[:, :decisions]
     if overlays.kill_switches:
-        result = simulate_batch(prices, weights, costs=costs, execution=execution)
-        off = np.stack([kill_switch_state(returns).to_numpy().any(axis=1) for returns in _since_first_fill(result)])
-        weights = np.where(off[:, :decisions, None], 0.0, weights)
-    return simulate_batch(prices, weights, costs=costs, execution=execution)
+        off = np.stack([kill_switch_state(run).to_numpy().any(axis=1) for run in passed()])[:, :decisions]
+        scale = np.where(off, 0.0, np.ones((runs, decisions)) if scale is None else scale)
+    return simulate_batch(prices, weights, costs=costs, execution=execution, which=which, scale=scale)
+
+
+def _capped(weights: Floats, which: npt.NDArray[np.intp], scale: Floats | None, max_gross: float) -> Floats | None:
+    """The scale that also holds each row's gross below `max_gross`."""
+    gross = np.stack([np.nansum(np.abs(one), axis=1) for one in weights])[which]
+    gross = gross if scale is None else gross * np.abs(scale[:, : gross.shape[1]])
+    over = gross > max_gross * (1 + 1e-9)
+    if not over.any():
+        return scale
+    factor = np.where(over, max_gross / np.where(over, gross, 1.0), 1.0)
+    return factor if scale is None else scale[:, : factor.shape[1]] * factor
 
 
 def _since_first_fill(result: BatchResult) -> list[pd.Series]:
@@ -181,8 +202,6 @@ def _since_first_fill(result: BatchResult) -> list[pd.Series]:
 def _check(prices: PricePanel, weights: Floats, models: Sequence[CostModel], execution: Execution) -> None:
     if weights.ndim != 3 or weights.shape[1] > prices.shape[0] or weights.shape[2] != prices.shape[1]:
         raise InputError(f"batch: weights have shape {weights.shape}, prices {prices.shape}")
-    if len(models) != len(weights):
-        raise InputError(f"batch: {len(models)} cost models for {len(weights)} runs")
     if execution.accounting != "self_financing" or execution.lot or not all(m.is_proportional for m in models):
         raise InputError(
             "batch: impact, minimum fee, lots and constant-weight accounting need single runs; use proportional costs"
