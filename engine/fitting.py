@@ -115,26 +115,35 @@ def _retest(
     prices: PricePanel,
     fold: Fold,
 ) -> pd.Timestamp:
-    """Predict again with the second half of the test sessions taken away; the first half must stay as it was.
+    """Predict again with later test sessions taken away; what stands before the cut must stay as it was.
 
-    Returns the last session that was left.
+    One cut halves the test sessions. Another, where there is a gap in an asset's prices, lies right before they come
+    back: a filled-in gap shows nowhere else.
+
+    Returns the first cut.
     """
     inside = prices.sessions[prices.sessions >= fold.test_start]
-    cut = inside[(len(inside) - 1) // 2]
-    if cut == prices.sessions[-1]:
-        return cut  # a single session: there was nothing after it
-    short = prices.through(cut)
-    again = _test_rows(model, _predict(fitted, short, fold), short, fold)
-    for name, frame in frames.items():
-        before, after = frame.loc[:cut].to_numpy(), again[name].to_numpy()
-        spread = np.nanmax(np.abs(before), initial=0.0)
-        changed = (np.isnan(before) != np.isnan(after)) | (np.abs(before - after) > _ROUNDING * spread)
-        if changed.any():
-            row, column = np.argwhere(changed)[0]
-            raise LookAheadError(
-                f"{model.name}: {name} of {frame.columns[column]} on {frame.index[row].date()} changes when prices "
-                f"after {cut.date()} are taken away"
-            )
-    return cut
+    if len(inside) == 1:
+        return inside[0]  # there was nothing after it
+    known = prices.close.loc[inside].notna().to_numpy()
+    back = np.flatnonzero((~known[:-1] & known[1:]).any(axis=1))
+    half = (len(inside) - 1) // 2
+    for position in dict.fromkeys([half, *(int(row) for row in back[:1])]):
+        cut = inside[position]
+        short = prices.through(cut)
+        again = _test_rows(model, _predict(fitted, short, fold), short, fold)
+        for name, frame in frames.items():
+            _refuse_change(model, name, frame.loc[:cut], again[name])
+    return inside[half]
 
 
+def _refuse_change(model: Forecaster, name: str, before: pd.DataFrame, after: pd.DataFrame) -> None:
+    one, two = before.to_numpy(), after.to_numpy()
+    spread = np.nanmax(np.abs(one), initial=0.0)
+    changed = (np.isnan(one) != np.isnan(two)) | (np.abs(one - two) > _ROUNDING * spread)
+    if changed.any():
+        row, column = np.argwhere(changed)[0]
+        raise LookAheadError(
+            f"{model.name}: {name} of {before.columns[column]} on {before.index[row].date()} changes when prices after "
+            f"{before.index[-1].date()} are taken away"
+        )

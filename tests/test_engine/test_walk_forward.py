@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -18,6 +18,7 @@ import pytest
 from data.errors import InputError, LookAheadError, TrainingError
 from data.panel import PredictionPanel, PricePanel
 from data.prediction_files import write_predictions
+from data.synthetic import synthetic_market
 from engine.folds import WalkForward
 from engine.walk_forward import walk_forward
 from models.baselines import FittedRule, Momentum, Ridge, Zero
@@ -166,6 +167,66 @@ def test_another_recipe_or_panel_finds_no_finished_folds(tmp_path):
     assert len(list(tmp_path.iterdir())) == 3
 
 
+def test_a_network_gives_the_same_bytes_in_other_processes_and_tells_its_epochs(tmp_path):
+    prices, model = market(sessions=330), load_model("stock_lstm_close", preset="tiny", chunk=40)
+    folds = WalkForward(train=200, retrain=60).split(prices.sessions)
+    alone = written(walk_forward(model, prices, folds, seeds=(0, 1)), tmp_path / "a.parquet")
+    told: list[tuple[float, int, str]] = []
+    spread = walk_forward(
+        model, prices, folds, seeds=(0, 1), executor="process", workers=2, folder=tmp_path / "parts",
+        progress=lambda *what: told.append(what),
+    )  # fmt: skip
+    assert written(spread, tmp_path / "b.parquet") == alone
+    assert any("fold 0 seed 1, epoch 1/2, loss " in text for _, _, text in told)
+    assert told[-1][:2] == (6, 6)
+    assert set(spread.training) >= {"fold", "seed", "epoch", "train_loss", "validation_loss", "lr"}
+    assert len(spread.training) == 12
+    joints = spread.folds
+    gaps = prices.sessions.get_indexer(joints["validation_start"]) - prices.sessions.get_indexer(joints["train_end"])
+    assert (gaps == joints["purge"] + 1).all()
+    ends = prices.sessions.get_indexer(joints["cutoff"]) - prices.sessions.get_indexer(joints["validation_end"])
+    assert (ends >= joints["purge"]).all()
+    resumed = walk_forward(model, prices, folds, seeds=(0, 1), folder=tmp_path / "parts")
+    assert written(resumed, tmp_path / "c.parquet") == alone
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("stock_lstm_close", {}),
+        ("stock_lstm_close", {"windowed": "true"}),
+        ("b3_multitask", {}),
+        ("reliance_direction", {}),
+        ("nse_price", {}),
+        ("nse_price", {"per_asset": "true"}),
+    ],
+)
+def test_no_family_reads_the_future_through_the_whole_path(name, settings):
+    """Every price after a session is replaced; receipts and predictions up to it stay, bit for bit."""
+    prices, _ = synthetic_market(300, 6, ic=0.1, seed=8)
+    other, _ = synthetic_market(300, 6, ic=0.1, seed=9)
+    cut = 255
+    mixed = replace(
+        prices,
+        **{
+            field: pd.concat([getattr(prices, field).iloc[:cut], getattr(other, field).iloc[cut:]])
+            for field in prices.fields
+        },
+    )
+    folds = WalkForward(train=180, retrain=40, start=prices.sessions[190]).split(prices.sessions)
+    model = load_model(name, preset="tiny", epochs=1, **settings)
+    one, two = (walk_forward(model, panel, folds).predictions for panel in (prices, mixed))
+    last = prices.sessions[cut - 1]
+    compared = 0
+    for part in ("score", "probability_up"):
+        first, second = getattr(one, part), getattr(two, part)
+        if first is not None:
+            pd.testing.assert_frame_equal(first.loc[:last], second.loc[:last], rtol=0, atol=0)
+            assert not first.loc[last:].iloc[1:].equals(second.loc[last:].iloc[1:])
+            compared += int(first.loc[:last].notna().to_numpy().sum())
+    assert compared > 100
+
+
 SLOW_RIDGE = """
 import time
 from dataclasses import dataclass
@@ -215,21 +276,15 @@ def test_killed_and_resumed_ends_with_the_same_bytes(tmp_path):
     assert metrics[0] == metrics[1]
 
 
-def test_ray_is_asked_for_clearly_where_it_is_missing(monkeypatch):
-    monkeypatch.setitem(sys.modules, "ray", None)
-    prices = market()
-    with pytest.raises(InputError, match=r"pip install 'assay\[ray\]'"):
-        walk_forward(Zero(), prices, PLAN.split(prices.sessions), executor="ray")
-
-
 @pytest.mark.ray
 def test_ray_gives_the_same_bytes(tmp_path):
     pytest.importorskip("ray")
     prices = market()
     folds = PLAN.split(prices.sessions)
-    alone = written(walk_forward(Ridge(), prices, folds), tmp_path / "a.parquet")
-    spread = walk_forward(Ridge(), prices, folds, executor="ray")
-    assert written(spread, tmp_path / "b.parquet") == alone
+    for model in (Ridge(), load_model("stock_lstm_close", preset="tiny")):
+        alone = written(walk_forward(model, prices, folds), tmp_path / "a.parquet")
+        spread = walk_forward(model, prices, folds, executor="ray")
+        assert written(spread, tmp_path / "b.parquet") == alone
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,125 @@
+"""Executors: the same results in the same places, one thread each, errors and dead workers told plainly."""
+
+from __future__ import annotations
+
+import math
+import operator
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from data.errors import InputError, TrainingError
+from engine.executors import run_tasks, say
+
+ROOT = Path(__file__).parents[2]
+needs_two_cores = pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one core: nothing runs beside this process")
+
+
+@pytest.mark.parametrize("executor", ["serial", "process"])
+def test_each_task_gets_its_own_result(executor):
+    answers = dict(run_tasks(math.factorial, [(n,) for n in range(6)], executor=executor, workers=2))
+    assert answers == {n: math.factorial(n) for n in range(6)}
+
+
+@needs_two_cores
+def test_work_is_done_elsewhere_by_no_more_workers_than_asked_for():
+    ran = {pid for _, pid in run_tasks(os.getpid, [()] * 12, executor="process", workers=2)}
+    assert os.getpid() not in ran
+    assert len(ran) <= 2
+    many = {pid for _, pid in run_tasks(os.getpid, [()] * 12, executor="process", workers=500)}
+    assert len(many) <= (os.cpu_count() or 1)
+
+
+@needs_two_cores
+def test_a_worker_has_one_thread_and_the_environment_is_put_back(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
+    names = [("OMP_NUM_THREADS",), ("MKL_NUM_THREADS",)]
+    assert dict(run_tasks(os.getenv, names, executor="process", workers=2)) == {0: "1", 1: "1"}
+    assert os.environ["OMP_NUM_THREADS"] == "7"
+    assert "MKL_NUM_THREADS" not in os.environ
+
+
+@pytest.mark.parametrize("executor", ["serial", "process"])
+def test_what_tasks_say_is_heard(executor):
+    heard: list[str] = []
+    list(run_tasks(say, [("one",), ("two",), ("three",)], executor=executor, workers=2, heard=heard.append))
+    assert sorted(heard) == ["one", "three", "two"]
+
+
+def test_nobody_need_listen():
+    assert list(run_tasks(say, [("one",)])) == [(0, None)]
+    say("to nobody")
+
+
+@pytest.mark.parametrize("executor", ["serial", "process"])
+def test_a_failing_task_raises_what_it_raised(executor):
+    with pytest.raises(ZeroDivisionError):
+        list(run_tasks(operator.truediv, [(1, 1), (1, 0)], executor=executor, workers=2))
+
+
+@needs_two_cores
+def test_a_worker_that_dies_is_told_plainly():
+    with pytest.raises(TrainingError, match="a worker process died"):
+        list(run_tasks(os._exit, [(3,), (3,)], executor="process", workers=2))
+
+
+ORPHANS = """
+import os, time
+from engine.executors import run_tasks
+if __name__ == "__main__":
+    for _, pid in run_tasks(os.getpid, [()] * 4 , executor="process", workers=2):
+        print(pid, flush=True)
+        time.sleep(60)
+"""
+
+
+@needs_two_cores
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="reads /proc")
+def test_workers_do_not_outlive_a_killed_parent(tmp_path):
+    script = tmp_path / "orphans.py"
+    script.write_text(ORPHANS, encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True, env=environment) as parent:
+        assert parent.stdout is not None
+        worker = int(parent.stdout.readline())
+        parent.kill()
+    for _ in range(200):
+        if not Path(f"/proc/{worker}").exists() or "\nState:\tZ" in Path(f"/proc/{worker}/status").read_text():
+            return
+        time.sleep(0.05)
+    pytest.fail("the worker is still there 10 s after its parent")
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [({"executor": "cluster"}, "executor: must be serial, process, ray"), ({"workers": 0}, "workers")],
+)
+def test_options_that_cannot_be(options, match):
+    with pytest.raises(InputError, match=match):
+        list(run_tasks(math.factorial, [(1,)], **options))
+
+
+def test_ray_is_asked_for_clearly_where_it_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(InputError, match=r"pip install 'assay\[ray\]'"):
+        list(run_tasks(math.factorial, [(1,)], executor="ray"))
+
+
+@pytest.mark.ray
+def test_ray_gives_results_errors_and_no_gpu_that_is_not_there():
+    ray = pytest.importorskip("ray")
+    ray.init(num_cpus=2, num_gpus=0, log_to_driver=False, include_dashboard=False)
+    try:
+        answers = dict(run_tasks(math.factorial, [(n,) for n in range(5)], executor="ray", workers=1))
+        assert answers == {n: math.factorial(n) for n in range(5)}
+        with pytest.raises(ZeroDivisionError):
+            list(run_tasks(operator.truediv, [(1, 0)], executor="ray"))
+        with pytest.raises(InputError, match="no GPU"):
+            list(run_tasks(math.factorial, [(1,)], executor="ray", gpu=True))
+    finally:
+        ray.shutdown()
