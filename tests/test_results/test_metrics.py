@@ -1,0 +1,374 @@
+"""Metrics, HAC errors and information coefficients against empyrical, statsmodels, scipy and published examples."""
+
+from __future__ import annotations
+
+import math
+
+import empyrical
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from statsmodels.stats.proportion import proportion_confint
+
+from data.errors import InputError, InsufficientEvidenceError
+from results.hac import hac_mean, lag_rule, regress, sharpe_hac_error
+from results.inference import (
+    deflated_sharpe,
+    expected_maximum,
+    minimum_track_record,
+    probabilistic_sharpe,
+    sharpe_moments,
+)
+from results.metrics import drawdowns, monthly_returns, performance_metrics, relative_metrics, rolling, yearly_returns
+from results.overfitting import effective_trials, probability_of_overfitting
+from results.proportions import hit_rate, wilson_interval
+from results.ranking import average_ranks, rank_correlation, row_correlation
+from results.signal_metrics import hit_metrics, ic_decay, ic_metrics, ic_table, quantile_returns, yearly_ic
+
+
+def series(seed: int, n: int = 300, scale: float = 0.01) -> pd.Series:
+    rng = np.random.default_rng(seed)
+    return pd.Series(rng.standard_t(5, n) * scale + 0.0005, pd.bdate_range("2018-01-01", periods=n))
+
+
+def named(metrics, name):
+    return next(metric for metric in metrics if metric.name == name)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_performance_equals_empyrical(seed):
+    returns = series(seed)
+    found = performance_metrics(returns, "net")
+    for name, expected in {
+        "sharpe_net": empyrical.sharpe_ratio(returns),
+        "return_ann_net": empyrical.cagr(returns),
+        "volatility_ann_net": empyrical.annual_volatility(returns),
+        "max_drawdown_net": empyrical.max_drawdown(returns),
+        "calmar_net": empyrical.calmar_ratio(returns),
+        "sortino_net": empyrical.sortino_ratio(returns),
+        "var_95_net": np.percentile(returns, 5),
+        "skewness_net": stats.skew(returns),
+        "kurtosis_net": stats.kurtosis(returns, fisher=False),
+        "total_return_net": np.prod(1 + returns.to_numpy()) - 1,
+    }.items():
+        assert named(found, name).value == pytest.approx(expected, rel=1e-9), name
+
+
+def test_every_metric_says_what_it_is():
+    for metric in performance_metrics(series(1), "gross"):
+        assert metric.convention.startswith("gross") or "gross" in metric.convention
+        assert metric.n == 300
+        assert metric.start == "2018-01-01"
+
+
+def test_by_hand():
+    returns = pd.Series([0.1, -0.5, 0.2, 0.0], pd.bdate_range("2020-01-01", periods=4))
+    found = performance_metrics(returns, "net")
+    assert named(found, "max_drawdown_net").value == pytest.approx(-0.5)
+    assert named(found, "total_return_net").value == pytest.approx(1.1 * 0.5 * 1.2 - 1)
+    hit = named(found, "hit_session_net")
+    assert (hit.value, hit.n) == (pytest.approx(2 / 3), 3)
+    # A loss on the first day is a drawdown from the start.
+    first = pd.Series([-0.2, 0.0], pd.bdate_range("2020-01-01", periods=2))
+    assert named(performance_metrics(first, "net"), "max_drawdown_net").value == pytest.approx(-0.2)
+
+
+@pytest.mark.parametrize("values", [[], [0.01], [0.0] * 50, [0.001] * 50, [-1.0, 0.5, 0.1]])
+def test_degenerate_series_give_reasons_not_numbers(values):
+    returns = pd.Series(values, pd.bdate_range("2020-01-01", periods=len(values)), dtype=float)
+    for metric in performance_metrics(returns, "net"):
+        assert math.isfinite(metric.value) or metric.reason
+        assert not abs(metric.value) > 1e6
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("lag", [0, 4])
+def test_regression_equals_statsmodels(seed, lag):
+    y, x = series(seed).to_numpy(), series(seed + 50).to_numpy()
+    y = y + 0.4 * x
+    ours = regress(y, x, lag=lag)
+    theirs = sm.OLS(y, sm.add_constant(x)).fit(cov_type="HAC", cov_kwds={"maxlags": lag, "use_correction": False})
+    assert ours is not None
+    assert (ours.alpha, ours.beta) == pytest.approx(tuple(theirs.params), rel=1e-9)
+    assert (ours.alpha_error, ours.beta_error) == pytest.approx(tuple(theirs.bse), rel=1e-9)
+    assert ours.r2 == pytest.approx(theirs.rsquared, rel=1e-9)
+    assert ours.alpha_t == pytest.approx(theirs.tvalues[0], rel=1e-9)
+    np.testing.assert_allclose(ours.residuals, theirs.resid + theirs.params[0], atol=1e-15)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_hac_mean_equals_statsmodels(seed):
+    values = series(seed).to_numpy()
+    for lag in (0, 3, 10):
+        theirs = sm.OLS(values, np.ones(len(values))).fit(
+            cov_type="HAC", cov_kwds={"maxlags": lag, "use_correction": False}
+        )
+        mean, error, t, used = hac_mean(values, lag=lag)
+        assert used == lag
+        assert (mean, error, t) == pytest.approx((theirs.params[0], theirs.bse[0], theirs.tvalues[0]), rel=1e-9)
+
+
+def test_lag_rule():
+    assert [lag_rule(n) for n in (10, 100, 1000)] == [2, 4, 6]
+    assert lag_rule(1000, at_least=20) == 20
+    assert lag_rule(3, at_least=20) == 2
+
+
+def test_sharpe_error_is_los_for_independent_normals():
+    returns = np.random.default_rng(0).normal(0.001, 0.01, 200_000)
+    sharpe = returns.mean() / returns.std()
+    assert sharpe_hac_error(returns, lag=0) == pytest.approx(math.sqrt((1 + sharpe**2 / 2) / len(returns)), rel=0.01)
+
+
+def test_sharpe_error_is_mertens_without_lags():
+    returns = series(3).to_numpy()
+    _, skewness, kurtosis, n = sharpe_moments(returns)
+    sharpe = returns.mean() / returns.std()
+    expected = math.sqrt((1 - skewness * sharpe + (kurtosis - 1) / 4 * sharpe**2) / n)
+    assert sharpe_hac_error(returns, lag=0) == pytest.approx(expected, rel=1e-9)
+
+
+def test_relative_metrics():
+    market = series(1)
+    returns = 0.5 * market + series(2)
+    found = relative_metrics(returns, market, "net")
+    alpha, beta = empyrical.alpha_beta(returns, market)
+    assert named(found, "beta_net").value == pytest.approx(beta, rel=1e-9)
+    assert (1 + named(found, "alpha_ann_net").value / 252) ** 252 - 1 == pytest.approx(alpha, rel=1e-9)
+    active = returns - market
+    expected = active.mean() / active.std(ddof=1) * math.sqrt(252)
+    assert named(found, "information_ratio_net").value == pytest.approx(expected, rel=1e-9)
+    flat = relative_metrics(returns, market * 0.0, "net")
+    assert all(math.isnan(metric.value) and metric.reason for metric in flat)
+
+
+def test_drawdown_table_by_hand():
+    index = pd.bdate_range("2020-01-01", periods=6)
+    table = drawdowns(pd.Series([0.1, -0.2, 0.3, -0.1, 0.05, 0.0], index))
+    assert table["depth"].tolist() == pytest.approx([-0.2, -0.1])
+    assert table["trough"].tolist() == [index[1], index[3]]
+    assert table["recovery"].iloc[0] == index[2]
+    assert pd.isna(table["recovery"].iloc[1])
+    assert table["sessions"].tolist() == [2, 3]
+
+
+def test_calendar_tables_compound():
+    returns = series(4, 500)
+    monthly, yearly = monthly_returns(returns), yearly_returns(returns)
+    np.testing.assert_allclose((1 + monthly.fillna(0)).prod(axis=1) - 1, yearly, atol=1e-12)
+    assert (1 + yearly).prod() == pytest.approx((1 + returns).prod())
+    table = rolling(returns, series(5, 500), 60)
+    window = returns.iloc[100:160]
+    assert table["sharpe"].iloc[159] == pytest.approx(window.mean() / window.std() * math.sqrt(252))
+    assert table["beta"].iloc[159] == pytest.approx(np.polyfit(series(5, 500).iloc[100:160], window, 1)[0])
+
+
+class TestPublished:
+    def test_probabilistic_sharpe(self):
+        # Bailey & López de Prado (2012): monthly 0.458 over two years.
+        assert probabilistic_sharpe(0.458, 24) == pytest.approx(0.982, abs=5e-4)
+        assert probabilistic_sharpe(0.458, 24, skewness=-2.448, kurtosis=10.164) == pytest.approx(0.913, abs=5e-4)
+
+    @pytest.mark.parametrize(
+        ("periods", "years", "skewness", "kurtosis"),
+        [(252, 2.73, 0, 3), (52, 2.83, 0, 3), (12, 3.24, 0, 3), (12, 4.99, -0.72, 5.78)],
+    )
+    def test_minimum_track_record(self, periods, years, skewness, kurtosis):
+        sharpe, threshold = 2 / math.sqrt(periods), 1 / math.sqrt(periods)
+        needed = minimum_track_record(sharpe, threshold=threshold, skewness=skewness, kurtosis=kurtosis)
+        assert needed / periods == pytest.approx(years, abs=6e-3)
+
+    @pytest.mark.parametrize(("trials", "expected"), [(100, 0.9004), (46, 0.9505)])
+    def test_deflated_sharpe(self, trials, expected):
+        # Bailey & López de Prado (2014): annual 2.5 over five years of 250 days, variance of trials 1/2 a year.
+        threshold = math.sqrt(0.5 / 250) * expected_maximum(trials)
+        found = probabilistic_sharpe(2.5 / math.sqrt(250), 1250, threshold=threshold, skewness=-3, kurtosis=10)
+        assert found == pytest.approx(expected, abs=5e-5)
+        if trials == 100:
+            assert threshold == pytest.approx(0.1132, abs=5e-5)
+
+    def test_wilson(self):
+        assert wilson_interval(16, 28) == pytest.approx((0.391, 0.735), abs=5e-4)
+
+
+def test_expected_maximum():
+    assert [round(expected_maximum(n), 3) for n in (2, 5, 100)] == [0.520, 1.193, 2.531]
+    assert [round(expected_maximum(n, exact=True), 3) for n in (2, 5, 100)] == [0.564, 1.163, 2.508]
+    assert expected_maximum(2, exact=True) == pytest.approx(1 / math.sqrt(math.pi), rel=1e-9)
+    assert expected_maximum(1) == 0
+    with pytest.raises(InputError):
+        expected_maximum(0)
+
+
+def test_deflation_uses_the_ledgers_dispersion_or_the_sampling_floor():
+    returns = series(7).to_numpy()
+    alone = deflated_sharpe(returns, np.array([0.05]))
+    assert alone.trials == 1
+    assert alone.threshold == 0
+    sharpe, skewness, kurtosis, n = sharpe_moments(returns)
+    assert alone.probability == pytest.approx(
+        probabilistic_sharpe(sharpe, n, skewness=skewness, kurtosis=kurtosis), rel=1e-12
+    )
+    alike = deflated_sharpe(returns, np.array([0.05, 0.05, 0.05]))
+    assert alike.dispersion == pytest.approx(1 / len(returns))
+    spread = deflated_sharpe(returns, np.array([-0.3, 0.0, 0.3]))
+    assert spread.dispersion == pytest.approx(0.09)
+    assert deflated_sharpe(returns, np.array([0.05]), trials=50).threshold > alike.threshold
+
+
+@settings(max_examples=60, deadline=None)
+@given(successes=st.integers(0, 60), more=st.integers(0, 60))
+def test_wilson_equals_statsmodels(successes, more):
+    n = successes + more
+    if n == 0:
+        return
+    theirs = proportion_confint(successes, n, method="wilson")
+    assert wilson_interval(successes, n) == pytest.approx(theirs, rel=1e-9, abs=1e-12)
+
+
+def test_hit_rate_leaves_out_what_is_flat():
+    assert hit_rate(np.array([1.0, -1.0, 0.0, np.nan, 2.0]))[::3] == (pytest.approx(2 / 3), 3)
+
+
+def crossed(seed: int, sessions: int = 40, assets: int = 30):
+    rng = np.random.default_rng(seed)
+    score = rng.integers(-4, 5, (sessions, assets)).astype(float)
+    score[rng.random(score.shape) < 0.1] = np.nan
+    score[0, :5] = [0.0, -0.0, 0.0, -0.0, 1e-300]
+    forward = rng.normal(size=score.shape)
+    forward[rng.random(score.shape) < 0.1] = np.nan
+    score[3] = 2.0
+    score[4, 5:] = np.nan
+    index = pd.bdate_range("2020-01-01", periods=sessions)
+    names = [f"A{i}" for i in range(assets)]
+    return pd.DataFrame(score, index, names), pd.DataFrame(forward, index, names)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_ranks_and_correlations_equal_scipy(seed):
+    score, forward = crossed(seed)
+    np.testing.assert_allclose(
+        average_ranks(score.to_numpy()), stats.rankdata(score, axis=1, nan_policy="omit"), atol=0
+    )
+    ranked, n = rank_correlation(score.to_numpy(), forward.to_numpy())
+    plain, _ = row_correlation(score.to_numpy(), forward.to_numpy())
+    for t in range(len(score)):
+        both = score.iloc[t].notna() & forward.iloc[t].notna()
+        x, y = score.iloc[t][both], forward.iloc[t][both]
+        assert n[t] == len(x)
+        if len(x) < 10 or x.nunique() < 2:
+            assert np.isnan(ranked[t])
+            assert np.isnan(plain[t])
+        else:
+            assert ranked[t] == pytest.approx(stats.spearmanr(x, y).statistic, abs=1e-12)
+            assert plain[t] == pytest.approx(stats.pearsonr(x, y).statistic, abs=1e-12)
+
+
+def test_ranks_of_values_that_differ_in_the_last_digits():
+    rng = np.random.default_rng(0)
+    values = 1.0 + rng.integers(0, 50, (200, 40)) * 2.0**-52
+    np.testing.assert_array_equal(average_ranks(values), stats.rankdata(values, axis=1))
+    wide = rng.normal(size=(20, 3000))
+    np.testing.assert_array_equal(average_ranks(wide), stats.rankdata(wide, axis=1))
+    assert average_ranks(np.array([[5.0]])).tolist() == [[1.0]]
+
+
+def test_ic_metrics_by_hand():
+    score, forward = crossed(1)
+    table = ic_table(score, forward)
+    found = ic_metrics(table, horizon=3)
+    values = table["rank_ic"].dropna().to_numpy()
+    assert named(found, "rank_ic_mean").value == pytest.approx(values.mean())
+    assert named(found, "rank_ic_ir").value == pytest.approx(values.mean() / values.std(ddof=1))
+    assert named(found, "rank_ic_mean").n == len(values)
+    apart = values[::3]
+    assert named(found, "rank_ic_t_apart").value == pytest.approx(
+        apart.mean() / (apart.std(ddof=0) / math.sqrt(len(apart)))
+    )
+    assert "lag 3" in named(found, "rank_ic_t").convention
+    assert "2 skipped" in named(found, "rank_ic_mean").convention
+    years = yearly_ic(table)
+    assert years.loc[2020, "rank_ic"] == pytest.approx(np.nanmean(table["rank_ic"]))
+
+
+def test_decay_finds_the_session_that_was_planted():
+    rng = np.random.default_rng(0)
+    index = pd.bdate_range("2020-01-01", periods=300)
+    returns = pd.DataFrame(rng.normal(size=(300, 25)), index, [f"A{i}" for i in range(25)])
+    score = returns.shift(-3) + rng.normal(size=returns.shape)
+    table = ic_decay(score.iloc[:-3], returns, (1, 2, 3, 4))
+    assert table["rank_ic"].idxmax() == 3
+    assert table.loc[3, "rank_ic"] > 0.5
+    assert (table.drop(3)["rank_ic"].abs() < 0.05).all()
+
+
+def test_quantile_returns_by_hand():
+    score = pd.DataFrame([[1.0, 2, 3, 4, 5, 6, 7, 8, 9, 10]])
+    found = quantile_returns(score, score / 100, quantiles=5)
+    assert found.table["mean"].tolist() == pytest.approx([0.015, 0.035, 0.055, 0.075, 0.095])
+    assert found.spread.iloc[0] == pytest.approx(0.08)
+    assert found.monotonicity == pytest.approx(1.0)
+    assert quantile_returns(score, -score, quantiles=5).monotonicity == pytest.approx(-1.0)
+    with pytest.raises(InputError):
+        quantile_returns(score, score, quantiles=1)
+
+
+def test_four_hit_rates():
+    score = pd.DataFrame([[1.0, -1.0, 0.0, 2.0]])
+    forward = pd.DataFrame([[0.1, 0.1, 0.1, 0.0]])
+    weights = pd.DataFrame([[0.5, -0.5, 0.5, 0.0]])
+    found = hit_metrics(score, forward, weights, np.array([0.1, -0.1, 0.2]))
+    assert [metric.value for metric in found] == pytest.approx([1 / 2, 2 / 3, 2 / 3])
+    assert [metric.n for metric in found] == [2, 3, 3]
+    assert named(hit_metrics(None, forward, None, None), "hit_direction").reason
+
+
+def naive_pbo(returns: np.ndarray, blocks: int) -> tuple[float, float]:
+    """By the definition, split by split."""
+    from itertools import combinations
+
+    length = len(returns) // blocks
+    parts = [returns[i * length : (i + 1) * length] for i in range(blocks)]
+    logits = []
+    for chosen in combinations(range(blocks), blocks // 2):
+        inside = np.vstack([parts[i] for i in chosen])
+        outside = np.vstack([parts[i] for i in range(blocks) if i not in chosen])
+        sharpe_in = inside.mean(axis=0) / inside.std(axis=0, ddof=1)
+        sharpe_out = outside.mean(axis=0) / outside.std(axis=0, ddof=1)
+        rank = stats.rankdata(sharpe_out)[sharpe_in.argmax()] / (returns.shape[1] + 1)
+        logits.append(math.log(rank / (1 - rank)))
+    values = np.array(logits)
+    return float((values <= 1e-12).mean()), float((values < -1e-12).mean())
+
+
+@pytest.mark.parametrize("trials", [2, 5, 8])
+@pytest.mark.parametrize("seed", range(3))
+def test_overfitting_equals_the_definition(trials, seed):
+    returns = np.random.default_rng(seed).normal(size=(163, trials))
+    found = probability_of_overfitting(returns, blocks=8)
+    assert (found.probability, found.probability_strict) == naive_pbo(returns, 8)
+    assert (found.splits, found.dropped) == (70, 3)
+
+
+def test_overfitting_of_noise_and_of_skill():
+    rng = np.random.default_rng(1)
+    noise = rng.normal(size=(1600, 10))
+    assert probability_of_overfitting(noise).probability > 0.3
+    noise[:, 3] += 0.3
+    assert probability_of_overfitting(noise).probability == 0
+    for bad, error in (((noise[:, :1], 16), InsufficientEvidenceError), ((noise, 7), InputError)):
+        with pytest.raises(error):
+            probability_of_overfitting(bad[0], blocks=bad[1])
+    with pytest.raises(InsufficientEvidenceError):
+        probability_of_overfitting(noise[:20])
+
+
+def test_effective_trials():
+    rng = np.random.default_rng(2)
+    independent = rng.normal(size=(5000, 8))
+    assert effective_trials(independent) == pytest.approx(8, rel=0.05)
+    assert effective_trials(np.repeat(independent[:, :1], 8, axis=1)) == pytest.approx(1)

@@ -1,0 +1,116 @@
+"""Run folders: atomic, reused, safe names, clear errors."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from data.errors import InputError, UnknownNameError
+from results.store import delete_run, list_runs, load_run, run_id, save_run, to_json
+
+TABLE = pd.DataFrame({"x": [1.0, np.nan]}, index=pd.bdate_range("2020-01-01", periods=2))
+
+
+def save(root, value: float = 1.0, name: str = "s2", **config):
+    return save_run(
+        name,
+        config={"strategy": name, **config},
+        fingerprints={"prices": "abc"},
+        metrics={"metrics": [{"name": "sharpe_net", "value": value}]},
+        tables={"returns": TABLE},
+        notes={"counts": {}},
+        root=root,
+    )
+
+
+def test_round_trip(tmp_path):
+    run = save(tmp_path)
+    again = load_run(run.id, root=tmp_path)
+    assert again.manifest["config"]["strategy"] == "s2"
+    assert again.metric("sharpe_net") == {"name": "sharpe_net", "value": 1.0}
+    assert again.metric("absent") is None
+    pd.testing.assert_frame_equal(again.table("returns"), TABLE, check_freq=False)
+    assert load_run(run.path).id == run.id
+    assert load_run(run.id[:5], root=tmp_path).id == run.id
+
+
+def test_the_same_inputs_have_the_same_id_and_what_was_added_stays(tmp_path):
+    run = save(tmp_path)
+    (run.path / "tearsheet.html").write_text("drawn", encoding="utf-8")
+    assert save(tmp_path).id == run.id
+    assert (run.path / "tearsheet.html").exists()
+    assert save(tmp_path, 2.0).metric("sharpe_net")["value"] == 2.0
+    assert save(tmp_path, quantile=0.1).id != run.id
+    assert not [item for item in tmp_path.iterdir() if item.name.startswith(".")]
+
+
+def test_nothing_is_left_of_a_run_that_fails_to_write(tmp_path):
+    bad = pd.DataFrame({"x": [object(), object()]})
+    with pytest.raises(Exception):  # noqa: B017, PT011 - whatever pyarrow raises
+        save_run("s2", config={}, fingerprints={}, metrics={}, tables={"bad": bad}, notes={}, root=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def _save_many(root):
+    for _ in range(10):
+        save(root)
+
+
+def test_two_processes_saving_the_same_run_do_not_collide(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    workers = [context.Process(target=_save_many, args=(tmp_path,)) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert [worker.exitcode for worker in workers] == [0, 0, 0]
+    assert len(list_runs(tmp_path)) == 1
+    assert list_runs(tmp_path)[0].tables == ("returns",)
+
+
+def test_listing_showing_and_removing(tmp_path):
+    one, two = save(tmp_path), save(tmp_path, quantile=0.1)
+    assert {run.id for run in list_runs(tmp_path)} == {one.id, two.id}
+    delete_run(one.id, root=tmp_path)
+    assert [run.id for run in list_runs(tmp_path)] == [two.id]
+    assert list_runs(tmp_path / "absent") == []
+
+
+def test_an_ambiguous_start_asks_for_more(tmp_path):
+    save(tmp_path)
+    save(tmp_path, quantile=0.1)
+    with pytest.raises(InputError, match="fits 2 runs"):
+        load_run("s2", root=tmp_path)
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "", ".hidden", "x" * 200, "a\x00b"])
+def test_names_never_become_paths(tmp_path, name):
+    with pytest.raises((InputError, ValueError)):
+        delete_run(name, root=tmp_path)
+
+
+def test_unknown_and_damaged_runs(tmp_path):
+    run = save(tmp_path)
+    with pytest.raises(UnknownNameError, match="unknown run"):
+        load_run("nothing", root=tmp_path)
+    with pytest.raises(UnknownNameError, match="did you mean 'returns'"):
+        run.table("return")
+    (run.path / "metrics.json").write_text("{", encoding="utf-8")
+    with pytest.raises(InputError, match="damaged"):
+        load_run(run.id, root=tmp_path)
+    assert list_runs(tmp_path) == []
+
+
+def test_json_is_deterministic_and_strict():
+    value = {"b": float("nan"), "a": np.float64(1.5), "t": pd.Timestamp("2020-01-02"), "n": np.int64(3), "l": (1, None)}
+    text = to_json(value)
+    assert json.loads(text) == {"a": 1.5, "b": None, "t": "2020-01-02", "n": 3, "l": [1, None]}
+    assert text == to_json(dict(reversed(value.items())))
+
+
+def test_ids_are_safe_whatever_the_name():
+    assert run_id("../../etc <b>", {}, {}).startswith("_etc_b_-")
