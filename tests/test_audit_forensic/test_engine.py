@@ -96,6 +96,10 @@ WRONG: dict[str, tuple[dict[str, str], Group, str]] = {
     "class shares above one": ({"class_share/a": "60%", "class_share/b": "55%"}, run_of(), "class_share/a"),
     "percentiles": ({"ic_percentile/5%": "0.20", "ic_percentile/50%": "0.10"}, run_of(), "ic_percentile/5%"),
     "p-value": ({"t_statistic": "2.20", "degrees_of_freedom": "30", "p_value": "0.004"}, run_of(), "p_value"),
+    "prevalence": (
+        {"accuracy": "0.700", "precision": "0.750", "recall": "0.600", "prevalence": "0.300"},
+        run_of(classes=BINARY), "prevalence",
+    ),
     "t of a slope": ({"slope": "0.50", "standard_error": "0.25", "t_statistic": "3.10"}, run_of(), "t_statistic"),
     "sessions beyond the calendar": (
         {"sessions": "300"}, run_of(sample=Sample(start="2024-01-01", end="2024-12-31", market="XNYS")), "sessions",
@@ -119,7 +123,7 @@ RIGHT: dict[str, dict[str, str]] = {
     "epochs beyond the cap": {"epochs_run": "50"}, "parameters": {"parameters": "205,953"},
     "parameters of one layer": {"parameters_part/FC layer": "129"}, "class shares above one": {"class_share/b": "40%"},
     "percentiles": {"ic_percentile/5%": "0.01"}, "p-value": {"p_value": "0.036"},
-        "t of a slope": {"t_statistic": "2.00"},
+        "prevalence": {"prevalence": "0.500"}, "t of a slope": {"t_statistic": "2.00"},
     "sessions beyond the calendar": {"sessions": "252"},
 }  # fmt: skip
 
@@ -184,6 +188,10 @@ SUBSTANCE: dict[str, tuple[dict[str, str], Group, str, Substance]] = {
     ),
     "file too small": ({"file_size": "~100 KB"}, run_of(architecture=LSTM), "file_size", Substance.IMPLAUSIBLE),
     "rows for the years": ({"sessions": "1000+"}, run_of(sample=Sample(years=2.0)), "sessions", Substance.IMPLAUSIBLE),
+    "t of a correlation": (
+        {"correlation": "0.50", "t_statistic": "4.50"}, run_of(sample=Sample(n=30)), "t_statistic",
+            Substance.IMPLAUSIBLE,
+    ),
     "drawdown too small": (
         {"sharpe": "0.50", "annual_volatility": "20%", "max_drawdown": "-0.5%"}, run_of(sample=Sample(sessions=2520)),
         "max_drawdown", Substance.IMPLAUSIBLE,
@@ -358,3 +366,19 @@ def test_leverage_is_no_second_result() -> None:
     ]
     report = audit_claims(claim_set([Group("base"), Group("levered")], rows))
     assert any(f.check_id == "C37 leverage" for f in report.findings)
+
+
+@pytest.mark.parametrize(
+    ("definition", "mean", "std", "holds"),
+    [
+        ("number of trades a day", "2.55", "0.10", False),
+        ("number of trades a day", "2.50", "1.08", True),
+        ("share of up days, a binary variable", "0.60", "0.52", True),
+        ("share of up days, a binary variable", "0.60", "0.30", False),
+        ("return a day", "2.55", "0.10", True),
+    ],
+)
+def test_means_and_deviations_of_whole_numbers(definition: str, mean: str, std: str, holds: bool) -> None:
+    rows = [claim("m", "mean", mean, definition=definition), claim("s", "std", std)]
+    report = audit_claims(claim_set([Group("run", sample=Sample(n=10))], rows))
+    assert report.refuted is not holds

@@ -19,7 +19,6 @@ __all__ = [
     "mean_readings",
     "ratio_readings",
     "sum_of",
-    "unit_readings",
 ]
 
 
@@ -115,15 +114,6 @@ def sum_of(values: Sequence[Interval]) -> Interval:
     """The sum of printed parts, every rounding error allowed in full."""
     return Interval(sum(v.low for v in values), sum(v.high for v in values))
 
-
-def unit_readings(value: Interval) -> dict[str, Interval]:
-    """The same figure as a decimal, in percent and in basis points."""
-    return {
-        "as printed": value,
-        "in percent": value * 100.0,
-        "from percent": value * 0.01,
-        "in basis points": value * 1e4,
-    }
 
 
 def fitting(claim: Interval, readings: Mapping[str, Interval]) -> list[str]:

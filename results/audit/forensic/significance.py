@@ -14,7 +14,6 @@ from results.audit.intervals import Interval
 
 __all__ = [
     "auc_interval",
-    "correlation_t",
     "deflated_floor",
     "expected_maximum",
     "minimum_track_record",
@@ -124,8 +123,3 @@ def deflated_floor(trials: int, n: int, periods: int) -> float:
 
     """
     return expected_maximum(trials) * math.sqrt(periods / n)
-
-
-def correlation_t(correlation: float, n: int) -> float:
-    """``t = r sqrt((n - 2)/(1 - r**2))``; infinite for a perfect correlation."""
-    return math.inf if abs(correlation) >= 1 else correlation * math.sqrt((n - 2) / (1 - correlation**2))

@@ -8,7 +8,6 @@ Nuijten, Hartgerink, van Assen, Epskamp & Wicherts (2016), statcheck, Behavior R
 from __future__ import annotations
 
 import math
-from statistics import NormalDist
 
 from results.audit.intervals import Interval
 
@@ -59,13 +58,3 @@ def t_of_mean(mean: Interval, std: Interval, n: int) -> dict[str, Interval]:
     if n > 1:
         readings["ddof 0"] = ratio * math.sqrt(n - 1)
     return readings
-
-
-def implied_sample(statistic: Interval, ratio: Interval) -> Interval:
-    """Sample size behind a t and a mean/deviation ratio, ``(t / ratio)**2``."""
-    return abs(statistic / ratio).power(2)
-
-
-def normal_quantile(level: float) -> float:
-    """Standard normal quantile."""
-    return NormalDist().inv_cdf(level)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from results.audit.intervals import Interval
 
-__all__ = ["expectancy", "payoff", "profit", "profit_factor", "profit_factor_from_rate", "win_rate_from_factor"]
+__all__ = ["expectancy", "payoff", "profit", "profit_factor", "profit_factor_from_rate"]
 
 
 def payoff(average_win: Interval, average_loss: Interval) -> Interval:
@@ -26,10 +26,6 @@ def profit_factor_from_rate(win_rate: Interval, payoff_ratio: Interval) -> Inter
     low = float("inf") if win_rate.low >= 1 else win_rate.low / (1 - win_rate.low) * payoff_ratio.low
     return Interval(low, high)
 
-
-def win_rate_from_factor(factor: Interval, payoff_ratio: Interval) -> Interval:
-    """Win rate from profit factor f and payoff b, ``f / (f + b)``: increasing in f, decreasing in b."""
-    return Interval(factor.low / (factor.low + payoff_ratio.high), factor.high / (factor.high + payoff_ratio.low))
 
 
 def profit(wins: Interval, losses: Interval, average_win: Interval, average_loss: Interval) -> Interval:

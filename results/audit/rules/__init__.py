@@ -28,7 +28,8 @@ RUN_RULES: tuple[Callable[[Run], Iterator[Finding]], ...] = (
     relations.bounds_by_definition, relations.shares_sum, relations.telescoping,
     classifiers.f1_identity, classifiers.averaged_scores, classifiers.same_by_definition, classifiers.macro_scores,
     priors.shares_by_programming, priors.share_from_macro, classifiers.one_class_only,
-    classifiers.jaccard_floor, classifiers.mixtures, classifiers.log_loss_baseline, classifiers.stated_majority,
+    classifiers.jaccard_floor, classifiers.mixtures,
+    classifiers.prevalence, classifiers.log_loss_baseline, classifiers.stated_majority,
     samples.proportions_on_stated_sample, samples.matrices_on_stated_sample, samples.auc_on_grid,
     regressions.error_order, regressions.bias_within_error, regressions.squared_error, regressions.error_within_range,
     regressions.mape_within_range, regressions.best_constant, regressions.spread_of_target,
@@ -42,6 +43,7 @@ RUN_RULES: tuple[Callable[[Run], Iterator[Finding]], ...] = (
     trading.expectancy_of_rate,     trading.profit_of_trades,
     trainings.loss_above_floor, trainings.epochs, architectures.parameter_count, architectures.file_size,
     moments.distributions, moments.percentiles, moments.shape, moments.reported_tests,
+    moments.whole_numbers, moments.reported_correlation,
 )  # fmt: skip
 
 #: Families of runs searched for a common sample; a report with more is not searched further.

@@ -15,7 +15,7 @@ from results.audit.forensic.classification import (
     mixture_remainder,
     not_predicted_share,
 )
-from results.audit.forensic.confusion import accuracy_floor
+from results.audit.forensic.confusion import accuracy_floor, prevalence_range
 from results.audit.intervals import Interval
 from results.audit.rules.scope import Run, baseline, broken, fits, names, number, percent, span
 from results.audit.verdicts import Finding
@@ -29,6 +29,7 @@ __all__ = [
     "macro_scores",
     "mixtures",
     "one_class_only",
+    "prevalence",
     "same_by_definition",
     "stated_majority",
 ]
@@ -231,6 +232,25 @@ def jaccard_floor(run: Run) -> Iterator[Finding]:
         yield fits("C6 confusion matrix", [a], sentence, weight=-2)
     else:
         yield broken("C6 confusion matrix", [a, p, r], sentence, run.one_class(p, r) and run.one_sample(a), ONE_CLASS)
+
+
+def prevalence(run: Run) -> Iterator[Finding]:
+    """The share of positives that accuracy, precision and recall imply, against the printed one."""
+    a, p, r, share = (run.get(metric) for metric in ("accuracy", "precision", "recall", "prevalence"))
+    if a is None or p is None or r is None or share is None:
+        return
+    implied = prevalence_range(run.read(a), run.read(p), run.read(r))
+    if implied is None:
+        return
+    sentence = (
+        f"accuracy {a.printed}, precision {p.printed} and recall {r.printed} put the positives at (1−A)/(1+R·(1/P−2))"
+        " ="
+        f" {span(implied, True)}, printed {share.printed}."
+    )
+    if run.read(share).meets(implied):
+        yield fits("C6 prevalence", [share, a, p, r], sentence)
+    else:
+        yield broken("C6 prevalence", [share], sentence, run.one_class(p, r) and run.one_sample(a, share), ONE_CLASS)
 
 
 def mixtures(run: Run) -> Iterator[Finding]:

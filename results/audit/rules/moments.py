@@ -6,13 +6,20 @@ import re
 from collections.abc import Iterator
 
 from results.audit.claims_model import Claim
-from results.audit.forensic.moments import kurtosis_floor, percentiles_ordered, std_ceiling, std_floor
-from results.audit.forensic.tests_reported import p_readings
+from results.audit.forensic.moments import (
+    debit_std,
+    grimmer,
+    kurtosis_floor,
+    percentiles_ordered,
+    std_ceiling,
+    std_floor,
+)
+from results.audit.forensic.tests_reported import p_readings, t_of_correlation
 from results.audit.intervals import Interval
 from results.audit.rules.scope import Run, broken, fits, number, span
 from results.audit.verdicts import Finding
 
-__all__ = ["distributions", "percentiles", "reported_tests", "shape"]
+__all__ = ["distributions", "percentiles", "reported_correlation", "reported_tests", "shape", "whole_numbers"]
 
 _FAMILIES = (
     (("rank_ic", "ic"), "ic_std", "ic_min", "ic_max", True),
@@ -113,6 +120,55 @@ def shape(run: Run) -> Iterator[Finding]:
             " printed"
             f" {kurtosis.printed}.", False, "moments without small-sample correction",
         )  # fmt: skip
+
+
+def whole_numbers(run: Run) -> Iterator[Finding]:
+    """Mean and deviation of n whole numbers (GRIMMER) or of n zeros and ones (DEBIT), where the report says which."""
+    mean, std, n = run.get("mean"), run.get("std"), run.group.sample.n
+    if mean is None or std is None or not n or n < 2:
+        return
+    binary = re.search(r"binary|dummy|indicator|zeros and ones|0/1", mean.definition, re.I)
+    whole = re.search(r"whole number|integer|count of|number of", mean.definition, re.I)
+    if not binary and not whole:
+        return
+    m, s = run.read(mean), run.read(std)
+    if binary:
+        good = any(s.meets(debit_std(m, n, ddof)) for ddof in (0, 1))
+        words = f"a share of {mean.printed} on {n:,} zeros and ones deviates by √(p(1−p)) = {span(debit_std(m, n))}"
+    else:
+        if m.width * n > 50 or n > 5000:
+            return
+        good = any(grimmer(m, s, n, ddof) for ddof in (0, 1))
+        words = f"no {n:,} whole numbers have mean {mean.printed} and deviation {std.printed}"
+        words = words if not good else f"{n:,} whole numbers can have mean {mean.printed} and deviation {std.printed}"
+    sentence = f"{words}, printed {std.printed}." if binary else f"{words}."
+    if good:
+        yield fits("C35 whole numbers", [mean, std], sentence)
+    else:
+        yield broken("C35 whole numbers", [mean, std], sentence, run.one_sample(mean, std), "all n values are whole")
+
+
+def reported_correlation(run: Run) -> Iterator[Finding]:
+    """t and p of a correlation on n pairs, ``t = r sqrt((n - 2)/(1 - r**2))``."""
+    r, n = run.get("correlation"), run.group.sample.n
+    t, p = run.get("t_statistic"), run.get("p_value")
+    if r is None or not n or n < 4 or not run.read(r).meets(Interval(-0.999999, 0.999999)):
+        return
+    readings = t_of_correlation(run.read(r), n)
+    words = f"a correlation of {r.printed} on {n:,} pairs has t = r·√((n−2)/(1−r²)) = {span(readings['n - 2'])}"
+    if t is not None and run.get("slope") is None:
+        if any(run.read(t).meets(value) for value in readings.values()):
+            yield fits("C33 t of r", [r, t], f"{words}, printed {t.printed}.")
+        else:
+            yield broken("C33 t of r", [t], f"{words}, printed"
+                                            f" {t.printed}.", False, "the t belongs to this correlation")
+    elif p is not None and t is None:
+        tails = p_readings(readings["n - 2"], n - 2)
+        if any(run.read(p).meets(value) for value in tails.values()):
+            yield fits("C33 p of r", [r, p], f"{words} and p {span(tails['two-sided'])}, printed {p.printed}.")
+        else:
+            yield broken("C33 p of r", [p], f"{words} and p {span(tails['two-sided'])}, printed {p.printed}.", False,
+                         "Pearson's correlation of independent pairs")  # fmt: skip
 
 
 def reported_tests(run: Run) -> Iterator[Finding]:

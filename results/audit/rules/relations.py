@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from results.audit.claims_model import Claim
+from results.audit.claims_model import Claim, ClassShare
 from results.audit.forensic.arithmetic import (
     change_readings,
     difference_readings,
@@ -249,7 +249,7 @@ def derived(report: Report) -> Iterator[Finding]:
         # An upper or lower bound leaves nothing to recompute from.
         if claim.relation in ("change", "reduction", "ratio", "difference") and len(values) != 2:
             continue
-        readings, check = _readings(claim, inputs, values)
+        readings, check = _readings(claim, inputs, values, report.claims.group(claim.group).classes)
         target = report.read(claim)
         shown = ", ".join(c.printed for c in inputs) if len(inputs) > 2 else " and ".join(c.printed for c in inputs)
         hit = fitting(target, readings)
@@ -281,7 +281,9 @@ def _shown(value: Interval, claim: Claim) -> str:
     return span(value, claim.value.percent)
 
 
-def _readings(claim: Claim, inputs: list[Claim], values: list[Interval]) -> tuple[dict[str, Interval], str]:
+def _readings(
+    claim: Claim, inputs: list[Claim], values: list[Interval], classes: tuple[ClassShare, ...]
+) -> tuple[dict[str, Interval], str]:
     if claim.relation in ("change", "reduction"):
         points = all(map(_share_like, inputs))
         readings = change_readings(values[0], values[1], points)
@@ -301,7 +303,9 @@ def _readings(claim: Claim, inputs: list[Claim], values: list[Interval]) -> tupl
     if claim.relation == "difference":
         return difference_readings(values[0], values[1]), "C28 difference"
     if claim.relation == "mean":
-        return mean_readings(values), "C34 mean"
+        stated = {c.name: c.share.interval for c in classes if c.share is not None}
+        weights = [stated[c.label] for c in inputs if c.label in stated]
+        return mean_readings(values, weights if len(weights) == len(inputs) else None), "C34 mean"
     return {"sum": sum_of(values)}, "C29 sum"
 
 

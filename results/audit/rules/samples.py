@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from results.audit.claims_model import Claim
 from results.audit.forensic.classification import entropy
 from results.audit.forensic.confusion import BinaryScores, Matrix, binary_matrices
-from results.audit.forensic.proportions import auc_counts, common_sizes, grim_counts, grim_has_power
+from results.audit.forensic.proportions import auc_counts, auc_splits, common_sizes, grim_counts, grim_has_power
 from results.audit.forensic.significance import auc_interval, wilson
 from results.audit.intervals import Interval
 from results.audit.rules.scope import Run, baseline, broken, fits, names, number, percent, supported, weak
@@ -238,10 +238,9 @@ def _two_classes(run: Run) -> str | None:
 def _splits(family: Sequence[Run], n: int) -> dict[int, list[list[Matrix]]]:
     """Positives among n -> matrices of each run, where every run has one and every AUC lies on its grid."""
     out: dict[int, list[list[Matrix]]] = {}
-    scores, aucs = [_scores(run) for run in family], [run.value("auc") for run in family]
-    for positives in range(1, n):
-        if not all(auc is None or len(auc_counts(auc, positives, n - positives)) for auc in aucs):
-            continue
+    scores = [_scores(run) for run in family]
+    aucs = [auc for run in family if (auc := run.value("auc")) is not None]
+    for positives in auc_splits(aucs, n):
         matrices: list[list[Matrix]] = []
         for score in scores:
             matrices.append(binary_matrices(score, n, positives, limit=50))

@@ -7,16 +7,19 @@ import re
 from collections.abc import Iterator
 
 from results.audit.claims_model import Claim
+from results.audit.forensic.portfolio import implied_volatility
 from results.audit.forensic.signal import (
     breadth_needed,
     calibrated_return_std,
     calibration_slope,
+    correlation_from_hit_rate,
     hit_rate_from_correlation,
     icir,
     quantile_slope,
     return_std_from_spread,
     transfer_coefficient,
 )
+from results.audit.forensic.tests_reported import t_of_mean
 from results.audit.intervals import Interval
 from results.audit.rules.scope import Run, broken, doubtful, fits, number, percent, span, supported, weak
 from results.audit.verdicts import Arithmetic, Finding
@@ -134,7 +137,8 @@ def ic_significance(run: Run) -> Iterator[Finding]:
     t = run.get("ic_t")
     if mean is None or std is None or run.read(std).low <= 0 or not n:
         return
-    implied = run.read(mean) / run.read(std) * math.sqrt(n)
+    readings = t_of_mean(run.read(mean), run.read(std), n)
+    implied = readings["ddof 1"].hull(readings.get("ddof 0", readings["ddof 1"]))
     working = f"{mean.printed}/{std.printed}·√{n} = {span(implied)}"
     if t is not None:
         if run.read(t).meets(implied):
@@ -199,7 +203,8 @@ def hit_rate_against_correlation(run: Run) -> Iterator[Finding]:
     working = f"a correlation of {mean.printed} agrees in sign {span(implied, True)} of the time"
     if run.read(hit).low > implied.high + 0.05:
         yield doubtful(
-            "C17 hit rate", [hit, mean], f"{working} (1/2 + asin(ρ)/π), and the hit rate is printed {hit.printed}.",
+            "C17 hit rate", [hit, mean], f"{working} (1/2 + asin(ρ)/π), and {hit.printed} is printed, which"
+            f" needs {span(correlation_from_hit_rate(run.read(hit)))}.",
             "signs are of returns centred on zero, normal",
         )  # fmt: skip
 
@@ -257,7 +262,7 @@ def quantile_portfolio(run: Run) -> Iterator[Finding]:
     annual = (run.read(top) * long - run.read(bottom) * short) * periods
     if annual.low <= 0:
         return
-    volatility = annual / run.read(sharpe)
+    volatility = implied_volatility(annual, run.read(sharpe))
     printed = run.get("annual_volatility")
     working = (
         f"{long:g}·({top.printed}) − {short:g}·({bottom.printed}) a day is {span(annual, True)} a year, which at"
