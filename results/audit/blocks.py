@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 
 from results.audit.context import SPLIT_NAMES, label_metric, under
 from results.audit.markdown import Cell, Line
-from results.audit.prose import place_prose, set_aside
+from results.audit.naming import plain
+from results.audit.prose import place_prose, put_aside, set_aside
 from results.audit.roles import Role, is_setting, read_role, statistic_of
 from results.audit.sheet import Context, Sheet
-from results.audit.synonyms import plain
 from results.audit.tables import place_cells
 from results.audit.tokens import Token
 
@@ -20,7 +20,9 @@ _DATA = {"json", "yaml", "yml", "toml", "ini", "jsonc", "json5"}
 _TEXT = {"", "text", "txt", "plain", "console", "output", "log", "plaintext", "results", "markdown", "md", "none"}
 _KEY = re.compile(r"""["']?([^\W\d][\w .\-/²%()]*?)["']?\s*(?::|=)\s*["']?$""")
 _GAPS = re.compile(r"\S+(?:[ ]\S+)*")
-_PROGRAM = re.compile(r"[;{}]\s*$|^\s*(?:def|class|import|from|return|for|if|with|while|print|elif|else|try)\b|\)\s*$|\w\(|==|\[:|→|↓|├|└|│|→")
+_PROGRAM = re.compile(
+    r"[;{}]\s*$|^\s*(?:def|class|import|from|return|for|if|with|while|print|elif|else|try)\b|\)\s*$|\w\(|==|\[:|→|↓|├|└|│|→"
+)
 
 
 @dataclass
@@ -49,7 +51,9 @@ class CodeBlock:
                 break
             body.append(other)
         header, at = _spaced_header(body)
-        if language in _DATA or (language in _TEXT and body and body[0].text.strip()[:1] in ("{", "[") and len(body) > 1):
+        if language in _DATA or (
+            language in _TEXT and body and body[0].text.strip()[:1] in ("{", "[") and len(body) > 1
+        ):
             return cls("data", number)
         if language not in _TEXT:
             return cls("code", number)
@@ -63,10 +67,12 @@ def _spaced_header(body: list[Line]) -> tuple[tuple[Cell, ...], int]:
     for position, line in enumerate(body[:12]):
         cells = tuple(Cell(match[0].strip(), match.start()) for match in _GAPS.finditer(line.text))
         named = [cell for cell in cells if read_role(cell.text).metrics]
-        if len(cells) >= 2 and len(named) >= 2 and not any(char.isdecimal() and not re.search(r"f1|r2", plain(line.text))
-                                                            for char in line.text):  # fmt: skip
-            if any(re.search(r"\d\S*\s{2,}\S*\d", below.text) for below in body[position + 1 : position + 4]):
-                return cells, line.number
+        if (
+            len(cells) >= 2
+            and len(named) >= 2
+            and not any(char.isdecimal() and not re.search(r"f1|r2", plain(line.text)) for char in line.text)
+        ) and any(re.search(r"\d\S*\s{2,}\S*\d", below.text) for below in body[position + 1 : position + 4]):
+            return cells, line.number
     return (), 0
 
 
@@ -85,7 +91,7 @@ def place_code(sheet: Sheet, block: CodeBlock, line: Line, tokens: list[Token], 
 def _spaced_row(sheet: Sheet, block: CodeBlock, line: Line, tokens: list[Token], context: Context) -> None:
     if line.number == block.header_line:
         for token in tokens:
-            set_aside(sheet, line.number, token) or sheet.exclude(line.number, token, "part of a table header")
+            put_aside(sheet, line.number, token, "part of a table header")
         return
     if not tokens:
         return
@@ -152,7 +158,11 @@ def _data_line(sheet: Sheet, block: CodeBlock, line: Line, tokens: list[Token], 
         key = _KEY.search(_without_values(text[: token.start]))
         name = key[1].strip() if key else ""
         if not name:
-            reason = "a comment" if "#" in text[: token.start] or "//" in text[: token.start] else "an unnamed value in a data block"
+            reason = (
+                "a comment"
+                if "#" in text[: token.start] or "//" in text[: token.start]
+                else "an unnamed value in a data block"
+            )
             sheet.exclude(line.number, token, reason)
             continue
         local = context
@@ -162,8 +172,14 @@ def _data_line(sheet: Sheet, block: CodeBlock, line: Line, tokens: list[Token], 
         topic = read_role(inline[1]) if inline and inline[1] != name else Role()
         share = re.fullmatch(r"(train|training|validation|val|test)[ _](?:split|size|ratio|share)", name.lower())
         if share and re.fullmatch(r"0?\.\d+|\d{1,2}%", token.text):
-            sheet.claim(line.number, text, token, "split_share", replace(local, split="", topic="", label=SPLIT_NAMES[share[1]]),
-                        block=block.number)  # fmt: skip
+            sheet.claim(
+                line.number,
+                text,
+                token,
+                "split_share",
+                replace(local, split="", topic="", label=SPLIT_NAMES[share[1]]),
+                block=block.number,
+            )
             continue
         metric, role = _data_metric(name if name != "value" else block.named, topic, inline[1] if inline else "", local)
         local = replace(local, split=role.split or local.split, topic="")
@@ -210,7 +226,9 @@ def _data_metric(name: str, topic: Role, parent: str, context: Context) -> tuple
 def _percent_unit(name: str, token: Token) -> dict[str, str]:
     """MAPE and keys that end in pct are printed in percent without the sign."""
     folded = plain(name)
-    percent = re.search(r"\bpct\b|percent|\bperc\b", folded) or (folded.strip() in ("mape", "smape") and _rough(token.text) > 1)
+    percent = re.search(r"\bpct\b|percent|\bperc\b", folded) or (
+        folded.strip() in ("mape", "smape") and _rough(token.text) > 1
+    )
     return {"unit": "percent"} if percent and "%" not in token.text else {}
 
 
@@ -236,8 +254,14 @@ def _code_line(sheet: Sheet, block: CodeBlock, line: Line, tokens: list[Token], 
         if metric == "best_epoch" and key and key[1] == "epoch":
             metric = "best_epoch"
         if metric and metric not in ("n_samples", "alpha", "beta", "epochs_run"):
-            sheet.claim(line.number, line.text, token, metric, replace(context, split=role.split or context.split, topic="",
-                        settings=False), block=block.number)  # fmt: skip
+            sheet.claim(
+                line.number,
+                line.text,
+                token,
+                metric,
+                replace(context, split=role.split or context.split, topic="", settings=False),
+                block=block.number,
+            )
         else:
             sheet.exclude(line.number, token, "code")
 
@@ -261,7 +285,7 @@ def _text_line(sheet: Sheet, block: CodeBlock, line: Line, tokens: list[Token], 
     figures = []
     for token in tokens:
         if match and token.start < match.end():
-            set_aside(sheet, line.number, token) or sheet.exclude(line.number, token, "part of a label")
+            put_aside(sheet, line.number, token, "part of a label")
         else:
             figures.append(token)
     if match:
@@ -275,8 +299,14 @@ def _text_line(sheet: Sheet, block: CodeBlock, line: Line, tokens: list[Token], 
         if metric and value is not None and len(lead) < 12:
             at = role.at or local.at
             name = match[1].strip() if metric in ("ic_percentile", "parameters_part") else local.label
-            sheet.claim(line.number, text, value, metric, replace(local, at=at, label=name, split=role.split or local.split,
-                        topic=metric), block=block.number)  # fmt: skip
+            sheet.claim(
+                line.number,
+                text,
+                value,
+                metric,
+                replace(local, at=at, label=name, split=role.split or local.split, topic=metric),
+                block=block.number,
+            )
             if metric == "parameters":
                 block.named = "parameters"
             rest = [token for token in figures if token is not value]
@@ -285,10 +315,13 @@ def _text_line(sheet: Sheet, block: CodeBlock, line: Line, tokens: list[Token], 
             return
     if _PROGRAM.search(text) and not (match and read_role(match[1]).metrics):
         for token in figures:
-            set_aside(sheet, line.number, token) or sheet.exclude(line.number, token, "code or a diagram")
+            put_aside(sheet, line.number, token, "code or a diagram")
         return
     place_prose(sheet, line.number, text, figures, replace(local, topic=""), block=block.number)
 
 
 def _part_of_parameters(context: Context, block: CodeBlock, name: str) -> bool:
-    return block.named == "parameters" and re.search(r"\b(?:layer|weights|embedding|head|bias|lstm|fc|dense|conv)", plain(name)) is not None
+    return (
+        block.named == "parameters"
+        and re.search(r"\b(?:layer|weights|embedding|head|bias|lstm|fc|dense|conv)", plain(name)) is not None
+    )

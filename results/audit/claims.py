@@ -81,8 +81,7 @@ _TARGET = {"kind": "str", "low": "print", "high": "print", "range_covers": "str"
 _CLASS = {"name": "str", "share": "print", "support": "int"}
 _LOSS = {"terms": "tables", "before": "tables", "includes_regularisation": "bool"}
 _TERM = {"kind": "str", "weight": "float", "metric": "str", "same_quantity": "bool"}
-_ARCHITECTURE = {"layers": "tables", "inputs": "int", "framework": "str", "complete": "bool",
-                 "saves_optimizer": "bool"}
+_ARCHITECTURE = {"layers": "tables", "inputs": "int", "framework": "str", "complete": "bool", "saves_optimizer": "bool"}
 _LAYER = {"kind": "str", "units": "int", "bidirectional": "bool", "bias": "bool", "heads": "int", "kernel": "int",
           "vocabulary": "int", "source": "int"}  # fmt: skip
 _SCHEDULE = {"max_epochs": "int", "patience": "int", "min_delta": "float", "epochs_run": "int", "best_epoch": "int",
@@ -141,8 +140,8 @@ def parse_claims(text: str, name: str = "claims") -> ClaimSet:
     try:
         document = tomllib.loads(text.replace("\r\n", "\n"))
     except tomllib.TOMLDecodeError as error:
-        where = re.search(r"at line (\d+)", str(error))
-        line = int(where[1]) if where else text.rstrip("\n").count("\n") + 1
+        place = re.search(r"at line (\d+)", str(error))
+        line = int(place[1]) if place else text.rstrip("\n").count("\n") + 1
         raise InputError(f"{name}, line {line}: not TOML: {error}") from None
     except RecursionError:
         raise InputError(f"{name}: not a claims file: its tables are nested too deeply") from None

@@ -5,14 +5,20 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from results.audit.naming import plain
 from results.audit.roles import Role, is_setting, statistic_of
 from results.audit.sheet import Context
-from results.audit.synonyms import plain
 
 __all__ = ["SPLIT_NAMES", "label_metric", "under"]
 
-SPLIT_NAMES = {"training": "train", "train": "train", "validation": "validation", "val": "validation", "test": "test",
-               "holdout": "test"}  # fmt: skip
+SPLIT_NAMES = {
+    "training": "train",
+    "train": "train",
+    "validation": "validation",
+    "val": "validation",
+    "test": "test",
+    "holdout": "test",
+}
 
 _SETTINGS_HEADING = re.compile(
     r"\b(?:hyperparameter|configuration|config|settings|parameters|architecture|optimi[sz]er|optimi[sz]ation settings|loss function"
@@ -24,7 +30,9 @@ _SETTINGS_HEADING = re.compile(
 def under(context: Context, role: Role, text: str) -> Context:
     """The context below a heading or label."""
     group, folded = context.group, plain(text)
-    compared = re.search(r"\b(?:with|vs|versus|over|than|against|to|and|compared|x)\W+(?:the\s+|a\s+)?" + (role.earlier or "-"), folded)
+    compared = re.search(
+        r"\b(?:with|vs|versus|over|than|against|to|and|compared|x)\W+(?:the\s+|a\s+)?" + (role.earlier or "-"), folded
+    )
     if role.earlier and not role.metric and not compared:
         group = (*group, " ".join(dict.fromkeys([*role.entity.split(), role.earlier])))
     elif role.entity and not role.metrics and not role.setting:
@@ -46,11 +54,14 @@ def under(context: Context, role: Role, text: str) -> Context:
     return replace(
         context,
         group=group,
-        split="" if is_training and not context.split else (role.split if role.split and not is_training else context.split),
+        split=""
+        if is_training and not context.split
+        else (role.split if role.split and not is_training else context.split),
         label=label or context.label,
         at=role.at if role.at and not re.match(r"(?:19|20)", role.at) else context.at,
         topic=topic,
-        goal=(context.goal and not re.search(r"\b(?:current|atual|actual)\b|当前", folded)) or (role.goal and not role.metrics),
+        goal=(context.goal and not re.search(r"\b(?:current|atual|actual)\b|当前", folded))
+        or (role.goal and not role.metrics),
         settings=_SETTINGS_HEADING.search(folded) is not None or (context.settings and not role.metric),
     )
 
@@ -64,15 +75,24 @@ def label_metric(role: Role, label: str, context: Context, value: str = "") -> s
         if re.search(r"max|up to|limit", plain(value) + folded):
             return ""
         if context.settings or not (
-            ran or context.topic or re.search(r"result|performance|training details|history", plain(" ".join(context.group)))
+            ran
+            or context.topic
+            or re.search(r"result|performance|training details|history", plain(" ".join(context.group)))
         ):
             return "epochs_run" if ran else ""
-    if metric == "best_epoch" and folded.strip(" *") in ("epoch", "epochs") and re.search(r"varies|typically", plain(value)):
+    if (
+        metric == "best_epoch"
+        and folded.strip(" *") in ("epoch", "epochs")
+        and re.search(r"varies|typically", plain(value))
+    ):
         return ""
     if metric in ("ic", "rank_ic") and role.statistic in ("std", "minimum", "maximum"):
         return statistic_of(metric, role.statistic)
-    if metric and context.settings and (is_setting(folded) or metric in ("parameters", "n_samples", "leverage", "cost_rate",
-                                                                         "beta", "alpha")):  # fmt: skip
+    if (
+        metric
+        and context.settings
+        and (is_setting(folded) or metric in ("parameters", "n_samples", "leverage", "cost_rate", "beta", "alpha"))
+    ):
         return metric if metric == "parameters" else ""
     if metric:
         return metric

@@ -17,10 +17,10 @@ from results.audit.context import SPLIT_NAMES, label_metric, under
 from results.audit.drafting import assemble
 from results.audit.markdown import Line, read_markdown, read_plain, split_cells
 from results.audit.metrics_vocabulary import METRICS
-from results.audit.prose import place_prose, set_aside
+from results.audit.naming import mentions, plain
+from results.audit.prose import place_prose, put_aside, set_aside
 from results.audit.roles import Role, read_role
 from results.audit.sheet import Context, Draft, Sheet
-from results.audit.synonyms import mentions, plain
 from results.audit.tables import place_row
 from results.audit.tokens import Token, scan_line
 
@@ -100,7 +100,11 @@ def draft_claims(text: str, *, title: str = "", source: str = "", form: str = ""
     first = next((line for line in lines if line.kind == "heading"), None)
     walk = _Walk(title=first.headings[0] if first is not None and first.level == 1 else "")
     for line in lines:
-        if line.kind in ("text", "item", "heading") and len(line.text) <= MAX_LINE and (match := _POOLED.search(line.text)):
+        if (
+            line.kind in ("text", "item", "heading")
+            and len(line.text) <= MAX_LINE
+            and (match := _POOLED.search(line.text))
+        ):
             walk.pooled.setdefault(line.headings, match[0])
     seen = 0
     for index, line in enumerate(lines):
@@ -155,7 +159,7 @@ def _line(sheet: Sheet, walk: _Walk, lines: tuple[Line, ...], index: int, tokens
     elif line.kind == "table_header":
         walk.block += 1
         for token in tokens:
-            set_aside(sheet, line.number, token) or sheet.exclude(line.number, token, "part of a table header")
+            put_aside(sheet, line.number, token, "part of a table header")
     elif line.kind == "table_row":
         place_row(sheet, line, tokens, _context(walk, line), walk.block)
         cells = split_cells(line.text, line.table.mark if line.table else "|")
@@ -218,9 +222,10 @@ def _body(sheet: Sheet, walk: _Walk, line: Line, tokens: list[Token]) -> None:
     if match and any(token.start < start + match.end(1) and token.kind == "number" for token in tokens):
         match = None  # a figure before the colon: prose
     bold = text[start:].startswith(("**", "__")) and text.rstrip().endswith(("**", "__", ":", "**:", ")", "："))
-    if not tokens or (all(token.end <= label_end for token in tokens if token.kind != "number") and not any(
-        token.kind == "number" for token in tokens
-    )):
+    if not tokens or (
+        all(token.end <= label_end for token in tokens if token.kind != "number")
+        and not any(token.kind == "number" for token in tokens)
+    ):
         for token in tokens:
             set_aside(sheet, line.number, token)
         if (match and not text[label_end:].strip(" *_`")) or (bold and line.kind == "text"):
@@ -234,15 +239,19 @@ def _body(sheet: Sheet, walk: _Walk, line: Line, tokens: list[Token]) -> None:
     context = _context(walk, line)
     if bold and line.kind == "text" and not read_role(text).metrics:
         for token in tokens:
-            set_aside(sheet, line.number, token) or sheet.exclude(line.number, token, "part of a title")
+            put_aside(sheet, line.number, token, "part of a title")
         _set_label(walk, text[start:])
         return
     shares = _SHARES.match(text)
-    if shares and re.search(r"feature|importance|importancia|重要性", plain(" ".join([*line.headings[1:], walk.label_text]))):
+    if shares and re.search(
+        r"feature|importance|importancia|重要性", plain(" ".join([*line.headings[1:], walk.label_text]))
+    ):
         for token in tokens:
             if not set_aside(sheet, line.number, token):
                 name = re.split(r"[(]", text[start:])[0].strip(" *`")
-                sheet.claim(line.number, text, token, "feature_importance", replace(context, label=name), block=walk.block)
+                sheet.claim(
+                    line.number, text, token, "feature_importance", replace(context, label=name), block=walk.block
+                )
         return
     place_prose(sheet, line.number, text, tokens, replace(context, topic=""), block=walk.block)
 
@@ -268,7 +277,7 @@ def _labelled(sheet: Sheet, walk: _Walk, line: Line, label: str, label_end: int,
     inside = [token for token in tokens if token.start < label_end]
     values = [token for token in tokens if token.start >= label_end]
     for token in inside:
-        set_aside(sheet, line.number, token) or sheet.exclude(line.number, token, "part of a label")
+        put_aside(sheet, line.number, token, "part of a label")
     metric = label_metric(role, label, context, line.text[label_end:])
     local = replace(
         context,
@@ -285,8 +294,14 @@ def _labelled(sheet: Sheet, walk: _Walk, line: Line, label: str, label_end: int,
         figures = [token for token in values if not set_aside(sheet, line.number, token)]
         share = _split_share(label, figures, line.text)
         if share:
-            sheet.claim(line.number, line.text, figures[0], "split_share", replace(local, split="", label=share),
-                        block=walk.block)  # fmt: skip
+            sheet.claim(
+                line.number,
+                line.text,
+                figures[0],
+                "split_share",
+                replace(local, split="", label=share),
+                block=walk.block,
+            )
         elif (local.settings or role.setting) and not mentions(plain(line.text[label_end:])):
             for token in figures:
                 sheet.exclude(line.number, token, "a hyperparameter or setting")
@@ -319,7 +334,11 @@ def _labelled(sheet: Sheet, walk: _Walk, line: Line, label: str, label_end: int,
     if METRICS[metric].kind == "loss" and "%" in first.text:
         place_prose(sheet, line.number, line.text, [first, *rest], local, block=walk.block)
         return
-    if first.text.endswith(("×", "x")) and METRICS[metric].kind not in ("ratio", "other", "level") and metric != "turnover":
+    if (
+        first.text.endswith(("×", "x"))
+        and METRICS[metric].kind not in ("ratio", "other", "level")
+        and metric != "turnover"
+    ):
         metric = "multiple"
     sheet.claim(line.number, line.text, first, metric, local, block=walk.block)
     if rest:

@@ -8,18 +8,33 @@ from dataclasses import replace
 
 from results.audit.claims_model import Claim, ClaimSet, ClassShare, Group, Sample, Target
 from results.audit.metrics_vocabulary import METRICS
+from results.audit.naming import plain
 from results.audit.sheet import Draft, Placed, Sheet
-from results.audit.synonyms import plain
 
 __all__ = ["assemble"]
 
 _DERIVED = ("change", "multiple", "difference", "target_range")
 #: Figures of the training itself; no evaluation split is theirs.
 _OF_TRAINING = {
-    "training_time", "latency", "throughput", "parameters", "parameters_part", "parameters_trainable", "file_size",
-    "epochs_run", "best_epoch", "configurations_tested", "train_loss", "validation_loss", "test_loss", "loss_gap",
-    "feature_importance", "confidence_threshold", "weight_share", "split_share",
-}  # fmt: skip
+    "training_time",
+    "latency",
+    "throughput",
+    "parameters",
+    "parameters_part",
+    "parameters_trainable",
+    "file_size",
+    "epochs_run",
+    "best_epoch",
+    "configurations_tested",
+    "train_loss",
+    "validation_loss",
+    "test_loss",
+    "loss_gap",
+    "feature_importance",
+    "confidence_threshold",
+    "weight_share",
+    "split_share",
+}
 
 
 def assemble(sheet: Sheet, *, title: str, source: str) -> Draft:

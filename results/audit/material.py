@@ -23,7 +23,18 @@ if TYPE_CHECKING:
 __all__ = ["material_of_panels", "material_of_returns"]
 
 _DATES = {"date", "session", "time", "day", "datetime", "timestamp", "data", "fecha", "日期"}
-_NET = ("net", "returns", "return", "strategy", "portfolio", "ret", "pnl", "daily_return", "net_return", "portfolio_return")
+_NET = (
+    "net",
+    "returns",
+    "return",
+    "strategy",
+    "portfolio",
+    "ret",
+    "pnl",
+    "daily_return",
+    "net_return",
+    "portfolio_return",
+)
 _GROSS = ("gross", "gross_return", "gross_returns")
 _BENCHMARK = ("benchmark", "market", "index", "benchmark_return")
 #: Fewest returns that a figure is recomputed from.
@@ -86,9 +97,13 @@ def _check(path: Path, name: str, values: np.ndarray) -> None:
         raise InputError(f"{path}: {len(values)} returns; at least {FEWEST} are needed")
     missing = np.flatnonzero(~np.isfinite(values))
     if len(missing):
-        raise InputError(f"{path}: the {name} return of row {missing[0] + 1} is missing or not finite; leave such rows out")
+        raise InputError(
+            f"{path}: the {name} return of row {missing[0] + 1} is missing or not finite; leave such rows out"
+        )
     if (values < -1).any():
-        raise InputError(f"{path}: a return below -100% (row {int(np.argmax(values < -1)) + 1}); give decimals, not percent")
+        raise InputError(
+            f"{path}: a return below -100% (row {int(np.argmax(values < -1)) + 1}); give decimals, not percent"
+        )
 
 
 def _parquet(path: Path) -> tuple[list[str], dict[str, np.ndarray], np.ndarray | None]:
@@ -142,7 +157,9 @@ def _text_columns(path: Path) -> tuple[list[str], dict[str, np.ndarray], np.ndar
             continue
         bad = next((number for number, cell in enumerate(cells, 1) if cell and not _is_number(cell)), None)
         if bad is not None:
-            raise InputError(f"{path}: row {bad + (header is not None)}, column {name!r}: {cells[bad - 1][:30]!r} is not a number")
+            raise InputError(
+                f"{path}: row {bad + (header is not None)}, column {name!r}: {cells[bad - 1][:30]!r} is not a number"
+            )
         columns[name] = np.array([float(cell) if cell else math.nan for cell in cells])
     if not columns:
         raise InputError(f"{path}: no column of numbers; expected returns in decimals")
@@ -160,7 +177,11 @@ def _json_columns(path: Path, text: str) -> tuple[list[str], dict[str, np.ndarra
         raise InputError(f"{path}: expected a list of returns, or an object of such lists")
     columns = {}
     for name, items in value.items():
-        if isinstance(items, list) and items and all(isinstance(x, int | float) and not isinstance(x, bool) for x in items):
+        if (
+            isinstance(items, list)
+            and items
+            and all(isinstance(x, int | float) and not isinstance(x, bool) for x in items)
+        ):
             columns[str(name)] = np.array(items, dtype=np.float64)
     if not columns:
         raise InputError(f"{path}: no list of numbers; expected returns in decimals")
@@ -227,9 +248,12 @@ def material_of_panels(
             series["net, same close"] = same.returns.to_numpy()
             series["gross, same close"] = same.gross_returns.to_numpy()
         traded = {
-            "series": series, "dates": result.returns.index.to_numpy().astype("datetime64[D]"), "trades": _trades(result),
-            "turnover": result.turnover.to_numpy(), "positions": _positions(result, panels[f"next {fill}"], predictions),
-        }  # fmt: skip
+            "series": series,
+            "dates": result.returns.index.to_numpy().astype("datetime64[D]"),
+            "trades": _trades(result),
+            "turnover": result.turnover.to_numpy(),
+            "positions": _positions(result, panels[f"next {fill}"], predictions),
+        }
     material = Material(
         **traded,
         panels=panels,
@@ -240,7 +264,9 @@ def material_of_panels(
     return material, words
 
 
-def _same_close(rule: object, predictions: PredictionPanel, prices: PricePanel, costs: CostModel) -> BacktestResult | None:
+def _same_close(
+    rule: object, predictions: PredictionPanel, prices: PricePanel, costs: CostModel
+) -> BacktestResult | None:
     """The same strategy with the look-ahead fill that many reports use; None where the rule cannot trade it."""
     from data.errors import BacktestError
     from engine.backtest import run_backtest
@@ -258,7 +284,9 @@ def _view(predictions: PredictionPanel) -> pd.DataFrame:
     if predictions.score is not None:
         return predictions.score
     if predictions.probability_up is None:
-        raise InputError("audit: the predictions hold neither a score nor probability_up; nothing can be laid beside returns")
+        raise InputError(
+            "audit: the predictions hold neither a score nor probability_up; nothing can be laid beside returns"
+        )
     return predictions.probability_up - 0.5
 
 

@@ -24,11 +24,17 @@ th { position: sticky; top: 0; background: Canvas; } td.figure { font-variant-nu
 @media print { body { max-width: none; } .tables { overflow: visible; } }
 """
 _CLASS = {
-    Arithmetic.INCONSISTENT: "inconsistent", Arithmetic.REPRODUCED: "good", Arithmetic.REPRODUCED_OTHERWISE: "explained",
-    Arithmetic.CONSISTENT: "good", Arithmetic.NOT_CHECKABLE: "muted", Substance.IMPLAUSIBLE: "implausible",
-    Substance.EXPLAINED: "explained", Substance.NOT_SIGNIFICANT: "weak", Substance.SUPPORTED: "good",
+    Arithmetic.INCONSISTENT: "inconsistent",
+    Arithmetic.REPRODUCED: "good",
+    Arithmetic.REPRODUCED_OTHERWISE: "explained",
+    Arithmetic.CONSISTENT: "good",
+    Arithmetic.NOT_CHECKABLE: "muted",
+    Substance.IMPLAUSIBLE: "implausible",
+    Substance.EXPLAINED: "explained",
+    Substance.NOT_SIGNIFICANT: "weak",
+    Substance.SUPPORTED: "good",
     Substance.NOT_JUDGED: "muted",
-}  # fmt: skip
+}
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
@@ -44,7 +50,11 @@ def render_html(audit: Audit) -> str:
     """
     report = audit.report
     title = _safe(report.claims.title or report.claims.source or "Report")
-    draft = '<p class="note">The claims were drafted by a machine; nobody has confirmed the grouping.</p>' if report.claims.draft else ""
+    draft = (
+        '<p class="note">The claims were drafted by a machine; nobody has confirmed the grouping.</p>'
+        if report.claims.draft
+        else ""
+    )
     parts = [
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">',
         f'<meta http-equiv="Content-Security-Policy" content="{escape(_POLICY, quote=True)}">',
@@ -58,9 +68,11 @@ def render_html(audit: Audit) -> str:
         _figures(audit),
         _runs(audit),
         _left_out(audit),
-        '<h2>How to read it</h2><p class="note">Arithmetic says whether the figures can hold together: “inconsistent” is a proof, the'
-        " intervals of the printed digits do not meet. Substance says whether a figure means what it is said to mean; “implausible”"
-        " rests on the assumption it names.</p></body></html>\n",
+        (
+            '<h2>How to read it</h2><p class="note">Arithmetic says whether the figures can hold together: “inconsistent” is a proof, the'
+            " intervals of the printed digits do not meet. Substance says whether a figure means what it is said to mean; “implausible”"
+            " rests on the assumption it names.</p></body></html>\n"
+        ),
     ]
     return "\n".join(part for part in parts if part)
 
@@ -71,9 +83,14 @@ def _data(audit: Audit) -> str:
     rows = [f"<p>Recomputed from {_safe(audit.data)}.</p>"] if audit.data else []
     if audit.retrained:
         names = list(dict.fromkeys(key for row in audit.retrained for key in row))
-        body = "".join("<tr>" + "".join(f"<td>{_safe(row.get(name, ''))}</td>" for name in names) + "</tr>" for row in audit.retrained)
+        body = "".join(
+            "<tr>" + "".join(f"<td>{_safe(row.get(name, ''))}</td>" for name in names) + "</tr>"
+            for row in audit.retrained
+        )
         head = "".join(f"<th scope=col>{_safe(name.replace('_', ' '))}</th>" for name in names)
-        rows.append(f'<h2>Retrained</h2><div class="tables"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>')
+        rows.append(
+            f'<h2>Retrained</h2><div class="tables"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+        )
     return "".join(rows)
 
 
@@ -86,7 +103,9 @@ def _figures(audit: Audit) -> str:
 
 def _row(audit: Audit, verdict: Verdict) -> str:
     claim = verdict.claim
-    where = ", ".join(part for part in (claim.label, claim.group, audit.report.claims.split_of(claim), claim.at) if part)
+    where = ", ".join(
+        part for part in (claim.label, claim.group, audit.report.claims.split_of(claim), claim.at) if part
+    )
     text = f'<br><code class="muted">{_safe(claim.source_text)}</code>' if claim.source_text else ""
     goal = " (goal)" if claim.target else ""
     return (
@@ -103,8 +122,12 @@ def _bound(verdict: Verdict) -> str:
     """What the printed digits stand for, where nothing was recomputed."""
     value = verdict.claim.value
     interval, scale, sign = value.interval, (100.0 if value.percent else 1.0), ("%" if value.percent else "")
-    ends = [f"{end * scale:.{min(value.decimals + 1, 10)}f}{sign}" if abs(end) != float("inf") else ("−∞" if end < 0 else "∞")
-            for end in (interval.low, interval.high)]  # fmt: skip
+    ends = [
+        f"{end * scale:.{min(value.decimals + 1, 10)}f}{sign}"
+        if abs(end) != float("inf")
+        else ("−∞" if end < 0 else "∞")
+        for end in (interval.low, interval.high)
+    ]
     return f"{ends[0]} … {ends[1]}"
 
 
@@ -113,7 +136,9 @@ def _because(verdict: Verdict) -> str:
     if verdict.arithmetic is not Arithmetic.NOT_CHECKABLE:
         sentences.append(f"<b>Arithmetic:</b> {_safe(verdict.arithmetic_because)}")
     if verdict.substance is not Substance.NOT_JUDGED:
-        assumption = next((f.assumption for f in verdict.findings if f.sentence == verdict.substance_because and f.assumption), None)
+        assumption = next(
+            (f.assumption for f in verdict.findings if f.sentence == verdict.substance_because and f.assumption), None
+        )
         rests = f" <i>Assumes that {_safe(assumption)}.</i>" if assumption else ""
         sentences.append(f"<b>Substance:</b> {_safe(verdict.substance_because)}{rests}")
     return "<br>".join(sentences) or _safe(verdict.because)
@@ -137,10 +162,14 @@ def _left_out(audit: Audit) -> str:
     out = []
     for title, items in (("Not placed", audit.draft.unplaced), ("Numbers that are no claims", audit.draft.excluded)):
         if items:
-            out.append(f"<details><summary>{title} ({len(items)})</summary>{_tokens((i.line, i.text, i.reason) for i in items)}</details>")
+            out.append(
+                f"<details><summary>{title} ({len(items)})</summary>{_tokens((i.line, i.text, i.reason) for i in items)}</details>"
+            )
     return "<h2>Left out</h2>" + "".join(out) if out else ""
 
 
 def _tokens(items: Iterable[tuple[int, str, str]]) -> str:
-    rows = "".join(f"<tr><td>{line}</td><td>{_safe(text)}</td><td>{_safe(reason)}</td></tr>" for line, text, reason in items)
+    rows = "".join(
+        f"<tr><td>{line}</td><td>{_safe(text)}</td><td>{_safe(reason)}</td></tr>" for line, text, reason in items
+    )
     return f'<div class="tables"><table><tbody>{rows}</tbody></table></div>'

@@ -7,20 +7,38 @@ from bisect import bisect_left
 from dataclasses import replace
 
 from results.audit.metrics_vocabulary import METRICS
+from results.audit.naming import Mention, mentions, plain
 from results.audit.roles import is_setting, read_role
 from results.audit.sheet import Context, Sheet
-from results.audit.synonyms import Mention, mentions, plain
 from results.audit.tokens import Token
+import itertools
 
-__all__ = ["place_prose", "set_aside"]
+__all__ = ["place_prose", "put_aside", "set_aside"]
 
 #: Reasons for tokens whose kind alone says that they are no figures.
 REASONS = {
-    "date": "a date", "time": "a time", "version": "a version", "name": "a name with digits in it", "path": "a path or file",
-    "url": "a link", "list": "a list of sizes or settings", "ratio": "a ratio of settings", "ordinal": "an ordinal",
-}  # fmt: skip
+    "date": "a date",
+    "time": "a time",
+    "version": "a version",
+    "name": "a name with digits in it",
+    "path": "a path or file",
+    "url": "a link",
+    "list": "a list of sizes or settings",
+    "ratio": "a ratio of settings",
+    "ordinal": "an ordinal",
+}
 _OTHER = METRICS["other"]
-_PER_CLASS = ("precision", "recall", "f1", "hit_rate", "win_rate", "quantile_return", "mean_return", "trades", "class_share")
+_PER_CLASS = (
+    "precision",
+    "recall",
+    "f1",
+    "hit_rate",
+    "win_rate",
+    "quantile_return",
+    "mean_return",
+    "trades",
+    "class_share",
+)
 #: Columns either side of a figure that are looked at.
 _REACH = 120
 _COUNTED = (
@@ -45,7 +63,9 @@ _CHANGE = re.compile(
 _CHANGE_BEFORE = re.compile(
     r"\b(improv\w*|reduc\w*|increas\w*|decreas\w*|dropp\w*|gain\w*|fell|rose|declin\w*|outperform\w*)\s*(?:by|of)\s*[*_`]*$"
 )
-_MULTIPLE_AFTER = re.compile(r"^[\s*_`]*(difference|improvement|random|baseline|better|higher|lower|larger|more|the|of|as|gap|over|worse)?\b")
+_MULTIPLE_AFTER = re.compile(
+    r"^[\s*_`]*(difference|improvement|random|baseline|better|higher|lower|larger|more|the|of|as|gap|over|worse)?\b"
+)
 _ARROW = re.compile(r"^[\s*_`]*(?:→|->|=>|-->|➜|⇒|â†’)[\s*_`]*$")
 _STOP = re.compile(r"[.;!?](?:\s|$)|[。；！？]|\s[|—–]\s|\s-\s")
 _LINK = re.compile(
@@ -70,7 +90,15 @@ def set_aside(sheet: Sheet, line: int, token: Token) -> bool:
     return True
 
 
-def place_prose(sheet: Sheet, line: int, text: str, tokens: list[Token], context: Context, *, block: int = 0) -> list[int]:
+def put_aside(sheet: Sheet, line: int, token: Token, reason: str) -> None:
+    """Exclude a token for what it is, or for the reason given."""
+    if not set_aside(sheet, line, token):
+        sheet.exclude(line, token, reason)
+
+
+def place_prose(
+    sheet: Sheet, line: int, text: str, tokens: list[Token], context: Context, *, block: int = 0
+) -> list[int]:
     """Place the figures of a stretch of running text.
 
     Parameters
@@ -115,9 +143,16 @@ def place_prose(sheet: Sheet, line: int, text: str, tokens: list[Token], context
 
 
 def _one(
-    sheet: Sheet, line: int, text: str, folded: str, figures: list[Token], number: int, named: list[Mention],
-    context: Context, block: int,
-) -> int | None:  # fmt: skip
+    sheet: Sheet,
+    line: int,
+    text: str,
+    folded: str,
+    figures: list[Token],
+    number: int,
+    named: list[Mention],
+    context: Context,
+    block: int,
+) -> int | None:
     token = figures[number]
     before, after = folded[max(0, token.start - _REACH) : token.start], folded[token.end : token.end + _REACH]
     if re.search(r"\d\s*[×*]\s*$", before) or re.match(r"\s*[×*]\s*[\d(]", after):
@@ -146,7 +181,9 @@ def _one(
         metric = "r2"
     if token.value_range and re.search(r"\brange\b", before):
         metric = metric or "target_range"
-    if metric == "epochs_run" and not re.search(r"(?:train|ran|run|stop|conver)\w*\s*(?:for|after|at|in)?\s*[*_`]*$", before[-28:]):
+    if metric == "epochs_run" and not re.search(
+        r"(?:train|ran|run|stop|conver)\w*\s*(?:for|after|at|in)?\s*[*_`]*$", before[-28:]
+    ):
         metric = ""
     versus = re.search(r"\b(?:vs\.?|versus|compared (?:to|with)|against)\s*[*_`]*$", before)
     if versus and not metric and context.topic:
@@ -160,7 +197,9 @@ def _one(
     if not metric and context.topic and _parenthesised_again(text, token):
         metric = context.topic
     if metric:
-        if (metric in ("best_epoch", "epochs_run") and not re.fullmatch(r"[~<>≥≤ ]*[\d,]+", token.text)) or _other_unit(token, metric):
+        if (metric in ("best_epoch", "epochs_run") and not re.fullmatch(r"[~<>≥≤ ]*[\d,]+", token.text)) or _other_unit(
+            token, metric
+        ):
             metric = ""
     if not metric and "%" in token.text and METRICS.get(context.topic, _OTHER).kind == "loss":
         word = re.match(r"\s*([^\W\d_]+)", text[token.end :])
@@ -182,7 +221,15 @@ def sheet_reason(sheet: Sheet, line: int, text: str, token: Token, folded: str, 
         sheet.exclude(line, token, "a year")
     elif context.settings or is_setting(before[-60:] + " " + folded[token.end : token.end + 24]):
         sheet.exclude(line, token, "a hyperparameter or setting")
-    elif (_UNIT.match(plain(token.unit)) and (bare or "-" in token.text)) or token.unit in ("ms", "s", "h", "d", "min", "hrs", "hr"):
+    elif (_UNIT.match(plain(token.unit)) and (bare or "-" in token.text)) or token.unit in (
+        "ms",
+        "s",
+        "h",
+        "d",
+        "min",
+        "hrs",
+        "hr",
+    ):
         sheet.exclude(line, token, f"a count or duration ({token.unit})")
     elif re.search(r"[kmgt]i?b\+?$", token.text, re.I):
         sheet.exclude(line, token, "a size of memory or storage")
@@ -215,11 +262,17 @@ def _nearest(token: Token, figures: list[Token], number: int, folded: str, named
             gap = folded[mention.end : token.start]
             if len(gap) > 60 or _STOP.search(gap):
                 continue
-            if mention.end <= previous_end and not re.fullmatch(r"[\s*_`]*(?:and|or|e|y|和|/|,|\()[\s*_`]*", folded[previous_end : token.start]):
+            if mention.end <= previous_end and not re.fullmatch(
+                r"[\s*_`]*(?:and|or|e|y|和|/|,|\()[\s*_`]*", folded[previous_end : token.start]
+            ):
                 continue
             if mention.end > previous_end and not _LINK.match(gap):
                 continue
-            cost = len(gap.strip(" *_`:=(")) / 10 + (2.0 if "," in gap else 0.0) + (3.0 if mention.end <= previous_end else 0.0)
+            cost = (
+                len(gap.strip(" *_`:=(")) / 10
+                + (2.0 if "," in gap else 0.0)
+                + (3.0 if mention.end <= previous_end else 0.0)
+            )
         elif mention.start >= token.end:
             gap = folded[token.end : mention.start]
             if mention.start >= next_start or not _AFTER.match(gap) or len(gap) > 45:
@@ -243,14 +296,35 @@ def _class_of(folded: str, token: Token, metric: str, context: Context) -> dict[
 
 def _other_unit(token: Token, metric: str) -> bool:
     """A figure whose printed unit cannot belong to the metric: "accuracy over 5 days"."""
-    duration = token.unit in ("day", "days", "year", "years", "month", "months", "hour", "hours", "weeks", "epochs", "epoch", "ms",
-                              "seconds", "minutes", "stocks", "assets", "features", "layers")  # fmt: skip
+    duration = token.unit in (
+        "day",
+        "days",
+        "year",
+        "years",
+        "month",
+        "months",
+        "hour",
+        "hours",
+        "weeks",
+        "epochs",
+        "epoch",
+        "ms",
+        "seconds",
+        "minutes",
+        "stocks",
+        "assets",
+        "features",
+        "layers",
+    )
     return duration and metric not in ("training_time", "latency", "epochs_run", "best_epoch", "sessions", "trades")
 
 
 def _parenthesised_again(text: str, token: Token) -> bool:
     """Whether the figure stands in brackets right behind another: ``0.9982 (99.82%)``."""
-    return re.search(r"\d%?[*_`]*\s*\(\s*$", text[max(0, token.start - 40) : token.start]) is not None and text[token.end : token.end + 1] == ")"
+    return (
+        re.search(r"\d%?[*_`]*\s*\(\s*$", text[max(0, token.start - 40) : token.start]) is not None
+        and text[token.end : token.end + 1] == ")"
+    )
 
 
 def _around(text: str, token: Token) -> str:
@@ -278,10 +352,12 @@ def _derive(sheet: Sheet, indexes: list[int]) -> None:
     changes = [i for i in indexes if sheet.placed[i].metric == "change"]
     pairs = [
         (a, b)
-        for a, b in zip(indexes, indexes[1:], strict=False)
-        if sheet.placed[a].metric == sheet.placed[b].metric != "change" and "before" in sheet.placed[a].context.group[-1:]
-        and sheet.placed[a].value.is_point and sheet.placed[b].value.is_point
-    ]  # fmt: skip
+        for a, b in itertools.pairwise(indexes)
+        if sheet.placed[a].metric == sheet.placed[b].metric != "change"
+        and "before" in sheet.placed[a].context.group[-1:]
+        and sheet.placed[a].value.is_point
+        and sheet.placed[b].value.is_point
+    ]
     if len(changes) == 1 and len(pairs) == 1:
         placed = sheet.placed[changes[0]]
         falls = re.search(r"reduc|decreas|drop|lower|下降|降低", plain(placed.definition)) is not None

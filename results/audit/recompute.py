@@ -51,8 +51,14 @@ class Recomputed:
             named = None if found.reproduced or found.named is None else found.named.words
             return Finding("R1 recomputed", (self.claim.id,), sentence, verdict, reading=named, weight=10)
         if self.assumption:
-            return Finding("R1 recomputed", (self.claim.id,), sentence, substance=Substance.IMPLAUSIBLE,
-                           assumption=self.assumption, weight=10)  # fmt: skip
+            return Finding(
+                "R1 recomputed",
+                (self.claim.id,),
+                sentence,
+                substance=Substance.IMPLAUSIBLE,
+                assumption=self.assumption,
+                weight=10,
+            )
         return Finding("R1 recomputed", (self.claim.id,), sentence, Arithmetic.INCONSISTENT, weight=10)
 
 
@@ -89,17 +95,23 @@ def choose_run(claims: ClaimSet, run: str | None) -> tuple[str, str | None]:
     group, slash, split = run.rpartition("/")
     if slash and group in places and split in places[group]:
         return group, split
-    known = [name for name in places] + [f"{name}/{s}" for name, splits in places.items() for s in splits if s]
+    known = list(places) + [f"{name}/{s}" for name, splits in places.items() for s in splits if s]
     raise InputError(f"audit: --run {run!r} names no run with figures to recompute; known: {', '.join(known)}")
 
 
 def _resolvable(claim: Claim) -> bool:
     return (
-        claim.metric in RESOLVED_METRICS and not claim.target and claim.value.is_point and not claim.label and not claim.at
+        claim.metric in RESOLVED_METRICS
+        and not claim.target
+        and claim.value.is_point
+        and not claim.label
+        and not claim.at
     )
 
 
-def recompute(claims: ClaimSet, material: Material, *, run: str | None = None, assumption: str = "") -> list[Recomputed]:
+def recompute(
+    claims: ClaimSet, material: Material, *, run: str | None = None, assumption: str = ""
+) -> list[Recomputed]:
     """Recompute every claim of a run that the material can give.
 
     Parameters
@@ -175,15 +187,16 @@ def with_findings(report: AuditReport, found: list[Recomputed], more: tuple[Find
     A figure that the data reproduces is not called inconsistent because of other figures of the report.
     """
     scale = leverage(found)
-    extra = [item.finding for item in found] + ([scale] if scale is not None and not _assumed(found) else []) + list(more)
-    settled = {
-        item.claim.id for item in found if item.resolution.matches and not item.resolution.proves_nothing
-    }
+    extra = (
+        [item.finding for item in found] + ([scale] if scale is not None and not _assumed(found) else []) + list(more)
+    )
+    settled = {item.claim.id for item in found if item.resolution.matches and not item.resolution.proves_nothing}
     kept = tuple(
-        finding if not (finding.arithmetic is Arithmetic.INCONSISTENT and set(finding.claims) & settled)
+        finding
+        if not (finding.arithmetic is Arithmetic.INCONSISTENT and set(finding.claims) & settled)
         else replace(finding, claims=tuple(c for c in finding.claims if c not in settled))
         for finding in report.findings
-    )  # fmt: skip
+    )
     findings = tuple(finding for finding in (*kept, *extra) if finding.claims)
     verdicts = tuple(combine(claim, findings) for claim in report.claims.claims)
     return replace(report, verdicts=verdicts, findings=findings)

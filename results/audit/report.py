@@ -98,7 +98,9 @@ def render_table(audit: Audit, width: int = 120, every: bool = False) -> str:
         wrapped.append(textwrap.wrap(words + line, room) or [""])
         for row in range(max(map(len, wrapped))):
             parts = [column[row] if row < len(column) else "" for column in wrapped]
-            lines.append("  ".join(part.ljust(size) for part, size in zip(parts, (*widths, room), strict=True)).rstrip())
+            lines.append(
+                "  ".join(part.ljust(size) for part, size in zip(parts, (*widths, room), strict=True)).rstrip()
+            )
     hidden = len(verdicts) - len(shown)
     if hidden:
         lines.append(f"… and {hidden} figures that no other figure bears on (--all lists them)")
@@ -110,8 +112,17 @@ def _merged(verdicts: Sequence[Verdict]) -> list[list[Verdict]]:
     groups: dict[tuple[str, ...], list[Verdict]] = {}
     for verdict in verdicts:
         claim = verdict.claim
-        key = (claim.metric, claim.label, claim.group, claim.split, claim.at, str(claim.target), str(verdict.arithmetic),
-               str(verdict.substance), verdict.because)  # fmt: skip
+        key = (
+            claim.metric,
+            claim.label,
+            claim.group,
+            claim.split,
+            claim.at,
+            str(claim.target),
+            str(verdict.arithmetic),
+            str(verdict.substance),
+            verdict.because,
+        )
         groups.setdefault(key, []).append(verdict)
     return list(groups.values())
 
@@ -126,9 +137,15 @@ def summary_paragraph(audit: Audit) -> str:
     arithmetic = Counter(verdict.arithmetic for verdict in verdicts)
     substance = Counter(verdict.substance for verdict in verdicts)
     parts = [f"Of {len(verdicts)} figures in “{title}”"]
-    counts = [f"{arithmetic[kind]} {'is' if arithmetic[kind] == 1 else 'are'} {kind}" for kind in Arithmetic if arithmetic[kind]]
+    counts = [
+        f"{arithmetic[kind]} {'is' if arithmetic[kind] == 1 else 'are'} {kind}"
+        for kind in Arithmetic
+        if arithmetic[kind]
+    ]
     parts.append(f" {_listed(counts)}.")
-    said = [f"{substance[kind]} {_SAID[kind]}" for kind in Substance if substance[kind] and kind is not Substance.NOT_JUDGED]
+    said = [
+        f"{substance[kind]} {_SAID[kind]}" for kind in Substance if substance[kind] and kind is not Substance.NOT_JUDGED
+    ]
     if said:
         parts.append(f" In substance {_listed(said)}.")
     named: list[str] = []
@@ -141,14 +158,18 @@ def summary_paragraph(audit: Audit) -> str:
         named.append(check)
         opening = (" Most of all: " if len(named) == 1 else " ") + sentence[:1].upper() + sentence[1:].rstrip(".") + "."
         if _graver(verdict) == 1:
-            assumption = next((f.assumption for f in verdict.findings if f.sentence == verdict.substance_because and f.assumption), "")
+            assumption = next(
+                (f.assumption for f in verdict.findings if f.sentence == verdict.substance_because and f.assumption), ""
+            )
             opening = opening.rstrip(".") + (f" (assuming that {assumption})." if assumption else ".")
         parts.append(opening)
     if audit.data:
         same = sum(bool(item.resolution.matches) for item in audit.recomputed)
         parts.append(f" Recomputed from {audit.data}: {same} of {len(audit.recomputed)} figures come out as printed.")
     if report.claims.draft:
-        parts.append(" The claims were drafted by a machine and grouped by headings; nobody has confirmed the grouping.")
+        parts.append(
+            " The claims were drafted by a machine and grouped by headings; nobody has confirmed the grouping."
+        )
     return "".join(parts)
 
 
@@ -182,25 +203,45 @@ def to_json(audit: Audit) -> dict[str, object]:
     for verdict in report.verdicts:
         claim = verdict.claim
         row: dict[str, object] = {
-            "id": claim.id, "metric": claim.metric, "group": claim.group, "split": report.claims.split_of(claim),
-            "label": claim.label, "at": claim.at, "printed": claim.printed, "line": claim.source_line, "target": claim.target,
-            "arithmetic": str(verdict.arithmetic), "arithmetic_because": verdict.arithmetic_because,
-            "substance": str(verdict.substance), "substance_because": verdict.substance_because,
-            "assumption": next((f.assumption for f in verdict.findings if f.sentence == verdict.substance_because), None),
+            "id": claim.id,
+            "metric": claim.metric,
+            "group": claim.group,
+            "split": report.claims.split_of(claim),
+            "label": claim.label,
+            "at": claim.at,
+            "printed": claim.printed,
+            "line": claim.source_line,
+            "target": claim.target,
+            "arithmetic": str(verdict.arithmetic),
+            "arithmetic_because": verdict.arithmetic_because,
+            "substance": str(verdict.substance),
+            "substance_because": verdict.substance_because,
+            "assumption": next(
+                (f.assumption for f in verdict.findings if f.sentence == verdict.substance_because), None
+            ),
             "checks": sorted({finding.check_id for finding in verdict.findings}),
-        }  # fmt: skip
+        }
         if claim.id in recomputed:
             found = recomputed[claim.id].resolution
             row["recomputed"] = {
-                "value": found.own.value, "convention": found.own.words,
+                "value": found.own.value,
+                "convention": found.own.words,
                 "reproduced_by": None if found.named is None else found.named.words,
-                "matches": len(found.matches), "tried": found.tried, "proves_nothing": found.proves_nothing,
-            }  # fmt: skip
+                "matches": len(found.matches),
+                "tried": found.tried,
+                "proves_nothing": found.proves_nothing,
+            }
         rows.append(row)
     out: dict[str, object] = {
-        "title": report.claims.title, "source": report.claims.source, "draft": report.claims.draft, "failed": audit.failed,
-        "summary": summary_paragraph(audit), "counts": report.counts(), "warnings": list(report.warnings), "claims": rows,
-    }  # fmt: skip
+        "title": report.claims.title,
+        "source": report.claims.source,
+        "draft": report.claims.draft,
+        "failed": audit.failed,
+        "summary": summary_paragraph(audit),
+        "counts": report.counts(),
+        "warnings": list(report.warnings),
+        "claims": rows,
+    }
     if audit.data:
         out["data"] = audit.data
     if audit.retrained:

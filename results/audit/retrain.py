@@ -49,12 +49,17 @@ class Distribution:
     def row(self, interval_low: float, interval_high: float) -> dict[str, object]:
         """The distribution as a row of a table, with where the print lies in it."""
         return {
-            "metric": self.claim.metric, "printed": self.claim.printed, "seeds": len(self.seeds),
-            "seed_low": _round(min(self.seeds)), "seed_median": _round(float(np.median(self.seeds))),
-            "seed_high": _round(max(self.seeds)), "folds": len(self.folds),
-            "fold_low": _round(min(self.folds)) if self.folds else "", "fold_high": _round(max(self.folds)) if self.folds else "",
+            "metric": self.claim.metric,
+            "printed": self.claim.printed,
+            "seeds": len(self.seeds),
+            "seed_low": _round(min(self.seeds)),
+            "seed_median": _round(float(np.median(self.seeds))),
+            "seed_high": _round(max(self.seeds)),
+            "folds": len(self.folds),
+            "fold_low": _round(min(self.folds)) if self.folds else "",
+            "fold_high": _round(max(self.folds)) if self.folds else "",
             "printed_lies": self.place(interval_low, interval_high),
-        }  # fmt: skip
+        }
 
     def place(self, low: float, high: float) -> str:
         """Where the print lies: inside the seeds, inside the folds only, above all or below all."""
@@ -70,9 +75,15 @@ def _round(value: float) -> float:
 
 
 def retrain(
-    claims: ClaimSet, model: str, *, prices: Path | None, run: str | None, seeds: int, epochs: int | None,
+    claims: ClaimSet,
+    model: str,
+    *,
+    prices: Path | None,
+    run: str | None,
+    seeds: int,
+    epochs: int | None,
     note: Callable[[str], object] = lambda text: None,
-) -> tuple[list[Mapping[str, object]], tuple[Finding, ...]]:  # fmt: skip
+) -> tuple[list[Mapping[str, object]], tuple[Finding, ...]]:
     """Retrain a model walk-forward and place the printed figures among its seeds and folds.
 
     Parameters
@@ -99,7 +110,7 @@ def retrain(
     from engine.walk_forward import walk_forward
     from models.catalog import load_model
 
-    recipe = load_model(model, **({} if epochs is None else {"epochs": epochs}))
+    recipe = load_model(model) if epochs is None else load_model(model, epochs=epochs)
     group, split = choose_run(claims, run)
     market = _market(prices)
     window = min(TRAIN, int(0.6 * len(market.sessions)))
@@ -110,10 +121,14 @@ def retrain(
         recipe, market, folds, horizon=horizon, seeds=tuple(range(seeds)), executor="process" if seeds > 1 else "serial"
     )
     members = [
-        claim for claim in claims.claims
-        if claim.group == group and (split is None or claims.split_of(claim) == split) and claim.value.is_point
-        and claim.metric in RESOLVED_METRICS and not (claim.target or claim.label or claim.at)
-    ]  # fmt: skip
+        claim
+        for claim in claims.claims
+        if claim.group == group
+        and (split is None or claims.split_of(claim) == split)
+        and claim.value.is_point
+        and claim.metric in RESOLVED_METRICS
+        and not (claim.target or claim.label or claim.at)
+    ]
     materials, assumption = _materials(list(outcome.by_seed.values()), market, recipe)
     limits = [(fold.test_start, fold.test_end) for fold in folds]
     reader = Report(claims)
@@ -198,9 +213,10 @@ def _within(material: Material, stamps: pd.DatetimeIndex, start: pd.Timestamp, e
         if len(panel.score) != len(rows):
             continue
         cut = {
-            key: getattr(panel, key)[rows] for key in ("score", "forward", "base", "realised", "probability")
+            key: getattr(panel, key)[rows]
+            for key in ("score", "forward", "base", "realised", "probability")
             if getattr(panel, key) is not None
-        }  # fmt: skip
+        }
         panels[name] = replace(panel, **cut)
     days = material.dates
     held = None if days is None else (days >= start.to_datetime64()) & (days <= end.to_datetime64())
@@ -221,9 +237,19 @@ def _finding(found: Distribution, low: float, high: float, assumption: str) -> F
     low_seed, high_seed = _round(min(found.seeds)), _round(max(found.seeds))
     several = f"{low_seed} to {high_seed} over {len(found.seeds)} seeds"
     seeds = several if len(found.seeds) > 1 else f"{low_seed} with one seed"
-    folds = f", {_round(min(found.folds))} to {_round(max(found.folds))} over {len(found.folds)} folds" if found.folds else ""
+    folds = (
+        f", {_round(min(found.folds))} to {_round(max(found.folds))} over {len(found.folds)} folds"
+        if found.folds
+        else ""
+    )
     sentence = f"retrained, {found.claim.metric.replace('_', ' ')} is {seeds}{folds}; the printed {found.claim.printed} lies {place}."
     if place in ("above all", "below all"):
-        return Finding("R3 retrained", (found.claim.id,), sentence, substance=Substance.IMPLAUSIBLE, assumption=assumption,
-                       weight=8)  # fmt: skip
+        return Finding(
+            "R3 retrained",
+            (found.claim.id,),
+            sentence,
+            substance=Substance.IMPLAUSIBLE,
+            assumption=assumption,
+            weight=8,
+        )
     return Finding("R3 retrained", (found.claim.id,), sentence, weight=8)

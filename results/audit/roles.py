@@ -6,28 +6,39 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from results.audit.synonyms import Mention, mentions, plain
+from results.audit.naming import Mention, mentions, plain
 
 __all__ = ["Role", "is_setting", "read_role", "statistic_of"]
 
-_SPLITS = (
-    ("walk-forward", ("walk forward", "walkforward", "rolling out of sample")),
-    ("validation", ("validation", "val", "valid", "validacao", "validacion", "dev set", "development set", "验证集", "验证")),
-    ("test", ("test", "testing set", "holdout", "hold out", "out of sample", "oos", "teste", "prueba", "测试集", "样本外",
-              "fora da amostra", "fuera de muestra", "测试")),
-    ("train", ("train", "training set", "training data", "training", "in sample", "treino", "treinamento", "entrenamiento",
-               "训练集", "样本内")),
-)  # fmt: skip
-_CLASSES = {
-    "buy", "sell", "hold", "up", "down", "long", "longs", "short", "shorts", "positive", "negative", "neutral", "flat",
-    "bull", "bear", "bullish", "bearish", "comprar", "vender", "manter", "compra", "venda", "venta", "mantener", "alta",
-    "baixa", "alza", "baja", "subida", "bajada", "买入", "卖出", "持有", "上涨", "下跌",
-}  # fmt: skip
-_EARLIER = {"initial", "baseline", "original", "before", "previous", "old", "inicial", "anterior", "base", "naive", "random",
-            "benchmark", "基线", "原始"}  # fmt: skip
-_GOALS = {"target", "targets", "goal", "goals", "expected", "objective", "criteria", "criterion", "alert",
-          "threshold", "thresholds", "meta", "metas", "objetivo", "objetivos", "目标", "alvo", "required", "requirement",
-          "requirements", "minimum", "acceptance", "achieve", "confirm", "hypothesis", "projected"}  # fmt: skip
+_SPLIT_WORDS = {
+    "walk-forward": "walk forward; walkforward; rolling out of sample",
+    "validation": "validation; val; valid; validacao; validacion; dev set; development set; 验证集; 验证",
+    "test": "test; testing set; holdout; hold out; out of sample; oos; teste; prueba; 测试集; 样本外"
+    "; fora da amostra; fuera de muestra; 测试",
+    "train": "train; training set; training data; training; in sample; treino; treinamento"
+    "; entrenamiento; 训练集; 样本内",
+}
+_SPLITS = tuple((name, tuple(words.split("; "))) for name, words in _SPLIT_WORDS.items())
+
+_CLASSES_TEXT = (
+    "alta; alza; baixa; baja; bajada; bear; bearish; bull; bullish; buy; compra; comprar"
+    "; down; flat; hold; long; longs; mantener; manter; negative; neutral; positive; sell"
+    "; short; shorts; subida; up; venda; vender; venta; 上涨; 下跌; 买入; 卖出; 持有"
+)
+_CLASSES = frozenset(_CLASSES_TEXT.split("; "))
+
+_EARLIER_TEXT = (
+    "anterior; base; baseline; before; benchmark; inicial; initial; naive; old; original; previous; random; 原始; 基线"
+)
+_EARLIER = frozenset(_EARLIER_TEXT.split("; "))
+
+_GOALS_TEXT = (
+    "acceptance; achieve; alert; alvo; confirm; criteria; criterion; expected; goal"
+    "; goals; hypothesis; meta; metas; minimum; objective; objetivo; objetivos; projected"
+    "; required; requirement; requirements; target; targets; threshold; thresholds; 目标"
+)
+_GOALS = frozenset(_GOALS_TEXT.split("; "))
+
 #: Words of headings that tell no runs apart.
 _NEUTRAL_TEXT = """
     a abstract accuracy-based achieved achievement achievements action adjusted after aggregate aggregated all
@@ -60,7 +71,19 @@ _NEUTRAL_TEXT = """
 """
 _NEUTRAL = frozenset(_NEUTRAL_TEXT.split())
 _NEUTRAL |= frozenset(
-    "task tasks classificacao clasificacion regressao regresion estrategia setup modelos clase clases".split()
+    [
+        "task",
+        "tasks",
+        "classificacao",
+        "clasificacion",
+        "regressao",
+        "regresion",
+        "estrategia",
+        "setup",
+        "modelos",
+        "clase",
+        "clases",
+    ]
 )
 _CJK_NEUTRAL = sorted(
     (
@@ -75,38 +98,57 @@ _CJK_NEUTRAL = sorted(
 _NUMBERED = re.compile(
     r"\b(phase|config|configuration|model|stage|experiment|exp|run|version|option|variant|scenario|case)\s+(\d+|[a-d])\b"
 )
-_SETTINGS = (
-    "learning rate", "lr", "min lr", "batch", "batch size", "dropout", "dropout rate", "hidden", "hidden size", "hidden units",
-    "hidden dim", "units", "lstm units", "layers", "num layers", "n layers", "number of layers", "lookback", "lookback window",
-    "look back", "window", "window size", "rolling window", "horizon", "prediction horizon", "forecast horizon", "weight decay",
-    "temperature", "patience", "min delta", "gradient clip", "gradient clipping", "grad clip", "clip norm", "max norm", "factor",
-    "gamma", "delta", "huber delta", "seed", "random seed", "optimizer", "scheduler", "sequence length", "seq len", "embedding",
-    "embedding dim", "heads", "attention heads", "num heads", "kernel", "kernel size", "l2", "l1", "regularization", "embargo",
-    "purge", "stop loss", "take profit", "position size", "max positions", "positions", "rebalance", "rebalancing", "top n",
-    "top k", "quantile", "quantiles", "train split", "validation split", "test split", "split", "train size", "max epochs",
-    "epochs max", "warmup", "steps", "tau", "estimators", "n estimators", "max depth", "depth", "num leaves", "min samples",
-    "subsample", "colsample", "timesteps", "time steps", "features", "n features", "input size", "num features", "input features",
-    "input dim", "output size", "folds", "n folds", "n splits", "cv folds", "minimum records", "beta1", "beta2", "momentum",
-    "reduction factor", "minimum learning rate", "initial learning rate", "min learning rate", "shape",
-    "sequence", "prediction days", "dense units", "rank weight", "regression weight", "class weights", "w action", "w return",
-    "focal loss", "focal loss gamma", "loss weight", "loss weights", "initial capital", "capital", "capital inicial", "hidden dimension",
-    "time period", "period", "frequency", "universe", "assets", "stocks", "tickers", "ram", "gpu", "vram",
-    "training set", "validation set", "test set", "python", "version", "model version", "taxa de aprendizado", "tasa de aprendizaje",
-    "tamanho do lote", "tamano de lote", "epocas maximas", "janela", "ventana", "horizonte", "camadas", "capas", "neuronios",
-    "neuronas", "paciencia", "学习率", "批大小", "批次大小", "隐藏层", "窗口", "层数", "丢弃率", "随机种子", "初始资金", "回看",
-    "risk free", "risk free rate", "hardware", "disk", "storage", "lstm layer", "dropout layer", "action head",
-    "return head", "rebalance frequency", "holding period", "lag", "lags", "degree", "eps", "epsilon",
-)  # fmt: skip
+_SETTINGS_TEXT = (
+    "learning rate; lr; min lr; batch; batch size; dropout; dropout rate; hidden"
+    "; hidden size; hidden units; hidden dim; units; lstm units; layers; num layers"
+    "; n layers; number of layers; lookback; lookback window; look back; window"
+    "; window size; rolling window; horizon; prediction horizon; forecast horizon"
+    "; weight decay; temperature; patience; min delta; gradient clip; gradient clipping"
+    "; grad clip; clip norm; max norm; factor; gamma; delta; huber delta; seed"
+    "; random seed; optimizer; scheduler; sequence length; seq len; embedding"
+    "; embedding dim; heads; attention heads; num heads; kernel; kernel size; l2; l1"
+    "; regularization; embargo; purge; stop loss; take profit; position size"
+    "; max positions; positions; rebalance; rebalancing; top n; top k; quantile"
+    "; quantiles; train split; validation split; test split; split; train size"
+    "; max epochs; epochs max; warmup; steps; tau; estimators; n estimators; max depth"
+    "; depth; num leaves; min samples; subsample; colsample; timesteps; time steps"
+    "; features; n features; input size; num features; input features; input dim"
+    "; output size; folds; n folds; n splits; cv folds; minimum records; beta1; beta2"
+    "; momentum; reduction factor; minimum learning rate; initial learning rate"
+    "; min learning rate; shape; sequence; prediction days; dense units; rank weight"
+    "; regression weight; class weights; w action; w return; focal loss; focal loss gamma"
+    "; loss weight; loss weights; initial capital; capital; capital inicial"
+    "; hidden dimension; time period; period; frequency; universe; assets; stocks"
+    "; tickers; ram; gpu; vram; training set; validation set; test set; python; version"
+    "; model version; taxa de aprendizado; tasa de aprendizaje; tamanho do lote"
+    "; tamano de lote; epocas maximas; janela; ventana; horizonte; camadas; capas"
+    "; neuronios; neuronas; paciencia; 学习率; 批大小; 批次大小; 隐藏层; 窗口; 层数; 丢弃率; 随机种子; 初始资金; 回看"
+    "; risk free; risk free rate; hardware; disk; storage; lstm layer; dropout layer"
+    "; action head; return head; rebalance frequency; holding period; lag; lags; degree"
+    "; eps; epsilon"
+)
+_SETTINGS = tuple(_SETTINGS_TEXT.split("; "))
+
 #: Settings only when they are the whole label.
-_EXACT = {"training", "validation", "test", "versao", "input", "output", "phase", "inference", "weights", "memory", "train"}
+_EXACT_TEXT = "inference; input; memory; output; phase; test; train; training; validation; versao; weights"
+_EXACT = frozenset(_EXACT_TEXT.split("; "))
+
 _STATISTICS = {
-    "mean": "mean", "average": "mean", "avg": "mean", "media": "mean", "promedio": "mean", "均值": "mean", "std": "std",
-    "stdev": "std", "sd": "std", "standard deviation": "std", "desvio padrao": "std", "desviacion": "std", "标准差": "std",
-    "min": "minimum", "minimum": "minimum", "max": "maximum", "maximum": "maximum", "median": "median", "mediana": "median",
-    "minimo": "minimum", "maximo": "maximum",
-}  # fmt: skip
+    phrase: name
+    for name, phrases in (
+        ("mean", "mean; average; avg; media; promedio; 均值"),
+        ("std", "std; stdev; sd; standard deviation; desvio padrao; desviacion; 标准差"),
+        ("minimum", "min; minimum; minimo"),
+        ("maximum", "max; maximum; maximo"),
+        ("median", "median; mediana"),
+    )
+    for phrase in phrases.split("; ")
+}
+
 _WORDS = re.compile(r"[a-z0-9']+(?:-[a-z0-9]+)*|[\u2e80-\u9fff]+")
-_AT = re.compile(r"\b(epoch|fold|seed|split|year|week|month|window|epoca|ano)\s*[:#=]?\s*(\d{1,4})\b|\b((?:19|20)\d\d(?:[ -]?q[1-4])?)\b")
+_AT = re.compile(
+    r"\b(epoch|fold|seed|split|year|week|month|window|epoca|ano)\s*[:#=]?\s*(\d{1,4})\b|\b((?:19|20)\d\d(?:[ -]?q[1-4])?)\b"
+)
 
 
 @dataclass(frozen=True)
@@ -187,16 +229,21 @@ def read_role(text: str) -> Role:
         inside[mention.start : mention.end] = [True] * (mention.end - mention.start)
     outside = "".join(" " if hit else char for char, hit in zip(folded, inside, strict=True))
     shown = "".join(" " if hit else char for char, hit in zip(text, inside, strict=True))
-    labels = tuple(
-        dict.fromkeys(word for word in re.findall(r"[^\W\d_]+", shown) if plain(word).strip() in _CLASSES)
-    )
+    labels = tuple(dict.fromkeys(word for word in re.findall(r"[^\W\d_]+", shown) if plain(word).strip() in _CLASSES))
     if _has(padded, "long short term") or _has(padded, "long short"):
         labels = ()
     taken = {word for _, phrases in _SPLITS for phrase in phrases for word in phrase.split()}
     rest = [
         word
         for word in _WORDS.findall(re.sub(r"[^\w\s'\u2e80-\u9fff]", " ", outside))
-        if not _neutral_cjk(word) and word not in _NEUTRAL and not re.fullmatch(r"\d{1,2}(?:-\d{1,2})*", word) and word not in taken and word not in _CLASSES and word not in _GOALS and word not in _EARLIER and len(word) < 30
+        if not _neutral_cjk(word)
+        and word not in _NEUTRAL
+        and not re.fullmatch(r"\d{1,2}(?:-\d{1,2})*", word)
+        and word not in taken
+        and word not in _CLASSES
+        and word not in _GOALS
+        and word not in _EARLIER
+        and len(word) < 30
     ]
     if all(word.isdecimal() and len(word) < 3 for word in rest):
         rest = []

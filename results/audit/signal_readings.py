@@ -59,8 +59,11 @@ def _ic(material: Material, ranked: bool) -> tuple[Reading, ...]:
     if not material.panels:
         return ()
     values = _series(material, ranked)
-    dimensions = {"timing": tuple(material.panels), "weighting": ("mean of sessions", "median of sessions", "pooled"),
-                  "overlap": _OVERLAP}  # fmt: skip
+    dimensions = {
+        "timing": tuple(material.panels),
+        "weighting": ("mean of sessions", "median of sessions", "pooled"),
+        "overlap": _OVERLAP,
+    }
 
     def figure(choice: dict[str, str]) -> float | None:
         if choice["weighting"] == "pooled":
@@ -107,13 +110,21 @@ def _icir(material: Material, kinds: tuple[str, str]) -> tuple[Reading, ...]:
 
 
 def _of_daily(
-    material: Material, figure_of: Callable[[np.ndarray, int, float], float | None], kinds: tuple[str, str], annual: bool
+    material: Material,
+    figure_of: Callable[[np.ndarray, int, float], float | None],
+    kinds: tuple[str, str],
+    annual: bool,
 ) -> tuple[Reading, ...]:
     if not material.panels:
         return ()
     by_kind = {"Pearson": _series(material, False), "Spearman": _series(material, True)}
-    dimensions = {"timing": tuple(material.panels), "kind": kinds, "ddof": DDOF, "overlap": _OVERLAP,
-                  "periods": ("a session", *_ANNUAL) if annual else ("a session",)}  # fmt: skip
+    dimensions = {
+        "timing": tuple(material.panels),
+        "kind": kinds,
+        "ddof": DDOF,
+        "overlap": _OVERLAP,
+        "periods": ("a session", *_ANNUAL) if annual else ("a session",),
+    }
 
     def figure(choice: dict[str, str]) -> float | None:
         daily = by_kind[choice["kind"]](choice)
@@ -204,8 +215,11 @@ def _classes(material: Material, metric: str) -> tuple[Reading, ...]:
             cases[f"sign of the score, {name}"] = (one > 0, two)
     if not cases:
         return ()
-    dimensions = {"called": tuple(cases), "up": ("up is above 0", "up is 0 or above"),
-                  "average": ("of up", "of down", "macro", "weighted") if metric != "accuracy" else ("",)}  # fmt: skip
+    dimensions = {
+        "called": tuple(cases),
+        "up": ("up is above 0", "up is 0 or above"),
+        "average": ("of up", "of down", "macro", "weighted") if metric != "accuracy" else ("",),
+    }
 
     def figure(choice: dict[str, str]) -> float | None:
         called, outcome = cases[choice["called"]]
@@ -248,6 +262,12 @@ SIGNAL_METRICS: dict[str, Callable[[Material], tuple[Reading, ...]]] = {
     "rank_icir": lambda material: _icir(material, ("Spearman", "Pearson")),
     "hit_rate": _hits,
     "win_rate": lambda material: _hits(material) if material.trades is not None else (),
-    **{name: (lambda material, name=name: _errors(material, name)) for name in ("r2", "mae", "rmse", "mse", "mape", "bias")},
-    **{name: (lambda material, name=name: _classes(material, name)) for name in ("accuracy", "precision", "recall", "f1")},
+    **{
+        name: (lambda material, name=name: _errors(material, name))
+        for name in ("r2", "mae", "rmse", "mse", "mape", "bias")
+    },
+    **{
+        name: (lambda material, name=name: _classes(material, name))
+        for name in ("accuracy", "precision", "recall", "f1")
+    },
 }

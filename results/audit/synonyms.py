@@ -1,167 +1,278 @@
-"""What reports call the metrics: English first, then Portuguese, Spanish and Chinese; and how a phrase is looked up.
-
-Phrases are compared after `plain`: compatibility characters folded (``R²`` → ``r2``), case and accents dropped, hyphens
-and underscores read as blanks. Chinese names are looked up as substrings, since nothing separates words there.
-"""
+"""What reports call the metrics: English first, then Portuguese, Spanish and Chinese."""
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from dataclasses import dataclass
-from functools import lru_cache
-
-__all__ = ["SYNONYMS", "Mention", "mentions", "plain"]
+__all__ = ["SYNONYMS"]
 
 #: Canonical name → names in use, separated by ``;``, already in the form that `plain` gives.
 SYNONYMS: dict[str, str] = {
     # classification
-    "accuracy": "accuracy; acc; classification accuracy; directional accuracy of classes; acuracia; exatidao; acerto"
-    "; taxa de acerto; exactitud; precision global; accuracy score; 准确率; 正确率; 准确度",
+    "accuracy": (
+        "accuracy; acc; classification accuracy; directional accuracy of classes; acuracia"
+        "; exatidao; acerto; taxa de acerto; exactitud; precision global; accuracy score; 准确率"
+        "; 正确率; 准确度"
+    ),
     "precision": "precision; positive predictive value; ppv; precisao; precision score; 精确率; 查准率; 精度",
-    "recall": "recall; sensitivity; true positive rate; tpr; revocacao; sensibilidade; exhaustividad; sensibilidad"
-    "; recall score; recobrado; 召回率; 查全率",
+    "recall": (
+        "recall; sensitivity; true positive rate; tpr; revocacao; sensibilidade; exhaustividad"
+        "; sensibilidad; recall score; recobrado; 召回率; 查全率"
+    ),
     "specificity": "specificity; true negative rate; tnr; especificidade; especificidad; 特异度",
-    "f1": "f1; f1 score; f score; f measure; fscore; f1score; pontuacao f1; puntuacion f1; valor f1; medida f1; f1值; f1分数",
-    "f1_macro": "macro f1; f1 macro; macro f1 score; f1 macro averaged; macro averaged f1; macro avg f1; f1 score macro"
-    "; 宏平均f1; 宏f1",
-    "f1_weighted": "weighted f1; f1 weighted; weighted f1 score; f1 score weighted; f1 ponderado; f1 ponderada; 加权f1",
+    "f1": (
+        "f1; f1 score; f score; f measure; fscore; f1score; pontuacao f1; puntuacion f1"
+        "; valor f1; medida f1; f1值; f1分数"
+    ),
+    "f1_macro": (
+        "macro f1; f1 macro; macro f1 score; f1 macro averaged; macro averaged f1; macro avg f1"
+        "; f1 score macro; 宏平均f1; 宏f1"
+    ),
+    "f1_weighted": (
+        "weighted f1; f1 weighted; weighted f1 score; f1 score weighted; f1 ponderado; f1 ponderada; 加权f1"
+    ),
     "f1_micro": "micro f1; f1 micro; micro f1 score; 微平均f1",
     "precision_macro": "macro precision; precision macro; macro avg precision",
     "recall_macro": "macro recall; recall macro; macro avg recall",
     "precision_weighted": "weighted precision; precision weighted",
     "recall_weighted": "weighted recall; recall weighted",
     "balanced_accuracy": "balanced accuracy; bal acc; acuracia balanceada; exactitud balanceada; 平衡准确率",
-    "auc": "auc; roc auc; auroc; auc roc; area under the curve; area under the roc curve; area sob a curva"
-    "; area bajo la curva; auc score; auc值; 曲线下面积",
+    "auc": (
+        "auc; roc auc; auroc; auc roc; area under the curve; area under the roc curve"
+        "; area sob a curva; area bajo la curva; auc score; auc值; 曲线下面积"
+    ),
     "mcc": "mcc; matthews correlation; matthews correlation coefficient; matthews; 马修斯相关系数",
     "kappa": "kappa; cohen kappa; cohens kappa; cohen's kappa",
     "brier": "brier; brier score; 布里尔分数",
     "log_loss": "log loss; logloss; cross entropy; cross entropy loss; entropia cruzada; 对数损失; 交叉熵",
     "error_rate": "error rate; misclassification rate; taxa de erro; tasa de error; 错误率",
-    "random_baseline": "random baseline; chance level; random guess; baseline aleatorio; linha de base aleatoria; 随机基线",
-    "prevalence": "prevalence; base rate; positive rate; up days share; share of up days; prevalencia; taxa base; tasa base",
-    "negative_predictions": "negative predictions; negative ratio; negative prediction ratio; share of negative predictions",
-    "confidence_threshold": "confidence threshold; probability threshold; decision threshold; predictions with confidence",
+    "random_baseline": (
+        "random baseline; chance level; random guess; baseline aleatorio; linha de base aleatoria; 随机基线"
+    ),
+    "prevalence": (
+        "prevalence; base rate; positive rate; up days share; share of up days; prevalencia; taxa base; tasa base"
+    ),
+    "negative_predictions": (
+        "negative predictions; negative ratio; negative prediction ratio; share of negative predictions"
+    ),
+    "confidence_threshold": (
+        "confidence threshold; probability threshold; decision threshold; predictions with confidence"
+    ),
     # regression
-    "r2": "r2; r2 score; r squared; rsquared; r square; r2 adj; coefficient of determination; coeficiente de determinacao"
-    "; coeficiente de determinacion; 决定系数; 拟合优度",
-    "mae": "mae; mean absolute error; erro absoluto medio; error absoluto medio; average absolute error; 平均绝对误差"
-    "; average error",
-    "rmse": "rmse; root mean squared error; root mean square error; raiz do erro quadratico medio"
-    "; raiz del error cuadratico medio; typical error; 均方根误差",
-    "mse": "mse; mean squared error; mean square error; erro quadratico medio; error cuadratico medio; 均方误差",
-    "mape": "mape; mean absolute percentage error; average percentage error; erro percentual absoluto medio"
-    "; error porcentual absoluto medio; mean absolute percent error; 平均绝对百分比误差",
+    "r2": (
+        "r2; r2 score; r squared; rsquared; r square; r2 adj; coefficient of determination"
+        "; coeficiente de determinacao; coeficiente de determinacion; 决定系数; 拟合优度"
+    ),
+    "mae": (
+        "mae; mean absolute error; erro absoluto medio; error absoluto medio"
+        "; average absolute error; 平均绝对误差; average error"
+    ),
+    "rmse": (
+        "rmse; root mean squared error; root mean square error; raiz do erro quadratico medio"
+        "; raiz del error cuadratico medio; typical error; 均方根误差"
+    ),
+    "mse": ("mse; mean squared error; mean square error; erro quadratico medio; error cuadratico medio; 均方误差"),
+    "mape": (
+        "mape; mean absolute percentage error; average percentage error"
+        "; erro percentual absoluto medio; error porcentual absoluto medio"
+        "; mean absolute percent error; 平均绝对百分比误差"
+    ),
     "smape": "smape; symmetric mape",
-    "bias": "bias; mean error; mean bias; mbe; mean bias error; vies; sesgo; erro medio; error medio; 偏差",
+    "bias": ("bias; mean error; mean bias; mbe; mean bias error; vies; sesgo; erro medio; error medio; 偏差"),
     "max_error": "max error; maximum error; worst error; erro maximo; error maximo; 最大误差",
     "theil_u": "theil u; theil's u; theils u; theil u2; u de theil",
     "mase": "mase; mean absolute scaled error",
-    "correlation": "correlation; pearson; pearson correlation; pearson r; corr; correlacao; correlacion; 相关系数",
+    "correlation": ("correlation; pearson; pearson correlation; pearson r; corr; correlacao; correlacion; 相关系数"),
     "target_mean": "target mean; mean of target; mean price; average price",
     "target_std": "target std; std of target; target standard deviation",
     # signal
-    "ic": "ic; information coefficient; mean ic; ic mean; average ic; pearson ic; daily ic; coeficiente de informacao"
-    "; coeficiente de informacion; 信息系数; ic均值",
-    "rank_ic": "rank ic; spearman; spearman correlation; spearman ic; spearman rho; rankic; mean rank ic; rank ic mean"
-    "; rank correlation; spearman rank correlation; correlacao de spearman; correlacion de spearman; 秩相关系数; 排序ic"
-    "; 秩ic; 斯皮尔曼",
+    "ic": (
+        "ic; information coefficient; mean ic; ic mean; average ic; pearson ic; daily ic"
+        "; coeficiente de informacao; coeficiente de informacion; 信息系数; ic均值"
+    ),
+    "rank_ic": (
+        "rank ic; spearman; spearman correlation; spearman ic; spearman rho; rankic"
+        "; mean rank ic; rank ic mean; rank correlation; spearman rank correlation"
+        "; correlacao de spearman; correlacion de spearman; 秩相关系数; 排序ic; 秩ic; 斯皮尔曼"
+    ),
     "ic_std": "ic std; std of ic; ic standard deviation; ic volatility; std ic; ic标准差",
     "rank_icir": "rank icir; rankicir; rank ic ir; rank ic information ratio",
     "rank_ic_std": "rank ic std; spearman std; std of rank ic; rank ic standard deviation",
     "icir": "icir; ic ir; ic information ratio; 信息比率ic",
     "ic_t": "ic t; ic t stat; ic t statistic; t stat of ic; ic t值",
     "ic_positive_share": "ic > 0; share of positive ic; positive ic days; ic positive; ic > 0 share; ic hit rate",
-    "hit_rate": "hit rate; hit ratio; directional accuracy; direction accuracy; sign accuracy; correct direction"
-    "; taxa de acerto direcional; acuracia direcional; acerto de direcao; tasa de acierto; precision direccional"
-    "; acierto direccional; 方向准确率; 命中率; 方向正确率",
-    "quantile_return": "mean actual return; average actual return; actual return; realized return; realised return"
-    "; quintile return; decile return; quantile return",
+    "hit_rate": (
+        "hit rate; hit ratio; directional accuracy; direction accuracy; sign accuracy"
+        "; correct direction; taxa de acerto direcional; acuracia direcional; acerto de direcao"
+        "; tasa de acierto; precision direccional; acierto direccional; 方向准确率; 命中率; 方向正确率"
+    ),
+    "quantile_return": (
+        "mean actual return; average actual return; actual return; realized return"
+        "; realised return; quintile return; decile return; quantile return"
+    ),
     "quantile_predicted_return": "mean predicted return; average predicted return; predicted return",
-    "quantile_spread": "quantile spread; quintile spread; decile spread; long short spread; top minus bottom"
-    "; top bottom spread; spread top bottom; long short return; 多空收益",
+    "quantile_spread": (
+        "quantile spread; quintile spread; decile spread; long short spread; top minus bottom"
+        "; top bottom spread; spread top bottom; long short return; 多空收益"
+    ),
     # portfolio
-    "sharpe": "sharpe; sharpe ratio; sharpe net; net sharpe; annualized sharpe; annualised sharpe; annual sharpe"
-    "; annualized sharpe ratio; annualised sharpe ratio; indice de sharpe; razao de sharpe; ratio de sharpe"
-    "; sharpe anualizado; 夏普比率; 夏普率; 夏普",
-    "sharpe_gross": "gross sharpe; sharpe gross; sharpe before costs; gross sharpe ratio; sharpe ratio gross; sharpe bruto",
+    "sharpe": (
+        "sharpe; sharpe ratio; sharpe net; net sharpe; annualized sharpe; annualised sharpe"
+        "; annual sharpe; annualized sharpe ratio; annualised sharpe ratio; indice de sharpe"
+        "; razao de sharpe; ratio de sharpe; sharpe anualizado; 夏普比率; 夏普率; 夏普"
+    ),
+    "sharpe_gross": (
+        "gross sharpe; sharpe gross; sharpe before costs; gross sharpe ratio; sharpe ratio gross; sharpe bruto"
+    ),
     "sortino": "sortino; sortino ratio; indice de sortino; ratio de sortino; 索提诺比率; 索提诺",
     "calmar": "calmar; calmar ratio; indice de calmar; ratio de calmar; 卡玛比率; 卡尔玛比率",
-    "information_ratio": "information ratio; ir; ratio de informacion; razao de informacao; indice de informacao; 信息比率",
-    "annual_return": "annual return; annualized return; annualised return; cagr; return per year; yearly return; ann return"
-    "; compound annual growth rate; annual return net; net annual return; retorno anual; retorno anualizado"
-    "; rentabilidade anual; rentabilidad anual; rendimiento anual; rentabilidad anualizada; 年化收益率; 年化收益; 年化回报",
-    "annual_return_gross": "gross annual return; annual return gross; annualized gross return; gross annualized return",
-    "total_return": "total return; cumulative return; overall return; net profit pct; return total; retorno total"
-    "; retorno acumulado; rentabilidade total; rentabilidad total; rentabilidad acumulada; 总收益率; 累计收益率; 累计收益; 总收益",
-    "annual_volatility": "annual volatility; annualized volatility; annualised volatility; volatility; vol; annual vol"
-    "; ann vol; annualized vol; annualised vol; volatility ann; volatilidade; volatilidade anual; volatilidade anualizada"
-    "; volatilidad; volatilidad anual; volatilidad anualizada; 年化波动率; 波动率",
-    "mean_return": "mean return; average return; mean daily return; average daily return; daily return; daily mean return"
-    "; retorno medio; retorno medio diario; rentabilidad media; 平均收益; 日均收益",
-    "return_std": "daily std; daily volatility; std of returns; daily vol; return std; std of daily returns"
-    "; volatilidade diaria; volatilidad diaria; 日波动率",
-    "max_drawdown": "max drawdown; maximum drawdown; mdd; max dd; maxdd; worst drawdown; drawdown; drawdown maximo"
-    "; rebaixamento maximo; maxima caida; caida maxima; reduccion maxima; perda maxima; 最大回撤; 回撤",
+    "information_ratio": (
+        "information ratio; ir; ratio de informacion; razao de informacao; indice de informacao; 信息比率"
+    ),
+    "annual_return": (
+        "annual return; annualized return; annualised return; cagr; return per year"
+        "; yearly return; ann return; compound annual growth rate; annual return net"
+        "; net annual return; retorno anual; retorno anualizado; rentabilidade anual"
+        "; rentabilidad anual; rendimiento anual; rentabilidad anualizada; 年化收益率; 年化收益; 年化回报"
+    ),
+    "annual_return_gross": (
+        "gross annual return; annual return gross; annualized gross return; gross annualized return"
+    ),
+    "total_return": (
+        "total return; cumulative return; overall return; net profit pct; return total"
+        "; retorno total; retorno acumulado; rentabilidade total; rentabilidad total"
+        "; rentabilidad acumulada; 总收益率; 累计收益率; 累计收益; 总收益"
+    ),
+    "annual_volatility": (
+        "annual volatility; annualized volatility; annualised volatility; volatility; vol"
+        "; annual vol; ann vol; annualized vol; annualised vol; volatility ann; volatilidade"
+        "; volatilidade anual; volatilidade anualizada; volatilidad; volatilidad anual"
+        "; volatilidad anualizada; 年化波动率; 波动率"
+    ),
+    "mean_return": (
+        "mean return; average return; mean daily return; average daily return; daily return"
+        "; daily mean return; retorno medio; retorno medio diario; rentabilidad media; 平均收益"
+        "; 日均收益"
+    ),
+    "return_std": (
+        "daily std; daily volatility; std of returns; daily vol; return std"
+        "; std of daily returns; volatilidade diaria; volatilidad diaria; 日波动率"
+    ),
+    "max_drawdown": (
+        "max drawdown; maximum drawdown; mdd; max dd; maxdd; worst drawdown; drawdown"
+        "; drawdown maximo; rebaixamento maximo; maxima caida; caida maxima; reduccion maxima"
+        "; perda maxima; 最大回撤; 回撤"
+    ),
     "alpha": "alpha; annual alpha; annualized alpha; jensen alpha; alfa; 阿尔法",
     "beta": "beta; market beta; 贝塔",
-    "excess_return": "excess return; annual excess return; active return; excess annual return; retorno excedente"
-    "; exceso de retorno; 超额收益; 超额收益率",
-    "benchmark_return": "benchmark return; buy and hold return; buy & hold return; buy hold return; market return"
-    "; index return; buy and hold; retorno do benchmark; retorno del benchmark; 基准收益",
-    "turnover": "turnover; daily turnover; annual turnover; average turnover; mean turnover; giro; rotacion; rotatividade; 换手率",
-    "annual_cost": "annual cost; annual costs; cost per year; cost drag; annual trading cost; costo anual; custo anual",
-    "cost_rate": "transaction cost; transaction costs; cost per trade; commission; trading cost; costs; cost; custo; costo"
-    "; custos de transacao; costos de transaccion; 交易成本; 手续费",
+    "excess_return": (
+        "excess return; annual excess return; active return; excess annual return"
+        "; retorno excedente; exceso de retorno; 超额收益; 超额收益率"
+    ),
+    "benchmark_return": (
+        "benchmark return; buy and hold return; buy & hold return; buy hold return"
+        "; market return; index return; buy and hold; retorno do benchmark"
+        "; retorno del benchmark; 基准收益"
+    ),
+    "turnover": (
+        "turnover; daily turnover; annual turnover; average turnover; mean turnover; giro"
+        "; rotacion; rotatividade; 换手率"
+    ),
+    "annual_cost": (
+        "annual cost; annual costs; cost per year; cost drag; annual trading cost; costo anual; custo anual"
+    ),
+    "cost_rate": (
+        "transaction cost; transaction costs; cost per trade; commission; trading cost; costs"
+        "; cost; custo; costo; custos de transacao; costos de transaccion; 交易成本; 手续费"
+    ),
     "var": "value at risk; var 95; var 99; var95; var99; 95% var; 99% var; daily var; 在险价值",
     "cvar": "cvar; expected shortfall; conditional var; cvar 95; conditional value at risk",
     "skewness": "skewness; skew; assimetria; asimetria; 偏度",
     "kurtosis": "kurtosis; excess kurtosis; curtose; curtosis; 峰度",
     "leverage": "leverage; gross leverage; gross exposure; alavancagem; apalancamiento; 杠杆",
     # trades
-    "trades": "trades; number of trades; total trades; trade count; no of trades; num trades; n trades; total de operacoes"
-    "; numero de operacoes; numero de operaciones; total de operaciones; operacoes; operaciones; 交易次数; 总交易次数",
-    "winning_trades": "winning trades; wins; winners; profitable trades; operacoes vencedoras; operaciones ganadoras; 盈利次数"
-    "; 盈利交易",
-    "losing_trades": "losing trades; losses; losers; operacoes perdedoras; operaciones perdedoras; 亏损次数; 亏损交易",
-    "win_rate": "win rate; winrate; winning rate; win ratio; win pct; percent profitable; taxa de vitoria; taxa de ganho"
-    "; tasa de ganancia; porcentaje de aciertos; 胜率",
-    "average_win": "average win; avg win; mean win; average winning trade; ganho medio; ganancia media; 平均盈利",
-    "average_loss": "average loss; avg loss; mean loss per trade; average losing trade; perda media; perdida media; 平均亏损",
-    "total_profit": "total profit; net profit; total pnl; total p&l; net pnl; p&l; pnl; lucro total; lucro liquido"
-    "; beneficio total; beneficio neto; 总盈利; 净利润",
+    "trades": (
+        "trades; number of trades; total trades; trade count; no of trades; num trades"
+        "; n trades; total de operacoes; numero de operacoes; numero de operaciones"
+        "; total de operaciones; operacoes; operaciones; 交易次数; 总交易次数"
+    ),
+    "winning_trades": (
+        "winning trades; wins; winners; profitable trades; operacoes vencedoras"
+        "; operaciones ganadoras; 盈利次数; 盈利交易"
+    ),
+    "losing_trades": (
+        "losing trades; losses; losers; operacoes perdedoras; operaciones perdedoras; 亏损次数; 亏损交易"
+    ),
+    "win_rate": (
+        "win rate; winrate; winning rate; win ratio; win pct; percent profitable"
+        "; taxa de vitoria; taxa de ganho; tasa de ganancia; porcentaje de aciertos; 胜率"
+    ),
+    "average_win": ("average win; avg win; mean win; average winning trade; ganho medio; ganancia media; 平均盈利"),
+    "average_loss": (
+        "average loss; avg loss; mean loss per trade; average losing trade; perda media; perdida media; 平均亏损"
+    ),
+    "total_profit": (
+        "total profit; net profit; total pnl; total p&l; net pnl; p&l; pnl; lucro total"
+        "; lucro liquido; beneficio total; beneficio neto; 总盈利; 净利润"
+    ),
     "gross_profit": "gross profit; lucro bruto; beneficio bruto; 毛利",
     "gross_loss": "gross loss; prejuizo bruto; perdida bruta",
-    "profit_factor": "profit factor; fator de lucro; factor de beneficio; factor de ganancia; 盈利因子; 利润因子; 盈亏因子",
+    "profit_factor": (
+        "profit factor; fator de lucro; factor de beneficio; factor de ganancia; 盈利因子; 利润因子; 盈亏因子"
+    ),
     "payoff_ratio": "payoff ratio; payoff; win loss ratio; risk reward; risk reward ratio; 盈亏比",
-    "expectancy": "expectancy; expected value per trade; expectancy per trade; avg trade; average trade; expectativa"
-    "; esperanza matematica; 期望值",
+    "expectancy": (
+        "expectancy; expected value per trade; expectancy per trade; avg trade; average trade"
+        "; expectativa; esperanza matematica; 期望值"
+    ),
     # training
-    "train_loss": "train loss; training loss; loss train; final train loss; perda de treino; perda de treinamento"
-    "; perdida de entrenamiento; 训练损失",
-    "validation_loss": "validation loss; val loss; valid loss; loss val; final val loss; perda de validacao"
-    "; perdida de validacion; 验证损失",
+    "train_loss": (
+        "train loss; training loss; loss train; final train loss; perda de treino"
+        "; perda de treinamento; perdida de entrenamiento; 训练损失"
+    ),
+    "validation_loss": (
+        "validation loss; val loss; valid loss; loss val; final val loss; perda de validacao"
+        "; perdida de validacion; 验证损失"
+    ),
     "test_loss": "test loss; perda de teste; perdida de prueba; 测试损失",
-    "loss_gap": "overfitting gap; generalization gap; generalisation gap; train val gap; training validation gap; gap"
-    "; loss gap; final gap; initial gap; 过拟合差距",
-    "epochs_run": "epochs; epochs trained; epochs run; trained epochs; total epochs; training epochs; epocas; 训练轮数",
+    "loss_gap": (
+        "overfitting gap; generalization gap; generalisation gap; train val gap"
+        "; training validation gap; gap; loss gap; final gap; initial gap; 过拟合差距"
+    ),
+    "epochs_run": (
+        "epochs; epochs trained; epochs run; trained epochs; total epochs; training epochs; epocas; 训练轮数"
+    ),
     "best_epoch": "best epoch; best model epoch; epoch; melhor epoca; mejor epoca; 最佳轮数; 最佳epoch",
-    "parameters": "parameters; total parameters; total params; number of parameters; params; model parameters"
-    "; parameter count; parametros; total de parametros; numero de parametros; 参数量; 参数总数; 总参数",
-    "parameters_trainable": "trainable parameters; trainable params; parametros treinaveis; parametros entrenables; 可训练参数",
-    "file_size": "file size; model size; model file size; checkpoint size; model file; scaler file; size on disk"
-    "; tamanho do arquivo; tamano del archivo; 模型大小",
-    "training_time": "training time; train time; time to train; runtime; expected runtime; tempo de treino"
-    "; tiempo de entrenamiento; 训练时间",
+    "parameters": (
+        "parameters; total parameters; total params; number of parameters; params"
+        "; model parameters; parameter count; parametros; total de parametros"
+        "; numero de parametros; 参数量; 参数总数; 总参数"
+    ),
+    "parameters_trainable": (
+        "trainable parameters; trainable params; parametros treinaveis; parametros entrenables; 可训练参数"
+    ),
+    "file_size": (
+        "file size; model size; model file size; checkpoint size; model file; scaler file"
+        "; size on disk; tamanho do arquivo; tamano del archivo; 模型大小"
+    ),
+    "training_time": (
+        "training time; train time; time to train; runtime; expected runtime; tempo de treino"
+        "; tiempo de entrenamiento; 训练时间"
+    ),
     "latency": "latency; inference time; inference latency; latencia; 延迟",
     "throughput": "throughput; samples second",
-    "n_samples": "n samples; samples; number of samples; sample size; observations; n obs; test samples; train samples"
-    "; amostras; numero de amostras; muestras; numero de muestras; test size; n test; support; 样本数; 样本量",
-    "configurations_tested": "configurations tested; configs tested; models tested; trials; number of trials; n trials"
-    "; hyperparameter trials; strategies tested; configuracoes testadas; configuraciones probadas; 试验次数",
-    "sessions": "sessions; trading days; number of days; n days; days traded; trading sessions; dias de negociacao"
-    "; dias de mercado; dias de negociacion; 交易日",
+    "n_samples": (
+        "n samples; samples; number of samples; sample size; observations; n obs; test samples"
+        "; train samples; amostras; numero de amostras; muestras; numero de muestras; test size"
+        "; n test; support; 样本数; 样本量"
+    ),
+    "configurations_tested": (
+        "configurations tested; configs tested; models tested; trials; number of trials"
+        "; n trials; hyperparameter trials; strategies tested; configuracoes testadas"
+        "; configuraciones probadas; 试验次数"
+    ),
+    "sessions": (
+        "sessions; trading days; number of days; n days; days traded; trading sessions"
+        "; dias de negociacao; dias de mercado; dias de negociacion; 交易日"
+    ),
     # derived, statistics
     "feature_importance": "feature importance; importance; shap importance; 特征重要性",
     "class_share": "class share; class distribution; class proportion; class balance",
@@ -172,112 +283,3 @@ SYNONYMS: dict[str, str] = {
     "degrees_of_freedom": "degrees of freedom",
     "slope": "slope",
 }
-
-_CJK = re.compile(r"[\u2e80-\u9fff]")
-_WORD = re.compile(r"[a-z0-9&'>%$]+|[\u2e80-\u9fff]+")
-_SOFT = str.maketrans({"-": " ", "_": " ", "‑": " ", "–": " ", "−": " ", "*": " ", "`": " ", "/": " ", "’": "'"})
-
-
-@lru_cache(maxsize=4096)
-def plain(text: str) -> str:
-    """Lower case, without accents, marks and hyphens, as long as the text itself; for comparing names.
-
-    Examples
-    --------
-    >>> plain("**R²** Acurácia_média")
-    '  r2   acuracia media'
-
-    """
-    return "".join(map(_plain_char, text))
-
-
-@lru_cache(maxsize=4096)
-def _plain_char(char: str) -> str:
-    """One character folded to one character, so that columns stay where they were."""
-    if char.isascii():
-        folded = char.lower()
-    else:
-        kept = [c for c in unicodedata.normalize("NFKD", char).casefold() if not unicodedata.combining(c)]
-        folded = kept[0] if kept else " "
-    return folded.translate(_SOFT)
-
-
-@dataclass(frozen=True)
-class Mention:
-    """A metric named in a text: its canonical name and where the name stands (columns of the folded text)."""
-
-    metric: str
-    start: int
-    end: int
-    words: str
-
-
-@lru_cache(maxsize=1)
-def _index() -> tuple[dict[str, list[tuple[tuple[str, ...], str]]], list[tuple[str, str]]]:
-    words: dict[str, list[tuple[tuple[str, ...], str]]] = {}
-    cjk: list[tuple[str, str]] = []
-    for metric, names in SYNONYMS.items():
-        for name in names.split(";"):
-            name = plain(name.strip())
-            if _CJK.search(name):
-                cjk.append((name, metric))
-            else:
-                parts = tuple(_WORD.findall(name))
-                words.setdefault(parts[0], []).append((parts, metric))
-    for options in words.values():
-        options.sort(key=lambda option: -len(option[0]))
-    cjk.sort(key=lambda option: -len(option[0]))
-    return words, cjk
-
-
-def mentions(folded: str) -> list[Mention]:
-    """Metrics named in a text that `plain` has folded, left to right, longest name first.
-
-    Examples
-    --------
-    >>> [m.metric for m in mentions(plain("Sharpe ratio and macro-F1 beat the val. accuracy"))]
-    ['sharpe', 'f1_macro', 'accuracy']
-
-    """
-    words, cjk = _index()
-    found: list[Mention] = []
-    parts = list(_WORD.finditer(folded))
-    position = 0
-    while position < len(parts):
-        head = parts[position][0]
-        hit = None
-        for names, metric in words.get(head.removesuffix("'s"), ()) or words.get(head.rstrip("s"), ()):
-            stop = position + len(names)
-            if stop <= len(parts) and _close(folded, parts[position:stop]) and all(
-                part[0] == name or part[0] in (name + "s", name + "'s")
-                for part, name in zip(parts[position:stop], names, strict=True)
-            ):
-                hit = Mention(metric, parts[position].start(), parts[stop - 1].end(), " ".join(names))
-                position = stop
-                break
-        if hit is None and _CJK.search(head):
-            found.extend(_cjk_mentions(folded, parts[position].start(), parts[position].end(), cjk))
-        if hit is not None:
-            found.append(hit)
-        else:
-            position += 1
-    if any(not part.isascii() for part in folded) and cjk:
-        mixed = [m for m in _cjk_mentions(folded, 0, len(folded), [c for c in cjk if re.search(r"[a-z]", c[0])])]
-        found = [m for m in found if not any(x.start <= m.start < x.end for x in mixed)] + mixed
-    return sorted(set(found), key=lambda mention: mention.start)
-
-
-def _close(folded: str, parts: list[re.Match[str]]) -> bool:
-    """Whether words stand side by side, with nothing but blanks (or a bracket) between."""
-    return all(not folded[a.end() : b.start()].strip(" (") for a, b in zip(parts, parts[1:], strict=False))
-
-
-def _cjk_mentions(folded: str, start: int, end: int, names: list[tuple[str, str]]) -> list[Mention]:
-    found: list[Mention] = []
-    for name, metric in names:
-        at = folded.find(name, start, end)
-        while at >= 0:
-            if not any(m.start < at + len(name) and at < m.end for m in found):
-                found.append(Mention(metric, at, at + len(name), name))
-            at = folded.find(name, at + len(name), end)
-    return found

@@ -6,21 +6,25 @@ import re
 from dataclasses import replace
 
 from results.audit.markdown import Cell, Line, split_cells
-from results.audit.prose import place_prose, set_aside
+from results.audit.naming import plain
+from results.audit.prose import place_prose, put_aside, set_aside
 from results.audit.roles import Role, read_role
 from results.audit.sheet import Context, Sheet
-from results.audit.synonyms import plain
 from results.audit.tokens import Token
 
 __all__ = ["place_cells", "place_row"]
 
-_SETTING_TABLE = re.compile(r"\b(?:hyperparameter|parameter|setting|config key|option|parametro|hiperparametro|参数|超参数)s?\b")
+_SETTING_TABLE = re.compile(
+    r"\b(?:hyperparameter|parameter|setting|config key|option|parametro|hiperparametro|参数|超参数)s?\b"
+)
 _CLASS_HEADER = re.compile(r"\b(?:class|label|signal|action|category|classe|clase|direction|类别|标签)\b|类别")
 _PLAIN_VALUE = re.compile(
     r"^\s*(?:value|result|score|ours|our|final|current|this model|model|valor|resultado|数值|值|结果|结果值|actual|measured|reported"
     r"|observed|best|performance|strategy|estrategia|portfolio|carteira|cartera|策略|)\s*$"
 )
-_CHANGE_HEADER = re.compile(r"\b(?:improvement|change|delta|gain|uplift|diff|difference|reduction|melhoria|mejora|variacao|cambio)\b|Δ|提升|变化")
+_CHANGE_HEADER = re.compile(
+    r"\b(?:improvement|change|delta|gain|uplift|diff|difference|reduction|melhoria|mejora|variacao|cambio)\b|Δ|提升|变化"
+)
 _NOTE_HEADER = re.compile(
     r"\b(?:interpretation|description|notes?|comment|status|meaning|remarks?|descricao|descripcion|observacao|说明|备注|comments)\b"
 )
@@ -34,9 +38,14 @@ def place_row(sheet: Sheet, line: Line, tokens: list[Token], context: Context, b
 
 
 def place_cells(
-    sheet: Sheet, line: Line, tokens: list[Token], header: tuple[Cell, ...], cells: tuple[Cell, ...],
-    context: Context, block: int,
-) -> None:  # fmt: skip
+    sheet: Sheet,
+    line: Line,
+    tokens: list[Token],
+    header: tuple[Cell, ...],
+    cells: tuple[Cell, ...],
+    context: Context,
+    block: int,
+) -> None:
     """Place the figures of one row, given the header's cells and the row's.
 
     Parameters
@@ -66,12 +75,12 @@ def place_cells(
         title = header[column].text if column < len(header) else ""
         if column == 0:
             for token in mine:
-                set_aside(sheet, line.number, token) or sheet.exclude(line.number, token, "the row's own label")
+                put_aside(sheet, line.number, token, "the row's own label")
             continue
         metric = _cell_metric(row, head, first, in_columns)
         if settings or (context.settings and not metric) or (in_columns and head.setting and not head.metric):
             for token in mine:
-                set_aside(sheet, line.number, token) or sheet.exclude(line.number, token, "a hyperparameter or setting")
+                put_aside(sheet, line.number, token, "a hyperparameter or setting")
             continue
         local = _cell_context(context, row, head, header, first, title, in_columns)
         _cell(sheet, line, mine, cells[column], metric, replace(local, topic=metric), title, placed, column, block)
@@ -100,7 +109,12 @@ def _cell_context(
     entity, other = (row, head) if in_columns else (head, row)
     name = first if in_columns else title
     split = other.split or entity.split or context.split
-    label, at, group, goal = context.label, context.at, context.group, context.goal or head.goal or (in_columns and row.goal)
+    label, at, group, goal = (
+        context.label,
+        context.at,
+        context.group,
+        context.goal or head.goal or (in_columns and row.goal),
+    )
     if in_columns:
         kind = plain(header[0].text) if header else ""
         number = re.fullmatch(r"\s*[*_`]*(\d{1,4})[*_`]*\s*", first)
@@ -110,7 +124,9 @@ def _cell_context(
             at = f"{kind.strip(' *') or 'row'} {number[1]}"
         elif row.metric:
             pass
-        elif (row.labels and not row.entity) or (_CLASS_HEADER.search(kind) and not re.search(r"macro|weighted|avg|overall|ponder", plain(first))):
+        elif (row.labels and not row.entity) or (
+            _CLASS_HEADER.search(kind) and not re.search(r"macro|weighted|avg|overall|ponder", plain(first))
+        ):
             label = first.strip(" *_`")
         elif row.split and not row.entity:
             split = row.split
@@ -125,8 +141,11 @@ def _cell_context(
             at = head.at
         if head.earlier:
             group = (*group, head.earlier)
-        elif not head.split and not _PLAIN_VALUE.match(plain(name)) and not _CHANGE_HEADER.search(plain(name)) and not (
-            _NOTE_HEADER.search(plain(name)) or head.goal or head.labels
+        elif (
+            not head.split
+            and not _PLAIN_VALUE.match(plain(name))
+            and not _CHANGE_HEADER.search(plain(name))
+            and not (_NOTE_HEADER.search(plain(name)) or head.goal or head.labels)
         ):
             group = (*group, plain(name).strip()) if plain(name).strip() else group
         elif head.labels and not label:
@@ -135,14 +154,26 @@ def _cell_context(
 
 
 def _cell(
-    sheet: Sheet, line: Line, mine: list[Token], cell: Cell, metric: str, local: Context, title: str,
-    placed: dict[int, int], column: int, block: int,
-) -> None:  # fmt: skip
+    sheet: Sheet,
+    line: Line,
+    mine: list[Token],
+    cell: Cell,
+    metric: str,
+    local: Context,
+    title: str,
+    placed: dict[int, int],
+    column: int,
+    block: int,
+) -> None:
     """One cell: a bare figure is the metric's value; anything longer is prose about it."""
     figures = [token for token in mine if token.kind == "number"]
     first = figures[0] if figures else None
     starts = first is not None and not cell.text[: max(0, first.start - cell.column)].strip(" *_`")
-    unit = "percent" if re.search(r"\(%\)|[(,\s]%|percent|\bpct\b|（%）", title) and first and "%" not in first.text else ""
+    unit = (
+        "percent"
+        if re.search(r"\(%\)|[(,\s]%|percent|\bpct\b|（%）", title) and first and "%" not in first.text
+        else ""
+    )
     if first is None or not metric or not starts or _NOTE_HEADER.search(plain(title)):
         if metric and starts and first is not None and not _NOTE_HEADER.search(plain(title)):
             pass
@@ -153,17 +184,31 @@ def _cell(
         if token.kind != "number":
             set_aside(sheet, line.number, token)
     if _CHANGE_HEADER.search(plain(title)):
-        index = sheet.claim(line.number, line.text, first, "multiple" if first.text.endswith(("×", "x")) else "change",
-                            replace(local, goal=False), block=block)  # fmt: skip
+        index = sheet.claim(
+            line.number,
+            line.text,
+            first,
+            "multiple" if first.text.endswith(("×", "x")) else "change",
+            replace(local, goal=False),
+            block=block,
+        )
         pair = [placed[key] for key in sorted(placed) if key < column and sheet.placed[placed[key]].metric == metric]
         rest = [t for t in figures if t is not first]
         stated = len(rest) == 1 and re.search(r"\b(?:from|vs\.?|over|de)\s*$", plain(line.text[: rest[0].start]))
         if stated:
-            start = sheet.claim(line.number, line.text, rest[0], metric, replace(local, group=(*local.group, "before"),
-                                goal=False), block=block)  # fmt: skip
+            start = sheet.claim(
+                line.number,
+                line.text,
+                rest[0],
+                metric,
+                replace(local, group=(*local.group, "before"), goal=False),
+                block=block,
+            )
             pair = [start, *pair[:1]] if start is not None else []
         elif rest:
-            place_prose(sheet, line.number, line.text, rest, replace(local, group=(*local.group, "before")), block=block)
+            place_prose(
+                sheet, line.number, line.text, rest, replace(local, group=(*local.group, "before")), block=block
+            )
         if index is not None and len(pair) == 2 and sheet.placed[index].metric == "change":
             inputs = tuple(pair) if stated else _oriented(sheet, pair)
             sheet.placed[index].relation, sheet.placed[index].inputs = "change", inputs

@@ -59,14 +59,20 @@ _DATE = re.compile(
     rf"|(?<!\w)\d{{1,2}}(?:st|nd|rd|th)?\s(?:de\s)?(?:{_MONTHS})\.?,?(?:\s(?:de\s|del\s)?{_YEAR})?(?!\w)",
     re.I,
 )
-_URL = re.compile(r"\b(?:https?|ftp|gs|s3|file|git|ssh)://[^\s)>\]]+|\]\([^)\s]{0,200}\)|doi:\s?10\.\S+|arxiv:\s?\S+", re.I)
+_URL = re.compile(
+    r"\b(?:https?|ftp|gs|s3|file|git|ssh)://[^\s)>\]]+|\]\([^)\s]{0,200}\)|doi:\s?10\.\S+|arxiv:\s?\S+", re.I
+)
 _INDEX = re.compile(
     r"\b(?:S&(?:amp;)?P|SP|CSI|Russell|Nikkei|FTSE|SSE|Stoxx|Nasdaq|NASDAQ|Dow|HS|DAX|CAC|ASX|KOSPI|IBrX|TOPIX|NSE|Nifty|NIFTY"
     r"|BSE|IBEX|SMI|TSX|MSCI|GPT|RFC|ISO|CUDA|Python|PyTorch|TensorFlow|Keras|RTX|GTX|Tesla|Core|Windows|Ubuntu|Llama|Python3)"
     r"[ -]?v?\d+(?:\.\d+)*\+?(?:Ti)?"
 )
-_VERSION = re.compile(r"(?<![\w.])v\d+(?:\.\d+)*(?:[-.]?(?:rc|a|b|alpha|beta|dev|post)\d*)?(?!\w)|(?<![\w.,])\d+\.\d+\.\d+[\w.+-]*", re.I)
-_TIME = re.compile(r"(?<![\w:.])(?:[01]?\d|2[0-3]):[0-5]\d:[0-5]\d(?![\w:])|(?<![\w:.])(?:1[0-2]|0?[1-9]):[0-5]\d\s?[ap]m\b", re.I)
+_VERSION = re.compile(
+    r"(?<![\w.])v\d+(?:\.\d+)*(?:[-.]?(?:rc|a|b|alpha|beta|dev|post)\d*)?(?!\w)|(?<![\w.,])\d+\.\d+\.\d+[\w.+-]*", re.I
+)
+_TIME = re.compile(
+    r"(?<![\w:.])(?:[01]?\d|2[0-3]):[0-5]\d:[0-5]\d(?![\w:])|(?<![\w:.])(?:1[0-2]|0?[1-9]):[0-5]\d\s?[ap]m\b", re.I
+)
 _ARXIV = re.compile(r"(?<![\w.])\d{4}\.\d{5}(?:v\d+)?(?![\w.%])")
 _COLON = re.compile(r"(?<![\w:.])\d+(?:\.\d+)?\s?:\s?\d+(?:\.\d+)?(?::\d+)*(?![\w:.]*\d)(?!\w)")
 _SLASH = re.compile(r"(?<![\w/.])\d+%?(?:/\d+%?){1,3}(?![\w/]|\.\d)")
@@ -80,7 +86,9 @@ _PATH = re.compile(
 #: Lines up to this long are read whole; of longer ones what lies this near to a digit.
 _SHORT, _NEAR = 400, 60
 _RUN = re.compile(r"\d[\d.,'’_\u00a0\u202f]*\d|\d")
-_PLAIN = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d{1,3}(?:\.\d{3})+(?:,\d+)?|\d{1,3}(?:['’_\u00a0\u202f]\d{3})+(?:[.,]\d+)?|\d+(?:[.,]\d+)?")
+_PLAIN = re.compile(
+    r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d{1,3}(?:\.\d{3})+(?:,\d+)?|\d{1,3}(?:['’_\u00a0\u202f]\d{3})+(?:[.,]\d+)?|\d+(?:[.,]\d+)?"
+)
 _SCALES = {
     "k", "m", "b", "mn", "bn", "kb", "mb", "gb", "tb", "kib", "mib", "gib", "x", "bps", "bp", "pp", "pps", "million",
     "billion", "thousand", "mil",
@@ -126,7 +134,9 @@ def scan_line(text: str) -> list[Token]:
         for token in _numbers(text, begin, match.end(), taken):
             if token.end > position:
                 start = max(token.start, position)
-                tokens.append(token if start == token.start else replace(token, start=start, text=text[start : token.end]))
+                tokens.append(
+                    token if start == token.start else replace(token, start=start, text=text[start : token.end])
+                )
                 position = token.end
     return _joined(text, sorted(tokens, key=lambda token: token.start))
 
@@ -188,8 +198,10 @@ def _is_list(text: str) -> bool:
     inner = text[1:-1]
     if "," not in inner and "，" not in inner:
         return False
-    if re.search(r",\s\D*\d", inner) is None and re.fullmatch(r"\s*[\d,]+(?:\.\d+)?\s*", inner) and re.fullmatch(
-        r"\s*\d{1,3}(?:,\d{3})+(?:\.\d+)?\s*", inner
+    if (
+        re.search(r",\s\D*\d", inner) is None
+        and re.fullmatch(r"\s*[\d,]+(?:\.\d+)?\s*", inner)
+        and re.fullmatch(r"\s*\d{1,3}(?:,\d{3})+(?:\.\d+)?\s*", inner)
     ):
         return text[0] == "["
     items = inner.split(",")
@@ -211,15 +223,17 @@ def _numbers(text: str, begin: int, end: int, taken: list[bool]) -> list[Token]:
         return [_name(text, begin, end, taken)]
     if not _PLAIN.fullmatch(run):
         pieces = list(re.finditer(r"\d+(?:\.\d+)?", run))
-        return [
-            _number(text, begin + piece.start(), begin + piece.end(), taken) for piece in pieces
-        ]
+        return [_number(text, begin + piece.start(), begin + piece.end(), taken) for piece in pieces]
     return [_number(text, begin, end, taken)]
 
 
 def _name(text: str, begin: int, end: int, taken: list[bool]) -> Token:
     start = begin
-    while start and (_latin(text[start - 1]) or text[start - 1].isdecimal() or text[start - 1] == "-") and not taken[start - 1]:
+    while (
+        start
+        and (_latin(text[start - 1]) or text[start - 1].isdecimal() or text[start - 1] == "-")
+        and not taken[start - 1]
+    ):
         start -= 1
     while end < len(text) and (_latin(text[end]) or text[end].isdecimal()) and not taken[end]:
         end += 1
@@ -250,7 +264,9 @@ def _number(text: str, begin: int, end: int, taken: list[bool]) -> Token:
             while letters_end < len(text) and (_latin(text[letters_end]) or text[letters_end].isdecimal()):
                 letters_end += 1
             return Token(begin, letters_end, text[begin:letters_end], "name")
-    elif more := re.match(r"\s?(?:%|％)|×|[\u00a0 ](?:(?:bps|bp|pp|[kmg]i?b|million|billion|thousand)(?!\w))", text[end : end + 12], re.I):
+    elif more := re.match(
+        r"\s?(?:%|％)|×|[\u00a0 ](?:(?:bps|bp|pp|[kmg]i?b|million|billion|thousand)(?!\w))", text[end : end + 12], re.I
+    ):
         end += more.end()
     if re.match(r"\+(?![\d.])", text[end : end + 2]):
         end += 1
@@ -302,8 +318,11 @@ def _is_range(text: str, first: Token, second: Token) -> bool:
     if between.strip() == "to" and re.search(r"\bfrom\s*[*_`]*$", text[max(0, first.start - 8) : first.start], re.I):
         return False
     spaced = between.strip() != "" and between != between.strip()
-    if spaced and between.strip() != "to" and _tail(first.text) != _tail(second.text) and not (
-        {_tail(first.text), _tail(second.text)} <= {"kb", "mb", "gb", "k", "m"}
+    if (
+        spaced
+        and between.strip() != "to"
+        and _tail(first.text) != _tail(second.text)
+        and not ({_tail(first.text), _tail(second.text)} <= {"kb", "mb", "gb", "k", "m"})
     ):
         return False
     low, high = _rough(first.text), _rough(second.text)

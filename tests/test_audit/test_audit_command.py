@@ -42,10 +42,16 @@ def test_strict_fails_on_baselines_too(capsys: pytest.CaptureFixture[str]) -> No
 def test_json_is_one_object_with_every_claim(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(WRONG, "--json", capsys=capsys)
     result = json.loads(out)
-    assert code == 1 and result["failed"] is True
-    assert {"id", "metric", "printed", "line", "arithmetic", "substance", "arithmetic_because"} <= set(result["claims"][0])
+    assert code == 1
+    assert result["failed"] is True
+    assert {"id", "metric", "printed", "line", "arithmetic", "substance", "arithmetic_because"} <= set(
+        result["claims"][0]
+    )
     assert len(result["claims"]) == 23
-    assert sum(c["arithmetic"] == "inconsistent" for c in result["claims"]) == result["counts"]["arithmetic"]["inconsistent"]
+    assert (
+        sum(c["arithmetic"] == "inconsistent" for c in result["claims"])
+        == result["counts"]["arithmetic"]["inconsistent"]
+    )
     assert all(item["reason"] for item in result["excluded"])
 
 
@@ -54,7 +60,8 @@ def test_a_draft_is_written_once_and_can_be_audited(tmp_path: Path, capsys: pyte
     assert run(RIGHT, "--draft", target, capsys=capsys)[0] == 0
     assert run(target, capsys=capsys)[0] == 0
     code, _, err = run(RIGHT, "--draft", target, capsys=capsys)
-    assert code == 2 and "exists" in err
+    assert code == 2
+    assert "exists" in err
     assert run(RIGHT, "--draft", target, "--force", capsys=capsys)[0] == 0
     assert sorted(p.name for p in tmp_path.iterdir()) == ["claims.toml"]
     assert run(target, "--draft", tmp_path / "x.toml", capsys=capsys)[0] == 2
@@ -74,7 +81,10 @@ class _Page(HTMLParser):
 def test_the_page_stands_alone_and_escapes_everything(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     evil = '<script>x(1)</script>"><img src=http://evil/x onerror=1>'
     report = tmp_path / "evil.md"
-    report.write_text(f"# {evil}\n\n## Model {evil}\n\n- Accuracy: 91.3% {evil}\n- MAE: 0.5\n- RMSE: 0.2\n\x1b[31m\n", encoding="utf-8")
+    report.write_text(
+        f"# {evil}\n\n## Model {evil}\n\n- Accuracy: 91.3% {evil}\n- MAE: 0.5\n- RMSE: 0.2\n\x1b[31m\n",
+        encoding="utf-8",
+    )
     page = tmp_path / "audit.html"
     code, out, _ = run(report, "--html", page, "--all", capsys=capsys)
     assert code == 1
@@ -85,7 +95,8 @@ def test_the_page_stands_alone_and_escapes_everything(tmp_path: Path, capsys: py
     names = {name for name, _ in parser.tags}
     assert not names & {"script", "img", "link", "iframe", "object", "a"}
     assert not any(attribute in ("src", "href", "onerror") for _, attributes in parser.tags for attribute in attributes)
-    assert "&lt;script&gt;" in text and "MAE 0.5 exceeds RMSE 0.2" in text
+    assert "&lt;script&gt;" in text
+    assert "MAE 0.5 exceeds RMSE 0.2" in text
 
 
 def test_returns_are_recomputed_and_the_convention_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -105,7 +116,8 @@ def test_returns_are_recomputed_and_the_convention_named(tmp_path: Path, capsys:
     claims.write_text('[[claim]]\nmetric = "sharpe"\nprinted = "3.21"\n', encoding="utf-8")
     code, out, _ = run(claims, "--returns", series, capsys=capsys)
     assert code == 1
-    assert "none of" in out and "recomputed" in out
+    assert "none of" in out
+    assert "recomputed" in out
 
 
 BAD = [
@@ -130,7 +142,8 @@ def test_bad_input_is_answered_in_one_line(
         path.write_bytes(content)
     got, out, err = run(path, "--html", tmp_path / "page.html", capsys=capsys)
     assert (got, out) == (code, "")
-    assert message in err and len(err.strip().splitlines()) == 1
+    assert message in err
+    assert len(err.strip().splitlines()) == 1
     assert not (tmp_path / "page.html").exists()
 
 
@@ -143,10 +156,13 @@ def test_bad_input_is_answered_in_one_line(
         (["--html", "no/such/folder/x.html"], "No such file"),
     ],
 )  # fmt: skip
-def test_options_that_cannot_be_met_are_explained(options: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_options_that_cannot_be_met_are_explained(
+    options: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     code, _, err = run(RIGHT, *options, capsys=capsys)
     assert code == 2
-    assert message in err and "Traceback" not in err
+    assert message in err
+    assert "Traceback" not in err
 
 
 def test_a_large_report_is_audited_or_refused_in_seconds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -157,7 +173,8 @@ def test_a_large_report_is_audited_or_refused_in_seconds(tmp_path: Path, capsys:
     started = time.perf_counter()
     code, _, err = run(path, capsys=capsys)
     assert time.perf_counter() - started < 10
-    assert code == 2 and "more than 3000 figures" in err
+    assert code == 2
+    assert "more than 3000 figures" in err
     path.write_text("# Large\n\n" + "".join(block.format(i) for i in range(500)), encoding="utf-8")
     started = time.perf_counter()
     assert run(path, capsys=capsys)[0] in (0, 1)
@@ -177,4 +194,5 @@ def test_the_forensic_path_imports_nothing_heavy() -> None:
 def test_help_shows_examples() -> None:
     result = CliRunner().invoke(cli.cli, ["audit", "--help"])
     assert result.exit_code == 0
-    assert "--draft claims.toml" in result.output and "--returns" in result.output
+    assert "--draft claims.toml" in result.output
+    assert "--returns" in result.output

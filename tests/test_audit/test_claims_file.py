@@ -10,7 +10,8 @@ from data.errors import InputError
 from results.audit.claims import load_claims, parse_claims
 from results.audit.claims_toml import dump_claims
 from results.audit.metrics_vocabulary import METRICS
-from results.audit.synonyms import SYNONYMS, mentions, plain
+from results.audit.naming import mentions, plain
+from results.audit.synonyms import SYNONYMS
 
 CLAIM = '[[claim]]\nmetric = "accuracy"\nprinted = "57%"\n'
 GROUP = '[[group]]\nname = "a"\n'
@@ -35,14 +36,26 @@ BAD = [
     ("[[group]]\nmodel = 'm'", "line 1: [[group]] needs a name"),
     (GROUP + "[group.sample]\nn = 28\nn_positive = 29", "line 5: group 'a': n_positive 29 exceeds n 28"),
     (GROUP + '[group.sample]\nn = "28"', "line 4: 'n' must be a whole number"),
-    (GROUP + '[group.sample]\nstart = "2024-12-31"\nend = "2024-01-01"', "line 4: group 'a': start 2024-12-31 is after"),
+    (
+        GROUP + '[group.sample]\nstart = "2024-12-31"\nend = "2024-01-01"',
+        "line 4: group 'a': start 2024-12-31 is after",
+    ),
     (GROUP + '[group.sample]\nstart = "1/2/2024"', "line 4: 'start' must be an ISO date"),
-    (GROUP + '[group.sample]\nsplits = [{ name = "train", share = "70%" }, { name = "test", share = "40%" }]', "sum to at least"),
+    (
+        GROUP + '[group.sample]\nsplits = [{ name = "train", share = "70%" }, { name = "test", share = "40%" }]',
+        "sum to at least",
+    ),
     (GROUP + '[group.target]\nlow = "20"\nhigh = "10"', "line 4: group 'a': low 20 is above high 10"),
     (GROUP + '[group.target]\nkind = "prise"', "line 4: kind 'prise' is not one of"),
-    (GROUP + '[[group.class]]\nname = "Buy"\n[[group.class]]\nname = "Sell"\nshre = "3%"', "line 7: unknown key 'shre'"),
+    (
+        GROUP + '[[group.class]]\nname = "Buy"\n[[group.class]]\nname = "Sell"\nshre = "3%"',
+        "line 7: unknown key 'shre'",
+    ),
     (GROUP + '[[group.class]]\nname = "Buy"\n[[group.class]]\nname = "Buy"', "class 'Buy' stands twice"),
-    (GROUP + '[[group.class]]\nname = "Buy"\nshare = "60%"\n[[group.class]]\nname = "Sell"\nshare = "50%"', "class shares sum"),
+    (
+        GROUP + '[[group.class]]\nname = "Buy"\nshare = "60%"\n[[group.class]]\nname = "Sell"\nshare = "50%"',
+        "class shares sum",
+    ),
     (GROUP + '[group.architecture]\nlayers = [{ kind = "lstmm", units = 3 }]', "kind 'lstmm' is not one of"),
     (GROUP + '[group.architecture]\nlayers = [{ kind = "lstm" }]', "layer 1 (lstm) needs units"),
     (GROUP + "[group.architecture]\ninputs = 3", "needs layers"),

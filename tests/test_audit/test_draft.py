@@ -159,7 +159,9 @@ def test_two_runs_are_never_made_a_contradiction() -> None:
 
 
 def test_pooled_figures_say_so() -> None:
-    draft = draft_claims("# R\n\nAll figures are averaged over 5 folds.\n\n- Precision: 0.60\n- Recall: 0.50\n- F1: 0.53\n")
+    draft = draft_claims(
+        "# R\n\nAll figures are averaged over 5 folds.\n\n- Precision: 0.60\n- Recall: 0.50\n- F1: 0.53\n"
+    )
     assert {claim.definition for claim in draft.claims.claims} == {"averaged over"}
 
 

@@ -47,7 +47,10 @@ def verdicts(text: str, values: np.ndarray, run: str | None = None) -> dict[str,
 def test_right_figures_are_reproduced() -> None:
     prints = {name: f"{value:.4f}" for name, value in figures(returns()).items()}
     assert set(verdicts(claims_of(prints), returns()).values()) == {"reproduced"}
-    percent = {name: f"{100 * value:.2f}%" if name != "sharpe" else f"{value:.2f}" for name, value in figures(returns()).items()}
+    percent = {
+        name: f"{100 * value:.2f}%" if name != "sharpe" else f"{value:.2f}"
+        for name, value in figures(returns()).items()
+    }
     assert set(verdicts(claims_of(percent), returns()).values()) == {"reproduced"}
 
 
@@ -79,7 +82,8 @@ def test_leverage_is_seen_in_levels_although_the_sharpe_holds() -> None:
 
 def test_the_run_must_be_clear() -> None:
     text = '[[group]]\nname = "a"\n[[group]]\nname = "b"\n' + "".join(
-        f'[[claim]]\nmetric = "sharpe"\nprinted = "1.{i}"\ngroup = "{name}"\nsplit = "test"\n' for i, name in enumerate("ab")
+        f'[[claim]]\nmetric = "sharpe"\nprinted = "1.{i}"\ngroup = "{name}"\nsplit = "test"\n'
+        for i, name in enumerate("ab")
     )
     claims = parse_claims(text)
     with pytest.raises(InputError, match="name one with --run: a, b"):

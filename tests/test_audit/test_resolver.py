@@ -35,7 +35,8 @@ def test_ddof_0_on_188_returns_is_named() -> None:
     values = np.random.default_rng(3).normal(0.0, 0.012, 188)
     values += 1.3203 / math.sqrt(252) * values.std(ddof=0) - values.mean()
     found = resolve("sharpe", parse_print("1.3203"), Material({"net": values}))
-    assert found is not None and not found.reproduced
+    assert found is not None
+    assert not found.reproduced
     assert dict(found.named.choices)["ddof"] == "ddof 0"
     assert len(found.matches) == 1
     assert "ddof 0 gives 1.320300, as printed" in found.sentence
@@ -77,7 +78,11 @@ def test_a_sharpe_printed_under_any_convention_is_traced_back_to_it(seed: int, n
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(0, 10_000), st.sampled_from(sorted(set(RETURN_METRICS) - {"turnover", "alpha", "beta", "sessions"})), st.integers(0, 10**6))
+@given(
+    st.integers(0, 10_000),
+    st.sampled_from(sorted(set(RETURN_METRICS) - {"turnover", "alpha", "beta", "sessions"})),
+    st.integers(0, 10**6),
+)
 def test_any_figure_of_the_grid_is_traced_back_in_levels_too(seed: int, metric: str, pick: int) -> None:
     data = material(series(seed))
     grid = readings_of(metric, data)
@@ -124,7 +129,8 @@ def test_a_coarse_figure_proves_nothing_and_says_so() -> None:
 def test_a_figure_that_nothing_gives_is_refuted_with_the_nearest() -> None:
     found = resolve("sharpe", parse_print("9.87"), material(series(2)))
     assert not found.matches
-    assert "none of" in found.sentence and "nearest" in found.sentence
+    assert "none of" in found.sentence
+    assert "nearest" in found.sentence
 
 
 def test_full_precision_prints_bear_an_epsilon_in_a_denominator() -> None:
@@ -137,7 +143,12 @@ def test_predictions_are_read_equal_and_pooled_overlapping_or_not() -> None:
     rng = np.random.default_rng(0)
     forward = rng.normal(0, 0.02, (120, 30)) * rng.uniform(0.3, 3, (120, 1))
     score = 0.1 * forward + rng.normal(0, 0.02, forward.shape)
-    data = Material(panels={"next open": Panel(score, forward, horizon=5), "same close": Panel(score, np.roll(forward, 1, 0), horizon=5)})
+    data = Material(
+        panels={
+            "next open": Panel(score, forward, horizon=5),
+            "same close": Panel(score, np.roll(forward, 1, 0), horizon=5),
+        }
+    )
     daily = pd.DataFrame(score).corrwith(pd.DataFrame(forward), axis=1)
     ranked = pd.DataFrame(score).rank(axis=1).corrwith(pd.DataFrame(forward).rank(axis=1), axis=1)
     cases = {
@@ -145,7 +156,9 @@ def test_predictions_are_read_equal_and_pooled_overlapping_or_not() -> None:
         ("ic", "every h-th session", "mean of sessions"): daily[::5].mean(),
         ("ic", "every session", "pooled"): np.corrcoef(score.ravel(), forward.ravel())[0, 1],
         ("rank_ic", "every session", "mean of sessions"): ranked.mean(),
-        ("rank_ic", "every session", "pooled"): pd.Series(score.ravel()).corr(pd.Series(forward.ravel()), method="spearman"),
+        ("rank_ic", "every session", "pooled"): pd.Series(score.ravel()).corr(
+            pd.Series(forward.ravel()), method="spearman"
+        ),
     }
     for (metric, overlap, weighting), value in cases.items():
         found = resolve(metric, parse_print(f"{value:.6f}"), data)

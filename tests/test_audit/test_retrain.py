@@ -50,11 +50,15 @@ def test_an_impossible_figure_lies_above_all_and_the_right_one_within(price_file
     rows, findings = retrain(parse_claims(text), "ridge", prices=price_file, run="m", seeds=1, epochs=None)
     assert [row["printed_lies"] for row in rows] == ["above all", "within the seeds", "above all"]
     assert rows[0]["folds"] >= 2
-    assert findings[0].substance is not None and "walk-forward" in findings[0].assumption
-    assert findings[1].substance is None and "within the seeds" in findings[1].sentence
+    assert findings[0].substance is not None
+    assert "walk-forward" in findings[0].assumption
+    assert findings[1].substance is None
+    assert "within the seeds" in findings[1].sentence
 
 
-def test_the_command_shows_the_distribution(price_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_shows_the_distribution(
+    price_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     claims = tmp_path / "c.toml"
     claims.write_text('[[claim]]\nmetric = "rank_ic"\nprinted = "0.95"\n', encoding="utf-8")
     code = cli.main(["audit", str(claims), "--model", "ridge", "--prices", str(price_file), "--seeds", "1", "--json"])

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from results.audit.tokens import scan_line
+import itertools
 
 LINES = [
     ("- **Accuracy**: 91.3% (vs 33.3% random baseline - 2.74× improvement)", ["91.3%", "33.3%", "2.74×"]),
@@ -48,7 +49,9 @@ def test_what_is_no_figure_is_told_apart(line: str, kind: str) -> None:
 
 
 _PIECES = st.sampled_from(
-    list("0123456789") * 3 + list(".,%-+~<>()[]/:|×x→$ \u00a0") + ["e-", "F1", "v2.", " to ", "±", "年", "R²", "Q3 ", "**", "`", "k", "20"]
+    list("0123456789") * 3
+    + list(".,%-+~<>()[]/:|×x→$ \u00a0")
+    + ["e-", "F1", "v2.", " to ", "±", "年", "R²", "Q3 ", "**", "`", "k", "20"]
 )
 
 
@@ -56,7 +59,7 @@ _PIECES = st.sampled_from(
 @given(st.lists(_PIECES, max_size=40).map("".join) | st.text(max_size=60))
 def test_every_digit_lies_in_exactly_one_token(line: str) -> None:
     tokens = scan_line(line)
-    for first, second in zip(tokens, tokens[1:], strict=False):
+    for first, second in itertools.pairwise(tokens):
         assert first.end <= second.start
     for run in re.finditer(r"\d+", line):
         inside = [t for t in tokens if t.start <= run.start() and run.end() <= t.end]
@@ -65,4 +68,5 @@ def test_every_digit_lies_in_exactly_one_token(line: str) -> None:
         assert inside or covered == run.end() - run.start(), (line, tokens)
     for token in tokens:
         assert 0 <= token.start < token.end <= len(line)
-        assert token.text.strip() and token.text in line
+        assert token.text.strip()
+        assert token.text in line

@@ -1,0 +1,141 @@
+"""Drawdown, downside, tail and moment figures of a return series under every convention of the grid.
+
+References
+----------
+Sortino & Price (1994) for the downside deviation over all observations; Young (1991) for the Calmar ratio; Rockafellar &
+Uryasev (2000) for the mean of the tail.
+
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from results.audit.conventions import Material, Reading, readings_over
+from results.audit.series import ANNUAL, DAYS, bases_of, drawdown_of, growth, idle, values_of
+
+__all__ = ["calmar_readings", "drawdown_readings", "moment_readings", "sortino_readings", "tail_readings"]
+
+
+def drawdown_readings(material: Material) -> tuple[Reading, ...]:
+    bases = bases_of(material)
+    dimensions = {
+        "basis": bases,
+        "mean": ("compounded", "additive"),
+        "start": ("from the starting capital", "from the first session"),
+        "sign": ("negative", "printed positive"),
+    }
+
+    def figure(choice: dict[str, str]) -> float | None:
+        depth = drawdown_of(material.series[choice["basis"]], choice["mean"], choice["start"] == dimensions["start"][0])
+        if choice["start"] == dimensions["start"][1]:
+            first = drawdown_of(material.series[choice["basis"]], choice["mean"], True)
+            if first == depth:
+                return None
+        return depth if choice["sign"] == "negative" else -depth
+
+    return readings_over(dimensions, figure) if bases else ()
+
+
+def sortino_readings(material: Material) -> tuple[Reading, ...]:
+    bases = bases_of(material)
+    below = (
+        "downside over all sessions",
+        "downside over losing sessions",
+        "std of losing sessions ddof 1",
+        "std of losing sessions ddof 0",
+    )
+    dimensions = {
+        "basis": bases,
+        "downside": below,
+        "mean": ("arithmetic", "geometric"),
+        "periods": ANNUAL,
+        "days": DAYS,
+    }
+
+    def figure(choice: dict[str, str]) -> float | None:
+        values, periods = values_of(material, choice), float(choice["periods"])
+        losses = values[values < 0]
+        if len(losses) < 2:
+            return None
+        kind = below.index(choice["downside"])
+        if kind < 2:
+            under = math.sqrt(float((losses**2).sum()) / (len(values) if kind == 0 else len(losses)))
+        else:
+            under = float(losses.std(ddof=3 - kind))
+        if not under > 0:
+            return None
+        yearly = values.mean() * periods if choice["mean"] == "arithmetic" else growth(values, periods)
+        return None if yearly is None else float(yearly / (under * math.sqrt(periods)))
+
+    return readings_over(dimensions, figure, idle(material, bases)) if bases else ()
+
+
+def calmar_readings(material: Material) -> tuple[Reading, ...]:
+    bases = bases_of(material)
+    dimensions = {
+        "basis": bases,
+        "mean": ("geometric", "arithmetic"),
+        "drawdown": ("compounded drawdown", "additive drawdown"),
+        "periods": ANNUAL,
+    }
+
+    def figure(choice: dict[str, str]) -> float | None:
+        values, periods = material.series[choice["basis"]], float(choice["periods"])
+        depth = -drawdown_of(values, choice["drawdown"].split()[0], True)
+        yearly = values.mean() * periods if choice["mean"] == "arithmetic" else growth(values, periods)
+        return None if yearly is None or not depth > 0 else float(yearly / depth)
+
+    return readings_over(dimensions, figure) if bases else ()
+
+
+def tail_readings(material: Material, mean_of_tail: bool) -> tuple[Reading, ...]:
+    bases = bases_of(material)
+    methods = ("historical", "historical, lower value", "normal ddof 1", "normal ddof 0")
+    dimensions = {"basis": bases, "level": ("95%", "99%"), "method": methods, "sign": ("negative", "printed positive")}
+
+    def figure(choice: dict[str, str]) -> float | None:
+        values = material.series[choice["basis"]]
+        share = 0.05 if choice["level"] == "95%" else 0.01
+        kind = methods.index(choice["method"])
+        if kind >= 2:
+            from statistics import NormalDist
+
+            z = NormalDist().inv_cdf(share)
+            deviation = float(values.std(ddof=3 - kind))
+            value = values.mean() + deviation * (-NormalDist().pdf(z) / share if mean_of_tail else z)
+        else:
+            value = float(np.quantile(values, share, method="linear" if kind == 0 else "lower"))
+            value = float(values[values <= value].mean()) if mean_of_tail else value
+        return float(value if choice["sign"] == "negative" else -value)
+
+    return readings_over(dimensions, figure) if bases else ()
+
+
+def moment_readings(material: Material, order: int) -> tuple[Reading, ...]:
+    bases = bases_of(material)
+    kinds = ("population", "sample-corrected")
+    dimensions = {
+        "basis": bases,
+        "moment": kinds,
+        "mean": ("raw",) if order == 3 else ("raw (normal 3)", "excess (normal 0)"),
+    }
+
+    def figure(choice: dict[str, str]) -> float | None:
+        values = material.series[choice["basis"]]
+        n = len(values)
+        centred = values - values.mean()
+        m2 = float((centred**2).mean())
+        if m2 <= 0 or n < 4:
+            return None
+        if order == 3:
+            g = float((centred**3).mean()) / m2**1.5
+            return g if choice["moment"] == kinds[0] else g * math.sqrt(n * (n - 1)) / (n - 2)
+        excess = float((centred**4).mean()) / m2**2 - 3.0
+        if choice["moment"] == kinds[1]:
+            excess = (n - 1) / ((n - 2) * (n - 3)) * ((n + 1) * excess + 6)
+        return excess + (3.0 if choice["mean"].startswith("raw") else 0.0)
+
+    return readings_over(dimensions, figure) if bases else ()

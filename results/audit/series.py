@@ -1,0 +1,74 @@
+"""A return series under one combination of choices: which sessions, simple or log, how spread, how grown."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from results.audit.conventions import DDOF, PERIODS, Material
+
+__all__ = ["ANNUAL", "DAYS", "FORM", "bases_of", "drawdown_of", "growth", "idle", "monthly", "spread", "values_of"]
+
+ANNUAL = PERIODS[:4]
+DAYS = ("all sessions", "without flat sessions")
+FORM = ("simple returns", "log returns")
+#: Sessions taken for a month where no dates are known.
+MONTH = 21
+
+
+def bases_of(material: Material, only: str = "") -> tuple[str, ...]:
+    names = [name for name in material.series if not only or only in name]
+    kept: list[str] = []
+    for name in names:
+        values = material.series[name]
+        if len(values) >= 2 and not any(np.array_equal(values, material.series[other]) for other in kept):
+            kept.append(name)
+    return tuple(kept)
+
+
+def values_of(material: Material, choice: dict[str, str]) -> np.ndarray:
+    values = material.series[choice["basis"]]
+    if choice.get("days") == DAYS[1]:
+        values = values[values != 0.0]
+    return np.log1p(values) if choice.get("form") == FORM[1] else values
+
+
+def idle(material: Material, bases: tuple[str, ...]) -> tuple[str, ...]:
+    """Dimensions that cannot matter: flat sessions where there are none."""
+    return () if any((material.series[name] == 0.0).any() for name in bases) else ("days",)
+
+
+def monthly(material: Material, basis: str, form: str) -> np.ndarray:
+    """Returns compounded to calendar months, or to blocks of 21 sessions where no dates are known."""
+    logs = np.log1p(material.series[basis])
+    if material.dates is not None and len(material.dates) == len(logs):
+        months = material.dates.astype("datetime64[M]").astype(int)
+    else:
+        months = np.arange(len(logs)) // MONTH
+    _, labels = np.unique(months, return_inverse=True)
+    sums = np.bincount(labels, weights=logs)
+    return sums if form == FORM[1] else np.expm1(sums)
+
+
+def spread(values: np.ndarray, choice: dict[str, str]) -> float:
+    ddof = 0 if choice["ddof"] == DDOF[1] else 1
+    return float(values.std(ddof=ddof)) if len(values) > ddof else math.nan
+
+
+def growth(values: np.ndarray, periods: float) -> float | None:
+    """Compound growth a year."""
+    if not len(values) or (values <= -1.0).any():
+        return None
+    return float(math.expm1(np.log1p(values).sum() * periods / len(values)))
+
+
+def drawdown_of(values: np.ndarray, method: str, start: bool) -> float:
+    """Deepest fall below the running peak; additive in units of constant capital, else as a share of the peak."""
+    if method == "additive":
+        path = np.cumsum(values)
+        path = np.concatenate([[0.0], path]) if start else path
+        return float((path - np.maximum.accumulate(path)).min())
+    path = np.cumprod(1.0 + values)
+    path = np.concatenate([[1.0], path]) if start else path
+    return float((path / np.maximum.accumulate(path) - 1.0).min())
