@@ -38,7 +38,8 @@ def prediction_metrics(predictions: PredictionPanel, prices: PricePanel, *, fill
     dict
         rank_ic, rank_ic_t, rank_ic_ir_ann for what can be ranked; r2, mae, rmse, bias for return scores; accuracy,
         auc, precision, recall, f1, mcc, balanced_accuracy, brier, base_rate, predicted_up for probabilities;
-        action_accuracy, action_macro_f1, action_weighted_f1 for actions.
+        action_accuracy, action_macro_f1, action_weighted_f1, action_base_rate (the share of the commonest action, which
+        is the accuracy of always saying it) for actions.
 
     """
     from models.metrics import action_metrics, direction_metrics, return_metrics
@@ -66,12 +67,16 @@ def prediction_metrics(predictions: PredictionPanel, prices: PricePanel, *, fill
         values = np.stack([predictions.action[name].to_numpy() for name in ACTIONS])
         known = np.isfinite(values).all(axis=0)
         chosen = np.where(known, np.nan_to_num(values).argmax(axis=0), np.nan)
-        judged = action_metrics(chosen, on_stamps(action_labels(prices, **span)).to_numpy())
+        actual = on_stamps(action_labels(prices, **span)).to_numpy()
+        judged = action_metrics(chosen, actual)
         out |= {
             f"action_{name}": float(str(judged[name]))
             for name in ("accuracy", "macro_f1", "weighted_f1")
             if name in judged
         }
+        both = actual[np.isfinite(chosen) & np.isfinite(actual)].astype(int)
+        if len(both):
+            out["action_base_rate"] = float(np.bincount(both).max() / len(both))
     return out
 
 
