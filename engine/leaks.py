@@ -163,7 +163,7 @@ def strategy_leaks(
         if isinstance(strategy, EntryRule):
             signals = strategy.signals(seen, panel)
             frames = {"enter": signals.enter, "exit": signals.exit, "priority": signals.priority}
-            return pd.concat({name: frame.astype(float) for name, frame in frames.items()}, axis="columns")
+            return pd.concat({name: frame.astype(float) for name, frame in frames.items()}, axis="columns", sort=True)
         return strategy.target_weights(seen, panel)
 
     return truncation_leaks("weights", weights, prices, cuts=cuts)
@@ -223,7 +223,7 @@ def imported_panel_findings(predictions: PredictionPanel, prices: PricePanel) ->
             f"the rank correlation with the window it forecasts is {ahead:.2f} a session; honest daily forecasts of "
             "returns rarely reach 0.10: look for the label among the features"
         )
-    if following > 0.25 and following > 2 * abs(ahead):
+    if following > 0.25 and following > 1.2 * abs(ahead):
         found.append(
             f"the rank correlation with the very next close-to-close return is {following:.2f} but {ahead:.2f} with "
             "the window that can be traded: stamps may be one session early"

@@ -1,0 +1,173 @@
+"""Recompute on truncated data; any change is a leak."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from commands.common import (
+    cost_options,
+    costs_of,
+    data_options,
+    echo_json,
+    execution_of,
+    execution_options,
+    json_option,
+    load_inputs,
+    load_market,
+    parse_settings,
+    strategy_options,
+)
+
+__all__ = ["leaks"]
+
+
+@click.command()
+@click.option(
+    "--feature",
+    "features",
+    multiple=True,
+    metavar="PKG.MODULE:FUNCTION",
+    help="A function of a PricePanel to a frame (T, N); repeatable.",
+)
+@click.option("--feature-set", "feature_sets", multiple=True, help="A built-in set, e.g. core_close; repeatable.")
+@click.option("--model", "models", multiple=True, help="A model, fit and then predicting; repeatable.")
+@click.option("--preset", help="Named parameters of the models.")
+@click.option("--cuts", type=int, default=5, show_default=True, help="Dates to truncate at.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Chooses the dates.")
+@strategy_options
+@data_options
+@execution_options
+@cost_options
+@json_option
+def leaks(**options: Any) -> int:
+    """Recompute features, predictions, weights and the run on truncated data; any change is a leak (exit 1).
+
+    Without --feature, --feature-set or --model the strategy and the whole run are tested, and the predictions are
+    looked at for what is too good to be a forecast.
+
+    \b
+    Examples:
+      python cli.py leaks --strategy s2_filter_negative
+      python cli.py leaks --feature my_package.features:momentum --prices prices.parquet
+      python cli.py leaks --model ridge --cuts 3
+      python cli.py leaks --predictions preds.parquet --prices prices.parquet --json
+    """  # fmt: skip
+    from engine.leaks import LeakReport, imported_panel_findings, run_leaks, sample_cuts, strategy_leaks
+
+    as_json, name = options.pop("as_json"), options.pop("strategy")
+    settings = parse_settings(options.pop("settings"))
+    features, feature_sets, models = options.pop("features"), options.pop("feature_sets"), options.pop("models")
+    preset, count, seed = options.pop("preset"), options.pop("cuts"), options.pop("seed")
+    report = LeakReport((), ())
+    if features or feature_sets or models:
+        options["predictions"] = None
+        prices, _, _ = load_market(options)
+        cuts = sample_cuts(prices.sessions, count, seed=seed)
+        for feature in features:
+            report = report.merged(_feature(feature, prices, cuts))
+        for chosen in feature_sets:
+            report = report.merged(_feature_set(chosen, prices, cuts))
+        for model in models:
+            report = report.merged(_model(model, preset, prices, options["horizon"], options["delay"], cuts))
+    else:
+        from engine.backtest import with_tradable_benchmark
+        from strategies.catalog import load_strategy
+
+        strategy = load_strategy(name, **settings)
+        options["delay"] = 0 if options["same_close"] else options["delay"]
+        inputs = load_inputs(options)
+        execution, costs = execution_of(options), costs_of(options)
+        prices = with_tradable_benchmark(strategy, inputs.prices, inputs.benchmark)
+        cuts = sample_cuts(inputs.predictions.sessions, count, seed=seed)
+        report = strategy_leaks(strategy, inputs.predictions, prices, cuts=cuts)
+        report = report.merged(
+            run_leaks(strategy, inputs.predictions, prices, costs=costs, execution=execution, cuts=cuts)
+        )
+        report = report.merged(LeakReport((), (), (), imported_panel_findings(inputs.predictions, prices)))
+    if as_json:
+        from dataclasses import asdict
+
+        found = [{**asdict(leak), "said": str(leak)} for leak in report.leaks]
+        echo_json({"passed": report.passed, "components": report.components, "cuts": report.cuts, "leaks": found,
+                   "notes": report.notes})  # fmt: skip
+        return 0 if report.passed else 1
+    for leak in report.leaks:
+        click.echo(f"leak: {leak}")
+    for note in report.notes:
+        click.echo(f"note: {note}")
+    dates = ", ".join(str(cut.date()) for cut in report.cuts)
+    said = "nothing changed" if report.passed else f"{len(report.leaks)} leaks"
+    click.echo(f"{said}: {', '.join(report.components)}, recomputed on data truncated at {dates}")
+    return 0 if report.passed else 1
+
+
+def _imported(path: str) -> Any:
+    import importlib
+
+    from data.errors import InputError
+
+    module, _, attribute = path.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise InputError(f"--feature {path}: cannot import: {error}; expected package.module:function") from None
+    if not callable(found):
+        raise InputError(f"--feature {path}: is no function")
+    return found
+
+
+def _feature(path: str, prices: Any, cuts: Any) -> Any:
+    import pandas as pd
+
+    from data.errors import BacktestError, InputError
+    from engine.leaks import truncation_leaks
+
+    function = _imported(path)
+
+    def compute(panel: Any) -> Any:
+        try:
+            value = function(panel)
+        except BacktestError:
+            raise
+        except Exception as error:  # somebody else's code: say which, and what it said
+            raise InputError(f"--feature {path}: {type(error).__name__}: {error}") from error
+        if not isinstance(value, (pd.DataFrame, pd.Series)):
+            raise InputError(f"--feature {path}: returned {type(value).__name__}; expected a frame indexed by session")
+        return value
+
+    return truncation_leaks(f"feature {path.rpartition(':')[2]}", compute, prices, cuts=cuts)
+
+
+def _feature_set(name: str, prices: Any, cuts: Any) -> Any:
+    import pandas as pd
+
+    from data.features import build_features
+    from engine.leaks import truncation_leaks
+
+    def compute(panel: Any) -> Any:
+        made = build_features(panel, name, who="leaks")
+        shape = (len(made.sessions), -1)
+        columns = [f"{asset} {feature}" for asset in made.assets for feature in made.names]
+        return pd.DataFrame(made.values.reshape(shape), made.sessions, columns)
+
+    return truncation_leaks(f"features {name}", compute, prices, cuts=cuts)
+
+
+def _model(name: str, preset: str | None, prices: Any, horizon: int, delay: int, cuts: Any) -> Any:
+    """Fit on the panel through the first cut, then predict on panels truncated at the later ones."""
+    from engine.leaks import LeakReport, truncation_leaks
+    from models.catalog import load_model
+
+    model = load_model(name, preset=preset)
+    first, *later = cuts
+    if not later:
+        return LeakReport((f"predictions of {name}",), cuts, (), (f"{name}: a model needs --cuts 2 or more",))
+    fitted = model.fit(prices.through(first), horizon=horizon, delay=delay, seed=0)
+
+    def scores(panel: Any) -> Any:
+        answer = fitted.predict(panel)
+        return answer.score if answer.score is not None else answer.probability_up
+
+    return truncation_leaks(f"predictions of {name}", scores, prices, cuts=later)

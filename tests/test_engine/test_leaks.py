@@ -1,0 +1,230 @@
+"""A zoo of planted leaks, each of which has to be found; and what ships, where no alarm may sound."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import cli
+from data.errors import InputError
+from data.features import FEATURE_SETS, build_features
+from data.panel import PredictionPanel, PricePanel
+from data.returns import forward_returns
+from data.synthetic import synthetic_market
+from engine.leaks import imported_panel_findings, run_leaks, sample_cuts, strategy_leaks, truncation_leaks
+from models.baselines import Ridge
+from strategies.base import EntryRule, Overlays
+from strategies.catalog import load_strategy, strategy_names
+
+PRICES, ORACLE = synthetic_market(260, 12, ic=0.05, seed=3)
+RETURNS = PRICES.close.pct_change(fill_method=None)
+
+
+def returns(panel: PricePanel) -> pd.DataFrame:
+    return panel.close.pct_change(fill_method=None)
+
+
+def label_overlap(panel: PricePanel) -> pd.DataFrame:
+    """A mean of forward returns over the last 20 rows: the newest of them are not known yet."""
+    return forward_returns(panel, horizon=5, delay=1).rolling(20, min_periods=1).mean()
+
+
+def survivors(panel: PricePanel) -> pd.DataFrame:
+    """Only the assets that end above where they began."""
+    alive = panel.close.iloc[-1] > panel.close.iloc[0]
+    return panel.close.where(alive, axis="columns")
+
+
+def holes(panel: PricePanel) -> pd.DataFrame:
+    gaps = np.arange(len(PRICES.sessions)) % 3 != 0  # a cut has to fall into a gap for it to show
+    return panel.close.mask(pd.Series(gaps[: len(panel.sessions)], panel.sessions), axis=0)
+
+
+def ridge_on_everything(panel: PricePanel) -> pd.DataFrame:
+    """A model fit on all rows, its predictions of the very rows it was fit on."""
+    return Ridge().fit(panel, horizon=1, delay=1, seed=0).predict(panel).score
+
+
+def scaler_with_validation_rows(panel: PricePanel) -> pd.DataFrame:
+    values = returns(panel)
+    train = values.iloc[: int(len(values) * 0.8)]
+    return (values - train.mean()) / train.std()
+
+
+ZOO = {
+    "centred window": lambda p: p.close.rolling(11, center=True).mean(),
+    "full-sample z-score": lambda p: (p.close - p.close.mean()) / p.close.std(),
+    "min-max on all rows": lambda p: (p.close - p.close.min()) / (p.close.max() - p.close.min()),
+    "back-fill": lambda p: holes(p).bfill(),
+    "interpolation": lambda p: holes(p).interpolate(),
+    "shift(-1)": lambda p: p.close.shift(-1),
+    "target as feature": lambda p: forward_returns(p, horizon=1, delay=1),
+    "labels that overlap the edge": label_overlap,
+    "universe of survivors": survivors,
+    "validation rows in the scaler": scaler_with_validation_rows,
+    "model fit on all rows": ridge_on_everything,
+    "rank over time": lambda p: p.close.rank(),
+    "future-filled volume": lambda p: p.volume.where(p.volume.gt(p.volume.median())).bfill(),
+    "full-sample quantile threshold": lambda p: (returns(p) > returns(p).quantile(0.9)).astype(float),
+    "demeaned by the whole sample": lambda p: returns(p) - returns(p).mean(),
+    "smoothed both ways": lambda p: p.close[::-1].ewm(span=10).mean()[::-1],
+    "resampled to the week's last close": lambda p: p.close.groupby(p.sessions.to_period("W")).transform("last"),
+    "normalised by the last price": lambda p: p.close / p.close.iloc[-1],
+    "detrended by a line through everything": lambda p: p.close - np.polyval(
+        np.polyfit(np.arange(len(p.sessions)), p.close.mean(axis=1), 1), np.arange(len(p.sessions))
+    )[:, None],
+    "principal component of the whole sample": lambda p: pd.DataFrame(
+        returns(p).fillna(0) @ np.linalg.svd(returns(p).fillna(0), full_matrices=False)[2][0]
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_planted_leaks_in_features_are_found(name):
+    report = truncation_leaks(name, ZOO[name], PRICES)
+    assert not report.passed
+    leak = report.leaks[0]
+    assert leak.component == name
+    assert leak.session <= leak.cut
+    assert leak.size > 0
+    assert name in str(leak)
+
+
+HONEST = {
+    "trailing mean": lambda p: p.close.rolling(20).mean(),
+    "expanding z-score": lambda p: (p.close - p.close.expanding().mean()) / p.close.expanding().std(),
+    "cross-sectional rank": lambda p: p.close.rank(axis="columns"),
+    "forward-fill": lambda p: holes(p).ffill(),
+}
+
+
+@pytest.mark.parametrize("name", HONEST)
+def test_honest_features_raise_no_alarm(name):
+    assert truncation_leaks(name, HONEST[name], PRICES).passed
+
+
+@pytest.mark.parametrize("name", FEATURE_SETS)
+def test_shipped_features_raise_no_alarm(name):
+    def compute(panel: PricePanel) -> pd.DataFrame:
+        values = build_features(panel, name, who="test").values
+        return pd.DataFrame(values.reshape(len(panel.sessions), -1), panel.sessions)
+
+    assert truncation_leaks(name, compute, PRICES, cuts=sample_cuts(PRICES.sessions, 2)).passed
+
+
+@dataclass(frozen=True)
+class _Leaky:
+    """A strategy with one planted leak, chosen by name."""
+
+    kind: str = ""
+    name: ClassVar[str] = "leaky"
+    needs: ClassVar[tuple[str, ...]] = ()
+    overlays: ClassVar[Overlays] = Overlays()
+
+    def target_weights(self, predictions: PredictionPanel, prices: PricePanel) -> pd.DataFrame:
+        assert predictions.score is not None
+        score = predictions.score
+        weights = score.rank(axis="columns").sub(6.5).div(50.0).fillna(0.0)
+        close = prices.close.reindex(score.index)
+        own = (weights.shift(1) * close.pct_change(fill_method=None)).sum(axis="columns")
+        if self.kind == "vol target of the whole sample":
+            return weights * (0.01 / own.std())
+        if self.kind == "kill switch at a full-sample threshold":
+            return weights.where(own > own.quantile(0.05), 0.0, axis="index")
+        if self.kind == "tomorrow's return":
+            return weights * np.sign(close.pct_change(fill_method=None).shift(-1)).fillna(0.0)
+        if self.kind == "vol of the day it scales, ahead":
+            return weights.div(own.rolling(5, center=True, min_periods=1).std().clip(lower=1e-3), axis="index")
+        if self.kind == "predictions of tomorrow":
+            return weights.shift(-1).fillna(0.0)
+        return weights
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "vol target of the whole sample",
+        "kill switch at a full-sample threshold",
+        "tomorrow's return",
+        "vol of the day it scales, ahead",
+        "predictions of tomorrow",
+    ],
+)
+def test_planted_leaks_in_strategies_are_found(kind):
+    assert strategy_leaks(_Leaky(), ORACLE, PRICES).passed
+    report = strategy_leaks(_Leaky(kind), ORACLE, PRICES)
+    assert not report.passed
+    assert run_leaks(_Leaky(kind), ORACLE, PRICES, cuts=report.cuts[:1]).leaks or len(report.leaks) > 0
+
+
+@pytest.mark.parametrize("name", strategy_names())
+def test_shipped_strategies_raise_no_alarm(name):
+    if name == "s4_benchmark_hedge":
+        strategy = load_strategy(name, benchmark_asset=PRICES.assets[0])
+    else:
+        strategy = load_strategy(name)
+    rng = np.random.default_rng(0)
+    assert ORACLE.score is not None
+    shape = ORACLE.score.shape
+
+    def frame(values: np.ndarray) -> pd.DataFrame:
+        return pd.DataFrame(values, ORACLE.sessions, ORACLE.assets)
+
+    buy, sell = rng.random(shape) / 2, rng.random(shape) / 2
+    panel = PredictionPanel(
+        ORACLE.score.fillna(0.0),
+        probability_up=frame(rng.random(shape)),
+        action={"buy": frame(buy), "sell": frame(sell), "hold": frame(1 - buy - sell)},
+    )
+    cuts = sample_cuts(panel.sessions, 2)
+    assert strategy_leaks(strategy, panel, PRICES, cuts=cuts).passed
+    assert run_leaks(strategy, panel, PRICES, cuts=cuts).passed
+    assert isinstance(strategy, EntryRule) or strategy.name
+
+
+def test_imported_panels_that_know_too_much():
+    ahead = forward_returns(PRICES, horizon=1, delay=1)
+    said = imported_panel_findings(PredictionPanel(ahead.iloc[:-2]), PRICES)
+    assert any("label among the features" in line for line in said)
+    assert any("no receipts" in line for line in said)
+    early = imported_panel_findings(PredictionPanel(RETURNS.shift(-1).iloc[1:-1]), PRICES)
+    assert any("one session early" in line for line in early)
+    same = imported_panel_findings(PredictionPanel(RETURNS.iloc[1:]), PRICES)
+    assert any("its own session" in line for line in same)
+    rng = np.random.default_rng(0)
+    noise = PredictionPanel(pd.DataFrame(rng.normal(size=PRICES.shape), PRICES.sessions, PRICES.assets))
+    assert imported_panel_findings(noise, PRICES) == (
+        "no receipts: nothing says what the model had seen when it predicted",
+    )
+
+
+def test_cuts_are_seeded_and_inside():
+    cuts = sample_cuts(PRICES.sessions, 6, seed=1)
+    assert cuts == sample_cuts(PRICES.sessions, 6, seed=1)
+    assert cuts == tuple(sorted(cuts))
+    assert max(cuts) < PRICES.sessions[-1]
+    assert len(sample_cuts(PRICES.sessions[:2])) == 1
+    with pytest.raises(InputError, match="leave no date"):
+        sample_cuts(PRICES.sessions[:1])
+
+
+def test_the_command_finds_a_users_leak(tmp_path, monkeypatch, capsys):
+    (tmp_path / "their_features.py").write_text(
+        "def centred(panel):\n    return panel.close.rolling(5, center=True).mean()\n"
+        "def honest(panel):\n    return panel.close.rolling(5).mean()\n",
+        encoding="utf-8",
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert cli.main(["leaks", "--feature", "their_features:centred", "--json"]) == 1
+    said = json.loads(capsys.readouterr().out)
+    assert said["leaks"][0]["component"] == "feature centred"
+    assert {"asset", "session", "cut", "size"} <= set(said["leaks"][0])
+    assert cli.main(["leaks", "--feature", "their_features:honest"]) == 0
+    assert cli.main(["leaks", "--strategy", "s2_filter_negative", "--cuts", "2"]) == 0
+    assert cli.main(["leaks", "--model", "ridge", "--feature-set", "core_close", "--cuts", "2"]) == 0
+    assert cli.main(["leaks", "--feature", "their_features:absent"]) == 2
