@@ -74,6 +74,8 @@ ROWS = [
     ("stock_lstm_model_details", 60, "parameters", BAD, SILENT, ("205,953",)),
     ("stock_lstm_model_details", 61, "parameters_part", BAD, SILENT, ("205,824",)),
     ("stock_lstm_model_details", 62, "parameters_part", BAD, SILENT, ("129",)),
+    # The checkpoint of lines 418 to 431 also holds Adam's two moments: 3 · 823,812 bytes.
+    ("stock_lstm_model_details", 64, "file_size", OPEN, DOUBT, ("2.47 MB",)),
     ("stock_lstm_model_details", 249, "split_share", OK, DOUBT, ("10.1%",)),
     # 0.7·(1 − 0.045) = 0.67 leaves room at epoch 1 only.
     ("stock_lstm_model_details", 259, "validation_loss", OK, SILENT, ("0.6682",)),
@@ -102,6 +104,8 @@ ROWS = [
     ("b3_model_card", 157, "mape", OPEN, EXPLAINED, ("2.3%", "8.98%")),
     ("b3_model_card", 168, "validation_loss", OK, DOUBT, ("365",)),
     ("b3_model_card", 169, "multiple", OK, SILENT, ("34.74",)),
+    # 4·64·(n + 64) + 512 + 195 + 65 parameters at four bytes: 450 KB take 372.4 features a step.
+    ("b3_model_card", 268, "file_size", OPEN, DOUBT, ("373",)),
     ("b3_model_card", 170, "change", OK, SILENT, ("95.05",)),
     # Initial: 0.73 of 0.74·w + (1 − w)·0.12 at most, so w ≥ 0.968.
     ("b3_training_report", 138, "accuracy", OK, EXPLAINED, ("96.8%",)),

@@ -96,6 +96,11 @@ def _unknown_inputs(run: Run, claim: Claim, architecture: Architecture, layers: 
             [claim],
             f"{layers} have at least {bare:,} parameters on one input; {claim.printed} is printed.",
         )
+    elif not architecture.complete:
+        yield fits(
+            "C26 parameters", [claim], f"{layers} have {bare:,} parameters on one input already; {claim.printed}"
+            " leaves room for the inputs and layers not described.", weight=-2,
+        )  # fmt: skip
     elif not reachable and architecture.complete:
         yield broken(
             "C26 parameters", [claim], f"no number of inputs gives {layers} {claim.printed}"
@@ -160,9 +165,10 @@ def _layer_words(layer: Layer) -> str:
 
 def file_size(run: Run) -> Iterator[Finding]:
     """Bytes of a model file against its parameters: four each in single precision, three copies with Adam's moments."""
-    architecture, claim = run.group.architecture, _file_claim(run)
+    claim = _file_claim(run)
     if claim is None:
         return
+    architecture = run.group.architecture or _of_model(run)
     value = Interval(max(0.0, claim.value.interval.low), claim.value.interval.high)
     printed = run.get("parameters")
     with_state = architecture is not None and architecture.saves_optimizer
@@ -200,4 +206,11 @@ def file_size(run: Run) -> Iterator[Finding]:
 
 
 def _file_claim(run: Run) -> Claim | None:
-    return next((c for c in run.members if c.metric == "file_size" and not c.target and not c.label), None)
+    sizes = [c for c in run.members if c.metric == "file_size" and not c.target and c.value.bound in ("", "range")]
+    return next((c for c in sizes if not c.label or "model" in c.label.lower()), None)
+
+
+def _of_model(run: Run) -> Architecture | None:
+    """The one architecture that other groups of the same model describe."""
+    found = [g.architecture for g in run.claims.groups if g.architecture is not None and g.model == run.group.model]
+    return found[0] if len(found) == 1 else None

@@ -67,7 +67,8 @@ def printed_twice(report: Report) -> Iterator[Finding]:
         seen: dict[tuple[str, str], list[Claim]] = {}
         for claim in run.members:
             info = METRICS.get(claim.metric)
-            if claim.target or info is None or info.kind in _VAGUE or claim.relation not in ("", "same", "difference"):
+            vague = info is not None and info.kind in _VAGUE and info.name != "loss_gap"
+            if claim.target or info is None or vague or claim.relation not in ("", "same", "difference"):
                 continue
             if not run.possible(claim):
                 continue
