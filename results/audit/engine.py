@@ -1,8 +1,7 @@
 """The forensic audit: every rule over every run of a claim set, combined into two verdicts per claim.
 
 Nothing but the printed figures and their stated context is read. Each accusation is tried twice: with digits
-rounded, and
-with digits cut off; only what fails both stands.
+rounded, and with digits cut off; only what fails both stands.
 """
 
 from __future__ import annotations
@@ -101,9 +100,8 @@ def _twins(report: Report, claim: Claim) -> list[Claim]:
 def _repeated(report: Report, findings: list[Finding]) -> list[Finding]:
     """Carry what is said about a figure to its other prints.
 
-    Substance carries over to every print of the quantity. An inconsistency carries over only to a print of the
-    same digits,
-    since a coarser one may still be right.
+    Substance carries over to every print of the quantity. An inconsistency carries over only to a print of the same
+    digits, since a coarser one may still be right.
     """
     extra: list[Finding] = []
     for finding in findings:

@@ -1,9 +1,9 @@
 """Verdicts: what a finding says, and how the findings about one figure combine.
 
 Two axes, kept apart, since many figures are arithmetically fine and mean nothing. An accusation needs proof:
-``inconsistent`` stands only on intervals of identified quantities that do not meet. Whatever leans on an
-assumption about
-the market, or on an identification the report does not make, says ``implausible`` at most, and names the assumption.
+``inconsistent`` stands only on intervals of identified quantities that do not meet. Whatever leans on an assumption
+about the market, or on an identification the report does not make, says ``implausible`` at most, and names the
+assumption.
 """
 
 from __future__ import annotations

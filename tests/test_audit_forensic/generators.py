@@ -1,8 +1,7 @@
 """Honest reports: figures computed from random data, rounded as reports round, with their context.
 
 Every generator takes a numpy Generator and returns a `ClaimSet` in which no figure is wrong. The statistics are
-computed
-here from the data, independently of the formulas that the audit inverts.
+computed here from the data, independently of the formulas that the audit inverts.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Figures derived from other printed figures: changes, multiples, differences, means, sums.
 
-Every function returns the readings in use by name, since "54% improvement" can mean four things; a claim stands
-when any
-of them meets its print.
+Every function returns the readings in use by name, since "54% improvement" can mean four things; a claim stands when
+any of them meets its print.
 """
 
 from __future__ import annotations
@@ -25,9 +24,8 @@ __all__ = [
 def change_readings(start: Interval, end: Interval, percent_points: bool = True) -> dict[str, Interval]:
     """A change from one figure to another, in every usual reading.
 
-    Relative to the start, relative to the end, in points, and as the ratio end/start. A relative change from a
-    start that
-    is negative or may be zero means nothing and is left out.
+    Relative to the start, relative to the end, in points, and as the ratio end/start. A relative change from a start
+    that is negative or may be zero means nothing and is left out.
 
     Parameters
     ----------
@@ -86,8 +84,7 @@ def weighted_mean(values: Sequence[Interval], weights: Sequence[Interval]) -> In
     """Exact range of ``sum w x / sum w`` over interval weights and values.
 
     The extremes put every weight at one of its ends, heavy on the largest values for the maximum, so sorting by
-    value and
-    trying each cut finds them.
+    value and trying each cut finds them.
     """
 
     def extreme(points: list[tuple[float, Interval]], sign: int) -> float:

@@ -105,9 +105,8 @@ def class_shares(
     """Class shares that accuracy, weighted F1 and the class scores allow, by linear programming.
 
     Unknown shares ``w >= 0`` with ``sum w = 1``, ``sum w_c R_c`` inside the accuracy, ``sum w_c F_c`` inside the
-    weighted
-    F1, and predicted shares ``sum w_c R_c / P_c = 1``. Every coefficient is an interval; since ``w >= 0`` each equation
-    splits into two inequalities with the ends of the intervals, so nothing feasible is cut away.
+    weighted F1, and predicted shares ``sum w_c R_c / P_c = 1``. Every coefficient is an interval; since ``w >= 0``
+    each equation splits into two inequalities with the ends of the intervals, so nothing feasible is cut away.
 
     Parameters
     ----------

@@ -33,8 +33,7 @@ def std_floor(mean: Interval, extremes: Sequence[Interval], n: int) -> float:
     """Least standard deviation (denominator n) of n values that include these extremes, with this mean.
 
     Samuelson's inequality: no value lies further than ``sd * sqrt(n - 1)`` from the mean, so the farthest printed
-    extreme
-    gives ``sd >= distance / sqrt(n - 1)``.
+    extreme gives ``sd >= distance / sqrt(n - 1)``.
     """
     distance = 0.0
     for value in extremes:
@@ -52,8 +51,7 @@ def grimmer(mean: Interval, std: Interval, n: int, ddof: int = 1) -> bool:
     """Whether n whole numbers can have this mean and standard deviation.
 
     The sum S must be a whole number inside n times the mean; the sum of squares Q a whole number inside the range
-    that S
-    and the deviation give; and Q and S must have the same parity, since ``x**2 = x (mod 2)``.
+    that S and the deviation give; and Q and S must have the same parity, since ``x**2 = x (mod 2)``.
 
     References
     ----------

@@ -39,10 +39,8 @@ def sharpe_readings(
     """Sharpe ratio from printed annual return and volatility, in every usual reading.
 
     The return may be arithmetic or compounded. A path with volatility s that compounds to g has an arithmetic mean
-    between
-    ``ln(1 + g)`` (Jensen) and ``ln(1 + g) + 0.8 (s**2 + g**2/10)``, since ``r - ln(1 + r) <= 0.8 r**2`` for every
-    r >= -0.5.
-    The risk-free rate, where printed, may be subtracted or not.
+    between ``ln(1 + g)`` (Jensen) and ``ln(1 + g) + 0.8 (s**2 + g**2)``, since ``r - ln(1 + r) <= 0.8 r**2`` for
+    every r >= -0.5. The risk-free rate, where printed, may be subtracted or not.
 
     References
     ----------
@@ -52,7 +50,7 @@ def sharpe_readings(
     readings = {"return / volatility": annual_return / volatility}
     if annual_return.low > -1:
         logs = Interval(math.log1p(annual_return.low), math.log1p(annual_return.high))
-        gap = 0.8 * (volatility.high**2 + max(annual_return.low**2, annual_return.high**2) / 10)
+        gap = 0.8 * (volatility.high**2 + max(annual_return.low**2, annual_return.high**2))
         mean = Interval(logs.low, logs.high + gap)
         readings["arithmetic mean of a compounded return / volatility"] = mean / volatility
     if risk_free is not None:

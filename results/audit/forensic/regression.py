@@ -59,9 +59,8 @@ def target_std(rmse: Interval, r2: Interval) -> Interval:
 def variance_ceiling(low: float, high: float, mean: Interval | None = None) -> float:
     """Largest variance of a variable in [low, high].
 
-    ``((b - a)/2)**2`` (Popoviciu); with the mean known, ``(b - mu)(mu - a)`` (Bhatia & Davis), largest at the end
-    of the
-    mean's interval nearest the middle.
+    ``((b - a)/2)**2`` (Popoviciu); with the mean known, ``(b - mu)(mu - a)`` (Bhatia & Davis), largest at the end of
+    the mean's interval nearest the middle.
     """
     middle = (low + high) / 2
     mu = middle if mean is None else min(max(middle, mean.low), mean.high)

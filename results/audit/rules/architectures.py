@@ -63,8 +63,7 @@ def _whole(run: Run, claim: Claim, architecture: Architecture) -> Iterator[Findi
         yield from _unknown_inputs(run, claim, architecture, layers)
         return
     counts = _counts(architecture)
-    described = "; ".join(f"{' or '.join(f'{c:,}' for c in found)} in"
-                          f" {_NAMES[name]}" for name, found in counts.items())
+    described = "; ".join(f"{' or '.join(f'{c:,}' for c in found)} in {_NAMES[name]}" for name, found in counts.items())
     plural = "s" if architecture.inputs != 1 else ""
     working = f"{layers} on {architecture.inputs} input{plural} per step: {described}"
     every = {count for found in counts.values() for count in found}
@@ -98,15 +97,20 @@ def _unknown_inputs(run: Run, claim: Claim, architecture: Architecture, layers: 
         )
     elif not architecture.complete:
         yield fits(
-            "C26 parameters", [claim], f"{layers} have {bare:,} parameters on one input already; {claim.printed}"
-            " leaves room for the inputs and layers not described.", weight=-2,
-        )  # fmt: skip
+            "C26 parameters",
+            [claim],
+            f"{layers} have {bare:,} parameters on one input already; {claim.printed} leaves room for the"
+            " inputs and layers not described.",
+            weight=-2,
+        )
     elif not reachable and architecture.complete:
         yield broken(
-            "C26 parameters", [claim], f"no number of inputs gives {layers} {claim.printed}"
-                                       " parameters.", not claim.value.about,
+            "C26 parameters",
+            [claim],
+            f"no number of inputs gives {layers} {claim.printed} parameters.",
+            not claim.value.about,
             "the layers are complete as listed",
-        )  # fmt: skip
+        )
     elif reachable and architecture.complete:
         low, high = min(r[0] for r in reachable), max(r[1] for r in reachable)
         sentence = f"{layers} have {claim.printed} parameters only with {low:,} to {high:,} inputs per step"
@@ -124,9 +128,19 @@ def _unknown_inputs(run: Run, claim: Claim, architecture: Architecture, layers: 
 def _part(architecture: Architecture, claim: Claim) -> list[int] | None:
     """Indices of the layers that a label like "LSTM" or "FC" names."""
     words = f"{claim.label} {claim.definition if not claim.label else ''}".lower()
-    kinds = {"lstm": ("lstm",), "gru": ("gru",), "dense": ("dense",), "fc": ("dense",), "linear": ("dense",),
-             "fully": ("dense",), "head": ("dense",), "output": ("dense",), "batch": ("batch_norm",),
-             "embedding": ("embedding",), "attention": ("attention", "additive_attention")}  # fmt: skip
+    kinds = {
+        "lstm": ("lstm",),
+        "gru": ("gru",),
+        "dense": ("dense",),
+        "fc": ("dense",),
+        "linear": ("dense",),
+        "fully": ("dense",),
+        "head": ("dense",),
+        "output": ("dense",),
+        "batch": ("batch_norm",),
+        "embedding": ("embedding",),
+        "attention": ("attention", "additive_attention"),
+    }
     for word, wanted in kinds.items():
         if word in words:
             found = [i for i, layer in enumerate(architecture.layers) if layer.kind in wanted]
@@ -180,11 +194,12 @@ def file_size(run: Run) -> Iterator[Finding]:
             starts = [found.start for found in needed if len(found)]
             if starts and min(starts) > BELIEVABLE_INPUTS:
                 yield doubtful(
-                    "C26 file size", [claim],
+                    "C26 file size",
+                    [claim],
                     f"at four bytes a parameter a file of {claim.printed} needs at least {min(starts):,} input"
                     " features per step.",
                     f"no more than {BELIEVABLE_INPUTS} features per step, single precision, weights only",
-                )  # fmt: skip
+                )
             return
         count = max(max(found) for found in _counts(architecture).values())
         words = f"the stated layers have {count:,} parameters"

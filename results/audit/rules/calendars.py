@@ -43,10 +43,12 @@ def _years(run: Run) -> Iterator[Finding]:
     for claim in run.members:
         if claim.metric == "sessions" and not claim.target and claim.value.interval.low > limit:
             yield doubtful(
-                "C14 calendar", [claim], f"{years:g} years have about {252 * years:,.0f} sessions (at most"
-                                         f" {limit:,.0f} weekdays), fewer than the"
-                f" {claim.printed} printed.", "one row a trading day, and the stated period",
-            )  # fmt: skip
+                "C14 calendar",
+                [claim],
+                f"{years:g} years have about {252 * years:,.0f} sessions (at most {limit:,.0f} weekdays),"
+                f" fewer than the {claim.printed} printed.",
+                "one row a trading day, and the stated period",
+            )
 
 
 def calendar(run: Run) -> Iterator[Finding]:
@@ -64,9 +66,12 @@ def calendar(run: Run) -> Iterator[Finding]:
             yield broken("C14 calendar", [claim], f"{words}, fewer than the {claim.printed} sessions printed.")
         elif count > limit and not round_the_clock:
             yield broken(
-                "C14 calendar", [claim], f"{words}, fewer than the {claim.printed} sessions printed.",
-                bool(sample.market), "an exchange closed at weekends, one row a day",
-            )  # fmt: skip
+                "C14 calendar",
+                [claim],
+                f"{words}, fewer than the {claim.printed} sessions printed.",
+                bool(sample.market),
+                "an exchange closed at weekends, one row a day",
+            )
         else:
             yield fits("C14 calendar", [claim], f"{words}, room for {claim.printed} sessions.", weight=-1)
     yield from _splits(run)
@@ -88,9 +93,12 @@ def _splits(run: Run) -> Iterator[Finding]:
         gap = (after[0] - before[1]).days - 1
         if gap < 0 and claims:
             yield broken(
-                "C14 splits", claims, f"{second} begins on {after[0]} before {first} ends on {before[1]}.",
-                False, "the splits are meant to be apart",
-            )  # fmt: skip
+                "C14 splits",
+                claims,
+                f"{second} begins on {after[0]} before {first} ends on {before[1]}.",
+                False,
+                "the splits are meant to be apart",
+            )
         elif gap > 31 and claims:
             yield note(
                 "C14 splits",
@@ -110,10 +118,9 @@ def _splits(run: Run) -> Iterator[Finding]:
         actual = weekdays(*mine) / base
         if not run.read(claim).meets(Interval(actual * 0.97 - 0.01, actual * 1.03 + 0.01)):
             yield doubtful(
-                "C14 splits", [claim],
+                "C14 splits",
+                [claim],
                 f"{claim.label} {mine[0]} to {mine[1]} is {percent(actual)} of the weekdays of"
-                f" {names([n for n, _, s in dated if s in others])},"
-                f" not {claim.printed}.", "rows are spread evenly over the sessions",
-            )  # fmt: skip
-
-
+                f" {names([n for n, _, s in dated if s in others])}, not {claim.printed}.",
+                "rows are spread evenly over the sessions",
+            )

@@ -54,14 +54,13 @@ def f1_identity(run: Run) -> Iterator[Finding]:
             yield broken(
                 "C3 F1 identity",
                 [f],
-                f"F1{of}: {working}, and no average over classes or folds leaves {span(loose)}, but {f.printed} is"
-                " printed.",
+                f"F1{of}: {working}, and no average over classes or folds leaves {span(loose)}, but"
+                f" {f.printed} is printed.",
                 run.together(p, r, f),
                 "the three scores are of one model on one sample",
             )
         elif not run.one_class(p, r, f) and (reading := _averaged_reading(run, r, f, exact)):
-            yield fits("C3 F1 identity", [f], f"F1{of}: {working}; {f.printed} is below it, as"
-                                              f" {reading}.", reading, -2)
+            yield fits("C3 F1 identity", [f], f"F1{of}: {working}; {f.printed} is below it, as {reading}.", reading, -2)
         else:
             yield broken(
                 "C3 F1 identity",
@@ -89,10 +88,7 @@ def averaged_scores(run: Run) -> Iterator[Finding]:
         if p is None or r is None or f is None:
             continue
         allowed = f1_average_range(run.read(p), run.read(r))
-        sentence = (
-            f"{kind} P {p.printed} and R {r.printed} allow a {kind} F1 of {span(allowed)}, printed"
-            f" {f.printed}."
-        )
+        sentence = f"{kind} P {p.printed} and R {r.printed} allow a {kind} F1 of {span(allowed)}, printed {f.printed}."
         if run.read(f).meets(allowed):
             yield fits("C3 averaged F1", [f], sentence)
         else:
@@ -137,8 +133,12 @@ def completeness(run: Run, labels: list[str]) -> tuple[bool, bool]:
 
 def macro_scores(run: Run) -> Iterator[Finding]:
     """Macro scores are means of the class scores; macro F1 also has the reading F1 of the means."""
-    for metric, averaged in (("f1", "f1_macro"), ("precision", "precision_macro"), ("recall", "recall_macro"),
-                             ("recall", "balanced_accuracy")):  # fmt: skip
+    for metric, averaged in (
+        ("f1", "f1_macro"),
+        ("precision", "precision_macro"),
+        ("recall", "recall_macro"),
+        ("recall", "balanced_accuracy"),
+    ):
         total, parts = run.get(averaged), run.labelled(metric)
         possible, stated = completeness(run, list(parts))
         if total is None or len(parts) < 2 or not possible:
@@ -160,19 +160,22 @@ def macro_scores(run: Run) -> Iterator[Finding]:
         first = next(iter(readings.values()))
         if hit:
             yield fits(
-                "C4 macro average", [total, *parts.values()],
-                f"{name}: {hit[0]}, {working}, gives {span(readings[hit[0]])}, and {total.printed} is"
-                " printed.", hit[0],
-            )  # fmt: skip
+                "C4 macro average",
+                [total, *parts.values()],
+                f"{name}: {hit[0]}, {working}, gives {span(readings[hit[0]])}, and {total.printed} is printed.",
+                hit[0],
+            )
         else:
             pooled = run.one_sample(total, *parts.values())
             yield broken(
-                "C4 macro average", [total],
+                "C4 macro average",
+                [total],
                 f"{name}: {working} gives {span(first)}"
                 + "".join(f", {k} {span(v)}" for k, v in list(readings.items())[1:])
                 + f", but {total.printed} is printed.",
-                stated and pooled, ALL_CLASSES,
-            )  # fmt: skip
+                stated and pooled,
+                ALL_CLASSES,
+            )
 
 
 def _positive(run: Run) -> str:
@@ -194,17 +197,21 @@ def one_class_only(run: Run) -> Iterator[Finding]:
         also = f", and its F1 is 2π/(1+π) = {span(constant)}, as printed" if f and run.read(f).meets(constant) else ""
         for chance in run.candidates("random_baseline"):
             yield baseline(
-                "C8 majority class", [chance],
+                "C8 majority class",
+                [chance],
                 f"the baseline of a classifier is its majority class: {always} is right on {a.printed}, not"
-                f" {chance.printed}.", weight=2,
-            )  # fmt: skip
+                f" {chance.printed}.",
+                weight=2,
+            )
         yield baseline(
-            "C7 constant prediction", [a, p, r, f],
+            "C7 constant prediction",
+            [a, p, r, f],
             f"recall {r.printed} with accuracy {a.printed} equal to precision {p.printed} leaves at most"
-            f" {percent(rest, 2)} of the cases not called positive: this is {always}, whose accuracy is the share of"
-            f" positives{also}.",
-            None if run.one_class(p, r) else ONE_CLASS, 4,
-        )  # fmt: skip
+            f" {percent(rest, 2)} of the cases not called positive: this is {always}, whose accuracy is the"
+            f" share of positives{also}.",
+            None if run.one_class(p, r) else ONE_CLASS,
+            4,
+        )
     recalls = run.labelled("recall")
     if len(recalls) >= 2 and completeness(run, list(recalls))[0]:
         ones = [label for label, claim in recalls.items() if run.read(claim).high >= 1 and run.read(claim).low >= 0.99]
@@ -212,9 +219,11 @@ def one_class_only(run: Run) -> Iterator[Finding]:
         if len(ones) == 1 and len(zeros) == len(recalls) - 1:
             claims: list[Claim | None] = [a, *recalls.values()]
             yield baseline(
-                "C7 constant prediction", claims,
-                f"recall is 1 for {ones[0]} and 0 for {names(zeros)}: the model always says “{ones[0]}”.", weight=4,
-            )  # fmt: skip
+                "C7 constant prediction",
+                claims,
+                f"recall is 1 for {ones[0]} and 0 for {names(zeros)}: the model always says “{ones[0]}”.",
+                weight=4,
+            )
 
 
 def jaccard_floor(run: Run) -> Iterator[Finding]:
@@ -225,8 +234,7 @@ def jaccard_floor(run: Run) -> Iterator[Finding]:
     floor = accuracy_floor(run.read(p), run.read(r))
     sentence = (
         f"precision {p.printed} and recall {r.printed} alone make accuracy at least 1/(1/P + 1/R − 1) ="
-        f" {percent(floor, 2)},"
-        f" printed {a.printed}."
+        f" {percent(floor, 2)}, printed {a.printed}."
     )
     if run.read(a).meets(Interval(floor, 1.0)):
         yield fits("C6 confusion matrix", [a], sentence, weight=-2)
@@ -243,9 +251,8 @@ def prevalence(run: Run) -> Iterator[Finding]:
     if implied is None:
         return
     sentence = (
-        f"accuracy {a.printed}, precision {p.printed} and recall {r.printed} put the positives at (1−A)/(1+R·(1/P−2))"
-        " ="
-        f" {span(implied, True)}, printed {share.printed}."
+        f"accuracy {a.printed}, precision {p.printed} and recall {r.printed} put the positives at"
+        f" (1−A)/(1+R·(1/P−2)) = {span(implied, True)}, printed {share.printed}."
     )
     if run.read(share).meets(implied):
         yield fits("C6 prevalence", [share, a, p, r], sentence)
@@ -307,10 +314,12 @@ def log_loss_baseline(run: Run) -> Iterator[Finding]:
             if loss is not None and loss.includes_regularisation:
                 assumption = f"the penalty in the printed loss is below {number(run.read(claim).low - bar, 2)}"
             yield baseline(
-                "C24 log loss", [claim],
+                "C24 log loss",
+                [claim],
                 f"a constant forecast has a log loss of {words} = {number(bar)}, below the printed {claim.printed}.",
-                assumption, 1,
-            )  # fmt: skip
+                assumption,
+                1,
+            )
 
 
 def stated_majority(run: Run) -> Iterator[Finding]:
@@ -320,14 +329,19 @@ def stated_majority(run: Run) -> Iterator[Finding]:
     sample = run.group.sample
     if sample.n and sample.n_positive is not None:
         majority = max(sample.n_positive, sample.n - sample.n_positive) / sample.n
-        shares.append((f"the larger class ({max(sample.n_positive, sample.n - sample.n_positive)} of {sample.n})",
-                       Interval.point(majority)))  # fmt: skip
+        shares.append(
+            (
+                f"the larger class ({max(sample.n_positive, sample.n - sample.n_positive)} of {sample.n})",
+                Interval.point(majority),
+            )
+        )
     if accuracy is None or not shares:
         return
     name, share = max(shares, key=lambda item: item[1].low)
     if run.read(accuracy).high <= share.low + 1e-12 or run.read(accuracy).meets(share):
         yield baseline(
-            "C8 majority class", [accuracy],
-            f"always “{name}” is right on {span(share, True)} of the cases, and the model on"
-            f" {accuracy.printed}.", weight=2,
-        )  # fmt: skip
+            "C8 majority class",
+            [accuracy],
+            f"always “{name}” is right on {span(share, True)} of the cases, and the model on {accuracy.printed}.",
+            weight=2,
+        )

@@ -42,10 +42,12 @@ def distributions(run: Run) -> Iterator[Finding]:
         one = run.one_sample(*involved)
         if run.read(low).low > run.read(high).high or not run.read(mean).meets(ends):
             yield broken(
-                "C35 mean in range", [mean], f"a mean of {mean.printed} lies outside {low.printed} to"
-                                             f" {high.printed}.", one,
+                "C35 mean in range",
+                [mean],
+                f"a mean of {mean.printed} lies outside {low.printed} to {high.printed}.",
+                one,
                 "mean and extremes are of one sample",
-            )  # fmt: skip
+            )
             continue
         n = run.group.sample.sessions if by_session else run.group.sample.n
         if std is None:
@@ -55,16 +57,20 @@ def distributions(run: Run) -> Iterator[Finding]:
         words = f"values from {low.printed} to {high.printed} with mean {mean.printed}"
         if run.read(std).low > ceiling * (1 + 1e-9):
             yield broken(
-                "C35 deviation", [std], f"{words} deviate by at most √((max−mean)(mean−min)) = {number(ceiling)},"
-                                        f" printed {std.printed}.",
-                one and run.one_sample(std), "all four are of one sample",
-            )  # fmt: skip
+                "C35 deviation",
+                [std],
+                f"{words} deviate by at most √((max−mean)(mean−min)) = {number(ceiling)}, printed {std.printed}.",
+                one and run.one_sample(std),
+                "all four are of one sample",
+            )
         elif floor > run.read(std).high * (1 + 1e-9):
             yield broken(
-                "C35 deviation", [std], f"{words} over {n} values deviate by at least {number(floor)}, printed"
-                                        f" {std.printed}.",
-                one and run.one_sample(std), "all four are of one sample",
-            )  # fmt: skip
+                "C35 deviation",
+                [std],
+                f"{words} over {n} values deviate by at least {number(floor)}, printed {std.printed}.",
+                one and run.one_sample(std),
+                "all four are of one sample",
+            )
         else:
             yield fits(
                 "C35 deviation",
@@ -88,19 +94,25 @@ def percentiles(run: Run) -> Iterator[Finding]:
     if falls is not None:
         a, b = (points[i] for i in falls)
         yield broken(
-            "C35 percentiles", [a[1], b[1]], f"the {a[0]:g}% point {a[1].printed} lies above the {b[0]:g}% point"
-                                             f" {b[1].printed}.",
-            run.one_sample(*claims), "one distribution",
-        )  # fmt: skip
+            "C35 percentiles",
+            [a[1], b[1]],
+            f"the {a[0]:g}% point {a[1].printed} lies above the {b[0]:g}% point {b[1].printed}.",
+            run.one_sample(*claims),
+            "one distribution",
+        )
         return
     ends = run.value("ic_min"), run.value("ic_max")
     for _, claim in points:
         if (ends[0] is not None and run.read(claim).high < ends[0].low) or (
             ends[1] is not None and run.read(claim).low > ends[1].high
         ):
-            yield broken("C35 percentiles", [claim], f"{claim.printed} lies outside the printed"
-                                                     " extremes.", run.one_sample(*claims),
-                         "one distribution")  # fmt: skip
+            yield broken(
+                "C35 percentiles",
+                [claim],
+                f"{claim.printed} lies outside the printed extremes.",
+                run.one_sample(*claims),
+                "one distribution",
+            )
             return
     listed = ", ".join(claim.printed for _, claim in sorted(points, key=lambda item: item[0]))
     yield fits("C35 percentiles", claims, f"the percentiles {listed} rise with their level.")
@@ -115,11 +127,13 @@ def shape(run: Run) -> Iterator[Finding]:
     value = run.read(kurtosis)
     if value.high + 3 < floor:
         yield broken(
-            "C35 skewness and kurtosis", [skew, kurtosis],
-            f"skewness {skew.printed} needs a kurtosis of at least {number(floor)} ({number(floor - 3)} in excess),"
-            " printed"
-            f" {kurtosis.printed}.", False, "moments without small-sample correction",
-        )  # fmt: skip
+            "C35 skewness and kurtosis",
+            [skew, kurtosis],
+            f"skewness {skew.printed} needs a kurtosis of at least {number(floor)} ({number(floor - 3)} in"
+            f" excess), printed {kurtosis.printed}.",
+            False,
+            "moments without small-sample correction",
+        )
 
 
 def whole_numbers(run: Run) -> Iterator[Finding]:
@@ -160,15 +174,21 @@ def reported_correlation(run: Run) -> Iterator[Finding]:
         if any(run.read(t).meets(value) for value in readings.values()):
             yield fits("C33 t of r", [r, t], f"{words}, printed {t.printed}.")
         else:
-            yield broken("C33 t of r", [t], f"{words}, printed"
-                                            f" {t.printed}.", False, "the t belongs to this correlation")
+            yield broken(
+                "C33 t of r", [t], f"{words}, printed {t.printed}.", False, "the t belongs to this correlation"
+            )
     elif p is not None and t is None:
         tails = p_readings(readings["n - 2"], n - 2)
         if any(run.read(p).meets(value) for value in tails.values()):
             yield fits("C33 p of r", [r, p], f"{words} and p {span(tails['two-sided'])}, printed {p.printed}.")
         else:
-            yield broken("C33 p of r", [p], f"{words} and p {span(tails['two-sided'])}, printed {p.printed}.", False,
-                         "Pearson's correlation of independent pairs")  # fmt: skip
+            yield broken(
+                "C33 p of r",
+                [p],
+                f"{words} and p {span(tails['two-sided'])}, printed {p.printed}.",
+                False,
+                "Pearson's correlation of independent pairs",
+            )
 
 
 def reported_tests(run: Run) -> Iterator[Finding]:
@@ -208,6 +228,5 @@ def reported_tests(run: Run) -> Iterator[Finding]:
                 yield fits("C38 t", [t, slope, error], words)
             else:
                 yield broken(
-                    "C38 t", [t], words, run.one_sample(t, slope, error), "t, estimate and error are of one"
-                                                                          " regression"
+                    "C38 t", [t], words, run.one_sample(t, slope, error), "t, estimate and error are of one regression"
                 )

@@ -67,35 +67,39 @@ def sharpe_identity(run: Run) -> Iterator[Finding]:
         if value.low > top:
             factor = value.low / top if top > 0 else math.inf
             yield broken(
-                "C15 Sharpe = return / volatility", [sharpe],
+                "C15 Sharpe = return / volatility",
+                [sharpe],
                 f"{working}, at most {number(top)} in any reading, and a risk-free rate only lowers it, but"
-                f" {sharpe.printed} is"
-                " printed.", factor > FREQUENCY and run.one_sample(*involved) and run.together(*involved),
+                f" {sharpe.printed} is printed.",
+                factor > FREQUENCY and run.one_sample(*involved) and run.together(*involved),
                 "return, volatility and Sharpe are of one series at one frequency, and no rate is below zero",
-            )  # fmt: skip
+            )
             continue
         needed = run.read(gain) - value * run.read(vol)
         if rate is not None:
             yield broken(
-                "C15 Sharpe = return / volatility", [sharpe],
+                "C15 Sharpe = return / volatility",
+                [sharpe],
                 f"{working}, less the risk-free rate {rate.text}"
-                f" {span(readings['(return - risk-free) / volatility'])}, but"
-                f" {sharpe.printed} is printed.", run.one_sample(*involved) and run.together(*involved),
+                f" {span(readings['(return - risk-free) / volatility'])}, but {sharpe.printed} is printed.",
+                run.one_sample(*involved) and run.together(*involved),
                 "one series at one frequency",
-            )  # fmt: skip
+            )
         elif needed.low <= RISK_FREE_CEILING:
             yield fits(
-                "C15 Sharpe = return / volatility", involved,
-                f"{working}; Sharpe {sharpe.printed} follows with a risk-free rate of {span(needed, True)}, which is"
-                " not stated.",
+                "C15 Sharpe = return / volatility",
+                involved,
+                f"{working}; Sharpe {sharpe.printed} follows with a risk-free rate of {span(needed, True)},"
+                " which is not stated.",
                 "less an unstated risk-free rate",
-            )  # fmt: skip
+            )
         else:
             yield doubtful(
-                "C15 Sharpe = return / volatility", [sharpe],
+                "C15 Sharpe = return / volatility",
+                [sharpe],
                 f"{working}; Sharpe {sharpe.printed} would need a risk-free rate of {span(needed, True)}.",
                 f"no risk-free rate above {percent(RISK_FREE_CEILING, 0)}",
-            )  # fmt: skip
+            )
 
 
 def _periods(run: Run) -> int:
@@ -127,22 +131,25 @@ def sharpe_significance(run: Run) -> Iterator[Finding]:
             yield weak("C18 Sharpe interval", [claim], f"{working}, which holds zero{more}.", held, 2)
         elif trials > 1 and around.low <= floor <= around.high:
             yield weak(
-                "C19 selection", [claim],
+                "C19 selection",
+                [claim],
                 f"{working}, and the best of {trials} configurations without skill shows {number(floor, 3)} on"
                 " average.",
-                f"{held}; {trials} independent trials, those the report lists", 2,
-            )  # fmt: skip
+                f"{held}; {trials} independent trials, those the report lists",
+                2,
+            )
         elif around.low > 0:
             yield supported("C18 Sharpe interval", [claim], f"{working}.", held)
     claim, trials = run.get("sharpe"), run.group.portfolio.trials or 1
     best = deflated_floor(trials, 252, 252)
     if claim is not None and record is None and trials > 1 and run.read(claim).low < best * 2:
         yield weak(
-            "C19 selection", [claim],
-            f"Sharpe {claim.printed} is the best of at least {trials} configurations and no track record is stated:"
-            " over one year"
-            f" the best of so many without skill shows {number(best, 3)}.", "a track record of one year",
-        )  # fmt: skip
+            "C19 selection",
+            [claim],
+            f"Sharpe {claim.printed} is the best of at least {trials} configurations and no track record is"
+            f" stated: over one year the best of so many without skill shows {number(best, 3)}.",
+            "a track record of one year",
+        )
 
 
 def foresight(run: Run) -> Iterator[Finding]:
@@ -162,19 +169,23 @@ def foresight(run: Run) -> Iterator[Finding]:
     working += f" if all moves are equal, {percent(min(normal, 1.0))} if they are normal"
     if value > ceiling:
         yield doubtful(
-            "C22 foresight", [claim],
-            f"knowing every sign of normal daily returns gives √{periods}·0.798/0.603 = {number(ceiling, 3)}, below"
-            " the printed"
-            f" {claim.printed}.", held, 3,
-        )  # fmt: skip
+            "C22 foresight",
+            [claim],
+            f"knowing every sign of normal daily returns gives √{periods}·0.798/0.603 = {number(ceiling, 3)},"
+            f" below the printed {claim.printed}.",
+            held,
+            3,
+        )
     elif hit is not None and run.read(hit).high < equal and (assets == 1):
         yield doubtful("C22 foresight", [claim, hit], f"{working}, and {hit.printed} is printed.", held, 3)
     elif equal > 0.62 and (assets == 1 or value > 5):
         yield doubtful(
-            "C22 foresight", [claim],
-            f"{working}, and knowing every sign gives {number(ceiling, 3)}: no forecast of daily returns is that"
-            " good.", held, 2,
-        )  # fmt: skip
+            "C22 foresight",
+            [claim],
+            f"{working}, and knowing every sign gives {number(ceiling, 3)}: no forecast of daily returns is that good.",
+            held,
+            2,
+        )
 
 
 def calmar_identity(run: Run) -> Iterator[Finding]:
@@ -194,9 +205,13 @@ def costs(run: Run) -> Iterator[Finding]:
     """Gross less net is the rate times the turnover, one-way or two-way, per period or per year."""
     gross, net = run.get("annual_return_gross"), run.get("annual_return")
     if gross is not None and net is not None and run.read(net).low > run.read(gross).high:
-        yield broken("C31 gross and net", [gross, net], f"net {net.printed} exceeds gross {gross.printed}: costs"
-                                                        " cannot be negative.",
-                     False, "both figures are of one portfolio")  # fmt: skip
+        yield broken(
+            "C31 gross and net",
+            [gross, net],
+            f"net {net.printed} exceeds gross {gross.printed}: costs cannot be negative.",
+            False,
+            "both figures are of one portfolio",
+        )
         return
     turnover, rate, cost = run.get("turnover"), run.get("cost_rate"), run.get("annual_cost")
     stated = run.group.portfolio.rate_bps
@@ -219,18 +234,23 @@ def costs(run: Run) -> Iterator[Finding]:
         )
     else:
         yield broken(
-            "C31 cost", [cost or net], f"turnover {turnover.printed} at {per_side} costs"
-                                       f" {span(readings['as printed'], True)} a period,"
+            "C31 cost",
+            [cost or net],
+            f"turnover {turnover.printed} at {per_side} costs {span(readings['as printed'], True)} a period,"
             f" {span(readings['as printed, times 252'], True)} over 252, and no other reading meets {words}.",
-            False, "commission at the stated rate is the only cost, turnover per day, week, month or year",
-        )  # fmt: skip
+            False,
+            "commission at the stated rate is the only cost, turnover per day, week, month or year",
+        )
 
 
 def per_period(run: Run) -> Iterator[Finding]:
     """Daily and annual figures: times P, times sqrt P, or compounded."""
     stated = run.group.portfolio.periods_per_year
-    for small, large, kind in (("mean_return", "annual_return", "mean"), ("return_std", "annual_volatility", "std"),
-                               ("icir", "icir_annual", "ratio")):  # fmt: skip
+    for small, large, kind in (
+        ("mean_return", "annual_return", "mean"),
+        ("return_std", "annual_volatility", "std"),
+        ("icir", "icir_annual", "ratio"),
+    ):
         a, b = run.get(small), run.get(large)
         if a is None or b is None:
             continue
@@ -239,16 +259,18 @@ def per_period(run: Run) -> Iterator[Finding]:
         if hit:
             named = next((name for name in hit if stated and name.endswith(f" {stated}")), hit[0])
             yield fits(
-                "C32 annualised", [a, b], f"{a.printed} {named} is {span(readings[named])}, printed"
-                                          f" {b.printed}.", named
+                "C32 annualised", [a, b], f"{a.printed} {named} is {span(readings[named])}, printed {b.printed}.", named
             )
         else:
             base = f"times {'sqrt ' if kind != 'mean' else ''}252"
             shown = ", ".join(f"{name} {span(value)}" for name, value in readings.items() if name.endswith(" 252"))
             yield broken(
-                "C32 annualised", [b], f"{a.printed} {shown or base}; no calendar turns it into {b.printed}.", False,
+                "C32 annualised",
+                [b],
+                f"{a.printed} {shown or base}; no calendar turns it into {b.printed}.",
+                False,
                 "both are of one series, the first per day, week, month, quarter or year",
-            )  # fmt: skip
+            )
 
 
 def total_against_annual(run: Run) -> Iterator[Finding]:
@@ -281,11 +303,14 @@ def total_against_annual(run: Run) -> Iterator[Finding]:
             )
             return
     yield broken(
-        "C32 total and annual", [annual],
+        "C32 total and annual",
+        [annual],
         f"{words} is {span(next(iter(readings.values())), True)} divided and"
-        f" {span(compounded, True) if compounded else 'undefined'}"
-        f" compounded, but {annual.printed} is printed.", False, "both are of the whole period",
-    )  # fmt: skip
+        f" {span(compounded, True) if compounded else 'undefined'} compounded, but {annual.printed} is"
+        " printed.",
+        False,
+        "both are of the whole period",
+    )
 
 
 def drawdown(run: Run) -> Iterator[Finding]:
@@ -306,8 +331,11 @@ def drawdown(run: Run) -> Iterator[Finding]:
     chance = 1 - (1 - one) ** quarters
     if chance > 0.99:
         yield doubtful(
-            "C36 drawdown", [fall],
-            f"with Sharpe {sharpe.printed} and volatility {vol.printed} over {number(years, 3)} years, a random walk"
-            f" falls by more than {fall.printed} within some quarter with probability {percent(chance)}.",
-            "independent normal returns", 1,
-        )  # fmt: skip
+            "C36 drawdown",
+            [fall],
+            f"with Sharpe {sharpe.printed} and volatility {vol.printed} over {number(years, 3)} years, a"
+            f" random walk falls by more than {fall.printed} within some quarter with probability"
+            f" {percent(chance)}.",
+            "independent normal returns",
+            1,
+        )

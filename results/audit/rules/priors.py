@@ -33,10 +33,12 @@ def shares_by_programming(run: Run) -> Iterator[Finding]:
     printed = names([f"{c.metric.replace('_', ' ')} {c.printed}" for c in used])
     if answer is None:
         yield broken(
-            "C5 class shares", used,
+            "C5 class shares",
+            used,
             f"no class shares that sum to one give {printed} with the class scores of {names(labels)}.",
-            stated and run.one_sample(*involved), ALL_CLASSES,
-        )  # fmt: skip
+            stated and run.one_sample(*involved),
+            ALL_CLASSES,
+        )
         return
     top = answer.majority
     share = answer.shares[top]
@@ -44,26 +46,33 @@ def shares_by_programming(run: Run) -> Iterator[Finding]:
     if not constrained:
         return
     yield fits(
-        "C5 class shares", involved,
-        f"{printed} and the class scores hold together with {top} at {span(share, True)} of the cases.", weight=-1,
-    )  # fmt: skip
+        "C5 class shares",
+        involved,
+        f"{printed} and the class scores hold together with {top} at {span(share, True)} of the cases.",
+        weight=-1,
+    )
     floor = answer.majority_floor
     assumption = None if stated else ALL_CLASSES
     always = f"always “{top}” is right on at least {percent(floor)}"
     if accuracy is not None and run.read(accuracy).high <= floor:
         yield baseline(
-            "C5 majority class", [accuracy],
-            f"{printed} force {top} to at least {percent(share.low)} of the cases, so {always}, and the model scores"
-            f" {accuracy.printed}.", assumption, 3,
-        )  # fmt: skip
+            "C5 majority class",
+            [accuracy],
+            f"{printed} force {top} to at least {percent(share.low)} of the cases, so {always}, and the model"
+            f" scores {accuracy.printed}.",
+            assumption,
+            3,
+        )
     constant_f1 = 2 * floor / (1 + floor)
     if weighted is not None and run.read(weighted).high <= floor * constant_f1:
         yield baseline(
-            "C5 majority class", [weighted],
+            "C5 majority class",
+            [weighted],
             f"always “{top}” reaches a weighted F1 of at least {number(floor * constant_f1, 3)} (share"
-            f" {percent(floor)} times"
-            f" F1 {number(constant_f1, 3)}), and the model {weighted.printed}.", assumption, 3,
-        )  # fmt: skip
+            f" {percent(floor)} times F1 {number(constant_f1, 3)}), and the model {weighted.printed}.",
+            assumption,
+            3,
+        )
     below = accuracy is not None and run.read(accuracy).high <= floor
     below = below or (weighted is not None and run.read(weighted).high <= floor * constant_f1)
     if not below:
@@ -71,29 +80,39 @@ def shares_by_programming(run: Run) -> Iterator[Finding]:
     of_top = parts["f1"].get(top)
     if of_top is not None and run.read(of_top).high <= constant_f1:
         yield baseline(
-            "C5 majority class", [of_top],
+            "C5 majority class",
+            [of_top],
             f"always “{top}” has recall 1, precision at least {percent(floor)} and so an F1 of at least"
-            f" {number(constant_f1, 3)}, and the model {of_top.printed}.", assumption, 2,
-        )  # fmt: skip
+            f" {number(constant_f1, 3)}, and the model {of_top.printed}.",
+            assumption,
+            2,
+        )
     precise, recall = parts["precision"].get(top), parts["recall"].get(top)
     if precise is not None and run.read(precise).low - share.high < 0.02:
         yield baseline(
-            "C5 majority class", [precise],
+            "C5 majority class",
+            [precise],
             f"{top} is {span(share, True)} of the cases, which is the precision of always saying it; printed"
             f" {precise.printed}.",
-            assumption, 1,
-        )  # fmt: skip
+            assumption,
+            1,
+        )
     if recall is not None:
         yield baseline(
-            "C5 majority class", [recall],
+            "C5 majority class",
+            [recall],
             f"always “{top}” has a recall of 100% at a precision of {span(share, True)}; printed {recall.printed}.",
-            assumption, 1,
-        )  # fmt: skip
+            assumption,
+            1,
+        )
     for claim in run.candidates("random_baseline"):
         yield baseline(
-            "C5 majority class", [claim],
-            f"the baseline of a classifier is its majority class: {always}, not {claim.printed}.", assumption, 2,
-        )  # fmt: skip
+            "C5 majority class",
+            [claim],
+            f"the baseline of a classifier is its majority class: {always}, not {claim.printed}.",
+            assumption,
+            2,
+        )
 
 
 def share_from_macro(run: Run) -> Iterator[Finding]:
@@ -108,18 +127,21 @@ def share_from_macro(run: Run) -> Iterator[Finding]:
             continue
         accuracy = run.get("accuracy")
         sentence = (
-            f"{label} F1 {claim.printed} with macro {macro.printed} and weighted {weighted.printed} over {k} classes"
-            " forces"
-            f" {label} to at least {percent(share.low)} of the cases"
+            f"{label} F1 {claim.printed} with macro {macro.printed} and weighted {weighted.printed} over {k}"
+            f" classes forces {label} to at least {percent(share.low)} of the cases"
         )
         if accuracy is not None and run.read(accuracy).high < share.low:
             yield baseline(
-                "C5 majority class", [accuracy],
-                f"{sentence}, so always “{label}” beats the printed {accuracy.printed}.", weight=2,
-            )  # fmt: skip
+                "C5 majority class",
+                [accuracy],
+                f"{sentence}, so always “{label}” beats the printed {accuracy.printed}.",
+                weight=2,
+            )
         constant = share.low * 2 * share.low / (1 + share.low)
         if run.read(weighted).high < constant:
             yield baseline(
-                "C5 majority class", [weighted, claim],
-                f"{sentence}, so always “{label}” has a weighted F1 of at least {number(constant, 3)}.", weight=2,
-            )  # fmt: skip
+                "C5 majority class",
+                [weighted, claim],
+                f"{sentence}, so always “{label}” has a weighted F1 of at least {number(constant, 3)}.",
+                weight=2,
+            )

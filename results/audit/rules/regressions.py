@@ -66,18 +66,22 @@ def error_order(run: Run) -> Iterator[Finding]:
     low, high = run.read(mae), run.read(rmse)
     if not low.meets(Interval(-math.inf, high.high)):
         yield broken(
-            "C10 MAE ≤ RMSE", [mae, rmse], f"MAE {mae.printed} exceeds RMSE {rmse.printed}, which no errors do.",
-            _one_unit(run, mae, rmse, low, high), ONE_UNIT,
-        )  # fmt: skip
+            "C10 MAE ≤ RMSE",
+            [mae, rmse],
+            f"MAE {mae.printed} exceeds RMSE {rmse.printed}, which no errors do.",
+            _one_unit(run, mae, rmse, low, high),
+            ONE_UNIT,
+        )
         return
     n = run.group.sample.n
     if n and high.low > math.sqrt(n) * low.high * (1 + 1e-9):
         yield broken(
-            "C10 RMSE ≤ √n MAE", [mae, rmse],
+            "C10 RMSE ≤ √n MAE",
+            [mae, rmse],
             f"RMSE {rmse.printed} exceeds √{n:,} times MAE {mae.printed} = {number(math.sqrt(n) * low.high)}.",
             run.one_sample(mae, rmse) and _one_unit(run, mae, rmse, low * math.sqrt(n), high),
             f"both errors are of the stated n cases, and {ONE_UNIT}",
-        )  # fmt: skip
+        )
         return
     ratio = high / low if low.low > 0 else None
     extra = f", a ratio of {span(ratio)} (normal errors 1.25)" if ratio else ""
@@ -95,9 +99,12 @@ def bias_within_error(run: Run) -> Iterator[Finding]:
         name = metric.upper()
         if abs(run.read(bias)).low > run.read(error).high * (1 + 1e-9):
             yield broken(
-                f"C10 bias ≤ {name}", [bias, error], f"bias {bias.printed} is larger than {name} {error.printed}.",
-                _one_unit(run, bias, error, abs(run.read(bias)), run.read(error)), ONE_UNIT,
-            )  # fmt: skip
+                f"C10 bias ≤ {name}",
+                [bias, error],
+                f"bias {bias.printed} is larger than {name} {error.printed}.",
+                _one_unit(run, bias, error, abs(run.read(bias)), run.read(error)),
+                ONE_UNIT,
+            )
         else:
             yield fits(f"C10 bias ≤ {name}", [bias], f"bias {bias.printed} lies within {name} {error.printed}.")
 
@@ -117,9 +124,12 @@ def squared_error(run: Run) -> Iterator[Finding]:
         yield broken("C10 MSE = RMSE²", [mse, rmse], sentence, one_unit, ONE_UNIT)
     else:
         yield broken(
-            "C10 MSE = RMSE²", [mse, rmse], sentence, run.one_sample(mse, rmse) and one_unit,
+            "C10 MSE = RMSE²",
+            [mse, rmse],
+            sentence,
+            run.one_sample(mse, rmse) and one_unit,
             f"neither is an average over folds or assets, and {ONE_UNIT}",
-        )  # fmt: skip
+        )
 
 
 def _range(run: Run) -> tuple[float, float, bool] | None:
@@ -151,10 +161,9 @@ def error_within_range(run: Run) -> Iterator[Finding]:
             continue
         name = metric.upper()
         sentence = (
-            f"in a range of {shown} the target's standard deviation is at most half of it, so R² {r2.printed} allows"
-            " an RMSE,"
-            f" and so a MAE, of at most {number(high - low)}/2·√(1−R²) = {number(ceiling)}; {name} is printed"
-            f" {claim.printed}."
+            f"in a range of {shown} the target's standard deviation is at most half of it, so R² {r2.printed}"
+            f" allows an RMSE, and so a MAE, of at most {number(high - low)}/2·√(1−R²) = {number(ceiling)};"
+            f" {name} is printed {claim.printed}."
         )
         if run.read(claim).low > ceiling * (1 + 1e-9):
             yield broken(
@@ -166,8 +175,8 @@ def error_within_range(run: Run) -> Iterator[Finding]:
     if mape is not None and low > 0:
         reading = _as_share(run, mape)
         sentence = (
-            f"an RMSE of at most {number(ceiling)} on prices of at least {number(low)} allows a MAPE of at most"
-            f" {percent(ceiling / low)}; printed {mape.printed}."
+            f"an RMSE of at most {number(ceiling)} on prices of at least {number(low)} allows a MAPE of at"
+            f" most {percent(ceiling / low)}; printed {mape.printed}."
         )
         if all(value.low > ceiling / low * (1 + 1e-9) for value in reading):
             yield broken("C12 MAPE in range", [mape, r2], sentence, covers and run.one_sample(mape, r2), RANGE_COVERS)
@@ -211,16 +220,22 @@ def best_constant(run: Run) -> Iterator[Finding]:
         if all(value.low > bar for value in _as_share(run, mape)):
             constant = 2 * low * high / (low + high)
             yield baseline(
-                "C12 best constant", [mape],
-                f"always forecasting {number(constant)} errs by at most (b−a)/(b+a) = {percent(bar)} on any price of"
-                f" {_shown(run)}; the model's MAPE is {mape.printed}.", assumption, 2,
-            )  # fmt: skip
+                "C12 best constant",
+                [mape],
+                f"always forecasting {number(constant)} errs by at most (b−a)/(b+a) = {percent(bar)} on any"
+                f" price of {_shown(run)}; the model's MAPE is {mape.printed}.",
+                assumption,
+                2,
+            )
     if mae is not None and not mae.value.percent and run.read(mae).low > (high - low) / 2:
         yield baseline(
-            "C12 best constant", [mae],
-            f"always forecasting the middle of {_shown(run)} errs by at most {number((high - low) / 2)};"
-            f" the model's MAE is {mae.printed}.", assumption, 2,
-        )  # fmt: skip
+            "C12 best constant",
+            [mae],
+            f"always forecasting the middle of {_shown(run)} errs by at most {number((high - low) / 2)}; the"
+            f" model's MAE is {mae.printed}.",
+            assumption,
+            2,
+        )
 
 
 def spread_of_target(run: Run) -> Iterator[Finding]:
@@ -241,9 +256,12 @@ def spread_of_target(run: Run) -> Iterator[Finding]:
             yield fits("C11 target deviation", [r2, rmse], f"{working}; {shown} is printed.")
         else:
             yield broken(
-                "C11 target deviation", [r2, rmse], f"{working}, but {shown} is printed.",
-                run.one_sample(r2, rmse), "the printed deviation is of the evaluated rows",
-            )  # fmt: skip
+                "C11 target deviation",
+                [r2, rmse],
+                f"{working}, but {shown} is printed.",
+                run.one_sample(r2, rmse),
+                "the printed deviation is of the evaluated rows",
+            )
 
 
 def levels_or_returns(run: Run) -> Iterator[Finding]:
@@ -254,13 +272,14 @@ def levels_or_returns(run: Run) -> Iterator[Finding]:
     implied = target_std(run.read(rmse), run.read(r2))
     if implied.low > LARGEST_RETURN_STD:
         yield doubtful(
-            "C11 unit of the target", [r2, rmse],
-            f"RMSE {rmse.printed} with R² {r2.printed} needs a target deviation of RMSE/√(1−R²) = {span(implied)}: as"
-            " returns that is"
-            f" {percent(implied.low, 0)} or more, so these are errors of price levels and the R² is the spread"
-            " between prices.",
-            f"returns deviate by less than {percent(LARGEST_RETURN_STD, 0)} per period", 2,
-        )  # fmt: skip
+            "C11 unit of the target",
+            [r2, rmse],
+            f"RMSE {rmse.printed} with R² {r2.printed} needs a target deviation of RMSE/√(1−R²) ="
+            f" {span(implied)}: as returns that is {percent(implied.low, 0)} or more, so these are errors of"
+            " price levels and the R² is the spread between prices.",
+            f"returns deviate by less than {percent(LARGEST_RETURN_STD, 0)} per period",
+            2,
+        )
 
 
 def persistence(run: Run) -> Iterator[Finding]:
@@ -285,12 +304,14 @@ def persistence(run: Run) -> Iterator[Finding]:
             else ""
         )
         yield baseline(
-            "C13 persistence", [mape, r2] if also else [mape],
-            f"repeating the last price over {horizon} session{'s' if horizon > 1 else ''} has a MAPE of 0.798·σ·√h ="
-            f" {percent(bar)} at σ = {percent(volatility)} a day, against {mape.printed} for the model; they are"
-            " equal only at"
-            f" σ = {percent(needed)} a day." + also, assumption, 1,
-        )  # fmt: skip
+            "C13 persistence",
+            [mape, r2] if also else [mape],
+            f"repeating the last price over {horizon} session{'s' if horizon > 1 else ''} has a MAPE of"
+            f" 0.798·σ·√h = {percent(bar)} at σ = {percent(volatility)} a day, against {mape.printed} for the"
+            f" model; they are equal only at σ = {percent(needed)} a day." + also,
+            assumption,
+            1,
+        )
     r2, rmse = run.get("r2"), run.get("rmse")
     mean = target.mean
     if stated is not None and mean is not None and r2 is not None and rmse is not None:
@@ -300,11 +321,13 @@ def persistence(run: Run) -> Iterator[Finding]:
             naive = r2_of_persistence(change, level)
             if run.read(r2).high < naive.low:
                 yield baseline(
-                    "C13 persistence", [r2, rmse],
-                    f"repeating the last price has R² of about {span(naive)} at the printed volatility, the model"
-                    f" {r2.printed}.",
-                    "changes without drift, proportional to the mean price", 1,
-                )  # fmt: skip
+                    "C13 persistence",
+                    [r2, rmse],
+                    f"repeating the last price has R² of about {span(naive)} at the printed volatility, the"
+                    f" model {r2.printed}.",
+                    "changes without drift, proportional to the mean price",
+                    1,
+                )
 
 
 def _prices_in_disguise(run: Run) -> bool:
@@ -320,9 +343,11 @@ def correlation_against_r2(run: Run) -> Iterator[Finding]:
     sentence = f"correlation {correlation.printed} squared is {span(square)}, R² printed {r2.printed}."
     if run.read(r2).low > square.high * (1 + 1e-9) + 1e-12:
         yield broken(
-            "C33 R² ≤ r²", [r2, correlation], sentence,
+            "C33 R² ≤ r²",
+            [r2, correlation],
+            sentence,
             "pearson" in correlation.definition.lower() and run.one_sample(r2, correlation),
             "the correlation is Pearson's, of the same forecasts and outcomes",
-        )  # fmt: skip
+        )
     else:
         yield fits("C33 R² ≤ r²", [r2, correlation], sentence)

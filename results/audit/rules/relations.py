@@ -52,13 +52,16 @@ def bounds_by_definition(run: Run) -> Iterator[Finding]:
         proven = info.kind in ("proportion", "count") or (info.kind == "score" and claim.value.is_point)
         unit = claim.value.percent or any(
             0 < c.value.value < 1 and c.value.is_point and not c.value.percent
-            for c in run.claims.claims if c.metric == claim.metric
-        )  # fmt: skip
+            for c in run.claims.claims
+            if c.metric == claim.metric
+        )
         yield broken(
-            "C0 bounds", [claim], f"{claim.metric.replace('_', ' ')} is {edge} by definition, and {claim.printed} is"
-                                  " printed.",
-            proven or (info.name == "r2" and unit), "printed as a decimal with its usual sign",
-        )  # fmt: skip
+            "C0 bounds",
+            [claim],
+            f"{claim.metric.replace('_', ' ')} is {edge} by definition, and {claim.printed} is printed.",
+            proven or (info.name == "r2" and unit),
+            "printed as a decimal with its usual sign",
+        )
 
 
 def printed_twice(report: Report) -> Iterator[Finding]:
@@ -109,9 +112,12 @@ def _same(report: Report, first: Claim, second: Claim, proven: bool) -> Iterator
         yield fits("C37 printed twice", [first, second], text, weight=-3)
     else:
         yield broken(
-            "C37 printed twice", [first, second], f"{sentence}: no value rounds to both.", proven,
+            "C37 printed twice",
+            [first, second],
+            f"{sentence}: no value rounds to both.",
+            proven,
             "both stand for one run and one definition, and neither is a goal",
-        )  # fmt: skip
+        )
 
 
 def _share_like(claim: Claim) -> bool:
@@ -134,9 +140,11 @@ def bounds_kept(report: Report) -> Iterator[Finding]:
             yield fits("C37 bound", [claim], f"{name} {claim.printed} holds for {listed}.")
         elif figures:
             yield doubtful(
-                "C37 bound", [claim], f"{name} {claim.printed} does not hold for {out[0].printed}.",
+                "C37 bound",
+                [claim],
+                f"{name} {claim.printed} does not hold for {out[0].printed}.",
                 "the bound is said of this run, and is no goal",
-            )  # fmt: skip
+            )
 
 
 def without_split(report: Report) -> Iterator[Finding]:
@@ -148,9 +156,12 @@ def without_split(report: Report) -> Iterator[Finding]:
         same = [c for c in figures if report.read(c).meets(report.read(claim))]
         if same:
             split = report.claims.split_of(same[0])
-            yield fits("C37 split", [claim], f"{claim.printed} is the {split} figure, {same[0].printed}, printed"
-                                             " without its split.",
-                       weight=-2)  # fmt: skip
+            yield fits(
+                "C37 split",
+                [claim],
+                f"{claim.printed} is the {split} figure, {same[0].printed}, printed without its split.",
+                weight=-2,
+            )
 
 
 def parts_of_period(report: Report) -> Iterator[Finding]:
@@ -162,9 +173,11 @@ def parts_of_period(report: Report) -> Iterator[Finding]:
             if METRICS.get(claim.metric, METRICS["other"]).kind not in ("proportion", "correlation", "score"):
                 continue
             parts = [
-                c for other in report.runs_of(run.group.name) if other.split == run.split
-                and _PERIOD.match(other.at) for c in other.candidates(claim.metric, claim.label)
-            ]  # fmt: skip
+                c
+                for other in report.runs_of(run.group.name)
+                if other.split == run.split and _PERIOD.match(other.at)
+                for c in other.candidates(claim.metric, claim.label)
+            ]
             if len(parts) < 2:
                 continue
             values = [report.read(part) for part in parts]
@@ -175,9 +188,11 @@ def parts_of_period(report: Report) -> Iterator[Finding]:
                 yield fits("C34 periods", [claim, *parts], f"{listed} average {span(mean)}, printed {claim.printed}.")
             elif not run.read(claim).meets(inside):
                 yield doubtful(
-                    "C34 periods", [claim], f"{listed} lie on one side of the {claim.printed} printed for the whole.",
+                    "C34 periods",
+                    [claim],
+                    f"{listed} lie on one side of the {claim.printed} printed for the whole.",
                     "the parts make up the whole period",
-                )  # fmt: skip
+                )
 
 
 def telescoping(run: Run) -> Iterator[Finding]:
@@ -195,8 +210,7 @@ def telescoping(run: Run) -> Iterator[Finding]:
                     continue
                 total = run.read(first) + run.read(second)
                 words = (
-                    f"{first.printed} + {second.printed} = {span(total, whole.value.percent)}, printed"
-                    f" {whole.printed}."
+                    f"{first.printed} + {second.printed} = {span(total, whole.value.percent)}, printed {whole.printed}."
                 )
                 if run.read(whole).meets(total):
                     yield fits("C29 spreads", [whole, first, second], words)
@@ -233,11 +247,13 @@ def one_model_two_figures(report: Report) -> Iterator[Finding]:
                 else ""
             )
             yield doubtful(
-                "C37 two figures", [first, other],
-                f"the Sharpe ratio of {model} is printed {first.printed} and {other.printed}{lines}, and nothing says"
-                " what sets them apart.",
-                "both are of one backtest", 0,
-            )  # fmt: skip
+                "C37 two figures",
+                [first, other],
+                f"the Sharpe ratio of {model} is printed {first.printed} and {other.printed}{lines}, and"
+                " nothing says what sets them apart.",
+                "both are of one backtest",
+                0,
+            )
 
 
 def derived(report: Report) -> Iterator[Finding]:
@@ -260,16 +276,18 @@ def derived(report: Report) -> Iterator[Finding]:
         listed = "; ".join(f"{name} {_shown(value, claim)}" for name, value in readings.items())
         if hit:
             named = (
-                f"{_shown(readings[hit[0]], claim)}"
-                f" {hit[0]}" if len(readings) > 1 else _shown(readings[hit[0]], claim)
+                f"{_shown(readings[hit[0]], claim)} {hit[0]}" if len(readings) > 1 else _shown(readings[hit[0]], claim)
             )
             yield fits(check, [claim], f"from {shown}: {named}; {claim.printed} is printed.", hit[0], 1)
         elif readings and not _undefined(claim, values):
             close = report.run_of(claim).together(claim, *inputs)
             yield broken(
-                check, [claim], f"from {shown}: {listed}; none is {claim.printed}.", close,
+                check,
+                [claim],
+                f"from {shown}: {listed}; none is {claim.printed}.",
+                close,
                 "the draft names the right inputs",
-            )  # fmt: skip
+            )
 
 
 def _undefined(claim: Claim, values: list[Interval]) -> bool:
@@ -321,14 +339,22 @@ def shares_sum(run: Run) -> Iterator[Finding]:
         name = metric.replace("_", " ")
         if total.low > 1 + 1e-9:
             exclusive = metric != "feature_importance" or all(part.value.percent for part in parts)
-            yield broken("C29 shares", parts, f"the {name}s sum to {sentence}, more than the"
-                                              " whole.", exclusive and metric != "weight_share",
-                         "the parts do not overlap")  # fmt: skip
+            yield broken(
+                "C29 shares",
+                parts,
+                f"the {name}s sum to {sentence}, more than the whole.",
+                exclusive and metric != "weight_share",
+                "the parts do not overlap",
+            )
         elif metric == "feature_importance" or total.meets(Interval.point(1.0)):
             yield fits("C29 shares", parts, f"the {name}s sum to {sentence}.")
         else:
-            yield doubtful("C29 shares", parts, f"the {name}s sum to {sentence}, {percent(1 - total.high)} short.",
-                           "all parts are listed")  # fmt: skip
+            yield doubtful(
+                "C29 shares",
+                parts,
+                f"the {name}s sum to {sentence}, {percent(1 - total.high)} short.",
+                "all parts are listed",
+            )
 
 
 def leverage(report: Report) -> Iterator[Finding]:
@@ -349,8 +375,8 @@ def leverage(report: Report) -> Iterator[Finding]:
             if factor is None or factor.holds(1.0) or not run.read(first["sharpe"]).meets(other.read(second["sharpe"])):
                 continue
             yield fits(
-                "C37 leverage", [second["annual_return"], second["annual_volatility"], second["sharpe"]],
-                f"return and volatility of “{other.name}” are {span(factor)} times those of “{run.name}” and the"
-                " Sharpe ratio is the"
-                " same: one strategy at another size, no second result.",
-            )  # fmt: skip
+                "C37 leverage",
+                [second["annual_return"], second["annual_volatility"], second["sharpe"]],
+                f"return and volatility of “{other.name}” are {span(factor)} times those of “{run.name}” and"
+                " the Sharpe ratio is the same: one strategy at another size, no second result.",
+            )

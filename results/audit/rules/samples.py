@@ -57,10 +57,13 @@ def proportions_on_stated_sample(run: Run) -> Iterator[Finding]:
         else:
             k = round(claim.value.value * size)
             yield broken(
-                "C1 whole counts", [claim],
-                f"no whole count of {size:,} prints as {claim.printed}: {k:,}/{size:,} is {percent(k / size, 3)} and"
-                f" {k + 1:,}/{size:,} is {percent((k + 1) / size, 3)}.", proven and not run.claims.draft, ON_N,
-            )  # fmt: skip
+                "C1 whole counts",
+                [claim],
+                f"no whole count of {size:,} prints as {claim.printed}: {k:,}/{size:,} is"
+                f" {percent(k / size, 3)} and {k + 1:,}/{size:,} is {percent((k + 1) / size, 3)}.",
+                proven and not run.claims.draft,
+                ON_N,
+            )
 
 
 def _scores(run: Run, label: str = "") -> BinaryScores:
@@ -84,14 +87,15 @@ def matrices_on_stated_sample(run: Run) -> Iterator[Finding]:
     listed = names([f"{claim.metric} {claim.printed}" for claim in claims])
     if not found:
         yield broken(
-            "C6 confusion matrix", claims, f"no confusion matrix of {sample.n:,} cases gives {listed}.",
+            "C6 confusion matrix",
+            claims,
+            f"no confusion matrix of {sample.n:,} cases gives {listed}.",
             run.one_class(*claims) and run.one_sample(*claims) and not run.claims.draft,
             "the scores are of one class on the stated sample",
-        )  # fmt: skip
+        )
         return
     if len(found) == 1:
-        yield fits("C6 confusion matrix", claims, f"{listed} on {sample.n:,} cases: only"
-                                                  f" {_words(found[0])}.", weight=2)
+        yield fits("C6 confusion matrix", claims, f"{listed} on {sample.n:,} cases: only {_words(found[0])}.", weight=2)
         yield from _against_majority(run, run.get("accuracy"), found[0], None)
     for metric in ("mcc", "balanced_accuracy"):
         claim = run.get(metric)
@@ -100,17 +104,18 @@ def matrices_on_stated_sample(run: Run) -> Iterator[Finding]:
         values = [getattr(matrix, metric) for matrix in found]
         reach = Interval(min(values), max(values))
         sentence = (
-            f"the matrices behind {listed} give {metric.replace('_', ' ')} {number(reach.low)} to"
-            f" {number(reach.high)},"
+            f"the matrices behind {listed} give {metric.replace('_', ' ')} {number(reach.low)} to {number(reach.high)},"
         )
         if any(run.read(claim).holds(value, 1e-6) for value in values):
             yield fits("C6 confusion matrix", [claim], f"{sentence} printed {claim.printed}.")
         else:
             yield broken(
-                "C6 confusion matrix", [claim], f"{sentence} but {claim.printed} is printed.",
+                "C6 confusion matrix",
+                [claim],
+                f"{sentence} but {claim.printed} is printed.",
                 run.one_class(*claims) and not run.claims.draft,
                 "the scores are of one class on the stated sample",
-            )  # fmt: skip
+            )
 
 
 def _words(matrix: Matrix) -> str:
@@ -132,9 +137,12 @@ def auc_on_grid(run: Run) -> Iterator[Finding]:
             )
         else:
             yield broken(
-                "C2 AUC grid", [claim], f"AUC {claim.printed} is no multiple of 1/(2·{plus}·{minus}) = 1/{steps}.",
-                run.one_sample(claim) and not run.claims.draft, ON_N,
-            )  # fmt: skip
+                "C2 AUC grid",
+                [claim],
+                f"AUC {claim.printed} is no multiple of 1/(2·{plus}·{minus}) = 1/{steps}.",
+                run.one_sample(claim) and not run.claims.draft,
+                ON_N,
+            )
     yield from _auc_significance(claim, plus, minus, None)
 
 
@@ -152,10 +160,7 @@ def _against_majority(run: Run, claim: Claim | None, matrix: Matrix, assumption:
     if claim is None:
         return
     right, n, majority = matrix.tp + matrix.tn, matrix.n, matrix.majority
-    words = (
-        f"{right} of {n} right; always the larger class is right on {majority} of {n} ="
-        f" {percent(majority / n, 2)}"
-    )
+    words = f"{right} of {n} right; always the larger class is right on {majority} of {n} = {percent(majority / n, 2)}"
     if right <= majority:
         yield baseline("C8 majority class", [claim], f"{words}.", assumption, 3)
         return
@@ -262,27 +267,32 @@ def _recovered(
         if len(found) == 1:
             listed = names([f"{claim.metric} {claim.printed}" for claim in claims])
             yield fits(
-                "C6 confusion matrix", claims,
-                f"{listed}: at n = {n} the only matrix is {_words(found[0])} ({positives} positives).", weight=2,
-            )  # fmt: skip
+                "C6 confusion matrix",
+                claims,
+                f"{listed}: at n = {n} the only matrix is {_words(found[0])} ({positives} positives).",
+                weight=2,
+            )
             yield from _against_majority(run, run.get("accuracy"), found[0], assumption)
             always = 2 * positives / (n + positives)
             f1 = run.get("f1")
             if f1 is not None and run.read(f1).low <= always:
                 yield baseline(
-                    "C7 always positive", [f1],
-                    f"always “positive” has an F1 of 2·{positives}/({n}+{positives}) = {number(always)}, printed"
-                    f" {f1.printed}.",
-                    assumption, 2,
-                )  # fmt: skip
+                    "C7 always positive",
+                    [f1],
+                    f"always “positive” has an F1 of 2·{positives}/({n}+{positives}) = {number(always)},"
+                    f" printed {f1.printed}.",
+                    assumption,
+                    2,
+                )
         auc = run.get("auc")
         if auc is not None:
             counts, steps = auc_counts(run.read(auc), positives, n - positives), 2 * positives * (n - positives)
             yield fits(
-                "C2 AUC grid", [auc],
-                f"AUC {auc.printed} is {counts[0]}/{steps}, a whole step on {positives} positives and {n - positives}"
-                " negatives.",
-            )  # fmt: skip
+                "C2 AUC grid",
+                [auc],
+                f"AUC {auc.printed} is {counts[0]}/{steps}, a whole step on {positives} positives and"
+                f" {n - positives} negatives.",
+            )
             yield from _auc_significance(auc, positives, n - positives, assumption)
         yield from _losses(run, positives / n, assumption)
 
@@ -299,8 +309,10 @@ def _losses(run: Run, share: float, assumption: str | None) -> Iterator[Finding]
         if loss is not None and loss.includes_regularisation:
             held = f"the penalty in the printed loss is below {number(run.read(claim).low - bar, 2)}"
         yield baseline(
-            "C24 log loss", [claim],
+            "C24 log loss",
+            [claim],
             f"forecasting the base rate {percent(share, 2)} every day has a log loss of {number(bar)} (a coin"
-            f" {number(math.log(2))}),"
-            f" below the printed {claim.printed}.", f"{held}; {assumption}" if assumption else held, 2,
-        )  # fmt: skip
+            f" {number(math.log(2))}), below the printed {claim.printed}.",
+            f"{held}; {assumption}" if assumption else held,
+            2,
+        )

@@ -1,9 +1,8 @@
 """What the rules look at: the claims of one run, read as intervals, and the words that findings are made of.
 
-A run is a group, a split and a position. Only claims of one run are taken to describe the same quantities. A
-metric that
-stands twice in a run with values that do not meet is ambiguous: the rule on repeated prints speaks about it and every
-other rule leaves it alone.
+A run is a group, a split and a position. Only claims of one run are taken to describe the same quantities. A metric
+that stands twice in a run with values that do not meet is ambiguous: the rule on repeated prints speaks about it and
+every other rule leaves it alone.
 """
 
 from __future__ import annotations
@@ -189,9 +188,12 @@ class Report:
     def kin(self, claim: Claim) -> list[Claim]:
         """Measured claims of the same metric and label in the same group, at the same position, under any split."""
         return [
-            other for run in self.runs_of(claim.group) if run.at == claim.at for other in run.measured
+            other
+            for run in self.runs_of(claim.group)
+            if run.at == claim.at
+            for other in run.measured
             if other.id != claim.id and (other.metric, other.label) == (claim.metric, claim.label)
-        ]  # fmt: skip
+        ]
 
     def runs_of(self, group: str) -> list[Run]:
         """The runs of one group."""

@@ -59,19 +59,25 @@ def correlation_bounds(run: Run) -> Iterator[Finding]:
         if size.low <= 1 or claim.value.percent:
             continue
         others = [
-            c for c in run.claims.claims
-            if c.metric in ("ic", "rank_ic", "correlation") and c.id != claim.id and not c.value.percent
-            and 0 < abs(c.value.value) <= 1 and c.group == claim.group
-        ]  # fmt: skip
+            c
+            for c in run.claims.claims
+            if c.metric in ("ic", "rank_ic", "correlation")
+            and c.id != claim.id
+            and not c.value.percent
+            and 0 < abs(c.value.value) <= 1
+            and c.group == claim.group
+        ]
         ratio = next(
             (c for c in run.claims.claims if c.metric == "icir" and run.read(claim).meets(c.value.interval)), None
         )
         name = f" {ratio.printed} is what the report prints as IC over its deviation." if ratio is not None else ""
         yield broken(
-            "C16 correlation ≤ 1", [claim], f"a correlation cannot be {claim.printed}: it lies between −1 and"
-                                            f" 1.{name}",
-            bool(others) or ratio is not None, "it is printed as a decimal, not in percent",
-        )  # fmt: skip
+            "C16 correlation ≤ 1",
+            [claim],
+            f"a correlation cannot be {claim.printed}: it lies between −1 and 1.{name}",
+            bool(others) or ratio is not None,
+            "it is printed as a decimal, not in percent",
+        )
 
 
 def ic_ratio(run: Run) -> Iterator[Finding]:
@@ -103,8 +109,7 @@ def _ratio_of(run: Run, mean: Claim, std: Claim, ratio: Claim) -> Finding:
     return broken(
         "C16 ICIR",
         [ratio],
-        f"ICIR: {working}, annualised by √252 {span(readings['annualised by √252'])}, but {ratio.printed} is"
-        " printed.",
+        f"ICIR: {working}, annualised by √252 {span(readings['annualised by √252'])}, but {ratio.printed} is printed.",
         run.one_sample(mean, std, ratio) and _same_ic(run),
         "mean, deviation and ratio are of the same IC",
     )
@@ -123,12 +128,13 @@ def ic_breadth(run: Run) -> Iterator[Finding]:
     needed = breadth_needed(run.read(std))
     if n is not None and n < needed * 0.8:
         yield doubtful(
-            "C16 breadth", [std, run.get("icir")],
-            f"over {n} names sampling alone spreads the IC by 1/√({n}−1) = {number(1 / math.sqrt(max(1, n - 1)), 3)},"
-            " more than"
-            f" the printed {std.printed}, which needs at least {number(math.floor(needed))} independent names.",
+            "C16 breadth",
+            [std, run.get("icir")],
+            f"over {n} names sampling alone spreads the IC by 1/√({n}−1) ="
+            f" {number(1 / math.sqrt(max(1, n - 1)), 3)}, more than the printed {std.printed}, which needs at"
+            f" least {number(math.floor(needed))} independent names.",
             "names are independent across the section",
-        )  # fmt: skip
+        )
 
 
 def ic_significance(run: Run) -> Iterator[Finding]:
@@ -146,16 +152,20 @@ def ic_significance(run: Run) -> Iterator[Finding]:
         elif not run.read(t).meets(Interval(-abs(implied).high * 1.001, abs(implied).high * 1.001)):
             # A HAC t is usually smaller; a larger one needs negative autocorrelation, which is possible.
             yield doubtful(
-                "C38 t of the IC", [t], f"t of the mean IC: {working}, printed {t.printed}.",
+                "C38 t of the IC",
+                [t],
+                f"t of the mean IC: {working}, printed {t.printed}.",
                 "no strong negative autocorrelation in the daily IC",
-            )  # fmt: skip
+            )
     if abs(implied).high < 1.96:
         yield weak("C16 IC significance", [mean], f"t of the mean IC over {n} sessions: {working}, below 1.96.")
     elif implied.low > 3:
         yield supported(
-            "C16 IC significance", [mean], f"t of the mean IC over {n} sessions: {working}.",
+            "C16 IC significance",
+            [mean],
+            f"t of the mean IC over {n} sessions: {working}.",
             "daily ICs independent, one trial, nothing seen in training",
-        )  # fmt: skip
+        )
 
 
 def signal_to_portfolio(run: Run) -> Iterator[Finding]:
@@ -181,17 +191,20 @@ def signal_to_portfolio(run: Run) -> Iterator[Finding]:
     )
     if transfer.low > 1:
         yield doubtful(
-            "C17 transfer coefficient", [sharpe, ratio], f"{working}, and a portfolio cannot earn more than its"
-                                                         " signal.",
-            "the Sharpe ratio comes from this signal alone, rebalanced every period", 1,
-        )  # fmt: skip
+            "C17 transfer coefficient",
+            [sharpe, ratio],
+            f"{working}, and a portfolio cannot earn more than its signal.",
+            "the Sharpe ratio comes from this signal alone, rebalanced every period",
+            1,
+        )
     elif transfer.high < 0.15:
         yield doubtful(
-            "C17 transfer coefficient", [sharpe, ratio],
-            f"{working}, where even constrained portfolios keep a third or more: the two do not describe one"
-            " strategy.",
-            "daily rebalancing on this signal; costs and constraints keep at least 15% of it", 1,
-        )  # fmt: skip
+            "C17 transfer coefficient",
+            [sharpe, ratio],
+            f"{working}, where even constrained portfolios keep a third or more: the two do not describe one strategy.",
+            "daily rebalancing on this signal; costs and constraints keep at least 15% of it",
+            1,
+        )
 
 
 def hit_rate_against_correlation(run: Run) -> Iterator[Finding]:
@@ -203,10 +216,12 @@ def hit_rate_against_correlation(run: Run) -> Iterator[Finding]:
     working = f"a correlation of {mean.printed} agrees in sign {span(implied, True)} of the time"
     if run.read(hit).low > implied.high + 0.05:
         yield doubtful(
-            "C17 hit rate", [hit, mean], f"{working} (1/2 + asin(ρ)/π), and {hit.printed} is printed, which"
-            f" needs {span(correlation_from_hit_rate(run.read(hit)))}.",
+            "C17 hit rate",
+            [hit, mean],
+            f"{working} (1/2 + asin(ρ)/π), and {hit.printed} is printed, which needs"
+            f" {span(correlation_from_hit_rate(run.read(hit)))}.",
             "signs are of returns centred on zero, normal",
-        )  # fmt: skip
+        )
 
 
 def _spread(run: Run, metric: str) -> tuple[Claim, Claim, Interval, int] | None:
@@ -241,12 +256,14 @@ def quantile_spread(run: Run) -> Iterator[Finding]:
     kappa = quantile_slope(count)
     if sigma.low > LARGEST_DAILY_STD:
         yield doubtful(
-            "C20 quantile spread", [top, bottom],
+            "C20 quantile spread",
+            [top, bottom],
             f"a spread of {top.printed} − ({bottom.printed}) = {span(spread, True)} at IC {mean.printed} needs"
-            " returns that deviate by"
-            f" {span(sigma, True)} a period across names (spread / (2·{number(kappa)}·IC)).",
-            f"{NORMAL}, and single names deviate by at most {percent(LARGEST_DAILY_STD, 0)} a day", 1,
-        )  # fmt: skip
+            f" returns that deviate by {span(sigma, True)} a period across names (spread /"
+            f" (2·{number(kappa)}·IC)).",
+            f"{NORMAL}, and single names deviate by at most {percent(LARGEST_DAILY_STD, 0)} a day",
+            1,
+        )
 
 
 def quantile_portfolio(run: Run) -> Iterator[Finding]:
@@ -265,9 +282,8 @@ def quantile_portfolio(run: Run) -> Iterator[Finding]:
     volatility = implied_volatility(annual, run.read(sharpe))
     printed = run.get("annual_volatility")
     working = (
-        f"{long:g}·({top.printed}) − {short:g}·({bottom.printed}) a day is {span(annual, True)} a year, which at"
-        " Sharpe"
-        f" {sharpe.printed} is a volatility of {span(volatility, True)}"
+        f"{long:g}·({top.printed}) − {short:g}·({bottom.printed}) a day is {span(annual, True)} a year, which"
+        f" at Sharpe {sharpe.printed} is a volatility of {span(volatility, True)}"
     )
     held = (
         f"long and short sides of {long:g} and {short:g}, held for one day"
@@ -280,9 +296,12 @@ def quantile_portfolio(run: Run) -> Iterator[Finding]:
         )
     elif printed is None and volatility.low > 0.6:
         yield doubtful(
-            "C21 quantile returns", [sharpe, top, bottom], f"{working}.",
-            f"{held}; no such book runs at {percent(0.6, 0)} or more", 2,
-        )  # fmt: skip
+            "C21 quantile returns",
+            [sharpe, top, bottom],
+            f"{working}.",
+            f"{held}; no such book runs at {percent(0.6, 0)} or more",
+            2,
+        )
 
 
 def _ic_of_model(run: Run) -> tuple[Claim | None, str]:
@@ -291,10 +310,14 @@ def _ic_of_model(run: Run) -> tuple[Claim | None, str]:
     if own is not None or not run.group.model:
         return own, ""
     others = [
-        c for c in run.claims.claims
-        if c.metric in ("ic", "rank_ic") and not (c.at or c.label or c.target) and c.value.is_point and run.possible(c)
+        c
+        for c in run.claims.claims
+        if c.metric in ("ic", "rank_ic")
+        and not (c.at or c.label or c.target)
+        and c.value.is_point
+        and run.possible(c)
         and run.claims.group(c.group).model == run.group.model
-    ]  # fmt: skip
+    ]
     return (others[0] if others else None), "; the IC is of the same predictions"
 
 
@@ -306,28 +329,31 @@ def calibration(run: Run) -> Iterator[Finding]:
         sigma = calibrated_return_std(run.read(std), run.read(mean))
         if sigma.low > LARGEST_DAILY_STD:
             yield doubtful(
-                "C20 calibration", [std],
-                f"predictions that deviate by {std.printed} at IC {mean.printed} are calibrated only for returns that"
-                " deviate by"
-                f" {span(sigma, True)} (std / IC): they are several times too wide.",
-                f"single names deviate by at most {percent(LARGEST_DAILY_STD, 0)} a period{identified}", 1,
-            )  # fmt: skip
+                "C20 calibration",
+                [std],
+                f"predictions that deviate by {std.printed} at IC {mean.printed} are calibrated only for"
+                f" returns that deviate by {span(sigma, True)} (std / IC): they are several times too wide.",
+                f"single names deviate by at most {percent(LARGEST_DAILY_STD, 0)} a period{identified}",
+                1,
+            )
     realised, predicted = _spread(run, "quantile_return"), _spread(run, "quantile_predicted_return")
     if realised is not None and predicted is not None and predicted[2].low > 0:
         slope = calibration_slope(realised[2], predicted[2])
         if slope.high < 0.8 or slope.low > 1.25:
             yield doubtful(
-                "C20 calibration", [predicted[0], predicted[1]],
-                f"predicted top minus bottom is {span(predicted[2], True)}, realised {span(realised[2], True)}: a"
-                " slope of"
-                f" {span(slope)}, so the predicted returns cannot be taken at face value.",
+                "C20 calibration",
+                [predicted[0], predicted[1]],
+                f"predicted top minus bottom is {span(predicted[2], True)}, realised"
+                f" {span(realised[2], True)}: a slope of {span(slope)}, so the predicted returns cannot be"
+                " taken at face value.",
                 "both rows are of the same quantiles and sessions",
-            )  # fmt: skip
+            )
     stated = run.get("predicted_spread")
     if stated is not None and predicted is not None and not run.read(stated).meets(predicted[2]):
         yield doubtful(
-            "C37 predicted spread", [stated],
-            f"the quantiles' predicted returns differ by {span(predicted[2], True)}, and a spread of {stated.printed}"
-            " is printed.",
+            "C37 predicted spread",
+            [stated],
+            f"the quantiles' predicted returns differ by {span(predicted[2], True)}, and a spread of"
+            f" {stated.printed} is printed.",
             "top and bottom mean the same quantiles in both places",
-        )  # fmt: skip
+        )

@@ -50,17 +50,19 @@ def counts_of_trades(run: Run) -> Iterator[Finding]:
     name, value = next(iter(readings.items()))
     if hit:
         yield fits(
-            "C30 win rate", [rate, wins], f"{hit[0]} = {span(readings[hit[0]], True)}, win rate printed"
-                                          f" {rate.printed}."
+            "C30 win rate", [rate, wins], f"{hit[0]} = {span(readings[hit[0]], True)}, win rate printed {rate.printed}."
         )
     else:
         per_trade = "day" not in rate.definition.lower() and "session" not in rate.definition.lower()
         # Without the number of trades, some may break even, which lowers the rate.
         per_trade = per_trade and (total is not None or run.read(rate).low > value.high)
         yield broken(
-            "C30 win rate", [rate], f"{name} = {span(value, True)}, but a win rate of {rate.printed} is printed.",
-            per_trade and run.one_sample(rate), "the win rate counts trades",
-        )  # fmt: skip
+            "C30 win rate",
+            [rate],
+            f"{name} = {span(value, True)}, but a win rate of {rate.printed} is printed.",
+            per_trade and run.one_sample(rate),
+            "the win rate counts trades",
+        )
 
 
 def payoff_of_averages(run: Run) -> Iterator[Finding]:
@@ -144,8 +146,7 @@ def expectancy_of_rate(run: Run) -> Iterator[Finding]:
     wanted = expectancy(run.read(rate), run.read(win), run.read(loss))
     in_losses = wanted / abs(run.read(loss))
     sentence = (
-        f"{rate.printed} of {win.printed} less the rest of {loss.printed} is {span(wanted)}, expectancy"
-        f" {mean.printed}."
+        f"{rate.printed} of {win.printed} less the rest of {loss.printed} is {span(wanted)}, expectancy {mean.printed}."
     )
     value = run.read(mean)
     if value.meets(wanted) or value.meets(in_losses):

@@ -67,28 +67,34 @@ def loss_above_floor(run: Run) -> Iterator[Finding]:
     with_ = " and ".join(f"{c.metric.replace('_', ' ')} {c.printed}" for c in printed)
     if run.read(claim).high < floor * (1 - 1e-9):
         yield broken(
-            "C23 loss floor", [claim, *printed],
-            f"under {words} a {with_} makes the loss at least {number(floor)}, and {claim.printed} is printed: once"
-            " the loss term"
-            " and the printed metric are the same quantity, both cannot hold.", proven, SAME,
-        )  # fmt: skip
+            "C23 loss floor",
+            [claim, *printed],
+            f"under {words} a {with_} makes the loss at least {number(floor)}, and {claim.printed} is printed:"
+            " once the loss term and the printed metric are the same quantity, both cannot hold.",
+            proven,
+            SAME,
+        )
         return
-    yield fits("C23 loss floor", [claim], f"under {words} a {with_} leaves the loss at {number(floor)} or more:"
-                                          f" {claim.printed}.",
-               weight=-1)  # fmt: skip
+    yield fits(
+        "C23 loss floor",
+        [claim],
+        f"under {words} a {with_} leaves the loss at {number(floor)} or more: {claim.printed}.",
+        weight=-1,
+    )
     rest = [term for term, _, known_claim in ranges if known_claim is None]
     if len(rest) == 1 and rest[0].weight > 0:
         left = loss_remainder(run.read(claim), [(term.weight, value) for term, value, _ in known], rest[0].weight)
         ceiling = _believable(rest[0], len(run.group.classes))
         if ceiling is not None and left.low > ceiling:
             yield doubtful(
-                "C23 loss remainder", [claim, *printed],
-                f"under {words} a loss of {claim.printed} with {with_} leaves a mean {rest[0].kind.replace('_', ' ')}"
-                " of"
-                f" {span(left)}, where guessing scores about {number(ceiling / 3, 3)}: the loss and {with_} are not"
-                " of the same rows or"
-                " scale.", f"{SAME}; no classifier is three times worse than guessing", 2,
-            )  # fmt: skip
+                "C23 loss remainder",
+                [claim, *printed],
+                f"under {words} a loss of {claim.printed} with {with_} leaves a mean"
+                f" {rest[0].kind.replace('_', ' ')} of {span(left)}, where guessing scores about"
+                f" {number(ceiling / 3, 3)}: the loss and {with_} are not of the same rows or scale.",
+                f"{SAME}; no classifier is three times worse than guessing",
+                2,
+            )
 
 
 def _term_words(term: LossTerm) -> str:
@@ -127,13 +133,14 @@ def reweighted_losses(report: Report) -> Iterator[Finding]:
         term = formula.terms[heavy]
         old, new = rescaled(report.read(first), before[heavy]), rescaled(report.read(second), after[heavy])
         yield baseline(
-            "C25 loss weights", [claim],
+            "C25 loss weights",
+            [claim],
             f"the weight on {term.kind.replace('_', ' ')} was cut from {before[heavy]:g} to {after[heavy]:g},"
-            f" {percent(1 - after[heavy] / before[heavy], 0)}"
-            f" by itself; per unit of that weight {first.printed} is {number(old.middle)} and {second.printed} is"
-            f" {number(new.middle)}.",
-            f"the loss is dominated by its {term.kind.replace('_', ' ')} term before and after", 3,
-        )  # fmt: skip
+            f" {percent(1 - after[heavy] / before[heavy], 0)} by itself; per unit of that weight"
+            f" {first.printed} is {number(old.middle)} and {second.printed} is {number(new.middle)}.",
+            f"the loss is dominated by its {term.kind.replace('_', ' ')} term before and after",
+            3,
+        )
 
 
 def epochs(run: Run) -> Iterator[Finding]:
@@ -146,8 +153,11 @@ def epochs(run: Run) -> Iterator[Finding]:
     restarts = bool(plan and plan.restarts)
     if ran is not None and cap is not None and run.read(ran).low > cap + 0.5:
         yield broken(
-            "C27 epochs", [ran], f"{ran.printed} epochs run exceed the cap of {cap}.",
-            not restarts and not run.claims.draft, "no restarts, and both are of one run"
+            "C27 epochs",
+            [ran],
+            f"{ran.printed} epochs run exceed the cap of {cap}.",
+            not restarts and not run.claims.draft,
+            "no restarts, and both are of one run",
         )
         return
     if ran is not None and best is not None:
@@ -168,34 +178,41 @@ def epochs(run: Run) -> Iterator[Finding]:
                 )
             else:
                 yield doubtful(
-                    "C27 epochs", [ran, best], f"early stopping with patience {patience} ends at {capped}, not at"
-                                               f" {ran.printed}.",
+                    "C27 epochs",
+                    [ran, best],
+                    f"early stopping with patience {patience} ends at {capped}, not at {ran.printed}.",
                     "one run from scratch, no cap below the stated one, patience counted in epochs",
-                )  # fmt: skip
+                )
         else:
-            yield fits("C27 epochs", [ran, best],
-                       f"{ran.printed} epochs with the best at {best.printed} is a patience of"
-                       f" {span(gap)}.", weight=-1)  # fmt: skip
+            yield fits(
+                "C27 epochs",
+                [ran, best],
+                f"{ran.printed} epochs with the best at {best.printed} is a patience of {span(gap)}.",
+                weight=-1,
+            )
     elif ran is not None and patience is not None:
         least = patience + 1
         value = run.read(ran)
         early = cap is None or value.high < cap - 0.4
         if early and value.high < least - 1:
             yield doubtful(
-                "C27 epochs", [ran], f"with patience {patience} early stopping cannot end before epoch {least}, and"
-                                     f" {ran.printed} ran.",
+                "C27 epochs",
+                [ran],
+                f"with patience {patience} early stopping cannot end before epoch {least}, and {ran.printed} ran.",
                 "training ended by early stopping, with the stated patience",
-            )  # fmt: skip
+            )
         elif early:
             best_range = best_epoch_range(value, patience, cap)
             if best_range.high <= 1.5:
                 yield baseline(
-                    "C27 epochs", [ran],
-                    f"{ran.printed} epochs with patience {patience} put the best epoch at {ran.printed} − {patience}"
-                    " ="
-                    f" {number(round(best_range.middle))}: validation never improved after the first pass.",
-                    "training ended by early stopping", 2,
-                )  # fmt: skip
+                    "C27 epochs",
+                    [ran],
+                    f"{ran.printed} epochs with patience {patience} put the best epoch at {ran.printed} −"
+                    f" {patience} = {number(round(best_range.middle))}: validation never improved after the"
+                    " first pass.",
+                    "training ended by early stopping",
+                    2,
+                )
             else:
                 yield fits(
                     "C27 epochs",
@@ -235,11 +252,16 @@ def best_of_curve(report: Report) -> Iterator[Finding]:
         lowest = min(curve, key=lambda epoch: report.read(curve[epoch]).high)
         if report.read(curve[lowest]).high < report.read(stated).low:
             yield broken(
-                "C27 best epoch", [best],
-                f"epoch {lowest} has a validation loss of {curve[lowest].printed}, below {stated.printed} at the"
-                " stated best epoch"
-                f" {best.printed}.", False, "the best epoch is chosen by validation loss",
-            )  # fmt: skip
+                "C27 best epoch",
+                [best],
+                f"epoch {lowest} has a validation loss of {curve[lowest].printed}, below {stated.printed} at"
+                f" the stated best epoch {best.printed}.",
+                False,
+                "the best epoch is chosen by validation loss",
+            )
         else:
-            yield fits("C27 best epoch", [best, stated],
-                       f"epoch {best.printed} has the lowest validation loss printed, {stated.printed}.")  # fmt: skip
+            yield fits(
+                "C27 best epoch",
+                [best, stated],
+                f"epoch {best.printed} has the lowest validation loss printed, {stated.printed}.",
+            )
