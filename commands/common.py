@@ -287,5 +287,7 @@ def progress(*, quiet: bool = False) -> Iterator[Progress]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(file=sys.stderr), transient=True, disable=quiet) as display:
+    console = Console(file=sys.stderr)
+    # Where stderr is a file, rich would write a blank line at the end.
+    with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as display:
         yield display

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -105,11 +106,13 @@ def _stored(fitted: Any, out: Path) -> None:
 
 
 def _table(rows: dict[str, dict[str, float]]) -> None:
-    names = list(dict.fromkeys(name for row in rows.values() for name in row))
+    found = dict.fromkeys(name for row in rows.values() for name in row)
+    # One asset has no rank among others.
+    names = [name for name in found if any(row.get(name, math.nan) == row.get(name, math.nan) for row in rows.values())]
     width = max(14, *(len(label) + 2 for label in rows))
     click.echo(f"{'':22}" + "".join(f"{label:>{width}}" for label in rows))
     for name in names:
-        cells = "".join(f"{row.get(name, float('nan')):>{width}.4f}" for row in rows.values())
+        cells = "".join(f"{row.get(name, math.nan):>{width}.4f}" for row in rows.values())
         click.echo(f"{name:22}{cells}")
 
 

@@ -43,8 +43,14 @@ __all__ = ["walk_forward"]
 @click.option("--start", help="First session to predict.")
 @click.option("--end", help="Last session to predict.")
 @click.option("--seeds", type=int, default=1, show_default=True, help="Fits of each fold; predictions are averaged.")
-@click.option("--executor", type=click.Choice(["serial", "process", "ray"]), default="serial", show_default=True)
-@click.option("--workers", type=int, help="Processes; default: the cores.")
+@click.option(
+    "--executor",
+    type=click.Choice(["serial", "process", "ray"]),
+    default="process",
+    show_default=True,
+    help="Where folds are fit; the figures are the same.",
+)
+@click.option("--workers", type=int, help="How many at once; default and most: the cores.")
 @click.option("--baselines/--no-baselines", default=True, show_default=True, help="Run the baselines beside the model.")
 @click.option("--leaks/--no-leaks", default=True, show_default=True, help="Recompute on truncated data.")
 @click.option("--tearsheet/--no-tearsheet", "with_tearsheet", default=True, show_default=True)
@@ -73,10 +79,11 @@ def walk_forward(**options: Any) -> int:
 
     \b
     The predictions that ship with the sample are made by:
-      python cli.py walk-forward --model stock_lstm_close --start 2010-01-04 --seeds 3 --executor process \\
+      python cli.py walk-forward --model stock_lstm_close --start 2010-01-04 --seeds 3 \\
         --save-predictions data/sample/stock_lstm_close.parquet
       python cli.py walk-forward --model ridge --start 2010-01-04 --save-predictions data/sample/ridge.parquet
     """
+    from data.atomic import check_target
     from engine.folds import WalkForward
     from engine.leaks import LeakReport
     from engine.walk_forward import recipe_of
@@ -96,6 +103,13 @@ def walk_forward(**options: Any) -> int:
     )
     prices, benchmark, benchmark_name = load_market(options)
     execution, costs = execution_of(options), costs_of(options)
+    prices.require(strategy.needs, strategy.name)
+    if options["save_predictions"] is not None:
+        check_target(options["save_predictions"], (".parquet",))
+    if options["mlflow_uri"]:
+        from results.mlflow_log import connect
+
+        connect(options["mlflow_uri"])
     horizon = options["horizon"]
     plan = WalkForward(
         train=_train(options["train"]),
@@ -113,6 +127,8 @@ def walk_forward(**options: Any) -> int:
 
         def advance(done: float, total: int, what: str) -> None:
             display.update(task, completed=done, total=total, description=f"{model.name} · {what}")
+            if display.disable and not as_json and done == int(done):
+                click.echo(f"{model.name} {int(done)}/{total} · {what}", err=True)
 
         run = run_folds(
             model, prices, folds, seeds=seeds, folder=folder, progress=advance,

@@ -8,7 +8,29 @@ from typing import Any
 from data.errors import InputError
 from results.store import Run
 
-__all__ = ["log_run"]
+__all__ = ["connect", "log_run"]
+
+
+def connect(tracking_uri: str) -> Any:
+    """A client of an MLflow store.
+
+    Raises
+    ------
+    InputError
+        If MLflow is not installed or the store cannot be used.
+
+    """
+    try:
+        from mlflow import MlflowClient
+        from mlflow.exceptions import MlflowException
+    except ImportError:
+        raise InputError("--mlflow: MLflow is not installed; install the extra: pip install 'assay[mlflow]'") from None
+    try:
+        client = MlflowClient(tracking_uri=tracking_uri)
+        client.search_experiments(max_results=1)
+    except (MlflowException, ImportError, OSError) as error:
+        raise InputError(f"--mlflow {tracking_uri}: {error}") from None
+    return client
 
 
 def log_run(run: Run, tracking_uri: str, *, experiment: str = "assay") -> str:
@@ -26,13 +48,10 @@ def log_run(run: Run, tracking_uri: str, *, experiment: str = "assay") -> str:
         If MLflow is not installed or the store cannot be used.
 
     """
+    client = connect(tracking_uri)
+    from mlflow.exceptions import MlflowException
+
     try:
-        from mlflow import MlflowClient
-        from mlflow.exceptions import MlflowException
-    except ImportError:
-        raise InputError("--mlflow: MLflow is not installed; install the extra: pip install 'assay[mlflow]'") from None
-    try:
-        client = MlflowClient(tracking_uri=tracking_uri)
         found = client.get_experiment_by_name(experiment)
         identity = found.experiment_id if found is not None else client.create_experiment(experiment)
         logged = client.create_run(identity, run_name=run.id)
