@@ -118,7 +118,8 @@ def _read(source: Path) -> tuple[ClaimSet, Draft | None]:
     if not draft.claims.claims:
         left = f"; {len(draft.unplaced)} could not be placed" if draft.unplaced else ""
         raise InsufficientEvidenceError(
-            f"{source}: no figure beside the name of a metric ({len(draft.excluded)} numbers are dates, settings, code …{left})"
+            f"{source}: no figure beside the name of a metric ({len(draft.excluded)} numbers are dates,"
+            f" settings, code …{left})"
         )
     return draft.claims, draft
 
@@ -194,7 +195,8 @@ def _echo(result: Audit, render_table: Any, summary_paragraph: Any, options: dic
             more = f" and {len(result.draft.unplaced) - 12} more" if len(result.draft.unplaced) > 12 else ""
             click.echo(textwrap.fill(f"not placed: {listed}{more}", width, subsequent_indent="  "))
         click.echo(
-            f"{len(result.draft.excluded)} numbers are no claims (dates, settings, code, names): --draft or --json lists them"
+            f"{len(result.draft.excluded)} numbers are no claims (dates, settings, code, names): --draft or"
+            f" --json lists them"
         )
     click.echo()
     click.echo(textwrap.fill(summary_paragraph(result), width))

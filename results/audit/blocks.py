@@ -21,7 +21,8 @@ _TEXT = {"", "text", "txt", "plain", "console", "output", "log", "plaintext", "r
 _KEY = re.compile(r"""["']?([^\W\d][\w .\-/²%()]*?)["']?\s*(?::|=)\s*["']?$""")
 _GAPS = re.compile(r"\S+(?:[ ]\S+)*")
 _PROGRAM = re.compile(
-    r"[;{}]\s*$|^\s*(?:def|class|import|from|return|for|if|with|while|print|elif|else|try)\b|\)\s*$|\w\(|==|\[:|→|↓|├|└|│|→"
+    r"[;{}]\s*$|^\s*(?:def|class|import|from|return|for|if|with|while|print|elif|else|try)\b|\)\s*$|\w\(|=="
+    r"|\[:|→|↓|├|└|│|→"
 )
 
 

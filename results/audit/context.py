@@ -21,8 +21,10 @@ SPLIT_NAMES = {
 }
 
 _SETTINGS_HEADING = re.compile(
-    r"\b(?:hyperparameter|configuration|config|settings|parameters|architecture|optimi[sz]er|optimi[sz]ation settings|loss function"
-    r"|requirements|dependencies|installation|usage|preprocessing|hiperparametros|configuracao|configuracion|arquitetura"
+    r"\b(?:hyperparameter|configuration|config|settings|parameters|architecture|optimi[sz]er|optimi[sz]ation"
+    r" settings|loss function"
+    r"|requirements|dependencies|installation|usage|preprocessing|hiperparametros|configuracao|configuracion"
+    r"|arquitetura"
     r"|arquitectura|技术参数|超参数|参数设置|配置|feature engineering|data preparation|data splits?|callbacks)"
 )
 

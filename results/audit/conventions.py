@@ -1,8 +1,8 @@
 """The declared grid of conventions, and what it means to read a figure under one of them.
 
 A figure without its convention is a set of values. Each metric declares the dimensions in which reports differ, first
-choice first: the first choices together are this project's own convention. A dimension that cannot matter on the data at
-hand (no flat days, gross equal to net) is left out, so that no convention is counted twice.
+choice first: the first choices together are this project's own convention. A dimension that cannot matter on the data
+at hand (no flat days, gross equal to net) is left out, so that no convention is counted twice.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Draft a claims file from a report: read the structure, place the figures, list everything else with the reason.
 
-The draft invents nothing: a claim's print is a token of the document, its line the one it stands on. What names no known
-metric is listed as not placed. Two figures share a run only where the headings, labels and columns above them say nothing
-that could tell the runs apart; when one run would print a metric with two values, the later one is set apart by its
-section, so that a draft never turns two runs into a contradiction.
+The draft invents nothing: a claim's print is a token of the document, its line the one it stands on. What names no
+known metric is listed as not placed. Two figures share a run only where the headings, labels and columns above them say
+nothing that could tell the runs apart; when one run would print a metric with two values, the later one is set apart by
+its section, so that a draft never turns two runs into a contradiction.
 """
 
 from __future__ import annotations
@@ -42,8 +42,10 @@ _SHARES = re.compile(r"^\s*(?:\d+[.)]\s*)?[`\w ]{2,40}\((\d+(?:\.\d+)?%)\)\s*$")
 
 
 _POOLED = re.compile(
-    r"\b(?:\d+[- ]?folds?|folds?|cross[- ]?valid\w*|cv|seeds|bootstrap\w*|averaged? (?:over|across|of)|means? (?:over|across|of)"
-    r"|median (?:over|across|of)|(?:macro|weighted|micro)[- ]averag\w*|media de \d+|promedio de \d+)\b|\b折\b|交叉验证|平均值",
+    r"\b(?:\d+[- ]?folds?|folds?|cross[- ]?valid\w*|cv|seeds|bootstrap\w*|averaged? (?:over|across|of)|means?"
+    r" (?:over|across|of)"
+    r"|median (?:over|across|of)|(?:macro|weighted|micro)[- ]averag\w*|media de \d+|promedio de \d+)\b"
+    r"|\b折\b|交叉验证|平均值",
     re.I,
 )
 
@@ -117,13 +119,15 @@ def draft_claims(text: str, *, title: str = "", source: str = "", form: str = ""
         seen += len(tokens)
         if seen > MAX_TOKENS:
             raise InputError(
-                f"{source or 'report'}: more than {MAX_TOKENS} numeric tokens by line {line.number}; this is data, not a "
+                f"{source or 'report'}: more than {MAX_TOKENS} numeric tokens by line {line.number}; this is"
+                f" data, not a "
                 "report: audit the part that states the results"
             )
         _line(sheet, walk, lines, index, tokens)
         if len(sheet.placed) > MAX_CLAIMS:
             raise InputError(
-                f"{source or 'report'}: more than {MAX_CLAIMS} figures by line {line.number}; audit the part that states"
+                f"{source or 'report'}: more than {MAX_CLAIMS} figures by line {line.number}; audit the part"
+                f" that states"
                 " the results"
             )
         walk.previous = line.kind
@@ -257,7 +261,7 @@ def _body(sheet: Sheet, walk: _Walk, line: Line, tokens: list[Token]) -> None:
 
 
 def _set_label(walk: _Walk, text: str) -> None:
-    """A title line: it names what follows, until the next title or heading; a run that it names outlives plain titles."""
+    """A title line names what follows, until the next title or heading; a run that it names outlives plain titles."""
     clean = text.strip(" *_`:：#")
     walk.label, walk.label_text = read_role(clean), clean
     role = walk.label

@@ -1,7 +1,7 @@
 """Markdown read line by line: enough structure to know where a figure stands, and never a backtracking search.
 
 Each line of the document becomes one `Line` with its kind, the headings above it, and the table or fenced block it
-belongs to. Nothing is rendered; columns of the text are kept, so that a token found later can be traced to line and column.
+belongs to. Nothing is rendered; columns of the text are kept, so that a token found later can be traced to its place.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def read_markdown(text: str) -> tuple[Line, ...]:
 
 
 def read_plain(text: str, form: str) -> tuple[Line, ...]:
-    """Lines of a metrics file: ``json``, ``yaml``, ``yml``, ``toml`` and ``ini`` as one data block, ``csv`` as one table.
+    """Lines of a metrics file: ``json``, ``yaml``, ``yml`` and ``ini`` as one data block, ``csv`` as one table.
 
     A CSV file is split at its separator without regard to quotes; a quoted comma makes a cell that names no metric.
     """

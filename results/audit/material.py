@@ -71,7 +71,8 @@ def material_of_returns(path: Path | str, risk_free: float | None = None) -> Mat
         others = [name for name in names if name != market]
         if len(others) != 1:
             raise InputError(
-                f"{path}: {len(others)} columns ({', '.join(names[:8])}); name the returns 'net' (and 'gross'), or leave one column"
+                f"{path}: {len(others)} columns ({', '.join(names[:8])}); name the returns 'net' (and"
+                f" 'gross'), or leave one column"
             )
         net = others[0]
     if net is not None:

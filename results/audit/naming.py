@@ -6,13 +6,13 @@ and underscores read as blanks. Chinese names are looked up as substrings, since
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
 from results.audit.synonyms import SYNONYMS
-import itertools
 
 __all__ = ["Mention", "mentions", "plain"]
 

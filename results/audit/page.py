@@ -18,9 +18,12 @@ h1 { font-size: 1.5rem; margin: .2rem 0; } h2 { font-size: 1.15rem; margin-top: 
 .summary { border-left: 4px solid var(--line); padding: .4rem .8rem; background: var(--soft); }
 .tables { overflow-x: auto; } table { border-collapse: collapse; width: 100%; min-width: 46rem; }
 th, td { text-align: left; vertical-align: top; padding: .35rem .6rem; border-bottom: 1px solid var(--line); }
-th { position: sticky; top: 0; background: Canvas; } td.figure { font-variant-numeric: tabular-nums; white-space: nowrap; }
-.inconsistent, .implausible { color: var(--bad); font-weight: 600; } .explained, .weak { color: var(--warn); font-weight: 600; }
-.good { color: var(--good); } .muted { opacity: .7; } code { font-size: .85em; } .note { font-size: .9em; opacity: .85; }
+th { position: sticky; top: 0; background: Canvas; }
+td.figure { font-variant-numeric: tabular-nums; white-space: nowrap; }
+.inconsistent, .implausible { color: var(--bad); font-weight: 600; }
+.explained, .weak { color: var(--warn); font-weight: 600; }
+.good { color: var(--good); } .muted { opacity: .7; }
+code { font-size: .85em; } .note { font-size: .9em; opacity: .85; }
 @media print { body { max-width: none; } .tables { overflow: visible; } }
 """
 _CLASS = {
@@ -45,8 +48,8 @@ def _safe(text: object) -> str:
 def render_html(audit: Audit) -> str:
     """The page.
 
-    Every claim is a row in the order of the report: printed figure, claim, recomputed figure or bound, the two verdicts, the
-    sentence for each, and the line it stands on.
+    Every claim is a row in the order of the report: printed figure, claim, recomputed figure or bound, the two
+    verdicts, the sentence for each, and the line it stands on.
     """
     report = audit.report
     title = _safe(report.claims.title or report.claims.source or "Report")
@@ -69,8 +72,10 @@ def render_html(audit: Audit) -> str:
         _runs(audit),
         _left_out(audit),
         (
-            '<h2>How to read it</h2><p class="note">Arithmetic says whether the figures can hold together: “inconsistent” is a proof, the'
-            " intervals of the printed digits do not meet. Substance says whether a figure means what it is said to mean; “implausible”"
+            '<h2>How to read it</h2><p class="note">Arithmetic says whether the figures can hold together:'
+            " “inconsistent” is a proof, the"
+            " intervals of the printed digits do not meet. Substance says whether a figure means what it is"
+            " said to mean; “implausible”"
             " rests on the assumption it names.</p></body></html>\n"
         ),
     ]
@@ -89,7 +94,8 @@ def _data(audit: Audit) -> str:
         )
         head = "".join(f"<th scope=col>{_safe(name.replace('_', ' '))}</th>" for name in names)
         rows.append(
-            f'<h2>Retrained</h2><div class="tables"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+            f'<h2>Retrained</h2><div class="tables"><table><thead><tr>{head}</tr></thead>'
+            f"<tbody>{body}</tbody></table></div>"
         )
     return "".join(rows)
 
@@ -111,7 +117,8 @@ def _row(audit: Audit, verdict: Verdict) -> str:
     return (
         f'<tr id="{_safe(claim.id)}"><td class="figure">{_safe(claim.source_line or "")}</td>'
         f'<td class="figure">{_safe(claim.printed)}</td>'
-        f"<td><b>{_safe(claim.metric.replace('_', ' '))}</b>{goal}<br><span class=muted>{_safe(where)}</span>{text}</td>"
+        f"<td><b>{_safe(claim.metric.replace('_', ' '))}</b>{goal}<br><span"
+        f" class=muted>{_safe(where)}</span>{text}</td>"
         f'<td class="figure">{_safe(audit.own_figure(claim.id) or _bound(verdict))}</td>'
         f'<td class="{_CLASS[verdict.arithmetic]}">{_safe(verdict.arithmetic)}</td>'
         f'<td class="{_CLASS[verdict.substance]}">{_safe(verdict.substance)}</td><td>{_because(verdict)}</td></tr>'
@@ -153,7 +160,8 @@ def _runs(audit: Audit) -> str:
     if not rows:
         return ""
     head = "<th scope=col>group</th><th scope=col>run</th><th scope=col>notes</th>"
-    return f'<h2>Runs</h2><div class="tables"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+    body = "".join(rows)
+    return f'<h2>Runs</h2><div class="tables"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def _left_out(audit: Audit) -> str:
@@ -163,7 +171,8 @@ def _left_out(audit: Audit) -> str:
     for title, items in (("Not placed", audit.draft.unplaced), ("Numbers that are no claims", audit.draft.excluded)):
         if items:
             out.append(
-                f"<details><summary>{title} ({len(items)})</summary>{_tokens((i.line, i.text, i.reason) for i in items)}</details>"
+                f"<details><summary>{title} ({len(items)})</summary>"
+                f"{_tokens((i.line, i.text, i.reason) for i in items)}</details>"
             )
     return "<h2>Left out</h2>" + "".join(out) if out else ""
 

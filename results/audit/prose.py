@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from bisect import bisect_left
 from dataclasses import replace
@@ -11,7 +12,6 @@ from results.audit.naming import Mention, mentions, plain
 from results.audit.roles import is_setting, read_role
 from results.audit.sheet import Context, Sheet
 from results.audit.tokens import Token
-import itertools
 
 __all__ = ["place_prose", "put_aside", "set_aside"]
 
@@ -42,26 +42,36 @@ _PER_CLASS = (
 #: Columns either side of a figure that are looked at.
 _REACH = 120
 _COUNTED = (
-    "day|week|month|year|quarter|hour|minute|second|sec|min|h|ms|s|epoch|layer|unit|feature|timestep|step|fold|stock|asset|head"
+    "day|week|month|year|quarter|hour|minute|second|sec|min|h|ms|s|epoch|layer|unit|feature|timestep|step"
+    "|fold|stock|asset|head"
     "|neuron|model|split|indicator|class|classes|reduction|position|name|ticker|symbol|window|bar|point|decile|quintile"
-    "|quantile|bin|percentile|seed|run|configuration|config|market|sector|company|companies|line|page|core|gpu|bucket|tree|node"
-    "|d|w|y|yr|dia|dias|mes|meses|ano|anos|año|años|hora|horas|acao|acoes|ativo|activo|camada|capa|epoca|recommended|lstm"
-    "|concurrent|dense|conv|hidden|separate|single|technical|large|us|core|top|different|major|liquid|of|most|holding|trading"
+    "|quantile|bin|percentile|seed|run|configuration|config|market|sector|company|companies|line|page|core"
+    "|gpu|bucket|tree|node"
+    "|d|w|y|yr|dia|dias|mes|meses|ano|anos|año|años|hora|horas|acao|acoes|ativo|activo|camada|capa|epoca"
+    "|recommended|lstm"
+    "|concurrent|dense|conv|hidden|separate|single|technical|large|us|core|top|different|major|liquid|of|most"
+    "|holding|trading"
 )
 _UNIT = re.compile(rf"^(?:{_COUNTED})s?$")
 _NAMED = re.compile(
-    r"\b(?:phase|config|configuration|epoch|layer|step|section|table|figure|fig|chapter|part|option|stage|experiment|exp|run"
-    r"|model|version|python|cuda|level|fold|seed|page|item|appendix|note|top|days?|day|page|line|issue|day|fase|etapa|tabela|tabla"
-    r"|figura|modelo|paso|passo|secao|seccion|capitulo|class|tier|release|bottom|rank|python|eq|equation|question|hypothesis"
+    r"\b(?:phase|config|configuration|epoch|layer|step|section|table|figure|fig|chapter|part|option|stage"
+    r"|experiment|exp|run"
+    r"|model|version|python|cuda|level|fold|seed|page|item|appendix|note|top|days?|day|page|line|issue|day"
+    r"|fase|etapa|tabela|tabla"
+    r"|figura|modelo|paso|passo|secao|seccion|capitulo|class|tier|release|bottom|rank|python|eq|equation"
+    r"|question|hypothesis"
     r"|scenario|case|sample|group|portfolio|cluster|regime|label|state|mode)\s*[#.]?\s*$"
 )
 _CHANGE = re.compile(
-    r"^[\s*_`]*(?:relative |absolute |overall |significant )?(improvement|improve\w*|reduction|increase|decrease|drop|gain|decline"
-    r"|lower|higher|better|worse|uplift|boost|reduced|less|more|faster|smaller|growth|rise|fall|melhoria|reducao|aumento|mejora"
+    r"^[\s*_`]*(?:relative |absolute |overall |significant )?(improvement|improve\w*|reduction|increase"
+    r"|decrease|drop|gain|decline"
+    r"|lower|higher|better|worse|uplift|boost|reduced|less|more|faster|smaller|growth|rise|fall|melhoria"
+    r"|reducao|aumento|mejora"
     r"|reduccion|提升|下降|提高|降低|改善|above|below)\b"
 )
 _CHANGE_BEFORE = re.compile(
-    r"\b(improv\w*|reduc\w*|increas\w*|decreas\w*|dropp\w*|gain\w*|fell|rose|declin\w*|outperform\w*)\s*(?:by|of)\s*[*_`]*$"
+    r"\b(improv\w*|reduc\w*|increas\w*|decreas\w*|dropp\w*|gain\w*|fell|rose|declin\w*|outperform\w*)\s*(?:by"
+    r"|of)\s*[*_`]*$"
 )
 _MULTIPLE_AFTER = re.compile(
     r"^[\s*_`]*(difference|improvement|random|baseline|better|higher|lower|larger|more|the|of|as|gap|over|worse)?\b"
@@ -69,16 +79,24 @@ _MULTIPLE_AFTER = re.compile(
 _ARROW = re.compile(r"^[\s*_`]*(?:→|->|=>|-->|➜|⇒|â†’)[\s*_`]*$")
 _STOP = re.compile(r"[.;!?](?:\s|$)|[。；！？]|\s[|—–]\s|\s-\s")
 _LINK = re.compile(
-    r"^[\s*_`]*(?:\([^()]{0,40}\)\s*)?(?:score|ratio|value|rate|level|correlation|coefficient|net|gross|\s|[:：=≈~*_`(]|of|is|was|at|to|with|are"
-    r"|reached|reaches|reaching|achieved|achieves|achieving|equal|equals|around|about|approximately|above|below|over|under|a|an"
-    r"|the|moderate|low|high|only|just|nearly|almost|stands|came|comes|in|out|remains|averaged|averages|averaging|exceeds|exceed"
-    r"|exceeding|drop|drops|falls|fell|rose|hit|hits|de|da|do|del|foi|fue|es|e|em|en|为|是|达到|达|约|test|validation|train|set|on|threshold"
-    r"|mean|average|annualized|annualised|annual|daily|val|score's|both|eliminated|further|up|down|from|than|less|greater|more|perfect|moderate)*[\s*_`(]*$"
+    r"^[\s*_`]*(?:\([^()]{0,40}\)\s*)?(?:score|ratio|value|rate|level|correlation|coefficient|net|gross|\s"
+    r"|[:：=≈~*_`(]|of|is|was|at|to|with|are"
+    r"|reached|reaches|reaching|achieved|achieves|achieving|equal|equals|around|about|approximately|above"
+    r"|below|over|under|a|an"
+    r"|the|moderate|low|high|only|just|nearly|almost|stands|came|comes|in|out|remains|averaged|averages"
+    r"|averaging|exceeds|exceed"
+    r"|exceeding|drop|drops|falls|fell|rose|hit|hits|de|da|do|del|foi|fue|es|e|em|en|为|是|达到|达|约|test"
+    r"|validation|train|set|on|threshold"
+    r"|mean|average|annualized|annualised|annual|daily|val|score's|both|eliminated|further|up|down|from|than"
+    r"|less|greater|more|perfect|moderate)*[\s*_`(]*$"
 )
 _AFTER = re.compile(
-    r"^[\s*_`)]*(?:(?:a|an|the|in|of|overall|average|mean|annual|annualized|annualised|net|gross|test|validation|train|training|val"
-    r"|out-of-sample|in-sample|classification|directional|weighted|macro|variance|daily|macro-averaged|total|de|da|do|maximum|max|的"
-    r"|price|units|balanced|rank|final|best|compound|real|realized|cumulative|buy|sell|hold|up|down|peak|mean)\s+){0,3}$"
+    r"^[\s*_`)]*(?:(?:a|an|the|in|of|overall|average|mean|annual|annualized|annualised|net|gross|test"
+    r"|validation|train|training|val"
+    r"|out-of-sample|in-sample|classification|directional|weighted|macro|variance|daily|macro-averaged|total"
+    r"|de|da|do|maximum|max|的"
+    r"|price|units|balanced|rank|final|best|compound|real|realized|cumulative|buy|sell|hold|up|down|peak"
+    r"|mean)\s+){0,3}$"
 )
 
 
@@ -196,11 +214,9 @@ def _one(
         metric = "random_baseline"
     if not metric and context.topic and _parenthesised_again(text, token):
         metric = context.topic
-    if metric:
-        if (metric in ("best_epoch", "epochs_run") and not re.fullmatch(r"[~<>≥≤ ]*[\d,]+", token.text)) or _other_unit(
-            token, metric
-        ):
-            metric = ""
+    counted = re.fullmatch(r"[~<>≥≤ ]*[\d,]+", token.text) is not None
+    if metric and (_other_unit(token, metric) or (metric in ("best_epoch", "epochs_run") and not counted)):
+        metric = ""
     if not metric and "%" in token.text and METRICS.get(context.topic, _OTHER).kind == "loss":
         word = re.match(r"\s*([^\W\d_]+)", text[token.end :])
         local = replace(local, label=word[1] if word else "")

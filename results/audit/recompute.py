@@ -1,4 +1,4 @@
-"""The recompute layer: the engine's own figure beside the printed one, and the convention that explains the difference."""
+"""The recompute layer: our own figure beside the printed one, and the convention that explains the difference."""
 
 from __future__ import annotations
 
@@ -175,7 +175,8 @@ def leverage(found: list[Recomputed]) -> Finding | None:
             members.append(growth)
             words += f", and so is the return ({other:.3g} times)"
     sentence = (
-        f"{words}, while the Sharpe ratio holds: a ratio does not change with leverage or with the window of a volatility"
+        f"{words}, while the Sharpe ratio holds: a ratio does not change with leverage or with the window of"
+        f" a volatility"
         " target, levels do; the printed book is of another size than the returns given."
     )
     return Finding("R2 levels", tuple(item.claim.id for item in members), sentence, Arithmetic.INCONSISTENT, weight=11)

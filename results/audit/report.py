@@ -1,4 +1,4 @@
-"""The audit as a person sees it: a table for the terminal, one JSON object, a page that stands alone, and a paragraph."""
+"""The audit as a person sees it: a table for the terminal, one JSON object, and a paragraph."""
 
 from __future__ import annotations
 

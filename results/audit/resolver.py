@@ -1,7 +1,7 @@
 """The convention resolver: under which of the declared conventions does the data give the printed figure?
 
-A figure that one convention in hundreds reproduces to its last digit was very likely made that way. A figure that half of
-the grid reproduces was printed too coarsely to tell, and the resolver says so.
+A figure that one convention in hundreds reproduces to its last digit was very likely made that way. A figure that half
+of the grid reproduces was printed too coarsely to tell, and the resolver says so.
 """
 
 from __future__ import annotations
@@ -75,10 +75,12 @@ class Resolution:
                 f"{own}; none of {self.tried} conventions gives {self.printed.text}, the nearest is"
                 f" {_number(self.nearest.value, self.printed)} ({self.nearest.words})."
             )
-        tail = (
-            f"; {many} give the printed digits, so they prove nothing about how it was made" if self.proves_nothing
-            else f"; {many} give the printed digits" if len(self.matches) > 1 else f"; no other of {self.tried} conventions does"
-        )  # fmt: skip
+        if self.proves_nothing:
+            tail = f"; {many} give the printed digits, so they prove nothing about how it was made"
+        elif len(self.matches) > 1:
+            tail = f"; {many} give the printed digits"
+        else:
+            tail = f"; no other of {self.tried} conventions does"
         if self.reproduced:
             return f"{own} rounds to the printed {self.printed.text}{tail}."
         named = self.matches[0]

@@ -242,7 +242,8 @@ def _finding(found: Distribution, low: float, high: float, assumption: str) -> F
         if found.folds
         else ""
     )
-    sentence = f"retrained, {found.claim.metric.replace('_', ' ')} is {seeds}{folds}; the printed {found.claim.printed} lies {place}."
+    name = found.claim.metric.replace("_", " ")
+    sentence = f"retrained, {name} is {seeds}{folds}; the printed {found.claim.printed} lies {place}."
     if place in ("above all", "below all"):
         return Finding(
             "R3 retrained",

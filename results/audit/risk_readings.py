@@ -2,8 +2,8 @@
 
 References
 ----------
-Sortino & Price (1994) for the downside deviation over all observations; Young (1991) for the Calmar ratio; Rockafellar &
-Uryasev (2000) for the mean of the tail.
+Sortino & Price (1994) for the downside deviation over all observations; Young (1991) for the Calmar ratio;
+Rockafellar & Uryasev (2000) for the mean of the tail.
 
 """
 

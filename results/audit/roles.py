@@ -66,7 +66,8 @@ _NEUTRAL_TEXT = """
     strategy strength strengths strong successful summary t table technical temporal test teste tests the then
     this time timeline tl to top total trading train training treinamento treino usd use used using v v1 v2
     validacao validacion validated validation valor valores value values versus vi vs was we weaknesses weights
-    were what which whole why with work worked works x y year years yes 主要 主要指标 分析 分类 回归 回测 回测结果 性能 总结 指标 数值 概述
+    were what which whole why with work worked works x y year years yes 主要 主要指标 分析 分类 回归
+    回测 回测结果 性能 总结 指标 数值 概述
     模型 模型评估 测试 策略 结果 结论 绩效 表现 训练 评估 验证
 """
 _NEUTRAL = frozenset(_NEUTRAL_TEXT.split())
@@ -96,7 +97,8 @@ _CJK_NEUTRAL = sorted(
 )
 #: Words whose number tells two runs apart.
 _NUMBERED = re.compile(
-    r"\b(phase|config|configuration|model|stage|experiment|exp|run|version|option|variant|scenario|case)\s+(\d+|[a-d])\b"
+    r"\b(phase|config|configuration|model|stage|experiment|exp|run|version|option|variant|scenario"
+    r"|case)\s+(\d+|[a-d])\b"
 )
 _SETTINGS_TEXT = (
     "learning rate; lr; min lr; batch; batch size; dropout; dropout rate; hidden"
@@ -147,7 +149,8 @@ _STATISTICS = {
 
 _WORDS = re.compile(r"[a-z0-9']+(?:-[a-z0-9]+)*|[\u2e80-\u9fff]+")
 _AT = re.compile(
-    r"\b(epoch|fold|seed|split|year|week|month|window|epoca|ano)\s*[:#=]?\s*(\d{1,4})\b|\b((?:19|20)\d\d(?:[ -]?q[1-4])?)\b"
+    r"\b(epoch|fold|seed|split|year|week|month|window|epoca|ano)\s*[:#=]?\s*(\d{1,4})\b|\b((?:19"
+    r"|20)\d\d(?:[ -]?q[1-4])?)\b"
 )
 
 
@@ -270,7 +273,13 @@ def is_setting(folded: str) -> bool:
 
 _STATISTIC_METRIC = {
     "ic": {"mean": "ic", "std": "ic_std", "minimum": "ic_min", "maximum": "ic_max", "median": "ic_percentile"},
-    "rank_ic": {"mean": "rank_ic", "std": "ic_std", "minimum": "ic_min", "maximum": "ic_max", "median": "ic_percentile"},
+    "rank_ic": {
+        "mean": "rank_ic",
+        "std": "ic_std",
+        "minimum": "ic_min",
+        "maximum": "ic_max",
+        "median": "ic_percentile",
+    },
     "prediction": {"mean": "prediction_mean", "std": "prediction_std", "minimum": "prediction_min",
                    "maximum": "prediction_max"},
     "return": {"mean": "mean_return", "std": "return_std", "minimum": "minimum", "maximum": "maximum"},

@@ -1,4 +1,4 @@
-"""What a draft is made of: figures placed with their context, and every other numeric token with the reason it is none."""
+"""What a draft is made of: figures placed with their context, and every other numeric token with its reason."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Draft:
 
 @dataclass(frozen=True)
 class Context:
-    """Where a figure stands: its run (entity words, outermost first), split, class, position, and what is being talked of.
+    """Where a figure stands: its run (entity words, outermost first), split, class, position, and what it is about.
 
     `topic` is the metric or subject of the surrounding list (``"rank_ic"``, ``"prediction"``); `settings` says that
     the surroundings list hyperparameters; `goal` that they list targets; `pooled` quotes the words that say figures are

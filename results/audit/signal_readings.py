@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -262,12 +263,6 @@ SIGNAL_METRICS: dict[str, Callable[[Material], tuple[Reading, ...]]] = {
     "rank_icir": lambda material: _icir(material, ("Spearman", "Pearson")),
     "hit_rate": _hits,
     "win_rate": lambda material: _hits(material) if material.trades is not None else (),
-    **{
-        name: (lambda material, name=name: _errors(material, name))
-        for name in ("r2", "mae", "rmse", "mse", "mape", "bias")
-    },
-    **{
-        name: (lambda material, name=name: _classes(material, name))
-        for name in ("accuracy", "precision", "recall", "f1")
-    },
+    **{name: partial(_errors, metric=name) for name in ("r2", "mae", "rmse", "mse", "mape", "bias")},
+    **{name: partial(_classes, metric=name) for name in ("accuracy", "precision", "recall", "f1")},
 }

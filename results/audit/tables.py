@@ -1,4 +1,4 @@
-"""Figures in tables: the metric is named by the column or by the row; the other of the two names the run, split or class."""
+"""Figures in tables: the metric is named by the column or by the row; the other names the run, split or class."""
 
 from __future__ import annotations
 
@@ -19,14 +19,16 @@ _SETTING_TABLE = re.compile(
 )
 _CLASS_HEADER = re.compile(r"\b(?:class|label|signal|action|category|classe|clase|direction|类别|标签)\b|类别")
 _PLAIN_VALUE = re.compile(
-    r"^\s*(?:value|result|score|ours|our|final|current|this model|model|valor|resultado|数值|值|结果|结果值|actual|measured|reported"
+    r"^\s*(?:value|result|score|ours|our|final|current|this model|model|valor|resultado|数值|值|结果|结果值|actual"
+    r"|measured|reported"
     r"|observed|best|performance|strategy|estrategia|portfolio|carteira|cartera|策略|)\s*$"
 )
 _CHANGE_HEADER = re.compile(
     r"\b(?:improvement|change|delta|gain|uplift|diff|difference|reduction|melhoria|mejora|variacao|cambio)\b|Δ|提升|变化"
 )
 _NOTE_HEADER = re.compile(
-    r"\b(?:interpretation|description|notes?|comment|status|meaning|remarks?|descricao|descripcion|observacao|说明|备注|comments)\b"
+    r"\b(?:interpretation|description|notes?|comment|status|meaning|remarks?|descricao|descripcion|observacao"
+    r"|说明|备注|comments)\b"
 )
 
 

@@ -1,7 +1,8 @@
-"""Numeric tokens of a line of text: every digit belongs to exactly one of them, and each knows what kind of thing it is.
+"""Numeric tokens of a line of text: every digit belongs to exactly one of them, and each knows its kind.
 
-A token is a figure that could be a claim (``number``), or something made of digits that cannot be one: a date, a version,
-a name such as ``F1`` or ``ret_20d``, a list of sizes, a path. All patterns are bounded, so time is linear in the line.
+A token is a figure that could be a claim (``number``), or something made of digits that cannot be one: a date, a
+version, a name such as ``F1`` or ``ret_20d``, a list of sizes, a path. All patterns are bounded, so time is linear
+in the line.
 """
 
 from __future__ import annotations
@@ -41,8 +42,10 @@ class Token:
 
 
 _MONTHS = (
-    r"jan(?:uary|eiro)?|feb(?:ruary)?|fev(?:ereiro)?|mar(?:ch|ço|zo)?|apr(?:il)?|abr(?:il)?|may|mai[o]?|mayo|june?|jun(?:ho|io)?"
-    r"|july?|jul(?:ho|io)?|aug(?:ust)?|ago(?:sto)?|sep(?:t(?:ember|iembre)?)?|set(?:embro)?|oct(?:ober|ubre)?|out(?:ubro)?"
+    r"jan(?:uary|eiro)?|feb(?:ruary)?|fev(?:ereiro)?|mar(?:ch|ço|zo)?|apr(?:il)?|abr(?:il)?|may|mai[o]?|mayo"
+    r"|june?|jun(?:ho|io)?"
+    r"|july?|jul(?:ho|io)?|aug(?:ust)?|ago(?:sto)?|sep(?:t(?:ember|iembre)?)?|set(?:embro)?|oct(?:ober|ubre)?"
+    r"|out(?:ubro)?"
     r"|nov(?:ember|embro|iembre)?|dec(?:ember)?|dez(?:embro)?|dic(?:iembre)?|ene(?:ro)?|feb(?:rero)?"
 )
 _YEAR = r"(?:19|20)\d\d"
@@ -63,8 +66,10 @@ _URL = re.compile(
     r"\b(?:https?|ftp|gs|s3|file|git|ssh)://[^\s)>\]]+|\]\([^)\s]{0,200}\)|doi:\s?10\.\S+|arxiv:\s?\S+", re.I
 )
 _INDEX = re.compile(
-    r"\b(?:S&(?:amp;)?P|SP|CSI|Russell|Nikkei|FTSE|SSE|Stoxx|Nasdaq|NASDAQ|Dow|HS|DAX|CAC|ASX|KOSPI|IBrX|TOPIX|NSE|Nifty|NIFTY"
-    r"|BSE|IBEX|SMI|TSX|MSCI|GPT|RFC|ISO|CUDA|Python|PyTorch|TensorFlow|Keras|RTX|GTX|Tesla|Core|Windows|Ubuntu|Llama|Python3)"
+    r"\b(?:S&(?:amp;)?P|SP|CSI|Russell|Nikkei|FTSE|SSE|Stoxx|Nasdaq|NASDAQ|Dow|HS|DAX|CAC|ASX|KOSPI|IBrX"
+    r"|TOPIX|NSE|Nifty|NIFTY"
+    r"|BSE|IBEX|SMI|TSX|MSCI|GPT|RFC|ISO|CUDA|Python|PyTorch|TensorFlow|Keras|RTX|GTX|Tesla|Core|Windows"
+    r"|Ubuntu|Llama|Python3)"
     r"[ -]?v?\d+(?:\.\d+)*\+?(?:Ti)?"
 )
 _VERSION = re.compile(
@@ -80,24 +85,28 @@ _BRACKETS = re.compile(r"[\[({][^\[\](){}|]{1,160}[\])}]")
 _ITEM = re.compile(r"^\s*(?:[A-Za-z_]\w*\s*=\s*)?[+-]?\w[\w.+-]*\s*$|^\s*-\d+\s*$|^\s*:?,?$")
 _CHAIN = re.compile(r"(?<![\w.,%])\d{1,5}(?:\s?(?:→|->|=>|â†’|×|x|-)\s?\d{1,5}){2,}(?![\w.,%])")
 _PATH = re.compile(
-    r"[\w.~{}$:-]*(?:[/\\][\w.~{}$%-]+)+/?|[\w-]+(?:\.[\w-]+)*\.(?:py|md|h5|pth?|json|csv|joblib|pkl|parquet|ya?ml|toml|txt"
-    r"|ipynb|onnx|safetensors|html|pdf|png|zip|gz|bin|ckpt|keras|npy|npz|sh|cfg|ini|log|xlsx?|db|sqlite|r|jl|cpp|rs|js)\b"
+    r"[\w.~{}$:-]*(?:[/\\][\w.~{}$%-]+)+/?|[\w-]+(?:\.[\w-]+)*\.(?:py|md|h5|pth?|json|csv|joblib|pkl|parquet"
+    r"|ya?ml|toml|txt"
+    r"|ipynb|onnx|safetensors|html|pdf|png|zip|gz|bin|ckpt|keras|npy|npz|sh|cfg|ini|log|xlsx?|db|sqlite|r|jl"
+    r"|cpp|rs|js)\b"
 )
 #: Lines up to this long are read whole; of longer ones what lies this near to a digit.
 _SHORT, _NEAR = 400, 60
 _RUN = re.compile(r"\d[\d.,'’_\u00a0\u202f]*\d|\d")
 _PLAIN = re.compile(
-    r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d{1,3}(?:\.\d{3})+(?:,\d+)?|\d{1,3}(?:['’_\u00a0\u202f]\d{3})+(?:[.,]\d+)?|\d+(?:[.,]\d+)?"
+    r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d{1,3}(?:\.\d{3})+(?:,\d+)?"
+    r"|\d{1,3}(?:['’_\u00a0\u202f]\d{3})+(?:[.,]\d+)?|\d+(?:[.,]\d+)?"
 )
 _SCALES = {
     "k", "m", "b", "mn", "bn", "kb", "mb", "gb", "tb", "kib", "mib", "gib", "x", "bps", "bp", "pp", "pps", "million",
     "billion", "thousand", "mil",
 }  # fmt: skip
-_UNITS_ATTACHED = {"ms", "s", "sec", "min", "h", "hr", "hrs", "d", "w", "y", "yr", "us", "ns", "usd", "eur", "kes", "brl",
-                   "inr", "cny", "gbp", "jpy", "mo", "th"}  # fmt: skip
+_UNIT_LETTERS = "ms s sec min h hr hrs d w y yr us ns usd eur kes brl inr cny gbp jpy mo th"
+_UNITS_ATTACHED = frozenset(_UNIT_LETTERS.split())
 _PREFIX = re.compile(
     r"(?:(?:~|≈|∼|〜|～|\babout|\bapprox\.|\bapproximately|\baround|\broughly|\bcirca|\bca\.|\bcerca de|约|大约)[ ]?)?"
-    r"(?:(?:>=|<=|=>|=<|[<>≥≤]|\bover|\bunder|\bbelow|\babove|\bat least|\bat most|\bup to|\b(?:less|more|greater|fewer) than)[ ]?)?(?:~|≈)?[*_`]{0,3}"
+    r"(?:(?:>=|<=|=>|=<|[<>≥≤]|\bover|\bunder|\bbelow|\babove|\bat least|\bat most|\bup to|\b(?:less|more"
+    r"|greater|fewer) than)[ ]?)?(?:~|≈)?[*_`]{0,3}"
     r"(?:[+\-−–－±][ ]?)?(?:R\$|US\$|[$€£₹¥])?[ ]?$",
     re.I,
 )
@@ -126,18 +135,21 @@ def scan_line(text: str) -> list[Token]:
         taken[token.start : token.end] = [True] * (token.end - token.start)
     position = 0
     for match in _RUN.finditer(text):
-        # The head of a run may lie in an opaque token or in the token before; a tail may stick out of it.
-        first = max(match.start(), position)
-        begin = next((i for i in range(first, match.end()) if not taken[i] and text[i].isdecimal()), None)
-        if begin is None:
-            continue
-        for token in _numbers(text, begin, match.end(), taken):
-            if token.end > position:
-                start = max(token.start, position)
-                tokens.append(
-                    token if start == token.start else replace(token, start=start, text=text[start : token.end])
-                )
-                position = token.end
+        # Parts of a run may lie in an opaque token, or in the token before; what sticks out is read by itself.
+        while True:
+            first = max(match.start(), position)
+            begin = next((i for i in range(first, match.end()) if not taken[i] and text[i].isdecimal()), None)
+            if begin is None:
+                break
+            end = next((i for i in range(begin, match.end()) if taken[i]), match.end())
+            for token in _numbers(text, begin, end, taken):
+                if token.end > position:
+                    start = max(token.start, position)
+                    tokens.append(
+                        token if start == token.start else replace(token, start=start, text=text[start : token.end])
+                    )
+                    position = token.end
+            position = max(position, begin + 1)
     return _joined(text, sorted(tokens, key=lambda token: token.start))
 
 
@@ -172,9 +184,9 @@ def _opaque(text: str, offset: int) -> list[Token]:
     start = 0
     for word in text.split():
         start = text.index(word, start)
-        if len(word) <= 200 and (match := _PATH.search(word)) and any(char.isalpha() for char in match[0]):
-            if "/" not in match[0] or not _all_ratio(match[0]):
-                take(start + match.start(), start + match.end(), "path")
+        path = _PATH.search(word) if len(word) <= 200 else None
+        if path is not None and any(map(str.isalpha, path[0])) and not ("/" in path[0] and _all_ratio(path[0])):
+            take(start + path.start(), start + path.end(), "path")
         start += len(word)
     for match in _VERSION.finditer(text):
         if not re.fullmatch(r"\d{1,3}(?:\.\d{3})+(?:,\d+)?", match[0].rstrip(".+-")):
@@ -194,7 +206,7 @@ def _all_ratio(word: str) -> bool:
 
 
 def _is_list(text: str) -> bool:
-    """Whether a bracketed text lists sizes or settings: two or more bare items, a whole number or a brace among them."""
+    """Whether a bracketed text lists sizes or settings: two or more bare items, one of them a whole number."""
     inner = text[1:-1]
     if "," not in inner and "，" not in inner:
         return False
@@ -244,10 +256,11 @@ def _number(text: str, begin: int, end: int, taken: list[bool]) -> Token:
     """One figure, with its exponent, unit, sign, bound and approximation taken in."""
     if begin and text[begin - 1] == "." and (begin < 2 or not text[begin - 2].isalnum()):
         begin -= 1
-    if exponent := re.match(r"[eE][+\-−]?\d+(?![\w.])", text[end : end + 8]):
+    exponent = re.match(r"[eE][+\-−]?\d+(?![\w.])", text[end : end + 8])
+    if exponent and not any(taken[end : end + exponent.end()]):
         end += exponent.end()
     letters_end = end
-    while letters_end < len(text) and _latin(text[letters_end]):
+    while letters_end < len(text) and _latin(text[letters_end]) and not taken[letters_end]:
         letters_end += 1
     suffix = text[end:letters_end]
     following = text[letters_end : letters_end + 1]
@@ -261,7 +274,11 @@ def _number(text: str, begin: int, end: int, taken: list[bool]) -> Token:
         elif low in ("st", "nd", "rd", "th"):
             return Token(begin, letters_end, text[begin:letters_end], "ordinal")
         else:
-            while letters_end < len(text) and (_latin(text[letters_end]) or text[letters_end].isdecimal()):
+            while (
+                letters_end < len(text)
+                and not taken[letters_end]
+                and (_latin(text[letters_end]) or text[letters_end].isdecimal())
+            ):
                 letters_end += 1
             return Token(begin, letters_end, text[begin:letters_end], "name")
     elif more := re.match(

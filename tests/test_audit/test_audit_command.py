@@ -19,7 +19,7 @@ SAMPLES = Path(__file__).parent / "samples"
 RIGHT, WRONG = SAMPLES / "momentum_card_en.md", SAMPLES / "swing_card_wrong_en.md"
 
 
-def run(*args: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
+def run(*args: str | Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
     code = cli.main(["audit", *map(str, args)])
     captured = capsys.readouterr()
     return code, captured.out, captured.err
@@ -150,12 +150,15 @@ def test_bad_input_is_answered_in_one_line(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--predictions", "p.csv"], "needs --prices"), (["--prices", "p.csv"], "needs --predictions"),
+        (["--predictions", "p.csv"], "needs --prices"),
+        (["--prices", "p.csv"], "needs --predictions"),
         (["--returns", "r.csv", "--predictions", "p.csv", "--prices", "q.csv"], "give one of them"),
-        (["--returns", "none.csv"], "no such file"), (["--risk-free", "3"], "annual rate"), (["--model", "no_such"], "unknown model"),
+        (["--returns", "none.csv"], "no such file"),
+        (["--risk-free", "3"], "annual rate"),
+        (["--model", "no_such"], "unknown model"),
         (["--html", "no/such/folder/x.html"], "No such file"),
     ],
-)  # fmt: skip
+)
 def test_options_that_cannot_be_met_are_explained(
     options: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -167,7 +170,8 @@ def test_options_that_cannot_be_met_are_explained(
 
 def test_a_large_report_is_audited_or_refused_in_seconds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "large.md"
-    block = "## Run {0}\n\n| Model | Accuracy | F1 | Sharpe |\n|---|---|---|---|\n| a{0} | 0.5{0} | 0.41 | 1.2 |\n\nSharpe 1.2, IC 0.05.\n\n"
+    table = "| Model | Accuracy | F1 | Sharpe |\n|---|---|---|---|\n| a{0} | 0.5{0} | 0.41 | 1.2 |\n"
+    block = "## Run {0}\n\n" + table + "\nSharpe 1.2, IC 0.05.\n\n"
     path.write_text("# Large\n\n" + "".join(block.format(i) for i in range(40_000)), encoding="utf-8")
     assert path.stat().st_size > 4_500_000
     started = time.perf_counter()

@@ -70,8 +70,13 @@ def test_percent_without_its_sign_and_cut_off_digits_are_tried_before_accusing()
 
 def test_leverage_is_seen_in_levels_although_the_sharpe_holds() -> None:
     values, book = returns(), figures(1.5 * returns())
-    text = claims_of({"sharpe": f"{book['sharpe']:.3f}", "annual_volatility": f"{100 * book['annual_volatility']:.2f}%",
-                      "annual_return": f"{100 * book['annual_return']:.2f}%"})  # fmt: skip
+    text = claims_of(
+        {
+            "sharpe": f"{book['sharpe']:.3f}",
+            "annual_volatility": f"{100 * book['annual_volatility']:.2f}%",
+            "annual_return": f"{100 * book['annual_return']:.2f}%",
+        }
+    )
     claims = parse_claims(text)
     report = with_findings(audit_claims(claims), recompute(claims, Material({"as given": values})))
     by_metric = {verdict.claim.metric: verdict for verdict in report.verdicts}
@@ -121,14 +126,20 @@ def test_series_are_read_with_and_without_dates(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("a.csv", "", "is empty"), ("a.csv", "date,net\n", "no rows"), ("a.csv", "1\n2\nx\n4\n5\n6", "row 3"),
-        ("a.csv", "0.1\n0.2", "2 returns; at least 5"), ("a.csv", "net\n" + "0.1\n" * 5 + "-1.5", "below -100%"),
-        ("a.csv", "a,b\n" + "0.1,0.2\n" * 6, "name the returns 'net'"), ("a.csv", "net,gross\n0.1,0.2\n0.1", "row 3 has 1 cells"),
-        ("a.csv", "net\n0.1\nnan\n0.1\n0.2\n0.3\n0.1", "row 2 is missing"), ("a.json", "{", "not JSON"),
-        ("a.json", '{"a": 1}', "no list of numbers"), ("a.parquet", "PAR", "not a Parquet file"),
+        ("a.csv", "", "is empty"),
+        ("a.csv", "date,net\n", "no rows"),
+        ("a.csv", "1\n2\nx\n4\n5\n6", "row 3"),
+        ("a.csv", "0.1\n0.2", "2 returns; at least 5"),
+        ("a.csv", "net\n" + "0.1\n" * 5 + "-1.5", "below -100%"),
+        ("a.csv", "a,b\n" + "0.1,0.2\n" * 6, "name the returns 'net'"),
+        ("a.csv", "net,gross\n0.1,0.2\n0.1", "row 3 has 1 cells"),
+        ("a.csv", "net\n0.1\nnan\n0.1\n0.2\n0.3\n0.1", "row 2 is missing"),
+        ("a.json", "{", "not JSON"),
+        ("a.json", '{"a": 1}', "no list of numbers"),
+        ("a.parquet", "PAR", "not a Parquet file"),
         ("a.csv", "date,net\n" + "01/02/2024,0.1\n" * 6, "not ISO"),
     ],
-)  # fmt: skip
+)
 def test_bad_series_are_refused_in_one_line(tmp_path: Path, name: str, text: str, message: str) -> None:
     with pytest.raises(InputError) as error:
         material_of_returns(write(tmp_path / name, text))

@@ -96,9 +96,16 @@ def test_our_own_convention_is_that_of_the_engine() -> None:
 
     returns = series(5)
     ours = {metric.name: metric.value for metric in performance_metrics(returns, "net")}
-    names = {"sharpe": "sharpe_net", "annual_return": "return_ann_net", "annual_volatility": "volatility_ann_net",
-             "total_return": "total_return_net", "max_drawdown": "max_drawdown_net", "calmar": "calmar_net",
-             "sortino": "sortino_net", "var": "var_95_net"}  # fmt: skip
+    names = {
+        "sharpe": "sharpe_net",
+        "annual_return": "return_ann_net",
+        "annual_volatility": "volatility_ann_net",
+        "total_return": "total_return_net",
+        "max_drawdown": "max_drawdown_net",
+        "calmar": "calmar_net",
+        "sortino": "sortino_net",
+        "var": "var_95_net",
+    }
     for metric, name in names.items():
         own = min(readings_of(metric, material(returns)), key=lambda reading: reading.departures)
         assert own.own
@@ -172,13 +179,17 @@ def test_the_hit_rates_that_share_a_name_are_told_apart() -> None:
     rng = np.random.default_rng(1)
     score, forward = rng.normal(size=(50, 8)), rng.normal(size=(50, 8))
     data = Material(
-        {"net": rng.normal(0.1, 1, 50) / 100}, panels={"next close": Panel(score, forward)},
-        trades=rng.normal(0.2, 1, 33), positions=rng.normal(0.3, 1, 77),
-    )  # fmt: skip
+        {"net": rng.normal(0.1, 1, 50) / 100},
+        panels={"next close": Panel(score, forward)},
+        trades=rng.normal(0.2, 1, 33),
+        positions=rng.normal(0.3, 1, 77),
+    )
     expected = {
-        "per prediction, next close": (np.sign(score) == np.sign(forward)).mean(), "per position": (data.positions > 0).mean(),
-        "per trade": (data.trades > 0).mean(), "per session, net": (data.series["net"] > 0).mean(),
-    }  # fmt: skip
+        "per prediction, next close": (np.sign(score) == np.sign(forward)).mean(),
+        "per position": (data.positions > 0).mean(),
+        "per trade": (data.trades > 0).mean(),
+        "per session, net": (data.series["net"] > 0).mean(),
+    }
     for name, rate in expected.items():
         found = resolve("hit_rate", parse_print(f"{100 * rate:.3f}%"), data)
         assert name in [dict(reading.choices)["counted"] for reading in found.matches]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 import pytest
@@ -9,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from results.audit.tokens import scan_line
-import itertools
 
 LINES = [
     ("- **Accuracy**: 91.3% (vs 33.3% random baseline - 2.74× improvement)", ["91.3%", "33.3%", "2.74×"]),
@@ -35,12 +35,26 @@ def test_figures_keep_sign_bound_and_unit(line: str, figures: list[str]) -> None
 
 
 KINDS = [
-    ("trained 2025-03-14T10:11:12Z", "date"), ("on November 12, 2025", "date"), ("since 2024-Q3", "date"),
-    ("12 de novembro de 2025", "date"), ("2025年3月14日", "date"), ("in 01-2026", "date"), ("frozen at v2.0.0", "version"),
-    ("needs 1.4.2 of it", "version"), ("F1 score", "name"), ("ret_20d matters", "name"), ("the S&P 500 index", "name"),
-    ("`models/best_3.pth`", "path"), ("see gs://bucket-1/x", "url"), ("[128,64,32]", "list"), ("shape (60, 1)", "list"),
-    ("192→96→48", "list"), ("a 70/30 split", "ratio"), ("weights 1:1000", "ratio"), ("the 3rd run", "ordinal"),
-]  # fmt: skip
+    ("trained 2025-03-14T10:11:12Z", "date"),
+    ("on November 12, 2025", "date"),
+    ("since 2024-Q3", "date"),
+    ("12 de novembro de 2025", "date"),
+    ("2025年3月14日", "date"),
+    ("in 01-2026", "date"),
+    ("frozen at v2.0.0", "version"),
+    ("needs 1.4.2 of it", "version"),
+    ("F1 score", "name"),
+    ("ret_20d matters", "name"),
+    ("the S&P 500 index", "name"),
+    ("`models/best_3.pth`", "path"),
+    ("see gs://bucket-1/x", "url"),
+    ("[128,64,32]", "list"),
+    ("shape (60, 1)", "list"),
+    ("192→96→48", "list"),
+    ("a 70/30 split", "ratio"),
+    ("weights 1:1000", "ratio"),
+    ("the 3rd run", "ordinal"),
+]
 
 
 @pytest.mark.parametrize(("line", "kind"), KINDS)
