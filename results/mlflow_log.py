@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from typing import Any
 
 from data.errors import InputError
@@ -25,6 +26,9 @@ def connect(tracking_uri: str) -> Any:
         from mlflow.exceptions import MlflowException
     except ImportError:
         raise InputError("--mlflow: MLflow is not installed; install the extra: pip install 'assay[mlflow]'") from None
+    if "://" not in tracking_uri or tracking_uri.startswith("file:"):
+        # Recent versions of MLflow refuse folders unless told that they are meant; whoever names one means it.
+        os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
     try:
         client = MlflowClient(tracking_uri=tracking_uri)
         client.search_experiments(max_results=1)

@@ -164,7 +164,8 @@ def test_mlflow_gets_parameters_metrics_losses_and_files(capsys, prices_path, tm
     pytest.importorskip("mlflow")
     from mlflow import MlflowClient
 
-    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "")  # restores afterwards what `connect` sets
+    monkeypatch.delenv("MLFLOW_ALLOW_FILE_STORE")
     store = f"file://{tmp_path / 'mlruns'}"
     code, said, err = run(
         capsys, *walk(prices_path, tmp_path / "runs", "--model", "stock_lstm", "--preset", "tiny", "--no-baselines",
