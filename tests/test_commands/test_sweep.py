@@ -1,0 +1,74 @@
+"""sweep: the table, the ledger, resume after a kill, and that a cell is the backtest it stands for."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import cli
+from results.ledger import read_trials
+from results.store import load_run
+
+ROOT = Path(__file__).parents[2]
+SWEEP = ["sweep", "--strategy", "s2_filter_negative", "--grid", "quantile=0.1,0.2", "--grid", "cost_bps=0,5,10"]
+
+
+def test_a_cell_is_the_backtest_it_stands_for(tmp_path, capsys):
+    picture = tmp_path / "map.png"
+    assert cli.main([*SWEEP, "--json", "--heatmap", str(picture), "--results", str(tmp_path)]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["cells"] == 6
+    assert 0 <= said["pbo"]["probability"] <= 1
+    assert said["trials"]["in_ledger"] == 6
+    assert 1 <= said["effective_trials"] <= 6
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    run = load_run(said["run_id"], root=tmp_path)
+    assert run.table("returns").shape[1] == 6
+    assert cli.main(["backtest", "--param", "quantile=0.1", "--json", "--results", str(tmp_path)]) == 0
+    single = json.loads(capsys.readouterr().out)
+    sharpe = next(item["value"] for item in single["metrics"] if item["name"] == "sharpe_net")
+    row = next(row for row in said["table"] if row["quantile"] == "0.1" and row["commission_bps"] == "5")
+    assert row["sharpe_net"] == pytest.approx(sharpe, rel=1e-9)
+    assert single["trials"]["count"] == 6  # the backtest is one of the cells
+    assert cli.main([*SWEEP, "--results", str(tmp_path)]) == 0
+    assert "6 trials in the ledger" in capsys.readouterr().out
+
+
+def test_a_killed_sweep_goes_on(tmp_path):
+    arguments = [
+        sys.executable, str(ROOT / "cli.py"), "sweep", "--strategy", "confidence",
+        "--prices", str(tmp_path / "p.parquet"),
+        "--predictions", str(tmp_path / "q.parquet"), "--results", str(tmp_path / "runs"), "--json",
+        "--grid", "enter_above=0.6,0.65,0.7,0.75", "--grid", "stop_loss=0.01,0.02,0.03,0.05,0.08",
+    ]  # fmt: skip
+    from data.synthetic import synthetic_market
+
+    prices, oracle = synthetic_market(900, 60, ic=0.05, seed=1)
+    long = pd.concat({field: getattr(prices, field).stack() for field in prices.fields}, axis=1, sort=False)
+    long.rename_axis(["date", "asset"]).reset_index().to_parquet(tmp_path / "p.parquet")
+    assert oracle.score is not None
+    probability = (0.5 + 20 * oracle.score).clip(0, 1).stack().rename("probability_up")
+    probability.rename_axis(["date", "asset"]).reset_index().to_parquet(tmp_path / "q.parquet")
+    process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT)
+    for _ in range(1500):
+        parts = list((tmp_path / "runs").glob(".sweep-*/net-*.parquet"))
+        if len(parts) >= 3 or process.poll() is not None:
+            break
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    kept = len(list((tmp_path / "runs").glob(".sweep-*/net-*.parquet")))
+    assert 3 <= kept < 20
+    done = subprocess.run(arguments, capture_output=True, text=True, cwd=ROOT, check=True)
+    said = json.loads(done.stdout)
+    assert said["cells"] == 20
+    assert not list((tmp_path / "runs").glob(".sweep-*"))
+    assert read_trials(root=tmp_path / "runs").count == 20

@@ -1,0 +1,252 @@
+"""The gate: thresholds, insufficient evidence, what does not apply, and policies that cannot be."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import cli
+from data.errors import InputError, UnknownNameError
+from results.gate import judge, load_policy, policy_names
+from results.gate_rules import RULES
+from results.ledger import register, trial_of
+from results.store import load_run, save_run
+
+SESSIONS = pd.bdate_range("2018-01-01", periods=800)
+
+
+def stored(root, *, name="s2", metrics=None, sections=None, tables=None, same_close=False, seed=0):
+    rng = np.random.default_rng(seed)
+    net = pd.DataFrame({"net": rng.normal(0.0005, 0.01, 800)}, SESSIONS)
+    values = {"rank_ic_t": 3.0, "alpha_t_net": 2.5, "max_drawdown_net": -0.1, "turnover_ann": 20.0, **(metrics or {})}
+    listed = [
+        {
+            "name": key,
+            "value": value,
+            "unit": "",
+            "convention": "",
+            "low": None,
+            "high": None,
+            "n": 1,
+            "reason": "why not",
+        }
+        for key, value in values.items()
+    ]
+    return save_run(
+        name,
+        config={"strategy": name, "execution": {"same_close": same_close}, "seed": seed},
+        fingerprints={"prices": "p"},
+        metrics={"metrics": listed, "sessions": 800, **(sections or {})},
+        tables={"returns": net, **(tables or {})},
+        notes={},
+        root=root,
+    )
+
+
+def policy(tmp_path, text):
+    path = tmp_path / "policy.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def verdicts(decision):
+    return {outcome.rule: outcome.verdict for outcome in decision.outcomes}
+
+
+def test_each_shipped_policy_loads_and_judges_a_bare_run(tmp_path):
+    run = stored(tmp_path)
+    assert policy_names() == ("challenger", "production", "research")
+    for name in policy_names():
+        decision = judge(run, load_policy(name))
+        assert decision.verdict != "pass"
+        assert "passed" not in {v for r, v in verdicts(decision).items() if r in ("receipts", "leaks", "cross_check")}
+
+
+@pytest.mark.parametrize(
+    ("rule", "value", "verdict"),
+    [
+        ("at_least = 3.0", 3.0, "passed"),
+        ("at_least = 3.01", 3.0, "failed"),
+        ("at_most = 3.0", 3.0, "passed"),
+        ("at_most = 2.9", 3.0, "failed"),
+        ("at_least = 2.0\nat_most = 4.0", 3.0, "passed"),
+        ("at_least = 0.0", None, "insufficient"),
+        ('at_least = 0.0\non = "low"', 3.0, "insufficient"),
+    ],
+)
+def test_thresholds(tmp_path, rule, value, verdict):
+    run = stored(tmp_path, metrics={"rank_ic_t": value})
+    decision = judge(run, load_policy(policy(tmp_path, f"[rules.rank_ic_t]\n{rule}\n")))
+    assert verdicts(decision) == {"rank_ic_t": verdict}
+    assert decision.exit_code == {"passed": 0, "failed": 1, "insufficient": 3}[verdict]
+
+
+def test_fail_comes_before_insufficient(tmp_path):
+    run = stored(tmp_path)
+    text = "[rules.leaks]\nrequired = true\n[rules.rank_ic_t]\nat_least = 9\n"
+    assert judge(run, load_policy(policy(tmp_path, text))).verdict == "fail"
+    assert judge(run, load_policy(policy(tmp_path, text.replace("9", "1")))).verdict == "insufficient"
+
+
+def test_nothing_that_applies_is_not_a_pass(tmp_path):
+    run = stored(tmp_path)
+    decision = judge(run, load_policy(policy(tmp_path, "[rules.calibration]\nat_least = 0\n")))
+    assert verdicts(decision) == {"calibration": "not applicable"}
+    assert decision.exit_code == 3
+
+
+def test_same_close_fails_whatever_the_policy_says(tmp_path):
+    run = stored(tmp_path, same_close=True)
+    decision = judge(run, load_policy(policy(tmp_path, "[rules.rank_ic_t]\nat_least = 1\n")))
+    assert decision.exit_code == 1
+
+
+def test_integrity_rules_read_what_was_found(tmp_path):
+    sections = {
+        "leaks": {"found": [], "verdict": "none"},
+        "cross_check": {"agrees": None, "reason": "not expressible: lots", "max_difference": None},
+        "random_scores": {"p_value": 0.03},
+        "trials": {"deflated_sharpe": 0.97, "deflated_sharpe_residual": None, "family": "f"},
+    }
+    run = stored(tmp_path, sections=sections, tables={"receipts": pd.DataFrame({"fold": [0]})})
+    text = (
+        "[rules.receipts]\nrequired = true\n[rules.leaks]\nrequired = true\n[rules.cross_check]\nrequired = true\n"
+        "[rules.random_scores_p]\nat_most = 0.05\n[rules.deflated_sharpe]\nat_least = 0.95\n"
+        "[rules.deflated_sharpe_residual]\nat_least = 0.95\n"
+    )
+    found = verdicts(judge(run, load_policy(policy(tmp_path, text))))
+    assert found == {
+        "receipts": "passed", "leaks": "passed", "cross_check": "not applicable", "random_scores_p": "passed",
+        "deflated_sharpe": "passed", "deflated_sharpe_residual": "insufficient",
+    }  # fmt: skip
+    leaky = stored(tmp_path, name="leaky", sections={"leaks": {"found": ["weights"], "verdict": "1 found"}})
+    assert verdicts(judge(leaky, load_policy(policy(tmp_path, "[rules.leaks]\nrequired = true\n")))) == {
+        "leaks": "failed"
+    }
+
+
+def test_baselines_calibration_seeds_and_gap(tmp_path):
+    rng = np.random.default_rng(0)
+    forward = pd.DataFrame(rng.normal(size=(800, 4)), SESSIONS, list("abcd"))
+    honest = (forward > 0) * 0.2 + 0.4
+    tables = {
+        "baselines": pd.DataFrame({"rank_ic": [0.03, 0.01, np.nan]}, index=["mine", "ridge", "zero"]),
+        "probability_up": honest,
+        "forward_returns": forward,
+        "seeds": pd.DataFrame({"sharpe_net": [0.1, 0.2, 0.3]}),
+        "training": pd.DataFrame(
+            {
+                "fold": [0, 0],
+                "seed": [0, 0],
+                "train_loss": [0.5, 0.2],
+                "validation_loss": [0.6, 0.9],
+                "best": [True, False],
+            }
+        ),
+    }
+    run = stored(tmp_path, tables=tables)
+    text = "".join(
+        f"[rules.{rule}]\n{kind} = {value}\n"
+        for rule, kind, value in (
+            ("beats_baselines", "at_least", 0.0), ("calibration", "at_least", 0.0),
+            ("seed_dispersion", "at_most", 0.11), ("train_gap", "at_most", 0.11),
+        )
+    )  # fmt: skip
+    decision = judge(run, load_policy(policy(tmp_path, text)))
+    assert set(verdicts(decision).values()) == {"passed"}
+    values = {outcome.rule: outcome.value for outcome in decision.outcomes}
+    assert values["beats_baselines"] == pytest.approx(0.02)
+    assert values["seed_dispersion"] == pytest.approx(0.1)
+    assert values["train_gap"] == pytest.approx(0.1)
+    assert 0 < values["calibration"] < 1
+
+
+def test_overfitting_needs_a_choice(tmp_path):
+    run = stored(tmp_path, sections={"trials": {"family": "f"}})
+    chosen = load_policy(policy(tmp_path, "[rules.pbo]\nat_most = 0.5\n"))
+    assert verdicts(judge(run, chosen)) == {"pbo": "insufficient"} or verdicts(judge(run, chosen)) == {
+        "pbo": "not applicable"
+    }
+    rng = np.random.default_rng(0)
+    for i in range(6):
+        drift = 0.01 if i == 3 else 0.0
+        returns = pd.Series(rng.normal(drift, 0.01, 800), SESSIONS)
+        register(trial_of({"strategy": "s", "q": i}, prices="p", family="f"), f"m{i}", returns, root=tmp_path)
+        if i == 0:
+            assert verdicts(judge(run, chosen)) == {"pbo": "not applicable"}
+    decision = judge(run, chosen)
+    assert verdicts(decision) == {"pbo": "passed"}
+    assert decision.outcomes[0].value == 0
+
+
+def test_the_challenger_is_compared_with_the_champion(tmp_path):
+    old, new = stored(tmp_path, name="old", seed=1), stored(tmp_path, name="new", seed=2)
+    text = '[rules.return_difference]\nat_least = -5.0\non = "low"\n[rules.accuracy_drift]\nat_least = -0.05\n'
+    chosen = load_policy(policy(tmp_path, text))
+    assert set(verdicts(judge(new, chosen)).values()) == {"not applicable"}
+    decision = judge(new, chosen, champion=old)
+    assert verdicts(decision) == {"return_difference": "passed", "accuracy_drift": "insufficient"}
+    expected = (new.table("returns")["net"] - old.table("returns")["net"]).mean() * 252
+    assert decision.outcomes[0].value == pytest.approx(expected)
+    assert decision.outcomes[0].low < expected < decision.outcomes[0].high
+    assert verdicts(judge(new, chosen, champion=new))["return_difference"] == "passed"
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("", "no rules"),
+        ("[rules]\n", "no rules"),
+        ("rules = 3\n", "no rules"),
+        ("[rules.rank_ict]\nat_least = 1\n", "did you mean 'rank_ic_t'"),
+        ("[rules.rank_ic_t]\n", "needs at_least or at_most"),
+        ("[rules.rank_ic_t]\nat_leest = 1\n", "did you mean 'at_least'"),
+        ("[rules.rank_ic_t]\nat_least = true\n", "finite number"),
+        ("[rules.rank_ic_t]\nat_least = nan\n", "finite number"),
+        ("[rules.rank_ic_t]\nat_least = '2'\n", "finite number"),
+        ("[rules.rank_ic_t]\nat_least = 3\nat_most = 2\n", "above at_most"),
+        ("[rules.rank_ic_t]\nrequired = true\n", "needs at_least or at_most"),
+        ("[rules.rank_ic]\nat_least = 2\n", "impossible"),
+        ("[rules.pbo]\nat_most = 1.5\n", "impossible"),
+        ("[rules.max_drawdown]\nat_least = 0.2\n", "impossible"),
+        ("[rules.leaks]\nat_least = 1\n", "required = true"),
+        ("[rules.leaks]\nrequired = false\n", "required = true"),
+        ('[rules.rank_ic_t]\nat_least = 1\non = "middle"\n', "unknown on"),
+        ("[rule.rank_ic_t]\nat_least = 1\n", "unknown table"),
+        ("[rules.rank_ic_t\n", "not TOML"),
+    ],
+)
+def test_bad_policies(tmp_path, text, match):
+    with pytest.raises(InputError, match=match):
+        load_policy(policy(tmp_path, text))
+
+
+def test_policies_that_are_not_there(tmp_path):
+    with pytest.raises(UnknownNameError, match="did you mean 'production'"):
+        load_policy("producton")
+    with pytest.raises(InputError, match="No such file"):
+        load_policy(tmp_path / "absent.toml")
+    path = tmp_path / "latin.toml"
+    path.write_bytes(b"# \xff\xfe\n")
+    with pytest.raises(InputError, match="UTF-8"):
+        load_policy(path)
+
+
+def test_every_rule_has_a_meaning():
+    assert all(rule.meaning and rule.low < rule.high for rule in RULES.values())
+
+
+def test_the_command_exits_with_the_verdict_and_writes_it(tmp_path, capsys):
+    run = stored(tmp_path)
+    good = policy(tmp_path, "[rules.rank_ic_t]\nat_least = 1\n")
+    assert cli.main(["gate", run.id, "--policy", str(good), "--results", str(tmp_path), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said == json.loads((run.path / "gate.json").read_text(encoding="utf-8"))
+    assert said["schema"] == 1
+    assert cli.main(["gate", run.id, "--policy", "research", "--results", str(tmp_path)]) == 3
+    assert "INSUFFICIENT" in capsys.readouterr().out
+    assert cli.main(["gate", run.id, "--policy", "prod", "--results", str(tmp_path)]) == 2
+    assert load_run(run.id, root=tmp_path).id == run.id
