@@ -98,7 +98,7 @@ _ALL = (
     MetricInfo("excess_return", "return"), MetricInfo("benchmark_return", "return"),
     _positive("turnover", "error"), _positive("annual_cost", "error"), _positive("cost_rate", "error"),
     MetricInfo("var", "return"), MetricInfo("cvar", "return"), MetricInfo("skewness", "other"),
-    _positive("kurtosis", "other"), _positive("leverage", "ratio"),
+    MetricInfo("kurtosis", "other", low=-2.0), _positive("leverage", "ratio"),
     # trades
     _positive("trades", "count"), _positive("winning_trades", "count"), _positive("losing_trades", "count"),
     _unit("win_rate"), MetricInfo("average_win", "level"), MetricInfo("average_loss", "level"),

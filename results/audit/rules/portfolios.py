@@ -35,6 +35,8 @@ __all__ = [
 #: How far a Sharpe ratio may exceed return over volatility before no change of sampling frequency is believed.
 FREQUENCY = 1.25
 RISK_FREE_CEILING = 0.15
+#: Volatility allowed for where none is printed.
+LARGE_VOLATILITY = 0.6
 
 
 def sharpe_identity(run: Run) -> Iterator[Finding]:
@@ -255,6 +257,13 @@ def per_period(run: Run) -> Iterator[Finding]:
         if a is None or b is None:
             continue
         readings = annualised_readings(run.read(a), kind)
+        if kind == "mean":
+            # A compounded figure lies below the compounded mean by about half the variance.
+            vol = run.value("annual_volatility")
+            spread = 0.8 * (vol.high if vol is not None else LARGE_VOLATILITY) ** 2
+            for name in [name for name in readings if name.startswith("compounded") and readings[name].low > -1]:
+                low = math.expm1(math.log1p(readings[name].low) - spread - 0.8 * readings[name].low ** 2)
+                readings[f"{name}, less half the variance"] = Interval(low, readings[name].high)
         hit = [name for name, value in readings.items() if run.read(b).meets(value)]
         if hit:
             named = next((name for name in hit if stated and name.endswith(f" {stated}")), hit[0])
