@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 
 from data.errors import BacktestError
 from results.hac import hac_mean
@@ -215,14 +216,11 @@ def _champion(function: Callable[[Run, Run], Figure]) -> Callable[[Subject], Fig
 
 def _return_difference(run: Run, champion: Run) -> Figure:
     """Annualised mean of the difference in net returns on common sessions, with a HAC interval."""
-    both = (
-        run.table("returns")[["net"]]
-        .join(champion.table("returns")[["net"]], rsuffix="_champion", how="inner")
-        .dropna()
-    )
+    series = {"net": run.table("returns")["net"], "champion": champion.table("returns")["net"]}
+    both = pd.concat(series, axis="columns", join="inner", sort=True).dropna()
     if len(both) < 60:
         return _missing(f"{len(both)} sessions in common with the champion; 60 are needed")
-    mean, error, _, lag = hac_mean((both["net"] - both["net_champion"]).to_numpy())
+    mean, error, _, lag = hac_mean((both["net"] - both["champion"]).to_numpy())
     if not error > 0:
         return Figure(252 * mean, 252 * mean, 252 * mean, "the returns are the same")
     half = 1.96 * error
