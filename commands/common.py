@@ -282,7 +282,7 @@ def progress(*, quiet: bool = False) -> Iterator[Progress]:
 
     columns = (
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(bar_width=12),  # leaves room for fold, epoch and loss beside the times on 80 columns
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),

@@ -126,7 +126,7 @@ def walk_forward(**options: Any) -> int:
         task = display.add_task(model.name, total=len(folds) * len(seeds))
 
         def advance(done: float, total: int, what: str) -> None:
-            display.update(task, completed=done, total=total, description=f"{model.name} · {what}")
+            display.update(task, completed=done, total=total, description=what)
             if display.disable and not as_json and done == int(done):
                 click.echo(f"{model.name} {int(done)}/{total} · {what}", err=True)
 

@@ -142,8 +142,8 @@ class _Told:
     def epoch(self, message: tuple[int, int, Mapping[str, Any]]) -> None:
         number, seed, record = message
         self.running[number, seed] = min(record["epoch"] / record["epochs"], 0.99)
-        losses = f"{record['train_loss']:.4f} / {record['validation_loss']:.4f}"
-        self.say(f"fold {number} seed {seed}, epoch {record['epoch']}/{record['epochs']}, loss {losses}")
+        losses = f"{record['train_loss']:.4g} / {record['validation_loss']:.4g}"
+        self.say(f"fold {number} seed {seed} epoch {record['epoch']}/{record['epochs']} loss {losses}")
 
     def fit(self, fold: Fold, seed: int) -> None:
         self.running.pop((fold.number, seed), None)

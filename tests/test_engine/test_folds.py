@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from data.errors import InputError
 from engine.folds import WalkForward
+from models.windows import split_rows
 
 SESSIONS = pd.bdate_range("2010-01-01", periods=1500)
 
@@ -31,6 +32,28 @@ def test_every_session_is_predicted_once_by_a_model_that_could_exist(train, retr
             assert cutoff + 1 >= 100
         else:
             assert cutoff + 1 - start == train
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    train=st.integers(150, 500),
+    retrain=st.integers(20, 400),
+    embargo=st.integers(0, 20),
+    horizon=st.integers(1, 20),
+    delay=st.integers(1, 5),
+    warmup=st.integers(0, 60),
+    share=st.floats(0.05, 0.4),
+)
+def test_no_label_reaches_over_a_joint(train, retrain, embargo, horizon, delay, warmup, share):
+    """Labels of training rows end before validation begins, those of validation rows at the cutoff at the latest."""
+    for fold in WalkForward(train=train, retrain=retrain, embargo=embargo).split(SESSIONS):
+        first, cutoff, test = (SESSIONS.get_loc(day) for day in (fold.train_start, fold.cutoff, fold.test_start))
+        rows = split_rows(
+            cutoff + 1 - first, warmup, horizon=horizon, delay=delay, validation=share, who="a model"
+        )
+        assert rows.purge == horizon + delay
+        assert rows.train_end - 1 + rows.purge < rows.validation_start
+        assert first + rows.validation_end - 1 + rows.purge <= cutoff < test - embargo
 
 
 def test_calendar_retraining_starts_with_each_year():

@@ -177,7 +177,7 @@ def test_a_network_gives_the_same_bytes_in_other_processes_and_tells_its_epochs(
         progress=lambda *what: told.append(what),
     )  # fmt: skip
     assert written(spread, tmp_path / "b.parquet") == alone
-    assert any("fold 0 seed 1, epoch 1/2, loss " in text for _, _, text in told)
+    assert any("fold 0 seed 1 epoch 1/2 loss " in text for _, _, text in told)
     assert told[-1][:2] == (6, 6)
     assert set(spread.training) >= {"fold", "seed", "epoch", "train_loss", "validation_loss", "lr"}
     assert len(spread.training) == 12
