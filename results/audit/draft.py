@@ -171,14 +171,15 @@ def _line(sheet: Sheet, walk: _Walk, lines: tuple[Line, ...], index: int, tokens
         if name and len(walk.aliases) < 1000:
             walk.aliases[plain(name).strip()] = name
     else:
-        if line.kind == "item" and walk.previous not in ("item", "text"):
+        if walk.previous not in (("item", "text") if line.kind == "item" else ("text",)):
             walk.block += 1
         _body(sheet, walk, line, tokens)
 
 
 def _context(walk: _Walk, line: Line) -> Context:
     """The context that headings and the last label give to a line."""
-    context = Context(pooled=_pooled(walk, line))
+    inner = line.headings[1:] if line.headings and line.headings[0] == walk.title else line.headings
+    context = Context(pooled=_pooled(walk, line), section=inner[0] if inner else "")
     for depth, title in enumerate(line.headings):
         if depth or title != walk.title:
             context = under(context, read_role(title), title)

@@ -49,7 +49,7 @@ def assemble(sheet: Sheet, *, title: str, source: str) -> Draft:
     order = sorted(range(len(sheet.placed)), key=lambda i: (sheet.placed[i].line, sheet.placed[i].column))
     _inherit_splits(sheet)
     names = [_group_name(placed) for placed in sheet.placed]
-    notes = _set_apart(sheet, order, names)
+    notes = _part_sections(sheet, order, names) + _set_apart(sheet, order, names)
     ids: dict[int, str] = {}
     taken: set[str] = set()
     for index in order:
@@ -153,6 +153,57 @@ def _slug(text: str) -> str:
     return folded[:60] or "x"
 
 
+def _part_sections(sheet: Sheet, order: list[int], names: list[str]) -> list[str]:
+    """Give a top-level section a run of its own unless it repeats a figure of the run it would join.
+
+    A heading such as "Results" or "Summary" names no run. Two such sections speak of one run only where they print a
+    common figure alike; otherwise their figures are not put together.
+    """
+    known: dict[str, dict[tuple[str, ...], list[int]]] = {}
+    decided: dict[tuple[str, str], str] = {}
+    for index in order:
+        placed = sheet.placed[index]
+        unit = (names[index], placed.context.section)
+        if unit not in decided:
+            members = [i for i in order if (names[i], sheet.placed[i].context.section) == unit]
+            decided[unit] = _name_of_section(sheet, members, known, *unit)
+    notes: list[str] = []
+    for index in order:
+        old, new = names[index], decided[names[index], sheet.placed[index].context.section]
+        if old != new:
+            rivals = known[old].get(_key(sheet.placed[index], ""), [])
+            rival = next((i for i in rivals if _contradict(sheet.placed[i], sheet.placed[index])), None)
+            if rival is not None:
+                notes.append(_apart(sheet.placed[rival], sheet.placed[index]))
+        names[index] = new
+    return notes
+
+
+def _apart(first: Placed, second: Placed) -> str:
+    return (
+        f"{second.metric} is printed as {first.printed} on line {first.line} and as {second.printed} on line"
+        f" {second.line}; the later stands in a group of its own: if both speak of one run, give them the same group"
+    )
+
+
+def _name_of_section(
+    sheet: Sheet, members: list[int], known: dict[str, dict[tuple[str, ...], list[int]]], name: str, section: str
+) -> str:
+    """The run a section joins, its figures added to those known of that run."""
+    alike = any(
+        sheet.placed[other].value.either.meets(sheet.placed[i].value.either)
+        for i in members
+        for other in known.get(name, {}).get(_key(sheet.placed[i], ""), [])
+        if sheet.placed[i].metric not in _DERIVED
+        and sheet.placed[i].value.is_point
+        and sheet.placed[other].value.is_point
+    )
+    own = name if name not in known or alike else f"{name} / {plain(section).strip() or 'preamble'}"
+    for i in members:
+        known.setdefault(own, {}).setdefault(_key(sheet.placed[i], ""), []).append(i)
+    return own
+
+
 def _set_apart(sheet: Sheet, order: list[int], names: list[str]) -> list[str]:
     """Where one run would print a metric with two values, give the later block a run of its own; say so."""
     notes: list[str] = []
@@ -172,10 +223,7 @@ def _set_apart(sheet: Sheet, order: list[int], names: list[str]) -> list[str]:
             continue
         other = sheet.placed[rival]
         fresh = f"{names[index]} (line {placed.line})"
-        notes.append(
-            f"{placed.metric} is printed as {other.printed} on line {other.line} and as {placed.printed} on line "
-            f"{placed.line}; the later stands in a group of its own: if both speak of one run, give them the same group"
-        )
+        notes.append(_apart(other, placed))
         same_block = other.block == placed.block and other.block != 0
         if not same_block:
             moved[block] = fresh

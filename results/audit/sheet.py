@@ -48,7 +48,8 @@ class Context:
     """Where a figure stands: its run (entity words, outermost first), split, class, position, and what it is about.
 
     `topic` is the metric or subject of the surrounding list (``"rank_ic"``, ``"prediction"``); `settings` says that
-    the surroundings list hyperparameters; `goal` that they list targets; `pooled` quotes the words that say figures are
+    the surroundings list hyperparameters; `goal` that they list targets; `section` is the top-level section;
+    `pooled` quotes the words that say figures are
     averages over folds, seeds or classes.
     """
 
@@ -60,6 +61,7 @@ class Context:
     goal: bool = False
     settings: bool = False
     pooled: str = ""
+    section: str = ""
 
 
 @dataclass
