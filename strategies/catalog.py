@@ -38,6 +38,13 @@ STRATEGIES: Mapping[str, str] = types.MappingProxyType(
         "equal_weight": "strategies.baselines:EqualWeight",
         "inverse_volatility": "strategies.baselines:InverseVolatility",
         "buy_and_hold": "strategies.baselines:BuyAndHold",
+        "mean_variance": "strategies.optimised_utility:MeanVariance",
+        "min_variance": "strategies.optimised_utility:MinVariance",
+        "cvar": "strategies.optimised_utility:MeanCvar",
+        "black_litterman": "strategies.optimised_utility:BlackLitterman",
+        "hrp": "strategies.optimised:Hrp",
+        "risk_parity": "strategies.optimised:RiskParity",
+        "max_diversification": "strategies.optimised:MaxDiversification",
     }
 )
 
@@ -217,7 +224,10 @@ def describe(name: str) -> dict[str, Any]:
 
     """
     found = strategy_class(name)
-    text, meanings = _sections(inspect.getdoc(found) or "")
+    text = _sections(inspect.getdoc(found) or "")[0]
+    meanings: dict[str, str] = {}
+    for base in reversed(found.__mro__[:-1]):  # what a class inherits is explained where it is defined
+        meanings.update(_sections(inspect.cleandoc(base.__doc__ or ""))[1])
     common = _sections(inspect.getdoc(Overlays) or "")[1]
     meanings = {**meanings, **common}
     types_of = _parameters(found) or {}
