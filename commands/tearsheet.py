@@ -1,0 +1,44 @@
+"""Draw a stored run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from commands.common import PATH, echo_json, json_option, results_option
+
+__all__ = ["tearsheet"]
+
+
+@click.command()
+@click.argument("run")
+@click.option("--output", type=PATH, help="Default: tearsheet.html (or .png, .pdf) in the run's folder.")
+@click.option("--format", "format_", type=click.Choice(["html", "png", "pdf"]), help="Default: what --output ends in.")
+@click.option("--reported", type=float, help="A Sharpe ratio somebody reported or requires, drawn beside the run's own.")
+@results_option
+@json_option
+def tearsheet(
+    run: str, output: Path | None, format_: str | None, reported: float | None, results: Path, as_json: bool
+) -> None:
+    """Draw RUN, an id or the start of one, as one file that opens without a network.
+
+    \b
+    Examples:
+      python cli.py tearsheet s2_filter_negative-3f9a1c0e
+      python cli.py tearsheet s2_filter --format pdf --output s2.pdf
+      python cli.py tearsheet s2_filter --reported 2.53
+    """
+    from results.store import load_run
+    from results.tearsheet import FORMATS, write_tearsheet
+
+    stored = load_run(run, root=results)
+    suffix = "" if output is None else output.suffix.lstrip(".").lower()
+    wanted = format_ or (suffix if suffix in FORMATS else "html")
+    path = output or stored.path / f"tearsheet.{wanted}"
+    marks = {} if reported is None else {"reported": reported}
+    write_tearsheet(stored, path, format=wanted, marks=marks)
+    if as_json:
+        echo_json({"run_id": stored.id, "path": str(path), "format": wanted, "bytes": path.stat().st_size})
+    else:
+        click.echo(str(path))

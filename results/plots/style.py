@@ -1,0 +1,127 @@
+"""Colours, sizes and time axes that every figure shares; nothing here touches matplotlib's global state."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["COLOURS", "INK", "MOST_POINTS", "finish", "new_figure", "say_nothing", "series", "settle", "thin"]
+
+#: Okabe & Ito's palette, told apart in every common form of colour blindness.
+COLOURS = {
+    "blue": "#0072b2",
+    "orange": "#e69f00",
+    "green": "#009e73",
+    "purple": "#cc79a7",
+    "sky": "#56b4e9",
+    "red": "#d55e00",
+    "grey": "#8c8c8c",
+    "yellow": "#b8a300",
+}
+#: What is text and axes; the page puts its own text colour in its place.
+INK = "#222222"
+#: A line has no more points than this; what lies between is within the line's own extremes.
+MOST_POINTS = 1200
+
+_SIZE = (5.6, 2.9)
+
+
+def settle(axes: Axes) -> Axes:
+    """Light axes without a box, transparent, with a quiet grid."""
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_color(COLOURS["grey"])
+    axes.tick_params(colors=INK, labelsize=9, length=3)
+    axes.grid(True, axis="y", color=COLOURS["grey"], alpha=0.25, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.patch.set_alpha(0)
+    return axes
+
+
+def new_figure(size: tuple[float, float] = _SIZE) -> tuple[Figure, Axes]:
+    """A figure with one axes, transparent, laid out when drawn. `size` in inches."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size, layout="constrained")
+    figure.patch.set_alpha(0)
+    return figure, settle(figure.add_subplot())
+
+
+def thin(values: pd.Series, most: int = MOST_POINTS) -> pd.Series:
+    """Fewer points that draw the same line: the first, lowest and highest of each stretch, and the last of all.
+
+    Parameters
+    ----------
+    values : any series; one of at most `most` points is returned as it is.
+    most : points that may be left.
+
+    """
+    if len(values) <= most:
+        return values
+    stretches = np.array_split(np.arange(len(values)), max(1, most // 3))
+    numbers = values.to_numpy(dtype=np.float64)
+    keep = {0, len(values) - 1}
+    for stretch in stretches:
+        part = numbers[stretch]
+        keep.add(int(stretch[0]))
+        if np.isfinite(part).any():
+            keep |= {int(stretch[np.nanargmin(part)]), int(stretch[np.nanargmax(part)])}
+    return values.iloc[sorted(keep)]
+
+
+def series(axes: Axes, values: pd.Series, label: str | None = None, **style: Any) -> None:
+    """Draw a series, thinned; one point alone is drawn as a dot."""
+    known = values.replace([np.inf, -np.inf], np.nan)
+    drawn = thin(known)
+    if len(drawn) < len(known):
+        axes.thinned = True  # type: ignore[attr-defined]
+    if known.notna().sum() == 1:
+        style = {**style, "marker": "o", "markersize": 4}
+    style.setdefault("linewidth", 1.2)
+    axes.plot(drawn.index.to_numpy(), drawn.to_numpy(dtype=np.float64), label=label, **style)
+
+
+def say_nothing(axes: Axes, why: str) -> Axes:
+    """An axes that says why it is empty."""
+    axes.set_axis_off()
+    axes.text(0.5, 0.5, why, ha="center", va="center", color=INK, fontsize=10, wrap=True, transform=axes.transAxes)
+    return axes
+
+
+def finish(
+    axes: Axes,
+    *,
+    title: str = "",
+    y: str = "",
+    x: str = "",
+    percent: bool = False,
+    legend: bool = True,
+    dates: bool = False,
+) -> Axes:
+    """Title, labels, legend, per cent on the y axis, short dates; says where a line was thinned."""
+    if title:
+        axes.set_title(title, fontsize=10.5, loc="left", color=INK)
+    axes.set_ylabel(y, fontsize=9, color=INK)
+    note = "drawn thinned to its extremes" if getattr(axes, "thinned", False) else ""
+    axes.set_xlabel(" · ".join(filter(None, [x, note])), fontsize=8.5, color=INK)
+    if percent:
+        from matplotlib.ticker import PercentFormatter
+
+        low, high = axes.get_ylim()
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0 if high - low > 0.05 else 2))
+    if dates:
+        from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+        locator = AutoDateLocator(minticks=3, maxticks=8)
+        axes.xaxis.set_major_locator(locator)
+        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    if legend and axes.get_legend_handles_labels()[1]:
+        axes.legend(frameon=False, fontsize=8.5, labelcolor=INK, loc="best", ncols=2, handlelength=1.4)
+    return axes

@@ -1,0 +1,106 @@
+"""How the model was trained, and what stands beside it."""
+
+from __future__ import annotations
+
+from results.plots import plot_folds, plot_models, plot_training
+from results.sheet.material import Material, first_rows
+from results.sheet.parts import Figure, Note, Section, Table, fixed, number, percent, plain_table, said
+
+__all__ = ["model_section"]
+
+_MOST_ROWS = 120
+_FIGURES = [
+    ("model", "model", said),
+    ("rank_ic", "rank IC", lambda value: fixed(value, 4)),
+    ("rank_ic_t", "HAC t", fixed),
+    ("r2", "R² of returns", lambda value: fixed(value, 4)),
+    ("accuracy", "accuracy", percent),
+    ("base_rate", "share that rose", percent),
+    ("auc", "AUC", lambda value: fixed(value, 3)),
+    ("brier", "Brier", lambda value: fixed(value, 4)),
+    ("action_accuracy", "accuracy of actions", percent),
+    ("action_macro_f1", "macro F1 of actions", lambda value: fixed(value, 3)),
+    ("sharpe_net", "net Sharpe", fixed),
+    ("sharpe_low", "low", fixed),
+    ("sharpe_high", "high", fixed),
+    ("note", "", lambda value: said(value or None)),
+]
+
+
+def model_section(material: Material) -> Section:
+    """Folds on a time line, training curves, baselines, seeds, receipts."""
+    return Section(
+        "model",
+        "Model",
+        (*_folds(material), *_training(material), *_beside(material), *_receipts(material)),
+    )
+
+
+def _folds(material: Material) -> list[Figure | Table | Note]:
+    folds = material.optional("folds")
+    if folds is None:
+        return [Note("The predictions were not made by a walk-forward of this run.", "Folds and training curves")]
+    first, last = folds.iloc[0], folds.iloc[-1]
+    alt = f"{len(folds)} folds; the first tests {said(first['test_start']).text}, the last ends {said(last['test_end']).text}."
+    height = min(6.0, 1.4 + 0.16 * len(folds))
+    form = [(name, name.replace("_", " "), said) for name in folds.columns]
+    shown, rest = first_rows(folds, _MOST_ROWS)
+    parts: list[Figure | Table | Note] = [
+        Figure("Folds", alt, lambda axes: plot_folds(axes, folds), size=(11.4, height), wide=True),
+        plain_table("Folds", shown, form, caption=rest, wide=True),
+    ]
+    figures = material.optional("fold_metrics")
+    if figures is not None:
+        kept = [("fold", "fold", number), ("sessions", "sessions", number), *_FIGURES[1:10]]
+        shown, rest = first_rows(figures, _MOST_ROWS)
+        parts.append(plain_table("Predictions by fold", shown, kept, caption=rest))
+    return parts
+
+
+def _training(material: Material) -> list[Figure | Note]:
+    if material.optional("folds") is None:
+        return []
+    training = material.optional("training")
+    if training is None:
+        return [Note("The model is fitted in one step, or keeps no curve.", "Training curves")]
+    fits = training.groupby(["fold", "seed"]).ngroups
+    alt = f"Loss by epoch of {fits} fits, up to {int(training['epoch'].max())} epochs."
+    return [Figure("Training curves", alt, lambda axes: plot_training(axes, training))]
+
+
+def _beside(material: Material) -> list[Figure | Table | Note]:
+    parts: list[Figure | Table | Note] = []
+    for name, title, why in (
+        ("baselines", "Baselines beside the model", "No baselines were run on the same folds."),
+        ("seeds", "Seeds", "One seed, or seeds were not kept apart."),
+    ):
+        table = material.optional(name)
+        if table is None:
+            parts.append(Note(why, title))
+            continue
+        size = (5.6, 1.2 + 0.28 * len(table))
+        values = "; ".join(f"{label} {fixed(value).text}" for label, value in table.get("sharpe_net", {}).items())
+        parts.append(
+            Figure(f"{title}: net Sharpe", f"Net Sharpe through the same strategy: {values}.",
+                   lambda axes, rows=table: plot_models(axes, rows), "The same folds, the same strategy.", size)
+        )  # fmt: skip
+        used = [item for item in _FIGURES if item[0] == "model" or (item[0] in table and table[item[0]].notna().any())]
+        if "note" in table and not table["note"].fillna("").any():
+            used = [item for item in used if item[0] != "note"]
+        parts.append(plain_table(title, table.rename_axis("model").reset_index(), used, wide=True))
+    return parts
+
+
+def _receipts(material: Material) -> list[Table | Note]:
+    receipts = material.optional("receipts")
+    if receipts is None:
+        return [Note("None: nothing proves what the model had seen when it made a prediction.", "Receipts")]
+    table = receipts.rename_axis("session").reset_index()
+    shown, rest = first_rows(table, _MOST_ROWS)
+    form = [
+        ("session", "from", said), ("fold", "fold", number), ("model_id", "model", said),
+        ("trained_through", "trained through", said), ("preprocessing_fit_through", "preprocessing through", said),
+        ("labels_known_through", "labels known through", said), ("available_at", "available at", said),
+    ]  # fmt: skip
+    about = f"{len(table):,} receipts, each checked against the sessions it covers. {rest}"
+    return [plain_table("Receipts", shown, form, caption=about.strip(), wide=True)]

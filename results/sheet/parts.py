@@ -1,0 +1,164 @@
+"""What a page is made of: sections of figures, tables and plain sentences; how numbers are written."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = [
+    "Cell",
+    "Figure",
+    "Note",
+    "Section",
+    "Table",
+    "fixed",
+    "metric_cell",
+    "metric_text",
+    "number",
+    "percent",
+    "plain_table",
+    "said",
+]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell: what is shown, what it is sorted by, its background, and which metric it is, if any."""
+
+    text: str
+    sort: float | str | None = None
+    shade: str = ""
+    metric: str = ""
+    value: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Figure:
+    """A figure that is drawn when it is needed.
+
+    Parameters
+    ----------
+    title : above it.
+    alt : what it shows, for who does not see it.
+    draw : draws on the axes it is given.
+    caption : below it.
+    size : inches.
+    wide : over the whole width of the page.
+
+    """
+
+    title: str
+    alt: str
+    draw: Callable[[Axes], Axes]
+    caption: str = ""
+    size: tuple[float, float] = (5.6, 2.9)
+    wide: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table; each row has as many cells as there are columns."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    caption: str = ""
+    wide: bool = False
+
+
+@dataclass(frozen=True)
+class Note:
+    """A sentence, e.g. why something is not there."""
+
+    text: str
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page with an entry in the contents."""
+
+    id: str
+    title: str
+    parts: tuple[Figure | Table | Note, ...]
+
+
+def _known(value: Any) -> bool:
+    return value is not None and not isinstance(value, str) and math.isfinite(float(value))
+
+
+def fixed(value: Any, digits: int = 2) -> Cell:
+    """A number with that many decimals; a dash where there is none."""
+    return Cell(f"{float(value):,.{digits}f}", float(value)) if _known(value) else Cell("–")
+
+
+def percent(value: Any, digits: int = 1) -> Cell:
+    """A fraction as per cent; a dash where there is none."""
+    return Cell(f"{100 * float(value):.{digits}f}%", float(value)) if _known(value) else Cell("–")
+
+
+def number(value: Any) -> Cell:
+    """A count, or a number of whatever size in four digits; a dash where there is none."""
+    if not _known(value):
+        return Cell("–")
+    whole = float(value) == int(float(value)) and abs(float(value)) < 1e15
+    return Cell(f"{int(value):,}" if whole else f"{float(value):.4g}", float(value))
+
+
+def said(value: Any) -> Cell:
+    """Text, a date without its midnight, or a number; as it is."""
+    if value is None or value is pd.NaT or (isinstance(value, float) and math.isnan(value)):
+        return Cell("–")
+    if isinstance(value, pd.Timestamp):
+        return Cell(str(value.date()), str(value.date()))
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return number(value)
+    return Cell(str(value), str(value).lower())
+
+
+_FORMS: dict[str, Callable[[float], str]] = {
+    "fraction": lambda value: f"{100 * value:.2f}%",
+    "fraction a year": lambda value: f"{100 * value:.2f}%",
+    "correlation": lambda value: f"{value:.4f}",
+    "bps": lambda value: f"{value:,.1f} bps",
+    "bps a year": lambda value: f"{value:,.1f} bps",
+    "NAV a year": lambda value: f"{value:.2f}×",
+}
+
+
+def metric_text(item: dict[str, Any], value: float | None) -> str:
+    """A value of a stored metric, in its unit."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    return _FORMS.get(item.get("unit", ""), lambda number: f"{number:.2f}")(value)
+
+
+def metric_cell(item: dict[str, Any] | None, field: str = "value") -> Cell:
+    """A field of a stored metric; the page carries it in full beside what is printed."""
+    if item is None:
+        return Cell("–")
+    value = item.get(field)
+    if value is None:
+        return Cell("–", metric=f"{item['name']}.{field}", value="null")
+    return Cell(metric_text(item, value), float(value), metric=f"{item['name']}.{field}", value=repr(float(value)))
+
+
+def plain_table(
+    title: str,
+    frame: pd.DataFrame,
+    forms: Sequence[tuple[str, str, Callable[[Any], Cell]]],
+    *,
+    caption: str = "",
+    wide: bool = False,
+) -> Table:
+    """A table of a frame's columns, (column, heading, form) each; columns that the frame lacks are left out."""
+    used = [item for item in forms if item[0] in frame]
+    columns: Iterable[list[Cell]] = [[form(value) for value in frame[name].tolist()] for name, _, form in used]
+    return Table(title, tuple(heading for _, heading, _ in used), tuple(zip(*columns, strict=True)), caption, wide)

@@ -1,0 +1,205 @@
+"""Sections as one HTML file, a PNG or a PDF. No network, no clock: the same run gives the same page."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import re
+import textwrap
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from results.plots.style import INK, new_figure
+from results.sheet.parts import Figure, Note, Section, Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
+
+__all__ = ["compose_png", "figure_svg", "render_page", "write_pdf"]
+
+_TEMPLATES = Path(__file__).parent.parent / "templates"
+_COMMENT = re.compile(r"<!--.*?-->|<metadata>.*?</metadata>|<\?xml.*?\?>|<!DOCTYPE.*?>", re.DOTALL)
+_FONT = re.compile(r"font: (?:\w+ )?([\d.]+)px [^;\"]*")
+_ID = re.compile(r'(\bid="|url\(#|href="#)')
+_SIZE = re.compile(r'(<svg[^>]*?) width="([\d.]+)pt" height="([\d.]+)pt"|(<svg[^>]*?) height="[\d.]+pt"([^>]*?) width="[\d.]+pt"')
+
+
+@contextmanager
+def _settings() -> Iterator[None]:
+    import matplotlib as mpl
+
+    mine = {"svg.fonttype": "none", "svg.hashsalt": "assay", "axes.unicode_minus": True, "text.parse_math": False}
+    with mpl.rc_context(mine):
+        yield
+
+
+def figure_svg(figure: Figure, name: str) -> str:
+    """The figure as an SVG element for a page.
+
+    Parameters
+    ----------
+    figure : what to draw.
+    name : prefix of its ids, so that two figures on a page do not share any.
+
+    """
+    from markupsafe import escape
+
+    with _settings():
+        canvas, axes = new_figure(figure.size)
+        figure.draw(axes)
+        buffer = io.StringIO()
+        canvas.savefig(buffer, format="svg", dpi=110, metadata={"Date": None, "Creator": None})
+    text = _COMMENT.sub("", buffer.getvalue()).strip()
+    text = _ID.sub(rf"\1{name}-", text)
+    text = _FONT.sub(r"font: \1px system-ui, sans-serif", text)
+    text = text.replace(INK, "currentColor")
+    text = _SIZE.sub(lambda found: (found[1] or f"{found[4]}{found[5]}"), text, count=1)
+    return text.replace("<svg", f'<svg role="img" aria-label="{escape(figure.alt)}"', 1)
+
+
+def render_page(*, title: str, sections: Sequence[Section], first: dict[str, Any]) -> str:
+    """The whole page.
+
+    Parameters
+    ----------
+    title : of the page.
+    sections : in order.
+    first : what the first screen shows: described, verdicts, warnings, headline, figures.
+
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    numbers = iter(range(1, 1_000_000))
+    script = (_TEMPLATES / "page.js").read_text(encoding="utf-8").strip()
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    kinds = {Figure: "figure", Table: "table", Note: "note"}
+    return environment.get_template("page.html").render(
+        title=title,
+        policy=f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{digest}'; "
+        "base-uri 'none'; form-action 'none'",
+        style=Markup((_TEMPLATES / "page.css").read_text(encoding="utf-8")),
+        script=Markup(script),
+        sections=sections,
+        svg=lambda figure: Markup(figure_svg(figure, f"f{next(numbers)}")),
+        kind=lambda part: kinds[type(part)],
+        **first,
+    )
+
+
+def _figures(sections: Sequence[Section]) -> list[Figure]:
+    return [part for section in sections for part in section.parts if isinstance(part, Figure)]
+
+
+def _cover(canvas: Canvas, first: dict[str, Any], title: str, top: float, height: float) -> None:
+    """Title, what was run, verdicts and the ten figures as text; lengths in inches from the top."""
+    total = canvas.get_size_inches()[1]
+    at = lambda inches: 1 - (top + inches) / total  # noqa: E731
+    canvas.text(0.03, at(0.35), title, fontsize=17, weight="bold", color=INK)
+    place = 0.62
+    for name, value in first["described"]:
+        for line in textwrap.wrap(f"{name}: {value}", 150)[:2]:
+            canvas.text(0.03, at(place), line, fontsize=9, color=INK)
+            place += 0.2
+    strip = "   ".join(f"{item.name}: {item.result}" for item in first["verdicts"])
+    for line in textwrap.wrap(strip, 135):
+        place += 0.06
+        canvas.text(0.03, at(place), line, fontsize=9.5, weight="bold", color=INK)
+        place += 0.2
+    for warning in first["warnings"][:4]:
+        canvas.text(0.03, at(place), textwrap.shorten(f"warning: {warning}", 165, placeholder=" …"), fontsize=8.5, color="#a04000")
+        place += 0.19
+    table = first["headline"]
+    place += 0.12
+    columns = (0.03, 0.23, 0.32, 0.41, 0.56)
+    rows = [table.columns, *([cell.text for cell in row] for row in table.rows)]
+    step = min(0.225, (height - place) / len(rows))
+    for number, row in enumerate(rows):
+        for x, text in zip(columns, row, strict=True):
+            canvas.text(x, at(place), textwrap.shorten(text, 76, placeholder=" …") if text else "", fontsize=9,
+                        weight="bold" if number == 0 else "normal", color=INK)  # fmt: skip
+        place += step
+
+
+def _draw_grid(figures: Sequence[Figure], canvas: Canvas, rect: tuple[float, float, float, float], columns: int) -> None:
+    """Figures in a grid, over `rect` (left, bottom, width, height as fractions of the canvas); wide ones take a row."""
+    rows: list[list[Figure]] = []
+    for figure in figures:
+        if not figure.wide and rows and not rows[-1][0].wide and len(rows[-1]) < columns:
+            rows[-1].append(figure)
+        else:
+            rows.append([figure])
+    left, bottom, width, height = rect
+    sub = canvas.add_gridspec(
+        max(1, len(rows)), columns, left=left + 0.055, bottom=bottom + 0.05, right=left + width, top=bottom + height - 0.025,
+        hspace=0.55, wspace=0.24, height_ratios=[max(item.size[1] for item in row) for row in rows] or [1],
+    )  # fmt: skip
+    from results.plots.style import settle
+
+    for number, row in enumerate(rows):
+        for place, figure in enumerate(row):
+            slot = sub[number, :] if figure.wide else sub[number, place]
+            axes = settle(canvas.add_subplot(slot))
+            figure.draw(axes)
+            axes.set_title(figure.title, fontsize=10, loc="left", color=INK, pad=18 if figure.title == "Folds" else 6)
+
+
+def compose_png(*, title: str, sections: Sequence[Section], first: dict[str, Any], chosen: Sequence[str]) -> bytes:
+    """The first screen and a few figures as one picture, for a chat.
+
+    Parameters
+    ----------
+    chosen : titles of figures below the equity line; those that the run has not are left out.
+
+    """
+    from matplotlib.figure import Figure as NewCanvas
+
+    known = {figure.title: figure for figure in _figures(sections)}
+    below = [known[name] for name in chosen if name in known]
+    figures = [*first["figures"], *below]
+    rows = -(-len(below) // 2)
+    cover, drawn = 6.5, 5.6 + 3.1 * rows
+    with _settings():
+        canvas = NewCanvas(figsize=(12.5, cover + drawn), facecolor="white")
+        _cover(canvas, first, title, 0.0, cover - 0.2)
+        _draw_grid(figures, canvas, (0.02, 0.0, 0.96, drawn / (cover + drawn)), 2)
+        buffer = io.BytesIO()
+        canvas.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def write_pdf(target: Path, *, title: str, sections: Sequence[Section], first: dict[str, Any]) -> None:
+    """A page with the first screen, then the figures of each section and its sentences; A4, landscape."""
+    from matplotlib.backends.backend_pdf import PdfPages
+    from matplotlib.figure import Figure as NewCanvas
+
+    size = (11.69, 8.27)
+    about = {"Title": title, "CreationDate": None, "ModDate": None, "Producer": None, "Creator": None}
+    with _settings(), PdfPages(target, metadata=about) as pages:
+        canvas = NewCanvas(figsize=size)
+        _cover(canvas, first, title, 0.1, 7.6)
+        pages.savefig(canvas)
+        canvas = NewCanvas(figsize=size)
+        _draw_grid(first["figures"], canvas, (0.02, 0.02, 0.95, 0.95), 1)
+        pages.savefig(canvas)
+        for section in sections:
+            figures = _figures([section])
+            notes = [part for part in section.parts if isinstance(part, Note)]
+            groups = [figures[start : start + 4] for start in range(0, len(figures), 4)]
+            for number, group in enumerate(groups or ([[]] if notes else [])):
+                canvas = NewCanvas(figsize=size)
+                canvas.text(0.03, 0.955, section.title, fontsize=15, weight="bold", color=INK)
+                lines = [f"{note.title}: {note.text}" if note.title else note.text for note in notes] if number == 0 else []
+                place = 0.925
+                for line in (part for text in lines for part in textwrap.wrap(text, 150)):
+                    canvas.text(0.03, place, line, fontsize=8.5, color=INK)
+                    place -= 0.022
+                if group:
+                    _draw_grid(group, canvas, (0.02, 0.01, 0.95, place - 0.03), 2)
+                pages.savefig(canvas)
