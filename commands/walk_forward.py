@@ -125,10 +125,14 @@ def walk_forward(**options: Any) -> int:
     with progress(quiet=as_json) as display:
         task = display.add_task(model.name, total=len(folds) * len(seeds))
 
-        def advance(done: float, total: int, what: str) -> None:
-            display.update(task, completed=done, total=total, description=what)
-            if display.disable and not as_json and done == int(done):
-                click.echo(f"{model.name} {int(done)}/{total} · {what}", err=True)
+        told = 0
+
+        def advance(done: int, total: int, what: str, running: float) -> None:
+            nonlocal told
+            display.update(task, completed=done + running, total=total, description=what)
+            if display.disable and not as_json and done > told:
+                click.echo(f"{model.name} {done}/{total} · {what}", err=True)
+            told = done
 
         run = run_folds(
             model, prices, folds, seeds=seeds, folder=folder, progress=advance,

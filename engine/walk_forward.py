@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Lock
 from typing import Any, cast
 
 import numpy as np
@@ -22,8 +23,9 @@ from models.base import Forecaster
 
 __all__ = ["WalkForwardRun", "recipe_of", "stored_model_folder", "walk_forward"]
 
-#: Called as epochs and fits end: how many fits are done (with a share of those running), of how many, and what ended.
-Progress = Callable[[float, int, str], None]
+#: Called as epochs and fits end: how many fits are done, of how many, what ended, and what those that run have done of
+#: theirs, in fits.
+Progress = Callable[[int, int, str, float], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,26 +131,33 @@ def walk_forward(
 
 
 class _Told:
-    """Counts fits and the epochs of those that run, and tells."""
+    """Counts fits and the epochs of those that run, and tells; epochs come from another thread, and may come late."""
 
     def __init__(self, done: int, total: int, progress: Progress | None) -> None:
         self.done, self.total, self.progress = done, total, progress
-        self.running: dict[tuple[int, int], float] = {}
+        self.shares: dict[tuple[int, int], float] = {}
+        self.finished: set[tuple[int, int]] = set()
+        self.lock = Lock()
 
     def say(self, text: str) -> None:
         if self.progress is not None:
-            self.progress(min(self.done + sum(list(self.running.values())), self.total), self.total, text)
+            self.progress(self.done, self.total, text, sum(self.shares.values()))
 
     def epoch(self, message: tuple[int, int, Mapping[str, Any]]) -> None:
         number, seed, record = message
-        self.running[number, seed] = min(record["epoch"] / record["epochs"], 0.99)
-        losses = f"{record['train_loss']:.4g} / {record['validation_loss']:.4g}"
-        self.say(f"fold {number} seed {seed} epoch {record['epoch']}/{record['epochs']} loss {losses}")
+        with self.lock:
+            if (number, seed) in self.finished:
+                return
+            self.shares[number, seed] = min(record["epoch"] / record["epochs"], 0.99)
+            losses = f"{record['train_loss']:.4g} / {record['validation_loss']:.4g}"
+            self.say(f"fold {number} seed {seed} epoch {record['epoch']}/{record['epochs']} loss {losses}")
 
     def fit(self, fold: Fold, seed: int) -> None:
-        self.running.pop((fold.number, seed), None)
-        self.done += 1
-        self.say(f"fold {fold.number} seed {seed}, tested to {fold.test_end.date()}")
+        with self.lock:
+            self.finished.add((fold.number, seed))
+            self.shares.pop((fold.number, seed), None)
+            self.done += 1
+            self.say(f"fold {fold.number} seed {seed}, tested to {fold.test_end.date()}")
 
 
 def stored_model_folder(

@@ -171,14 +171,15 @@ def test_a_network_gives_the_same_bytes_in_other_processes_and_tells_its_epochs(
     prices, model = market(sessions=330), load_model("stock_lstm_close", preset="tiny", chunk=40)
     folds = WalkForward(train=200, retrain=60).split(prices.sessions)
     alone = written(walk_forward(model, prices, folds, seeds=(0, 1)), tmp_path / "a.parquet")
-    told: list[tuple[float, int, str]] = []
+    told: list[tuple[int, int, str, float]] = []
     spread = walk_forward(
         model, prices, folds, seeds=(0, 1), executor="process", workers=2, folder=tmp_path / "parts",
         progress=lambda *what: told.append(what),
     )  # fmt: skip
     assert written(spread, tmp_path / "b.parquet") == alone
-    assert any("fold 0 seed 1 epoch 1/2 loss " in text for _, _, text in told)
+    assert any("fold 0 seed 1 epoch 1/2 loss " in text for _, _, text, _ in told)
     assert told[-1][:2] == (6, 6)
+    assert told[-1][3] == 0
     assert set(spread.training) >= {"fold", "seed", "epoch", "train_loss", "validation_loss", "lr"}
     assert len(spread.training) == 12
     joints = spread.folds
