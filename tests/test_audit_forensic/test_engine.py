@@ -186,6 +186,18 @@ SUBSTANCE: dict[str, tuple[dict[str, str], Group, str, Substance]] = {
     "stopped before patience": (
         {"epochs_run": "6"}, run_of(schedule=Schedule(max_epochs=50, patience=10)), "epochs_run", Substance.IMPLAUSIBLE,
     ),
+    "hit rate below what equal bets need": (
+        {"sharpe": "4.00", "hit_rate": "55%"}, run_of(portfolio=Portfolio(equal_bets=True)), "sharpe",
+            Substance.IMPLAUSIBLE,
+    ),
+    "cost of one-way turnover": (
+        {"annual_return_gross": "18.0%", "annual_return": "15.5%", "turnover": "20%"},
+        run_of(portfolio=Portfolio(rate_bps=5, turnover_kind="one-way")), "annual_return", Substance.IMPLAUSIBLE,
+    ),
+    "best epoch known": (
+        {"epochs_run": "30"}, run_of(schedule=Schedule(max_epochs=100, patience=10, best_epoch=12)), "epochs_run",
+        Substance.IMPLAUSIBLE,
+    ),
     "file too small": ({"file_size": "~100 KB"}, run_of(architecture=LSTM), "file_size", Substance.IMPLAUSIBLE),
     "rows for the years": ({"sessions": "1000+"}, run_of(sample=Sample(years=2.0)), "sessions", Substance.IMPLAUSIBLE),
     "t of a correlation": (

@@ -178,7 +178,7 @@ def foresight(run: Run) -> Iterator[Finding]:
             held,
             3,
         )
-    elif hit is not None and run.read(hit).high < equal and (assets == 1):
+    elif hit is not None and run.read(hit).high < equal and (assets == 1 or run.group.portfolio.equal_bets):
         yield doubtful("C22 foresight", [claim, hit], f"{working}, and {hit.printed} is printed.", held, 3)
     elif equal > 0.62 and (assets == 1 or value > 5):
         yield doubtful(
@@ -226,7 +226,10 @@ def costs(run: Run) -> Iterator[Finding]:
         paid, words = run.read(gross) - run.read(net), f"gross {gross.printed} less net {net.printed}"
     else:
         return
-    readings = cost_readings(run.read(turnover), price)
+    # A rate per side is paid on both sides of a one-way turnover, once on a two-way one.
+    kind = {"one-way": "one-way", "two-way": "as printed"}.get(run.group.portfolio.turnover_kind, "")
+    readings = {name: x for name, x in cost_readings(run.read(turnover), price).items() if name.startswith(kind)}
+    first, daily = next(iter(readings.values())), next(x for name, x in readings.items() if name.endswith("times 252"))
     hit = [name for name, value in readings.items() if paid.meets(value)]
     claims = [claim for claim in (cost, gross, net, turnover) if claim is not None]
     per_side = f"{price.middle * 1e4:g} bps"
@@ -238,8 +241,8 @@ def costs(run: Run) -> Iterator[Finding]:
         yield broken(
             "C31 cost",
             [cost or net],
-            f"turnover {turnover.printed} at {per_side} costs {span(readings['as printed'], True)} a period,"
-            f" {span(readings['as printed, times 252'], True)} over 252, and no other reading meets {words}.",
+            f"turnover {turnover.printed} at {per_side} costs {span(first, True)} a period, {span(daily, True)} over"
+            f" 252, and no other reading meets {words}.",
             False,
             "commission at the stated rate is the only cost, turnover per day, week, month or year",
         )

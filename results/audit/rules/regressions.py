@@ -162,7 +162,8 @@ def error_within_range(run: Run) -> Iterator[Finding]:
         name = metric.upper()
         sentence = (
             f"in a range of {shown} the target's standard deviation is at most half of it, so R² {r2.printed}"
-            f" allows an RMSE, and so a MAE, of at most {number(high - low)}/2·√(1−R²) = {number(ceiling)};"
+            f" allows an RMSE, and so a MAE, of at most {number(high - low)}/2·√(1−R²) = {number(ceiling)}"
+            f", roundings included;"
             f" {name} is printed {claim.printed}."
         )
         if run.read(claim).low > ceiling * (1 + 1e-9):
@@ -175,7 +176,7 @@ def error_within_range(run: Run) -> Iterator[Finding]:
     if mape is not None and low > 0:
         reading = _as_share(run, mape)
         sentence = (
-            f"an RMSE of at most {number(ceiling)} on prices of at least {number(low)} allows a MAPE of at"
+            f"an RMSE of at most {number(ceiling)} on prices of at least {target.low.text} allows a MAPE of at"
             f" most {percent(ceiling / low)}; printed {mape.printed}."
         )
         if all(value.low > ceiling / low * (1 + 1e-9) for value in reading):

@@ -147,6 +147,7 @@ def epochs(run: Run) -> Iterator[Finding]:
     """Epochs run = min(cap, best epoch + patience)."""
     plan = run.group.schedule
     ran, best = run.get("epochs_run"), run.get("best_epoch")
+    known_best = Interval.point(plan.best_epoch) if plan and plan.best_epoch is not None else None
     patience_claim, cap_claim = run.get("patience"), run.get("max_epochs")
     patience = plan.patience if plan and plan.patience is not None else _whole(patience_claim)
     cap = plan.max_epochs if plan and plan.max_epochs is not None else _whole(cap_claim)
@@ -163,7 +164,11 @@ def epochs(run: Run) -> Iterator[Finding]:
     if ran is not None and best is not None:
         if run.read(best).low > run.read(ran).high + 0.5:
             yield broken(
-                "C27 epochs", [best, ran], f"the best epoch {best.printed} lies beyond the {ran.printed} epochs run."
+                "C27 epochs",
+                [best, ran],
+                f"the best epoch {best.printed} lies beyond the {ran.printed} epochs run.",
+                run.together(best, ran) and not restarts,
+                "both are of one run from scratch",
             )
             return
         gap = run.read(ran) - run.read(best)
@@ -190,6 +195,21 @@ def epochs(run: Run) -> Iterator[Finding]:
                 f"{ran.printed} epochs with the best at {best.printed} is a patience of {span(gap)}.",
                 weight=-1,
             )
+    elif ran is not None and patience is not None and known_best is not None:
+        allowed = epochs_run_range(known_best, patience, cap)
+        words = f"a best epoch of {known_best.low:g} and patience {patience} end at {span(allowed)}, {ran.printed} ran."
+        if run.read(ran).meets(allowed):
+            yield fits("C27 epochs", [ran], words)
+        else:
+            yield doubtful("C27 epochs", [ran], words, "one run from scratch, ended by early stopping")
+    elif best is not None and plan and plan.epochs_run is not None and run.read(best).low > plan.epochs_run:
+        yield broken(
+            "C27 epochs",
+            [best],
+            f"the best epoch {best.printed} lies beyond the {plan.epochs_run} epochs run.",
+            not restarts and not run.claims.draft,
+            "both are of one run from scratch",
+        )
     elif ran is not None and patience is not None:
         least = patience + 1
         value = run.read(ran)
