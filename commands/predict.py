@@ -29,16 +29,20 @@ def predict(model: Path, **options: Any) -> None:
       python cli.py predict my_model --prices new.parquet --out preds.parquet
       python cli.py predict results/runs/RUN/models/fold012-seed0 --out preds.parquet
     """
+    import inspect
     from dataclasses import replace
 
     import pandas as pd
 
+    from data.atomic import check_target
     from data.errors import InputError
     from data.panel import RECEIPT_COLUMNS
     from data.prediction_files import receipts_path, write_predictions
     from models.catalog import load_fitted
+    from models.checkpoint import read_metadata
 
     as_json, out = options.pop("as_json"), options.pop("out")
+    check_target(out, (".parquet",))
     prices, _, _ = load_market(options)
     fitted = load_fitted(model)
     stamps = {
@@ -56,8 +60,11 @@ def predict(model: Path, **options: Any) -> None:
         raise InputError(
             f"{model}: has seen data through {seen.date()}, the prices end {prices.sessions[-1].date()}"
         )
-    panel = fitted.predict(prices).map(lambda frame: frame.loc[after[0] :])
-    row = {"model_id": model.name, "fold": 0, **stamps, "available_at": seen}
+    skips = {"start": after[0]} if "start" in inspect.signature(fitted.predict).parameters else {}
+    panel = fitted.predict(prices, **skips).map(lambda frame: frame.loc[after[0] :])
+    content = read_metadata(model)
+    identity = f"{content['model']}-{str(content['sha256'])[:12]}"
+    row = {"model_id": identity, "fold": 0, **stamps, "available_at": seen}
     receipts = pd.DataFrame([row], index=pd.DatetimeIndex([after[0]], name="session"), columns=list(RECEIPT_COLUMNS))
     write_predictions(replace(panel, receipts=receipts), out)
     said = {"predictions": str(out), "receipts": str(receipts_path(out)), "start": after[0], "end": after[-1],

@@ -225,12 +225,14 @@ def test_predict_gives_what_the_walk_forward_did_for_the_fold(capsys, prices_pat
     pd.testing.assert_frame_equal(one.score.loc[two.sessions[0] :], two.score, check_freq=False)
     assert one.receipts is not None
     assert two.receipts is not None
+    assert two.receipts["model_id"].iloc[0].startswith("ridge-")
     for stamp in ("trained_through", "labels_known_through", "available_at"):
         assert two.receipts[stamp].iloc[0] == one.receipts[stamp].iloc[-1]
     cases = {
         "start later": (model, "--start", answer["trained_through"]),
         "holds no model.json": (tmp_path,),
         "there is no folder": (model, "--out", tmp_path / "no" / "x.parquet"),
+        "end the name": (model, "--out", tmp_path / "x.csv"),
     }
     for message, arguments in cases.items():
         code, said, err = run(capsys, "predict", "--prices", prices_path, "--out", tmp_path / "x.parquet", *arguments)
