@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib
 import inspect
 import math
+import os
+import sys
 import types
 import typing
 from collections.abc import Mapping
@@ -77,6 +79,8 @@ def model_class(name: str) -> type:
             raise UnknownNameError("model", name, [*MODELS, *offered])
         path = offered[name]
     module, _, attribute = path.partition(":")
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())  # where a user's own module usually lies; last, so that it hides nothing
     try:
         found: object = importlib.import_module(module)
         for part in attribute.split("."):
