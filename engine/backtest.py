@@ -13,7 +13,7 @@ from data.errors import InputError
 from data.panel import PredictionPanel, PricePanel
 from engine.costs import CostModel
 from engine.execution import Execution
-from engine.result import BacktestResult
+from engine.result import EVENT_COLUMNS, BacktestResult
 from engine.simulation import simulate
 from strategies.base import EntryRule, Strategy
 from strategies.overlays import kill_switch_state, smooth_weights, vol_target_factor
@@ -166,10 +166,15 @@ def _passes(
         stages = strategy.stages(predictions, prices)
     else:
         stages = {"select": strategy.target_weights(predictions, prices)}
+    said = _strategy_events(list(stages.values())[-1])
     out: list[_Pass] = [(label, weights, None, none) for label, weights in stages.items()]
+    out[-1] = (*out[-1][:3], said)
     overlays = strategy.overlays
 
     def push(label: str, weights: pd.DataFrame, events: pd.DataFrame = none) -> None:
+        before = out[-1][3]
+        if len(before):
+            events = pd.concat([before, events], ignore_index=True) if len(events) else before
         if keep == "returns":
             out.clear()
         out.append((label, weights, None, events))
@@ -191,6 +196,11 @@ def _passes(
         state = state.reindex(out[-1][1].index)
         push("kill switch", _flat_where(out[-1][1], state.any(axis="columns")), _kill_events(state))
     return out
+
+
+def _strategy_events(weights: pd.DataFrame) -> pd.DataFrame:
+    """What the strategy itself says: rows (session, asset, kind, detail) in ``attrs["events"]`` of its weights."""
+    return pd.DataFrame(list(weights.attrs.get("events", ())), columns=list(EVENT_COLUMNS))
 
 
 def _since_first_fill(result: BacktestResult) -> pd.Series:
