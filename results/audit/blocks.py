@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 
-from results.audit.context import SPLIT_NAMES, label_metric, under
+from results.audit.context import SPLIT_NAMES, bare_loss, label_metric, under
 from results.audit.markdown import Cell, Line
 from results.audit.naming import plain
 from results.audit.prose import place_prose, put_aside, set_aside
@@ -209,6 +209,8 @@ def _data_parent(context: Context, key: str) -> Context:
 
 def _data_metric(name: str, topic: Role, parent: str, context: Context) -> tuple[str, Role]:
     role = read_role(name.replace("_", " "))
+    if loss := bare_loss(name.replace("_", " "), role.split or context.split):
+        return loss, role
     if role.metric == "epochs_run" and not re.search(r"trained|run|ran|complet", plain(name)):
         return "", role
     if role.metric in ("ic", "rank_ic") and role.statistic in ("std", "minimum", "maximum"):

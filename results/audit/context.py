@@ -9,7 +9,7 @@ from results.audit.naming import plain
 from results.audit.roles import Role, is_setting, statistic_of
 from results.audit.sheet import Context
 
-__all__ = ["SPLIT_NAMES", "label_metric", "under"]
+__all__ = ["SPLIT_NAMES", "bare_loss", "label_metric", "under"]
 
 SPLIT_NAMES = {
     "training": "train",
@@ -68,10 +68,20 @@ def under(context: Context, role: Role, text: str) -> Context:
     )
 
 
+def bare_loss(label: str, split: str) -> str:
+    """The loss of a split where a label says only "loss", or ``""``."""
+    word = plain(label).strip(" :*")
+    if word not in ("loss", "final loss", "best loss", "perda", "perdida", "损失"):
+        return ""
+    return {"train": "train_loss", "validation": "validation_loss", "test": "test_loss"}.get(split, "")
+
+
 def label_metric(role: Role, label: str, context: Context, value: str = "") -> str:
     """The metric a label names, statistics of the surrounding topic included; ``""`` for a setting."""
     metric = role.metric
     folded = plain(label)
+    if not metric:
+        metric = bare_loss(label, role.split or context.split)
     if metric == "epochs_run":
         ran = re.search(r"early|stopp|trained|ran|complet|converg", plain(value) + " " + folded)
         if re.search(r"max|up to|limit", plain(value) + folded):

@@ -98,7 +98,8 @@ def draft_claims(text: str, *, title: str = "", source: str = "", form: str = ""
 
     """
     lines = read_plain(text, form) if form in _FORMS else read_markdown(text)
-    sheet = Sheet(decimal=_decimal_mark(text))
+    commas_separate = form == "json" or (form == "csv" and lines[0].table is not None and lines[0].table.mark == ",")
+    sheet = Sheet(decimal="." if commas_separate else _decimal_mark(text))
     first = next((line for line in lines if line.kind == "heading"), None)
     walk = _Walk(title=first.headings[0] if first is not None and first.level == 1 else "")
     for line in lines:
@@ -137,7 +138,7 @@ def draft_claims(text: str, *, title: str = "", source: str = "", form: str = ""
 def _decimal_mark(text: str) -> str:
     """The decimal mark of the document: a comma only where commas are clearly decimal and points are not."""
     sample = text[:400_000]
-    commas = len(re.findall(r"(?<![\d.,])\d{1,3},\d{1,2}(?![\d,])(?=\s?%|[\s|)*;.]|$)", sample))
+    commas = len(re.findall(r"(?<![\d.,])\d{1,3},\d{1,2}(?![\d,])(?!\.\d)(?=\s?%|[\s|)*;.]|$)", sample))
     commas += len(re.findall(r"(?<![\d.,])0,\d+(?![\d,])", sample))
     points = len(re.findall(r"(?<![\d.,])\d{1,3}\.\d{1,2}(?![\d.])(?=\s?%|[\s|)*;,]|$)", sample))
     points += len(re.findall(r"(?<![\d.,])0\.\d+(?![\d.])", sample))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from html import escape
 
+from results.audit.metrics_vocabulary import METRICS
 from results.audit.report import Audit, printable, summary_paragraph
 from results.audit.verdicts import Arithmetic, Substance, Verdict
 
@@ -128,6 +129,13 @@ def _row(audit: Audit, verdict: Verdict) -> str:
 def _bound(verdict: Verdict) -> str:
     """What the printed digits stand for, where nothing was recomputed."""
     value = verdict.claim.value
+    if (
+        METRICS[verdict.claim.metric].kind == "count"
+        and value.is_point
+        and not value.about
+        and value.value.is_integer()
+    ):
+        return f"{value.value:,.0f}"
     interval, scale, sign = value.interval, (100.0 if value.percent else 1.0), ("%" if value.percent else "")
     ends = [
         f"{end * scale:.{min(value.decimals + 1, 10)}f}{sign}"

@@ -144,10 +144,12 @@ def summary_paragraph(audit: Audit) -> str:
     ]
     parts.append(f" {_listed(counts)}.")
     said = [
-        f"{substance[kind]} {_SAID[kind]}" for kind in Substance if substance[kind] and kind is not Substance.NOT_JUDGED
+        f"{substance[kind]} {'is' if substance[kind] == 1 else 'are'} {_SAID[kind]}"
+        for kind in Substance
+        if substance[kind] and kind is not Substance.NOT_JUDGED
     ]
     if said:
-        parts.append(f" In substance {_listed(said)}.")
+        parts.append(f" In substance, {_listed(said)}.")
     named: list[str] = []
     shared = Counter(verdict.because for verdict in verdicts)
     for verdict in sorted(verdicts, key=lambda v: (_graver(v), -shared[v.because])):

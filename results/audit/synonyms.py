@@ -218,7 +218,7 @@ SYNONYMS: dict[str, str] = {
     "profit_factor": (
         "profit factor; fator de lucro; factor de beneficio; factor de ganancia; 盈利因子; 利润因子; 盈亏因子"
     ),
-    "payoff_ratio": "payoff ratio; payoff; win loss ratio; risk reward; risk reward ratio; 盈亏比",
+    "payoff_ratio": "payoff ratio; payoff; win loss ratio; avg win loss; average win loss; win loss; risk reward; risk reward ratio; 盈亏比",
     "expectancy": (
         "expectancy; expected value per trade; expectancy per trade; avg trade; average trade"
         "; expectativa; esperanza matematica; 期望值"

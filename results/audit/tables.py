@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from results.audit.context import bare_loss
 from results.audit.markdown import Cell, Line, split_cells
 from results.audit.naming import plain
 from results.audit.prose import place_prose, put_aside, set_aside
@@ -80,6 +81,9 @@ def place_cells(
                 put_aside(sheet, line.number, token, "the row's own label")
             continue
         metric = _cell_metric(row, head, first, in_columns)
+        if not metric:
+            split = head.split or row.split or context.split
+            metric = bare_loss(title, split) or bare_loss(first, split)
         if settings or (context.settings and not metric) or (in_columns and head.setting and not head.metric):
             for token in mine:
                 put_aside(sheet, line.number, token, "a hyperparameter or setting")

@@ -229,10 +229,12 @@ def _is_list(text: str) -> bool:
 def _numbers(text: str, begin: int, end: int, taken: list[bool]) -> list[Token]:
     """The tokens of one run of digits and separators: one figure, or several with commas between."""
     run = text[begin:end]
-    if _latin(text[begin - 1]) if begin else False:
-        return [_name(text, begin, end, taken)]
-    if begin > 1 and text[begin - 1] == "-" and _latin(text[begin - 2]) and not text[begin:end].count("."):
-        return [_name(text, begin, end, taken)]
+    head = re.match(r"\d+(?:\.\d+)*", run)
+    named = begin + (head.end() if head else len(run))
+    if begin and _latin(text[begin - 1]):
+        return [_name(text, begin, named, taken)]
+    if begin > 1 and text[begin - 1] == "-" and _latin(text[begin - 2]) and "." not in text[begin:named]:
+        return [_name(text, begin, named, taken)]
     if not _PLAIN.fullmatch(run):
         pieces = list(re.finditer(r"\d+(?:\.\d+)?", run))
         return [_number(text, begin + piece.start(), begin + piece.end(), taken) for piece in pieces]

@@ -156,6 +156,7 @@ def test_predictions_and_prices_give_signal_and_portfolio_figures() -> None:
     prices, predictions = synthetic_market(150, 20, ic=0.1, seed=4)
     material, assumption = material_of_panels(predictions, prices, strategy="quintile_long_short")
     forward = forward_returns(prices, horizon=predictions.horizon, delay=predictions.delay, fill="open")
+    assert predictions.score is not None
     ic = ic_table(predictions.score, forward.reindex_like(predictions.score))["rank_ic"].mean()
     text = claims_of({"rank_ic": f"{ic:.6f}", "sharpe": "99.0", "turnover": f"{material.turnover.mean():.6f}"})
     claims = parse_claims(text)

@@ -60,8 +60,9 @@ def printed_sharpe(returns: pd.Series, gross: float, choice: dict[str, str]) -> 
     rate = float(choice["risk_free"].removeprefix("rf ").rstrip("%")) / 100
     deviation = r.std(ddof=int(choice["ddof"][-1]))
     if choice["mean"] == "geometric":
-        return ((1 + r).prod() ** (k / len(r)) - 1 - rate) / (deviation * math.sqrt(k))
-    return (r.mean() - rate / k) / deviation * math.sqrt(k)
+        growth = float(np.prod((1 + r).to_numpy())) ** (k / len(r)) - 1
+        return float((growth - rate) / (deviation * math.sqrt(k)))
+    return float((r.mean() - rate / k) / deviation * math.sqrt(k))
 
 
 @settings(max_examples=60, deadline=None)
