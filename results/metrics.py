@@ -16,6 +16,7 @@ from results.hac import regress, sharpe_hac_error
 
 __all__ = [
     "Metric",
+    "drawdown_series",
     "drawdowns",
     "monthly_returns",
     "performance_metrics",
@@ -226,6 +227,12 @@ def relative_metrics(returns: pd.Series, benchmark: pd.Series, kind: str, *, per
         )
         for name, value, unit, text, lo, hi in parts
     ]
+
+
+def drawdown_series(returns: pd.Series) -> pd.Series:
+    """(T,) distance of the compounded series below its highest level so far, the start included; 0 or negative."""
+    nav = (1 + returns).cumprod()
+    return nav / nav.cummax().clip(lower=1.0) - 1
 
 
 def drawdowns(returns: pd.Series, top: int = 10) -> pd.DataFrame:
