@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from results.store import Run
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["render_run"]
 
@@ -155,7 +158,19 @@ def _baselines(run: Run) -> list[str]:
     for model, row in table.iterrows():
         cells = ("–" if row[name] != row[name] else form.format(row[name]) for _, name, form in columns)
         lines.append(f"{model!s:20}" + "".join(f"{cell:>12}" for cell in cells))
-    return lines
+    return lines + _beaten(table)
+
+
+def _beaten(table: pd.DataFrame) -> list[str]:
+    """One line that says which baselines the model does not beat."""
+    said = []
+    for label, name in (("rank IC", "rank_ic"), ("AUC", "auc"), ("net Sharpe", "sharpe_net")):
+        if name not in table or table[name].iloc[1:].notna().sum() == 0 or not table[name].notna().iloc[0]:
+            continue
+        better = table.index[1:][(table[name].iloc[1:] >= table[name].iloc[0]).to_numpy()]
+        standing = f"no better than {', '.join(better)}" if len(better) else "above all of them"
+        said.append(f"{standing} by {label}")
+    return [f"{table.index[0]}: {'; '.join(said)}"] if said else []
 
 
 def _verdict(run: Run, metrics: dict[str, Any]) -> list[str]:

@@ -248,3 +248,14 @@ def test_predict_gives_what_the_walk_forward_did_for_the_fold(capsys, prices_pat
     assert not (tmp_path / "x.parquet").exists()
 
 
+
+
+def test_what_a_model_does_not_beat_is_said():
+    from results.summary import _beaten
+
+    table = pd.DataFrame(
+        {"rank_ic": [0.02, np.nan, 0.03, 0.01], "sharpe_net": [0.5, 0.4, 0.1, -0.2]},
+        index=["own", "zero", "ridge", "momentum"],
+    )
+    assert _beaten(table) == ["own: no better than ridge by rank IC; above all of them by net Sharpe"]
+    assert _beaten(table.iloc[:1]) == []
