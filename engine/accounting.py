@@ -15,7 +15,7 @@ import numpy.typing as npt
 from engine.costs import COST_KINDS, CostModel
 from engine.execution import Execution
 
-__all__ = ["Ledger", "Liquidity", "constant_weight", "self_financing", "trading_costs"]
+__all__ = ["Ledger", "Liquidity", "constant_weight", "row_gross", "self_financing", "trading_costs"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -117,7 +117,8 @@ def self_financing(
     sessions, assets = close.shape
     book = Ledger.empty(sessions, assets, keep_shares=keep_shares)
     missing = _rows_with_holes(fill, close)
-    weight_sum, partial, ordered = _orders(weights)
+    weight_sum, weight_gross, partial, ordered = _orders(weights)
+    at_close, change = fill is close, np.empty(assets)
     simple = costs.is_proportional and execution.lot == 0
     rate, delay = costs.traded_rate, execution.delay
     rates = np.array([costs.commission_bps, costs.spread_bps]) / 1e4
@@ -142,14 +143,17 @@ def self_financing(
             if decided:
                 wanted = weights[row] / price
                 wanted *= nav_before
-                traded = float(np.abs(wanted - shares) @ price)
+                np.abs(np.subtract(wanted, shares, out=change), out=change)
+                traded = float(change @ price)
                 shares = wanted
                 cash = nav_before * (1.0 - weight_sum[row]) - traded * rate
                 book.costs[s, :2] = traded * rates
                 book.traded[s] = traded
             mark = last
-            position = shares @ last
-            gross = np.abs(shares) @ last
+            if decided and at_close:  # filled where it is marked: the decided weights are the weights held
+                position, gross = nav_before * weight_sum[row], nav_before * weight_gross[row]
+            else:
+                position, gross = shares @ last, np.abs(shares, out=change) @ last
         else:
             known = np.where(np.isnan(price), mark, price)
             value = np.where(shares != 0, shares * known, 0.0)
@@ -198,13 +202,23 @@ def _rows_with_holes(fill: Floats, close: Floats) -> dict[int, npt.NDArray[np.in
     return {int(s): np.flatnonzero(holes[s]) for s in np.flatnonzero(holes.any(axis=1))}
 
 
-def _orders(weights: Floats) -> tuple[Floats, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """Sum of each row's weights; whether some of its cells have no order; whether any has one."""
+def row_gross(weights: Floats) -> Floats:
+    """Σ|w| of each row, in blocks, so that no whole table of absolute values is made."""
+    out = np.empty(len(weights))
+    for start in range(0, len(weights), 64):
+        out[start : start + 64] = np.abs(weights[start : start + 64]).sum(axis=1)
+    return out
+
+
+def _orders(weights: Floats) -> tuple[Floats, Floats, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Σw and Σ|w| of each row; whether some of its cells have no order; whether any has one."""
     total = weights.sum(axis=1)
+    gross = row_gross(weights)
     if np.isfinite(total).all():
-        return total, np.zeros(len(total), dtype=bool), np.ones(len(total), dtype=bool)
+        return total, gross, np.zeros(len(total), dtype=bool), np.ones(len(total), dtype=bool)
     unordered = np.isnan(weights)
-    return np.nansum(weights, axis=1), np.asarray(unordered.any(axis=1)), np.asarray(~unordered.all(axis=1))
+    some, every = np.asarray(unordered.any(axis=1)), np.asarray(unordered.all(axis=1))
+    return np.nansum(weights, axis=1), np.nan_to_num(gross), some, ~every
 
 
 def _general_orders(

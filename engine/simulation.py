@@ -11,7 +11,7 @@ import pandas as pd
 
 from data.errors import InputError
 from data.panel import PricePanel
-from engine.accounting import Floats, Ledger, Liquidity, constant_weight, self_financing, trading_costs
+from engine.accounting import Floats, Ledger, Liquidity, constant_weight, row_gross, self_financing, trading_costs
 from engine.costs import COST_KINDS, CostModel
 from engine.execution import Execution
 from engine.result import EVENT_COLUMNS, FILL_COLUMNS, BacktestResult
@@ -123,7 +123,7 @@ def _aligned(prices: PricePanel, weights: pd.DataFrame, max_gross: float) -> tup
     if not weights.index.equals(prices.sessions):
         weights = weights.reindex(prices.sessions)
     values = np.ascontiguousarray(weights.to_numpy(dtype=np.float64))
-    gross = np.abs(values).sum(axis=1)
+    gross = row_gross(values)
     if not np.isfinite(gross).all():  # a NaN is "no order"; an infinity is a mistake
         if np.isinf(values).any():
             row, column = np.argwhere(np.isinf(values))[0]
