@@ -126,3 +126,24 @@ class BacktestResult:
         from engine.vectorbt_adapter import portfolio_from_result
 
         return portfolio_from_result(self, prices)
+
+    def _repr_html_(self) -> str:
+        """A few figures for a notebook; the evidence with its intervals is `results.evidence.evaluate`."""
+        from html import escape
+
+        sessions = len(self.returns)
+        span = f", {self.sessions[0].date()} … {self.sessions[-1].date()}" if sessions else ""
+        rows = [("sessions", f"{sessions:,}{span}")]
+        if sessions:
+            for kind, values in (("net", self.returns), ("gross", self.gross_returns)):
+                deviation = float(values.std(ddof=1)) if sessions > 1 else 0.0
+                sharpe = f"{float(values.mean()) / deviation * 252**0.5:.2f}" if deviation > 1e-15 else "–"
+                total = float((1 + values).to_numpy(dtype=float).prod()) - 1
+                rows.append((kind, f"Sharpe {sharpe} (252, ddof 1, rf 0), total return {total:.1%}"))
+            level = (1 + self.returns).cumprod()
+            depth = float((level / level.cummax().clip(lower=1.0) - 1).min())
+            rows.append(("largest drawdown, net", f"{depth:.1%}"))
+            rows.append(("turnover", f"{float(self.turnover.mean()) * 252:.1f}× a year, one way"))
+        rows += [("warning", line) for line in self.warnings]
+        body = "".join(f"<tr><th>{escape(name)}</th><td>{escape(text)}</td></tr>" for name, text in rows)
+        return f"<table><caption>{escape(self.strategy)}</caption>{body}</table>"
