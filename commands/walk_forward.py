@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from pathlib import Path
@@ -35,6 +36,9 @@ __all__ = ["walk_forward"]
 @click.option("--preset", help="Named parameters of the model; see `models show`.")
 @click.option("--model-param", "model_settings", multiple=True, metavar="NAME=VALUE", help="A parameter of the model.")
 @click.option("--train", default="1260", show_default=True, help="Sessions in the rolling window, or 'expanding'.")
+@click.option(
+    "--minimum-train", type=int, default=504, show_default=True, help="Sessions an expanding window holds at first."
+)
 @click.option(
     "--retrain", default="yearly", show_default=True, help="monthly, quarterly, yearly, or a number of sessions."
 )
@@ -115,6 +119,7 @@ def walk_forward(**options: Any) -> int:
         train=_train(options["train"]),
         retrain=int(options["retrain"]) if options["retrain"].isdigit() else options["retrain"],
         embargo=options["embargo"],
+        minimum_train=options["minimum_train"],
         start=_day(options["start"], "--start"),
         end=_day(options["end"], "--end"),
     )
@@ -168,6 +173,8 @@ def walk_forward(**options: Any) -> int:
             log_run(stored, options["mlflow_uri"])
 
     plan_config = {name: options[name] for name in ("train", "retrain", "embargo", "start", "end")}
+    if plan.train is None:
+        plan_config["minimum_train"] = plan.minimum_train
     return run_and_report(
         strategy,
         Inputs(prices, run.predictions, benchmark, benchmark_name, {}),
@@ -236,9 +243,15 @@ def _keep_models(
     """Copy the checkpoints of every fold and seed into the run folder."""
     from engine.walk_forward import stored_model_folder
 
+    missing = 0
     for fold in folds:
         for seed in seeds:
             source = stored_model_folder(folder, model, prices, fold, seed, horizon, delay)
             target = stored.path / "models" / f"fold{fold.number:03d}-seed{seed}"
+            missing += not source.is_dir()
             if source.is_dir() and not target.exists():
-                shutil.copytree(source, target)
+                aside = target.with_name(f".{target.name}-{os.getpid()}")
+                shutil.copytree(source, aside)
+                os.replace(aside, target)
+    if missing:
+        click.echo(f"warning: {missing} checkpoints lie on other machines and are not kept with the run", err=True)

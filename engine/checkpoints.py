@@ -113,7 +113,7 @@ def read_part(folder: Path) -> Part | None:
 def _code_of(found: type) -> str:
     """Digest of the source files behind a class: its package's, and those of this project that any model uses."""
     own = Path(__file__).parent
-    files = {*(own.parent / "data").rglob("*.py"), *(own.parent / "models").rglob("*.py"), own / "walk_forward.py"}
+    files = {*(own.parent / "data").rglob("*.py"), *(own.parent / "models").rglob("*.py"), own / "fitting.py"}
     for ancestor in found.__mro__:
         top = ancestor.__module__.partition(".")[0]
         if top in _FOREIGN:

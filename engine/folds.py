@@ -104,9 +104,15 @@ class WalkForward:
                 f"walk-forward: {first} sessions before {pd.Timestamp(self.start).date()}, {needed} are needed "
                 "(train and embargo); start later or train on less"
             )
+        if first >= stop and self.end is not None and first < len(sessions):
+            raise InputError(
+                f"walk-forward: nothing to predict up to {pd.Timestamp(self.end).date()}: the first session that can "
+                f"be predicted is {sessions[first].date()}; end later"
+            )
         if first >= stop:
             raise InputError(
-                f"walk-forward: nothing to predict: {len(sessions)} sessions, the first {needed} are for training"
+                f"walk-forward: nothing to predict: {len(sessions)} sessions, of which the first {needed} are for "
+                "training; train on less, or give more prices"
             )
         folds = []
         bounds = [*self._starts(sessions, first, stop), stop]

@@ -75,7 +75,8 @@ def walk_forward(
     horizon, delay : of the labels.
     seeds : each fold is fit once a seed; predictions are averaged.
     executor, workers : see `engine.executors.run_tasks`; the bytes do not depend on them.
-    folder : where finished folds are kept; those that stand there are not fit again. None keeps nothing.
+    folder : where finished folds are kept; those that stand there are not fit again. None keeps nothing. On a Ray
+        cluster of several machines it must lie on storage that they share.
     progress : see `Progress`.
 
     Raises

@@ -77,6 +77,7 @@ def test_end_stops_the_last_fold():
         (lambda: WalkForward(minimum_train=1), "minimum_train"),
         (lambda: WalkForward(train=2000).split(SESSIONS), "nothing to predict"),
         (lambda: WalkForward(train=500, start="2010-06-01").split(SESSIONS), "start later"),
+        (lambda: WalkForward(train=500, end="2011-06-01").split(SESSIONS), "end later"),
     ],
 )
 def test_bad_plans(make, match):
