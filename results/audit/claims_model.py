@@ -105,8 +105,8 @@ class Target:
 
     @property
     def span(self) -> Interval | None:
-        """The widest range the two printed ends allow."""
-        if self.low is None or self.high is None:
+        """The widest range the two printed ends allow; None where an end is missing or they are reversed."""
+        if self.low is None or self.high is None or self.low.interval.low > self.high.interval.high:
             return None
         return Interval(self.low.interval.low, self.high.interval.high)
 

@@ -42,12 +42,10 @@ def audit_claims(claims: ClaimSet) -> AuditReport:
     findings = list(dict.fromkeys(findings))
     verdicts = tuple(combine(claim, tuple(findings)) for claim in claims.claims)
     families = len(strict.samples())
-    warnings = (
-        (f"only the first {FAMILIES} of {families} samples were searched for their size",)
-        if families > FAMILIES
-        else ()
-    )
-    return AuditReport(claims, verdicts, tuple(findings), warnings)
+    warnings = list(dict.fromkeys(strict.skipped))
+    if families > FAMILIES:
+        warnings.append(f"only the first {FAMILIES} of {families} samples were searched for their size")
+    return AuditReport(claims, verdicts, tuple(findings), tuple(warnings))
 
 
 def _accuses(finding: Finding) -> bool:

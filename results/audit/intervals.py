@@ -38,8 +38,8 @@ class Interval:
 
     Raises
     ------
-    InputError
-        If an end is NaN or the ends are reversed.
+    ValueError
+        If an end is NaN or the ends are reversed: a fault of the caller's arithmetic, not of a report.
 
     Examples
     --------
@@ -53,7 +53,7 @@ class Interval:
 
     def __post_init__(self) -> None:
         if math.isnan(self.low) or math.isnan(self.high) or self.low > self.high:
-            raise InputError(f"interval: ends {self.low!r} and {self.high!r} are reversed or NaN")
+            raise ValueError(f"interval: ends {self.low!r} and {self.high!r} are reversed or NaN")
 
     @classmethod
     def point(cls, value: float) -> Interval:

@@ -40,7 +40,7 @@ def change_readings(start: Interval, end: Interval, percent_points: bool = True)
         readings["end as a share of the start"] = end / start
     if end.low > 0 and start.low > 0:
         readings["relative to the end"] = Interval.point(1.0) - start / end
-    if start.low > 0 and end.low > 0:
+    if min(start.low, end.low) > 1e-100 and max(start.high, end.high) < 1e100:
         readings["logarithmic"] = Interval(math.log(end.low / start.high), math.log(end.high / start.low))
     if percent_points:
         readings["in percentage points"] = end - start
@@ -70,7 +70,7 @@ def mean_readings(values: Sequence[Interval], weights: Sequence[Interval] | None
     lows, highs = [v.low for v in values], [v.high for v in values]
     readings = {"mean": Interval(sum(lows) / n, sum(highs) / n)}
     readings["median"] = Interval(_median(lows), _median(highs))
-    if min(lows) > 0:
+    if min(lows) > 1e-100:
         readings["harmonic mean"] = Interval(n / sum(1 / x for x in lows), n / sum(1 / x for x in highs))
         readings["geometric mean"] = Interval(
             math.exp(sum(map(math.log, lows)) / n), math.exp(sum(map(math.log, highs)) / n)

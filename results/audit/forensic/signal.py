@@ -36,7 +36,7 @@ def breadth_needed(std: Interval) -> float:
     The sampling deviation of a correlation of N independent names is about ``1/sqrt(N - 1)``, so a spread of s needs at
     least ``1 + 1/s**2`` of them.
     """
-    return 1 + 1 / std.high**2 if std.high > 0 else math.inf
+    return 1 + 1 / std.high**2 if 1e-100 < std.high < 1e100 else math.inf
 
 
 def transfer_coefficient(sharpe: Interval, ratio: Interval, periods: int) -> Interval:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from data.errors import InputError
 from results.audit.rules import (
     architectures,
     calendars,
@@ -61,14 +62,27 @@ REPORT_RULES: tuple[Callable[[Report], Iterator[Finding]], ...] = (
 
 
 def findings_of(report: Report) -> list[Finding]:
-    """Every finding of every rule, under the report's reading of the digits."""
+    """Every finding of every rule, under the report's reading of the digits.
+
+    A rule that overflows or leaves the domain of a function on absurd figures (a Sharpe ratio of 1e308) is left out for
+    that run and named in `Report.skipped`; the others go on.
+    """
     found: list[Finding] = []
+
+    def collect(rule: Callable[..., Iterator[Finding]], subject: object) -> None:
+        try:
+            found.extend(rule(subject))
+        except InputError:
+            raise
+        except (ArithmeticError, ValueError) as error:
+            report.skipped.append(f"{rule.__name__.replace('_', ' ')} was left out: {error}")
+
     for run in report.runs:
         for rule in RUN_RULES:
-            found.extend(rule(run))
+            collect(rule, run)
     for family in report.samples()[:FAMILIES]:
         for family_rule in FAMILY_RULES:
-            found.extend(family_rule(family))
+            collect(family_rule, family)
     for report_rule in REPORT_RULES:
-        found.extend(report_rule(report))
+        collect(report_rule, report)
     return found

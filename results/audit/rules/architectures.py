@@ -183,6 +183,8 @@ def file_size(run: Run) -> Iterator[Finding]:
     if claim is None:
         return
     architecture = run.group.architecture or _of_model(run)
+    if claim.value.interval.high <= 0:
+        return
     value = Interval(max(0.0, claim.value.interval.low), claim.value.interval.high)
     printed = run.get("parameters")
     with_state = architecture is not None and architecture.saves_optimizer

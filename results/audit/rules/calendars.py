@@ -18,7 +18,7 @@ def track_record(run: Run) -> tuple[int, str] | None:
     """Number of returns behind the run's figures and where it comes from: stated, or at most the weekdays of its
     dates."""
     sample = run.group.sample
-    if sample.sessions:
+    if sample.sessions is not None and sample.sessions > 1:
         return sample.sessions, f"{sample.sessions:,} sessions"
     stretch = dates_of(sample.start, sample.end)
     if stretch is None:

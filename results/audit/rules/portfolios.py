@@ -105,7 +105,8 @@ def sharpe_identity(run: Run) -> Iterator[Finding]:
 
 
 def _periods(run: Run) -> int:
-    return run.group.portfolio.periods_per_year or 252
+    stated = run.group.portfolio.periods_per_year
+    return stated if stated is not None and stated > 0 else 252
 
 
 def sharpe_significance(run: Run) -> Iterator[Finding]:

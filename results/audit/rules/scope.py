@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from results.audit.claims_model import Claim, ClaimSet, Group
@@ -167,6 +167,7 @@ class Report:
 
     claims: ClaimSet
     lenient: bool = False
+    skipped: list[str] = field(default_factory=list, compare=False)
 
     @cached_property
     def runs(self) -> tuple[Run, ...]:
