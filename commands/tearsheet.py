@@ -15,7 +15,9 @@ __all__ = ["tearsheet"]
 @click.argument("run")
 @click.option("--output", type=PATH, help="Default: tearsheet.html (or .png, .pdf) in the run's folder.")
 @click.option("--format", "format_", type=click.Choice(["html", "png", "pdf"]), help="Default: what --output ends in.")
-@click.option("--reported", type=float, help="A Sharpe ratio somebody reported or requires, drawn beside the run's own.")
+@click.option(
+    "--reported", type=float, help="A Sharpe ratio somebody reported or requires, drawn beside the run's own."
+)
 @results_option
 @json_option
 def tearsheet(

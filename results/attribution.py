@@ -9,7 +9,15 @@ import pandas as pd
 
 from results.proportions import wilson_interval
 
-__all__ = ["concentration", "confusion", "extreme_sessions", "leg_returns", "reliability", "score_by_asset", "thresholds"]
+__all__ = [
+    "concentration",
+    "confusion",
+    "extreme_sessions",
+    "leg_returns",
+    "reliability",
+    "score_by_asset",
+    "thresholds",
+]
 
 
 def leg_returns(weights: pd.DataFrame, forward: pd.DataFrame, horizon: int = 1) -> pd.DataFrame:
@@ -122,7 +130,9 @@ def confusion(actions: dict[str, pd.DataFrame], forward: pd.DataFrame, width: fl
     later = forward.reindex(index=frame.index, columns=frame.columns)
     bound = width * later.std(ddof=0).to_numpy()
     ahead = later.to_numpy(dtype=np.float64)
-    followed = np.where(ahead > bound, names.index("buy"), np.where(ahead < -bound, names.index("sell"), names.index("hold")))
+    followed = np.where(
+        ahead > bound, names.index("buy"), np.where(ahead < -bound, names.index("sell"), names.index("hold"))
+    )
     known = np.isfinite(values).all(axis=0) & np.isfinite(ahead)
     chosen = np.nan_to_num(values).argmax(axis=0)
     counts = np.zeros((len(names), len(names)), dtype=int)
@@ -144,7 +154,9 @@ def score_by_asset(score: pd.DataFrame, forward: pd.DataFrame) -> pd.DataFrame:
     ic = np.divide((xc * yc).sum(axis=0), below, out=np.full(len(n), np.nan), where=enough)
     moved = (x * y != 0).sum(axis=0)
     same = np.divide((x * y > 0).sum(axis=0), moved, out=np.full(len(n), np.nan), where=moved > 0)
-    table = pd.DataFrame({"asset": [str(name) for name in score.columns], "correlation": ic, "same_sign": same, "sessions": n})
+    table = pd.DataFrame(
+        {"asset": [str(name) for name in score.columns], "correlation": ic, "same_sign": same, "sessions": n}
+    )
     return table.sort_values("correlation", ascending=False, kind="stable", ignore_index=True)
 
 

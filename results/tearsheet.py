@@ -9,7 +9,7 @@ from typing import Any
 from data.atomic import replacing
 from data.errors import InputError
 from results.sheet.evidence import conventions_section, evidence_section
-from results.sheet.first import described, equity_figures, headline, verdicts
+from results.sheet.first import described, equity_figures, headline, monthly_figure, verdicts
 from results.sheet.material import Material
 from results.sheet.model import model_section
 from results.sheet.parts import Section
@@ -59,6 +59,7 @@ def _first(run: Run) -> dict[str, Any]:
         "warnings": [str(line) for line in run.metrics.get("warnings") or ()],
         "headline": headline(material),
         "figures": equity_figures(material),
+        "print_only": [monthly_figure(material)],
     }
 
 

@@ -34,6 +34,7 @@ __all__ = [
     "plot_concentration",
     "plot_confusion",
     "plot_costs",
+    "plot_dispersion",
     "plot_distribution",
     "plot_drawdown",
     "plot_equity",

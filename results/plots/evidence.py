@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from results.metrics import drawdown_series
-from results.plots.style import COLOURS, INK, finish, say_nothing, series
+from results.plots.style import COLOURS, INK, finish, legend_above, say_nothing, series
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,8 +38,7 @@ def plot_distribution(axes: Axes, draws: np.ndarray, value: float, marks: Mappin
     axes.axvline(value, color=COLOURS["blue"], linewidth=1.8, label=f"this run {value:.2f}")
     for (label, mark), line in zip((marks or {}).items(), ("--", ":", "-."), strict=False):
         axes.axvline(mark, color=COLOURS["red"], linewidth=1.4, linestyle=line, label=f"{label} {mark:.2f}")
-    axes.margins(y=0.3)
-    return finish(axes, y=f"of {len(draws):,} resamples", x="net Sharpe, annual")
+    return legend_above(finish(axes, y=f"of {len(draws):,} resamples", x="net Sharpe, annual", legend=False), 2)
 
 
 def plot_canaries(axes: Axes, groups: Mapping[str, Sequence[float]], real: float) -> Axes:

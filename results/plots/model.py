@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from results.plots.style import COLOURS, INK, finish, say_nothing
+from results.plots.style import COLOURS, INK, finish, legend_above, say_nothing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,6 +29,8 @@ def plot_folds(axes: Axes, folds: pd.DataFrame) -> Axes:
         return say_nothing(axes, "no folds")
     for part, colour in (("train", "blue"), ("validation", "orange"), ("test", "green")):
         known = folds.dropna(subset=[f"{part}_start", f"{part}_end"])
+        if known.empty:
+            continue
         start = date2num(pd.to_datetime(known[f"{part}_start"]).to_numpy())
         end = date2num(pd.to_datetime(known[f"{part}_end"]).to_numpy())
         axes.barh(known["fold"], end - start + 1, left=start, height=0.72, color=COLOURS[colour], label=part)
@@ -38,9 +40,7 @@ def plot_folds(axes: Axes, folds: pd.DataFrame) -> Axes:
     purge = folds["purge"].iloc[0] if "purge" in folds else None
     embargo = folds["embargo"].iloc[0] if "embargo" in folds else None
     gap = "" if purge is None else f"gaps: purge {purge} sessions, embargo {embargo}"
-    finish(axes, y="fold", x=gap, dates=True, legend=False)
-    axes.legend(frameon=False, fontsize=8.5, labelcolor=INK, loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
-    return axes
+    return legend_above(finish(axes, y="fold", x=gap, dates=True, legend=False))
 
 
 def plot_training(axes: Axes, training: pd.DataFrame) -> Axes:

@@ -36,11 +36,11 @@ def plot_equity(axes: Axes, returns: pd.DataFrame) -> Axes:
     returns : (T, …) columns net, gross and perhaps benchmark, simple returns a session.
 
     """
+    series(axes, (1 + returns["net"]).cumprod(), "net", color=COLOURS["blue"], linewidth=1.6, zorder=3)
+    series(axes, (1 + returns["gross"]).cumprod(), "gross", color=COLOURS["orange"], linestyle="--")
     if "benchmark" in returns and returns["benchmark"].notna().any():
         market = (1 + returns["benchmark"].fillna(0)).cumprod()
-        series(axes, market, "benchmark", color=COLOURS["grey"], linewidth=1.0)
-    series(axes, (1 + returns["gross"]).cumprod(), "gross", color=COLOURS["orange"], linestyle="--")
-    series(axes, (1 + returns["net"]).cumprod(), "net", color=COLOURS["blue"], linewidth=1.6)
+        series(axes, market, "benchmark", color=COLOURS["grey"], linewidth=1.0, zorder=1.5)
     axes.axhline(1.0, color=COLOURS["grey"], linewidth=0.8)
     levels = (1 + returns[["net", "gross"]]).cumprod()
     if float(levels.min().min()) > 0 and float(levels.max().max()) > 5:
@@ -68,13 +68,15 @@ def plot_rolling(axes: Axes, table: pd.DataFrame, column: str, window: int) -> A
     return finish(axes, y=label, x=f"{window} sessions", percent=column == "volatility", dates=True)
 
 
-def plot_exposure(axes: Axes, returns: pd.DataFrame) -> Axes:
-    """Gross, net, long and short exposure at the close, fractions of NAV."""
+def plot_exposure(axes: Axes, returns: pd.DataFrame, window: int = 21) -> Axes:
+    """Gross, net, long and short exposure at the close, fractions of NAV, as means over a month of long series."""
+    width = window if len(returns) > 10 * window else 1
     styles = {"gross": ("grey", "-"), "long": ("blue", "-"), "short": ("red", "-"), "net": ("green", "--")}
     for name, (colour, line) in styles.items():
-        series(axes, returns[f"{name}_exposure"], name, color=COLOURS[colour], linestyle=line, linewidth=1.0)
+        mean = returns[f"{name}_exposure"].rolling(width).mean()
+        series(axes, mean, name, color=COLOURS[colour], linestyle=line)
     axes.axhline(0, color=COLOURS["grey"], linewidth=0.8)
-    return finish(axes, y="of NAV", percent=True, dates=True)
+    return finish(axes, y="of NAV", x=f"mean of {width} sessions" if width > 1 else "", percent=True, dates=True)
 
 
 def plot_turnover(axes: Axes, turnover: pd.Series, window: int = 21) -> Axes:
@@ -122,12 +124,17 @@ def plot_legs(axes: Axes, legs: pd.DataFrame) -> Axes:
     return finish(axes, y="summed contribution", x="target weight × return, before costs", percent=True, dates=True)
 
 
-def plot_concentration(axes: Axes, table: pd.DataFrame) -> Axes:
-    """Effective number of names; see `results.attribution.concentration`."""
-    series(axes, table["effective_names"], "effective names", color=COLOURS["blue"])
-    series(axes, table["names"].astype(float), "names held", color=COLOURS["grey"], linewidth=0.9)
-    axes.set_ylim(bottom=0)
-    return finish(axes, y="names", dates=True)
+def plot_concentration(axes: Axes, table: pd.DataFrame, window: int = 21) -> Axes:
+    """Names held and their effective number; see `results.attribution.concentration`. Flat sessions are left out."""
+    if not (table["names"] > 0).any():
+        return say_nothing(axes, "no session holds anything")
+    width = window if len(table) > 10 * window else 1
+    held = table["names"].astype(float).where(table["names"] > 0)
+    series(axes, held.rolling(width, min_periods=1).mean(), "held", color=COLOURS["grey"])
+    series(axes, table["effective_names"].rolling(width, min_periods=1).mean(), "effective", color=COLOURS["blue"])
+    axes.set_ylim(0, 1.25 * float(held.max()))
+    note = f"mean of {width} sessions, flat ones left out" if width > 1 else "flat sessions left out"
+    return finish(axes, y="names", x=note, dates=True)
 
 
 def plot_trades(axes: Axes, returns: pd.Series) -> Axes:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from results.hac import hac_mean
-from results.plots.style import COLOURS, INK, finish, say_nothing, series
+from results.plots.style import COLOURS, INK, finish, legend_above, say_nothing, series
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,18 +34,23 @@ def plot_ic(axes: Axes, table: pd.DataFrame, column: str = "rank_ic", window: in
         return say_nothing(axes, "no session has enough names for a correlation")
     step = max(1, len(values) // 1500)
     dots = values.iloc[::step]
-    axes.plot(dots.index, dots.to_numpy(), ".", color=COLOURS["grey"], markersize=1.6, alpha=0.5, rasterized=True)
+    axes.plot(dots.index, dots.to_numpy(), ".", color=COLOURS["grey"], markersize=1.6, alpha=0.6, rasterized=True)
     width = min(window, len(values))
-    series(axes, values.rolling(width).mean(), f"mean of {width} sessions", color=COLOURS["blue"])
+    smooth = values.rolling(width).mean()
+    series(axes, smooth, f"mean of {width} sessions", color=COLOURS["blue"])
     mean, error, _, lag = hac_mean(values.to_numpy(), at_least=horizon - 1)
     axes.axhline(mean, color=COLOURS["red"], linewidth=1.2, linestyle="--", label=f"mean {mean:.4f}")
     if error > 0:
-        axes.axhspan(mean - _Z95 * error, mean + _Z95 * error, color=COLOURS["red"], alpha=0.18, linewidth=0,
+        axes.axhspan(mean - _Z95 * error, mean + _Z95 * error, color=COLOURS["red"], alpha=0.25, linewidth=0,
                      label=f"95% HAC, lag {lag}")  # fmt: skip
     axes.axhline(0, color=INK, linewidth=0.7)
     shown = f"one dot in {step} sessions" if step > 1 else "a dot a session"
+    bound = 2.0 * max(float(smooth.abs().max()), abs(mean) + _Z95 * (error if error > 0 else 0.0))
+    if len(values) > width and 0 < bound < float(values.abs().max()):
+        axes.set_ylim(-bound, bound)
+        shown += ", those beyond the frame left out"
     label = {"ic": "IC (Pearson)", "rank_ic": "rank IC (Spearman)"}[column]
-    return finish(axes, y=label, x=shown, dates=True)
+    return legend_above(finish(axes, y=label, x=shown, dates=True, legend=False))
 
 
 def plot_ic_decay(axes: Axes, table: pd.DataFrame) -> Axes:
@@ -110,7 +115,9 @@ def plot_confusion(axes: Axes, table: pd.DataFrame) -> Axes:
         alpha = 0.08 + 0.6 * value
         axes.fill_between([column - 0.48, column + 0.48], row - 0.48, row + 0.48, color=COLOURS["blue"], alpha=alpha,
                           linewidth=0)  # fmt: skip
-        axes.text(column, row, f"{int(counts[row, column]):,}\n{value:.0%}", ha="center", va="center", fontsize=9, color=INK)
+        axes.text(
+            column, row, f"{int(counts[row, column]):,}\n{value:.0%}", ha="center", va="center", fontsize=9, color=INK
+        )
     axes.grid(False)
     axes.set_xticks(range(len(table.columns)), list(table.columns))
     axes.set_yticks(range(len(table)), list(table.index))

@@ -11,7 +11,18 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["COLOURS", "INK", "MOST_POINTS", "finish", "new_figure", "say_nothing", "series", "settle", "thin"]
+__all__ = [
+    "COLOURS",
+    "INK",
+    "MOST_POINTS",
+    "finish",
+    "legend_above",
+    "new_figure",
+    "say_nothing",
+    "series",
+    "settle",
+    "thin",
+]
 
 #: Okabe & Ito's palette, told apart in every common form of colour blindness.
 COLOURS = {
@@ -114,8 +125,7 @@ def finish(
     if percent:
         from matplotlib.ticker import PercentFormatter
 
-        low, high = axes.get_ylim()
-        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0 if high - low > 0.05 else 2))
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     if dates:
         from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
@@ -124,4 +134,11 @@ def finish(
         axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
     if legend and axes.get_legend_handles_labels()[1]:
         axes.legend(frameon=False, fontsize=8.5, labelcolor=INK, loc="best", ncols=2, handlelength=1.4)
+    return axes
+
+
+def legend_above(axes: Axes, columns: int = 3) -> Axes:
+    """The legend over the frame, where it hides nothing."""
+    axes.legend(frameon=False, fontsize=8.5, labelcolor=INK, loc="lower left", bbox_to_anchor=(0, 0.99), ncols=columns,
+                handlelength=1.4, columnspacing=1.2, borderaxespad=0.2)  # fmt: skip
     return axes

@@ -81,8 +81,16 @@ def _luck(material: Material) -> Table:
             fixed(trials.get("threshold_sharpe_ann")),
             Cell("expected maximum of the trials, annual" if trials else counted),
         ),
-        (Cell("minimum track record (MinTRL)"), number(math.ceil(needed) if math.isfinite(needed) else None), Cell(never)),
-        (Cell("probability of overfitting (PBO)"), fixed(overfitting.probability if overfitting else None, 3), Cell(why)),
+        (
+            Cell("minimum track record (MinTRL)"),
+            number(math.ceil(needed) if math.isfinite(needed) else None),
+            Cell(never),
+        ),
+        (
+            Cell("probability of overfitting (PBO)"),
+            fixed(overfitting.probability if overfitting else None, 3),
+            Cell(why),
+        ),
     )
     return Table("More than luck?", ("", "value", "of what"), rows)
 
@@ -111,7 +119,9 @@ def _canaries(material: Material) -> list[Figure | Note]:
     groups = {"random scores": [value for value in null["sharpe"] if value is not None]}
     for name, values in (material.run.metrics.get("canaries") or {}).items():
         if isinstance(values, dict) and values.get("sharpe"):
-            groups[str(name).replace("_", " ")] = [value for value in np.atleast_1d(values["sharpe"]) if value is not None]
+            groups[str(name).replace("_", " ")] = [
+                value for value in np.atleast_1d(values["sharpe"]) if value is not None
+            ]
     real = null.get("real_sharpe")
     if real is None:
         return [Note("The run's returns do not vary, so there is nothing to rank.", title)]
@@ -135,7 +145,10 @@ def conventions_section(material: Material) -> Section:
             Cell(" · ".join(filter(None, [item.get("reason"), item.get("convention")]))),
         ))  # fmt: skip
     columns = ("metric", "value", "low", "high", "unit", "n", "sample", "convention")
-    counts = tuple((said(name.replace("_", " ")), number(value)) for name, value in (material.run.metrics.get("counts") or {}).items())
+    counts = tuple(
+        (said(name.replace("_", " ")), number(value))
+        for name, value in (material.run.metrics.get("counts") or {}).items()
+    )
     parts: list[Figure | Table | Note] = [
         Table("Every figure and its convention", columns, tuple(rows), "Intervals are 95%.", wide=True)
     ]
@@ -143,7 +156,11 @@ def conventions_section(material: Material) -> Section:
         parts.append(Table("What was dropped, capped or forced", ("", "times"), counts))
     else:
         parts.append(Note("The run counted nothing.", "What was dropped, capped or forced"))
-    prints = tuple((said(name), Cell(str(value))) for name, value in material.run.manifest.get("fingerprints", {}).items())
-    versions = tuple((said(name), Cell(str(value))) for name, value in material.run.manifest.get("versions", {}).items())
+    prints = tuple(
+        (said(name), Cell(str(value))) for name, value in material.run.manifest.get("fingerprints", {}).items()
+    )
+    versions = tuple(
+        (said(name), Cell(str(value))) for name, value in material.run.manifest.get("versions", {}).items()
+    )
     parts.append(Table("Inputs and versions", ("", "SHA-256 or version"), (*prints, *versions)))
     return Section("conventions", "Conventions", tuple(parts))

@@ -6,11 +6,12 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from results.plots import plot_drawdown, plot_equity
+from results.metrics import monthly_returns
+from results.plots import plot_drawdown, plot_equity, plot_monthly
 from results.sheet.material import Material
 from results.sheet.parts import Cell, Figure, Table, metric_cell, metric_text
 
-__all__ = ["Verdict", "described", "equity_figures", "headline", "verdicts"]
+__all__ = ["Verdict", "described", "equity_figures", "headline", "monthly_figure", "verdicts"]
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,9 @@ def _cross_check(answer: dict[str, Any] | None) -> Verdict:
         return Verdict("Second engine", "not expressible", "none", str(answer.get("reason") or ""))
     difference = answer.get("max_difference")
     detail = "" if difference is None else f"largest difference {difference:.1g}"
-    return Verdict("Second engine", "agrees" if answer["agrees"] else "differs", "good" if answer["agrees"] else "bad", detail)
+    return Verdict(
+        "Second engine", "agrees" if answer["agrees"] else "differs", "good" if answer["agrees"] else "bad", detail
+    )
 
 
 def _trials(trials: dict[str, Any] | None) -> Verdict:
@@ -187,7 +190,9 @@ def headline(material: Material) -> Table:
 def equity_figures(material: Material) -> list[Figure]:
     """Gross and net equity, with the drawdown beneath."""
     returns = material.returns
-    beside = "" if material.benchmark is None else f", beside {material.run.manifest.get('benchmark') or 'the benchmark'}"
+    beside = (
+        "" if material.benchmark is None else f", beside {material.run.manifest.get('benchmark') or 'the benchmark'}"
+    )
     net = float((1 + returns["net"]).prod() - 1)
     gross = float((1 + returns["gross"]).prod() - 1)
     deepest = metric_cell(material.metrics.get("max_drawdown_net")).text
@@ -207,3 +212,12 @@ def equity_figures(material: Material) -> list[Figure]:
             wide=True,
         ),
     ]
+
+
+def monthly_figure(material: Material) -> Figure:
+    """The calendar of monthly returns as a figure, for where there is no table."""
+    months = monthly_returns(material.returns["net"])
+    title = "Monthly returns, net, %"
+    return Figure(
+        title, title, lambda axes: plot_monthly(axes, months), size=(11.4, 1.0 + 0.3 * len(months)), wide=True
+    )

@@ -41,7 +41,8 @@ def _folds(material: Material) -> list[Figure | Table | Note]:
     if folds is None:
         return [Note("The predictions were not made by a walk-forward of this run.", "Folds and training curves")]
     first, last = folds.iloc[0], folds.iloc[-1]
-    alt = f"{len(folds)} folds; the first tests {said(first['test_start']).text}, the last ends {said(last['test_end']).text}."
+    start, end = said(first["test_start"]).text, said(last["test_end"]).text
+    alt = f"{len(folds)} folds; tested from {start} to {end}."
     height = min(6.0, 1.4 + 0.16 * len(folds))
     form = [(name, name.replace("_", " "), said) for name in folds.columns]
     shown, rest = first_rows(folds, _MOST_ROWS)

@@ -96,12 +96,12 @@ def _known(value: Any) -> bool:
 
 def fixed(value: Any, digits: int = 2) -> Cell:
     """A number with that many decimals; a dash where there is none."""
-    return Cell(f"{float(value):,.{digits}f}", float(value)) if _known(value) else Cell("–")
+    return Cell(f"{float(value):z,.{digits}f}", float(value)) if _known(value) else Cell("–")
 
 
 def percent(value: Any, digits: int = 1) -> Cell:
     """A fraction as per cent; a dash where there is none."""
-    return Cell(f"{100 * float(value):.{digits}f}%", float(value)) if _known(value) else Cell("–")
+    return Cell(f"{100 * float(value):z.{digits}f}%", float(value)) if _known(value) else Cell("–")
 
 
 def number(value: Any) -> Cell:
@@ -124,11 +124,11 @@ def said(value: Any) -> Cell:
 
 
 _FORMS: dict[str, Callable[[float], str]] = {
-    "fraction": lambda value: f"{100 * value:.2f}%",
-    "fraction a year": lambda value: f"{100 * value:.2f}%",
-    "correlation": lambda value: f"{value:.4f}",
-    "bps": lambda value: f"{value:,.1f} bps",
-    "bps a year": lambda value: f"{value:,.1f} bps",
+    "fraction": lambda value: f"{100 * value:z.2f}%",
+    "fraction a year": lambda value: f"{100 * value:z.2f}%",
+    "correlation": lambda value: f"{value:z.4f}",
+    "bps": lambda value: f"{value:z,.1f} bps",
+    "bps a year": lambda value: f"{value:z,.1f} bps",
     "NAV a year": lambda value: f"{value:.2f}×",
 }
 
@@ -137,7 +137,7 @@ def metric_text(item: dict[str, Any], value: float | None) -> str:
     """A value of a stored metric, in its unit."""
     if value is None or not math.isfinite(value):
         return "–"
-    return _FORMS.get(item.get("unit", ""), lambda number: f"{number:.2f}")(value)
+    return _FORMS.get(item.get("unit", ""), lambda number: f"{number:z.2f}")(value)
 
 
 def metric_cell(item: dict[str, Any] | None, field: str = "value") -> Cell:

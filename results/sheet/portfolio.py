@@ -78,7 +78,11 @@ def _calendar(material: Material) -> list[Table]:
     bound = float(months.abs().stack().quantile(0.95))
     year_bound = float(years.abs().max())
     rows = tuple(
-        (Cell(str(year), float(year)), *(_shaded(value, bound) for value in months.loc[year]), _shaded(years[year], year_bound))
+        (
+            Cell(str(year), float(year)),
+            *(_shaded(value, bound) for value in months.loc[year]),
+            _shaded(years[year], year_bound),
+        )
         for year in months.index
     )
     names = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -147,8 +151,9 @@ def _book(material: Material) -> list[Figure | Note]:
         return [*parts, Note(why, "Legs and concentration")]
     table = concentration(weights)
     held = table["effective_names"].mean()
-    text = "No session holds anything." if math.isnan(held) else f"On average {held:.1f} effective names, the largest " \
-        f"{table['largest'].mean():.0%} of gross."  # fmt: skip
+    text = "No session holds anything."
+    if not math.isnan(held):
+        text = f"On average {held:.1f} effective names, the largest {table['largest'].mean():.0%} of gross."
     parts.append(Figure("Concentration", text, lambda axes: plot_concentration(axes, table), caption=text))
     if material.forward is None:
         return [*parts, Note("No forward returns are stored, so the legs cannot be told apart.", "Long and short legs")]
@@ -175,7 +180,10 @@ def _costs(material: Material) -> list[Figure | Table | Note]:
     paid = costs.sum()
     spent = ", ".join(f"{kind.replace('_', ' ')} {value:,.0f}" for kind, value in paid.items() if value)
     alt = f"Costs by kind, in currency: {spent or 'none'}."
-    return [Figure("Costs by kind", alt, lambda axes: plot_costs(axes, costs, material.returns["nav"]), caption=alt), table]
+    return [
+        Figure("Costs by kind", alt, lambda axes: plot_costs(axes, costs, material.returns["nav"]), caption=alt),
+        table,
+    ]
 
 
 def _why(item: dict[str, object]) -> str:
@@ -189,14 +197,18 @@ def _stages(material: Material) -> list[Figure | Table | Note]:
         return [Note("The run kept no figures by stage.", "Stage by stage")]
     said_so = ", ".join(f"{name} {value:.2f}" for name, value in stages["sharpe"].items())
     form = [
-        ("stage", "after", said), ("sharpe", "Sharpe", fixed), ("return_ann", "return a year", percent),
-        ("volatility_ann", "volatility a year", percent), ("turnover_ann", "turnover a year", fixed),
-        ("cost_ann", "cost a year", lambda value: percent(value, 2)),
+        ("stage", "after", said), ("sharpe", "Sharpe", fixed), ("return_ann", "return", percent),
+        ("volatility_ann", "volatility", percent), ("turnover_ann", "turnover", fixed),
+        ("cost_ann", "cost", lambda value: percent(value, 2)),
     ]  # fmt: skip
     table = stages.rename_axis("stage").reset_index()
     return [
-        Figure("Sharpe ratio stage by stage", f"Sharpe after each stage: {said_so}.", lambda axes: plot_stages(axes, stages)),
-        plain_table("Stage by stage", table, form, caption="Before costs, except the last row."),
+        Figure(
+            "Sharpe ratio stage by stage",
+            f"Sharpe after each stage: {said_so}.",
+            lambda axes: plot_stages(axes, stages),
+        ),
+        plain_table("Stage by stage", table, form, caption="All a year; before costs, except the last row."),
     ]
 
 
@@ -224,7 +236,8 @@ def _trades(material: Material) -> list[Figure | Table | Note]:
     few = min(10, len(order) // 2 + 1)
     chosen = full.loc[list(dict.fromkeys([*order[:few], *order[-few:]]))]
     form = [
-        ("asset", "asset", said), ("side", "side", said), ("entry_session", "from", said), ("exit_session", "to", said),
+        ("asset", "asset", said), ("side", "side", _side), ("entry_session", "from", said),
+        ("exit_session", "to", said),
         ("return", "return", lambda value: percent(value, 2)), ("pnl", "profit", lambda value: fixed(value, 0)),
     ]  # fmt: skip
     parts.append(plain_table("Costliest and most profitable round trips", chosen, form, caption="Profit in currency."))
@@ -240,12 +253,18 @@ def _events(material: Material) -> list[Table | Note]:
     counts["last"] = counts["kind"].map(events.groupby("kind")["session"].max())
     counts["kind"] = counts["kind"].str.replace("_", " ")
     shown, rest = first_rows(events.assign(kind=events["kind"].str.replace("_", " ")), _MOST_ROWS)
-    form = [("session", "session", said), ("kind", "kind", said), ("asset", "asset", _asset), ("detail", "detail", said)]
-    return [
-        plain_table("Events by kind", counts, [("kind", "kind", said), ("times", "times", number), ("first", "first", said),
-                                               ("last", "last", said)]),
-        plain_table("Events", shown, form, caption=rest),
-    ]  # fmt: skip
+    form = [
+        ("session", "session", said),
+        ("kind", "kind", said),
+        ("asset", "asset", _asset),
+        ("detail", "detail", said),
+    ]
+    kinds = [("kind", "kind", said), ("times", "times", number), ("first", "first", said), ("last", "last", said)]
+    return [plain_table("Events by kind", counts, kinds), plain_table("Events", shown, form, caption=rest)]
+
+
+def _side(value: object) -> Cell:
+    return said({1: "long", -1: "short"}.get(value, value))  # type: ignore[call-overload]
 
 
 def _asset(value: object) -> Cell:
@@ -256,7 +275,8 @@ def _relative(material: Material) -> Table | Note:
     title = "Against the benchmark"
     names = (
         ("beta", "beta"), ("alpha_ann", "alpha a year"), ("alpha_t", "t of alpha"),
-        ("sharpe_residual", "Sharpe after beta"), ("correlation", "correlation"), ("information_ratio", "information ratio"),
+        ("sharpe_residual", "Sharpe after beta"), ("correlation", "correlation"),
+        ("information_ratio", "information ratio"),
     )  # fmt: skip
     known = [(name, label) for name, label in names if f"{name}_net" in material.metrics]
     if not known:

@@ -65,7 +65,9 @@ def _ic(material: Material) -> list[Figure | Note | Table]:
             )
         step = max(1, -(-score.size // _MOST_CELLS))
         decay = ic_decay(score.iloc[::step], forward.reindex(index=score.index), _LATER)
-        about = f"Windows of {horizon} session{'s' if horizon > 1 else ''} that start later by so many sessions; 95% HAC."
+        about = (
+            f"Windows of {horizon} session{'s' if horizon > 1 else ''} that start later by so many sessions; 95% HAC."
+        )
         about += f" From every {step}th session." if step > 1 else ""
         alt = "Mean rank IC: " + ", ".join(f"{lag} later {value:.4f}" for lag, value in decay["rank_ic"].items()) + "."
         parts.append(Figure("IC decay", alt, lambda axes: plot_ic_decay(axes, decay), caption=about))
@@ -108,7 +110,8 @@ def _quantiles(material: Material) -> list[Figure | Table | Note]:
 
 def _hits(material: Material) -> Table:
     names = (
-        ("hit_direction", "direction"), ("hit_position", "position"), ("hit_trade", "trade"), ("hit_session_net", "session"),
+        ("hit_direction", "direction"), ("hit_position", "position"), ("hit_trade", "trade"),
+        ("hit_session_net", "session"),
     )  # fmt: skip
     rows = []
     for name, label in names:
