@@ -14,7 +14,7 @@ from results.audit.sheet import Context, Sheet
 from results.audit.tables import place_cells
 from results.audit.tokens import Token
 
-__all__ = ["CodeBlock", "place_code"]
+__all__ = ["CodeBlock", "place_code", "place_log"]
 
 _DATA = {"json", "yaml", "yml", "toml", "ini", "jsonc", "json5"}
 _TEXT = {"", "text", "txt", "plain", "console", "output", "log", "plaintext", "results", "markdown", "md", "none"}
@@ -64,17 +64,54 @@ class CodeBlock:
 
 
 def _spaced_header(body: list[Line]) -> tuple[tuple[Cell, ...], int]:
-    """The header of a table set with blanks: two or more columns, at least one metric, figures below."""
+    """The header of a table set with blanks: columns that name metrics, or any over a line of dashes; figures below."""
     for position, line in enumerate(body[:12]):
         cells = tuple(Cell(match[0].strip(), match.start()) for match in _GAPS.finditer(line.text))
         named = [cell for cell in cells if read_role(cell.text).metrics]
-        if (
-            len(cells) >= 2
-            and len(named) >= 2
-            and not any(char.isdecimal() and not re.search(r"f1|r2", plain(line.text)) for char in line.text)
-        ) and any(re.search(r"\d\S*\s{2,}\S*\d", below.text) for below in body[position + 1 : position + 4]):
+        under = body[position + 1].text.strip() if position + 1 < len(body) else ""
+        ruled = len(cells) >= 2 and len(under.split()) >= 2 and not under.replace("-", "").replace("=", "").split()
+        figures = any(char.isdecimal() and not re.search(r"f1|r2", plain(line.text)) for char in line.text)
+        if figures or not (ruled or len(named) >= 2):
+            continue
+        if any(re.search(r"\d\S*\s{2,}\S*\d", below.text) for below in body[position + 1 : position + 12]):
             return cells, line.number
     return (), 0
+
+
+_LOG = re.compile(r"^\s*\[?\s*epoch\s*[:#]?\s*(\d+)(?:\s*/\s*\d+)?", re.I)
+
+
+def place_log(sheet: Sheet, number: int, text: str, tokens: list[Token], context: Context, block: int) -> bool:
+    """Place the figures of a line of a training log (``Epoch 3/30 - loss: 0.61 - val_acc: 0.58``).
+
+    Returns
+    -------
+    Whether the line is one; if not, nothing is placed.
+
+    """
+    head = _LOG.match(text)
+    if head is None:
+        return False
+    before = [text[max(0, token.start - 40) : token.start] for token in tokens]
+    keys = [re.search(r"([A-Za-z_][\w ]{0,30}?)\s*[:=]\s*$", piece) for piece in before]
+    if sum(key is not None for key in keys) < 2:
+        return False
+    for token, key in zip(tokens, keys, strict=True):
+        if token.start < head.end() or key is None:
+            put_aside(sheet, number, token, "the epoch or a setting of a training log")
+            continue
+        if set_aside(sheet, number, token):
+            continue
+        name = key[1].replace("_", " ").strip()
+        role = read_role(name)
+        split = role.split or "train"
+        metric = bare_loss(name.removeprefix("val ").removeprefix("test ").removeprefix("train "), split) or role.metric
+        if metric:
+            local = replace(context, at=f"epoch {head[1]}", split=split, topic="", settings=False)
+            sheet.claim(number, text, token, metric, local, block=block)
+        else:
+            sheet.exclude(number, token, "a setting in a training log")
+    return True
 
 
 def place_code(sheet: Sheet, block: CodeBlock, line: Line, tokens: list[Token], context: Context) -> None:
@@ -100,7 +137,10 @@ def _spaced_row(sheet: Sheet, block: CodeBlock, line: Line, tokens: list[Token],
     lead = re.match(r"\s*", line.text)
     begins = len(lead[0]) if lead else 0
     first_is_label = not line.text.strip()[:1].isdecimal()
-    if first_is_label and (read_role(header[0].text).metrics or len(header) == sum(t.kind == "number" for t in tokens)):
+    indented = header[0].column >= 8 > begins
+    if first_is_label and (
+        indented or read_role(header[0].text).metrics or len(header) == sum(t.kind == "number" for t in tokens)
+    ):
         header.insert(0, Cell("class", 0))
     columns: list[tuple[int, str]] = []
     label_end = begins
@@ -272,6 +312,8 @@ def _code_line(sheet: Sheet, block: CodeBlock, line: Line, tokens: list[Token], 
 def _text_line(sheet: Sheet, block: CodeBlock, line: Line, tokens: list[Token], context: Context) -> None:
     """A fenced block without a language: ``Name: value`` lines under labels set by indentation."""
     text = line.text
+    if place_log(sheet, line.number, text, tokens, context, block.number):
+        return
     indent = len(text) - len(text.lstrip())
     label = re.match(r"^\s*([^:]{1,60}?)\s*:\s*$", text)
     if label and not any(token.kind == "number" for token in tokens):

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass, field, replace
 
 from data.errors import InputError
-from results.audit.blocks import CodeBlock, place_code
+from results.audit.blocks import CodeBlock, place_code, place_log
 from results.audit.context import SPLIT_NAMES, label_metric, under
 from results.audit.drafting import assemble
 from results.audit.markdown import Line, read_markdown, read_plain, split_cells
@@ -33,7 +33,7 @@ MAX_LINE = 8_000
 
 #: Most claims that are audited at once.
 MAX_CLAIMS = 3_000
-_FORMS = ("json", "yaml", "yml", "ini", "csv", "tsv")
+_FORMS = ("json", "yaml", "yml", "ini", "csv", "tsv", "text")
 
 _BULLET = re.compile(r"^\s*(?:[-*+•]|(\d{1,3})[.)])\s+(?:\[[ xX]\]\s*)?")
 _LABEL = re.compile(r"^([^:：=|]{1,90}?)\s*(?:[:：]|(?<![<>=!])=(?!=))(?!//)")
@@ -97,6 +97,8 @@ def draft_claims(text: str, *, title: str = "", source: str = "", form: str = ""
     [('2024-06-30', 'a date')]
 
     """
+    if form in ("txt", "log", "") and form and not re.search(r"^(?:#|\|.*\||```)", text, re.M):
+        form = "text"
     lines = read_plain(text, form) if form in _FORMS else read_markdown(text)
     commas_separate = form == "json" or (form == "csv" and lines[0].table is not None and lines[0].table.mark == ",")
     sheet = Sheet(decimal="." if commas_separate else _decimal_mark(text))
@@ -225,6 +227,8 @@ def _body(sheet: Sheet, walk: _Walk, line: Line, tokens: list[Token]) -> None:
     match = _LABEL.match(text[start:])
     label_text = match[1] if match else ""
     label_end = start + match.end() if match else start
+    if place_log(sheet, line.number, text, tokens, _context(walk, line), walk.block):
+        return
     if match and any(token.start < start + match.end(1) and token.kind == "number" for token in tokens):
         match = None  # a figure before the colon: prose
     bold = text[start:].startswith(("**", "__")) and text.rstrip().endswith(("**", "__", ":", "**:", ")", "："))
@@ -346,6 +350,9 @@ def _labelled(sheet: Sheet, walk: _Walk, line: Line, label: str, label_end: int,
         and metric != "turnover"
     ):
         metric = "multiple"
+    basis = re.match(r"[\s*_`]*\(?(?:gross|before costs)\b", plain(line.text[first.end : first.end + 16]))
+    if basis and metric in ("sharpe", "annual_return"):
+        metric += "_gross"
     sheet.claim(line.number, line.text, first, metric, local, block=walk.block)
     if rest:
         place_prose(sheet, line.number, line.text, rest, local, block=walk.block)

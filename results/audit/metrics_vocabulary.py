@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from data.errors import UnknownNameError
+from results.audit.synonyms import SYNONYMS
 
 __all__ = ["KINDS", "METRICS", "MetricInfo", "metric_info"]
 
@@ -124,7 +125,10 @@ _ALL = (
 )  # fmt: skip
 
 #: Canonical name -> what it is.
-METRICS: dict[str, MetricInfo] = {info.name: info for info in _ALL}
+METRICS: dict[str, MetricInfo] = {
+    info.name: replace(info, synonyms=tuple(SYNONYMS[info.name].split("; ")) if info.name in SYNONYMS else ())
+    for info in _ALL
+}
 
 
 def metric_info(name: str) -> MetricInfo:

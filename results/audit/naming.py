@@ -65,7 +65,7 @@ def _index() -> tuple[dict[str, list[tuple[tuple[str, ...], str]]], list[tuple[s
             if _CJK.search(name):
                 cjk.append((name, metric))
             else:
-                parts = tuple(_WORD.findall(name))
+                parts = tuple(word.rstrip("%") or "%" for word in _WORD.findall(name))
                 words.setdefault(parts[0], []).append((parts, metric))
     for options in words.values():
         options.sort(key=lambda option: -len(option[0]))
@@ -87,7 +87,7 @@ def mentions(folded: str) -> list[Mention]:
     parts = list(_WORD.finditer(folded))
     position = 0
     while position < len(parts):
-        head = parts[position][0]
+        head = parts[position][0].rstrip("%") or "%"
         hit = None
         for names, metric in words.get(head.removesuffix("'s"), ()) or words.get(head.rstrip("s"), ()):
             stop = position + len(names)
@@ -95,7 +95,7 @@ def mentions(folded: str) -> list[Mention]:
                 stop <= len(parts)
                 and _close(folded, parts[position:stop])
                 and all(
-                    part[0] == name or part[0] in (name + "s", name + "'s")
+                    part[0].rstrip("%") == name or part[0] in (name + "s", name + "'s")
                     for part, name in zip(parts[position:stop], names, strict=True)
                 )
             ):

@@ -28,6 +28,7 @@ REASONS = {
     "ordinal": "an ordinal",
 }
 _OTHER = METRICS["other"]
+_SHARE_NAMES = {"train": "train", "training": "train", "validation": "validation", "val": "validation", "test": "test"}
 _PER_CLASS = (
     "precision",
     "recall",
@@ -39,6 +40,8 @@ _PER_CLASS = (
     "trades",
     "class_share",
 )
+_YEAR = re.compile(r"(?:in |over |since )?(?:19|20)\d\d")
+_BYTES = re.compile(r"[kmgt]i?b\+?$", re.I)
 #: Columns either side of a figure that are looked at.
 _REACH = 120
 _COUNTED = (
@@ -147,6 +150,11 @@ def place_prose(
             and re.search(r"\b(?:from|de)\s*[*_`]*$", folded[max(0, token.start - 12) : token.start])
             and re.fullmatch(r"[\s*_`]*(?:to|a|para)[\s*_`]*", folded[token.end : following.start])
         )
+        if _YEAR.fullmatch(token.text) and not re.search(
+            r"[:=]\s*[*_`]*$", folded[max(0, token.start - 6) : token.start]
+        ):
+            sheet.exclude(line, token, "a year")
+            continue
         if following is not None and (arrow or moved):
             placed = _arrow(sheet, line, text, (token, following), named, context, block)
             if placed:
@@ -179,6 +187,13 @@ def _one(
     if _NAMED.search(before[-24:]) and not token.text.endswith("%") and re.fullmatch(r"[\d,-]+", token.text):
         sheet.exclude(line, token, "part of a name or an enumeration")
         return None
+    if re.match(r"[\s*_`]*(?:ci\b|confidence|conf\b|credible|quantile|percentile)", after) and "%" in token.text:
+        sheet.exclude(line, token, "a confidence level")
+        return None
+    opened = before.rfind("[")
+    if opened >= 0 and "]" not in before[opened:] and re.search(r"\b(?:ci|interval|intervalo)\b|区间", before):
+        sheet.leave(line, token, "the end of an interval")
+        return None
     if token.spread:
         sheet.leave(line, token, "a spread (±) of the figure before it")
         return None
@@ -197,6 +212,17 @@ def _one(
     metric = _nearest(token, figures, number, folded, named)
     if re.match(r"[\s*_`]*(?:of )?(?:the )?(?:variance|variation)\b", after) and "%" in token.text:
         metric = "r2"
+    basis = re.match(r"[\s*_`]*\(?(gross|net|before costs|after costs)\b", after)
+    if basis and not metric:
+        metric = context.topic
+    if basis and basis[1] in ("gross", "before costs") and metric in ("sharpe", "annual_return"):
+        metric += "_gross"
+    share = re.search(r"\b(train|training|validation|val|test)\s*[:=]?\s*$", before)
+    if share and not metric and "%" in token.text:
+        local = replace(local, label=_SHARE_NAMES[share[1]], split="")
+        metric = "split_share"
+    if _BYTES.search(token.text) and metric:
+        metric = "file_size" if metric in ("parameters", "file_size") else ""
     if token.value_range and re.search(r"\brange\b", before):
         metric = metric or "target_range"
     if metric == "epochs_run" and not re.search(
@@ -232,7 +258,7 @@ def _one(
 def sheet_reason(sheet: Sheet, line: int, text: str, token: Token, folded: str, context: Context) -> None:
     """Say why a figure without a metric is no claim, or list it as not placed."""
     before = folded[max(0, token.start - _REACH) : token.start]
-    bare = re.fullmatch(r"[~<>≥≤+ ]*[\d,.]+\+?", token.text) is not None
+    bare = re.fullmatch(r"(?:[a-z]+ )*[~<>≥≤+ ]*[\d,.]+\+?", token.text) is not None
     if re.fullmatch(r"(?:19|20)\d\d", token.text) and not re.search(r"[=:]\s*$", before):
         sheet.exclude(line, token, "a year")
     elif context.settings or is_setting(before[-60:] + " " + folded[token.end : token.end + 24]):

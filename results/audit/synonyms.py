@@ -137,7 +137,7 @@ SYNONYMS: dict[str, str] = {
         "gross annual return; annual return gross; annualized gross return; gross annualized return"
     ),
     "total_return": (
-        "total return; cumulative return; overall return; net profit pct; return total"
+        "total return; roi; return on investment; cumulative return; overall return; net profit pct; return total"
         "; retorno total; retorno acumulado; rentabilidade total; rentabilidad total"
         "; rentabilidad acumulada; 总收益率; 累计收益率; 累计收益; 总收益"
     ),
@@ -218,7 +218,10 @@ SYNONYMS: dict[str, str] = {
     "profit_factor": (
         "profit factor; fator de lucro; factor de beneficio; factor de ganancia; 盈利因子; 利润因子; 盈亏因子"
     ),
-    "payoff_ratio": "payoff ratio; payoff; win loss ratio; avg win loss; average win loss; win loss; risk reward; risk reward ratio; 盈亏比",
+    "payoff_ratio": (
+        "payoff ratio; payoff; win loss ratio; avg win loss; average win loss; win loss; risk reward"
+        "; risk reward ratio; 盈亏比"
+    ),
     "expectancy": (
         "expectancy; expected value per trade; expectancy per trade; avg trade; average trade"
         "; expectativa; esperanza matematica; 期望值"

@@ -62,6 +62,8 @@ def place_cells(
 
     """
     heads = [read_role(cell.text) for cell in header]
+    if any(role.metric in ("f1", "accuracy") for role in heads):
+        heads = [_abbreviated(role, cell.text) for role, cell in zip(heads, header, strict=True)]
     first = cells[0].text if cells else ""
     row = read_role(first)
     in_columns = any(role.metric for role in heads[1:])
@@ -88,13 +90,29 @@ def place_cells(
             for token in mine:
                 put_aside(sheet, line.number, token, "a hyperparameter or setting")
             continue
+        corner = plain(header[0].text) if header else ""
+        if metric in ("precision", "recall", "f1") and not in_columns:
+            metric += "_macro" if "macro" in corner else "_weighted" if "weighted" in corner else ""
         local = _cell_context(context, row, head, header, first, title, in_columns)
+        if metric == "std":
+            local = replace(local, label=head.metric)
         _cell(sheet, line, mine, cells[column], metric, replace(local, topic=metric), title, placed, column, block)
+
+
+_SHORT_NAMES = {"p": "precision", "prec": "precision", "r": "recall", "rec": "recall"}
+
+
+def _abbreviated(role: Role, title: str) -> Role:
+    """``P`` and ``R`` beside an F1 column are precision and recall."""
+    name = _SHORT_NAMES.get(plain(title).strip(" ."))
+    return role if name is None or role.metrics else read_role(name)
 
 
 def _cell_metric(row: Role, head: Role, first: str, in_columns: bool) -> str:
     """The metric of a cell: the column's, or the row's; averages of a class table have names of their own."""
     metric = head.metric if in_columns else row.metric
+    if in_columns and row.statistic == "std" and not row.metrics and metric not in ("", "ic", "rank_ic"):
+        return "std"
     if in_columns:
         folded = plain(first)
         average = "macro" if "macro" in folded else "weighted" if "weighted" in folded or "ponder" in folded else ""

@@ -65,7 +65,7 @@ def printed_sharpe(returns: pd.Series, gross: float, choice: dict[str, str]) -> 
     return float((r.mean() - rate / k) / deviation * math.sqrt(k))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10_000), st.integers(60, 400), st.integers(0, 10**6), st.integers(3, 6))
 def test_a_sharpe_printed_under_any_convention_is_traced_back_to_it(seed: int, n: int, pick: int, digits: int) -> None:
     returns = series(seed, n)
@@ -78,7 +78,7 @@ def test_a_sharpe_printed_under_any_convention_is_traced_back_to_it(seed: int, n
     assert wanted.choices in [reading.choices for reading in found.matches]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     st.integers(0, 10_000),
     st.sampled_from(sorted(set(RETURN_METRICS) - {"turnover", "alpha", "beta", "sessions"})),
