@@ -117,8 +117,8 @@ def _table(rows: dict[str, dict[str, float]]) -> None:
 
 
 def _log(label: str, log: dict[str, Any]) -> None:
-    epochs = log.get("epochs") or []
-    if epochs:
+    epochs = log.get("epochs")
+    if isinstance(epochs, list) and epochs and {"epoch", "train_loss", "validation_loss"} <= set(epochs[-1]):
         best = next((record for record in epochs if record.get("best")), epochs[-1])
         click.echo(
             f"{label}: {len(epochs)} epochs, best {best['epoch']}, loss {best['train_loss']:.4f} train, "

@@ -70,11 +70,16 @@ def fit_fold(
         panel.unit,
         panel.zero_is_neutral,
         {name: stamp.strftime(_DAY) for name, stamp in stamps.items()},
-        json.loads(json.dumps(dict(fitted.training_log), default=str)),
+        json.loads(json.dumps(dict(fitted.training_log), default=_plain)),
     )
     if folder is not None:
         write_part(part, fitted, folder)
     return part
+
+
+def _plain(value: Any) -> Any:
+    """NumPy scalars and arrays as Python's; anything else as text."""
+    return value.tolist() if isinstance(value, (np.generic, np.ndarray)) else str(value)
 
 
 def _stamps(model: Forecaster, fitted: FittedForecaster, fold: Fold) -> dict[str, pd.Timestamp]:

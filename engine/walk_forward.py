@@ -261,7 +261,8 @@ def _fold_table(
 ) -> pd.DataFrame:
     rows = []
     for fold in folds:
-        said = parts[fold.number, seed].log.get("sessions", {})
+        said = parts[fold.number, seed].log.get("sessions")
+        said = said if isinstance(said, dict) else {}
         position = prices.sessions.get_indexer(pd.DatetimeIndex([fold.cutoff, fold.test_start]))
         rows.append(
             {
@@ -284,8 +285,13 @@ def _training_table(parts: Mapping[tuple[int, int], Part]) -> pd.DataFrame:
     rows = [
         {"fold": fold, "seed": seed, **record}
         for (fold, seed), part in sorted(parts.items())
-        for record in part.log.get("epochs", ())
+        for record in _records(part.log.get("epochs"))
     ]
     return pd.DataFrame(
         rows, columns=None if rows else ["fold", "seed", "epoch", "train_loss", "validation_loss", "lr"]
     )
+
+
+def _records(epochs: Any) -> list[dict[str, Any]]:
+    """A log's epochs, if it is a list of records; what anyone's own model writes there is theirs."""
+    return [record for record in epochs if isinstance(record, dict)] if isinstance(epochs, list) else []

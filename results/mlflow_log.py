@@ -67,7 +67,7 @@ def log_run(run: Run, tracking_uri: str, *, experiment: str = "assay") -> str:
                 client.log_metric(key, item["name"], item["value"])
         if run.has("training"):
             for record in run.table("training").to_dict("records"):
-                for column in ("train_loss", "validation_loss"):
+                for column in sorted({"train_loss", "validation_loss"} & set(record)):
                     name = f"fold{record['fold']}_seed{record['seed']}_{column}"
                     client.log_metric(key, name, float(record[column]), step=int(record["epoch"]))
         for name in ("manifest.json", "metrics.json"):

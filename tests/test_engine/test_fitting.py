@@ -113,6 +113,28 @@ def test_an_error_of_the_models_own_says_where():
     assert caught.value.__notes__ == [f"in fold 0, seed 0, cutoff {FOLDS[0].cutoff.date()}, of scripted"]
 
 
+@pytest.mark.parametrize(
+    ("log", "rows"),
+    [
+        ({"epochs": 50, "sessions": "many"}, []),
+        ({"epochs": [{"epoch": np.int64(1), "train_loss": np.float32(0.5)}], "curve": np.arange(2)}, [(1, 0.5)]),
+        ({"when": pd.Timestamp("2020-01-01")}, []),
+    ],
+)
+def test_a_model_may_log_what_it_likes(log, rows, tmp_path):
+    class Talkative(Zero):
+        name: ClassVar[str] = "talkative"
+
+        def fit(self, train, *, horizon, delay, seed):
+            last = train.sessions[-1]
+            return FittedRule(self, horizon, delay, last, last, last, training_log=log)
+
+    run = walk_forward(Talkative(), PRICES, FOLDS[:1])
+    assert [(row.epoch, row.train_loss) for row in run.training.itertuples()] == rows
+    run.training.to_parquet(tmp_path / "training.parquet")
+    run.folds.to_parquet(tmp_path / "folds.parquet")
+
+
 OWN = """
 from models.baselines import Momentum
 class Own(Momentum):
