@@ -6,19 +6,13 @@ here needs torch before it is fit.
 
 from __future__ import annotations
 
-import importlib
-import inspect
-import math
-import os
-import sys
 import types
-import typing
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
 from data.errors import InputError, UnknownNameError
+from data.plugins import find_class, offered, parameter_types, read_parameter
 from models.base import FittedForecaster, Forecaster
 from models.checkpoint import read_metadata
 
@@ -45,20 +39,9 @@ MODELS: Mapping[str, str] = types.MappingProxyType(
 #: Group under which other packages offer models: ``name = "package.module:Class"``.
 ENTRY_POINTS = "assay.models"
 
-_WORDS = {float: "a number", int: "a whole number", bool: "true or false", str: "a text", type(None): "none"}
-_TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
-
-
-def _offered() -> dict[str, str]:
-    """Models of installed packages, name → ``module:Class``; the catalogue's own names win."""
-    from importlib.metadata import entry_points
-
-    return {point.name: point.value for point in entry_points(group=ENTRY_POINTS) if point.name not in MODELS}
-
-
 def model_names() -> tuple[str, ...]:
     """Names that `load_model` knows: the catalogue in its order, then those of installed packages."""
-    return (*MODELS, *sorted(_offered()))
+    return (*MODELS, *sorted(offered(ENTRY_POINTS, MODELS)))
 
 
 def model_class(name: str) -> type:
@@ -72,24 +55,7 @@ def model_class(name: str) -> type:
         If the path cannot be imported or is not a class.
 
     """
-    path = MODELS.get(name) or (name if ":" in name else None)
-    if path is None:
-        offered = _offered()
-        if name not in offered:
-            raise UnknownNameError("model", name, [*MODELS, *offered])
-        path = offered[name]
-    module, _, attribute = path.partition(":")
-    if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())  # where a user's own module usually lies; last, so that it hides nothing
-    try:
-        found: object = importlib.import_module(module)
-        for part in attribute.split("."):
-            found = getattr(found, part)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise InputError(f"model {name!r}: cannot import {path!r}: {error}; expected package.module:Class") from error
-    if not inspect.isclass(found):
-        raise InputError(f"model {name!r}: {path!r} is not a class")
-    return found
+    return find_class("model", name, MODELS, ENTRY_POINTS)
 
 
 def preset_names(name: str) -> tuple[str, ...]:
@@ -127,11 +93,11 @@ def load_model(name: str, *, preset: str | None = None, **params: object) -> For
         if preset not in presets:
             raise UnknownNameError(f"preset of {name}", preset, presets)
         values.update(presets[preset])
-    known = _parameters(found)
+    known = parameter_types(found)
     for given, value in params.items():
         if known is not None and given not in known:
             raise UnknownNameError(f"parameter of {name}", given, known)
-        values[given] = _coerced(name, given, value, (known or {}).get(given, Any))
+        values[given] = read_parameter(f"model {name}", given, value, (known or {}).get(given, Any))
     try:
         model = found(**values)
     except TypeError as error:
@@ -157,77 +123,3 @@ def load_fitted(folder: Path) -> FittedForecaster:
     """
     content = read_metadata(Path(folder))
     return load_model(str(content["model"]), **dict(content["params"])).load(Path(folder))
-
-
-def _parameters(found: type) -> dict[str, Any] | None:
-    """Parameter → its type; None where anything may be passed."""
-    try:
-        hints = typing.get_type_hints(found)
-    except (NameError, TypeError):
-        hints = {}
-    if is_dataclass(found):
-        return {item.name: hints.get(item.name, Any) for item in fields(found) if item.init}
-    try:
-        signature = inspect.signature(found).parameters
-    except ValueError:  # a class without a readable signature
-        return None
-    if any(item.kind is inspect.Parameter.VAR_KEYWORD for item in signature.values()):
-        return None
-    return {key: hints.get(key, Any) for key in signature if key != "self"}
-
-
-def _coerced(model: str, name: str, value: object, kind: Any) -> object:
-    """`value` as the parameter's type; text is read, everything else must fit already."""
-    choices = typing.get_args(kind) if typing.get_origin(kind) in (typing.Union, types.UnionType) else (kind,)
-    for choice in choices:
-        fits, read = _read(value, choice)
-        if fits:
-            return read
-    wanted = " or ".join(dict.fromkeys(_say(choice) for choice in choices))
-    raise InputError(f"model {model}: {name} must be {wanted}, got {value!r}")
-
-
-def _say(choice: Any) -> str:
-    if typing.get_origin(choice) is typing.Literal:
-        return " or ".join(repr(option) for option in typing.get_args(choice))
-    if typing.get_origin(choice) is tuple:
-        return "a list such as 64,32"
-    return _WORDS.get(choice, getattr(choice, "__name__", str(choice)))
-
-
-def _read(value: object, choice: Any) -> tuple[bool, object]:
-    """Whether `value` is, or as text reads as, one `choice` of type; and what it reads as."""
-    text = value.strip() if isinstance(value, str) else None
-    if choice is Any:
-        return True, value
-    if typing.get_origin(choice) is typing.Literal:
-        return value in typing.get_args(choice), value
-    if typing.get_origin(choice) is tuple:
-        parts = text.strip("()[]").split(",") if text is not None else value
-        if not isinstance(parts, list | tuple):
-            return False, None
-        inner = typing.get_args(choice)[0]
-        read = [_read(part, inner) for part in parts if part != ""]
-        return bool(read) and all(fits for fits, _ in read), tuple(item for _, item in read)
-    if choice is type(None):
-        return value is None or (text is not None and text.lower() in ("none", "")), None
-    if choice is bool:
-        if text is not None:
-            return text.lower() in (*_TRUE, *_FALSE), text.lower() in _TRUE
-        return isinstance(value, bool), value
-    if choice in (int, float):
-        return _number(value if text is None else text, choice)
-    if choice is str:
-        return isinstance(value, str), value
-    return isinstance(choice, type) and isinstance(value, choice), value
-
-
-def _number(value: object, kind: type) -> tuple[bool, object]:
-    if isinstance(value, bool):
-        return False, None
-    try:
-        read = kind(value)
-    except (TypeError, ValueError):
-        return False, None
-    exact = isinstance(value, str) or read == value
-    return exact and math.isfinite(read), read

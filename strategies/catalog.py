@@ -5,18 +5,14 @@ Nothing registers itself: the catalogue is a constant, and a strategy's module i
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import math
-import os
-import sys
 import types
-import typing
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any
 
 from data.errors import BacktestError, InputError, UnknownNameError
+from data.plugins import find_class, offered, parameter_types, read_parameter
 from strategies.base import EntryRule, Overlays, Strategy
 
 __all__ = ["ENTRY_POINTS", "STRATEGIES", "describe", "load_strategy", "strategy_class", "strategy_names"]
@@ -51,20 +47,9 @@ STRATEGIES: Mapping[str, str] = types.MappingProxyType(
 #: Group under which other packages offer strategies: ``name = "package.module:Class"``.
 ENTRY_POINTS = "assay.strategies"
 
-_WORDS = {float: "a number", int: "a whole number", bool: "true or false", str: "a text", type(None): "none"}
-_TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
-
-
-def _offered() -> dict[str, str]:
-    """Strategies of installed packages, name → ``module:Class``; the catalogue's own names win."""
-    from importlib.metadata import entry_points
-
-    return {point.name: point.value for point in entry_points(group=ENTRY_POINTS) if point.name not in STRATEGIES}
-
-
 def strategy_names() -> tuple[str, ...]:
     """Names that `load_strategy` knows: the catalogue in its order, then those of installed packages."""
-    return (*STRATEGIES, *sorted(_offered()))
+    return (*STRATEGIES, *sorted(offered(ENTRY_POINTS, STRATEGIES)))
 
 
 def strategy_class(name: str) -> type:
@@ -78,28 +63,7 @@ def strategy_class(name: str) -> type:
         If the path cannot be imported.
 
     """
-    path = STRATEGIES.get(name)
-    if path is None and ":" in name:
-        path = name
-    if path is None:
-        offered = _offered()
-        if name not in offered:
-            raise UnknownNameError("strategy", name, [*STRATEGIES, *offered])
-        path = offered[name]
-    module_name, _, attribute = path.partition(":")
-    if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())  # where a user's own module usually lies; last, so that it hides nothing
-    try:
-        found: object = importlib.import_module(module_name)
-        for part in attribute.split("."):
-            found = getattr(found, part)
-    except Exception as error:  # importing runs someone else's code: anything may come
-        raise InputError(
-            f"strategy {name!r}: cannot import {path!r}: {type(error).__name__}: {error}; expected package.module:Class"
-        ) from error
-    if not inspect.isclass(found):
-        raise InputError(f"strategy {name!r}: {path!r} is not a class")
-    return found
+    return find_class("strategy", name, STRATEGIES, ENTRY_POINTS)
 
 
 def load_strategy(name: str, **params: object) -> Strategy | EntryRule:
@@ -125,11 +89,12 @@ def load_strategy(name: str, **params: object) -> Strategy | EntryRule:
 
     """
     found = strategy_class(name)
-    known = _parameters(found)
+    known = parameter_types(found)
     for given in params:
         if known is not None and given not in known:
             raise UnknownNameError(f"parameter of {name}", given, known)
-    values = {given: _coerce(name, given, value, (known or {}).get(given, Any)) for given, value in params.items()}
+    types_of = known or {}
+    values = {given: read_parameter(name, given, value, types_of.get(given, Any)) for given, value in params.items()}
     try:
         strategy = found(**values)
     except BacktestError:
@@ -145,71 +110,6 @@ def load_strategy(name: str, **params: object) -> Strategy | EntryRule:
             "(or, for an entry rule, see strategies.base.EntryRule)"
         )
     return strategy
-
-
-def _parameters(found: type) -> dict[str, Any] | None:
-    """Parameter → its type; None where anything may be passed."""
-    try:
-        hints = typing.get_type_hints(found)
-    except (NameError, TypeError):
-        hints = {}
-    if is_dataclass(found):
-        return {item.name: hints.get(item.name, Any) for item in fields(found) if item.init}
-    try:
-        signature = inspect.signature(found).parameters
-    except ValueError:  # a class without a readable signature
-        return None
-    if any(item.kind is inspect.Parameter.VAR_KEYWORD for item in signature.values()):
-        return None
-    return {
-        name: Any if item.annotation is inspect.Parameter.empty else item.annotation for name, item in signature.items()
-    }
-
-
-def _coerce(strategy: str, name: str, value: object, kind: Any) -> object:
-    """`value` as the parameter's type; strings are read, numbers are checked."""
-    options = (
-        typing.get_args(kind)
-        if isinstance(kind, types.UnionType) or typing.get_origin(kind) is typing.Union
-        else (kind,)
-    )
-    wanted = " or ".join(_WORDS.get(option, str(option)) for option in options)
-    for option in options:
-        try:
-            return _read(value, option)
-        except (ValueError, OverflowError):
-            continue
-    raise InputError(f"{strategy}: {name} must be {wanted}, got {value!r}")
-
-
-def _read(value: object, kind: Any) -> object:
-    """`value` as `kind`, or ValueError."""
-    text = value.strip().lower() if isinstance(value, str) else None
-    if kind is type(None):
-        if value is None or text in ("none", "null", ""):
-            return None
-        raise ValueError
-    if kind is bool:
-        if isinstance(value, bool):
-            return value
-        if text in _TRUE or text in _FALSE:
-            return text in _TRUE
-        raise ValueError
-    if kind is int or kind is float:
-        if isinstance(value, bool) or not isinstance(value, int | float | str):
-            raise ValueError
-        number = float(value)
-        if math.isnan(number) or (kind is int and not number.is_integer()):
-            raise ValueError
-        return int(number) if kind is int else number
-    if typing.get_origin(kind) is typing.Literal:
-        for choice in typing.get_args(kind):
-            if value == choice or str(value) == str(choice):
-                return choice
-        raise ValueError
-    if kind is str and not isinstance(value, str):
-        raise ValueError
-    return value
 
 
 def describe(name: str) -> dict[str, Any]:
@@ -230,7 +130,7 @@ def describe(name: str) -> dict[str, Any]:
         meanings.update(_sections(inspect.cleandoc(base.__doc__ or ""))[1])
     common = _sections(inspect.getdoc(Overlays) or "")[1]
     meanings = {**meanings, **common}
-    types_of = _parameters(found) or {}
+    types_of = parameter_types(found) or {}
     parameters = []
     for field, kind in sorted(types_of.items(), key=lambda item: item[0] in common):
         default = _default(found, field)

@@ -1,0 +1,161 @@
+"""Classes by name, by import path, or from an installed package's entry points, and their parameters from text.
+
+What the catalogues of models and of strategies share. Nothing registers itself: a catalogue is a constant, and a
+class's module is imported when it is asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import math
+import os
+import sys
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from data.errors import InputError, UnknownNameError
+
+__all__ = ["find_class", "offered", "parameter_types", "read_parameter"]
+
+_WORDS = {float: "a number", int: "a whole number", bool: "true or false", str: "a text", type(None): "none"}
+_TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
+
+
+def offered(group: str, known: Mapping[str, str]) -> dict[str, str]:
+    """What installed packages offer under an entry-point group, name → ``module:Class``; `known` names win."""
+    from importlib.metadata import entry_points
+
+    return {point.name: point.value for point in entry_points(group=group) if point.name not in known}
+
+
+def find_class(kind: str, name: str, known: Mapping[str, str], group: str) -> type:
+    """The class behind a name or a ``package.module:Class`` path.
+
+    Parameters
+    ----------
+    kind : for errors, e.g. ``"model"``.
+    name : what was asked for.
+    known : the catalogue, name → ``module:Class``.
+    group : entry-point group of installed packages.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such name; the nearest is suggested.
+    InputError
+        If the path cannot be imported or is not a class.
+
+    """
+    path = known.get(name) or (name if ":" in name else None)
+    if path is None:
+        others = offered(group, known)
+        if name not in others:
+            raise UnknownNameError(kind, name, [*known, *others])
+        path = others[name]
+    module, _, attribute = path.partition(":")
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())  # where a user's own module usually lies; last, so that it hides nothing
+    try:
+        found: object = importlib.import_module(module)
+        for part in attribute.split("."):
+            found = getattr(found, part)
+    except Exception as error:  # importing runs someone else's code: anything may come
+        said = f"{type(error).__name__}: {error}"
+        raise InputError(f"{kind} {name!r}: cannot import {path!r}: {said}; expected package.module:Class") from error
+    if not inspect.isclass(found):
+        raise InputError(f"{kind} {name!r}: {path!r} is not a class")
+    return found
+
+
+def parameter_types(found: type) -> dict[str, Any] | None:
+    """Parameter → its type; None where anything may be passed."""
+    try:
+        hints = typing.get_type_hints(found)
+    except (NameError, TypeError):
+        hints = {}
+    if is_dataclass(found):
+        return {item.name: hints.get(item.name, Any) for item in fields(found) if item.init}
+    try:
+        signature = inspect.signature(found).parameters
+    except ValueError:  # a class without a readable signature
+        return None
+    if any(item.kind is inspect.Parameter.VAR_KEYWORD for item in signature.values()):
+        return None
+    return {
+        key: hints.get(key, Any if item.annotation is inspect.Parameter.empty else item.annotation)
+        for key, item in signature.items()
+        if key != "self"
+    }
+
+
+def read_parameter(owner: str, name: str, value: object, kind: Any) -> object:
+    """`value` as the parameter's type; text is read, everything else must fit already.
+
+    Raises
+    ------
+    InputError
+        If it does not fit; `owner` and `name` are named.
+
+    Examples
+    --------
+    >>> read_parameter("s2", "quantile", "0.1", float), read_parameter("s2", "vol_target", "none", float | None)
+    (0.1, None)
+
+    """
+    choices = typing.get_args(kind) if typing.get_origin(kind) in (typing.Union, types.UnionType) else (kind,)
+    for choice in choices:
+        fits, read = _read(value, choice)
+        if fits:
+            return read
+    wanted = " or ".join(dict.fromkeys(_say(choice) for choice in choices))
+    raise InputError(f"{owner}: {name} must be {wanted}, got {value!r}")
+
+
+def _say(choice: Any) -> str:
+    if typing.get_origin(choice) is typing.Literal:
+        return " or ".join(repr(option) for option in typing.get_args(choice))
+    if typing.get_origin(choice) is tuple:
+        return "a list such as 64,32"
+    return _WORDS.get(choice, getattr(choice, "__name__", str(choice)))
+
+
+def _read(value: object, choice: Any) -> tuple[bool, object]:
+    """Whether `value` is, or as text reads as, one `choice` of type; and what it reads as."""
+    text = value.strip() if isinstance(value, str) else None
+    if choice is Any:
+        return True, value
+    if typing.get_origin(choice) is typing.Literal:
+        return value in typing.get_args(choice), value
+    if typing.get_origin(choice) is tuple:
+        parts = text.strip("()[]").split(",") if text is not None else value
+        if not isinstance(parts, list | tuple):
+            return False, None
+        inner = typing.get_args(choice)[0]
+        read = [_read(part, inner) for part in parts if part != ""]
+        return bool(read) and all(fits for fits, _ in read), tuple(item for _, item in read)
+    if choice is type(None):
+        return value is None or (text is not None and text.lower() in ("none", "")), None
+    if choice is bool:
+        if text is not None:
+            return text.lower() in (*_TRUE, *_FALSE), text.lower() in _TRUE
+        return isinstance(value, bool), value
+    if choice in (int, float):
+        return _number(value if text is None else text, choice)
+    if choice is str:
+        return isinstance(value, str), value
+    return isinstance(choice, type) and isinstance(value, choice), value
+
+
+def _number(value: object, kind: type) -> tuple[bool, object]:
+    if isinstance(value, bool):
+        return False, None
+    try:
+        read = kind(value)
+    except (TypeError, ValueError):
+        return False, None
+    exact = isinstance(value, str) or read == value
+    return exact and math.isfinite(read), read
