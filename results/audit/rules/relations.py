@@ -81,7 +81,9 @@ def printed_twice(report: Report) -> Iterator[Finding]:
     for claim in report.claims.claims:
         if claim.relation == "same":
             for other in filter(None, map(report.claims.claim, claim.inputs)):
-                yield from _same(report, other, claim, True)
+                # Two definitions that are both stated and differ leave open whether the quantity is one.
+                alike = not (claim.definition and other.definition) or claim.definition == other.definition
+                yield from _same(report, other, claim, alike)
 
 
 def _pairs(report: Report, claims: list[Claim]) -> Iterator[Finding]:
