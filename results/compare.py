@@ -102,12 +102,12 @@ def compare_runs(runs: Sequence[Run], *, draws: int = 2000, seed: int = 0) -> Co
 
 def _difference_table(comparison: Comparison) -> Table:
     rows = []
-    for row in comparison.differences.itertuples():
-        form = fixed if row.statistic == "sharpe" else percent
-        covers = "" if math.isnan(row.low) else "no" if row.low > 0 or row.high < 0 else "yes"
+    for row in comparison.differences.to_dict("records"):
+        form = fixed if row["statistic"] == "sharpe" else percent
+        covers = "" if math.isnan(row["low"]) else "no" if row["low"] > 0 or row["high"] < 0 else "yes"
         rows.append((
-            said(row.one), said(row.two), Cell(_STATISTICS[row.statistic][0]), form(row.value), form(row.low),
-            form(row.high), fixed(row.p_value, 3), Cell(covers),
+            said(row["one"]), said(row["two"]), Cell(_STATISTICS[row["statistic"]][0]), form(row["value"]),
+            form(row["low"]), form(row["high"]), fixed(row["p_value"], 3), Cell(covers),
         ))  # fmt: skip
     pairs = len(comparison.differences) // len(_STATISTICS)
     about = f"One less two, {len(comparison.returns):,} common sessions, paired stationary bootstrap; two-sided p of 0."
@@ -150,7 +150,7 @@ def _flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 def render_comparison(comparison: Comparison) -> str:
     """One self-contained HTML page."""
     returns = comparison.returns
-    total = {name: float((1 + returns[name]).prod() - 1) for name in returns}
+    total = {str(name): float(np.prod(1 + returns[name].to_numpy())) - 1 for name in returns}
     said_so = "; ".join(f"{name} {value:.1%}" for name, value in total.items())
     figures = [
         Figure("Equity on the common sessions, net", f"Growth of 1. Total returns: {said_so}.",
@@ -159,10 +159,10 @@ def render_comparison(comparison: Comparison) -> str:
                size=(11.4, 2.4), wide=True),
     ]  # fmt: skip
     correlation = returns.corr().rename_axis("run").reset_index()
-    forms = [("run", "run", said), *((name, name, fixed) for name in returns)]
+    forms = [("run", "run", said), *((str(name), str(name), fixed) for name in returns)]
     parts = (
         _own_figures(comparison),
-        plain_table("Correlation of net returns", correlation, forms),
+        plain_table("Correlation of net returns", correlation, forms, wide=True),
         _settings(comparison),
     )
     first: dict[str, Any] = {

@@ -95,7 +95,7 @@ def plot_costs(axes: Axes, costs: pd.DataFrame, nav: pd.Series) -> Axes:
         return say_nothing(axes, "no costs")
     palette = [COLOURS[name] for name in ("blue", "orange", "green", "purple", "sky", "red", "yellow")]
     for kind, colour in zip(used, palette, strict=False):
-        series(axes, paid[kind], kind.replace("_", " "), color=colour)
+        series(axes, paid[kind], str(kind).replace("_", " "), color=colour)
     return finish(axes, y="paid so far, of NAV", percent=True, dates=True)
 
 

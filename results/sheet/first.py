@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from results.metrics import monthly_returns
 from results.plots import plot_drawdown, plot_equity, plot_monthly
 from results.sheet.material import Material
@@ -193,8 +195,8 @@ def equity_figures(material: Material) -> list[Figure]:
     beside = (
         "" if material.benchmark is None else f", beside {material.run.manifest.get('benchmark') or 'the benchmark'}"
     )
-    net = float((1 + returns["net"]).prod() - 1)
-    gross = float((1 + returns["gross"]).prod() - 1)
+    net = float(np.prod(1 + returns["net"].to_numpy())) - 1
+    gross = float(np.prod(1 + returns["gross"].to_numpy())) - 1
     deepest = metric_cell(material.metrics.get("max_drawdown_net")).text
     return [
         Figure(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from results.plots import plot_folds, plot_models, plot_training
 from results.sheet.material import Material, first_rows
 from results.sheet.parts import Figure, Note, Section, Table, fixed, number, percent, plain_table, said
@@ -83,7 +85,7 @@ def _beside(material: Material) -> list[Figure | Table | Note]:
         values = "; ".join(f"{label} {fixed(value).text}" for label, value in table.get("sharpe_net", {}).items())
         parts.append(
             Figure(f"{title}: net Sharpe", f"Net Sharpe through the same strategy: {values}.",
-                   lambda axes, rows=table: plot_models(axes, rows), "The same folds, the same strategy.", size)
+                   partial(plot_models, table=table), "The same folds, the same strategy.", size)
         )  # fmt: skip
         used = [item for item in _FIGURES if item[0] == "model" or (item[0] in table and table[item[0]].notna().any())]
         if "note" in table and not table["note"].fillna("").any():

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
+import numpy as np
 import pandas as pd
 
 from results.attribution import concentration, extreme_sessions, leg_returns
@@ -75,7 +77,7 @@ def _calendar(material: Material) -> list[Table]:
     returns = material.returns
     months = monthly_returns(returns["net"])
     years = yearly_returns(returns["net"])
-    bound = float(months.abs().stack().quantile(0.95))
+    bound = float(np.nanquantile(months.abs().to_numpy(), 0.95))
     year_bound = float(years.abs().max())
     rows = tuple(
         (
@@ -122,7 +124,7 @@ def _rolling(material: Material) -> list[Figure | Note]:
             continue
         last = table[column].iloc[-1]
         alt = f"{title} over {_WINDOW} sessions, net; at the end {last:.2f}."
-        parts.append(Figure(title, alt, lambda axes, name=column: plot_rolling(axes, table, name, _WINDOW)))
+        parts.append(Figure(title, alt, partial(plot_rolling, table=table, column=column, window=_WINDOW)))
     return parts
 
 
@@ -178,7 +180,7 @@ def _costs(material: Material) -> list[Figure | Table | Note]:
     if costs is None:
         return [Note("No table of costs is stored.", "Costs by kind"), table]
     paid = costs.sum()
-    spent = ", ".join(f"{kind.replace('_', ' ')} {value:,.0f}" for kind, value in paid.items() if value)
+    spent = ", ".join(f"{str(kind).replace('_', ' ')} {value:,.0f}" for kind, value in paid.items() if value)
     alt = f"Costs by kind, in currency: {spent or 'none'}."
     return [
         Figure("Costs by kind", alt, lambda axes: plot_costs(axes, costs, material.returns["nav"]), caption=alt),

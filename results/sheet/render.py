@@ -33,7 +33,7 @@ _SIZE = re.compile(
 def _settings() -> Iterator[None]:
     import matplotlib as mpl
 
-    mine = {"svg.fonttype": "none", "svg.hashsalt": "assay", "axes.unicode_minus": True, "text.parse_math": False}
+    mine: Any = {"svg.fonttype": "none", "svg.hashsalt": "assay", "axes.unicode_minus": True, "text.parse_math": False}
     with mpl.rc_context(mine):
         yield
 

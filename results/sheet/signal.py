@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+import numpy as np
 import pandas as pd
 
 from results.attribution import confusion, reliability, score_by_asset, thresholds
@@ -61,7 +64,7 @@ def _ic(material: Material) -> list[Figure | Note | Table]:
             mean = metric_text(item, item.get("value"))
             alt = f"{title}, horizon {horizon}: mean {mean} over {item.get('n', 0):,} sessions."
             parts.append(
-                Figure(title, alt, lambda axes, name=column: plot_ic(axes, ic, name, horizon=horizon), wide=False)
+                Figure(title, alt, partial(plot_ic, table=ic, column=column, horizon=horizon))
             )
         step = max(1, -(-score.size // _MOST_CELLS))
         decay = ic_decay(score.iloc[::step], forward.reindex(index=score.index), _LATER)
@@ -80,8 +83,8 @@ def _ic(material: Material) -> list[Figure | Note | Table]:
     parts.append(Figure("Dispersion of predictions", alt, lambda axes: plot_dispersion(axes, score), caption=alt))
     seeds = material.optional("dispersion")
     if seeds is not None:
-        mean = float(seeds.stack().mean())
-        parts.append(Note(f"Mean deviation of a score over seeds: {mean:.3g}.", "Seeds"))
+        over_seeds = float(np.nanmean(seeds.to_numpy())) if seeds.notna().any(axis=None) else float("nan")
+        parts.append(Note(f"Mean deviation of a score over seeds: {number(over_seeds).text}.", "Seeds"))
     return parts
 
 

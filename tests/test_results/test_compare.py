@@ -1,0 +1,147 @@
+"""Runs side by side: common sessions, paired differences, what the command prints and writes."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from cli import cli
+from data.errors import InputError
+from results.bootstrap import paired_difference
+from results.compare import compare_runs, render_comparison
+from results.metrics import performance_metrics
+from results.store import Run, save_run
+
+N = 400
+
+
+def _returns(seed: int, n: int = N, drift: float = 0.0) -> pd.Series:
+    market = np.random.default_rng(0).normal(0, 0.01, 600)[:n]
+    own = np.random.default_rng(seed).normal(drift, 0.004, n)
+    return pd.Series(market + own, index=pd.bdate_range("2019-01-01", periods=n, name="date"))
+
+
+def _run(root: Path, name: str, net: pd.Series, **config: object) -> Run:
+    metrics = [metric.to_dict() for metric in performance_metrics(net, "net")]
+    content = {
+        "metrics": metrics,
+        "sessions": len(net),
+        "start": net.index[0],
+        "end": net.index[-1],
+        "warnings": [f"of {name}"],
+    }
+    table = pd.DataFrame({"net": net, "gross": net})
+    setup = {"strategy": name, "costs": {"commission_bps": 5.0}, **config}
+    return save_run(
+        name, config=setup, fingerprints={}, metrics=content, tables={"returns": table}, notes={}, root=root
+    )
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> list[Run]:
+    return [
+        _run(tmp_path, "one", _returns(1)),
+        _run(tmp_path, "two", _returns(2)),
+        _run(tmp_path, "more", _returns(3, drift=0.003)),
+    ]
+
+
+def test_only_common_sessions_count(tmp_path: Path) -> None:
+    one = _run(tmp_path, "one", _returns(1).iloc[:300])
+    two = _run(tmp_path, "two", _returns(2).iloc[100:])
+    found = compare_runs([one, two], draws=200)
+    assert len(found.returns) == 200
+    assert found.returns.index[0] == _returns(1).index[100]
+    assert set(found.differences["sessions"]) == {200}
+
+
+def test_differences_are_those_of_the_series(runs: list[Run]) -> None:
+    found = compare_runs(runs, draws=300)
+    assert len(found.differences) == 3 * 3
+    for row in found.differences.itertuples():
+        one, two = found.returns[row.one], found.returns[row.two]
+        by_hand = {
+            "sharpe": lambda r: r.mean() / r.std(ddof=1) * 252**0.5,
+            "return_arithmetic_ann": lambda r: r.mean() * 252,
+            "volatility_ann": lambda r: r.std(ddof=1) * 252**0.5,
+        }[row.statistic]
+        assert row.value == pytest.approx(by_hand(one) - by_hand(two), abs=1e-12)
+        assert row.low <= row.value <= row.high
+    first = found.differences[found.differences["statistic"] == "sharpe"].iloc[0]
+    again = paired_difference(found.returns[first["one"]].to_numpy(), found.returns[first["two"]].to_numpy(), draws=300)
+    assert (first["low"], first["high"], first["p_value"]) == (again.low, again.high, again.p_value)
+
+
+def test_a_real_difference_is_seen_and_none_is_not(runs: list[Run]) -> None:
+    table = compare_runs(runs, draws=500).differences
+    sharpe = table[table["statistic"] == "sharpe"].set_index(["one", "two"])
+    one, two, more = (run.id for run in runs)
+    assert sharpe.loc[(one, two), "low"] < 0 < sharpe.loc[(one, two), "high"]
+    assert sharpe.loc[(one, more), "high"] < 0
+    assert sharpe.loc[(one, more), "p_value"] < 0.05
+
+
+def test_what_cannot_be_compared(tmp_path: Path, runs: list[Run]) -> None:
+    with pytest.raises(InputError, match="2 to 6 runs, got 1"):
+        compare_runs(runs[:1])
+    with pytest.raises(InputError, match="given twice"):
+        compare_runs([runs[0], runs[0]])
+    with pytest.raises(InputError, match="2 to 6 runs, got 7"):
+        compare_runs([runs[0]] * 7)
+    later = _returns(4)
+    later.index = later.index + pd.Timedelta(days=5000)
+    with pytest.raises(InputError, match="share 0 sessions"):
+        compare_runs([runs[0], _run(tmp_path, "later", later)])
+
+
+def test_a_run_that_does_not_move(tmp_path: Path, runs: list[Run]) -> None:
+    flat = _run(tmp_path, "flat", _returns(1) * 0)
+    page = render_comparison(compare_runs([runs[0], flat], draws=200))
+    assert ">nan" not in page
+    assert "<svg" in page
+
+
+def test_the_page_has_every_run_and_stored_number(runs: list[Run]) -> None:
+    comparison = compare_runs(runs, draws=200)
+    page = render_comparison(comparison)
+    ids = re.findall(r'\bid="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    shown = re.findall(r'data-metric="sharpe_net\.value" data-value="([^"]+)"', page)
+    assert [float(value) for value in shown] == [run.metric("sharpe_net")["value"] for run in runs]
+    for run in runs:
+        assert run.id in page
+        assert f"of {run.manifest['config']['strategy']}" in page
+    assert "commission_bps" not in page, "what is equal is not listed as different"
+    assert render_comparison(compare_runs(runs, draws=200)) == page
+
+
+def test_six_runs_have_fifteen_pairs(tmp_path: Path) -> None:
+    six = [_run(tmp_path, f"r{number}", _returns(number, 120)) for number in range(6)]
+    found = compare_runs(six, draws=100)
+    pairs = set(zip(found.differences["one"], found.differences["two"], strict=True))
+    assert pairs == set(itertools.combinations([run.id for run in six], 2))
+    assert "15 pairs are looked at" in render_comparison(found)
+
+
+def test_command(tmp_path: Path, runs: list[Run]) -> None:
+    root = str(runs[0].path.parent)
+    call = ["compare", *(run.id for run in runs), "--results", root, "--draws", "200"]
+    done = CliRunner().invoke(cli, call)
+    assert done.exit_code == 0, done.output
+    assert all(run.id in done.stdout for run in runs)
+    target = tmp_path / "out" / "both.html"
+    target.parent.mkdir()
+    done = CliRunner().invoke(cli, [*call, "--html", "--output", str(target), "--json"])
+    assert done.exit_code == 0, done.output
+    answer = json.loads(done.stdout)
+    assert len(answer["differences"]) == 9
+    assert answer["path"] == str(target)
+    assert target.read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert isinstance(CliRunner().invoke(cli, call[:2] + call[4:]).exception, InputError)
