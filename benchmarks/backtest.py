@@ -25,6 +25,7 @@ sys.path.insert(0, str(ROOT))
 
 import numpy as np
 import pandas as pd
+from timing import pairs, seconds
 
 from data.panel import PredictionPanel, PricePanel
 from engine.backtest import final_weights, run_backtest
@@ -62,24 +63,6 @@ def plain_numpy(score: np.ndarray, close: np.ndarray) -> np.ndarray:
         out[t] = gross - 5e-4 * np.abs(target - drifted).sum()
         held = target
     return out
-
-
-def seconds(run: Callable[[], object]) -> float:
-    """Wall time of one run."""
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
-
-
-def pairs(ours: Callable[[], object], theirs: Callable[[], object], repeats: int) -> dict[str, float]:
-    """Medians of alternated pairs, after one run of each to warm up."""
-    ours(), theirs()
-    taken = [(seconds(ours), seconds(theirs)) for _ in range(repeats)]
-    return {
-        "ours_ms": 1e3 * statistics.median(a for a, _ in taken),
-        "theirs_ms": 1e3 * statistics.median(b for _, b in taken),
-        "ratio": statistics.median(a / b for a, b in taken),
-    }
 
 
 def by_vectorbt(

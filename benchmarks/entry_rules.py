@@ -16,7 +16,6 @@ import json
 import statistics
 import subprocess
 import sys
-import time
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 import pandas as pd
+from timing import pairs, seconds
 
 from data.panel import PredictionPanel, PricePanel
 from data.synthetic import synthetic_market
@@ -42,24 +42,6 @@ def market(sessions: int, assets: int, seed: int = 0) -> tuple[PredictionPanel, 
     mixed = 0.3 * raw / raw.std() + rng.normal(size=raw.shape)
     probability = pd.DataFrame(np.clip(0.55 + 0.07 * mixed, 0, 1), prices.sessions, prices.assets)
     return PredictionPanel(oracle.score, probability_up=probability), prices
-
-
-def seconds(run: Callable[[], object]) -> float:
-    """Wall time of one run."""
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
-
-
-def pairs(ours: Callable[[], object], theirs: Callable[[], object], repeats: int) -> dict[str, float]:
-    """Medians of alternated pairs, after one run of each to warm up."""
-    ours(), theirs()
-    taken = [(seconds(ours), seconds(theirs)) for _ in range(repeats)]
-    return {
-        "ours_ms": 1e3 * statistics.median(a for a, _ in taken),
-        "theirs_ms": 1e3 * statistics.median(b for _, b in taken),
-        "ratio": statistics.median(a / b for a, b in taken),
-    }
 
 
 def median_ms(run: Callable[[], object], repeats: int) -> float:
