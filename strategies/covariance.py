@@ -68,10 +68,13 @@ def positive_definite(covariance: Floats) -> tuple[Floats, str]:
     matrix = 0.5 * (covariance + covariance.T)
     mean = float(np.trace(matrix)) / len(matrix)
     floor = FLOOR * mean if mean > 0 else 1e-12
-    values, vectors = np.linalg.eigh(matrix)
-    low = int((values < floor * (1 - 1e-9)).sum())
-    if low == 0:
+    try:
+        np.linalg.cholesky(matrix - floor * (1 - 1e-6) * np.eye(len(matrix)))
         return matrix, ""
+    except np.linalg.LinAlgError:
+        pass
+    values, vectors = np.linalg.eigh(matrix)
+    low = int((values < floor).sum())
     lifted = (vectors * np.maximum(values, floor)) @ vectors.T
     return 0.5 * (lifted + lifted.T), f"singular: {low} of {len(values)} eigenvalues lifted to {floor:.3g}"
 

@@ -9,7 +9,11 @@ frame of weights.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import pairwise
+from multiprocessing import get_context
 from typing import ClassVar
 
 import numpy as np
@@ -26,9 +30,14 @@ from strategies.rebalancing import Event, Market, limits_of, market_of
 from strategies.solvers import Inputs, Unsolved
 from strategies.views import Skill, characteristic
 
-__all__ = ["Hrp", "MaxDiversification", "Optimised", "RiskParity", "Seen"]
+__all__ = ["Hrp", "MaxDiversification", "Note", "Optimised", "RiskParity", "Seen"]
 
 Floats = NDArray[np.float64]
+
+#: An event without its session: kind, detail.
+Note = tuple[str, str]
+#: Weights (N,) of one session, or None, and what there is to say.
+Decision = tuple[Floats | None, list[Note]]
 
 #: Weights smaller than this are the solver's dust.
 _DUST = 1e-8
@@ -69,6 +78,8 @@ class Optimised(Constraints, WithOverlays):
     covariance : sample, ledoit_wolf, exponential or factor.
     tilt : how far predictions tilt the weights: each is multiplied by max(0, 1 + tilt·z), z its prediction's rank in
         units of standard deviation; 0 reads no prediction.
+    workers : processes, where no decision depends on the one before: no cost in the objective, no turnover cap. The
+        weights do not depend on it.
 
     """
 
@@ -82,6 +93,7 @@ class Optimised(Constraints, WithOverlays):
     window: int = 252
     covariance: CovarianceName = "ledoit_wolf"
     tilt: float = 0.0
+    workers: int = 1
 
     def __post_init__(self) -> None:
         WithOverlays.__post_init__(self)
@@ -89,10 +101,9 @@ class Optimised(Constraints, WithOverlays):
             Constraints.__post_init__(self)
         except InputError as error:
             raise InputError(f"{self.name}: {error}") from None
-        if self.every < 1 or self.window < 2:
-            raise InputError(
-                f"{self.name}: every must be at least 1 and window at least 2, got {self.every} and {self.window}"
-            )
+        for field, least in (("every", 1), ("window", 2), ("workers", 1)):
+            if getattr(self, field) < least:
+                raise InputError(f"{self.name}: {field} must be at least {least}, got {getattr(self, field)}")
         if not math.isfinite(self.tilt):
             raise InputError(f"{self.name}: tilt must be finite, got {self.tilt!r}")
         if not self.native and not self.long_only:
@@ -122,21 +133,37 @@ class Optimised(Constraints, WithOverlays):
         """
         market = market_of(predictions, prices, self, who=self.name, scored=self._scored, signed=self._signed)
         skills = self._skills(predictions, prices)
+        rows = self._decisions(market)
         weights = np.full((len(market.rows), len(market.assets)), np.nan)
         events: list[Event] = []
-        last: tuple[Floats, int] | None = None
-        for row in self._decisions(market):
-            at = int(market.rows[row])
-            held = None if last is None else market.drifted(*last, at)
-            found, notes = self._decide(market, row, held, skills.get(row))
+        for row, (found, notes) in zip(rows, self._all_decisions(market, rows, skills), strict=True):
             events += [(predictions.sessions[row], "", kind, detail) for kind, detail in notes]
             if found is not None:
                 weights[row] = found
-                last = (found, at)
         frame = pd.DataFrame(weights, predictions.sessions, sorted(predictions.assets, key=str), copy=False)
         frame = frame[list(predictions.assets)]
         frame.attrs["events"] = tuple(events)
         return frame
+
+    def _all_decisions(self, market: Market, rows: range, skills: dict[int, Skill | None]) -> list[Decision]:
+        """The decision of each row, in order; in several processes where none depends on the one before."""
+        if self.workers > 1 and not self._follows_holdings and len(rows) > self.workers:
+            edges = np.linspace(0, len(rows), self.workers + 1).astype(int).tolist()
+            parts = [rows[start:stop] for start, stop in pairwise(edges)]
+            shared = [{row: skills[row] for row in part if row in skills} for part in parts]
+            with ProcessPoolExecutor(self.workers, get_context("spawn")) as pool:
+                solved = pool.map(_decide_alone, [self] * len(parts), [market] * len(parts), parts, shared)
+                return [decision for part in solved for decision in part]
+        out: list[Decision] = []
+        last: tuple[Floats, int] | None = None
+        for row in rows:
+            at = int(market.rows[row])
+            held = None if last is None else market.drifted(*last, at)
+            decision = self._decide(market, row, held, skills.get(row))
+            if decision[0] is not None:
+                last = (decision[0], at)
+            out.append(decision)
+        return out
 
     def _decisions(self, market: Market) -> range:
         """Rows of the predictions on which weights are decided: the first with a full window, then every n."""
@@ -147,9 +174,7 @@ class Optimised(Constraints, WithOverlays):
         """Row → the skill known then; only for strategies that ask for it."""
         return {}
 
-    def _decide(
-        self, market: Market, row: int, held: Floats | None, skill: Skill | None
-    ) -> tuple[Floats | None, list[tuple[str, str]]]:
+    def _decide(self, market: Market, row: int, held: Floats | None, skill: Skill | None) -> Decision:
         """Weights (N,) of one session, or None, and what there is to say: (kind, detail)."""
         at = int(market.rows[row])
         chosen = market.eligible(at, self.window)
@@ -160,7 +185,7 @@ class Optimised(Constraints, WithOverlays):
             return None, [("too_few_assets", f"{len(chosen)} assets have {why}; holdings are kept")]
         returns, missing = market.history(at, self.window, chosen)
         covariance, note = self._estimate(returns, market, at)
-        notes = [("covariance", note)] if note else []
+        notes: list[Note] = [("covariance", note)] if note else []
         if missing:
             notes.append(("missing_returns", f"{missing} of {returns.size} returns set to the session's mean"))
         limits = limits_of(market, self, at, chosen, covariance, held)
@@ -192,14 +217,14 @@ class Optimised(Constraints, WithOverlays):
         """Covariance of the window (S, n), and what was done to make it positive definite."""
         return covariance_matrix(returns, self.covariance)
 
-    def _inputs(self, seen: Seen, notes: list[tuple[str, str]]) -> Inputs:
+    def _inputs(self, seen: Seen, notes: list[Note]) -> Inputs:
         """What the solver reads; what there is to say about it goes into `notes`."""
         return Inputs(np.zeros(len(seen.score)), seen.covariance, seen.returns, seen.limits)
 
     def _solve(self, inputs: Inputs) -> Floats:
         raise NotImplementedError
 
-    def _solved(self, inputs: Inputs, z: Floats, notes: list[tuple[str, str]]) -> Floats:
+    def _solved(self, inputs: Inputs, z: Floats, notes: list[Note]) -> Floats:
         """The solution, tilted, brought within the constraints, without positions below the minimum."""
         limits = inputs.limits
         if (limits.upper < limits.lower).any() or limits.upper.sum() < limits.net - 1e-12:
@@ -213,7 +238,7 @@ class Optimised(Constraints, WithOverlays):
             found = self._without_small(found, inputs, notes)
         return np.where(np.abs(found) < _DUST, 0.0, found)
 
-    def _within(self, weights: Floats, limits: Limits, notes: list[tuple[str, str]]) -> Floats:
+    def _within(self, weights: Floats, limits: Limits, notes: list[Note]) -> Floats:
         """`weights`, or where they break a limit the nearest that break none."""
         broken = violations(weights, limits)
         if not broken:
@@ -224,7 +249,7 @@ class Optimised(Constraints, WithOverlays):
         notes.append(("projected", f"moved to the nearest portfolio within {', '.join(sorted(broken))}"))
         return weights
 
-    def _without_small(self, weights: Floats, inputs: Inputs, notes: list[tuple[str, str]]) -> Floats:
+    def _without_small(self, weights: Floats, inputs: Inputs, notes: list[Note]) -> Floats:
         """Positions below half the minimum are dropped, the others held to it; by a second solve."""
         small = np.abs(weights) < self.min_weight
         if not (small & (np.abs(weights) > _DUST)).any():
@@ -246,6 +271,13 @@ class Optimised(Constraints, WithOverlays):
             if not violations(found, limits):
                 return found
         raise Unsolved("no portfolio meets the minimum position", relax="min_weight")
+
+
+def _decide_alone(
+    strategy: Optimised, market: Market, rows: Sequence[int], skills: dict[int, Skill | None]
+) -> list[Decision]:
+    """Decisions that know of no holdings, for a worker process."""
+    return [strategy._decide(market, row, None, skills.get(row)) for row in rows]
 
 
 @dataclass(frozen=True, kw_only=True)

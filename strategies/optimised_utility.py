@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from data.errors import InputError
 from data.panel import PredictionPanel, PricePanel
 from strategies import solvers
-from strategies.optimised import Optimised, Seen
+from strategies.optimised import Note, Optimised, Seen
 from strategies.solvers import Inputs
 from strategies.views import Skill, daily_rank_ic, trailing_skill
 
@@ -89,7 +89,7 @@ class MinVariance(_Utility):
         """Expected returns (n,) per session."""
         return self.tilt * seen.z * np.sqrt(np.diag(seen.covariance))
 
-    def _inputs(self, seen: Seen, notes: list[tuple[str, str]]) -> Inputs:
+    def _inputs(self, seen: Seen, notes: list[Note]) -> Inputs:
         return self._with_costs(Inputs(self._mean(seen), seen.covariance, seen.returns, seen.limits), seen.horizon)
 
 
@@ -212,7 +212,7 @@ class BlackLitterman(_Utility):
             for row, at in enumerate(rows)
         }
 
-    def _inputs(self, seen: Seen, notes: list[tuple[str, str]]) -> Inputs:
+    def _inputs(self, seen: Seen, notes: list[Note]) -> Inputs:
         n, skill = len(seen.score), seen.skill
         market = np.full(n, (self.net or 1.0) / n)
         prior = solvers.equilibrium(seen.covariance, market, self.risk_aversion)

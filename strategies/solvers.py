@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strategies.constraints import Limits
+from strategies.quadratic import quadratic_weights
 
 __all__ = [
     "Inputs",
@@ -26,6 +27,7 @@ __all__ = [
     "mean_variance",
     "nearest",
     "risk_parity",
+    "through_skfolio",
     "with_views",
 ]
 
@@ -70,7 +72,18 @@ class Inputs:
 
 
 def mean_variance(inputs: Inputs) -> Floats:
-    """Weights (n,) that maximise mean·w − λ·w'Σw − costs; with no mean and no costs, those that minimise w'Σw."""
+    """Weights (n,) that maximise mean·w − λ·w'Σw − costs; with no mean and no costs, those that minimise w'Σw.
+
+    The problem goes to skfolio's solver directly, and through skfolio where that finds nothing.
+    """
+    found = quadratic_weights(
+        inputs.mean, inputs.covariance, inputs.limits, inputs.risk_aversion, inputs.trade_cost, inputs.borrow_cost
+    )
+    return through_skfolio(inputs) if found is None else found
+
+
+def through_skfolio(inputs: Inputs) -> Floats:
+    """What `mean_variance` does, by skfolio's `MeanRisk`."""
     from skfolio import RiskMeasure
 
     return _mean_risk(inputs, RiskMeasure.VARIANCE)

@@ -428,3 +428,36 @@ def test_costs_and_borrow_are_in_the_objective():
 @pytest.mark.parametrize("name", NAMES)
 def test_every_parameter_is_explained(name):
     assert [item["name"] for item in describe(name)["parameters"] if not item["meaning"]] == []
+
+
+@pytest.mark.parametrize("long_only", [True, False])
+def test_the_direct_solution_is_skfolios(long_only):
+    rng = np.random.default_rng(12)
+    n = 15
+    for turnover, beta in ((None, 0.9), (0.6, None)):
+        returns = rng.normal(0, 0.01, (80, n)) + rng.normal(0, 0.01, (80, 1))
+        covariance = np.cov(returns.T)
+        bounds = limits(
+            n,
+            long_only=long_only,
+            gross=1.0 if long_only else 1.5,
+            cap=np.full(n, 0.2),
+            previous=rng.dirichlet(np.ones(n)),
+            max_turnover=turnover,
+            groups={"even": np.arange(n) % 2 == 0},
+            max_group=0.6,
+            beta=covariance.mean(axis=1) / covariance.mean(),
+            max_beta=beta,
+        )
+        inputs = Inputs(rng.normal(0, 1e-3, n), covariance, returns, bounds, 5.0, 5e-4, 2e-4)
+        np.testing.assert_allclose(solvers.mean_variance(inputs), solvers.through_skfolio(inputs), atol=2e-6)
+
+
+@pytest.mark.slow
+def test_workers_change_nothing():
+    predictions, prices = market(13)
+    strategy = load_strategy("mean_variance", every=4, window=WINDOW, cost_bps=0, max_weight=0.3)
+    alone = strategy.target_weights(predictions, prices)
+    together = replace(strategy, workers=2).target_weights(predictions, prices)
+    pd.testing.assert_frame_equal(alone, together)
+    assert alone.attrs == together.attrs
