@@ -67,7 +67,7 @@ class Distribution:
             return "within the seeds"
         if self.folds and min(self.folds) <= high and low <= max(self.folds):
             return "outside the seeds, within the folds"
-        return "above all" if low > max(*self.seeds, *self.folds) else "below all"
+        return "above all" if low > max((*self.seeds, *self.folds)) else "below all"
 
 
 def _round(value: float) -> float:

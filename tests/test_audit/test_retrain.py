@@ -75,3 +75,6 @@ def test_places() -> None:
     assert found.place(0.35, 0.36) == "outside the seeds, within the folds"
     assert found.place(0.5, 0.6) == "above all"
     assert found.place(-0.6, -0.5) == "below all"
+    alone = Distribution(claim, (0.1,), ())
+    assert alone.place(0.5, 0.6) == "above all"
+    assert alone.row(0.5, 0.6)["fold_low"] == ""
