@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data.errors import InputError, InsufficientEvidenceError
+from results.hac import autocovariance
 
 __all__ = [
     "Bootstrapped",
@@ -89,14 +90,33 @@ def optimal_block(values: Floats) -> float:
     """
     if len(values) < 10 or float(np.ptp(values)) <= _FLAT:
         return 1.0
-    from arch.bootstrap import optimal_block_length
+    scaled = values / values.std()
+    return max(1.0, _block_length(scaled), _block_length(scaled**2))
 
-    scaled = values / values.std()  # the length does not depend on the scale, its thresholds' rounding does
-    both = np.column_stack([scaled, scaled**2])
-    moving = both[:, np.ptp(both, axis=0) > 1e-9]
-    lengths = optimal_block_length(moving)["stationary"].to_numpy(dtype=float)
-    lengths = lengths[np.isfinite(lengths)]
-    return float(min(max(1.0, lengths.max(initial=1.0)), max(1.0, len(values) / 2)))
+
+def _block_length(values: Floats) -> float:
+    """b = (2·G²/D)^(1/3)·n^(1/3) with the flat-top window, D = 2·g(0)² for the stationary bootstrap.
+
+    The window reaches to twice the lag at which max(5, √log₁₀ n) autocorrelations in a row begin that are below
+    2·√(log₁₀ n/n); b is at most min(3·√n, n/3).
+    """
+    n = len(values)
+    if float(np.ptp(values)) <= 1e-9:
+        return 1.0
+    run = max(5, math.ceil(math.sqrt(math.log10(n))))
+    most = min(math.ceil(math.sqrt(n)) + run, n - 1)
+    covariance = autocovariance(values, most)
+    small = np.abs(covariance[1:] / covariance[0]) < 2 * math.sqrt(math.log10(n) / n)
+    quiet = [lag for lag in range(len(small) - run + 1) if small[lag : lag + run].all()]
+    reach = min(2 * (quiet[0] + 1), most) if quiet else most
+    lags = np.arange(1, reach + 1)
+    window = np.minimum(1.0, 2 * (1 - lags / reach))
+    slope = 2 * float((window * lags * covariance[1 : reach + 1]).sum())
+    spectrum = float(covariance[0] + 2 * (window * covariance[1 : reach + 1]).sum())
+    if abs(spectrum) <= 1e-12:
+        return 1.0
+    length = (n * slope**2 / spectrum**2) ** (1 / 3)
+    return float(min(length, math.ceil(min(3 * math.sqrt(n), n / 3))))
 
 
 def stationary_indices(n: int, block: float, draws: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
