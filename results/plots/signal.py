@@ -48,7 +48,7 @@ def plot_ic(axes: Axes, table: pd.DataFrame, column: str = "rank_ic", window: in
     bound = 2.0 * max(float(smooth.abs().max()), abs(mean) + _Z95 * (error if error > 0 else 0.0))
     if len(values) > width and 0 < bound < float(values.abs().max()):
         axes.set_ylim(-bound, bound)
-        shown += ", those beyond the frame left out"
+        shown += ", some beyond the frame"
     label = {"ic": "IC (Pearson)", "rank_ic": "rank IC (Spearman)"}[column]
     return legend_above(finish(axes, y=label, x=shown, dates=True, legend=False))
 

@@ -120,7 +120,7 @@ def finish(
     if title:
         axes.set_title(title, fontsize=10.5, loc="left", color=INK)
     axes.set_ylabel(y, fontsize=9, color=INK)
-    note = "drawn thinned to its extremes" if getattr(axes, "thinned", False) else ""
+    note = "line thinned for drawing" if getattr(axes, "thinned", False) else ""
     axes.set_xlabel(" · ".join(filter(None, [x, note])), fontsize=8.5, color=INK)
     if percent:
         from matplotlib.ticker import PercentFormatter

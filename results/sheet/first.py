@@ -104,6 +104,8 @@ def _gate(material: Material) -> Verdict:
         decision = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return Verdict("Gate", "not run", "none", f"gate {material.run.id}")
+    if not isinstance(decision, dict):
+        return Verdict("Gate", "not readable", "none", "gate.json is damaged; run the gate again")
     states = {"pass": "good", "fail": "bad", "insufficient": "unsure"}
     verdict = str(decision.get("verdict"))
     failed = [str(rule["rule"]) for rule in decision.get("rules", ()) if rule.get("verdict") == "failed"]

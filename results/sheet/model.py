@@ -25,7 +25,7 @@ _FIGURES = [
     ("sharpe_net", "net Sharpe", fixed),
     ("sharpe_low", "low", fixed),
     ("sharpe_high", "high", fixed),
-    ("note", "", lambda value: said(value or None)),
+    ("note", "why not", lambda value: said(value or None)),
 ]
 
 

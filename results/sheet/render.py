@@ -156,7 +156,7 @@ def _draw_grid(
     sub = canvas.add_gridspec(
         max(1, len(rows)), columns, left=left + 0.085, right=left + width,
         bottom=bottom + 0.05, top=bottom + height - 0.03,
-        hspace=0.55, wspace=0.24, height_ratios=[max(item.size[1] for item in row) for row in rows] or [1],
+        hspace=0.72, wspace=0.24, height_ratios=[max(item.size[1] for item in row) for row in rows] or [1],
     )  # fmt: skip
     from results.plots.style import settle
 
