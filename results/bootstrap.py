@@ -23,6 +23,8 @@ from results.hac import autocovariance
 __all__ = [
     "Bootstrapped",
     "bootstrap",
+    "deepest_drawdown",
+    "growth_annual",
     "mean_annual",
     "optimal_block",
     "paired_difference",
@@ -81,6 +83,19 @@ def mean_annual(returns: Floats) -> Floats:
 def volatility_annual(returns: Floats) -> Floats:
     """Standard deviation of each row (ddof 1) × √252."""
     return np.asarray(returns.std(axis=-1, ddof=1) * math.sqrt(_PERIODS))
+
+
+def growth_annual(returns: Floats) -> Floats:
+    """Geometric return a year of each row: (∏(1 + r))^(252/n) − 1; NaN where a session lost everything."""
+    alive = returns.min(axis=-1) > -1
+    logs = np.log1p(np.where(alive[..., None], returns, 0.0)).mean(axis=-1) * _PERIODS
+    return np.where(alive, np.expm1(logs), np.nan)
+
+
+def deepest_drawdown(returns: Floats) -> Floats:
+    """Largest fall of each row's compounded level below its highest so far, the start included; 0 or negative."""
+    level = np.cumprod(1 + returns, axis=-1)
+    return np.asarray((level / np.maximum(np.maximum.accumulate(level, axis=-1), 1.0) - 1).min(axis=-1))
 
 
 def optimal_block(values: Floats) -> float:

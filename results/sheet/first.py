@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from results.bootstrap import bootstrap, deepest_drawdown, growth_annual, volatility_annual
 from results.metrics import monthly_returns
 from results.plots import plot_drawdown, plot_equity, plot_monthly
 from results.sheet.material import Material
@@ -170,6 +171,12 @@ _TEN = (
 )
 
 
+#: Figures whose interval is not stored with them: from resamples of the net returns.
+_RESAMPLED = {"return_ann": growth_annual, "volatility_ann": volatility_annual, "max_drawdown": deepest_drawdown}
+#: Sessions below which a resample says nothing.
+_FEWEST = 60
+
+
 def headline(material: Material) -> Table:
     """The ten figures with their intervals and conventions; what is not there says why."""
     rows = []
@@ -186,6 +193,10 @@ def headline(material: Material) -> Table:
         text = main.get("convention", "")
         if main.get("value") is None:
             text = f"{main.get('reason') or 'no value'} · {text}"
+        elif not interval and name in _RESAMPLED and len(material.returns) >= _FEWEST:
+            found = bootstrap(material.returns["net"].to_numpy(dtype=np.float64), _RESAMPLED[name], draws=500)
+            interval = f"[{metric_text(main, found.low)}, {metric_text(main, found.high)}]"
+            text += f" · 95% by stationary bootstrap, mean block {found.block:.0f}"
         rows.append((Cell(label), gross, metric_cell(main), Cell(interval), Cell(text)))
     columns = ("figure", "gross", "net", "95% interval", "convention")
     return Table("Ten figures", columns, tuple(rows), wide=True)

@@ -10,11 +10,14 @@ import pytest
 from data.errors import InputError, InsufficientEvidenceError
 from results.bootstrap import (
     bootstrap,
+    deepest_drawdown,
+    growth_annual,
     mean_annual,
     optimal_block,
     paired_difference,
     sharpe_annual,
     stationary_indices,
+    volatility_annual,
 )
 
 
@@ -116,6 +119,21 @@ def test_flat_returns_have_no_sharpe_ratio():
     assert math.isnan(found.value)
     assert math.isnan(found.low)
     assert np.isnan(sharpe_annual(np.full((2, 5), 0.01))).all()
+
+
+def test_statistics_of_rows_are_those_of_empyrical():
+    import empyrical
+
+    rows = np.random.default_rng(12).normal(0.0005, 0.02, (3, 250))
+    for ours, theirs in (
+        (sharpe_annual, empyrical.sharpe_ratio),
+        (growth_annual, empyrical.annual_return),
+        (volatility_annual, empyrical.annual_volatility),
+        (deepest_drawdown, empyrical.max_drawdown),
+    ):
+        assert ours(rows) == pytest.approx([float(theirs(row)) for row in rows])
+    assert math.isnan(growth_annual(np.array([[0.1, -1.0, 0.1]]))[0])
+    assert deepest_drawdown(np.array([[0.5, -0.5, 0.1], [0.1, 0.1, 0.1]])).tolist() == pytest.approx([-0.5, 0.0])
 
 
 def test_what_cannot_be_resampled_is_refused():
