@@ -14,10 +14,12 @@ from results.audit.resolver import RESOLVED_METRICS, Resolution, resolve
 from results.audit.rules.scope import Report
 from results.audit.verdicts import Arithmetic, AuditReport, Finding, Substance, combine
 
-__all__ = ["Recomputed", "choose_run", "recompute", "with_findings"]
+__all__ = ["Recomputed", "choose_run", "recompute", "resolvable", "with_findings"]
 
 #: Kinds of metric that are often printed in percent without the sign.
 _PERCENT_KINDS = ("return", "error", "proportion", "score", "share")
+#: Scores that are recomputed for up against down only.
+_TWO_CLASSES = ("accuracy", "precision", "recall", "f1")
 #: Two factors are one when they differ by less than this.
 _SAME_FACTOR = 0.01
 
@@ -82,7 +84,7 @@ def choose_run(claims: ClaimSet, run: str | None) -> tuple[str, str | None]:
     """
     places: dict[str, dict[str, None]] = {}
     for claim in claims.claims:
-        if _resolvable(claim):
+        if resolvable(claims, claim):
             places.setdefault(claim.group, {})[claims.split_of(claim)] = None
     if not places:
         raise InputError("audit: no claim can be recomputed from data (a Sharpe ratio, a return, an IC, an accuracy …)")
@@ -99,14 +101,11 @@ def choose_run(claims: ClaimSet, run: str | None) -> tuple[str, str | None]:
     raise InputError(f"audit: --run {run!r} names no run with figures to recompute; known: {', '.join(known)}")
 
 
-def _resolvable(claim: Claim) -> bool:
-    return (
-        claim.metric in RESOLVED_METRICS
-        and not claim.target
-        and claim.value.is_point
-        and not claim.label
-        and not claim.at
-    )
+def resolvable(claims: ClaimSet, claim: Claim) -> bool:
+    """Whether data can give a claim: a point, a result, of the whole run; a score only where there are two classes."""
+    if claim.metric not in RESOLVED_METRICS or claim.target or not claim.value.is_point or claim.label or claim.at:
+        return False
+    return claim.metric not in _TWO_CLASSES or len(claims.group(claim.group).classes) <= 2
 
 
 def recompute(
@@ -131,7 +130,11 @@ def recompute(
     reader = Report(claims)
     found = []
     for claim in claims.claims:
-        if not _resolvable(claim) or claim.group != group or (split is not None and claims.split_of(claim) != split):
+        if (
+            not resolvable(claims, claim)
+            or claim.group != group
+            or (split is not None and claims.split_of(claim) != split)
+        ):
             continue
         best = _best_reading(claim, material, reader.read(claim))
         if best is not None:

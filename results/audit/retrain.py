@@ -13,8 +13,8 @@ from data.errors import BacktestError, InputError
 from results.audit.claims_model import Claim, ClaimSet
 from results.audit.conventions import Material
 from results.audit.material import material_of_panels
-from results.audit.recompute import choose_run
-from results.audit.resolver import RESOLVED_METRICS, readings_of
+from results.audit.recompute import choose_run, resolvable
+from results.audit.resolver import readings_of
 from results.audit.rules.scope import Report
 from results.audit.verdicts import Finding, Substance
 
@@ -123,12 +123,9 @@ def retrain(
     members = [
         claim
         for claim in claims.claims
-        if claim.group == group
-        and (split is None or claims.split_of(claim) == split)
-        and claim.value.is_point
-        and claim.metric in RESOLVED_METRICS
-        and not (claim.target or claim.label or claim.at)
+        if resolvable(claims, claim) and claim.group == group and (split is None or claims.split_of(claim) == split)
     ]
+    levels = claims.group(group).target.kind == "price"
     materials, assumption = _materials(list(outcome.by_seed.values()), market, recipe)
     limits = [(fold.test_start, fold.test_end) for fold in folds]
     reader = Report(claims)
@@ -136,7 +133,7 @@ def retrain(
     findings: list[Finding] = []
     seen: set[tuple[str, str]] = set()
     for claim in members:
-        found = distribution_of(claim, materials, limits)
+        found = distribution_of(claim, materials, limits, levels=levels)
         if found is None or (claim.metric, claim.printed) in seen:
             continue
         seen.add((claim.metric, claim.printed))
@@ -177,7 +174,11 @@ def _materials(
 
 
 def distribution_of(
-    claim: Claim, materials: list[tuple[Material, pd.DatetimeIndex]], limits: list[tuple[pd.Timestamp, pd.Timestamp]]
+    claim: Claim,
+    materials: list[tuple[Material, pd.DatetimeIndex]],
+    limits: list[tuple[pd.Timestamp, pd.Timestamp]],
+    *,
+    levels: bool = False,
 ) -> Distribution | None:
     """A claim's metric, in this project's own convention, over seeds and over folds.
 
@@ -186,22 +187,27 @@ def distribution_of(
     claim : the claim.
     materials : a seed each, with the sessions its predictions are stamped with.
     limits : first and last session of each fold's test period.
+    levels : whether errors are of price levels, as the report's target is, and not of returns.
 
     Returns
     -------
     Distribution, or None where the material cannot give the metric.
 
     """
-    whole = [_own(claim.metric, material) for material, _ in materials]
+    whole = [_own(claim.metric, material, levels) for material, _ in materials]
     seeds = tuple(value for value in whole if value is not None)
     if not seeds:
         return None
-    parts = [_own(claim.metric, _within(material, index, *limit)) for material, index in materials for limit in limits]
+    cut = [_within(material, index, *limit) for material, index in materials for limit in limits]
+    parts = [_own(claim.metric, material, levels) for material in cut]
     return Distribution(claim, seeds, tuple(value for value in parts if value is not None) if len(limits) > 1 else ())
 
 
-def _own(metric: str, material: Material) -> float | None:
+def _own(metric: str, material: Material, levels: bool) -> float | None:
     readings = readings_of(metric, material)
+    if levels:
+        of_prices = [reading for reading in readings if dict(reading.choices).get("target", "").startswith("price")]
+        readings = tuple(of_prices) or readings
     return min(readings, key=lambda reading: reading.departures).value if readings else None
 
 

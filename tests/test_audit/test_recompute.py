@@ -169,3 +169,10 @@ def test_predictions_and_prices_give_signal_and_portfolio_figures() -> None:
     assert str(by_metric["sharpe"].substance) == "implausible"
     assert "same close" in " ".join(material.series)
     assert "next open" in assumption
+
+
+def test_scores_of_three_classes_are_not_taken_for_up_against_down() -> None:
+    classes = "".join(f'[[group.class]]\nname = "{name}"\n' for name in ("Buy", "Sell", "Hold"))
+    text = '[[group]]\nname = "m"\n' + classes + claims_of({"accuracy": "91.3%", "sharpe": "1.0"})
+    found = recompute(parse_claims(text), Material({"as given": returns()}))
+    assert [item.claim.metric for item in found] == ["sharpe"]
