@@ -12,25 +12,19 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from engine.costs import COST_KINDS, CostModel
+from engine.costs import COST_KINDS, CostModel, Liquidity, trading_costs
 from engine.execution import Execution
 
-__all__ = ["Ledger", "Liquidity", "constant_weight", "row_gross", "self_financing", "trading_costs"]
+__all__ = ["Ledger", "constant_weight", "row_gross", "self_financing"]
 
 Floats = npt.NDArray[np.float64]
 
-_COMMISSION, _SPREAD, _IMPACT, _SQRT, _FEE, _BORROW, _FINANCING = range(len(COST_KINDS))
+_BORROW, _FINANCING = COST_KINDS.index("borrow"), COST_KINDS.index("financing")
 _SESSIONS_A_YEAR = 252
 #: Orders below this share of NAV are rounding noise, not trades.
 _DUST = 1e-12
-
-
-@dataclass(frozen=True, eq=False)
-class Liquidity:
-    """What the square-root law reads, known the session before: (T, N) daily volatility and mean volume (shares)."""
-
-    volatility: Floats
-    volume: Floats
+#: Sessions worked together: a few arrays of so many rows stay in cache.
+_BLOCK = 64
 
 
 @dataclass(eq=False)
@@ -59,39 +53,6 @@ class Ledger:
         return cls(nav, before, cash, costs, traded, long, short, shares, [], [])
 
 
-def trading_costs(
-    traded: Floats, nav: float, model: CostModel, liquidity: tuple[Floats, Floats, Floats] | None
-) -> Floats:
-    """Cost of each fill by kind.
-
-    Parameters
-    ----------
-    traded : (N,) |traded value|, currency; 0 = no fill.
-    nav : NAV at the fill, currency.
-    model : the rates.
-    liquidity : (volatility, mean volume in shares, price), each (N,), where the square-root law applies.
-
-    Returns
-    -------
-    (5, N) currency: commission, spread, impact, sqrt_impact, minimum_fee.
-
-    """
-    out = np.zeros((5, traded.size))
-    out[_COMMISSION] = traded * (model.commission_bps / 1e4)
-    out[_SPREAD] = traded * (model.spread_bps / 1e4)
-    if model.impact_bps:
-        out[_IMPACT] = traded * traded * (model.impact_bps / 1e4 / nav)
-    if model.sqrt_impact and liquidity is not None:
-        volatility, volume, price = liquidity
-        with np.errstate(invalid="ignore", divide="ignore"):
-            share_of_volume = traded / (price * volume)
-            impact = model.sqrt_impact * volatility * np.sqrt(share_of_volume) * traded
-        out[_SQRT] = np.where(traded > 0, np.nan_to_num(impact), 0.0)
-    if model.minimum_fee:
-        out[_FEE] = np.where(traded > 0, np.maximum(model.minimum_fee - out[_COMMISSION], 0.0), 0.0)
-    return out
-
-
 def self_financing(
     weights: Floats,
     fill: Floats,
@@ -117,17 +78,27 @@ def self_financing(
     sessions, assets = close.shape
     book = Ledger.empty(sessions, assets, keep_shares=keep_shares)
     missing = _rows_with_holes(fill, close)
-    weight_sum, weight_gross, partial, ordered = _orders(weights)
+    weight_sum, weight_gross, partial, ordered = orders = _orders(weights)
     at_close, change = fill is close, np.empty(assets)
     simple = costs.is_proportional and execution.lot == 0
     rate, delay = costs.traded_rate, execution.delay
+    run_end = _rebalancing_runs(orders, missing, sessions, delay) if simple else np.zeros(sessions, dtype=np.int64)
     rates = np.array([costs.commission_bps, costs.spread_bps]) / 1e4
     borrow, financing = (bps / 1e4 / _SESSIONS_A_YEAR for bps in (costs.borrow_bps, costs.financing_bps))
 
     cash, shares, short, stale = execution.capital, np.zeros(assets), 0.0, np.zeros(assets, dtype=np.int64)
     mark = np.full(assets, np.nan)
     held_through_hole = False  # whether some holding was last marked at an earlier session's close
-    for s in range(sessions):
+    s, rebalanced = 0, False
+    while s < sessions:
+        if rebalanced and run_end[s] > s:
+            # The session before ended at its decided weights, and so will these: they are worked together.
+            state = _rebalanced_run(book, s, int(run_end[s]), weights, fill, close, orders, costs, delay)
+            s, cash, short, shares = state
+            mark, rebalanced = close[s - 1], True
+            if book.ruined_at is not None:
+                break
+            continue
         price, last, row = fill[s], close[s], s - delay
         decided = row >= 0 and ordered[row]
         carrying = borrow * -short, financing * -min(cash, 0.0)
@@ -191,7 +162,91 @@ def self_financing(
         if nav <= 0:
             _ruin(book, s, nav)
             break
+        rebalanced = plain and bool(decided) and holes is None
+        s += 1
     return book
+
+
+_Orders = tuple[Floats, Floats, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]
+
+
+def _rebalancing_runs(
+    orders: _Orders, missing: dict[int, npt.NDArray[np.intp]], sessions: int, delay: int
+) -> npt.NDArray[np.int64]:
+    """For each session, the end of the run of sessions from it on that trade every asset; itself where it does not."""
+    _, _, partial, ordered = orders
+    whole = np.zeros(sessions, dtype=bool)
+    decided = min(len(ordered), max(sessions - delay, 0))
+    whole[delay : delay + decided] = (ordered & ~partial)[:decided]
+    whole[list(missing)] = False
+    stops = np.flatnonzero(~whole)
+    position = np.searchsorted(stops, np.arange(sessions))
+    ends = np.append(stops, sessions)[position]
+    return np.asarray(ends, dtype=np.int64)
+
+
+def _rebalanced_run(
+    book: Ledger,
+    start: int,
+    end: int,
+    weights: Floats,
+    fill: Floats,
+    close: Floats,
+    orders: _Orders,
+    costs: CostModel,
+    delay: int,
+) -> tuple[int, float, float, Floats]:
+    """Sessions that begin and end at whole sets of decided weights, priced throughout, at proportional costs.
+
+    Between two such fills a holding is its weight times NAV, so the prices enter through ratios that whole blocks of
+    sessions share: wᵢ·Pₜ/Pₜ₋₁. What is left for the loop is the chain of NAVs and one sum of |w − drifted| a session.
+
+    Returns
+    -------
+    stop, cash, short, shares : the session after the last one worked, and the state at its close before.
+
+    """
+    weight_sum, weight_gross, _, _ = orders
+    at_close, ones, change = fill is close, np.ones(close.shape[1]), np.empty(close.shape[1])
+    rates = np.array([costs.commission_bps, costs.spread_bps]) / 1e4
+    rate = costs.traded_rate
+    borrow, financing = (bps / 1e4 / _SESSIONS_A_YEAR for bps in (costs.borrow_bps, costs.financing_bps))
+    before, cash, short = book.nav_before[start - 1], float(book.cash[start - 1]), float(book.short[start - 1])
+    for first in range(start, end, _BLOCK):
+        stop = min(first + _BLOCK, end)
+        held = weights[first - delay - 1 : stop - delay - 1]
+        wanted = weights[first - delay : stop - delay]
+        drifted = fill[first:stop] / fill[first - 1 : stop - 1]
+        drifted *= held
+        grown = drifted.sum(axis=1)
+        rows = slice(first - delay, stop - delay)
+        if at_close:
+            marked, marked_gross = weight_sum[rows], weight_gross[rows]
+        else:
+            ratio = close[first:stop] / fill[first:stop]
+            marked = (wanted * ratio).sum(axis=1)
+            marked_gross = (np.abs(wanted) * ratio).sum(axis=1)
+        for i in range(stop - first):
+            s = first + i
+            previous, before = before, cash + before * grown[i]
+            np.multiply(drifted[i], previous / before, out=change)
+            np.abs(np.subtract(wanted[i], change, out=change), out=change)
+            traded = before * float(change @ ones)
+            carrying = borrow * -short, financing * -min(cash, 0.0)
+            cash = before * (1.0 - weight_sum[s - delay]) - traded * rate - carrying[0] - carrying[1]
+            position, gross = before * marked[i], before * marked_gross[i]
+            short = 0.5 * (position - gross)
+            nav = cash + position
+            book.nav_before[s], book.nav[s], book.cash[s], book.traded[s] = before, nav, cash, traded
+            book.costs[s, :2] = traded * rates
+            book.costs[s, _BORROW], book.costs[s, _FINANCING] = carrying
+            book.long[s], book.short[s] = position - short, short
+            if nav <= 0:
+                _ruin(book, s, float(nav))
+                return s + 1, cash, short, np.zeros(len(ones))
+        if book.shares is not None:
+            book.shares[first:stop] = wanted * book.nav_before[first:stop, None] / fill[first:stop]
+    return end, cash, short, weights[end - 1 - delay] * (before / fill[end - 1])
 
 
 def _rows_with_holes(fill: Floats, close: Floats) -> dict[int, npt.NDArray[np.intp]]:

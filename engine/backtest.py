@@ -168,6 +168,7 @@ def _passes(
         stages = {"select": strategy.target_weights(predictions, prices)}
     said = _strategy_events(list(stages.values())[-1])
     out: list[_Pass] = [(label, weights, None, none) for label, weights in stages.items()]
+    del stages  # or the first table would live as long as the last
     out[-1] = (*out[-1][:3], said)
     overlays = strategy.overlays
 

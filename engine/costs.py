@@ -5,9 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields
 
+import numpy as np
+import numpy.typing as npt
+
 from data.errors import InputError
 
-__all__ = ["COST_KINDS", "CostModel"]
+__all__ = ["COST_KINDS", "CostModel", "Liquidity", "trading_costs"]
+
+Floats = npt.NDArray[np.float64]
 
 #: Kinds in which costs are reported, in the order of the columns of `BacktestResult.costs`.
 COST_KINDS = ("commission", "spread", "impact", "sqrt_impact", "minimum_fee", "borrow", "financing")
@@ -70,3 +75,47 @@ class CostModel:
     def zero(cls) -> CostModel:
         """No cost of any kind."""
         return cls(*(0.0 for _ in fields(cls)))
+
+
+@dataclass(frozen=True, eq=False)
+class Liquidity:
+    """What the square-root law reads, known the session before: (T, N) daily volatility and mean volume (shares)."""
+
+    volatility: Floats
+    volume: Floats
+
+
+_COMMISSION, _SPREAD, _IMPACT, _SQRT, _FEE = range(5)
+
+
+def trading_costs(
+    traded: Floats, nav: float, model: CostModel, liquidity: tuple[Floats, Floats, Floats] | None
+) -> Floats:
+    """Cost of each fill by kind.
+
+    Parameters
+    ----------
+    traded : (N,) |traded value|, currency; 0 = no fill.
+    nav : NAV at the fill, currency.
+    model : the rates.
+    liquidity : (volatility, mean volume in shares, price), each (N,), where the square-root law applies.
+
+    Returns
+    -------
+    (5, N) currency: commission, spread, impact, sqrt_impact, minimum_fee.
+
+    """
+    out = np.zeros((5, traded.size))
+    out[_COMMISSION] = traded * (model.commission_bps / 1e4)
+    out[_SPREAD] = traded * (model.spread_bps / 1e4)
+    if model.impact_bps:
+        out[_IMPACT] = traded * traded * (model.impact_bps / 1e4 / nav)
+    if model.sqrt_impact and liquidity is not None:
+        volatility, volume, price = liquidity
+        with np.errstate(invalid="ignore", divide="ignore"):
+            share_of_volume = traded / (price * volume)
+            impact = model.sqrt_impact * volatility * np.sqrt(share_of_volume) * traded
+        out[_SQRT] = np.where(traded > 0, np.nan_to_num(impact), 0.0)
+    if model.minimum_fee:
+        out[_FEE] = np.where(traded > 0, np.maximum(model.minimum_fee - out[_COMMISSION], 0.0), 0.0)
+    return out

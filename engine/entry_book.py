@@ -12,8 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from engine.accounting import Liquidity, trading_costs
-from engine.costs import CostModel
+from engine.costs import CostModel, Liquidity, trading_costs
 from engine.execution import Execution
 from strategies.base import EntryRule
 

@@ -25,8 +25,7 @@ import pandas as pd
 
 from data.errors import InputError
 from data.panel import PricePanel
-from engine.accounting import Liquidity
-from engine.costs import COST_KINDS, CostModel
+from engine.costs import COST_KINDS, CostModel, Liquidity
 from engine.entry_book import EntryBook, Market
 from engine.execution import Execution
 from engine.result import EVENT_COLUMNS, FILL_COLUMNS, BacktestResult

@@ -11,8 +11,8 @@ import pandas as pd
 
 from data.errors import InputError
 from data.panel import PricePanel
-from engine.accounting import Floats, Ledger, Liquidity, constant_weight, row_gross, self_financing, trading_costs
-from engine.costs import COST_KINDS, CostModel
+from engine.accounting import Floats, Ledger, constant_weight, row_gross, self_financing
+from engine.costs import COST_KINDS, CostModel, Liquidity, trading_costs
 from engine.execution import Execution
 from engine.result import EVENT_COLUMNS, FILL_COLUMNS, BacktestResult
 
