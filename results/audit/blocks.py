@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 
+from results.audit.asides import put_aside, set_aside
 from results.audit.context import SPLIT_NAMES, bare_loss, label_metric, under
 from results.audit.markdown import Cell, Line
 from results.audit.naming import plain
-from results.audit.prose import place_prose, put_aside, set_aside
+from results.audit.prose import place_prose
 from results.audit.roles import Role, is_setting, read_role, statistic_of
 from results.audit.sheet import Context, Sheet
 from results.audit.tables import place_cells

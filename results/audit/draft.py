@@ -12,13 +12,14 @@ import re
 from dataclasses import dataclass, field, replace
 
 from data.errors import InputError
+from results.audit.asides import put_aside, set_aside
 from results.audit.blocks import CodeBlock, place_code, place_log
 from results.audit.context import SPLIT_NAMES, label_metric, under
 from results.audit.drafting import assemble
 from results.audit.markdown import Line, read_markdown, read_plain, split_cells
 from results.audit.metrics_vocabulary import METRICS
 from results.audit.naming import mentions, plain
-from results.audit.prose import place_prose, put_aside, set_aside
+from results.audit.prose import place_prose
 from results.audit.roles import Role, read_role
 from results.audit.sheet import Context, Draft, Sheet
 from results.audit.tables import place_row

@@ -7,26 +7,15 @@ import re
 from bisect import bisect_left
 from dataclasses import replace
 
+from results.audit.asides import REACH, set_aside, set_aside_figure
 from results.audit.metrics_vocabulary import METRICS
 from results.audit.naming import Mention, mentions, plain
-from results.audit.roles import is_setting, read_role
+from results.audit.roles import read_role
 from results.audit.sheet import Context, Sheet
 from results.audit.tokens import Token
 
-__all__ = ["place_prose", "put_aside", "set_aside"]
+__all__ = ["place_prose"]
 
-#: Reasons for tokens whose kind alone says that they are no figures.
-REASONS = {
-    "date": "a date",
-    "time": "a time",
-    "version": "a version",
-    "name": "a name with digits in it",
-    "path": "a path or file",
-    "url": "a link",
-    "list": "a list of sizes or settings",
-    "ratio": "a ratio of settings",
-    "ordinal": "an ordinal",
-}
 _OTHER = METRICS["other"]
 _SHARE_NAMES = {"train": "train", "training": "train", "validation": "validation", "val": "validation", "test": "test"}
 _PER_CLASS = (
@@ -42,20 +31,6 @@ _PER_CLASS = (
 )
 _YEAR = re.compile(r"(?:in |over |since )?(?:19|20)\d\d")
 _BYTES = re.compile(r"[kmgt]i?b\+?$", re.I)
-#: Columns either side of a figure that are looked at.
-_REACH = 120
-_COUNTED = (
-    "day|week|month|year|quarter|hour|minute|second|sec|min|h|ms|s|epoch|layer|unit|feature|timestep|step"
-    "|fold|stock|asset|head"
-    "|neuron|model|split|indicator|class|classes|reduction|position|name|ticker|symbol|window|bar|point|decile|quintile"
-    "|quantile|bin|percentile|seed|run|configuration|config|market|sector|company|companies|line|page|core"
-    "|gpu|bucket|tree|node"
-    "|d|w|y|yr|dia|dias|mes|meses|ano|anos|año|años|hora|horas|acao|acoes|ativo|activo|camada|capa|epoca"
-    "|recommended|lstm"
-    "|concurrent|dense|conv|hidden|separate|single|technical|large|us|core|top|different|major|liquid|of|most"
-    "|holding|trading"
-)
-_UNIT = re.compile(rf"^(?:{_COUNTED})s?$")
 _NAMED = re.compile(
     r"\b(?:phase|config|configuration|epoch|layer|step|section|table|figure|fig|chapter|part|option|stage"
     r"|experiment|exp|run"
@@ -101,20 +76,6 @@ _AFTER = re.compile(
     r"|price|units|balanced|rank|final|best|compound|real|realized|cumulative|buy|sell|hold|up|down|peak"
     r"|mean)\s+){0,3}$"
 )
-
-
-def set_aside(sheet: Sheet, line: int, token: Token) -> bool:
-    """Exclude a token whose kind says that it is no figure; False when it might be one."""
-    if token.kind == "number":
-        return False
-    sheet.exclude(line, token, REASONS[token.kind])
-    return True
-
-
-def put_aside(sheet: Sheet, line: int, token: Token, reason: str) -> None:
-    """Exclude a token for what it is, or for the reason given."""
-    if not set_aside(sheet, line, token):
-        sheet.exclude(line, token, reason)
 
 
 def place_prose(
@@ -180,7 +141,7 @@ def _one(
     block: int,
 ) -> int | None:
     token = figures[number]
-    before, after = folded[max(0, token.start - _REACH) : token.start], folded[token.end : token.end + _REACH]
+    before, after = folded[max(0, token.start - REACH) : token.start], folded[token.end : token.end + REACH]
     if re.search(r"\d\s*[×*]\s*$", before) or re.match(r"\s*[×*]\s*[\d(]", after):
         sheet.exclude(line, token, "part of a formula")
         return None
@@ -251,36 +212,8 @@ def _one(
         if not token.text[:1].isalnum() and re.match(r"[\s*_`]*(?:is|are|means?|indicates?|considered|=)\b", after):
             local = replace(local, goal=local.goal or token.text[:1] in "<>≥≤")
         return sheet.claim(line, text, token, metric, local, block=block, **_class_of(folded, token, metric, local))
-    sheet_reason(sheet, line, text, token, folded, context)
+    set_aside_figure(sheet, line, text, token, folded, context)
     return None
-
-
-def sheet_reason(sheet: Sheet, line: int, text: str, token: Token, folded: str, context: Context) -> None:
-    """Say why a figure without a metric is no claim, or list it as not placed."""
-    before = folded[max(0, token.start - _REACH) : token.start]
-    bare = re.fullmatch(r"(?:[a-z]+ )*[~<>≥≤+ ]*[\d,.]+\+?", token.text) is not None
-    if re.fullmatch(r"(?:19|20)\d\d", token.text) and not re.search(r"[=:]\s*$", before):
-        sheet.exclude(line, token, "a year")
-    elif context.settings or is_setting(before[-60:] + " " + folded[token.end : token.end + 24]):
-        sheet.exclude(line, token, "a hyperparameter or setting")
-    elif (_UNIT.match(plain(token.unit)) and (bare or "-" in token.text)) or token.unit in (
-        "ms",
-        "s",
-        "h",
-        "d",
-        "min",
-        "hrs",
-        "hr",
-    ):
-        sheet.exclude(line, token, f"a count or duration ({token.unit})")
-    elif re.search(r"[kmgt]i?b\+?$", token.text, re.I):
-        sheet.exclude(line, token, "a size of memory or storage")
-    elif re.search(r"[=(]\s*$", before) and re.search(r"\w\s*[=(]\s*$", before) and "`" in text:
-        sheet.exclude(line, token, "code")
-    elif bare and re.fullmatch(r"\d{1,3}", token.text) and context.topic == "":
-        sheet.exclude(line, token, "a count or size in prose; no metric is named")
-    else:
-        sheet.leave(line, token, "no metric that is known stands near it")
 
 
 def _local(context: Context, text: str, token: Token) -> Context:
@@ -296,9 +229,9 @@ def _nearest(token: Token, figures: list[Token], number: int, folded: str, named
     best: tuple[float, str] = (99.0, "")
     previous_end = figures[number - 1].end if number else 0
     next_start = figures[number + 1].start if number + 1 < len(figures) else len(folded)
-    first = bisect_left(named, token.start - _REACH, key=lambda mention: mention.start)
+    first = bisect_left(named, token.start - REACH, key=lambda mention: mention.start)
     for mention in named[first:]:
-        if mention.start > token.end + _REACH:
+        if mention.start > token.end + REACH:
             break
         if mention.end <= token.start:
             gap = folded[mention.end : token.start]

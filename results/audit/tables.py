@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from results.audit.asides import put_aside, set_aside
 from results.audit.context import bare_loss
 from results.audit.markdown import Cell, Line, split_cells
 from results.audit.naming import plain
-from results.audit.prose import place_prose, put_aside, set_aside
+from results.audit.prose import place_prose
 from results.audit.roles import Role, read_role
 from results.audit.sheet import Context, Sheet
 from results.audit.tokens import Token
