@@ -19,6 +19,7 @@ COMMANDS = {
     "walk-forward": "Retrain a model fold by fold, then backtest what it predicted.",
     "train": "Fit once, for a quick look or a grid of presets.",
     "predict": "Apply a stored model to prices.",
+    "combine": "Combine several models' predictions into one.",
     "tearsheet": "Draw a run as HTML, PNG or PDF.",
     "audit": "Say of every figure in a report whether it holds.",
     "gate": "Accept or reject a run by a policy, with an exit code.",

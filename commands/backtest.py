@@ -41,6 +41,7 @@ __all__ = ["backtest"]
 @click.option("--leaks", is_flag=True, help="Recompute weights and NAV on truncated data.")
 @click.option("--canaries", is_flag=True, help="Rank the run among random-score runs.")
 @click.option("--random-runs", type=int, default=200, show_default=True, help="How many, with --canaries.")
+@click.option("--capacity", is_flag=True, help="Net Sharpe by size under square-root impact; needs volume.")
 @click.option("--trials", type=int, default=0, help="Trials made elsewhere, added to the ledger's count.")
 @click.option("--tearsheet", "with_tearsheet", is_flag=True, help="Draw the tear sheet into the run folder.")
 @results_option
@@ -62,7 +63,7 @@ def backtest(**options: Any) -> int:
 
     started = time.perf_counter()
     name, engine, root = options.pop("strategy"), options.pop("engine"), options.pop("results")
-    checks = {key: options.pop(key) for key in ("cross_check", "leaks", "canaries", "random_runs")}
+    checks = {key: options.pop(key) for key in ("cross_check", "leaks", "canaries", "random_runs", "capacity")}
     trials, as_json, tearsheet = options.pop("trials"), options.pop("as_json"), options.pop("with_tearsheet")
     strategy = load_strategy(name, **parse_settings(options.pop("settings")))
     brought = options["predictions"] is not None
@@ -203,6 +204,9 @@ def _checked(
                 )
         said = more["cross_check"]
         click.echo(f"cross-check with vectorbt: {said['reason'] or said['max_difference']}", err=True)
+    if checks.get("capacity"):
+        more["capacity"] = _capacity(result, prices, costs, execution)
+        click.echo(f"capacity: {more['capacity']['said']}", err=True)
     if checks.get("leaks"):
         from engine.leaks import imported_panel_findings, run_leaks, strategy_leaks
 
@@ -241,3 +245,15 @@ def _checked(
             "net_exposure": float(null.net_exposure.mean()),
         }
     return more, failures
+
+
+def _capacity(result: Any, prices: Any, costs: Any, execution: Any) -> dict[str, Any]:
+    """Net Sharpe by size of the fund, and where it halves, for metrics.json."""
+    from results.capacity import capacity
+
+    if result.target_weights is None:
+        return {"halves_at": None, "said": "not expressible: executed bar by bar"}
+    found = capacity(prices, result.target_weights, costs=costs, execution=execution)
+    said = found.note or f"the net Sharpe of {found.base:.2f} halves at {found.halves_at:,.0f}"
+    sizes = found.table.reset_index().to_dict("records")
+    return {"halves_at": None if found.note else found.halves_at, "base": found.base, "said": said, "sizes": sizes}
