@@ -22,7 +22,7 @@ class Token:
     start, end : columns of the token in its line (0-based, `end` exclusive), sign, bound and unit included.
     text : the token as printed.
     kind : ``number``, or why it cannot be a claim: ``date``, ``time``, ``version``, ``name``, ``path``, ``url``,
-        ``list``, ``ratio``, ``ordinal``, ``year``.
+        ``list``, ``ratio``, ``ordinal``.
     unit : word or letters that follow and give a unit (``"day"``, ``"KES"``), lower case; not part of `text`.
     spread : printed after ``±``.
 
