@@ -295,7 +295,7 @@ def test_any_text_is_drafted_and_accounted_for(text: str) -> None:
     ids=["one line", "prose", "links", "brackets", "commas", "slashes", "stars", "tildes", "lists", "words", "paths"],
 )
 def test_five_megabytes_take_seconds(text: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     with contextlib.suppress(InputError):
         draft_claims(text)
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 10
