@@ -204,6 +204,10 @@ def _checked(
                 )
         said = more["cross_check"]
         click.echo(f"cross-check with vectorbt: {said['reason'] or said['max_difference']}", err=True)
+    if getattr(strategy, "optimised", False):
+        from results.yardsticks import against_yardsticks
+
+        more["yardsticks"] = against_yardsticks(result, inputs.predictions, prices, costs=costs, execution=execution)
     if checks.get("capacity"):
         more["capacity"] = _capacity(result, prices, costs, execution)
         click.echo(f"capacity: {more['capacity']['said']}", err=True)

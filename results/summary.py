@@ -23,10 +23,22 @@ def render_run(run: Run) -> str:
         parts += ["", *_stages(stages)]
     if run.has("baselines"):
         parts += ["", *_baselines(run)]
+    if run.metrics.get("yardsticks"):
+        parts += ["", *_yardsticks(run.metrics["yardsticks"])]
     parts += ["", *_verdict(run, metrics)]
     parts += [f"warning: {line}" for line in run.metrics.get("warnings", ())]
     parts.append(str(run.path))
     return "\n".join(parts)
+
+
+def _yardsticks(rows: list[dict[str, Any]]) -> list[str]:
+    """What an optimised strategy has to beat, and whether it does, net of costs."""
+    lines = [f"{'net Sharpe less':22}{'its own':>8}{'difference':>12}    95%, paired bootstrap"]
+    for row in rows:
+        verdict = "earned" if row["earned"] else "worse" if row["high"] < 0 else "not told apart"
+        span = f"{row['low']:+.2f} … {row['high']:+.2f}"
+        lines.append(f"{row['strategy']:22}{row['sharpe']:>8.2f}{row['difference']:>+12.2f}    {span}  {verdict}")
+    return lines
 
 
 def _head(run: Run, config: dict[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""combine, and backtest --capacity, from the command line."""
+"""combine, backtest --capacity, and what an optimised strategy has to beat, from the command line."""
 
 from __future__ import annotations
 
@@ -49,3 +49,19 @@ def test_capacity_is_printed_and_stored(tmp_path, capsys):
     found = json.loads(shown.out)["capacity"]
     assert len(found["sizes"]) == 11
     assert f"capacity: {found['said']}" in shown.err
+
+
+def test_an_optimised_strategy_is_told_whether_it_earned_its_complexity(tmp_path, capsys):
+    name = ["backtest", "--strategy", "min_variance", "--start", "2019-01-01", "--results", str(tmp_path)]
+    assert cli.main(name) == 0
+    shown = capsys.readouterr().out
+    assert "net Sharpe less" in shown
+    assert cli.main([*name, "--json"]) == 0
+    metrics = json.loads(capsys.readouterr().out)
+    rows = {row["strategy"]: row for row in metrics["yardsticks"]}
+    assert list(rows) == ["equal_weight", "inverse_volatility", "quintile_long_short"]
+    sharpe = next(item["value"] for item in metrics["metrics"] if item["name"] == "sharpe_net")
+    for row in rows.values():
+        assert row["low"] <= row["difference"] <= row["high"]
+        # The first session trades nothing, so it alone separates the two samples.
+        assert abs(sharpe - row["sharpe"] - row["difference"]) < 0.01
