@@ -49,7 +49,7 @@ def plot_canaries(axes: Axes, groups: Mapping[str, Sequence[float]], real: float
         known = np.sort(np.asarray(values, dtype=np.float64))
         # Spread by rank in a fixed pattern, so that equal runs give equal pictures.
         offset = 0.28 * np.sin(np.arange(len(known)) * 2.399963)
-        axes.plot(known, place + offset, "o", color=COLOURS["blue"], alpha=0.45, markersize=3.5)
+        axes.plot(known, place + offset, "o", color=COLOURS["sky"], alpha=0.7, markersize=3.5)
     axes.axvline(real, color=COLOURS["red"], linewidth=1.8, label=f"this run {real:.2f}")
     axes.axvline(0, color=INK, linewidth=0.7)
     axes.set_yticks(range(len(groups)), list(groups))

@@ -63,7 +63,8 @@ def _luck(material: Material) -> Table:
     counted = "the run is in no ledger"
     if trials:
         counted = (
-            f"{trials['count']:,} trials: {trials.get('in_ledger', trials['count'])} of {trials.get('family')} in the "
+            f"{trials['count']:,} trial{'' if trials['count'] == 1 else 's'}: "
+            f"{trials.get('in_ledger', trials['count'])} of {trials.get('family')} in the "
             f"ledger, {trials.get('elsewhere', 0)} elsewhere"
         )
     never = "never, at this Sharpe ratio" if math.isinf(needed) else f"sessions; the run has {n:,}"
