@@ -161,8 +161,14 @@ def hrp(inputs: Inputs) -> Floats:
     """
     from skfolio.optimization import HierarchicalRiskParity
 
+    class Direct(HierarchicalRiskParity):
+        """Computes a cluster's variance as w'Σw, where skfolio builds a whole portfolio to ask it."""
+
+        def _risk(self, weights: Floats, return_distribution: Any) -> float:
+            return float(weights @ return_distribution.covariance @ weights)
+
     limits = inputs.limits
-    estimator = HierarchicalRiskParity(
+    estimator = Direct(
         prior_estimator=_given(inputs),
         min_weights=np.minimum(limits.lower / limits.net, 1.0),
         max_weights=np.minimum(limits.upper / limits.net, 1.0),
