@@ -23,6 +23,8 @@ __all__ = ["STAGE_COLUMNS", "described", "final_weights", "run_backtest", "simul
 
 STAGE_COLUMNS = ("sharpe", "return_ann", "volatility_ann", "turnover_ann", "cost_ann")
 _SESSIONS_A_YEAR = 252
+#: Kinds of events with which a strategy says that it has no weights for a session.
+_STUCK = ("infeasible", "unsolved", "too_few_assets")
 
 
 def run_backtest(
@@ -70,7 +72,7 @@ def run_backtest(
         )
     else:
         result = _weights_backtest(strategy, predictions, prices, costs, execution, keep)
-    warnings = [*result.warnings, *predictions.warnings]
+    warnings = [*result.warnings, *_unmet(result.events), *predictions.warnings]
     if predictions.delay != execution.delay and not execution.same_close:
         warnings.append(
             f"the predictions were made for a delay of {predictions.delay} sessions, the fills have {execution.delay}"
@@ -202,6 +204,15 @@ def _passes(
 def _strategy_events(weights: pd.DataFrame) -> pd.DataFrame:
     """What the strategy itself says: rows (session, asset, kind, detail) in ``attrs["events"]`` of its weights."""
     return pd.DataFrame(list(weights.attrs.get("events", ())), columns=list(EVENT_COLUMNS))
+
+
+def _unmet(events: pd.DataFrame) -> list[str]:
+    """One line if the strategy could not decide on some sessions, with the first reason."""
+    stuck = events[events["kind"].isin(_STUCK)] if len(events) else events
+    if not len(stuck):
+        return []
+    first = stuck.iloc[0]
+    return [f"{len(stuck)} decisions had no portfolio, first {first['session'].date()}: {first['detail']}"]
 
 
 def _since_first_fill(result: BacktestResult) -> pd.Series:

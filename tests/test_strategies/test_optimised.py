@@ -307,6 +307,8 @@ def test_a_cap_below_one_over_n_is_recorded_and_nothing_is_ordered():
     assert set(result.events["kind"]) == {"infeasible"}
     assert result.events["detail"].str.contains("relax max_weight").all()
     assert (result.turnover == 0).all()
+    expected = "3 decisions had no portfolio, first 2020-02-12: relax max_weight; holdings are kept"
+    assert expected in result.warnings
 
 
 def test_previous_weights_are_kept_where_a_session_cannot_be_solved():
