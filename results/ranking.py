@@ -17,6 +17,8 @@ Floats = npt.NDArray[np.float64]
 #: Bytes of values in a block, so that a handful of arrays of that size stay in cache.
 _BLOCK_BYTES = 1 << 18
 _TOP = np.int64(0x7FFFFFFFFFFFFFFF)
+#: Bits of a NaN, which no number's key reaches.
+_MISSING = np.int64(0x7FF8000000000000)
 
 
 def average_ranks(values: Floats) -> Floats:
@@ -34,7 +36,7 @@ def average_ranks(values: Floats) -> Floats:
     """
     out = np.empty(values.shape)
     for rows in _blocks(values.shape):
-        out[rows] = _ranks(np.asarray(values[rows], dtype=np.float64))
+        out[rows] = _ranks(np.ascontiguousarray(values[rows], dtype=np.float64))
     return out
 
 
@@ -64,7 +66,7 @@ def _correlated(one: Floats, two: Floats, minimum: int, *, ranked: bool) -> tupl
     correlation = np.full(len(one), np.nan)
     pairs = np.zeros(len(one), dtype=np.int64)
     for rows in _blocks(one.shape):
-        left, right = np.array(one[rows], dtype=np.float64), np.array(two[rows], dtype=np.float64)
+        left, right = (np.array(side[rows], dtype=np.float64, order="C") for side in (one, two))
         missing = np.isnan(left) | np.isnan(right)
         some_missing = bool(missing.any())
         if some_missing:
@@ -103,39 +105,56 @@ def _ranks(values: Floats) -> Floats:
     rows, columns = values.shape
     if columns == 0:
         return np.empty_like(values)
-    order = _sorted_columns(values)
-    ordered = np.take_along_axis(values, order, axis=1)
-    same = ordered[:, 1:] == ordered[:, :-1]
+    keys, mask = _sorted_keys(values)
+    # Two values can be tied, or out of order, only if they agree in all the bits that the keys keep.
+    close = ((keys[:, 1:] ^ keys[:, :-1]) & ~mask) == 0
+    order = keys & mask
+    some_missing = np.isnan(values)
     position = np.arange(1.0, columns + 1.0)
-    if same.any():
-        fresh = np.ones((rows, columns), dtype=bool)
-        fresh[:, 1:] = ~same
-        last = np.ones((rows, columns), dtype=bool)
-        last[:, :-1] = ~same
-        first = np.maximum.accumulate(np.where(fresh, position, 0.0), axis=1)
-        final = np.minimum.accumulate(np.where(last, position, np.inf)[:, ::-1], axis=1)[:, ::-1]
-        ranked = 0.5 * (first + final)
-    else:
+    offset = np.arange(rows)[:, None] * columns
+    if not close.any():
         ranked = np.broadcast_to(position, (rows, columns))
-    out = np.empty_like(values)
-    np.put_along_axis(out, order, ranked, axis=1)
-    out[np.isnan(values)] = np.nan
+    else:
+        ordered = np.take(values, order + offset)
+        wrong = (ordered[:, 1:] < ordered[:, :-1]).any(axis=1)
+        if wrong.any():
+            order[wrong] = np.argsort(values[wrong], axis=1, kind="stable")
+            ordered[wrong] = np.take_along_axis(values[wrong], order[wrong], axis=1)
+        ranked = _averaged(ordered[:, 1:] == ordered[:, :-1], position)
+    out = np.empty((rows, columns))  # C order: written through its flat view
+    order += offset
+    out.ravel()[order.ravel()] = ranked.ravel()
+    out[some_missing] = np.nan
     return out
 
 
-def _sorted_columns(values: Floats) -> npt.NDArray[np.int64]:
-    """Column numbers of each row in ascending order of value, NaN last."""
+def _averaged(same: npt.NDArray[np.bool_], position: Floats) -> Floats:
+    """Positions, those of a run of equal values replaced by their mean; `same` says of each value whether it equals
+    the one before."""
+    rows, columns = len(same), len(position)
+    if not same.any():
+        return np.broadcast_to(position, (rows, columns))
+    fresh = np.ones((rows, columns), dtype=bool)
+    fresh[:, 1:] = ~same
+    last = np.ones((rows, columns), dtype=bool)
+    last[:, :-1] = ~same
+    first = np.maximum.accumulate(np.where(fresh, position, 0.0), axis=1)
+    final = np.minimum.accumulate(np.where(last, position, np.inf)[:, ::-1], axis=1)[:, ::-1]
+    return np.asarray(0.5 * (first + final))
+
+
+def _sorted_keys(values: Floats) -> tuple[npt.NDArray[np.int64], np.int64]:
+    """Each row's keys in ascending order of value, NaN last, and the mask of the bits that hold the column number."""
     columns = values.shape[1]
-    mask = np.int64((1 << max(int(columns - 1).bit_length(), 1)) - 1)
-    bits = (values + 0.0).view(np.int64)  # −0.0 + 0.0 is 0.0
-    keys = bits ^ ((bits >> np.int64(63)) & _TOP)
-    keys[np.isnan(values)] = _TOP
+    bits = max(int(columns - 1).bit_length(), 1)
+    mask = np.int64((1 << bits) - 1)
+    number = np.arange(columns, dtype=np.int64)
+    keys = (values + 0.0).view(np.int64)  # −0.0 + 0.0 is 0.0
+    keys ^= (keys >> np.int64(63)) & _TOP
     keys &= ~mask
-    keys |= np.arange(columns, dtype=np.int64)
+    missing = np.isnan(values)
+    if missing.any():  # above every number, and each apart from the others
+        np.copyto(keys, _MISSING + (number << bits), where=missing)
+    keys |= number
     keys.sort(axis=1)
-    keys &= mask
-    ordered = np.take_along_axis(values, keys, axis=1)
-    wrong = (ordered[:, 1:] < ordered[:, :-1]).any(axis=1)
-    if wrong.any():
-        keys[wrong] = np.argsort(values[wrong], axis=1, kind="stable")
-    return keys
+    return keys, mask
