@@ -211,7 +211,7 @@ def _rebalanced_run(
     rates = np.array([costs.commission_bps, costs.spread_bps]) / 1e4
     rate = costs.traded_rate
     borrow, financing = (bps / 1e4 / _SESSIONS_A_YEAR for bps in (costs.borrow_bps, costs.financing_bps))
-    before, cash, short = book.nav_before[start - 1], float(book.cash[start - 1]), float(book.short[start - 1])
+    before, cash, short = (float(part[start - 1]) for part in (book.nav_before, book.cash, book.short))
     for first in range(start, end, _BLOCK):
         stop = min(first + _BLOCK, end)
         held = weights[first - delay - 1 : stop - delay - 1]
@@ -226,26 +226,32 @@ def _rebalanced_run(
             ratio = close[first:stop] / fill[first:stop]
             marked = (wanted * ratio).sum(axis=1)
             marked_gross = (np.abs(wanted) * ratio).sum(axis=1)
-        for i in range(stop - first):
-            s = first + i
-            previous, before = before, cash + before * grown[i]
+        # Plain floats: arithmetic on array elements costs several times as much.
+        chain = zip(grown.tolist(), marked.tolist(), marked_gross.tolist(), weight_sum[rows].tolist(), strict=True)
+        done: list[tuple[float, ...]] = []
+        for i, (growth, mark, mark_gross, total) in enumerate(chain):
+            previous, before = before, cash + before * growth
             np.multiply(drifted[i], previous / before, out=change)
             np.abs(np.subtract(wanted[i], change, out=change), out=change)
             traded = before * float(change @ ones)
-            carrying = borrow * -short, financing * -min(cash, 0.0)
-            cash = before * (1.0 - weight_sum[s - delay]) - traded * rate - carrying[0] - carrying[1]
-            position, gross = before * marked[i], before * marked_gross[i]
-            short = 0.5 * (position - gross)
-            nav = cash + position
-            book.nav_before[s], book.nav[s], book.cash[s], book.traded[s] = before, nav, cash, traded
-            book.costs[s, :2] = traded * rates
-            book.costs[s, _BORROW], book.costs[s, _FINANCING] = carrying
-            book.long[s], book.short[s] = position - short, short
-            if nav <= 0:
-                _ruin(book, s, float(nav))
-                return s + 1, cash, short, np.zeros(len(ones))
+            lent, owed = borrow * -short, financing * -min(cash, 0.0)
+            cash = before * (1.0 - total) - traded * rate - lent - owed
+            position = before * mark
+            short = 0.5 * (position - before * mark_gross)
+            done.append((before, cash + position, cash, traded, position - short, short, lent, owed))
+            if cash + position <= 0:
+                break
+        stop = first + len(done)
+        table = np.array(done)
+        book.nav_before[first:stop], book.nav[first:stop], book.cash[first:stop] = table[:, :3].T
+        book.traded[first:stop], book.long[first:stop], book.short[first:stop] = table[:, 3:6].T
+        book.costs[first:stop, :2] = table[:, 3:4] * rates
+        book.costs[first:stop, _BORROW], book.costs[first:stop, _FINANCING] = table[:, 6:].T
         if book.shares is not None:
-            book.shares[first:stop] = wanted * book.nav_before[first:stop, None] / fill[first:stop]
+            book.shares[first:stop] = wanted[: len(done)] * table[:, :1] / fill[first:stop]
+        if done[-1][1] <= 0:
+            _ruin(book, stop - 1, done[-1][1])
+            return stop, cash, short, np.zeros(len(ones))
     return end, cash, short, weights[end - 1 - delay] * (before / fill[end - 1])
 
 

@@ -214,6 +214,18 @@ class TestByHand:
         assert result.returns.iloc[3] == 0
         assert result.events["kind"].tolist() == ["ruin"]
 
+    def test_ruin_in_the_middle_of_daily_rebalancing_keeps_what_came_before(self):
+        prices = PricePanel(frame({"A": [10, 10, 11, 10, 30, 30, 30], "B": [10, 10, 10, 10, 10, 10, 10]}))
+        weights = frame({"A": [-0.9] * 7, "B": [0.1] * 7})
+        result = simulate(prices, weights, costs=FREE)
+        expected = naive(prices, weights, FREE, Execution())
+        assert result.nav.iloc[:5].tolist() == pytest.approx(expected.iloc[:5].tolist())
+        assert result.nav.iloc[4:].nunique() == 1
+        assert result.holdings is not None
+        held = (result.holdings * prices.close).sum(axis="columns")
+        assert (held + result.cash).iloc[:4].tolist() == pytest.approx(result.nav.iloc[:4].tolist())
+        assert (result.holdings.iloc[4:] == 0).all(axis=None)
+
     def test_same_close_earns_the_decided_close(self):
         prices = PricePanel(frame({"A": [100, 110, 121]}))
         execution = Execution(delay=0, same_close=True)
