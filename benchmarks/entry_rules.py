@@ -97,16 +97,21 @@ def measure(sessions: int, assets: int, repeats: int) -> dict[str, object]:
     def ours() -> object:
         return simulate_entries(prices, rule.signals(predictions, prices), rule)
 
+    def returns() -> object:
+        return simulate_entries(prices, rule.signals(predictions, prices), rule, keep="returns")
+
     tracemalloc.start()
     ours()
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
+    theirs = vectorbt_run(predictions, prices, rule)
     weights = FilterNegative().target_weights(predictions, prices)
     result = simulate_entries(prices, rule.signals(predictions, prices), rule)
     return {
         "panel": f"{sessions} sessions x {assets} assets",
         "entries": result.counts["entries"],
-        "confidence, capped, against vectorbt uncapped": pairs(ours, vectorbt_run(predictions, prices, rule), repeats),
+        "confidence, capped, returns kept, against vectorbt uncapped": pairs(returns, theirs, repeats),
+        "confidence, capped, all tables kept, against vectorbt uncapped": pairs(ours, theirs, repeats),
         "confidence, memory over bytes read": peak / sum(array.nbytes for array in arrays),
         "confidence, floor_ms": median_ms(lambda: [array.sum() for array in arrays], repeats),
         "cold_s": {which: cold(sessions, assets, which) for which in ("nothing", "ours", "vectorbt")},
