@@ -12,6 +12,7 @@ import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
+from results.audit.lookalikes import LOOKALIKES
 from results.audit.synonyms import SYNONYMS
 
 __all__ = ["Mention", "mentions", "plain"]
@@ -59,7 +60,7 @@ class Mention:
 def _index() -> tuple[dict[str, list[tuple[tuple[str, ...], str]]], list[tuple[str, str]]]:
     words: dict[str, list[tuple[tuple[str, ...], str]]] = {}
     cjk: list[tuple[str, str]] = []
-    for metric, names in SYNONYMS.items():
+    for metric, names in (*SYNONYMS.items(), ("", LOOKALIKES)):
         for name in names.split(";"):
             name = plain(name.strip())
             if _CJK.search(name):
@@ -105,7 +106,8 @@ def mentions(folded: str) -> list[Mention]:
         if hit is None and _CJK.search(head):
             found.extend(_cjk_mentions(folded, parts[position].start(), parts[position].end(), cjk))
         if hit is not None:
-            found.append(hit)
+            if hit.metric:
+                found.append(hit)
         else:
             position += 1
     if any(not part.isascii() for part in folded) and cjk:
@@ -115,8 +117,11 @@ def mentions(folded: str) -> list[Mention]:
 
 
 def _close(folded: str, parts: list[re.Match[str]]) -> bool:
-    """Whether words stand side by side, with nothing but blanks (or a bracket) between."""
-    return all(not folded[a.end() : b.start()].strip(" (") for a, b in itertools.pairwise(parts))
+    """Whether words stand side by side: blanks or a bracket between, or the full stop of a short one ("ann. return")."""
+    return all(
+        not folded[a.end() : b.start()].removeprefix("." if len(a[0]) <= 4 else "").strip(" (")
+        for a, b in itertools.pairwise(parts)
+    )
 
 
 def _cjk_mentions(folded: str, start: int, end: int, names: list[tuple[str, str]]) -> list[Mention]:

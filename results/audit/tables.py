@@ -26,7 +26,7 @@ _PLAIN_VALUE = re.compile(
     r"|observed|best|performance|strategy|estrategia|portfolio|carteira|cartera|策略|)\s*$"
 )
 _CHANGE_HEADER = re.compile(
-    r"\b(?:improvement|change|delta|gain|uplift|diff|difference|reduction|melhoria|mejora|variacao|cambio)\b|Δ|提升|变化"
+    r"\b(?:improvement|change|delta|gain|uplift|diff|difference|reduction|melhoria|mejora|variacao|cambio)\b|[δ∆]|提升|变化"
 )
 _NOTE_HEADER = re.compile(
     r"\b(?:interpretation|description|notes?|comment|status|meaning|remarks?|descricao|descripcion|observacao"

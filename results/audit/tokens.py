@@ -78,7 +78,11 @@ _VERSION = re.compile(
 _TIME = re.compile(
     r"(?<![\w:.])(?:[01]?\d|2[0-3]):[0-5]\d:[0-5]\d(?![\w:])|(?<![\w:.])(?:1[0-2]|0?[1-9]):[0-5]\d\s?[ap]m\b", re.I
 )
-_ARXIV = re.compile(r"(?<![\w.])\d{4}\.\d{5}(?:v\d+)?(?![\w.%])")
+#: An identifier, YYMM.number: in brackets, after a word for it, or with its version; alone it is a figure.
+_ARXIV = re.compile(
+    r"(?<=[\[({])\d\d(?:0[1-9]|1[0-2])\.\d{5}(?:v\d+)?(?=[\])}])"
+    r"|(?<=abs/)\d{4}\.\d{5}|(?<![\w.])\d\d(?:0[1-9]|1[0-2])\.\d{5}v\d+(?!\w)"
+)
 _COLON = re.compile(r"(?<![\w:.])\d+(?:\.\d+)?\s?:\s?\d+(?:\.\d+)?(?::\d+)*(?![\w:.]*\d)(?!\w)")
 _SLASH = re.compile(r"(?<![\w/.])\d+%?(?:/\d+%?){1,3}(?![\w/]|\.\d)")
 _BRACKETS = re.compile(r"[\[({][^\[\](){}|]{1,160}[\])}]")

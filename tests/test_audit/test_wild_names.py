@@ -1,0 +1,73 @@
+"""Names and prints as reports in the wild have them: what is read, and above all what is not."""
+
+from __future__ import annotations
+
+import pytest
+
+from results.audit.draft import draft_claims
+from results.audit.engine import audit_claims
+from results.audit.tokens import scan_line
+
+
+def read(text: str, form: str = "") -> list[tuple[str, str]]:
+    """Metric and print of every claim drafted."""
+    return [(claim.metric, claim.printed) for claim in draft_claims(text, form=form).claims.claims]
+
+
+def accused(text: str, form: str = "") -> list[tuple[str, str, str]]:
+    verdicts = audit_claims(draft_claims(text, form=form).claims).verdicts
+    return [(v.claim.metric, v.claim.printed, v.because) for v in verdicts if str(v.arithmetic) == "inconsistent"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Max consecutive wins: 7",
+        "Max. Drawdown Duration: 112 days",
+        "Avg. Drawdown [%]: -3.4",
+        "Trades per year: 41.2",
+        "Deflated Sharpe Ratio: 0.33",
+        "Prob. Sharpe Ratio: 87.1%",
+        "Average precision: 0.61",
+        "PR-AUC: 0.58",
+        "Top-5 accuracy: 0.91",
+        "Adjusted R²: 0.44",
+        "Median absolute error: 2.61",
+        "Total open trades: 1",
+        "Daily win rate: 53.1%",
+        "Commission paid: 1,234.50",
+        "Best params: lr=0.00123",
+    ],
+)
+def test_a_name_that_holds_a_metric_s_name_is_not_that_metric(line: str) -> None:
+    assert read(f"# R\n\n- Accuracy: 61.0%\n- {line}\n") == [("accuracy", "61.0%")]
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ("Ratio Avg Win / Avg Loss: 1.64", "payoff_ratio"),
+        ("Avg Winning Trade: 222.57", "average_win"),
+        ("Risk-Adjusted IC: 0.105", "icir"),
+        ("Ann. return: 9.8%", "annual_return"),
+        ("Dir. acc.: 53.1%", "hit_rate"),
+        ("Monthly volatility: 2.83%", "return_std"),
+        ("Genauigkeit: 79.3%", "accuracy"),
+        ("Volatilität p. a.: 14.7%", "annual_volatility"),
+        ("Rendement annualisé: 8.1%", "annual_return"),
+        ("Rappel: 70.2%", "recall"),
+        ("Total closed trades: 22", "trades"),
+    ],
+)
+def test_names_of_the_wild_are_known(line: str, wanted: str) -> None:
+    assert [metric for metric, _ in read(f"# R\n\n- {line}\n")] == [wanted]
+
+
+def test_wins_in_a_row_are_no_count_of_winners() -> None:
+    text = "# R\n\n- Trades: 100\n- Win rate: 55.0%\n- Max consecutive wins: 7\n- Max consecutive losses: 5\n"
+    assert accused(text) == []
+
+
+def test_four_digits_a_point_and_five_are_a_figure_unless_something_says_arxiv() -> None:
+    assert [(t.text, t.kind) for t in scan_line("End Value  8752.40942")] == [("8752.40942", "number")]
+    assert [t.kind for t in scan_line("see 2401.01234v2 and (2401.01234)")] == ["name", "name"]
