@@ -56,6 +56,13 @@ _MULTIPLE_AFTER = re.compile(
 )
 _ARROW = re.compile(r"^[\s*_`]*(?:→|->|=>|-->|➜|⇒|â†’)[\s*_`]*$")
 _STOP = re.compile(r"[.;!?](?:\s|$)|[。；！？]|\s[|—–]\s|\s-\s")
+_NUMBER = r"[~<>+]?\s?\$?\d+(?:[.,]\d+)*\s?%?"
+_OPENED = r"\d\s?%?[\s*_`]*[\[(]\s*(?:(?:\d\d\s?%\s*)?(?:ci|conf\w*|iqr|range)?\s*[:,]?\s*)"
+#: A bracket behind a figure, and what lies around the two ends of the interval in it.
+_PAIR_FIRST = re.compile(_OPENED + "$")
+_PAIR_SECOND = re.compile(rf"\s*(?:,|;|to|\.\.)\s*{_NUMBER}\s*[\])]")
+_PAIR_LAST = re.compile(rf"{_OPENED}{_NUMBER}\s*(?:,|;|to|\.\.)\s*$")
+_RANGES = re.compile(r"\b(?:prices?|targets?|closes?|target values) (?:rang|var|mov)\w+ from\s*[*_`]*$")
 _LINK = re.compile(
     r"^[\s*_`]*(?:\([^()]{0,40}\)\s*)?(?:score|ratio|value|rate|level|correlation|coefficient|net|gross|\s"
     r"|[:：=≈~*_`(]|of|is|was|at|to|with|are"
@@ -121,6 +128,14 @@ def place_prose(
             if placed:
                 indexes += placed
                 skip.add(number + 1)
+                third = figures[number + 2] if number + 2 < len(figures) else None
+                if third is not None and "%" in third.text and _parenthesised_again(text, third):
+                    skip.add(number + 2)
+                    around = _around(text, third)
+                    change = sheet.claim(line, text, third, "change", context, block=block, definition=around)
+                    # Without a sign it may be the end as a share of the start as well.
+                    if change is not None and len(placed) == 2 and third.text[0] in "+-−–":
+                        sheet.placed[change].relation, sheet.placed[change].inputs = "change", tuple(placed)
                 continue
         index = _one(sheet, line, text, folded, figures, number, named, context, block)
         if index is not None:
@@ -151,8 +166,7 @@ def _one(
     if re.match(r"[\s*_`]*(?:ci\b|confidence|conf\b|credible|quantile|percentile)", after) and "%" in token.text:
         sheet.exclude(line, token, "a confidence level")
         return None
-    opened = before.rfind("[")
-    if opened >= 0 and "]" not in before[opened:] and re.search(r"\b(?:ci|interval|intervalo)\b|区间", before):
+    if _ends_interval(before, after, token.value_range):
         sheet.leave(line, token, "the end of an interval")
         return None
     if token.spread:
@@ -216,6 +230,17 @@ def _one(
     return None
 
 
+def _ends_interval(before: str, after: str, both: bool) -> bool:
+    """Whether a figure stands in brackets that hold an interval: they say so, or follow a figure and hold two."""
+    opened = before.rfind("[")
+    if opened >= 0 and "]" not in before[opened:] and re.search(r"\b(?:ci|interval|intervalo)\b|区间", before):
+        return True
+    closed = re.match(r"[\s*_`]*[\])]", after) is not None
+    if _PAIR_FIRST.search(before):
+        return (both and closed) or _PAIR_SECOND.match(after) is not None
+    return closed and _PAIR_LAST.search(before) is not None
+
+
 def _local(context: Context, text: str, token: Token) -> Context:
     """The context with what stands right around the figure: "in test", "(validation)"."""
     around = read_role(text[token.end : token.end + 24].split(",")[0].split(";")[0]) if not context.split else None
@@ -228,6 +253,10 @@ def _nearest(token: Token, figures: list[Token], number: int, folded: str, named
     """The metric whose name stands right before or right after the figure, with only linking words between."""
     best: tuple[float, str] = (99.0, "")
     previous_end = figures[number - 1].end if number else 0
+    tail = token.end
+    while number + 1 < len(figures) and figures[number + 1].spread:
+        number += 1
+        tail = figures[number].end
     next_start = figures[number + 1].start if number + 1 < len(figures) else len(folded)
     first = bisect_left(named, token.start - REACH, key=lambda mention: mention.start)
     for mention in named[first:]:
@@ -249,7 +278,7 @@ def _nearest(token: Token, figures: list[Token], number: int, folded: str, named
                 + (3.0 if mention.end <= previous_end else 0.0)
             )
         elif mention.start >= token.end:
-            gap = folded[token.end : mention.start]
+            gap = folded[max(tail, token.end) : mention.start]
             if mention.start >= next_start or not _AFTER.match(gap) or len(gap) > 45:
                 continue
             cost = 0.5 + len(gap.strip(" *_`")) / 10
@@ -313,7 +342,13 @@ def _arrow(
     metric = context.topic
     if not metric:
         before = [mention for mention in named if mention.end <= pair[0].start]
-        metric = before[-1].metric if before else ""
+        near = before and pair[0].start - before[-1].end <= 80
+        if near and not _STOP.search(plain(text[before[-1].end : pair[0].start])):
+            metric = before[-1].metric
+    if not metric and _RANGES.search(plain(text[: pair[0].start])):
+        ends = zip(pair, ("target_low", "target_high"), strict=True)
+        placed = [sheet.claim(line, text, token, end, context, block=block) for token, end in ends]
+        return [index for index in placed if index is not None]
     if not metric:
         return []
     earlier = replace(context, group=(*context.group, "before"), goal=False)
@@ -324,11 +359,12 @@ def _arrow(
 
 def _derive(sheet: Sheet, indexes: list[int]) -> None:
     """Tie a change to the arrow pair of its own line: "54% improvement (59.1% → 91.3%)"."""
-    changes = [i for i in indexes if sheet.placed[i].metric == "change"]
+    changes = [i for i in indexes if sheet.placed[i].metric == "change" and not sheet.placed[i].relation]
+    tied = {i for index in indexes for i in sheet.placed[index].inputs}
     pairs = [
         (a, b)
         for a, b in itertools.pairwise(indexes)
-        if sheet.placed[a].metric == sheet.placed[b].metric != "change"
+        if sheet.placed[a].metric == sheet.placed[b].metric != "change" and a not in tied
         and "before" in sheet.placed[a].context.group[-1:]
         and sheet.placed[a].value.is_point
         and sheet.placed[b].value.is_point

@@ -71,3 +71,25 @@ def test_wins_in_a_row_are_no_count_of_winners() -> None:
 def test_four_digits_a_point_and_five_are_a_figure_unless_something_says_arxiv() -> None:
     assert [(t.text, t.kind) for t in scan_line("End Value  8752.40942")] == [("8752.40942", "number")]
     assert [t.kind for t in scan_line("see 2401.01234v2 and (2401.01234)")] == ["name", "name"]
+
+
+def test_the_ends_of_an_interval_are_no_figures_of_the_metric() -> None:
+    text = "# R\n\nSharpe 1.04 [-1.58, 0.02] over 1046 days, AUC 0.61 (0.55-0.67), accuracy 0.58 (95% CI 0.52, 0.64).\n"
+    assert read(text) == [("sharpe", "1.04"), ("auc", "0.61"), ("accuracy", "0.58")]
+
+
+def test_from_to_belongs_to_the_metric_of_its_own_clause() -> None:
+    text = "# R\n\nMAE 3.10, max error 15.1. Median loss 2.68; prices range from 72.04 to 127.59.\n"
+    assert read(text) == [
+        ("mae", "3.10"), ("max_error", "15.1"), ("target_low", "72.04"), ("target_high", "127.59"),
+    ]  # fmt: skip
+
+
+def test_a_figure_before_its_spread_belongs_to_the_name_behind_it() -> None:
+    assert read("# R\n\nIt reaches 73.5% ± 12.0% accuracy.\n") == [("accuracy", "73.5%")]
+
+
+@pytest.mark.parametrize(("print_", "wrong"), [("+197%", False), ("+196%", False), ("+96%", True), ("197%", False)])
+def test_the_change_in_brackets_behind_from_to_is_of_those_two(print_: str, wrong: bool) -> None:
+    found = accused(f"# R\n\nThe Sharpe ratio moves from 0.67 to 1.98 ({print_}).\n")
+    assert [metric for metric, _, _ in found] == (["change"] if wrong else [])
