@@ -282,14 +282,11 @@ def derived(report: Report) -> Iterator[Finding]:
             )
             yield fits(check, [claim], f"from {shown}: {named}; {claim.printed} is printed.", hit[0], 1)
         elif readings and not _undefined(claim, values):
-            close = report.run_of(claim).together(claim, *inputs)
-            yield broken(
-                check,
-                [claim],
-                f"from {shown}: {listed}; none is {claim.printed}.",
-                close,
-                "the draft names the right inputs",
-            )
+            # A row of averages may weight its rows, or average more of them than the table shows.
+            open_mean = claim.relation == "mean" and report.claims.draft
+            held = "the rows above are all that is averaged" if open_mean else "the draft names the right inputs"
+            close = report.run_of(claim).together(claim, *inputs) and not open_mean
+            yield broken(check, [claim], f"from {shown}: {listed}; none is {claim.printed}.", close, held)
 
 
 def _undefined(claim: Claim, values: list[Interval]) -> bool:

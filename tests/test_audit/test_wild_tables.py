@@ -1,0 +1,129 @@
+"""Tables as reports in the wild have them: which run a row or column is of, and what a change compares."""
+
+from __future__ import annotations
+
+import pytest
+
+from results.audit.claims_model import Claim
+from results.audit.draft import draft_claims
+from results.audit.engine import audit_claims
+
+
+def table(*rows: str) -> str:
+    """A Markdown table from rows of cells separated by blanks and bars."""
+    head, *body = rows
+    rule = "|" + "---|" * (head.count("|") + 1)
+    return "# R\n\n" + "\n".join([f"| {head} |", rule, *(f"| {row} |" for row in body)]) + "\n"
+
+
+def claims(text: str) -> tuple[Claim, ...]:
+    return draft_claims(text).claims.claims
+
+
+def placed(text: str) -> list[tuple[str, str, str, str, str, str]]:
+    return [(c.metric, c.printed, c.group, c.split, c.label, c.at) for c in claims(text)]
+
+
+def verdicts(text: str) -> dict[str, tuple[str, str]]:
+    audit = audit_claims(draft_claims(text).claims)
+    return {v.claim.printed: (str(v.arithmetic), str(v.substance)) for v in audit.verdicts}
+
+
+def test_a_column_of_losses_is_no_label_and_epochs_are_positions() -> None:
+    text = table("Training Loss | Epoch | Step | Validation Loss | Accuracy", "0.5500 | 1.0 | 500 | 0.4639 | 0.7729")
+    assert placed(text) == [
+        ("train_loss", "0.5500", "main", "", "", "epoch 1"),
+        ("validation_loss", "0.4639", "main", "", "", "epoch 1"),
+        ("accuracy", "0.7729", "main", "", "", "epoch 1"),
+    ]
+
+
+def test_a_column_of_splits_tells_splits_apart() -> None:
+    text = table("Model | Split | Acc", "rf | train | 0.71", "rf | test | 0.55")
+    assert [(group, split) for _, _, group, split, _, _ in placed(text)] == [("rf", "train"), ("rf", "test")]
+    assert not draft_claims(text).notes
+
+
+def test_an_index_column_names_nothing() -> None:
+    text = table(" | ticker | sharpe", "0 | AAPL | 0.51", "1 | MSFT | 0.71")
+    assert [(group, at) for _, _, group, _, _, at in placed(text)] == [("aapl", ""), ("msft", "")]
+
+
+def test_one_metric_in_two_columns_is_of_two_data_sets() -> None:
+    text = table("Method | ACL18 ACC (%) | KDD17 ACC (%)", "MLP | 86.14 | 85.71")
+    assert [group for _, _, group, _, _, _ in placed(text)] == ["mlp / acl18", "mlp / kdd17"]
+
+
+def test_metrics_may_stand_in_a_column_of_their_own() -> None:
+    text = table("Model | Metric | Value", "rf | Accuracy | 0.61", "mlp | F1 | 0.58")
+    assert [(m, p, g) for m, p, g, _, _, _ in placed(text)] == [("accuracy", "0.61", "rf"), ("f1", "0.58", "mlp")]
+
+
+def test_a_column_of_deviations_is_no_second_accuracy() -> None:
+    text = table(" | Mean | Std", "Accuracy | 0.7348 | 0.1337")
+    assert [(m, label) for m, _, _, _, label, _ in placed(text)] == [("accuracy", ""), ("std", "accuracy")]
+
+
+def test_a_row_for_all_years_is_of_no_year() -> None:
+    text = table("Year | Return | Sharpe", "2018 | -2.5% | -0.01", "2019 | 27.3% | 1.75", "**All** | 24.1% | 0.85")
+    assert [(m, at) for m, _, _, _, _, at in placed(text)] == [
+        ("total_return", "year 2018"), ("sharpe", "year 2018"), ("total_return", "year 2019"),
+        ("sharpe", "year 2019"), ("total_return", ""), ("sharpe", ""),
+    ]  # fmt: skip
+
+
+def test_a_row_of_weighted_averages_in_spanish_is_of_the_same_run() -> None:
+    text = table("Clase | Precisión | F1", "Vender | 0,58 | 0,59", "Promedio ponderado | 0,63 | 0,62")
+    last = [(m, g) for m, _, g, _, _, _ in placed(text)][2:]
+    assert last == [("precision_weighted", "main"), ("f1_weighted", "main")]
+
+
+@pytest.mark.parametrize(
+    ("row", "wrong"),
+    [
+        ("Accuracy | 0.8387 | 0.7762 | -0.0625 | -7.5%", ""),
+        ("Sharpe | 0.67 | 1.98 | +1.31 | +197.0%", ""),
+        ("Max drawdown | -17.1% | -29.8% | -12.7 pp | +73.9%", ""),
+        ("Accuracy | 51.2% | 53.1% | +1.9 | +3.7%", ""),
+        ("Sharpe | 0.67 | 1.98 | +1.41 | +197.0%", "+1.41"),
+        ("Sharpe | 0.67 | 1.98 | +1.31 | +97.0%", "+97.0%"),
+    ],
+)
+def test_a_difference_is_no_figure_of_the_metric_and_is_recomputed(row: str, wrong: str) -> None:
+    text = table("Metric | Control | Treatment | Δ | Relative change", row)
+    assert [c.metric in ("difference", "change") for c in claims(text)] == [False, False, True, True]
+    accused = [printed for printed, (arithmetic, _) in verdicts(text).items() if arithmetic == "inconsistent"]
+    assert accused == ([wrong] if wrong else [])
+
+
+@pytest.mark.parametrize(
+    ("row", "wrong"),
+    [
+        ("MAE | 2.00 | 1.50 | +25.0%", False),
+        ("MAE | 2.00 | 1.50 | 25.0%", False),
+        ("MAE | 2.00 | 1.50 | +35.0%", True),
+        ("Sharpe | 0.5 | 1.2 | +0.7", False),
+        ("Max drawdown | -30.0% | -20.0% | +33.3%", False),
+    ],
+)
+def test_an_improvement_of_an_error_is_its_fall(row: str, wrong: bool) -> None:
+    printed = row.split(" | ")[-1]
+    found = verdicts(table("Metric | Baseline | Ours | Improvement", row))[printed]
+    assert (found[0] == "inconsistent") == wrong
+
+
+def test_a_change_between_columns_that_nothing_orders_is_read_either_way() -> None:
+    text = table("Metric | XGB | LSTM | Change", "MAE | 2.00 | 2.50 | -20.0%", "Accuracy | 0.500 | 0.550 | +10.0%")
+    assert all(arithmetic != "inconsistent" for arithmetic, _ in verdicts(text).values())
+
+
+def test_a_mean_that_is_none_of_its_rows_is_doubted_but_not_accused() -> None:
+    rows = ["AAPL | 1.60", "MSFT | 1.43", "NVDA | 1.66"]
+    assert verdicts(table("Ticker | MAE", *rows, "Average | 1.56"))["1.56"][0] == "consistent"
+    assert verdicts(table("Ticker | MAE", *rows, "Average | 1.49"))["1.49"] == ("not checkable", "implausible")
+
+
+def test_averaged_scores_do_not_obey_what_single_ones_do() -> None:
+    rows = ["a | 1.00 | 1.000", "b | 3.00 | 9.000", "c | 5.00 | 25.000", "Average | 3.00 | 11.667"]
+    found = verdicts(table("Ticker | RMSE | MSE", *rows))
+    assert all(arithmetic != "inconsistent" for arithmetic, _ in found.values())
