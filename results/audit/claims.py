@@ -17,7 +17,7 @@ A claims file lists the figures of a report **as printed**, each tied to its run
     [group.loss]                    # terms, before, includes_regularisation
     [group.architecture]            # layers, inputs, framework, complete, saves_optimizer
     [group.schedule]                # max_epochs, patience, min_delta, epochs_run, best_epoch, restarts
-    [group.portfolio]               # periods_per_year, trials, long_gross, short_gross, rate_bps, …
+    [group.portfolio]               # periods_per_year, trials, long_gross, short_gross, rate_bps,
 
     [[claim]]                       # one figure
     id = "wider.accuracy"
@@ -88,7 +88,7 @@ _SCHEDULE = {"max_epochs": "int", "patience": "int", "min_delta": "float", "epoc
              "restarts": "bool"}  # fmt: skip
 _PORTFOLIO = {"periods_per_year": "int", "trials": "int", "long_gross": "float", "short_gross": "float",
               "rate_bps": "float", "turnover_kind": "str", "equal_bets": "bool", "risk_free": "print",
-              "assets": "int"}  # fmt: skip
+              "assets": "int", "volatility_target": "print", "volatility_window": "int"}  # fmt: skip
 
 _CHOICES = {
     ("target", "kind"): ("", "price", "return", "scaled price"),

@@ -31,6 +31,10 @@ def contradictions(group: Group) -> Iterator[tuple[str, str, str]]:
         yield "portfolio", "periods_per_year", f"periods_per_year {portfolio.periods_per_year} is not in 1 … 1000000"
     if portfolio.trials is not None and portfolio.trials < 1:
         yield "portfolio", "trials", f"trials {portfolio.trials} is below 1"
+    if portfolio.volatility_target is not None and portfolio.volatility_target.interval.high <= 0:
+        yield "portfolio", "volatility_target", f"volatility_target {portfolio.volatility_target.text} is not above 0"
+    if portfolio.volatility_window is not None and portfolio.volatility_window < 2:
+        yield "portfolio", "volatility_window", f"volatility_window {portfolio.volatility_window} is below 2"
     if group.architecture is not None:
         for number, layer in enumerate(group.architecture.layers, 1):
             if layer.kind in ("lstm", "gru", "rnn", "dense", "conv1d") and layer.units < 1:

@@ -195,6 +195,8 @@ class Portfolio:
     equal_bets : whether every bet has the same size and sign is all that is predicted.
     risk_free : annual, printed.
     assets : how many instruments are traded at once, where stated.
+    volatility_target : volatility a year that the positions are scaled to, printed.
+    volatility_window : returns in the volatility that they are scaled by.
 
     """
 
@@ -207,6 +209,8 @@ class Portfolio:
     equal_bets: bool = False
     risk_free: Printed | None = None
     assets: int | None = None
+    volatility_target: Printed | None = None
+    volatility_window: int | None = None
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,8 @@ class Material:
     positions : (cases,) weight x forward return, or None.
     risk_free : annual rate that the report states, or None.
     description : what was read, for the report.
+    unscaled : (T,) net returns before a volatility target and kill switches, where known.
+    suspects : what was done -> (T,) net returns of the same book that look ahead; no convention of the grid.
 
     """
 
@@ -76,6 +78,31 @@ class Material:
     positions: np.ndarray | None = None
     risk_free: float | None = None
     description: str = ""
+    unscaled: np.ndarray | None = None
+    suspects: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def covers(self, first: np.datetime64, last: np.datetime64) -> bool:
+        """Whether the series has dates, and runs through these days but for a week at either end."""
+        week = np.timedelta64(7, "D")
+        return self.dates is not None and bool(self.dates[0] <= first + week and self.dates[-1] >= last - week)
+
+    def between(self, first: np.datetime64, last: np.datetime64) -> Material:
+        """The series from one day through another, without panels and trades; without dates, no series at all."""
+        if self.dates is None:
+            return Material(risk_free=self.risk_free, description=self.description)
+        kept = (self.dates >= first) & (self.dates <= last)
+
+        def part(values: np.ndarray | None) -> np.ndarray | None:
+            return None if values is None or len(values) != len(kept) else values[kept]
+
+        return Material(
+            series={name: values[kept] for name, values in self.series.items() if len(values) == len(kept)},
+            dates=self.dates[kept],
+            benchmark=part(self.benchmark),
+            turnover=part(self.turnover),
+            risk_free=self.risk_free,
+            description=self.description,
+        )
 
 
 @dataclass(frozen=True)

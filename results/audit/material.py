@@ -12,6 +12,7 @@ import numpy as np
 from data.errors import InputError
 from results.audit.conventions import Material, Panel
 from results.audit.located import read_text
+from results.audit.overlaid import overlaid
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,6 +38,7 @@ _NET = (
 )
 _GROSS = ("gross", "gross_return", "gross_returns")
 _BENCHMARK = ("benchmark", "market", "index", "benchmark_return")
+_UNSCALED = ("unscaled", "raw", "shadow", "before_overlays", "unscaled_return")
 #: Fewest returns that a figure is recomputed from.
 FEWEST = 5
 
@@ -47,8 +49,8 @@ def material_of_returns(path: Path | str, risk_free: float | None = None) -> Mat
     Parameters
     ----------
     path : CSV, TXT, JSON or Parquet. One column of returns in decimals, or the columns ``net``, ``gross``,
-        ``benchmark``; a column of dates is used where there is one. A text file may hold one number a line, a JSON
-        file a list of numbers.
+        ``benchmark``, ``unscaled`` (before a volatility target); a column of dates is used where there is one. A text
+        file may hold one number a line, a JSON file a list of numbers.
     risk_free : annual rate the report states.
 
     Raises
@@ -67,8 +69,9 @@ def material_of_returns(path: Path | str, risk_free: float | None = None) -> Mat
     net = next((lower[name] for name in _NET if name in lower), None)
     gross = next((lower[name] for name in _GROSS if name in lower), None)
     market = next((lower[name] for name in _BENCHMARK if name in lower), None)
+    raw = next((lower[name] for name in _UNSCALED if name in lower), None)
     if net is None and gross is None:
-        others = [name for name in names if name != market]
+        others = [name for name in names if name not in (market, raw)]
         if len(others) != 1:
             raise InputError(
                 f"{path}: {len(others)} columns ({', '.join(names[:8])}); name the returns 'net' (and"
@@ -83,11 +86,14 @@ def material_of_returns(path: Path | str, risk_free: float | None = None) -> Mat
         _check(path, name, values)
     if market is not None and not np.isfinite(columns[market]).all():
         market = None
+    if raw is not None and not np.isfinite(columns[raw]).all():
+        raw = None
     length = len(next(iter(series.values())))
     return Material(
         series=series,
         dates=dates,
         benchmark=None if market is None else columns[market],
+        unscaled=None if raw is None else columns[raw],
         risk_free=risk_free,
         description=f"{length:,} returns of {path.name}" + ("" if dates is None else f", {dates[0]} to {dates[-1]}"),
     )
@@ -248,7 +254,10 @@ def material_of_panels(
         if same is not None and len(same.returns) == len(result.returns):
             series["net, same close"] = same.returns.to_numpy()
             series["gross, same close"] = same.gross_returns.to_numpy()
+        raw, suspects = overlaid(rule, predictions, prices, costs, own)
         traded = {
+            "unscaled": raw if raw is not None and len(raw) == len(result.returns) else None,
+            "suspects": {name: values for name, values in suspects.items() if len(values) == len(result.returns)},
             "series": series,
             "dates": result.returns.index.to_numpy().astype("datetime64[D]"),
             "trades": _trades(result),

@@ -111,7 +111,7 @@ def _annual_return(material: Material, only: str = "") -> tuple[Reading, ...]:
 
 
 def _total_return(material: Material) -> tuple[Reading, ...]:
-    bases = bases_of(material)
+    bases = bases_of(material, fewest=1)
     dimensions = {"basis": bases, "mean": ("compounded", "summed", "log returns summed")}
 
     def figure(choice: dict[str, str]) -> float | None:

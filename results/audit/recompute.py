@@ -7,19 +7,19 @@ from dataclasses import dataclass, replace
 from data.errors import InputError
 from results.audit.claims_model import Claim, ClaimSet
 from results.audit.conventions import Material
-from results.audit.intervals import Interval
-from results.audit.metrics_vocabulary import METRICS
+from results.audit.levels import LEVELS, Explanation, best_reading, explain
+from results.audit.periods import days_of
 from results.audit.readings import RETURN_METRICS
-from results.audit.resolver import RESOLVED_METRICS, Resolution, resolve
+from results.audit.resolver import RESOLVED_METRICS, Resolution, number_as
 from results.audit.rules.scope import Report
 from results.audit.verdicts import Arithmetic, AuditReport, Finding, Substance, combine
 
 __all__ = ["Recomputed", "choose_run", "recompute", "resolvable", "with_findings"]
 
-#: Kinds of metric that are often printed in percent without the sign.
-_PERCENT_KINDS = ("return", "error", "proportion", "score", "share")
 #: Scores that are recomputed for up against down only.
 _TWO_CLASSES = ("accuracy", "precision", "recall", "f1")
+#: What readings filled at the close that the prediction reads are called.
+_SAME_CLOSE = "same close"
 #: Two factors are one when they differ by less than this.
 _SAME_FACTOR = 0.01
 
@@ -34,6 +34,7 @@ class Recomputed:
     resolution : what the grid says.
     assumption : what the recomputation rests on beyond the data (a strategy, its costs), ``""`` for none.
     note : a reading of the print that was needed (in percent, digits cut off), ``""`` for none.
+    explanation : the daily series that gives the print where no convention does on the series at hand.
 
     """
 
@@ -41,6 +42,7 @@ class Recomputed:
     resolution: Resolution
     assumption: str = ""
     note: str = ""
+    explanation: Explanation | None = None
 
     @property
     def finding(self) -> Finding:
@@ -51,7 +53,14 @@ class Recomputed:
         if found.matches:
             verdict = Arithmetic.REPRODUCED if found.reproduced else Arithmetic.REPRODUCED_OTHERWISE
             named = None if found.reproduced or found.named is None else found.named.words
+            if not found.proves_nothing and all(_SAME_CLOSE in reading.words for reading in found.matches):
+                return Finding(
+                    "R1 recomputed", (self.claim.id,), sentence, verdict, Substance.IMPLAUSIBLE,
+                    "the prediction reads the close at which the order would have to be filled", named, 10,
+                )  # fmt: skip
             return Finding("R1 recomputed", (self.claim.id,), sentence, verdict, reading=named, weight=10)
+        if self.explanation is not None:
+            return self._explained(self.explanation)
         if self.assumption:
             return Finding(
                 "R1 recomputed",
@@ -62,6 +71,27 @@ class Recomputed:
                 weight=10,
             )
         return Finding("R1 recomputed", (self.claim.id,), sentence, Arithmetic.INCONSISTENT, weight=10)
+
+    def _explained(self, why: Explanation) -> Finding:
+        """Another daily series gives the print: a sound one, one that looks ahead, or one of another size."""
+        found = self.resolution
+        sentence = (
+            f"recomputed {number_as(found.own.value, found.printed)} ({found.own.words}); {why.words} gives"
+            f" {number_as(why.value, found.printed)}, as printed, and {why.together} of {why.printed} printed"
+            " figures of the run together"
+        )
+        if why.look_ahead:
+            sentence += "; nobody can trade on the return of the day itself"
+        if why.size != 1.0:
+            sentence += "; a ratio does not change with the size of the book, levels do"
+        ids, reading = (self.claim.id,), why.words
+        if why.honest:
+            return Finding("R2 daily series", ids, f"{sentence}.", Arithmetic.REPRODUCED_OTHERWISE,
+                           reading=reading, weight=11)  # fmt: skip
+        if self.assumption:
+            return Finding("R2 daily series", ids, f"{sentence}.", Arithmetic.REPRODUCED_OTHERWISE,
+                           Substance.IMPLAUSIBLE, self.assumption, reading, 11)  # fmt: skip
+        return Finding("R2 daily series", ids, f"{sentence}.", Arithmetic.INCONSISTENT, reading=reading, weight=11)
 
 
 def choose_run(claims: ClaimSet, run: str | None) -> tuple[str, str | None]:
@@ -83,9 +113,9 @@ def choose_run(claims: ClaimSet, run: str | None) -> tuple[str, str | None]:
 
     """
     places: dict[str, dict[str, None]] = {}
-    for claim in claims.claims:
-        if resolvable(claims, claim):
-            places.setdefault(claim.group, {})[claims.split_of(claim)] = None
+    known_claims = [claim for claim in claims.claims if resolvable(claims, claim)]
+    for claim in [claim for claim in known_claims if not claim.at] or known_claims:
+        places.setdefault(claim.group, {})[claims.split_of(claim)] = None
     if not places:
         raise InputError("audit: no claim can be recomputed from data (a Sharpe ratio, a return, an IC, an accuracy …)")
     if run is None:
@@ -102,8 +132,11 @@ def choose_run(claims: ClaimSet, run: str | None) -> tuple[str, str | None]:
 
 
 def resolvable(claims: ClaimSet, claim: Claim) -> bool:
-    """Whether data can give a claim: a point, a result, of the whole run; a score only where there are two classes."""
-    if claim.metric not in RESOLVED_METRICS or claim.target or not claim.value.is_point or claim.label or claim.at:
+    """Whether data can give a claim: a point, a result, of the whole run or, for a level, of a calendar period of it;
+    a score only where there are two classes."""
+    if claim.metric not in RESOLVED_METRICS or claim.target or not claim.value.is_point or claim.label:
+        return False
+    if claim.at and (claim.metric not in LEVELS or days_of(claim.at) is None):
         return False
     return claim.metric not in _TWO_CLASSES or len(claims.group(claim.group).classes) <= 2
 
@@ -136,38 +169,40 @@ def recompute(
             or (split is not None and claims.split_of(claim) != split)
         ):
             continue
-        best = _best_reading(claim, material, reader.read(claim))
+        days = days_of(claim.at)
+        if days is not None and not material.covers(*days):
+            continue
+        best = best_reading(claim, material if days is None else material.between(*days), reader.read(claim))
         if best is not None:
             resolution, note = best
             rests = assumption if claim.metric in RETURN_METRICS and claim.metric != "win_rate" else ""
+            if days is not None:
+                whole = f"it is a figure of all sessions of {claim.at} and of no others"
+                rests = f"{rests}; {whole}" if rests else whole
             found.append(Recomputed(claim, resolution, rests, note))
-    return found
+    return _explained(found, material, claims, reader)
 
 
-def _best_reading(claim: Claim, material: Material, interval: Interval) -> tuple[Resolution, str] | None:
-    """The print as rounded; where nothing gives it, in percent without the sign, then with its digits cut off."""
-    readings: list[tuple[Interval, str]] = [(interval, "")]
-    info = METRICS[claim.metric]
-    if info.kind in _PERCENT_KINDS and not claim.value.percent and not claim.unit:
-        readings.append((claim.value.interval * 0.01, "printed in percent without the sign"))
-    readings.append((claim.value.either, "digits cut off, not rounded"))
-    first = None
-    for wanted, note in readings:
-        resolution = resolve(claim.metric, claim.value, material, wanted)
-        if resolution is None:
-            return None
-        if resolution.matches:
-            return resolution, note
-        first = first or (resolution, "")
-    return first
+def _explained(found: list[Recomputed], material: Material, claims: ClaimSet, reader: Report) -> list[Recomputed]:
+    """The recomputed claims, with the daily series that gives what no convention does, split by split."""
+    why: dict[str, Explanation] = {}
+    whole = [item for item in found if not item.claim.at]
+    for split in dict.fromkeys(claims.split_of(item.claim) for item in whole):
+        mine = [
+            (item.claim, reader.read(item.claim), item.resolution)
+            for item in whole
+            if claims.split_of(item.claim) == split
+        ]
+        why |= explain(mine, material, claims.group(mine[0][0].group).portfolio)
+    return [replace(item, explanation=why.get(item.claim.id)) for item in found]
 
 
 def leverage(found: list[Recomputed]) -> Finding | None:
     """A Sharpe ratio that holds beside a return and a volatility that are both off by one factor: another leverage."""
-    by_metric = {item.claim.metric: item for item in found}
+    by_metric = {item.claim.metric: item for item in found if not item.claim.at}
     sharpe, vol = by_metric.get("sharpe"), by_metric.get("annual_volatility")
     growth = by_metric.get("annual_return")
-    if sharpe is None or vol is None or not sharpe.resolution.matches or vol.resolution.matches:
+    if sharpe is None or vol is None or not sharpe.resolution.matches or vol.resolution.matches or vol.explanation:
         return None
     factor = vol.claim.value.value / vol.resolution.own.value
     members = [vol]

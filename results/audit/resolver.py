@@ -13,7 +13,7 @@ from results.audit.intervals import Interval, Printed
 from results.audit.readings import RETURN_METRICS, return_readings
 from results.audit.signal_readings import SIGNAL_METRICS, signal_readings
 
-__all__ = ["RESOLVED_METRICS", "Resolution", "readings_of", "resolve"]
+__all__ = ["RESOLVED_METRICS", "Resolution", "number_as", "readings_of", "resolve"]
 
 #: Share of the grid beyond which reproducing a figure proves nothing.
 TOO_MANY = 0.5
@@ -60,20 +60,20 @@ class Resolution:
     @property
     def shown(self) -> str:
         """The figure for a table: our own, and what reproduces the print where that is another."""
-        own = _number(self.own.value, self.printed)
+        own = number_as(self.own.value, self.printed)
         if self.reproduced or not self.matches:
             return own
-        return f"{own}; {_number(self.matches[0].value, self.printed)} with {_departing(self.matches[0], self.own)}"
+        return f"{own}; {number_as(self.matches[0].value, self.printed)} with {_departing(self.matches[0], self.own)}"
 
     @property
     def sentence(self) -> str:
         """The finding in one sentence."""
         many = f"{len(self.matches)} of {self.tried} conventions"
-        own = f"recomputed {_number(self.own.value, self.printed)} ({self.own.words})"
+        own = f"recomputed {number_as(self.own.value, self.printed)} ({self.own.words})"
         if not self.matches:
             return (
                 f"{own}; none of {self.tried} conventions gives {self.printed.text}, the nearest is"
-                f" {_number(self.nearest.value, self.printed)} ({self.nearest.words})."
+                f" {number_as(self.nearest.value, self.printed)} ({self.nearest.words})."
             )
         if self.proves_nothing:
             tail = f"; {many} give the printed digits, so they prove nothing about how it was made"
@@ -84,7 +84,7 @@ class Resolution:
         if self.reproduced:
             return f"{own} rounds to the printed {self.printed.text}{tail}."
         named = self.matches[0]
-        return f"{own}; {_departing(named, self.own)} gives {_number(named.value, self.printed)}, as printed{tail}."
+        return f"{own}; {_departing(named, self.own)} gives {number_as(named.value, self.printed)}, as printed{tail}."
 
 
 def _departing(reading: Reading, own: Reading) -> str:
@@ -93,7 +93,7 @@ def _departing(reading: Reading, own: Reading) -> str:
     return " · ".join(changed) or reading.words
 
 
-def _number(value: float, printed: Printed) -> str:
+def number_as(value: float, printed: Printed) -> str:
     """A value in the print's own scale with two digits more than it has."""
     if printed.percent:
         return f"{100 * value:.{min(printed.decimals + 2, 12)}f}%"

@@ -17,12 +17,13 @@ FORM = ("simple returns", "log returns")
 MONTH = 21
 
 
-def bases_of(material: Material, only: str = "") -> tuple[str, ...]:
+def bases_of(material: Material, only: str = "", fewest: int = 2) -> tuple[str, ...]:
+    """Names of the series of at least so many returns, each distinct one once."""
     names = [name for name in material.series if not only or only in name]
     kept: list[str] = []
     for name in names:
         values = material.series[name]
-        if len(values) >= 2 and not any(np.array_equal(values, material.series[other]) for other in kept):
+        if len(values) >= fewest and not any(np.array_equal(values, material.series[other]) for other in kept):
             kept.append(name)
     return tuple(kept)
 

@@ -1,0 +1,197 @@
+"""Daily series that look ahead or have another size are named from the levels that they print."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from results.audit.claims import parse_claims
+from results.audit.conventions import Material
+from results.audit.daily_series import scaled_to_target, unscaled
+from results.audit.engine import audit_claims
+from results.audit.levels import LEVELS
+from results.audit.material import material_of_panels, material_of_returns
+from results.audit.periods import days_of
+from results.audit.recompute import Recomputed, recompute, with_findings
+from results.audit.verdicts import AuditReport
+
+
+def unruly(seed: int = 0, n: int = 750) -> np.ndarray:
+    """Returns whose volatility comes and goes, as a volatility target needs to have any effect."""
+    rng = np.random.default_rng(seed)
+    volatility = 0.01 * np.exp(0.6 * np.convolve(rng.normal(0, 1, n + 40), np.ones(40) / np.sqrt(40), "valid")[:n])
+    return rng.normal(0.0004, 1, n) * volatility + 0.0003
+
+
+def scaled_by_hand(values: np.ndarray, target: float, window: int, lag: int) -> np.ndarray:
+    """The volatility target written out with pandas, without the module under test; factor 0.5 to 2."""
+    deviation = pd.Series(values).rolling(window).std() * np.sqrt(252)
+    factor = (target / deviation).clip(0.5, 2.0).shift(lag).fillna(1.0)
+    return values * factor.to_numpy()
+
+
+def prints(values: np.ndarray, digits: int = 2) -> str:
+    path = np.concatenate([[1.0], np.cumprod(1 + values)])
+    figures = {
+        "sharpe": f"{values.mean() / values.std(ddof=1) * np.sqrt(252):.2f}",
+        "annual_return": f"{100 * (path[-1] ** (252 / len(values)) - 1):.{digits}f}%",
+        "annual_volatility": f"{100 * values.std(ddof=1) * np.sqrt(252):.{digits}f}%",
+        "max_drawdown": f"{100 * (path / np.maximum.accumulate(path) - 1).min():.{digits}f}%",
+    }
+    return "".join(f'[[claim]]\nmetric = "{name}"\nprinted = "{text}"\n' for name, text in figures.items())
+
+
+STATED = '[[group]]\nname = "book"\n[group.portfolio]\nvolatility_target = "8%"\nvolatility_window = 20\n'
+
+
+def audited(text: str, material: Material, **more: str) -> tuple[AuditReport, list[Recomputed]]:
+    claims = parse_claims(text)
+    found = recompute(claims, material, **more)  # type: ignore[arg-type]
+    return with_findings(audit_claims(claims), found), found
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10_000), st.integers(2, 60), st.integers(1, 3), st.floats(0.03, 0.3))
+def test_a_volatility_target_is_unrolled(seed: int, window: int, lag: int, target: float) -> None:
+    raw = unruly(seed, 200)
+    scaled = scaled_to_target(raw, target, window, lag)
+    np.testing.assert_allclose(scaled, scaled_by_hand(raw, target, window, lag), rtol=1e-9)
+    np.testing.assert_allclose(unscaled(scaled, target, window, lag), raw, rtol=1e-6)
+
+
+def test_an_honest_scaling_does_not_see_the_future_and_the_other_one_does() -> None:
+    raw = unruly()
+    other = raw.copy()
+    other[500] *= 9
+    for lag, first in ((1, 501), (2, 502), (0, 500)):
+        factor, changed = (scaled_to_target(r, 0.08, 20, lag, (0.0, np.inf)) / r for r in (raw, other))
+        np.testing.assert_array_equal(factor[:first], changed[:first])
+        assert factor[first] != changed[first]
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("given_as", ["scaled", "unscaled", "column"])
+def test_a_window_that_includes_the_day_it_scales_is_named(seed: int, given_as: str) -> None:
+    raw = unruly(seed)
+    honest, ahead = (scaled_by_hand(raw, 0.08, 20, lag) for lag in (1, 0))
+    material = {
+        "scaled": Material({"as given": honest}),
+        "unscaled": Material({"as given": raw}),
+        "column": Material({"as given": honest}, unscaled=raw),
+    }[given_as]
+    report, found = audited(STATED + prints(ahead), material)
+    named = [item for item in found if item.explanation is not None]
+    assert named
+    assert all("includes the day it scales" in item.explanation.words for item in named)
+    assert all(item.explanation.together == item.explanation.printed == 4 for item in named)
+    verdict = next(v for v in report.verdicts if v.claim.id == named[0].claim.id)
+    assert "nobody can trade on the return of the day itself" in verdict.because
+    assert report.refuted
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_honest_window_is_named_and_not_refuted(seed: int) -> None:
+    raw = unruly(seed)
+    report, found = audited(STATED + prints(scaled_by_hand(raw, 0.08, 20, 1)), Material({"as given": raw}))
+    named = {item.explanation.words for item in found if item.explanation is not None}
+    assert named == {"the returns scaled to 8% over 20 sessions, factor 0.5 to 2"}
+    assert not report.refuted
+
+
+@pytest.mark.parametrize("size", [0.5, 1.25, 2.0, 3.0])
+def test_another_size_of_the_book_is_named_with_its_factor(size: float) -> None:
+    values = unruly(1)
+    report, found = audited(prints(size * values), Material({"as given": values}))
+    named = {item.explanation.words for item in found if item.explanation is not None}
+    assert named == {f"the book at {size:g} times its size"}
+    assert report.refuted
+    assert str(next(v for v in report.verdicts if v.claim.metric == "sharpe").arithmetic).startswith("reproduced")
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_right_figures_and_random_ones_are_explained_by_nothing(seed: int) -> None:
+    values = unruly(seed)
+    report, found = audited(STATED + prints(values), Material({"as given": values}))
+    assert not report.refuted
+    assert all(item.explanation is None for item in found)
+    report, found = audited(STATED + prints(unruly(seed + 1000)), Material({"as given": values}))
+    assert all(item.explanation is None for item in found)
+
+
+def test_a_figure_of_a_calendar_period_is_recomputed_from_its_days() -> None:
+    days = pd.bdate_range("2022-01-03", "2023-12-29")
+    values = pd.Series(unruly(5, len(days)), days)
+    year = float(np.prod(1 + values["2022"].to_numpy()) - 1)
+    month = float(np.prod(1 + values["2023-02"].to_numpy()) - 1)
+    day = float(values["2023-03-07"])
+    cases = (("2022", year), ("Feb 2023", month), ("2023-03-07", day), ("2023-Q4", 9.99))
+    text = "".join(
+        f'[[claim]]\nmetric = "total_return"\nat = "{at}"\nprinted = "{100 * value:.2f}%"\n' for at, value in cases
+    )
+    material = Material({"as given": values.to_numpy()}, dates=days.to_numpy().astype("datetime64[D]"))
+    report, _ = audited(text, material)
+    assert [str(v.arithmetic) for v in report.verdicts] == ["reproduced"] * 3 + ["not checkable"]
+    assert str(report.verdicts[3].substance) == "implausible"  # the figure might be of other days
+    claims = parse_claims(text)
+    assert not recompute(claims, Material({"as given": values.to_numpy()}))
+    part = material.between(np.datetime64("2022-06-01"), np.datetime64("2023-12-31"))
+    assert "2022" not in [item.claim.at for item in recompute(claims, part)]
+
+
+def test_periods_as_reports_name_them() -> None:
+    for text, first, last in (
+        ("2024", "2024-01-01", "2024-12-31"), ("2024 Q2", "2024-04-01", "2024-06-30"),
+        ("H2 2023", "2023-07-01", "2023-12-31"), ("2023-02", "2023-02-01", "2023-02-28"),
+        ("2024 February", "2024-02-01", "2024-02-29"),
+    ):  # fmt: skip
+        assert [str(day) for day in days_of(text) or ()] == [first, last]
+    for text in ("2024-13", "2024-02-31", "2024-H3", "fold 1", "", "2022-2023", "12"):
+        assert days_of(text) is None
+
+
+def test_the_unscaled_column_is_read(tmp_path: Path) -> None:
+    raw = unruly(2, 60)
+    pd.DataFrame({"net": scaled_by_hand(raw, 0.08, 20, 1), "unscaled": raw}).to_csv(tmp_path / "r.csv", index=False)
+    material = material_of_returns(tmp_path / "r.csv")
+    assert list(material.series) == ["as given"]
+    np.testing.assert_allclose(material.unscaled, raw)
+
+
+def test_a_simulated_book_knows_what_a_look_ahead_overlay_would_have_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    import strategies.catalog
+    from data.synthetic import synthetic_market
+    from engine.backtest import _since_first_fill, final_weights, run_backtest
+    from engine.simulation import simulate
+    from strategies.overlays import vol_target_factor
+    from strategies.ranked import QuintileLongShort
+
+    rule = QuintileLongShort(vol_target=0.08)
+    monkeypatch.setattr(strategies.catalog, "load_strategy", lambda *_: rule)
+    prices, predictions = synthetic_market(300, 20, ic=0.05, seed=3, volatility=0.03)
+    material, assumption = material_of_panels(predictions, prices, strategy="quintile_long_short")
+    plain = QuintileLongShort(vol_target=None)
+    shadow = run_backtest(plain, predictions, prices)
+    np.testing.assert_allclose(material.unscaled, shadow.returns.to_numpy())
+    # By hand: the order of session t is scaled by the volatility through the day it is held.
+    factor = vol_target_factor(_since_first_fill(shadow), 0.08)
+    lead = 1 if prices.open is not None else 2
+    weights = final_weights(plain, predictions, prices)
+    weights = weights.mul(factor.shift(-lead).ffill().reindex(weights.index), axis="index")
+    ahead = simulate(prices, weights).returns.to_numpy()[: len(shadow.returns)]
+    report, found = audited(prints(ahead), material, assumption=assumption)
+    named = [item for item in found if item.explanation is not None]
+    assert named
+    assert all("includes the day it scales" in item.explanation.words for item in named)
+    assert not report.refuted  # strategy and costs are assumed
+    assert {str(item.finding.substance) for item in named} == {"implausible"}
+
+
+def test_every_level_can_be_recomputed() -> None:
+    from results.audit.resolver import RESOLVED_METRICS
+
+    assert set(LEVELS) <= set(RESOLVED_METRICS)
