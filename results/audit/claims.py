@@ -17,7 +17,7 @@ A claims file lists the figures of a report **as printed**, each tied to its run
     [group.loss]                    # terms, before, includes_regularisation
     [group.architecture]            # layers, inputs, framework, complete, saves_optimizer
     [group.schedule]                # max_epochs, patience, min_delta, epochs_run, best_epoch, restarts
-    [group.portfolio]               # periods_per_year, trials, long_gross, short_gross, rate_bps,
+    [group.portfolio]               # periods_per_year, trials, rate_bps, volatility_target, volatility_window, …
 
     [[claim]]                       # one figure
     id = "wider.accuracy"

@@ -17,13 +17,14 @@ from results.audit.daily_series import Alternative, VolTarget, alternatives, sim
 from results.audit.intervals import Interval
 from results.audit.metrics_vocabulary import METRICS
 from results.audit.readings import RETURN_METRICS
+from results.audit.relative_readings import RELATIVE_METRICS
 from results.audit.resolver import Resolution, resolve
 
 __all__ = ["LEVELS", "Explanation", "best_reading", "explain"]
 
 #: Figures that another daily series changes.
 LEVELS = tuple(
-    name for name in RETURN_METRICS if name not in ("win_rate", "turnover", "alpha", "beta", "sessions", "benchmark")
+    name for name in RETURN_METRICS if name not in ("win_rate", "turnover", "sessions", *RELATIVE_METRICS)
 )
 #: Kinds of metric that are often printed in percent without the sign.
 _PERCENT_KINDS = ("return", "error", "proportion", "score", "share")

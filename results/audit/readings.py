@@ -10,10 +10,12 @@ in use.
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 
-from results.audit.conventions import DDOF, PERIODS, RISK_FREE, Material, Reading, readings_over
+from results.audit.conventions import DDOF, PERIODS, Material, Reading, readings_over
+from results.audit.relative_readings import RELATIVE_METRICS, relative_readings
 from results.audit.risk_readings import (
     calmar_readings,
     drawdown_readings,
@@ -21,7 +23,19 @@ from results.audit.risk_readings import (
     sortino_readings,
     tail_readings,
 )
-from results.audit.series import ANNUAL, DAYS, FORM, bases_of, growth, idle, monthly, spread, values_of
+from results.audit.series import (
+    ANNUAL,
+    DAYS,
+    FORM,
+    bases_of,
+    calendar_years,
+    growth,
+    idle,
+    monthly,
+    rates_of,
+    spread,
+    values_of,
+)
 
 __all__ = ["RETURN_METRICS", "return_readings"]
 
@@ -51,18 +65,16 @@ def _sharpe(material: Material, only: str = "") -> tuple[Reading, ...]:
     bases = bases_of(material, only)
     if not bases:
         return ()
-    stated = () if material.risk_free is None else (material.risk_free,)
-    rates = tuple(dict.fromkeys((0.0, *stated, *RISK_FREE)))
+    rate_of = rates_of(material)
     dimensions = {
         "basis": bases,
         "mean": ("arithmetic", "geometric"),
         "ddof": DDOF,
         "periods": PERIODS,
         "form": FORM,
-        "risk_free": tuple(f"rf {100 * rate:g}%" for rate in rates),
+        "risk_free": tuple(rate_of),
         "days": DAYS,
     }
-    rate_of = dict(zip(dimensions["risk_free"], rates, strict=True))
 
     def figure(choice: dict[str, str]) -> float | None:
         values, by_month = values_of(material, choice), choice["periods"] == PERIODS[4]
@@ -73,9 +85,11 @@ def _sharpe(material: Material, only: str = "") -> tuple[Reading, ...]:
         if choice["mean"] == "geometric" and (choice["form"] == FORM[1] or choice["periods"] == PERIODS[5]):
             return None
         periods = 12.0 if by_month else 1.0 if choice["periods"] == PERIODS[5] else float(choice["periods"])
-        rate = rate_of[choice["risk_free"]]
+        rate, compounds = rate_of[choice["risk_free"]]
         if choice["periods"] == PERIODS[5] and rate:
             return None
+        if compounds and choice["mean"] == "arithmetic":
+            rate = periods * math.expm1(math.log1p(rate) / periods)
         deviation = spread(values, choice)
         if not deviation > 1e-15:
             return None
@@ -89,7 +103,14 @@ def _sharpe(material: Material, only: str = "") -> tuple[Reading, ...]:
 
 def _annual_return(material: Material, only: str = "") -> tuple[Reading, ...]:
     bases = bases_of(material, only)
-    methods = ("geometric", "arithmetic", "mean log return", "geometric, calendar years")
+    methods = (
+        "geometric",
+        "arithmetic",
+        "mean log return",
+        "geometric, calendar years",
+        "summed, calendar years",
+        "mean month times 12",
+    )
     dimensions = {"basis": bases, "mean": methods, "periods": ANNUAL, "days": DAYS}
 
     def figure(choice: dict[str, str]) -> float | None:
@@ -100,11 +121,16 @@ def _annual_return(material: Material, only: str = "") -> tuple[Reading, ...]:
             return None
         if choice["mean"] == methods[2]:
             return float(np.log1p(values).mean() * periods)
-        if choice["mean"] == methods[3]:
-            if material.dates is None or choice["periods"] != ANNUAL[0] or choice["days"] != DAYS[0]:
+        if choice["mean"] in methods[3:]:
+            if choice["periods"] != ANNUAL[0] or choice["days"] != DAYS[0]:
                 return None
-            years = float((material.dates[-1] - material.dates[0]) / np.timedelta64(1, "D")) / 365.25
-            return float(math.expm1(np.log1p(values).sum() / years)) if years > 0 else None
+            if choice["mean"] == methods[5]:
+                return float(monthly(material, choice["basis"], FORM[0]).mean() * 12)
+            years = calendar_years(material)
+            if years is None:
+                return None
+            total = float(np.log1p(values).sum())
+            return math.expm1(total / years) if choice["mean"] == methods[3] else float(values.sum()) / years
         return growth(values, periods)
 
     return readings_over(dimensions, figure, idle(material, bases)) if bases else ()
@@ -166,19 +192,23 @@ def _mean(material: Material) -> tuple[Reading, ...]:
 
 
 def _hit(material: Material) -> tuple[Reading, ...]:
-    bases = bases_of(material)
+    """Winning sessions or months; where trades or predictions are known the hit rates of those count too."""
+    bases = () if material.trades is not None else bases_of(material)
     dimensions = {
         "basis": bases,
         "counted": (
-            "per session, net of all sessions",
+            "per session, of all sessions",
             "per session, flat ones left out",
             "per session, flat ones counted as hits",
+            "per month",
         ),
     }
 
     def figure(choice: dict[str, str]) -> float | None:
         values = material.series[choice["basis"]]
         kind = dimensions["counted"].index(choice["counted"])
+        if kind == 3:
+            return float((monthly(material, choice["basis"], FORM[0]) > 0).mean())
         if kind == 1:
             values = values[values != 0]
         if not len(values):
@@ -190,37 +220,36 @@ def _hit(material: Material) -> tuple[Reading, ...]:
     return readings_over(dimensions, figure) if bases else ()
 
 
+def _extreme(material: Material, sign: float) -> tuple[Reading, ...]:
+    bases = bases_of(material)
+    dimensions = {"basis": bases, "form": FORM, "sign": ("signed", "printed positive") if sign < 0 else ("",)}
+
+    def figure(choice: dict[str, str]) -> float | None:
+        value = sign * float((sign * values_of(material, choice)).max())
+        return abs(value) if choice["sign"] == "printed positive" else value
+
+    return readings_over(dimensions, figure) if bases else ()
+
+
 def _turnover(material: Material) -> tuple[Reading, ...]:
     if material.turnover is None:
         return ()
     traded = material.turnover
     dimensions = {
         "way": ("one-way", "two-way"),
-        "periods": ("a session", *(f"a year of {p}" for p in ANNUAL)),
-        "days": ("all sessions", "without the first"),
+        "periods": ("a session", "a week of 5", "a month of 21", *(f"a year of {p}" for p in ANNUAL), "in all"),
+        "days": ("all sessions", "without the first", "sessions that trade"),
     }
 
     def figure(choice: dict[str, str]) -> float | None:
         values = traded[1:] if choice["days"] == "without the first" else traded
-        scale = 1.0 if choice["periods"] == "a session" else float(choice["periods"].rsplit(" ", 1)[1])
+        if choice["days"] == "sessions that trade":
+            if not (traded == 0).any() or choice["periods"] != "a session":
+                return None
+            values = traded[traded > 0]
+        scale = {"a session": 1.0, "in all": float(len(values))}.get(choice["periods"])
+        scale = float(choice["periods"].rsplit(" ", 1)[1]) if scale is None else scale
         return float(values.mean() * scale * (2.0 if choice["way"] == "two-way" else 1.0)) if len(values) else None
-
-    return readings_over(dimensions, figure)
-
-
-def _relative(material: Material, wanted: str) -> tuple[Reading, ...]:
-    bases = bases_of(material)
-    if material.benchmark is None or not bases:
-        return ()
-    market = material.benchmark
-    dimensions = {"basis": bases, "periods": ANNUAL if wanted == "alpha" else ("",)}
-
-    def figure(choice: dict[str, str]) -> float | None:
-        values = material.series[choice["basis"]]
-        if len(values) != len(market) or not market.var() > 0:
-            return None
-        beta = float(np.cov(values, market, ddof=1)[0, 1] / market.var(ddof=1))
-        return beta if wanted == "beta" else float((values.mean() - beta * market.mean()) * float(choice["periods"]))
 
     return readings_over(dimensions, figure)
 
@@ -244,8 +273,9 @@ RETURN_METRICS = {
     "kurtosis": lambda material: moment_readings(material, 4),
     "win_rate": _hit,
     "turnover": _turnover,
-    "alpha": lambda material: _relative(material, "alpha"),
-    "beta": lambda material: _relative(material, "beta"),
+    "best_day": lambda material: _extreme(material, 1.0),
+    "worst_day": lambda material: _extreme(material, -1.0),
+    **{name: partial(relative_readings, metric=name) for name in RELATIVE_METRICS},
     "sessions": lambda material: readings_over(
         {"basis": bases_of(material)[:1]}, lambda choice: float(len(material.series[choice["basis"]]))
     ),

@@ -13,8 +13,20 @@ import math
 
 import numpy as np
 
-from results.audit.conventions import Material, Reading, readings_over
-from results.audit.series import ANNUAL, DAYS, bases_of, drawdown_of, growth, idle, values_of
+from results.audit.conventions import PERIODS, Material, Reading, readings_over
+from results.audit.series import (
+    ANNUAL,
+    DAYS,
+    FORM,
+    bases_of,
+    calendar_years,
+    drawdown_of,
+    growth,
+    idle,
+    monthly,
+    rates_of,
+    values_of,
+)
 
 __all__ = ["calmar_readings", "drawdown_readings", "moment_readings", "sortino_readings", "tail_readings"]
 
@@ -25,10 +37,16 @@ def drawdown_readings(material: Material) -> tuple[Reading, ...]:
         "basis": bases,
         "mean": ("compounded", "additive"),
         "start": ("from the starting capital", "from the first session"),
+        "sampled": ("every session", "month ends"),
         "sign": ("negative", "printed positive"),
     }
 
     def figure(choice: dict[str, str]) -> float | None:
+        if choice["sampled"] == "month ends":
+            if choice["start"] != dimensions["start"][0]:
+                return None
+            depth = drawdown_of(monthly(material, choice["basis"], FORM[0]), choice["mean"], True)
+            return depth if choice["sign"] == "negative" else -depth
         depth = drawdown_of(material.series[choice["basis"]], choice["mean"], choice["start"] == dimensions["start"][0])
         if choice["start"] == dimensions["start"][1]:
             first = drawdown_of(material.series[choice["basis"]], choice["mean"], True)
@@ -47,17 +65,30 @@ def sortino_readings(material: Material) -> tuple[Reading, ...]:
         "std of losing sessions ddof 1",
         "std of losing sessions ddof 0",
     )
+    rate_of = rates_of(material)
     dimensions = {
         "basis": bases,
         "downside": below,
         "mean": ("arithmetic", "geometric"),
-        "periods": ANNUAL,
+        "periods": PERIODS[:5],
+        "target": ("below 0", "below the risk-free rate"),
+        "risk_free": tuple(rate_of),
         "days": DAYS,
     }
 
     def figure(choice: dict[str, str]) -> float | None:
-        values, periods = values_of(material, choice), float(choice["periods"])
-        losses = values[values < 0]
+        rate, compounds = rate_of[choice["risk_free"]]
+        if choice["target"] != "below 0" and not rate:
+            return None
+        if choice["periods"] == PERIODS[4]:
+            if choice["days"] != DAYS[0]:
+                return None
+            values, periods = monthly(material, choice["basis"], FORM[0]), 12.0
+        else:
+            values, periods = values_of(material, choice), float(choice["periods"])
+        each = math.expm1(math.log1p(rate) / periods) if compounds else rate / periods
+        beneath = values if choice["target"] == "below 0" else values - each
+        losses = beneath[beneath < 0]
         if len(losses) < 2:
             return None
         kind = below.index(choice["downside"])
@@ -67,8 +98,11 @@ def sortino_readings(material: Material) -> tuple[Reading, ...]:
             under = float(losses.std(ddof=3 - kind))
         if not under > 0:
             return None
-        yearly = values.mean() * periods if choice["mean"] == "arithmetic" else growth(values, periods)
-        return None if yearly is None else float(yearly / (under * math.sqrt(periods)))
+        yearly = (values.mean() - each) * periods if choice["mean"] == "arithmetic" else growth(values, periods)
+        if yearly is None:
+            return None
+        yearly = yearly if choice["mean"] == "arithmetic" else yearly - rate
+        return float(yearly / (under * math.sqrt(periods)))
 
     return readings_over(dimensions, figure, idle(material, bases)) if bases else ()
 
@@ -77,15 +111,22 @@ def calmar_readings(material: Material) -> tuple[Reading, ...]:
     bases = bases_of(material)
     dimensions = {
         "basis": bases,
-        "mean": ("geometric", "arithmetic"),
-        "drawdown": ("compounded drawdown", "additive drawdown"),
+        "mean": ("geometric", "arithmetic", "geometric, calendar years", "total return"),
+        "drawdown": ("compounded drawdown", "additive drawdown", "compounded drawdown of month ends"),
         "periods": ANNUAL,
     }
 
     def figure(choice: dict[str, str]) -> float | None:
         values, periods = material.series[choice["basis"]], float(choice["periods"])
-        depth = -drawdown_of(values, choice["drawdown"].split()[0], True)
-        yearly = values.mean() * periods if choice["mean"] == "arithmetic" else growth(values, periods)
+        path = monthly(material, choice["basis"], FORM[0]) if "month" in choice["drawdown"] else values
+        depth = -drawdown_of(path, choice["drawdown"].split()[0], True)
+        kind = dimensions["mean"].index(choice["mean"])
+        if kind >= 2:
+            years = calendar_years(material) if kind == 2 else 1.0
+            if years is None or choice["periods"] != ANNUAL[0]:
+                return None
+            periods = len(values) / years
+        yearly = values.mean() * periods if kind == 1 else growth(values, periods)
         return None if yearly is None or not depth > 0 else float(yearly / depth)
 
     return readings_over(dimensions, figure) if bases else ()
@@ -94,10 +135,19 @@ def calmar_readings(material: Material) -> tuple[Reading, ...]:
 def tail_readings(material: Material, mean_of_tail: bool) -> tuple[Reading, ...]:
     bases = bases_of(material)
     methods = ("historical", "historical, lower value", "normal ddof 1", "normal ddof 0")
-    dimensions = {"basis": bases, "level": ("95%", "99%"), "method": methods, "sign": ("negative", "printed positive")}
+    dimensions = {
+        "basis": bases,
+        "level": ("95%", "99%"),
+        "method": methods,
+        "sign": ("negative", "printed positive"),
+        "form": FORM,
+        "days": DAYS,
+    }
 
     def figure(choice: dict[str, str]) -> float | None:
-        values = material.series[choice["basis"]]
+        values = values_of(material, choice)
+        if len(values) < 2:
+            return None
         share = 0.05 if choice["level"] == "95%" else 0.01
         kind = methods.index(choice["method"])
         if kind >= 2:
@@ -111,7 +161,7 @@ def tail_readings(material: Material, mean_of_tail: bool) -> tuple[Reading, ...]
             value = float(values[values <= value].mean()) if mean_of_tail else value
         return float(value if choice["sign"] == "negative" else -value)
 
-    return readings_over(dimensions, figure) if bases else ()
+    return readings_over(dimensions, figure, idle(material, bases)) if bases else ()
 
 
 def moment_readings(material: Material, order: int) -> tuple[Reading, ...]:
@@ -121,10 +171,12 @@ def moment_readings(material: Material, order: int) -> tuple[Reading, ...]:
         "basis": bases,
         "moment": kinds,
         "mean": ("raw",) if order == 3 else ("raw (normal 3)", "excess (normal 0)"),
+        "form": FORM,
+        "days": DAYS,
     }
 
     def figure(choice: dict[str, str]) -> float | None:
-        values = material.series[choice["basis"]]
+        values = values_of(material, choice)
         n = len(values)
         centred = values - values.mean()
         m2 = float((centred**2).mean())
@@ -138,4 +190,4 @@ def moment_readings(material: Material, order: int) -> tuple[Reading, ...]:
             excess = (n - 1) / ((n - 2) * (n - 3)) * ((n + 1) * excess + 6)
         return excess + (3.0 if choice["mean"].startswith("raw") else 0.0)
 
-    return readings_over(dimensions, figure) if bases else ()
+    return readings_over(dimensions, figure, idle(material, bases)) if bases else ()

@@ -6,9 +6,22 @@ import math
 
 import numpy as np
 
-from results.audit.conventions import DDOF, PERIODS, Material
+from results.audit.conventions import DDOF, PERIODS, RISK_FREE, Material
 
-__all__ = ["ANNUAL", "DAYS", "FORM", "bases_of", "drawdown_of", "growth", "idle", "monthly", "spread", "values_of"]
+__all__ = [
+    "ANNUAL",
+    "DAYS",
+    "FORM",
+    "bases_of",
+    "calendar_years",
+    "drawdown_of",
+    "growth",
+    "idle",
+    "monthly",
+    "rates_of",
+    "spread",
+    "values_of",
+]
 
 ANNUAL = PERIODS[:4]
 DAYS = ("all sessions", "without flat sessions")
@@ -50,6 +63,21 @@ def monthly(material: Material, basis: str, form: str) -> np.ndarray:
     _, labels = np.unique(months, return_inverse=True)
     sums = np.bincount(labels, weights=logs)
     return sums if form == FORM[1] else np.expm1(sums)
+
+
+def rates_of(material: Material) -> dict[str, tuple[float, bool]]:
+    """Words -> (annual risk-free rate, whether a session's part of it compounds); the stated rate right after 0."""
+    stated = () if material.risk_free is None else (material.risk_free,)
+    rates = {f"rf {100 * rate:g}%": (rate, False) for rate in dict.fromkeys((0.0, *stated, *RISK_FREE))}
+    return rates | {f"rf {100 * rate:g}% compounded": (rate, True) for rate in stated if rate}
+
+
+def calendar_years(material: Material) -> float | None:
+    """Years of 365.25 days from the first date to the last; None without dates."""
+    if material.dates is None or len(material.dates) < 2:
+        return None
+    years = float((material.dates[-1] - material.dates[0]) / np.timedelta64(1, "D")) / 365.25
+    return years if years > 0 else None
 
 
 def spread(values: np.ndarray, choice: dict[str, str]) -> float:

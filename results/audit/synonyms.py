@@ -222,6 +222,8 @@ SYNONYMS: dict[str, str] = {
     ),
     "var": "value at risk; var 95; var 99; var95; var99; 95% var; 99% var; daily var; 在险价值",
     "cvar": "cvar; expected shortfall; conditional var; cvar 95; conditional value at risk",
+    "best_day": "best day; best daily return; largest daily gain; melhor dia; mejor dia; 最佳单日收益",
+    "worst_day": "worst day; worst daily return; largest daily loss; pior dia; peor dia; 最差单日收益",
     "skewness": "skewness; skew; assimetria; asimetria; 偏度",
     "kurtosis": "kurtosis; excess kurtosis; curtose; curtosis; 峰度",
     "leverage": "leverage; gross leverage; gross exposure; alavancagem; apalancamiento; 杠杆",

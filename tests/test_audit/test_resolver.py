@@ -28,6 +28,7 @@ def material(returns: pd.Series, gross: float = 0.0002) -> Material:
     return Material(
         {"net": returns.to_numpy(), "gross": returns.to_numpy() + np.where(returns == 0, 0.0, gross)},
         dates=returns.index.to_numpy().astype("datetime64[D]"),
+        benchmark=0.5 * returns.to_numpy() + np.random.default_rng(len(returns)).normal(0.0003, 0.008, len(returns)),
     )
 
 
@@ -81,7 +82,7 @@ def test_a_sharpe_printed_under_any_convention_is_traced_back_to_it(seed: int, n
 @settings(max_examples=30, deadline=None)
 @given(
     st.integers(0, 10_000),
-    st.sampled_from(sorted(set(RETURN_METRICS) - {"turnover", "alpha", "beta", "sessions"})),
+    st.sampled_from(sorted(set(RETURN_METRICS) - {"turnover", "sessions"})),
     st.integers(0, 10**6),
 )
 def test_any_figure_of_the_grid_is_traced_back_in_levels_too(seed: int, metric: str, pick: int) -> None:
@@ -111,6 +112,60 @@ def test_our_own_convention_is_that_of_the_engine() -> None:
         own = min(readings_of(metric, material(returns)), key=lambda reading: reading.departures)
         assert own.own
         assert own.value == pytest.approx(ours[name], rel=1e-9), metric
+
+
+def _months(returns: pd.Series) -> pd.Series:
+    return (1 + returns).resample("ME").prod() - 1
+
+
+def _fall(returns: pd.Series) -> float:
+    path = pd.concat([pd.Series([1.0]), (1 + returns).cumprod()])
+    return float((path / path.cummax() - 1).min())
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_conventions_of_a_year_of_months_and_of_a_benchmark_against_pandas(seed: int) -> None:
+    """Each figure is written out with pandas and must be traced to its convention, and to few others."""
+    r = series(seed, 500)
+    data = Material({"net": r.to_numpy()}, dates=r.index.to_numpy().astype("datetime64[D]"), risk_free=0.02,
+                    benchmark=material(r).benchmark)  # fmt: skip
+    b = pd.Series(data.benchmark, r.index)
+    years = (r.index[-1] - r.index[0]).days / 365.25
+    beta = r.cov(b) / b.var()
+    down = np.sqrt((np.minimum(r - 0.02 / 252, 0) ** 2).mean())
+    active = r - b
+    daily = 1.02 ** (1 / 252) - 1
+    cases = [
+        ("annual_return", r.sum() / years, "summed, calendar years"),
+        ("annual_return", _months(r).mean() * 12, "mean month times 12"),
+        ("max_drawdown", _fall(_months(r)), "month ends"),
+        ("sortino", (r.mean() - 0.02 / 252) * 252 / (down * np.sqrt(252)), "below the risk-free rate"),
+        ("sharpe", (r.mean() - daily) / r.std() * np.sqrt(252), "rf 2% compounded"),
+        ("calmar", ((1 + r).prod() - 1) / -_fall(r), "total return"),
+        ("win_rate", (_months(r) > 0).mean(), "per month"),
+        ("best_day", r.max(), "simple returns"),
+        ("worst_day", np.log1p(r.min()), "log returns"),
+        ("alpha", ((r - 0.02 / 252).mean() - beta * (b - 0.02 / 252).mean()) * 252, "rf 2%"),
+        ("alpha", (1 + r.mean() - beta * b.mean()) ** 252 - 1, "compounded"),
+        ("beta", r.cov(b) / b.var(ddof=0), "variance ddof 0"),
+        ("information_ratio", active.mean() / active.std(ddof=0) * np.sqrt(250), "250"),
+        ("excess_return", (1 + r).prod() - (1 + b).prod(), "over the whole period"),
+        ("benchmark_return", b.mean() * 365, "365"),
+    ]
+    for metric, value, words in cases:
+        found = resolve(metric, parse_print(f"{value:.9f}"), data)
+        assert any(words in reading.words for reading in found.matches), metric
+        assert words in found.named.words, metric
+
+
+def test_turnover_is_told_one_way_from_two_way_and_by_its_period() -> None:
+    traded = np.random.default_rng(4).uniform(0, 0.4, 300) * (np.arange(300) % 3 == 0)
+    data = Material({"net": np.zeros(300)}, turnover=traded)
+    for value, words in (
+        (traded.mean() * 2, "two-way · a session"), (traded.mean() * 252, "one-way · a year of 252"),
+        (traded[traded > 0].mean(), "sessions that trade"), (traded.sum(), "in all"),
+    ):  # fmt: skip
+        assert words in resolve("turnover", parse_print(f"{value:.7f}"), data).named.words
 
 
 def test_an_additive_drawdown_is_told_from_a_compounded_one() -> None:
