@@ -9,7 +9,7 @@ from results.audit.naming import plain
 from results.audit.roles import Role, is_setting, statistic_of
 from results.audit.sheet import Context
 
-__all__ = ["SPLIT_NAMES", "bare_loss", "label_metric", "under"]
+__all__ = ["SPLIT_NAMES", "bare_loss", "label_metric", "label_unit", "under"]
 
 SPLIT_NAMES = {
     "training": "train",
@@ -119,3 +119,9 @@ def label_metric(role: Role, label: str, context: Context, value: str = "") -> s
     if re.search(r"\b(?:scaler|range|faixa|rango|区间)\b", folded):
         return "target_range"
     return ""
+
+
+def label_unit(label: str, printed: str) -> str:
+    """``"percent"`` where a label says that its figure, printed without a sign, is in percent (``Return [%]``)."""
+    in_percent = re.search(r"[(\[,\s]\s*(?:%|％|pct|percent)\s*[)\]]?[\s*_`]*$", label, re.I) is not None
+    return "percent" if in_percent and not re.search(r"[%％]|bps|[x×]$", printed, re.I) else ""

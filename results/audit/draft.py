@@ -13,9 +13,10 @@ from dataclasses import dataclass, field, replace
 
 from data.errors import InputError
 from results.audit.asides import put_aside, set_aside
-from results.audit.blocks import CodeBlock, place_code, place_log
-from results.audit.context import SPLIT_NAMES, label_metric, under
+from results.audit.blocks import CodeBlock, place_code
+from results.audit.context import SPLIT_NAMES, label_metric, label_unit, under
 from results.audit.drafting import assemble
+from results.audit.logs import place_log
 from results.audit.markdown import Line, read_markdown, read_plain, split_cells
 from results.audit.metrics_vocabulary import METRICS
 from results.audit.naming import mentions, plain
@@ -354,7 +355,7 @@ def _labelled(sheet: Sheet, walk: _Walk, line: Line, label: str, label_end: int,
     basis = re.match(r"[\s*_`]*\(?(?:gross|before costs)\b", plain(line.text[first.end : first.end + 16]))
     if basis and metric in ("sharpe", "annual_return"):
         metric += "_gross"
-    sheet.claim(line.number, line.text, first, metric, local, block=walk.block)
+    sheet.claim(line.number, line.text, first, metric, local, block=walk.block, unit=label_unit(label, first.text))
     if rest:
         place_prose(sheet, line.number, line.text, rest, local, block=walk.block)
 

@@ -48,6 +48,7 @@ def assemble(sheet: Sheet, *, title: str, source: str) -> Draft:
     """
     order = sorted(range(len(sheet.placed)), key=lambda i: (sheet.placed[i].line, sheet.placed[i].column))
     _inherit_splits(sheet)
+    _closed_trades(sheet)
     names = [_group_name(placed) for placed in sheet.placed]
     notes = _part_sections(sheet, order, names) + _set_apart(sheet, order, names)
     ids: dict[int, str] = {}
@@ -111,6 +112,15 @@ def _inherit_splits(sheet: Sheet) -> None:
         near = splits.get((placed.block, placed.context.group), [])
         if not placed.context.split and placed.metric not in _OF_TRAINING and len(near) >= 2 and len(set(near)) == 1:
             placed.context = replace(placed.context, split=near[0])
+
+
+def _closed_trades(sheet: Sheet) -> None:
+    """Where a list counts all trades and the closed ones, the closed ones are a part, not a second total."""
+    counts = [placed for placed in sheet.placed if placed.metric == "trades" and not placed.label]
+    closed = [placed for placed in counts if re.search(r"\bclosed\b", placed.text, re.I)]
+    for placed in closed:
+        if any(other.block == placed.block and other not in closed for other in counts):
+            placed.label = "closed"
 
 
 def _claim(placed: Placed, group: str, ids: dict[int, str], index: int, decimal: str) -> Claim:

@@ -55,7 +55,9 @@ LOOKALIKES = (
     "; correlation with s&p; correlation to s&p"
     # settings
     "; best params; best parameters; best hyperparameters; tuned parameters; tuned params; params grid; loss weight"
-    "; adam beta; betas; beta 1; beta 2; loss function; support vectors; number of support vectors; ic window"
+    "; adam beta; betas; beta 1; beta 2; loss function; support vectors; number of support vectors"
+    "; ic window; ic skew; ic skewness; ic kurtosis"
+    "; ic autocorrelation"
     "; sharpe window; volatility window; turnover limit; max turnover; turnover penalty; turnover constraint"
     "; max leverage; leverage limit; leverage cap; epoch time; time per epoch; seconds per epoch; epochs patience"
 )

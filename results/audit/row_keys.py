@@ -92,6 +92,8 @@ def _under_key(context: Context, title: str, text: str) -> Context:
         place = folded.removeprefix(kind).strip() if kind and any(map(str.isdecimal, folded)) else text
         split = role.split if role.split and not role.entity else context.split
         return replace(context, at=f"{title} {place.removesuffix('.0')}", split=split)
+    if number and _CLASS_HEADER.search(title):
+        return replace(context, label=number[1].removesuffix(".0"))
     if number:
         return replace(context, at=f"{title or 'row'} {number[1].removesuffix('.0')}")
     if role.metrics:

@@ -1,0 +1,167 @@
+"""Blocks of text as programs print them: score tables, logs, series, metric files in any layout."""
+
+from __future__ import annotations
+
+import json
+
+from results.audit.claims_model import Claim
+from results.audit.draft import draft_claims
+from results.audit.engine import audit_claims
+
+
+def claims(text: str, form: str = "") -> tuple[Claim, ...]:
+    return draft_claims(text, form=form).claims.claims
+
+
+def placed(text: str, form: str = "") -> list[tuple[str, str, str, str, str, str]]:
+    return [(c.metric, c.printed, c.group, c.split, c.label, c.at) for c in claims(text, form)]
+
+
+def accused(text: str, form: str = "") -> list[tuple[str, str]]:
+    verdicts = audit_claims(draft_claims(text, form=form).claims).verdicts
+    return [(v.claim.printed, v.because) for v in verdicts if str(v.arithmetic) == "inconsistent"]
+
+
+def doubted(text: str, form: str = "") -> list[tuple[str, str]]:
+    verdicts = audit_claims(draft_claims(text, form=form).claims).verdicts
+    return [(v.claim.printed, v.because) for v in verdicts if str(v.substance) == "implausible"]
+
+
+SESSION = """# R
+
+```
+>>> print(classification_report(y_test, y_pred))
+              precision    recall  f1-score   support
+
+           0       0.73      0.56      0.63       534
+           1       0.62      0.77      0.69       495
+
+    accuracy                           0.66      1029
+   macro avg       0.67      0.67      0.66      1029
+weighted avg       0.68      0.66      0.66      1029
+
+>>> print(confusion_matrix(y_test, y_pred))
+[[ 298  236]
+ [ 112  383]]
+>>> roc_auc_score(y_test, y_prob)
+0.7604433851624862
+```
+"""
+
+
+def test_a_score_table_with_numbered_classes_ends_where_the_next_command_begins() -> None:
+    assert [(m, p, label) for m, p, _, _, label, _ in placed(SESSION)] == [
+        ("precision", "0.73", "0"), ("recall", "0.56", "0"), ("f1", "0.63", "0"), ("n_samples", "534", "0"),
+        ("precision", "0.62", "1"), ("recall", "0.77", "1"), ("f1", "0.69", "1"), ("n_samples", "495", "1"),
+        ("accuracy", "0.66", ""), ("n_samples", "1029", ""),
+        ("precision_macro", "0.67", ""), ("recall_macro", "0.67", ""), ("f1_macro", "0.66", ""),
+        ("n_samples", "1029", ""),
+        ("precision_weighted", "0.68", ""), ("recall_weighted", "0.66", ""), ("f1_weighted", "0.66", ""),
+        ("n_samples", "1029", ""),
+        ("auc", "0.7604433851624862", ""),
+    ]  # fmt: skip
+    assert accused(SESSION) == []
+
+
+def test_columns_may_be_horizons() -> None:
+    rows = ["               1D      5D     10D"]
+    rows += ["IC Mean     0.016   0.010   0.028", "IC Std.     0.152   0.141   0.152"]
+    text = "\n".join(["```", *rows, "```", ""])
+    assert [(m, g) for m, _, g, _, _, _ in placed(text)] == [
+        ("ic", "1d"), ("ic", "5d"), ("ic", "10d"), ("ic_std", "1d"), ("ic_std", "5d"), ("ic_std", "10d"),
+    ]  # fmt: skip
+
+
+def test_a_series_printed_by_pandas() -> None:
+    text = """```
+End Value                   8752.40942
+Max Drawdown [%]             23.679714
+Total Trades                        23
+Total Closed Trades                 22
+Total Open Trades                    1
+Win Rate [%]                 45.454545
+Avg Winning Trade [%]         2.909325
+Avg Losing Trade [%]         -2.902422
+Profit Factor                 0.788142
+Sharpe Ratio                 -0.243299
+```
+"""
+    found = {(c.metric, c.label): c for c in claims(text)}
+    assert found["win_rate", ""].value.percent
+    assert found["max_drawdown", ""].value.value < 1
+    assert [found["trades", label].printed for label in ("", "closed")] == ["23", "22"]
+    assert found["sharpe", ""].printed == "-0.243299"
+    assert accused(text) == []
+    assert doubted(text) == []
+
+
+def test_a_keras_log_prints_figures_below_their_epoch() -> None:
+    step = "90/90 [==============================] - 3s 41ms/step"
+    line = step + " - loss: 0.7100 - accuracy: 0.5000 - val_loss: 0.6900 - val_accuracy: 0.5120 - lr: 1.0000e-03"
+    assert placed(f"```\nEpoch 3/50\n{line}\n```\n") == [
+        ("train_loss", "0.7100", "main", "", "", "epoch 3"),
+        ("accuracy", "0.5000", "main", "train", "", "epoch 3"),
+        ("validation_loss", "0.6900", "main", "", "", "epoch 3"),
+        ("accuracy", "0.5120", "main", "validation", "", "epoch 3"),
+    ]
+
+
+def test_boosting_rounds_are_positions_of_one_run() -> None:
+    text = "```\n[0]\ttrain-logloss:0.69300\tvalid-logloss:0.69300\n[10]\ttrain-logloss:0.68\tvalid-logloss:0.69\n```\n"
+    assert {(g, s, a) for _, _, g, s, _, a in placed(text)} == {
+        ("main", "train", "round 0"), ("main", "validation", "round 0"),
+        ("main", "train", "round 10"), ("main", "validation", "round 10"),
+    }  # fmt: skip
+    light = "```\n[100]\ttraining's auc: 0.53\tvalid_1's auc: 0.509\n```\n"
+    assert [(p, s) for _, p, _, s, _, _ in placed(light)] == [("0.53", "train"), ("0.509", "validation")]
+
+
+def test_json_on_one_line_keeps_its_splits_apart() -> None:
+    body = {"train": {"accuracy": 0.7061, "f1": 0.7669}, "test": {"accuracy": 0.5653, "f1": 0.5711}}
+    for text in (json.dumps(body), json.dumps(body, indent=2)):
+        assert [(m, s) for m, _, _, s, _, _ in placed(text, "json")] == [
+            ("accuracy", "train"), ("f1", "train"), ("accuracy", "test"), ("f1", "test"),
+        ]  # fmt: skip
+        assert doubted(text, "json") == []
+
+
+def test_records_name_their_run_beside_their_figures() -> None:
+    body = [{"model": "rf", "split": "test", "acc": 0.55}, {"acc": 0.58, "model": "mlp", "fold": 2}]
+    found = [(g, s, a) for _, _, g, s, _, a in placed(json.dumps(body), "json")]
+    assert found == [("rf", "test", ""), ("mlp", "", "fold 2")]
+
+
+def test_averages_of_a_score_report_in_json() -> None:
+    body = {
+        "Sell": {"precision": 0.51, "recall": 0.62, "f1-score": 0.56, "support": 100},
+        "macro avg": {"precision": 0.5, "recall": 0.6, "f1-score": 0.49, "support": 300},
+    }
+    assert [(m, label) for m, _, _, _, label, _ in placed(json.dumps(body, indent=1), "json")] == [
+        ("precision", "Sell"), ("recall", "Sell"), ("f1", "Sell"), ("n_samples", "Sell"),
+        ("precision_macro", ""), ("recall_macro", ""), ("f1_macro", ""), ("n_samples", ""),
+    ]  # fmt: skip
+
+
+def test_a_model_index_says_what_its_values_are_before_or_after_them() -> None:
+    text = """---
+model-index:
+- name: lstm
+  results:
+  - metrics:
+    - type: accuracy
+      value: 0.61
+    - type: f1
+      value: 0.55
+      name: Macro F1
+---
+
+# R
+"""
+    assert [(m, p) for m, p, _, _, _, _ in placed(text)] == [("accuracy", "0.61"), ("f1_macro", "0.55")]
+
+
+def test_scores_beside_those_of_three_classes_are_averages_and_no_two_class_matrix() -> None:
+    rows = ["a | 0.50 | 0.60 | 0.545 | 100", "b | 0.50 | 0.50 | 0.50 | 100", "c | 0.62 | 0.50 | 0.55 | 100"]
+    table = ["| Class | Precision | Recall | F1 | Support |", "|---|---|---|---|---|", *(f"| {row} |" for row in rows)]
+    text = "\n".join(["# R", "", "- Accuracy: 0.5333", "- F1: 0.5317", "", *table, "| Total | | | | 300 |", ""])
+    assert doubted(text) == []
