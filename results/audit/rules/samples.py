@@ -33,7 +33,7 @@ def _trade_rate(claim: Claim) -> bool:
 def proportions_on_stated_sample(run: Run) -> Iterator[Finding]:
     """A share of n counted cases must be a whole count over n."""
     n = run.group.sample.n
-    trades = run.get("trades")
+    trades = run.get("trades", "closed") or run.get("trades")
     for claim in run.measured:
         if claim.metric not in ("accuracy", "error_rate", "prevalence", "negative_predictions", "win_rate", "hit_rate"):
             continue
@@ -54,6 +54,8 @@ def proportions_on_stated_sample(run: Run) -> Iterator[Finding]:
                 f"{claim.printed} of {size:,} is a whole count: {counts[0]:,}/{size:,}.",
                 weight=1,
             )
+        elif _trade_rate(claim) and any(len(grim_counts(run.read(claim), m)) for m in range(max(1, size - 3), size)):
+            continue  # A few trades may still be open, and so no part of the rate.
         else:
             k = round(claim.value.value * size)
             yield broken(
@@ -82,6 +84,9 @@ def matrices_on_stated_sample(run: Run) -> Iterator[Finding]:
     """The scores of a binary classifier on n stated cases come from a whole-number confusion matrix."""
     sample, claims = run.group.sample, _score_claims(run)
     if not sample.n or sample.n > MATRIX_CAP or len(claims) < 2:
+        return
+    # Beside the scores of each class, scores without one are averages.
+    if len(run.group.classes) > 2 or any(run.labelled(name) for name in ("precision", "recall", "f1")):
         return
     found = binary_matrices(_scores(run), sample.n, sample.n_positive)
     listed = names([f"{claim.metric} {claim.printed}" for claim in claims])

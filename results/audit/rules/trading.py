@@ -21,6 +21,8 @@ __all__ = [
 NO_BREAK_EVEN = "no trade breaks even, and all figures are before or all after cost"
 #: Share of trades that may break even or pay a cost outside the trades before a figure is doubted.
 SLACK_SHARE = 0.2
+#: How far unequal stakes may move a profit factor from the one that averages in percent imply.
+STAKES = 1.5
 #: Share of trades that may still be open, and so no part of the win rate.
 OPEN_SHARE = 0.05
 
@@ -150,6 +152,13 @@ def factor_of_rate(run: Run) -> Iterator[Finding]:
     elif not exact and value.meets(Interval(wanted.low, wanted.high / (1 - SLACK_SHARE))):
         words = "when some trades break even"
         yield fits("C30 profit factor", [factor], f"{sentence}, {words}.", words, -2)
+    elif win is not None and win.value.percent:
+        # Percentages of trades average alike only where all trades stake the same amount.
+        words = f"{sentence}, where trades stake different amounts"
+        if value.meets(Interval(wanted.low / STAKES, wanted.high * STAKES)):
+            yield fits("C30 profit factor", [factor], f"{words}.", "averages in percent", -2)
+        else:
+            yield broken("C30 profit factor", [factor], f"{sentence}{mixed}.", False, "all trades stake alike")
     else:
         below = value.high < wanted.low
         proven = (exact or below) and run.one_sample(factor, rate) and _per_trade(run)
