@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from results.audit.claims_model import Claim, Portfolio
-from results.audit.conventions import Material
+from results.audit.conventions import Material, Reading
 from results.audit.daily_series import Alternative, VolTarget, alternatives, simplest
 from results.audit.intervals import Interval
 from results.audit.metrics_vocabulary import METRICS
@@ -34,6 +34,8 @@ _SIZED = ("annual_volatility", "return_std", "mean_return", "annual_return", "va
 SIZES = (2.0, 0.5, 1.5, 3.0, 0.25, 4.0, -1.0)
 #: Departures allowed a figure when a whole series is proposed: one odd convention, not several.
 ODD = 1
+#: Departures that another series must save over all figures before it is named although conventions exist.
+SIMPLER = 4
 
 
 @dataclass(frozen=True)
@@ -108,24 +110,23 @@ def explain(
     Returns
     -------
     dict
-        id of a claim that no convention gives -> `Explanation`; empty where nothing explains them.
+        id of a claim that the project's own convention does not give -> `Explanation`; empty where nothing explains
+        the figures better than conventions do.
 
     """
     levels = [_Level(*item) for item in found if item[0].metric in LEVELS]
-    missing = [level for level in levels if not level.resolution.matches]
-    if not missing or not material.series:
+    odd = [level for level in levels if not level.resolution.reproduced]
+    if not odd or not material.series:
         return {}
     stated = None
     if portfolio.volatility_target is not None:
         stated = VolTarget(portfolio.volatility_target.value, portfolio.volatility_window)
-    best: tuple[int, Alternative, float, dict[str, float]] | None = None
-    for alternative, size in (*_sized(missing, material), *((other, 1.0) for other in alternatives(material, stated))):
+    best: tuple[int, Alternative, float, dict[str, Reading]] | None = None
+    for alternative, size in (*_sized(odd, material), *((other, 1.0) for other in alternatives(material, stated))):
         if len(alternative.values) < 5 or (alternative.values <= -1).any():
             continue
         given = _reproduced(levels, material, alternative)
-        solved = sum(level.claim.id in given for level in missing)
-        enough = len(levels) >= 2 and solved >= (2 if size != 1.0 or stated is None else 1)
-        if not enough or len(levels) - len(given) > len(levels) // 4 or solved < len(missing) / 2:
+        if not (_needed(levels, given, size == 1.0 and stated is not None) or _simpler(levels, given)):
             continue
         if best is None or len(given) > best[0]:
             best = (len(given), alternative, size, given)
@@ -134,14 +135,32 @@ def explain(
     count, alternative, size, given = best
     return {
         level.claim.id: Explanation(
-            alternative.words, given[level.claim.id], count, len(levels), alternative.look_ahead, size
+            alternative.words, given[level.claim.id].value, count, len(levels), alternative.look_ahead, size
         )
-        for level in missing
+        for level in odd
         if level.claim.id in given
     }
 
 
-def _reproduced(levels: Sequence[_Level], material: Material, alternative: Alternative) -> dict[str, float]:
+def _needed(levels: Sequence[_Level], given: dict[str, Reading], stated: bool) -> bool:
+    """Whether a series gives figures that no convention gives on the one at hand, and nearly all others."""
+    missing = [level for level in levels if not level.resolution.matches]
+    solved = sum(level.claim.id in given for level in missing)
+    if len(levels) < 2 or solved < (1 if stated else 2) or solved < len(missing) / 2:
+        return False
+    return len(levels) - len(given) <= len(levels) // 4
+
+
+def _simpler(levels: Sequence[_Level], given: dict[str, Reading]) -> bool:
+    """Whether a series gives all of three figures or more, with far fewer odd conventions than the one at hand."""
+    named = [level.resolution.named for level in levels]
+    if len(levels) < 3 or len(given) < len(levels) or None in named:
+        return False
+    saved = sum(r.departures for r in named if r is not None) - sum(r.departures for r in given.values())
+    return saved >= SIMPLER
+
+
+def _reproduced(levels: Sequence[_Level], material: Material, alternative: Alternative) -> dict[str, Reading]:
     """Figures of the run that a series gives under at most one odd convention each: id -> value."""
     other = Material({"net": alternative.values}, dates=_dates(material, alternative.values),
                      benchmark=None, risk_free=material.risk_free)  # fmt: skip
@@ -149,7 +168,7 @@ def _reproduced(levels: Sequence[_Level], material: Material, alternative: Alter
     for level in levels:
         best = best_reading(level.claim, other, level.interval)
         if best is not None and best[0].named is not None and best[0].named.departures <= ODD:
-            given[level.claim.id] = best[0].named.value
+            given[level.claim.id] = best[0].named
     return given
 
 
@@ -157,10 +176,10 @@ def _dates(material: Material, values: np.ndarray) -> np.ndarray | None:
     return material.dates if material.dates is not None and len(material.dates) == len(values) else None
 
 
-def _sized(missing: Sequence[_Level], material: Material) -> Iterator[tuple[Alternative, float]]:
+def _sized(odd: Sequence[_Level], material: Material) -> Iterator[tuple[Alternative, float]]:
     """The given series at the sizes that printed figures in proportion to it suggest, and at the usual ones."""
     sizes: dict[float, None] = {}
-    for level in missing:
+    for level in odd:
         own = level.resolution.own.value
         if level.claim.metric in _SIZED and own and math.isfinite(own):
             for wanted in (level.interval, level.interval * 0.01):

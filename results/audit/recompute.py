@@ -52,6 +52,10 @@ class Recomputed:
             sentence = f"{sentence.rstrip('.')} ({self.note})."
         if found.matches:
             verdict = Arithmetic.REPRODUCED if found.reproduced else Arithmetic.REPRODUCED_OTHERWISE
+            if found.proves_nothing and not found.reproduced:
+                verdict = Arithmetic.CONSISTENT
+            if self.explanation is not None and not self.explanation.honest:
+                return self._doubted(self.explanation, verdict)
             named = None if found.reproduced or found.named is None else found.named.words
             if not found.proves_nothing and all(_SAME_CLOSE in reading.words for reading in found.matches):
                 return Finding(
@@ -71,6 +75,19 @@ class Recomputed:
                 weight=10,
             )
         return Finding("R1 recomputed", (self.claim.id,), sentence, Arithmetic.INCONSISTENT, weight=10)
+
+    def _doubted(self, why: Explanation, verdict: Arithmetic) -> Finding:
+        """Some convention gives the print, but one other daily series gives all of them with fewer oddities."""
+        found = self.resolution
+        sentence = (
+            f"{found.sentence.rstrip('.')}; but {why.words} gives {number_as(why.value, found.printed)}, and"
+            f" {why.together} of {why.printed} printed figures of the run, with fewer odd conventions."
+        )
+        held = "the figures of one run follow one convention"
+        held = f"{held}; {self.assumption}" if self.assumption else held
+        return Finding(
+            "R2 daily series", (self.claim.id,), sentence, verdict, Substance.IMPLAUSIBLE, held, why.words, 11
+        )
 
     def _explained(self, why: Explanation) -> Finding:
         """Another daily series gives the print: a sound one, one that looks ahead, or one of another size."""

@@ -1,11 +1,14 @@
 """The convention resolver: under which of the declared conventions does the data give the printed figure?
 
 A figure that one convention in hundreds reproduces to its last digit was very likely made that way. A figure that half
-of the grid reproduces was printed too coarsely to tell, and the resolver says so.
+of the grid reproduces was printed too coarsely to tell; and where most figures of so few digits, right or wrong, would
+find some convention as odd, finding one says nothing. The resolver measures both and says so.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from results.audit.conventions import Material, Reading
@@ -17,6 +20,9 @@ __all__ = ["RESOLVED_METRICS", "Resolution", "number_as", "readings_of", "resolv
 
 #: Share of the grid beyond which reproducing a figure proves nothing.
 TOO_MANY = 0.5
+
+#: Chance of finding some convention from which on it is told.
+LUCK = 0.1
 
 #: Metrics the resolver can recompute.
 RESOLVED_METRICS = tuple(dict.fromkeys([*RETURN_METRICS, *SIGNAL_METRICS]))
@@ -33,6 +39,8 @@ class Resolution:
     matches : readings that round to the print, fewest departures first.
     nearest : the reading nearest to the print.
     tried : how many conventions were tried.
+    chance : share of the figures of as many digits, from half of ours to one and a half times it, that a convention
+        with no more departures than the named one would give.
 
     """
 
@@ -41,6 +49,7 @@ class Resolution:
     matches: tuple[Reading, ...]
     nearest: Reading
     tried: int
+    chance: float = 0.0
 
     @property
     def reproduced(self) -> bool:
@@ -54,8 +63,10 @@ class Resolution:
 
     @property
     def proves_nothing(self) -> bool:
-        """Whether so much of the grid gives the print that it identifies nothing."""
-        return self.tried > 1 and len(self.matches) >= TOO_MANY * self.tried
+        """Whether so much of the grid gives the print, or would give most others, that it identifies nothing."""
+        if self.tried < 2 or not self.matches:
+            return False
+        return len(self.matches) >= TOO_MANY * self.tried or (not self.reproduced and self.chance >= TOO_MANY)
 
     @property
     def shown(self) -> str:
@@ -75,7 +86,7 @@ class Resolution:
                 f"{own}; none of {self.tried} conventions gives {self.printed.text}, the nearest is"
                 f" {number_as(self.nearest.value, self.printed)} ({self.nearest.words})."
             )
-        if self.proves_nothing:
+        if len(self.matches) >= TOO_MANY * self.tried and self.tried > 1:
             tail = f"; {many} give the printed digits, so they prove nothing about how it was made"
         elif len(self.matches) > 1:
             tail = f"; {many} give the printed digits"
@@ -84,6 +95,9 @@ class Resolution:
         if self.reproduced:
             return f"{own} rounds to the printed {self.printed.text}{tail}."
         named = self.matches[0]
+        if self.chance >= LUCK:
+            tail += f"; {100 * self.chance:.0f}% of all figures near ours with so few digits would find one as odd"
+            tail += ", so it proves nothing" if self.chance >= TOO_MANY else ""
         return f"{own}; {_departing(named, self.own)} gives {number_as(named.value, self.printed)}, as printed{tail}."
 
 
@@ -139,4 +153,20 @@ def resolve(metric: str, printed: Printed, material: Material, interval: Interva
     middle = wanted.middle
     nearest = min(readings, key=lambda r: (abs(r.value - middle), r.departures))
     own = min(readings, key=lambda r: r.departures)
-    return Resolution(printed, own, tuple(matches), nearest, len(readings))
+    chance = 0.0
+    if matches and not any(reading.own for reading in matches):
+        chance = _covered([r.value for r in readings if r.departures <= matches[0].departures], own.value, wanted.width)
+    return Resolution(printed, own, tuple(matches), nearest, len(readings), chance)
+
+
+def _covered(values: Sequence[float], own: float, width: float) -> float:
+    """Share of the stretch from half of `own` to one and a half times it within half a width of some value."""
+    low, high = sorted((0.5 * own, 1.5 * own))
+    if not (high > low and math.isfinite(width)):
+        return 1.0
+    covered, reached = 0.0, low
+    for value in sorted(values):
+        begin, end = max(value - width / 2, reached), min(value + width / 2, high)
+        if end > begin:
+            covered, reached = covered + end - begin, end
+    return covered / (high - low)
