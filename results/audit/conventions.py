@@ -173,4 +173,4 @@ def readings_over(
 
 
 #: Dimensions that are named even where there is no other choice.
-_ALWAYS = ("periods", "ddof", "mean", "basis")
+_ALWAYS = ("periods", "ddof", "mean", "basis", "counted", "called", "target", "timing")

@@ -6,18 +6,28 @@ from dataclasses import dataclass, replace
 
 from data.errors import InputError
 from results.audit.claims_model import Claim, ClaimSet
+from results.audit.class_readings import CLASS_METRICS
 from results.audit.conventions import Material
 from results.audit.levels import LEVELS, Explanation, best_reading, explain
 from results.audit.periods import days_of
 from results.audit.readings import RETURN_METRICS
+from results.audit.relative_readings import RELATIVE_METRICS
 from results.audit.resolver import RESOLVED_METRICS, Resolution, number_as
 from results.audit.rules.scope import Report
 from results.audit.verdicts import Arithmetic, AuditReport, Finding, Substance, combine
 
 __all__ = ["Recomputed", "choose_run", "recompute", "resolvable", "with_findings"]
 
-#: Scores that are recomputed for up against down only.
-_TWO_CLASSES = ("accuracy", "precision", "recall", "f1")
+#: Metrics whose definitions vary beyond the grid, with what an accusation rests on.
+_SOFT = {
+    **dict.fromkeys(RELATIVE_METRICS, "the benchmark is the one given, and the definition one of the usual ones"),
+    **dict.fromkeys(("ic_t", "icir_annual"), "the sessions are taken for independent"),
+    **dict.fromkeys(("ic_min", "ic_max", "ic_positive_share"), "the correlations are those of single sessions"),
+    **dict.fromkeys(
+        ("prediction_mean", "prediction_std", "prediction_min", "prediction_max"), "all predictions given are meant"
+    ),
+    **dict.fromkeys(("log_loss", "brier", "prevalence"), "all predictions given are scored, as up against down"),
+}
 #: What readings filled at the close that the prediction reads are called.
 _SAME_CLOSE = "same close"
 #: Two factors are one when they differ by less than this.
@@ -155,7 +165,7 @@ def resolvable(claims: ClaimSet, claim: Claim) -> bool:
         return False
     if claim.at and (claim.metric not in LEVELS or days_of(claim.at) is None):
         return False
-    return claim.metric not in _TWO_CLASSES or len(claims.group(claim.group).classes) <= 2
+    return claim.metric not in CLASS_METRICS or len(claims.group(claim.group).classes) <= 2
 
 
 def recompute(
@@ -193,6 +203,8 @@ def recompute(
         if best is not None:
             resolution, note = best
             rests = assumption if claim.metric in RETURN_METRICS and claim.metric != "win_rate" else ""
+            if claim.metric in _SOFT:
+                rests = f"{rests}; {_SOFT[claim.metric]}" if rests else _SOFT[claim.metric]
             if days is not None:
                 whole = f"it is a figure of all sessions of {claim.at} and of no others"
                 rests = f"{rests}; {whole}" if rests else whole

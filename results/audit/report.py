@@ -195,7 +195,8 @@ def to_json(audit: Audit) -> dict[str, object]:
     title, source, draft, failed, summary, counts, warnings;
     claims : a list of id, metric, group, split, label, at, printed, line, target, arithmetic, arithmetic_because,
         substance, substance_because, assumption, checks, and `recomputed` (value, convention, reproduced_by, matches,
-        tried, proves_nothing) where data was given;
+        tried, proves_nothing, chance and, where another daily series gives the print, explained_by, look_ahead, size,
+        together) where data was given;
     data, retrained, excluded, not_placed where they apply.
 
     """
@@ -225,14 +226,22 @@ def to_json(audit: Audit) -> dict[str, object]:
         }
         if claim.id in recomputed:
             found = recomputed[claim.id].resolution
-            row["recomputed"] = {
+            recomputation: dict[str, object] = {
                 "value": found.own.value,
                 "convention": found.own.words,
                 "reproduced_by": None if found.named is None else found.named.words,
                 "matches": len(found.matches),
                 "tried": found.tried,
                 "proves_nothing": found.proves_nothing,
+                "chance": found.chance,
             }
+            why = recomputed[claim.id].explanation
+            if why is not None:
+                recomputation |= {
+                    "explained_by": why.words, "look_ahead": why.look_ahead, "size": why.size,
+                    "together": [why.together, why.printed],
+                }  # fmt: skip
+            row["recomputed"] = recomputation
         rows.append(row)
     out: dict[str, object] = {
         "title": report.claims.title,

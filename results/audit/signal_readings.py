@@ -8,25 +8,20 @@ from functools import partial
 
 import numpy as np
 
+from results.audit.class_readings import CLASS_METRICS, class_readings
 from results.audit.conventions import DDOF, Material, Panel, Reading, readings_over
+from results.audit.panels import OVERLAP, horizons_idle, pooled, step_of
 
 __all__ = ["SIGNAL_METRICS", "signal_readings"]
 
 _ANNUAL = ("252", "250", "260", "365")
-_OVERLAP = ("every session", "every h-th session")
+_APART = "252 over the horizon"
 
 
 def signal_readings(metric: str, material: Material) -> tuple[Reading, ...]:
     """All readings of a metric of predictions; empty where the material cannot give it."""
     maker = SIGNAL_METRICS.get(metric)
     return maker(material) if maker is not None else ()
-
-
-def _pooled(panel: Panel, step: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """Score and outcome of every case that has both."""
-    score, forward = panel.score[::step].ravel(), panel.forward[::step].ravel()
-    known = np.isfinite(score) & np.isfinite(forward)
-    return score[known], forward[known]
 
 
 def _daily(panel: Panel, ranked: bool) -> np.ndarray:
@@ -44,15 +39,11 @@ def _series(material: Material, ranked: bool) -> Callable[[dict[str, str]], np.n
     known = {name: _daily(panel, ranked) for name, panel in material.panels.items()}
 
     def values(choice: dict[str, str]) -> np.ndarray:
-        step = material.panels[choice["timing"]].horizon if choice.get("overlap") == _OVERLAP[1] else 1
+        step = step_of(material.panels[choice["timing"]], choice)
         daily = known[choice["timing"]][::step]
         return daily[np.isfinite(daily)]
 
     return values
-
-
-def _idle(material: Material) -> tuple[str, ...]:
-    return () if any(panel.horizon > 1 for panel in material.panels.values()) else ("overlap",)
 
 
 def _ic(material: Material, ranked: bool) -> tuple[Reading, ...]:
@@ -63,58 +54,50 @@ def _ic(material: Material, ranked: bool) -> tuple[Reading, ...]:
     dimensions = {
         "timing": tuple(material.panels),
         "weighting": ("mean of sessions", "median of sessions", "pooled"),
-        "overlap": _OVERLAP,
+        "overlap": OVERLAP,
     }
 
     def figure(choice: dict[str, str]) -> float | None:
         if choice["weighting"] == "pooled":
             panel = material.panels[choice["timing"]]
-            one, two = _pooled(panel, panel.horizon if choice["overlap"] == _OVERLAP[1] else 1)
+            one, two = pooled(panel, step_of(panel, choice))
             return _correlation(one, two, ranked)
         daily = values(choice)
         if not len(daily):
             return None
         return float(daily.mean() if choice["weighting"] == "mean of sessions" else np.median(daily))
 
-    return readings_over(dimensions, figure, _idle(material))
+    return readings_over(dimensions, figure, horizons_idle(material))
 
 
 def _correlation(one: np.ndarray, two: np.ndarray, ranked: bool) -> float | None:
-    if ranked:
-        one, two = _ranks(one), _ranks(two)
+    if ranked and len(one):
+        from results.ranking import average_ranks
+
+        one, two = average_ranks(np.stack([one, two]))
     if len(one) < 3 or not one.std() > 0 or not two.std() > 0:
         return None
     return float(np.corrcoef(one, two)[0, 1])
 
 
-def _ranks(values: np.ndarray) -> np.ndarray:
-    """Average ranks."""
-    order = np.argsort(values, kind="stable")
-    _, inverse, counts = np.unique(values[order], return_inverse=True, return_counts=True)
-    ends = np.cumsum(counts)
-    average = (ends - counts + ends - 1) / 2.0
-    ranks = np.empty(len(values))
-    ranks[order] = average[inverse]
-    return ranks
-
-
 def _ic_std(material: Material, kinds: tuple[str, str]) -> tuple[Reading, ...]:
-    return _of_daily(material, lambda daily, ddof, _: float(daily.std(ddof=ddof)), kinds, False)
+    return _of_daily(material, lambda daily, ddof, _: float(daily.std(ddof=ddof)), kinds, ("a session",))
 
 
-def _icir(material: Material, kinds: tuple[str, str]) -> tuple[Reading, ...]:
+def _icir(material: Material, kinds: tuple[str, str], first: tuple[str, ...] = ("a session",)) -> tuple[Reading, ...]:
     def ratio(daily: np.ndarray, ddof: int, periods: float) -> float | None:
         deviation = float(daily.std(ddof=ddof))
         return float(daily.mean() / deviation * math.sqrt(periods)) if deviation > 0 else None
 
-    return _of_daily(material, ratio, kinds, True)
+    periods = tuple(dict.fromkeys((*first, "a session", *_ANNUAL, _APART)))
+    return _of_daily(material, ratio, kinds, periods)
 
 
 def _of_daily(
     material: Material,
     figure_of: Callable[[np.ndarray, int, float], float | None],
     kinds: tuple[str, str],
-    annual: bool,
+    periods_tried: tuple[str, ...],
 ) -> tuple[Reading, ...]:
     if not material.panels:
         return ()
@@ -123,66 +106,83 @@ def _of_daily(
         "timing": tuple(material.panels),
         "kind": kinds,
         "ddof": DDOF,
-        "overlap": _OVERLAP,
-        "periods": ("a session", *_ANNUAL) if annual else ("a session",),
+        "overlap": OVERLAP,
+        "periods": periods_tried,
     }
 
     def figure(choice: dict[str, str]) -> float | None:
         daily = by_kind[choice["kind"]](choice)
-        periods = 1.0 if choice["periods"] == "a session" else float(choice["periods"])
+        horizon = material.panels[choice["timing"]].horizon
+        if choice["periods"] == _APART and horizon == 1:
+            return None
+        special = {"a session": 1.0, _APART: 252 / horizon}.get(choice["periods"])
+        periods = float(choice["periods"]) if special is None else special
         return figure_of(daily, 0 if choice["ddof"] == DDOF[1] else 1, periods) if len(daily) > 1 else None
 
-    return readings_over(dimensions, figure, _idle(material))
+    return readings_over(dimensions, figure, horizons_idle(material))
 
 
-def _hits(material: Material) -> tuple[Reading, ...]:
-    """The hit rates that go by one name: predictions, positions, trades and sessions."""
+def _hits(material: Material, first: str) -> tuple[Reading, ...]:
+    """The hit rates that go by one name: predictions, positions, trades, sessions and months."""
+    from results.audit.series import FORM, monthly
+
     cases: dict[str, np.ndarray] = {}
+    apart: dict[str, np.ndarray] = {}
     for name, panel in material.panels.items():
         if panel.signed:
-            one, two = _pooled(panel)
+            one, two = pooled(panel)
             cases[f"per prediction, {name}"] = np.sign(one) * np.sign(two)
+            one, two = pooled(panel, panel.horizon)
+            apart[f"per prediction, {name}"] = np.sign(one) * np.sign(two)
     if material.positions is not None:
         cases["per position"] = material.positions
     if material.trades is not None:
         cases["per trade"] = material.trades
     for name, values in material.series.items():
         cases[f"per session, {name}"] = values
-    dimensions = {"counted": tuple(cases), "flat": ("flat cases left out", "flat cases counted as misses")}
+        cases[f"per month, {name}"] = monthly(material, name, FORM[0])
+    counted = sorted(cases, key=lambda name: not name.startswith(first))
+    flats = ("flat cases left out", "flat cases counted as misses", "flat cases counted as hits")
+    dimensions = {"counted": counted, "flat": flats, "overlap": OVERLAP}
     if not cases:
         return ()
 
     def figure(choice: dict[str, str]) -> float | None:
-        values = cases[choice["counted"]]
+        name, thinned = choice["counted"], choice["overlap"] == OVERLAP[1]
+        if thinned and name not in apart:
+            return None
+        values = apart[name] if thinned else cases[name]
         values = values[np.isfinite(values)]
         flat = values == 0
-        if choice["flat"] == dimensions["flat"][1]:
-            if not flat.any():
-                return None
-        else:
+        if choice["flat"] != flats[0] and not flat.any():
+            return None
+        if choice["flat"] == flats[0]:
             values = values[~flat]
-        return float((values > 0).mean()) if len(values) else None
+        return float((values >= 0 if choice["flat"] == flats[2] else values > 0).mean()) if len(values) else None
 
-    return readings_over(dimensions, figure)
+    return readings_over(dimensions, figure, horizons_idle(material))
 
 
 def _errors(material: Material, metric: str) -> tuple[Reading, ...]:
     """R², MAE, RMSE, MAPE and bias of the predicted returns, and of the price levels that they imply."""
-    targets: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    targets: dict[tuple[str, str], tuple[np.ndarray, np.ndarray]] = {}
     for name, panel in material.panels.items():
         if not panel.signed:
             continue
-        targets[f"returns, {name}"] = _pooled(panel)
-        if panel.base is not None and panel.realised is not None:
-            implied, real = (panel.base * (1.0 + panel.score)).ravel(), panel.realised.ravel()
-            known = np.isfinite(implied) & np.isfinite(real)
-            targets[f"price levels, {name}"] = (implied[known], real[known])
+        for overlap in OVERLAP:
+            step = step_of(panel, {"overlap": overlap})
+            targets[f"returns, {name}", overlap] = pooled(panel, step)
+            if panel.base is not None and panel.realised is not None:
+                implied = (panel.base[::step] * (1.0 + panel.score[::step])).ravel()
+                real = panel.realised[::step].ravel()
+                known = np.isfinite(implied) & np.isfinite(real)
+                targets[f"price levels, {name}", overlap] = (implied[known], real[known])
     if not targets:
         return ()
-    dimensions = {"target": tuple(targets)}
+    dimensions = {"target": tuple(dict.fromkeys(name for name, _ in targets)), "overlap": OVERLAP}
 
     def figure(choice: dict[str, str]) -> float | None:
-        predicted, real = targets[choice["target"]]
+        predicted, real = targets[choice["target"], choice["overlap"]]
         if len(real) < 2:
             return None
         error = predicted - real
@@ -196,61 +196,61 @@ def _errors(material: Material, metric: str) -> tuple[Reading, ...]:
             return float((error**2).mean())
         if metric == "mape":
             return float((np.abs(error) / np.abs(real))[real != 0].mean()) if (real != 0).any() else None
+        if metric == "smape":
+            size = np.abs(real) + np.abs(predicted)
+            return float((2 * np.abs(error) / size)[size > 0].mean()) if (size > 0).any() else None
+        if metric == "max_error":
+            return float(np.abs(error).max())
+        if metric == "correlation":
+            return _correlation(predicted, real, False)
         total = float(((real - real.mean()) ** 2).sum())
         return 1.0 - float((error**2).sum()) / total if total > 0 else None
 
-    return readings_over(dimensions, figure)
+    return readings_over(dimensions, figure, horizons_idle(material))
 
 
-def _classes(material: Material, metric: str) -> tuple[Reading, ...]:
-    """Accuracy, precision, recall and F1 of "up", from the sign of the score or from the probability."""
-    cases: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-    for name, panel in material.panels.items():
-        if panel.probability is not None:
-            chance = panel.probability.ravel()
-            real = panel.forward.ravel()
-            known = np.isfinite(chance) & np.isfinite(real)
-            cases[f"probability above 1/2, {name}"] = (chance[known] > 0.5, real[known])
-        if panel.signed:
-            one, two = _pooled(panel)
-            cases[f"sign of the score, {name}"] = (one > 0, two)
-    if not cases:
+def _ic_statistic(material: Material, metric: str) -> tuple[Reading, ...]:
+    """Extremes and the share above zero of the sessions' correlations, and the t of their mean."""
+    if not material.panels:
         return ()
+    by_kind = {"Spearman": _series(material, True), "Pearson": _series(material, False)}
     dimensions = {
-        "called": tuple(cases),
-        "up": ("up is above 0", "up is 0 or above"),
-        "average": ("of up", "of down", "macro", "weighted") if metric != "accuracy" else ("",),
+        "timing": tuple(material.panels),
+        "kind": tuple(by_kind),
+        "ddof": DDOF if metric == "ic_t" else ("",),
+        "overlap": OVERLAP,
     }
 
     def figure(choice: dict[str, str]) -> float | None:
-        called, outcome = cases[choice["called"]]
-        real = outcome > 0 if choice["up"] == "up is above 0" else outcome >= 0
-        if choice["up"] != "up is above 0" and not (outcome == 0).any():
+        daily = by_kind[choice["kind"]](choice)
+        if len(daily) < 2:
             return None
-        if not len(real):
-            return None
-        if metric == "accuracy":
-            return float((called == real).mean())
-        scores = [_score(metric, called, real), _score(metric, ~called, ~real)]
-        if choice["average"] == "macro":
-            return sum(scores) / 2
-        if choice["average"] == "weighted":
-            share = float(real.mean())
-            return share * scores[0] + (1 - share) * scores[1]
-        return scores[0 if choice["average"] == "of up" else 1]
+        if metric == "ic_min":
+            return float(daily.min())
+        if metric == "ic_max":
+            return float(daily.max())
+        if metric == "ic_positive_share":
+            return float((daily > 0).mean())
+        deviation = float(daily.std(ddof=0 if choice["ddof"] == DDOF[1] else 1))
+        return float(daily.mean() / deviation * math.sqrt(len(daily))) if deviation > 0 else None
+
+    return readings_over(dimensions, figure, horizons_idle(material))
+
+
+def _predicted(material: Material, metric: str) -> tuple[Reading, ...]:
+    """Moments and extremes of the predictions themselves."""
+    panel = next(iter(material.panels.values()), None)
+    values = np.empty(0) if panel is None else panel.score[np.isfinite(panel.score)]
+    if len(values) < 2:
+        return ()
+    dimensions = {"ddof": DDOF if metric == "prediction_std" else ("",)}
+
+    def figure(choice: dict[str, str]) -> float:
+        if metric == "prediction_std":
+            return float(values.std(ddof=0 if choice["ddof"] == DDOF[1] else 1))
+        return float({"prediction_mean": values.mean, "prediction_min": values.min}.get(metric, values.max)())
 
     return readings_over(dimensions, figure)
-
-
-def _score(metric: str, called: np.ndarray, real: np.ndarray) -> float:
-    true = float((called & real).sum())
-    precision = true / called.sum() if called.any() else 0.0
-    recall = true / real.sum() if real.any() else 0.0
-    if metric == "precision":
-        return float(precision)
-    if metric == "recall":
-        return float(recall)
-    return float(2 * precision * recall / (precision + recall)) if precision + recall else 0.0
 
 
 #: Canonical metric -> its readings.
@@ -261,8 +261,13 @@ SIGNAL_METRICS: dict[str, Callable[[Material], tuple[Reading, ...]]] = {
     "rank_ic_std": lambda material: _ic_std(material, ("Spearman", "Pearson")),
     "icir": lambda material: _icir(material, ("Pearson", "Spearman")),
     "rank_icir": lambda material: _icir(material, ("Spearman", "Pearson")),
-    "hit_rate": _hits,
-    "win_rate": lambda material: _hits(material) if material.trades is not None else (),
-    **{name: partial(_errors, metric=name) for name in ("r2", "mae", "rmse", "mse", "mape", "bias")},
-    **{name: partial(_classes, metric=name) for name in ("accuracy", "precision", "recall", "f1")},
-}
+    "icir_annual": lambda material: _icir(material, ("Pearson", "Spearman"), _ANNUAL),
+    **{name: partial(_ic_statistic, metric=name) for name in ("ic_t", "ic_min", "ic_max", "ic_positive_share")},
+    **{name: partial(_predicted, metric=f"prediction_{name[11:]}")
+       for name in ("prediction_mean", "prediction_std", "prediction_min", "prediction_max")},
+    "hit_rate": lambda material: _hits(material, "per prediction"),
+    "win_rate": lambda material: _hits(material, "per trade") if material.trades is not None else (),
+    **{name: partial(_errors, metric=name)
+       for name in ("r2", "mae", "rmse", "mse", "mape", "smape", "bias", "max_error", "correlation")},
+    **{name: partial(class_readings, metric=name) for name in CLASS_METRICS},
+}  # fmt: skip

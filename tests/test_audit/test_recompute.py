@@ -97,7 +97,7 @@ def test_the_run_must_be_clear() -> None:
         recompute(claims, Material({"as given": returns()}), run="c")
     assert [item.claim.group for item in recompute(claims, Material({"as given": returns()}), run="b/test")] == ["b"]
     with pytest.raises(InputError, match="no claim can be recomputed"):
-        recompute(parse_claims('[[claim]]\nmetric = "mcc"\nprinted = "0.1"\n'), Material({"as given": returns()}))
+        recompute(parse_claims('[[claim]]\nmetric = "kappa"\nprinted = "0.1"\n'), Material({"as given": returns()}))
 
 
 def write(path: Path, text: str) -> Path:

@@ -245,10 +245,58 @@ def test_the_hit_rates_that_share_a_name_are_told_apart() -> None:
         "per position": (data.positions > 0).mean(),
         "per trade": (data.trades > 0).mean(),
         "per session, net": (data.series["net"] > 0).mean(),
+        "per month, net": np.mean([np.prod(1 + data.series["net"][i : i + 21]) > 1 for i in (0, 21, 42)]),
     }
     for name, rate in expected.items():
         found = resolve("hit_rate", parse_print(f"{100 * rate:.3f}%"), data)
         assert name in [dict(reading.choices)["counted"] for reading in found.matches]
+
+
+def test_scores_of_up_and_down_against_scikit_learn() -> None:
+    from sklearn import metrics
+
+    rng = np.random.default_rng(6)
+    forward = rng.normal(0.001, 0.02, (200, 7))
+    chance = 1 / (1 + np.exp(-(20 * forward + rng.normal(0, 0.6, forward.shape))))
+    data = Material(panels={"next close": Panel(chance - 0.5, forward, horizon=3, probability=chance)})
+    up, p = (forward > 0).ravel(), chance.ravel()
+    apart, p_apart = (forward[::3] > 0).ravel(), chance[::3].ravel()
+    cases = {
+        ("mcc", ""): metrics.matthews_corrcoef(up, p > 0.5),
+        ("balanced_accuracy", ""): metrics.balanced_accuracy_score(up, p > 0.5),
+        ("f1_macro", ""): metrics.f1_score(up, p > 0.5, average="macro"),
+        ("precision_weighted", ""): metrics.precision_score(up, p > 0.5, average="weighted"),
+        ("auc", ""): metrics.roc_auc_score(up, p),
+        ("log_loss", ""): metrics.log_loss(up, p),
+        ("brier", ""): metrics.brier_score_loss(up, p),
+        ("prevalence", ""): up.mean(),
+        ("error_rate", ""): (up != (p > 0.5)).mean(),
+        ("accuracy", "every h-th session"): (apart == (p_apart > 0.5)).mean(),
+        ("recall", "of down"): metrics.recall_score(~up, p <= 0.5),
+    }
+    for (metric, words), value in cases.items():
+        found = resolve(metric, parse_print(f"{value:.9f}"), data)
+        assert found.matches, metric
+        assert words in found.named.words, metric
+        assert found.reproduced == (not words), metric
+
+
+def test_errors_and_hits_of_windows_that_do_not_overlap() -> None:
+    rng = np.random.default_rng(9)
+    score, forward = rng.normal(0, 0.01, (2, 120, 6))
+    data = Material(panels={"next close": Panel(score, forward, horizon=5)})
+    hit = (np.sign(score[::5]) == np.sign(forward[::5])).mean()
+    named = resolve("hit_rate", parse_print(f"{hit:.9f}"), data).named
+    assert named.words == "per prediction, next close · flat cases left out · every h-th session"
+    error = np.sqrt(((score - forward)[::5] ** 2).mean())
+    assert "every h-th session" in resolve("rmse", parse_print(f"{error:.9f}"), data).named.words
+    daily = np.array([np.corrcoef(a, b)[0, 1] for a, b in zip(score, forward, strict=True)])
+    for metric, value in (
+        ("ic_t", daily.mean() / daily.std(ddof=1) * np.sqrt(120)), ("ic_min", daily.min()),
+        ("ic_positive_share", (daily > 0).mean()), ("icir_annual", daily.mean() / daily.std(ddof=0) * np.sqrt(252)),
+        ("icir", daily.mean() / daily.std(ddof=1) * np.sqrt(252 / 5)), ("prediction_std", score.std()),
+    ):  # fmt: skip
+        assert resolve(metric, parse_print(f"{value:.9f}"), data).matches, metric
 
 
 def test_errors_of_returns_and_of_implied_prices_are_told_apart() -> None:
