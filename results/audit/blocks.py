@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from results.audit.asides import put_aside, set_aside
@@ -11,7 +10,7 @@ from results.audit.context import label_metric, label_unit, under
 from results.audit.data_blocks import place_data
 from results.audit.data_text import Entry, scan_data
 from results.audit.logs import epoch_of, place_log
-from results.audit.markdown import Line
+from results.audit.markdown import Line, block_lines
 from results.audit.naming import plain
 from results.audit.prose import place_prose
 from results.audit.roles import Role, read_role
@@ -29,6 +28,9 @@ _PROGRAM = re.compile(
     r"|\[:|→|↓|├|└|│|→"
 )
 _ARRAY = re.compile(r"^\s*(?:array\()?\s*\[[\d\s.,\[\]e+\-]*\]*\)?,?\s*$")
+#: A row of a table drawn with bars, as rich, psql and prettytable print it.
+_BARRED = re.compile(r"^\s*[|│┃║].*[|│┃║]\s*$")
+_BARS = re.compile(r"[|│┃║]")
 _ASKED = re.compile(r"^\s*(?:>>>|In \[\d*\]:)\s*(?:print\()?([A-Za-z_][\w.]*)(\([^()]*\))?")
 
 
@@ -50,7 +52,7 @@ class CodeBlock:
     def read(cls, lines: tuple[Line, ...], index: int, number: int) -> CodeBlock:
         """Look at the whole block once and decide what it is."""
         line = lines[index]
-        body = _body(lines, index)
+        body = block_lines(lines, index)
         language = line.language
         begins = next((other.text.strip()[:1] for other in body if other.text.strip()), "")
         if line.kind == "front" or language in _DATA or (
@@ -60,21 +62,19 @@ class CodeBlock:
             return cls("data", number, {other.number: e for other, e in zip(body, found, strict=True)})
         if language not in _TEXT:
             return cls("code", number)
-        return cls("text", number, tables=spaced_tables(body))
+        return cls("text", number, tables=spaced_tables(_without_bars(body)))
 
 
-def _body(lines: Sequence[Line], index: int) -> list[Line]:
-    """The lines of the block that begins at `index`."""
-    first = lines[index]
-    stop = index
-    while stop < len(lines) and (lines[stop].kind, lines[stop].block) == (first.kind, first.block):
-        stop += 1
-    return list(lines[index:stop])
+def _without_bars(lines: list[Line]) -> list[Line]:
+    """The lines of a table drawn with bars, the bars blanked so that only columns remain; others as they are."""
+    return [replace(line, text=_BARS.sub(" ", line.text)) if _BARRED.match(line.text) else line for line in lines]
 
 
 def place_code(sheet: Sheet, block: CodeBlock, line: Line, tokens: list[Token], context: Context) -> None:
     """Place the figures of one line of a fenced block or of front matter."""
     row = block.tables.get(line.number)
+    if block.kind == "text" and _BARRED.match(line.text):
+        line = replace(line, text=_BARS.sub(" ", line.text))
     if block.kind == "data":
         entries = block.entries.get(line.number, [])
         place_data(sheet, line.number, line.text, tokens, entries, context, block.number)

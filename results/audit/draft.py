@@ -16,8 +16,9 @@ from results.audit.asides import put_aside, set_aside
 from results.audit.blocks import CodeBlock, place_code
 from results.audit.context import SPLIT_NAMES, label_metric, label_unit, under
 from results.audit.drafting import assemble
+from results.audit.html import place_html
 from results.audit.logs import place_log
-from results.audit.markdown import Line, read_markdown, read_plain, split_cells
+from results.audit.markdown import Line, block_lines, read_markdown, read_plain, split_cells
 from results.audit.metrics_vocabulary import METRICS
 from results.audit.naming import mentions, plain
 from results.audit.prose import place_prose
@@ -66,6 +67,8 @@ class _Walk:
     block: int = 0
     previous: str = "blank"
     code: CodeBlock | None = None
+    code_of: int = -1
+    html_of: int = -1
 
 
 def draft_claims(text: str, *, title: str = "", source: str = "", form: str = "") -> Draft:
@@ -161,10 +164,14 @@ def _line(sheet: Sheet, walk: _Walk, lines: tuple[Line, ...], index: int, tokens
     if line.kind == "heading":
         _heading(sheet, walk, line, tokens)
     elif line.kind in ("code", "front"):
-        if walk.code is None:
+        if walk.code is None or walk.code_of != line.block:
             walk.block += 1
-            walk.code = CodeBlock.read(lines, index, walk.block)
+            walk.code, walk.code_of = CodeBlock.read(lines, index, walk.block), line.block
         place_code(sheet, walk.code, line, tokens, _context(walk, line))
+    elif line.kind == "html":
+        if walk.html_of != line.block:
+            walk.block, walk.html_of = walk.block + 1, line.block
+            place_html(sheet, block_lines(lines, index), _context(walk, line), walk.block)
     elif line.kind == "table_header":
         walk.block += 1
         for token in tokens:

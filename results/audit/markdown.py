@@ -6,11 +6,18 @@ belongs to. Nothing is rendered; columns of the text are kept, so that a token f
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-__all__ = ["Cell", "Line", "Table", "read_markdown", "read_plain", "split_cells"]
+__all__ = ["Cell", "Line", "Table", "block_lines", "read_markdown", "read_plain", "split_cells", "without_tags"]
 
 _FENCES = ("```", "~~~")
+_TAG = re.compile(r"</?[A-Za-z][^<>\d]{0,200}>")
+_SQUARED = re.compile(r"\b([Rr])<sup>\s*2\s*</sup>")
+_ENTITY = re.compile(r"&(nbsp|amp|lt|gt|plusmn|minus|ndash|asymp|le|ge|percnt);")
+_ENTITIES = {"nbsp": " ", "amp": "&", "lt": "<", "gt": ">", "plusmn": "±", "minus": "−", "ndash": "–", "asymp": "≈",
+             "le": "≤", "ge": "≥", "percnt": "%"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -39,7 +46,7 @@ class Line:
     number : line number, from 1.
     text : the line without its end.
     kind : ``heading``, ``table_header``, ``table_rule``, ``table_row``, ``item``, ``text``, ``fence``, ``code``,
-        ``front`` (YAML front matter), ``rule`` or ``blank``.
+        ``front`` (YAML front matter), ``html`` (a table in tags), ``rule`` or ``blank``.
     level : heading level for headings, indentation in columns otherwise.
     headings : the texts of the headings above, outermost first (for a heading: up to and including itself).
     language : of the fenced block, lower case; ``""`` outside or when none is stated.
@@ -67,6 +74,10 @@ class _State:
     language: str = ""
     block: int = 0
     table: Table | None = None
+    listing: bool = False
+    indented: bool = False
+    html: bool = False
+    blank: bool = True
 
 
 def read_markdown(text: str) -> tuple[Line, ...]:
@@ -98,10 +109,86 @@ def read_markdown(text: str) -> tuple[Line, ...]:
     start = _front_matter_end(raw)
     for index in range(start):
         lines.append(Line(index + 1, raw[index], "front", _indent(raw[index]), block=0, language="yaml"))
+    ahead = _indents_ahead(raw)
     for index in range(start, len(raw)):
         following = raw[index + 1] if index + 1 < len(raw) else ""
-        lines.append(_read_line(index + 1, raw[index], following, state))
+        line = _indented(index + 1, raw[index], ahead[index], state) or _html(index + 1, raw[index], state)
+        lines.append(line or _read_line(index + 1, without_tags(raw[index], state), following, state))
+        state.blank = lines[-1].kind == "blank"
+        if lines[-1].kind == "item":
+            state.listing = True
+        elif lines[-1].kind != "blank" and not _indent(raw[index]):
+            state.listing = False
     return tuple(lines)
+
+
+def without_tags(text: str, state: _State | None = None) -> str:
+    """A line with its HTML tags and entities blanked or replaced, as long as before, so that columns stay.
+
+    Examples
+    --------
+    >>> without_tags("<b>R<sup>2</sup></b>: 0.5&plusmn;0.1")
+    '   R²                : 0.5       ±0.1'
+
+    """
+    if ("<" not in text and "&" not in text) or (state is not None and state.fence):
+        return text
+    text = _SQUARED.sub(lambda match: (match[1] + "²").ljust(len(match[0])), text)
+    text = _TAG.sub(lambda match: " " * len(match[0]), text)
+    return _ENTITY.sub(lambda match: _ENTITIES[match[1]].rjust(len(match[0])), text)
+
+
+def _indents_ahead(raw: list[str]) -> list[int]:
+    """For each line the indentation of the next line that is not blank."""
+    ahead, indent = [0] * len(raw), 0
+    for index in range(len(raw) - 1, -1, -1):
+        ahead[index] = indent
+        if raw[index].strip():
+            indent = _columns(raw[index])
+    return ahead
+
+
+def _columns(text: str) -> int:
+    """The indentation in columns, a tab to the next multiple of four."""
+    return len(text.expandtabs(4)) - len(text.expandtabs(4).lstrip(" "))
+
+
+def _indented(number: int, text: str, ahead: int, state: _State) -> Line | None:
+    """A line of a block set in by four columns, as notebooks print their output; None for any other line."""
+    if state.fence or state.html:
+        return None
+    deep = bool(text.strip()) and _columns(text) >= 4
+    if deep and not state.indented and state.blank and not state.listing:
+        state.block += 1
+        state.indented, state.table = True, None
+    if state.indented and (deep or (not text.strip() and ahead >= 4)):
+        headings = tuple(title for _, title in state.headings)
+        return Line(number, text, "code", _indent(text), headings, "", state.block)
+    state.indented = False
+    return None
+
+
+def _html(number: int, text: str, state: _State) -> Line | None:
+    """A line of a table written in tags; None for any other line."""
+    folded = text.lower()
+    if state.fence:
+        return None
+    if not state.html and "<table" in folded:
+        state.block += 1
+        state.html, state.table = True, None
+    if not state.html:
+        return None
+    state.html = "</table" not in folded
+    headings = tuple(title for _, title in state.headings)
+    return Line(number, text, "html", 0, headings, "", state.block)
+
+
+def block_lines(lines: Sequence[Line], index: int) -> list[Line]:
+    """The lines of the block that begins at `index`: those of one kind and number, without a gap."""
+    first, stop = lines[index], index
+    while stop < len(lines) and (lines[stop].kind, lines[stop].block) == (first.kind, first.block):
+        stop += 1
+    return list(lines[index:stop])
 
 
 def read_plain(text: str, form: str) -> tuple[Line, ...]:

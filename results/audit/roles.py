@@ -12,11 +12,12 @@ __all__ = ["Role", "is_setting", "read_role", "statistic_of"]
 
 _SPLIT_WORDS = {
     "walk-forward": "walk forward; walkforward; rolling out of sample",
-    "validation": "validation; val; valid; validacao; validacion; dev set; development set; 验证集; 验证",
+    "validation": "validation; val; valid; validacao; validacion; dev set; development set; 验证集; 验证; validierung"
+    "; validierungsdaten; eval; evaluation set",
     "test": "test; testing set; holdout; hold out; out of sample; oos; teste; prueba; 测试集; 样本外"
-    "; fora da amostra; fuera de muestra; 测试",
+    "; fora da amostra; fuera de muestra; 测试; testdaten; testmenge; testset; hors echantillon",
     "train": "train; training set; training data; training; in sample; treino; treinamento"
-    "; entrenamiento; 训练集; 样本内",
+    "; entrenamiento; 训练集; 样本内; trainingsdaten; entrainement",
 }
 _SPLITS = tuple((name, tuple(words.split("; "))) for name, words in _SPLIT_WORDS.items())
 
@@ -26,6 +27,14 @@ _CLASSES_TEXT = (
     "; short; shorts; subida; up; venda; vender; venta; 上涨; 下跌; 买入; 卖出; 持有"
 )
 _CLASSES = frozenset(_CLASSES_TEXT.split("; "))
+
+#: Words in which those of a class name none.
+_IDIOMS = re.compile(
+    r"\b(?:in short|short of|hold ?out|buy (?:and|&) hold|(?:long|short) (?:term|run|history|story|version)"
+    r"|as long as|so long|how long|too (?:long|short)|up to|up ?date|set ?up|follow up|warm up|start up|speed up"
+    r"|mark up|look ?up|wrap up|sum up|summing up|break ?down|drill down|slow ?down|top down|bottom up|scale up"
+    r"|flat (?:fee|rate|commission)|no long|false positive|true positive|positive rate)\b"
+)
 
 _EARLIER_TEXT = (
     "anterior; base; baseline; before; benchmark; inicial; initial; naive; old; original; previous; random; 原始; 基线"
@@ -68,6 +77,13 @@ _NEUTRAL_TEXT = """
     validacao validacion validated validation valor valores value values versus vi vs was we weaknesses weights
     were what which whole why with work worked works x y year years yes 主要 主要指标 分析 分类 回归
     回测 回测结果 性能 总结 指标 数值 概述
+    achieves achieving following during below above reached reaches obtained shown given see listed according were
+    been has have had index
+    auf aus bericht bewertung das der die ergebnis ergebnisse für fur handelsstrategie im kennzahl kennzahlen
+    klassifikation leistung mit modell modellbericht rendite risiko strategie ubersicht und uber von werte wert zu
+    zur zusammenfassung
+    apercu au aux avec des donnees du et evaluation indicateur indicateurs jeu le les modele par performances pour
+    rapport rendement resultats resume risque sur synthese une valeur valeurs
     模型 模型评估 测试 策略 结果 结论 绩效 表现 训练 评估 验证
 """
 _NEUTRAL = frozenset(_NEUTRAL_TEXT.split())
@@ -232,6 +248,8 @@ def read_role(text: str) -> Role:
         inside[mention.start : mention.end] = [True] * (mention.end - mention.start)
     outside = "".join(" " if hit else char for char, hit in zip(folded, inside, strict=True))
     shown = "".join(" " if hit else char for char, hit in zip(text, inside, strict=True))
+    for idiom in _IDIOMS.finditer(folded):
+        shown = shown[: idiom.start()] + " " * len(idiom[0]) + shown[idiom.end() :]
     labels = tuple(dict.fromkeys(word for word in re.findall(r"[^\W\d_]+", shown) if plain(word).strip() in _CLASSES))
     if _has(padded, "long short term") or _has(padded, "long short"):
         labels = ()

@@ -24,7 +24,7 @@ _SETTING_TABLE = re.compile(
 _PLAIN_VALUE = re.compile(
     r"^\s*(?:value|result|score|ours|our|final|current|this model|model|valor|resultado|数值|值|结果|结果值|actual"
     r"|measured|reported"
-    r"|observed|best|performance|strategy|estrategia|portfolio|carteira|cartera|策略|)\s*$"
+    r"|observed|best|performance|wert|valeur|strategie|strategy|estrategia|portfolio|carteira|cartera|策略|)\s*$"
 )
 _CHANGE_HEADER = re.compile(
     r"\b(?:improvement|change|delta|gain|uplift|diff|difference|reduction|melhoria|mejora|variacao|cambio)\b|[δ∆]|提升|变化"

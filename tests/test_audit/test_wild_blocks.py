@@ -165,3 +165,75 @@ def test_scores_beside_those_of_three_classes_are_averages_and_no_two_class_matr
     table = ["| Class | Precision | Recall | F1 | Support |", "|---|---|---|---|---|", *(f"| {row} |" for row in rows)]
     text = "\n".join(["# R", "", "- Accuracy: 0.5333", "- F1: 0.5317", "", *table, "| Total | | | | 300 |", ""])
     assert doubted(text) == []
+
+
+NOTEBOOK = """# R
+
+```python
+pd.DataFrame(results).round(4)
+```
+
+<div>
+<table border="1" class="dataframe">
+  <thead>
+    <tr style="text-align: right;">
+      <th></th>
+      <th>accuracy</th>
+      <th>R<sup>2</sup></th>
+    </tr>
+  </thead>
+  <tbody>
+    <tr>
+      <th>SVM</th>
+      <td>0.5160</td>
+      <td>0.1000</td>
+    </tr>
+  </tbody>
+</table>
+<p>1 rows × 2 columns</p>
+</div>
+
+```python
+print(df)
+```
+
+             accuracy      f1
+    SVM        0.5160  0.5000
+
+    MLP        0.7960  0.7952
+
+That is all.
+"""
+
+
+def test_a_notebook_s_tables_and_outputs_are_read_where_they_stand() -> None:
+    draft = draft_claims(NOTEBOOK)
+    found = [(c.metric, c.printed, c.group, c.source_line) for c in draft.claims.claims]
+    assert found == [
+        ("accuracy", "0.5160", "svm", 19), ("r2", "0.1000", "svm", 20), ("accuracy", "0.5160", "svm", 32),
+        ("f1", "0.5000", "svm", 32), ("accuracy", "0.7960", "mlp", 34), ("f1", "0.7952", "mlp", 34),
+    ]  # fmt: skip
+    lines = NOTEBOOK.split("\n")
+    for claim, column in zip(draft.claims.claims, draft.columns, strict=True):
+        assert lines[(claim.source_line or 0) - 1][column:].startswith(claim.printed)
+    assert not draft.unplaced
+
+
+def test_an_html_row_may_stand_on_one_line_and_entities_are_read() -> None:
+    text = "<table><tr><th>Metric</th><th>Value</th></tr>\n<tr><td>MAE</td><td>0.64</td></tr></table>\n"
+    text += "\nSharpe&nbsp;ratio: 0.04<br> and accuracy of 0.7&plusmn;0.1\n"
+    assert [(m, p) for m, p, _, _, _, _ in placed(text)] == [("mae", "0.64"), ("sharpe", "0.04"), ("accuracy", "0.7")]
+
+
+def test_a_box_drawn_with_bars_is_a_table() -> None:
+    text = "```\n┏━━━━━━━━━━━━━┳━━━━━━━━━━━━━━┓\n┃ Test metric ┃ DataLoader 0 ┃\n┡━━━━━━━━━━━━━╇━━━━━━━━━━━━━━┩\n"
+    text += "│   test_mae  │   10.063485  │\n│   test_mse  │  161.287729  │\n└─────────────┴──────────────┘\n```\n"
+    assert [(m, s) for m, _, _, s, _, _ in placed(text)] == [("mae", "test"), ("mse", "test")]
+    rule = "+-------+----------+"
+    psql = "\n".join(["```", rule, "| model | accuracy |", rule, "| rf    |   0.6100 |", rule, "```", ""])
+    assert [(m, g) for m, _, g, _, _, _ in placed(psql)] == [("accuracy", "rf")]
+
+
+def test_in_short_names_no_side_and_hold_out_no_class() -> None:
+    text = "# R\n\nIn short: MAE 0.64 on the hold-out.\n\n## Hold-out\n\n- Precision: 0.61\n"
+    assert [label for _, _, _, _, label, _ in placed(text)] == ["", ""]
