@@ -56,6 +56,7 @@ def audit(source: Path, **options: Any) -> int:
       python cli.py audit MODEL_CARD.md --draft claims.toml --html audit.html
       python cli.py audit claims.toml --returns returns.csv --run final/test
       python cli.py audit claims.toml --predictions p.parquet --prices prices.parquet --strategy s2_filter_negative
+      python cli.py audit claims.toml --predictions p.parquet --prices prices.parquet --returns reported.csv
       python cli.py audit claims.toml --model stock_lstm_close --seeds 5 --run model
       python cli.py audit claims.toml --strict --json
     """
@@ -92,8 +93,6 @@ def _check(options: dict[str, Any]) -> None:
         raise InputError("--predictions: needs --prices too, the prices that the predictions are about")
     if options["prices"] is not None and options["predictions"] is None and options["model"] is None:
         raise InputError("--prices: needs --predictions to recompute from, or --model to retrain")
-    if options["returns"] is not None and options["predictions"] is not None:
-        raise InputError("--returns and --predictions: give one of them; the returns would be of two sources")
     if options["risk_free"] is not None and not -0.5 < options["risk_free"] < 1.0:
         raise InputError(f"--risk-free {options['risk_free']}: an annual rate in decimals, e.g. 0.03")
 
@@ -141,12 +140,14 @@ def _write_draft(path: Path, draft: Draft | None, source: Path, force: bool) -> 
 def _recomputed(result: Audit, options: dict[str, Any]) -> Audit:
     from dataclasses import replace
 
+    from results.audit.daily_match import match_daily, with_printed_series
     from results.audit.material import material_of_panels, material_of_returns
-    from results.audit.recompute import recompute, with_findings
+    from results.audit.recompute import daily_finding, recompute, vol_target_of, with_findings
 
+    claims, daily, printed, assumption = result.report.claims, None, None, ""
     if options["returns"] is not None:
-        material, assumption = material_of_returns(options["returns"], options["risk_free"]), ""
-    else:
+        printed = material = material_of_returns(options["returns"], options["risk_free"])
+    if options["predictions"] is not None:
         from data.sources import load_predictions, load_prices
 
         prices = load_prices(options["prices"])
@@ -156,9 +157,12 @@ def _recomputed(result: Audit, options: dict[str, Any]) -> Audit:
         material, assumption = material_of_panels(
             predictions, prices, strategy=options["strategy"], risk_free=options["risk_free"]
         )
-    found = recompute(result.report.claims, material, run=options["run"], assumption=assumption)
-    report = with_findings(result.report, found)
-    return replace(result, report=report, recomputed=tuple(found), data=material.description)
+        if printed is not None:
+            daily = match_daily(printed, material, vol_target_of(claims, options["run"]))
+            material, assumption = with_printed_series(material, printed), ""
+    found = recompute(claims, material, run=options["run"], assumption=assumption)
+    report = with_findings(result.report, found, daily_finding(found, daily, options["strategy"]))
+    return replace(result, report=report, recomputed=tuple(found), data=material.description, daily=daily)
 
 
 def _retrained(result: Audit, options: dict[str, Any]) -> Audit:
@@ -180,6 +184,8 @@ def _echo(result: Audit, render_table: Any, summary_paragraph: Any, options: dic
 
     width = max(100, min(200, shutil.get_terminal_size((140, 24)).columns))
     click.echo(render_table(result, width, options["every"]))
+    if result.daily is not None:
+        click.echo(textwrap.fill(f"\nday by day: {result.daily.sentence}", width, replace_whitespace=False))
     if result.retrained:
         names = list(dict.fromkeys(name for row in result.retrained for name in row))
         click.echo("\nretrained  " + " · ".join(name.replace("_", " ") for name in names))

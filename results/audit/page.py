@@ -87,6 +87,8 @@ def _data(audit: Audit) -> str:
     if not audit.data and not audit.retrained:
         return ""
     rows = [f"<p>Recomputed from {_safe(audit.data)}.</p>"] if audit.data else []
+    if audit.daily is not None:
+        rows.append(f"<p>Day by day, {_safe(audit.daily.sentence)}</p>")
     if audit.retrained:
         names = list(dict.fromkeys(key for row in audit.retrained for key in row))
         body = "".join(

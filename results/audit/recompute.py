@@ -8,6 +8,8 @@ from data.errors import InputError
 from results.audit.claims_model import Claim, ClaimSet
 from results.audit.class_readings import CLASS_METRICS
 from results.audit.conventions import Material
+from results.audit.daily_match import DailyMatch
+from results.audit.daily_series import VolTarget
 from results.audit.levels import LEVELS, Explanation, best_reading, explain
 from results.audit.periods import days_of
 from results.audit.readings import RETURN_METRICS
@@ -16,7 +18,16 @@ from results.audit.resolver import RESOLVED_METRICS, Resolution, number_as
 from results.audit.rules.scope import Report
 from results.audit.verdicts import Arithmetic, AuditReport, Finding, Substance, combine
 
-__all__ = ["Recomputed", "choose_run", "recompute", "resolvable", "with_findings"]
+__all__ = [
+    "Recomputed",
+    "choose_run",
+    "daily_finding",
+    "leverage",
+    "recompute",
+    "resolvable",
+    "vol_target_of",
+    "with_findings",
+]
 
 #: Metrics whose definitions vary beyond the grid, with what an accusation rests on.
 _SOFT = {
@@ -224,6 +235,25 @@ def _explained(found: list[Recomputed], material: Material, claims: ClaimSet, re
         ]
         why |= explain(mine, material, claims.group(mine[0][0].group).portfolio)
     return [replace(item, explanation=why.get(item.claim.id)) for item in found]
+
+
+def vol_target_of(claims: ClaimSet, run: str | None) -> VolTarget | None:
+    """The volatility target that the report states for a run."""
+    book = claims.group(choose_run(claims, run)[0]).portfolio
+    if book.volatility_target is None:
+        return None
+    return VolTarget(book.volatility_target.value, book.volatility_window)
+
+
+def daily_finding(found: list[Recomputed], daily: DailyMatch | None, strategy: str) -> tuple[Finding, ...]:
+    """What the report's own daily returns say about every level that follows from them."""
+    ids = tuple(item.claim.id for item in found if item.claim.metric in LEVELS)
+    if daily is None or not daily.doubtful or not ids:
+        return ()
+    held = f"the predictions are traded by {strategy}"
+    return (
+        Finding("R3 day by day", ids, daily.sentence, substance=Substance.IMPLAUSIBLE, assumption=held, weight=12),
+    )
 
 
 def leverage(found: list[Recomputed]) -> Finding | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
+from results.audit.daily_match import DailyMatch
 from results.audit.recompute import Recomputed
 from results.audit.sheet import Draft
 from results.audit.verdicts import Arithmetic, AuditReport, Substance, Verdict
@@ -25,6 +26,7 @@ class Audit:
     data : what was read, in words.
     draft : the draft the claims came from, where the input was a report.
     retrained : lines on where printed figures lie in the distribution over seeds, where a model was retrained.
+    daily : which book the report's own daily returns are of, where they and predictions were given.
 
     """
 
@@ -33,6 +35,7 @@ class Audit:
     data: str = ""
     draft: Draft | None = None
     retrained: tuple[Mapping[str, object], ...] = ()
+    daily: DailyMatch | None = None
 
     @property
     def failed(self) -> bool:
@@ -168,6 +171,8 @@ def summary_paragraph(audit: Audit) -> str:
     if audit.data:
         same = sum(bool(item.resolution.matches) for item in audit.recomputed)
         parts.append(f" Recomputed from {audit.data}: {same} of {len(audit.recomputed)} figures come out as printed.")
+    if audit.daily is not None:
+        parts.append(f" Day by day, {audit.daily.sentence}")
     if report.claims.draft:
         parts.append(
             " The claims were drafted by a machine and grouped by headings; nobody has confirmed the grouping."
@@ -197,7 +202,8 @@ def to_json(audit: Audit) -> dict[str, object]:
         substance, substance_because, assumption, checks, and `recomputed` (value, convention, reproduced_by, matches,
         tried, proves_nothing, chance and, where another daily series gives the print, explained_by, look_ahead, size,
         together) where data was given;
-    data, retrained, excluded, not_placed where they apply.
+    data, daily (sentence, named, words, equal, days, own, look_ahead, size, rounding), retrained, excluded,
+    not_placed where they apply.
 
     """
     report = audit.report
@@ -255,6 +261,8 @@ def to_json(audit: Audit) -> dict[str, object]:
     }
     if audit.data:
         out["data"] = audit.data
+    if audit.daily is not None:
+        out["daily"] = {"sentence": audit.daily.sentence, "named": audit.daily.named, **asdict(audit.daily)}
     if audit.retrained:
         out["retrained"] = [dict(row) for row in audit.retrained]
     if audit.draft is not None:

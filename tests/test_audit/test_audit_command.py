@@ -152,7 +152,7 @@ def test_bad_input_is_answered_in_one_line(
     [
         (["--predictions", "p.csv"], "needs --prices"),
         (["--prices", "p.csv"], "needs --predictions"),
-        (["--returns", "r.csv", "--predictions", "p.csv", "--prices", "q.csv"], "give one of them"),
+        (["--returns", "r.csv", "--predictions", "p.csv", "--prices", "q.csv"], "no such file"),
         (["--returns", "none.csv"], "no such file"),
         (["--risk-free", "3"], "annual rate"),
         (["--model", "no_such"], "unknown model"),
