@@ -182,7 +182,7 @@ def _text_line(sheet: Sheet, block: CodeBlock, line: Line, tokens: list[Token], 
 
 
 #: ``Name: value``, and ``Name      value`` set apart with blanks.
-_LABELLED = re.compile(r"^\s*(?:[-*•]\s*)?([^:=]{1,60}?)\s*[:=]\s*(?=\S)")
+_LABELLED = re.compile(r"^\s*(?:[-*•]\s*)?([^:=]{1,60}?)\s*(?:[:=]|\.{3,})\s*(?=\S)")
 _SET_APART = re.compile(r"^\s*([^\W\d][^:=]{0,58}?)\s{2,}(?=[~<>]?[+\-−]?[$€£]?\.?\d[\d.,_]*\s?%?[\w/ ]{0,12}$)")
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from results.audit.naming import plain
+from results.audit.naming import mentions, plain
 from results.audit.roles import Role, is_setting, statistic_of
 from results.audit.sheet import Context
 
-__all__ = ["SPLIT_NAMES", "bare_loss", "label_metric", "label_unit", "under"]
+__all__ = ["SPLIT_NAMES", "bare_loss", "in_units", "label_metric", "label_unit", "under"]
 
 SPLIT_NAMES = {
     "training": "train",
@@ -119,6 +119,33 @@ def label_metric(role: Role, label: str, context: Context, value: str = "") -> s
     if re.search(r"\b(?:scaler|range|faixa|rango|区间)\b", folded):
         return "target_range"
     return ""
+
+
+_SCALED = re.compile(
+    r"\b(?:scaled|normali[sz]ed|standardi[sz]ed|normalizado|standardisiert|log (?:space|scale)|z score)\b"
+)
+_EVERY = re.compile(
+    r"\b(hourly|daily|weekly|monthly|quarterly|per (?:trade|day|week|month)|(?:un|not )annuali[sz]ed)\b"
+)
+_PERIODIC = {"sharpe", "sharpe_gross", "sortino", "information_ratio", "turnover", "win_rate", "hit_rate"}
+
+
+def in_units(context: Context, label: str) -> Context:
+    """The context of a figure whose label says that it is of scaled data, or of a period that is no year.
+
+    Such a figure belongs to a run, or a position, of its own: a monthly Sharpe ratio is not the quotient of an annual
+    return and an annual volatility.
+    """
+    folded = plain(label)
+    if _SCALED.search(folded):
+        context = replace(context, group=(*context.group, "scaled"))
+    named = mentions(folded)
+    if any(mention.metric in _PERIODIC for mention in named):
+        for mention in named:
+            folded = folded[: mention.start] + " " * (mention.end - mention.start) + folded[mention.end :]
+        period = _EVERY.search(folded)
+        context = replace(context, at=context.at or period[1]) if period else context
+    return context
 
 
 def label_unit(label: str, printed: str) -> str:

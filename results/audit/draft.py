@@ -13,8 +13,9 @@ from dataclasses import dataclass, field, replace
 
 from data.errors import InputError
 from results.audit.asides import put_aside, set_aside
+from results.audit.attached import attach
 from results.audit.blocks import CodeBlock, place_code
-from results.audit.context import SPLIT_NAMES, label_metric, label_unit, under
+from results.audit.context import SPLIT_NAMES, in_units, label_metric, label_unit, under
 from results.audit.drafting import assemble
 from results.audit.html import place_html
 from results.audit.logs import place_log
@@ -39,7 +40,9 @@ MAX_CLAIMS = 3_000
 _FORMS = ("json", "yaml", "yml", "ini", "csv", "tsv", "text")
 
 _BULLET = re.compile(r"^\s*(?:[-*+•]|(\d{1,3})[.)])\s+(?:\[[ xX]\]\s*)?")
-_LABEL = re.compile(r"^([^:：=|]{1,90}?)\s*(?:[:：]|(?<![<>=!])=(?!=))(?!//)")
+_LABEL = re.compile(r"^([^:：=|]{1,90}?)\s*(?:[:：]|(?<![<>=!])=(?!=)|\.{4,}(?=\s*\S))(?!//)")
+#: Labels of the rows trained on; "Training" alone may be about the training itself.
+_TRAIN_ROWS = re.compile(r"\bin[- ]sample\b|\btrain(?:ing)?[- ](?:set|data|split|rows)|^\W*train\W*$", re.I)
 _HEADING_NUMBER = re.compile(r"^#{1,6}\s*(?:[A-Z]\.|(\d+(?:\.\d+)*)[.)]?)(?=\s)")
 _SHARES = re.compile(r"^\s*(?:\d+[.)]\s*)?[`\w ]{2,40}\((\d+(?:\.\d+)?%)\)\s*$")
 
@@ -139,6 +142,7 @@ def draft_claims(text: str, *, title: str = "", source: str = "", form: str = ""
                 " the results"
             )
         walk.previous = line.kind
+    attach(sheet, lines)
     return assemble(sheet, title=title or (first.headings[0] if first else ""), source=source)
 
 
@@ -298,9 +302,10 @@ def _labelled(sheet: Sheet, walk: _Walk, line: Line, label: str, label_end: int,
     for token in inside:
         put_aside(sheet, line.number, token, "part of a label")
     metric = label_metric(role, label, context, line.text[label_end:])
+    own_split = role.split and (metric or role.split != "train" or _TRAIN_ROWS.search(label))
     local = replace(
-        context,
-        split=role.split if role.split and (metric or role.split != "train") else context.split,
+        in_units(context, label) if metric else context,
+        split=role.split if own_split else context.split,
         label=" / ".join(role.labels) if role.labels and not context.label else context.label,
         goal=context.goal or (role.goal and not re.search(r"\bminimum|\bmin\b", plain(label))),
         group=(*context.group, role.earlier) if role.earlier and (metric or role.metrics) else context.group,

@@ -108,9 +108,13 @@ def _inherit_splits(sheet: Sheet) -> None:
             placed.context = replace(placed.context, split="")
         elif placed.block and placed.context.split:
             splits[placed.block, placed.context.group].append(placed.context.split)
+    held = {(p.block, p.context.group, _label(p), p.metric, p.context.at, p.context.split) for p in sheet.placed}
     for placed in sheet.placed:
         near = splits.get((placed.block, placed.context.group), [])
         if not placed.context.split and placed.metric not in _OF_TRAINING and len(near) >= 2 and len(set(near)) == 1:
+            key = (placed.block, placed.context.group, _label(placed), placed.metric, placed.context.at, near[0])
+            if key in held:
+                continue  # The split prints a figure of its own for this metric.
             placed.context = replace(placed.context, split=near[0])
 
 

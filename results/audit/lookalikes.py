@@ -26,6 +26,8 @@ LOOKALIKES = (
     "; consecutive wins; max consecutive wins; consecutive losses; max consecutive losses; consecutive winners"
     "; consecutive losers; max consecutive winners; max consecutive losers; consecutive winning trades"
     "; consecutive losing trades; max consecutive winning trades; max consecutive losing trades"
+    "; max consec wins; max consec losses; consec wins; consec losses; win streak; loss streak; losing streak"
+    "; winning streak; max win streak; max loss streak"
     "; maximum consecutive wins; maximum consecutive losses; trades per year; trades per day; trades per month"
     "; trades per week; avg trades per day; average trades per day; avg trades per year; average trades per year"
     "; open trades; total open trades; total trades open; trades open; open trade pnl; open pnl; avg trade duration"

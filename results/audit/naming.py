@@ -119,7 +119,7 @@ def mentions(folded: str) -> list[Mention]:
 def _close(folded: str, parts: list[re.Match[str]]) -> bool:
     """Whether words stand side by side: blanks or a bracket between, or a short word and its stop ("ann. return")."""
     return all(
-        not folded[a.end() : b.start()].removeprefix("." if len(a[0]) <= 4 else "").strip(" (")
+        not folded[a.end() : b.start()].removeprefix("." if len(a[0]) <= 6 else "").strip(" (")
         for a, b in itertools.pairwise(parts)
     )
 

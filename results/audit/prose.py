@@ -8,6 +8,7 @@ from bisect import bisect_left
 from dataclasses import replace
 
 from results.audit.asides import REACH, set_aside, set_aside_figure
+from results.audit.context import in_units
 from results.audit.metrics_vocabulary import METRICS
 from results.audit.naming import Mention, mentions, plain
 from results.audit.roles import read_role
@@ -172,7 +173,7 @@ def _one(
     if token.spread:
         sheet.leave(line, token, "a spread (±) of the figure before it")
         return None
-    local = _local(context, text, token)
+    local = _local(context, folded, token, named)
     change = _CHANGE.match(after) or _CHANGE_BEFORE.search(before[-30:])
     if token.text.rstrip("+").endswith(("×", "x")) and not token.text.startswith("0x"):
         if _MULTIPLE_AFTER.match(after) or named or context.topic:
@@ -222,6 +223,8 @@ def _one(
         word = re.match(r"\s*([^\W\d_]+)", text[token.end :])
         local = replace(local, label=word[1] if word else "")
         return sheet.claim(line, text, token, "weight_share", local, block=block)
+    if metric and METRICS[metric].kind == "count" and "%" in token.text:
+        metric = "win_rate" if metric == "winning_trades" else ""
     if metric:
         if not token.text[:1].isalnum() and re.match(r"[\s*_`]*(?:is|are|means?|indicates?|considered|=)\b", after):
             local = replace(local, goal=local.goal or token.text[:1] in "<>≥≤")
@@ -241,12 +244,23 @@ def _ends_interval(before: str, after: str, both: bool) -> bool:
     return closed and _PAIR_LAST.search(before) is not None
 
 
-def _local(context: Context, text: str, token: Token) -> Context:
-    """The context with what stands right around the figure: "in test", "(validation)"."""
-    around = read_role(text[token.end : token.end + 24].split(",")[0].split(";")[0]) if not context.split else None
-    if around is not None and around.split and re.search(r"\b(?:on|in|\()", text[token.end : token.end + 8]):
-        return replace(context, split=around.split)
-    return context
+_SPLIT_WORD = r"(train\w*|validation|val|test\w*|held out|hold ?out|in sample|out of sample|oos)\b"
+_SPLIT_BEHIND = re.compile(
+    rf"[\s*_`)]*(?:[a-z0-9]+ ){{0,3}}?(?:on|in|over|for|\()\s*(?:the |our |an? )?(?:[a-z]+ )?{_SPLIT_WORD}"
+)
+_SPLIT_BEFORE = re.compile(rf"{_SPLIT_WORD}(?: set| data| split)?[\s*_`]*(?:[a-z0-9]+ ){{0,2}}?$")
+
+
+def _local(context: Context, folded: str, token: Token, named: list[Mention]) -> Context:
+    """The context with what stands right around the figure or its metric: "in test", "validation accuracy: 0.58"."""
+    words = _SPLIT_BEHIND.match(folded[token.end : token.end + 60])
+    begin = max((m.start for m in named if m.start < token.start), default=token.start)
+    if words is None:
+        piece = re.split(r"[.,;:|()]|\d", folded[max(0, begin - 30) : begin])[-1]
+        words = _SPLIT_BEFORE.search(piece) if token.start - begin < 40 else None
+    if words:
+        context = replace(context, split=read_role(words[1]).split or context.split)
+    return in_units(context, folded[max(0, begin - 12) : token.start + 1].rpartition(".")[2])
 
 
 def _nearest(token: Token, figures: list[Token], number: int, folded: str, named: list[Mention]) -> str:

@@ -96,7 +96,7 @@ def _under_key(context: Context, title: str, text: str) -> Context:
         return replace(context, label=number[1].removesuffix(".0"))
     if number:
         return replace(context, at=f"{title or 'row'} {number[1].removesuffix('.0')}")
-    if role.metrics:
+    if role.metric == "accuracy" and not role.entity:
         return context
     by_class = _CLASS_HEADER.search(title) and not _OVER_CLASSES.search(folded)
     if (role.labels and not role.entity) or by_class:

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 from results.audit.asides import put_aside, set_aside
-from results.audit.context import bare_loss
+from results.audit.context import bare_loss, in_units
 from results.audit.markdown import Cell, Line, split_cells
 from results.audit.metrics_vocabulary import METRICS
 from results.audit.naming import plain
@@ -68,7 +68,9 @@ def place_cells(
     named = metric_column(header)
     first = cells[named].text if named < len(cells) else ""
     row = read_role(first)
-    in_columns = not named and any(role.metric for role in heads[1:])
+    titled = sum(bool(role.metric) for role in heads[1:])
+    # A portfolio called "Max Sharpe" makes no table of Sharpe ratios where the rows name the metrics.
+    in_columns = not named and titled > 0 and not (row.metrics and 2 * titled < len(heads) - 1)
     settings = bool(_SETTING_TABLE.search(plain(header[0].text if header else ""))) and not in_columns
     by_column: list[list[Token]] = [[] for _ in cells]
     for token in tokens:
@@ -92,7 +94,7 @@ def place_cells(
             for token in mine:
                 put_aside(sheet, line.number, token, "the row's own label")
             continue
-        metric = _cell_metric(row, head, first, in_columns)
+        metric = _cell_metric(row, head, first, title, in_columns)
         if not metric:
             split = head.split or row.split or base.split
             metric = bare_loss(title, split) or bare_loss(first, split)
@@ -110,11 +112,11 @@ def place_cells(
         if metric in ("precision", "recall", "f1") and not in_columns:
             metric += "_macro" if "macro" in corner else "_weighted" if "weighted" in corner else ""
         if in_columns:
-            local = _of_column(base, row, head, heads)
+            local = in_units(_of_column(base, row, head, heads), title)
         elif named:
             local = replace(base, split=head.split or row.split or base.split)
         else:
-            local = _of_row(base, row, head, title)
+            local = in_units(_of_row(base, row, head, title), first)
             if head.statistic in ("mean", "median") and not head.metrics:
                 local = replace(local, pooled=local.pooled or f"averaged over what the column {title!r} sums up")
         spread = not in_columns and head.statistic == "std" and not head.metrics
@@ -157,25 +159,39 @@ def _abbreviated(role: Role, title: str) -> Role:
     return role if name is None or role.metrics else read_role(name)
 
 
-def _cell_metric(row: Role, head: Role, first: str, in_columns: bool) -> str:
+def _cell_metric(row: Role, head: Role, first: str, title: str, in_columns: bool) -> str:
     """The metric of a cell: the column's, or the row's; averages of a class table have names of their own."""
     metric = head.metric if in_columns else row.metric
     if in_columns and row.statistic == "std" and not row.metrics and metric not in ("", "ic", "rank_ic"):
         return "std"
+    if in_columns and not row.entity and (of_both := _STATISTIC_ROWS.get((metric, row.metric))):
+        return of_both
     if in_columns:
         folded = plain(first)
+        if metric in ("ic", "rank_ic") and _POSITIVE_ROW.fullmatch(folded):
+            return "ic_positive_share"
         average = "macro" if "macro" in folded else "weighted" if _WEIGHTED.search(folded) else ""
         if average and metric in ("precision", "recall", "f1"):
             return f"{metric}_{average}"
         if row.metric == "accuracy" and metric in ("precision", "recall", "f1"):
             return "accuracy"
-        if not metric and row.metric:
+        if not metric and row.metric and (head.split or head.statistic or _PLAIN_VALUE.match(plain(title))):
             return row.metric
     if metric in ("ic", "rank_ic") and (row.statistic in ("std", "minimum", "maximum") or head.statistic == "std"):
         return {"std": "ic_std", "minimum": "ic_min", "maximum": "ic_max"}[row.statistic or head.statistic]
     return metric
 
 
+#: Rows of statistics under columns of coefficients.
+_STATISTIC_ROWS = {
+    (metric, statistic): named
+    for metric, ratio in (("ic", "icir"), ("rank_ic", "rank_icir"))
+    for statistic, named in (
+        ("information_ratio", ratio), ("icir", ratio), ("t_statistic", "ic_t"), ("p_value", "p_value"),
+        ("skewness", "skewness"), ("kurtosis", "kurtosis"), ("standard_error", "standard_error"),
+    )
+}  # fmt: skip
+_POSITIVE_ROW = re.compile(r"\W*(?:%|share|pct)?\W*(?:> ?0|positive\w*)\W*(?:%|share)?\W*")
 _WEIGHTED = re.compile(r"weighted|ponder|gewichtet|加权")
 
 

@@ -93,3 +93,18 @@ def test_a_figure_before_its_spread_belongs_to_the_name_behind_it() -> None:
 def test_the_change_in_brackets_behind_from_to_is_of_those_two(print_: str, wrong: bool) -> None:
     found = accused(f"# R\n\nThe Sharpe ratio moves from 0.67 to 1.98 ({print_}).\n")
     assert [metric for metric, _, _ in found] == (["change"] if wrong else [])
+
+
+def test_a_line_of_several_splits_keeps_them_apart() -> None:
+    text = "# R\n\nTraining accuracy: 0.71 | Validation accuracy: 0.66 | Test accuracy: 0.57\n\n"
+    text += "It has 70.6% accuracy on the training set.\n\n* **In-sample:** AUC 0.76\n* **Out-of-sample:** AUC 0.61\n"
+    found = [(c.metric, c.split) for c in draft_claims(text).claims.claims]
+    assert found == [
+        ("accuracy", "train"), ("accuracy", "validation"), ("accuracy", "test"), ("accuracy", "train"),
+        ("auc", "train"), ("auc", "test"),
+    ]  # fmt: skip
+
+
+def test_dots_lead_from_a_label_to_its_figure_and_a_share_of_winners_is_no_count() -> None:
+    text = "Trades............ 101\nWinning trades.... 41 (40.6%)\nMax consec. wins.. 7\n"
+    assert read(text, "txt") == [("trades", "101"), ("winning_trades", "41"), ("win_rate", "40.6%")]

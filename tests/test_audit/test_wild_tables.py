@@ -127,3 +127,32 @@ def test_averaged_scores_do_not_obey_what_single_ones_do() -> None:
     rows = ["a | 1.00 | 1.000", "b | 3.00 | 9.000", "c | 5.00 | 25.000", "Average | 3.00 | 11.667"]
     found = verdicts(table("Ticker | RMSE | MSE", *rows))
     assert all(arithmetic != "inconsistent" for arithmetic, _ in found.values())
+
+
+def test_a_portfolio_called_max_sharpe_is_no_column_of_sharpe_ratios() -> None:
+    measures = ["Annualized return | 4.69% | 8.15% | 9.80%", "Sharpe | 0.2 | 0.3 | 0.6"]
+    text = table("Measure | HRP | Max Sharpe | S&P 500", *measures)
+    assert [(m, g) for m, _, g, _, _, _ in placed(text)] == [
+        ("annual_return", "hrp"), ("annual_return", "max sharpe"), ("annual_return", "s&p 500"),
+        ("sharpe", "hrp"), ("sharpe", "max sharpe"), ("sharpe", "s&p 500"),
+    ]  # fmt: skip
+    rows = table("Portfolio | Return | Sharpe", "Max Sharpe | 9% | 0.9", "Min volatility | 5% | 0.8")
+    assert {g for _, _, g, _, _, _ in placed(rows)} == {"max sharpe", "min volatility"}
+
+
+def test_rows_of_statistics_under_coefficients_are_statistics() -> None:
+    rows = ["Mean | 0.030 | 0.028", "Std | 0.11 | 0.10", "IR | 0.273 | 0.28", "t-stat | 6.14 | 6.3", "% > 0 | 61% | 60%"]
+    text = table(" | IC | Rank IC", *rows)
+    assert [m for m, *_ in placed(text)] == [
+        "ic", "rank_ic", "ic_std", "ic_std", "icir", "rank_icir", "ic_t", "ic_t",
+        "ic_positive_share", "ic_positive_share",
+    ]  # fmt: skip
+
+
+def test_scaled_and_monthly_figures_are_of_runs_of_their_own() -> None:
+    rows = ["MSE (scaled) | 0.000865", "RMSE | $4.02", "Sharpe (monthly) | 0.377", "Sharpe | 1.31"]
+    text = table("Metric | Value", *rows)
+    assert {(m, g, a) for m, _, g, _, _, a in placed(text)} == {
+        ("mse", "scaled", ""), ("rmse", "main", ""), ("sharpe", "main", "monthly"), ("sharpe", "main", ""),
+    }  # fmt: skip
+    assert {substance for _, substance in verdicts(text).values()} <= {"not judged", "not significant"}
