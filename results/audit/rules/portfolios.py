@@ -270,10 +270,10 @@ def per_period(run: Run) -> Iterator[Finding]:
                 readings[f"{name}, less half the variance"] = Interval(low, readings[name].high)
         hit = [name for name, value in readings.items() if run.read(b).meets(value)]
         if hit:
-            named = next((name for name in hit if stated and name.endswith(f" {stated}")), hit[0])
-            yield fits(
-                "C32 annualised", [a, b], f"{a.printed} {named} is {span(readings[named])}, printed {b.printed}.", named
-            )
+            sharpest = min(hit, key=lambda name: readings[name].width)
+            named = next((name for name in hit if stated and name.endswith(f" {stated}")), sharpest)
+            shown = span(readings[named], b.value.percent)
+            yield fits("C32 annualised", [a, b], f"{a.printed} {named} is {shown}, printed {b.printed}.", named)
         else:
             base = f"times {'sqrt ' if kind != 'mean' else ''}252"
             shown = ", ".join(f"{name} {span(value)}" for name, value in readings.items() if name.endswith(" 252"))
