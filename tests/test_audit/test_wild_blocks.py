@@ -14,7 +14,8 @@ def claims(text: str, form: str = "") -> tuple[Claim, ...]:
 
 
 def placed(text: str, form: str = "") -> list[tuple[str, str, str, str, str, str]]:
-    return [(c.metric, c.printed, c.group, c.split, c.label, c.at) for c in claims(text, form)]
+    around = ("interval", "spread")
+    return [(c.metric, c.printed, c.group, c.split, c.label, c.at) for c in claims(text, form) if c.metric not in around]
 
 
 def accused(text: str, form: str = "") -> list[tuple[str, str]]:

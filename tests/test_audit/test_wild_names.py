@@ -10,8 +10,9 @@ from results.audit.tokens import scan_line
 
 
 def read(text: str, form: str = "") -> list[tuple[str, str]]:
-    """Metric and print of every claim drafted."""
-    return [(claim.metric, claim.printed) for claim in draft_claims(text, form=form).claims.claims]
+    """Metric and print of every claim drafted, the intervals and spreads around them left out."""
+    around = ("interval", "spread")
+    return [(c.metric, c.printed) for c in draft_claims(text, form=form).claims.claims if c.metric not in around]
 
 
 def accused(text: str, form: str = "") -> list[tuple[str, str, str]]:
