@@ -207,14 +207,13 @@ def score_panel(
     returns = forward_returns.to_numpy(dtype=np.float64)
     loading = ic / room
     rng = np.random.default_rng(seed)
-    scores = np.empty(returns.shape)
     before = rng.standard_normal(returns.shape[1])
-    for t, row in enumerate(returns):
-        known = _zscore(row)
-        noise = rng.standard_normal(len(row))
-        shock = np.where(np.isnan(known), noise, loading * known + np.sqrt(1.0 - loading**2) * noise)
-        before = phi * before + room * shock
-        scores[t] = before
+    noise = rng.standard_normal(returns.shape)
+    known = _zscores(returns)
+    scores = room * np.where(np.isnan(known), noise, loading * known + np.sqrt(1.0 - loading**2) * noise)
+    for row in scores:
+        row += phi * before
+        before = row
     frame = pd.DataFrame(0.001 * scores, index=forward_returns.index, columns=forward_returns.columns)
     return PredictionPanel(
         frame,
@@ -286,6 +285,17 @@ def _zscore(row: np.ndarray) -> np.ndarray:
     if spread > 0:
         out[finite] = values / spread
     return out
+
+
+def _zscores(rows: np.ndarray) -> np.ndarray:
+    """`_zscore` of each row of (T, N)."""
+    finite = np.isfinite(rows)
+    count = finite.sum(axis=1, keepdims=True)
+    some = np.maximum(count, 1)
+    centred = np.where(finite, rows - np.where(finite, rows, 0.0).sum(axis=1, keepdims=True) / some, 0.0)
+    spread = np.sqrt((centred**2).sum(axis=1, keepdims=True) / some)
+    usable = finite & (count >= 2) & (spread > 0)
+    return np.divide(centred, spread, out=np.full(rows.shape, np.nan), where=usable)
 
 
 def _asset_names(n_assets: int) -> pd.Index:

@@ -163,10 +163,13 @@ def backtest_batch(
 
     """
     decisions = weights.shape[1]
-    index, columns = prices.sessions[:decisions], prices.assets
+    index = prices.sessions[:decisions]
     if overlays.smoothing:
-        frames = (pd.DataFrame(run, index, columns, copy=False) for run in weights)
-        weights = np.stack([smooth_weights(frame, overlays.smoothing).to_numpy() for frame in frames])
+        # Assets are smoothed each by itself, so runs stand side by side and a session is one step for all of them.
+        sets, _, assets = weights.shape
+        together = pd.DataFrame(np.moveaxis(weights, 0, 1).reshape(decisions, sets * assets), index)
+        smooth = smooth_weights(together, overlays.smoothing).to_numpy()
+        weights = np.moveaxis(smooth.reshape(decisions, sets, assets), 1, 0)
     runs = len(weights) if which is None else len(which)
     scale = None
 
