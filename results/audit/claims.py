@@ -343,6 +343,8 @@ def _claim(table: Mapping[str, Any], path: str, where: Located, groups: set[str]
     inputs = tuple(table.get("inputs", ()))
     if relation in ("change", "reduction", "ratio", "difference") and len(inputs) != 2:
         raise where.error(path, "inputs", f"relation {relation!r} takes two inputs, got {len(inputs)}")
+    if relation in ("interval", "spread") and (len(inputs) != 1 or metric != relation):
+        raise where.error(path, "relation", f"relation {relation!r} takes one input and the metric {relation!r}")
     if table.get("line", 1) < 1:
         raise where.error(path, "line", f"line numbers start at 1, got {table['line']}")
     value = _printed(table["printed"], path, "printed", where, table.get("unit", ""), table.get("decimal", "."))

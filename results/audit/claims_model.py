@@ -38,6 +38,8 @@ RELATIONS = {
     "mean": "mean of the inputs",
     "sum": "sum of the inputs",
     "same": "the same quantity as each input, printed again",
+    "interval": "the interval printed around the input, a confidence interval as a rule; metric interval, one range",
+    "spread": "the ± printed behind the input; metric spread",
 }
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from data.errors import InputError
 from results.audit.asides import put_aside, set_aside
+from results.audit.attached import attach
 from results.audit.blocks import CodeBlock, place_code
 from results.audit.context import SPLIT_NAMES, in_units, label_metric, label_unit, under
 from results.audit.drafting import assemble
@@ -141,6 +142,7 @@ def draft_claims(text: str, *, title: str = "", source: str = "", form: str = ""
                 " the results"
             )
         walk.previous = line.kind
+    attach(sheet, lines)
     return assemble(sheet, title=title or (first.headings[0] if first else ""), source=source)
 
 

@@ -290,7 +290,7 @@ def parse_print(text: str, unit: str = "", decimal: str = ".") -> Printed:
     if first is None:
         raise InputError(f'printed figure {text!r}: no number at its start; print it as the report does, e.g. "57.14%"')
     rest = rest.lstrip("([").strip()
-    second = re.match(r"^\s*(?:-|to\b|\.\.+|…|,(?=\s))\s*", rest[first.end() :], re.I)
+    second = re.match(r"^\s*(?:-|to\b|\.\.+|…|[,;](?=\s))\s*", rest[first.end() :], re.I)
     other = _ONE.match(rest[first.end() + second.end() :]) if second and not bound else None
     tail = (first[3] or (other[3] if other else "") or "").lower()
     low, decimals, step = _number(first[1] + first[2], decimal, text)

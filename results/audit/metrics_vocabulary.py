@@ -121,7 +121,7 @@ _ALL = (
     MetricInfo("t_statistic", "statistic"), MetricInfo("z_statistic", "statistic"), _unit("p_value", "statistic"),
     _positive("degrees_of_freedom", "count"), MetricInfo("slope", "other"), _positive("standard_error", "error"),
     MetricInfo("mean", "other"), _positive("std", "error"), MetricInfo("minimum", "other"),
-    MetricInfo("maximum", "other"),
+    MetricInfo("maximum", "other"), MetricInfo("interval", "other"), MetricInfo("spread", "other", low=0.0),
     MetricInfo("other", "other"),
 )  # fmt: skip
 

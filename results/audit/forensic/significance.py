@@ -17,6 +17,7 @@ __all__ = [
     "deflated_floor",
     "expected_maximum",
     "minimum_track_record",
+    "proportion_intervals",
     "sharpe_interval",
     "wilson",
 ]
@@ -92,6 +93,40 @@ def minimum_track_record(sharpe: float, periods: int, benchmark: float = 0.0, le
     if per_period <= bar:
         return math.inf
     return 1 + (1 + per_period**2 / 2) * (_Z.inv_cdf(level) / (per_period - bar)) ** 2
+
+
+def proportion_intervals(k: int, n: int, level: float = 0.95) -> dict[str, Interval]:
+    """The intervals in use for k successes among n, by name.
+
+    Wald; Wilson; Agresti & Coull; Clopper & Pearson, called exact; Jeffreys.
+
+    References
+    ----------
+    Brown, Cai & DasGupta (2001), Statistical Science 16(2).
+
+    Examples
+    --------
+    >>> {name: (round(x.low, 3), round(x.high, 3)) for name, x in proportion_intervals(16, 28).items()}["Wald"]
+    (0.388, 0.755)
+
+    """
+    from scipy.special import betaincinv
+
+    z, p, tail = _Z.inv_cdf(0.5 + level / 2), k / n, (1 - level) / 2
+    half = z * math.sqrt(p * (1 - p) / n)
+    more, middle = n + z * z, (k + z * z / 2) / (n + z * z)
+    wide = z * math.sqrt(middle * (1 - middle) / more)
+    exact = (0.0 if k == 0 else float(betaincinv(k, n - k + 1, tail)),
+             1.0 if k == n else float(betaincinv(k + 1, n - k, 1 - tail)))  # fmt: skip
+    jeffreys = (0.0 if k == 0 else float(betaincinv(k + 0.5, n - k + 0.5, tail)),
+                1.0 if k == n else float(betaincinv(k + 0.5, n - k + 0.5, 1 - tail)))  # fmt: skip
+    return {
+        "Wald": Interval(p - half, p + half),
+        "Wilson": wilson(k, n, level),
+        "Agresti-Coull": Interval(middle - wide, middle + wide),
+        "Clopper-Pearson": Interval(*exact),
+        "Jeffreys": Interval(*jeffreys),
+    }
 
 
 def expected_maximum(n: int) -> float:

@@ -18,6 +18,7 @@ from results.audit.rules import (
     signals,
     trading,
     trainings,
+    uncertainty,
 )
 from results.audit.rules.scope import Report, Run
 from results.audit.verdicts import Finding
@@ -57,7 +58,8 @@ FAMILY_RULES: tuple[Callable[[Sequence[Run]], Iterator[Finding]], ...] = (sample
 REPORT_RULES: tuple[Callable[[Report], Iterator[Finding]], ...] = (
     relations.printed_twice, relations.bounds_kept, relations.without_split, relations.parts_of_period,
     relations.one_model_two_figures, relations.derived, relations.leverage,
-    trainings.reweighted_losses, trainings.best_of_curve,
+    trainings.reweighted_losses, trainings.best_of_curve, uncertainty.thresholds,
+    uncertainty.stated_intervals, uncertainty.spreads,
 )  # fmt: skip
 
 

@@ -262,7 +262,7 @@ def derived(report: Report) -> Iterator[Finding]:
     """A change, multiple, difference, mean or sum of printed figures, in every reading in use."""
     for claim in report.claims.claims:
         inputs = [other for other in map(report.claims.claim, claim.inputs) if other is not None]
-        if claim.relation in ("", "same") or not inputs or len(inputs) < len(claim.inputs):
+        if claim.relation in ("", "same", "interval", "spread") or not inputs or len(inputs) < len(claim.inputs):
             continue
         values = [report.read(c) for c in inputs]
         # An upper or lower bound leaves nothing to recompute from.
