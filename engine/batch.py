@@ -94,49 +94,49 @@ def simulate_batch(
     scale = _capped(weights, which, scale, execution.max_gross)
     some_missing = bool(np.isnan(weights).any())
 
-    nav = np.empty((sessions, runs))
-    paid, traded_share, net_exposure, gross_exposure = (np.zeros((sessions, runs)) for _ in range(4))
+    nav, position = np.empty((sessions, runs)), np.empty((sessions, runs))
+    paid, traded_share, absolute = (np.zeros((sessions, runs)) for _ in range(3))
     cash, held = np.full(runs, execution.capital), np.zeros((runs, assets))
     short, alive = np.zeros(runs), np.ones(runs, dtype=bool)
-    for s in range(sessions):
-        row = s - execution.delay
-        carrying = borrow * short + financing * np.maximum(-cash, 0.0)
-        fees = np.zeros(runs)
-        if 0 <= row < decisions:
-            before = cash + held @ fill[s]
-            size = before if scale is None else before * scale[:, row]
-            wanted = weights[which, row] * size[:, None]
-            wanted /= fill[s]
-            if some_missing:
-                wanted = np.where(np.isnan(wanted), held, wanted)
-            if not tradable[s].all():
-                wanted[:, ~tradable[s]] = held[:, ~tradable[s]]
-            if not alive.all():
-                wanted[~alive] = 0.0
-            wanted -= held  # now the shares to trade
-            spent = wanted @ fill[s]
-            held = held + wanted
-            traded = np.abs(wanted, out=wanted) @ fill[s]
-            fees = traded * rate
-            cash = cash - spent - fees
-            with np.errstate(divide="ignore", invalid="ignore"):
-                traded_share[s] = np.where(before > 0, 0.5 * traded / before, 0.0)
-        for asset in delisted.get(s, ()):
-            cash = cash + held[:, asset] * mark[s, asset]
-            held[:, asset] = 0.0
-        carrying = np.where(alive, carrying, 0.0)
-        cash = cash - carrying
-        position, absolute = held @ mark[s], np.abs(held) @ mark[s]
-        nav[s], paid[s] = cash + position, fees + carrying
-        short = 0.5 * (absolute - position)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            net_exposure[s] = np.where(nav[s] > 0, position / nav[s], 0.0)
-            gross_exposure[s] = np.where(nav[s] > 0, absolute / nav[s], 0.0)
-        ruined = alive & (nav[s] <= 0)
-        if ruined.any():
-            cash[ruined], held[ruined], short[ruined], alive[ruined] = nav[s][ruined], 0.0, 0.0, False
-    before = np.vstack([np.full(runs, execution.capital), nav[:-1]])
+    all_tradable, all_alive = tradable.all(axis=1), True
     with np.errstate(divide="ignore", invalid="ignore"):
+        for s in range(sessions):
+            row = s - execution.delay
+            carrying, fees = borrow * short + financing * np.maximum(-cash, 0.0), np.zeros(runs)
+            if not all_alive:
+                carrying[~alive] = 0.0
+            if 0 <= row < decisions:
+                before = cash + held @ fill[s]
+                size = before if scale is None else before * scale[:, row]
+                wanted = weights[which, row] * size[:, None]
+                wanted /= fill[s]
+                if some_missing:
+                    wanted = np.where(np.isnan(wanted), held, wanted)
+                if not all_tradable[s]:
+                    wanted[:, ~tradable[s]] = held[:, ~tradable[s]]
+                if not all_alive:
+                    wanted[~alive] = 0.0
+                wanted -= held  # now the shares to trade
+                spent = wanted @ fill[s]
+                held = held + wanted
+                traded = np.abs(wanted, out=wanted) @ fill[s]
+                fees = traded * rate
+                cash = cash - spent - fees
+                traded_share[s] = np.where(before > 0, 0.5 * traded / before, 0.0)
+            for asset in delisted.get(s, ()):
+                cash = cash + held[:, asset] * mark[s, asset]
+                held[:, asset] = 0.0
+            cash = cash - carrying
+            position[s], absolute[s] = held @ mark[s], np.abs(held) @ mark[s]
+            nav[s], paid[s] = cash + position[s], fees + carrying
+            short = 0.5 * (absolute[s] - position[s])
+            ruined = nav[s] <= 0
+            if ruined.any():
+                ruined &= alive
+                cash[ruined], held[ruined], short[ruined], alive[ruined] = nav[s][ruined], 0.0, 0.0, False
+                all_alive = False
+        net_exposure, gross_exposure = (np.where(nav > 0, part / nav, 0.0) for part in (position, absolute))
+        before = np.vstack([np.full(runs, execution.capital), nav[:-1]])
         net = np.where(before > 0, nav / before - 1, 0.0)
         drag = np.where(before > 0, paid / before, 0.0)
     parts = (net, net + drag, traded_share, net_exposure, gross_exposure)

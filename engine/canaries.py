@@ -90,7 +90,7 @@ def permuted(predictions: PredictionPanel, order: npt.NDArray[np.intp]) -> Predi
     def take(frame: pd.DataFrame) -> pd.DataFrame:
         return pd.DataFrame(np.take_along_axis(frame.to_numpy(), handed, axis=1), frame.index, frame.columns)
 
-    return replace(predictions.map(take), receipts=None)
+    return replace(predictions, receipts=None).map(take)
 
 
 def random_score_null(
