@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -44,12 +45,15 @@ def place_data(
     context, block : where the text stands.
 
     """
+    columns = [entry.column for entry in entries]
+    remark = min((at for mark in ("#", "//") if (at := text.find(mark)) >= 0), default=len(text))
     for token in tokens:
         if set_aside(sheet, number, token):
             continue
-        entry = next((e for e in entries if token.start <= e.column + 1 and e.column <= token.end), None)
+        near = bisect_left(columns, token.start - 1)
+        entry = entries[near] if near < len(entries) and entries[near].column <= token.end else None
         if entry is None:
-            comment = "#" in text[: token.start] or "//" in text[: token.start]
+            comment = remark < token.start
             sheet.exclude(number, token, "a comment" if comment else "an unnamed value in a data block")
         elif not entry.key:
             sheet.exclude(number, token, "one of a list of values in a data block")

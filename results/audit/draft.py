@@ -34,6 +34,8 @@ __all__ = ["draft_claims"]
 MAX_TOKENS = 60_000
 #: Longest line that is read as text.
 MAX_LINE = 8_000
+#: Longest line of JSON that is read; programs write it all on one.
+MAX_DATA_LINE = 2_000_000
 
 #: Most claims that are audited at once.
 MAX_CLAIMS = 3_000
@@ -121,7 +123,7 @@ def draft_claims(text: str, *, title: str = "", source: str = "", form: str = ""
             walk.pooled.setdefault(line.headings, match[0])
     seen = 0
     for index, line in enumerate(lines):
-        if len(line.text) > MAX_LINE:
+        if len(line.text) > (MAX_DATA_LINE if line.language == "json" else MAX_LINE):
             whole = Token(0, len(line.text), f"{line.text[:20]}… ({len(line.text)} characters)", "name")
             if any(char.isdecimal() for char in line.text):
                 sheet.exclude(line.number, whole, "a line too long to be part of a report")

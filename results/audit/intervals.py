@@ -304,6 +304,8 @@ def parse_print(text: str, unit: str = "", decimal: str = ".") -> Printed:
             raise InputError(f"printed figure {text!r}: the range runs downwards; print its low end first")
     if first[4] and not bound:
         bound = ">="
+    if not math.isfinite(float(low * scale)) or not math.isfinite(float(end)):
+        raise InputError(f"printed figure {text[:40]!r}: too large to be a figure of a report")
     return Printed(
         text=text,
         value=float(low * scale),

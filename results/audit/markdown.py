@@ -192,12 +192,9 @@ def block_lines(lines: Sequence[Line], index: int) -> list[Line]:
 
 
 def read_plain(text: str, form: str) -> tuple[Line, ...]:
-    """Lines of a metrics file: ``json``, ``yaml``, ``yml`` and ``ini`` as one data block, ``csv`` as one table.
-
-    A CSV file is split at its separator without regard to quotes; a quoted comma makes a cell that names no metric.
-    """
+    """Lines of a metrics file: ``csv`` and ``tsv`` as a table, ``json``, ``yaml``, ``yml``, ``ini`` as a data block."""
     raw = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    if form != "csv":
+    if form not in ("csv", "tsv"):
         return tuple(Line(i, line, "code", _indent(line), language=form, block=1) for i, line in enumerate(raw, 1))
     mark = max(",;\t", key=raw[0].count) if raw else ","
     table = Table(split_cells(raw[0], mark), 1, mark)
@@ -301,7 +298,8 @@ def _is_table_rule(text: str) -> bool:
 def split_cells(text: str, mark: str = "|") -> tuple[Cell, ...]:
     """The cells of a table line, trimmed, each with the column where it begins.
 
-    A pipe after a backslash does not split; an outer pipe at either end makes no empty cell.
+    A pipe after a backslash does not split; an outer pipe at either end makes no empty cell. Other marks do not split
+    inside double quotes.
 
     Examples
     --------
@@ -311,14 +309,17 @@ def split_cells(text: str, mark: str = "|") -> tuple[Cell, ...]:
     """
     cells: list[Cell] = []
     begin = 0
+    quoted = False
     for index in range(len(text) + 1):
         at_end = index == len(text)
-        if not at_end and (text[index] != mark or (index > 0 and text[index - 1] == "\\")):
+        if mark != "|" and not at_end and text[index] == '"':
+            quoted = not quoted
+        if not at_end and (text[index] != mark or quoted or (index > 0 and text[index - 1] == "\\")):
             continue
         piece = text[begin:index]
         outer = mark == "|" and ((not cells and begin == 0 and not piece.strip()) or (at_end and not piece.strip()))
         if not outer:
-            lead = len(piece) - len(piece.lstrip())
-            cells.append(Cell(piece.strip(), begin + (lead if piece.strip() else 0)))
+            kept = piece.strip() if mark == "|" else piece.strip().strip('"').strip()
+            cells.append(Cell(kept, begin + (piece.index(kept) if kept else 0)))
         begin = index + 1
     return tuple(cells)

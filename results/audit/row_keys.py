@@ -10,7 +10,7 @@ from results.audit.naming import plain
 from results.audit.roles import Role, read_role
 from results.audit.sheet import Context
 
-__all__ = ["AVERAGE_ROW", "POSITIONS", "key_columns", "metric_column", "under_keys"]
+__all__ = ["AVERAGE_ROW", "METRIC_HEADER", "POSITIONS", "key_columns", "metric_column", "under_keys"]
 
 #: Headers of columns that say where in a sequence a row stands.
 POSITIONS = re.compile(
@@ -31,7 +31,8 @@ _NAMES_A_RUN = re.compile(
     r"|side|direction|scenario|regime|group|run|sample|version|portfolio|factor|class|label|modelo|modell|conjunto"
     r"|datensatz|modele|estrategia|strategie|模型|策略|数据集|股票)\W*$"
 )
-_METRIC_HEADER = re.compile(
+#: Headers of columns whose cells name metrics.
+METRIC_HEADER = re.compile(
     r"^\W*(?:metric|metrics|measure|statistic|score|metrica|kennzahl|indicateur|indicador|metrik|mesure|指标)\W*$"
 )
 _CLASS_HEADER = re.compile(r"\b(?:class|label|signal|action|category|classe|clase|direction|klasse)\b|类别|标签")
@@ -41,7 +42,7 @@ _INDEX_HEADER = re.compile(r"^\W*(?:unnamed \d+|index|rank|id|no|nr|row)?\W*$")
 
 def metric_column(header: tuple[Cell, ...]) -> int:
     """The column whose cells name the metrics of their rows (``model, metric, value``); 0 unless one says so."""
-    return next((i for i, cell in enumerate(header) if i and _METRIC_HEADER.match(plain(cell.text))), 0)
+    return next((i for i, cell in enumerate(header) if i and METRIC_HEADER.match(plain(cell.text))), 0)
 
 
 def key_columns(header: tuple[Cell, ...], heads: list[Role], cells: tuple[Cell, ...], bare: list[bool]) -> list[int]:

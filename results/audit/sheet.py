@@ -86,12 +86,16 @@ class Placed:
 
 @dataclass
 class Sheet:
-    """The draft under construction; every token that is handed in ends in exactly one of the three lists."""
+    """The draft under construction; every token that is handed in ends in exactly one of the three lists.
+
+    `by_rows` holds the tables whose rows name the metrics though a column's title holds a metric's name.
+    """
 
     decimal: str = "."
     placed: list[Placed] = field(default_factory=list)
     excluded: list[Excluded] = field(default_factory=list)
     unplaced: list[Excluded] = field(default_factory=list)
+    by_rows: set[int] = field(default_factory=set)
 
     def exclude(self, line: int, token: Token, reason: str) -> None:
         """Set a token aside as no claim."""
@@ -115,7 +119,8 @@ class Sheet:
         except InputError:
             self.leave(line, token, "the figure cannot be read")
             return None
-        placed = Placed(line, token.start, token.end, token.text, value, metric, context, text.strip())
+        shown = text.strip() if len(text) <= 600 else text[max(0, token.start - 150) : token.end + 140].strip()
+        placed = Placed(line, token.start, token.end, token.text, value, metric, context, shown)
         self.placed.append(replace(placed, **extra))  # type: ignore[arg-type]
         self.placed[-1].definition = self.placed[-1].definition or context.pooled
         return len(self.placed) - 1

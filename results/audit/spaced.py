@@ -72,6 +72,9 @@ def _named(header: tuple[Cell, ...], cells: tuple[Cell, ...]) -> tuple[Cell, ...
 def _header(body: Sequence[Line], position: int) -> tuple[Cell, ...]:
     """The cells of a header line, or none where the line is no header."""
     text = body[position].text
+    below = [line.text for line in body[position + 1 : position + 9]]
+    if not any(map(str.isdecimal, "".join(below))):
+        return ()
     cells = tuple(Cell(match[0].strip(), match.start()) for match in _GAPS.finditer(text))
     if len(cells) < 2 or _PROMPT.match(text) or len(cells) > 40 or any(c.text[-1] in ":;," for c in cells):
         return ()
@@ -79,24 +82,24 @@ def _header(body: Sequence[Line], position: int) -> tuple[Cell, ...]:
         return ()
     ruled = False
     rows: list[tuple[Cell, ...]] = []
-    for line in body[position + 1 : position + 9]:
-        if line.text.strip() and _RULE.fullmatch(line.text):
+    for following in below:
+        if following.strip() and _RULE.fullmatch(following):
             ruled = ruled or not rows
-        elif line.text.strip():
-            row = _row(cells, line.text)
+        elif following.strip():
+            row = _row(cells, following)
             if row is None:
                 break
             rows.append(row)
     if not rows:
         return ()
     named = sum(bool(read_role(cell.text).metrics) or "loss" in plain(cell.text) for cell in cells)
-    below = sum(bool(read_role(row[0].text).metrics) for row in rows)
-    return cells if named >= 2 or (ruled and len(cells) >= 2) or below else ()
+    labelled = any(read_role(row[0].text).metrics for row in rows)
+    return cells if named >= 2 or ruled or labelled else ()
 
 
 def _row(header: tuple[Cell, ...], text: str) -> tuple[Cell, ...] | None:
     """The cells of a row: a label where there is one, then figures alone; None for any other line."""
-    if _PROMPT.match(text):
+    if not any(map(str.isdecimal, text)) or _PROMPT.match(text):
         return None
     pieces = [Cell(match[0], match.start()) for match in _GAPS.finditer(_REMARK.split(text, maxsplit=1)[0])]
     label, rest = pieces[:1], pieces[1:]

@@ -12,7 +12,7 @@ from results.audit.metrics_vocabulary import METRICS
 from results.audit.naming import plain
 from results.audit.prose import place_prose
 from results.audit.roles import Role, read_role
-from results.audit.row_keys import AVERAGE_ROW, POSITIONS, key_columns, metric_column, under_keys
+from results.audit.row_keys import AVERAGE_ROW, METRIC_HEADER, POSITIONS, key_columns, metric_column, under_keys
 from results.audit.sheet import Context, Placed, Sheet
 from results.audit.tokens import Token
 
@@ -70,7 +70,10 @@ def place_cells(
     row = read_role(first)
     titled = sum(bool(role.metric) for role in heads[1:])
     # A portfolio called "Max Sharpe" makes no table of Sharpe ratios where the rows name the metrics.
-    in_columns = not named and titled > 0 and not (row.metrics and 2 * titled < len(heads) - 1)
+    few = 2 * titled < len(heads) - 1
+    if few and (row.metrics or (header and METRIC_HEADER.match(plain(header[0].text)))):
+        sheet.by_rows.add(block)
+    in_columns = not named and titled > 0 and block not in sheet.by_rows
     settings = bool(_SETTING_TABLE.search(plain(header[0].text if header else ""))) and not in_columns
     by_column: list[list[Token]] = [[] for _ in cells]
     for token in tokens:

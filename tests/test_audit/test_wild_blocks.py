@@ -14,8 +14,8 @@ def claims(text: str, form: str = "") -> tuple[Claim, ...]:
 
 
 def placed(text: str, form: str = "") -> list[tuple[str, str, str, str, str, str]]:
-    around = ("interval", "spread")
-    return [(c.metric, c.printed, c.group, c.split, c.label, c.at) for c in claims(text, form) if c.metric not in around]
+    found = [claim for claim in claims(text, form) if claim.metric not in ("interval", "spread")]
+    return [(c.metric, c.printed, c.group, c.split, c.label, c.at) for c in found]
 
 
 def accused(text: str, form: str = "") -> list[tuple[str, str]]:
@@ -238,3 +238,19 @@ def test_a_box_drawn_with_bars_is_a_table() -> None:
 def test_in_short_names_no_side_and_hold_out_no_class() -> None:
     text = "# R\n\nIn short: MAE 0.64 on the hold-out.\n\n## Hold-out\n\n- Precision: 0.61\n"
     assert [label for _, _, _, _, label, _ in placed(text)] == ["", ""]
+
+
+def test_a_file_of_one_long_line_is_read_and_a_figure_beyond_all_bounds_is_not() -> None:
+    body = [{"model": f"m{i}", "accuracy": i / 1000} for i in range(400)]
+    found = placed(json.dumps(body), "json")
+    assert len(json.dumps(body)) > 8000
+    assert [g for _, _, g, _, _, _ in found] == [f"m{i}" for i in range(400)]
+    odd = draft_claims('{"accuracy": NaN, "f1": Infinity, "sharpe": 1e400, "mae": 0.5}', form="json")
+    assert [c.printed for c in odd.claims.claims] == ["0.5"]
+
+
+def test_separated_files_keep_quoted_commas_and_tabs() -> None:
+    assert placed('model,"accuracy",f1\n"a, b",0.61,"0.60"\n', "csv") == [
+        ("accuracy", "0.61", "a, b", "", "", ""), ("f1", "0.60", "a, b", "", "", ""),
+    ]  # fmt: skip
+    assert placed("model\taccuracy\nA\t0.61\n", "tsv") == [("accuracy", "0.61", "a", "", "", "")]

@@ -136,6 +136,8 @@ def test_a_portfolio_called_max_sharpe_is_no_column_of_sharpe_ratios() -> None:
         ("annual_return", "hrp"), ("annual_return", "max sharpe"), ("annual_return", "s&p 500"),
         ("sharpe", "hrp"), ("sharpe", "max sharpe"), ("sharpe", "s&p 500"),
     ]  # fmt: skip
+    wealth = table("Measure | HRP | Max Sharpe | S&P 500", *measures, "Final wealth ($1) | 1.2 | 7.1 | 1.4")
+    assert [m for m, *_ in placed(wealth)].count("sharpe") == 3
     rows = table("Portfolio | Return | Sharpe", "Max Sharpe | 9% | 0.9", "Min volatility | 5% | 0.8")
     assert {g for _, _, g, _, _, _ in placed(rows)} == {"max sharpe", "min volatility"}
 
