@@ -18,7 +18,16 @@ from data.errors import InputError, UnknownNameError
 from results.gate_rules import RULES, Figure, Subject
 from results.store import Run, to_json
 
-__all__ = ["Decision", "Policy", "RuleOutcome", "judge", "load_policy", "policy_names", "write_decision"]
+__all__ = [
+    "Decision",
+    "Policy",
+    "RuleOutcome",
+    "judge",
+    "load_policy",
+    "policy_names",
+    "rule_outcome",
+    "write_decision",
+]
 
 Verdict = Literal["passed", "failed", "insufficient", "not applicable"]
 _FOLDER = Path(__file__).parent / "policies"
@@ -204,7 +213,7 @@ def judge(run: Run, policy: Policy, *, champion: Run | None = None, root: Path |
     """
     subject = Subject(run, champion, run.path.parent if root is None else root)
     outcomes = tuple(
-        _outcome(requirement, RULES[requirement.rule].read(subject)) for requirement in policy.requirements
+        rule_outcome(requirement, RULES[requirement.rule].read(subject)) for requirement in policy.requirements
     )
     # Filling at the close that was read is never acceptable, whatever a policy says.
     if run.manifest.get("config", {}).get("execution", {}).get("same_close"):
@@ -213,7 +222,8 @@ def judge(run: Run, policy: Policy, *, champion: Run | None = None, root: Path |
     return Decision(run.id, policy.name, None if champion is None else champion.id, outcomes)
 
 
-def _outcome(requirement: Requirement, figure: Figure) -> RuleOutcome:
+def rule_outcome(requirement: Requirement, figure: Figure) -> RuleOutcome:
+    """One line of a policy applied to the figure it asks for."""
     threshold = _threshold(requirement)
     if figure.absent == "not applicable":
         return RuleOutcome(requirement.rule, threshold, None, None, None, "not applicable", figure.reason)
