@@ -113,6 +113,7 @@ def run_and_report(
     from engine.backtest import run_backtest
     from results.evidence import evaluate, store_backtest
     from results.judgement import count_trial, family_of
+    from results.store import add_checks
     from results.summary import render_run
 
     started = time.perf_counter() if started is None else started
@@ -128,9 +129,10 @@ def run_and_report(
         counts={**result.counts, **inputs.dropped},
         warnings=(*result.warnings, *inputs.messages),
     )
-    more, failures = _checked(strategy, result, inputs, costs, execution, checks, quiet=as_json)
+    found, failures = _checked(strategy, result, inputs, costs, execution, checks, quiet=as_json)
     evidence = evaluate(result, inputs.predictions, inputs.prices)
-    more["trials"] = count_trial(result, family_of(strategy), root=root, brought=brought, elsewhere=trials)
+    found["trials"] = count_trial(result, family_of(strategy), root=root, brought=brought, elsewhere=trials)
+    more = _yardsticks(strategy, result, inputs, costs, execution)
     receipts = inputs.predictions.receipts
     run = store_backtest(
         result,
@@ -146,6 +148,7 @@ def run_and_report(
             **(notes or {}),
         },
     )
+    run = add_checks(run, found)
     if after is not None:
         after(run)
     if tearsheet:
@@ -153,7 +156,7 @@ def run_and_report(
 
         write_tearsheet(run, run.path / "tearsheet.html")
     if as_json:
-        echo_json({"run_id": run.id, "path": str(run.path), "manifest": run.manifest, **run.metrics})
+        echo_json({"run_id": run.id, "path": str(run.path), "manifest": run.manifest, **run.metrics, **run.checks})
     else:
         click.echo(render_run(run))
     for line in failures:
@@ -182,7 +185,7 @@ def _by_vectorbt(result: Any, inputs: Inputs, costs: Any, execution: Any) -> Any
 def _checked(
     strategy: Any, result: Any, inputs: Inputs, costs: Any, execution: Any, checks: dict[str, Any], *, quiet: bool
 ) -> tuple[dict[str, Any], list[str]]:
-    """Entries for metrics.json of the checks asked for, and what failed."""
+    """What the checks asked for have found, by kind, and what failed."""
     from engine.backtest import with_tradable_benchmark
 
     prices = with_tradable_benchmark(strategy, inputs.prices, inputs.benchmark)
@@ -204,10 +207,6 @@ def _checked(
                 )
         said = more["cross_check"]
         click.echo(f"cross-check with vectorbt: {said['reason'] or said['max_difference']}", err=True)
-    if getattr(strategy, "optimised", False):
-        from results.yardsticks import against_yardsticks
-
-        more["yardsticks"] = against_yardsticks(result, inputs.predictions, prices, costs=costs, execution=execution)
     if checks.get("capacity"):
         more["capacity"] = _capacity(result, prices, costs, execution)
         click.echo(f"capacity: {more['capacity']['said']}", err=True)
@@ -221,7 +220,12 @@ def _checked(
         notes = [*report.notes, *imported_panel_findings(inputs.predictions, prices)]
         tested = f"{', '.join(report.components)} at {len(report.cuts)} dates"
         verdict = f"no change in {tested}" if report.passed else f"{len(report.leaks)} found in {tested}"
-        more["leaks"] = {"verdict": verdict, "found": [str(leak) for leak in report.leaks], "notes": notes}
+        more["leaks"] = {
+            "verdict": verdict,
+            "found": [str(leak) for leak in report.leaks],
+            "notes": notes,
+            "on": {"components": list(report.components), "cuts": list(report.cuts)},
+        }
         failures += [str(leak) for leak in report.leaks]
     if checks.get("canaries"):
         from engine.canaries import random_score_null
@@ -247,12 +251,24 @@ def _checked(
             "sharpe": null.sharpe.tolist(),
             "turnover": float(null.turnover.mean()),
             "net_exposure": float(null.net_exposure.mean()),
+            "on": {"runs": runs, "seed": 0},
         }
     return more, failures
 
 
+def _yardsticks(strategy: Any, result: Any, inputs: Inputs, costs: Any, execution: Any) -> dict[str, Any]:
+    """For metrics.json: what an optimised strategy has to beat; nothing for any other."""
+    if not getattr(strategy, "optimised", False):
+        return {}
+    from engine.backtest import with_tradable_benchmark
+    from results.yardsticks import against_yardsticks
+
+    prices = with_tradable_benchmark(strategy, inputs.prices, inputs.benchmark)
+    return {"yardsticks": against_yardsticks(result, inputs.predictions, prices, costs=costs, execution=execution)}
+
+
 def _capacity(result: Any, prices: Any, costs: Any, execution: Any) -> dict[str, Any]:
-    """Net Sharpe by size of the fund, and where it halves, for metrics.json."""
+    """Net Sharpe by size of the fund, and where it halves."""
     from results.capacity import capacity
 
     if result.target_weights is None:

@@ -60,7 +60,7 @@ def show(run: str, results: Path, as_json: bool) -> None:
 
     stored = load_run(run, root=results)
     if as_json:
-        echo_json({"run_id": stored.id, "manifest": stored.manifest, **stored.metrics})
+        echo_json({"run_id": stored.id, "manifest": stored.manifest, **stored.metrics, **stored.checks})
         return
     from results.summary import render_run
 

@@ -15,6 +15,7 @@ import pandas as pd
 from data.atomic import replacing
 from data.errors import InputError
 from results.bootstrap import mean_annual, paired_difference, sharpe_annual, volatility_annual
+from results.checks import said_of_checks
 from results.plots import plot_runs, plot_runs_drawdown
 from results.sheet.parts import Cell, Figure, Note, Section, Table, fixed, metric_cell, percent, plain_table, said
 from results.sheet.render import render_page
@@ -55,7 +56,11 @@ class Comparison:
         """What `compare --json` prints."""
         return {
             "runs": [
-                {"run_id": run.id, "metrics": {name: (run.metric(name) or {}).get("value") for name in _FIGURES}}
+                {
+                    "run_id": run.id,
+                    "metrics": {name: (run.metric(name) or {}).get("value") for name in _FIGURES},
+                    "checks": said_of_checks(run.checks),
+                }
                 for run in self.runs
             ],
             "sessions": len(self.returns),
@@ -140,6 +145,19 @@ def _settings(comparison: Comparison) -> Table | Note:
     return Table("What was set differently", ("setting", *(run.id for run in comparison.runs)), rows, wide=True)
 
 
+def _checks(comparison: Comparison) -> Table | Note:
+    """What has been checked of each run, and what has not."""
+    found = {run.id: said_of_checks(run.checks) for run in comparison.runs}
+    kinds = list(dict.fromkeys(kind for sentences in found.values() for kind in sentences))
+    if not kinds:
+        return Note("Nothing has been checked of these runs; see --leaks, --canaries and --cross-check.", "Checks")
+    rows = tuple(
+        (Cell(kind.replace("_", " ")), *(Cell(found[run.id].get(kind, "not run")) for run in comparison.runs))
+        for kind in kinds
+    )
+    return Table("Checks", ("check", *(run.id for run in comparison.runs)), rows, wide=True)
+
+
 def _flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     out: dict[str, Any] = {}
     for key, value in values.items():
@@ -163,6 +181,7 @@ def render_comparison(comparison: Comparison) -> str:
     parts = (
         _own_figures(comparison),
         plain_table("Correlation of net returns", correlation, forms, wide=True),
+        _checks(comparison),
         _settings(comparison),
     )
     first: dict[str, Any] = {
@@ -209,4 +228,8 @@ def summary_lines(comparison: Comparison) -> list[str]:
         lines.append(
             f"{label:{2 * width + 3}}  {row.statistic:22}{form(row.value).text:>9}  {interval:18} p {row.p_value:.3f}"
         )
+    for run in comparison.runs:
+        said_so = said_of_checks(run.checks)
+        if said_so:
+            lines += ["", f"checks of {run.id}", *(f"  {sentence}" for sentence in said_so.values())]
     return lines

@@ -81,10 +81,10 @@ def _metric(name: str) -> Callable[[Subject], Figure]:
 
 
 def _entry(section: str, key: str, hint: str) -> Callable[[Subject], Figure]:
-    """A figure that `metrics.json` holds in a section that an option adds."""
+    """A figure of a check of the run, which an option makes."""
 
     def read(subject: Subject) -> Figure:
-        found = subject.run.metrics.get(section)
+        found = subject.run.checks.get(section)
         value = None if found is None else found.get(key)
         if value is None:
             return _missing(hint if found is None else f"{section}.{key} does not exist on this run")
@@ -101,14 +101,14 @@ def _receipts(subject: Subject) -> Figure:
 
 
 def _leaks(subject: Subject) -> Figure:
-    found = subject.run.metrics.get("leaks")
+    found = subject.run.checks.get("leaks")
     if found is None:
         return _missing("leak tests were not run; add --leaks")
     return Figure(float(not found["found"]), reason=found["verdict"])
 
 
 def _cross_check(subject: Subject) -> Figure:
-    found = subject.run.metrics.get("cross_check")
+    found = subject.run.checks.get("cross_check")
     if found is None:
         return _missing("the engines were not compared; add --cross-check")
     if found["agrees"] is None:
@@ -199,7 +199,7 @@ def _trials(subject: Subject) -> Any:
     from results.ledger import read_trials
 
     prices = subject.run.manifest.get("fingerprints", {}).get("prices")
-    family = subject.run.metrics.get("trials", {}).get("family")
+    family = subject.run.checks.get("trials", {}).get("family")
     if prices is None or family is None:
         return None
     return read_trials(prices=prices, family=family, root=subject.root)
@@ -294,7 +294,11 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "break_even_cost_bps": Rule(_metric("break_even_cost_bps"), "cost that ends the mean net return", 0),
         "break_even_borrow_bps": Rule(_metric("break_even_borrow_bps"), "borrow fee that ends it", 0),
         "sessions": Rule(lambda s: Figure(float(s.run.metrics["sessions"]), reason="sessions simulated"), "length", 1),
-        "capacity": Rule(_entry("capacity", "half_aum", "capacity was not measured"), "AUM that halves the Sharpe", 0),
+        "capacity": Rule(
+            _entry("capacity", "halves_at", "capacity was not measured; add --capacity"),
+            "AUM that halves the Sharpe",
+            0,
+        ),
         # integrity
         "receipts": Rule(_receipts, "every prediction has a receipt", boolean=True),
         "leaks": Rule(_leaks, "nothing changed on truncated data", boolean=True),

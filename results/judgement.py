@@ -39,7 +39,7 @@ def count_trial(
     -------
     dict
         count, in_ledger, elsewhere, family, deflated_sharpe (probability), threshold_sharpe_ann, and, with a benchmark,
-        deflated_sharpe_residual of what is left after it, for ``metrics.json``.
+        deflated_sharpe_residual of what is left after it, for ``checks.json``.
 
     """
     prices = result.fingerprints["prices"]

@@ -7,6 +7,7 @@ import os
 from typing import Any
 
 from data.errors import InputError
+from results.checks import said_of_checks
 from results.store import Run
 
 __all__ = ["connect", "log_run"]
@@ -65,13 +66,16 @@ def log_run(run: Run, tracking_uri: str, *, experiment: str = "assay") -> str:
         for item in run.metrics.get("metrics", ()):
             if item["value"] is not None and math.isfinite(item["value"]):
                 client.log_metric(key, item["name"], item["value"])
+        for kind, sentence in said_of_checks(run.checks).items():
+            client.set_tag(key, f"check.{kind}", sentence)
         if run.has("training"):
             for record in run.table("training").to_dict("records"):
                 for column in sorted({"train_loss", "validation_loss"} & set(record)):
                     name = f"fold{record['fold']}_seed{record['seed']}_{column}"
                     client.log_metric(key, name, float(record[column]), step=int(record["epoch"]))
-        for name in ("manifest.json", "metrics.json"):
-            client.log_artifact(key, str(run.path / name))
+        for name in ("manifest.json", "metrics.json", "checks.json"):
+            if (run.path / name).exists():
+                client.log_artifact(key, str(run.path / name))
         client.set_terminated(key)
     except MlflowException as error:
         raise InputError(f"--mlflow {tracking_uri}: {error}") from None

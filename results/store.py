@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import math
@@ -11,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
@@ -20,11 +21,13 @@ from typing import Any
 
 import pandas as pd
 
+from data.atomic import replacing
 from data.errors import InputError, UnknownNameError
 
-__all__ = ["DEFAULT_ROOT", "Run", "delete_run", "list_runs", "load_run", "run_id", "save_run", "to_json"]
+__all__ = ["DEFAULT_ROOT", "Run", "add_checks", "delete_run", "list_runs", "load_run", "run_id", "save_run", "to_json"]
 
 DEFAULT_ROOT = Path("results") / "runs"
+_CHECKS = "checks.json"
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _PACKAGES = ("numpy", "pandas", "scipy", "empyrical-reloaded", "torch", "vectorbt", "scikit-learn", "skfolio")
 
@@ -49,6 +52,18 @@ class Run:
     def id(self) -> str:
         """The run's name: strategy and hash of config and inputs."""
         return self.path.name
+
+    @cached_property
+    def checks(self) -> dict[str, Any]:
+        """What has been checked of this run, by kind; see `add_checks`.
+
+        Raises
+        ------
+        InputError
+            If ``checks.json`` is damaged.
+
+        """
+        return _read_checks(self.path)
 
     @cached_property
     def tables(self) -> tuple[str, ...]:
@@ -135,7 +150,8 @@ def save_run(
     -------
     Run
         The stored run. If the same id stands there with the same metrics, that one is reused, with whatever has been
-        added to it since.
+        added to it since. If the metrics differ, the code has changed: the run is made anew, without the checks of what
+        it replaces.
 
     Raises
     ------
@@ -169,10 +185,18 @@ def save_run(
 
 
 def _publish(aside: Path, target: Path, metrics: str) -> None:
-    """Move a finished folder into place; an equal one that is already there stays."""
-    stored = target / "metrics.json"
-    if stored.exists() and stored.read_text(encoding="utf-8") == metrics and _same_tables(aside, target):
-        return
+    """Move a finished folder into place; an equal one that is already there stays, and so do its checks."""
+    with _alone(target):
+        stored = target / "metrics.json"
+        if stored.exists() and stored.read_text(encoding="utf-8") == metrics:
+            if _same_tables(aside, target):
+                return
+            if (target / _CHECKS).exists():
+                shutil.copy2(target / _CHECKS, aside / _CHECKS)
+        _swap(aside, target)
+
+
+def _swap(aside: Path, target: Path) -> None:
     old = target.with_name(f".{target.name}-old-{os.getpid()}")
     if target.exists():
         os.replace(target, old)
@@ -182,6 +206,71 @@ def _publish(aside: Path, target: Path, metrics: str) -> None:
         if not target.exists():  # another process has put the same run there in between: that one stands
             raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold other processes that would change the same run folder; nothing to hold where there is none yet."""
+    try:
+        import fcntl
+    except ImportError:  # no such locks on this system: each write is still whole
+        yield
+        return
+    try:
+        held = os.open(folder, os.O_RDONLY)
+    except FileNotFoundError:
+        yield
+        return
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(held)
+
+
+def _read_checks(folder: Path) -> dict[str, Any]:
+    path = folder / _CHECKS
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: damaged: {error}; remove the file and run the checks again") from None
+    if not isinstance(content, dict) or not all(isinstance(item, dict) for item in content.values()):
+        raise InputError(f"{path}: damaged: not a table of checks; remove the file and run the checks again")
+    return content
+
+
+def add_checks(run: Run, checks: Mapping[str, Mapping[str, Any]]) -> Run:
+    """Keep what was checked of a run, in ``checks.json`` beside its metrics.
+
+    Parameters
+    ----------
+    run : a stored run.
+    checks : kind (``"leaks"``, ``"random_scores"``, ``"canaries"``, ``"cross_check"``, ``"capacity"``, ``"trials"``) →
+        what was found. Its entry ``on`` says with which settings it was made; the fingerprints of the run's inputs
+        are put beside them. A kind takes the place of what stood there under its name; other kinds stay.
+
+    Returns
+    -------
+    Run
+        The run with these checks.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written, or what stands there is damaged.
+
+    """
+    if not checks:
+        return run
+    inputs = dict(run.manifest.get("fingerprints", {}))
+    fresh = {kind: {**found, "on": {**inputs, **found.get("on", {})}} for kind, found in checks.items()}
+    with _alone(run.path):
+        together = {**_read_checks(run.path), **fresh}
+        with replacing(run.path / _CHECKS) as temporary:
+            temporary.write_text(to_json(together), encoding="utf-8")
+    return load_run(run.path)
 
 
 def _same_tables(aside: Path, target: Path) -> bool:

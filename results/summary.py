@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from results.checks import said_of_checks
 from results.store import Run
 
 if TYPE_CHECKING:
@@ -195,23 +196,13 @@ def _verdict(run: Run, metrics: dict[str, Any]) -> list[str]:
         said = "net Sharpe below 0 at 95%"
     else:
         said = "not significant: the interval of the net Sharpe covers 0"
-    trials = run.metrics.get("trials")
+    trials = run.checks.get("trials")
     if trials:
         plural = "trial" if trials["count"] == 1 else "trials"
         said += f" · {trials['count']} {plural} in the ledger"
         if trials.get("deflated_sharpe") is not None:
             said += f", deflated Sharpe {trials['deflated_sharpe']:.2f}"
-    null = run.metrics.get("random_scores")
-    lines = [said]
-    if null:
-        lines.append(
-            f"rank {null['rank']} of {null['runs'] + 1} among random-score runs of the same exposure and turnover "
-            f"(p {null['p_value']:.3f}; their mean net Sharpe {null['mean_sharpe']:.2f})"
-        )
-    leaks = run.metrics.get("leaks")
-    if leaks:
-        lines.append(f"leak tests: {leaks['verdict']}")
-    return lines
+    return [said, *said_of_checks(run.checks).values()]
 
 
 def _figure(item: dict[str, Any] | None, form: str) -> str:

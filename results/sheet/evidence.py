@@ -39,7 +39,7 @@ def _distribution(material: Material, marks: dict[str, float] | None) -> list[Fi
         return [Note(str(error).capitalize() + ".", title)]
     if not math.isfinite(found.value) or not len(found.draws):
         return [Note("The returns do not vary, so there is no Sharpe ratio.", title)]
-    trials = material.run.metrics.get("trials") or {}
+    trials = material.run.checks.get("trials") or {}
     compare = dict(marks or {})
     if trials.get("threshold_sharpe_ann"):
         compare["best of the trials, by luck"] = float(trials["threshold_sharpe_ann"])
@@ -59,7 +59,7 @@ def _luck(material: Material) -> Table:
     sharpe, skewness, kurtosis, n = sharpe_moments(values)
     psr = probabilistic_sharpe(sharpe, n, skewness=skewness, kurtosis=kurtosis)
     needed = minimum_track_record(sharpe, skewness=skewness, kurtosis=kurtosis)
-    trials: dict[str, Any] = material.run.metrics.get("trials") or {}
+    trials: dict[str, Any] = material.run.checks.get("trials") or {}
     counted = "the run is in no ledger"
     if trials:
         counted = (
@@ -98,7 +98,7 @@ def _luck(material: Material) -> Table:
 
 def _overfitting(material: Material) -> tuple[Overfitting | None, str]:
     """PBO over the ledger's trials of the run's family on its panel, and a sentence."""
-    trials = material.run.metrics.get("trials") or {}
+    trials = material.run.checks.get("trials") or {}
     root = material.run.path.parent
     if not trials or not (root / FILE_NAME).is_file():
         return None, "no ledger beside the run"
@@ -113,12 +113,12 @@ def _overfitting(material: Material) -> tuple[Overfitting | None, str]:
 
 
 def _canaries(material: Material) -> list[Figure | Note]:
-    null = material.run.metrics.get("random_scores")
+    null = material.run.checks.get("random_scores")
     title = "Canaries"
     if not null or not null.get("sharpe"):
         return [Note("Not run. Run again with --canaries.", title)]
     groups = {"random scores": [value for value in null["sharpe"] if value is not None]}
-    for name, values in (material.run.metrics.get("canaries") or {}).items():
+    for name, values in (material.run.checks.get("canaries") or {}).items():
         if isinstance(values, dict) and values.get("sharpe"):
             groups[str(name).replace("_", " ")] = [
                 value for value in np.atleast_1d(values["sharpe"]) if value is not None

@@ -75,7 +75,7 @@ def _commit(manifest: dict[str, Any]) -> str:
 def verdicts(material: Material) -> list[Verdict]:
     """The strip: what has been checked of this run, and what has not."""
     run = material.run
-    stored = run.metrics
+    stored = run.checks
     return [
         _significance(material.metrics.get("sharpe_net")),
         _gate(material),

@@ -115,6 +115,28 @@ def test_checks_pass_on_honest_runs(capsys, files, name):
     assert "cross-check with vectorbt" in err
 
 
+def test_checks_stay_with_the_run_when_it_is_made_again_without_them(capsys, files):
+    checked = ("--leaks", "--canaries", "--random-runs", 19, "--cross-check")
+    code, out, _ = run(capsys, *own(files, *checked))
+    assert code == 0
+    path = Path(out.strip().splitlines()[-1])
+    metrics = (path / "metrics.json").read_bytes()
+    assert "leaks" not in json.loads(metrics)
+    code, plain, _ = run(capsys, *own(files))
+    assert plain == out
+    assert (path / "metrics.json").read_bytes() == metrics
+    stored = load_run(path)
+    assert {"leaks", "random_scores", "cross_check", "trials"} <= set(stored.checks)
+    assert stored.checks["random_scores"]["on"]["runs"] == 19
+    assert stored.checks["leaks"]["on"]["prices"] == stored.manifest["fingerprints"]["prices"]
+    # Another trial in the ledger changes the count, and no figure.
+    run(capsys, *own(files, "--commission-bps", 7))
+    code, more, _ = run(capsys, *own(files, "--json"))
+    assert json.loads(more)["trials"]["count"] == stored.checks["trials"]["count"] + 1
+    assert json.loads(more)["leaks"] == stored.checks["leaks"]
+    assert (path / "metrics.json").read_bytes() == metrics
+
+
 def test_the_second_engine_agrees(capsys, files):
     free = ("--borrow-bps", 0, "--financing-bps", 0, "--strategy", "quintile_long_short", "--json")
     native, other = (json.loads(run(capsys, *own(files, *free, "--engine", e))[1]) for e in ("native", "vectorbt"))

@@ -56,7 +56,7 @@ def test_a_walk_forward_ends_as_a_backtest_with_folds_baselines_and_models(capsy
     assert list(table.index) == ["ridge", "zero", "momentum", "reversal", "majority", "gradient_boosting"]
     weighted = np.average(per_fold["rank_ic"], weights=per_fold["sessions"])
     assert table.loc["ridge", "rank_ic"] == pytest.approx(weighted, abs=0.02)
-    assert stored.metrics["leaks"]["verdict"].startswith("no change in predictions, weights, run")
+    assert stored.checks["leaks"]["verdict"].startswith("no change in predictions, weights, run")
     assert sorted(path.name for path in (stored.path / "models").iterdir()) == [f"fold00{i}-seed0" for i in range(3)]
     predictions = read_predictions(out)
     assert predictions.receipts is not None
@@ -185,7 +185,9 @@ def test_mlflow_gets_parameters_metrics_losses_and_files(capsys, prices_path, tm
     history = client.get_metric_history(logged.info.run_id, "fold1_seed0_train_loss")
     expected = stored.table("training").query("fold == 1")["train_loss"].tolist()
     assert [point.value for point in history] == pytest.approx(expected)
-    assert {item.path for item in client.list_artifacts(logged.info.run_id)} == {"manifest.json", "metrics.json"}
+    assert {item.path for item in client.list_artifacts(logged.info.run_id)} == {
+        "checks.json", "manifest.json", "metrics.json",
+    }  # fmt: skip
 
 
 def test_train_compares_presets_and_stores_one(capsys, prices_path, tmp_path):

@@ -13,7 +13,7 @@ from data.errors import InputError, UnknownNameError
 from results.gate import judge, load_policy, policy_names
 from results.gate_rules import RULES
 from results.ledger import register, trial_of
-from results.store import load_run, save_run
+from results.store import add_checks, load_run, save_run
 
 SESSIONS = pd.bdate_range("2018-01-01", periods=800)
 
@@ -35,15 +35,16 @@ def stored(root, *, name="s2", metrics=None, sections=None, tables=None, same_cl
         }
         for key, value in values.items()
     ]
-    return save_run(
+    run = save_run(
         name,
         config={"strategy": name, "execution": {"same_close": same_close}, "seed": seed},
         fingerprints={"prices": "p"},
-        metrics={"metrics": listed, "sessions": 800, **(sections or {})},
+        metrics={"metrics": listed, "sessions": 800},
         tables={"returns": net, **(tables or {})},
         notes={},
         root=root,
     )
+    return add_checks(run, sections or {})
 
 
 def policy(tmp_path, text):
@@ -109,18 +110,19 @@ def test_integrity_rules_read_what_was_found(tmp_path):
         "leaks": {"found": [], "verdict": "none"},
         "cross_check": {"agrees": None, "reason": "not expressible: lots", "max_difference": None},
         "random_scores": {"p_value": 0.03},
+        "capacity": {"halves_at": 2e8},
         "trials": {"deflated_sharpe": 0.97, "deflated_sharpe_residual": None, "family": "f"},
     }
     run = stored(tmp_path, sections=sections, tables={"receipts": pd.DataFrame({"fold": [0]})})
     text = (
         "[rules.receipts]\nrequired = true\n[rules.leaks]\nrequired = true\n[rules.cross_check]\nrequired = true\n"
         "[rules.random_scores_p]\nat_most = 0.05\n[rules.deflated_sharpe]\nat_least = 0.95\n"
-        "[rules.deflated_sharpe_residual]\nat_least = 0.95\n"
+        "[rules.deflated_sharpe_residual]\nat_least = 0.95\n[rules.capacity]\nat_least = 1e8\n"
     )
     found = verdicts(judge(run, load_policy(policy(tmp_path, text))))
     assert found == {
         "receipts": "passed", "leaks": "passed", "cross_check": "not applicable", "random_scores_p": "passed",
-        "deflated_sharpe": "passed", "deflated_sharpe_residual": "insufficient",
+        "deflated_sharpe": "passed", "deflated_sharpe_residual": "insufficient", "capacity": "passed",
     }  # fmt: skip
     leaky = stored(tmp_path, name="leaky", sections={"leaks": {"found": ["weights"], "verdict": "1 found"}})
     assert verdicts(judge(leaky, load_policy(policy(tmp_path, "[rules.leaks]\nrequired = true\n")))) == {

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from data.errors import InputError, UnknownNameError
-from results.store import delete_run, list_runs, load_run, run_id, save_run, to_json
+from results.store import add_checks, delete_run, list_runs, load_run, run_id, save_run, to_json
 
 TABLE = pd.DataFrame({"x": [1.0, np.nan]}, index=pd.bdate_range("2020-01-01", periods=2))
 
@@ -114,3 +114,53 @@ def test_json_is_deterministic_and_strict():
 
 def test_ids_are_safe_whatever_the_name():
     assert run_id("../../etc <b>", {}, {}).startswith("_etc_b_-")
+
+
+def test_checks_outlive_a_run_made_again_without_them(tmp_path):
+    run = add_checks(save(tmp_path), {"leaks": {"found": [], "on": {"cuts": 5}}})
+    before = (run.path / "metrics.json").read_bytes()
+    assert run.checks["leaks"] == {"found": [], "on": {"prices": "abc", "cuts": 5}}
+    again = add_checks(save(tmp_path), {"trials": {"count": 3}})
+    assert set(again.checks) == {"leaks", "trials"}
+    assert (again.path / "metrics.json").read_bytes() == before
+    # A kind takes the place of what was found before.
+    assert add_checks(again, {"leaks": {"found": ["weights"]}}).checks["leaks"]["found"] == ["weights"]
+    assert load_run(run.id, root=tmp_path).checks["trials"]["count"] == 3
+    assert add_checks(again, {}) is again
+    # New tables replace the folder, the checks of the same figures stay; other figures have none yet.
+    wider = save_run("s2", config={"strategy": "s2"}, fingerprints={"prices": "abc"},
+                     metrics={"metrics": [{"name": "sharpe_net", "value": 1.0}]},
+                     tables={"returns": TABLE, "more": TABLE}, notes={}, root=tmp_path)  # fmt: skip
+    assert wider.has("more")
+    assert set(wider.checks) == {"leaks", "trials"}
+    assert save(tmp_path, 2.0).checks == {}
+
+
+def _add_many(root, kind: str) -> None:
+    run = load_run("s2", root=root)
+    for count in range(20):
+        add_checks(run, {f"{kind}{count}": {"found": []}})
+
+
+def test_checks_written_at_once_are_all_kept(tmp_path):
+    run = save(tmp_path)
+    context = multiprocessing.get_context("fork")
+    processes = [context.Process(target=_add_many, args=(tmp_path, kind)) for kind in ("a", "b")]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0, 0]
+    assert len(load_run(run.id, root=tmp_path).checks) == 40
+    assert not [item for item in run.path.iterdir() if item.name.startswith(".")]
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"leaks": 1}'])
+def test_damaged_checks_are_one_clear_error_and_never_overwritten(tmp_path, text):
+    run = save(tmp_path)
+    (run.path / "checks.json").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=r"checks\.json: damaged"):
+        load_run(run.id, root=tmp_path).checks  # noqa: B018
+    with pytest.raises(InputError, match="damaged"):
+        add_checks(run, {"leaks": {"found": []}})
+    assert (run.path / "checks.json").read_text(encoding="utf-8") == text
