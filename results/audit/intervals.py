@@ -276,7 +276,7 @@ def parse_print(text: str, unit: str = "", decimal: str = ".") -> Printed:
     >>> parse_print("57.14%").interval
     Interval(low=0.57135, high=0.57145)
     >>> parse_print("~500K").interval
-    Interval(low=400000.0, high=600000.0)
+    Interval(low=450000.0, high=550000.0)
 
     """
     rest = text.strip().strip("*`_").strip().translate(_SIGNS)

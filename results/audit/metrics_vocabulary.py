@@ -75,6 +75,7 @@ _ALL = (
     # regression
     MetricInfo("r2", "r2", high=1.0), _positive("mae", "error"), _positive("rmse", "error"), _positive("mse", "error"),
     _positive("mape", "error"), _positive("smape", "error"), MetricInfo("bias", "signed_error"),
+    _positive("residual_std", "error"),
     _positive("max_error", "error"), _positive("theil_u", "ratio"), _positive("mase", "ratio"),
     _signed("correlation", "correlation"),
     MetricInfo("target_low", "level"), MetricInfo("target_high", "level"), MetricInfo("target_range", "level"),

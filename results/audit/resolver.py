@@ -140,9 +140,9 @@ def resolve(metric: str, printed: Printed, material: Material, interval: Interva
     >>> import numpy as np
     >>> from results.audit.intervals import parse_print
     >>> returns = np.array([0.01, -0.005, 0.002, 0.007, -0.003])
-    >>> found = resolve("return_std", parse_print("0.0056"), Material({"net": returns}))
-    >>> found.named.choices, found.reproduced
-    ((('basis', 'net'), ('ddof', 'ddof 0'), ('form', 'simple returns')), False)
+    >>> found = resolve("return_std", parse_print("0.0057"), Material({"net": returns}))
+    >>> found.named.words, found.reproduced, found.tried
+    ('net · ddof 0 · simple returns', False, 4)
 
     """
     readings = readings_of(metric, material)

@@ -227,7 +227,7 @@ def read_role(text: str) -> Role:
     >>> role.metric, role.split, role.entity
     ('accuracy', 'validation', '')
     >>> read_role("Config 3 (Wider) - Winner!").entity
-    'config 3 wider winner'
+    'wider winner config 3'
 
     """
     text = text[:300]

@@ -93,6 +93,11 @@ SYNONYMS: dict[str, str] = {
     ),
     "smape": "smape; symmetric mape",
     "bias": ("bias; mean error; mean bias; mbe; mean bias error; vies; sesgo; erro medio; error medio; 偏差"),
+    "residual_std": (
+        "residual std; std of residuals; residual standard deviation; standard deviation of residuals; error std"
+        "; std of errors; standard deviation of errors; std error of residuals; residual standard error"
+        "; desvio padrao dos residuos; desvio padrao do erro; desviacion estandar de los residuos; 残差标准差"
+    ),
     "max_error": "max error; maximum error; worst error; erro maximo; error maximo; 最大误差",
     "theil_u": "theil u; theil's u; theils u; theil u2; u de theil",
     "mase": "mase; mean absolute scaled error",
@@ -249,7 +254,7 @@ SYNONYMS: dict[str, str] = {
     "win_rate": (
         "win rate; winrate; winning rate; win ratio; win pct; percent profitable"
         "; taxa de vitoria; taxa de ganho; tasa de ganancia; porcentaje de aciertos; 胜率"
-        "; percent profitable trades; winning trades pct; % profitable; % winners; gewinnrate"
+        "; percent profitable trades; winning trades pct; gewinnrate"
         "; taux de reussite; taux de gain; strike rate; winning percentage; win percentage"
     ),
     "average_win": (

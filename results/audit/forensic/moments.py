@@ -59,8 +59,10 @@ def grimmer(mean: Interval, std: Interval, n: int, ddof: int = 1) -> bool:
 
     Examples
     --------
+    The sum would be 20 and the sum of squares 49, which differ in parity:
+
     >>> grimmer(Interval(1.95, 2.05), Interval(0.95, 1.05), 10)
-    True
+    False
 
     """
     tiny = 1e-9

@@ -14,6 +14,7 @@ from results.audit.intervals import Interval
 
 __all__ = [
     "best_constant_mape",
+    "decomposed_rmse",
     "mape_from_mae",
     "persistence_mape",
     "r2_of_persistence",
@@ -31,6 +32,27 @@ MEAN_ABSOLUTE_NORMAL = math.sqrt(2 / math.pi)
 def squared(value: Interval) -> Interval:
     """``x**2`` of a non-negative quantity (MSE from RMSE)."""
     return value.power(2)
+
+
+def decomposed_rmse(bias: Interval, deviation: Interval, n: int | None = None, most: int = 0) -> Interval:
+    """Root mean square of errors with this mean and standard deviation, ``sqrt(bias**2 + s**2 (n - k)/n)``.
+
+    Parameters
+    ----------
+    bias, deviation : mean of the errors, and their standard deviation with denominator n - k.
+    n : errors, where known.
+    most : largest k that is allowed; 0 for half of the errors.
+
+    Examples
+    --------
+    >>> decomposed_rmse(Interval(3.0, 3.0), Interval(4.0, 4.0)).high
+    5.0
+
+    """
+    share = 0.5 if n is None or not 0 < most < n else (n - most) / n
+    low = abs(bias).low ** 2 + share * max(deviation.low, 0.0) ** 2
+    high = abs(bias).high ** 2 + max(deviation.high, 0.0) ** 2
+    return Interval(math.sqrt(low), math.sqrt(high))
 
 
 def unexplained_root(r2: Interval) -> Interval:

@@ -20,7 +20,7 @@ def loss_floor(terms: Sequence[tuple[float, Interval]]) -> float:
     Examples
     --------
     >>> round(loss_floor([(0.7, Interval(0.8795, 0.8805)), (0.3, Interval(0.0, 1.0))]), 4)
-    0.6157
+    0.6156
 
     """
     return sum(weight * term.low for weight, term in terms)

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator
 from datetime import date
 
+from results.audit.claims_model import Claim
 from results.audit.forensic.portfolio import weekdays
+from results.audit.forensic.sessions import new_york_sessions
 from results.audit.intervals import Interval
 from results.audit.rules.scope import Run, broken, doubtful, fits, names, note, percent
 from results.audit.verdicts import Finding
 
 __all__ = ["calendar", "dates_of", "track_record"]
+
+_NEW_YORK = re.compile(r"\b(?:xnys|xnas|nyse|nasdaq|new york|s&p ?500|dow jones|us equit\w*|us stocks?)\b", re.I)
 
 
 def track_record(run: Run) -> tuple[int, str] | None:
@@ -73,9 +78,25 @@ def calendar(run: Run) -> Iterator[Finding]:
                 "an exchange closed at weekends, one row a day",
             )
         else:
-            yield fits("C14 calendar", [claim], f"{words}, room for {claim.printed} sessions.", weight=-1)
+            yield _of_exchange(run, claim, stretch, words)
     yield from _splits(run)
     yield from _years(run)
+
+
+def _of_exchange(run: Run, claim: Claim, stretch: tuple[date, date], words: str) -> Finding:
+    """A count that the weekdays leave room for, against the sessions of the exchange where the report names New York's.
+
+    The rule of the calendar may miss a closure, so more sessions than it has are implausible and no more.
+    """
+    sessions = new_york_sessions(*stretch) if _NEW_YORK.search(run.group.sample.market) else None
+    if sessions is None:
+        return fits("C14 calendar", [claim], f"{words}, room for {claim.printed} sessions.", weight=-1)
+    words = f"{words} and {sessions:,} sessions in New York"
+    if run.read(claim).low > sessions:
+        held = "one row a session of the exchange, and its holidays by rule"
+        return doubtful("C14 calendar", [claim], f"{words}, fewer than the {claim.printed} printed.", held)
+    exact = run.read(claim).holds(sessions)
+    return fits("C14 calendar", [claim], f"{words}; {claim.printed} are printed.", weight=1 if exact else -1)
 
 
 def _splits(run: Run) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ from results.audit.forensic.moments import (
     std_ceiling,
     std_floor,
 )
+from results.audit.forensic.sprite import integer_sample
 from results.audit.forensic.tests_reported import p_readings, t_of_correlation
 from results.audit.intervals import Interval
 from results.audit.rules.scope import Run, broken, fits, number, span
@@ -152,14 +153,36 @@ def whole_numbers(run: Run) -> Iterator[Finding]:
     else:
         if m.width * n > 50 or n > 5000:
             return
-        good = any(grimmer(m, s, n, ddof) for ddof in (0, 1))
-        words = f"no {n:,} whole numbers have mean {mean.printed} and deviation {std.printed}"
-        words = words if not good else f"{n:,} whole numbers can have mean {mean.printed} and deviation {std.printed}"
+        good, words = _whole_sample(run, mean, std, n)
     sentence = f"{words}, printed {std.printed}." if binary else f"{words}."
     if good:
         yield fits("C35 whole numbers", [mean, std], sentence)
     else:
         yield broken("C35 whole numbers", [mean, std], sentence, run.one_sample(mean, std), "all n values are whole")
+
+
+def _whole_sample(run: Run, mean: Claim, std: Claim, n: int) -> tuple[bool, str]:
+    """Whether n whole numbers can have the prints, by parity and, where there are few, by trying them all."""
+    m, s = run.read(mean), run.read(std)
+    low, high = run.get("minimum"), run.get("maximum")
+    ends = tuple(
+        int(claim.value.value) if claim is not None and claim.value.value.is_integer() else None
+        for claim in (low, high)
+    )
+    said = f"mean {mean.printed} and deviation {std.printed}"
+    said += "".join(
+        f", {name} {claim.printed}" for name, claim, end in zip(("least", "largest"), (low, high), ends, strict=True)
+        if claim is not None and end is not None
+    )  # fmt: skip
+    if not any(grimmer(m, s, n, ddof) for ddof in (0, 1)):
+        return False, f"no {n:,} whole numbers have mean {mean.printed} and deviation {std.printed}"
+    searches = [integer_sample(m, s, n, ddof, (ends[0], ends[1])) for ddof in (1, 0)]
+    found = next((search.sample for search in searches if search.exists), ())
+    if found and n <= 12:
+        return True, f"{', '.join(map(str, found))} are {n} whole numbers with {said}"
+    if found or not all(search.decided for search in searches):
+        return True, f"{n:,} whole numbers can have {said}"
+    return False, f"every sample of {n:,} whole numbers was tried, and none has {said}"
 
 
 def reported_correlation(run: Run) -> Iterator[Finding]:
