@@ -334,6 +334,9 @@ def _labelled(sheet: Sheet, walk: _Walk, line: Line, label: str, label_end: int,
         else:
             place_prose(sheet, line.number, line.text, figures, local, block=walk.block)
         return
+    if metric == "class_share" and sum(token.kind == "number" for token in values) > 1:
+        place_prose(sheet, line.number, line.text, values, local, block=walk.block)
+        return
     first = next((token for token in values if token.kind == "number"), None)
     lead = line.text[label_end : first.start] if first else ""
     formula = first is not None and re.match(r"\s*[×*]\s*[\d(]", line.text[first.end :])

@@ -85,7 +85,18 @@ def _group(name: str, claims: tuple[Claim, ...]) -> Group:
     low, high = ends["target_low"], ends["target_high"]
     target = Target(low=low, high=high) if low and high and low.value < high.value else Target()
     classes, n = _supports(mine)
+    classes = classes or _shares(mine)
     return Group(name, target=target, classes=classes, sample=Sample(n=n))
+
+
+def _shares(mine: list[Claim]) -> tuple[ClassShare, ...]:
+    """Classes with their shares, where the shares that are printed make up the whole."""
+    shares = {claim.label: claim.value for claim in mine if claim.metric == "class_share" and claim.label}
+    low, high = sum(v.interval.low for v in shares.values()), sum(v.interval.high for v in shares.values())
+    count = sum(claim.metric == "class_share" for claim in mine)
+    if len(shares) < 2 or len(shares) != count or not low <= 1.0 <= high:
+        return ()
+    return tuple(ClassShare(name, share=value) for name, value in shares.items())
 
 
 def _supports(mine: list[Claim]) -> tuple[tuple[ClassShare, ...], int | None]:

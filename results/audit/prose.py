@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import itertools
 import re
-from bisect import bisect_left
 from dataclasses import replace
 
 from results.audit.asides import REACH, set_aside, set_aside_figure
-from results.audit.context import in_units
 from results.audit.metrics_vocabulary import METRICS
 from results.audit.naming import Mention, mentions, plain
+from results.audit.nearby import CLAUSE_END, ends_interval, heads_of, local_context, nearest_metric
 from results.audit.roles import read_role
 from results.audit.sheet import Context, Sheet
 from results.audit.tokens import Token
@@ -55,35 +54,9 @@ _CHANGE_BEFORE = re.compile(
 _MULTIPLE_AFTER = re.compile(
     r"^[\s*_`]*(difference|improvement|random|baseline|better|higher|lower|larger|more|the|of|as|gap|over|worse)?\b"
 )
-_ARROW = re.compile(r"^[\s*_`]*(?:→|->|=>|-->|➜|⇒|â†’)[\s*_`]*$")
-_STOP = re.compile(r"[.;!?](?:\s|$)|[。；！？]|\s[|—–]\s|\s-\s")
-_NUMBER = r"[~<>+]?\s?\$?\d+(?:[.,]\d+)*\s?%?"
-_OPENED = r"\d\s?%?[\s*_`]*[\[(]\s*(?:(?:\d\d\s?%\s*)?(?:ci|conf\w*|iqr|range)?\s*[:,]?\s*)"
-#: A bracket behind a figure, and what lies around the two ends of the interval in it.
-_PAIR_FIRST = re.compile(_OPENED + "$")
-_PAIR_SECOND = re.compile(rf"\s*(?:,|;|to|\.\.)\s*{_NUMBER}\s*[\])]")
-_PAIR_LAST = re.compile(rf"{_OPENED}{_NUMBER}\s*(?:,|;|to|\.\.)\s*$")
+#: What a pair of figures after "from" and "to" may be the ends of.
 _RANGES = re.compile(r"\b(?:prices?|targets?|closes?|target values) (?:rang|var|mov)\w+ from\s*[*_`]*$")
-_LINK = re.compile(
-    r"^[\s*_`]*(?:\([^()]{0,40}\)\s*)?(?:score|ratio|value|rate|level|correlation|coefficient|net|gross|\s"
-    r"|[:：=≈~*_`(]|of|is|was|at|to|with|are"
-    r"|reached|reaches|reaching|achieved|achieves|achieving|equal|equals|around|about|approximately|above"
-    r"|below|over|under|a|an"
-    r"|the|moderate|low|high|only|just|nearly|almost|stands|came|comes|in|out|remains|averaged|averages"
-    r"|averaging|exceeds|exceed"
-    r"|exceeding|drop|drops|falls|fell|rose|hit|hits|de|da|do|del|foi|fue|es|e|em|en|为|是|达到|达|约|test"
-    r"|validation|train|set|on|threshold"
-    r"|mean|average|annualized|annualised|annual|daily|val|score's|both|eliminated|further|up|down|from|than"
-    r"|less|greater|more|perfect|moderate)*[\s*_`(]*$"
-)
-_AFTER = re.compile(
-    r"^[\s*_`)]*(?:(?:a|an|the|in|of|overall|average|mean|annual|annualized|annualised|net|gross|test"
-    r"|validation|train|training|val"
-    r"|out-of-sample|in-sample|classification|directional|weighted|macro|variance|daily|macro-averaged|total"
-    r"|de|da|do|maximum|max|的"
-    r"|price|units|balanced|rank|final|best|compound|real|realized|cumulative|buy|sell|hold|up|down|peak"
-    r"|mean)\s+){0,3}$"
-)
+_ARROW = re.compile(r"^[\s*_`]*(?:→|->|=>|-->|➜|⇒|â†’)[\s*_`]*$")
 
 
 def place_prose(
@@ -105,10 +78,14 @@ def place_prose(
 
     """
     folded = plain(text)
-    named = mentions(folded)
+    named = heads_of(folded, mentions(folded))
     indexes: list[int] = []
     skip: set[int] = set()
     figures = [token for token in tokens if not set_aside(sheet, line, token)]
+    if shares := _class_shares(figures, folded, text, named, context):
+        for token, label in shares:
+            sheet.claim(line, text, token, "class_share", replace(context, label=label), block=block)
+        figures = [token for token in figures if all(token is not share for share, _ in shares)]
     for number, token in enumerate(figures):
         if number in skip:
             continue
@@ -145,6 +122,28 @@ def place_prose(
     return indexes
 
 
+_NO_CLASS = re.compile(r"(?:class|distribution|balance|proportion|share|is|are|of|and|the|with|to|in|about|roughly)s?")
+
+
+def _class_shares(
+    figures: list[Token], folded: str, text: str, named: list[Mention], context: Context
+) -> list[tuple[Token, str]]:
+    """The shares of the classes that a line lists: "Class balance: Sell 92.4%, Hold 4.1%", with their names."""
+    begin = 0 if context.topic == "class_share" else next((m.end for m in named if m.metric == "class_share"), None)
+    if begin is None:
+        return []
+    found: list[tuple[Token, str]] = []
+    for token in figures:
+        if token.start < begin or CLAUSE_END.search(folded[begin : token.start]):
+            continue
+        before = re.search(r"([^\W\d_][\w/-]{0,20})\s*[:=(]?[\s*_`]*$", text[max(0, token.start - 30) : token.start])
+        after = re.match(r"[\s*_`(]*([^\W\d_][\w-]{0,20})", text[token.end : token.end + 26])
+        name = next((m[1] for m in (before, after) if m and not _NO_CLASS.fullmatch(plain(m[1]).strip())), "")
+        if "%" in token.text and name and not token.value_range and not mentions(plain(name)):
+            found.append((token, name))
+    return found if len({label for _, label in found}) == len(found) >= 2 else []
+
+
 def _one(
     sheet: Sheet,
     line: int,
@@ -167,13 +166,13 @@ def _one(
     if re.match(r"[\s*_`]*(?:ci\b|confidence|conf\b|credible|quantile|percentile)", after) and "%" in token.text:
         sheet.exclude(line, token, "a confidence level")
         return None
-    if _ends_interval(before, after, token.value_range):
+    if ends_interval(before, after, token.value_range):
         sheet.leave(line, token, "the end of an interval")
         return None
     if token.spread:
         sheet.leave(line, token, "a spread (±) of the figure before it")
         return None
-    local = _local(context, folded, token, named)
+    local = local_context(context, folded, token, named)
     change = _CHANGE.match(after) or _CHANGE_BEFORE.search(before[-30:])
     if token.text.rstrip("+").endswith(("×", "x")) and not token.text.startswith("0x"):
         if _MULTIPLE_AFTER.match(after) or named or context.topic:
@@ -185,7 +184,7 @@ def _one(
     noun = re.search(r"\b(?:drop|increase|decrease|decline|rise|fall|degradation)s?\s*(?:of|by)?\s*[*_`]*$", before)
     if noun and "%" in token.text and (named or context.topic):
         return sheet.claim(line, text, token, "change", local, block=block, definition=_around(text, token))
-    metric = _nearest(token, figures, number, folded, named)
+    metric = nearest_metric(token, figures, number, folded, named)
     if re.match(r"[\s*_`]*(?:of )?(?:the )?(?:variance|variation)\b", after) and "%" in token.text:
         metric = "r2"
     basis = re.match(r"[\s*_`]*\(?(gross|net|before costs|after costs)\b", after)
@@ -231,76 +230,6 @@ def _one(
         return sheet.claim(line, text, token, metric, local, block=block, **_class_of(folded, token, metric, local))
     set_aside_figure(sheet, line, text, token, folded, context)
     return None
-
-
-def _ends_interval(before: str, after: str, both: bool) -> bool:
-    """Whether a figure stands in brackets that hold an interval: they say so, or follow a figure and hold two."""
-    opened = before.rfind("[")
-    if opened >= 0 and "]" not in before[opened:] and re.search(r"\b(?:ci|interval|intervalo)\b|区间", before):
-        return True
-    closed = re.match(r"[\s*_`]*[\])]", after) is not None
-    if _PAIR_FIRST.search(before):
-        return (both and closed) or _PAIR_SECOND.match(after) is not None
-    return closed and _PAIR_LAST.search(before) is not None
-
-
-_SPLIT_WORD = r"(train\w*|validation|val|test\w*|held out|hold ?out|in sample|out of sample|oos)\b"
-_SPLIT_BEHIND = re.compile(
-    rf"[\s*_`)]*(?:[a-z0-9]+ ){{0,3}}?(?:on|in|over|for|\()\s*(?:the |our |an? )?(?:[a-z]+ )?{_SPLIT_WORD}"
-)
-_SPLIT_BEFORE = re.compile(rf"{_SPLIT_WORD}(?: set| data| split)?[\s*_`]*(?:[a-z0-9]+ ){{0,2}}?$")
-
-
-def _local(context: Context, folded: str, token: Token, named: list[Mention]) -> Context:
-    """The context with what stands right around the figure or its metric: "in test", "validation accuracy: 0.58"."""
-    words = _SPLIT_BEHIND.match(folded[token.end : token.end + 60])
-    begin = max((m.start for m in named if m.start < token.start), default=token.start)
-    if words is None:
-        piece = re.split(r"[.,;:|()]|\d", folded[max(0, begin - 30) : begin])[-1]
-        words = _SPLIT_BEFORE.search(piece) if token.start - begin < 40 else None
-    if words:
-        context = replace(context, split=read_role(words[1]).split or context.split)
-    return in_units(context, folded[max(0, begin - 12) : token.start + 1].rpartition(".")[2])
-
-
-def _nearest(token: Token, figures: list[Token], number: int, folded: str, named: list[Mention]) -> str:
-    """The metric whose name stands right before or right after the figure, with only linking words between."""
-    best: tuple[float, str] = (99.0, "")
-    previous_end = figures[number - 1].end if number else 0
-    tail = token.end
-    while number + 1 < len(figures) and figures[number + 1].spread:
-        number += 1
-        tail = figures[number].end
-    next_start = figures[number + 1].start if number + 1 < len(figures) else len(folded)
-    first = bisect_left(named, token.start - REACH, key=lambda mention: mention.start)
-    for mention in named[first:]:
-        if mention.start > token.end + REACH:
-            break
-        if mention.end <= token.start:
-            gap = folded[mention.end : token.start]
-            if len(gap) > 60 or _STOP.search(gap):
-                continue
-            if mention.end <= previous_end and not re.fullmatch(
-                r"[\s*_`]*(?:and|or|e|y|和|/|,|\()[\s*_`]*", folded[previous_end : token.start]
-            ):
-                continue
-            if mention.end > previous_end and not _LINK.match(gap):
-                continue
-            cost = (
-                len(gap.strip(" *_`:=(")) / 10
-                + (2.0 if "," in gap else 0.0)
-                + (3.0 if mention.end <= previous_end else 0.0)
-            )
-        elif mention.start >= token.end:
-            gap = folded[max(tail, token.end) : mention.start]
-            if mention.start >= next_start or not _AFTER.match(gap) or len(gap) > 45:
-                continue
-            cost = 0.5 + len(gap.strip(" *_`")) / 10
-        else:
-            continue
-        if cost < best[0]:
-            best = (cost, mention.metric)
-    return best[1]
 
 
 def _class_of(folded: str, token: Token, metric: str, context: Context) -> dict[str, str]:
@@ -357,7 +286,7 @@ def _arrow(
     if not metric:
         before = [mention for mention in named if mention.end <= pair[0].start]
         near = before and pair[0].start - before[-1].end <= 80
-        if near and not _STOP.search(plain(text[before[-1].end : pair[0].start])):
+        if near and not CLAUSE_END.search(plain(text[before[-1].end : pair[0].start])):
             metric = before[-1].metric
     if not metric and _RANGES.search(plain(text[: pair[0].start])):
         ends = zip(pair, ("target_low", "target_high"), strict=True)

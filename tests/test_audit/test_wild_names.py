@@ -109,3 +109,23 @@ def test_a_line_of_several_splits_keeps_them_apart() -> None:
 def test_dots_lead_from_a_label_to_its_figure_and_a_share_of_winners_is_no_count() -> None:
     text = "Trades............ 101\nWinning trades.... 41 (40.6%)\nMax consec. wins.. 7\n"
     assert read(text, "txt") == [("trades", "101"), ("winning_trades", "41"), ("win_rate", "40.6%")]
+
+
+def test_what_a_metric_is_measured_on_is_no_metric_of_the_figure() -> None:
+    assert read("# R\n\nR² on daily returns 0.38, hit rate of trades 55%.\n") == [("r2", "0.38"), ("hit_rate", "55%")]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["Class distribution: Sell 92.4%, Hold 4.1%, Buy 3.5%.", "- **Class balance**: 92.4% sell / 4.1% hold / 3.5% buy"],
+)
+def test_classes_listed_with_their_shares_give_the_majority_baseline(line: str) -> None:
+    first = "- Accuracy: 91.3%\n" if line[0] == "-" else "The model reaches 91.3% accuracy. "
+    text = f"# R\n\n{first}{line}\n"
+    draft = draft_claims(text)
+    assert [(c.metric, c.label.lower()) for c in draft.claims.claims] == [
+        ("accuracy", ""), ("class_share", "sell"), ("class_share", "hold"), ("class_share", "buy"),
+    ]  # fmt: skip
+    verdicts = {v.claim.printed: v for v in audit_claims(draft.claims).verdicts}
+    assert str(verdicts["91.3%"].substance) == "explained by a baseline"
+    assert "shares are of the rows" in verdicts["91.3%"].because

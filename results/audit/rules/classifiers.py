@@ -338,10 +338,13 @@ def stated_majority(run: Run) -> Iterator[Finding]:
     if accuracy is None or not shares:
         return
     name, share = max(shares, key=lambda item: item[1].low)
+    # A report may print the shares of all its rows, or of those trained on.
+    held = "the shares are of the rows that the accuracy is of" if run.claims.draft and not sample.n else None
     if run.read(accuracy).high <= share.low + 1e-12 or run.read(accuracy).meets(share):
         yield baseline(
             "C8 majority class",
             [accuracy],
             f"always “{name}” is right on {span(share, True)} of the cases, and the model on {accuracy.printed}.",
+            held,
             weight=2,
         )
