@@ -114,6 +114,9 @@ def action_labels(
 def next_price(prices: PricePanel, *, horizon: int = 1, delay: int = 1, fill: Fill = None) -> pd.DataFrame:
     """The fill price of session t + delay + horizon, in currency; (T, N), stamped t.
 
+    Of a panel that is `relabelled` (see `data.relabel`): the close of t grown by the canary's forward return, so that
+    the level says no more of the future than the return does.
+
     Examples
     --------
     >>> close = pd.DataFrame({"A": [1.0, 2.0, 3.0, 4.0]}, index=pd.bdate_range("2020-01-01", periods=4))
@@ -125,5 +128,7 @@ def next_price(prices: PricePanel, *, horizon: int = 1, delay: int = 1, fill: Fi
         fill = "open" if prices.open is not None else "close"
     if fill == "open":
         prices.require(["open"], "next price at the open")
+    if prices.relabelled is not None:
+        return prices.close * (1.0 + forward_returns(prices, horizon=horizon, delay=delay, fill=fill))
     frame = prices.open if fill == "open" else prices.close
     return frame.shift(-(delay + horizon))

@@ -77,6 +77,8 @@ class PricePanel:
     source : where the prices came from, for the report.
     adjusted : what the prices are adjusted for: ``"splits"``, ``"splits and dividends"``, ``"unknown"``.
     warnings : what the loader or the quality checks counted; carried into every result.
+    relabelled : ``("shuffled", seed)`` or ``("answer", 0)``: labels made from this panel are a canary's, see
+        `data.relabel`; the prices are as they are. None: labels are what they say.
 
     Raises
     ------
@@ -99,6 +101,7 @@ class PricePanel:
     source: str = "memory"
     adjusted: str = "unknown"
     warnings: tuple[str, ...] = ()
+    relabelled: tuple[Literal["shuffled", "answer"], int] | None = None
 
     def __post_init__(self) -> None:
         close = _checked_frame(self.close, "close")
@@ -146,6 +149,8 @@ class PricePanel:
         digest = hashlib.sha256()
         for name in self.fields:
             _hash_frame(digest, name, getattr(self, name))
+        if self.relabelled is not None:
+            digest.update(f"relabelled {self.relabelled}".encode())
         return digest.hexdigest()
 
     def _map(self, function) -> PricePanel:  # type: ignore[no-untyped-def]

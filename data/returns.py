@@ -9,6 +9,7 @@ import pandas as pd
 
 from data.errors import InputError
 from data.panel import PricePanel
+from data.relabel import relabelled
 
 __all__ = ["forward_returns", "simple_returns"]
 
@@ -62,7 +63,8 @@ def forward_returns(
     -------
     DataFrame
         (T, N) decimals, stamped t and **known only at t + delay + horizon**: for labels and evaluation, never for
-        features. NaN in the last delay + horizon rows and wherever either price is missing.
+        features. NaN in the last delay + horizon rows and wherever either price is missing. Of a panel that is
+        `relabelled`, a canary's labels in their place.
 
     Raises
     ------
@@ -93,4 +95,6 @@ def forward_returns(
     if known > 0:
         np.divide(values[delay + horizon :], values[delay : delay + known], out=out[:known])
         out[:known] -= 1.0
+    if prices.relabelled is not None:
+        out = relabelled(out, prices.relabelled, known_after=delay + horizon)
     return pd.DataFrame(out, index=frame.index, columns=frame.columns)

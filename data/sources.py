@@ -97,7 +97,7 @@ def checked_panel(raw: RawPrices, repair: Literal["drop"] | None = None) -> Pric
     checked = check_prices(raw.frames, source=raw.source)
     report = QualityReport(raw.source, _errors_first((*found, *checked.findings)))
     report.raise_for_errors()
-    return PricePanel(**raw.frames, source=raw.source, adjusted=raw.adjusted, warnings=report.messages())
+    return PricePanel(**raw.frames, source=raw.source, adjusted=raw.adjusted, warnings=report.messages())  # type: ignore[arg-type]
 
 
 def inspect_prices(path: str | Path, *, field_map: Mapping[str, str] | None = None) -> tuple[PricePanel, QualityReport]:
@@ -112,7 +112,7 @@ def inspect_prices(path: str | Path, *, field_map: Mapping[str, str] | None = No
     raw = _read_prices(Source.open(path), field_map)
     report = QualityReport(raw.source, _errors_first((*raw.findings, *check_prices(raw.frames).findings)))
     kept, _ = _dropped(raw)
-    panel = PricePanel(**kept.frames, source=raw.source, adjusted=raw.adjusted, warnings=report.messages())
+    panel = PricePanel(**kept.frames, source=raw.source, adjusted=raw.adjusted, warnings=report.messages())  # type: ignore[arg-type]
     return panel, report
 
 

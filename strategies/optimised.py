@@ -9,6 +9,7 @@ frame of weights.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
@@ -68,7 +69,7 @@ class Seen:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Optimised(Constraints, WithOverlays):
+class Optimised(Constraints, WithOverlays, ABC):
     """What the optimised strategies share: when they decide, on what window, under which constraints.
 
     Parameters
@@ -223,8 +224,9 @@ class Optimised(Constraints, WithOverlays):
         """What the solver reads; what there is to say about it goes into `notes`."""
         return Inputs(np.zeros(len(seen.score)), seen.covariance, seen.returns, seen.limits)
 
+    @abstractmethod
     def _solve(self, inputs: Inputs) -> Floats:
-        raise NotImplementedError
+        """(n,) weights of the candidates that meet `inputs.limits`; `Unsolved` where the solver finds none."""
 
     def _solved(self, inputs: Inputs, z: Floats, notes: list[Note]) -> Floats:
         """The solution, tilted, brought within the constraints, without positions below the minimum."""
