@@ -128,4 +128,4 @@ def test_classes_listed_with_their_shares_give_the_majority_baseline(line: str) 
     ]  # fmt: skip
     verdicts = {v.claim.printed: v for v in audit_claims(draft.claims).verdicts}
     assert str(verdicts["91.3%"].substance) == "explained by a baseline"
-    assert "shares are of the rows" in verdicts["91.3%"].because
+    assert [finding.assumption for finding in verdicts["91.3%"].findings if finding.substance]
