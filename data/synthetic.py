@@ -164,6 +164,7 @@ def score_panel(
     half_life: float | None = None,
     seed: int = 0,
     *,
+    lasting: bool = False,
     horizon: int = 1,
     delay: int = 1,
 ) -> PredictionPanel:
@@ -175,8 +176,8 @@ def score_panel(
 
     with z the cross-sectional z-score of the forward return stamped t, e ~ N(0, 1) and φ = 0.5^(1 / half_life). The
     expected cross-sectional correlation of score and forward return is `ic`, and a score keeps half of itself over
-    `half_life` sessions. With `ic` 0 the scores are noise that knows nothing. Row t reads no forward return stamped
-    later than t and no draw of a later row, so a shorter panel has the same beginning.
+    `half_life` sessions. With `ic` 0 the scores are noise that knows nothing. Unless `lasting`, row t reads no forward
+    return stamped later than t and no draw of a later row, so a shorter panel has the same beginning.
 
     Parameters
     ----------
@@ -184,6 +185,10 @@ def score_panel(
     ic : strength; \\|ic\\| at most sqrt(1 - φ²), beyond which so persistent a score cannot be so good.
     half_life : sessions; None for scores that are new each session.
     seed : fixes every draw.
+    lasting : whether what a score knows lasts as long as the score does. Its correlation with the forward return k
+        sessions on is then `ic`·φ^k, where without it only the session's own forward return is known:
+        score = a·f + sqrt(1 - a²)·n, with n an AR(1) of noise and f[t] = φ·f[t+1] + sqrt(1 - φ²)·z[t], which reads
+        forward returns stamped later than t.
     horizon, delay : what `forward_returns` were made with; passed on.
 
     Returns
@@ -210,10 +215,13 @@ def score_panel(
     before = rng.standard_normal(returns.shape[1])
     noise = rng.standard_normal(returns.shape)
     known = _zscores(returns)
-    scores = room * np.where(np.isnan(known), noise, loading * known + np.sqrt(1.0 - loading**2) * noise)
-    for row in scores:
-        row += phi * before
-        before = row
+    rest = np.sqrt(1.0 - loading**2)
+    if lasting:
+        filled = np.where(np.isnan(known), rng.standard_normal(returns.shape), known)
+        ahead = _first_order(filled[::-1], phi, rng.standard_normal(returns.shape[1]))[::-1]
+        scores = loading * ahead + rest * _first_order(noise, phi, before)
+    else:
+        scores = _first_order(np.where(np.isnan(known), noise, loading * known + rest * noise), phi, before)
     frame = pd.DataFrame(0.001 * scores, index=forward_returns.index, columns=forward_returns.columns)
     return PredictionPanel(
         frame,
@@ -222,6 +230,15 @@ def score_panel(
         receipts=_untrained(forward_returns.index) if ic == 0 else None,
         name=f"scores with ic {ic:g}, half-life {half_life or 0:g}, seed {seed}",
     )
+
+
+def _first_order(shocks: np.ndarray, phi: float, before: np.ndarray) -> np.ndarray:
+    """AR(1) of unit variance along the rows, from the row `before` the first."""
+    out = np.sqrt(1.0 - phi**2) * shocks
+    for row in out:
+        row += phi * before
+        before = row
+    return out
 
 
 @dataclass(frozen=True)

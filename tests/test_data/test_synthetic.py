@@ -186,6 +186,18 @@ def test_score_panels_have_the_ic_and_the_half_life_that_was_asked_for(ic: float
     assert kept == pytest.approx(0.0 if half_life is None else 0.5, abs=0.06)
 
 
+def test_what_a_lasting_score_knows_halves_every_half_life() -> None:
+    prices, _ = synthetic_market(3000, 50, kind="none", seed=4)
+    forward = forward_returns(prices, horizon=1, delay=1, fill="close")
+    score = score_panel(forward, 0.2, 5, seed=3, lasting=True).score
+    for k in (0, 5, 10):
+        later = forward.shift(-k)
+        assert score.corrwith(later, axis=1).mean() == pytest.approx(0.2 * 0.5 ** (k / 5), abs=0.01)
+    assert score.corrwith(forward.shift(1), axis=1).mean() == pytest.approx(0.0, abs=0.01)
+    assert score.std().mean() == pytest.approx(0.001, rel=0.05)
+    assert score.corrwith(score.shift(5)).mean() == pytest.approx(0.5, abs=0.05)
+
+
 def test_score_panels_do_not_depend_on_later_rows() -> None:
     prices, _ = synthetic_market(80, 12, kind="none", seed=2)
     forward = forward_returns(prices)
