@@ -6,11 +6,12 @@ import re
 from dataclasses import dataclass, field, replace
 
 from results.audit.asides import put_aside, set_aside
+from results.audit.confusions import array_labels, place_counts
 from results.audit.context import label_metric, label_unit, under
 from results.audit.data_blocks import place_data
 from results.audit.data_text import Entry, scan_data
 from results.audit.logs import epoch_of, place_log
-from results.audit.markdown import Line, block_lines
+from results.audit.markdown import Cell, Line, block_lines
 from results.audit.naming import plain
 from results.audit.prose import place_prose
 from results.audit.roles import Role, read_role
@@ -47,6 +48,7 @@ class CodeBlock:
     named: str = ""
     epoch: str = ""
     asked: str = ""
+    matrix: list[str] = field(default_factory=list)
 
     @classmethod
     def read(cls, lines: tuple[Line, ...], index: int, number: int) -> CodeBlock:
@@ -123,11 +125,11 @@ def _text_line(sheet: Sheet, block: CodeBlock, line: Line, tokens: list[Token], 
         block.asked = f"{asked[1]} {asked[2] or ''}" if asked[2] or "(" in text else ""
     elif text.strip():
         answered, block.asked = block.asked, ""
+        block.matrix = [] if not _ARRAY.match(text) else block.matrix if not answered else [answered]
         if answered and _answer(sheet, block, line, tokens, context, answered):
             return
     if tokens and _ARRAY.match(text):
-        for token in tokens:
-            put_aside(sheet, line.number, token, "one of an array of figures")
+        _array_line(sheet, block, line, tokens, context)
         return
     indent = len(text) - len(text.lstrip())
     label = re.match(r"^\s*([^:]{1,60}?)\s*:\s*$", text)
@@ -184,6 +186,20 @@ def _text_line(sheet: Sheet, block: CodeBlock, line: Line, tokens: list[Token], 
 #: ``Name: value``, and ``Name      value`` set apart with blanks.
 _LABELLED = re.compile(r"^\s*(?:[-*•]\s*)?([^:=]{1,60}?)\s*(?:[:=]|\.{3,})\s*(?=\S)")
 _SET_APART = re.compile(r"^\s*([^\W\d][^:=]{0,58}?)\s{2,}(?=[~<>]?[+\-−]?[$€£]?\.?\d[\d.,_]*\s?%?[\w/ ]{0,12}$)")
+
+
+def _array_line(sheet: Sheet, block: CodeBlock, line: Line, tokens: list[Token], context: Context) -> None:
+    """A row of an array: of a confusion matrix where the call above asked for one, else figures without a name."""
+    counts = [token for token in tokens if re.fullmatch(r"\d+", token.text)]
+    asked = bool(block.matrix) and "confusion" in plain(block.matrix[0])
+    if not asked or len(counts) != len(re.findall(r"\d+", line.text)) or len(counts) < 2:
+        for token in tokens:
+            put_aside(sheet, line.number, token, "one of an array of figures")
+        return
+    cells = [Cell(token.text, token.start) for token in counts]
+    labels = array_labels(len(block.matrix) - 1, len(counts))
+    place_counts(sheet, line, counts, cells, labels, replace(context, settings=False))
+    block.matrix.append(line.text)
 
 
 def _answer(

@@ -223,6 +223,8 @@ def _name_of_section(
         and sheet.placed[i].value.is_point
         and sheet.placed[other].value.is_point
     )
+    # A section that holds a confusion matrix alone is about the run whose scores stand elsewhere.
+    alike = alike or all(sheet.placed[i].metric == "confusion_count" for i in members)
     own = name if name not in known or alike else f"{name} / {plain(section).strip() or 'preamble'}"
     for i in members:
         known.setdefault(own, {}).setdefault(_key(sheet.placed[i], ""), []).append(i)

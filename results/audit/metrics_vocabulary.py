@@ -71,6 +71,7 @@ _ALL = (
     _unit("recall_weighted", "score"), _unit("balanced_accuracy", "score"), _unit("auc", "score"),
     _signed("mcc", "score"), _signed("kappa", "score"), _unit("brier", "score"), _positive("log_loss", "loss"),
     _unit("prevalence"), _unit("error_rate"), _unit("random_baseline", "proportion"),
+    _positive("confusion_count", "count"),
     _unit("negative_predictions"), _unit("confidence_threshold", "other"),
     # regression
     MetricInfo("r2", "r2", high=1.0), _positive("mae", "error"), _positive("rmse", "error"), _positive("mse", "error"),

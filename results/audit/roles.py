@@ -55,7 +55,7 @@ _NEUTRAL_TEXT = """
     avaliacao average avg backtest backtesting backtests before benchmark best bottom bps by card carteira
     cartera characteristics check checkpoint checks class classes classification combined command comparison
     complete completed components conclusao conclusion conclusions config configuration conjunto cost costs
-    count created cross current curve curves da dados daily das data dataset datos days de del deployment
+    confusion count created cross current curve curves da dados daily das data dataset datos days de del deployment
     desempenho detail details deviation did didn didn't discussion distribution do dos dr e economic el em en
     entrenamiento error errors evaluacion evaluation evolution example excellent executive expected feature
     features fees figure figures file files final financial finding findings for forecast forecasting from full
@@ -63,7 +63,7 @@ _NEUTRAL_TEXT = """
     ii iii immediate implemented implications importance improved improvement improvements in indicator
     indicators inference information insight insights interpretation introduction is issues it iv key la las
     learning learnings level limitations live long-short loop los loss losses low lower main maintenance
-    majority max maximum mean measure measures median medidas metadata metric metrica metricas metrics min
+    majority matrix max maximum mean measure measures median medidas metadata metric metrica metricas metrics min
     minimum minority model modelo moderate modest monitor monitoring monthly n needs net next no not note notes
     number o observations of on oos our ours out over overall overfitting overview paper pct per percent
     percentile percentiles perfect performance period periods poor portfolio pos position post prediccion
