@@ -15,6 +15,7 @@ from data.errors import InputError
 from results.audit.asides import put_aside, set_aside
 from results.audit.attached import attach
 from results.audit.blocks import CodeBlock, place_code
+from results.audit.confusions import matrix_labels, place_counts
 from results.audit.context import SPLIT_NAMES, in_units, label_metric, label_unit, under
 from results.audit.drafting import assemble
 from results.audit.html import place_html
@@ -74,6 +75,7 @@ class _Walk:
     code: CodeBlock | None = None
     code_of: int = -1
     html_of: int = -1
+    matrix: dict[int, tuple[str, ...]] = field(default_factory=dict)
 
 
 def draft_claims(text: str, *, title: str = "", source: str = "", form: str = "") -> Draft:
@@ -180,8 +182,12 @@ def _line(sheet: Sheet, walk: _Walk, lines: tuple[Line, ...], index: int, tokens
             place_html(sheet, block_lines(lines, index), _context(walk, line), walk.block)
     elif line.kind == "table_header":
         walk.block += 1
+        walk.matrix = matrix_labels(lines, index)
         for token in tokens:
             put_aside(sheet, line.number, token, "part of a table header")
+    elif line.kind == "table_row" and line.number in walk.matrix:
+        labels = ("", *walk.matrix[line.number])
+        place_counts(sheet, line, tokens, split_cells(line.text), labels, _context(walk, line))
     elif line.kind == "table_row":
         place_row(sheet, line, tokens, _context(walk, line), walk.block)
         cells = split_cells(line.text, line.table.mark if line.table else "|")
