@@ -1,22 +1,28 @@
 """How often the gate's statistical rules pass on noise, and how often on skill.
 
-Run: ``python studies/calibration.py [--panels 1000] [--market quiet|drift|sample] [--out studies/calibration.md]``
-(about half an hour on one core for all three markets; seeds are fixed)
+Run: ``python studies/calibration.py --out studies/calibration.md`` (about 40 minutes on one core; ``--jobs 2`` halves
+it). Outcomes are kept under ``--work``: a run that was killed goes on there, and one that finds everything only judges.
 
 Score panels come from a known generator (`data.synthetic.score_panel`: half-life 5 sessions, h = d = 1) and run through
-S2 with its overlays at 5 bps. Integrity rules (receipts, leaks, cross-check, baselines, seeds) are taken as passed, so
-what is measured is the statistics alone. Three markets: *quiet* (20 assets × 1,000 sessions, 2% a day, a common factor
-of 1% a day, no drift), *drift* (the same with 0.04% a session), *sample* (the embedded closes from 2010 on).
+S2 with its overlays at 5 bps. Integrity rules are taken as passed, so what is measured is the statistics alone.
+*quiet* (20 assets × 1,000 sessions, 2% a day, a common factor of 1% a day, no drift) and *drift* (the same with 0.04% a
+session) draw a new market for every panel and for every round of the best of 100; *sample* is the embedded closes from
+2010 on, the same for all panels. *wide* (100 assets × 2,520 sessions, with drift) shows power where there is more
+evidence, *sample_1993* what beta alone earns. ``--models`` ridge models take the whole path through the commands.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
+import os
 import sys
+import tempfile
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -24,198 +30,156 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 import pandas as pd
 
-from data.embedded import load_sample
-from data.panel import PredictionPanel, PricePanel
-from data.returns import forward_returns
-from data.synthetic import score_panel
-from engine.batch import BatchResult, backtest_batch
-from engine.canaries import random_score_null
-from engine.costs import CostModel
-from engine.execution import Execution
-from results.hac import hac_mean, regress
-from results.inference import deflated_sharpe
-from results.ranking import rank_correlation
-from strategies.catalog import load_strategy
+from results.gate import load_policy
+from studies import calibration_report as report
+from studies.calibration_models import ridge_models
+from studies.calibration_report import MarketFigures, Share
+from studies.calibration_rules import CONFIDENCE, CRITICAL, after, alone, figures, ic_t, passes, sharpe, stubbed
+from studies.calibration_runs import ICS, RANKED, STARTS, Arrays, Sizes, market_of, random_p, rows, simulated
 
-COSTS, EXECUTION = CostModel(), Execution()
-STRATEGY = load_strategy("s2_filter_negative")
-HALF_LIFE = 5.0
-NOTE = (
-    "Net returns of noise carry costs, so the true alpha of these panels is below 0 and its two-sided test must reject "
-    "more than 5% of them; a deflated Sharpe ratio of net returns passes fewer than 5% for the same reason. The power "
-    "is low because 4 to 13 years of one daily strategy on 20 names is little evidence."
-)
-CHUNK = 50
+POLICY = load_policy("production")
+MARKETS = ("quiet", "drift", "sample", "wide", "sample_1993")
+#: Random-score runs behind a joint verdict on noise, and on skill, where many more panels come that far.
+RUNS_NOISE, RUNS_SKILL = 199, RANKED
+_YEAR = 252**0.5
 
 
-@dataclass(frozen=True, eq=False)
-class Market:
-    """Prices, the benchmark's returns and the forward returns that scores are made of."""
+class Ranks:
+    """p among random scores, asked for only where every other rule passes, and kept in the work folder."""
 
-    name: str
-    prices: PricePanel
-    benchmark: np.ndarray
-    forward: pd.DataFrame
+    def __init__(self, name: str, folder: Path) -> None:
+        self._name, self._path = name, folder / f"{name}-random-p.json"
+        self._known: dict[str, float] = json.loads(self._path.read_text()) if self._path.is_file() else {}
 
-
-@dataclass(frozen=True, eq=False)
-class Outcome:
-    """What one panel looks like to the rules."""
-
-    seed: int
-    net: np.ndarray
-    residual: np.ndarray
-    ic_t: float
-    alpha_t: float
-    sharpe: float
-    drawdown: float
-    turnover: float
-    break_even: float
+    def of(self, outcome: Arrays, runs: int) -> float:
+        ic, seed = float(outcome["ic_planted"]), int(outcome["seed"])
+        key = f"{ic}/{seed}/{runs}"
+        if key not in self._known:
+            self._known[key] = random_p(market_of(self._name, outcome), ic, seed, runs)
+            aside = self._path.with_suffix(f".{os.getpid()}.tmp")
+            aside.write_text(json.dumps(self._known))
+            os.replace(aside, self._path)
+        return self._known[key]
 
 
-def synthetic(name: str, drift: float) -> Market:
-    """20 assets × 1,000 sessions around a common factor; the benchmark is their mean."""
-    rng = np.random.default_rng(20260101)
-    returns = drift + rng.normal(0, 0.01, (1000, 1)) + rng.normal(0, math.sqrt(0.02**2 - 0.01**2), (1000, 20))
-    index = pd.bdate_range("2015-01-01", periods=1000)
-    close = pd.DataFrame(100 * np.cumprod(1 + returns, axis=0), index, [f"A{i:02d}" for i in range(20)])
-    return made(name, PricePanel(close), pd.Series(returns.mean(axis=1), index))
+def sizes_of(found: Arrays, name: str) -> dict[str, Share]:
+    """How often each rule alone rejects noise at nominal 5%."""
+    panels = list(rows(found))
+    shares = {"ic": Share.of(abs(ic_t(one)) > CRITICAL for one in panels)}
+    against = {"benchmark": None, "equal": None, "mean": None} if name in STARTS else {"benchmark": None}
+    # What all the panels hold together is common to them: after it, no panel has an alpha by construction.
+    mean = found["gross"].mean(axis=0)
+    for which in against:
+        for side in ("gross", "net"):
+            lines = [after(one[side], mean if which == "mean" else one[which]) for one in panels]
+            shares[f"alpha {side} {which}"] = Share.of(abs(line.alpha_t) > CRITICAL for line in lines)
+            shares[f"alpha up {side} {which}"] = Share.of(line.alpha_t > CRITICAL for line in lines)
+            shares[f"deflated {side} {which}"] = Share.of(line.deflated >= CONFIDENCE for line in lines)
+    if np.isfinite(found["p"]).all():
+        shares["rank"] = Share.of(p <= 0.05 + 1e-12 for p in found["p"])
+    return shares
 
 
-def made(name: str, prices: PricePanel, benchmark: pd.Series) -> Market:
-    forward = forward_returns(prices, horizon=1, delay=1)
-    return Market(name, prices, benchmark.reindex(prices.sessions).fillna(0.0).to_numpy(), forward)
-
-
-def market(name: str) -> Market:
-    if name == "sample":
-        prices, benchmark = load_sample()
-        return made(name, prices.between("2010-01-04", None), benchmark)
-    return synthetic(name, 0.0004 if name == "drift" else 0.0)
-
-
-def outcomes(where: Market, ic: float, seeds: range) -> Iterator[Outcome]:
-    """Run panels through S2, `CHUNK` at a time."""
-    for start in range(seeds.start, seeds.stop, CHUNK):
-        chunk = range(start, min(start + CHUNK, seeds.stop))
-        panels = [score_panel(where.forward, ic, HALF_LIFE, seed) for seed in chunk]
-        weights = np.stack([STRATEGY.target_weights(panel, where.prices).to_numpy() for panel in panels])
-        batch = backtest_batch(where.prices, weights, STRATEGY.overlays, costs=COSTS, execution=EXECUTION)
-        for run, (seed, panel) in enumerate(zip(chunk, panels, strict=True)):
-            yield judged(where, seed, panel, batch, run)
-
-
-def judged(where: Market, seed: int, panel: PredictionPanel, batch: BatchResult, run: int) -> Outcome:
-    assert panel.score is not None
-    ic, _ = rank_correlation(panel.score.to_numpy(), where.forward.to_numpy())
-    net = batch.net[run]
-    line = regress(net, where.benchmark)
-    assert line is not None
-    nav = np.cumprod(1 + net)
-    trading = (batch.gross[run] - net).mean()
-    traded = 2 * batch.turnover[run].mean()
-    return Outcome(
-        seed,
-        net,
-        line.residuals,
-        hac_mean(ic[np.isfinite(ic)])[2],
-        line.alpha_t,
-        float(net.mean() / net.std(ddof=1)),
-        float((nav / np.maximum(np.maximum.accumulate(nav), 1.0)).min() - 1),
-        float(batch.turnover[run].mean() * 252),
-        1e4 * (net.mean() + trading) / traded if traded > 0 else math.nan,
+def joint_of(found: Arrays, ranks: Ranks, runs: int, *, ledger: bool = False) -> Share:
+    """How often every statistical rule of the policy passes; `ledger`: all trials are known."""
+    return Share.of(
+        passes(POLICY, figures(one, one["sharpes"] if ledger else None), partial(ranks.of, one, runs))
+        for one in rows(found)
     )
 
 
-def random_p(where: Market, ic: float, outcome: Outcome, runs: int) -> float:
-    panel = score_panel(where.forward, ic, HALF_LIFE, outcome.seed)
-    null = random_score_null(STRATEGY, panel, where.prices, runs=runs, seed=outcome.seed, costs=COSTS)
-    return null.p_value
+def best_of(found: Arrays, ranks: Ranks) -> dict[str, Share]:
+    """The best of 100: alone, with the ledger, and the deflated Sharpe ratio of both by itself."""
+    panels = list(rows(found))
+    return {
+        "joint alone": joint_of(found, ranks, RUNS_NOISE),
+        "joint ledger": joint_of(found, ranks, RUNS_NOISE, ledger=True),
+        "deflated alone": Share.of(after(one["net"], one["benchmark"]).deflated >= CONFIDENCE for one in panels),
+        "deflated ledger": Share.of(
+            after(one["net"], one["benchmark"], one["sharpes"]).deflated >= CONFIDENCE for one in panels
+        ),
+    }
 
 
-def cheap_rules(outcome: Outcome, deflated: float) -> bool:
-    """The production policy's statistical rules, all but the random scores, which cost most."""
-    return (
-        outcome.ic_t >= 2.0
-        and outcome.alpha_t >= 2.0
-        and deflated >= 0.95
-        and outcome.drawdown >= -0.25
-        and outcome.turnover <= 100
-        and outcome.break_even >= 10
+def power_of(found: Arrays, ranks: Ranks) -> dict[float, dict[str, Share | float]]:
+    """By IC: mean net Sharpe ratio, how often three rules pass each by itself, and all together."""
+    out: dict[float, dict[str, Share | float]] = {}
+    for ic in ICS:
+        chosen = {key: values[found["ic_planted"] == ic] for key, values in found.items()}
+        read = [figures(one) for one in rows(chosen)]
+        out[ic] = {"sharpe": _YEAR * float(np.mean([sharpe(one["net"]) for one in rows(chosen)]))}
+        for rule in ("rank_ic_t", "alpha_t", "deflated_sharpe_residual"):
+            out[ic][rule] = Share.of(alone(POLICY, rule, one[rule]) for one in read)
+        out[ic]["joint"] = joint_of(chosen, ranks, RUNS_SKILL)
+    return out
+
+
+def study(name: str, sizes: Sizes, folder: Path) -> MarketFigures:
+    """Simulate what is not in the folder, then judge."""
+    found = simulated(name, sizes, folder, partial(print, file=sys.stderr, flush=True))
+    ranks = Ranks(name, folder)
+    noise = found.noise
+    return MarketFigures(
+        name=name,
+        sizes={} if noise is None else sizes_of(noise, name),
+        joint=None if noise is None else joint_of(noise, ranks, RUNS_NOISE),
+        best={} if found.best is None else best_of(found.best, ranks),
+        power={} if found.skill is None else power_of(found.skill, ranks),
+        sharpe_net=math.nan if noise is None else _YEAR * float(np.mean([sharpe(one) for one in noise["net"]])),
+        sharpe_gross=math.nan if noise is None else _YEAR * float(np.mean([sharpe(one) for one in noise["gross"]])),
+        alpha_t=math.nan if noise is None else _mean_alpha_t(noise),
     )
 
 
-def alone(outcome: Outcome) -> float:
-    """Deflated Sharpe ratio of the residual returns of a single trial."""
-    return deflated_sharpe(outcome.residual, np.array([outcome.sharpe])).probability
+def _mean_alpha_t(noise: Arrays) -> float:
+    return float(np.mean([after(one["net"], one["benchmark"]).alpha_t for one in rows(noise)]))
 
 
-def share(hits: int, n: int) -> str:
-    from results.proportions import wilson_interval
-
-    low, high = wilson_interval(hits, n)
-    return f"{hits / n:.1%} [{low:.1%}, {high:.1%}]"
-
-
-def study(name: str, panels: int, ranked: int, rounds: int) -> list[str]:
-    """Markdown rows for one market."""
-    where = market(name)
-    found = list(outcomes(where, 0.0, range(panels)))
-    passing = [o for o in found if cheap_rules(o, alone(o))]
-    joint = sum(random_p(where, 0.0, o, 199) <= 0.05 for o in passing)
-    p_values = [random_p(where, 0.0, o, 99) for o in found[:ranked]]
-    rows = [
-        f"| {name} | HAC t of rank IC, two-sided 5% | {share(sum(abs(o.ic_t) > 1.96 for o in found), panels)} |",
-        f"| {name} | alpha t, two-sided 5% | {share(sum(abs(o.alpha_t) > 1.96 for o in found), panels)} |",
-        f"| {name} | residual deflated Sharpe ≥ 0.95, alone | {share(sum(alone(o) >= 0.95 for o in found), panels)} |",
-        f"| {name} | rank among 99 random scores, p ≤ 0.05 | {share(sum(p <= 0.05 for p in p_values), ranked)} |",
-        f"| {name} | production, all statistical rules | {share(joint, panels)} |",
-        f"| {name} | mean net Sharpe of noise, annualised | {np.mean([o.sharpe for o in found]) * 252**0.5:.2f} |",
-    ]
-    best_pass = 0
-    for repeat in range(rounds):
-        first = 1_000_000 + 100 * repeat
-        tried = list(outcomes(where, 0.0, range(first, first + 100)))
-        sharpes = np.array([o.sharpe for o in tried])
-        best = tried[int(sharpes.argmax())]
-        deflated = deflated_sharpe(best.residual, sharpes).probability
-        if cheap_rules(best, deflated):
-            best_pass += random_p(where, 0.0, best, 199) <= 0.05
-    rows.append(f"| {name} | production, best of 100 noise panels, the ledger knowing | {share(best_pass, rounds)} |")
-    for ic in (0.01, 0.02, 0.03, 0.05):
-        skilled = list(outcomes(where, ic, range(2_000_000, 2_000_000 + 200)))
-        good = [o for o in skilled if cheap_rules(o, alone(o))]
-        power = sum(random_p(where, ic, o, 199) <= 0.05 for o in good)
-        mean = np.mean([o.sharpe for o in skilled]) * 252**0.5
-        rows.append(f"| {name} | production at IC {ic:.2f} (mean net Sharpe {mean:.2f}) | {share(power, 200)} |")
-    return rows
+def wanted(options: argparse.Namespace) -> dict[str, Sizes]:
+    """What is simulated on each market."""
+    whole = Sizes(options.panels, options.rounds, options.power)
+    sizes = {
+        "wide": Sizes(0, 0, math.ceil(0.4 * options.power), ranked=False),
+        "sample_1993": Sizes(math.ceil(0.3 * options.panels), 0, 0, ranked=False),
+    }
+    return {name: sizes.get(name, whole) for name in options.market or MARKETS}
 
 
-def main() -> None:
+def every(sizes: dict[str, Sizes], folder: Path, jobs: int) -> list[MarketFigures]:
+    """All markets, the dearest first where there is more than one process."""
+    if jobs == 1:
+        return [study(name, one, folder) for name, one in sizes.items()]
+    dear = sorted(sizes, key=lambda name: name not in STARTS)
+    with ProcessPoolExecutor(jobs) as pool:
+        running = {name: pool.submit(study, name, sizes[name], folder) for name in dear}
+        return [running[name].result() for name in sizes]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Parse the options, run, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--panels", type=int, default=1000)
-    parser.add_argument("--ranked", type=int, default=300, help="panels ranked among random scores")
+    parser.add_argument("--panels", type=int, default=1000, help="noise panels a market")
     parser.add_argument("--rounds", type=int, default=200, help="repetitions of the best of 100")
-    parser.add_argument("--market", choices=["quiet", "drift", "sample"], action="append")
-    parser.add_argument("--out", type=Path)
-    options = parser.parse_args()
-    chosen = options.market or ["quiet", "drift", "sample"]
+    parser.add_argument("--power", type=int, default=500, help="panels at each IC")
+    parser.add_argument("--models", type=int, default=50, help="ridge models through the commands")
+    parser.add_argument("--market", choices=MARKETS, action="append")
+    parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "calibration")
+    parser.add_argument("--out", type=Path, help="Markdown to write; the figure lies beside it as .png")
+    options = parser.parse_args(arguments)
     started = time.perf_counter()
-    lines = ["| market | rule | share of panels that pass or reject [Wilson 95%] |", "|---|---|---|"]
-    for name in chosen:
-        lines += study(name, options.panels, options.ranked, options.rounds)
-        print("\n".join(lines), flush=True)
+    say: Callable[[str], None] = partial(print, file=sys.stderr, flush=True)
+    markets = every(wanted(options), options.work, options.jobs)
+    models = ridge_models(options.models, options.work, say)
+    minutes = (time.perf_counter() - started) / 60
+    command = f"python studies/calibration.py --panels {options.panels} --rounds {options.rounds}"
+    command += f" --power {options.power} --models {options.models} --out {options.out}"
+    made = f"Made by `{command}` on {pd.Timestamp.now().date()}{f', {minutes:.0f} minutes' if minutes >= 1 else ''}."
+    text = report.page(markets, models, stubbed(POLICY), made)
+    print(text)
     if options.out is not None:
-        today = pd.Timestamp.now().date()
-        command = f"python studies/calibration.py --panels {options.panels} --ranked {options.ranked}"
-        command += f" --rounds {options.rounds} --out {options.out}"
-        about = (
-            f"{options.panels} noise panels a market, {options.ranked} of them ranked among random scores, "
-            f"{options.rounds} rounds of the best of 100, 200 panels for each power. Made by `{command}` on {today}, "
-            f"{(time.perf_counter() - started) / 60:.0f} minutes."
-        )
-        head = ["# Calibration of the gate's statistical rules", "", about, "", NOTE, ""]
-        options.out.write_text("\n".join([*head, *lines]) + "\n", encoding="utf-8")
+        options.out.write_text(text, encoding="utf-8")
+        report.draw(markets, options.out.with_suffix(".png"))
 
 
 if __name__ == "__main__":
