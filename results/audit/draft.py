@@ -17,6 +17,7 @@ from results.audit.attached import attach
 from results.audit.blocks import CodeBlock, place_code
 from results.audit.confusions import matrix_labels, place_counts
 from results.audit.context import SPLIT_NAMES, in_units, label_metric, label_unit, under
+from results.audit.drafted_context import with_context
 from results.audit.drafting import assemble
 from results.audit.html import place_html
 from results.audit.logs import place_log
@@ -147,7 +148,8 @@ def draft_claims(text: str, *, title: str = "", source: str = "", form: str = ""
             )
         walk.previous = line.kind
     attach(sheet, lines)
-    return assemble(sheet, title=title or (first.headings[0] if first else ""), source=source)
+    draft = assemble(sheet, title=title or (first.headings[0] if first else ""), source=source)
+    return with_context(draft, lines)
 
 
 def _decimal_mark(text: str) -> str:

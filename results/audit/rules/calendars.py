@@ -11,6 +11,7 @@ from results.audit.claims_model import Claim
 from results.audit.forensic.portfolio import weekdays
 from results.audit.forensic.sessions import new_york_sessions
 from results.audit.intervals import Interval
+from results.audit.periods import days_of
 from results.audit.rules.scope import Run, broken, doubtful, fits, names, note, percent
 from results.audit.verdicts import Finding
 
@@ -21,8 +22,12 @@ _NEW_YORK = re.compile(r"\b(?:xnys|xnas|nyse|nasdaq|new york|s&p ?500|dow jones|
 
 def track_record(run: Run) -> tuple[int, str] | None:
     """Number of returns behind the run's figures and where it comes from: stated, or at most the weekdays of its
-    dates."""
+    dates. A part of the period (a fold, a year) has the weekdays of its own dates, where its name says them."""
     sample = run.group.sample
+    if run.at:
+        days = days_of(run.at)
+        n = weekdays(*(day.astype(date) for day in days)) if days is not None else 0
+        return (n, f"at most {n:,} weekdays of {run.at}") if n > 1 else None
     if sample.sessions is not None and sample.sessions > 1:
         return sample.sessions, f"{sample.sessions:,} sessions"
     stretch = dates_of(sample.start, sample.end)
@@ -68,13 +73,15 @@ def calendar(run: Run) -> Iterator[Finding]:
         words = f"{sample.start} to {sample.end} has {limit:,} weekdays ({days:,} days)"
         round_the_clock = run.group.portfolio.periods_per_year in (365, 366) or "crypto" in sample.market.lower()
         if count > days:
-            yield broken("C14 calendar", [claim], f"{words}, fewer than the {claim.printed} sessions printed.")
+            held = "the period is that of the sessions counted"
+            sentence = f"{words}, fewer than the {claim.printed} sessions printed."
+            yield broken("C14 calendar", [claim], sentence, not run.claims.draft, held)
         elif count > limit and not round_the_clock:
             yield broken(
                 "C14 calendar",
                 [claim],
                 f"{words}, fewer than the {claim.printed} sessions printed.",
-                bool(sample.market),
+                bool(sample.market) and not run.claims.draft,
                 "an exchange closed at weekends, one row a day",
             )
         else:

@@ -106,13 +106,14 @@ def same_by_definition(run: Run) -> Iterator[Finding]:
         a, b = run.get(first), run.get(second)
         if a is None or b is None:
             continue
+        stated = len(run.group.classes) > 0 and completeness(run, [c.name for c in run.group.classes])[1]
         sentence = (
             f"{first.replace('_', ' ')} equals {second.replace('_', ' ')} by definition: {a.printed} and {b.printed}."
         )
         if run.read(a).meets(run.read(b)):
             yield fits("C6 equal by definition", [a, b], sentence)
         else:
-            yield broken("C6 equal by definition", [a, b], sentence, len(run.group.classes) > 0, "one label a case")
+            yield broken("C6 equal by definition", [a, b], sentence, stated, "one label a case")
     error, accuracy = run.get("error_rate"), run.get("accuracy")
     if error is not None and accuracy is not None:
         wanted = Interval.point(1.0) - run.read(accuracy)
@@ -126,9 +127,13 @@ def same_by_definition(run: Run) -> Iterator[Finding]:
 
 
 def completeness(run: Run, labels: list[str]) -> tuple[bool, bool]:
-    """Whether the labels can be all classes, and whether the document says so."""
+    """Whether the labels can be all classes, and whether the document says so.
+
+    A draft has its classes from the rows of a table: they are all classes only where their supports add up to a total.
+    """
     known = [shares.name for shares in run.group.classes]
-    return (not known or set(known) == set(labels)), set(known) == set(labels) and bool(known)
+    said = not run.claims.draft or all(shares.support is not None for shares in run.group.classes)
+    return (not known or set(known) == set(labels)), set(known) == set(labels) and bool(known) and said
 
 
 def macro_scores(run: Run) -> Iterator[Finding]:

@@ -51,6 +51,7 @@ def distributions(run: Run) -> Iterator[Finding]:
             )
             continue
         n = run.group.sample.sessions if by_session else run.group.sample.n
+        n = None if run.claims.draft else n  # a draft has only guessed that this n is theirs
         if std is None:
             continue
         ceiling = std_ceiling(ends.low, ends.high, run.read(mean), n)
@@ -158,7 +159,8 @@ def whole_numbers(run: Run) -> Iterator[Finding]:
     if good:
         yield fits("C35 whole numbers", [mean, std], sentence)
     else:
-        yield broken("C35 whole numbers", [mean, std], sentence, run.one_sample(mean, std), "all n values are whole")
+        proven = run.one_sample(mean, std) and not run.claims.draft
+        yield broken("C35 whole numbers", [mean, std], sentence, proven, "all n values are whole")
 
 
 def _whole_sample(run: Run, mean: Claim, std: Claim, n: int) -> tuple[bool, str]:

@@ -46,7 +46,7 @@ def sharpe_identity(run: Run) -> Iterator[Finding]:
         if sharpe is None or gain is None or vol is None or run.read(vol).low <= 0:
             continue
         rate = run.group.portfolio.risk_free
-        n = run.group.sample.sessions or 20
+        n = 20 if run.claims.draft else run.group.sample.sessions or 20
         stretch = Interval(math.sqrt((n - 1) / n), math.sqrt(n / (n - 1))) if n > 1 else Interval.point(1.0)
         readings = {
             name: value * stretch

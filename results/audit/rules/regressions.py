@@ -79,7 +79,7 @@ def error_order(run: Run) -> Iterator[Finding]:
             "C10 RMSE ≤ √n MAE",
             [mae, rmse],
             f"RMSE {rmse.printed} exceeds √{n:,} times MAE {mae.printed} = {number(math.sqrt(n) * low.high)}.",
-            run.one_sample(mae, rmse) and _one_unit(run, mae, rmse, low * math.sqrt(n), high),
+            not run.claims.draft and run.one_sample(mae, rmse) and _one_unit(run, mae, rmse, low * math.sqrt(n), high),
             f"both errors are of the stated n cases, and {ONE_UNIT}",
         )
         return
@@ -250,7 +250,7 @@ def spread_of_target(run: Run) -> Iterator[Finding]:
     shown = target.std.text if target.std is not None else getattr(run.get("target_std"), "printed", "")
     if printed is not None:
         # Denominator n or n - 1: the printed deviation may exceed the implied one by sqrt(n/(n-1)).
-        n = run.group.sample.n
+        n = None if run.claims.draft else run.group.sample.n
         stretch = math.sqrt(n / (n - 1)) if n and n > 1 else math.sqrt(2)
         allowed = Interval(implied.low, implied.high * stretch)
         if printed.meets(allowed):

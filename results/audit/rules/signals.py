@@ -96,7 +96,7 @@ def ic_ratio(run: Run) -> Iterator[Finding]:
 
 def _ratio_of(run: Run, mean: Claim, std: Claim, ratio: Claim) -> Finding:
     # Deviation and ratio may be computed with different denominators, n and n - 1.
-    n = run.group.sample.sessions or 12
+    n = 12 if run.claims.draft else run.group.sample.sessions or 12
     stretch = math.sqrt(n / (n - 1)) if n > 1 else 1.0
     daily = icir(run.read(mean), run.read(std)) * Interval(1 / stretch, stretch)
     readings = {"daily": daily}

@@ -1,0 +1,131 @@
+"""Context is filled in where the report states it beyond doubt, left out where it does not, and proves nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from results.audit.claims import load_claims, parse_claims
+from results.audit.claims_model import ClaimSet, Group
+from results.audit.claims_toml import dump_claims
+from results.audit.draft import draft_claims
+from results.audit.engine import audit_claims
+from results.audit.verdicts import Arithmetic
+
+ROOT = Path(__file__).parents[2]
+REPORTS = ROOT.parent / "shared" / "reports"
+SHIPPED = sorted((ROOT / "data" / "claims").glob("*.toml"))
+
+
+def group(body: str) -> Group:
+    claims = draft_claims(f"# Model\n\n## Test results\n\n{body}\n").claims
+    assert parse_claims(dump_claims(claims)) == claims
+    return claims.groups[0]
+
+
+def test_the_period_of_a_backtest_and_its_sessions() -> None:
+    found = group("Backtest period: 2021-01-04 to 2023-12-29\n\n- Sharpe: 1.31\n- Trading days: 753")
+    assert (found.sample.start, found.sample.end, found.sample.sessions) == ("2021-01-04", "2023-12-29", 753)
+
+
+def test_two_periods_are_left_to_a_person() -> None:
+    found = group("Period: 2021-01-04 to 2023-12-29. Later period: 2024-01-02 to 2024-06-28.\n\n- Sharpe: 1.31")
+    assert (found.sample.start, found.sample.end) == ("", "")
+    found = group("The model was created 2021-01-04 and changed 2023-12-29.\n\n- Sharpe: 1.31")
+    assert found.sample.start == ""
+
+
+def test_the_period_of_training_is_not_that_of_the_test() -> None:
+    body = "Training: 2015-01-02 to 2020-12-31\nTest: 2021-01-04 to 2021-12-31\n\n- Test Sharpe: 1.31"
+    assert group(body).sample.start in ("2021-01-04", "")
+    assert group("Training: 2015-01-02 to 2020-12-31\n\n- Test Sharpe: 1.31").sample.start == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "n"),
+    [
+        ("57.14% (16/28)", 28), ("57.14% (n = 28)", 28), ("57.1 % [16 of 28]", 28), ("57.14%, n=28", 28),
+        ("57.14% (3/28)", None), ("57.14% (2 of 3 folds)", None), ("57.14% (1/2 of the data)", None),
+    ],
+)  # fmt: skip
+def test_n_right_behind_a_share(text: str, n: int | None) -> None:
+    assert group(f"- Accuracy: {text}").sample.n == n
+
+
+def test_periods_a_year_trials_and_the_range_of_the_target() -> None:
+    found = group("Returns are annualised with √365.\n\n- Sharpe: 1.31\n- Configurations tested: 12")
+    assert (found.portfolio.periods_per_year, found.portfolio.trials) == (365, 12)
+    found = group("- Price range: 11.50 - 21.15\n- MAE: 7.52\n- R²: 0.1278")
+    assert found.target.low is not None
+    assert found.target.high is not None
+    assert (found.target.low.text, found.target.high.text) == ("11.50", "21.15")
+
+
+def test_a_schedule_only_where_one_run_can_be_meant() -> None:
+    assert group("Early stopping patience: 15\n\n- Best epoch: 22").schedule.patience == 15
+    two = draft_claims(
+        "# M\n\nPatience: 15\n\n## Model A\n\n- Best epoch: 22\n- Accuracy: 0.5\n\n## Model B\n\n- Best epoch: 30\n"
+        "- Accuracy: 0.6\n"
+    ).claims
+    assert all(found.schedule is None for found in two.groups)
+
+
+def test_the_patience_of_a_scheduler_is_not_that_of_early_stopping() -> None:
+    body = "- **Scheduler**: ReduceLROnPlateau\n- **Patience**: 5 epochs\n\nEarly stopping:\n- Patience: 20 epochs\n"
+    schedule = group(f"{body}- **Epochs**: 50 (maximum)\n\n- Best epoch: 22").schedule
+    assert (schedule.patience, schedule.max_epochs) == (20, 50)
+
+
+def test_three_classes_are_named_two_are_not() -> None:
+    head = "| Class | Precision | Recall | F1 |\n|---|---|---|---|\n"
+    rows = "| Buy | 0.5 | 0.4 | 0.44 |\n| Sell | 0.9 | 0.95 | 0.92 |\n| Hold | 0.3 | 0.2 | 0.24 |\n"
+    assert [share.name for share in group(head + rows).classes] == ["Buy", "Sell", "Hold"]
+    assert group(head + rows.rsplit("| Hold", 1)[0]).classes == ()
+
+
+def test_drafted_context_is_no_proof() -> None:
+    body = "Backtest period: 2023-01-02 to 2023-01-31\n\n- Sharpe: 1.31\n- Trading days: 753\n"
+    body += "- Accuracy: 57.1% (n = 30)"
+    claims = draft_claims(f"# M\n\n{body}\n").claims
+    assert claims.groups[0].sample.n == 30
+    assert not [f for f in audit_claims(claims).findings if f.arithmetic is Arithmetic.INCONSISTENT]
+
+
+def facts(claims: ClaimSet) -> set[tuple[str, str]]:
+    """What the groups of a claims file say of their samples, targets, books and schedules, each thing once."""
+    found: set[tuple[str, str]] = set()
+    for each in claims.groups:
+        sample, book, plan, target = each.sample, each.portfolio, each.schedule, each.target
+        found |= {("class", share.name.lower()) for share in each.classes}
+        found |= {("split", f"{name} {start} {end}") for name, _, start, end in sample.splits if start}
+        pairs = {
+            "n": sample.n, "sessions": sample.sessions, "start": sample.start, "end": sample.end,
+            "periods": book.periods_per_year, "trials": book.trials, "low": target.low and target.low.text,
+            "high": target.high and target.high.text, "patience": plan and plan.patience,
+            "epochs": plan and plan.max_epochs,
+        }  # fmt: skip
+        found |= {(name, str(value)) for name, value in pairs.items() if value}
+    return found
+
+
+#: Context facts of the shipped files that the draft finds; measured, then held.
+FOUND = {
+    "b3_model_card": 3,
+    "b3_training_report": 3,
+    "nse_phase2_report": 2,
+    "reliance_training_results": 1,
+    "stock_lstm_model_details": 3,
+}
+
+
+@pytest.mark.parametrize("claims_file", SHIPPED, ids=lambda path: path.stem)
+def test_facts_of_the_shipped_files_are_found(claims_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report = REPORTS / f"{claims_file.stem}.md"
+    if not report.exists():
+        pytest.skip("the reports are not beside this checkout")
+    wanted = facts(load_claims(claims_file))
+    drafted = facts(draft_claims(report.read_text(encoding="utf-8"), source=report.name).claims)
+    with capsys.disabled():
+        print(f"\n{claims_file.stem}: {len(wanted & drafted)} of {len(wanted)} facts of context drafted")
+    assert len(wanted & drafted) >= FOUND[claims_file.stem]
