@@ -8,7 +8,8 @@ S2 with its overlays at 5 bps. Integrity rules are taken as passed, so what is m
 *quiet* (20 assets × 1,000 sessions, 2% a day, a common factor of 1% a day, no drift) and *drift* (the same with 0.04% a
 session) draw a new market for every panel and for every round of the best of 100; *sample* is the embedded closes from
 2010 on, the same for all panels. *wide* (100 assets × 2,520 sessions, with drift) shows power where there is more
-evidence, *sample_1993* what beta alone earns. ``--models`` ridge models take the whole path through the commands.
+evidence, *sample_1993* and *beta_1993* (without kill switches, with scores that are new every session) what beta alone
+earns. ``--models`` ridge models take the whole path through the commands.
 """
 
 from __future__ import annotations
@@ -33,12 +34,12 @@ import pandas as pd
 from results.gate import load_policy
 from studies import calibration_report as report
 from studies.calibration_models import ridge_models
-from studies.calibration_report import MarketFigures, Share
+from studies.calibration_report import MarketFigures, Power, Share
 from studies.calibration_rules import CONFIDENCE, CRITICAL, after, alone, figures, ic_t, passes, sharpe, stubbed
-from studies.calibration_runs import ICS, RANKED, STARTS, Arrays, Sizes, market_of, random_p, rows, simulated
+from studies.calibration_runs import RANKED, STARTS, Arrays, Floats, Sizes, market_of, random_p, rows, simulated
 
 POLICY = load_policy("production")
-MARKETS = ("quiet", "drift", "sample", "wide", "sample_1993")
+MARKETS = ("quiet", "drift", "sample", "wide", "sample_1993", "beta_1993")
 #: Random-score runs behind a joint verdict on noise, and on skill, where many more panels come that far.
 RUNS_NOISE, RUNS_SKILL = 199, RANKED
 _YEAR = 252**0.5
@@ -101,32 +102,36 @@ def best_of(found: Arrays, ranks: Ranks) -> dict[str, Share]:
     }
 
 
-def power_of(found: Arrays, ranks: Ranks) -> dict[float, dict[str, Share | float]]:
+def power_of(found: Arrays, ranks: Ranks, runs: int) -> dict[float, Power]:
     """By IC: mean net Sharpe ratio, how often three rules pass each by itself, and all together."""
-    out: dict[float, dict[str, Share | float]] = {}
-    for ic in ICS:
+    out = {}
+    for ic in np.unique(found["ic_planted"]).tolist():
         chosen = {key: values[found["ic_planted"] == ic] for key, values in found.items()}
         read = [figures(one) for one in rows(chosen)]
-        out[ic] = {"sharpe": _YEAR * float(np.mean([sharpe(one["net"]) for one in rows(chosen)]))}
-        for rule in ("rank_ic_t", "alpha_t", "deflated_sharpe_residual"):
-            out[ic][rule] = Share.of(alone(POLICY, rule, one[rule]) for one in read)
-        out[ic]["joint"] = joint_of(chosen, ranks, RUNS_SKILL)
+        out[ic] = Power(
+            _mean_sharpe(chosen["net"]),
+            {rule: Share.of(alone(POLICY, rule, one[rule]) for one in read) for rule in report.SHOWN},
+            joint_of(chosen, ranks, runs),
+        )
     return out
+
+
+def _mean_sharpe(returns: Floats) -> float:
+    return _YEAR * float(np.mean([sharpe(one) for one in returns]))
 
 
 def study(name: str, sizes: Sizes, folder: Path) -> MarketFigures:
     """Simulate what is not in the folder, then judge."""
     found = simulated(name, sizes, folder, partial(print, file=sys.stderr, flush=True))
     ranks = Ranks(name, folder)
-    noise = found.noise
+    noise, skilled = found.noise, found.skill
+    power = {} if noise is None else power_of(noise, ranks, RUNS_NOISE)
     return MarketFigures(
         name=name,
         sizes={} if noise is None else sizes_of(noise, name),
-        joint=None if noise is None else joint_of(noise, ranks, RUNS_NOISE),
         best={} if found.best is None else best_of(found.best, ranks),
-        power={} if found.skill is None else power_of(found.skill, ranks),
-        sharpe_net=math.nan if noise is None else _YEAR * float(np.mean([sharpe(one) for one in noise["net"]])),
-        sharpe_gross=math.nan if noise is None else _YEAR * float(np.mean([sharpe(one) for one in noise["gross"]])),
+        power=power if skilled is None else {**power, **power_of(skilled, ranks, RUNS_SKILL)},
+        sharpe_gross=math.nan if noise is None else _mean_sharpe(noise["gross"]),
         alpha_t=math.nan if noise is None else _mean_alpha_t(noise),
     )
 
@@ -138,9 +143,11 @@ def _mean_alpha_t(noise: Arrays) -> float:
 def wanted(options: argparse.Namespace) -> dict[str, Sizes]:
     """What is simulated on each market."""
     whole = Sizes(options.panels, options.rounds, options.power)
+    beta = Sizes(math.ceil(0.3 * options.panels), 0, 0, ranked=False)
     sizes = {
-        "wide": Sizes(0, 0, math.ceil(0.4 * options.power), ranked=False),
-        "sample_1993": Sizes(math.ceil(0.3 * options.panels), 0, 0, ranked=False),
+        "sample_1993": beta,
+        "beta_1993": beta,
+        "wide": Sizes(math.ceil(0.2 * options.panels), 0, math.ceil(0.4 * options.power), ranked=False),
     }
     return {name: sizes.get(name, whole) for name in options.market or MARKETS}
 

@@ -28,13 +28,15 @@ READ = {
     "alpha t of net returns above the critical value": ("alpha up net benchmark", "alpha up net benchmark"),
     "residual deflated Sharpe of net returns ≥ 0.95": ("deflated net benchmark", "deflated net benchmark"),
 }
+#: Rules whose power is shown by itself.
+SHOWN = {"rank_ic_t": "rank IC t", "alpha_t": "alpha t", "deflated_sharpe_residual": "residual deflated Sharpe"}
 BENCHMARKS = {"benchmark": "the S&P 500", "equal": "the equal-weight mean of the 20", "mean": "the mean noise panel"}
 
 _ABOUT = """
 Shares are shown with Wilson's 95% interval. Markets: *quiet*, 20 assets × 1,000 sessions without drift; *drift*, the
 same with 0.04% a session; both drawn anew for every panel. *sample*, the embedded closes from 2010 on; *sample_1993*,
-from 1993 on; the same prices for every panel. *wide*, 100 assets × 2,520 sessions with drift. `studies/calibration.png`
-shows sizes and power.
+from 1993 on, *beta_1993*, the same for S2 without kill switches and scores that are new every session; the same prices
+for every panel. *wide*, 100 assets × 2,520 sessions with drift. `studies/calibration.png` shows sizes and power.
 """
 _SIZES = f"""
 The null holds for the first {len(HELD)} rows, which should lie within {BAND[0]:.1%}–{BAND[1]:.1%}. Noise earns
@@ -85,25 +87,31 @@ class Share:
 
 
 @dataclass(frozen=True, eq=False)
+class Power:
+    """Panels of one IC: annualised mean net Sharpe ratio, how often each of `SHOWN` passes, and all rules together."""
+
+    sharpe: float
+    alone: dict[str, Share]
+    joint: Share
+
+
+@dataclass(frozen=True, eq=False)
 class MarketFigures:
     """What was counted on one market; empty where it was not simulated.
 
     Parameters
     ----------
     sizes : by rule, and for alpha and the deflated Sharpe ratio by returns and benchmark.
-    joint : one noise panel passes every statistical rule of the policy.
     best : the best of 100, with and without the ledger.
-    power : by IC.
-    sharpe_net, sharpe_gross : annualised mean over noise panels; `alpha_t` the mean HAC t of net alpha.
+    power : by IC, 0 being noise.
+    sharpe_gross : annualised mean over noise panels; `alpha_t` the mean HAC t of their net alpha.
 
     """
 
     name: str
     sizes: dict[str, Share]
-    joint: Share | None
     best: dict[str, Share]
-    power: dict[float, dict[str, Any]]
-    sharpe_net: float
+    power: dict[float, Power]
     sharpe_gross: float
     alpha_t: float
 
@@ -174,8 +182,8 @@ def _joint(markets: Sequence[MarketFigures]) -> str:
     whole = [market for market in markets if market.best]
     if not whole:
         return ""
-    rows: dict[str, list[Share | None]] = {
-        "one noise panel, all statistical rules": [market.joint for market in whole],
+    rows = {
+        "one noise panel, all statistical rules": [market.power[0.0].joint for market in whole],
         f"best of {TRIED}, the ledger knowing, all statistical rules": [m.best["joint ledger"] for m in whole],
         f"best of {TRIED}, judged as the only trial, all statistical rules": [m.best["joint alone"] for m in whole],
         f"best of {TRIED}, residual deflated Sharpe, the ledger knowing": [m.best["deflated ledger"] for m in whole],
@@ -187,25 +195,24 @@ def _joint(markets: Sequence[MarketFigures]) -> str:
 
 
 def _power(markets: Sequence[MarketFigures]) -> str:
-    lines = []
-    for market in markets:
-        for ic, found in market.power.items():
-            lines.append(
-                [market.name, f"{ic:.2f}", f"{found['sharpe']:.2f}", found["rank_ic_t"], found["alpha_t"],
-                 found["deflated_sharpe_residual"], found["joint"]]
-            )  # fmt: skip
+    lines: list[list[object]] = [
+        [market.name, f"{ic:.2f}", f"{found.sharpe:.2f}", *found.alone.values(), found.joint]
+        for market in markets
+        if len(market.power) > 1
+        for ic, found in market.power.items()
+    ]
     if not lines:
         return ""
     said = f"## Power\n\n{_flowing(_POWER)}"
-    header = ["market", "IC", "mean net Sharpe", "rank IC t", "alpha t", "residual deflated Sharpe", "all rules"]
+    header = ["market", "IC", "mean net Sharpe", *SHOWN.values(), "all rules"]
     return f"{said}\n\n" + _table(header, lines)
 
 
 def _beta(markets: Sequence[MarketFigures]) -> str:
     lines = [
-        [m.name, f"{m.sharpe_gross:.2f}", f"{m.sharpe_net:.2f}", f"{m.alpha_t:.2f}", m.joint]
+        [m.name, f"{m.sharpe_gross:.2f}", f"{m.power[0.0].sharpe:.2f}", f"{m.alpha_t:.2f}", m.power[0.0].joint]
         for m in markets
-        if m.joint is not None
+        if 0.0 in m.power
     ]
     if not lines:
         return ""
@@ -266,25 +273,27 @@ def draw(markets: Sequence[MarketFigures], path: Path) -> None:
     left.axhline(len(READ) - 0.5, color=COLOURS["grey"], linewidth=0.6, linestyle=":")
     left.xaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
     left.set_xlim(0, None)
+    left.set_xticks(np.arange(0, left.get_xlim()[1], 0.05))
     left.set_title("Each rule alone on noise, nominal 5%", fontsize=10, loc="left")
     left.legend(frameon=False, fontsize=8, loc="lower right")
     for market in markets:
-        if not market.power:
+        if len(market.power) < 2:
             continue
-        colour = COLOURS[colours[market.name]]
-        for rule, line, text in (("joint", "-", f"{market.name}, all rules"), ("rank_ic_t", ":", None)):
-            shares = [market.power[ic][rule] for ic in ICS]
-            value = np.array([share.value for share in shares])
-            ends = np.array([share.interval for share in shares]).T
-            right.errorbar(ICS, value, yerr=np.abs(ends - value), fmt=line, marker="o", markersize=3, capsize=2,
-                           color=colour, label=text)  # fmt: skip
-    right.plot([], [], ":", color=COLOURS["grey"], label="rank IC t ≥ 2 alone")
-    right.set_ylim(0, 1)
+        ics, colour = list(market.power), COLOURS[colours[market.name]]
+        joint = [market.power[ic].joint for ic in ics]
+        value = np.array([share.value for share in joint])
+        ends = np.array([share.interval for share in joint]).T
+        right.errorbar(ics, value, yerr=np.abs(ends - value), fmt="-o", markersize=3, capsize=2,
+                       color=colour, label=f"{market.name}, all rules")  # fmt: skip
+        ic_alone = [market.power[ic].alone["rank_ic_t"].value for ic in ics]
+        right.plot(ics, ic_alone, ":", linewidth=1, color=colour)
+    right.plot([], [], ":", color=COLOURS["grey"], label="rank IC t alone")
+    right.set_ylim(0, 1.02)
     right.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
-    right.set_xticks(ICS)
+    right.set_xticks([0.0, *ICS])
     right.set_xlabel("true IC", fontsize=9)
-    right.set_title("Share of panels that pass", fontsize=10, loc="left")
-    right.legend(frameon=False, fontsize=8, loc="upper left")
+    right.set_title("Share of panels that pass the production policy", fontsize=10, loc="left")
+    right.legend(frameon=False, fontsize=8, loc="lower right")
     figure.savefig(path, dpi=130, metadata={"Software": None})
 
 

@@ -10,7 +10,7 @@ import math
 import os
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,13 +27,13 @@ from engine.costs import CostModel
 from engine.execution import Execution
 from results.overfitting import probability_of_overfitting
 from results.ranking import rank_correlation
-from strategies.catalog import load_strategy
+from strategies.ranked import FilterNegative
 
 Floats = npt.NDArray[np.float64]
 Arrays = dict[str, Floats]
 
 COSTS, EXECUTION = CostModel(), Execution()
-STRATEGY = load_strategy("s2_filter_negative")
+STRATEGY = FilterNegative()
 HALF_LIFE = 5.0
 ICS = (0.01, 0.02, 0.03, 0.05)
 #: Random-score runs beside each noise panel: with 39, p = (1 + k)/40 ≤ 0.05 has exactly 5% under the null.
@@ -47,10 +47,12 @@ SHAPES = {
     "models": (1800, 20, 0.0004),
 }
 #: First session of the embedded sample; all panels share these prices.
-STARTS = {"sample": "2010-01-04", "sample_1993": "1993-01-04"}
+STARTS = {"sample": "2010-01-04", "sample_1993": "1993-01-04", "beta_1993": "1993-01-04"}
+#: There, S2 is never switched off and scores are new every session: what beta alone earns most with.
+UNSWITCHED = "beta_1993"
 #: In every seed sequence, so that no two parts of the study and no two markets share a stream.
 _MARKET, _NOISE, _SKILL, _BEST = 1, 2, 3, 4
-_NUMBERS = {"quiet": 0, "drift": 1, "wide": 2, "sample": 3, "sample_1993": 4, "models": 5}
+_NUMBERS = {"quiet": 0, "drift": 1, "wide": 2, "sample": 3, "sample_1993": 4, "models": 5, "beta_1993": 6}
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +63,7 @@ class Market:
     ----------
     benchmark : (T,) the index on the sample; the assets' mean on synthetic markets.
     equal : (T,) mean return of the very assets.
+    strategy, half_life : S2 and the scores' half-life in sessions, None for scores that are new every session.
 
     """
 
@@ -68,6 +71,8 @@ class Market:
     benchmark: Floats
     equal: Floats
     forward: pd.DataFrame
+    strategy: FilterNegative = STRATEGY
+    half_life: float | None = HALF_LIFE
 
 
 def synthetic(name: str, seed: int) -> Market:
@@ -84,7 +89,10 @@ def synthetic(name: str, seed: int) -> Market:
 def sample(name: str) -> Market:
     """The embedded closes; the benchmark is the S&P 500."""
     prices, benchmark = load_sample()
-    return _market(prices.between(STARTS[name], None), benchmark)
+    where = _market(prices.between(STARTS[name], None), benchmark)
+    if name != UNSWITCHED:
+        return where
+    return replace(where, strategy=replace(STRATEGY, kill_switches=False), half_life=None)
 
 
 def _market(prices: PricePanel, benchmark: pd.Series | None) -> Market:
@@ -99,15 +107,15 @@ def seed_of(part: int, name: str, *numbers: int) -> int:
 
 
 def scores(where: Market, ic: float, seed: int) -> PredictionPanel:
-    """A panel whose scores, and what they know of the future, keep half of themselves over `HALF_LIFE` sessions."""
-    return score_panel(where.forward, ic, HALF_LIFE, seed, lasting=ic > 0)
+    """A panel whose scores, and what they know of the future, halve over the market's half-life."""
+    return score_panel(where.forward, ic, where.half_life, seed, lasting=ic > 0)
 
 
 def panels_through(where: Market, wanted: list[tuple[float, int]]) -> Arrays:
     """Score panels of (IC, seed) through S2 on one market: a row a panel."""
     panels = [scores(where, ic, seed) for ic, seed in wanted]
-    weights = np.stack([STRATEGY.target_weights(panel, where.prices).to_numpy() for panel in panels])
-    batch = backtest_batch(where.prices, weights, STRATEGY.overlays, costs=COSTS, execution=EXECUTION)
+    weights = np.stack([where.strategy.target_weights(panel, where.prices).to_numpy() for panel in panels])
+    batch = backtest_batch(where.prices, weights, where.strategy.overlays, costs=COSTS, execution=EXECUTION)
     ahead = where.forward.to_numpy()
     return {
         "ic_planted": np.array([ic for ic, _ in wanted]),
@@ -129,7 +137,7 @@ def random_p(where: Market, ic: float, seed: int, runs: int) -> float:
     """Where a panel stands among `runs` permutations of its scores, by the product's own function."""
     panel = scores(where, ic, seed)
     return random_score_null(
-        STRATEGY, panel, where.prices, runs=runs, seed=seed, costs=COSTS, execution=EXECUTION
+        where.strategy, panel, where.prices, runs=runs, seed=seed, costs=COSTS, execution=EXECUTION
     ).p_value
 
 

@@ -11,7 +11,7 @@ from engine.backtest import run_backtest
 from results.evidence import evaluate
 from results.gate import load_policy
 from results.gate_rules import Figure
-from studies.calibration_report import MarketFigures, Share, draw, page
+from studies.calibration_report import MarketFigures, Power, Share, draw, page
 from studies.calibration_rules import MEASURED, alone, figures, ic_t, passes, stubbed
 from studies.calibration_runs import HALF_LIFE, STRATEGY, Sizes, kept, panels_through, simulated, synthetic
 
@@ -89,13 +89,10 @@ def test_the_page_and_the_figure_show_what_was_counted(tmp_path):
         for key in ("ic", "rank", "alpha gross benchmark", "deflated gross benchmark", "alpha net benchmark")
     }
     sizes |= {"alpha up net benchmark": Share(9, 1000), "deflated net benchmark": Share(12, 1000)}
-    power = {
-        ic: {"sharpe": 1.0, "rank_ic_t": Share(5, 9), "alpha_t": Share(4, 9), "deflated_sharpe_residual": Share(3, 9),
-             "joint": Share(2, 9)}
-        for ic in (0.01, 0.02, 0.03, 0.05)
-    }  # fmt: skip
+    alone = {"rank_ic_t": Share(5, 9), "alpha_t": Share(4, 9), "deflated_sharpe_residual": Share(3, 9)}
+    power = {ic: Power(1.0, alone, Share(2, 9)) for ic in (0.0, 0.01, 0.02, 0.03, 0.05)}
     best = dict.fromkeys(("joint alone", "joint ledger", "deflated alone", "deflated ledger"), Share(1, 200))
-    market = MarketFigures("quiet", sizes | {"rank": Share(80, 1000)}, Share(1, 1000), best, power, -0.3, 0.0, -0.6)
+    market = MarketFigures("quiet", sizes | {"rank": Share(80, 1000)}, best, power, 0.0, -0.6)
     model = {"verdict": "fail", "rules": {"alpha_t": "failed"}, "leaks": 0, "random_p": 0.5, "sessions": 1296}
     text = page([market], [model, model], ["receipts"], "Made by hand.")
     assert "| rank among 39 random scores, p ≤ 0.05 | 8.0% [6.5%, 9.8%] (outside) |" in text
