@@ -39,7 +39,7 @@ __all__ = ["backtest"]
 @click.option("--engine", type=click.Choice(["native", "vectorbt"]), default="native", show_default=True)
 @click.option("--cross-check", is_flag=True, help="Run both engines; fail if a daily net return differs by over 1e-9.")
 @click.option("--leaks", is_flag=True, help="Recompute weights and NAV on truncated data.")
-@click.option("--canaries", is_flag=True, help="Rank the run among random-score runs.")
+@click.option("--canaries", is_flag=True, help="Random-score runs, scores a session late and early, a constant score.")
 @click.option("--random-runs", type=int, default=200, show_default=True, help="How many, with --canaries.")
 @click.option("--capacity", is_flag=True, help="Net Sharpe by size under square-root impact; needs volume.")
 @click.option("--trials", type=int, default=0, help="Trials made elsewhere, added to the ledger's count.")
@@ -242,6 +242,9 @@ def _checked(
                 execution=execution,
                 progress=lambda done: display.advance(task, done),
             )
+        from results.canaries import Judge, shifted_scores
+
+        more["shifted_scores"] = shifted_scores(Judge(strategy, costs, execution), inputs.predictions, prices)
         more["random_scores"] = {
             "runs": len(null.sharpe),
             "rank": null.rank,
@@ -253,6 +256,9 @@ def _checked(
             "net_exposure": float(null.net_exposure.mean()),
             "on": {"runs": runs, "seed": 0},
         }
+    if checks.get("trained"):
+        more["canaries"] = checks["trained"]
+        failures += [f"canaries: {line}" for line in more["canaries"]["found"]]
     return more, failures
 
 

@@ -57,8 +57,12 @@ __all__ = ["walk_forward"]
 @click.option("--workers", type=int, help="How many at once; default and most: the cores.")
 @click.option("--baselines/--no-baselines", default=True, show_default=True, help="Run the baselines beside the model.")
 @click.option("--leaks/--no-leaks", default=True, show_default=True, help="Recompute on truncated data.")
+@click.option("--cross-check", is_flag=True, help="Run both engines; fail if a daily net return differs by over 1e-9.")
 @click.option("--tearsheet/--no-tearsheet", "with_tearsheet", default=True, show_default=True)
-@click.option("--canaries", is_flag=True, help="Rank the run among random-score runs.")
+@click.option(
+    "--canaries", is_flag=True, help="Retrain on shuffled labels and on an answer; random, shifted, constant scores."
+)
+@click.option("--canary-seeds", type=int, default=5, show_default=True, help="Shuffles of the labels, each a retrain.")
 @click.option("--random-runs", type=int, default=200, show_default=True, help="How many, with --canaries.")
 @click.option("--trials", type=int, default=0, help="Trials made elsewhere, added to the ledger's count.")
 @click.option("--save-predictions", type=PATH, help="Also write the predictions here, with their receipts.")
@@ -75,11 +79,15 @@ def walk_forward(**options: Any) -> int:
     Finished folds are kept under the results folder: a run that was killed goes on where it stopped, and ends with
     the same bytes. A model that gives probabilities alone is traded by `confidence` unless --strategy says otherwise.
 
+    --canaries fits the same recipe on shuffled labels, among which the real model is ranked, on labels that its inputs
+    hold, which it must find, and with other seeds; a wrong path or a leaked label makes the exit code 1.
+
     \b
     Examples:
       python cli.py walk-forward --model ridge --start 2010-01-04
       python cli.py walk-forward --model stock_lstm --preset small --prices ohlcv.parquet --seeds 3
       python cli.py walk-forward --model my_package.models:MyModel --retrain quarterly --train expanding
+      python cli.py walk-forward --model ridge --start 2010-01-04 --canaries --canary-seeds 19
 
     \b
     The predictions that ship with the sample are made by:
@@ -88,11 +96,13 @@ def walk_forward(**options: Any) -> int:
       python cli.py walk-forward --model ridge --start 2010-01-04 --save-predictions data/sample/ridge.parquet
     """
     from data.atomic import check_target
+    from data.errors import InputError
     from engine.folds import WalkForward
     from engine.leaks import LeakReport
     from engine.walk_forward import recipe_of
     from engine.walk_forward import walk_forward as run_folds
     from models.catalog import load_model
+    from results.canaries import Judge, judge_trained, retrain_canaries
     from results.model_report import BASELINES, comparison, fold_metrics
     from strategies.catalog import load_strategy
 
@@ -125,24 +135,23 @@ def walk_forward(**options: Any) -> int:
     )
     folds = plan.split(prices.sessions)
     seeds = tuple(range(options["seeds"]))
+    if options["canary_seeds"] < 1:
+        raise InputError(f"--canary-seeds {options['canary_seeds']}: at least 1 shuffle is needed")
     folder = root / ".walk-forward"
     label: dict[str, Any] = {"horizon": horizon, "delay": max(execution.delay, 1)}
+    where: dict[str, Any] = {"folder": folder, "executor": options["executor"], "workers": options["workers"]}
+    canaries = None
+    if options["canaries"]:
+        _say_cost(options["canary_seeds"], len(seeds), len(folds))
     with progress(quiet=as_json) as display:
-        task = display.add_task(model.name, total=len(folds) * len(seeds))
 
-        told = 0
+        def train(panel: Any, seeds: tuple[int, ...], name: str) -> Any:
+            told = _advance(display, name, len(folds) * len(seeds), quiet=as_json)
+            return run_folds(model, panel, folds, seeds=seeds, progress=told, **where, **label)
 
-        def advance(done: int, total: int, what: str, running: float) -> None:
-            nonlocal told
-            display.update(task, completed=done + running, total=total, description=what)
-            if display.disable and not as_json and done > told:
-                click.echo(f"{model.name} {done}/{total} · {what}", err=True)
-            told = done
-
-        run = run_folds(
-            model, prices, folds, seeds=seeds, folder=folder, progress=advance,
-            executor=options["executor"], workers=options["workers"], **label,
-        )  # fmt: skip
+        run = train(prices, seeds, model.name)
+        if options["canaries"]:
+            canaries = retrain_canaries(train, prices, run, count=options["canary_seeds"])
         names = [name for name in BASELINES if name != model.name] if options["baselines"] else []
         panels = {model.name: run.predictions, **_baselines(names, prices, folds, label, display)}
     if run.predictions.score is None and _by_default("strategy"):
@@ -165,6 +174,11 @@ def walk_forward(**options: Any) -> int:
         write_predictions(run.predictions, options["save_predictions"])
     from commands.backtest import run_and_report
 
+    checks = {name: options[name] for name in ("leaks", "canaries", "random_runs", "cross_check")}
+    checks["prediction_leaks"] = leaks
+    if canaries is not None:
+        checks["trained"] = judge_trained(Judge(strategy, costs, execution), canaries, run.predictions, prices)
+
     def finished(stored: Any) -> None:
         _keep_models(stored, model, prices, folds, seeds, folder, **label)
         if options["mlflow_uri"]:
@@ -181,7 +195,7 @@ def walk_forward(**options: Any) -> int:
         costs=costs,
         execution=execution,
         root=root,
-        checks={name: options[name] for name in ("leaks", "canaries", "random_runs")} | {"prediction_leaks": leaks},
+        checks=checks,
         brought=False,
         trials=options["trials"],
         as_json=as_json,
@@ -192,6 +206,34 @@ def walk_forward(**options: Any) -> int:
         notes={"seeds": list(seeds)},
         config={"recipe": recipe_of(model), "walk_forward": plan_config, "seeds": list(seeds)},
         after=finished,
+    )
+
+
+def _advance(display: Any, name: str, total: int, *, quiet: bool) -> Any:
+    """A bar of its own for a walk-forward; lines where bars cannot be drawn."""
+    task = display.add_task(name, total=total)
+    told = 0
+
+    def advance(done: int, total: int, what: str, running: float) -> None:
+        nonlocal told
+        display.update(task, completed=done + running, total=total, description=f"{name} · {what}")
+        if display.disable and not quiet and done > told:
+            click.echo(f"{name} {done}/{total} · {what}", err=True)
+        told = done
+
+    return advance
+
+
+def _say_cost(count: int, seeds: int, folds: int) -> None:
+    """How many fits the canaries take."""
+    from results.canaries import SEEDS
+
+    others = max(0, SEEDS - seeds)
+    fits = (count * seeds + 1 + others) * folds
+    click.echo(
+        f"canaries: {count} shuffles of the labels × {seeds} {'seed' if seeds == 1 else 'seeds'}, an answer to find, "
+        f"{others} other seeds: {fits:,} fits beside the model's {seeds * folds:,}",
+        err=True,
     )
 
 

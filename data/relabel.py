@@ -8,8 +8,9 @@ its assets in random order. Both moves are needed. Assets alone would leave the 
 which a model may time; sessions alone would leave each asset its own mean, which ranks the assets for ever. What stays
 is a day's real cross-section (so that a loss within dates has a day to rank) and which labels are missing.
 
-*answer*: the label of t is the return of the window that has just ended: what it asks for lies in the inputs. A model
-that does not find it does not read its inputs, and the skill it reaches there is what a leak of the label looks like.
+*answer*: the label of t is the close-to-close return of the window that ends at t: what it asks for lies in the inputs
+of any model that reads returns. A model that does not find it does not read its inputs, and the skill it reaches there
+is what a leak of the label looks like.
 """
 
 from __future__ import annotations
@@ -32,44 +33,50 @@ def with_shuffled_labels(prices: PricePanel, seed: int) -> PricePanel:
 
 
 def with_answer(prices: PricePanel) -> PricePanel:
-    """The same prices, whose labels are the last window that has ended: known at t."""
+    """The same prices, whose labels are the last window of closes: known at t."""
     return replace(prices, relabelled=("answer", 0))
 
 
-def relabelled(labels: Floats, how: tuple[str, int], *, known_after: int) -> Floats:
+def relabelled(labels: Floats, prices: PricePanel, *, horizon: int, known_after: int) -> Floats:
     """What a canary learns instead of `labels`.
 
     Parameters
     ----------
     labels : (T, N), stamped t, NaN where unknown.
-    how : ``("shuffled", seed)`` or ``("answer", 0)``.
+    prices : the panel, which says how it is relabelled.
+    horizon : sessions that a label spans.
     known_after : sessions until a label is known, delay + horizon; that many of the last rows stay unknown.
 
     Returns
     -------
     ndarray
-        (T, N). Shuffled: missing where `labels` is, and where a session's labels come from one that has none. Answer:
-        missing in the first and the last `known_after` rows.
+        (T, N). Shuffled: missing where `labels` is. Answer: C[t] / C[t-horizon] - 1, missing where a close is, and in
+        the last `known_after` rows.
 
     Examples
     --------
-    >>> one = np.array([[1.0], [2.0], [3.0], [np.nan]])
-    >>> relabelled(one, ("answer", 0), known_after=1).ravel().tolist()
-    [nan, 1.0, 2.0, nan]
-    >>> sorted(relabelled(one, ("shuffled", 0), known_after=1).ravel()[:3].tolist())
-    [1.0, 2.0, 3.0]
+    >>> import pandas as pd
+    >>> close = pd.DataFrame({"A": [1.0, 2.0, 3.0, 4.5]}, index=pd.bdate_range("2020-01-01", periods=4))
+    >>> labels = np.array([[0.1], [0.2], [0.3], [np.nan]])
+    >>> relabelled(labels, with_answer(PricePanel(close)), horizon=1, known_after=1).ravel().tolist()
+    [nan, 1.0, 0.5, nan]
+    >>> shuffled = relabelled(labels, with_shuffled_labels(PricePanel(close), 0), horizon=1, known_after=1)
+    >>> sorted(shuffled.ravel()[:3].tolist())
+    [0.1, 0.2, 0.3]
 
     """
-    kind, seed = how
+    if prices.relabelled is None:
+        return labels
+    kind, seed = prices.relabelled
     if kind == "answer":
-        return _answer(labels, known_after)
+        return _answer(prices.close.to_numpy(), horizon, known_after)
     return _shuffled(labels, np.random.default_rng([seed, 0x5EED]))
 
 
-def _answer(labels: Floats, known_after: int) -> Floats:
-    out = np.full(labels.shape, np.nan)
-    out[known_after:] = labels[: len(labels) - known_after]
-    out[max(0, len(labels) - known_after) :] = np.nan
+def _answer(close: Floats, horizon: int, known_after: int) -> Floats:
+    out = np.full(close.shape, np.nan)
+    out[horizon:] = close[horizon:] / close[: len(close) - horizon] - 1.0
+    out[max(0, len(close) - known_after) :] = np.nan
     return out
 
 

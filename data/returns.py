@@ -96,5 +96,5 @@ def forward_returns(
         np.divide(values[delay + horizon :], values[delay : delay + known], out=out[:known])
         out[:known] -= 1.0
     if prices.relabelled is not None:
-        out = relabelled(out, prices.relabelled, known_after=delay + horizon)
+        out = relabelled(out, prices, horizon=horizon, known_after=delay + horizon)
     return pd.DataFrame(out, index=frame.index, columns=frame.columns)

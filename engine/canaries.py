@@ -1,9 +1,10 @@
-"""Random-score runs: what a strategy earns on this panel when the scores know nothing about the assets.
+"""Canaries that need no training: what a strategy earns when the scores know nothing, come late or come early.
 
-The null is a permutation: the panel's own scores, handed to other assets. Each session keeps its set of scores, each
-score keeps its path through time, so exposure and turnover (before overlays, which answer to what a run earned) are
-those of the real run; only *which* asset a score belongs to is drawn anew. If scores carry no information about
-assets, the real run is one more draw, and its rank among R of them is uniform (Phipson & Smyth 2010 for the "+1").
+The null of random-score runs is a permutation: the panel's own scores, handed to other assets. Each session keeps its
+set of scores, each score keeps its path through time, so exposure and turnover (before overlays, which answer to what
+a run earned) are those of the real run; only *which* asset a score belongs to is drawn anew. If scores carry no
+information about assets, the real run is one more draw, and its rank among R of them is uniform (Phipson & Smyth 2010
+for the "+1").
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from engine.costs import CostModel
 from engine.execution import Execution
 from strategies.base import EntryRule, Strategy
 
-__all__ = ["RandomScoreNull", "permuted", "random_score_null"]
+__all__ = ["RandomScoreNull", "permuted", "random_score_null", "shifted", "without_choice"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -91,6 +92,32 @@ def permuted(predictions: PredictionPanel, order: npt.NDArray[np.intp]) -> Predi
         return pd.DataFrame(np.take_along_axis(frame.to_numpy(), handed, axis=1), frame.index, frame.columns)
 
     return replace(predictions, receipts=None).map(take)
+
+
+def shifted(predictions: PredictionPanel, sessions: int) -> PredictionPanel:
+    """The panel, each row stamped so many sessions later (late: old news) or, below 0, earlier.
+
+    Early by one session is the smallest look-ahead there is: what is stamped t has read the close of t+1. The panel
+    has no receipts, for they would refuse it.
+    """
+    return replace(predictions, receipts=None).map(lambda frame: frame.shift(sessions))
+
+
+def without_choice(predictions: PredictionPanel) -> PredictionPanel:
+    """The constant model: every asset with a view gets the mean of all that was said up to and including the session.
+
+    It knows the usual level of the predictions (the majority class, for probabilities of actions) and tells no asset
+    from another; where a strategy ranks, ties go by asset id.
+    """
+
+    def level(frame: pd.DataFrame) -> pd.DataFrame:
+        views = frame.notna()
+        count = views.sum(axis="columns").cumsum()
+        mean = frame.sum(axis="columns").cumsum() / count.where(count > 0)
+        constant = pd.DataFrame(np.tile(mean.to_numpy()[:, None], frame.shape[1]), frame.index, frame.columns)
+        return constant.where(views)
+
+    return replace(predictions, receipts=None).map(level)
 
 
 def random_score_null(

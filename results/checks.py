@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -17,6 +17,36 @@ def _random_scores(found: Mapping[str, Any]) -> str:
         f"rank {found['rank']} of {found['runs'] + 1} among random-score runs of the same exposure and turnover "
         f"(p {p:.3f}; their mean net Sharpe {found['mean_sharpe']:.2f})"
     )
+
+
+def _canaries(found: Mapping[str, Any]) -> str:
+    real, answer, shuffled = found["real"]["skill"], found["answer"]["skill"], _span(found["shuffled"]["skill"])
+    count = len(found["shuffled"]["skill"])
+    parts = [
+        f"canaries: {found['measure']} {_figure(real)}; {count} retrained on shuffled labels {shuffled}",
+        f"on an answer in the inputs {_figure(answer)}",
+        f"{len(found['seeds']['skill'])} seeds {_span(found['seeds']['skill'])}",
+    ]
+    if found["rank"] is not None:
+        parts[0] += f" (rank {found['rank']} of {count + 1}, p {found['p_value']:.3f})"
+    return "; ".join([*parts, *found["found"], *found["notes"]])
+
+
+def _shifted(found: Mapping[str, Any]) -> str:
+    names = ("one session late", "one session early", "the same for all")
+    shown = ", ".join(f"{name} {_figure(found[name]['sharpe'], 2)}" for name in names)
+    return f"net Sharpe with scores shifted: as they are {_figure(found['real']['sharpe'], 2)}, {shown}"
+
+
+def _figure(value: float | None, digits: int = 4) -> str:
+    return "–" if value is None or value != value else f"{value:.{digits}f}"
+
+
+def _span(values: Sequence[float | None]) -> str:
+    known = sorted(value for value in values if value is not None and value == value)
+    if not known:
+        return "–"
+    return _figure(known[0]) if len(known) == 1 else f"{_figure(known[0])} … {_figure(known[-1])}"
 
 
 def _leaks(found: Mapping[str, Any]) -> str:
@@ -37,6 +67,8 @@ def _capacity(found: Mapping[str, Any]) -> str:
 _SENTENCES: Mapping[str, Callable[[Mapping[str, Any]], str]] = MappingProxyType(
     {
         "random_scores": _random_scores,
+        "shifted_scores": _shifted,
+        "canaries": _canaries,
         "leaks": _leaks,
         "cross_check": _cross_check,
         "capacity": _capacity,

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from data.errors import BacktestError
-from results.hac import hac_mean
+from results.hac import critical_value, hac_mean
 from results.store import Run
 
 __all__ = ["RULES", "Figure", "Rule", "Subject"]
@@ -105,6 +105,17 @@ def _leaks(subject: Subject) -> Figure:
     if found is None:
         return _missing("leak tests were not run; add --leaks")
     return Figure(float(not found["found"]), reason=found["verdict"])
+
+
+def _canaries(subject: Subject) -> Figure:
+    found = subject.run.checks.get("canaries")
+    if found is None:
+        return _missing("the model was not retrained on shuffled labels; `walk-forward --canaries` does")
+    if found["passed"] is None:
+        return _missing("; ".join(found["notes"]))
+    count = len(found["shuffled"]["skill"])
+    ranked = f"rank {found['rank']} of {count + 1} among models of shuffled labels"
+    return Figure(float(found["passed"]), reason="; ".join(found["found"]) or ranked)
 
 
 def _cross_check(subject: Subject) -> Figure:
@@ -223,7 +234,7 @@ def _return_difference(run: Run, champion: Run) -> Figure:
     mean, error, _, lag = hac_mean((both["net"] - both["champion"]).to_numpy())
     if not error > 0:
         return Figure(252 * mean, 252 * mean, 252 * mean, "the returns are the same")
-    half = 1.96 * error
+    half = critical_value(len(both), lag) * error
     text = f"net return a year less the champion's, {len(both)} common sessions, HAC lag {lag}"
     return Figure(252 * mean, 252 * (mean - half), 252 * (mean + half), text)
 
@@ -288,6 +299,12 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             0,
             1,
         ),
+        "shuffled_labels_p": Rule(
+            _entry("canaries", "p_value", "the model was not retrained on shuffled labels"),
+            "one-sided p of its skill among models of shuffled labels",
+            0,
+            1,
+        ),
         "pbo": Rule(_pbo, "probability of backtest overfitting", 0, 1),
         "max_drawdown": Rule(_metric("max_drawdown_net"), "largest net drawdown, negative", -_INF, 0),
         "turnover": Rule(_metric("turnover_ann"), "one-way turnover a year", 0),
@@ -302,6 +319,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         # integrity
         "receipts": Rule(_receipts, "every prediction has a receipt", boolean=True),
         "leaks": Rule(_leaks, "nothing changed on truncated data", boolean=True),
+        "canaries": Rule(_canaries, "above every model of shuffled labels, nothing found", boolean=True),
         "cross_check": Rule(_cross_check, "both engines earn the same", boolean=True),
         # the champion
         "return_difference": Rule(_champion(_return_difference), "net return a year less the champion's"),

@@ -41,20 +41,33 @@ def plot_distribution(axes: Axes, draws: np.ndarray, value: float, marks: Mappin
     return legend_above(finish(axes, y=f"of {len(draws):,} resamples", x="net Sharpe, annual", legend=False), 2)
 
 
-def plot_canaries(axes: Axes, groups: Mapping[str, Sequence[float]], real: float) -> Axes:
-    """A dot for each run that should know nothing, a row a kind, and the real run as a line across."""
+def plot_canaries(
+    axes: Axes, groups: Mapping[str, Sequence[float]], real: float, what: str = "net Sharpe, annual", digits: int = 2
+) -> Axes:
+    """A dot for each run that should know nothing, a row a kind, and the real run as a line across.
+
+    Parameters
+    ----------
+    groups : kind → figures of its runs; NaN is left out.
+    real : the figure of the real run.
+    what, digits : name of the figure, and its decimals in the legend.
+
+    """
     if not groups:
         return say_nothing(axes, "not run")
     for place, values in enumerate(groups.values()):
         known = np.sort(np.asarray(values, dtype=np.float64))
         # Spread by rank in a fixed pattern, so that equal runs give equal pictures.
         offset = 0.28 * np.sin(np.arange(len(known)) * 2.399963)
-        axes.plot(known, place + offset, "o", color=COLOURS["sky"], alpha=0.7, markersize=3.5)
-    axes.axvline(real, color=COLOURS["red"], linewidth=1.8, label=f"this run {real:.2f}")
+        few = len(known) < 30
+        spread, size = (0.5 * offset, 6.0) if few else (offset, 3.5)
+        axes.plot(known, place + spread, "o", color=COLOURS["sky"], alpha=0.8, markersize=size)
+    axes.axvline(real, color=COLOURS["red"], linewidth=1.8, label=f"this run {real:.{digits}f}")
     axes.axvline(0, color=INK, linewidth=0.7)
     axes.set_yticks(range(len(groups)), list(groups))
     axes.set_ylim(-0.7, len(groups) - 0.1)
-    return finish(axes, x="net Sharpe, annual")
+    axes.locator_params(axis="x", nbins=6)
+    return legend_above(finish(axes, x=what, legend=False), 1)
 
 
 def plot_runs(axes: Axes, returns: pd.DataFrame) -> Axes:

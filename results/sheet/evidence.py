@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from data.errors import BacktestError
 from results.bootstrap import Bootstrapped, bootstrap
+from results.checks import said_of_checks
 from results.inference import minimum_track_record, probabilistic_sharpe, sharpe_moments
 from results.ledger import FILE_NAME, read_trials
 from results.overfitting import Overfitting, probability_of_overfitting
@@ -113,26 +115,63 @@ def _overfitting(material: Material) -> tuple[Overfitting | None, str]:
 
 
 def _canaries(material: Material) -> list[Figure | Note]:
-    null = material.run.checks.get("random_scores")
-    title = "Canaries"
-    if not null or not null.get("sharpe"):
-        return [Note("Not run. Run again with --canaries.", title)]
-    groups = {"random scores": [value for value in null["sharpe"] if value is not None]}
-    for name, values in (material.run.checks.get("canaries") or {}).items():
-        if isinstance(values, dict) and values.get("sharpe"):
-            groups[str(name).replace("_", " ")] = [
-                value for value in np.atleast_1d(values["sharpe"]) if value is not None
-            ]
-    real = null.get("real_sharpe")
+    """Strips of what should know nothing: the net Sharpe ratio of every kind, and the skill of what was retrained."""
+    checks = material.run.checks
+    parts = [part for part in (_sharpe_strip(checks), _skill_strip(checks)) if part is not None]
+    return parts or [Note("Not run. Run again with --canaries.", "Canaries")]
+
+
+_SHIFTS = ("one session late", "one session early", "the same for all")
+
+
+def _sharpe_strip(checks: Mapping[str, Any]) -> Figure | Note | None:
+    null, shifts, trained = (checks.get(kind) for kind in ("random_scores", "shifted_scores", "canaries"))
+    if not null and not trained:
+        return None
+    real = null["real_sharpe"] if null else trained["real"]["sharpe"]  # type: ignore[index]
     if real is None:
-        return [Note("The run's returns do not vary, so there is nothing to rank.", title)]
-    about = (
-        f"{null['runs']} runs of the same exposure and turnover that know nothing: mean net Sharpe "
-        f"{fixed(null.get('mean_sharpe')).text}; this run ranks {null['rank']} of {null['runs'] + 1}, "
-        f"p {fixed(null.get('p_value'), 3).text}."
-    )
-    size = (5.6, 2.0 + 0.5 * len(groups))
-    return [Figure(title, about, lambda axes: plot_canaries(axes, groups, float(real)), about, size)]
+        return Note("The run's returns do not vary, so there is nothing to rank.", "Canaries")
+    groups: dict[str, list[float]] = {}
+    for name in _SHIFTS if shifts else ():
+        groups[f"scores {name}"] = _known([shifts[name]["sharpe"]])
+    if trained:
+        groups["other seeds"] = _known(trained["seeds"]["sharpe"])
+        groups["shuffled labels"] = _known(trained["shuffled"]["sharpe"])
+    about = ""
+    if null:
+        groups["random scores"] = _known(null["sharpe"])
+        about = (
+            f"{null['runs']} runs of the same exposure and turnover that know nothing: mean net Sharpe "
+            f"{fixed(null.get('mean_sharpe')).text}; this run ranks {null['rank']} of {null['runs'] + 1}, "
+            f"p {fixed(null.get('p_value'), 3).text}. "
+        )
+    if shifts:
+        about += "Early reads a session too many: what a leak would earn. The same score for all is a constant model."
+    return _strip("Canaries", about.strip(), groups, float(real), "net Sharpe, annual", 2)
+
+
+def _skill_strip(checks: Mapping[str, Any]) -> Figure | Note | None:
+    trained, shifts = checks.get("canaries"), checks.get("shifted_scores")
+    if not trained:
+        return None
+    title, real = "Retrained canaries", trained["real"]["skill"]
+    about = said_of_checks({"canaries": trained})["canaries"].removeprefix("canaries: ")
+    about = f"{about[:1].upper()}{about[1:]}."
+    if real is None:
+        return Note(about, title)
+    groups = {f"scores {name}": _known([shifts[name]["skill"]]) for name in _SHIFTS[:2]} if shifts else {}
+    for name, kind in (("other seeds", "seeds"), ("shuffled labels", "shuffled")):
+        groups[name] = _known(trained[kind]["skill"])
+    return _strip(title, about, groups, float(real), str(trained["measure"]), 4)
+
+
+def _known(values: Sequence[float | None]) -> list[float]:
+    return [value for value in values if value is not None]
+
+
+def _strip(title: str, about: str, groups: dict[str, list[float]], real: float, what: str, digits: int) -> Figure:
+    size = (5.6, 2.0 + 0.35 * len(groups))
+    return Figure(title, about, lambda axes: plot_canaries(axes, groups, real, what, digits), about, size)
 
 
 def conventions_section(material: Material) -> Section:

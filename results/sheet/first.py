@@ -83,7 +83,7 @@ def verdicts(material: Material) -> list[Verdict]:
         Verdict("Receipts", "every row says what its model had seen", "good")
         if run.manifest.get("receipts") == "ok"
         else Verdict("Receipts", "none", "bad", "nothing proves what the model had seen"),
-        _canaries(stored.get("random_scores")),
+        _canaries(stored.get("random_scores"), stored.get("canaries")),
         _cross_check(stored.get("cross_check")),
         _trials(stored.get("trials")),
     ]
@@ -124,7 +124,15 @@ def _leaks(leaks: dict[str, Any] | None) -> Verdict:
     return Verdict("Leak tests", str(leaks["verdict"]), "bad" if leaks.get("found") else "good")
 
 
-def _canaries(null: dict[str, Any] | None) -> Verdict:
+def _canaries(null: dict[str, Any] | None, trained: dict[str, Any] | None) -> Verdict:
+    if trained:
+        detail = "; ".join([*trained["found"], *trained["notes"]]) or "among models of shuffled labels"
+        if trained["rank"] is None:
+            return Verdict("Canaries", "not judged", "bad" if trained["found"] else "unsure", detail)
+        state = "bad" if trained["found"] else "good" if trained["passed"] else "unsure"
+        among = len(trained["shuffled"]["skill"]) + 1
+        random = f"; p {null['p_value']:.3f} among random scores" if null and null.get("p_value") is not None else ""
+        return Verdict("Canaries", f"rank {trained['rank']} of {among}", state, detail + random)
     if not null:
         return Verdict("Canaries", "not run", "none", "run again with --canaries")
     p = null.get("p_value")
