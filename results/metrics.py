@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from results.hac import regress, sharpe_hac_error
+from results.hac import critical_value, lag_rule, regress, sharpe_hac_error
 
 __all__ = [
     "Metric",
@@ -27,7 +27,6 @@ __all__ = [
 ]
 
 PERIODS = 252
-_Z95 = 1.959963984540054
 _FLAT = 1e-15
 
 
@@ -67,14 +66,16 @@ class Metric:
 def sharpe_interval(returns: np.ndarray, periods: int = PERIODS) -> tuple[float, float, float]:
     """Annualised Sharpe ratio and its 95% interval.
 
-    Ratio of mean to standard deviation (ddof 1) times √periods, no risk-free rate; interval ± 1.96 HAC standard
-    errors by the delta method (Lo 2002). NaN where the returns do not vary.
+    Ratio of mean to standard deviation (ddof 1) times √periods, no risk-free rate; the interval reaches
+    `results.hac.critical_value` HAC standard errors by the delta method (Lo 2002) to each side. NaN where the returns do
+    not vary.
     """
     if len(returns) < 2 or float(np.std(returns, ddof=1)) <= _FLAT:
         return math.nan, math.nan, math.nan
     ratio = float(returns.mean() / returns.std(ddof=1)) * math.sqrt(periods)
-    error = sharpe_hac_error(returns) * math.sqrt(periods)
-    return ratio, ratio - _Z95 * error, ratio + _Z95 * error
+    lag = lag_rule(len(returns))
+    half = critical_value(len(returns), lag) * sharpe_hac_error(returns, lag=lag) * math.sqrt(periods)
+    return ratio, ratio - half, ratio + half
 
 
 def performance_metrics(returns: pd.Series, kind: str, *, periods: int = PERIODS) -> list[Metric]:
@@ -121,7 +122,7 @@ def performance_metrics(returns: pd.Series, kind: str, *, periods: int = PERIODS
             "sharpe",
             sharpe,
             "ratio",
-            f"{common} · ddof 1 · arithmetic · rf 0 · 95% by delta method, HAC",
+            f"{common} · ddof 1 · arithmetic · rf 0 · 95% by delta method, HAC, {_window(n, lag_rule(n))}",
             low=low,
             high=high,
         ),
@@ -195,20 +196,21 @@ def relative_metrics(returns: pd.Series, benchmark: pd.Series, kind: str, *, per
     if line is None or float(np.ptp(values)) <= _FLAT:
         why = "fewer than 3 common sessions" if n < 3 else "the returns or the benchmark do not vary"
         return [Metric(f"{name}_{kind}", math.nan, "", kind, n=n, start=start, end=end, reason=why) for name in names]
-    error = f"Newey–West, lag {line.lag}"
+    error = f"Newey–West, {_window(n, line.lag)}"
     ratio, low, high = sharpe_interval(line.residuals, periods)
     active = values - market
     spread = float(active.std(ddof=1))
     tracking = float(active.mean()) / spread * math.sqrt(periods) if spread > _FLAT else math.nan
-    half = _Z95 * line.alpha_error * periods
+    half = line.critical * line.alpha_error * periods
     parts: list[tuple[str, float, str, str, float | None, float | None]] = [
         ("beta", line.beta, "ratio", f"OLS on the benchmark · {error}",
-         line.beta - _Z95 * line.beta_error, line.beta + _Z95 * line.beta_error),
+         line.beta - line.critical * line.beta_error, line.beta + line.critical * line.beta_error),
         ("alpha_ann", line.alpha * periods, "fraction a year", f"OLS intercept × {periods} · {error}",
          line.alpha * periods - half, line.alpha * periods + half),
         ("alpha_t", line.alpha_t, "t", f"of the intercept · {error}", None, None),
         ("sharpe_residual", ratio, "ratio",
-         f"of returns less beta × benchmark · {periods} · ddof 1 · rf 0 · delta method, HAC", low, high),
+         f"of returns less beta × benchmark · {periods} · ddof 1 · rf 0 · delta method, HAC, "
+         f"{_window(n, line.lag)}", low, high),
         ("correlation", float(np.corrcoef(values, market)[0, 1]), "ratio", "Pearson", None, None),
         ("information_ratio", tracking, "ratio", f"active return over its deviation · {periods} · ddof 1", None, None),
     ]  # fmt: skip
@@ -304,6 +306,11 @@ def _dates(returns: pd.Series) -> tuple[str | None, str | None]:
     if len(returns) == 0:
         return None, None
     return str(returns.index[0].date()), str(returns.index[-1].date())
+
+
+def _window(n: int, lag: int) -> str:
+    """What a reader needs to repeat a HAC interval or to judge a HAC t."""
+    return f"lag {lag}, critical {critical_value(n, lag):.2f}"
 
 
 def _moment(values: np.ndarray, order: int) -> float:

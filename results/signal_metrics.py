@@ -1,7 +1,7 @@
 """What a score is worth before any portfolio: information coefficients, hit rates, quantile spreads.
 
-Grinold & Kahn (2000), *Active Portfolio Management*, for the information coefficient; Newey & West (1987) for its
-error: windows of h sessions overlap, so the lag is at least h − 1.
+Grinold & Kahn (2000), *Active Portfolio Management*, for the information coefficient; its error is HAC, with a lag of
+at least 3·h − 1 because windows of h sessions overlap (`results.hac.lag_rule`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from data.errors import InputError
-from results.hac import hac_mean
+from results.hac import critical_value, hac_mean
 from results.metrics import Metric
 from results.proportions import hit_rate
 from results.ranking import average_ranks, rank_correlation, row_correlation
@@ -27,7 +27,6 @@ __all__ = [
     "yearly_ic",
 ]
 
-_Z95 = 1.959963984540054
 _PERIODS = 252
 #: Fewer names than this, and a session's correlation says nothing.
 MINIMUM_NAMES = 10
@@ -67,15 +66,17 @@ def ic_metrics(table: pd.DataFrame, horizon: int) -> list[Metric]:
     Parameters
     ----------
     table : see `ic_table`.
-    horizon : h; the HAC lag is at least h − 1, and the non-overlapping t takes every h-th session.
+    horizon : h; the HAC lag is at least 3·h − 1. ``t_apart`` needs no estimate of the overlap: Student's t of every
+        h-th session, with one degree of freedom less than there are of them; the same sessions for every start.
 
     """
     out = []
     for column, label in (("ic", "Pearson"), ("rank_ic", "Spearman, average ranks")):
         known = table[column].dropna()
         values = known.to_numpy()
-        mean, error, t, lag = hac_mean(values, at_least=horizon - 1)
         n = len(values)
+        mean, error, t, lag = hac_mean(values, horizon=horizon)
+        critical = critical_value(n, lag)
         start = str(known.index[0].date()) if n else None
         end = str(known.index[-1].date()) if n else None
         skipped = len(table) - n
@@ -83,20 +84,35 @@ def ic_metrics(table: pd.DataFrame, horizon: int) -> list[Metric]:
         why = "" if n else "no session has enough names"
         deviation = float(values.std(ddof=1)) if n > 1 else math.nan
         ratio = mean / deviation if deviation > 0 else math.nan
-        _, _, apart, _ = hac_mean(values[::horizon], lag=0)
-        low, high = (mean - _Z95 * error, mean + _Z95 * error) if error > 0 else (None, None)
+        apart = values[::horizon]
+        low, high = (mean - critical * error, mean + critical * error) if error > 0 else (None, None)
         rows = [
-            ("mean", mean, "correlation", f"{text} · 95% HAC, lag {lag}", low, high),
+            ("mean", mean, "correlation", f"{text} · 95% HAC, lag {lag}, critical {critical:.2f}", low, high),
             ("std", deviation, "correlation", f"{label} · over sessions, ddof 1", None, None),
-            ("t", t, "t", f"{label} · HAC, lag {lag}", None, None),
-            ("t_apart", apart, "t", f"{label} · every {horizon}. session, so windows do not overlap", None, None),
+            ("t", t, "t", f"{label} · HAC, lag {lag}, critical {critical:.2f}", None, None),
+            ("t_apart", _student_t(apart), "t", _said_apart(label, horizon, len(apart)), None, None),
             ("ir", ratio, "ratio", f"{label} · mean/std a session", None, None),
             ("ir_ann", ratio * math.sqrt(_PERIODS), "ratio", f"{label} · mean/std × √{_PERIODS}", None, None),
         ]
         for name, value, unit, convention, lo, hi in rows:
             reason = why or ("" if math.isfinite(value) else "the correlations do not vary or are too few")
-            out.append(Metric(f"{column}_{name}", value, unit, convention, lo, hi, n, start, end, reason))
+            count = len(apart) if name == "t_apart" else n
+            out.append(Metric(f"{column}_{name}", value, unit, convention, lo, hi, count, start, end, reason))
     return out
+
+
+def _student_t(values: np.ndarray) -> float:
+    """t of a mean of independent values, ddof 1; NaN where there are fewer than 2 or they do not vary."""
+    if len(values) < 2 or float(np.ptp(values)) <= 1e-15 * max(1.0, abs(float(values.mean()))):
+        return math.nan
+    return float(values.mean()) / float(values.std(ddof=1)) * math.sqrt(len(values))
+
+
+def _said_apart(label: str, horizon: int, n: int) -> str:
+    from scipy.special import stdtrit
+
+    which = "every session" if horizon == 1 else f"every {horizon}. session, so windows do not overlap"
+    return f"{label} · {which} · Student's t" + (f", critical {float(stdtrit(n - 1, 0.975)):.2f}" if n > 1 else "")
 
 
 def ic_decay(score: pd.DataFrame, returns: pd.DataFrame, horizons: tuple[int, ...]) -> pd.DataFrame:
@@ -185,8 +201,9 @@ def quantile_returns(
     rows = []
     for q in range(quantiles):
         values = means[:, q][np.isfinite(means[:, q])]
-        mean, error, _, _ = hac_mean(values, at_least=horizon - 1)
-        rows.append({"mean": mean, "low": mean - _Z95 * error, "high": mean + _Z95 * error, "n": len(values)})
+        mean, error, _, lag = hac_mean(values, horizon=horizon)
+        half = critical_value(len(values), lag) * error
+        rows.append({"mean": mean, "low": mean - half, "high": mean + half, "n": len(values)})
     table = pd.DataFrame(rows, index=pd.Index(range(1, quantiles + 1), name="quantile"))
     spread = pd.Series(means[:, -1] - means[:, 0], score.index, name="spread")
     steps = average_ranks(table["mean"].to_numpy()[None, :])[0]

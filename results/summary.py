@@ -112,7 +112,7 @@ def _signal(metrics: dict[str, Any]) -> list[str]:
             lag = rank["convention"].rpartition("lag ")[2]
             lines.append(
                 f"{'rank IC':18}{rank['value']:>9.4f}{'':9}    {_interval(rank, '{:.4f}'):<20}mean of {rank['n']:,} "
-                f"sessions, HAC t {_figure(metrics['rank_ic_t'], '{:.1f}')}, lag {lag}"
+                f"sessions, HAC t {_figure(metrics['rank_ic_t'], '{:.1f}')}, lag {lag}{_apart(metrics, rank['n'])}"
             )
     rates = [
         f"{kind} {_figure(metrics.get(name), '{:.1%}')}"
@@ -127,6 +127,14 @@ def _signal(metrics: dict[str, Any]) -> list[str]:
     if rates:
         lines.append(f"{'hit rate':18}{' · '.join(rates)}")
     return lines
+
+
+def _apart(metrics: dict[str, Any], n: int) -> str:
+    """The t of the sessions whose windows do not overlap, where there are others."""
+    found = metrics.get("rank_ic_t_apart")
+    if found is None or found["value"] is None or found["n"] == n:
+        return ""
+    return f", t {found['value']:.1f} of the {found['n']:,} that do not overlap"
 
 
 def _break_even(metrics: dict[str, Any]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from results.hac import hac_mean
+from results.hac import critical_value, hac_mean, lag_rule
 from results.plots.style import COLOURS, INK, finish, legend_above, say_nothing, series
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_confusion", "plot_dispersion", "plot_ic", "plot_ic_decay", "plot_quantiles", "plot_reliability"]
 
-_Z95 = 1.959963984540054
 
 
 def plot_ic(axes: Axes, table: pd.DataFrame, column: str = "rank_ic", window: int = 63, horizon: int = 1) -> Axes:
@@ -26,7 +25,7 @@ def plot_ic(axes: Axes, table: pd.DataFrame, column: str = "rank_ic", window: in
     table : see `results.signal_metrics.ic_table`.
     column : ic or rank_ic.
     window : sessions of the rolling mean.
-    horizon : the HAC lag is at least horizon − 1.
+    horizon : the HAC lag is at least 3·horizon − 1.
 
     """
     values = table[column].dropna()
@@ -38,14 +37,15 @@ def plot_ic(axes: Axes, table: pd.DataFrame, column: str = "rank_ic", window: in
     width = min(window, len(values))
     smooth = values.rolling(width).mean()
     series(axes, smooth, f"mean of {width} sessions", color=COLOURS["blue"])
-    mean, error, _, lag = hac_mean(values.to_numpy(), at_least=horizon - 1)
+    mean, error, _, lag = hac_mean(values.to_numpy(), horizon=horizon)
+    half = critical_value(len(values), lag) * error
     axes.axhline(mean, color=COLOURS["red"], linewidth=1.2, linestyle="--", label=f"mean {mean:.4f}")
     if error > 0:
-        axes.axhspan(mean - _Z95 * error, mean + _Z95 * error, color=COLOURS["red"], alpha=0.25, linewidth=0,
+        axes.axhspan(mean - half, mean + half, color=COLOURS["red"], alpha=0.25, linewidth=0,
                      label=f"95% HAC, lag {lag}")  # fmt: skip
     axes.axhline(0, color=INK, linewidth=0.7)
     shown = f"one dot in {step} sessions" if step > 1 else "a dot a session"
-    bound = 2.0 * max(float(smooth.abs().max()), abs(mean) + _Z95 * (error if error > 0 else 0.0))
+    bound = 2.0 * max(float(smooth.abs().max()), abs(mean) + (half if half > 0 else 0.0))
     if len(values) > width and 0 < bound < float(values.abs().max()):
         axes.set_ylim(-bound, bound)
         shown += ", some beyond the frame"
@@ -60,7 +60,7 @@ def plot_ic_decay(axes: Axes, table: pd.DataFrame) -> Axes:
     with np.errstate(divide="ignore", invalid="ignore"):
         error = np.abs(table["rank_ic"].to_numpy() / table["t"].to_numpy())
     places = np.arange(len(table))
-    half = _Z95 * np.nan_to_num(error, nan=0.0, posinf=0.0)
+    half = np.array([critical_value(n, lag_rule(n)) for n in table["n"]]) * np.nan_to_num(error, nan=0.0, posinf=0.0)
     axes.errorbar(places, table["rank_ic"], yerr=half, fmt="o", color=COLOURS["blue"], capsize=3, linewidth=1.2)
     axes.axhline(0, color=INK, linewidth=0.7)
     axes.set_xticks(places, [str(item) for item in table.index])

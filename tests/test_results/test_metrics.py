@@ -15,7 +15,7 @@ from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
 from data.errors import InputError, InsufficientEvidenceError
-from results.hac import hac_mean, lag_rule, regress, sharpe_hac_error
+from results.hac import critical_value, hac_mean, lag_rule, regress, sharpe_hac_error
 from results.inference import (
     deflated_sharpe,
     expected_maximum,
@@ -23,7 +23,15 @@ from results.inference import (
     probabilistic_sharpe,
     sharpe_moments,
 )
-from results.metrics import drawdowns, monthly_returns, performance_metrics, relative_metrics, rolling, yearly_returns
+from results.metrics import (
+    drawdowns,
+    monthly_returns,
+    performance_metrics,
+    relative_metrics,
+    rolling,
+    sharpe_interval,
+    yearly_returns,
+)
 from results.overfitting import effective_trials, probability_of_overfitting
 from results.proportions import hit_rate, wilson_interval
 from results.ranking import average_ranks, rank_correlation, row_correlation
@@ -113,9 +121,31 @@ def test_hac_mean_equals_statsmodels(seed):
 
 
 def test_lag_rule():
-    assert [lag_rule(n) for n in (10, 100, 1000)] == [2, 4, 6]
-    assert lag_rule(1000, at_least=20) == 20
-    assert lag_rule(3, at_least=20) == 2
+    assert [lag_rule(n) for n in (0, 1, 10, 100, 1000)] == [0, 0, 4, 12, 41]
+    assert lag_rule(1000, horizon=20) == 59
+    assert lag_rule(1000, horizon=5) == 41
+    assert lag_rule(3, horizon=20) == 2
+
+
+def test_critical_values_are_those_of_a_t_with_a_window_of_that_share():
+    draws = np.random.default_rng(0).normal(size=(1500, 400))
+    for share in (0.02, 0.2, 0.5):
+        lag = int(share * 400) - 1
+        found = np.array([hac_mean(row, lag=lag)[2] for row in draws])
+        assert (np.abs(found) > critical_value(400, lag)).mean() == pytest.approx(0.05, abs=0.017)
+    assert critical_value(10**9, 0) == pytest.approx(stats.norm.ppf(0.975), rel=1e-6)
+    assert critical_value(100, 99) == critical_value(100, 500) == pytest.approx(4.8130, abs=1e-3)
+    shares = [critical_value(1000, lag) for lag in range(1000)]
+    assert shares == sorted(shares)
+
+
+def test_an_interval_reaches_the_critical_value_times_the_error():
+    returns = series(5)
+    n, lag = len(returns), lag_rule(len(returns))
+    value, low, high = sharpe_interval(returns.to_numpy())
+    half = critical_value(n, lag) * sharpe_hac_error(returns.to_numpy(), lag=lag) * math.sqrt(252)
+    assert (value - low, high - value) == pytest.approx((half, half), rel=1e-9)
+    assert f"lag {lag}, critical {critical_value(n, lag):.2f}" in performance_metrics(returns, "net")[0].convention
 
 
 def test_sharpe_error_is_los_for_independent_normals():
@@ -286,10 +316,11 @@ def test_ic_metrics_by_hand():
     assert named(found, "rank_ic_ir").value == pytest.approx(values.mean() / values.std(ddof=1))
     assert named(found, "rank_ic_mean").n == len(values)
     apart = values[::3]
-    assert named(found, "rank_ic_t_apart").value == pytest.approx(
-        apart.mean() / (apart.std(ddof=0) / math.sqrt(len(apart)))
-    )
-    assert "lag 3" in named(found, "rank_ic_t").convention
+    theirs = stats.ttest_1samp(apart, 0.0)
+    assert named(found, "rank_ic_t_apart").value == pytest.approx(theirs.statistic, rel=1e-12)
+    assert named(found, "rank_ic_t_apart").n == len(apart)
+    assert f"critical {stats.t.ppf(0.975, theirs.df):.2f}" in named(found, "rank_ic_t_apart").convention
+    assert f"lag {lag_rule(len(values), 3)}, critical" in named(found, "rank_ic_t").convention
     assert "2 skipped" in named(found, "rank_ic_mean").convention
     years = yearly_ic(table)
     assert years.loc[2020, "rank_ic"] == pytest.approx(np.nanmean(table["rank_ic"]))
