@@ -64,6 +64,15 @@ _SPLIT_BEHIND = re.compile(
 _SPLIT_BEFORE = re.compile(rf"{_SPLIT_WORD}(?: set| data| split)?[\s*_`]*(?:[a-z0-9]+ ){{0,2}}?$")
 
 
+_EARLIER = re.compile(
+    r"\b(previous|prior|last|baseline|benchmark|naive|old)(?: (?:week|month|run|version|model|result|year|quarter)s?)?"
+    r"(?:'s)?\s*:?[\s*_`]*(?:an? |the |of |its )?(?:[a-z0-9]+ )?$"
+)
+
+#: The opening of a sentence about an earlier time.
+_OPENING = re.compile(r"\W*(previous|prior|last) (?:week|month|run|version|model|result|year|quarter)s?\b")
+
+
 def local_context(context: Context, folded: str, token: Token, named: list[Mention]) -> Context:
     """The context with what stands right around the figure or its metric: "in test", "validation accuracy: 0.58"."""
     words = _SPLIT_BEHIND.match(folded[token.end : token.end + 60])
@@ -73,6 +82,10 @@ def local_context(context: Context, folded: str, token: Token, named: list[Menti
         words = _SPLIT_BEFORE.search(piece) if token.start - begin < 40 else None
     if words:
         context = replace(context, split=read_role(words[1]).split or context.split)
+    earlier = _EARLIER.search(re.split(r"[.;()|]", folded[max(0, begin - 24) : begin])[-1])
+    earlier = earlier or _OPENING.match(re.split(r"[.;|]\s", folded[max(0, begin - REACH) : begin])[-1])
+    if earlier and token.start - begin < 40 and earlier[1] not in " ".join(context.group):
+        context = replace(context, group=(*context.group, earlier[1]))
     return in_units(context, folded[max(0, begin - 12) : token.start + 1].rpartition(".")[2])
 
 

@@ -179,7 +179,8 @@ def _one(
             return sheet.claim(line, text, token, "multiple", local, block=block, definition=_around(text, token))
         sheet.leave(line, token, "a multiple of something not named")
         return None
-    if change and (token.text.endswith(("%", "pp")) or "percentage point" in after[:24]):
+    points = re.search(r"\bpps?$", token.text) is not None or re.match(r"[\s*_`]*(?:percentage )?points?\b", after)
+    if points or (change and token.text.endswith("%")):
         return sheet.claim(line, text, token, "change", local, block=block, definition=_around(text, token))
     noun = re.search(r"\b(?:drop|increase|decrease|decline|rise|fall|degradation)s?\s*(?:of|by)?\s*[*_`]*$", before)
     if noun and "%" in token.text and (named or context.topic):
@@ -224,6 +225,9 @@ def _one(
         return sheet.claim(line, text, token, "weight_share", local, block=block)
     if metric and METRICS[metric].kind == "count" and "%" in token.text:
         metric = "win_rate" if metric == "winning_trades" else ""
+    if metric and METRICS[metric].low == 0.0 and token.text[:1] in "-−–" and METRICS[metric].kind != "count":
+        # What cannot be negative has fallen by so much.
+        return sheet.claim(line, text, token, "change", local, block=block, definition=_around(text, token))
     if metric:
         if not token.text[:1].isalnum() and re.match(r"[\s*_`]*(?:is|are|means?|indicates?|considered|=)\b", after):
             local = replace(local, goal=local.goal or token.text[:1] in "<>≥≤")

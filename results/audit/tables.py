@@ -29,6 +29,9 @@ _PLAIN_VALUE = re.compile(
 _CHANGE_HEADER = re.compile(
     r"\b(?:improvement|change|delta|gain|uplift|diff|difference|reduction|melhoria|mejora|variacao|cambio)\b|[δ∆]|提升|变化"
 )
+#: Columns of what is earned beyond a benchmark: their return over their volatility is no Sharpe ratio.
+_EXCESS_HEADER = re.compile(r"\b(?:excess|active|over benchmark|relative to|vs benchmark)\b|超额")
+_OF_EXCESS = {"annual_return": "excess_return", "sharpe": "information_ratio", "annual_volatility": ""}
 _BETTER_HEADER = re.compile(r"\b(?:improvement|gain|uplift|melhoria|mejora|verbesserung|amelioration)\b|提升|改善")
 _NOTE_HEADER = re.compile(
     r"\b(?:interpretation|description|notes?|comment|status|meaning|remarks?|descricao|descripcion|observacao"
@@ -103,6 +106,8 @@ def place_cells(
             metric = bare_loss(title, split) or bare_loss(first, split)
         if not metric and in_columns and _RETURN.match(plain(title)) and POSITIONS.search(plain(header[0].text)):
             metric = "total_return"
+        if metric == "epochs_run" and not in_columns and _BARE_EPOCHS.fullmatch(plain(first).strip(" *_`")):
+            metric = "max_epochs"
         if settings or (context.settings and not metric) or (in_columns and head.setting and not head.metric):
             for token in mine:
                 put_aside(sheet, line.number, token, "a hyperparameter or setting")
@@ -120,6 +125,8 @@ def place_cells(
             local = replace(base, split=head.split or row.split or base.split)
         else:
             local = in_units(_of_row(base, row, head, title), first)
+            if _EXCESS_HEADER.search(plain(title)):
+                metric = _OF_EXCESS.get(metric, metric)
             if head.statistic in ("mean", "median") and not head.metrics:
                 local = replace(local, pooled=local.pooled or f"averaged over what the column {title!r} sums up")
         spread = not in_columns and head.statistic == "std" and not head.metrics
@@ -167,6 +174,10 @@ def _cell_metric(row: Role, head: Role, first: str, title: str, in_columns: bool
     metric = head.metric if in_columns else row.metric
     if in_columns and row.statistic == "std" and not row.metrics and metric not in ("", "ic", "rank_ic"):
         return "std"
+    if in_columns and _OTHER_STATISTIC.fullmatch(plain(first).strip(" *_`")) and not row.metrics and metric:
+        named = {"ic": "ic", "rank_ic": "ic"}.get(metric)
+        ends = {"minimum": f"{named}_min", "maximum": f"{named}_max", "std": f"{named}_std"}
+        return ends.get(row.statistic, "") if named else ""
     if in_columns and not row.entity and (of_both := _STATISTIC_ROWS.get((metric, row.metric))):
         return of_both
     if in_columns:
@@ -194,7 +205,13 @@ _STATISTIC_ROWS = {
         ("skewness", "skewness"), ("kurtosis", "kurtosis"), ("standard_error", "standard_error"),
     )
 }  # fmt: skip
+#: Rows of a table of statistics that are not the column's figure itself.
+_OTHER_STATISTIC = re.compile(
+    r"count|n|nobs|n obs|obs|observations|skew\w*|kurt\w*|min\w*|max\w*|median|\d{1,2}(?:st|nd|rd|th|\s?%)|range"
+    r"|iqr|var|variance|p value|t stat\w*|t value|sum|总数|最小值|最大值|中位数"
+)
 _POSITIVE_ROW = re.compile(r"\W*(?:%|share|pct)?\W*(?:> ?0|positive\w*)\W*(?:%|share)?\W*")
+_BARE_EPOCHS = re.compile(r"(?:number of |num |n )?epochs|epocas")
 _WEIGHTED = re.compile(r"weighted|ponder|gewichtet|加权")
 
 

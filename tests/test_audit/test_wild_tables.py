@@ -159,3 +159,24 @@ def test_scaled_and_monthly_figures_are_of_runs_of_their_own() -> None:
         ("mse", "scaled", ""), ("rmse", "main", ""), ("sharpe", "main", "monthly"), ("sharpe", "main", ""),
     }  # fmt: skip
     assert {substance for _, substance in verdicts(text).values()} <= {"not judged", "not significant"}
+
+
+def test_rows_of_other_statistics_are_not_the_column_s_figure() -> None:
+    rows = ["Mean | 0.031 | 0.62", "Median | 0.029 | 0.61", "Kurt | 3.20 | 7.9", "count | 752 | 752"]
+    rows += ["25% | 0.01 | 0.5"]
+    text = table("Statistic | IC | Accuracy", *rows)
+    assert [(m, p) for m, p, *_ in placed(text)] == [("ic", "0.031"), ("accuracy", "0.62")]
+    assert all(arithmetic != "inconsistent" for arithmetic, _ in verdicts(text).values())
+
+
+def test_a_column_of_excess_over_a_benchmark_has_no_sharpe_ratio() -> None:
+    rows = ["年化收益率 | 9.1% | 22.3% | -13.24%", "年化波动率 | 15% | 20% | 5.10%", "夏普比率 | 0.61 | 1.1 | 0.80"]
+    text = table(" | 策略 | 沪深300 | 超额", *rows)
+    assert [m for m, _, g, *_ in placed(text) if "超额" in g] == ["excess_return", "information_ratio"]
+    assert all(arithmetic != "inconsistent" for arithmetic, _ in verdicts(text).values())
+
+
+def test_epochs_of_a_table_of_settings_are_the_cap() -> None:
+    text = table("Property | Value", "Epochs | 100 (early stopping at epoch 33)", "Best epoch | 27", "Patience | 6")
+    assert ("max_epochs", "100") in [(m, p) for m, p, *_ in placed(text)]
+    assert {substance for _, substance in verdicts(text).values()} <= {"not judged"}
