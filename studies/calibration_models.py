@@ -1,7 +1,7 @@
 """Ridge models on markets without anything to find, through the whole path that a user takes.
 
-`walk-forward` (retrained yearly, two seeds, baselines, leak tests, random scores) and `gate --policy production`, each
-model on a market and in a results folder of its own.
+`walk-forward` (retrained yearly, two seeds, baselines, leak tests, canaries, cross-check) and `gate --policy
+production`, each model on a market and in a results folder of its own.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ import cli
 from studies.calibration_runs import seed_of, synthetic
 
 _PART = 5
-_RUNS = 199
+#: Random scores, and shuffles of the labels each of which is a retrain.
+RANDOM, SHUFFLES = 199, 19
 
 
 def ridge_models(count: int, folder: Path, say: Callable[[str], None]) -> list[dict[str, Any]]:
@@ -49,7 +50,8 @@ def _one(number: int) -> dict[str, Any]:
         run = _asked(
             ["walk-forward", "--model", "ridge", "--prices", str(prices), "--benchmark", str(benchmark),
              "--train", "504", "--seeds", "2", "--strategy", "s2_filter_negative", "--canaries",
-             "--random-runs", str(_RUNS), "--no-tearsheet", "--executor", "serial", *common]
+             "--random-runs", str(RANDOM), "--canary-seeds", str(SHUFFLES), "--cross-check",
+             "--no-tearsheet", "--executor", "serial", *common]
         )  # fmt: skip
         gate = _asked(["gate", run["run_id"], "--policy", "production", *common])
     return {
@@ -57,6 +59,8 @@ def _one(number: int) -> dict[str, Any]:
         "rules": {rule["rule"]: rule["verdict"] for rule in gate["rules"]},
         "leaks": len(run["leaks"]["found"]),
         "random_p": run["random_scores"]["p_value"],
+        "shuffled_p": run["canaries"]["p_value"],
+        "alarms": run["canaries"]["found"],
         "sessions": run["sessions"],
     }
 

@@ -93,7 +93,15 @@ def test_the_page_and_the_figure_show_what_was_counted(tmp_path):
     power = {ic: Power(1.0, alone, Share(2, 9)) for ic in (0.0, 0.01, 0.02, 0.03, 0.05)}
     best = dict.fromkeys(("joint alone", "joint ledger", "deflated alone", "deflated ledger"), Share(1, 200))
     market = MarketFigures("quiet", sizes | {"rank": Share(80, 1000)}, best, power, 0.0, -0.6)
-    model = {"verdict": "fail", "rules": {"alpha_t": "failed"}, "leaks": 0, "random_p": 0.5, "sessions": 1296}
+    model = {
+        "verdict": "fail",
+        "rules": {"alpha_t": "failed"},
+        "leaks": 0,
+        "random_p": 0.5,
+        "shuffled_p": 0.5,
+        "alarms": [],
+        "sessions": 1296,
+    }
     text = page([market], [model, model], ["receipts"], "Made by hand.")
     assert "| rank among 39 random scores, p ≤ 0.05 | 8.0% [6.5%, 9.8%] (outside) |" in text
     assert "| alpha t of gross returns, two-sided 5% | 5.0% [3.8%, 6.5%] |" in text
