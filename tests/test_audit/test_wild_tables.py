@@ -180,3 +180,10 @@ def test_epochs_of_a_table_of_settings_are_the_cap() -> None:
     text = table("Property | Value", "Epochs | 100 (early stopping at epoch 33)", "Best epoch | 27", "Patience | 6")
     assert ("max_epochs", "100") in [(m, p) for m, p, *_ in placed(text)]
     assert {substance for _, substance in verdicts(text).values()} <= {"not judged"}
+
+
+def test_a_mean_of_ratios_is_no_ratio_of_means() -> None:
+    text = "# R\n\nAveraged over 5 seeds: Sharpe 1.90, annual return 10.0%, volatility 10.0%,"
+    text += " max drawdown -10.0%, Calmar 2.1.\n"
+    assert {substance for _, substance in verdicts(text).values()} <= {"not judged", "not significant"}
+    assert all(arithmetic != "inconsistent" for arithmetic, _ in verdicts(text).values())

@@ -65,6 +65,8 @@ def sharpe_identity(run: Run) -> Iterator[Finding]:
                 hit[0],
             )
             continue
+        if not run.one_sample(*involved):
+            continue  # A mean of ratios is no ratio of means.
         top = max(reading.high for reading in readings.values())
         if value.low > top:
             factor = value.low / top if top > 0 else math.inf
@@ -73,7 +75,7 @@ def sharpe_identity(run: Run) -> Iterator[Finding]:
                 [sharpe],
                 f"{working}, at most {number(top)} in any reading, and a risk-free rate only lowers it, but"
                 f" {sharpe.printed} is printed.",
-                factor > FREQUENCY and run.one_sample(*involved) and run.together(*involved),
+                factor > FREQUENCY and run.together(*involved),
                 "return, volatility and Sharpe are of one series at one frequency, and no rate is below zero",
             )
             continue
@@ -84,7 +86,7 @@ def sharpe_identity(run: Run) -> Iterator[Finding]:
                 [sharpe],
                 f"{working}, less the risk-free rate {rate.text}"
                 f" {span(readings['(return - risk-free) / volatility'])}, but {sharpe.printed} is printed.",
-                run.one_sample(*involved) and run.together(*involved),
+                run.together(*involved),
                 "one series at one frequency",
             )
         elif needed.low <= RISK_FREE_CEILING:
@@ -200,7 +202,7 @@ def calmar_identity(run: Run) -> Iterator[Finding]:
     sentence = f"{gain.printed} over a drawdown of {fall.printed} is {span(wanted)}, Calmar printed {ratio.printed}."
     if run.read(ratio).meets(wanted):
         yield fits("C15 Calmar", [ratio, gain, fall], sentence)
-    else:
+    elif run.one_sample(ratio, gain, fall):
         yield broken("C15 Calmar", [ratio], sentence, False, "the ratio covers the same period as the drawdown")
 
 
