@@ -46,6 +46,9 @@ _TOO_GOOD = 0.5
 _PERFECT = 0.99
 #: Fewer assets than this have no cross-section to rank.
 _CROSS_SECTION = 3
+_OTHER_SEEDS = 1000
+#: Shuffles from which "all of them" is no coincidence: random functions are as good as bad, so 1 in 32.
+_ENOUGH = 5
 #: Seeds that are looked at, whatever was asked of the real model.
 SEEDS = 3
 
@@ -149,14 +152,19 @@ def retrain_canaries(retrain: Retrain, prices: PricePanel, real: WalkForwardRun,
     ----------
     retrain : walk-forward of the real recipe over the real folds, on these prices with these seeds; the text is told.
     prices : the real ones.
-    real : the real walk-forward; shuffled ones average over the same seeds, for only then is the real model one more
-        draw among them if its labels taught it nothing.
+    real : the real walk-forward. Shuffled ones average over as many seeds, for only then is the real model one more
+        draw among them if its labels taught it nothing; and over seeds of their own, for a network that has hardly
+        learnt is the random function that its seed has drawn, and would agree with itself whatever its labels.
     count : how many shuffles.
 
     """
     seeds = tuple(real.by_seed)
     shuffled = tuple(
-        retrain(with_shuffled_labels(prices, number), seeds, f"shuffled labels {number + 1}/{count}").predictions
+        retrain(
+            with_shuffled_labels(prices, number),
+            tuple(_OTHER_SEEDS * (number + 1) + seed for seed in seeds),
+            f"shuffled labels {number + 1}/{count}",
+        ).predictions
         for number in range(count)
     )
     answer = retrain(with_answer(prices), seeds[:1], "answer in the inputs").predictions
@@ -188,6 +196,8 @@ def judge_trained(judge: Judge, trained: Trained, real: PredictionPanel, prices:
     rank = 1 + sum(value >= own["skill"] for value in known) if judged else None
     found = _found(measure, own, shuffled, answer) if reached else []
     notes = []
+    if reached and answer["t"] <= -_FOUND:
+        notes.append("it reads its inputs, but taught labels that they hold it says the opposite")
     if not reached:
         notes.append(
             "its predictions are the same whatever its labels: it learns nothing from them, or makes labels of its own"
@@ -232,25 +242,20 @@ def _found(
 ) -> list[str]:
     """What the canaries show to be wrong with the path or its inputs, one sentence each."""
     out = []
-    if not answer["t"] >= _FOUND:
+    if not abs(answer["t"]) >= _FOUND:
         value = "none" if math.isnan(answer["skill"]) else f"{answer['skill']:.4f}, t {answer['t']:.1f}"
         out.append(
             f"taught labels that its inputs hold, the model does not find them ({measure} {value}): it does not read "
             "its inputs, or does not learn"
         )
-    elif real["skill"] >= _TOO_GOOD * answer["skill"]:
+    elif answer["t"] > 0 and real["skill"] >= _TOO_GOOD * answer["skill"]:
         out.append(
             f"{measure} {real['skill']:.3f} beside {answer['skill']:.3f} of a model whose labels lie in its inputs: "
             "too good; look for the label among the inputs"
         )
     usual = float(np.median([item["skill"] for item in shuffled]))
-    strength = float(np.median([item["t"] for item in shuffled]))
-    if (
-        real["t"] >= _FOUND
-        and strength >= _FOUND
-        and usual >= _TOO_GOOD * real["skill"]
-        and all(item["skill"] > 0 for item in shuffled)
-    ):
+    skilled = [item["t"] >= _FOUND for item in [real, *shuffled]]
+    if len(shuffled) >= _ENOUGH and all(skilled) and usual >= _TOO_GOOD * real["skill"]:
         out.append(
             f"models that learnt shuffled labels do as well (median {measure} {usual:.3f} beside {real['skill']:.3f}): "
             "something other than the labels brings the future into the predictions"
