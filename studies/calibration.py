@@ -35,7 +35,7 @@ from results.gate import load_policy
 from studies import calibration_report as report
 from studies.calibration_models import ridge_models
 from studies.calibration_report import MarketFigures, Power, Share
-from studies.calibration_rules import CONFIDENCE, CRITICAL, after, alone, figures, ic_t, passes, sharpe, stubbed
+from studies.calibration_rules import CONFIDENCE, after, alone, figures, ic_t, passes, sharpe, stubbed
 from studies.calibration_runs import RANKED, STARTS, Arrays, Floats, Sizes, market_of, random_p, rows, simulated
 
 POLICY = load_policy("production")
@@ -66,15 +66,15 @@ class Ranks:
 def sizes_of(found: Arrays, name: str) -> dict[str, Share]:
     """How often each rule alone rejects noise at nominal 5%."""
     panels = list(rows(found))
-    shares = {"ic": Share.of(abs(ic_t(one)) > CRITICAL for one in panels)}
+    shares = {"ic": Share.of(abs(t) > critical for t, critical in map(ic_t, panels))}
     against = {"benchmark": None, "equal": None, "mean": None} if name in STARTS else {"benchmark": None}
     # What all the panels hold together is common to them: after it, no panel has an alpha by construction.
     mean = found["gross"].mean(axis=0)
     for which in against:
         for side in ("gross", "net"):
             lines = [after(one[side], mean if which == "mean" else one[which]) for one in panels]
-            shares[f"alpha {side} {which}"] = Share.of(abs(line.alpha_t) > CRITICAL for line in lines)
-            shares[f"alpha up {side} {which}"] = Share.of(line.alpha_t > CRITICAL for line in lines)
+            shares[f"alpha {side} {which}"] = Share.of(abs(line.alpha_t) > line.critical for line in lines)
+            shares[f"alpha up {side} {which}"] = Share.of(line.alpha_t > line.critical for line in lines)
             shares[f"deflated {side} {which}"] = Share.of(line.deflated >= CONFIDENCE for line in lines)
     if np.isfinite(found["p"]).all():
         shares["rank"] = Share.of(p <= 0.05 + 1e-12 for p in found["p"])

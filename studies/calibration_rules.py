@@ -14,13 +14,13 @@ import numpy as np
 
 from results.gate import Policy, rule_outcome
 from results.gate_rules import Figure
-from results.hac import hac_mean, regress
+from results.hac import critical_value, hac_mean, regress
 from results.inference import deflated_sharpe
 from studies.calibration_runs import COSTS, Arrays, Floats
 
 _PERIODS = 252
-#: Two-sided 5% of a t, and the probability that a deflated Sharpe ratio has to reach.
-CRITICAL, CONFIDENCE = 1.959964, 0.95
+#: What a deflated Sharpe ratio has to reach at one-sided 5%.
+CONFIDENCE = 0.95
 _NONE = Figure(reason="a single trial", absent="not applicable")
 #: Rules of a policy that the study measures.
 MEASURED = (
@@ -39,9 +39,10 @@ MEASURED = (
 
 @dataclass(frozen=True)
 class Line:
-    """A series of returns after a benchmark: alpha's HAC t, and the deflated Sharpe ratio of the rest."""
+    """Returns after a benchmark: alpha's HAC t and its 5% point, and the deflated Sharpe ratio of the rest."""
 
     alpha_t: float
+    critical: float
     deflated: float
 
 
@@ -50,7 +51,7 @@ def after(returns: Floats, benchmark: Floats, sharpes: Floats | None = None) -> 
     line = regress(returns, benchmark)
     assert line is not None
     sharpes = np.array([sharpe(returns)]) if sharpes is None else sharpes
-    return Line(line.alpha_t, deflated_sharpe(line.residuals, sharpes).probability)
+    return Line(line.alpha_t, critical_value(line.n, line.lag), deflated_sharpe(line.residuals, sharpes).probability)
 
 
 def sharpe(returns: Floats) -> float:
@@ -58,9 +59,11 @@ def sharpe(returns: Floats) -> float:
     return float(returns.mean() / returns.std(ddof=1))
 
 
-def ic_t(outcome: Arrays) -> float:
-    """HAC t of the mean rank IC."""
-    return hac_mean(outcome["ic"][np.isfinite(outcome["ic"])])[2]
+def ic_t(outcome: Arrays) -> tuple[float, float]:
+    """HAC t of the mean rank IC, and its two-sided 5% point."""
+    known = outcome["ic"][np.isfinite(outcome["ic"])]
+    _, _, t, lag = hac_mean(known)
+    return t, critical_value(len(known), lag)
 
 
 def figures(outcome: Arrays, sharpes: Floats | None = None) -> dict[str, Figure]:
@@ -81,7 +84,7 @@ def figures(outcome: Arrays, sharpes: Floats | None = None) -> dict[str, Figure]
     before_trading = float(net.mean()) + trading
     values = {
         "sessions": float(len(net)),
-        "rank_ic_t": ic_t(outcome),
+        "rank_ic_t": ic_t(outcome)[0],
         "alpha_t": line.alpha_t,
         "deflated_sharpe_residual": line.deflated,
         "max_drawdown": float((nav / np.maximum(np.maximum.accumulate(nav), 1.0)).min() - 1),
