@@ -65,6 +65,7 @@ class Material:
     risk_free : annual rate that the report states, or None.
     description : what was read, for the report.
     unscaled : (T,) net returns before a volatility target and kill switches, where known.
+    stages : what was left out -> (T,) net returns of the same book with some of its overlays only.
     suspects : what was done -> (T,) net returns of the same book that look ahead; no convention of the grid.
 
     """
@@ -79,6 +80,7 @@ class Material:
     risk_free: float | None = None
     description: str = ""
     unscaled: np.ndarray | None = None
+    stages: Mapping[str, np.ndarray] = field(default_factory=dict)
     suspects: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def covers(self, first: np.datetime64, last: np.datetime64) -> bool:

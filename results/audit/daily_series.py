@@ -24,7 +24,8 @@ __all__ = ["Alternative", "VolTarget", "alternatives", "scaled_to_target", "simp
 
 #: Bounds of the factor of a volatility target: none, and the usual half to twice.
 BOUNDS = ((0.0, math.inf), (0.5, 2.0))
-#: Sessions of the window, where the report does not say.
+#: Volatilities aimed at, and sessions of the window, where the report does not say.
+TARGETS = (0.05, 0.06, 0.08, 0.10, 0.12, 0.15, 0.20)
 WINDOWS = (20, 60)
 _YEAR = 252
 
@@ -59,11 +60,17 @@ def _factor(returns: np.ndarray, target: float, window: int, bounds: tuple[float
     from numpy.lib.stride_tricks import sliding_window_view
 
     factor = np.ones(len(returns))
-    if len(returns) >= window:
-        deviation = math.sqrt(_YEAR) * sliding_window_view(returns, window).std(axis=1, ddof=1)
+    first = _first_fill(returns)
+    if len(returns) - first >= window:
+        deviation = math.sqrt(_YEAR) * sliding_window_view(returns[first:], window).std(axis=1, ddof=1)
         top = bounds[1] if math.isfinite(bounds[1]) else 1e6
-        factor[window - 1 :] = np.clip(target / np.maximum(deviation, 1e-12), bounds[0], top)
+        factor[first + window - 1 :] = np.clip(target / np.maximum(deviation, 1e-12), bounds[0], top)
     return factor
+
+
+def _first_fill(returns: np.ndarray) -> int:
+    """Position of the first return that is not 0: what stands before it is before the first fill."""
+    return int((returns != 0).argmax()) if returns.any() else len(returns)
 
 
 def scaled_to_target(
@@ -77,7 +84,7 @@ def scaled_to_target(
     target : volatility a year.
     window : returns in σ (ddof 1, √252).
     lag : 1 or more is honest; 0 puts the day that is scaled into its own window, which nobody can trade.
-    bounds : of the factor; it is 1 until the window is full.
+    bounds : of the factor; it is 1 until the window is full, zeros before the first fill not counted.
 
     Returns
     -------
@@ -113,7 +120,7 @@ def unscaled(
     """
     top = bounds[1] if math.isfinite(bounds[1]) else 1e6
     raw = np.array(scaled, dtype=np.float64)
-    for t in range(window + lag - 1, len(raw)):
+    for t in range(_first_fill(raw) + window + lag - 1, len(raw)):
         deviation = math.sqrt(_YEAR) * raw[t - lag - window + 1 : t - lag + 1].std(ddof=1)
         factor = min(max(target / max(deviation, 1e-12), bounds[0]), top)
         if factor < 1e-6:
@@ -146,8 +153,8 @@ def alternatives(material: Material, stated: VolTarget | None = None) -> Iterato
 
     Parameters
     ----------
-    material : the given series; its `unscaled` series, where known; its `suspects`, made by the engine.
-    stated : the report's volatility target, where it states one.
+    material : the given series; its `unscaled` series, `stages` and `suspects`, where the engine made it.
+    stated : the report's volatility target; the usual ones are tried where it states none.
 
     Yields
     ------
@@ -155,46 +162,55 @@ def alternatives(material: Material, stated: VolTarget | None = None) -> Iterato
         Honest ones (another reading of which series is given) before those that look ahead.
 
     """
-    for words, values in material.suspects.items():
-        yield Alternative(words, values, True)
+    honest: list[Alternative] = []
+    ahead = [Alternative(words, values, True) for words, values in material.suspects.items()]
     if not material.series:
+        yield from ahead
         return
     given = next(iter(material.series.values()))
-    honest: list[Alternative] = []
-    ahead: list[Alternative] = []
-    if stated is not None:
-        for window in (stated.window,) if stated.window else WINDOWS:
-            for bounds in BOUNDS:
-                words = _target_words(stated.target, window, bounds)
-                _scalings(given, material.unscaled, words, (stated.target, window, bounds), honest, ahead)
+    if material.unscaled is not None:
+        honest.append(Alternative("the book before its overlays", material.unscaled))
+    honest += [Alternative(words, values) for words, values in material.stages.items()]
+    for rule in _rules(stated):
+        _scalings(given, material.unscaled, rule, honest, ahead)
     raw = given if material.unscaled is None else material.unscaled
-    if material.dates is not None or len(raw) > 20:
+    if len(raw) > 20:
         ahead.append(Alternative("kill switches that leave out the day that trips them", switched(raw, True), True))
     for found in (*honest, *ahead):
         if not np.array_equal(found.values, given):
             yield found
 
 
+def _rules(stated: VolTarget | None) -> Iterator[tuple[float, int, tuple[float, float]]]:
+    """Target, window and bounds: those stated, or the usual ones."""
+    for target in TARGETS if stated is None else (stated.target,):
+        for window in (stated.window,) if stated is not None and stated.window else WINDOWS:
+            for bounds in BOUNDS:
+                yield target, window, bounds
+
+
 def _scalings(
     given: np.ndarray,
     raw: np.ndarray | None,
-    words: str,
     rule: tuple[float, int, tuple[float, float]],
     honest: list[Alternative],
     ahead: list[Alternative],
 ) -> None:
     """The given series read as unscaled, and as scaled honestly: each scaled with and without the day itself."""
     target, window, bounds = rule
+    words = _target_words(target, window, bounds)
     includes = "a volatility window that includes the day it scales"
-    if raw is None:
-        honest.append(Alternative(f"the returns scaled to {words}", scaled_to_target(given, target, window, 1, bounds)))
-        ahead.append(Alternative(f"{includes} ({words}, on the returns as given)",
-                                 scaled_to_target(given, target, window, 0, bounds), True))  # fmt: skip
-        raw = unscaled(given, target, window, 1, bounds)
-        if raw is None:
-            return
-        honest.append(Alternative("the returns without their volatility target", raw))
-    ahead.append(Alternative(f"{includes} ({words})", scaled_to_target(raw, target, window, 0, bounds), True))
+    if raw is not None:
+        ahead.append(Alternative(f"{includes} ({words})", scaled_to_target(raw, target, window, 0, bounds), True))
+        return
+    honest.append(Alternative(f"the returns scaled to {words}", scaled_to_target(given, target, window, 1, bounds)))
+    ahead.append(Alternative(f"{includes} ({words}, on the returns as given)",
+                             scaled_to_target(given, target, window, 0, bounds), True))  # fmt: skip
+    for lag in (1, 2):
+        raw = unscaled(given, target, window, lag, bounds)
+        if raw is not None:
+            honest.append(Alternative(f"the returns without their volatility target ({words})", raw))
+            ahead.append(Alternative(f"{includes} ({words})", scaled_to_target(raw, target, window, 0, bounds), True))
 
 
 def _target_words(target: float, window: int, bounds: tuple[float, float]) -> str:

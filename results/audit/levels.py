@@ -49,6 +49,7 @@ class Explanation:
     together, printed : how many of how many printed figures of the run that series gives.
     look_ahead : whether the series uses the return of a day on that day.
     size : factor of the book's size, 1 where the size is the same.
+    near : whether the series comes near the printed figures and does not give them.
 
     """
 
@@ -58,6 +59,7 @@ class Explanation:
     printed: int
     look_ahead: bool = False
     size: float = 1.0
+    near: bool = False
 
     @property
     def honest(self) -> bool:
@@ -122,16 +124,24 @@ def explain(
     if portfolio.volatility_target is not None:
         stated = VolTarget(portfolio.volatility_target.value, portfolio.volatility_window)
     best: tuple[int, Alternative, float, dict[str, Reading]] | None = None
+    close: tuple[float, Alternative] | None = None
+    levels.sort(key=lambda level: _EARLY.index(level.claim.metric) if level.claim.metric in _EARLY else len(_EARLY))
+    made = bool(material.suspects)
     for alternative, size in (*_sized(odd, material), *((other, 1.0) for other in alternatives(material, stated))):
         if len(alternative.values) < 5 or (alternative.values <= -1).any():
             continue
+        if size == 1.0 and not _size_fits(levels, alternative.values):
+            continue
+        distance = _distance(levels, alternative.values) if size == 1.0 else math.inf
+        if distance < (math.inf if close is None else close[0]):
+            close = distance, alternative
         given = _reproduced(levels, material, alternative)
-        if not (_needed(levels, given, size == 1.0 and stated is not None) or _simpler(levels, given)):
+        if not (_needed(levels, given, size == 1.0 and (stated is not None or made), size) or _simpler(levels, given)):
             continue
         if best is None or len(given) > best[0]:
             best = (len(given), alternative, size, given)
     if best is None:
-        return {}
+        return _nearest(levels, close)
     count, alternative, size, given = best
     return {
         level.claim.id: Explanation(
@@ -142,12 +152,79 @@ def explain(
     }
 
 
-def _needed(levels: Sequence[_Level], given: dict[str, Reading], stated: bool) -> bool:
+#: Figures that rule a series out most cheaply, and those that a series is measured by, with their own conventions.
+_EARLY = ("annual_volatility", "return_std", "max_drawdown", "annual_return", "total_return")
+#: Most that a series may miss a printed volatility by before it is not tried, and to be near; and how much nearer than
+#: the one at hand it must be in every figure.
+APART, NEAR, NEARER = 0.03, 0.01, 0.4
+
+
+def _measures(values: np.ndarray) -> dict[str, float]:
+    """Volatility, drawdown and growth of a series under the project's own convention."""
+    wealth = np.concatenate([[1.0], np.cumprod(1.0 + values)])
+    return {
+        "annual_volatility": float(values.std(ddof=1)) * math.sqrt(252),
+        "return_std": float(values.std(ddof=1)),
+        "max_drawdown": float((wealth / np.maximum.accumulate(wealth) - 1.0).min()),
+        "annual_return": float(wealth[-1] ** (252 / len(values)) - 1.0),
+        "total_return": float(wealth[-1] - 1.0),
+    }
+
+
+def _size_fits(levels: Sequence[_Level], values: np.ndarray) -> bool:
+    """Whether a series can have the printed volatility under any calendar; true where none is printed."""
+    for level in levels:
+        if level.claim.metric == "annual_volatility" and level.interval.low > 0:
+            daily = float(values.std(ddof=1))
+            ratios = (daily * math.sqrt(year) / level.interval.middle for year in (250, 252, 260, 365))
+            slack = APART + level.interval.width / level.interval.middle
+            return any(abs(ratio - 1) <= slack or abs(100 * ratio - 1) <= slack for ratio in ratios)
+    return True
+
+
+def _distance(levels: Sequence[_Level], values: np.ndarray) -> float:
+    """How near a series comes in its worst figure, as a share of what the one at hand misses; infinite if not near."""
+    measured = _measures(values)
+    worst, solved = 0.0, 0
+    for level in levels:
+        mine, printed = measured.get(level.claim.metric), level.interval.middle
+        if mine is None:
+            continue
+        own = level.resolution.own.value
+        printed = math.copysign(printed, own) if level.claim.metric == "max_drawdown" else printed
+        missed, off = abs(own - printed), abs(mine - printed)
+        if level.resolution.matches and off <= level.interval.width:
+            continue
+        if level.claim.metric in ("annual_volatility", "max_drawdown") and off > NEAR * abs(printed):
+            return math.inf
+        if off > NEARER * missed + level.interval.width / 2:
+            return math.inf
+        worst, solved = max(worst, off / missed if missed else 0.0), solved + 1
+    return worst if solved >= 2 else math.inf
+
+
+def _nearest(levels: Sequence[_Level], close: tuple[float, Alternative] | None) -> dict[str, Explanation]:
+    """The series that comes near every printed figure, where none gives them, for figures that no convention gives."""
+    if close is None or len(levels) < 3:
+        return {}
+    measured, words = _measures(close[1].values), close[1].words
+    return {
+        level.claim.id: Explanation(
+            words, measured[level.claim.metric], 0, len(levels), close[1].look_ahead, near=True
+        )
+        for level in levels
+        if level.claim.metric in measured and not level.resolution.matches
+    }
+
+
+def _needed(levels: Sequence[_Level], given: dict[str, Reading], stated: bool, size: float) -> bool:
     """Whether a series gives figures that no convention gives on the one at hand, and nearly all others."""
     missing = [level for level in levels if not level.resolution.matches]
     solved = sum(level.claim.id in given for level in missing)
     if len(levels) < 2 or solved < (1 if stated else 2) or solved < len(missing) / 2:
         return False
+    if not stated and (len(levels) < 3 or len(given) < len(levels)) and size == 1.0:
+        return False  # one of many series tried must give everything
     return len(levels) - len(given) <= len(levels) // 4
 
 
@@ -164,8 +241,10 @@ def _reproduced(levels: Sequence[_Level], material: Material, alternative: Alter
     """Figures of the run that a series gives under at most one odd convention each: id -> value."""
     other = Material({"net": alternative.values}, dates=_dates(material, alternative.values),
                      benchmark=None, risk_free=material.risk_free)  # fmt: skip
-    given = {}
-    for level in levels:
+    given: dict[str, Reading] = {}
+    for number, level in enumerate(levels):
+        if number - len(given) > len(levels) // 4:
+            break  # too many figures are not among its own
         best = best_reading(level.claim, other, level.interval)
         if best is not None and best[0].named is not None and best[0].named.departures <= ODD:
             given[level.claim.id] = best[0].named

@@ -254,10 +254,12 @@ def material_of_panels(
         if same is not None and len(same.returns) == len(result.returns):
             series["net, same close"] = same.returns.to_numpy()
             series["gross, same close"] = same.gross_returns.to_numpy()
-        raw, suspects = overlaid(rule, predictions, prices, costs, own)
+        other, length = overlaid(rule, predictions, prices, costs, own), len(result.returns)
+        raw = other.unscaled
         traded = {
-            "unscaled": raw if raw is not None and len(raw) == len(result.returns) else None,
-            "suspects": {name: values for name, values in suspects.items() if len(values) == len(result.returns)},
+            "unscaled": raw if raw is not None and len(raw) == length else None,
+            "stages": {name: values for name, values in other.stages.items() if len(values) == length},
+            "suspects": {name: values for name, values in other.suspects.items() if len(values) == length},
             "series": series,
             "dates": result.returns.index.to_numpy().astype("datetime64[D]"),
             "trades": _trades(result),

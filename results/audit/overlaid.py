@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -15,23 +16,36 @@ if TYPE_CHECKING:
     from engine.execution import Execution
     from engine.result import BacktestResult
 
-__all__ = ["overlaid"]
+__all__ = ["Overlaid", "overlaid"]
+
+
+@dataclass(frozen=True)
+class Overlaid:
+    """Net returns of one book under other overlays than its own, (T,) each.
+
+    Parameters
+    ----------
+    unscaled : before volatility target and kill switches, or None where the strategy has neither.
+    stages : what was left out -> returns.
+    suspects : what looked ahead -> returns.
+
+    """
+
+    unscaled: np.ndarray | None = None
+    stages: Mapping[str, np.ndarray] = field(default_factory=dict)
+    suspects: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 def overlaid(
     rule: Any, predictions: PredictionPanel, prices: PricePanel, costs: CostModel, execution: Execution
-) -> tuple[np.ndarray | None, dict[str, np.ndarray]]:
-    """Net returns before the overlays, and those under overlays that look ahead.
+) -> Overlaid:
+    """Net returns before the overlays, after one of them, and under overlays that look ahead.
 
     Parameters
     ----------
     rule : a strategy by weights; one without volatility target and kill switches, or an entry rule, has none of these.
     predictions, prices : what it trades.
     costs, execution : as in the honest run.
-
-    Returns
-    -------
-    (unscaled, suspects) ; (T,) net returns, or None; and what was done -> (T,) net returns.
 
     """
     from engine.backtest import final_weights, simulated_prices
@@ -40,9 +54,9 @@ def overlaid(
 
     overlays = getattr(rule, "overlays", None)
     if overlays is None or (overlays.vol_target is None and not overlays.kill_switches):
-        return None, {}
+        return Overlaid()
     if not is_dataclass(rule) or not {"vol_target", "kill_switches"} <= {part.name for part in fields(rule)}:
-        return None, {}  # overlays of its own making cannot be taken off
+        return Overlaid()  # overlays of its own making cannot be taken off
     # A weight stamped t first earns the return stamped t + lead.
     lead = execution.delay + (execution.fill_at(prices) == "close")
     seen = simulated_prices(prices, predictions, execution.delay)
@@ -58,8 +72,10 @@ def overlaid(
         if not overlays.kill_switches:
             return weights
         off = kill_switch_state(_since_first_fill(traded(weights))).any(axis="columns")
-        off = off.reindex(weights.index).shift(-ahead, fill_value=False)
-        return weights.where(~off.to_numpy()[:, None], 0.0)
+        off = off.shift(-ahead, fill_value=False).reindex(weights.index, fill_value=False)
+        flat = weights.copy()
+        flat.loc[off.to_numpy(dtype=bool)] = 0.0
+        return flat
 
     plain = weights_of(vol_target=None, kill_switches=False)
     shadow = traded(plain)
@@ -69,11 +85,17 @@ def overlaid(
         early = factor.shift(-lead).ffill().reindex(plain.index).to_numpy()
         words = f"a volatility window that includes the day it scales ({100 * overlays.vol_target:g}% target)"
         suspects[words] = traded(switched(plain.mul(early, axis="index"), 0)).returns.to_numpy()
+    stages: dict[str, np.ndarray] = {}
     if overlays.kill_switches:
         scaled = weights_of(kill_switches=False)
         words = "kill switches that leave out the day that trips them"
         suspects[words] = traded(switched(scaled, lead)).returns.to_numpy()
-    return shadow.returns.to_numpy(), suspects
+        if overlays.vol_target is not None:
+            stages["the book without its kill switches"] = traded(scaled).returns.to_numpy()
+            stages["the book without its volatility target"] = traded(switched(plain, 0)).returns.to_numpy()
+            both = traded(switched(plain.mul(early, axis="index"), lead)).returns.to_numpy()
+            suspects["a volatility window and kill switches that include the day they act on"] = both
+    return Overlaid(shadow.returns.to_numpy(), stages, suspects)
 
 
 def _since_first_fill(result: BacktestResult) -> pd.Series:

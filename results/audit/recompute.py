@@ -84,8 +84,11 @@ class Recomputed:
                     "the prediction reads the close at which the order would have to be filled", named, 10,
                 )  # fmt: skip
             return Finding("R1 recomputed", (self.claim.id,), sentence, verdict, reading=named, weight=10)
-        if self.explanation is not None:
+        if self.explanation is not None and not self.explanation.near:
             return self._explained(self.explanation)
+        if self.explanation is not None:
+            came = number_as(self.explanation.value, found.printed)
+            sentence = f"{sentence.rstrip('.')}; of other daily series {self.explanation.words} comes nearest, {came}."
         if self.assumption:
             return Finding(
                 "R1 recomputed",

@@ -235,6 +235,97 @@ def test_a_simulated_book_knows_what_a_look_ahead_overlay_would_have_shown(monke
     assert {str(item.finding.substance) for item in named} == {"implausible"}
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_an_unstated_volatility_target_is_found_too(seed: int) -> None:
+    raw = unruly(seed)
+    honest, ahead = (scaled_by_hand(raw, 0.10, 20, lag) for lag in (1, 0))
+    report, found = audited(prints(ahead, digits=3), Material({"as given": honest}))
+    named = {item.explanation.words for item in found if item.explanation is not None}
+    assert named == {"a volatility window that includes the day it scales (10% over 20 sessions, factor 0.5 to 2)"}
+    assert report.refuted
+
+
+@pytest.fixture(scope="module")
+def switched_book() -> tuple[Material, str, dict[str, np.ndarray]]:
+    """A simulated book with all overlays, and what it would have shown with some of them wrong, made by hand."""
+    from data.synthetic import synthetic_market
+    from engine.backtest import _since_first_fill, final_weights, run_backtest
+    from engine.simulation import simulate
+    from strategies.overlays import kill_switch_state
+    from strategies.ranked import FilterNegative
+
+    prices, predictions = synthetic_market(600, 20, ic=0.03, seed=8, volatility=0.03)
+    rule = FilterNegative()
+    plain = FilterNegative(vol_target=None, kill_switches=False)
+    scaled = FilterNegative(kill_switches=False)
+    lead = 1 if prices.open is not None else 2
+
+    def trade(weights: pd.DataFrame) -> pd.Series:
+        return simulate(prices, weights).returns
+
+    def net(strategy: FilterNegative) -> pd.Series:
+        return run_backtest(strategy, predictions, prices).returns
+
+    weights = final_weights(scaled, predictions, prices)
+    off = kill_switch_state(_since_first_fill(run_backtest(scaled, predictions, prices))).any(axis=1)
+    early = off.shift(-lead, fill_value=False).reindex(weights.index).to_numpy()
+    killed = trade(weights.mul(1.0 - early, axis="index"))
+    import strategies.catalog
+
+    kept = strategies.catalog.load_strategy
+    strategies.catalog.load_strategy = lambda *_: rule
+    try:
+        material, assumption = material_of_panels(predictions, prices, strategy="s2_filter_negative")
+    finally:
+        strategies.catalog.load_strategy = kept
+    size = len(material.series["net"])
+    books = {
+        "kill switches that leave out the day that trips them": killed,
+        "the book without its kill switches": net(scaled),
+        "the book before its overlays": net(plain),
+    }
+    return material, assumption, {name: book.to_numpy()[:size] for name, book in books.items()}
+
+
+@pytest.mark.parametrize(
+    ("name", "substance"),
+    [
+        ("kill switches that leave out the day that trips them", "implausible"),
+        ("the book without its kill switches", "not judged"),
+        ("the book before its overlays", "not judged"),
+    ],
+)
+def test_the_stage_or_the_fault_of_a_simulated_book_is_named(
+    switched_book: tuple[Material, str, dict[str, np.ndarray]], name: str, substance: str
+) -> None:
+    material, assumption, books = switched_book
+    report, found = audited(prints(books[name], digits=3), material, assumption=assumption)
+    named = [item for item in found if item.explanation is not None]
+    assert {item.explanation.words for item in named} == {name}
+    verdicts = {v.claim.id: v for v in report.verdicts}
+    assert {str(verdicts[item.claim.id].substance) for item in named} == {substance}
+
+
+def test_returns_of_a_simulated_book_alone_lead_near_the_look_ahead() -> None:
+    """Without predictions the unscaled book is known only up to costs and drift: what comes nearest is said."""
+    from data.embedded import load_sample, load_sample_predictions
+    from engine.backtest import run_backtest
+    from engine.costs import CostModel
+    from engine.execution import Execution
+    from results.audit.overlaid import overlaid
+    from strategies.ranked import FilterNegative
+
+    (prices, _), predictions = load_sample(), load_sample_predictions()
+    rule, execution = FilterNegative(kill_switches=False), Execution(delay=predictions.delay)
+    given = run_backtest(rule, predictions, prices, execution=execution).returns.to_numpy()
+    (ahead,) = overlaid(rule, predictions, prices, CostModel(), execution).suspects.values()
+    report, found = audited(STATED + prints(ahead, digits=3), Material({"as given": given}))
+    named = [item for item in found if item.explanation is not None]
+    assert named
+    assert all(item.explanation.near and "includes the day it scales" in item.explanation.words for item in named)
+    assert any("comes nearest" in verdict.because for verdict in report.verdicts)
+
+
 def test_every_level_can_be_recomputed() -> None:
     from results.audit.resolver import RESOLVED_METRICS
 
