@@ -37,6 +37,11 @@ _EPOCHS = re.compile(
     r"\b(?:max(?:imum)?\.?\s+epochs?|epochs?\s*\(max\w*\)|max_epochs|n_epochs)(?!\w)\W{0,8}(\d{1,4})\b"
     r"|\bepochs?\b\W{1,8}(\d{1,4})\b[^.\n\d]{0,12}\bmax(?:imum)?\b", re.I,
 )  # fmt: skip
+_VOLATILITY = re.compile(
+    r"(?:vol(?:atility)?[\s_-]*target\w*|target(?:ed)?[\s_-]+(?:annual\w*\s+)?vol(?:atility)?)\W{0,8}(?:of\s+|to\s+|at\s+)?"
+    r"(\d{1,2}(?:\.\d+)?\s?%)|\bscaled\s+to\s+(\d{1,2}(?:\.\d+)?\s?%)\s+(?:annual\w*\s+)?vol", re.I,
+)  # fmt: skip
+_WINDOW = re.compile(r"(?:window\s*(?:of\s+|=\s*|:\s*)?(\d{1,3})|(\d{1,3})[\s-]*(?:days?|sessions?)\b)", re.I)
 _STOPPING = re.compile(r"early.?stop|parada (?:antecipada|temprana)|早停", re.I)
 _SCHEDULER = re.compile(r"schedul|plateau|reduce.?lr|learning.rate|\blr\b", re.I)
 #: Lines above a patience that may say whose it is.
@@ -58,6 +63,8 @@ class _Facts:
     periods: int | None = None
     patience: int | None = None
     epochs: int | None = None
+    volatility: str = ""
+    window: int | None = None
 
 
 def with_context(draft: Draft, lines: Sequence[Line]) -> Draft:
@@ -98,6 +105,7 @@ def _only(found: Iterable[int]) -> int | None:
 def _facts(lines: Sequence[Line]) -> _Facts:
     spans: dict[str, set[tuple[str, str]]] = defaultdict(set)
     numbers: dict[str, set[int]] = defaultdict(set)
+    volatilities: set[str] = set()
     recent: list[str] = []
     for line in lines:
         text = line.text
@@ -108,6 +116,9 @@ def _facts(lines: Sequence[Line]) -> _Facts:
         for match in _SPAN.finditer(text):
             if match[1] < match[2]:
                 spans[_about(text[: match.start()], line.headings)].add((match[1], match[2]))
+        for match in _VOLATILITY.finditer(text):
+            volatilities.add((match[1] or match[2]).replace(" ", ""))
+            numbers["window"] |= {int(m[1] or m[2]) for m in _WINDOW.finditer(text)}
         if _of_stopping(around, line.headings):
             numbers["patience"] |= {int(match[1]) for match in _PATIENCE.finditer(text)}
         for name, pattern in (("periods", _YEAR_OF), ("epochs", _EPOCHS)):
@@ -117,6 +128,8 @@ def _facts(lines: Sequence[Line]) -> _Facts:
         _only(numbers["periods"]),
         _only(numbers["patience"]),
         _only(numbers["epochs"]),
+        next(iter(volatilities)) if len(volatilities) == 1 else "",
+        _only(numbers["window"]),
     )
 
 
@@ -153,6 +166,10 @@ def _filled(
     portfolio, schedule = group.portfolio, group.schedule
     if metrics & set(_PORTFOLIO) or metrics & set(_SIGNAL):
         portfolio = replace(portfolio, periods_per_year=portfolio.periods_per_year or facts.periods)
+    if metrics & set(_PORTFOLIO) and facts.volatility and portfolio.volatility_target is None:
+        window = facts.window if facts.window is not None and 1 < facts.window < 260 else None
+        target = parse_print(facts.volatility)
+        portfolio = replace(portfolio, volatility_target=target, volatility_window=window)
     if metrics & {*_PORTFOLIO, *_SIGNAL, "accuracy", "auc", "f1"} and trials is not None and trials >= 1:
         portfolio = replace(portfolio, trials=portfolio.trials or trials)
     if metrics & set(_TRAINED) and schedule is None and (facts.patience or facts.epochs):

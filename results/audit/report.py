@@ -200,8 +200,8 @@ def to_json(audit: Audit) -> dict[str, object]:
     title, source, draft, failed, summary, counts, warnings;
     claims : a list of id, metric, group, split, label, at, printed, line, target, arithmetic, arithmetic_because,
         substance, substance_because, assumption, checks, and `recomputed` (value, convention, reproduced_by, matches,
-        tried, proves_nothing, chance and, where another daily series gives the print, explained_by, look_ahead, size, near,
-        together) where data was given;
+        tried, proves_nothing, chance and, where another daily series gives the print, explained_by, look_ahead, size,
+        near, together) where data was given;
     data, daily (sentence, named, words, equal, days, own, look_ahead, size, rounding), retrained, excluded,
     not_placed where they apply.
 

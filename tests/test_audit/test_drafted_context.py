@@ -71,6 +71,22 @@ def test_a_schedule_only_where_one_run_can_be_meant() -> None:
     assert all(found.schedule is None for found in two.groups)
 
 
+@pytest.mark.parametrize(
+    ("text", "target", "window"),
+    [
+        ("Volatility target: 8% (20-day window)", "8%", 20),
+        ("Positions are scaled to 10% annualised volatility.", "10%", None),
+        ("We use a target volatility of 12.5%, window = 60", "12.5%", 60),
+        ("Vol target 8% or 10%; vol target 10%", "", None),
+        ("Volatility: 8%", "", None),
+    ],
+)  # fmt: skip
+def test_the_volatility_target(text: str, target: str, window: int | None) -> None:
+    book = group(f"{text}\n\n- Sharpe: 1.31").portfolio
+    found = "" if book.volatility_target is None else book.volatility_target.text
+    assert (found, book.volatility_window) == (target, window)
+
+
 def test_the_patience_of_a_scheduler_is_not_that_of_early_stopping() -> None:
     body = "- **Scheduler**: ReduceLROnPlateau\n- **Patience**: 5 epochs\n\nEarly stopping:\n- Patience: 20 epochs\n"
     schedule = group(f"{body}- **Epochs**: 50 (maximum)\n\n- Best epoch: 22").schedule
