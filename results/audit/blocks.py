@@ -131,6 +131,9 @@ def _text_line(sheet: Sheet, block: CodeBlock, line: Line, tokens: list[Token], 
     if tokens and _ARRAY.match(text):
         _array_line(sheet, block, line, tokens, context)
         return
+    if layer := _LAYER.match(text):
+        _layer_line(sheet, block, line, tokens, context, layer)
+        return
     indent = len(text) - len(text.lstrip())
     label = re.match(r"^\s*([^:]{1,60}?)\s*:\s*$", text)
     if label and not any(token.kind == "number" for token in tokens):
@@ -200,6 +203,23 @@ def _array_line(sheet: Sheet, block: CodeBlock, line: Line, tokens: list[Token],
     labels = array_labels(len(block.matrix) - 1, len(counts))
     place_counts(sheet, line, counts, cells, labels, replace(context, settings=False))
     block.matrix.append(line.text)
+
+
+#: A layer of a model summary as Keras prints it: name (Type), output shape, parameters.
+_LAYER = re.compile(r"^\s*(\w[\w.\-]*\s?\([A-Z]\w*(?:\s[\w ]*)?\)?)\s+\[?\(.*?\)\]?\s+(\d[\d,]*)(?:\s|$)")
+
+
+def _layer_line(
+    sheet: Sheet, block: CodeBlock, line: Line, tokens: list[Token], context: Context, layer: re.Match[str]
+) -> None:
+    """A layer of a model summary: its parameters are a part of the model's."""
+    for token in tokens:
+        if token.kind == "number" and layer.start(2) <= token.start < layer.end(2):
+            local = replace(context, label=" ".join(layer[1].split()), topic="", settings=False)
+            words = "a layer of the printed summary"
+            sheet.claim(line.number, line.text, token, "parameters_part", local, block=block.number, definition=words)
+        else:
+            put_aside(sheet, line.number, token, "part of a layer's name or shape")
 
 
 def _answer(

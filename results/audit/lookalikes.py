@@ -57,6 +57,7 @@ LOOKALIKES = (
     "; correlation with s&p; correlation to s&p"
     # settings
     "; best params; best parameters; best hyperparameters; tuned parameters; tuned params; params grid; loss weight"
+    "; non trainable params; non trainable parameters; nontrainable params; optimizer params"
     "; adam beta; betas; beta 1; beta 2; loss function; support vectors; number of support vectors"
     "; ic window; ic skew; ic skewness; ic kurtosis"
     "; ic autocorrelation"

@@ -216,6 +216,8 @@ def _one(
         metric = "random_baseline"
     if not metric and context.topic and _parenthesised_again(text, token):
         metric = context.topic
+        if _BYTES.search(token.text):
+            metric = "file_size" if metric in ("parameters", "file_size") else ""
     counted = re.fullmatch(r"[~<>≥≤ ]*[\d,]+", token.text) is not None
     if metric and (_other_unit(token, metric) or (metric in ("best_epoch", "epochs_run") and not counted)):
         metric = ""

@@ -78,6 +78,8 @@ def _header(body: Sequence[Line], position: int) -> tuple[Cell, ...]:
     cells = tuple(Cell(match[0].strip(), match.start()) for match in _GAPS.finditer(text))
     if len(cells) < 2 or _PROMPT.match(text) or len(cells) > 40 or any(c.text[-1] in ":;," for c in cells):
         return ()
+    if any(cell.text.startswith("Param #") for cell in cells):
+        return ()  # A model summary is read layer by layer.
     if any(any(map(str.isdecimal, cell.text)) and not _DIGITS.fullmatch(cell.text) for cell in cells):
         return ()
     ruled = False

@@ -256,3 +256,40 @@ def test_separated_files_keep_quoted_commas_and_tabs() -> None:
         ("accuracy", "0.61", "a, b", "", "", ""), ("f1", "0.60", "a, b", "", "", ""),
     ]  # fmt: skip
     assert placed("model\taccuracy\nA\t0.61\n", "tsv") == [("accuracy", "0.61", "a", "", "", "")]
+
+
+SUMMARY = """```
+Model: "sequential_1"
+_________________________________________________________________
+ Layer (type)                Output Shape              Param #
+=================================================================
+ lstm (LSTM)                 (None, 60, 64)            23040
+ dropout (Dropout)           (None, 60, 64)            0
+ lstm_1 (LSTM)               (None, 32)                12416
+ batch_normalization (Batch  (None, 32)                128
+ Normalization)
+ dense (Dense)               (None, 8)                 264
+ dense_1 (Dense)             (None, 1)                 9
+=================================================================
+Total params: 35,857 (140.07 KB)
+Trainable params: 35,793 (139.82 KB)
+Non-trainable params: 64 (256.00 Byte)
+```
+"""
+
+
+def test_the_layers_of_a_model_summary_add_up_to_its_total() -> None:
+    found = [(m, p) for m, p, *_ in placed(SUMMARY)]
+    assert [p for m, p in found if m == "parameters_part"] == ["23040", "0", "12416", "128", "264", "9"]
+    assert [p for m, p in found if m in ("parameters", "parameters_trainable", "file_size")] == [
+        "35,857", "140.07 KB", "35,793",
+    ]  # fmt: skip
+    assert doubted(SUMMARY) == []
+    assert accused(SUMMARY) == []
+    assert [p for p, _ in doubted(SUMMARY.replace("12416", "12461"))] == ["35,857"]
+    assert [p for p, _ in accused(SUMMARY.replace("35,793", "36,793"))] == ["35,857", "36,793"]
+
+
+def test_a_share_above_one_beside_decimals_is_no_percentage() -> None:
+    assert [p for p, _ in accused('{"accuracy": 1.12, "precision": 0.61, "recall": 0.60}', "json")] == ["1.12"]
+    assert accused('{"accuracy": 61.2, "precision": 0.61, "recall": 0.60}', "json") == []

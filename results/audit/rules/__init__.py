@@ -47,6 +47,7 @@ RUN_RULES: tuple[Callable[[Run], Iterator[Finding]], ...] = (
     trading.counts_of_trades, trading.payoff_of_averages, trading.factor_of_gross, trading.factor_of_rate,
     trading.expectancy_of_rate,     trading.profit_of_trades,
     trainings.loss_above_floor, trainings.epochs, architectures.parameter_count, architectures.file_size,
+    architectures.summary_of_layers,
     moments.distributions, moments.percentiles, moments.shape, moments.reported_tests,
     moments.whole_numbers, moments.reported_correlation,
 )  # fmt: skip

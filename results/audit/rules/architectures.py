@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 from results.audit.claims_model import Architecture, Claim, Layer
 from results.audit.forensic.architecture import FRAMEWORKS, file_bytes, inputs_needed, parameters
+from results.audit.forensic.arithmetic import sum_of
 from results.audit.intervals import Interval
-from results.audit.rules.scope import Run, broken, doubtful, fits
+from results.audit.rules.scope import Run, broken, doubtful, fits, span
 from results.audit.verdicts import Finding
 
-__all__ = ["file_size", "parameter_count"]
+__all__ = ["file_size", "parameter_count", "summary_of_layers"]
 
 BELIEVABLE_INPUTS = 100
 _NAMES = {"torch": "PyTorch", "keras": "Keras"}
@@ -54,6 +55,28 @@ def parameter_count(run: Run) -> Iterator[Finding]:
             yield from _whole(run, claim, architecture)
         elif claim.metric in ("parameters_part", "parameters") and part is not None and architecture.inputs is not None:
             yield from _piece(run, claim, architecture, part)
+
+
+def summary_of_layers(run: Run) -> Iterator[Finding]:
+    """The parameters of the layers of a printed summary add up to its total, and those trained are not more."""
+    total, trained = run.get("parameters"), run.get("parameters_trainable")
+    if total is not None and trained is not None and run.read(trained).low > run.read(total).high:
+        yield broken(
+            "C26 summary",
+            [trained, total],
+            f"{trained.printed} trainable parameters are more than the {total.printed} there are.",
+            run.together(trained, total),
+            "both are of one model",
+        )
+    parts = [c for c in run.measured if c.metric == "parameters_part" and "summary" in c.definition]
+    if total is None or len(parts) < 2 or total.value.about:
+        return
+    found = sum_of([run.read(part) for part in parts])
+    words = f"the {len(parts)} layers of the summary have {span(found)} parameters together, {total.printed} printed"
+    if run.read(total).meets(found):
+        yield fits("C26 summary", [total, *parts], f"{words}.")
+    else:
+        yield broken("C26 summary", [total], f"{words}.", False, "the summary lists every layer once")
 
 
 def _whole(run: Run, claim: Claim, architecture: Architecture) -> Iterator[Finding]:

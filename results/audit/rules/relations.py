@@ -46,6 +46,15 @@ def bounds_by_definition(run: Run) -> Iterator[Finding]:
             continue
         value = run.read(claim)
         limits = Interval(info.low, info.high)
+        if value.meets(limits) and _beyond_one(run, claim):
+            yield broken(
+                "C0 bounds",
+                [claim],
+                f"{claim.metric.replace('_', ' ')} is at most 1 by definition, and {claim.printed} is printed beside"
+                " scores in decimals.",
+                info.kind == "proportion",
+                "printed as a decimal, as the scores beside it are",
+            )
         if value.meets(limits):
             continue
         edge = f"at most {info.high:g}" if value.low > info.high else f"at least {info.low:g}"
@@ -62,6 +71,20 @@ def bounds_by_definition(run: Run) -> Iterator[Finding]:
             proven or (info.name == "r2" and unit),
             "printed as a decimal with its usual sign",
         )
+
+
+def _beyond_one(run: Run, claim: Claim) -> bool:
+    """Whether a share stands between 1 and 2 without a percent sign, beside shares printed as decimals."""
+    decimals = [
+        other
+        for other in run.measured
+        if other.id != claim.id and not other.value.percent and 0 < other.value.value < 1
+        and METRICS.get(other.metric, METRICS["other"]).kind in ("proportion", "score")
+    ]  # fmt: skip
+    share = METRICS[claim.metric].high == 1.0 and METRICS[claim.metric].kind in ("proportion", "score")
+    return share and claim.value.is_point and not claim.value.percent and claim.value.interval.low > 1 and (
+        claim.value.value < 2 and bool(decimals)
+    )
 
 
 def printed_twice(report: Report) -> Iterator[Finding]:
