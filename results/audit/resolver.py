@@ -21,8 +21,8 @@ __all__ = ["RESOLVED_METRICS", "Resolution", "number_as", "readings_of", "resolv
 #: Share of the grid beyond which reproducing a figure proves nothing.
 TOO_MANY = 0.5
 
-#: Chance of finding some convention from which on it is told.
-LUCK = 0.1
+#: Chance of finding some convention by luck from which on it is told, and from which on finding one proves nothing.
+LUCK, LUCKY = 0.1, 0.25
 
 #: Metrics the resolver can recompute.
 RESOLVED_METRICS = tuple(dict.fromkeys([*RETURN_METRICS, *SIGNAL_METRICS]))
@@ -66,7 +66,7 @@ class Resolution:
         """Whether so much of the grid gives the print, or would give most others, that it identifies nothing."""
         if self.tried < 2 or not self.matches:
             return False
-        return len(self.matches) >= TOO_MANY * self.tried or (not self.reproduced and self.chance >= TOO_MANY)
+        return len(self.matches) >= TOO_MANY * self.tried or (not self.reproduced and self.chance >= LUCKY)
 
     @property
     def shown(self) -> str:
@@ -97,7 +97,7 @@ class Resolution:
         named = self.matches[0]
         if self.chance >= LUCK:
             tail += f"; {100 * self.chance:.0f}% of all figures near ours with so few digits would find one as odd"
-            tail += ", so it proves nothing" if self.chance >= TOO_MANY else ""
+            tail += ", so it proves nothing" if self.chance >= LUCKY else ""
         return f"{own}; {_departing(named, self.own)} gives {number_as(named.value, self.printed)}, as printed{tail}."
 
 

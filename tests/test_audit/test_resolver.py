@@ -196,6 +196,41 @@ def test_a_figure_that_nothing_gives_is_refuted_with_the_nearest() -> None:
     assert "nearest" in found.sentence
 
 
+def test_what_becomes_of_wrong_figures_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    """Figures 5 to 30% off: refuted, left open where luck finds a convention, or taken for another."""
+    counts = {"refuted": 0, "left open": 0, "taken for another": 0}
+    for case in range(240):
+        rng = np.random.default_rng([31, case])
+        data = material(series(case, 300))
+        metric = str(rng.choice(["sharpe", "annual_return", "annual_volatility", "max_drawdown", "calmar"]))
+        own = min(readings_of(metric, data), key=lambda reading: reading.departures).value
+        wrong = own * (1 + float(rng.choice([-1, 1])) * float(rng.uniform(0.05, 0.3)))
+        digits = int(rng.integers(2, 5))
+        percent = metric in ("annual_return", "annual_volatility", "max_drawdown")
+        text = f"{100 * wrong:.{digits - 1}f}%" if percent else f"{wrong:.{digits}f}"
+        found = resolve(metric, parse_print(text), data)
+        if not found.matches:
+            counts["refuted"] += 1
+        elif found.proves_nothing:
+            counts["left open"] += 1
+        else:
+            counts["taken for another"] += 1
+    with capsys.disabled():
+        print(f"\n240 wrong figures of 2 to 4 digits: {counts}")
+    assert counts["refuted"] >= 150
+    assert counts["taken for another"] <= 40
+
+
+def test_a_coarse_sharpe_ratio_that_needs_an_odd_convention_is_left_open() -> None:
+    data = material(series(2))
+    own = min(readings_of("sharpe", data), key=lambda reading: reading.departures).value
+    found = resolve("sharpe", parse_print(f"{1.21 * own:.1f}"), data)
+    assert found.matches
+    assert not found.reproduced
+    assert found.proves_nothing
+    assert "proves nothing" in found.sentence or "prove nothing" in found.sentence
+
+
 def test_full_precision_prints_bear_an_epsilon_in_a_denominator() -> None:
     values = series(7, flat=False).to_numpy()
     sharpe = values.mean() / (values.std(ddof=1) + 1e-8) * math.sqrt(252)
