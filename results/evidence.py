@@ -14,6 +14,7 @@ from data.panel import PredictionPanel, PricePanel
 from data.returns import forward_returns
 from engine.result import BacktestResult
 from results.metrics import Metric, performance_metrics, relative_metrics
+from results.sharpe import sharpe_intervals
 from results.signal_metrics import hit_metrics, ic_metrics, ic_table, quantile_returns
 from results.store import Run, save_run
 
@@ -43,9 +44,10 @@ class Evidence:
         raise KeyError(name)
 
     def to_json(self, result: BacktestResult) -> dict[str, Any]:
-        """The content of ``metrics.json``."""
+        """The content of ``metrics.json``; the net Sharpe ratio with its error by every method is in it."""
         return {
             "metrics": [metric.to_dict() for metric in self.metrics],
+            "sharpe_intervals": [item.to_dict() for item in sharpe_intervals(result.returns.to_numpy())],
             "sessions": len(result.returns),
             "start": result.sessions[0],
             "end": result.sessions[-1],

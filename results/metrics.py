@@ -67,8 +67,8 @@ def sharpe_interval(returns: np.ndarray, periods: int = PERIODS) -> tuple[float,
     """Annualised Sharpe ratio and its 95% interval.
 
     Ratio of mean to standard deviation (ddof 1) times √periods, no risk-free rate; the interval reaches
-    `results.hac.critical_value` HAC standard errors by the delta method (Lo 2002) to each side. NaN where the returns do
-    not vary.
+    `results.hac.critical_value` HAC standard errors by the delta method (Lo 2002) to each side. NaN where the returns
+    do not vary.
     """
     if len(returns) < 2 or float(np.std(returns, ddof=1)) <= _FLAT:
         return math.nan, math.nan, math.nan
@@ -202,15 +202,15 @@ def relative_metrics(returns: pd.Series, benchmark: pd.Series, kind: str, *, per
     spread = float(active.std(ddof=1))
     tracking = float(active.mean()) / spread * math.sqrt(periods) if spread > _FLAT else math.nan
     half = line.critical * line.alpha_error * periods
+    window = _window(n, line.lag)
+    residual = f"of returns less beta × benchmark · {periods} · ddof 1 · rf 0 · delta method, HAC, {window}"
     parts: list[tuple[str, float, str, str, float | None, float | None]] = [
         ("beta", line.beta, "ratio", f"OLS on the benchmark · {error}",
          line.beta - line.critical * line.beta_error, line.beta + line.critical * line.beta_error),
         ("alpha_ann", line.alpha * periods, "fraction a year", f"OLS intercept × {periods} · {error}",
          line.alpha * periods - half, line.alpha * periods + half),
         ("alpha_t", line.alpha_t, "t", f"of the intercept · {error}", None, None),
-        ("sharpe_residual", ratio, "ratio",
-         f"of returns less beta × benchmark · {periods} · ddof 1 · rf 0 · delta method, HAC, "
-         f"{_window(n, line.lag)}", low, high),
+        ("sharpe_residual", ratio, "ratio", residual, low, high),
         ("correlation", float(np.corrcoef(values, market)[0, 1]), "ratio", "Pearson", None, None),
         ("information_ratio", tracking, "ratio", f"active return over its deviation · {periods} · ddof 1", None, None),
     ]  # fmt: skip

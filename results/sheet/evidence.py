@@ -17,12 +17,13 @@ from results.overfitting import Overfitting, probability_of_overfitting
 from results.plots import plot_canaries, plot_distribution
 from results.sheet.material import Material
 from results.sheet.parts import Cell, Figure, Note, Section, Table, fixed, metric_cell, number, said
+from results.sheet.sharpe import sharpe_table
 
 __all__ = ["conventions_section", "evidence_section"]
 
 
 def evidence_section(material: Material, marks: dict[str, float] | None = None) -> Section:
-    """Bootstrap distribution of the Sharpe ratio, PSR, DSR, MinTRL, PBO, canaries.
+    """Bootstrap distribution of the Sharpe ratio, its errors, PSR, DSR, MinTRL, PBO, canaries.
 
     Parameters
     ----------
@@ -30,7 +31,8 @@ def evidence_section(material: Material, marks: dict[str, float] | None = None) 
     marks : Sharpe ratios to draw beside the run's own, e.g. ``{"reported": 2.53}``.
 
     """
-    return Section("evidence", "Evidence", (*_distribution(material, marks), _luck(material), *_canaries(material)))
+    parts = (*_distribution(material, marks), _luck(material), sharpe_table(material), *_canaries(material))
+    return Section("evidence", "Evidence", parts)
 
 
 def _distribution(material: Material, marks: dict[str, float] | None) -> list[Figure | Note]:
@@ -135,7 +137,7 @@ def _sharpe_strip(checks: Mapping[str, Any]) -> Figure | Note | None:
     for name in _SHIFTS if shifts else ():
         groups[f"scores {name}"] = _known([shifts[name]["sharpe"]])
     if trained:
-        groups["other seeds"] = _known(trained["seeds"]["sharpe"])
+        groups["each seed alone"] = _known(trained["seeds"]["sharpe"])
         groups["shuffled labels"] = _known(trained["shuffled"]["sharpe"])
     about = ""
     if null:
@@ -160,7 +162,7 @@ def _skill_strip(checks: Mapping[str, Any]) -> Figure | Note | None:
     if real is None:
         return Note(about, title)
     groups = {f"scores {name}": _known([shifts[name]["skill"]]) for name in _SHIFTS[:2]} if shifts else {}
-    for name, kind in (("other seeds", "seeds"), ("shuffled labels", "shuffled")):
+    for name, kind in (("each seed alone", "seeds"), ("shuffled labels", "shuffled")):
         groups[name] = _known(trained[kind]["skill"])
     return _strip(title, about, groups, float(real), str(trained["measure"]), 4)
 

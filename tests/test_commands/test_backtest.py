@@ -91,6 +91,11 @@ def test_json_is_one_object_with_the_run_id(capsys, files):
     assert code == 0
     said = json.loads(out)
     assert load_run(said["run_id"], root=files["results"]).metrics["metrics"] == said["metrics"]
+    sharpe = next(item for item in said["metrics"] if item["name"] == "sharpe_net")
+    beside = {item["method"]: item for item in said["sharpe_intervals"]}
+    assert {"iid", "non_normal", "ar1", "hac", "bootstrap"} <= set(beside)
+    assert beside["hac"]["low"] == pytest.approx(sharpe["low"], rel=1e-9)
+    assert beside["iid"]["value"] == pytest.approx(sharpe["value"], rel=1e-9)
 
 
 def test_lost_rows_are_counted_and_shown(capsys, files):

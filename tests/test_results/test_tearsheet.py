@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
@@ -216,6 +217,23 @@ def _probabilities(folder: Path) -> Run:
     actions = {"buy": chance * 0.8, "sell": (1 - chance) * 0.8, "hold": chance * 0 + 0.2}
     both = PredictionPanel(None, name="odds", probability_up=chance, action=actions, horizon=1, delay=1)
     return _stored(folder, prices, both, strategy="confidence")
+
+
+def test_every_error_of_the_sharpe_ratio_is_shown_from_the_run_or_from_its_returns(tmp_path: Path):
+    run = _stored(tmp_path, *_market(120, 6))
+    text = render_tearsheet(run)
+    content = json.loads((run.path / "metrics.json").read_text())
+    for item in content["sharpe_intervals"]:
+        assert item["convention"] in unescape(text)
+        if item["error"] is not None:
+            assert f">{item['error']:.3f}<" in text
+    # A run of before these were stored gets the same from its returns.
+    del content["sharpe_intervals"]
+    (run.path / "metrics.json").write_text(json.dumps(content))
+    assert render_tearsheet(load_run(run.path)) == text
+    content["sharpe_intervals"] = []
+    (run.path / "metrics.json").write_text(json.dumps(content))
+    assert "so there is no Sharpe ratio" in render_tearsheet(load_run(run.path))
 
 
 def _missing_metrics(folder: Path) -> Run:
