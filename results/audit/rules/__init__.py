@@ -18,6 +18,7 @@ from results.audit.rules import (
     residuals,
     samples,
     signals,
+    sums,
     trading,
     trainings,
     uncertainty,
@@ -29,7 +30,7 @@ __all__ = ["FAMILIES", "FAMILY_RULES", "REPORT_RULES", "RUN_RULES", "Report", "R
 
 #: Rules on one run.
 RUN_RULES: tuple[Callable[[Run], Iterator[Finding]], ...] = (
-    relations.bounds_by_definition, relations.shares_sum, relations.telescoping,
+    relations.bounds_by_definition, sums.shares_sum, sums.telescoping,
     classifiers.f1_identity, classifiers.averaged_scores, classifiers.same_by_definition, classifiers.macro_scores,
     priors.shares_by_programming, priors.share_from_macro, classifiers.one_class_only,
     classifiers.jaccard_floor, classifiers.mixtures,
