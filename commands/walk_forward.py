@@ -97,6 +97,7 @@ def walk_forward(**options: Any) -> int:
     """
     from data.atomic import check_target
     from data.errors import InputError
+    from engine.backtest import with_tradable_benchmark
     from engine.folds import WalkForward
     from engine.leaks import LeakReport
     from engine.walk_forward import recipe_of
@@ -177,7 +178,8 @@ def walk_forward(**options: Any) -> int:
     checks = {name: options[name] for name in ("leaks", "canaries", "random_runs", "cross_check")}
     checks["prediction_leaks"] = leaks
     if canaries is not None:
-        checks["trained"] = judge_trained(Judge(strategy, costs, execution), canaries, run.predictions, prices)
+        traded = with_tradable_benchmark(strategy, prices, benchmark)
+        checks["trained"] = judge_trained(Judge(strategy, costs, execution), canaries, run.predictions, traded)
 
     def finished(stored: Any) -> None:
         _keep_models(stored, model, prices, folds, seeds, folder, **label)

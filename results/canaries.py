@@ -181,8 +181,8 @@ def judge_trained(judge: Judge, trained: Trained, real: PredictionPanel, prices:
     dict
         measure; real, answer (skill, t, sharpe); shuffled, seeds (lists of them); rank and p_value of the real skill
         among the shuffled ones; reached: whether labels change the predictions; found: what is wrong, one sentence
-        each; notes: why nothing can be said; passed: the real one is first and nothing was found, None where that
-        cannot be said.
+        each; notes: what else there is to say, or why nothing can be; passed: the real one is first and nothing was
+        found, None where that cannot be said.
 
     """
     measure = skill_of(real, prices)[2]
@@ -191,9 +191,10 @@ def judge_trained(judge: Judge, trained: Trained, real: PredictionPanel, prices:
     answer = judge(trained.answer, with_answer(prices))
     seeds = [judge(panel, prices) for panel in trained.seeds.values()]
     reached = not all(_same(real, panel) for panel in trained.shuffled)
-    known = [item["skill"] for item in shuffled if math.isfinite(item["skill"])]
     judged = reached and math.isfinite(own["skill"])
-    rank = 1 + sum(value >= own["skill"] for value in known) if judged else None
+    # A canary that says the same of every asset has no rank correlation, and no skill.
+    levels = [item["skill"] if math.isfinite(item["skill"]) else 0.0 for item in shuffled]
+    rank = 1 + sum(level >= own["skill"] for level in levels) if judged else None
     found = _found(measure, own, shuffled, answer) if reached else []
     notes = []
     if reached and answer["t"] <= -_FOUND:
@@ -232,7 +233,7 @@ def _same(one: PredictionPanel, two: PredictionPanel) -> bool:
         return [*plain, *(panel.action or {}).values()]
 
     return all(
-        np.allclose(left.to_numpy(), right.to_numpy(), rtol=1e-9, atol=0, equal_nan=True)
+        left.shape == right.shape and np.allclose(left.to_numpy(), right.to_numpy(), rtol=1e-9, atol=0, equal_nan=True)
         for left, right in zip(frames(one), frames(two), strict=True)
     )
 

@@ -15,9 +15,9 @@ from click.testing import CliRunner
 from cli import cli
 from data.errors import InputError
 from results.bootstrap import paired_difference
-from results.compare import compare_runs, render_comparison
+from results.compare import compare_runs, render_comparison, summary_lines
 from results.metrics import performance_metrics
-from results.store import Run, save_run
+from results.store import Run, add_checks, save_run
 
 N = 400
 
@@ -145,3 +145,18 @@ def test_command(tmp_path: Path, runs: list[Run]) -> None:
     assert answer["path"] == str(target)
     assert target.read_text(encoding="utf-8").startswith("<!doctype html>")
     assert isinstance(CliRunner().invoke(cli, call[:2] + call[4:]).exception, InputError)
+
+
+def test_what_was_checked_of_one_run_alone_is_said_of_that_one(runs: list[Run]) -> None:
+    plain = compare_runs(runs[:2], draws=50)
+    assert "Nothing has been checked" in render_comparison(plain)
+    assert not [line for line in summary_lines(plain) if "checks of" in line]
+    checked = add_checks(runs[0], {"leaks": {"verdict": "no change in weights at 5 dates", "found": []}})
+    found = compare_runs([checked, runs[1]], draws=50)
+    page = render_comparison(found)
+    assert "no change in weights at 5 dates" in page
+    assert "not run" in page
+    one, two = (entry["checks"] for entry in found.to_json()["runs"])
+    assert one == {"leaks": "leak tests: no change in weights at 5 dates"}
+    assert two == {}
+    assert f"checks of {checked.id}" in summary_lines(found)
