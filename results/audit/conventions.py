@@ -64,6 +64,7 @@ class Material:
     positions : (cases,) weight x forward return, or None.
     risk_free : annual rate that the report states, or None.
     description : what was read, for the report.
+    per_year : returns a year, where the dates or the report say that they are not daily ones; None for daily returns.
     unscaled : (T,) net returns before a volatility target and kill switches, where known.
     stages : what was left out -> (T,) net returns of the same book with some of its overlays only.
     suspects : what was done -> (T,) net returns of the same book that look ahead; no convention of the grid.
@@ -79,6 +80,7 @@ class Material:
     positions: np.ndarray | None = None
     risk_free: float | None = None
     description: str = ""
+    per_year: int | None = None
     unscaled: np.ndarray | None = None
     stages: Mapping[str, np.ndarray] = field(default_factory=dict)
     suspects: Mapping[str, np.ndarray] = field(default_factory=dict)
@@ -104,6 +106,7 @@ class Material:
             turnover=part(self.turnover),
             risk_free=self.risk_free,
             description=self.description,
+            per_year=self.per_year,
         )
 
 

@@ -118,8 +118,8 @@ def explain(
     """
     levels = [_Level(*item) for item in found if item[0].metric in LEVELS]
     odd = [level for level in levels if not level.resolution.reproduced]
-    if not odd or not material.series:
-        return {}
+    if not odd or not material.series or material.per_year is not None:
+        return {}  # overlays work on daily returns
     stated = None
     if portfolio.volatility_target is not None:
         stated = VolTarget(portfolio.volatility_target.value, portfolio.volatility_window)

@@ -39,6 +39,8 @@ _NET = (
 _GROSS = ("gross", "gross_return", "gross_returns")
 _BENCHMARK = ("benchmark", "market", "index", "benchmark_return")
 _UNSCALED = ("unscaled", "raw", "shadow", "before_overlays", "unscaled_return")
+#: Days from one date to the next, from and to, and how many of those make a year.
+_SPACING = ((5, 10, 52), (26, 33, 12), (85, 95, 4), (360, 370, 1))
 #: Fewest returns that a figure is recomputed from.
 FEWEST = 5
 
@@ -95,8 +97,17 @@ def material_of_returns(path: Path | str, risk_free: float | None = None) -> Mat
         benchmark=None if market is None else columns[market],
         unscaled=None if raw is None else columns[raw],
         risk_free=risk_free,
+        per_year=_per_year(dates),
         description=f"{length:,} returns of {path.name}" + ("" if dates is None else f", {dates[0]} to {dates[-1]}"),
     )
+
+
+def _per_year(dates: np.ndarray | None) -> int | None:
+    """Returns a year where the dates lie a week, a month, a quarter or a year apart; None for daily ones."""
+    if dates is None or len(dates) < FEWEST:
+        return None
+    apart = float(np.median(np.diff(dates) / np.timedelta64(1, "D")))
+    return next((count for low, high, count in _SPACING if low <= apart <= high), None)
 
 
 def _check(path: Path, name: str, values: np.ndarray) -> None:

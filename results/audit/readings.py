@@ -24,9 +24,9 @@ from results.audit.risk_readings import (
     tail_readings,
 )
 from results.audit.series import (
-    ANNUAL,
     DAYS,
     FORM,
+    annual_of,
     bases_of,
     calendar_years,
     growth,
@@ -70,7 +70,7 @@ def _sharpe(material: Material, only: str = "") -> tuple[Reading, ...]:
         "basis": bases,
         "mean": ("arithmetic", "geometric"),
         "ddof": DDOF,
-        "periods": PERIODS,
+        "periods": (*annual_of(material), *PERIODS[4:]),
         "form": FORM,
         "risk_free": tuple(rate_of),
         "days": DAYS,
@@ -111,7 +111,7 @@ def _annual_return(material: Material, only: str = "") -> tuple[Reading, ...]:
         "summed, calendar years",
         "mean month times 12",
     )
-    dimensions = {"basis": bases, "mean": methods, "periods": ANNUAL, "days": DAYS}
+    dimensions = {"basis": bases, "mean": methods, "periods": annual_of(material), "days": DAYS}
 
     def figure(choice: dict[str, str]) -> float | None:
         values, periods = values_of(material, choice), float(choice["periods"])
@@ -122,7 +122,7 @@ def _annual_return(material: Material, only: str = "") -> tuple[Reading, ...]:
         if choice["mean"] == methods[2]:
             return float(np.log1p(values).mean() * periods)
         if choice["mean"] in methods[3:]:
-            if choice["periods"] != ANNUAL[0] or choice["days"] != DAYS[0]:
+            if choice["periods"] != dimensions["periods"][0] or choice["days"] != DAYS[0]:
                 return None
             if choice["mean"] == methods[5]:
                 return float(monthly(material, choice["basis"], FORM[0]).mean() * 12)
@@ -154,7 +154,9 @@ def _total_return(material: Material) -> tuple[Reading, ...]:
 
 def _volatility(material: Material) -> tuple[Reading, ...]:
     bases = bases_of(material)
-    dimensions = {"basis": bases, "ddof": DDOF, "periods": PERIODS[:5], "form": FORM, "days": DAYS}
+    dimensions = {
+        "basis": bases, "ddof": DDOF, "periods": (*annual_of(material), PERIODS[4]), "form": FORM, "days": DAYS,
+    }  # fmt: skip
 
     def figure(choice: dict[str, str]) -> float | None:
         values = values_of(material, choice)
@@ -235,9 +237,10 @@ def _turnover(material: Material) -> tuple[Reading, ...]:
     if material.turnover is None:
         return ()
     traded = material.turnover
+    years = [f"a year of {count}" for count in annual_of(material)]
     dimensions = {
         "way": ("one-way", "two-way"),
-        "periods": ("a session", "a week of 5", "a month of 21", *(f"a year of {p}" for p in ANNUAL), "in all"),
+        "periods": ("a session", "a week of 5", "a month of 21", *years, "in all"),
         "days": ("all sessions", "without the first", "sessions that trade"),
     }
 

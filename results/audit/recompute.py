@@ -201,6 +201,9 @@ def recompute(
 
     """
     group, split = choose_run(claims, run)
+    stated = claims.group(group).portfolio.periods_per_year
+    if stated is not None and stated not in (250, 252, 260, 365) and material.series and not material.panels:
+        material = replace(material, per_year=stated)
     reader = Report(claims)
     found = []
     for claim in claims.claims:

@@ -13,7 +13,7 @@ import math
 import numpy as np
 
 from results.audit.conventions import DDOF, Material, Reading, readings_over
-from results.audit.series import ANNUAL, bases_of, growth, rates_of
+from results.audit.series import annual_of, bases_of, growth, rates_of
 
 __all__ = ["RELATIVE_METRICS", "relative_readings"]
 
@@ -51,7 +51,7 @@ def _alpha(material: Material, market: np.ndarray, bases: tuple[str, ...]) -> tu
     dimensions = {
         "basis": bases,
         "mean": ("arithmetic", "compounded", "of the annual growth rates"),
-        "periods": (*ANNUAL, "a session"),
+        "periods": (*annual_of(material), "a session"),
         "risk_free": tuple(rate_of),
     }
 
@@ -76,7 +76,7 @@ def _information(material: Material, market: np.ndarray, bases: tuple[str, ...])
         "basis": bases,
         "active": ("return less benchmark", "residual of the regression"),
         "ddof": DDOF,
-        "periods": (*ANNUAL, "not annualised"),
+        "periods": (*annual_of(material), "not annualised"),
     }
 
     def figure(choice: dict[str, str]) -> float | None:
@@ -97,7 +97,7 @@ def _yearly(values: np.ndarray, choice: dict[str, str]) -> float | None:
 
 
 def _excess(material: Material, market: np.ndarray, bases: tuple[str, ...]) -> tuple[Reading, ...]:
-    dimensions = {"basis": bases, "mean": ("geometric", "arithmetic"), "periods": (*ANNUAL, _TOTAL)}
+    dimensions = {"basis": bases, "mean": ("geometric", "arithmetic"), "periods": (*annual_of(material), _TOTAL)}
 
     def figure(choice: dict[str, str]) -> float | None:
         own, other = _yearly(material.series[choice["basis"]], choice), _yearly(market, choice)
@@ -107,5 +107,5 @@ def _excess(material: Material, market: np.ndarray, bases: tuple[str, ...]) -> t
 
 
 def _market(material: Material, market: np.ndarray, bases: tuple[str, ...]) -> tuple[Reading, ...]:
-    dimensions = {"mean": ("geometric", "arithmetic"), "periods": (*ANNUAL, _TOTAL)}
+    dimensions = {"mean": ("geometric", "arithmetic"), "periods": (*annual_of(material), _TOTAL)}
     return readings_over(dimensions, lambda choice: _yearly(market, choice))

@@ -15,9 +15,9 @@ import numpy as np
 
 from results.audit.conventions import PERIODS, Material, Reading, readings_over
 from results.audit.series import (
-    ANNUAL,
     DAYS,
     FORM,
+    annual_of,
     bases_of,
     calendar_years,
     drawdown_of,
@@ -70,7 +70,7 @@ def sortino_readings(material: Material) -> tuple[Reading, ...]:
         "basis": bases,
         "downside": below,
         "mean": ("arithmetic", "geometric"),
-        "periods": PERIODS[:5],
+        "periods": (*annual_of(material), PERIODS[4]),
         "target": ("below 0", "below the risk-free rate"),
         "risk_free": tuple(rate_of),
         "days": DAYS,
@@ -113,7 +113,7 @@ def calmar_readings(material: Material) -> tuple[Reading, ...]:
         "basis": bases,
         "mean": ("geometric", "arithmetic", "geometric, calendar years", "total return"),
         "drawdown": ("compounded drawdown", "additive drawdown", "compounded drawdown of month ends"),
-        "periods": ANNUAL,
+        "periods": annual_of(material),
     }
 
     def figure(choice: dict[str, str]) -> float | None:
@@ -123,7 +123,7 @@ def calmar_readings(material: Material) -> tuple[Reading, ...]:
         kind = dimensions["mean"].index(choice["mean"])
         if kind >= 2:
             years = calendar_years(material) if kind == 2 else 1.0
-            if years is None or choice["periods"] != ANNUAL[0]:
+            if years is None or choice["periods"] != dimensions["periods"][0]:
                 return None
             periods = len(values) / years
         yearly = values.mean() * periods if kind == 1 else growth(values, periods)
@@ -132,12 +132,16 @@ def calmar_readings(material: Material) -> tuple[Reading, ...]:
     return readings_over(dimensions, figure) if bases else ()
 
 
+#: The value at risk of pyfolio's table: the mean less two deviations, whatever share of days that is.
+TWO = "two deviations"
+
+
 def tail_readings(material: Material, mean_of_tail: bool) -> tuple[Reading, ...]:
     bases = bases_of(material)
     methods = ("historical", "historical, lower value", "normal ddof 1", "normal ddof 0")
     dimensions = {
         "basis": bases,
-        "level": ("95%", "99%"),
+        "level": ("95%", "99%", *(() if mean_of_tail else (TWO,))),
         "method": methods,
         "sign": ("negative", "printed positive"),
         "form": FORM,
@@ -148,9 +152,13 @@ def tail_readings(material: Material, mean_of_tail: bool) -> tuple[Reading, ...]
         values = values_of(material, choice)
         if len(values) < 2:
             return None
-        share = 0.05 if choice["level"] == "95%" else 0.01
+        share = 0.01 if choice["level"] == "99%" else 0.05
         kind = methods.index(choice["method"])
-        if kind >= 2:
+        if choice["level"] == TWO:
+            if kind < 2:
+                return None
+            value = float(values.mean() - 2 * values.std(ddof=3 - kind))
+        elif kind >= 2:
             from statistics import NormalDist
 
             z = NormalDist().inv_cdf(share)

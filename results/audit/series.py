@@ -9,9 +9,9 @@ import numpy as np
 from results.audit.conventions import DDOF, PERIODS, RISK_FREE, Material
 
 __all__ = [
-    "ANNUAL",
     "DAYS",
     "FORM",
+    "annual_of",
     "bases_of",
     "calendar_years",
     "drawdown_of",
@@ -23,11 +23,17 @@ __all__ = [
     "values_of",
 ]
 
-ANNUAL = PERIODS[:4]
+_ANNUAL = PERIODS[:4]
 DAYS = ("all sessions", "without flat sessions")
 FORM = ("simple returns", "log returns")
 #: Sessions taken for a month where no dates are known.
 MONTH = 21
+
+
+def annual_of(material: Material) -> tuple[str, ...]:
+    """Returns a year, the material's own first where they are not daily."""
+    own = () if material.per_year is None else (str(material.per_year),)
+    return tuple(dict.fromkeys((*own, *_ANNUAL)))
 
 
 def bases_of(material: Material, only: str = "", fewest: int = 2) -> tuple[str, ...]:

@@ -85,6 +85,28 @@ def test_leverage_is_seen_in_levels_although_the_sharpe_holds() -> None:
     assert "1.5 times" in by_metric["annual_volatility"].because
 
 
+@pytest.mark.parametrize(("rule", "year"), [("ME", 12), ("W-FRI", 52), ("QE", 4)])
+def test_returns_that_are_not_daily_are_annualised_by_their_own_calendar(tmp_path: Path, rule: str, year: int) -> None:
+    days = pd.date_range("2010-01-31", periods=60, freq=rule)
+    values = np.random.default_rng(year).normal(0.01, 0.03, 60)
+    pd.DataFrame({"net": values}, index=days).rename_axis("date").to_csv(tmp_path / "r.csv")
+    grown = float(np.prod(1 + values))
+    prints = {
+        "sharpe": f"{values.mean() / values.std(ddof=1) * np.sqrt(year):.4f}",
+        "annual_volatility": f"{100 * values.std(ddof=1) * np.sqrt(year):.3f}%",
+        "annual_return": f"{100 * (grown ** (year / 60) - 1):.3f}%",
+        "sortino": f"{values.mean() * year / np.sqrt((np.minimum(values, 0) ** 2).mean() * year):.4f}",
+    }
+    material = material_of_returns(tmp_path / "r.csv")
+    assert material.per_year == year
+    claims = parse_claims(claims_of(prints))
+    report = with_findings(audit_claims(claims), recompute(claims, material))
+    assert {str(verdict.arithmetic) for verdict in report.verdicts} == {"reproduced"}
+    undated = parse_claims(claims_of(prints, f'[[group]]\nname = "g"\n[group.portfolio]\nperiods_per_year = {year}\n'))
+    report = with_findings(audit_claims(undated), recompute(undated, Material({"as given": values})))
+    assert {str(verdict.arithmetic) for verdict in report.verdicts} == {"reproduced"}
+
+
 def test_the_run_must_be_clear() -> None:
     text = '[[group]]\nname = "a"\n[[group]]\nname = "b"\n' + "".join(
         f'[[claim]]\nmetric = "sharpe"\nprinted = "1.{i}"\ngroup = "{name}"\nsplit = "test"\n'
