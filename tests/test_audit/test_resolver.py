@@ -351,3 +351,13 @@ def test_every_metric_of_the_grid_is_canonical() -> None:
     from results.audit.metrics_vocabulary import METRICS
 
     assert set(RESOLVED_METRICS) <= set(METRICS)
+
+
+def test_the_value_at_risk_of_pyfolio_is_two_deviations() -> None:
+    values = np.random.default_rng(3).normal(0.0004, 0.01, 700)
+    shown = f"{100 * (values.mean() - 2 * values.std(ddof=1)):.3f}%"
+    found = resolve("var", parse_print(shown), Material({"net": values}))
+    assert found is not None
+    assert not found.reproduced
+    assert dict(found.named.choices)["level"] == "two deviations"
+    assert dict(found.named.choices)["method"] == "normal ddof 1"
