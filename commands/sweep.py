@@ -36,6 +36,8 @@ __all__ = ["sweep"]
 @execution_options
 @cost_options
 @click.option("--trials", type=int, default=0, help="Trials made elsewhere, added to the ledger's count.")
+@click.option("--clusters", is_flag=True, help="Also count independent trials by clustering the ledger's returns, and "
+              "deflate the best by that count.")
 @click.option("--heatmap", type=PATH, help="Draw the net Sharpe over the first two grids as a PNG here.")
 @results_option
 @json_option
@@ -65,7 +67,7 @@ def sweep(**options: Any) -> None:
     started = time.perf_counter()
     name, root, as_json = options.pop("strategy"), options.pop("results"), options.pop("as_json")
     grid, settings = parse_grid(options.pop("grids")), parse_settings(options.pop("settings"))
-    elsewhere, heatmap = options.pop("trials"), options.pop("heatmap")
+    elsewhere, heatmap, clusters = options.pop("trials"), options.pop("heatmap"), options.pop("clusters")
     brought = options["predictions"] is not None
     options["delay"] = 0 if options["same_close"] else options["delay"]
     inputs = load_inputs(options)
@@ -116,6 +118,7 @@ def sweep(**options: Any) -> None:
         "effective_trials": effective_trials(common.to_numpy()) if len(common) > 2 else None,
         "trials": {"count": judged.trials, "in_ledger": known.count, "deflated_sharpe": judged.probability,
                    "threshold_sharpe_ann": judged.threshold * 252**0.5},
+        **({"clusters": _clusters(known, done[best].net, max(elsewhere, 0))} if clusters else {}),
         "table": rows,
     }  # fmt: skip
     stored = save_run(
@@ -130,6 +133,24 @@ def sweep(**options: Any) -> None:
         echo_json({"run_id": stored.id, "path": str(stored.path), **metrics})
         return
     _print(table, list(grid), metrics, stored.path)
+
+
+def _clusters(known: Any, net: Any, elsewhere: int) -> dict[str, Any]:
+    """Groups among the ledger's trials on their common sessions, and the best judged by their number."""
+    from data.errors import BacktestError
+    from results.inference import deflated_sharpe
+    from results.overfitting import cluster_trials
+
+    common = known.returns.dropna()
+    try:
+        found = cluster_trials(common.to_numpy(dtype=float))
+    except BacktestError as error:
+        return {"count": None, "reason": str(error)}
+    sharpes = known.table["sharpe"].to_numpy(dtype=float)
+    judged = deflated_sharpe(net.to_numpy(), sharpes, independent=found.count + elsewhere)
+    return {"count": found.count, "elsewhere": elsewhere, "sessions": len(common),
+            "silhouette": found.silhouette if found.silhouette == found.silhouette else None,
+            "deflated_sharpe": judged.probability, "threshold_sharpe_ann": judged.threshold * 252**0.5}  # fmt: skip
 
 
 def _config(cell: Any, name: str, inputs: Any) -> dict[str, Any]:
@@ -201,6 +222,12 @@ def _print(table: Any, names: list[str], metrics: dict[str, Any], path: Path) ->
     said = f"{pbo['probability']:.2f}" if pbo["probability"] is not None else f"not judged ({pbo['reason']})"
     click.echo(f"\nprobability that the choice is overfit (PBO) {said} · {trials['count']} trials in the ledger"
                f" · deflated Sharpe of the best {trials['deflated_sharpe']:.2f}")  # fmt: skip
+    groups = metrics.get("clusters")
+    if groups and groups["count"] is None:
+        click.echo(f"clusters: {groups['reason']}")
+    elif groups:
+        click.echo(f"clusters: the ledger's {trials['in_ledger']} trials are {groups['count']} independent ones"
+                   f" · deflated Sharpe of the best by that count {groups['deflated_sharpe']:.2f}")  # fmt: skip
     click.echo(str(path))
 
 

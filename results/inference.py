@@ -134,7 +134,9 @@ class DeflatedSharpe:
     dispersion: float
 
 
-def deflated_sharpe(returns: Floats, trial_sharpes: Floats, *, trials: int | None = None) -> DeflatedSharpe:
+def deflated_sharpe(
+    returns: Floats, trial_sharpes: Floats, *, trials: int | None = None, independent: int | None = None
+) -> DeflatedSharpe:
     """Deflated Sharpe ratio of a series that was chosen among trials; the formula of 2014.
 
     Parameters
@@ -142,6 +144,8 @@ def deflated_sharpe(returns: Floats, trial_sharpes: Floats, *, trials: int | Non
     returns : (n,) returns a session of the chosen one.
     trial_sharpes : Sharpe ratio a session of each trial in the ledger, the chosen one among them.
     trials : N, if more were tried than the ledger holds; at least the number in it.
+    independent : use this N instead, e.g. that of `results.overfitting.cluster_trials`; the dispersion stays that of
+        all trials. Only where it was asked for: N is else every trial, variants of one bet included.
 
     Returns
     -------
@@ -152,7 +156,7 @@ def deflated_sharpe(returns: Floats, trial_sharpes: Floats, *, trials: int | Non
     """
     sharpe, skewness, kurtosis, n = sharpe_moments(returns)
     known = trial_sharpes[np.isfinite(trial_sharpes)]
-    count = max(len(known), trials or 0, 1)
+    count = max(len(known), trials or 0, 1) if independent is None else max(independent, 1)
     sample = float(known.var(ddof=1)) if len(known) > 1 else 0.0
     dispersion = max(sample, 1.0 / n if n else 0.0)
     threshold = math.sqrt(dispersion) * expected_maximum(count)

@@ -42,6 +42,19 @@ def test_a_cell_is_the_backtest_it_stands_for(tmp_path, capsys):
     assert "6 trials in the ledger" in capsys.readouterr().out
 
 
+def test_clusters_are_counted_only_where_they_are_asked_for(tmp_path, capsys):
+    assert cli.main([*SWEEP, "--clusters", "--json", "--results", str(tmp_path)]) == 0
+    said = json.loads(capsys.readouterr().out)
+    # Costs hardly change a path: six cells, one bet for each quantile at most.
+    assert 1 <= said["clusters"]["count"] <= 2
+    assert said["trials"]["count"] == 6
+    assert said["clusters"]["deflated_sharpe"] > said["trials"]["deflated_sharpe"]
+    assert cli.main([*SWEEP, "--clusters", "--trials", "50", "--results", str(tmp_path)]) == 0
+    assert "the ledger's 6 trials are" in capsys.readouterr().out
+    assert cli.main([*SWEEP, "--json", "--results", str(tmp_path)]) == 0
+    assert "clusters" not in json.loads(capsys.readouterr().out)
+
+
 def test_a_killed_sweep_goes_on(tmp_path):
     arguments = [
         sys.executable, str(ROOT / "cli.py"), "sweep", "--strategy", "confidence",
