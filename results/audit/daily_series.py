@@ -119,13 +119,19 @@ def unscaled(
 
     """
     top = bounds[1] if math.isfinite(bounds[1]) else 1e6
-    raw = np.array(scaled, dtype=np.float64)
-    for t in range(_first_fill(raw) + window + lag - 1, len(raw)):
-        deviation = math.sqrt(_YEAR) * raw[t - lag - window + 1 : t - lag + 1].std(ddof=1)
-        factor = min(max(target / max(deviation, 1e-12), bounds[0]), top)
+    values = [float(value) for value in scaled]
+    start = _first_fill(scaled)
+    held = values[start : start + window]
+    total, squares = sum(held), sum(value * value for value in held)
+    for t in range(start + window + lag - 1, len(values)):
+        variance = max(squares - total * total / window, 0.0) / (window - 1)
+        factor = min(max(target / max(math.sqrt(_YEAR * variance), 1e-12), bounds[0]), top)
         if factor < 1e-6:
             return None
-        raw[t] = scaled[t] / factor
+        values[t] /= factor
+        new, old = values[t - lag + 1], values[t - lag - window + 1]
+        total, squares = total + new - old, squares + new * new - old * old
+    raw = np.array(values)
     return raw if np.isfinite(raw).all() and (np.abs(raw) < 10).all() else None
 
 
