@@ -9,10 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy import stats
-from statsmodels.stats.proportion import proportion_confint
 
 from data.errors import InputError, InsufficientEvidenceError
 from results.hac import critical_value, hac_mean, lag_rule, regress, sharpe_hac_error
@@ -33,7 +30,7 @@ from results.metrics import (
     yearly_returns,
 )
 from results.overfitting import effective_trials, probability_of_overfitting
-from results.proportions import hit_rate, wilson_interval
+from results.proportions import wilson_interval
 from results.ranking import average_ranks, rank_correlation, row_correlation
 from results.signal_metrics import hit_metrics, ic_decay, ic_metrics, ic_table, quantile_returns, yearly_ic
 
@@ -248,20 +245,6 @@ def test_deflation_uses_the_ledgers_dispersion_or_the_sampling_floor():
     spread = deflated_sharpe(returns, np.array([-0.3, 0.0, 0.3]))
     assert spread.dispersion == pytest.approx(0.09)
     assert deflated_sharpe(returns, np.array([0.05]), trials=50).threshold > alike.threshold
-
-
-@settings(max_examples=60, deadline=None)
-@given(successes=st.integers(0, 60), more=st.integers(0, 60))
-def test_wilson_equals_statsmodels(successes, more):
-    n = successes + more
-    if n == 0:
-        return
-    theirs = proportion_confint(successes, n, method="wilson")
-    assert wilson_interval(successes, n) == pytest.approx(theirs, rel=1e-9, abs=1e-12)
-
-
-def test_hit_rate_leaves_out_what_is_flat():
-    assert hit_rate(np.array([1.0, -1.0, 0.0, np.nan, 2.0]))[::3] == (pytest.approx(2 / 3), 3)
 
 
 def crossed(seed: int, sessions: int = 40, assets: int = 30):
