@@ -168,8 +168,9 @@ def return_metrics(predicted: np.ndarray, actual: np.ndarray) -> dict[str, float
     if len(y) < 2:
         return {"n": len(y)}
     total = float(((y - y.mean()) ** 2).sum())
+    varied = total > 1e-24 * float((y**2).sum())
     return {
-        "r2": float(1.0 - ((y - p) ** 2).sum() / total) if total > 0 else math.nan,
+        "r2": float(1.0 - ((y - p) ** 2).sum() / total) if varied else math.nan,
         "mae": float(np.abs(y - p).mean()),
         "rmse": float(np.sqrt(((y - p) ** 2).mean())),
         "bias": float((p - y).mean()),

@@ -98,15 +98,16 @@ def deepest_drawdown(returns: Floats) -> Floats:
     return np.asarray((level / np.maximum(np.maximum.accumulate(level, axis=-1), 1.0) - 1).min(axis=-1))
 
 
-def optimal_block(values: Floats) -> float:
+def optimal_block(values: Floats, *, squares: bool = True) -> float:
     """Mean block length for the stationary bootstrap, sessions, from the series' own autocorrelation; at least 1.
 
-    The larger of the lengths for the values and for their squares: a Sharpe ratio depends on both.
+    The larger of the lengths for the values and for their squares: a Sharpe ratio depends on both, a mean on the
+    values alone (`squares` False).
     """
     if len(values) < 10 or float(np.ptp(values)) <= _FLAT:
         return 1.0
     scaled = values / values.std()
-    return max(1.0, _block_length(scaled), _block_length(scaled**2))
+    return max(1.0, _block_length(scaled), _block_length(scaled**2) if squares else 1.0)
 
 
 def _block_length(values: Floats) -> float:

@@ -10,12 +10,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from data.panel import PredictionPanel, PricePanel
+from data.labels import action_labels
+from data.panel import ACTIONS, PredictionPanel, PricePanel
 from data.returns import forward_returns
 from engine.result import BacktestResult
+from results.forecast_report import Outcomes, action_table, forecast_metrics
 from results.metrics import Metric, performance_metrics, relative_metrics
+from results.monotonicity import monotonicity_test
 from results.sharpe import sharpe_intervals
-from results.signal_metrics import hit_metrics, ic_metrics, ic_table, quantile_returns
+from results.signal_metrics import QuantileReturns, hit_metrics, ic_metrics, ic_table, quantile_returns
 from results.store import Run, save_run
 
 __all__ = ["Evidence", "evaluate", "store_backtest"]
@@ -197,9 +200,10 @@ def _signal(
     result: BacktestResult, predictions: PredictionPanel, prices: PricePanel
 ) -> tuple[list[Metric], dict[str, pd.DataFrame]]:
     execution = result.config["execution"]
-    forward = forward_returns(
+    ahead = forward_returns(
         prices, horizon=predictions.horizon, delay=execution["delay"], fill=execution["fill"]
-    ).reindex(index=predictions.sessions, columns=predictions.assets)
+    )
+    forward = ahead.reindex(index=predictions.sessions, columns=predictions.assets)
     tables: dict[str, pd.DataFrame] = {"forward_returns": forward}
     metrics: list[Metric] = []
     score = predictions.score
@@ -231,9 +235,34 @@ def _signal(
             metrics.append(
                 Metric("quantile_monotonicity", quantiles.monotonicity, "correlation", text, n=5, reason=reason)
             )
+            metrics.append(_rising(quantiles, predictions.horizon))
     signed = score if score is not None and (predictions.unit == "return" or predictions.zero_is_neutral) else None
     if signed is None and predictions.probability_up is not None:
         signed = predictions.probability_up - 0.5
     trades = result.trades["return"].to_numpy() if result.fill_ledger is not None else None
     metrics += hit_metrics(signed, forward, result.target_weights, trades)
+    metrics += forecast_metrics(predictions, Outcomes(ahead, predictions.horizon, execution["delay"]))
+    if predictions.action is not None:
+        tables.update(_actions(predictions, prices, execution))
     return metrics, tables
+
+
+def _rising(quantiles: QuantileReturns, horizon: int) -> Metric:
+    """Whether every fifth earns more than the one below it, as a p-value."""
+    found = monotonicity_test(quantiles.by_session.to_numpy(), horizon=horizon)
+    text = (
+        f"of no rise from some fifth to the next, Patton–Timmermann, studentised, {found.draws:,} draws of blocks of "
+        f"{found.block:.1f} sessions"
+    )
+    return Metric("quantile_mr_p", found.p_studentised, "probability", text, n=found.n, reason=found.reason)
+
+
+def _actions(
+    predictions: PredictionPanel, prices: PricePanel, execution: Mapping[str, Any]
+) -> dict[str, pd.DataFrame]:
+    """Which action would have been right, and the counts of that against the most likely one."""
+    assert predictions.action is not None
+    span: dict[str, Any] = {"horizon": predictions.horizon, "delay": execution["delay"], "fill": execution["fill"]}
+    right = action_labels(prices, **span).reindex(index=predictions.sessions, columns=predictions.assets)
+    values = np.stack([predictions.action[name].to_numpy(dtype=np.float64) for name in ACTIONS])
+    return {"action_labels": right, "confusion": action_table(values, right.to_numpy(dtype=np.float64))}

@@ -190,7 +190,7 @@ def out_of_sample_r2(predicted: Floats, actual: Floats, naive: Floats) -> float:
     p, y = _pair(predicted, actual, "out_of_sample_r2")
     m, _ = _pair(naive, actual, "out_of_sample_r2")
     known = np.isfinite(p) & np.isfinite(y) & np.isfinite(m)
-    below = float(((y - m)[known] ** 2).sum())
+    below = _squares(y[known], m[known])
     return 1.0 - float(((y - p)[known] ** 2).sum()) / below if below > 0 else math.nan
 
 
@@ -234,7 +234,7 @@ def theil_u2(predicted: Floats, actual: Floats, naive: Floats | float = 0.0) -> 
     p, y = _pair(predicted, actual, "theil_u2")
     m = np.broadcast_to(np.asarray(naive, dtype=np.float64).reshape(-1, 1) if np.ndim(naive) == 1 else naive, y.shape)
     known = np.isfinite(p) & np.isfinite(y) & np.isfinite(m)
-    below = float(((y - m)[known] ** 2).sum())
+    below = _squares(y[known], m[known])
     return math.sqrt(float(((y - p)[known] ** 2).sum()) / below) if below > 0 else math.nan
 
 
@@ -367,6 +367,12 @@ def long_run_variance(series: Floats, lag: int) -> tuple[float, str]:
     if total > _FLAT * plain:
         return total / n, "uniform"
     return float(long_run_covariance(series[:, None], lag)[0, 0]), "Bartlett"
+
+
+def _squares(actual: Floats, naive: Floats) -> float:
+    """Σ(y − naive)², 0 where it is nothing but rounding."""
+    total = float(((actual - naive) ** 2).sum())
+    return total if total > _FLAT**2 * float((actual**2).sum()) else 0.0
 
 
 def _table(values: Floats) -> Floats:

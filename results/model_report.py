@@ -15,6 +15,7 @@ from data.returns import forward_returns
 from engine.backtest import run_backtest
 from engine.costs import CostModel
 from engine.execution import Execution
+from results.forecast_report import Outcomes, forecast_metrics
 from results.metrics import sharpe_interval
 from results.signal_metrics import ic_metrics, ic_table
 
@@ -36,10 +37,10 @@ def prediction_metrics(predictions: PredictionPanel, prices: PricePanel, *, fill
     Returns
     -------
     dict
-        rank_ic, rank_ic_t, rank_ic_ir_ann for what can be ranked; r2, mae, rmse, bias for return scores; accuracy,
-        auc, precision, recall, f1, mcc, balanced_accuracy, brier, base_rate, predicted_up for probabilities;
-        action_accuracy, action_macro_f1, action_weighted_f1, action_base_rate (the share of the commonest action, which
-        is the accuracy of always saying it) for actions.
+        rank_ic, rank_ic_t, rank_ic_ir_ann for what can be ranked; mae, rmse, bias for return scores; precision,
+        recall, f1, predicted_up for probabilities; what `results.forecast_report.forecast_metrics` says of either (R²,
+        U2, Diebold–Mariano …; AUC, Brier and its parts, MCC …); action_accuracy, action_macro_f1, action_weighted_f1,
+        action_base_rate (the share of the commonest action, which is the accuracy of always saying it) for actions.
 
     """
     from models.metrics import action_metrics, direction_metrics, return_metrics
@@ -49,7 +50,8 @@ def prediction_metrics(predictions: PredictionPanel, prices: PricePanel, *, fill
     def on_stamps(frame: pd.DataFrame) -> pd.DataFrame:
         return frame.reindex(index=predictions.sessions, columns=predictions.assets)
 
-    forward = on_stamps(forward_returns(prices, **span))
+    ahead = forward_returns(prices, **span)
+    forward = on_stamps(ahead)
     out: dict[str, float] = {}
     ranked = predictions.score if predictions.score is not None else predictions.probability_up
     if ranked is not None:
@@ -63,6 +65,8 @@ def prediction_metrics(predictions: PredictionPanel, prices: PricePanel, *, fill
         up = on_stamps(up_down(prices, **span))
         found = direction_metrics(predictions.probability_up.to_numpy(), up.to_numpy())
         out |= {name: value for name, value in found.items() if name != "n"}
+    outcomes = Outcomes(ahead, predictions.horizon, predictions.delay)
+    out |= {metric.name: metric.value for metric in forecast_metrics(predictions, outcomes)}
     if predictions.action is not None:
         values = np.stack([predictions.action[name].to_numpy() for name in ACTIONS])
         known = np.isfinite(values).all(axis=0)

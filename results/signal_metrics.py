@@ -13,17 +13,19 @@ import numpy as np
 import pandas as pd
 
 from data.errors import InputError
-from results.hac import critical_value, hac_mean
+from results.hac import critical_value, hac_mean, lag_rule
 from results.metrics import Metric
 from results.proportions import hit_rate
 from results.ranking import average_ranks, rank_correlation, row_correlation
 
 __all__ = [
+    "QuantileReturns",
     "hit_metrics",
     "ic_decay",
     "ic_metrics",
     "ic_table",
     "quantile_returns",
+    "rolling_ic",
     "yearly_ic",
 ]
 
@@ -153,6 +155,35 @@ def yearly_ic(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows).T
 
 
+def rolling_ic(values: pd.Series, window: int, horizon: int = 1) -> pd.DataFrame:
+    """Mean of every window of sessions with the HAC interval of that window alone.
+
+    Parameters
+    ----------
+    values : (n,) a correlation a session, without NaN.
+    window : sessions, ≥ 2 and ≤ n.
+    horizon : h, for the lag, as in `results.hac.hac_mean`.
+
+    Returns
+    -------
+    DataFrame
+        mean, low, high (95%; NaN where a window does not vary), a row a window, stamped with its last session: only
+        what is stamped until then is in it.
+
+    """
+    parts = np.lib.stride_tricks.sliding_window_view(values.to_numpy(dtype=np.float64), window)
+    mean, lag = parts.mean(axis=1), lag_rule(window, horizon)
+    centred = parts - mean[:, None]
+    variance = (centred**2).mean(axis=1)
+    for step in range(1, lag + 1):
+        cross = (centred[:, step:] * centred[:, :-step]).sum(axis=1) / window
+        variance += 2.0 * (1.0 - step / (lag + 1.0)) * cross
+    error = np.sqrt(np.where(variance > 1e-30, variance, np.nan) / window)
+    half = critical_value(window, lag) * error
+    table = {"mean": mean, "low": mean - half, "high": mean + half}
+    return pd.DataFrame(table, index=values.index[window - 1 :])
+
+
 @dataclass(frozen=True, eq=False)
 class QuantileReturns:
     """Forward returns by quantile of the score.
@@ -162,12 +193,15 @@ class QuantileReturns:
     table : a row a quantile, 1 the lowest: mean (a session's window), low, high (95% HAC), n (sessions).
     spread : top minus bottom, a session.
     monotonicity : Spearman correlation of quantile number and mean; 1 = rising throughout.
+    by_session : (T, q) mean forward return of each quantile on each session, what
+        `results.monotonicity.monotonicity_test` takes.
 
     """
 
     table: pd.DataFrame
     spread: pd.Series
     monotonicity: float
+    by_session: pd.DataFrame
 
 
 def quantile_returns(
@@ -209,7 +243,8 @@ def quantile_returns(
     steps = average_ranks(table["mean"].to_numpy()[None, :])[0]
     numbers = np.arange(1.0, quantiles + 1)
     monotone = math.nan if np.isnan(steps).any() or np.ptp(steps) == 0 else float(np.corrcoef(steps, numbers)[0, 1])
-    return QuantileReturns(table, spread, monotone)
+    by_session = pd.DataFrame(means, index=score.index, columns=table.index)
+    return QuantileReturns(table, spread, monotone, by_session)
 
 
 def hit_metrics(

@@ -126,7 +126,42 @@ def _signal(metrics: dict[str, Any]) -> list[str]:
     ]
     if rates:
         lines.append(f"{'hit rate':18}{' · '.join(rates)}")
+    return [*lines, *_forecast(metrics)]
+
+
+def _forecast(metrics: dict[str, Any]) -> list[str]:
+    """The predictions as forecasts: of returns against persistence, of up and down against the base rate."""
+
+    def said(name: str, form: str) -> str:
+        return _figure(metrics.get(name), form)
+
+    lines = []
+    signs = f"Pesaran–Timmermann p {said('pt_p', '{:.2f}')}"
+    if "theil_u2" in metrics:
+        against = f"U2 {said('theil_u2', '{:.4f}')}, Diebold–Mariano t {said('dm_t', '{:+.1f}')} ({_better(metrics)})"
+        lines.append(
+            f"{'forecast':18}R² of returns {said('r2', '{:.4f}')} · against persistence {against} · {signs}"
+        )
+    if "auc" in metrics:
+        area = f"AUC {said('auc', '{:.3f}')} ± {said('auc_error', '{:.3f}')} (standard error)"
+        rates = f"accuracy {said('accuracy', '{:.1%}')}, always up {said('base_rate', '{:.1%}')}"
+        more = f"balanced {said('balanced_accuracy', '{:.1%}')} · MCC {said('mcc', '{:.3f}')}"
+        parts = f"reliability {said('brier_reliability', '{:.4f}')} · resolution {said('brier_resolution', '{:.4f}')}"
+        brier = f"{said('brier', '{:.4f}')}, base rate {said('brier_uncertainty', '{:.4f}')}"
+        loss = f"log loss {said('log_loss', '{:.4f}')}, base rate {said('log_loss_base', '{:.4f}')}"
+        lines.append(f"{'up or down':18}{' · '.join([area, rates, more, *([] if lines else [signs])])}")
+        lines.append(f"{'Brier':18}{' · '.join([brier, parts, loss])}")
     return lines
+
+
+def _better(metrics: dict[str, Any]) -> str:
+    """Which of the two forecasts the test of Diebold and Mariano finds more accurate, at 5%."""
+    statistic, p_value = metrics["dm_t"], metrics["dm_p"]
+    if statistic["value"] is None or p_value["value"] is None:
+        return str(statistic["reason"])
+    if p_value["value"] > 0.05:
+        return "not told apart"
+    return "better" if statistic["value"] < 0 else "worse"
 
 
 def _apart(metrics: dict[str, Any], n: int) -> str:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from results.hac import critical_value, hac_mean, lag_rule
+from results.hac import critical_value, lag_rule
 from results.plots.style import COLOURS, INK, finish, legend_above, say_nothing, series
+from results.signal_metrics import rolling_ic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,9 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["plot_confusion", "plot_dispersion", "plot_ic", "plot_ic_decay", "plot_quantiles", "plot_reliability"]
 
 
-
 def plot_ic(axes: Axes, table: pd.DataFrame, column: str = "rank_ic", window: int = 63, horizon: int = 1) -> Axes:
-    """Correlation a session as dots, its rolling mean, and the mean of all with its 95% HAC band.
+    """Correlation a session as dots, its rolling mean with the 95% HAC band of each window alone, and the mean of all.
 
     Parameters
     ----------
@@ -35,17 +35,16 @@ def plot_ic(axes: Axes, table: pd.DataFrame, column: str = "rank_ic", window: in
     dots = values.iloc[::step]
     axes.plot(dots.index, dots.to_numpy(), ".", color=COLOURS["grey"], markersize=1.6, alpha=0.6, rasterized=True)
     width = min(window, len(values))
-    smooth = values.rolling(width).mean()
-    series(axes, smooth, f"mean of {width} sessions", color=COLOURS["blue"])
-    mean, error, _, lag = hac_mean(values.to_numpy(), horizon=horizon)
-    half = critical_value(len(values), lag) * error
+    rolled = rolling_ic(values, width, horizon)
+    series(axes, rolled["mean"], f"mean of {width} sessions", color=COLOURS["blue"])
+    if rolled["low"].notna().any():
+        axes.fill_between(rolled.index, rolled["low"], rolled["high"], color=COLOURS["blue"], alpha=0.18, linewidth=0,
+                          label=f"95% HAC of each window, lag {lag_rule(width, horizon)}")  # fmt: skip
+    mean = float(values.mean())
     axes.axhline(mean, color=COLOURS["red"], linewidth=1.2, linestyle="--", label=f"mean {mean:.4f}")
-    if error > 0:
-        axes.axhspan(mean - half, mean + half, color=COLOURS["red"], alpha=0.25, linewidth=0,
-                     label=f"95% HAC, lag {lag}")  # fmt: skip
     axes.axhline(0, color=INK, linewidth=0.7)
     shown = f"one dot in {step} sessions" if step > 1 else "a dot a session"
-    bound = 2.0 * max(float(smooth.abs().max()), abs(mean) + (half if half > 0 else 0.0))
+    bound = 1.2 * float(np.nanmax(np.abs(rolled.to_numpy())))
     if len(values) > width and 0 < bound < float(values.abs().max()):
         axes.set_ylim(-bound, bound)
         shown += ", some beyond the frame"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from results.plots import plot_folds, plot_models, plot_training
 from results.sheet.material import Material, first_rows
-from results.sheet.parts import Figure, Note, Section, Table, fixed, number, percent, plain_table, said
+from results.sheet.parts import Cell, Figure, Note, Section, Table, fixed, number, percent, plain_table, said
 
 __all__ = ["model_section"]
 
@@ -16,10 +17,17 @@ _FIGURES = [
     ("rank_ic", "rank IC", lambda value: fixed(value, 4)),
     ("rank_ic_t", "HAC t", fixed),
     ("r2", "R² of returns", lambda value: fixed(value, 4)),
+    ("theil_u2", "U2", lambda value: fixed(value, 4)),
+    ("dm_t", "DM t, persistence", fixed),
     ("accuracy", "accuracy", percent),
     ("base_rate", "share that rose", percent),
+    ("balanced_accuracy", "balanced accuracy", percent),
     ("auc", "AUC", lambda value: fixed(value, 3)),
+    ("auc_error", "± of AUC", lambda value: fixed(value, 3)),
+    ("mcc", "MCC", lambda value: fixed(value, 3)),
     ("brier", "Brier", lambda value: fixed(value, 4)),
+    ("brier_uncertainty", "Brier of base rate", lambda value: fixed(value, 4)),
+    ("pt_p", "signs, p", lambda value: fixed(value, 3)),
     ("action_accuracy", "accuracy of actions", percent),
     ("action_macro_f1", "macro F1 of actions", lambda value: fixed(value, 3)),
     ("sharpe_net", "net Sharpe", fixed),
@@ -29,13 +37,54 @@ _FIGURES = [
 ]
 
 
+#: Figures of the predictions as forecasts; what a direction model and a return model have, each in its order.
+_FORECAST = (
+    ("r2", "R² of returns", 4), ("r2_oos", "R² against the mean so far", 4), ("theil_u2", "U2", 4), ("mase", "MASE", 3),
+    ("dm_t", "t against persistence", 2), ("dm_p", "p of that", 4), ("cw_t", "t against the mean so far", 2),
+    ("cw_p", "p of that", 4), ("pt_t", "t of the signs", 2), ("pt_p", "p of that", 4),
+    ("accuracy", "accuracy", 4), ("base_rate", "share that rose", 4), ("balanced_accuracy", "balanced accuracy", 4),
+    ("mcc", "MCC", 4), ("auc", "AUC", 4), ("auc_error", "error of AUC, by session", 4),
+    ("auc_error_delong", "error of AUC, DeLong", 4), ("auc_error_hanley_mcneil", "error of AUC, Hanley–McNeil", 4),
+    ("brier", "Brier", 5), ("brier_reliability", "Brier: reliability", 5),
+    ("brier_resolution", "Brier: less resolution", 5), ("brier_uncertainty", "Brier: uncertainty", 5),
+    ("brier_within", "Brier: within bands", 5),
+    ("ece", "calibration error", 4), ("log_loss", "log loss", 4), ("log_loss_base", "log loss of the base rate", 4),
+)  # fmt: skip
+
+
 def model_section(material: Material) -> Section:
-    """Folds on a time line, training curves, baselines, seeds, receipts."""
-    return Section(
-        "model",
-        "Model",
-        (*_folds(material), *_training(material), *_beside(material), *_receipts(material)),
+    """The predictions as forecasts; folds on a time line, training curves, baselines, seeds, receipts."""
+    parts = (
+        *_forecasts(material),
+        *_folds(material),
+        *_training(material),
+        *_beside(material),
+        *_receipts(material),
     )
+    return Section("model", "Model", parts)
+
+
+def _forecasts(material: Material) -> list[Table]:
+    rows = []
+    for name, label, digits in _FORECAST:
+        item = material.metrics.get(name)
+        if item is None:
+            continue
+        value = item["value"]
+        reason = f"{item['reason']} · " if value is None and item.get("reason") else ""
+        ends = "" if item.get("low") is None else f"[{item['low']:.{digits}f}, {item['high']:.{digits}f}]"
+        exact = "null" if value is None else repr(float(value))
+        figure = replace(fixed(value, digits), metric=f"{name}.value", value=exact)
+        about = Cell(f"{reason}{item.get('convention', '')}")
+        rows.append((Cell(label), figure, Cell(ends), number(item.get("n")), about))
+    if not rows:
+        return []
+    caption = (
+        "Out of sample, before any portfolio. Tests and the interval take whole sessions as the cases: the names of "
+        "one session move together. Below 0, t against persistence speaks for the model."
+    )
+    titles = ("", "value", "95%", "n", "convention")
+    return [Table("As forecasts", titles, tuple(rows), caption=caption, wide=True)]
 
 
 def _folds(material: Material) -> list[Figure | Table | Note]:
@@ -54,7 +103,8 @@ def _folds(material: Material) -> list[Figure | Table | Note]:
     ]
     figures = material.optional("fold_metrics")
     if figures is not None:
-        kept = [("fold", "fold", number), ("sessions", "sessions", number), *_FIGURES[1:10]]
+        known = [item for item in _FIGURES[1:] if item[0] in figures and figures[item[0]].notna().any()]
+        kept = [("fold", "fold", number), ("sessions", "sessions", number), *known]
         shown, rest = first_rows(figures, _MOST_ROWS)
         parts.append(plain_table("Predictions by fold", shown, kept, caption=rest))
     return parts

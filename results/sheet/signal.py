@@ -101,7 +101,11 @@ def _quantiles(material: Material) -> list[Figure | Table | Note]:
     means = ", ".join(f"{number} {1e4 * value:.1f}" for number, value in table["mean"].items())
     rows = tuple(
         (Cell(label), *_measured(material, name))
-        for name, label in (("quantile_spread", "top less bottom"), ("quantile_monotonicity", "monotonicity"))
+        for name, label in (
+            ("quantile_spread", "top less bottom"),
+            ("quantile_monotonicity", "monotonicity"),
+            ("quantile_mr_p", "p of no monotone rise"),
+        )
         if name in material.metrics
     )
     return [
@@ -154,12 +158,14 @@ def _probabilities(material: Material) -> list[Figure | Table | Note]:
 def _actions(material: Material) -> list[Figure | Note]:
     if material.actions is None or material.forward is None:
         return [Note("The model gives no actions.", "Confusion matrix")]
-    table = confusion(material.actions, material.forward)
+    stored = material.optional("confusion")
+    table = confusion(material.actions, material.forward) if stored is None else stored
     total = int(table.to_numpy().sum())
     right = sum(int(table.loc[name, name]) for name in table.index)
     share = f"{right / total:.1%}" if total else "–"
     alt = f"Predicted against actual actions, {total:,} cases, {share} on the diagonal."
-    about = alt + " A move beyond half the asset's own deviation counts as buy or sell."
+    about = alt + " A move beyond half the asset's own deviation counts as buy or sell"
+    about += ", that of the sample." if stored is None else ", that of the 20 sessions before."
     return [Figure("Confusion matrix", alt, lambda axes: plot_confusion(axes, table), about, (4.6, 3.4))]
 
 

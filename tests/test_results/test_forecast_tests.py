@@ -269,6 +269,9 @@ def test_ratios_without_a_base_are_nan():
     assert math.isnan(ft.out_of_sample_r2(NOISE[:5], zeros, zeros))
     assert math.isnan(ft.mase(NOISE[:5], zeros, 0.0))
     assert math.isnan(ft.theil_u2(NOTHING, NOISE))
+    same = np.full(7, 0.1)
+    rounded = np.full(7, sum(same) / 7 + 1e-17)
+    assert math.isnan(ft.out_of_sample_r2(NOISE[:7], same, rounded))
 
 
 @pytest.mark.parametrize(
