@@ -217,7 +217,7 @@ def recompute(
         if days is not None and not material.covers(*days):
             continue
         best = best_reading(claim, material if days is None else material.between(*days), reader.read(claim))
-        if best is not None:
+        if best is not None and not (best[0].matches == () and _of_trades(claim, material, reader)):
             resolution, note = best
             rests = assumption if claim.metric in RETURN_METRICS and claim.metric != "win_rate" else ""
             if claim.metric in _SOFT:
@@ -227,6 +227,14 @@ def recompute(
                 rests = f"{rests}; {whole}" if rests else whole
             found.append(Recomputed(claim, resolution, rests, note))
     return _explained(found, material, claims, reader)
+
+
+def _of_trades(claim: Claim, material: Material, reader: Report) -> bool:
+    """Whether a win rate may count trades, which a series of sessions says nothing about."""
+    if claim.metric != "win_rate" or material.trades is not None:
+        return False
+    traded = ("trades", "winning_trades", "losing_trades", "average_win", "average_loss", "profit_factor", "expectancy")
+    return "trade" in claim.definition.lower() or any(map(reader.run_of(claim).candidates, traded))
 
 
 def _explained(found: list[Recomputed], material: Material, claims: ClaimSet, reader: Report) -> list[Recomputed]:

@@ -12,6 +12,7 @@ import pytest
 from data.errors import InputError
 from results.audit.claims import parse_claims
 from results.audit.conventions import Material
+from results.audit.draft import draft_claims
 from results.audit.engine import audit_claims
 from results.audit.material import material_of_returns
 from results.audit.recompute import recompute, with_findings
@@ -198,3 +199,14 @@ def test_scores_of_three_classes_are_not_taken_for_up_against_down() -> None:
     text = '[[group]]\nname = "m"\n' + classes + claims_of({"accuracy": "91.3%", "sharpe": "1.0"})
     found = recompute(parse_claims(text), Material({"as given": returns()}))
     assert [item.claim.metric for item in found] == ["sharpe"]
+
+
+def test_a_win_rate_of_trades_is_not_refuted_by_sessions() -> None:
+    returns = np.random.default_rng(5).normal(0.0005, 0.01, 300)
+    shown = f"{100 * (returns > 0).mean():.2f}%"
+    for lines, told in (("- Win rate: 33.33%", True), ("- Trades: 18\n- Win rate: 33.33%", False)):
+        claims = draft_claims(f"# R\n\n{lines}\n- Annual volatility: 15.0%\n").claims
+        found = recompute(claims, Material({"net": returns}))
+        assert any(item.claim.metric == "win_rate" for item in found) == told, lines
+    claims = draft_claims(f"# R\n\n- Trades: 18\n- Win rate: {shown}\n").claims
+    assert [item.resolution.reproduced for item in recompute(claims, Material({"net": returns}))] == [True]
