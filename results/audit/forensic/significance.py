@@ -110,22 +110,18 @@ def proportion_intervals(k: int, n: int, level: float = 0.95) -> dict[str, Inter
     (0.388, 0.755)
 
     """
-    from scipy.special import betaincinv
+    from results.proportions import clopper_pearson_interval, jeffreys_interval
 
-    z, p, tail = _Z.inv_cdf(0.5 + level / 2), k / n, (1 - level) / 2
+    z, p = _Z.inv_cdf(0.5 + level / 2), k / n
     half = z * math.sqrt(p * (1 - p) / n)
     more, middle = n + z * z, (k + z * z / 2) / (n + z * z)
     wide = z * math.sqrt(middle * (1 - middle) / more)
-    exact = (0.0 if k == 0 else float(betaincinv(k, n - k + 1, tail)),
-             1.0 if k == n else float(betaincinv(k + 1, n - k, 1 - tail)))  # fmt: skip
-    jeffreys = (0.0 if k == 0 else float(betaincinv(k + 0.5, n - k + 0.5, tail)),
-                1.0 if k == n else float(betaincinv(k + 0.5, n - k + 0.5, 1 - tail)))  # fmt: skip
     return {
         "Wald": Interval(p - half, p + half),
         "Wilson": wilson(k, n, level),
         "Agresti-Coull": Interval(middle - wide, middle + wide),
-        "Clopper-Pearson": Interval(*exact),
-        "Jeffreys": Interval(*jeffreys),
+        "Clopper-Pearson": Interval(*clopper_pearson_interval(k, n, level)),
+        "Jeffreys": Interval(*jeffreys_interval(k, n, level)),
     }
 
 
