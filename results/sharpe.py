@@ -11,7 +11,8 @@ Mertens (2002), "Comments on variance of the IID estimator in Lo (2002)"; Opdyke
 where are the p-values?", Journal of Asset Management 8(5): independent returns of any shape.
 López de Prado, Lipton & Zoonekynd (2025), "How to use the Sharpe ratio": returns with first-order autocorrelation.
 Ledoit & Wolf (2008), "Robust performance hypothesis testing with the Sharpe ratio", Journal of Empirical Finance 15(5):
-the studentised bootstrap.
+the studentised bootstrap; Götze & Künsch (1996), "Second-order correctness of the blockwise bootstrap for stationary
+observations", Annals of Statistics 24(5), for the errors that go with blocks.
 """
 
 from __future__ import annotations
@@ -129,7 +130,7 @@ class Studentised:
 
     Parameters
     ----------
-    value, error : the ratio and its HAC error.
+    value, error : the ratio and its HAC error, with a window of one block.
     low, high : 95% interval, as far to either side.
     critical : how many errors that is.
     p_value : two-sided, of the ratio being 0.
@@ -155,14 +156,16 @@ def studentised_sharpe(
 
     Resamples are circular blocks of one length. Each has its own error, by the delta method with the variance between
     its blocks, so what is resampled is |SR* − SR|/error*; its 95% quantile replaces 1.96. The sample's own error is the
-    HAC one of `results.hac`, where the paper takes a prewhitened quadratic spectral kernel.
+    HAC one with Bartlett weights as long as a block, which estimates the same as the variance between blocks does
+    (Götze & Künsch 1996); the paper takes a prewhitened quadratic spectral kernel.
 
     Parameters
     ----------
     returns : (n,) a session, without NaN.
     periods : sessions a year.
     draws, seed : the same give the same answer.
-    block : sessions; default `results.bootstrap.optimal_block`, rounded.
+    block : sessions; default `results.bootstrap.optimal_block`, rounded, but not below half the HAC window of
+        `results.hac.lag_rule`, because shorter blocks cover too seldom (``studies/coverage.md``); at most n/4.
 
     Returns
     -------
@@ -172,8 +175,9 @@ def studentised_sharpe(
     """
     n = len(returns)
     sharpe, _, _, _ = sharpe_moments(returns)
-    error = sharpe_hac_error(returns)
-    length = max(1, round(optimal_block(returns)) if block is None else block)
+    wanted = max(round(optimal_block(returns)), (lag_rule(n) + 2) // 2) if block is None else block
+    length = max(1, min(wanted, n // 4) if block is None else wanted)
+    error = sharpe_hac_error(returns, lag=length - 1)
     count = n // length
     if count < 4 or not error > 0:
         return None

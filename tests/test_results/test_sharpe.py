@@ -173,11 +173,12 @@ def test_studentised_bootstrap_of_one_session_a_block_by_hand():
         pull = stats.zscore(drawn, ddof=1) - ratio / 2 * (stats.zscore(drawn, ddof=1) ** 2 - 1)
         distances.append(abs(ratio - sharpe) / (math.sqrt((pull**2).mean()) / math.sqrt(60)))
     assert found.critical == pytest.approx(np.quantile(distances, 0.95), rel=1e-9)
-    half = found.critical * sharpe_hac_error(returns) * math.sqrt(252)
+    error = sharpe_hac_error(returns, lag=0)
+    half = found.critical * error * math.sqrt(252)
     assert (found.low, found.high) == pytest.approx(
         (sharpe * math.sqrt(252) - half, sharpe * math.sqrt(252) + half), rel=1e-9
     )
-    large = (np.array(distances) >= abs(sharpe) / sharpe_hac_error(returns)).sum()
+    large = (np.array(distances) >= abs(sharpe) / error).sum()
     assert found.p_value == pytest.approx((1 + large) / 301)
 
 
@@ -191,6 +192,12 @@ def test_studentised_bootstrap_holds_what_it_says():
         found = studentised_sharpe(returns + true * deviation, periods=1, draws=250, seed=seed)
         covered.append(found.low <= true <= found.high)
     assert 0.90 <= np.mean(covered) <= 0.985
+
+
+def test_blocks_are_at_least_half_the_hac_window_and_at_most_a_quarter_of_the_sample():
+    calm = np.random.default_rng(6).normal(size=1000)
+    assert studentised_sharpe(calm, draws=50).block == 21
+    assert studentised_sharpe(calm[:5], draws=50).block == 1
 
 
 def test_studentised_bootstrap_needs_four_blocks():
