@@ -48,9 +48,12 @@ _CHANGE = re.compile(
     r"|reduccion|提升|下降|提高|降低|改善|above|below)\b"
 )
 _CHANGE_BEFORE = re.compile(
-    r"\b(improv\w*|reduc\w*|increas\w*|decreas\w*|dropp\w*|gain\w*|fell|rose|declin\w*|outperform\w*)\s*(?:by"
-    r"|of)\s*[*_`]*$"
+    r"\b(improv\w*|reduc\w*|increas\w*|decreas\w*|dropp\w*|gain\w*|fell|rose|declin\w*|outperform\w*|cuts?|lower\w*"
+    r"|rais\w*|boost\w*)\s*(?:(?:the |its |our )?(?:[a-z0-9]+ ){1,3})?(?:by|of)\s*[*_`]*$"
 )
+#: What a year earned, said without the name of a metric: "returned 12% a year".
+_EARNED = re.compile(r"\b(?:returned|returns|earned|earns|gained|made|yielded|compounded(?: at)?)\s*[*_`~]*$")
+_YEARLY = re.compile(r"[\s*_`]*(?:net |gross )?(?:(?:a|per) (?:year|annum)\b|p\.? ?a\b|annually\b|annuali[sz]ed\b)")
 _MULTIPLE_AFTER = re.compile(
     r"^[\s*_`]*(difference|improvement|random|baseline|better|higher|lower|larger|more|the|of|as|gap|over|worse)?\b"
 )
@@ -118,7 +121,7 @@ def place_prose(
         index = _one(sheet, line, text, folded, figures, number, named, context, block)
         if index is not None:
             indexes.append(index)
-    _derive(sheet, indexes)
+    _derive(sheet, indexes, folded)
     return indexes
 
 
@@ -186,6 +189,8 @@ def _one(
     if noun and "%" in token.text and (named or context.topic):
         return sheet.claim(line, text, token, "change", local, block=block, definition=_around(text, token))
     metric = nearest_metric(token, figures, number, folded, named)
+    if not metric and "%" in token.text and _EARNED.search(before) and _YEARLY.match(after):
+        metric = "annual_return"
     if re.match(r"[\s*_`]*(?:of )?(?:the )?(?:variance|variation)\b", after) and "%" in token.text:
         metric = "r2"
     basis = re.match(r"[\s*_`]*\(?(gross|net|before costs|after costs)\b", after)
@@ -306,7 +311,24 @@ def _arrow(
     return [index for index in (first, second) if index is not None]
 
 
-def _derive(sheet: Sheet, indexes: list[int]) -> None:
+_BRACKETED = re.compile(r"[\s*_`]*(?:[a-z]+ ){0,3}\((?:from)?[\s*_`]*")
+_NAMED_AFTER = re.compile(r"[\s*_`]*,?\s*(?:an?|or|i\.e\.,?)\s*[\s*_`]*")
+
+
+def _partner(sheet: Sheet, change: int, pairs: list[tuple[int, int]], folded: str) -> tuple[int, int] | None:
+    """The pair that a change is of: the one in the bracket behind it, or the one it names right after."""
+    placed = sheet.placed[change]
+    for first, second in pairs:
+        behind = folded[placed.end : sheet.placed[first].column]
+        between = folded[sheet.placed[second].end : placed.column]
+        if sheet.placed[first].column >= placed.end and _BRACKETED.fullmatch(behind):
+            return first, second
+        if placed.column >= sheet.placed[second].end and _NAMED_AFTER.fullmatch(between):
+            return first, second
+    return None
+
+
+def _derive(sheet: Sheet, indexes: list[int], folded: str) -> None:
     """Tie a change to the arrow pair of its own line: "54% improvement (59.1% → 91.3%)"."""
     changes = [i for i in indexes if sheet.placed[i].metric == "change" and not sheet.placed[i].relation]
     tied = {i for index in indexes for i in sheet.placed[index].inputs}
@@ -318,8 +340,12 @@ def _derive(sheet: Sheet, indexes: list[int]) -> None:
         and sheet.placed[a].value.is_point
         and sheet.placed[b].value.is_point
     ]
-    if len(changes) == 1 and len(pairs) == 1:
-        placed = sheet.placed[changes[0]]
-        falls = re.search(r"reduc|decreas|drop|lower|下降|降低", plain(placed.definition)) is not None
-        placed.relation = "reduction" if falls else "change"
-        placed.inputs = pairs[0]
+    for change in changes:
+        pair = _partner(sheet, change, pairs, folded)
+        if pair is None and len(changes) == 1 and len(pairs) == 1:
+            pair = pairs[0]
+        if pair is not None:
+            placed = sheet.placed[change]
+            around = folded[max(0, placed.column - 30) : placed.end + 20]
+            falls = re.search(r"reduc|decreas|drop|lower|cut|下降|降低", around) is not None
+            placed.relation, placed.inputs = "reduction" if falls else "change", pair

@@ -139,3 +139,15 @@ def test_points_and_falls_are_changes_and_last_week_is_another_run() -> None:
     assert ("accuracy", "53.1%", "previous") in found
     assert ("f1", "0.51", "previous") in found
     assert accused(text) == []
+
+
+@pytest.mark.parametrize(("fall", "wrong"), [("15%", []), ("25%", ["25%"])])
+def test_each_change_of_a_sentence_is_of_the_pair_beside_it(fall: str, wrong: list[str]) -> None:
+    text = f"It lifts accuracy from 52.1% to 56.3%, an 8.1% improvement, and reduces MAE by {fall} (from 2.00 to 1.70)."
+    assert [printed for _, printed, _ in accused(f"# R\n\n{text}\n")] == wrong
+
+
+def test_a_year_s_earnings_are_read_without_the_name_of_a_metric() -> None:
+    assert read("# R\n\nIt returned 12% a year with 8% volatility.\n") == [
+        ("annual_return", "12%"), ("annual_volatility", "8%"),
+    ]  # fmt: skip

@@ -187,3 +187,10 @@ def test_a_mean_of_ratios_is_no_ratio_of_means() -> None:
     text += " max drawdown -10.0%, Calmar 2.1.\n"
     assert {substance for _, substance in verdicts(text).values()} <= {"not judged", "not significant"}
     assert all(arithmetic != "inconsistent" for arithmetic, _ in verdicts(text).values())
+
+
+def test_numbered_rows_of_scores_are_classes() -> None:
+    rows = ["0 | 0.55 | 0.60 | 0.57", "1 | 0.52 | 0.47 | 0.49"]
+    text = table(" | Precision | Recall | F1", *rows) + "\nMacro F1: 0.61\n"
+    assert [label for _, _, _, _, label, _ in placed(text)] == ["0"] * 3 + ["1"] * 3 + [""]
+    assert verdicts(text)["0.61"][1] == "implausible"
