@@ -10,7 +10,7 @@ from scipy import stats
 from data.errors import InputError
 from data.panel import PredictionPanel, PricePanel
 from engine.backtest import run_backtest
-from engine.canaries import permuted, random_score_null
+from engine.canaries import permuted, random_score_null, shifted, without_choice
 from strategies.catalog import load_strategy
 
 
@@ -73,3 +73,20 @@ def test_too_few_runs():
     predictions, prices = noise(1)
     with pytest.raises(InputError, match="at least 19"):
         random_score_null(load_strategy("quintile_long_short"), predictions, prices, runs=5)
+
+
+def test_shifts_and_the_constant_read_what_they_say():
+    score = noise(7)[1].close.pct_change().iloc[1:]
+    score.iloc[3, 2] = np.nan
+    panel = PredictionPanel(score, receipts=None)
+    pd.testing.assert_frame_equal(shifted(panel, 1).score, score.shift(1))
+    pd.testing.assert_frame_equal(shifted(panel, -1).score, score.shift(-1))
+    constant = without_choice(panel).score
+    assert constant is not None
+    pd.testing.assert_frame_equal(constant.isna(), score.isna())
+    assert (constant.max(axis=1) - constant.min(axis=1)).max() == 0
+    assert constant.iloc[5, 0] == pytest.approx(np.nanmean(score.iloc[:6]))
+    # The future does not reach it.
+    other = score.copy()
+    other.iloc[50:] = 9.0
+    pd.testing.assert_frame_equal(without_choice(PredictionPanel(other)).score.iloc[:50], constant.iloc[:50])

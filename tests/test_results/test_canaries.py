@@ -19,7 +19,6 @@ from data.price_files import write_prices
 from data.relabel import with_answer, with_shuffled_labels
 from data.returns import forward_returns, simple_returns
 from data.synthetic import synthetic_market
-from engine.canaries import shifted, without_choice
 from engine.costs import CostModel
 from engine.execution import Execution
 from engine.folds import WalkForward
@@ -266,23 +265,6 @@ def test_skill_of_few_assets_is_taken_over_time():
 def test_skill_over_an_answer_is_that_of_the_past():
     past = PredictionPanel(simple_returns(PRICES.close).fillna(0.0))
     assert skill_of(past, with_answer(PRICES))[0] == pytest.approx(1.0)
-
-
-def test_shifts_and_the_constant_read_what_they_say():
-    score = PRICES.close.pct_change().iloc[1:]
-    score.iloc[3, 2] = np.nan
-    panel = PredictionPanel(score, receipts=None)
-    pd.testing.assert_frame_equal(shifted(panel, 1).score, score.shift(1))
-    pd.testing.assert_frame_equal(shifted(panel, -1).score, score.shift(-1))
-    constant = without_choice(panel).score
-    assert constant is not None
-    pd.testing.assert_frame_equal(constant.isna(), score.isna())
-    assert (constant.max(axis=1) - constant.min(axis=1)).max() == 0
-    assert constant.iloc[5, 0] == pytest.approx(np.nanmean(score.iloc[:6]))
-    # The future does not reach it.
-    other = score.copy()
-    other.iloc[50:] = 9.0
-    pd.testing.assert_frame_equal(without_choice(PredictionPanel(other)).score.iloc[:50], constant.iloc[:50])
 
 
 def test_an_early_oracle_of_the_last_return_gains_and_the_constant_does_not_choose():
