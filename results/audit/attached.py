@@ -34,6 +34,11 @@ _LEAD = re.compile(
 _PAIR = re.compile(_TWO)
 _SPREAD = re.compile(rf"[\s*_`]*(?:±|\+/[-−]|\\pm)[\s*_`]*({_NUMBER})")
 _CELL = re.compile(rf"^\s*[*_`]*[\[(]?\s*{_TWO}\s*[\])]?[*_`]*\s*$")
+#: Heads of a column with one end of an interval.
+_END = re.compile(
+    r"\b(?:ci|conf\w*|interval|95\s?%|90\s?%|99\s?%)\W*(?:ci\W*)?(?:low|lower|high|upper|lo|hi|min|max)\w*\b"
+    r"|\b(?:low|lower|high|upper|lo|hi)\b\W*(?:bound\W*)?\(?(?:95|90|99)?\s?%?\W*(?:ci|conf\w*|bound|limit)\b", re.I,
+)  # fmt: skip
 #: Metrics that no interval is read behind.
 _NOT = ("change", "multiple", "difference", "target_range", "split_share", "interval", "spread")
 
@@ -55,6 +60,8 @@ def attach(sheet: Sheet, lines: Sequence[Line]) -> None:
         line = by_number.get(number)
         if line is None or line.kind in ("code", "front", "html"):
             continue
+        if line.kind == "table_row":
+            _ends(sheet, line, indexes)
         ranges = [index for index in indexes if sheet.placed[index].value.bound == "range"]
         if not left[number] and not ranges:
             continue
@@ -106,6 +113,26 @@ def _columns(sheet: Sheet, line: Line, indexes: list[int], left: list[Excluded])
             _reassign(sheet, nearest, sheet.placed[inside[0]], head.text)
         elif not inside and pair is not None:
             _pair(sheet, nearest, pair, left, head.text)
+
+
+def _ends(sheet: Sheet, line: Line, indexes: list[int]) -> None:
+    """Figures of columns headed "CI low" and "CI high" are ends of an interval, and no values of the metric."""
+    if line.table is None or not any(_END.search(head.text) for head in line.table.header):
+        return
+    cells = split_cells(line.text, line.table.mark)
+    whole = [i for i in indexes if sheet.placed[i].value.is_point and sheet.placed[i].metric not in _NOT]
+    for cell, head in zip(cells, line.table.header, strict=False):
+        inside = [i for i in whole if cell.column <= sheet.placed[i].column < cell.column + len(cell.text)]
+        if len(inside) != 1 or not _END.search(head.text):
+            continue
+        before = [i for i in whole if sheet.placed[i].end <= cell.column and sheet.placed[i].metric != "other"]
+        figure = sheet.placed[inside[0]]
+        if before:
+            estimate = sheet.placed[max(before, key=lambda i: sheet.placed[i].column)]
+            figure.context = replace(estimate.context)
+        name = figure.metric.replace("_", " ")
+        figure.metric, figure.label = "other", f"{name} {head.text.strip(' *_`').lower()}"
+        figure.definition = "an end of an interval"
 
 
 def _reassign(sheet: Sheet, index: int, claim: Placed, words: str) -> None:

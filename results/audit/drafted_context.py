@@ -52,7 +52,10 @@ _PORTFOLIO = ("sharpe", "sharpe_gross", "annual_return", "total_return", "annual
 _SIGNAL = ("ic", "rank_ic", "icir", "rank_icir", "ic_std", "ic_t")
 _OF_NO_SPLIT = ("count", "duration", "size", "loss")
 _TRAINED = ("epochs_run", "best_epoch")
-_COUNTED = ("accuracy", "hit_rate", "win_rate", "error_rate")
+_COUNTED = ("accuracy", "error_rate")
+#: Shares that may count other cases than those of a classifier.
+_OTHERWISE = ("hit_rate", "win_rate")
+_ANY_N = re.compile(r"\b[nN]\s*=\s*(\d[\d,]*)\b")
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,8 @@ class _Facts:
     epochs: int | None = None
     volatility: str = ""
     window: int | None = None
+    several_n: bool = False
+    sessions: dict[tuple[str, str], int] = field(default_factory=dict)
 
 
 def with_context(draft: Draft, lines: Sequence[Line]) -> Draft:
@@ -76,7 +81,9 @@ def with_context(draft: Draft, lines: Sequence[Line]) -> Draft:
     lines : the report.
 
     """
-    facts = _facts(lines)
+    counted = {claim.source_line: int(claim.value.value) for claim in draft.claims.claims
+               if claim.metric == "sessions" and _whole(claim) and not claim.target}  # fmt: skip
+    facts = _facts(lines, counted)
     texts = {line.number: line.text for line in lines}
     by_group: dict[str, list[tuple[Claim, int]]] = defaultdict(list)
     for claim, column in zip(draft.claims.claims, draft.columns, strict=True):
@@ -102,10 +109,11 @@ def _only(found: Iterable[int]) -> int | None:
     return values.pop() if len(values) == 1 else None
 
 
-def _facts(lines: Sequence[Line]) -> _Facts:
+def _facts(lines: Sequence[Line], counted: dict[int | None, int]) -> _Facts:
     spans: dict[str, set[tuple[str, str]]] = defaultdict(set)
     numbers: dict[str, set[int]] = defaultdict(set)
     volatilities: set[str] = set()
+    sessions: dict[tuple[str, str], int] = {}
     recent: list[str] = []
     for line in lines:
         text = line.text
@@ -116,6 +124,9 @@ def _facts(lines: Sequence[Line]) -> _Facts:
         for match in _SPAN.finditer(text):
             if match[1] < match[2]:
                 spans[_about(text[: match.start()], line.headings)].add((match[1], match[2]))
+                if line.number in counted:
+                    sessions[match[1], match[2]] = counted[line.number]
+        numbers["n"] |= {int(match[1].replace(",", "")) for match in _ANY_N.finditer(text)}
         for match in _VOLATILITY.finditer(text):
             volatilities.add((match[1] or match[2]).replace(" ", ""))
             numbers["window"] |= {int(m[1] or m[2]) for m in _WINDOW.finditer(text)}
@@ -130,6 +141,8 @@ def _facts(lines: Sequence[Line]) -> _Facts:
         _only(numbers["epochs"]),
         next(iter(volatilities)) if len(volatilities) == 1 else "",
         _only(numbers["window"]),
+        len(numbers["n"]) > 1,
+        sessions,
     )
 
 
@@ -184,7 +197,7 @@ def _sample(
     sample: Sample, members: list[tuple[Claim, int]], facts: _Facts, texts: dict[int, str], metrics: set[str]
 ) -> Sample:
     claims = [claim for claim, _ in members if not claim.target]
-    if sample.n is None:
+    if sample.n is None and not facts.several_n and not metrics & set(_OTHERWISE):
         behind = {n for claim, column in members if (n := _behind(claim, column, texts)) is not None}
         counted = [claim for claim in claims if claim.metric in _COUNTED]
         if len(behind) == 1 and len({claim.split for claim in counted}) == 1:
@@ -200,7 +213,7 @@ def _sample(
         split = splits.pop()
         ends = facts.spans.get(split) if split else facts.spans.get("whole") if not spans else None
         if ends is not None:
-            sample = replace(sample, start=ends[0], end=ends[1])
+            sample = replace(sample, start=ends[0], end=ends[1], sessions=sample.sessions or facts.sessions.get(ends))
     return sample
 
 

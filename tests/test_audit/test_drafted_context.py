@@ -29,6 +29,18 @@ def test_the_period_of_a_backtest_and_its_sessions() -> None:
     assert (found.sample.start, found.sample.end, found.sample.sessions) == ("2021-01-04", "2023-12-29", 753)
 
 
+def test_n_of_trades_is_not_that_of_an_accuracy() -> None:
+    assert group("- Win rate: 54.1% (n = 412)\n- Accuracy: 57.1%").sample.n is None
+    assert group("- Accuracy: 57.1% (n = 28)\n- F1: 0.61, n = 188").sample.n is None
+
+
+def test_sessions_beside_the_period_are_those_of_the_groups_that_have_it() -> None:
+    text = "# M\n\nTest period: 2019-01-02 to 2023-12-29 (1258 trading days).\n\n## Test results\n\n- Sharpe: 1.31\n"
+    claims = draft_claims(text).claims
+    found = claims.group(next(claim.group for claim in claims.claims if claim.metric == "sharpe")).sample
+    assert (found.start, found.end, found.sessions) == ("2019-01-02", "2023-12-29", 1258)
+
+
 def test_two_periods_are_left_to_a_person() -> None:
     found = group("Period: 2021-01-04 to 2023-12-29. Later period: 2024-01-02 to 2024-06-28.\n\n- Sharpe: 1.31")
     assert (found.sample.start, found.sample.end) == ("", "")
