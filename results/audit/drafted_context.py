@@ -202,7 +202,8 @@ def _sample(
         counted = [claim for claim in claims if claim.metric in _COUNTED]
         if len(behind) == 1 and len({claim.split for claim in counted}) == 1:
             sample = replace(sample, n=behind.pop())
-    if sample.sessions is None and metrics & {*_PORTFOLIO, *_SIGNAL}:
+    mine = {claim.split for claim in claims if claim.metric in (*_PORTFOLIO, *_SIGNAL)}
+    if sample.sessions is None and len(mine) == 1:
         stated = _only(int(claim.value.value) for claim in claims if claim.metric == "sessions" and _whole(claim))
         sample = replace(sample, sessions=stated if stated is not None and stated > 1 else None)
     spans = {name: ends for name, ends in facts.spans.items() if name != "whole"}

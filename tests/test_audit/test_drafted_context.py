@@ -41,6 +41,13 @@ def test_sessions_beside_the_period_are_those_of_the_groups_that_have_it() -> No
     assert (found.start, found.end, found.sessions) == ("2019-01-02", "2023-12-29", 1258)
 
 
+def test_sessions_are_left_open_where_the_group_has_two_splits() -> None:
+    table = "| | Train | Test |\n|---|---|---|\n| Sharpe | 1.82 | 0.94 |\n\n- Trading days: 1305\n"
+    claims = draft_claims(f"# M\n\n## Performance\n\n{table}").claims
+    assert {claims.split_of(claim) for claim in claims.claims if claim.metric == "sharpe"} == {"train", "test"}
+    assert all(each.sample.sessions is None for each in claims.groups)
+
+
 def test_two_periods_are_left_to_a_person() -> None:
     found = group("Period: 2021-01-04 to 2023-12-29. Later period: 2024-01-02 to 2024-06-28.\n\n- Sharpe: 1.31")
     assert (found.sample.start, found.sample.end) == ("", "")
