@@ -117,9 +117,9 @@ def _code_line(sheet: Sheet, block: CodeBlock, line: Line, tokens: list[Token], 
 def _text_line(sheet: Sheet, block: CodeBlock, line: Line, tokens: list[Token], context: Context) -> None:
     """A fenced block without a language: ``Name: value`` lines under labels set by indentation."""
     text = line.text
-    if (epoch := epoch_of(text)) is not None:
+    if tokens and (epoch := epoch_of(text)) is not None:
         block.epoch = epoch
-    if place_log(sheet, line.number, text, tokens, context, block.number, epoch=block.epoch):
+    if tokens and place_log(sheet, line.number, text, tokens, context, block.number, epoch=block.epoch):
         return
     if asked := _ASKED.match(text):
         block.asked = f"{asked[1]} {asked[2] or ''}" if asked[2] or "(" in text else ""
@@ -131,7 +131,7 @@ def _text_line(sheet: Sheet, block: CodeBlock, line: Line, tokens: list[Token], 
     if tokens and _ARRAY.match(text):
         _array_line(sheet, block, line, tokens, context)
         return
-    if layer := _LAYER.match(text):
+    if tokens and (layer := _LAYER.match(text)):
         _layer_line(sheet, block, line, tokens, context, layer)
         return
     indent = len(text) - len(text.lstrip())
@@ -141,7 +141,7 @@ def _text_line(sheet: Sheet, block: CodeBlock, line: Line, tokens: list[Token], 
             set_aside(sheet, line.number, token)
         block.label, block.label_indent = label[1], indent
         return
-    if not text.strip():
+    if not tokens:
         return
     local = context
     if block.label and (indent > block.label_indent or block.label_indent == 0):

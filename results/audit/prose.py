@@ -80,6 +80,8 @@ def place_prose(
     Indexes of the claims placed.
 
     """
+    if not tokens:
+        return []
     folded = plain(text)
     named = heads_of(folded, mentions(folded))
     indexes: list[int] = []
