@@ -22,7 +22,11 @@ PATH = click.Path(path_type=Path)
 @click.argument("source", metavar="CLAIMS_OR_REPORT", type=PATH)
 @click.option("--predictions", type=PATH, help="Recompute: what the model said (date, asset, score, …).")
 @click.option("--prices", type=PATH, help="Recompute or retrain: prices, long or wide, CSV or Parquet.")
-@click.option("--returns", type=PATH, help="Recompute: a daily return series, with or without dates.")
+@click.option(
+    "--returns",
+    type=PATH,
+    help="Recompute: a return series, with or without dates; beside --predictions, the report's own, day by day.",
+)
 @click.option("--run", help="The run the data is of: GROUP or GROUP/SPLIT of the claims.")
 @click.option(
     "--strategy", default="quintile_long_short", show_default=True, help="Trades --predictions for portfolio figures."

@@ -128,7 +128,7 @@ def without_tags(text: str, state: _State | None = None) -> str:
     Examples
     --------
     >>> without_tags("<b>R<sup>2</sup></b>: 0.5&plusmn;0.1")
-    '   R²                : 0.5       ±0.1'
+    '   R²               : 0.5       ±0.1'
 
     """
     if ("<" not in text and "&" not in text) or (state is not None and state.fence):
