@@ -251,7 +251,7 @@ class SharpeInterval:
 
 
 def sharpe_intervals(
-    returns: Floats, *, periods: int = 252, draws: int = 2000, seed: int = 0
+    returns: Floats, *, periods: int = 252, draws: int = 1000, seed: int = 0
 ) -> tuple[SharpeInterval, ...]:
     """The annual Sharpe ratio (ddof 1, no risk-free rate) with its error by every method.
 
@@ -259,7 +259,7 @@ def sharpe_intervals(
     ----------
     returns : (n,) a session, without NaN.
     periods : sessions a year.
-    draws, seed : of the two bootstraps.
+    draws, seed : of the two bootstraps; every backtest makes these, so they are few.
 
     Returns
     -------
