@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from data.labels import action_labels
-from data.panel import ACTIONS, PredictionPanel, PricePanel
+from data.panel import PredictionPanel, PricePanel
 from data.returns import forward_returns
 from engine.result import BacktestResult
-from results.forecast_report import Outcomes, action_table, forecast_metrics
+from results.forecast_report import Outcomes, action_scores, action_table, chosen_actions, forecast_metrics
 from results.metrics import Metric, performance_metrics, relative_metrics
 from results.monotonicity import monotonicity_test
 from results.sharpe import sharpe_intervals
@@ -243,7 +243,11 @@ def _signal(
     metrics += hit_metrics(signed, forward, result.target_weights, trades)
     metrics += forecast_metrics(predictions, Outcomes(ahead, predictions.horizon, execution["delay"]))
     if predictions.action is not None:
-        tables.update(_actions(predictions, prices, execution))
+        span: dict[str, Any] = {"horizon": predictions.horizon, **{name: execution[name] for name in ("delay", "fill")}}
+        right = action_labels(prices, **span).reindex(index=predictions.sessions, columns=predictions.assets)
+        counts = action_table(chosen_actions(predictions), right.to_numpy(dtype=np.float64))
+        tables |= {"action_labels": right, "confusion": counts}
+        metrics += action_scores(counts)
     return metrics, tables
 
 
@@ -255,14 +259,3 @@ def _rising(quantiles: QuantileReturns, horizon: int) -> Metric:
         f"{found.block:.1f} sessions"
     )
     return Metric("quantile_mr_p", found.p_studentised, "probability", text, n=found.n, reason=found.reason)
-
-
-def _actions(
-    predictions: PredictionPanel, prices: PricePanel, execution: Mapping[str, Any]
-) -> dict[str, pd.DataFrame]:
-    """Which action would have been right, and the counts of that against the most likely one."""
-    assert predictions.action is not None
-    span: dict[str, Any] = {"horizon": predictions.horizon, "delay": execution["delay"], "fill": execution["fill"]}
-    right = action_labels(prices, **span).reindex(index=predictions.sessions, columns=predictions.assets)
-    values = np.stack([predictions.action[name].to_numpy(dtype=np.float64) for name in ACTIONS])
-    return {"action_labels": right, "confusion": action_table(values, right.to_numpy(dtype=np.float64))}

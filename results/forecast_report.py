@@ -2,6 +2,10 @@
 
 Everything here is about out-of-sample predictions against what followed, before any portfolio. Names of one session
 move together, so tests and errors take whole sessions as the independent cases (`results.forecast_tests`).
+
+References
+----------
+Gorodkin (2004), Computational Biology and Chemistry 28(5-6), for the Matthews correlation of many classes.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from data.errors import InputError
 from data.panel import ACTIONS, PredictionPanel
 from results.forecast_tests import (
     ForecastTest,
@@ -27,7 +32,7 @@ from results.forecast_tests import (
 from results.hac import critical_value
 from results.metrics import Metric
 
-__all__ = ["Outcomes", "action_table", "forecast_metrics"]
+__all__ = ["Outcomes", "action_scores", "action_table", "chosen_actions", "forecast_metrics"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -102,20 +107,60 @@ def forecast_metrics(predictions: PredictionPanel, outcomes: Outcomes) -> list[M
     return out
 
 
-def action_table(actions: npt.NDArray[np.float64], labels: Floats) -> pd.DataFrame:
-    """Counts of what followed (rows) by what was most likely (columns), in the order of `data.panel.ACTIONS`.
+def chosen_actions(predictions: PredictionPanel) -> Floats:
+    """(T, N) position in `data.panel.ACTIONS` of the most likely action, the first of equals; NaN = no view.
+
+    Raises
+    ------
+    InputError
+        If there are no action probabilities.
+
+    """
+    if predictions.action is None:
+        raise InputError("chosen actions: the predictions have no action probabilities")
+    values = np.stack([predictions.action[name].to_numpy(dtype=np.float64) for name in ACTIONS])
+    return np.where(np.isfinite(values).all(axis=0), np.nan_to_num(values).argmax(axis=0), np.nan)
+
+
+def action_table(chosen: Floats, labels: Floats) -> pd.DataFrame:
+    """Counts of what followed (rows) by what was chosen (columns), in the order of `data.panel.ACTIONS`.
 
     Parameters
     ----------
-    actions : (3, T, N) probabilities of buy, sell and hold; the first of equals is the most likely.
-    labels : (T, N) positions in `ACTIONS`, see `data.labels.action_labels`; NaN = unknown.
+    chosen, labels : (T, N) positions in `ACTIONS`, see `chosen_actions` and `data.labels.action_labels`; NaN = unknown.
 
     """
-    known = np.isfinite(actions).all(axis=0) & np.isfinite(labels)
-    chosen = np.nan_to_num(actions).argmax(axis=0)[known]
+    known = np.isfinite(chosen) & np.isfinite(labels)
     counts = np.zeros((len(ACTIONS), len(ACTIONS)), dtype=np.int64)
-    np.add.at(counts, (labels[known].astype(np.int64), chosen), 1)
+    np.add.at(counts, (labels[known].astype(np.int64), chosen[known].astype(np.int64)), 1)
     return pd.DataFrame(counts, index=pd.Index(ACTIONS, name="followed"), columns=list(ACTIONS))
+
+
+def action_scores(table: pd.DataFrame) -> list[Metric]:
+    """Of a table of `action_table`: accuracy, base rate, balanced accuracy, macro F1 and Matthews correlation.
+
+    action_base_rate is the share of the commonest action: the accuracy of always saying it, known only afterwards.
+    The recall of an action that never followed is left out of its mean, its F1 is 0. The Matthews correlation is that
+    for many classes (Gorodkin 2004), (c·n − Σ p_k t_k)/√((n² − Σ p_k²)(n² − Σ t_k²)), 0 where that is 0/0.
+    """
+    counts = table.to_numpy(dtype=np.float64)
+    n, right = counts.sum(), np.diag(counts)
+    followed, said = counts.sum(axis=1), counts.sum(axis=0)
+    seen = followed > 0
+    size = math.sqrt((n**2 - (said**2).sum()) * (n**2 - (followed**2).sum()))
+    over = float(right.sum() * n - said @ followed)
+    f1 = np.divide(2 * right, said + followed, out=np.zeros(len(right)), where=said + followed > 0)
+    flag = "" if size > 0 else " · 0/0, since the predictions or the outcomes never vary: written as 0"
+    about = "of buy, sell and hold; beyond half the deviation of 20 sessions × √h is a buy or a sell"
+    rows = [
+        ("action_accuracy", float(right.sum() / n) if n else math.nan, "fraction", about),
+        ("action_base_rate", float(followed.max() / n) if n else math.nan, "fraction", "share of the commonest action"),
+        ("action_balanced_accuracy", float((right[seen] / followed[seen]).mean()) if n else math.nan, "fraction",
+         "mean recall of the actions that followed"),
+        ("action_macro_f1", float(f1.mean()) if n else math.nan, "ratio", "mean F1 of the three actions"),
+        ("action_mcc", (over / size if size > 0 else 0.0) if n else math.nan, "correlation", f"Matthews{flag}"),
+    ]  # fmt: skip
+    return [Metric(*row, None, None, int(n), reason=_why(row[1], "no case is known")) for row in rows]
 
 
 def _of_returns(score: pd.DataFrame, outcomes: Outcomes) -> list[Metric]:
@@ -152,7 +197,6 @@ def _of_returns(score: pd.DataFrame, outcomes: Outcomes) -> list[Metric]:
 
 
 def _of_probabilities(probability: pd.DataFrame, outcomes: Outcomes) -> list[Metric]:
-    from models.metrics import direction_metrics
     from results.classification import BINS, auc, brier_parts, calibration_error, log_loss, matthews
 
     values, ahead = probability.to_numpy(dtype=np.float64), outcomes.of(probability)
@@ -162,8 +206,10 @@ def _of_probabilities(probability: pd.DataFrame, outcomes: Outcomes) -> list[Met
     n = len(p)
     area = auc(p, up, sessions=sessions, horizon=outcomes.horizon)
     parts, loss = brier_parts(p, up), log_loss(p, up)
-    plain = direction_metrics(p, up)
-    correlation, undefined = matthews((p > 0.5).astype(np.float64), up)
+    said = (p > 0.5).astype(np.float64)
+    right = said == up
+    recalls = [float(right[up == side].mean()) for side in (0.0, 1.0) if (up == side).any()]
+    correlation, undefined = matthews(said, up)
     flag = " · 0/0, since the predictions or the outcomes never vary: written as 0" if undefined else ""
     held = len(np.unique(sessions))
     half = critical_value(held, outcomes.horizon - 1) * area.error if held else math.nan
@@ -176,10 +222,10 @@ def _of_probabilities(probability: pd.DataFrame, outcomes: Outcomes) -> list[Met
         return Metric(name, value, unit, text, low, high, n, *dates, _why(value, why))
 
     return [
-        row("accuracy", plain.get("accuracy", math.nan), "fraction", "up where the probability is above 0.5"),
+        row("accuracy", float(right.mean()) if n else math.nan, "fraction", "up where the probability is above 0.5"),
         row("base_rate", parts.base_rate, "fraction", "share that rose: the accuracy of always up"),
-        row("balanced_accuracy", plain.get("balanced_accuracy", math.nan), "fraction",
-            "mean recall of up and down; 0.5 says nothing"),
+        row("balanced_accuracy", float(np.mean(recalls)) if len(recalls) == 2 else math.nan, "fraction",
+            "mean recall of up and down; 0.5 says nothing", "one class only" if n else empty),
         row("mcc", correlation, "correlation", f"Matthews{flag}"),
         row("auc", area.value, "ratio", "area under the ROC curve; 0.5 says nothing · 95% by session", area.reason),
         row("auc_error", area.error, "ratio", "standard error with sessions as the cases, Obuchowski", area.reason),

@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 
 from data.labels import action_labels, up_down
-from data.panel import ACTIONS, PredictionPanel, PricePanel
+from data.panel import PredictionPanel, PricePanel
 from data.returns import forward_returns
 from engine.backtest import run_backtest
 from engine.costs import CostModel
 from engine.execution import Execution
-from results.forecast_report import Outcomes, forecast_metrics
+from results.forecast_report import Outcomes, chosen_actions, forecast_metrics
 from results.metrics import sharpe_interval
 from results.signal_metrics import ic_metrics, ic_table
 
@@ -68,9 +68,7 @@ def prediction_metrics(predictions: PredictionPanel, prices: PricePanel, *, fill
     outcomes = Outcomes(ahead, predictions.horizon, predictions.delay)
     out |= {metric.name: metric.value for metric in forecast_metrics(predictions, outcomes)}
     if predictions.action is not None:
-        values = np.stack([predictions.action[name].to_numpy() for name in ACTIONS])
-        known = np.isfinite(values).all(axis=0)
-        chosen = np.where(known, np.nan_to_num(values).argmax(axis=0), np.nan)
+        chosen = chosen_actions(predictions)
         actual = on_stamps(action_labels(prices, **span)).to_numpy()
         judged = action_metrics(chosen, actual)
         out |= {

@@ -151,6 +151,10 @@ def _forecast(metrics: dict[str, Any]) -> list[str]:
         loss = f"log loss {said('log_loss', '{:.4f}')}, base rate {said('log_loss_base', '{:.4f}')}"
         lines.append(f"{'up or down':18}{' · '.join([area, rates, more, *([] if lines else [signs])])}")
         lines.append(f"{'Brier':18}{' · '.join([brier, parts, loss])}")
+    if "action_mcc" in metrics:
+        rates = f"accuracy {said('action_accuracy', '{:.1%}')}, commonest {said('action_base_rate', '{:.1%}')}"
+        more = f"balanced {said('action_balanced_accuracy', '{:.1%}')} · MCC {said('action_mcc', '{:.3f}')}"
+        lines.append(f"{'actions':18}{rates} · {more}")
     return lines
 
 

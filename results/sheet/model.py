@@ -49,6 +49,9 @@ _FORECAST = (
     ("brier_resolution", "Brier: less resolution", 5), ("brier_uncertainty", "Brier: uncertainty", 5),
     ("brier_within", "Brier: within bands", 5),
     ("ece", "calibration error", 4), ("log_loss", "log loss", 4), ("log_loss_base", "log loss of the base rate", 4),
+    ("action_accuracy", "accuracy of actions", 4), ("action_base_rate", "share of the commonest action", 4),
+    ("action_balanced_accuracy", "balanced accuracy of actions", 4), ("action_macro_f1", "macro F1 of actions", 4),
+    ("action_mcc", "MCC of actions", 4),
 )  # fmt: skip
 
 
