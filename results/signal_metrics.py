@@ -117,7 +117,9 @@ def _said_apart(label: str, horizon: int, n: int) -> str:
     return f"{label} · {which} · Student's t" + (f", critical {float(stdtrit(n - 1, 0.975)):.2f}" if n > 1 else "")
 
 
-def ic_decay(score: pd.DataFrame, returns: pd.DataFrame, horizons: tuple[int, ...]) -> pd.DataFrame:
+def ic_decay(
+    score: pd.DataFrame, returns: pd.DataFrame, horizons: tuple[int, ...], *, overlap: int = 1
+) -> pd.DataFrame:
     """Mean rank IC against the return of the single session that ends `horizon` sessions after the decision.
 
     Parameters
@@ -125,31 +127,35 @@ def ic_decay(score: pd.DataFrame, returns: pd.DataFrame, horizons: tuple[int, ..
     score : (T, N) stamped t.
     returns : (T', N) returns a session, stamped with the period's end.
     horizons : sessions after t, ≥ 1.
+    overlap : how many consecutive rows of `score` meet the same session, for the lag: 1 for returns a session, h where
+        `returns` are of windows of h sessions.
 
     Returns
     -------
     DataFrame
-        a row a horizon: rank_ic, t (HAC), n.
+        a row a horizon: rank_ic, t (HAC), low and high (95%), n.
 
     """
     rows = []
     for horizon in horizons:
         later = returns.shift(-horizon).reindex(index=score.index, columns=score.columns)
         values = ic_table(score, later)["rank_ic"].dropna().to_numpy()
-        mean, _, t, _ = hac_mean(values)
-        rows.append({"horizon": horizon, "rank_ic": mean, "t": t, "n": len(values)})
+        mean, error, t, lag = hac_mean(values, horizon=overlap)
+        half = critical_value(len(values), lag) * error
+        rows.append({"horizon": horizon, "rank_ic": mean, "t": t, "low": mean - half, "high": mean + half,
+                     "n": len(values)})  # fmt: skip
     return pd.DataFrame(rows).set_index("horizon")
 
 
-def yearly_ic(table: pd.DataFrame) -> pd.DataFrame:
-    """Mean ic and rank_ic by calendar year, with the HAC t of rank_ic and the sessions."""
+def yearly_ic(table: pd.DataFrame, horizon: int = 1) -> pd.DataFrame:
+    """Mean ic and rank_ic by calendar year, with the HAC t of rank_ic (lag ≥ 3·horizon − 1) and the sessions."""
     rows = {}
     for year, part in table.groupby(pd.DatetimeIndex(table.index).year):
         known = part["rank_ic"].dropna().to_numpy()
         rows[year] = {
             "ic": part["ic"].mean(),
             "rank_ic": part["rank_ic"].mean(),
-            "t": hac_mean(known)[2],
+            "t": hac_mean(known, horizon=horizon)[2],
             "sessions": len(known),
         }
     return pd.DataFrame(rows).T

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from results.hac import critical_value, lag_rule
+from results.hac import lag_rule
 from results.plots.style import COLOURS, INK, finish, legend_above, say_nothing, series
 from results.signal_metrics import rolling_ic
 
@@ -39,7 +39,7 @@ def plot_ic(axes: Axes, table: pd.DataFrame, column: str = "rank_ic", window: in
     series(axes, rolled["mean"], f"mean of {width} sessions", color=COLOURS["blue"])
     if rolled["low"].notna().any():
         axes.fill_between(rolled.index, rolled["low"], rolled["high"], color=COLOURS["blue"], alpha=0.18, linewidth=0,
-                          label=f"95% HAC of each window, lag {lag_rule(width, horizon)}")  # fmt: skip
+                          label=f"its 95% HAC, lag {lag_rule(width, horizon)}")  # fmt: skip
     mean = float(values.mean())
     axes.axhline(mean, color=COLOURS["red"], linewidth=1.2, linestyle="--", label=f"mean {mean:.4f}")
     axes.axhline(0, color=INK, linewidth=0.7)
@@ -56,10 +56,8 @@ def plot_ic_decay(axes: Axes, table: pd.DataFrame) -> Axes:
     """Mean rank IC by how many sessions later the window starts, with 95% HAC intervals; see `ic_decay`."""
     if not table["rank_ic"].notna().any():
         return say_nothing(axes, "no session has enough names for a correlation")
-    with np.errstate(divide="ignore", invalid="ignore"):
-        error = np.abs(table["rank_ic"].to_numpy() / table["t"].to_numpy())
     places = np.arange(len(table))
-    half = np.array([critical_value(n, lag_rule(n)) for n in table["n"]]) * np.nan_to_num(error, nan=0.0, posinf=0.0)
+    half = np.nan_to_num((table["high"] - table["low"]).to_numpy(dtype=np.float64) / 2)
     axes.errorbar(places, table["rank_ic"], yerr=half, fmt="o", color=COLOURS["blue"], capsize=3, linewidth=1.2)
     axes.axhline(0, color=INK, linewidth=0.7)
     axes.set_xticks(places, [str(item) for item in table.index])

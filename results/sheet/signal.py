@@ -67,7 +67,8 @@ def _ic(material: Material) -> list[Figure | Note | Table]:
                 Figure(title, alt, partial(plot_ic, table=ic, column=column, horizon=horizon))
             )
         step = max(1, -(-score.size // _MOST_CELLS))
-        decay = ic_decay(score.iloc[::step], forward.reindex(index=score.index), _LATER)
+        overlap = -(-horizon // step)
+        decay = ic_decay(score.iloc[::step], forward.reindex(index=score.index), _LATER, overlap=overlap)
         about = (
             f"Windows of {horizon} session{'s' if horizon > 1 else ''} that start later by so many sessions; 95% HAC."
         )
@@ -175,7 +176,7 @@ def _by_year_and_asset(material: Material) -> list[Table]:
     tables = []
     ic = material.optional("ic")
     if ic is not None and ic["rank_ic"].notna().any():
-        yearly = yearly_ic(ic).rename_axis("year").reset_index()
+        yearly = yearly_ic(ic, material.horizon).rename_axis("year").reset_index()
         form = [
             ("year", "year", lambda value: Cell(str(value), float(value))), ("ic", "IC", lambda value: fixed(value, 4)),
             ("rank_ic", "rank IC", lambda value: fixed(value, 4)), ("t", "HAC t of rank IC", fixed),

@@ -318,6 +318,12 @@ def test_decay_finds_the_session_that_was_planted():
     assert table["rank_ic"].idxmax() == 3
     assert table.loc[3, "rank_ic"] > 0.5
     assert (table.drop(3)["rank_ic"].abs() < 0.05).all()
+    values = ic_table(score.iloc[:-3], returns.shift(-1).iloc[:-3])["rank_ic"].dropna().to_numpy()
+    wide = ic_decay(score.iloc[:-3], returns, (1,), overlap=20).loc[1]
+    mean, error, t, lag = hac_mean(values, horizon=20)
+    assert lag == 59
+    assert (wide["rank_ic"], wide["t"]) == pytest.approx((mean, t), rel=1e-9)
+    assert wide["high"] - wide["low"] == pytest.approx(2 * critical_value(len(values), 59) * error, rel=1e-9)
 
 
 def test_quantile_returns_by_hand():

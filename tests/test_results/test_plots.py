@@ -77,7 +77,8 @@ def _reliability() -> pd.DataFrame:
 
 
 def _decay() -> pd.DataFrame:
-    return pd.DataFrame({"rank_ic": [0.02, np.nan], "t": [1.5, np.nan], "n": [9, 0]}, index=[0, 5])
+    known = {"rank_ic": 0.02, "t": 1.5, "low": -0.01, "high": 0.05, "n": 9}
+    return pd.DataFrame([known, dict.fromkeys(known, np.nan)], index=[0, 5])
 
 
 def _ic() -> pd.DataFrame:
