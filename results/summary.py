@@ -207,8 +207,11 @@ def _baselines(run: Run) -> list[str]:
             ("rank IC", "rank_ic", "{:.4f}"),
             ("HAC t", "rank_ic_t", "{:.1f}"),
             ("R² returns", "r2", "{:.4f}"),
+            ("DM t", "dm_t", "{:+.1f}"),
             ("accuracy", "accuracy", "{:.1%}"),
             ("AUC", "auc", "{:.3f}"),
+            ("± of AUC", "auc_error", "{:.3f}"),
+            ("Brier", "brier", "{:.4f}"),
             ("F1 actions", "action_macro_f1", "{:.3f}"),
             ("net Sharpe", "sharpe_net", "{:.2f}"),
         )

@@ -134,6 +134,20 @@ def test_names_that_move_together_widen_the_error_by_session_alone():
     assert many.error_delong < 0.4 * many.error
 
 
+def test_the_error_by_session_holds_where_the_one_of_independent_cases_does_not():
+    """Without skill, where names and forecasts move together: 0.5 is left out in about one of twenty, not in half."""
+    rng = np.random.default_rng(8)
+    session, missed, naive = np.repeat(np.arange(150), 8), [], []
+    for _ in range(200):
+        up = (rng.normal(size=(150, 1)) + 0.5 * rng.normal(size=(150, 8)) > 0).astype(float).ravel()
+        p = rng.beta(4, 4, (150, 1)) * 0.8 + 0.2 * rng.random((150, 8))
+        found = cl.auc(p.ravel(), up, sessions=session)
+        missed.append(abs(found.value - 0.5) > 1.98 * found.error)
+        naive.append(abs(found.value - 0.5) > 1.98 * found.error_delong)
+    assert 0.015 <= np.mean(missed) <= 0.10
+    assert np.mean(naive) > 0.25
+
+
 @RUNS
 @given(st.integers(0, 10**6))
 def test_matthews_and_log_loss_are_those_of_scikit_learn(seed):

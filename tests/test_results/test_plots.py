@@ -184,6 +184,20 @@ def test_the_drawdown_counts_from_the_start():
     assert drawdown_series(returns).tolist() == pytest.approx([-0.1, -0.055, 0.0, -0.5])
 
 
+def test_the_rolling_correlation_has_the_band_of_each_window():
+    from results.hac import lag_rule
+    from results.signal_metrics import rolling_ic
+
+    table = ic_table(_panel(120, 12), _panel(120, 12, seed=1))
+    _, axes = new_figure()
+    plots.plot_ic(axes, table, window=20)
+    band = axes.collections[0].get_paths()[0].vertices[:, 1]
+    known = rolling_ic(table["rank_ic"].dropna(), 20)
+    assert band.min() == pytest.approx(known["low"].min())
+    assert band.max() == pytest.approx(known["high"].max())
+    assert f"lag {lag_rule(20)}" in " ".join(str(item.get_label()) for item in axes.collections)
+
+
 def test_the_shares_of_a_confusion_matrix_are_written():
     _, axes = new_figure()
     plots.plot_confusion(axes, _confusion())
