@@ -38,6 +38,9 @@ __all__ = ["sweep"]
 @click.option("--trials", type=int, default=0, help="Trials made elsewhere, added to the ledger's count.")
 @click.option("--clusters", is_flag=True, help="Also count independent trials by clustering the ledger's returns, and "
               "deflate the best by that count.")
+@click.option("--executor", type=click.Choice(["serial", "process", "ray"]), default="process", show_default=True,
+              help="Where cells that cannot share a pass (entry rules, fees by the fill) are run; same figures.")
+@click.option("--workers", type=int, help="How many at once; default and most: the cores.")
 @click.option("--heatmap", type=PATH, help="Draw the net Sharpe over the first two grids as a PNG here.")
 @results_option
 @json_option
@@ -67,6 +70,7 @@ def sweep(**options: Any) -> None:
     started = time.perf_counter()
     name, root, as_json = options.pop("strategy"), options.pop("results"), options.pop("as_json")
     grid, settings = parse_grid(options.pop("grids")), parse_settings(options.pop("settings"))
+    where = {"executor": options.pop("executor"), "workers": options.pop("workers")}
     elsewhere, heatmap, clusters = options.pop("trials"), options.pop("heatmap"), options.pop("clusters")
     brought = options["predictions"] is not None
     options["delay"] = 0 if options["same_close"] else options["delay"]
@@ -81,7 +85,7 @@ def sweep(**options: Any) -> None:
     done = _read_parts(parts)
     with progress(quiet=as_json) as display:
         task = display.add_task("cells", total=len(cells), completed=len(done))
-        for batch in run_cells(cells, inputs.predictions, prices, skip=frozenset(done)):
+        for batch in run_cells(cells, inputs.predictions, prices, skip=frozenset(done), **where):
             _write_part(parts, batch)
             done |= {item.index: item for item in batch}
             display.update(task, completed=len(done))
@@ -115,6 +119,7 @@ def sweep(**options: Any) -> None:
         "cells": len(cells),
         "best": {"parameters": dict(cells[best].parameters), **{k: v for k, v in rows[best].items() if k not in grid}},
         "pbo": pbo,
+        "spa": _superior(common, cells),
         "effective_trials": effective_trials(common.to_numpy()) if len(common) > 2 else None,
         "trials": {"count": judged.trials, "in_ledger": known.count, "deflated_sharpe": judged.probability,
                    "threshold_sharpe_ann": judged.threshold * 252**0.5},
@@ -133,6 +138,26 @@ def sweep(**options: Any) -> None:
         echo_json({"run_id": stored.id, "path": str(stored.path), **metrics})
         return
     _print(table, list(grid), metrics, stored.path)
+
+
+def _superior(returns: Any, cells: Any) -> dict[str, Any]:
+    """Hansen's test that no cell is better than cash, and the cells that are; cells that never moved are left out."""
+    from data.errors import InsufficientEvidenceError
+    from results.selection import superior_ability
+
+    values = returns.to_numpy(dtype=float)
+    moving = [column for column in range(values.shape[1]) if values[:, column].std() > 1e-15] if len(values) else []
+    still = values.shape[1] - len(moving)
+    try:
+        found = superior_ability(values[:, moving])
+    except InsufficientEvidenceError as error:
+        return {"p_value": None, "reason": str(error), "cells_without_trades": still}
+    return {
+        "p_value": found.consistent, "lower": found.lower, "upper": found.upper, "against": "cash",
+        "superior": [dict(cells[moving[column]].parameters) for column in found.superior()], "size": 0.05,
+        "cells": len(moving), "cells_without_trades": still, "sessions": found.sessions, "draws": found.draws,
+        "block": found.block,
+    }  # fmt: skip
 
 
 def _clusters(known: Any, net: Any, elsewhere: int) -> dict[str, Any]:
@@ -222,13 +247,22 @@ def _print(table: Any, names: list[str], metrics: dict[str, Any], path: Path) ->
     said = f"{pbo['probability']:.2f}" if pbo["probability"] is not None else f"not judged ({pbo['reason']})"
     click.echo(f"\nprobability that the choice is overfit (PBO) {said} · {trials['count']} trials in the ledger"
                f" · deflated Sharpe of the best {trials['deflated_sharpe']:.2f}")  # fmt: skip
+    click.echo(_said_of_spa(metrics["spa"]))
     groups = metrics.get("clusters")
     if groups and groups["count"] is None:
         click.echo(f"clusters: {groups['reason']}")
     elif groups:
-        click.echo(f"clusters: the ledger's {trials['in_ledger']} trials are {groups['count']} independent ones"
+        click.echo(f"clusters: the ledger's {trials['in_ledger']} trials count as {groups['count']} independent"
                    f" · deflated Sharpe of the best by that count {groups['deflated_sharpe']:.2f}")  # fmt: skip
     click.echo(str(path))
+
+
+def _said_of_spa(spa: dict[str, Any]) -> str:
+    if spa["p_value"] is None:
+        return f"any cell better than cash (Hansen's SPA): not judged ({spa['reason']})"
+    named = f"{len(spa['superior'])} of {spa['cells']} cells" if spa["superior"] else "no cell"
+    return (f"any cell better than cash (Hansen's SPA) p {spa['p_value']:.3f}, from {spa['lower']:.3f} to"
+            f" {spa['upper']:.3f} · {named} at a family-wise 5% (Romano-Wolf)")  # fmt: skip
 
 
 def _draw(table: Any, grid: dict[str, list[str]], path: Path) -> None:

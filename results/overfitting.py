@@ -167,9 +167,10 @@ def cluster_trials(returns: Floats) -> TrialClusters:
     """Group trials by the correlation of their returns; as many groups as the silhouette finds.
 
     Trials are √((1 − ρ)/2) apart and joined by average linkage. Of the cuts into k groups the one with the largest mean
-    silhouette is taken. Where even that is 0.25 or less, the trials form no groups and each counts as one. López de
-    Prado & Lewis use k-means, started at random, in two stages; this has no chance in it. A silhouette cannot say that
-    all trials are one group: that case is judged against an unrelated trial, √½ away, as the next group.
+    silhouette is taken. Where even that is 0.25 or less, either all trials are one group, which is judged in the same
+    way against an unrelated trial, √½ away, as the next group; or they form none, and each counts as one. So what can
+    be split is split, and the count errs towards more trials. López de Prado & Lewis use k-means, started at random, in
+    two stages; this has no chance in it.
 
     Parameters
     ----------
@@ -209,9 +210,7 @@ def _grouped(returns: Floats) -> tuple[npt.NDArray[np.int64], float]:
     distance = np.sqrt(np.clip((1.0 - correlation) / 2.0, 0.0, 1.0))
     np.fill_diagonal(distance, 0.0)
     n = len(distance)
-    within = distance.sum(axis=1) / (n - 1)
-    best = float(((_UNRELATED - within) / np.maximum(within, _UNRELATED)).mean())
-    labels = np.zeros(n, dtype=np.int64)
+    best, labels = -math.inf, np.arange(n)
     tree = linkage(squareform(distance, checks=False), "average")
     for k in _counts(n):
         cut = fcluster(tree, k, criterion="maxclust")
@@ -220,7 +219,11 @@ def _grouped(returns: Floats) -> tuple[npt.NDArray[np.int64], float]:
         score = float(silhouette_score(distance, cut, metric="precomputed"))
         if score > best:
             best, labels = score, cut.astype(np.int64)
-    return (labels, best) if best > _NO_STRUCTURE else (np.arange(n), math.nan)
+    if best > _NO_STRUCTURE:
+        return labels, best
+    within = distance.sum(axis=1) / (n - 1)
+    alone = float(((_UNRELATED - within) / np.maximum(within, _UNRELATED)).mean())
+    return (np.zeros(n, dtype=np.int64), alone) if alone > _NO_STRUCTURE else (np.arange(n), math.nan)
 
 
 def _counts(n: int) -> list[int]:

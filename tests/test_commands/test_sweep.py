@@ -28,6 +28,8 @@ def test_a_cell_is_the_backtest_it_stands_for(tmp_path, capsys):
     assert said["cells"] == 6
     assert 0 <= said["pbo"]["probability"] <= 1
     assert said["trials"]["in_ledger"] == 6
+    assert said["spa"]["lower"] <= said["spa"]["p_value"] <= said["spa"]["upper"] <= 1
+    assert (said["spa"]["cells"], said["spa"]["superior"]) == (6, [])
     assert 1 <= said["effective_trials"] <= 6
     assert picture.read_bytes().startswith(b"\x89PNG")
     run = load_run(said["run_id"], root=tmp_path)
@@ -39,18 +41,31 @@ def test_a_cell_is_the_backtest_it_stands_for(tmp_path, capsys):
     assert row["sharpe_net"] == pytest.approx(sharpe, rel=1e-9)
     assert single["trials"]["count"] == 6  # the backtest is one of the cells
     assert cli.main([*SWEEP, "--results", str(tmp_path)]) == 0
-    assert "6 trials in the ledger" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "6 trials in the ledger" in out
+    assert f"SPA) p {said['spa']['p_value']:.3f}" in out
+    assert load_run(said["run_id"], root=tmp_path).metrics["spa"] == said["spa"]
+
+
+def test_one_cell_is_no_choice(tmp_path, capsys):
+    arguments = ["sweep", "--strategy", "s2_filter_negative", "--grid", "quantile=0.2", "--results", str(tmp_path)]
+    assert cli.main([*arguments, "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["spa"]["p_value"] is None
+    assert "1 trial" in said["spa"]["reason"]
+    assert cli.main(arguments) == 0
+    assert "SPA): not judged (SPA: 1 trial" in capsys.readouterr().out
 
 
 def test_clusters_are_counted_only_where_they_are_asked_for(tmp_path, capsys):
     assert cli.main([*SWEEP, "--clusters", "--json", "--results", str(tmp_path)]) == 0
     said = json.loads(capsys.readouterr().out)
-    # Costs hardly change a path: six cells, one bet for each quantile at most.
-    assert 1 <= said["clusters"]["count"] <= 2
+    # Costs hardly change a path: six cells, one bet for each quantile.
+    assert said["clusters"]["count"] == 2
     assert said["trials"]["count"] == 6
     assert said["clusters"]["deflated_sharpe"] > said["trials"]["deflated_sharpe"]
     assert cli.main([*SWEEP, "--clusters", "--trials", "50", "--results", str(tmp_path)]) == 0
-    assert "the ledger's 6 trials are" in capsys.readouterr().out
+    assert "the ledger's 6 trials count as" in capsys.readouterr().out
     assert cli.main([*SWEEP, "--json", "--results", str(tmp_path)]) == 0
     assert "clusters" not in json.loads(capsys.readouterr().out)
 
