@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from results.classification import probability_bands
 from results.proportions import wilson_interval
 
 __all__ = [
@@ -86,7 +87,7 @@ def reliability(probability: pd.DataFrame, forward: pd.DataFrame, bins: int = 10
 
     """
     p, up = _pairs(probability, forward)
-    band = np.minimum((p * bins).astype(int), bins - 1)
+    band = probability_bands(p, bins)
     rows = []
     for number in np.unique(band):
         inside = band == number

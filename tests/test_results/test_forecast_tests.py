@@ -226,13 +226,16 @@ def test_twins_do_not_make_a_test_surer():
 def test_sizes_are_near_their_nominal_level():
     """On names that move together and windows that overlap, no skill is found in about one of twenty."""
     rng = np.random.default_rng(11)
-    signs = []
+    signs, equal, nested = [], [], []
     for _ in range(300):
         steps = rng.normal(0, 0.01, (260, 5)) + rng.normal(0, 0.02, (260, 1))
         actual = steps[:-4] + steps[1:-3] + steps[2:-2]
-        predicted = rng.normal(0, 0.01, actual.shape)
-        signs.append(ft.pesaran_timmermann_panel(predicted, actual, horizon=3).p_value < 0.05)
-    assert 0.02 <= np.mean(signs) <= 0.09
+        one, two = rng.normal(0, 0.01, (2, *actual.shape))
+        signs.append(ft.pesaran_timmermann_panel(one, actual, horizon=3).p_value < 0.05)
+        equal.append(ft.diebold_mariano(actual - one, actual - two, horizon=3).p_value < 0.05)
+        nested.append(ft.clark_west(one, actual, np.zeros_like(actual), horizon=3).p_value < 0.05)
+    for found in (signs, equal, nested):
+        assert 0.02 <= np.mean(found) <= 0.09
 
 
 NOTHING = np.full(20, np.nan)
