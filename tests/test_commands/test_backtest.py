@@ -98,6 +98,18 @@ def test_json_is_one_object_with_the_run_id(capsys, files):
     assert beside["iid"]["value"] == pytest.approx(sharpe["value"], rel=1e-9)
 
 
+def test_overlapping_windows_show_the_t_of_those_that_do_not_overlap(capsys, files):
+    code, out, _ = run(capsys, *own(files, "--horizon", "5"))
+    assert code == 0
+    stored = load_run(out.strip().splitlines()[-1])
+    every, apart = stored.metric("rank_ic_mean"), stored.metric("rank_ic_t_apart")
+    assert every is not None
+    assert apart is not None
+    assert apart["n"] == -(-every["n"] // 5)
+    assert f"t {apart['value']:.1f} of the {apart['n']:,} that do not overlap" in out
+    assert "do not overlap" not in run(capsys, *own(files))[1]
+
+
 def test_lost_rows_are_counted_and_shown(capsys, files):
     table = pd.read_csv(files["predictions"])
     stranger = table[table["asset"] == "A0"].assign(asset="ZZ")
