@@ -1,7 +1,7 @@
 """A grid of parameters, backtested in as few passes as the strategy allows.
 
 Cells that differ only in costs share their weights; cells that share overlays, delay and fill are simulated
-together (`engine.batch`). What the batch cannot express is run cell by cell.
+together (`engine.batch`). What the batch cannot express is run cell by cell, in processes or on Ray where asked.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from engine.backtest import run_backtest, simulated_prices
 from engine.batch import backtest_batch
 from engine.costs import CostModel
 from engine.execution import Execution
+from engine.executors import run_tasks
 from strategies.base import EntryRule, Strategy
 from strategies.catalog import describe, load_strategy
 
@@ -152,7 +153,13 @@ def _number(name: str, value: str) -> float:
 
 
 def run_cells(
-    cells: Sequence[Cell], predictions: PredictionPanel, prices: PricePanel, *, skip: frozenset[int] = frozenset()
+    cells: Sequence[Cell],
+    predictions: PredictionPanel,
+    prices: PricePanel,
+    *,
+    skip: frozenset[int] = frozenset(),
+    executor: str = "serial",
+    workers: int | None = None,
 ) -> Iterator[list[CellResult]]:
     """Backtest the cells, yielding the results of each pass as it ends, so that a sweep can be stored and resumed.
 
@@ -161,6 +168,15 @@ def run_cells(
     cells : see `cells_of`.
     predictions, prices : as for `engine.run_backtest`.
     skip : positions that are done already.
+    executor, workers : where cells that cannot share a pass are run, see `engine.executors.run_tasks`; the figures are
+        the same.
+
+    Raises
+    ------
+    InputError
+        If the executor is unknown or Ray is not installed.
+    TrainingError
+        If a worker process dies.
 
     """
     waiting = [index for index in range(len(cells)) if index not in skip]
@@ -168,10 +184,9 @@ def run_cells(
     for index in waiting:
         groups.setdefault(_group(cells[index], index), []).append(index)
     size = max(1, predictions.shape[0] * predictions.shape[1])
+    alone = [index for index in waiting if not _batchable(cells[index])]
     for members in groups.values():
         if not _batchable(cells[members[0]]):
-            for index in members:
-                yield [_one(index, cells[index], predictions, prices)]
             continue
         step = max(1, _CELLS // size)
         by_weights: dict[str, list[int]] = {}
@@ -180,6 +195,9 @@ def run_cells(
         kinds = list(by_weights.values())
         for start in range(0, len(kinds), step):
             yield _pass(kinds[start : start + step], cells, predictions, prices)
+    tasks = [(index, cells[index], predictions, prices) for index in alone]
+    for _, result in run_tasks(_one, tasks, executor=executor, workers=workers):
+        yield [result]
 
 
 def _batchable(cell: Cell) -> bool:

@@ -48,6 +48,36 @@ def test_skipped_cells_are_not_run():
     assert done == [1]
 
 
+def test_processes_give_the_same_bytes():
+    predictions, prices = panels(sessions=120)
+    cells = cells_of("quintile_long_short", parse_grid(["minimum_fee=0,1,5", "quantile=0.2,0.4"]))
+    done = [
+        {
+            item.index: item
+            for batch in run_cells(cells, predictions, prices, skip=frozenset({3}), executor=executor, workers=2)
+            for item in batch
+        }
+        for executor in ("serial", "process")
+    ]
+    assert sorted(done[0]) == sorted(done[1]) == [0, 1, 2, 4, 5]
+    for index, one in done[0].items():
+        two = done[1][index]
+        assert one.net.to_numpy().tobytes() == two.net.to_numpy().tobytes()
+        assert one.net.index.equals(two.net.index)
+        assert (one.turnover_ann, one.gross_mean, one.net_exposure) == (
+            two.turnover_ann,
+            two.gross_mean,
+            two.net_exposure,
+        )
+
+
+def test_an_unknown_executor_is_refused():
+    predictions, prices = panels(sessions=60)
+    cells = cells_of("quintile_long_short", parse_grid(["minimum_fee=1"]))
+    with pytest.raises(InputError, match="executor"):
+        list(run_cells(cells, predictions, prices, executor="cloud"))
+
+
 @pytest.mark.parametrize(
     ("grid", "error", "match"),
     [
