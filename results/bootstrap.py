@@ -1,6 +1,9 @@
 """The stationary bootstrap: resampling that keeps serial dependence, for one series or the difference of two.
 
-Blocks start anywhere, wrap around the end, and have geometric lengths; their mean length comes from the data.
+Blocks start anywhere, wrap around the end, and have geometric lengths; their mean length comes from the data. The
+intervals are plain percentiles, which need no error and so suit any statistic; for a Sharpe ratio of autocorrelated
+returns they hold the truth in 90 to 93% of samples where 95% are meant (``studies/coverage.md``). Verdicts rest on the
+HAC interval, and `results.sharpe.studentised_sharpe` is the bootstrap that covers.
 
 References
 ----------
