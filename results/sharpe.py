@@ -116,7 +116,7 @@ def annualisation_factor(rho: Floats, periods: int) -> float:
     Examples
     --------
     >>> round(annualisation_factor(np.array([]), 252), 3), round(annualisation_factor(np.array([0.1]), 12), 3)
-    (15.875, 3.185)
+    (15.875, 3.184)
 
     """
     used = np.asarray(rho, dtype=np.float64)[: periods - 1]
