@@ -206,6 +206,24 @@ def _pbo(subject: Subject) -> Figure:
     return Figure(found.probability, reason=f"{trials.count} trials, {found.splits} splits")
 
 
+def _spa(subject: Subject) -> Figure:
+    from results.selection import superior_ability
+
+    trials = _trials(subject)
+    if trials is None:
+        return _missing("the run is in no trial ledger")
+    if trials.count < 2:
+        return Figure(reason="one trial: nothing was chosen", absent="not applicable")
+    values = trials.returns.dropna().to_numpy(dtype=float)
+    moving = values.std(axis=0) > 1e-15 if len(values) else np.zeros(trials.count, dtype=bool)
+    try:
+        found = superior_ability(values[:, moving])
+    except BacktestError as error:
+        return _missing(str(error))
+    text = f"best of {trials.count} trials against cash, {found.sessions} sessions; Hansen's lower and upper p as ends"
+    return Figure(found.consistent, found.lower, found.upper, text)
+
+
 def _trials(subject: Subject) -> Any:
     from results.ledger import read_trials
 
@@ -306,6 +324,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             1,
         ),
         "pbo": Rule(_pbo, "probability of backtest overfitting", 0, 1),
+        "spa_p_value": Rule(_spa, "p that no trial of the family beats cash (Hansen's SPA)", 0, 1),
         "max_drawdown": Rule(_metric("max_drawdown_net"), "largest net drawdown, negative", -_INF, 0),
         "turnover": Rule(_metric("turnover_ann"), "one-way turnover a year", 0),
         "break_even_cost_bps": Rule(_metric("break_even_cost_bps"), "cost that ends the mean net return", 0),

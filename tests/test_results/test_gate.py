@@ -184,6 +184,28 @@ def test_overfitting_needs_a_choice(tmp_path):
     assert decision.outcomes[0].value == 0
 
 
+def test_superior_ability_reads_the_ledger(tmp_path):
+    run = stored(tmp_path, sections={"trials": {"family": "f"}})
+    chosen = load_policy(policy(tmp_path, "[rules.spa_p_value]\nat_most = 0.05\non = \"high\"\n"))
+    unknown = stored(tmp_path / "other", sections={})
+    assert verdicts(judge(unknown, chosen)) == {"spa_p_value": "insufficient"}
+    rng = np.random.default_rng(0)
+    for i in range(6):
+        returns = pd.Series(rng.normal(0.0, 0.01, 800), SESSIONS)
+        register(trial_of({"strategy": "s", "q": i}, prices="p", family="f"), f"m{i}", returns, root=tmp_path)
+        if i == 0:
+            assert verdicts(judge(run, chosen)) == {"spa_p_value": "not applicable"}
+    outcome = judge(run, chosen).outcomes[0]
+    assert outcome.verdict == "failed"
+    assert 0.05 < outcome.low <= outcome.value <= outcome.high
+    still = trial_of({"strategy": "s", "q": 7}, prices="p", family="f")
+    register(still, "still", pd.Series(0.0, SESSIONS), root=tmp_path)  # never traded: left out, no failure
+    assert judge(run, chosen).outcomes[0].value == outcome.value
+    good = trial_of({"strategy": "s", "q": 8}, prices="p", family="f")
+    register(good, "good", pd.Series(rng.normal(0.002, 0.01, 800), SESSIONS), root=tmp_path)
+    assert verdicts(judge(run, chosen)) == {"spa_p_value": "passed"}
+
+
 def test_the_challenger_is_compared_with_the_champion(tmp_path):
     old, new = stored(tmp_path, name="old", seed=1), stored(tmp_path, name="new", seed=2)
     text = '[rules.return_difference]\nat_least = -5.0\non = "low"\n[rules.accuracy_drift]\nat_least = -0.05\n'
