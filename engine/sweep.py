@@ -224,12 +224,14 @@ def _pass(
     simulated = simulated_prices(prices, predictions, first.execution.delay)
     simulated.require(first.strategy.needs, first.strategy.name)
     decided = simulated.sessions[simulated.sessions.slice_indexer(predictions.sessions[0], predictions.sessions[-1])]
-    weights = []
-    for members in kinds:
+    weights = np.empty((0, 0, 0))
+    for row, members in enumerate(kinds):
         strategy = cells[members[0]].strategy
         assert not isinstance(strategy, EntryRule)
         frame = strategy.target_weights(predictions, simulated)
-        weights.append((frame if frame.index.equals(decided) else frame.reindex(decided)).to_numpy())
+        if not row:  # filled in place: a list and its stack would be held twice
+            weights = np.empty((len(kinds), *frame.reindex(decided).shape))
+        weights[row] = frame if frame.index.equals(decided) else frame.reindex(decided)
     order = [index for members in kinds for index in members]
     which = np.repeat(np.arange(len(kinds)), [len(members) for members in kinds])
     traded = simulated.between(predictions.sessions[0], None)
@@ -237,7 +239,7 @@ def _pass(
         traded = traded.select(list(frame.columns))
     result = backtest_batch(
         traded,
-        np.stack(weights),
+        weights,
         first.strategy.overlays,
         costs=[cells[index].costs for index in order],
         execution=first.execution,
