@@ -22,7 +22,7 @@ from studies.calibration_runs import seed_of, synthetic
 
 _PART = 5
 #: Random scores, and shuffles of the labels each of which is a retrain.
-RANDOM, SHUFFLES = 199, 19
+RANDOM, SHUFFLES = 199, 9
 
 
 def ridge_models(count: int, folder: Path, say: Callable[[str], None]) -> list[dict[str, Any]]:

@@ -237,12 +237,10 @@ def _models(models: Sequence[dict[str, Any]]) -> str:
         ["false alarm of the canaries", Share.of(len(one["alarms"]) > 0 for one in models)],
     ]
     uniform = []
-    for key, text, runs in (
-        ("random_p", "random scores", RANDOM),
-        ("shuffled_p", "models of shuffled labels", SHUFFLES),
-    ):
+    kinds = (("random_p", "random scores", RANDOM, 0.05), ("shuffled_p", "models of shuffled labels", SHUFFLES, 0.1))
+    for key, text, runs, level in kinds:
         p = np.array([one[key] for one in models])
-        lines.append([f"rank among {runs} {text}, p ≤ 0.05", Share.of(p <= 0.05 + 1e-12)])
+        lines.append([f"rank among {runs} {text}, p ≤ {level:g}", Share.of(p <= level + 1e-12)])
         uniform.append(f"{stats.kstest(p - 0.5 / (runs + 1), 'uniform').pvalue:.2f} among {text}")
     for rule in ("rank_ic_t", "alpha_t", "deflated_sharpe_residual", "random_scores_p", "beats_baselines"):
         lines.append([f"passes `{rule}`", Share.of(one["rules"].get(rule) == "passed" for one in models)])
