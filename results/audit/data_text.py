@@ -14,12 +14,14 @@ __all__ = ["Entry", "Level", "scan_data"]
 
 _WORD = r"[^\s{}\[\],:\"'#]+"
 _PARTS = re.compile(
-    rf"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|//.*|#.*|[{{}}\[\],]|:(?!\S*//)|{_WORD}(?:[ ]{_WORD})*"
+    rf"\"(?:[^\"\\]|\\.)*(?:\"|$)|'(?:[^'\\]|\\.)*(?:'|$)|//.*|#.*|[{{}}\[\],]|:(?!\S*//)|{_WORD}(?:[ ]{_WORD})*"
 )
 _YAML = re.compile(
     r"(?P<indent>\s*)(?P<dashes>(?:-\s+)*)"
-    r"(?:(?P<key>\"[^\"]*\"|'[^']*'|[^\s:#{}\[\]\"'][^:#{}\[\]]*?)\s*[:=](?=\s|$|=?[\d\"'+-])\s*)?(?P<value>.*)$"
+    r"(?:(?P<key>\"[^\"]*\"\s*|'[^']*'\s*|[^\s:=#{}\[\]\"'][^:=#{}\[\]]*)[:=](?=\s|$|=?[\d\"'+-])\s*)?(?P<value>.*)$"
 )
+#: Mappings around a figure that are kept; what is nested deeper is no report.
+_DEEPEST = 40
 _NUMBER = re.compile(r"[+\-−]?(?:\d|\.\d)")
 
 
@@ -102,7 +104,7 @@ class _Flow:
             return
         if _NUMBER.match(self.last):
             quoted = part[0] in "\"'"
-            yield Entry(column + quoted, self.key, tuple(self.levels))
+            yield Entry(column + quoted, self.key, tuple(self.levels[:_DEEPEST]))
         if self.key and self.levels:
             self.levels[-1].texts[self.key] = self.last
 
@@ -142,7 +144,7 @@ def _block_line(match: re.Match[str], levels: list[Level]) -> tuple[list[Entry],
         for offset in (m.start() for m in re.finditer("-", dashes)):
             levels.append(Level("", indent=indent + offset))
         indent += len(dashes)
-    key, value = (match["key"] or "").strip("\"'"), match["value"]
+    key, value = (match["key"] or "").strip().strip("\"'"), match["value"]
     column = match.start("value")
     if key and not value.split("#")[0].strip():
         levels.append(Level(key, indent=indent))

@@ -19,7 +19,7 @@ __all__ = ["CLAUSE_END", "ends_interval", "heads_of", "local_context", "nearest_
 #: Where a clause ends: a name beyond it is no name of the figure.
 CLAUSE_END = re.compile(r"[.;!?](?:\s|$)|[。；！？]|\s[|—–]\s|\s-\s")
 _NUMBER = r"[~<>+]?\s?\$?\d+(?:[.,]\d+)*\s?%?"
-_OPENED = r"\d\s?%?[\s*_`]*[\[(]\s*(?:(?:\d\d\s?%\s*)?(?:ci|conf\w*|iqr|range)?\s*[:,]?\s*)"
+_OPENED = r"\d\s?%?[\s*_`]*[\[(]\s*(?:\d\d\s?%\s*)?(?:(?:ci|conf\w*|iqr|range)\s*)?(?:[:,]\s*)?"
 #: A bracket behind a figure, and what lies around the two ends of the interval in it.
 _PAIR_FIRST = re.compile(_OPENED + "$")
 _PAIR_SECOND = re.compile(rf"\s*(?:,|;|to|\.\.)\s*{_NUMBER}\s*[\])]")

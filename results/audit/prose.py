@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from dataclasses import replace
+from functools import lru_cache
 
 from results.audit.asides import REACH, set_aside, set_aside_figure
 from results.audit.metrics_vocabulary import METRICS
@@ -62,6 +63,12 @@ _RANGES = re.compile(r"\b(?:prices?|targets?|closes?|target values) (?:rang|var|
 _ARROW = re.compile(r"^[\s*_`]*(?:→|->|=>|-->|➜|⇒|â†’)[\s*_`]*$")
 
 
+@lru_cache(maxsize=64)
+def _named(folded: str) -> list[Mention]:
+    """The metrics named in a line; the cells of one row ask for the same line again and again."""
+    return heads_of(folded, mentions(folded))
+
+
 def place_prose(
     sheet: Sheet, line: int, text: str, tokens: list[Token], context: Context, *, block: int = 0
 ) -> list[int]:
@@ -83,7 +90,7 @@ def place_prose(
     if not tokens:
         return []
     folded = plain(text)
-    named = heads_of(folded, mentions(folded))
+    named = _named(folded)
     indexes: list[int] = []
     skip: set[int] = set()
     figures = [token for token in tokens if not set_aside(sheet, line, token)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from dataclasses import replace
 
 from results.audit.asides import put_aside, set_aside
@@ -81,9 +82,10 @@ def place_cells(
     in_columns = not named and titled > 0 and block not in sheet.by_rows
     settings = bool(_SETTING_TABLE.search(plain(header[0].text if header else ""))) and not in_columns
     by_column: list[list[Token]] = [[] for _ in cells]
+    begins = [cell.column for cell in cells]
     for token in tokens:
-        column = max((i for i, cell in enumerate(cells) if cell.column <= token.end - 1), default=0)
-        by_column[column].append(token)
+        if by_column:
+            by_column[max(0, bisect_right(begins, token.end - 1) - 1)].append(token)
     bare = [bool(mine) and mine[0].start <= cell.column + 3 for mine, cell in zip(by_column, cells, strict=True)]
     keys = key_columns(header, heads, cells, bare) if in_columns else [0]
     if named:
@@ -221,7 +223,8 @@ def _of_column(base: Context, row: Role, head: Role, heads: list[Role]) -> Conte
     """The context of a cell whose column names the metric."""
     split = head.split or row.split or base.split
     group = base.group
-    twins = [other for other in heads if other.metric == head.metric and other.split == head.split]
+    named = [other for other in heads if other.metric == head.metric] if head.metric else []
+    twins = [other for other in named if other.split == head.split]
     if head.metric and head.entity and len({other.entity for other in twins}) > 1:
         # One metric in several columns: their other words (a data set, a horizon) tell them apart.
         group = (*group, head.entity)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
+
+import pytest
 
 from results.audit.claims_model import Claim
 from results.audit.draft import draft_claims
@@ -293,3 +296,21 @@ def test_the_layers_of_a_model_summary_add_up_to_its_total() -> None:
 def test_a_share_above_one_beside_decimals_is_no_percentage() -> None:
     assert [p for p, _ in accused('{"accuracy": 1.12, "precision": 0.61, "recall": 0.60}', "json")] == ["1.12"]
     assert accused('{"accuracy": 61.2, "precision": 0.61, "recall": 0.60}', "json") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ('{"a": ' + "[1, " * 20_000, "json"),
+        ('{"a": "' + '\\"' * 100_000, "json"),
+        ("```yaml\n" + ("a" + " " * 7_000 + "1\n") * 100 + "```\n", ""),
+        ("a," * 3_000 + "b\n" + ("1," * 3_000 + "2\n") * 6, "csv"),
+        ("<table>" + "<tr><td>1" * 50_000 + "\n", ""),
+        ("# R\n\n" + ("5 (" + " " * 95) * 75 + "\n", ""),
+    ],
+    ids=["nesting", "open string", "blanks", "wide rows", "open table", "brackets"],
+)
+def test_what_no_report_looks_like_takes_no_time(text: str, form: str) -> None:
+    begun = time.process_time()
+    draft_claims(text, form=form)
+    assert time.process_time() - begun < 6
