@@ -5,7 +5,6 @@ Plain numbers in a plain loop: at most a few positions are open at once, so ther
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -24,8 +23,6 @@ Mask = npt.NDArray[np.bool_]
 _SESSIONS_A_YEAR = 252
 #: Orders below this share of NAV are rounding, not trades.
 _DUST = 1e-12
-#: Assets found by looking for the highest priority before the rest is sorted.
-_FEW = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,16 +46,10 @@ class Market:
     start: int  # row of the prices that is session 0
     columns: npt.NDArray[np.intp] | None  # columns of the prices; None = as they are
 
-    def by_priority(self, row: int) -> Iterator[int]:
+    def by_priority(self, row: int) -> list[int]:
         """The assets that are to be entered, the highest priority first, ties by asset id."""
         part = slice(self.bounds[row], self.bounds[row + 1])
-        assets, scores = self.wanted[part], self.scores[part].copy()
-        for _ in range(min(len(assets), _FEW)):  # mostly a few are served: no need to sort them all
-            best = int(scores.argmax())
-            scores[best] = -np.inf
-            yield assets.item(best)
-        left = (scores > -np.inf).nonzero()[0]
-        yield from assets[left[np.argsort(-scores[left], kind="stable")]].tolist()
+        return self.wanted[part][(-self.scores[part]).argsort(kind="stable")].tolist()  # type: ignore[no-any-return]
 
 
 @dataclass(slots=True, eq=False)
@@ -88,18 +79,21 @@ class EntryBook:
     liquidity: Liquidity | None
     optimistic: bool
     positions: list[_Position] = field(default_factory=list)
+    # What is written down is flat, number after number: a tuple a line would keep the garbage collector busy.
     #: each session's NAV, NAV at the open before costs, cash, traded value, value of longs and of shorts
-    rows: list[tuple[float, float, float, float, float, float]] = field(default_factory=list)
+    rows: list[float] = field(default_factory=list)
     #: session, costs of a fill by kind; empty where they are a fixed share of what is traded
     charged: list[tuple[int, tuple[float, ...]]] = field(default_factory=list)
     #: session, borrow, financing
     carried: list[tuple[int, float, float]] = field(default_factory=list)
     #: session, asset, signed shares, price, cost
-    fills: list[tuple[int, int, float, float, float]] = field(default_factory=list)
-    #: asset, from, until, signed shares
-    held: list[tuple[int, int, int, float]] = field(default_factory=list)
-    #: session, asset (−1: none), kind, detail
-    events: list[tuple[int, int, str, str]] = field(default_factory=list)
+    fills: list[float] = field(default_factory=list)
+    #: asset, from and until of what was held and is closed, and its signed shares
+    spans: list[int] = field(default_factory=list)
+    held: list[float] = field(default_factory=list)
+    #: session and asset (−1: none) of each event, its kind and detail
+    events: list[int] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
     counts: dict[str, int] = field(
         default_factory=lambda: dict.fromkeys(
             ("unfilled_orders", "forced_exits", "cut_by_cash", "sessions_without_cash"), 0
@@ -121,17 +115,18 @@ class EntryBook:
         row = market.rows[s - self.execution.delay] if s >= self.execution.delay else -1
         wanted = row >= 0 and market.bounds[row + 1] > market.bounds[row]
         if not self.positions and not wanted:
-            self.rows.append((self.cash, self.cash, self.cash, 0.0, 0.0, 0.0))
+            self.rows += (self.cash, self.cash, self.cash, 0.0, 0.0, 0.0)
             return
         self.traded = 0.0
-        carry = (self.borrow * -self.short, self.financing * -min(self.cash, 0.0))
+        indebted = self.short < 0 or self.cash < 0  # at the previous close
+        carry = (self.borrow * -self.short, self.financing * -min(self.cash, 0.0)) if indebted else None
         nav, leaving = self._at_the_open(s, row)
         for position in leaving:
             self._leave(s, position, nav)
         closed = [position.asset for position in leaving]
         if wanted and nav > 0:
             self._enter(s, row, nav, closed)
-        if carry != (0.0, 0.0):
+        if carry:
             self.cash -= carry[0] + carry[1]
             self.carried.append((s, *carry))
         self._to_the_close(s, nav)
@@ -241,7 +236,7 @@ class EntryBook:
             self.charged.append((s, paid))
         self.cash -= value + total
         self.traded += traded
-        self.fills.append((s, asset, shares, price, total))
+        self.fills += (s, asset, shares, price, total)
 
     def _open(self, s: int, asset: int, shares: float, price: float, nav: float) -> None:
         rule = self.rule
@@ -257,19 +252,27 @@ class EntryBook:
 
     def _drop(self, s: int, position: _Position, kind: str, detail: str) -> None:
         self.positions.remove(position)
-        self.held.append((position.asset, position.entered, s, position.shares))
-        self.events.append((s, position.asset, kind, detail))
+        self._record(s, position)
+        self._note(s, position.asset, kind, detail)
 
     def _force_out(self, s: int, position: _Position) -> None:
         """Close a position whose prices stay away, at the last price known, free of cost."""
         self.cash += position.shares * position.mark
-        self.fills.append((s, position.asset, -position.shares, position.mark, 0.0))
+        self.fills += (s, position.asset, -position.shares, position.mark, 0.0)
         self.counts["forced_exits"] += 1
         self._drop(s, position, "forced_exit", "at the last price known")
 
+    def _record(self, s: int, position: _Position) -> None:
+        self.spans += (position.asset, position.entered, s)
+        self.held.append(position.shares)
+
+    def _note(self, s: int, asset: int, kind: str, detail: str) -> None:
+        self.events += (s, asset)
+        self.texts += (kind, detail)
+
     def _unfilled(self, s: int, asset: int, detail: str) -> None:
         self.counts["unfilled_orders"] += 1
-        self.events.append((s, asset, "unfilled", detail))
+        self._note(s, asset, "unfilled", detail)
 
     def _inside_the_bar(self, s: int, position: _Position, low: float, high: float, nav: float) -> None:
         """Close a position whose stop or target the bar has reached.
@@ -311,7 +314,7 @@ class EntryBook:
             self.long = self.short = 0.0
             self.cash = nav
             for position in self.positions:
-                self.held.append((position.asset, position.entered, s, position.shares))
+                self._record(s, position)
             self.positions = []
-            self.events.append((s, -1, "ruin", "NAV at or below zero"))
-        self.rows.append((nav, nav_open, self.cash, self.traded, self.long, self.short))
+            self._note(s, -1, "ruin", "NAV at or below zero")
+        self.rows += (nav, nav_open, self.cash, self.traded, self.long, self.short)

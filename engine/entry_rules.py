@@ -120,8 +120,9 @@ def _market(prices: PricePanel, signals: EntrySignals, rule: EntryRule) -> Marke
     if (found < 0).any():
         stranger = pd.Timestamp(first.index[int((found < 0).argmax())]).date()
         raise InputError(f"{rule.name}: {int((found < 0).sum())} sessions absent from prices, first {stranger}")
-    names = [str(asset) for asset in first.columns]
-    order = None if names == sorted(names) else np.argsort(np.array(names, dtype=object), kind="stable")
+    order = None
+    if not first.columns.is_monotonic_increasing:
+        order = np.argsort(np.array([str(asset) for asset in first.columns], dtype=object), kind="stable")
     assets = first.columns if order is None else first.columns[order]
     columns = None
     if not assets.equals(prices.assets):
@@ -173,9 +174,9 @@ def _result(book: EntryBook, prices: PricePanel, columns: pd.Index, keep: Litera
     market, execution = book.market, book.execution
     sessions = market.sessions
     rows = np.zeros((len(sessions), 6))
-    rows[: len(book.rows)] = book.rows
+    rows.flat[: len(book.rows)] = book.rows
     if book.ruined_at is not None:
-        rows[book.ruined_at + 1 :, :3] = book.rows[-1][0]
+        rows[book.ruined_at + 1 :, :3] = rows[book.ruined_at, 0]
     nav, nav_before, cash, traded, long, short = rows.T
     charged = np.zeros((len(sessions), len(COST_KINDS)))
     if book.proportional:
@@ -216,22 +217,34 @@ def _result(book: EntryBook, prices: PricePanel, columns: pd.Index, keep: Litera
 
 def _holdings(book: EntryBook, columns: pd.Index) -> pd.DataFrame:
     """Shares after each session's fills, (T, N), in the columns of the signals."""
-    shares = np.zeros((len(book.market.sessions), len(book.market.assets)))
-    for asset, start, stop, amount in book.held:
-        shares[start:stop, asset] = amount
+    shares = np.zeros((len(book.market.assets), len(book.market.sessions)))  # an asset's sessions side by side
+    spans = book.spans
+    for asset, start, stop, amount in zip(spans[::3], spans[1::3], spans[2::3], book.held, strict=True):
+        shares[asset, start:stop] = amount
     for position in book.positions:
-        shares[position.entered :, position.asset] = position.shares
-    held = pd.DataFrame(shares, book.market.sessions, book.market.assets, copy=False)
+        shares[position.asset, position.entered :] = position.shares
+    held = pd.DataFrame(shares.T, book.market.sessions, book.market.assets, copy=False)
     return held if columns.equals(book.market.assets) else held[columns]
 
 
 def _events(book: EntryBook) -> pd.DataFrame:
     if not book.events:
         return pd.DataFrame(columns=list(EVENT_COLUMNS))
-    session, asset, kind, detail = zip(*book.events, strict=True)
-    names = np.array([*book.market.assets, ""], dtype=object)  # −1, the last, is no asset
-    columns = (book.market.sessions[np.array(session)], names[np.array(asset)], kind, detail)
+    session, asset = np.array(book.events).reshape(-1, 2).T
+    names = book.market.assets.append(pd.Index([""]))  # −1, the last, is no asset
+    columns = (
+        book.market.sessions[session],
+        names.take(asset),
+        _repeated(book.texts[::2]),
+        _repeated(book.texts[1::2]),
+    )
     return pd.DataFrame(dict(zip(EVENT_COLUMNS, columns, strict=True)))
+
+
+def _repeated(texts: list[str]) -> pd.Index:
+    """A column of a few texts many times over."""
+    places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
+    return pd.Index(list(places)).take([places[text] for text in texts])
 
 
 def _fill_ledger(book: EntryBook) -> Callable[[], pd.DataFrame]:
@@ -268,7 +281,7 @@ def _config(book: EntryBook, prices: PricePanel) -> dict[str, Any]:
 
 
 def _counts(book: EntryBook) -> dict[str, int]:
-    kinds = [kind for _, _, kind, _ in book.events]
+    kinds = book.texts[::2]
     exits = {f"{kind}s": kinds.count(kind) for kind in ("stop", "target", "signal_exit", "time_exit")}
     return {
         **book.counts,
