@@ -19,7 +19,7 @@ from results.checks import said_of_checks
 from results.plots import plot_runs, plot_runs_drawdown
 from results.sheet.parts import Cell, Figure, Note, Section, Table, fixed, metric_cell, percent, plain_table, said
 from results.sheet.render import render_page
-from results.store import Run
+from results.store import Run, flattened
 
 __all__ = ["Comparison", "compare_runs", "render_comparison", "summary_lines", "write_comparison"]
 
@@ -136,7 +136,7 @@ def _own_figures(comparison: Comparison) -> Table:
 
 
 def _settings(comparison: Comparison) -> Table | Note:
-    flat = {run.id: _flatten(run.manifest.get("config", {})) for run in comparison.runs}
+    flat = {run.id: flattened(run.manifest.get("config", {}), " · ") for run in comparison.runs}
     keys = sorted({key for values in flat.values() for key in values})
     differing = [key for key in keys if len({repr(values.get(key)) for values in flat.values()}) > 1]
     if not differing:
@@ -156,13 +156,6 @@ def _checks(comparison: Comparison) -> Table | Note:
         for kind in kinds
     )
     return Table("Checks", ("check", *(run.id for run in comparison.runs)), rows, wide=True)
-
-
-def _flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    out: dict[str, Any] = {}
-    for key, value in values.items():
-        out |= _flatten(value, f"{prefix}{key} · ") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return out
 
 
 def render_comparison(comparison: Comparison) -> str:

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from data.errors import BacktestError
 from engine.result import BacktestResult
 from results.hac import regress
 from results.inference import deflated_sharpe
-from results.ledger import read_trials, register, trial_of
+from results.ledger import Trials, read_trials, register, trial_of
 from results.store import run_id
 
-__all__ = ["count_trial", "family_of"]
+__all__ = ["count_trial", "family_of", "judge_trials"]
 
 
 def family_of(strategy: object) -> str:
@@ -62,6 +63,53 @@ def count_trial(
         if residual is None
         else deflated_sharpe(residual, sharpes, trials=count).probability,
     }
+
+
+def judge_trials(trials: Trials) -> dict[str, Any]:
+    """What the choice among the trials of one family on one panel is worth.
+
+    Parameters
+    ----------
+    trials : of one family on one panel, at least one.
+
+    Returns
+    -------
+    dict
+        count; best (fingerprint of the highest Sharpe ratio) with its sharpe_ann, deflated_sharpe and
+        threshold_sharpe_ann; pbo and spa (Hansen's consistent p-value against cash, with lower and upper) on the
+        sessions that all trials share, None with the reason beside it (pbo_reason, spa_reason) where they cannot be
+        judged.
+
+    """
+    from results.overfitting import probability_of_overfitting
+    from results.selection import superior_ability
+
+    sharpes = trials.table["sharpe"].to_numpy(dtype=float)
+    best = str(trials.table.index[int(sharpes.argmax())])
+    judged = deflated_sharpe(trials.returns[best].dropna().to_numpy(dtype=float), sharpes)
+    out: dict[str, Any] = {
+        "count": trials.count,
+        "best": best,
+        "sharpe_ann": float(sharpes.max()) * 252**0.5,
+        "deflated_sharpe": judged.probability,
+        "threshold_sharpe_ann": judged.threshold * 252**0.5,
+        "pbo": None,
+        "spa": None,
+    }
+    common = trials.returns.dropna().to_numpy(dtype=float)
+    if trials.count < 2:
+        return out | dict.fromkeys(("pbo_reason", "spa_reason"), "one trial: nothing was chosen")
+    try:
+        out["pbo"] = probability_of_overfitting(common).probability
+    except BacktestError as error:
+        out["pbo_reason"] = str(error)
+    moving = common.std(axis=0) > 1e-15 if len(common) else np.zeros(trials.count, dtype=bool)
+    try:
+        found = superior_ability(common[:, moving])
+        out["spa"] = {"p_value": found.consistent, "lower": found.lower, "upper": found.upper}
+    except BacktestError as error:
+        out["spa_reason"] = str(error)
+    return out
 
 
 def _residual(result: BacktestResult) -> np.ndarray | None:

@@ -64,7 +64,8 @@ class Trials:
 
     Parameters
     ----------
-    table : a row a trial: name, members, sessions, first_session, last_session, sharpe (a session, mean over members).
+    table : a row a trial: prices, family, name, recipe (see `Trial`), members, sessions, first_session, last_session,
+        sharpe (a session, mean over members).
     returns : (sessions, trials) net returns, the mean over a trial's members; NaN where a trial has no session.
 
     """
@@ -142,22 +143,23 @@ def read_trials(
         If the ledger is damaged.
 
     """
-    columns = ["fingerprint", "family", "name", "members", "sessions", "first_session", "last_session", "sharpe"]
+    about = ["fingerprint", "prices", "family", "name", "recipe"]
+    columns = [*about, "members", "sessions", "first_session", "last_session", "sharpe"]
     if not (Path(root) / FILE_NAME).exists():
         return Trials(pd.DataFrame(columns=columns).set_index("fingerprint"), pd.DataFrame())
     query = (
-        "select t.fingerprint, t.family, t.name, m.days, m.returns from trials t"
+        "select t.fingerprint, t.prices, t.family, t.name, t.recipe, m.days, m.returns from trials t"
         " join members m on m.trial = t.fingerprint"
         " where (?1 is null or t.prices = ?1) and (?2 is null or t.family = ?2) order by t.rowid, m.rowid"
     )
     with _connected(Path(root), create=False) as connection:
         found = connection.execute(query, (prices, family)).fetchall()
     members: dict[str, list[pd.Series]] = {}
-    labels: dict[str, tuple[str, str]] = {}
-    for fingerprint, kin, name, days, values in found:
+    labels: dict[str, tuple[str, ...]] = {}
+    for fingerprint, *label, days, values in found:
         index = pd.DatetimeIndex(np.frombuffer(days, "<i4").astype("datetime64[D]").astype("datetime64[us]"))
         members.setdefault(fingerprint, []).append(pd.Series(np.frombuffer(values, "<f8"), index))
-        labels[fingerprint] = (kin, name)
+        labels[fingerprint] = tuple(label)
     rows, returns = [], {}
     for fingerprint, series in members.items():
         mean = series[0] if len(series) == 1 else pd.concat(series, axis="columns", sort=True).mean(axis="columns")

@@ -8,7 +8,7 @@ from typing import Any
 
 from data.errors import InputError
 from results.checks import said_of_checks
-from results.store import Run
+from results.store import Run, flattened
 
 __all__ = ["connect", "log_run"]
 
@@ -61,7 +61,7 @@ def log_run(run: Run, tracking_uri: str, *, experiment: str = "assay") -> str:
         identity = found.experiment_id if found is not None else client.create_experiment(experiment)
         logged = client.create_run(identity, run_name=run.id)
         key = logged.info.run_id
-        for name, value in _flat(run.manifest.get("config", {})).items():
+        for name, value in flattened(run.manifest.get("config", {})).items():
             client.log_param(key, name[:250], str(value)[:500])
         for item in run.metrics.get("metrics", ()):
             if item["value"] is not None and math.isfinite(item["value"]):
@@ -80,13 +80,3 @@ def log_run(run: Run, tracking_uri: str, *, experiment: str = "assay") -> str:
     except MlflowException as error:
         raise InputError(f"--mlflow {tracking_uri}: {error}") from None
     return str(key)
-
-
-def _flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    out: dict[str, Any] = {}
-    for name, item in value.items():
-        if isinstance(item, dict):
-            out |= _flat(item, f"{prefix}{name}.")
-        else:
-            out[f"{prefix}{name}"] = item
-    return out

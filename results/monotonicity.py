@@ -68,7 +68,7 @@ def monotonicity_test(
     returns : (T, q) a column a quantile, lowest first; sessions with a NaN are left out.
     horizon : h; blocks are at least that long on average, since windows overlap.
     draws, seed : the same give the same answer.
-    block : mean length of a block; default: the longest that a step asks for (`results.bootstrap.optimal_block`, values).
+    block : mean length of a block; default: the longest that a step asks for (`results.bootstrap.optimal_block`).
 
     Raises
     ------
@@ -87,7 +87,8 @@ def monotonicity_test(
     smallest = float(mean.min())
     if (np.ptp(steps, axis=0) <= _FLAT).any():
         return MonotonicityTest(smallest, math.nan, math.nan, n, reason="a step is the same on every session")
-    length = block if block is not None else max(float(horizon), *(optimal_block(step, squares=False) for step in steps.T))
+    asked = (optimal_block(step, squares=False) for step in steps.T) if block is None else ()
+    length = max(float(horizon), *asked) if block is None else block
     rng = np.random.default_rng(seed)
     size = max(1, _CHUNK // n)
     parts = []

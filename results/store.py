@@ -24,7 +24,18 @@ import pandas as pd
 from data.atomic import replacing
 from data.errors import InputError, UnknownNameError
 
-__all__ = ["DEFAULT_ROOT", "Run", "add_checks", "delete_run", "list_runs", "load_run", "run_id", "save_run", "to_json"]
+__all__ = [
+    "DEFAULT_ROOT",
+    "Run",
+    "add_checks",
+    "delete_run",
+    "flattened",
+    "list_runs",
+    "load_run",
+    "run_id",
+    "save_run",
+    "to_json",
+]
 
 DEFAULT_ROOT = Path("results") / "runs"
 _CHECKS = "checks.json"
@@ -117,6 +128,22 @@ def _plain(value: object) -> object:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return str(value)
+
+
+def flattened(values: Mapping[str, Any], joint: str = ".") -> dict[str, Any]:
+    """Nested settings as one level, the names joined by `joint`.
+
+    Examples
+    --------
+    >>> flattened({"costs": {"spread_bps": 1.0}, "model": "ridge"})
+    {'costs.spread_bps': 1.0, 'model': 'ridge'}
+
+    """
+    out: dict[str, Any] = {}
+    for name, value in values.items():
+        inner = flattened(value, joint) if isinstance(value, Mapping) else None
+        out |= {name: value} if inner is None else {f"{name}{joint}{key}": item for key, item in inner.items()}
+    return out
 
 
 def run_id(name: str, config: Mapping[str, Any], fingerprints: Mapping[str, str]) -> str:
