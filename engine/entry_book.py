@@ -103,7 +103,7 @@ class EntryBook:
 
     def __post_init__(self) -> None:
         self.cash = self.execution.capital
-        self.long = self.short = self.traded = 0.0
+        self.short = self.traded = 0.0
         self.proportional = self.costs.is_proportional
         self.rate = self.costs.traded_rate
         self.borrow = self.costs.borrow_bps / 1e4 / _SESSIONS_A_YEAR
@@ -137,17 +137,18 @@ class EntryBook:
         exits = self.market.exit[row] if row >= 0 else None
         nav, leaving = self.cash, []
         for position in self.positions:
-            if exits is not None and exits.item(position.asset):
+            asset = position.asset
+            if exits is not None and exits.item(asset):
                 position.leaving = "signal_exit"
             elif oldest and not position.leaving and s - position.entered >= oldest:
                 position.leaving = "time_exit"
-            price = opens.item(position.asset)
+            price = opens.item(asset)
             if price == price:
                 position.mark = price
                 if position.leaving or price <= position.lower or price >= position.upper:
                     leaving.append(position)
             elif position.leaving:
-                self._unfilled(s, position.asset, "no open to leave at")
+                self._unfilled(s, asset, "no open to leave at")
             nav += position.shares * position.mark
         return nav, leaving
 
@@ -165,12 +166,12 @@ class EntryBook:
         slots = (rule.max_positions or len(market.assets)) - len(self.positions)
         if slots <= 0:
             return
-        taken = [position.asset for position in self.positions]
-        room = self._room(nav)
+        unfit = [position.asset for position in self.positions] + closed
+        room, opens = self._room(nav), market.open[s]
         for asset in market.by_priority(row):
-            if asset in taken or asset in closed:
+            if asset in unfit:
                 continue
-            price = market.open.item(s, asset)
+            price = opens.item(asset)
             if price != price:
                 self._unfilled(s, asset, "no open to enter at")
                 continue
@@ -289,13 +290,14 @@ class EntryBook:
     def _to_the_close(self, s: int, nav_open: float) -> None:
         """Stops and targets, then the marks at the close and the session's row."""
         lows, highs, closes = self.market.low[s], self.market.high[s], self.market.close[s]
-        self.long = self.short = 0.0
+        long = short = 0.0
         for position in self.positions[:]:
-            low, high = lows.item(position.asset), highs.item(position.asset)
+            asset = position.asset
+            low, high = lows.item(asset), highs.item(asset)
             if low <= position.lower or high >= position.upper:
                 self._inside_the_bar(s, position, low, high, nav_open)
                 continue
-            price = closes.item(position.asset)
+            price = closes.item(asset)
             if price == price:
                 position.mark, position.stale = price, 0
             else:
@@ -305,16 +307,17 @@ class EntryBook:
                     continue
             value = position.shares * position.mark
             if value > 0:
-                self.long += value
+                long += value
             else:
-                self.short += value
-        nav = self.cash + self.long + self.short
+                short += value
+        nav = self.cash + long + short
         if nav <= 0:
             self.ruined_at = s
-            self.long = self.short = 0.0
+            long = short = 0.0
             self.cash = nav
             for position in self.positions:
                 self._record(s, position)
             self.positions = []
             self._note(s, -1, "ruin", "NAV at or below zero")
-        self.rows += (nav, nav_open, self.cash, self.traded, self.long, self.short)
+        self.short = short
+        self.rows += (nav, nav_open, self.cash, self.traded, long, short)
