@@ -207,17 +207,15 @@ def _pbo(subject: Subject) -> Figure:
 
 
 def _spa(subject: Subject) -> Figure:
-    from results.selection import superior_ability
+    from results.judgement import any_superior
 
     trials = _trials(subject)
     if trials is None:
         return _missing("the run is in no trial ledger")
     if trials.count < 2:
         return Figure(reason="one trial: nothing was chosen", absent="not applicable")
-    values = trials.returns.dropna().to_numpy(dtype=float)
-    moving = values.std(axis=0) > 1e-15 if len(values) else np.zeros(trials.count, dtype=bool)
     try:
-        found = superior_ability(values[:, moving])
+        found = any_superior(trials)
     except BacktestError as error:
         return _missing(str(error))
     text = f"best of {trials.count} trials against cash, {found.sessions} sessions; Hansen's lower and upper p as ends"

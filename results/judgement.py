@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,10 @@ from results.inference import deflated_sharpe
 from results.ledger import Trials, read_trials, register, trial_of
 from results.store import run_id
 
-__all__ = ["count_trial", "family_of", "judge_trials"]
+if TYPE_CHECKING:
+    from results.selection import Selection
+
+__all__ = ["any_superior", "count_trial", "family_of", "judge_trials"]
 
 
 def family_of(strategy: object) -> str:
@@ -65,6 +68,22 @@ def count_trial(
     }
 
 
+def any_superior(trials: Trials) -> Selection:
+    """Hansen's test that no trial is better than cash, on the sessions that all share; what never moved is left out.
+
+    Raises
+    ------
+    InsufficientEvidenceError
+        If too few sessions are shared, or fewer than two trials moved.
+
+    """
+    from results.selection import superior_ability
+
+    common = trials.returns.dropna().to_numpy(dtype=float)
+    moving = common.std(axis=0) > 1e-15 if len(common) else np.zeros(trials.count, dtype=bool)
+    return superior_ability(common[:, moving])
+
+
 def judge_trials(trials: Trials) -> dict[str, Any]:
     """What the choice among the trials of one family on one panel is worth.
 
@@ -82,7 +101,6 @@ def judge_trials(trials: Trials) -> dict[str, Any]:
 
     """
     from results.overfitting import probability_of_overfitting
-    from results.selection import superior_ability
 
     sharpes = trials.table["sharpe"].to_numpy(dtype=float)
     best = str(trials.table.index[int(sharpes.argmax())])
@@ -103,9 +121,8 @@ def judge_trials(trials: Trials) -> dict[str, Any]:
         out["pbo"] = probability_of_overfitting(common).probability
     except BacktestError as error:
         out["pbo_reason"] = str(error)
-    moving = common.std(axis=0) > 1e-15 if len(common) else np.zeros(trials.count, dtype=bool)
     try:
-        found = superior_ability(common[:, moving])
+        found = any_superior(trials)
         out["spa"] = {"p_value": found.consistent, "lower": found.lower, "upper": found.upper}
     except BacktestError as error:
         out["spa_reason"] = str(error)
