@@ -231,14 +231,17 @@ def _events(book: EntryBook) -> pd.DataFrame:
     if not book.events:
         return pd.DataFrame(columns=list(EVENT_COLUMNS))
     session, asset = np.array(book.events).reshape(-1, 2).T
-    names = book.market.assets.append(pd.Index([""]))  # −1, the last, is no asset
+    names = book.market.assets
+    if book.ruined_at is not None:
+        names = names.append(pd.Index([""]))  # −1, the last, is no asset
     columns = (
         book.market.sessions[session],
         names.take(asset),
         _repeated(book.texts[::2]),
         _repeated(book.texts[1::2]),
     )
-    return pd.DataFrame(dict(zip(EVENT_COLUMNS, columns, strict=True)))
+    arrays = (column.array for column in columns)  # as an Index each would be copied
+    return pd.DataFrame(dict(zip(EVENT_COLUMNS, arrays, strict=True)), copy=False)
 
 
 def _repeated(texts: list[str]) -> pd.Index:
