@@ -45,7 +45,8 @@ def test_trials_are_shown_with_what_differs(tmp_path: Path, capsys: pytest.Captu
     assert all(set(row["settings"]) == {"costs.commission_bps"} and row["members"] == 1 for row in ranked["trials"])
     assert ranked["pbo"] == probability_of_overfitting(returns.to_numpy()).probability
     assert ranked["spa"]["p_value"] == superior_ability(returns.to_numpy()).consistent
-    assert actions["pbo"] is None and "one trial" in actions["pbo_reason"]
+    assert actions["pbo"] is None
+    assert "one trial" in actions["pbo_reason"]
 
 
 def test_trials_on_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -53,8 +54,10 @@ def test_trials_on_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert cli.main(["runs", "trials", "--top", "2", "--results", str(tmp_path)]) == 0
     out = capsys.readouterr().out
     assert "strategies.ranked on prices abcdef01: 3 trials" in out
-    assert out.count("costs.commission_bps=") == 2 and "1 more" in out
-    assert "deflated Sharpe" in out and "SPA p" in out
+    assert out.count("costs.commission_bps=") == 2
+    assert "1 more" in out
+    assert "deflated Sharpe" in out
+    assert "SPA p" in out
 
 
 def test_no_trials_and_a_damaged_ledger(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -72,5 +75,8 @@ def test_too_few_common_sessions_are_not_judged(tmp_path: Path) -> None:
     later = pd.Series(np.random.default_rng(1).normal(0, 0.01, 50), pd.bdate_range("2024-01-01", periods=50))
     register(trial_of(config, prices="abcdef0123456789", family="strategies.ranked"), "one", later, root=tmp_path)
     found = judge_trials(read_trials(root=tmp_path))
-    assert found["count"] == 2 and found["pbo"] is None and found["spa"] is None
-    assert found["pbo_reason"] and found["spa_reason"]
+    assert found["count"] == 2
+    assert found["pbo"] is None
+    assert found["spa"] is None
+    assert found["pbo_reason"]
+    assert found["spa_reason"]
