@@ -99,7 +99,8 @@ def leaks(**options: Any) -> int:
         click.echo(f"note: {note}")
     dates = ", ".join(str(cut.date()) for cut in report.cuts)
     said = "nothing changed" if report.passed else f"{len(report.leaks)} leaks"
-    click.echo(f"{said}: {', '.join(report.components)}, recomputed on data truncated at {dates}")
+    aside = "; what the notes say of the predictions stands beside that" if report.notes else ""
+    click.echo(f"{said}: {', '.join(report.components)}, recomputed on data truncated at {dates}{aside}")
     return 0 if report.passed else 1
 
 

@@ -20,6 +20,8 @@ T = TypeVar("T")
 EXECUTORS = ("serial", "process", "ray")
 
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+#: How often the listener looks for messages, seconds.
+_EARS = 0.02
 
 #: Where messages of the running task go; None = nobody listens.
 _listener: ContextVar[Callable[[Any], None] | None] = ContextVar("_listener", default=None)
@@ -95,7 +97,7 @@ def _processes(
     from multiprocessing import get_context
 
     context = get_context("spawn")
-    messages = None if heard is None else context.Queue()
+    messages = None if heard is None else context.SimpleQueue()
     with (
         _one_thread_environment(),
         _listening(messages, heard),
@@ -136,22 +138,25 @@ def _listening(messages: Any, heard: Callable[[Any], None] | None) -> Iterator[N
     if messages is None or heard is None:
         yield
         return
-    from threading import Thread
+    from threading import Event, Thread
+
+    ended = Event()
 
     def listen() -> None:
-        while (message := messages.get()) is not None:
-            heard(message)
+        while not (ended.is_set() and messages.empty()):
+            if messages.empty():
+                ended.wait(_EARS)
+            else:
+                heard(messages.get())
 
     thread = Thread(target=listen, daemon=True)
     thread.start()
     try:
         yield
     finally:
-        messages.put(None)
+        ended.set()
         # A worker killed in the middle of a message leaves the listener waiting for the rest of it.
         thread.join(timeout=2.0)
-        messages.cancel_join_thread()
-        messages.close()
 
 
 def _start_worker(messages: Any) -> None:
@@ -170,8 +175,7 @@ def _start_worker(messages: Any) -> None:
             os._exit(1)
 
     Thread(target=die_with_parent, daemon=True).start()
-    if messages is not None:
-        messages.cancel_join_thread()
+    if messages is not None:  # what is put is in the pipe before the task ends, so nothing said is lost
         _listener.set(messages.put)
 
 
