@@ -217,16 +217,18 @@ def _checked(
         report = report.merged(run_leaks(strategy, inputs.predictions, prices, costs=costs, execution=execution))
         if checks.get("prediction_leaks") is not None:
             report = checks["prediction_leaks"].merged(report)
-        notes = [*report.notes, *imported_panel_findings(inputs.predictions, prices)]
+        report = report.merged(imported_panel_findings(inputs.predictions, prices))
         tested = f"{', '.join(report.components)} at {len(report.cuts)} dates"
-        verdict = f"no change in {tested}" if report.passed else f"{len(report.leaks)} found in {tested}"
+        verdict = f"{len(report.leaks)} found in {tested}" if report.leaks else f"no change in {tested}"
+        verdict += "; the predictions are too good to be forecasts" if report.suspicions else ""
+        found = [*map(str, report.leaks), *report.suspicions]
         more["leaks"] = {
             "verdict": verdict,
-            "found": [str(leak) for leak in report.leaks],
-            "notes": notes,
+            "found": found,
+            "notes": list(report.notes),
             "on": {"components": list(report.components), "cuts": list(report.cuts)},
         }
-        failures += [str(leak) for leak in report.leaks]
+        failures += found
     if checks.get("canaries"):
         from engine.canaries import random_score_null
 

@@ -45,7 +45,7 @@ def leaks(**options: Any) -> int:
     """Recompute features, predictions, weights and the run on truncated data; any change is a leak (exit 1).
 
     Without --feature, --feature-set or --model the strategy and the whole run are tested, and the predictions are
-    looked at for what is too good to be a forecast.
+    looked at for what is too good to be a forecast (exit 1 too).
 
     \b
     Examples:
@@ -85,21 +85,23 @@ def leaks(**options: Any) -> int:
         report = report.merged(
             run_leaks(strategy, inputs.predictions, prices, costs=costs, execution=execution, cuts=cuts)
         )
-        report = report.merged(LeakReport((), (), (), imported_panel_findings(inputs.predictions, prices)))
+        report = report.merged(imported_panel_findings(inputs.predictions, prices))
     if as_json:
         from dataclasses import asdict
 
         found = [{**asdict(leak), "said": str(leak)} for leak in report.leaks]
         echo_json({"passed": report.passed, "components": report.components, "cuts": report.cuts, "leaks": found,
-                   "notes": report.notes})  # fmt: skip
+                   "notes": report.notes, "suspicions": report.suspicions})  # fmt: skip
         return 0 if report.passed else 1
     for leak in report.leaks:
         click.echo(f"leak: {leak}")
+    for suspicion in report.suspicions:
+        click.echo(f"too good: {suspicion}")
     for note in report.notes:
         click.echo(f"note: {note}")
     dates = ", ".join(str(cut.date()) for cut in report.cuts)
-    said = "nothing changed" if report.passed else f"{len(report.leaks)} leaks"
-    aside = "; what the notes say of the predictions stands beside that" if report.notes else ""
+    said = "nothing changed" if not report.leaks else f"{len(report.leaks)} leaks"
+    aside = "; but the predictions are too good to be forecasts" if report.suspicions else ""
     click.echo(f"{said}: {', '.join(report.components)}, recomputed on data truncated at {dates}{aside}")
     return 0 if report.passed else 1
 

@@ -37,6 +37,9 @@ TOLERANCE = 1e-9
 #: A mean rank correlation with the *same* session's return above this says that the score has seen it.
 SAME_SESSION_LIMIT = 0.5
 
+#: Sessions from which on a rank correlation above 0.25 is no chance.
+_ENOUGH = 60
+
 Compute = Callable[[PricePanel], pd.DataFrame | pd.Series]
 
 
@@ -79,7 +82,8 @@ class LeakReport:
     components : what was tested.
     cuts : the sampled dates.
     leaks : the first of each component and cut.
-    notes : what could not be tested, and why; what looks too good.
+    notes : what could not be tested, and why.
+    suspicions : what of the predictions is too good to be a forecast.
 
     """
 
@@ -87,11 +91,12 @@ class LeakReport:
     cuts: tuple[pd.Timestamp, ...]
     leaks: tuple[Leak, ...] = ()
     notes: tuple[str, ...] = ()
+    suspicions: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
-        """Whether nothing changed."""
-        return not self.leaks
+        """Whether nothing changed and nothing is too good."""
+        return not self.leaks and not self.suspicions
 
     def merged(self, other: LeakReport) -> LeakReport:
         """Both reports as one."""
@@ -100,6 +105,7 @@ class LeakReport:
             tuple(sorted(set(self.cuts + other.cuts))),
             self.leaks + other.leaks,
             self.notes + other.notes,
+            self.suspicions + other.suspicions,
         )
 
 
@@ -192,20 +198,21 @@ def run_leaks(
     return truncation_leaks("run", outcome, prices, cuts=cuts)
 
 
-def imported_panel_findings(predictions: PredictionPanel, prices: PricePanel) -> tuple[str, ...]:
-    """What a panel of unknown origin shows of having seen the future, one sentence each; empty if nothing.
+def imported_panel_findings(predictions: PredictionPanel, prices: PricePanel) -> LeakReport:
+    """What a panel of unknown origin shows of having seen the future, as notes and suspicions, one sentence each.
 
     Three looks: receipts; the mean rank correlation of the score with the return of its own session and of the
     sessions around it (a forecast of t+d+h that fits the return of t itself better than anything later was made with
     it); and whether the information coefficient stands at the first possible session alone, at a height that no honest
     forecast keeps.
     """
-    found = []
+    notes: list[str] = []
+    suspicions: list[str] = []
     if predictions.receipts is None:
-        found.append("no receipts: nothing says what the model had seen when it predicted")
+        notes.append("no receipts: nothing says what the model had seen when it predicted")
     score = predictions.score if predictions.score is not None else predictions.probability_up
     if score is None:
-        return tuple(found)
+        return LeakReport((), (), notes=tuple(notes))
     panel = replace(prices) if list(score.columns) == list(prices.assets) else prices.select(list(score.columns))
     same = _mean_rank_correlation(score, simple_returns(panel.close).reindex(score.index))
     ahead = _mean_rank_correlation(
@@ -214,21 +221,22 @@ def imported_panel_findings(predictions: PredictionPanel, prices: PricePanel) ->
     )
     following = _mean_rank_correlation(score, simple_returns(panel.close).shift(-1).reindex(score.index))
     if abs(same) > SAME_SESSION_LIMIT:
-        found.append(
+        notes.append(
             f"the score's rank correlation with the return of its own session is {same:.2f}; it restates what has "
             "happened (legitimate for momentum or reversal), and shifted by one session it would be a leak"
         )
+    too_good = suspicions if len(score) >= _ENOUGH else notes  # over few sessions chance reaches as high
     if ahead > 0.25:
-        found.append(
+        too_good.append(
             f"the rank correlation with the window it forecasts is {ahead:.2f} a session; honest daily forecasts of "
             "returns rarely reach 0.10: look for the label among the features"
         )
     if following > 0.25 and following > 1.2 * abs(ahead):
-        found.append(
+        too_good.append(
             f"the rank correlation with the very next close-to-close return is {following:.2f} but {ahead:.2f} with "
             "the window that can be traded: stamps may be one session early"
         )
-    return tuple(found)
+    return LeakReport((), (), notes=tuple(notes), suspicions=tuple(suspicions))
 
 
 def _frame(value: pd.DataFrame | pd.Series) -> pd.DataFrame:

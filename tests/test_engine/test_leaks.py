@@ -190,17 +190,22 @@ def test_shipped_strategies_raise_no_alarm(name):
 def test_imported_panels_that_know_too_much():
     ahead = forward_returns(PRICES, horizon=1, delay=1)
     said = imported_panel_findings(PredictionPanel(ahead.iloc[:-2]), PRICES)
-    assert any("label among the features" in line for line in said)
-    assert any("no receipts" in line for line in said)
+    assert any("label among the features" in line for line in said.suspicions)
+    assert any("no receipts" in line for line in said.notes)
+    assert not said.passed
     early = imported_panel_findings(PredictionPanel(RETURNS.shift(-1).iloc[1:-1]), PRICES)
-    assert any("one session early" in line for line in early)
+    assert any("one session early" in line for line in early.suspicions)
+    few = imported_panel_findings(PredictionPanel(ahead.iloc[:20]), PRICES)
+    assert few.passed
+    assert any("label among the features" in line for line in few.notes)
     same = imported_panel_findings(PredictionPanel(RETURNS.iloc[1:]), PRICES)
-    assert any("its own session" in line for line in same)
+    assert any("its own session" in line for line in same.notes)
+    assert same.passed
     rng = np.random.default_rng(0)
     noise = PredictionPanel(pd.DataFrame(rng.normal(size=PRICES.shape), PRICES.sessions, PRICES.assets))
-    assert imported_panel_findings(noise, PRICES) == (
-        "no receipts: nothing says what the model had seen when it predicted",
-    )
+    found = imported_panel_findings(noise, PRICES)
+    assert found.notes == ("no receipts: nothing says what the model had seen when it predicted",)
+    assert found.passed
 
 
 def test_cuts_are_seeded_and_inside():
