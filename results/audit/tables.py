@@ -294,11 +294,8 @@ def _cell(
         else ""
     )
     if first is None or not metric or not starts or _NOTE_HEADER.search(plain(title)):
-        if metric and starts and first is not None and not _NOTE_HEADER.search(plain(title)):
-            pass
-        else:
-            place_prose(sheet, line.number, line.text, mine, local, block=block)
-            return
+        place_prose(sheet, line.number, line.text, mine, local, block=block)
+        return
     for token in mine:
         if token.kind != "number":
             set_aside(sheet, line.number, token)
