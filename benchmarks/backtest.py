@@ -27,13 +27,13 @@ import numpy as np
 import pandas as pd
 from timing import pairs, seconds
 
-from data.panel import PredictionPanel, PricePanel
-from engine.backtest import final_weights, run_backtest
-from engine.costs import CostModel
-from engine.sweep import cells_of, run_cells
-from engine.vectorbt_adapter import portfolio
-from results.ranking import rank_correlation
-from strategies.catalog import load_strategy
+from assay.data.panel import PredictionPanel, PricePanel
+from assay.engine.backtest import final_weights, run_backtest
+from assay.engine.costs import CostModel
+from assay.engine.sweep import cells_of, run_cells
+from assay.engine.vectorbt_adapter import portfolio
+from assay.results.stats.ranks import rank_correlation
+from assay.strategies.catalog import load_strategy
 
 COSTS = CostModel(borrow_bps=0, financing_bps=0)
 

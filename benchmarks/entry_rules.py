@@ -26,12 +26,12 @@ import numpy as np
 import pandas as pd
 from timing import pairs, seconds
 
-from data.panel import PredictionPanel, PricePanel
-from data.synthetic import synthetic_market
-from engine.entry_rules import simulate_entries
-from strategies.confidence import Confidence
-from strategies.overlays import smooth_weights
-from strategies.ranked import FilterNegative, QuintileLongShort
+from assay.data.panel import PredictionPanel, PricePanel
+from assay.data.synthetic import synthetic_market
+from assay.engine.entry_rules import simulate_entries
+from assay.strategies.confidence import Confidence
+from assay.strategies.overlays import smooth_weights
+from assay.strategies.ranked import FilterNegative, QuintileLongShort
 
 
 def market(sessions: int, assets: int, seed: int = 0) -> tuple[PredictionPanel, PricePanel]:

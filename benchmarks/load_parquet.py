@@ -23,7 +23,7 @@ sys.path.insert(0, str(ROOT))
 _COLD = """
 import json, resource, sys, time
 start = time.perf_counter()
-from data.sources import load_prices
+from assay.data.files.prices import load_prices
 imported = time.perf_counter()
 load_prices(sys.argv[1])
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -47,7 +47,7 @@ def _write(path: Path, sessions: int, assets: int) -> Path:
     """As a user's own pandas would: tickers as plain strings, snappy."""
     import pandas as pd
 
-    from data.synthetic import synthetic_market
+    from assay.data.synthetic import synthetic_market
 
     panel, _ = synthetic_market(sessions, assets, seed=1)
     stacked = {name: getattr(panel, name).stack() for name in panel.fields}
@@ -60,7 +60,7 @@ def _report(path: Path, rows: int, rounds: int) -> None:
     import pandas as pd
     import pyarrow.parquet as pq
 
-    from data.sources import load_prices
+    from assay.data.files.prices import load_prices
 
     def pivot() -> object:
         table = pd.read_parquet(path)

@@ -27,14 +27,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from data.features import build_features
-from data.synthetic import synthetic_market
-from models.batches import Batch, Sample
-from models.catalog import load_model
-from models.lstm import score_rows
-from models.networks import RankingNetwork
-from models.training import deterministic, forward
-from models.windows import Pieces, complete_rows
+from assay.data.features import build_features
+from assay.data.synthetic import synthetic_market
+from assay.models.catalog import load_model
+from assay.models.lstm.batches import Batch, Sample
+from assay.models.lstm.fitting import score_rows
+from assay.models.lstm.networks import RankingNetwork
+from assay.models.lstm.training import deterministic, forward
+from assay.models.lstm.windows import Pieces, complete_rows
 
 LOOKBACK, FEATURES = 90, 14
 

@@ -25,8 +25,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 import pandas as pd
 
-from data.panel import PredictionPanel, PricePanel
-from strategies.catalog import load_strategy
+from assay.data.panel import PredictionPanel, PricePanel
+from assay.strategies.catalog import load_strategy
 
 WINDOW, AVERSION, CAP = 252, 5.0, 0.1
 

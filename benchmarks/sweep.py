@@ -26,9 +26,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 import pandas as pd
 
+from assay.data.panel import PredictionPanel, PricePanel
+from assay.engine.costs import CostModel
 from benchmarks.timing import seconds
-from data.panel import PredictionPanel, PricePanel
-from engine.costs import CostModel
 
 SESSIONS, ASSETS = 1259, 482
 FREE = CostModel(borrow_bps=0.0, financing_bps=0.0)
@@ -60,7 +60,7 @@ def peak_mb() -> float:
 
 def batched(cells: int) -> Any:
     """Our sweep."""
-    from engine.sweep import cells_of, run_cells
+    from assay.engine.sweep import cells_of, run_cells
 
     predictions, prices = market()
     todo = cells_of("quintile_long_short", grid(cells), costs=FREE)
@@ -70,8 +70,8 @@ def batched(cells: int) -> Any:
 
 def one_by_one(cells: int) -> Any:
     """Our engine, a run a cell."""
-    from engine.backtest import run_backtest
-    from engine.sweep import cells_of
+    from assay.engine.backtest import run_backtest
+    from assay.engine.sweep import cells_of
 
     predictions, prices = market()
     todo = cells_of("quintile_long_short", grid(cells), costs=FREE)
@@ -90,7 +90,7 @@ def broadcast(cells: int) -> Any:
     """vectorbt: all cells in one call on broadcast closes."""
     import vectorbt as vbt
 
-    from engine.sweep import cells_of
+    from assay.engine.sweep import cells_of
 
     predictions, prices = market()
     todo = cells_of("quintile_long_short", grid(cells), costs=FREE)
@@ -113,7 +113,7 @@ def broadcast(cells: int) -> Any:
 
 def apart(cells: int) -> float:
     """Largest difference of a daily net return between vectorbt's cells and ours."""
-    from engine.sweep import cells_of, run_cells
+    from assay.engine.sweep import cells_of, run_cells
 
     predictions, prices = market()
     todo = cells_of("quintile_long_short", grid(cells), costs=FREE)

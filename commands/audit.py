@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from results.audit.claims_model import ClaimSet
-    from results.audit.report import Audit
-    from results.audit.sheet import Draft
+    from assay.audit.claims_model import ClaimSet
+    from assay.audit.report import Audit
+    from assay.audit.sheet import Draft
 
 __all__ = ["audit"]
 
@@ -64,8 +64,8 @@ def audit(source: Path, **options: Any) -> int:
       python cli.py audit claims.toml --model stock_lstm_close --seeds 5 --run model
       python cli.py audit claims.toml --strict --json
     """
-    from results.audit.engine import audit_claims
-    from results.audit.report import Audit, render_table, summary_paragraph, to_json
+    from assay.audit.engine import audit_claims
+    from assay.audit.report import Audit, render_table, summary_paragraph, to_json
 
     _check(options)
     claims, draft = _read(source)
@@ -77,8 +77,8 @@ def audit(source: Path, **options: Any) -> int:
     if options["model"] is not None:
         result = _retrained(result, options)
     if options["html_file"] is not None:
-        from results.audit.claims_toml import write_atomic
-        from results.audit.page import render_html
+        from assay.audit.claims_toml import write_atomic
+        from assay.audit.page import render_html
 
         write_atomic(options["html_file"], render_html(result))
     if options["as_json"]:
@@ -91,7 +91,7 @@ def audit(source: Path, **options: Any) -> int:
 
 
 def _check(options: dict[str, Any]) -> None:
-    from data.errors import InputError
+    from assay.data.errors import InputError
 
     if options["predictions"] is not None and options["prices"] is None:
         raise InputError("--predictions: needs --prices too, the prices that the predictions are about")
@@ -103,10 +103,10 @@ def _check(options: dict[str, Any]) -> None:
 
 def _read(source: Path) -> tuple[ClaimSet, Draft | None]:
     """The claims of a claims file, or those drafted from a report."""
-    from data.errors import InputError, InsufficientEvidenceError
-    from results.audit.claims import load_claims
-    from results.audit.draft import draft_claims
-    from results.audit.located import read_text
+    from assay.audit.claims import load_claims
+    from assay.audit.draft import draft_claims
+    from assay.audit.located import read_text
+    from assay.data.errors import InputError, InsufficientEvidenceError
 
     if source.suffix.lower() == ".toml":
         claims = load_claims(source)
@@ -128,8 +128,8 @@ def _read(source: Path) -> tuple[ClaimSet, Draft | None]:
 
 
 def _write_draft(path: Path, draft: Draft | None, source: Path, force: bool) -> None:
-    from data.errors import InputError
-    from results.audit.claims_toml import dump_draft, write_atomic
+    from assay.audit.claims_toml import dump_draft, write_atomic
+    from assay.data.errors import InputError
 
     if draft is None:
         raise InputError(f"--draft: {source} is a claims file already; give a report")
@@ -144,15 +144,15 @@ def _write_draft(path: Path, draft: Draft | None, source: Path, force: bool) -> 
 def _recomputed(result: Audit, options: dict[str, Any]) -> Audit:
     from dataclasses import replace
 
-    from results.audit.daily_match import match_daily, with_printed_series
-    from results.audit.material import material_of_panels, material_of_returns
-    from results.audit.recompute import daily_finding, recompute, vol_target_of, with_findings
+    from assay.audit.daily_match import match_daily, with_printed_series
+    from assay.audit.material import material_of_panels, material_of_returns
+    from assay.audit.recompute import daily_finding, recompute, vol_target_of, with_findings
 
     claims, daily, printed, assumption = result.report.claims, None, None, ""
     if options["returns"] is not None:
         printed = material = material_of_returns(options["returns"], options["risk_free"])
     if options["predictions"] is not None:
-        from data.sources import load_predictions, load_prices
+        from assay.data.files.prices import load_predictions, load_prices
 
         prices = load_prices(options["prices"])
         predictions = load_predictions(
@@ -172,8 +172,8 @@ def _recomputed(result: Audit, options: dict[str, Any]) -> Audit:
 def _retrained(result: Audit, options: dict[str, Any]) -> Audit:
     from dataclasses import replace
 
-    from results.audit.recompute import with_findings
-    from results.audit.retrain import retrain
+    from assay.audit.recompute import with_findings
+    from assay.audit.retrain import retrain
 
     rows, findings = retrain(
         result.report.claims, options["model"], prices=options["prices"], run=options["run"], seeds=options["seeds"],
@@ -214,7 +214,7 @@ def _echo(result: Audit, render_table: Any, summary_paragraph: Any, options: dic
 
 def _doubtful(result: Audit) -> bool:
     """Whether any figure is implausible, explained by a baseline or not significant."""
-    from results.audit.verdicts import Substance
+    from assay.audit.verdicts import Substance
 
     grave = (Substance.IMPLAUSIBLE, Substance.EXPLAINED, Substance.NOT_SIGNIFICANT)
     return any(verdict.substance in grave for verdict in result.report.verdicts)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from commands.common import (
+from assay.commands.common import (
     Inputs,
     cost_options,
     costs_of,
@@ -26,7 +26,7 @@ from commands.common import (
 )
 
 if TYPE_CHECKING:
-    from results.store import Run
+    from assay.results.storage.runs import Run
 
 __all__ = ["backtest"]
 
@@ -59,7 +59,7 @@ def backtest(**options: Any) -> int:
       python cli.py backtest --predictions preds.parquet --prices prices.parquet --canaries --leaks
       python cli.py backtest --strategy confidence --predictions p.csv --prices ohlc.csv --json
     """
-    from strategies.catalog import load_strategy
+    from assay.strategies.catalog import load_strategy
 
     started = time.perf_counter()
     name, engine, root = options.pop("strategy"), options.pop("engine"), options.pop("results")
@@ -110,11 +110,11 @@ def run_and_report(
     """Backtest, check, count, store and print: what `backtest` and `walk-forward` end with. Returns the exit code."""
     from dataclasses import replace
 
-    from engine.backtest import run_backtest
-    from results.evidence import evaluate, store_backtest
-    from results.judgement import count_trial, family_of
-    from results.store import add_checks
-    from results.summary import render_run
+    from assay.engine.backtest import run_backtest
+    from assay.results.checks.trials import count_trial, family_of
+    from assay.results.evidence.backtest import evaluate, store_backtest
+    from assay.results.report.terminal import render_run
+    from assay.results.storage.runs import add_checks
 
     started = time.perf_counter() if started is None else started
     checks = checks or {}
@@ -152,7 +152,7 @@ def run_and_report(
     if after is not None:
         after(run)
     if tearsheet:
-        from results.tearsheet import write_tearsheet
+        from assay.results.report.tearsheet import write_tearsheet
 
         write_tearsheet(run, run.path / "tearsheet.html")
     if as_json:
@@ -168,8 +168,8 @@ def _by_vectorbt(result: Any, inputs: Inputs, costs: Any, execution: Any) -> Any
     """The same final weights, simulated by vectorbt; stages and warnings stay."""
     from dataclasses import replace
 
-    from data.errors import InputError
-    from engine.vectorbt_adapter import simulate_vectorbt
+    from assay.data.errors import InputError
+    from assay.engine.vectorbt_adapter import simulate_vectorbt
 
     if result.target_weights is None:
         raise InputError(
@@ -186,7 +186,7 @@ def _checked(
     strategy: Any, result: Any, inputs: Inputs, costs: Any, execution: Any, checks: dict[str, Any], *, quiet: bool
 ) -> tuple[dict[str, Any], list[str]]:
     """What the checks asked for have found, by kind, and what failed."""
-    from engine.backtest import with_tradable_benchmark
+    from assay.engine.backtest import with_tradable_benchmark
 
     prices = with_tradable_benchmark(strategy, inputs.prices, inputs.benchmark)
     more: dict[str, Any] = {}
@@ -194,7 +194,7 @@ def _checked(
     if checks.get("cross_check"):
         from dataclasses import asdict
 
-        from engine.vectorbt_adapter import cross_check
+        from assay.engine.vectorbt_adapter import cross_check
 
         if result.target_weights is None:
             more["cross_check"] = {"agrees": None, "reason": "not expressible: executed bar by bar"}
@@ -211,7 +211,7 @@ def _checked(
         more["capacity"] = _capacity(result, prices, costs, execution)
         click.echo(f"capacity: {more['capacity']['said']}", err=True)
     if checks.get("leaks"):
-        from engine.leaks import imported_panel_findings, run_leaks, strategy_leaks
+        from assay.engine.leaks import imported_panel_findings, run_leaks, strategy_leaks
 
         report = strategy_leaks(strategy, inputs.predictions, prices)
         report = report.merged(run_leaks(strategy, inputs.predictions, prices, costs=costs, execution=execution))
@@ -230,7 +230,7 @@ def _checked(
         }
         failures += found
     if checks.get("canaries"):
-        from engine.canaries import random_score_null
+        from assay.engine.random_scores import random_score_null
 
         runs = checks.get("random_runs", 200)
         with progress(quiet=quiet) as display:
@@ -244,7 +244,7 @@ def _checked(
                 execution=execution,
                 progress=lambda done: display.advance(task, done),
             )
-        from results.canaries import Judge, shifted_scores
+        from assay.results.checks.canaries import Judge, shifted_scores
 
         more["shifted_scores"] = shifted_scores(Judge(strategy, costs, execution), inputs.predictions, prices)
         more["random_scores"] = {
@@ -268,8 +268,8 @@ def _yardsticks(strategy: Any, result: Any, inputs: Inputs, costs: Any, executio
     """For metrics.json: what an optimised strategy has to beat; nothing for any other."""
     if not getattr(strategy, "optimised", False):
         return {}
-    from engine.backtest import with_tradable_benchmark
-    from results.yardsticks import against_yardsticks
+    from assay.engine.backtest import with_tradable_benchmark
+    from assay.results.evidence.naive_portfolios import against_yardsticks
 
     prices = with_tradable_benchmark(strategy, inputs.prices, inputs.benchmark)
     return {"yardsticks": against_yardsticks(result, inputs.predictions, prices, costs=costs, execution=execution)}
@@ -277,7 +277,7 @@ def _yardsticks(strategy: Any, result: Any, inputs: Inputs, costs: Any, executio
 
 def _capacity(result: Any, prices: Any, costs: Any, execution: Any) -> dict[str, Any]:
     """Net Sharpe by size of the fund, and where it halves."""
-    from results.capacity import capacity
+    from assay.results.checks.capacity import capacity
 
     if result.target_weights is None:
         return {"halves_at": None, "said": "not expressible: executed bar by bar"}

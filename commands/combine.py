@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from commands.common import PATH, echo_json, json_option, load_market, market_options
+from assay.commands.common import PATH, echo_json, json_option, load_market, market_options
 
 __all__ = ["combine"]
 
@@ -39,10 +39,10 @@ def combine(parts: tuple[Path, ...], **options: Any) -> None:
       python cli.py combine ridge.parquet lstm.parquet --out both.parquet
       python cli.py combine a.parquet b.parquet --method ic --prices prices.parquet --out both.parquet
     """
-    from data.atomic import check_target
-    from data.prediction_files import receipts_path, write_predictions
-    from data.sources import load_predictions
-    from models.ensemble import combine as combined_of
+    from assay.data.atomic import check_target
+    from assay.data.files.predictions import receipts_path, write_predictions
+    from assay.data.files.prices import load_predictions
+    from assay.models.ensemble import combine as combined_of
 
     as_json, out = options.pop("as_json"), options.pop("out")
     method, every = options.pop("method"), options.pop("every")

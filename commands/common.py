@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.progress import Progress
 
-    from data.panel import PredictionPanel, PricePanel
-    from engine.costs import CostModel
-    from engine.execution import Execution
+    from assay.data.panel import PredictionPanel, PricePanel
+    from assay.engine.costs import CostModel
+    from assay.engine.execution import Execution
 
 __all__ = [
     "Inputs",
@@ -137,14 +137,14 @@ def costs_of(options: dict[str, Any]) -> CostModel:
     """The `CostModel` of the parsed options; its fields are taken out of `options`."""
     from dataclasses import fields
 
-    from engine.costs import CostModel
+    from assay.engine.costs import CostModel
 
     return CostModel(**{field.name: options.pop(field.name) for field in fields(CostModel)})
 
 
 def execution_of(options: dict[str, Any]) -> Execution:
     """The `Execution` of the parsed options; its fields are taken out of `options`."""
-    from engine.execution import Execution
+    from assay.engine.execution import Execution
 
     names = ("fill", "delay", "accounting", "max_gross", "lot", "capital", "optimistic", "same_close")
     values = {name: options.pop(name) for name in names}
@@ -155,7 +155,7 @@ def execution_of(options: dict[str, Any]) -> Execution:
 
 def parse_settings(settings: tuple[str, ...], option: str = "--param") -> dict[str, str]:
     """``("quantile=0.1",)`` as ``{"quantile": "0.1"}``; `option` is named in errors."""
-    from data.errors import InputError
+    from assay.data.errors import InputError
 
     out = {}
     for item in settings:
@@ -196,8 +196,8 @@ def load_inputs(options: dict[str, Any]) -> Inputs:
     """
     import pandas as pd
 
-    from data.align import align
-    from data.errors import InputError
+    from assay.data.align import align
+    from assay.data.errors import InputError
 
     names = ("prices", "predictions", "receipts", "benchmark", "unit", "zero_is_neutral", "horizon", "start", "end")
     given = {name: options.pop(name) for name in (*names, "repair")}
@@ -208,11 +208,11 @@ def load_inputs(options: dict[str, Any]) -> Inputs:
     market = {name: given[name] for name in ("prices", "benchmark", "repair")}
     prices, benchmark, benchmark_name = load_market(market)
     if given["predictions"] is None:
-        from data.embedded import load_sample_predictions
+        from assay.data.sample import load_sample_predictions
 
         predictions = load_sample_predictions()
     else:
-        from data.sources import load_predictions
+        from assay.data.files.prices import load_predictions
 
         predictions = load_predictions(
             given["predictions"],
@@ -245,16 +245,16 @@ def load_market(options: dict[str, Any]) -> tuple[PricePanel, pd.Series | None, 
     benchmark: pd.Series | None = None
     name: str | None = None
     if path is None:
-        from data.embedded import load_sample
+        from assay.data.sample import load_sample
 
         prices, benchmark = load_sample()
         name = "S&P 500"
     else:
-        from data.sources import load_prices
+        from assay.data.files.prices import load_prices
 
         prices = load_prices(path, repair=repair)
     if benchmark_path is not None:
-        from data.sources import load_returns
+        from assay.data.files.prices import load_returns
 
         benchmark, name = load_returns(benchmark_path), benchmark_path.stem
     return prices, benchmark, name
@@ -262,7 +262,7 @@ def load_market(options: dict[str, Any]) -> tuple[PricePanel, pd.Series | None, 
 
 def echo_json(value: object) -> None:
     """Print one JSON object, and nothing else, on stdout."""
-    from results.store import to_json
+    from assay.results.storage.runs import to_json
 
     click.echo(to_json(value), nl=False)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from commands.common import PATH, echo_json, json_option, results_option
+from assay.commands.common import PATH, echo_json, json_option, results_option
 
 __all__ = ["compare"]
 
@@ -30,8 +30,8 @@ def compare(
       python cli.py compare s2_filter_negative-3f9a1c0e s5_long_only-025b543e
       python cli.py compare s2_filter s5_long --html --output both.html
     """
-    from results.compare import compare_runs, summary_lines, write_comparison
-    from results.store import load_run
+    from assay.results.report.compare import compare_runs, summary_lines, write_comparison
+    from assay.results.storage.runs import load_run
 
     comparison = compare_runs([load_run(run, root=results) for run in runs], draws=draws)
     path = None

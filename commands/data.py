@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from commands.common import PATH, echo_json, json_option
+from assay.commands.common import PATH, echo_json, json_option
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from data.panel import PricePanel
+    from assay.data.panel import PricePanel
 
 __all__ = ["data"]
 
@@ -54,11 +54,11 @@ def describe(
       python cli.py data describe prices.csv --column close="Adj Close" --json
     """
     if prices is None:
-        from data.embedded import load_sample
+        from assay.data.sample import load_sample
 
         panel, _ = load_sample()
     else:
-        from data.sources import load_prices
+        from assay.data.files.prices import load_prices
 
         panel = load_prices(prices, field_map=_field_map(columns), repair="drop" if repair else None)
     facts, table = _facts(panel), _by_asset(panel)
@@ -101,8 +101,8 @@ def validate(
       python cli.py data validate prices.csv --repair drop --out clean.parquet
       python cli.py data validate prices.parquet --predictions preds.parquet
     """
-    from data.errors import InputError
-    from data.sources import inspect_prices, load_prices
+    from assay.data.errors import InputError
+    from assay.data.files.prices import inspect_prices, load_prices
 
     if repair and out is None:
         raise InputError("--repair: needs --out, the file that the repaired prices are written to")
@@ -116,14 +116,14 @@ def validate(
         "table": report.table().to_dict(orient="records"),
     }
     if out is not None:
-        from data.price_files import write_prices
+        from assay.data.files.price_files import write_prices
 
         kept = load_prices(prices, field_map=field_map, repair="drop" if repair else None)
         summary["written"] = str(write_prices(kept, out))
         summary["dropped"] = [warning for warning in kept.warnings if warning.startswith("dropped")]
     if predictions is not None:
-        from data.align import align
-        from data.sources import load_predictions
+        from assay.data.align import align
+        from assay.data.files.prices import load_predictions
 
         _, joined = align(load_predictions(predictions), panel)
         summary["join"] = {"given": joined.given, "joined": joined.joined, "lost": joined.losses.to_dict("records")}
@@ -149,9 +149,9 @@ def fetch(tickers: tuple[str, ...], start: str, end: str, out: Path, repair: str
       python cli.py data fetch AAPL MSFT --start 2015-01-01 --end 2024-12-31 --out prices.parquet
       python cli.py data fetch RELIANCE.NS --start 2020-01-01 --end 2024-12-31 --out reliance.csv
     """
-    from data.atomic import check_target
-    from data.price_files import PRICE_SUFFIXES, write_prices
-    from data.yahoo import fetch_prices
+    from assay.data.atomic import check_target
+    from assay.data.files.price_files import PRICE_SUFFIXES, write_prices
+    from assay.data.files.yahoo import fetch_prices
 
     check_target(out, PRICE_SUFFIXES)
     panel = fetch_prices(tickers, start, end, repair="drop" if repair else None)
@@ -184,10 +184,10 @@ def synthetic(out: Path, oracle: Path | None, as_json: bool, sessions: int, asse
           --out market.parquet --oracle oracle.parquet
       python cli.py backtest --prices market.parquet --predictions oracle.parquet --receipts oracle.receipts.csv
     """  # fmt: skip
-    from data.atomic import check_target
-    from data.prediction_files import write_predictions
-    from data.price_files import PRICE_SUFFIXES, write_prices
-    from data.synthetic import synthetic_market
+    from assay.data.atomic import check_target
+    from assay.data.files.predictions import write_predictions
+    from assay.data.files.price_files import PRICE_SUFFIXES, write_prices
+    from assay.data.synthetic import synthetic_market
 
     check_target(out, PRICE_SUFFIXES)
     if oracle is not None:
@@ -200,7 +200,7 @@ def synthetic(out: Path, oracle: Path | None, as_json: bool, sessions: int, asse
 
 
 def _field_map(columns: tuple[str, ...]) -> dict[str, str]:
-    from data.errors import InputError
+    from assay.data.errors import InputError
 
     out = {}
     for item in columns:
@@ -232,7 +232,7 @@ def _by_asset(panel: PricePanel) -> pd.DataFrame:
     import numpy as np
     import pandas as pd
 
-    from data.returns import simple_returns
+    from assay.data.returns import simple_returns
 
     close = panel.close.to_numpy()
     present = np.isfinite(close)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from commands.common import echo_json, json_option, results_option
+from assay.commands.common import echo_json, json_option, results_option
 
 __all__ = ["gate"]
 
@@ -32,8 +32,8 @@ def gate(run: str, policy: str, champion: str | None, results: Path, as_json: bo
       python cli.py gate NEW --policy challenger --champion OLD --json
       python cli.py gate NEW --policy my_policy.toml || echo rejected
     """
-    from results.gate import judge, load_policy, write_decision
-    from results.store import load_run
+    from assay.results.gate.policy import judge, load_policy, write_decision
+    from assay.results.storage.runs import load_run
 
     stored = load_run(run, root=results)
     decision = judge(

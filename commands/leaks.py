@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from commands.common import (
+from assay.commands.common import (
     cost_options,
     costs_of,
     data_options,
@@ -54,7 +54,7 @@ def leaks(**options: Any) -> int:
       python cli.py leaks --model ridge --cuts 3
       python cli.py leaks --predictions preds.parquet --prices prices.parquet --json
     """  # fmt: skip
-    from engine.leaks import LeakReport, imported_panel_findings, run_leaks, sample_cuts, strategy_leaks
+    from assay.engine.leaks import LeakReport, imported_panel_findings, run_leaks, sample_cuts, strategy_leaks
 
     as_json, name = options.pop("as_json"), options.pop("strategy")
     settings = parse_settings(options.pop("settings"))
@@ -72,8 +72,8 @@ def leaks(**options: Any) -> int:
         for model in models:
             report = report.merged(_model(model, preset, prices, options["horizon"], options["delay"], cuts))
     else:
-        from engine.backtest import with_tradable_benchmark
-        from strategies.catalog import load_strategy
+        from assay.engine.backtest import with_tradable_benchmark
+        from assay.strategies.catalog import load_strategy
 
         strategy = load_strategy(name, **settings)
         options["delay"] = 0 if options["same_close"] else options["delay"]
@@ -109,7 +109,7 @@ def leaks(**options: Any) -> int:
 def _imported(path: str) -> Any:
     import importlib
 
-    from data.errors import InputError
+    from assay.data.errors import InputError
 
     module, _, attribute = path.partition(":")
     try:
@@ -124,8 +124,8 @@ def _imported(path: str) -> Any:
 def _feature(path: str, prices: Any, cuts: Any) -> Any:
     import pandas as pd
 
-    from data.errors import BacktestError, InputError
-    from engine.leaks import truncation_leaks
+    from assay.data.errors import BacktestError, InputError
+    from assay.engine.leaks import truncation_leaks
 
     function = _imported(path)
 
@@ -146,8 +146,8 @@ def _feature(path: str, prices: Any, cuts: Any) -> Any:
 def _feature_set(name: str, prices: Any, cuts: Any) -> Any:
     import pandas as pd
 
-    from data.features import build_features
-    from engine.leaks import truncation_leaks
+    from assay.data.features import build_features
+    from assay.engine.leaks import truncation_leaks
 
     def compute(panel: Any) -> Any:
         made = build_features(panel, name, who="leaks")
@@ -160,8 +160,8 @@ def _feature_set(name: str, prices: Any, cuts: Any) -> Any:
 
 def _model(name: str, preset: str | None, prices: Any, horizon: int, delay: int, cuts: Any) -> Any:
     """Fit on the panel through the first cut, then predict on panels truncated at the later ones."""
-    from engine.leaks import LeakReport, truncation_leaks
-    from models.catalog import load_model
+    from assay.engine.leaks import LeakReport, truncation_leaks
+    from assay.models.catalog import load_model
 
     model = load_model(name, preset=preset)
     first, *later = cuts

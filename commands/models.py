@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from commands.common import echo_json, json_option
+from assay.commands.common import echo_json, json_option
 
 __all__ = ["models"]
 
@@ -30,8 +30,8 @@ def models() -> None:
 @json_option
 def list_(as_json: bool) -> None:
     """Every model, with what it answers in one line."""
-    from models.catalog import model_names
-    from models.describe import describe, summary
+    from assay.models.catalog import model_names
+    from assay.models.describe import describe, summary
 
     names = model_names()
     if as_json:
@@ -58,7 +58,7 @@ def show(name: str, as_json: bool) -> None:
       python cli.py models show b3_multitask
       python cli.py models show my_package.nets:MyModel --json
     """
-    from models.describe import describe
+    from assay.models.describe import describe
 
     row = describe(name)
     if as_json:
@@ -99,9 +99,9 @@ def check(name: str, preset: str | None, settings: tuple[str, ...], horizon: int
 
     Exit code 1 if it looks ahead, 2 if another check fails.
     """
-    from commands.common import parse_settings
-    from models.catalog import load_model, preset_names
-    from models.checks import check_forecaster
+    from assay.commands.common import parse_settings
+    from assay.models.catalog import load_model, preset_names
+    from assay.models.contract import check_forecaster
 
     if preset is None and "tiny" in preset_names(name):
         preset = "tiny"

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from commands.common import PATH, echo_json, json_option, load_market, market_options
+from assay.commands.common import PATH, echo_json, json_option, load_market, market_options
 
 __all__ = ["predict"]
 
@@ -34,12 +34,12 @@ def predict(model: Path, **options: Any) -> None:
 
     import pandas as pd
 
-    from data.atomic import check_target
-    from data.errors import InputError
-    from data.panel import RECEIPT_COLUMNS
-    from data.prediction_files import receipts_path, write_predictions
-    from models.catalog import load_fitted
-    from models.checkpoint import read_metadata
+    from assay.data.atomic import check_target
+    from assay.data.errors import InputError
+    from assay.data.files.predictions import receipts_path, write_predictions
+    from assay.data.panel import RECEIPT_COLUMNS
+    from assay.models.catalog import load_fitted
+    from assay.models.checkpoint import read_metadata
 
     as_json, out = options.pop("as_json"), options.pop("out")
     check_target(out, (".parquet",))

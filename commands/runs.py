@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from commands.common import echo_json, json_option, results_option
+from assay.commands.common import echo_json, json_option, results_option
 
 __all__ = ["runs"]
 
@@ -30,7 +30,7 @@ def runs() -> None:
 @json_option
 def list_(results: Path, as_json: bool) -> None:
     """All stored runs, the newest first."""
-    from results.store import list_runs
+    from assay.results.storage.runs import list_runs
 
     found = list_runs(results)
     rows = [
@@ -58,19 +58,19 @@ def list_(results: Path, as_json: bool) -> None:
 @json_option
 def show(run: str, results: Path, as_json: bool) -> None:
     """The summary of a run, as it was printed when it was made."""
-    from results.store import load_run
+    from assay.results.storage.runs import load_run
 
     stored = load_run(run, root=results)
     if as_json:
         echo_json({"run_id": stored.id, "manifest": stored.manifest, **stored.metrics, **stored.checks})
         return
-    from results.summary import render_run
+    from assay.results.report.terminal import render_run
 
     click.echo(render_run(stored))
 
 
 @runs.command()
-@click.option("--family", help="Only trials of this family, e.g. strategies.ranked.")
+@click.option("--family", help="Only trials of this family, e.g. ranked.")
 @click.option("--top", type=click.IntRange(min=1), default=20, show_default=True, help="Trials shown of each family.")
 @results_option
 @json_option
@@ -80,8 +80,8 @@ def trials(family: str | None, top: int, results: Path, as_json: bool) -> None:
     Trials of one family on one price panel compete with each other; a rerun is no new trial, and seeds and retrains of
     one recipe are members of one. Sharpe ratios are annual, net, of 252 sessions.
     """
-    from results.judgement import judge_trials
-    from results.ledger import Trials, read_trials
+    from assay.results.checks.trials import judge_trials
+    from assay.results.storage.ledger import Trials, read_trials
 
     known = read_trials(family=family, root=results)
     groups = []
@@ -100,7 +100,7 @@ def _rows(table: Any) -> list[dict[str, Any]]:
     """The trials of a family, the best first, each with the settings in which they differ."""
     import json
 
-    from results.store import flattened
+    from assay.results.storage.runs import flattened
 
     recipes = {key: json.loads(text) for key, text in table["recipe"].items()}
     flat = {
@@ -145,7 +145,7 @@ def _print_family(group: dict[str, Any], top: int) -> None:
 @json_option
 def rm(run: tuple[str, ...], results: Path, as_json: bool) -> None:
     """Remove runs, with everything in their folders."""
-    from results.store import delete_run, load_run
+    from assay.results.storage.runs import delete_run, load_run
 
     identities = [load_run(item, root=results).id for item in run]  # all must exist before any goes
     gone = [delete_run(item, root=results) for item in identities]

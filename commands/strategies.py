@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from commands.common import echo_json, json_option
+from assay.commands.common import echo_json, json_option
 
 __all__ = ["strategies"]
 
@@ -30,7 +30,7 @@ def strategies() -> None:
 @json_option
 def list_(as_json: bool) -> None:
     """Every strategy, with its rule in one line."""
-    from strategies.catalog import describe, strategy_names
+    from assay.strategies.catalog import describe, strategy_names
 
     rows = [describe(name) for name in strategy_names()]
     if as_json:
@@ -52,7 +52,7 @@ def show(name: str, as_json: bool) -> None:
       python cli.py strategies show confidence
       python cli.py strategies show my_package.rules:MyStrategy --json
     """
-    from strategies.catalog import describe
+    from assay.strategies.catalog import describe
 
     row = describe(name)
     if as_json:
@@ -82,9 +82,9 @@ def check(name: str, settings: tuple[str, ...], as_json: bool) -> None:
 
     Exit code 1 if it looks ahead, 2 if another check fails.
     """
-    from commands.common import parse_settings
-    from strategies.catalog import load_strategy
-    from strategies.checks import check_strategy
+    from assay.commands.common import parse_settings
+    from assay.strategies.catalog import load_strategy
+    from assay.strategies.contract import check_strategy
 
     passed = check_strategy(load_strategy(name, **parse_settings(settings)))
     if as_json:

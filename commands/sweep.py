@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from commands.common import (
+from assay.commands.common import (
     PATH,
     cost_options,
     costs_of,
@@ -57,15 +57,15 @@ def sweep(**options: Any) -> None:
     import numpy as np
     import pandas as pd
 
-    from data.errors import InsufficientEvidenceError
-    from engine.backtest import with_tradable_benchmark
-    from engine.sweep import cells_of, parse_grid, run_cells
-    from results.inference import deflated_sharpe
-    from results.judgement import family_of
-    from results.ledger import read_trials, register
-    from results.metrics import sharpe_interval
-    from results.overfitting import effective_trials, probability_of_overfitting
-    from results.store import run_id, save_run
+    from assay.data.errors import InsufficientEvidenceError
+    from assay.engine.backtest import with_tradable_benchmark
+    from assay.engine.sweep import cells_of, parse_grid, run_cells
+    from assay.results.checks.trials import family_of
+    from assay.results.stats.deflated_sharpe import deflated_sharpe
+    from assay.results.stats.overfitting import effective_trials, probability_of_overfitting
+    from assay.results.stats.performance import sharpe_interval
+    from assay.results.storage.ledger import read_trials, register
+    from assay.results.storage.runs import run_id, save_run
 
     started = time.perf_counter()
     name, root, as_json = options.pop("strategy"), options.pop("results"), options.pop("as_json")
@@ -142,8 +142,8 @@ def sweep(**options: Any) -> None:
 
 def _superior(returns: Any, cells: Any) -> dict[str, Any]:
     """Hansen's test that no cell is better than cash, and the cells that are; cells that never moved are left out."""
-    from data.errors import InsufficientEvidenceError
-    from results.selection import superior_ability
+    from assay.data.errors import InsufficientEvidenceError
+    from assay.results.stats.superior_ability import superior_ability
 
     values = returns.to_numpy(dtype=float)
     moving = [column for column in range(values.shape[1]) if values[:, column].std() > 1e-15] if len(values) else []
@@ -162,9 +162,9 @@ def _superior(returns: Any, cells: Any) -> dict[str, Any]:
 
 def _clusters(known: Any, net: Any, elsewhere: int) -> dict[str, Any]:
     """Groups among the ledger's trials on their common sessions, and the best judged by their number."""
-    from data.errors import BacktestError
-    from results.inference import deflated_sharpe
-    from results.overfitting import cluster_trials
+    from assay.data.errors import BacktestError
+    from assay.results.stats.deflated_sharpe import deflated_sharpe
+    from assay.results.stats.overfitting import cluster_trials
 
     common = known.returns.dropna()
     try:
@@ -182,7 +182,7 @@ def _config(cell: Any, name: str, inputs: Any) -> dict[str, Any]:
     """What a backtest of the same cell would store, so that both are one trial."""
     from dataclasses import asdict
 
-    from engine.backtest import described
+    from assay.engine.backtest import described
 
     execution = {**asdict(cell.execution), "fill": cell.execution.fill_at(inputs.prices)}
     return {"costs": asdict(cell.costs), "execution": execution, "source": inputs.prices.source,
@@ -191,7 +191,7 @@ def _config(cell: Any, name: str, inputs: Any) -> dict[str, Any]:
 
 
 def _trial(config: dict[str, Any], prints: dict[str, str], family: str, brought: bool) -> Any:
-    from results.ledger import trial_of
+    from assay.results.storage.ledger import trial_of
 
     return trial_of(
         config, prices=prints["prices"], family=family, predictions=prints["predictions"] if brought else None
@@ -201,7 +201,7 @@ def _trial(config: dict[str, Any], prints: dict[str, str], family: str, brought:
 def _write_part(folder: Path, batch: list[Any]) -> None:
     import pandas as pd
 
-    from data.atomic import replacing
+    from assay.data.atomic import replacing
 
     folder.mkdir(parents=True, exist_ok=True)
     frame = pd.DataFrame({str(item.index): item.net for item in batch})
@@ -219,7 +219,7 @@ def _write_part(folder: Path, batch: list[Any]) -> None:
 def _read_parts(folder: Path) -> dict[int, Any]:
     import pandas as pd
 
-    from engine.sweep import CellResult
+    from assay.engine.sweep import CellResult
 
     out = {}
     for path in sorted(folder.glob("net-*.parquet")):
@@ -271,7 +271,7 @@ def _draw(table: Any, grid: dict[str, list[str]], path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    from data.atomic import replacing
+    from assay.data.atomic import replacing
 
     first, second = ([*grid, *grid])[:2]
     across = list(grid[second]) if second != first else ["net Sharpe"]

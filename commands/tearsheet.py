@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from commands.common import PATH, echo_json, json_option, results_option
+from assay.commands.common import PATH, echo_json, json_option, results_option
 
 __all__ = ["tearsheet"]
 
@@ -31,8 +31,8 @@ def tearsheet(
       python cli.py tearsheet s2_filter --format pdf --output s2.pdf
       python cli.py tearsheet s2_filter --reported 2.53
     """
-    from results.store import load_run
-    from results.tearsheet import FORMATS, write_tearsheet
+    from assay.results.report.tearsheet import FORMATS, write_tearsheet
+    from assay.results.storage.runs import load_run
 
     stored = load_run(run, root=results)
     suffix = "" if output is None else output.suffix.lstrip(".").lower()

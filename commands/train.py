@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from commands.common import PATH, echo_json, json_option, load_market, market_options, parse_settings, progress
+from assay.commands.common import PATH, echo_json, json_option, load_market, market_options, parse_settings, progress
 
 __all__ = ["train"]
 
@@ -38,9 +38,9 @@ def train(**options: Any) -> None:
     """
     import pandas as pd
 
-    from data.errors import InputError
-    from models.catalog import load_model
-    from results.model_report import prediction_metrics
+    from assay.data.errors import InputError
+    from assay.models.catalog import load_model
+    from assay.results.evidence.models import prediction_metrics
 
     as_json, out = options.pop("as_json"), options.pop("out")
     prices, _, _ = load_market(options)

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from commands.common import (
+from assay.commands.common import (
     PATH,
     Inputs,
     cost_options,
@@ -95,17 +95,17 @@ def walk_forward(**options: Any) -> int:
         --save-predictions data/sample/stock_lstm_close.parquet
       python cli.py walk-forward --model ridge --start 2010-01-04 --save-predictions data/sample/ridge.parquet
     """
-    from data.atomic import check_target
-    from data.errors import InputError
-    from engine.backtest import with_tradable_benchmark
-    from engine.folds import WalkForward
-    from engine.leaks import LeakReport
-    from engine.walk_forward import recipe_of
-    from engine.walk_forward import walk_forward as run_folds
-    from models.catalog import load_model
-    from results.canaries import Judge, judge_trained, retrain_canaries
-    from results.model_report import BASELINES, comparison, fold_metrics
-    from strategies.catalog import load_strategy
+    from assay.data.atomic import check_target
+    from assay.data.errors import InputError
+    from assay.engine.backtest import with_tradable_benchmark
+    from assay.engine.folds import WalkForward
+    from assay.engine.leaks import LeakReport
+    from assay.engine.walk_forward import recipe_of
+    from assay.engine.walk_forward import walk_forward as run_folds
+    from assay.models.catalog import load_model
+    from assay.results.checks.canaries import Judge, judge_trained, retrain_canaries
+    from assay.results.evidence.models import BASELINES, comparison, fold_metrics
+    from assay.strategies.catalog import load_strategy
 
     started = time.perf_counter()
     root, as_json = options.pop("results"), options.pop("as_json")
@@ -122,7 +122,7 @@ def walk_forward(**options: Any) -> int:
     if options["save_predictions"] is not None:
         check_target(options["save_predictions"], (".parquet",))
     if options["mlflow_uri"]:
-        from results.mlflow_log import connect
+        from assay.results.storage.mlflow_log import connect
 
         connect(options["mlflow_uri"])
     horizon = options["horizon"]
@@ -170,10 +170,10 @@ def walk_forward(**options: Any) -> int:
         tables["seeds"] = comparison(strategy, alone, prices, **market)
     leaks = LeakReport(("predictions",), run.retested_at) if options["leaks"] else None
     if options["save_predictions"] is not None:
-        from data.prediction_files import write_predictions
+        from assay.data.files.predictions import write_predictions
 
         write_predictions(run.predictions, options["save_predictions"])
-    from commands.backtest import run_and_report
+    from assay.commands.backtest import run_and_report
 
     checks = {name: options[name] for name in ("leaks", "canaries", "random_runs", "cross_check")}
     checks["prediction_leaks"] = leaks
@@ -184,7 +184,7 @@ def walk_forward(**options: Any) -> int:
     def finished(stored: Any) -> None:
         _keep_models(stored, model, prices, folds, seeds, folder, **label)
         if options["mlflow_uri"]:
-            from results.mlflow_log import log_run
+            from assay.results.storage.mlflow_log import log_run
 
             log_run(stored, options["mlflow_uri"])
 
@@ -228,7 +228,7 @@ def _advance(display: Any, name: str, total: int, *, quiet: bool) -> Any:
 
 def _say_cost(count: int, seeds: int, folds: int) -> None:
     """How many fits the canaries take."""
-    from results.canaries import SEEDS
+    from assay.results.checks.canaries import SEEDS
 
     others = max(0, SEEDS - seeds)
     fits = (count * seeds + 1 + others) * folds
@@ -245,7 +245,7 @@ def _by_default(option: str) -> bool:
 
 
 def _train(text: str) -> int | None:
-    from data.errors import InputError
+    from assay.data.errors import InputError
 
     if text == "expanding":
         return None
@@ -257,7 +257,7 @@ def _train(text: str) -> int | None:
 def _day(text: str | None, option: str) -> Any:
     import pandas as pd
 
-    from data.errors import InputError
+    from assay.data.errors import InputError
 
     if text is None:
         return None
@@ -269,8 +269,8 @@ def _day(text: str | None, option: str) -> Any:
 
 def _baselines(names: list[str], prices: Any, folds: Any, label: dict[str, Any], display: Any) -> dict[str, Any]:
     """Predictions of the models that every other has to beat, on the same folds."""
-    from engine.walk_forward import walk_forward as run_folds
-    from models.catalog import load_model
+    from assay.engine.walk_forward import walk_forward as run_folds
+    from assay.models.catalog import load_model
 
     task = display.add_task("baselines", total=len(names), visible=bool(names))
     panels = {}
@@ -285,7 +285,7 @@ def _keep_models(
     stored: Any, model: Any, prices: Any, folds: Any, seeds: Any, folder: Path, horizon: int, delay: int
 ) -> None:
     """Copy the checkpoints of every fold and seed into the run folder."""
-    from engine.walk_forward import stored_model_folder
+    from assay.engine.walk_forward import stored_model_folder
 
     missing = 0
     for fold in folds:

@@ -1,7 +1,7 @@
 """Prices, predictions and what is computed from prices alone: the leftmost package, which imports none of the others.
 
 The names below are imported when first used, so that importing the package costs nothing. `align`, being a module
-too, is imported as ``from data.align import align``.
+too, is imported as ``from assay.data.align import align``.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from data.align import JoinReport
-    from data.embedded import load_sample, load_sample_predictions
-    from data.panel import PredictionPanel, PricePanel
-    from data.prediction_files import read_predictions, write_predictions
-    from data.price_files import write_prices
-    from data.quality import QualityReport, check_prices
-    from data.returns import forward_returns, simple_returns
-    from data.sources import inspect_prices, load_predictions, load_prices, load_returns
-    from data.synthetic import MarketShape, score_panel, synthetic_market
-    from data.yahoo import fetch_prices
+    from assay.data.align import JoinReport
+    from assay.data.files.predictions import read_predictions, write_predictions
+    from assay.data.files.price_files import write_prices
+    from assay.data.files.prices import inspect_prices, load_predictions, load_prices, load_returns
+    from assay.data.files.yahoo import fetch_prices
+    from assay.data.panel import PredictionPanel, PricePanel
+    from assay.data.quality import QualityReport, check_prices
+    from assay.data.returns import forward_returns, simple_returns
+    from assay.data.sample import load_sample, load_sample_predictions
+    from assay.data.synthetic import MarketShape, score_panel, synthetic_market
 
 __all__ = [
     "JoinReport",

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from data.errors import InputError
-from data.panel import PredictionPanel, PricePanel
+from assay.data.errors import InputError
+from assay.data.panel import PredictionPanel, PricePanel
 
 __all__ = ["JoinReport", "align"]
 

@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from data.errors import InputError
+from assay.data.errors import InputError
 
 __all__ = ["check_target", "replacing"]
 

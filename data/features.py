@@ -14,9 +14,9 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
-from data import indicators as ta
-from data.errors import InputError, UnknownNameError
-from data.panel import PRICE_FIELDS, PricePanel
+from assay.data import indicators as ta
+from assay.data.errors import InputError, UnknownNameError
+from assay.data.panel import PRICE_FIELDS, PricePanel
 
 __all__ = ["FEATURE_SETS", "Feature", "FeaturePanel", "FeatureSet", "build_features", "feature_set"]
 

@@ -11,10 +11,10 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from data.errors import InputError
-from data.indicators import change, rolling_std
-from data.panel import ACTIONS, PricePanel
-from data.returns import forward_returns
+from assay.data.errors import InputError
+from assay.data.indicators import change, rolling_std
+from assay.data.panel import ACTIONS, PricePanel
+from assay.data.returns import forward_returns
 
 __all__ = ["action_labels", "label_overlap", "labels_known", "next_price", "up_down"]
 
@@ -78,7 +78,7 @@ def action_labels(
     Parameters
     ----------
     prices : T sessions by N assets.
-    horizon, delay, fill : as in `data.returns.forward_returns`.
+    horizon, delay, fill : as in `assay.data.returns.forward_returns`.
     threshold : a forward return above it is a buy, below minus it a sell, anything between a hold.
     unit : ``"return"``: the threshold is a decimal return; ``"volatility"``: a multiple of the standard deviation
         (ddof 1) of the asset's last 20 returns through t, times √horizon.

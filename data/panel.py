@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from data.errors import InputError, LookAheadError
+from assay.data.errors import InputError, LookAheadError
 
 __all__ = ["ACTIONS", "PRICE_FIELDS", "RECEIPT_COLUMNS", "PredictionPanel", "PricePanel"]
 
@@ -78,7 +78,7 @@ class PricePanel:
     adjusted : what the prices are adjusted for: ``"splits"``, ``"splits and dividends"``, ``"unknown"``.
     warnings : what the loader or the quality checks counted; carried into every result.
     relabelled : ``("shuffled", seed)`` or ``("answer", 0)``: labels made from this panel are a canary's, see
-        `data.relabel`; the prices are as they are. None: labels are what they say.
+        `assay.data.relabel`; the prices are as they are. None: labels are what they say.
 
     Raises
     ------

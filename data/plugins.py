@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from data.errors import InputError, UnknownNameError
+from assay.data.errors import InputError, UnknownNameError
 
 __all__ = ["find_class", "offered", "parameter_types", "read_parameter"]
 

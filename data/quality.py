@@ -13,8 +13,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from data.errors import DataQualityError
-from data.panel import PRICE_FIELDS, PricePanel
+from assay.data.errors import DataQualityError
+from assay.data.panel import PRICE_FIELDS, PricePanel
 
 __all__ = ["Finding", "QualityReport", "check_prices", "impossible_bars"]
 

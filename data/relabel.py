@@ -20,7 +20,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from data.panel import PricePanel
+from assay.data.panel import PricePanel
 
 __all__ = ["relabelled", "with_answer", "with_shuffled_labels"]
 

@@ -7,9 +7,9 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from data.errors import InputError
-from data.panel import PricePanel
-from data.relabel import relabelled
+from assay.data.errors import InputError
+from assay.data.panel import PricePanel
+from assay.data.relabel import relabelled
 
 __all__ = ["forward_returns", "simple_returns"]
 

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from data.errors import InputError
+from assay.data.errors import InputError
 
 __all__ = ["as_session", "period_starts", "position_at", "session_after"]
 

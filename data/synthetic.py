@@ -13,8 +13,8 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
-from data.errors import InputError
-from data.panel import PredictionPanel, PricePanel
+from assay.data.errors import InputError
+from assay.data.panel import PredictionPanel, PricePanel
 
 __all__ = ["MarketKind", "MarketShape", "score_panel", "synthetic_market"]
 

@@ -1,9 +1,9 @@
 """The simulation, the walk-forward, and the tests that nothing looked ahead."""
 
-from engine.backtest import final_weights, run_backtest
-from engine.costs import CostModel
-from engine.execution import Execution
-from engine.result import BacktestResult
-from engine.simulation import simulate
+from assay.engine.backtest import final_weights, run_backtest
+from assay.engine.costs import CostModel
+from assay.engine.execution import Execution
+from assay.engine.result import BacktestResult
+from assay.engine.simulation import simulate
 
 __all__ = ["BacktestResult", "CostModel", "Execution", "final_weights", "run_backtest", "simulate"]

@@ -9,15 +9,15 @@ from typing import Any, Literal, cast
 import numpy as np
 import pandas as pd
 
-from data.errors import InputError
-from data.panel import PredictionPanel, PricePanel
-from engine.costs import CostModel
-from engine.execution import Execution
-from engine.result import EVENT_COLUMNS, BacktestResult
-from engine.simulation import simulate
-from strategies.base import EntryRule, Strategy
-from strategies.overlays import kill_switch_state, smooth_weights, vol_target_factor
-from strategies.ranked import with_benchmark_asset
+from assay.data.errors import InputError
+from assay.data.panel import PredictionPanel, PricePanel
+from assay.engine.costs import CostModel
+from assay.engine.execution import Execution
+from assay.engine.result import EVENT_COLUMNS, BacktestResult
+from assay.engine.simulation import simulate
+from assay.strategies.base import EntryRule, Strategy
+from assay.strategies.overlays import kill_switch_state, smooth_weights, vol_target_factor
+from assay.strategies.ranked import with_benchmark_asset
 
 __all__ = ["STAGE_COLUMNS", "described", "final_weights", "run_backtest", "simulated_prices", "with_tradable_benchmark"]
 
@@ -45,7 +45,7 @@ def run_backtest(
     Parameters
     ----------
     strategy : weights by rule, or an entry rule that is executed bar by bar.
-    predictions : what the model said; its sessions and assets must be in `prices` (see `data.align`).
+    predictions : what the model said; its sessions and assets must be in `prices` (see `assay.data.align`).
     prices : (T, N). Sessions after the last decision's window (delay + horizon) are not simulated.
     benchmark : (T,) returns, for the report; traded only by a strategy that hedges with it.
     costs, execution : by default `CostModel()` and the panel's own delay.
@@ -64,7 +64,7 @@ def run_backtest(
     prices = with_tradable_benchmark(strategy, prices, benchmark)
     prices = simulated_prices(prices, predictions, execution.delay)
     if isinstance(strategy, EntryRule):
-        from engine.entry_rules import simulate_entries
+        from assay.engine.entry_rules import simulate_entries
 
         signals = strategy.signals(predictions, prices)
         result = simulate_entries(

@@ -1,6 +1,6 @@
 """Many portfolios on the same prices in one pass: random-score nulls, sweeps, calibration studies.
 
-The same accounting as `engine.accounting.self_financing`, with a leading axis of R runs; tested equal to it. Only
+The same accounting as `assay.engine.ledger.self_financing`, with a leading axis of R runs; tested equal to it. Only
 proportional costs, borrow and financing: what depends on the size of a fill needs the single-run ledger.
 """
 
@@ -13,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from data.errors import InputError
-from data.panel import PricePanel
-from engine.costs import CostModel
-from engine.execution import Execution
-from strategies.base import Overlays
-from strategies.overlays import kill_switch_state, smooth_weights, vol_target_factor
+from assay.data.errors import InputError
+from assay.data.panel import PricePanel
+from assay.engine.costs import CostModel
+from assay.engine.execution import Execution
+from assay.strategies.base import Overlays
+from assay.strategies.overlays import kill_switch_state, smooth_weights, vol_target_factor
 
 __all__ = ["BatchResult", "backtest_batch", "simulate_batch"]
 

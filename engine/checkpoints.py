@@ -22,15 +22,33 @@ from typing import Any, cast
 
 import pandas as pd
 
-from data.panel import PricePanel
-from engine.folds import Fold
-from models.base import FittedForecaster, Forecaster
+from assay.data.panel import PricePanel
+from assay.engine.folds import Fold
+from assay.models.base import FittedForecaster, Forecaster
 
 __all__ = ["Part", "identity_of", "part_folder", "read_part", "recipe_of", "write_part"]
 
 _LIBRARIES = ("numpy", "pandas", "scikit-learn", "torch")
 #: Modules whose classes say nothing about a model, or whose version says it.
 _FOREIGN = ("abc", "builtins", "typing", "sklearn", "torch")
+
+
+#: How the first version named the classes of the catalogue. Run ids and trials hash these names, so they stay; a class
+#: that is not here goes by its name in the catalogue.
+_FIRST_NAMES = {
+    "StockLSTM": "models.ranking:StockLSTM",
+    "StockLSTMClose": "models.ranking:StockLSTMClose",
+    "MultiTaskLSTM": "models.multitask:MultiTaskLSTM",
+    "DirectionLSTM": "models.direction:DirectionLSTM",
+    "PriceLSTM": "models.price:PriceLSTM",
+    "Ridge": "models.baselines:Ridge",
+    "GradientBoosting": "models.sklearn_adapter:GradientBoosting",
+    "SklearnForecaster": "models.sklearn_adapter:SklearnForecaster",
+    "Momentum": "models.baselines:Momentum",
+    "Reversal": "models.baselines:Reversal",
+    "Zero": "models.baselines:Zero",
+    "MajorityClass": "models.baselines:MajorityClass",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,9 +72,16 @@ class Part:
 
 
 def recipe_of(model: Forecaster) -> dict[str, Any]:
-    """A model's name and parameters, JSON-able: what a trial is a trial of."""
+    """A model's name and parameters, JSON-able: what a trial is a trial of, wherever its class stands."""
     parameters: dict[str, Any] = asdict(cast(Any, model)) if is_dataclass(model) else dict(vars(model))
-    return {"model": model.name, "class": f"{type(model).__module__}:{type(model).__qualname__}", "params": parameters}
+    return {"model": model.name, "class": _class_name(model), "params": parameters}
+
+
+def _class_name(model: Forecaster) -> str:
+    """How the class of a recipe is called: ours by the catalogue, a user's by its import path."""
+    kind = type(model)
+    own = kind.__module__.startswith("assay.")
+    return _FIRST_NAMES.get(kind.__qualname__, model.name) if own else f"{kind.__module__}:{kind.__qualname__}"
 
 
 def identity_of(model: Forecaster, prices: PricePanel, horizon: int, delay: int) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 import numpy.typing as npt
 
-from data.errors import InputError
+from assay.data.errors import InputError
 
 __all__ = ["COST_KINDS", "CostModel", "Liquidity", "trading_costs"]
 

@@ -23,14 +23,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from data.errors import InputError
-from data.panel import PricePanel
-from engine.costs import COST_KINDS, CostModel, Liquidity
-from engine.entry_book import EntryBook, Market
-from engine.execution import Execution
-from engine.result import EVENT_COLUMNS, FILL_COLUMNS, BacktestResult
-from engine.simulation import liquidity_of
-from strategies.base import EntryRule, EntrySignals
+from assay.data.errors import InputError
+from assay.data.panel import PricePanel
+from assay.engine.costs import COST_KINDS, CostModel, Liquidity
+from assay.engine.entry_ledger import EntryBook, Market
+from assay.engine.execution import Execution
+from assay.engine.result import EVENT_COLUMNS, FILL_COLUMNS, BacktestResult
+from assay.engine.simulation import liquidity_of
+from assay.strategies.base import EntryRule, EntrySignals
 
 __all__ = ["simulate_entries"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from data.errors import InputError
-from data.panel import PricePanel
+from assay.data.errors import InputError
+from assay.data.panel import PricePanel
 
 __all__ = ["Execution"]
 

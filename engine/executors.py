@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
-from data.errors import InputError, TrainingError
+from assay.data.errors import InputError, TrainingError
 
 __all__ = ["EXECUTORS", "run_tasks", "say"]
 

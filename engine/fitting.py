@@ -11,12 +11,12 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from data.errors import BacktestError, InputError, LookAheadError, TrainingError
-from data.panel import PredictionPanel, PricePanel
-from engine.checkpoints import Part, write_part
-from engine.executors import say
-from engine.folds import Fold
-from models.base import FittedForecaster, Forecaster, watch_epochs
+from assay.data.errors import BacktestError, InputError, LookAheadError, TrainingError
+from assay.data.panel import PredictionPanel, PricePanel
+from assay.engine.checkpoints import Part, write_part
+from assay.engine.executors import say
+from assay.engine.folds import Fold
+from assay.models.base import FittedForecaster, Forecaster, watch_epochs
 
 __all__ = ["STAMPS", "fit_fold"]
 

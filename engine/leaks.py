@@ -14,13 +14,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from data.errors import InputError
-from data.panel import PredictionPanel, PricePanel
-from data.returns import forward_returns, simple_returns
-from engine.backtest import run_backtest
-from engine.costs import CostModel
-from engine.execution import Execution
-from strategies.base import EntryRule, Strategy
+from assay.data.errors import InputError
+from assay.data.panel import PredictionPanel, PricePanel
+from assay.data.returns import forward_returns, simple_returns
+from assay.engine.backtest import run_backtest
+from assay.engine.costs import CostModel
+from assay.engine.execution import Execution
+from assay.strategies.base import EntryRule, Strategy
 
 __all__ = [
     "Leak",

@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from data.errors import InputError
-from data.panel import PricePanel
+from assay.data.errors import InputError
+from assay.data.panel import PricePanel
 
 __all__ = ["EVENT_COLUMNS", "FILL_COLUMNS", "TRADE_COLUMNS", "BacktestResult"]
 
@@ -42,7 +42,7 @@ class BacktestResult:
     returns : (T,) net of all costs, NAV[s]/NAV[s−1] − 1.
     gross_returns : (T,) the same path before costs: returns + costs[s]/NAV[s−1].
     nav : (T,) net asset value at the close, currency; the first row is the capital less the first fill's costs.
-    costs : (T, kinds) currency, columns `engine.costs.COST_KINDS`.
+    costs : (T, kinds) currency, columns `assay.engine.costs.COST_KINDS`.
     turnover : (T,) ½Σ|traded value|/NAV, one way, at the fill.
     exposure : (T, 4) fractions of NAV at the close: gross, net, long, short (short is negative).
     target_weights : (T, N) stamped t as decided, after overlays; None with ``keep="returns"``.
@@ -110,7 +110,7 @@ class BacktestResult:
             If the result was made with ``keep="returns"``.
 
         """
-        from engine.trades import round_trips
+        from assay.engine.trades import round_trips
 
         return round_trips(self.fills)
 
@@ -123,12 +123,12 @@ class BacktestResult:
             If the result keeps no weights, or vectorbt cannot express it.
 
         """
-        from engine.vectorbt_adapter import portfolio_from_result
+        from assay.engine.vectorbt_adapter import portfolio_from_result
 
         return portfolio_from_result(self, prices)
 
     def _repr_html_(self) -> str:
-        """A few figures for a notebook; the evidence with its intervals is `results.evidence.evaluate`."""
+        """A few figures for a notebook; the evidence with its intervals is `results.evidence.backtest.evaluate`."""
         from html import escape
 
         sessions = len(self.returns)

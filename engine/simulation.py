@@ -9,12 +9,12 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from data.errors import InputError
-from data.panel import PricePanel
-from engine.accounting import Floats, Ledger, constant_weight, row_gross, self_financing
-from engine.costs import COST_KINDS, CostModel, Liquidity, trading_costs
-from engine.execution import Execution
-from engine.result import EVENT_COLUMNS, FILL_COLUMNS, BacktestResult
+from assay.data.errors import InputError
+from assay.data.panel import PricePanel
+from assay.engine.costs import COST_KINDS, CostModel, Liquidity, trading_costs
+from assay.engine.execution import Execution
+from assay.engine.ledger import Floats, Ledger, constant_weight, row_gross, self_financing
+from assay.engine.result import EVENT_COLUMNS, FILL_COLUMNS, BacktestResult
 
 __all__ = ["liquidity_of", "simulate"]
 

@@ -1,7 +1,7 @@
 """A grid of parameters, backtested in as few passes as the strategy allows.
 
 Cells that differ only in costs share their weights; cells that share overlays, delay and fill are simulated
-together (`engine.batch`). What the batch cannot express is run cell by cell, in processes or on Ray where asked.
+together (`assay.engine.batch`). What the batch cannot express is run cell by cell, in processes or on Ray where asked.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from data.errors import InputError, UnknownNameError
-from data.panel import PredictionPanel, PricePanel
-from engine.backtest import run_backtest, simulated_prices
-from engine.batch import backtest_batch
-from engine.costs import CostModel
-from engine.execution import Execution
-from engine.executors import run_tasks
-from strategies.base import EntryRule, Strategy
-from strategies.catalog import describe, load_strategy
+from assay.data.errors import InputError, UnknownNameError
+from assay.data.panel import PredictionPanel, PricePanel
+from assay.engine.backtest import run_backtest, simulated_prices
+from assay.engine.batch import backtest_batch
+from assay.engine.costs import CostModel
+from assay.engine.execution import Execution
+from assay.engine.executors import run_tasks
+from assay.strategies.base import EntryRule, Strategy
+from assay.strategies.catalog import describe, load_strategy
 
 __all__ = ["Cell", "CellResult", "cells_of", "parse_grid", "run_cells"]
 

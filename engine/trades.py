@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from engine.result import TRADE_COLUMNS
+from assay.engine.result import TRADE_COLUMNS
 
 __all__ = ["round_trips"]
 

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from data.errors import InputError
-from data.panel import PricePanel
-from engine.costs import COST_KINDS, CostModel
-from engine.execution import Execution
-from engine.result import BacktestResult
-from engine.simulation import simulate
+from assay.data.errors import InputError
+from assay.data.panel import PricePanel
+from assay.engine.costs import COST_KINDS, CostModel
+from assay.engine.execution import Execution
+from assay.engine.result import BacktestResult
+from assay.engine.simulation import simulate
 
 __all__ = ["CrossCheck", "cross_check", "not_expressible", "portfolio", "portfolio_from_result", "simulate_vectorbt"]
 

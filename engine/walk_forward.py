@@ -13,13 +13,13 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from data.errors import InputError
-from data.panel import ACTIONS, RECEIPT_COLUMNS, PredictionPanel, PricePanel
-from engine.checkpoints import Part, identity_of, part_folder, read_part, recipe_of
-from engine.executors import run_tasks
-from engine.fitting import STAMPS, fit_fold
-from engine.folds import Fold
-from models.base import Forecaster
+from assay.data.errors import InputError
+from assay.data.panel import ACTIONS, RECEIPT_COLUMNS, PredictionPanel, PricePanel
+from assay.engine.checkpoints import Part, identity_of, part_folder, read_part, recipe_of
+from assay.engine.executors import run_tasks
+from assay.engine.fitting import STAMPS, fit_fold
+from assay.engine.folds import Fold
+from assay.models.base import Forecaster
 
 __all__ = ["WalkForwardRun", "recipe_of", "stored_model_folder", "walk_forward"]
 
@@ -71,10 +71,10 @@ def walk_forward(
     model : an unfitted recipe.
     prices : the whole panel; each fit gets it from the fold's train_start to its cutoff, each prediction through the
         fold's test_end.
-    folds : see `engine.folds.WalkForward.split`.
+    folds : see `assay.engine.folds.WalkForward.split`.
     horizon, delay : of the labels.
     seeds : each fold is fit once a seed; predictions are averaged.
-    executor, workers : see `engine.executors.run_tasks`; the bytes do not depend on them.
+    executor, workers : see `assay.engine.executors.run_tasks`; the bytes do not depend on them.
     folder : where finished folds are kept; those that stand there are not fit again. None keeps nothing. On a Ray
         cluster of several machines it must lie on storage that they share.
     progress : see `Progress`.

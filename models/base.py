@@ -10,7 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import pandas as pd
 
-from data.panel import PredictionPanel, PricePanel
+from assay.data.panel import PredictionPanel, PricePanel
 
 __all__ = ["FittedForecaster", "Forecaster", "epoch_ended", "watch_epochs"]
 

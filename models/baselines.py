@@ -15,11 +15,11 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import pandas as pd
 
-from data.errors import InputError
-from data.features import build_features, feature_set
-from data.panel import PredictionPanel, PricePanel
-from data.returns import forward_returns
-from models.checkpoint import read_checkpoint, write_checkpoint
+from assay.data.errors import InputError
+from assay.data.features import build_features, feature_set
+from assay.data.panel import PredictionPanel, PricePanel
+from assay.data.returns import forward_returns
+from assay.models.checkpoint import read_checkpoint, write_checkpoint
 
 __all__ = ["FittedRidge", "FittedRule", "MajorityClass", "Momentum", "Reversal", "Ridge", "Zero"]
 
@@ -186,7 +186,7 @@ class Ridge:
 
     Parameters
     ----------
-    feature_set : a key of `data.features.FEATURE_SETS`.
+    feature_set : a key of `assay.data.features.FEATURE_SETS`.
     penalty : λ in Σ(y − Xβ)² + λ·n·|β|², on standardised features, n the training rows; the intercept is free.
     clip : standardised features are clipped at this many standard deviations.
     fill : which price labels run between; None takes the open where the panel has one.

@@ -15,7 +15,7 @@ from typing import Literal
 
 import numpy as np
 
-from data.errors import InputError
+from assay.data.errors import InputError
 
 __all__ = ["calibrated", "fit_calibration", "reliability"]
 

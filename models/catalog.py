@@ -11,28 +11,28 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from data.errors import InputError, UnknownNameError
-from data.plugins import find_class, offered, parameter_types, read_parameter
-from models.base import FittedForecaster, Forecaster
-from models.checkpoint import read_metadata
+from assay.data.errors import InputError, UnknownNameError
+from assay.data.plugins import find_class, offered, parameter_types, read_parameter
+from assay.models.base import FittedForecaster, Forecaster
+from assay.models.checkpoint import read_metadata
 
 __all__ = ["ENTRY_POINTS", "MODELS", "load_fitted", "load_model", "model_class", "model_names", "preset_names"]
 
 #: name → ``module:Class``.
 MODELS: Mapping[str, str] = types.MappingProxyType(
     {
-        "stock_lstm": "models.ranking:StockLSTM",
-        "stock_lstm_close": "models.ranking:StockLSTMClose",
-        "b3_multitask": "models.multitask:MultiTaskLSTM",
-        "reliance_direction": "models.direction:DirectionLSTM",
-        "nse_price": "models.price:PriceLSTM",
-        "ridge": "models.baselines:Ridge",
-        "gradient_boosting": "models.sklearn_adapter:GradientBoosting",
-        "sklearn": "models.sklearn_adapter:SklearnForecaster",
-        "momentum": "models.baselines:Momentum",
-        "reversal": "models.baselines:Reversal",
-        "zero": "models.baselines:Zero",
-        "majority": "models.baselines:MajorityClass",
+        "stock_lstm": "assay.models.stock_lstm:StockLSTM",
+        "stock_lstm_close": "assay.models.stock_lstm:StockLSTMClose",
+        "b3_multitask": "assay.models.b3_multitask:MultiTaskLSTM",
+        "reliance_direction": "assay.models.reliance_direction:DirectionLSTM",
+        "nse_price": "assay.models.nse_price:PriceLSTM",
+        "ridge": "assay.models.baselines:Ridge",
+        "gradient_boosting": "assay.models.sklearn_adapter:GradientBoosting",
+        "sklearn": "assay.models.sklearn_adapter:SklearnForecaster",
+        "momentum": "assay.models.baselines:Momentum",
+        "reversal": "assay.models.baselines:Reversal",
+        "zero": "assay.models.baselines:Zero",
+        "majority": "assay.models.baselines:MajorityClass",
     }
 )
 

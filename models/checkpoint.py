@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from data.errors import InputError, TrainingError
+from assay.data.errors import InputError, TrainingError
 
 __all__ = ["METADATA", "TENSORS", "read_checkpoint", "read_metadata", "write_checkpoint"]
 

@@ -7,8 +7,8 @@ import re
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any
 
-from data.features import FEATURE_SETS
-from models.catalog import MODELS, load_model, model_class, preset_names
+from assay.data.features import FEATURE_SETS
+from assay.models.catalog import MODELS, load_model, model_class, preset_names
 
 __all__ = ["describe", "summary"]
 
@@ -30,7 +30,7 @@ def describe(name: str, *, count: bool = True) -> dict[str, Any]:
 
     Parameters
     ----------
-    name : a name of `models.catalog.model_names`, or ``package.module:Class``.
+    name : a name of `assay.models.catalog.model_names`, or ``package.module:Class``.
     count : whether to count the parameters of each preset's network, which imports torch.
 
     Returns
@@ -87,9 +87,9 @@ def _preset(name: str, preset: str, changes: dict[str, Any], count: bool) -> dic
     }
     model: Any = load_model(name, preset=preset) if hasattr(model_class(name), "network") else None
     if count and model is not None:
-        from data.features import feature_set
-        from models.networks import parameter_counts
-        from models.training import deterministic
+        from assay.data.features import feature_set
+        from assay.models.lstm.networks import parameter_counts
+        from assay.models.lstm.training import deterministic
 
         with deterministic(0):
             out["count"] = parameter_counts(model.network(len(feature_set(model.feature_set))))

@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from data.errors import InputError, UnknownNameError
-from data.panel import RECEIPT_COLUMNS, PredictionPanel, PricePanel
-from data.returns import forward_returns
-from models.metrics import daily_correlation
+from assay.data.errors import InputError, UnknownNameError
+from assay.data.panel import RECEIPT_COLUMNS, PredictionPanel, PricePanel
+from assay.data.returns import forward_returns
+from assay.models.metrics import daily_correlation
 
 __all__ = ["METHODS", "combine", "merged_receipts"]
 

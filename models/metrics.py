@@ -132,12 +132,12 @@ def action_metrics(predicted: np.ndarray, actual: np.ndarray) -> dict[str, objec
 
     Parameters
     ----------
-    predicted, actual : positions in `data.panel.ACTIONS`, any equal shape; NaN = unknown.
+    predicted, actual : positions in `assay.data.panel.ACTIONS`, any equal shape; NaN = unknown.
 
     """
     from sklearn import metrics
 
-    from data.panel import ACTIONS
+    from assay.data.panel import ACTIONS
 
     both = np.isfinite(predicted) & np.isfinite(actual)
     said, y = predicted[both].astype(int), actual[both].astype(int)

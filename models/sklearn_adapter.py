@@ -13,11 +13,11 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from data.errors import InputError
-from data.features import build_features, feature_set
-from data.panel import PredictionPanel, PricePanel
-from data.returns import forward_returns
-from models.checkpoint import read_metadata, write_checkpoint
+from assay.data.errors import InputError
+from assay.data.features import build_features, feature_set
+from assay.data.panel import PredictionPanel, PricePanel
+from assay.data.returns import forward_returns
+from assay.models.checkpoint import read_metadata, write_checkpoint
 
 __all__ = ["FittedEstimator", "GradientBoosting", "SklearnForecaster"]
 
@@ -34,7 +34,7 @@ class SklearnForecaster:
     estimator : ``package.module:Class`` of the estimator.
     settings : its parameters as JSON, e.g. ``{"max_iter": 100}``; ``random_state`` is set from the seed where the
         estimator has one.
-    feature_set : a key of `data.features.FEATURE_SETS`.
+    feature_set : a key of `assay.data.features.FEATURE_SETS`.
     fill : which price labels run between; None takes the open where the panel has one.
 
     Notes

@@ -1,6 +1,6 @@
 """Rules that turn predictions into weights, or into entries and exits.
 
-`strategies.catalog` loads them by name; `strategies.base` says what one is.
+`assay.strategies.catalog` loads them by name; `assay.strategies.base` says what one is.
 """
 
 from __future__ import annotations

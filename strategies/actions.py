@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from data.errors import InputError
-from data.panel import PredictionPanel, PricePanel
-from strategies.base import WithOverlays
-from strategies.selection import MINIMUM_ASSETS, aligned_values
+from assay.data.errors import InputError
+from assay.data.panel import PredictionPanel, PricePanel
+from assay.strategies.base import WithOverlays
+from assay.strategies.selection import MINIMUM_ASSETS, aligned_values
 
 __all__ = ["ExpectedReturn", "MultitaskAction"]
 
@@ -39,11 +39,12 @@ class MultitaskAction(WithOverlays):
     threshold : probability that a buy or a sell has to exceed, in [0, 1).
     long_gross, short_gross : Σ|weight| of each leg, fractions of NAV.
     require_agreement : leave out, for the session, assets whose score does not point to the side that is held.
-    smoothing, vol_target, kill_switches : overlays, see `strategies.base.Overlays`; off by default.
+    smoothing, vol_target, kill_switches : overlays, see `assay.strategies.base.Overlays`; off by default.
 
     """
 
     name: ClassVar[str] = "multitask_action"
+    family: ClassVar[str] = "actions"
     needs: ClassVar[tuple[str, ...]] = ()
     reads: ClassVar[str] = "action probabilities; with require_agreement also a score whose 0 is neutral"
 
@@ -121,11 +122,12 @@ class ExpectedReturn(WithOverlays):
     cost_bps : cost of one trade, basis points of its value.
     borrow_bps : a year, on shorts.
     gross : Σ|weight|, fraction of NAV.
-    smoothing, vol_target, kill_switches : overlays, see `strategies.base.Overlays`; off by default.
+    smoothing, vol_target, kill_switches : overlays, see `assay.strategies.base.Overlays`; off by default.
 
     """
 
     name: ClassVar[str] = "expected_return"
+    family: ClassVar[str] = "actions"
     needs: ClassVar[tuple[str, ...]] = ()
     reads: ClassVar[str] = "score in units of return"
 

@@ -8,8 +8,8 @@ from typing import Literal, Protocol, runtime_checkable
 
 import pandas as pd
 
-from data.errors import InputError
-from data.panel import PredictionPanel, PricePanel
+from assay.data.errors import InputError
+from assay.data.panel import PredictionPanel, PricePanel
 
 __all__ = ["EntryRule", "EntrySignals", "Overlays", "Strategy", "WithOverlays"]
 

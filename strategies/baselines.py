@@ -12,10 +12,10 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
-from data.errors import InputError
-from data.panel import PredictionPanel, PricePanel
-from strategies.base import WithOverlays
-from strategies.selection import aligned_values, trailing_volatility
+from assay.data.errors import InputError
+from assay.data.panel import PredictionPanel, PricePanel
+from assay.strategies.base import WithOverlays
+from assay.strategies.selection import aligned_values, trailing_volatility
 
 __all__ = ["BuyAndHold", "EqualWeight", "InverseVolatility"]
 
@@ -23,6 +23,7 @@ __all__ = ["BuyAndHold", "EqualWeight", "InverseVolatility"]
 @dataclass(frozen=True, kw_only=True)
 class _Baseline(WithOverlays):
     name: ClassVar[str]
+    family: ClassVar[str] = "baselines"
     needs: ClassVar[tuple[str, ...]] = ()
     reads: ClassVar[str] = "nothing but sessions and assets"
 
@@ -52,7 +53,7 @@ class EqualWeight(_Baseline):
     Parameters
     ----------
     gross : Σ weight, fraction of NAV.
-    smoothing, vol_target, kill_switches : overlays, see `strategies.base.Overlays`; off by default.
+    smoothing, vol_target, kill_switches : overlays, see `assay.strategies.base.Overlays`; off by default.
 
     """
 
@@ -72,7 +73,7 @@ class InverseVolatility(_Baseline):
     ----------
     window : daily returns in the volatility, the last one being that of session t.
     gross : Σ weight, fraction of NAV.
-    smoothing, vol_target, kill_switches : overlays, see `strategies.base.Overlays`; off by default.
+    smoothing, vol_target, kill_switches : overlays, see `assay.strategies.base.Overlays`; off by default.
 
     """
 
@@ -99,7 +100,7 @@ class BuyAndHold(_Baseline):
     Parameters
     ----------
     gross : Σ weight when bought, fraction of NAV.
-    smoothing, vol_target, kill_switches : overlays, see `strategies.base.Overlays`; off by default.
+    smoothing, vol_target, kill_switches : overlays, see `assay.strategies.base.Overlays`; off by default.
 
     """
 

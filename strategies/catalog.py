@@ -11,36 +11,36 @@ from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any
 
-from data.errors import BacktestError, InputError, UnknownNameError
-from data.plugins import find_class, offered, parameter_types, read_parameter
-from strategies.base import EntryRule, Overlays, Strategy
+from assay.data.errors import BacktestError, InputError, UnknownNameError
+from assay.data.plugins import find_class, offered, parameter_types, read_parameter
+from assay.strategies.base import EntryRule, Overlays, Strategy
 
 __all__ = ["ENTRY_POINTS", "STRATEGIES", "describe", "load_strategy", "strategy_class", "strategy_names"]
 
 #: name → ``module:Class``.
 STRATEGIES: Mapping[str, str] = types.MappingProxyType(
     {
-        "quintile_long_short": "strategies.ranked:QuintileLongShort",
-        "s1_bottom_k": "strategies.ranked:BottomK",
-        "s2_filter_negative": "strategies.ranked:FilterNegative",
-        "s3_vol_scaled": "strategies.ranked:VolScaled",
-        "s4_benchmark_hedge": "strategies.ranked:BenchmarkHedge",
-        "s5_long_only": "strategies.ranked:LongOnly",
-        "s6_threshold": "strategies.ranked:Threshold",
-        "s7_confidence_scaled": "strategies.ranked:ConfidenceScaled",
-        "confidence": "strategies.confidence:Confidence",
-        "multitask_action": "strategies.actions:MultitaskAction",
-        "expected_return": "strategies.actions:ExpectedReturn",
-        "equal_weight": "strategies.baselines:EqualWeight",
-        "inverse_volatility": "strategies.baselines:InverseVolatility",
-        "buy_and_hold": "strategies.baselines:BuyAndHold",
-        "mean_variance": "strategies.optimised_utility:MeanVariance",
-        "min_variance": "strategies.optimised_utility:MinVariance",
-        "cvar": "strategies.optimised_utility:MeanCvar",
-        "black_litterman": "strategies.optimised_utility:BlackLitterman",
-        "hrp": "strategies.optimised:Hrp",
-        "risk_parity": "strategies.optimised:RiskParity",
-        "max_diversification": "strategies.optimised:MaxDiversification",
+        "quintile_long_short": "assay.strategies.ranked:QuintileLongShort",
+        "s1_bottom_k": "assay.strategies.ranked:BottomK",
+        "s2_filter_negative": "assay.strategies.ranked:FilterNegative",
+        "s3_vol_scaled": "assay.strategies.ranked:VolScaled",
+        "s4_benchmark_hedge": "assay.strategies.ranked:BenchmarkHedge",
+        "s5_long_only": "assay.strategies.ranked:LongOnly",
+        "s6_threshold": "assay.strategies.ranked:Threshold",
+        "s7_confidence_scaled": "assay.strategies.ranked:ConfidenceScaled",
+        "confidence": "assay.strategies.confidence:Confidence",
+        "multitask_action": "assay.strategies.actions:MultitaskAction",
+        "expected_return": "assay.strategies.actions:ExpectedReturn",
+        "equal_weight": "assay.strategies.baselines:EqualWeight",
+        "inverse_volatility": "assay.strategies.baselines:InverseVolatility",
+        "buy_and_hold": "assay.strategies.baselines:BuyAndHold",
+        "mean_variance": "assay.strategies.optimised.utility:MeanVariance",
+        "min_variance": "assay.strategies.optimised.utility:MinVariance",
+        "cvar": "assay.strategies.optimised.utility:MeanCvar",
+        "black_litterman": "assay.strategies.optimised.utility:BlackLitterman",
+        "hrp": "assay.strategies.optimised.portfolios:Hrp",
+        "risk_parity": "assay.strategies.optimised.portfolios:RiskParity",
+        "max_diversification": "assay.strategies.optimised.portfolios:MaxDiversification",
     }
 )
 
@@ -107,7 +107,7 @@ def load_strategy(name: str, **params: object) -> Strategy | EntryRule:
         ]
         raise InputError(
             f"strategy {name!r}: {found.__name__} is no strategy; it lacks {', '.join(lacking)} "
-            "(or, for an entry rule, see strategies.base.EntryRule)"
+            "(or, for an entry rule, see assay.strategies.base.EntryRule)"
         )
     return strategy
 

@@ -9,10 +9,10 @@ from typing import ClassVar, Literal
 import numpy as np
 import pandas as pd
 
-from data.errors import InputError
-from data.panel import PredictionPanel, PricePanel
-from strategies.base import EntrySignals
-from strategies.selection import aligned_values
+from assay.data.errors import InputError
+from assay.data.panel import PredictionPanel, PricePanel
+from assay.strategies.base import EntrySignals
+from assay.strategies.selection import aligned_values
 
 __all__ = ["Confidence"]
 
@@ -38,6 +38,7 @@ class Confidence:
     """
 
     name: ClassVar[str] = "confidence"
+    family: ClassVar[str] = "confidence"
     needs: ClassVar[tuple[str, ...]] = ("open", "high", "low")
     reads: ClassVar[str] = "probability_up"
     side: ClassVar[Literal[1, -1]] = 1

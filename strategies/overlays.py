@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from data.errors import InputError
+from assay.data.errors import InputError
 
 __all__ = ["kill_switch_state", "smooth_weights", "vol_target_factor"]
 

@@ -1,6 +1,6 @@
 """Rules that hold the top and the bottom of each session's ranking.
 
-All of them choose with `strategies.selection.Legs`; they differ in what they short and in how a leg is weighted.
+All of them choose with `assay.strategies.selection.Legs`; they differ in what they short and in how a leg is weighted.
 `select` is the ranking alone, `filter` what the rule makes of it; `target_weights` is the latter, before overlays.
 """
 
@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from data.errors import InputError
-from data.panel import PredictionPanel, PricePanel
-from strategies.base import WithOverlays
-from strategies.selection import Legs, aligned_values, check_quantile, trailing_volatility
+from assay.data.errors import InputError
+from assay.data.panel import PredictionPanel, PricePanel
+from assay.strategies.base import WithOverlays
+from assay.strategies.selection import Legs, aligned_values, check_quantile, trailing_volatility
 
 __all__ = [
     "BenchmarkHedge",
@@ -37,6 +37,7 @@ class _Ranked(WithOverlays):
     """What the ranked rules share: two legs, and the two stages select → filter."""
 
     name: ClassVar[str]
+    family: ClassVar[str] = "ranked"
     needs: ClassVar[tuple[str, ...]] = ()
     #: what it reads of the predictions, in words
     reads: ClassVar[str] = "score"
@@ -111,7 +112,7 @@ class QuintileLongShort(_Ranked):
     quantile : share of the N assets with a score and a price in each leg, in (0, 0.5]:
         K = max(1, ⌊quantile·N + ½⌋), ties by asset id; with N < 5 all is cash.
     long_gross, short_gross : Σ|weight| of each leg, fractions of NAV.
-    smoothing, vol_target, kill_switches : overlays, see `strategies.base.Overlays`; off by default.
+    smoothing, vol_target, kill_switches : overlays, see `assay.strategies.base.Overlays`; off by default.
 
     """
 
@@ -130,7 +131,7 @@ class BottomK(_Ranked):
     quantile : share of the N assets with a score and a price in each leg, in (0, 0.5]:
         K = max(1, ⌊quantile·N + ½⌋), ties by asset id; with N < 5 all is cash.
     long_gross, short_gross : Σ|weight| of each leg, fractions of NAV.
-    smoothing, vol_target, kill_switches : overlays, see `strategies.base.Overlays`.
+    smoothing, vol_target, kill_switches : overlays, see `assay.strategies.base.Overlays`.
 
     """
 
@@ -152,7 +153,7 @@ class FilterNegative(BottomK):
     quantile : share of the N assets with a score and a price in each leg, in (0, 0.5]:
         K = max(1, ⌊quantile·N + ½⌋), ties by asset id; with N < 5 all is cash.
     long_gross, short_gross : Σ|weight| of each leg, fractions of NAV.
-    smoothing, vol_target, kill_switches : overlays, see `strategies.base.Overlays`.
+    smoothing, vol_target, kill_switches : overlays, see `assay.strategies.base.Overlays`.
 
     """
 
@@ -177,7 +178,7 @@ class VolScaled(FilterNegative):
         K = max(1, ⌊quantile·N + ½⌋), ties by asset id; with N < 5 all is cash.
     long_gross, short_gross : Σ|weight| of each leg, fractions of NAV.
     window : daily returns in the volatility, the last one being that of session t.
-    smoothing, vol_target, kill_switches : overlays, see `strategies.base.Overlays`.
+    smoothing, vol_target, kill_switches : overlays, see `assay.strategies.base.Overlays`.
 
     """
 
@@ -210,7 +211,7 @@ class BenchmarkHedge(BottomK):
     long_gross : Σ|weight| of the long leg, fraction of NAV.
     short_gross : the hedge, fraction of NAV.
     benchmark_asset : id of the asset that is sold short.
-    smoothing, vol_target, kill_switches : overlays, see `strategies.base.Overlays`.
+    smoothing, vol_target, kill_switches : overlays, see `assay.strategies.base.Overlays`.
 
     """
 
@@ -277,7 +278,7 @@ class LongOnly(BottomK):
         K = max(1, ⌊quantile·N + ½⌋), ties by asset id; with N < 5 all is cash.
     long_gross : Σ weight, fraction of NAV.
     short_gross : left at 0.
-    smoothing, vol_target, kill_switches : overlays, see `strategies.base.Overlays`.
+    smoothing, vol_target, kill_switches : overlays, see `assay.strategies.base.Overlays`.
 
     """
 
@@ -303,7 +304,7 @@ class Threshold(FilterNegative):
         K = max(1, ⌊quantile·N + ½⌋), ties by asset id; with N < 5 all is cash.
     long_gross, short_gross : Σ|weight| of each leg, fractions of NAV.
     short_below : expected return under which an asset is shorted, as a fraction.
-    smoothing, vol_target, kill_switches : overlays, see `strategies.base.Overlays`.
+    smoothing, vol_target, kill_switches : overlays, see `assay.strategies.base.Overlays`.
 
     """
 
@@ -330,7 +331,7 @@ class ConfidenceScaled(FilterNegative):
     quantile : share of the N assets with a score and a price in each leg, in (0, 0.5]:
         K = max(1, ⌊quantile·N + ½⌋), ties by asset id; with N < 5 all is cash.
     long_gross, short_gross : Σ|weight| of each leg, fractions of NAV.
-    smoothing, vol_target, kill_switches : overlays, see `strategies.base.Overlays`.
+    smoothing, vol_target, kill_switches : overlays, see `assay.strategies.base.Overlays`.
 
     """
 

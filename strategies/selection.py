@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from data.errors import InputError
-from data.panel import PricePanel
+from assay.data.errors import InputError
+from assay.data.panel import PricePanel
 
 __all__ = ["MINIMUM_ASSETS", "Legs", "aligned_values", "check_quantile", "trailing_volatility"]
 

@@ -31,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 import pandas as pd
 
-from results.gate import load_policy
+from assay.results.gate.policy import load_policy
 from studies import calibration_report as report
 from studies.calibration_models import ridge_models
 from studies.calibration_report import MarketFigures, Power, Share

@@ -17,7 +17,7 @@ from typing import Any
 
 import pandas as pd
 
-import cli
+from assay.commands import main as cli
 from studies.calibration_runs import seed_of, synthetic
 
 _PART = 5

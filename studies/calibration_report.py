@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from results.proportions import wilson_interval
+from assay.results.stats.proportions import wilson_interval
 from studies.calibration_models import RANDOM, SHUFFLES
 from studies.calibration_runs import ICS, RANKED, SHAPES, STARTS, TRIED
 
@@ -259,7 +259,7 @@ def draw(markets: Sequence[MarketFigures], path: Path) -> None:
     """Sizes against the band on the left, power on the right."""
     from matplotlib.figure import Figure
 
-    from results.plots.style import COLOURS, settle
+    from assay.results.report.plots.style import COLOURS, settle
 
     colours = dict(zip(("quiet", "drift", "sample", "wide"), ("blue", "orange", "green", "purple"), strict=True))
     figure = Figure(figsize=(11, 4.4), layout="constrained", facecolor="white")

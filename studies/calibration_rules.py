@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from results.gate import Policy, rule_outcome
-from results.gate_rules import Figure
-from results.hac import critical_value, hac_mean, regress
-from results.inference import deflated_sharpe
+from assay.results.gate.figures import Figure
+from assay.results.gate.policy import Policy, rule_outcome
+from assay.results.stats.deflated_sharpe import deflated_sharpe
+from assay.results.stats.long_run_variance import critical_value, hac_mean, regress
 from studies.calibration_runs import COSTS, Arrays, Floats
 
 _PERIODS = 252

@@ -17,17 +17,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from data.embedded import load_sample
-from data.panel import PredictionPanel, PricePanel
-from data.returns import forward_returns
-from data.synthetic import score_panel
-from engine.batch import backtest_batch
-from engine.canaries import random_score_null
-from engine.costs import CostModel
-from engine.execution import Execution
-from results.overfitting import probability_of_overfitting
-from results.ranking import rank_correlation
-from strategies.ranked import FilterNegative
+from assay.data.panel import PredictionPanel, PricePanel
+from assay.data.returns import forward_returns
+from assay.data.sample import load_sample
+from assay.data.synthetic import score_panel
+from assay.engine.batch import backtest_batch
+from assay.engine.costs import CostModel
+from assay.engine.execution import Execution
+from assay.engine.random_scores import random_score_null
+from assay.results.stats.overfitting import probability_of_overfitting
+from assay.results.stats.ranks import rank_correlation
+from assay.strategies.ranked import FilterNegative
 
 Floats = npt.NDArray[np.float64]
 Arrays = dict[str, Floats]

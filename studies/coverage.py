@@ -24,12 +24,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from results.bootstrap import bootstrap
-from results.hac import critical_value, hac_mean, regress
-from results.metrics import sharpe_interval
-from results.proportions import wilson_interval
-from results.sharpe import studentised_sharpe
-from results.signal_metrics import ic_metrics, ic_table
+from assay.results.stats.bootstrap import bootstrap
+from assay.results.stats.information_coefficient import ic_metrics, ic_table
+from assay.results.stats.long_run_variance import critical_value, hac_mean, regress
+from assay.results.stats.performance import sharpe_interval
+from assay.results.stats.proportions import wilson_interval
+from assay.results.stats.sharpe import studentised_sharpe
 
 Floats = npt.NDArray[np.float64]
 Interval = tuple[float, float]
@@ -261,9 +261,9 @@ for h = 20). The true Sharpe ratio is 1 a year; a bootstrap has 399 draws here, 
 IC of 30 persistent scores* scores with a half-life of 5 sessions meet the returns of the next h sessions, t with 4
 degrees of freedom; the figure is that of a report, from the panel on.
 
-The intervals are those of `results.hac`: Bartlett weights up to max(1.3·√n, 3·h) lags and the critical values that
-belong to so long a window (Lazarus, Lewis, Stock & Watson 2018; Kiefer & Vogelsang 2005). *The usual short window*,
-max(4·(n/100)^(2/9), h − 1) lags with 1.96, stands last for comparison: it was measured first, and given up for this.
+The intervals are those of `long_run_variance`: Bartlett weights up to max(1.3·√n, 3·h) lags and the critical values
+that belong to so long a window (Lazarus, Lewis, Stock & Watson 2018; Kiefer & Vogelsang 2005). *The usual short
+window*, max(4·(n/100)^(2/9), h − 1) lags with 1.96, stands last for comparison: it was measured first, and given up for this.
 """
 
 

@@ -26,11 +26,11 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from data.panel import PredictionPanel, PricePanel
-from data.returns import forward_returns
-from data.synthetic import synthetic_market
-from models.catalog import load_model
-from models.metrics import daily_correlation, hac_t
+from assay.data.panel import PredictionPanel, PricePanel
+from assay.data.returns import forward_returns
+from assay.data.synthetic import synthetic_market
+from assay.models.catalog import load_model
+from assay.models.metrics import daily_correlation, hac_t
 
 TRAIN, SESSIONS, ASSETS, IC = 900, 1500, 100, 0.10
 FAMILIES = ("ridge", "stock_lstm", "b3_multitask", "reliance_direction", "nse_price")

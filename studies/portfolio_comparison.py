@@ -22,17 +22,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 import pandas as pd
 
-from data.embedded import load_sample, load_sample_predictions
-from data.panel import PredictionPanel, PricePanel
-from data.sources import load_prices
-from engine.backtest import run_backtest
-from engine.folds import WalkForward
-from engine.walk_forward import walk_forward
-from models.catalog import load_model
-from results.bootstrap import paired_difference
-from results.capacity import capacity
-from results.metrics import drawdowns, sharpe_interval
-from strategies.catalog import load_strategy
+from assay.data.files.prices import load_prices
+from assay.data.panel import PredictionPanel, PricePanel
+from assay.data.sample import load_sample, load_sample_predictions
+from assay.engine.backtest import run_backtest
+from assay.engine.folds import WalkForward
+from assay.engine.walk_forward import walk_forward
+from assay.models.catalog import load_model
+from assay.results.checks.capacity import capacity
+from assay.results.stats.bootstrap import paired_difference
+from assay.results.stats.performance import drawdowns, sharpe_interval
+from assay.strategies.catalog import load_strategy
 
 RULES: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("equal weight", "equal_weight", {}),

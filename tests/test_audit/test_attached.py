@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from results.audit.claims import parse_claims
-from results.audit.claims_toml import dump_claims
-from results.audit.draft import draft_claims
+from assay.audit.claims import parse_claims
+from assay.audit.claims_toml import dump_claims
+from assay.audit.draft import draft_claims
 
 
 def tied(text: str) -> list[tuple[str, str, str, str]]:
@@ -81,7 +81,7 @@ def test_every_token_is_still_accounted_for_once_and_the_draft_is_read_back() ->
 
 
 def test_an_interval_takes_one_input_and_its_own_metric() -> None:
-    from data.errors import InputError
+    from assay.data.errors import InputError
 
     text = '[[claim]]\nid = "a"\nmetric = "sharpe"\nprinted = "1.2"\n[[claim]]\nmetric = "sharpe"\nprinted = "1 to 2"\n'
     with pytest.raises(InputError, match="takes one input and the metric 'interval'"):

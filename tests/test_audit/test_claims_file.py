@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from data.errors import InputError
-from results.audit.claims import load_claims, parse_claims
-from results.audit.claims_toml import dump_claims
-from results.audit.metrics_vocabulary import METRICS
-from results.audit.naming import mentions, plain
-from results.audit.synonyms import SYNONYMS
+from assay.audit.claims import load_claims, parse_claims
+from assay.audit.claims_toml import dump_claims
+from assay.audit.metrics_vocabulary import METRICS
+from assay.audit.naming import mentions, plain
+from assay.audit.synonyms import SYNONYMS
+from assay.data.errors import InputError
 
 CLAIM = '[[claim]]\nmetric = "accuracy"\nprinted = "57%"\n'
 GROUP = '[[group]]\nname = "a"\n'

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from results.audit.conventions import Material
-from results.audit.daily_match import match_daily
-from results.audit.daily_series import VolTarget
+from assay.audit.conventions import Material
+from assay.audit.daily_match import match_daily
+from assay.audit.daily_series import VolTarget
 from tests.test_audit.test_levels import scaled_by_hand, unruly
 
 RAW = unruly(3, 400)
@@ -60,15 +60,15 @@ def test_days_are_joined_by_date_where_both_have_dates() -> None:
 def test_the_command_compares_reported_returns_with_the_simulated_book(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from cli import main
-    from data.synthetic import synthetic_market
-    from results.audit.material import material_of_panels
+    from assay.audit.material import material_of_panels
+    from assay.commands.main import main
+    from assay.data.synthetic import synthetic_market
 
     prices, predictions = synthetic_market(200, 20, ic=0.05, seed=1)
     prices.close.to_csv(tmp_path / "prices.csv")
     long = predictions.score.rename_axis(index="date", columns="asset").stack().rename("score").reset_index()
     long.to_csv(tmp_path / "p.csv", index=False)
-    from data.sources import load_predictions, load_prices
+    from assay.data.files.prices import load_predictions, load_prices
 
     own, _ = material_of_panels(
         load_predictions(tmp_path / "p.csv", name="p"), load_prices(tmp_path / "prices.csv"),

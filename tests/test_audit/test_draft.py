@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.errors import InputError
-from results.audit.claims import load_claims, parse_claims
-from results.audit.claims_toml import dump_claims, dump_draft
-from results.audit.draft import draft_claims
-from results.audit.engine import audit_claims
-from results.audit.sheet import Draft
+from assay.audit.claims import load_claims, parse_claims
+from assay.audit.claims_toml import dump_claims, dump_draft
+from assay.audit.draft import draft_claims
+from assay.audit.engine import audit_claims
+from assay.audit.sheet import Draft
+from assay.data.errors import InputError
 
 SAMPLES = sorted((Path(__file__).parent / "samples").iterdir())
 ROOT = Path(__file__).parents[2]

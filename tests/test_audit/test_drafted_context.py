@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from results.audit.claims import load_claims, parse_claims
-from results.audit.claims_model import ClaimSet, Group
-from results.audit.claims_toml import dump_claims
-from results.audit.draft import draft_claims
-from results.audit.engine import audit_claims
-from results.audit.verdicts import Arithmetic
+from assay.audit.claims import load_claims, parse_claims
+from assay.audit.claims_model import ClaimSet, Group
+from assay.audit.claims_toml import dump_claims
+from assay.audit.draft import draft_claims
+from assay.audit.engine import audit_claims
+from assay.audit.verdicts import Arithmetic
 
 ROOT = Path(__file__).parents[2]
 REPORTS = ROOT.parent / "shared" / "reports"

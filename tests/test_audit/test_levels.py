@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from results.audit.claims import parse_claims
-from results.audit.conventions import Material
-from results.audit.daily_series import scaled_to_target, unscaled
-from results.audit.engine import audit_claims
-from results.audit.levels import LEVELS
-from results.audit.material import material_of_panels, material_of_returns
-from results.audit.periods import days_of
-from results.audit.recompute import Recomputed, recompute, with_findings
-from results.audit.verdicts import AuditReport
+from assay.audit.claims import parse_claims
+from assay.audit.conventions import Material
+from assay.audit.daily_series import scaled_to_target, unscaled
+from assay.audit.engine import audit_claims
+from assay.audit.levels import LEVELS
+from assay.audit.material import material_of_panels, material_of_returns
+from assay.audit.periods import days_of
+from assay.audit.recompute import Recomputed, recompute, with_findings
+from assay.audit.verdicts import AuditReport
 
 
 def unruly(seed: int = 0, n: int = 750) -> np.ndarray:
@@ -207,15 +207,15 @@ def test_the_unscaled_column_is_read(tmp_path: Path) -> None:
 
 
 def test_a_simulated_book_knows_what_a_look_ahead_overlay_would_have_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    import strategies.catalog
-    from data.synthetic import synthetic_market
-    from engine.backtest import _since_first_fill, final_weights, run_backtest
-    from engine.simulation import simulate
-    from strategies.overlays import vol_target_factor
-    from strategies.ranked import QuintileLongShort
+    import assay.strategies.catalog
+    from assay.data.synthetic import synthetic_market
+    from assay.engine.backtest import _since_first_fill, final_weights, run_backtest
+    from assay.engine.simulation import simulate
+    from assay.strategies.overlays import vol_target_factor
+    from assay.strategies.ranked import QuintileLongShort
 
     rule = QuintileLongShort(vol_target=0.08)
-    monkeypatch.setattr(strategies.catalog, "load_strategy", lambda *_: rule)
+    monkeypatch.setattr(assay.strategies.catalog, "load_strategy", lambda *_: rule)
     prices, predictions = synthetic_market(300, 20, ic=0.05, seed=3, volatility=0.03)
     material, assumption = material_of_panels(predictions, prices, strategy="quintile_long_short")
     plain = QuintileLongShort(vol_target=None)
@@ -248,11 +248,11 @@ def test_an_unstated_volatility_target_is_found_too(seed: int) -> None:
 @pytest.fixture(scope="module")
 def switched_book() -> tuple[Material, str, dict[str, np.ndarray]]:
     """A simulated book with all overlays, and what it would have shown with some of them wrong, made by hand."""
-    from data.synthetic import synthetic_market
-    from engine.backtest import _since_first_fill, final_weights, run_backtest
-    from engine.simulation import simulate
-    from strategies.overlays import kill_switch_state
-    from strategies.ranked import FilterNegative
+    from assay.data.synthetic import synthetic_market
+    from assay.engine.backtest import _since_first_fill, final_weights, run_backtest
+    from assay.engine.simulation import simulate
+    from assay.strategies.overlays import kill_switch_state
+    from assay.strategies.ranked import FilterNegative
 
     prices, predictions = synthetic_market(600, 20, ic=0.03, seed=8, volatility=0.03)
     rule = FilterNegative()
@@ -270,14 +270,14 @@ def switched_book() -> tuple[Material, str, dict[str, np.ndarray]]:
     off = kill_switch_state(_since_first_fill(run_backtest(scaled, predictions, prices))).any(axis=1)
     early = off.shift(-lead, fill_value=False).reindex(weights.index).to_numpy()
     killed = trade(weights.mul(1.0 - early, axis="index"))
-    import strategies.catalog
+    import assay.strategies.catalog
 
-    kept = strategies.catalog.load_strategy
-    strategies.catalog.load_strategy = lambda *_: rule
+    kept = assay.strategies.catalog.load_strategy
+    assay.strategies.catalog.load_strategy = lambda *_: rule
     try:
         material, assumption = material_of_panels(predictions, prices, strategy="s2_filter_negative")
     finally:
-        strategies.catalog.load_strategy = kept
+        assay.strategies.catalog.load_strategy = kept
     size = len(material.series["net"])
     books = {
         "kill switches that leave out the day that trips them": killed,
@@ -308,12 +308,12 @@ def test_the_stage_or_the_fault_of_a_simulated_book_is_named(
 
 def test_returns_of_a_simulated_book_alone_lead_near_the_look_ahead() -> None:
     """Without predictions the unscaled book is known only up to costs and drift: what comes nearest is said."""
-    from data.embedded import load_sample, load_sample_predictions
-    from engine.backtest import run_backtest
-    from engine.costs import CostModel
-    from engine.execution import Execution
-    from results.audit.overlaid import overlaid
-    from strategies.ranked import FilterNegative
+    from assay.audit.overlaid import overlaid
+    from assay.data.sample import load_sample, load_sample_predictions
+    from assay.engine.backtest import run_backtest
+    from assay.engine.costs import CostModel
+    from assay.engine.execution import Execution
+    from assay.strategies.ranked import FilterNegative
 
     (prices, _), predictions = load_sample(), load_sample_predictions()
     rule, execution = FilterNegative(kill_switches=False), Execution(delay=predictions.delay)
@@ -327,6 +327,6 @@ def test_returns_of_a_simulated_book_alone_lead_near_the_look_ahead() -> None:
 
 
 def test_every_level_can_be_recomputed() -> None:
-    from results.audit.resolver import RESOLVED_METRICS
+    from assay.audit.resolver import RESOLVED_METRICS
 
     assert set(LEVELS) <= set(RESOLVED_METRICS)

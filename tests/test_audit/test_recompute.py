@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data.errors import InputError
-from results.audit.claims import parse_claims
-from results.audit.conventions import Material
-from results.audit.draft import draft_claims
-from results.audit.engine import audit_claims
-from results.audit.material import material_of_returns
-from results.audit.recompute import recompute, with_findings
+from assay.audit.claims import parse_claims
+from assay.audit.conventions import Material
+from assay.audit.draft import draft_claims
+from assay.audit.engine import audit_claims
+from assay.audit.material import material_of_returns
+from assay.audit.recompute import recompute, with_findings
+from assay.data.errors import InputError
 
 
 def returns(n: int = 188) -> np.ndarray:
@@ -171,10 +171,10 @@ def test_bad_series_are_refused_in_one_line(tmp_path: Path, name: str, text: str
 
 
 def test_predictions_and_prices_give_signal_and_portfolio_figures() -> None:
-    from data.returns import forward_returns
-    from data.synthetic import synthetic_market
-    from results.audit.material import material_of_panels
-    from results.signal_metrics import ic_table
+    from assay.audit.material import material_of_panels
+    from assay.data.returns import forward_returns
+    from assay.data.synthetic import synthetic_market
+    from assay.results.stats.information_coefficient import ic_table
 
     prices, predictions = synthetic_market(150, 20, ic=0.1, seed=4)
     material, assumption = material_of_panels(predictions, prices, strategy="quintile_long_short")

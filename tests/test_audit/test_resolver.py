@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from results.audit.conventions import Material, Panel
-from results.audit.intervals import parse_print
-from results.audit.readings import RETURN_METRICS
-from results.audit.resolver import RESOLVED_METRICS, readings_of, resolve
+from assay.audit.conventions import Material, Panel
+from assay.audit.intervals import parse_print
+from assay.audit.readings import RETURN_METRICS
+from assay.audit.resolver import RESOLVED_METRICS, readings_of, resolve
 
 
 def series(seed: int, n: int = 188, flat: bool = True) -> pd.Series:
@@ -94,7 +94,7 @@ def test_any_figure_of_the_grid_is_traced_back_in_levels_too(seed: int, metric: 
 
 
 def test_our_own_convention_is_that_of_the_engine() -> None:
-    from results.metrics import performance_metrics
+    from assay.results.stats.performance import performance_metrics
 
     returns = series(5)
     ours = {metric.name: metric.value for metric in performance_metrics(returns, "net")}
@@ -348,7 +348,7 @@ def test_errors_of_returns_and_of_implied_prices_are_told_apart() -> None:
 
 
 def test_every_metric_of_the_grid_is_canonical() -> None:
-    from results.audit.metrics_vocabulary import METRICS
+    from assay.audit.metrics_vocabulary import METRICS
 
     assert set(RESOLVED_METRICS) <= set(METRICS)
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-import cli
-from data.synthetic import synthetic_market
-from results.audit.claims import parse_claims
-from results.audit.retrain import Distribution, retrain
+from assay.audit.claims import parse_claims
+from assay.audit.retrain import Distribution, retrain
+from assay.commands import main as cli
+from assay.data.synthetic import synthetic_market
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from results.audit.draft import draft_claims
-from results.audit.engine import audit_claims
+from assay.audit.draft import draft_claims
+from assay.audit.engine import audit_claims
 
 Figures = dict[str, float]
 

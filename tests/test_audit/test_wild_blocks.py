@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from results.audit.claims_model import Claim
-from results.audit.draft import draft_claims
-from results.audit.engine import audit_claims
+from assay.audit.claims_model import Claim
+from assay.audit.draft import draft_claims
+from assay.audit.engine import audit_claims
 
 
 def claims(text: str, form: str = "") -> tuple[Claim, ...]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from results.audit.claims_model import ClaimSet
-from results.audit.draft import draft_claims
-from results.audit.engine import audit_claims
+from assay.audit.claims_model import ClaimSet
+from assay.audit.draft import draft_claims
+from assay.audit.engine import audit_claims
 
 CLASSES = ("Sell", "Hold", "Buy", "Exit")
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from results.audit.draft import draft_claims
-from results.audit.engine import audit_claims
-from results.audit.tokens import scan_line
+from assay.audit.draft import draft_claims
+from assay.audit.engine import audit_claims
+from assay.audit.tokens import scan_line
 
 
 def read(text: str, form: str = "") -> list[tuple[str, str]]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from results.audit.claims_model import Claim
-from results.audit.draft import draft_claims
-from results.audit.engine import audit_claims
+from assay.audit.claims_model import Claim
+from assay.audit.draft import draft_claims
+from assay.audit.engine import audit_claims
 
 
 def table(*rows: str) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from results.audit.claims_model import Claim, ClaimSet, Group
-from results.audit.intervals import parse_print
+from assay.audit.claims_model import Claim, ClaimSet, Group
+from assay.audit.intervals import parse_print
 
 
 def claim(claim_id: str, metric: str, printed: str, group: str = "run", *, unit: str = "", **more: Any) -> Claim:

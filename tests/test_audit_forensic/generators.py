@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from results.audit.claims_model import (
+from assay.audit.claims_model import (
     Claim,
     ClaimSet,
     ClassShare,
@@ -24,7 +24,7 @@ from results.audit.claims_model import (
     Schedule,
     Target,
 )
-from results.audit.intervals import parse_print
+from assay.audit.intervals import parse_print
 from tests.test_audit_forensic.claim_builder import claim, claim_set
 
 

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from results.audit.claims_model import (
+from assay.audit.claims_model import (
     Architecture,
     Claim,
     ClassShare,
@@ -19,9 +19,9 @@ from results.audit.claims_model import (
     Schedule,
     Target,
 )  # fmt: skip
-from results.audit.engine import audit_claims
-from results.audit.intervals import parse_print
-from results.audit.metrics_vocabulary import METRICS
+from assay.audit.engine import audit_claims
+from assay.audit.intervals import parse_print
+from assay.audit.metrics_vocabulary import METRICS
 from tests.test_audit_forensic.claim_builder import claim, claim_set
 
 PRINTS = (

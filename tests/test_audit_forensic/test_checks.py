@@ -8,8 +8,8 @@ from itertools import product
 import numpy as np
 import pytest
 
-from results.audit.forensic import regression, signal, significance
-from results.audit.forensic.classification import (
+from assay.audit.forensic import regression, signal, significance
+from assay.audit.forensic.classification import (
     ClassScores,
     class_shares,
     entropy,
@@ -20,9 +20,9 @@ from results.audit.forensic.classification import (
     mixture_remainder,
     not_predicted_share,
 )
-from results.audit.forensic.confusion import BinaryScores, accuracy_floor, binary_matrices, prevalence_range
-from results.audit.forensic.proportions import auc_counts, auc_splits, common_sizes, grim_counts, grim_has_power
-from results.audit.intervals import Interval, parse_print
+from assay.audit.forensic.confusion import BinaryScores, accuracy_floor, binary_matrices, prevalence_range
+from assay.audit.forensic.proportions import auc_counts, auc_splits, common_sizes, grim_counts, grim_has_power
+from assay.audit.intervals import Interval, parse_print
 
 
 def printed(text: str) -> Interval:

@@ -9,12 +9,12 @@ from itertools import product
 import numpy as np
 import pytest
 
-from data.errors import InputError
-from results.audit.claims_model import Architecture, Layer
-from results.audit.forensic import arithmetic, moments, portfolio, trades, training
-from results.audit.forensic.architecture import file_bytes, inputs_needed, layer_parameters, parameters
-from results.audit.forensic.tests_reported import p_readings, t_of_correlation, t_of_mean
-from results.audit.intervals import Interval, parse_print
+from assay.audit.claims_model import Architecture, Layer
+from assay.audit.forensic import arithmetic, moments, portfolio, trades, training
+from assay.audit.forensic.architecture import file_bytes, inputs_needed, layer_parameters, parameters
+from assay.audit.forensic.tests_reported import p_readings, t_of_correlation, t_of_mean
+from assay.audit.intervals import Interval, parse_print
+from assay.data.errors import InputError
 
 
 def printed(text: str) -> Interval:

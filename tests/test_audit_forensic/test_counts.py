@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from results.audit.claims_model import ClaimSet, Group, Sample
-from results.audit.engine import audit_claims
-from results.audit.forensic.sessions import new_york_sessions
-from results.audit.forensic.sprite import integer_sample
-from results.audit.intervals import Interval
-from results.audit.verdicts import Arithmetic, Substance
+from assay.audit.claims_model import ClaimSet, Group, Sample
+from assay.audit.engine import audit_claims
+from assay.audit.forensic.sessions import new_york_sessions
+from assay.audit.forensic.sprite import integer_sample
+from assay.audit.intervals import Interval
+from assay.audit.verdicts import Arithmetic, Substance
 from tests.test_audit_forensic.claim_builder import claim, claim_set
 
 WHOLE = "number of trades a day"
@@ -82,7 +82,7 @@ def test_impossible_counts_are_refuted_and_possible_ones_are_shown() -> None:
 
 
 def test_sessions_of_new_york_against_the_index_itself() -> None:
-    from data.embedded import load_sample
+    from assay.data.sample import load_sample
 
     prices, _ = load_sample()
     sessions = prices.sessions

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from results.audit.claims_model import Claim, ClaimSet
-from results.audit.draft import draft_claims
-from results.audit.engine import audit_claims
-from results.audit.verdicts import Arithmetic
+from assay.audit.claims_model import Claim, ClaimSet
+from assay.audit.draft import draft_claims
+from assay.audit.engine import audit_claims
+from assay.audit.verdicts import Arithmetic
 from tests.test_audit_forensic.generators import GENERATORS
 
 NAMES = {

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from data.errors import InputError
-from results.audit.claims_model import (
+from assay.audit.claims_model import (
     Architecture,
     ClaimSet,
     ClassShare,
@@ -18,9 +17,10 @@ from results.audit.claims_model import (
     Schedule,
     Target,
 )
-from results.audit.engine import audit_claims
-from results.audit.intervals import parse_print
-from results.audit.verdicts import Arithmetic, Finding, Substance, combine
+from assay.audit.engine import audit_claims
+from assay.audit.intervals import parse_print
+from assay.audit.verdicts import Arithmetic, Finding, Substance, combine
+from assay.data.errors import InputError
 from tests.test_audit_forensic.claim_builder import claim, claim_set, one_run
 
 BINARY = (ClassShare("up"), ClassShare("down"))

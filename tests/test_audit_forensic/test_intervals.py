@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.errors import InputError
-from results.audit.intervals import Interval, parse_print
+from assay.audit.intervals import Interval, parse_print
+from assay.data.errors import InputError
 
 
 @pytest.mark.parametrize(

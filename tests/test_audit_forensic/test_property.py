@@ -11,10 +11,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from results.audit.claims_model import Claim, ClaimSet
-from results.audit.engine import audit_claims
-from results.audit.intervals import parse_print
-from results.audit.verdicts import Arithmetic, AuditReport, Substance
+from assay.audit.claims_model import Claim, ClaimSet
+from assay.audit.engine import audit_claims
+from assay.audit.intervals import parse_print
+from assay.audit.verdicts import Arithmetic, AuditReport, Substance
 from tests.test_audit_forensic.generators import GENERATORS
 
 #: Reports per generator in the default run and in the full one.

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from results.audit.claims import load_claims
-from results.audit.engine import audit_claims
-from results.audit.verdicts import Arithmetic, AuditReport, Substance, Verdict
+from assay.audit.claims import load_claims
+from assay.audit.engine import audit_claims
+from assay.audit.verdicts import Arithmetic, AuditReport, Substance, Verdict
 
 CLAIMS = Path(__file__).parents[2] / "data" / "claims"
 OK, BAD, OPEN = Arithmetic.CONSISTENT, Arithmetic.INCONSISTENT, Arithmetic.NOT_CHECKABLE

@@ -7,10 +7,10 @@ import math
 import numpy as np
 import pytest
 
-from results.audit.claims_model import ClaimSet, Group, Portfolio, Sample
-from results.audit.engine import audit_claims
-from results.audit.forensic.significance import proportion_intervals
-from results.audit.verdicts import Arithmetic, AuditReport, Substance
+from assay.audit.claims_model import ClaimSet, Group, Portfolio, Sample
+from assay.audit.engine import audit_claims
+from assay.audit.forensic.significance import proportion_intervals
+from assay.audit.verdicts import Arithmetic, AuditReport, Substance
 from tests.test_audit_forensic.claim_builder import claim, claim_set
 
 

@@ -31,12 +31,12 @@ def chromium() -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def sheets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A tear sheet, one with little on it, and a comparison."""
-    from data.synthetic import synthetic_market
-    from engine.backtest import run_backtest
-    from results.compare import compare_runs, write_comparison
-    from results.evidence import evaluate, store_backtest
-    from results.tearsheet import write_tearsheet
-    from strategies.catalog import load_strategy
+    from assay.data.synthetic import synthetic_market
+    from assay.engine.backtest import run_backtest
+    from assay.results.evidence.backtest import evaluate, store_backtest
+    from assay.results.report.compare import compare_runs, write_comparison
+    from assay.results.report.tearsheet import write_tearsheet
+    from assay.strategies.catalog import load_strategy
 
     folder = tmp_path_factory.mktemp("sheets")
     prices, oracle = synthetic_market(400, 30, ic=0.1, seed=3)

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import cli
-from results.store import load_run
+from assay.commands import main as cli
+from assay.results.storage.runs import load_run
 
 SESSIONS = pd.bdate_range("2020-01-01", periods=120)
 ASSETS = [f"A{i}" for i in range(8)]

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-import cli
-from data.prediction_files import read_predictions, write_predictions
-from data.price_files import write_prices
-from data.synthetic import synthetic_market
+from assay.commands import main as cli
+from assay.data.files.predictions import read_predictions, write_predictions
+from assay.data.files.price_files import write_prices
+from assay.data.synthetic import synthetic_market
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample"
 

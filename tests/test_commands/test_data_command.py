@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import cli
-from data.prediction_files import read_predictions
-from data.price_files import write_prices
-from data.sources import load_prices
-from data.synthetic import synthetic_market
+from assay.commands import main as cli
+from assay.data.files.predictions import read_predictions
+from assay.data.files.price_files import write_prices
+from assay.data.files.prices import load_prices
+from assay.data.synthetic import synthetic_market
 
 
 @pytest.fixture

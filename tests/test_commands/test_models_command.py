@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-import cli
+from assay.commands import main as cli
 
 
 def answer(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:

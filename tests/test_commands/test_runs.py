@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import cli
-from results.judgement import judge_trials
-from results.ledger import read_trials, register, trial_of
-from results.overfitting import probability_of_overfitting
-from results.selection import superior_ability
+from assay.commands import main as cli
+from assay.results.checks.trials import judge_trials
+from assay.results.stats.overfitting import probability_of_overfitting
+from assay.results.stats.superior_ability import superior_ability
+from assay.results.storage.ledger import read_trials, register, trial_of
 
 
-def fill(root: Path, bps: list[float], family: str = "strategies.ranked") -> pd.DataFrame:
+def fill(root: Path, bps: list[float], family: str = "assay.strategies.ranked") -> pd.DataFrame:
     """One trial a commission, each with returns of its own."""
     index = pd.bdate_range("2020-01-01", periods=320, name="session")
     rng = np.random.default_rng(5)
@@ -33,10 +33,10 @@ def fill(root: Path, bps: list[float], family: str = "strategies.ranked") -> pd.
 
 def test_trials_are_shown_with_what_differs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     returns = fill(tmp_path, [0.0, 5.0, 10.0])
-    fill(tmp_path, [5.0], family="strategies.actions")
+    fill(tmp_path, [5.0], family="assay.strategies.actions")
     assert cli.main(["runs", "trials", "--json", "--results", str(tmp_path)]) == 0
     ranked, actions = json.loads(capsys.readouterr().out)["families"]
-    assert (ranked["family"], ranked["count"], actions["count"]) == ("strategies.ranked", 3, 1)
+    assert (ranked["family"], ranked["count"], actions["count"]) == ("assay.strategies.ranked", 3, 1)
     sharpes = [row["sharpe_ann"] for row in ranked["trials"]]
     assert sharpes == sorted(sharpes, reverse=True)
     expected = returns.mean() / returns.std() * 252**0.5
@@ -53,7 +53,7 @@ def test_trials_on_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[st
     fill(tmp_path, [0.0, 5.0, 10.0])
     assert cli.main(["runs", "trials", "--top", "2", "--results", str(tmp_path)]) == 0
     out = capsys.readouterr().out
-    assert "strategies.ranked on prices abcdef01: 3 trials" in out
+    assert "assay.strategies.ranked on prices abcdef01: 3 trials" in out
     assert out.count("costs.commission_bps=") == 2
     assert "1 more" in out
     assert "deflated Sharpe" in out
@@ -73,7 +73,7 @@ def test_too_few_common_sessions_are_not_judged(tmp_path: Path) -> None:
     fill(tmp_path, [0.0])
     config = {"strategy": "s2", "costs": {"commission_bps": 7.0, "spread_bps": 0.0}}
     later = pd.Series(np.random.default_rng(1).normal(0, 0.01, 50), pd.bdate_range("2024-01-01", periods=50))
-    register(trial_of(config, prices="abcdef0123456789", family="strategies.ranked"), "one", later, root=tmp_path)
+    register(trial_of(config, prices="abcdef0123456789", family="assay.strategies.ranked"), "one", later, root=tmp_path)
     found = judge_trials(read_trials(root=tmp_path))
     assert found["count"] == 2
     assert found["pbo"] is None

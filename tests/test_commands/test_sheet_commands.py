@@ -8,11 +8,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from cli import main
-from data.synthetic import synthetic_market
-from engine.backtest import run_backtest
-from results.evidence import evaluate, store_backtest
-from strategies.catalog import load_strategy
+from assay.commands.main import main
+from assay.data.synthetic import synthetic_market
+from assay.engine.backtest import run_backtest
+from assay.results.evidence.backtest import evaluate, store_backtest
+from assay.strategies.catalog import load_strategy
 
 
 @pytest.fixture(scope="module")

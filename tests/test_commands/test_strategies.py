@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from cli import main
-from strategies.catalog import strategy_names
+from assay.commands.main import main
+from assay.strategies.catalog import strategy_names
 
 
 def test_list(capsys):

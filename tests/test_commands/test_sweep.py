@@ -13,9 +13,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-import cli
-from results.ledger import read_trials
-from results.store import load_run
+from assay.commands import main as cli
+from assay.results.storage.ledger import read_trials
+from assay.results.storage.runs import load_run
 
 ROOT = Path(__file__).parents[2]
 SWEEP = ["sweep", "--strategy", "s2_filter_negative", "--grid", "quantile=0.1,0.2", "--grid", "cost_bps=0,5,10"]
@@ -77,7 +77,7 @@ def test_a_killed_sweep_goes_on(tmp_path):
         "--predictions", str(tmp_path / "q.parquet"), "--results", str(tmp_path / "runs"), "--json",
         "--grid", "enter_above=0.6,0.65,0.7,0.75", "--grid", "stop_loss=0.01,0.02,0.03,0.05,0.08",
     ]  # fmt: skip
-    from data.synthetic import synthetic_market
+    from assay.data.synthetic import synthetic_market
 
     prices, oracle = synthetic_market(900, 60, ic=0.05, seed=1)
     long = pd.concat({field: getattr(prices, field).stack() for field in prices.fields}, axis=1, sort=False)

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import cli
-from data.prediction_files import read_predictions
-from data.price_files import write_prices
-from data.synthetic import synthetic_market
-from results.store import load_run
+from assay.commands import main as cli
+from assay.data.files.predictions import read_predictions
+from assay.data.files.price_files import write_prices
+from assay.data.synthetic import synthetic_market
+from assay.results.storage.runs import load_run
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,7 @@ def test_probabilities_alone_are_traded_by_confidence(capsys, prices_path, tmp_p
 
 
 def test_a_second_run_fits_nothing_again(capsys, prices_path, tmp_path, monkeypatch):
-    from models.baselines import Ridge
+    from assay.models.baselines import Ridge
 
     first = run(capsys, *walk(prices_path, tmp_path, "--no-baselines", "--no-leaks"))
 
@@ -253,7 +253,7 @@ def test_predict_gives_what_the_walk_forward_did_for_the_fold(capsys, prices_pat
 
 
 def test_what_a_model_does_not_beat_is_said():
-    from results.summary import _beaten
+    from assay.results.report.terminal import _beaten
 
     table = pd.DataFrame(
         {"rank_ic": [0.02, np.nan, 0.03, 0.01], "sharpe_net": [0.5, 0.4, 0.1, -0.2]},

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.align import align
-from data.errors import InputError
-from data.panel import PredictionPanel, PricePanel
+from assay.data.align import align
+from assay.data.errors import InputError
+from assay.data.panel import PredictionPanel, PricePanel
 
 DAYS = pd.bdate_range("2020-01-01", periods=8)
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-import cli
-from data.errors import BacktestError, DataQualityError, InputError, LookAheadError
-from data.panel import PredictionPanel
-from data.prediction_files import read_predictions, write_predictions
-from data.sources import load_predictions, load_prices, load_receipts, load_returns
+from assay.commands import main as cli
+from assay.data.errors import BacktestError, DataQualityError, InputError, LookAheadError
+from assay.data.files.predictions import read_predictions, write_predictions
+from assay.data.files.prices import load_predictions, load_prices, load_receipts, load_returns
+from assay.data.panel import PredictionPanel
 
 GOOD = "date,asset,open,high,low,close,volume\n2020-01-02,A,10,11,9,10.5,100\n2020-01-03,A,10.5,12,10,11,90\n"
 RECEIPTS = "session,model_id,fold,trained_through,preprocessing_fit_through,labels_known_through,available_at\n"

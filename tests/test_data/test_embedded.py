@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data import embedded
-from data.errors import InputError, UnknownNameError
-from data.prediction_files import write_predictions
-from data.synthetic import synthetic_market
+from assay.data import sample as embedded
+from assay.data.errors import InputError, UnknownNameError
+from assay.data.files.predictions import write_predictions
+from assay.data.synthetic import synthetic_market
 
 ROOT = Path(__file__).parents[2]
 
@@ -80,7 +80,7 @@ def test_no_network_is_touched(cache: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_no_heavy_import(cache: Path) -> None:
     code = (
-        "import sys, data.embedded as e; e.load_sample(); "
+        "import sys, assay.data.sample as e; e.load_sample(); "
         "print([m for m in ('skfolio', 'sklearn', 'scipy', 'torch', 'matplotlib') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

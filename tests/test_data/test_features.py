@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data import indicators as ta
-from data.errors import InputError, UnknownNameError
-from data.features import FEATURE_SETS, build_features, feature_set
-from data.panel import PricePanel
+from assay.data import indicators as ta
+from assay.data.errors import InputError, UnknownNameError
+from assay.data.features import FEATURE_SETS, build_features, feature_set
+from assay.data.panel import PricePanel
 
 
 def market(n_sessions: int = 120, n_assets: int = 3, seed: int = 0) -> PricePanel:

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data.errors import InputError
-from data.labels import action_labels, label_overlap, labels_known, next_price, up_down
-from data.panel import ACTIONS, PricePanel
+from assay.data.errors import InputError
+from assay.data.labels import action_labels, label_overlap, labels_known, next_price, up_down
+from assay.data.panel import ACTIONS, PricePanel
 
 
 def panel(n: int = 60, seed: int = 3) -> PricePanel:

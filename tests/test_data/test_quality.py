@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.errors import DataQualityError
-from data.panel import PricePanel
-from data.quality import Finding, QualityReport, check_prices
-from data.synthetic import synthetic_market
+from assay.data.errors import DataQualityError
+from assay.data.panel import PricePanel
+from assay.data.quality import Finding, QualityReport, check_prices
+from assay.data.synthetic import synthetic_market
 
 Frames = dict[str, pd.DataFrame]
 

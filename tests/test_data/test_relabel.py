@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data.labels import action_labels, next_price, up_down
-from data.panel import PricePanel
-from data.relabel import with_answer, with_shuffled_labels
-from data.returns import forward_returns
+from assay.data.labels import action_labels, next_price, up_down
+from assay.data.panel import PricePanel
+from assay.data.relabel import with_answer, with_shuffled_labels
+from assay.data.returns import forward_returns
 
 
 def market(seed: int = 0, sessions: int = 60, assets: int = 7, *, opens: bool = True) -> PricePanel:

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.errors import InputError
-from data.panel import PricePanel
-from data.returns import forward_returns, simple_returns
+from assay.data.errors import InputError
+from assay.data.panel import PricePanel
+from assay.data.returns import forward_returns, simple_returns
 
 DAYS = pd.bdate_range("2020-01-01", periods=6)
 CLOSE = pd.DataFrame({"A": [10.0, 11.0, 12.0, 9.0, 9.0, 18.0], "B": [5.0, np.nan, 6.0, 3.0, 6.0, 6.0]}, index=DAYS)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from data.errors import InputError
-from data.sessions import as_session, period_starts, position_at, session_after
+from assay.data.errors import InputError
+from assay.data.sessions import as_session, period_starts, position_at, session_after
 
 DAYS = pd.DatetimeIndex(["2019-12-30", "2019-12-31", "2020-01-02", "2020-01-03", "2020-03-31", "2020-04-01"])
 

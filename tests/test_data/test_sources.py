@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.panel import ACTIONS, PredictionPanel, PricePanel
-from data.prediction_files import read_predictions, receipts_path, write_predictions
-from data.price_files import write_prices
-from data.sources import inspect_prices, load_predictions, load_prices, load_returns
-from data.synthetic import synthetic_market
+from assay.data.files.predictions import read_predictions, receipts_path, write_predictions
+from assay.data.files.price_files import write_prices
+from assay.data.files.prices import inspect_prices, load_predictions, load_prices, load_returns
+from assay.data.panel import ACTIONS, PredictionPanel, PricePanel
+from assay.data.synthetic import synthetic_market
 
 FIELDS = ["open", "high", "low", "close", "volume"]
 

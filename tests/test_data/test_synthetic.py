@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from data.errors import InputError
-from data.panel import PredictionPanel, PricePanel
-from data.quality import check_prices
-from data.returns import forward_returns
-from data.synthetic import MarketShape, score_panel, synthetic_market
+from assay.data.errors import InputError
+from assay.data.panel import PredictionPanel, PricePanel
+from assay.data.quality import check_prices
+from assay.data.returns import forward_returns
+from assay.data.synthetic import MarketShape, score_panel, synthetic_market
 
 KINDS = ["reversal", "momentum", "volume", "sign_flip"]
 

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data.errors import DataQualityError, InputError
-from data.yahoo import fetch_prices, panel_from_download
+from assay.data.errors import DataQualityError, InputError
+from assay.data.files.yahoo import fetch_prices, panel_from_download
 
 DAYS = pd.DatetimeIndex(["2024-01-02", "2024-01-03", "2024-01-04"], name="Date")
 BARS = {

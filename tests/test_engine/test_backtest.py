@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.panel import PredictionPanel, PricePanel
-from engine.backtest import final_weights, run_backtest
-from engine.costs import CostModel
-from engine.execution import Execution
-from engine.simulation import simulate
-from engine.vectorbt_adapter import cross_check
-from strategies.base import EntryRule
-from strategies.catalog import load_strategy, strategy_names
+from assay.data.panel import PredictionPanel, PricePanel
+from assay.engine.backtest import final_weights, run_backtest
+from assay.engine.costs import CostModel
+from assay.engine.execution import Execution
+from assay.engine.simulation import simulate
+from assay.engine.vectorbt_adapter import cross_check
+from assay.strategies.base import EntryRule
+from assay.strategies.catalog import load_strategy, strategy_names
 
 
 def market(seed: int, sessions: int = 260, assets: int = 12) -> PricePanel:

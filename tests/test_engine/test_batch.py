@@ -6,14 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data.errors import InputError
-from data.panel import PredictionPanel, PricePanel
-from engine.backtest import run_backtest
-from engine.batch import backtest_batch, simulate_batch
-from engine.costs import CostModel
-from engine.execution import Execution
-from engine.simulation import simulate
-from strategies.catalog import load_strategy
+from assay.data.errors import InputError
+from assay.data.panel import PredictionPanel, PricePanel
+from assay.engine.backtest import run_backtest
+from assay.engine.batch import backtest_batch, simulate_batch
+from assay.engine.costs import CostModel
+from assay.engine.execution import Execution
+from assay.engine.simulation import simulate
+from assay.strategies.catalog import load_strategy
 
 
 def market(seed: int, sessions: int = 300, assets: int = 12, holes: float = 0.0) -> PricePanel:

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from data.errors import InputError
-from data.panel import PredictionPanel, PricePanel
-from engine.backtest import run_backtest
-from engine.canaries import permuted, random_score_null, shifted, without_choice
-from strategies.catalog import load_strategy
+from assay.data.errors import InputError
+from assay.data.panel import PredictionPanel, PricePanel
+from assay.engine.backtest import run_backtest
+from assay.engine.random_scores import permuted, random_score_null, shifted, without_choice
+from assay.strategies.catalog import load_strategy
 
 
 def noise(seed: int, sessions: int = 160, assets: int = 20, holes: float = 0.0) -> tuple[PredictionPanel, PricePanel]:

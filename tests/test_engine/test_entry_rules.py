@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.errors import InputError
-from data.panel import PredictionPanel, PricePanel
-from engine.costs import CostModel
-from engine.entry_rules import simulate_entries
-from engine.execution import Execution
-from strategies.base import EntryRule, EntrySignals
-from strategies.confidence import Confidence
+from assay.data.errors import InputError
+from assay.data.panel import PredictionPanel, PricePanel
+from assay.engine.costs import CostModel
+from assay.engine.entry_rules import simulate_entries
+from assay.engine.execution import Execution
+from assay.strategies.base import EntryRule, EntrySignals
+from assay.strategies.confidence import Confidence
 
 FREE = CostModel.zero()
 FIELDS = ("open", "high", "low", "close")
@@ -740,7 +740,7 @@ def test_all_assets_together_equal_vectorbt_given_the_shares(side):
 
 def test_confidence_on_real_prices_equals_vectorbt(real_prices_path):
     vbt = pytest.importorskip("vectorbt")
-    from data.sources import load_prices
+    from assay.data.files.prices import load_prices
 
     prices = load_prices(real_prices_path, repair="drop")
     whole = [asset for asset in prices.assets if not any(getattr(prices, name)[asset].isna().any() for name in FIELDS)][

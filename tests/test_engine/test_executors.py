@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from data.errors import InputError, TrainingError
-from engine.executors import run_tasks, say
+from assay.data.errors import InputError, TrainingError
+from assay.engine.executors import run_tasks, say
 
 ROOT = Path(__file__).parents[2]
 needs_two_cores = pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one core: nothing runs beside this process")
@@ -70,7 +70,7 @@ def test_a_worker_that_dies_is_told_plainly():
 
 ORPHANS = """
 import os, time
-from engine.executors import run_tasks
+from assay.engine.executors import run_tasks
 if __name__ == "__main__":
     for _, pid in run_tasks(os.getpid, [()] * 4 , executor="process", workers=2):
         print(pid, flush=True)

@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data.errors import InputError, LookAheadError
-from data.panel import PredictionPanel, PricePanel
-from engine.checkpoints import identity_of
-from engine.folds import WalkForward
-from engine.walk_forward import walk_forward
-from models.baselines import FittedRule, Ridge, Zero
+from assay.data.errors import InputError, LookAheadError
+from assay.data.panel import PredictionPanel, PricePanel
+from assay.engine.checkpoints import identity_of
+from assay.engine.folds import WalkForward
+from assay.engine.walk_forward import walk_forward
+from assay.models.baselines import FittedRule, Ridge, Zero
 
 
 def market(sessions: int = 300, assets: int = 5) -> PricePanel:
@@ -136,7 +136,7 @@ def test_a_model_may_log_what_it_likes(log, rows, tmp_path):
 
 
 OWN = """
-from models.baselines import Momentum
+from assay.models.baselines import Momentum
 class Own(Momentum):
     def __init__(self, k=3):
         super().__init__(lookback=20)

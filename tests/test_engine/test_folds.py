@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.errors import InputError
-from engine.folds import WalkForward
-from models.windows import split_rows
+from assay.data.errors import InputError
+from assay.engine.folds import WalkForward
+from assay.models.lstm.windows import split_rows
 
 SESSIONS = pd.bdate_range("2010-01-01", periods=1500)
 

@@ -10,16 +10,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import cli
-from data.errors import InputError
-from data.features import FEATURE_SETS, build_features
-from data.panel import PredictionPanel, PricePanel
-from data.returns import forward_returns
-from data.synthetic import synthetic_market
-from engine.leaks import imported_panel_findings, run_leaks, sample_cuts, strategy_leaks, truncation_leaks
-from models.baselines import Ridge
-from strategies.base import EntryRule, Overlays
-from strategies.catalog import load_strategy, strategy_names
+from assay.commands import main as cli
+from assay.data.errors import InputError
+from assay.data.features import FEATURE_SETS, build_features
+from assay.data.panel import PredictionPanel, PricePanel
+from assay.data.returns import forward_returns
+from assay.data.synthetic import synthetic_market
+from assay.engine.leaks import imported_panel_findings, run_leaks, sample_cuts, strategy_leaks, truncation_leaks
+from assay.models.baselines import Ridge
+from assay.strategies.base import EntryRule, Overlays
+from assay.strategies.catalog import load_strategy, strategy_names
 
 PRICES, ORACLE = synthetic_market(260, 12, ic=0.05, seed=3)
 RETURNS = PRICES.close.pct_change(fill_method=None)

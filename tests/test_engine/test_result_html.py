@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engine.result import BacktestResult
+from assay.engine.result import BacktestResult
 
 
 def _result(values: list[float], **more: object) -> BacktestResult:

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data.embedded import load_sample, load_sample_predictions
-from engine.folds import WalkForward
-from engine.walk_forward import walk_forward
-from models.catalog import load_model
+from assay.data.sample import load_sample, load_sample_predictions
+from assay.engine.folds import WalkForward
+from assay.engine.walk_forward import walk_forward
+from assay.models.catalog import load_model
 
 
 @pytest.fixture(scope="module")

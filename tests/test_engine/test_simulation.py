@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.errors import InputError
-from data.panel import PricePanel
-from engine.costs import CostModel
-from engine.execution import Execution
-from engine.simulation import simulate
-from engine.vectorbt_adapter import cross_check, simulate_vectorbt
+from assay.data.errors import InputError
+from assay.data.panel import PricePanel
+from assay.engine.costs import CostModel
+from assay.engine.execution import Execution
+from assay.engine.simulation import simulate
+from assay.engine.vectorbt_adapter import cross_check, simulate_vectorbt
 
 FREE = CostModel.zero()
 
@@ -297,7 +297,7 @@ def test_equals_vectorbt(fill, holes):
 
 
 def test_equals_vectorbt_on_real_prices(real_prices_path):
-    from data.sources import load_prices
+    from assay.data.files.prices import load_prices
 
     prices = load_prices(real_prices_path)
     rng = np.random.default_rng(1)

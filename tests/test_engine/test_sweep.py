@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data.errors import InputError, UnknownNameError
-from data.panel import PredictionPanel, PricePanel
-from engine.backtest import run_backtest
-from engine.sweep import cells_of, parse_grid, run_cells
+from assay.data.errors import InputError, UnknownNameError
+from assay.data.panel import PredictionPanel, PricePanel
+from assay.engine.backtest import run_backtest
+from assay.engine.sweep import cells_of, parse_grid, run_cells
 
 
 def panels(seed: int = 0, sessions: int = 200, assets: int = 15) -> tuple[PredictionPanel, PricePanel]:

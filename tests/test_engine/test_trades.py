@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.result import FILL_COLUMNS, TRADE_COLUMNS
-from engine.trades import round_trips
+from assay.engine.result import FILL_COLUMNS, TRADE_COLUMNS
+from assay.engine.trades import round_trips
 
 
 def ledger(rows) -> pd.DataFrame:

@@ -15,14 +15,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data.errors import InputError, LookAheadError, TrainingError
-from data.panel import PredictionPanel, PricePanel
-from data.prediction_files import write_predictions
-from data.synthetic import synthetic_market
-from engine.folds import WalkForward
-from engine.walk_forward import walk_forward
-from models.baselines import FittedRule, Momentum, Ridge, Zero
-from models.catalog import load_model
+from assay.data.errors import InputError, LookAheadError, TrainingError
+from assay.data.files.predictions import write_predictions
+from assay.data.panel import PredictionPanel, PricePanel
+from assay.data.synthetic import synthetic_market
+from assay.engine.folds import WalkForward
+from assay.engine.walk_forward import walk_forward
+from assay.models.baselines import FittedRule, Momentum, Ridge, Zero
+from assay.models.catalog import load_model
 
 ROOT = Path(__file__).parents[2]
 
@@ -232,7 +232,7 @@ SLOW_RIDGE = """
 import time
 from dataclasses import dataclass
 from typing import ClassVar
-from models.baselines import Ridge
+from assay.models.baselines import Ridge
 @dataclass(frozen=True, kw_only=True)
 class Slow(Ridge):
     name: ClassVar[str] = "slow"

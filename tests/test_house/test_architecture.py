@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-RANK = {"data": 0, "models": 1, "strategies": 1, "engine": 2, "results": 3, "commands": 4, "cli": 5}
+RANK = {"data": 0, "models": 1, "strategies": 1, "engine": 2, "results": 3, "audit": 4, "commands": 5, "cli": 6}
 HEAVY = {"torch", "vectorbt", "skfolio", "sklearn", "matplotlib", "arch", "statsmodels", "mlflow", "ray", "yfinance"}
 SOURCES = [
     path
     for package in RANK
     for path in sorted((ROOT / package).rglob("*.py") if package != "cli" else [ROOT / "cli.py"])
-    if "runs" not in path.relative_to(ROOT).parts
+    if path.relative_to(ROOT).parts[:2] != ("results", "runs")
 ]
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in SOURCES}
 
@@ -27,11 +27,26 @@ def package_of(path: Path) -> str:
 
 
 def imported(node: ast.AST) -> list[str]:
+    """The packages that a statement imports: ours by their folder, others by their top name."""
+    names = []
     if isinstance(node, ast.Import):
-        return [alias.name.split(".")[0] for alias in node.names]
-    if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-        return [node.module.split(".")[0]]
-    return []
+        names = [alias.name for alias in node.names]
+    elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+        own = node.module == "assay"
+        names = [f"assay.{alias.name}" for alias in node.names] if own else [node.module]
+    return [name.removeprefix("assay.").split(".")[0] for name in names]
+
+
+def test_our_packages_are_imported_under_one_roof():
+    bare = [
+        (str(path.relative_to(ROOT)), node.lineno)
+        for path, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for name in ([alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""])
+        if name.split(".")[0] in RANK
+    ]
+    assert not bare
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -57,7 +72,7 @@ def test_heavy_packages_are_imported_inside_functions(path):
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_modules_are_small_and_say_what_they_export(path):
     text = path.read_text(encoding="utf-8")
-    assert text.count("\n") <= 400
+    assert text.count("\n") <= 600
     assigned = {
         target.id
         for node in TREES[path].body
@@ -65,13 +80,13 @@ def test_modules_are_small_and_say_what_they_export(path):
         for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
         if isinstance(target, ast.Name)
     }
-    assert "__all__" in assigned or path.name == "cli.py"
+    assert "__all__" in assigned
     assert ast.get_docstring(TREES[path])
 
 
-@pytest.mark.parametrize("package", sorted(RANK))
+@pytest.mark.parametrize("package", sorted(RANK.keys() - {"cli"}))
 def test_packages_resolve_inside_this_repository(package):
-    spec = importlib.util.find_spec(package)
+    spec = importlib.util.find_spec(f"assay.{package}")
     assert spec is not None
     assert spec.origin is not None
     assert ROOT in Path(spec.origin).resolve().parents
@@ -79,7 +94,7 @@ def test_packages_resolve_inside_this_repository(package):
 
 def test_importing_the_packages_stays_cheap():
     code = (
-        "import sys, data, models, strategies, engine, results, commands, cli;"
+        "import sys, assay.data, assay.models, assay.strategies, assay.engine, assay.results, assay.audit, cli;"
         f"print(','.join(sorted(set(sys.modules) & {HEAVY!r})))"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
@@ -90,7 +105,7 @@ def test_importing_the_packages_stays_cheap():
 def test_help_and_usage_errors_import_nothing_of_ours(arguments):
     code = (
         "import sys, cli; code = cli.main(sys.argv[1:]);"
-        "ours = {'pandas', 'numpy', 'engine'} & set(sys.modules); sys.stderr.write(repr(sorted(ours)))"
+        "ours = {'pandas', 'numpy', 'assay.engine'} & set(sys.modules); sys.stderr.write(repr(sorted(ours)))"
     )
     answer = subprocess.run(
         [sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=ROOT, check=False

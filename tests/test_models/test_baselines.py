@@ -6,17 +6,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data.errors import InputError, TrainingError
-from data.features import build_features
-from data.panel import PricePanel
-from data.returns import forward_returns
-from data.synthetic import synthetic_market
-from engine.folds import WalkForward
-from engine.walk_forward import walk_forward
-from models.baselines import MajorityClass, Momentum, Reversal, Ridge, Zero
-from models.catalog import load_fitted
-from results.hac import hac_mean
-from results.signal_metrics import ic_table
+from assay.data.errors import InputError, TrainingError
+from assay.data.features import build_features
+from assay.data.panel import PricePanel
+from assay.data.returns import forward_returns
+from assay.data.synthetic import synthetic_market
+from assay.engine.folds import WalkForward
+from assay.engine.walk_forward import walk_forward
+from assay.models.baselines import MajorityClass, Momentum, Reversal, Ridge, Zero
+from assay.models.catalog import load_fitted
+from assay.results.stats.information_coefficient import ic_table
+from assay.results.stats.long_run_variance import hac_mean
 
 PRICES, ORACLE = synthetic_market(300, 12, ic=0.2, seed=4)
 CUT = PRICES.sessions[219]

@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data.errors import InputError, LookAheadError
-from data.panel import PredictionPanel, PricePanel
-from models.catalog import MODELS, load_model, model_names, preset_names
-from models.checkpoint import read_checkpoint, write_checkpoint
-from models.checks import check_forecaster
+from assay.data.errors import InputError, LookAheadError
+from assay.data.panel import PredictionPanel, PricePanel
+from assay.models.catalog import MODELS, load_model, model_names, preset_names
+from assay.models.checkpoint import read_checkpoint, write_checkpoint
+from assay.models.contract import check_forecaster
 
 Rule = Callable[[PricePanel], pd.DataFrame]
 EVERY_CHECK = (
@@ -176,13 +176,15 @@ def test_what_is_wrong_without_looking_ahead_is_an_input_error() -> None:
 
 
 def test_any_class_comes_in_by_its_path() -> None:
-    model = load_model("models.ranking:StockLSTM", lookback="12")
+    model = load_model("assay.models.stock_lstm:StockLSTM", lookback="12")
     assert model.lookback == 12
-    for path in ("models.ranking:Nothing", "no.such.module:Model", "models.ranking:_DELTA_IN_SPREADS"):
+    nothing = ("assay.models.stock_lstm:Nothing", "no.such.module:Model", "assay.models.stock_lstm:_DELTA_IN_SPREADS")
+    for path in nothing:
         with pytest.raises(InputError, match="model"):
             load_model(path)
+    close = pd.DataFrame({"A": [1.0]}, index=pd.bdate_range("2020", periods=1))
     with pytest.raises(InputError, match="PricePanel is no model; it lacks"):
-        load_model("data.panel:PricePanel", close=pd.DataFrame({"A": [1.0]}, index=pd.bdate_range("2020", periods=1)))
+        load_model("assay.data.panel:PricePanel", close=close)
 
 
 def test_installed_packages_offer_models_by_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,8 +193,8 @@ def test_installed_packages_offer_models_by_entry_point(monkeypatch: pytest.Monk
     def offered(*, group: str) -> list[metadata.EntryPoint]:
         assert group == "assay.models"
         return [
-            metadata.EntryPoint("theirs", "models.baselines:Momentum", group),
-            metadata.EntryPoint("stock_lstm", "models.baselines:Zero", group),
+            metadata.EntryPoint("theirs", "assay.models.baselines:Momentum", group),
+            metadata.EntryPoint("stock_lstm", "assay.models.baselines:Zero", group),
         ]
 
     monkeypatch.setattr(metadata, "entry_points", offered)

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data.errors import InputError, UnknownNameError
-from data.panel import PredictionPanel, PricePanel
-from data.returns import forward_returns
-from models.ensemble import METHODS, combine
+from assay.data.errors import InputError, UnknownNameError
+from assay.data.panel import PredictionPanel, PricePanel
+from assay.data.returns import forward_returns
+from assay.models.ensemble import METHODS, combine
 
 SESSIONS = pd.bdate_range("2020-01-01", periods=160)
 ASSETS = [f"A{i}" for i in range(12)]

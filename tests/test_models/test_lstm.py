@@ -11,15 +11,15 @@ import pandas as pd
 import pytest
 import torch
 
-from data.errors import InputError, TrainingError
-from data.features import build_features
-from data.panel import PredictionPanel, PricePanel
-from data.synthetic import synthetic_market
-from models.base import watch_epochs
-from models.catalog import load_fitted, load_model
-from models.lstm import FittedLSTM
-from models.networks import RankingNetwork
-from models.training import deterministic
+from assay.data.errors import InputError, TrainingError
+from assay.data.features import build_features
+from assay.data.panel import PredictionPanel, PricePanel
+from assay.data.synthetic import synthetic_market
+from assay.models.base import watch_epochs
+from assay.models.catalog import load_fitted, load_model
+from assay.models.lstm.fitting import FittedLSTM
+from assay.models.lstm.networks import RankingNetwork
+from assay.models.lstm.training import deterministic
 
 FAMILIES = ("stock_lstm", "stock_lstm_close", "b3_multitask", "reliance_direction", "nse_price")
 CUT = 139
@@ -300,7 +300,7 @@ def test_the_log_holds_the_losses_of_the_kept_epoch_and_their_gap(fitted: dict[s
 
 
 def test_bfloat16_is_the_same_path() -> None:
-    from models.training import forward
+    from assay.models.lstm.training import forward
 
     network = RankingNetwork(3, 8, 1, 0.0)
     inputs = torch.randn(4, 12, 3, generator=torch.Generator().manual_seed(0))

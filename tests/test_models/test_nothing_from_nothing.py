@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-import models.baselines
-from data.panel import PricePanel
-from data.returns import forward_returns
-from data.synthetic import synthetic_market
-from models.baselines import Ridge
-from results.hac import hac_mean
-from results.signal_metrics import ic_table
+import assay.models.baselines
+from assay.data.panel import PricePanel
+from assay.data.returns import forward_returns
+from assay.data.synthetic import synthetic_market
+from assay.models.baselines import Ridge
+from assay.results.stats.information_coefficient import ic_table
+from assay.results.stats.long_run_variance import hac_mean
 
 FITS, LEVEL = 100, 0.05
 
@@ -32,7 +32,7 @@ def test_shuffled_labels_are_rejected_as_often_as_the_level_says(monkeypatch):
             out.iloc[-2:] = np.nan  # as purged as the true ones
             return out
 
-        monkeypatch.setattr(models.baselines, "forward_returns", labels)
+        monkeypatch.setattr(assay.models.baselines, "forward_returns", labels)
         fitted = Ridge().fit(prices.through(cut), horizon=1, delay=1, seed=seed)
         score = fitted.predict(prices).score
         assert score is not None

@@ -7,15 +7,15 @@ import pytest
 import torch
 from scipy import stats
 
-from data.errors import InputError
-from data.returns import forward_returns
-from data.synthetic import synthetic_market
-from models import losses
-from models.batches import Sample
-from models.catalog import load_model
-from models.networks import DirectionNetwork, RankingNetwork, parameter_counts
-from models.ranking import StockLSTM, StockLSTMClose
-from models.windows import Pieces
+from assay.data.errors import InputError
+from assay.data.returns import forward_returns
+from assay.data.synthetic import synthetic_market
+from assay.models.catalog import load_model
+from assay.models.lstm import losses
+from assay.models.lstm.batches import Sample
+from assay.models.lstm.networks import DirectionNetwork, RankingNetwork, parameter_counts
+from assay.models.lstm.windows import Pieces
+from assay.models.stock_lstm import StockLSTM, StockLSTMClose
 
 
 def everything(rows: int, names: int) -> torch.Tensor:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from data.errors import InputError
-from data.features import build_features
-from data.returns import forward_returns
-from data.synthetic import synthetic_market
-from models.catalog import load_fitted, load_model
-from models.sklearn_adapter import GradientBoosting, SklearnForecaster
+from assay.data.errors import InputError
+from assay.data.features import build_features
+from assay.data.returns import forward_returns
+from assay.data.synthetic import synthetic_market
+from assay.models.catalog import load_fitted, load_model
+from assay.models.sklearn_adapter import GradientBoosting, SklearnForecaster
 
 PRICES, _ = synthetic_market(200, 8, ic=0.2, seed=6)
 CUT = PRICES.sessions[149]

@@ -10,19 +10,19 @@ from scipy import optimize, stats
 from sklearn import metrics as reference
 from torch.nn import functional
 
-from data.errors import InputError
-from data.labels import next_price
-from data.panel import PricePanel
-from data.synthetic import synthetic_market
-from models.calibration import calibrated, fit_calibration, reliability
-from models.catalog import load_model
-from models.direction import DirectionLSTM
-from models.losses import focal_loss, kernel_penalty
-from models.metrics import action_metrics, direction_metrics, hac_t, level_metrics, one_class, rank_metrics
-from models.multitask import MultiTaskLSTM
-from models.networks import parameter_counts
-from models.price import PriceLSTM
-from models.training import improved
+from assay.data.errors import InputError
+from assay.data.labels import next_price
+from assay.data.panel import PricePanel
+from assay.data.synthetic import synthetic_market
+from assay.models.b3_multitask import MultiTaskLSTM
+from assay.models.calibration import calibrated, fit_calibration, reliability
+from assay.models.catalog import load_model
+from assay.models.lstm.losses import focal_loss, kernel_penalty
+from assay.models.lstm.networks import parameter_counts
+from assay.models.lstm.training import improved
+from assay.models.metrics import action_metrics, direction_metrics, hac_t, level_metrics, one_class, rank_metrics
+from assay.models.nse_price import PriceLSTM
+from assay.models.reliance_direction import DirectionLSTM
 
 CUT = 259
 

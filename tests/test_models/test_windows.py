@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.errors import InputError
-from data.synthetic import synthetic_market
-from models.batches import Sample
-from models.catalog import load_model
-from models.scaling import fit_scaler
-from models.windows import Pieces, complete_rows, piece_ranges, split_rows
+from assay.data.errors import InputError
+from assay.data.synthetic import synthetic_market
+from assay.models.catalog import load_model
+from assay.models.lstm.batches import Sample
+from assay.models.lstm.scaling import fit_scaler
+from assay.models.lstm.windows import Pieces, complete_rows, piece_ranges, split_rows
 
 
 @given(

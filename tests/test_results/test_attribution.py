@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from results.attribution import (
+from assay.results.stats.attribution import (
     concentration,
     confusion,
     extreme_sessions,
@@ -64,7 +64,7 @@ def test_worst_sessions_come_first_and_none_twice():
 
 
 def test_reliability_is_that_of_the_models_module():
-    from models.calibration import reliability as reference
+    from assay.models.calibration import reliability as reference
 
     rng = np.random.default_rng(1)
     probability = pd.DataFrame(rng.uniform(size=(300, 5)))

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from data.errors import InputError, InsufficientEvidenceError
-from results.bootstrap import (
+from assay.data.errors import InputError, InsufficientEvidenceError
+from assay.results.stats.bootstrap import (
     bootstrap,
     deepest_drawdown,
     growth_annual,

@@ -13,23 +13,23 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-import cli
-from data.panel import PredictionPanel, PricePanel
-from data.price_files import write_prices
-from data.relabel import with_answer, with_shuffled_labels
-from data.returns import forward_returns, simple_returns
-from data.synthetic import synthetic_market
-from engine.costs import CostModel
-from engine.execution import Execution
-from engine.folds import WalkForward
-from engine.walk_forward import walk_forward
-from models.baselines import Momentum, Ridge
-from results.canaries import Judge, Trained, judge_trained, retrain_canaries, shifted_scores, skill_of
-from results.checks import said_of_checks
-from results.gate import judge as decide
-from results.gate import load_policy
-from results.store import Run, add_checks, load_run, save_run
-from strategies.catalog import load_strategy
+from assay.commands import main as cli
+from assay.data.files.price_files import write_prices
+from assay.data.panel import PredictionPanel, PricePanel
+from assay.data.relabel import with_answer, with_shuffled_labels
+from assay.data.returns import forward_returns, simple_returns
+from assay.data.synthetic import synthetic_market
+from assay.engine.costs import CostModel
+from assay.engine.execution import Execution
+from assay.engine.folds import WalkForward
+from assay.engine.walk_forward import walk_forward
+from assay.models.baselines import Momentum, Ridge
+from assay.results.checks.canaries import Judge, Trained, judge_trained, retrain_canaries, shifted_scores, skill_of
+from assay.results.checks.sentences import said_of_checks
+from assay.results.gate.policy import judge as decide
+from assay.results.gate.policy import load_policy
+from assay.results.storage.runs import Run, add_checks, load_run, save_run
+from assay.strategies.catalog import load_strategy
 
 PRICES = synthetic_market(420, 12, ic=0.15, seed=3)[0]
 NOISE = synthetic_market(420, 12, ic=0.0, seed=4, kind="none")[0]
@@ -375,7 +375,7 @@ def test_walk_forward_trains_tells_and_keeps_them(capsys, prices_path, tmp_path,
 
 def test_a_fault_makes_the_exit_code_one(capsys, prices_path, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        "data.relabel._shuffled", lambda labels, rng: labels * (1.0 + 1e-3 * rng.random())
+        "assay.data.relabel._shuffled", lambda labels, rng: labels * (1.0 + 1e-3 * rng.random())
     )  # labels that are hardly shuffled: what is learnt from them is as good
     strong = synthetic_market(420, 12, ic=0.35, seed=3)[0]
     write_prices(strong, tmp_path / "strong.parquet")

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data.errors import InputError
-from data.panel import PricePanel
-from engine.costs import CostModel
-from engine.execution import Execution
-from engine.simulation import simulate
-from results.capacity import DEFAULT_AUM, capacity
+from assay.data.errors import InputError
+from assay.data.panel import PricePanel
+from assay.engine.costs import CostModel
+from assay.engine.execution import Execution
+from assay.engine.simulation import simulate
+from assay.results.checks.capacity import DEFAULT_AUM, capacity
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from data.errors import InputError
-from results import classification as cl
+from assay.data.errors import InputError
+from assay.results.stats import classification as cl
 
 RUNS = settings(max_examples=20, deadline=None)
 

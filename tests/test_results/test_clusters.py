@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import adjusted_rand_score
 
-from data.errors import InputError, InsufficientEvidenceError
-from results.inference import deflated_sharpe, expected_maximum
-from results.overfitting import cluster_trials
+from assay.data.errors import InputError, InsufficientEvidenceError
+from assay.results.stats.deflated_sharpe import deflated_sharpe, expected_maximum
+from assay.results.stats.overfitting import cluster_trials
 
 
 def planted(sizes: list[int], noise: float, seed: int, sessions: int = 500) -> tuple[np.ndarray, np.ndarray]:

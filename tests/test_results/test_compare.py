@@ -12,12 +12,12 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from cli import cli
-from data.errors import InputError
-from results.bootstrap import paired_difference
-from results.compare import compare_runs, render_comparison, summary_lines
-from results.metrics import performance_metrics
-from results.store import Run, add_checks, save_run
+from assay.commands.main import cli
+from assay.data.errors import InputError
+from assay.results.report.compare import compare_runs, render_comparison, summary_lines
+from assay.results.stats.bootstrap import paired_difference
+from assay.results.stats.performance import performance_metrics
+from assay.results.storage.runs import Run, add_checks, save_run
 
 N = 400
 

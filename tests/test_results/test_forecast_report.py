@@ -11,18 +11,18 @@ import pandas as pd
 import pytest
 from sklearn import metrics
 
-from data.panel import ACTIONS, PredictionPanel
-from data.returns import forward_returns
-from data.synthetic import synthetic_market
-from engine.backtest import run_backtest
-from results.evidence import evaluate, store_backtest
-from results.forecast_report import Outcomes, action_scores, action_table, chosen_actions, forecast_metrics
-from results.hac import hac_mean, lag_rule
-from results.model_report import prediction_metrics
-from results.signal_metrics import rolling_ic
-from results.summary import render_run
-from results.tearsheet import render_tearsheet
-from strategies.catalog import load_strategy
+from assay.data.panel import ACTIONS, PredictionPanel
+from assay.data.returns import forward_returns
+from assay.data.synthetic import synthetic_market
+from assay.engine.backtest import run_backtest
+from assay.results.evidence.backtest import evaluate, store_backtest
+from assay.results.evidence.forecasts import Outcomes, action_scores, action_table, chosen_actions, forecast_metrics
+from assay.results.evidence.models import prediction_metrics
+from assay.results.report.tearsheet import render_tearsheet
+from assay.results.report.terminal import render_run
+from assay.results.stats.information_coefficient import rolling_ic
+from assay.results.stats.long_run_variance import hac_mean, lag_rule
+from assay.strategies.catalog import load_strategy
 
 PRICES, ORACLE = synthetic_market(260, 8, ic=0.1, seed=5)
 AHEAD = forward_returns(PRICES, horizon=1, delay=1, fill="close")
@@ -198,7 +198,7 @@ def test_every_window_has_its_own_band(horizon):
     values = pd.Series(np.random.default_rng(0).normal(0.02, 0.2, 120), pd.bdate_range("2020-01-01", periods=120))
     table = rolling_ic(values, 40, horizon)
     assert len(table) == 81
-    from results.hac import critical_value
+    from assay.results.stats.long_run_variance import critical_value
 
     for stamp in (39, 77, 119):
         mean, error, _, lag = hac_mean(values.iloc[stamp - 39 : stamp + 1].to_numpy(), horizon=horizon)

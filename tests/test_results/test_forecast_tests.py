@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.errors import InputError
-from results import forecast_tests as ft
+from assay.data.errors import InputError
+from assay.results.stats import forecast_tests as ft
 
 RUNS = settings(max_examples=20, deadline=None)
 

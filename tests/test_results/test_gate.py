@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import cli
-from data.errors import InputError, UnknownNameError
-from results.gate import judge, load_policy, policy_names
-from results.gate_rules import RULES
-from results.ledger import register, trial_of
-from results.store import add_checks, load_run, save_run
+from assay.commands import main as cli
+from assay.data.errors import InputError, UnknownNameError
+from assay.results.gate.figures import RULES
+from assay.results.gate.policy import judge, load_policy, policy_names
+from assay.results.storage.ledger import register, trial_of
+from assay.results.storage.runs import add_checks, load_run, save_run
 
 SESSIONS = pd.bdate_range("2018-01-01", periods=800)
 

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data.errors import InputError
-from results.ledger import FILE_NAME, read_trials, register, trial_of
+from assay.data.errors import InputError
+from assay.results.storage.ledger import FILE_NAME, read_trials, register, trial_of
 
 
 def series(seed: int, n: int = 50) -> pd.Series:

@@ -11,16 +11,25 @@ import pytest
 import statsmodels.api as sm
 from scipy import stats
 
-from data.errors import InputError, InsufficientEvidenceError
-from results.hac import critical_value, hac_mean, lag_rule, regress, sharpe_hac_error
-from results.inference import (
+from assay.data.errors import InputError, InsufficientEvidenceError
+from assay.results.stats.deflated_sharpe import (
     deflated_sharpe,
     expected_maximum,
     minimum_track_record,
     probabilistic_sharpe,
     sharpe_moments,
 )
-from results.metrics import (
+from assay.results.stats.information_coefficient import (
+    hit_metrics,
+    ic_decay,
+    ic_metrics,
+    ic_table,
+    quantile_returns,
+    yearly_ic,
+)
+from assay.results.stats.long_run_variance import critical_value, hac_mean, lag_rule, regress, sharpe_hac_error
+from assay.results.stats.overfitting import effective_trials, probability_of_overfitting
+from assay.results.stats.performance import (
     drawdowns,
     monthly_returns,
     performance_metrics,
@@ -29,10 +38,8 @@ from results.metrics import (
     sharpe_interval,
     yearly_returns,
 )
-from results.overfitting import effective_trials, probability_of_overfitting
-from results.proportions import wilson_interval
-from results.ranking import average_ranks, rank_correlation, row_correlation
-from results.signal_metrics import hit_metrics, ic_decay, ic_metrics, ic_table, quantile_returns, yearly_ic
+from assay.results.stats.proportions import wilson_interval
+from assay.results.stats.ranks import average_ranks, rank_correlation, row_correlation
 
 
 def series(seed: int, n: int = 300, scale: float = 0.01) -> pd.Series:

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from data.errors import InputError
-from results.monotonicity import monotonicity_test
+from assay.data.errors import InputError
+from assay.results.stats.monotonicity import monotonicity_test
 
 
 def returns(seed: int, step: float, sessions: int = 400, quantiles: int = 5) -> np.ndarray:
@@ -35,7 +35,7 @@ def test_p_values_are_those_of_the_bootstrap_of_arch(step, block):
 
 
 def test_the_draws_are_those_of_a_plain_loop():
-    from results.bootstrap import stationary_indices
+    from assay.results.stats.bootstrap import stationary_indices
 
     table = returns(2, 0.001, sessions=50)
     found = monotonicity_test(table, draws=200, seed=4, block=3.0)

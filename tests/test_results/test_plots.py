@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from results import plots
-from results.metrics import drawdown_series, monthly_returns, rolling
-from results.plots.style import MOST_POINTS, new_figure, thin
-from results.signal_metrics import ic_table, quantile_returns
+from assay.results.report import plots
+from assay.results.report.plots.style import MOST_POINTS, new_figure, thin
+from assay.results.stats.information_coefficient import ic_table, quantile_returns
+from assay.results.stats.performance import drawdown_series, monthly_returns, rolling
 
 _N = 60
 
@@ -185,8 +185,8 @@ def test_the_drawdown_counts_from_the_start():
 
 
 def test_the_rolling_correlation_has_the_band_of_each_window():
-    from results.hac import lag_rule
-    from results.signal_metrics import rolling_ic
+    from assay.results.stats.information_coefficient import rolling_ic
+    from assay.results.stats.long_run_variance import lag_rule
 
     table = ic_table(_panel(120, 12), _panel(120, 12, seed=1))
     _, axes = new_figure()
@@ -250,7 +250,7 @@ def test_colours_are_told_apart_without_colour_vision():
 def test_nothing_is_imported_or_set_globally():
     """Importing the figures brings no matplotlib; drawing one brings no pyplot and changes no setting."""
     code = (
-        "import sys, results.plots as plots\n"
+        "import sys, assay.results.report.plots as plots\n"
         "assert 'matplotlib' not in sys.modules\n"
         "import matplotlib, pandas as pd\n"
         "before = matplotlib.rcParams.copy()\n"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
-from results.proportions import clopper_pearson_interval, hit_rate, jeffreys_interval, wilson_interval
+from assay.results.stats.proportions import clopper_pearson_interval, hit_rate, jeffreys_interval, wilson_interval
 
 
 @settings(max_examples=60, deadline=None)

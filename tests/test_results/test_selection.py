@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from data.errors import InputError, InsufficientEvidenceError
-from results.selection import adjusted_p_values, kernel_variance, reality_check, superior_ability
+from assay.data.errors import InputError, InsufficientEvidenceError
+from assay.results.stats.superior_ability import adjusted_p_values, kernel_variance, reality_check, superior_ability
 
 
 def noise(seed: int, n: int = 250, trials: int = 8, *, edge: float = 0.0) -> np.ndarray:

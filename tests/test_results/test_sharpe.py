@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.tsa.stattools import acf
 
-from results.bootstrap import bootstrap
-from results.hac import sharpe_hac_error
-from results.inference import sharpe_moments
-from results.metrics import sharpe_interval
-from results.sharpe import (
+from assay.results.stats.bootstrap import bootstrap
+from assay.results.stats.deflated_sharpe import sharpe_moments
+from assay.results.stats.long_run_variance import sharpe_hac_error
+from assay.results.stats.performance import sharpe_interval
+from assay.results.stats.sharpe import (
     annualisation_factor,
     ar1_error,
     autocorrelations,

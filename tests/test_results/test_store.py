@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data.errors import InputError, UnknownNameError
-from results.store import add_checks, delete_run, list_runs, load_run, run_id, save_run, to_json
+from assay.data.errors import InputError, UnknownNameError
+from assay.results.storage.runs import add_checks, delete_run, list_runs, load_run, run_id, save_run, to_json
 
 TABLE = pd.DataFrame({"x": [1.0, np.nan]}, index=pd.bdate_range("2020-01-01", periods=2))
 

@@ -15,14 +15,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data.errors import BacktestError
-from data.panel import PredictionPanel, PricePanel
-from data.synthetic import synthetic_market
-from engine.backtest import run_backtest
-from results.evidence import evaluate, store_backtest
-from results.store import Run, load_run
-from results.tearsheet import render_tearsheet, write_tearsheet
-from strategies.catalog import load_strategy
+from assay.data.errors import BacktestError
+from assay.data.panel import PredictionPanel, PricePanel
+from assay.data.synthetic import synthetic_market
+from assay.engine.backtest import run_backtest
+from assay.results.evidence.backtest import evaluate, store_backtest
+from assay.results.report.tearsheet import render_tearsheet, write_tearsheet
+from assay.results.storage.runs import Run, load_run
+from assay.strategies.catalog import load_strategy
 
 _EVIL = "<script>alert(1)</script>"
 _VOID = {"meta", "br", "hr", "img", "input", "link", "path", "use", "circle", "rect", "line"}

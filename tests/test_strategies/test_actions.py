@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data.errors import InputError
-from data.panel import PredictionPanel, PricePanel
-from strategies.actions import ExpectedReturn, MultitaskAction
-from strategies.baselines import BuyAndHold, EqualWeight, InverseVolatility
+from assay.data.errors import InputError
+from assay.data.panel import PredictionPanel, PricePanel
+from assay.strategies.actions import ExpectedReturn, MultitaskAction
+from assay.strategies.baselines import BuyAndHold, EqualWeight, InverseVolatility
 
 BUY, SELL, HOLD = (0.6, 0.2, 0.2), (0.2, 0.6, 0.2), (0.2, 0.2, 0.6)
 WEAK_BUY, TIE, NONE = (0.4, 0.3, 0.3), (0.4, 0.2, 0.4), (math.nan,) * 3

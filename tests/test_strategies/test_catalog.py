@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data.errors import InputError, LookAheadError, UnknownNameError
-from strategies.base import EntryRule, EntrySignals, Overlays, Strategy
-from strategies.catalog import STRATEGIES, describe, load_strategy, strategy_names
-from strategies.checks import check_strategy, random_panels
-from strategies.confidence import Confidence
-from strategies.ranked import FilterNegative, QuintileLongShort
+from assay.data.errors import InputError, LookAheadError, UnknownNameError
+from assay.strategies.base import EntryRule, EntrySignals, Overlays, Strategy
+from assay.strategies.catalog import STRATEGIES, describe, load_strategy, strategy_names
+from assay.strategies.confidence import Confidence
+from assay.strategies.contract import check_strategy, random_panels
+from assay.strategies.ranked import FilterNegative, QuintileLongShort
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
@@ -74,12 +74,12 @@ def test_parameters_are_read_from_text():
         ("confidence", {"max_positions": "2.5"}, "max_positions must be a whole number"),
         ("confidence", {"max_positions": "inf"}, "max_positions must be a whole number"),
         ("no.such.module:Rule", {}, "cannot import 'no.such.module:Rule'"),
-        ("strategies.ranked:NoSuch", {}, "cannot import"),
+        ("assay.strategies.ranked:NoSuch", {}, "cannot import"),
         (":Rule", {}, "cannot import"),
-        ("strategies.ranked:", {}, "cannot import"),
-        ("strategies.ranked:check_quantile", {}, "is not a class"),
-        ("data.panel:PricePanel", {}, "missing 1 required positional argument"),
-        ("engine.costs:CostModel", {}, "is no strategy; it lacks name, overlays, needs, target_weights"),
+        ("assay.strategies.ranked:", {}, "cannot import"),
+        ("assay.strategies.ranked:check_quantile", {}, "is not a class"),
+        ("assay.data.panel:PricePanel", {}, "missing 1 required positional argument"),
+        ("assay.engine.costs:CostModel", {}, "is no strategy; it lacks name, overlays, needs, target_weights"),
     ],
 )
 def test_what_cannot_be_loaded(name, params, match):
@@ -97,7 +97,7 @@ def test_a_module_that_breaks_is_the_users_to_mend(tmp_path, monkeypatch):
 
 def test_an_own_strategy_by_path(tmp_path, monkeypatch):
     (tmp_path / "own_rule.py").write_text(
-        "from strategies.ranked import QuintileLongShort\n\n\nclass Mine(QuintileLongShort):\n"
+        "from assay.strategies.ranked import QuintileLongShort\n\n\nclass Mine(QuintileLongShort):\n"
         '    """Mine."""\n\n    name = "mine"\n'
     )
     monkeypatch.chdir(tmp_path)
@@ -108,8 +108,8 @@ def test_an_own_strategy_by_path(tmp_path, monkeypatch):
 
 def test_strategies_of_installed_packages(monkeypatch):
     points = [
-        importlib.metadata.EntryPoint("theirs", "strategies.ranked:QuintileLongShort", "assay.strategies"),
-        importlib.metadata.EntryPoint("confidence", "strategies.ranked:BottomK", "assay.strategies"),
+        importlib.metadata.EntryPoint("theirs", "assay.strategies.ranked:QuintileLongShort", "assay.strategies"),
+        importlib.metadata.EntryPoint("confidence", "assay.strategies.ranked:BottomK", "assay.strategies"),
     ]
     monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: points if group == "assay.strategies" else [])
     assert strategy_names()[-1] == "theirs"

@@ -11,19 +11,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from data.errors import InputError, LookAheadError
-from data.panel import PredictionPanel, PricePanel
-from engine.backtest import run_backtest
-from strategies import solvers
-from strategies.catalog import describe, load_strategy
-from strategies.checks import check_strategy, random_panels
-from strategies.constraints import Limits, blocking, violations
-from strategies.covariance import covariance_matrix
-from strategies.optimised import Hrp
-from strategies.optimised_utility import BlackLitterman
-from strategies.rebalancing import limits_of, market_of
-from strategies.solvers import Inputs
-from strategies.views import skill_of
+from assay.data.errors import InputError, LookAheadError
+from assay.data.panel import PredictionPanel, PricePanel
+from assay.engine.backtest import run_backtest
+from assay.strategies.catalog import describe, load_strategy
+from assay.strategies.contract import check_strategy, random_panels
+from assay.strategies.optimised import solvers
+from assay.strategies.optimised.constraints import Limits, blocking, violations
+from assay.strategies.optimised.covariance import covariance_matrix
+from assay.strategies.optimised.portfolios import Hrp
+from assay.strategies.optimised.rebalancing import limits_of, market_of
+from assay.strategies.optimised.solvers import Inputs
+from assay.strategies.optimised.utility import BlackLitterman
+from assay.strategies.optimised.views import skill_of
 
 NAMES = ("mean_variance", "min_variance", "cvar", "black_litterman", "hrp", "risk_parity", "max_diversification")
 LONG_ONLY = ("hrp", "risk_parity", "max_diversification")
@@ -217,7 +217,7 @@ class WholeSampleSkill(BlackLitterman):
     name: ClassVar[str] = "whole_sample_skill"
 
     def _skills(self, predictions, prices):
-        from strategies.views import daily_rank_ic
+        from assay.strategies.optimised.views import daily_rank_ic
 
         ic = daily_rank_ic(predictions, prices, self.name)
         whole = replace(skill_of(ic[np.isfinite(ic)]), t=5.0)

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.errors import InputError
-from strategies.overlays import kill_switch_state, smooth_weights, vol_target_factor
+from assay.data.errors import InputError
+from assay.strategies.overlays import kill_switch_state, smooth_weights, vol_target_factor
 
 
 def series(values) -> pd.Series:

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.errors import InputError
-from data.panel import PredictionPanel, PricePanel
-from strategies.ranked import (
+from assay.data.errors import InputError
+from assay.data.panel import PredictionPanel, PricePanel
+from assay.strategies.ranked import (
     BenchmarkHedge,
     BottomK,
     ConfidenceScaled,

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data.panel import PredictionPanel, PricePanel
-from engine.backtest import run_backtest
-from strategies.catalog import STRATEGIES, load_strategy, strategy_class
-from strategies.checks import random_panels
-from strategies.ranked import with_benchmark_asset
+from assay.data.panel import PredictionPanel, PricePanel
+from assay.engine.backtest import run_backtest
+from assay.strategies.catalog import STRATEGIES, load_strategy, strategy_class
+from assay.strategies.contract import random_panels
+from assay.strategies.ranked import with_benchmark_asset
 
 CUT = 110
 #: Other memory layouts of equal prices add up in another order.
@@ -57,7 +57,7 @@ def with_another_future(
 @pytest.mark.parametrize("fill", ["open", "close"])
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_the_future_changes_no_weight_fill_or_nav(name, fill):
-    from engine.execution import Execution
+    from assay.engine.execution import Execution
 
     if name == "confidence" and fill == "close":
         pytest.skip("an entry rule fills at the open")
@@ -85,9 +85,9 @@ def test_the_future_changes_no_weight_fill_or_nav(name, fill):
 @pytest.mark.parametrize("fill", ["open", "close"])
 @pytest.mark.parametrize("name", ["quintile_long_short", "s2_filter_negative", "s3_vol_scaled", "s5_long_only"])
 def test_the_future_changes_nothing_in_the_second_engine(name, fill):
-    from engine.costs import CostModel
-    from engine.execution import Execution
-    from engine.vectorbt_adapter import simulate_vectorbt
+    from assay.engine.costs import CostModel
+    from assay.engine.execution import Execution
+    from assay.engine.vectorbt_adapter import simulate_vectorbt
 
     world = panels(name)
     # Unfilled orders may leave the cash negative, which vectorbt cannot express: no gaps, small jumps.

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data.synthetic import score_panel
-from engine.backtest import run_backtest
-from results.evidence import evaluate
-from results.gate import load_policy
-from results.gate_rules import Figure
+from assay.data.synthetic import score_panel
+from assay.engine.backtest import run_backtest
+from assay.results.evidence.backtest import evaluate
+from assay.results.gate.figures import Figure
+from assay.results.gate.policy import load_policy
 from studies.calibration_report import MarketFigures, Power, Share, draw, page
 from studies.calibration_rules import MEASURED, alone, figures, ic_t, passes, stubbed
 from studies.calibration_runs import HALF_LIFE, STRATEGY, Sizes, kept, panels_through, simulated, synthetic

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from results.sharpe import autocorrelations
+from assay.results.stats.sharpe import autocorrelations
 from studies.coverage import FIGURES, Cell, _noise, draw, jobs, measure, page
 
 

@@ -1,0 +1,212 @@
+"""Intervals and spreads behind a placed figure: "1.31 (95% CI 0.52–2.10)", "0.112 ± 0.08", a column "95% CI".
+
+Runs after every line has been read, on figures that no rule could place for themselves.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+
+from assay.audit.intervals import Printed, parse_print
+from assay.audit.markdown import Line, split_cells
+from assay.audit.sheet import Excluded, Placed, Sheet
+from assay.data.errors import InputError
+
+__all__ = ["attach"]
+
+_WORDS = re.compile(r"\bc\.?i\.?\b|confiden|confian|credible|konfidenz|置信|\bIC\s*95|intervalo", re.I)
+_LEVEL = re.compile(
+    r"(\d{2}(?:\.\d)?)\s*[%％]?\s*-?\s*(?:c\.?i\.?\b|confiden|confian|credible|konfidenz|置信|boot)"
+    r"|(?:c\.?i\.?|interval\w*|confiden\w*)\s*[(\[]?\s*(\d{2}(?:\.\d)?)\s*[%％]", re.I,
+)  # fmt: skip
+_NUMBER = r"[+\-−–]?\s?(?:R\$|[$€£])?\d[\d.,]*(?:e[+-]?\d+)?\s?[%％]?"
+_TWO = rf"({_NUMBER})\s*(?:–|—|-|−|to\b|a\b|,|;|\.\.+|~|至)\s*({_NUMBER})"
+#: What may stand between a figure and the interval behind it.
+_LEAD = re.compile(
+    r"[\s*_`]*[\[(,;:]?[\s*_`]*(?:(?:with\s+)?(?:a\s+)?(?:\d{2}(?:\.\d)?\s?[%％]\s*-?\s*)?"
+    r"(?:bootstrap(?:ped)?\s+)?(?:c\.?i\.?|confidence(?:\s+interval)?|conf\.?(?:\s+int\.?)?|credible(?:\s+interval)?"
+    r"|interval|intervalo(?:\s+de\s+confian[çz]a)?|置信区间)?\s*(?:of|de|from)?\s*(?:[(\[]?\d{2}(?:\.\d)?\s?[%％][)\]]?)?)"
+    r"[\s*_`]*[:=]?[\s*_`]*([\[(]?)\s*", re.I,
+)  # fmt: skip
+_PAIR = re.compile(_TWO)
+_SPREAD = re.compile(rf"[\s*_`]*(?:±|\+/[-−]|\\pm)[\s*_`]*({_NUMBER})")
+_CELL = re.compile(rf"^\s*[*_`]*[\[(]?\s*{_TWO}\s*[\])]?[*_`]*\s*$")
+#: Heads of a column with one end of an interval.
+_END = re.compile(
+    r"\b(?:ci|conf\w*|interval|95\s?%|90\s?%|99\s?%)\W*(?:ci\W*)?(?:low|lower|high|upper|lo|hi|min|max)\w*\b"
+    r"|\b(?:low|lower|high|upper|lo|hi)\b\W*(?:bound\W*)?\(?(?:95|90|99)?\s?%?\W*(?:ci|conf\w*|bound|limit)\b", re.I,
+)  # fmt: skip
+#: Metrics that no interval is read behind.
+_NOT = ("change", "multiple", "difference", "target_range", "split_share", "interval", "spread")
+
+
+def attach(sheet: Sheet, lines: Sequence[Line]) -> None:
+    """Turn figures that were left over into the intervals and spreads of the figures before them.
+
+    A pair becomes one claim of the metric ``interval``, printed as a range; its second figure is set aside as the end
+    of the first. Without the words "CI" or "confidence" a pair counts only if it holds the figure before it.
+    """
+    left: dict[int, list[Excluded]] = defaultdict(list)
+    for item in sheet.unplaced:
+        left[item.line].append(item)
+    placed: dict[int, list[int]] = defaultdict(list)
+    for index, figure in enumerate(sheet.placed):
+        placed[figure.line].append(index)
+    by_number = {line.number: line for line in lines if line.number in placed}
+    for number, indexes in placed.items():
+        line = by_number.get(number)
+        if line is None or line.kind in ("code", "front", "html"):
+            continue
+        if line.kind == "table_row":
+            _ends(sheet, line, indexes)
+        ranges = [index for index in indexes if sheet.placed[index].value.bound == "range"]
+        if not left[number] and not ranges:
+            continue
+        for index in sorted(indexes, key=lambda i: sheet.placed[i].column):
+            _behind(sheet, line, index, left[number])
+        if line.kind == "table_row":
+            _columns(sheet, line, indexes, left[number])
+
+
+def _behind(sheet: Sheet, line: Line, index: int, left: list[Excluded]) -> None:
+    """A ± or a pair right behind a figure."""
+    estimate = sheet.placed[index]
+    if not estimate.value.is_point or estimate.metric in _NOT or not left:
+        return
+    end = estimate.end
+    if match := _SPREAD.match(line.text, end):
+        found = [item for item in left if end <= item.column < match.end()]
+        if len(found) == 1:
+            _claim(sheet, line.text, index, found, left, match[1].strip(), "spread", "")
+            end = match.end()
+    lead = _LEAD.match(line.text, end)
+    pair = _PAIR.match(line.text, lead.end()) if lead else None
+    if lead is None or pair is None:
+        return
+    words = line.text[end : lead.end()]
+    said = _WORDS.search(words) is not None
+    if not said and not lead[1] and not words.strip().startswith(("(", "[")):
+        return
+    _pair(sheet, index, pair, left, words if said else "")
+
+
+def _columns(sheet: Sheet, line: Line, indexes: list[int], left: list[Excluded]) -> None:
+    """Cells of a column that is headed as an interval, beside the one figure to their left."""
+    if line.table is None:
+        return
+    cells = split_cells(line.text, line.table.mark)
+    for cell, head in zip(cells, line.table.header, strict=False):
+        match = _CELL.match(line.text[cell.column : cell.column + len(cell.text)]) if _WORDS.search(head.text) else None
+        if match is None:
+            continue
+        before = [i for i in indexes if sheet.placed[i].end <= cell.column and sheet.placed[i].metric not in _NOT
+                  and sheet.placed[i].value.is_point]  # fmt: skip
+        inside = [i for i in indexes if cell.column <= sheet.placed[i].column < cell.column + len(cell.text)]
+        if not before:
+            continue
+        nearest = max(before, key=lambda i: sheet.placed[i].column)
+        pair = _PAIR.search(line.text, cell.column)
+        if len(inside) == 1 and sheet.placed[inside[0]].value.bound == "range":
+            _reassign(sheet, nearest, sheet.placed[inside[0]], head.text)
+        elif not inside and pair is not None:
+            _pair(sheet, nearest, pair, left, head.text)
+
+
+def _ends(sheet: Sheet, line: Line, indexes: list[int]) -> None:
+    """Figures of columns headed "CI low" and "CI high" are ends of an interval, and no values of the metric."""
+    if line.table is None or not any(_END.search(head.text) for head in line.table.header):
+        return
+    cells = split_cells(line.text, line.table.mark)
+    whole = [i for i in indexes if sheet.placed[i].value.is_point and sheet.placed[i].metric not in _NOT]
+    for cell, head in zip(cells, line.table.header, strict=False):
+        inside = [i for i in whole if cell.column <= sheet.placed[i].column < cell.column + len(cell.text)]
+        if len(inside) != 1 or not _END.search(head.text):
+            continue
+        before = [i for i in whole if sheet.placed[i].end <= cell.column and sheet.placed[i].metric != "other"]
+        figure = sheet.placed[inside[0]]
+        if before:
+            estimate = sheet.placed[max(before, key=lambda i: sheet.placed[i].column)]
+            figure.context = replace(estimate.context)
+        name = figure.metric.replace("_", " ")
+        figure.metric, figure.label = "other", f"{name} {head.text.strip(' *_`').lower()}"
+        figure.definition = "an end of an interval"
+
+
+def _reassign(sheet: Sheet, index: int, claim: Placed, words: str) -> None:
+    """A range that was placed as a figure of its own column is the interval of the figure beside it."""
+    estimate = sheet.placed[index]
+    claim.metric, claim.relation, claim.inputs = "interval", "interval", (index,)
+    claim.context, claim.block = replace(estimate.context), estimate.block
+    claim.label, claim.definition = _named(estimate), _definition(words)
+
+
+def _pair(sheet: Sheet, index: int, pair: re.Match[str], left: list[Excluded], words: str) -> None:
+    line = pair.string
+    found = [item for item in left if pair.start() <= item.column < pair.end()]
+    if len(found) not in (1, 2):
+        return
+    text = line[pair.start() : pair.end()].strip()
+    _claim(sheet, line, index, found, left, text, "interval", words)
+
+
+def _claim(
+    sheet: Sheet,
+    line: str,
+    index: int,
+    found: list[Excluded],
+    left: list[Excluded],
+    text: str,
+    kind: str,
+    words: str,
+) -> None:
+    estimate = sheet.placed[index]
+    value = _read(text, estimate, sheet.decimal)
+    if value is None or (kind == "interval") != (value.bound == "range"):
+        return
+    if kind == "interval" and not words and not value.interval.meets(estimate.value.interval):
+        return
+    first = found[0]
+    column = line.find(text, max(0, first.column - 3))
+    unit = "percent" if estimate.value.percent and "%" not in text else ""
+    sheet.placed.append(
+        Placed(
+            first.line, column, column + len(text), text, value, kind, replace(estimate.context),
+            estimate.text, label=_named(estimate), relation=kind, inputs=(index,), unit=unit,
+            definition=_definition(words) or estimate.definition, block=estimate.block,
+        )
+    )  # fmt: skip
+    for item in found:
+        left.remove(item)
+        sheet.unplaced.remove(item)
+    for item in found[1:]:
+        sheet.excluded.append(replace(item, reason="the upper end of the interval before it"))
+
+
+def _read(text: str, estimate: Placed, decimal: str) -> Printed | None:
+    """A print on the scale of the figure it is around: in percent where that is and these are too large for shares."""
+    try:
+        plain = parse_print(text, decimal=decimal)
+        largest = max(abs(plain.value), abs(plain.end))
+        if estimate.value.percent and not plain.percent and largest > 1:
+            return parse_print(text, unit="percent", decimal=decimal)
+    except InputError:
+        return None
+    return plain
+
+
+def _named(estimate: Placed) -> str:
+    """What tells the intervals of a run apart: the metric and the label of the figure."""
+    words = estimate.metric.replace("_", " ")
+    label = estimate.label or estimate.context.label
+    return f"{words} {label}".strip()
+
+
+def _definition(words: str) -> str:
+    if not _WORDS.search(words):
+        return ""
+    level = _LEVEL.search(words)
+    found = next((group for group in level.groups() if group), "") if level else ""
+    return f"{found}% confidence interval" if found else "confidence interval"

@@ -1,0 +1,241 @@
+"""Other daily series that the same book could have printed: another size, or an overlay that reads the day it acts on.
+
+Ratios hide these faults. A volatility target whose window holds the day that it scales keeps the Sharpe ratio almost
+where it was and moves return, volatility and drawdown; a book of another size moves them by one factor.
+
+References
+----------
+Moreira & Muir (2017), "Volatility-managed portfolios"; Harvey et al. (2018), "The impact of volatility targeting".
+
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from assay.audit.conventions import Material
+from assay.audit.intervals import Interval
+
+__all__ = ["Alternative", "VolTarget", "alternatives", "scaled_to_target", "simplest", "switched", "unscaled"]
+
+#: Bounds of the factor of a volatility target: none, and the usual half to twice.
+BOUNDS = ((0.0, math.inf), (0.5, 2.0))
+#: Volatilities aimed at, and sessions of the window, where the report does not say.
+TARGETS = (0.05, 0.06, 0.08, 0.10, 0.12, 0.15, 0.20)
+WINDOWS = (20, 60)
+_YEAR = 252
+
+
+@dataclass(frozen=True)
+class VolTarget:
+    """A volatility target as a report states it: volatility a year, and sessions of its window where stated."""
+
+    target: float
+    window: int | None = None
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """A daily series that the data allows, made otherwise than the one given.
+
+    Parameters
+    ----------
+    words : what was done, in words.
+    values : (T,) returns.
+    look_ahead : whether it uses, on a day, the return of that day.
+
+    """
+
+    words: str
+    values: np.ndarray
+    look_ahead: bool = False
+
+
+def _factor(returns: np.ndarray, target: float, window: int, bounds: tuple[float, float]) -> np.ndarray:
+    """Factor stamped t from the `window` returns that end with t; 1 before there are so many."""
+    from numpy.lib.stride_tricks import sliding_window_view
+
+    factor = np.ones(len(returns))
+    first = _first_fill(returns)
+    if len(returns) - first >= window:
+        deviation = math.sqrt(_YEAR) * sliding_window_view(returns[first:], window).std(axis=1, ddof=1)
+        top = bounds[1] if math.isfinite(bounds[1]) else 1e6
+        factor[first + window - 1 :] = np.clip(target / np.maximum(deviation, 1e-12), bounds[0], top)
+    return factor
+
+
+def _first_fill(returns: np.ndarray) -> int:
+    """Position of the first return that is not 0: what stands before it is before the first fill."""
+    return int((returns != 0).argmax()) if returns.any() else len(returns)
+
+
+def scaled_to_target(
+    returns: np.ndarray, target: float, window: int = 20, lag: int = 1, bounds: tuple[float, float] = BOUNDS[1]
+) -> np.ndarray:
+    """Returns times clip(target / σ, bounds), σ from the window that ends `lag` sessions before the day scaled.
+
+    Parameters
+    ----------
+    returns : (T,) unscaled returns, stamped with the period's end.
+    target : volatility a year.
+    window : returns in σ (ddof 1, √252).
+    lag : 1 or more is honest; 0 puts the day that is scaled into its own window, which nobody can trade.
+    bounds : of the factor; it is 1 until the window is full, zeros before the first fill not counted.
+
+    Returns
+    -------
+    ndarray
+        (T,) scaled returns.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> r = np.array([0.01, -0.01, 0.01, -0.05])
+    >>> (scaled_to_target(r, 0.08, 2, 1, (0.0, 9.0)) / r).round(3), (scaled_to_target(r, 0.08, 2, 0) / r).round(3)
+    (array([1.   , 1.   , 0.356, 0.356]), array([1. , 0.5, 0.5, 0.5]))
+
+    """
+    factor = _factor(returns, target, window, bounds)
+    if lag:
+        factor = np.concatenate([np.ones(min(lag, len(factor))), factor[:-lag]])
+    return np.asarray(returns * factor)
+
+
+def unscaled(
+    scaled: np.ndarray, target: float, window: int = 20, lag: int = 1, bounds: tuple[float, float] = BOUNDS[1]
+) -> np.ndarray | None:
+    """The returns that an honest volatility target (lag of 1 or more) turned into `scaled`, day after day.
+
+    The factor of a day rests on earlier unscaled returns only, so the series can be unrolled from its start.
+
+    Returns
+    -------
+    ndarray
+        (T,) unscaled returns; None where a factor of 0 or the size of the numbers forbids it.
+
+    """
+    top = bounds[1] if math.isfinite(bounds[1]) else 1e6
+    values = [float(value) for value in scaled]
+    start = _first_fill(scaled)
+    held = values[start : start + window]
+    total, squares = sum(held), sum(value * value for value in held)
+    for t in range(start + window + lag - 1, len(values)):
+        variance = max(squares - total * total / window, 0.0) / (window - 1)
+        factor = min(max(target / max(math.sqrt(_YEAR * variance), 1e-12), bounds[0]), top)
+        if factor < 1e-6:
+            return None
+        values[t] /= factor
+        new, old = values[t - lag + 1], values[t - lag - window + 1]
+        total, squares = total + new - old, squares + new * new - old * old
+    raw = np.array(values)
+    return raw if np.isfinite(raw).all() and (np.abs(raw) < 10).all() else None
+
+
+def switched(returns: np.ndarray, same_day: bool) -> np.ndarray:
+    """Returns with the days left out on which a kill switch is on, by the state of the day before or of the day itself.
+
+    Parameters
+    ----------
+    returns : (T,) of the book that is never switched off.
+    same_day : whether the return that trips the switch is left out too, which nobody can trade.
+
+    """
+    import pandas as pd
+
+    from assay.strategies.overlays import kill_switch_state
+
+    off = kill_switch_state(pd.Series(returns)).any(axis="columns").to_numpy()
+    if not same_day:
+        off = np.concatenate([[False], off[:-1]])
+    return np.where(off, 0.0, returns)
+
+
+def alternatives(material: Material, stated: VolTarget | None = None) -> Iterator[Alternative]:
+    """Daily series that a report may have printed instead of the one that the data gives.
+
+    Parameters
+    ----------
+    material : the given series; its `unscaled` series, `stages` and `suspects`, where the engine made it.
+    stated : the report's volatility target; the usual ones are tried where it states none.
+
+    Yields
+    ------
+    Alternative
+        Honest ones (another reading of which series is given) before those that look ahead.
+
+    """
+    honest: list[Alternative] = []
+    ahead = [Alternative(words, values, True) for words, values in material.suspects.items()]
+    if not material.series:
+        yield from ahead
+        return
+    given = next(iter(material.series.values()))
+    if material.unscaled is not None:
+        honest.append(Alternative("the book before its overlays", material.unscaled))
+    honest += [Alternative(words, values) for words, values in material.stages.items()]
+    for rule in _rules(stated):
+        _scalings(given, material.unscaled, rule, honest, ahead)
+    raw = given if material.unscaled is None else material.unscaled
+    if len(raw) > 20:
+        ahead.append(Alternative("kill switches that leave out the day that trips them", switched(raw, True), True))
+    for found in (*honest, *ahead):
+        if not np.array_equal(found.values, given):
+            yield found
+
+
+def _rules(stated: VolTarget | None) -> Iterator[tuple[float, int, tuple[float, float]]]:
+    """Target, window and bounds: those stated, or the usual ones."""
+    for target in TARGETS if stated is None else (stated.target,):
+        for window in (stated.window,) if stated is not None and stated.window else WINDOWS:
+            for bounds in BOUNDS:
+                yield target, window, bounds
+
+
+def _scalings(
+    given: np.ndarray,
+    raw: np.ndarray | None,
+    rule: tuple[float, int, tuple[float, float]],
+    honest: list[Alternative],
+    ahead: list[Alternative],
+) -> None:
+    """The given series read as unscaled, and as scaled honestly: each scaled with and without the day itself."""
+    target, window, bounds = rule
+    words = _target_words(target, window, bounds)
+    includes = "a volatility window that includes the day it scales"
+    if raw is not None:
+        ahead.append(Alternative(f"{includes} ({words})", scaled_to_target(raw, target, window, 0, bounds), True))
+        return
+    honest.append(Alternative(f"the returns scaled to {words}", scaled_to_target(given, target, window, 1, bounds)))
+    ahead.append(Alternative(f"{includes} ({words}, on the returns as given)",
+                             scaled_to_target(given, target, window, 0, bounds), True))  # fmt: skip
+    for lag in (1, 2):
+        raw = unscaled(given, target, window, lag, bounds)
+        if raw is not None:
+            honest.append(Alternative(f"the returns without their volatility target ({words})", raw))
+            ahead.append(Alternative(f"{includes} ({words})", scaled_to_target(raw, target, window, 0, bounds), True))
+
+
+def _target_words(target: float, window: int, bounds: tuple[float, float]) -> str:
+    held = "" if math.isinf(bounds[1]) else f", factor {bounds[0]:g} to {bounds[1]:g}"
+    return f"{100 * target:g}% over {window} sessions{held}"
+
+
+def simplest(inside: Interval) -> float:
+    """The number with the fewest digits inside an interval of positive numbers.
+
+    Examples
+    --------
+    >>> simplest(Interval(1.4983, 1.5021)), simplest(Interval(1.93, 2.2)), simplest(Interval(1.231, 1.234))
+    (1.5, 2.0, 1.232)
+
+    """
+    middle = inside.middle
+    for digits in range(12):
+        value = round(middle, digits)
+        if inside.low <= value <= inside.high:
+            return value
+    return middle

@@ -1,0 +1,287 @@
+"""From placed figures to a claim set: runs named, contradictions of the grouping taken apart, identifiers given."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from dataclasses import replace
+
+from assay.audit.claims_model import Claim, ClaimSet, ClassShare, Group, Sample, Target
+from assay.audit.metrics_vocabulary import METRICS
+from assay.audit.naming import plain
+from assay.audit.sheet import Draft, Placed, Sheet
+
+__all__ = ["assemble"]
+
+_DERIVED = ("change", "multiple", "difference", "target_range")
+#: Figures of the training itself; no evaluation split is theirs.
+_OF_TRAINING = {
+    "training_time",
+    "latency",
+    "throughput",
+    "parameters",
+    "parameters_part",
+    "parameters_trainable",
+    "file_size",
+    "epochs_run",
+    "best_epoch",
+    "configurations_tested",
+    "train_loss",
+    "validation_loss",
+    "test_loss",
+    "loss_gap",
+    "feature_importance",
+    "confidence_threshold",
+    "weight_share",
+    "split_share",
+}
+
+
+def assemble(sheet: Sheet, *, title: str, source: str) -> Draft:
+    """Turn the sheet into a draft.
+
+    Parameters
+    ----------
+    sheet : figures placed, excluded and left over.
+    title, source : recorded in the claim set.
+
+    """
+    order = sorted(range(len(sheet.placed)), key=lambda i: (sheet.placed[i].line, sheet.placed[i].column))
+    _inherit_splits(sheet)
+    _closed_trades(sheet)
+    names = [_group_name(placed) for placed in sheet.placed]
+    notes = _part_sections(sheet, order, names) + _set_apart(sheet, order, names)
+    ids: dict[int, str] = {}
+    taken: set[str] = set()
+    for index in order:
+        placed = sheet.placed[index]
+        parts = [names[index], placed.context.split, _label(placed), placed.metric, placed.context.at]
+        stem = ".".join(_slug(part) for part in parts if part)
+        name, number = stem, 2
+        while name in taken:
+            name, number = f"{stem}-{number}", number + 1
+        taken.add(name)
+        ids[index] = name
+    claims = tuple(_claim(sheet.placed[index], names[index], ids, index, sheet.decimal) for index in order)
+    groups = tuple(_group(name, claims) for name in dict.fromkeys(claim.group for claim in claims))
+    by_place = sorted(sheet.excluded, key=lambda item: (item.line, item.column))
+    left = sorted(sheet.unplaced, key=lambda item: (item.line, item.column))
+    return Draft(
+        claims=ClaimSet(title=title, source=source, groups=groups, claims=claims, draft=True),
+        columns=tuple(sheet.placed[index].column for index in order),
+        excluded=tuple(by_place),
+        unplaced=tuple(left),
+        notes=tuple(notes),
+    )
+
+
+def _group(name: str, claims: tuple[Claim, ...]) -> Group:
+    """A group with the context that its own claims state beyond doubt: the target's range, the classes and supports."""
+    mine = [claim for claim in claims if claim.group == name and not claim.target]
+    ends = {}
+    for metric in ("target_low", "target_high"):
+        found = [claim.value for claim in mine if claim.metric == metric and not claim.label]
+        ends[metric] = found[0] if len({value.text for value in found}) == 1 else None
+    low, high = ends["target_low"], ends["target_high"]
+    target = Target(low=low, high=high) if low and high and low.value < high.value else Target()
+    classes, n = _supports(mine)
+    classes = classes or _shares(mine)
+    return Group(name, target=target, classes=classes, sample=Sample(n=n))
+
+
+def _shares(mine: list[Claim]) -> tuple[ClassShare, ...]:
+    """Classes with their shares, where the shares that are printed make up the whole."""
+    shares = {claim.label: claim.value for claim in mine if claim.metric == "class_share" and claim.label}
+    low, high = sum(v.interval.low for v in shares.values()), sum(v.interval.high for v in shares.values())
+    count = sum(claim.metric == "class_share" for claim in mine)
+    if len(shares) < 2 or len(shares) != count or not low <= 1.0 <= high:
+        return ()
+    return tuple(ClassShare(name, share=value) for name, value in shares.items())
+
+
+def _supports(mine: list[Claim]) -> tuple[tuple[ClassShare, ...], int | None]:
+    """Classes with their supports, where one table lists them all and their sum is its printed total."""
+    scored = {claim.split for claim in mine if METRICS[claim.metric].kind in ("proportion", "score")}
+    counts = [claim for claim in mine if claim.metric == "n_samples" and claim.value.value.is_integer()]
+    by_class = {claim.label: int(claim.value.value) for claim in counts if claim.label}
+    totals = {int(claim.value.value) for claim in counts if not claim.label}
+    listed = len(by_class) == sum(1 for claim in counts if claim.label)
+    if len(scored) != 1 or len(by_class) < 2 or not listed or totals != {sum(by_class.values())}:
+        return (), None
+    return tuple(ClassShare(name, support=count) for name, count in by_class.items()), sum(by_class.values())
+
+
+def _inherit_splits(sheet: Sheet) -> None:
+    """Within one list or table a figure without a split has that of its neighbours, where they all have the same."""
+    splits: dict[tuple[int, tuple[str, ...]], list[str]] = defaultdict(list)
+    for placed in sheet.placed:
+        if placed.metric in _OF_TRAINING:
+            placed.context = replace(placed.context, split="")
+        elif placed.block and placed.context.split:
+            splits[placed.block, placed.context.group].append(placed.context.split)
+    held = {(p.block, p.context.group, _label(p), p.metric, p.context.at, p.context.split) for p in sheet.placed}
+    for placed in sheet.placed:
+        near = splits.get((placed.block, placed.context.group), [])
+        if not placed.context.split and placed.metric not in _OF_TRAINING and len(near) >= 2 and len(set(near)) == 1:
+            key = (placed.block, placed.context.group, _label(placed), placed.metric, placed.context.at, near[0])
+            if key in held:
+                continue  # The split prints a figure of its own for this metric.
+            placed.context = replace(placed.context, split=near[0])
+
+
+def _closed_trades(sheet: Sheet) -> None:
+    """Where a list counts all trades and the closed ones, the closed ones are a part, not a second total."""
+    counts = [placed for placed in sheet.placed if placed.metric == "trades" and not placed.label]
+    closed = [placed for placed in counts if re.search(r"\bclosed\b", placed.text, re.I)]
+    for placed in closed:
+        if any(other.block == placed.block and other not in closed for other in counts):
+            placed.label = "closed"
+
+
+def _claim(placed: Placed, group: str, ids: dict[int, str], index: int, decimal: str) -> Claim:
+    return Claim(
+        id=ids[index],
+        metric=placed.metric,
+        printed=placed.printed,
+        value=placed.value,
+        group=group,
+        unit=placed.unit,
+        split=placed.context.split,
+        label=_label(placed),
+        at=placed.context.at,
+        relation=placed.relation,
+        inputs=tuple(ids[i] for i in placed.inputs),
+        definition=placed.definition,
+        target=placed.context.goal,
+        source_line=placed.line,
+        source_text=placed.text[:300],
+        context=(("decimal", ","),) if decimal == "," else (),
+    )
+
+
+def _label(placed: Placed) -> str:
+    return placed.label or placed.context.label
+
+
+def _group_name(placed: Placed) -> str:
+    parts: list[str] = []
+    for part in placed.context.group:
+        if not parts or parts[-1] != part:
+            parts.append(part)
+    if placed.context.goal:
+        parts.append("target")
+    return " / ".join(parts) or "main"
+
+
+def _slug(text: str) -> str:
+    folded = re.sub(r"[^\w]+", "-", plain(text).strip(), flags=re.UNICODE).strip("-")
+    return folded[:60] or "x"
+
+
+def _part_sections(sheet: Sheet, order: list[int], names: list[str]) -> list[str]:
+    """Give a top-level section a run of its own unless it repeats a figure of the run it would join.
+
+    A heading such as "Results" or "Summary" names no run. Two such sections speak of one run only where they print a
+    common figure alike; otherwise their figures are not put together.
+    """
+    known: dict[str, dict[tuple[str, ...], list[int]]] = {}
+    decided: dict[tuple[str, str], str] = {}
+    for index in order:
+        placed = sheet.placed[index]
+        unit = (names[index], placed.context.section)
+        if unit not in decided:
+            members = [i for i in order if (names[i], sheet.placed[i].context.section) == unit]
+            decided[unit] = _name_of_section(sheet, members, known, *unit)
+    notes: list[str] = []
+    for index in order:
+        old, new = names[index], decided[names[index], sheet.placed[index].context.section]
+        if old != new:
+            rivals = known[old].get(_key(sheet.placed[index], ""), [])
+            rival = next((i for i in rivals if _contradict(sheet.placed[i], sheet.placed[index])), None)
+            if rival is not None:
+                notes.append(_apart(sheet.placed[rival], sheet.placed[index]))
+        names[index] = new
+    return notes
+
+
+def _apart(first: Placed, second: Placed) -> str:
+    return (
+        f"{second.metric} is printed as {first.printed} on line {first.line} and as {second.printed} on line"
+        f" {second.line}; the later stands in a group of its own: if both speak of one run, give them the same group"
+    )
+
+
+def _name_of_section(
+    sheet: Sheet, members: list[int], known: dict[str, dict[tuple[str, ...], list[int]]], name: str, section: str
+) -> str:
+    """The run a section joins, its figures added to those known of that run."""
+    alike = any(
+        sheet.placed[other].value.either.meets(sheet.placed[i].value.either)
+        for i in members
+        for other in known.get(name, {}).get(_key(sheet.placed[i], ""), [])
+        if sheet.placed[i].metric not in _DERIVED
+        and sheet.placed[i].value.is_point
+        and sheet.placed[other].value.is_point
+    )
+    # A section that holds a confusion matrix alone is about the run whose scores stand elsewhere.
+    alike = alike or all(sheet.placed[i].metric == "confusion_count" for i in members)
+    own = name if name not in known or alike else f"{name} / {plain(section).strip() or 'preamble'}"
+    for i in members:
+        known.setdefault(own, {}).setdefault(_key(sheet.placed[i], ""), []).append(i)
+    return own
+
+
+def _set_apart(sheet: Sheet, order: list[int], names: list[str]) -> list[str]:
+    """Where one run would print a metric with two values, give the later block a run of its own; say so."""
+    notes: list[str] = []
+    seen: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    moved: dict[tuple[str, int], str] = {}
+    for index in order:
+        placed = sheet.placed[index]
+        if placed.metric in _DERIVED:
+            continue
+        block = (names[index], placed.block or -placed.line)
+        if block in moved:
+            names[index] = moved[block]
+        key = _key(placed, names[index])
+        rival = next((other for other in seen[key] if _contradict(sheet.placed[other], placed)), None)
+        if rival is None:
+            seen[key].append(index)
+            continue
+        other = sheet.placed[rival]
+        fresh = f"{names[index]} (line {placed.line})"
+        notes.append(_apart(other, placed))
+        same_block = other.block == placed.block and other.block != 0
+        if not same_block:
+            moved[block] = fresh
+            for earlier in order:
+                if earlier == index:
+                    break
+                mate = sheet.placed[earlier]
+                if mate.block == placed.block and names[earlier] == names[index] and placed.block:
+                    seen[_key(mate, names[earlier])] = [i for i in seen[_key(mate, names[earlier])] if i != earlier]
+                    names[earlier] = fresh
+                    seen[_key(mate, fresh)].append(earlier)
+        names[index] = fresh
+        seen[_key(placed, fresh)].append(index)
+    return notes
+
+
+def _key(placed: Placed, name: str) -> tuple[str, ...]:
+    context = placed.context
+    return (name, context.split, _label(placed), context.at, placed.metric, str(context.goal))
+
+
+def _contradict(first: Placed, second: Placed) -> bool:
+    """Whether two prints of one metric share no value."""
+    if not (first.value.is_point and second.value.is_point):
+        return False
+    return not first.value.either.meets(second.value.either) and not (
+        first.value.percent != second.value.percent and _same_in_percent(first, second)
+    )
+
+
+def _same_in_percent(first: Placed, second: Placed) -> bool:
+    scaled = replace(second.value, value=second.value.value * 100, unit=second.value.unit * 100)
+    other = replace(first.value, value=first.value.value * 100, unit=first.value.unit * 100)
+    return first.value.interval.meets(scaled.interval) or second.value.interval.meets(other.interval)

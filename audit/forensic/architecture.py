@@ -1,0 +1,167 @@
+"""Parameters of a stated architecture, counted as PyTorch and Keras count them, and the bytes they take.
+
+References
+----------
+Hochreiter & Schmidhuber (1997) and Cho et al. (2014) for the gates; the weight layouts documented for
+``torch.nn.LSTM``/``GRU`` (two bias vectors) and ``keras.layers.LSTM``/``GRU`` (one; GRU with ``reset_after``: two).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from assay.audit.claims_model import Architecture, Layer
+from assay.data.errors import InputError
+
+__all__ = ["file_bytes", "inputs_needed", "layer_parameters", "parameters"]
+
+#: Frameworks whose counting rules are known.
+FRAMEWORKS = ("torch", "keras")
+
+
+def layer_parameters(layer: Layer, inputs: int, framework: str) -> tuple[int, int, int]:
+    """Parameters of one layer.
+
+    Parameters
+    ----------
+    layer : the layer.
+    inputs : features of one step that reach it.
+    framework : ``"torch"`` or ``"keras"``.
+
+    Returns
+    -------
+    (all parameters, trainable parameters, features of one step that leave it). PyTorch's own count leaves the running
+    statistics of a batch norm out (they are buffers); Keras shows them as non-trainable.
+
+    Raises
+    ------
+    InputError
+        If the kind or the framework is unknown.
+
+    Examples
+    --------
+    >>> layer_parameters(Layer("lstm", 50), 1, "keras")
+    (10400, 10400, 50)
+    >>> layer_parameters(Layer("lstm", 128), 14, "torch")
+    (73728, 73728, 128)
+
+    """
+    if framework not in FRAMEWORKS:
+        raise InputError(f"architecture: framework {framework!r} is not one of {', '.join(FRAMEWORKS)}")
+    count = _COUNTS.get(layer.kind)
+    if count is None:
+        raise InputError(f"architecture: layer kind {layer.kind!r} is not one of {', '.join(sorted(_COUNTS))}")
+    return count(layer, inputs, framework)
+
+
+def _recurrent(gates: int) -> Callable[[Layer, int, str], tuple[int, int, int]]:
+    def count(layer: Layer, inputs: int, framework: str) -> tuple[int, int, int]:
+        h = layer.units
+        biases = 2 if framework == "torch" or gates == 3 else 1
+        total = gates * h * (inputs + h) + (gates * h * biases if layer.bias else 0)
+        directions = 2 if layer.bidirectional else 1
+        return total * directions, total * directions, h * directions
+
+    return count
+
+
+def _dense(layer: Layer, inputs: int, framework: str) -> tuple[int, int, int]:
+    total = inputs * layer.units + (layer.units if layer.bias else 0)
+    return total, total, layer.units
+
+
+def _batch_norm(layer: Layer, inputs: int, framework: str) -> tuple[int, int, int]:
+    trainable = 2 * inputs
+    return (trainable if framework == "torch" else 2 * trainable), trainable, inputs
+
+
+def _layer_norm(layer: Layer, inputs: int, framework: str) -> tuple[int, int, int]:
+    return 2 * inputs, 2 * inputs, inputs
+
+
+def _embedding(layer: Layer, inputs: int, framework: str) -> tuple[int, int, int]:
+    total = layer.vocabulary * layer.units
+    return total, total, layer.units
+
+
+def _attention(layer: Layer, inputs: int, framework: str) -> tuple[int, int, int]:
+    # Query, key, value and output projections of width `inputs` (heads split it, they do not add).
+    total = 4 * inputs * inputs + (4 * inputs if layer.bias else 0)
+    return total, total, inputs
+
+
+def _additive_attention(layer: Layer, inputs: int, framework: str) -> tuple[int, int, int]:
+    # A score layer of `units` (default 1) over the features, and a vector that reads it when wider than 1.
+    units = layer.units or 1
+    total = inputs * units + (units if layer.bias else 0) + (units if units > 1 else 0)
+    return total, total, inputs
+
+
+def _conv1d(layer: Layer, inputs: int, framework: str) -> tuple[int, int, int]:
+    total = layer.kernel * inputs * layer.units + (layer.units if layer.bias else 0)
+    return total, total, layer.units
+
+
+def _nothing(layer: Layer, inputs: int, framework: str) -> tuple[int, int, int]:
+    return 0, 0, inputs
+
+
+_COUNTS: dict[str, Callable[[Layer, int, str], tuple[int, int, int]]] = {
+    "lstm": _recurrent(4), "gru": _recurrent(3), "rnn": _recurrent(1), "dense": _dense, "batch_norm": _batch_norm,
+    "layer_norm": _layer_norm, "embedding": _embedding, "attention": _attention, "conv1d": _conv1d,
+    "additive_attention": _additive_attention, "dropout": _nothing, "flatten": _nothing, "activation": _nothing,
+}  # fmt: skip
+
+
+def parameters(architecture: Architecture, framework: str, inputs: int | None = None) -> tuple[int, int]:
+    """All and trainable parameters of an architecture.
+
+    Parameters
+    ----------
+    architecture : its layers; a layer reads the one before it, or the one its `source` names.
+    framework : ``"torch"`` or ``"keras"``.
+    inputs : features of one input step, in place of the architecture's own.
+
+    Raises
+    ------
+    InputError
+        If the number of inputs is unknown.
+
+    """
+    first = architecture.inputs if inputs is None else inputs
+    if first is None:
+        raise InputError("architecture: the number of inputs is unknown; state it")
+    widths: list[int] = []
+    total = trainable = 0
+    for index, layer in enumerate(architecture.layers):
+        if layer.source >= index:
+            raise InputError(f"architecture: layer {index} reads layer {layer.source}, which comes after it")
+        before = widths[layer.source] if layer.source >= 0 else (widths[-1] if widths else first)
+        all_of_it, some, width = layer_parameters(layer, before, framework)
+        total, trainable = total + all_of_it, trainable + some
+        widths.append(width)
+    return total, trainable
+
+
+def inputs_needed(architecture: Architecture, framework: str, low: float, high: float, cap: int = 100_000) -> range:
+    """Input features per step with which the count falls inside [low, high]; empty when none does.
+
+    The count is linear in the number of inputs, so two evaluations give slope and intercept.
+    """
+    base = parameters(architecture, framework, 1)[0]
+    slope = parameters(architecture, framework, 2)[0] - base
+    if slope <= 0:
+        return range(1, 2) if low <= base <= high else range(0)
+    first = max(1, math.ceil((low - base) / slope + 1))
+    last = min(cap, math.floor((high - base) / slope + 1))
+    return range(first, last + 1)
+
+
+def file_bytes(count: float, with_optimizer: bool) -> tuple[float, float]:
+    """Bytes that `count` parameters take in a file: from half precision to double, Adam's two moments on top if saved.
+
+    Four bytes each in single precision; a file may hold two or eight, and a few kilobytes of names around them.
+    """
+    copies = 3 if with_optimizer else 1
+    return 2.0 * count * copies, 8.0 * count * copies + 65536

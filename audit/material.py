@@ -1,0 +1,356 @@
+"""Reading what figures are recomputed from: a return series, with or without dates, or predictions and prices."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from assay.audit.conventions import Material, Panel
+from assay.audit.located import read_text
+from assay.audit.overlaid import overlaid
+from assay.data.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from assay.data.panel import PredictionPanel, PricePanel
+    from assay.engine.costs import CostModel
+    from assay.engine.result import BacktestResult
+
+__all__ = ["material_of_panels", "material_of_returns"]
+
+_DATES = {"date", "session", "time", "day", "datetime", "timestamp", "data", "fecha", "日期"}
+_NET = (
+    "net",
+    "returns",
+    "return",
+    "strategy",
+    "portfolio",
+    "ret",
+    "pnl",
+    "daily_return",
+    "net_return",
+    "portfolio_return",
+)
+_GROSS = ("gross", "gross_return", "gross_returns")
+_BENCHMARK = ("benchmark", "market", "index", "benchmark_return")
+_UNSCALED = ("unscaled", "raw", "shadow", "before_overlays", "unscaled_return")
+#: Days from one date to the next, from and to, and how many of those make a year.
+_SPACING = ((5, 10, 52), (26, 33, 12), (85, 95, 4), (360, 370, 1))
+#: Fewest returns that a figure is recomputed from.
+FEWEST = 5
+
+
+def material_of_returns(path: Path | str, risk_free: float | None = None) -> Material:
+    """Read a series of simple returns a session.
+
+    Parameters
+    ----------
+    path : CSV, TXT, JSON or Parquet. One column of returns in decimals, or the columns ``net``, ``gross``,
+        ``benchmark``, ``unscaled`` (before a volatility target); a column of dates is used where there is one. A text
+        file may hold one number a line, a JSON file a list of numbers.
+    risk_free : annual rate the report states.
+
+    Raises
+    ------
+    InputError
+        If there is no series, a value is missing or below -100%, or fewer than 5 returns are left.
+
+    """
+    path = Path(path)
+    if path.suffix.lower() in (".parquet", ".pq"):
+        names, columns, dates = _parquet(path)
+    else:
+        names, columns, dates = _text_columns(path)
+    series: dict[str, np.ndarray] = {}
+    lower = {name.strip().lower(): name for name in names}
+    net = next((lower[name] for name in _NET if name in lower), None)
+    gross = next((lower[name] for name in _GROSS if name in lower), None)
+    market = next((lower[name] for name in _BENCHMARK if name in lower), None)
+    raw = next((lower[name] for name in _UNSCALED if name in lower), None)
+    if net is None and gross is None:
+        others = [name for name in names if name not in (market, raw)]
+        if len(others) != 1:
+            raise InputError(
+                f"{path}: {len(others)} columns ({', '.join(names[:8])}); name the returns 'net' (and"
+                f" 'gross'), or leave one column"
+            )
+        net = others[0]
+    if net is not None:
+        series["as given" if gross is None else "net"] = columns[net]
+    if gross is not None:
+        series["gross"] = columns[gross]
+    for name, values in series.items():
+        _check(path, name, values)
+    if market is not None and not np.isfinite(columns[market]).all():
+        market = None
+    if raw is not None and not np.isfinite(columns[raw]).all():
+        raw = None
+    length = len(next(iter(series.values())))
+    return Material(
+        series=series,
+        dates=dates,
+        benchmark=None if market is None else columns[market],
+        unscaled=None if raw is None else columns[raw],
+        risk_free=risk_free,
+        per_year=_per_year(dates),
+        description=f"{length:,} returns of {path.name}" + ("" if dates is None else f", {dates[0]} to {dates[-1]}"),
+    )
+
+
+def _per_year(dates: np.ndarray | None) -> int | None:
+    """Returns a year where the dates lie a week, a month, a quarter or a year apart; None for daily ones."""
+    if dates is None or len(dates) < FEWEST:
+        return None
+    apart = float(np.median(np.diff(dates) / np.timedelta64(1, "D")))
+    return next((count for low, high, count in _SPACING if low <= apart <= high), None)
+
+
+def _check(path: Path, name: str, values: np.ndarray) -> None:
+    if len(values) < FEWEST:
+        raise InputError(f"{path}: {len(values)} returns; at least {FEWEST} are needed")
+    missing = np.flatnonzero(~np.isfinite(values))
+    if len(missing):
+        raise InputError(
+            f"{path}: the {name} return of row {missing[0] + 1} is missing or not finite; leave such rows out"
+        )
+    if (values < -1).any():
+        raise InputError(
+            f"{path}: a return below -100% (row {int(np.argmax(values < -1)) + 1}); give decimals, not percent"
+        )
+
+
+def _parquet(path: Path) -> tuple[list[str], dict[str, np.ndarray], np.ndarray | None]:
+    import pandas as pd
+
+    try:
+        frame = pd.read_parquet(path)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not a Parquet file: {str(error).splitlines()[0]}") from None
+    dates = None
+    if isinstance(frame.index, pd.DatetimeIndex):
+        dates = frame.index.to_numpy().astype("datetime64[D]")
+    for column in list(frame.columns):
+        if str(column).strip().lower() in _DATES:
+            dates = pd.to_datetime(frame.pop(column)).to_numpy().astype("datetime64[D]")
+    numeric = frame.select_dtypes("number")
+    return [str(c) for c in numeric], {str(c): numeric[c].to_numpy(dtype=np.float64) for c in numeric}, dates
+
+
+def _text_columns(path: Path) -> tuple[list[str], dict[str, np.ndarray], np.ndarray | None]:
+    """Columns of a CSV or text file, or the list of a JSON file."""
+    text = read_text(path)
+    if path.suffix.lower() == ".json":
+        return _json_columns(path, text)
+    rows = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    if not rows:
+        raise InputError(f"{path}: is empty; expected one return a line")
+    mark = next((mark for mark in (",", ";", "\t") if mark in rows[0]), None)
+    table = [[cell.strip().strip('"') for cell in (row.split(mark) if mark else row.split())] for row in rows]
+    header = None
+    if not all(_is_number(cell) or _is_date(cell) for cell in table[0]):
+        header, table = table[0], table[1:]
+    if not table:
+        raise InputError(f"{path}: a header and no rows; expected one return a line")
+    width = len(table[0])
+    for number, row in enumerate(table, 1 + (header is not None)):
+        if len(row) != width:
+            raise InputError(f"{path}: row {number} has {len(row)} cells, the first has {width}")
+    names = header if header and len(header) == width else [f"column {index + 1}" for index in range(width)]
+    columns: dict[str, np.ndarray] = {}
+    dates = None
+    for index, name in enumerate(names):
+        cells = [row[index] for row in table]
+        if all(_is_date(cell) for cell in cells) or name.strip().lower() in _DATES:
+            try:
+                dates = np.array([cell[:10] for cell in cells], dtype="datetime64[D]")
+            except ValueError:
+                raise InputError(f"{path}: column {name!r} holds a date that is not ISO (2024-06-30)") from None
+            continue
+        bad = next((number for number, cell in enumerate(cells, 1) if cell and not _is_number(cell)), None)
+        if bad is not None:
+            raise InputError(
+                f"{path}: row {bad + (header is not None)}, column {name!r}: {cells[bad - 1][:30]!r} is not a number"
+            )
+        columns[name] = np.array([float(cell) if cell else math.nan for cell in cells])
+    if not columns:
+        raise InputError(f"{path}: no column of numbers; expected returns in decimals")
+    return list(columns), columns, dates
+
+
+def _json_columns(path: Path, text: str) -> tuple[list[str], dict[str, np.ndarray], np.ndarray | None]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not JSON: {error}") from None
+    if isinstance(value, list):
+        value = {"as given": value}
+    if not isinstance(value, dict):
+        raise InputError(f"{path}: expected a list of returns, or an object of such lists")
+    columns = {}
+    for name, items in value.items():
+        if (
+            isinstance(items, list)
+            and items
+            and all(isinstance(x, int | float) and not isinstance(x, bool) for x in items)
+        ):
+            columns[str(name)] = np.array(items, dtype=np.float64)
+    if not columns:
+        raise InputError(f"{path}: no list of numbers; expected returns in decimals")
+    return list(columns), columns, None
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_date(cell: str) -> bool:
+    return len(cell) >= 10 and cell[:4].isdecimal() and cell[4] == "-" and cell[7] == "-" and cell[5:7].isdecimal()
+
+
+def material_of_panels(
+    predictions: PredictionPanel,
+    prices: PricePanel,
+    *,
+    strategy: str | None,
+    costs: CostModel | None = None,
+    risk_free: float | None = None,
+) -> tuple[Material, str]:
+    """Simulate a strategy on predictions and prices, and lay the predictions beside what followed.
+
+    Parameters
+    ----------
+    predictions : (T, N).
+    prices : (T', N').
+    strategy : name or ``module:Class`` of the strategy that trades them; None simulates nothing.
+    costs : by default `CostModel()`.
+    risk_free : annual rate the report states.
+
+    Returns
+    -------
+    (material, assumption) ; the assumption names strategy, costs and fill, which portfolio figures rest on.
+
+    """
+    from assay.data.align import align
+    from assay.engine.backtest import run_backtest
+    from assay.engine.costs import CostModel
+    from assay.engine.execution import Execution
+    from assay.strategies.catalog import load_strategy
+
+    costs = CostModel() if costs is None else costs
+    predictions, _ = align(predictions, prices)
+    own = Execution(delay=predictions.delay)
+    fill = own.fill_at(prices)
+    panels = {f"next {fill}": _panel(predictions, prices, predictions.delay, fill)}
+    if fill == "open":
+        panels["next close"] = _panel(predictions, prices, predictions.delay, "close")
+    panels["same close"] = _panel(predictions, prices, 0, "close")
+    frame = _view(predictions)
+    traded: dict[str, Any] = {}
+    if strategy is not None:
+        rule = load_strategy(strategy)
+        result = run_backtest(rule, predictions, prices, costs=costs, execution=own)
+        series = {"net": result.returns.to_numpy(), "gross": result.gross_returns.to_numpy()}
+        same = _same_close(rule, predictions, prices, costs)
+        if same is not None and len(same.returns) == len(result.returns):
+            series["net, same close"] = same.returns.to_numpy()
+            series["gross, same close"] = same.gross_returns.to_numpy()
+        other, length = overlaid(rule, predictions, prices, costs, own), len(result.returns)
+        raw = other.unscaled
+        traded = {
+            "unscaled": raw if raw is not None and len(raw) == length else None,
+            "stages": {name: values for name, values in other.stages.items() if len(values) == length},
+            "suspects": {name: values for name, values in other.suspects.items() if len(values) == length},
+            "series": series,
+            "dates": result.returns.index.to_numpy().astype("datetime64[D]"),
+            "trades": _trades(result),
+            "turnover": result.turnover.to_numpy(),
+            "positions": _positions(result, panels[f"next {fill}"], predictions),
+        }
+    material = Material(
+        **traded,
+        panels=panels,
+        risk_free=risk_free,
+        description=f"{frame.shape[0]:,} sessions of predictions for {frame.shape[1]} assets",
+    )
+    words = f"traded by {strategy}, {costs.commission_bps:g} bps a traded unit, filled at the next {fill}"
+    return material, words
+
+
+def _same_close(
+    rule: object, predictions: PredictionPanel, prices: PricePanel, costs: CostModel
+) -> BacktestResult | None:
+    """The same strategy with the look-ahead fill that many reports use; None where the rule cannot trade it."""
+    from assay.data.errors import BacktestError
+    from assay.engine.backtest import run_backtest
+    from assay.engine.execution import Execution
+
+    try:
+        execution = Execution(delay=0, fill="close", same_close=True)
+        return run_backtest(rule, predictions, prices, costs=costs, execution=execution)  # type: ignore[arg-type]
+    except BacktestError:
+        return None
+
+
+def _view(predictions: PredictionPanel) -> pd.DataFrame:
+    """The score, or the probability of up less one half where a model gives only that."""
+    if predictions.score is not None:
+        return predictions.score
+    if predictions.probability_up is None:
+        raise InputError(
+            "audit: the predictions hold neither a score nor probability_up; nothing can be laid beside returns"
+        )
+    return predictions.probability_up - 0.5
+
+
+def _panel(predictions: PredictionPanel, prices: PricePanel, delay: int, fill: str) -> Panel:
+    from assay.data.returns import forward_returns
+
+    score = _view(predictions)
+    forward = forward_returns(prices, horizon=predictions.horizon, delay=delay, fill=fill)  # type: ignore[arg-type]
+    source = prices.open if fill == "open" and prices.open is not None else prices.close
+    known = predictions.score is not None
+    base = source.shift(-delay) if known else None
+    realised = source.shift(-delay - predictions.horizon) if known else None
+    probability = predictions.probability_up
+
+    def laid(frame: pd.DataFrame) -> np.ndarray:
+        return frame.reindex(index=score.index, columns=score.columns).to_numpy(dtype=np.float64)
+
+    return Panel(
+        score=score.to_numpy(dtype=np.float64),
+        forward=laid(forward),
+        base=None if base is None else laid(base),
+        realised=None if realised is None else laid(realised),
+        horizon=predictions.horizon,
+        signed=predictions.score is None or predictions.unit == "return" or predictions.zero_is_neutral,
+        probability=None if probability is None else laid(probability),
+    )
+
+
+def _trades(result: BacktestResult) -> np.ndarray | None:
+    try:
+        trades = result.trades
+    except (AttributeError, ValueError):
+        return None
+    column = next((name for name in ("return", "net_return", "return_net") if name in trades.columns), None)
+    return None if column is None or trades.empty else trades[column].to_numpy(dtype=np.float64)
+
+
+def _positions(result: BacktestResult, panel: Panel, predictions: PredictionPanel) -> np.ndarray | None:
+    if result.target_weights is None:
+        return None
+    score = _view(predictions)
+    weights = result.target_weights.reindex(index=score.index, columns=score.columns).to_numpy(dtype=np.float64)
+    products = (weights * panel.forward).ravel()
+    return products[np.isfinite(products) & (weights.ravel() != 0)]

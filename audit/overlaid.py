@@ -1,0 +1,104 @@
+"""The book that a strategy with overlays would have shown, had an overlay read the day it acts on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from assay.data.panel import PredictionPanel, PricePanel
+    from assay.engine.costs import CostModel
+    from assay.engine.execution import Execution
+    from assay.engine.result import BacktestResult
+
+__all__ = ["Overlaid", "overlaid"]
+
+
+@dataclass(frozen=True)
+class Overlaid:
+    """Net returns of one book under other overlays than its own, (T,) each.
+
+    Parameters
+    ----------
+    unscaled : before volatility target and kill switches, or None where the strategy has neither.
+    stages : what was left out -> returns.
+    suspects : what looked ahead -> returns.
+
+    """
+
+    unscaled: np.ndarray | None = None
+    stages: Mapping[str, np.ndarray] = field(default_factory=dict)
+    suspects: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+
+def overlaid(
+    rule: Any, predictions: PredictionPanel, prices: PricePanel, costs: CostModel, execution: Execution
+) -> Overlaid:
+    """Net returns before the overlays, after one of them, and under overlays that look ahead.
+
+    Parameters
+    ----------
+    rule : a strategy by weights; one without volatility target and kill switches, or an entry rule, has none of these.
+    predictions, prices : what it trades.
+    costs, execution : as in the honest run.
+
+    """
+    from assay.engine.backtest import final_weights, simulated_prices
+    from assay.engine.simulation import simulate
+    from assay.strategies.overlays import kill_switch_state, vol_target_factor
+
+    overlays = getattr(rule, "overlays", None)
+    if overlays is None or (overlays.vol_target is None and not overlays.kill_switches):
+        return Overlaid()
+    if not is_dataclass(rule) or not {"vol_target", "kill_switches"} <= {part.name for part in fields(rule)}:
+        return Overlaid()  # overlays of its own making cannot be taken off
+    # A weight stamped t first earns the return stamped t + lead.
+    lead = execution.delay + (execution.fill_at(prices) == "close")
+    seen = simulated_prices(prices, predictions, execution.delay)
+
+    def weights_of(**changed: object) -> pd.DataFrame:
+        other: Any = replace(cast(Any, rule), **changed)
+        return final_weights(other, predictions, prices, costs=costs, execution=execution)
+
+    def traded(weights: pd.DataFrame) -> BacktestResult:
+        return simulate(seen, weights, costs=costs, execution=execution, keep="returns", name=rule.name)
+
+    def switched(weights: pd.DataFrame, ahead: int) -> pd.DataFrame:
+        if not overlays.kill_switches:
+            return weights
+        off = kill_switch_state(_since_first_fill(traded(weights))).any(axis="columns")
+        off = off.shift(-ahead, fill_value=False).reindex(weights.index, fill_value=False)
+        flat = weights.copy()
+        flat.loc[off.to_numpy(dtype=bool)] = 0.0
+        return flat
+
+    plain = weights_of(vol_target=None, kill_switches=False)
+    shadow = traded(plain)
+    suspects: dict[str, np.ndarray] = {}
+    if overlays.vol_target is not None:
+        factor = vol_target_factor(_since_first_fill(shadow), overlays.vol_target)
+        early = factor.shift(-lead).ffill().reindex(plain.index).to_numpy()
+        words = f"a volatility window that includes the day it scales ({100 * overlays.vol_target:g}% target)"
+        suspects[words] = traded(switched(plain.mul(early, axis="index"), 0)).returns.to_numpy()
+    stages: dict[str, np.ndarray] = {}
+    if overlays.kill_switches:
+        scaled = weights_of(kill_switches=False)
+        words = "kill switches that leave out the day that trips them"
+        suspects[words] = traded(switched(scaled, lead)).returns.to_numpy()
+        if overlays.vol_target is not None:
+            stages["the book without its kill switches"] = traded(scaled).returns.to_numpy()
+            stages["the book without its volatility target"] = traded(switched(plain, 0)).returns.to_numpy()
+            both = traded(switched(plain.mul(early, axis="index"), lead)).returns.to_numpy()
+            suspects["a volatility window and kill switches that include the day they act on"] = both
+    return Overlaid(shadow.returns.to_numpy(), stages, suspects)
+
+
+def _since_first_fill(result: BacktestResult) -> pd.Series:
+    """Net returns, NaN before the first session that traded."""
+    held = np.maximum.accumulate(result.turnover.to_numpy() > 0)
+    return result.returns.where(held)

@@ -1,0 +1,271 @@
+"""The audit as a person sees it: a table for the terminal, one JSON object, and a paragraph."""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from assay.audit.daily_match import DailyMatch
+from assay.audit.recompute import Recomputed
+from assay.audit.sheet import Draft
+from assay.audit.verdicts import Arithmetic, AuditReport, Substance, Verdict
+
+__all__ = ["Audit", "render_table", "summary_paragraph", "to_json"]
+
+
+@dataclass(frozen=True)
+class Audit:
+    """Everything one audit found.
+
+    Parameters
+    ----------
+    report : verdicts and findings.
+    recomputed : what the data gave, where data was given.
+    data : what was read, in words.
+    draft : the draft the claims came from, where the input was a report.
+    retrained : lines on where printed figures lie in the distribution over seeds, where a model was retrained.
+    daily : which book the report's own daily returns are of, where they and predictions were given.
+
+    """
+
+    report: AuditReport
+    recomputed: tuple[Recomputed, ...] = ()
+    data: str = ""
+    draft: Draft | None = None
+    retrained: tuple[Mapping[str, object], ...] = ()
+    daily: DailyMatch | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether any figure is inconsistent or refuted by the data."""
+        return self.report.refuted
+
+    def own_figure(self, claim_id: str) -> str:
+        """The recomputed figure of a claim, with the convention that reproduces it, or ``""``."""
+        for item in self.recomputed:
+            if item.claim.id == claim_id:
+                return item.resolution.shown
+        return ""
+
+
+def _graver(verdict: Verdict) -> int:
+    """Sort key: what a reviewer must see first."""
+    if verdict.arithmetic is Arithmetic.INCONSISTENT:
+        return 0
+    order = [Substance.IMPLAUSIBLE, Substance.EXPLAINED, Substance.NOT_SIGNIFICANT, Substance.SUPPORTED]
+    if verdict.substance in order:
+        return 1 + order.index(verdict.substance)
+    return 5 if verdict.arithmetic is not Arithmetic.NOT_CHECKABLE else 6
+
+
+def _claim_words(verdict: Verdict) -> str:
+    claim = verdict.claim
+    parts = [claim.metric.replace("_", " "), claim.label, claim.group, claim.split, claim.at]
+    return ", ".join(dict.fromkeys(part for part in parts if part))
+
+
+def printable(text: str) -> str:
+    """The text without control characters, which a hostile report could use to steer a terminal."""
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
+def render_table(audit: Audit, width: int = 120, every: bool = False) -> str:
+    """The verdicts for a terminal, those that matter first.
+
+    Parameters
+    ----------
+    audit : the audit.
+    width : columns of the terminal.
+    every : also list figures that nothing bears on.
+
+    """
+    verdicts = sorted(audit.report.verdicts, key=_graver)
+    shown = [v for v in verdicts if every or _graver(v) < 6]
+    widths = (11, 34, 14, 24)
+    room = max(30, width - sum(widths) - len(widths) * 2)
+    heads = ("printed", "claim", "arithmetic", "substance", "because")
+    lines = ["  ".join([*(head.ljust(size) for head, size in zip(heads, widths, strict=False)), heads[-1]]).rstrip()]
+    last = ""
+    for same in _merged(shown):
+        verdict = same[0]
+        prints = dict.fromkeys(other.claim.printed for other in same)
+        stands = list(dict.fromkeys(str(v.claim.source_line) for v in same if v.claim.source_line is not None))
+        line = f" [line{'s' if len(stands) > 1 else ''} {', '.join(stands)}]" if stands else ""
+        arithmetic = str(verdict.arithmetic).replace("reproduced under another convention", "reproduced otherwise")
+        cells = (", ".join(prints), _claim_words(verdict), arithmetic, str(verdict.substance))
+        wrapped = [textwrap.wrap(printable(cell), size) or [""] for cell, size in zip(cells, widths, strict=True)]
+        words = "as above" if verdict.because == last else printable(verdict.because)
+        last = verdict.because
+        wrapped.append(textwrap.wrap(words + line, room) or [""])
+        for row in range(max(map(len, wrapped))):
+            parts = [column[row] if row < len(column) else "" for column in wrapped]
+            lines.append(
+                "  ".join(part.ljust(size) for part, size in zip(parts, (*widths, room), strict=True)).rstrip()
+            )
+    hidden = len(verdicts) - len(shown)
+    if hidden:
+        lines.append(f"… and {hidden} figures that no other figure bears on (--all lists them)")
+    return "\n".join(lines)
+
+
+def _merged(verdicts: Sequence[Verdict]) -> list[list[Verdict]]:
+    """Prints of one quantity with one outcome, together; the order of the first of each is kept."""
+    groups: dict[tuple[str, ...], list[Verdict]] = {}
+    for verdict in verdicts:
+        claim = verdict.claim
+        key = (
+            claim.metric,
+            claim.label,
+            claim.group,
+            claim.split,
+            claim.at,
+            str(claim.target),
+            str(verdict.arithmetic),
+            str(verdict.substance),
+            verdict.because,
+        )
+        groups.setdefault(key, []).append(verdict)
+    return list(groups.values())
+
+
+def summary_paragraph(audit: Audit) -> str:
+    """One paragraph for a review."""
+    report = audit.report
+    verdicts = report.verdicts
+    title = printable(report.claims.title or report.claims.source or "the report").strip()
+    if not verdicts:
+        return f"No figure was found in “{title}”, so there is nothing to audit."
+    arithmetic = Counter(verdict.arithmetic for verdict in verdicts)
+    substance = Counter(verdict.substance for verdict in verdicts)
+    parts = [f"Of {len(verdicts)} figures in “{title}”"]
+    counts = [
+        f"{arithmetic[kind]} {'is' if arithmetic[kind] == 1 else 'are'} {kind}"
+        for kind in Arithmetic
+        if arithmetic[kind]
+    ]
+    parts.append(f" {_listed(counts)}.")
+    said = [
+        f"{substance[kind]} {'is' if substance[kind] == 1 else 'are'} {_SAID[kind]}"
+        for kind in Substance
+        if substance[kind] and kind is not Substance.NOT_JUDGED
+    ]
+    if said:
+        parts.append(f" In substance, {_listed(said)}.")
+    named: list[str] = []
+    shared = Counter(verdict.because for verdict in verdicts)
+    for verdict in sorted(verdicts, key=lambda v: (_graver(v), -shared[v.because])):
+        sentence = printable(verdict.because)
+        check = next((f.check_id for f in verdict.findings if f.sentence == verdict.because), sentence)
+        if _graver(verdict) > 3 or check in named or len(named) == 3:
+            continue
+        named.append(check)
+        opening = (" Most of all: " if len(named) == 1 else " ") + sentence[:1].upper() + sentence[1:].rstrip(".") + "."
+        if _graver(verdict) == 1:
+            assumption = next(
+                (f.assumption for f in verdict.findings if f.sentence == verdict.substance_because and f.assumption), ""
+            )
+            opening = opening.rstrip(".") + (f" (assuming that {assumption})." if assumption else ".")
+        parts.append(opening)
+    if audit.data:
+        same = sum(bool(item.resolution.matches) for item in audit.recomputed)
+        parts.append(f" Recomputed from {audit.data}: {same} of {len(audit.recomputed)} figures come out as printed.")
+    if audit.daily is not None:
+        parts.append(f" Day by day, {audit.daily.sentence}")
+    if report.claims.draft:
+        parts.append(
+            " The claims were drafted by a machine and grouped by headings; nobody has confirmed the grouping."
+        )
+    return "".join(parts)
+
+
+_SAID = {
+    Substance.IMPLAUSIBLE: "implausible under a named assumption",
+    Substance.EXPLAINED: "explained by a baseline",
+    Substance.NOT_SIGNIFICANT: "not significant",
+    Substance.SUPPORTED: "supported",
+}
+
+
+def _listed(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]
+
+
+def to_json(audit: Audit) -> dict[str, object]:
+    """The audit as one JSON-able object.
+
+    Keys
+    ----
+    title, source, draft, failed, summary, counts, warnings;
+    claims : a list of id, metric, group, split, label, at, printed, line, target, arithmetic, arithmetic_because,
+        substance, substance_because, assumption, checks, and `recomputed` (value, convention, reproduced_by, matches,
+        tried, proves_nothing, chance and, where another daily series gives the print, explained_by, look_ahead, size,
+        near, together) where data was given;
+    data, daily (sentence, named, words, equal, days, own, look_ahead, size, rounding), retrained, excluded,
+    not_placed where they apply.
+
+    """
+    report = audit.report
+    recomputed = {item.claim.id: item for item in audit.recomputed}
+    rows = []
+    for verdict in report.verdicts:
+        claim = verdict.claim
+        row: dict[str, object] = {
+            "id": claim.id,
+            "metric": claim.metric,
+            "group": claim.group,
+            "split": report.claims.split_of(claim),
+            "label": claim.label,
+            "at": claim.at,
+            "printed": claim.printed,
+            "line": claim.source_line,
+            "target": claim.target,
+            "arithmetic": str(verdict.arithmetic),
+            "arithmetic_because": verdict.arithmetic_because,
+            "substance": str(verdict.substance),
+            "substance_because": verdict.substance_because,
+            "assumption": next(
+                (f.assumption for f in verdict.findings if f.sentence == verdict.substance_because), None
+            ),
+            "checks": sorted({finding.check_id for finding in verdict.findings}),
+        }
+        if claim.id in recomputed:
+            found = recomputed[claim.id].resolution
+            recomputation: dict[str, object] = {
+                "value": found.own.value,
+                "convention": found.own.words,
+                "reproduced_by": None if found.named is None else found.named.words,
+                "matches": len(found.matches),
+                "tried": found.tried,
+                "proves_nothing": found.proves_nothing,
+                "chance": found.chance,
+            }
+            why = recomputed[claim.id].explanation
+            if why is not None:
+                recomputation |= {
+                    "explained_by": why.words, "look_ahead": why.look_ahead, "size": why.size,
+                    "near": why.near, "together": [why.together, why.printed],
+                }  # fmt: skip
+            row["recomputed"] = recomputation
+        rows.append(row)
+    out: dict[str, object] = {
+        "title": report.claims.title,
+        "source": report.claims.source,
+        "draft": report.claims.draft,
+        "failed": audit.failed,
+        "summary": summary_paragraph(audit),
+        "counts": report.counts(),
+        "warnings": list(report.warnings),
+        "claims": rows,
+    }
+    if audit.data:
+        out["data"] = audit.data
+    if audit.daily is not None:
+        out["daily"] = {"sentence": audit.daily.sentence, "named": audit.daily.named, **asdict(audit.daily)}
+    if audit.retrained:
+        out["retrained"] = [dict(row) for row in audit.retrained]
+    if audit.draft is not None:
+        for key, items in (("excluded", audit.draft.excluded), ("not_placed", audit.draft.unplaced)):
+            out[key] = [{"line": item.line, "text": item.text, "reason": item.reason} for item in items]
+    return out

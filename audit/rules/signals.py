@@ -1,0 +1,359 @@
+"""Rules on information coefficients: their ratio, their breadth, and what they say about spreads and Sharpe ratios."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+
+from assay.audit.claims_model import Claim
+from assay.audit.forensic.portfolio import implied_volatility
+from assay.audit.forensic.signal import (
+    breadth_needed,
+    calibrated_return_std,
+    calibration_slope,
+    correlation_from_hit_rate,
+    hit_rate_from_correlation,
+    icir,
+    quantile_slope,
+    return_std_from_spread,
+    transfer_coefficient,
+)
+from assay.audit.forensic.tests_reported import t_of_mean
+from assay.audit.intervals import Interval
+from assay.audit.rules.scope import Run, broken, doubtful, fits, number, percent, span, supported, weak
+from assay.audit.verdicts import Arithmetic, Finding
+
+__all__ = [
+    "calibration",
+    "correlation_bounds",
+    "hit_rate_against_correlation",
+    "ic_breadth",
+    "ic_ratio",
+    "ic_significance",
+    "quantile_portfolio",
+    "quantile_spread",
+    "signal_to_portfolio",
+]
+
+LARGEST_DAILY_STD = 0.04
+NORMAL = "scores and returns are jointly normal across names"
+_QUANTILES = {"quintile": 5, "decile": 10, "tercile": 3, "quartile": 4}
+
+
+def _ic(run: Run) -> Claim | None:
+    return run.get("ic") or run.get("rank_ic")
+
+
+def _std(run: Run) -> Claim | None:
+    """The deviation that goes with `_ic`."""
+    return run.get("ic_std") if run.get("ic") is not None else run.get("ic_std") or run.get("rank_ic_std")
+
+
+def correlation_bounds(run: Run) -> Iterator[Finding]:
+    """A correlation outside [-1, 1] is something else under its name, most often the ratio of IC to its deviation."""
+    for claim in run.measured:
+        if claim.metric not in ("ic", "rank_ic", "correlation"):
+            continue
+        size = abs(run.read(claim))
+        if size.low <= 1 or claim.value.percent:
+            continue
+        others = [
+            c
+            for c in run.claims.claims
+            if c.metric in ("ic", "rank_ic", "correlation")
+            and c.id != claim.id
+            and not c.value.percent
+            and 0 < abs(c.value.value) <= 1
+            and c.group == claim.group
+        ]
+        ratio = next(
+            (c for c in run.claims.claims if c.metric == "icir" and run.read(claim).meets(c.value.interval)), None
+        )
+        name = f" {ratio.printed} is what the report prints as IC over its deviation." if ratio is not None else ""
+        yield broken(
+            "C16 correlation ≤ 1",
+            [claim],
+            f"a correlation cannot be {claim.printed}: it lies between −1 and 1.{name}",
+            bool(others) or ratio is not None,
+            "it is printed as a decimal, not in percent",
+        )
+
+
+def ic_ratio(run: Run) -> Iterator[Finding]:
+    """ICIR = mean IC / std of IC, daily or annualised."""
+    rank, rank_std, rank_ratio = run.get("rank_ic"), run.get("rank_ic_std"), run.get("rank_icir")
+    if rank is not None and rank_std is not None and rank_ratio is not None and run.read(rank_std).low > 0:
+        yield _ratio_of(run, rank, rank_std, rank_ratio)
+    std, ratio = run.get("ic_std"), run.get("icir")
+    means = [claim for claim in (run.get("ic"), rank) if claim is not None]
+    if not means or std is None or ratio is None or run.read(std).low <= 0:
+        return
+    tried = [_ratio_of(run, mean, std, ratio) for mean in means]
+    fitting = [finding for finding in tried if finding.arithmetic is Arithmetic.CONSISTENT]
+    yield (fitting or tried)[0]
+
+
+def _ratio_of(run: Run, mean: Claim, std: Claim, ratio: Claim) -> Finding:
+    # Deviation and ratio may be computed with different denominators, n and n - 1.
+    n = 12 if run.claims.draft else run.group.sample.sessions or 12
+    stretch = math.sqrt(n / (n - 1)) if n > 1 else 1.0
+    daily = icir(run.read(mean), run.read(std)) * Interval(1 / stretch, stretch)
+    readings = {"daily": daily}
+    for periods in (252, 12, 52, 365, 250, 260):
+        readings[f"annualised by √{periods}"] = daily * math.sqrt(periods)
+    hit = [name for name, value in readings.items() if run.read(ratio).meets(value)]
+    working = f"{mean.printed} / {std.printed} = {span(daily)}"
+    if hit:
+        return fits("C16 ICIR", [ratio, mean, std], f"ICIR: {working} ({hit[0]}), printed {ratio.printed}.", hit[0])
+    return broken(
+        "C16 ICIR",
+        [ratio],
+        f"ICIR: {working}, annualised by √252 {span(readings['annualised by √252'])}, but {ratio.printed} is printed.",
+        run.one_sample(mean, std, ratio) and _same_ic(run),
+        "mean, deviation and ratio are of the same IC",
+    )
+
+
+def _same_ic(run: Run) -> bool:
+    # With IC and rank IC both printed, the deviation may be of either.
+    return run.get("ic") is None or run.get("rank_ic") is None
+
+
+def ic_breadth(run: Run) -> Iterator[Finding]:
+    """Sampling alone spreads the IC by 1/sqrt(N - 1): a smaller printed deviation needs that many names."""
+    std, n = _std(run), run.group.sample.assets
+    if std is None or run.read(std).low <= 0:
+        return
+    needed = breadth_needed(run.read(std))
+    if n is not None and n < needed * 0.8:
+        yield doubtful(
+            "C16 breadth",
+            [std, run.get("icir")],
+            f"over {n} names sampling alone spreads the IC by 1/√({n}−1) ="
+            f" {number(1 / math.sqrt(max(1, n - 1)), 3)}, more than the printed {std.printed}, which needs at"
+            f" least {number(math.floor(needed))} independent names.",
+            "names are independent across the section",
+        )
+
+
+def ic_significance(run: Run) -> Iterator[Finding]:
+    """t of a mean IC over its sessions, ICIR·sqrt(n); against the printed t where there is one."""
+    mean, std, n = _ic(run), _std(run), run.group.sample.sessions
+    t = run.get("ic_t")
+    if mean is None or std is None or run.read(std).low <= 0 or not n:
+        return
+    readings = t_of_mean(run.read(mean), run.read(std), n)
+    implied = readings["ddof 1"].hull(readings.get("ddof 0", readings["ddof 1"]))
+    working = f"{mean.printed}/{std.printed}·√{n} = {span(implied)}"
+    if t is not None:
+        if run.read(t).meets(implied):
+            yield fits("C38 t of the IC", [t, mean, std], f"t of the mean IC: {working}, printed {t.printed}.")
+        elif not run.read(t).meets(Interval(-abs(implied).high * 1.001, abs(implied).high * 1.001)):
+            # A HAC t is usually smaller; a larger one needs negative autocorrelation, which is possible.
+            yield doubtful(
+                "C38 t of the IC",
+                [t],
+                f"t of the mean IC: {working}, printed {t.printed}.",
+                "no strong negative autocorrelation in the daily IC",
+            )
+    if abs(implied).high < 1.96:
+        yield weak("C16 IC significance", [mean], f"t of the mean IC over {n} sessions: {working}, below 1.96.")
+    elif implied.low > 3:
+        yield supported(
+            "C16 IC significance",
+            [mean],
+            f"t of the mean IC over {n} sessions: {working}.",
+            "daily ICs independent, one trial, nothing seen in training",
+        )
+
+
+def signal_to_portfolio(run: Run) -> Iterator[Finding]:
+    """Sharpe = TC · ICIR · sqrt(P): a transfer coefficient above 1 or far below 0.15 says they are not one thing."""
+    ratio, sharpe = run.get("icir") or run.get("rank_icir"), run.get("sharpe")
+    mean, std = _ic(run), _std(run)
+    if sharpe is None:
+        return
+    if ratio is not None:
+        value = run.read(ratio)
+    elif mean is not None and std is not None:
+        value = icir(run.read(mean), run.read(std))
+    else:
+        return
+    if value.low <= 0 or run.read(sharpe).low <= 0:
+        return
+    periods = run.group.portfolio.periods_per_year or 252
+    transfer = transfer_coefficient(run.read(sharpe), value, periods)
+    shown = ratio.printed if ratio is not None else number(value.middle)
+    working = (
+        f"a daily ICIR of {shown} is {span(value * math.sqrt(periods))} a year; Sharpe {sharpe.printed} is"
+        f" {span(transfer)} of it"
+    )
+    if transfer.low > 1:
+        yield doubtful(
+            "C17 transfer coefficient",
+            [sharpe, ratio],
+            f"{working}, and a portfolio cannot earn more than its signal.",
+            "the Sharpe ratio comes from this signal alone, rebalanced every period",
+            1,
+        )
+    elif transfer.high < 0.15:
+        yield doubtful(
+            "C17 transfer coefficient",
+            [sharpe, ratio],
+            f"{working}, where even constrained portfolios keep a third or more: the two do not describe one strategy.",
+            "daily rebalancing on this signal; costs and constraints keep at least 15% of it",
+            1,
+        )
+
+
+def hit_rate_against_correlation(run: Run) -> Iterator[Finding]:
+    """Sign agreement 1/2 + asin(rho)/pi of a correlation, against a printed hit rate."""
+    mean, hit = _ic(run), run.get("hit_rate")
+    if mean is None or hit is None or abs(run.read(mean)).high > 1:
+        return
+    implied = hit_rate_from_correlation(run.read(mean))
+    working = f"a correlation of {mean.printed} agrees in sign {span(implied, True)} of the time"
+    if run.read(hit).low > implied.high + 0.05:
+        yield doubtful(
+            "C17 hit rate",
+            [hit, mean],
+            f"{working} (1/2 + asin(ρ)/π), and {hit.printed} is printed, which needs"
+            f" {span(correlation_from_hit_rate(run.read(hit)))}.",
+            "signs are of returns centred on zero, normal",
+        )
+
+
+def _spread(run: Run, metric: str) -> tuple[Claim, Claim, Interval, int] | None:
+    """Top and bottom quantile of a metric, their difference, and how many quantiles."""
+    parts = run.labelled(metric)
+    top = next((c for label, c in parts.items() if re.search(r"top|long|q5|highest|best", label, re.I)), None)
+    bottom = next((c for label, c in parts.items() if re.search(r"bottom|short|q1|lowest|worst", label, re.I)), None)
+    if top is None or bottom is None or top is bottom:
+        return None
+    words = f"{top.label} {top.definition} {bottom.label}".lower()
+    count = next((q for name, q in _QUANTILES.items() if name in words), 5)
+    return top, bottom, run.read(top) - run.read(bottom), count
+
+
+def quantile_spread(run: Run) -> Iterator[Finding]:
+    """Top minus bottom quantile equals 2 kappa IC sigma: the cross-sectional deviation it needs, stated or not."""
+    mean, parts = _ic(run), _spread(run, "quantile_return")
+    printed = run.get("quantile_spread")
+    if parts is not None and printed is not None:
+        top, bottom, spread, _ = parts
+        sentence = f"{top.printed} − ({bottom.printed}) = {span(spread, True)}, spread printed {printed.printed}."
+        if run.read(printed).meets(spread):
+            yield fits("C20 spread", [printed, top, bottom], sentence)
+        else:
+            yield broken(
+                "C20 spread", [printed], sentence, False, "the spread is top minus bottom of the same quantiles"
+            )
+    if mean is None or parts is None or run.read(mean).low <= 0 or parts[2].low <= 0:
+        return
+    top, bottom, spread, count = parts
+    sigma = return_std_from_spread(spread, run.read(mean), count)
+    kappa = quantile_slope(count)
+    if sigma.low > LARGEST_DAILY_STD:
+        yield doubtful(
+            "C20 quantile spread",
+            [top, bottom],
+            f"a spread of {top.printed} − ({bottom.printed}) = {span(spread, True)} at IC {mean.printed} needs"
+            f" returns that deviate by {span(sigma, True)} a period across names (spread /"
+            f" (2·{number(kappa)}·IC)).",
+            f"{NORMAL}, and single names deviate by at most {percent(LARGEST_DAILY_STD, 0)} a day",
+            1,
+        )
+
+
+def quantile_portfolio(run: Run) -> Iterator[Finding]:
+    """Mean quantile returns times weights times P over the Sharpe ratio is the volatility the portfolio would need."""
+    parts, sharpe, book = _spread(run, "quantile_return"), run.get("sharpe"), run.group.portfolio
+    if parts is None or sharpe is None or run.read(sharpe).low <= 0:
+        return
+    top, bottom, _, _ = parts
+    long, short = book.long_gross, book.short_gross
+    assumed = long is None or short is None
+    long, short = (0.5, 0.5) if long is None or short is None else (long, short)
+    periods = book.periods_per_year or 252
+    annual = (run.read(top) * long - run.read(bottom) * short) * periods
+    if annual.low <= 0:
+        return
+    volatility = implied_volatility(annual, run.read(sharpe))
+    printed = run.get("annual_volatility")
+    working = (
+        f"{long:g}·({top.printed}) − {short:g}·({bottom.printed}) a day is {span(annual, True)} a year, which"
+        f" at Sharpe {sharpe.printed} is a volatility of {span(volatility, True)}"
+    )
+    held = (
+        f"long and short sides of {long:g} and {short:g}, held for one day"
+        if assumed
+        else "the quantiles are what is held"
+    )
+    if printed is not None and not run.read(printed).meets(volatility):
+        yield doubtful(
+            "C21 quantile returns", [sharpe, top, bottom], f"{working}, and {printed.printed} is printed.", held, 2
+        )
+    elif printed is None and volatility.low > 0.6:
+        yield doubtful(
+            "C21 quantile returns",
+            [sharpe, top, bottom],
+            f"{working}.",
+            f"{held}; no such book runs at {percent(0.6, 0)} or more",
+            2,
+        )
+
+
+def _ic_of_model(run: Run) -> tuple[Claim | None, str]:
+    """The IC of the run, or of another run of the same model, with what the latter assumes."""
+    own = _ic(run)
+    if own is not None or not run.group.model:
+        return own, ""
+    others = [
+        c
+        for c in run.claims.claims
+        if c.metric in ("ic", "rank_ic")
+        and not (c.at or c.label or c.target)
+        and c.value.is_point
+        and run.possible(c)
+        and run.claims.group(c.group).model == run.group.model
+    ]
+    return (others[0] if others else None), "; the IC is of the same predictions"
+
+
+def calibration(run: Run) -> Iterator[Finding]:
+    """A calibrated forecast spreads by IC times the returns' deviation; realised over predicted spread is 1."""
+    std = run.get("prediction_std")
+    mean, identified = _ic_of_model(run) if std is not None else (None, "")
+    if mean is not None and std is not None and run.read(mean).low > 0:
+        sigma = calibrated_return_std(run.read(std), run.read(mean))
+        if sigma.low > LARGEST_DAILY_STD:
+            yield doubtful(
+                "C20 calibration",
+                [std],
+                f"predictions that deviate by {std.printed} at IC {mean.printed} are calibrated only for"
+                f" returns that deviate by {span(sigma, True)} (std / IC): they are several times too wide.",
+                f"single names deviate by at most {percent(LARGEST_DAILY_STD, 0)} a period{identified}",
+                1,
+            )
+    realised, predicted = _spread(run, "quantile_return"), _spread(run, "quantile_predicted_return")
+    if realised is not None and predicted is not None and predicted[2].low > 0:
+        slope = calibration_slope(realised[2], predicted[2])
+        if slope.high < 0.8 or slope.low > 1.25:
+            yield doubtful(
+                "C20 calibration",
+                [predicted[0], predicted[1]],
+                f"predicted top minus bottom is {span(predicted[2], True)}, realised"
+                f" {span(realised[2], True)}: a slope of {span(slope)}, so the predicted returns cannot be"
+                " taken at face value.",
+                "both rows are of the same quantiles and sessions",
+            )
+    stated = run.get("predicted_spread")
+    if stated is not None and predicted is not None and not run.read(stated).meets(predicted[2]):
+        yield doubtful(
+            "C37 predicted spread",
+            [stated],
+            f"the quantiles' predicted returns differ by {span(predicted[2], True)}, and a spread of"
+            f" {stated.printed} is printed.",
+            "top and bottom mean the same quantiles in both places",
+        )

@@ -1,0 +1,220 @@
+"""Rules on printed intervals and spreads: do they go with their figure and its sample, and what do they leave of it?
+
+An interval in a report may be a bootstrap's, a range over seeds or a quartile range, and none of these need surround
+its figure or follow from its n. So nothing here accuses on the arithmetic; what does not fit says what it would have to
+be.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+
+from assay.audit.claims_model import Claim
+from assay.audit.forensic.significance import proportion_intervals, sharpe_interval
+from assay.audit.intervals import Interval
+from assay.audit.metrics_vocabulary import METRICS
+from assay.audit.rules.calendars import track_record
+from assay.audit.rules.scope import Report, Run, doubtful, fits, note, number, percent, span, supported, weak
+from assay.audit.verdicts import Finding
+from assay.results.stats.deflated_sharpe import probabilistic_sharpe
+
+__all__ = ["spreads", "stated_intervals", "thresholds"]
+
+_CONFIDENCE = re.compile(r"\bci\b|confiden|confian|credible|置信|bootstrap", re.I)
+_LEVEL = re.compile(r"(\d{2}(?:\.\d+)?)\s*%")
+#: Metrics whose value without skill is 0, and those where it is 1/2.
+_ZERO = ("ic", "rank_ic", "icir", "rank_icir", "icir_annual", "sharpe", "sharpe_gross", "sortino", "information_ratio",
+         "alpha", "correlation", "mcc", "kappa", "r2", "excess_return", "mean_return", "quantile_spread")  # fmt: skip
+_HALF = ("auc", "balanced_accuracy")
+#: How much narrower than independent returns allow a Sharpe ratio's interval must be before it is doubted.
+NARROW = 0.6
+
+
+def _scale(run: Run, estimate: Claim) -> float:
+    """1, or 1/100 where the run reads a share printed without its percent sign."""
+    printed = estimate.value.interval.middle
+    return 0.01 if printed and abs(run.read(estimate).middle / printed - 0.01) < 1e-6 else 1.0
+
+
+def _ends(run: Run, claim: Claim, estimate: Claim) -> tuple[Interval, Interval]:
+    """What the two printed ends of an interval stand for, on the scale of the figure it is around."""
+    value, scale = claim.value, _scale(run, estimate)
+    half, end_half = value.half, value.end_unit / 2
+    if run.lenient:
+        half, end_half = value.unit, value.end_unit
+    low = Interval(value.value - half, value.value + half) * scale
+    return low, Interval(value.end - end_half, value.end + end_half) * scale
+
+
+def _tied(report: Report, relation: str) -> Iterator[tuple[Run, Claim, Claim]]:
+    """Claims of that relation, each with the figure that it is around and the run of that figure."""
+    for claim in report.claims.claims:
+        if claim.relation == relation and len(claim.inputs) == 1:
+            estimate = report.claims.claim(claim.inputs[0])
+            if estimate is not None and estimate.value.is_point and not estimate.target:
+                yield report.run_of(estimate), claim, estimate
+
+
+def stated_intervals(report: Report) -> Iterator[Finding]:
+    """A printed interval holds its figure, goes with the stated n, and says whether chance covers the figure."""
+    for run, claim, estimate in _tied(report, "interval"):
+        if claim.value.bound != "range":
+            continue
+        low, high = _ends(run, claim, estimate)
+        value = run.read(estimate)
+        words = f"the interval {claim.printed} printed with {estimate.printed}"
+        if low.low > value.high or high.high < value.low:
+            held = "the interval is one around this figure, and not that of a bootstrap with a bias"
+            yield doubtful("C18 interval", [claim], f"{words} does not hold it.", held)
+            continue
+        yield fits("C18 interval", [claim], f"{words} holds it.", weight=-1)
+        if not _CONFIDENCE.search(claim.definition):
+            continue
+        yield from _against_null(claim, estimate, low, high)
+        yield from _against_sample(run, claim, estimate, (low, high))
+
+
+def _against_null(claim: Claim, estimate: Claim, low: Interval, high: Interval) -> Iterator[Finding]:
+    null = 0.0 if estimate.metric in _ZERO else 0.5 if estimate.metric in _HALF else None
+    if null is not None and low.high <= null <= high.low:
+        sentence = f"the report's own interval {claim.printed} holds {null:g}, the value of no skill."
+        yield weak("C18 interval", [estimate], sentence, weight=3)
+
+
+def _level(claim: Claim) -> float | None:
+    match = _LEVEL.search(claim.definition)
+    level = float(match[1]) / 100 if match else None
+    return level if level is not None and 0.5 <= level < 1 else None
+
+
+def _against_sample(run: Run, claim: Claim, estimate: Claim, ends: tuple[Interval, Interval]) -> Iterator[Finding]:
+    """Which interval for a share, or for a Sharpe ratio, the ends are, given n."""
+    info, level = METRICS.get(estimate.metric), _level(claim) or 0.95
+    low, high = ends
+    width = Interval(max(high.low - low.high, 0.0), high.high - low.low)
+    if info is not None and info.kind == "proportion" and run.group.sample.n and run.one_sample(estimate):
+        yield from _share(run, claim, estimate, ends, level)
+    record = track_record(run)
+    if estimate.metric in ("sharpe", "sharpe_gross") and record is not None:
+        periods = run.group.portfolio.periods_per_year or 252
+        if run.group.sample.sessions is None and periods not in (252, 250, 260):
+            return
+        usual = sharpe_interval(estimate.value.value, record[0], periods, level).width
+        words = f"over {record[1]} the {100 * level:g}% interval of a Sharpe ratio is {number(usual, 3)} wide"
+        if width.high < NARROW * usual:
+            held = "returns as good as independent, and a level of confidence as stated or 95%"
+            yield doubtful("C18 interval", [claim], f"{words}, and {claim.printed} is printed.", held, 1)
+        elif width.meets(Interval(0.9 * usual, 1.1 * usual)):
+            yield fits("C18 interval", [claim], f"{words}, as the printed {claim.printed} is.", "Lo (2002)", 1)
+
+
+def _share(
+    run: Run, claim: Claim, estimate: Claim, ends: tuple[Interval, Interval], level: float
+) -> Iterator[Finding]:
+    n, value = run.group.sample.n or 1, run.read(estimate)
+    counts = range(max(0, math.ceil(value.low * n - 1e-9)), min(n, math.floor(value.high * n + 1e-9)) + 1)
+    if not counts or len(counts) > 20:
+        return
+    for k in counts:
+        for name, interval in proportion_intervals(k, n, level).items():
+            if ends[0].holds(interval.low) and ends[1].holds(interval.high):
+                shown = span(interval, True)
+                sentence = f"{name}'s {100 * level:g}% interval of {k} among {n:,} is {shown}, as printed."
+                yield fits("C18 interval", [claim, estimate], sentence, name, 1)
+                return
+
+
+def spreads(report: Report) -> Iterator[Finding]:
+    """What a ± can be: a standard error, its double, or a deviation over sessions, folds or seeds."""
+    for run, claim, estimate in _tied(report, "spread"):
+        spread, value = abs(run.read(claim)) * _scale(run, estimate), run.read(estimate)
+        if spread.high <= 0:
+            continue
+        info, n = METRICS.get(estimate.metric), run.group.sample.n
+        if info is not None and math.isfinite(info.low) and math.isfinite(info.high):
+            # Bhatia & Davis (2000), with ddof 1 of two values at the worst.
+            top = math.sqrt(2 * max((info.high - x) * (x - info.low) for x in _inside(value, info.low, info.high)))
+            if spread.low > top * (1 + 1e-9):
+                yield doubtful(
+                    "C35 spread", [claim],
+                    f"values between {info.low:g} and {info.high:g} with mean {estimate.printed} deviate by at most"
+                    f" {number(top)}, and ± {claim.printed} is printed.",
+                    "the ± is a standard deviation or a standard error",
+                )  # fmt: skip
+                continue
+        if info is not None and info.kind == "proportion" and n and run.one_sample(estimate, claim):
+            middle = min(max(value.middle, 0.0), 1.0)
+            error = math.sqrt(middle * (1 - middle) / n)
+            readings = {"one standard error": error, "a 95% interval": 1.96 * error, "a 90% interval": 1.645 * error}
+            hit = [name for name, size in readings.items() if spread.holds(size)]
+            if hit:
+                sentence = f"± {claim.printed} is {hit[0]} of {estimate.printed} on {n:,} cases."
+                yield fits("C18 spread", [claim, estimate], sentence, hit[0])
+                continue
+        yield from _of_correlation(run, claim, estimate, spread)
+
+
+def _inside(value: Interval, low: float, high: float) -> tuple[float, ...]:
+    """Ends of a mean, and the middle of its range where it can lie there: where the bound is largest."""
+    middle = (low + high) / 2
+    ends = tuple(min(max(end, low), high) for end in (value.low, value.high))
+    return (*ends, middle) if value.holds(middle) else ends
+
+
+def _of_correlation(run: Run, claim: Claim, estimate: Claim, spread: Interval) -> Iterator[Finding]:
+    """A ± of an IC as its deviation over sessions: the ICIR it makes, and the error of its mean."""
+    if estimate.metric not in ("ic", "rank_ic") or spread.low <= 0:
+        return
+    ratio = run.read(estimate) / spread
+    printed = run.get("icir") or run.get("rank_icir")
+    words = f"{estimate.printed} / {claim.printed} = {span(ratio)}"
+    if printed is not None and run.read(printed).meets(ratio):
+        reading = "a deviation over sessions"
+        yield fits("C16 ICIR = IC / std", [claim, printed], f"{words}, ICIR printed {printed.printed}.", reading)
+        return
+    sessions = run.group.sample.sessions
+    if sessions and sessions > 2:
+        t = ratio.middle * math.sqrt(sessions)
+        yield note(
+            "C18 spread", [claim],
+            f"{words}: as a deviation over {sessions:,} sessions its mean has t = {number(t, 3)}, as a standard error"
+            f" {number(ratio.middle, 3)}.",
+        )  # fmt: skip
+
+
+def thresholds(report: Report) -> Iterator[Finding]:
+    """The probability that a Sharpe ratio exceeds the threshold that the report sets itself (Bailey & López de Prado,
+    2012)."""
+    for goal in report.claims.claims:
+        if goal.metric not in ("sharpe", "sharpe_gross") or not goal.target or goal.value.bound not in ("", ">", ">="):
+            continue
+        runs = [run for run in report.runs if run.get(goal.metric) is not None and not run.at]
+        same = [run for run in runs if run.group.name == goal.group and run.split == report.claims.split_of(goal)]
+        if not same and len({run.group.name for run in runs}) == 1:
+            same = runs
+        for run in same:
+            yield from _threshold(run, goal)
+
+
+def _threshold(run: Run, goal: Claim) -> Iterator[Finding]:
+    claim, record = run.get(goal.metric), track_record(run)
+    if claim is None or record is None or goal.value.value <= 0:
+        return
+    periods = run.group.portfolio.periods_per_year or 252
+    if run.group.sample.sessions is None and periods not in (252, 250, 260):
+        return
+    best, least = run.read(claim).high, run.read(claim).low
+    if best <= goal.value.value:
+        yield note("C18 threshold", [claim, goal], f"{claim.printed} does not reach the goal of {goal.printed}.")
+        return
+    year = math.sqrt(periods)
+    chance = probabilistic_sharpe(best / year, record[0], threshold=goal.value.value / year)
+    sure = probabilistic_sharpe(least / year, record[0], threshold=goal.value.value / year)
+    held = "independent normal returns, which flatters most strategies"
+    words = f"over {record[1]} a Sharpe ratio of {claim.printed} exceeds the {goal.printed} aimed at with probability"
+    if chance < 0.95:
+        yield weak("C18 threshold", [claim, goal], f"{words} {percent(chance)}, short of 95%.", held, 1)
+    elif sure >= 0.95:
+        yield supported("C18 threshold", [goal], f"{words} {percent(sure)}.", held)

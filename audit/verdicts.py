@@ -1,0 +1,162 @@
+"""Verdicts: what a finding says, and how the findings about one figure combine.
+
+Two axes, kept apart, since many figures are arithmetically fine and mean nothing. An accusation needs proof:
+``inconsistent`` stands only on intervals of identified quantities that do not meet. Whatever leans on an assumption
+about the market, or on an identification the report does not make, says ``implausible`` at most, and names the
+assumption.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from enum import StrEnum
+
+from assay.audit.claims_model import Claim, ClaimSet
+from assay.data.errors import InputError
+
+__all__ = ["Arithmetic", "AuditReport", "Finding", "Substance", "Verdict", "combine"]
+
+
+class Arithmetic(StrEnum):
+    """Whether the figure can be the number it is said to be, strongest statement first."""
+
+    INCONSISTENT = "inconsistent"
+    REPRODUCED = "reproduced"
+    REPRODUCED_OTHERWISE = "reproduced under another convention"
+    CONSISTENT = "consistent"
+    NOT_CHECKABLE = "not checkable"
+
+
+class Substance(StrEnum):
+    """Whether the figure means what it is said to mean, the verdict that wins first."""
+
+    IMPLAUSIBLE = "implausible"
+    EXPLAINED = "explained by a baseline"
+    NOT_SIGNIFICANT = "not significant"
+    SUPPORTED = "supported"
+    NOT_JUDGED = "not judged"
+
+
+_ARITHMETIC_RANK = {verdict: rank for rank, verdict in enumerate(Arithmetic)}
+_SUBSTANCE_RANK = {verdict: rank for rank, verdict in enumerate(Substance)}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check says about some claims.
+
+    Parameters
+    ----------
+    check_id : the check, e.g. ``"C3 F1 identity"``.
+    claims : ids of the claims the finding is about (those it accuses, explains or confirms).
+    sentence : one sentence with the numbers in it, checkable by hand.
+    arithmetic, substance : what it says on either axis; None where it says nothing.
+    assumption : what the finding leans on; required for ``implausible``.
+    reading : the reading under which it holds, where several were tried.
+    weight : among equal verdicts the heavier finding speaks; a sharper bound or a named baseline weighs more.
+
+    Raises
+    ------
+    InputError
+        If an ``implausible`` names no assumption, or the sentence is empty.
+
+    """
+
+    check_id: str
+    claims: tuple[str, ...]
+    sentence: str
+    arithmetic: Arithmetic | None = None
+    substance: Substance | None = None
+    assumption: str | None = None
+    reading: str | None = None
+    weight: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.sentence.strip():
+            raise InputError(f"finding of {self.check_id}: the sentence is empty")
+        if self.substance is Substance.IMPLAUSIBLE and not self.assumption:
+            raise InputError(f"finding of {self.check_id}: implausible without the assumption it leans on")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The two verdicts of one claim, the sentence behind each, and every finding that spoke."""
+
+    claim: Claim
+    arithmetic: Arithmetic
+    substance: Substance
+    arithmetic_because: str
+    substance_because: str
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def because(self) -> str:
+        """The one sentence to print: the graver axis speaks."""
+        if self.arithmetic is Arithmetic.INCONSISTENT:
+            return self.arithmetic_because
+        if self.substance is not Substance.NOT_JUDGED:
+            return self.substance_because
+        return self.arithmetic_because
+
+
+@dataclass(frozen=True)
+class AuditReport:
+    """The audit of a claim set: a verdict per claim in the order of the claims, and all findings."""
+
+    claims: ClaimSet
+    verdicts: tuple[Verdict, ...]
+    findings: tuple[Finding, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def refuted(self) -> bool:
+        """Whether any figure is arithmetically inconsistent."""
+        return any(verdict.arithmetic is Arithmetic.INCONSISTENT for verdict in self.verdicts)
+
+    def verdict(self, claim_id: str) -> Verdict:
+        """The verdict of one claim.
+
+        Raises
+        ------
+        InputError
+            If the set has no such claim.
+
+        """
+        for verdict in self.verdicts:
+            if verdict.claim.id == claim_id:
+                return verdict
+        raise InputError(f"audit report: no claim {claim_id!r}; known: {', '.join(v.claim.id for v in self.verdicts)}")
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """How many claims received each verdict, by axis."""
+        return {
+            "arithmetic": dict(Counter(str(verdict.arithmetic) for verdict in self.verdicts)),
+            "substance": dict(Counter(str(verdict.substance) for verdict in self.verdicts)),
+        }
+
+
+def combine(claim: Claim, findings: tuple[Finding, ...]) -> Verdict:
+    """Combine the findings about one claim: on each axis the gravest verdict wins and its heaviest finding speaks.
+
+    Parameters
+    ----------
+    claim : the claim.
+    findings : all findings; those that do not name the claim are ignored.
+
+    """
+    mine = tuple(finding for finding in findings if claim.id in finding.claims)
+    arithmetic = sorted(
+        (f for f in mine if f.arithmetic is not None), key=lambda f: (_ARITHMETIC_RANK[f.arithmetic], -f.weight)
+    )
+    substance = sorted(
+        (f for f in mine if f.substance is not None), key=lambda f: (_SUBSTANCE_RANK[f.substance], -f.weight)
+    )
+    return Verdict(
+        claim=claim,
+        arithmetic=arithmetic[0].arithmetic or Arithmetic.NOT_CHECKABLE if arithmetic else Arithmetic.NOT_CHECKABLE,
+        substance=substance[0].substance or Substance.NOT_JUDGED if substance else Substance.NOT_JUDGED,
+        arithmetic_because=arithmetic[0].sentence if arithmetic else "no other printed figure bears on it",
+        substance_because=substance[0].sentence if substance else "nothing printed lets it be judged",
+        findings=mine,
+    )

@@ -1,0 +1,127 @@
+"""Daily prices from Yahoo through the `yfinance` extra: only when asked for, never by default."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from assay.data.errors import InputError
+from assay.data.files.prices import RawPrices, checked_panel
+from assay.data.panel import PRICE_FIELDS, PricePanel
+from assay.data.quality import Finding
+from assay.data.sessions import as_session
+
+__all__ = ["fetch_prices", "panel_from_download"]
+
+Download = Callable[..., "pd.DataFrame | None"]
+
+
+def fetch_prices(
+    tickers: Sequence[str],
+    start: str,
+    end: str,
+    *,
+    repair: Literal["drop"] | None = None,
+    download: Download | None = None,
+) -> PricePanel:
+    """Open, high, low, close (adjusted for splits and dividends) and volume of `tickers` from `start` through `end`.
+
+    Parameters
+    ----------
+    tickers : Yahoo's symbols.
+    start, end : first and last day, both included.
+    repair : as in `load_prices`.
+    download : what to call in place of ``yfinance.download``.
+
+    Raises
+    ------
+    InputError
+        If the extra is not installed, the dates are the wrong way round, or Yahoo has nothing.
+    DataQualityError
+        If a bar cannot be, and `repair` is None.
+
+    """
+    names = list(dict.fromkeys(ticker.strip() for ticker in tickers if ticker.strip()))
+    first, last = as_session(start, "start"), as_session(end, "end")
+    if not names:
+        raise InputError("yahoo: no ticker given; name at least one, e.g. AAPL")
+    if first > last:
+        raise InputError(f"yahoo: start {first.date()} lies after end {last.date()}; swap them")
+    if download is None:
+        download = _yfinance_download()
+    frame = download(
+        names,
+        start=f"{first:%Y-%m-%d}",
+        end=f"{last + pd.Timedelta(days=1):%Y-%m-%d}",  # Yahoo leaves the end out
+        auto_adjust=True,
+        actions=False,
+        group_by="column",
+        multi_level_index=True,
+        progress=False,
+    )
+    return panel_from_download(frame, names, repair=repair)
+
+
+def panel_from_download(
+    frame: pd.DataFrame | None, tickers: Sequence[str], *, repair: Literal["drop"] | None = None
+) -> PricePanel:
+    """The panel of what ``yfinance.download`` returned.
+
+    Parameters
+    ----------
+    frame : sessions by (field, ticker), the column levels in either order; an ``Adj Close`` beside a ``Close`` is
+        taken as the close and the other prices are scaled alike.
+    tickers : what was asked for; those without a single close are left out and counted in the warnings.
+    repair : as in `load_prices`.
+
+    Raises
+    ------
+    InputError
+        If there is nothing in it, or it has another shape.
+
+    """
+    if frame is None or frame.empty:
+        raise InputError(f"yahoo: nothing for {', '.join(tickers)}; check the symbols and the dates")
+    if not isinstance(frame.columns, pd.MultiIndex) or frame.columns.nlevels != 2:
+        raise InputError("yahoo: expected columns of (field, ticker); call download with multi_level_index=True")
+    by_field = frame
+    if "Close" not in set(frame.columns.get_level_values(0)):
+        by_field = frame.swaplevel(axis="columns")
+    present = set(by_field.columns.get_level_values(0))
+    if "Close" not in present:
+        raise InputError(f"yahoo: no Close among {', '.join(sorted(map(str, present)))}")
+    sessions = pd.DatetimeIndex(frame.index)
+    # Daily bars are stamped at midnight where the exchange is: the local date is the session.
+    sessions = sessions.tz_localize(None).normalize().rename("date")
+    order = np.argsort(sessions, kind="stable")
+    closes = by_field["Close"]
+    alive = sorted(str(name) for name in closes.columns if closes[name].notna().any())
+    if not alive:
+        raise InputError(f"yahoo: no close for {', '.join(tickers)}; check the symbols and the dates")
+    assets = pd.Index(alive, name="asset")
+
+    def grid(name: str) -> pd.DataFrame:
+        values = pd.DataFrame(by_field[name]).reindex(columns=alive).to_numpy(dtype=np.float64)
+        return pd.DataFrame(values[order], index=sessions[order], columns=assets)
+
+    frames = {name: grid(name.title()) for name in PRICE_FIELDS if name.title() in present}
+    if "Adj Close" in present:
+        factor = grid("Adj Close") / frames["close"]
+        frames |= {name: frames[name] * factor for name in ("open", "high", "low", "close") if name in frames}
+    lost = [ticker for ticker in tickers if ticker not in alive]
+    findings = []
+    if lost:
+        findings.append(Finding("tickers without data", "warning", len(lost), repr(lost[0]), "check the symbols"))
+    return checked_panel(RawPrices(frames, tuple(findings), "Yahoo", "splits and dividends"), repair)
+
+
+def _yfinance_download() -> Download:
+    try:
+        import yfinance
+    except ImportError:
+        raise InputError("yahoo: the yfinance extra is not installed; pip install 'assay[yfinance]'") from None
+    download: Download = yfinance.download
+    return download

@@ -1,0 +1,144 @@
+"""The sample that needs no download: 20 US large caps and the S&P 500 that ship inside the `skfolio` package.
+
+The files are read where they lie; skfolio itself (whose import takes seconds) is never imported, and nothing here
+touches the network.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+from pathlib import Path
+
+import pandas as pd
+
+from assay.data.atomic import replacing
+from assay.data.errors import InputError, UnknownNameError
+from assay.data.panel import PredictionPanel, PricePanel
+from assay.data.quality import check_prices
+from assay.data.returns import simple_returns
+
+__all__ = ["load_sample", "load_sample_predictions", "sample_prediction_names"]
+
+_LOG = logging.getLogger(__name__)
+_STOCKS, _INDEX = "sp500_dataset.csv.gz", "sp500_index.csv.gz"
+_BENCHMARK = "SP500"
+_FOLDER = Path(__file__).parent / "sample"
+_DEFAULT = "stock_lstm_close"
+
+SURVIVORS = (
+    "survivorship: the 20 companies of the sample were chosen because they are large today; "
+    "what failed or shrank on the way is missing, and long-only figures are flattered"
+)
+
+
+def load_sample() -> tuple[PricePanel, pd.Series]:
+    """Daily adjusted closes of 20 US large caps, 1990-01-02 to 2022-12-28, and the returns of the S&P 500.
+
+    Read from the files inside the installed `skfolio` package; kept as Parquet in ``$ASSAY_CACHE`` (or
+    ``~/.cache/assay``) once read, under a name that changes when the files do.
+
+    Returns
+    -------
+    prices : PricePanel
+        (8313, 20), close only; its warnings are survivorship and what the checks find.
+    benchmark : Series
+        Daily returns of the price index (without dividends), decimals, stamped at the period's end, from the second
+        session on.
+
+    Raises
+    ------
+    InputError
+        If skfolio is not installed, or no longer ships the files.
+
+    """
+    frame = _cached_sample()
+    closes = frame.drop(columns=_BENCHMARK)
+    prices = PricePanel(
+        closes,
+        source="20 US large caps (skfolio sample)",
+        adjusted="splits and dividends",
+        warnings=(SURVIVORS, *check_prices({"close": closes}).messages()),
+    )
+    benchmark = simple_returns(frame[[_BENCHMARK]])[_BENCHMARK].iloc[1:]
+    return prices, benchmark.rename("S&P 500")
+
+
+def load_sample_predictions(name: str | None = None) -> PredictionPanel:
+    """The walk-forward predictions for the sample that ship with this package, with their receipts.
+
+    Parameters
+    ----------
+    name : one of `sample_prediction_names`; None takes ``stock_lstm_close`` where it is shipped, else the first.
+
+    Raises
+    ------
+    UnknownNameError
+        If there are none of that name.
+    InputError
+        If none are shipped at all.
+
+    """
+    from assay.data.files.predictions import read_predictions
+
+    names = sample_prediction_names()
+    if not names:
+        raise InputError(f"sample predictions: none in {_FOLDER}; reinstall, or pass --predictions and --prices")
+    if name is None:
+        name = _DEFAULT if _DEFAULT in names else names[0]
+    if name not in names:
+        raise UnknownNameError("sample predictions", name, names)
+    return read_predictions(_FOLDER / f"{name}.parquet")
+
+
+def sample_prediction_names() -> tuple[str, ...]:
+    """Names of the shipped predictions, sorted."""
+    return tuple(sorted(path.stem for path in _FOLDER.glob("*.parquet")))
+
+
+def cache_folder() -> Path:
+    """Where derived files are kept: ``$ASSAY_CACHE``, else ``~/.cache/assay``."""
+    given = os.environ.get("ASSAY_CACHE")
+    return Path(given).expanduser() if given else Path.home() / ".cache" / "assay"
+
+
+def _shipped(name: str) -> Path:
+    """The path of a data file inside the installed skfolio, which is found but not imported."""
+    spec = importlib.util.find_spec("skfolio")
+    for location in (spec.submodule_search_locations or ()) if spec is not None else ():
+        path = Path(location) / "datasets" / "data" / name
+        if path.is_file():
+            return path
+    why = "skfolio is not installed" if spec is None else f"this skfolio ships no {name}"
+    raise InputError(f"sample: {why}; install skfolio>=1.12,<2 or pass --prices and --predictions")
+
+
+def _cached_sample() -> pd.DataFrame:
+    """(T, 21): the closes and the index, from the cache if it is there."""
+    paths = (_shipped(_STOCKS), _shipped(_INDEX))
+    # A gzip file ends with the checksum and the length of its content.
+    marks = "-".join(_last_bytes(path, 8).hex() for path in paths)
+    cached = cache_folder() / f"sample-{marks}.parquet"
+    if cached.is_file():
+        try:
+            return pd.read_parquet(cached)
+        except (OSError, ValueError) as error:  # a damaged cache is only a cache
+            _LOG.warning("%s cannot be read and is made again: %s", cached, error)
+    frames = [pd.read_csv(path, index_col=0, parse_dates=True, date_format="%Y-%m-%d") for path in paths]
+    frame = frames[0].join(frames[1])
+    frame.index.name = "date"
+    frame.columns.name = None
+    try:
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(cached) as temporary:
+            frame.to_parquet(temporary)
+    except (OSError, InputError) as error:  # a read-only home must not stop anyone
+        _LOG.info("the sample is not cached: %s", error)
+    return frame
+
+
+def _last_bytes(path: Path, count: int) -> bytes:
+    with path.open("rb") as file:
+        file.seek(-count, os.SEEK_END)
+        return file.read()

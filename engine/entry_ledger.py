@@ -1,0 +1,323 @@
+"""The ledger of an entry rule: cash and a handful of positions, session by session.
+
+Plain numbers in a plain loop: at most a few positions are open at once, so there is nothing to vectorise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from assay.engine.costs import CostModel, Liquidity, trading_costs
+from assay.engine.execution import Execution
+from assay.strategies.base import EntryRule
+
+__all__ = ["EntryBook", "Market"]
+
+Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+_SESSIONS_A_YEAR = 252
+#: Orders below this share of NAV are rounding, not trades.
+_DUST = 1e-12
+
+
+@dataclass(frozen=True, eq=False)
+class Market:
+    """Arrays from the first decision on, columns in the order of asset ids.
+
+    `rows[s]` is the row of the signals stamped on session s, −1 for none.
+    """
+
+    sessions: pd.DatetimeIndex
+    assets: pd.Index
+    open: Floats
+    high: Floats
+    low: Floats
+    close: Floats
+    rows: list[int]
+    exit: Mask
+    wanted: npt.NDArray[np.intp]  # the assets to be entered, row after row of the signals
+    scores: Floats  # their priorities, NaN as the lowest
+    bounds: list[int]  # where each row starts in both, and the end
+    start: int  # row of the prices that is session 0
+    columns: npt.NDArray[np.intp] | None  # columns of the prices; None = as they are
+
+    def by_priority(self, row: int) -> list[int]:
+        """The assets that are to be entered, the highest priority first, ties by asset id."""
+        part = slice(self.bounds[row], self.bounds[row + 1])
+        return self.wanted[part][(-self.scores[part]).argsort(kind="stable")].tolist()  # type: ignore[no-any-return]
+
+
+@dataclass(slots=True, eq=False)
+class _Position:
+    """What is held of one asset."""
+
+    asset: int
+    shares: float  # signed
+    entered: int
+    stop: float
+    target: float
+    lower: float  # the lower and the upper of the two
+    upper: float
+    mark: float
+    stale: int = 0
+    leaving: str = ""  # why it is to be closed at the next open there is
+
+
+@dataclass(eq=False)
+class EntryBook:
+    """The ledger: cash, positions, and what each session left behind."""
+
+    market: Market
+    rule: EntryRule
+    costs: CostModel
+    execution: Execution
+    liquidity: Liquidity | None
+    optimistic: bool
+    positions: list[_Position] = field(default_factory=list)
+    # What is written down is flat, number after number: a tuple a line would keep the garbage collector busy.
+    #: each session's NAV, NAV at the open before costs, cash, traded value, value of longs and of shorts
+    rows: list[float] = field(default_factory=list)
+    #: session, costs of a fill by kind; empty where they are a fixed share of what is traded
+    charged: list[tuple[int, tuple[float, ...]]] = field(default_factory=list)
+    #: session, borrow, financing
+    carried: list[tuple[int, float, float]] = field(default_factory=list)
+    #: session, asset, signed shares, price, cost
+    fills: list[float] = field(default_factory=list)
+    #: asset, from and until of what was held and is closed, and its signed shares
+    spans: list[int] = field(default_factory=list)
+    held: list[float] = field(default_factory=list)
+    #: session and asset (−1: none) of each event, its kind and detail
+    events: list[int] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+    counts: dict[str, int] = field(
+        default_factory=lambda: dict.fromkeys(
+            ("unfilled_orders", "forced_exits", "cut_by_cash", "sessions_without_cash"), 0
+        )
+    )
+    ruined_at: int | None = None
+
+    def __post_init__(self) -> None:
+        self.cash = self.execution.capital
+        self.short = self.traded = 0.0
+        self.proportional = self.costs.is_proportional
+        self.rate = self.costs.traded_rate
+        self.borrow = self.costs.borrow_bps / 1e4 / _SESSIONS_A_YEAR
+        self.financing = self.costs.financing_bps / 1e4 / _SESSIONS_A_YEAR
+
+    def step(self, s: int) -> None:
+        """Live through session s."""
+        market = self.market
+        row = market.rows[s - self.execution.delay] if s >= self.execution.delay else -1
+        wanted = row >= 0 and market.bounds[row + 1] > market.bounds[row]
+        if not self.positions and not wanted:
+            self.rows += (self.cash, self.cash, self.cash, 0.0, 0.0, 0.0)
+            return
+        self.traded = 0.0
+        indebted = self.short < 0 or self.cash < 0  # at the previous close
+        carry = (self.borrow * -self.short, self.financing * -min(self.cash, 0.0)) if indebted else None
+        nav, leaving = self._at_the_open(s, row)
+        for position in leaving:
+            self._leave(s, position, nav)
+        closed = [position.asset for position in leaving]
+        if wanted and nav > 0:
+            self._enter(s, row, nav, closed)
+        if carry:
+            self.cash -= carry[0] + carry[1]
+            self.carried.append((s, *carry))
+        self._to_the_close(s, nav)
+
+    def _at_the_open(self, s: int, row: int) -> tuple[float, list[_Position]]:
+        """Mark what is held; the NAV, and the positions that have to go at this open."""
+        opens, oldest = self.market.open[s], self.rule.max_holding
+        exits = self.market.exit[row] if row >= 0 else None
+        nav, leaving = self.cash, []
+        for position in self.positions:
+            asset = position.asset
+            if exits is not None and exits.item(asset):
+                position.leaving = "signal_exit"
+            elif oldest and not position.leaving and s - position.entered >= oldest:
+                position.leaving = "time_exit"
+            price = opens.item(asset)
+            if price == price:
+                position.mark = price
+                if position.leaving or price <= position.lower or price >= position.upper:
+                    leaving.append(position)
+            elif position.leaving:
+                self._unfilled(s, asset, "no open to leave at")
+            nav += position.shares * position.mark
+        return nav, leaving
+
+    def _leave(self, s: int, position: _Position, nav: float) -> None:
+        """Close a position at the open, which is its mark by now."""
+        kind, detail = position.leaving, "at the open"
+        if not kind:
+            below = position.mark <= position.lower
+            kind, detail = "stop" if below == (self.rule.side > 0) else "target", "the open jumped over the level"
+        self._close(s, position, position.mark, nav, kind, detail)
+
+    def _enter(self, s: int, row: int, nav: float, closed: list[int]) -> None:
+        """Open positions by priority, while there are slots and cash."""
+        rule, market = self.rule, self.market
+        slots = (rule.max_positions or len(market.assets)) - len(self.positions)
+        if slots <= 0:
+            return
+        unfit = [position.asset for position in self.positions] + closed
+        room, opens = self._room(nav), market.open[s]
+        for asset in market.by_priority(row):
+            if asset in unfit:
+                continue
+            price = opens.item(asset)
+            if price != price:
+                self._unfilled(s, asset, "no open to enter at")
+                continue
+            if room <= _DUST * nav:
+                self.counts["sessions_without_cash"] += 1
+                return
+            wanted = value = rule.size * nav
+            if room < value * (1 + self.rate) or not self.proportional:
+                value = self._affordable(s, asset, price, value, room, nav)
+            shares = value / price
+            if self.execution.lot:
+                shares = self.execution.lot * (shares // self.execution.lot)
+            if shares * price <= _DUST * nav:
+                self._unfilled(s, asset, "less than a lot or than its own cost")
+                continue
+            if value < wanted:
+                self.counts["cut_by_cash"] += 1
+            self._open(s, asset, shares * rule.side, price, nav)
+            room = self._room(nav)
+            slots -= 1
+            if not slots:
+                return
+
+    def _room(self, nav: float) -> float:
+        """What an entry may cost: the cash of a long rule; of a short one, the gross that is left."""
+        if self.rule.side > 0:
+            return self.cash
+        return self.execution.max_gross * nav - sum(abs(p.shares) * p.mark for p in self.positions)
+
+    def _affordable(self, s: int, asset: int, price: float, value: float, room: float, nav: float) -> float:
+        """The largest value up to `value` that `room` pays for, costs included."""
+
+        def spent(amount: float) -> float:
+            return amount + (sum(self._cost(s, asset, amount, price, nav)) if self.rule.side > 0 else 0.0)
+
+        room *= 1 - _DUST  # so that rounding cannot overdraw the cash
+        if self.proportional:
+            return min(value, room / (1 + (self.rate if self.rule.side > 0 else 0.0)))
+        if spent(value) <= room:
+            return value
+        low, high = 0.0, min(value, room)  # costs grow with the value, so what fits is an interval from 0
+        for _ in range(60):
+            middle = 0.5 * (low + high)
+            low, high = (middle, high) if spent(middle) <= room else (low, middle)
+        return low if spent(low) <= room else 0.0
+
+    def _cost(self, s: int, asset: int, value: float, price: float, nav: float) -> tuple[float, ...]:
+        """Costs of a fill by kind, currency: commission, spread, impact, sqrt_impact, minimum_fee."""
+        known = None
+        if self.liquidity is not None:
+            cell = (slice(s, s + 1), asset)
+            known = (self.liquidity.volatility[cell], self.liquidity.volume[cell], np.array([price]))
+        return tuple(trading_costs(np.array([value]), nav, self.costs, known)[:, 0].tolist())
+
+    def _trade(self, s: int, asset: int, shares: float, price: float, nav: float) -> None:
+        value = shares * price
+        traded = abs(value)
+        if self.proportional:
+            total = traded * self.rate
+        else:
+            paid = self._cost(s, asset, traded, price, nav)
+            total = sum(paid)
+            self.charged.append((s, paid))
+        self.cash -= value + total
+        self.traded += traded
+        self.fills += (s, asset, shares, price, total)
+
+    def _open(self, s: int, asset: int, shares: float, price: float, nav: float) -> None:
+        rule = self.rule
+        self._trade(s, asset, shares, price, nav)
+        stop = price * (1 - rule.side * rule.stop_loss) if rule.stop_loss else -rule.side * np.inf
+        target = price * (1 + rule.side * rule.take_profit) if rule.take_profit else rule.side * np.inf
+        lower, upper = (stop, target) if rule.side > 0 else (target, stop)
+        self.positions.append(_Position(asset, shares, s, stop, target, lower, upper, price))
+
+    def _close(self, s: int, position: _Position, price: float, nav: float, kind: str, detail: str) -> None:
+        self._trade(s, position.asset, -position.shares, price, nav)
+        self._drop(s, position, kind, detail)
+
+    def _drop(self, s: int, position: _Position, kind: str, detail: str) -> None:
+        self.positions.remove(position)
+        self._record(s, position)
+        self._note(s, position.asset, kind, detail)
+
+    def _force_out(self, s: int, position: _Position) -> None:
+        """Close a position whose prices stay away, at the last price known, free of cost."""
+        self.cash += position.shares * position.mark
+        self.fills += (s, position.asset, -position.shares, position.mark, 0.0)
+        self.counts["forced_exits"] += 1
+        self._drop(s, position, "forced_exit", "at the last price known")
+
+    def _record(self, s: int, position: _Position) -> None:
+        self.spans += (position.asset, position.entered, s)
+        self.held.append(position.shares)
+
+    def _note(self, s: int, asset: int, kind: str, detail: str) -> None:
+        self.events += (s, asset)
+        self.texts += (kind, detail)
+
+    def _unfilled(self, s: int, asset: int, detail: str) -> None:
+        self.counts["unfilled_orders"] += 1
+        self._note(s, asset, "unfilled", detail)
+
+    def _inside_the_bar(self, s: int, position: _Position, low: float, high: float, nav: float) -> None:
+        """Close a position whose stop or target the bar has reached.
+
+        A level that the bar does not span (it has no open, or this would have been a gap) fills at the bar's edge.
+        """
+        below, above = low <= position.lower, high >= position.upper
+        stopped, reached = (below, above) if self.rule.side > 0 else (above, below)
+        kind = "target" if reached and (self.optimistic or not stopped) else "stop"
+        level = position.target if kind == "target" else position.stop
+        detail = "stop and target in one bar" if stopped and reached else "inside the bar"
+        self._close(s, position, min(max(level, low), high), nav, kind, detail)
+
+    def _to_the_close(self, s: int, nav_open: float) -> None:
+        """Stops and targets, then the marks at the close and the session's row."""
+        lows, highs, closes = self.market.low[s], self.market.high[s], self.market.close[s]
+        long = short = 0.0
+        for position in self.positions[:]:
+            asset = position.asset
+            low, high = lows.item(asset), highs.item(asset)
+            if low <= position.lower or high >= position.upper:
+                self._inside_the_bar(s, position, low, high, nav_open)
+                continue
+            price = closes.item(asset)
+            if price == price:
+                position.mark, position.stale = price, 0
+            else:
+                position.stale += 1
+                if position.stale >= self.execution.stale_limit:
+                    self._force_out(s, position)
+                    continue
+            value = position.shares * position.mark
+            if value > 0:
+                long += value
+            else:
+                short += value
+        nav = self.cash + long + short
+        if nav <= 0:
+            self.ruined_at = s
+            long = short = 0.0
+            self.cash = nav
+            for position in self.positions:
+                self._record(s, position)
+            self.positions = []
+            self._note(s, -1, "ruin", "NAV at or below zero")
+        self.short = short
+        self.rows += (nav, nav_open, self.cash, self.traded, long, short)

@@ -1,0 +1,206 @@
+"""Canaries that need no training: what a strategy earns when the scores know nothing, come late or come early.
+
+The null of random-score runs is a permutation: the panel's own scores, handed to other assets. Each session keeps its
+set of scores, each score keeps its path through time, so exposure and turnover (before overlays, which answer to what
+a run earned) are those of the real run; only *which* asset a score belongs to is drawn anew. If scores carry no
+information about assets, the real run is one more draw, and its rank among R of them is uniform (Phipson & Smyth 2010
+for the "+1").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from assay.data.errors import InputError
+from assay.data.panel import PredictionPanel, PricePanel
+from assay.engine.backtest import run_backtest, simulated_prices
+from assay.engine.batch import backtest_batch
+from assay.engine.costs import CostModel
+from assay.engine.execution import Execution
+from assay.strategies.base import EntryRule, Strategy
+
+__all__ = ["RandomScoreNull", "permuted", "random_score_null", "shifted", "without_choice"]
+
+Floats = npt.NDArray[np.float64]
+
+#: Cells of weights held at once, about 64 MB.
+_CELLS = 8_000_000
+_SESSIONS_A_YEAR = 252
+
+
+@dataclass(frozen=True, eq=False)
+class RandomScoreNull:
+    """Where the real run stands among random-score runs.
+
+    Parameters
+    ----------
+    real : net Sharpe ratio of the real scores, annualised (√252, ddof 1, no risk-free rate).
+    sharpe : (R,) of the random-score runs.
+    turnover : (R,) mean one-way turnover a session; `real_turnover` for the real run.
+    net_exposure : (R,) mean; `real_net_exposure` for the real run.
+    p_value : (1 + number of random runs at least as good) / (R + 1).
+
+    """
+
+    real: float
+    sharpe: Floats
+    turnover: Floats
+    net_exposure: Floats
+    real_turnover: float
+    real_net_exposure: float
+
+    @property
+    def p_value(self) -> float:
+        """One-sided; NaN where the real run has no Sharpe ratio."""
+        if not np.isfinite(self.real):
+            return float("nan")
+        return float((1 + np.sum(self.sharpe >= self.real)) / (1 + len(self.sharpe)))
+
+    @property
+    def rank(self) -> int:
+        """1 + number of random runs that are better."""
+        return 1 + int(np.sum(self.sharpe > self.real))
+
+
+def permuted(predictions: PredictionPanel, order: npt.NDArray[np.intp]) -> PredictionPanel:
+    """The panel with each asset's predictions handed to another.
+
+    Asset i receives the path of asset ``order[i]``. In a session in which that one has no view, it receives one of
+    those left over, so that every asset with a view keeps one and every score is used once.
+    """
+    first = predictions.score if predictions.score is not None else predictions.probability_up
+    if first is None:
+        assert predictions.action is not None
+        first = predictions.action["buy"]
+    has_view = ~np.isnan(first.to_numpy())
+    source = np.broadcast_to(order, has_view.shape)
+    lacking = has_view & ~has_view[:, order]
+    if lacking.any():
+        source = source.copy()
+        inverse = np.argsort(order)
+        left_over = has_view & ~has_view[:, inverse]  # a score whose receiver has no view this session
+        for s in np.flatnonzero(lacking.any(axis=1)):
+            source[s, lacking[s]] = np.flatnonzero(left_over[s])
+    handed = np.where(has_view, source, np.arange(has_view.shape[1]))
+
+    def take(frame: pd.DataFrame) -> pd.DataFrame:
+        return pd.DataFrame(np.take_along_axis(frame.to_numpy(), handed, axis=1), frame.index, frame.columns)
+
+    return replace(predictions, receipts=None).map(take)
+
+
+def shifted(predictions: PredictionPanel, sessions: int) -> PredictionPanel:
+    """The panel, each row stamped so many sessions later (late: old news) or, below 0, earlier.
+
+    Early by one session is the smallest look-ahead there is: what is stamped t has read the close of t+1. The panel
+    has no receipts, for they would refuse it.
+    """
+    return replace(predictions, receipts=None).map(lambda frame: frame.shift(sessions))
+
+
+def without_choice(predictions: PredictionPanel) -> PredictionPanel:
+    """The constant model: every asset with a view gets the mean of all that was said up to and including the session.
+
+    It knows the usual level of the predictions (the majority class, for probabilities of actions) and tells no asset
+    from another; where a strategy ranks, ties go by asset id.
+    """
+
+    def level(frame: pd.DataFrame) -> pd.DataFrame:
+        views = frame.notna()
+        count = views.sum(axis="columns").cumsum()
+        mean = frame.sum(axis="columns").cumsum() / count.where(count > 0)
+        constant = pd.DataFrame(np.tile(mean.to_numpy()[:, None], frame.shape[1]), frame.index, frame.columns)
+        return constant.where(views)
+
+    return replace(predictions, receipts=None).map(level)
+
+
+def random_score_null(
+    strategy: Strategy | EntryRule,
+    predictions: PredictionPanel,
+    prices: PricePanel,
+    *,
+    runs: int = 200,
+    seed: int = 0,
+    costs: CostModel | None = None,
+    execution: Execution | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> RandomScoreNull:
+    """Run the strategy on `runs` permutations of the predictions, and on the real ones, down one path.
+
+    Parameters
+    ----------
+    strategy, predictions, prices, costs, execution : as for `engine.run_backtest`.
+    runs : permutations; at least 19, so that 5% can be reached.
+    seed : fixes them.
+    progress : called with the number of runs done since the last call.
+
+    """
+    if runs < 19:
+        raise InputError(f"random scores: at least 19 runs are needed to speak of 5%, got {runs}")
+    costs = CostModel() if costs is None else costs
+    execution = Execution(delay=predictions.delay) if execution is None else execution
+    rng = np.random.default_rng(seed)
+    orders = [np.arange(predictions.shape[1]), *(rng.permutation(predictions.shape[1]) for _ in range(runs))]
+    batched = (
+        not isinstance(strategy, EntryRule)
+        and costs.is_proportional
+        and not execution.lot
+        and execution.accounting == "self_financing"
+    )
+    step = max(1, _CELLS // max(1, predictions.shape[0] * predictions.shape[1])) if batched else 1
+    figures = []
+    for start in range(0, len(orders), step):
+        panels = [permuted(predictions, order) for order in orders[start : start + step]]
+        if batched:
+            figures.append(_batch(strategy, panels, prices, costs, execution))  # type: ignore[arg-type]
+        else:
+            figures.append(np.array([_single(strategy, panel, prices, costs, execution) for panel in panels]))
+        if progress is not None:
+            progress(len(panels))
+    table = np.vstack(figures)
+    real, random = table[0], table[1:]
+    return RandomScoreNull(
+        real=float(real[0]),
+        sharpe=random[:, 0],
+        turnover=random[:, 1],
+        net_exposure=random[:, 2],
+        real_turnover=float(real[1]),
+        real_net_exposure=float(real[2]),
+    )
+
+
+def _batch(
+    strategy: Strategy, panels: list[PredictionPanel], prices: PricePanel, costs: CostModel, execution: Execution
+) -> Floats:
+    """(runs, 3): net Sharpe, mean turnover, mean net exposure."""
+    first = panels[0]
+    simulated = simulated_prices(prices, first, execution.delay)
+    decided = simulated.sessions[simulated.sessions.slice_indexer(first.sessions[0], first.sessions[-1])]
+    weights = []
+    for panel in panels:
+        frame = strategy.target_weights(panel, simulated)
+        weights.append((frame if frame.index.equals(decided) else frame.reindex(decided)).to_numpy())
+    traded = simulated.between(first.sessions[0], None)
+    if not traded.assets.equals(frame.columns):
+        traded = traded.select(list(frame.columns))
+    result = backtest_batch(traded, np.stack(weights), strategy.overlays, costs=costs, execution=execution)
+    return np.stack([result.sharpe(), result.turnover.mean(axis=1), result.net_exposure.mean(axis=1)], axis=1)
+
+
+def _single(
+    strategy: Strategy | EntryRule,
+    panel: PredictionPanel,
+    prices: PricePanel,
+    costs: CostModel,
+    execution: Execution,
+) -> tuple[float, float, float]:
+    result = run_backtest(strategy, panel, prices, costs=costs, execution=execution, keep="returns")
+    deviation = float(result.returns.std(ddof=1))
+    sharpe = float(result.returns.mean()) / deviation * np.sqrt(_SESSIONS_A_YEAR) if deviation > 1e-15 else np.nan
+    return float(sharpe), float(result.turnover.mean()), float(result.exposure["net"].mean())

@@ -1,0 +1,386 @@
+"""Fitting and scoring a recurrent recipe: features, scaling, windows, training, validation, storage.
+
+Assets are handled in the order of their ids whatever the panel's, so a permuted panel gives the same model and the
+same scores, permuted. Scores are computed in blocks of a fixed shape counted from the panel's first session, so a
+panel cut short gives the same scores, bit for bit, for the sessions that are left.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from assay.data.errors import InputError, TrainingError
+from assay.data.features import FeaturePanel, build_features, feature_set
+from assay.data.panel import PredictionPanel, PricePanel
+from assay.models.checkpoint import read_checkpoint, write_checkpoint
+from assay.models.lstm.batches import Sample
+from assay.models.lstm.networks import parameter_counts
+from assay.models.lstm.recipe import NeuralForecaster, Outcome, panel_of
+from assay.models.lstm.scaling import Scaler
+from assay.models.lstm.training import Schedule, Task, deterministic, fit_network, forward
+from assay.models.lstm.windows import Pieces, Split, complete_rows, split_rows
+
+__all__ = ["FittedLSTM", "fit_recipe", "load_fitted", "score_rows"]
+
+#: Rows that a block of scoring holds at least; small enough for any memory, large enough to keep a core busy.
+_BLOCK_WINDOWS, _BLOCK_PIECES = 512, 64
+_LEAST_ROWS = (20, 5)  # of a group, to train on and to validate
+_SCALERS = ("input/centre", "input/scale", "label/centre", "label/scale")
+
+
+@dataclass(frozen=True, eq=False)
+class FittedLSTM:
+    """A trained recurrent model; see `assay.models.base.FittedForecaster`.
+
+    Parameters
+    ----------
+    recipe : what was fit.
+    horizon, delay : of its labels.
+    assets : that it was trained on, in order.
+    networks : weights by group: ``""`` for all assets together, else the asset's id.
+    arrays : scalers and calibration.
+    trained_through, preprocessing_fit_through, labels_known_through : last sessions seen, in each role.
+    training_log : losses by epoch, validation metrics, baselines, parameter counts, warnings; JSON-able.
+
+    """
+
+    recipe: NeuralForecaster
+    horizon: int
+    delay: int
+    assets: tuple[str, ...]
+    networks: Mapping[str, Mapping[str, np.ndarray]]
+    arrays: Mapping[str, np.ndarray]
+    trained_through: pd.Timestamp
+    preprocessing_fit_through: pd.Timestamp
+    labels_known_through: pd.Timestamp
+    training_log: Mapping[str, object]
+
+    @property
+    def name(self) -> str:
+        """The recipe's name."""
+        return self.recipe.name
+
+    def predict(self, history: PricePanel, start: pd.Timestamp | None = None) -> PredictionPanel:
+        """Predictions for the sessions of `history`, row t from rows up to t.
+
+        Parameters
+        ----------
+        history : prices; its first session is where chunks are counted from.
+        start : rows before this session are left NaN without being computed; None computes all.
+
+        Raises
+        ------
+        InputError
+            If a field is missing.
+
+        """
+        prices = history.select(sorted(history.assets))
+        panel = build_features(prices, self.recipe.feature_set, who=self.name)
+        first = 0 if start is None else int(prices.sessions.searchsorted(pd.Timestamp(start)))
+        arrays = self._arrays_for(prices.assets)
+        with deterministic(0, self.recipe.device):
+            outputs = self._outputs(panel, arrays, first)
+        fields = self.recipe.panel(outputs, prices, arrays)
+        return panel_of(fields, prices, history.assets, horizon=self.horizon, delay=self.delay, name=self.name)
+
+    def _arrays_for(self, assets: pd.Index) -> dict[str, np.ndarray]:
+        """The arrays with one row an asset put into the order of `assets`; NaN for those never trained on."""
+        out = dict(self.arrays)
+        if self.recipe.scales_per_asset:
+            position = pd.Index(self.assets).get_indexer(assets)
+            for name in _SCALERS:
+                out[name] = np.where((position >= 0)[:, None], out[name][position], np.nan)
+        return out
+
+    def _outputs(self, panel: FeaturePanel, arrays: Mapping[str, np.ndarray], first: int) -> np.ndarray:
+        recipe = self.recipe
+        scaler = Scaler(arrays["input/centre"], arrays["input/scale"], float(arrays["input/clip"][0]))
+        ready = complete_rows(panel.values, recipe.lookback)
+        known = np.isfinite(scaler.centre).all(axis=1) & np.isfinite(arrays["label/centre"]).all(axis=1)
+        ready &= known  # an asset that has no scaler has no score
+        pieces = Pieces(scaler.inputs(panel.values, recipe.steps), recipe.lookback, recipe.steps)
+        outputs = np.full((*ready.shape, recipe.outputs), np.nan)
+        for group, members in _groups(self.networks, panel.assets):
+            network = recipe.network(len(panel.names))
+            network.load_state_dict({key: torch.from_numpy(value) for key, value in self.networks[group].items()})
+            own = Pieces(pieces.inputs[members], recipe.lookback, recipe.steps)
+            outputs[:, members] = score_rows(
+                network.to(recipe.device), own, first, outputs=recipe.outputs, device=recipe.device, bf16=recipe.bf16
+            )
+        outputs[~ready] = np.nan
+        return outputs
+
+    def save(self, folder: Path) -> None:
+        """Write the model as safetensors and JSON into an existing folder."""
+        tensors = {f"array/{name}": values for name, values in self.arrays.items()}
+        for index, group in enumerate(sorted(self.networks)):
+            tensors |= {f"network/{index}/{name}": values for name, values in self.networks[group].items()}
+        stamps = ("trained_through", "preprocessing_fit_through", "labels_known_through")
+        metadata = {
+            "model": self.name,
+            "params": self.recipe.params,
+            "features": list(feature_set(self.recipe.feature_set).names),
+            "horizon": self.horizon,
+            "delay": self.delay,
+            "assets": list(self.assets),
+            "groups": sorted(self.networks),
+            "stamps": {name: getattr(self, name).strftime("%Y-%m-%d") for name in stamps},
+            "training_log": self.training_log,
+        }
+        write_checkpoint(Path(folder), metadata, tensors)
+
+
+def load_fitted(recipe: NeuralForecaster, folder: Path) -> FittedLSTM:
+    """The model that `FittedLSTM.save` wrote, if it is of this recipe; see `NeuralForecaster.load`."""
+    content, tensors = read_checkpoint(folder)
+    if content["model"] != recipe.name:
+        raise InputError(f"checkpoint: {folder} holds a {content['model']}, not a {recipe.name}")
+    stored: dict[str, object] = dict(content["params"])
+    where = ("device", "bf16")  # may differ between training and use
+    differing = sorted(
+        name for name in stored.keys() | recipe.params.keys()
+        if name not in where and stored.get(name) != recipe.params.get(name)
+    )  # fmt: skip
+    if differing:
+        told = ", ".join(f"{name} {stored.get(name)!r} instead of {recipe.params.get(name)!r}" for name in differing)
+        raise InputError(f"checkpoint: {folder} was trained with {told}; load it with its own parameters")
+    names = feature_set(recipe.feature_set).names
+    if tuple(content["features"]) != names:
+        raise InputError(f"checkpoint: {folder} reads other features than today's {recipe.feature_set}; train again")
+    try:
+        groups: list[str] = list(content["groups"])
+        networks: dict[str, dict[str, np.ndarray]] = {group: {} for group in groups}
+        arrays = {}
+        for name, values in tensors.items():
+            kind, rest = name.split("/", 1)
+            if kind == "array":
+                arrays[rest] = values
+            else:
+                index, key = rest.split("/", 1)
+                networks[groups[int(index)]][key] = values
+        with torch.random.fork_rng(devices=[]):
+            blank = recipe.network(len(names)).state_dict()
+        expected = {key: tuple(value.shape) for key, value in blank.items()}
+        for weights in networks.values():
+            if {key: value.shape for key, value in weights.items()} != expected:
+                raise TrainingError(f"checkpoint: {folder} holds weights of another network; train again")
+        stamps = {name: pd.Timestamp(value) for name, value in content["stamps"].items()}
+        return FittedLSTM(
+            recipe, content["horizon"], content["delay"], tuple(content["assets"]), networks, arrays,
+            training_log=content["training_log"], **stamps,
+        )  # fmt: skip
+    except (KeyError, ValueError, TypeError, AttributeError, IndexError) as error:
+        raise TrainingError(f"checkpoint: {folder} lacks what a {recipe.name} needs ({error}); train again") from None
+
+
+def fit_recipe(recipe: NeuralForecaster, train: PricePanel, *, horizon: int, delay: int, seed: int) -> FittedLSTM:
+    """Fit a recipe; see `assay.models.base.Forecaster.fit`."""
+    if horizon < 1 or delay < 1:
+        raise InputError(f"{recipe.name}: horizon and delay must be at least 1, got {horizon} and {delay}")
+    prices = train.select(sorted(train.assets))
+    chosen = feature_set(recipe.feature_set)
+    prices.require(recipe.needs, recipe.name)
+    split = split_rows(
+        len(prices.sessions), chosen.warmup + recipe.lookback - 1,
+        horizon=horizon, delay=delay, validation=recipe.validation, who=recipe.name,
+    )  # fmt: skip
+    targets = recipe.targets(prices, horizon, delay)
+    sample, scalers = _sample(recipe, prices, targets, split)
+    n_features = len(chosen)
+    networks, epochs, warnings = {}, [], []
+    outputs = np.full((*prices.shape, recipe.outputs), np.nan)
+    for group, members, usable in _trainable(recipe, sample, prices.assets, split):
+        if not usable:
+            warnings.append(f"no model for {group}: too few complete rows")
+            continue
+        own = sample if group == "" else sample.asset(members.start)
+        # Each asset's seed depends on its id, not on its place, so other assets may come and go.
+        own_seed = seed if group == "" else int(np.random.SeedSequence([seed, zlib.crc32(group.encode())])
+                                                .generate_state(1)[0])  # fmt: skip
+        who = recipe.name if group == "" else f"{recipe.name}, {group}"
+        with deterministic(own_seed, recipe.device):
+            network = recipe.network(n_features).to(recipe.device)
+            history, best = fit_network(
+                network, _task(recipe, own, split, who), _schedule(recipe), seed=own_seed,
+                device=recipe.device, bf16=recipe.bf16,
+            )  # fmt: skip
+            outputs[:, members] = score_rows(
+                network, own.pieces, split.validation_start,
+                outputs=recipe.outputs, device=recipe.device, bf16=recipe.bf16,
+            )  # fmt: skip
+        networks[group] = {key: value.cpu().numpy() for key, value in network.state_dict().items()}
+        epochs += [{**record, **({"asset": group} if group else {}), "best": record["epoch"] == best}
+                   for record in history]  # fmt: skip
+        counts = parameter_counts(network)
+    if not networks:
+        raise InputError(f"{recipe.name}: no asset has enough complete rows to learn from; see `data validate`")
+    ready = sample.usable[:, : len(prices.sessions)].T
+    outputs[: split.validation_start] = np.nan
+    outputs[~ready] = np.nan
+    judgement = recipe.judge(
+        Outcome(prices, outputs, targets, (split.validation_start, split.validation_end), horizon, delay),
+        scalers["label"],
+    )
+    arrays = {
+        f"{role}/{part}": getattr(scaler, part) for role, scaler in scalers.items() for part in ("centre", "scale")
+    }
+    arrays |= {"input/clip": np.array([scalers["input"].clip]), **(judgement.arrays or {})}
+    sessions = prices.sessions
+    log = {
+        "model": recipe.name, "seed": seed, "form": "windowed" if recipe.windowed else "sequence",
+        "parameters": counts, "networks": len(networks), "epochs": epochs,
+        "rows": {
+            "train": int(ready[split.train_start : split.train_end].sum()),
+            "validation": int(ready[split.validation_start : split.validation_end].sum()),
+            "purge": split.purge,
+        },
+        "sessions": {
+            "train_start": _day(sessions[split.train_start]), "train_end": _day(sessions[split.train_end - 1]),
+            "validation_start": _day(sessions[split.validation_start]),
+            "validation_end": _day(sessions[split.validation_end - 1]),
+        },
+        "loss": _final_loss(epochs),
+        "validation": dict(judgement.metrics), "baselines": dict(judgement.baselines),
+        "warnings": [*warnings, *judgement.warnings],
+    }  # fmt: skip
+    return FittedLSTM(
+        recipe, horizon, delay, tuple(prices.assets), networks, arrays,
+        trained_through=sessions[-1], preprocessing_fit_through=sessions[split.train_end - 1],
+        labels_known_through=sessions[split.validation_end - 1 + horizon + delay], training_log=_jsonable(log),
+    )  # fmt: skip
+
+
+def _final_loss(epochs: list[dict[str, object]]) -> dict[str, float]:
+    """Training and validation loss of the epochs whose weights were kept, mean over networks, and their difference."""
+    kept = [record for record in epochs if record["best"]]
+    train, validation = (float(np.mean([record[key] for record in kept])) for key in ("train_loss", "validation_loss"))
+    return {"train": train, "validation": validation, "gap": validation - train}
+
+
+def _jsonable(value: Any) -> Any:
+    """The same with None for what is not a finite number, which JSON does not know."""
+    if isinstance(value, Mapping):
+        return {key: _jsonable(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_jsonable(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _day(session: pd.Timestamp) -> str:
+    return session.strftime("%Y-%m-%d")
+
+
+def _sample(
+    recipe: NeuralForecaster, prices: PricePanel, targets: np.ndarray, split: Split
+) -> tuple[Sample, dict[str, Scaler]]:
+    """Scaled inputs and labels, the scalers fit on training rows alone."""
+    panel = build_features(prices, recipe.feature_set, who=recipe.name)
+    ready = complete_rows(panel.values, recipe.lookback) & np.isfinite(targets).all(axis=-1)
+    inputs = recipe.input_scaler(panel.values[: split.train_end])
+    train_rows = slice(split.train_start, split.train_end)
+    learnt = np.where(ready[train_rows, :, None], targets[train_rows], np.nan)
+    labels = recipe.label_scaler(learnt)
+    ready &= np.isfinite(inputs.centre).all(axis=1) & np.isfinite(labels.centre).all(axis=1)
+    weights = recipe.row_weights(targets, train_rows)
+    scaled = {"targets": labels.inputs(targets, recipe.steps)}
+    padded = {name: _padded(values, recipe.steps) for name, values in (("usable", ready), ("weights", weights))}
+    pieces = Pieces(inputs.inputs(panel.values, recipe.steps), recipe.lookback, recipe.steps)
+    sample = Sample(
+        pieces, scaled["targets"], padded["usable"], padded["weights"].astype(np.float32),
+        recipe.whole_dates, recipe.oversample,
+    )  # fmt: skip
+    return sample, {"input": inputs, "label": labels}
+
+
+def _padded(values: np.ndarray, steps: int) -> np.ndarray:
+    """(T, N) as (N, T + steps), zeros behind."""
+    out = np.zeros((values.shape[1], len(values) + steps), dtype=values.dtype)
+    out[:, : len(values)] = values.T
+    return out
+
+
+def _groups(networks: Mapping[str, object], assets: pd.Index) -> Iterator[tuple[str, slice]]:
+    """Each network's group with the assets it speaks for."""
+    if "" in networks:
+        yield "", slice(0, len(assets))
+        return
+    for i, asset in enumerate(assets):
+        if asset in networks:
+            yield asset, slice(i, i + 1)
+
+
+def _trainable(
+    recipe: NeuralForecaster, sample: Sample, assets: pd.Index, split: Split
+) -> Iterator[tuple[str, slice, bool]]:
+    groups = dict.fromkeys(assets) if recipe.per_asset else {"": None}
+    for group, members in _groups(groups, assets):
+        rows = sample.usable[members]
+        train = rows[:, split.train_start : split.train_end].sum()
+        validation = rows[:, split.validation_start : split.validation_end].sum()
+        yield group, members, bool(train >= _LEAST_ROWS[0] and validation >= _LEAST_ROWS[1])
+
+
+def _schedule(recipe: NeuralForecaster) -> Schedule:
+    return Schedule(
+        recipe.epochs, recipe.patience, recipe.min_delta, recipe.relative_min_delta,
+        recipe.learning_rate, recipe.weight_decay, recipe.clip, recipe.batch_size,
+    )  # fmt: skip
+
+
+def _task(recipe: NeuralForecaster, sample: Sample, split: Split, who: str) -> Task:
+    size = recipe.batch_size
+
+    def penalty(network: nn.Module) -> Tensor:
+        extra = recipe.penalty(network)
+        return torch.zeros(()) if extra is None else extra
+
+    return Task(
+        training=lambda rng: sample.epoch(split.train_start, split.train_end, size, rng),
+        validation=lambda: sample.epoch(split.validation_start, split.validation_end, max(size, _BLOCK_WINDOWS)),
+        loss=recipe.loss,
+        penalty=penalty,
+        who=who,
+    )
+
+
+def score_rows(
+    network: nn.Module, pieces: Pieces, first: int = 0, *, outputs: int = 1, device: str = "cpu", bf16: bool = False
+) -> np.ndarray:
+    """Answers for every row from lookback - 1 on, (T, N, outputs) float64; NaN before that and before row `first`.
+
+    Rows are scored in blocks of one fixed shape, counted from row lookback - 1 whatever T and `first` are, so that
+    neither a shorter panel nor a later start changes a bit of what is left. Call it inside `deterministic`.
+    """
+    n_assets, steps = len(pieces.inputs), pieces.steps
+    n_rows = pieces.inputs.shape[1] - steps
+    together = min(n_assets, _BLOCK_WINDOWS)
+    deep = max(1, (_BLOCK_WINDOWS if steps == 1 else _BLOCK_PIECES) // together)
+    begin = pieces.lookback - 1
+    out = np.full((n_rows, n_assets, outputs), np.nan)
+    network.eval()
+    with torch.inference_mode():
+        for block in range(begin, n_rows, deep * steps):
+            if block + deep * steps <= first:
+                continue
+            starts = np.minimum(block + steps * np.arange(deep), n_rows - 1)
+            for low in range(0, n_assets, together):
+                members = np.minimum(np.arange(low, low + together), n_assets - 1)
+                batch = torch.from_numpy(pieces.gather(np.tile(members, deep), np.repeat(starts, together)))
+                answer = forward(network, batch.to(device), steps, bf16).cpu().numpy()
+                answer = answer.reshape(deep, together, steps, -1).transpose(0, 2, 1, 3).reshape(
+                    deep * steps, together, -1
+                )  # fmt: skip
+                high, end = min(low + together, n_assets), min(block + deep * steps, n_rows)
+                out[block:end, low:high] = answer[: end - block, : high - low]
+    out[:first] = np.nan
+    return out

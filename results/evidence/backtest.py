@@ -1,0 +1,267 @@
+"""Everything that is said about a backtest: metrics with conventions, and the tables behind them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from assay.data.labels import action_labels
+from assay.data.panel import PredictionPanel, PricePanel
+from assay.data.returns import forward_returns
+from assay.engine.result import BacktestResult
+from assay.results.evidence.forecasts import Outcomes, action_scores, action_table, chosen_actions, forecast_metrics
+from assay.results.stats.information_coefficient import (
+    QuantileReturns,
+    hit_metrics,
+    ic_metrics,
+    ic_table,
+    quantile_returns,
+)
+from assay.results.stats.monotonicity import monotonicity_test
+from assay.results.stats.performance import Metric, performance_metrics, relative_metrics
+from assay.results.stats.sharpe import sharpe_intervals
+from assay.results.storage.runs import Run, save_run
+
+__all__ = ["Evidence", "evaluate", "store_backtest"]
+
+_PERIODS = 252
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What a backtest shows.
+
+    Parameters
+    ----------
+    metrics : each with its convention, interval and sample.
+    tables : name → frame, as they are stored in the run folder.
+
+    """
+
+    metrics: tuple[Metric, ...]
+    tables: Mapping[str, pd.DataFrame]
+
+    def __getitem__(self, name: str) -> Metric:
+        for metric in self.metrics:
+            if metric.name == name:
+                return metric
+        raise KeyError(name)
+
+    def to_json(self, result: BacktestResult) -> dict[str, Any]:
+        """The content of ``metrics.json``; the net Sharpe ratio with its error by every method is in it."""
+        return {
+            "metrics": [metric.to_dict() for metric in self.metrics],
+            "sharpe_intervals": [item.to_dict() for item in sharpe_intervals(result.returns.to_numpy())],
+            "sessions": len(result.returns),
+            "start": result.sessions[0],
+            "end": result.sessions[-1],
+            "stages": [] if result.stages is None else result.stages.reset_index().to_dict("records"),
+            "counts": dict(result.counts),
+            "warnings": list(result.warnings),
+        }
+
+
+def evaluate(
+    result: BacktestResult, predictions: PredictionPanel | None = None, prices: PricePanel | None = None
+) -> Evidence:
+    """Metrics and tables of a backtest.
+
+    Parameters
+    ----------
+    result : of `engine.run_backtest`.
+    predictions, prices : what it was made from; without them nothing is said about the signal.
+
+    """
+    metrics = [*performance_metrics(result.returns, "net"), *performance_metrics(result.gross_returns, "gross")]
+    if result.benchmark is not None:
+        for kind, returns in (("net", result.returns), ("gross", result.gross_returns)):
+            metrics += relative_metrics(returns, result.benchmark, kind)
+    metrics += _portfolio_metrics(result)
+    tables = _portfolio_tables(result)
+    if predictions is not None and prices is not None:
+        signal, more = _signal(result, predictions, prices)
+        metrics += signal
+        tables.update(more)
+    return Evidence(tuple(metrics), tables)
+
+
+def store_backtest(
+    result: BacktestResult,
+    evidence: Evidence,
+    *,
+    root: Any,
+    tables: Mapping[str, pd.DataFrame] | None = None,
+    metrics: Mapping[str, Any] | None = None,
+    notes: Mapping[str, Any] | None = None,
+) -> Run:
+    """Write the run folder of a backtest.
+
+    Parameters
+    ----------
+    result, evidence : what to store.
+    root : the results folder.
+    tables : more tables, e.g. folds and training curves of a walk-forward.
+    metrics : more entries for ``metrics.json``, e.g. baselines.
+    notes : more entries for the manifest, e.g. timings, join losses.
+
+    """
+    return save_run(
+        result.strategy,
+        config=result.config,
+        fingerprints=result.fingerprints,
+        metrics={**evidence.to_json(result), **(metrics or {})},
+        tables={**evidence.tables, **(tables or {})},
+        notes={
+            "strategy": result.strategy,
+            "model": result.config.get("model"),
+            "counts": dict(result.counts),
+            "warnings": list(result.warnings),
+            "receipts": "ok" if "receipts" in evidence.tables else "none",
+            **(notes or {}),
+        },
+        root=root,
+    )
+
+
+def _portfolio_metrics(result: BacktestResult) -> list[Metric]:
+    n = len(result.returns)
+    start, end = str(result.sessions[0].date()), str(result.sessions[-1].date())
+    before = result.nav.shift(1).fillna(result.config["execution"]["capital"])
+    drag = result.costs.div(before, axis="index")
+    yearly = drag.mean() * _PERIODS
+    trading = ["commission", "spread", "impact", "sqrt_impact", "minimum_fee"]
+    out = [
+        ("turnover_ann", result.turnover.mean() * _PERIODS, "NAV a year", "one way: ½Σ|traded value|/NAV × 252", ""),
+        ("cost_ann", yearly.sum(), "fraction a year", "gross less net, arithmetic", ""),
+        ("trading_cost_ann", yearly[trading].sum(), "fraction a year", "commission, spread, impact, fees", ""),
+        ("borrow_cost_ann", yearly["borrow"], "fraction a year", "on shorts held overnight", ""),
+        ("financing_cost_ann", yearly["financing"], "fraction a year", "on negative cash held overnight", ""),
+        ("gross_exposure", result.exposure["gross"].mean(), "fraction of NAV", "mean at the close", ""),
+        ("net_exposure", result.exposure["net"].mean(), "fraction of NAV", "mean at the close", ""),
+        ("long_exposure", result.exposure["long"].mean(), "fraction of NAV", "mean at the close", ""),
+        ("short_exposure", result.exposure["short"].mean(), "fraction of NAV", "mean at the close, negative", ""),
+        _break_even_cost(result, yearly, trading),
+        _break_even_borrow(result, yearly),
+    ]
+    return [
+        Metric(name, float(value), unit, text, None, None, n, start, end, why) for name, value, unit, text, why in out
+    ]
+
+
+def _break_even_cost(result: BacktestResult, yearly: pd.Series, trading: list[str]) -> tuple[str, float, str, str, str]:
+    """Cost a traded unit, each side, at which the mean net return is 0, to first order along the same path."""
+    text = "a traded unit, each side; mean net return 0, other costs as they are, same path"
+    before_trading = result.returns.mean() * _PERIODS + yearly[trading].sum()
+    traded = 2 * result.turnover.mean() * _PERIODS
+    if not traded > 0:
+        return "break_even_cost_bps", math.nan, "bps", text, "nothing traded"
+    if before_trading <= 0:
+        return "break_even_cost_bps", math.nan, "bps", text, "loses before trading costs"
+    return "break_even_cost_bps", 1e4 * before_trading / traded, "bps", text, ""
+
+
+def _break_even_borrow(result: BacktestResult, yearly: pd.Series) -> tuple[str, float, str, str, str]:
+    """Borrow fee a year at which the mean net return is 0, to first order along the same path."""
+    text = "a year on shorts; mean net return 0, other costs as they are, same path"
+    before_borrow = result.returns.mean() * _PERIODS + yearly["borrow"]
+    short = -result.exposure["short"].mean()
+    if not short > 0:
+        return "break_even_borrow_bps", math.nan, "bps a year", text, "no shorts"
+    if before_borrow <= 0:
+        return "break_even_borrow_bps", math.nan, "bps a year", text, "loses before borrow"
+    return "break_even_borrow_bps", 1e4 * before_borrow / short, "bps a year", text, ""
+
+
+def _portfolio_tables(result: BacktestResult) -> dict[str, pd.DataFrame]:
+    returns = pd.DataFrame(
+        {
+            "net": result.returns,
+            "gross": result.gross_returns,
+            "nav": result.nav,
+            "cash": np.nan if result.cash is None else result.cash,
+            "turnover": result.turnover,
+            **{f"{name}_exposure": result.exposure[name] for name in ("gross", "net", "long", "short")},
+        }
+    )
+    if result.benchmark is not None:
+        returns["benchmark"] = result.benchmark
+    tables = {"returns": returns, "costs": result.costs, "events": result.events}
+    if result.target_weights is not None:
+        tables["weights"] = result.target_weights
+    if result.holdings is not None:
+        tables["holdings"] = result.holdings
+    if result.fill_ledger is not None:
+        tables["fills"], tables["trades"] = result.fills, result.trades
+    if result.stages is not None:
+        tables["stages"] = result.stages
+    return tables
+
+
+def _signal(
+    result: BacktestResult, predictions: PredictionPanel, prices: PricePanel
+) -> tuple[list[Metric], dict[str, pd.DataFrame]]:
+    execution = result.config["execution"]
+    ahead = forward_returns(
+        prices, horizon=predictions.horizon, delay=execution["delay"], fill=execution["fill"]
+    )
+    forward = ahead.reindex(index=predictions.sessions, columns=predictions.assets)
+    tables: dict[str, pd.DataFrame] = {"forward_returns": forward}
+    metrics: list[Metric] = []
+    score = predictions.score
+    for name, frame in (("score", score), ("probability_up", predictions.probability_up)):
+        if frame is not None:
+            tables[name] = frame
+    for name, frame in (predictions.action or {}).items():
+        tables[f"action_{name}"] = frame
+    if predictions.dispersion is not None:
+        tables["dispersion"] = predictions.dispersion
+    if predictions.receipts is not None:
+        tables["receipts"] = predictions.receipts
+    ranked = score if score is not None else predictions.probability_up
+    if ranked is None and predictions.action is not None:
+        ranked = predictions.action["buy"] - predictions.action["sell"]
+    if ranked is not None:
+        ic = ic_table(ranked, forward)
+        tables["ic"] = ic
+        metrics += ic_metrics(ic, predictions.horizon)
+        if ranked.shape[1] >= 5:
+            quantiles = quantile_returns(ranked, forward, quantiles=5, horizon=predictions.horizon)
+            tables["quantiles"] = quantiles.table
+            mean = float(quantiles.spread.mean())
+            text = "top less bottom fifth, mean a window, before costs"
+            reason = "" if math.isfinite(mean) else "too few names"
+            metrics.append(Metric("quantile_spread", mean, "fraction", text, n=len(quantiles.spread), reason=reason))
+            text = "Spearman of fifth and mean forward return; 1 = rising throughout"
+            reason = "" if math.isfinite(quantiles.monotonicity) else "too few names"
+            metrics.append(
+                Metric("quantile_monotonicity", quantiles.monotonicity, "correlation", text, n=5, reason=reason)
+            )
+            metrics.append(_rising(quantiles, predictions.horizon))
+    signed = score if score is not None and (predictions.unit == "return" or predictions.zero_is_neutral) else None
+    if signed is None and predictions.probability_up is not None:
+        signed = predictions.probability_up - 0.5
+    trades = result.trades["return"].to_numpy() if result.fill_ledger is not None else None
+    metrics += hit_metrics(signed, forward, result.target_weights, trades)
+    metrics += forecast_metrics(predictions, Outcomes(ahead, predictions.horizon, execution["delay"]))
+    if predictions.action is not None:
+        span: dict[str, Any] = {"horizon": predictions.horizon, **{name: execution[name] for name in ("delay", "fill")}}
+        right = action_labels(prices, **span).reindex(index=predictions.sessions, columns=predictions.assets)
+        counts = action_table(chosen_actions(predictions), right.to_numpy(dtype=np.float64))
+        tables |= {"action_labels": right, "confusion": counts}
+        metrics += action_scores(counts)
+    return metrics, tables
+
+
+def _rising(quantiles: QuantileReturns, horizon: int) -> Metric:
+    """Whether every fifth earns more than the one below it, as a p-value."""
+    found = monotonicity_test(quantiles.by_session.to_numpy(), horizon=horizon)
+    text = (
+        f"of no rise from some fifth to the next, Patton–Timmermann, studentised, {found.draws:,} draws of blocks of "
+        f"{found.block:.1f} sessions"
+    )
+    return Metric("quantile_mr_p", found.p_studentised, "probability", text, n=found.n, reason=found.reason)

@@ -1,0 +1,352 @@
+"""The figures that a policy can ask about, each read from a stored run.
+
+A rule is a function of the run (and of the champion and the trial ledger) to a `Figure`: a value with its interval, or
+why there is none.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from assay.data.errors import BacktestError
+from assay.results.stats.long_run_variance import critical_value, hac_mean
+from assay.results.storage.runs import Run
+
+__all__ = ["RULES", "Figure", "Rule", "Subject"]
+
+_INF = math.inf
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is judged: a run, the champion it is compared with, and the folder of the trial ledger."""
+
+    run: Run
+    champion: Run | None
+    root: Path
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What a rule reads.
+
+    Parameters
+    ----------
+    value, low, high : the figure and its 95% interval, where it has one.
+    reason : what it is, or why there is none.
+    absent : ``""``, ``"insufficient"`` or ``"not applicable"``.
+
+    """
+
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    reason: str = ""
+    absent: Literal["", "insufficient", "not applicable"] = ""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How a rule is read, and which thresholds are possible."""
+
+    read: Callable[[Subject], Figure]
+    meaning: str
+    low: float = -_INF
+    high: float = _INF
+    boolean: bool = False
+
+
+def _missing(reason: str) -> Figure:
+    return Figure(reason=reason, absent="insufficient")
+
+
+def _metric(name: str) -> Callable[[Subject], Figure]:
+    def read(subject: Subject) -> Figure:
+        item = subject.run.metric(name)
+        if item is None:
+            return _missing(f"the run has no metric {name}")
+        if item["value"] is None:
+            return _missing(item["reason"] or f"{name} does not exist on this run")
+        return Figure(item["value"], item["low"], item["high"], item["convention"])
+
+    return read
+
+
+def _entry(section: str, key: str, hint: str) -> Callable[[Subject], Figure]:
+    """A figure of a check of the run, which an option makes."""
+
+    def read(subject: Subject) -> Figure:
+        found = subject.run.checks.get(section)
+        value = None if found is None else found.get(key)
+        if value is None:
+            return _missing(hint if found is None else f"{section}.{key} does not exist on this run")
+        return Figure(float(value), reason=f"{section}: {key}")
+
+    return read
+
+
+def _receipts(subject: Subject) -> Figure:
+    known = subject.run.has("receipts")
+    return Figure(
+        float(known), reason="every row says what its model had seen" if known else "the predictions have none"
+    )
+
+
+def _leaks(subject: Subject) -> Figure:
+    found = subject.run.checks.get("leaks")
+    if found is None:
+        return _missing("leak tests were not run; add --leaks")
+    return Figure(float(not found["found"]), reason=found["verdict"])
+
+
+def _canaries(subject: Subject) -> Figure:
+    found = subject.run.checks.get("canaries")
+    if found is None:
+        return _missing("the model was not retrained on shuffled labels; `walk-forward --canaries` does")
+    if found["passed"] is None:
+        return _missing("; ".join(found["notes"]))
+    count = len(found["shuffled"]["skill"])
+    ranked = f"rank {found['rank']} of {count + 1} among models of shuffled labels"
+    return Figure(float(found["passed"]), reason="; ".join(found["found"]) or ranked)
+
+
+def _cross_check(subject: Subject) -> Figure:
+    found = subject.run.checks.get("cross_check")
+    if found is None:
+        return _missing("the engines were not compared; add --cross-check")
+    if found["agrees"] is None:
+        return Figure(reason=found["reason"], absent="not applicable")
+    return Figure(float(found["agrees"]), reason=f"largest difference {found['max_difference']:.2g}")
+
+
+def _beats_baselines(subject: Subject) -> Figure:
+    """Margin of the model's rank IC over its best baseline."""
+    if not subject.run.has("baselines"):
+        return _missing("no baselines beside the model; `walk-forward` runs them")
+    table = subject.run.table("baselines")
+    if "rank_ic" not in table or len(table) < 2 or not np.isfinite(table["rank_ic"].iloc[0]):
+        return _missing("the model or its baselines have no rank IC")
+    others = table["rank_ic"].iloc[1:].dropna()
+    if others.empty:
+        return _missing("no baseline has a rank IC")
+    best = str(others.idxmax())
+    margin = float(table["rank_ic"].iloc[0] - others.max())
+    return Figure(margin, reason=f"rank IC less that of {best}, the best baseline")
+
+
+def _calibration(subject: Subject) -> Figure:
+    """Brier skill: 1 − Brier/(Brier of the base rate)."""
+    if not subject.run.has("probability_up"):
+        return Figure(reason="the predictions are no probabilities", absent="not applicable")
+    probability, forward = (
+        subject.run.table("probability_up").to_numpy(),
+        subject.run.table("forward_returns").to_numpy(),
+    )
+    both = np.isfinite(probability) & np.isfinite(forward)
+    p, up = probability[both], (forward[both] > 0).astype(float)
+    if len(up) < 30 or up.std() == 0:
+        return _missing(f"{len(up)} probabilities with an outcome; 30 of both kinds are needed")
+    reference = float(((up - up.mean()) ** 2).mean())
+    return Figure(1.0 - float(((p - up) ** 2).mean()) / reference, reason="Brier skill against the base rate")
+
+
+def _seed_dispersion(subject: Subject) -> Figure:
+    """Standard deviation over seeds of the net Sharpe ratio."""
+    if not subject.run.has("seeds"):
+        return _missing("one seed; retrain with --seeds 3 or more")
+    values = subject.run.table("seeds")["sharpe_net"].dropna()
+    if len(values) < 2:
+        return _missing("fewer than 2 seeds have a Sharpe ratio")
+    return Figure(float(values.std(ddof=1)), reason=f"deviation of the net Sharpe ratio over {len(values)} seeds")
+
+
+def _loss_gap(run: Run) -> float | None:
+    """Mean over folds and seeds of validation loss less train loss at the best epoch."""
+    if not run.has("training"):
+        return None
+    table = run.table("training")
+    if not len(table):
+        return None
+    best = (
+        table[table["best"]]
+        if "best" in table
+        else table.loc[table.groupby(["fold", "seed"])["validation_loss"].idxmin()]
+    )
+    return float((best["validation_loss"] - best["train_loss"]).mean())
+
+
+def _train_gap(subject: Subject) -> Figure:
+    gap = _loss_gap(subject.run)
+    if gap is None:
+        return _missing("the run keeps no training losses")
+    return Figure(gap, reason="validation less training loss at the best epoch, mean over folds and seeds")
+
+
+def _pbo(subject: Subject) -> Figure:
+    from assay.results.stats.overfitting import probability_of_overfitting
+
+    trials = _trials(subject)
+    if trials is None:
+        return _missing("the run is in no trial ledger")
+    if trials.count < 2:
+        return Figure(reason="one trial: nothing was chosen", absent="not applicable")
+    common = trials.returns.dropna()
+    try:
+        found = probability_of_overfitting(common.to_numpy())
+    except BacktestError as error:
+        return _missing(str(error))
+    return Figure(found.probability, reason=f"{trials.count} trials, {found.splits} splits")
+
+
+def _spa(subject: Subject) -> Figure:
+    from assay.results.checks.trials import any_superior
+
+    trials = _trials(subject)
+    if trials is None:
+        return _missing("the run is in no trial ledger")
+    if trials.count < 2:
+        return Figure(reason="one trial: nothing was chosen", absent="not applicable")
+    try:
+        found = any_superior(trials)
+    except BacktestError as error:
+        return _missing(str(error))
+    text = f"best of {trials.count} trials against cash, {found.sessions} sessions; Hansen's lower and upper p as ends"
+    return Figure(found.consistent, found.lower, found.upper, text)
+
+
+def _trials(subject: Subject) -> Any:
+    from assay.results.storage.ledger import read_trials
+
+    prices = subject.run.manifest.get("fingerprints", {}).get("prices")
+    family = subject.run.checks.get("trials", {}).get("family")
+    if prices is None or family is None:
+        return None
+    return read_trials(prices=prices, family=family, root=subject.root)
+
+
+def _champion(function: Callable[[Run, Run], Figure]) -> Callable[[Subject], Figure]:
+    def read(subject: Subject) -> Figure:
+        if subject.champion is None:
+            return Figure(reason="no champion to compare with; see --champion", absent="not applicable")
+        return function(subject.run, subject.champion)
+
+    return read
+
+
+def _return_difference(run: Run, champion: Run) -> Figure:
+    """Annualised mean of the difference in net returns on common sessions, with a HAC interval."""
+    series = {"net": run.table("returns")["net"], "champion": champion.table("returns")["net"]}
+    both = pd.concat(series, axis="columns", join="inner", sort=True).dropna()
+    if len(both) < 60:
+        return _missing(f"{len(both)} sessions in common with the champion; 60 are needed")
+    mean, error, _, lag = hac_mean((both["net"] - both["champion"]).to_numpy())
+    if not error > 0:
+        return Figure(252 * mean, 252 * mean, 252 * mean, "the returns are the same")
+    half = critical_value(len(both), lag) * error
+    text = f"net return a year less the champion's, {len(both)} common sessions, HAC lag {lag}"
+    return Figure(252 * mean, 252 * (mean - half), 252 * (mean + half), text)
+
+
+def _model_figure(run: Run, name: str) -> float | None:
+    if not run.has("baselines"):
+        return None
+    table = run.table("baselines")
+    if name not in table:
+        return None
+    value = float(table[name].iloc[0])
+    return value if math.isfinite(value) else None
+
+
+def _drift(name: str, text: str, *, ratio: bool) -> Callable[[Run, Run], Figure]:
+    def read(run: Run, champion: Run) -> Figure:
+        mine, theirs = _model_figure(run, name), _model_figure(champion, name)
+        if mine is None or theirs is None:
+            return _missing(f"one of the runs has no {name}")
+        if ratio and theirs == 0:
+            return _missing(f"the champion's {name} is 0")
+        return Figure(mine / theirs - 1 if ratio else mine, reason=text)
+
+    return read
+
+
+def _gap_growth(run: Run, champion: Run) -> Figure:
+    mine, theirs = _loss_gap(run), _loss_gap(champion)
+    if mine is None or theirs is None:
+        return _missing("one of the runs keeps no training losses")
+    if theirs <= 0:
+        return _missing(f"the champion's gap is {theirs:.3g}; growth from there means nothing")
+    return Figure(mine / theirs - 1, reason="growth of the gap between validation and training loss")
+
+
+RULES: Mapping[str, Rule] = MappingProxyType(
+    {
+        # the model
+        "rank_ic_t": Rule(_metric("rank_ic_t"), "HAC t of the mean rank IC"),
+        "rank_ic": Rule(_metric("rank_ic_mean"), "mean rank IC", -1, 1),
+        "ic_t": Rule(_metric("ic_t"), "HAC t of the mean IC"),
+        "beats_baselines": Rule(_beats_baselines, "rank IC less the best baseline's", -2, 2),
+        "calibration": Rule(_calibration, "Brier skill against the base rate", -_INF, 1),
+        "seed_dispersion": Rule(_seed_dispersion, "deviation of the net Sharpe over seeds", 0),
+        "train_gap": Rule(_train_gap, "validation less training loss"),
+        # the portfolio
+        "sharpe": Rule(_metric("sharpe_net"), "net Sharpe ratio, annualised"),
+        "sharpe_residual": Rule(_metric("sharpe_residual_net"), "net Sharpe ratio after the benchmark"),
+        "alpha_t": Rule(_metric("alpha_t_net"), "HAC t of net alpha"),
+        "deflated_sharpe": Rule(
+            _entry("trials", "deflated_sharpe", "the run is in no trial ledger"), "deflated Sharpe of net returns", 0, 1
+        ),
+        "deflated_sharpe_residual": Rule(
+            _entry("trials", "deflated_sharpe_residual", "the run is in no trial ledger"),
+            "deflated Sharpe of net returns after the benchmark",
+            0,
+            1,
+        ),
+        "random_scores_p": Rule(
+            _entry("random_scores", "p_value", "random-score runs were not made; add --canaries"),
+            "one-sided p among random-score runs",
+            0,
+            1,
+        ),
+        "shuffled_labels_p": Rule(
+            _entry("canaries", "p_value", "the model was not retrained on shuffled labels"),
+            "one-sided p of its skill among models of shuffled labels",
+            0,
+            1,
+        ),
+        "pbo": Rule(_pbo, "probability of backtest overfitting", 0, 1),
+        "spa_p_value": Rule(_spa, "p that no trial of the family beats cash (Hansen's SPA)", 0, 1),
+        "max_drawdown": Rule(_metric("max_drawdown_net"), "largest net drawdown, negative", -_INF, 0),
+        "turnover": Rule(_metric("turnover_ann"), "one-way turnover a year", 0),
+        "break_even_cost_bps": Rule(_metric("break_even_cost_bps"), "cost that ends the mean net return", 0),
+        "break_even_borrow_bps": Rule(_metric("break_even_borrow_bps"), "borrow fee that ends it", 0),
+        "sessions": Rule(lambda s: Figure(float(s.run.metrics["sessions"]), reason="sessions simulated"), "length", 1),
+        "capacity": Rule(
+            _entry("capacity", "halves_at", "capacity was not measured; add --capacity"),
+            "AUM that halves the Sharpe",
+            0,
+        ),
+        # integrity
+        "receipts": Rule(_receipts, "every prediction has a receipt", boolean=True),
+        "leaks": Rule(_leaks, "nothing changed on truncated data", boolean=True),
+        "canaries": Rule(_canaries, "above every model of shuffled labels, nothing found", boolean=True),
+        "cross_check": Rule(_cross_check, "both engines earn the same", boolean=True),
+        # the champion
+        "return_difference": Rule(_champion(_return_difference), "net return a year less the champion's"),
+        "accuracy_drift": Rule(
+            _champion(_drift("accuracy", "accuracy relative to the champion's", ratio=True)), "relative", -1
+        ),
+        "rank_ic_drift": Rule(
+            _champion(_drift("rank_ic", "rank IC relative to the champion's", ratio=True)), "relative"
+        ),
+        "r2": Rule(_champion(_drift("r2", "R² of the return forecasts", ratio=False)), "R²", -_INF, 1),
+        "gap_growth": Rule(_champion(_gap_growth), "growth of the loss gap"),
+    }
+)

@@ -1,0 +1,272 @@
+"""Accept or reject a stored run by a policy.
+
+Each rule reads one figure of the run and compares it with the policy's threshold. A figure that is not there is
+*insufficient*, never passed; a rule whose subject does not exist (PBO of a single trial, a champion rule without a
+champion) is *not applicable*. The verdict is fail if any rule failed, else insufficient if any is, else pass.
+"""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from assay.data.atomic import replacing
+from assay.data.errors import InputError, UnknownNameError
+from assay.results.gate.figures import RULES, Figure, Subject
+from assay.results.storage.runs import Run, to_json
+
+__all__ = [
+    "Decision",
+    "Policy",
+    "RuleOutcome",
+    "judge",
+    "load_policy",
+    "policy_names",
+    "rule_outcome",
+    "write_decision",
+]
+
+Verdict = Literal["passed", "failed", "insufficient", "not applicable"]
+_FOLDER = Path(__file__).parent / "policies"
+_KEYS = ("at_least", "at_most", "required", "on", "note")
+#: Which end of the figure must meet the threshold.
+_ON = ("value", "low", "high")
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """One line of a policy.
+
+    Parameters
+    ----------
+    rule : a key of `assay.results.gate.figures.RULES`.
+    at_least, at_most : thresholds, or None.
+    required : for rules that are true or false.
+    on : ``"value"``, or the ``"low"`` or ``"high"`` end of its interval.
+    note : why, for the reader.
+
+    """
+
+    rule: str
+    at_least: float | None = None
+    at_most: float | None = None
+    required: bool | None = None
+    on: Literal["value", "low", "high"] = "value"
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A named list of requirements."""
+
+    name: str
+    requirements: tuple[Requirement, ...]
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class RuleOutcome:
+    """What a rule found.
+
+    Parameters
+    ----------
+    rule, threshold : as in the policy, e.g. ``"rank_ic_t"``, ``"≥ 2"``.
+    value, low, high : the figure and its interval, or None.
+    verdict : passed, failed, insufficient, not applicable.
+    reason : one sentence.
+
+    """
+
+    rule: str
+    threshold: str
+    value: float | None
+    low: float | None
+    high: float | None
+    verdict: Verdict
+    reason: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What the gate says of a run."""
+
+    run_id: str
+    policy: str
+    champion: str | None
+    outcomes: tuple[RuleOutcome, ...]
+
+    @property
+    def verdict(self) -> Literal["pass", "fail", "insufficient"]:
+        """fail before insufficient before pass."""
+        found = {outcome.verdict for outcome in self.outcomes}
+        if "failed" in found:
+            return "fail"
+        return "insufficient" if "insufficient" in found or found <= {"not applicable"} else "pass"
+
+    @property
+    def exit_code(self) -> int:
+        """0 pass, 1 fail, 3 insufficient."""
+        return {"pass": 0, "fail": 1, "insufficient": 3}[self.verdict]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The content of ``gate.json``: schema, run_id, policy, champion, verdict, exit_code, rules."""
+        return {
+            "schema": 1,
+            "run_id": self.run_id,
+            "policy": self.policy,
+            "champion": self.champion,
+            "verdict": self.verdict,
+            "exit_code": self.exit_code,
+            "rules": [asdict(outcome) for outcome in self.outcomes],
+        }
+
+
+def policy_names() -> tuple[str, ...]:
+    """The policies that ship."""
+    return tuple(sorted(path.stem for path in _FOLDER.glob("*.toml")))
+
+
+def load_policy(name: str | Path) -> Policy:
+    """Read a policy, shipped (by name) or from a TOML file.
+
+    Raises
+    ------
+    InputError
+        If the file is not TOML, or a rule, key or threshold cannot be.
+
+    """
+    path = Path(name)
+    if not path.suffix:
+        if str(name) not in policy_names():
+            raise UnknownNameError("policy", str(name), policy_names())
+        path = _FOLDER / f"{name}.toml"
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"policy {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise InputError(f"policy {path}: not UTF-8 text") from None
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"policy {path}: not TOML: {error}") from None
+    strangers = set(content) - {"policy", "rules"}
+    if strangers:
+        raise InputError(f"policy {path}: unknown table {sorted(strangers)[0]!r}; expected [policy] and [rules.NAME]")
+    rules = content.get("rules")
+    if not isinstance(rules, dict) or not rules:
+        raise InputError(f"policy {path}: no rules; give at least one [rules.NAME]")
+    about = content.get("policy", {})
+    return Policy(
+        str(about.get("name", path.stem)),
+        tuple(_requirement(path, rule, body) for rule, body in rules.items()),
+        str(about.get("description", "")),
+    )
+
+
+def _requirement(path: Path, rule: str, body: object) -> Requirement:
+    where = f"policy {path}: [rules.{rule}]"
+    if rule not in RULES:
+        raise UnknownNameError(f"rule in policy {path.name}", rule, RULES)
+    if not isinstance(body, dict):
+        raise InputError(f"{where}: expected a table, e.g. at_least = 2.0")
+    for key in body:
+        if key not in _KEYS:
+            raise UnknownNameError(f"key in [rules.{rule}] of policy {path.name}", key, _KEYS)
+    kind = RULES[rule]
+    given = {key: body[key] for key in ("at_least", "at_most", "required") if key in body}
+    if kind.boolean:
+        if given != {"required": True}:
+            raise InputError(f"{where}: is true or false; the only threshold is required = true")
+    elif not given or "required" in given:
+        raise InputError(f"{where}: needs at_least or at_most, a number")
+    for key in ("at_least", "at_most"):
+        value = given.get(key)
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+            raise InputError(f"{where}: {key} must be a finite number, got {value!r}")
+        if not kind.low <= value <= kind.high:
+            raise InputError(
+                f"{where}: {key} = {value:g} is impossible; the figure lies in [{kind.low:g}, {kind.high:g}]"
+            )
+    if "at_least" in given and "at_most" in given and given["at_least"] > given["at_most"]:
+        raise InputError(f"{where}: at_least {given['at_least']:g} is above at_most {given['at_most']:g}")
+    on = body.get("on", "value")
+    if on not in _ON:
+        raise UnknownNameError(f"on in [rules.{rule}] of policy {path.name}", str(on), _ON)
+    return Requirement(
+        rule, given.get("at_least"), given.get("at_most"), given.get("required"), on, str(body.get("note", ""))
+    )
+
+
+def judge(run: Run, policy: Policy, *, champion: Run | None = None, root: Path | None = None) -> Decision:
+    """Apply every rule of a policy to a run.
+
+    Parameters
+    ----------
+    run, champion : stored runs; the challenger's rules compare with the champion.
+    policy : see `load_policy`.
+    root : where the trial ledger is; default: the folder the run lies in.
+
+    """
+    subject = Subject(run, champion, run.path.parent if root is None else root)
+    outcomes = tuple(
+        rule_outcome(requirement, RULES[requirement.rule].read(subject)) for requirement in policy.requirements
+    )
+    # Filling at the close that was read is never acceptable, whatever a policy says.
+    if run.manifest.get("config", {}).get("execution", {}).get("same_close"):
+        reason = "decided and filled at the same close"
+        outcomes = (*outcomes, RuleOutcome("same_close", "never", None, None, None, "failed", reason))
+    return Decision(run.id, policy.name, None if champion is None else champion.id, outcomes)
+
+
+def rule_outcome(requirement: Requirement, figure: Figure) -> RuleOutcome:
+    """One line of a policy applied to the figure it asks for."""
+    threshold = _threshold(requirement)
+    if figure.absent == "not applicable":
+        return RuleOutcome(requirement.rule, threshold, None, None, None, "not applicable", figure.reason)
+    if figure.absent or figure.value is None or math.isnan(figure.value):
+        return RuleOutcome(requirement.rule, threshold, None, None, None, "insufficient", figure.reason or "no figure")
+    tested = {"value": figure.value, "low": figure.low, "high": figure.high}[requirement.on]
+    if tested is None or math.isnan(tested):
+        reason = f"no {requirement.on} end of an interval"
+        return RuleOutcome(requirement.rule, threshold, figure.value, figure.low, figure.high, "insufficient", reason)
+    if requirement.required is not None:
+        good = bool(tested)
+    else:
+        good = (requirement.at_least is None or tested >= requirement.at_least) and (
+            requirement.at_most is None or tested <= requirement.at_most
+        )
+    return RuleOutcome(
+        requirement.rule,
+        threshold,
+        figure.value,
+        figure.low,
+        figure.high,
+        "passed" if good else "failed",
+        figure.reason,
+    )
+
+
+def _threshold(requirement: Requirement) -> str:
+    parts = []
+    if requirement.required:
+        parts.append("required")
+    if requirement.at_least is not None:
+        parts.append(f"≥ {requirement.at_least:g}")
+    if requirement.at_most is not None:
+        parts.append(f"≤ {requirement.at_most:g}")
+    return " and ".join(parts) + ("" if requirement.on == "value" else f" ({requirement.on} end)")
+
+
+def write_decision(decision: Decision, run: Run) -> Path:
+    """Write ``gate.json`` into the run's folder, atomically."""
+    path = run.path / "gate.json"
+    try:
+        with replacing(path) as temporary:
+            Path(temporary).write_text(to_json(decision.to_dict()), encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from None
+    return path

@@ -1,0 +1,57 @@
+"""Figures: each function draws on the matplotlib `Axes` that it is given, and returns it."""
+
+from __future__ import annotations
+
+from assay.results.report.plots.evidence import plot_canaries, plot_distribution, plot_runs, plot_runs_drawdown
+from assay.results.report.plots.model import plot_folds, plot_models, plot_training
+from assay.results.report.plots.portfolio import (
+    plot_concentration,
+    plot_costs,
+    plot_drawdown,
+    plot_equity,
+    plot_exposure,
+    plot_legs,
+    plot_monthly,
+    plot_rolling,
+    plot_stages,
+    plot_trades,
+    plot_turnover,
+)
+from assay.results.report.plots.signal import (
+    plot_confusion,
+    plot_dispersion,
+    plot_ic,
+    plot_ic_decay,
+    plot_quantiles,
+    plot_reliability,
+)
+from assay.results.report.plots.style import COLOURS, new_figure
+
+__all__ = [
+    "COLOURS",
+    "new_figure",
+    "plot_canaries",
+    "plot_concentration",
+    "plot_confusion",
+    "plot_costs",
+    "plot_dispersion",
+    "plot_distribution",
+    "plot_drawdown",
+    "plot_equity",
+    "plot_exposure",
+    "plot_folds",
+    "plot_ic",
+    "plot_ic_decay",
+    "plot_legs",
+    "plot_models",
+    "plot_monthly",
+    "plot_quantiles",
+    "plot_reliability",
+    "plot_rolling",
+    "plot_runs",
+    "plot_runs_drawdown",
+    "plot_stages",
+    "plot_trades",
+    "plot_training",
+    "plot_turnover",
+]

@@ -1,0 +1,110 @@
+"""What a tear sheet reads from a run, each table once and only when it is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from assay.data.errors import InputError
+from assay.results.storage.runs import Run
+
+__all__ = ["Material", "first_rows"]
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """A stored run, opened for drawing."""
+
+    run: Run
+
+    @cached_property
+    def metrics(self) -> dict[str, dict[str, Any]]:
+        """Stored metrics by name."""
+        return {item["name"]: item for item in self.run.metrics.get("metrics", ())}
+
+    @cached_property
+    def returns(self) -> pd.DataFrame:
+        """The table of returns; the page needs at least one session.
+
+        Raises
+        ------
+        InputError
+            If it is not stored or empty.
+
+        """
+        table = self.run.table("returns")
+        if table.empty:
+            raise InputError(f"run {self.run.id}: no sessions, nothing to draw")
+        return table
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """What was set."""
+        return self.run.manifest.get("config", {})  # type: ignore[no-any-return]
+
+    @property
+    def horizon(self) -> int:
+        """Sessions that a prediction spans."""
+        return int(self.config.get("horizon") or 1)
+
+    @property
+    def benchmark(self) -> pd.Series | None:
+        """Returns of the benchmark, or None."""
+        if "benchmark" not in self.returns or not self.returns["benchmark"].notna().any():
+            return None
+        return self.returns["benchmark"]
+
+    def optional(self, name: str) -> pd.DataFrame | None:
+        """A table, or None where the run has none or it is empty."""
+        if not self.run.has(name):
+            return None
+        table = self.run.table(name)
+        return None if table.empty else table
+
+    def columns(self, name: str, columns: list[str]) -> pd.DataFrame | None:
+        """Some columns of a long table, without reading the others; None where the run has none."""
+        if not self.run.has(name):
+            return None
+        try:
+            table = pd.read_parquet(self.run.path / f"{name}.parquet", columns=columns)
+        except (OSError, ValueError, KeyError) as error:
+            raise InputError(f"run {self.run.id}: table {name} cannot be read: {error}") from None
+        return None if table.empty else table
+
+    @cached_property
+    def weights(self) -> pd.DataFrame | None:
+        """Target weights."""
+        return self.optional("weights")
+
+    @cached_property
+    def forward(self) -> pd.DataFrame | None:
+        """Forward returns."""
+        return self.optional("forward_returns")
+
+    @cached_property
+    def score(self) -> pd.DataFrame | None:
+        """What was ranked: the score, else the probability, else buy less sell; None without predictions."""
+        for name in ("score", "probability_up"):
+            table = self.optional(name)
+            if table is not None:
+                return table
+        actions = self.actions
+        return None if actions is None else actions["buy"] - actions["sell"]
+
+    @cached_property
+    def actions(self) -> dict[str, pd.DataFrame] | None:
+        """Probabilities of buy, sell and hold, or None."""
+        tables = {name: self.optional(f"action_{name}") for name in ("buy", "sell", "hold")}
+        found = {name: table for name, table in tables.items() if table is not None}
+        return found if len(found) == 3 else None
+
+
+def first_rows(frame: pd.DataFrame, most: int) -> tuple[pd.DataFrame, str]:
+    """The first rows, and a sentence about the others where there are any."""
+    if len(frame) <= most:
+        return frame, ""
+    return frame.head(most), f"The first {most:,} of {len(frame):,}; the rest stand in the run folder."

@@ -1,0 +1,162 @@
+"""How the model was trained, and what stands beside it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+from assay.results.report.blocks import Cell, Figure, Note, Section, Table, fixed, number, percent, plain_table, said
+from assay.results.report.plots import plot_folds, plot_models, plot_training
+from assay.results.report.run_data import Material, first_rows
+
+__all__ = ["model_section"]
+
+_MOST_ROWS = 120
+_FIGURES = [
+    ("model", "model", said),
+    ("rank_ic", "rank IC", lambda value: fixed(value, 4)),
+    ("rank_ic_t", "HAC t", fixed),
+    ("r2", "R² of returns", lambda value: fixed(value, 4)),
+    ("theil_u2", "U2", lambda value: fixed(value, 4)),
+    ("dm_t", "DM t, persistence", fixed),
+    ("accuracy", "accuracy", percent),
+    ("base_rate", "share that rose", percent),
+    ("balanced_accuracy", "balanced accuracy", percent),
+    ("auc", "AUC", lambda value: fixed(value, 3)),
+    ("auc_error", "± of AUC", lambda value: fixed(value, 3)),
+    ("mcc", "MCC", lambda value: fixed(value, 3)),
+    ("brier", "Brier", lambda value: fixed(value, 4)),
+    ("brier_uncertainty", "Brier of base rate", lambda value: fixed(value, 4)),
+    ("pt_p", "signs, p", lambda value: fixed(value, 3)),
+    ("action_accuracy", "accuracy of actions", percent),
+    ("action_macro_f1", "macro F1 of actions", lambda value: fixed(value, 3)),
+    ("sharpe_net", "net Sharpe", fixed),
+    ("sharpe_low", "low", fixed),
+    ("sharpe_high", "high", fixed),
+    ("note", "why not", lambda value: said(value or None)),
+]
+
+
+#: Figures of the predictions as forecasts; what a direction model and a return model have, each in its order.
+_FORECAST = (
+    ("r2", "R² of returns", 4), ("r2_oos", "R² against the mean so far", 4), ("theil_u2", "U2", 4), ("mase", "MASE", 3),
+    ("dm_t", "t against persistence", 2), ("dm_p", "p of that", 4), ("cw_t", "t against the mean so far", 2),
+    ("cw_p", "p of that", 4), ("pt_t", "t of the signs", 2), ("pt_p", "p of that", 4),
+    ("accuracy", "accuracy", 4), ("base_rate", "share that rose", 4), ("balanced_accuracy", "balanced accuracy", 4),
+    ("mcc", "MCC", 4), ("auc", "AUC", 4), ("auc_error", "error of AUC, by session", 4),
+    ("auc_error_delong", "error of AUC, DeLong", 4), ("auc_error_hanley_mcneil", "error of AUC, Hanley–McNeil", 4),
+    ("brier", "Brier", 5), ("brier_reliability", "Brier: reliability", 5),
+    ("brier_resolution", "Brier: less resolution", 5), ("brier_uncertainty", "Brier: uncertainty", 5),
+    ("brier_within", "Brier: within bands", 5),
+    ("ece", "calibration error", 4), ("log_loss", "log loss", 4), ("log_loss_base", "log loss of the base rate", 4),
+    ("action_accuracy", "accuracy of actions", 4), ("action_base_rate", "share of the commonest action", 4),
+    ("action_balanced_accuracy", "balanced accuracy of actions", 4), ("action_macro_f1", "macro F1 of actions", 4),
+    ("action_mcc", "MCC of actions", 4),
+)  # fmt: skip
+
+
+def model_section(material: Material) -> Section:
+    """The predictions as forecasts; folds on a time line, training curves, baselines, seeds, receipts."""
+    parts = (
+        *_forecasts(material),
+        *_folds(material),
+        *_training(material),
+        *_beside(material),
+        *_receipts(material),
+    )
+    return Section("model", "Model", parts)
+
+
+def _forecasts(material: Material) -> list[Table]:
+    rows = []
+    for name, label, digits in _FORECAST:
+        item = material.metrics.get(name)
+        if item is None:
+            continue
+        value = item["value"]
+        reason = f"{item['reason']} · " if value is None and item.get("reason") else ""
+        ends = "" if item.get("low") is None else f"[{item['low']:.{digits}f}, {item['high']:.{digits}f}]"
+        exact = "null" if value is None else repr(float(value))
+        figure = replace(fixed(value, digits), metric=f"{name}.value", value=exact)
+        about = Cell(f"{reason}{item.get('convention', '')}")
+        rows.append((Cell(label), figure, Cell(ends), number(item.get("n")), about))
+    if not rows:
+        return []
+    caption = (
+        "Out of sample, before any portfolio. Tests and the interval take whole sessions as the cases: the names of "
+        "one session move together. Below 0, t against persistence speaks for the model."
+    )
+    titles = ("", "value", "95%", "n", "convention")
+    return [Table("As forecasts", titles, tuple(rows), caption=caption, wide=True)]
+
+
+def _folds(material: Material) -> list[Figure | Table | Note]:
+    folds = material.optional("folds")
+    if folds is None:
+        return [Note("The predictions were not made by a walk-forward of this run.", "Folds and training curves")]
+    first, last = folds.iloc[0], folds.iloc[-1]
+    start, end = said(first["test_start"]).text, said(last["test_end"]).text
+    alt = f"{len(folds)} folds; tested from {start} to {end}."
+    height = min(6.0, 1.4 + 0.16 * len(folds))
+    form = [(name, name.replace("_", " "), said) for name in folds.columns]
+    shown, rest = first_rows(folds, _MOST_ROWS)
+    parts: list[Figure | Table | Note] = [
+        Figure("Folds", alt, lambda axes: plot_folds(axes, folds), size=(11.4, height), wide=True),
+        plain_table("Folds", shown, form, caption=rest, wide=True),
+    ]
+    figures = material.optional("fold_metrics")
+    if figures is not None:
+        known = [item for item in _FIGURES[1:] if item[0] in figures and figures[item[0]].notna().any()]
+        kept = [("fold", "fold", number), ("sessions", "sessions", number), *known]
+        shown, rest = first_rows(figures, _MOST_ROWS)
+        parts.append(plain_table("Predictions by fold", shown, kept, caption=rest))
+    return parts
+
+
+def _training(material: Material) -> list[Figure | Note]:
+    if material.optional("folds") is None:
+        return []
+    training = material.optional("training")
+    if training is None:
+        return [Note("The model is fitted in one step, or keeps no curve.", "Training curves")]
+    fits = training.groupby(["fold", "seed"]).ngroups
+    alt = f"Loss by epoch of {fits} fits, up to {int(training['epoch'].max())} epochs."
+    return [Figure("Training curves", alt, lambda axes: plot_training(axes, training))]
+
+
+def _beside(material: Material) -> list[Figure | Table | Note]:
+    parts: list[Figure | Table | Note] = []
+    for name, title, why in (
+        ("baselines", "Baselines beside the model", "No baselines were run on the same folds."),
+        ("seeds", "Seeds", "One seed, or seeds were not kept apart."),
+    ):
+        table = material.optional(name)
+        if table is None:
+            parts.append(Note(why, title))
+            continue
+        size = (5.6, 1.2 + 0.28 * len(table))
+        values = "; ".join(f"{label} {fixed(value).text}" for label, value in table.get("sharpe_net", {}).items())
+        parts.append(
+            Figure(f"{title}: net Sharpe", f"Net Sharpe through the same strategy: {values}.",
+                   partial(plot_models, table=table), "The same folds, the same strategy.", size)
+        )  # fmt: skip
+        used = [item for item in _FIGURES if item[0] == "model" or (item[0] in table and table[item[0]].notna().any())]
+        if "note" in table and not table["note"].fillna("").any():
+            used = [item for item in used if item[0] != "note"]
+        parts.append(plain_table(title, table.rename_axis("model").reset_index(), used, wide=True))
+    return parts
+
+
+def _receipts(material: Material) -> list[Table | Note]:
+    receipts = material.optional("receipts")
+    if receipts is None:
+        return [Note("None: nothing proves what the model had seen when it made a prediction.", "Receipts")]
+    table = receipts.rename_axis("session").reset_index()
+    shown, rest = first_rows(table, _MOST_ROWS)
+    form = [
+        ("session", "from", said), ("fold", "fold", number), ("model_id", "model", said),
+        ("trained_through", "trained through", said), ("preprocessing_fit_through", "preprocessing through", said),
+        ("labels_known_through", "labels known through", said), ("available_at", "available at", said),
+    ]  # fmt: skip
+    about = f"{len(table):,} receipts, each checked against the sessions it covers. {rest}"
+    return [plain_table("Receipts", shown, form, caption=about.strip(), wide=True)]

@@ -1,0 +1,290 @@
+"""What the portfolio did."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from assay.results.report.blocks import (
+    Cell,
+    Figure,
+    Note,
+    Section,
+    Table,
+    fixed,
+    metric_cell,
+    number,
+    percent,
+    plain_table,
+    said,
+)
+from assay.results.report.plots import (
+    plot_concentration,
+    plot_costs,
+    plot_exposure,
+    plot_legs,
+    plot_rolling,
+    plot_stages,
+    plot_trades,
+    plot_turnover,
+)
+from assay.results.report.run_data import Material, first_rows
+from assay.results.stats.attribution import concentration, extreme_sessions, leg_returns
+from assay.results.stats.performance import drawdowns, monthly_returns, rolling, yearly_returns
+
+__all__ = ["portfolio_section"]
+
+_WINDOW = 126
+_MOST_ROWS = 60
+_MANY_TRADES = 1_000_000
+
+
+def portfolio_section(material: Material) -> Section:
+    """Calendar tables, rolling figures, exposure, costs, stages, legs, concentration, trades, events."""
+    parts = (
+        *_calendar(material),
+        *_rolling(material),
+        _drawdowns(material),
+        *_book(material),
+        *_costs(material),
+        *_stages(material),
+        _extremes(material),
+        *_trades(material),
+        *_events(material),
+        _relative(material),
+    )
+    return Section("portfolio", "Portfolio", parts)
+
+
+def _shade(value: float, bound: float) -> str:
+    """Blue for gains and orange for losses, the stronger the larger; readable under dark and light text."""
+    if not math.isfinite(value) or bound <= 0:
+        return ""
+    strength = min(1.0, abs(value) / bound)
+    colour = "0,114,178" if value > 0 else "230,159,0"
+    return f"rgba({colour},{0.08 + 0.42 * strength:.2f})"
+
+
+def _shaded(value: float, bound: float) -> Cell:
+    plain = percent(value)
+    return Cell(plain.text, plain.sort, _shade(value, bound))
+
+
+def _calendar(material: Material) -> list[Table]:
+    returns = material.returns
+    months = monthly_returns(returns["net"])
+    years = yearly_returns(returns["net"])
+    bound = float(np.nanquantile(months.abs().to_numpy(), 0.95))
+    year_bound = float(years.abs().max())
+    rows = tuple(
+        (
+            Cell(str(year), float(year)),
+            *(_shaded(value, bound) for value in months.loc[year]),
+            _shaded(years[year], year_bound),
+        )
+        for year in months.index
+    )
+    names = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+    said_so = "Net, compounded; blue gains, orange losses; first and last may be parts of a month or year."
+    monthly = Table("Monthly returns", ("year", *names, "year's return"), rows, said_so, wide=True)
+    table = pd.DataFrame({"net": years, "gross": yearly_returns(returns["gross"])})
+    if material.benchmark is not None:
+        table["benchmark"] = yearly_returns(material.benchmark.fillna(0))
+    table["worst"] = returns["net"].groupby(pd.DatetimeIndex(returns.index).year).min()
+    table["sessions"] = returns["net"].groupby(pd.DatetimeIndex(returns.index).year).size()
+    table["year"] = table.index.astype(str)
+    yearly = plain_table(
+        "Yearly returns",
+        table,
+        [
+            ("year", "year", said),
+            ("net", "net", lambda value: _shaded(value, year_bound)),
+            ("gross", "gross", percent),
+            ("benchmark", "benchmark", percent),
+            ("worst", "worst session, net", percent),
+            ("sessions", "sessions", number),
+        ],
+    )
+    return [monthly, yearly]
+
+
+def _rolling(material: Material) -> list[Figure | Note]:
+    table = rolling(material.returns["net"], material.benchmark, _WINDOW)
+    words = {"sharpe": "Rolling Sharpe ratio", "volatility": "Rolling volatility", "beta": "Rolling beta"}
+    parts: list[Figure | Note] = []
+    if len(table) < _WINDOW:
+        why = f"{len(table):,} sessions are fewer than the {_WINDOW} of a window."
+        return [Note(why, "Rolling Sharpe ratio, volatility and beta")]
+    for column, title in words.items():
+        if column not in table:
+            parts.append(Note("The run has no benchmark.", title))
+            continue
+        last = table[column].iloc[-1]
+        alt = f"{title} over {_WINDOW} sessions, net; at the end {last:.2f}."
+        parts.append(Figure(title, alt, partial(plot_rolling, table=table, column=column, window=_WINDOW)))
+    return parts
+
+
+def _drawdowns(material: Material) -> Table | Note:
+    table = drawdowns(material.returns["net"])
+    if table.empty:
+        return Note("The net return never fell below an earlier level.", "Deepest drawdowns")
+    form = [
+        ("depth", "depth", percent), ("peak", "peak", said), ("trough", "trough", said),
+        ("recovery", "recovery", said), ("sessions", "sessions", number),
+    ]  # fmt: skip
+    return plain_table("Deepest drawdowns", table, form, caption="Net; – : not recovered by the end.")
+
+
+def _book(material: Material) -> list[Figure | Note]:
+    returns, weights = material.returns, material.weights
+    mean = returns["gross_exposure"].mean(), returns["net_exposure"].mean()
+    parts: list[Figure | Note] = [
+        Figure("Exposure", f"Exposure at the close; mean gross {mean[0]:.2f}, net {mean[1]:.2f} of NAV.",
+               lambda axes: plot_exposure(axes, returns)),
+        Figure("Turnover", f"One-way turnover; mean {returns['turnover'].mean():.1%} of NAV a session.",
+               lambda axes: plot_turnover(axes, returns["turnover"])),
+    ]  # fmt: skip
+    if weights is None:
+        why = "No target weights are stored: the strategy is executed bar by bar, or the run kept returns only."
+        return [*parts, Note(why, "Legs and concentration")]
+    table = concentration(weights)
+    held = table["effective_names"].mean()
+    text = "No session holds anything."
+    if not math.isnan(held):
+        text = f"On average {held:.1f} effective names, the largest {table['largest'].mean():.0%} of gross."
+    parts.append(Figure("Concentration", text, lambda axes: plot_concentration(axes, table), caption=text))
+    if material.forward is None:
+        return [*parts, Note("No forward returns are stored, so the legs cannot be told apart.", "Long and short legs")]
+    legs = leg_returns(weights, material.forward, material.horizon)
+    total = legs.sum()
+    alt = f"Summed contributions before costs: long {total['long']:.1%}, short {total['short']:.1%}."
+    parts.append(Figure("Long and short legs", alt, lambda axes: plot_legs(axes, legs), caption=alt))
+    return parts
+
+
+def _costs(material: Material) -> list[Figure | Table | Note]:
+    costs, metrics = material.optional("costs"), material.metrics
+    names = (
+        ("cost_ann", "all costs"), ("trading_cost_ann", "trading"), ("borrow_cost_ann", "borrow"),
+        ("financing_cost_ann", "financing"), ("turnover_ann", "turnover"),
+        ("break_even_cost_bps", "break-even cost"), ("break_even_borrow_bps", "break-even borrow"),
+    )  # fmt: skip
+    rows = tuple(
+        (Cell(label), metric_cell(metrics[name]), Cell(_why(metrics[name]))) for name, label in names if name in metrics
+    )
+    table = Table("Costs and break-even", ("", "value", "convention"), rows)
+    if costs is None:
+        return [Note("No table of costs is stored.", "Costs by kind"), table]
+    paid = costs.sum()
+    spent = ", ".join(f"{str(kind).replace('_', ' ')} {value:,.0f}" for kind, value in paid.items() if value)
+    alt = f"Costs by kind, in currency: {spent or 'none'}."
+    return [
+        Figure("Costs by kind", alt, lambda axes: plot_costs(axes, costs, material.returns["nav"]), caption=alt),
+        table,
+    ]
+
+
+def _why(item: dict[str, object]) -> str:
+    reason = f"{item.get('reason')} · " if item.get("value") is None and item.get("reason") else ""
+    return f"{reason}{item.get('convention', '')}"
+
+
+def _stages(material: Material) -> list[Figure | Table | Note]:
+    stages = material.optional("stages")
+    if stages is None:
+        return [Note("The run kept no figures by stage.", "Stage by stage")]
+    said_so = ", ".join(f"{name} {value:.2f}" for name, value in stages["sharpe"].items())
+    form = [
+        ("stage", "after", said), ("sharpe", "Sharpe", fixed), ("return_ann", "return", percent),
+        ("volatility_ann", "volatility", percent), ("turnover_ann", "turnover", fixed),
+        ("cost_ann", "cost", lambda value: percent(value, 2)),
+    ]  # fmt: skip
+    table = stages.rename_axis("stage").reset_index()
+    return [
+        Figure(
+            "Sharpe ratio stage by stage",
+            f"Sharpe after each stage: {said_so}.",
+            lambda axes: plot_stages(axes, stages),
+        ),
+        plain_table("Stage by stage", table, form, caption="All a year; before costs, except the last row."),
+    ]
+
+
+def _extremes(material: Material) -> Table:
+    table = extreme_sessions(material.returns)
+    form = [("session", "session", said), ("net", "net", lambda value: percent(value, 2)),
+            ("benchmark", "benchmark", lambda value: percent(value, 2))]  # fmt: skip
+    return plain_table("Worst and best sessions", table, form)
+
+
+def _trades(material: Material) -> list[Figure | Table | Note]:
+    trades = material.columns("trades", ["return"])
+    if trades is None:
+        return [Note("There are no round trips.", "Round trips")]
+    values = trades["return"]
+    alt = f"{len(values):,} round trips, mean {values.mean():.2%}, median {values.median():.2%} after costs."
+    parts: list[Figure | Table | Note] = [
+        Figure("Round trips", alt, lambda axes: plot_trades(axes, values), caption=alt),
+    ]
+    if len(values) > _MANY_TRADES:
+        return parts
+    full = material.columns("trades", ["asset", "side", "entry_session", "exit_session", "return", "pnl"])
+    assert full is not None
+    order = full["pnl"].sort_values(kind="stable").index
+    few = min(10, len(order) // 2 + 1)
+    chosen = full.loc[list(dict.fromkeys([*order[:few], *order[-few:]]))]
+    form = [
+        ("asset", "asset", said), ("side", "side", _side), ("entry_session", "from", said),
+        ("exit_session", "to", said),
+        ("return", "return", lambda value: percent(value, 2)), ("pnl", "profit", lambda value: fixed(value, 0)),
+    ]  # fmt: skip
+    parts.append(plain_table("Costliest and most profitable round trips", chosen, form, caption="Profit in currency."))
+    return parts
+
+
+def _events(material: Material) -> list[Table | Note]:
+    events = material.optional("events")
+    if events is None:
+        return [Note("No stop, kill switch, forced exit or unfilled order.", "Events")]
+    counts = events["kind"].value_counts().rename_axis("kind").rename("times").reset_index()
+    counts["first"] = counts["kind"].map(events.groupby("kind")["session"].min())
+    counts["last"] = counts["kind"].map(events.groupby("kind")["session"].max())
+    counts["kind"] = counts["kind"].str.replace("_", " ")
+    shown, rest = first_rows(events.assign(kind=events["kind"].str.replace("_", " ")), _MOST_ROWS)
+    form = [
+        ("session", "session", said),
+        ("kind", "kind", said),
+        ("asset", "asset", _asset),
+        ("detail", "detail", said),
+    ]
+    kinds = [("kind", "kind", said), ("times", "times", number), ("first", "first", said), ("last", "last", said)]
+    return [plain_table("Events by kind", counts, kinds), plain_table("Events", shown, form, caption=rest)]
+
+
+def _side(value: object) -> Cell:
+    return said({1: "long", -1: "short"}.get(value, value))  # type: ignore[call-overload]
+
+
+def _asset(value: object) -> Cell:
+    return said(value) if value else Cell("whole book")
+
+
+def _relative(material: Material) -> Table | Note:
+    title = "Against the benchmark"
+    names = (
+        ("beta", "beta"), ("alpha_ann", "alpha a year"), ("alpha_t", "t of alpha"),
+        ("sharpe_residual", "Sharpe after beta"), ("correlation", "correlation"),
+        ("information_ratio", "information ratio"),
+    )  # fmt: skip
+    known = [(name, label) for name, label in names if f"{name}_net" in material.metrics]
+    if not known:
+        return Note("The run has no benchmark.", title)
+    rows = []
+    for name, label in known:
+        net, gross = material.metrics[f"{name}_net"], material.metrics.get(f"{name}_gross")
+        rows.append((Cell(label), metric_cell(gross), metric_cell(net), Cell(_why(net))))
+    return Table(title, ("", "gross", "net", "convention"), tuple(rows))

@@ -1,0 +1,204 @@
+"""What the predictions were worth before any portfolio."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from assay.results.report.blocks import (
+    Cell,
+    Figure,
+    Note,
+    Section,
+    Table,
+    fixed,
+    metric_cell,
+    metric_text,
+    number,
+    percent,
+    plain_table,
+    said,
+)
+from assay.results.report.plots import (
+    plot_confusion,
+    plot_dispersion,
+    plot_ic,
+    plot_ic_decay,
+    plot_quantiles,
+    plot_reliability,
+)
+from assay.results.report.run_data import Material
+from assay.results.stats.attribution import confusion, reliability, score_by_asset, thresholds
+from assay.results.stats.information_coefficient import ic_decay, yearly_ic
+
+__all__ = ["signal_section"]
+
+_LATER = (0, 1, 2, 3, 4, 5, 10, 15, 20)
+#: Cells of a panel above which the decay is taken from every k-th session.
+_MOST_CELLS = 1_500_000
+_MOST_ASSETS = 60
+
+
+def signal_section(material: Material) -> Section:
+    """Correlations, decay, quantiles, hit rates, dispersion, calibration, and tables by year and asset."""
+    if material.score is None or material.forward is None:
+        why = "The run stores no predictions, so nothing can be said about them apart from the portfolio."
+        return Section("signal", "Signal", (Note(why),))
+    parts = (
+        *_ic(material),
+        *_quantiles(material),
+        _hits(material),
+        *_probabilities(material),
+        *_actions(material),
+        *_by_year_and_asset(material),
+    )
+    return Section("signal", "Signal", parts)
+
+
+def _ic(material: Material) -> list[Figure | Note | Table]:
+    ic, score, forward = material.optional("ic"), material.score, material.forward
+    assert score is not None
+    assert forward is not None
+    horizon = material.horizon
+    parts: list[Figure | Note | Table] = []
+    if ic is None or not ic["rank_ic"].notna().any():
+        parts.append(Note("No session has enough names for a correlation.", "IC and rank IC by session"))
+    else:
+        for column, title in (("rank_ic", "Rank IC by session"), ("ic", "IC by session")):
+            item = material.metrics.get(f"{column}_mean", {})
+            mean = metric_text(item, item.get("value"))
+            alt = f"{title}, horizon {horizon}: mean {mean} over {item.get('n', 0):,} sessions."
+            parts.append(
+                Figure(title, alt, partial(plot_ic, table=ic, column=column, horizon=horizon))
+            )
+        step = max(1, -(-score.size // _MOST_CELLS))
+        overlap = -(-horizon // step)
+        decay = ic_decay(score.iloc[::step], forward.reindex(index=score.index), _LATER, overlap=overlap)
+        about = (
+            f"Windows of {horizon} session{'s' if horizon > 1 else ''} that start later by so many sessions; 95% HAC."
+        )
+        about += f" From every {step}th session." if step > 1 else ""
+        alt = "Mean rank IC: " + ", ".join(f"{lag} later {value:.4f}" for lag, value in decay["rank_ic"].items()) + "."
+        parts.append(Figure("IC decay", alt, lambda axes: plot_ic_decay(axes, decay), caption=about))
+    names = [name for name in material.metrics if name.startswith(("ic_", "rank_ic_"))]
+    rows = tuple((Cell(name.replace("_", " ")), *_measured(material, name)) for name in names)
+    if rows:
+        parts.append(Table("Information coefficients", ("", "value", "sessions", "convention"), rows))
+    spread = score.std(axis=1, ddof=0)
+    alt = f"Deviation of the score across assets; mean {spread.mean():.3g}."
+    parts.append(Figure("Dispersion of predictions", alt, lambda axes: plot_dispersion(axes, score), caption=alt))
+    seeds = material.optional("dispersion")
+    if seeds is not None:
+        over_seeds = float(np.nanmean(seeds.to_numpy())) if seeds.notna().any(axis=None) else float("nan")
+        parts.append(Note(f"Mean deviation of a score over seeds: {number(over_seeds).text}.", "Seeds"))
+    return parts
+
+
+def _measured(material: Material, name: str) -> tuple[Cell, Cell, Cell]:
+    item = material.metrics[name]
+    reason = f"{item['reason']} · " if item.get("value") is None and item.get("reason") else ""
+    return metric_cell(item), number(item.get("n")), Cell(f"{reason}{item.get('convention', '')}")
+
+
+def _quantiles(material: Material) -> list[Figure | Table | Note]:
+    table = material.optional("quantiles")
+    if table is None or not table["mean"].notna().any():
+        return [Note("Too few names for fifths of the score.", "Returns by fifth of the score")]
+    means = ", ".join(f"{number} {1e4 * value:.1f}" for number, value in table["mean"].items())
+    rows = tuple(
+        (Cell(label), *_measured(material, name))
+        for name, label in (
+            ("quantile_spread", "top less bottom"),
+            ("quantile_monotonicity", "monotonicity"),
+            ("quantile_mr_p", "p of no monotone rise"),
+        )
+        if name in material.metrics
+    )
+    return [
+        Figure("Returns by fifth of the score", f"Mean return a window in bps, lowest fifth first: {means}.",
+               lambda axes: plot_quantiles(axes, table)),
+        Table("Spread and monotonicity", ("", "value", "n", "convention"), rows),
+    ]  # fmt: skip
+
+
+def _hits(material: Material) -> Table:
+    names = (
+        ("hit_direction", "direction"), ("hit_position", "position"), ("hit_trade", "trade"),
+        ("hit_session_net", "session"),
+    )  # fmt: skip
+    rows = []
+    for name, label in names:
+        item = material.metrics.get(name)
+        if item is None:
+            rows.append((Cell(label), Cell("–"), Cell(""), Cell("–"), Cell("not measured")))
+            continue
+        interval = ""
+        if item.get("low") is not None and item.get("value") is not None:
+            interval = f"[{metric_text(item, item['low'])}, {metric_text(item, item['high'])}]"
+        value, n, convention = _measured(material, name)
+        rows.append((Cell(label), value, Cell(interval), n, convention))
+    return Table("Hit rates, by their four names", ("hit rate", "value", "95%", "n", "convention"), tuple(rows))
+
+
+def _probabilities(material: Material) -> list[Figure | Table | Note]:
+    probability = material.optional("probability_up")
+    if probability is None or material.forward is None:
+        return [Note("The model gives no probabilities.", "Reliability and thresholds")]
+    curve = reliability(probability, material.forward)
+    levels = thresholds(probability, material.forward)
+    alt = "Share that rose by band of probability: " + ", ".join(
+        f"{row.predicted:.2f} → {row.up:.2f}" for row in curve.itertuples()
+    )
+    form = [
+        ("threshold", "probability above", fixed), ("cases", "of all cases", percent), ("up", "rose", percent),
+        ("low", "low", percent), ("high", "high", percent), ("n", "n", number),
+        ("mean_return", "mean return a window", lambda value: percent(value, 3)),
+    ]  # fmt: skip
+    said_so = "95% Wilson, as if cases were independent; those of one session are not, so the truth is wider."
+    return [
+        Figure("Reliability", alt + ".", lambda axes: plot_reliability(axes, curve), caption=said_so),
+        plain_table("Thresholds", levels, form, caption=said_so),
+    ]
+
+
+def _actions(material: Material) -> list[Figure | Note]:
+    if material.actions is None or material.forward is None:
+        return [Note("The model gives no actions.", "Confusion matrix")]
+    stored = material.optional("confusion")
+    table = confusion(material.actions, material.forward) if stored is None else stored
+    total = int(table.to_numpy().sum())
+    right = sum(int(table.loc[name, name]) for name in table.index)
+    share = f"{right / total:.1%}" if total else "–"
+    alt = f"Predicted against actual actions, {total:,} cases, {share} on the diagonal."
+    about = alt + " A move beyond half the asset's own deviation counts as buy or sell"
+    about += ", that of the sample." if stored is None else ", that of the 20 sessions before."
+    return [Figure("Confusion matrix", alt, lambda axes: plot_confusion(axes, table), about, (4.6, 3.4))]
+
+
+def _by_year_and_asset(material: Material) -> list[Table]:
+    assert material.score is not None
+    assert material.forward is not None
+    tables = []
+    ic = material.optional("ic")
+    if ic is not None and ic["rank_ic"].notna().any():
+        yearly = yearly_ic(ic, material.horizon).rename_axis("year").reset_index()
+        form = [
+            ("year", "year", lambda value: Cell(str(value), float(value))), ("ic", "IC", lambda value: fixed(value, 4)),
+            ("rank_ic", "rank IC", lambda value: fixed(value, 4)), ("t", "HAC t of rank IC", fixed),
+            ("sessions", "sessions", number),
+        ]  # fmt: skip
+        tables.append(plain_table("By year", yearly, form))
+    by_asset = score_by_asset(material.score, material.forward)
+    shown, about = by_asset, ""
+    if len(by_asset) > _MOST_ASSETS:
+        known = by_asset[by_asset["correlation"].notna()]
+        shown = pd.concat([known.head(_MOST_ASSETS // 2), known.tail(_MOST_ASSETS // 2)]).drop_duplicates("asset")
+        about = f"The {len(shown)} highest and lowest of {len(by_asset):,} assets. "
+    form = [
+        ("asset", "asset", said), ("correlation", "correlation over time", lambda value: fixed(value, 4)),
+        ("same_sign", "same sign", percent), ("sessions", "sessions", number),
+    ]  # fmt: skip
+    about += "Pearson, of score and forward return; with so many assets some are high by chance."
+    return [*tables, plain_table("By asset", shown, form, caption=about)]

@@ -1,0 +1,267 @@
+"""The short, aligned summary of a run on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from assay.results.checks.sentences import said_of_checks
+from assay.results.storage.runs import Run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["render_run"]
+
+
+def render_run(run: Run) -> str:
+    """The summary that `backtest` prints, made from what is stored."""
+    metrics = {item["name"]: item for item in run.metrics.get("metrics", ())}
+    config = run.manifest["config"]
+    parts = [*_head(run, config), "", *_table(metrics), "", *_signal(metrics), *_break_even(metrics)]
+    stages = run.metrics.get("stages") or []
+    if stages:
+        parts += ["", *_stages(stages)]
+    if run.has("baselines"):
+        parts += ["", *_baselines(run)]
+    if run.metrics.get("yardsticks"):
+        parts += ["", *_yardsticks(run.metrics["yardsticks"])]
+    parts += ["", *_verdict(run, metrics)]
+    parts += [f"warning: {line}" for line in run.metrics.get("warnings", ())]
+    parts.append(str(run.path))
+    return "\n".join(parts)
+
+
+def _yardsticks(rows: list[dict[str, Any]]) -> list[str]:
+    """What an optimised strategy has to beat, and whether it does, net of costs."""
+    lines = [f"{'net Sharpe less':22}{'its own':>8}{'difference':>12}    95%, paired bootstrap"]
+    for row in rows:
+        verdict = "earned" if row["earned"] else "worse" if row["high"] < 0 else "not told apart"
+        span = f"{row['low']:+.2f} … {row['high']:+.2f}"
+        lines.append(f"{row['strategy']:22}{row['sharpe']:>8.2f}{row['difference']:>+12.2f}    {span}  {verdict}")
+    return lines
+
+
+def _head(run: Run, config: dict[str, Any]) -> list[str]:
+    execution, costs = config["execution"], config["costs"]
+    folds = run.manifest.get("folds")
+    model = " · ".join(filter(None, [config.get("model"), f"walk-forward, {folds} folds" if folds else None]))
+    assets = run.manifest.get("assets")
+    first = [
+        config["strategy"],
+        model,
+        f"{assets:,} assets, {config.get('source', '')}" if assets else config.get("source", ""),
+        f"{run.metrics['start']} … {run.metrics['end']}, {run.metrics['sessions']:,} sessions",
+    ]
+    when = "t" if execution["same_close"] else f"t+{execution['delay']}"
+    second = [
+        f"decided at close t, filled at {execution['fill']} {when}",
+        f"{costs['commission_bps'] + costs['spread_bps']:g} bps a traded unit",
+        f"borrow {costs['borrow_bps']:g} bps a year",
+    ]
+    if run.manifest.get("benchmark"):
+        second.append(f"vs {run.manifest['benchmark']}")
+    if config.get("engine"):
+        second.append(f"by {config['engine']}")
+    return [" · ".join(filter(None, first)), " · ".join(second)]
+
+
+_ROWS = (
+    ("Sharpe", "sharpe", "{:.2f}", "252 · ddof 1 · arithmetic · rf 0 · HAC"),
+    ("  after beta", "sharpe_residual", "{:.2f}", None),
+    ("alpha a year", "alpha_ann", "{:.1%}", None),
+    ("return a year", "return_ann", "{:.1%}", "geometric"),
+    ("volatility a year", "volatility_ann", "{:.1%}", "252 · ddof 1"),
+    ("max drawdown", "max_drawdown", "{:.1%}", "compounded, start included"),
+    ("Sortino", "sortino", "{:.2f}", "252 · downside over all sessions"),
+    ("Calmar", "calmar", "{:.2f}", "whole sample"),
+)
+
+
+def _table(metrics: dict[str, Any]) -> list[str]:
+    lines = [f"{'':18}{'gross':>9}{'net':>9}    {'95% interval':<20}convention"]
+    for label, name, form, convention in _ROWS:
+        net, gross = metrics.get(f"{name}_net"), metrics.get(f"{name}_gross")
+        if net is None:
+            continue
+        text = convention or net["convention"].removeprefix("net · ")
+        if name == "sharpe_residual" and metrics.get("beta_net", {}).get("value") is not None:
+            text = f"residual on the benchmark, beta {metrics['beta_net']['value']:.2f}"
+        if net["value"] is None:
+            text = net["reason"]
+        if name == "alpha_ann" and metrics.get("alpha_t_net", {}).get("value") is not None:
+            text = f"{text}, t {metrics['alpha_t_net']['value']:.1f}"
+        cells = f"{_figure(gross, form):>9}{_figure(net, form):>9}"
+        lines.append(f"{label:18}{cells}    {_interval(net, form):<20}{text}")
+    turnover, cost = metrics["turnover_ann"], metrics["cost_ann"]
+    exposure = f"gross {_figure(metrics['gross_exposure'], '{:.2f}')} net {_figure(metrics['net_exposure'], '{:.2f}')}"
+    lines.append(
+        f"{'turnover':18}{_figure(turnover, '{:.1f}×')} a year, one way · costs {_figure(cost, '{:.2%}')} a year · "
+        f"exposure {exposure}"
+    )
+    return lines
+
+
+def _signal(metrics: dict[str, Any]) -> list[str]:
+    lines = []
+    rank = metrics.get("rank_ic_mean")
+    if rank is not None:
+        if rank["value"] is None:
+            lines.append(f"{'rank IC':18}{'–':>9}    {rank['reason']}")
+        else:
+            lag = rank["convention"].rpartition("lag ")[2]
+            lines.append(
+                f"{'rank IC':18}{rank['value']:>9.4f}{'':9}    {_interval(rank, '{:.4f}'):<20}mean of {rank['n']:,} "
+                f"sessions, HAC t {_figure(metrics['rank_ic_t'], '{:.1f}')}, lag {lag}{_apart(metrics, rank['n'])}"
+            )
+    rates = [
+        f"{kind} {_figure(metrics.get(name), '{:.1%}')}"
+        for kind, name in (
+            ("direction", "hit_direction"),
+            ("position", "hit_position"),
+            ("trade", "hit_trade"),
+            ("session", "hit_session_net"),
+        )
+        if (metrics.get(name) or {}).get("value") is not None
+    ]
+    if rates:
+        lines.append(f"{'hit rate':18}{' · '.join(rates)}")
+    return [*lines, *_forecast(metrics)]
+
+
+def _forecast(metrics: dict[str, Any]) -> list[str]:
+    """The predictions as forecasts: of returns against persistence, of up and down against the base rate."""
+
+    def said(name: str, form: str) -> str:
+        return _figure(metrics.get(name), form)
+
+    lines = []
+    signs = f"Pesaran–Timmermann p {said('pt_p', '{:.2f}')}"
+    if "theil_u2" in metrics:
+        against = f"U2 {said('theil_u2', '{:.4f}')}, Diebold–Mariano t {said('dm_t', '{:+.1f}')} ({_better(metrics)})"
+        lines.append(
+            f"{'forecast':18}R² of returns {said('r2', '{:.4f}')} · against persistence {against} · {signs}"
+        )
+    if "auc" in metrics:
+        area = f"AUC {said('auc', '{:.3f}')} ± {said('auc_error', '{:.3f}')} (standard error)"
+        rates = f"accuracy {said('accuracy', '{:.1%}')}, always up {said('base_rate', '{:.1%}')}"
+        more = f"balanced {said('balanced_accuracy', '{:.1%}')} · MCC {said('mcc', '{:.3f}')}"
+        parts = f"reliability {said('brier_reliability', '{:.4f}')} · resolution {said('brier_resolution', '{:.4f}')}"
+        brier = f"{said('brier', '{:.4f}')}, base rate {said('brier_uncertainty', '{:.4f}')}"
+        loss = f"log loss {said('log_loss', '{:.4f}')}, base rate {said('log_loss_base', '{:.4f}')}"
+        lines.append(f"{'up or down':18}{' · '.join([area, rates, more, *([] if lines else [signs])])}")
+        lines.append(f"{'Brier':18}{' · '.join([brier, parts, loss])}")
+    if "action_mcc" in metrics:
+        rates = f"accuracy {said('action_accuracy', '{:.1%}')}, commonest {said('action_base_rate', '{:.1%}')}"
+        more = f"balanced {said('action_balanced_accuracy', '{:.1%}')} · MCC {said('action_mcc', '{:.3f}')}"
+        lines.append(f"{'actions':18}{rates} · {more}")
+    return lines
+
+
+def _better(metrics: dict[str, Any]) -> str:
+    """Which of the two forecasts the test of Diebold and Mariano finds more accurate, at 5%."""
+    statistic, p_value = metrics["dm_t"], metrics["dm_p"]
+    if statistic["value"] is None or p_value["value"] is None:
+        return str(statistic["reason"])
+    if p_value["value"] > 0.05:
+        return "not told apart"
+    return "better" if statistic["value"] < 0 else "worse"
+
+
+def _apart(metrics: dict[str, Any], n: int) -> str:
+    """The t of the sessions whose windows do not overlap, where there are others."""
+    found = metrics.get("rank_ic_t_apart")
+    if found is None or found["value"] is None or found["n"] == n:
+        return ""
+    return f", t {found['value']:.1f} of the {found['n']:,} that do not overlap"
+
+
+def _break_even(metrics: dict[str, Any]) -> list[str]:
+    cost, borrow = metrics["break_even_cost_bps"], metrics["break_even_borrow_bps"]
+    parts = [
+        f"{label} {item['value']:.1f} bps" if item["value"] is not None else f"{label}: {item['reason']}"
+        for label, item in (("cost", cost), ("borrow", borrow))
+    ]
+    return [f"{'break-even':18}{' · '.join(parts)}"]
+
+
+def _stages(stages: Iterable[dict[str, Any]]) -> list[str]:
+    rows = list(stages)
+    lines = [f"{'stage':18}" + "".join(f"{row['stage']:>12}" for row in rows)]
+    for label, key, form in (
+        ("Sharpe", "sharpe", "{:.2f}"),
+        ("turnover a year", "turnover_ann", "{:.1f}×"),
+        ("cost a year", "cost_ann", "{:.2%}"),
+    ):
+        cells = ("–" if row[key] is None else form.format(row[key]) for row in rows)
+        lines.append(f"{label:18}" + "".join(f"{cell:>12}" for cell in cells))
+    return lines
+
+
+def _baselines(run: Run) -> list[str]:
+    """The model and what it has to beat, on the same folds through the same strategy."""
+    table = run.table("baselines")
+    columns = [
+        (label, name, form)
+        for label, name, form in (
+            ("rank IC", "rank_ic", "{:.4f}"),
+            ("HAC t", "rank_ic_t", "{:.1f}"),
+            ("R² returns", "r2", "{:.4f}"),
+            ("DM t", "dm_t", "{:+.1f}"),
+            ("accuracy", "accuracy", "{:.1%}"),
+            ("AUC", "auc", "{:.3f}"),
+            ("± of AUC", "auc_error", "{:.3f}"),
+            ("Brier", "brier", "{:.4f}"),
+            ("F1 actions", "action_macro_f1", "{:.3f}"),
+            ("net Sharpe", "sharpe_net", "{:.2f}"),
+        )
+        if name in table and table[name].notna().any()
+    ]
+    lines = [f"{'beside it':20}" + "".join(f"{label:>12}" for label, _, _ in columns)]
+    for model, row in table.iterrows():
+        cells = ("–" if row[name] != row[name] else form.format(row[name]) for _, name, form in columns)
+        lines.append(f"{model!s:20}" + "".join(f"{cell:>12}" for cell in cells))
+    return lines + _beaten(table)
+
+
+def _beaten(table: pd.DataFrame) -> list[str]:
+    """One line that says which baselines the model does not beat."""
+    said = []
+    for label, name in (("rank IC", "rank_ic"), ("AUC", "auc"), ("net Sharpe", "sharpe_net")):
+        if name not in table or table[name].iloc[1:].notna().sum() == 0 or not table[name].notna().iloc[0]:
+            continue
+        better = table.index[1:][(table[name].iloc[1:] >= table[name].iloc[0]).to_numpy()]
+        standing = f"no better than {', '.join(better)}" if len(better) else "above all of them"
+        said.append(f"{standing} by {label}")
+    return [f"{table.index[0]}: {'; '.join(said)}"] if said else []
+
+
+def _verdict(run: Run, metrics: dict[str, Any]) -> list[str]:
+    sharpe = metrics["sharpe_net"]
+    if sharpe["value"] is None or sharpe["low"] is None:
+        said = f"not judged: {sharpe['reason'] or 'no interval'}"
+    elif sharpe["low"] > 0:
+        said = "net Sharpe above 0 at 95%"
+    elif sharpe["high"] < 0:
+        said = "net Sharpe below 0 at 95%"
+    else:
+        said = "not significant: the interval of the net Sharpe covers 0"
+    trials = run.checks.get("trials")
+    if trials:
+        plural = "trial" if trials["count"] == 1 else "trials"
+        said += f" · {trials['count']} {plural} in the ledger"
+        if trials.get("deflated_sharpe") is not None:
+            said += f", deflated Sharpe {trials['deflated_sharpe']:.2f}"
+    return [said, *said_of_checks(run.checks).values()]
+
+
+def _figure(item: dict[str, Any] | None, form: str) -> str:
+    if item is None or item["value"] is None:
+        return "–"
+    return form.format(item["value"])
+
+
+def _interval(item: dict[str, Any], form: str) -> str:
+    if item.get("low") is None or item.get("high") is None:
+        return ""
+    return f"[{form.format(item['low'])}, {form.format(item['high'])}]"

@@ -1,0 +1,175 @@
+"""Where a result came from: legs, concentration, single sessions, calibration, assets. For showing, not for judging."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from assay.results.stats.classification import probability_bands
+from assay.results.stats.proportions import wilson_interval
+
+__all__ = [
+    "concentration",
+    "confusion",
+    "extreme_sessions",
+    "leg_returns",
+    "reliability",
+    "score_by_asset",
+    "thresholds",
+]
+
+
+def leg_returns(weights: pd.DataFrame, forward: pd.DataFrame, horizon: int = 1) -> pd.DataFrame:
+    """What longs and shorts contributed, before costs, stamped at the decision.
+
+    Parameters
+    ----------
+    weights : (T, N) target weights stamped t.
+    forward : (T, N) return of the window that follows the fill.
+    horizon : sessions a window spans; contributions are divided by it, since windows overlap.
+
+    Returns
+    -------
+    DataFrame
+        long and short: Σ weight × forward return over names with that side ÷ horizon; unknown returns count 0.
+
+    """
+    held = weights.to_numpy(dtype=np.float64)
+    later = forward.reindex(index=weights.index, columns=weights.columns).to_numpy(dtype=np.float64)
+    part = np.nan_to_num(held * later) / horizon
+    table = {"long": np.where(held > 0, part, 0).sum(axis=1), "short": np.where(held < 0, part, 0).sum(axis=1)}
+    return pd.DataFrame(table, index=weights.index)
+
+
+def concentration(weights: pd.DataFrame) -> pd.DataFrame:
+    """How many names a book really has.
+
+    Returns
+    -------
+    DataFrame
+        names (with a weight), effective_names (Σ|w|)²/Σw², the inverse Herfindahl index, and largest, the largest
+        share of Σ|w|; the last two NaN where nothing is held.
+
+    """
+    size = np.abs(np.nan_to_num(weights.to_numpy(dtype=np.float64)))
+    total, squares = size.sum(axis=1), (size**2).sum(axis=1)
+    some = total > 0
+    nothing = np.full(len(size), np.nan)
+    largest = size.max(axis=1, initial=0.0)
+    table = {
+        "names": (size > 0).sum(axis=1),
+        "effective_names": np.divide(total**2, squares, out=nothing.copy(), where=some),
+        "largest": np.divide(largest, total, out=nothing.copy(), where=some),
+    }
+    return pd.DataFrame(table, index=weights.index)
+
+
+def extreme_sessions(returns: pd.DataFrame, count: int = 10) -> pd.DataFrame:
+    """The worst and the best sessions by net return, the worst first; columns session, net and, if known, benchmark."""
+    columns = [name for name in ("net", "benchmark") if name in returns]
+    order = returns["net"].sort_values(kind="stable").index
+    low = min(count, len(order) // 2)
+    chosen = [*order[:low], *order[max(low, len(order) - count) :]]
+    table = returns.loc[chosen, columns].reset_index()
+    return table.rename(columns={table.columns[0]: "session"})
+
+
+def reliability(probability: pd.DataFrame, forward: pd.DataFrame, bins: int = 10) -> pd.DataFrame:
+    """What share of each band of probabilities went up.
+
+    Returns
+    -------
+    DataFrame
+        a row a band of equal width that has any: predicted (mean probability), up (share of forward returns > 0), low
+        and high (95% Wilson, cases taken as independent), n.
+
+    """
+    p, up = _pairs(probability, forward)
+    band = probability_bands(p, bins)
+    rows = []
+    for number in np.unique(band):
+        inside = band == number
+        rows.append({"predicted": float(p[inside].mean()), **_share(up[inside])})
+    return pd.DataFrame(rows, columns=["predicted", "up", "low", "high", "n"])
+
+
+def thresholds(
+    probability: pd.DataFrame, forward: pd.DataFrame, levels: Sequence[float] = (0.5, 0.55, 0.6, 0.65, 0.7, 0.8, 0.9)
+) -> pd.DataFrame:
+    """What is left above each level of probability_up: share of all cases, share that went up, mean forward return."""
+    p, up, ahead = _pairs(probability, forward, values=True)
+    rows = []
+    for level in levels:
+        above = p > level
+        mean = float(ahead[above].mean()) if above.any() else float("nan")
+        covered = float(above.mean()) if len(p) else float("nan")
+        rows.append({"threshold": level, "cases": covered, **_share(up[above]), "mean_return": mean})
+    return pd.DataFrame(rows)
+
+
+def confusion(actions: dict[str, pd.DataFrame], forward: pd.DataFrame, width: float = 0.5) -> pd.DataFrame:
+    """Most likely action against what followed.
+
+    Parameters
+    ----------
+    actions : buy, sell and hold probabilities, (T, N) each.
+    forward : (T, N) forward returns; beyond ±`width` standard deviations of the asset's own forward returns over the
+        sample they count as buy and sell, in between as hold. That looks back over the whole sample, which only a
+        description may do.
+
+    Returns
+    -------
+    DataFrame
+        counts, rows what followed, columns what was predicted, both in the order of `actions`.
+
+    """
+    names = list(actions)
+    frame = next(iter(actions.values()))
+    values = np.stack([item.to_numpy(dtype=np.float64) for item in actions.values()])
+    later = forward.reindex(index=frame.index, columns=frame.columns)
+    bound = width * later.std(ddof=0).to_numpy()
+    ahead = later.to_numpy(dtype=np.float64)
+    followed = np.where(
+        ahead > bound, names.index("buy"), np.where(ahead < -bound, names.index("sell"), names.index("hold"))
+    )
+    known = np.isfinite(values).all(axis=0) & np.isfinite(ahead)
+    chosen = np.nan_to_num(values).argmax(axis=0)
+    counts = np.zeros((len(names), len(names)), dtype=int)
+    np.add.at(counts, (followed[known], chosen[known]), 1)
+    return pd.DataFrame(counts, index=names, columns=names)
+
+
+def score_by_asset(score: pd.DataFrame, forward: pd.DataFrame) -> pd.DataFrame:
+    """A row an asset: correlation of score and forward return over time (Pearson), share of equal signs, sessions."""
+    one = score.to_numpy(dtype=np.float64)
+    two = forward.reindex(index=score.index, columns=score.columns).to_numpy(dtype=np.float64)
+    known = np.isfinite(one) & np.isfinite(two)
+    n = known.sum(axis=0)
+    x, y = np.where(known, one, 0.0), np.where(known, two, 0.0)
+    least = np.maximum(n, 1)
+    xc, yc = np.where(known, x - x.sum(axis=0) / least, 0), np.where(known, y - y.sum(axis=0) / least, 0)
+    below = np.sqrt((xc**2).sum(axis=0) * (yc**2).sum(axis=0))
+    enough = (n >= 10) & (below > 1e-18)
+    ic = np.divide((xc * yc).sum(axis=0), below, out=np.full(len(n), np.nan), where=enough)
+    moved = (x * y != 0).sum(axis=0)
+    same = np.divide((x * y > 0).sum(axis=0), moved, out=np.full(len(n), np.nan), where=moved > 0)
+    table = pd.DataFrame(
+        {"asset": [str(name) for name in score.columns], "correlation": ic, "same_sign": same, "sessions": n}
+    )
+    return table.sort_values("correlation", ascending=False, kind="stable", ignore_index=True)
+
+
+def _pairs(probability: pd.DataFrame, forward: pd.DataFrame, values: bool = False) -> tuple[np.ndarray, ...]:
+    p = probability.to_numpy(dtype=np.float64)
+    ahead = forward.reindex(index=probability.index, columns=probability.columns).to_numpy(dtype=np.float64)
+    known = np.isfinite(p) & np.isfinite(ahead)
+    found = (p[known], ahead[known] > 0)
+    return (*found, ahead[known]) if values else found
+
+
+def _share(up: np.ndarray) -> dict[str, float]:
+    n = len(up)
+    low, high = wilson_interval(int(up.sum()), n)
+    return {"up": float(up.mean()) if n else float("nan"), "low": low, "high": high, "n": n}

@@ -1,0 +1,295 @@
+"""What a score is worth before any portfolio: information coefficients, hit rates, quantile spreads.
+
+Grinold & Kahn (2000), *Active Portfolio Management*, for the information coefficient; its error is HAC, with a lag of
+at least 3·h − 1 because windows of h sessions overlap (`assay.results.stats.long_run_variance.lag_rule`).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from assay.data.errors import InputError
+from assay.results.stats.long_run_variance import critical_value, hac_mean, lag_rule
+from assay.results.stats.performance import Metric
+from assay.results.stats.proportions import hit_rate
+from assay.results.stats.ranks import average_ranks, rank_correlation, row_correlation
+
+__all__ = [
+    "QuantileReturns",
+    "hit_metrics",
+    "ic_decay",
+    "ic_metrics",
+    "ic_table",
+    "quantile_returns",
+    "rolling_ic",
+    "yearly_ic",
+]
+
+_PERIODS = 252
+#: Fewer names than this, and a session's correlation says nothing.
+MINIMUM_NAMES = 10
+
+
+def _aligned(score: pd.DataFrame, forward: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    if not score.columns.equals(forward.columns) or not score.index.equals(forward.index):
+        forward = forward.reindex(index=score.index, columns=score.columns)
+    return score.to_numpy(dtype=np.float64), forward.to_numpy(dtype=np.float64)
+
+
+def ic_table(score: pd.DataFrame, forward: pd.DataFrame, *, minimum: int = MINIMUM_NAMES) -> pd.DataFrame:
+    """Pearson and Spearman correlation of score and forward return, a row a session.
+
+    Parameters
+    ----------
+    score : (T, N) stamped t.
+    forward : (T, N) what followed, stamped t; see `assay.data.returns.forward_returns`.
+    minimum : names a session needs. Panels of fewer assets than that use all they have, at least 3.
+
+    Returns
+    -------
+    DataFrame
+        ic, rank_ic (NaN where a session has too few names or no variation) and n, the names.
+
+    """
+    one, two = _aligned(score, forward)
+    needed = max(3, min(minimum, one.shape[1]))
+    ic, n = row_correlation(one, two, minimum=needed)
+    ranked, _ = rank_correlation(one, two, minimum=needed)
+    return pd.DataFrame({"ic": ic, "rank_ic": ranked, "n": n}, index=score.index)
+
+
+def ic_metrics(table: pd.DataFrame, horizon: int) -> list[Metric]:
+    """Mean, deviation, ICIR and HAC t of the columns ``ic`` and ``rank_ic``.
+
+    Parameters
+    ----------
+    table : see `ic_table`.
+    horizon : h; the HAC lag is at least 3·h − 1. ``t_apart`` needs no estimate of the overlap: Student's t of every
+        h-th session, with one degree of freedom less than there are of them; the same sessions for every start.
+
+    """
+    out = []
+    for column, label in (("ic", "Pearson"), ("rank_ic", "Spearman, average ranks")):
+        known = table[column].dropna()
+        values = known.to_numpy()
+        n = len(values)
+        mean, error, t, lag = hac_mean(values, horizon=horizon)
+        critical = critical_value(n, lag)
+        start = str(known.index[0].date()) if n else None
+        end = str(known.index[-1].date()) if n else None
+        skipped = len(table) - n
+        text = f"{label} · mean over sessions, {skipped} skipped (too few names or no variation)"
+        why = "" if n else "no session has enough names"
+        deviation = float(values.std(ddof=1)) if n > 1 else math.nan
+        ratio = mean / deviation if deviation > 0 else math.nan
+        apart = values[::horizon]
+        low, high = (mean - critical * error, mean + critical * error) if error > 0 else (None, None)
+        rows = [
+            ("mean", mean, "correlation", f"{text} · 95% HAC, lag {lag}, critical {critical:.2f}", low, high),
+            ("std", deviation, "correlation", f"{label} · over sessions, ddof 1", None, None),
+            ("t", t, "t", f"{label} · HAC, lag {lag}, critical {critical:.2f}", None, None),
+            ("t_apart", _student_t(apart), "t", _said_apart(label, horizon, len(apart)), None, None),
+            ("ir", ratio, "ratio", f"{label} · mean/std a session", None, None),
+            ("ir_ann", ratio * math.sqrt(_PERIODS), "ratio", f"{label} · mean/std × √{_PERIODS}", None, None),
+        ]
+        for name, value, unit, convention, lo, hi in rows:
+            reason = why or ("" if math.isfinite(value) else "the correlations do not vary or are too few")
+            count = len(apart) if name == "t_apart" else n
+            out.append(Metric(f"{column}_{name}", value, unit, convention, lo, hi, count, start, end, reason))
+    return out
+
+
+def _student_t(values: np.ndarray) -> float:
+    """t of a mean of independent values, ddof 1; NaN where there are fewer than 2 or they do not vary."""
+    if len(values) < 2 or float(np.ptp(values)) <= 1e-15 * max(1.0, abs(float(values.mean()))):
+        return math.nan
+    return float(values.mean()) / float(values.std(ddof=1)) * math.sqrt(len(values))
+
+
+def _said_apart(label: str, horizon: int, n: int) -> str:
+    from scipy.special import stdtrit
+
+    which = "every session" if horizon == 1 else f"every {horizon}. session, so windows do not overlap"
+    return f"{label} · {which} · Student's t" + (f", critical {float(stdtrit(n - 1, 0.975)):.2f}" if n > 1 else "")
+
+
+def ic_decay(
+    score: pd.DataFrame, returns: pd.DataFrame, horizons: tuple[int, ...], *, overlap: int = 1
+) -> pd.DataFrame:
+    """Mean rank IC against the return of the single session that ends `horizon` sessions after the decision.
+
+    Parameters
+    ----------
+    score : (T, N) stamped t.
+    returns : (T', N) returns a session, stamped with the period's end.
+    horizons : sessions after t, ≥ 1.
+    overlap : how many consecutive rows of `score` meet the same session, for the lag: 1 for returns a session, h where
+        `returns` are of windows of h sessions.
+
+    Returns
+    -------
+    DataFrame
+        a row a horizon: rank_ic, t (HAC), low and high (95%), n.
+
+    """
+    rows = []
+    for horizon in horizons:
+        later = returns.shift(-horizon).reindex(index=score.index, columns=score.columns)
+        values = ic_table(score, later)["rank_ic"].dropna().to_numpy()
+        mean, error, t, lag = hac_mean(values, horizon=overlap)
+        half = critical_value(len(values), lag) * error
+        rows.append({"horizon": horizon, "rank_ic": mean, "t": t, "low": mean - half, "high": mean + half,
+                     "n": len(values)})  # fmt: skip
+    return pd.DataFrame(rows).set_index("horizon")
+
+
+def yearly_ic(table: pd.DataFrame, horizon: int = 1) -> pd.DataFrame:
+    """Mean ic and rank_ic by calendar year, with the HAC t of rank_ic (lag ≥ 3·horizon − 1) and the sessions."""
+    rows = {}
+    for year, part in table.groupby(pd.DatetimeIndex(table.index).year):
+        known = part["rank_ic"].dropna().to_numpy()
+        rows[year] = {
+            "ic": part["ic"].mean(),
+            "rank_ic": part["rank_ic"].mean(),
+            "t": hac_mean(known, horizon=horizon)[2],
+            "sessions": len(known),
+        }
+    return pd.DataFrame(rows).T
+
+
+def rolling_ic(values: pd.Series, window: int, horizon: int = 1) -> pd.DataFrame:
+    """Mean of every window of sessions with the HAC interval of that window alone.
+
+    Parameters
+    ----------
+    values : (n,) a correlation a session, without NaN.
+    window : sessions, ≥ 2 and ≤ n.
+    horizon : h, for the lag, as in `assay.results.stats.long_run_variance.hac_mean`.
+
+    Returns
+    -------
+    DataFrame
+        mean, low, high (95%; NaN where a window does not vary), a row a window, stamped with its last session: only
+        what is stamped until then is in it.
+
+    """
+    parts = np.lib.stride_tricks.sliding_window_view(values.to_numpy(dtype=np.float64), window)
+    mean, lag = parts.mean(axis=1), lag_rule(window, horizon)
+    centred = parts - mean[:, None]
+    variance = (centred**2).mean(axis=1)
+    for step in range(1, lag + 1):
+        cross = (centred[:, step:] * centred[:, :-step]).sum(axis=1) / window
+        variance += 2.0 * (1.0 - step / (lag + 1.0)) * cross
+    error = np.sqrt(np.where(variance > 1e-30, variance, np.nan) / window)
+    half = critical_value(window, lag) * error
+    table = {"mean": mean, "low": mean - half, "high": mean + half}
+    return pd.DataFrame(table, index=values.index[window - 1 :])
+
+
+@dataclass(frozen=True, eq=False)
+class QuantileReturns:
+    """Forward returns by quantile of the score.
+
+    Parameters
+    ----------
+    table : a row a quantile, 1 the lowest: mean (a session's window), low, high (95% HAC), n (sessions).
+    spread : top minus bottom, a session.
+    monotonicity : Spearman correlation of quantile number and mean; 1 = rising throughout.
+    by_session : (T, q) mean forward return of each quantile on each session, what
+        `assay.results.stats.monotonicity.monotonicity_test` takes.
+
+    """
+
+    table: pd.DataFrame
+    spread: pd.Series
+    monotonicity: float
+    by_session: pd.DataFrame
+
+
+def quantile_returns(
+    score: pd.DataFrame, forward: pd.DataFrame, *, quantiles: int = 5, horizon: int = 1
+) -> QuantileReturns:
+    """Mean forward return of each quantile of the score, equal counts a session.
+
+    A name with rank r of n (average ranks) is in quantile ⌈q·(r − ½)/n⌉; sessions with fewer than `quantiles` names
+    are left out.
+
+    Raises
+    ------
+    InputError
+        If fewer than 2 quantiles are asked for.
+
+    """
+    if quantiles < 2:
+        raise InputError(f"quantile returns: at least 2 quantiles, got {quantiles}")
+    one, two = _aligned(score, forward)
+    one = np.where(np.isnan(two), np.nan, one)
+    n = np.isfinite(one).sum(axis=1)
+    ranks = average_ranks(one)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        bucket = np.ceil(quantiles * (ranks - 0.5) / n[:, None])
+    means = np.full((len(one), quantiles), np.nan)
+    for q in range(1, quantiles + 1):
+        inside = bucket == q
+        count = inside.sum(axis=1)
+        total = np.where(inside, two, 0.0).sum(axis=1)
+        means[:, q - 1] = np.divide(total, count, out=np.full(len(one), np.nan), where=(count > 0) & (n >= quantiles))
+    rows = []
+    for q in range(quantiles):
+        values = means[:, q][np.isfinite(means[:, q])]
+        mean, error, _, lag = hac_mean(values, horizon=horizon)
+        half = critical_value(len(values), lag) * error
+        rows.append({"mean": mean, "low": mean - half, "high": mean + half, "n": len(values)})
+    table = pd.DataFrame(rows, index=pd.Index(range(1, quantiles + 1), name="quantile"))
+    spread = pd.Series(means[:, -1] - means[:, 0], score.index, name="spread")
+    steps = average_ranks(table["mean"].to_numpy()[None, :])[0]
+    numbers = np.arange(1.0, quantiles + 1)
+    monotone = math.nan if np.isnan(steps).any() or np.ptp(steps) == 0 else float(np.corrcoef(steps, numbers)[0, 1])
+    by_session = pd.DataFrame(means, index=score.index, columns=table.index)
+    return QuantileReturns(table, spread, monotone, by_session)
+
+
+def hit_metrics(
+    score: pd.DataFrame | None,
+    forward: pd.DataFrame | None,
+    weights: pd.DataFrame | None,
+    trade_returns: np.ndarray | None,
+) -> list[Metric]:
+    """The hit rates of predictions, positions and trades; that of sessions stands with the returns.
+
+    Parameters
+    ----------
+    score : (T, N) whose sign is a direction; None where it has none (a rank).
+    forward : (T, N) what followed.
+    weights : (T, N) target weights.
+    trade_returns : (trades,) return of each round trip after costs.
+
+    Returns
+    -------
+    list of Metric
+        hit_direction (sign of the score against the forward return), hit_position (weight·return > 0), hit_trade
+        (round trip > 0). Cases where either side is 0 are left out, and n says how many are left. Predictions of one
+        session are not independent, so the Wilson interval is too narrow for them.
+
+    """
+    out = []
+
+    def add(name: str, values: np.ndarray | None, convention: str, why: str) -> None:
+        if values is None:
+            out.append(Metric(name, math.nan, "fraction", convention, reason=why))
+            return
+        rate, low, high, n = hit_rate(values)
+        reason = "" if n else "no case is other than 0"
+        text = f"{convention} · Wilson 95%"
+        out.append(Metric(name, rate, "fraction", text, low if n else None, high if n else None, n, reason=reason))
+
+    directions = None if score is None or forward is None else np.multiply(*_aligned(score, forward))
+    add("hit_direction", directions, "sign of the score = sign of the forward return", "the score has no sign")
+    positions = None if weights is None or forward is None else np.multiply(*_aligned(weights, forward))
+    add("hit_position", positions, "weight × forward return > 0", "no weights are kept")
+    add("hit_trade", trade_returns, "round trip > 0 after trading costs, first in first out", "no trades are kept")
+    return out

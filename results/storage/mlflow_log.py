@@ -1,0 +1,82 @@
+"""Hand a stored run to MLflow: parameters, metrics, per-epoch losses, and the run folder's small files."""
+
+from __future__ import annotations
+
+import math
+import os
+from typing import Any
+
+from assay.data.errors import InputError
+from assay.results.checks.sentences import said_of_checks
+from assay.results.storage.runs import Run, flattened
+
+__all__ = ["connect", "log_run"]
+
+
+def connect(tracking_uri: str) -> Any:
+    """A client of an MLflow store.
+
+    Raises
+    ------
+    InputError
+        If MLflow is not installed or the store cannot be used.
+
+    """
+    try:
+        from mlflow import MlflowClient
+        from mlflow.exceptions import MlflowException
+    except ImportError:
+        raise InputError("--mlflow: MLflow is not installed; install the extra: pip install 'assay[mlflow]'") from None
+    if "://" not in tracking_uri or tracking_uri.startswith("file:"):
+        # Recent versions of MLflow refuse folders unless told that they are meant; whoever names one means it.
+        os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
+    try:
+        client = MlflowClient(tracking_uri=tracking_uri)
+        client.search_experiments(max_results=1)
+    except (MlflowException, ImportError, OSError) as error:
+        raise InputError(f"--mlflow {tracking_uri}: {error}") from None
+    return client
+
+
+def log_run(run: Run, tracking_uri: str, *, experiment: str = "assay") -> str:
+    """Log a run; returns MLflow's id of it.
+
+    Parameters
+    ----------
+    run : a stored run.
+    tracking_uri : of the MLflow store, e.g. ``sqlite:///mlflow.db`` or ``file:///path``.
+    experiment : name of the MLflow experiment.
+
+    Raises
+    ------
+    InputError
+        If MLflow is not installed or the store cannot be used.
+
+    """
+    client = connect(tracking_uri)
+    from mlflow.exceptions import MlflowException
+
+    try:
+        found = client.get_experiment_by_name(experiment)
+        identity = found.experiment_id if found is not None else client.create_experiment(experiment)
+        logged = client.create_run(identity, run_name=run.id)
+        key = logged.info.run_id
+        for name, value in flattened(run.manifest.get("config", {})).items():
+            client.log_param(key, name[:250], str(value)[:500])
+        for item in run.metrics.get("metrics", ()):
+            if item["value"] is not None and math.isfinite(item["value"]):
+                client.log_metric(key, item["name"], item["value"])
+        for kind, sentence in said_of_checks(run.checks).items():
+            client.set_tag(key, f"check.{kind}", sentence)
+        if run.has("training"):
+            for record in run.table("training").to_dict("records"):
+                for column in sorted({"train_loss", "validation_loss"} & set(record)):
+                    name = f"fold{record['fold']}_seed{record['seed']}_{column}"
+                    client.log_metric(key, name, float(record[column]), step=int(record["epoch"]))
+        for name in ("manifest.json", "metrics.json", "checks.json"):
+            if (run.path / name).exists():
+                client.log_artifact(key, str(run.path / name))
+        client.set_terminated(key)
+    except MlflowException as error:
+        raise InputError(f"--mlflow {tracking_uri}: {error}") from None
+    return str(key)

@@ -1,0 +1,315 @@
+"""Portfolios by optimisation: skfolio solves, this feeds it what was known, holds it to the constraints, and says so.
+
+Every `every` sessions, from the first with a full window: expected returns and covariance from data through the close
+of t, weights stamped t; the rows between are NaN ("no order", holdings drift). Where no portfolio meets the
+constraints, the row is NaN too, and an event names the constraint to relax. Events travel in ``attrs["events"]`` of the
+frame of weights.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from multiprocessing import get_context
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from assay.data.errors import InputError
+from assay.data.panel import PredictionPanel, PricePanel
+from assay.strategies.base import WithOverlays
+from assay.strategies.optimised import solvers
+from assay.strategies.optimised.constraints import Constraints, Limits, blocking, violations
+from assay.strategies.optimised.covariance import CovarianceName, covariance_matrix
+from assay.strategies.optimised.rebalancing import Event, Market, limits_of, market_of
+from assay.strategies.optimised.solvers import Inputs, Unsolved
+from assay.strategies.optimised.views import Skill, characteristic
+
+__all__ = ["Hrp", "MaxDiversification", "Note", "Optimised", "RiskParity", "Seen"]
+
+Floats = NDArray[np.float64]
+
+#: An event without its session: kind, detail.
+Note = tuple[str, str]
+#: Weights (N,) of one session, or None, and what there is to say.
+Decision = tuple[Floats | None, list[Note]]
+
+#: Weights smaller than this are the solver's dust.
+_DUST = 1e-8
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What is known of one session's n eligible assets.
+
+    Parameters
+    ----------
+    score : (n,) predictions per session of their horizon, NaN = no view.
+    z : (n,) their ranks, mean 0, standard deviation 1; 0 where there is no view.
+    covariance, returns : (n, n) and (S, n), through the session.
+    limits : the constraints in numbers.
+    horizon : sessions that a prediction spans.
+    skill : of the model, as known on the session; None where it is not asked for or too few outcomes are known.
+
+    """
+
+    score: Floats
+    z: Floats
+    covariance: Floats
+    returns: Floats
+    limits: Limits
+    horizon: int
+    skill: Skill | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Optimised(Constraints, WithOverlays, ABC):
+    """What the optimised strategies share: when they decide, on what window, under which constraints.
+
+    Parameters
+    ----------
+    every : sessions from one decision to the next.
+    window : daily returns in the estimates, the last one being that of session t; an asset needs 80% of them.
+    covariance : sample, ledoit_wolf, exponential or factor.
+    tilt : how far predictions tilt the weights: each is multiplied by max(0, 1 + tilt·z), z its prediction's rank in
+        units of standard deviation; 0 reads no prediction.
+    workers : processes, where no decision depends on the one before: no cost in the objective, no turnover cap. The
+        weights do not depend on it.
+
+    """
+
+    name: ClassVar[str]
+    family: ClassVar[str] = "optimised"
+    needs: ClassVar[tuple[str, ...]] = ()
+    reads: ClassVar[str] = "score, where tilt is not 0"
+    #: reports then say whether it beats what takes no optimiser
+    optimised: ClassVar[bool] = True
+    #: whether the solver itself holds every constraint
+    native: ClassVar[bool] = False
+
+    every: int = 21
+    window: int = 252
+    covariance: CovarianceName = "ledoit_wolf"
+    tilt: float = 0.0
+    workers: int = 1
+
+    def __post_init__(self) -> None:
+        WithOverlays.__post_init__(self)
+        try:
+            Constraints.__post_init__(self)
+        except InputError as error:
+            raise InputError(f"{self.name}: {error}") from None
+        for field, least in (("every", 1), ("window", 2), ("workers", 1)):
+            if getattr(self, field) < least:
+                raise InputError(f"{self.name}: {field} must be at least {least}, got {getattr(self, field)}")
+        if not math.isfinite(self.tilt):
+            raise InputError(f"{self.name}: tilt must be finite, got {self.tilt!r}")
+        if not self.native and not self.long_only:
+            raise InputError(f"{self.name}: holds long positions alone; leave long_only as it is")
+
+    @property
+    def _scored(self) -> bool:
+        return self.tilt != 0
+
+    @property
+    def _signed(self) -> bool:
+        return False
+
+    @property
+    def _follows_holdings(self) -> bool:
+        """Whether a decision depends on what is held, so that sessions must be solved in order."""
+        return self.max_turnover is not None
+
+    def target_weights(self, predictions: PredictionPanel, prices: PricePanel) -> pd.DataFrame:
+        """Weights (T, N) stamped t, from data through the close of t; NaN where there is no order.
+
+        Raises
+        ------
+        InputError
+            If the predictions lack what is read, do not lie within the prices, or the groups' file misses an asset.
+
+        """
+        market = market_of(predictions, prices, self, who=self.name, scored=self._scored, signed=self._signed)
+        skills = self._skills(predictions, prices)
+        rows = self._decisions(market)
+        weights = np.full((len(market.rows), len(market.assets)), np.nan)
+        events: list[Event] = []
+        for row, (found, notes) in zip(rows, self._all_decisions(market, rows, skills), strict=True):
+            events += [(predictions.sessions[row], "", kind, detail) for kind, detail in notes]
+            if found is not None:
+                weights[row] = found
+        frame = pd.DataFrame(weights, predictions.sessions, sorted(predictions.assets, key=str), copy=False)
+        frame = frame[list(predictions.assets)]
+        frame.attrs["events"] = tuple(events)
+        return frame
+
+    def _all_decisions(self, market: Market, rows: range, skills: dict[int, Skill | None]) -> list[Decision]:
+        """The decision of each row, in order; in several processes where none depends on the one before."""
+        if self.workers > 1 and not self._follows_holdings and len(rows) > self.workers:
+            edges = np.linspace(0, len(rows), self.workers + 1).astype(int).tolist()
+            parts = [rows[start:stop] for start, stop in pairwise(edges)]
+            shared = [{row: skills[row] for row in part if row in skills} for part in parts]
+            with ProcessPoolExecutor(self.workers, get_context("spawn")) as pool:
+                solved = pool.map(_decide_alone, [self] * len(parts), [market] * len(parts), parts, shared)
+                return [decision for part in solved for decision in part]
+        out: list[Decision] = []
+        last: tuple[Floats, int] | None = None
+        for row in rows:
+            at = int(market.rows[row])
+            held = None if last is None else market.drifted(*last, at)
+            decision = self._decide(market, row, held, skills.get(row))
+            if decision[0] is not None:
+                last = (decision[0], at)
+            out.append(decision)
+        return out
+
+    def _decisions(self, market: Market) -> range:
+        """Rows of the predictions on which weights are decided: the first with a full window, then every n."""
+        ready = np.flatnonzero(market.rows >= self.window)
+        return range(int(ready[0]), len(market.rows), self.every) if len(ready) else range(0)
+
+    def _skills(self, predictions: PredictionPanel, prices: PricePanel) -> dict[int, Skill | None]:
+        """Row → the skill known then; only for strategies that ask for it."""
+        return {}
+
+    def _decide(self, market: Market, row: int, held: Floats | None, skill: Skill | None) -> Decision:
+        """Weights (N,) of one session, or None, and what there is to say: (kind, detail)."""
+        at = int(market.rows[row])
+        chosen = market.eligible(at, self.window)
+        if self._needs_views:
+            chosen = chosen[np.isfinite(market.score[row, chosen])]
+        if len(chosen) < 2:
+            why = "a price, a view and a history" if self._needs_views else "a price and a history"
+            return None, [("too_few_assets", f"{len(chosen)} assets have {why}; holdings are kept")]
+        returns, missing = market.history(at, self.window, chosen)
+        covariance, note = self._estimate(returns, market, at)
+        notes: list[Note] = [("covariance", note)] if note else []
+        if missing:
+            notes.append(("missing_returns", f"{missing} of {returns.size} returns set to the session's mean"))
+        limits = limits_of(market, self, at, chosen, covariance, held)
+        z = np.zeros(len(chosen))
+        seen = np.isfinite(market.score[row, chosen])
+        if seen.any():
+            z[seen] = characteristic(market.score[row, chosen][seen])
+        seen_now = Seen(market.score[row, chosen], z, covariance, returns, limits, market.horizon, skill)
+        inputs = self._inputs(seen_now, notes)
+        try:
+            found = self._solved(inputs, z, notes)
+        except Unsolved as error:
+            name = error.relax or blocking(limits)
+            if name is None:
+                notes.append(("unsolved", f"{error}; holdings are kept"))
+            else:
+                notes.append(("infeasible", f"relax {name}; holdings are kept"))
+            return None, notes
+        out = np.zeros(len(market.assets))
+        out[chosen] = found
+        return out, notes
+
+    @property
+    def _needs_views(self) -> bool:
+        """Whether an asset without a score is left out."""
+        return False
+
+    def _estimate(self, returns: Floats, market: Market, at: int) -> tuple[Floats, str]:
+        """Covariance of the window (S, n), and what was done to make it positive definite."""
+        return covariance_matrix(returns, self.covariance)
+
+    def _inputs(self, seen: Seen, notes: list[Note]) -> Inputs:
+        """What the solver reads; what there is to say about it goes into `notes`."""
+        return Inputs(np.zeros(len(seen.score)), seen.covariance, seen.returns, seen.limits)
+
+    @abstractmethod
+    def _solve(self, inputs: Inputs) -> Floats:
+        """(n,) weights of the candidates that meet `inputs.limits`; `Unsolved` where the solver finds none."""
+
+    def _solved(self, inputs: Inputs, z: Floats, notes: list[Note]) -> Floats:
+        """The solution, tilted, brought within the constraints, without positions below the minimum."""
+        limits = inputs.limits
+        if (limits.upper < limits.lower).any() or limits.upper.sum() < limits.net - 1e-12:
+            raise Unsolved("the caps leave too little room")
+        found = self._solve(inputs)
+        if not self.native and self.tilt:
+            tilted = found * np.maximum(0.0, 1.0 + self.tilt * z)
+            found = limits.net * tilted / tilted.sum() if tilted.sum() > 0 else found
+        found = self._within(found, limits, notes)
+        if self.min_weight > 0:
+            found = self._without_small(found, inputs, notes)
+        return np.where(np.abs(found) < _DUST, 0.0, found)
+
+    def _within(self, weights: Floats, limits: Limits, notes: list[Note]) -> Floats:
+        """`weights`, or where they break a limit the nearest that break none."""
+        broken = violations(weights, limits)
+        if not broken:
+            return weights
+        weights = solvers.nearest(weights, limits)
+        if violations(weights, limits):
+            raise Unsolved("no portfolio within the constraints was found")
+        notes.append(("projected", f"moved to the nearest portfolio within {', '.join(sorted(broken))}"))
+        return weights
+
+    def _without_small(self, weights: Floats, inputs: Inputs, notes: list[Note]) -> Floats:
+        """Positions below half the minimum are dropped, the others held to it; by a second solve."""
+        small = np.abs(weights) < self.min_weight
+        if not (small & (np.abs(weights) > _DUST)).any():
+            return np.where(small, 0.0, weights)
+        for share in (0.5, 1.0):
+            kept = np.abs(weights) >= share * self.min_weight
+            sides = np.sign(weights)
+            low = np.where(kept, np.where(sides > 0, self.min_weight, -np.inf), 0.0)
+            high = np.where(kept, np.where(sides > 0, np.inf, -self.min_weight), 0.0)
+            limits = replace(inputs.limits, fixed=np.column_stack([low, high]))
+            try:
+                if self.native:
+                    found = self._solve(replace(inputs, limits=limits))
+                else:
+                    found = solvers.nearest(weights, limits)
+            except Unsolved:
+                continue
+            found = np.where(kept, found, 0.0)
+            if not violations(found, limits):
+                return found
+        raise Unsolved("no portfolio meets the minimum position", relax="min_weight")
+
+
+def _decide_alone(
+    strategy: Optimised, market: Market, rows: Sequence[int], skills: dict[int, Skill | None]
+) -> list[Decision]:
+    """Decisions that know of no holdings, for a worker process."""
+    return [strategy._decide(market, row, None, skills.get(row)) for row in rows]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hrp(Optimised):
+    """Hierarchical risk parity: capital split down a tree of correlated clusters by inverse variance; long only."""
+
+    name: ClassVar[str] = "hrp"
+
+    def _solve(self, inputs: Inputs) -> Floats:
+        return solvers.hrp(inputs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RiskParity(Optimised):
+    """Every asset contributes the same to the portfolio's variance; long only."""
+
+    name: ClassVar[str] = "risk_parity"
+
+    def _solve(self, inputs: Inputs) -> Floats:
+        return solvers.risk_parity(inputs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaxDiversification(Optimised):
+    """The greatest ratio of the weighted mean volatility to the portfolio's own; long only."""
+
+    name: ClassVar[str] = "max_diversification"
+
+    def _solve(self, inputs: Inputs) -> Floats:
+        return solvers.max_diversification(inputs)
