@@ -263,7 +263,8 @@ degrees of freedom; the figure is that of a report, from the panel on.
 
 The intervals are those of `long_run_variance`: Bartlett weights up to max(1.3·√n, 3·h) lags and the critical values
 that belong to so long a window (Lazarus, Lewis, Stock & Watson 2018; Kiefer & Vogelsang 2005). *The usual short
-window*, max(4·(n/100)^(2/9), h − 1) lags with 1.96, stands last for comparison: it was measured first, and given up for this.
+window*, max(4·(n/100)^(2/9), h − 1) lags with 1.96, stands last for comparison: it was measured first, and given
+up for this.
 """
 
 
