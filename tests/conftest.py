@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 REAL_PRICES = Path(__file__).parents[2] / "shared" / "data" / "sp100_daily_2013_2018.parquet"
+
+
+# The default run draws the same examples every time. `HYPOTHESIS_PROFILE=random` draws new ones, and prints the seed.
+settings.register_profile("default", derandomize=True, deadline=None)
+settings.register_profile("random", deadline=None, max_examples=300, print_blob=True)
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "default")
+settings.load_profile(PROFILE)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    if PROFILE == "random" and config.option.hypothesis_seed is None:
+        seed = os.environ.setdefault("ASSAY_HYPOTHESIS_SEED", str(secrets.randbelow(2**32)))  # workers inherit it
+        config.option.hypothesis_seed = seed
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    return f"hypothesis seed: {config.option.hypothesis_seed}" if PROFILE == "random" else None
 
 
 @pytest.fixture(scope="session")

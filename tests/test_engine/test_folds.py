@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -46,11 +48,16 @@ def test_every_session_is_predicted_once_by_a_model_that_could_exist(train, retr
 )
 def test_no_label_reaches_over_a_joint(train, retrain, embargo, horizon, delay, warmup, share):
     """Labels of training rows end before validation begins, those of validation rows at the cutoff at the latest."""
+    labels = {"horizon": horizon, "delay": delay, "validation": share}
     for fold in WalkForward(train=train, retrain=retrain, embargo=embargo).split(SESSIONS):
         first, cutoff, test = (SESSIONS.get_loc(day) for day in (fold.train_start, fold.cutoff, fold.test_start))
-        rows = split_rows(
-            cutoff + 1 - first, warmup, horizon=horizon, delay=delay, validation=share, who="a model"
-        )
+        try:
+            rows = split_rows(cutoff + 1 - first, warmup, **labels)
+        except InputError as error:  # too short: what the error asks for is enough
+            advised = int(re.search(r"at least (\d+) sessions", str(error))[1])
+            assert advised > cutoff + 1 - first
+            assert split_rows(advised, warmup, **labels).purge == horizon + delay
+            return
         assert rows.purge == horizon + delay
         assert rows.train_end - 1 + rows.purge < rows.validation_start
         assert first + rows.validation_end - 1 + rows.purge <= cutoff < test - embargo
