@@ -1,11 +1,156 @@
-"""Assay: backtests what a model predicts, builds the portfolio from it, and checks what is said about it."""
+"""Assay: backtests what a model predicts, builds the portfolio from it, and checks what is said about it.
+
+Everything public is here, and is imported when it is first used::
+
+    import assay
+
+    prices, benchmark = assay.load_sample()
+    predictions = assay.load_sample_predictions()
+    result = assay.run_backtest(assay.load_strategy("s2_filter_negative"), predictions, prices, benchmark=benchmark)
+    assay.evaluate(result, predictions, prices)
+"""
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-__all__: list[str] = []
+if TYPE_CHECKING:
+    from assay.data.align import align
+    from assay.data.errors import (
+        BacktestError,
+        DataQualityError,
+        InputError,
+        InsufficientEvidenceError,
+        LookAheadError,
+        TrainingError,
+        UnknownNameError,
+    )
+    from assay.data.files.predictions import write_predictions
+    from assay.data.files.price_files import write_prices
+    from assay.data.files.prices import load_predictions, load_prices, load_returns
+    from assay.data.panel import PredictionPanel, PricePanel
+    from assay.data.returns import forward_returns
+    from assay.data.sample import load_sample, load_sample_predictions
+    from assay.data.synthetic import MarketShape, score_panel, synthetic_market
+    from assay.engine.backtest import final_weights, run_backtest
+    from assay.engine.costs import CostModel
+    from assay.engine.execution import Execution
+    from assay.engine.folds import WalkForward
+    from assay.engine.result import BacktestResult
+    from assay.engine.simulation import simulate
+    from assay.engine.walk_forward import WalkForwardRun, walk_forward
+    from assay.models.base import FittedForecaster, Forecaster
+    from assay.models.catalog import load_fitted, load_model, model_names
+    from assay.models.contract import check_forecaster
+    from assay.results.evidence.backtest import Evidence, evaluate
+    from assay.results.storage.runs import Run, list_runs, load_run
+    from assay.strategies.base import EntryRule, EntrySignals, Overlays, Strategy
+    from assay.strategies.catalog import load_strategy, strategy_names
+    from assay.strategies.contract import check_strategy
 
 # In a checkout the packages stand beside this folder, at top level; in a wheel they stand inside it.
 if not (Path(__file__).parent / "engine").exists():
     __path__.append(str(Path(__file__).parent.parent))
+
+#: module → the public names that live there.
+_HOMES = {
+    "data.align": ("align",),
+    "data.errors": (
+        "BacktestError",
+        "DataQualityError",
+        "InputError",
+        "InsufficientEvidenceError",
+        "LookAheadError",
+        "TrainingError",
+        "UnknownNameError",
+    ),
+    "data.files.predictions": ("write_predictions",),
+    "data.files.price_files": ("write_prices",),
+    "data.files.prices": ("load_predictions", "load_prices", "load_returns"),
+    "data.panel": ("PredictionPanel", "PricePanel"),
+    "data.returns": ("forward_returns",),
+    "data.sample": ("load_sample", "load_sample_predictions"),
+    "data.synthetic": ("MarketShape", "score_panel", "synthetic_market"),
+    "engine.backtest": ("final_weights", "run_backtest"),
+    "engine.costs": ("CostModel",),
+    "engine.execution": ("Execution",),
+    "engine.folds": ("WalkForward",),
+    "engine.result": ("BacktestResult",),
+    "engine.simulation": ("simulate",),
+    "engine.walk_forward": ("WalkForwardRun", "walk_forward"),
+    "models.base": ("FittedForecaster", "Forecaster"),
+    "models.catalog": ("load_fitted", "load_model", "model_names"),
+    "models.contract": ("check_forecaster",),
+    "results.evidence.backtest": ("Evidence", "evaluate"),
+    "results.storage.runs": ("Run", "list_runs", "load_run"),
+    "strategies.base": ("EntryRule", "EntrySignals", "Overlays", "Strategy"),
+    "strategies.catalog": ("load_strategy", "strategy_names"),
+    "strategies.contract": ("check_strategy",),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "BacktestError",
+    "BacktestResult",
+    "CostModel",
+    "DataQualityError",
+    "EntryRule",
+    "EntrySignals",
+    "Evidence",
+    "Execution",
+    "FittedForecaster",
+    "Forecaster",
+    "InputError",
+    "InsufficientEvidenceError",
+    "LookAheadError",
+    "MarketShape",
+    "Overlays",
+    "PredictionPanel",
+    "PricePanel",
+    "Run",
+    "Strategy",
+    "TrainingError",
+    "UnknownNameError",
+    "WalkForward",
+    "WalkForwardRun",
+    "align",
+    "check_forecaster",
+    "check_strategy",
+    "evaluate",
+    "final_weights",
+    "forward_returns",
+    "list_runs",
+    "load_fitted",
+    "load_model",
+    "load_predictions",
+    "load_prices",
+    "load_returns",
+    "load_run",
+    "load_sample",
+    "load_sample_predictions",
+    "load_strategy",
+    "model_names",
+    "run_backtest",
+    "score_panel",
+    "simulate",
+    "strategy_names",
+    "synthetic_market",
+    "walk_forward",
+    "write_predictions",
+    "write_prices",
+]
+
+
+def __getattr__(name: str) -> object:
+    module = _HOME_OF.get(name)
+    if module is None:
+        raise AttributeError(f"module 'assay' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"assay.{module}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

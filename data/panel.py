@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from assay.data.card import Card, span
 from assay.data.errors import InputError, LookAheadError
 
 __all__ = ["ACTIONS", "PRICE_FIELDS", "RECEIPT_COLUMNS", "PredictionPanel", "PricePanel"]
@@ -66,8 +67,8 @@ def _hash_frame(digest: hashlib._Hash, name: str, frame: pd.DataFrame) -> None:
     digest.update(np.ascontiguousarray(frame.to_numpy()).tobytes())
 
 
-@dataclass(frozen=True, eq=False)
-class PricePanel:
+@dataclass(frozen=True, eq=False, repr=False)
+class PricePanel(Card):
     """Aligned prices: T sessions by N assets, NaN where an asset could not be traded.
 
     Parameters
@@ -153,6 +154,21 @@ class PricePanel:
             digest.update(f"relabelled {self.relabelled}".encode())
         return digest.hexdigest()
 
+    def card(self) -> tuple[str, list[tuple[str, str]]]:
+        """What it shows of itself: size, span, fields, how much is missing, and warnings."""
+        missing = float(self.close.isna().to_numpy().mean())
+        return f"PricePanel of {self.shape[1]:,} assets, {span(self.sessions)}", [
+            ("assets", _listed(self.assets)),
+            ("fields", ", ".join(self.fields)),
+            ("no price", f"{missing:.1%} of the cells"),
+            ("source", f"{self.source}, adjusted: {self.adjusted}"),
+            *(("warning", line) for line in self.warnings),
+        ]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Long table: a row a session and asset that has a close; columns date, asset and the fields."""
+        return _long({name: getattr(self, name) for name in self.fields}, self.close)
+
     def _map(self, function) -> PricePanel:  # type: ignore[no-untyped-def]
         return replace(self, **{name: function(getattr(self, name)) for name in self.fields})
 
@@ -180,8 +196,8 @@ class PricePanel:
             )
 
 
-@dataclass(frozen=True, eq=False)
-class PredictionPanel:
+@dataclass(frozen=True, eq=False, repr=False)
+class PredictionPanel(Card):
     """What a model said, and what it had seen when it said it.
 
     Parameters
@@ -297,6 +313,24 @@ class PredictionPanel:
             digest.update(self.receipts.to_csv(date_format="%Y-%m-%d").encode())
         return digest.hexdigest()
 
+    def card(self) -> tuple[str, list[tuple[str, str]]]:
+        """What it shows of itself: size, span, what was predicted, and what the model had seen."""
+        views = float(self._frame.notna().to_numpy().mean())
+        kinds = [name for name in ("score", "probability_up", "action") if getattr(self, name) is not None]
+        receipts = "none" if self.receipts is None else f"{len(self.receipts)}, every row checked against its stamp"
+        return f"PredictionPanel {self.name!r} of {self.shape[1]:,} assets, {span(self.sessions)}", [
+            ("assets", _listed(self.assets)),
+            ("predicts", f"{', '.join(kinds)} · unit {self.unit} · horizon {self.horizon} · delay {self.delay}"),
+            ("views", f"{views:.1%} of the cells"),
+            ("receipts", receipts),
+            *(("warning", line) for line in self.warnings),
+        ]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Long table: a row a session and asset with a view; columns date, asset and what was predicted."""
+        columns = {name: getattr(self, name) for name in ("score", "probability_up") if getattr(self, name) is not None}
+        return _long({**columns, **(self.action or {})}, self._frame)
+
     def map(self, function) -> PredictionPanel:  # type: ignore[no-untyped-def]
         """The panel with `function` applied to each of its frames; receipts of rows that are gone stay harmless."""
         changes: dict[str, object] = {
@@ -327,6 +361,19 @@ class PredictionPanel:
         if self.score is None:
             raise InputError(f"{who}: needs a score for each asset and session; the predictions have none")
         return self.score
+
+
+def _listed(assets: pd.Index) -> str:
+    """The first few names."""
+    names = [str(name) for name in assets[:6]]
+    return ", ".join(names) + (" …" if len(assets) > len(names) else "")
+
+
+def _long(columns: Mapping[str, pd.DataFrame], known: pd.DataFrame) -> pd.DataFrame:
+    """Wide frames as the columns of one long table, rows where `known` has a value."""
+    rows, places = np.nonzero(known.notna().to_numpy())
+    values = {name: frame.to_numpy()[rows, places] for name, frame in columns.items()}
+    return pd.DataFrame({"date": known.index[rows], "asset": known.columns[places], **values})
 
 
 def _checked_receipts(receipts: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:

@@ -1,9 +1,8 @@
-"""The simulation, the walk-forward, and the tests that nothing looked ahead."""
+"""The simulation, the walk-forward, and the tests that nothing looked ahead.
 
-from assay.engine.backtest import final_weights, run_backtest
-from assay.engine.costs import CostModel
-from assay.engine.execution import Execution
-from assay.engine.result import BacktestResult
-from assay.engine.simulation import simulate
+The public names are those of `assay`.
+"""
 
-__all__ = ["BacktestResult", "CostModel", "Execution", "final_weights", "run_backtest", "simulate"]
+from __future__ import annotations
+
+__all__: list[str] = []

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from assay.data.card import Card, span
 from assay.data.errors import InputError
 from assay.data.panel import PricePanel
 
@@ -29,8 +30,8 @@ TRADE_COLUMNS = (
 )
 
 
-@dataclass(frozen=True, eq=False)
-class BacktestResult:
+@dataclass(frozen=True, eq=False, repr=False)
+class BacktestResult(Card):
     """What a strategy earned, and how.
 
     Every series is indexed by the sessions simulated, from the first decision on; a value stamped s is known at the
@@ -127,23 +128,34 @@ class BacktestResult:
 
         return portfolio_from_result(self, prices)
 
-    def _repr_html_(self) -> str:
-        """A few figures for a notebook; the evidence with its intervals is `results.evidence.backtest.evaluate`."""
-        from html import escape
+    def card(self) -> tuple[str, list[tuple[str, str]]]:
+        """A few figures for a prompt; the evidence with its intervals is `results.evidence.backtest.evaluate`."""
+        if not len(self.returns):
+            return f"{self.strategy}: a backtest of no sessions", [("warning", line) for line in self.warnings]
+        rows = []
+        for kind, values in (("net", self.returns), ("gross", self.gross_returns)):
+            deviation = float(values.std(ddof=1)) if len(values) > 1 else 0.0
+            sharpe = f"{float(values.mean()) / deviation * 252**0.5:.2f}" if deviation > 1e-15 else "–"
+            total = float((1 + values).to_numpy(dtype=float).prod()) - 1
+            rows.append((kind, f"Sharpe {sharpe} (252, ddof 1, rf 0), total return {total:.1%}"))
+        level = (1 + self.returns).cumprod()
+        depth = float((level / level.cummax().clip(lower=1.0) - 1).min())
+        rows += [
+            ("drawdown", f"{depth:.1%} at the deepest, net"),
+            ("turnover", f"{float(self.turnover.mean()) * 252:.1f}× a year, one way"),
+            ("events", f"{len(self.events):,}"),
+            *(("warning", line) for line in self.warnings),
+        ]
+        return f"{self.strategy}: a backtest of {span(self.sessions)}", rows
 
-        sessions = len(self.returns)
-        span = f", {self.sessions[0].date()} … {self.sessions[-1].date()}" if sessions else ""
-        rows = [("sessions", f"{sessions:,}{span}")]
-        if sessions:
-            for kind, values in (("net", self.returns), ("gross", self.gross_returns)):
-                deviation = float(values.std(ddof=1)) if sessions > 1 else 0.0
-                sharpe = f"{float(values.mean()) / deviation * 252**0.5:.2f}" if deviation > 1e-15 else "–"
-                total = float((1 + values).to_numpy(dtype=float).prod()) - 1
-                rows.append((kind, f"Sharpe {sharpe} (252, ddof 1, rf 0), total return {total:.1%}"))
-            level = (1 + self.returns).cumprod()
-            depth = float((level / level.cummax().clip(lower=1.0) - 1).min())
-            rows.append(("largest drawdown, net", f"{depth:.1%}"))
-            rows.append(("turnover", f"{float(self.turnover.mean()) * 252:.1f}× a year, one way"))
-        rows += [("warning", line) for line in self.warnings]
-        body = "".join(f"<tr><th>{escape(name)}</th><td>{escape(text)}</td></tr>" for name, text in rows)
-        return f"<table><caption>{escape(self.strategy)}</caption>{body}</table>"
+    def to_frame(self) -> pd.DataFrame:
+        """A row a session: net and gross return, NAV, turnover, exposures, cost, and the benchmark's return."""
+        columns = {
+            "net": self.returns,
+            "gross": self.gross_returns,
+            "nav": self.nav,
+            "turnover": self.turnover,
+            "cost": self.costs.sum(axis="columns"),
+            **{f"exposure_{name}": self.exposure[name] for name in self.exposure.columns},
+        }
+        return pd.DataFrame(columns if self.benchmark is None else {**columns, "benchmark": self.benchmark})

@@ -1,6 +1,8 @@
-"""Models that predict, and the door through which anyone's model comes. Importing this imports no torch."""
+"""Models that predict, and the door through which anyone's model comes. Importing this imports no torch.
 
-from assay.models.base import FittedForecaster, Forecaster
-from assay.models.catalog import load_fitted, load_model, model_names
+The public names are those of `assay`.
+"""
 
-__all__ = ["FittedForecaster", "Forecaster", "load_fitted", "load_model", "model_names"]
+from __future__ import annotations
+
+__all__: list[str] = []

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from assay.data.card import Card
 from assay.data.labels import action_labels
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.data.returns import forward_returns
@@ -30,10 +31,24 @@ from assay.results.storage.runs import Run, save_run
 __all__ = ["Evidence", "evaluate", "store_backtest"]
 
 _PERIODS = 252
+#: Metrics of the short report, in its order.
+_FIRST = (
+    "sharpe_net",
+    "sharpe_gross",
+    "sharpe_residual_net",
+    "alpha_ann_net",
+    "return_ann_net",
+    "volatility_ann_net",
+    "max_drawdown_net",
+    "turnover_ann",
+    "rank_ic_mean",
+    "hit_direction",
+    "break_even_cost_bps",
+)
 
 
-@dataclass(frozen=True, eq=False)
-class Evidence:
+@dataclass(frozen=True, eq=False, repr=False)
+class Evidence(Card):
     """What a backtest shows.
 
     Parameters
@@ -51,6 +66,18 @@ class Evidence:
             if metric.name == name:
                 return metric
         raise KeyError(name)
+
+    def card(self) -> tuple[str, list[tuple[str, str]]]:
+        """The figures one asks for first, each with its interval and convention."""
+        first = [metric for metric in self.metrics if metric.name in _FIRST]
+        sessions = next((metric.n for metric in self.metrics if metric.name == "sharpe_net"), 0)
+        rows = [(metric.name, str(metric)) for metric in sorted(first, key=lambda metric: _FIRST.index(metric.name))]
+        more = f"{len(self.metrics)} metrics, {len(self.tables)} tables; see .to_frame() and .tables"
+        return f"Evidence over {sessions:,} sessions", [*rows, ("in all", more)]
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row a metric: value, low, high, unit, convention, n, start, end, reason; indexed by name."""
+        return pd.DataFrame([metric.to_dict() for metric in self.metrics]).set_index("name")
 
     def to_json(self, result: BacktestResult) -> dict[str, Any]:
         """The content of ``metrics.json``; the net Sharpe ratio with its error by every method is in it."""

@@ -62,6 +62,18 @@ class Metric:
         """JSON-able."""
         return asdict(self)
 
+    def __str__(self) -> str:
+        """Value, interval and convention in one line."""
+        if math.isnan(self.value):
+            return f"– ({self.reason or 'no value'})"
+        percent = self.unit.startswith("fraction")
+        value, low, high = (
+            None if figure is None else f"{figure:.2%}" if percent else f"{figure:.4g}"
+            for figure in (self.value, self.low, self.high)
+        )
+        interval = "" if low is None or high is None else f" [{low}, {high}]"
+        return f"{value}{interval} · {self.convention}"
+
 
 def sharpe_interval(returns: np.ndarray, periods: int = PERIODS) -> tuple[float, float, float]:
     """Annualised Sharpe ratio and its 95% interval.

@@ -8,7 +8,6 @@ import pkgutil
 
 import pytest
 
-
 PACKAGES = ("audit", "commands", "data", "engine", "models", "results", "strategies")
 
 

@@ -1,0 +1,71 @@
+"""What `import assay` gives: every name, lazily, with a short report of each value."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import assay
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_every_name_is_there_and_has_a_docstring():
+    assert len(set(assay.__all__)) == len(assay.__all__)
+    for name in assay.__all__:
+        assert getattr(assay, name).__doc__, name
+        assert name in dir(assay)
+
+
+def test_the_list_the_table_and_what_type_checkers_read_agree():
+    tree = ast.parse((ROOT / "assay" / "__init__.py").read_text(encoding="utf-8"))
+    guarded = next(node for node in tree.body if isinstance(node, ast.If) and isinstance(node.test, ast.Name))
+    typed = {
+        (node.module.removeprefix("assay."), alias.name)
+        for node in guarded.body
+        if isinstance(node, ast.ImportFrom) and node.module
+        for alias in node.names
+    }
+    assert typed == {(module, name) for module, names in assay._HOMES.items() for name in names}
+    assert assay.__all__ == sorted(name for _, name in typed)
+
+
+def test_a_wrong_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'bactest'"):
+        assay.bactest  # noqa: B018
+
+
+def test_importing_it_imports_nothing_of_ours_but_itself():
+    code = "import sys, assay; print([m for m in sys.modules if m.startswith('assay.') or m in ('numpy', 'pandas')])"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert answer.stdout.strip() == "[]"
+
+
+def test_values_show_themselves_in_a_few_lines():
+    prices, benchmark = assay.load_sample()
+    prices = prices.between("2016-01-04", "2018-12-31")
+    predictions = assay.load_sample_predictions().map(lambda frame: frame.loc["2017"])
+    strategy = assay.load_strategy("quintile_long_short")
+    result = assay.run_backtest(strategy, predictions, prices, benchmark=benchmark)
+    evidence = assay.evaluate(result, predictions, prices)
+    words = {"PricePanel": prices, "stock_lstm_close": predictions, "drawdown": result, "sharpe_net": evidence}
+    for word, value in words.items():
+        shown = repr(value)
+        assert 3 <= shown.count("\n") + 1 <= 20
+        assert word in shown
+        assert value._repr_html_().startswith("<table>")
+    assert len(prices.to_frame()) == int(prices.close.notna().to_numpy().sum())
+    assert list(predictions.to_frame().columns) == ["date", "asset", "score"]
+    assert result.to_frame()["net"].equals(result.returns)
+    assert evidence.to_frame().loc["sharpe_net", "value"] == evidence["sharpe_net"].value
+
+
+def test_a_report_escapes_what_stands_in_it():
+    frame = assay.load_sample()[0].close.iloc[:3, :1].set_axis(["<script>"], axis="columns")
+    shown = assay.PricePanel(frame)._repr_html_()
+    assert "<script>" not in shown
+    assert "&lt;script&gt;" in shown
