@@ -1,0 +1,360 @@
+"""One number for skill: each session's correlation of scores and returns after beta, and the evidence it adds up to.
+
+On session t with n names let q be the normal scores of the scores, e the forward returns less trailing beta times
+their mean, over trailing residual volatility and clipped at ±4, and P the projection off a constant and trailing beta
+(and off sectors and styles where they are given), both in units of that volatility. Then
+
+    x_t = √df · corr(P q, P e),    df = n − what P takes out,
+
+has mean 0 and variance 1 where the scores know nothing beyond what P takes out, and mean IC·√df where they do.
+Everything but e is known at t, e at t + delay + horizon.
+
+At horizon 1 the windows of x do not overlap and x is a martingale difference under no skill: t is Σx/√Σx². At horizon h
+the windows of h neighbours overlap, and the autocovariances up to lag h − 1 are added.
+
+The **e-process** for a target IC is log E_t = Σ (λ·x − λ²·x²/2) with λ = IC·√df; the default averages E over several
+ICs. It is a supermartingale from 1 where x is symmetric around 0 (or around something below 0) given the past, because
+cosh(λx) ≤ exp(λ²x²/2) (de la Peña 1999). Then the chance that it ever reaches 1/α is at most α however often one looks
+(Ville 1939). Symmetry is exact where residual returns are elliptical given the past and P leaves nothing common in
+them; where it fails, or windows overlap and somebody stops between the ends of two windows, the size is what
+``studies/gate_power.md`` measures.
+
+References
+----------
+Grinold & Kahn (2000), *Active Portfolio Management*, for the information coefficient and implied alpha.
+Blom (1958), *Statistical Estimates and Transformed Beta-Variables*, for normal scores (r − 3/8)/(n + 1/4).
+Blume (1975), "Betas and their regression tendencies", Journal of Finance 30(3), for shrinking betas towards 1.
+Hansen & Hodrick (1980), Journal of Political Economy 88(5), for the error with overlapping windows.
+de la Peña (1999), "A general class of exponential inequalities for martingales and ratios", Annals of Probability
+27(1).
+Ramdas, Grünwald, Vovk & Shafer (2023), "Game-theoretic statistics and safe anytime-valid inference", Statistical
+Science 38(4).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from assay.data.errors import InputError
+from assay.results.stats.long_run_variance import critical_value, long_run_covariance
+from assay.results.stats.ranks import average_ranks
+
+__all__ = [
+    "MIXTURE",
+    "Risk",
+    "Skill",
+    "evidence_path",
+    "log_e_values",
+    "normal_scores",
+    "skill_series",
+    "skill_t",
+    "trailing_risk",
+]
+
+Floats = npt.NDArray[np.float64]
+
+#: ICs whose e-processes are averaged where no target is given: hard to trade … rarely true.
+MIXTURE = (0.01, 0.02, 0.03, 0.05)
+_BETA_WINDOW, _BETA_LEAST = 252, 60
+_VOLATILITY_WINDOW, _VOLATILITY_LEAST = 60, 20
+_SHRINK = 1 / 3
+_CLIP = 4.0
+#: Names left over after projection that a session needs.
+_LEAST_DF = 3
+#: What is left of a vector after projection, relative to its length, below which it is rounding.
+_NOTHING = 1e-9
+#: Values of a block's loadings held at once.
+_CHUNK = 4_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Risk:
+    """What is known at t of each asset's risk.
+
+    Parameters
+    ----------
+    beta : (T, N) on the assets' mean return, trailing, shrunk a third of the way to 1; 1 where unknown.
+    volatility : (T, N) of the returns after beta, a session, trailing; NaN where unknown.
+
+    """
+
+    beta: pd.DataFrame
+    volatility: pd.DataFrame
+
+
+def trailing_risk(returns: pd.DataFrame) -> Risk:
+    """Beta over 252 sessions (60 at least) and residual volatility over 60 (20 at least), each through t.
+
+    An asset whose volatility is not known yet, or is 0, is given the median of the others on that session.
+
+    Parameters
+    ----------
+    returns : (T, N) a session, stamped with the period's end.
+
+    """
+    mean = returns.mean(axis="columns")
+    window = returns.rolling(_BETA_WINDOW, min_periods=_BETA_LEAST)
+    variance = mean.rolling(_BETA_WINDOW, min_periods=_BETA_LEAST).var()
+    beta = window.cov(mean).div(variance.where(variance > 0), axis="index")
+    beta = ((1 - _SHRINK) * beta + _SHRINK).where(beta.notna(), 1.0)
+    left = returns - beta.mul(mean, axis="index")
+    volatility = left.rolling(_VOLATILITY_WINDOW, min_periods=_VOLATILITY_LEAST).std()
+    volatility = volatility.where(volatility > 1e-12)
+    return Risk(beta, volatility.where(volatility.notna(), volatility.median(axis="columns"), axis="index"))
+
+
+def normal_scores(values: Floats) -> Floats:
+    """Φ⁻¹((r − 3/8)/(n + 1/4)) of each row's average ranks r among its n values; NaN stays NaN."""
+    from scipy.special import ndtri
+
+    known = np.isfinite(values).sum(axis=1, keepdims=True)
+    return np.asarray(ndtri((average_ranks(np.where(np.isfinite(values), values, np.nan)) - 0.375) / (known + 0.25)))
+
+
+@dataclass(frozen=True, eq=False)
+class Skill:
+    """The series x, and what it rests on.
+
+    Parameters
+    ----------
+    x : (T,) see the module; NaN where a session has too few names, or nothing is left of scores or returns.
+    df : (T,) names less what is projected out; 0 where x is NaN.
+    slope : (T,) Pq·Pe/E[Pq·Pq], what a unit of projected score earned in units of residual volatility: its mean is the
+        IC that implied alpha is made of.
+    scores : (T, N) Pq, 0 where an asset is left out.
+    volatility : (T, N) residual volatility a session that was known at t.
+    horizon : h.
+
+    """
+
+    x: pd.Series
+    df: pd.Series
+    slope: pd.Series
+    scores: pd.DataFrame
+    volatility: pd.DataFrame
+    horizon: int
+
+    @property
+    def known(self) -> pd.DataFrame:
+        """x and df of the sessions that have an x."""
+        return pd.DataFrame({"x": self.x, "df": self.df})[self.x.notna().to_numpy()]
+
+    @property
+    def ic(self) -> float:
+        """Mean of x/√df: the information coefficient after beta."""
+        known = self.known
+        return float((known["x"] / np.sqrt(known["df"])).mean()) if len(known) else math.nan
+
+
+def skill_series(
+    score: pd.DataFrame,
+    forward: pd.DataFrame,
+    risk: Risk,
+    *,
+    horizon: int = 1,
+    sectors: pd.Series | None = None,
+    styles: Mapping[str, pd.DataFrame] | None = None,
+) -> Skill:
+    """The series x of a panel of scores.
+
+    Parameters
+    ----------
+    score : (T, N) stamped t.
+    forward : (T', N') what followed, stamped t; see `assay.data.returns.forward_returns`.
+    risk : `trailing_risk` of the same assets, of rows that reach back before the first score where there are any.
+    horizon : h of the forward returns.
+    sectors : asset → sector; each becomes a column of 0 and 1 that is projected out.
+    styles : name → (T', N') exposures known at t; missing ones are taken as the session's mean.
+
+    Raises
+    ------
+    InputError
+        If the horizon is below 1.
+
+    """
+    if horizon < 1:
+        raise InputError(f"skill: horizon must be at least 1 session, got {horizon}")
+
+    def on_stamps(frame: pd.DataFrame) -> Floats:
+        same = frame.index.equals(score.index) and frame.columns.equals(score.columns)
+        found = frame if same else frame.reindex(index=score.index, columns=score.columns)
+        return found.to_numpy(dtype=np.float64)
+
+    ahead, beta, volatility = on_stamps(forward), on_stamps(risk.beta), on_stamps(risk.volatility)
+    raw = score.to_numpy(dtype=np.float64)
+    used = np.isfinite(raw) & np.isfinite(ahead) & np.isfinite(volatility) & np.isfinite(beta)
+    groups = [] if sectors is None else _indicators(sectors.reindex(score.columns))
+    exposures = [on_stamps(frame) for frame in (styles or {}).values()]
+    count, n = raw.shape
+    x, df, product, square = (np.full(count, np.nan) for _ in range(4))
+    projected = np.zeros((count, n))
+    scale = math.sqrt(horizon)
+    step = max(1, _CHUNK // max(n * (2 + len(groups) + len(exposures)), 1))
+    for start in range(0, count, step):
+        rows = slice(start, min(start + step, count))
+        keep = used[rows]
+        sigma = np.where(keep, volatility[rows], 1.0)
+        q = np.where(keep, normal_scores(np.where(keep, raw[rows], np.nan)), 0.0)
+        names = keep.sum(axis=1)
+        mean = np.where(keep, ahead[rows], 0.0).sum(axis=1, keepdims=True) / np.maximum(names, 1)[:, None]
+        e = (np.where(keep, ahead[rows], 0.0) - np.where(keep, beta[rows], 0.0) * mean) / (sigma * scale)
+        e = np.where(keep, np.clip(e, -_CLIP, _CLIP), 0.0)
+        columns = [np.ones_like(sigma), np.where(keep, beta[rows], 0.0)]
+        columns += [np.broadcast_to(group, sigma.shape) for group in groups]
+        columns += [_filled(frame[rows], keep) for frame in exposures]
+        basis, rank = _orthonormal([np.where(keep, column / sigma, 0.0) for column in columns])
+        before = np.sqrt((q**2).sum(axis=1)), np.sqrt((e**2).sum(axis=1))
+        q, e = _projected(q, basis), _projected(e, basis)
+        lengths = np.sqrt((q**2).sum(axis=1)), np.sqrt((e**2).sum(axis=1))
+        free = names - rank
+        enough = (free >= _LEAST_DF) & (lengths[0] > _NOTHING * before[0]) & (lengths[1] > _NOTHING * before[1])
+        dot = (q * e).sum(axis=1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            x[rows] = np.where(enough, np.sqrt(np.maximum(free, 0)) * dot / (lengths[0] * lengths[1]), np.nan)
+        df[rows] = np.where(enough, free, 0)
+        product[rows], square[rows] = np.where(enough, dot, np.nan), np.where(enough, lengths[0] ** 2, np.nan)
+        projected[rows] = np.where(enough[:, None], q, 0.0)
+    typical = float(np.nanmean(square)) if np.isfinite(square).any() else math.nan
+    index = score.index
+    return Skill(
+        pd.Series(x, index, name="x"),
+        pd.Series(df, index, name="df").fillna(0.0),
+        pd.Series(product / typical, index, name="slope"),
+        pd.DataFrame(projected, index, score.columns),
+        pd.DataFrame(volatility, index, score.columns),
+        horizon,
+    )
+
+
+def _indicators(sectors: pd.Series) -> list[Floats]:
+    """A column of 0 and 1 for each sector; an asset without one is in none."""
+    known = [name for name in sectors.unique() if not pd.isna(name)]
+    return [(sectors == name).to_numpy(dtype=np.float64) for name in known]
+
+
+def _filled(values: Floats, keep: npt.NDArray[np.bool_]) -> Floats:
+    """Exposures with what is missing at the mean of those that are there."""
+    there = keep & np.isfinite(values)
+    count = np.maximum(there.sum(axis=1, keepdims=True), 1)
+    mean = np.where(there, values, 0.0).sum(axis=1, keepdims=True) / count
+    return np.where(there, values, mean)
+
+
+def _orthonormal(columns: Sequence[Floats]) -> tuple[list[Floats], npt.NDArray[np.int64]]:
+    """Each session's columns made orthonormal one after another (twice, against rounding), and how many are left.
+
+    A column that the ones before it explain becomes 0 and is not counted.
+    """
+    basis: list[Floats] = []
+    rank = np.zeros(len(columns[0]), dtype=np.int64)
+    for column in columns:
+        size = np.sqrt((column**2).sum(axis=1))
+        left = column
+        for _ in range(2):
+            left = _projected(left, basis)
+        length = np.sqrt((left**2).sum(axis=1))
+        real = length > _NOTHING * np.maximum(size, 1e-300)
+        rank += real
+        basis.append(np.where(real[:, None], left / np.where(real, length, 1.0)[:, None], 0.0))
+    return basis, rank
+
+
+def _projected(values: Floats, basis: Sequence[Floats]) -> Floats:
+    for unit in basis:
+        values = values - (values * unit).sum(axis=1, keepdims=True) * unit
+    return values
+
+
+def skill_t(x: Floats, *, horizon: int = 1) -> tuple[float, float, float, float]:
+    """Mean of x, its error, t, and how many errors a 95% interval reaches to each side.
+
+    At horizon 1 the error is √Σx²/n, uncentred, which is the variance under no skill (White 1980, with mean 0); at
+    horizon h the autocovariances up to lag h − 1 are added with weight 1 (Hansen & Hodrick 1980), for overlapping
+    windows have no others. Where that sum is not above that of the variances alone, Bartlett weights over 3·h lags are
+    taken, with their wider critical value.
+
+    Parameters
+    ----------
+    x : (n,) without NaN.
+    horizon : h.
+
+    Returns
+    -------
+    mean, error, t, critical : NaN but for the mean where there are fewer than 2 values or none differs from 0.
+
+    """
+    n = len(x)
+    if n == 0:
+        return math.nan, math.nan, math.nan, math.nan
+    mean = float(x.mean())
+    total = float(x @ x)
+    if n < 2 or total <= 0:
+        return mean, math.nan, math.nan, math.nan
+    critical = critical_value(n, 0)
+    variance = total
+    if horizon > 1:
+        lags = min(horizon - 1, n - 1)
+        variance = total + 2 * sum(float(x[lag:] @ x[:-lag]) for lag in range(1, lags + 1))
+        critical = critical_value(n, lags)
+        if variance <= total:
+            lags = min(3 * horizon - 1, n - 1)
+            variance = max(total, n * float(long_run_covariance(x[:, None], lags)[0, 0]))
+            critical = critical_value(n, lags)
+    error = math.sqrt(variance) / n
+    return mean, error, mean / error, critical
+
+
+def log_e_values(x: Floats, df: Floats, target: float, *, horizon: int = 1) -> Floats:
+    """(n,) log E after each session for one target IC; see the module.
+
+    At horizon h the sessions are dealt into h sequences whose windows do not overlap, each with an e-process of its
+    own, and E is their mean.
+
+    Parameters
+    ----------
+    x, df : (n,) of the sessions that have an x, in time order.
+    target : information coefficient, above 0 for skill, below 0 for its opposite.
+    horizon : h.
+
+    """
+    steps = target * np.sqrt(df)
+    gains = steps * x - (steps * x) ** 2 / 2
+    if horizon == 1:
+        return np.cumsum(gains)
+    paths = np.zeros((horizon, len(x)))
+    for start in range(horizon):
+        paths[start, start::horizon] = gains[start::horizon]
+    return _log_mean(np.cumsum(paths, axis=1))
+
+
+def evidence_path(x: Floats, df: Floats, *, horizon: int = 1, target: float | None = None) -> Floats:
+    """(n,) log E after each session: of one target IC, or the mean over `MIXTURE`.
+
+    Parameters
+    ----------
+    x, df, horizon : as in `log_e_values`.
+    target : information coefficient above 0; None for the mixture.
+
+    Raises
+    ------
+    InputError
+        If the target is not above 0 and below 1.
+
+    """
+    if target is None:
+        return _log_mean(np.stack([log_e_values(x, df, ic, horizon=horizon) for ic in MIXTURE]))
+    if not 0 < target < 1:
+        raise InputError(f"skill: a target IC lies between 0 and 1, got {target:g}")
+    return log_e_values(x, df, target, horizon=horizon)
+
+
+def _log_mean(paths: Floats) -> Floats:
+    """log of the mean over the first axis of exp(paths)."""
+    top = paths.max(axis=0)
+    return np.asarray(top + np.log(np.exp(paths - top).mean(axis=0)))
