@@ -27,9 +27,9 @@ if TYPE_CHECKING:
         TrainingError,
         UnknownNameError,
     )
-    from assay.data.files.predictions import write_predictions
-    from assay.data.files.price_files import write_prices
-    from assay.data.files.prices import load_predictions, load_prices, load_returns
+    from assay.data.files.predictions import load_predictions, write_predictions
+    from assay.data.files.prices import load_prices, write_prices
+    from assay.data.files.series import load_returns
     from assay.data.panel import PredictionPanel, PricePanel
     from assay.data.returns import forward_returns
     from assay.data.sample import load_sample, load_sample_predictions
@@ -66,9 +66,9 @@ _HOMES = {
         "TrainingError",
         "UnknownNameError",
     ),
-    "data.files.predictions": ("write_predictions",),
-    "data.files.price_files": ("write_prices",),
-    "data.files.prices": ("load_predictions", "load_prices", "load_returns"),
+    "data.files.predictions": ("load_predictions", "write_predictions"),
+    "data.files.prices": ("load_prices", "write_prices"),
+    "data.files.series": ("load_returns",),
     "data.panel": ("PredictionPanel", "PricePanel"),
     "data.returns": ("forward_returns",),
     "data.sample": ("load_sample", "load_sample_predictions"),

@@ -152,7 +152,8 @@ def _recomputed(result: Audit, options: dict[str, Any]) -> Audit:
     if options["returns"] is not None:
         printed = material = material_of_returns(options["returns"], options["risk_free"])
     if options["predictions"] is not None:
-        from assay.data.files.prices import load_predictions, load_prices
+        from assay.data.files.predictions import load_predictions
+        from assay.data.files.prices import load_prices
 
         prices = load_prices(options["prices"])
         predictions = load_predictions(

@@ -40,8 +40,7 @@ def combine(parts: tuple[Path, ...], **options: Any) -> None:
       python cli.py combine a.parquet b.parquet --method ic --prices prices.parquet --out both.parquet
     """
     from assay.data.atomic import check_target
-    from assay.data.files.predictions import receipts_path, write_predictions
-    from assay.data.files.prices import load_predictions
+    from assay.data.files.predictions import load_predictions, receipts_path, write_predictions
     from assay.models.ensemble import combine as combined_of
 
     as_json, out = options.pop("as_json"), options.pop("out")

@@ -212,7 +212,7 @@ def load_inputs(options: dict[str, Any]) -> Inputs:
 
         predictions = load_sample_predictions()
     else:
-        from assay.data.files.prices import load_predictions
+        from assay.data.files.predictions import load_predictions
 
         predictions = load_predictions(
             given["predictions"],
@@ -254,7 +254,7 @@ def load_market(options: dict[str, Any]) -> tuple[PricePanel, pd.Series | None, 
 
         prices = load_prices(path, repair=repair)
     if benchmark_path is not None:
-        from assay.data.files.prices import load_returns
+        from assay.data.files.series import load_returns
 
         benchmark, name = load_returns(benchmark_path), benchmark_path.stem
     return prices, benchmark, name

@@ -116,14 +116,14 @@ def validate(
         "table": report.table().to_dict(orient="records"),
     }
     if out is not None:
-        from assay.data.files.price_files import write_prices
+        from assay.data.files.prices import write_prices
 
         kept = load_prices(prices, field_map=field_map, repair="drop" if repair else None)
         summary["written"] = str(write_prices(kept, out))
         summary["dropped"] = [warning for warning in kept.warnings if warning.startswith("dropped")]
     if predictions is not None:
         from assay.data.align import align
-        from assay.data.files.prices import load_predictions
+        from assay.data.files.predictions import load_predictions
 
         _, joined = align(load_predictions(predictions), panel)
         summary["join"] = {"given": joined.given, "joined": joined.joined, "lost": joined.losses.to_dict("records")}
@@ -150,7 +150,7 @@ def fetch(tickers: tuple[str, ...], start: str, end: str, out: Path, repair: str
       python cli.py data fetch RELIANCE.NS --start 2020-01-01 --end 2024-12-31 --out reliance.csv
     """
     from assay.data.atomic import check_target
-    from assay.data.files.price_files import PRICE_SUFFIXES, write_prices
+    from assay.data.files.prices import PRICE_SUFFIXES, write_prices
     from assay.data.files.yahoo import fetch_prices
 
     check_target(out, PRICE_SUFFIXES)
@@ -186,7 +186,7 @@ def synthetic(out: Path, oracle: Path | None, as_json: bool, sessions: int, asse
     """  # fmt: skip
     from assay.data.atomic import check_target
     from assay.data.files.predictions import write_predictions
-    from assay.data.files.price_files import PRICE_SUFFIXES, write_prices
+    from assay.data.files.prices import PRICE_SUFFIXES, write_prices
     from assay.data.synthetic import synthetic_market
 
     check_target(out, PRICE_SUFFIXES)

@@ -1,11 +1,10 @@
-"""Prices, predictions and returns from CSV and Parquet, long or wide.
+"""Prices from files, long or wide, and back.
 
 What each column is, what is refused and what is only counted; `assay.data.files.grids` makes the (T, N) frames.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,19 +13,18 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from assay.data.errors import DataQualityError, InputError
+from assay.data.atomic import check_target, replacing
+from assay.data.errors import InputError
 from assay.data.files.columns import ASSET_NAMES, DATE_NAMES, Source, match_columns, plain
 from assay.data.files.grids import read_long, read_wide
-from assay.data.panel import ACTIONS, PRICE_FIELDS, PredictionPanel, PricePanel
+from assay.data.panel import PRICE_FIELDS, PricePanel
 from assay.data.quality import Finding, QualityReport, check_prices, impossible_bars
 
-__all__ = ["inspect_prices", "load_predictions", "load_prices", "load_receipts", "load_returns"]
+__all__ = ["PRICE_SUFFIXES", "inspect_prices", "load_prices", "write_prices"]
 
+PRICE_SUFFIXES = (".parquet", ".csv")
 #: Under this key of its metadata a Parquet file of ours says what its prices are adjusted for.
 ADJUSTED_KEY = b"assay.adjusted"
-#: Under this key a file of predictions says its name, unit, horizon, delay and zero_is_neutral, as JSON.
-ABOUT_KEY = b"assay.predictions"
-
 _PRICES = {
     "date": DATE_NAMES,
     "asset": ASSET_NAMES,
@@ -39,19 +37,6 @@ _PRICES = {
 }
 #: Columns beside the fields that a file of one asset may have.
 _BYSTANDERS = ("dividends", "stocksplits", "capitalgains", "adjclose", "repaired", "vwap", "trades", "amount")
-_PREDICTIONS = {
-    "date": DATE_NAMES,
-    "asset": ASSET_NAMES,
-    "score": (
-        "score", "prediction", "predictions", "pred", "yhat", "ypred", "forecast", "signal", "alpha",
-        "expectedreturn", "predictedreturn",
-    ),
-    "probability_up": ("probabilityup", "probup", "pup", "upprobability", "probability", "proba", "prob"),
-    "buy": ("buy", "pbuy", "probbuy", "probabilitybuy"),
-    "sell": ("sell", "psell", "probsell", "probabilitysell"),
-    "hold": ("hold", "phold", "probhold", "probabilityhold"),
-    "dispersion": ("dispersion", "scorestd"),
-}  # fmt: skip
 
 
 def load_prices(
@@ -116,143 +101,51 @@ def inspect_prices(path: str | Path, *, field_map: Mapping[str, str] | None = No
     return panel, report
 
 
-def load_predictions(
-    path: str | Path,
-    *,
-    name: str | None = None,
-    unit: Literal["return", "rank"] = "return",
-    horizon: int = 1,
-    delay: int = 1,
-    receipts: str | Path | None = None,
-    zero_is_neutral: bool = False,
-) -> PredictionPanel:
-    """Predictions from a long or wide CSV or Parquet file.
+def write_prices(prices: PricePanel, path: str | Path) -> Path:
+    """Write a panel as long Parquet or CSV (by suffix), which `load_prices` reads back.
 
-    Long: date, asset, and a score, a probability_up, probabilities of buy, sell and hold, or several of them. Wide:
-    the date first, then a column of scores for each asset.
+    Columns: date, asset and the panel's fields; a bar without any value has no row, so a session or an asset without
+    a single one is not written. The same prices give the same bytes.
 
     Parameters
     ----------
-    path : the file.
-    name : the model, for the report; default the file's name.
-    unit, horizon, delay, zero_is_neutral : as in `PredictionPanel`.
-    receipts : file with a row a fold: session (the first it predicts) and the columns of `RECEIPT_COLUMNS`.
+    prices : what to write.
+    path : ends in ``.parquet`` or ``.csv``.
 
     Returns
     -------
-    PredictionPanel
+    Path
+        `path`.
 
     Raises
     ------
     InputError
-        If the file cannot be read as predictions, holds none, or one that cannot be (a probability of 1.2).
-    DataQualityError
-        If an asset has two rows on one session, or a value is infinite.
-    LookAheadError
-        If the receipts contradict the stamps.
+        On another suffix, or if the file cannot be written.
 
     """
-    source = Source.open(path)
-    _refuse_contradiction(source, {"unit": unit, "horizon": horizon})
-    columns = match_columns(source, _PREDICTIONS)
-    if "date" not in columns:
-        raise InputError(f"{source.path}: no date column among {', '.join(source.columns[:8])}; name one 'date'")
-    fields = {field: column for field, column in columns.items() if field not in ("date", "asset")}
-    if "asset" not in columns and len(fields) == len(source.columns) - 1:
-        raise InputError(f"{source.path}: no asset column among {', '.join(source.columns)}; name one 'asset'")
-    if "asset" in columns:
-        if not set(fields) & {"score", "probability_up", *ACTIONS}:
-            raise InputError(
-                f"{source.path}: no score, probability_up or buy/sell/hold among {', '.join(source.columns[:8])}"
-            )
-        frames, findings = read_long(source, columns["date"], columns["asset"], fields)
-    else:
-        closes, findings = read_wide(source, columns["date"])
-        frames = {"score": closes}
-    QualityReport(str(source.path), tuple(findings)).raise_for_errors()
-    for field, frame in frames.items():
-        _refuse_infinite(source.path, field, frame)
-    if not any(frame.notna().to_numpy().any() for field, frame in frames.items() if field != "dispersion"):
-        raise InputError(f"{source.path}: every prediction is empty; expected at least one finite value")
-    given = [action for action in ACTIONS if action in frames]
-    if given and len(given) < len(ACTIONS):
-        raise InputError(f"{source.path}: probabilities of {', '.join(given)} only; give buy, sell and hold, or none")
-    try:
-        return PredictionPanel(
-            frames.get("score"),
-            unit=unit,
-            horizon=horizon,
-            delay=delay,
-            probability_up=frames.get("probability_up"),
-            action={action: frames[action] for action in ACTIONS} if given else None,
-            receipts=None if receipts is None else load_receipts(receipts),
-            name=name or source.path.stem,
-            zero_is_neutral=zero_is_neutral,
-            dispersion=frames.get("dispersion"),
-            warnings=tuple(finding.message for finding in findings),
-        )
-    except InputError as error:
-        raise InputError(f"{source.path}: {error}") from None
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from pyarrow import csv
 
-
-def load_receipts(path: str | Path) -> pd.DataFrame:
-    """Receipts from CSV or Parquet: a row a fold, indexed by the first session it predicts (`session`).
-
-    Raises
-    ------
-    InputError
-        If the file cannot be read, or has no column ``session``.
-
-    """
-    source = Source.open(path)
-    names = {plain(column): column for column in source.columns}
-    index = names.get("session") or names.get("indexlevel0")
-    if index is None:
-        raise InputError(f"{source.path}: no column 'session' (the first session a fold predicts)")
-    try:
-        frame = pd.read_parquet(source.path) if source.parquet else pd.read_csv(source.path, sep=source.separator)
-    except (ValueError, OSError) as error:
-        raise InputError(f"{source.path}: cannot be read: {error}") from None
-    return frame.set_index(index) if index in frame.columns else frame
-
-
-def load_returns(path: str | Path) -> pd.Series:
-    """One return series: a date column and one column of daily returns (decimals), or of prices.
-
-    The other column's name decides: a price name (close, Adj Close, price …) makes returns of it, anything else is
-    taken as returns.
-
-    Raises
-    ------
-    InputError
-        If there is not exactly one series in the file.
-    DataQualityError
-        On duplicated sessions, infinite values, or returns below -100% (percent instead of decimals?).
-
-    """
-    source = Source.open(path)
-    columns = match_columns(source, {"date": DATE_NAMES})
-    if "date" not in columns:
-        raise InputError(f"{source.path}: no date column among {', '.join(source.columns[:8])}; name one 'date'")
-    frame, findings = read_wide(source, columns["date"])
-    QualityReport(str(source.path), tuple(findings)).raise_for_errors()
-    prices = [name for field in ("adjusted_close", "close") for name in frame if plain(str(name)) in _PRICES[field]]
-    if len(frame.columns) > 1 and not prices:
-        raise InputError(f"{source.path}: {len(frame.columns)} series; expected a date and one column of returns")
-    column = prices[0] if prices else frame.columns[0]
-    _refuse_infinite(source.path, str(column), frame[[column]])
-    series = frame[column].dropna()
-    if prices:
-        if (series <= 0).any():
-            at = series.index[series <= 0][0].date()
-            raise DataQualityError(f"{source.path}: column {column!r}: price not positive, first {at}; mend the file")
-        series = (series / series.shift(1) - 1.0).iloc[1:]
-    elif (series < -1.0).any():
-        at = series.index[series < -1.0][0].date()
-        raise DataQualityError(f"{source.path}: column {column!r}: a return below -100% at {at}; percent? use decimals")
-    if series.empty:
-        raise InputError(f"{source.path}: column {column!r} holds no return; expected at least one")
-    return series.rename(source.path.stem)
+    path = Path(path)
+    check_target(path, PRICE_SUFFIXES)
+    values = {name: getattr(prices, name).to_numpy() for name in prices.fields}
+    rows, columns = np.nonzero(np.logical_or.reduce([np.isfinite(grid) for grid in values.values()]))
+    days = pa.array(prices.sessions.to_numpy().astype("datetime64[D]"), pa.date32())
+    names = pa.array([str(asset) for asset in prices.assets], pa.string())
+    data: dict[str, pa.Array] = {
+        "date": days.take(pa.array(rows)),
+        "asset": pa.DictionaryArray.from_arrays(pa.array(columns.astype(np.int32)), names),
+    }
+    for name, grid in values.items():
+        data[name] = pa.array(grid[rows, columns], from_pandas=True)
+    table = pa.table(data).replace_schema_metadata({ADJUSTED_KEY: prices.adjusted})
+    with replacing(path) as temporary:
+        if path.suffix == ".parquet":
+            pq.write_table(table, temporary, compression="zstd")
+        else:
+            csv.write_csv(table, temporary)
+    return path
 
 
 @dataclass(frozen=True, eq=False)
@@ -323,22 +216,3 @@ def _dropped(raw: RawPrices) -> tuple[RawPrices, tuple[Finding, ...]]:
 
 def _errors_first(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
     return tuple(sorted(findings, key=lambda finding: finding.severity != "error"))
-
-
-def _refuse_contradiction(source: Source, stated: Mapping[str, object]) -> None:
-    """A file of ours knows its unit and horizon; to read it as something else would be a quiet mistake."""
-    try:
-        about = dict(json.loads(source.metadata().get(ABOUT_KEY, b"{}")))
-    except (TypeError, ValueError):
-        raise InputError(f"{source.path}: its metadata is damaged; write the file again") from None
-    for name, value in stated.items():
-        if about.get(name, value) != value:
-            raise InputError(f"{source.path}: was written with {name} {about[name]}, read with {value}; state {name}")
-
-
-def _refuse_infinite(path: Path, field: str, frame: pd.DataFrame) -> None:
-    bad = np.isinf(frame.to_numpy())
-    if bad.any():
-        row, column = np.argwhere(bad)[0]
-        where = f"{frame.index[row].date()} {frame.columns[column]!r}"
-        raise DataQualityError(f"{path}: {field}: {int(bad.sum())} infinite values, first {where}; leave them empty")

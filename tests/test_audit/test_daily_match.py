@@ -68,7 +68,8 @@ def test_the_command_compares_reported_returns_with_the_simulated_book(
     prices.close.to_csv(tmp_path / "prices.csv")
     long = predictions.score.rename_axis(index="date", columns="asset").stack().rename("score").reset_index()
     long.to_csv(tmp_path / "p.csv", index=False)
-    from assay.data.files.prices import load_predictions, load_prices
+    from assay.data.files.predictions import load_predictions
+    from assay.data.files.prices import load_prices
 
     own, _ = material_of_panels(
         load_predictions(tmp_path / "p.csv", name="p"), load_prices(tmp_path / "prices.csv"),

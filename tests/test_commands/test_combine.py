@@ -9,7 +9,7 @@ import pytest
 
 from assay.commands import main as cli
 from assay.data.files.predictions import read_predictions, write_predictions
-from assay.data.files.price_files import write_prices
+from assay.data.files.prices import write_prices
 from assay.data.synthetic import synthetic_market
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample"

@@ -11,8 +11,7 @@ import pytest
 
 from assay.commands import main as cli
 from assay.data.files.predictions import read_predictions
-from assay.data.files.price_files import write_prices
-from assay.data.files.prices import load_prices
+from assay.data.files.prices import load_prices, write_prices
 from assay.data.synthetic import synthetic_market
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from assay.commands import main as cli
 from assay.data.files.predictions import read_predictions
-from assay.data.files.price_files import write_prices
+from assay.data.files.prices import write_prices
 from assay.data.synthetic import synthetic_market
 from assay.results.storage.runs import load_run
 

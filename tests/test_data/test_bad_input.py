@@ -11,8 +11,9 @@ import pytest
 
 from assay.commands import main as cli
 from assay.data.errors import BacktestError, DataQualityError, InputError, LookAheadError
-from assay.data.files.predictions import read_predictions, write_predictions
-from assay.data.files.prices import load_predictions, load_prices, load_receipts, load_returns
+from assay.data.files.predictions import load_predictions, load_receipts, read_predictions, write_predictions
+from assay.data.files.prices import load_prices
+from assay.data.files.series import load_returns
 from assay.data.panel import PredictionPanel
 
 GOOD = "date,asset,open,high,low,close,volume\n2020-01-02,A,10,11,9,10.5,100\n2020-01-03,A,10.5,12,10,11,90\n"

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assay.data.files.predictions import read_predictions, receipts_path, write_predictions
-from assay.data.files.price_files import write_prices
-from assay.data.files.prices import inspect_prices, load_predictions, load_prices, load_returns
+from assay.data.files.predictions import load_predictions, read_predictions, receipts_path, write_predictions
+from assay.data.files.prices import inspect_prices, load_prices, write_prices
+from assay.data.files.series import load_returns
 from assay.data.panel import ACTIONS, PredictionPanel, PricePanel
 from assay.data.synthetic import synthetic_market
 

@@ -14,7 +14,7 @@ import pytest
 from scipy import stats
 
 from assay.commands import main as cli
-from assay.data.files.price_files import write_prices
+from assay.data.files.prices import write_prices
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.data.relabel import with_answer, with_shuffled_labels
 from assay.data.returns import forward_returns, simple_returns
