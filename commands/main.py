@@ -115,7 +115,10 @@ def main(argv: list[str] | None = None) -> int:
 def _explain(error: Exception) -> int:
     """One line for what a user can mend; for our own bug, where to find the traceback."""
     from assay.data.errors import BacktestError
+    from assay.data.optional import missing_package
 
+    if isinstance(error, ImportError):
+        error = missing_package(error) or error
     if isinstance(error, BacktestError):
         click.echo(f"error: {' '.join(str(error).split())}", err=True)
         return error.exit_code

@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from typing import Any, TypeVar
 
 from assay.data.errors import InputError, TrainingError
+from assay.data.optional import missing_package
 
 __all__ = ["EXECUTORS", "run_tasks", "say"]
 
@@ -184,8 +185,8 @@ def _ray(
 ) -> Iterator[tuple[int, T]]:
     try:
         import ray
-    except ImportError:
-        raise InputError("--executor ray: Ray is not installed; install the extra: pip install 'assay[ray]'") from None
+    except ImportError as error:
+        raise missing_package(error, what="--executor ray") or error from None
     started = not ray.is_initialized()
     if started:
         # Joins the cluster that RAY_ADDRESS names, else starts one on this machine.

@@ -10,6 +10,7 @@ import pandas as pd
 
 from assay.data.errors import InputError
 from assay.data.files.prices import RawPrices, checked_panel
+from assay.data.optional import missing_package
 from assay.data.panel import PRICE_FIELDS, PricePanel
 from assay.data.quality import Finding
 from assay.data.sessions import as_session
@@ -121,7 +122,7 @@ def panel_from_download(
 def _yfinance_download() -> Download:
     try:
         import yfinance
-    except ImportError:
-        raise InputError("yahoo: the yfinance extra is not installed; pip install 'assay[yfinance]'") from None
+    except ImportError as error:
+        raise missing_package(error, what="yahoo") or error from None
     download: Download = yfinance.download
     return download

@@ -7,6 +7,7 @@ import os
 from typing import Any
 
 from assay.data.errors import InputError
+from assay.data.optional import missing_package
 from assay.results.checks.sentences import said_of_checks
 from assay.results.storage.runs import Run, flattened
 
@@ -25,8 +26,8 @@ def connect(tracking_uri: str) -> Any:
     try:
         from mlflow import MlflowClient
         from mlflow.exceptions import MlflowException
-    except ImportError:
-        raise InputError("--mlflow: MLflow is not installed; install the extra: pip install 'assay[mlflow]'") from None
+    except ImportError as error:
+        raise missing_package(error, what="--mlflow") or error from None
     if "://" not in tracking_uri or tracking_uri.startswith("file:"):
         # Recent versions of MLflow refuse folders unless told that they are meant; whoever names one means it.
         os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
