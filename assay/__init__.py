@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from assay.models.base import FittedForecaster, Forecaster
     from assay.models.catalog import load_fitted, load_model, model_names
     from assay.models.contract import check_forecaster
+    from assay.models.torch_adapter import TorchForecaster
     from assay.results.evidence.backtest import Evidence, evaluate
     from assay.results.storage.runs import Run, list_runs, load_run
     from assay.strategies.base import EntryRule, EntrySignals, Overlays, Strategy
@@ -83,6 +84,7 @@ _HOMES = {
     "models.base": ("FittedForecaster", "Forecaster"),
     "models.catalog": ("load_fitted", "load_model", "model_names"),
     "models.contract": ("check_forecaster",),
+    "models.torch_adapter": ("TorchForecaster",),
     "results.evidence.backtest": ("Evidence", "evaluate"),
     "results.storage.runs": ("Run", "list_runs", "load_run"),
     "strategies.base": ("EntryRule", "EntrySignals", "Overlays", "Strategy"),
@@ -111,6 +113,7 @@ __all__ = [
     "PricePanel",
     "Run",
     "Strategy",
+    "TorchForecaster",
     "TrainingError",
     "UnknownNameError",
     "WalkForward",

@@ -1,0 +1,148 @@
+"""The ranking model with another body, because a reader asks what the LSTM is worth.
+
+Features, loss, training and validation are those of `stock_lstm_close`; the network alone differs. What each finds on
+planted and on real markets is in `studies/model_zoo.md`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from assay.data.errors import InputError
+from assay.models.stock_lstm import StockLSTMClose
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["RankingConvolution", "RankingGru", "RankingLinear", "RankingTransformer"]
+
+_SMALL = {"lookback": 20, "hidden": 24, "layers": 1, "dropout": 0.0, "epochs": 20, "patience": 6, "chunk": 20,
+          "learning_rate": 3e-3}  # fmt: skip
+_TINY = {"lookback": 10, "hidden": 8, "layers": 1, "epochs": 2, "chunk": 10}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RankingGru(StockLSTMClose):
+    """Stacked GRU in place of the LSTM; parameters as in `assay.models.stock_lstm.StockLSTM`."""
+
+    name: ClassVar[str] = "gru"
+    PRESETS: ClassVar[Mapping[str, Mapping[str, object]]] = {"default": {}, "small": _SMALL, "tiny": _TINY}
+    TRAPS: ClassVar[tuple[str, ...]] = ()
+
+    def network(self, n_features: int) -> nn.Module:
+        from assay.models.lstm.bodies import GruNetwork
+
+        return GruNetwork(n_features, self.hidden, self.layers, self.dropout)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RankingConvolution(StockLSTMClose):
+    """Dilated causal convolutions in place of the LSTM.
+
+    Parameters
+    ----------
+    hidden : channels of each block.
+    layers : blocks; block i has dilation 2^i.
+    kernel : sessions a convolution reads.
+
+    """
+
+    hidden: int = 32
+    layers: int = 4
+    dropout: float = 0.1
+    kernel: int = 3
+
+    name: ClassVar[str] = "tcn"
+    PRESETS: ClassVar[Mapping[str, Mapping[str, object]]] = {
+        "default": {}, "small": {**_SMALL, "layers": 3}, "tiny": {**_TINY, "layers": 2},
+    }  # fmt: skip
+    TRAPS: ClassVar[tuple[str, ...]] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.kernel < 2:
+            raise InputError(f"{self.name}: kernel must be at least 2, got {self.kernel!r}")
+
+    def network(self, n_features: int) -> nn.Module:
+        from assay.models.lstm.bodies import ConvolutionNetwork
+
+        return ConvolutionNetwork(n_features, self.hidden, self.layers, self.dropout, self.kernel)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RankingLinear(StockLSTMClose):
+    """A moving average and the rest, each through one linear map over the lookback (DLinear).
+
+    Parameters
+    ----------
+    smooth : sessions of the moving average.
+
+    """
+
+    lookback: int = 60
+    smooth: int = 10
+    weight_decay: float = 1e-3
+
+    name: ClassVar[str] = "dlinear"
+    PRESETS: ClassVar[Mapping[str, Mapping[str, object]]] = {
+        "default": {},
+        "small": {"lookback": 20, "smooth": 5, "epochs": 20, "patience": 6, "chunk": 20, "learning_rate": 3e-3},
+        "tiny": {"lookback": 10, "smooth": 3, "epochs": 2, "chunk": 10},
+    }
+    TRAPS: ClassVar[tuple[str, ...]] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 1 <= self.smooth <= self.lookback:
+            raise InputError(f"{self.name}: smooth must lie between 1 and the lookback, got {self.smooth!r}")
+
+    def network(self, n_features: int) -> nn.Module:
+        from assay.models.lstm.bodies import LinearNetwork
+
+        return LinearNetwork(n_features, self.lookback, self.smooth)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RankingTransformer(StockLSTMClose):
+    """Patches of sessions through a transformer encoder in place of the LSTM.
+
+    Parameters
+    ----------
+    patch : sessions of a token; the lookback is a multiple of it.
+    hidden : width of a token.
+    layers : of the encoder.
+    heads : of its attention; divides `hidden`.
+
+    """
+
+    lookback: int = 60
+    patch: int = 5
+    hidden: int = 32
+    layers: int = 2
+    heads: int = 4
+    dropout: float = 0.1
+
+    name: ClassVar[str] = "patch_transformer"
+    sequence_allowed: ClassVar[bool] = False
+    PRESETS: ClassVar[Mapping[str, Mapping[str, object]]] = {
+        "default": {},
+        "small": {**_SMALL, "learning_rate": 1e-3},
+        "tiny": {**_TINY, "heads": 2},
+    }
+    TRAPS: ClassVar[tuple[str, ...]] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.patch < 1 or self.lookback % self.patch:
+            raise InputError(
+                f"{self.name}: lookback must be a multiple of patch, got {self.lookback!r} and {self.patch!r}"
+            )
+        if self.heads < 1 or self.hidden % self.heads:
+            raise InputError(f"{self.name}: hidden must be a multiple of heads, got {self.hidden!r} and {self.heads!r}")
+
+    def network(self, n_features: int) -> nn.Module:
+        from assay.models.lstm.bodies import PatchNetwork
+
+        return PatchNetwork(n_features, self.lookback, self.patch, self.hidden, self.layers, self.heads, self.dropout)

@@ -1,0 +1,126 @@
+"""Networks other than the LSTM: causal where they say so, equal to what their papers say, and through every check."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from assay.data.errors import InputError
+from assay.data.synthetic import synthetic_market
+from assay.models.catalog import load_model
+from assay.models.contract import check_forecaster
+from assay.models.lstm.bodies import ConvolutionNetwork, GruNetwork, LinearNetwork, PatchNetwork
+from assay.models.torch_adapter import TorchForecaster
+
+LOOKBACK, FEATURES = 12, 3
+CAUSAL = {
+    "gru": lambda: GruNetwork(FEATURES, 8, 2, 0.0),
+    "tcn": lambda: ConvolutionNetwork(FEATURES, 8, 3, 0.0),
+    "dlinear": lambda: LinearNetwork(FEATURES, LOOKBACK, 4),
+}
+
+
+def drawn(*shape: int) -> torch.Tensor:
+    return torch.from_numpy(np.random.default_rng(3).standard_normal(shape).astype(np.float32))
+
+
+@pytest.mark.parametrize("name", CAUSAL)
+def test_a_later_session_changes_no_earlier_answer(name):
+    torch.manual_seed(0)
+    network = CAUSAL[name]().eval()
+    inputs = drawn(4, LOOKBACK + 5, FEATURES)
+    before = network(inputs, 6)
+    altered = inputs.clone()
+    altered[:, -2:] += 10.0
+    after = network(altered, 6)
+    assert torch.equal(before[:, :4], after[:, :4])
+    assert not torch.allclose(before[:, 4:], after[:, 4:])
+
+
+def test_the_linear_body_is_the_decomposition_it_says():
+    torch.manual_seed(0)
+    network = LinearNetwork(FEATURES, LOOKBACK, 4).eval()
+    inputs = drawn(2, LOOKBACK, FEATURES)
+    values = inputs.numpy().astype(float)
+    padded = np.concatenate([np.repeat(values[:, :1], 3, axis=1), values], axis=1)
+    average = np.stack([padded[:, t : t + 4].mean(axis=1) for t in range(LOOKBACK)], axis=1)
+    expected = sum(
+        np.einsum("bsf,fs->b", part, layer.weight.detach().numpy()[0]) + layer.bias.item()
+        for part, layer in ((average, network.trend), (values - average, network.rest))
+    )
+    assert np.allclose(network(inputs).detach().numpy()[:, 0, 0], expected, atol=1e-5)
+
+
+def test_the_convolutions_reach_as_far_back_as_their_dilations_say():
+    torch.manual_seed(0)
+    network = ConvolutionNetwork(1, 16, 3, 0.0).eval()
+    reach = 2 * 2 * (1 + 2 + 4)  # two convolutions a block, kernel 3
+    inputs = drawn(1, reach + 4, 1).requires_grad_()
+    network(inputs).sum().backward()
+    touched = inputs.grad[0, :, 0].abs() > 0
+    assert not touched[: -reach - 1].any()
+    assert touched[-reach - 1 :].sum() > reach / 2
+
+
+def test_the_transformer_answers_for_its_last_session_alone():
+    network = PatchNetwork(FEATURES, LOOKBACK, 4, 8, 1, 2, 0.0)
+    with pytest.raises(ValueError, match="last step alone"):
+        network(drawn(1, LOOKBACK + 1, FEATURES), 2)
+
+
+@pytest.mark.parametrize("name", ["gru", "tcn", "dlinear", "patch_transformer"])
+def test_every_body_passes_the_contract(name):
+    check_forecaster(load_model(name, preset="tiny"))
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "message"),
+    [
+        ("tcn", {"kernel": 1}, "kernel"),
+        ("dlinear", {"smooth": 99}, "smooth"),
+        ("patch_transformer", {"lookback": 61}, "multiple of patch"),
+        ("patch_transformer", {"heads": 5}, "multiple of heads"),
+    ],
+)
+def test_parameters_that_cannot_be_are_refused(name, params, message):
+    with pytest.raises(InputError, match=message):
+        load_model(name, **params)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mine(TorchForecaster):
+    epochs: int = 3
+    name: ClassVar[str] = "mine"
+
+    def module(self, n_features: int) -> nn.Module:
+        return nn.Sequential(nn.Flatten(), nn.Linear(self.lookback * n_features, 8), nn.ReLU(), nn.Linear(8, 1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wide(Mine):
+    def module(self, n_features: int) -> nn.Module:
+        return nn.Linear(n_features, 2)
+
+
+def test_a_module_of_ones_own_passes_the_contract():
+    check_forecaster(Mine())
+
+
+def test_a_module_of_ones_own_finds_a_planted_signal():
+    prices, _ = synthetic_market(700, 40, ic=0.15, seed=5)
+    fitted = Mine(epochs=15, learning_rate=3e-3).fit(prices.through(prices.sessions[499]), horizon=1, delay=1, seed=0)
+    score = fitted.predict(prices).score.iloc[500:-2]
+    ahead = prices.close.pct_change(fill_method=None).shift(-2).iloc[500:-2]
+    assert score.corrwith(ahead, axis="columns").mean() > 0.05
+
+
+def test_a_module_with_other_answers_is_told_what_is_wanted(tmp_path: Path):
+    prices, _ = synthetic_market(200, 8, seed=1)
+    with pytest.raises(InputError, match="one number a window"):
+        Wide().fit(prices, horizon=1, delay=1, seed=0)
