@@ -1,6 +1,6 @@
 """What is the LSTM worth? Every family on planted markets of four kinds and on the sample, with errors and seconds.
 
-Run: ``python studies/model_zoo.py [--seeds 0,1,2] [--csv model_zoo.csv]``, then ``--page model_zoo.csv`` writes the page.
+Run: ``python studies/model_zoo.py [--seeds 0,1,2] [--csv model_zoo.csv]``; ``--page model_zoo.csv`` writes the page.
 
 Planted: an IC of 0.10 in 100 assets over 1,500 sessions, 900 to train on (the last 150 of them validate), 600 to test;
 every network has its small preset and the 14 features. Sample: walk-forward over 2010 to 2022, retrained every year on
@@ -69,7 +69,7 @@ def page(table: pd.DataFrame, command: str) -> str:
         "",
         f"`{command}`. {__doc__.split(chr(10) + chr(10))[2].strip()}" if __doc__ else "",
         "",
-        "Mean over seeds ± its standard error, in brackets the smallest t of the seeds. Planted markets: share of the "
+        "Mean over seeds ± its standard error, in brackets the smallest t of the seeds. Planted markets: share of the",
         "oracle's IC. Sample: mean daily rank IC. Seconds: one fit and its predictions on a planted market, median.",
         "",
         "| model | " + " | ".join(columns) + " | seconds |",
