@@ -14,7 +14,7 @@ from decimal import Decimal, InvalidOperation
 
 from assay.data.errors import InputError
 
-__all__ = ["SLACK", "Interval", "Printed", "parse_print"]
+__all__ = ["SLACK", "Interval", "IntervalError", "Printed", "parse_print"]
 
 #: Relative slack of every comparison between intervals.
 SLACK = 1e-9
@@ -28,6 +28,10 @@ _INF = math.inf
 _ZERO = 1e-300
 
 
+class IntervalError(ArithmeticError):
+    """The ends of an interval are reversed or NaN: absurd figures, or a fault of the arithmetic that made it."""
+
+
 @dataclass(frozen=True)
 class Interval:
     """A closed interval of real numbers, possibly unbounded.
@@ -38,8 +42,8 @@ class Interval:
 
     Raises
     ------
-    ValueError
-        If an end is NaN or the ends are reversed: a fault of the caller's arithmetic, not of a report.
+    IntervalError
+        If an end is NaN or the ends are reversed.
 
     Examples
     --------
@@ -53,7 +57,7 @@ class Interval:
 
     def __post_init__(self) -> None:
         if math.isnan(self.low) or math.isnan(self.high) or self.low > self.high:
-            raise ValueError(f"interval: ends {self.low!r} and {self.high!r} are reversed or NaN")
+            raise IntervalError(f"interval: ends {self.low!r} and {self.high!r} are reversed or NaN")
 
     @classmethod
     def point(cls, value: float) -> Interval:

@@ -55,6 +55,7 @@ class Finding:
     assumption : what the finding leans on; required for ``implausible``.
     reading : the reading under which it holds, where several were tried.
     weight : among equal verdicts the heavier finding speaks; a sharper bound or a named baseline weighs more.
+    using : ids of every printed figure that the reasoning takes; empty where those are `claims`.
 
     Raises
     ------
@@ -71,6 +72,7 @@ class Finding:
     assumption: str | None = None
     reading: str | None = None
     weight: int = 0
+    using: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.sentence.strip():

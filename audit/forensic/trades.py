@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from assay.audit.intervals import Interval
 
-__all__ = ["expectancy", "payoff", "profit", "profit_factor", "profit_factor_from_rate"]
+__all__ = ["expectancy", "factor_of_rate", "share_of"]
 
 
-def payoff(average_win: Interval, average_loss: Interval) -> Interval:
-    """Average win over average loss, both as sizes."""
-    return abs(average_win) / abs(average_loss)
+def share_of(wins: Interval, losses: Interval) -> Interval:
+    """Winners among those that won or lost, ``W/(W + L)``, which rises in W and falls in L; the whole line where none
+    may have."""
+    if wins.low + losses.low <= 0:
+        return Interval(0.0, 1.0)
+    won, lost = max(wins.low, 0.0), max(losses.low, 0.0)
+    return Interval(won / (won + losses.high), wins.high / (wins.high + lost))
 
 
-def profit_factor(wins: Interval, losses: Interval, average_win: Interval, average_loss: Interval) -> Interval:
-    """Gross profit over gross loss, ``W a_w / (L a_l)``."""
-    return (wins * abs(average_win)) / (losses * abs(average_loss))
-
-
-def profit_factor_from_rate(win_rate: Interval, payoff_ratio: Interval) -> Interval:
+def factor_of_rate(win_rate: Interval, payoff_ratio: Interval) -> Interval:
     """Profit factor from the win rate p and the payoff b, ``p b / (1 - p)``; trades without profit count as losses.
 
     Increasing in both, so the ends suffice.
@@ -26,11 +25,6 @@ def profit_factor_from_rate(win_rate: Interval, payoff_ratio: Interval) -> Inter
     low = float("inf") if win_rate.low >= 1 else win_rate.low / (1 - win_rate.low) * payoff_ratio.low
     return Interval(low, high)
 
-
-
-def profit(wins: Interval, losses: Interval, average_win: Interval, average_loss: Interval) -> Interval:
-    """Total profit, ``W a_w - L a_l``, before anything not counted in the trades."""
-    return wins * abs(average_win) - losses * abs(average_loss)
 
 
 def expectancy(win_rate: Interval, average_win: Interval, average_loss: Interval) -> Interval:

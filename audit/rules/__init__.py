@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
+from assay.audit.intervals import IntervalError
 from assay.audit.rules import (
     architectures,
     calendars,
@@ -14,43 +16,33 @@ from assay.audit.rules import (
     priors,
     regressions,
     relations,
-    residuals,
     samples,
     signals,
     sums,
-    trading,
     trainings,
     uncertainty,
 )
+from assay.audit.rules.identities import IDENTITIES
+from assay.audit.rules.identity import apply
 from assay.audit.rules.scope import Report, Run
 from assay.audit.verdicts import Finding
-from assay.data.errors import InputError
 
 __all__ = ["FAMILIES", "FAMILY_RULES", "REPORT_RULES", "RUN_RULES", "Report", "Run", "findings_of"]
 
-#: Rules on one run.
+#: Rules on one run: the table of identities, and what is no identity.
 RUN_RULES: tuple[Callable[[Run], Iterator[Finding]], ...] = (
-    relations.bounds_by_definition, sums.shares_sum, sums.telescoping,
-    classifiers.f1_identity, classifiers.averaged_scores, classifiers.same_by_definition, classifiers.macro_scores,
-    priors.shares_by_programming, priors.share_from_macro, classifiers.one_class_only,
-    classifiers.jaccard_floor, classifiers.mixtures,
-    classifiers.prevalence, classifiers.log_loss_baseline, classifiers.stated_majority,
+    relations.bounds_by_definition, *(partial(apply, rows=(row,)) for row in IDENTITIES),
+    sums.shares_sum, sums.telescoping,
+    priors.shares_by_programming, priors.share_from_macro,
+    classifiers.one_class_only, classifiers.mixtures, classifiers.log_loss_baseline, classifiers.stated_majority,
     samples.proportions_on_stated_sample, samples.matrices_on_stated_sample, samples.auc_on_grid,
-    regressions.error_order, regressions.bias_within_error, regressions.squared_error, regressions.error_within_range,
-    residuals.error_decomposition, regressions.mape_within_range, regressions.best_constant,
-    regressions.spread_of_target, regressions.levels_or_returns, regressions.persistence,
-    regressions.correlation_against_r2,
-    signals.correlation_bounds, signals.ic_ratio, signals.ic_breadth, signals.ic_significance,
-    signals.signal_to_portfolio, signals.hit_rate_against_correlation, signals.quantile_spread,
-    signals.quantile_portfolio, signals.calibration,
-    portfolios.sharpe_identity, portfolios.sharpe_significance, portfolios.foresight, portfolios.calmar_identity,
-    calendars.calendar, portfolios.costs, portfolios.per_period, portfolios.total_against_annual, portfolios.drawdown,
-    trading.counts_of_trades, trading.payoff_of_averages, trading.factor_of_gross, trading.factor_of_rate,
-    trading.expectancy_of_rate,     trading.profit_of_trades,
+    regressions.levels_or_returns, regressions.persistence,
+    signals.correlation_bounds, signals.ic_breadth, signals.ic_significance, signals.signal_to_portfolio,
+    signals.quantile_spread, signals.quantile_portfolio, signals.calibration,
+    portfolios.sharpe_significance, portfolios.foresight, portfolios.drawdown, calendars.calendar,
     trainings.loss_above_floor, trainings.epochs, architectures.parameter_count, architectures.file_size,
     architectures.summary_of_layers,
-    moments.distributions, moments.percentiles, moments.shape, moments.reported_tests,
-    moments.whole_numbers, moments.reported_correlation,
+    moments.percentiles, moments.reported_tests, moments.whole_numbers,
 )  # fmt: skip
 
 #: Families of runs searched for a common sample; a report with more is not searched further.
@@ -71,18 +63,16 @@ REPORT_RULES: tuple[Callable[[Report], Iterator[Finding]], ...] = (
 def findings_of(report: Report) -> list[Finding]:
     """Every finding of every rule, under the report's reading of the digits.
 
-    A rule that overflows or leaves the domain of a function on absurd figures (a Sharpe ratio of 1e308) is left out for
-    that run and named in `Report.skipped`; the others go on.
+    A rule that overflows, divides by zero or reverses an interval on absurd figures (a Sharpe ratio of 1e308) is left
+    out for that run and named in `Report.skipped`; the others go on. Any other error is a bug of ours and is raised.
     """
     found: list[Finding] = []
 
     def collect(rule: Callable[..., Iterator[Finding]], subject: object) -> None:
         try:
             found.extend(rule(subject))
-        except InputError:
-            raise
-        except (ArithmeticError, ValueError) as error:
-            report.skipped.append(f"{rule.__name__.replace('_', ' ')} was left out: {error}")
+        except (OverflowError, ZeroDivisionError, IntervalError) as error:
+            report.skipped.append(f"{_name(rule)} was left out: {error}")
 
     for run in report.runs:
         for rule in RUN_RULES:
@@ -93,3 +83,9 @@ def findings_of(report: Report) -> list[Finding]:
     for report_rule in REPORT_RULES:
         collect(report_rule, report)
     return found
+
+
+def _name(rule: Callable[..., Iterator[Finding]]) -> str:
+    """A rule in words: the check of an identity, or the function's name."""
+    rows = getattr(rule, "keywords", {}).get("rows")
+    return rows[0].check if rows else rule.__name__.replace("_", " ")

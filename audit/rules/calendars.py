@@ -15,7 +15,7 @@ from assay.audit.periods import days_of
 from assay.audit.rules.scope import Run, broken, doubtful, fits, names, note, percent
 from assay.audit.verdicts import Finding
 
-__all__ = ["calendar", "dates_of", "track_record"]
+__all__ = ["calendar", "dates_of", "track_record", "years_of"]
 
 _NEW_YORK = re.compile(r"\b(?:xnys|xnas|nyse|nasdaq|new york|s&p ?500|dow jones|us equit\w*|us stocks?)\b", re.I)
 
@@ -42,6 +42,14 @@ def dates_of(start: str, end: str) -> tuple[date, date] | None:
         return (date.fromisoformat(start), date.fromisoformat(end)) if start and end else None
     except ValueError:
         return None
+
+
+def years_of(run: Run) -> Interval | None:
+    """Years of the stated period, from its dates and from its sessions under every usual calendar; None if unknown."""
+    stretch, sessions = dates_of(run.group.sample.start, run.group.sample.end), run.group.sample.sessions
+    spans = [(stretch[1] - stretch[0]).days / 365.25] if stretch else []
+    spans += [sessions / periods for periods in (252, 250, 260, 244, 365)] if sessions else []
+    return Interval(max(min(spans) * 0.99 - 0.02, 1e-3), max(spans) * 1.01 + 0.02) if spans else None
 
 
 def _years(run: Run) -> Iterator[Finding]:

@@ -6,81 +6,14 @@ import re
 from collections.abc import Iterator
 
 from assay.audit.claims_model import Claim
-from assay.audit.forensic.moments import (
-    debit_std,
-    grimmer,
-    kurtosis_floor,
-    percentiles_ordered,
-    std_ceiling,
-    std_floor,
-)
+from assay.audit.forensic.moments import debit_std, grimmer, percentiles_ordered
 from assay.audit.forensic.sprite import integer_sample
-from assay.audit.forensic.tests_reported import p_readings, t_of_correlation
+from assay.audit.forensic.tests_reported import p_readings
 from assay.audit.intervals import Interval
 from assay.audit.rules.scope import Run, broken, fits, number, span
 from assay.audit.verdicts import Finding
 
-__all__ = ["distributions", "percentiles", "reported_correlation", "reported_tests", "shape", "whole_numbers"]
-
-_FAMILIES = (
-    (("rank_ic", "ic"), "ic_std", "ic_min", "ic_max", True),
-    (("rank_ic",), "rank_ic_std", "ic_min", "ic_max", True),
-    (("prediction_mean",), "prediction_std", "prediction_min", "prediction_max", False),
-    (("target_mean",), "target_std", "target_low", "target_high", False),
-    (("mean",), "std", "minimum", "maximum", False),
-)
-
-
-def distributions(run: Run) -> Iterator[Finding]:
-    """Mean inside [min, max]; deviation at most sqrt((max - mean)(mean - min)) and at least distance/sqrt(n - 1)."""
-    for means, std_name, low_name, high_name, by_session in _FAMILIES:
-        mean = next((c for c in map(run.get, means) if c is not None), None)
-        std, low, high = run.get(std_name), run.get(low_name), run.get(high_name)
-        if mean is None or low is None or high is None:
-            continue
-        involved = [mean, low, high]
-        ends = Interval(run.read(low).low, max(run.read(high).high, run.read(low).low))
-        one = run.one_sample(*involved)
-        if run.read(low).low > run.read(high).high or not run.read(mean).meets(ends):
-            yield broken(
-                "C35 mean in range",
-                [mean],
-                f"a mean of {mean.printed} lies outside {low.printed} to {high.printed}.",
-                one,
-                "mean and extremes are of one sample",
-            )
-            continue
-        n = run.group.sample.sessions if by_session else run.group.sample.n
-        n = None if run.claims.draft else n  # a draft has only guessed that this n is theirs
-        if std is None:
-            continue
-        ceiling = std_ceiling(ends.low, ends.high, run.read(mean), n)
-        floor = std_floor(run.read(mean), [run.read(low), run.read(high)], n) if n and n > 1 else 0.0
-        words = f"values from {low.printed} to {high.printed} with mean {mean.printed}"
-        if run.read(std).low > ceiling * (1 + 1e-9):
-            yield broken(
-                "C35 deviation",
-                [std],
-                f"{words} deviate by at most √((max−mean)(mean−min)) = {number(ceiling)}, printed {std.printed}.",
-                one and run.one_sample(std),
-                "all four are of one sample",
-            )
-        elif floor > run.read(std).high * (1 + 1e-9):
-            yield broken(
-                "C35 deviation",
-                [std],
-                f"{words} over {n} values deviate by at least {number(floor)}, printed {std.printed}.",
-                one and run.one_sample(std),
-                "all four are of one sample",
-            )
-        else:
-            yield fits(
-                "C35 deviation",
-                [std, *involved],
-                f"{words} can deviate by {std.printed} (at most {number(ceiling)}).",
-                weight=-1,
-            )
-
+__all__ = ["percentiles", "reported_tests", "whole_numbers"]
 
 def percentiles(run: Run) -> Iterator[Finding]:
     """Percentiles rise with their level and stay inside the extremes."""
@@ -118,24 +51,6 @@ def percentiles(run: Run) -> Iterator[Finding]:
             return
     listed = ", ".join(claim.printed for _, claim in sorted(points, key=lambda item: item[0]))
     yield fits("C35 percentiles", claims, f"the percentiles {listed} rise with their level.")
-
-
-def shape(run: Run) -> Iterator[Finding]:
-    """Raw kurtosis is at least skewness² + 1."""
-    skew, kurtosis = run.get("skewness"), run.get("kurtosis")
-    if skew is None or kurtosis is None:
-        return
-    floor = kurtosis_floor(run.read(skew))
-    value = run.read(kurtosis)
-    if value.high + 3 < floor:
-        yield broken(
-            "C35 skewness and kurtosis",
-            [skew, kurtosis],
-            f"skewness {skew.printed} needs a kurtosis of at least {number(floor)} ({number(floor - 3)} in"
-            f" excess), printed {kurtosis.printed}.",
-            False,
-            "moments without small-sample correction",
-        )
 
 
 def whole_numbers(run: Run) -> Iterator[Finding]:
@@ -187,35 +102,6 @@ def _whole_sample(run: Run, mean: Claim, std: Claim, n: int) -> tuple[bool, str]
     return False, f"every sample of {n:,} whole numbers was tried, and none has {said}"
 
 
-def reported_correlation(run: Run) -> Iterator[Finding]:
-    """t and p of a correlation on n pairs, ``t = r sqrt((n - 2)/(1 - r**2))``."""
-    r, n = run.get("correlation"), run.group.sample.n
-    t, p = run.get("t_statistic"), run.get("p_value")
-    if r is None or not n or n < 4 or not run.read(r).meets(Interval(-0.999999, 0.999999)):
-        return
-    readings = t_of_correlation(run.read(r), n)
-    words = f"a correlation of {r.printed} on {n:,} pairs has t = r·√((n−2)/(1−r²)) = {span(readings['n - 2'])}"
-    if t is not None and run.get("slope") is None:
-        if any(run.read(t).meets(value) for value in readings.values()):
-            yield fits("C33 t of r", [r, t], f"{words}, printed {t.printed}.")
-        else:
-            yield broken(
-                "C33 t of r", [t], f"{words}, printed {t.printed}.", False, "the t belongs to this correlation"
-            )
-    elif p is not None and t is None:
-        tails = p_readings(readings["n - 2"], n - 2)
-        if any(run.read(p).meets(value) for value in tails.values()):
-            yield fits("C33 p of r", [r, p], f"{words} and p {span(tails['two-sided'])}, printed {p.printed}.")
-        else:
-            yield broken(
-                "C33 p of r",
-                [p],
-                f"{words} and p {span(tails['two-sided'])}, printed {p.printed}.",
-                False,
-                "Pearson's correlation of independent pairs",
-            )
-
-
 def reported_tests(run: Run) -> Iterator[Finding]:
     """t or z, degrees of freedom and p; t = estimate / standard error."""
     labels = {claim.label for claim in run.members if claim.metric in ("p_value", "t_statistic", "z_statistic")}
@@ -244,14 +130,4 @@ def reported_tests(run: Run) -> Iterator[Finding]:
             elif not hit:
                 yield broken(
                     "C38 test", [p], words, proven and run.one_sample(p, statistic), "an ordinary two-sided test"
-                )
-        slope, error = run.get("slope", label), run.get("standard_error", label)
-        if t is not None and slope is not None and error is not None and run.read(error).low > 0:
-            wanted = run.read(slope) / run.read(error)
-            words = f"{slope.printed} / {error.printed} = {span(wanted)}, t printed {t.printed}."
-            if run.read(t).meets(wanted):
-                yield fits("C38 t", [t, slope, error], words)
-            else:
-                yield broken(
-                    "C38 t", [t], words, run.one_sample(t, slope, error), "t, estimate and error are of one regression"
                 )

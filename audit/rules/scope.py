@@ -23,6 +23,7 @@ __all__ = [
     "Run",
     "baseline",
     "broken",
+    "completeness",
     "doubtful",
     "fits",
     "names",
@@ -161,6 +162,16 @@ def _exact(claim: Claim) -> bool:
     return whole and (value.value < 1000 or value.value % 100 != 0)
 
 
+def completeness(run: Run, labels: list[str]) -> tuple[bool, bool]:
+    """Whether the labels can be all classes, and whether the document says so.
+
+    A draft has its classes from the rows of a table: they are all classes only where their supports add up to a total.
+    """
+    known = [shares.name for shares in run.group.classes]
+    said = not run.claims.draft or all(shares.support is not None for shares in run.group.classes)
+    return (not known or set(known) == set(labels)), set(known) == set(labels) and bool(known) and said
+
+
 @dataclass(frozen=True)
 class Report:
     """All runs of a claim set, under one reading of the digits."""
@@ -261,17 +272,27 @@ def fits(
 
 
 def broken(
-    check: str, claims: Iterable[Claim | None], sentence: str, proven: bool = True, assumption: str = ""
-) -> Finding:
-    """The figures cannot all hold; without proof of what they describe, they are implausible together."""
+    check: str, claims: Iterable[Claim | None], sentence: str, proven: bool = True, assumption: str = "",
+    using: Iterable[Claim | None] = (),
+) -> Finding:  # fmt: skip
+    """The figures cannot all hold; without proof of what they describe, they are implausible together.
+
+    `using` lists every printed figure that the reasoning takes, where the accused are not all of them.
+    """
     if proven:
-        return Finding(check, _ids(claims), sentence, Arithmetic.INCONSISTENT)
-    return doubtful(check, claims, sentence, assumption)
+        return Finding(check, _ids(claims), sentence, Arithmetic.INCONSISTENT, using=_ids(using))
+    return doubtful(check, claims, sentence, assumption, using=using)
 
 
-def doubtful(check: str, claims: Iterable[Claim | None], sentence: str, assumption: str, weight: int = 0) -> Finding:
+def doubtful(
+    check: str, claims: Iterable[Claim | None], sentence: str, assumption: str, weight: int = 0,
+    using: Iterable[Claim | None] = (),
+) -> Finding:  # fmt: skip
     """Not believable under a named assumption."""
-    return Finding(check, _ids(claims), sentence, substance=Substance.IMPLAUSIBLE, assumption=assumption, weight=weight)
+    return Finding(
+        check, _ids(claims), sentence, substance=Substance.IMPLAUSIBLE, assumption=assumption, weight=weight,
+        using=_ids(using),
+    )  # fmt: skip
 
 
 def baseline(
@@ -324,7 +345,7 @@ def span(value: Interval, in_percent: bool = False) -> str:
     if math.isinf(low):
         return f"at most {number(high)}{tail}"
     digits = 4
-    if high > low:
+    if high > low and math.isfinite(high - low):
         size = max(abs(low), abs(high))
         digits = min(9 if size > 1000 else 6, max(4, math.ceil(math.log10(size / (high - low))) + 1)) if size else 4
     first, second = number(low, digits), number(high, digits)

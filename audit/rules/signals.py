@@ -12,8 +12,6 @@ from assay.audit.forensic.signal import (
     breadth_needed,
     calibrated_return_std,
     calibration_slope,
-    correlation_from_hit_rate,
-    hit_rate_from_correlation,
     icir,
     quantile_slope,
     return_std_from_spread,
@@ -22,14 +20,12 @@ from assay.audit.forensic.signal import (
 from assay.audit.forensic.tests_reported import t_of_mean
 from assay.audit.intervals import Interval
 from assay.audit.rules.scope import Run, broken, doubtful, fits, number, percent, span, supported, weak
-from assay.audit.verdicts import Arithmetic, Finding
+from assay.audit.verdicts import Finding
 
 __all__ = [
     "calibration",
     "correlation_bounds",
-    "hit_rate_against_correlation",
     "ic_breadth",
-    "ic_ratio",
     "ic_significance",
     "quantile_portfolio",
     "quantile_spread",
@@ -80,46 +76,6 @@ def correlation_bounds(run: Run) -> Iterator[Finding]:
         )
 
 
-def ic_ratio(run: Run) -> Iterator[Finding]:
-    """ICIR = mean IC / std of IC, daily or annualised."""
-    rank, rank_std, rank_ratio = run.get("rank_ic"), run.get("rank_ic_std"), run.get("rank_icir")
-    if rank is not None and rank_std is not None and rank_ratio is not None and run.read(rank_std).low > 0:
-        yield _ratio_of(run, rank, rank_std, rank_ratio)
-    std, ratio = run.get("ic_std"), run.get("icir")
-    means = [claim for claim in (run.get("ic"), rank) if claim is not None]
-    if not means or std is None or ratio is None or run.read(std).low <= 0:
-        return
-    tried = [_ratio_of(run, mean, std, ratio) for mean in means]
-    fitting = [finding for finding in tried if finding.arithmetic is Arithmetic.CONSISTENT]
-    yield (fitting or tried)[0]
-
-
-def _ratio_of(run: Run, mean: Claim, std: Claim, ratio: Claim) -> Finding:
-    # Deviation and ratio may be computed with different denominators, n and n - 1.
-    n = 12 if run.claims.draft else run.group.sample.sessions or 12
-    stretch = math.sqrt(n / (n - 1)) if n > 1 else 1.0
-    daily = icir(run.read(mean), run.read(std)) * Interval(1 / stretch, stretch)
-    readings = {"daily": daily}
-    for periods in (252, 12, 52, 365, 250, 260):
-        readings[f"annualised by √{periods}"] = daily * math.sqrt(periods)
-    hit = [name for name, value in readings.items() if run.read(ratio).meets(value)]
-    working = f"{mean.printed} / {std.printed} = {span(daily)}"
-    if hit:
-        return fits("C16 ICIR", [ratio, mean, std], f"ICIR: {working} ({hit[0]}), printed {ratio.printed}.", hit[0])
-    return broken(
-        "C16 ICIR",
-        [ratio],
-        f"ICIR: {working}, annualised by √252 {span(readings['annualised by √252'])}, but {ratio.printed} is printed.",
-        run.one_sample(mean, std, ratio) and _same_ic(run),
-        "mean, deviation and ratio are of the same IC",
-    )
-
-
-def _same_ic(run: Run) -> bool:
-    # With IC and rank IC both printed, the deviation may be of either.
-    return run.get("ic") is None or run.get("rank_ic") is None
-
-
 def ic_breadth(run: Run) -> Iterator[Finding]:
     """Sampling alone spreads the IC by 1/sqrt(N - 1): a smaller printed deviation needs that many names."""
     std, n = _std(run), run.group.sample.assets
@@ -138,25 +94,13 @@ def ic_breadth(run: Run) -> Iterator[Finding]:
 
 
 def ic_significance(run: Run) -> Iterator[Finding]:
-    """t of a mean IC over its sessions, ICIR·sqrt(n); against the printed t where there is one."""
+    """t of a mean IC over its sessions, ICIR·sqrt(n), against what chance leaves."""
     mean, std, n = _ic(run), _std(run), run.group.sample.sessions
-    t = run.get("ic_t")
     if mean is None or std is None or run.read(std).low <= 0 or not n:
         return
     readings = t_of_mean(run.read(mean), run.read(std), n)
     implied = readings["ddof 1"].hull(readings.get("ddof 0", readings["ddof 1"]))
     working = f"{mean.printed}/{std.printed}·√{n} = {span(implied)}"
-    if t is not None:
-        if run.read(t).meets(implied):
-            yield fits("C38 t of the IC", [t, mean, std], f"t of the mean IC: {working}, printed {t.printed}.")
-        elif not run.read(t).meets(Interval(-abs(implied).high * 1.001, abs(implied).high * 1.001)):
-            # A HAC t is usually smaller; a larger one needs negative autocorrelation, which is possible.
-            yield doubtful(
-                "C38 t of the IC",
-                [t],
-                f"t of the mean IC: {working}, printed {t.printed}.",
-                "no strong negative autocorrelation in the daily IC",
-            )
     if abs(implied).high < 1.96:
         yield weak("C16 IC significance", [mean], f"t of the mean IC over {n} sessions: {working}, below 1.96.")
     elif implied.low > 3:
@@ -204,23 +148,6 @@ def signal_to_portfolio(run: Run) -> Iterator[Finding]:
             f"{working}, where even constrained portfolios keep a third or more: the two do not describe one strategy.",
             "daily rebalancing on this signal; costs and constraints keep at least 15% of it",
             1,
-        )
-
-
-def hit_rate_against_correlation(run: Run) -> Iterator[Finding]:
-    """Sign agreement 1/2 + asin(rho)/pi of a correlation, against a printed hit rate."""
-    mean, hit = _ic(run), run.get("hit_rate")
-    if mean is None or hit is None or abs(run.read(mean)).high > 1:
-        return
-    implied = hit_rate_from_correlation(run.read(mean))
-    working = f"a correlation of {mean.printed} agrees in sign {span(implied, True)} of the time"
-    if run.read(hit).low > implied.high + 0.05:
-        yield doubtful(
-            "C17 hit rate",
-            [hit, mean],
-            f"{working} (1/2 + asin(ρ)/π), and {hit.printed} is printed, which needs"
-            f" {span(correlation_from_hit_rate(run.read(hit)))}.",
-            "signs are of returns centred on zero, normal",
         )
 
 

@@ -29,7 +29,7 @@ def test_exit_code_is_1_only_when_something_is_inconsistent(capsys: pytest.Captu
     assert run(RIGHT, capsys=capsys)[0] == 0
     code, out, _ = run(WRONG, capsys=capsys)
     assert code == 1
-    assert "MAE 0.021 exceeds RMSE 0.017" in " ".join(out.split())
+    assert "MAE 0.021 can be at most RMSE 0.017" in " ".join(out.split())
     assert "Of 23 figures" in " ".join(out.split())
 
 
@@ -96,7 +96,7 @@ def test_the_page_stands_alone_and_escapes_everything(tmp_path: Path, capsys: py
     assert not names & {"script", "img", "link", "iframe", "object", "a"}
     assert not any(attribute in ("src", "href", "onerror") for _, attributes in parser.tags for attribute in attributes)
     assert "&lt;img" in text
-    assert "MAE 0.5 exceeds RMSE 0.2" in text
+    assert "MAE 0.5 can be at most RMSE 0.2" in text
 
 
 def test_returns_are_recomputed_and_the_convention_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

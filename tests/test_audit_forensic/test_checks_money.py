@@ -79,12 +79,10 @@ class TestTrades:
     def test_identities_on_a_real_list_of_trades(self) -> None:
         p = np.array([10.0, 20.0, -5.0, -15.0, 30.0])
         w, lose, aw, al = (Interval.point(x) for x in (3.0, 2.0, 20.0, -10.0))
-        assert trades.profit_factor(w, lose, aw, al).holds(3.0)
-        assert trades.profit_factor_from_rate(Interval.point(0.6), Interval.point(2.0)).holds(3.0)
-        assert trades.profit(w, lose, aw, al).holds(float(p.sum()))
+        assert trades.share_of(w, lose).holds(0.6)
+        assert trades.factor_of_rate(Interval.point(0.6), Interval.point(2.0)).holds(3.0)
         assert trades.expectancy(Interval.point(0.6), aw, al).holds(float(p.mean()))
-        assert trades.payoff(aw, al).holds(2.0)
-        assert math.isinf(trades.profit_factor_from_rate(Interval(0.9, 1.0), Interval.point(1.0)).high)
+        assert math.isinf(trades.factor_of_rate(Interval(0.9, 1.0), Interval.point(1.0)).high)
 
 
 class TestTraining:
