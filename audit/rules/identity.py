@@ -259,8 +259,8 @@ def _sentence(row: Identity, s: Situation, readings: Mapping[str, Interval], cho
     words["of"] = f" of {s.label}" if s.label else ""
     key = chosen if chosen in shown else next(iter(shown))
     words["value"] = shown[key]
-    listed = "; ".join(f"{name} {text}".strip() for name, text in shown.items())
-    words["readings"] = f"{shown[key]} ({key})" if chosen and key else listed
+    every = "; ".join(f"{name} {text}".strip() for name, text in shown.items())
+    words["readings"] = f"{shown[key]} ({key})" if chosen and key else every
     return row.words.format_map(words) + "."
 
 
