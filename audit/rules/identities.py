@@ -478,8 +478,8 @@ _PORTFOLIOS = (
     Identity(
         "C31 gross and net", "annual_return", ("annual_return_gross",), lambda gross: gross,
         "net {annual_return} can be at most gross {annual_return_gross}: costs cannot be negative",
-        "definition of costs", "≤", "both figures are of one portfolio", proves="", accuses=("annual_return_gross", "annual_return"),
-        weight=-1,
+        "definition of costs", "≤", "both figures are of one portfolio", proves="",
+        accuses=("annual_return_gross", "annual_return"), weight=-1,
     ),
     *(
         Identity(
