@@ -17,7 +17,7 @@ from assay.audit.rules.calendars import years_of
 from assay.audit.rules.scope import Run, baseline, broken, doubtful, fits, span
 from assay.audit.verdicts import Finding
 
-__all__ = ["CONTEXT", "Allowance", "Identity", "Situation", "apply", "one_sample"]
+__all__ = ["CONTEXT", "Allowance", "Identity", "Situation", "apply", "one_sample", "together"]
 
 #: Stated context that an identity may take as an input beside printed figures; None where it is unknown.
 CONTEXT: Mapping[str, Callable[[Run], Any]] = {
@@ -82,6 +82,11 @@ class Allowance:
 def one_sample(s: Situation) -> bool:
     """Whether nothing says that a figure of the row is pooled over folds, seeds or assets."""
     return s.run.one_sample(*s.involved)
+
+
+def together(s: Situation) -> bool:
+    """Whether a person grouped the figures, or a draft has them within a few lines."""
+    return s.run.together(*s.involved)
 
 
 @dataclass(frozen=True)
