@@ -262,9 +262,16 @@ def load_market(options: dict[str, Any]) -> tuple[PricePanel, pd.Series | None, 
 
 def echo_json(value: object) -> None:
     """Print one JSON object, and nothing else, on stdout."""
+    import json
+
     from assay.results.storage.runs import to_json
 
-    click.echo(to_json(value), nl=False)
+    text = to_json(value)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except (UnicodeEncodeError, LookupError):  # what this output cannot show goes as JSON's own escapes
+        text = json.dumps(json.loads(text), indent=1) + "\n"
+    click.echo(text, nl=False)
 
 
 @contextmanager
@@ -281,13 +288,13 @@ def progress(*, quiet: bool = False) -> Iterator[Progress]:
     )
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),  # a name may look like markup
         BarColumn(bar_width=12),  # leaves room for fold, epoch and loss beside the times on 80 columns
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    console = Console(file=sys.stderr)
+    console = Console(file=getattr(sys.stderr, "terminal", sys.stderr))
     # Where stderr is a file, rich would write a blank line at the end.
     with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as display:
         yield display

@@ -107,15 +107,10 @@ def leaks(**options: Any) -> int:
 
 
 def _imported(path: str) -> Any:
-    import importlib
-
     from assay.data.errors import InputError
+    from assay.data.plugins import load_object
 
-    module, _, attribute = path.partition(":")
-    try:
-        found = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise InputError(f"--feature {path}: cannot import: {error}; expected package.module:function") from None
+    found = load_object("--feature", path)
     if not callable(found):
         raise InputError(f"--feature {path}: is no function")
     return found

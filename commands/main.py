@@ -6,12 +6,17 @@ once.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import importlib
 import os
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 import click
+
+from assay.commands.terminal import plain_output, silence_output
 
 __all__ = ["COMMANDS", "cli", "main", "run"]
 
@@ -44,8 +49,28 @@ Exit codes: 0 ok · 1 a check failed · 2 bad usage or input · 3 insufficient e
 """
 
 
+class ReaderGoneError(Exception):
+    """The reader of our output is gone (`… | head`); click would end the process itself, with 1."""
+
+
+@contextlib.contextmanager
+def _readers_may_go() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise ReaderGoneError from error
+
+
 class LazyGroup(click.Group):
     """A group that imports a command only when it is asked for."""
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        with _readers_may_go():  # --help writes here
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _readers_may_go():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -93,49 +118,50 @@ def cli() -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; the exit code is the return value of the process."""
+    if sys.flags.optimize >= 2:  # -OO takes away docstrings, from which empyrical makes its own when it is imported
+        click.echo("error: PYTHONOPTIMIZE=2 takes away what libraries read at run time; set it to 1 or 0", err=True)
+        return 2
+    with plain_output():
+        code = _run(argv)
+        try:
+            sys.stdout.flush()
+        except OSError as error:
+            code = _output_lost(error, code)
+    return code
+
+
+def _run(argv: list[str] | None) -> int:
     try:
         outcome = cli.main(args=argv, standalone_mode=False)
     except click.exceptions.Abort:
         click.echo("aborted", err=True)
-        code = 130
+        return 130
     except click.ClickException as error:
         error.show()
-        code = error.exit_code
-    except BrokenPipeError:
-        # The reader of our output is gone (`… | head`): not an error, but nothing more can be written either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
-    except Exception as error:
-        code = _explain(error)
-    else:
-        code = outcome if isinstance(outcome, int) else 0
-    return code
-
-
-def _explain(error: Exception) -> int:
-    """One line for what a user can mend; for our own bug, where to find the traceback."""
-    from assay.data.errors import BacktestError
-    from assay.data.optional import missing_package
-
-    if isinstance(error, ImportError):
-        error = missing_package(error) or error
-    if isinstance(error, BacktestError):
-        click.echo(f"error: {' '.join(str(error).split())}", err=True)
         return error.exit_code
-    if isinstance(error, OSError) and error.filename is not None:
-        click.echo(f"error: {error.filename}: {error.strerror}", err=True)
-        return 2
-    if os.environ.get("ASSAY_DEBUG"):
-        raise error
-    click.echo(
-        f"internal error: {type(error).__name__}: {error}\n"
-        "This is our bug, not yours. Run again with ASSAY_DEBUG=1 for the traceback.",
-        err=True,
-    )
-    return 70
+    except ReaderGoneError:
+        silence_output()
+        return 0
+    except (Exception, SystemExit) as error:
+        if os.environ.get("ASSAY_DEBUG"):
+            raise
+        from assay.commands.failures import explain
+
+        line, code = explain(error)
+        click.echo(line, err=True)
+        return code
+    return outcome if isinstance(outcome, int) else 0
+
+
+def _output_lost(error: OSError, code: int) -> int:
+    """The exit code when stdout takes no more: a reader that has gone (`… | head`) is no error, a full disk is."""
+    silence_output()
+    if isinstance(error, BrokenPipeError):
+        return code
+    click.echo(f"error: the output cannot be written: {error.strerror or error}", err=True)
+    return 2
 
 
 def run() -> None:
     """The console script."""
     sys.exit(main())
-

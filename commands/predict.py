@@ -14,6 +14,7 @@ __all__ = ["predict"]
 
 @click.command()
 @click.argument("model", type=PATH)
+@click.option("--model", "recipe", metavar="PKG.MODULE:CLASS", help="The class of a model that is in no catalogue.")
 @click.option("--out", type=PATH, required=True, help="Parquet file to write, with its receipts beside it.")
 @click.option("--start", help="First session to predict; default and earliest: the one after the model's training.")
 @market_options
@@ -22,7 +23,8 @@ def predict(model: Path, **options: Any) -> None:
     """Apply a stored model to prices, and write predictions with receipts.
 
     MODEL is a folder that `train --out` or `walk-forward` wrote (a run's models/fold…). Sessions that the model has
-    seen in training are left out: a prediction of them would be no prediction.
+    seen in training are left out: a prediction of them would be no prediction. A folder can name only models of the
+    catalogue and of installed packages; for a class of your own give --model, as `train` was given it.
 
     \b
     Examples:
@@ -39,12 +41,12 @@ def predict(model: Path, **options: Any) -> None:
     from assay.data.files.predictions import receipts_path, write_predictions
     from assay.data.panel import RECEIPT_COLUMNS
     from assay.models.catalog import load_fitted
-    from assay.models.checkpoint import read_metadata
+    from assay.models.checkpoint import checkpoint_id, read_metadata
 
-    as_json, out = options.pop("as_json"), options.pop("out")
+    as_json, out, recipe = options.pop("as_json"), options.pop("out"), options.pop("recipe")
     check_target(out, (".parquet",))
     prices, _, _ = load_market(options)
-    fitted = load_fitted(model)
+    fitted = load_fitted(model, recipe)
     stamps = {
         name: getattr(fitted, name) for name in ("trained_through", "preprocessing_fit_through", "labels_known_through")
     }
@@ -62,9 +64,7 @@ def predict(model: Path, **options: Any) -> None:
         )
     skips = {"start": after[0]} if "start" in inspect.signature(fitted.predict).parameters else {}
     panel = fitted.predict(prices, **skips).map(lambda frame: frame.loc[after[0] :])
-    content = read_metadata(model)
-    identity = f"{content['model']}-{str(content['sha256'])[:12]}"
-    row = {"model_id": identity, "fold": 0, **stamps, "available_at": seen}
+    row = {"model_id": checkpoint_id(read_metadata(model)), "fold": 0, **stamps, "available_at": seen}
     receipts = pd.DataFrame([row], index=pd.DatetimeIndex([after[0]], name="session"), columns=list(RECEIPT_COLUMNS))
     write_predictions(replace(panel, receipts=receipts), out)
     said = {"predictions": str(out), "receipts": str(receipts_path(out)), "start": after[0], "end": after[-1],

@@ -30,9 +30,9 @@ def runs() -> None:
 @json_option
 def list_(results: Path, as_json: bool) -> None:
     """All stored runs, the newest first."""
-    from assay.results.storage.runs import list_runs
+    from assay.results.storage.runs import damaged_runs, list_runs
 
-    found = list_runs(results)
+    found, damaged = list_runs(results), damaged_runs(results)
     rows = [
         {
             "run_id": run.id,
@@ -44,12 +44,14 @@ def list_(results: Path, as_json: bool) -> None:
         for run in found
     ]
     if as_json:
-        echo_json({"runs": rows})
-    elif not rows:
+        echo_json({"runs": rows, "damaged": damaged})
+    elif not rows and not damaged:
         click.echo(f"no runs in {results}; make one with `backtest --strategy s2_filter_negative`")
     for row in [] if as_json else rows:
         sharpe = "" if row["sharpe_net"] is None else f"{row['sharpe_net']:6.2f}"
         click.echo(f"{row['run_id']:44} {row['model'] or '':22} net Sharpe {sharpe:>6}  {row['created']}")
+    for name in [] if as_json else damaged:
+        click.echo(f"{name:44} damaged; `runs show {name}` says how, `runs rm {name}` removes it")
 
 
 @runs.command()
@@ -144,11 +146,11 @@ def _print_family(group: dict[str, Any], top: int) -> None:
 @results_option
 @json_option
 def rm(run: tuple[str, ...], results: Path, as_json: bool) -> None:
-    """Remove runs, with everything in their folders."""
-    from assay.results.storage.runs import delete_run, load_run
+    """Remove runs, with everything in their folders: by id, by the start of one, or by the path of a folder."""
+    from assay.results.storage.runs import delete_run, find_run
 
-    identities = [load_run(item, root=results).id for item in run]  # all must exist before any goes
-    gone = [delete_run(item, root=results) for item in identities]
+    paths = list(dict.fromkeys(find_run(item, root=results) for item in run))  # all must exist before any goes
+    gone = [delete_run(path) for path in paths]
     if as_json:
         echo_json({"removed": [path.name for path in gone]})
     for path in [] if as_json else gone:

@@ -91,18 +91,20 @@ def train(**options: Any) -> None:
 
 def _stored(fitted: Any, out: Path) -> None:
     """Write aside and rename, so that a killed command leaves no half-written model."""
-    import os
-    import shutil
-    import tempfile
+    from assay.data.atomic import building, locked, put_folder, sweep
+    from assay.data.errors import InputError
 
-    out.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     try:
-        fitted.save(aside)
-        os.chmod(aside, 0o755)
-        os.replace(aside, out)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        sweep(out.parent, out.name)
+        with building(out) as aside:
+            fitted.save(aside)
+            with locked(out.parent):
+                if out.exists():
+                    raise InputError(f"--out {out}: another command has made it meanwhile")
+                put_folder(aside, out)
+    except OSError as error:
+        raise InputError(f"--out {out}: cannot be written: {error.strerror or error}") from None
 
 
 def _table(rows: dict[str, dict[str, float]]) -> None:

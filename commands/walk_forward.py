@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from pathlib import Path
@@ -285,17 +284,24 @@ def _keep_models(
     stored: Any, model: Any, prices: Any, folds: Any, seeds: Any, folder: Path, horizon: int, delay: int
 ) -> None:
     """Copy the checkpoints of every fold and seed into the run folder."""
+    from assay.data.atomic import building, locked, put_folder, sweep
     from assay.engine.walk_forward import stored_model_folder
 
     missing = 0
+    place = stored.path / "models"
     for fold in folds:
         for seed in seeds:
             source = stored_model_folder(folder, model, prices, fold, seed, horizon, delay)
-            target = stored.path / "models" / f"fold{fold.number:03d}-seed{seed}"
+            target = place / f"fold{fold.number:03d}-seed{seed}"
             missing += not source.is_dir()
-            if source.is_dir() and not target.exists():
-                aside = target.with_name(f".{target.name}-{os.getpid()}")
-                shutil.copytree(source, aside)
-                os.replace(aside, target)
+            if not source.is_dir() or target.exists():
+                continue
+            place.mkdir(exist_ok=True)
+            sweep(place)
+            with building(target) as aside:
+                shutil.copytree(source, aside, dirs_exist_ok=True)
+                with locked(place):
+                    if not target.exists():  # another walk-forward of the same run may have kept it meanwhile
+                        put_folder(aside, target)
     if missing:
         click.echo(f"warning: {missing} checkpoints lie on other machines and are not kept with the run", err=True)

@@ -13,13 +13,13 @@ import os
 import sys
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
 from assay.data.errors import InputError, UnknownNameError
 
-__all__ = ["find_class", "offered", "parameter_types", "read_parameter"]
+__all__ = ["find_class", "load_object", "offered", "parameter_types", "read_parameter"]
 
 _WORDS = {float: "a number", int: "a whole number", bool: "true or false", str: "a text", type(None): "none"}
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
@@ -32,8 +32,10 @@ def offered(group: str, known: Mapping[str, str]) -> dict[str, str]:
     return {point.name: point.value for point in entry_points(group=group) if point.name not in known}
 
 
-def find_class(kind: str, name: str, known: Mapping[str, str], group: str) -> type:
-    """The class behind a name or a ``package.module:Class`` path.
+def find_class(
+    kind: str, name: str, known: Mapping[str, str], group: str, methods: Sequence[Sequence[str]] = ((),)
+) -> type:
+    """The class behind a name or a ``package.module:Class`` path; importing it is all that is done with it.
 
     Parameters
     ----------
@@ -41,13 +43,14 @@ def find_class(kind: str, name: str, known: Mapping[str, str], group: str) -> ty
     name : what was asked for.
     known : the catalogue, name → ``module:Class``.
     group : entry-point group of installed packages.
+    methods : what the class must offer, all of one of these, before anybody may call it.
 
     Raises
     ------
     UnknownNameError
         If there is no such name; the nearest is suggested.
     InputError
-        If the path cannot be imported or is not a class.
+        If the path cannot be imported, is not a class, or the class is none of that kind.
 
     """
     path = known.get(name) or (name if ":" in name else None)
@@ -56,6 +59,30 @@ def find_class(kind: str, name: str, known: Mapping[str, str], group: str) -> ty
         if name not in others:
             raise UnknownNameError(kind, name, [*known, *others])
         path = others[name]
+    found = load_object(f"{kind} {name!r}", path)
+    if not inspect.isclass(found):
+        raise InputError(f"{kind} {name!r}: {path!r} is not a class")
+    lacking = [[item for item in wanted if not callable(getattr(found, item, None))] for wanted in methods]
+    if all(lacking):
+        wanted = ", or ".join(" and ".join(items) for items in lacking)
+        raise InputError(f"{kind} {name!r}: {found.__name__} is no {kind}; it lacks {wanted}")
+    return found
+
+
+def load_object(who: str, path: str) -> object:
+    """What stands behind ``package.module:Name``: in an installed package, or in a module of the working folder.
+
+    Parameters
+    ----------
+    who : for errors, e.g. ``"--feature mine:momentum"``.
+    path : the module and, after a colon, the name in it.
+
+    Raises
+    ------
+    InputError
+        If it cannot be imported, whatever the module's own code raises.
+
+    """
     module, _, attribute = path.partition(":")
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())  # where a user's own module usually lies; last, so that it hides nothing
@@ -63,11 +90,9 @@ def find_class(kind: str, name: str, known: Mapping[str, str], group: str) -> ty
         found: object = importlib.import_module(module)
         for part in attribute.split("."):
             found = getattr(found, part)
-    except Exception as error:  # importing runs someone else's code: anything may come
-        said = f"{type(error).__name__}: {error}"
-        raise InputError(f"{kind} {name!r}: cannot import {path!r}: {said}; expected package.module:Class") from error
-    if not inspect.isclass(found):
-        raise InputError(f"{kind} {name!r}: {path!r} is not a class")
+    except (Exception, SystemExit) as error:  # importing runs someone else's code: anything may come
+        reason = f"{type(error).__name__}: {error}"
+        raise InputError(f"{who}: cannot import {path!r}: {reason}; expected package.module:Name") from error
     return found
 
 

@@ -18,6 +18,7 @@ from assay.data.errors import InputError, UnknownNameError
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.data.quality import check_prices
 from assay.data.returns import simple_returns
+from assay.data.stored import file_digest
 
 __all__ = ["load_sample", "load_sample_predictions", "sample_prediction_names"]
 
@@ -97,10 +98,10 @@ def sample_prediction_names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in _FOLDER.glob("*.parquet")))
 
 
-def cache_folder() -> Path:
-    """Where derived files are kept: ``$ASSAY_CACHE``, else ``~/.cache/assay``."""
-    given = os.environ.get("ASSAY_CACHE")
-    return Path(given).expanduser() if given else Path.home() / ".cache" / "assay"
+def cache_folder() -> Path | None:
+    """Where derived files are kept: ``$ASSAY_CACHE``, else ``~/.cache/assay``; None for who has no home."""
+    place = Path(os.path.expanduser(os.environ.get("ASSAY_CACHE") or "~/.cache/assay"))
+    return None if place.parts[:1] == ("~",) else place
 
 
 def _shipped(name: str) -> Path:
@@ -119,23 +120,42 @@ def _cached_sample() -> pd.DataFrame:
     paths = (_shipped(_STOCKS), _shipped(_INDEX))
     # A gzip file ends with the checksum and the length of its content.
     marks = "-".join(_last_bytes(path, 8).hex() for path in paths)
-    cached = cache_folder() / f"sample-{marks}.parquet"
-    if cached.is_file():
-        try:
-            return pd.read_parquet(cached)
-        except (OSError, ValueError) as error:  # a damaged cache is only a cache
-            _LOG.warning("%s cannot be read and is made again: %s", cached, error)
+    folder = cache_folder()
+    cached = None if folder is None else folder / f"sample-{marks}.parquet"
+    if cached is not None and (known := _read_cached(cached)) is not None:
+        return known
     frames = [pd.read_csv(path, index_col=0, parse_dates=True, date_format="%Y-%m-%d") for path in paths]
     frame = frames[0].join(frames[1])
     frame.index.name = "date"
     frame.columns.name = None
-    try:
-        cached.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(cached) as temporary:
-            frame.to_parquet(temporary)
-    except (OSError, InputError) as error:  # a read-only home must not stop anyone
-        _LOG.info("the sample is not cached: %s", error)
+    if cached is not None:
+        try:
+            cached.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(cached) as temporary:
+                frame.to_parquet(temporary)
+                digest = file_digest(temporary)
+            with replacing(_digest_of(cached)) as temporary:
+                temporary.write_text(digest, encoding="ascii")
+        except (OSError, InputError) as error:  # a read-only home must not stop anyone
+            _LOG.info("the sample is not cached: %s", error)
     return frame
+
+
+def _digest_of(cached: Path) -> Path:
+    return cached.with_suffix(".sha256")
+
+
+def _read_cached(cached: Path) -> pd.DataFrame | None:
+    """What is cached, if it is there and what was written: a damaged cache is only a cache."""
+    try:
+        if file_digest(cached) == _digest_of(cached).read_text(encoding="ascii"):
+            return pd.read_parquet(cached)
+        _LOG.warning("%s is not what was written and is made again", cached)
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError) as error:
+        _LOG.info("%s cannot be read: %s", cached, error)
+    return None
 
 
 def _last_bytes(path: Path, count: int) -> bytes:

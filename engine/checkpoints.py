@@ -2,7 +2,7 @@
 
 A fold is kept under a digest of everything that its figures depend on: the recipe, the prices, the label's span, the
 source code of the model and of this project's own features and models, and the versions of the libraries beneath. What
-was fit by other code is never found.
+was fit by other code is never found. Each file's digest is kept with it: what was damaged since is fit again.
 """
 
 from __future__ import annotations
@@ -11,9 +11,7 @@ import hashlib
 import inspect
 import json
 import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, is_dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -22,12 +20,15 @@ from typing import Any, cast
 
 import pandas as pd
 
+from assay.data.atomic import building, locked, put_folder, sweep
 from assay.data.panel import PricePanel
+from assay.data.stored import file_digest, read_sealed, sealed
 from assay.engine.folds import Fold
 from assay.models.base import FittedForecaster, Forecaster
 
 __all__ = ["Part", "identity_of", "part_folder", "read_part", "recipe_of", "write_part"]
 
+_ABOUT = "part.json"
 _LIBRARIES = ("numpy", "pandas", "scikit-learn", "torch")
 #: Modules whose classes say nothing about a model, or whose version says it.
 _FOREIGN = ("abc", "builtins", "typing", "sklearn", "torch")
@@ -97,10 +98,13 @@ def part_folder(folder: Path, identity: str, fold: Fold, seed: int) -> Path:
 
 
 def write_part(part: Part, fitted: FittedForecaster, folder: Path) -> None:
-    """Write a part and its checkpoint aside, then rename."""
+    """Write a part and its checkpoint aside, then give it its name; where another run has put a sound one, that stays.
+
+    A part that can be read is never touched, because others may be reading it.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=".part-", dir=folder.parent))
-    try:
+    sweep(folder.parent)
+    with building(folder) as aside:
         for name, frame in part.frames.items():
             frame.to_parquet(aside / f"{name}.parquet")
         (aside / "model").mkdir()
@@ -111,27 +115,27 @@ def write_part(part: Part, fitted: FittedForecaster, folder: Path) -> None:
             "stamps": dict(part.stamps),
             "log": part.log,
             "frames": list(part.frames),
+            "files": {
+                item.relative_to(aside).as_posix(): file_digest(item)
+                for item in sorted(aside.rglob("*"))
+                if item.is_file()
+            },
         }
-        (aside / "part.json").write_text(json.dumps(about, sort_keys=True), encoding="utf-8")
-        if folder.exists():
-            shutil.rmtree(folder)
-        try:
-            os.replace(aside, folder)
-        except OSError:
-            # Another run has put the same part there meanwhile: the bytes are the same.
+        (aside / _ABOUT).write_text(json.dumps(sealed(about)), encoding="utf-8")
+        with locked(folder.parent):
             if read_part(folder) is None:
-                raise
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+                put_folder(aside, folder)
 
 
 def read_part(folder: Path) -> Part | None:
-    """A finished part, or None where there is none or it is damaged (then it is fit again)."""
+    """A finished part, or None where there is none or a file of it is not what was written (then it is fit again)."""
     try:
-        about = json.loads((folder / "part.json").read_text(encoding="utf-8"))
+        about = read_sealed(folder / _ABOUT)
+        if any(file_digest(folder / name) != digest for name, digest in about["files"].items()):
+            return None
         frames = {name: pd.read_parquet(folder / f"{name}.parquet") for name in about["frames"]}
         return Part(frames, about["unit"], about["zero_is_neutral"], about["stamps"], about["log"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return None
 
 

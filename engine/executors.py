@@ -108,7 +108,7 @@ def _processes(
         try:
             for future in as_completed(futures):
                 yield futures[future], future.result()
-        except BrokenProcessPool:
+        except (BrokenProcessPool, BrokenPipeError):
             raise TrainingError(
                 "a worker process died, perhaps for want of memory; what it had finished is kept where a folder was "
                 "given, so run again to go on, with fewer workers"

@@ -265,6 +265,9 @@ class Ridge:
     def load(self, folder: Path) -> FittedRidge:
         """Read back what `FittedRidge.save` wrote."""
         about, tensors = _load(self, folder)
+        width = (len(feature_set(self.feature_set).names),)
+        if any(tensors[name].shape != width for name in ("centre", "scale", "coefficients")):
+            raise ValueError(f"its arrays are not of {width[0]} features")
         return FittedRidge(
             self,
             about["horizon"],

@@ -6,15 +6,18 @@ here needs torch before it is fit.
 
 from __future__ import annotations
 
+import logging
 import types
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from assay.data.errors import InputError, UnknownNameError
+import pandas as pd
+
+from assay.data.errors import BacktestError, InputError, TrainingError, UnknownNameError
 from assay.data.plugins import find_class, offered, parameter_types, read_parameter
 from assay.models.base import FittedForecaster, Forecaster
-from assay.models.checkpoint import read_metadata
+from assay.models.checkpoint import METADATA, is_sealed, read_metadata
 
 __all__ = ["ENTRY_POINTS", "MODELS", "load_fitted", "load_model", "model_class", "model_names", "preset_names"]
 
@@ -42,6 +45,10 @@ MODELS: Mapping[str, str] = types.MappingProxyType(
 
 #: Group under which other packages offer models: ``name = "package.module:Class"``.
 ENTRY_POINTS = "assay.models"
+#: What a class must offer to be called at all: models.base.Forecaster.
+_METHODS = (("fit", "load"),)
+_LOG = logging.getLogger(__name__)
+
 
 def model_names() -> tuple[str, ...]:
     """Names that `load_model` knows: the catalogue in its order, then those of installed packages."""
@@ -59,7 +66,7 @@ def model_class(name: str) -> type:
         If the path cannot be imported or is not a class.
 
     """
-    return find_class("model", name, MODELS, ENTRY_POINTS)
+    return find_class("model", name, MODELS, ENTRY_POINTS, methods=_METHODS)
 
 
 def preset_names(name: str) -> tuple[str, ...]:
@@ -114,16 +121,45 @@ def load_model(name: str, *, preset: str | None = None, **params: object) -> For
     return model
 
 
-def load_fitted(folder: Path) -> FittedForecaster:
+def load_fitted(folder: Path, model: str | None = None) -> FittedForecaster:
     """The fitted model in a folder, whichever recipe wrote it.
+
+    Parameters
+    ----------
+    folder : what `train` or `walk-forward` wrote.
+    model : the recipe, where it is neither of the catalogue nor of an installed package: ``package.module:Class``. A
+        folder can name only those; what it says never decides which other code is imported.
 
     Raises
     ------
     InputError
-        If the folder holds no checkpoint, or its recipe is not known here.
+        If the folder holds no checkpoint, its recipe is not known here, or it is not of the recipe given.
     TrainingError
         If it is damaged.
 
     """
-    content = read_metadata(Path(folder))
-    return load_model(str(content["model"]), **dict(content["params"])).load(Path(folder))
+    folder = Path(folder)
+    content = read_metadata(folder)
+    name = str(content["model"])
+    if model is None and name not in model_names():
+        raise InputError(
+            f"checkpoint: {folder / METADATA} names the model {name!r}, which is neither in the catalogue nor offered "
+            "by an installed package; if you trust it, name its class with --model package.module:Class"
+        )
+    if not is_sealed(content):
+        _LOG.warning("%s: format 1, whose stamps and parameters no digest covers; train again for format 2", folder)
+    try:
+        recipe = load_model(model or name, **content["params"])
+        if name not in (model or name, recipe.name):
+            raise InputError(f"checkpoint: {folder} holds a {name!r}, not a {recipe.name!r}")
+        fitted = recipe.load(folder)
+        for stamp in ("trained_through", "preprocessing_fit_through", "labels_known_through"):
+            if not isinstance(when := getattr(fitted, stamp), pd.Timestamp) or when.tz is not None:
+                raise ValueError(f"its {stamp} is no day")
+        return fitted
+    except BacktestError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
+        raise TrainingError(
+            f"checkpoint: {folder} lacks what a {name} needs ({type(error).__name__}: {error}); train again"
+        ) from error

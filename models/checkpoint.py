@@ -1,32 +1,35 @@
-"""Models on disk: tensors as safetensors, everything else as JSON. Nothing is ever unpickled."""
+"""Models on disk: tensors as safetensors, everything else as JSON. Nothing is ever unpickled.
+
+Format 2 seals the metadata with a digest, stamps and the tensors' digest among them. Format 1 had a digest of the
+tensors alone: it is still read, and `is_sealed` says so.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from assay.data.atomic import replacing
 from assay.data.errors import InputError, TrainingError
+from assay.data.stored import read_json, read_sealed, sealed
 
-__all__ = ["METADATA", "TENSORS", "read_checkpoint", "read_metadata", "write_checkpoint"]
+__all__ = ["METADATA", "TENSORS", "checkpoint_id", "is_sealed", "read_checkpoint", "read_metadata", "write_checkpoint"]
 
 METADATA = "model.json"
 TENSORS = "model.safetensors"
-_FORMAT = 1
+_FORMAT = 2
+#: What every checkpoint says of itself, and the type of it.
+_FIELDS = {"model": str, "params": dict, "sha256": str}
 
 
 def _write(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with replacing(path) as temporary:
         temporary.write_bytes(data)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_checkpoint(folder: Path, metadata: Mapping[str, object], tensors: Mapping[str, np.ndarray]) -> None:
@@ -42,33 +45,54 @@ def write_checkpoint(folder: Path, metadata: Mapping[str, object], tensors: Mapp
     from safetensors.numpy import save
 
     data = save({name: np.require(tensors[name], requirements="C") for name in sorted(tensors)})
-    content = {"format": _FORMAT, **metadata, "sha256": hashlib.sha256(data).hexdigest()}
+    content = sealed({"format": _FORMAT, **metadata, "sha256": hashlib.sha256(data).hexdigest()})
     _write(folder / TENSORS, data)
     _write(folder / METADATA, (json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n").encode())
 
 
 def read_metadata(folder: Path) -> dict[str, Any]:
-    """What a checkpoint says of itself.
+    """What a checkpoint says of itself, checked against the digest that it was sealed with.
 
     Raises
     ------
     InputError
         If the folder holds no checkpoint, or one of a later format.
     TrainingError
-        If its metadata cannot be read.
+        If its metadata cannot be read, or is not what was written.
 
     """
     path = Path(folder) / METADATA
     if not path.is_file():
         raise InputError(f"checkpoint: {folder} holds no {METADATA}; give the folder that `train` wrote")
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        version, names = content["format"], (content["model"], content["params"], content["sha256"])
-    except (ValueError, KeyError, TypeError):
-        raise TrainingError(f"checkpoint: {path} is damaged; train again") from None
-    if version != _FORMAT or not isinstance(names[0], str) or not isinstance(names[1], dict):
-        raise InputError(f"checkpoint: {path} has format {version!r}, this version reads {_FORMAT}")
-    return content
+        content = read_json(path)
+        version = content.get("format") if isinstance(content, dict) else None
+        if version == _FORMAT:
+            content = read_sealed(path)
+    except (OSError, ValueError) as error:
+        raise TrainingError(f"checkpoint: {path} is damaged or was edited: {error}; train again") from None
+    if version is None:
+        raise TrainingError(f"checkpoint: {path} is damaged: it names no format; train again")
+    if version not in (1, _FORMAT):
+        raise InputError(f"checkpoint: {path} has format {version!r}, this version reads up to {_FORMAT}")
+    wrong = [name for name, kind in _FIELDS.items() if not isinstance(content.get(name), kind)]
+    if wrong:
+        raise TrainingError(f"checkpoint: {path} is damaged: {wrong[0]} is missing or of another type; train again")
+    return dict(content)
+
+
+def is_sealed(metadata: Mapping[str, Any]) -> bool:
+    """Whether a checkpoint's stamps and parameters are covered by its digest."""
+    return metadata["format"] != 1
+
+
+def checkpoint_id(metadata: Mapping[str, Any]) -> str:
+    """The name of a fitted model: its recipe, and digits that change with its tensors, parameters and stamps."""
+    digits = str(metadata["sha256"])
+    if is_sealed(metadata):
+        about = {name: metadata.get(name) for name in ("params", "stamps", "sha256")}
+        digits = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+    return f"{metadata['model']}-{digits[:12]}"
 
 
 def read_checkpoint(folder: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import json
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ import pandas as pd
 from assay.data.errors import InputError
 from assay.data.features import build_features, feature_set
 from assay.data.panel import PredictionPanel, PricePanel
+from assay.data.plugins import load_object
 from assay.data.returns import forward_returns
 from assay.models.checkpoint import read_metadata, write_checkpoint
 
@@ -71,11 +71,9 @@ class SklearnForecaster:
         return feature_set(self.feature_set).needs
 
     def _made(self, seed: int) -> Any:
-        module, _, attribute = self.estimator.partition(":")
-        try:
-            found = getattr(importlib.import_module(module), attribute)
-        except (ImportError, AttributeError, ValueError) as error:
-            raise InputError(f"{self.name}: cannot import {self.estimator!r}: {error}") from None
+        found = load_object(f"{self.name}: estimator", self.estimator)
+        if not inspect.isclass(found) or not all(callable(getattr(found, name, None)) for name in ("fit", "predict")):
+            raise InputError(f"{self.name}: {self.estimator!r} is no estimator: a class with fit and predict")
         settings = json.loads(self.settings)
         try:
             if "random_state" in inspect.signature(found).parameters:

@@ -63,7 +63,7 @@ def strategy_class(name: str) -> type:
         If the path cannot be imported.
 
     """
-    return find_class("strategy", name, STRATEGIES, ENTRY_POINTS)
+    return find_class("strategy", name, STRATEGIES, ENTRY_POINTS, methods=(("target_weights",), ("signals",)))
 
 
 def load_strategy(name: str, **params: object) -> Strategy | EntryRule:

@@ -1,18 +1,18 @@
-"""Stored runs: one folder a run, written aside and renamed, so a killed run leaves nothing half-written."""
+"""Stored runs: one folder a run, written aside and renamed, so a killed run leaves nothing half-written.
+
+The manifest is sealed and holds the digest of ``metrics.json`` and of every table: a run of which any file is not what
+was written is *damaged*. It is named as such, can be removed, and is made again by the command that made it.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import math
-import os
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
@@ -21,14 +21,17 @@ from typing import Any
 
 import pandas as pd
 
-from assay.data.atomic import replacing
+from assay.data.atomic import building, locked, put_folder, recover, replacing, sweep
 from assay.data.errors import InputError, UnknownNameError
+from assay.data.stored import file_digest, read_json, read_sealed, sealed
 
 __all__ = [
     "DEFAULT_ROOT",
     "Run",
     "add_checks",
+    "damaged_runs",
     "delete_run",
+    "find_run",
     "flattened",
     "list_runs",
     "load_run",
@@ -38,7 +41,7 @@ __all__ = [
 ]
 
 DEFAULT_ROOT = Path("results") / "runs"
-_CHECKS = "checks.json"
+_MANIFEST, _METRICS, _CHECKS = "manifest.json", "metrics.json", "checks.json"
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _PACKAGES = ("numpy", "pandas", "scipy", "empyrical-reloaded", "torch", "vectorbt", "scikit-learn", "skfolio")
 
@@ -50,7 +53,7 @@ class Run:
     Parameters
     ----------
     path : the run's folder.
-    manifest : config, fingerprints, versions, git commit, seeds, timings, counts, warnings.
+    manifest : config, fingerprints, versions, git commit, seeds, timings, counts, warnings, digests of the files.
     metrics : the content of ``metrics.json``.
 
     """
@@ -91,15 +94,18 @@ class Run:
         Raises
         ------
         InputError
-            If the run has no such table or it cannot be read.
+            If the run has no such table, or it is not what was written.
 
         """
         if name not in self.tables:
             raise UnknownNameError(f"table of run {self.id}", name, self.tables)
+        path = self.path / f"{name}.parquet"
         try:
-            return pd.read_parquet(self.path / f"{name}.parquet")
+            if file_digest(path) != self.manifest["files"].get(path.name):
+                raise ValueError("its content is not what was written")
+            return pd.read_parquet(path)
         except (OSError, ValueError) as error:
-            raise InputError(f"run {self.id}: table {name} cannot be read: {error}") from None
+            raise _damaged(self.path, f"table {name}: {error}") from None
 
     def metric(self, name: str) -> dict[str, Any] | None:
         """The stored metric of that name, or None."""
@@ -130,6 +136,10 @@ def _plain(value: object) -> object:
     return str(value)
 
 
+def _plain_table(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {str(key): _plain(value) for key, value in values.items()}
+
+
 def flattened(values: Mapping[str, Any], joint: str = ".") -> dict[str, Any]:
     """Nested settings as one level, the names joined by `joint`.
 
@@ -149,7 +159,9 @@ def flattened(values: Mapping[str, Any], joint: str = ".") -> dict[str, Any]:
 def run_id(name: str, config: Mapping[str, Any], fingerprints: Mapping[str, str]) -> str:
     """Name of a run: the strategy and eight hexadecimal digits of the hash of its config and inputs."""
     digest = hashlib.sha256(to_json({"config": config, "fingerprints": fingerprints}).encode()).hexdigest()
-    return f"{re.sub(r'[^A-Za-z0-9_]+', '_', name)[:60] or 'run'}-{digest[:8]}"
+    # A name in another script, or one that begins with an underscore, leaves nothing that an id may begin with.
+    readable = re.sub(r"[^A-Za-z0-9_]+", "_", name).lstrip("_")[:60]
+    return f"{readable or 'run'}-{digest[:8]}"
 
 
 def save_run(
@@ -189,82 +201,61 @@ def save_run(
     root = Path(root)
     identity = run_id(name, config, fingerprints)
     target = root / identity
-    written = to_json(metrics)
-    manifest = {"id": identity, "config": config, "fingerprints": fingerprints, **_environment(), **notes}
     try:
         root.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=f".{identity}-", dir=root))
+        recover(root)
+        sweep(root)
+        with building(target) as aside:
+            (aside / _METRICS).write_text(to_json(metrics), encoding="utf-8")
+            for label, table in tables.items():
+                _checked_name(label)
+                table.to_parquet(aside / f"{label}.parquet")
+            files = {item.name: file_digest(item) for item in sorted(aside.iterdir())}
+            manifest = {"id": identity, "config": config, "fingerprints": fingerprints}
+            manifest |= {**_environment(), **notes, "files": files}
+            (aside / _MANIFEST).write_text(to_json(sealed(_plain_table(manifest))), encoding="utf-8")
+            with locked(root):
+                _publish(aside, target)
     except OSError as error:
-        raise InputError(f"results folder {root}: cannot be written: {error.strerror}; see --results") from None
+        reason = error.strerror or error
+        raise InputError(f"results folder {root}: cannot be written: {reason}; see --results") from None
+    return _read(target)
+
+
+def _publish(aside: Path, target: Path) -> None:
+    """Move a finished folder into place; a sound one of the same figures that is already there stays.
+
+    Where only the tables differ (there are more of them, or one is damaged), what was checked of the figures stays too.
+    """
     try:
-        (aside / "metrics.json").write_text(written, encoding="utf-8")
-        (aside / "manifest.json").write_text(to_json(manifest), encoding="utf-8")
-        for label, table in tables.items():
-            _checked_name(label)
-            table.to_parquet(aside / f"{label}.parquet")
-        os.chmod(aside, 0o755)
-        _publish(aside, target, written)
-    except OSError as error:
-        raise InputError(f"results folder {root}: cannot be written: {error.strerror or error}") from None
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-    return load_run(identity, root=root)
+        stored: Run | None = _read(target)
+        checks = {} if stored is None else stored.checks
+    except InputError:
+        stored = None
+    if stored is not None and (target / _METRICS).read_bytes() == (aside / _METRICS).read_bytes():
+        if _holds_tables_of(stored, aside):
+            return
+        if checks:
+            (aside / _CHECKS).write_text(to_json(sealed(checks)), encoding="utf-8")
+    put_folder(aside, target)
 
 
-def _publish(aside: Path, target: Path, metrics: str) -> None:
-    """Move a finished folder into place; an equal one that is already there stays, and so do its checks."""
-    with _alone(target):
-        stored = target / "metrics.json"
-        if stored.exists() and stored.read_text(encoding="utf-8") == metrics:
-            if _same_tables(aside, target):
-                return
-            if (target / _CHECKS).exists():
-                shutil.copy2(target / _CHECKS, aside / _CHECKS)
-        _swap(aside, target)
-
-
-def _swap(aside: Path, target: Path) -> None:
-    old = target.with_name(f".{target.name}-old-{os.getpid()}")
-    if target.exists():
-        os.replace(target, old)
-    try:
-        os.replace(aside, target)
-    except OSError:
-        if not target.exists():  # another process has put the same run there in between: that one stands
-            raise
-    shutil.rmtree(old, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Hold other processes that would change the same run folder; nothing to hold where there is none yet."""
-    try:
-        import fcntl
-    except ImportError:  # no such locks on this system: each write is still whole
-        yield
-        return
-    try:
-        held = os.open(folder, os.O_RDONLY)
-    except FileNotFoundError:
-        yield
-        return
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(held)
+def _damaged(path: Path, reason: str) -> InputError:
+    return InputError(
+        f"run {path}: damaged: {reason}; the command that made it makes it again, `runs rm {path.name}` removes it"
+    )
 
 
 def _read_checks(folder: Path) -> dict[str, Any]:
     path = folder / _CHECKS
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_sealed(path)
+        if not all(isinstance(item, dict) for item in content.values()):
+            raise ValueError("not a table of checks")
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: damaged: {error}; remove the file and run the checks again") from None
-    if not isinstance(content, dict) or not all(isinstance(item, dict) for item in content.values()):
-        raise InputError(f"{path}: damaged: not a table of checks; remove the file and run the checks again")
     return content
 
 
@@ -293,16 +284,21 @@ def add_checks(run: Run, checks: Mapping[str, Mapping[str, Any]]) -> Run:
         return run
     inputs = dict(run.manifest.get("fingerprints", {}))
     fresh = {kind: {**found, "on": {**inputs, **found.get("on", {})}} for kind, found in checks.items()}
-    with _alone(run.path):
-        together = {**_read_checks(run.path), **fresh}
+    with locked(run.path.parent):
+        together = _plain_table({**_read_checks(run.path), **fresh})
         with replacing(run.path / _CHECKS) as temporary:
-            temporary.write_text(to_json(together), encoding="utf-8")
-    return load_run(run.path)
+            temporary.write_text(to_json(sealed(together)), encoding="utf-8")
+    return _read(run.path)
 
 
-def _same_tables(aside: Path, target: Path) -> bool:
-    """Whether every table of the new folder is in the stored one (which may have more)."""
-    return {item.name for item in aside.glob("*.parquet")} <= {item.name for item in target.glob("*.parquet")}
+def _holds_tables_of(stored: Run, aside: Path) -> bool:
+    """Whether every table of the new folder is in the stored one (which may have more), and sound there."""
+    files = stored.manifest["files"]
+    try:
+        sound = all(file_digest(stored.path / name) == digest for name, digest in files.items())
+    except OSError:
+        return False
+    return sound and {item.name for item in aside.glob("*.parquet")} <= set(files)
 
 
 def _environment() -> dict[str, Any]:
@@ -347,15 +343,49 @@ def load_run(run: Path | str, *, root: Path | str = DEFAULT_ROOT) -> Run:
         If its manifest or metrics are damaged, or the start of an id fits several.
 
     """
-    path = Path(run)
-    if not (path / "manifest.json").is_file():
-        path = Path(root) / _resolve(_checked_name(str(run)), Path(root))
+    return _read(find_run(run, root=root))
+
+
+def _read(path: Path) -> Run:
+    """The run in a folder, its figures checked against their digest."""
+    while True:
+        before = _inode(path)
+        try:
+            return _read_once(path)
+        except InputError:
+            if _inode(path) == before:  # else another process has put a new one in its place meanwhile
+                raise
+
+
+def _inode(path: Path) -> int | None:
     try:
-        manifest = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
-        metrics = json.loads((path / "metrics.json").read_text(encoding="utf-8"))
+        return path.stat().st_ino
+    except OSError:
+        return None
+
+
+def _read_once(path: Path) -> Run:
+    try:
+        manifest = read_sealed(path / _MANIFEST)
     except (OSError, ValueError) as error:
-        raise InputError(f"run {path}: damaged: {error}; remove it with `runs rm` and run again") from None
+        raise _damaged(path, f"{_MANIFEST}: {getattr(error, 'strerror', None) or error}") from None
+    try:
+        if file_digest(path / _METRICS) != manifest["files"][_METRICS]:
+            raise ValueError("its content is not what was written")
+        metrics = read_json(path / _METRICS)
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise _damaged(path, f"{_METRICS}: {getattr(error, 'strerror', None) or error}") from None
     return Run(path, manifest, metrics)
+
+
+def find_run(run: Path | str, *, root: Path | str = DEFAULT_ROOT) -> Path:
+    """The folder of a stored run, sound or damaged; see `load_run`."""
+    path, name = Path(run), str(run)
+    if path.name != name or not _RUN_ID.fullmatch(name):  # a path, not a name
+        if _is_run(path):
+            return path
+        _checked_name(name)
+    return Path(root) / _resolve(_checked_name(name), Path(root))
 
 
 def _resolve(name: str, root: Path) -> str:
@@ -370,29 +400,61 @@ def _resolve(name: str, root: Path) -> str:
     return fits[0]
 
 
+def _is_run(path: Path) -> bool:
+    """Whether a folder is a run, or what is left of one: an id for a name, or a run's files."""
+    if not path.is_dir():
+        return False
+    named = re.fullmatch(r"[A-Za-z0-9].*-[0-9a-f]{8}", path.name) is not None
+    return named or (path / _MANIFEST).is_file() or (path / _METRICS).is_file()
+
+
 def _folders(root: Path) -> list[Path]:
-    if not root.is_dir():
+    try:
+        recover(root)
+        return sorted(item for item in root.iterdir() if not item.name.startswith(".") and _is_run(item))
+    except FileNotFoundError:
         return []
-    seen = (item for item in root.iterdir() if not item.name.startswith("."))
-    return sorted(item for item in seen if (item / "manifest.json").is_file())
+    except OSError as error:
+        raise InputError(f"results folder {root}: cannot be read: {error.strerror}; see --results") from None
 
 
 def list_runs(root: Path | str = DEFAULT_ROOT) -> list[Run]:
-    """All stored runs, the newest first; damaged ones are left out."""
+    """All stored runs, the newest first; for damaged ones see `damaged_runs`."""
     runs = []
     for path in _folders(Path(root)):
         try:
-            runs.append(load_run(path))
+            runs.append(_read(path))
         except InputError:
             continue
     return sorted(runs, key=lambda run: str(run.manifest.get("created", "")), reverse=True)
 
 
-def delete_run(run: str, *, root: Path | str = DEFAULT_ROOT) -> Path:
-    """Remove a stored run's folder; the path that is gone is returned."""
-    path = Path(root) / _resolve(_checked_name(run), Path(root))
+def damaged_runs(root: Path | str = DEFAULT_ROOT) -> dict[str, str]:
+    """Name of each stored run that cannot be read → why."""
+    reasons = {}
+    for path in _folders(Path(root)):
+        try:
+            _read(path)
+        except InputError as error:
+            reasons[path.name] = str(error)
+    return reasons
+
+
+def delete_run(run: Path | str, *, root: Path | str = DEFAULT_ROOT) -> Path:
+    """Remove a stored run's folder, sound or damaged; the path that is gone is returned.
+
+    A name is looked up as in `load_run`; a `Path` is that folder and no other.
+
+    It is out of sight in one step, so that a kill leaves no half of it behind.
+    """
+    path = run if isinstance(run, Path) else find_run(run, root=root)
     try:
-        shutil.rmtree(path)
+        if path.is_symlink():
+            path.unlink()
+            return path
+        sweep(path.parent)
+        with locked(path.parent), building(path) as aside:
+            path.rename(aside / path.name)
     except OSError as error:
-        raise InputError(f"run {run}: cannot be removed: {error.strerror}") from None
+        raise InputError(f"run {run}: cannot be removed: {error.strerror or error}") from None
     return path

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from assay.commands import main as cli
 from assay.data.errors import InputError, UnknownNameError
-from assay.results.storage.runs import add_checks, delete_run, list_runs, load_run, run_id, save_run, to_json
+from assay.results.storage.runs import (
+    add_checks,
+    damaged_runs,
+    delete_run,
+    list_runs,
+    load_run,
+    run_id,
+    save_run,
+    to_json,
+)
 
 TABLE = pd.DataFrame({"x": [1.0, np.nan]}, index=pd.bdate_range("2020-01-01", periods=2))
 
@@ -113,7 +124,15 @@ def test_json_is_deterministic_and_strict():
 
 
 def test_ids_are_safe_whatever_the_name():
-    assert run_id("../../etc <b>", {}, {}).startswith("_etc_b_-")
+    assert run_id("../../etc <b>", {}, {}).startswith("etc_b_-")
+    assert run_id("动量", {}, {}).startswith("run-")
+    assert run_id("_mine", {}, {}).startswith("mine-")
+
+
+@pytest.mark.parametrize("name", ["动量", "_x", "стратегия 1", "…", ""])
+def test_a_name_in_any_script_can_be_stored_and_read(tmp_path, name):
+    run = save(tmp_path, name=name)
+    assert load_run(run.id, root=tmp_path).manifest["config"]["strategy"] == name
 
 
 def test_checks_outlive_a_run_made_again_without_them(tmp_path):
@@ -164,3 +183,118 @@ def test_damaged_checks_are_one_clear_error_and_never_overwritten(tmp_path, text
     with pytest.raises(InputError, match="damaged"):
         add_checks(run, {"leaks": {"found": []}})
     assert (run.path / "checks.json").read_text(encoding="utf-8") == text
+
+
+def files_of(run) -> dict[str, bytes]:
+    return {item.name: item.read_bytes() for item in run.path.iterdir() if item.name != "manifest.json"}
+
+
+DAMAGE = {
+    "empty": lambda path: path.write_bytes(b""),
+    "not UTF-8": lambda path: path.write_bytes(b"\xff\xfe"),
+    "a list": lambda path: path.write_bytes(b"[]"),
+    "nested": lambda path: path.write_bytes(b"[" * 100_000),
+    "edited": lambda path: path.write_bytes(path.read_bytes().replace(b"1", b"2", 1)),
+    "gone": lambda path: path.unlink(),
+    "a folder": lambda path: (path.unlink(), path.mkdir()),
+}
+
+
+@pytest.mark.parametrize("how", DAMAGE)
+@pytest.mark.parametrize("file", ["manifest.json", "metrics.json", "returns.parquet"])
+def test_a_damaged_run_is_named_removed_and_made_again(tmp_path, capsys, file, how):
+    other, run = save(tmp_path, name="other"), save(tmp_path)
+    whole = files_of(run)
+    if file == "returns.parquet" and how == "edited":
+        (run.path / file).write_bytes(whole[file][:-9] + bytes([whole[file][-9] ^ 1]) + whole[file][-8:])
+    else:
+        DAMAGE[how](run.path / file)
+    # Named: in one line, and no other run suffers.
+    assert cli.main(["runs", "list", "--results", str(tmp_path)]) == 0
+    listed = capsys.readouterr()
+    assert other.id in listed.out
+    assert not listed.err
+    if file != "returns.parquet":
+        assert f"{run.id:44} damaged" in listed.out
+        assert list(damaged_runs(tmp_path)) == [run.id]
+    if how != "gone" or file != "returns.parquet":
+        with pytest.raises(InputError, match="damaged") as caught:
+            load_run(run.id, root=tmp_path).table("returns")
+        assert "\n" not in str(caught.value)
+    # Made again by a rerun.
+    assert files_of(save(tmp_path)) == whole
+    # Removed.
+    if (run.path / file).is_file():
+        DAMAGE[how](run.path / file)
+    assert cli.main(["runs", "rm", run.id, "--results", str(tmp_path)]) == 0
+    assert [item.name for item in tmp_path.iterdir()] == [other.id]
+
+
+def test_a_run_without_a_manifest_can_still_be_removed(tmp_path):
+    run = save(tmp_path)
+    for item in run.path.iterdir():
+        item.unlink()
+    assert list(damaged_runs(tmp_path)) == [run.id]
+    delete_run(run.id, root=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_removing_a_path_removes_that_folder_and_no_other(tmp_path, capsys):
+    run = save(tmp_path / "live")
+    copy = tmp_path / "backup" / "s2"
+    shutil.copytree(run.path, copy)
+    assert cli.main(["runs", "rm", str(copy), "--results", str(tmp_path / "live")]) == 0
+    assert not copy.exists()
+    assert run.path.exists()
+    for name in ("..", ".", str(tmp_path), "live/..", "../live"):
+        assert cli.main(["runs", "rm", name, "--results", str(tmp_path / "live")]) == 2
+    assert run.path.exists()
+
+
+def test_removing_a_link_leaves_what_it_points_to(tmp_path):
+    run = save(tmp_path / "other")
+    (tmp_path / "live").mkdir()
+    (tmp_path / "live" / run.id).symlink_to(run.path.absolute())
+    delete_run(run.id, root=tmp_path / "live")
+    assert run.path.exists()
+    assert list((tmp_path / "live").iterdir()) == []
+
+
+def test_results_in_the_working_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = save(".")
+    assert save(".").id == run.id
+    assert load_run(run.id, root=".").id == run.id
+    add_checks(load_run(run.id, root="."), {"leaks": {}})
+    delete_run(run.id, root=".")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_damaged_checks_do_not_outlive_the_run_made_again(tmp_path):
+    run = add_checks(save(tmp_path), {"leaks": {"found": []}})
+    (run.path / "checks.json").write_text(json.dumps({"leaks": {"found": []}}), encoding="utf-8")  # edited: no seal
+    again = load_run(run.id, root=tmp_path)
+    with pytest.raises(InputError, match="checks"):
+        again.checks  # noqa: B018
+    assert save(tmp_path).checks == {}
+
+
+def _save_other_figures(root, number: int) -> None:
+    for count in range(15):
+        run = save(root, float(count % 3))
+        if count % 2:
+            add_checks(run, {f"kind{number}": {"n": count}})
+
+
+def test_other_figures_saved_at_once_never_fail_nor_leave_anything(tmp_path):
+    save(tmp_path)
+    context = multiprocessing.get_context("fork")
+    workers = [context.Process(target=_save_other_figures, args=(tmp_path, number)) for number in range(4)]
+    for worker in workers:
+        worker.start()
+    while any(worker.is_alive() for worker in workers):
+        assert len(list_runs(tmp_path)) == 1  # at every moment
+    for worker in workers:
+        worker.join()
+    assert [worker.exitcode for worker in workers] == [0] * 4
+    assert len(list(tmp_path.iterdir())) == 1

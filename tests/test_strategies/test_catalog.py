@@ -78,8 +78,8 @@ def test_parameters_are_read_from_text():
         (":Rule", {}, "cannot import"),
         ("assay.strategies.ranked:", {}, "cannot import"),
         ("assay.strategies.ranked:check_quantile", {}, "is not a class"),
-        ("assay.data.panel:PricePanel", {}, "missing 1 required positional argument"),
-        ("assay.engine.costs:CostModel", {}, "is no strategy; it lacks name, overlays, needs, target_weights"),
+        ("assay.data.panel:PricePanel", {}, "is no strategy; it lacks target_weights"),
+        ("assay.engine.costs:CostModel", {}, "is no strategy; it lacks target_weights, or signals"),
     ],
 )
 def test_what_cannot_be_loaded(name, params, match):
