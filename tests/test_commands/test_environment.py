@@ -19,7 +19,7 @@ from assay.commands.common import echo_json
 from assay.commands.failures import explain
 from assay.commands.terminal import printable
 from assay.data.files.predictions import write_predictions
-from assay.data.files.price_files import write_prices
+from assay.data.files.prices import write_prices
 from assay.data.sample import cache_folder, load_sample
 from assay.data.synthetic import synthetic_market
 
