@@ -25,6 +25,9 @@ TRADE_COLUMNS = (
     "entry_price",
     "exit_price",
     "shares",
+    "invested",
+    "costs",
+    "holding",
     "pnl",
     "return",
 )
@@ -101,9 +104,10 @@ class BacktestResult(Card):
 
     @cached_property
     def trades(self) -> pd.DataFrame:
-        """Round trips, first in first out, derived from the fills; columns `TRADE_COLUMNS`.
+        """Round trips, flat to flat, derived from the fills; columns `TRADE_COLUMNS`.
 
-        A position that is still open is marked at no price and left out; what is in it stands in `holdings`.
+        A position that is still open is marked at no price and left out; what is in it stands in `holdings`. What
+        holding cost needs prices and is 0 here; see `assay.engine.trades.holding_costs`.
 
         Raises
         ------

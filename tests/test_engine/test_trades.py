@@ -1,8 +1,6 @@
-"""Round trips against a queue that is walked share by share."""
+"""Round trips against a walk fill by fill, and against vectorbt's positions."""
 
 from __future__ import annotations
-
-from collections import deque
 
 import numpy as np
 import pandas as pd
@@ -10,8 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from assay.data.panel import PricePanel
+from assay.engine.costs import CostModel
+from assay.engine.execution import Execution
 from assay.engine.result import FILL_COLUMNS, TRADE_COLUMNS
-from assay.engine.trades import round_trips
+from assay.engine.simulation import simulate
+from assay.engine.trades import holding_costs, round_trips
 
 
 def ledger(rows) -> pd.DataFrame:
@@ -22,61 +24,104 @@ def ledger(rows) -> pd.DataFrame:
 
 
 def walked(fills: pd.DataFrame) -> list[tuple]:
-    """First in, first out, with a queue of open lots an asset."""
+    """(asset, side, entry, exit, shares, invested, costs, pnl) of each trip, one fill after another."""
     out, books = [], {}
     for fill in fills.itertuples():
-        lots = books.setdefault(fill.asset, deque())
+        book = books.setdefault(fill.asset, {"held": 0.0})
         left, cost = fill.shares, fill.cost / abs(fill.shares)
-        while lots and abs(left) > 1e-12 and lots[0][0] * left < 0:
-            n, price, session, paid = lots.popleft()
-            part = min(abs(n), abs(left))
-            side = 1 if n > 0 else -1
-            pnl = part * (side * (fill.price - price) - paid - cost)
-            out.append((fill.asset, side, session, fill.session, price, fill.price, part, pnl, pnl / (part * price)))
-            left += side * part
-            if abs(n) - part > 1e-12:
-                lots.appendleft((n - side * part, price, session, paid))
-        if abs(left) > 1e-12:
-            lots.append((left, fill.price, fill.session, cost))
-    return sorted(out, key=lambda trade: (trade[3], trade[0], trade[2]))
+        while abs(left) > 1e-12:
+            held = book["held"]
+            if abs(held) < 1e-12:
+                book.update(held=0.0, side=np.sign(left), entry=fill.session, most=0.0, value=0.0, paid=0.0, cash=0.0)
+                held = 0.0
+            part = left if held * left >= 0 else np.sign(left) * min(abs(left), abs(held))
+            book["held"] = held + part
+            for size in (abs(held), abs(book["held"])):
+                book["most"], book["value"] = max(book["most"], size), max(book["value"], size * fill.price)
+            book["paid"] += abs(part) * cost
+            book["cash"] -= part * fill.price
+            left -= part
+            if abs(book["held"]) < 1e-12:
+                out.append((fill.asset, book["side"], book["entry"], fill.session, book["most"], book["value"],
+                            book["paid"], book["cash"] - book["paid"]))  # fmt: skip
+    return sorted(out, key=lambda trip: (trip[3], trip[0], trip[2]))
 
 
-def test_by_hand():
-    fills = ledger([(0, "A", 10, 1.0, 1.0), (1, "A", 10, 2.0, 2.0), (2, "A", -15, 4.0, 3.0)])
-    trades = round_trips(fills)
+def test_adding_and_trimming_are_one_trip():
+    trades = round_trips(ledger([(0, "A", 10, 1.0, 1.0), (1, "A", 10, 2.0, 2.0), (2, "A", -15, 4.0, 3.0),
+                                 (3, "A", -5, 1.0, 0.5)]))  # fmt: skip
     assert tuple(trades.columns) == TRADE_COLUMNS
-    assert trades["shares"].tolist() == [10, 5]
-    assert trades["pnl"].tolist() == pytest.approx([30 - 1 - 2, 10 - 1 - 1])
-    assert trades["return"].tolist() == pytest.approx([27 / 10, 8 / 10])
+    (trip,) = trades.to_dict("records")
+    assert trip["entry_price"] == 1.5
+    assert trip["exit_price"] == pytest.approx(65 / 20)
+    assert (trip["shares"], trip["invested"], trip["costs"]) == (20, 80, 6.5)
+    assert trip["pnl"] == pytest.approx(-10 - 20 + 60 + 5 - 6.5)
+    assert trip["return"] == pytest.approx(28.5 / 80)
 
 
 def test_a_fill_through_zero_closes_and_opens():
-    trades = round_trips(ledger([(0, "A", 10, 1.0, 0), (1, "A", -15, 2.0, 0), (2, "A", 5, 1.5, 0)]))
-    assert trades[["side", "shares", "pnl"]].to_numpy().tolist() == [[1, 10, 10], [-1, 5, 2.5]]
+    trades = round_trips(ledger([(0, "A", 10, 1.0, 0), (1, "A", -15, 2.0, 3.0), (2, "A", 5, 1.5, 0)]))
+    assert trades[["side", "shares", "costs", "pnl"]].to_numpy().tolist() == [[1, 10, 2, 8], [-1, 5, 1, 1.5]]
 
 
 def test_what_is_open_is_left_out_and_nothing_is_nothing():
-    assert len(round_trips(ledger([(0, "A", 10, 1.0, 0)]))) == 0
+    assert len(round_trips(ledger([(0, "A", 10, 1.0, 0), (1, "A", -4, 1.0, 0)]))) == 0
     empty = round_trips(ledger([]))
     assert tuple(empty.columns) == TRADE_COLUMNS
     assert len(empty) == 0
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.integers(1, 60), st.booleans())
-def test_equal_to_the_queue(seed, count, whole):
+@given(st.integers(0, 2**32 - 1), st.integers(1, 60))
+def test_equal_to_the_walk(seed, count):
     rng = np.random.default_rng(seed)
-    shares = rng.integers(-4, 5, count).astype(float) if whole else rng.normal(0, 3, count)
+    shares = rng.integers(-4, 5, count).astype(float)
     shares[shares == 0] = 1.0
     assets = rng.choice(["A", "B", "C"], count)
     rows = zip(range(count), assets, shares, rng.uniform(1, 2, count), rng.uniform(0, 1, count), strict=True)
     fills = ledger(list(rows))
     trades, expected = round_trips(fills), walked(fills)
-    got = sorted(trades.itertuples(index=False, name=None), key=lambda trade: (trade[3], trade[0], trade[2]))
+    columns = ["asset", "side", "entry_session", "exit_session", "shares", "invested", "costs", "pnl"]
+    got = list(trades[columns].itertuples(index=False, name=None))
     assert len(got) == len(expected)
     for ours, theirs in zip(got, expected, strict=True):
         assert ours[:4] == theirs[:4]
-        assert ours[4:] == pytest.approx(theirs[4:], rel=1e-6, abs=1e-9)
+        assert ours[4:] == pytest.approx(theirs[4:], rel=1e-9, abs=1e-9)
+
+
+def book(seed: int, sessions: int = 80, assets: int = 4):
+    """A book that changes sides, and is flat before it ends."""
+    rng = np.random.default_rng(seed)
+    dates = pd.bdate_range("2020-01-01", periods=sessions)
+    close = pd.DataFrame(100 * np.cumprod(1 + rng.normal(0, 0.02, (sessions, assets)), axis=0), dates, list("ABCD"))
+    weights = pd.DataFrame(rng.choice([-0.3, 0.0, 0.3, 0.5], (sessions, assets)), dates, close.columns)
+    weights.iloc[-5:] = 0.0
+    return PricePanel(close), weights
+
+
+def test_the_money_of_all_trips_is_the_money_that_the_book_made():
+    """Costs of holding included, where everything is closed at the end."""
+    prices, weights = book(1)
+    costs = CostModel(borrow_bps=2000, financing_bps=1000)
+    result = simulate(prices, weights, costs=costs, execution=Execution(max_gross=3.0))
+    trades = round_trips(result.fills, holding_costs(result, prices))
+    assert trades["holding"].sum() == pytest.approx(result.costs[["borrow", "financing"]].to_numpy().sum())
+    assert trades["pnl"].sum() == pytest.approx(result.nav.iloc[-1] - 1e6, rel=1e-9)
+    longs = trades[(trades["side"] == 1)]
+    assert (trades["holding"] >= 0).all()
+    assert longs["holding"].sum() == pytest.approx(result.costs["financing"].sum())
+
+
+@pytest.mark.slow
+def test_vectorbt_calls_them_positions():
+    prices, weights = book(2)
+    weights = 0.4 * weights
+    result = simulate(prices, weights, costs=CostModel(5, borrow_bps=0, financing_bps=0), execution=Execution())
+    other = result.to_vectorbt(prices).positions.records
+    ours = round_trips(result.fills)
+    closed = other[other["status"] == 1]
+    assert len(ours) == len(closed)
+    assert sorted(ours["pnl"]) == pytest.approx(sorted(closed["pnl"]), rel=1e-9)
 
 
 def test_many_fills_are_fast_enough_to_ask_for():
@@ -86,12 +131,12 @@ def test_many_fills_are_fast_enough_to_ask_for():
         {
             "session": pd.Timestamp("2020-01-01") + pd.to_timedelta(np.arange(count) // 20, unit="D"),
             "asset": np.tile([f"A{i}" for i in range(20)], count // 20),
-            "shares": rng.normal(size=count),
+            "shares": rng.choice([-1.0, 1.0], count),
             "price": rng.uniform(1, 2, count),
             "value": 0.0,
             "cost": 0.0,
         }
     )
     trades = round_trips(rows)
-    opened = rows.groupby("asset")["shares"].agg(lambda s: s.abs().sum() - abs(s.sum())).sum() / 2
-    assert trades["shares"].sum() == pytest.approx(opened, rel=1e-6)
+    flat = rows.groupby("asset")["shares"].agg(lambda s: int((s.cumsum() == 0).sum())).sum()
+    assert len(trades) == flat
