@@ -98,7 +98,7 @@ def sweep(**options: Any) -> None:
         item = done[index]
         sharpe, low, high = sharpe_interval(item.net.to_numpy())
         rows.append({**cell.parameters, "sharpe_net": sharpe, "low": low, "high": high,
-                     "return_ann": float(item.net.mean()) * 252,
+                     "return_ann": _geometric(item.net), "return_arithmetic_ann": float(item.net.mean()) * 252,
                      "volatility_ann": float(item.net.std(ddof=1)) * 252**0.5,
                      "turnover_ann": item.turnover_ann, "net_exposure": item.net_exposure})  # fmt: skip
     table = pd.DataFrame(rows)
@@ -138,6 +138,13 @@ def sweep(**options: Any) -> None:
         echo_json({"run_id": stored.id, "path": str(stored.path), **metrics})
         return
     _print(table, list(grid), metrics, stored.path)
+
+
+def _geometric(net: Any) -> float:
+    """Return a year as `backtest` states it: compounded; NaN where a session lost everything."""
+    import empyrical
+
+    return float(empyrical.annual_return(net, annualization=252)) if len(net) and net.min() > -1 else float("nan")
 
 
 def _superior(returns: Any, cells: Any) -> dict[str, Any]:

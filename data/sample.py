@@ -32,6 +32,10 @@ SURVIVORS = (
     "survivorship: the 20 companies of the sample were chosen because they are large today; "
     "what failed or shrank on the way is missing, and long-only figures are flattered"
 )
+PRICE_INDEX = (
+    "benchmark: the sample's S&P 500 is a price index, its stocks carry dividends: alpha is too high by beta times the "
+    "index's dividend yield (about 2 points a year at beta 1)"
+)
 
 
 def load_sample() -> tuple[PricePanel, pd.Series]:
@@ -43,7 +47,7 @@ def load_sample() -> tuple[PricePanel, pd.Series]:
     Returns
     -------
     prices : PricePanel
-        (8313, 20), close only; its warnings are survivorship and what the checks find.
+        (8313, 20), close only; its warnings are survivorship, the index without dividends, and what the checks find.
     benchmark : Series
         Daily returns of the price index (without dividends), decimals, stamped at the period's end, from the second
         session on.
@@ -60,7 +64,7 @@ def load_sample() -> tuple[PricePanel, pd.Series]:
         closes,
         source="20 US large caps (skfolio sample)",
         adjusted="splits and dividends",
-        warnings=(SURVIVORS, *check_prices({"close": closes}).messages()),
+        warnings=(SURVIVORS, PRICE_INDEX, *check_prices({"close": closes}).messages()),
     )
     benchmark = simple_returns(frame[[_BENCHMARK]])[_BENCHMARK].iloc[1:]
     return prices, benchmark.rename("S&P 500")

@@ -42,9 +42,9 @@ def round_trips(fills: pd.DataFrame, holding: pd.DataFrame | None = None) -> pd.
     -------
     DataFrame
         Columns `engine.result.TRADE_COLUMNS`, by exit session, then asset. `side` is 1 or −1; `entry_price` and
-        `exit_price` are means over the shares bought into and out of the trip; `shares` and `invested` (currency) are
-        the largest position, at the prices of its fills; `costs` and `holding` currency; `pnl` is net of both;
-        `return` is pnl over `invested`.
+        `exit_price` are means over the shares that went into and out of the trip; `shares` is the largest position,
+        `invested` (currency) the largest value of it after a fill that added; `costs` and `holding` currency;
+        `pnl` is net of both; `return` is pnl over `invested`.
 
     Examples
     --------
@@ -90,9 +90,8 @@ def round_trips(fills: pd.DataFrame, holding: pd.DataFrame | None = None) -> pd.
     side = np.sign(traded[start])
     into = np.where(np.sign(traded) == side[trip], np.abs(traded), 0.0)
     out_of = np.where(np.sign(traded) == side[trip], 0.0, np.abs(traded))
-    # The position that a fill meets is worth something at its price too: a trip's largest need not follow a purchase.
-    met = np.abs(position - traded)
-    invested = largest(np.maximum(np.abs(position), met) * price)
+    # What a winner is worth when it is sold was never invested: only fills that add count.
+    invested = largest(np.where(into > 0, np.abs(position) * price, 0.0))
     costs, gross = total(paid), -total(traded * price)
     sessions = fills["session"].to_numpy()
     entry, leave = sessions[row[start]], sessions[row[end]]
@@ -101,7 +100,7 @@ def round_trips(fills: pd.DataFrame, holding: pd.DataFrame | None = None) -> pd.
     with np.errstate(invalid="ignore", divide="ignore"):
         columns = (
             names, side.astype(np.int64), entry, leave, total(into * price) / total(into),
-            total(out_of * price) / total(out_of), largest(np.maximum(np.abs(position), met)), invested, costs, held,
+            total(out_of * price) / total(out_of), largest(np.abs(position)), invested, costs, held,
             gross - costs - held, (gross - costs - held) / invested,
         )  # fmt: skip
     table = pd.DataFrame(dict(zip(TRADE_COLUMNS, columns, strict=True)))

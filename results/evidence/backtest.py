@@ -15,10 +15,12 @@ from assay.data.labels import action_labels
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.data.returns import forward_returns
 from assay.engine.result import BacktestResult
+from assay.engine.trades import holding_costs, round_trips
 from assay.results.evidence.forecasts import Outcomes, action_scores, action_table, chosen_actions, forecast_metrics
+from assay.results.evidence.skill import alpha_metrics, ranked_scores, skill_metrics, skill_of, skill_table
+from assay.results.stats.hit_rates import hit_metrics, session_hits, trade_hits
 from assay.results.stats.information_coefficient import (
     QuantileReturns,
-    hit_metrics,
     ic_metrics,
     ic_table,
     quantile_returns,
@@ -109,7 +111,13 @@ def evaluate(
         for kind, returns in (("net", result.returns), ("gross", result.gross_returns)):
             metrics += relative_metrics(returns, result.benchmark, kind)
     metrics += _portfolio_metrics(result)
+    metrics += session_hits(result.returns, result.benchmark)
     tables = _portfolio_tables(result)
+    if result.fill_ledger is not None:
+        charged = None if prices is None else holding_costs(result, prices)
+        tables["fills"], tables["trades"] = result.fills, round_trips(result.fills, charged)
+    close = None if prices is None else prices.close.loc[result.sessions[0] : result.sessions[-1]]
+    metrics += trade_hits(tables.get("trades"), close)
     if predictions is not None and prices is not None:
         signal, more = _signal(result, predictions, prices)
         metrics += signal
@@ -175,9 +183,10 @@ def _portfolio_metrics(result: BacktestResult) -> list[Metric]:
         _break_even_cost(result, yearly, trading),
         _break_even_borrow(result, yearly),
     ]
-    return [
+    listed = [
         Metric(name, float(value), unit, text, None, None, n, start, end, why) for name, value, unit, text, why in out
     ]
+    return [*listed, *alpha_metrics(result, float(yearly[trading].sum()), float(yearly["borrow"]))]
 
 
 def _break_even_cost(result: BacktestResult, yearly: pd.Series, trading: list[str]) -> tuple[str, float, str, str, str]:
@@ -222,8 +231,6 @@ def _portfolio_tables(result: BacktestResult) -> dict[str, pd.DataFrame]:
         tables["weights"] = result.target_weights
     if result.holdings is not None:
         tables["holdings"] = result.holdings
-    if result.fill_ledger is not None:
-        tables["fills"], tables["trades"] = result.fills, result.trades
     if result.stages is not None:
         tables["stages"] = result.stages
     return tables
@@ -249,9 +256,11 @@ def _signal(
         tables["dispersion"] = predictions.dispersion
     if predictions.receipts is not None:
         tables["receipts"] = predictions.receipts
-    ranked = score if score is not None else predictions.probability_up
-    if ranked is None and predictions.action is not None:
-        ranked = predictions.action["buy"] - predictions.action["sell"]
+    ranked = ranked_scores(predictions)
+    skill = skill_of(predictions, prices, forward=ahead)
+    if skill is not None:
+        metrics += skill_metrics(skill, result)
+        tables["skill"] = skill_table(skill)
     if ranked is not None:
         ic = ic_table(ranked, forward)
         tables["ic"] = ic
@@ -272,8 +281,7 @@ def _signal(
     signed = score if score is not None and (predictions.unit == "return" or predictions.zero_is_neutral) else None
     if signed is None and predictions.probability_up is not None:
         signed = predictions.probability_up - 0.5
-    trades = result.trades["return"].to_numpy() if result.fill_ledger is not None else None
-    metrics += hit_metrics(signed, forward, result.target_weights, trades)
+    metrics += hit_metrics(signed, forward, result.target_weights, horizon=predictions.horizon)
     metrics += forecast_metrics(predictions, Outcomes(ahead, predictions.horizon, execution["delay"]))
     if predictions.action is not None:
         span: dict[str, Any] = {"horizon": predictions.horizon, **{name: execution[name] for name in ("delay", "fill")}}

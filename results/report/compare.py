@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from assay.data.atomic import replacing
@@ -30,15 +31,29 @@ from assay.results.report.blocks import (
 from assay.results.report.plots import plot_runs, plot_runs_drawdown
 from assay.results.report.render import render_page
 from assay.results.stats.bootstrap import mean_annual, paired_difference, sharpe_annual, volatility_annual
+from assay.results.stats.forecast_tests import ForecastTest, diebold_mariano, session_t
+from assay.results.stats.sharpe import sharpe_difference
 from assay.results.storage.runs import Run, flattened
 
 __all__ = ["Comparison", "compare_runs", "render_comparison", "summary_lines", "write_comparison"]
 
+Floats = npt.NDArray[np.float64]
+
 _MOST = 6
-_STATISTICS = {
-    "sharpe": ("net Sharpe, annual", sharpe_annual),
-    "return_arithmetic_ann": ("net return a year, arithmetic", mean_annual),
-    "volatility_ann": ("net volatility a year", volatility_annual),
+_NAMES = {
+    "sharpe": "net Sharpe, annual",
+    "return_arithmetic_ann": "net return a year, arithmetic",
+    "volatility_ann": "net volatility a year",
+    "squared_error": "squared error of the forecasts, in bps of return squared",
+    "skill_x": "skill after beta, mean of x",
+}
+_PAIRED = {"return_arithmetic_ann": mean_annual, "volatility_ann": volatility_annual}
+_TESTS = {
+    "sharpe": "studentised bootstrap of blocks (Ledoit & Wolf)",
+    "return_arithmetic_ann": "paired stationary bootstrap",
+    "volatility_ann": "paired stationary bootstrap",
+    "squared_error": "Diebold–Mariano by session",
+    "skill_x": "Student's t by session",
 }
 _FIGURES = (
     "sharpe_net", "sharpe_residual_net", "return_ann_net", "volatility_ann_net", "max_drawdown_net", "alpha_ann_net",
@@ -54,8 +69,10 @@ class Comparison:
     ----------
     runs : two to six.
     returns : (T, runs) net returns on the sessions that all have.
-    differences : a row a pair and statistic: one, two, statistic, value (one − two), low, high (95%, paired
-        stationary bootstrap), p_value (of 0), block, sessions.
+    differences : a row a pair and statistic: one, two, statistic, value (one − two), low, high (95%), p_value (of 0),
+        test (by which), block (of a bootstrap), sessions. Sharpe ratios by Ledoit and Wolf's studentised bootstrap,
+        means and volatilities by a paired one; squared errors of return forecasts by Diebold and Mariano's test and
+        skill by the t of the difference of x, where both runs have them.
 
     """
 
@@ -104,32 +121,94 @@ def compare_runs(runs: Sequence[Run], *, draws: int = 2000, seed: int = 0) -> Co
     table = pd.concat({run.id: run.table("returns")["net"] for run in runs}, axis=1, join="inner").dropna()
     if len(table) < 3:
         raise InputError(f"compare: the runs share {len(table)} sessions; at least 3 are needed")
-    rows = []
+    rows: list[dict[str, Any]] = []
+    by_name = {run.id: run for run in runs}
     for one, two in itertools.combinations(names, 2):
         left, right = (table[name].to_numpy(dtype=np.float64) for name in (one, two))
-        for key, (_, statistic) in _STATISTICS.items():
+        pair = [_sharpe_row(left, right, draws, seed)]
+        for key, statistic in _PAIRED.items():
             found = paired_difference(left, right, statistic, draws=draws, seed=seed)
-            rows.append({
-                "one": one, "two": two, "statistic": key, "value": found.value, "low": found.low, "high": found.high,
+            pair.append({
+                "statistic": key, "value": found.value, "low": found.low, "high": found.high,
                 "p_value": found.p_value, "block": found.block, "sessions": found.n,
             })  # fmt: skip
+        pair += _forecast_rows(by_name[one], by_name[two])
+        rows += [{"one": one, "two": two, **row, "test": _TESTS[row["statistic"]]} for row in pair]
     return Comparison(tuple(runs), table, pd.DataFrame(rows))
+
+
+def _sharpe_row(left: Floats, right: Floats, draws: int, seed: int) -> dict[str, Any]:
+    """The difference of two Sharpe ratios; without an interval where it cannot be tested."""
+    found = sharpe_difference(left, right, draws=draws, seed=seed)
+    if found is None:
+        value = float(sharpe_annual(left[np.newaxis])[0] - sharpe_annual(right[np.newaxis])[0])
+        unknown = dict.fromkeys(("low", "high", "p_value", "block"), math.nan)
+        return {"statistic": "sharpe", "value": value, **unknown, "sessions": len(left)}
+    return {"statistic": "sharpe", "value": found.value, "low": found.low, "high": found.high,
+            "p_value": found.p_value, "block": float(found.block), "sessions": len(left)}  # fmt: skip
+
+
+def _forecast_rows(one: Run, two: Run) -> list[dict[str, Any]]:
+    """Which run forecasts better, on the stamps and assets that both have, of windows of one length."""
+    from scipy.special import stdtrit
+
+    horizons = [run.manifest.get("config", {}).get("horizon") for run in (one, two)]
+    if horizons[0] is None or horizons[0] != horizons[1]:
+        return []
+    out = []
+    for key, test in (
+        ("squared_error", _error_difference(one, two, horizons[0])),
+        ("skill_x", _skill_difference(one, two, horizons[0])),
+    ):
+        if test is not None and math.isfinite(test.statistic) and test.statistic:
+            half = float(stdtrit(test.n - 1, 0.975)) * abs(test.mean / test.statistic)
+            out.append({
+                "statistic": key, "value": test.mean, "low": test.mean - half, "high": test.mean + half,
+                "p_value": test.p_value, "block": math.nan, "sessions": test.n,
+            })  # fmt: skip
+    return out
+
+
+def _error_difference(one: Run, two: Run, horizon: int) -> ForecastTest | None:
+    """Diebold and Mariano's test of the squared errors, in bps²; None where a run's scores are no returns."""
+    if any(run.metric("r2") is None or not (run.has("score") and run.has("forward_returns")) for run in (one, two)):
+        return None
+    ahead = one.table("forward_returns")
+    left, right = one.table("score"), two.table("score")
+    index, columns = left.index.intersection(right.index), left.columns.intersection(right.columns)
+    if not len(index) or not len(columns):
+        return None
+    actual = ahead.loc[index, columns].to_numpy(dtype=np.float64)
+    errors = [1e4 * (actual - frame.loc[index, columns].to_numpy(dtype=np.float64)) for frame in (left, right)]
+    return diebold_mariano(errors[0], errors[1], horizon=horizon)
+
+
+def _skill_difference(one: Run, two: Run, horizon: int) -> ForecastTest | None:
+    """The t of the difference of x on common sessions; None where a run has no skill series."""
+    if not (one.has("skill") and two.has("skill")):
+        return None
+    both = pd.concat({"one": one.table("skill")["x"], "two": two.table("skill")["x"]}, axis=1, join="inner").dropna()
+    return session_t((both["one"] - both["two"]).to_numpy(dtype=np.float64), horizon)
+
+
+def _form(statistic: str) -> Callable[[Any], Cell]:
+    return percent if statistic in _PAIRED else fixed
 
 
 def _difference_table(comparison: Comparison) -> Table:
     rows = []
     for row in comparison.differences.to_dict("records"):
-        form = fixed if row["statistic"] == "sharpe" else percent
+        form = _form(row["statistic"])
         covers = "" if math.isnan(row["low"]) else "no" if row["low"] > 0 or row["high"] < 0 else "yes"
         rows.append((
-            said(row["one"]), said(row["two"]), Cell(_STATISTICS[row["statistic"]][0]), form(row["value"]),
-            form(row["low"]), form(row["high"]), fixed(row["p_value"], 3), Cell(covers),
+            said(row["one"]), said(row["two"]), Cell(_NAMES[row["statistic"]]), form(row["value"]),
+            form(row["low"]), form(row["high"]), fixed(row["p_value"], 3), Cell(covers), Cell(row["test"]),
         ))  # fmt: skip
-    pairs = len(comparison.differences) // len(_STATISTICS)
-    about = f"One less two, {len(comparison.returns):,} common sessions, paired stationary bootstrap; two-sided p of 0."
+    pairs = int((comparison.differences["statistic"] == "sharpe").sum())
+    about = f"One less two, {len(comparison.returns):,} common sessions; two-sided p of 0."
     if pairs > 1:
         about += f" {pairs} pairs are looked at, and no p is adjusted for that."
-    columns = ("one", "two", "figure", "difference", "low", "high", "p", "covers 0")
+    columns = ("one", "two", "figure", "difference", "low", "high", "p", "covers 0", "test")
     return Table("Differences", columns, tuple(rows), about, wide=True)
 
 
@@ -224,13 +303,14 @@ def summary_lines(comparison: Comparison) -> list[str]:
     )
     for run in comparison.runs:
         lines.append(f"{run.id:{width}}" + "".join(f"{metric_cell(run.metric(name)).text:>16}" for name in names))
-    lines += ["", "difference, one less two (paired stationary bootstrap, 95%)"]
+    lines += ["", "difference, one less two, 95%"]
     for row in comparison.differences.itertuples():
-        form = fixed if row.statistic == "sharpe" else percent
+        form = _form(row.statistic)
         interval = f"[{form(row.low).text}, {form(row.high).text}]"
         label = f"{row.one} − {row.two}"
         lines.append(
             f"{label:{2 * width + 3}}  {row.statistic:22}{form(row.value).text:>9}  {interval:18} p {row.p_value:.3f}"
+            f"  {row.test}"
         )
     for run in comparison.runs:
         said_so = said_of_checks(run.checks)

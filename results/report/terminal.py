@@ -114,8 +114,16 @@ def _signal(metrics: dict[str, Any]) -> list[str]:
                 f"{'rank IC':18}{rank['value']:>9.4f}{'':9}    {_interval(rank, '{:.4f}'):<20}mean of {rank['n']:,} "
                 f"sessions, HAC t {_figure(metrics['rank_ic_t'], '{:.1f}')}, lag {lag}{_apart(metrics, rank['n'])}"
             )
+    skill = metrics.get("skill_ic")
+    if skill is not None and skill["value"] is not None:
+        evidence = metrics["skill_e"]["value"]
+        lines.append(
+            f"{'skill after beta':18}{skill['value']:>9.4f}{'':9}    {_interval(skill, '{:.4f}'):<20}IC,"
+            f" {skill['n']:,} sessions, t {_figure(metrics['skill_t'], '{:.1f}')} · e-value {evidence:.2g},"
+            " 20 is evidence at 5%"
+        )
     rates = [
-        f"{kind} {_figure(metrics.get(name), '{:.1%}')}"
+        f"{kind} {_figure(metrics.get(name), '{:.1%}')}{_base(metrics, name)}"
         for kind, name in (
             ("direction", "hit_direction"),
             ("position", "hit_position"),
@@ -127,6 +135,12 @@ def _signal(metrics: dict[str, Any]) -> list[str]:
     if rates:
         lines.append(f"{'hit rate':18}{' · '.join(rates)}")
     return [*lines, *_forecast(metrics)]
+
+
+def _base(metrics: dict[str, Any], name: str) -> str:
+    """What no skill would have hit, where it is known."""
+    item = metrics.get(f"{name.removesuffix('_net')}_base") or {}
+    return "" if item.get("value") is None else f" (base {item['value']:.1%})"
 
 
 def _forecast(metrics: dict[str, Any]) -> list[str]:
@@ -182,6 +196,10 @@ def _break_even(metrics: dict[str, Any]) -> list[str]:
         f"{label} {item['value']:.1f} bps" if item["value"] is not None else f"{label}: {item['reason']}"
         for label, item in (("cost", cost), ("borrow", borrow))
     ]
+    alpha = metrics.get("break_even_cost_alpha_bps")
+    if alpha is not None:
+        paid = f"{alpha['value']:.1f} bps" if alpha["value"] is not None else alpha["reason"]
+        parts[0] += f", {paid} on alpha alone"
     return [f"{'break-even':18}{' · '.join(parts)}"]
 
 

@@ -19,10 +19,12 @@ import numpy as np
 import numpy.typing as npt
 
 from assay.data.errors import InputError
+from assay.results.stats.long_run_variance import critical_value, lag_rule, sharpe_hac_error
 
 __all__ = [
     "DeflatedSharpe",
     "deflated_sharpe",
+    "effective_sessions",
     "expected_maximum",
     "minimum_track_record",
     "probabilistic_sharpe",
@@ -32,6 +34,7 @@ __all__ = [
 Floats = npt.NDArray[np.float64]
 
 _EULER = 0.57721566490153286
+_Z975 = 1.959963984540054
 
 
 def sharpe_moments(returns: Floats) -> tuple[float, float, float, int]:
@@ -47,12 +50,26 @@ def sharpe_moments(returns: Floats) -> tuple[float, float, float, int]:
     return float(returns.mean()) / deviation, skewness, kurtosis, n
 
 
+def effective_sessions(returns: Floats) -> float:
+    """Independent sessions whose Sharpe ratio would have the error that these returns' has, autocorrelation included.
+
+    n is chosen so that the papers' √((1 − γ₃·SR + (γ₄−1)/4·SR²)/(n − 1)) equals the HAC error, widened as its own noise
+    widens a 95% interval (`long_run_variance.critical_value` over 1.96). NaN where the returns do not vary; below n
+    with positive autocorrelation, above it with negative.
+    """
+    sharpe, skewness, kurtosis, n = sharpe_moments(returns)
+    lag = lag_rule(n)
+    error = sharpe_hac_error(returns, lag=lag) * critical_value(n, lag) / _Z975
+    spread = _spread(sharpe, skewness, kurtosis)
+    return 1.0 + spread / error**2 if error > 0 and spread > 0 else math.nan
+
+
 def probabilistic_sharpe(
-    sharpe: float, n: int, *, threshold: float = 0.0, skewness: float = 0.0, kurtosis: float = 3.0
+    sharpe: float, n: float, *, threshold: float = 0.0, skewness: float = 0.0, kurtosis: float = 3.0
 ) -> float:
     """Probability that the true Sharpe ratio exceeds `threshold`, all per session.
 
-    Φ((SR − SR*)·√(n−1) / √(1 − γ₃·SR + (γ₄−1)/4·SR²)).
+    Φ((SR − SR*)·√(n−1) / √(1 − γ₃·SR + (γ₄−1)/4·SR²)), n independent sessions; see `effective_sessions`.
 
     Examples
     --------
@@ -61,7 +78,7 @@ def probabilistic_sharpe(
 
     """
     spread = _spread(sharpe, skewness, kurtosis)
-    if n < 2 or not spread > 0:
+    if not n > 1 or not spread > 0:
         return math.nan
     return _normal_cdf((sharpe - threshold) * math.sqrt(n - 1) / math.sqrt(spread))
 
@@ -76,7 +93,8 @@ def minimum_track_record(
 ) -> float:
     """Sessions needed for PSR(threshold) to reach `confidence`; infinite when sharpe ≤ threshold.
 
-    1 + (1 − γ₃·SR + (γ₄−1)/4·SR²)·(z/(SR − SR*))².
+    1 + (1 − γ₃·SR + (γ₄−1)/4·SR²)·(z/(SR − SR*))² independent sessions; of returns with autocorrelation, times n over
+    their `effective_sessions`.
     """
     if math.isnan(sharpe):
         return math.nan
@@ -125,6 +143,7 @@ class DeflatedSharpe:
     threshold : expected best Sharpe ratio a session of the trials under the null.
     trials : N.
     dispersion : variance of the Sharpe ratio (a session) across trials that was used.
+    effective : independent sessions that the series counts as.
 
     """
 
@@ -132,12 +151,13 @@ class DeflatedSharpe:
     threshold: float
     trials: int
     dispersion: float
+    effective: float
 
 
 def deflated_sharpe(
     returns: Floats, trial_sharpes: Floats, *, trials: int | None = None, independent: int | None = None
 ) -> DeflatedSharpe:
-    """Deflated Sharpe ratio of a series that was chosen among trials; the formula of 2014.
+    """Deflated Sharpe ratio of a series that was chosen among trials; the formula of 2014 on `effective_sessions`.
 
     Parameters
     ----------
@@ -151,17 +171,18 @@ def deflated_sharpe(
     -------
     DeflatedSharpe
         with dispersion max(sample variance, 1/n): under the null the sampling variance of a Sharpe ratio is 1/n, and a
-        handful of similar trials must not make the hurdle disappear.
+        handful of similar trials must not make the hurdle disappear; n are effective sessions.
 
     """
-    sharpe, skewness, kurtosis, n = sharpe_moments(returns)
+    sharpe, skewness, kurtosis, _ = sharpe_moments(returns)
+    n = effective_sessions(returns)
     known = trial_sharpes[np.isfinite(trial_sharpes)]
     count = max(len(known), trials or 0, 1) if independent is None else max(independent, 1)
     sample = float(known.var(ddof=1)) if len(known) > 1 else 0.0
-    dispersion = max(sample, 1.0 / n if n else 0.0)
+    dispersion = max(sample, 1.0 / n if n > 0 else 0.0)
     threshold = math.sqrt(dispersion) * expected_maximum(count)
     probability = probabilistic_sharpe(sharpe, n, threshold=threshold, skewness=skewness, kurtosis=kurtosis)
-    return DeflatedSharpe(probability, threshold, count, dispersion)
+    return DeflatedSharpe(probability, threshold, count, dispersion, n)
 
 
 def _spread(sharpe: float, skewness: float, kurtosis: float) -> float:

@@ -1,4 +1,4 @@
-"""What a score is worth before any portfolio: information coefficients, hit rates, quantile spreads.
+"""What a score is worth before any portfolio: information coefficients and quantile spreads.
 
 Grinold & Kahn (2000), *Active Portfolio Management*, for the information coefficient; its error is HAC, with a lag of
 at least 3·h − 1 because windows of h sessions overlap (`assay.results.stats.long_run_variance.lag_rule`).
@@ -15,12 +15,11 @@ import pandas as pd
 from assay.data.errors import InputError
 from assay.results.stats.long_run_variance import critical_value, hac_mean, lag_rule
 from assay.results.stats.performance import Metric
-from assay.results.stats.proportions import hit_rate
 from assay.results.stats.ranks import average_ranks, rank_correlation, row_correlation
 
 __all__ = [
     "QuantileReturns",
-    "hit_metrics",
+    "aligned_values",
     "ic_decay",
     "ic_metrics",
     "ic_table",
@@ -34,7 +33,8 @@ _PERIODS = 252
 MINIMUM_NAMES = 10
 
 
-def _aligned(score: pd.DataFrame, forward: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+def aligned_values(score: pd.DataFrame, forward: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Values of both on the stamps and assets of the first."""
     if not score.columns.equals(forward.columns) or not score.index.equals(forward.index):
         forward = forward.reindex(index=score.index, columns=score.columns)
     return score.to_numpy(dtype=np.float64), forward.to_numpy(dtype=np.float64)
@@ -55,7 +55,7 @@ def ic_table(score: pd.DataFrame, forward: pd.DataFrame, *, minimum: int = MINIM
         ic, rank_ic (NaN where a session has too few names or no variation) and n, the names.
 
     """
-    one, two = _aligned(score, forward)
+    one, two = aligned_values(score, forward)
     needed = max(3, min(minimum, one.shape[1]))
     ic, n = row_correlation(one, two, minimum=needed)
     ranked, _ = rank_correlation(one, two, minimum=needed)
@@ -226,7 +226,7 @@ def quantile_returns(
     """
     if quantiles < 2:
         raise InputError(f"quantile returns: at least 2 quantiles, got {quantiles}")
-    one, two = _aligned(score, forward)
+    one, two = aligned_values(score, forward)
     one = np.where(np.isnan(two), np.nan, one)
     n = np.isfinite(one).sum(axis=1)
     ranks = average_ranks(one)
@@ -251,45 +251,3 @@ def quantile_returns(
     monotone = math.nan if np.isnan(steps).any() or np.ptp(steps) == 0 else float(np.corrcoef(steps, numbers)[0, 1])
     by_session = pd.DataFrame(means, index=score.index, columns=table.index)
     return QuantileReturns(table, spread, monotone, by_session)
-
-
-def hit_metrics(
-    score: pd.DataFrame | None,
-    forward: pd.DataFrame | None,
-    weights: pd.DataFrame | None,
-    trade_returns: np.ndarray | None,
-) -> list[Metric]:
-    """The hit rates of predictions, positions and trades; that of sessions stands with the returns.
-
-    Parameters
-    ----------
-    score : (T, N) whose sign is a direction; None where it has none (a rank).
-    forward : (T, N) what followed.
-    weights : (T, N) target weights.
-    trade_returns : (trades,) return of each round trip after costs.
-
-    Returns
-    -------
-    list of Metric
-        hit_direction (sign of the score against the forward return), hit_position (weight·return > 0), hit_trade
-        (round trip > 0). Cases where either side is 0 are left out, and n says how many are left. Predictions of one
-        session are not independent, so the Wilson interval is too narrow for them.
-
-    """
-    out = []
-
-    def add(name: str, values: np.ndarray | None, convention: str, why: str) -> None:
-        if values is None:
-            out.append(Metric(name, math.nan, "fraction", convention, reason=why))
-            return
-        rate, low, high, n = hit_rate(values)
-        reason = "" if n else "no case is other than 0"
-        text = f"{convention} · Wilson 95%"
-        out.append(Metric(name, rate, "fraction", text, low if n else None, high if n else None, n, reason=reason))
-
-    directions = None if score is None or forward is None else np.multiply(*_aligned(score, forward))
-    add("hit_direction", directions, "sign of the score = sign of the forward return", "the score has no sign")
-    positions = None if weights is None or forward is None else np.multiply(*_aligned(weights, forward))
-    add("hit_position", positions, "weight × forward return > 0", "no weights are kept")
-    add("hit_trade", trade_returns, "round trip > 0 after trading costs, first in first out", "no trades are kept")
-    return out

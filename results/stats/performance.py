@@ -28,6 +28,8 @@ __all__ = [
 
 PERIODS = 252
 _FLAT = 1e-15
+#: Betas between which a book is one that is run against its benchmark, so that an information ratio means something.
+_ACTIVE = (0.5, 1.5)
 
 
 @dataclass(frozen=True)
@@ -196,7 +198,8 @@ def relative_metrics(returns: pd.Series, benchmark: pd.Series, kind: str, *, per
     Returns
     -------
     list of Metric
-        beta, alpha_ann (with its HAC interval), alpha_t, sharpe_residual, correlation, information_ratio.
+        beta, alpha_ann (with its HAC interval), alpha_t, sharpe_residual, correlation, information_ratio (only where
+        beta lies between 0.5 and 1.5).
 
     """
     both = pd.DataFrame({"returns": returns, "benchmark": benchmark}).dropna()
@@ -216,6 +219,10 @@ def relative_metrics(returns: pd.Series, benchmark: pd.Series, kind: str, *, per
     half = line.critical * line.alpha_error * periods
     window = _window(n, line.lag)
     residual = f"of returns less beta × benchmark · {periods} · ddof 1 · rf 0 · delta method, HAC, {window}"
+    # Of a book that holds little of the benchmark, the active return is mostly the benchmark's own, sold short.
+    means_little = not _ACTIVE[0] <= line.beta <= _ACTIVE[1]
+    tracking = math.nan if means_little else tracking
+    why = {"information_ratio": f"beta {line.beta:.2f}: the active return is mostly the benchmark's"}
     parts: list[tuple[str, float, str, str, float | None, float | None]] = [
         ("beta", line.beta, "ratio", f"OLS on the benchmark · {error}",
          line.beta - line.critical * line.beta_error, line.beta + line.critical * line.beta_error),
@@ -237,7 +244,7 @@ def relative_metrics(returns: pd.Series, benchmark: pd.Series, kind: str, *, per
             n,
             start,
             end,
-            "" if math.isfinite(value) else "not finite",
+            "" if math.isfinite(value) else why.get(name, "not finite") if means_little else "not finite",
         )
         for name, value, unit, text, lo, hi in parts
     ]

@@ -2,21 +2,32 @@
 
 Wilson's interval is the one shown: its mean coverage is close to nominal for every n (Brown, Cai & DasGupta 2001,
 "Interval estimation for a binomial proportion", Statistical Science 16(2)). Clopper and Pearson's never covers less
-than it says, and is wider; Jeffreys' is between the two. All take the cases as independent.
+than it says, and is wider; Jeffreys' is between the two. All take the cases as independent; `clustered_interval` does
+not.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["clopper_pearson_interval", "hit_rate", "jeffreys_interval", "wilson_interval"]
+from assay.results.stats.long_run_variance import critical_value, long_run_covariance
+
+__all__ = [
+    "ClusteredShare",
+    "clopper_pearson_interval",
+    "clustered_interval",
+    "hit_rate",
+    "jeffreys_interval",
+    "wilson_interval",
+]
 
 _Z95 = 1.959963984540054
 
 
-def wilson_interval(successes: float, n: int, z: float = _Z95) -> tuple[float, float]:
+def wilson_interval(successes: float, n: float, z: float = _Z95) -> tuple[float, float]:
     """Wilson (1927) score interval of a proportion; (NaN, NaN) for n = 0.
 
     Examples
@@ -86,3 +97,60 @@ def hit_rate(values: np.ndarray) -> tuple[float, float, float, int]:
     hits = int((kept > 0).sum())
     low, high = wilson_interval(hits, n)
     return hits / n, low, high, n
+
+
+@dataclass(frozen=True)
+class ClusteredShare:
+    """A share of cases that come in groups.
+
+    Parameters
+    ----------
+    share, low, high : with its 95% interval; NaN where there is none.
+    n, groups : cases, and groups with a case.
+    effective : independent cases with the same error.
+
+    """
+
+    share: float
+    low: float
+    high: float
+    n: int
+    groups: int
+    effective: float
+
+
+def clustered_interval(hits: np.ndarray, cases: np.ndarray, *, lag: int = 0) -> ClusteredShare:
+    """Share of hits where cases of one group (a session) are not independent: Wilson's interval at the effective n.
+
+    The variance of the share is that of Σ_g (h_g − p·n_g) over n², groups in time order with Bartlett weights up to
+    `lag`, times G/(G − 1): the linearised, cluster-robust one (Cameron & Miller 2015, "A practitioner's guide to
+    cluster-robust inference", Journal of Human Resources 50(2)). The effective n is p(1 − p) over it, at most the
+    number of cases.
+
+    Parameters
+    ----------
+    hits, cases : (G,) of each group; groups without a case are left out.
+    lag : groups that overlap, e.g. 3·h − 1 for windows of h sessions.
+
+    Examples
+    --------
+    >>> found = clustered_interval(np.array([3, 0, 3, 0]), np.array([3, 3, 3, 3]))
+    >>> found.share, found.n, round(found.effective, 6)
+    (0.5, 12, 3.0)
+
+    """
+    there = cases > 0
+    hit, n = hits[there].astype(np.float64), cases[there].astype(np.float64)
+    groups, total = len(n), float(n.sum())
+    if groups == 0:
+        return ClusteredShare(math.nan, math.nan, math.nan, 0, 0, 0.0)
+    share = float(hit.sum()) / total
+    effective, reach = total, _Z95
+    if groups > 1 and 0 < share < 1:
+        lag = min(lag, groups - 1)
+        pull = (hit - share * n)[:, None]
+        variance = float(long_run_covariance(pull, lag)[0, 0]) * groups / total**2 * groups / (groups - 1)
+        effective = min(total, share * (1 - share) / variance) if variance > 0 else total
+        reach = critical_value(groups, lag)
+    low, high = wilson_interval(share * effective, effective, reach)
+    return ClusteredShare(share, low, high, int(total), groups, effective)

@@ -24,9 +24,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from assay.data.errors import InputError
 from assay.results.stats.bootstrap import bootstrap, optimal_block
 from assay.results.stats.deflated_sharpe import sharpe_moments
-from assay.results.stats.long_run_variance import autocovariance, critical_value, lag_rule, sharpe_hac_error
+from assay.results.stats.long_run_variance import (
+    autocovariance,
+    critical_value,
+    lag_rule,
+    long_run_covariance,
+    sharpe_hac_error,
+)
 
 __all__ = [
     "SharpeInterval",
@@ -36,6 +43,7 @@ __all__ = [
     "autocorrelations",
     "iid_error",
     "non_normal_error",
+    "sharpe_difference",
     "sharpe_intervals",
     "studentised_sharpe",
 ]
@@ -177,13 +185,67 @@ def studentised_sharpe(
     sharpe, _, _, _ = sharpe_moments(returns)
     wanted = max(round(optimal_block(returns)), (lag_rule(n) + 2) // 2) if block is None else block
     length = max(1, min(wanted, n // 4) if block is None else wanted)
-    error = sharpe_hac_error(returns, lag=length - 1)
+    return _studentised((returns,), sharpe, sharpe_hac_error(returns, lag=length - 1), length, periods, draws, seed)
+
+
+def sharpe_difference(
+    one: Floats, two: Floats, *, periods: int = 252, draws: int = 2000, seed: int = 0, block: int | None = None
+) -> Studentised | None:
+    """Symmetric interval and p-value of SR(one) − SR(two), Ledoit & Wolf (2008): `studentised_sharpe` of a difference.
+
+    The error is that of the difference of what each session adds to either ratio, which is the delta method on the
+    four moments. A percentile interval of a paired bootstrap covers too seldom (91–94% for 95% at 250 to 1,000
+    sessions); this one does not.
+
+    Parameters
+    ----------
+    one, two : (n,) returns on the same sessions, without NaN; what they have in common cancels.
+    periods, draws, seed : as in `studentised_sharpe`.
+    block : default as there, the longest of what the two and their difference ask for.
+
+    Returns
+    -------
+    Studentised or None
+        None where either does not vary, both are the same, or there are too few sessions for four blocks.
+
+    Raises
+    ------
+    InputError
+        If the lengths differ.
+
+    """
+    n = len(one)
+    if len(two) != n:
+        raise InputError(f"Sharpe difference: {n} and {len(two)} sessions; give the common ones")
+    ratios = sharpe_moments(one)[0], sharpe_moments(two)[0]
+    if not (math.isfinite(ratios[0]) and math.isfinite(ratios[1])):
+        return None
+    wanted = max(*(round(optimal_block(item)) for item in (one, two, one - two)), (lag_rule(n) + 2) // 2)
+    length = max(1, min(wanted, n // 4) if block is None else block)
+    pull = _pull(one[None], ratios[0]) - _pull(two[None], ratios[1])
+    variance = float(long_run_covariance(pull.T, length - 1)[0, 0]) / n
+    error = math.sqrt(variance) if variance > 0 else math.nan
+    return _studentised((one, two), ratios[0] - ratios[1], error, length, periods, draws, seed)
+
+
+def _pull(returns: Floats, ratio: Floats | float) -> Floats:
+    """(rows, n) what each session adds to its row's Sharpe ratio: the derivative of mean/deviation along it."""
+    mean, deviation = returns.mean(axis=1, keepdims=True), returns.std(axis=1, ddof=1, keepdims=True)
+    scaled = (returns - mean) / np.where(deviation > _FLAT, deviation, np.nan)
+    return np.asarray(scaled - np.asarray(ratio).reshape(-1, 1) / 2 * (scaled**2 - 1))
+
+
+def _studentised(
+    series: tuple[Floats, ...], sharpe: float, error: float, length: int, periods: int, draws: int, seed: int
+) -> Studentised | None:
+    """Of one ratio, or of the first less the second; `sharpe` and its `error` a session."""
+    n = len(series[0])
     count = n // length
     if count < 4 or not error > 0:
         return None
     rng = np.random.default_rng(seed)
     drawn = (rng.integers(0, n, (rows, count)) for rows in _batches(draws, count * length))
-    distances = np.concatenate([_distances(returns, starts, length, sharpe) for starts in drawn])
+    distances = np.concatenate([_distances(series, starts, length, sharpe) for starts in drawn])
     kept = distances[np.isfinite(distances)]
     if not len(kept):
         return None
@@ -208,20 +270,20 @@ def _batches(draws: int, size: int, most: int = 2_000_000) -> list[int]:
     return [min(step, draws - start) for start in range(0, draws, step)]
 
 
-def _distances(returns: Floats, starts: npt.NDArray[np.int64], length: int, sharpe: float) -> Floats:
-    """(draws,) |SR* − SR| over the error of SR*, of blocks that begin at `starts` (draws, blocks)."""
-    rows = (starts[:, :, None] + np.arange(length)) % len(returns)
-    drawn = returns[rows]
-    mean = drawn.mean(axis=(1, 2), keepdims=True)
-    size = drawn.shape[1] * length
-    deviation = np.sqrt(((drawn - mean) ** 2).sum(axis=(1, 2), keepdims=True) / (size - 1))
-    safe = np.where(deviation > _FLAT, deviation, np.nan)
-    ratio = mean / safe
-    scaled = (drawn - mean) / safe
-    # What each session adds to the ratio: the derivative of mean/deviation along it.
-    pull = (scaled - ratio / 2 * (scaled**2 - 1)).sum(axis=2)
-    error = np.sqrt((pull**2).sum(axis=1)) / size
-    return np.asarray(np.abs(ratio[:, 0, 0] - sharpe) / np.where(error > 0, error, np.nan))
+def _distances(series: tuple[Floats, ...], starts: npt.NDArray[np.int64], length: int, sharpe: float) -> Floats:
+    """(draws,) |SR* − SR| over the error of SR*, of blocks that begin at `starts` (draws, blocks); of two series, of
+    the difference of their ratios on the same blocks."""
+    draws, count = starts.shape
+    rows = ((starts[:, :, None] + np.arange(length)) % len(series[0])).reshape(draws, count * length)
+    ratio, pull = np.zeros(draws), np.zeros(rows.shape)
+    for sign, returns in zip((1.0, -1.0), series, strict=False):
+        drawn = returns[rows]
+        deviation = drawn.std(axis=1, ddof=1)
+        own = drawn.mean(axis=1) / np.where(deviation > _FLAT, deviation, np.nan)
+        ratio += sign * own
+        pull += sign * _pull(drawn, own)
+    error = np.sqrt((pull.reshape(draws, count, length).sum(axis=2) ** 2).sum(axis=1)) / (count * length)
+    return np.asarray(np.abs(ratio - sharpe) / np.where(error > 0, error, np.nan))
 
 
 @dataclass(frozen=True)

@@ -36,8 +36,9 @@ def walked(fills: pd.DataFrame) -> list[tuple]:
                 held = 0.0
             part = left if held * left >= 0 else np.sign(left) * min(abs(left), abs(held))
             book["held"] = held + part
-            for size in (abs(held), abs(book["held"])):
-                book["most"], book["value"] = max(book["most"], size), max(book["value"], size * fill.price)
+            book["most"] = max(book["most"], abs(book["held"]))
+            if part * book["side"] > 0:
+                book["value"] = max(book["value"], abs(book["held"]) * fill.price)
             book["paid"] += abs(part) * cost
             book["cash"] -= part * fill.price
             left -= part
@@ -54,9 +55,9 @@ def test_adding_and_trimming_are_one_trip():
     (trip,) = trades.to_dict("records")
     assert trip["entry_price"] == 1.5
     assert trip["exit_price"] == pytest.approx(65 / 20)
-    assert (trip["shares"], trip["invested"], trip["costs"]) == (20, 80, 6.5)
+    assert (trip["shares"], trip["invested"], trip["costs"]) == (20, 40, 6.5)
     assert trip["pnl"] == pytest.approx(-10 - 20 + 60 + 5 - 6.5)
-    assert trip["return"] == pytest.approx(28.5 / 80)
+    assert trip["return"] == pytest.approx(28.5 / 40)
 
 
 def test_a_fill_through_zero_closes_and_opens():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,14 @@ from click.testing import CliRunner
 
 from assay.commands.main import cli
 from assay.data.errors import InputError
+from assay.data.synthetic import synthetic_market
+from assay.engine.backtest import run_backtest
+from assay.results.evidence.backtest import evaluate, store_backtest
 from assay.results.report.compare import compare_runs, render_comparison, summary_lines
-from assay.results.stats.bootstrap import paired_difference
 from assay.results.stats.performance import performance_metrics
+from assay.results.stats.sharpe import sharpe_difference
 from assay.results.storage.runs import Run, add_checks, save_run
+from assay.strategies.catalog import load_strategy
 
 N = 400
 
@@ -75,8 +80,25 @@ def test_differences_are_those_of_the_series(runs: list[Run]) -> None:
         assert row.value == pytest.approx(by_hand(one) - by_hand(two), abs=1e-12)
         assert row.low <= row.value <= row.high
     first = found.differences[found.differences["statistic"] == "sharpe"].iloc[0]
-    again = paired_difference(found.returns[first["one"]].to_numpy(), found.returns[first["two"]].to_numpy(), draws=300)
+    again = sharpe_difference(found.returns[first["one"]].to_numpy(), found.returns[first["two"]].to_numpy(), draws=300)
+    assert again is not None
     assert (first["low"], first["high"], first["p_value"]) == (again.low, again.high, again.p_value)
+
+
+def test_forecasts_of_one_horizon_are_compared_too(tmp_path: Path) -> None:
+    prices, oracle = synthetic_market(300, 12, ic=0.2, seed=1)
+    reverse = oracle.map(lambda frame: -frame)
+    runs = []
+    for name, panel in (("good", oracle), ("bad", reverse)):
+        result = run_backtest(load_strategy("quintile_long_short"), panel, prices)
+        result = replace(result, strategy=name)
+        runs.append(store_backtest(result, evaluate(result, panel, prices), root=tmp_path))
+    found = compare_runs(runs, draws=50).differences.set_index("statistic")
+    assert found.loc["squared_error", "value"] < 0
+    assert found.loc["skill_x", "low"] > 0
+    x = [run.table("skill")["x"] for run in runs]
+    assert found.loc["skill_x", "value"] == pytest.approx(float((x[0] - x[1]).mean()))
+    assert "Diebold" in found.loc["squared_error", "test"]
 
 
 def test_a_real_difference_is_seen_and_none_is_not(runs: list[Run]) -> None:

@@ -10,17 +10,19 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 from scipy import stats
+from scipy.signal import lfilter
+from scipy.stats import norm
 
 from assay.data.errors import InputError, InsufficientEvidenceError
 from assay.results.stats.deflated_sharpe import (
     deflated_sharpe,
+    effective_sessions,
     expected_maximum,
     minimum_track_record,
     probabilistic_sharpe,
     sharpe_moments,
 )
 from assay.results.stats.information_coefficient import (
-    hit_metrics,
     ic_decay,
     ic_metrics,
     ic_table,
@@ -168,7 +170,7 @@ def test_sharpe_error_is_mertens_without_lags():
 
 def test_relative_metrics():
     market = series(1)
-    returns = 0.5 * market + series(2)
+    returns = 0.8 * market + series(2)
     found = relative_metrics(returns, market, "net")
     alpha, beta = empyrical.alpha_beta(returns, market)
     assert named(found, "beta_net").value == pytest.approx(beta, rel=1e-9)
@@ -176,6 +178,9 @@ def test_relative_metrics():
     active = returns - market
     expected = active.mean() / active.std(ddof=1) * math.sqrt(252)
     assert named(found, "information_ratio_net").value == pytest.approx(expected, rel=1e-9)
+    little = named(relative_metrics(0.04 * market + series(2), market, "net"), "information_ratio_net")
+    assert math.isnan(little.value)
+    assert "mostly the benchmark's" in little.reason
     flat = relative_metrics(returns, market * 0.0, "net")
     assert all(math.isnan(metric.value) and metric.reason for metric in flat)
 
@@ -243,15 +248,27 @@ def test_deflation_uses_the_ledgers_dispersion_or_the_sampling_floor():
     alone = deflated_sharpe(returns, np.array([0.05]))
     assert alone.trials == 1
     assert alone.threshold == 0
-    sharpe, skewness, kurtosis, n = sharpe_moments(returns)
-    assert alone.probability == pytest.approx(
-        probabilistic_sharpe(sharpe, n, skewness=skewness, kurtosis=kurtosis), rel=1e-12
-    )
+    # Φ(SR over its HAC error), the error widened for its own noise.
+    n, lag = len(returns), lag_rule(len(returns))
+    error = sharpe_hac_error(returns) * critical_value(n, lag) / norm.ppf(0.975)
+    assert alone.probability == pytest.approx(norm.cdf(sharpe_moments(returns)[0] / error), rel=1e-9)
     alike = deflated_sharpe(returns, np.array([0.05, 0.05, 0.05]))
-    assert alike.dispersion == pytest.approx(1 / len(returns))
+    assert alike.dispersion == pytest.approx(1 / effective_sessions(returns))
     spread = deflated_sharpe(returns, np.array([-0.3, 0.0, 0.3]))
     assert spread.dispersion == pytest.approx(0.09)
     assert deflated_sharpe(returns, np.array([0.05]), trials=50).threshold > alike.threshold
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.3])
+def test_probabilistic_sharpe_keeps_its_size_under_autocorrelation(rho):
+    rng = np.random.default_rng(11)
+    sure = []
+    for _ in range(800):
+        returns = lfilter([1.0], [1.0, -rho], rng.normal(0, 0.01, 1100))[100:]
+        sharpe, skewness, kurtosis, _ = sharpe_moments(returns)
+        n = effective_sessions(returns)
+        sure.append(probabilistic_sharpe(sharpe, n, skewness=skewness, kurtosis=kurtosis) >= 0.95)
+    assert 0.03 < np.mean(sure) < 0.075
 
 
 def crossed(seed: int, sessions: int = 40, assets: int = 30):
@@ -342,16 +359,6 @@ def test_quantile_returns_by_hand():
     assert quantile_returns(score, -score, quantiles=5).monotonicity == pytest.approx(-1.0)
     with pytest.raises(InputError):
         quantile_returns(score, score, quantiles=1)
-
-
-def test_four_hit_rates():
-    score = pd.DataFrame([[1.0, -1.0, 0.0, 2.0]])
-    forward = pd.DataFrame([[0.1, 0.1, 0.1, 0.0]])
-    weights = pd.DataFrame([[0.5, -0.5, 0.5, 0.0]])
-    found = hit_metrics(score, forward, weights, np.array([0.1, -0.1, 0.2]))
-    assert [metric.value for metric in found] == pytest.approx([1 / 2, 2 / 3, 2 / 3])
-    assert [metric.n for metric in found] == [2, 3, 3]
-    assert named(hit_metrics(None, forward, None, None), "hit_direction").reason
 
 
 def naive_pbo(returns: np.ndarray, blocks: int) -> tuple[float, float]:

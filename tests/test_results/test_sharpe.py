@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.tsa.stattools import acf
 
+from assay.data.errors import InputError
 from assay.results.stats.bootstrap import bootstrap
 from assay.results.stats.deflated_sharpe import sharpe_moments
 from assay.results.stats.long_run_variance import sharpe_hac_error
@@ -21,6 +22,7 @@ from assay.results.stats.sharpe import (
     autocorrelations,
     iid_error,
     non_normal_error,
+    sharpe_difference,
     sharpe_intervals,
     studentised_sharpe,
 )
@@ -205,3 +207,50 @@ def test_blocks_are_at_least_half_the_hac_window_and_at_most_a_quarter_of_the_sa
 def test_studentised_bootstrap_needs_four_blocks():
     assert studentised_sharpe(_returns(30, 4), block=8) is None
     assert studentised_sharpe(_returns(32, 4), block=8) is not None
+
+
+class TestDifference:
+    def pair(self, seed: int, n: int = 500, gap: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+        rng = np.random.default_rng(seed)
+        common = rng.normal(0, 0.01, n)
+        return common + rng.normal(gap, 0.006, n), common + rng.normal(0, 0.006, n)
+
+    def test_the_error_is_the_delta_method_on_four_moments(self) -> None:
+        """Ledoit & Wolf's gradient and statsmodels' HAC covariance, instead of what each session adds."""
+        from statsmodels.stats.sandwich_covariance import S_hac_simple
+
+        one, two = self.pair(1)
+        found = sharpe_difference(one, two, block=8, draws=50)
+        assert found is not None
+        moments = np.column_stack([one, two, one**2, two**2])
+        a, b, c, d = moments.mean(axis=0)
+        gradient = np.array([c / (c - a**2) ** 1.5, -d / (d - b**2) ** 1.5, -a / (c - a**2) ** 1.5 / 2,
+                             b / (d - b**2) ** 1.5 / 2])  # fmt: skip
+        centred = moments - moments.mean(axis=0)
+        covariance = S_hac_simple(centred, nlags=7) / len(one)
+        error = np.sqrt(gradient @ covariance @ gradient / len(one)) * np.sqrt(252)
+        assert found.error == pytest.approx(error, rel=3e-3)  # ddof 1 instead of 0
+        ratios = [x.mean() / x.std(ddof=1) * np.sqrt(252) for x in (one, two)]
+        assert found.value == pytest.approx(ratios[0] - ratios[1])
+
+    def test_it_is_antisymmetric_and_repeatable(self) -> None:
+        one, two = self.pair(2)
+        there, back = sharpe_difference(one, two, draws=300), sharpe_difference(two, one, draws=300)
+        assert there is not None
+        assert back is not None
+        assert (there.low, there.p_value) == (pytest.approx(-back.high), back.p_value)
+
+    def test_it_keeps_its_size_and_sees_a_difference(self) -> None:
+        under = [sharpe_difference(*self.pair(seed, 250), draws=199, seed=seed) for seed in range(300)]
+        wrong = np.mean([item is not None and item.p_value <= 0.05 for item in under])
+        assert 0.02 < wrong < 0.085
+        clear = sharpe_difference(*self.pair(5, gap=0.002), draws=300)
+        assert clear is not None
+        assert clear.low > 0
+
+    def test_what_cannot_be_compared(self) -> None:
+        one, two = self.pair(3)
+        assert sharpe_difference(one, one) is None
+        assert sharpe_difference(one, np.zeros(500)) is None
+        with pytest.raises(InputError, match="common"):
+            sharpe_difference(one, two[:-1])

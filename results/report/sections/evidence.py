@@ -15,7 +15,12 @@ from assay.results.report.plots import plot_canaries, plot_distribution
 from assay.results.report.run_data import Material
 from assay.results.report.sections.sharpe import sharpe_table
 from assay.results.stats.bootstrap import Bootstrapped, bootstrap
-from assay.results.stats.deflated_sharpe import minimum_track_record, probabilistic_sharpe, sharpe_moments
+from assay.results.stats.deflated_sharpe import (
+    effective_sessions,
+    minimum_track_record,
+    probabilistic_sharpe,
+    sharpe_moments,
+)
 from assay.results.stats.overfitting import Overfitting, probability_of_overfitting
 from assay.results.storage.ledger import FILE_NAME, read_trials
 
@@ -61,8 +66,9 @@ def _distribution(material: Material, marks: dict[str, float] | None) -> list[Fi
 def _luck(material: Material) -> Table:
     values = material.returns["net"].to_numpy(dtype=np.float64)
     sharpe, skewness, kurtosis, n = sharpe_moments(values)
-    psr = probabilistic_sharpe(sharpe, n, skewness=skewness, kurtosis=kurtosis)
-    needed = minimum_track_record(sharpe, skewness=skewness, kurtosis=kurtosis)
+    effective = effective_sessions(values)
+    psr = probabilistic_sharpe(sharpe, effective, skewness=skewness, kurtosis=kurtosis)
+    needed = minimum_track_record(sharpe, skewness=skewness, kurtosis=kurtosis) * n / effective
     trials: dict[str, Any] = material.run.checks.get("trials") or {}
     counted = "the run is in no ledger"
     if trials:
@@ -74,7 +80,7 @@ def _luck(material: Material) -> Table:
     never = "never, at this Sharpe ratio" if math.isinf(needed) else f"sessions; the run has {n:,}"
     overfitting, why = _overfitting(material)
     rows = (
-        (Cell("probabilistic Sharpe (PSR)"), fixed(psr, 3), Cell("probability that the true Sharpe is above 0")),
+        (Cell("probabilistic Sharpe (PSR)"), fixed(psr, 3), Cell("that the true Sharpe is above 0")),
         (Cell("deflated Sharpe (DSR)"), fixed(trials.get("deflated_sharpe"), 3), Cell(counted)),
         (
             Cell("deflated Sharpe after beta"),

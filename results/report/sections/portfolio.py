@@ -226,7 +226,14 @@ def _trades(material: Material) -> list[Figure | Table | Note]:
     if trades is None:
         return [Note("There are no round trips.", "Round trips")]
     values = trades["return"]
-    alt = f"{len(values):,} round trips, mean {values.mean():.2%}, median {values.median():.2%} after costs."
+    alt = f"{len(values):,} round trips, flat to flat, mean {values.mean():.2%}, median {values.median():.2%}"
+    money = material.columns("trades", ["pnl", "costs", "holding", "invested"])
+    if money is not None:
+        total = money.sum()
+        share, trading, holding = total["pnl"] / total["invested"], total["costs"], total["holding"]
+        alt += f"; together {total['pnl']:,.0f} of currency, {share:.2%} of the largest positions,"
+        alt += f" after {trading:,.0f} for trading and {holding:,.0f} for holding"
+    alt += "."
     parts: list[Figure | Table | Note] = [
         Figure("Round trips", alt, lambda axes: plot_trades(axes, values), caption=alt),
     ]

@@ -132,14 +132,17 @@ def _hits(material: Material) -> Table:
     for name, label in names:
         item = material.metrics.get(name)
         if item is None:
-            rows.append((Cell(label), Cell("–"), Cell(""), Cell("–"), Cell("not measured")))
+            rows.append((Cell(label), Cell("–"), Cell(""), Cell("–"), Cell("–"), Cell("not measured")))
             continue
         interval = ""
         if item.get("low") is not None and item.get("value") is not None:
             interval = f"[{metric_text(item, item['low'])}, {metric_text(item, item['high'])}]"
         value, n, convention = _measured(material, name)
-        rows.append((Cell(label), value, Cell(interval), n, convention))
-    return Table("Hit rates, by their four names", ("hit rate", "value", "95%", "n", "convention"), tuple(rows))
+        base = metric_cell(material.metrics.get(f"{name.removesuffix('_net')}_base"))
+        rows.append((Cell(label), value, Cell(interval), base, n, convention))
+    about = "The base is what no skill hits on the same cases; intervals count sessions, not predictions."
+    columns = ("hit rate", "value", "95%", "base", "n", "convention")
+    return Table("Hit rates, by their four names", columns, tuple(rows), about)
 
 
 def _probabilities(material: Material) -> list[Figure | Table | Note]:

@@ -1,0 +1,170 @@
+"""Skill after beta, what it implies in money, and what is left of a book's costs for alpha alone to pay."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from assay.data.panel import PredictionPanel, PricePanel
+from assay.data.returns import forward_returns, simple_returns
+from assay.engine.result import BacktestResult
+from assay.results.stats.long_run_variance import Regression, regress
+from assay.results.stats.performance import Metric
+from assay.results.stats.skill import MIXTURE, Skill, evidence_path, skill_series, skill_t, trailing_risk
+
+__all__ = ["alpha_metrics", "ranked_scores", "skill_metrics", "skill_of", "skill_table"]
+
+_PERIODS = 252
+#: exp of it still is a number.
+_MOST = 690.0
+
+
+def ranked_scores(predictions: PredictionPanel) -> pd.DataFrame | None:
+    """What a panel ranks assets by: its score, else its probability, else buy less sell; None where it has none."""
+    if predictions.score is not None:
+        return predictions.score
+    if predictions.probability_up is not None:
+        return predictions.probability_up
+    return None if predictions.action is None else predictions.action["buy"] - predictions.action["sell"]
+
+
+def skill_of(
+    predictions: PredictionPanel,
+    prices: PricePanel,
+    *,
+    forward: pd.DataFrame | None = None,
+    delay: int | None = None,
+    fill: Any = None,
+) -> Skill | None:
+    """The series x of a panel of predictions; None where it ranks nothing.
+
+    Parameters
+    ----------
+    predictions, prices : prices reach back before the first prediction where there are any, for beta.
+    forward : forward returns of the prices, if they are there already.
+    delay, fill : of the fills; default the predictions' delay, and the open where the panel has one.
+
+    """
+    score = ranked_scores(predictions)
+    if score is None:
+        return None
+    if forward is None:
+        delay = predictions.delay if delay is None else delay
+        forward = forward_returns(prices, horizon=predictions.horizon, delay=delay, fill=fill)
+    close = prices.close.loc[: score.index[-1], prices.close.columns.intersection(score.columns)]
+    risk = trailing_risk(simple_returns(close))
+    return skill_series(score, forward, risk, horizon=predictions.horizon)
+
+
+def skill_table(skill: Skill) -> pd.DataFrame:
+    """x, df, slope and log_e (the mixture's path), a row a session that has an x."""
+    table = skill.known.assign(slope=skill.slope[skill.x.notna()])
+    table["log_e"] = evidence_path(table["x"].to_numpy(), table["df"].to_numpy(), horizon=skill.horizon)
+    return table
+
+
+def skill_metrics(skill: Skill, result: BacktestResult) -> list[Metric]:
+    """Mean, t and evidence of x; the net alpha that it implies for the weights held, and how far the alpha is from it.
+
+    Returns
+    -------
+    list of Metric
+        skill_x (mean of x) and skill_ic (mean of x/√df), with intervals; skill_t; skill_e (the e-process today) and
+        skill_e_max (its highest at a look every 21 sessions, from the 252nd); implied_alpha_ann, IC·Σ wσq less costs
+        (Grinold & Kahn 2000: alpha = IC · volatility · score), and implied_gap_t, the net alpha less it over the
+        alpha's error, where weights are kept and, for the gap, a benchmark is given.
+
+    """
+    table = skill_table(skill)
+    n = len(table)
+    if n < 2:
+        why = "no two sessions with enough names whose risk is known"
+        names = (("skill_x", "mean of x"), ("skill_ic", "correlation"), ("skill_t", "t"), ("skill_e", "e-value"))
+        return [Metric(name, math.nan, unit, "scores after beta", reason=why) for name, unit in names]
+    start, end = str(table.index[0].date()), str(table.index[-1].date())
+    x, ic = table["x"].to_numpy(), (table["x"] / np.sqrt(table["df"])).to_numpy()
+    mean, error, t, critical = skill_t(x, horizon=skill.horizon)
+    middle, spread, _, _ = skill_t(ic, horizon=skill.horizon)
+    lags = "" if skill.horizon == 1 else f", lags up to {skill.horizon - 1}"
+    about = f"normal scores against returns after trailing beta, a constant and beta projected out{lags}"
+    looks = table["log_e"].to_numpy()[251::21]
+    best = max(float(table["log_e"].iloc[-1]), float(looks.max()) if len(looks) else -math.inf)
+    mixed = f"mean over ICs of {', '.join(f'{target:g}' for target in MIXTURE)}; 1/α is passed by noise at most α often"
+    known = [
+        ("skill_x", mean, "mean of x", f"{about} · critical {critical:.2f}", mean - critical * error,
+         mean + critical * error),
+        ("skill_ic", middle, "correlation", f"mean of x/√df · {about}", middle - critical * spread,
+         middle + critical * spread),
+        ("skill_t", t, "t", f"{about} · critical {critical:.2f}", None, None),
+        ("skill_e", _exponential(float(table["log_e"].iloc[-1])), "e-value", f"evidence of skill, {mixed}", None, None),
+        ("skill_e_max", _exponential(best), "e-value", f"its highest at a look every 21 sessions, {mixed}", None, None),
+        *_implied(skill, result),
+    ]  # fmt: skip
+    return [
+        Metric(name, value, unit, text, low, high, n, start, end, "" if math.isfinite(value) else "not finite")
+        for name, value, unit, text, low, high in known
+    ]
+
+
+def _exponential(log: float) -> float:
+    return math.exp(min(log, _MOST))
+
+
+_Row = tuple[str, float, str, str, float | None, float | None]
+
+
+def _implied(skill: Skill, result: BacktestResult) -> list[_Row]:
+    """Net alpha a year that the IC implies for the weights that were held, and the alpha's distance from it."""
+    if result.target_weights is None:
+        return []
+    weights = result.target_weights.reindex(index=skill.scores.index, columns=skill.scores.columns).fillna(0.0)
+    loading = (weights * skill.volatility.fillna(0.0) * skill.scores).sum(axis="columns")[skill.x.notna()]
+    slope = float(skill.slope.mean())
+    # The slope is a window's, in units of √h sessions' volatility; a session of it earns 1/h.
+    a_session = slope * float(loading.mean()) / math.sqrt(skill.horizon)
+    cost = float((result.gross_returns - result.returns).mean())
+    implied = a_session - cost
+    text = "IC · Σ weight · volatility · score, a year, less costs"
+    rows: list[_Row] = [("implied_alpha_ann", implied * _PERIODS, "fraction a year", text, None, None)]
+    line = _alpha(result)
+    if line is not None and line.alpha_error > 0:
+        gap = (line.alpha - implied) / line.alpha_error
+        rows.append(("implied_gap_t", gap, "t", "net alpha less the implied one, over the alpha's error", None, None))
+    return rows
+
+
+def _alpha(result: BacktestResult) -> Regression | None:
+    if result.benchmark is None:
+        return None
+    both = pd.DataFrame({"net": result.returns, "benchmark": result.benchmark}).dropna()
+    return regress(both["net"].to_numpy(), both["benchmark"].to_numpy())
+
+
+def alpha_metrics(result: BacktestResult, trading: float, borrow: float) -> list[Metric]:
+    """Break-even cost and borrow fee at which net alpha, instead of the mean net return, is 0: beta pays for neither.
+
+    Parameters
+    ----------
+    result : with a benchmark; without one there are no such figures.
+    trading, borrow : costs a year, fractions of NAV.
+
+    """
+    line = _alpha(result)
+    if line is None:
+        return []
+    alpha = line.alpha * _PERIODS
+    traded = 2 * float(result.turnover.mean()) * _PERIODS
+    short = -float(result.exposure["short"].mean())
+    text = "net alpha 0, other costs as they are, same path"
+    out = []
+    for name, unit, what, before, size, nothing in (
+        ("break_even_cost_alpha_bps", "bps", "a traded unit, each side", alpha + trading, traded, "nothing traded"),
+        ("break_even_borrow_alpha_bps", "bps a year", "a year on shorts", alpha + borrow, short, "no shorts"),
+    ):
+        why = nothing if not size > 0 else "" if before > 0 else "no alpha before that cost"
+        value = math.nan if why else 1e4 * before / size
+        out.append(Metric(name, value, unit, f"{what}; {text}", n=line.n, reason=why))
+    return out
