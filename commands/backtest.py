@@ -131,6 +131,7 @@ def run_and_report(
     )
     found, failures = _checked(strategy, result, inputs, costs, execution, checks, quiet=as_json)
     evidence = evaluate(result, inputs.predictions, inputs.prices)
+    result = replace(result, warnings=(*result.warnings, *_doubts(evidence, inputs)))
     found["trials"] = count_trial(result, family_of(strategy), root=root, brought=brought, elsewhere=trials)
     more = _yardsticks(strategy, result, inputs, costs, execution)
     receipts = inputs.predictions.receipts
@@ -162,6 +163,18 @@ def run_and_report(
     for line in failures:
         click.echo(f"failed: {line}", err=True)
     return 1 if failures else 0
+
+
+def _doubts(evidence: Any, inputs: Inputs) -> list[str]:
+    """What of the predictions is too good to be a forecast, or on a scale that is not what it is declared as."""
+    from assay.engine.leaks import too_good, wrong_scale
+
+    prices = inputs.prices.select(list(inputs.predictions.assets))
+    doubts = [wrong_scale(inputs.predictions, prices)]
+    if "ic" in evidence.tables:
+        daily = evidence.tables["ic"]["rank_ic"].dropna()
+        doubts.append(too_good(daily.mean(), daily.std(), len(daily), horizon=inputs.predictions.horizon))
+    return [doubt for doubt in doubts if doubt is not None]
 
 
 def _by_vectorbt(result: Any, inputs: Inputs, costs: Any, execution: Any) -> Any:
@@ -221,7 +234,8 @@ def _checked(
         tested = f"{', '.join(report.components)} at {len(report.cuts)} dates"
         verdict = f"{len(report.leaks)} found in {tested}" if report.leaks else f"no change in {tested}"
         verdict += "; the predictions are too good to be forecasts" if report.suspicions else ""
-        found = [*map(str, report.leaks), *report.suspicions]
+        verdict += "; something was read that no truncation reaches" if report.reads else ""
+        found = list(report.findings)
         more["leaks"] = {
             "verdict": verdict,
             "found": found,

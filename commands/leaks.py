@@ -22,6 +22,9 @@ from assay.commands.common import (
 
 __all__ = ["leaks"]
 
+#: Dates named at the end of the report.
+_SHOWN = 10
+
 
 @click.command()
 @click.option(
@@ -34,7 +37,8 @@ __all__ = ["leaks"]
 @click.option("--feature-set", "feature_sets", multiple=True, help="A built-in set, e.g. core_close; repeatable.")
 @click.option("--model", "models", multiple=True, help="A model, fit and then predicting; repeatable.")
 @click.option("--preset", help="Named parameters of the models.")
-@click.option("--cuts", type=int, default=5, show_default=True, help="Dates to truncate at.")
+@click.option("--cuts", default="5", show_default=True, metavar="N|all",
+              help="Dates to truncate at, and as many inside holes; 'all' takes every session.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Chooses the dates.")
 @strategy_options
 @data_options
@@ -47,6 +51,8 @@ def leaks(**options: Any) -> int:
     Without --feature, --feature-set or --model the strategy and the whole run are tested, and the predictions are
     looked at for what is too good to be a forecast (exit 1 too).
 
+    Whatever opens a file of its own while it is tested fails too: that file is not truncated.
+
     \b
     Examples:
       python cli.py leaks --strategy s2_filter_negative
@@ -54,17 +60,17 @@ def leaks(**options: Any) -> int:
       python cli.py leaks --model ridge --cuts 3
       python cli.py leaks --predictions preds.parquet --prices prices.parquet --json
     """  # fmt: skip
-    from assay.engine.leaks import LeakReport, imported_panel_findings, run_leaks, sample_cuts, strategy_leaks
+    from assay.engine.leaks import LeakReport, imported_panel_findings, panel_cuts, run_leaks, strategy_leaks
 
     as_json, name = options.pop("as_json"), options.pop("strategy")
     settings = parse_settings(options.pop("settings"))
     features, feature_sets, models = options.pop("features"), options.pop("feature_sets"), options.pop("models")
-    preset, count, seed = options.pop("preset"), options.pop("cuts"), options.pop("seed")
+    preset, count, seed = options.pop("preset"), _count(options.pop("cuts")), options.pop("seed")
     report = LeakReport((), ())
     if features or feature_sets or models:
         options["predictions"] = None
         prices, _, _ = load_market(options)
-        cuts = sample_cuts(prices.sessions, count, seed=seed)
+        cuts = panel_cuts(prices, count, seed=seed)
         for feature in features:
             report = report.merged(_feature(feature, prices, cuts))
         for chosen in feature_sets:
@@ -80,7 +86,7 @@ def leaks(**options: Any) -> int:
         inputs = load_inputs(options)
         execution, costs = execution_of(options), costs_of(options)
         prices = with_tradable_benchmark(strategy, inputs.prices, inputs.benchmark)
-        cuts = sample_cuts(inputs.predictions.sessions, count, seed=seed)
+        cuts = panel_cuts(prices, count, predictions=inputs.predictions, seed=seed)
         report = strategy_leaks(strategy, inputs.predictions, prices, cuts=cuts)
         report = report.merged(
             run_leaks(strategy, inputs.predictions, prices, costs=costs, execution=execution, cuts=cuts)
@@ -91,19 +97,33 @@ def leaks(**options: Any) -> int:
 
         found = [{**asdict(leak), "said": str(leak)} for leak in report.leaks]
         echo_json({"passed": report.passed, "components": report.components, "cuts": report.cuts, "leaks": found,
-                   "notes": report.notes, "suspicions": report.suspicions})  # fmt: skip
+                   "notes": report.notes, "suspicions": report.suspicions, "reads": report.reads})  # fmt: skip
         return 0 if report.passed else 1
     for leak in report.leaks:
         click.echo(f"leak: {leak}")
     for suspicion in report.suspicions:
         click.echo(f"too good: {suspicion}")
+    for read in report.reads:
+        click.echo(f"not tested: {read}")
     for note in report.notes:
         click.echo(f"note: {note}")
-    dates = ", ".join(str(cut.date()) for cut in report.cuts)
+    dates = ", ".join(str(cut.date()) for cut in report.cuts[:_SHOWN])
+    dates += f" and {len(report.cuts) - _SHOWN} more" if len(report.cuts) > _SHOWN else ""
     said = "nothing changed" if not report.leaks else f"{len(report.leaks)} leaks"
     aside = "; but the predictions are too good to be forecasts" if report.suspicions else ""
     click.echo(f"{said}: {', '.join(report.components)}, recomputed on data truncated at {dates}{aside}")
     return 0 if report.passed else 1
+
+
+def _count(cuts: str) -> int | None:
+    """How many dates; None for all of them."""
+    from assay.data.errors import InputError
+
+    if cuts.strip() == "all":
+        return None
+    if not cuts.strip().isascii() or not cuts.strip().isdigit() or not 0 < len(cuts.strip()) < 7 or int(cuts) < 1:
+        raise InputError(f"--cuts {cuts}: expected a number of dates from 1 on, or 'all'")
+    return int(cuts)
 
 
 def _imported(path: str) -> Any:
@@ -155,17 +175,21 @@ def _feature_set(name: str, prices: Any, cuts: Any) -> Any:
 
 def _model(name: str, preset: str | None, prices: Any, horizon: int, delay: int, cuts: Any) -> Any:
     """Fit on the panel through the first cut, then predict on panels truncated at the later ones."""
-    from assay.engine.leaks import LeakReport, truncation_leaks
+    from assay.engine.leaks import LeakReport, reads_of, truncation_leaks
+    from assay.engine.outside_reads import outside_reads
     from assay.models.catalog import load_model
 
     model = load_model(name, preset=preset)
     first, *later = cuts
     if not later:
         return LeakReport((f"predictions of {name}",), cuts, (), (f"{name}: a model needs --cuts 2 or more",))
-    fitted = model.fit(prices.through(first), horizon=horizon, delay=delay, seed=0)
+    with outside_reads() as seen:
+        fitted = model.fit(prices.through(first), horizon=horizon, delay=delay, seed=0)
+    told = reads_of(f"fit of {name}", seen)
 
     def scores(panel: Any) -> Any:
         answer = fitted.predict(panel)
         return answer.score if answer.score is not None else answer.probability_up
 
-    return truncation_leaks(f"predictions of {name}", scores, prices, cuts=later)
+    report = truncation_leaks(f"predictions of {name}", scores, prices, cuts=later)
+    return report.merged(LeakReport((), (), reads=told))

@@ -197,8 +197,6 @@ def judge_trained(judge: Judge, trained: Trained, real: PredictionPanel, prices:
     rank = 1 + sum(level >= own["skill"] for level in levels) if judged else None
     found = _found(measure, own, shuffled, answer) if reached else []
     notes = []
-    if reached and answer["t"] <= -_FOUND:
-        notes.append("it reads its inputs, but taught labels that they hold it says the opposite")
     if not reached:
         notes.append(
             "its predictions are the same whatever its labels: it learns nothing from them, or makes labels of its own"
@@ -249,7 +247,12 @@ def _found(
             f"taught labels that its inputs hold, the model does not find them ({measure} {value}): it does not read "
             "its inputs, or does not learn"
         )
-    elif answer["t"] > 0 and real["skill"] >= _TOO_GOOD * answer["skill"]:
+    elif answer["t"] < 0:
+        out.append(
+            f"taught labels that its inputs hold, the model says their opposite ({measure} {answer['skill']:.4f}): the "
+            "sign of its labels or of its predictions is turned round on the way"
+        )
+    elif real["skill"] >= _TOO_GOOD * answer["skill"]:
         out.append(
             f"{measure} {real['skill']:.3f} beside {answer['skill']:.3f} of a model whose labels lie in its inputs: "
             "too good; look for the label among the inputs"

@@ -178,12 +178,11 @@ class Backwards(Linear):
         return -score
 
 
-def test_a_model_that_says_the_opposite_reads_its_inputs():
+def test_a_model_that_says_the_opposite_of_the_answer_fails():
     found = canaries(Backwards())
-    assert found["found"] == []
+    assert found["answer"]["skill"] < -0.9
     assert found["passed"] is False
-    assert found["rank"] == 6
-    assert "says the opposite" in found["notes"][0]
+    assert any("turned round" in line for line in found["found"])
 
 
 def test_a_network_that_has_not_learnt_is_no_leak():
