@@ -71,7 +71,7 @@ _GROUP = {"name": "str", "model": "str", "configuration": "str", "stage": "str",
           "architecture": "table", "schedule": "table", "portfolio": "table"}  # fmt: skip
 _CLAIM = {"id": "str", "metric": "str", "printed": "str", "group": "str", "unit": "str", "split": "str", "label": "str",
           "at": "str", "relation": "str", "inputs": "strs", "definition": "str", "target": "bool", "line": "int",
-          "text": "str", "decimal": "str", "context": "table"}  # fmt: skip
+          "text": "str", "decimal": "str", "context": "table", "record": "str", "document": "str"}  # fmt: skip
 _TOP = {"title": "str", "source": "str", "draft": "bool", "group": "tables", "claim": "tables", "excluded": "table"}
 _SAMPLE = {"n": "int", "n_positive": "int", "assets": "int", "sessions": "int", "start": "date", "end": "date",
            "years": "float", "market": "str", "horizon": "int", "splits": "tables"}  # fmt: skip
@@ -364,4 +364,6 @@ def _claim(table: Mapping[str, Any], path: str, where: Located, groups: set[str]
         source_line=table.get("line"),
         source_text=table.get("text", ""),
         context=tuple((str(key), str(item)) for key, item in notes.items()),
+        record=table.get("record", ""),
+        document=table.get("document", ""),
     )

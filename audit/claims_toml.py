@@ -11,7 +11,7 @@ from typing import Any
 
 from assay.audit.claims_model import Claim, ClaimSet, Group
 from assay.audit.intervals import Printed
-from assay.audit.sheet import Draft, Excluded
+from assay.audit.read.sheet import Draft, Excluded
 
 __all__ = ["dump_claims", "dump_draft", "write_atomic"]
 
@@ -101,6 +101,7 @@ def _claim_lines(claim: Claim) -> list[str]:
         ("group", claim.group), ("unit", claim.unit), ("split", claim.split), ("label", claim.label), ("at", claim.at),
         ("relation", claim.relation), ("inputs", list(claim.inputs)), ("definition", claim.definition),
         ("target", claim.target), ("line", claim.source_line), ("text", claim.source_text), ("context", context),
+        ("record", claim.record), ("document", claim.document),
     ]  # fmt: skip
     return ["[[claim]]", *(f"{key} = {_value(item)}" for key, item in pairs if item), ""]
 

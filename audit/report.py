@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 
 from assay.audit.daily_match import DailyMatch
 from assay.audit.recompute import Recomputed
-from assay.audit.sheet import Draft
+from assay.audit.read.sheet import Draft
 from assay.audit.verdicts import Arithmetic, AuditReport, Substance, Verdict
 
 __all__ = ["Audit", "render_table", "summary_paragraph", "to_json"]

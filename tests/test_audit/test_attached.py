@@ -6,7 +6,7 @@ import pytest
 
 from assay.audit.claims import parse_claims
 from assay.audit.claims_toml import dump_claims
-from assay.audit.draft import draft_claims
+from assay.audit.read.draft import draft_claims
 
 
 def tied(text: str) -> list[tuple[str, str, str, str]]:

@@ -9,8 +9,7 @@ import pytest
 from assay.audit.claims import load_claims, parse_claims
 from assay.audit.claims_toml import dump_claims
 from assay.audit.metrics_vocabulary import METRICS
-from assay.audit.naming import mentions, plain
-from assay.audit.synonyms import SYNONYMS
+from assay.audit.read.words import mentions, plain
 from assay.data.errors import InputError
 
 CLAIM = '[[claim]]\nmetric = "accuracy"\nprinted = "57%"\n'
@@ -165,10 +164,9 @@ def test_lines_are_found_past_strings_that_look_like_tables() -> None:
 
 
 def test_every_synonym_names_a_metric_and_only_one() -> None:
-    assert set(SYNONYMS) <= set(METRICS)
     seen: dict[str, str] = {}
-    for metric, names in SYNONYMS.items():
-        for name in names.split(";"):
+    for metric, info in METRICS.items():
+        for name in info.synonyms:
             folded = " ".join(plain(name).split())
             assert seen.setdefault(folded, metric) == metric, folded
-            assert mentions(plain(name.strip()))[0].metric == metric, name
+            assert mentions(plain(name))[0].metric == metric, name

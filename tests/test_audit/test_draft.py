@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from assay.audit.claims import load_claims, parse_claims
 from assay.audit.claims_toml import dump_claims, dump_draft
-from assay.audit.draft import draft_claims
+from assay.audit.read.draft import draft_claims
 from assay.audit.engine import audit_claims
-from assay.audit.sheet import Draft
+from assay.audit.read.sheet import Draft
 from assay.data.errors import InputError
 
 SAMPLES = sorted((Path(__file__).parent / "samples").iterdir())

@@ -9,7 +9,7 @@ import pytest
 from assay.audit.claims import load_claims, parse_claims
 from assay.audit.claims_model import ClaimSet, Group
 from assay.audit.claims_toml import dump_claims
-from assay.audit.draft import draft_claims
+from assay.audit.read.draft import draft_claims
 from assay.audit.engine import audit_claims
 from assay.audit.verdicts import Arithmetic
 

@@ -11,7 +11,7 @@ import pytest
 
 from assay.audit.claims import parse_claims
 from assay.audit.conventions import Material
-from assay.audit.draft import draft_claims
+from assay.audit.read.draft import draft_claims
 from assay.audit.engine import audit_claims
 from assay.audit.material import material_of_returns
 from assay.audit.recompute import recompute, with_findings

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assay.audit.tokens import scan_line
+from assay.audit.read.tokens import scan_line
 
 LINES = [
     ("- **Accuracy**: 91.3% (vs 33.3% random baseline - 2.74× improvement)", ["91.3%", "33.3%", "2.74×"]),

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from assay.audit.claims_model import Claim
-from assay.audit.draft import draft_claims
+from assay.audit.read.draft import draft_claims
 from assay.audit.engine import audit_claims
 
 

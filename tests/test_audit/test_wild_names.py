@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from assay.audit.draft import draft_claims
+from assay.audit.read.draft import draft_claims
 from assay.audit.engine import audit_claims
-from assay.audit.tokens import scan_line
+from assay.audit.read.tokens import scan_line
 
 
 def read(text: str, form: str = "") -> list[tuple[str, str]]:

@@ -5,40 +5,19 @@ Runs after every line has been read, on figures that no rule could place for the
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
+from re import Match
 
 from assay.audit.intervals import Printed, parse_print
-from assay.audit.markdown import Line, split_cells
-from assay.audit.sheet import Excluded, Placed, Sheet
+from assay.audit.read.document import Line, split_cells
+from assay.audit.read.sheet import Excluded, Placed, Sheet
+from assay.audit.read.vocabulary import pattern
 from assay.data.errors import InputError
 
 __all__ = ["attach"]
 
-_WORDS = re.compile(r"\bc\.?i\.?\b|confiden|confian|credible|konfidenz|置信|\bIC\s*95|intervalo", re.I)
-_LEVEL = re.compile(
-    r"(\d{2}(?:\.\d)?)\s*[%％]?\s*-?\s*(?:c\.?i\.?\b|confiden|confian|credible|konfidenz|置信|boot)"
-    r"|(?:c\.?i\.?|interval\w*|confiden\w*)\s*[(\[]?\s*(\d{2}(?:\.\d)?)\s*[%％]", re.I,
-)  # fmt: skip
-_NUMBER = r"[+\-−–]?\s?(?:R\$|[$€£])?\d[\d.,]*(?:e[+-]?\d+)?\s?[%％]?"
-_TWO = rf"({_NUMBER})\s*(?:–|—|-|−|to\b|a\b|,|;|\.\.+|~|至)\s*({_NUMBER})"
-#: What may stand between a figure and the interval behind it.
-_LEAD = re.compile(
-    r"[\s*_`]*[\[(,;:]?[\s*_`]*(?:(?:with\s+)?(?:a\s+)?(?:\d{2}(?:\.\d)?\s?[%％]\s*-?\s*)?"
-    r"(?:bootstrap(?:ped)?\s+)?(?:c\.?i\.?|confidence(?:\s+interval)?|conf\.?(?:\s+int\.?)?|credible(?:\s+interval)?"
-    r"|interval|intervalo(?:\s+de\s+confian[çz]a)?|置信区间)?\s*(?:of|de|from)?\s*(?:[(\[]?\d{2}(?:\.\d)?\s?[%％][)\]]?)?)"
-    r"[\s*_`]*[:=]?[\s*_`]*([\[(]?)\s*", re.I,
-)  # fmt: skip
-_PAIR = re.compile(_TWO)
-_SPREAD = re.compile(rf"[\s*_`]*(?:±|\+/[-−]|\\pm)[\s*_`]*({_NUMBER})")
-_CELL = re.compile(rf"^\s*[*_`]*[\[(]?\s*{_TWO}\s*[\])]?[*_`]*\s*$")
-#: Heads of a column with one end of an interval.
-_END = re.compile(
-    r"\b(?:ci|conf\w*|interval|95\s?%|90\s?%|99\s?%)\W*(?:ci\W*)?(?:low|lower|high|upper|lo|hi|min|max)\w*\b"
-    r"|\b(?:low|lower|high|upper|lo|hi)\b\W*(?:bound\W*)?\(?(?:95|90|99)?\s?%?\W*(?:ci|conf\w*|bound|limit)\b", re.I,
-)  # fmt: skip
 #: Metrics that no interval is read behind.
 _NOT = ("change", "multiple", "difference", "target_range", "split_share", "interval", "spread")
 
@@ -77,17 +56,17 @@ def _behind(sheet: Sheet, line: Line, index: int, left: list[Excluded]) -> None:
     if not estimate.value.is_point or estimate.metric in _NOT or not left:
         return
     end = estimate.end
-    if match := _SPREAD.match(line.text, end):
+    if match := pattern("ci_spread").match(line.text, end):
         found = [item for item in left if end <= item.column < match.end()]
         if len(found) == 1:
             _claim(sheet, line.text, index, found, left, match[1].strip(), "spread", "")
             end = match.end()
-    lead = _LEAD.match(line.text, end)
-    pair = _PAIR.match(line.text, lead.end()) if lead else None
+    lead = pattern("ci_lead").match(line.text, end)
+    pair = pattern("ci_pair").match(line.text, lead.end()) if lead else None
     if lead is None or pair is None:
         return
     words = line.text[end : lead.end()]
-    said = _WORDS.search(words) is not None
+    said = pattern("ci_words").search(words) is not None
     if not said and not lead[1] and not words.strip().startswith(("(", "[")):
         return
     _pair(sheet, index, pair, left, words if said else "")
@@ -99,7 +78,7 @@ def _columns(sheet: Sheet, line: Line, indexes: list[int], left: list[Excluded])
         return
     cells = split_cells(line.text, line.table.mark)
     for cell, head in zip(cells, line.table.header, strict=False):
-        match = _CELL.match(line.text[cell.column : cell.column + len(cell.text)]) if _WORDS.search(head.text) else None
+        match = pattern("ci_cell").match(line.text[cell.column : cell.column + len(cell.text)]) if pattern("ci_words").search(head.text) else None
         if match is None:
             continue
         before = [i for i in indexes if sheet.placed[i].end <= cell.column and sheet.placed[i].metric not in _NOT
@@ -108,7 +87,7 @@ def _columns(sheet: Sheet, line: Line, indexes: list[int], left: list[Excluded])
         if not before:
             continue
         nearest = max(before, key=lambda i: sheet.placed[i].column)
-        pair = _PAIR.search(line.text, cell.column)
+        pair = pattern("ci_pair").search(line.text, cell.column)
         if len(inside) == 1 and sheet.placed[inside[0]].value.bound == "range":
             _reassign(sheet, nearest, sheet.placed[inside[0]], head.text)
         elif not inside and pair is not None:
@@ -117,13 +96,13 @@ def _columns(sheet: Sheet, line: Line, indexes: list[int], left: list[Excluded])
 
 def _ends(sheet: Sheet, line: Line, indexes: list[int]) -> None:
     """Figures of columns headed "CI low" and "CI high" are ends of an interval, and no values of the metric."""
-    if line.table is None or not any(_END.search(head.text) for head in line.table.header):
+    if line.table is None or not any(pattern("ci_end").search(head.text) for head in line.table.header):
         return
     cells = split_cells(line.text, line.table.mark)
     whole = [i for i in indexes if sheet.placed[i].value.is_point and sheet.placed[i].metric not in _NOT]
     for cell, head in zip(cells, line.table.header, strict=False):
         inside = [i for i in whole if cell.column <= sheet.placed[i].column < cell.column + len(cell.text)]
-        if len(inside) != 1 or not _END.search(head.text):
+        if len(inside) != 1 or not pattern("ci_end").search(head.text):
             continue
         before = [i for i in whole if sheet.placed[i].end <= cell.column and sheet.placed[i].metric != "other"]
         figure = sheet.placed[inside[0]]
@@ -139,11 +118,11 @@ def _reassign(sheet: Sheet, index: int, claim: Placed, words: str) -> None:
     """A range that was placed as a figure of its own column is the interval of the figure beside it."""
     estimate = sheet.placed[index]
     claim.metric, claim.relation, claim.inputs = "interval", "interval", (index,)
-    claim.context, claim.block = replace(estimate.context), estimate.block
+    claim.context, claim.block, claim.record = replace(estimate.context), estimate.block, estimate.record
     claim.label, claim.definition = _named(estimate), _definition(words)
 
 
-def _pair(sheet: Sheet, index: int, pair: re.Match[str], left: list[Excluded], words: str) -> None:
+def _pair(sheet: Sheet, index: int, pair: Match[str], left: list[Excluded], words: str) -> None:
     line = pair.string
     found = [item for item in left if pair.start() <= item.column < pair.end()]
     if len(found) not in (1, 2):
@@ -175,7 +154,7 @@ def _claim(
         Placed(
             first.line, column, column + len(text), text, value, kind, replace(estimate.context),
             estimate.text, label=_named(estimate), relation=kind, inputs=(index,), unit=unit,
-            definition=_definition(words) or estimate.definition, block=estimate.block,
+            definition=_definition(words) or estimate.definition, block=estimate.block, record=estimate.record,
         )
     )  # fmt: skip
     for item in found:
@@ -205,8 +184,8 @@ def _named(estimate: Placed) -> str:
 
 
 def _definition(words: str) -> str:
-    if not _WORDS.search(words):
+    if not pattern("ci_words").search(words):
         return ""
-    level = _LEVEL.search(words)
+    level = pattern("ci_level").search(words)
     found = next((group for group in level.groups() if group), "") if level else ""
     return f"{found}% confidence interval" if found else "confidence interval"

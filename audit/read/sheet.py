@@ -6,10 +6,23 @@ from dataclasses import dataclass, field, replace
 
 from assay.audit.claims_model import ClaimSet
 from assay.audit.intervals import Printed, parse_print
-from assay.audit.tokens import Token
+from assay.audit.read.tokens import Token
 from assay.data.errors import InputError
 
-__all__ = ["Context", "Draft", "Excluded", "Placed", "Sheet"]
+__all__ = ["KIND_REASONS", "Context", "Draft", "Excluded", "Placed", "Sheet"]
+
+#: Reasons for tokens whose kind alone says that they are no figures.
+KIND_REASONS = {
+    "date": "a date",
+    "time": "a time",
+    "version": "a version",
+    "name": "a name with digits in it",
+    "path": "a path or file",
+    "url": "a link",
+    "list": "a list of sizes or settings",
+    "ratio": "a ratio of settings",
+    "ordinal": "an ordinal",
+}
 
 
 @dataclass(frozen=True)
@@ -20,6 +33,7 @@ class Excluded:
     column: int
     text: str
     reason: str
+    document: str = ""
 
 
 @dataclass(frozen=True)
@@ -45,12 +59,19 @@ class Draft:
 
 @dataclass(frozen=True)
 class Context:
-    """Where a figure stands: its run (entity words, outermost first), split, class, position, and what it is about.
+    """What the labels around a figure say.
 
-    `topic` is the metric or subject of the surrounding list (``"rank_ic"``, ``"prediction"``); `settings` says that
-    the surroundings list hyperparameters; `goal` that they list targets; `section` is the top-level section;
-    `pooled` quotes the words that say figures are
-    averages over folds, seeds or classes.
+    Parameters
+    ----------
+    group : words of the run it belongs to, outermost first.
+    split, label, at : its split; class, side or quantile; epoch, fold or period.
+    topic : the metric or subject of the surrounding list (``"rank_ic"``, ``"prediction"``).
+    average : ``"macro"``, ``"weighted"`` or ``"micro"`` where the labels say so.
+    goal, settings : the surroundings list targets, or hyperparameters.
+    pooled : words that say the figures are averages over folds, seeds or classes.
+    section : the top-level section.
+    entity : words of the figure's own label that its surroundings do not repeat; used where they alone tell figures apart.
+
     """
 
     group: tuple[str, ...] = ()
@@ -58,10 +79,12 @@ class Context:
     label: str = ""
     at: str = ""
     topic: str = ""
+    average: str = ""
     goal: bool = False
     settings: bool = False
     pooled: str = ""
     section: str = ""
+    entity: str = ""
 
 
 @dataclass
@@ -82,28 +105,40 @@ class Placed:
     unit: str = ""
     definition: str = ""
     block: int = 0
+    record: str = ""
+
+    @property
+    def name(self) -> str:
+        """Its class, side or part: its own, or that of its surroundings."""
+        return self.label or self.context.label
 
 
 @dataclass
 class Sheet:
-    """The draft under construction; every token that is handed in ends in exactly one of the three lists.
-
-    `by_rows` holds the tables whose rows name the metrics though a column's title holds a metric's name.
-    """
+    """The draft under construction; every token that is handed in ends in exactly one of the three lists."""
 
     decimal: str = "."
     placed: list[Placed] = field(default_factory=list)
     excluded: list[Excluded] = field(default_factory=list)
     unplaced: list[Excluded] = field(default_factory=list)
-    by_rows: set[int] = field(default_factory=set)
 
     def exclude(self, line: int, token: Token, reason: str) -> None:
-        """Set a token aside as no claim."""
-        self.excluded.append(Excluded(line, token.start, token.text, reason))
+        """Set a token aside as no claim: for what it is, or for the reason given."""
+        self.excluded.append(Excluded(line, token.start, token.text, KIND_REASONS.get(token.kind, reason)))
 
     def leave(self, line: int, token: Token, reason: str) -> None:
         """List a figure that could be a claim but that the draft cannot place."""
-        self.unplaced.append(Excluded(line, token.start, token.text, reason))
+        if token.kind != "number":
+            self.exclude(line, token, reason)
+        else:
+            self.unplaced.append(Excluded(line, token.start, token.text, reason))
+
+    def figures(self, line: int, tokens: list[Token]) -> list[Token]:
+        """The tokens that may be claims; the others are set aside for what they are."""
+        for token in tokens:
+            if token.kind != "number":
+                self.exclude(line, token, "")
+        return [token for token in tokens if token.kind == "number"]
 
     def claim(self, line: int, text: str, token: Token, metric: str, context: Context, **extra: object) -> int | None:
         """Place a figure as a claim.
@@ -113,9 +148,8 @@ class Sheet:
         The index of the claim, or None when its print cannot be read (it is then listed as unplaced).
 
         """
-        unit = str(extra.get("unit", ""))
         try:
-            value = parse_print(token.text, unit=unit, decimal=self.decimal)
+            value = parse_print(token.text, unit=str(extra.get("unit", "")), decimal=self.decimal)
         except InputError:
             self.leave(line, token, "the figure cannot be read")
             return None

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from assay.audit.claims_model import Claim, ClaimSet, ClassShare, Group, Sample, Target
 from assay.audit.metrics_vocabulary import METRICS
-from assay.audit.naming import plain
-from assay.audit.sheet import Draft, Placed, Sheet
+from assay.audit.read.words import plain
+from assay.audit.read.sheet import Draft, Placed, Sheet
 
 __all__ = ["assemble"]
 
@@ -49,13 +49,14 @@ def assemble(sheet: Sheet, *, title: str, source: str) -> Draft:
     order = sorted(range(len(sheet.placed)), key=lambda i: (sheet.placed[i].line, sheet.placed[i].column))
     _inherit_splits(sheet)
     _closed_trades(sheet)
+    _tell_apart(sheet)
     names = [_group_name(placed) for placed in sheet.placed]
     notes = _part_sections(sheet, order, names) + _set_apart(sheet, order, names)
     ids: dict[int, str] = {}
     taken: set[str] = set()
     for index in order:
         placed = sheet.placed[index]
-        parts = [names[index], placed.context.split, _label(placed), placed.metric, placed.context.at]
+        parts = [names[index], placed.context.split, placed.name, placed.metric, placed.context.at]
         stem = ".".join(_slug(part) for part in parts if part)
         name, number = stem, 2
         while name in taken:
@@ -119,14 +120,29 @@ def _inherit_splits(sheet: Sheet) -> None:
             placed.context = replace(placed.context, split="")
         elif placed.block and placed.context.split:
             splits[placed.block, placed.context.group].append(placed.context.split)
-    held = {(p.block, p.context.group, _label(p), p.metric, p.context.at, p.context.split) for p in sheet.placed}
+    held = {(p.block, p.context.group, p.name, p.metric, p.context.at, p.context.split) for p in sheet.placed}
     for placed in sheet.placed:
         near = splits.get((placed.block, placed.context.group), [])
         if not placed.context.split and placed.metric not in _OF_TRAINING and len(near) >= 2 and len(set(near)) == 1:
-            key = (placed.block, placed.context.group, _label(placed), placed.metric, placed.context.at, near[0])
+            key = (placed.block, placed.context.group, placed.name, placed.metric, placed.context.at, near[0])
             if key in held:
                 continue  # The split prints a figure of its own for this metric.
             placed.context = replace(placed.context, split=near[0])
+
+
+def _tell_apart(sheet: Sheet) -> None:
+    """Where one record prints a metric under several labels, the other words of the labels tell its figures apart."""
+    twins: dict[tuple[object, ...], list[Placed]] = defaultdict(list)
+    for placed in sheet.placed:
+        if placed.block and placed.record:
+            where = placed.context
+            key = (placed.record, placed.line, placed.metric, where.split, placed.name, where.at, where.group)
+            twins[key].append(placed)
+    for found in twins.values():
+        if len({placed.context.entity for placed in found}) > 1:
+            for placed in found:
+                if placed.context.entity:
+                    placed.context = replace(placed.context, group=(*placed.context.group, placed.context.entity))
 
 
 def _closed_trades(sheet: Sheet) -> None:
@@ -147,7 +163,7 @@ def _claim(placed: Placed, group: str, ids: dict[int, str], index: int, decimal:
         group=group,
         unit=placed.unit,
         split=placed.context.split,
-        label=_label(placed),
+        label=placed.name,
         at=placed.context.at,
         relation=placed.relation,
         inputs=tuple(ids[i] for i in placed.inputs),
@@ -156,11 +172,8 @@ def _claim(placed: Placed, group: str, ids: dict[int, str], index: int, decimal:
         source_line=placed.line,
         source_text=placed.text[:300],
         context=(("decimal", ","),) if decimal == "," else (),
+        record=placed.record,
     )
-
-
-def _label(placed: Placed) -> str:
-    return placed.label or placed.context.label
 
 
 def _group_name(placed: Placed) -> str:
@@ -186,12 +199,11 @@ def _part_sections(sheet: Sheet, order: list[int], names: list[str]) -> list[str
     """
     known: dict[str, dict[tuple[str, ...], list[int]]] = {}
     decided: dict[tuple[str, str], str] = {}
+    members: dict[tuple[str, str], list[int]] = defaultdict(list)
     for index in order:
-        placed = sheet.placed[index]
-        unit = (names[index], placed.context.section)
-        if unit not in decided:
-            members = [i for i in order if (names[i], sheet.placed[i].context.section) == unit]
-            decided[unit] = _name_of_section(sheet, members, known, *unit)
+        members[names[index], sheet.placed[index].context.section].append(index)
+    for unit, indexes in members.items():
+        decided[unit] = _name_of_section(sheet, indexes, known, *unit)
     notes: list[str] = []
     for index in order:
         old, new = names[index], decided[names[index], sheet.placed[index].context.section]
@@ -269,7 +281,7 @@ def _set_apart(sheet: Sheet, order: list[int], names: list[str]) -> list[str]:
 
 def _key(placed: Placed, name: str) -> tuple[str, ...]:
     context = placed.context
-    return (name, context.split, _label(placed), context.at, placed.metric, str(context.goal))
+    return (name, context.split, placed.name, context.at, placed.metric, str(context.goal))
 
 
 def _contradict(first: Placed, second: Placed) -> bool:

@@ -38,7 +38,7 @@ class Token:
     @property
     def value_range(self) -> bool:
         """Whether the print is a range of two figures."""
-        return self.kind == "number" and len(re.findall(r"\d+(?:[.,]\d+)*", self.text)) > 1
+        return self.kind == "number" and len(_RUN.findall(self.text)) > 1
 
 
 _MONTHS = (

@@ -6,13 +6,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from assay.audit.markdown import Cell, Line
-from assay.audit.naming import plain
-from assay.audit.roles import read_role
-from assay.audit.tokens import scan_line
+from assay.audit.read.document import Cell, Line
+from assay.audit.read.words import plain, read_role
+from assay.audit.read.tokens import scan_line
 
 __all__ = ["SpacedRow", "spaced_tables"]
 
+_PIECE = re.compile(r"\S+")
 _GAPS = re.compile(r"\S+(?:[ ]\S+)*")
 _RULE = re.compile(r"[\s\-=+─━═_|]+")
 #: Names of columns that hold digits: horizons, quantiles, F1 and R².
@@ -27,10 +27,14 @@ _NEAR = 3
 
 @dataclass(frozen=True)
 class SpacedRow:
-    """A row: its cells, with the columns where they begin, under the header's cells; no cells for the header itself."""
+    """A row: its cells, with the columns where they begin, under the header's cells; no cells for the header itself.
+
+    `whole` is the header of the table, of which `header` holds the cells above this row's.
+    """
 
     header: tuple[Cell, ...]
     cells: tuple[Cell, ...] = ()
+    whole: tuple[Cell, ...] = ()
 
 
 def spaced_tables(body: Sequence[Line]) -> dict[int, SpacedRow]:
@@ -50,15 +54,15 @@ def spaced_tables(body: Sequence[Line]) -> dict[int, SpacedRow]:
         text = line.text
         if not text.strip() or _RULE.fullmatch(text):
             if header and text.strip():
-                found[line.number] = SpacedRow(header)
+                found[line.number] = SpacedRow(header, whole=header)
             continue
         cells = _row(header, text) if header else None
         if cells is not None:
-            found[line.number] = SpacedRow(_named(header, cells), cells)
+            found[line.number] = SpacedRow(_named(header, cells), cells, header)
             continue
         header = _header(body, position)
         if header:
-            found[line.number] = SpacedRow(header)
+            found[line.number] = SpacedRow(header, whole=header)
     return found
 
 
@@ -109,7 +113,7 @@ def _row(header: tuple[Cell, ...], text: str) -> tuple[Cell, ...] | None:
         label, rest = [], pieces
     items: list[Cell] = []
     for piece in rest:
-        items += [Cell(match[0], piece.column + match.start()) for match in re.finditer(r"\S+", piece.text)]
+        items += [Cell(match[0], piece.column + match.start()) for match in _PIECE.finditer(piece.text)]
     values = [item for item in items if _is_figure(item.text)]
     if not any(any(map(str.isdecimal, item.text)) for item in values):
         return None

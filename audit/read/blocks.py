@@ -1,0 +1,242 @@
+"""Figures in fenced blocks and front matter: key-value lines, JSON and YAML, tables set with blanks, logs and code."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+
+from assay.audit.read.confusions import array_labels, place_counts
+from assay.audit.read.document import Cell, Line, block_lines
+from assay.audit.read.grids import Grid, Row, place_grid
+from assay.audit.read.interpret import around, named, unit_of, wrong_unit
+from assay.audit.read.keyed import Entry, epoch_of, place_data, place_log, scan_data
+from assay.audit.read.prose import place_prose
+from assay.audit.read.sheet import Context, Sheet
+from assay.audit.read.spaced import spaced_tables
+from assay.audit.read.tokens import Token, scan_line
+from assay.audit.read.vocabulary import pattern
+from assay.audit.read.words import plain, read_role
+
+__all__ = ["CodeBlock", "place_code"]
+
+_DATA = {"json", "yaml", "yml", "toml", "ini", "jsonc", "json5"}
+_TEXT = {"", "text", "txt", "plain", "console", "output", "log", "plaintext", "results", "markdown", "md", "none"}
+#: A row of a table drawn with bars, as rich, psql and prettytable print it.
+_BARS = str.maketrans(dict.fromkeys("|│┃║", " "))
+_QUOTED_KEY = re.compile(r"""["']([A-Za-z_]\w*)["']\s*:\s*$""")
+#: Keys of a program's dictionaries that state no result.
+_NO_RESULT = ("n_samples", "alpha", "beta", "epochs_run")
+
+
+@dataclass
+class CodeBlock:
+    """A fenced block: what kind of text it holds, what was found in it as a whole, and what is open at this line."""
+
+    kind: str
+    number: int
+    entries: dict[int, list[Entry]] = field(default_factory=dict)
+    grids: dict[int, Grid] = field(default_factory=dict)
+    inside: frozenset[int] = frozenset()
+    rows: frozenset[int] = frozenset()
+    label: str = ""
+    label_indent: int = -1
+    named: str = ""
+    epoch: str = ""
+    asked: str = ""
+    matrix: list[str] = field(default_factory=list)
+
+    @classmethod
+    def read(cls, lines: tuple[Line, ...], index: int, number: int) -> CodeBlock:
+        """Look at the whole block once and decide what it is."""
+        line, body = lines[index], block_lines(lines, index)
+        language = line.language
+        begins = next((other.text.strip()[:1] for other in body if other.text.strip()), "")
+        data = language in _TEXT and begins in ("{", "[") and len(body) > 1 and any('":' in o.text for o in body[:50])
+        if line.kind == "front" or language in _DATA or data:
+            found = scan_data([other.text for other in body])
+            return cls("data", number, {other.number: e for other, e in zip(body, found, strict=True)})
+        if language not in _TEXT:
+            return cls("code", number)
+        grids, inside = _grids(body, number)
+        rows = frozenset(row.number for grid in grids.values() for row in grid.rows)
+        return cls("text", number, grids=grids, inside=inside, rows=rows)
+
+
+def _barred(text: str) -> bool:
+    stripped = text.strip()
+    return len(stripped) > 1 and stripped[0] in "|│┃║" and stripped[-1] in "|│┃║"
+
+
+def _without_bars(line: Line) -> Line:
+    """A line of a table drawn with bars, the bars blanked so that only columns remain; any other as it is."""
+    return replace(line, text=line.text.translate(_BARS)) if _barred(line.text) else line
+
+
+def _grids(body: list[Line], number: int) -> tuple[dict[int, Grid], frozenset[int]]:
+    """The tables set with blanks of a block, by the line of their first row, and all lines that they take."""
+    tables: list[list[Row]] = []
+    header: tuple[Cell, ...] | None = None
+    clean = [_without_bars(line) for line in body]
+    texts = {line.number: line.text for line in clean}
+    spaced = spaced_tables(clean)
+    for at, row in spaced.items():
+        if row.whole != header:
+            header = row.whole
+            tables.append([])
+        if row.cells:
+            tables[-1].append(Row(at, texts[at], row.header, row.cells))
+    found = {rows[0].number: Grid(max((row.header for row in rows), key=len), tuple(rows), number) for rows in tables if rows}
+    return found, frozenset(spaced)
+
+
+def place_code(sheet: Sheet, block: CodeBlock, line: Line, tokens: list[Token], context: Context) -> None:
+    """Place the figures of one line of a fenced block or of front matter."""
+    if block.kind == "text":
+        line = _without_bars(line)
+    if block.kind == "data":
+        entries = block.entries.get(line.number, [])
+        place_data(sheet, line.number, line.text, tokens, entries, context, block.number)
+    elif block.kind == "code":
+        _code_line(sheet, block, line, tokens, context)
+    elif grid := block.grids.get(line.number):
+        scanned = {row.number: scan_line(row.text) for row in grid.rows}
+        place_grid(sheet, grid, scanned, _labelled(block, context, 1))
+    elif line.number in block.inside:
+        for token in tokens if line.number not in block.rows else ():
+            sheet.exclude(line.number, token, "part of a table header")
+    else:
+        _text_line(sheet, block, line, tokens, context)
+
+
+def _code_line(sheet: Sheet, block: CodeBlock, line: Line, tokens: list[Token], context: Context) -> None:
+    """Program text: only quoted keys that name a result are read (a saved checkpoint), the rest is code."""
+    for token in sheet.figures(line.number, tokens):
+        key = _QUOTED_KEY.search(line.text[: token.start])
+        reading = named(replace(context, topic="", settings=False), key[1].replace("_", " ")) if key else None
+        metric = reading.metric if reading is not None else ""
+        if reading is not None and metric and metric not in _NO_RESULT:
+            local = replace(reading.context, topic="", settings=False)
+            sheet.claim(line.number, line.text, token, metric, local, block=block.number, record=f"b{block.number}")
+        else:
+            sheet.exclude(line.number, token, "code")
+
+
+def _labelled(block: CodeBlock, context: Context, indent: int) -> Context:
+    """The context under the label that is open in a block."""
+    if block.label and (indent > block.label_indent or block.label_indent == 0):
+        return around(context, block.label, "title")
+    return context
+
+
+def _text_line(sheet: Sheet, block: CodeBlock, line: Line, tokens: list[Token], context: Context) -> None:
+    """A fenced block without a language: ``Name: value`` lines under labels set by indentation."""
+    text = line.text
+    if tokens and (epoch := epoch_of(text)) is not None:
+        block.epoch = epoch
+    if tokens and place_log(sheet, line.number, text, tokens, context, block.number, epoch=block.epoch):
+        return
+    if _session(sheet, block, line, tokens, context):
+        return
+    indent = len(text) - len(text.lstrip())
+    label = pattern("open_label").match(text)
+    if label and not any(token.kind == "number" for token in tokens):
+        sheet.figures(line.number, tokens)
+        block.label, block.label_indent = label[1], indent
+    elif tokens:
+        _name_value(sheet, block, line, tokens, _labelled(block, context, indent))
+
+
+def _session(sheet: Sheet, block: CodeBlock, line: Line, tokens: list[Token], context: Context) -> bool:
+    """A line of an interpreter's session: a call that asks for a figure, its answer, an array, a model's layer."""
+    text = line.text
+    if asked := pattern("asked").match(text):
+        block.asked = f"{asked[1]} {asked[2] or ''}" if asked[2] or "(" in text else ""
+    elif text.strip():
+        answered, block.asked = block.asked, ""
+        array = pattern("array").match(text) is not None
+        block.matrix = [] if not array else block.matrix if not answered else [answered]
+        if answered and _answer(sheet, block, line, tokens, context, answered):
+            return True
+    if tokens and pattern("array").match(text):
+        _array_line(sheet, block, line, tokens, context)
+        return True
+    layer = pattern("layer").match(text) if tokens else None
+    if layer:
+        _layer_line(sheet, block, line, tokens, context, layer)
+    return layer is not None
+
+
+def _name_value(sheet: Sheet, block: CodeBlock, line: Line, tokens: list[Token], context: Context) -> None:
+    """``Name: value`` and ``Name      value``, or a line of text in a block."""
+    text, number = line.text, line.number
+    match = pattern("name_value").match(text) or pattern("name_apart").match(text)
+    inside = [token for token in tokens if match and token.start < match.end()]
+    for token in inside:
+        sheet.exclude(number, token, "part of a label")
+    figures = [token for token in tokens if token not in inside]
+    value = next((token for token in figures if token.kind == "number"), None)
+    record = f"b{block.number}.{block.label}"
+    if match and value is not None and len(text[match.end() : value.start]) < 12:
+        reading = named(context, match[1], after=text[match.end() :])
+        metric = reading.metric
+        if block.named == "parameters" and pattern("layer_name").search(plain(match[1])):
+            metric = "parameters_part"
+        if metric and (wrong := wrong_unit(metric, value)):
+            sheet.leave(number, value, wrong)
+            place_prose(sheet, number, text, [t for t in figures if t is not value], context, block=block.number)
+            return
+        if metric:
+            own = match[1].strip() if metric in ("ic_percentile", "parameters_part") else ""
+            local = replace(reading.context, topic=metric, label=own or reading.context.label)
+            if role_at := read_role(match[1]).at:
+                local = replace(local, at=role_at)
+            unit = unit_of(match[1], value.text)
+            sheet.claim(number, text, value, metric, local, block=block.number, unit=unit, record=record)
+            block.named = "parameters" if metric == "parameters" else block.named
+            rest = [token for token in figures if token is not value]
+            place_prose(sheet, number, text, rest, local, block=block.number, record=record)
+            return
+    if pattern("program").search(text) and not (match and read_role(match[1]).metrics):
+        for token in figures:
+            sheet.exclude(number, token, "code or a diagram")
+        return
+    place_prose(sheet, number, text, figures, replace(context, topic=""), block=block.number)
+
+
+def _array_line(sheet: Sheet, block: CodeBlock, line: Line, tokens: list[Token], context: Context) -> None:
+    """A row of an array: of a confusion matrix where the call above asked for one, else figures without a name."""
+    counts = [token for token in tokens if token.text.isdecimal()]
+    asked = bool(block.matrix) and "confusion" in plain(block.matrix[0])
+    if not asked or len(counts) != len(tokens) or len(counts) < 2:
+        for token in tokens:
+            sheet.exclude(line.number, token, "one of an array of figures")
+        return
+    cells = [Cell(token.text, token.start) for token in counts]
+    labels = array_labels(len(block.matrix) - 1, len(counts))
+    place_counts(sheet, line.number, line.text, counts, cells, labels, replace(context, settings=False))
+    block.matrix.append(line.text)
+
+
+def _layer_line(
+    sheet: Sheet, block: CodeBlock, line: Line, tokens: list[Token], context: Context, layer: re.Match[str]
+) -> None:
+    """A layer of a model summary: its parameters are a part of the model's."""
+    for token in tokens:
+        if token.kind == "number" and layer.start(2) <= token.start < layer.end(2):
+            local = replace(context, label=" ".join(layer[1].split()), topic="", settings=False)
+            words = "a layer of the printed summary"
+            sheet.claim(line.number, line.text, token, "parameters_part", local, block=block.number, definition=words)
+        else:
+            sheet.exclude(line.number, token, "part of a layer's name or shape")
+
+
+def _answer(sheet: Sheet, block: CodeBlock, line: Line, tokens: list[Token], context: Context, asked: str) -> bool:
+    """Place the one figure that an interpreter printed below a call named like a metric."""
+    name = asked.split("(")[0].rsplit(".", 1)[-1].replace("_", " ")
+    average = pattern("asked_average").search(asked)
+    alone = len(tokens) == 1 and tokens[0].kind == "number" and not line.text.replace(tokens[0].text, "").strip("() ")
+    reading = named(replace(context, average=average[1] if average else ""), name)
+    if not reading.metric or not alone:
+        return False
+    sheet.claim(line.number, line.text, tokens[0], reading.metric, context, block=block.number)
+    return True
