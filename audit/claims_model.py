@@ -255,7 +255,7 @@ class Claim:
     target : a goal or threshold the report sets itself, not a result.
     source_line, source_text : where it stands.
     context : free key-value notes that no check needs.
-    record : the row, list, mapping or sentence of a draft that the figure stands in; figures of one record are of one run.
+    record : the row, list, mapping or sentence of a draft that it stands in; figures of one record are of one run.
     document : the file it stands in, where several were read together.
 
     """

@@ -10,8 +10,8 @@ import click
 
 if TYPE_CHECKING:
     from assay.audit.claims_model import ClaimSet
-    from assay.audit.report import Audit
     from assay.audit.read.sheet import Draft
+    from assay.audit.report import Audit
 
 __all__ = ["audit"]
 
@@ -104,8 +104,8 @@ def _check(options: dict[str, Any]) -> None:
 def _read(source: Path) -> tuple[ClaimSet, Draft | None]:
     """The claims of a claims file, or those drafted from a report."""
     from assay.audit.claims import load_claims
-    from assay.audit.read.draft import draft_claims
     from assay.audit.located import read_text
+    from assay.audit.read.draft import draft_claims
     from assay.data.errors import InputError, InsufficientEvidenceError
 
     if source.suffix.lower() == ".toml":

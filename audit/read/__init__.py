@@ -1,3 +1,3 @@
-"""Reading: documents in, figures with the labels they stand under, claims out; nothing guessed, every digit accounted for."""
+"""Reading: documents in, figures with the labels they stand under, claims out; every digit accounted for."""
 
 __all__: list[str] = []

@@ -85,7 +85,9 @@ def _grids(body: list[Line], number: int) -> tuple[dict[int, Grid], frozenset[in
             tables.append([])
         if row.cells:
             tables[-1].append(Row(at, texts[at], row.header, row.cells))
-    found = {rows[0].number: Grid(max((row.header for row in rows), key=len), tuple(rows), number) for rows in tables if rows}
+    found = {
+        rows[0].number: Grid(max((row.header for row in rows), key=len), tuple(rows), number) for rows in tables if rows
+    }
     return found, frozenset(spaced)
 
 

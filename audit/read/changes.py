@@ -19,7 +19,12 @@ _LOWER_IS_BETTER = ("brier", "error_rate", "max_drawdown")
 
 
 def place_change(
-    sheet: Sheet, place: tuple[int, str, int, str], figures: list[Token], metric: str, local: Context, title: str,
+    sheet: Sheet,
+    place: tuple[int, str, int, str],
+    figures: list[Token],
+    metric: str,
+    local: Context,
+    title: str,
     pair: list[int],
 ) -> None:
     """Place a cell under "change" or "improvement", tied to the two figures of its metric left of it.

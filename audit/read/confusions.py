@@ -77,7 +77,12 @@ def array_labels(row: int, count: int) -> tuple[str, ...]:
 
 
 def place_counts(
-    sheet: Sheet, number: int, text: str, tokens: Sequence[Token], cells: Sequence[Cell], labels: Sequence[str],
+    sheet: Sheet,
+    number: int,
+    text: str,
+    tokens: Sequence[Token],
+    cells: Sequence[Cell],
+    labels: Sequence[str],
     context: Context,
 ) -> None:
     """Place the counts of one row of a matrix; `labels` are those of `cells`, a cell without one is set aside."""

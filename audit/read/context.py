@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 
 from assay.audit.claims_model import Claim, ClaimSet, ClassShare, Group, Sample, Schedule, Target
 from assay.audit.intervals import parse_print
-from assay.audit.read.document import Line
 from assay.audit.metrics_vocabulary import METRICS
+from assay.audit.read.document import Line
 from assay.audit.read.sheet import Draft
 from assay.data.errors import InputError
 

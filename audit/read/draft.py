@@ -106,7 +106,9 @@ def draft_claims(text: str, *, title: str = "", source: str = "", form: str = ""
             continue
         tokens = scan_line(line.text)
         seen += len(tokens)
-        _within(seen, MAX_TOKENS, f"{MAX_TOKENS} numeric tokens by line {line.number}; this is data, not a report:", source)
+        _within(
+            seen, MAX_TOKENS, f"{MAX_TOKENS} numeric tokens by line {line.number}; this is data, not a report:", source
+        )
         _line(walk, index, tokens)
         _within(len(sheet.placed), MAX_CLAIMS, f"{MAX_CLAIMS} figures by line {line.number};", source)
         walk.previous = line.kind
@@ -131,9 +133,9 @@ def _pooled_sections(lines: tuple[Line, ...]) -> dict[tuple[str, ...], str]:
     """The words of each section that say figures are averages over folds, seeds or classes."""
     found: dict[tuple[str, ...], str] = {}
     for line in lines:
-        if line.kind in ("text", "item", "heading") and len(line.text) <= MAX_LINE:
-            if match := pattern("pooled").search(line.text):
-                found.setdefault(line.headings, match[0])
+        readable = line.kind in ("text", "item", "heading") and len(line.text) <= MAX_LINE
+        if readable and (match := pattern("pooled").search(line.text)):
+            found.setdefault(line.headings, match[0])
     return found
 
 
@@ -265,7 +267,9 @@ def _body(walk: _Walk, line: Line, tokens: list[Token]) -> None:
         for token in sheet.figures(line.number, tokens):
             name = text[start:].split("(")[0].strip(" *`")
             local = replace(context, label=name)
-            sheet.claim(line.number, text, token, "feature_importance", local, block=walk.block, record=f"b{walk.block}")
+            sheet.claim(
+                line.number, text, token, "feature_importance", local, block=walk.block, record=f"b{walk.block}"
+            )
     else:
         place_prose(sheet, line.number, text, tokens, replace(context, topic=""), block=walk.block)
 
@@ -308,12 +312,18 @@ def _labelled(walk: _Walk, line: Line, label: str, label_end: int, tokens: list[
         sheet.leave(line.number, first, wrong)
         place_prose(sheet, line.number, text, rest, replace(local, topic=""), block=walk.block)
         return
-    if first.text.endswith(("×", "x")) and METRICS[metric].kind not in ("ratio", "other", "level") and metric != "turnover":
+    if (
+        first.text.endswith(("×", "x"))
+        and METRICS[metric].kind not in ("ratio", "other", "level")
+        and metric != "turnover"
+    ):
         metric = "multiple"
     if metric in ("sharpe", "annual_return") and pattern("gross_behind").match(plain(text[first.end : first.end + 16])):
         metric += "_gross"
     record = f"b{walk.block}"
-    sheet.claim(line.number, text, first, metric, local, block=walk.block, unit=unit_of(label, first.text), record=record)
+    sheet.claim(
+        line.number, text, first, metric, local, block=walk.block, unit=unit_of(label, first.text), record=record
+    )
     if rest:
         place_prose(sheet, line.number, text, rest, local, block=walk.block, record=record)
 
@@ -331,13 +341,15 @@ def _is_value(text: str, label_end: int, first: Token, metric: str) -> bool:
 def _several(
     walk: _Walk, line: Line, label_end: int, values: tuple[Token, list[Token]], metric: str, local: Context
 ) -> bool:
-    """Values of one label that belong together: one a class, the two ends of a range, or a move from one to the other."""
+    """Values of one label that belong together: one a class, the ends of a range, or a move from one to the other."""
     first, rest = values
     text, sheet = line.text, walk.sheet
     classes = local.label.split(" / ") if " / " in local.label else []
     if classes and len(rest) + 1 == len(classes):
         for token, name in zip([first, *rest], classes, strict=True):
-            sheet.claim(line.number, text, token, metric, replace(local, label=name), block=walk.block, record=f"b{walk.block}")
+            sheet.claim(
+                line.number, text, token, metric, replace(local, label=name), block=walk.block, record=f"b{walk.block}"
+            )
         return True
     if rest and pattern("arrow").match(text[first.end : rest[0].start]):
         place_prose(sheet, line.number, text, [first, *rest], local, block=walk.block)
@@ -374,5 +386,3 @@ def _split_share(label: str, figures: list[Token], text: str) -> str:
         return ""
     name = pattern("split_name").fullmatch(plain(label))
     return SPLIT_NAMES[name[1]] if name and pattern("of_or_end").match(text[figures[0].end :]) else ""
-
-

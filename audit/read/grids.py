@@ -16,13 +16,20 @@ from assay.audit.read.changes import place_change
 from assay.audit.read.confusions import matrix_labels, place_counts
 from assay.audit.read.document import Cell
 from assay.audit.read.interpret import (
-    bare, beside, named, names_record, padded, says, unit_of, wrong_unit,
+    bare,
+    beside,
+    named,
+    names_record,
+    padded,
+    says,
+    unit_of,
+    wrong_unit,
 )  # fmt: skip
 from assay.audit.read.prose import place_prose
 from assay.audit.read.sheet import Context, Sheet
 from assay.audit.read.tokens import Token
 from assay.audit.read.vocabulary import pattern, table, wordset
-from assay.audit.read.words import Role, has, plain, read_role
+from assay.audit.read.words import Role, plain, read_role
 
 __all__ = ["Grid", "Row", "place_grid"]
 
@@ -128,7 +135,11 @@ class _Cells:
         average = self.grid.by_column and bool(keys) and says(self.row.cells[keys[0]].text, "average_rows")
         average = average and not read_role(self.row.cells[keys[0]].text).entity
         if average:
-            base = replace(base, pooled=base.pooled or "averaged over the rows above", average="" if base.average == "mean" else base.average)
+            base = replace(
+                base,
+                pooled=base.pooled or "averaged over the rows above",
+                average="" if base.average == "mean" else base.average,
+            )
         for column, mine in enumerate(by_column):
             if column in keys or (self.grid.metric_column and column == self.grid.metric_column):
                 for token in mine:
@@ -163,9 +174,8 @@ class _Cells:
                     keys.append(0)
             elif kind == "position" and bare(title) in _positions():
                 keys.append(column)
-            elif kind in ("run", "class") and not role.metrics and not bare_figure[column] and cell.text.strip(" -–—*_`"):
-                if bare(title) in wordset("run_titles") or kind == "class":
-                    keys.append(column)
+            elif kind and kind != "position" and not role.metrics and not bare_figure[column]:
+                keys += [column] if cell.text.strip(" -–—*_`") else []
         if len(keys) > 1 and bare_figure[0] and bare(self.titles[0]) in {"", *wordset("index_titles")}:
             keys.remove(0)
         return [column for column in keys if column != self.grid.metric_column or not self.grid.metric_column]
@@ -187,10 +197,16 @@ class _Cells:
             metric = "total_return"
         if not self.grid.by_column and metric and says(title, "excess_titles"):
             metric = table("combine").get(metric, {}).get("excess", metric)
-        if not self.grid.by_column and metric and not self.grid.metric_column and read_role(first).labels and not local.label:
+        if (
+            not self.grid.by_column
+            and metric
+            and not self.grid.metric_column
+            and read_role(first).labels
+            and not local.label
+        ):
             local = replace(local, label=" / ".join(read_role(first).labels))
-        if (self.grid.settings or (base.settings and not metric)) and metric != "max_epochs":
-            reason = reason or ("" if metric else "a hyperparameter or setting")
+        if (self.grid.settings and metric != "parameters") or (base.settings and not metric):
+            reason = reason or "a hyperparameter or setting"
         if reason:
             for token in mine:
                 self.sheet.exclude(row.number, token, reason)
@@ -207,13 +223,21 @@ class _Cells:
         if self.grid.by_column and role.setting and not role.metrics:
             return "a hyperparameter or setting"
         other = read_role(second)
-        if self.grid.by_column and not other.metrics and pattern("other_statistic").fullmatch(plain(second).strip(" *_`")):
+        if (
+            self.grid.by_column
+            and not other.metrics
+            and pattern("other_statistic").fullmatch(plain(second).strip(" *_`"))
+        ):
             known = table("combine").get(role.metric, {}).get(other.statistic) or other.statistic == "std"
             return "" if known else "another statistic of the column"
         return ""
 
     def _is_return(self, title: str) -> bool:
-        return self.grid.by_column and bare(title) in wordset("bare_returns") and names_record(self.titles[0]) == "position"
+        return (
+            self.grid.by_column
+            and bare(title) in wordset("bare_returns")
+            and names_record(self.titles[0]) == "position"
+        )
 
     def _figure(self, column: int, mine: list[Token], metric: str, local: Context, title: str, reason: str) -> None:
         """One cell: a bare figure is the metric's value; anything longer is prose about it."""
@@ -222,7 +246,7 @@ class _Cells:
         first = figures[0] if figures else None
         record = f"t{self.grid.block}.{row.number}" if self.grid.by_column else f"t{self.grid.block}.c{column}"
         starts = first is not None and not cell.text[: max(0, first.start - cell.column)].strip(" *_`")
-        if first is None or not metric or not starts or says(title, "note_titles") and not local.goal:
+        if first is None or not metric or not starts or (says(title, "note_titles") and not local.goal):
             if reason and first is not None and starts:
                 for token in mine:
                     self.sheet.leave(row.number, token, reason)
@@ -231,7 +255,7 @@ class _Cells:
             return
         self.sheet.figures(row.number, mine)
         if says(title, "change_titles") and not self.grid.metric_column:
-            self._change(column, figures, metric, local, title, record)
+            self._change(column, figures, metric, local, title)
             return
         if wrong := wrong_unit(metric, first):
             for token in figures:
@@ -241,17 +265,20 @@ class _Cells:
             metric = "random_baseline"
         name = title if self.grid.by_column else row.cells[self.grid.metric_column].text
         unit = unit_of(title, first.text) or unit_of(name, first.text)
-        index = self.sheet.claim(row.number, row.text, first, metric, local, block=self.grid.block, unit=unit, record=record)
+        index = self.sheet.claim(
+            row.number, row.text, first, metric, local, block=self.grid.block, unit=unit, record=record
+        )
         if index is not None:
             self.placed[column] = index
         if figures[1:]:
             place_prose(self.sheet, row.number, row.text, figures[1:], local, block=self.grid.block, record=record)
 
-    def _change(self, column: int, figures: list[Token], metric: str, local: Context, title: str, record: str) -> None:
+    def _change(self, column: int, figures: list[Token], metric: str, local: Context, title: str) -> None:
         earlier = [self.placed[key] for key in sorted(self.placed) if key < column]
         pair = [index for index in earlier if self.sheet.placed[index].metric == metric]
-        place_change(self.sheet, (self.row.number, self.row.text, self.grid.block, f"t{self.grid.block}.{self.row.number}"),
-                     figures, metric, local, title, pair)  # fmt: skip
+        record = f"t{self.grid.block}.{self.row.number}"
+        place = (self.row.number, self.row.text, self.grid.block, record)
+        place_change(self.sheet, place, figures, metric, local, title, pair)
 
     def _column_so_far(self, column: int, index: int, above: dict[str, list[int]], average: bool) -> None:
         """Remember the figure under its column; tie the figure of a row of averages to the three or more above it."""
@@ -277,7 +304,11 @@ def _under_column(context: Context, title: str) -> Context:
     goal = context.goal or role.goal
     if role.statistic in ("mean", "median") and not role.metrics:
         context = replace(context, pooled=context.pooled or f"averaged over what the column {title!r} sums up")
-    plain_title = bare(title) in wordset("value_titles") or not bare(title) or role.statistic and not role.entity and not role.metrics
+    plain_title = (
+        bare(title) in wordset("value_titles")
+        or not bare(title)
+        or (role.statistic and not role.entity and not role.metrics)
+    )
     if plain_title or says(title, "change_titles") or says(title, "note_titles"):
         return replace(context, goal=goal)
     if role.goal:

@@ -82,7 +82,11 @@ def _rows(text: str) -> tuple[list[tuple[str, tuple[Cell, ...], bool, list[tuple
 
 
 def _move(
-    sheet: Sheet, seen: tuple[int, int, int], origins: list[list[tuple[int, int]]], starts: list[int], body: Sequence[Line]
+    sheet: Sheet,
+    seen: tuple[int, int, int],
+    origins: list[list[tuple[int, int]]],
+    starts: list[int],
+    body: Sequence[Line],
 ) -> None:
     """Give what was placed since `seen` the line and column it has in the document."""
 

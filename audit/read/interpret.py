@@ -1,8 +1,8 @@
-"""From the labels a figure stands under to what it is: metric, split, class, run, position; or the reason why it is none.
+"""From the labels a figure stands under to what it is: metric, split, class, run, position; or why it is none.
 
-One interpreter for every container: a table's column, a JSON key, a ``Name: value`` line and the words around a figure in
-prose arrive here as labels, and the same labels read the same. Three folds: `around` (headings, titles of lists, keys
-above), `beside` (cells and texts that name a record) and `named` (the label that names the figure itself).
+One interpreter for every container: a table's column, a JSON key, a ``Name: value`` line and the words around a
+figure in prose arrive here as labels, and the same labels read the same. Three folds: `around` (headings, titles of
+lists, keys above), `beside` (cells and texts that name a record) and `named` (the label of the figure itself).
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from assay.audit.metrics_vocabulary import METRICS
 from assay.audit.read.sheet import Context
 from assay.audit.read.tokens import Token
 from assay.audit.read.vocabulary import pattern, phrases, table, wordset
-from assay.audit.read.words import Role, has, is_setting, mentions, plain, read_role, words_of
+from assay.audit.read.words import Role, has, holds, is_setting, mentions, plain, read_role, words_of
 
 __all__ = [
-    "SPLIT_NAMES", "Label", "Reading", "around", "bare", "beside", "fold", "named", "names_record", "of_units", "padded",
-    "says", "unit_of", "wrong_unit",
+    "SPLIT_NAMES", "Label", "Reading", "around", "bare", "beside", "fold", "named", "names_record", "of_units",
+    "padded", "says", "unit_of", "wrong_unit",
 ]  # fmt: skip
 
 SPLIT_NAMES = {"training": "train", "train": "train", "validation": "validation", "valid": "validation",
@@ -62,8 +62,12 @@ def bare(text: str) -> str:
 
 def says(text: str, name: str) -> bool:
     """Whether a text holds a phrase of a word list."""
-    words = padded(text)
-    return any(has(words, phrase) for phrase in phrases(name))
+    return _says(text, name) if len(text) <= 200 else holds(padded(text), name)
+
+
+@lru_cache(maxsize=20_000)
+def _says(text: str, name: str) -> bool:
+    return holds(padded(text), name)
 
 
 def fold(context: Context, labels: Sequence[Label]) -> Context:
@@ -93,7 +97,7 @@ def around(context: Context, text: str, kind: str = "heading") -> Context:
         group=group,
         split="" if training and not context.split else split,
         label=quantile or " / ".join(role.labels) or context.label,
-        at=role.at if role.at and not role.at[:2] in ("19", "20") else context.at,
+        at=role.at if role.at and role.at[:2] not in ("19", "20") else context.at,
         topic=_topic(role, words, context.topic),
         goal=(context.goal and not says(text, "current")) or (role.goal and not role.metrics),
         settings=says(text, "setting_headings") or (context.settings and not role.metric)
@@ -103,7 +107,11 @@ def around(context: Context, text: str, kind: str = "heading") -> Context:
 
 def _run_words(role: Role, words: str) -> tuple[str, ...]:
     """What a heading adds to the name of the run: words for an earlier stage, or an entity."""
-    compared = any(has(words, f"{link}{article}{role.earlier}") for link in phrases("comparing") for article in (" ", " the ", " a "))
+    compared = any(
+        has(words, f"{link}{article}{role.earlier}")
+        for link in phrases("comparing")
+        for article in (" ", " the ", " a ")
+    )
     if role.earlier and not role.metric and not compared:
         return (" ".join(dict.fromkeys([*role.entity.split(), role.earlier])),)
     return (role.entity,) if role.entity and not role.metrics and not role.setting else ()
@@ -119,6 +127,8 @@ def _topic(role: Role, words: str, topic: str) -> str:
         return role.metric
     if has(words, "spread"):
         return "predicted_spread" if topic == "prediction" or "predict" in words else "quantile_spread"
+    if says(words, "range_words"):
+        return "range"
     if has(words, "distribution"):
         return "prediction" if "prediction" in words else "return" if "return" in words else topic
     return topic
@@ -126,7 +136,7 @@ def _topic(role: Role, words: str, topic: str) -> str:
 
 @lru_cache(maxsize=1000)
 def names_record(title: str) -> str:
-    """What the cells of a column, or the texts under a key, tell apart: ``run``, ``class``, ``position``, or nothing."""
+    """What the cells of a column, or the texts under a key, tell apart: a run, a class, a position, or nothing."""
     words = padded(title)
     if any(has(words, phrase) for phrase in phrases("class_titles")):
         return "class"
@@ -186,7 +196,8 @@ def named(
     text : the label: a key, a column's title, a row's, the words before a colon.
     second : the label on the other axis of a table, where it may qualify the first (``Std`` under ``IC``).
     after : what follows the label, the figure included ("50 (early stopped)").
-    siblings : the other labels of the record: ``P`` beside ``F1`` is a precision, ``loss`` beside ``val_loss`` is of training.
+    siblings : the other labels of the record: ``P`` beside ``F1`` is a precision, ``loss`` beside ``val_loss`` is of
+        the training.
     row : the label is one of a table's rows.
 
     """
@@ -265,7 +276,8 @@ def _qualified(metric: str, role: Role, other: Role, text: str, context: Context
         metric = combine.get(metric, {}).get(other.metric, metric)
     for qualifier in (role.average, other.average, context.average):
         if qualifier and metric in _AVERAGED:
-            return f"{metric}_{qualifier}", "", ""
+            made = f"{metric}_{qualifier}"
+            return (made, "", "") if made in METRICS else ("", f"a {qualifier} average", "")
     if metric and says(text, "gross_words"):
         metric = combine.get(metric, {}).get("gross", metric)
     for statistic in (role.statistic, "" if other.metrics or other.entity else other.statistic):
@@ -306,7 +318,9 @@ def ran_only(value: str) -> bool:
 def _of_topic(role: Role, text: str, context: Context) -> str:
     """The statistic of the surrounding topic that a label without a metric names."""
     words, topic = bare(text), context.topic
-    if topic in ("predicted_spread", "quantile_spread") and any(side in words.split() for side in ("top", "bottom", "long", "short")):
+    if topic in ("predicted_spread", "quantile_spread") and any(
+        side in words.split() for side in ("top", "bottom", "long", "short")
+    ):
         return topic
     made = table("of_topic").get(topic, {}).get(role.statistic, "") if role.statistic else ""
     if made:
@@ -354,7 +368,7 @@ def wrong_unit(metric: str, token: Token) -> str:
     times = table("units")["time"]
     if unit in times and info.kind != "duration" and metric not in ("sessions", "epochs_run", "best_epoch"):
         return f"in {unit}, a length of time"
-    if unit in table("units")["things"] and info.kind not in ("count", "duration"):
+    if unit in table("units")["things"] and info.kind not in ("count", "duration") and metric != "throughput":
         return f"a count of {unit}"
     if info.kind == "duration" and not any(map(str.isalpha, unit)):
         return "no unit of time"

@@ -78,7 +78,11 @@ def _columns(sheet: Sheet, line: Line, indexes: list[int], left: list[Excluded])
         return
     cells = split_cells(line.text, line.table.mark)
     for cell, head in zip(cells, line.table.header, strict=False):
-        match = pattern("ci_cell").match(line.text[cell.column : cell.column + len(cell.text)]) if pattern("ci_words").search(head.text) else None
+        match = (
+            pattern("ci_cell").match(line.text[cell.column : cell.column + len(cell.text)])
+            if pattern("ci_words").search(head.text)
+            else None
+        )
         if match is None:
             continue
         before = [i for i in indexes if sheet.placed[i].end <= cell.column and sheet.placed[i].metric not in _NOT

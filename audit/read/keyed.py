@@ -12,7 +12,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from assay.audit.read.interpret import (
-    SPLIT_NAMES, Label, around, bare, fold, named, names_record, unit_of, wrong_unit,
+    SPLIT_NAMES,
+    Label,
+    around,
+    bare,
+    fold,
+    named,
+    names_record,
+    unit_of,
+    wrong_unit,
 )  # fmt: skip
 from assay.audit.read.sheet import Context, Sheet
 from assay.audit.read.tokens import Token
@@ -221,14 +229,20 @@ def _entry(sheet: Sheet, place: tuple[int, str, int], token: Token, entry: Entry
         local = replace(local, split="", topic="", label=SPLIT_NAMES[share[1]])
         sheet.claim(number, text, token, "split_share", local, block=block, record=_record(block, levels))
         return
-    name = _described(levels[-1].texts if levels else {}) or (levels[-1].key if levels else key) if key.lower() in _VALUE_KEYS else key
+    name = (
+        _described(levels[-1].texts if levels else {}) or (levels[-1].key if levels else key)
+        if key.lower() in _VALUE_KEYS
+        else key
+    )
     name = name.replace(".", " ")
     siblings = tuple(levels[-1].texts) if levels else ()
     reading = named(local, name, siblings=siblings)
     if reading.metric and (wrong := wrong_unit(reading.metric, token)) and "time" not in wrong:
         sheet.leave(number, token, wrong)
     elif reading.metric:
-        settled = replace(reading.context, topic="", label=reading.context.label if reading.metric in _OF_CLASSES else "")
+        settled = replace(
+            reading.context, topic="", label=reading.context.label if reading.metric in _OF_CLASSES else ""
+        )
         sheet.claim(number, text, token, reading.metric, settled, block=block, record=_record(block, levels),
                     **_percent_unit(name, token, reading.metric))  # fmt: skip
     else:
@@ -249,7 +263,9 @@ def _labels(levels: Sequence[Level]) -> list[Label]:
             labels.append(Label(level.key.replace("_", " "), "key"))
         for key, value in level.texts.items():
             kind = names_record(key) if key.lower() in _RUN_KEYS or bare(key) in _position_keys() else ""
-            if kind and (position or read_role(value).split and key.lower() in ("split", "set", "subset", "partition")):
+            if kind and (
+                position or (read_role(value).split and key.lower() in ("split", "set", "subset", "partition"))
+            ):
                 labels.append(Label(value[:60], "beside", key))
     return labels
 

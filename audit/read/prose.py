@@ -1,4 +1,4 @@
-"""Figures in running text: each goes to the metric named nearest to it in its clause, or is set aside with the reason."""
+"""Figures in running text: each goes to the metric named nearest in its clause, or is set aside with the reason."""
 
 from __future__ import annotations
 
@@ -20,7 +20,17 @@ __all__ = ["place_prose"]
 #: Columns either side of a figure that are looked at.
 REACH = 120
 #: Metrics that a class or a side may be named of, right before the figure.
-_PER_CLASS = ("precision", "recall", "f1", "hit_rate", "win_rate", "quantile_return", "mean_return", "trades", "class_share")
+_PER_CLASS = (
+    "precision",
+    "recall",
+    "f1",
+    "hit_rate",
+    "win_rate",
+    "quantile_return",
+    "mean_return",
+    "trades",
+    "class_share",
+)
 #: Counts that in running text need to be told as results; "the last 10 trades" counts nothing.
 _COUNTS = ("trades", "winning_trades", "losing_trades", "n_samples", "parameters", "sessions", "configurations_tested")
 
@@ -196,7 +206,11 @@ def _no_figure(text: _Text, token: Token) -> str:
         return "a year"
     if pattern("factor_before").search(before) or pattern("factor_after").match(after):
         return "part of a formula"
-    if pattern("numbered_thing").search(before[-24:]) and not token.text.endswith("%") and token.text.replace(",", "").replace("-", "").isdecimal():
+    if (
+        pattern("numbered_thing").search(before[-24:])
+        and not token.text.endswith("%")
+        and token.text.replace(",", "").replace("-", "").isdecimal()
+    ):
         return "part of a name or an enumeration"
     if pattern("level_after").match(after) and "%" in token.text:
         return "a confidence level"
@@ -216,7 +230,7 @@ def _end_of_interval(text: _Text, token: Token) -> str:
     return "the end of an interval" if inside else ""
 
 
-def _change(text: _Text, token: Token, local: Context) -> int | None | bool:
+def _change(text: _Text, token: Token, local: Context) -> int | bool | None:
     """Place a multiple or a change; False where the figure is neither."""
     before, after = text.before(token), text.after(token)
     known = bool(text.named) or text.context.topic in METRICS
@@ -231,9 +245,9 @@ def _change(text: _Text, token: Token, local: Context) -> int | None | bool:
     improved = improved and pattern("improving").match(after) is not None
     earlier = pattern("improved_by").search(before[-30:]) is not None
     noun = pattern("fall_of").search(before) is not None
-    if points or ((improved or earlier) and "%" in token.text) or (noun and "%" in token.text and known):
-        if known or improved or points:
-            return text.claim(token, "change", local, definition=text.around(token))
+    moved = "%" in token.text and (improved or earlier or (noun and known))
+    if points or (moved and (known or improved)):
+        return text.claim(token, "change", local, definition=text.around(token))
     return False
 
 
@@ -244,7 +258,9 @@ def _metric(text: _Text, number: int) -> tuple[str, str]:
     mention = _nearest(text, number)
     metric, reason = "", ""
     if mention is not None:
-        reading = named(replace(context, topic=""), _phrase(text, mention, token), after=text.text[token.start : token.end + 40])
+        reading = named(
+            replace(context, topic=""), _phrase(text, mention, token), after=text.text[token.start : token.end + 40]
+        )
         metric, reason = reading.metric, reading.reason
         if mention.start > token.end and pattern("statistic_before").search(before):
             reading = named(context, pattern("statistic_before").search(before)[1] + " " + mention.words)  # type: ignore[index]
@@ -288,8 +304,12 @@ def _told(text: _Text, token: Token, mention: Mention | None) -> bool:
         return True
     if mention.end <= token.start:
         return True
+    if not text.before(token).strip(" -*+•_`") and token.text.replace(",", "").isdecimal() and len(token.text) > 2:
+        return True
     whole = token.text.replace(",", "").replace("~", "").isdecimal()
-    return (whole or mention.metric == "parameters") and pattern("counted_before").search(text.before(token, 40)) is not None
+    return (whole or mention.metric == "parameters") and pattern("counted_before").search(
+        text.before(token, 40)
+    ) is not None
 
 
 def _place(text: _Text, token: Token, metric: str, local: Context, reason: str) -> int | None:
@@ -325,7 +345,7 @@ def _class_of(text: _Text, token: Token, metric: str, context: Context) -> dict[
     """The class named right before the metric or the figure: "Sell precision 99.7%"."""
     if context.label or metric not in _PER_CLASS:
         return {}
-    piece = pattern("clause_break").split(text.folded[max(0, token.start - 60) : token.start])[-1]
+    piece = pattern("clause_mark").split(text.folded[max(0, token.start - 60) : token.start])[-1]
     labels = read_role(piece).labels
     return {"label": labels[-1].capitalize()} if len(labels) == 1 else {}
 

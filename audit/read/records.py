@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from assay.audit.claims_model import Claim, ClaimSet, ClassShare, Group, Sample, Target
 from assay.audit.metrics_vocabulary import METRICS
-from assay.audit.read.words import plain
 from assay.audit.read.sheet import Draft, Placed, Sheet
+from assay.audit.read.words import plain
 
 __all__ = ["assemble"]
 

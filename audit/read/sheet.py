@@ -70,7 +70,7 @@ class Context:
     goal, settings : the surroundings list targets, or hyperparameters.
     pooled : words that say the figures are averages over folds, seeds or classes.
     section : the top-level section.
-    entity : words of the figure's own label that its surroundings do not repeat; used where they alone tell figures apart.
+    entity : words of the figure's own label; used where they alone tell figures of one record apart.
 
     """
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from assay.audit.read.document import Cell, Line
-from assay.audit.read.words import plain, read_role
 from assay.audit.read.tokens import scan_line
+from assay.audit.read.words import plain, read_role
 
 __all__ = ["SpacedRow", "spaced_tables"]
 

@@ -14,13 +14,13 @@ from functools import lru_cache
 
 from assay.audit.read.vocabulary import LANGUAGES, pattern, phrases, table, wordset
 
-__all__ = ["Mention", "Role", "has", "is_setting", "mentions", "plain", "read_role", "words_of"]
+__all__ = ["Mention", "Role", "has", "holds", "is_setting", "mentions", "plain", "read_role", "words_of"]
 
 _IDEOGRAPHS = 0x2E80
 _WORD = re.compile(r"[a-z0-9&'>%$]+|[\u2e80-\u9fff]+")
 _WORDS = re.compile(r"[a-z0-9'δ∆]+(?:-[a-z0-9]+)*|[\u2e80-\u9fff]+")
 _SOFT = str.maketrans({"-": " ", "_": " ", "‑": " ", "–": " ", "−": " ", "*": " ", "`": " ", "/": " ", "’": "'"})
-_HARD = str.maketrans({char: " " for char in "!\"#$%&()*+,./:;<=>?@[\\]^_`{|}~-–—−√±≥≤→←×·•【】（）：；，。"})
+_HARD = str.maketrans(dict.fromkeys('!"#$%&()*+,./:;<=>?@[\\]^_`{|}~-–—−√±≥≤→←×·•【】（）：；，。', " "))
 
 
 @lru_cache(maxsize=4096)
@@ -57,6 +57,19 @@ def has(padded: str, phrase: str) -> bool:
     return (phrase in padded) if ord(phrase[0]) >= _IDEOGRAPHS else f" {phrase} " in padded
 
 
+@lru_cache(maxsize=64)
+def _shapes(name: str) -> tuple[frozenset[str], tuple[str, ...]]:
+    """The single words of a list, and the phrases that are longer or written without blanks."""
+    single = frozenset(phrase for phrase in phrases(name) if phrase.isascii() and " " not in phrase)
+    return single, tuple(phrase for phrase in phrases(name) if phrase not in single)
+
+
+def holds(padded: str, name: str) -> bool:
+    """Whether words, padded with a blank at either end, hold a phrase of a word list."""
+    single, longer = _shapes(name)
+    return not single.isdisjoint(padded.split()) or any(has(padded, phrase) for phrase in longer)
+
+
 @dataclass(frozen=True)
 class Mention:
     """A metric named in a text: its canonical name and where the name stands (columns of the folded text)."""
@@ -71,7 +84,9 @@ class Mention:
 def _index() -> tuple[dict[str, list[tuple[tuple[str, ...], str]]], list[tuple[str, str]]]:
     words: dict[str, list[tuple[tuple[str, ...], str]]] = {}
     ideographs: list[tuple[str, str]] = []
-    named = [(name, metric) for metric, row in table("metric").items() for key in LANGUAGES for name in row.get(key, ())]
+    named = [
+        (name, metric) for metric, row in table("metric").items() for key in LANGUAGES for name in row.get(key, ())
+    ]
     for name, metric in (*named, *((name, "") for name in phrases("lookalikes"))):
         if any(ord(char) >= _IDEOGRAPHS for char in name):
             ideographs.append((name, metric))
@@ -304,4 +319,4 @@ def _neutral(word: str) -> bool:
 def is_setting(folded: str) -> bool:
     """Whether a folded label names a hyperparameter or a setting of the experiment."""
     padded = " " + " ".join(words_of(folded)) + " "
-    return padded.strip() in wordset("settings_alone") or any(has(padded, phrase) for phrase in phrases("settings"))
+    return padded.strip() in wordset("settings_alone") or holds(padded, "settings")

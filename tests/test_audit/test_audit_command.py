@@ -174,15 +174,15 @@ def test_a_large_report_is_audited_or_refused_in_seconds(tmp_path: Path, capsys:
     block = "## Run {0}\n\n" + table + "\nSharpe 1.2, IC 0.05.\n\n"
     path.write_text("# Large\n\n" + "".join(block.format(i) for i in range(40_000)), encoding="utf-8")
     assert path.stat().st_size > 4_500_000
-    started = time.perf_counter()
+    started = time.process_time()
     code, _, err = run(path, capsys=capsys)
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 10
     assert code == 2
     assert "more than 3000 figures" in err
     path.write_text("# Large\n\n" + "".join(block.format(i) for i in range(500)), encoding="utf-8")
-    started = time.perf_counter()
+    started = time.process_time()
     assert run(path, capsys=capsys)[0] in (0, 1)
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 10
 
 
 def test_the_forensic_path_imports_nothing_heavy() -> None:

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from assay.audit.claims import load_claims, parse_claims
-from assay.audit.claims_model import ClaimSet, Group
+from assay.audit.claims import parse_claims
+from assay.audit.claims_model import Group
 from assay.audit.claims_toml import dump_claims
-from assay.audit.read.draft import draft_claims
 from assay.audit.engine import audit_claims
+from assay.audit.read.draft import draft_claims
 from assay.audit.verdicts import Arithmetic
-
-ROOT = Path(__file__).parents[2]
-REPORTS = ROOT.parent / "shared" / "reports"
-SHIPPED = sorted((ROOT / "data" / "claims").glob("*.toml"))
 
 
 def group(body: str) -> Group:
@@ -125,42 +119,3 @@ def test_drafted_context_is_no_proof() -> None:
     claims = draft_claims(f"# M\n\n{body}\n").claims
     assert claims.groups[0].sample.n == 30
     assert not [f for f in audit_claims(claims).findings if f.arithmetic is Arithmetic.INCONSISTENT]
-
-
-def facts(claims: ClaimSet) -> set[tuple[str, str]]:
-    """What the groups of a claims file say of their samples, targets, books and schedules, each thing once."""
-    found: set[tuple[str, str]] = set()
-    for each in claims.groups:
-        sample, book, plan, target = each.sample, each.portfolio, each.schedule, each.target
-        found |= {("class", share.name.lower()) for share in each.classes}
-        found |= {("split", f"{name} {start} {end}") for name, _, start, end in sample.splits if start}
-        pairs = {
-            "n": sample.n, "sessions": sample.sessions, "start": sample.start, "end": sample.end,
-            "periods": book.periods_per_year, "trials": book.trials, "low": target.low and target.low.text,
-            "high": target.high and target.high.text, "patience": plan and plan.patience,
-            "epochs": plan and plan.max_epochs,
-        }  # fmt: skip
-        found |= {(name, str(value)) for name, value in pairs.items() if value}
-    return found
-
-
-#: Context facts of the shipped files that the draft finds; measured, then held.
-FOUND = {
-    "b3_model_card": 3,
-    "b3_training_report": 3,
-    "nse_phase2_report": 2,
-    "reliance_training_results": 1,
-    "stock_lstm_model_details": 3,
-}
-
-
-@pytest.mark.parametrize("claims_file", SHIPPED, ids=lambda path: path.stem)
-def test_facts_of_the_shipped_files_are_found(claims_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    report = REPORTS / f"{claims_file.stem}.md"
-    if not report.exists():
-        pytest.skip("the reports are not beside this checkout")
-    wanted = facts(load_claims(claims_file))
-    drafted = facts(draft_claims(report.read_text(encoding="utf-8"), source=report.name).claims)
-    with capsys.disabled():
-        print(f"\n{claims_file.stem}: {len(wanted & drafted)} of {len(wanted)} facts of context drafted")
-    assert len(wanted & drafted) >= FOUND[claims_file.stem]

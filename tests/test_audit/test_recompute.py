@@ -11,9 +11,9 @@ import pytest
 
 from assay.audit.claims import parse_claims
 from assay.audit.conventions import Material
-from assay.audit.read.draft import draft_claims
 from assay.audit.engine import audit_claims
 from assay.audit.material import material_of_returns
+from assay.audit.read.draft import draft_claims
 from assay.audit.recompute import recompute, with_findings
 from assay.data.errors import InputError
 

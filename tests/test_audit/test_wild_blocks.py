@@ -8,8 +8,8 @@ import time
 import pytest
 
 from assay.audit.claims_model import Claim
-from assay.audit.read.draft import draft_claims
 from assay.audit.engine import audit_claims
+from assay.audit.read.draft import draft_claims
 
 
 def claims(text: str, form: str = "") -> tuple[Claim, ...]:

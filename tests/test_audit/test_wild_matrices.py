@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from assay.audit.claims_model import ClaimSet
-from assay.audit.read.draft import draft_claims
 from assay.audit.engine import audit_claims
+from assay.audit.read.draft import draft_claims
 
 CLASSES = ("Sell", "Hold", "Buy", "Exit")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from assay.audit.read.draft import draft_claims
 from assay.audit.engine import audit_claims
+from assay.audit.read.draft import draft_claims
 from assay.audit.read.tokens import scan_line
 
 

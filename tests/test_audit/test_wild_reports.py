@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from assay.audit.read.draft import draft_claims
 from assay.audit.engine import audit_claims
+from assay.audit.read.draft import draft_claims
 
 Scores = dict[str, float]
 Report = tuple[str, str]

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from assay.audit.claims_model import Claim, ClaimSet
-from assay.audit.read.draft import draft_claims
 from assay.audit.engine import audit_claims
+from assay.audit.read.draft import draft_claims
 from assay.audit.verdicts import Arithmetic
 from tests.test_audit_forensic.generators import GENERATORS
 
