@@ -40,15 +40,15 @@ def place_html(sheet: Sheet, body: Sequence[Line], context: Context, block: int)
     header: tuple[Cell, ...] = ()
     rows: list[Row] = []
     tokens: dict[int, list[Token]] = {}
-    for number, (line, cells, heads, _) in enumerate(shown):
-        if not header and (heads or not any(map(str.isdecimal, line))):
+    for number, (shown_row, cells, heads, _) in enumerate(shown):
+        if not header and (heads or not any(map(str.isdecimal, shown_row))):
             header = cells
-            for token in scan_line(line):
+            for token in scan_line(shown_row):
                 sheet.exclude(-number - 1, token, "part of a table header")
             continue
         titles = (header or tuple(Cell("", 0) for _ in cells))[: len(cells)]
-        rows.append(Row(-number - 1, line, titles, cells))
-        tokens[-number - 1] = scan_line(line)
+        rows.append(Row(-number - 1, shown_row, titles, cells))
+        tokens[-number - 1] = scan_line(shown_row)
     place_grid(sheet, Grid(header, tuple(rows), block), tokens, context)
     _move(sheet, seen, [origin for *_, origin in shown], starts, body)
     for position, line in enumerate(body):
