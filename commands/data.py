@@ -60,7 +60,7 @@ def describe(
     else:
         from assay.data.files.prices import load_prices
 
-        panel = load_prices(prices, field_map=_field_map(columns), repair="drop" if repair else None)
+        panel = load_prices(prices, options=_field_map(columns), repair="drop" if repair else None)
     facts, table = _facts(panel), _by_asset(panel)
     if as_json:
         echo_json({**facts, "by_asset": table.to_dict(orient="records")})
@@ -106,8 +106,8 @@ def validate(
 
     if repair and out is None:
         raise InputError("--repair: needs --out, the file that the repaired prices are written to")
-    field_map = _field_map(columns)
-    panel, report = inspect_prices(prices, field_map=field_map)
+    options = _field_map(columns)
+    panel, report = inspect_prices(prices, options=options)
     summary: dict[str, Any] = {
         "source": str(prices),
         "ok": not report.errors,
@@ -118,7 +118,7 @@ def validate(
     if out is not None:
         from assay.data.files.prices import write_prices
 
-        kept = load_prices(prices, field_map=field_map, repair="drop" if repair else None)
+        kept = load_prices(prices, options=options, repair="drop" if repair else None)
         summary["written"] = str(write_prices(kept, out))
         summary["dropped"] = [warning for warning in kept.warnings if warning.startswith("dropped")]
     if predictions is not None:
@@ -199,8 +199,9 @@ def synthetic(out: Path, oracle: Path | None, as_json: bool, sessions: int, asse
     _report_written(panel, written, as_json)
 
 
-def _field_map(columns: tuple[str, ...]) -> dict[str, str]:
+def _field_map(columns: tuple[str, ...]) -> Any:
     from assay.data.errors import InputError
+    from assay.data.files.options import ReadOptions
 
     out = {}
     for item in columns:
@@ -208,7 +209,7 @@ def _field_map(columns: tuple[str, ...]) -> dict[str, str]:
         if not sign or not field.strip() or not name:
             raise InputError(f"--column {item}: expected FIELD=NAME, e.g. --column close=PX_LAST")
         out[field.strip()] = name
-    return out
+    return ReadOptions(columns=out)
 
 
 def _facts(panel: PricePanel) -> dict[str, Any]:

@@ -1,49 +1,65 @@
-"""(T, N) frames from the rows of a file, long or wide, and what was wrong with the rows.
+"""(T, N) arrays from the rows of a table, long or wide, and what was wrong with the rows.
 
-A long table is encoded axis by axis (Arrow dictionaries) and each value column is scattered into its grid in one NumPy
-assignment; nothing is pivoted or sorted.
+A long table is encoded axis by axis (Arrow dictionaries) and each value column goes into its grid in one pass: as it
+stands where the rows are complete and in order, else by one scatter. Nothing is pivoted or sorted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from assay.data.errors import InputError
-from assay.data.files.columns import Source, asset_codes, date_codes, floats
+from assay.data.files.columns import asset_codes, date_codes, floats
+from assay.data.files.layouts import Layout
+from assay.data.files.options import ReadOptions
+from assay.data.files.sources import Source
 from assay.data.quality import Finding
 
-if TYPE_CHECKING:
-    import pyarrow as pa
+__all__ = ["Grids", "read_grids"]
 
-__all__ = ["read_long", "read_wide"]
-
-#: What pandas calls the row numbers that it writes beside a table.
-_ROW_NUMBERS = ("", "Unnamed: 0", "__index_level_0__")
 #: A grid of more cells than this, and of which fewer than one in fifty has a row, is a mistake.
 _MOST_CELLS = 50_000_000
 
 
-def read_long(
-    source: Source, date: str, asset: str | None, fields: Mapping[str, str]
-) -> tuple[dict[str, pd.DataFrame], list[Finding]]:
-    """(T, N) frames by field from one row a session and asset; of rows that stand twice, the first.
+@dataclass(frozen=True, eq=False)
+class Repeats:
+    """Rows of a long table beyond the first of their (date, asset).
 
     Parameters
     ----------
-    source : the file.
-    date, asset : its columns; no asset column means one asset, named after the file.
-    fields : field to column.
+    cells : (rows,) their cell, row-major.
+    values : field to (rows,) values.
 
-    Returns
-    -------
-    frames : dict
-        Field to frame, sessions and assets sorted, NaN where there is no row.
-    findings : list of Finding
-        Missing keys and duplicates (errors), times of day and disorder (warnings).
+    """
+
+    cells: np.ndarray
+    values: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Grids:
+    """What a table holds, axis by axis.
+
+    Parameters
+    ----------
+    frames : field to (T, N) frame, sessions and assets sorted, NaN where there is no row; of rows that stand twice,
+        the first.
+    findings : missing keys and duplicates (errors), times of day and disorder (warnings).
+    repeats : the rows that stand there again, if any.
+
+    """
+
+    frames: dict[str, pd.DataFrame]
+    findings: list[Finding]
+    repeats: Repeats | None = None
+
+
+def read_grids(source: Source, layout: Layout, options: ReadOptions) -> Grids:
+    """The (T, N) frames of a table, as its layout says.
 
     Raises
     ------
@@ -51,74 +67,103 @@ def read_long(
         If the columns do not hold dates and numbers, or no row has a date and an asset.
 
     """
+    return _wide(source, layout, options) if layout.cells else _long(source, layout, options)
+
+
+def _long(source: Source, layout: Layout, options: ReadOptions) -> Grids:
+    date, asset, fields = layout.date, layout.asset, layout.columns
     texts = [date] if asset is None else [date, asset]
-    table = source.read(texts=texts, numbers=list(fields.values()))
-    days, timed = date_codes(table, date, source.path)
+    numbers = [name for name in dict.fromkeys(fields.values()) if name not in texts]
+    table = source.read(texts=texts, numbers=numbers)
+    days, timed = date_codes(table, date, source, options)
     if asset is None:
-        assets, columns = pd.Index([source.path.stem], name="asset"), np.zeros(table.num_rows, dtype=np.int64)
+        assets, columns = pd.Index([source.stem], name="asset", dtype="str"), np.zeros(table.num_rows, dtype=np.int32)
     else:
-        axis = asset_codes(table, asset)
+        axis = asset_codes(table, asset, source)
         assets, columns = axis.labels, axis.codes
-    findings = _time_of_day(timed)
-    keep = (days.codes >= 0) & (columns >= 0)
-    if not keep.all():
-        findings.append(_missing_keys(days.codes, columns))
-    if len(days.labels) == 0 or len(assets) == 0:
-        raise InputError(f"{source.path}: no row has both a date and an asset")
-    if len(days.labels) * len(assets) > max(_MOST_CELLS, 50 * table.num_rows):
+    rows, findings = days.codes, _time_of_day(timed)
+    T, N = len(days.labels), len(assets)
+    keep = slice(None)
+    if rows.min() < 0 or columns.min() < 0:
+        findings.append(_missing_keys(rows, columns))
+        keep = np.flatnonzero((rows >= 0) & (columns >= 0))  # type: ignore[assignment]
+        rows, columns = rows[keep], columns[keep]
+    if T == 0 or N == 0 or len(rows) == 0:
+        raise InputError(f"{source.label}: no row has both a date and an asset")
+    if max(_MOST_CELLS, 50 * table.num_rows) < T * N:
         raise InputError(
-            f"{source.path}: {table.num_rows:,} rows for {len(days.labels):,} sessions x {len(assets):,} assets; "
+            f"{source.label}: {table.num_rows:,} rows for {T:,} sessions x {N:,} assets; "
             f"does {asset or date!r} hold the assets?"
         )
-    rows = days.codes
-    flat = rows * len(assets) + columns
-    if not keep.all():
-        flat, rows, columns = flat[keep], rows[keep], columns[keep]
-    findings += _order(rows, columns, days.labels, assets)
-    seen = np.zeros(len(days.labels) * len(assets), dtype=bool)
-    seen[flat] = True
-    unique: np.ndarray | None = None
-    if int(np.count_nonzero(seen)) < len(flat):
-        _, first = np.unique(flat, return_index=True)
-        unique = np.sort(first)
-        findings.append(_duplicates(np.delete(flat, unique), days.labels, assets))
-    frames = {}
+    flat = np.multiply(rows, N, dtype=np.int64)
+    flat += columns
+    repeats: np.ndarray | None = None
+    first: np.ndarray | slice = slice(None)
+    ordered = bool((flat[1:] > flat[:-1]).all())  # by date, then asset: nothing twice, nothing out of order
+    if not ordered:
+        findings += _order(rows, columns, days.labels, assets)
+        seen = np.zeros(T * N, dtype=bool)
+        seen[flat] = True
+        if int(np.count_nonzero(seen)) < len(flat):
+            _, unique = np.unique(flat, return_index=True)
+            first = np.sort(unique)
+            repeats = np.delete(np.arange(len(flat)), first)
+            findings.append(_duplicates(flat[repeats], days.labels, assets))
+    whole = ordered and len(flat) == T * N
+    frames: dict[str, pd.DataFrame] = {}
+    again: dict[str, np.ndarray] = {}
     for field, column in fields.items():
-        values = floats(table, column, source.path)
-        values = values if keep.all() else values[keep]
-        grid = np.full(len(seen), np.nan)
-        grid[flat if unique is None else flat[unique]] = values if unique is None else values[unique]
-        frames[field] = pd.DataFrame(grid.reshape(len(days.labels), -1), index=days.labels, columns=assets)
-    return frames, findings
+        values = floats(table, column, source, options)[keep]
+        if whole:
+            grid = values.copy() if source.shared else values
+        else:
+            grid = np.full(T * N, np.nan)
+            grid[flat[first]] = values[first]
+        if repeats is not None:
+            again[field] = values[repeats]
+        frames[field] = pd.DataFrame(grid.reshape(T, N), index=days.labels, columns=assets, copy=False)
+    return Grids(frames, findings, None if repeats is None else Repeats(flat[repeats], again))
 
 
-def read_wide(source: Source, date: str) -> tuple[pd.DataFrame, list[Finding]]:
-    """(T, N) values, one column an asset, sorted by session and asset; of sessions that stand twice, the first.
-
-    Findings and errors as in `read_long`; a duplicated session counts once.
-    """
-    names = [name for name in source.columns if name != date and name not in _ROW_NUMBERS]
-    if not names:
-        raise InputError(f"{source.path}: only a date column; expected a column for each asset")
-    table: pa.Table = source.read(texts=[date], numbers=names)
-    days, timed = date_codes(table, date, source.path)
+def _wide(source: Source, layout: Layout, options: ReadOptions) -> Grids:
+    """Values from one column an asset (and field); a session that stands twice counts once a session."""
+    names = [name for by_asset in layout.cells.values() for name in by_asset.values()]
+    table = source.read(texts=[layout.date], numbers=names)
+    days, timed = date_codes(table, layout.date, source, options)
     findings = _time_of_day(timed)
     keep = days.codes >= 0
     nobody = np.zeros(len(keep), dtype=np.int64)
     if not keep.all():
         findings.append(_missing_keys(days.codes, nobody))
     if len(days.labels) == 0:
-        raise InputError(f"{source.path}: no row has a date")
+        raise InputError(f"{source.label}: no row has a date")
     findings += _order(days.codes[keep], nobody[keep], days.labels, pd.Index(["all assets"]))
     _, first = np.unique(days.codes, return_index=True)
     first = first[days.codes[first] >= 0]
+    repeats = None
     if len(first) < keep.sum():
-        again = np.setdiff1d(np.flatnonzero(keep), first)
-        findings.append(_duplicates(days.codes[again], days.labels, pd.Index(["all assets"])))
-    names = sorted(names)
-    values = np.column_stack([floats(table, name, source.path)[first] for name in names])
-    assets = pd.Index([name.strip() for name in names], dtype="str", name="asset")
-    return pd.DataFrame(values, index=days.labels, columns=assets), findings
+        repeats = np.setdiff1d(np.flatnonzero(keep), first)
+        findings.append(_duplicates(days.codes[repeats], days.labels, pd.Index(["all assets"])))
+    labels = sorted({asset for by_asset in layout.cells.values() for asset in by_asset})
+    assets = pd.Index(labels, dtype="str", name="asset")
+    if not assets.is_unique:
+        raise InputError(f"{source.label}: two columns are asset {assets[assets.duplicated()][0]!r}; rename one")
+    frames, again = {}, {}
+    for field, by_asset in layout.cells.items():
+        grid = np.full((len(first), len(labels)), np.nan)
+        more = np.full((0 if repeats is None else len(repeats), len(labels)), np.nan)
+        for column, asset in enumerate(labels):
+            if asset in by_asset:
+                values = floats(table, by_asset[asset], source, options)
+                grid[:, column] = values[first]
+                if repeats is not None:
+                    more[:, column] = values[repeats]
+        frames[field] = pd.DataFrame(grid, index=days.labels, columns=assets, copy=False)
+        again[field] = more.ravel()
+    if repeats is None:
+        return Grids(frames, findings)
+    cells = (days.codes[repeats].astype(np.int64)[:, None] * len(labels) + np.arange(len(labels))).ravel()
+    return Grids(frames, findings, Repeats(cells, again))
 
 
 def _missing_keys(rows: np.ndarray, columns: np.ndarray) -> Finding:
@@ -140,7 +185,7 @@ def _duplicates(flat: np.ndarray, sessions: pd.DatetimeIndex | pd.Index, assets:
         .reset_index()
         .set_axis(["asset", "count", "first", "last"], axis="columns")
     )
-    remedy = "keep one row a session and asset, or drop the later ones with --repair drop"
+    remedy = "keep one row a session and asset, or drop what is not sure with --repair drop"
     return Finding("duplicate (date, asset) rows", "error", len(flat), where, remedy, places)
 
 

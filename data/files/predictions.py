@@ -2,63 +2,57 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from assay.data.atomic import check_target, replacing
 from assay.data.errors import DataQualityError, InputError
-from assay.data.files.columns import ASSET_NAMES, DATE_NAMES, Source, match_columns, plain
-from assay.data.files.grids import read_long, read_wide
-from assay.data.panel import ACTIONS, PredictionPanel
+from assay.data.files.columns import date_codes
+from assay.data.files.grids import read_grids
+from assay.data.files.layouts import PREDICTIONS, recognise
+from assay.data.files.options import ReadOptions
+from assay.data.files.sources import Source, open_source, plain
+from assay.data.panel import ACTIONS, RECEIPT_COLUMNS, PredictionPanel
 from assay.data.quality import QualityReport
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 __all__ = ["load_predictions", "load_receipts", "read_predictions", "receipts_path", "write_predictions"]
 
 #: Under this key a file of predictions says its name, unit, horizon, delay and zero_is_neutral, as JSON.
 ABOUT_KEY = b"assay.predictions"
 
-_PREDICTIONS = {
-    "date": DATE_NAMES,
-    "asset": ASSET_NAMES,
-    "score": (
-        "score", "prediction", "predictions", "pred", "yhat", "ypred", "forecast", "signal", "alpha",
-        "expectedreturn", "predictedreturn",
-    ),
-    "probability_up": ("probabilityup", "probup", "pup", "upprobability", "probability", "proba", "prob"),
-    "buy": ("buy", "pbuy", "probbuy", "probabilitybuy"),
-    "sell": ("sell", "psell", "probsell", "probabilitysell"),
-    "hold": ("hold", "phold", "probhold", "probabilityhold"),
-    "dispersion": ("dispersion", "scorestd"),
-}  # fmt: skip
-
-
 
 def load_predictions(
-    path: str | Path,
+    data: Any,
     *,
     name: str | None = None,
     unit: Literal["return", "rank"] = "return",
     horizon: int = 1,
     delay: int = 1,
-    receipts: str | Path | None = None,
+    receipts: Any = None,
     zero_is_neutral: bool = False,
+    options: ReadOptions | None = None,
 ) -> PredictionPanel:
-    """Predictions from a long or wide CSV or Parquet file.
+    """Predictions from a file or a frame.
 
-    Long: date, asset, and a score, a probability_up, probabilities of buy, sell and hold, or several of them. Wide:
-    the date first, then a column of scores for each asset.
+    Long: one row a session and asset, with columns for the date, the asset and at least one of score, probability_up,
+    or buy, sell and hold. Wide: the date first, then a column of scores for each asset.
 
     Parameters
     ----------
-    path : the file.
+    data : a file or frame, as in `load_prices`.
     name : the model, for the report; default the file's name.
     unit, horizon, delay, zero_is_neutral : as in `PredictionPanel`.
-    receipts : file with a row a fold: session (the first it predicts) and the columns of `RECEIPT_COLUMNS`.
+    receipts : file or frame with a row a fold: session (the first it predicts) and the columns of `RECEIPT_COLUMNS`.
+    options : how to read what the file does not say itself.
 
     Returns
     -------
@@ -67,38 +61,27 @@ def load_predictions(
     Raises
     ------
     InputError
-        If the file cannot be read as predictions, holds none, or one that cannot be (a probability of 1.2).
+        If it cannot be read as predictions, or can be in two ways, holds none, or one that cannot be (a probability
+        of 1.2).
     DataQualityError
         If an asset has two rows on one session, or a value is infinite.
     LookAheadError
         If the receipts contradict the stamps.
 
     """
-    source = Source.open(path)
+    options = options or ReadOptions()
+    source = open_source(data, options)
     _refuse_contradiction(source, {"unit": unit, "horizon": horizon})
-    columns = match_columns(source, _PREDICTIONS)
-    if "date" not in columns:
-        raise InputError(f"{source.path}: no date column among {', '.join(source.columns[:8])}; name one 'date'")
-    fields = {field: column for field, column in columns.items() if field not in ("date", "asset")}
-    if "asset" not in columns and len(fields) == len(source.columns) - 1:
-        raise InputError(f"{source.path}: no asset column among {', '.join(source.columns)}; name one 'asset'")
-    if "asset" in columns:
-        if not set(fields) & {"score", "probability_up", *ACTIONS}:
-            raise InputError(
-                f"{source.path}: no score, probability_up or buy/sell/hold among {', '.join(source.columns[:8])}"
-            )
-        frames, findings = read_long(source, columns["date"], columns["asset"], fields)
-    else:
-        closes, findings = read_wide(source, columns["date"])
-        frames = {"score": closes}
-    QualityReport(str(source.path), tuple(findings)).raise_for_errors()
+    grids = read_grids(source, recognise(source, PREDICTIONS, options), options)
+    frames, findings = grids.frames, grids.findings
+    QualityReport(source.label, tuple(findings)).raise_for_errors()
     for field, frame in frames.items():
-        refuse_infinite(source.path, field, frame)
+        refuse_infinite(source, field, frame)
     if not any(frame.notna().to_numpy().any() for field, frame in frames.items() if field != "dispersion"):
-        raise InputError(f"{source.path}: every prediction is empty; expected at least one finite value")
+        raise InputError(f"{source.label}: every prediction is empty; expected at least one finite value")
     given = [action for action in ACTIONS if action in frames]
     if given and len(given) < len(ACTIONS):
-        raise InputError(f"{source.path}: probabilities of {', '.join(given)} only; give buy, sell and hold, or none")
+        raise InputError(f"{source.label}: probabilities of {', '.join(given)} only; give buy, sell and hold, or none")
     try:
         return PredictionPanel(
             frames.get("score"),
@@ -107,35 +90,53 @@ def load_predictions(
             delay=delay,
             probability_up=frames.get("probability_up"),
             action={action: frames[action] for action in ACTIONS} if given else None,
-            receipts=None if receipts is None else load_receipts(receipts),
-            name=name or source.path.stem,
+            receipts=None if receipts is None else load_receipts(receipts, options=options),
+            name=name or source.stem,
             zero_is_neutral=zero_is_neutral,
             dispersion=frames.get("dispersion"),
             warnings=tuple(finding.message for finding in findings),
         )
     except InputError as error:
-        raise InputError(f"{source.path}: {error}") from None
+        raise InputError(f"{source.label}: {error}") from None
 
 
-def load_receipts(path: str | Path) -> pd.DataFrame:
-    """Receipts from CSV or Parquet: a row a fold, indexed by the first session it predicts (`session`).
+def load_receipts(data: Any, *, options: ReadOptions | None = None) -> pd.DataFrame:
+    """Receipts: a row a fold, indexed by the first session it predicts (`session`).
+
+    Parameters
+    ----------
+    data : a file or frame, as in `load_prices`.
+    options : how its dates are written.
 
     Raises
     ------
     InputError
-        If the file cannot be read, or has no column ``session``.
+        If it cannot be read, has no column ``session``, or a stamp is not a date.
 
     """
-    source = Source.open(path)
+    options = options or ReadOptions()
+    source = open_source(data, options)
     names = {plain(column): column for column in source.columns}
-    index = names.get("session") or names.get("indexlevel0")
+    index = next((names[name] for name in ("session", "indexlevel0", "", "unnamed0") if name in names), None)
     if index is None:
-        raise InputError(f"{source.path}: no column 'session' (the first session a fold predicts)")
-    try:
-        frame = pd.read_parquet(source.path) if source.parquet else pd.read_csv(source.path, sep=source.separator)
-    except (ValueError, OSError) as error:
-        raise InputError(f"{source.path}: cannot be read: {error}") from None
-    return frame.set_index(index) if index in frame.columns else frame
+        raise InputError(f"{source.label}: no column 'session' (the first session a fold predicts)")
+    columns = {name: names[plain(name)] for name in RECEIPT_COLUMNS if plain(name) in names}
+    table = source.read(texts=[index, *columns.values()])
+    stamps = {"session": index} | {name: column for name, column in columns.items() if name not in ("model_id", "fold")}
+    parsed = {name: _stamps_of(table, column, source, options) for name, column in stamps.items()}
+    out = pd.DataFrame(index=pd.DatetimeIndex(parsed.pop("session"), name="session"))
+    for name, column in columns.items():
+        out[name] = parsed[name] if name in parsed else table[column].to_pylist()
+    if "fold" in out:
+        with contextlib.suppress(TypeError, ValueError):
+            out["fold"] = out["fold"].astype("int64")
+    return out
+
+
+def _stamps_of(table: pa.Table, name: str, source: Source, options: ReadOptions) -> np.ndarray:
+    """A column of dates as datetime64[us], NaT where empty."""
+    axis, _ = date_codes(table, name, source, options)
+    return np.append(axis.labels.to_numpy().astype("datetime64[us]"), np.datetime64("NaT"))[axis.codes]
 
 
 def receipts_path(path: Path) -> Path:
@@ -205,11 +206,11 @@ def read_predictions(path: str | Path) -> PredictionPanel:
         If the file was not written by `write_predictions` (use `load_predictions` and state unit, horizon and delay).
 
     """
-    source = Source.open(path)
+    source = open_source(path, ReadOptions())
     try:
-        about = json.loads(source.metadata()[ABOUT_KEY])
+        about = json.loads(source.metadata[ABOUT_KEY])
         settings = {name: about[name] for name in ("name", "unit", "horizon", "delay", "zero_is_neutral")}
-    except (KeyError, ValueError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         raise InputError(f"{path}: does not say its unit, horizon and delay; pass it as --predictions") from None
     beside = receipts_path(Path(path))
     return load_predictions(path, receipts=beside if beside.exists() else None, **settings)
@@ -218,18 +219,20 @@ def read_predictions(path: str | Path) -> PredictionPanel:
 def _refuse_contradiction(source: Source, stated: Mapping[str, object]) -> None:
     """A file of ours knows its unit and horizon; to read it as something else would be a quiet mistake."""
     try:
-        about = dict(json.loads(source.metadata().get(ABOUT_KEY, b"{}")))
-    except (TypeError, ValueError):
-        raise InputError(f"{source.path}: its metadata is damaged; write the file again") from None
+        about = dict(json.loads(source.metadata.get(ABOUT_KEY, b"{}")))
+    except (TypeError, ValueError, RecursionError):
+        raise InputError(f"{source.label}: its metadata is damaged; write the file again") from None
     for name, value in stated.items():
         if about.get(name, value) != value:
-            raise InputError(f"{source.path}: was written with {name} {about[name]}, read with {value}; state {name}")
+            raise InputError(f"{source.label}: was written with {name} {about[name]}, read with {value}; state {name}")
 
 
-def refuse_infinite(path: Path, field: str, frame: pd.DataFrame) -> None:
+def refuse_infinite(source: Source, field: str, frame: pd.DataFrame) -> None:
     """Raise `DataQualityError` naming the first infinite value of `frame`."""
     bad = np.isinf(frame.to_numpy())
     if bad.any():
         row, column = np.argwhere(bad)[0]
         where = f"{frame.index[row].date()} {frame.columns[column]!r}"
-        raise DataQualityError(f"{path}: {field}: {int(bad.sum())} infinite values, first {where}; leave them empty")
+        raise DataQualityError(
+            f"{source.label}: {field}: {int(bad.sum())} infinite values, first {where}; leave them empty"
+        )

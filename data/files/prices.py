@@ -1,75 +1,71 @@
-"""Prices from files, long or wide, and back.
-
-What each column is, what is refused and what is only counted; `assay.data.files.grids` makes the (T, N) frames.
-"""
+"""Prices from files and frames, in any of the layouts that people have them in, and back."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from assay.data.atomic import check_target, replacing
 from assay.data.errors import InputError
-from assay.data.files.columns import ASSET_NAMES, DATE_NAMES, Source, match_columns, plain
-from assay.data.files.grids import read_long, read_wide
+from assay.data.files.grids import Grids, read_grids
+from assay.data.files.layouts import PRICES, Layout, Vendor, recognise
+from assay.data.files.options import ReadOptions
+from assay.data.files.sources import open_source
 from assay.data.panel import PRICE_FIELDS, PricePanel
-from assay.data.quality import Finding, QualityReport, check_prices, impossible_bars
+from assay.data.quality import Finding, QualityReport, check_prices, finding_at, impossible_bars
 
-__all__ = ["PRICE_SUFFIXES", "inspect_prices", "load_prices", "write_prices"]
+__all__ = [
+    "PRICE_SUFFIXES",
+    "RawPrices",
+    "checked_panel",
+    "inspect_prices",
+    "load_prices",
+    "read_prices",
+    "write_prices",
+]
 
 PRICE_SUFFIXES = (".parquet", ".csv")
 #: Under this key of its metadata a Parquet file of ours says what its prices are adjusted for.
 ADJUSTED_KEY = b"assay.adjusted"
-_PRICES = {
-    "date": DATE_NAMES,
-    "asset": ASSET_NAMES,
-    "open": ("open", "openprice", "priceopen", "pxopen"),
-    "high": ("high", "highprice", "pricehigh", "pxhigh"),
-    "low": ("low", "lowprice", "pricelow", "pxlow"),
-    "close": ("close", "closeprice", "priceclose", "price", "pxlast", "last", "prc"),
-    "adjusted_close": ("adjclose", "adjustedclose", "closeadj", "closeadjusted", "adjcloseprice"),
-    "volume": ("volume", "vol", "sharestraded", "pxvolume"),
-}
-#: Columns beside the fields that a file of one asset may have.
-_BYSTANDERS = ("dividends", "stocksplits", "capitalgains", "adjclose", "repaired", "vwap", "trades", "amount")
+_BAR = ("open", "high", "low", "close")
 
 
-def load_prices(
-    path: str | Path, *, field_map: Mapping[str, str] | None = None, repair: Literal["drop"] | None = None
-) -> PricePanel:
-    """Prices from a long or wide CSV or Parquet file.
+def load_prices(data: Any, *, repair: Literal["drop"] | None = None, options: ReadOptions | None = None) -> PricePanel:
+    """Prices from a file or a frame.
 
     Long: one row a session and asset, with columns for the date, the asset and at least the close. Wide: the date
-    first, then a column of closes for each asset. A file without an asset column whose columns are all price fields
-    is one asset, named after the file. Common names are understood (ticker, symbol, Adj Close …). Where a file has
-    both Close and Adj Close, the close is the adjusted one and open, high and low are scaled alike.
+    first, then a column of closes for each asset. Fields: a column a field and asset (``Close_AAPL``, a header of two
+    rows, the columns of ``yfinance.download``). A table without an asset column whose columns are all price fields is
+    one asset, named after the file. The names that people and vendors use are understood (`assay.data.files.layouts`).
+    Where there are both Close and Adj Close, the close is the adjusted one and open, high and low are scaled alike.
 
     Parameters
     ----------
-    path : the file.
-    field_map : field (date, asset, open, high, low, close, adjusted_close, volume) to the file's column name, where
-        that is not obvious.
-    repair : None stops at the first error; ``"drop"`` leaves out the rows that cannot be, and says so in `warnings`.
+    data : a CSV (plain or .gz, .zst, .bz2), TSV, Parquet, Feather or Excel file; or a frame of pandas, Polars, Arrow.
+    repair : None stops at the first error; ``"drop"`` leaves out the rows that cannot be, and says so in `warnings`. Of
+        rows that stand twice it keeps the one that can be, or none where several can and differ.
+    options : how to read what the file does not say itself.
 
     Returns
     -------
     PricePanel
-        Sessions and assets sorted; what the checks found odd is counted in `warnings`.
+        Sessions and assets sorted; what the checks found odd is counted in `warnings`, and `source` names the file
+        and, where it was recognised, whose layout it has.
 
     Raises
     ------
     InputError
-        If the file cannot be read as prices: what, where and what to do.
+        If it cannot be read as prices, or can be in two ways: what, where and what to do.
     DataQualityError
         If it can, but holds duplicates or bars that cannot be, and `repair` is None.
 
     """
-    return checked_panel(_read_prices(Source.open(path), field_map), repair)
+    return checked_panel(read_prices(data, options), repair)
 
 
 def checked_panel(raw: RawPrices, repair: Literal["drop"] | None = None) -> PricePanel:
@@ -82,23 +78,21 @@ def checked_panel(raw: RawPrices, repair: Literal["drop"] | None = None) -> Pric
     checked = check_prices(raw.frames, source=raw.source)
     report = QualityReport(raw.source, _errors_first((*found, *checked.findings)))
     report.raise_for_errors()
-    return PricePanel(**raw.frames, source=raw.source, adjusted=raw.adjusted, warnings=report.messages())  # type: ignore[arg-type]
+    return _panel(raw, report)
 
 
-def inspect_prices(path: str | Path, *, field_map: Mapping[str, str] | None = None) -> tuple[PricePanel, QualityReport]:
+def inspect_prices(data: Any, *, options: ReadOptions | None = None) -> tuple[PricePanel, QualityReport]:
     """What `load_prices` would find, errors included, and the panel without the bars that cannot be.
 
     Raises
     ------
     InputError
-        If the file cannot be read as prices at all.
+        If it cannot be read as prices at all.
 
     """
-    raw = _read_prices(Source.open(path), field_map)
+    raw = read_prices(data, options)
     report = QualityReport(raw.source, _errors_first((*raw.findings, *check_prices(raw.frames).findings)))
-    kept, _ = _dropped(raw)
-    panel = PricePanel(**kept.frames, source=raw.source, adjusted=raw.adjusted, warnings=report.messages())  # type: ignore[arg-type]
-    return panel, report
+    return _panel(_dropped(raw)[0], report), report
 
 
 def write_prices(prices: PricePanel, path: str | Path) -> Path:
@@ -154,9 +148,10 @@ class RawPrices:
 
     Parameters
     ----------
-    frames : aligned (T, N) frames by field.
+    frames : aligned (T, N) frames by field; of rows that stand twice, the first.
     findings : what was wrong with the rows that they came from.
     source, adjusted : as in `PricePanel`.
+    settled : the frames where of rows that stand twice the one is kept that can be, or none; None: no row does.
 
     """
 
@@ -164,54 +159,143 @@ class RawPrices:
     findings: tuple[Finding, ...]
     source: str
     adjusted: str
+    settled: dict[str, pd.DataFrame] | None = None
 
 
-def _read_prices(source: Source, field_map: Mapping[str, str] | None) -> RawPrices:
-    columns = match_columns(source, _PRICES, field_map)
-    if "date" not in columns:
-        raise InputError(f"{source.path}: no date column among {', '.join(source.columns[:8])}; name one 'date'")
-    fields = {field: column for field, column in columns.items() if field not in ("date", "asset")}
-    rest = [name for name in source.columns if name not in columns.values() and plain(name) not in _BYSTANDERS]
-    priced = "close" in fields or "adjusted_close" in fields
-    if "asset" in columns or (priced and not rest):
-        if not priced:
-            raise InputError(f"{source.path}: no close among {', '.join(source.columns[:8])}; name one 'close'")
-        frames, findings = read_long(source, columns["date"], columns.get("asset"), fields)
-    else:
-        closes, findings = read_wide(source, columns["date"])
-        frames = {"close": closes}
-    adjusted = source.metadata().get(ADJUSTED_KEY, b"unknown").decode()
-    if "adjusted_close" in frames:
-        frames, adjusted = _adjust(frames), "splits and dividends"
-    frames = {name: frames[name] for name in PRICE_FIELDS if name in frames}
-    return RawPrices(frames, tuple(findings), str(source.path), adjusted)
+def read_prices(data: Any, options: ReadOptions | None = None) -> RawPrices:
+    """The prices of a file or frame, not checked yet; parameters and errors as in `load_prices`."""
+    options = options or ReadOptions()
+    source = open_source(data, options)
+    layout = recognise(source, PRICES, options)
+    grids = read_grids(source, layout, options)
+    adjusted = source.metadata.get(ADJUSTED_KEY, b"unknown").decode(errors="replace")
+    frames, adjusted = _adjusted(grids.frames, layout.vendor, adjusted)
+    findings = list(grids.findings)
+    settled = None
+    if grids.repeats is not None:
+        chosen, hidden = _settled(grids)
+        settled, _ = _adjusted(chosen, layout.vendor, adjusted)
+        findings += hidden
+    findings += _signs(grids.frames, layout)
+    name = source.label
+    if layout.named:
+        name += f" (read as {layout.describe(len(frames['close'].columns))})"
+    return RawPrices(frames, tuple(findings), name, adjusted, settled)
 
 
-def _adjust(frames: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """Adjusted closes in place of closes, and the other prices scaled by the same factor."""
-    out = dict(frames)
-    adjusted = out.pop("adjusted_close")
-    if "close" in out:
-        factor = adjusted / out["close"]
-        out |= {name: out[name] * factor for name in ("open", "high", "low") if name in out}
-    return out | {"close": adjusted}
+def _panel(raw: RawPrices, report: QualityReport) -> PricePanel:
+    return PricePanel(**raw.frames, source=raw.source, adjusted=raw.adjusted, warnings=report.messages())  # type: ignore[arg-type]
+
+
+def _adjusted(
+    found: Mapping[str, pd.DataFrame], vendor: Vendor | None, adjusted: str
+) -> tuple[dict[str, pd.DataFrame], str]:
+    """The fields of a panel: adjusted prices in place of raw ones, the other prices scaled by the same factor."""
+    out = dict(found)
+    if vendor is not None and vendor.absolute:
+        out |= {name: out[name].abs() for name in _BAR if name in out}
+    divisor, factor = out.pop("price_divisor", None), out.pop("volume_factor", None)
+    if divisor is not None:
+        out |= {name: out[name] / divisor for name in _BAR if name in out}
+        adjusted = "splits"
+        if factor is not None and "volume" in out:
+            out["volume"] = out["volume"] * factor
+    own = {name: out.pop(f"adjusted_{name}", None) for name in (*_BAR, "volume")}
+    close = own.pop("close")
+    if close is not None:
+        adjusted = "splits and dividends"
+        if "close" in out:
+            scale = close / out["close"]
+            out |= {name: out[name] * scale for name in ("open", "high", "low") if name in out and own[name] is None}
+        out |= {"close": close} | {name: frame for name, frame in own.items() if frame is not None}
+    elif vendor is not None and vendor.adjusted is not None:
+        adjusted = vendor.adjusted
+    return {name: out[name] for name in PRICE_FIELDS if name in out}, adjusted
+
+
+def _signs(frames: Mapping[str, pd.DataFrame], layout: Layout) -> list[Finding]:
+    """How many prices carried a minus that only marks a midpoint."""
+    if layout.vendor is None or not layout.vendor.absolute:
+        return []
+    minus = frames["close"].to_numpy() < 0
+    if not minus.any():
+        return []
+    finding = finding_at(
+        "midpoints of bid and ask, sign removed", "warning", minus, frames["close"], "no trade that day"
+    )
+    return [finding]
+
+
+def _settled(grids: Grids) -> tuple[dict[str, pd.DataFrame], list[Finding]]:
+    """The frames where a cell with several rows keeps the one that can be, and what was hidden behind the first.
+
+    A row can be if nothing in it is impossible; of those that can, one with open and close inside [low, high] wins.
+    Where several remain and differ, nobody knows which is right and the bar is left out.
+    """
+    repeats = grids.repeats
+    assert repeats is not None  # the caller has seen to it
+    cells = np.unique(repeats.cells)
+    first = {name: frame.to_numpy().ravel()[cells] for name, frame in grids.frames.items()}
+    where = np.concatenate([np.arange(len(cells)), np.searchsorted(cells, repeats.cells)])
+    rows = {name: np.concatenate([first[name], repeats.values[name]]) for name in first}
+    bad = impossible_bars(rows)
+    cannot = np.logical_or.reduce(list(bad.values())) if bad else np.zeros(len(where), dtype=bool)
+    cannot |= ~np.isfinite(rows.get("close", rows.get("adjusted_close", first[next(iter(first))])))
+    inside = np.ones(len(where), dtype=bool)
+    if "high" in rows and "low" in rows:
+        for name in ("open", "close"):
+            if name in rows:
+                inside &= ~((rows[name] > rows["high"] * (1 + 1e-6)) | (rows[name] < rows["low"] * (1 - 1e-6)))
+    out = {name: frame.to_numpy().copy() for name, frame in grids.frames.items()}
+    table = np.column_stack(list(rows.values()))
+    equal = ((table == table[where]) | (np.isnan(table) & np.isnan(table[where]))).all(
+        axis=1
+    )  # to the first of its cell
+    doubtful = np.unique(where[cannot | ~inside | ~equal])
+    order = np.argsort(where, kind="stable")
+    starts = np.searchsorted(where[order], np.arange(len(cells) + 1))
+    for position in doubtful:
+        candidates = order[starts[position] : starts[position + 1]]
+        candidates = candidates[~cannot[candidates]]
+        if inside[candidates].any():
+            candidates = candidates[inside[candidates]]
+        values = table[candidates]
+        same = len(values) > 0 and bool(((values == values[0]) | (np.isnan(values) & np.isnan(values[0]))).all())
+        at = np.unravel_index(cells[position], next(iter(out.values())).shape)
+        for number, name in enumerate(rows):
+            out[name][at] = values[0][number] if same else np.nan
+    template = next(iter(grids.frames.values()))
+    frames = {
+        name: pd.DataFrame(grid, index=template.index, columns=template.columns, copy=False)
+        for name, grid in out.items()
+    }
+    hidden = []
+    for check, mask in bad.items():
+        later = np.flatnonzero(mask[len(cells) :])
+        if len(later):
+            grid = np.zeros(template.shape, dtype=bool)
+            grid.ravel()[repeats.cells[later]] = True
+            hidden.append(
+                finding_at(f"{check} in a duplicate row", "error", grid, template, "mend the file, or --repair drop")
+            )
+    return frames, hidden
 
 
 def _dropped(raw: RawPrices) -> tuple[RawPrices, tuple[Finding, ...]]:
     """The prices without what cannot be; the errors become warnings that say what was dropped."""
-    masks = impossible_bars({name: frame.to_numpy() for name, frame in raw.frames.items()})
-    bars = [finding for finding in check_prices(raw.frames).findings if finding.check in masks]
-    frames = raw.frames
+    frames = raw.settled if raw.settled is not None else raw.frames
+    masks = impossible_bars({name: frame.to_numpy() for name, frame in frames.items()})
+    bars = [finding for finding in check_prices(frames).findings if finding.check in masks]
     if masks:
         bad = np.logical_or.reduce(list(masks.values()))
-        frames = {name: frame.mask(bad) for name, frame in raw.frames.items()}
+        frames = {name: frame.mask(bad) for name, frame in frames.items()}
     found = tuple(
         replace(finding, check=f"dropped by repair: {finding.check}", severity="warning")
         if finding.severity == "error" or finding.check in masks
         else finding
         for finding in (*raw.findings, *bars)
     )
-    return replace(raw, frames=frames), found
+    return replace(raw, frames=frames, settled=None), found
 
 
 def _errors_first(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:

@@ -1,55 +1,81 @@
-"""One return series from a file: a benchmark's returns, or its prices made into returns."""
+"""One return series from a file or frame: a benchmark's returns, or its prices made into returns."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from assay.data.errors import DataQualityError, InputError
-from assay.data.files.columns import DATE_NAMES, Source, match_columns, plain
-from assay.data.files.grids import read_wide
+from assay.data.files.grids import read_grids
+from assay.data.files.layouts import PRICES, Layout, recognise
+from assay.data.files.options import ReadOptions
 from assay.data.files.predictions import refuse_infinite
-from assay.data.files.prices import _PRICES
+from assay.data.files.sources import open_source, plain
 from assay.data.quality import QualityReport
 
 __all__ = ["load_returns"]
 
+#: Columns of these names are returns although they stand beside prices.
+_RETURNS = ("ret", "return", "returns", "dailyreturn", "dailyreturns", "pctchange")
+#: Returns of which half are larger than this are none.
+_LEVEL = 0.5
 
-def load_returns(path: str | Path) -> pd.Series:
+
+def load_returns(data: Any, *, options: ReadOptions | None = None) -> pd.Series:
     """One return series: a date column and one column of daily returns (decimals), or of prices.
 
-    The other column's name decides: a price name (close, Adj Close, price …) makes returns of it, anything else is
-    taken as returns.
+    A price name (close, Adj Close, price …) makes returns of the column, any other is taken as returns. The bars of
+    one asset, in any layout that `load_prices` reads, are prices.
+
+    Parameters
+    ----------
+    data : a file or frame, as in `load_prices`.
+    options : how to read what the file does not say itself; a column named as ``close`` is prices.
 
     Raises
     ------
     InputError
-        If there is not exactly one series in the file.
+        If there is not exactly one series, or returns are as large as price levels.
     DataQualityError
         On duplicated sessions, infinite values, or returns below -100% (percent instead of decimals?).
 
     """
-    source = Source.open(path)
-    columns = match_columns(source, {"date": DATE_NAMES})
-    if "date" not in columns:
-        raise InputError(f"{source.path}: no date column among {', '.join(source.columns[:8])}; name one 'date'")
-    frame, findings = read_wide(source, columns["date"])
-    QualityReport(str(source.path), tuple(findings)).raise_for_errors()
-    prices = [name for field in ("adjusted_close", "close") for name in frame if plain(str(name)) in _PRICES[field]]
-    if len(frame.columns) > 1 and not prices:
-        raise InputError(f"{source.path}: {len(frame.columns)} series; expected a date and one column of returns")
-    column = prices[0] if prices else frame.columns[0]
-    refuse_infinite(source.path, str(column), frame[[column]])
-    series = frame[column].dropna()
-    if prices:
+    options = options or ReadOptions()
+    source = open_source(data, options)
+    columns = [name for name in source.columns if plain(name) in _RETURNS]
+    if len(columns) == 1 and source.depth == 1 and "close" not in options.columns:
+        layout = recognise(source, PRICES, ReadOptions({}, "wide"))
+        layout = Layout("wide", options.columns.get("date", layout.date), cells={"returns": {columns[0]: columns[0]}})
+    else:
+        layout = recognise(source, PRICES, options)
+        if layout.kind == "wide":
+            layout = Layout("wide", layout.date, cells={"returns": layout.cells["close"]})
+    grids = read_grids(source, layout, options)
+    QualityReport(source.label, tuple(grids.findings)).raise_for_errors()
+    field = next(name for name in ("returns", "adjusted_close", "close") if name in grids.frames)
+    frame = grids.frames[field]
+    if len(frame.columns) > 1:
+        raise InputError(f"{source.label}: {len(frame.columns)} series; expected a date and one column of returns")
+    column = str(frame.columns[0])
+    refuse_infinite(source, column, frame)
+    series = frame.iloc[:, 0].dropna()
+    if field != "returns":
         if (series <= 0).any():
             at = series.index[series <= 0][0].date()
-            raise DataQualityError(f"{source.path}: column {column!r}: price not positive, first {at}; mend the file")
+            raise DataQualityError(f"{source.label}: column {column!r}: price not positive, first {at}; mend the file")
         series = (series / series.shift(1) - 1.0).iloc[1:]
     elif (series < -1.0).any():
         at = series.index[series < -1.0][0].date()
-        raise DataQualityError(f"{source.path}: column {column!r}: a return below -100% at {at}; percent? use decimals")
+        raise DataQualityError(
+            f"{source.label}: column {column!r}: a return below -100% at {at}; percent? use decimals"
+        )
+    elif len(series) and float(np.median(np.abs(series))) > _LEVEL:
+        raise InputError(
+            f"{source.label}: column {column!r}: half of its values are beyond ±{_LEVEL:.0%}; if they are prices, say "
+            f"--column close={column}; if percent, use decimals"
+        )
     if series.empty:
-        raise InputError(f"{source.path}: column {column!r} holds no return; expected at least one")
-    return series.rename(source.path.stem)
+        raise InputError(f"{source.label}: column {column!r} holds no return; expected at least one")
+    return series.rename(source.stem)

@@ -11,6 +11,7 @@ import pytest
 
 from assay.commands import main as cli
 from assay.data.errors import BacktestError, DataQualityError, InputError, LookAheadError
+from assay.data.files.options import ReadOptions
 from assay.data.files.predictions import load_predictions, load_receipts, read_predictions, write_predictions
 from assay.data.files.prices import load_prices
 from assay.data.files.series import load_returns
@@ -63,7 +64,7 @@ PRICES: dict[str, tuple[Callable[[Path], Path], type[BacktestError], list[str]]]
     "no rows in parquet": (parquet(date=DAYS[:0], asset=[], close=[]), InputError, ["a header and no rows"]),
     "not utf-8": (file(GOOD.encode().replace(b",A,", b",\xe9\xff,")), InputError, ["is not UTF-8", "save it as UTF-8"]),
     "header not utf-8": (file(b"date,\xe9\xff,close\n2020-01-02,A,1\n"), InputError, ["is not UTF-8"]),
-    "binary": (file(b"PK\x03\x04\0\0\0\0"), InputError, ["neither CSV nor Parquet", "convert it"]),
+    "binary": (file(b"\x7fELF\0\0\0\0"), InputError, ["neither CSV nor Parquet", "convert it"]),
     "damaged parquet": (file(b"PAR1 and nothing more", ".parquet"), InputError, ["damaged Parquet", "write it again"]),
     "one column": (file("close\n1\n2\n"), InputError, ["has one column", "expected e.g. date,asset,close"]),
     "no date": (file("asset,close\nA,1\n"), InputError, ["no date column among asset, close", "name one 'date'"]),
@@ -89,8 +90,15 @@ PRICES: dict[str, tuple[Callable[[Path], Path], type[BacktestError], list[str]]]
     "not a date": (
         file("date,asset,close\n01/02/2020,A,1\n"),
         InputError,
-        ["column 'date': '01/02/2020' is not a date", "YYYY-MM-DD"],
+        ["column 'date': '01/02/2020' may be day or month first", "--date-format %d/%m/%Y or %m/%d/%Y"],
     ),
+    "words for a date": (
+        file("date,asset,close\nsoon,A,1\n"),
+        InputError,
+        ["column 'date': 'soon' is not a date", "YYYY-MM-DD"],
+    ),
+    "year 0": (file("date,asset,close\n0000-01-01,A,1\n"), InputError, ["'0000-01-01' is not a date"]),
+    "year 9999": (file("date,asset,close\n9999-01-01,A,1\n"), InputError, ["9999-01-01 is no session (1700 to"]),
     "no such day": (file("date,asset,close\n2020-02-31,A,1\n"), InputError, ["'2020-02-31' is not a date"]),
     "dates that are fractions": (
         parquet(date=[1.5, 2.5], asset=["A", "A"], close=[1.0, 2.0]),
@@ -98,19 +106,19 @@ PRICES: dict[str, tuple[Callable[[Path], Path], type[BacktestError], list[str]]]
         ["column 'date' holds double, not dates"],
     ),
     "seconds since 1970": (
-        parquet(date=[1577923200, 1578009600], asset=["A", "A"], close=[1.0, 2.0]),
+        parquet(date=[1577923200 + 5 * 3600, 1578009600 + 5 * 3600], asset=["A", "A"], close=[1.0, 2.0]),
         InputError,
-        ["'1577923200' is not a date"],
+        ["carries the time zone UTC and times of day (e.g. 2020-01-02 05:00)", "--tz America/New_York"],
     ),
     "tz-aware in parquet": (
-        parquet(date=DAYS.tz_localize("America/New_York"), asset=["A", "A"], close=[1.0, 2.0]),
+        parquet(date=(DAYS + pd.Timedelta("5h")).tz_localize("UTC"), asset=["A", "A"], close=[1.0, 2.0]),
         InputError,
-        ["column 'date' carries the time zone America/New_York", "tz-naive"],
+        ["column 'date' carries the time zone UTC and times of day", "--tz"],
     ),
     "tz-aware in csv": (
-        file("date,asset,close\n2020-01-02 00:00:00-05:00,A,1\n"),
+        file("date,asset,close\n2020-01-02 05:00:00+00:00,A,1\n"),
         InputError,
-        ["carries a time zone ('2020-01-02 00:00:00-05:00')", "tz-naive"],
+        ["carries a time zone ('2020-01-02 05:00:00+00:00') and times of day", "--tz"],
     ),
     "a cell too many": (
         file("date,asset,close\n2020-01-02,A,1\n2020-01-03,A,1,234.5\n"),
@@ -272,11 +280,11 @@ def test_returns(content: str, message: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("field_map", "message"),
-    [({"close": "PX"}, "no column 'PX'; it has 'date', 'asset'"), ({"clse": "close"}, "no field 'clse'")],
+    [({"close": "PX"}, "no column 'PX'; it has 'date', 'asset'"), ({"clse": "close"}, "unknown field of prices 'clse': did you mean 'close'")],
 )
 def test_field_maps(field_map: dict[str, str], message: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=message):
-        load_prices(file(GOOD)(tmp_path / "good"), field_map=field_map)
+        load_prices(file(GOOD)(tmp_path / "good"), options=ReadOptions(columns=field_map))
 
 
 def test_an_unknown_repair(tmp_path: Path) -> None:

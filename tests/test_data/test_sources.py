@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from assay.data.files.options import ReadOptions
 from assay.data.files.predictions import load_predictions, read_predictions, receipts_path, write_predictions
 from assay.data.files.prices import inspect_prices, load_prices, write_prices
 from assay.data.files.series import load_returns
@@ -110,7 +111,7 @@ def test_tickers_that_look_like_something_else_stay_tickers(panel: PricePanel, t
 def test_names_that_people_use(panel: PricePanel, tmp_path: Path, names: list[str]) -> None:
     path = save(long_table(panel).set_axis(names, axis="columns"), tmp_path / "prices.csv")
     fields = dict(zip(["date", "asset", *FIELDS], names, strict=True)) if "who" in names else None
-    assert_same(load_prices(path, field_map=fields), panel)
+    assert_same(load_prices(path, options=ReadOptions(columns=fields or {})), panel)
 
 
 @pytest.mark.parametrize("separator", [";", "\t", "|"])

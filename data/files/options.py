@@ -1,0 +1,60 @@
+"""How a file is to be read where it does not say so itself: the options that every door takes."""
+
+from __future__ import annotations
+
+import zoneinfo
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from assay.data.errors import InputError
+
+__all__ = ["LAYOUTS", "LayoutName", "ReadOptions"]
+
+LayoutName = Literal["long", "single", "wide", "fields"]
+#: layout → what it means, as help and errors say it.
+LAYOUTS: Mapping[str, str] = {
+    "long": "a row a session and asset",
+    "single": "the bars of one asset, a row a session",
+    "wide": "a column of closes (or scores) an asset, named after it",
+    "fields": "a column a field and asset, e.g. Close_AAPL",
+}
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """What decides where a file can be read in two ways, or names its columns as nobody else does.
+
+    Parameters
+    ----------
+    columns : field (date, asset, close, score …) to the file's own column name.
+    layout : one of `LAYOUTS`; None: as recognised.
+    date_format : of dates as text, as ``datetime.strptime`` takes it, e.g. ``"%d/%m/%Y"``; ``"excel"`` for Excel's
+        day numbers.
+    decimal : ``"."`` or ``","``; None: as recognised.
+    tz : the exchange's time zone, e.g. ``"America/New_York"``: stamps that carry a zone are converted to it, and the
+        local date is the session.
+
+    Raises
+    ------
+    InputError
+        If a value is not one of these.
+
+    """
+
+    columns: Mapping[str, str] = field(default_factory=dict)
+    layout: LayoutName | None = None
+    date_format: str | None = None
+    decimal: Literal[".", ","] | None = None
+    tz: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.layout is not None and self.layout not in get_args(LayoutName):
+            raise InputError(f"layout: expected one of {', '.join(LAYOUTS)}, got {self.layout!r}")
+        if self.decimal not in (None, ".", ","):
+            raise InputError(f"decimal: expected '.' or ',', got {self.decimal!r}")
+        if self.tz is not None:
+            try:
+                zoneinfo.ZoneInfo(self.tz)
+            except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):
+                raise InputError(f"tz: no time zone {self.tz!r}; expected one like America/New_York") from None
