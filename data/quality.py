@@ -305,8 +305,9 @@ def _no_prices(arrays: Mapping[str, np.ndarray], places: _Places) -> list[Findin
             apart = np.isfinite(arrays[name]) & np.isfinite(close)
             found.append(
                 places.finding(
-                    f"{name} and close are not of one bar (the median {name} is {np.median(ratio):.3g} closes)", "error",
-                    apart, {name: arrays[name], "close": close}, f"say which columns they are with --column {name}=NAME",
+                    f"{name} and close are not of one bar (the median {name} is {np.median(ratio):.3g} closes)",
+                    "error", apart, {name: arrays[name], "close": close},
+                    f"say which columns they are with --column {name}=NAME",
                 )
             )  # fmt: skip
     return found

@@ -13,11 +13,13 @@ import pandas as pd
 
 from assay.data.atomic import check_target, replacing
 from assay.data.errors import DataQualityError, InputError
+from assay.data.files.aliases import PREDICTIONS
 from assay.data.files.columns import date_codes
 from assay.data.files.grids import read_grids
-from assay.data.files.layouts import PREDICTIONS, recognise
+from assay.data.files.layouts import recognise
 from assay.data.files.options import ReadOptions
-from assay.data.files.sources import Source, open_source, plain
+from assay.data.files.readers import open_source
+from assay.data.files.sources import Source, plain
 from assay.data.panel import ACTIONS, RECEIPT_COLUMNS, PredictionPanel
 from assay.data.quality import QualityReport
 

@@ -12,10 +12,11 @@ import pandas as pd
 
 from assay.data.atomic import check_target, replacing
 from assay.data.errors import InputError
+from assay.data.files.aliases import PRICES, Vendor
 from assay.data.files.grids import Grids, read_grids
-from assay.data.files.layouts import PRICES, Layout, Vendor, recognise
+from assay.data.files.layouts import Layout, recognise
 from assay.data.files.options import ReadOptions
-from assay.data.files.sources import open_source
+from assay.data.files.readers import open_source
 from assay.data.panel import PRICE_FIELDS, PricePanel
 from assay.data.quality import Finding, QualityReport, check_prices, finding_at, impossible_bars
 

@@ -8,11 +8,13 @@ import numpy as np
 import pandas as pd
 
 from assay.data.errors import DataQualityError, InputError
+from assay.data.files.aliases import PRICES
 from assay.data.files.grids import read_grids
-from assay.data.files.layouts import PRICES, Layout, recognise
+from assay.data.files.layouts import Layout, recognise
 from assay.data.files.options import ReadOptions
 from assay.data.files.predictions import refuse_infinite
-from assay.data.files.sources import open_source, plain
+from assay.data.files.readers import open_source
+from assay.data.files.sources import plain
 from assay.data.quality import QualityReport
 
 __all__ = ["load_returns"]

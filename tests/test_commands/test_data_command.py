@@ -72,7 +72,7 @@ def test_describe_a_dirty_file_after_repair(dirty: Path, capsys: pytest.CaptureF
     assert run(capsys, "describe", dirty)[0] == 2
     code, out, err = run(capsys, "describe", dirty, "--repair", "drop")
     assert code == 0
-    assert "coverage     50.00% of 6 closes" in out
+    assert "coverage     33.33% of 6 closes" in out
     assert "warning: dropped by repair: price not positive: 1" in err
 
 
@@ -121,7 +121,7 @@ def test_repair_writes_what_is_left_and_says_what_is_not(
     assert "dropped by repair: duplicate (date, asset) rows: 1" in out
     assert "dropped by repair: price not positive: 1" in out
     mended = load_prices(tmp_path / "mended.csv")
-    assert mended.close["A"].tolist() == [10.0, 4.0]
+    assert mended.close["A"].tolist() == [10.0]  # of two closes on one day nobody knows which is right
 
 
 def test_out_without_repair_writes_nothing_of_a_dirty_file(

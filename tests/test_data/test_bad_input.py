@@ -280,7 +280,10 @@ def test_returns(content: str, message: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("field_map", "message"),
-    [({"close": "PX"}, "no column 'PX'; it has 'date', 'asset'"), ({"clse": "close"}, "unknown field of prices 'clse': did you mean 'close'")],
+    [
+        ({"close": "PX"}, "no column 'PX'; it has 'date', 'asset'"),
+        ({"clse": "close"}, "unknown field of prices 'clse': did you mean 'close'"),
+    ],
 )
 def test_field_maps(field_map: dict[str, str], message: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=message):
