@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import click
 
-from assay.commands.common import PATH, echo_json, json_option, load_market, market_options
+from assay.commands.inputs import load_market
+from assay.commands.options import PATH, MarketOptions, json_option, market_options
+from assay.commands.output import echo_json
 
 __all__ = ["combine"]
 
@@ -28,7 +30,17 @@ __all__ = ["combine"]
 @click.option("--every", type=int, default=21, show_default=True, help="Sessions between estimates of the weights.")
 @market_options
 @json_option
-def combine(parts: tuple[Path, ...], **options: Any) -> None:
+def combine(
+    parts: tuple[Path, ...],
+    out: Path,
+    method: Literal["mean_rank", "ic", "stack"],
+    unit: Literal["return", "rank"],
+    horizon: int,
+    delay: int,
+    every: int,
+    market: MarketOptions,
+    as_json: bool,
+) -> None:
     """Combine prediction files, by weights that only past outcomes decide.
 
     PARTS are prediction files of the same labels; receipts that lie beside them are merged as the latest of their
@@ -43,30 +55,28 @@ def combine(parts: tuple[Path, ...], **options: Any) -> None:
     from assay.data.files.predictions import load_predictions, receipts_path, write_predictions
     from assay.models.ensemble import combine as combined_of
 
-    as_json, out = options.pop("as_json"), options.pop("out")
-    method, every = options.pop("method"), options.pop("every")
     check_target(out, (".parquet",))
-    shape = {name: options.pop(name) for name in ("unit", "horizon", "delay")}
-    prices = None if method == "mean_rank" else load_market(options)[0]
+    prices = None if method == "mean_rank" else load_market(market)[0]
     panels = []
     for path in parts:
         beside = receipts_path(path)
         panels.append(
-            load_predictions(path, name=path.stem, receipts=beside if beside.exists() else None, **shape)
+            load_predictions(
+                path,
+                name=path.stem,
+                unit=unit,
+                horizon=horizon,
+                delay=delay,
+                receipts=beside if beside.exists() else None,
+            )
         )
     panel = combined_of(panels, prices, method=method, every=every)
     write_predictions(panel, out)
-    said = {
-        "predictions": str(out),
-        "receipts": str(receipts_path(out)) if panel.receipts is not None else None,
-        "model": panel.name,
-        "unit": panel.unit,
-        "start": panel.sessions[0],
-        "end": panel.sessions[-1],
-        "assets": panel.shape[1],
-    }
+    receipts = str(receipts_path(out)) if panel.receipts is not None else None
+    first, last = panel.sessions[0], panel.sessions[-1]
     if as_json:
-        echo_json(said)
+        echo_json({"predictions": str(out), "receipts": receipts, "model": panel.name, "unit": panel.unit,
+                   "start": first, "end": last, "assets": panel.shape[1]})  # fmt: skip
         return
-    span = f"{panel.sessions[0].date()} … {panel.sessions[-1].date()}"
-    click.echo(f"{panel.name}: {panel.shape[1]} assets, {span} → {out}, receipts {said['receipts'] or 'none'}")
+    span = f"{first.date()} … {last.date()}"
+    click.echo(f"{panel.name}: {panel.shape[1]} assets, {span} → {out}, receipts {receipts or 'none'}")

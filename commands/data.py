@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from assay.commands.common import PATH, echo_json, json_option
+from assay.commands.options import PATH, json_option
+from assay.commands.output import echo_json
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from assay.commands.common import echo_json, json_option, results_option
+from assay.commands.options import json_option, results_option
+from assay.commands.output import echo_json
 
 __all__ = ["gate"]
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from assay.commands.common import echo_json, json_option
+from assay.commands.options import json_option
+from assay.commands.output import echo_json
 
 __all__ = ["models"]
 
@@ -99,7 +100,7 @@ def check(name: str, preset: str | None, settings: tuple[str, ...], horizon: int
 
     Exit code 1 if it looks ahead, 2 if another check fails.
     """
-    from assay.commands.common import parse_settings
+    from assay.commands.options import parse_settings
     from assay.models.catalog import load_model, preset_names
     from assay.models.contract import check_forecaster
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
-from assay.commands.common import echo_json, json_option, results_option
+from assay.commands.options import json_option, results_option
+from assay.commands.output import echo_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from assay.results.checks.trials import BestOfTrials
 
 __all__ = ["runs"]
 
@@ -82,63 +89,92 @@ def trials(family: str | None, top: int, results: Path, as_json: bool) -> None:
     Trials of one family on one price panel compete with each other; a rerun is no new trial, and seeds and retrains of
     one recipe are members of one. Sharpe ratios are annual, net, of 252 sessions.
     """
-    from assay.results.checks.trials import judge_trials
+    from assay.results.checks.trials import best_of_trials
     from assay.results.storage.ledger import Trials, read_trials
 
     known = read_trials(family=family, root=results)
     groups = []
     for (prices, kin), table in known.table.groupby(["prices", "family"], sort=False):
-        group = Trials(table, known.returns[table.index])
-        groups.append({"family": kin, "prices": prices, **judge_trials(group), "trials": _rows(table)})
+        best = best_of_trials(Trials(table, known.returns[table.index]))
+        groups.append(_Group(str(kin), str(prices), best, _rows(table)))
     if as_json:
-        echo_json({"families": groups})
+        echo_json({"families": [group.to_dict() for group in groups]})
     elif not groups:
         click.echo(f"no trials in {results}{f' of the family {family}' if family else ''}")
-    for group_ in [] if as_json else groups:
-        _print_family(group_, top)
+    for group in [] if as_json else groups:
+        _print_group(group, top)
 
 
-def _rows(table: Any) -> list[dict[str, Any]]:
-    """The trials of a family, the best first, each with the settings in which they differ."""
+@dataclass(frozen=True, eq=False)
+class _Row:
+    """A trial, with the settings in which it differs from the others of its group."""
+
+    fingerprint: str
+    name: str
+    settings: dict[str, object]
+    sharpe_ann: float
+    members: int
+    sessions: int
+    first_session: str
+    last_session: str
+
+
+@dataclass(frozen=True, eq=False)
+class _Group:
+    """The trials of one family on one price panel."""
+
+    family: str
+    prices: str
+    best: BestOfTrials
+    rows: list[_Row]
+
+    def to_dict(self) -> dict[str, object]:
+        trials = [asdict(row) for row in self.rows]
+        return {"family": self.family, "prices": self.prices, **self.best.to_dict(), "trials": trials}
+
+
+def _rows(table: pd.DataFrame) -> list[_Row]:
+    """The trials of a group, the best first."""
     import json
 
     from assay.results.storage.runs import flattened
 
-    recipes = {key: json.loads(text) for key, text in table["recipe"].items()}
-    flat = {
-        key: flattened({**recipe["recipe"], "predictions": recipe["predictions"] or ""})
-        for key, recipe in recipes.items()
-    }
+    flat: dict[str, dict[str, object]] = {}
+    for key, text in table["recipe"].items():
+        stored = json.loads(text)
+        flat[str(key)] = flattened({**stored["recipe"], "predictions": stored["predictions"] or ""})
     names = sorted({name for settings in flat.values() for name in settings} - {"strategy", "model"})
     differing = [name for name in names if len({repr(settings.get(name)) for settings in flat.values()}) > 1]
+    best_first = table.sort_values("sharpe", ascending=False, kind="stable")
     return [
-        {
-            "fingerprint": key,
-            "name": row["name"],
-            "settings": {name: flat[key].get(name) for name in differing},
-            "sharpe_ann": row["sharpe"] * 252**0.5,
-            "members": row["members"],
-            "sessions": row["sessions"],
-            "first_session": str(row["first_session"]),
-            "last_session": str(row["last_session"]),
-        }
-        for key, row in table.sort_values("sharpe", ascending=False, kind="stable").iterrows()
+        _Row(
+            str(key),
+            row["name"],
+            {name: flat[str(key)].get(name) for name in differing},
+            row["sharpe"] * 252**0.5,
+            row["members"],
+            row["sessions"],
+            str(row["first_session"]),
+            str(row["last_session"]),
+        )
+        for key, row in best_first.iterrows()
     ]
 
 
-def _print_family(group: dict[str, Any], top: int) -> None:
-    click.echo(f"{group['family']} on prices {group['prices'][:8]}: {group['count']} trial{'s' * (group['count'] > 1)}")
-    for row in group["trials"][:top]:
-        settings = "  ".join(f"{name}={value}" for name, value in row["settings"].items() if value not in (None, ""))
-        click.echo(f"  {row['sharpe_ann']:6.2f}  {row['first_session']} … {row['last_session']} {row['sessions']:>6,}"
-                   f" sessions  {row['members']} member{'s' * (row['members'] > 1):1}"
-                   f"  {row['name']}  {settings}".rstrip())  # fmt: skip
-    if len(group["trials"]) > top:
-        click.echo(f"  … {len(group['trials']) - top} more; --top or --json shows them")
-    pbo = f"PBO {group['pbo']:.2f}" if group["pbo"] is not None else f"PBO not judged ({group['pbo_reason']})"
-    spa = f"SPA p {group['spa']['p_value']:.3f}" if group["spa"] else f"SPA not judged ({group['spa_reason']})"
-    click.echo(f"  the best: deflated Sharpe {group['deflated_sharpe']:.2f} against a hurdle of"
-               f" {group['threshold_sharpe_ann']:.2f} a year · {pbo} · {spa}\n")  # fmt: skip
+def _print_group(group: _Group, top: int) -> None:
+    best = group.best
+    click.echo(f"{group.family} on prices {group.prices[:8]}: {best.count} trial{'s' * (best.count > 1)}")
+    for row in group.rows[:top]:
+        settings = "  ".join(f"{name}={value}" for name, value in row.settings.items() if value not in (None, ""))
+        click.echo(f"  {row.sharpe_ann:6.2f}  {row.first_session} … {row.last_session} {row.sessions:>6,}"
+                   f" sessions  {row.members} member{'s' * (row.members > 1):1}"
+                   f"  {row.name}  {settings}".rstrip())  # fmt: skip
+    if len(group.rows) > top:
+        click.echo(f"  … {len(group.rows) - top} more; --top or --json shows them")
+    pbo = f"PBO not judged ({best.pbo_reason})" if best.pbo is None else f"PBO {best.pbo:.2f}"
+    spa = f"SPA not judged ({best.spa_reason})" if best.spa is None else f"SPA p {best.spa.consistent:.3f}"
+    click.echo(f"  the best: deflated Sharpe {best.deflated_sharpe:.2f} against a hurdle of"
+               f" {best.threshold_sharpe_ann:.2f} a year · {pbo} · {spa}\n")  # fmt: skip
 
 
 @runs.command()

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from assay.commands.common import echo_json, json_option
+from assay.commands.options import json_option
+from assay.commands.output import echo_json
 
 __all__ = ["strategies"]
 
@@ -82,7 +83,7 @@ def check(name: str, settings: tuple[str, ...], as_json: bool) -> None:
 
     Exit code 1 if it looks ahead, 2 if another check fails.
     """
-    from assay.commands.common import parse_settings
+    from assay.commands.options import parse_settings
     from assay.strategies.catalog import load_strategy
     from assay.strategies.contract import check_strategy
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from assay.commands.common import PATH, echo_json, json_option, results_option
+from assay.commands.options import PATH, json_option, results_option
+from assay.commands.output import echo_json
 
 __all__ = ["tearsheet"]
 

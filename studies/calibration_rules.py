@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from assay.results.gate.figures import Figure
+from assay.results.gate.figures import Estimate
 from assay.results.gate.policy import Policy, rule_outcome
 from assay.results.stats.deflated_sharpe import deflated_sharpe
 from assay.results.stats.long_run_variance import critical_value, hac_mean, regress
@@ -21,7 +21,7 @@ from studies.calibration_runs import COSTS, Arrays, Floats
 _PERIODS = 252
 #: What a deflated Sharpe ratio has to reach at one-sided 5%.
 CONFIDENCE = 0.95
-_NONE = Figure(reason="a single trial", absent="not applicable")
+_NONE = Estimate(reason="a single trial", absent="not applicable")
 #: Rules of a policy that the study measures.
 MEASURED = (
     "sessions",
@@ -66,7 +66,7 @@ def ic_t(outcome: Arrays) -> tuple[float, float]:
     return t, critical_value(len(known), lag)
 
 
-def figures(outcome: Arrays, sharpes: Floats | None = None) -> dict[str, Figure]:
+def figures(outcome: Arrays, sharpes: Floats | None = None) -> dict[str, Estimate]:
     """What the policy's statistical rules read of one panel, by rule; all but the rank among random scores.
 
     Parameters
@@ -93,18 +93,18 @@ def figures(outcome: Arrays, sharpes: Floats | None = None) -> dict[str, Figure]
         "break_even_borrow_bps": _PERIODS * 1e4 * before_borrow / short if min(short, before_borrow) > 0 else math.nan,
         "pbo": float(outcome["pbo"]) if sharpes is not None else math.nan,
     }
-    found = {name: Figure(value) for name, value in values.items()}
+    found = {name: Estimate(value) for name, value in values.items()}
     return found if sharpes is not None else {**found, "pbo": _NONE}
 
 
-def passes(policy: Policy, found: dict[str, Figure], random_p: Callable[[], float]) -> bool:
+def passes(policy: Policy, found: dict[str, Estimate], random_p: Callable[[], float]) -> bool:
     """Whether every statistical rule passes; the random scores, which cost most, are asked for last."""
     if not all(alone(policy, rule, figure) for rule, figure in found.items()):
         return False
-    return alone(policy, "random_scores_p", Figure(random_p()))
+    return alone(policy, "random_scores_p", Estimate(random_p()))
 
 
-def alone(policy: Policy, rule: str, figure: Figure) -> bool:
+def alone(policy: Policy, rule: str, figure: Estimate) -> bool:
     """Whether a figure passes what the policy asks of it; True where the policy asks nothing."""
     return all(
         rule_outcome(requirement, figure).verdict in ("passed", "not applicable")

@@ -1,11 +1,10 @@
-"""Canaries: models and scores that should know nothing, or everything, judged beside the real ones by one measure.
+"""Canaries: models that should know nothing, or everything, judged beside the real one by one measure.
 
 *Shuffled labels*: the recipe is fit again on labels that belong to other sessions and assets, with the same folds and
 seeds. On a market with structure a random function of the inputs loads on it and may look skilled, so no threshold
 such as |t| < 2 holds; but if the real labels taught nothing, the real model is one more draw among the shuffled ones,
 and its rank is uniform. *The answer*: labels that the inputs hold. A model that does not find them does not read its
 inputs; a real model as good as that one has its label among its inputs. *Other seeds* show what chance alone does.
-*Shifted scores* and *the constant model* need no training.
 
 References
 ----------
@@ -19,33 +18,23 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import ClassVar, Self
 
 import numpy as np
 import pandas as pd
 
-from assay.data.errors import BacktestError
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.data.relabel import with_answer, with_shuffled_labels
-from assay.data.returns import forward_returns
-from assay.engine.backtest import run_backtest
-from assay.engine.costs import CostModel
-from assay.engine.execution import Execution
-from assay.engine.random_scores import shifted, without_choice
 from assay.engine.walk_forward import WalkForwardRun
-from assay.results.stats.information_coefficient import ic_metrics, ic_table
-from assay.results.stats.performance import sharpe_interval
-from assay.results.stats.ranks import rank_correlation
+from assay.results.checks.base import Content, State, figure_text, span_text
+from assay.results.checks.trading import Measurement, Trading, rank_skill
 
-__all__ = ["Judge", "Trained", "judge_trained", "retrain_canaries", "shifted_scores", "skill_of"]
+__all__ = ["SEEDS", "Canaries", "CanaryPanels", "retrain_canaries"]
 
 #: HAC t from which an answer that lies in the inputs counts as found, and a skill as one.
 _FOUND = 3.0
 #: Share of the skill of a model that was given the answer from which a real one is too good.
 _TOO_GOOD = 0.5
-_PERFECT = 0.99
-#: Fewer assets than this have no cross-section to rank.
-_CROSS_SECTION = 3
 _OTHER_SEEDS = 1000
 #: Shuffles from which "all of them" is no coincidence: random functions are as good as bad, so 1 in 32.
 _ENOUGH = 5
@@ -55,29 +44,8 @@ SEEDS = 3
 Retrain = Callable[[PricePanel, tuple[int, ...], str], WalkForwardRun]
 
 
-@dataclass(frozen=True)
-class Judge:
-    """How every canary is measured: the strategy and market of the real run."""
-
-    strategy: Any
-    costs: CostModel
-    execution: Execution
-
-    def __call__(self, predictions: PredictionPanel, prices: PricePanel) -> dict[str, float]:
-        """skill and t of the predictions (see `skill_of`), and the net Sharpe ratio of the strategy on them."""
-        skill, t, _ = skill_of(predictions, prices, fill=self.execution.fill_at(prices))
-        try:
-            result = run_backtest(
-                self.strategy, predictions, prices, costs=self.costs, execution=self.execution, keep="returns"
-            )
-            sharpe = sharpe_interval(result.returns.to_numpy())[0]
-        except BacktestError:  # a strategy may have nothing to trade on
-            sharpe = math.nan
-        return {"skill": skill, "t": t, "sharpe": sharpe}
-
-
 @dataclass(frozen=True, eq=False)
-class Trained:
+class CanaryPanels:
     """Predictions of the canaries of a walk-forward.
 
     Parameters
@@ -93,64 +61,13 @@ class Trained:
     seeds: Mapping[int, PredictionPanel]
 
 
-def skill_of(predictions: PredictionPanel, prices: PricePanel, *, fill: Any = None) -> tuple[float, float, str]:
-    """Rank correlation of what was said with what followed, its t, and what it is called.
-
-    Parameters
-    ----------
-    predictions : the score is ranked; without one the probability of up, or that of buying less that of selling.
-    prices : the panel they are about; of a relabelled one its own labels are what followed.
-    fill : which price the windows run between.
-
-    Returns
-    -------
-    tuple
-        With at least 3 assets the mean rank IC over sessions and its HAC t; with fewer the mean over assets of the
-        rank correlation over sessions, t = ρ·√(sessions/horizon). NaN where nothing varies; t is infinite where every
-        session is perfect.
-
-    """
-    ranked = predictions.score if predictions.score is not None else predictions.probability_up
-    if ranked is None:
-        assert predictions.action is not None  # a panel has one of the three
-        ranked = predictions.action["buy"] - predictions.action["sell"]
-    forward = forward_returns(prices, horizon=predictions.horizon, delay=predictions.delay, fill=fill)
-    forward = forward.reindex(index=ranked.index, columns=ranked.columns)
-    if ranked.shape[1] >= _CROSS_SECTION:
-        found = {item.name: item.value for item in ic_metrics(ic_table(ranked, forward), predictions.horizon)}
-        value, t = found["rank_ic_mean"], found["rank_ic_t"]
-        if math.isnan(t) and abs(value) > _PERFECT:  # the same in every session: there is no error to divide by
-            t = math.copysign(math.inf, value)
-        return value, t, "rank IC"
-    each, n = rank_correlation(ranked.to_numpy().T, forward.to_numpy().T, minimum=30)
-    known = np.isfinite(each)
-    value = float(each[known].mean()) if known.any() else math.nan
-    sessions = float(np.asarray(n)[known].mean()) if known.any() else 0.0
-    return value, value * math.sqrt(sessions / predictions.horizon), "rank correlation over time"
-
-
-def shifted_scores(judge: Judge, predictions: PredictionPanel, prices: PricePanel) -> dict[str, Any]:
-    """The run's scores one session late, one session early, and the same for all assets, for ``checks.json``.
-
-    Late is slightly worse where a signal lasts, and much worse where it lived for one session: a fast signal, or a
-    leak. Early is a planted leak: what reading one close too many would have earned.
-    """
-    panels = {
-        "real": predictions,
-        "one session late": shifted(predictions, 1),
-        "one session early": shifted(predictions, -1),
-        "the same for all": without_choice(predictions),
-    }
-    rows = {name: judge(panel, prices) for name, panel in panels.items()}
-    return {"measure": skill_of(predictions, prices)[2], **rows}
-
-
-def retrain_canaries(retrain: Retrain, prices: PricePanel, real: WalkForwardRun, *, count: int) -> Trained:
+def retrain_canaries(retrain: Retrain, prices: PricePanel, real: WalkForwardRun, *, count: int) -> CanaryPanels:
     """Fit the canaries down the path of the real model.
 
     Parameters
     ----------
-    retrain : walk-forward of the real recipe over the real folds, on these prices with these seeds; the text is told.
+    retrain : walk-forward of the real recipe over the real folds, on these prices with these seeds; the text is for
+        progress.
     prices : the real ones.
     real : the real walk-forward. Shuffled ones average over as many seeds, for only then is the real model one more
         draw among them if its labels taught it nothing; and over seeds of their own, for a network that has hardly
@@ -170,57 +87,174 @@ def retrain_canaries(retrain: Retrain, prices: PricePanel, real: WalkForwardRun,
     answer = retrain(with_answer(prices), seeds[:1], "answer in the inputs").predictions
     more = tuple(seed for seed in range(len(seeds) + SEEDS) if seed not in seeds)[: max(0, SEEDS - len(seeds))]
     others = retrain(prices, more, "other seeds").by_seed if more else {}
-    return Trained(shuffled, answer, {**real.by_seed, **others})
+    return CanaryPanels(shuffled, answer, {**real.by_seed, **others})
 
 
-def judge_trained(judge: Judge, trained: Trained, real: PredictionPanel, prices: PricePanel) -> dict[str, Any]:
-    """Where the real model stands among its canaries, for ``checks.json``.
+@dataclass(frozen=True)
+class Canaries:
+    """Where the real model stands among its canaries.
 
-    Returns
-    -------
-    dict
-        measure; real, answer (skill, t, sharpe); shuffled, seeds (lists of them); rank and p_value of the real skill
-        among the shuffled ones; reached: whether labels change the predictions; found: what is wrong, one sentence
-        each; notes: what else there is to say, or why nothing can be; passed: the real one is first and nothing was
-        found, None where that cannot be said.
+    Parameters
+    ----------
+    measure : what `Measurement.skill` is called here.
+    real, answer : of the real model, and of the one whose labels lie in its inputs (no Sharpe ratio is kept of it).
+    shuffled : of each model of shuffled labels.
+    seeds : seed → of the real model of that seed alone.
+    rank : of the real skill among the shuffled ones, 1 the best; None where it cannot be ranked.
+    reached : whether labels change the predictions.
+    findings : what is wrong with the path or its inputs, one sentence each.
+    notes : what else there is to say, or why there is no rank.
 
     """
-    measure = skill_of(real, prices)[2]
-    own = judge(real, prices)
-    shuffled = [judge(panel, prices) for panel in trained.shuffled]
-    answer = judge(trained.answer, with_answer(prices))
-    seeds = [judge(panel, prices) for panel in trained.seeds.values()]
-    reached = not all(_same(real, panel) for panel in trained.shuffled)
-    judged = reached and math.isfinite(own["skill"])
-    # A canary that says the same of every asset has no rank correlation, and no skill.
-    levels = [item["skill"] if math.isfinite(item["skill"]) else 0.0 for item in shuffled]
-    rank = 1 + sum(level >= own["skill"] for level in levels) if judged else None
-    found = _found(measure, own, shuffled, answer) if reached else []
-    notes = []
-    if not reached:
-        notes.append(
-            "its predictions are the same whatever its labels: it learns nothing from them, or makes labels of its own"
+
+    kind: ClassVar[str] = "canaries"
+    title: ClassVar[str] = "Canaries"
+    hint: ClassVar[str] = "retrain with `walk-forward --canaries`"
+
+    measure: str
+    real: Measurement
+    answer: Measurement
+    shuffled: tuple[Measurement, ...]
+    seeds: Mapping[int, Measurement]
+    rank: int | None
+    reached: bool = True
+    findings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def run(cls, trading: Trading, panels: CanaryPanels, real: PredictionPanel, prices: PricePanel) -> Self:
+        """Measure the canaries and the real model, and judge them.
+
+        Parameters
+        ----------
+        trading : how the real predictions are traded.
+        panels : see `retrain_canaries`.
+        real : predictions of the real model.
+        prices : as they are traded.
+
+        """
+        measure = rank_skill(real, prices)[2]
+        own = trading.measure(real, prices)
+        shuffled = tuple(trading.measure(panel, prices) for panel in panels.shuffled)
+        answer = trading.measure(panels.answer, with_answer(prices))
+        seeds = {seed: trading.measure(panel, prices) for seed, panel in panels.seeds.items()}
+        reached = not all(_same(real, panel) for panel in panels.shuffled)
+        judged = reached and math.isfinite(own.skill)
+        # A canary that says the same of every asset has no rank correlation, and no skill.
+        levels = [item.skill if math.isfinite(item.skill) else 0.0 for item in shuffled]
+        rank = 1 + sum(level >= own.skill for level in levels) if judged else None
+        notes = []
+        if not reached:
+            notes.append(
+                "its predictions are the same whatever its labels: it learns nothing from them, or makes labels of its "
+                "own"
+            )
+        elif not judged:
+            notes.append("it says the same of every asset, so there is nothing to rank")
+        findings = _findings(measure, own, shuffled, answer) if reached else ()
+        return cls(measure, own, answer, shuffled, seeds, rank, reached, findings, tuple(notes))
+
+    @property
+    def p_value(self) -> float | None:
+        """One-sided, of the real skill among the shuffled ones: rank/(shuffles + 1); None without a rank."""
+        return None if self.rank is None else self.rank / (len(self.shuffled) + 1)
+
+    @property
+    def passed(self) -> bool | None:
+        """The real model is first and nothing was found; None where that cannot be said."""
+        return False if self.findings else None if self.rank is None else self.rank == 1
+
+    @property
+    def state(self) -> State:
+        """Bad with any finding; unsure where the real model is not the first, or cannot be ranked."""
+        return "bad" if self.findings else "good" if self.passed else "unsure"
+
+    @property
+    def standing(self) -> str:
+        """The rank among shuffled labels."""
+        return f"rank {self.rank} of {len(self.shuffled) + 1}"
+
+    @property
+    def result(self) -> str:
+        """The rank, or that there is none."""
+        return "not judged" if self.rank is None else self.standing
+
+    @property
+    def detail(self) -> str:
+        """What was found and noted, or what the rank is among."""
+        return "; ".join([*self.findings, *self.notes]) or "among models of shuffled labels"
+
+    @property
+    def sentence(self) -> str:
+        """Skill of the real model beside every kind of canary, its rank, and what was found."""
+        span = span_text([item.skill for item in self.shuffled])
+        trained = f"{len(self.shuffled)} retrained on shuffled labels {span}"
+        if self.p_value is not None:
+            trained += f" ({self.standing}, p {self.p_value:.3f})"
+        parts = [
+            f"canaries: {self.measure} {figure_text(self.real.skill)}",
+            trained,
+            f"on an answer in the inputs {figure_text(self.answer.skill)}",
+            f"{len(self.seeds)} seeds {span_text([item.skill for item in self.seeds.values()])}",
+        ]
+        return "; ".join([*parts, *self.findings, *self.notes])
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """Every finding."""
+        return tuple(f"canaries: {line}" for line in self.findings)
+
+    def to_dict(self) -> dict[str, object]:
+        """See `assay.results.checks.base.Check`."""
+        return {
+            "measure": self.measure,
+            "real": self.real.to_dict(),
+            "answer": {"skill": self.answer.skill, "t": self.answer.t},
+            "shuffled": _columns(self.shuffled),
+            "seeds": _columns(tuple(self.seeds.values())),
+            "rank": self.rank,
+            "p_value": self.p_value,
+            "reached": self.reached,
+            "found": list(self.findings),
+            "notes": list(self.notes),
+            "passed": self.passed,
+            "on": {"shuffled": len(self.shuffled), "seeds": list(self.seeds)},
+        }
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, object], where: str = "checks.json") -> Self:
+        """See `assay.results.checks.base.Check`."""
+        entries = Content(content, f"{where}: {cls.kind}")
+        seeds, made = _rows(entries.part("seeds")), entries.settings
+        numbers = [int(value) for value in made.numbers("seeds")] if made.has("seeds") else list(range(len(seeds)))
+        if len(numbers) != len(seeds):
+            raise made.wrong("seeds", f"a list of {len(seeds)} seeds", numbers)
+        return cls(
+            entries.text("measure"),
+            Measurement.from_content(entries.part("real")),
+            Measurement.from_content(entries.part("answer")),
+            _rows(entries.part("shuffled")),
+            dict(zip(numbers, seeds, strict=True)),
+            entries.optional_count("rank", least=1),
+            entries.flag("reached"),
+            entries.texts("found"),
+            entries.texts("notes"),
         )
-    elif not judged:
-        notes.append("it says the same of every asset, so there is nothing to rank")
+
+
+def _columns(rows: Sequence[Measurement]) -> dict[str, list[float]]:
     return {
-        "measure": measure,
-        "real": own,
-        "answer": {"skill": answer["skill"], "t": answer["t"]},
-        "shuffled": _columns(shuffled),
-        "seeds": _columns(seeds),
-        "rank": rank,
-        "p_value": None if rank is None else rank / (len(shuffled) + 1),
-        "reached": reached,
-        "found": found,
-        "notes": notes,
-        "passed": False if found else (rank == 1 if judged else None),
-        "on": {"shuffled": len(shuffled), "seeds": list(trained.seeds)},
+        "skill": [row.skill for row in rows],
+        "t": [row.t for row in rows],
+        "sharpe": [row.sharpe for row in rows],
     }
 
 
-def _columns(rows: Sequence[Mapping[str, float]]) -> dict[str, list[float]]:
-    return {name: [row[name] for row in rows] for name in ("skill", "t", "sharpe")}
+def _rows(entries: Content) -> tuple[Measurement, ...]:
+    columns = [entries.numbers(name) for name in ("skill", "t", "sharpe")]
+    if len({len(column) for column in columns}) > 1:
+        raise entries.wrong("skill, t and sharpe", "lists of one length", [len(column) for column in columns])
+    return tuple(Measurement(*row) for row in zip(*columns, strict=True))
 
 
 def _same(one: PredictionPanel, two: PredictionPanel) -> bool:
@@ -236,32 +270,30 @@ def _same(one: PredictionPanel, two: PredictionPanel) -> bool:
     )
 
 
-def _found(
-    measure: str, real: Mapping[str, float], shuffled: Sequence[Mapping[str, float]], answer: Mapping[str, float]
-) -> list[str]:
+def _findings(measure: str, real: Measurement, shuffled: Sequence[Measurement], answer: Measurement) -> tuple[str, ...]:
     """What the canaries show to be wrong with the path or its inputs, one sentence each."""
     out = []
-    if not abs(answer["t"]) >= _FOUND:
-        value = "none" if math.isnan(answer["skill"]) else f"{answer['skill']:.4f}, t {answer['t']:.1f}"
+    if not abs(answer.t) >= _FOUND:
+        value = "none" if math.isnan(answer.skill) else f"{answer.skill:.4f}, t {answer.t:.1f}"
         out.append(
             f"taught labels that its inputs hold, the model does not find them ({measure} {value}): it does not read "
             "its inputs, or does not learn"
         )
-    elif answer["t"] < 0:
+    elif answer.t < 0:
         out.append(
-            f"taught labels that its inputs hold, the model says their opposite ({measure} {answer['skill']:.4f}): the "
+            f"taught labels that its inputs hold, the model says their opposite ({measure} {answer.skill:.4f}): the "
             "sign of its labels or of its predictions is turned round on the way"
         )
-    elif real["skill"] >= _TOO_GOOD * answer["skill"]:
+    elif real.skill >= _TOO_GOOD * answer.skill:
         out.append(
-            f"{measure} {real['skill']:.3f} beside {answer['skill']:.3f} of a model whose labels lie in its inputs: "
+            f"{measure} {real.skill:.3f} beside {answer.skill:.3f} of a model whose labels lie in its inputs: "
             "too good; look for the label among the inputs"
         )
-    usual = float(np.median([item["skill"] for item in shuffled]))
-    skilled = [item["t"] >= _FOUND for item in [real, *shuffled]]
-    if len(shuffled) >= _ENOUGH and all(skilled) and usual >= _TOO_GOOD * real["skill"]:
+    usual = float(np.median([item.skill for item in shuffled]))
+    skilled = [item.t >= _FOUND for item in [real, *shuffled]]
+    if len(shuffled) >= _ENOUGH and all(skilled) and usual >= _TOO_GOOD * real.skill:
         out.append(
-            f"models that learnt shuffled labels do as well (median {measure} {usual:.3f} beside {real['skill']:.3f}): "
+            f"models that learnt shuffled labels do as well (median {measure} {usual:.3f} beside {real.skill:.3f}): "
             "something other than the labels brings the future into the predictions"
         )
-    return out
+    return tuple(out)

@@ -6,8 +6,9 @@ The same weights are traded at each size under the square-root law of market imp
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from assay.data.panel import PricePanel
 from assay.engine.costs import CostModel
 from assay.engine.execution import Execution
 from assay.engine.simulation import simulate
+from assay.results.checks.base import Content, State
 from assay.results.stats.performance import sharpe_interval
 
 __all__ = ["DEFAULT_AUM", "Capacity", "capacity"]
@@ -28,6 +30,9 @@ _PRECISION = 0.01
 _SESSIONS_A_YEAR = 252
 
 
+_COLUMNS = ("sharpe", "low", "high", "return_ann", "impact_ann")
+
+
 @dataclass(frozen=True, eq=False)
 class Capacity:
     """What size does to a strategy.
@@ -35,17 +40,80 @@ class Capacity:
     Parameters
     ----------
     table : one row a size, indexed by ``aum`` (currency): net ``sharpe`` (annual, ddof 1, no risk-free rate) with
-        ``low`` and ``high`` (95%), ``return_ann``, ``impact_ann`` (impact costs a year, a share of NAV).
+        ``low`` and ``high`` (95%), ``return_ann``, ``impact_ann`` (impact costs a year, a share of NAV). Empty where
+        nothing could be measured.
     base : net Sharpe without impact, all other costs paid: what size takes away from.
     halves_at : AUM, currency, where the net Sharpe is half of `base`; NaN where it is not found.
     note : why it is NaN; empty where it is not.
 
     """
 
+    kind: ClassVar[str] = "capacity"
+    title: ClassVar[str] = "Capacity"
+    hint: ClassVar[str] = "run again with --capacity"
+
     table: pd.DataFrame
     base: float
     halves_at: float
     note: str = ""
+
+    @classmethod
+    def run(
+        cls, prices: PricePanel, weights: pd.DataFrame | None, *, costs: CostModel, execution: Execution
+    ) -> Capacity:
+        """`capacity` of final target weights, (T, N) stamped t; None is a run executed bar by bar."""
+        if weights is None:
+            empty = pd.DataFrame(columns=list(_COLUMNS), index=pd.Index([], name="aum"), dtype=np.float64)
+            return cls(empty, math.nan, math.nan, "not expressible: executed bar by bar")
+        return capacity(prices, weights, costs=costs, execution=execution)
+
+    @property
+    def state(self) -> State:
+        """Good where the halving size is known; unsure where it lies outside, or nothing can be halved."""
+        return "not run" if self.table.empty else "unsure" if self.note else "good"
+
+    @property
+    def result(self) -> str:
+        """Where the net Sharpe halves."""
+        return "not measured" if self.table.empty else "not found" if self.note else f"{self.halves_at:,.0f}"
+
+    @property
+    def detail(self) -> str:
+        """Of what, or why it is not known."""
+        return self.note or f"the net Sharpe of {self.base:.2f} halves at {self.halves_at:,.0f}"
+
+    @property
+    def sentence(self) -> str:
+        """Where the net Sharpe halves, or why that is not known."""
+        return f"capacity: {self.detail}"
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """None: size is no fault of a run."""
+        return ()
+
+    def to_dict(self) -> dict[str, object]:
+        """See `assay.results.checks.base.Check`."""
+        if self.table.empty:
+            return {"halves_at": None, "said": self.note}
+        return {
+            "halves_at": None if self.note else self.halves_at,
+            "base": self.base,
+            "said": self.detail,
+            "sizes": self.table.reset_index().to_dict("records"),
+        }
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, object], where: str = "checks.json") -> Self:
+        """See `assay.results.checks.base.Check`."""
+        entries = Content(content, f"{where}: {cls.kind}")
+        halves_at, detail = entries.number("halves_at"), entries.text("said")
+        sizes = entries.parts("sizes") if entries.has("sizes") else ()
+        rows = [[size.number(name) for name in _COLUMNS] for size in sizes]
+        index = pd.Index([size.number("aum") for size in sizes], name="aum", dtype=np.float64)
+        table = pd.DataFrame(rows, index=index, columns=list(_COLUMNS), dtype=np.float64)
+        base = entries.number("base") if sizes else math.nan
+        return cls(table, base, halves_at, detail if math.isnan(halves_at) else "")
 
 
 def capacity(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from assay.data.panel import PredictionPanel, PricePanel
@@ -14,13 +12,13 @@ from assay.engine.result import BacktestResult
 from assay.results.stats.bootstrap import paired_difference, sharpe_annual
 from assay.strategies.catalog import load_strategy
 
-__all__ = ["YARDSTICKS", "against_yardsticks"]
+__all__ = ["NAIVE_PORTFOLIOS", "against_naive_portfolios"]
 
 #: Names in the catalogue of what an optimised strategy has to beat; the last only where there is a score to rank.
-YARDSTICKS = ("equal_weight", "inverse_volatility", "quintile_long_short")
+NAIVE_PORTFOLIOS = ("equal_weight", "inverse_volatility", "quintile_long_short")
 
 
-def against_yardsticks(
+def against_naive_portfolios(
     result: BacktestResult,
     predictions: PredictionPanel,
     prices: PricePanel,
@@ -28,8 +26,8 @@ def against_yardsticks(
     costs: CostModel | None = None,
     execution: Execution | None = None,
     draws: int = 1000,
-) -> list[dict[str, Any]]:
-    """Each yardstick's net Sharpe ratio on the same sessions and costs, and the strategy's less it.
+) -> list[dict[str, str | float | bool]]:
+    """Each naive portfolio's net Sharpe ratio on the same sessions and costs, and the strategy's less it.
 
     Returns
     -------
@@ -44,8 +42,8 @@ def against_yardsticks(
     mine = result.returns.to_numpy()[first:]
     if len(mine) < 60 or not mine.std() > 0:
         return []
-    out: list[dict[str, Any]] = []
-    for name in YARDSTICKS:
+    out: list[dict[str, str | float | bool]] = []
+    for name in NAIVE_PORTFOLIOS:
         if name == "quintile_long_short" and predictions.score is None:
             continue
         simple = run_backtest(
@@ -53,16 +51,16 @@ def against_yardsticks(
         ).returns.to_numpy()[first:]
         if len(simple) != len(mine):
             continue
-        found = paired_difference(mine, simple, draws=draws)
+        paired = paired_difference(mine, simple, draws=draws)
         out.append(
             {
                 "strategy": name,
                 "sharpe": float(sharpe_annual(simple[np.newaxis])[0]),
-                "difference": found.value,
-                "low": found.low,
-                "high": found.high,
-                "p_value": found.p_value,
-                "earned": bool(found.low > 0),
+                "difference": paired.value,
+                "low": paired.low,
+                "high": paired.high,
+                "p_value": paired.p_value,
+                "earned": bool(paired.low > 0),
             }
         )
     return out

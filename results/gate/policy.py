@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from assay.data.atomic import replacing
 from assay.data.errors import InputError, UnknownNameError
-from assay.results.gate.figures import RULES, Figure, Subject
+from assay.results.gate.figures import RULES, Estimate, Subject
 from assay.results.storage.runs import Run, to_json
 
 __all__ = [
@@ -211,6 +211,7 @@ def judge(run: Run, policy: Policy, *, champion: Run | None = None, root: Path |
     root : where the trial ledger is; default: the folder the run lies in.
 
     """
+    run.require_backtest("gate")
     subject = Subject(run, champion, run.path.parent if root is None else root)
     outcomes = tuple(
         rule_outcome(requirement, RULES[requirement.rule].read(subject)) for requirement in policy.requirements
@@ -222,7 +223,7 @@ def judge(run: Run, policy: Policy, *, champion: Run | None = None, root: Path |
     return Decision(run.id, policy.name, None if champion is None else champion.id, outcomes)
 
 
-def rule_outcome(requirement: Requirement, figure: Figure) -> RuleOutcome:
+def rule_outcome(requirement: Requirement, figure: Estimate) -> RuleOutcome:
     """One line of a policy applied to the figure it asks for."""
     threshold = _threshold(requirement)
     if figure.absent == "not applicable":

@@ -15,7 +15,7 @@ import pandas as pd
 
 from assay.data.atomic import replacing
 from assay.data.errors import InputError
-from assay.results.checks.sentences import said_of_checks
+from assay.results.checks.outcomes import CheckOutcomes
 from assay.results.report.blocks import (
     Cell,
     Figure,
@@ -87,7 +87,7 @@ class Comparison:
                 {
                     "run_id": run.id,
                     "metrics": {name: (run.metric(name) or {}).get("value") for name in _FIGURES},
-                    "checks": said_of_checks(run.checks),
+                    "checks": CheckOutcomes.of(run).sentences,
                 }
                 for run in self.runs
             ],
@@ -114,7 +114,7 @@ def compare_runs(runs: Sequence[Run], *, draws: int = 2000, seed: int = 0) -> Co
     """
     if not 2 <= len(runs) <= _MOST:
         raise InputError(f"compare: 2 to {_MOST} runs, got {len(runs)}")
-    names = [run.id for run in runs]
+    names = [run.require_backtest("compare").id for run in runs]
     again = [name for name in names if names.count(name) > 1]
     if again:
         raise InputError(f"compare: {again[0]} is given twice; name different runs")
@@ -237,12 +237,12 @@ def _settings(comparison: Comparison) -> Table | Note:
 
 def _checks(comparison: Comparison) -> Table | Note:
     """What has been checked of each run, and what has not."""
-    found = {run.id: said_of_checks(run.checks) for run in comparison.runs}
-    kinds = list(dict.fromkeys(kind for sentences in found.values() for kind in sentences))
+    sentences = {run.id: CheckOutcomes.of(run).sentences for run in comparison.runs}
+    kinds = list(dict.fromkeys(kind for of_run in sentences.values() for kind in of_run))
     if not kinds:
         return Note("Nothing has been checked of these runs; see --leaks, --canaries and --cross-check.", "Checks")
     rows = tuple(
-        (Cell(kind.replace("_", " ")), *(Cell(found[run.id].get(kind, "not run")) for run in comparison.runs))
+        (Cell(kind.replace("_", " ")), *(Cell(sentences[run.id].get(kind, "not run")) for run in comparison.runs))
         for kind in kinds
     )
     return Table("Checks", ("check", *(run.id for run in comparison.runs)), rows, wide=True)
@@ -313,7 +313,7 @@ def summary_lines(comparison: Comparison) -> list[str]:
             f"  {row.test}"
         )
     for run in comparison.runs:
-        said_so = said_of_checks(run.checks)
-        if said_so:
-            lines += ["", f"checks of {run.id}", *(f"  {sentence}" for sentence in said_so.values())]
+        sentences = CheckOutcomes.of(run).sentences
+        if sentences:
+            lines += ["", f"checks of {run.id}", *(f"  {sentence}" for sentence in sentences.values())]
     return lines

@@ -10,13 +10,14 @@ from typing import Any
 import pandas as pd
 
 from assay.data.errors import InputError
+from assay.results.checks.outcomes import CheckOutcomes
 from assay.results.storage.runs import Run
 
-__all__ = ["Material", "first_rows"]
+__all__ = ["RunData", "first_rows"]
 
 
 @dataclass(frozen=True, eq=False)
-class Material:
+class RunData:
     """A stored run, opened for drawing."""
 
     run: Run
@@ -40,6 +41,11 @@ class Material:
         if table.empty:
             raise InputError(f"run {self.run.id}: no sessions, nothing to draw")
         return table
+
+    @cached_property
+    def checks(self) -> CheckOutcomes:
+        """What was checked of it."""
+        return CheckOutcomes.of(self.run)
 
     @property
     def config(self) -> Mapping[str, Any]:

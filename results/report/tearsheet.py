@@ -10,7 +10,7 @@ from assay.data.atomic import replacing
 from assay.data.errors import InputError
 from assay.results.report.blocks import Section
 from assay.results.report.render import compose_png, render_page, write_pdf
-from assay.results.report.run_data import Material
+from assay.results.report.run_data import RunData
 from assay.results.report.sections.evidence import conventions_section, evidence_section
 from assay.results.report.sections.model import model_section
 from assay.results.report.sections.portfolio import portfolio_section
@@ -41,25 +41,25 @@ def tearsheet_sections(run: Run, marks: Mapping[str, float] | None = None) -> li
     marks : Sharpe ratios to draw beside the run's own, e.g. ``{"reported": 2.53}``.
 
     """
-    material = Material(run)
+    data = RunData(run)
     return [
-        portfolio_section(material),
-        signal_section(material),
-        model_section(material),
-        evidence_section(material, dict(marks or {})),
-        conventions_section(material),
+        portfolio_section(data),
+        signal_section(data),
+        model_section(data),
+        evidence_section(data, dict(marks or {})),
+        conventions_section(data),
     ]
 
 
 def _first(run: Run) -> dict[str, Any]:
-    material = Material(run)
+    data = RunData(run)
     return {
-        "described": described(material),
-        "verdicts": verdicts(material),
+        "described": described(data),
+        "verdicts": verdicts(data),
         "warnings": [str(line) for line in run.metrics.get("warnings") or ()],
-        "headline": headline(material),
-        "figures": equity_figures(material),
-        "print_only": [monthly_figure(material)],
+        "headline": headline(data),
+        "figures": equity_figures(data),
+        "print_only": [monthly_figure(data)],
     }
 
 
@@ -93,6 +93,7 @@ def write_tearsheet(
         On an unknown format, a folder that is not there, or a damaged run.
 
     """
+    run.require_backtest("tear sheet")
     path = Path(path)
     wanted = format or path.suffix.lstrip(".").lower()
     if wanted not in FORMATS:

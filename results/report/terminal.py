@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from assay.results.checks.sentences import said_of_checks
+from assay.results.checks.outcomes import CheckOutcomes
 from assay.results.storage.runs import Run
 
 if TYPE_CHECKING:
@@ -15,7 +15,9 @@ __all__ = ["render_run"]
 
 
 def render_run(run: Run) -> str:
-    """The summary that `backtest` prints, made from what is stored."""
+    """The summary that `backtest` prints, or `sweep`, made from what is stored."""
+    if run.kind == "sweep":
+        return "\n".join(_sweep(run))
     metrics = {item["name"]: item for item in run.metrics.get("metrics", ())}
     config = run.manifest["config"]
     parts = [*_head(run, config), "", *_table(metrics), "", *_signal(metrics), *_break_even(metrics)]
@@ -25,14 +27,14 @@ def render_run(run: Run) -> str:
     if run.has("baselines"):
         parts += ["", *_baselines(run)]
     if run.metrics.get("yardsticks"):
-        parts += ["", *_yardsticks(run.metrics["yardsticks"])]
+        parts += ["", *_naive_portfolios(run.metrics["yardsticks"])]
     parts += ["", *_verdict(run, metrics)]
     parts += [f"warning: {line}" for line in run.metrics.get("warnings", ())]
     parts.append(str(run.path))
     return "\n".join(parts)
 
 
-def _yardsticks(rows: list[dict[str, Any]]) -> list[str]:
+def _naive_portfolios(rows: list[dict[str, Any]]) -> list[str]:
     """What an optimised strategy has to beat, and whether it does, net of costs."""
     lines = [f"{'net Sharpe less':22}{'its own':>8}{'difference':>12}    95%, paired bootstrap"]
     for row in rows:
@@ -255,22 +257,72 @@ def _beaten(table: pd.DataFrame) -> list[str]:
 
 
 def _verdict(run: Run, metrics: dict[str, Any]) -> list[str]:
-    sharpe = metrics["sharpe_net"]
+    sharpe, checks = metrics["sharpe_net"], CheckOutcomes.of(run)
     if sharpe["value"] is None or sharpe["low"] is None:
-        said = f"not judged: {sharpe['reason'] or 'no interval'}"
+        verdict = f"not judged: {sharpe['reason'] or 'no interval'}"
     elif sharpe["low"] > 0:
-        said = "net Sharpe above 0 at 95%"
+        verdict = "net Sharpe above 0 at 95%"
     elif sharpe["high"] < 0:
-        said = "net Sharpe below 0 at 95%"
+        verdict = "net Sharpe below 0 at 95%"
     else:
-        said = "not significant: the interval of the net Sharpe covers 0"
-    trials = run.checks.get("trials")
-    if trials:
-        plural = "trial" if trials["count"] == 1 else "trials"
-        said += f" · {trials['count']} {plural} in the ledger"
-        if trials.get("deflated_sharpe") is not None:
-            said += f", deflated Sharpe {trials['deflated_sharpe']:.2f}"
-    return [said, *said_of_checks(run.checks).values()]
+        verdict = "not significant: the interval of the net Sharpe covers 0"
+    sentences = checks.sentences
+    if checks.trials is not None:
+        verdict += f" · {sentences.pop(checks.trials.kind)}"
+    return [verdict, *sentences.values()]
+
+
+#: Cells of a sweep that are shown, the best first.
+_MOST_CELLS = 20
+
+
+def _sweep(run: Run) -> list[str]:
+    """The best cells of a grid, and what the choice among them is worth."""
+    table, metrics = run.table("cells"), run.metrics
+    names = list(run.manifest["config"]["grid"])
+    shown = table.sort_values("sharpe_net", ascending=False, kind="stable").head(_MOST_CELLS)
+    heads = "".join(f"{name:>16}" for name in names)
+    lines = [f"{heads}{'net Sharpe':>12}{'95% interval':>18}{'turnover':>10}"]
+    for row in shown.to_dict("records"):
+        cells = "".join(f"{row[name]:>16}" for name in names)
+        interval = f"[{_two(row['low'])}, {_two(row['high'])}]"
+        lines.append(f"{cells}{_two(row['sharpe_net']):>12}{interval:>18}{row['turnover_ann']:>9.1f}×")
+    if len(table) > len(shown):
+        lines.append(f"… {len(table) - len(shown)} more in {run.path / 'cells.parquet'}")
+    pbo, trials, groups = metrics["pbo"], metrics["trials"], metrics.get("clusters")
+    overfit = f"not judged ({pbo['reason']})" if pbo["probability"] is None else f"{pbo['probability']:.2f}"
+    lines += [
+        "",
+        (
+            f"probability that the choice is overfit (PBO) {overfit} · {trials['count']} trials in the ledger"
+            f" · deflated Sharpe of the best {_two(trials['deflated_sharpe'])}"
+        ),
+        _superior(metrics["spa"]),
+    ]
+    if groups and groups["count"] is None:
+        lines.append(f"clusters: {groups['reason']}")
+    elif groups:
+        lines.append(
+            f"clusters: the ledger's {trials['in_ledger']} trials count as {groups['count']} independent"
+            f" · deflated Sharpe of the best by that count {_two(groups['deflated_sharpe'])}"
+        )
+    return [*lines, str(run.path)]
+
+
+def _superior(spa: dict[str, Any]) -> str:
+    question = "any cell better than cash (Hansen's SPA)"
+    if spa["p_value"] is None:
+        return f"{question}: not judged ({spa['reason']})"
+    named = f"{len(spa['superior'])} of {spa['cells']} cells" if spa["superior"] else "no cell"
+    return (
+        f"{question} p {spa['p_value']:.3f}, from {spa['lower']:.3f} to {spa['upper']:.3f} · {named} at a family-wise "
+        "5% (Romano-Wolf)"
+    )
+
+
+def _two(value: float | None) -> str:
+    """Two decimals; a dash where there is no figure."""
+    return "–" if value is None or value != value else f"{value:.2f}"
 
 
 def _figure(item: dict[str, Any] | None, form: str) -> str:

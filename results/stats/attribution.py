@@ -7,12 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from assay.results.stats.classification import probability_bands
+from assay.results.stats.classification import reliability_table
 from assay.results.stats.proportions import wilson_interval
 
 __all__ = [
     "concentration",
-    "confusion",
     "extreme_sessions",
     "leg_returns",
     "reliability",
@@ -87,12 +86,11 @@ def reliability(probability: pd.DataFrame, forward: pd.DataFrame, bins: int = 10
 
     """
     p, up = _pairs(probability, forward)
-    band = probability_bands(p, bins)
-    rows = []
-    for number in np.unique(band):
-        inside = band == number
-        rows.append({"predicted": float(p[inside].mean()), **_share(up[inside])})
-    return pd.DataFrame(rows, columns=["predicted", "up", "low", "high", "n"])
+    table = reliability_table(p, up.astype(np.float64), bins)
+    rose = np.rint(table["up"] * table["n"]).astype(int)
+    ends = [wilson_interval(int(k), int(n)) for k, n in zip(rose, table["n"], strict=True)]
+    low, high = [low for low, _ in ends], [high for _, high in ends]
+    return table.assign(low=low, high=high)[["predicted", "up", "low", "high", "n"]]
 
 
 def thresholds(
@@ -107,38 +105,6 @@ def thresholds(
         covered = float(above.mean()) if len(p) else float("nan")
         rows.append({"threshold": level, "cases": covered, **_share(up[above]), "mean_return": mean})
     return pd.DataFrame(rows)
-
-
-def confusion(actions: dict[str, pd.DataFrame], forward: pd.DataFrame, width: float = 0.5) -> pd.DataFrame:
-    """Most likely action against what followed.
-
-    Parameters
-    ----------
-    actions : buy, sell and hold probabilities, (T, N) each.
-    forward : (T, N) forward returns; beyond ±`width` standard deviations of the asset's own forward returns over the
-        sample they count as buy and sell, in between as hold. That looks back over the whole sample, which only a
-        description may do.
-
-    Returns
-    -------
-    DataFrame
-        counts, rows what followed, columns what was predicted, both in the order of `actions`.
-
-    """
-    names = list(actions)
-    frame = next(iter(actions.values()))
-    values = np.stack([item.to_numpy(dtype=np.float64) for item in actions.values()])
-    later = forward.reindex(index=frame.index, columns=frame.columns)
-    bound = width * later.std(ddof=0).to_numpy()
-    ahead = later.to_numpy(dtype=np.float64)
-    followed = np.where(
-        ahead > bound, names.index("buy"), np.where(ahead < -bound, names.index("sell"), names.index("hold"))
-    )
-    known = np.isfinite(values).all(axis=0) & np.isfinite(ahead)
-    chosen = np.nan_to_num(values).argmax(axis=0)
-    counts = np.zeros((len(names), len(names)), dtype=int)
-    np.add.at(counts, (followed[known], chosen[known]), 1)
-    return pd.DataFrame(counts, index=names, columns=names)
 
 
 def score_by_asset(score: pd.DataFrame, forward: pd.DataFrame) -> pd.DataFrame:

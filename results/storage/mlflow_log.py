@@ -8,7 +8,7 @@ from typing import Any
 
 from assay.data.errors import InputError
 from assay.data.optional import missing_package
-from assay.results.checks.sentences import said_of_checks
+from assay.results.checks.outcomes import CheckOutcomes
 from assay.results.storage.runs import Run, flattened
 
 __all__ = ["connect", "log_run"]
@@ -67,7 +67,7 @@ def log_run(run: Run, tracking_uri: str, *, experiment: str = "assay") -> str:
         for item in run.metrics.get("metrics", ()):
             if item["value"] is not None and math.isfinite(item["value"]):
                 client.log_metric(key, item["name"], item["value"])
-        for kind, sentence in said_of_checks(run.checks).items():
+        for kind, sentence in CheckOutcomes.of(run).sentences.items():
             client.set_tag(key, f"check.{kind}", sentence)
         if run.has("training"):
             for record in run.table("training").to_dict("records"):

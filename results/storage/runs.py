@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -66,6 +66,27 @@ class Run:
     def id(self) -> str:
         """The run's name: strategy and hash of config and inputs."""
         return self.path.name
+
+    @property
+    def kind(self) -> Literal["backtest", "sweep"]:
+        """What is stored: one backtest, or a grid of them."""
+        return "sweep" if "grid" in self.manifest.get("config", {}) else "backtest"
+
+    def require_backtest(self, who: str) -> Run:
+        """This run, for `who`, which shows or judges one backtest.
+
+        Raises
+        ------
+        InputError
+            If it is a sweep.
+
+        """
+        if self.kind == "sweep":
+            raise InputError(
+                f"{who}: {self.id} is a sweep, which has no returns of its own; `runs show {self.id}` shows its cells, "
+                "and `backtest` with the parameters of one of them makes a run"
+            )
+        return self
 
     @cached_property
     def checks(self) -> dict[str, Any]:

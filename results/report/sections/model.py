@@ -7,7 +7,7 @@ from functools import partial
 
 from assay.results.report.blocks import Cell, Figure, Note, Section, Table, fixed, number, percent, plain_table, said
 from assay.results.report.plots import plot_folds, plot_models, plot_training
-from assay.results.report.run_data import Material, first_rows
+from assay.results.report.run_data import RunData, first_rows
 
 __all__ = ["model_section"]
 
@@ -55,22 +55,22 @@ _FORECAST = (
 )  # fmt: skip
 
 
-def model_section(material: Material) -> Section:
+def model_section(data: RunData) -> Section:
     """The predictions as forecasts; folds on a time line, training curves, baselines, seeds, receipts."""
     parts = (
-        *_forecasts(material),
-        *_folds(material),
-        *_training(material),
-        *_beside(material),
-        *_receipts(material),
+        *_forecasts(data),
+        *_folds(data),
+        *_training(data),
+        *_beside(data),
+        *_receipts(data),
     )
     return Section("model", "Model", parts)
 
 
-def _forecasts(material: Material) -> list[Table]:
+def _forecasts(data: RunData) -> list[Table]:
     rows = []
     for name, label, digits in _FORECAST:
-        item = material.metrics.get(name)
+        item = data.metrics.get(name)
         if item is None:
             continue
         value = item["value"]
@@ -90,8 +90,8 @@ def _forecasts(material: Material) -> list[Table]:
     return [Table("As forecasts", titles, tuple(rows), caption=caption, wide=True)]
 
 
-def _folds(material: Material) -> list[Figure | Table | Note]:
-    folds = material.optional("folds")
+def _folds(data: RunData) -> list[Figure | Table | Note]:
+    folds = data.optional("folds")
     if folds is None:
         return [Note("The predictions were not made by a walk-forward of this run.", "Folds and training curves")]
     first, last = folds.iloc[0], folds.iloc[-1]
@@ -104,7 +104,7 @@ def _folds(material: Material) -> list[Figure | Table | Note]:
         Figure("Folds", alt, lambda axes: plot_folds(axes, folds), size=(11.4, height), wide=True),
         plain_table("Folds", shown, form, caption=rest, wide=True),
     ]
-    figures = material.optional("fold_metrics")
+    figures = data.optional("fold_metrics")
     if figures is not None:
         known = [item for item in _FIGURES[1:] if item[0] in figures and figures[item[0]].notna().any()]
         kept = [("fold", "fold", number), ("sessions", "sessions", number), *known]
@@ -113,10 +113,10 @@ def _folds(material: Material) -> list[Figure | Table | Note]:
     return parts
 
 
-def _training(material: Material) -> list[Figure | Note]:
-    if material.optional("folds") is None:
+def _training(data: RunData) -> list[Figure | Note]:
+    if data.optional("folds") is None:
         return []
-    training = material.optional("training")
+    training = data.optional("training")
     if training is None:
         return [Note("The model is fitted in one step, or keeps no curve.", "Training curves")]
     fits = training.groupby(["fold", "seed"]).ngroups
@@ -124,13 +124,13 @@ def _training(material: Material) -> list[Figure | Note]:
     return [Figure("Training curves", alt, lambda axes: plot_training(axes, training))]
 
 
-def _beside(material: Material) -> list[Figure | Table | Note]:
+def _beside(data: RunData) -> list[Figure | Table | Note]:
     parts: list[Figure | Table | Note] = []
     for name, title, why in (
         ("baselines", "Baselines beside the model", "No baselines were run on the same folds."),
         ("seeds", "Seeds", "One seed, or seeds were not kept apart."),
     ):
-        table = material.optional(name)
+        table = data.optional(name)
         if table is None:
             parts.append(Note(why, title))
             continue
@@ -147,8 +147,8 @@ def _beside(material: Material) -> list[Figure | Table | Note]:
     return parts
 
 
-def _receipts(material: Material) -> list[Table | Note]:
-    receipts = material.optional("receipts")
+def _receipts(data: RunData) -> list[Table | Note]:
+    receipts = data.optional("receipts")
     if receipts is None:
         return [Note("None: nothing proves what the model had seen when it made a prediction.", "Receipts")]
     table = receipts.rename_axis("session").reset_index()

@@ -31,7 +31,7 @@ from assay.results.report.plots import (
     plot_trades,
     plot_turnover,
 )
-from assay.results.report.run_data import Material, first_rows
+from assay.results.report.run_data import RunData, first_rows
 from assay.results.stats.attribution import concentration, extreme_sessions, leg_returns
 from assay.results.stats.performance import drawdowns, monthly_returns, rolling, yearly_returns
 
@@ -42,19 +42,19 @@ _MOST_ROWS = 60
 _MANY_TRADES = 1_000_000
 
 
-def portfolio_section(material: Material) -> Section:
+def portfolio_section(data: RunData) -> Section:
     """Calendar tables, rolling figures, exposure, costs, stages, legs, concentration, trades, events."""
     parts = (
-        *_calendar(material),
-        *_rolling(material),
-        _drawdowns(material),
-        *_book(material),
-        *_costs(material),
-        *_stages(material),
-        _extremes(material),
-        *_trades(material),
-        *_events(material),
-        _relative(material),
+        *_calendar(data),
+        *_rolling(data),
+        _drawdowns(data),
+        *_book(data),
+        *_costs(data),
+        *_stages(data),
+        _extremes(data),
+        *_trades(data),
+        *_events(data),
+        _relative(data),
     )
     return Section("portfolio", "Portfolio", parts)
 
@@ -73,8 +73,8 @@ def _shaded(value: float, bound: float) -> Cell:
     return Cell(plain.text, plain.sort, _shade(value, bound))
 
 
-def _calendar(material: Material) -> list[Table]:
-    returns = material.returns
+def _calendar(data: RunData) -> list[Table]:
+    returns = data.returns
     months = monthly_returns(returns["net"])
     years = yearly_returns(returns["net"])
     bound = float(np.nanquantile(months.abs().to_numpy(), 0.95))
@@ -91,8 +91,8 @@ def _calendar(material: Material) -> list[Table]:
     said_so = "Net, compounded; blue gains, orange losses; first and last may be parts of a month or year."
     monthly = Table("Monthly returns", ("year", *names, "year's return"), rows, said_so, wide=True)
     table = pd.DataFrame({"net": years, "gross": yearly_returns(returns["gross"])})
-    if material.benchmark is not None:
-        table["benchmark"] = yearly_returns(material.benchmark.fillna(0))
+    if data.benchmark is not None:
+        table["benchmark"] = yearly_returns(data.benchmark.fillna(0))
     table["worst"] = returns["net"].groupby(pd.DatetimeIndex(returns.index).year).min()
     table["sessions"] = returns["net"].groupby(pd.DatetimeIndex(returns.index).year).size()
     table["year"] = table.index.astype(str)
@@ -111,8 +111,8 @@ def _calendar(material: Material) -> list[Table]:
     return [monthly, yearly]
 
 
-def _rolling(material: Material) -> list[Figure | Note]:
-    table = rolling(material.returns["net"], material.benchmark, _WINDOW)
+def _rolling(data: RunData) -> list[Figure | Note]:
+    table = rolling(data.returns["net"], data.benchmark, _WINDOW)
     words = {"sharpe": "Rolling Sharpe ratio", "volatility": "Rolling volatility", "beta": "Rolling beta"}
     parts: list[Figure | Note] = []
     if len(table) < _WINDOW:
@@ -128,8 +128,8 @@ def _rolling(material: Material) -> list[Figure | Note]:
     return parts
 
 
-def _drawdowns(material: Material) -> Table | Note:
-    table = drawdowns(material.returns["net"])
+def _drawdowns(data: RunData) -> Table | Note:
+    table = drawdowns(data.returns["net"])
     if table.empty:
         return Note("The net return never fell below an earlier level.", "Deepest drawdowns")
     form = [
@@ -139,8 +139,8 @@ def _drawdowns(material: Material) -> Table | Note:
     return plain_table("Deepest drawdowns", table, form, caption="Net; – : not recovered by the end.")
 
 
-def _book(material: Material) -> list[Figure | Note]:
-    returns, weights = material.returns, material.weights
+def _book(data: RunData) -> list[Figure | Note]:
+    returns, weights = data.returns, data.weights
     mean = returns["gross_exposure"].mean(), returns["net_exposure"].mean()
     parts: list[Figure | Note] = [
         Figure("Exposure", f"Exposure at the close; mean gross {mean[0]:.2f}, net {mean[1]:.2f} of NAV.",
@@ -157,17 +157,17 @@ def _book(material: Material) -> list[Figure | Note]:
     if not math.isnan(held):
         text = f"On average {held:.1f} effective names, the largest {table['largest'].mean():.0%} of gross."
     parts.append(Figure("Concentration", text, lambda axes: plot_concentration(axes, table), caption=text))
-    if material.forward is None:
+    if data.forward is None:
         return [*parts, Note("No forward returns are stored, so the legs cannot be told apart.", "Long and short legs")]
-    legs = leg_returns(weights, material.forward, material.horizon)
+    legs = leg_returns(weights, data.forward, data.horizon)
     total = legs.sum()
     alt = f"Summed contributions before costs: long {total['long']:.1%}, short {total['short']:.1%}."
     parts.append(Figure("Long and short legs", alt, lambda axes: plot_legs(axes, legs), caption=alt))
     return parts
 
 
-def _costs(material: Material) -> list[Figure | Table | Note]:
-    costs, metrics = material.optional("costs"), material.metrics
+def _costs(data: RunData) -> list[Figure | Table | Note]:
+    costs, metrics = data.optional("costs"), data.metrics
     names = (
         ("cost_ann", "all costs"), ("trading_cost_ann", "trading"), ("borrow_cost_ann", "borrow"),
         ("financing_cost_ann", "financing"), ("turnover_ann", "turnover"),
@@ -183,7 +183,7 @@ def _costs(material: Material) -> list[Figure | Table | Note]:
     spent = ", ".join(f"{str(kind).replace('_', ' ')} {value:,.0f}" for kind, value in paid.items() if value)
     alt = f"Costs by kind, in currency: {spent or 'none'}."
     return [
-        Figure("Costs by kind", alt, lambda axes: plot_costs(axes, costs, material.returns["nav"]), caption=alt),
+        Figure("Costs by kind", alt, lambda axes: plot_costs(axes, costs, data.returns["nav"]), caption=alt),
         table,
     ]
 
@@ -193,8 +193,8 @@ def _why(item: dict[str, object]) -> str:
     return f"{reason}{item.get('convention', '')}"
 
 
-def _stages(material: Material) -> list[Figure | Table | Note]:
-    stages = material.optional("stages")
+def _stages(data: RunData) -> list[Figure | Table | Note]:
+    stages = data.optional("stages")
     if stages is None:
         return [Note("The run kept no figures by stage.", "Stage by stage")]
     said_so = ", ".join(f"{name} {value:.2f}" for name, value in stages["sharpe"].items())
@@ -214,20 +214,20 @@ def _stages(material: Material) -> list[Figure | Table | Note]:
     ]
 
 
-def _extremes(material: Material) -> Table:
-    table = extreme_sessions(material.returns)
+def _extremes(data: RunData) -> Table:
+    table = extreme_sessions(data.returns)
     form = [("session", "session", said), ("net", "net", lambda value: percent(value, 2)),
             ("benchmark", "benchmark", lambda value: percent(value, 2))]  # fmt: skip
     return plain_table("Worst and best sessions", table, form)
 
 
-def _trades(material: Material) -> list[Figure | Table | Note]:
-    trades = material.columns("trades", ["return"])
+def _trades(data: RunData) -> list[Figure | Table | Note]:
+    trades = data.columns("trades", ["return"])
     if trades is None:
         return [Note("There are no round trips.", "Round trips")]
     values = trades["return"]
     alt = f"{len(values):,} round trips, flat to flat, mean {values.mean():.2%}, median {values.median():.2%}"
-    money = material.columns("trades", ["pnl", "costs", "holding", "invested"])
+    money = data.columns("trades", ["pnl", "costs", "holding", "invested"])
     if money is not None:
         total = money.sum()
         share, trading, holding = total["pnl"] / total["invested"], total["costs"], total["holding"]
@@ -239,7 +239,7 @@ def _trades(material: Material) -> list[Figure | Table | Note]:
     ]
     if len(values) > _MANY_TRADES:
         return parts
-    full = material.columns("trades", ["asset", "side", "entry_session", "exit_session", "return", "pnl"])
+    full = data.columns("trades", ["asset", "side", "entry_session", "exit_session", "return", "pnl"])
     assert full is not None
     order = full["pnl"].sort_values(kind="stable").index
     few = min(10, len(order) // 2 + 1)
@@ -253,8 +253,8 @@ def _trades(material: Material) -> list[Figure | Table | Note]:
     return parts
 
 
-def _events(material: Material) -> list[Table | Note]:
-    events = material.optional("events")
+def _events(data: RunData) -> list[Table | Note]:
+    events = data.optional("events")
     if events is None:
         return [Note("No stop, kill switch, forced exit or unfilled order.", "Events")]
     counts = events["kind"].value_counts().rename_axis("kind").rename("times").reset_index()
@@ -280,18 +280,18 @@ def _asset(value: object) -> Cell:
     return said(value) if value else Cell("whole book")
 
 
-def _relative(material: Material) -> Table | Note:
+def _relative(data: RunData) -> Table | Note:
     title = "Against the benchmark"
     names = (
         ("beta", "beta"), ("alpha_ann", "alpha a year"), ("alpha_t", "t of alpha"),
         ("sharpe_residual", "Sharpe after beta"), ("correlation", "correlation"),
         ("information_ratio", "information ratio"),
     )  # fmt: skip
-    known = [(name, label) for name, label in names if f"{name}_net" in material.metrics]
+    known = [(name, label) for name, label in names if f"{name}_net" in data.metrics]
     if not known:
         return Note("The run has no benchmark.", title)
     rows = []
     for name, label in known:
-        net, gross = material.metrics[f"{name}_net"], material.metrics.get(f"{name}_gross")
+        net, gross = data.metrics[f"{name}_net"], data.metrics.get(f"{name}_gross")
         rows.append((Cell(label), metric_cell(gross), metric_cell(net), Cell(_why(net))))
     return Table(title, ("", "gross", "net", "convention"), tuple(rows))

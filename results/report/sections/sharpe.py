@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from assay.results.report.blocks import Cell, Note, Table, fixed
-from assay.results.report.run_data import Material
+from assay.results.report.run_data import RunData
 from assay.results.stats.sharpe import sharpe_intervals
 
 __all__ = ["sharpe_table"]
@@ -24,11 +24,11 @@ _NAMES = {
 _TITLE = "How sure the net Sharpe ratio is"
 
 
-def sharpe_table(material: Material) -> Table | Note:
+def sharpe_table(data: RunData) -> Table | Note:
     """Errors and 95% intervals of the annual net Sharpe ratio: as the run stores them, else made from its returns."""
-    found: list[dict[str, Any]] | None = material.run.metrics.get("sharpe_intervals")
+    found: list[dict[str, Any]] | None = data.run.metrics.get("sharpe_intervals")
     if found is None:
-        values = material.returns["net"].to_numpy(dtype=np.float64)
+        values = data.returns["net"].to_numpy(dtype=np.float64)
         found = [item.to_dict() for item in sharpe_intervals(values)]
     if not found:
         return Note("The returns do not vary or are too few, so there is no Sharpe ratio.", _TITLE)

@@ -29,8 +29,8 @@ from assay.results.report.plots import (
     plot_quantiles,
     plot_reliability,
 )
-from assay.results.report.run_data import Material
-from assay.results.stats.attribution import confusion, reliability, score_by_asset, thresholds
+from assay.results.report.run_data import RunData
+from assay.results.stats.attribution import reliability, score_by_asset, thresholds
 from assay.results.stats.information_coefficient import ic_decay, yearly_ic
 
 __all__ = ["signal_section"]
@@ -41,33 +41,33 @@ _MOST_CELLS = 1_500_000
 _MOST_ASSETS = 60
 
 
-def signal_section(material: Material) -> Section:
+def signal_section(data: RunData) -> Section:
     """Correlations, decay, quantiles, hit rates, dispersion, calibration, and tables by year and asset."""
-    if material.score is None or material.forward is None:
+    if data.score is None or data.forward is None:
         why = "The run stores no predictions, so nothing can be said about them apart from the portfolio."
         return Section("signal", "Signal", (Note(why),))
     parts = (
-        *_ic(material),
-        *_quantiles(material),
-        _hits(material),
-        *_probabilities(material),
-        *_actions(material),
-        *_by_year_and_asset(material),
+        *_ic(data),
+        *_quantiles(data),
+        _hits(data),
+        *_probabilities(data),
+        *_actions(data),
+        *_by_year_and_asset(data),
     )
     return Section("signal", "Signal", parts)
 
 
-def _ic(material: Material) -> list[Figure | Note | Table]:
-    ic, score, forward = material.optional("ic"), material.score, material.forward
+def _ic(data: RunData) -> list[Figure | Note | Table]:
+    ic, score, forward = data.optional("ic"), data.score, data.forward
     assert score is not None
     assert forward is not None
-    horizon = material.horizon
+    horizon = data.horizon
     parts: list[Figure | Note | Table] = []
     if ic is None or not ic["rank_ic"].notna().any():
         parts.append(Note("No session has enough names for a correlation.", "IC and rank IC by session"))
     else:
         for column, title in (("rank_ic", "Rank IC by session"), ("ic", "IC by session")):
-            item = material.metrics.get(f"{column}_mean", {})
+            item = data.metrics.get(f"{column}_mean", {})
             mean = metric_text(item, item.get("value"))
             alt = f"{title}, horizon {horizon}: mean {mean} over {item.get('n', 0):,} sessions."
             parts.append(
@@ -82,39 +82,39 @@ def _ic(material: Material) -> list[Figure | Note | Table]:
         about += f" From every {step}th session." if step > 1 else ""
         alt = "Mean rank IC: " + ", ".join(f"{lag} later {value:.4f}" for lag, value in decay["rank_ic"].items()) + "."
         parts.append(Figure("IC decay", alt, lambda axes: plot_ic_decay(axes, decay), caption=about))
-    names = [name for name in material.metrics if name.startswith(("ic_", "rank_ic_"))]
-    rows = tuple((Cell(name.replace("_", " ")), *_measured(material, name)) for name in names)
+    names = [name for name in data.metrics if name.startswith(("ic_", "rank_ic_"))]
+    rows = tuple((Cell(name.replace("_", " ")), *_measured(data, name)) for name in names)
     if rows:
         parts.append(Table("Information coefficients", ("", "value", "sessions", "convention"), rows))
     spread = score.std(axis=1, ddof=0)
     alt = f"Deviation of the score across assets; mean {spread.mean():.3g}."
     parts.append(Figure("Dispersion of predictions", alt, lambda axes: plot_dispersion(axes, score), caption=alt))
-    seeds = material.optional("dispersion")
+    seeds = data.optional("dispersion")
     if seeds is not None:
         over_seeds = float(np.nanmean(seeds.to_numpy())) if seeds.notna().any(axis=None) else float("nan")
         parts.append(Note(f"Mean deviation of a score over seeds: {number(over_seeds).text}.", "Seeds"))
     return parts
 
 
-def _measured(material: Material, name: str) -> tuple[Cell, Cell, Cell]:
-    item = material.metrics[name]
+def _measured(data: RunData, name: str) -> tuple[Cell, Cell, Cell]:
+    item = data.metrics[name]
     reason = f"{item['reason']} · " if item.get("value") is None and item.get("reason") else ""
     return metric_cell(item), number(item.get("n")), Cell(f"{reason}{item.get('convention', '')}")
 
 
-def _quantiles(material: Material) -> list[Figure | Table | Note]:
-    table = material.optional("quantiles")
+def _quantiles(data: RunData) -> list[Figure | Table | Note]:
+    table = data.optional("quantiles")
     if table is None or not table["mean"].notna().any():
         return [Note("Too few names for fifths of the score.", "Returns by fifth of the score")]
     means = ", ".join(f"{number} {1e4 * value:.1f}" for number, value in table["mean"].items())
     rows = tuple(
-        (Cell(label), *_measured(material, name))
+        (Cell(label), *_measured(data, name))
         for name, label in (
             ("quantile_spread", "top less bottom"),
             ("quantile_monotonicity", "monotonicity"),
             ("quantile_mr_p", "p of no monotone rise"),
         )
-        if name in material.metrics
+        if name in data.metrics
     )
     return [
         Figure("Returns by fifth of the score", f"Mean return a window in bps, lowest fifth first: {means}.",
@@ -123,34 +123,34 @@ def _quantiles(material: Material) -> list[Figure | Table | Note]:
     ]  # fmt: skip
 
 
-def _hits(material: Material) -> Table:
+def _hits(data: RunData) -> Table:
     names = (
         ("hit_direction", "direction"), ("hit_position", "position"), ("hit_trade", "trade"),
         ("hit_session_net", "session"),
     )  # fmt: skip
     rows = []
     for name, label in names:
-        item = material.metrics.get(name)
+        item = data.metrics.get(name)
         if item is None:
             rows.append((Cell(label), Cell("–"), Cell(""), Cell("–"), Cell("–"), Cell("not measured")))
             continue
         interval = ""
         if item.get("low") is not None and item.get("value") is not None:
             interval = f"[{metric_text(item, item['low'])}, {metric_text(item, item['high'])}]"
-        value, n, convention = _measured(material, name)
-        base = metric_cell(material.metrics.get(f"{name.removesuffix('_net')}_base"))
+        value, n, convention = _measured(data, name)
+        base = metric_cell(data.metrics.get(f"{name.removesuffix('_net')}_base"))
         rows.append((Cell(label), value, Cell(interval), base, n, convention))
     about = "The base is what no skill hits on the same cases; intervals count sessions, not predictions."
     columns = ("hit rate", "value", "95%", "base", "n", "convention")
     return Table("Hit rates, by their four names", columns, tuple(rows), about)
 
 
-def _probabilities(material: Material) -> list[Figure | Table | Note]:
-    probability = material.optional("probability_up")
-    if probability is None or material.forward is None:
+def _probabilities(data: RunData) -> list[Figure | Table | Note]:
+    probability = data.optional("probability_up")
+    if probability is None or data.forward is None:
         return [Note("The model gives no probabilities.", "Reliability and thresholds")]
-    curve = reliability(probability, material.forward)
-    levels = thresholds(probability, material.forward)
+    curve = reliability(probability, data.forward)
+    levels = thresholds(probability, data.forward)
     alt = "Share that rose by band of probability: " + ", ".join(
         f"{row.predicted:.2f} → {row.up:.2f}" for row in curve.itertuples()
     )
@@ -166,34 +166,36 @@ def _probabilities(material: Material) -> list[Figure | Table | Note]:
     ]
 
 
-def _actions(material: Material) -> list[Figure | Note]:
-    if material.actions is None or material.forward is None:
-        return [Note("The model gives no actions.", "Confusion matrix")]
-    stored = material.optional("confusion")
-    table = confusion(material.actions, material.forward) if stored is None else stored
+def _actions(data: RunData) -> list[Figure | Note]:
+    """Actions against what followed, as counted when the run was made."""
+    title = "Confusion matrix"
+    if data.actions is None:
+        return [Note("The model gives no actions.", title)]
+    table = data.optional("confusion")
+    if table is None:
+        return [Note("The run stores no counts of actions against what followed; run it again.", title)]
     total = int(table.to_numpy().sum())
     right = sum(int(table.loc[name, name]) for name in table.index)
     share = f"{right / total:.1%}" if total else "–"
     alt = f"Predicted against actual actions, {total:,} cases, {share} on the diagonal."
-    about = alt + " A move beyond half the asset's own deviation counts as buy or sell"
-    about += ", that of the sample." if stored is None else ", that of the 20 sessions before."
-    return [Figure("Confusion matrix", alt, lambda axes: plot_confusion(axes, table), about, (4.6, 3.4))]
+    about = alt + " A move beyond half the asset's own deviation over the 20 sessions before counts as buy or sell."
+    return [Figure(title, alt, lambda axes: plot_confusion(axes, table), about, (4.6, 3.4))]
 
 
-def _by_year_and_asset(material: Material) -> list[Table]:
-    assert material.score is not None
-    assert material.forward is not None
+def _by_year_and_asset(data: RunData) -> list[Table]:
+    assert data.score is not None
+    assert data.forward is not None
     tables = []
-    ic = material.optional("ic")
+    ic = data.optional("ic")
     if ic is not None and ic["rank_ic"].notna().any():
-        yearly = yearly_ic(ic, material.horizon).rename_axis("year").reset_index()
+        yearly = yearly_ic(ic, data.horizon).rename_axis("year").reset_index()
         form = [
             ("year", "year", lambda value: Cell(str(value), float(value))), ("ic", "IC", lambda value: fixed(value, 4)),
             ("rank_ic", "rank IC", lambda value: fixed(value, 4)), ("t", "HAC t of rank IC", fixed),
             ("sessions", "sessions", number),
         ]  # fmt: skip
         tables.append(plain_table("By year", yearly, form))
-    by_asset = score_by_asset(material.score, material.forward)
+    by_asset = score_by_asset(data.score, data.forward)
     shown, about = by_asset, ""
     if len(by_asset) > _MOST_ASSETS:
         known = by_asset[by_asset["correlation"].notna()]

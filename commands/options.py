@@ -1,0 +1,306 @@
+"""Options that several commands share; a group of them reaches the command as one frozen value."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from assay.engine.costs import CostModel
+    from assay.engine.execution import Execution
+    from assay.models.base import Forecaster
+    from assay.strategies.base import EntryRule, Strategy
+
+__all__ = [
+    "PATH",
+    "DataOptions",
+    "MarketOptions",
+    "ModelOptions",
+    "StrategyOptions",
+    "cost_options",
+    "data_options",
+    "execution_options",
+    "executor_options",
+    "json_option",
+    "market_options",
+    "model_options",
+    "parse_date",
+    "parse_settings",
+    "results_option",
+    "strategy_options",
+    "trials_option",
+]
+
+#: A command before and after options are added; click calls it with keywords of any type.
+Command = TypeVar("Command", bound=Callable[..., Any])
+Value = TypeVar("Value")
+Option: TypeAlias = Callable[[Any], Any]
+Executor = Literal["serial", "process", "ray"]
+
+#: A path that may not exist yet: our own loaders say what is wrong with it, in one line.
+PATH = click.Path(path_type=Path)
+
+
+@dataclass(frozen=True)
+class MarketOptions:
+    """--prices, --benchmark and how to read them; nothing given means the embedded sample."""
+
+    prices: Path | None
+    benchmark: Path | None
+    repair: Literal["drop"] | None
+
+
+@dataclass(frozen=True)
+class DataOptions(MarketOptions):
+    """Those of `MarketOptions`, and the predictions with their span."""
+
+    predictions: Path | None
+    receipts: Path | None
+    unit: Literal["return", "rank"]
+    zero_is_neutral: bool
+    horizon: int
+    start: str | None
+    end: str | None
+
+
+@dataclass(frozen=True)
+class StrategyOptions:
+    """--strategy NAME and --param name=value."""
+
+    strategy: str
+    settings: tuple[str, ...]
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """The parameters that are given, as text."""
+        return parse_settings(self.settings)
+
+    def load(self) -> Strategy | EntryRule:
+        """The strategy with its parameters."""
+        from assay.strategies.catalog import load_strategy
+
+        return load_strategy(self.strategy, **self.parameters)
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """--model NAME and --model-param name=value."""
+
+    model: str
+    model_settings: tuple[str, ...]
+
+    def load(self, preset: str | None) -> Forecaster:
+        """The recipe with its parameters."""
+        from assay.models.catalog import load_model
+
+        return load_model(self.model, preset=preset, **parse_settings(self.model_settings, "--model-param"))
+
+
+def _options(*options: Option) -> Callable[[Command], Command]:
+    def apply(function: Command) -> Command:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return apply
+
+
+def _gathered(
+    name: str, options: Mapping[str, Option], build: Callable[..., Value]
+) -> Callable[[Command], Command]:
+    """Options, by the parameter that click fills, whose values reach the command as the one argument `name`."""
+
+    def apply(function: Command) -> Command:
+        @functools.wraps(function)
+        def gather(**values: object) -> object:
+            own = {parameter: values.pop(parameter) for parameter in options}
+            return function(**{name: build(**own)}, **values)
+
+        wrapped: Any = gather
+        return _options(*options.values())(wrapped)
+
+    return apply
+
+
+_MARKET: Mapping[str, Option] = {
+    "prices": click.option("--prices", type=PATH, help="Long or wide CSV or Parquet; default: the embedded sample."),
+    "benchmark": click.option("--benchmark", type=PATH, help="Daily returns or prices to compare with."),
+    "repair": click.option(
+        "--repair", type=click.Choice(["drop"]), help="Drop rows that fail the checks, and say so."
+    ),
+}
+_PREDICTIONS: Mapping[str, Option] = {
+    "prices": _MARKET["prices"],
+    "predictions": click.option(
+        "--predictions", type=PATH, help="Long: date, asset, score and/or probability_up, buy/sell/hold."
+    ),
+    "receipts": click.option(
+        "--receipts", type=PATH, help="What the model had seen, a row a fold (CSV or Parquet)."
+    ),
+    "benchmark": _MARKET["benchmark"],
+    "unit": click.option("--unit", type=click.Choice(["return", "rank"]), default="return", show_default=True,
+                         help="What a score means; a rank has no sign."),
+    "zero_is_neutral": click.option(
+        "--zero-is-neutral", is_flag=True, help="0 separates up from down although the unit is rank."
+    ),
+    "horizon": click.option(
+        "--horizon", type=int, default=1, show_default=True, help="Sessions a prediction spans."
+    ),
+    "start": click.option("--start", help="First session of predictions used, e.g. 2015-01-01."),
+    "end": click.option("--end", help="Last session of predictions used."),
+    "repair": _MARKET["repair"],
+}  # fmt: skip
+_STRATEGY: Mapping[str, Option] = {
+    "strategy": click.option("--strategy", default="s2_filter_negative", show_default=True,
+                             help="A name from `strategies list`, or package.module:Class."),
+    "settings": click.option("--param", "settings", multiple=True, metavar="NAME=VALUE",
+                             help="A parameter of the strategy; repeatable."),
+}  # fmt: skip
+_MODEL: Mapping[str, Option] = {
+    "model": click.option("--model", default="stock_lstm_close", show_default=True,
+                          help="A name from `models list`, or pkg.module:Class."),
+    "model_settings": click.option("--model-param", "model_settings", multiple=True, metavar="NAME=VALUE",
+                                   help="A parameter of the model."),
+}  # fmt: skip
+_COSTS = {
+    "commission_bps": (5.0, "On each side, of the traded value."),
+    "spread_bps": (0.0, "Half the quoted spread, of the traded value."),
+    "impact_bps": (0.0, "Linear impact, per unit of an asset's turnover."),
+    "sqrt_impact": (0.0, "Coefficient of the square-root impact law; needs volume."),
+    "borrow_bps": (50.0, "A year, on shorts."),
+    "financing_bps": (100.0, "A year, on negative cash."),
+    "minimum_fee": (0.0, "Currency a fill."),
+}
+_EXECUTION: Mapping[str, Option] = {
+    "fill": click.option(
+        "--fill", type=click.Choice(["open", "close"]), help="Default: open where the panel has opens."
+    ),
+    "delay": click.option(
+        "--delay", type=int, default=1, show_default=True, help="Sessions from decision to fill."
+    ),
+    "accounting": click.option("--accounting", type=click.Choice(["self_financing", "constant_weight"]),
+                               default="self_financing", show_default=True),
+    "max_gross": click.option(
+        "--max-gross", type=float, default=2.0, show_default=True, help="Cap on the sum of |weights|."
+    ),
+    "lot": click.option("--lot", type=float, default=0.0, help="Round shares to multiples; default: fractional."),
+    "capital": click.option(
+        "--capital", type=float, default=1_000_000.0, show_default=True, help="NAV at the start."
+    ),
+    "optimistic": click.option(
+        "--optimistic", is_flag=True, help="Both levels inside one bar: the target fills, not the stop."
+    ),
+    "same_close": click.option(
+        "--same-close", is_flag=True, help="Fill at the close that was read: look-ahead."
+    ),
+}  # fmt: skip
+
+
+def data_options(function: Command) -> Command:
+    """The argument ``data``: `DataOptions`."""
+    return _gathered("data", _PREDICTIONS, DataOptions)(function)
+
+
+def market_options(function: Command) -> Command:
+    """The argument ``market``: `MarketOptions`."""
+    return _gathered("market", _MARKET, MarketOptions)(function)
+
+
+def strategy_options(function: Command) -> Command:
+    """The argument ``chosen``: `StrategyOptions`."""
+    return _gathered("chosen", _STRATEGY, StrategyOptions)(function)
+
+
+def model_options(function: Command) -> Command:
+    """The argument ``recipe``: `ModelOptions`."""
+    return _gathered("recipe", _MODEL, ModelOptions)(function)
+
+
+def cost_options(function: Command) -> Command:
+    """The argument ``costs``: a `CostModel`, with one option for each of its fields."""
+    options: dict[str, Option] = {
+        name: click.option(f"--{name.replace('_', '-')}", type=float, default=default, show_default=True, help=text)
+        for name, (default, text) in _COSTS.items()
+    }
+
+    def build(**values: float) -> CostModel:
+        from assay.engine.costs import CostModel
+
+        return CostModel(**values)
+
+    return _gathered("costs", options, build)(function)
+
+
+def execution_options(function: Command) -> Command:
+    """The argument ``execution``: an `Execution`, with one option for each of its fields."""
+
+    def build(*, delay: int, same_close: bool, **values: Any) -> Execution:
+        from assay.engine.execution import Execution
+
+        return Execution(delay=0 if same_close else delay, same_close=same_close, **values)
+
+    return _gathered("execution", _EXECUTION, build)(function)
+
+
+def executor_options(what: str) -> Callable[[Command], Command]:
+    """--executor and --workers; `what` is run there."""
+    return _options(
+        click.option("--executor", type=click.Choice(["serial", "process", "ray"]), default="process",
+                     show_default=True, help=f"Where {what}; the figures are the same."),
+        click.option("--workers", type=int, help="How many at once; default and most: the cores."),
+    )  # fmt: skip
+
+
+def trials_option(function: Command) -> Command:
+    """--trials N."""
+    text = "Trials made elsewhere, added to the ledger's count."
+    return click.option("--trials", type=int, default=0, help=text)(function)
+
+
+def results_option(function: Command) -> Command:
+    """--results DIR."""
+    return click.option(
+        "--results", type=PATH, default=Path("results") / "runs", show_default=True, help="Where runs are stored."
+    )(function)
+
+
+def json_option(function: Command) -> Command:
+    """--json."""
+    return click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")(function)
+
+
+def parse_settings(settings: tuple[str, ...], option: str = "--param") -> dict[str, str]:
+    """``("quantile=0.1",)`` as ``{"quantile": "0.1"}``; `option` is named in errors."""
+    from assay.data.errors import InputError
+
+    out = {}
+    for item in settings:
+        name, sign, value = item.partition("=")
+        if not sign or not name.strip():
+            raise InputError(f"{option} {item}: expected NAME=VALUE, e.g. {option} quantile=0.1")
+        out[name.strip().replace("-", "_")] = value.strip()
+    return out
+
+
+def parse_date(text: str | None, option: str) -> pd.Timestamp | None:
+    """A session, or None where nothing is given; `option` is named in errors."""
+    import pandas as pd
+
+    from assay.data.errors import InputError
+
+    if not text:
+        return None
+    try:
+        session = pd.Timestamp(text)
+    except ValueError:
+        session = None
+    if not isinstance(session, pd.Timestamp):  # "NaT" is none either
+        raise InputError(f"{option} {text}: not a date; write it as 2015-01-31")
+    return session

@@ -1,0 +1,83 @@
+"""What commands print: one JSON object on stdout, and progress on stderr."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Display
+    from rich.progress import TaskID
+
+__all__ = ["TerminalProgress", "echo_json", "progress"]
+
+
+def echo_json(value: object) -> None:
+    """Print one JSON object, and nothing else, on stdout."""
+    import json
+
+    from assay.results.storage.runs import to_json
+
+    text = to_json(value)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except (UnicodeEncodeError, LookupError):  # what this output cannot show goes as JSON's own escapes
+        text = json.dumps(json.loads(text), indent=1) + "\n"
+    click.echo(text, nl=False)
+
+
+class TerminalProgress:
+    """A `assay.results.workflow.Progress` on stderr: a bar a task, or lines where bars cannot be drawn.
+
+    Parameters
+    ----------
+    display : of rich; silent where stderr is not a terminal.
+    quiet : whether no line is to be printed either.
+
+    """
+
+    def __init__(self, display: Display, *, quiet: bool = False) -> None:
+        self.display, self.quiet = display, quiet
+        self.tasks: dict[str, tuple[TaskID, int]] = {}
+
+    def advance(self, task: str, done: int, total: int, note: str = "", running: float = 0.0) -> None:
+        """Move a task's bar; without bars, a line for each part that has ended and has a note."""
+        identity, before = self.tasks.get(task, (None, 0))
+        if identity is None:
+            identity = self.display.add_task(task, total=total)
+        text = f"{task} · {note}" if note else task
+        self.display.update(identity, completed=done + running, total=total, description=text)
+        if self.display.disable and not self.quiet and note and done > before:
+            click.echo(f"{task} {done}/{total} · {note}", err=True)
+        self.tasks[task] = (identity, done)
+
+    def say(self, line: str) -> None:
+        """One line, above the bars."""
+        if self.display.disable:
+            click.echo(line, err=True)
+        else:
+            self.display.console.print(line, markup=False, highlight=False)
+
+
+@contextmanager
+def progress(*, quiet: bool = False) -> Iterator[TerminalProgress]:
+    """Progress on stderr, with elapsed time and ETA; bars only on a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Display
+
+    columns = (
+        TextColumn("{task.description}", markup=False),  # a name may look like markup
+        BarColumn(bar_width=12),  # leaves room for fold, epoch and loss beside the times on 80 columns
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    console = Console(file=getattr(sys.stderr, "terminal", sys.stderr))
+    # Where stderr is a file, rich would write a blank line at the end.
+    with Display(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as display:
+        yield TerminalProgress(display, quiet=quiet)

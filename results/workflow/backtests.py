@@ -1,0 +1,277 @@
+"""A backtest of joined predictions: simulate, check, evaluate, count, store."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+
+from assay.data.align import align
+from assay.data.errors import InputError
+from assay.data.panel import PredictionPanel, PricePanel
+from assay.engine.backtest import run_backtest, with_tradable_benchmark
+from assay.engine.costs import CostModel
+from assay.engine.execution import Execution
+from assay.engine.leaks import LeakReport, too_good, wrong_scale
+from assay.engine.result import BacktestResult
+from assay.results.checks.canaries import Canaries
+from assay.results.checks.capacity import Capacity
+from assay.results.checks.cross_check import CrossCheck
+from assay.results.checks.leaks import LeakCheck
+from assay.results.checks.outcomes import CheckOutcomes
+from assay.results.checks.random_scores import RandomScores, ShiftedScores
+from assay.results.checks.trading import Trading
+from assay.results.checks.trials import count_trial, family_of
+from assay.results.evidence.backtest import Evidence, evaluate, store_backtest
+from assay.results.storage.runs import DEFAULT_ROOT, Run, add_checks
+from assay.results.workflow.requests import Checks, Progress, Silent
+from assay.strategies.base import EntryRule, Strategy
+
+__all__ = ["Inputs", "Ledger", "Origin", "StoredBacktest", "backtest", "run_joined"]
+
+
+@dataclass(frozen=True, eq=False)
+class StoredBacktest:
+    """A backtest that is stored; ``print`` shows its summary.
+
+    Parameters
+    ----------
+    run : the run folder.
+    result : what the engine computed.
+    evidence : metrics and tables.
+    checks : what was checked.
+
+    """
+
+    run: Run
+    result: BacktestResult
+    evidence: Evidence
+    checks: CheckOutcomes
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """What failed of the checks, one sentence each."""
+        return self.checks.failures
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.run.id!r}, {len(self.result.returns):,} sessions)"
+
+    def __str__(self) -> str:
+        from assay.results.report.terminal import render_run
+
+        return render_run(self.run)
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """What a run reads, joined."""
+
+    predictions: PredictionPanel
+    prices: PricePanel
+    benchmark: pd.Series | None
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    messages: tuple[str, ...] = ()
+
+    @property
+    def benchmark_name(self) -> str | None:
+        return None if self.benchmark is None or self.benchmark.name is None else str(self.benchmark.name)
+
+
+@dataclass(frozen=True, eq=False)
+class Origin:
+    """How the predictions of a run were made, and what comes with them."""
+
+    config: Mapping[str, object] | None = None
+    leaks: LeakReport | None = None
+    canaries: Canaries | None = None
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    metrics: Mapping[str, object] = field(default_factory=dict)
+    notes: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Where runs and trials are kept, and how many trials were made elsewhere."""
+
+    root: Path
+    elsewhere: int
+
+
+def backtest(
+    strategy: Strategy | EntryRule,
+    predictions: PredictionPanel,
+    prices: PricePanel,
+    *,
+    benchmark: pd.Series | None = None,
+    costs: CostModel | None = None,
+    execution: Execution | None = None,
+    engine: Literal["native", "vectorbt"] = "native",
+    checks: Checks | None = None,
+    made_by: Mapping[str, object] | None = None,
+    trials_elsewhere: int = 0,
+    root: Path | str = DEFAULT_ROOT,
+    progress: Progress | None = None,
+) -> StoredBacktest:
+    """Backtest predictions, check the run, count it in the ledger and store it.
+
+    Parameters
+    ----------
+    strategy : see `assay.strategies.catalog.load_strategy`.
+    predictions : (T', N'), the panel of a model, a file or a walk-forward; joined to the prices, losses are counted.
+    prices : (T, N), the whole history, also before the first prediction.
+    benchmark : daily returns, stamped at the period's end; its name is shown.
+    costs, execution : default: `CostModel()`, and the delay that the predictions were made for.
+    engine : who simulates the final weights.
+    checks : which checks to make; default none.
+    made_by : what the run's config shall say of how the predictions were made; with it they are told apart by that
+        (and by the model's name), else by their fingerprint.
+    trials_elsewhere : trials made outside this ledger, added to its count.
+    root : the results folder, which holds runs and ledger.
+    progress : who is told.
+
+    Raises
+    ------
+    InputError
+        If nothing joins, an option cannot be, or the folder cannot be written.
+
+    """
+    started = time.perf_counter()
+    execution = Execution(delay=predictions.delay) if execution is None else execution
+    joined, report = align(predictions, prices)
+    return run_joined(
+        Trading(strategy, CostModel() if costs is None else costs, execution),
+        Inputs(joined, prices, benchmark, report.counts, report.messages()),
+        Origin(made_by),
+        engine,
+        Checks() if checks is None else checks,
+        Ledger(Path(root), trials_elsewhere),
+        Silent() if progress is None else progress,
+        started,
+    )
+
+
+def run_joined(
+    trading: Trading,
+    inputs: Inputs,
+    origin: Origin,
+    engine: str,
+    checks: Checks,
+    ledger: Ledger,
+    progress: Progress,
+    started: float,
+) -> StoredBacktest:
+    """The run of joined predictions: simulate, check, evaluate, count, store."""
+    strategy, predictions, prices = trading.strategy, inputs.predictions, inputs.prices
+    costs, execution = trading.costs, trading.execution
+    result = run_backtest(strategy, predictions, prices, benchmark=inputs.benchmark, costs=costs, execution=execution)
+    if engine == "vectorbt":
+        result = _by_vectorbt(result, prices, trading)
+    result = replace(
+        result,
+        config={**result.config, **(origin.config or {})},
+        counts={**result.counts, **inputs.dropped},
+        warnings=(*result.warnings, *inputs.messages),
+    )
+    traded = with_tradable_benchmark(strategy, prices, inputs.benchmark)
+    outcomes = _checked(trading, result, predictions, traded, origin, checks, progress)
+    evidence = evaluate(result, predictions, prices)
+    result = replace(result, warnings=(*result.warnings, *_doubts(evidence, predictions, prices)))
+    external = origin.config is None
+    counted = count_trial(
+        result, family_of(strategy), root=ledger.root, brought=external, elsewhere=ledger.elsewhere
+    )
+    outcomes = replace(outcomes, trials=counted)
+    naive: dict[str, object] = {}
+    if getattr(strategy, "optimised", False):
+        from assay.results.evidence.naive_portfolios import against_naive_portfolios
+
+        naive["yardsticks"] = against_naive_portfolios(
+            result, predictions, traded, costs=costs, execution=execution
+        )
+    receipts = predictions.receipts
+    run = store_backtest(
+        result,
+        evidence,
+        root=ledger.root,
+        tables=origin.tables,
+        metrics={**naive, **origin.metrics},
+        notes={
+            "benchmark": inputs.benchmark_name,
+            "assets": predictions.shape[1],
+            "folds": None if receipts is None else int(receipts["fold"].nunique()),
+            "timings": {"seconds": round(time.perf_counter() - started, 3)},
+            **origin.notes,
+        },
+    )
+    return StoredBacktest(add_checks(run, outcomes.to_dict()), result, evidence, outcomes)
+
+
+def _doubts(evidence: Evidence, predictions: PredictionPanel, prices: PricePanel) -> list[str]:
+    """What of the predictions is too good to be a forecast, or on a scale that is not what it is declared as."""
+    doubts = [wrong_scale(predictions, prices.select(list(predictions.assets)))]
+    if "ic" in evidence.tables:
+        daily = evidence.tables["ic"]["rank_ic"].dropna()
+        doubts.append(too_good(daily.mean(), daily.std(), len(daily), horizon=predictions.horizon))
+    return [doubt for doubt in doubts if doubt is not None]
+
+
+def _by_vectorbt(result: BacktestResult, prices: PricePanel, trading: Trading) -> BacktestResult:
+    """The same final weights, simulated by vectorbt; stages and warnings stay."""
+    from assay.engine.vectorbt_adapter import simulate_vectorbt
+
+    if result.target_weights is None:
+        raise InputError(
+            f"--engine vectorbt: {result.strategy} is executed bar by bar; only weights can be handed over"
+        )
+    other = simulate_vectorbt(prices, result.target_weights, costs=trading.costs, execution=trading.execution)
+    return replace(
+        result,
+        config={**result.config, "engine": "vectorbt"},
+        returns=other.returns,
+        gross_returns=other.gross_returns,
+        nav=other.nav,
+        costs=other.costs,
+        turnover=other.turnover,
+        holdings=other.holdings,
+        cash=other.cash,
+        fill_ledger=other.fill_ledger,
+    )
+
+
+def _checked(
+    trading: Trading,
+    result: BacktestResult,
+    predictions: PredictionPanel,
+    prices: PricePanel,
+    origin: Origin,
+    checks: Checks,
+    progress: Progress,
+) -> CheckOutcomes:
+    """The checks that were asked for; the trials are counted later."""
+    outcomes = CheckOutcomes(canaries=origin.canaries)
+    weights, costs, execution = result.target_weights, trading.costs, trading.execution
+    if checks.cross_check:
+        outcomes = replace(outcomes, cross_check=CrossCheck.run(prices, weights, costs=costs, execution=execution))
+        progress.say(outcomes.sentences["cross_check"])
+    if checks.capacity:
+        outcomes = replace(outcomes, capacity=Capacity.run(prices, weights, costs=costs, execution=execution))
+        progress.say(outcomes.sentences["capacity"])
+    if checks.leaks:
+        outcomes = replace(outcomes, leaks=LeakCheck.run(trading, predictions, prices, before=origin.leaks))
+    if checks.canaries:
+        done, total = 0, checks.random_runs + 1
+
+        def advance(more: int) -> None:
+            nonlocal done
+            done += more
+            progress.advance("random-score runs", done, total)
+
+        progress.advance("random-score runs", 0, total)
+        null = RandomScores.run(trading, predictions, prices, runs=checks.random_runs, progress=advance)
+        shifted = ShiftedScores.run(trading, predictions, prices)
+        outcomes = replace(outcomes, random_scores=null, shifted_scores=shifted)
+    return outcomes

@@ -1,0 +1,272 @@
+"""A walk-forward as a stored run: retrain fold by fold, then backtest what was predicted."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+
+from assay.data.atomic import building, locked, put_folder
+from assay.data.atomic import sweep as clear_leftovers
+from assay.data.panel import PredictionPanel, PricePanel
+from assay.engine.backtest import with_tradable_benchmark
+from assay.engine.costs import CostModel
+from assay.engine.execution import Execution
+from assay.engine.folds import Fold, WalkForward
+from assay.engine.leaks import LeakReport
+from assay.engine.walk_forward import WalkForwardRun, recipe_of, stored_model_folder
+from assay.engine.walk_forward import walk_forward as run_folds
+from assay.models.base import Forecaster
+from assay.results.checks.canaries import SEEDS, Canaries, CanaryPanels, retrain_canaries
+from assay.results.checks.trading import Trading
+from assay.results.evidence.models import BASELINES, comparison, fold_metrics
+from assay.results.storage.runs import DEFAULT_ROOT, Run
+from assay.results.workflow.backtests import Inputs, Ledger, Origin, StoredBacktest, run_joined
+from assay.results.workflow.requests import Checks, Progress, Silent
+from assay.strategies.base import EntryRule, Strategy
+from assay.strategies.catalog import load_strategy
+
+__all__ = ["DEFAULT_STRATEGY", "PROBABILITY_STRATEGY", "StoredWalkForward", "walk_forward"]
+
+#: The strategy where none is named, and the one for predictions that are probabilities alone.
+DEFAULT_STRATEGY = "s2_filter_negative"
+PROBABILITY_STRATEGY = "confidence"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class StoredWalkForward(StoredBacktest):
+    """A walk-forward that is stored, with the backtest of its predictions.
+
+    Parameters
+    ----------
+    walk : predictions, folds, training logs.
+
+    """
+
+    walk: WalkForwardRun
+
+
+def walk_forward(
+    model: Forecaster,
+    prices: PricePanel,
+    plan: WalkForward,
+    strategy: Strategy | EntryRule | None = None,
+    *,
+    settings: Mapping[str, object] | None = None,
+    horizon: int = 1,
+    seeds: Sequence[int] = (0,),
+    benchmark: pd.Series | None = None,
+    costs: CostModel | None = None,
+    execution: Execution | None = None,
+    baselines: bool = True,
+    checks: Checks | None = None,
+    executor: Literal["serial", "process", "ray"] = "serial",
+    workers: int | None = None,
+    trials_elsewhere: int = 0,
+    root: Path | str = DEFAULT_ROOT,
+    progress: Progress | None = None,
+) -> StoredWalkForward:
+    """Retrain a model fold by fold, then backtest, check, count and store what it predicted.
+
+    Finished folds are kept under the results folder: a run that was killed goes on where it stopped, with the same
+    bytes.
+
+    Parameters
+    ----------
+    model : an unfitted recipe, see `assay.models.catalog.load_model`.
+    prices : (T, N), the whole panel.
+    plan : when to retrain, on how much.
+    strategy : what trades the predictions; default `s2_filter_negative`, or `confidence` for a model that gives
+        probabilities alone.
+    settings : parameters of that default.
+    horizon : sessions that a prediction spans.
+    seeds : fits of each fold; predictions are averaged.
+    benchmark, costs, execution, trials_elsewhere, root, progress : as for `backtest`.
+    baselines : whether to run `assay.results.evidence.models.BASELINES` beside the model.
+    checks : which checks to make; default leak tests.
+    executor, workers : where folds are fit; the figures are the same.
+
+    Raises
+    ------
+    InputError
+        If the plan or an option cannot be, or model or strategy need what the prices lack.
+    LookAheadError
+        If a fitted model has seen what lies after its cutoff.
+    TrainingError
+        If a fit fails; the finished folds stay.
+
+    """
+    started = time.perf_counter()
+    root, progress = Path(root), Silent() if progress is None else progress
+    checks = Checks(leaks=True) if checks is None else checks
+    costs, execution = CostModel() if costs is None else costs, Execution() if execution is None else execution
+    chosen = load_strategy(DEFAULT_STRATEGY, **(settings or {})) if strategy is None else strategy
+    prices.require(chosen.needs, chosen.name)
+    folds, seeds = plan.split(prices.sessions), tuple(seeds)
+    fits = _Fits(model, folds, horizon, max(execution.delay, 1), root / ".walk-forward")
+    if checks.canaries:
+        progress.say(_canary_cost(checks.canary_seeds, len(seeds), len(folds)))
+
+    def retrain(panel: PricePanel, of: tuple[int, ...], name: str) -> WalkForwardRun:
+        return fits.run(panel, of, name, executor, workers, progress)
+
+    walk = retrain(prices, seeds, model.name)
+    panels: CanaryPanels | None = None
+    if checks.canaries:
+        panels = retrain_canaries(retrain, prices, walk, count=checks.canary_seeds)
+    beside = fits.baselines(prices, progress) if baselines else {}
+    if strategy is None and walk.predictions.score is None:
+        chosen = load_strategy(PROBABILITY_STRATEGY, **(settings or {}))
+    trading = Trading(chosen, costs, execution)
+    origin = _origin(model, plan, walk, checks.leaks)
+    origin = replace(origin, tables=_tables(trading, walk, {model.name: walk.predictions, **beside}, prices, benchmark))
+    if panels is not None:
+        traded = with_tradable_benchmark(chosen, prices, benchmark)
+        origin = replace(origin, canaries=Canaries.run(trading, panels, walk.predictions, traded))
+    inputs = Inputs(walk.predictions, prices, benchmark)
+    stored = run_joined(
+        trading, inputs, origin, "native", checks, Ledger(root, trials_elsewhere), progress, started
+    )
+    missing = fits.keep(stored.run, prices, seeds)
+    if missing:
+        progress.say(f"warning: {missing} checkpoints lie on other machines and are not kept with the run")
+    return StoredWalkForward(stored.run, stored.result, stored.evidence, stored.checks, walk)
+
+
+@dataclass(frozen=True, eq=False)
+class _Fits:
+    """The fits of one recipe over the folds of a walk-forward."""
+
+    model: Forecaster
+    folds: Sequence[Fold]
+    horizon: int
+    delay: int
+    folder: Path
+
+    def run(
+        self,
+        prices: PricePanel,
+        seeds: tuple[int, ...],
+        name: str,
+        executor: str,
+        workers: int | None,
+        progress: Progress,
+    ) -> WalkForwardRun:
+        """Fit every fold and seed on these prices."""
+        progress.advance(name, 0, len(self.folds) * len(seeds))
+        return run_folds(
+            self.model,
+            prices,
+            self.folds,
+            horizon=self.horizon,
+            delay=self.delay,
+            seeds=seeds,
+            executor=executor,
+            workers=workers,
+            folder=self.folder,
+            progress=lambda done, total, note, running: progress.advance(name, done, total, note, running),
+        )
+
+    def baselines(self, prices: PricePanel, progress: Progress) -> dict[str, PredictionPanel]:
+        """Predictions of the models that every other has to beat, on the same folds."""
+        from assay.models.catalog import load_model
+
+        panels = {}
+        for name in BASELINES:
+            if name == self.model.name:
+                continue
+            progress.advance(f"baseline {name}", 0, 1)
+            panels[name] = run_folds(
+                load_model(name), prices, self.folds, horizon=self.horizon, delay=self.delay
+            ).predictions
+            progress.advance(f"baseline {name}", 1, 1)
+        return panels
+
+    def keep(self, run: Run, prices: PricePanel, seeds: Sequence[int]) -> int:
+        """Copy the checkpoint of every fold and seed into the run folder; how many are not on this machine."""
+        missing, place = 0, run.path / "models"
+        for fold in self.folds:
+            for seed in seeds:
+                source = stored_model_folder(
+                    self.folder, self.model, prices, fold, seed, self.horizon, self.delay
+                )
+                target = place / f"fold{fold.number:03d}-seed{seed}"
+                missing += not source.is_dir()
+                if not source.is_dir() or target.exists():
+                    continue
+                place.mkdir(exist_ok=True)
+                clear_leftovers(place)
+                with building(target) as staging:
+                    shutil.copytree(source, staging, dirs_exist_ok=True)
+                    with locked(place):
+                        if not target.exists():  # another walk-forward of the same run may have kept it meanwhile
+                            put_folder(staging, target)
+        return missing
+
+
+def _canary_cost(count: int, seeds: int, folds: int) -> str:
+    """How many fits the canaries take."""
+    others = max(0, SEEDS - seeds)
+    fits = (count * seeds + 1 + others) * folds
+    return (
+        f"canaries: {count} shuffles of the labels × {seeds} {'seed' if seeds == 1 else 'seeds'}, an answer to find, "
+        f"{others} other seeds: {fits:,} fits beside the model's {seeds * folds:,}"
+    )
+
+
+def _origin(model: Forecaster, plan: WalkForward, walk: WalkForwardRun, leaks: bool) -> Origin:
+    """What the config, the manifest and the metrics say of a walk-forward."""
+    seeds = list(walk.by_seed)
+    settings: dict[str, object] = {
+        "train": "expanding" if plan.train is None else str(plan.train),
+        "retrain": str(plan.retrain),
+        "embargo": plan.embargo,
+        "start": None if plan.start is None else str(plan.start.date()),
+        "end": None if plan.end is None else str(plan.end.date()),
+    }
+    if plan.train is None:
+        settings["minimum_train"] = plan.minimum_train
+    logs = {f"fold {fold} seed {seed}": log for (fold, seed), log in sorted(walk.logs.items())}
+    return Origin(
+        {"recipe": recipe_of(model), "walk_forward": settings, "seeds": seeds},
+        LeakReport(("predictions",), walk.retested_at) if leaks else None,
+        metrics={"training_logs": logs},
+        notes={"seeds": seeds},
+    )
+
+
+def _tables(
+    trading: Trading,
+    walk: WalkForwardRun,
+    panels: Mapping[str, PredictionPanel],
+    prices: PricePanel,
+    benchmark: pd.Series | None,
+) -> dict[str, pd.DataFrame]:
+    """Folds, training curves, and the model beside its baselines and its own seeds."""
+
+    def compared(these: Mapping[str, PredictionPanel]) -> pd.DataFrame:
+        return comparison(
+            trading.strategy,
+            these,
+            prices,
+            costs=trading.costs,
+            execution=trading.execution,
+            benchmark=benchmark,
+        )
+
+    fill = trading.execution.fill_at(prices)
+    tables = {
+        "folds": walk.folds,
+        "fold_metrics": fold_metrics(walk.predictions, walk.folds, prices, fill=fill),
+        "baselines": compared(panels),
+    }
+    if len(walk.training):
+        tables["training"] = walk.training
+    if len(walk.by_seed) > 1:
+        tables["seeds"] = compared({f"seed {seed}": panel for seed, panel in walk.by_seed.items()})
+    return tables
