@@ -100,11 +100,12 @@ class CrossCheck:
 
     @classmethod
     def from_dict(cls, content: Mapping[str, object], where: str = "checks.json") -> Self:
-        """See `assay.results.checks.base.Check`; of a run executed bar by bar only the reason may be stored."""
+        """See `assay.results.checks.base.Check`; where nothing was compared, only the reason is needed."""
         entries = Content(content, f"{where}: {cls.kind}")
         agrees = entries.optional_flag("agrees")
-        if agrees is None and not entries.has("max_difference"):
-            return cls(None, reason=entries.text("reason"))
+        if agrees is None:
+            zeroed = entries.texts("set_to_zero") if entries.has("set_to_zero") else ()
+            return cls(None, reason=entries.text("reason"), set_to_zero=zeroed)
         return cls(
             agrees,
             entries.number("max_difference"),

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from assay.commands import main as cli
-from assay.results.checks.trials import judge_trials
+from assay.results.checks.trials import best_of_trials
 from assay.results.stats.overfitting import probability_of_overfitting
 from assay.results.stats.superior_ability import superior_ability
 from assay.results.storage.ledger import read_trials, register, trial_of
@@ -74,9 +74,9 @@ def test_too_few_common_sessions_are_not_judged(tmp_path: Path) -> None:
     config = {"strategy": "s2", "costs": {"commission_bps": 7.0, "spread_bps": 0.0}}
     later = pd.Series(np.random.default_rng(1).normal(0, 0.01, 50), pd.bdate_range("2024-01-01", periods=50))
     register(trial_of(config, prices="abcdef0123456789", family="assay.strategies.ranked"), "one", later, root=tmp_path)
-    found = judge_trials(read_trials(root=tmp_path))
-    assert found["count"] == 2
-    assert found["pbo"] is None
-    assert found["spa"] is None
-    assert found["pbo_reason"]
-    assert found["spa_reason"]
+    found = best_of_trials(read_trials(root=tmp_path))
+    assert found.count == 2
+    assert found.pbo is None
+    assert found.spa is None
+    assert found.pbo_reason
+    assert found.spa_reason

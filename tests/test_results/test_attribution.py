@@ -10,7 +10,6 @@ import pytest
 
 from assay.results.stats.attribution import (
     concentration,
-    confusion,
     extreme_sessions,
     leg_returns,
     reliability,
@@ -88,21 +87,6 @@ def test_thresholds_by_hand():
     assert table["up"].tolist()[:2] == pytest.approx([0.5, 0.5])
     assert table["mean_return"].tolist()[:2] == pytest.approx([0.0025, 0.01])
     assert math.isnan(table["mean_return"].iloc[2])
-
-
-def test_confusion_is_that_of_scikit_learn():
-    from sklearn.metrics import confusion_matrix
-
-    rng = np.random.default_rng(2)
-    raw = rng.dirichlet([1.0, 1.0, 1.0], size=(80, 4))
-    names = ["buy", "sell", "hold"]
-    actions = {name: pd.DataFrame(raw[:, :, place]) for place, name in enumerate(names)}
-    forward = pd.DataFrame(rng.normal(size=(80, 4)))
-    bound = 0.5 * forward.std(ddof=0).to_numpy()
-    values = forward.to_numpy()
-    followed = np.where(values > bound, 0, np.where(values < -bound, 1, 2))
-    expected = confusion_matrix(followed.ravel(), raw.argmax(axis=2).ravel())
-    assert (confusion(actions, forward).to_numpy() == expected).all()
 
 
 def test_by_asset_is_the_correlation_of_pandas():

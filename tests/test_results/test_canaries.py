@@ -24,8 +24,9 @@ from assay.engine.execution import Execution
 from assay.engine.folds import WalkForward
 from assay.engine.walk_forward import walk_forward
 from assay.models.baselines import Momentum, Ridge
-from assay.results.checks.canaries import Judge, Trained, judge_trained, retrain_canaries, shifted_scores, skill_of
-from assay.results.checks.sentences import said_of_checks
+from assay.results.checks.canaries import Canaries, CanaryPanels, retrain_canaries
+from assay.results.checks.random_scores import ShiftedScores
+from assay.results.checks.trading import Trading, skill_of
 from assay.results.gate.policy import judge as decide
 from assay.results.gate.policy import load_policy
 from assay.results.storage.runs import Run, add_checks, load_run, save_run
@@ -33,7 +34,7 @@ from assay.strategies.catalog import load_strategy
 
 PRICES = synthetic_market(420, 12, ic=0.15, seed=3)[0]
 NOISE = synthetic_market(420, 12, ic=0.0, seed=4, kind="none")[0]
-JUDGE = Judge(load_strategy("quintile_long_short"), CostModel(), Execution())
+TRADING = Trading(load_strategy("quintile_long_short"), CostModel(), Execution())
 
 
 def _inputs(prices: PricePanel) -> np.ndarray:
@@ -119,32 +120,32 @@ class OwnLabels(Linear):
                            horizon=horizon, delay=delay, seed=seed)  # fmt: skip
 
 
-def canaries(model: Any, prices: PricePanel = PRICES, count: int = 5, seeds: tuple[int, ...] = (0,)) -> dict[str, Any]:
+def canaries(model: Any, prices: PricePanel = PRICES, count: int = 5, seeds: tuple[int, ...] = (0,)) -> Canaries:
     folds = WalkForward(train=200, retrain=60).split(prices.sessions)
 
     def retrain(panel: PricePanel, of: tuple[int, ...], _: str) -> Any:
         return walk_forward(model, panel, folds, seeds=of)
 
     real = retrain(prices, seeds, "")
-    return judge_trained(JUDGE, retrain_canaries(retrain, prices, real, count=count), real.predictions, prices)
+    return Canaries.run(TRADING, retrain_canaries(retrain, prices, real, count=count), real.predictions, prices)
 
 
 @pytest.fixture(scope="module")
-def honest() -> dict[str, Any]:
+def honest() -> Canaries:
     return canaries(Linear())
 
 
 @pytest.mark.parametrize("model", [Linear(), Ridge()])
 def test_a_model_that_learns_stands_above_its_shuffled_labels(model):
     found = canaries(model)
-    assert found["rank"] == 1
-    assert found["p_value"] == pytest.approx(1 / 6)
-    assert found["passed"] is True
-    assert found["found"] == found["notes"] == []
-    assert found["answer"]["skill"] > 0.9
-    assert max(found["shuffled"]["skill"]) < found["real"]["skill"] < 0.5 * found["answer"]["skill"]
-    assert len(found["seeds"]["skill"]) == 3
-    assert found["measure"] == "rank IC"
+    assert found.rank == 1
+    assert found.p_value == pytest.approx(1 / 6)
+    assert found.passed is True
+    assert found.findings == found.notes == ()
+    assert found.answer.skill > 0.9
+    assert max([item.skill for item in found.shuffled]) < found.real.skill < 0.5 * found.answer.skill
+    assert len(found.seeds) == 3
+    assert found.measure == "rank IC"
 
 
 def test_seeds_that_were_asked_for_count_and_shuffles_average_over_them():
@@ -166,9 +167,9 @@ def test_seeds_that_were_asked_for_count_and_shuffles_average_over_them():
 
 def test_dead_wiring_is_caught_by_the_answer_that_it_does_not_find():
     found = canaries(DeadWiring())
-    assert found["passed"] is False
-    assert any("does not read its inputs" in line for line in found["found"])
-    assert abs(found["answer"]["skill"]) < 0.1
+    assert found.passed is False
+    assert any("does not read its inputs" in line for line in found.findings)
+    assert abs(found.answer.skill) < 0.1
 
 
 class Backwards(Linear):
@@ -180,9 +181,9 @@ class Backwards(Linear):
 
 def test_a_model_that_says_the_opposite_of_the_answer_fails():
     found = canaries(Backwards())
-    assert found["answer"]["skill"] < -0.9
-    assert found["passed"] is False
-    assert any("turned round" in line for line in found["found"])
+    assert found.answer.skill < -0.9
+    assert found.passed is False
+    assert any("turned round" in line for line in found.findings)
 
 
 def test_a_network_that_has_not_learnt_is_no_leak():
@@ -195,31 +196,31 @@ def test_a_network_that_has_not_learnt_is_no_leak():
             return replace(fitted, weights=drawn + fitted.weights)
 
     found = canaries(Untrained())
-    assert not any("shuffled labels do as well" in line for line in found["found"])
-    assert np.ptp(found["shuffled"]["skill"]) > 0.1
+    assert not any("shuffled labels do as well" in line for line in found.findings)
+    assert np.ptp([item.skill for item in found.shuffled]) > 0.1
 
 
 def test_a_label_among_the_inputs_is_as_good_as_the_answer():
     found = canaries(LabelAmongInputs())
-    assert found["real"]["skill"] > 0.95
-    assert found["passed"] is False
-    assert any("too good" in line for line in found["found"])
+    assert found.real.skill > 0.95
+    assert found.passed is False
+    assert any("too good" in line for line in found.findings)
 
 
 def test_a_sampler_that_leaks_makes_shuffled_labels_as_good():
     found = canaries(LeakingSampler())
-    assert min(found["shuffled"]["skill"]) > 0.5
-    assert found["passed"] is False
-    assert any("learnt shuffled labels do as well" in line for line in found["found"])
+    assert min([item.skill for item in found.shuffled]) > 0.5
+    assert found.passed is False
+    assert any("learnt shuffled labels do as well" in line for line in found.findings)
 
 
 @pytest.mark.parametrize("model", [OwnLabels(), Momentum()])
 def test_labels_that_do_not_matter_are_said_and_never_passed(model):
     found = canaries(model)
-    assert found["reached"] is False
-    assert found["passed"] is None
-    assert found["rank"] is found["p_value"] is None
-    assert "the same whatever its labels" in found["notes"][0]
+    assert found.reached is False
+    assert found.passed is None
+    assert found.rank is found.p_value is None
+    assert "the same whatever its labels" in found.notes[0]
 
 
 def test_the_rank_of_a_model_on_noise_is_uniform():
@@ -268,19 +269,19 @@ def test_skill_over_an_answer_is_that_of_the_past():
 
 def test_an_early_oracle_of_the_last_return_gains_and_the_constant_does_not_choose():
     fast = PredictionPanel(-PRICES.close.pct_change().iloc[1:])
-    found = shifted_scores(JUDGE, fast, PRICES)
-    assert set(found) == {"measure", "real", "one session late", "one session early", "the same for all"}
-    assert math.isnan(found["the same for all"]["skill"])
+    found = ShiftedScores.run(TRADING, fast, PRICES)
+    assert list(found.shifts) == ["one session late", "one session early", "the same for all"]
+    assert math.isnan(found.constant.skill)
     leak = PredictionPanel(simple_returns(PRICES.open).shift(-1).dropna())  # right at d+h-1, one session short
-    led = shifted_scores(JUDGE, leak, PRICES)
-    assert led["one session early"]["skill"] == pytest.approx(1.0)
-    assert abs(led["real"]["skill"]) < 0.2
-    assert led["one session early"]["sharpe"] > 5 > led["real"]["sharpe"]
+    led = ShiftedScores.run(TRADING, leak, PRICES)
+    assert led.early.skill == pytest.approx(1.0)
+    assert abs(led.real.skill) < 0.2
+    assert led.early.sharpe > 5 > led.real.sharpe
 
 
-def _stored(root: Path, found: dict[str, Any]) -> Run:
+def _stored(root: Path, found: Canaries) -> Run:
     run = save_run("s2", config={"strategy": "s2"}, fingerprints={}, metrics={}, tables={}, notes={}, root=root)
-    return add_checks(run, {"canaries": found})
+    return add_checks(run, {"canaries": found.to_dict()})
 
 
 def test_the_gate_passes_the_first_fails_a_fault_and_never_passes_what_is_not_there(tmp_path, honest):
@@ -290,8 +291,8 @@ def test_the_gate_passes_the_first_fails_a_fault_and_never_passes_what_is_not_th
     good = honest
     for found, verdicts in (
         (good, ["passed", "passed"]),
-        ({**good, "passed": False, "rank": 3, "p_value": 0.5}, ["failed", "failed"]),
-        ({**good, "passed": False, "found": ["too good"]}, ["failed", "passed"]),
+        (replace(good, rank=3), ["failed", "failed"]),
+        (replace(good, findings=("too good",)), ["failed", "passed"]),
         (canaries(Momentum()), ["insufficient", "insufficient"]),
     ):
         assert [item.verdict for item in decide(_stored(tmp_path, found), policy).outcomes] == verdicts
@@ -306,21 +307,19 @@ def test_a_canary_without_skill_counts_and_keeps_the_rank_honest():
     good = PredictionPanel(forward_returns(PRICES).dropna())
     bad = PredictionPanel(-forward_returns(PRICES).dropna())
     for real, rank in ((good, 1), (bad, 4)):
-        trained = Trained((flat, flat, flat), PredictionPanel(simple_returns(PRICES.close).dropna()), {0: real})
-        found = judge_trained(JUDGE, trained, real, PRICES)
-        assert found["rank"] == rank
-        assert found["p_value"] == rank / 4
+        trained = CanaryPanels((flat, flat, flat), PredictionPanel(simple_returns(PRICES.close).dropna()), {0: real})
+        found = Canaries.run(TRADING, trained, real, PRICES)
+        assert found.rank == rank
+        assert found.p_value == rank / 4
 
 
 def test_what_is_said_names_the_range_the_rank_and_the_fault(honest):
-    found = json.loads(json.dumps(honest))
-    said = said_of_checks({"canaries": found})["canaries"]
-    low, high = min(found["shuffled"]["skill"]), max(found["shuffled"]["skill"])
-    assert f"5 retrained on shuffled labels {low:.4f} … {high:.4f} (rank 1 of 6, p 0.167)" in said
-    assert said_of_checks({"canaries": {**found, "found": ["a leak"]}})["canaries"].endswith("; a leak")
+    low, high = (end(item.skill for item in honest.shuffled) for end in (min, max))
+    assert f"5 retrained on shuffled labels {low:.4f} … {high:.4f} (rank 1 of 6, p 0.167)" in honest.sentence
+    assert replace(honest, findings=("a leak",)).sentence.endswith("; a leak")
     empty = replace(PredictionPanel(PRICES.close * 0.0))
-    none = judge_trained(JUDGE, retrain_canaries(lambda *_: _Same(empty), PRICES, _Same(empty), count=1), empty, PRICES)
-    assert "–" in said_of_checks({"canaries": none})["canaries"]
+    panels = retrain_canaries(lambda *_: _Same(empty), PRICES, _Same(empty), count=1)
+    assert "–" in Canaries.run(TRADING, panels, empty, PRICES).sentence
 
 
 @dataclass(frozen=True)
@@ -386,5 +385,5 @@ def test_a_fault_makes_the_exit_code_one(capsys, prices_path, tmp_path, monkeypa
 
 def test_no_shuffle_is_no_canary(capsys, prices_path, tmp_path):
     assert cli.main(walk(prices_path, tmp_path / "runs", "--canary-seeds", 0)) == 2
-    assert "--canary-seeds 0: at least 1 shuffle" in capsys.readouterr().err
+    assert "canary seeds 0: at least 1 shuffle" in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()

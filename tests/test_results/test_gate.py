@@ -10,15 +10,24 @@ import pytest
 
 from assay.commands import main as cli
 from assay.data.errors import InputError, UnknownNameError
-from assay.results.gate.figures import RULES
+from assay.data.panel import PredictionPanel
+from assay.results.checks.capacity import Capacity
+from assay.results.checks.cross_check import CrossCheck
+from assay.results.checks.leaks import LeakCheck
+from assay.results.checks.random_scores import RandomScores
+from assay.results.checks.trials import TrialCount
+from assay.results.evidence.forecasts import Outcomes, forecast_metrics
+from assay.results.gate.figures import RULES, Subject
 from assay.results.gate.policy import judge, load_policy, policy_names
 from assay.results.storage.ledger import register, trial_of
 from assay.results.storage.runs import add_checks, load_run, save_run
 
 SESSIONS = pd.bdate_range("2018-01-01", periods=800)
+COLUMNS = ("sharpe", "low", "high", "return_ann", "impact_ann")
+COUNTED = TrialCount(1, 1, 0, "f", 0.5, 0.0)
 
 
-def stored(root, *, name="s2", metrics=None, sections=None, tables=None, same_close=False, seed=0):
+def stored(root, *, name="s2", metrics=None, sections=None, tables=None, same_close=False, seed=0, n=100):
     rng = np.random.default_rng(seed)
     net = pd.DataFrame({"net": rng.normal(0.0005, 0.01, 800)}, SESSIONS)
     values = {"rank_ic_t": 3.0, "alpha_t_net": 2.5, "max_drawdown_net": -0.1, "turnover_ann": 20.0, **(metrics or {})}
@@ -30,7 +39,7 @@ def stored(root, *, name="s2", metrics=None, sections=None, tables=None, same_cl
             "convention": "",
             "low": None,
             "high": None,
-            "n": 1,
+            "n": n,
             "reason": "why not",
         }
         for key, value in values.items()
@@ -107,11 +116,14 @@ def test_same_close_fails_whatever_the_policy_says(tmp_path):
 
 def test_integrity_rules_read_what_was_found(tmp_path):
     sections = {
-        "leaks": {"found": [], "verdict": "none"},
-        "cross_check": {"agrees": None, "reason": "not expressible: lots", "max_difference": None},
-        "random_scores": {"p_value": 0.03},
-        "capacity": {"halves_at": 2e8},
-        "trials": {"deflated_sharpe": 0.97, "deflated_sharpe_residual": None, "family": "f"},
+        check.kind: check.to_dict()
+        for check in (
+            LeakCheck("none"),
+            CrossCheck(None, reason="not expressible: lots"),
+            RandomScores((0.1, 0.9), 1.0, 0.5, 1, 0.03, 0.1, 0.0),
+            Capacity(pd.DataFrame({name: [1.0] for name in COLUMNS}, index=pd.Index([1e6], name="aum")), 2.0, 2e8),
+            TrialCount(3, 3, 0, "f", 0.97, 0.4),
+        )
     }
     run = stored(tmp_path, sections=sections, tables={"receipts": pd.DataFrame({"fold": [0]})})
     text = (
@@ -131,13 +143,8 @@ def test_integrity_rules_read_what_was_found(tmp_path):
 
 
 def test_baselines_calibration_seeds_and_gap(tmp_path):
-    rng = np.random.default_rng(0)
-    forward = pd.DataFrame(rng.normal(size=(800, 4)), SESSIONS, list("abcd"))
-    honest = (forward > 0) * 0.2 + 0.4
     tables = {
         "baselines": pd.DataFrame({"rank_ic": [0.03, 0.01, np.nan]}, index=["mine", "ridge", "zero"]),
-        "probability_up": honest,
-        "forward_returns": forward,
         "seeds": pd.DataFrame({"sharpe_net": [0.1, 0.2, 0.3]}),
         "training": pd.DataFrame(
             {
@@ -149,7 +156,7 @@ def test_baselines_calibration_seeds_and_gap(tmp_path):
             }
         ),
     }
-    run = stored(tmp_path, tables=tables)
+    run = stored(tmp_path, tables=tables, metrics={"brier": 0.16, "brier_uncertainty": 0.25})
     text = "".join(
         f"[rules.{rule}]\n{kind} = {value}\n"
         for rule, kind, value in (
@@ -163,11 +170,32 @@ def test_baselines_calibration_seeds_and_gap(tmp_path):
     assert values["beats_baselines"] == pytest.approx(0.02)
     assert values["seed_dispersion"] == pytest.approx(0.1)
     assert values["train_gap"] == pytest.approx(0.1)
-    assert 0 < values["calibration"] < 1
+    assert values["calibration"] == pytest.approx(0.36)
+    few = stored(tmp_path, name="few", metrics={"brier": 0.16, "brier_uncertainty": 0.25}, n=29)
+    none = stored(tmp_path, name="none", metrics={"brier": None, "brier_uncertainty": None})
+    one = stored(tmp_path, name="one", metrics={"brier": 0.0, "brier_uncertainty": 0.0})
+    chosen = load_policy(policy(tmp_path, "[rules.calibration]\nat_least = 0\n"))
+    for lacking in (few, none, one):
+        assert verdicts(judge(lacking, chosen)) == {"calibration": "insufficient"}
+
+
+def test_brier_skill_of_the_gate_is_that_of_the_cases(tmp_path):
+    """Stored parts against the definition, on the cases themselves."""
+    rng = np.random.default_rng(0)
+    forward = pd.DataFrame(rng.normal(size=(200, 4)), SESSIONS[:200], list("abcd"))
+    p = pd.DataFrame(rng.uniform(size=(200, 4)), SESSIONS[:200], list("abcd"))
+    predictions = PredictionPanel(None, probability_up=p)
+    listed = {item.name: item for item in forecast_metrics(predictions, Outcomes(forward, 1, 1))}
+    names = ("brier", "brier_uncertainty")
+    run = stored(tmp_path, metrics={name: listed[name].value for name in names}, n=listed["brier"].n)
+    figure = RULES["calibration"].read(Subject(run, None, tmp_path))
+    up = (forward.to_numpy() > 0).astype(float)
+    reference = ((up - up.mean()) ** 2).mean()
+    assert figure.value == pytest.approx(1 - ((p.to_numpy() - up) ** 2).mean() / reference, abs=1e-12)
 
 
 def test_overfitting_needs_a_choice(tmp_path):
-    run = stored(tmp_path, sections={"trials": {"family": "f"}})
+    run = stored(tmp_path, sections={"trials": COUNTED.to_dict()})
     chosen = load_policy(policy(tmp_path, "[rules.pbo]\nat_most = 0.5\n"))
     assert verdicts(judge(run, chosen)) == {"pbo": "insufficient"} or verdicts(judge(run, chosen)) == {
         "pbo": "not applicable"
@@ -185,7 +213,7 @@ def test_overfitting_needs_a_choice(tmp_path):
 
 
 def test_superior_ability_reads_the_ledger(tmp_path):
-    run = stored(tmp_path, sections={"trials": {"family": "f"}})
+    run = stored(tmp_path, sections={"trials": COUNTED.to_dict()})
     chosen = load_policy(policy(tmp_path, "[rules.spa_p_value]\nat_most = 0.05\non = \"high\"\n"))
     unknown = stored(tmp_path / "other", sections={})
     assert verdicts(judge(unknown, chosen)) == {"spa_p_value": "insufficient"}
