@@ -146,7 +146,7 @@ def _imported(path: str) -> Feature:
     from assay.data.errors import InputError
     from assay.data.plugins import load_object
 
-    function: Feature = load_object("--feature", path)
+    function = load_object("--feature", path)
     if not callable(function):
         raise InputError(f"--feature {path}: is no function")
     return function

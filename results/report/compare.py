@@ -305,7 +305,7 @@ def summary_lines(comparison: Comparison) -> list[str]:
         lines.append(f"{run.id:{width}}" + "".join(f"{metric_cell(run.metric(name)).text:>16}" for name in names))
     lines += ["", "difference, one less two, 95%"]
     for row in comparison.differences.itertuples():
-        form = _form(row.statistic)
+        form = _form(str(row.statistic))
         interval = f"[{form(row.low).text}, {form(row.high).text}]"
         label = f"{row.one} − {row.two}"
         lines.append(

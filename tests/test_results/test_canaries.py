@@ -26,7 +26,7 @@ from assay.engine.walk_forward import walk_forward
 from assay.models.baselines import Momentum, Ridge
 from assay.results.checks.canaries import Canaries, CanaryPanels, retrain_canaries
 from assay.results.checks.random_scores import ShiftedScores
-from assay.results.checks.trading import Trading, skill_of
+from assay.results.checks.trading import Trading, rank_skill
 from assay.results.gate.policy import judge as decide
 from assay.results.gate.policy import load_policy
 from assay.results.storage.runs import Run, add_checks, load_run, save_run
@@ -236,8 +236,8 @@ def test_the_rank_of_a_model_on_noise_is_uniform():
         def retrain(panel: PricePanel, model: Linear = model) -> PredictionPanel:
             return walk_forward(model, panel, folds).predictions
 
-        own = skill_of(retrain(prices), prices)[0]
-        others = [skill_of(retrain(with_shuffled_labels(prices, number)), prices)[0] for number in range(3)]
+        own = rank_skill(retrain(prices), prices)[0]
+        others = [rank_skill(retrain(with_shuffled_labels(prices, number)), prices)[0] for number in range(3)]
         first += own >= max(others)
     assert stats.binomtest(first, 30, 0.25).pvalue > 0.01
 
@@ -248,23 +248,23 @@ def test_skill_of_few_assets_is_taken_over_time():
     prices = PricePanel(pd.DataFrame({"A": np.exp(np.cumsum(rng.normal(0, 0.02, 200)))}, index))
     ahead = forward_returns(prices)
     noisy = PredictionPanel(ahead.fillna(0.0) + rng.normal(0, 0.02, ahead.shape))
-    value, t, name = skill_of(noisy, prices)
+    value, t, name = rank_skill(noisy, prices)
     known = ahead["A"].notna()
     assert noisy.score is not None
     assert value == pytest.approx(stats.spearmanr(noisy.score["A"][known], ahead["A"][known]).statistic)
     assert t == pytest.approx(value * math.sqrt(198))
     assert name == "rank correlation over time"
     up = PredictionPanel(None, probability_up=(noisy.score > 0) * 0.5 + 0.25)
-    assert skill_of(up, prices)[0] > 0.3
+    assert rank_skill(up, prices)[0] > 0.3
     share = (noisy.score > 0) * 0.4
     action = PredictionPanel(None, action={"buy": share + 0.1, "sell": 0.5 - share, "hold": share * 0 + 0.4})
-    assert skill_of(action, prices)[0] == pytest.approx(skill_of(up, prices)[0])
-    assert math.isnan(skill_of(PredictionPanel(ahead.notna() * 1.0), prices)[0])
+    assert rank_skill(action, prices)[0] == pytest.approx(rank_skill(up, prices)[0])
+    assert math.isnan(rank_skill(PredictionPanel(ahead.notna() * 1.0), prices)[0])
 
 
 def test_skill_over_an_answer_is_that_of_the_past():
     past = PredictionPanel(simple_returns(PRICES.close).fillna(0.0))
-    assert skill_of(past, with_answer(PRICES))[0] == pytest.approx(1.0)
+    assert rank_skill(past, with_answer(PRICES))[0] == pytest.approx(1.0)
 
 
 def test_an_early_oracle_of_the_last_return_gains_and_the_constant_does_not_choose():
