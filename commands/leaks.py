@@ -94,7 +94,7 @@ def leaks(
         for name in models:
             model = load_model(name, preset=preset)
             report = report.merged(
-                model_leaks(model, prices, dates, horizon=data.horizon, delay=max(execution.delay, 1))
+                model_leaks(name, model, prices, dates, horizon=data.horizon, delay=max(execution.delay, 1))
             )
     else:
         strategy = chosen.load()

@@ -189,19 +189,19 @@ def feature_set_leaks(name: str, prices: PricePanel, cuts: Sequence[pd.Timestamp
 
 
 def model_leaks(
-    model: Forecaster, prices: PricePanel, cuts: Sequence[pd.Timestamp], *, horizon: int = 1, delay: int = 1
+    name: str, model: Forecaster, prices: PricePanel, cuts: Sequence[pd.Timestamp], *, horizon: int = 1, delay: int = 1
 ) -> LeakReport:
     """Leaks of a model that is fit on the panel through the first cut, and predicts on panels truncated at the others.
 
     With a single cut there is nothing to compare, which the report notes.
     """
-    component = f"predictions of {model.name}"
+    component = f"predictions of {name}"
     first, *later = cuts
     if not later:
-        return LeakReport((component,), tuple(cuts), (), (f"{model.name}: a model needs 2 cuts or more",))
+        return LeakReport((component,), tuple(cuts), (), (f"{name}: a model needs 2 cuts or more",))
     with outside_reads() as seen:
         fitted = model.fit(prices.through(first), horizon=horizon, delay=delay, seed=0)
-    reads = reads_of(f"fit of {model.name}", seen)
+    reads = reads_of(f"fit of {name}", seen)
 
     def scores(panel: PricePanel) -> pd.DataFrame:
         ranked = ranked_scores(fitted.predict(panel))
