@@ -19,6 +19,7 @@ import numpy as np
 
 from assay.audit.conventions import Material
 from assay.audit.intervals import Interval
+from assay.data.conventions import SESSIONS_A_YEAR
 
 __all__ = ["Alternative", "VolTarget", "alternatives", "scaled_to_target", "simplest", "switched", "unscaled"]
 
@@ -27,7 +28,8 @@ BOUNDS = ((0.0, math.inf), (0.5, 2.0))
 #: Volatilities aimed at, and sessions of the window, where the report does not say.
 TARGETS = (0.05, 0.06, 0.08, 0.10, 0.12, 0.15, 0.20)
 WINDOWS = (20, 60)
-_YEAR = 252
+#: Stands for no upper bound of the factor.
+_NO_BOUND = 1e6
 
 
 @dataclass(frozen=True)
@@ -57,15 +59,13 @@ class Alternative:
 
 def _factor(returns: np.ndarray, target: float, window: int, bounds: tuple[float, float]) -> np.ndarray:
     """Factor stamped t from the `window` returns that end with t; 1 before there are so many."""
-    from numpy.lib.stride_tricks import sliding_window_view
+    import pandas as pd
 
-    factor = np.ones(len(returns))
-    first = _first_fill(returns)
-    if len(returns) - first >= window:
-        deviation = math.sqrt(_YEAR) * sliding_window_view(returns[first:], window).std(axis=1, ddof=1)
-        top = bounds[1] if math.isfinite(bounds[1]) else 1e6
-        factor[first + window - 1 :] = np.clip(target / np.maximum(deviation, 1e-12), bounds[0], top)
-    return factor
+    from assay.engine.overlay_passes import vol_factor
+
+    low, high = bounds[0], min(bounds[1], _NO_BOUND)
+    shadow = pd.Series(np.where(np.arange(len(returns)) < _first_fill(returns), np.nan, returns))
+    return vol_factor(shadow, target, window=window, low=low, high=high).to_numpy()
 
 
 def _first_fill(returns: np.ndarray) -> int:
@@ -118,14 +118,14 @@ def unscaled(
         (T,) unscaled returns; None where a factor of 0 or the size of the numbers forbids it.
 
     """
-    top = bounds[1] if math.isfinite(bounds[1]) else 1e6
+    top = min(bounds[1], _NO_BOUND)
     values = [float(value) for value in scaled]
     start = _first_fill(scaled)
     held = values[start : start + window]
     total, squares = sum(held), sum(value * value for value in held)
     for t in range(start + window + lag - 1, len(values)):
         variance = max(squares - total * total / window, 0.0) / (window - 1)
-        factor = min(max(target / max(math.sqrt(_YEAR * variance), 1e-12), bounds[0]), top)
+        factor = min(max(target / max(math.sqrt(SESSIONS_A_YEAR * variance), 1e-12), bounds[0]), top)
         if factor < 1e-6:
             return None
         values[t] /= factor
@@ -146,12 +146,11 @@ def switched(returns: np.ndarray, same_day: bool) -> np.ndarray:
     """
     import pandas as pd
 
-    from assay.strategies.overlays import kill_switch_state
+    from assay.engine.overlay_passes import kill_switches
 
-    off = kill_switch_state(pd.Series(returns)).any(axis="columns").to_numpy()
-    if not same_day:
-        off = np.concatenate([[False], off[:-1]])
-    return np.where(off, 0.0, returns)
+    # A stamp acts on the return of the session after; a lead of one puts it on its own.
+    off = kill_switches(pd.Series(returns), lead=int(same_day)).any(axis="columns").shift(1, fill_value=False)
+    return np.where(off.to_numpy(), 0.0, returns)
 
 
 def alternatives(material: Material, stated: VolTarget | None = None) -> Iterator[Alternative]:

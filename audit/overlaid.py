@@ -49,8 +49,8 @@ def overlaid(
 
     """
     from assay.engine.backtest import final_weights, simulated_prices
+    from assay.engine.overlay_passes import emptied, kill_switches, scaled, shadow_returns, vol_factor
     from assay.engine.simulation import simulate
-    from assay.strategies.overlays import kill_switch_state, vol_target_factor
 
     overlays = getattr(rule, "overlays", None)
     if overlays is None or (overlays.vol_target is None and not overlays.kill_switches):
@@ -68,37 +68,29 @@ def overlaid(
     def traded(weights: pd.DataFrame) -> BacktestResult:
         return simulate(seen, weights, costs=costs, execution=execution, keep="returns", name=rule.name)
 
+    def shadow_of(result: BacktestResult) -> pd.Series:
+        return shadow_returns(result.returns.to_numpy(), result.turnover.to_numpy(), result.sessions)[0]
+
     def switched(weights: pd.DataFrame, ahead: int) -> pd.DataFrame:
         if not overlays.kill_switches:
             return weights
-        off = kill_switch_state(_since_first_fill(traded(weights))).any(axis="columns")
-        off = off.shift(-ahead, fill_value=False).reindex(weights.index, fill_value=False)
-        flat = weights.copy()
-        flat.loc[off.to_numpy(dtype=bool)] = 0.0
-        return flat
+        return emptied(weights, kill_switches(shadow_of(traded(weights)), lead=ahead))
 
     plain = weights_of(vol_target=None, kill_switches=False)
     shadow = traded(plain)
     suspects: dict[str, np.ndarray] = {}
     if overlays.vol_target is not None:
-        factor = vol_target_factor(_since_first_fill(shadow), overlays.vol_target)
-        early = factor.shift(-lead).ffill().reindex(plain.index).to_numpy()
+        early = scaled(plain, vol_factor(shadow_of(shadow), overlays.vol_target, lead=lead))
         words = f"a volatility window that includes the day it scales ({100 * overlays.vol_target:g}% target)"
-        suspects[words] = traded(switched(plain.mul(early, axis="index"), 0)).returns.to_numpy()
+        suspects[words] = traded(switched(early, 0)).returns.to_numpy()
     stages: dict[str, np.ndarray] = {}
     if overlays.kill_switches:
-        scaled = weights_of(kill_switches=False)
+        targeted = weights_of(kill_switches=False)
         words = "kill switches that leave out the day that trips them"
-        suspects[words] = traded(switched(scaled, lead)).returns.to_numpy()
+        suspects[words] = traded(switched(targeted, lead)).returns.to_numpy()
         if overlays.vol_target is not None:
-            stages["the book without its kill switches"] = traded(scaled).returns.to_numpy()
+            stages["the book without its kill switches"] = traded(targeted).returns.to_numpy()
             stages["the book without its volatility target"] = traded(switched(plain, 0)).returns.to_numpy()
-            both = traded(switched(plain.mul(early, axis="index"), lead)).returns.to_numpy()
+            both = traded(switched(early, lead)).returns.to_numpy()
             suspects["a volatility window and kill switches that include the day they act on"] = both
     return Overlaid(shadow.returns.to_numpy(), stages, suspects)
-
-
-def _since_first_fill(result: BacktestResult) -> pd.Series:
-    """Net returns, NaN before the first session that traded."""
-    held = np.maximum.accumulate(result.turnover.to_numpy() > 0)
-    return result.returns.where(held)

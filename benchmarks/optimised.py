@@ -80,7 +80,7 @@ def compare(
     first = predictions.map(lambda frame: frame.iloc[: WINDOW + 1])
     strategy.target_weights(first, prices.through(first.sessions[-1]))  # imports, once
     start, spent = time.perf_counter(), cpu()
-    weights = strategy.target_weights(predictions, prices)
+    weights = strategy.target_weights(predictions, prices).weights
     ours, ours_cpu = time.perf_counter() - start, cpu() - spent
     decided = np.flatnonzero(weights.notna().all(axis=1))
     returns, score = prices.close.pct_change().to_numpy(), predictions.require_score("benchmark").to_numpy()

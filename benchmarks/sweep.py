@@ -91,10 +91,11 @@ def broadcast(cells: int) -> Any:
     import vectorbt as vbt
 
     from assay.engine.sweep import cells_of
+    from assay.strategies.base import decide
 
     predictions, prices = market()
     todo = cells_of("quintile_long_short", grid(cells), costs=FREE)
-    weights = [cell.strategy.target_weights(predictions, prices).shift(1).to_numpy() for cell in todo]
+    weights = [decide(cell.strategy, predictions, prices).weights.shift(1).to_numpy() for cell in todo]
     columns = pd.MultiIndex.from_product([range(len(todo)), prices.assets], names=["cell", "asset"])
     fees = np.repeat([cell.costs.commission_bps / 1e4 for cell in todo], ASSETS)[None, :]
 

@@ -15,12 +15,13 @@ import numpy as np
 import pandas as pd
 
 from assay.data import indicators as ta
+from assay.data.conventions import SESSIONS_A_YEAR
 from assay.data.errors import InputError, UnknownNameError
 from assay.data.panel import PRICE_FIELDS, PricePanel
 
 __all__ = ["FEATURE_SETS", "Feature", "FeaturePanel", "FeatureSet", "build_features", "feature_set"]
 
-_ANNUAL = np.sqrt(252.0)
+_ANNUAL = np.sqrt(float(SESSIONS_A_YEAR))
 
 
 @dataclass(frozen=True)
@@ -155,8 +156,9 @@ def build_features(
     chosen = feature_set(name)
     prices.require(chosen.needs, who or f"feature set {name}")
     values = np.empty((*prices.shape, len(chosen)), dtype=dtype)
+    lent = prices.shielded()
     for column, feature in enumerate(chosen.features):
-        values[..., column] = feature.compute(prices)
+        values[..., column] = feature.compute(lent)
     values[~np.isfinite(values)] = np.nan
     return FeaturePanel(values, chosen.names, prices.sessions, prices.assets, name)
 

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from assay.data.canary_labels import CanaryLabels
 from assay.data.errors import InputError
 from assay.data.indicators import change, rolling_std
 from assay.data.panel import ACTIONS, PricePanel
@@ -50,7 +51,9 @@ def label_overlap(horizon: int) -> int:
     return horizon - 1
 
 
-def up_down(prices: PricePanel, *, horizon: int = 1, delay: int = 1, fill: Fill = None) -> pd.DataFrame:
+def up_down(
+    prices: PricePanel, *, horizon: int = 1, delay: int = 1, fill: Fill = None, labels: CanaryLabels | None = None
+) -> pd.DataFrame:
     """1 where the forward return is above 0, 0 where it is not, NaN where it is unknown; (T, N), stamped t.
 
     Examples
@@ -60,7 +63,7 @@ def up_down(prices: PricePanel, *, horizon: int = 1, delay: int = 1, fill: Fill 
     [1.0, 0.0, nan, nan]
 
     """
-    ahead = forward_returns(prices, horizon=horizon, delay=delay, fill=fill)
+    ahead = forward_returns(prices, horizon=horizon, delay=delay, fill=fill, labels=labels)
     return (ahead > 0).astype(np.float64).where(ahead.notna())
 
 
@@ -72,13 +75,14 @@ def action_labels(
     fill: Fill = None,
     threshold: float = 0.5,
     unit: Literal["volatility", "return"] = "volatility",
+    labels: CanaryLabels | None = None,
 ) -> pd.DataFrame:
     """Which of buy, sell and hold would have been right; (T, N), stamped t.
 
     Parameters
     ----------
     prices : T sessions by N assets.
-    horizon, delay, fill : as in `assay.data.returns.forward_returns`.
+    horizon, delay, fill, labels : as in `assay.data.returns.forward_returns`.
     threshold : a forward return above it is a buy, below minus it a sell, anything between a hold.
     unit : ``"return"``: the threshold is a decimal return; ``"volatility"``: a multiple of the standard deviation
         (ddof 1) of the asset's last 20 returns through t, times √horizon.
@@ -99,7 +103,7 @@ def action_labels(
         raise InputError(f"action labels: threshold must not be negative, got {threshold!r}")
     if unit not in ("volatility", "return"):
         raise InputError(f"action labels: unit must be 'volatility' or 'return', got {unit!r}")
-    ahead = forward_returns(prices, horizon=horizon, delay=delay, fill=fill)
+    ahead = forward_returns(prices, horizon=horizon, delay=delay, fill=fill, labels=labels)
     values = ahead.to_numpy()
     bound = np.full(values.shape, threshold)
     if unit == "volatility":
@@ -111,11 +115,13 @@ def action_labels(
     return pd.DataFrame(out, index=ahead.index, columns=ahead.columns)
 
 
-def next_price(prices: PricePanel, *, horizon: int = 1, delay: int = 1, fill: Fill = None) -> pd.DataFrame:
+def next_price(
+    prices: PricePanel, *, horizon: int = 1, delay: int = 1, fill: Fill = None, labels: CanaryLabels | None = None
+) -> pd.DataFrame:
     """The fill price of session t + delay + horizon, in currency; (T, N), stamped t.
 
-    Of a panel that is `relabelled` (see `data.relabel`): the close of t grown by the canary's forward return, so that
-    the level says no more of the future than the return does.
+    With a canary's `labels`: the close of t grown by the canary's forward return, so that the level says no more of the
+    future than the return does.
 
     Examples
     --------
@@ -128,7 +134,7 @@ def next_price(prices: PricePanel, *, horizon: int = 1, delay: int = 1, fill: Fi
         fill = "open" if prices.open is not None else "close"
     if fill == "open":
         prices.require(["open"], "next price at the open")
-    if prices.relabelled is not None:
-        return prices.close * (1.0 + forward_returns(prices, horizon=horizon, delay=delay, fill=fill))
+    if labels is not None:
+        return prices.close * (1.0 + forward_returns(prices, horizon=horizon, delay=delay, fill=fill, labels=labels))
     frame = prices.open if fill == "open" else prices.close
     return frame.shift(-(delay + horizon))

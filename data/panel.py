@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -18,8 +19,10 @@ import pandas as pd
 from assay.data.card import Card, span
 from assay.data.errors import InputError, LookAheadError
 
-__all__ = ["ACTIONS", "PRICE_FIELDS", "RECEIPT_COLUMNS", "PredictionPanel", "PricePanel"]
+__all__ = ["ACTIONS", "BENCHMARK_ASSET", "PRICE_FIELDS", "RECEIPT_COLUMNS", "PredictionPanel", "PricePanel"]
 
+#: Id of the benchmark where it is an asset, see `assay.data.benchmark`.
+BENCHMARK_ASSET = "BENCHMARK"
 PRICE_FIELDS = ("open", "high", "low", "close", "volume")
 RECEIPT_COLUMNS = (
     "model_id",
@@ -32,6 +35,7 @@ RECEIPT_COLUMNS = (
 #: Order of the action probabilities everywhere.
 ACTIONS = ("buy", "sell", "hold")
 
+_Panel = TypeVar("_Panel", "PricePanel", "PredictionPanel")
 _STAMPS = ("trained_through", "preprocessing_fit_through", "labels_known_through")
 
 
@@ -60,6 +64,22 @@ def _checked_frame(frame: pd.DataFrame, what: str) -> pd.DataFrame:
     return out
 
 
+def _shielded(panel: _Panel, frames: Mapping[str, pd.DataFrame], **rest: object) -> _Panel:
+    """A copy of a valid panel in which writers reach none of the values of `frames`, without copying these.
+
+    What is written through pandas is written to a copy (copy-on-write: what is kept refers to the same blocks). An
+    array taken out of a frame is read-only, and stays so: it rests on a read-only memoryview.
+    """
+    views = {name: np.asarray(memoryview(frame.to_numpy()).toreadonly()) for name, frame in frames.items()}
+    kept = {name: pd.DataFrame(views[name], each.index, each.columns, copy=False) for name, each in frames.items()}
+    lent = {name: frame.copy(deep=False) for name, frame in kept.items()}
+    action = {name: lent.pop(f"action_{name}") for name in ACTIONS if f"action_{name}" in lent}
+    out = copy(panel)
+    for name, value in {**lent, **rest, **({"action": action} if action else {}), "_kept": kept}.items():
+        object.__setattr__(out, name, value)
+    return out
+
+
 def _hash_frame(digest: hashlib._Hash, name: str, frame: pd.DataFrame) -> None:
     digest.update(name.encode())
     digest.update(frame.index.to_numpy(dtype="datetime64[s]").tobytes())
@@ -78,8 +98,6 @@ class PricePanel(Card):
     source : where the prices came from, for the report.
     adjusted : what the prices are adjusted for: ``"splits"``, ``"splits and dividends"``, ``"unknown"``.
     warnings : what the loader or the quality checks counted; carried into every result.
-    relabelled : ``("shuffled", seed)`` or ``("answer", 0)``: labels made from this panel are a canary's, see
-        `assay.data.relabel`; the prices are as they are. None: labels are what they say.
 
     Raises
     ------
@@ -102,7 +120,6 @@ class PricePanel(Card):
     source: str = "memory"
     adjusted: str = "unknown"
     warnings: tuple[str, ...] = ()
-    relabelled: tuple[Literal["shuffled", "answer"], int] | None = None
 
     def __post_init__(self) -> None:
         close = _checked_frame(self.close, "close")
@@ -150,8 +167,6 @@ class PricePanel(Card):
         digest = hashlib.sha256()
         for name in self.fields:
             _hash_frame(digest, name, getattr(self, name))
-        if self.relabelled is not None:
-            digest.update(f"relabelled {self.relabelled}".encode())
         return digest.hexdigest()
 
     def card(self) -> tuple[str, list[tuple[str, str]]]:
@@ -168,6 +183,20 @@ class PricePanel(Card):
     def to_frame(self) -> pd.DataFrame:
         """Long table: a row a session and asset that has a close; columns date, asset and the fields."""
         return _long({name: getattr(self, name) for name in self.fields}, self.close)
+
+    def shielded(self) -> PricePanel:
+        """The same panel for code that is not ours: what it writes, it writes to a copy of its own; nearly free.
+
+        Examples
+        --------
+        >>> panel = PricePanel(pd.DataFrame({"A": [1.0, np.nan]}, index=pd.to_datetime(["2020-01-02", "2020-01-03"])))
+        >>> lent = panel.shielded()
+        >>> lent.close.ffill(inplace=True)
+        >>> lent.close["A"].tolist(), panel.close["A"].tolist()
+        ([1.0, 1.0], [1.0, nan])
+
+        """
+        return _shielded(self, {name: getattr(self, name) for name in self.fields})
 
     def _map(self, function) -> PricePanel:  # type: ignore[no-untyped-def]
         return replace(self, **{name: function(getattr(self, name)) for name in self.fields})
@@ -188,7 +217,13 @@ class PricePanel(Card):
         return self._map(lambda frame: frame[list(assets)])
 
     def require(self, needed: Sequence[str], who: str) -> None:
-        """Raise `InputError` unless every field in `needed` is present; `who` is named in the message."""
+        """Raise `InputError` unless all that is `needed` is present: price fields, ``"benchmark"``; `who` asks."""
+        if "benchmark" in needed and BENCHMARK_ASSET not in self.assets:
+            raise InputError(
+                f"{who}: trades the benchmark, and asset {BENCHMARK_ASSET!r} is not among the prices; "
+                "give the benchmark's returns, or name one of the assets with benchmark_asset"
+            )
+        needed = [name for name in needed if name != "benchmark"]
         missing = [name for name in needed if name not in self.fields]
         if missing:
             raise InputError(
@@ -294,6 +329,47 @@ class PredictionPanel(Card):
     def shape(self) -> tuple[int, int]:
         """(T, N)."""
         return self._frame.shape
+
+    @property
+    def view(self) -> pd.DataFrame:
+        """What ranks the assets, (T, N): the score, else the probability of a rise, else that of buy less that of sell.
+
+        Examples
+        --------
+        >>> days = pd.to_datetime(["2020-01-02"])
+        >>> shares = {"buy": 0.5, "sell": 0.25, "hold": 0.25}
+        >>> action = {name: pd.DataFrame({"A": [share]}, days) for name, share in shares.items()}
+        >>> PredictionPanel(None, action=action).view.iloc[0, 0]
+        0.25
+
+        """
+        if self.score is None and self.probability_up is None:
+            assert self.action is not None  # __post_init__ has seen to it
+            return self.action["buy"] - self.action["sell"]
+        return self._frame
+
+    def frames(self) -> dict[str, pd.DataFrame]:
+        """What is predicted, by name, in this order: score, probability_up, action_buy, action_sell, action_hold.
+
+        The dispersion, being about seeds, is not among them. `from_frames` puts them together again.
+        """
+        named = {"score": self.score, "probability_up": self.probability_up}
+        named |= {f"action_{name}": frame for name, frame in (self.action or {}).items()}
+        return {name: frame for name, frame in named.items() if frame is not None}
+
+    @classmethod
+    def from_frames(cls, frames: Mapping[str, pd.DataFrame], **rest: Any) -> PredictionPanel:
+        """A panel of what `frames` names; `rest` are its other parameters."""
+        action = {name: frames[f"action_{name}"] for name in ACTIONS if f"action_{name}" in frames}
+        return cls(
+            score=frames.get("score"), probability_up=frames.get("probability_up"), action=action or None, **rest
+        )
+
+    def shielded(self) -> PredictionPanel:
+        """The same panel for code that is not ours, see `PricePanel.shielded`."""
+        spread = {} if self.dispersion is None else {"dispersion": self.dispersion}
+        receipts = None if self.receipts is None else self.receipts.copy()
+        return _shielded(self, {**self.frames(), **spread}, receipts=receipts)
 
     @property
     def purge(self) -> int:

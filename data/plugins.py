@@ -17,9 +17,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from assay.data.errors import InputError, UnknownNameError
+from assay.data.errors import BacktestError, InputError, UnknownNameError
 
-__all__ = ["find_class", "load_object", "offered", "parameter_types", "read_parameter"]
+__all__ = ["constructed", "find_class", "load_object", "offered", "parameter_types", "read_parameter"]
 
 _WORDS = {float: "a number", int: "a whole number", bool: "true or false", str: "a text", type(None): "none"}
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
@@ -115,6 +115,39 @@ def parameter_types(found: type) -> dict[str, Any] | None:
         for key, item in signature.items()
         if key != "self"
     }
+
+
+def constructed(
+    kind: str, name: str, found: type, params: Mapping[str, object], defaults: Mapping[str, object] | None = None
+) -> Any:
+    """An instance of a class of the catalogue; parameters that are text are read as the parameter's type.
+
+    Parameters
+    ----------
+    kind, name : for errors, e.g. ``"model"`` and the name that was asked for.
+    found : the class.
+    params, defaults : parameters as given, and those that a preset sets beneath them.
+
+    Raises
+    ------
+    UnknownNameError
+        If a parameter is unknown; the nearest is suggested.
+    InputError
+        If a value does not fit its parameter, or the class refuses it.
+
+    """
+    known = parameter_types(found)
+    for given in params:
+        if known is not None and given not in known:
+            raise UnknownNameError(f"parameter of {name}", given, known)
+    owner = name if kind == "strategy" else f"{kind} {name}"
+    read = {key: read_parameter(owner, key, value, (known or {}).get(key, Any)) for key, value in params.items()}
+    try:
+        return found(**{**(defaults or {}), **read})
+    except BacktestError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{kind} {name!r}: {error}") from error
 
 
 def read_parameter(owner: str, name: str, value: object, kind: Any) -> object:

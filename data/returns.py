@@ -7,9 +7,9 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from assay.data.canary_labels import CanaryLabels
 from assay.data.errors import InputError
 from assay.data.panel import PricePanel
-from assay.data.relabel import relabelled
 
 __all__ = ["forward_returns", "simple_returns"]
 
@@ -47,6 +47,7 @@ def forward_returns(
     horizon: int = 1,
     delay: int = 1,
     fill: Literal["open", "close"] | None = None,
+    labels: CanaryLabels | None = None,
 ) -> pd.DataFrame:
     """What a decision stamped t earns from its fill on, before costs: P[t+delay+horizon] / P[t+delay] - 1.
 
@@ -58,13 +59,13 @@ def forward_returns(
     horizon : sessions between the two prices, >= 1.
     delay : sessions from decision to fill, >= 1; 0 (the close that the decision itself read) only with close fills.
     fill : which price of a session fills; None takes the open where the panel has one, else the close.
+    labels : a canary's, which stand in place of what followed; None is what followed.
 
     Returns
     -------
     DataFrame
         (T, N) decimals, stamped t and **known only at t + delay + horizon**: for labels and evaluation, never for
-        features. NaN in the last delay + horizon rows and wherever either price is missing. Of a panel that is
-        `relabelled`, a canary's labels in their place.
+        features. NaN in the last delay + horizon rows and wherever either price is missing.
 
     Raises
     ------
@@ -95,6 +96,6 @@ def forward_returns(
     if known > 0:
         np.divide(values[delay + horizon :], values[delay : delay + known], out=out[:known])
         out[:known] -= 1.0
-    if prices.relabelled is not None:
-        out = relabelled(out, prices, horizon=horizon, known_after=delay + horizon)
+    if labels is not None:
+        out = labels.instead_of(out, prices, horizon=horizon, known_after=delay + horizon)
     return pd.DataFrame(out, index=frame.index, columns=frame.columns)

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass, replace
 from typing import Any, Literal, cast
 
 import numpy as np
 import pandas as pd
 
+from assay.data.benchmark import BENCHMARK_ASSET, with_benchmark_asset
+from assay.data.conventions import SESSIONS_A_YEAR, annual_sharpe
 from assay.data.errors import InputError
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.engine.costs import CostModel
 from assay.engine.execution import Execution
+from assay.engine.overlay_passes import emptied, kill_events, kill_switches, scaled, shadow_returns, vol_factor
 from assay.engine.result import EVENT_COLUMNS, BacktestResult
 from assay.engine.simulation import simulate
-from assay.strategies.base import EntryRule, Strategy
-from assay.strategies.overlays import kill_switch_state, smooth_weights, vol_target_factor
-from assay.strategies.ranked import with_benchmark_asset
+from assay.strategies.base import EntryRule, Strategy, decide, entry_signals
+from assay.strategies.overlays import smooth_weights
 
 __all__ = ["STAGE_COLUMNS", "described", "final_weights", "run_backtest", "simulated_prices", "with_tradable_benchmark"]
 
 STAGE_COLUMNS = ("sharpe", "return_ann", "volatility_ann", "turnover_ann", "cost_ann")
-_SESSIONS_A_YEAR = 252
 #: Kinds of events with which a strategy says that it has no weights for a session.
 _STUCK = ("infeasible", "unsolved", "too_few_assets")
 
@@ -59,14 +59,14 @@ def run_backtest(
     """
     costs = CostModel() if costs is None else costs
     execution = Execution(delay=predictions.delay) if execution is None else execution
-    prices.require(strategy.needs, strategy.name)
     prints = {} if keep == "returns" else {"prices": prices.fingerprint, "predictions": predictions.fingerprint}
     prices = with_tradable_benchmark(strategy, prices, benchmark)
+    prices.require(strategy.needs, strategy.name)
     prices = simulated_prices(prices, predictions, execution.delay)
     if isinstance(strategy, EntryRule):
         from assay.engine.entry_rules import simulate_entries
 
-        signals = strategy.signals(predictions, prices)
+        signals = entry_signals(strategy, predictions, prices)
         result = simulate_entries(
             prices, signals, strategy, costs=costs, execution=execution, optimistic=execution.optimistic, keep=keep
         )
@@ -92,10 +92,9 @@ def with_tradable_benchmark(
     strategy: Strategy | EntryRule, prices: PricePanel, benchmark: pd.Series | None
 ) -> PricePanel:
     """`prices` with the benchmark as an asset, where the strategy trades it and only its returns are known."""
-    asset = getattr(strategy, "benchmark_asset", None)
-    if asset is None or benchmark is None or asset in prices.assets:
+    if "benchmark" not in strategy.needs or benchmark is None or BENCHMARK_ASSET in prices.assets:
         return prices
-    return with_benchmark_asset(prices, benchmark, asset)
+    return with_benchmark_asset(prices, benchmark)
 
 
 def final_weights(
@@ -163,15 +162,11 @@ def _passes(
     With ``keep="returns"`` only the last stage is held, so that no more than two tables of weights live at once.
     """
     none = pd.DataFrame()
-    stages: Mapping[str, pd.DataFrame]
-    if keep == "all" and hasattr(strategy, "stages"):
-        stages = strategy.stages(predictions, prices)
-    else:
-        stages = {"select": strategy.target_weights(predictions, prices)}
-    said = _strategy_events(list(stages.values())[-1])
-    out: list[_Pass] = [(label, weights, None, none) for label, weights in stages.items()]
-    del stages  # or the first table would live as long as the last
-    out[-1] = (*out[-1][:3], said)
+    decision = decide(strategy, predictions, prices)
+    steps = decision.steps() if keep == "all" else [(decision.label, decision.weights)]
+    out: list[_Pass] = [(label, weights, None, none) for label, weights in steps]
+    out[-1] = (*out[-1][:3], pd.DataFrame(list(decision.events), columns=list(EVENT_COLUMNS)))
+    del decision  # or the first table would live as long as the last
     overlays = strategy.overlays
 
     def push(label: str, weights: pd.DataFrame, events: pd.DataFrame = none) -> None:
@@ -189,21 +184,18 @@ def _passes(
             out[-1] = (label, weights, known, events)
         return known
 
+    def shadow() -> pd.Series:
+        known = simulated()
+        return shadow_returns(known.returns.to_numpy(), known.turnover.to_numpy(), known.sessions)[0]
+
     if overlays.smoothing:
         push("smooth", smooth_weights(out[-1][1], overlays.smoothing))
     if overlays.vol_target is not None:
-        factor = vol_target_factor(_since_first_fill(simulated()), overlays.vol_target)
-        push("vol target", _scaled(out[-1][1], factor))
+        push("vol target", scaled(out[-1][1], vol_factor(shadow(), overlays.vol_target)))
     if overlays.kill_switches:
-        state = kill_switch_state(_since_first_fill(simulated()))
-        state = state.reindex(out[-1][1].index)
-        push("kill switch", _flat_where(out[-1][1], state.any(axis="columns")), _kill_events(state))
+        state = kill_switches(shadow()).reindex(out[-1][1].index)
+        push("kill switch", emptied(out[-1][1], state), kill_events(state))
     return out
-
-
-def _strategy_events(weights: pd.DataFrame) -> pd.DataFrame:
-    """What the strategy itself says: rows (session, asset, kind, detail) in ``attrs["events"]`` of its weights."""
-    return pd.DataFrame(list(weights.attrs.get("events", ())), columns=list(EVENT_COLUMNS))
 
 
 def _unmet(events: pd.DataFrame) -> list[str]:
@@ -215,52 +207,19 @@ def _unmet(events: pd.DataFrame) -> list[str]:
     return [f"{len(stuck)} decisions had no portfolio, first {first['session'].date()}: {first['detail']}"]
 
 
-def _since_first_fill(result: BacktestResult) -> pd.Series:
-    """Net returns, NaN before the first session that traded."""
-    traded = result.turnover.to_numpy() > 0
-    first = int(traded.argmax()) if traded.any() else len(traded)
-    returns = result.returns.copy()
-    returns.iloc[:first] = np.nan
-    return returns
-
-
-def _scaled(weights: pd.DataFrame, factor: pd.Series) -> pd.DataFrame:
-    values = weights.to_numpy() * factor.reindex(weights.index).to_numpy()[:, None]
-    return pd.DataFrame(values, weights.index, weights.columns, copy=False)
-
-
-def _flat_where(weights: pd.DataFrame, off: pd.Series) -> pd.DataFrame:
-    values = weights.to_numpy().copy()
-    values[off.to_numpy(dtype=bool)] = 0.0
-    return pd.DataFrame(values, weights.index, weights.columns, copy=False)
-
-
-def _kill_events(state: pd.DataFrame) -> pd.DataFrame:
-    """One row for each session on which a switch turns on, with how long it stays on."""
-    rows = []
-    for switch in state.columns:
-        on = state[switch].to_numpy(dtype=bool)
-        starts = np.flatnonzero(on & ~np.concatenate([[False], on[:-1]]))
-        ends = np.flatnonzero(on & ~np.concatenate([on[1:], [False]]))
-        for start, end in zip(starts, ends, strict=True):
-            rows.append((state.index[start], "", f"kill_{switch}", f"flat for {end - start + 1} sessions"))
-    return pd.DataFrame(rows, columns=["session", "asset", "kind", "detail"])
-
-
 def _stage(label: str, result: BacktestResult, returns: pd.Series) -> dict[str, Any]:
     """One row of the stage table; Sharpe is mean/std (ddof 1) times √252, no risk-free rate."""
     deviation = float(returns.std(ddof=1)) if len(returns) > 1 else float("nan")
     mean = float(returns.mean())
     before = result.nav.shift(1).fillna(result.config["execution"]["capital"])
     drag = (result.costs.sum(axis="columns") / before).mean()
-    flat = not deviation > 1e-15
     return {
         "stage": label,
-        "sharpe": float("nan") if flat else mean / deviation * np.sqrt(_SESSIONS_A_YEAR),
-        "return_ann": mean * _SESSIONS_A_YEAR,
-        "volatility_ann": deviation * np.sqrt(_SESSIONS_A_YEAR),
-        "turnover_ann": float(result.turnover.mean()) * _SESSIONS_A_YEAR,
-        "cost_ann": float(drag) * _SESSIONS_A_YEAR,
+        "sharpe": annual_sharpe(returns),
+        "return_ann": mean * SESSIONS_A_YEAR,
+        "volatility_ann": deviation * np.sqrt(SESSIONS_A_YEAR),
+        "turnover_ann": float(result.turnover.mean()) * SESSIONS_A_YEAR,
+        "cost_ann": float(drag) * SESSIONS_A_YEAR,
     }
 
 

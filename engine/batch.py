@@ -13,18 +13,18 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from assay.data.conventions import SESSIONS_A_YEAR, Floats, annual_sharpe
 from assay.data.errors import InputError
 from assay.data.panel import PricePanel
 from assay.engine.costs import CostModel
 from assay.engine.execution import Execution
+from assay.engine.overlay_passes import kill_switches, shadow_returns, vol_factor
 from assay.strategies.base import Overlays
-from assay.strategies.overlays import kill_switch_state, smooth_weights, vol_target_factor
+from assay.strategies.overlays import smooth_weights
 
 __all__ = ["BatchResult", "backtest_batch", "simulate_batch"]
 
-Floats = npt.NDArray[np.float64]
 
-_SESSIONS_A_YEAR = 252
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,10 +49,7 @@ class BatchResult:
 
     def sharpe(self) -> Floats:
         """(R,) net Sharpe ratio, annualised by √252, ddof 1, no risk-free rate; NaN where returns are constant."""
-        deviation = self.net.std(axis=1, ddof=1)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = self.net.mean(axis=1) / deviation * np.sqrt(_SESSIONS_A_YEAR)
-        return np.where(deviation > 1e-15, ratio, np.nan)
+        return np.atleast_1d(annual_sharpe(self.net))
 
 
 def simulate_batch(
@@ -175,12 +172,12 @@ def backtest_batch(
 
     def passed() -> list[pd.Series]:
         result = simulate_batch(prices, weights, costs=costs, execution=execution, which=which, scale=scale)
-        return _since_first_fill(result)
+        return shadow_returns(result.net, result.turnover, result.sessions)
 
     if overlays.vol_target is not None:
-        scale = np.stack([vol_target_factor(run, overlays.vol_target).to_numpy() for run in passed()])[:, :decisions]
+        scale = np.stack([vol_factor(run, overlays.vol_target).to_numpy() for run in passed()])[:, :decisions]
     if overlays.kill_switches:
-        off = np.stack([kill_switch_state(run).to_numpy().any(axis=1) for run in passed()])[:, :decisions]
+        off = np.stack([kill_switches(run).to_numpy().any(axis=1) for run in passed()])[:, :decisions]
         scale = np.where(off, 0.0, np.ones((runs, decisions)) if scale is None else scale)
     return simulate_batch(prices, weights, costs=costs, execution=execution, which=which, scale=scale)
 
@@ -196,12 +193,6 @@ def _capped(weights: Floats, which: npt.NDArray[np.intp], scale: Floats | None, 
     return factor if scale is None else scale[:, : factor.shape[1]] * factor
 
 
-def _since_first_fill(result: BatchResult) -> list[pd.Series]:
-    """Net returns of each run, NaN before the first session that traded."""
-    started = np.maximum.accumulate(result.turnover > 0, axis=1)
-    return [pd.Series(np.where(on, net, np.nan), result.sessions) for on, net in zip(started, result.net, strict=True)]
-
-
 def _check(prices: PricePanel, weights: Floats, models: Sequence[CostModel], execution: Execution) -> None:
     if weights.ndim != 3 or weights.shape[1] > prices.shape[0] or weights.shape[2] != prices.shape[1]:
         raise InputError(f"batch: weights have shape {weights.shape}, prices {prices.shape}")
@@ -214,7 +205,7 @@ def _check(prices: PricePanel, weights: Floats, models: Sequence[CostModel], exe
 def _rates(models: Sequence[CostModel]) -> tuple[Floats, Floats, Floats]:
     """(R,) each: cost of a traded unit, and what a session of borrowing and of financing costs."""
     rate = np.array([model.traded_rate for model in models])
-    yearly = np.array([(model.borrow_bps, model.financing_bps) for model in models]) / 1e4 / _SESSIONS_A_YEAR
+    yearly = np.array([(model.borrow_bps, model.financing_bps) for model in models]) / 1e4 / SESSIONS_A_YEAR
     return rate, yearly[:, 0], yearly[:, 1]
 
 

@@ -21,6 +21,7 @@ from typing import Any, cast
 import pandas as pd
 
 from assay.data.atomic import building, locked, put_folder, sweep
+from assay.data.canary_labels import CanaryLabels
 from assay.data.panel import PricePanel
 from assay.data.stored import file_digest, read_sealed, sealed
 from assay.engine.folds import Fold
@@ -85,9 +86,13 @@ def _class_name(model: Forecaster) -> str:
     return _FIRST_NAMES.get(kind.__qualname__, model.name) if own else f"{kind.__module__}:{kind.__qualname__}"
 
 
-def identity_of(model: Forecaster, prices: PricePanel, horizon: int, delay: int) -> str:
+def identity_of(
+    model: Forecaster, prices: PricePanel, horizon: int, delay: int, labels: CanaryLabels | None = None
+) -> str:
     """Digest of what the fits of a walk-forward depend on, beside the fold and the seed."""
     parts = [recipe_of(model), prices.fingerprint, horizon, delay, _code_of(type(model)), _versions()]
+    if labels is not None:
+        parts.append(asdict(labels))
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 

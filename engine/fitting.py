@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -11,12 +10,14 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
+from assay.data.canary_labels import CanaryLabels
 from assay.data.errors import BacktestError, InputError, LookAheadError, TrainingError
+from assay.data.jsonable import jsonable
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.engine.checkpoints import Part, write_part
 from assay.engine.executors import say
 from assay.engine.folds import Fold
-from assay.models.base import FittedForecaster, Forecaster, watch_epochs
+from assay.models.base import FittedForecaster, Forecaster, fit_model, watch_epochs
 
 __all__ = ["STAMPS", "fit_fold"]
 
@@ -29,7 +30,13 @@ _ROUNDING = 1e-6
 
 
 def fit_fold(
-    model: Forecaster, prices: PricePanel, fold: Fold, seed: int, label: tuple[int, int], folder: Path | None
+    model: Forecaster,
+    prices: PricePanel,
+    fold: Fold,
+    seed: int,
+    label: tuple[int, int],
+    folder: Path | None,
+    labels: CanaryLabels | None = None,
 ) -> Part:
     """Fit on the sessions up to the cutoff, predict the test sessions; keep both in `folder`.
 
@@ -39,12 +46,14 @@ def fit_fold(
     prices : from the fold's train_start to its test_end.
     label : horizon and delay.
     folder : where the part is kept, written aside and renamed; None keeps nothing.
+    labels : a canary's, to learn in place of the real ones.
 
     """
     horizon, delay = label
     try:
         with watch_epochs(lambda record: say((fold.number, seed, record))):
-            fitted = model.fit(prices.through(fold.cutoff), horizon=horizon, delay=delay, seed=seed)
+            train = prices.through(fold.cutoff)
+            fitted = fit_model(model, train, horizon=horizon, delay=delay, seed=seed, labels=labels)
         stamps = _stamps(model, fitted, fold)
         panel = _predict(fitted, prices, fold)
         if (panel.horizon, panel.delay) != label:
@@ -70,16 +79,11 @@ def fit_fold(
         panel.unit,
         panel.zero_is_neutral,
         {name: stamp.strftime(_DAY) for name, stamp in stamps.items()},
-        json.loads(json.dumps(dict(fitted.training_log), default=_plain)),
+        cast(dict[str, Any], jsonable(fitted.training_log)),
     )
     if folder is not None:
         write_part(part, fitted, folder)
     return part
-
-
-def _plain(value: Any) -> Any:
-    """NumPy scalars and arrays as Python's; anything else as text."""
-    return value.tolist() if isinstance(value, (np.generic, np.ndarray)) else str(value)
 
 
 def _stamps(model: Forecaster, fitted: FittedForecaster, fold: Fold) -> dict[str, pd.Timestamp]:
@@ -96,21 +100,20 @@ def _stamps(model: Forecaster, fitted: FittedForecaster, fold: Fold) -> dict[str
 def _predict(fitted: FittedForecaster, prices: PricePanel, fold: Fold) -> PredictionPanel:
     # A model may offer to skip rows that nobody asks for; per-asset windows over years of training rows are dear.
     skips = "start" in inspect.signature(fitted.predict).parameters
-    return cast(Any, fitted).predict(prices, start=fold.test_start) if skips else fitted.predict(prices)
+    lent = prices.shielded()
+    return cast(Any, fitted).predict(lent, start=fold.test_start) if skips else fitted.predict(lent)
 
 
 def _test_rows(
     model: Forecaster, panel: PredictionPanel, prices: PricePanel, fold: Fold
 ) -> dict[str, pd.DataFrame]:
     """The panel's frames on the fold's test sessions within `prices`."""
-    frames = {name: getattr(panel, name) for name in ("score", "probability_up") if getattr(panel, name) is not None}
-    frames |= {f"action_{name}": frame for name, frame in (panel.action or {}).items()}
     wanted = prices.sessions[prices.sessions >= fold.test_start]
     lost = wanted.difference(panel.sessions), prices.assets.difference(panel.assets)
     if len(lost[0]) or len(lost[1]):
         what = f"session {lost[0][0].date()}" if len(lost[0]) else f"asset {lost[1][0]}"
         raise InputError(f"{model.name}: predicts no row for {what}; where there is no view, predict NaN")
-    return {name: frame.loc[wanted, list(prices.assets)] for name, frame in frames.items()}
+    return {name: frame.loc[wanted, list(prices.assets)] for name, frame in panel.frames().items()}
 
 
 def _retest(

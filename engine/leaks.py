@@ -24,7 +24,7 @@ from assay.engine.backtest import run_backtest
 from assay.engine.costs import CostModel
 from assay.engine.execution import Execution
 from assay.engine.outside_reads import outside_reads
-from assay.strategies.base import EntryRule, Strategy
+from assay.strategies.base import EntryRule, Strategy, decide, entry_signals
 
 __all__ = [
     "Leak",
@@ -205,9 +205,9 @@ def truncation_leaks(
     cuts = panel_cuts(prices) if cuts is None else tuple(cuts)
     leaks = []
     with outside_reads() as seen:
-        whole = _frame(compute(prices))
+        whole = _frame(compute(prices.shielded()))
         for cut in cuts:
-            part = _frame(compute(prices.through(cut)))
+            part = _frame(compute(prices.through(cut).shielded()))
             leak = _first_difference(component, whole.loc[:cut], part.loc[:cut], cut, tolerance)
             if leak is not None:
                 leaks.append(leak)
@@ -236,10 +236,10 @@ def strategy_leaks(
     def weights(panel: PricePanel) -> pd.DataFrame:
         seen = predictions.through(panel.sessions[-1])
         if isinstance(strategy, EntryRule):
-            signals = strategy.signals(seen, panel)
+            signals = entry_signals(strategy, seen, panel)
             frames = {"enter": signals.enter, "exit": signals.exit, "priority": signals.priority}
             return pd.concat({name: frame.astype(float) for name, frame in frames.items()}, axis="columns", sort=True)
-        return strategy.target_weights(seen, panel)
+        return decide(strategy, seen, panel).weights
 
     return truncation_leaks("weights", weights, prices, cuts=cuts)
 
@@ -278,9 +278,7 @@ def imported_panel_findings(predictions: PredictionPanel, prices: PricePanel) ->
     suspicions: list[str] = []
     if predictions.receipts is None:
         notes.append("no receipts: nothing says what the model had seen when it predicted")
-    score = predictions.score if predictions.score is not None else predictions.probability_up
-    if score is None:
-        return LeakReport((), (), notes=tuple(notes))
+    score = predictions.view
     panel = replace(prices) if list(score.columns) == list(prices.assets) else prices.select(list(score.columns))
     scale = wrong_scale(predictions, panel)
     notes += [] if scale is None else [scale]

@@ -16,21 +16,20 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from assay.data.conventions import Floats, annual_sharpe
 from assay.data.errors import InputError
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.engine.backtest import run_backtest, simulated_prices
 from assay.engine.batch import backtest_batch
 from assay.engine.costs import CostModel
 from assay.engine.execution import Execution
-from assay.strategies.base import EntryRule, Strategy
+from assay.strategies.base import EntryRule, Strategy, decide
 
 __all__ = ["RandomScoreNull", "permuted", "random_score_null", "shifted", "without_choice"]
 
-Floats = npt.NDArray[np.float64]
 
 #: Cells of weights held at once, about 64 MB.
 _CELLS = 8_000_000
-_SESSIONS_A_YEAR = 252
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,11 +72,7 @@ def permuted(predictions: PredictionPanel, order: npt.NDArray[np.intp]) -> Predi
     Asset i receives the path of asset ``order[i]``. In a session in which that one has no view, it receives one of
     those left over, so that every asset with a view keeps one and every score is used once.
     """
-    first = predictions.score if predictions.score is not None else predictions.probability_up
-    if first is None:
-        assert predictions.action is not None
-        first = predictions.action["buy"]
-    has_view = ~np.isnan(first.to_numpy())
+    has_view = ~np.isnan(predictions.view.to_numpy())
     source = np.broadcast_to(order, has_view.shape)
     lacking = has_view & ~has_view[:, order]
     if lacking.any():
@@ -184,7 +179,7 @@ def _batch(
     decided = simulated.sessions[simulated.sessions.slice_indexer(first.sessions[0], first.sessions[-1])]
     weights = []
     for panel in panels:
-        frame = strategy.target_weights(panel, simulated)
+        frame = decide(strategy, panel, simulated).weights
         weights.append((frame if frame.index.equals(decided) else frame.reindex(decided)).to_numpy())
     traded = simulated.between(first.sessions[0], None)
     if not traded.assets.equals(frame.columns):
@@ -201,6 +196,4 @@ def _single(
     execution: Execution,
 ) -> tuple[float, float, float]:
     result = run_backtest(strategy, panel, prices, costs=costs, execution=execution, keep="returns")
-    deviation = float(result.returns.std(ddof=1))
-    sharpe = float(result.returns.mean()) / deviation * np.sqrt(_SESSIONS_A_YEAR) if deviation > 1e-15 else np.nan
-    return float(sharpe), float(result.turnover.mean()), float(result.exposure["net"].mean())
+    return annual_sharpe(result.returns), float(result.turnover.mean()), float(result.exposure["net"].mean())

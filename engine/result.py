@@ -12,25 +12,12 @@ import pandas as pd
 from assay.data.card import Card, span
 from assay.data.errors import InputError
 from assay.data.panel import PricePanel
+from assay.engine.trades import round_trips
 
-__all__ = ["EVENT_COLUMNS", "FILL_COLUMNS", "TRADE_COLUMNS", "BacktestResult"]
+__all__ = ["EVENT_COLUMNS", "FILL_COLUMNS", "BacktestResult"]
 
 EVENT_COLUMNS = ("session", "asset", "kind", "detail")
 FILL_COLUMNS = ("session", "asset", "shares", "price", "value", "cost")
-TRADE_COLUMNS = (
-    "asset",
-    "side",
-    "entry_session",
-    "exit_session",
-    "entry_price",
-    "exit_price",
-    "shares",
-    "invested",
-    "costs",
-    "holding",
-    "pnl",
-    "return",
-)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -104,7 +91,7 @@ class BacktestResult(Card):
 
     @cached_property
     def trades(self) -> pd.DataFrame:
-        """Round trips, flat to flat, derived from the fills; columns `TRADE_COLUMNS`.
+        """Round trips, flat to flat, derived from the fills; columns `assay.engine.trades.TRADE_COLUMNS`.
 
         A position that is still open is marked at no price and left out; what is in it stands in `holdings`. What
         holding cost needs prices and is 0 here; see `assay.engine.trades.holding_costs`.
@@ -115,8 +102,6 @@ class BacktestResult(Card):
             If the result was made with ``keep="returns"``.
 
         """
-        from assay.engine.trades import round_trips
-
         return round_trips(self.fills)
 
     def to_vectorbt(self, prices: PricePanel) -> Any:

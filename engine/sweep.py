@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from assay.data.conventions import SESSIONS_A_YEAR
 from assay.data.errors import InputError, UnknownNameError
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.engine.backtest import run_backtest, simulated_prices
@@ -21,7 +22,7 @@ from assay.engine.batch import backtest_batch
 from assay.engine.costs import CostModel
 from assay.engine.execution import Execution
 from assay.engine.executors import run_tasks
-from assay.strategies.base import EntryRule, Strategy
+from assay.strategies.base import EntryRule, Strategy, decide
 from assay.strategies.catalog import describe, load_strategy
 
 __all__ = ["Cell", "CellResult", "cells_of", "parse_grid", "run_cells"]
@@ -31,7 +32,6 @@ _CELLS = 20_000_000
 _ALIASES = {"cost_bps": "commission_bps"}
 _COSTS = tuple(field.name for field in fields(CostModel))
 _EXECUTION = ("delay", "fill", "max_gross", "lot")
-_SESSIONS_A_YEAR = 252
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,7 +228,7 @@ def _pass(
     for row, members in enumerate(kinds):
         strategy = cells[members[0]].strategy
         assert not isinstance(strategy, EntryRule)
-        frame = strategy.target_weights(predictions, simulated)
+        frame = decide(strategy, predictions, simulated).weights
         if not row:  # filled in place: a list and its stack would be held twice
             weights = np.empty((len(kinds), *frame.reindex(decided).shape))
         weights[row] = frame if frame.index.equals(decided) else frame.reindex(decided)
@@ -249,7 +249,7 @@ def _pass(
         CellResult(
             index,
             pd.Series(result.net[run], result.sessions),
-            float(result.turnover[run].mean() * _SESSIONS_A_YEAR),
+            float(result.turnover[run].mean() * SESSIONS_A_YEAR),
             float(result.gross[run].mean()),
             float(result.net_exposure[run].mean()),
         )
@@ -264,7 +264,7 @@ def _one(index: int, cell: Cell, predictions: PredictionPanel, prices: PricePane
     return CellResult(
         index,
         result.returns,
-        float(result.turnover.mean() * _SESSIONS_A_YEAR),
+        float(result.turnover.mean() * SESSIONS_A_YEAR),
         float(result.gross_returns.mean()),
         float(result.exposure["net"].mean()),
     )

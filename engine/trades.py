@@ -14,13 +14,26 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from assay.engine.result import TRADE_COLUMNS
-
 if TYPE_CHECKING:
     from assay.data.panel import PricePanel
     from assay.engine.result import BacktestResult
 
-__all__ = ["holding_costs", "round_trips"]
+__all__ = ["TRADE_COLUMNS", "holding_costs", "round_trips"]
+
+TRADE_COLUMNS = (
+    "asset",
+    "side",
+    "entry_session",
+    "exit_session",
+    "entry_price",
+    "exit_price",
+    "shares",
+    "invested",
+    "costs",
+    "holding",
+    "pnl",
+    "return",
+)
 
 Floats = npt.NDArray[np.float64]
 
@@ -41,7 +54,7 @@ def round_trips(fills: pd.DataFrame, holding: pd.DataFrame | None = None) -> pd.
     Returns
     -------
     DataFrame
-        Columns `engine.result.TRADE_COLUMNS`, by exit session, then asset. `side` is 1 or −1; `entry_price` and
+        Columns `TRADE_COLUMNS`, by exit session, then asset. `side` is 1 or −1; `entry_price` and
         `exit_price` are means over the shares that went into and out of the trip; `shares` is the largest position,
         `invested` (currency) the largest value of it after a fill that added; `costs` and `holding` currency;
         `pnl` is net of both; `return` is pnl over `invested`.

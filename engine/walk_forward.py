@@ -8,13 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from assay.data.canary_labels import CanaryLabels
 from assay.data.errors import InputError
-from assay.data.panel import ACTIONS, RECEIPT_COLUMNS, PredictionPanel, PricePanel
+from assay.data.panel import RECEIPT_COLUMNS, PredictionPanel, PricePanel
 from assay.engine.checkpoints import Part, identity_of, part_folder, read_part, recipe_of
 from assay.engine.executors import run_tasks
 from assay.engine.fitting import STAMPS, fit_fold
@@ -63,6 +64,7 @@ def walk_forward(
     workers: int | None = None,
     folder: Path | None = None,
     progress: Progress | None = None,
+    labels: CanaryLabels | None = None,
 ) -> WalkForwardRun:
     """Fit the model on each fold and seed, and predict the fold's test sessions.
 
@@ -78,6 +80,7 @@ def walk_forward(
     folder : where finished folds are kept; those that stand there are not fit again. None keeps nothing. On a Ray
         cluster of several machines it must lie on storage that they share.
     progress : see `Progress`.
+    labels : a canary's, to learn in place of the real ones (see `assay.data.canary_labels`).
 
     Raises
     ------
@@ -98,7 +101,7 @@ def walk_forward(
     places: dict[tuple[int, int], Path | None] = {(fold.number, seed): None for fold, seed in tasks}
     parts: dict[tuple[int, int], Part] = {}
     if folder is not None:
-        identity = identity_of(model, prices, horizon, delay)
+        identity = identity_of(model, prices, horizon, delay, labels)
         for fold, seed in tasks:
             place = part_folder(folder, identity, fold, seed)
             places[fold.number, seed] = place
@@ -119,6 +122,7 @@ def walk_forward(
             seed,
             (horizon, delay),
             places[fold.number, seed],
+            labels,
         )
         for fold, seed in waiting
     ]
@@ -199,16 +203,12 @@ def _assembled(
 def _panel(
     model: Forecaster, parts: Sequence[Part], receipts: pd.DataFrame, horizon: int, delay: int
 ) -> PredictionPanel:
-    frames = {name: pd.concat([part.frames[name] for part in parts]) for name in parts[0].frames}
-    action = {name: frames[f"action_{name}"] for name in ACTIONS} if "action_buy" in frames else None
-    return PredictionPanel(
-        frames.get("score"),
-        unit=cast(Any, parts[0].unit),
+    return PredictionPanel.from_frames(
+        {name: pd.concat([part.frames[name] for part in parts]) for name in parts[0].frames},
+        unit=parts[0].unit,
         zero_is_neutral=parts[0].zero_is_neutral,
         horizon=horizon,
         delay=delay,
-        probability_up=frames.get("probability_up"),
-        action=action,
         receipts=receipts,
         name=model.name,
     )
@@ -222,17 +222,21 @@ def _mean(panels: Sequence[PredictionPanel], receipts: pd.DataFrame) -> Predicti
         return pd.DataFrame(values, frames[0].index, frames[0].columns)
 
     first = panels[0]
-    changes: dict[str, Any] = {"receipts": receipts}
-    for name in ("score", "probability_up"):
-        if getattr(first, name) is not None:
-            changes[name] = mean([getattr(panel, name) for panel in panels])
-    if first.action is not None:
-        changes["action"] = {name: mean([panel.action[name] for panel in panels if panel.action]) for name in ACTIONS}
-    spread = [panel.score if panel.score is not None else panel.probability_up for panel in panels]
-    if spread[0] is not None:
-        values = np.std([frame.to_numpy() for frame in spread if frame is not None], axis=0, ddof=1)
-        changes["dispersion"] = pd.DataFrame(values, spread[0].index, spread[0].columns)
-    return replace(first, **changes)
+    frames = [panel.frames() for panel in panels]
+    dispersion = None
+    if first.score is not None or first.probability_up is not None:
+        values = np.std([panel.view.to_numpy() for panel in panels], axis=0, ddof=1)
+        dispersion = pd.DataFrame(values, first.sessions, first.assets)
+    return PredictionPanel.from_frames(
+        {name: mean([each[name] for each in frames]) for name in frames[0]},
+        unit=first.unit,
+        zero_is_neutral=first.zero_is_neutral,
+        horizon=first.horizon,
+        delay=first.delay,
+        receipts=receipts,
+        name=first.name,
+        dispersion=dispersion,
+    )
 
 
 def _receipts(

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
+from assay.data.canary_labels import CanaryLabels
 from assay.data.errors import InputError
 from assay.data.labels import action_labels, next_price
 from assay.data.panel import ACTIONS, PricePanel
-from assay.models.lstm.recipe import Judgement, NeuralForecaster, Outcome
+from assay.models.lstm.outcome import Judgement, Outcome
+from assay.models.lstm.recipe import NeuralForecaster
 from assay.models.lstm.scaling import Scaler, fit_scaler
 from assay.models.metrics import action_metrics, level_metrics, one_class, rank_metrics, return_metrics
 
@@ -105,14 +107,17 @@ class MultiTaskLSTM(NeuralForecaster):
             if not getattr(self, name) >= 0:
                 raise InputError(f"{self.name}: {name} must not be negative, got {getattr(self, name)!r}")
 
-    def targets(self, prices: PricePanel, horizon: int, delay: int) -> np.ndarray:
+    def targets(
+        self, prices: PricePanel, horizon: int, delay: int, labels: CanaryLabels | None = None
+    ) -> np.ndarray:
         actions = action_labels(
-            prices, horizon=horizon, delay=delay, fill=self.fill, threshold=self.threshold, unit=self.threshold_unit
-        ).to_numpy()
+            prices, horizon=horizon, delay=delay, fill=self.fill,
+            threshold=self.threshold, unit=self.threshold_unit, labels=labels,
+        )  # fmt: skip.to_numpy()
         if self.target == "price":
-            values = next_price(prices, horizon=horizon, delay=delay, fill=self.fill).to_numpy()
+            values = next_price(prices, horizon=horizon, delay=delay, fill=self.fill, labels=labels).to_numpy()
         else:
-            values = self.labels(prices, horizon, delay)
+            values = self.returns(prices, horizon, delay, labels)
         return np.stack([actions, values], axis=-1)
 
     def label_scaler(self, targets: np.ndarray) -> Scaler:
@@ -158,8 +163,10 @@ class MultiTaskLSTM(NeuralForecaster):
         expected = value / close - 1.0 if self.target == "price" else value
         implied = value if self.target == "price" else close * (1.0 + value)
         said = np.where(np.isfinite(value), outcome.outputs[..., :3].argmax(axis=-1), np.nan)
-        level = next_price(outcome.prices, horizon=outcome.horizon, delay=outcome.delay, fill=self.fill).to_numpy()
-        returns = self.labels(outcome.prices, outcome.horizon, outcome.delay)
+        level = next_price(
+            outcome.prices, horizon=outcome.horizon, delay=outcome.delay, fill=self.fill, labels=outcome.labels
+        ).to_numpy()
+        returns = self.returns(outcome.prices, outcome.horizon, outcome.delay, outcome.labels)
         known = np.isfinite(value)
         cut = outcome.validation
         actions, action = cut(outcome.targets[..., 0]), cut(said)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -10,9 +11,11 @@ from typing import Any, Protocol, runtime_checkable
 
 import pandas as pd
 
+from assay.data.canary_labels import CanaryLabels
+from assay.data.errors import InputError
 from assay.data.panel import PredictionPanel, PricePanel
 
-__all__ = ["FittedForecaster", "Forecaster", "epoch_ended", "watch_epochs"]
+__all__ = ["FittedForecaster", "Forecaster", "epoch_ended", "fit_model", "require_labels", "watch_epochs"]
 
 _Watcher = Callable[[dict[str, Any]], None]
 _watcher: ContextVar[_Watcher | None] = ContextVar("_watcher", default=None)
@@ -32,6 +35,33 @@ def epoch_ended(record: dict[str, Any]) -> None:
     """For models that train in epochs: tell whoever watches; the keys are those of `watch_epochs`."""
     if (watch := _watcher.get()) is not None:
         watch(record)
+
+
+def fit_model(
+    model: Forecaster, train: PricePanel, *, horizon: int, delay: int, seed: int, labels: CanaryLabels | None = None
+) -> FittedForecaster:
+    """`Forecaster.fit` on a panel of the model's own to read or write; `labels` go along only where there are some.
+
+    Raises
+    ------
+    InputError
+        If the model cannot be handed labels.
+
+    """
+    if labels is None:
+        return model.fit(train.shielded(), horizon=horizon, delay=delay, seed=seed)
+    require_labels(model)
+    return model.fit(train.shielded(), horizon=horizon, delay=delay, seed=seed, labels=labels)
+
+
+def require_labels(model: Forecaster) -> None:
+    """Raise `InputError` unless the model's `fit` can be handed a canary's labels."""
+    given = inspect.signature(model.fit).parameters
+    if "labels" not in given and not any(item.kind is inspect.Parameter.VAR_KEYWORD for item in given.values()):
+        raise InputError(
+            f"{model.name}: fit takes no labels, so it cannot be taught a canary's; give it the parameter "
+            "labels: CanaryLabels | None = None and hand it to forward_returns"
+        )
 
 
 @runtime_checkable
@@ -65,7 +95,9 @@ class Forecaster(Protocol):
     #: price fields read, beside close
     needs: tuple[str, ...]
 
-    def fit(self, train: PricePanel, *, horizon: int, delay: int, seed: int) -> FittedForecaster:
+    def fit(
+        self, train: PricePanel, *, horizon: int, delay: int, seed: int, labels: CanaryLabels | None = None
+    ) -> FittedForecaster:
         """Train on `train` alone.
 
         Parameters
@@ -76,6 +108,9 @@ class Forecaster(Protocol):
         horizon : sessions a prediction spans.
         delay : sessions from decision to fill.
         seed : fixes every random draw.
+        labels : a canary's, to learn in place of what followed; `assay.data.returns.forward_returns` and the labels of
+            `assay.data.labels` take them. A model without this parameter trains as any other, but has no canaries
+            among shuffled labels and answers.
 
         """
         ...

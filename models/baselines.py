@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import pandas as pd
 
+from assay.data.canary_labels import CanaryLabels
 from assay.data.errors import InputError
 from assay.data.features import build_features, feature_set
 from assay.data.panel import PredictionPanel, PricePanel
@@ -61,10 +62,12 @@ class _Rule:
     needs: ClassVar[tuple[str, ...]] = ()
     lookback: int = 1
 
-    def fit(self, train: PricePanel, *, horizon: int, delay: int, seed: int) -> FittedRule:
+    def fit(
+        self, train: PricePanel, *, horizon: int, delay: int, seed: int, labels: CanaryLabels | None = None
+    ) -> FittedRule:
         """Nothing is learnt; the stamps are the last session of `train` all the same."""
         last = train.sessions[-1]
-        return FittedRule(self, horizon, delay, last, last, last, self._constant(train, horizon, delay))
+        return FittedRule(self, horizon, delay, last, last, last, self._constant(train, horizon, delay, labels))
 
     def load(self, folder: Path) -> FittedRule:
         """Read back what `FittedRule.save` wrote."""
@@ -78,7 +81,7 @@ class _Rule:
             about["training_log"],
         )
 
-    def _constant(self, train: PricePanel, horizon: int, delay: int) -> float:
+    def _constant(self, train: PricePanel, horizon: int, delay: int, labels: CanaryLabels | None) -> float:
         return math.nan
 
     def forecast(self, history: PricePanel, fitted: FittedRule) -> PredictionPanel:
@@ -129,8 +132,8 @@ class MajorityClass(_Rule):
     name: ClassVar[str] = "majority"
     fill: Fill = None
 
-    def _constant(self, train: PricePanel, horizon: int, delay: int) -> float:
-        known = forward_returns(train, horizon=horizon, delay=delay, fill=self.fill).to_numpy()
+    def _constant(self, train: PricePanel, horizon: int, delay: int, labels: CanaryLabels | None) -> float:
+        known = forward_returns(train, horizon=horizon, delay=delay, fill=self.fill, labels=labels).to_numpy()
         known = known[np.isfinite(known)]
         if len(known) == 0:
             raise InputError(f"{self.name}: no label is known in {len(train.sessions)} training sessions")
@@ -218,17 +221,19 @@ class Ridge:
         """Price fields read, beside close."""
         return feature_set(self.feature_set).needs
 
-    def fit(self, train: PricePanel, *, horizon: int, delay: int, seed: int) -> FittedRidge:
+    def fit(
+        self, train: PricePanel, *, horizon: int, delay: int, seed: int, labels: CanaryLabels | None = None
+    ) -> FittedRidge:
         """Solve the normal equations on the rows whose label is known; the seed changes nothing."""
         values = build_features(train, self.feature_set, who=self.name).values.astype(np.float64)
-        labels = forward_returns(train, horizon=horizon, delay=delay, fill=self.fill).to_numpy()
-        ready = np.isfinite(values).all(axis=2) & np.isfinite(labels)
+        target = forward_returns(train, horizon=horizon, delay=delay, fill=self.fill, labels=labels).to_numpy()
+        ready = np.isfinite(values).all(axis=2) & np.isfinite(target)
         if int(ready.sum()) <= values.shape[2]:
             raise InputError(
                 f"{self.name}: {int(ready.sum())} complete training rows in {len(train.sessions)} sessions; "
                 f"more than {values.shape[2]} are needed"
             )
-        x, y = values[ready], labels[ready]
+        x, y = values[ready], target[ready]
         centre, scale = x.mean(axis=0), x.std(axis=0)
         scale = np.where(scale > 0, scale, 1.0)
         x = np.clip((x - centre) / scale, -self.clip, self.clip)

@@ -10,12 +10,11 @@ import logging
 import types
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from assay.data.errors import BacktestError, InputError, TrainingError, UnknownNameError
-from assay.data.plugins import find_class, offered, parameter_types, read_parameter
+from assay.data.plugins import constructed, find_class, offered
 from assay.models.base import FittedForecaster, Forecaster
 from assay.models.checkpoint import METADATA, is_sealed, read_metadata
 
@@ -104,19 +103,11 @@ def load_model(name: str, *, preset: str | None = None, **params: object) -> For
         if preset not in presets:
             raise UnknownNameError(f"preset of {name}", preset, presets)
         values.update(presets[preset])
-    known = parameter_types(found)
-    for given, value in params.items():
-        if known is not None and given not in known:
-            raise UnknownNameError(f"parameter of {name}", given, known)
-        values[given] = read_parameter(f"model {name}", given, value, (known or {}).get(given, Any))
-    try:
-        model = found(**values)
-    except TypeError as error:
-        raise InputError(f"model {name!r}: {error}") from error
+    model = constructed("model", name, found, params, values)
     if not isinstance(model, Forecaster):
         lacking = [member for member in ("name", "lookback", "needs", "fit", "load") if not hasattr(model, member)]
         raise InputError(
-            f"model {name!r}: {found.__name__} is no model; it lacks {', '.join(lacking)} (see models.base.Forecaster)"
+            f"model {name!r}: {found.__name__} is no model; it lacks {', '.join(lacking)}; see Forecaster"
         )
     return model
 

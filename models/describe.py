@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import inspect
-import re
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any
 
+from assay.data.docstrings import first_sentence, parameter_meanings
 from assay.data.features import FEATURE_SETS
 from assay.models.catalog import MODELS, load_model, model_class, preset_names
 
@@ -22,7 +22,7 @@ def summary(name: str) -> str:
     'The ranking model.'
 
     """
-    return (inspect.getdoc(model_class(name)) or "").split("\n\n")[0].replace("\n", " ")
+    return first_sentence(model_class(name))
 
 
 def describe(name: str, *, count: bool = True) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def describe(name: str, *, count: bool = True) -> dict[str, Any]:
     found = model_class(name)
     chosen = str(getattr(found, "feature_set", "") or "")
     presets = getattr(found, "PRESETS", None) or {"default": {}}
-    meanings = _meanings(found)
+    meanings = parameter_meanings(found)
     module = inspect.getmodule(found)
     about = (inspect.getdoc(module) or "") if name in MODELS and hasattr(found, "PRESETS") else summary(name)
     return {
@@ -94,19 +94,4 @@ def _preset(name: str, preset: str, changes: dict[str, Any], count: bool) -> dic
         with deterministic(0):
             out["count"] = parameter_counts(model.network(len(feature_set(model.feature_set))))
         out["per_asset"] = model.per_asset
-    return out
-
-
-def _meanings(found: type) -> dict[str, str]:
-    """Parameter → its meaning, from the numpydoc of the class and its bases; the nearest wins."""
-    out: dict[str, str] = {}
-    for base in reversed(found.__mro__):
-        text = inspect.cleandoc(base.__dict__.get("__doc__") or "")
-        section = re.search(r"^Parameters\n-+\n(.*?)(?=^\S[^\n]*\n-+$|^See |\Z)", text, re.DOTALL | re.MULTILINE)
-        if section is None:
-            continue
-        for entry in re.split(r"\n(?=\S)", section.group(1).strip()):
-            head, colon, meaning = entry.partition(" : ")
-            if colon:
-                out.update(dict.fromkeys(re.split(r",\s*", head.strip()), " ".join(meaning.split())))
     return out

@@ -11,8 +11,8 @@ from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from assay.data.conventions import Floats
 from assay.data.errors import InputError, UnknownNameError
 from assay.data.panel import RECEIPT_COLUMNS, PredictionPanel, PricePanel
 from assay.data.returns import forward_returns
@@ -20,7 +20,6 @@ from assay.models.metrics import daily_correlation
 
 __all__ = ["METHODS", "combine", "merged_receipts"]
 
-Floats = NDArray[np.float64]
 Method = Literal["mean_rank", "ic", "stack"]
 #: Names that `combine` knows.
 METHODS: tuple[str, ...] = get_args(Method)

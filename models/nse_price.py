@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from assay.data.canary_labels import CanaryLabels
 from assay.data.errors import InputError
 from assay.data.indicators import rolling_mean
 from assay.data.labels import next_price
 from assay.data.panel import PricePanel
-from assay.models.lstm.recipe import Judgement, NeuralForecaster, Outcome
+from assay.models.lstm.outcome import Judgement, Outcome
+from assay.models.lstm.recipe import NeuralForecaster
 from assay.models.lstm.scaling import Scaler, fit_scaler
 from assay.models.metrics import level_metrics, rank_metrics
 
@@ -102,8 +104,10 @@ class PriceLSTM(NeuralForecaster):
         """Always: prices of different level need scalers of their own, also where one network serves all."""
         return True
 
-    def targets(self, prices: PricePanel, horizon: int, delay: int) -> np.ndarray:
-        return next_price(prices, horizon=horizon, delay=delay, fill=self.fill).to_numpy()[..., None]
+    def targets(
+        self, prices: PricePanel, horizon: int, delay: int, labels: CanaryLabels | None = None
+    ) -> np.ndarray:
+        return next_price(prices, horizon=horizon, delay=delay, fill=self.fill, labels=labels).to_numpy()[..., None]
 
     def input_scaler(self, values: np.ndarray) -> Scaler:
         """Range of the asset's training rows to [0, 1]; later prices may lie outside."""
@@ -133,7 +137,7 @@ class PriceLSTM(NeuralForecaster):
         predicted = scaler.restore(outcome.outputs[..., 0])
         mean = np.where(np.isfinite(predicted), rolling_mean(close, 5), np.nan)
         last = np.where(np.isfinite(predicted), close, np.nan)
-        returns = outcome.validation(self.labels(outcome.prices, outcome.horizon, outcome.delay))
+        returns = outcome.validation(self.returns(outcome.prices, outcome.horizon, outcome.delay, outcome.labels))
         level = outcome.validation(outcome.targets[..., 0])
 
         def judged(forecast: np.ndarray) -> dict[str, object]:

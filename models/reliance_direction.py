@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
+from assay.data.canary_labels import CanaryLabels
 from assay.data.errors import InputError
 from assay.data.labels import up_down
 from assay.data.panel import PricePanel
 from assay.models.calibration import calibrated, fit_calibration, reliability
-from assay.models.lstm.recipe import Judgement, NeuralForecaster, Outcome
+from assay.models.lstm.outcome import Judgement, Outcome
+from assay.models.lstm.recipe import NeuralForecaster
 from assay.models.lstm.scaling import Scaler
 from assay.models.metrics import direction_metrics, one_class, rank_metrics
 
@@ -105,8 +107,10 @@ class DirectionLSTM(NeuralForecaster):
                 f"{self.name}: calibration must be 'platt', 'isotonic' or 'none', got {self.calibration!r}"
             )
 
-    def targets(self, prices: PricePanel, horizon: int, delay: int) -> np.ndarray:
-        return up_down(prices, horizon=horizon, delay=delay, fill=self.fill).to_numpy()[..., None]
+    def targets(
+        self, prices: PricePanel, horizon: int, delay: int, labels: CanaryLabels | None = None
+    ) -> np.ndarray:
+        return up_down(prices, horizon=horizon, delay=delay, fill=self.fill, labels=labels).to_numpy()[..., None]
 
     def network(self, n_features: int) -> nn.Module:
         from assay.models.lstm.networks import DirectionNetwork
@@ -129,7 +133,7 @@ class DirectionLSTM(NeuralForecaster):
         arrays = fit_calibration(logits, up, self.calibration)
         raw = calibrated(logits, {"calibration/platt": np.array([1.0, 0.0])})
         probability = calibrated(logits, arrays)
-        returns = outcome.validation(self.labels(outcome.prices, outcome.horizon, outcome.delay))
+        returns = outcome.validation(self.returns(outcome.prices, outcome.horizon, outcome.delay, outcome.labels))
         known = np.isfinite(probability) & np.isfinite(up)
         base = float(up[known].mean()) if known.any() else np.nan
         metrics = {

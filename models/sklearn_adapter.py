@@ -7,11 +7,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
 import pandas as pd
 
+from assay.data.canary_labels import CanaryLabels
 from assay.data.errors import InputError
 from assay.data.features import build_features, feature_set
 from assay.data.panel import PredictionPanel, PricePanel
@@ -82,18 +83,21 @@ class SklearnForecaster:
         except TypeError as error:
             raise InputError(f"{self.name}: {self.estimator}: {error}") from None
 
-    def fit(self, train: PricePanel, *, horizon: int, delay: int, seed: int) -> FittedEstimator:
+    def fit(
+        self, train: PricePanel, *, horizon: int, delay: int, seed: int, labels: CanaryLabels | None = None
+    ) -> FittedEstimator:
         """Fit on every row whose features and label are known."""
         from sklearn.base import is_classifier
 
         values = build_features(train, self.feature_set, who=self.name).values.astype(np.float64)
-        labels = forward_returns(train, horizon=horizon, delay=delay, fill=self.fill).to_numpy()  # type: ignore[arg-type]
-        ready = np.isfinite(values).all(axis=2) & np.isfinite(labels)
+        fill = cast(Literal["open", "close"] | None, self.fill)
+        ahead = forward_returns(train, horizon=horizon, delay=delay, fill=fill, labels=labels).to_numpy()
+        ready = np.isfinite(values).all(axis=2) & np.isfinite(ahead)
         if int(ready.sum()) < 2:
             raise InputError(f"{self.name}: no complete training rows in {len(train.sessions)} sessions")
         estimator = self._made(seed)
         classifies = bool(is_classifier(estimator))
-        target = (labels[ready] > 0).astype(int) if classifies else labels[ready]
+        target = (ahead[ready] > 0).astype(int) if classifies else ahead[ready]
         estimator.fit(values[ready], target)
         rows = np.flatnonzero(ready.any(axis=1))
         return FittedEstimator(

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
+from assay.data.canary_labels import CanaryLabels
 from assay.data.errors import InputError
 from assay.data.indicators import change
 from assay.data.panel import PricePanel
-from assay.models.lstm.recipe import Judgement, NeuralForecaster, Outcome
+from assay.models.lstm.outcome import Judgement, Outcome
+from assay.models.lstm.recipe import NeuralForecaster
 from assay.models.lstm.scaling import Scaler, fit_scaler
 from assay.models.metrics import rank_metrics
 
@@ -92,8 +94,10 @@ class StockLSTM(NeuralForecaster):
         if self.per_asset:
             raise InputError(f"{self.name}: ranks assets against each other, so it cannot be fit per asset")
 
-    def targets(self, prices: PricePanel, horizon: int, delay: int) -> np.ndarray:
-        return self.labels(prices, horizon, delay)[..., None]
+    def targets(
+        self, prices: PricePanel, horizon: int, delay: int, labels: CanaryLabels | None = None
+    ) -> np.ndarray:
+        return self.returns(prices, horizon, delay, labels)[..., None]
 
     def label_scaler(self, targets: np.ndarray) -> Scaler:
         """Returns as they are for the report's loss; over their training spread, not centred, for the robust one."""

@@ -21,8 +21,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from assay.data.canary_labels import CanaryLabels
 from assay.data.panel import PricePanel
-from assay.models.lstm.recipe import Judgement, NeuralForecaster, Outcome
+from assay.models.lstm.outcome import Judgement, Outcome
+from assay.models.lstm.recipe import NeuralForecaster
 from assay.models.lstm.scaling import Scaler, fit_scaler
 from assay.models.metrics import rank_metrics
 
@@ -69,8 +71,10 @@ class TorchForecaster(NeuralForecaster):
 
         return WindowNetwork(self.module(n_features))
 
-    def targets(self, prices: PricePanel, horizon: int, delay: int) -> np.ndarray:
-        return self.labels(prices, horizon, delay)[..., None]
+    def targets(
+        self, prices: PricePanel, horizon: int, delay: int, labels: CanaryLabels | None = None
+    ) -> np.ndarray:
+        return self.returns(prices, horizon, delay, labels)[..., None]
 
     def label_scaler(self, targets: np.ndarray) -> Scaler:
         spread = fit_scaler(targets, "standard", per_asset=self.scales_per_asset)

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from assay.data.conventions import SESSIONS_A_YEAR
 from assay.data.errors import InputError
 from assay.data.panel import PredictionPanel, PricePanel
-from assay.strategies.base import WithOverlays
+from assay.strategies.base import Decision, WithOverlays
 from assay.strategies.selection import MINIMUM_ASSETS, aligned_values
 
 __all__ = ["ExpectedReturn", "MultitaskAction"]
-
-SESSIONS_A_YEAR = 252
-
 
 def _not_negative(who: str, **values: float) -> None:
     for name, value in values.items():
@@ -87,18 +86,7 @@ class MultitaskAction(WithOverlays):
             np.copyto(out, (gross / np.maximum(count, 1))[:, None], where=chosen)
         return pd.DataFrame(out, index=like.index, columns=like.columns, copy=False)
 
-    def stages(self, predictions: PredictionPanel, prices: PricePanel) -> dict[str, pd.DataFrame]:
-        """The weights after each step of the rule, in order; the last is `target_weights`."""
-        sides = self._sides(predictions, prices)
-        assert predictions.action is not None  # _sides has seen to it
-        selected = self._weights(sides, predictions.action["buy"])
-        if not self.require_agreement:
-            return {"select": selected, "filter": selected}
-        score = predictions.require_sign(f"{self.name} with require_agreement").to_numpy()
-        agreeing = np.where(sides * score > 0, sides, 0).astype(np.int8)
-        return {"select": selected, "filter": self._weights(agreeing, predictions.action["buy"])}
-
-    def target_weights(self, predictions: PredictionPanel, prices: PricePanel) -> pd.DataFrame:
+    def target_weights(self, predictions: PredictionPanel, prices: PricePanel) -> Decision:
         """Weights (T, N) stamped t, from data through the close of t; 0 where nothing is held.
 
         Raises
@@ -107,7 +95,14 @@ class MultitaskAction(WithOverlays):
             If the predictions have no action probabilities, or no signed score where agreement is required.
 
         """
-        return self.stages(predictions, prices)["filter"]
+        sides = self._sides(predictions, prices)
+        assert predictions.action is not None  # _sides has seen to it
+        selected = filtered = self._weights(sides, predictions.action["buy"])
+        if self.require_agreement:
+            score = predictions.require_sign(f"{self.name} with require_agreement").to_numpy()
+            agreeing = np.where(sides * score > 0, sides, 0).astype(np.int8)
+            filtered = self._weights(agreeing, predictions.action["buy"])
+        return Decision(filtered, stages={"select": lambda: selected}, label="filter")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,16 +144,6 @@ class ExpectedReturn(WithOverlays):
         np.multiply(worth, self.gross / np.where(total > 0, total, 1.0), out=worth)
         return pd.DataFrame(worth, index=score.index, columns=score.columns, copy=False)
 
-    def stages(self, predictions: PredictionPanel, prices: PricePanel) -> dict[str, pd.DataFrame]:
-        """The weights after each step of the rule, in order: every view, then those that beat their cost."""
-        score = self._score(predictions)
-        trading = 2 * self.cost_bps / 1e4
-        borrow = self.borrow_bps / 1e4 * predictions.horizon / SESSIONS_A_YEAR
-        return {
-            "select": self._scaled(score, prices, 0.0, 0.0),
-            "filter": self._scaled(score, prices, trading, trading + borrow),
-        }
-
     def _score(self, predictions: PredictionPanel) -> pd.DataFrame:
         score = predictions.require_score(self.name)
         if predictions.unit != "return":
@@ -168,7 +153,7 @@ class ExpectedReturn(WithOverlays):
             )
         return score
 
-    def target_weights(self, predictions: PredictionPanel, prices: PricePanel) -> pd.DataFrame:
+    def target_weights(self, predictions: PredictionPanel, prices: PricePanel) -> Decision:
         """Weights (T, N) stamped t, from data through the close of t; 0 where nothing is held.
 
         Raises
@@ -177,4 +162,11 @@ class ExpectedReturn(WithOverlays):
             If the predictions have no score in units of return.
 
         """
-        return self.stages(predictions, prices)["filter"]
+        score = self._score(predictions)
+        trading = 2 * self.cost_bps / 1e4
+        borrow = self.borrow_bps / 1e4 * predictions.horizon / SESSIONS_A_YEAR
+        return Decision(
+            self._scaled(score, prices, trading, trading + borrow),
+            stages={"select": partial(self._scaled, score, prices, 0.0, 0.0)},
+            label="filter",
+        )

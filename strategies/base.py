@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
 import pandas as pd
@@ -11,7 +12,22 @@ import pandas as pd
 from assay.data.errors import InputError
 from assay.data.panel import PredictionPanel, PricePanel
 
-__all__ = ["EntryRule", "EntrySignals", "Overlays", "Strategy", "WithOverlays"]
+__all__ = [
+    "Decision",
+    "EntryRule",
+    "EntrySignals",
+    "Event",
+    "Overlays",
+    "Strategy",
+    "WithOverlays",
+    "decide",
+    "entry_signals",
+    "family_of",
+    "reads_of",
+]
+
+#: session, asset ("" for the portfolio), kind, detail: a row of `BacktestResult.events`.
+Event = tuple[pd.Timestamp, str, str, str]
 
 
 @dataclass(frozen=True)
@@ -60,9 +76,39 @@ class WithOverlays:
         return Overlays(self.smoothing, self.vol_target, self.kill_switches)
 
 
+@dataclass(frozen=True, eq=False)
+class Decision:
+    """What a strategy decided, where weights alone do not say it all.
+
+    Parameters
+    ----------
+    weights : (T, N) target weights, stamped t; see `Strategy.target_weights`.
+    events : what the strategy has to report, in order of session; kinds ``infeasible``, ``unsolved`` and
+        ``too_few_assets`` say that a session had no portfolio, and become a warning of the result.
+    stages : label → the weights (T, N) after an earlier step of the rule, in order, each made when it is called for.
+    label : of the last step, that of `weights`.
+
+    """
+
+    weights: pd.DataFrame
+    events: tuple[Event, ...] = ()
+    stages: Mapping[str, Callable[[], pd.DataFrame]] = field(default_factory=dict)
+    label: str = "select"
+
+    def steps(self) -> Iterator[tuple[str, pd.DataFrame]]:
+        """(label, weights) after each step of the rule, in order; the last is `weights`."""
+        for label, made in self.stages.items():
+            yield label, made()
+        yield self.label, self.weights
+
+
 @runtime_checkable
 class Strategy(Protocol):
-    """Weights by rule. A frozen dataclass; `overlays` are applied by the engine, stage by stage."""
+    """Weights by rule. A frozen dataclass; `overlays` are applied by the engine, stage by stage.
+
+    A class may also declare, as ``ClassVar[str]``: ``family``, what its trials compete with in the ledger (see
+    `family_of`), and ``reads``, what it reads of the predictions, in words (see `reads_of`).
+    """
 
     @property
     def name(self) -> str:
@@ -76,11 +122,14 @@ class Strategy(Protocol):
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """Price fields read, beside close."""
+        """What is read or traded beside closes: price fields, and ``"benchmark"`` for a tradable benchmark.
+
+        The engine makes the asset `assay.data.benchmark.BENCHMARK_ASSET` of the benchmark's returns where it is needed.
+        """
         ...
 
-    def target_weights(self, predictions: PredictionPanel, prices: PricePanel) -> pd.DataFrame:
-        """Weights (T, N), stamped t, from data through the close of t.
+    def target_weights(self, predictions: PredictionPanel, prices: PricePanel) -> pd.DataFrame | Decision:
+        """Weights (T, N), stamped t, from data through the close of t; a `Decision` where there is more to say.
 
         A signed fraction of NAV; cash is 1 − Σ. NaN in a cell means "no order" (the holding drifts), 0 means flat.
         """
@@ -106,7 +155,10 @@ class EntrySignals:
 
 @runtime_checkable
 class EntryRule(Protocol):
-    """Entry and exit that depend on the path: the engine executes it bar by bar, with stops inside the bar."""
+    """Entry and exit that depend on the path: the engine executes it bar by bar, with stops inside the bar.
+
+    ``family`` and ``reads`` as for a `Strategy`.
+    """
 
     @property
     def name(self) -> str:
@@ -152,3 +204,44 @@ class EntryRule(Protocol):
     def signals(self, predictions: PredictionPanel, prices: PricePanel) -> EntrySignals:
         """Entries, exits and priorities, stamped t, from data through the close of t."""
         ...
+
+
+def decide(strategy: Strategy, predictions: PredictionPanel, prices: PricePanel) -> Decision:
+    """What the strategy decides; a plain frame of weights is wrapped. It gets panels of its own to read or write.
+
+    Raises
+    ------
+    InputError
+        If it returns neither weights nor a `Decision`.
+
+    """
+    answer = strategy.target_weights(predictions.shielded(), prices.shielded())
+    if isinstance(answer, Decision):
+        return answer
+    if isinstance(answer, pd.DataFrame):
+        return Decision(answer)
+    raise InputError(
+        f"{strategy.name}: target_weights returned {type(answer).__name__}; return a DataFrame of weights or a Decision"
+    )
+
+
+def entry_signals(rule: EntryRule, predictions: PredictionPanel, prices: PricePanel) -> EntrySignals:
+    """The signals of an entry rule, which gets panels of its own to read or write."""
+    return rule.signals(predictions.shielded(), prices.shielded())
+
+
+def family_of(strategy: object) -> str:
+    """What a strategy's trials compete with: its ``family``; a class that names none stands alone under its own name.
+
+    Examples
+    --------
+    >>> family_of(Overlays())
+    'Overlays'
+
+    """
+    return str(getattr(strategy, "family", type(strategy).__qualname__))
+
+
+def reads_of(strategy: object) -> str:
+    """What a strategy (or its class) reads of the predictions, in words: its ``reads``, where it says so."""
+    return str(getattr(strategy, "reads", "as the class says"))

@@ -8,12 +8,13 @@ from __future__ import annotations
 import inspect
 import types
 from collections.abc import Mapping
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, asdict, fields, is_dataclass
 from typing import Any
 
-from assay.data.errors import BacktestError, InputError, UnknownNameError
-from assay.data.plugins import find_class, offered, parameter_types, read_parameter
-from assay.strategies.base import EntryRule, Overlays, Strategy
+from assay.data.docstrings import parameter_meanings, text_of
+from assay.data.errors import InputError
+from assay.data.plugins import constructed, find_class, offered, parameter_types
+from assay.strategies.base import EntryRule, Overlays, Strategy, reads_of
 
 __all__ = ["ENTRY_POINTS", "STRATEGIES", "describe", "load_strategy", "strategy_class", "strategy_names"]
 
@@ -34,10 +35,10 @@ STRATEGIES: Mapping[str, str] = types.MappingProxyType(
         "equal_weight": "assay.strategies.baselines:EqualWeight",
         "inverse_volatility": "assay.strategies.baselines:InverseVolatility",
         "buy_and_hold": "assay.strategies.baselines:BuyAndHold",
-        "mean_variance": "assay.strategies.optimised.utility:MeanVariance",
-        "min_variance": "assay.strategies.optimised.utility:MinVariance",
-        "cvar": "assay.strategies.optimised.utility:MeanCvar",
-        "black_litterman": "assay.strategies.optimised.utility:BlackLitterman",
+        "mean_variance": "assay.strategies.optimised.portfolios:MeanVariance",
+        "min_variance": "assay.strategies.optimised.portfolios:MinVariance",
+        "cvar": "assay.strategies.optimised.portfolios:MeanCvar",
+        "black_litterman": "assay.strategies.optimised.portfolios:BlackLitterman",
         "hrp": "assay.strategies.optimised.portfolios:Hrp",
         "risk_parity": "assay.strategies.optimised.portfolios:RiskParity",
         "max_diversification": "assay.strategies.optimised.portfolios:MaxDiversification",
@@ -89,22 +90,10 @@ def load_strategy(name: str, **params: object) -> Strategy | EntryRule:
 
     """
     found = strategy_class(name)
-    known = parameter_types(found)
-    for given in params:
-        if known is not None and given not in known:
-            raise UnknownNameError(f"parameter of {name}", given, known)
-    types_of = known or {}
-    values = {given: read_parameter(name, given, value, types_of.get(given, Any)) for given, value in params.items()}
-    try:
-        strategy = found(**values)
-    except BacktestError:
-        raise
-    except (TypeError, ValueError) as error:
-        raise InputError(f"strategy {name!r}: {error}") from error
+    strategy = constructed("strategy", name, found, params)
     if not isinstance(strategy, EntryRule | Strategy):
-        lacking = [
-            member for member in ("name", "overlays", "needs", "target_weights") if not hasattr(strategy, member)
-        ]
+        members = ("name", "overlays", "needs", "target_weights")
+        lacking = [member for member in members if not hasattr(strategy, member)]
         raise InputError(
             f"strategy {name!r}: {found.__name__} is no strategy; it lacks {', '.join(lacking)} "
             "(or, for an entry rule, see assay.strategies.base.EntryRule)"
@@ -124,12 +113,8 @@ def describe(name: str) -> dict[str, Any]:
 
     """
     found = strategy_class(name)
-    text = _sections(inspect.getdoc(found) or "")[0]
-    meanings: dict[str, str] = {}
-    for base in reversed(found.__mro__[:-1]):  # what a class inherits is explained where it is defined
-        meanings.update(_sections(inspect.cleandoc(base.__doc__ or ""))[1])
-    common = _sections(inspect.getdoc(Overlays) or "")[1]
-    meanings = {**meanings, **common}
+    common = parameter_meanings(Overlays)
+    meanings = {**parameter_meanings(found), **common}
     types_of = parameter_types(found) or {}
     parameters = []
     for field, kind in sorted(types_of.items(), key=lambda item: item[0] in common):
@@ -137,21 +122,20 @@ def describe(name: str) -> dict[str, Any]:
         shown = kind.__name__ if isinstance(kind, type) else str(kind)
         parameters.append({"name": field, "type": shown, "default": default, "meaning": meanings.get(field, "")})
     try:
-        overlays = getattr(found(), "overlays", None)
+        example = found()
     except TypeError:
-        overlays = None  # a parameter without a default
+        example = found  # a parameter without a default
+    overlays, needs = (getattr(example, member, None) for member in ("overlays", "needs"))
     return {
         "name": name,
         "kind": "weights" if hasattr(found, "target_weights") else "entry rule",
-        "rule": text,
+        "rule": text_of(found),
         "parameters": parameters,
         "needs": {
-            "prices": ["close", *(getattr(found, "needs", None) or ())],
-            "predictions": str(getattr(found, "reads", "as the class says")),
+            "prices": ["close", *(needs if isinstance(needs, tuple) else ())],
+            "predictions": reads_of(found),
         },
-        "overlays": None
-        if overlays is None
-        else {part.name: getattr(overlays, part.name) for part in fields(overlays)},
+        "overlays": asdict(overlays) if isinstance(overlays, Overlays) else None,
         "path": STRATEGIES.get(name, f"{found.__module__}:{found.__qualname__}"),
         "example": _example(name, parameters),
     }
@@ -172,20 +156,3 @@ def _example(name: str, parameters: list[dict[str, Any]]) -> str:
     command = f"python cli.py backtest --strategy {name}"
     first = next((item for item in parameters if isinstance(item["default"], float)), None)
     return command if first is None else f"{command} --param {first['name']}={first['default']}"
-
-
-def _sections(docstring: str) -> tuple[str, dict[str, str]]:
-    """A numpydoc docstring as its text and the meaning of each parameter."""
-    text, _, rest = docstring.partition("\nParameters\n")
-    meanings: dict[str, str] = {}
-    names: list[str] = []
-    for line in rest.split("\n")[1:]:
-        head, colon, meaning = line.partition(" : ")
-        if colon and not line.startswith(" "):
-            names = [part.strip() for part in head.split(",")]
-            meanings.update(dict.fromkeys(names, meaning.strip()))
-        elif line.startswith(" "):
-            meanings.update({part: f"{meanings[part]} {line.strip()}" for part in names})
-        elif line.strip():
-            break
-    return " ".join(text.split()), meanings

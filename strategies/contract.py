@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from assay.data.benchmark import with_benchmark_asset
 from assay.data.errors import BacktestError, InputError, LookAheadError
 from assay.data.panel import ACTIONS, PRICE_FIELDS, PredictionPanel, PricePanel
 from assay.data.synthetic import synthetic_market
-from assay.strategies.base import EntryRule, Overlays, Strategy
+from assay.strategies.base import Decision, EntryRule, Overlays, Strategy
 
 __all__ = ["check_strategy", "random_panels"]
 
@@ -109,12 +110,9 @@ def _predictions(rng: np.random.Generator, sessions: pd.DatetimeIndex, assets: p
 def _fitting(strategy: Strategy | EntryRule, panels: Panels) -> Panels:
     """The panels with the tradable benchmark that some rules need."""
     predictions, prices = panels
-    benchmark = getattr(strategy, "benchmark_asset", None)
-    if benchmark is None or benchmark in prices.assets:
+    if "benchmark" not in strategy.needs:
         return panels
-    from assay.strategies.ranked import with_benchmark_asset
-
-    return predictions, with_benchmark_asset(prices, prices.close.pct_change(fill_method=None).mean(axis=1), benchmark)
+    return predictions, with_benchmark_asset(prices, prices.close.pct_change(fill_method=None).mean(axis=1))
 
 
 def _output(strategy: Strategy | EntryRule, panels: Panels) -> dict[str, pd.DataFrame]:
@@ -122,10 +120,10 @@ def _output(strategy: Strategy | EntryRule, panels: Panels) -> dict[str, pd.Data
     if isinstance(strategy, EntryRule):
         signals = strategy.signals(*panels)
         return {"enter": signals.enter, "exit": signals.exit, "priority": signals.priority}
-    out = {"target_weights": strategy.target_weights(*panels)}
-    if hasattr(strategy, "stages"):
-        out.update({f"stage {name}": frame for name, frame in strategy.stages(*panels).items()})
-    return out
+    answer = strategy.target_weights(*panels)
+    if not isinstance(answer, Decision):
+        return {"target_weights": answer}
+    return {"target_weights": answer.weights, **{f"stage {name}": made() for name, made in answer.stages.items()}}
 
 
 def _contract(strategy: Strategy | EntryRule) -> None:
@@ -133,10 +131,11 @@ def _contract(strategy: Strategy | EntryRule) -> None:
         raise InputError(f"{type(strategy).__name__}: neither a Strategy nor an EntryRule; see assay.strategies.base")
     if not isinstance(strategy.name, str) or not strategy.name:
         raise InputError(f"{type(strategy).__name__}: name must be a text, got {strategy.name!r}")
-    strangers = [field for field in strategy.needs if field not in PRICE_FIELDS]
+    strangers = [field for field in strategy.needs if field not in (*PRICE_FIELDS, "benchmark")]
     if strangers:
         raise InputError(
-            f"{strategy.name}: needs {strangers[0]!r}, which is no price field ({', '.join(PRICE_FIELDS)})"
+            f"{strategy.name}: needs {strangers[0]!r}, which is neither a price field ({', '.join(PRICE_FIELDS)}) nor "
+            "'benchmark'"
         )
     if not isinstance(strategy, EntryRule) and not isinstance(strategy.overlays, Overlays):
         raise InputError(f"{strategy.name}: overlays must be Overlays, got {type(strategy.overlays).__name__}")

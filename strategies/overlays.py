@@ -14,11 +14,11 @@ import pandas as pd
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from assay.data.conventions import SESSIONS_A_YEAR
 from assay.data.errors import InputError
 
 __all__ = ["kill_switch_state", "smooth_weights", "vol_target_factor"]
 
-SESSIONS_A_YEAR = 252
 
 #: Day switch: this many standard deviations of the sessions before.
 DAY_DEVIATIONS = 3.0

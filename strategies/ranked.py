@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from assay.data.benchmark import BENCHMARK_ASSET
+from assay.data.conventions import Floats
 from assay.data.errors import InputError
 from assay.data.panel import PredictionPanel, PricePanel
-from assay.strategies.base import WithOverlays
+from assay.strategies.base import Decision, WithOverlays
 from assay.strategies.selection import Legs, aligned_values, check_quantile, trailing_volatility
 
 __all__ = [
@@ -28,13 +30,20 @@ __all__ = [
     "QuintileLongShort",
     "Threshold",
     "VolScaled",
-    "with_benchmark_asset",
 ]
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Ranked(WithOverlays):
-    """What the ranked rules share: two legs, and the two stages select → filter."""
+    """What the ranked rules share: two legs, and the two stages select → filter.
+
+    Parameters
+    ----------
+    quantile : share of the N assets with a score and a price in each leg, in (0, 0.5]:
+        K = max(1, ⌊quantile·N + ½⌋), ties by asset id; with N < 5 all is cash.
+    long_gross, short_gross : Σ|weight| of each leg, fractions of NAV.
+
+    """
 
     name: ClassVar[str]
     family: ClassVar[str] = "ranked"
@@ -69,7 +78,7 @@ class _Ranked(WithOverlays):
     def _score(self, predictions: PredictionPanel) -> pd.DataFrame:
         return predictions.require_sign(self.name) if self.signed else predictions.require_score(self.name)
 
-    def _size(self, score: pd.DataFrame, prices: PricePanel) -> NDArray[np.float64] | None:
+    def _size(self, score: pd.DataFrame, prices: PricePanel) -> Floats | None:
         """What weights within a leg are proportional to; None weighs equally."""
         return None
 
@@ -87,7 +96,7 @@ class _Ranked(WithOverlays):
         """Weights (T, N) after what the rule adds to the ranking, stamped t; overlays come later."""
         return self._weights(self._filtered, self._score(predictions), prices, sized=True)
 
-    def target_weights(self, predictions: PredictionPanel, prices: PricePanel) -> pd.DataFrame:
+    def target_weights(self, predictions: PredictionPanel, prices: PricePanel) -> Decision:
         """Weights (T, N) stamped t, from data through the close of t; 0 where nothing is held.
 
         Raises
@@ -96,23 +105,16 @@ class _Ranked(WithOverlays):
             If the predictions lack what the rule reads, or do not lie within the prices.
 
         """
-        return self.filter(predictions, prices)
-
-    def stages(self, predictions: PredictionPanel, prices: PricePanel) -> dict[str, pd.DataFrame]:
-        """The weights after each step of the rule, in order; the last is `target_weights`."""
-        return {"select": self.select(predictions, prices), "filter": self.filter(predictions, prices)}
+        return Decision(
+            self.filter(predictions, prices),
+            stages={"select": partial(self.select, predictions, prices)},
+            label="filter",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class QuintileLongShort(_Ranked):
     """Long the top K, short the bottom K, equally weighted, half of the gross on each side.
-
-    Parameters
-    ----------
-    quantile : share of the N assets with a score and a price in each leg, in (0, 0.5]:
-        K = max(1, ⌊quantile·N + ½⌋), ties by asset id; with N < 5 all is cash.
-    long_gross, short_gross : Σ|weight| of each leg, fractions of NAV.
-    smoothing, vol_target, kill_switches : overlays, see `assay.strategies.base.Overlays`; off by default.
 
     """
 
@@ -125,13 +127,6 @@ class QuintileLongShort(_Ranked):
 @dataclass(frozen=True, kw_only=True)
 class BottomK(_Ranked):
     """Long the top K over 65% of NAV, short all of the bottom K over 35%, equally weighted; the overlays of S2.
-
-    Parameters
-    ----------
-    quantile : share of the N assets with a score and a price in each leg, in (0, 0.5]:
-        K = max(1, ⌊quantile·N + ½⌋), ties by asset id; with N < 5 all is cash.
-    long_gross, short_gross : Σ|weight| of each leg, fractions of NAV.
-    smoothing, vol_target, kill_switches : overlays, see `assay.strategies.base.Overlays`.
 
     """
 
@@ -147,13 +142,6 @@ class FilterNegative(BottomK):
     """Long the top K over 65% of NAV; short over 35% those of the bottom K whose prediction is below 0, else nothing.
 
     Both legs are equally weighted: with n negative predictions among the bottom K each of them gets −0.35/n.
-
-    Parameters
-    ----------
-    quantile : share of the N assets with a score and a price in each leg, in (0, 0.5]:
-        K = max(1, ⌊quantile·N + ½⌋), ties by asset id; with N < 5 all is cash.
-    long_gross, short_gross : Σ|weight| of each leg, fractions of NAV.
-    smoothing, vol_target, kill_switches : overlays, see `assay.strategies.base.Overlays`.
 
     """
 
@@ -174,11 +162,7 @@ class VolScaled(FilterNegative):
 
     Parameters
     ----------
-    quantile : share of the N assets with a score and a price in each leg, in (0, 0.5]:
-        K = max(1, ⌊quantile·N + ½⌋), ties by asset id; with N < 5 all is cash.
-    long_gross, short_gross : Σ|weight| of each leg, fractions of NAV.
     window : daily returns in the volatility, the last one being that of session t.
-    smoothing, vol_target, kill_switches : overlays, see `assay.strategies.base.Overlays`.
 
     """
 
@@ -191,7 +175,7 @@ class VolScaled(FilterNegative):
         if self.window < 2:
             raise InputError(f"{self.name}: window must be at least 2 sessions, got {self.window!r}")
 
-    def _size(self, score: pd.DataFrame, prices: PricePanel) -> NDArray[np.float64]:
+    def _size(self, score: pd.DataFrame, prices: PricePanel) -> Floats:
         volatility = aligned_values(score, trailing_volatility(prices, self.window), self.name)
         return np.divide(1.0, volatility, out=np.full(score.shape, np.nan), where=volatility > 0)
 
@@ -200,24 +184,27 @@ class VolScaled(FilterNegative):
 class BenchmarkHedge(BottomK):
     """Long the top K over 65% of NAV; the short leg is 35% of the benchmark, on sessions when there are longs.
 
-    The benchmark has to be tradable, that is a column of the prices: an index fund among the assets, or one made of a
-    return series by `with_benchmark_asset`. It is never ranked. The weights carry its column last when the predictions
-    have none of that name, so drift, commission and borrow are charged on it as on any other asset.
+    The benchmark has to be tradable, that is a column of the prices: an index fund among the assets, or the one that
+    the engine makes of the benchmark's returns (`assay.data.benchmark`). It is never ranked. The weights carry its
+    column last when the predictions have none of that name, so drift, commission and borrow are charged on it as on any
+    other asset.
 
     Parameters
     ----------
-    quantile : share of the N assets with a score and a price in the long leg, in (0, 0.5]:
-        K = max(1, ⌊quantile·N + ½⌋), ties by asset id; with N < 5 all is cash.
     long_gross : Σ|weight| of the long leg, fraction of NAV.
     short_gross : the hedge, fraction of NAV.
     benchmark_asset : id of the asset that is sold short.
-    smoothing, vol_target, kill_switches : overlays, see `assay.strategies.base.Overlays`.
 
     """
 
     name: ClassVar[str] = "s4_benchmark_hedge"
 
-    benchmark_asset: str = "BENCHMARK"
+    benchmark_asset: str = BENCHMARK_ASSET
+
+    @property
+    def needs(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The tradable benchmark, unless one of the assets is named in its place."""
+        return ("benchmark",) if self.benchmark_asset == BENCHMARK_ASSET else ()
 
     def _weights(self, legs: Legs, score: pd.DataFrame, prices: PricePanel, sized: bool) -> pd.DataFrame:
         if self.benchmark_asset not in prices.assets:
@@ -234,51 +221,14 @@ class BenchmarkHedge(BottomK):
         return pd.concat([weights, hedge], axis="columns")[columns]
 
 
-def with_benchmark_asset(prices: PricePanel, returns: pd.Series, asset: str = "BENCHMARK") -> PricePanel:
-    """Prices with a tradable benchmark made of its returns, for `BenchmarkHedge`.
-
-    The level starts at 100 at the first session. Its open, where the panel has opens, is the level at that session's
-    close: a return series knows no other price, so an order for the open is in fact an order for the close.
-
-    Parameters
-    ----------
-    prices : T sessions by N assets.
-    returns : (T,) benchmark returns, stamped with the period's end; missing ones leave the asset without a price.
-    asset : id of the new column.
-
-    Returns
-    -------
-    PricePanel
-        N + 1 assets; high and low are the level too, the volume is unknown.
-
-    Raises
-    ------
-    InputError
-        If `asset` is among the prices already.
-
-    """
-    if asset in prices.assets:
-        raise InputError(f"benchmark asset: {asset!r} is among the prices already; name another")
-    known = returns.reindex(prices.sessions)
-    level = 100.0 * (1 + known.fillna(0.0)).cumprod()
-    level = level.where(known.notna() | (np.arange(len(level)) == 0))
-    added = {
-        name: getattr(prices, name).assign(**{asset: np.nan if name == "volume" else level}) for name in prices.fields
-    }
-    return replace(prices, **added)
-
-
 @dataclass(frozen=True, kw_only=True)
 class LongOnly(BottomK):
     """Long the top K over 65% of NAV, equally weighted, and no shorts; the overlays of S2.
 
     Parameters
     ----------
-    quantile : share of the N assets with a score and a price held, in (0, 0.5]:
-        K = max(1, ⌊quantile·N + ½⌋), ties by asset id; with N < 5 all is cash.
     long_gross : Σ weight, fraction of NAV.
     short_gross : left at 0.
-    smoothing, vol_target, kill_switches : overlays, see `assay.strategies.base.Overlays`.
 
     """
 
@@ -300,11 +250,7 @@ class Threshold(FilterNegative):
 
     Parameters
     ----------
-    quantile : share of the N assets with a score and a price in each leg, in (0, 0.5]:
-        K = max(1, ⌊quantile·N + ½⌋), ties by asset id; with N < 5 all is cash.
-    long_gross, short_gross : Σ|weight| of each leg, fractions of NAV.
     short_below : expected return under which an asset is shorted, as a fraction.
-    smoothing, vol_target, kill_switches : overlays, see `assay.strategies.base.Overlays`.
 
     """
 
@@ -326,16 +272,9 @@ class Threshold(FilterNegative):
 class ConfidenceScaled(FilterNegative):
     """S2 with weights within each leg in proportion to |prediction| instead of equal.
 
-    Parameters
-    ----------
-    quantile : share of the N assets with a score and a price in each leg, in (0, 0.5]:
-        K = max(1, ⌊quantile·N + ½⌋), ties by asset id; with N < 5 all is cash.
-    long_gross, short_gross : Σ|weight| of each leg, fractions of NAV.
-    smoothing, vol_target, kill_switches : overlays, see `assay.strategies.base.Overlays`.
-
     """
 
     name: ClassVar[str] = "s7_confidence_scaled"
 
-    def _size(self, score: pd.DataFrame, prices: PricePanel) -> NDArray[np.float64]:
+    def _size(self, score: pd.DataFrame, prices: PricePanel) -> Floats:
         return np.abs(score.to_numpy())

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from assay.data.conventions import Floats
 from assay.data.errors import InputError
 from assay.data.panel import PricePanel
 
@@ -26,7 +27,6 @@ MINIMUM_ASSETS = 5
 #: Bytes of scores in a block: a few arrays of this size fit in the second-level cache.
 _BLOCK_BYTES = 1 << 18
 
-Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 

@@ -27,6 +27,7 @@ from assay.engine.execution import Execution
 from assay.engine.random_scores import random_score_null
 from assay.results.stats.overfitting import probability_of_overfitting
 from assay.results.stats.ranks import rank_correlation
+from assay.strategies.base import decide
 from assay.strategies.ranked import FilterNegative
 
 Floats = npt.NDArray[np.float64]
@@ -114,7 +115,7 @@ def scores(where: Market, ic: float, seed: int) -> PredictionPanel:
 def panels_through(where: Market, wanted: list[tuple[float, int]]) -> Arrays:
     """Score panels of (IC, seed) through S2 on one market: a row a panel."""
     panels = [scores(where, ic, seed) for ic, seed in wanted]
-    weights = np.stack([where.strategy.target_weights(panel, where.prices).to_numpy() for panel in panels])
+    weights = np.stack([decide(where.strategy, panel, where.prices).weights.to_numpy() for panel in panels])
     batch = backtest_batch(where.prices, weights, where.strategy.overlays, costs=COSTS, execution=EXECUTION)
     ahead = where.forward.to_numpy()
     return {

@@ -7,28 +7,32 @@ panel cut short gives the same scores, bit for bit, for the sessions that are le
 
 from __future__ import annotations
 
-import math
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from assay.data.canary_labels import CanaryLabels
 from assay.data.errors import InputError, TrainingError
 from assay.data.features import FeaturePanel, build_features, feature_set
+from assay.data.jsonable import jsonable
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.models.checkpoint import read_checkpoint, write_checkpoint
 from assay.models.lstm.batches import Sample
 from assay.models.lstm.networks import parameter_counts
-from assay.models.lstm.recipe import NeuralForecaster, Outcome, panel_of
+from assay.models.lstm.outcome import Outcome, panel_of
 from assay.models.lstm.scaling import Scaler
 from assay.models.lstm.training import Schedule, Task, deterministic, fit_network, forward
 from assay.models.lstm.windows import Pieces, Split, complete_rows, split_rows
+
+if TYPE_CHECKING:
+    from assay.models.lstm.recipe import NeuralForecaster
 
 __all__ = ["FittedLSTM", "fit_recipe", "load_fitted", "score_rows"]
 
@@ -183,7 +187,9 @@ def load_fitted(recipe: NeuralForecaster, folder: Path) -> FittedLSTM:
         raise TrainingError(f"checkpoint: {folder} lacks what a {recipe.name} needs ({error}); train again") from None
 
 
-def fit_recipe(recipe: NeuralForecaster, train: PricePanel, *, horizon: int, delay: int, seed: int) -> FittedLSTM:
+def fit_recipe(
+    recipe: NeuralForecaster, train: PricePanel, *, horizon: int, delay: int, seed: int, labels: CanaryLabels | None
+) -> FittedLSTM:
     """Fit a recipe; see `assay.models.base.Forecaster.fit`."""
     if horizon < 1 or delay < 1:
         raise InputError(f"{recipe.name}: horizon and delay must be at least 1, got {horizon} and {delay}")
@@ -194,7 +200,7 @@ def fit_recipe(recipe: NeuralForecaster, train: PricePanel, *, horizon: int, del
         len(prices.sessions), chosen.warmup + recipe.lookback - 1,
         horizon=horizon, delay=delay, validation=recipe.validation, who=recipe.name,
     )  # fmt: skip
-    targets = recipe.targets(prices, horizon, delay)
+    targets = recipe.targets(prices, horizon, delay, labels)
     sample, scalers = _sample(recipe, prices, targets, split)
     n_features = len(chosen)
     networks, epochs, warnings = {}, [], []
@@ -228,7 +234,7 @@ def fit_recipe(recipe: NeuralForecaster, train: PricePanel, *, horizon: int, del
     outputs[: split.validation_start] = np.nan
     outputs[~ready] = np.nan
     judgement = recipe.judge(
-        Outcome(prices, outputs, targets, (split.validation_start, split.validation_end), horizon, delay),
+        Outcome(prices, outputs, targets, (split.validation_start, split.validation_end), horizon, delay, labels),
         scalers["label"],
     )
     arrays = {
@@ -256,7 +262,8 @@ def fit_recipe(recipe: NeuralForecaster, train: PricePanel, *, horizon: int, del
     return FittedLSTM(
         recipe, horizon, delay, tuple(prices.assets), networks, arrays,
         trained_through=sessions[-1], preprocessing_fit_through=sessions[split.train_end - 1],
-        labels_known_through=sessions[split.validation_end - 1 + horizon + delay], training_log=_jsonable(log),
+        labels_known_through=sessions[split.validation_end - 1 + horizon + delay],
+        training_log=cast(Mapping[str, object], jsonable(log)),
     )  # fmt: skip
 
 
@@ -265,15 +272,6 @@ def _final_loss(epochs: list[dict[str, object]]) -> dict[str, float]:
     kept = [record for record in epochs if record["best"]]
     train, validation = (float(np.mean([record[key] for record in kept])) for key in ("train_loss", "validation_loss"))
     return {"train": train, "validation": validation, "gap": validation - train}
-
-
-def _jsonable(value: Any) -> Any:
-    """The same with None for what is not a finite number, which JSON does not know."""
-    if isinstance(value, Mapping):
-        return {key: _jsonable(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_jsonable(part) for part in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _day(session: pd.Timestamp) -> str:

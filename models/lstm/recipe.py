@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
-import pandas as pd
 
+from assay.data.canary_labels import CanaryLabels
 from assay.data.errors import InputError
 from assay.data.features import feature_set
-from assay.data.panel import PredictionPanel, PricePanel
+from assay.data.panel import PricePanel
 from assay.data.returns import forward_returns
+from assay.models.lstm.outcome import Judgement, Outcome
 from assay.models.lstm.scaling import Scaler, fit_scaler
 
 if TYPE_CHECKING:
@@ -26,52 +27,7 @@ if TYPE_CHECKING:
     from assay.models.lstm.batches import Batch
     from assay.models.lstm.fitting import FittedLSTM
 
-__all__ = ["Judgement", "NeuralForecaster", "Outcome"]
-
-
-@dataclass(frozen=True, eq=False)
-class Outcome:
-    """What a fit has to show for itself on its validation rows.
-
-    Parameters
-    ----------
-    prices : the training panel, assets in order.
-    outputs : (T, N, O) float64 answers of the network, NaN outside scored validation rows.
-    targets : (T, N, C) labels before scaling.
-    rows : half-open range of the validation rows.
-    horizon, delay : of the labels.
-
-    """
-
-    prices: PricePanel
-    outputs: np.ndarray
-    targets: np.ndarray
-    rows: tuple[int, int]
-    horizon: int
-    delay: int
-
-    def validation(self, values: np.ndarray) -> np.ndarray:
-        """The validation rows of a (T, ...) array."""
-        return values[self.rows[0] : self.rows[1]]
-
-
-@dataclass(frozen=True, eq=False)
-class Judgement:
-    """Validation metrics of a fit, the figures of trivial forecasts beside them, and what is wrong with it.
-
-    Parameters
-    ----------
-    metrics : of the model, JSON-able.
-    baselines : the same of forecasts that need no training.
-    warnings : e.g. that one class alone is predicted.
-    arrays : stored with the model, e.g. a calibration.
-
-    """
-
-    metrics: Mapping[str, object]
-    baselines: Mapping[str, object]
-    warnings: tuple[str, ...] = ()
-    arrays: Mapping[str, np.ndarray] | None = None
+__all__ = ["NeuralForecaster"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,7 +138,9 @@ class NeuralForecaster(ABC):
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
-    def fit(self, train: PricePanel, *, horizon: int, delay: int, seed: int) -> FittedLSTM:
+    def fit(
+        self, train: PricePanel, *, horizon: int, delay: int, seed: int, labels: CanaryLabels | None = None
+    ) -> FittedLSTM:
         """Train on `train` alone; see `assay.models.base.Forecaster.fit`.
 
         Raises
@@ -195,7 +153,7 @@ class NeuralForecaster(ABC):
         """
         from assay.models.lstm.fitting import fit_recipe
 
-        return fit_recipe(self, train, horizon=horizon, delay=delay, seed=seed)
+        return fit_recipe(self, train, horizon=horizon, delay=delay, seed=seed, labels=labels)
 
     def load(self, folder: Path) -> FittedLSTM:
         """Read back a fitted model of this very recipe.
@@ -212,9 +170,12 @@ class NeuralForecaster(ABC):
 
         return load_fitted(self, Path(folder))
 
-    def labels(self, prices: PricePanel, horizon: int, delay: int) -> np.ndarray:
-        """Forward returns, (T, N)."""
-        return forward_returns(prices, horizon=horizon, delay=delay, fill=self.fill).to_numpy(copy=True)
+    def returns(
+        self, prices: PricePanel, horizon: int, delay: int, labels: CanaryLabels | None = None
+    ) -> np.ndarray:
+        """Forward returns, (T, N), or the canary's labels in their place."""
+        ahead = forward_returns(prices, horizon=horizon, delay=delay, fill=self.fill, labels=labels)
+        return ahead.to_numpy(copy=True)
 
     def input_scaler(self, values: np.ndarray) -> Scaler:
         """Fit on (T, N, F) training rows; here standardised and clipped at 10 standard deviations."""
@@ -234,7 +195,9 @@ class NeuralForecaster(ABC):
         return False
 
     @abstractmethod
-    def targets(self, prices: PricePanel, horizon: int, delay: int) -> np.ndarray:
+    def targets(
+        self, prices: PricePanel, horizon: int, delay: int, labels: CanaryLabels | None = None
+    ) -> np.ndarray:
         """Labels, (T, N, C), stamped t, NaN where unknown."""
 
     @abstractmethod
@@ -259,21 +222,3 @@ class NeuralForecaster(ABC):
 
         `arrays` holds ``label/centre`` and ``label/scale``, one row an asset or one for all, and what `judge` stored.
         """
-
-
-def as_frame(values: np.ndarray, prices: PricePanel) -> pd.DataFrame:
-    """(T, N) as a frame over the panel's sessions and assets."""
-    return pd.DataFrame(values, index=prices.sessions, columns=prices.assets)
-
-
-def panel_of(parts: Mapping[str, object], prices: PricePanel, order: pd.Index, **rest: object) -> PredictionPanel:
-    """A `PredictionPanel` from arrays over the panel's sessions and assets, columns put into `order`."""
-    ready: dict[str, object] = dict(rest)
-    for name, value in parts.items():
-        if isinstance(value, np.ndarray):
-            ready[name] = as_frame(value, prices)[list(order)]
-        elif isinstance(value, Mapping):
-            ready[name] = {key: as_frame(part, prices)[list(order)] for key, part in value.items()}
-        else:
-            ready[name] = value
-    return PredictionPanel(**ready)  # type: ignore[arg-type]

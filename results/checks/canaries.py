@@ -21,10 +21,9 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
-import pandas as pd
 
+from assay.data.canary_labels import CanaryLabels
 from assay.data.panel import PredictionPanel, PricePanel
-from assay.data.relabel import with_answer, with_shuffled_labels
 from assay.engine.walk_forward import WalkForwardRun
 from assay.results.checks.base import Content, State, figure_text, span_text
 from assay.results.checks.trading import Measurement, Trading, rank_skill
@@ -41,7 +40,7 @@ _ENOUGH = 5
 #: Seeds that are looked at, whatever was asked of the real model.
 SEEDS = 3
 
-Retrain = Callable[[PricePanel, tuple[int, ...], str], WalkForwardRun]
+Retrain = Callable[[tuple[int, ...], str, CanaryLabels | None], WalkForwardRun]
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,14 +60,13 @@ class CanaryPanels:
     seeds: Mapping[int, PredictionPanel]
 
 
-def retrain_canaries(retrain: Retrain, prices: PricePanel, real: WalkForwardRun, *, count: int) -> CanaryPanels:
+def retrain_canaries(retrain: Retrain, real: WalkForwardRun, *, count: int) -> CanaryPanels:
     """Fit the canaries down the path of the real model.
 
     Parameters
     ----------
-    retrain : walk-forward of the real recipe over the real folds, on these prices with these seeds; the text is for
-        progress.
-    prices : the real ones.
+    retrain : walk-forward of the real recipe on the real prices and folds, with these seeds, under this title, and with
+        these labels in place of the real ones (None: the real ones).
     real : the real walk-forward. Shuffled ones average over as many seeds, for only then is the real model one more
         draw among them if its labels taught it nothing; and over seeds of their own, for a network that has hardly
         learnt is the random function that its seed has drawn, and would agree with itself whatever its labels.
@@ -78,15 +76,15 @@ def retrain_canaries(retrain: Retrain, prices: PricePanel, real: WalkForwardRun,
     seeds = tuple(real.by_seed)
     shuffled = tuple(
         retrain(
-            with_shuffled_labels(prices, number),
             tuple(_OTHER_SEEDS * (number + 1) + seed for seed in seeds),
             f"shuffled labels {number + 1}/{count}",
+            CanaryLabels("shuffled", number),
         ).predictions
         for number in range(count)
     )
-    answer = retrain(with_answer(prices), seeds[:1], "answer in the inputs").predictions
+    answer = retrain(seeds[:1], "answer in the inputs", CanaryLabels("answer")).predictions
     more = tuple(seed for seed in range(len(seeds) + SEEDS) if seed not in seeds)[: max(0, SEEDS - len(seeds))]
-    others = retrain(prices, more, "other seeds").by_seed if more else {}
+    others = retrain(more, "other seeds", None).by_seed if more else {}
     return CanaryPanels(shuffled, answer, {**real.by_seed, **others})
 
 
@@ -136,7 +134,7 @@ class Canaries:
         measure = rank_skill(real, prices)[2]
         own = trading.measure(real, prices)
         shuffled = tuple(trading.measure(panel, prices) for panel in panels.shuffled)
-        answer = trading.measure(panels.answer, with_answer(prices))
+        answer = trading.measure(panels.answer, prices, CanaryLabels("answer"))
         seeds = {seed: trading.measure(panel, prices) for seed, panel in panels.seeds.items()}
         reached = not all(_same(real, panel) for panel in panels.shuffled)
         judged = reached and math.isfinite(own.skill)
@@ -259,14 +257,9 @@ def _rows(entries: Content) -> tuple[Measurement, ...]:
 
 def _same(one: PredictionPanel, two: PredictionPanel) -> bool:
     """Whether two panels say the same to the last digit that counts."""
-
-    def frames(panel: PredictionPanel) -> list[pd.DataFrame]:
-        plain = [frame for frame in (panel.score, panel.probability_up) if frame is not None]
-        return [*plain, *(panel.action or {}).values()]
-
     return all(
         left.shape == right.shape and np.allclose(left.to_numpy(), right.to_numpy(), rtol=1e-9, atol=0, equal_nan=True)
-        for left, right in zip(frames(one), frames(two), strict=True)
+        for left, right in zip(one.frames().values(), two.frames().values(), strict=True)
     )
 
 

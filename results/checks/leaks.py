@@ -20,10 +20,9 @@ from assay.engine.leaks import (
     truncation_leaks,
 )
 from assay.engine.outside_reads import outside_reads
-from assay.models.base import Forecaster
+from assay.models.base import Forecaster, fit_model
 from assay.results.checks.base import Content, State
 from assay.results.checks.trading import Trading
-from assay.results.evidence.skill import ranked_scores
 
 __all__ = ["LeakCheck", "feature_leaks", "feature_set_leaks", "model_leaks", "trading_leaks"]
 
@@ -200,13 +199,11 @@ def model_leaks(
     if not later:
         return LeakReport((component,), tuple(cuts), (), (f"{name}: a model needs 2 cuts or more",))
     with outside_reads() as seen:
-        fitted = model.fit(prices.through(first), horizon=horizon, delay=delay, seed=0)
+        fitted = fit_model(model, prices.through(first), horizon=horizon, delay=delay, seed=0)
     reads = reads_of(f"fit of {name}", seen)
 
     def scores(panel: PricePanel) -> pd.DataFrame:
-        ranked = ranked_scores(fitted.predict(panel))
-        assert ranked is not None  # a panel has a score, a probability or actions
-        return ranked
+        return fitted.predict(panel).view
 
     report = truncation_leaks(component, scores, prices, cuts=later)
     return report.merged(LeakReport((), (), reads=reads))

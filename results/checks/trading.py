@@ -12,6 +12,7 @@ from typing import Literal, Self
 
 import numpy as np
 
+from assay.data.canary_labels import CanaryLabels
 from assay.data.errors import BacktestError
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.data.returns import forward_returns
@@ -19,7 +20,6 @@ from assay.engine.backtest import run_backtest
 from assay.engine.costs import CostModel
 from assay.engine.execution import Execution
 from assay.results.checks.base import Content
-from assay.results.evidence.skill import ranked_scores
 from assay.results.stats.information_coefficient import ic_metrics, ic_table
 from assay.results.stats.performance import sharpe_interval
 from assay.results.stats.ranks import rank_correlation
@@ -67,9 +67,11 @@ class Trading:
     costs: CostModel
     execution: Execution
 
-    def measure(self, predictions: PredictionPanel, prices: PricePanel) -> Measurement:
-        """Skill and t of the predictions, and the net Sharpe ratio of the strategy on them."""
-        skill, t, _ = rank_skill(predictions, prices, fill=self.execution.fill_at(prices))
+    def measure(
+        self, predictions: PredictionPanel, prices: PricePanel, labels: CanaryLabels | None = None
+    ) -> Measurement:
+        """Skill and t of the predictions (against a canary's labels), and the net Sharpe ratio of the strategy."""
+        skill, t, _ = rank_skill(predictions, prices, fill=self.execution.fill_at(prices), labels=labels)
         try:
             result = run_backtest(
                 self.strategy, predictions, prices, costs=self.costs, execution=self.execution, keep="returns"
@@ -81,15 +83,20 @@ class Trading:
 
 
 def rank_skill(
-    predictions: PredictionPanel, prices: PricePanel, *, fill: Literal["open", "close"] | None = None
+    predictions: PredictionPanel,
+    prices: PricePanel,
+    *,
+    fill: Literal["open", "close"] | None = None,
+    labels: CanaryLabels | None = None,
 ) -> tuple[float, float, str]:
     """Rank correlation of predictions with what followed, its t, and what it is called.
 
     Parameters
     ----------
     predictions : the score is ranked; without one the probability of up, or that of buying less that of selling.
-    prices : the panel they are about; of a relabelled one its own labels are what followed.
+    prices : the panel they are about.
     fill : which price the windows run between.
+    labels : a canary's, to measure against in place of what followed.
 
     Returns
     -------
@@ -99,9 +106,8 @@ def rank_skill(
         session is perfect.
 
     """
-    ranked = ranked_scores(predictions)
-    assert ranked is not None  # a panel has one of the three
-    forward = forward_returns(prices, horizon=predictions.horizon, delay=predictions.delay, fill=fill)
+    ranked = predictions.view
+    forward = forward_returns(prices, horizon=predictions.horizon, delay=predictions.delay, fill=fill, labels=labels)
     forward = forward.reindex(index=ranked.index, columns=ranked.columns)
     if ranked.shape[1] >= _CROSS_SECTION:
         figures: Mapping[str, float] = {

@@ -22,12 +22,7 @@ from assay.results.storage.runs import run_id
 if TYPE_CHECKING:
     from assay.results.stats.superior_ability import Selection
 
-__all__ = ["BestOfTrials", "TrialCount", "any_superior", "best_of_trials", "count_trial", "family_of"]
-
-
-def family_of(strategy: object) -> str:
-    """What a strategy competes with: its ``family``; a class that names none stands alone under its own name."""
-    return str(getattr(strategy, "family", type(strategy).__qualname__))
+__all__ = ["BestOfTrials", "TrialCount", "any_superior", "best_of_trials", "count_trial"]
 
 
 @dataclass(frozen=True)
@@ -123,7 +118,7 @@ def count_trial(
     Parameters
     ----------
     result : with fingerprints of its inputs.
-    family : see `family_of`.
+    family : see `assay.strategies.base.family_of`.
     root : the results folder.
     brought : whether the predictions were brought along, so that their fingerprint is part of the recipe.
     elsewhere : trials made outside this ledger.

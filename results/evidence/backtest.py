@@ -17,7 +17,7 @@ from assay.data.returns import forward_returns
 from assay.engine.result import BacktestResult
 from assay.engine.trades import holding_costs, round_trips
 from assay.results.evidence.forecasts import Outcomes, action_scores, action_table, chosen_actions, forecast_metrics
-from assay.results.evidence.skill import alpha_metrics, ranked_scores, skill_metrics, skill_of, skill_table
+from assay.results.evidence.skill import alpha_metrics, skill_metrics, skill_of, skill_table
 from assay.results.stats.hit_rates import hit_metrics, session_hits, trade_hits
 from assay.results.stats.information_coefficient import (
     QuantileReturns,
@@ -256,28 +256,27 @@ def _signal(
         tables["dispersion"] = predictions.dispersion
     if predictions.receipts is not None:
         tables["receipts"] = predictions.receipts
-    ranked = ranked_scores(predictions)
+    ranked = predictions.view
     skill = skill_of(predictions, prices, forward=ahead)
     if skill is not None:
         metrics += skill_metrics(skill, result)
         tables["skill"] = skill_table(skill)
-    if ranked is not None:
-        ic = ic_table(ranked, forward)
-        tables["ic"] = ic
-        metrics += ic_metrics(ic, predictions.horizon)
-        if ranked.shape[1] >= 5:
-            quantiles = quantile_returns(ranked, forward, quantiles=5, horizon=predictions.horizon)
-            tables["quantiles"] = quantiles.table
-            mean = float(quantiles.spread.mean())
-            text = "top less bottom fifth, mean a window, before costs"
-            reason = "" if math.isfinite(mean) else "too few names"
-            metrics.append(Metric("quantile_spread", mean, "fraction", text, n=len(quantiles.spread), reason=reason))
-            text = "Spearman of fifth and mean forward return; 1 = rising throughout"
-            reason = "" if math.isfinite(quantiles.monotonicity) else "too few names"
-            metrics.append(
-                Metric("quantile_monotonicity", quantiles.monotonicity, "correlation", text, n=5, reason=reason)
-            )
-            metrics.append(_rising(quantiles, predictions.horizon))
+    ic = ic_table(ranked, forward)
+    tables["ic"] = ic
+    metrics += ic_metrics(ic, predictions.horizon)
+    if ranked.shape[1] >= 5:
+        quantiles = quantile_returns(ranked, forward, quantiles=5, horizon=predictions.horizon)
+        tables["quantiles"] = quantiles.table
+        mean = float(quantiles.spread.mean())
+        text = "top less bottom fifth, mean a window, before costs"
+        reason = "" if math.isfinite(mean) else "too few names"
+        metrics.append(Metric("quantile_spread", mean, "fraction", text, n=len(quantiles.spread), reason=reason))
+        text = "Spearman of fifth and mean forward return; 1 = rising throughout"
+        reason = "" if math.isfinite(quantiles.monotonicity) else "too few names"
+        metrics.append(
+            Metric("quantile_monotonicity", quantiles.monotonicity, "correlation", text, n=5, reason=reason)
+        )
+        metrics.append(_rising(quantiles, predictions.horizon))
     signed = score if score is not None and (predictions.unit == "return" or predictions.zero_is_neutral) else None
     if signed is None and predictions.probability_up is not None:
         signed = predictions.probability_up - 0.5

@@ -15,20 +15,11 @@ from assay.results.stats.long_run_variance import Regression, regress
 from assay.results.stats.performance import Metric
 from assay.results.stats.skill import MIXTURE, Skill, evidence_path, skill_series, skill_t, trailing_risk
 
-__all__ = ["alpha_metrics", "ranked_scores", "skill_metrics", "skill_of", "skill_table"]
+__all__ = ["alpha_metrics", "skill_metrics", "skill_of", "skill_table"]
 
 _PERIODS = 252
 #: exp of it still is a number.
 _MOST = 690.0
-
-
-def ranked_scores(predictions: PredictionPanel) -> pd.DataFrame | None:
-    """What a panel ranks assets by: its score, else its probability, else buy less sell; None where it has none."""
-    if predictions.score is not None:
-        return predictions.score
-    if predictions.probability_up is not None:
-        return predictions.probability_up
-    return None if predictions.action is None else predictions.action["buy"] - predictions.action["sell"]
 
 
 def skill_of(
@@ -48,9 +39,7 @@ def skill_of(
     delay, fill : of the fills; default the predictions' delay, and the open where the panel has one.
 
     """
-    score = ranked_scores(predictions)
-    if score is None:
-        return None
+    score = predictions.view
     if forward is None:
         delay = predictions.delay if delay is None else delay
         forward = forward_returns(prices, horizon=predictions.horizon, delay=delay, fill=fill)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import re
 import subprocess
 import sys
@@ -23,6 +22,7 @@ import pandas as pd
 
 from assay.data.atomic import building, locked, put_folder, recover, replacing, sweep
 from assay.data.errors import InputError, UnknownNameError
+from assay.data.jsonable import jsonable
 from assay.data.stored import file_digest, read_json, read_sealed, sealed
 
 __all__ = [
@@ -138,27 +138,11 @@ class Run:
 
 def to_json(value: object) -> str:
     """Deterministic JSON: sorted keys, NaN and infinities as null, dates as ISO strings."""
-    return json.dumps(_plain(value), indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [_plain(item) for item in value]
-    if isinstance(value, pd.Timestamp):
-        return value.date().isoformat() if value == value.normalize() else value.isoformat()
-    if isinstance(value, bool) or value is None or isinstance(value, (str, int)):
-        return value
-    if hasattr(value, "item"):
-        return _plain(value.item())
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return str(value)
+    return json.dumps(jsonable(value), indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _plain_table(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {str(key): _plain(value) for key, value in values.items()}
+    return {str(key): jsonable(value) for key, value in values.items()}
 
 
 def flattened(values: Mapping[str, Any], joint: str = ".") -> dict[str, Any]:

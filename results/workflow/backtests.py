@@ -25,11 +25,11 @@ from assay.results.checks.leaks import LeakCheck
 from assay.results.checks.outcomes import CheckOutcomes
 from assay.results.checks.random_scores import RandomScores, ShiftedScores
 from assay.results.checks.trading import Trading
-from assay.results.checks.trials import count_trial, family_of
+from assay.results.checks.trials import count_trial
 from assay.results.evidence.backtest import Evidence, evaluate, store_backtest
 from assay.results.storage.runs import DEFAULT_ROOT, Run, add_checks
 from assay.results.workflow.requests import Checks, Progress, Silent
-from assay.strategies.base import EntryRule, Strategy
+from assay.strategies.base import EntryRule, Strategy, family_of
 
 __all__ = ["Inputs", "Ledger", "Origin", "StoredBacktest", "backtest", "run_joined"]
 
@@ -186,7 +186,7 @@ def run_joined(
     )
     outcomes = replace(outcomes, trials=counted)
     naive: dict[str, object] = {}
-    if getattr(strategy, "optimised", False):
+    if family_of(strategy) == "optimised":
         from assay.results.evidence.naive_portfolios import against_naive_portfolios
 
         naive["yardsticks"] = against_naive_portfolios(

@@ -17,12 +17,12 @@ from assay.engine.backtest import described, with_tradable_benchmark
 from assay.engine.costs import CostModel
 from assay.engine.execution import Execution
 from assay.engine.sweep import Cell, cells_of, run_cells
-from assay.results.checks.trials import family_of
 from assay.results.evidence.sweep import SweepEvidence, evaluate_sweep
 from assay.results.storage.ledger import read_trials, register, trial_of
 from assay.results.storage.runs import DEFAULT_ROOT, Run, run_id, save_run
 from assay.results.storage.sweep_parts import read_parts, write_part
 from assay.results.workflow.requests import Progress, Silent
+from assay.strategies.base import family_of
 
 __all__ = ["StoredSweep", "sweep"]
 

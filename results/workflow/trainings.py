@@ -13,7 +13,7 @@ from assay.data.atomic import building, locked, put_folder
 from assay.data.atomic import sweep as clear_leftovers
 from assay.data.errors import InputError
 from assay.data.panel import RECEIPT_COLUMNS, PredictionPanel, PricePanel
-from assay.models.base import FittedForecaster, Forecaster
+from assay.models.base import FittedForecaster, Forecaster, fit_model
 from assay.models.catalog import load_fitted
 from assay.models.checkpoint import checkpoint_id, read_metadata
 from assay.results.evidence.models import prediction_metrics
@@ -80,8 +80,8 @@ def train(
     if len(after) == 0 or len(sessions) == len(after):
         raise InputError(f"--through {through.date()}: no sessions on one side; the panel spans "
                          f"{sessions[0].date()} to {sessions[-1].date()}")  # fmt: skip
-    fitted = model.fit(prices.through(through), horizon=horizon, delay=delay, seed=seed)
-    predictions = fitted.predict(prices).map(lambda frame: frame.loc[after[0] :])
+    fitted = fit_model(model, prices.through(through), horizon=horizon, delay=delay, seed=seed)
+    predictions = fitted.predict(prices.shielded()).map(lambda frame: frame.loc[after[0] :])
     metrics = prediction_metrics(predictions, prices, fill=getattr(model, "fill", None))
     return TrainedModel(fitted, predictions, metrics, through)
 

@@ -13,6 +13,7 @@ import pandas as pd
 
 from assay.data.atomic import building, locked, put_folder
 from assay.data.atomic import sweep as clear_leftovers
+from assay.data.canary_labels import CanaryLabels
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.engine.backtest import with_tradable_benchmark
 from assay.engine.costs import CostModel
@@ -21,7 +22,7 @@ from assay.engine.folds import Fold, WalkForward
 from assay.engine.leaks import LeakReport
 from assay.engine.walk_forward import WalkForwardRun, recipe_of, stored_model_folder
 from assay.engine.walk_forward import walk_forward as run_folds
-from assay.models.base import Forecaster
+from assay.models.base import Forecaster, require_labels
 from assay.results.checks.canaries import SEEDS, Canaries, CanaryPanels, retrain_canaries
 from assay.results.checks.trading import Trading
 from assay.results.evidence.models import BASELINES, comparison, fold_metrics
@@ -106,19 +107,20 @@ def walk_forward(
     checks = Checks(leaks=True) if checks is None else checks
     costs, execution = CostModel() if costs is None else costs, Execution() if execution is None else execution
     chosen = load_strategy(DEFAULT_STRATEGY, **(settings or {})) if strategy is None else strategy
-    prices.require(chosen.needs, chosen.name)
+    with_tradable_benchmark(chosen, prices, benchmark).require(chosen.needs, chosen.name)
     folds, seeds = plan.split(prices.sessions), tuple(seeds)
     fits = _Fits(model, folds, horizon, max(execution.delay, 1), root / ".walk-forward")
     if checks.canaries:
+        require_labels(model)
         progress.say(_canary_cost(checks.canary_seeds, len(seeds), len(folds)))
 
-    def retrain(panel: PricePanel, of: tuple[int, ...], name: str) -> WalkForwardRun:
-        return fits.run(panel, of, name, executor, workers, progress)
+    def retrain(of: tuple[int, ...], name: str, labels: CanaryLabels | None) -> WalkForwardRun:
+        return fits.run(prices, of, name, executor, workers, progress, labels)
 
-    walk = retrain(prices, seeds, model.name)
+    walk = retrain(seeds, model.name, None)
     panels: CanaryPanels | None = None
     if checks.canaries:
-        panels = retrain_canaries(retrain, prices, walk, count=checks.canary_seeds)
+        panels = retrain_canaries(retrain, walk, count=checks.canary_seeds)
     beside = fits.baselines(prices, progress) if baselines else {}
     if strategy is None and walk.predictions.score is None:
         chosen = load_strategy(PROBABILITY_STRATEGY, **(settings or {}))
@@ -156,8 +158,9 @@ class _Fits:
         executor: str,
         workers: int | None,
         progress: Progress,
+        labels: CanaryLabels | None,
     ) -> WalkForwardRun:
-        """Fit every fold and seed on these prices."""
+        """Fit every fold and seed on these prices, with a canary's labels where there are any."""
         progress.advance(name, 0, len(self.folds) * len(seeds))
         return run_folds(
             self.model,
@@ -170,6 +173,7 @@ class _Fits:
             workers=workers,
             folder=self.folder,
             progress=lambda done, total, note, running: progress.advance(name, done, total, note, running),
+            labels=labels,
         )
 
     def baselines(self, prices: PricePanel, progress: Progress) -> dict[str, PredictionPanel]:

@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from assay.data.conventions import Floats
 from assay.data.errors import InputError
 
 __all__ = ["Constraints", "Limits", "blocking", "read_groups", "violations"]
 
-Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 #: A limit counts as held up to this: what an interior-point solver leaves.

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
+from assay.data.conventions import Floats
 from assay.data.errors import InputError, UnknownNameError
 
 __all__ = ["COVARIANCES", "CovarianceName", "covariance_matrix", "positive_definite"]
 
-Floats = NDArray[np.float64]
 CovarianceName = Literal["sample", "ledoit_wolf", "exponential", "factor"]
 #: Names that `covariance_matrix` knows.
 COVARIANCES: tuple[str, ...] = get_args(CovarianceName)

@@ -9,15 +9,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from assay.data.conventions import Floats
 from assay.data.errors import InputError
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.strategies.optimised.constraints import Constraints, Limits, read_groups
 
-__all__ = ["Event", "Market", "limits_of", "market_of"]
+__all__ = ["Market", "limits_of", "market_of"]
 
-Floats = NDArray[np.float64]
-#: session, asset, kind, detail: a row of `BacktestResult.events`.
-Event = tuple[pd.Timestamp, str, str, str]
 
 #: Share of the window's returns that an asset must have; the rest is filled with the session's mean.
 PRESENT = 0.8

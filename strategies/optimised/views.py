@@ -6,14 +6,13 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from assay.data.conventions import Floats
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.data.returns import forward_returns
 
 __all__ = ["Skill", "characteristic", "daily_rank_ic", "skill_of", "trailing_skill"]
 
-Floats = NDArray[np.float64]
 
 #: Assets with a score and an outcome that a session's information coefficient needs.
 MINIMUM_NAMES = 5

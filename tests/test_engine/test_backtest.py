@@ -14,7 +14,7 @@ from assay.engine.costs import CostModel
 from assay.engine.execution import Execution
 from assay.engine.simulation import simulate
 from assay.engine.vectorbt_adapter import cross_check
-from assay.strategies.base import EntryRule
+from assay.strategies.base import EntryRule, decide
 from assay.strategies.catalog import load_strategy, strategy_names
 
 
@@ -49,7 +49,7 @@ def test_stages_by_hand():
     costs = CostModel()
     result = run_backtest(strategy, predictions, prices, costs=costs)
 
-    target = strategy.target_weights(predictions, prices)
+    target = decide(strategy, predictions, prices).weights
     smooth = target.copy()
     for t in range(1, len(smooth)):
         smooth.iloc[t] = 0.85 * smooth.iloc[t - 1] + 0.15 * target.iloc[t]

@@ -13,6 +13,7 @@ from assay.engine.batch import backtest_batch, simulate_batch
 from assay.engine.costs import CostModel
 from assay.engine.execution import Execution
 from assay.engine.simulation import simulate
+from assay.strategies.base import decide
 from assay.strategies.catalog import load_strategy
 
 
@@ -70,7 +71,7 @@ def test_overlays_equal_single_runs(holes):
         PredictionPanel(pd.DataFrame(np.random.default_rng(seed).normal(size=shape), sessions, prices.assets))
         for seed in range(3)
     ]
-    weights = np.stack([strategy.target_weights(panel, prices).to_numpy() for panel in panels])
+    weights = np.stack([decide(strategy, panel, prices).weights.to_numpy() for panel in panels])
     batch = backtest_batch(prices, weights, strategy.overlays)
     for run, panel in enumerate(panels):
         one = run_backtest(strategy, panel, prices)

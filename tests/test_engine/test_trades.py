@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from assay.data.panel import PricePanel
 from assay.engine.costs import CostModel
 from assay.engine.execution import Execution
-from assay.engine.result import FILL_COLUMNS, TRADE_COLUMNS
+from assay.engine.result import FILL_COLUMNS
 from assay.engine.simulation import simulate
-from assay.engine.trades import holding_costs, round_trips
+from assay.engine.trades import TRADE_COLUMNS, holding_costs, round_trips
 
 
 def ledger(rows) -> pd.DataFrame:

@@ -75,7 +75,7 @@ def test_the_return_head_learns_standardised_returns_and_answers_in_returns(pric
     model = load_model("b3_multitask", preset="tiny")
     fitted = model.fit(train, horizon=2, delay=1, seed=0)
     split = fitted.training_log["sessions"]
-    ahead = model.labels(train, 2, 1)
+    ahead = model.returns(train, 2, 1)
     rows = slice(*train.sessions.get_indexer([pd.Timestamp(split["train_start"]), pd.Timestamp(split["train_end"])]))
     learnt = ahead[rows.start : rows.stop + 1]
     assert fitted.arrays["label/centre"][0, 1] == pytest.approx(np.nanmean(learnt), rel=1e-6)

@@ -14,9 +14,10 @@ import pytest
 from scipy import stats
 
 from assay.commands import main as cli
+from assay.data.canary_labels import CanaryLabels
+from assay.data.errors import InputError
 from assay.data.files.prices import write_prices
 from assay.data.panel import PredictionPanel, PricePanel
-from assay.data.relabel import with_answer, with_shuffled_labels
 from assay.data.returns import forward_returns, simple_returns
 from assay.data.synthetic import synthetic_market
 from assay.engine.costs import CostModel
@@ -77,8 +78,10 @@ class Linear:
     def after(self, score: pd.DataFrame) -> pd.DataFrame:
         return score
 
-    def fit(self, train: PricePanel, *, horizon: int, delay: int, seed: int) -> Fit:
-        x, y = self.read(train), forward_returns(train, horizon=horizon, delay=delay).to_numpy()
+    def fit(
+        self, train: PricePanel, *, horizon: int, delay: int, seed: int, labels: CanaryLabels | None = None
+    ) -> Fit:
+        x, y = self.read(train), forward_returns(train, horizon=horizon, delay=delay, labels=labels).to_numpy()
         ready = np.isfinite(x).all(axis=2) & np.isfinite(y)
         weights = np.linalg.lstsq(x[ready], y[ready], rcond=None)[0]
         last = train.sessions[-1]
@@ -115,19 +118,20 @@ class LeakingSampler(Linear):
 class OwnLabels(Linear):
     """Makes its labels itself."""
 
-    def fit(self, train: PricePanel, *, horizon: int, delay: int, seed: int) -> Fit:
-        return super().fit(PricePanel(**{name: getattr(train, name) for name in train.fields}),
-                           horizon=horizon, delay=delay, seed=seed)  # fmt: skip
+    def fit(
+        self, train: PricePanel, *, horizon: int, delay: int, seed: int, labels: CanaryLabels | None = None
+    ) -> Fit:
+        return super().fit(train, horizon=horizon, delay=delay, seed=seed)
 
 
 def canaries(model: Any, prices: PricePanel = PRICES, count: int = 5, seeds: tuple[int, ...] = (0,)) -> Canaries:
     folds = WalkForward(train=200, retrain=60).split(prices.sessions)
 
-    def retrain(panel: PricePanel, of: tuple[int, ...], _: str) -> Any:
-        return walk_forward(model, panel, folds, seeds=of)
+    def retrain(of: tuple[int, ...], _: str, labels: CanaryLabels | None) -> Any:
+        return walk_forward(model, prices, folds, seeds=of, labels=labels)
 
-    real = retrain(prices, seeds, "")
-    return Canaries.run(TRADING, retrain_canaries(retrain, prices, real, count=count), real.predictions, prices)
+    real = retrain(seeds, "", None)
+    return Canaries.run(TRADING, retrain_canaries(retrain, real, count=count), real.predictions, prices)
 
 
 @pytest.fixture(scope="module")
@@ -152,16 +156,18 @@ def test_seeds_that_were_asked_for_count_and_shuffles_average_over_them():
     folds = WalkForward(train=200, retrain=60).split(PRICES.sessions)
     asked = []
 
-    def retrain(panel: PricePanel, of: tuple[int, ...], told: str) -> Any:
-        asked.append((panel.relabelled, of, told))
-        return walk_forward(Linear(), panel, folds, seeds=of)
+    def retrain(of: tuple[int, ...], title: str, labels: CanaryLabels | None) -> Any:
+        asked.append((labels, of, title))
+        return walk_forward(Linear(), PRICES, folds, seeds=of, labels=labels)
 
-    real = retrain(PRICES, (0, 1), "")
-    trained = retrain_canaries(retrain, PRICES, real, count=2)
+    real = retrain((0, 1), "", None)
+    trained = retrain_canaries(retrain, real, count=2)
     assert asked[1:] == [
-        (("shuffled", 0), (1000, 1001), "shuffled labels 1/2"), (("shuffled", 1), (2000, 2001), "shuffled labels 2/2"),
-        (("answer", 0), (0,), "answer in the inputs"), (None, (2,), "other seeds"),
-    ]  # fmt: skip
+        (CanaryLabels("shuffled", 0), (1000, 1001), "shuffled labels 1/2"),
+        (CanaryLabels("shuffled", 1), (2000, 2001), "shuffled labels 2/2"),
+        (CanaryLabels("answer"), (0,), "answer in the inputs"),
+        (None, (2,), "other seeds"),
+    ]
     assert list(trained.seeds) == [0, 1, 2]
 
 
@@ -190,8 +196,10 @@ def test_a_network_that_has_not_learnt_is_no_leak():
     """What its seed has drawn agrees with itself; shuffled labels have seeds of their own."""
 
     class Untrained(Linear):
-        def fit(self, train: PricePanel, *, horizon: int, delay: int, seed: int) -> Fit:
-            fitted = super().fit(train, horizon=horizon, delay=delay, seed=seed)
+        def fit(
+            self, train: PricePanel, *, horizon: int, delay: int, seed: int, labels: CanaryLabels | None = None
+        ) -> Fit:
+            fitted = super().fit(train, horizon=horizon, delay=delay, seed=seed, labels=labels)
             drawn = np.random.default_rng(seed).normal(size=2)
             return replace(fitted, weights=drawn + fitted.weights)
 
@@ -223,6 +231,22 @@ def test_labels_that_do_not_matter_are_said_and_never_passed(model):
     assert "the same whatever its labels" in found.notes[0]
 
 
+class NoLabels(Linear):
+    """A model whose fit knows nothing of canaries."""
+
+    def fit(self, train: PricePanel, *, horizon: int, delay: int, seed: int) -> Fit:  # type: ignore[override]
+        return super().fit(train, horizon=horizon, delay=delay, seed=seed)
+
+
+def test_a_model_without_labels_trains_and_its_canary_says_what_to_add():
+    folds = WalkForward(train=200, retrain=60).split(PRICES.sessions)
+    assert len(walk_forward(NoLabels(), PRICES, folds[:1]).predictions.sessions)
+    with pytest.raises(InputError, match=r"linear: fit takes no labels.*labels: CanaryLabels"):
+        walk_forward(NoLabels(), PRICES, folds[:1], labels=CanaryLabels("answer"))
+    with pytest.raises(InputError, match="fit takes no labels"):
+        canaries(NoLabels())
+
+
 def test_the_rank_of_a_model_on_noise_is_uniform():
     """Real labels that teach nothing are one more shuffle: rank 1 of 4 comes up a quarter of the time."""
     first = 0
@@ -233,11 +257,11 @@ def test_the_rank_of_a_model_on_noise_is_uniform():
         prices = PricePanel(pd.DataFrame(np.exp(np.cumsum(rng.normal(0, 0.02, (150, 8)), axis=0)), index))
         model = Linear()
 
-        def retrain(panel: PricePanel, model: Linear = model) -> PredictionPanel:
-            return walk_forward(model, panel, folds).predictions
+        def skill(labels: CanaryLabels | None, model: Linear = model, prices: PricePanel = prices) -> float:
+            return rank_skill(walk_forward(model, prices, folds, labels=labels).predictions, prices)[0]
 
-        own = rank_skill(retrain(prices), prices)[0]
-        others = [rank_skill(retrain(with_shuffled_labels(prices, number)), prices)[0] for number in range(3)]
+        own = skill(None)
+        others = [skill(CanaryLabels("shuffled", number)) for number in range(3)]
         first += own >= max(others)
     assert stats.binomtest(first, 30, 0.25).pvalue > 0.01
 
@@ -264,7 +288,7 @@ def test_skill_of_few_assets_is_taken_over_time():
 
 def test_skill_over_an_answer_is_that_of_the_past():
     past = PredictionPanel(simple_returns(PRICES.close).fillna(0.0))
-    assert rank_skill(past, with_answer(PRICES))[0] == pytest.approx(1.0)
+    assert rank_skill(past, PRICES, labels=CanaryLabels("answer"))[0] == pytest.approx(1.0)
 
 
 def test_an_early_oracle_of_the_last_return_gains_and_the_constant_does_not_choose():
@@ -318,7 +342,7 @@ def test_what_is_said_names_the_range_the_rank_and_the_fault(honest):
     assert f"5 retrained on shuffled labels {low:.4f} … {high:.4f} (rank 1 of 6, p 0.167)" in honest.sentence
     assert replace(honest, findings=("a leak",)).sentence.endswith("; a leak")
     empty = replace(PredictionPanel(PRICES.close * 0.0))
-    panels = retrain_canaries(lambda *_: _Same(empty), PRICES, _Same(empty), count=1)
+    panels = retrain_canaries(lambda *_: _Same(empty), _Same(empty), count=1)
     assert "–" in Canaries.run(TRADING, panels, empty, PRICES).sentence
 
 
@@ -373,7 +397,7 @@ def test_walk_forward_trains_tells_and_keeps_them(capsys, prices_path, tmp_path,
 
 def test_a_fault_makes_the_exit_code_one(capsys, prices_path, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        "assay.data.relabel._shuffled", lambda labels, rng: labels * (1.0 + 1e-3 * rng.random())
+        "assay.data.canary_labels._shuffled", lambda labels, rng: labels * (1.0 + 1e-3 * rng.random())
     )  # labels that are hardly shuffled: what is learnt from them is as good
     strong = synthetic_market(420, 12, ic=0.35, seed=3)[0]
     write_prices(strong, tmp_path / "strong.parquet")

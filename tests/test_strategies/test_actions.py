@@ -36,7 +36,7 @@ def acting(rows, score=None) -> tuple[PredictionPanel, PricePanel]:
 
 def test_actions_by_hand():
     panels = acting([[BUY, BUY, SELL, HOLD, WEAK_BUY]])
-    assert MultitaskAction().target_weights(*panels).iloc[0].tolist() == [0.325, 0.325, -0.35, 0, 0]
+    assert MultitaskAction().target_weights(*panels).weights.iloc[0].tolist() == [0.325, 0.325, -0.35, 0, 0]
 
 
 def test_hold_keeps_yesterdays_side():
@@ -45,7 +45,7 @@ def test_hold_keeps_yesterdays_side():
         [HOLD, HOLD, WEAK_BUY, NONE, TIE, HOLD],
         [HOLD, HOLD, HOLD, HOLD, HOLD, SELL],
     ]
-    weights = MultitaskAction().target_weights(*acting(rows))
+    weights = MultitaskAction().target_weights(*acting(rows)).weights
     assert np.sign(weights.iloc[0]).tolist() == [1, -1, 1, 1, 1, 0]
     # A weak buy and a missing view end the side; a tie between buy and hold is no decision and keeps it.
     assert np.sign(weights.iloc[1]).tolist() == [1, -1, 0, 0, 1, 0]
@@ -55,7 +55,7 @@ def test_hold_keeps_yesterdays_side():
 
 def test_too_few_assets_are_all_cash_but_the_sides_are_remembered():
     rows = [[BUY] * 5, [HOLD, HOLD, HOLD, HOLD, NONE], [HOLD] * 5]
-    weights = MultitaskAction().target_weights(*acting(rows))
+    weights = MultitaskAction().target_weights(*acting(rows)).weights
     assert (weights.iloc[1] == 0).all()
     assert np.sign(weights.iloc[2]).tolist() == [1, 1, 1, 1, 0]
 
@@ -63,7 +63,7 @@ def test_too_few_assets_are_all_cash_but_the_sides_are_remembered():
 def test_agreement_drops_what_the_score_contradicts():
     score = [[0.01, -0.01, -0.01, 0.01, math.nan, 0.0]]
     panels = acting([[BUY, BUY, SELL, SELL, BUY, BUY]], score)
-    stages = MultitaskAction(require_agreement=True).stages(*panels)
+    stages = dict(MultitaskAction(require_agreement=True).target_weights(*panels).steps())
     assert np.sign(stages["select"].iloc[0]).tolist() == [1, 1, -1, -1, 1, 1]
     assert stages["filter"].iloc[0].tolist() == [0.65, 0, -0.35, 0, 0, 0]
 
@@ -84,21 +84,21 @@ def test_expected_return_by_hand():
     # Two trades at 5 bps cost 0.0010; what does not beat it is left out, the rest is scaled to a gross of 1.
     panels = scored([0.003, 0.0010, 0.0009, -0.001, -0.001 - 1e-6, -0.005])
     rule = ExpectedReturn()
-    weights = rule.target_weights(*panels).iloc[0]
+    weights = rule.target_weights(*panels).weights.iloc[0]
     assert weights.tolist() == pytest.approx([0.375, 0, 0, 0, 0, -0.625])  # −0.001001 does not pay its borrow
-    assert rule.stages(*panels)["select"].abs().sum(axis="columns").iloc[0] == pytest.approx(1)
+    assert dict(rule.target_weights(*panels).steps())["select"].abs().sum(axis="columns").iloc[0] == pytest.approx(1)
 
 
 def test_expected_return_charges_borrow_over_the_horizon():
     values = [0.0011, -0.0011, 0.0, 0.0, 0.0]
-    assert np.sign(ExpectedReturn().target_weights(*scored(values)).iloc[0]).tolist() == [1, -1, 0, 0, 0]
+    assert np.sign(ExpectedReturn().target_weights(*scored(values)).weights.iloc[0]).tolist() == [1, -1, 0, 0, 0]
     # 50 bps a year over 10 sessions is 1.98 bps: 12 bps in all, more than the short promises.
-    assert ExpectedReturn().target_weights(*scored(values, horizon=10)).iloc[0].tolist() == [1, 0, 0, 0, 0]
+    assert ExpectedReturn().target_weights(*scored(values, horizon=10)).weights.iloc[0].tolist() == [1, 0, 0, 0, 0]
 
 
 def test_expected_return_with_nothing_worth_trading_is_cash():
-    assert (ExpectedReturn().target_weights(*scored([0.0005] * 6)) == 0).all(axis=None)
-    assert (ExpectedReturn().target_weights(*scored([0.01] * 4)) == 0).all(axis=None)
+    assert (ExpectedReturn().target_weights(*scored([0.0005] * 6)).weights == 0).all(axis=None)
+    assert (ExpectedReturn().target_weights(*scored([0.01] * 4)).weights == 0).all(axis=None)
 
 
 def test_expected_return_needs_returns():

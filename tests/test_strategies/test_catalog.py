@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from assay.data.errors import InputError, LookAheadError, UnknownNameError
-from assay.strategies.base import EntryRule, EntrySignals, Overlays, Strategy
+from assay.strategies.base import Decision, EntryRule, EntrySignals, Overlays, Strategy
 from assay.strategies.catalog import STRATEGIES, describe, load_strategy, strategy_names
 from assay.strategies.confidence import Confidence
 from assay.strategies.contract import check_strategy, random_panels
@@ -199,8 +199,9 @@ class Narrow(Base):
 
 
 class Nosy(Base):
-    def stages(self, predictions, prices):
-        return {"select": Centred().target_weights(predictions, prices)}
+    def target_weights(self, predictions, prices):
+        early = {"select": lambda: Centred().target_weights(predictions, prices)}
+        return Decision(super().target_weights(predictions, prices), stages=early, label="filter")
 
 
 class PeekingEntry(Confidence):

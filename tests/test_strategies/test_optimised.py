@@ -19,10 +19,9 @@ from assay.strategies.contract import check_strategy, random_panels
 from assay.strategies.optimised import solvers
 from assay.strategies.optimised.constraints import Limits, blocking, violations
 from assay.strategies.optimised.covariance import covariance_matrix
-from assay.strategies.optimised.portfolios import Hrp
+from assay.strategies.optimised.portfolios import BlackLitterman, Hrp
 from assay.strategies.optimised.rebalancing import limits_of, market_of
 from assay.strategies.optimised.solvers import Inputs
-from assay.strategies.optimised.utility import BlackLitterman
 from assay.strategies.optimised.views import skill_of
 
 NAMES = ("mean_variance", "min_variance", "cvar", "black_litterman", "hrp", "risk_parity", "max_diversification")
@@ -91,7 +90,7 @@ def test_weights_are_those_of_skfolio_called_directly(name):
     predictions, prices = market(1)
     free = {"cost_bps": 0} if name in ("mean_variance", "cvar") else {}
     strategy = load_strategy(name, every=20, window=WINDOW, max_weight=0.3, **free)
-    weights = strategy.target_weights(predictions, prices).dropna()
+    weights = strategy.target_weights(predictions, prices).weights.dropna()
     assert len(weights) == 3
     for session, row in weights.iterrows():
         at = prices.sessions.get_loc(session)
@@ -160,9 +159,10 @@ def test_two_assets_and_diagonal_covariance_have_the_textbook_weights():
 def test_without_views_black_litterman_holds_the_equilibrium():
     predictions, prices = market(3)
     strategy = load_strategy("black_litterman", every=20, window=WINDOW, ic_minimum=500, ic_window=500, cost_bps=0)
-    weights = strategy.target_weights(predictions, prices)
+    decision = strategy.target_weights(predictions, prices)
+    weights = decision.weights
     np.testing.assert_allclose(weights.dropna(), 1 / 6, atol=1e-6)
-    assert {kind for _, _, kind, _ in weights.attrs["events"]} == {"no_view"}
+    assert {kind for _, _, kind, _ in decision.events} == {"no_view"}
 
 
 def test_views_follow_skill_and_only_skill():
@@ -171,14 +171,15 @@ def test_views_follow_skill_and_only_skill():
     rng = np.random.default_rng(0)
     noisy = ahead.fillna(0) + rng.normal(0, 0.02, ahead.shape)
     strategy = load_strategy("black_litterman", every=40, window=WINDOW, ic_minimum=20, cost_bps=0)
-    skilled = strategy.target_weights(PredictionPanel(noisy), prices)
-    kinds = [kind for _, _, kind, _ in skilled.attrs["events"]]
+    skilled_decision = strategy.target_weights(PredictionPanel(noisy), prices)
+    skilled = skilled_decision.weights
+    kinds = [kind for _, _, kind, _ in skilled_decision.events]
     assert kinds[-1] == "views"
     last = skilled.dropna().index[-1]
     assert np.corrcoef(skilled.loc[last], noisy.loc[last])[0, 1] > 0.5
     wrong = strategy.target_weights(PredictionPanel(-noisy), prices)
-    assert {kind for _, _, kind, _ in wrong.attrs["events"]} == {"no_view"}
-    np.testing.assert_allclose(wrong.dropna(), 1 / 6, atol=1e-6)
+    assert {kind for _, _, kind, _ in wrong.events} == {"no_view"}
+    np.testing.assert_allclose(wrong.weights.dropna(), 1 / 6, atol=1e-6)
 
 
 def test_skill_is_newey_west_and_its_confidence_shrinks():
@@ -254,7 +255,8 @@ def test_every_constraint_holds_at_every_decision(seed, name, data, tmp_path_fac
     }
     options["groups"] = str(folder / "sectors.csv") if options["max_group"] else None
     strategy = load_strategy(name, **options)
-    weights = strategy.target_weights(predictions, prices)
+    decision = strategy.target_weights(predictions, prices)
+    weights = decision.weights
     desk = market_of(predictions, prices, strategy, who=name, scored=False, signed=False)
     last, decided, seen = None, 0, 0
     for row, values in enumerate(weights[sorted(weights.columns)].to_numpy()):
@@ -279,7 +281,7 @@ def test_every_constraint_holds_at_every_decision(seed, name, data, tmp_path_fac
             beta = matrix.mean(axis=1) / matrix.mean()
             assert abs(beta @ values[chosen]) <= options["max_beta"] + 2e-6
         last, decided, seen = values, at, seen + 1
-    stuck = [kind for _, _, kind, _ in weights.attrs["events"] if kind in ("infeasible", "too_few_assets")]
+    stuck = [kind for _, _, kind, _ in decision.events if kind in ("infeasible", "too_few_assets")]
     assert seen + len(stuck) == 2  # rows 30 and 50: each is solved or explained
 
 
@@ -317,9 +319,10 @@ def test_previous_weights_are_kept_where_a_session_cannot_be_solved():
     volume.iloc[31:] = 1.0  # liquidity dries up after the first decision
     dry = replace(prices, volume=volume)
     strategy = load_strategy("min_variance", every=20, window=WINDOW, max_volume=1.0, capital=1e5)
-    weights = strategy.target_weights(predictions, dry)
+    decision = strategy.target_weights(predictions, dry)
+    weights = decision.weights
     assert weights.notna().all(axis=1).to_numpy().nonzero()[0].tolist() == [30]
-    assert [kind for _, _, kind, _ in weights.attrs["events"]] == ["infeasible", "infeasible"]
+    assert [kind for _, _, kind, _ in decision.events] == ["infeasible", "infeasible"]
     result = run_backtest(strategy, predictions, dry)
     assert (result.holdings.iloc[50] == result.holdings.iloc[31]).all()
     assert result.holdings.iloc[31].sum() > 0
@@ -328,9 +331,10 @@ def test_previous_weights_are_kept_where_a_session_cannot_be_solved():
 def test_all_predictions_missing_is_recorded():
     predictions, prices = market(7)
     empty = replace(predictions, score=predictions.score * np.nan)
-    weights = load_strategy("mean_variance", every=20, window=WINDOW).target_weights(empty, prices)
+    decision = load_strategy("mean_variance", every=20, window=WINDOW).target_weights(empty, prices)
+    weights = decision.weights
     assert weights.isna().all(axis=None)
-    assert {kind for _, _, kind, _ in weights.attrs["events"]} == {"too_few_assets"}
+    assert {kind for _, _, kind, _ in decision.events} == {"too_few_assets"}
 
 
 def test_one_asset_is_refused():
@@ -344,9 +348,10 @@ def test_a_singular_covariance_is_repaired_and_said(name):
     predictions, prices = market(9)
     twin = prices.close.assign(S1=prices.close["S0"])
     strategy = load_strategy("min_variance", every=20, window=WINDOW, covariance=name)
-    weights = strategy.target_weights(predictions, PricePanel(twin))
+    decision = strategy.target_weights(predictions, PricePanel(twin))
+    weights = decision.weights
     assert weights.dropna().shape == (3, 6)
-    said = [kind for _, _, kind, _ in weights.attrs["events"]]
+    said = [kind for _, _, kind, _ in decision.events]
     assert said == (["covariance"] * 3 if name == "sample" else said)
 
 
@@ -407,9 +412,9 @@ def test_a_rank_has_no_expected_return_but_can_tilt():
     with pytest.raises(InputError, match="unit is 'rank'"):
         load_strategy("mean_variance", window=WINDOW).target_weights(ranked, prices)
     strategy = load_strategy("mean_variance", window=WINDOW, every=20, signal="tilt", max_weight=0.4)
-    by_rank = strategy.target_weights(ranked, prices)
+    by_rank = strategy.target_weights(ranked, prices).weights
     cubed = replace(ranked, score=ranked.score**3)
-    pd.testing.assert_frame_equal(by_rank, strategy.target_weights(cubed, prices))
+    pd.testing.assert_frame_equal(by_rank, strategy.target_weights(cubed, prices).weights)
 
 
 def test_costs_and_borrow_are_in_the_objective():
@@ -461,5 +466,5 @@ def test_workers_change_nothing():
     strategy = load_strategy("mean_variance", every=4, window=WINDOW, cost_bps=0, max_weight=0.3)
     alone = strategy.target_weights(predictions, prices)
     together = replace(strategy, workers=2).target_weights(predictions, prices)
-    pd.testing.assert_frame_equal(alone, together)
-    assert alone.attrs == together.attrs
+    pd.testing.assert_frame_equal(alone.weights, together.weights)
+    assert alone.events == together.events

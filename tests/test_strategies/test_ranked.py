@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from assay.data.benchmark import with_benchmark_asset
 from assay.data.errors import InputError
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.strategies.ranked import (
@@ -21,7 +22,6 @@ from assay.strategies.ranked import (
     QuintileLongShort,
     Threshold,
     VolScaled,
-    with_benchmark_asset,
 )
 
 ALL = [QuintileLongShort, BottomK, FilterNegative, VolScaled, LongOnly, Threshold, ConfidenceScaled]
@@ -93,10 +93,10 @@ def test_equal_to_the_oracle(market, quantile):
         (LongOnly(quantile=quantile), (0.65, 0.0)),
     ]
     for rule, legs in rules:
-        got = rule.target_weights(predictions, prices).to_numpy()
+        got = rule.target_weights(predictions, prices).weights.to_numpy()
         expected = [naive(scores[t], close[t], ids, quantile, *legs) for t in range(len(scores))]
         np.testing.assert_array_equal(got, expected, err_msg=rule.name)
-    got = ConfidenceScaled(quantile=quantile).target_weights(predictions, prices).to_numpy()
+    got = ConfidenceScaled(quantile=quantile).target_weights(predictions, prices).weights.to_numpy()
     expected = [
         naive(scores[t], close[t], ids, quantile, 0.65, 0.35, 0.0, np.abs(scores[t])) for t in range(len(scores))
     ]
@@ -110,7 +110,7 @@ def test_many_blocks_equal_the_oracle():
     close = np.ones_like(scores)
     ids = [f"{i:03d}" for i in rng.permutation(120)]
     predictions, prices = panels(scores, close, ids)
-    got = FilterNegative().target_weights(predictions, prices).to_numpy()
+    got = FilterNegative().target_weights(predictions, prices).weights.to_numpy()
     expected = [naive(scores[t], close[t], ids, 0.2, 0.65, 0.35, 0.0) for t in range(len(scores))]
     np.testing.assert_array_equal(got, expected)
 
@@ -118,14 +118,14 @@ def test_many_blocks_equal_the_oracle():
 def test_s2_by_hand():
     # N = 10, K = 2. Longs: the two highest. Of the two lowest only one is negative: it takes the whole −0.35.
     predictions, prices = panels([0.05, 0.04, 0.03, 0.02, 0.01, 0.009, 0.008, 0.007, 0.001, -0.002])
-    weights = FilterNegative().target_weights(predictions, prices).iloc[0]
+    weights = FilterNegative().target_weights(predictions, prices).weights.iloc[0]
     assert weights.tolist() == [0.325, 0.325] + [0.0] * 7 + [-0.35]
     assert FilterNegative().select(predictions, prices).iloc[0].tolist() == [0.325, 0.325] + [0.0] * 6 + [-0.175] * 2
 
 
 def test_s2_without_a_negative_prediction_has_no_shorts():
     predictions, prices = panels(np.linspace(0.0, 0.1, 10))
-    weights = FilterNegative().target_weights(predictions, prices).iloc[0]
+    weights = FilterNegative().target_weights(predictions, prices).weights.iloc[0]
     assert (weights >= 0).all()
     assert weights.sum() == pytest.approx(0.65)
 
@@ -134,37 +134,37 @@ def test_s2_without_a_negative_prediction_has_no_shorts():
 def test_the_size_of_a_leg_rounds_half_up(n, k):
     # 0.2·N + 0.5, floored: 12 → 2.9 → 2, 13 → 3.1 → 3.
     predictions, prices = panels(np.arange(n, dtype=float))
-    weights = QuintileLongShort().target_weights(predictions, prices).iloc[0]
+    weights = QuintileLongShort().target_weights(predictions, prices).weights.iloc[0]
     assert (weights > 0).sum() == (weights < 0).sum() == k
 
 
 def test_fewer_than_five_assets_are_all_cash():
     predictions, prices = panels([0.04, 0.03, 0.02, 0.01, np.nan])
     for rule in ALL:
-        assert (rule().target_weights(predictions, prices) == 0).all(axis=None)
+        assert (rule().target_weights(predictions, prices).weights == 0).all(axis=None)
 
 
 def test_a_price_is_needed_on_the_session_itself():
     predictions, prices = panels([5, 4, 3, 2, 1, 0], [np.nan, 1, 1, 1, 1, 1])
-    assert QuintileLongShort().target_weights(predictions, prices).iloc[0].tolist() == [0, 0.5, 0, 0, 0, -0.5]
+    assert QuintileLongShort().target_weights(predictions, prices).weights.iloc[0].tolist() == [0, 0.5, 0, 0, 0, -0.5]
 
 
 def test_ties_go_by_asset_id_whatever_the_column():
     predictions, prices = panels([1.0] * 6, assets=["F", "A", "E", "B", "D", "C"])
-    weights = QuintileLongShort().target_weights(predictions, prices).iloc[0]
+    weights = QuintileLongShort().target_weights(predictions, prices).weights.iloc[0]
     assert weights[weights > 0].index.tolist() == ["A"]
     assert weights[weights < 0].index.tolist() == ["F"]
 
 
 def test_half_of_an_odd_cross_section_never_overlaps():
     predictions, prices = panels(np.arange(7, dtype=float))
-    weights = QuintileLongShort(quantile=0.5).target_weights(predictions, prices).iloc[0]
+    weights = QuintileLongShort(quantile=0.5).target_weights(predictions, prices).weights.iloc[0]
     assert (weights > 0).sum() == (weights < 0).sum() == 3
 
 
 def test_confidence_scaled_by_hand():
     predictions, prices = panels([0.03, 0.01, 0.005, 0.004, 0.003, 0.002, 0.001, 0.0, -0.01, -0.03])
-    weights = ConfidenceScaled().target_weights(predictions, prices).iloc[0]
+    weights = ConfidenceScaled().target_weights(predictions, prices).weights.iloc[0]
     assert weights.iloc[[0, 1]].tolist() == pytest.approx([0.65 * 0.75, 0.65 * 0.25])
     assert weights.iloc[[8, 9]].tolist() == pytest.approx([-0.35 * 0.25, -0.35 * 0.75])
 
@@ -174,7 +174,7 @@ def test_vol_scaled_by_hand():
     close = 100 * np.exp(np.cumsum(rng.normal(0, 0.01, (30, 10)) * np.arange(1, 11), axis=0))
     scores = np.tile(np.linspace(-0.01, 0.01, 10), (30, 1))
     predictions, prices = panels(scores, close)
-    weights = VolScaled().target_weights(predictions, prices)
+    weights = VolScaled().target_weights(predictions, prices).weights
     volatility = prices.close.pct_change(fill_method=None).rolling(20).std()
     inverse = 1 / volatility
     assert (weights.iloc[:20] == 0).all(axis=None)
@@ -192,8 +192,8 @@ def test_vol_scaled_reads_prices_before_the_first_prediction():
     close = 100 * np.exp(np.cumsum(rng.normal(0, 0.01, (40, 8)), axis=0))
     predictions, prices = panels(np.tile(np.arange(8.0), (40, 1)), close)
     late = predictions.map(lambda frame: frame.iloc[25:])
-    whole = VolScaled().target_weights(predictions, prices)
-    pd.testing.assert_frame_equal(VolScaled().target_weights(late, prices), whole.iloc[25:])
+    whole = VolScaled().target_weights(predictions, prices).weights
+    pd.testing.assert_frame_equal(VolScaled().target_weights(late, prices).weights, whole.iloc[25:])
 
 
 def test_vol_scaled_leaves_out_what_does_not_move():
@@ -201,27 +201,27 @@ def test_vol_scaled_leaves_out_what_does_not_move():
     close = 100 * np.exp(np.cumsum(rng.normal(0, 0.01, (25, 8)), axis=0))
     close[:, 7] = 50.0
     predictions, prices = panels(np.tile(np.arange(8.0), (25, 1)), close)
-    assert VolScaled().target_weights(predictions, prices).iloc[-1, 7] == 0
+    assert VolScaled().target_weights(predictions, prices).weights.iloc[-1, 7] == 0
 
 
 def test_benchmark_hedge_by_hand():
     predictions, prices = panels(np.arange(10, dtype=float))
     level = PricePanel(prices.close.assign(SPY=400.0))
-    weights = BenchmarkHedge(benchmark_asset="SPY").target_weights(predictions, level).iloc[0]
+    weights = BenchmarkHedge(benchmark_asset="SPY").target_weights(predictions, level).weights.iloc[0]
     assert weights.tolist() == [0.0] * 8 + [0.325, 0.325, -0.35]
     assert weights.index[-1] == "SPY"
 
 
 def test_benchmark_hedge_never_ranks_the_benchmark():
     predictions, prices = panels([9, 5, 4, 3, 2, 1, 0], assets=["SPY", "A", "B", "C", "D", "E", "F"])
-    weights = BenchmarkHedge(benchmark_asset="SPY").target_weights(predictions, prices).iloc[0]
+    weights = BenchmarkHedge(benchmark_asset="SPY").target_weights(predictions, prices).weights.iloc[0]
     assert weights.to_dict() == {"SPY": -0.35, "A": 0.65, "B": 0, "C": 0, "D": 0, "E": 0, "F": 0}
 
 
 def test_benchmark_hedge_without_longs_or_price_has_no_hedge():
     predictions, prices = panels([[1, 2, 3, 4, np.nan, np.nan], [1, 2, 3, 4, 5, 6]])
     level = PricePanel(prices.close.assign(SPY=[400.0, np.nan]))
-    assert (BenchmarkHedge(benchmark_asset="SPY").target_weights(predictions, level)["SPY"] == 0).all()
+    assert (BenchmarkHedge(benchmark_asset="SPY").target_weights(predictions, level).weights["SPY"] == 0).all()
 
 
 def test_benchmark_asset_from_returns():
@@ -229,7 +229,7 @@ def test_benchmark_asset_from_returns():
     returns = pd.Series([np.nan, 0.1, -0.5], prices.sessions)
     level = with_benchmark_asset(prices, returns)
     assert level.close["BENCHMARK"].tolist() == pytest.approx([100, 110, 55])
-    assert (BenchmarkHedge().target_weights(predictions, level)["BENCHMARK"] == -0.35).all()
+    assert (BenchmarkHedge().target_weights(predictions, level).weights["BENCHMARK"] == -0.35).all()
     with pytest.raises(InputError, match="already"):
         with_benchmark_asset(level, returns)
     with pytest.raises(InputError, match="'BENCHMARK' is not among the prices"):
@@ -240,9 +240,9 @@ def test_predictions_may_be_a_part_of_the_prices():
     rng = np.random.default_rng(0)
     predictions, prices = panels(rng.normal(size=(30, 9)))
     part = predictions.map(lambda frame: frame.iloc[[3, 4, 9, 20], [5, 1, 8, 2, 0]])
-    got = QuintileLongShort().target_weights(part, prices)
+    got = QuintileLongShort().target_weights(part, prices).weights
     narrow = PricePanel(prices.close.loc[part.sessions, part.assets])
-    pd.testing.assert_frame_equal(got, QuintileLongShort().target_weights(part, narrow))
+    pd.testing.assert_frame_equal(got, QuintileLongShort().target_weights(part, narrow).weights)
 
 
 def test_predictions_outside_the_prices_are_refused():
@@ -263,7 +263,7 @@ def test_a_rank_score_has_no_sign(rule):
 @pytest.mark.parametrize("rule", [QuintileLongShort, BottomK, LongOnly])
 def test_a_rank_score_is_enough_for_rules_without_a_sign(rule):
     predictions, prices = panels(np.arange(6.0), unit="rank")
-    assert rule().target_weights(predictions, prices).iloc[0, -1] > 0
+    assert rule().target_weights(predictions, prices).weights.iloc[0, -1] > 0
 
 
 def test_stages_end_with_the_target_weights():
@@ -272,9 +272,9 @@ def test_stages_end_with_the_target_weights():
         rng.normal(0.005, 0.01, size=(30, 20)), 100 * np.exp(np.cumsum(rng.normal(0, 0.01, (30, 20)), 0))
     )
     for rule in ALL:
-        stages = rule().stages(predictions, prices)
+        stages = dict(rule().target_weights(predictions, prices).steps())
         assert list(stages) == ["select", "filter"]
-        pd.testing.assert_frame_equal(stages["filter"], rule().target_weights(predictions, prices))
+        pd.testing.assert_frame_equal(stages["filter"], rule().target_weights(predictions, prices).weights)
         pd.testing.assert_frame_equal(stages["select"], rule().select(predictions, prices))
 
 

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from assay.data.benchmark import with_benchmark_asset
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.engine.backtest import run_backtest
 from assay.strategies.catalog import STRATEGIES, load_strategy, strategy_class
 from assay.strategies.contract import random_panels
-from assay.strategies.ranked import with_benchmark_asset
 
 CUT = 110
 #: Other memory layouts of equal prices add up in another order.

@@ -1,0 +1,47 @@
+"""The benchmark as an asset that can be traded, made of its returns."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from assay.data.errors import InputError
+from assay.data.panel import BENCHMARK_ASSET, PricePanel
+
+__all__ = ["BENCHMARK_ASSET", "with_benchmark_asset"]
+
+
+def with_benchmark_asset(prices: PricePanel, returns: pd.Series, asset: str = BENCHMARK_ASSET) -> PricePanel:
+    """Prices with a tradable benchmark made of its returns.
+
+    The level starts at 100 at the first session. Its open, where the panel has opens, is the level at that session's
+    close: a return series knows no other price, so an order for the open is in fact an order for the close.
+
+    Parameters
+    ----------
+    prices : T sessions by N assets.
+    returns : (T,) benchmark returns, stamped with the period's end; missing ones leave the asset without a price.
+    asset : id of the new column.
+
+    Returns
+    -------
+    PricePanel
+        N + 1 assets; high and low are the level too, the volume is unknown.
+
+    Raises
+    ------
+    InputError
+        If `asset` is among the prices already.
+
+    """
+    if asset in prices.assets:
+        raise InputError(f"benchmark asset: {asset!r} is among the prices already; name another")
+    known = returns.reindex(prices.sessions)
+    level = 100.0 * (1 + known.fillna(0.0)).cumprod()
+    level = level.where(known.notna() | (np.arange(len(level)) == 0))
+    added = {
+        name: getattr(prices, name).assign(**{asset: np.nan if name == "volume" else level}) for name in prices.fields
+    }
+    return replace(prices, **added)
