@@ -422,6 +422,21 @@ class PredictionPanel(Card):
         """The predictions stamped at or before `session`."""
         return self.map(lambda frame: frame.loc[:session])
 
+    def since_first_view(self) -> PredictionPanel:
+        """The panel from the first session on which anything is said of any asset: the rows before are no decisions.
+
+        Raises
+        ------
+        InputError
+            If there is no view at all.
+
+        """
+        known = np.any([frame.notna().any(axis="columns").to_numpy() for frame in self.frames().values()], axis=0)
+        if not known.any():
+            raise InputError(f"predictions: {self.name} has no view on any session; there is nothing to trade on")
+        first = self.sessions[int(known.argmax())]
+        return self if known[0] else self.map(lambda frame: frame.loc[first:])
+
     def require_sign(self, who: str) -> pd.DataFrame:
         """The score, if 0 means neutral; else `InputError` (a rank score has no sign)."""
         score = self.require_score(who)

@@ -17,10 +17,18 @@ from assay.engine.execution import Execution
 from assay.engine.overlay_passes import emptied, kill_events, kill_switches, scaled, shadow_returns, vol_factor
 from assay.engine.result import EVENT_COLUMNS, BacktestResult
 from assay.engine.simulation import simulate
-from assay.strategies.base import EntryRule, Strategy, decide, entry_signals
+from assay.strategies.base import EntryRule, Strategy, WeighsCosts, decide, entry_signals
 from assay.strategies.overlays import smooth_weights
 
-__all__ = ["STAGE_COLUMNS", "described", "final_weights", "run_backtest", "simulated_prices", "with_tradable_benchmark"]
+__all__ = [
+    "STAGE_COLUMNS",
+    "described",
+    "final_weights",
+    "priced",
+    "run_backtest",
+    "simulated_prices",
+    "with_tradable_benchmark",
+]
 
 STAGE_COLUMNS = ("sharpe", "return_ann", "volatility_ann", "turnover_ann", "cost_ann")
 #: Kinds of events with which a strategy says that it has no weights for a session.
@@ -37,7 +45,7 @@ def run_backtest(
     execution: Execution | None = None,
     keep: Literal["all", "returns"] = "all",
 ) -> BacktestResult:
-    """Select, apply the overlays causally, and simulate.
+    """Select, apply the overlays causally, and simulate from the first session on which there is a view.
 
     The vol target reads the net returns of the smoothed strategy, the kill switches those of the smoothed and
     vol-targeted one that is never switched off; both through the close of the session they are stamped with.
@@ -60,6 +68,7 @@ def run_backtest(
     costs = CostModel() if costs is None else costs
     execution = Execution(delay=predictions.delay) if execution is None else execution
     prints = {} if keep == "returns" else {"prices": prices.fingerprint, "predictions": predictions.fingerprint}
+    predictions = predictions.since_first_view()
     prices = with_tradable_benchmark(strategy, prices, benchmark)
     prices.require(strategy.needs, strategy.name)
     prices = simulated_prices(prices, predictions, execution.delay)
@@ -72,7 +81,7 @@ def run_backtest(
         )
     else:
         result = _weights_backtest(strategy, predictions, prices, costs, execution, keep)
-    warnings = [*result.warnings, *_unmet(result.events), *predictions.warnings]
+    warnings = [*_idle(strategy, result), *result.warnings, *_unmet(result.events), *predictions.warnings]
     if predictions.delay != execution.delay and not execution.same_close:
         warnings.append(
             f"the predictions were made for a delay of {predictions.delay} sessions, the fills have {execution.delay}"
@@ -108,6 +117,7 @@ def final_weights(
     """The weights that `run_backtest` trades: after smoothing, vol target and kill switches; (T, N), stamped t."""
     costs = CostModel() if costs is None else costs
     execution = Execution(delay=predictions.delay) if execution is None else execution
+    predictions = predictions.since_first_view()
     prices = simulated_prices(prices, predictions, execution.delay)
     return _passes(strategy, predictions, prices, costs, execution, keep="returns")[-1][1]
 
@@ -117,6 +127,13 @@ def simulated_prices(prices: PricePanel, predictions: PredictionPanel, delay: in
     last = int(prices.sessions.searchsorted(predictions.sessions[-1]))
     end = min(last + delay + predictions.horizon, len(prices.sessions) - 1)
     return prices if end == len(prices.sessions) - 1 else prices.through(prices.sessions[end])
+
+
+def priced(strategy: Strategy, costs: CostModel) -> Strategy:
+    """The strategy with the run's costs, where it weighs costs and its own parameters leave them open."""
+    if not isinstance(strategy, WeighsCosts):
+        return strategy
+    return strategy.with_costs(trade_bps=1e4 * costs.traded_rate, borrow_bps=costs.borrow_bps)
 
 
 def _weights_backtest(
@@ -162,7 +179,7 @@ def _passes(
     With ``keep="returns"`` only the last stage is held, so that no more than two tables of weights live at once.
     """
     none = pd.DataFrame()
-    decision = decide(strategy, predictions, prices)
+    decision = decide(priced(strategy, costs), predictions, prices)
     steps = decision.steps() if keep == "all" else [(decision.label, decision.weights)]
     out: list[_Pass] = [(label, weights, None, none) for label, weights in steps]
     out[-1] = (*out[-1][:3], pd.DataFrame(list(decision.events), columns=list(EVENT_COLUMNS)))
@@ -193,9 +210,16 @@ def _passes(
     if overlays.vol_target is not None:
         push("vol target", scaled(out[-1][1], vol_factor(shadow(), overlays.vol_target)))
     if overlays.kill_switches:
-        state = kill_switches(shadow()).reindex(out[-1][1].index)
+        state = kill_switches(shadow())
         push("kill switch", emptied(out[-1][1], state), kill_events(state))
     return out
+
+
+def _idle(strategy: Strategy | EntryRule, result: BacktestResult) -> list[str]:
+    """One line if nothing was traded: every figure is then that of cash."""
+    if (result.turnover > 0).any():
+        return []
+    return [f"no trade on any of {len(result.sessions):,} sessions: {strategy.name} never wanted a position"]
 
 
 def _unmet(events: pd.DataFrame) -> list[str]:

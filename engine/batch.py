@@ -6,7 +6,7 @@ proportional costs, borrow and financing: what depends on the size of a fill nee
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,7 @@ from assay.data.errors import InputError
 from assay.data.panel import PricePanel
 from assay.engine.costs import CostModel
 from assay.engine.execution import Execution
-from assay.engine.overlay_passes import kill_switches, shadow_returns, vol_factor
+from assay.engine.overlay_passes import kill_switches, rearmed, shadow_returns, vol_factor
 from assay.strategies.base import Overlays
 from assay.strategies.overlays import smooth_weights
 
@@ -60,6 +60,7 @@ def simulate_batch(
     execution: Execution | None = None,
     which: npt.NDArray[np.intp] | None = None,
     scale: Floats | None = None,
+    restated: npt.NDArray[np.bool_] | None = None,
 ) -> BatchResult:
     """Trade R sets of target weights on the same prices.
 
@@ -68,7 +69,8 @@ def simulate_batch(
     prices : (T, N).
     weights : (R, ≤ T, N) signed fractions of NAV, stamped at the decision; NaN = no order, and none after the last row.
     which : (R,) row of `weights` that each run trades, where runs share weights; default: each its own.
-    scale : (R, ≤ T) factor on a run's weights, stamped at the decision; default 1.
+    scale : (R, T) factor on a run's weights, stamped at the decision; default 1.
+    restated : (R, T) where a run orders the last target of every asset again, decided or not; default nowhere.
     costs : one model for all runs, or one a run; proportional costs only.
     execution : as for `engine.simulate`; self-financing, fractional shares.
 
@@ -88,8 +90,10 @@ def simulate_batch(
         raise InputError(f"batch: {len(models)} cost models for {runs} runs")
     rate, borrow, financing = _rates(models)
     fill, mark, tradable, delisted = _known_prices(prices, execution)
-    scale = _capped(weights, which, scale, execution.max_gross)
-    some_missing = bool(np.isnan(weights).any())
+    gaps = np.isnan(weights).any(axis=(0, 2))
+    nothing = np.full((sets, assets), np.nan)
+    last = nothing
+    scale = _capped(weights, which, scale, execution.max_gross, restated)
 
     nav, position = np.empty((sessions, runs)), np.empty((sessions, runs))
     paid, traded_share, absolute = (np.zeros((sessions, runs)) for _ in range(3))
@@ -102,12 +106,18 @@ def simulate_batch(
             carrying, fees = borrow * short + financing * np.maximum(-cash, 0.0), np.zeros(runs)
             if not all_alive:
                 carrying[~alive] = 0.0
-            if 0 <= row < decisions:
+            due = None if restated is None or row < 0 else restated[:, row]
+            if 0 <= row < decisions or (due is not None and due.any()):
+                target, complete = (weights[:, row], not gaps[row]) if row < decisions else (nothing, False)
+                last = target if complete else np.where(np.isnan(target), last, target)
                 before = cash + held @ fill[s]
                 size = before if scale is None else before * scale[:, row]
-                wanted = weights[which, row] * size[:, None]
+                wanted = target[which]
+                if due is not None and not complete and due.any():
+                    wanted = np.where(due[:, None], last[which], wanted)
+                wanted = wanted * size[:, None]
                 wanted /= fill[s]
-                if some_missing:
+                if not complete:
                     wanted = np.where(np.isnan(wanted), held, wanted)
                 if not all_tradable[s]:
                     wanted[:, ~tradable[s]] = held[:, ~tradable[s]]
@@ -167,30 +177,58 @@ def backtest_batch(
         together = pd.DataFrame(np.moveaxis(weights, 0, 1).reshape(decisions, sets * assets), index)
         smooth = smooth_weights(together, overlays.smoothing).to_numpy()
         weights = np.moveaxis(smooth.reshape(decisions, sets, assets), 1, 0)
+    if overlays.vol_target is None and not overlays.kill_switches:
+        return simulate_batch(prices, weights, costs=costs, execution=execution, which=which)
+    sessions = len(prices.sessions)
     runs = len(weights) if which is None else len(which)
-    scale = None
+    scale, restated = np.ones((runs, sessions)), np.zeros((runs, sessions), dtype=bool)
 
-    def passed() -> list[pd.Series]:
-        result = simulate_batch(prices, weights, costs=costs, execution=execution, which=which, scale=scale)
+    def passed() -> BatchResult:
+        return simulate_batch(
+            prices, weights, costs=costs, execution=execution, which=which, scale=scale, restated=restated
+        )
+
+    def shadows() -> list[pd.Series]:
+        result = passed()
         return shadow_returns(result.net, result.turnover, result.sessions)
 
     if overlays.vol_target is not None:
-        scale = np.stack([vol_factor(run, overlays.vol_target).to_numpy() for run in passed()])[:, :decisions]
+        scale = np.stack([vol_factor(run, overlays.vol_target).to_numpy() for run in shadows()])
+        restated = np.diff(scale, axis=1, prepend=np.nan) != 0
     if overlays.kill_switches:
-        off = np.stack([kill_switches(run).to_numpy().any(axis=1) for run in passed()])[:, :decisions]
-        scale = np.where(off, 0.0, np.ones((runs, decisions)) if scale is None else scale)
-    return simulate_batch(prices, weights, costs=costs, execution=execution, which=which, scale=scale)
+        off = np.stack([kill_switches(run).to_numpy().any(axis=1) for run in shadows()])
+        scale, restated = np.where(off, 0.0, scale), restated | off | rearmed(off)
+    return passed()
 
 
-def _capped(weights: Floats, which: npt.NDArray[np.intp], scale: Floats | None, max_gross: float) -> Floats | None:
+def _capped(
+    weights: Floats,
+    which: npt.NDArray[np.intp],
+    scale: Floats | None,
+    max_gross: float,
+    restated: npt.NDArray[np.bool_] | None = None,
+) -> Floats | None:
     """The scale that also holds each row's gross below `max_gross`."""
     gross = np.stack([np.nansum(np.abs(one), axis=1) for one in weights])[which]
+    if restated is not None:
+        after = np.zeros((len(which), restated.shape[1] - gross.shape[1]))
+        again = np.stack([np.nansum(np.abs(row), axis=1) for row in _standing_rows(weights, restated.shape[1])], axis=1)
+        gross = np.where(restated, again[which], np.concatenate([gross, after], axis=1))
     gross = gross if scale is None else gross * np.abs(scale[:, : gross.shape[1]])
     over = gross > max_gross * (1 + 1e-9)
     if not over.any():
         return scale
     factor = np.where(over, max_gross / np.where(over, gross, 1.0), 1.0)
     return factor if scale is None else scale[:, : factor.shape[1]] * factor
+
+
+def _standing_rows(weights: Floats, sessions: int) -> Iterator[Floats]:
+    """The last targets (sets, N) through each session, also after the last decision."""
+    last = np.full(weights[:, 0].shape, np.nan)
+    for row in range(sessions):
+        if row < weights.shape[1]:
+            last = np.where(np.isnan(weights[:, row]), last, weights[:, row])
+        yield last
 
 
 def _check(prices: PricePanel, weights: Floats, models: Sequence[CostModel], execution: Execution) -> None:

@@ -2,6 +2,9 @@
 
 The factor and the state stamped t read the shadow's returns through t and act on the weights stamped t. `lead` shifts
 them that many sessions earlier, which nobody can trade: the audit asks with it whether a printed figure did.
+
+Overlays act on every session, with or without a decision: with weekly predictions a switch empties the book on the day
+it trips, and the book is back in its standing targets on the day it re-arms.
 """
 
 from __future__ import annotations
@@ -9,12 +12,22 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from assay.data.conventions import Floats
 from assay.strategies.overlays import kill_switch_state, vol_target_factor
 
-__all__ = ["emptied", "kill_events", "kill_switches", "scaled", "shadow_returns", "vol_factor"]
+__all__ = [
+    "emptied",
+    "kill_events",
+    "kill_switches",
+    "rearmed",
+    "scaled",
+    "shadow_returns",
+    "standing",
+    "vol_factor",
+]
 
 
 def shadow_returns(net: Floats, turnover: Floats, sessions: pd.DatetimeIndex) -> list[pd.Series]:
@@ -47,17 +60,79 @@ def kill_switches(shadow: pd.Series, *, lead: int = 0) -> pd.DataFrame:
 
 
 def scaled(weights: pd.DataFrame, factor: pd.Series) -> pd.DataFrame:
-    """`weights` (T, N) times the factor of their session."""
-    values = weights.to_numpy() * factor.reindex(weights.index).to_numpy()[:, None]
-    return pd.DataFrame(values, weights.index, weights.columns, copy=False)
+    """Weights times the factor of their session, on every session of `factor`.
+
+    Parameters
+    ----------
+    weights : (≤ T, N) decisions; NaN, or a session left out, is "no order".
+    factor : (T,), from the first decision on.
+
+    Returns
+    -------
+    DataFrame
+        (T, N). Between decisions the standing targets are stated anew where the factor has changed; where it has not,
+        there is no order and holdings drift.
+
+    """
+    changed = factor.to_numpy() != np.concatenate([[np.nan], factor.to_numpy()[:-1]])
+    out = _with_standing(weights, factor.index, changed)
+    return out.mul(factor, axis="index")
 
 
 def emptied(weights: pd.DataFrame, state: pd.DataFrame) -> pd.DataFrame:
-    """`weights` (T, N), 0 on sessions where any switch of `state` is on."""
-    off = state.reindex(weights.index, fill_value=False).any(axis="columns")
-    values = weights.to_numpy().copy()
-    values[off.to_numpy(dtype=bool)] = 0.0
-    return pd.DataFrame(values, weights.index, weights.columns, copy=False)
+    """Weights that are 0 on every session on which any switch of `state` is on.
+
+    Parameters
+    ----------
+    weights : (≤ T, N) decisions; NaN, or a session left out, is "no order".
+    state : (T, 3), from the first decision on.
+
+    Returns
+    -------
+    DataFrame
+        (T, N). On the session after the last flat one the standing targets are stated anew, whether or not there is a
+        decision.
+
+    """
+    off = state.any(axis="columns").to_numpy(dtype=bool)
+    out = _with_standing(weights, state.index, rearmed(off)).to_numpy().copy()
+    out[off] = 0.0
+    return pd.DataFrame(out, state.index, weights.columns, copy=False)
+
+
+def rearmed(off: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """(..., T) sessions on which no switch is on any more, but was on the session before."""
+    before = np.concatenate([np.zeros((*off.shape[:-1], 1), dtype=bool), off[..., :-1]], axis=-1)
+    return before & ~off
+
+
+def standing(weights: Floats) -> Floats:
+    """(..., T, N) the last target of each asset that was ordered, through each session; NaN before the first.
+
+    Examples
+    --------
+    >>> standing(np.array([[np.nan, 1.0], [0.5, np.nan], [np.nan, np.nan]])).tolist()
+    [[nan, 1.0], [0.5, 1.0], [0.5, 1.0]]
+
+    """
+    out = weights.copy()
+    for t in range(1, weights.shape[-2]):
+        row = out[..., t, :]
+        np.copyto(row, out[..., t - 1, :], where=np.isnan(row))
+    return out
+
+
+def _with_standing(weights: pd.DataFrame, sessions: pd.Index, due: npt.NDArray[np.bool_]) -> pd.DataFrame:
+    """Decisions on all `sessions`, with the standing targets where one is `due` and none was decided."""
+    if not weights.index.equals(sessions):
+        weights = weights.reindex(sessions)
+    values = weights.to_numpy()
+    missing = np.isnan(values[due])
+    if not missing.any():
+        return weights
+    values = values.copy()
+    values[due] = np.where(missing, standing(values)[due], values[due])
+    return pd.DataFrame(values, sessions, weights.columns, copy=False)
 
 
 def kill_events(state: pd.DataFrame) -> pd.DataFrame:

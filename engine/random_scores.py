@@ -19,7 +19,7 @@ import pandas as pd
 from assay.data.conventions import Floats, annual_sharpe
 from assay.data.errors import InputError
 from assay.data.panel import PredictionPanel, PricePanel
-from assay.engine.backtest import run_backtest, simulated_prices
+from assay.engine.backtest import priced, run_backtest, simulated_prices
 from assay.engine.batch import backtest_batch
 from assay.engine.costs import CostModel
 from assay.engine.execution import Execution
@@ -140,6 +140,7 @@ def random_score_null(
         raise InputError(f"random scores: at least 19 runs are needed to speak of 5%, got {runs}")
     costs = CostModel() if costs is None else costs
     execution = Execution(delay=predictions.delay) if execution is None else execution
+    predictions = predictions.since_first_view()
     rng = np.random.default_rng(seed)
     orders = [np.arange(predictions.shape[1]), *(rng.permutation(predictions.shape[1]) for _ in range(runs))]
     batched = (
@@ -149,11 +150,12 @@ def random_score_null(
         and execution.accounting == "self_financing"
     )
     step = max(1, _CELLS // max(1, predictions.shape[0] * predictions.shape[1])) if batched else 1
+    decider = strategy if isinstance(strategy, EntryRule) else priced(strategy, costs)
     figures = []
     for start in range(0, len(orders), step):
         panels = [permuted(predictions, order) for order in orders[start : start + step]]
         if batched:
-            figures.append(_batch(strategy, panels, prices, costs, execution))  # type: ignore[arg-type]
+            figures.append(_batch(decider, panels, prices, costs, execution))  # type: ignore[arg-type]
         else:
             figures.append(np.array([_single(strategy, panel, prices, costs, execution) for panel in panels]))
         if progress is not None:

@@ -17,7 +17,7 @@ import pandas as pd
 from assay.data.conventions import SESSIONS_A_YEAR
 from assay.data.errors import InputError, UnknownNameError
 from assay.data.panel import PredictionPanel, PricePanel
-from assay.engine.backtest import run_backtest, simulated_prices
+from assay.engine.backtest import priced, run_backtest, simulated_prices
 from assay.engine.batch import backtest_batch
 from assay.engine.costs import CostModel
 from assay.engine.execution import Execution
@@ -179,6 +179,7 @@ def run_cells(
         If a worker process dies.
 
     """
+    predictions = predictions.since_first_view()
     waiting = [index for index in range(len(cells)) if index not in skip]
     groups: dict[tuple[object, ...], list[int]] = {}
     for index in waiting:
@@ -191,7 +192,7 @@ def run_cells(
         step = max(1, _CELLS // size)
         by_weights: dict[str, list[int]] = {}
         for index in members:
-            by_weights.setdefault(repr(cells[index].strategy), []).append(index)
+            by_weights.setdefault(repr(_priced(cells[index])), []).append(index)
         kinds = list(by_weights.values())
         for start in range(0, len(kinds), step):
             yield _pass(kinds[start : start + step], cells, predictions, prices)
@@ -207,6 +208,12 @@ def _batchable(cell: Cell) -> bool:
         and not cell.execution.lot
         and cell.execution.accounting == "self_financing"
     )
+
+
+def _priced(cell: Cell) -> Strategy:
+    """The strategy as its run decides; cells of equal ones share their weights."""
+    assert not isinstance(cell.strategy, EntryRule)  # no such cell is batched
+    return priced(cell.strategy, cell.costs)
 
 
 def _group(cell: Cell, index: int) -> tuple[object, ...]:
@@ -226,9 +233,7 @@ def _pass(
     decided = simulated.sessions[simulated.sessions.slice_indexer(predictions.sessions[0], predictions.sessions[-1])]
     weights = np.empty((0, 0, 0))
     for row, members in enumerate(kinds):
-        strategy = cells[members[0]].strategy
-        assert not isinstance(strategy, EntryRule)
-        frame = decide(strategy, predictions, simulated).weights
+        frame = decide(_priced(cells[members[0]]), predictions, simulated).weights
         if not row:  # filled in place: a list and its stack would be held twice
             weights = np.empty((len(kinds), *frame.reindex(decided).shape))
         weights[row] = frame if frame.index.equals(decided) else frame.reindex(decided)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from assay.data.conventions import SESSIONS_A_YEAR
 from assay.data.errors import InputError
 from assay.data.panel import PredictionPanel, PricePanel
-from assay.strategies.base import Decision, WithOverlays
+from assay.strategies.base import Decision, OwnCosts, WithOverlays
 from assay.strategies.selection import MINIMUM_ASSETS, aligned_values
 
 __all__ = ["ExpectedReturn", "MultitaskAction"]
@@ -106,7 +106,7 @@ class MultitaskAction(WithOverlays):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExpectedReturn(WithOverlays):
+class ExpectedReturn(OwnCosts, WithOverlays):
     """Weights in proportion to the expected return where it beats its own round-trip cost, scaled to a gross of 1.
 
     The cost of an asset is two trades, and for a short also the borrow over the horizon of the prediction. Fewer than 5
@@ -114,8 +114,6 @@ class ExpectedReturn(WithOverlays):
 
     Parameters
     ----------
-    cost_bps : cost of one trade, basis points of its value.
-    borrow_bps : a year, on shorts.
     gross : Σ|weight|, fraction of NAV.
     smoothing, vol_target, kill_switches : overlays, see `assay.strategies.base.Overlays`; off by default.
 
@@ -126,13 +124,12 @@ class ExpectedReturn(WithOverlays):
     needs: ClassVar[tuple[str, ...]] = ()
     reads: ClassVar[str] = "score in units of return"
 
-    cost_bps: float = 5.0
-    borrow_bps: float = 50.0
     gross: float = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _not_negative(self.name, cost_bps=self.cost_bps, borrow_bps=self.borrow_bps, gross=self.gross)
+        self.check_costs(self.name)
+        _not_negative(self.name, gross=self.gross)
 
     def _scaled(self, score: pd.DataFrame, prices: PricePanel, long_cost: float, short_cost: float) -> pd.DataFrame:
         close = aligned_values(score, prices.close, self.name)
@@ -163,8 +160,8 @@ class ExpectedReturn(WithOverlays):
 
         """
         score = self._score(predictions)
-        trading = 2 * self.cost_bps / 1e4
-        borrow = self.borrow_bps / 1e4 * predictions.horizon / SESSIONS_A_YEAR
+        trading = 2 * self._trade_bps / 1e4
+        borrow = self._borrow_bps / 1e4 * predictions.horizon / SESSIONS_A_YEAR
         return Decision(
             self._scaled(score, prices, trading, trading + borrow),
             stages={"select": partial(self._scaled, score, prices, 0.0, 0.0)},

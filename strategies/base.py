@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Literal, Protocol, runtime_checkable
+from dataclasses import dataclass, field, replace
+from typing import Literal, Protocol, Self, runtime_checkable
 
 import pandas as pd
 
@@ -18,7 +18,9 @@ __all__ = [
     "EntrySignals",
     "Event",
     "Overlays",
+    "OwnCosts",
     "Strategy",
+    "WeighsCosts",
     "WithOverlays",
     "decide",
     "entry_signals",
@@ -28,6 +30,10 @@ __all__ = [
 
 #: session, asset ("" for the portfolio), kind, detail: a row of `BacktestResult.events`.
 Event = tuple[pd.Timestamp, str, str, str]
+
+
+#: Costs of a strategy that is asked outside a run: those of `assay.engine.costs.CostModel` by default.
+_USUAL_TRADE_BPS, _USUAL_BORROW_BPS = 5.0, 50.0
 
 
 @dataclass(frozen=True)
@@ -134,6 +140,58 @@ class Strategy(Protocol):
         A signed fraction of NAV; cash is 1 − Σ. NaN in a cell means "no order" (the holding drifts), 0 means flat.
         """
         ...
+
+
+@runtime_checkable
+class WeighsCosts(Protocol):
+    """A strategy that compares what it expects with what trading costs: the engine tells it the run's costs."""
+
+    def with_costs(self, *, trade_bps: float, borrow_bps: float) -> Strategy:
+        """The same strategy, the costs that its own parameters leave open (None) being those of the run.
+
+        Parameters
+        ----------
+        trade_bps : of a traded unit, one way: commission and half the spread.
+        borrow_bps : a year, on shorts.
+
+        """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnCosts:
+    """Costs that a strategy weighs, as its parameters.
+
+    Parameters
+    ----------
+    cost_bps : of one trade, basis points of its value; none takes those of the run.
+    borrow_bps : a year, on shorts; none takes that of the run.
+
+    """
+
+    cost_bps: float | None = None
+    borrow_bps: float | None = None
+
+    def check_costs(self, who: str) -> None:
+        """Raise `InputError` unless each is open or at least 0."""
+        for name in ("cost_bps", "borrow_bps"):
+            value = getattr(self, name)
+            if value is not None and not (value >= 0 and math.isfinite(value)):
+                raise InputError(f"{who}: {name} must be finite and at least 0 (or none), got {value!r}")
+
+    def with_costs(self, *, trade_bps: float, borrow_bps: float) -> Self:
+        """See `WeighsCosts`."""
+        cost = trade_bps if self.cost_bps is None else self.cost_bps
+        return replace(self, cost_bps=cost, borrow_bps=borrow_bps if self.borrow_bps is None else self.borrow_bps)
+
+    @property
+    def _trade_bps(self) -> float:
+        """What a trade costs; where neither the parameter nor a run says it, as in a run's defaults."""
+        return _USUAL_TRADE_BPS if self.cost_bps is None else self.cost_bps
+
+    @property
+    def _borrow_bps(self) -> float:
+        return _USUAL_BORROW_BPS if self.borrow_bps is None else self.borrow_bps
 
 
 @dataclass(frozen=True, eq=False)

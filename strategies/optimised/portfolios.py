@@ -22,7 +22,7 @@ import pandas as pd
 from assay.data.conventions import SESSIONS_A_YEAR, Floats
 from assay.data.errors import InputError
 from assay.data.panel import PredictionPanel, PricePanel
-from assay.strategies.base import Decision, Event, WithOverlays
+from assay.strategies.base import Decision, Event, OwnCosts, WithOverlays
 from assay.strategies.optimised import solvers
 from assay.strategies.optimised.constraints import Constraints, Limits, blocking, violations
 from assay.strategies.optimised.covariance import CovarianceName, covariance_matrix
@@ -319,35 +319,31 @@ class MaxDiversification(Optimised):
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Utility(Optimised):
+class _Utility(OwnCosts, Optimised):
     """Strategies that weigh a mean against a risk and costs.
 
     Parameters
     ----------
     risk_aversion : λ in mean − λ·risk − costs, all per session.
     cost_bps : basis points of the traded value, in the objective, spread over the sessions until the next decision
-        (or over the predictions' horizon, where the mean comes from them and it is shorter).
-    borrow_bps : a year, on shorts, in the objective.
+        (or over the predictions' horizon, where the mean comes from them and it is shorter); none takes the run's.
+    borrow_bps : a year, on shorts, in the objective; none takes the run's.
 
     """
 
     native: ClassVar[bool] = True
 
     risk_aversion: float = 5.0
-    cost_bps: float = 5.0
-    borrow_bps: float = 50.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for field in ("cost_bps", "borrow_bps"):
-            if not (getattr(self, field) >= 0 and math.isfinite(getattr(self, field))):
-                raise InputError(f"{self.name}: {field} must be at least 0, got {getattr(self, field)!r}")
+        self.check_costs(self.name)
         if not (self.risk_aversion > 0 and math.isfinite(self.risk_aversion)):
             raise InputError(f"{self.name}: risk_aversion must be above 0, got {self.risk_aversion!r}")
 
     @property
     def _follows_holdings(self) -> bool:
-        return self.max_turnover is not None or self.cost_bps > 0
+        return self.max_turnover is not None or self._trade_bps > 0
 
     def _paid_over(self, horizon: int) -> int:
         """Sessions over which a trade's cost is spread."""
@@ -357,8 +353,8 @@ class _Utility(Optimised):
         return replace(
             inputs,
             risk_aversion=self.risk_aversion,
-            trade_cost=self.cost_bps / 1e4 / self._paid_over(horizon),
-            borrow_cost=self.borrow_bps / 1e4 / SESSIONS_A_YEAR,
+            trade_cost=self._trade_bps / 1e4 / self._paid_over(horizon),
+            borrow_cost=self._borrow_bps / 1e4 / SESSIONS_A_YEAR,
         )
 
     def _solve(self, inputs: Inputs) -> Floats:
@@ -378,7 +374,7 @@ class MinVariance(_Utility):
 
     name: ClassVar[str] = "min_variance"
 
-    cost_bps: float = 0.0
+    cost_bps: float | None = 0.0
 
     def _mean(self, seen: Seen) -> Floats:
         """Expected returns (n,) per session."""
@@ -410,7 +406,7 @@ class MeanVariance(MinVariance):
 
     signal: Literal["return", "tilt"] = "return"
     tilt: float = 0.02
-    cost_bps: float = 5.0
+    cost_bps: float | None = None
 
     @property
     def _scored(self) -> bool:
