@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -16,6 +17,20 @@ if TYPE_CHECKING:
 __all__ = ["audit"]
 
 PATH = click.Path(path_type=Path)
+
+
+@dataclass(frozen=True)
+class _Data:
+    """What figures are recomputed from or retrained on."""
+
+    predictions: Path | None
+    prices: Path | None
+    returns: Path | None
+    run: str | None
+    strategy: str
+    unit: Literal["return", "rank"]
+    horizon: int
+    risk_free: float | None
 
 
 @click.command()
@@ -47,7 +62,26 @@ PATH = click.Path(path_type=Path)
     "--strict", is_flag=True, help="Exit 1 also for what is implausible, explained by a baseline or not significant."
 )
 @click.option("--force", is_flag=True, help="Let --draft replace a file.")
-def audit(source: Path, **options: Any) -> int:
+def audit(
+    source: Path,
+    predictions: Path | None,
+    prices: Path | None,
+    returns: Path | None,
+    run: str | None,
+    strategy: str,
+    unit: Literal["return", "rank"],
+    horizon: int,
+    risk_free: float | None,
+    model: str | None,
+    seeds: int,
+    epochs: int | None,
+    draft_file: Path | None,
+    html_file: Path | None,
+    as_json: bool,
+    every: bool,
+    strict: bool,
+    force: bool,
+) -> int:
     """Say of every figure in a report whether it holds.
 
     CLAIMS_OR_REPORT is a claims file (TOML) or a report (Markdown, text, JSON, YAML, CSV), from which the claims are
@@ -65,40 +99,41 @@ def audit(source: Path, **options: Any) -> int:
       python cli.py audit claims.toml --strict --json
     """
     from assay.audit.engine import audit_claims
-    from assay.audit.report import Audit, render_table, summary_paragraph, to_json
+    from assay.audit.report import Audit, to_json
 
-    _check(options)
+    data = _Data(predictions, prices, returns, run, strategy, unit, horizon, risk_free)
+    _check(data, model)
     claims, draft = _read(source)
-    if options["draft_file"] is not None:
-        _write_draft(options["draft_file"], draft, source, options["force"])
+    if draft_file is not None:
+        _write_draft(draft_file, draft, source, force)
     result = Audit(audit_claims(claims), draft=draft)
-    if options["returns"] is not None or options["predictions"] is not None:
-        result = _recomputed(result, options)
-    if options["model"] is not None:
-        result = _retrained(result, options)
-    if options["html_file"] is not None:
+    if returns is not None or predictions is not None:
+        result = _recomputed(result, data)
+    if model is not None:
+        result = _retrained(result, data, model, seeds, epochs)
+    if html_file is not None:
         from assay.audit.claims_toml import write_atomic
         from assay.audit.page import render_html
 
-        write_atomic(options["html_file"], render_html(result))
-    if options["as_json"]:
+        write_atomic(html_file, render_html(result))
+    if as_json:
         import json
 
         click.echo(json.dumps(to_json(result), ensure_ascii=False, indent=2))
     else:
-        _echo(result, render_table, summary_paragraph, options)
-    return 1 if result.failed or (options["strict"] and _doubtful(result)) else 0
+        _echo(result, every)
+    return 1 if result.failed or (strict and _doubtful(result)) else 0
 
 
-def _check(options: dict[str, Any]) -> None:
+def _check(data: _Data, model: str | None) -> None:
     from assay.data.errors import InputError
 
-    if options["predictions"] is not None and options["prices"] is None:
+    if data.predictions is not None and data.prices is None:
         raise InputError("--predictions: needs --prices too, the prices that the predictions are about")
-    if options["prices"] is not None and options["predictions"] is None and options["model"] is None:
+    if data.prices is not None and data.predictions is None and model is None:
         raise InputError("--prices: needs --predictions to recompute from, or --model to retrain")
-    if options["risk_free"] is not None and not -0.5 < options["risk_free"] < 1.0:
-        raise InputError(f"--risk-free {options['risk_free']}: an annual rate in decimals, e.g. 0.03")
+    if data.risk_free is not None and not -0.5 < data.risk_free < 1.0:
+        raise InputError(f"--risk-free {data.risk_free}: an annual rate in decimals, e.g. 0.03")
 
 
 def _read(source: Path) -> tuple[ClaimSet, Draft | None]:
@@ -141,7 +176,7 @@ def _write_draft(path: Path, draft: Draft | None, source: Path, force: bool) -> 
     )
 
 
-def _recomputed(result: Audit, options: dict[str, Any]) -> Audit:
+def _recomputed(result: Audit, data: _Data) -> Audit:
     from dataclasses import replace
 
     from assay.audit.daily_match import match_daily, with_printed_series
@@ -149,46 +184,49 @@ def _recomputed(result: Audit, options: dict[str, Any]) -> Audit:
     from assay.audit.recompute import daily_finding, recompute, vol_target_of, with_findings
 
     claims, daily, printed, assumption = result.report.claims, None, None, ""
-    if options["returns"] is not None:
-        printed = material = material_of_returns(options["returns"], options["risk_free"])
-    if options["predictions"] is not None:
+    if data.returns is not None:
+        printed = material = material_of_returns(data.returns, data.risk_free)
+    if data.predictions is not None:
+        assert data.prices is not None  # was checked
         from assay.data.files.predictions import load_predictions
         from assay.data.files.prices import load_prices
 
-        prices = load_prices(options["prices"])
+        prices = load_prices(data.prices)
         predictions = load_predictions(
-            options["predictions"], name=options["predictions"].stem, unit=options["unit"], horizon=options["horizon"]
+            data.predictions, name=data.predictions.stem, unit=data.unit, horizon=data.horizon
         )
         material, assumption = material_of_panels(
-            predictions, prices, strategy=options["strategy"], risk_free=options["risk_free"]
+            predictions, prices, strategy=data.strategy, risk_free=data.risk_free
         )
         if printed is not None:
-            daily = match_daily(printed, material, vol_target_of(claims, options["run"]))
+            daily = match_daily(printed, material, vol_target_of(claims, data.run))
             material, assumption = with_printed_series(material, printed), ""
-    found = recompute(claims, material, run=options["run"], assumption=assumption)
-    report = with_findings(result.report, found, daily_finding(found, daily, options["strategy"]))
+    found = recompute(claims, material, run=data.run, assumption=assumption)
+    report = with_findings(result.report, found, daily_finding(found, daily, data.strategy))
     return replace(result, report=report, recomputed=tuple(found), data=material.description, daily=daily)
 
 
-def _retrained(result: Audit, options: dict[str, Any]) -> Audit:
+def _retrained(result: Audit, data: _Data, model: str, seeds: int, epochs: int | None) -> Audit:
     from dataclasses import replace
 
     from assay.audit.recompute import with_findings
     from assay.audit.retrain import retrain
 
     rows, findings = retrain(
-        result.report.claims, options["model"], prices=options["prices"], run=options["run"], seeds=options["seeds"],
-        epochs=options["epochs"], note=lambda text: click.echo(text, err=True),
+        result.report.claims, model, prices=data.prices, run=data.run, seeds=seeds,
+        epochs=epochs, note=lambda text: click.echo(text, err=True),
     )  # fmt: skip
     report = with_findings(result.report, list(result.recomputed), findings)
     return replace(result, report=report, retrained=tuple(rows))
 
 
-def _echo(result: Audit, render_table: Any, summary_paragraph: Any, options: dict[str, Any]) -> None:
+def _echo(result: Audit, every: bool) -> None:
     import textwrap
 
+    from assay.audit.report import render_table, summary_paragraph
+
     width = max(100, min(200, shutil.get_terminal_size((140, 24)).columns))
-    click.echo(render_table(result, width, options["every"]))
+    click.echo(render_table(result, width, every))
     if result.daily is not None:
         click.echo(textwrap.fill(f"\nday by day: {result.daily.sentence}", width, replace_whitespace=False))
     if result.retrained:

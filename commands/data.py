@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from assay.commands.options import PATH, json_option
+from assay.commands.options import PATH, Command, json_option
 from assay.commands.output import echo_json
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from assay.data.files.options import ReadOptions
     from assay.data.panel import PricePanel
+    from assay.data.synthetic import MarketKind
 
 __all__ = ["data"]
 
@@ -31,7 +33,7 @@ def data() -> None:
     """
 
 
-def _map_option(function: Any) -> Any:
+def _map_option(function: Command) -> Command:
     return click.option(
         "--column", "columns", multiple=True, metavar="FIELD=NAME",
         help="Which column is which field, e.g. --column close=PX_LAST; repeatable.",
@@ -176,7 +178,18 @@ def fetch(tickers: tuple[str, ...], start: str, end: str, out: Path, repair: str
 @click.option("--out", type=PATH, required=True, help="Prices to write: long .parquet or .csv.")
 @click.option("--oracle", type=PATH, help="Also write the oracle's predictions here (.parquet), with receipts beside.")
 @json_option
-def synthetic(out: Path, oracle: Path | None, as_json: bool, sessions: int, assets: int, **market: Any) -> None:
+def synthetic(
+    sessions: int,
+    assets: int,
+    ic: float,
+    kind: MarketKind,
+    drift: float,
+    volatility: float,
+    seed: int,
+    out: Path,
+    oracle: Path | None,
+    as_json: bool,
+) -> None:
     """Make a seeded market with a planted signal of known strength.
 
     \b
@@ -193,14 +206,16 @@ def synthetic(out: Path, oracle: Path | None, as_json: bool, sessions: int, asse
     check_target(out, PRICE_SUFFIXES)
     if oracle is not None:
         check_target(oracle, (".parquet",))
-    panel, scores = synthetic_market(sessions, assets, **market)
+    panel, scores = synthetic_market(
+        sessions, assets, ic=ic, kind=kind, drift=drift, volatility=volatility, seed=seed
+    )
     written = {"prices": str(write_prices(panel, out))}
     if oracle is not None:
         written["oracle"] = str(write_predictions(scores, oracle))
     _report_written(panel, written, as_json)
 
 
-def _field_map(columns: tuple[str, ...]) -> Any:
+def _field_map(columns: tuple[str, ...]) -> ReadOptions:
     from assay.data.errors import InputError
     from assay.data.files.options import ReadOptions
 
@@ -213,7 +228,7 @@ def _field_map(columns: tuple[str, ...]) -> Any:
     return ReadOptions(columns=out)
 
 
-def _facts(panel: PricePanel) -> dict[str, Any]:
+def _facts(panel: PricePanel) -> dict[str, object]:
     present = panel.close.notna().to_numpy()
     return {
         "source": panel.source,

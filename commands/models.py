@@ -106,8 +106,7 @@ def check(name: str, preset: str | None, settings: tuple[str, ...], horizon: int
 
     if preset is None and "tiny" in preset_names(name):
         preset = "tiny"
-    params: dict[str, Any] = dict(parse_settings(settings))
-    passed = check_forecaster(load_model(name, preset=preset, **params), horizon=horizon, delay=delay)
+    passed = check_forecaster(load_model(name, preset=preset, **parse_settings(settings)), horizon=horizon, delay=delay)
     if as_json:
         echo_json({"model": name, "preset": preset or "default", "passed": list(passed)})
     else:
@@ -119,7 +118,7 @@ def _line(head: str, text: str, hang: int = 0) -> None:
     click.echo(textwrap.fill(text, _WIDTH, initial_indent=start, subsequent_indent=" " * (24 + hang)) or start)
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     if isinstance(value, list):
         return ",".join(str(part) for part in value)
     return "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

@@ -94,7 +94,7 @@ def check(name: str, settings: tuple[str, ...], as_json: bool) -> None:
         click.echo(f"{name}: {', '.join(passed)}: ok")
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     return "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 

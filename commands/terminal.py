@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import TextIO
 
 __all__ = ["plain_output", "printable", "silence_output"]
 
@@ -35,7 +35,7 @@ def printable(text: str) -> str:
 class _Plain:
     """A text stream whose `write` sends `printable` text; all else is the stream's own."""
 
-    def __init__(self, stream: Any) -> None:
+    def __init__(self, stream: TextIO) -> None:
         #: For progress bars, which command the terminal on purpose.
         self.terminal = stream
 
@@ -45,11 +45,11 @@ class _Plain:
         self.terminal.write(printable(text))
         return len(text)
 
-    def writelines(self, lines: Any) -> None:
+    def writelines(self, lines: Iterable[str]) -> None:
         for line in lines:
             self.write(line)
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         return getattr(self.terminal, name)
 
 

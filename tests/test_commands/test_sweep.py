@@ -100,3 +100,24 @@ def test_a_killed_sweep_goes_on(tmp_path):
     assert said["cells"] == 20
     assert not list((tmp_path / "runs").glob(".sweep-*"))
     assert read_trials(root=tmp_path / "runs").count == 20
+
+
+def test_what_a_stored_sweep_has_is_shown_and_the_rest_is_one_line(tmp_path, capsys):
+    assert cli.main([*SWEEP, "--results", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    run = printed.strip().splitlines()[-1].rpartition("/")[2]
+    where = ["--results", str(tmp_path)]
+    assert cli.main(["runs", "show", run, *where]) == 0
+    assert capsys.readouterr().out == printed
+    assert cli.main(["runs", "show", run, *where, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["cells"] == 6
+    assert cli.main(["runs", "list", *where]) == 0
+    assert run in capsys.readouterr().out
+    for command in (["tearsheet", run], ["gate", run], ["compare", run, run]):
+        assert cli.main([*command, *where]) == 2
+        said = capsys.readouterr()
+        assert said.out == ""
+        assert said.err.count("\n") == 1
+        assert f"{run} is a sweep" in said.err
+    assert not list((tmp_path / run).glob("*.html"))
+    assert not (tmp_path / run / "gate.json").exists()
