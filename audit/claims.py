@@ -100,6 +100,8 @@ _CHOICES = {
     ("architecture", "framework"): ("", "torch", "keras"),
     ("portfolio", "turnover_kind"): ("", "one-way", "two-way"),
 }  # fmt: skip
+#: A file beyond these is no report's, and relations between its claims would be searched for minutes.
+_MOST_CLAIMS, _MOST_TEXT = 2_000, 2_000_000
 _ISO = re.compile(r"^\d{4}(-\d{2}(-\d{2})?)?$")
 
 
@@ -137,6 +139,8 @@ def parse_claims(text: str, name: str = "claims") -> ClaimSet:
     assay.data.errors.InputError: a.toml, line 3: unknown metric 'acuracy'; did you mean 'accuracy'?
 
     """
+    if len(text) > _MOST_TEXT:
+        raise InputError(f"{name}: {len(text):,} characters; a claims file has at most {_MOST_TEXT:,}: split it")
     try:
         document = tomllib.loads(text.replace("\r\n", "\n"))
     except tomllib.TOMLDecodeError as error:
@@ -152,6 +156,9 @@ def parse_claims(text: str, name: str = "claims") -> ClaimSet:
     names = {group.name for group in groups}
     if not groups and document.get("claim"):
         groups, names = [Group("report")], {"report"}
+    if len(document.get("claim", [])) > _MOST_CLAIMS:
+        count = len(document["claim"])
+        raise InputError(f"{name}: {count:,} claims; at most {_MOST_CLAIMS:,} are judged at once: split the file")
     claims: list[Claim] = []
     taken: dict[str, int] = {}
     for index, table in enumerate(document.get("claim", [])):

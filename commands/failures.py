@@ -67,7 +67,7 @@ def _of_the_user(error: BaseException) -> tuple[str, int, str] | None:
     remote = getattr(error.__cause__, "tb", None)
     if isinstance(remote, str):
         frames += [(match["file"], int(match["line"]), match["name"]) for match in _FRAME.finditer(remote)]
-    theirs = [frame for frame in frames if not frame[0].startswith("<") and not _is_known(Path(frame[0]))]
+    theirs = [frame for frame in frames if os.path.isfile(frame[0]) and not _is_known(Path(frame[0]))]
     return theirs[-1] if theirs else None
 
 

@@ -301,6 +301,6 @@ def parse_date(text: str | None, option: str) -> pd.Timestamp | None:
         session = pd.Timestamp(text)
     except ValueError:
         session = None
-    if not isinstance(session, pd.Timestamp):  # "NaT" is none either
+    if not isinstance(session, pd.Timestamp) or session.tz is not None:  # "NaT" is none either
         raise InputError(f"{option} {text}: not a date; write it as 2015-01-31")
     return session

@@ -149,8 +149,9 @@ def load_policy(name: str | Path) -> Policy:
         raise InputError(f"policy {path}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise InputError(f"policy {path}: not UTF-8 text") from None
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"policy {path}: not TOML: {error}") from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        reason = str(error) if isinstance(error, ValueError) else "nested too deeply"
+        raise InputError(f"policy {path}: not TOML: {reason}") from None
     strangers = set(content) - {"policy", "rules"}
     if strangers:
         raise InputError(f"policy {path}: unknown table {sorted(strangers)[0]!r}; expected [policy] and [rules.NAME]")

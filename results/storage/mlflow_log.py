@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
+import re
 from typing import Any
+from urllib.parse import quote, unquote, urlsplit
 
 from assay.data.errors import InputError
 from assay.data.optional import missing_package
@@ -12,6 +15,9 @@ from assay.results.checks.outcomes import CheckOutcomes
 from assay.results.storage.runs import Run, flattened
 
 __all__ = ["connect", "log_run"]
+
+#: The user and password of an address.
+_SECRET = re.compile(r"(\b[A-Za-z][A-Za-z0-9+.-]*://)[^\s/]*@")
 
 
 def connect(tracking_uri: str) -> Any:
@@ -35,8 +41,19 @@ def connect(tracking_uri: str) -> Any:
         client = MlflowClient(tracking_uri=tracking_uri)
         client.search_experiments(max_results=1)
     except (MlflowException, ImportError, OSError) as error:
-        raise InputError(f"--mlflow {tracking_uri}: {error}") from None
+        raise _failed(tracking_uri, error) from None
     return client
+
+
+def _failed(tracking_uri: str, error: Exception) -> InputError:
+    """The line for a store that does not answer, without the password that its address may hold."""
+    shown = _SECRET.sub(r"\1…@", tracking_uri)
+    reason = _SECRET.sub(r"\1…@", " ".join(str(error).split()))
+    with contextlib.suppress(ValueError):  # an address that is none has no password
+        secret = unquote(urlsplit(tracking_uri).password or "")
+        for word in filter(None, (secret, quote(secret, safe=""))):
+            reason = reason.replace(word, "…")
+    return InputError(f"--mlflow {shown}: {reason}")
 
 
 def log_run(run: Run, tracking_uri: str, *, experiment: str = "assay") -> str:
@@ -79,5 +96,5 @@ def log_run(run: Run, tracking_uri: str, *, experiment: str = "assay") -> str:
                 client.log_artifact(key, str(run.path / name))
         client.set_terminated(key)
     except MlflowException as error:
-        raise InputError(f"--mlflow {tracking_uri}: {error}") from None
+        raise _failed(tracking_uri, error) from None
     return str(key)

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from assay.commands import main as cli
-from assay.commands.common import echo_json
+from assay.commands.output import echo_json
 from assay.commands.failures import explain
 from assay.commands.terminal import printable
 from assay.data.files.predictions import write_predictions
@@ -270,3 +270,43 @@ def test_docstrings_that_were_taken_away_are_named() -> None:
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == 2
     assert "PYTHONOPTIMIZE" in ended.stderr
+
+
+@pytest.mark.parametrize("address", ["http://me:s3cr@et@host:5000/x", "https://me:s3cr%40et@host", "http://me:s3cr%40et@[::1"])
+def test_a_password_in_an_address_is_not_printed(address: str) -> None:
+    from assay.results.storage.mlflow_log import _failed
+
+    line = str(_failed(address, ValueError(f"no route to {address}\nfor s3cr@et or s3cr%40et")))
+    assert "host" in line or "[::1" in line
+    assert "s3cr@et@" not in line
+    assert "\n" not in line
+    if "[" not in address:
+        assert "s3cr" not in line
+
+
+def test_a_name_that_looks_like_markup_is_drawn_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    from rich.console import Console
+
+    from assay.commands.output import progress
+
+    out = io.StringIO()
+    monkeypatch.setattr("rich.console.Console", lambda **named: Console(file=out, force_terminal=True, width=100))
+    with progress() as display:
+        display.add_task("x[/y] [bold]z", total=1)
+    assert "x[/y] [bold]z" in out.getvalue()
+
+
+def test_claims_files_are_bounded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    claim = '[[claim]]\nmetric = "sharpe"\nprinted = "1.0"\n'
+    for text in ('title = "x"\n' + claim * 2001, 'title = "' + "x" * 2_000_001 + '"\n' + claim, "a=" + "[" * 50_000):
+        (tmp_path / "c.toml").write_text(text, encoding="utf-8")
+        assert cli.main(["audit", str(tmp_path / "c.toml")]) == 2
+        assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_nested_policy_is_one_line(tmp_path: Path, data: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["backtest", *data]) == 0
+    (tmp_path / "p.toml").write_text("a=" + "[" * 5_000, encoding="utf-8")
+    capsys.readouterr()
+    assert cli.main(["gate", "s2", "--policy", str(tmp_path / "p.toml"), *data[-2:]]) == 2
+    assert capsys.readouterr().err.count("\n") == 1

@@ -67,7 +67,7 @@ def described(data: RunData) -> list[tuple[str, str]]:
         ("Fills", fills if execution else ""),
         ("Costs", ", ".join(paid) if paid else "none" if costs else ""),
         ("Benchmark", str(manifest.get("benchmark") or ("" if data.benchmark is None else "given"))),
-        ("Made", " · ".join(filter(None, [str(manifest.get("created") or ""), _commit(manifest)]))),
+        ("Made by", _commit(manifest)),  # not when: the same run gives the same page
     ]
     return [(name, value) for name, value in rows if value]
 
