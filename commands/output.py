@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from assay.commands.terminal import printable
+
 if TYPE_CHECKING:
     from rich.progress import Progress as Display
     from rich.progress import TaskID
@@ -49,7 +51,7 @@ class TerminalProgress:
         identity, before = self.tasks.get(task, (None, 0))
         if identity is None:
             identity = self.display.add_task(task, total=total)
-        text = f"{task} · {note}" if note else task
+        text = printable(f"{task} · {note}" if note else task)
         self.display.update(identity, completed=done + running, total=total, description=text)
         if self.display.disable and not self.quiet and note and done > before:
             click.echo(f"{task} {done}/{total} · {note}", err=True)
@@ -60,7 +62,7 @@ class TerminalProgress:
         if self.display.disable:
             click.echo(line, err=True)
         else:
-            self.display.console.print(line, markup=False, highlight=False)
+            self.display.console.print(printable(line), markup=False, highlight=False)
 
 
 @contextmanager

@@ -15,8 +15,8 @@ import pandas as pd
 import pytest
 
 from assay.commands import main as cli
-from assay.commands.output import echo_json
 from assay.commands.failures import explain
+from assay.commands.output import echo_json
 from assay.commands.terminal import printable
 from assay.data.files.predictions import write_predictions
 from assay.data.files.prices import write_prices
@@ -292,8 +292,8 @@ def test_a_name_that_looks_like_markup_is_drawn_as_it_is(monkeypatch: pytest.Mon
     out = io.StringIO()
     monkeypatch.setattr("rich.console.Console", lambda **named: Console(file=out, force_terminal=True, width=100))
     with progress() as display:
-        display.add_task("x[/y] [bold]z", total=1)
-    assert "x[/y] [bold]z" in out.getvalue()
+        display.advance("x[/y] [bold]z\x1b]0;pwn\x07", 0, 1)
+    assert r"x[/y] [bold]z\x1b]0;pwn\x07" in out.getvalue()
 
 
 def test_claims_files_are_bounded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
