@@ -188,7 +188,9 @@ def _name_value(sheet: Sheet, block: CodeBlock, line: Line, tokens: list[Token],
             place_prose(sheet, number, text, [t for t in figures if t is not value], context, block=block.number)
             return
         if metric:
-            own = match[1].strip() if metric in ("ic_percentile", "parameters_part") else ""
+            whole = metric in ("ic_percentile", "parameters_part", "predicted_spread", "quantile_spread")
+            own = match[1].strip() if whole else ""
+            own = own.lower() if "spread" in metric else own
             local = replace(reading.context, topic=metric, label=own or reading.context.label)
             if role_at := read_role(match[1]).at:
                 local = replace(local, at=role_at)

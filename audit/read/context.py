@@ -1,4 +1,4 @@
-"""Context that a report states beyond doubt, for the groups of its draft: period, n, classes, trials, schedule.
+"""Context that a report states beyond doubt, for the groups of its draft: period, n, target, loss, layers, schedule.
 
 What is stated once in the whole report, or right behind the figure it belongs to, is filled in; what is stated twice
 with different values is left for a person. No check takes drafted context for proof.
@@ -6,56 +6,49 @@ with different values is left for a person. No check takes drafted context for p
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from assay.audit.claims_model import Claim, ClaimSet, ClassShare, Group, Sample, Schedule, Target
+from assay.audit.claims_model import (
+    Architecture,
+    Claim,
+    ClassShare,
+    Group,
+    LossFormula,
+    LossTerm,
+    Sample,
+    Schedule,
+    Target,
+)
 from assay.audit.intervals import parse_print
 from assay.audit.metrics_vocabulary import METRICS
 from assay.audit.read.document import Line
+from assay.audit.read.formulas import StatedLoss, stated_losses
+from assay.audit.read.interpret import says
+from assay.audit.read.layers import StatedLayers, stated_layers
 from assay.audit.read.sheet import Draft
+from assay.audit.read.vocabulary import pattern, table
+from assay.audit.read.words import plain, read_role
 from assay.data.errors import InputError
 
 __all__ = ["with_context"]
 
-_DATE = r"((?:19|20)\d\d-\d\d-\d\d)"
-_SPAN = re.compile(rf"{_DATE}\s*(?:to|until|through|a|al|até|hasta|至|–|—|-|−|→|\.\.+|,|and)\s*{_DATE}", re.I)
-_SPLITS = {
-    "train": re.compile(r"\btrain\w*|\bin.sample\b|\btreino\b|\bentrenamiento\b|训练", re.I),
-    "validation": re.compile(r"\bvalid\w*|\bval\b|\bvalida\w+|验证", re.I),
-    "test": re.compile(r"\btest\w*|\bout.of.sample\b|\boos\b|\bhold.?out\b|\bteste\b|\bprueba\b|测试", re.I),
-}
-_WHOLE = re.compile(r"\b(?:backtest\w*|evaluation|period|live|sample|dates?|per[ií]odo|range|span)\b|回测|期间", re.I)
-_YEAR_OF = re.compile(
-    r"√\s*(252|250|260|365)\b|sqrt\((252|250|260|365)\)|\b(252|250|260|365)\s+(?:trading\s+)?(?:days|sessions|periods)"
-    r"\s+(?:per|a|in a|/)\s*year|annuali[sz]\w+[^.\n]{0,30}?\b(252|250|260|365)\b", re.I,
-)  # fmt: skip
-_PATIENCE = re.compile(r"\b(?:patience|paciência|paciencia|耐心)\b\W{0,8}(?:of\s+|=\s*)?(\d{1,3})\b", re.I)
-_EPOCHS = re.compile(
-    r"\b(?:max(?:imum)?\.?\s+epochs?|epochs?\s*\(max\w*\)|max_epochs|n_epochs)(?!\w)\W{0,8}(\d{1,4})\b"
-    r"|\bepochs?\b\W{1,8}(\d{1,4})\b[^.\n\d]{0,12}\bmax(?:imum)?\b", re.I,
-)  # fmt: skip
-_VOLATILITY = re.compile(
-    r"(?:vol(?:atility)?[\s_-]*target\w*|target(?:ed)?[\s_-]+(?:annual\w*\s+)?vol(?:atility)?)\W{0,8}(?:of\s+|to\s+|at\s+)?"
-    r"(\d{1,2}(?:\.\d+)?\s?%)|\bscaled\s+to\s+(\d{1,2}(?:\.\d+)?\s?%)\s+(?:annual\w*\s+)?vol", re.I,
-)  # fmt: skip
-_WINDOW = re.compile(r"(?:window\s*(?:of\s+|=\s*|:\s*)?(\d{1,3})|(\d{1,3})[\s-]*(?:days?|sessions?)\b)", re.I)
-_STOPPING = re.compile(r"early.?stop|parada (?:antecipada|temprana)|早停", re.I)
-_SCHEDULER = re.compile(r"schedul|plateau|reduce.?lr|learning.rate|\blr\b", re.I)
 #: Lines above a patience that may say whose it is.
 _ABOVE = 3
-#: "(16/28)", "(n = 28)", "n=28", "16 of 28" right behind a figure.
-_OF_N = re.compile(r"^[\s*_`|]*[(\[,;]?\s*(?:(\d[\d,]*)\s*(?:/|of|out of|de)\s*(\d[\d,]*)|[nN]\s*=\s*(\d[\d,]*))\b")
+_LONGEST = 2000
+_SPLITS = ("train", "validation", "test")
 _PORTFOLIO = ("sharpe", "sharpe_gross", "annual_return", "total_return", "annual_volatility", "max_drawdown", "sortino")
 _SIGNAL = ("ic", "rank_ic", "icir", "rank_icir", "ic_std", "ic_t")
+_SCORES = ("precision", "recall", "f1", "f1_macro", "f1_weighted")
+_ERRORS = ("r2", "mae", "rmse", "mape", "mse", "bias")
+_LOSSES = ("train_loss", "validation_loss", "test_loss", "loss_gap")
+_SIZES = ("parameters", "parameters_part", "parameters_trainable", "file_size")
 _OF_NO_SPLIT = ("count", "duration", "size", "loss")
 _TRAINED = ("epochs_run", "best_epoch")
 _COUNTED = ("accuracy", "error_rate")
 #: Shares that may count other cases than those of a classifier.
 _OTHERWISE = ("hit_rate", "win_rate")
-_ANY_N = re.compile(r"\b[nN]\s*=\s*(\d[\d,]*)\b")
 
 
 @dataclass(frozen=True)
@@ -63,13 +56,40 @@ class _Facts:
     """What the text states once, or of one split."""
 
     spans: dict[str, tuple[str, str]] = field(default_factory=dict)
-    periods: int | None = None
-    patience: int | None = None
-    epochs: int | None = None
+    numbers: dict[str, int] = field(default_factory=dict)
     volatility: str = ""
-    window: int | None = None
     several_n: bool = False
     sessions: dict[tuple[str, str], int] = field(default_factory=dict)
+    targets: dict[str, str] = field(default_factory=dict)
+    trials: int | None = None
+    losses: tuple[StatedLoss, ...] = ()
+    layers: tuple[StatedLayers, ...] = ()
+    classes: tuple[str, ...] = ()
+    binary: tuple[str, ...] = ()
+
+    def number(self, name: str) -> int | None:
+        return self.numbers.get(name)
+
+
+@dataclass(frozen=True)
+class _Members:
+    """The claims of one group, with their columns and the headings above them."""
+
+    group: Group
+    pairs: tuple[tuple[Claim, int], ...]
+    headings: tuple[str, ...]
+
+    @property
+    def claims(self) -> list[Claim]:
+        return [claim for claim, _ in self.pairs if not claim.target]
+
+    @property
+    def metrics(self) -> set[str]:
+        return {claim.metric for claim in self.claims}
+
+    @property
+    def earlier(self) -> bool:
+        return any(part == "before" or read_role(part).earlier for part in self.group.name.split(" / "))
 
 
 def with_context(draft: Draft, lines: Sequence[Line]) -> Draft:
@@ -81,26 +101,22 @@ def with_context(draft: Draft, lines: Sequence[Line]) -> Draft:
     lines : the report.
 
     """
-    counted = {claim.source_line: int(claim.value.value) for claim in draft.claims.claims
-               if claim.metric == "sessions" and _whole(claim) and not claim.target}  # fmt: skip
-    facts = _facts(lines, counted)
-    texts = {line.number: line.text for line in lines}
+    facts = _facts(draft, lines)
+    texts = {line.number: line for line in lines}
     by_group: dict[str, list[tuple[Claim, int]]] = defaultdict(list)
     for claim, column in zip(draft.claims.claims, draft.columns, strict=True):
         by_group[claim.group].append((claim, column))
-    trials = _only(
-        int(claim.value.value) for claim in draft.claims.claims
-        if claim.metric == "configurations_tested" and claim.value.is_point and not claim.target
-    )  # fmt: skip
-    trained = {claim.group for claim in draft.claims.claims if claim.metric in _TRAINED and not claim.target}
-    if len(trained) != 1:
-        facts = replace(facts, patience=None, epochs=None)  # which of several runs they are of is not said
-    groups = tuple(_filled(group, by_group[group.name], facts, texts, trials) for group in draft.claims.groups)
-    return replace(draft, claims=_with_groups(draft.claims, groups))
+    groups = []
+    for group in draft.claims.groups:
+        pairs = tuple(by_group[group.name])
+        above = [texts[claim.source_line].headings for claim, _ in pairs if claim.source_line in texts]
+        groups.append(_filled(_Members(group, pairs, _common(above)), facts, texts))
+    return replace(draft, claims=replace(draft.claims, groups=tuple(groups)))
 
 
-def _with_groups(claims: ClaimSet, groups: tuple[Group, ...]) -> ClaimSet:
-    return replace(claims, groups=groups)
+def _common(paths: list[tuple[str, ...]]) -> tuple[str, ...]:
+    """The most frequent path of headings."""
+    return Counter(paths).most_common(1)[0][0] if paths else ()
 
 
 def _only(found: Iterable[int]) -> int | None:
@@ -109,49 +125,77 @@ def _only(found: Iterable[int]) -> int | None:
     return values.pop() if len(values) == 1 else None
 
 
-def _facts(lines: Sequence[Line], counted: dict[int | None, int]) -> _Facts:
+def _facts(draft: Draft, lines: Sequence[Line]) -> _Facts:
+    claims = [claim for claim in draft.claims.claims if not claim.target]
+    counted = {
+        claim.source_line: int(claim.value.value) for claim in claims if claim.metric == "sessions" and _whole(claim)
+    }
     spans: dict[str, set[tuple[str, str]]] = defaultdict(set)
     numbers: dict[str, set[int]] = defaultdict(set)
     volatilities: set[str] = set()
     sessions: dict[tuple[str, str], int] = {}
     recent: list[str] = []
     for line in lines:
-        text = line.text
-        if len(text) > 2000 or not text.strip():
+        if len(line.text) > _LONGEST or not line.text.strip():
             continue
-        around = [*recent[-_ABOVE:], text]
-        recent.append(text)
-        for match in _SPAN.finditer(text):
+        for match in pattern("date_span").finditer(line.text):
             if match[1] < match[2]:
-                spans[_about(text[: match.start()], line.headings)].add((match[1], match[2]))
+                spans[_about(line.text[: match.start()], line.headings)].add((match[1], match[2]))
                 if line.number in counted:
                     sessions[match[1], match[2]] = counted[line.number]
-        numbers["n"] |= {int(match[1].replace(",", "")) for match in _ANY_N.finditer(text)}
-        for match in _VOLATILITY.finditer(text):
-            volatilities.add((match[1] or match[2]).replace(" ", ""))
-            numbers["window"] |= {int(m[1] or m[2]) for m in _WINDOW.finditer(text)}
-        if _of_stopping(around, line.headings):
-            numbers["patience"] |= {int(match[1]) for match in _PATIENCE.finditer(text)}
-        for name, pattern in (("periods", _YEAR_OF), ("epochs", _EPOCHS)):
-            numbers[name] |= {int(next(group for group in m.groups() if group)) for m in pattern.finditer(text)}
+        volatilities |= _numbers(line, recent, numbers)
+        recent = [*recent[-_ABOVE:], line.text]
+    trained = {claim.group for claim in claims if claim.metric in _TRAINED}
+    known = {name: value for name, values in numbers.items() if (value := _only(values)) is not None}
+    if len(trained) != 1:
+        known = {name: value for name, value in known.items() if name not in ("patience", "epochs")}
+    tried = [int(c.value.value) for c in claims if c.metric == "configurations_tested" and c.value.is_point]
+    labels = {label for claim in claims if (label := claim.label) and claim.metric in _SCORES[:3]}
     return _Facts(
         {name: next(iter(found)) for name, found in spans.items() if name and len(found) == 1},
-        _only(numbers["periods"]),
-        _only(numbers["patience"]),
-        _only(numbers["epochs"]),
+        known,
         next(iter(volatilities)) if len(volatilities) == 1 else "",
-        _only(numbers["window"]),
         len(numbers["n"]) > 1,
         sessions,
+        _targets(lines),
+        _only(tried) or (known.get("tried") if not tried else None),
+        tuple(stated_losses(lines)),
+        tuple(stated_layers(lines)),
+        _several_classes(labels),
+        _two_classes(claims, lines),
     )
+
+
+def _several_classes(labels: set[str]) -> tuple[str, ...]:
+    """The classes that a report scores, where there are three or more."""
+    single = sorted(label for label in labels if " / " not in label)
+    return tuple(single) if len(single) >= 3 else ()
+
+
+def _numbers(line: Line, recent: list[str], numbers: dict[str, set[int]]) -> set[str]:
+    """Add the numbers that a line states by name; the volatility targets it states are returned."""
+    text, folded = line.text, plain(line.text)
+    for name in table("stated"):
+        for match in pattern(table("stated")[name]).finditer(folded):
+            numbers[name].add(int(next(group for group in match.groups() if group)))
+    for match in pattern("sample_n").finditer(text):
+        numbers["n"].add(int(match[1].replace(",", "")))
+    if _of_stopping([*recent, text], line.headings):
+        numbers["patience"] |= {int(match[1]) for match in pattern("patience").finditer(folded)}
+    for match in pattern("tried_values").finditer(text):
+        numbers["tried"].add(match[1].count(",") + 1)
+    volatilities = {(match[1] or match[2]).replace(" ", "") for match in pattern("volatility_target").finditer(text)}
+    if volatilities:
+        numbers["window"] |= {int(m[1] or m[2]) for m in pattern("window").finditer(text)}
+    return volatilities
 
 
 def _of_stopping(around: list[str], headings: tuple[str, ...]) -> bool:
     """Whether a patience is that of early stopping: the nearest line that names a reason does not name a scheduler."""
     for text in (*reversed(around), *reversed(headings)):
-        if _STOPPING.search(text):
+        if pattern("stopping").search(text):
             return True
-        if _SCHEDULER.search(text):
+        if pattern("scheduler").search(text):
             return False
     return True
 
@@ -159,62 +203,84 @@ def _of_stopping(around: list[str], headings: tuple[str, ...]) -> bool:
 def _about(before: str, headings: tuple[str, ...]) -> str:
     """The split that a stretch of dates is of, ``"whole"`` for an evaluation as such, ``""`` where nothing says."""
     near = before[-60:]
-    named = [(max(m.end() for m in pattern.finditer(near)), name) for name, pattern in _SPLITS.items()
-             if pattern.search(near)]  # fmt: skip
+    named = [(m.end(), name) for name in _SPLITS for m in pattern(f"of_{name}").finditer(near)]
     if named:
         return max(named)[1]
-    above = headings[-1] if headings else ""
-    by_heading = [name for name, pattern in _SPLITS.items() if pattern.search(above)]
+    by_heading = [name for name in _SPLITS if pattern(f"of_{name}").search(headings[-1])] if headings else []
     if len(by_heading) == 1:
         return by_heading[0]
-    return "whole" if _WHOLE.search(near) and not by_heading else ""
+    return "whole" if pattern("of_whole").search(near) and not by_heading else ""
 
 
-def _filled(
-    group: Group, members: list[tuple[Claim, int]], facts: _Facts, texts: dict[int, str], trials: int | None
-) -> Group:
-    claims = [claim for claim, _ in members if not claim.target]
-    metrics = {claim.metric for claim in claims}
-    sample = _sample(group.sample, members, facts, texts, metrics)
+def _targets(lines: Sequence[Line]) -> dict[str, str]:
+    """What the models of a section predict, by the words of its headings, and by any line for the whole report."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for line in lines:
+        for match in pattern("predicts").finditer(plain(line.text[:_LONGEST])):
+            kind = "return" if "return" in match[0] else "price"
+            found["heading " + line.text.strip("# *") if line.kind == "heading" else "any"].add(kind)
+    return {place: next(iter(kinds)) for place, kinds in found.items() if len(kinds) == 1}
+
+
+def _two_classes(claims: list[Claim], lines: Sequence[Line]) -> tuple[str, ...]:
+    """``up`` and ``down`` where the report's scores are of a direction and chance is stated as one half."""
+    half = any(c.metric == "random_baseline" and c.value.interval.holds(0.5) for c in claims)
+    if not half or any(plain(c.label) != "up" for c in claims if c.label and c.metric in _SCORES[:3]):
+        return ()
+    return ("up", "down") if any(pattern("up_moves").search(line.text[:_LONGEST]) for line in lines) else ()
+
+
+def _filled(mine: _Members, facts: _Facts, texts: dict[int, Line]) -> Group:
+    group, metrics = mine.group, mine.metrics
+    sample = _sample(mine, facts, texts)
     portfolio, schedule = group.portfolio, group.schedule
-    if metrics & set(_PORTFOLIO) or metrics & set(_SIGNAL):
-        portfolio = replace(portfolio, periods_per_year=portfolio.periods_per_year or facts.periods)
+    if metrics & {*_PORTFOLIO, *_SIGNAL}:
+        portfolio = replace(portfolio, periods_per_year=portfolio.periods_per_year or facts.number("periods"))
     if metrics & set(_PORTFOLIO) and facts.volatility and portfolio.volatility_target is None:
-        window = facts.window if facts.window is not None and 1 < facts.window < 260 else None
-        target = parse_print(facts.volatility)
-        portfolio = replace(portfolio, volatility_target=target, volatility_window=window)
-    if metrics & {*_PORTFOLIO, *_SIGNAL, "accuracy", "auc", "f1"} and trials is not None and trials >= 1:
-        portfolio = replace(portfolio, trials=portfolio.trials or trials)
-    if metrics & set(_TRAINED) and schedule is None and (facts.patience or facts.epochs):
-        schedule = Schedule(max_epochs=facts.epochs, patience=facts.patience)
+        window = facts.number("window")
+        window = window if window is not None and 1 < window < 260 else None
+        portfolio = replace(portfolio, volatility_target=parse_print(facts.volatility), volatility_window=window)
+    if metrics & {*_PORTFOLIO, *_SIGNAL, "accuracy", "auc", "f1"} and facts.trials is not None and facts.trials >= 1:
+        portfolio = replace(portfolio, trials=portfolio.trials or facts.trials)
+    patience, epochs = facts.number("patience"), facts.number("epochs")
+    if metrics & set(_TRAINED) and schedule is None and (patience or epochs):
+        schedule = Schedule(max_epochs=epochs, patience=patience)
     return replace(
-        group, sample=sample, portfolio=portfolio, schedule=schedule, target=_target(group.target, claims),
-        classes=group.classes or _classes(claims),
+        group, sample=sample, portfolio=portfolio, schedule=schedule, target=_target(mine, facts),
+        classes=group.classes or _classes(mine, facts), loss=group.loss or _loss(mine, facts),
+        architecture=group.architecture or _architecture(mine, facts), split=group.split or _split(mine),
     )  # fmt: skip
 
 
-def _sample(
-    sample: Sample, members: list[tuple[Claim, int]], facts: _Facts, texts: dict[int, str], metrics: set[str]
-) -> Sample:
-    claims = [claim for claim, _ in members if not claim.target]
+def _split(mine: _Members) -> str:
+    """The split of a run whose figures name one and no other; figures without a split are then of it too."""
+    splits = Counter(claim.split for claim in mine.claims if METRICS[claim.metric].kind not in _OF_NO_SPLIT)
+    named = [split for split in splits if split and split != "train"]
+    return named[0] if len(named) == 1 and "train" not in splits and splits[named[0]] * 3 >= splits[""] else ""
+
+
+def _sample(mine: _Members, facts: _Facts, texts: dict[int, Line]) -> Sample:
+    claims, metrics, sample = mine.claims, mine.metrics, mine.group.sample
     if sample.n is None and not facts.several_n and not metrics & set(_OTHERWISE):
-        behind = {n for claim, column in members if (n := _behind(claim, column, texts)) is not None}
+        behind = {n for claim, column in mine.pairs if (n := _behind(claim, column, texts)) is not None}
         counted = [claim for claim in claims if claim.metric in _COUNTED]
         if len(behind) == 1 and len({claim.split for claim in counted}) == 1:
             sample = replace(sample, n=behind.pop())
-    mine = {claim.split for claim in claims if claim.metric in (*_PORTFOLIO, *_SIGNAL)}
-    if sample.sessions is None and len(mine) == 1:
+    splits_traded = {claim.split for claim in claims if claim.metric in (*_PORTFOLIO, *_SIGNAL)}
+    if sample.sessions is None and len(splits_traded) == 1:
         stated = _only(int(claim.value.value) for claim in claims if claim.metric == "sessions" and _whole(claim))
         sample = replace(sample, sessions=stated if stated is not None and stated > 1 else None)
     spans = {name: ends for name, ends in facts.spans.items() if name != "whole"}
-    if len(spans) > 1 and not sample.splits and metrics & {"split_share", "sessions"}:
+    if len(spans) > 1 and not sample.splits and metrics & {"split_share", "sessions", *_SIGNAL}:
         sample = replace(sample, splits=tuple((name, "", *spans[name]) for name in _SPLITS if name in spans))
     splits = {claim.split for claim in claims if METRICS[claim.metric].kind not in _OF_NO_SPLIT}
-    if not sample.start and len(splits) == 1:
-        split = splits.pop()
-        ends = facts.spans.get(split) if split else facts.spans.get("whole") if not spans else None
+    alone = _split(mine) or (next(iter(splits)) if len(splits) == 1 else None)
+    if not sample.start and alone is not None:
+        ends = facts.spans.get(alone) if alone else facts.spans.get("whole") if not spans else None
         if ends is not None:
             sample = replace(sample, start=ends[0], end=ends[1], sessions=sample.sessions or facts.sessions.get(ends))
+    if metrics & {*_ERRORS, *_SIGNAL} and sample.horizon is None:
+        sample = replace(sample, horizon=facts.number("horizon"))
     return sample
 
 
@@ -223,13 +289,13 @@ def _whole(claim: Claim) -> bool:
     return value.is_point and not value.about and value.value.is_integer() and not claim.at and not claim.label
 
 
-def _behind(claim: Claim, column: int, texts: dict[int, str]) -> int | None:
+def _behind(claim: Claim, column: int, texts: dict[int, Line]) -> int | None:
     """n printed right behind a counted share: "57.14% (16/28)", "57.14% (n = 28)"."""
-    if claim.metric not in _COUNTED or claim.target or claim.label or claim.at or claim.source_line is None:
+    if claim.metric not in _COUNTED or claim.target or claim.label or claim.at or claim.source_line not in texts:
         return None
-    text = texts.get(claim.source_line, "")
+    text = texts[claim.source_line].text if claim.source_line is not None else ""
     start = text.find(claim.printed, max(0, column - 3))
-    match = _OF_N.match(text[start + len(claim.printed) :]) if start >= 0 else None
+    match = pattern("behind_n").match(text[start + len(claim.printed) :]) if start >= 0 else None
     if match is None:
         return None
     k, n, alone = (int(group.replace(",", "")) if group else None for group in match.groups())
@@ -240,15 +306,20 @@ def _behind(claim: Claim, column: int, texts: dict[int, str]) -> int | None:
     return n if claim.value.interval.holds(k / n) or (claim.value.interval * 0.01).holds(k / n) else None
 
 
-def _target(target: Target, claims: list[Claim]) -> Target:
-    """The range of the target, where one is printed as a range."""
+def _target(mine: _Members, facts: _Facts) -> Target:
+    """What the run predicts, and the range of it where one is printed as a range."""
+    target = mine.group.target
+    if not target.kind and mine.metrics & set(_ERRORS):
+        by_heading = [facts.targets.get("heading " + title, "") for title in reversed(mine.headings)]
+        kind = next((kind for kind in by_heading if kind), facts.targets.get("any", ""))
+        target = replace(target, kind=kind)
     if target.low is not None or target.high is not None:
         return target
-    ranges = {claim.printed: claim for claim in claims if claim.metric == "target_range" and not claim.label}
+    ranges = {claim.printed: claim for claim in mine.claims if claim.metric == "target_range" and not claim.label}
     if len(ranges) != 1:
         return target
     value = next(iter(ranges.values())).value
-    parts = re.split(r"(?<=\d)\s*(?:–|—|−|-|\bto\b|[,;](?=\s)|\.\.+)\s*", value.text.strip("[]() "), maxsplit=1)
+    parts = pattern("range_mark").split(value.text.strip("[]() "), maxsplit=1)
     if value.bound != "range" or not value.value < value.end or len(parts) != 2:
         return target
     try:
@@ -258,11 +329,56 @@ def _target(target: Target, claims: list[Claim]) -> Target:
     return replace(target, low=low, high=high) if (low.value, high.value) == (value.value, value.end) else target
 
 
-def _classes(claims: list[Claim]) -> tuple[ClassShare, ...]:
-    """Three classes or more, each with scores of its own; of two classes an unlabelled score may be of one."""
+def _classes(mine: _Members, facts: _Facts) -> tuple[ClassShare, ...]:
+    """Three classes or more, each with scores of its own in this run or in another of the report; two by direction."""
     names: dict[str, set[str]] = {}
-    for claim in claims:
-        if claim.metric in ("precision", "recall", "f1") and claim.label:
+    for claim in mine.claims:
+        if claim.metric in _SCORES[:3] and claim.label:
             names.setdefault(claim.label, set()).add(claim.metric)
     alike = len({frozenset(found) for found in names.values()}) == 1
-    return tuple(ClassShare(name) for name in names) if len(names) >= 3 and alike else ()
+    if len(names) >= 3 and alike and not any(" / " in name for name in names):
+        return tuple(ClassShare(name) for name in names)
+    if facts.classes and mine.metrics & {*_SCORES, "accuracy"} and set(names) <= {*facts.classes, *_joined(facts)}:
+        return tuple(ClassShare(name) for name in facts.classes)
+    return tuple(ClassShare(name) for name in facts.binary) if facts.binary and mine.metrics & set(_SCORES) else ()
+
+
+def _joined(facts: _Facts) -> set[str]:
+    return {f"{a} / {b}" for a in facts.classes for b in facts.classes}
+
+
+def _loss(mine: _Members, facts: _Facts) -> LossFormula | None:
+    """The stated loss of a run that prints losses; of an earlier run only where its weights are stated."""
+    if not mine.metrics & set(_LOSSES):
+        return None
+    if len({stated.formula for stated in facts.losses}) == 1:
+        formula = facts.losses[0].formula
+        if not mine.earlier:
+            return formula
+        return LossFormula(formula.before) if formula.before else None
+    if not facts.losses and facts.binary and not mine.earlier:
+        return LossFormula((LossTerm("binary_cross_entropy"),), includes_regularisation=True)
+    return None
+
+
+def _architecture(mine: _Members, facts: _Facts) -> Architecture | None:
+    """The stated layers of a run that prints counts or sizes of parameters: those of its own section, or the only ones."""
+    if not mine.metrics & set(_SIZES) or not facts.layers or mine.earlier:
+        return None
+    if any(says(claim.label, "other_files") for claim in mine.claims if claim.metric == "file_size"):
+        return None
+    best = max(facts.layers, key=lambda stated: _shared(stated.headings, mine.headings))
+    return (
+        best.architecture
+        if len({s.architecture for s in facts.layers}) == 1 or _shared(best.headings, mine.headings) > 1
+        else None
+    )
+
+
+def _shared(first: tuple[str, ...], second: tuple[str, ...]) -> int:
+    count = 0
+    for a, b in zip(first, second, strict=False):
+        if a != b:
+            break
+        count += 1
+    return count

@@ -58,6 +58,7 @@ class _Walk:
     code: CodeBlock | None = None
     code_of: int = -1
     read_until: int = 0
+    done: bool = False
 
 
 def draft_claims(text: str, *, title: str = "", source: str = "", form: str = "") -> Draft:
@@ -208,7 +209,8 @@ def _context(walk: _Walk, line: Line) -> Context:
             context = around(context, title)
     if walk.owner and walk.owner != walk.label:
         context = replace(around(context, walk.owner, "title"), topic=context.topic)
-    return around(context, walk.label, "title") if walk.label else context
+    context = around(context, walk.label, "title") if walk.label else context
+    return replace(context, goal=False) if walk.done else context
 
 
 def _pooled(walk: _Walk, line: Line) -> str:
@@ -239,6 +241,7 @@ def _body(walk: _Walk, line: Line, tokens: list[Token]) -> None:
     if bullet and bullet[1] and tokens and tokens[0].start <= bullet.start(1) < tokens[0].end:
         sheet.exclude(line.number, replace(tokens[0], kind="number"), "a list number")
         tokens = tokens[1:]
+    walk.done = bullet is not None and "[x]" in bullet[0].lower()
     match = pattern("label").match(text[start:])
     label = match[1] if match else ""
     label_end = start + match.end() if match else start

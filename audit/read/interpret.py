@@ -96,6 +96,7 @@ def around(context: Context, text: str, kind: str = "heading") -> Context:
         context,
         group=group,
         split="" if training and not context.split else split,
+        weak=context.weak if split == context.split else kind == "heading",
         label=quantile or " / ".join(role.labels) or context.label,
         at=role.at if role.at and role.at[:2] not in ("19", "20") else context.at,
         topic=_topic(role, words, context.topic),
@@ -165,7 +166,7 @@ def beside(context: Context, title: str, text: str) -> Context:
     if (role.labels and not role.entity) or kind == "class":
         return replace(context, label=text.strip(" *_`"))
     if role.split and not role.entity:
-        return replace(context, split=role.split)
+        return replace(context, split=role.split, weak=False)
     name = plain(text).strip(" *")
     return replace(context, group=(*context.group, name)) if name not in context.group and words else context
 
@@ -235,8 +236,15 @@ def _spelled(text: str, siblings: Sequence[str]) -> str:
 
 
 def _implied_split(text: str, siblings: Sequence[str]) -> str:
-    """A name without a split beside the same names with ``val_`` is of the training."""
-    return "train" if any(padded(name).startswith(" val ") for name in siblings) and siblings else ""
+    """A name without a split beside the same name with ``val_`` is of the training."""
+    own = bare(text)
+    twins = [name for name in siblings if padded(name).startswith(" val ") and bare(name) != own]
+    metric = read_role(text).metric
+    return (
+        "train"
+        if any(bare(name) == f"val {own}" or (metric and read_role(name).metric == metric) for name in twins)
+        else ""
+    )
 
 
 def _plain_title(text: str) -> bool:
@@ -256,11 +264,15 @@ def _own_context(context: Context, role: Role, text: str, split: str, is_metric:
     group = context.group
     if role.earlier and role.metrics:
         group = (*group, role.earlier)
+    label = " / ".join(role.labels) if role.labels and not context.label else context.label
+    if context.topic in ("predicted_spread", "quantile_spread") and not is_metric and " - " in text:
+        label = text.strip().lower()
     return replace(
         context,
         group=group,
         split=context.split if training else split,
-        label=" / ".join(role.labels) if role.labels and not context.label else context.label,
+        weak=context.weak and (training or split == context.split),
+        label=label,
         goal=context.goal or (role.goal and not says(text, "lowest")),
         at=context.at or (role.at if role.at[:2] not in ("19", "20") else ""),
         settings=context.settings or (role.setting and not is_metric),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import defaultdict
 from dataclasses import replace
 
 from assay.audit.claims_model import Claim, ClaimSet, ClassShare, Group, Sample, Target
 from assay.audit.metrics_vocabulary import METRICS
+from assay.audit.read.relations import tie_changes
+from assay.audit.read.runs import adopt_splits, contradict, merged_names
 from assay.audit.read.sheet import Draft, Placed, Sheet
 from assay.audit.read.words import plain
 
@@ -36,6 +39,9 @@ _OF_TRAINING = {
     "split_share",
 }
 
+#: The rows that a loss is measured on.
+_LOSS_SPLIT = {"train_loss": "train", "validation_loss": "validation", "test_loss": "test"}
+
 
 def assemble(sheet: Sheet, *, title: str, source: str) -> Draft:
     """Turn the sheet into a draft.
@@ -52,6 +58,9 @@ def assemble(sheet: Sheet, *, title: str, source: str) -> Draft:
     _tell_apart(sheet)
     names = [_group_name(placed) for placed in sheet.placed]
     notes = _part_sections(sheet, order, names) + _set_apart(sheet, order, names)
+    names = merged_names(sheet.placed, names)
+    adopt_splits(sheet.placed, names)
+    tie_changes(sheet.placed, names)
     ids: dict[int, str] = {}
     taken: set[str] = set()
     for index in order:
@@ -117,7 +126,7 @@ def _inherit_splits(sheet: Sheet) -> None:
     splits: dict[tuple[int, tuple[str, ...]], list[str]] = defaultdict(list)
     for placed in sheet.placed:
         if placed.metric in _OF_TRAINING:
-            placed.context = replace(placed.context, split="")
+            placed.context = replace(placed.context, split=_LOSS_SPLIT.get(placed.metric, ""), weak=False)
         elif placed.block and placed.context.split:
             splits[placed.block, placed.context.group].append(placed.context.split)
     held = {(p.block, p.context.group, p.name, p.metric, p.context.at, p.context.split) for p in sheet.placed}
@@ -209,7 +218,7 @@ def _part_sections(sheet: Sheet, order: list[int], names: list[str]) -> list[str
         old, new = names[index], decided[names[index], sheet.placed[index].context.section]
         if old != new:
             rivals = known[old].get(_key(sheet.placed[index], ""), [])
-            rival = next((i for i in rivals if _contradict(sheet.placed[i], sheet.placed[index])), None)
+            rival = next((i for i in rivals if contradict(sheet.placed[i], sheet.placed[index])), None)
             if rival is not None:
                 notes.append(_apart(sheet.placed[rival], sheet.placed[index]))
         names[index] = new
@@ -248,6 +257,9 @@ def _set_apart(sheet: Sheet, order: list[int], names: list[str]) -> list[str]:
     notes: list[str] = []
     seen: dict[tuple[str, ...], list[int]] = defaultdict(list)
     moved: dict[tuple[str, int], str] = {}
+    blocks: dict[int, list[int]] = defaultdict(list)
+    for index in order:
+        blocks[sheet.placed[index].block].append(index)
     for index in order:
         placed = sheet.placed[index]
         if placed.metric in _DERIVED:
@@ -256,7 +268,7 @@ def _set_apart(sheet: Sheet, order: list[int], names: list[str]) -> list[str]:
         if block in moved:
             names[index] = moved[block]
         key = _key(placed, names[index])
-        rival = next((other for other in seen[key] if _contradict(sheet.placed[other], placed)), None)
+        rival = next((other for other in seen[key] if contradict(sheet.placed[other], placed)), None)
         if rival is None:
             seen[key].append(index)
             continue
@@ -264,36 +276,27 @@ def _set_apart(sheet: Sheet, order: list[int], names: list[str]) -> list[str]:
         fresh = f"{names[index]} (line {placed.line})"
         notes.append(_apart(other, placed))
         same_block = other.block == placed.block and other.block != 0
-        if not same_block:
+        mates = [i for i in blocks[placed.block] if i != index and names[i] == names[index]] if placed.block else []
+        repeats = [i for i in mates if _repeated(sheet, seen, i, names[i])]
+        if not same_block and len(repeats) < 2:
             moved[block] = fresh
-            for earlier in order:
-                if earlier == index:
-                    break
-                mate = sheet.placed[earlier]
-                if mate.block == placed.block and names[earlier] == names[index] and placed.block:
-                    seen[_key(mate, names[earlier])] = [i for i in seen[_key(mate, names[earlier])] if i != earlier]
-                    names[earlier] = fresh
-                    seen[_key(mate, fresh)].append(earlier)
+            for earlier in itertools.takewhile(lambda i: i != index, mates):
+                key_then = _key(sheet.placed[earlier], names[earlier])
+                seen[key_then] = [i for i in seen[key_then] if i != earlier]
+                names[earlier] = fresh
+                seen[_key(sheet.placed[earlier], fresh)].append(earlier)
         names[index] = fresh
         seen[_key(placed, fresh)].append(index)
     return notes
 
 
+def _repeated(sheet: Sheet, seen: dict[tuple[str, ...], list[int]], index: int, name: str) -> bool:
+    """Whether a figure repeats one of another block of its run."""
+    placed = sheet.placed[index]
+    others = (sheet.placed[i] for i in seen.get(_key(placed, name), []))
+    return any(other.block != placed.block and not contradict(other, placed) for other in others)
+
+
 def _key(placed: Placed, name: str) -> tuple[str, ...]:
     context = placed.context
     return (name, context.split, placed.name, context.at, placed.metric, str(context.goal))
-
-
-def _contradict(first: Placed, second: Placed) -> bool:
-    """Whether two prints of one metric share no value."""
-    if not (first.value.is_point and second.value.is_point):
-        return False
-    return not first.value.either.meets(second.value.either) and not (
-        first.value.percent != second.value.percent and _same_in_percent(first, second)
-    )
-
-
-def _same_in_percent(first: Placed, second: Placed) -> bool:
-    scaled = replace(second.value, value=second.value.value * 100, unit=second.value.unit * 100)
-    other = replace(first.value, value=first.value.value * 100, unit=first.value.unit * 100)
-    return first.value.interval.meets(scaled.interval) or second.value.interval.meets(other.interval)

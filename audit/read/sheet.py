@@ -65,6 +65,7 @@ class Context:
     ----------
     group : words of the run it belongs to, outermost first.
     split, label, at : its split; class, side or quantile; epoch, fold or period.
+    weak : the split comes from a heading or title alone, which may speak of a test in another sense.
     topic : the metric or subject of the surrounding list (``"rank_ic"``, ``"prediction"``).
     average : ``"macro"``, ``"weighted"`` or ``"micro"`` where the labels say so.
     goal, settings : the surroundings list targets, or hyperparameters.
@@ -76,6 +77,7 @@ class Context:
 
     group: tuple[str, ...] = ()
     split: str = ""
+    weak: bool = False
     label: str = ""
     at: str = ""
     topic: str = ""

@@ -105,9 +105,9 @@ def test_a_keras_log_prints_figures_below_their_epoch() -> None:
     step = "90/90 [==============================] - 3s 41ms/step"
     line = step + " - loss: 0.7100 - accuracy: 0.5000 - val_loss: 0.6900 - val_accuracy: 0.5120 - lr: 1.0000e-03"
     assert placed(f"```\nEpoch 3/50\n{line}\n```\n") == [
-        ("train_loss", "0.7100", "main", "", "", "epoch 3"),
+        ("train_loss", "0.7100", "main", "train", "", "epoch 3"),
         ("accuracy", "0.5000", "main", "train", "", "epoch 3"),
-        ("validation_loss", "0.6900", "main", "", "", "epoch 3"),
+        ("validation_loss", "0.6900", "main", "validation", "", "epoch 3"),
         ("accuracy", "0.5120", "main", "validation", "", "epoch 3"),
     ]
 

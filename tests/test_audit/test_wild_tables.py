@@ -32,8 +32,8 @@ def verdicts(text: str) -> dict[str, tuple[str, str]]:
 def test_a_column_of_losses_is_no_label_and_epochs_are_positions() -> None:
     text = table("Training Loss | Epoch | Step | Validation Loss | Accuracy", "0.5500 | 1.0 | 500 | 0.4639 | 0.7729")
     assert placed(text) == [
-        ("train_loss", "0.5500", "main", "", "", "epoch 1"),
-        ("validation_loss", "0.4639", "main", "", "", "epoch 1"),
+        ("train_loss", "0.5500", "main", "train", "", "epoch 1"),
+        ("validation_loss", "0.4639", "main", "validation", "", "epoch 1"),
         ("accuracy", "0.7729", "main", "", "", "epoch 1"),
     ]
 
