@@ -362,17 +362,14 @@ def _loss(mine: _Members, facts: _Facts) -> LossFormula | None:
 
 
 def _architecture(mine: _Members, facts: _Facts) -> Architecture | None:
-    """The stated layers of a run that prints counts or sizes of parameters: those of its own section, or the only ones."""
+    """The stated layers of a run that prints counts or sizes of parameters: of its own section, or the only ones."""
     if not mine.metrics & set(_SIZES) or not facts.layers or mine.earlier:
         return None
     if any(says(claim.label, "other_files") for claim in mine.claims if claim.metric == "file_size"):
         return None
     best = max(facts.layers, key=lambda stated: _shared(stated.headings, mine.headings))
-    return (
-        best.architecture
-        if len({s.architecture for s in facts.layers}) == 1 or _shared(best.headings, mine.headings) > 1
-        else None
-    )
+    only = len({stated.architecture for stated in facts.layers}) == 1
+    return best.architecture if only or _shared(best.headings, mine.headings) > 1 else None
 
 
 def _shared(first: tuple[str, ...], second: tuple[str, ...]) -> int:

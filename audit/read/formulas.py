@@ -33,7 +33,7 @@ def stated_losses(lines: Sequence[Line]) -> list[StatedLoss]:
 
     Notes
     -----
-    A name is followed to its definition anywhere in the document: ``w_action = 20.0``, ``L_return = Mean Squared Error``.
+    A name is followed to its definition anywhere in the document: ``w_action = 20.0``, ``L_return = MSE``.
 
     """
     stated: dict[str, str] = {}

@@ -104,15 +104,9 @@ def _arguments(text: str) -> list[str]:
 
 
 def _notation(body: list[str]) -> list[Layer]:
-    """Layers named in a diagram or a chain: ``LSTM(50)``, ``LSTM Layer: … 64 units``, ``Action Head (Linear): 64 → 3``."""
+    """Layers named in a diagram or a chain: ``LSTM(50)``, ``LSTM Layer: … 64 units``, ``Head (Linear): 64 → 3``."""
     layers: list[Layer] = []
     for position, line in enumerate(body):
-        if (
-            any(word in line for word in (".", "import ", "def ", "="))
-            and "→" not in line
-            and not pattern("layer_call").search(line)
-        ):
-            continue
         for match in pattern("layer_call").finditer(line):
             kind = table("layer").get(match[1].lower().replace(" ", ""), "")
             if kind in ("batch_norm", "layer_norm", "dropout"):
@@ -126,7 +120,7 @@ def _notation(body: list[str]) -> list[Layer]:
 
 
 def _units(body: list[str], position: int, end: int, layers: list[Layer]) -> tuple[int, int]:
-    """The units of a layer, behind its name or on the lines below it, and the layer that feeds it where that is told."""
+    """The units of a layer, behind its name or on the lines below, and the layer that feeds it where that is told."""
     line = body[position]
     if moved := pattern("from_to_units").search(line, max(0, end - 12)):
         feeding = [index for index, layer in enumerate(layers) if layer.units == int(moved[1])]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections import defaultdict
 from dataclasses import replace
@@ -258,6 +257,7 @@ def _set_apart(sheet: Sheet, order: list[int], names: list[str]) -> list[str]:
     seen: dict[tuple[str, ...], list[int]] = defaultdict(list)
     moved: dict[tuple[str, int], str] = {}
     blocks: dict[int, list[int]] = defaultdict(list)
+    rank = {index: position for position, index in enumerate(order)}
     for index in order:
         blocks[sheet.placed[index].block].append(index)
     for index in order:
@@ -280,7 +280,7 @@ def _set_apart(sheet: Sheet, order: list[int], names: list[str]) -> list[str]:
         repeats = [i for i in mates if _repeated(sheet, seen, i, names[i])]
         if not same_block and len(repeats) < 2:
             moved[block] = fresh
-            for earlier in itertools.takewhile(lambda i: i != index, mates):
+            for earlier in [i for i in mates if rank[i] < rank[index]]:
                 key_then = _key(sheet.placed[earlier], names[earlier])
                 seen[key_then] = [i for i in seen[key_then] if i != earlier]
                 names[earlier] = fresh
