@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from assay.data.conventions import SESSIONS_A_YEAR
+from assay.data.conventions import SESSIONS_A_YEAR, Floats
 from assay.data.errors import InputError
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.strategies.base import Decision, OwnCosts, WithOverlays
@@ -29,16 +29,30 @@ def _not_negative(who: str, **values: float) -> None:
 class MultitaskAction(WithOverlays):
     """Long, equally weighted over 65% of NAV, what the model says to buy; short over 35% what it says to sell.
 
-    An asset is bought (sold) when that is its most likely action, strictly, with a probability above `threshold`. Where
-    "hold" is the most likely, or nothing strictly is, the asset keeps yesterday's side; a buy or sell that is too
-    unlikely, no view, or no price, ends the side. Fewer than 5 assets with a view and a price: all cash.
+    An asset is bought (sold) when that is its most likely action, strictly, with a probability above the threshold of
+    that class. Where "hold" is the most likely, or nothing strictly is, the asset keeps yesterday's side; a buy or sell
+    that is too unlikely, no view, or no price, ends the side. Fewer than 5 assets with a view and a price: all cash.
+
+    The threshold of a class is the mean, over the trailing `window` sessions and t, of the level that `share` of the
+    session's probabilities of that class exceed: a model trained on balanced classes says buy with at most 45% where
+    its classes are hard to tell apart, and one level for all would never be reached. Predictions that are made
+    walk-forward are out-of-sample, so these are validation rows that are known on session t, whichever model predicted
+    them; no outcome is read, so no threshold is fit to one.
 
     Parameters
     ----------
-    threshold : probability that a buy or a sell has to exceed, in [0, 1).
+    threshold : probability that a buy or a sell has to exceed, in [0, 1); none chooses one by class.
+    share : of a session's probabilities of a class, how many lie above the level, in (0, 1); read where `threshold` is
+        none.
+    window : sessions in the mean, the last one being t; until a tenth of them (at least 5) are known there is no
+        position.
     long_gross, short_gross : Σ|weight| of each leg, fractions of NAV.
     require_agreement : leave out, for the session, assets whose score does not point to the side that is held.
-    smoothing, vol_target, kill_switches : overlays, see `assay.strategies.base.Overlays`; off by default.
+
+    References
+    ----------
+    Lipton, Elkan & Narayanaswamy (2014), "Optimal thresholding of classifiers", on thresholds below ½ for classes that
+    are rarely certain.
 
     """
 
@@ -47,15 +61,21 @@ class MultitaskAction(WithOverlays):
     needs: ClassVar[tuple[str, ...]] = ()
     reads: ClassVar[str] = "action probabilities; with require_agreement also a score whose 0 is neutral"
 
-    threshold: float = 0.5
+    threshold: float | None = None
+    share: float = 0.2
+    window: int = 252
     long_gross: float = 0.65
     short_gross: float = 0.35
     require_agreement: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 <= self.threshold < 1:
-            raise InputError(f"{self.name}: threshold must lie in [0, 1), got {self.threshold!r}")
+        if self.threshold is not None and not 0 <= self.threshold < 1:
+            raise InputError(f"{self.name}: threshold must lie in [0, 1) (or none), got {self.threshold!r}")
+        if not 0 < self.share < 1:
+            raise InputError(f"{self.name}: share must lie in (0, 1), got {self.share!r}")
+        if self.window < 5:
+            raise InputError(f"{self.name}: window must be at least 5 sessions, got {self.window!r}")
         _not_negative(self.name, long_gross=self.long_gross, short_gross=self.short_gross)
 
     def _sides(self, predictions: PredictionPanel, prices: PricePanel) -> NDArray[np.int8]:
@@ -68,7 +88,8 @@ class MultitaskAction(WithOverlays):
         bought = (buy > sell) & (buy > hold)
         sold = (sell > buy) & (sell > hold)
         keep = eligible & ~bought & ~sold
-        sides = (bought & (buy > self.threshold)).astype(np.int8) - (sold & (sell > self.threshold)).astype(np.int8)
+        over = [values > self._thresholds(values)[:, None] for values in (buy, sell)]
+        sides = (bought & over[0]).astype(np.int8) - (sold & over[1]).astype(np.int8)
         sides[~eligible] = 0
         for t in range(len(sides)):
             if t:
@@ -77,6 +98,16 @@ class MultitaskAction(WithOverlays):
                 sides[t, keep[t]] = 0
         sides[np.count_nonzero(eligible, axis=1) < MINIMUM_ASSETS] = 0
         return sides
+
+    def _thresholds(self, probability: Floats) -> Floats:
+        """(T,) the threshold of one class in each session; NaN, which nothing exceeds, until enough are known."""
+        if self.threshold is not None:
+            return np.full(len(probability), self.threshold)
+        some = np.isfinite(probability).any(axis=1)
+        level = np.full(len(probability), np.nan)
+        level[some] = np.nanquantile(probability[some], 1.0 - self.share, axis=1)
+        known = pd.Series(level).rolling(self.window, min_periods=max(5, self.window // 10))
+        return known.mean().to_numpy()
 
     def _weights(self, sides: NDArray[np.int8], like: pd.DataFrame) -> pd.DataFrame:
         out = np.zeros(sides.shape)

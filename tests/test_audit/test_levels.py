@@ -19,6 +19,7 @@ from assay.audit.material import material_of_panels, material_of_returns
 from assay.audit.periods import days_of
 from assay.audit.recompute import Recomputed, recompute, with_findings
 from assay.audit.verdicts import AuditReport
+from assay.engine.result import BacktestResult
 
 
 def unruly(seed: int = 0, n: int = 750) -> np.ndarray:
@@ -206,10 +207,14 @@ def test_the_unscaled_column_is_read(tmp_path: Path) -> None:
     np.testing.assert_allclose(material.unscaled, raw)
 
 
+def since_first_fill(result: BacktestResult) -> pd.Series:
+    return result.returns.where(np.maximum.accumulate(result.turnover.to_numpy() > 0))
+
+
 def test_a_simulated_book_knows_what_a_look_ahead_overlay_would_have_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     import assay.strategies.catalog
     from assay.data.synthetic import synthetic_market
-    from assay.engine.backtest import _since_first_fill, final_weights, run_backtest
+    from assay.engine.backtest import final_weights, run_backtest
     from assay.engine.simulation import simulate
     from assay.strategies.overlays import vol_target_factor
     from assay.strategies.ranked import QuintileLongShort
@@ -222,7 +227,7 @@ def test_a_simulated_book_knows_what_a_look_ahead_overlay_would_have_shown(monke
     shadow = run_backtest(plain, predictions, prices)
     np.testing.assert_allclose(material.unscaled, shadow.returns.to_numpy())
     # By hand: the order of session t is scaled by the volatility through the day it is held.
-    factor = vol_target_factor(_since_first_fill(shadow), 0.08)
+    factor = vol_target_factor(since_first_fill(shadow), 0.08)
     lead = 1 if prices.open is not None else 2
     weights = final_weights(plain, predictions, prices)
     weights = weights.mul(factor.shift(-lead).ffill().reindex(weights.index), axis="index")
@@ -249,7 +254,7 @@ def test_an_unstated_volatility_target_is_found_too(seed: int) -> None:
 def switched_book() -> tuple[Material, str, dict[str, np.ndarray]]:
     """A simulated book with all overlays, and what it would have shown with some of them wrong, made by hand."""
     from assay.data.synthetic import synthetic_market
-    from assay.engine.backtest import _since_first_fill, final_weights, run_backtest
+    from assay.engine.backtest import final_weights, run_backtest
     from assay.engine.simulation import simulate
     from assay.strategies.overlays import kill_switch_state
     from assay.strategies.ranked import FilterNegative
@@ -267,7 +272,7 @@ def switched_book() -> tuple[Material, str, dict[str, np.ndarray]]:
         return run_backtest(strategy, predictions, prices).returns
 
     weights = final_weights(scaled, predictions, prices)
-    off = kill_switch_state(_since_first_fill(run_backtest(scaled, predictions, prices))).any(axis=1)
+    off = kill_switch_state(since_first_fill(run_backtest(scaled, predictions, prices))).any(axis=1)
     early = off.shift(-lead, fill_value=False).reindex(weights.index).to_numpy()
     killed = trade(weights.mul(1.0 - early, axis="index"))
     import assay.strategies.catalog
