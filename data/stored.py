@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["file_digest", "read_json", "read_sealed", "sealed"]
+__all__ = ["file_digest", "file_digests", "holds_files", "read_json", "read_sealed", "sealed"]
 
 _SEAL = "digest"
 #: No file of this kind comes near; what is larger is not one.
@@ -28,6 +28,20 @@ def file_digest(path: Path) -> str:
     """SHA-256 of a file, hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def file_digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file in a folder and below, by its path in it."""
+    files = sorted(item for item in folder.rglob("*") if item.is_file())
+    return {item.relative_to(folder).as_posix(): file_digest(item) for item in files}
+
+
+def holds_files(folder: Path, digests: Mapping[str, str]) -> bool:
+    """Whether a folder holds these files as they were written (and perhaps more)."""
+    try:
+        return all(file_digest(folder / name) == digest for name, digest in digests.items())
+    except OSError:
+        return False
 
 
 def read_json(path: Path) -> Any:

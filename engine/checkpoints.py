@@ -23,7 +23,7 @@ import pandas as pd
 from assay.data.atomic import building, locked, put_folder, sweep
 from assay.data.canary_labels import CanaryLabels
 from assay.data.panel import PricePanel
-from assay.data.stored import file_digest, read_sealed, sealed
+from assay.data.stored import file_digests, holds_files, read_sealed, sealed
 from assay.engine.folds import Fold
 from assay.models.base import FittedForecaster, Forecaster
 
@@ -120,11 +120,7 @@ def write_part(part: Part, fitted: FittedForecaster, folder: Path) -> None:
             "stamps": dict(part.stamps),
             "log": part.log,
             "frames": list(part.frames),
-            "files": {
-                item.relative_to(aside).as_posix(): file_digest(item)
-                for item in sorted(aside.rglob("*"))
-                if item.is_file()
-            },
+            "files": file_digests(aside),
         }
         (aside / _ABOUT).write_text(json.dumps(sealed(about)), encoding="utf-8")
         with locked(folder.parent):
@@ -136,7 +132,7 @@ def read_part(folder: Path) -> Part | None:
     """A finished part, or None where there is none or a file of it is not what was written (then it is fit again)."""
     try:
         about = read_sealed(folder / _ABOUT)
-        if any(file_digest(folder / name) != digest for name, digest in about["files"].items()):
+        if not holds_files(folder, about["files"]):
             return None
         frames = {name: pd.read_parquet(folder / f"{name}.parquet") for name in about["frames"]}
         return Part(frames, about["unit"], about["zero_is_neutral"], about["stamps"], about["log"])

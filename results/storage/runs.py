@@ -23,7 +23,7 @@ import pandas as pd
 from assay.data.atomic import building, locked, put_folder, recover, replacing, sweep
 from assay.data.errors import InputError, UnknownNameError
 from assay.data.jsonable import jsonable
-from assay.data.stored import file_digest, read_json, read_sealed, sealed
+from assay.data.stored import file_digest, file_digests, holds_files, read_json, read_sealed, sealed
 
 __all__ = [
     "DEFAULT_ROOT",
@@ -215,7 +215,7 @@ def save_run(
             for label, table in tables.items():
                 _checked_name(label)
                 table.to_parquet(aside / f"{label}.parquet")
-            files = {item.name: file_digest(item) for item in sorted(aside.iterdir())}
+            files = file_digests(aside)
             manifest = {"id": identity, "config": config, "fingerprints": fingerprints}
             manifest |= {**_environment(), **notes, "files": files}
             (aside / _MANIFEST).write_text(to_json(sealed(_plain_table(manifest))), encoding="utf-8")
@@ -299,11 +299,7 @@ def add_checks(run: Run, checks: Mapping[str, Mapping[str, Any]]) -> Run:
 def _holds_tables_of(stored: Run, aside: Path) -> bool:
     """Whether every table of the new folder is in the stored one (which may have more), and sound there."""
     files = stored.manifest["files"]
-    try:
-        sound = all(file_digest(stored.path / name) == digest for name, digest in files.items())
-    except OSError:
-        return False
-    return sound and {item.name for item in aside.glob("*.parquet")} <= set(files)
+    return holds_files(stored.path, files) and {item.name for item in aside.glob("*.parquet")} <= set(files)
 
 
 def _environment() -> dict[str, Any]:

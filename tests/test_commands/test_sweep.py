@@ -87,13 +87,13 @@ def test_a_killed_sweep_goes_on(tmp_path):
     probability.rename_axis(["date", "asset"]).reset_index().to_parquet(tmp_path / "q.parquet")
     process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT)
     for _ in range(1500):
-        parts = list((tmp_path / "runs").glob(".sweep-*/net-*.parquet"))
+        parts = list((tmp_path / "runs").glob(".sweep-*/cells-*"))
         if len(parts) >= 3 or process.poll() is not None:
             break
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    kept = len(list((tmp_path / "runs").glob(".sweep-*/net-*.parquet")))
+    kept = len(list((tmp_path / "runs").glob(".sweep-*/cells-*")))
     assert 3 <= kept < 20
     done = subprocess.run(arguments, capture_output=True, text=True, cwd=ROOT, check=True)
     said = json.loads(done.stdout)
