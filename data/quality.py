@@ -272,8 +272,16 @@ def _no_prices(arrays: Mapping[str, np.ndarray], places: _Places) -> list[Findin
         median = np.where(counts > 0, order[np.maximum(counts - 1, 0) // 2, np.arange(close.shape[1])], np.nan)
         whole = ((sample == np.floor(sample)) | np.isnan(sample)).all(axis=0)
     found: list[Finding | None] = []
+    step = np.unique(np.linspace(1, len(close) - 1, 64).astype(int)) if len(close) > 1 else np.zeros(0, dtype=int)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        change = np.abs(close[step] / close[step - 1] - 1.0)
+        change = np.sort(change, axis=0)  # NaN last
+        seen = np.isfinite(change).sum(axis=0)
+        calm = (seen > 5) & (change[np.maximum(seen - 1, 0) // 2, np.arange(close.shape[1])] < RESTLESS / 2 if len(step)
+                             else False)  # fmt: skip
+    among = 2 * np.count_nonzero(calm) >= np.count_nonzero(seen > 5)  # most columns move as prices do
     restless = np.zeros(close.shape, dtype=bool)
-    for column in np.flatnonzero((median > 1e3) & (whole | (median > 1e5))):
+    for column in np.flatnonzero(((median > 1e3) & (whole | (median > 1e5))) | (among & ~calm)):
         values = close[:, column]
         values = values[np.isfinite(values) & (values > 0)]
         if len(values) > 20 and np.median(np.abs(np.diff(np.log(values)))) > RESTLESS:

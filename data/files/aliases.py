@@ -22,12 +22,13 @@ _ASSET = (
 )  # fmt: skip
 #: Columns that stand beside the fields and are none of them.
 _BYSTANDERS = frozenset(
-    ("dividends", "dividend", "divcash", "dividendamount", "stocksplits", "splits", "split", "splitratio", "factor",
+    ("dividends", "dividend", "divcash", "dividendamount",
+     "7dividendamount", "8splitcoefficient", "stocksplits", "splits", "split", "splitratio", "factor",
      "splitfactor", "splitcoefficient", "exdividend", "capitalgains", "repaired", "vwap", "vw", "trades", "tradecount",
-     "transactions", "amount", "turnover", "value", "change", "changepercent", "changepct", "pctchange", "pctchg",
-     "changeovertime", "ret", "retx", "return", "returns", "openint", "openinterest", "per", "time", "adjfactor",
-     "prevclose", "preclose", "previousclose", "average", "barcount", "otc", "currency", "exchange", "exchcode",
-     "exchangeshortname", "ex", "mic", "series", "sector", "industry", "unadjustedvolume", "closeunadj",
+     "transactions", "amount", "tickvol", "turnover", "value", "change", "changepercent", "changepct", "pctchg",
+     "pctchange", "changeovertime", "ret", "retx", "return", "returns", "openint", "openinterest", "per", "time",
+     "adjfactor", "prevclose", "preclose", "previousclose", "average", "barcount", "otc", "currency", "exchange",
+     "exchcode", "exchangeshortname", "ex", "mic", "series", "sector", "industry", "unadjustedvolume", "closeunadj",
      "lastupdated", "shrout", "spread", "label", "cfacpr", "cfacshr", "ajexdi", "trfd", "gmtoffset", "closetime",
      "quoteassetvolume", "numberoftrades", "takerbuybaseassetvolume", "takerbuyquoteassetvolume", "ignore", "unnamed0",
      "成交额", "振幅", "涨跌幅", "涨跌额", "换手率", "dlyret", "dlyretx", "dlyprcflg", "dlyprevprc", "rtype",
@@ -93,7 +94,7 @@ PRICES = Names(
         "adjusted_low": ("adjlow", "adjustedlow"),
         "volume": (
             "volume", "vol", "sharestraded", "pxvolume", "5volume", "6volume", "acvoluns", "cshtrd", "dlyvol",
-            "tottrdqty", "tickvol", "totalvolume", "wolumen", "voltot", "成交量",
+            "tottrdqty", "totalvolume", "wolumen", "voltot", "成交量",
         ),
         "adjusted_volume": ("adjvolume", "adjustedvolume"),
     },

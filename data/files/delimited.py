@@ -42,9 +42,10 @@ class _CsvFile(Source):
     def line_of(self, row: int) -> str:
         return f", line {row + self.lines + 1}"
 
-    def preview(self, columns: Sequence[str]) -> dict[str, list[str]]:
-        at = {name: position for position, name in enumerate(self.columns)}
-        return {name: [row[at[name]] for row in self.rows if at[name] < len(row)] for name in columns}
+    def fractional(self, name: str) -> bool:
+        at = self.columns.index(name)
+        cells = [row[at] for row in self.rows if at < len(row)]
+        return any(re.fullmatch(r"[-+]?\d*[.,]\d+([eE][-+]?\d+)?", cell) for cell in cells)
 
     def _read(self, texts: list[str], numbers: list[str]) -> pa.Table:
         import pyarrow as pa

@@ -16,6 +16,8 @@ from assay.data.files.options import LAYOUTS, LayoutName, ReadOptions
 from assay.data.files.sources import Source, listed, plain
 
 __all__ = ["Layout", "recognise"]
+#: How a ticker is written that may be called like a field: LOW and OPEN are, Low is none.
+_TICKER = re.compile(r"[A-Z]{1,5}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +174,8 @@ def _date_column(source: Source, names: Names, vendor: Vendor | None) -> str | N
     if source.depth > 1:  # a cell of the header that only names the index
         pairs = reversed(list(zip(source.columns, source.levels, strict=True)))
         labels = {plain(parts[0]): name for name, parts in pairs if not any(parts[1:])}
-    found = next((labels[name] for name in names.fields["date"] if name in labels), None)
+    named = [labels[name] for name in names.fields["date"] if name in labels]
+    found = next((name for name in named if not source.fractional(name)), named[0] if len(named) == 1 else None)
     if found is not None:
         return found
     for edge in (source.columns[0], source.columns[-1]):  # pandas writes a nameless index first in CSV, last in Parquet
@@ -202,6 +205,8 @@ def _fields_of(
             found[wanted] = given
             continue
         columns = [name for synonym in synonyms for name in plains.get(synonym, ()) if name not in found.values()]
+        if wanted == "asset":  # a column of prices may be of an asset that is called NAME
+            columns = [name for name in columns if not source.fractional(name)][:1]
         if not columns:
             continue
         exact = plain(columns[0]) == synonyms[0] and len(plains[synonyms[0]]) == 1
@@ -230,9 +235,15 @@ def _kind_of(
     cells = _flattened(rest, names)
     if cells is not None:
         return "fields"
-    flat = [name for name in rest if _split(name, names)]
-    if flat and len(flat) < len(rest):
-        other = next(name for name in rest if name not in flat)
+    parts = [name for name in rest if names.field_of(name) is None and plain(name) not in names.bystanders]
+    flat = [name for name in parts if _split(name, names)]
+    if flat:
+        other = next((name for name in rest if name not in flat), None)
+        if other is None:  # all of them are, but not alike, or without a close
+            raise InputError(
+                f"{source.label}: {flat[0]!r} is a field of an asset, but the columns are not all written alike or "
+                f"have no {names.values[0]}; rename them, or say --layout wide if each is an asset"
+            )
         raise _two_readings(
             source, f"{flat[0]!r} is a field of an asset and {other!r} is not:",
             ("leave out the columns that are none, for a column a field and asset", None),
@@ -241,6 +252,12 @@ def _kind_of(
     if not fields:
         if names.kind == "predictions":
             _refuse_prices(source, rest)
+        strange = [name for name in rest if name not in unknown and not _TICKER.fullmatch(name)]
+        if strange and len(rest) > 1:
+            raise _two_readings(
+                source, f"{strange[0]!r} may be", ("no asset (leave it out)", None),
+                ("one with closes of its own", "wide"),
+            )  # fmt: skip
         return "wide"
     if names.kind == "predictions":
         if not unknown:
@@ -257,7 +274,8 @@ def _kind_of(
         raise InputError(
             f"{source.label}: no close among {_shown(source)}; name one 'close', or say --column close=NAME"
         )
-    if not priced and len(fields) < 4 and "volume" not in fields and not _is_bar(source, fields):
+    tickers = all(_TICKER.fullmatch(name) for name in fields.values())
+    if not priced and tickers and len(fields) < 4 and "volume" not in fields and not _is_bar(source, fields):
         return "wide"
     hint = (
         f"; if {unknown[0]!r} holds the asset, say --column asset={unknown[0]}" if _is_text(source, unknown[0]) else ""
@@ -347,6 +365,12 @@ def _of_levels(source: Source, names: Names, date: str, options: ReadOptions, ve
         raise InputError(
             f"{source.label}: a header of {source.depth} rows ({shown}): {found}; keep one column a field and asset"
         )
+    mistaken = {name for name in levels[assets[0]] if names.field_of(name) and not _TICKER.fullmatch(name)}
+    if mistaken:
+        raise InputError(
+            f"{source.label}: a header of {source.depth} rows: {listed(sorted(mistaken))} may be a field or an asset; "
+            "keep one column a field and asset"
+        )
     cells: dict[str, dict[str, str]] = {}
     for (name, parts), label in zip(columns, levels[full[0]], strict=True):
         wanted = names.field_of(label)
@@ -410,6 +434,8 @@ def _flattened(rest: Sequence[str], names: Names) -> dict[str, dict[str, str]] |
     for side in ("prefix", "suffix"):
         cells: dict[str, dict[str, str]] = {}
         for name in rest:
+            if names.field_of(name) is not None:
+                break
             ways = [way for way in _split(name, names, bystanders=True) if way[2] == side]
             if not ways:
                 break

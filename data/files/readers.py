@@ -83,6 +83,10 @@ def open_source(data: Any, options: ReadOptions) -> Source:
 class _ParquetFile(Source):
     path: Path = Path()
     strings: frozenset[str] = frozenset()
+    floats: frozenset[str] = frozenset()
+
+    def fractional(self, name: str) -> bool:
+        return name in self.floats and super().fractional(name)
 
     def _read(self, texts: list[str], numbers: list[str]) -> pa.Table:
         import pyarrow as pa
@@ -111,7 +115,8 @@ def _of_parquet(path: Path) -> Source:
         raise InputError(f"{path}: damaged Parquet ({first_line(error)}); write it again") from None
     strings = frozenset(item.name for item in schema if is_text(item.type))
     names = checked_names(str(path), schema.names)
-    return _ParquetFile(str(path), path.stem, names, levels_of(names), schema.metadata or {}, path, strings)
+    floats = frozenset(item.name for item in schema if pa.types.is_floating(item.type))
+    return _ParquetFile(str(path), path.stem, names, levels_of(names), schema.metadata or {}, path, strings, floats)
 
 
 def _refuse_swollen(label: str, metadata: Any, columns: set[str], size: int) -> None:

@@ -98,9 +98,14 @@ class Source:
         """``, line 17`` of a text file or ``, row 16``, for the row at position `row`."""
         return f", row {row + 1}"
 
-    def preview(self, columns: Sequence[str]) -> dict[str, list[str]]:
-        """The first cells of `columns` as text, where they are text; empty where the types say what they are."""
-        return {}
+    def fractional(self, name: str) -> bool:
+        """Whether a column holds numbers that are not whole, as far as its first cells say: no ids, and no dates."""
+        import pyarrow.types as types
+
+        column = self.read(texts=[name])[name]
+        if not types.is_floating(column.type):
+            return False
+        return any(value is not None and value % 1 for value in column.slice(0, 200).to_pylist())
 
     def _read(self, texts: list[str], numbers: list[str]) -> pa.Table:
         raise NotImplementedError
