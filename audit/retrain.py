@@ -21,6 +21,7 @@ from assay.data.errors import BacktestError, InputError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from assay.data.files.options import ReadOptions
     from assay.data.panel import PredictionPanel, PricePanel
     from assay.models.base import Forecaster
 
@@ -82,6 +83,7 @@ def retrain(
     run: str | None,
     seeds: int,
     epochs: int | None,
+    reading: ReadOptions | None = None,
     note: Callable[[str], object] = lambda text: None,
 ) -> tuple[list[Mapping[str, object]], tuple[Finding, ...]]:
     """Retrain a model walk-forward and place the printed figures among its seeds and folds.
@@ -91,6 +93,7 @@ def retrain(
     claims : the claims.
     model : name or ``module:Class``.
     prices : price file, or None for the embedded sample.
+    reading : how to read it.
     run : see `choose_run`.
     seeds : how many fits a fold.
     epochs : cap on the epochs of a fit, or None for the recipe's own.
@@ -112,7 +115,7 @@ def retrain(
 
     recipe = load_model(model) if epochs is None else load_model(model, epochs=epochs)
     group, split = choose_run(claims, run)
-    market = _market(prices)
+    market = _market(prices, reading)
     window = min(TRAIN, int(0.6 * len(market.sessions)))
     folds = WalkForward(train=window, retrain="yearly", minimum_train=min(504, window)).split(market.sessions)
     note(f"retraining {model}: {len(folds)} folds × {seeds} seeds, {window} sessions each")
@@ -145,11 +148,11 @@ def retrain(
     return rows, tuple(findings)
 
 
-def _market(prices: Path | None) -> PricePanel:
+def _market(prices: Path | None, reading: ReadOptions | None) -> PricePanel:
     if prices is not None:
         from assay.data.files.prices import load_prices
 
-        return load_prices(prices)
+        return load_prices(prices, options=reading)
     from assay.data.sample import load_sample
 
     return load_sample()[0]

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from assay.commands.options import Reading, reading_options
+
 if TYPE_CHECKING:
     from assay.audit.claims_model import ClaimSet
     from assay.audit.read.sheet import Draft
@@ -31,6 +33,7 @@ class _Data:
     unit: Literal["return", "rank"]
     horizon: int
     risk_free: float | None
+    reading: Reading
 
 
 @click.command()
@@ -62,6 +65,7 @@ class _Data:
     "--strict", is_flag=True, help="Exit 1 also for what is implausible, explained by a baseline or not significant."
 )
 @click.option("--force", is_flag=True, help="Let --draft replace a file.")
+@reading_options
 def audit(
     source: Path,
     predictions: Path | None,
@@ -81,6 +85,7 @@ def audit(
     every: bool,
     strict: bool,
     force: bool,
+    reading: Reading,
 ) -> int:
     """Say of every figure in a report whether it holds.
 
@@ -101,7 +106,7 @@ def audit(
     from assay.audit.engine import audit_claims
     from assay.audit.report import Audit, to_json
 
-    data = _Data(predictions, prices, returns, run, strategy, unit, horizon, risk_free)
+    data = _Data(predictions, prices, returns, run, strategy, unit, horizon, risk_free, reading)
     _check(data, model)
     claims, draft = _read(source)
     if draft_file is not None:
@@ -191,10 +196,11 @@ def _recomputed(result: Audit, data: _Data) -> Audit:
         from assay.data.files.predictions import load_predictions
         from assay.data.files.prices import load_prices
 
-        prices = load_prices(data.prices)
+        prices = load_prices(data.prices, options=data.reading.of("prices"))
         predictions = load_predictions(
-            data.predictions, name=data.predictions.stem, unit=data.unit, horizon=data.horizon
-        )
+            data.predictions, name=data.predictions.stem, unit=data.unit, horizon=data.horizon,
+            options=data.reading.of("predictions"),
+        )  # fmt: skip
         material, assumption = material_of_panels(
             predictions, prices, strategy=data.strategy, risk_free=data.risk_free
         )
@@ -213,7 +219,7 @@ def _retrained(result: Audit, data: _Data, model: str, seeds: int, epochs: int |
     from assay.audit.retrain import retrain
 
     rows, findings = retrain(
-        result.report.claims, model, prices=data.prices, run=data.run, seeds=seeds,
+        result.report.claims, model, prices=data.prices, reading=data.reading.of("prices"), run=data.run, seeds=seeds,
         epochs=epochs, note=lambda text: click.echo(text, err=True),
     )  # fmt: skip
     report = with_findings(result.report, list(result.recomputed), findings)

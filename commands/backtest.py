@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -11,6 +12,7 @@ from assay.commands.inputs import load_inputs
 from assay.commands.options import (
     DataOptions,
     StrategyOptions,
+    by_default,
     cost_options,
     data_options,
     execution_options,
@@ -74,9 +76,14 @@ def backtest(
     """
     from assay.results.workflow import Checks
     from assay.results.workflow import backtest as run
+    from assay.results.workflow.walk_forwards import PROBABILITY_STRATEGY
 
-    strategy = chosen.load()
     inputs = load_inputs(data, delay=execution.delay)
+    alone = inputs.predictions.score is None and inputs.predictions.probability_up is not None
+    if alone and by_default("strategy"):  # as walk-forward does
+        chosen = replace(chosen, strategy=PROBABILITY_STRATEGY)
+        click.echo(f"the predictions are probabilities: traded by {PROBABILITY_STRATEGY} (--strategy)", err=True)
+    strategy = chosen.load()
     with progress(quiet=as_json) as heard:
         stored = run(
             strategy,

@@ -68,6 +68,7 @@ def combine(
                 horizon=horizon,
                 delay=delay,
                 receipts=beside if beside.exists() else None,
+                options=market.of("predictions"),
             )
         )
     panel = combined_of(panels, prices, method=method, every=every)

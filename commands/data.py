@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from assay.commands.options import PATH, Command, json_option
+from assay.commands.options import PATH, Reading, json_option, reading_options
 from assay.commands.output import echo_json
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from assay.data.files.options import ReadOptions
     from assay.data.panel import PricePanel
     from assay.data.synthetic import MarketKind
 
@@ -33,22 +32,13 @@ def data() -> None:
     """
 
 
-def _map_option(function: Command) -> Command:
-    return click.option(
-        "--column", "columns", multiple=True, metavar="FIELD=NAME",
-        help="Which column is which field, e.g. --column close=PX_LAST; repeatable.",
-    )(function)  # fmt: skip
-
-
 @data.command()
 @click.argument("prices", type=PATH, required=False)
-@_map_option
+@reading_options
 @click.option("--repair", type=click.Choice(["drop"]), help="Leave out the rows that cannot be, and say so.")
 @click.option("--assets", "show_assets", is_flag=True, help="A row for every asset, not only the first twenty.")
 @json_option
-def describe(
-    prices: Path | None, columns: tuple[str, ...], repair: str | None, show_assets: bool, as_json: bool
-) -> None:
+def describe(prices: Path | None, reading: Reading, repair: str | None, show_assets: bool, as_json: bool) -> None:
     """What a price file holds: span, fields, coverage and each asset's returns. Default: the embedded sample.
 
     \b
@@ -63,7 +53,7 @@ def describe(
     else:
         from assay.data.files.prices import load_prices
 
-        panel = load_prices(prices, options=_field_map(columns), repair="drop" if repair else None)
+        panel = load_prices(prices, options=reading.of("prices"), repair="drop" if repair else None)
     facts, table = _facts(panel), _by_asset(panel)
     if as_json:
         echo_json({**facts, "by_asset": table.to_dict(orient="records")})
@@ -84,14 +74,16 @@ def describe(
 @data.command()
 @click.argument("prices", type=PATH)
 @click.option("--predictions", type=PATH, help="Also join these predictions, and count what does not join.")
-@_map_option
+@reading_options
+@click.option("--calendar", help="Compare the sessions with an exchange's, e.g. XNYS (needs the calendars extra).")
 @click.option("--repair", type=click.Choice(["drop"]), help="With --out: leave out the rows that cannot be.")
 @click.option("--out", type=PATH, help="Write the prices that passed, as long .parquet or .csv.")
 @json_option
 def validate(
     prices: Path,
     predictions: Path | None,
-    columns: tuple[str, ...],
+    reading: Reading,
+    calendar: str | None,
     repair: str | None,
     out: Path | None,
     as_json: bool,
@@ -103,14 +95,19 @@ def validate(
       python cli.py data validate prices.csv
       python cli.py data validate prices.csv --repair drop --out clean.parquet
       python cli.py data validate prices.parquet --predictions preds.parquet
+      python cli.py data validate bars.csv --tz America/New_York --column close=PX --calendar XNYS
     """
     from assay.data.errors import InputError
     from assay.data.files.prices import inspect_prices, load_prices
 
     if repair and out is None:
         raise InputError("--repair: needs --out, the file that the repaired prices are written to")
-    options = _field_map(columns)
+    options = reading.of("prices")
     panel, report = inspect_prices(prices, options=options)
+    if calendar is not None:
+        from assay.data.quality import QualityReport, check_calendar
+
+        report = QualityReport(report.source, (*report.findings, *check_calendar(panel, calendar)))
     summary: dict[str, Any] = {
         "source": str(prices),
         "ok": not report.errors,
@@ -128,13 +125,51 @@ def validate(
         from assay.data.align import align
         from assay.data.files.predictions import load_predictions
 
-        _, joined = align(load_predictions(predictions), panel)
+        _, joined = align(load_predictions(predictions, options=reading.of("predictions")), panel)
         summary["join"] = {"given": joined.given, "joined": joined.joined, "lost": joined.losses.to_dict("records")}
     if as_json:
         echo_json(summary)
     else:
         _print_validation(panel, report.table(), summary)
     return 0 if summary["ok"] or summary.get("dropped") else 1
+
+
+@data.command()
+@json_option
+def formats(as_json: bool) -> None:
+    """Which files and frames are read: kinds, layouts, whose shapes are known, and what each field may be called.
+
+    \b
+    Examples:
+      python cli.py data formats
+      python cli.py data formats --json
+    """
+    import textwrap
+
+    from assay.data.files.aliases import KINDS, PREDICTIONS, PRICES, VENDORS
+    from assay.data.files.options import LAYOUTS
+
+    vendors = list(dict.fromkeys(vendor.name for vendor in VENDORS))
+    fields = {
+        names.kind: {field: list(known) for field, known in names.fields.items()} for names in (PRICES, PREDICTIONS)
+    }
+    if as_json:
+        echo_json({"kinds": list(KINDS), "layouts": dict(LAYOUTS), "vendors": vendors, "fields": fields})
+        return
+
+    def paragraph(name: str, text: str, indent: int = 18) -> None:
+        click.echo(textwrap.fill(f"{name:<{indent}}{text}", 100, subsequent_indent=" " * indent))
+
+    paragraph("files", ", ".join(KINDS))
+    click.echo("\nlayouts (--layout)")
+    for kind, meaning in LAYOUTS.items():
+        paragraph(f"  {kind}", meaning)
+    click.echo()
+    paragraph("known shapes", ", ".join(vendors))
+    for kind, names in fields.items():
+        click.echo(f"\n{kind}: field and names it goes by; case, blanks and signs do not matter (--column FIELD=NAME)")
+        for field, known in names.items():
+            paragraph(f"  {field}", ", ".join(known))
 
 
 @data.command()
@@ -215,19 +250,6 @@ def synthetic(
     _report_written(panel, written, as_json)
 
 
-def _field_map(columns: tuple[str, ...]) -> ReadOptions:
-    from assay.data.errors import InputError
-    from assay.data.files.options import ReadOptions
-
-    out = {}
-    for item in columns:
-        field, sign, name = item.partition("=")
-        if not sign or not field.strip() or not name:
-            raise InputError(f"--column {item}: expected FIELD=NAME, e.g. --column close=PX_LAST")
-        out[field.strip()] = name
-    return ReadOptions(columns=out)
-
-
 def _facts(panel: PricePanel) -> dict[str, object]:
     present = panel.close.notna().to_numpy()
     return {
@@ -249,6 +271,7 @@ def _by_asset(panel: PricePanel) -> pd.DataFrame:
     import numpy as np
     import pandas as pd
 
+    from assay.data.quality import moves
     from assay.data.returns import simple_returns
 
     close = panel.close.to_numpy()
@@ -256,7 +279,7 @@ def _by_asset(panel: PricePanel) -> pd.DataFrame:
     count, ever = present.sum(axis=0), present.any(axis=0)
     first, last = present.argmax(axis=0), len(close) - 1 - present[::-1].argmax(axis=0)
     days = panel.sessions.strftime("%Y-%m-%d").to_numpy(dtype=object)
-    returns = simple_returns(panel.close)
+    returns, change = simple_returns(panel.close), moves(close)
     return pd.DataFrame(
         {
             "asset": panel.assets.astype(object),
@@ -266,7 +289,7 @@ def _by_asset(panel: PricePanel) -> pd.DataFrame:
             "missing": np.where(ever, last + 1 - first - count, 0),
             "last_close": np.where(ever, close[last, np.arange(close.shape[1])], np.nan),
             "volatility_ann": returns.std(ddof=1).to_numpy() * np.sqrt(252),
-            "largest_return": returns.abs().max().to_numpy(),
+            "largest_return": np.fmax.reduce(np.abs(change), axis=0),  # across gaps
         }
     )
 
@@ -286,7 +309,7 @@ def _as_text(by_asset: pd.DataFrame) -> pd.DataFrame:
 def _print_validation(panel: PricePanel, table: pd.DataFrame, summary: dict[str, Any]) -> None:
     errors, warnings = len(summary["errors"]), len(summary["warnings"])
     click.echo(
-        f"{summary['source']}: {len(panel.sessions):,} sessions x {len(panel.assets):,} assets, "
+        f"{panel.source}: {len(panel.sessions):,} sessions x {len(panel.assets):,} assets, "
         f"{panel.sessions[0].date()} to {panel.sessions[-1].date()}, {', '.join(panel.fields)}"
     )
     click.echo(f"{errors} kinds of error, {warnings} kinds of warning")

@@ -46,11 +46,11 @@ def load_market(options: MarketOptions) -> tuple[PricePanel, pd.Series | None]:
     else:
         from assay.data.files.prices import load_prices
 
-        prices = load_prices(options.prices, repair=options.repair)
+        prices = load_prices(options.prices, repair=options.repair, options=options.of("prices"))
     if options.benchmark is not None:
         from assay.data.files.series import load_returns
 
-        benchmark = load_returns(options.benchmark).rename(options.benchmark.stem)
+        benchmark = load_returns(options.benchmark, options=options.of("benchmark")).rename(options.benchmark.stem)
     return prices, benchmark
 
 
@@ -85,6 +85,7 @@ def load_inputs(options: DataOptions, *, delay: int) -> Inputs:
             delay=max(delay, 1),
             receipts=options.receipts,
             zero_is_neutral=options.zero_is_neutral,
+            options=options.of("predictions"),
         )
     start, end = parse_date(options.start, "--start"), parse_date(options.end, "--end")
     if start is not None or end is not None:

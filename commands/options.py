@@ -13,6 +13,7 @@ import click
 if TYPE_CHECKING:
     import pandas as pd
 
+    from assay.data.files.options import ReadOptions
     from assay.engine.costs import CostModel
     from assay.engine.execution import Execution
     from assay.models.base import Forecaster
@@ -23,7 +24,9 @@ __all__ = [
     "DataOptions",
     "MarketOptions",
     "ModelOptions",
+    "Reading",
     "StrategyOptions",
+    "by_default",
     "cost_options",
     "data_options",
     "execution_options",
@@ -33,6 +36,7 @@ __all__ = [
     "model_options",
     "parse_date",
     "parse_settings",
+    "reading_options",
     "results_option",
     "strategy_options",
     "trials_option",
@@ -49,7 +53,57 @@ PATH = click.Path(path_type=Path)
 
 
 @dataclass(frozen=True)
-class MarketOptions:
+class Reading:
+    """How files are to be read where they do not say so themselves; ``FIELD`` and ``KIND`` may be of one file alone.
+
+    ``--column close=PX`` is of every file that has such a field, ``--column predictions.date=Day`` of the predictions;
+    ``--layout wide`` is of the prices, ``--layout predictions.wide`` of the predictions.
+    """
+
+    columns: tuple[str, ...]
+    layout: tuple[str, ...]
+    date_format: str | None
+    decimal: Literal[".", ","] | None
+    tz: str | None
+
+    def of(self, role: str) -> ReadOptions:
+        """The options of one file: ``"prices"``, ``"predictions"``, ``"receipts"`` or ``"benchmark"``.
+
+        Raises
+        ------
+        InputError
+            If an item is not written as it should be, or names no field, file or layout.
+
+        """
+        from assay.data.errors import InputError, UnknownNameError
+        from assay.data.files.aliases import PREDICTIONS, PRICES
+        from assay.data.files.options import ReadOptions
+
+        prices, predictions = tuple(PRICES.fields), tuple(PREDICTIONS.fields)
+        fields = {"prices": prices, "predictions": predictions, "benchmark": prices, "receipts": ()}
+        chosen: dict[str, str] = {}
+        for item in self.columns:
+            key, sign, name = item.partition("=")
+            whose, dot, field = key.strip().rpartition(".")
+            if not sign or not field or not name:
+                raise InputError(f"--column {item}: expected FIELD=NAME, e.g. --column close=PX_LAST")
+            if dot and whose not in fields:
+                raise UnknownNameError("file before the field of --column", whose, fields)
+            if not any(field in fields[file] for file in ([whose] if dot else fields)):
+                raise UnknownNameError("field of --column", field, {*prices, *predictions})
+            # The benchmark is another market's file: only what is said of it is meant.
+            if whose == role or (not dot and role != "benchmark" and field in fields[role]):
+                chosen[field] = name
+        layout: Any = None
+        for item in self.layout:
+            whose, dot, kind = item.rpartition(".")
+            if whose == role or (not dot and role == "prices"):
+                layout = kind
+        return ReadOptions(chosen, layout, self.date_format, self.decimal, self.tz)
+
+
+@dataclass(frozen=True)
+class MarketOptions(Reading):
     """--prices, --benchmark and how to read them; nothing given means the embedded sample."""
 
     prices: Path | None
@@ -129,12 +183,24 @@ def _gathered(
     return apply
 
 
+_READING: Mapping[str, Option] = {
+    "columns": click.option("--column", "columns", multiple=True, metavar="FIELD=NAME",
+                            help="Which column is which field, e.g. close=PX_LAST or predictions.score=y; repeatable."),
+    "layout": click.option("--layout", multiple=True, metavar="KIND",
+                           help="long, single, wide or fields, where a file may be two; see `data formats`."),
+    "date_format": click.option("--date-format", metavar="FORMAT", help="Of dates as text, e.g. %d/%m/%Y; or excel."),
+    "decimal": click.option("--decimal", type=click.Choice([".", ","]), help="The decimal sign of numbers as text."),
+    "tz": click.option("--tz", metavar="ZONE", help="The exchange's zone, where stamps have one: America/New_York."),
+}  # fmt: skip
 _MARKET: Mapping[str, Option] = {
-    "prices": click.option("--prices", type=PATH, help="Long or wide CSV or Parquet; default: the embedded sample."),
+    "prices": click.option(
+        "--prices", type=PATH, help="CSV, Parquet, Feather or Excel (`data formats`); default: the embedded sample."
+    ),
     "benchmark": click.option("--benchmark", type=PATH, help="Daily returns or prices to compare with."),
     "repair": click.option(
         "--repair", type=click.Choice(["drop"]), help="Drop rows that fail the checks, and say so."
     ),
+    **_READING,
 }
 _PREDICTIONS: Mapping[str, Option] = {
     "prices": _MARKET["prices"],
@@ -156,6 +222,7 @@ _PREDICTIONS: Mapping[str, Option] = {
     "start": click.option("--start", help="First session of predictions used, e.g. 2015-01-01."),
     "end": click.option("--end", help="Last session of predictions used."),
     "repair": _MARKET["repair"],
+    **_READING,
 }  # fmt: skip
 _STRATEGY: Mapping[str, Option] = {
     "strategy": click.option("--strategy", default="s2_filter_negative", show_default=True,
@@ -211,6 +278,11 @@ def data_options(function: Command) -> Command:
 def market_options(function: Command) -> Command:
     """The argument ``market``: `MarketOptions`."""
     return _gathered("market", _MARKET, MarketOptions)(function)
+
+
+def reading_options(function: Command) -> Command:
+    """The argument ``reading``: `Reading`."""
+    return _gathered("reading", _READING, Reading)(function)
 
 
 def strategy_options(function: Command) -> Command:
@@ -274,6 +346,11 @@ def results_option(function: Command) -> Command:
 def json_option(function: Command) -> Command:
     """--json."""
     return click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")(function)
+
+
+def by_default(option: str) -> bool:
+    """Whether this option of the running command was left at its default."""
+    return click.get_current_context().get_parameter_source(option) is click.core.ParameterSource.DEFAULT
 
 
 def parse_settings(settings: tuple[str, ...], option: str = "--param") -> dict[str, str]:

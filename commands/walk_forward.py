@@ -15,6 +15,7 @@ from assay.commands.options import (
     MarketOptions,
     ModelOptions,
     StrategyOptions,
+    by_default,
     cost_options,
     execution_options,
     executor_options,
@@ -126,8 +127,8 @@ def walk_forward(
     from assay.results.workflow import Checks
     from assay.results.workflow import walk_forward as run
 
-    by_default = _by_default("strategy")
-    strategy, model = None if by_default else chosen.load(), recipe.load(preset)
+    default = by_default("strategy")
+    strategy, model = None if default else chosen.load(), recipe.load(preset)
     if save_predictions is not None:
         check_target(save_predictions, (".parquet",))
     if mlflow_uri:
@@ -156,7 +157,7 @@ def walk_forward(
             prices,
             plan,
             strategy,
-            settings=chosen.parameters if by_default else None,
+            settings=chosen.parameters if default else None,
             horizon=horizon,
             seeds=tuple(range(seeds)),
             benchmark=benchmark,
@@ -179,11 +180,6 @@ def walk_forward(
 
         log_run(stored.run, mlflow_uri)
     return report(stored, as_json=as_json, tearsheet=with_tearsheet)
-
-
-def _by_default(option: str) -> bool:
-    """Whether this option was left at its default."""
-    return click.get_current_context().get_parameter_source(option) is click.core.ParameterSource.DEFAULT
 
 
 def _train(text: str) -> int | None:

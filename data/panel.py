@@ -450,7 +450,10 @@ class PredictionPanel(Card):
     def require_score(self, who: str) -> pd.DataFrame:
         """The score, or `InputError` naming `who` needs it."""
         if self.score is None:
-            raise InputError(f"{who}: needs a score for each asset and session; the predictions have none")
+            raise InputError(
+                f"{who}: needs a score for each asset and session; the predictions have none "
+                "(probabilities alone are traded by --strategy confidence)"
+            )
         return self.score
 
 

@@ -8,8 +8,14 @@ from typing import Literal
 
 from assay.data.files.sources import plain
 
-__all__ = ["PREDICTIONS", "PRICES", "RAW_BARS", "VENDORS", "Names", "Vendor"]
+__all__ = ["KINDS", "PREDICTIONS", "PRICES", "RAW_BARS", "VENDORS", "Names", "Vendor", "vendor_called"]
 
+#: What is read, in words.
+KINDS = (
+    "CSV, TSV and text with ; or | (plain, .gz, .zst, .bz2, .lz4; UTF-8 or UTF-16)",
+    "Parquet", "Feather and Arrow IPC", "Excel .xlsx with one filled sheet (the excel extra)",
+    "in Python: frames of pandas, Polars, Arrow and anything with __arrow_c_stream__",
+)  # fmt: skip
 _DATE = (
     "date", "session", "timestamp", "datetime", "time", "day", "asof", "asofdate", "dates", "tradedate", "tradingdate",
     "tradingday", "datadate", "pricedate", "caldt", "dlycaldt", "windowstart", "tsevent", "formatteddate", "dateutc",
@@ -150,6 +156,11 @@ def _vendor(name: str, *marks: str, **about: object) -> Vendor:
     return Vendor(name, tuple(frozenset(mark.split()) for mark in marks), **about)  # type: ignore[arg-type]
 
 
+def vendor_called(name: str) -> Vendor:
+    """The vendor of this name; one that nothing else is known of, if it is in no table."""
+    return next((vendor for vendor in VENDORS if vendor.name == name), Vendor(name, ()))
+
+
 RAW_BARS = {"open": "o", "high": "h", "low": "l", "close": "c", "volume": "v", "date": "t"}
 #: The first whose marks are there is the vendor.
 VENDORS: tuple[Vendor, ...] = (
@@ -184,4 +195,6 @@ VENDORS: tuple[Vendor, ...] = (
     _vendor("EODHD", "code ex close", "code exchangeshortname close"),
     _vendor("Bloomberg", "pxlast", "pxopen"),
     _vendor("Yahoo", "open high low close adjclose volume"),
+    _vendor("Qlib"),  # by the $ before its fields
+    _vendor("Kaggle S&P 500"),  # by having these columns and no other
 )  # fmt: skip

@@ -184,6 +184,8 @@ def _by_format(text: str, form: str, what: str) -> dt.datetime:
             return dt.datetime(1899, 12, 30) + dt.timedelta(days=float(text))
         return dt.datetime.strptime(text, form)
     except (ValueError, OverflowError):
+        if (match := _SHAPES["iso"].fullmatch(text)) is not None:  # leaves no choice, whatever the others are
+            return _date("iso", match, False, what)
         raise InputError(f"{what}: {text!r} is not a date as {form!r} has it; mend --date-format or the file") from None
 
 

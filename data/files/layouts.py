@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from assay.data.errors import InputError, UnknownNameError
-from assay.data.files.aliases import PRICES, RAW_BARS, VENDORS, Names, Vendor
+from assay.data.files.aliases import PRICES, RAW_BARS, VENDORS, Names, Vendor, vendor_called
 from assay.data.files.options import LAYOUTS, LayoutName, ReadOptions
 from assay.data.files.sources import Source, listed, plain
 
@@ -134,13 +134,13 @@ def _vendor_of(source: Source, names: Names) -> Vendor | None:
     if names.kind != "prices":
         return None
     if source.depth == 1 and sum(name.startswith("$") for name in source.columns) > 1:
-        return Vendor("Qlib", ())
+        return vendor_called("Qlib")
     there = {plain(name) for name in source.columns}
     dated = bool(there & set(names.fields["date"]))
     if {"open", "high", "low", "close", "volume", "name", "date"} == there:
-        return Vendor("Kaggle S&P 500", ())
+        return vendor_called("Kaggle S&P 500")
     if "<CLOSE>" in source.columns and "<PER>" in source.columns:
-        return next(vendor for vendor in VENDORS if vendor.name == "Stooq")
+        return vendor_called("Stooq")
     return next(
         (
             vendor
@@ -401,18 +401,18 @@ def _require(source: Source, names: Names, cells: Mapping[str, Mapping[str, str]
 def _levels_vendor(fields: Sequence[str], assets: Sequence[str]) -> Vendor | None:
     """Whose columns of two levels these are."""
     if any(plain(name).startswith("px") for name in fields) or any(re.search(r" [A-Z]{2} Equity$", a) for a in assets):
-        return Vendor("Bloomberg", ())
+        return vendor_called("Bloomberg")
     if all(name.startswith("$") for name in fields):
-        return Vendor("Qlib", ())
+        return vendor_called("Qlib")
     titled = {"Open", "High", "Low", "Close", "Adj Close", "Volume", "Dividends", "Stock Splits", "Capital Gains"}
-    return Vendor("yfinance", ()) if {"Close", "Adj Close"} & set(fields) and set(fields) <= titled else None
+    return vendor_called("yfinance") if {"Close", "Adj Close"} & set(fields) and set(fields) <= titled else None
 
 
 def _flat_vendor(rest: Sequence[str], names: Names) -> Vendor | None:
     parts = [_split(name, names) for name in rest]
     fields = {field_name for found in parts for field_name, _, _ in found}
     titled = {"Open", "High", "Low", "Close", "Adj Close", "Volume"}
-    return Vendor("yfinance, flattened", ()) if len(fields) > 1 and fields <= titled else None
+    return vendor_called("yfinance, flattened") if len(fields) > 1 and fields <= titled else None
 
 
 def _split(name: str, names: Names, *, bystanders: bool = False) -> list[tuple[str, str, str]]:
@@ -443,7 +443,8 @@ def _flattened(rest: Sequence[str], names: Names) -> dict[str, dict[str, str]] |
             wanted = names.field_of(label)
             if wanted is None:
                 continue
-            if asset in cells.setdefault(wanted, {}):
+            mistaken = names.field_of(asset) is not None and not _TICKER.fullmatch(asset)
+            if mistaken or asset in cells.setdefault(wanted, {}):
                 break
             cells[wanted][asset] = name
         else:

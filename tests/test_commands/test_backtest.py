@@ -203,7 +203,7 @@ def wrong_columns(files):
 
 def zoned(files):
     table = pd.read_csv(files["predictions"])
-    table["date"] = table["date"] + "T00:00:00+02:00"
+    table["date"] = table["date"] + "T06:00:00+02:00"
     table.to_csv(files["predictions"], index=False)
 
 

@@ -28,8 +28,10 @@ NAMES = {
 DATES = ["date", "Date", "timestamp", "Dates", "<DATE>", "datetime", "", "t", "Tag", "index", "day"]
 ASSETS = ["ticker", "Symbol", "Name", "asset", "code", "Wertpapier", "PERMNO"]
 #: Tickers of which some are called like fields, letters, numbers or dates.
-TICKERS = ["AAPL", "MSFT", "BRK.B", "BRK-B", "LOW", "OPEN", "HIGH", "C", "T", "V", "L", "H", "O", "NA", "TRUE", "600519",
-           "0700.HK", "VOL", "LAST", "Price", "A_B", "S&P 500", "EUR/USD", "Volume", "close", "DATE", "NAME"]  # fmt: skip
+TICKERS = [
+    "AAPL", "MSFT", "BRK.B", "BRK-B", "LOW", "OPEN", "HIGH", "C", "T", "V", "L", "H", "O", "NA", "TRUE", "600519",
+    "0700.HK", "VOL", "LAST", "Price", "A_B", "S&P 500", "EUR/USD", "Volume", "close", "DATE", "NAME",
+]  # fmt: skip
 STRANGERS = ["RSI", "sector", "vwap", "Dividends", "trades", "Kommentar", "ret", "market cap", "VIX"]
 SEPARATORS = ["_", ".", " ", "|", "-", "/"]
 
@@ -58,19 +60,9 @@ def one_case(seed: int, folder: Path) -> tuple[Path | pd.DataFrame, dict[str, pd
     layout = pick(["long", "wide", "wide", "flat", "levels", "single"])
     date, day = pick(DATES), pd.Index(DAYS.strftime(pick(["%Y-%m-%d", "%Y%m%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y"])))
     if layout == "long":
-        table = pd.concat(
-            [
-                pd.DataFrame({date: day, pick(ASSETS): ticker} | {names[n]: market[ticker][n].to_numpy() for n in given})
-                for ticker in tickers
-            ][:1]
-        )
-        asset = table.columns[1]
-        table = pd.concat(
-            [
-                pd.DataFrame({date: day, asset: ticker} | {names[n]: market[ticker][n].to_numpy() for n in given})
-                for ticker in tickers
-            ]
-        )
+        asset = pick(ASSETS)
+        parts = [{date: day, asset: t} | {names[n]: market[t][n].to_numpy() for n in given} for t in tickers]
+        table = pd.concat([pd.DataFrame(part) for part in parts])
     elif layout == "single":
         table = pd.DataFrame({date: day} | {names[name]: market[tickers[0]][name].to_numpy() for name in given})
     elif layout == "wide":
@@ -118,13 +110,14 @@ def misread(seed: int, folder: Path) -> str | None:
     try:
         found = load_prices(data)
     except BacktestError as error:
-        assert "\n" not in str(error)
-        return ""
+        return f"seed {seed}: {error}" if "\n" in str(error) else ""
     if list(found.sessions) != list(DAYS):
         return f"seed {seed}: sessions {found.sessions[0]} … {found.sessions[-1]}, {len(found.sessions)}"
     alone = found.shape[1] == 1
     for asset in found.assets:
-        truths = [market[asset]] if asset in market else list(market.values()) if alone else []
+        # An asset may be called as its column is (L|c), if the values are its own.
+        own = [market[ticker] for ticker in market if asset == ticker] or [market[t] for t in market if t in asset]
+        truths = own or (list(market.values()) if alone else [])
         if not truths:
             return f"seed {seed}: an asset {asset!r} that is none of {list(market)}"
         same = [all(np.allclose(getattr(found, name)[asset], truth[name]) for name in found.fields) for truth in truths]
