@@ -57,7 +57,7 @@ def sample(family: str, seed: int) -> dict[str, object]:
     ahead = prices.close.pct_change(fill_method=None).shift(-2).loc[score.index]
     found = rank_metrics(score.to_numpy(), ahead.to_numpy(), horizon=1)
     seconds = time.perf_counter() - start
-    return {"market": "sample", "model": family, "seed": seed, "figure": found["rank_ic"], "t": found["rank_ic_t"],
+    return {"market": "sample", "model": family, "seed": seed, "figure": found["rank_ic"], "t": found["rank_ic_hac_t"],
             "seconds": seconds}  # fmt: skip
 
 
