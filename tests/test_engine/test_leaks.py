@@ -46,7 +46,7 @@ def label_overlap(panel: PricePanel) -> pd.DataFrame:
 def survivors(panel: PricePanel) -> pd.DataFrame:
     """Only the assets that end above where they began."""
     alive = panel.close.iloc[-1] > panel.close.iloc[0]
-    return panel.close.where(alive, axis="columns")
+    return panel.close.loc[:, alive].reindex(columns=panel.close.columns)
 
 
 def holes(panel: PricePanel) -> pd.DataFrame:
