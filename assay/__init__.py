@@ -6,8 +6,10 @@ Everything public is here, and is imported when it is first used::
 
     prices, benchmark = assay.load_sample()
     predictions = assay.load_sample_predictions()
-    result = assay.run_backtest(assay.load_strategy("s2_filter_negative"), predictions, prices, benchmark=benchmark)
-    assay.evaluate(result, predictions, prices)
+    strategy = assay.load_strategy("s2_filter_negative")
+    run = assay.backtest(strategy, predictions, prices, benchmark=benchmark, checks=assay.Checks(leaks=True))
+    print(run)
+    run.gate("research")
 """
 
 from __future__ import annotations
@@ -40,13 +42,27 @@ if TYPE_CHECKING:
     from assay.engine.folds import WalkForward
     from assay.engine.result import BacktestResult
     from assay.engine.simulation import simulate
-    from assay.engine.walk_forward import WalkForwardRun, walk_forward
     from assay.models.base import FittedForecaster, Forecaster
     from assay.models.catalog import load_fitted, load_model, model_names
     from assay.models.contract import check_forecaster
     from assay.models.torch_adapter import TorchForecaster
     from assay.results.evidence.backtest import Evidence, evaluate
-    from assay.results.storage.runs import Run, list_runs, load_run
+    from assay.results.storage.runs import Run, delete_run, list_runs, load_run
+    from assay.results.workflow import (
+        Checks,
+        StoredBacktest,
+        StoredSweep,
+        StoredWalkForward,
+        TrainedModel,
+        backtest,
+        compare,
+        gate,
+        predict,
+        sweep,
+        tearsheet,
+        train,
+        walk_forward,
+    )
     from assay.strategies.base import EntryRule, EntrySignals, Overlays, Strategy
     from assay.strategies.catalog import load_strategy, strategy_names
     from assay.strategies.contract import check_strategy
@@ -80,13 +96,27 @@ _HOMES = {
     "engine.folds": ("WalkForward",),
     "engine.result": ("BacktestResult",),
     "engine.simulation": ("simulate",),
-    "engine.walk_forward": ("WalkForwardRun", "walk_forward"),
     "models.base": ("FittedForecaster", "Forecaster"),
     "models.catalog": ("load_fitted", "load_model", "model_names"),
     "models.contract": ("check_forecaster",),
     "models.torch_adapter": ("TorchForecaster",),
     "results.evidence.backtest": ("Evidence", "evaluate"),
-    "results.storage.runs": ("Run", "list_runs", "load_run"),
+    "results.storage.runs": ("Run", "delete_run", "list_runs", "load_run"),
+    "results.workflow": (
+        "Checks",
+        "StoredBacktest",
+        "StoredSweep",
+        "StoredWalkForward",
+        "TrainedModel",
+        "backtest",
+        "compare",
+        "gate",
+        "predict",
+        "sweep",
+        "tearsheet",
+        "train",
+        "walk_forward",
+    ),
     "strategies.base": ("EntryRule", "EntrySignals", "Overlays", "Strategy"),
     "strategies.catalog": ("load_strategy", "strategy_names"),
     "strategies.contract": ("check_strategy",),
@@ -96,6 +126,7 @@ _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = [
     "BacktestError",
     "BacktestResult",
+    "Checks",
     "CostModel",
     "DataQualityError",
     "EntryRule",
@@ -112,18 +143,25 @@ __all__ = [
     "PredictionPanel",
     "PricePanel",
     "Run",
+    "StoredBacktest",
+    "StoredSweep",
+    "StoredWalkForward",
     "Strategy",
     "TorchForecaster",
+    "TrainedModel",
     "TrainingError",
     "UnknownNameError",
     "WalkForward",
-    "WalkForwardRun",
     "align",
+    "backtest",
     "check_forecaster",
     "check_strategy",
+    "compare",
+    "delete_run",
     "evaluate",
     "final_weights",
     "forward_returns",
+    "gate",
     "list_runs",
     "load_fitted",
     "load_model",
@@ -135,11 +173,15 @@ __all__ = [
     "load_sample_predictions",
     "load_strategy",
     "model_names",
+    "predict",
     "run_backtest",
     "score_panel",
     "simulate",
     "strategy_names",
+    "sweep",
     "synthetic_market",
+    "tearsheet",
+    "train",
     "walk_forward",
     "write_predictions",
     "write_prices",

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from assay.data.canary_labels import CanaryLabels
+from assay.data.card import Card
 from assay.data.errors import InputError
 from assay.data.panel import RECEIPT_COLUMNS, PredictionPanel, PricePanel
 from assay.engine.checkpoints import Part, identity_of, part_folder, read_part, recipe_of
@@ -29,8 +30,8 @@ __all__ = ["WalkForwardRun", "recipe_of", "stored_model_folder", "walk_forward"]
 Progress = Callable[[int, int, str, float], None]
 
 
-@dataclass(frozen=True, eq=False)
-class WalkForwardRun:
+@dataclass(frozen=True, eq=False, repr=False)
+class WalkForwardRun(Card):
     """What a walk-forward leaves behind.
 
     Parameters
@@ -50,6 +51,15 @@ class WalkForwardRun:
     logs: Mapping[tuple[int, int], Mapping[str, Any]]
     by_seed: Mapping[int, PredictionPanel]
     retested_at: tuple[pd.Timestamp, ...]
+
+    def card(self) -> tuple[str, list[tuple[str, str]]]:
+        """The folds, the seeds, and the predictions in short."""
+        title, rows = self.predictions.card()
+        seeds = ", ".join(map(str, self.by_seed))
+        retested = f"{len(self.retested_at)} sessions, with the prices after them taken away"
+        return f"walk-forward in {len(self.folds)} folds: {title}", [
+            ("seeds", seeds), ("retested at", retested), *rows,
+        ]  # fmt: skip
 
 
 def walk_forward(

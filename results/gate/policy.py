@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from assay.data.atomic import replacing
+from assay.data.card import Card
 from assay.data.errors import InputError, UnknownNameError
 from assay.results.gate.figures import RULES, Estimate, Subject
 from assay.results.storage.runs import Run, to_json
@@ -89,8 +90,8 @@ class RuleOutcome:
     reason: str
 
 
-@dataclass(frozen=True)
-class Decision:
+@dataclass(frozen=True, repr=False)
+class Decision(Card):
     """What the gate says of a run."""
 
     run_id: str
@@ -105,6 +106,11 @@ class Decision:
         if "failed" in found:
             return "fail"
         return "insufficient" if "insufficient" in found or found <= {"not applicable"} else "pass"
+
+    def card(self) -> tuple[str, list[tuple[str, str]]]:
+        """The verdict, then each rule with its own."""
+        rows = [(item.rule, f"{item.verdict}: {item.reason}") for item in self.outcomes]
+        return f"{self.verdict.upper()}: {self.run_id} by the policy {self.policy}", rows
 
     @property
     def exit_code(self) -> int:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from assay.data.atomic import replacing
+from assay.data.card import Card, span
 from assay.data.errors import InputError
 from assay.results.checks.outcomes import CheckOutcomes
 from assay.results.report.blocks import (
@@ -61,8 +62,8 @@ _FIGURES = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, eq=False)
-class Comparison:
+@dataclass(frozen=True, eq=False, repr=False)
+class Comparison(Card):
     """Runs on their common sessions.
 
     Parameters
@@ -79,6 +80,19 @@ class Comparison:
     runs: tuple[Run, ...]
     returns: pd.DataFrame
     differences: pd.DataFrame
+
+    def card(self) -> tuple[str, list[tuple[str, str]]]:
+        """Each run's net Sharpe ratio, then how the first differs from the others."""
+        sharpes = [(run.id, f"net Sharpe {(run.metric('sharpe_net') or {}).get('value', float('nan')):.2f}")
+                   for run in self.runs]  # fmt: skip
+        of_sharpe = self.differences[self.differences["statistic"] == "sharpe"].to_dict("records")
+        pairs = [(f"{row['one']} − {row['two']}", f"Sharpe {row['value']:+.2f} [{row['low']:.2f}, {row['high']:.2f}]")
+                 for row in of_sharpe]  # fmt: skip
+        return f"{len(self.runs)} runs over {span(self.returns.index)}", [*sharpes, *pairs]
+
+    def to_frame(self) -> pd.DataFrame:
+        """The differences, a row a pair and statistic."""
+        return self.differences
 
     def to_json(self) -> dict[str, Any]:
         """What `compare --json` prints."""

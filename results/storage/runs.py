@@ -21,6 +21,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from assay.data.atomic import building, locked, put_folder, recover, replacing, sweep
+from assay.data.card import Card
 from assay.data.errors import InputError, UnknownNameError
 from assay.data.jsonable import jsonable
 from assay.data.stored import file_digest, file_digests, holds_files, read_json, read_sealed, sealed
@@ -46,8 +47,8 @@ _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _PACKAGES = ("numpy", "pandas", "scipy", "empyrical-reloaded", "torch", "vectorbt", "scikit-learn", "skfolio")
 
 
-@dataclass(frozen=True, eq=False)
-class Run:
+@dataclass(frozen=True, eq=False, repr=False)
+class Run(Card):
     """A stored run; its tables are read when asked for.
 
     Parameters
@@ -71,6 +72,19 @@ class Run:
     def kind(self) -> Literal["backtest", "sweep"]:
         """What is stored: one backtest, or a grid of them."""
         return "sweep" if "grid" in self.manifest.get("config", {}) else "backtest"
+
+    def card(self) -> tuple[str, list[tuple[str, str]]]:
+        """What it is of, what it earned, and what is stored."""
+        config = self.manifest.get("config", {})
+        shown = {name: config[name] for name in ("strategy", "model", "horizon") if config.get(name) is not None}
+        sharpe = (self.metric("sharpe_net") or {}).get("value")
+        return f"{self.id}: a stored {self.kind}", [
+            *((name, str(value)) for name, value in shown.items()),
+            ("net Sharpe", "–" if sharpe is None else f"{sharpe:.2f}"),
+            ("created", str(self.manifest.get("created", "–"))),
+            ("tables", ", ".join(self.tables)),
+            ("folder", str(self.path)),
+        ]
 
     def require_backtest(self, who: str) -> Run:
         """This run, for `who`, which shows or judges one backtest.

@@ -11,6 +11,7 @@ from assay.results.workflow.backtests import StoredBacktest, backtest
 from assay.results.workflow.requests import Checks, Progress, Silent
 from assay.results.workflow.sweeps import StoredSweep, sweep
 from assay.results.workflow.trainings import TrainedModel, predict, save_model, train
+from assay.results.workflow.verdicts import compare, gate, tearsheet
 from assay.results.workflow.walk_forwards import StoredWalkForward, walk_forward
 
 __all__ = [
@@ -22,9 +23,12 @@ __all__ = [
     "StoredWalkForward",
     "TrainedModel",
     "backtest",
+    "compare",
+    "gate",
     "predict",
     "save_model",
     "sweep",
+    "tearsheet",
     "train",
     "walk_forward",
 ]

@@ -6,11 +6,12 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 
 from assay.data.align import align
+from assay.data.card import Card, span
 from assay.data.errors import InputError
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.engine.backtest import run_backtest, with_tradable_benchmark
@@ -31,12 +32,17 @@ from assay.results.storage.runs import DEFAULT_ROOT, Run, add_checks
 from assay.results.workflow.requests import Checks, Progress, Silent
 from assay.strategies.base import EntryRule, Strategy, family_of
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from assay.results.gate.policy import Decision
+
 __all__ = ["Inputs", "Ledger", "Origin", "StoredBacktest", "backtest", "run_joined"]
 
 
-@dataclass(frozen=True, eq=False)
-class StoredBacktest:
-    """A backtest that is stored; ``print`` shows its summary.
+@dataclass(frozen=True, eq=False, repr=False)
+class StoredBacktest(Card):
+    """A backtest that is stored; ``print`` shows what the command line prints.
 
     Parameters
     ----------
@@ -57,8 +63,40 @@ class StoredBacktest:
         """What failed of the checks, one sentence each."""
         return self.checks.failures
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.run.id!r}, {len(self.result.returns):,} sessions)"
+    def card(self) -> tuple[str, list[tuple[str, str]]]:
+        """The evidence in short, what was checked, and where it is stored."""
+        checks = [(kind.replace("_", " "), sentence) for kind, sentence in self.checks.sentences.items()]
+        title = f"{self.run.id}: a backtest of {span(self.result.sessions)}"
+        return title, [*self.evidence.card()[1][:-1], *checks, ("stored in", str(self.run.path))]
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row a session, see `assay.engine.result.BacktestResult.to_frame`."""
+        return self.result.to_frame()
+
+    def tearsheet(self, path: Path | str | None = None) -> Path:
+        """Draw the run as one file; default: ``tearsheet.html`` in its folder."""
+        from assay.results.workflow.verdicts import tearsheet
+
+        return tearsheet(self.run, path)
+
+    def gate(self, policy: str | Path = "production") -> Decision:
+        """Accept or reject the run by a policy."""
+        from assay.results.workflow.verdicts import gate
+
+        return gate(self.run, policy, root=self.run.path.parent)
+
+    def plot(self) -> Figure:
+        """A matplotlib figure: growth of 1 above, drawdown below."""
+        from assay.results.report.plots import COLOURS, new_figure, plot_drawdown, plot_equity
+
+        figure = new_figure((9.0, 5.5))[0]
+        figure.clear()
+        figure.patch.set(alpha=1.0, facecolor="white")
+        above, below = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
+        plot_equity(above, self.to_frame())
+        plot_drawdown(below, self.result.returns)
+        above.set_title(self.run.id, color=COLOURS["grey"])
+        return figure
 
     def __str__(self) -> str:
         from assay.results.report.terminal import render_run

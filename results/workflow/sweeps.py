@@ -12,6 +12,7 @@ from typing import Literal
 import pandas as pd
 
 from assay.data.align import align
+from assay.data.card import Card
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.engine.backtest import described, with_tradable_benchmark
 from assay.engine.costs import CostModel
@@ -27,8 +28,8 @@ from assay.strategies.base import family_of
 __all__ = ["StoredSweep", "sweep"]
 
 
-@dataclass(frozen=True, eq=False)
-class StoredSweep:
+@dataclass(frozen=True, eq=False, repr=False)
+class StoredSweep(Card):
     """A grid of backtests that is stored; ``print`` shows its best cells.
 
     Parameters
@@ -41,8 +42,19 @@ class StoredSweep:
     run: Run
     evidence: SweepEvidence
 
-    def __repr__(self) -> str:
-        return f"StoredSweep({self.run.id!r}, {len(self.evidence.table)} cells)"
+    def card(self) -> tuple[str, list[tuple[str, str]]]:
+        """The best cells by net Sharpe ratio."""
+        table = self.evidence.table.sort_values("sharpe_net", ascending=False)
+        names = list(table.columns[: table.columns.get_loc("sharpe_net")])
+        rows = [
+            (", ".join(f"{name} {row[name]}" for name in names), f"net Sharpe {row['sharpe_net']:.2f}")
+            for row in table.to_dict("records")
+        ]
+        return f"{self.run.id}: {len(table)} cells, the best first", [*rows[:12], ("stored in", str(self.run.path))]
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row a cell."""
+        return self.evidence.table
 
     def __str__(self) -> str:
         from assay.results.report.terminal import render_run

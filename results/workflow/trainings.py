@@ -11,6 +11,7 @@ import pandas as pd
 
 from assay.data.atomic import building, locked, put_folder
 from assay.data.atomic import sweep as clear_leftovers
+from assay.data.card import Card, span
 from assay.data.errors import InputError
 from assay.data.panel import RECEIPT_COLUMNS, PredictionPanel, PricePanel
 from assay.models.base import FittedForecaster, Forecaster, fit_model
@@ -21,8 +22,8 @@ from assay.results.evidence.models import prediction_metrics
 __all__ = ["TrainedModel", "predict", "save_model", "train"]
 
 
-@dataclass(frozen=True, eq=False)
-class TrainedModel:
+@dataclass(frozen=True, eq=False, repr=False)
+class TrainedModel(Card):
     """A model that was fit once, and what its predictions after the cutoff are worth.
 
     Parameters
@@ -44,9 +45,11 @@ class TrainedModel:
         """What training left behind."""
         return self.fitted.training_log
 
-    def __repr__(self) -> str:
-        sessions = self.predictions.sessions
-        return f"TrainedModel(through {self.through.date()}, {len(sessions):,} sessions predicted)"
+    def card(self) -> tuple[str, list[tuple[str, str]]]:
+        """What its predictions after the cutoff are worth."""
+        rows = [(name, f"{value:.4g}") for name, value in self.metrics.items() if isinstance(value, int | float)]
+        name, after = self.predictions.name, span(self.predictions.sessions)
+        return f"{name} fit through {self.through.date()}, {after} after", rows
 
 
 def train(

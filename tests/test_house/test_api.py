@@ -64,6 +64,27 @@ def test_values_show_themselves_in_a_few_lines():
     assert evidence.to_frame().loc["sharpe_net", "value"] == evidence["sharpe_net"].value
 
 
+def test_what_is_stored_shows_itself_and_can_be_judged_drawn_and_compared(tmp_path):
+    prices, benchmark = assay.load_sample()
+    prices = prices.between("2016-01-04", "2018-12-31")
+    predictions = assay.load_sample_predictions().map(lambda frame: frame.loc["2017"])
+    market = {"benchmark": benchmark, "root": tmp_path}
+    run = assay.backtest(assay.load_strategy("quintile_long_short"), predictions, prices, **market)
+    other = assay.backtest(assay.load_strategy("s5_long_only"), predictions, prices, **market)
+    decision = run.gate("research")
+    assert assay.gate(run.run.id, "research", root=tmp_path).verdict == decision.verdict == "fail"
+    cells = assay.sweep("quintile_long_short", {"quantile": ["0.1", "0.2"]}, predictions, prices, **market)
+    both = assay.compare(run.run, other.run.id, root=tmp_path)
+    fitted = assay.train(assay.load_model("ridge"), prices)
+    for value in (run, run.run, decision, cells, both, fitted):
+        assert 3 <= repr(value).count("\n") + 1 <= 20
+        assert value._repr_html_().startswith("<table>")
+    assert run.tearsheet(tmp_path / "sheet.html").stat().st_size > 100_000
+    assert len(run.plot().axes) == 2
+    assert run.to_frame()["net"].equals(run.result.returns)
+    assert list(cells.to_frame()["quantile"]) == ["0.1", "0.2"]
+
+
 def test_a_report_escapes_what_stands_in_it():
     frame = assay.load_sample()[0].close.iloc[:3, :1].set_axis(["<script>"], axis="columns")
     shown = assay.PricePanel(frame)._repr_html_()

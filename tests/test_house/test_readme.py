@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -56,6 +57,20 @@ def test_every_command_runs_in_its_order(tmp_path):
         if answer.returncode not in fine or not answer.stdout.strip():
             failed.append((line, answer.returncode, answer.stderr[-400:]))
     assert not failed
+
+
+def test_the_python_example_runs(tmp_path):
+    answer = subprocess.run(
+        [sys.executable, "-c", block("python")],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=False,
+    )
+    assert answer.returncode == 0, answer.stderr[-2000:]
+    assert "s2_filter_negative · stock_lstm_close" in answer.stdout
+    assert answer.stdout.rstrip().endswith("tearsheet.html")
 
 
 @pytest.mark.parametrize("name", list(cli.COMMANDS))

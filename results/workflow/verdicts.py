@@ -1,0 +1,90 @@
+"""What one does with a stored run: accept or reject it, draw it, put it beside others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from assay.results.gate.policy import Decision, judge, load_policy, write_decision
+from assay.results.report.compare import Comparison, compare_runs
+from assay.results.report.tearsheet import write_tearsheet
+from assay.results.storage.runs import DEFAULT_ROOT, Run, load_run
+
+__all__ = ["compare", "gate", "tearsheet"]
+
+
+def _stored(run: Run | str | Path, root: Path | str) -> Run:
+    return run if isinstance(run, Run) else load_run(run, root=root)
+
+
+def gate(
+    run: Run | str | Path,
+    policy: str | Path = "production",
+    *,
+    champion: Run | str | Path | None = None,
+    root: Path | str = DEFAULT_ROOT,
+) -> Decision:
+    """Accept or reject a run by a policy; the decision is also written to ``gate.json`` in the run's folder.
+
+    Parameters
+    ----------
+    run : a stored run, its id or the start of it, or its folder.
+    policy : one that ships (``production``, ``research``, ``challenger``), or a TOML file.
+    champion : the run to compare with, for policies that need one.
+    root : the results folder, where ids are looked up.
+
+    Raises
+    ------
+    InputError
+        If there is no such run or policy, or the policy cannot be read.
+
+    """
+    stored = _stored(run, root)
+    other = None if champion is None else _stored(champion, root)
+    decision = judge(stored, load_policy(policy), champion=other, root=Path(root))
+    write_decision(decision, stored)
+    return decision
+
+
+def tearsheet(
+    run: Run | str | Path,
+    path: Path | str | None = None,
+    *,
+    marks: Mapping[str, float] | None = None,
+    root: Path | str = DEFAULT_ROOT,
+) -> Path:
+    """Draw a run as one HTML, PNG or PDF file, and return where it is.
+
+    Parameters
+    ----------
+    run : a stored run, its id or the start of it, or its folder.
+    path : where to; the format is what it ends in. Default: ``tearsheet.html`` in the run's folder.
+    marks : Sharpe ratios to draw beside the run's own, e.g. ``{"reported": 2.53}``.
+    root : the results folder, where ids are looked up.
+
+    Raises
+    ------
+    InputError
+        If there is no such run, the format is unknown, or the file cannot be written.
+
+    """
+    stored = _stored(run, root)
+    return write_tearsheet(stored, stored.path / "tearsheet.html" if path is None else path, marks=marks)
+
+
+def compare(*runs: Run | str | Path, draws: int = 2000, seed: int = 0, root: Path | str = DEFAULT_ROOT) -> Comparison:
+    """Put two to six runs on the same sessions and test their differences.
+
+    Parameters
+    ----------
+    runs : stored runs, their ids or the starts of them, or their folders.
+    draws, seed : of the bootstrap; the same give the same answer.
+    root : the results folder, where ids are looked up.
+
+    Raises
+    ------
+    InputError
+        With too few, too many or equal runs, or too few common sessions.
+
+    """
+    return compare_runs([_stored(run, root) for run in runs], draws=draws, seed=seed)
