@@ -223,6 +223,10 @@ def _canary_cost(count: int, seeds: int, folds: int) -> str:
     )
 
 
+def _day(session: str | pd.Timestamp | None) -> str | None:
+    return None if session is None else str(pd.Timestamp(session).date())
+
+
 def _origin(model: Forecaster, plan: WalkForward, walk: WalkForwardRun, leaks: bool) -> Origin:
     """What the config, the manifest and the metrics say of a walk-forward."""
     seeds = list(walk.by_seed)
@@ -230,8 +234,8 @@ def _origin(model: Forecaster, plan: WalkForward, walk: WalkForwardRun, leaks: b
         "train": "expanding" if plan.train is None else str(plan.train),
         "retrain": str(plan.retrain),
         "embargo": plan.embargo,
-        "start": None if plan.start is None else str(plan.start.date()),
-        "end": None if plan.end is None else str(plan.end.date()),
+        "start": _day(plan.start),
+        "end": _day(plan.end),
     }
     if plan.train is None:
         settings["minimum_train"] = plan.minimum_train
