@@ -191,7 +191,7 @@ class PricePanel(Card):
         --------
         >>> panel = PricePanel(pd.DataFrame({"A": [1.0, np.nan]}, index=pd.to_datetime(["2020-01-02", "2020-01-03"])))
         >>> lent = panel.shielded()
-        >>> lent.close.ffill(inplace=True)
+        >>> _ = lent.close.ffill(inplace=True)
         >>> lent.close["A"].tolist(), panel.close["A"].tolist()
         ([1.0, 1.0], [1.0, nan])
 
@@ -339,7 +339,7 @@ class PredictionPanel(Card):
         >>> days = pd.to_datetime(["2020-01-02"])
         >>> shares = {"buy": 0.5, "sell": 0.25, "hold": 0.25}
         >>> action = {name: pd.DataFrame({"A": [share]}, days) for name, share in shares.items()}
-        >>> PredictionPanel(None, action=action).view.iloc[0, 0]
+        >>> float(PredictionPanel(None, action=action).view.iloc[0, 0])
         0.25
 
         """

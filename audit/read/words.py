@@ -212,8 +212,8 @@ def read_role(text: str) -> Role:
     ('accuracy', 'validation', '')
     >>> read_role("Config 3 (Wider) - Winner!").entity
     'wider winner config 3'
-    >>> read_role("accuracy threshold").turned
-    'threshold'
+    >>> read_role("accuracy threshold").metrics
+    ()
 
     """
     text = text[:300]
