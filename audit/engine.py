@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from assay.audit.claims_model import Claim, ClaimSet
+from assay.audit.drafts import soften
 from assay.audit.rules import FAMILIES, Report, findings_of
 from assay.audit.verdicts import Arithmetic, AuditReport, Finding, Substance, combine
 
@@ -39,7 +40,7 @@ def audit_claims(claims: ClaimSet) -> AuditReport:
     findings = _second_reading(findings_of(strict), claims)
     findings += _repeated(strict, findings)
     findings += _inherited(claims, findings)
-    findings = list(dict.fromkeys(findings))
+    findings = list(dict.fromkeys(soften(findings, claims)))
     verdicts = tuple(combine(claim, tuple(findings)) for claim in claims.claims)
     families = len(strict.samples())
     warnings = list(dict.fromkeys(strict.skipped))

@@ -1,7 +1,8 @@
 """Verdicts: what a finding says, and how the findings about one figure combine.
 
 Two axes, kept apart, since many figures are arithmetically fine and mean nothing. An accusation needs proof:
-``inconsistent`` stands only on intervals of identified quantities that do not meet. Whatever leans on an assumption
+``inconsistent`` stands only on intervals of identified quantities that do not meet; from a draft, what a misreading
+could explain asks to ``check the reading`` instead. Whatever leans on an assumption
 about the market, or on an identification the report does not make, says ``implausible`` at most, and names the
 assumption.
 """
@@ -24,6 +25,7 @@ class Arithmetic(StrEnum):
     INCONSISTENT = "inconsistent"
     REPRODUCED = "reproduced"
     REPRODUCED_OTHERWISE = "reproduced under another convention"
+    CHECK = "check the reading"
     CONSISTENT = "consistent"
     NOT_CHECKABLE = "not checkable"
 
@@ -56,6 +58,7 @@ class Finding:
     reading : the reading under which it holds, where several were tried.
     weight : among equal verdicts the heavier finding speaks; a sharper bound or a named baseline weighs more.
     using : ids of every printed figure that the reasoning takes; empty where those are `claims`.
+    stated : whether it also takes context that the report states (n, range, architecture, loss, dates).
 
     Raises
     ------
@@ -73,6 +76,7 @@ class Finding:
     reading: str | None = None
     weight: int = 0
     using: tuple[str, ...] = ()
+    stated: bool = False
 
     def __post_init__(self) -> None:
         if not self.sentence.strip():

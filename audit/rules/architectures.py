@@ -67,6 +67,7 @@ def summary_of_layers(run: Run) -> Iterator[Finding]:
             f"{trained.printed} trainable parameters are more than the {total.printed} there are.",
             run.together(trained, total),
             "both are of one model",
+            stated=True,
         )
     parts = [c for c in run.measured if c.metric == "parameters_part" and "summary" in c.definition]
     if total is None or len(parts) < 2 or total.value.about:
@@ -76,7 +77,8 @@ def summary_of_layers(run: Run) -> Iterator[Finding]:
     if run.read(total).meets(found):
         yield fits("C26 summary", [total, *parts], f"{words}.")
     else:
-        yield broken("C26 summary", [total], f"{words}.", False, "the summary lists every layer once")
+        yield broken("C26 summary", [total], f"{words}.", False, "the summary lists every layer once", [total, *parts],
+                     stated=True)  # fmt: skip
 
 
 def _whole(run: Run, claim: Claim, architecture: Architecture) -> Iterator[Finding]:
@@ -102,8 +104,9 @@ def _whole(run: Run, claim: Claim, architecture: Architecture) -> Iterator[Findi
             "C26 parameters",
             [claim],
             f"{working}{least}, but {claim.printed} is printed.",
-            usual and not run.claims.draft,
+            usual,
             "layers as listed, attention of the usual form",
+            stated=True,
         )
 
 
@@ -117,6 +120,7 @@ def _unknown_inputs(run: Run, claim: Claim, architecture: Architecture, layers: 
             "C26 parameters",
             [claim],
             f"{layers} have at least {bare:,} parameters on one input; {claim.printed} is printed.",
+            stated=True,
         )
     elif not architecture.complete:
         yield fits(
@@ -133,6 +137,7 @@ def _unknown_inputs(run: Run, claim: Claim, architecture: Architecture, layers: 
             f"no number of inputs gives {layers} {claim.printed} parameters.",
             not claim.value.about,
             "the layers are complete as listed",
+            stated=True,
         )
     elif reachable and architecture.complete:
         low, high = min(r[0] for r in reachable), max(r[1] for r in reachable)
@@ -143,6 +148,7 @@ def _unknown_inputs(run: Run, claim: Claim, architecture: Architecture, layers: 
                 [claim],
                 f"{sentence}.",
                 f"no more than {BELIEVABLE_INPUTS} features per step, layers as listed",
+                stated=True,
             )
         else:
             yield fits("C26 parameters", [claim], f"{sentence}.", weight=-1)
@@ -188,8 +194,8 @@ def _piece(run: Run, claim: Claim, architecture: Architecture, indices: list[int
     if any(value.holds(total) for total in totals):
         yield fits("C26 parameters", [claim], sentence)
     else:
-        proven = architecture.complete and not run.claims.draft
-        yield broken("C26 parameters", [claim], sentence, proven, "the layers are complete as listed")
+        held = "the layers are complete as listed"
+        yield broken("C26 parameters", [claim], sentence, architecture.complete, held, stated=True)
 
 
 def _layer_words(layer: Layer) -> str:
@@ -224,6 +230,7 @@ def file_size(run: Run) -> Iterator[Finding]:
                     f"at four bytes a parameter a file of {claim.printed} needs at least {min(starts):,} input"
                     " features per step.",
                     f"no more than {BELIEVABLE_INPUTS} features per step, single precision, weights only",
+                    stated=True,
                 )
             return
         count = max(max(found) for found in _counts(architecture).values())
@@ -241,8 +248,9 @@ def file_size(run: Run) -> Iterator[Finding]:
         yield fits("C26 file size", [claim], sentence)
     else:
         yield doubtful(
-            "C26 file size", [claim], sentence, "single precision, weights" + state + " and nothing else in the file"
-        )
+            "C26 file size", [claim], sentence, "single precision, weights" + state + " and nothing else in the file",
+            using=[claim, printed], stated=architecture is not None,
+        )  # fmt: skip
 
 
 def _file_claim(run: Run) -> Claim | None:

@@ -37,6 +37,12 @@ def _of_trades(s: Situation) -> bool:
     return not days and one_sample(s)
 
 
+def _some_open(s: Situation) -> bool:
+    """Whether trades may be open: winners and losers do not make up all of them."""
+    losers = s.run.value("losing_trades")
+    return losers is None or (s.values[0] + losers).low < s.values[1].low
+
+
 def _sharpe(gain: Interval, vol: Interval, rate: Interval | None, sessions: Interval | None) -> Readings:
     n = sessions.low if sessions is not None else 20  # ddof 0 or 1 of so many returns
     stretch = Interval(math.sqrt((n - 1) / n), math.sqrt(n / (n - 1))) if n > 1 else Interval.point(1.0)
@@ -236,7 +242,7 @@ _TRADING = (
         "{winning_trades}/{trades} = {value}, win rate printed {win_rate}", "definition",
         premise="the win rate counts trades", proof=_of_trades, above_zero=("trades",), in_percent=True,
         allowances=(
-            Allowance("when some trades are open", lambda v, *x: Interval(v.low, v.high / (1 - OPEN))),
+            Allowance("when some trades are open", lambda v, *x: Interval(v.low, v.high / (1 - OPEN)), _some_open),
         ),
     ),
     Identity(

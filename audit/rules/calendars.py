@@ -66,6 +66,7 @@ def _years(run: Run) -> Iterator[Finding]:
                 f"{years:g} years have about {252 * years:,.0f} sessions (at most {limit:,.0f} weekdays),"
                 f" fewer than the {claim.printed} printed.",
                 "one row a trading day, and the stated period",
+                stated=True,
             )
 
 
@@ -83,14 +84,15 @@ def calendar(run: Run) -> Iterator[Finding]:
         if count > days:
             held = "the period is that of the sessions counted"
             sentence = f"{words}, fewer than the {claim.printed} sessions printed."
-            yield broken("C14 calendar", [claim], sentence, not run.claims.draft, held)
+            yield broken("C14 calendar", [claim], sentence, True, held, stated=True)
         elif count > limit and not round_the_clock:
             yield broken(
                 "C14 calendar",
                 [claim],
                 f"{words}, fewer than the {claim.printed} sessions printed.",
-                bool(sample.market) and not run.claims.draft,
+                bool(sample.market),
                 "an exchange closed at weekends, one row a day",
+                stated=True,
             )
         else:
             yield _of_exchange(run, claim, stretch, words)
@@ -109,7 +111,7 @@ def _of_exchange(run: Run, claim: Claim, stretch: tuple[date, date], words: str)
     words = f"{words} and {sessions:,} sessions in New York"
     if run.read(claim).low > sessions:
         held = "one row a session of the exchange, and its holidays by rule"
-        return doubtful("C14 calendar", [claim], f"{words}, fewer than the {claim.printed} printed.", held)
+        return doubtful("C14 calendar", [claim], f"{words}, fewer than the {claim.printed} printed.", held, stated=True)
     exact = run.read(claim).holds(sessions)
     return fits("C14 calendar", [claim], f"{words}; {claim.printed} are printed.", weight=1 if exact else -1)
 
@@ -134,6 +136,7 @@ def _splits(run: Run) -> Iterator[Finding]:
                 f"{second} begins on {after[0]} before {first} ends on {before[1]}.",
                 False,
                 "the splits are meant to be apart",
+                stated=True,
             )
         elif gap > 31 and claims:
             yield note(
@@ -159,4 +162,5 @@ def _splits(run: Run) -> Iterator[Finding]:
                 f"{claim.label} {mine[0]} to {mine[1]} is {percent(actual)} of the weekdays of"
                 f" {names([n for n, _, s in dated if s in others])}, not {claim.printed}.",
                 "rows are spread evenly over the sessions",
+                stated=True,
             )

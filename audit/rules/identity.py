@@ -57,6 +57,7 @@ class Situation:
     parts: tuple[Claim, ...]
     values: tuple[Any, ...]
     label: str = ""
+    stated: bool = False
 
     @property
     def involved(self) -> tuple[Claim, ...]:
@@ -180,7 +181,8 @@ def _situation(run: Run, row: Identity, label: str) -> Situation | None:
         if plain in row.above_zero and value is not None and abs(value).low <= 0:
             return None
         values.append(value)
-    return Situation(run, claims, tuple(parts), tuple(values[1:]), label)
+    stated = any(n.rstrip("?") in CONTEXT and v not in (None, "") for n, v in zip(row.inputs, values[1:], strict=True))
+    return Situation(run, claims, tuple(parts), tuple(values[1:]), label, stated)
 
 
 def _judged(row: Identity, s: Situation) -> Iterator[Finding]:
@@ -233,13 +235,13 @@ def _missed(
         row.relation, "."
     )
     if row.miss == "doubt":
-        return doubtful(row.check, accused, sentence, row.premise, row.missing, s.involved)
+        return doubtful(row.check, accused, sentence, row.premise, row.missing, s.involved, s.stated)
     if row.miss == "baseline":
         return baseline(row.check, accused, sentence, row.premise or None, row.missing)
     below = all(p.high < value.low for p in printed for value in bounded.values())
     above = all(p.low > value.high for p in printed for value in bounded.values())
     proves = {"=": True, "<": below, ">": above, "": False}[row.proves]
-    return broken(row.check, accused, sentence, proves and row.proof(s), row.premise, s.involved)
+    return broken(row.check, accused, sentence, proves and row.proof(s), row.premise, s.involved, s.stated)
 
 
 def _sentence(row: Identity, s: Situation, readings: Mapping[str, Interval], chosen: str = "") -> str:

@@ -122,6 +122,7 @@ def printed_matrix(report: Report) -> Iterator[Finding]:
         counts = _counts(run)
         if counts is None:
             continue
+        cells = run.labelled("confusion_count").values()
         for claim in _figures(report, run):
             readings = _readings(counts, claim)
             if not readings or not report.run_of(claim).one_sample(claim):
@@ -138,4 +139,4 @@ def printed_matrix(report: Report) -> Iterator[Finding]:
                 yield fits("C6 printed matrix", [claim], f"{working}; {claim.printed} is printed.", hit[0] or None, 1)
             else:
                 sentence = f"{working}, but {claim.printed} is printed."
-                yield broken("C6 printed matrix", [claim], sentence, not report.claims.draft, OF_ONE)
+                yield broken("C6 printed matrix", [claim], sentence, True, OF_ONE, cells)

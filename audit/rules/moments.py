@@ -74,8 +74,8 @@ def whole_numbers(run: Run) -> Iterator[Finding]:
     if good:
         yield fits("C35 whole numbers", [mean, std], sentence)
     else:
-        proven = run.one_sample(mean, std) and not run.claims.draft
-        yield broken("C35 whole numbers", [mean, std], sentence, proven, "all n values are whole")
+        proven = run.one_sample(mean, std)
+        yield broken("C35 whole numbers", [mean, std], sentence, proven, "all n values are whole", stated=True)
 
 
 def _whole_sample(run: Run, mean: Claim, std: Claim, n: int) -> tuple[bool, str]:
@@ -129,5 +129,6 @@ def reported_tests(run: Run) -> Iterator[Finding]:
                 yield fits("C38 test", [statistic, p], words)
             elif not hit:
                 yield broken(
-                    "C38 test", [p], words, proven and run.one_sample(p, statistic), "an ordinary two-sided test"
+                    "C38 test", [p], words, proven and run.one_sample(p, statistic), "an ordinary two-sided test",
+                    [p, statistic, degrees],
                 )

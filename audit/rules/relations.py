@@ -114,7 +114,7 @@ def _pairs(report: Report, claims: list[Claim]) -> Iterator[Finding]:
             continue
         either_bound = not (first.value.is_point and other.value.is_point)
         one_definition = first.definition == other.definition or not first.definition or not other.definition
-        yield from _same(report, first, other, one_definition and not report.claims.draft and not either_bound)
+        yield from _same(report, first, other, one_definition and not either_bound)
 
 
 def _same(report: Report, first: Claim, second: Claim, proven: bool) -> Iterator[Finding]:
@@ -215,6 +215,7 @@ def parts_of_period(report: Report) -> Iterator[Finding]:
                     [claim],
                     f"{listed} lie on one side of the {claim.printed} printed for the whole.",
                     "the parts make up the whole period",
+                    using=[claim, *parts],
                 )
 
 
@@ -278,7 +279,8 @@ def derived(report: Report) -> Iterator[Finding]:
             open_mean = claim.relation == "mean" and report.claims.draft
             held = "the rows above are all that is averaged" if open_mean else "the draft names the right inputs"
             close = report.run_of(claim).together(claim, *inputs) and not open_mean
-            yield broken(check, [claim], f"from {shown}: {listed}; none is {claim.printed}.", close, held)
+            sentence = f"from {shown}: {listed}; none is {claim.printed}."
+            yield broken(check, [claim], sentence, close, held, [claim, *inputs])
 
 
 def _undefined(claim: Claim, values: list[Interval]) -> bool:

@@ -13,7 +13,7 @@ from assay.audit.forensic.proportions import auc_counts, auc_splits, common_size
 from assay.audit.forensic.significance import auc_interval, wilson
 from assay.audit.intervals import Interval
 from assay.audit.rules.scope import Run, baseline, broken, fits, names, number, percent, supported, weak
-from assay.audit.verdicts import Finding
+from assay.audit.verdicts import Finding, Substance
 
 __all__ = ["auc_on_grid", "common_sample", "matrices_on_stated_sample", "proportions_on_stated_sample"]
 
@@ -43,7 +43,9 @@ def proportions_on_stated_sample(run: Run) -> Iterator[Finding]:
         if _trade_rate(claim):
             if trades is None or not float(trades.value.value).is_integer() or trades.value.about:
                 continue
-            size, proven = int(trades.value.value), "trade" in claim.definition.lower() and run.one_sample(claim)
+            listed = run.claims.draft and claim.record == trades.record
+            counted = "trade" in claim.definition.lower() or listed
+            size, proven = int(trades.value.value), counted and run.one_sample(claim)
         if size is None or size < 1 or not grim_has_power(run.read(claim), size):
             continue
         counts = grim_counts(run.read(claim), size)
@@ -63,8 +65,10 @@ def proportions_on_stated_sample(run: Run) -> Iterator[Finding]:
                 [claim],
                 f"no whole count of {size:,} prints as {claim.printed}: {k:,}/{size:,} is"
                 f" {percent(k / size, 3)} and {k + 1:,}/{size:,} is {percent((k + 1) / size, 3)}.",
-                proven and not run.claims.draft,
+                proven,
                 ON_N,
+                [claim, trades if _trade_rate(claim) else None],
+                not _trade_rate(claim),
             )
 
 
@@ -95,8 +99,9 @@ def matrices_on_stated_sample(run: Run) -> Iterator[Finding]:
             "C6 confusion matrix",
             claims,
             f"no confusion matrix of {sample.n:,} cases gives {listed}.",
-            run.one_class(*claims) and run.one_sample(*claims) and not run.claims.draft,
+            run.one_class(*claims) and run.one_sample(*claims),
             "the scores are of one class on the stated sample",
+            stated=True,
         )
         return
     if len(found) == 1:
@@ -118,8 +123,10 @@ def matrices_on_stated_sample(run: Run) -> Iterator[Finding]:
                 "C6 confusion matrix",
                 [claim],
                 f"{sentence} but {claim.printed} is printed.",
-                run.one_class(*claims) and not run.claims.draft,
+                run.one_class(*claims),
                 "the scores are of one class on the stated sample",
+                [claim, *claims],
+                True,
             )
 
 
@@ -145,8 +152,9 @@ def auc_on_grid(run: Run) -> Iterator[Finding]:
                 "C2 AUC grid",
                 [claim],
                 f"AUC {claim.printed} is no multiple of 1/(2·{plus}·{minus}) = 1/{steps}.",
-                run.one_sample(claim) and not run.claims.draft,
+                run.one_sample(claim),
                 ON_N,
+                stated=True,
             )
     yield from _auc_significance(claim, plus, minus, None)
 
@@ -213,11 +221,15 @@ def common_sample(family: Sequence[Run]) -> Iterator[Finding]:
     only = f"; up to n = {sizes[-1]:,} only multiples of {smallest} fit" if multiple else ""
     sentence = f"{listed} {verb} {counts}: {smallest} is the smallest sample that fits{others}{only}."
     yield fits("C1 common sample", claims, sentence, weight=3)
-    if binary:
+    draft = family[0].claims.draft
+    if binary and (multiple or not draft):
+        # A draft takes no n for granted: what is said of it must hold for every multiple of the size, so shares only.
         held = [f"the sample is n = {smallest}, the smallest that fits"] if len(fitting) > 1 else []
         held += list(dict.fromkeys(word for word in evidence if word))
-        held += ["rows of one table share one sample"] if len(family) > 1 and family[0].claims.draft else []
-        yield from _recovered(family, smallest, solved[smallest], "; ".join(held) or None)
+        held += ["rows of one table share one sample"] if len(family) > 1 and draft else []
+        found = _recovered(family, smallest, solved[smallest], "; ".join(held) or None)
+        chance = (Substance.NOT_SIGNIFICANT, Substance.SUPPORTED)
+        yield from (finding for finding in found if not draft or finding.substance not in chance)
 
 
 def _solved(

@@ -144,9 +144,10 @@ class Run:
         return stated or len(self.group.classes) == 2 or self.group.sample.n_positive is not None
 
     def together(self, *claims: Claim) -> bool:
-        """Whether figures are grouped by a person, or stand within a few lines of each other in a draft."""
+        """Whether figures are grouped by a person, or stand in one record or within a few lines in a draft."""
         lines = [claim.source_line for claim in claims if claim.source_line is not None]
-        return not self.claims.draft or (len(lines) == len(claims) and max(lines) - min(lines) <= 12)
+        records = {claim.record for claim in claims}
+        return not self.claims.draft or (len(records) == 1 and "" not in records) or (len(lines) == len(claims) and max(lines) - min(lines) <= 12)
 
     @property
     def name(self) -> str:
@@ -273,25 +274,26 @@ def fits(
 
 def broken(
     check: str, claims: Iterable[Claim | None], sentence: str, proven: bool = True, assumption: str = "",
-    using: Iterable[Claim | None] = (),
+    using: Iterable[Claim | None] = (), stated: bool = False,
 ) -> Finding:  # fmt: skip
     """The figures cannot all hold; without proof of what they describe, they are implausible together.
 
-    `using` lists every printed figure that the reasoning takes, where the accused are not all of them.
+    `using` lists every printed figure that the reasoning takes, where the accused are not all of them; `stated` says
+    that it also takes context the report states.
     """
     if proven:
-        return Finding(check, _ids(claims), sentence, Arithmetic.INCONSISTENT, using=_ids(using))
-    return doubtful(check, claims, sentence, assumption, using=using)
+        return Finding(check, _ids(claims), sentence, Arithmetic.INCONSISTENT, using=_ids(using), stated=stated)
+    return doubtful(check, claims, sentence, assumption, using=using, stated=stated)
 
 
 def doubtful(
     check: str, claims: Iterable[Claim | None], sentence: str, assumption: str, weight: int = 0,
-    using: Iterable[Claim | None] = (),
+    using: Iterable[Claim | None] = (), stated: bool = False,
 ) -> Finding:  # fmt: skip
     """Not believable under a named assumption."""
     return Finding(
         check, _ids(claims), sentence, substance=Substance.IMPLAUSIBLE, assumption=assumption, weight=weight,
-        using=_ids(using),
+        using=_ids(using), stated=stated,
     )  # fmt: skip
 
 

@@ -174,7 +174,8 @@ def quantile_spread(run: Run) -> Iterator[Finding]:
             yield fits("C20 spread", [printed, top, bottom], sentence)
         else:
             yield broken(
-                "C20 spread", [printed], sentence, False, "the spread is top minus bottom of the same quantiles"
+                "C20 spread", [printed], sentence, False, "the spread is top minus bottom of the same quantiles",
+                [printed, top, bottom],
             )
     if mean is None or parts is None or run.read(mean).low <= 0 or parts[2].low <= 0:
         return

@@ -73,6 +73,7 @@ def loss_above_floor(run: Run) -> Iterator[Finding]:
             " once the loss term and the printed metric are the same quantity, both cannot hold.",
             proven,
             SAME,
+            stated=True,
         )
         return
     yield fits(
@@ -94,6 +95,7 @@ def loss_above_floor(run: Run) -> Iterator[Finding]:
                 f" {number(ceiling / 3, 3)}: the loss and {with_} are not of the same rows or scale.",
                 f"{SAME}; no classifier is three times worse than guessing",
                 2,
+                stated=True,
             )
 
 
@@ -157,8 +159,10 @@ def epochs(run: Run) -> Iterator[Finding]:
             "C27 epochs",
             [ran],
             f"{ran.printed} epochs run exceed the cap of {cap}.",
-            not restarts and not run.claims.draft,
+            not restarts,
             "no restarts, and both are of one run",
+            [ran, cap_claim],
+            cap_claim is None,
         )
         return
     if ran is not None and best is not None:
@@ -187,6 +191,7 @@ def epochs(run: Run) -> Iterator[Finding]:
                     [ran, best],
                     f"early stopping with patience {patience} ends at {capped}, not at {ran.printed}.",
                     "one run from scratch, no cap below the stated one, patience counted in epochs",
+                    stated=True,
                 )
         else:
             yield fits(
@@ -201,14 +206,15 @@ def epochs(run: Run) -> Iterator[Finding]:
         if run.read(ran).meets(allowed):
             yield fits("C27 epochs", [ran], words)
         else:
-            yield doubtful("C27 epochs", [ran], words, "one run from scratch, ended by early stopping")
+            yield doubtful("C27 epochs", [ran], words, "one run from scratch, ended by early stopping", stated=True)
     elif best is not None and plan and plan.epochs_run is not None and run.read(best).low > plan.epochs_run:
         yield broken(
             "C27 epochs",
             [best],
             f"the best epoch {best.printed} lies beyond the {plan.epochs_run} epochs run.",
-            not restarts and not run.claims.draft,
+            not restarts,
             "both are of one run from scratch",
+            stated=True,
         )
     elif ran is not None and patience is not None:
         least = patience + 1
@@ -220,6 +226,7 @@ def epochs(run: Run) -> Iterator[Finding]:
                 [ran],
                 f"with patience {patience} early stopping cannot end before epoch {least}, and {ran.printed} ran.",
                 "training ended by early stopping, with the stated patience",
+                stated=True,
             )
         elif early:
             best_range = best_epoch_range(value, patience, cap)
@@ -278,6 +285,7 @@ def best_of_curve(report: Report) -> Iterator[Finding]:
                 f" the stated best epoch {best.printed}.",
                 False,
                 "the best epoch is chosen by validation loss",
+                [best, stated, curve[lowest]],
             )
         else:
             yield fits(

@@ -31,6 +31,11 @@ def doubted(text: str, form: str = "") -> list[tuple[str, str]]:
     return [(v.claim.printed, v.because) for v in verdicts if str(v.substance) == "implausible"]
 
 
+def asked(text: str, form: str = "") -> list[str]:
+    verdicts = audit_claims(draft_claims(text, form=form).claims).verdicts
+    return [v.claim.printed for v in verdicts if str(v.arithmetic) == "check the reading"]
+
+
 SESSION = """# R
 
 ```
@@ -294,7 +299,10 @@ def test_the_layers_of_a_model_summary_add_up_to_its_total() -> None:
 
 
 def test_a_share_above_one_beside_decimals_is_no_percentage() -> None:
-    assert [p for p, _ in accused('{"accuracy": 1.12, "precision": 0.61, "recall": 0.60}', "json")] == ["1.12"]
+    # A bound alone accuses nobody in a draft; it asks for the reading to be checked.
+    assert "1.12" in asked('{"accuracy": 1.12, "precision": 0.61, "recall": 0.60}', "json")
+    assert asked('{"accuracy": 61.2, "precision": 0.61, "recall": 0.60}', "json") == []
+    assert accused('{"accuracy": 1.12, "precision": 0.61, "recall": 0.60}', "json") == []
     assert accused('{"accuracy": 61.2, "precision": 0.61, "recall": 0.60}', "json") == []
 
 

@@ -46,13 +46,9 @@ def case(seed: int) -> tuple[str, dict[str, float]]:
 
 
 def flagged(claims: ClaimSet) -> list[tuple[str, str]]:
-    doubts = ("implausible",)
+    graves = ("inconsistent", "implausible", "check the reading")
     verdicts = audit_claims(claims).verdicts
-    return [
-        (v.claim.printed, v.because)
-        for v in verdicts
-        if str(v.arithmetic) == "inconsistent" or str(v.substance) in doubts
-    ]
+    return [(v.claim.printed, v.because) for v in verdicts if {str(v.arithmetic), str(v.substance)} & set(graves)]
 
 
 @pytest.mark.parametrize("start", range(0, 60, 20))

@@ -120,7 +120,7 @@ def test_a_change_between_columns_that_nothing_orders_is_read_either_way() -> No
 def test_a_mean_that_is_none_of_its_rows_is_doubted_but_not_accused() -> None:
     rows = ["AAPL | 1.60", "MSFT | 1.43", "NVDA | 1.66"]
     assert verdicts(table("Ticker | MAE", *rows, "Average | 1.56"))["1.56"][0] == "consistent"
-    assert verdicts(table("Ticker | MAE", *rows, "Average | 1.49"))["1.49"] == ("not checkable", "implausible")
+    assert verdicts(table("Ticker | MAE", *rows, "Average | 1.49"))["1.49"] == ("check the reading", "not judged")
 
 
 def test_averaged_scores_do_not_obey_what_single_ones_do() -> None:
@@ -193,4 +193,4 @@ def test_numbered_rows_of_scores_are_classes() -> None:
     rows = ["0 | 0.55 | 0.60 | 0.57", "1 | 0.52 | 0.47 | 0.49"]
     text = table(" | Precision | Recall | F1", *rows) + "\nMacro F1: 0.61\n"
     assert [label for _, _, _, _, label, _ in placed(text)] == ["0"] * 3 + ["1"] * 3 + [""]
-    assert verdicts(text)["0.61"][1] == "implausible"
+    assert verdicts(text)["0.61"][0] == "check the reading"

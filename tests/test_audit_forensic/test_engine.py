@@ -308,7 +308,7 @@ def test_one_quantity_printed_twice_with_two_values() -> None:
     # Nobody has confirmed the groups of a draft, and other definitions are other quantities.
     draft = audit_claims(claim_set([Group("run")], rows, draft=True))
     assert not draft.refuted
-    assert draft.verdict("b").substance is Substance.IMPLAUSIBLE
+    assert draft.verdict("b").arithmetic is Arithmetic.CHECK
     apart = [rows[0], claim("b", "mae", "1.35", definition="of log prices")]
     assert (
         audit_claims(claim_set([Group("run")], [claim("a", "mae", "1.20", definition="of prices"), apart[1]]))
