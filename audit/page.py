@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from html import escape
 
 from assay.audit.metrics_vocabulary import METRICS
-from assay.audit.report import Audit, printable, summary_paragraph
+from assay.audit.report import NOTHING, Audit, graver, printable, summary_paragraph
 from assay.audit.verdicts import Arithmetic, Substance, Verdict
 
 __all__ = ["render_html"]
@@ -32,6 +32,7 @@ _CLASS = {
     Arithmetic.REPRODUCED: "good",
     Arithmetic.REPRODUCED_OTHERWISE: "explained",
     Arithmetic.CONSISTENT: "good",
+    Arithmetic.CHECK: "weak",
     Arithmetic.NOT_CHECKABLE: "muted",
     Substance.IMPLAUSIBLE: "implausible",
     Substance.EXPLAINED: "explained",
@@ -49,7 +50,7 @@ def _safe(text: object) -> str:
 def render_html(audit: Audit) -> str:
     """The page.
 
-    Every claim is a row in the order of the report: printed figure, claim, recomputed figure or bound, the two
+    Every claim is a row, the gravest first: printed figure, claim, recomputed figure or bound, the two
     verdicts, the sentence for each, and the line it stands on.
     """
     report = audit.report
@@ -70,6 +71,7 @@ def render_html(audit: Audit) -> str:
         _data(audit),
         "<h2>Figures</h2>",
         _figures(audit),
+        _scope(audit),
         _runs(audit),
         _left_out(audit),
         (
@@ -77,7 +79,8 @@ def render_html(audit: Audit) -> str:
             " “inconsistent” is a proof, the"
             " intervals of the printed digits do not meet. Substance says whether a figure means what it is"
             " said to mean; “implausible”"
-            " rests on the assumption it names.</p></body></html>\n"
+            " rests on the assumption it names. “Check the reading” accuses nobody: a machine put the figures"
+            " together, and it may have misread them.</p></body></html>\n"
         ),
     ]
     return "\n".join(part for part in parts if part)
@@ -106,7 +109,7 @@ def _data(audit: Audit) -> str:
 def _figures(audit: Audit) -> str:
     heads = ("line", "printed", "claim", "recomputed or bound", "arithmetic", "substance", "because")
     head = "".join(f"<th scope=col>{name}</th>" for name in heads)
-    body = "".join(_row(audit, verdict) for verdict in audit.report.verdicts)
+    body = "".join(_row(audit, verdict) for verdict in sorted(audit.report.verdicts, key=graver))
     return f'<div class="tables"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
@@ -153,12 +156,33 @@ def _because(verdict: Verdict) -> str:
     if verdict.arithmetic is not Arithmetic.NOT_CHECKABLE:
         sentences.append(f"<b>Arithmetic:</b> {_safe(verdict.arithmetic_because)}")
     if verdict.substance is not Substance.NOT_JUDGED:
-        assumption = next(
-            (f.assumption for f in verdict.findings if f.sentence == verdict.substance_because and f.assumption), None
-        )
-        rests = f" <i>Assumes that {_safe(assumption)}.</i>" if assumption else ""
-        sentences.append(f"<b>Substance:</b> {_safe(verdict.substance_because)}{rests}")
-    return "<br>".join(sentences) or _safe(verdict.because)
+        sentences.append(f"<b>Substance:</b> {_safe(verdict.substance_because)}")
+    rests = f" <i>Assumes that {_safe(verdict.assumption)}.</i>" if verdict.assumption else ""
+    return ("<br>".join(sentences) or _safe(verdict.because)) + rests
+
+
+def _scope(audit: Audit) -> str:
+    """What was checked, what could not be, and how to mend it: nothing an author needs to guess."""
+    verdicts, report = audit.report.verdicts, audit.report
+    checks = sorted({finding.check_id for finding in report.findings})
+    silent = sum(graver(verdict) == NOTHING for verdict in verdicts)
+    listed = _safe(", ".join(checks)) or "none applied"
+    explained = "(<code>assay audit --checks</code> explains each)"
+    parts = [f"<h2>What was checked</h2><p>{len(verdicts)} figures by {len(checks)} checks {explained}: {listed}.</p>"]
+    open_ = [f"{silent} figures stand alone: no other figure or stated context bears on them."] if silent else []
+    open_ += [f"{warning}." for warning in report.warnings]
+    if not audit.data:
+        open_.append("No data was given, so nothing was recomputed.")
+    items = "".join(f"<li>{_safe(text)}</li>" for text in open_)
+    parts.append(f"<h2>What could not be checked</h2><ul>{items}</ul>" if items else "")
+    mend = [
+        "A figure that is wrong is corrected where it is printed, or its run and definition are named beside it.",
+        "State n, the dates, the class shares and the convention of a ratio: most of what is open here hangs on these.",
+    ]
+    if report.claims.draft:
+        mend.insert(0, "Where the reading is wrong, write the draft with --draft FILE, correct it and audit the file.")
+    parts.append("<h2>How to mend</h2><ul>" + "".join(f"<li>{_safe(text)}</li>" for text in mend) + "</ul>")
+    return "".join(parts)
 
 
 def _runs(audit: Audit) -> str:

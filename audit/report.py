@@ -12,7 +12,7 @@ from assay.audit.read.sheet import Draft
 from assay.audit.recompute import Recomputed
 from assay.audit.verdicts import Arithmetic, AuditReport, Substance, Verdict
 
-__all__ = ["Audit", "render_table", "summary_paragraph", "to_json"]
+__all__ = ["NOTHING", "Audit", "graver", "render_table", "summary_paragraph", "to_json"]
 
 
 @dataclass(frozen=True)
@@ -50,14 +50,22 @@ class Audit:
         return ""
 
 
-def _graver(verdict: Verdict) -> int:
+#: Sort key of a figure that nothing bears on.
+NOTHING = 7
+
+
+def graver(verdict: Verdict) -> int:
     """Sort key: what a reviewer must see first."""
     if verdict.arithmetic is Arithmetic.INCONSISTENT:
         return 0
-    order = [Substance.IMPLAUSIBLE, Substance.EXPLAINED, Substance.NOT_SIGNIFICANT, Substance.SUPPORTED]
+    order = [Substance.IMPLAUSIBLE, Substance.EXPLAINED, Substance.NOT_SIGNIFICANT]
     if verdict.substance in order:
         return 1 + order.index(verdict.substance)
-    return 5 if verdict.arithmetic is not Arithmetic.NOT_CHECKABLE else 6
+    if verdict.arithmetic is Arithmetic.CHECK:
+        return 4
+    if verdict.substance is Substance.SUPPORTED:
+        return 5
+    return 6 if verdict.arithmetic is not Arithmetic.NOT_CHECKABLE else NOTHING
 
 
 def _claim_words(verdict: Verdict) -> str:
@@ -81,8 +89,8 @@ def render_table(audit: Audit, width: int = 120, every: bool = False) -> str:
     every : also list figures that nothing bears on.
 
     """
-    verdicts = sorted(audit.report.verdicts, key=_graver)
-    shown = [v for v in verdicts if every or _graver(v) < 6]
+    verdicts = sorted(audit.report.verdicts, key=graver)
+    shown = [v for v in verdicts if every or graver(v) < NOTHING]
     widths = (11, 34, 14, 24)
     room = max(30, width - sum(widths) - len(widths) * 2)
     heads = ("printed", "claim", "arithmetic", "substance", "because")
@@ -96,7 +104,8 @@ def render_table(audit: Audit, width: int = 120, every: bool = False) -> str:
         arithmetic = str(verdict.arithmetic).replace("reproduced under another convention", "reproduced otherwise")
         cells = (", ".join(prints), _claim_words(verdict), arithmetic, str(verdict.substance))
         wrapped = [textwrap.wrap(printable(cell), size) or [""] for cell, size in zip(cells, widths, strict=True)]
-        words = "as above" if verdict.because == last else printable(verdict.because)
+        rests = f" Assumes that {verdict.assumption}." if verdict.assumption else ""
+        words = "as above" if verdict.because == last else printable(verdict.because + rests)
         last = verdict.because
         wrapped.append(textwrap.wrap(words + line, room) or [""])
         for row in range(max(map(len, wrapped))):
@@ -155,18 +164,15 @@ def summary_paragraph(audit: Audit) -> str:
         parts.append(f" In substance, {_listed(said)}.")
     named: list[str] = []
     shared = Counter(verdict.because for verdict in verdicts)
-    for verdict in sorted(verdicts, key=lambda v: (_graver(v), -shared[v.because])):
+    for verdict in sorted(verdicts, key=lambda v: (graver(v), -shared[v.because])):
         sentence = printable(verdict.because)
         check = next((f.check_id for f in verdict.findings if f.sentence == verdict.because), sentence)
-        if _graver(verdict) > 3 or check in named or len(named) == 3:
+        if graver(verdict) > 3 or check in named or len(named) == 3:
             continue
         named.append(check)
         opening = (" Most of all: " if len(named) == 1 else " ") + sentence[:1].upper() + sentence[1:].rstrip(".") + "."
-        if _graver(verdict) == 1:
-            assumption = next(
-                (f.assumption for f in verdict.findings if f.sentence == verdict.substance_because and f.assumption), ""
-            )
-            opening = opening.rstrip(".") + (f" (assuming that {assumption})." if assumption else ".")
+        if graver(verdict) == 1 and verdict.assumption:
+            opening = opening.rstrip(".") + f" (assuming that {verdict.assumption})."
         parts.append(opening)
     if audit.data:
         same = sum(bool(item.resolution.matches) for item in audit.recomputed)
@@ -199,9 +205,12 @@ def to_json(audit: Audit) -> dict[str, object]:
     ----
     title, source, draft, failed, summary, counts, warnings;
     claims : a list of id, metric, group, split, label, at, printed, line, target, arithmetic, arithmetic_because,
-        substance, substance_because, assumption, checks, and `recomputed` (value, convention, reproduced_by, matches,
+        substance, substance_because, assumption (of the verdict that speaks), checks, and
+        `recomputed` (value, convention, reproduced_by, matches,
         tried, proves_nothing, chance and, where another daily series gives the print, explained_by, look_ahead, size,
         near, together) where data was given;
+    findings : every finding of every check: check, claims, using (all figures it takes), sentence, arithmetic,
+        substance, assumption, reading;
     data, daily (sentence, named, words, equal, days, own, look_ahead, size, rounding), retrained, excluded,
     not_placed where they apply.
 
@@ -225,9 +234,7 @@ def to_json(audit: Audit) -> dict[str, object]:
             "arithmetic_because": verdict.arithmetic_because,
             "substance": str(verdict.substance),
             "substance_because": verdict.substance_because,
-            "assumption": next(
-                (f.assumption for f in verdict.findings if f.sentence == verdict.substance_because), None
-            ),
+            "assumption": verdict.assumption or None,
             "checks": sorted({finding.check_id for finding in verdict.findings}),
         }
         if claim.id in recomputed:
@@ -258,6 +265,15 @@ def to_json(audit: Audit) -> dict[str, object]:
         "counts": report.counts(),
         "warnings": list(report.warnings),
         "claims": rows,
+        "findings": [
+            {
+                "check": f.check_id, "claims": list(f.claims), "using": list(f.using), "sentence": f.sentence,
+                "arithmetic": None if f.arithmetic is None else str(f.arithmetic),
+                "substance": None if f.substance is None else str(f.substance),
+                "assumption": f.assumption, "reading": f.reading,
+            }
+            for f in report.findings
+        ],
     }
     if audit.data:
         out["data"] = audit.data

@@ -97,6 +97,11 @@ class Verdict:
     findings: tuple[Finding, ...] = ()
 
     @property
+    def assumption(self) -> str:
+        """What the verdict that speaks rests on beside the prints, or ``""``."""
+        return next((f.assumption for f in self.findings if f.sentence == self.because and f.assumption), "")
+
+    @property
     def because(self) -> str:
         """The one sentence to print: the graver axis speaks."""
         if self.arithmetic is Arithmetic.INCONSISTENT:

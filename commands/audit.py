@@ -36,8 +36,20 @@ class _Data:
     reading: Reading
 
 
+def _print_checks(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from assay.audit.rules.checks import render_checks
+
+        click.echo(render_checks())
+        context.exit()
+
+
 @click.command()
 @click.argument("source", metavar="CLAIMS_OR_REPORT", type=PATH)
+@click.option(
+    "--checks", is_flag=True, is_eager=True, expose_value=False, callback=_print_checks,
+    help="Print every check with its formula and source, and stop.",
+)  # fmt: skip
 @click.option("--predictions", type=PATH, help="Recompute: what the model said (date, asset, score, …).")
 @click.option("--prices", type=PATH, help="Recompute or retrain: prices, long or wide, CSV or Parquet.")
 @click.option(

@@ -147,7 +147,11 @@ class Run:
         """Whether figures are grouped by a person, or stand in one record or within a few lines in a draft."""
         lines = [claim.source_line for claim in claims if claim.source_line is not None]
         records = {claim.record for claim in claims}
-        return not self.claims.draft or (len(records) == 1 and "" not in records) or (len(lines) == len(claims) and max(lines) - min(lines) <= 12)
+        return (
+            not self.claims.draft
+            or (len(records) == 1 and "" not in records)
+            or (len(lines) == len(claims) and max(lines) - min(lines) <= 12)
+        )
 
     @property
     def name(self) -> str:

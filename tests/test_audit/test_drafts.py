@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from assay.audit.claims_model import Claim, ClaimSet, Group
-from assay.audit.draft import draft_claims
 from assay.audit.drafts import lookalike
 from assay.audit.engine import audit_claims
+from assay.audit.read.draft import draft_claims
 from assay.audit.verdicts import Arithmetic, Substance
 from tests.test_audit_forensic.claim_builder import claim, claim_set
 
