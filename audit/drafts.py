@@ -27,6 +27,8 @@ ASKING = ("C0 ", "C16 correlation", "C37 ")
 ALONE = ("C22 foresight",)
 #: Checks whose stated context names the figures it ties: a range, a loss, layers, a schedule.
 BY_CONTEXT = ("C11 ", "C12 ", "C23 ", "C26 ", "C27 ")
+#: Relations that name their inputs; a mean or a sum may leave some out.
+EXPLICIT = ("change", "reduction", "ratio", "difference")
 #: Checks of precision, recall and F1, whose average must be known: of one class, by its label.
 OF_ONE_CLASS = ("C3 ", "C6 confusion", "C6 prevalence", "C6 equal", "C4 ", "C5 ")
 
@@ -102,10 +104,11 @@ class _Records:
         return self.inside[claim.record, claim.metric, claim.label] == 1
 
     def _tied(self, figures: list[Claim]) -> bool:
-        """Whether one of the figures names the others as its inputs, all of one unit and in one record."""
+        """Whether one of the figures names the others as its inputs, and all are of one unit."""
         names = {claim.id for claim in figures}
-        result = next((claim for claim in figures if claim.relation and set(claim.inputs) == names - {claim.id}), None)
-        if result is None or len({claim.record for claim in figures}) > 1:
+        derived = [claim for claim in figures if claim.relation in EXPLICIT and set(claim.inputs) == names - {claim.id}]
+        result = derived[0] if derived else None
+        if result is None:
             return False
         inputs = [claim for claim in figures if claim is not result]
         units = {(claim.value.percent, claim.unit, claim.metric) for claim in inputs}
