@@ -1,0 +1,185 @@
+"""How often the production policy passes noise and skill, at one look and at every monthly look.
+
+Run: ``python studies/gate_power.py --out studies/gate_power.md``. Outcomes are kept under ``--work``: a run that was
+killed goes on there, ``--minutes`` ends it, and what lies there is what the page is made of. Seeds are fixed
+(`gate_power_runs.seed_of`); each market, noise panel and skill panel has its own.
+
+Every panel goes through S2 with its overlays at 5 bps. What is judged are the rules of `production` on skill and money,
+with the product's own figures; its rules on integrity are taken as passed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import numpy as np
+import pandas as pd
+
+from assay.results.stats.proportions import wilson_interval
+from studies.calibration_runs import ICS
+from studies.gate_power_runs import KINDS, NEEDED, TRIED, made, stored
+
+#: Units of work: part, market, how many at scale 1.
+PLAN = (
+    ("noise", "quiet", 400),
+    ("noise", "drift", 200),
+    ("noise", "sample", 200),
+    ("noise", "structured", 250),
+    ("noise", "wide", 40),
+    ("skill", "quiet", 150),
+    ("skill", "structured", 150),
+    ("skill", "sample", 60),
+    ("skill", "wide", 20),
+    ("rounds", "quiet", 60),
+    ("rounds", "sample", 20),
+)
+#: Parts of the plan are made in so many slices, so that what is there after any time is balanced.
+_SLICES = 20
+_HURDLE = math.log(NEEDED)
+_MANY = math.log(NEEDED * TRIED)
+
+_Row = dict[str, Any]
+_RULES: dict[str, Callable[[_Row], bool]] = {
+    "production, E ≥ 20 at any monthly look": lambda row: row["first_pass"] >= 0,
+    "production, E ≥ 20 at the end": lambda row: row["log_e"] >= _HURDLE and row["sound"] > 0,
+    "selection, max-t p ≤ 0.05 at one look": lambda row: row["t"] >= 1.645 and row["sound"] > 0,
+    "rules until now, without random scores": lambda row: row["old"] > 0,
+    "rank IC t ≥ 2": lambda row: row["rank_t"] >= 2,
+    "alpha t ≥ 2": lambda row: row["alpha_t"] >= 2,
+    "DSR of the residual ≥ 0.95": lambda row: row["deflated"] >= 0.95,
+    "E ≥ 20 at any monthly look": lambda row: row["log_e_max"] >= _HURDLE,
+    "t > 1.645 at any monthly look": lambda row: row["naive_max"] > 1.645,
+}
+_AMONG: dict[str, Callable[[_Row], bool]] = {
+    "production, E ≥ 2,000 at any monthly look": lambda row: row["first_pass"] >= 0,
+    "selection, max-t p ≤ 0.05 at one look": lambda row: row["max_t_p"] <= 0.05 and row["sound"] > 0,
+    "Šidák, t ≥ 3.28": lambda row: row["t"] >= 3.283 and row["sound"] > 0,
+    "rules until now, without random scores and PBO": lambda row: row["old"] > 0,
+    "SPA p ≤ 0.05": lambda row: row["spa_p"] <= 0.05,
+    "StepM p ≤ 0.05": lambda row: row["step_p"] <= 0.05,
+    "DSR of the residual ≥ 0.95": lambda row: row["deflated"] >= 0.95,
+    "PBO ≤ 0.5": lambda row: row["pbo"] <= 0.5,
+}
+
+
+def share(rows: Iterable[_Row], rule: Callable[[_Row], bool]) -> str:
+    """A share with Wilson's 95% interval."""
+    listed = [rule(row) for row in rows]
+    if not listed:
+        return "–"
+    low, high = wilson_interval(sum(listed), len(listed))
+    return f"{np.mean(listed):.1%} [{low:.1%}, {high:.1%}]"
+
+
+def work(folder: Path, scale: float, jobs: int, minutes: float) -> None:
+    """Make what is not there, slice by slice, until the time is up."""
+    until = time.monotonic() + 60 * minutes
+    units = []
+    for piece in range(_SLICES):
+        for part, name, count in PLAN:
+            total = math.ceil(scale * count)
+            first, last = (math.ceil(total * (piece + end) / _SLICES) for end in (0, 1))
+            units += [(part, name, i) for i in range(first, last)]
+    if jobs == 1:
+        for part, name, i in units:
+            if time.monotonic() > until:
+                return
+            made(folder, part, name, i)
+        return
+    with ProcessPoolExecutor(jobs) as pool:
+        for start in range(0, len(units), 4 * jobs):
+            if time.monotonic() > until:
+                return
+            list(pool.map(made, *zip(*[(folder, *unit) for unit in units[start : start + 4 * jobs]], strict=True)))
+
+
+def tables(folder: Path, scale: float) -> list[str]:
+    """The page's tables from what lies in the folder."""
+    found = {(part, name): stored(folder, part, name, math.ceil(scale * count)) for part, name, count in PLAN}
+    lines = ["## Noise", "", "One panel, a ledger of one.", ""]
+    groups = {name: [row["scores"] for row in found["noise", name]] for name in ("quiet", "drift", "sample", "wide")}
+    groups |= {f"structured: {kind}": [row[kind] for row in found["noise", "structured"]] for kind in KINDS}
+    groups = {name: rows for name, rows in groups.items() if rows}
+    lines += _table(["market", "panels", *_RULES], [
+        [name, str(len(rows)), *(share(rows, rule) for rule in _RULES.values())] for name, rows in groups.items()
+    ])  # fmt: skip
+    lines += ["", "## The best of 100", "", "Panels that know nothing, all 100 in the ledger.", ""]
+    rows = []
+    for name in ("quiet", "sample"):
+        for picked in ("best sharpe", "best t"):
+            chosen = [row[picked] for row in found["rounds", name]]
+            if chosen:
+                rows.append([f"{name}, {picked.replace('best', 'best by')}", str(len(chosen)),
+                             *(share(chosen, rule) for rule in _AMONG.values())])  # fmt: skip
+    lines += _table(["chosen", "rounds", *_AMONG], rows)
+    lines += ["", "## Skill", "", "One panel, a ledger of one.", ""]
+    rows = []
+    for name in ("quiet", "structured", "sample", "wide"):
+        for ic in ICS:
+            chosen = [row[f"{ic:g}"] for row in found["skill", name]]
+            if chosen:
+                rows.append([name, f"{ic:g}", str(len(chosen)), *(share(chosen, rule) for rule in _RULES.values())])
+    lines += _table(["market", "IC", "panels", *_RULES], rows)
+    lines += ["", "## Skill among 100 trials", "", "One panel that knows something and 99 that do not, all known.", ""]
+    rows = []
+    for name in ("quiet", "sample"):
+        for ic in ICS:
+            chosen = [row[f"{ic:g}"] for row in found["rounds", name]]
+            if chosen:
+                rows.append([name, f"{ic:g}", str(len(chosen)), *(share(chosen, rule) for rule in _AMONG.values())])
+    return lines + _table(["market", "IC", "rounds", *_AMONG], rows)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    return [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}", *(f"| {' | '.join(row)} |" for row in rows)]
+
+
+_ABOUT = """# Power of the gate
+
+{made} Shares with Wilson's 95% interval; counts of panels and rounds stand in each table. Scores have a half-life of
+5 sessions, horizon and delay 1, and go through S2 with its overlays at 5 bps. *quiet*: 20 assets × 1,000 sessions, no
+drift; *drift*: 0.04% a session; *sample*: the embedded closes from 2010 on, the same for all panels; *wide*: 100
+assets × 2,520 sessions with drift; *structured*: 20 assets × 1,000 sessions with betas 0.4 to 1.6, five sectors,
+Student's t of 4 and 5 degrees, GARCH and a premium, where *ar5* and *ar120* are slow random scores (half-lives), and
+the others are functions of past prices that load on structure without knowing residual returns. Markets are drawn
+anew for every panel, except the sample. Skill on *structured* is planted in what is left after the true betas.
+
+*production* asks for E ≥ 20 × the trials at the look, an expected net alpha above 0 (the mean of the realised one and
+the one that the IC implies), realised less implied alpha not below −2.5 errors, a break-even cost on the expected
+alpha of twice the assumed one, drawdown and turnover. *selection* asks for Romano and Wolf's p instead of E; in a
+ledger of one that is t ≥ 1.645. Looks are every 21 sessions from the 252nd, each with what was known then. The rules
+on integrity are taken as passed. *Rules until now* are the rank IC's t and alpha's t ≥ 2, residual DSR ≥ 0.95,
+drawdown, turnover and break-evens on total return; their rank among random scores is left out, which only lowers
+them.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Parse the options, run, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--scale", type=float, default=1.0, help="of all counts")
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--minutes", type=float, default=math.inf, help="stop simulating after so long")
+    parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "gate_power")
+    parser.add_argument("--out", type=Path, help="Markdown to write")
+    options = parser.parse_args(arguments)
+    work(options.work, options.scale, options.jobs, options.minutes)
+    made_by = f"Made by `python studies/gate_power.py --out {options.out}` on {pd.Timestamp.now().date()}."
+    text = "\n".join([_ABOUT.format(made=made_by), *tables(options.work, options.scale), ""])
+    print(text)
+    if options.out is not None:
+        options.out.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
