@@ -36,3 +36,9 @@ def real_prices_path() -> Path:
     if not REAL_PRICES.exists():
         pytest.skip("the development prices (sp100_daily_2013_2018.parquet) are not beside this checkout")
     return REAL_PRICES
+
+
+@pytest.fixture(autouse=True)
+def _own_ledger(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No test writes into the user's trial ledger, nor reads another test's trials; processes inherit it."""
+    monkeypatch.setenv("ASSAY_LEDGER", str(tmp_path_factory.mktemp("ledger")))

@@ -1,0 +1,248 @@
+"""An append-only file of entries, each with the digest of the one before: what the trial ledger is written in.
+
+An entry that was edited, removed or put in between is found (`verify`); what was cut off at the end is found by whoever
+kept the digest of the last entry. Others wait for a transaction; nothing is ever overwritten.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from assay.data.errors import InputError
+from assay.results.storage.runs import to_json
+
+__all__ = [
+    "FILE_NAME",
+    "Entry",
+    "Verification",
+    "append_entry",
+    "append_to",
+    "connected",
+    "decoded",
+    "entries",
+    "entries_in",
+    "export_ledger",
+    "is_chain",
+    "ledger_path",
+    "verify",
+]
+
+FILE_NAME = "trials.sqlite"
+
+_SCHEMA = """
+create table if not exists entries (
+  seq integer primary key autoincrement, kind text not null, key text not null unique, body text not null,
+  data blob not null, created text not null, previous text not null, digest text not null);
+create index if not exists entries_by_kind on entries (kind);
+"""
+_VERSION = 2
+_WAIT_SECONDS = 60.0
+_FIRST = "0" * 64
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of the chain."""
+
+    seq: int
+    kind: str
+    key: str
+    body: Mapping[str, Any]
+    data: bytes
+    created: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What a walk along the chain found.
+
+    Parameters
+    ----------
+    entries : how many stand in it.
+    head : digest of the last; kept elsewhere, it shows whether the end was cut off.
+    broken : what is wrong, by entry, the first ten.
+
+    """
+
+    entries: int
+    head: str
+    broken: tuple[str, ...]
+
+
+def ledger_path() -> Path:
+    """Where the ledger is: ``$ASSAY_LEDGER`` (a file ending in .sqlite, or a folder), else the user's data folder.
+
+    Raises
+    ------
+    InputError
+        If there is no home folder either.
+
+    """
+    given = os.environ.get("ASSAY_LEDGER")
+    if given:
+        path = Path(given).expanduser()
+        return path if path.suffix == ".sqlite" else path / FILE_NAME
+    base = os.environ.get("XDG_DATA_HOME")
+    try:
+        return (Path(base) if base else Path.home() / ".local" / "share") / "assay" / FILE_NAME
+    except RuntimeError:
+        raise InputError("trial ledger: there is no home folder; set ASSAY_LEDGER to a folder that is kept") from None
+
+
+
+def _digest(previous: str, kind: str, key: str, body: str, data: bytes, created: str) -> str:
+    parts = (previous, kind, key, body, hashlib.sha256(data).hexdigest(), created)
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def append_to(
+    connection: sqlite3.Connection, kind: str, key: str, body: Mapping[str, Any], data: bytes = b"", created: str = ""
+) -> bool:
+    """Add an entry at the end of the chain unless its key is there."""
+    if connection.execute("select 1 from entries where key = ?", (key,)).fetchone():
+        return False
+    last = connection.execute("select digest from entries order by seq desc limit 1").fetchone()
+    previous = last[0] if last else _FIRST
+    text = to_json(body)
+    created = created or datetime.now(UTC).isoformat(timespec="seconds")
+    connection.execute(
+        "insert into entries (kind, key, body, data, created, previous, digest) values (?, ?, ?, ?, ?, ?, ?)",
+        (kind, key, text, data, created, previous, _digest(previous, kind, key, text, data, created)),
+    )
+    return True
+
+
+def append_entry(kind: str, key: str, body: Mapping[str, Any], *, path: Path | None = None) -> bool:
+    """Add an entry of another kind (a look of the gate, a lockbox); False where its key is there already."""
+    with connected(path or ledger_path(), create=True) as connection:
+        return append_to(connection, kind, f"{kind}:{key}", body)
+
+
+def entries(kind: str, *, path: Path | None = None) -> list[Entry]:
+    """The entries of a kind, in the order in which they were made."""
+    path = path or ledger_path()
+    if not path.exists():
+        return []
+    with connected(path, create=False) as connection:
+        return entries_in(connection, kind)
+
+
+def entries_in(connection: sqlite3.Connection, kind: str) -> list[Entry]:
+    """`entries` of an open ledger."""
+    query = "select seq, kind, key, body, data, created, digest from entries where kind = ? order by seq"
+    return [
+        Entry(seq, kind, key, decoded(text, seq), data, created, digest)
+        for seq, kind, key, text, data, created, digest in connection.execute(query, (kind,))
+    ]
+
+
+def decoded(text: str, seq: int) -> dict[str, Any]:
+    """The JSON of entry `seq`; an error of one line where it is none."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise InputError(f"trial ledger: entry {seq} is damaged; `runs trials --verify` says what is wrong")
+    return found
+
+
+def verify(path: Path | None = None) -> Verification:
+    """Walk along the chain: every digest is made again, and every entry must follow the one before."""
+    path = path or ledger_path()
+    if not path.exists():
+        return Verification(0, _FIRST, ())
+    broken: list[str] = []
+    previous, expected = _FIRST, 1
+    query = "select seq, kind, key, body, data, created, previous, digest from entries order by seq"
+    with connected(path, create=False) as connection:
+        for seq, kind, key, body, data, created, before, digest in connection.execute(query):
+            if seq != expected:
+                broken.append(f"entry {expected} is missing")
+            if before != previous:
+                broken.append(f"entry {seq} does not follow the one before it")
+            if _digest(before, kind, key, body, data, created) != digest:
+                broken.append(f"entry {seq} ({kind}) was changed after it was made")
+            previous, expected = digest, seq + 1
+        highest = connection.execute("select seq from sqlite_sequence where name = 'entries'").fetchone()
+    if highest and highest[0] >= expected:
+        broken.append(f"entries {expected} to {highest[0]} are missing at the end")
+    return Verification(expected - 1, previous, tuple(broken[:10]))
+
+
+def export_ledger(target: Path, *, path: Path | None = None) -> int:
+    """Copy the ledger to a new file; how many entries it holds.
+
+    Raises
+    ------
+    InputError
+        If the target is there already, or the ledger is not.
+
+    """
+    path = path or ledger_path()
+    if target.exists():
+        raise InputError(f"trial ledger: {target} is there already; name a new file")
+    if not path.exists():
+        raise InputError(f"trial ledger: there is none at {path}")
+    with connected(path, create=False) as connection:
+        connection.execute("vacuum into ?", (str(target),))
+        return int(connection.execute("select count(*) from entries").fetchone()[0])
+
+
+def is_chain(path: Path) -> bool:
+    """Whether a file is a ledger of the present kind; the first version had other tables."""
+    with connected(path, create=False, check=False) as connection:
+        tables = {row[0] for row in connection.execute("select name from sqlite_master where type = 'table'")}
+    return "entries" in tables
+
+
+@contextmanager
+def connected(path: Path, *, create: bool, check: bool = True) -> Iterator[sqlite3.Connection]:
+    """One transaction on the ledger; others wait for it."""
+    connection = None
+    try:
+        if create:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(path, timeout=_WAIT_SECONDS, isolation_level=None)
+        version = connection.execute("pragma user_version").fetchone()[0]
+        if check and version > _VERSION:
+            raise InputError(
+                f"trial ledger {path}: made by a newer version ({version}, this reads {_VERSION}); update the package"
+            )
+        if create:
+            connection.execute("begin immediate")
+            for statement in _SCHEMA.split(";"):
+                connection.execute(statement)
+            connection.execute(f"pragma user_version = {_VERSION}")
+        elif check:
+            connection.execute("select 1 from entries limit 1")
+        yield connection
+        if create:
+            connection.execute("commit")
+    except sqlite3.OperationalError as error:
+        if "no such table" in str(error):
+            raise InputError(
+                f"trial ledger {path}: of another version; `runs trials --merge {path}` reads it into the present one"
+            ) from None
+        raise InputError(f"trial ledger {path}: cannot be used: {error}; ASSAY_LEDGER names another place") from None
+    except sqlite3.DatabaseError as error:
+        raise InputError(
+            f"trial ledger {path}: damaged ({error}); it is left as it is: restore a copy or move it away"
+        ) from None
+    except OSError as error:
+        raise InputError(
+            f"trial ledger {path}: cannot be written: {error.strerror}; ASSAY_LEDGER names another place"
+        ) from None
+    finally:
+        if connection is not None:
+            connection.close()
