@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from assay.commands.options import json_option, results_option
+from assay.commands.options import PATH, json_option, results_option
 from assay.commands.output import echo_json
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def runs() -> None:
       python cli.py runs list
       python cli.py runs show s2_filter_negative-3f9a1c0e
       python cli.py runs trials
+      python cli.py runs trials --verify
       python cli.py runs rm s2_filter_negative-3f9a1c0e
     """
 
@@ -79,38 +80,59 @@ def show(run: str, results: Path, as_json: bool) -> None:
 
 
 @runs.command()
-@click.option("--family", help="Only trials of this family, e.g. ranked.")
-@click.option("--top", type=click.IntRange(min=1), default=20, show_default=True, help="Trials shown of each family.")
+@click.option("--family", help="Show only trials of this family, e.g. ranked.")
+@click.option("--top", type=click.IntRange(min=1), default=20, show_default=True, help="Trials shown of each market.")
+@click.option("--verify", "check", is_flag=True, help="Walk along the ledger's chain; exit 1 if an entry was changed.")
+@click.option("--export", "target", type=PATH, help="Copy the ledger to a new file.")
+@click.option("--merge", "other", type=PATH, help="Add what another ledger (of an older version, too) knows.")
 @results_option
 @json_option
-def trials(family: str | None, top: int, results: Path, as_json: bool) -> None:
-    """Everything that was tried: what the deflated Sharpe ratio, PBO and SPA count.
+def trials(
+    family: str | None, top: int, check: bool, target: Path | None, other: Path | None, results: Path, as_json: bool
+) -> int:
+    """Everything that was tried, market by market: what every figure after a choice counts.
 
-    Trials of one family on one price panel compete with each other; a rerun is no new trial, and seeds and retrains of
-    one recipe are members of one. Sharpe ratios are annual, net, of 252 sessions.
+    The ledger is the user's, wherever runs are stored: $ASSAY_LEDGER, else ~/.local/share/assay. A market is its assets
+    and sessions with the same closes; a rerun is no new trial, seeds and retrains of one recipe are members of one, and
+    costs, capital, delay and fill are scenarios of one. Sharpe ratios are annual, net, of 252 sessions.
     """
-    from assay.results.checks.trials import best_of_trials
-    from assay.results.storage.ledger import Trials, read_trials
+    from assay.results.checks.trials import adopt_beside
+    from assay.results.storage.chain import export_ledger, ledger_path, verify
+    from assay.results.storage.ledger import merge_ledger, read_trials
 
-    known = read_trials(family=family, root=results)
-    groups = []
-    for (prices, kin), table in known.table.groupby(["prices", "family"], sort=False):
-        best = best_of_trials(Trials(table, known.returns[table.index]))
-        groups.append(_Group(str(kin), str(prices), best, _rows(table)))
+    if check:
+        found = verify()
+        if as_json:
+            echo_json({"ledger": str(ledger_path()), **asdict(found)})
+        else:
+            click.echo(f"{ledger_path()}: {found.entries:,} entries, head {found.head}")
+            for line in found.broken:
+                click.echo(f"broken: {line}")
+        return 1 if found.broken else 0
+    if target is not None or other is not None:
+        counted = export_ledger(target) if target is not None else merge_ledger(other)  # type: ignore[arg-type]
+        did = {"exported" if target is not None else "merged": counted, "ledger": str(ledger_path())}
+        echo_json(did) if as_json else click.echo(" ".join(f"{name} {value}" for name, value in did.items()))
+        return 0
+    adopt_beside(results)
+    known = read_trials(family=family)
+    groups = [_group(str(market), table, family) for market, table in known.table.groupby("market", sort=False)]
     if as_json:
-        echo_json({"families": [group.to_dict() for group in groups]})
+        echo_json({"ledger": str(ledger_path()), "markets": [group.to_dict() for group in groups]})
     elif not groups:
-        click.echo(f"no trials in {results}{f' of the family {family}' if family else ''}")
+        click.echo(f"no trials in {ledger_path()}{f' of the family {family}' if family else ''}")
     for group in [] if as_json else groups:
         _print_group(group, top)
+    return 0
 
 
 @dataclass(frozen=True, eq=False)
 class _Row:
-    """A trial, with the settings in which it differs from the others of its group."""
+    """A trial, with the settings in which it differs from the others of its market."""
 
     fingerprint: str
     name: str
+    family: str
     settings: dict[str, object]
     sharpe_ann: float
     members: int
@@ -121,28 +143,44 @@ class _Row:
 
 @dataclass(frozen=True, eq=False)
 class _Group:
-    """The trials of one family on one price panel."""
+    """The trials on one market; the best of those that were traded, in the commonest scenario."""
 
-    family: str
-    prices: str
-    best: BestOfTrials
+    market: str
+    count: int
+    distinct: int
+    effective: float
+    best: BestOfTrials | None
     rows: list[_Row]
 
     def to_dict(self) -> dict[str, object]:
         trials = [asdict(row) for row in self.rows]
-        return {"family": self.family, "prices": self.prices, **self.best.to_dict(), "trials": trials}
+        best = {} if self.best is None else self.best.to_dict()
+        return {**best, "market": self.market, "count": self.count, "distinct": self.distinct,
+                "effective": self.effective, "trials": trials}  # fmt: skip
+
+
+def _group(market: str, table: pd.DataFrame, family: str | None) -> _Group:
+    """One market's trials, all read in the scenario that most of them have."""
+    import numpy as np
+
+    from assay.results.checks.trials import best_of_trials
+    from assay.results.stats.family_wise import effective_series
+    from assay.results.storage.ledger import read_trials
+
+    trials = read_trials(market, family=family, scenario=str(table["scenario"].mode().iloc[0]))
+    best = None if trials.traded.empty else best_of_trials(trials)
+    x = trials.x.dropna(axis="columns", how="all").to_numpy(dtype=np.float64)
+    effective = effective_series(x) if x.shape[1] else float("nan")
+    return _Group(market, trials.count, trials.distinct, effective, best, _rows(trials.table))
 
 
 def _rows(table: pd.DataFrame) -> list[_Row]:
-    """The trials of a group, the best first."""
+    """The trials of a market, the best first."""
     import json
 
     from assay.results.storage.runs import flattened
 
-    flat: dict[str, dict[str, object]] = {}
-    for key, text in table["recipe"].items():
-        stored = json.loads(text)
-        flat[str(key)] = flattened({**stored["recipe"], "predictions": stored["predictions"] or ""})
+    flat = {str(key): flattened(json.loads(text)["recipe"]) for key, text in table["recipe"].items()}
     names = sorted({name for settings in flat.values() for name in settings} - {"strategy", "model"})
     differing = [name for name in names if len({repr(settings.get(name)) for settings in flat.values()}) > 1]
     best_first = table.sort_values("sharpe", ascending=False, kind="stable")
@@ -150,6 +188,7 @@ def _rows(table: pd.DataFrame) -> list[_Row]:
         _Row(
             str(key),
             row["name"],
+            row["family"],
             {name: flat[str(key)].get(name) for name in differing},
             row["sharpe"] * 252**0.5,
             row["members"],
@@ -162,15 +201,21 @@ def _rows(table: pd.DataFrame) -> list[_Row]:
 
 
 def _print_group(group: _Group, top: int) -> None:
-    best = group.best
-    click.echo(f"{group.family} on prices {group.prices[:8]}: {best.count} trial{'s' * (best.count > 1)}")
+    number = f"{group.count} trial{'s' * (group.count != 1)}"
+    effective = "" if group.effective != group.effective else f", about {group.effective:.1f} independent"
+    click.echo(f"market {group.market[:8]}: {number}, {group.distinct} score series{effective}")
     for row in group.rows[:top]:
         settings = "  ".join(f"{name}={value}" for name, value in row.settings.items() if value not in (None, ""))
-        click.echo(f"  {row.sharpe_ann:6.2f}  {row.first_session} … {row.last_session} {row.sessions:>6,}"
+        sharpe = "     –" if row.sharpe_ann != row.sharpe_ann else f"{row.sharpe_ann:6.2f}"
+        click.echo(f"  {sharpe}  {row.first_session} … {row.last_session} {row.sessions:>6,}"
                    f" sessions  {row.members} member{'s' * (row.members > 1):1}"
-                   f"  {row.name}  {settings}".rstrip())  # fmt: skip
+                   f"  {row.family}: {row.name}  {settings}".rstrip())  # fmt: skip
     if len(group.rows) > top:
         click.echo(f"  … {len(group.rows) - top} more; --top or --json shows them")
+    best = group.best
+    if best is None:
+        click.echo("  none was traded\n")
+        return
     pbo = f"PBO not judged ({best.pbo_reason})" if best.pbo is None else f"PBO {best.pbo:.2f}"
     spa = f"SPA not judged ({best.spa_reason})" if best.spa is None else f"SPA p {best.spa.consistent:.3f}"
     click.echo(f"  the best: deflated Sharpe {best.deflated_sharpe:.2f} against a hurdle of"

@@ -91,7 +91,7 @@ def round_trips(fills: pd.DataFrame, holding: pd.DataFrame | None = None) -> pd.
     paid *= fills["cost"].to_numpy(dtype=np.float64)[row]
 
     def total(values: Floats) -> Floats:
-        return np.bincount(trip, values, count)
+        return np.bincount(trip, values, count).astype(np.float64)
 
     def largest(values: Floats) -> Floats:
         out = np.zeros(count)

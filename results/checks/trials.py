@@ -12,17 +12,20 @@ import numpy as np
 import pandas as pd
 
 from assay.data.errors import BacktestError
+from assay.data.panel import PricePanel
 from assay.engine.result import BacktestResult
 from assay.results.checks.base import Content, State
 from assay.results.stats.deflated_sharpe import deflated_sharpe
 from assay.results.stats.long_run_variance import regress
-from assay.results.storage.ledger import Trials, read_trials, register, trial_of
+from assay.results.storage.chain import FILE_NAME, append_entry, entries, is_chain, ledger_path
+from assay.results.storage.ledger import Record, Trials, adopt, read_trials, register, scenario_of, trial_of
 from assay.results.storage.runs import run_id
+from assay.strategies.base import family_of
 
 if TYPE_CHECKING:
     from assay.results.stats.superior_ability import Selection
 
-__all__ = ["BestOfTrials", "TrialCount", "any_superior", "best_of_trials", "count_trial"]
+__all__ = ["BestOfTrials", "TrialCount", "adopt_beside", "any_superior", "best_of_trials", "count_trial"]
 
 
 @dataclass(frozen=True)
@@ -33,11 +36,13 @@ class TrialCount:
     ----------
     count : trials, those of the ledger and those made elsewhere.
     in_ledger, elsewhere : of which.
-    family : which trials of the ledger are counted.
+    family : of the strategy; the trials of every family on the market are counted.
     deflated_sharpe : probability that the true Sharpe ratio is above what the best of so many would reach by luck; NaN
         where the returns do not vary.
     threshold_sharpe_ann : that hurdle, annual.
     deflated_sharpe_residual : the same of what is left after the benchmark; NaN without one.
+    distinct : score series among the trials; what evidence of skill is divided by.
+    member : the run's name in the ledger.
 
     """
 
@@ -52,6 +57,8 @@ class TrialCount:
     deflated_sharpe: float
     threshold_sharpe_ann: float
     deflated_sharpe_residual: float = math.nan
+    distinct: int = 1
+    member: str = ""
 
     @property
     def state(self) -> State:
@@ -93,46 +100,59 @@ class TrialCount:
             "deflated_sharpe": self.deflated_sharpe,
             "threshold_sharpe_ann": self.threshold_sharpe_ann,
             "deflated_sharpe_residual": self.deflated_sharpe_residual,
+            "distinct": self.distinct,
+            "member": self.member,
         }
 
     @classmethod
     def from_dict(cls, content: Mapping[str, object], where: str = "checks.json") -> Self:
         """See `assay.results.checks.base.Check`."""
-        entries = Content(content, f"{where}: {cls.kind}")
+        stored = Content(content, f"{where}: {cls.kind}")
         return cls(
-            entries.count("count"),
-            entries.count("in_ledger"),
-            entries.count("elsewhere"),
-            entries.text("family"),
-            entries.number("deflated_sharpe"),
-            entries.number("threshold_sharpe_ann"),
-            entries.number("deflated_sharpe_residual"),
+            stored.count("count"),
+            stored.count("in_ledger"),
+            stored.count("elsewhere"),
+            stored.text("family"),
+            stored.number("deflated_sharpe"),
+            stored.number("threshold_sharpe_ann"),
+            stored.number("deflated_sharpe_residual"),
+            stored.count("distinct") if stored.has("distinct") else 1,
+            stored.text("member") if stored.has("member") else "",
         )
 
 
 def count_trial(
-    result: BacktestResult, family: str, *, root: Path | str, brought: bool, elsewhere: int = 0
+    result: BacktestResult,
+    strategy: object,
+    prices: PricePanel,
+    *,
+    root: Path | str,
+    brought: bool,
+    skill: pd.DataFrame | None = None,
+    elsewhere: int = 0,
 ) -> TrialCount:
-    """Register a run in the ledger, and judge its Sharpe ratio by the trials that stand there.
+    """Register a run in the ledger, and judge its Sharpe ratio by everything that was tried on its market.
 
     Parameters
     ----------
     result : with fingerprints of its inputs.
-    family : see `assay.strategies.base.family_of`.
-    root : the results folder.
+    strategy : whose family is noted.
+    prices : the panel that the run was made on.
+    root : the results folder; a ledger of the first version in it is read, too.
     brought : whether the predictions were brought along, so that their fingerprint is part of the recipe.
+    skill : x and df of the predictions by stamp, see `assay.results.stats.skill`.
     elsewhere : trials made outside this ledger.
 
     """
-    prices = result.fingerprints["prices"]
+    adopt_beside(root)
+    family, scenario = family_of(strategy), scenario_of(result.config)
     predictions = result.fingerprints["predictions"] if brought else None
-    trial = trial_of(result.config, prices=prices, family=family, predictions=predictions)
-    register(trial, run_id(result.strategy, result.config, result.fingerprints), result.returns, root=root)
-    known = read_trials(prices=prices, family=family, root=root)
+    trial = trial_of(result.config, family=family, predictions=predictions)
+    member = run_id(result.strategy, result.config, result.fingerprints)
+    register([Record(trial, member, result.returns, scenario, skill)], prices)
+    known = read_trials(prices, scenario=scenario)
     count = known.count + max(elsewhere, 0)
-    sharpes = known.table["sharpe"].to_numpy(dtype=float)
-    judged = deflated_sharpe(result.returns.to_numpy(), sharpes, trials=count)
-    residual = _residual(result)
+    judged = deflated_sharpe(result.returns.to_numpy(), known.table["sharpe"].to_numpy(dtype=float), trials=count)
     return TrialCount(
         count,
         known.count,
@@ -140,8 +160,25 @@ def count_trial(
         family,
         float(judged.probability),
         float(judged.threshold * 252**0.5),
-        math.nan if residual is None else float(deflated_sharpe(residual, sharpes, trials=count).probability),
+        _deflated_residual(result, known, count),
+        known.distinct,
+        member,
     )
+
+
+def adopt_beside(root: Path | str) -> None:
+    """Read a ledger of the first version, which lay in each results folder, into the user's; once for each state."""
+    old = Path(root) / FILE_NAME
+    try:
+        about = old.stat()
+    except OSError:
+        return
+    if old.resolve() == ledger_path().resolve() or is_chain(old):
+        return
+    key = f"{old.resolve()}:{about.st_size}:{about.st_mtime_ns}"
+    if not any(entry.body["key"] == key for entry in entries("adopted")):
+        adopt(old)
+        append_entry("adopted", key, {"key": key})
 
 
 def any_superior(trials: Trials) -> Selection:
@@ -155,14 +192,14 @@ def any_superior(trials: Trials) -> Selection:
     """
     from assay.results.stats.superior_ability import superior_ability
 
-    common = trials.returns.dropna().to_numpy(dtype=float)
-    moving = common.std(axis=0) > 1e-15 if len(common) else np.zeros(trials.count, dtype=bool)
+    common = trials.traded.dropna().to_numpy(dtype=float)
+    moving = common.std(axis=0) > 1e-15 if len(common) else np.zeros(common.shape[1], dtype=bool)
     return superior_ability(common[:, moving])
 
 
 @dataclass(frozen=True)
 class BestOfTrials:
-    """What the choice among the trials of one family on one panel is worth.
+    """What the choice among the trials on one market is worth.
 
     Parameters
     ----------
@@ -202,17 +239,18 @@ class BestOfTrials:
 
 
 def best_of_trials(trials: Trials) -> BestOfTrials:
-    """Judge the best of the trials of one family on one panel, of which there is at least one."""
+    """Judge the best of the trials on one market, of which at least one was traded."""
     from assay.results.stats.overfitting import probability_of_overfitting
 
     sharpes = trials.table["sharpe"].to_numpy(dtype=float)
-    best = str(trials.table.index[int(sharpes.argmax())])
-    judged = deflated_sharpe(trials.returns[best].dropna().to_numpy(dtype=float), sharpes)
+    best = str(trials.table.index[int(np.nanargmax(sharpes))])
+    judged = deflated_sharpe(trials.returns[best].dropna().to_numpy(dtype=float), sharpes, trials=trials.count)
     pbo, spa = None, None
-    pbo_reason = spa_reason = "" if trials.count > 1 else "one trial: nothing was chosen"
-    if trials.count > 1:
+    several = trials.traded.shape[1] > 1
+    pbo_reason = spa_reason = "" if several else "one trial: nothing was chosen"
+    if several:
         try:
-            pbo = probability_of_overfitting(trials.returns.dropna().to_numpy(dtype=float)).probability
+            pbo = probability_of_overfitting(trials.traded.dropna().to_numpy(dtype=float)).probability
         except BacktestError as error:
             pbo_reason = str(error)
         try:
@@ -222,7 +260,7 @@ def best_of_trials(trials: Trials) -> BestOfTrials:
     return BestOfTrials(
         trials.count,
         best,
-        float(sharpes.max()) * 252**0.5,
+        float(np.nanmax(sharpes)) * 252**0.5,
         judged.probability,
         judged.threshold * 252**0.5,
         pbo,
@@ -232,10 +270,25 @@ def best_of_trials(trials: Trials) -> BestOfTrials:
     )
 
 
-def _residual(result: BacktestResult) -> np.ndarray | None:
-    """Net returns less beta times the benchmark; None without one."""
+def _deflated_residual(result: BacktestResult, known: Trials, count: int) -> float:
+    """Deflated Sharpe of what is left after the benchmark, by the dispersion of what is left of the trials; NaN without
+    a benchmark."""
     if result.benchmark is None:
-        return None
+        return math.nan
     both = pd.DataFrame({"net": result.returns, "benchmark": result.benchmark}).dropna()
     line = regress(both["net"].to_numpy(), both["benchmark"].to_numpy())
-    return None if line is None else line.residuals
+    if line is None:
+        return math.nan
+    sharpes = [_residual_sharpe(known.returns[name], result.benchmark) for name in known.traded]
+    return float(deflated_sharpe(line.residuals, np.array(sharpes), trials=count).probability)
+
+
+def _residual_sharpe(returns: pd.Series, benchmark: pd.Series) -> float:
+    """Sharpe ratio a session of returns less beta times the benchmark, on the sessions that both have."""
+    both = pd.DataFrame({"net": returns, "benchmark": benchmark}).dropna().to_numpy()
+    if len(both) < 3 or float(np.ptp(both[:, 1])) <= 1e-15:
+        return math.nan
+    covariance = np.cov(both.T)
+    left = both[:, 0] - covariance[0, 1] / covariance[1, 1] * both[:, 1]
+    deviation = float(left.std(ddof=1))
+    return float(left.mean()) / deviation if deviation > 1e-15 else math.nan

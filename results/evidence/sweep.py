@@ -31,8 +31,9 @@ class SweepEvidence:
     table : a row a cell: its parameters (as text), sharpe_net with low and high (95%), return_ann (compounded),
         return_arithmetic_ann, volatility_ann, turnover_ann, net_exposure.
     returns : (T, cells) net returns a session, columns the positions of the cells as text; NaN where a cell has none.
-    metrics : the content of ``metrics.json``: cells, best, pbo, spa, effective_trials, trials, table and, where asked
-        for, clusters.
+    metrics : the content of ``metrics.json``: cells; scenario, best, pbo, spa, effective_trials and trials of the
+        first scenario; scenarios, the same of each; table and, where asked for, clusters. Costs, borrow, capital, delay
+        and fill are scenarios: the best of one is never compared with that of another.
 
     """
 
@@ -48,8 +49,10 @@ class SweepEvidence:
 def evaluate_sweep(
     cells: Sequence[Cell],
     results: Mapping[int, CellResult],
-    known: Trials,
+    scenarios: Sequence[str],
+    known: Mapping[str, Trials],
     *,
+    first: str,
     elsewhere: int = 0,
     clusters: bool = False,
 ) -> SweepEvidence:
@@ -58,7 +61,9 @@ def evaluate_sweep(
     Parameters
     ----------
     cells, results : the grid, and what each of its cells earned, by position.
-    known : the ledger's trials of the same family on the same prices, these cells among them.
+    scenarios : of each cell, see `assay.results.storage.ledger.scenario_of`.
+    known : of each scenario, the ledger's trials on the same market, these cells among them.
+    first : the scenario that is judged first, as that of the run; the others stand beside it.
     elsewhere : trials made outside this ledger.
     clusters : whether to count independent trials by clustering the ledger's returns, too.
 
@@ -82,20 +87,61 @@ def evaluate_sweep(
         )
     table = pd.DataFrame(rows)
     returns = pd.DataFrame({str(index): results[index].net for index in range(len(cells))})
+    order = [first, *(name for name in dict.fromkeys(scenarios) if name != first)]
+    chosen = {name: [i for i, other in enumerate(scenarios) if other == name] for name in order}
+    naming = _of_scenarios(cells, scenarios)
+    judged = [
+        _choice(cells, members, rows, returns[[str(i) for i in members]], known[name], naming, max(elsewhere, 0))
+        for name, members in chosen.items()
+    ]
+    metrics: dict[str, object] = {"cells": len(cells), **judged[0], "scenarios": judged, "table": rows}
+    if clusters:
+        best = chosen[first][int(table["sharpe_net"].iloc[chosen[first]].fillna(-np.inf).argmax())]
+        best_net = results[best].net.to_numpy(dtype=np.float64)
+        metrics["clusters"] = _clusters(known[first], best_net, max(elsewhere, 0))
+    return SweepEvidence(table, returns, metrics)
+
+
+def _of_scenarios(cells: Sequence[Cell], scenarios: Sequence[str]) -> list[str]:
+    """Parameters that vary between scenarios and never within one: what names a scenario."""
+    out = []
+    for name in cells[0].parameters:
+        seen: dict[str, set[object]] = {}
+        for cell, scenario in zip(cells, scenarios, strict=True):
+            seen.setdefault(scenario, set()).add(cell.parameters[name])
+        if all(len(values) == 1 for values in seen.values()) and len(set.union(*seen.values())) > 1:
+            out.append(name)
+    return out
+
+
+def _choice(
+    cells: Sequence[Cell],
+    members: Sequence[int],
+    rows: Sequence[Mapping[str, object]],
+    returns: pd.DataFrame,
+    known: Trials,
+    naming: Sequence[str],
+    elsewhere: int,
+) -> dict[str, object]:
+    """What the choice among the cells of one scenario is worth."""
     common = returns.dropna()
-    best = int(table["sharpe_net"].fillna(-np.inf).argmax())
-    best_net = results[best].net.to_numpy(dtype=np.float64)
-    sharpes = known.table["sharpe"].to_numpy(dtype=float)
-    judged = deflated_sharpe(best_net, sharpes, trials=known.count + max(elsewhere, 0))
+    sharpes = np.array([float(str(rows[i]["sharpe_net"])) for i in members])
+    best = members[int(np.where(np.isfinite(sharpes), sharpes, -np.inf).argmax())]
+    judged = deflated_sharpe(
+        returns[str(best)].to_numpy(dtype=np.float64),
+        known.table["sharpe"].to_numpy(dtype=float),
+        trials=known.count + elsewhere,
+    )
     parameters = dict(cells[best].parameters)
-    metrics: dict[str, object] = {
-        "cells": len(cells),
+    scenario = {name: value for name, value in parameters.items() if name in naming}
+    return {
+        "scenario": scenario,
         "best": {
             "parameters": parameters,
             **{name: value for name, value in rows[best].items() if name not in parameters},
         },
         "pbo": _overfitting(common),
-        "spa": _superior(common, cells),
+        "spa": _superior(common, [cells[i] for i in members]),
         "effective_trials": effective_trials(common.to_numpy()) if len(common) > 2 else None,
         "trials": {
             "count": judged.trials,
@@ -103,11 +149,7 @@ def evaluate_sweep(
             "deflated_sharpe": judged.probability,
             "threshold_sharpe_ann": judged.threshold * _SESSIONS_A_YEAR**0.5,
         },
-        "table": rows,
     }
-    if clusters:
-        metrics["clusters"] = _clusters(known, best_net, max(elsewhere, 0))
-    return SweepEvidence(table, returns, metrics)
 
 
 def _geometric(net: pd.Series) -> float:
@@ -161,7 +203,7 @@ def _superior(common: pd.DataFrame, cells: Sequence[Cell]) -> dict[str, object]:
 
 def _clusters(known: Trials, net: np.ndarray, elsewhere: int) -> dict[str, object]:
     """Groups among the ledger's trials on their common sessions, and the best judged by their number."""
-    common = known.returns.dropna()
+    common = known.traded.dropna()
     try:
         groups = cluster_trials(common.to_numpy(dtype=float))
     except BacktestError as error:

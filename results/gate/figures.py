@@ -10,7 +10,6 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, TypeVar
 
@@ -27,7 +26,7 @@ from assay.results.checks.outcomes import CheckOutcomes
 from assay.results.checks.random_scores import RandomScores
 from assay.results.checks.trials import TrialCount, any_superior
 from assay.results.stats.long_run_variance import critical_value, hac_mean
-from assay.results.storage.ledger import Trials, read_trials
+from assay.results.storage.ledger import Trials, read_trials, scenario_of
 from assay.results.storage.runs import Run
 
 __all__ = ["RULES", "Estimate", "Rule", "Subject"]
@@ -39,11 +38,10 @@ _LEAST_CASES = 30
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """What is judged: a run, the champion it is compared with, and the folder of the trial ledger."""
+    """What is judged: a run, and the champion it is compared with."""
 
     run: Run
     champion: Run | None
-    root: Path
 
     @cached_property
     def checks(self) -> CheckOutcomes:
@@ -224,7 +222,7 @@ def _pbo(subject: Subject) -> Estimate:
         return _missing("the run is in no trial ledger")
     if trials.count < 2:
         return Estimate(reason="one trial: nothing was chosen", absent="not applicable")
-    common = trials.returns.dropna()
+    common = trials.traded.dropna()
     try:
         found = probability_of_overfitting(common.to_numpy())
     except BacktestError as error:
@@ -247,11 +245,11 @@ def _spa(subject: Subject) -> Estimate:
 
 
 def _trials(subject: Subject) -> Trials | None:
-    """The ledger's trials of the run's family on its prices; None where it was not counted."""
+    """The ledger's trials on the run's market, in its scenario; None where it was not counted."""
     prices, counted = subject.run.manifest.get("fingerprints", {}).get("prices"), subject.checks.trials
     if prices is None or counted is None:
         return None
-    return read_trials(prices=prices, family=counted.family, root=subject.root)
+    return read_trials(prices, scenario=scenario_of(subject.run.manifest.get("config", {})))
 
 
 def _champion(function: Callable[[Run, Run], Estimate]) -> Callable[[Subject], Estimate]:

@@ -208,18 +208,17 @@ def _requirement(path: Path, rule: str, body: object) -> Requirement:
     )
 
 
-def judge(run: Run, policy: Policy, *, champion: Run | None = None, root: Path | None = None) -> Decision:
+def judge(run: Run, policy: Policy, *, champion: Run | None = None) -> Decision:
     """Apply every rule of a policy to a run.
 
     Parameters
     ----------
     run, champion : stored runs; the challenger's rules compare with the champion.
     policy : see `load_policy`.
-    root : where the trial ledger is; default: the folder the run lies in.
 
     """
     run.require_backtest("gate")
-    subject = Subject(run, champion, run.path.parent if root is None else root)
+    subject = Subject(run, champion)
     outcomes = tuple(
         rule_outcome(requirement, RULES[requirement.rule].read(subject)) for requirement in policy.requirements
     )

@@ -132,7 +132,7 @@ def compare_runs(runs: Sequence[Run], *, draws: int = 2000, seed: int = 0) -> Co
     again = [name for name in names if names.count(name) > 1]
     if again:
         raise InputError(f"compare: {again[0]} is given twice; name different runs")
-    table = pd.concat({run.id: run.table("returns")["net"] for run in runs}, axis=1, join="inner").dropna()
+    table = pd.concat({run.id: run.table("returns")["net"] for run in runs}, axis=1, join="inner", sort=True).dropna()
     if len(table) < 3:
         raise InputError(f"compare: the runs share {len(table)} sessions; at least 3 are needed")
     rows: list[dict[str, Any]] = []
@@ -201,7 +201,8 @@ def _skill_difference(one: Run, two: Run, horizon: int) -> ForecastTest | None:
     """The t of the difference of x on common sessions; None where a run has no skill series."""
     if not (one.has("skill") and two.has("skill")):
         return None
-    both = pd.concat({"one": one.table("skill")["x"], "two": two.table("skill")["x"]}, axis=1, join="inner").dropna()
+    x = {"one": one.table("skill")["x"], "two": two.table("skill")["x"]}
+    both = pd.concat(x, axis=1, join="inner", sort=True).dropna()
     return session_t((both["one"] - both["two"]).to_numpy(dtype=np.float64), horizon)
 
 

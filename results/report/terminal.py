@@ -289,16 +289,10 @@ def _sweep(run: Run) -> list[str]:
         lines.append(f"{cells}{_two(row['sharpe_net']):>12}{interval:>18}{row['turnover_ann']:>9.1f}×")
     if len(table) > len(shown):
         lines.append(f"… {len(table) - len(shown)} more in {run.path / 'cells.parquet'}")
-    pbo, trials, groups = metrics["pbo"], metrics["trials"], metrics.get("clusters")
-    overfit = f"not judged ({pbo['reason']})" if pbo["probability"] is None else f"{pbo['probability']:.2f}"
-    lines += [
-        "",
-        (
-            f"probability that the choice is overfit (PBO) {overfit} · {trials['count']} trials in the ledger"
-            f" · deflated Sharpe of the best {_two(trials['deflated_sharpe'])}"
-        ),
-        _superior(metrics["spa"]),
-    ]
+    trials, groups = metrics["trials"], metrics.get("clusters")
+    lines += ["", f"{trials['count']} trials on this market in the ledger; costs, delay and fill make none"]
+    for item in metrics.get("scenarios") or [metrics]:
+        lines += _choice(item)
     if groups and groups["count"] is None:
         lines.append(f"clusters: {groups['reason']}")
     elif groups:
@@ -307,6 +301,23 @@ def _sweep(run: Run) -> list[str]:
             f" · deflated Sharpe of the best by that count {_two(groups['deflated_sharpe'])}"
         )
     return [*lines, str(run.path)]
+
+
+def _choice(item: dict[str, Any]) -> list[str]:
+    """What the choice within one scenario is worth."""
+    pbo, trials, best = item["pbo"], item["trials"], item["best"]
+    where = ", ".join(f"{name}={value}" for name, value in (item.get("scenario") or {}).items())
+    overfit = f"not judged ({pbo['reason']})" if pbo["probability"] is None else f"{pbo['probability']:.2f}"
+    chosen = ", ".join(
+        f"{name}={value}" for name, value in best["parameters"].items() if name not in (item.get("scenario") or {})
+    )
+    return [
+        (
+            f"{f'at {where}: ' if where else ''}best {chosen or 'of one'} · deflated Sharpe"
+            f" {_two(trials['deflated_sharpe'])} · probability that the choice is overfit (PBO) {overfit}"
+        ),
+        f"  {_superior(item['spa'])}",
+    ]
 
 
 def _superior(spa: dict[str, Any]) -> str:

@@ -222,7 +222,7 @@ def relative_metrics(returns: pd.Series, benchmark: pd.Series, kind: str, *, per
     # Of a book that holds little of the benchmark, the active return is mostly the benchmark's own, sold short.
     means_little = not _ACTIVE[0] <= line.beta <= _ACTIVE[1]
     tracking = math.nan if means_little else tracking
-    why = {"information_ratio": f"beta {line.beta:.2f}: the active return is mostly the benchmark's"}
+    unsaid = {"information_ratio": f"beta {line.beta:.2f}: the active return is mostly the benchmark's"}
     parts: list[tuple[str, float, str, str, float | None, float | None]] = [
         ("beta", line.beta, "ratio", f"OLS on the benchmark · {error}",
          line.beta - line.critical * line.beta_error, line.beta + line.critical * line.beta_error),
@@ -244,7 +244,7 @@ def relative_metrics(returns: pd.Series, benchmark: pd.Series, kind: str, *, per
             n,
             start,
             end,
-            "" if math.isfinite(value) else why.get(name, "not finite") if means_little else "not finite",
+            "" if math.isfinite(value) else unsaid.get(name, "not finite") if means_little else "not finite",
         )
         for name, value, unit, text, lo, hi in parts
     ]

@@ -106,7 +106,10 @@ def trailing_risk(returns: pd.DataFrame) -> Risk:
     left = returns - beta.mul(mean, axis="index")
     volatility = left.rolling(_VOLATILITY_WINDOW, min_periods=_VOLATILITY_LEAST).std()
     volatility = volatility.where(volatility > 1e-12)
-    return Risk(beta, volatility.where(volatility.notna(), volatility.median(axis="columns"), axis="index"))
+    typical = volatility.median(axis="columns").to_numpy()[:, None]
+    known = volatility.to_numpy()
+    filled = np.where(np.isnan(known), typical, known)
+    return Risk(beta, pd.DataFrame(filled, volatility.index, volatility.columns))
 
 
 def normal_scores(values: Floats) -> Floats:

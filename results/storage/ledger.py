@@ -115,8 +115,8 @@ class Trials:
 
     Parameters
     ----------
-    table : a row a trial, indexed by its fingerprint: family, name, recipe (see `Trial`), market, members, sessions,
-        first_session, last_session, sharpe (a session, mean over members; NaN where nothing was traded).
+    table : a row a trial, indexed by its fingerprint: family, name, recipe (see `Trial`), market, scenario, members,
+        sessions, first_session, last_session, sharpe (a session, mean over members; NaN where nothing was traded).
     returns : (sessions, trials) net returns, the mean over a trial's members of one scenario; NaN where there are none.
     x : (sessions, trials) skill series by stamp, the mean over members; NaN where there are none.
 
@@ -348,7 +348,7 @@ def _known_predictions(record: Record, earlier: Mapping[str, list[Entry]]) -> Re
         return record
     for entry in members:
         _, skill = _unpacked(entry.data)
-        both = pd.concat([skill["x"], record.skill["x"]], axis="columns", join="inner").to_numpy()
+        both = pd.concat([skill["x"], record.skill["x"]], axis="columns", join="inner", sort=True).to_numpy()
         if len(both) >= _LEAST_SHARED and (np.abs(both[:, 0] - both[:, 1]) < 1e-6).mean() >= _SAME:
             trial = record.trial
             known = _trial(trial.recipe, trial.family, trial.name, str(entry.body["predictions"]))
@@ -407,7 +407,9 @@ def _unpacked(data: bytes) -> tuple[pd.Series, pd.DataFrame]:
     return pd.Series(returns, index(days)), pd.DataFrame({"x": x, "df": df}, index(stamps))
 
 
-_COLUMNS = ("family", "name", "recipe", "market", "members", "sessions", "first_session", "last_session", "sharpe")
+_COLUMNS = (
+    "family", "name", "recipe", "market", "scenario", "members", "sessions", "first_session", "last_session", "sharpe",
+)  # fmt: skip
 
 
 def read_trials(
@@ -454,13 +456,13 @@ def read_trials(
         chosen = _of_scenario(members, scenario)
         series = [_unpacked(entry.data) for entry in chosen]
         net, x = _mean([one for one, _ in series]), _mean([two["x"] for _, two in series])
-        name = fingerprint if kin is not None or fingerprint not in returns else f"{fingerprint}@{market}"
+        name = fingerprint if fingerprint not in returns else f"{fingerprint}@{market[:8]}"
         returns[name], skills[name] = net, x
         body = chosen[0].body
         sharpes = [_sharpe(one) for one, _ in series if len(one)]
         span = net.index if len(net) else x.index
         panel = str(body["prices"])
-        rows.append((name, body["family"], body["name"], body["recipe"], markets.get(panel, panel),
+        rows.append((name, body["family"], body["name"], body["recipe"], markets.get(panel, panel), body["scenario"],
                      len({entry.body["member"] for entry in members}), len(net), span[0].date(), span[-1].date(),
                      float(np.mean(sharpes)) if sharpes else np.nan))  # fmt: skip
     table = pd.DataFrame(rows, columns=["fingerprint", *_COLUMNS]).set_index("fingerprint")

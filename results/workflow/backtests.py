@@ -133,7 +133,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class Ledger:
-    """Where runs and trials are kept, and how many trials were made elsewhere."""
+    """Where runs are kept, and how many trials were made that are in no ledger."""
 
     root: Path
     elsewhere: int
@@ -168,7 +168,7 @@ def backtest(
     made_by : what the run's config shall say of how the predictions were made; with it they are told apart by that
         (and by the model's name), else by their fingerprint.
     trials_elsewhere : trials made outside this ledger, added to its count.
-    root : the results folder, which holds runs and ledger.
+    root : the results folder.
     progress : who is told.
 
     Raises
@@ -220,7 +220,13 @@ def run_joined(
     result = replace(result, warnings=(*result.warnings, *_doubts(evidence, predictions, prices)))
     external = origin.config is None
     counted = count_trial(
-        result, family_of(strategy), root=ledger.root, brought=external, elsewhere=ledger.elsewhere
+        result,
+        strategy,
+        prices,
+        root=ledger.root,
+        brought=external,
+        skill=evidence.tables.get("skill"),
+        elsewhere=ledger.elsewhere,
     )
     outcomes = replace(outcomes, trials=counted)
     naive: dict[str, object] = {}

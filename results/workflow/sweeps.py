@@ -18,8 +18,10 @@ from assay.engine.backtest import described, with_tradable_benchmark
 from assay.engine.costs import CostModel
 from assay.engine.execution import Execution
 from assay.engine.sweep import Cell, cells_of, run_cells
+from assay.results.checks.trials import adopt_beside
+from assay.results.evidence.skill import skill_of
 from assay.results.evidence.sweep import SweepEvidence, evaluate_sweep
-from assay.results.storage.ledger import read_trials, register, trial_of
+from assay.results.storage.ledger import Record, read_trials, register, scenario_of, trial_of
 from assay.results.storage.runs import DEFAULT_ROOT, Run, run_id, save_run
 from assay.results.storage.sweep_parts import read_parts, write_part
 from assay.results.workflow.requests import Progress, Silent
@@ -80,7 +82,10 @@ def sweep(
     root: Path | str = DEFAULT_ROOT,
     progress: Progress | None = None,
 ) -> StoredSweep:
-    """Backtest a grid of parameters, count every cell as a trial, and store what the choice is worth.
+    """Backtest a grid of parameters, count its trials, and store what the choice is worth.
+
+    Cells that differ in costs, borrow, capital, delay or fill alone are one trial in several scenarios; what a choice
+    is worth is said within each, side by side.
 
     A sweep that was killed goes on where it stopped.
 
@@ -119,13 +124,22 @@ def sweep(
         write_part(folder, batch)
         done |= {item.index: item for item in batch}
         progress.advance("cells", len(done), len(cells))
-    family = family_of(cells[0].strategy)
+    adopt_beside(root)
     brought = fingerprints["predictions"] if made_by is None else None
-    for index, item in enumerate(configs):
-        trial = trial_of(item, prices=fingerprints["prices"], family=family, predictions=brought)
-        register(trial, f"sweep-{index}", done[index].net, root=root)
-    known = read_trials(prices=fingerprints["prices"], family=family, root=root)
-    evidence = evaluate_sweep(cells, done, known, elsewhere=trials_elsewhere, clusters=clusters)
+    scenarios = [scenario_of(item) for item in configs]
+    skill = skill_of(joined, prices, delay=execution.delay, fill=execution.fill_at(prices))
+    found = None if skill is None else skill.known
+    records = []
+    for index, (cell, item) in enumerate(zip(cells, configs, strict=True)):
+        trial = trial_of(item, family=family_of(cell.strategy), predictions=brought)
+        member = run_id(cell.strategy.name, item, fingerprints)
+        records.append(Record(trial, member, done[index].net, scenarios[index], found))
+    register(records, prices)
+    known = {scenario: read_trials(prices, scenario=scenario) for scenario in dict.fromkeys(scenarios)}
+    asked = next((i for i, cell in enumerate(cells) if (cell.costs, cell.execution) == (costs, execution)), 0)
+    evidence = evaluate_sweep(
+        cells, done, scenarios, known, first=scenarios[asked], elsewhere=trials_elsewhere, clusters=clusters
+    )
     run = save_run(
         name,
         config=config,

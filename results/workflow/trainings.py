@@ -14,10 +14,13 @@ from assay.data.atomic import sweep as clear_leftovers
 from assay.data.card import Card, span
 from assay.data.errors import InputError
 from assay.data.panel import RECEIPT_COLUMNS, PredictionPanel, PricePanel
+from assay.engine.walk_forward import recipe_of
 from assay.models.base import FittedForecaster, Forecaster, fit_model
 from assay.models.catalog import load_fitted
 from assay.models.checkpoint import checkpoint_id, read_metadata
 from assay.results.evidence.models import prediction_metrics
+from assay.results.evidence.skill import skill_of
+from assay.results.storage.ledger import Record, register, trial_of
 
 __all__ = ["TrainedModel", "predict", "save_model", "train"]
 
@@ -61,7 +64,7 @@ def train(
     delay: int = 1,
     seed: int = 0,
 ) -> TrainedModel:
-    """Fit once on the sessions up to a cutoff, and judge on those after it.
+    """Fit once on the sessions up to a cutoff, and judge on those after it, which is a trial of the ledger.
 
     Parameters
     ----------
@@ -86,6 +89,11 @@ def train(
     fitted = fit_model(model, prices.through(through), horizon=horizon, delay=delay, seed=seed)
     predictions = fitted.predict(prices.shielded()).map(lambda frame: frame.loc[after[0] :])
     metrics = prediction_metrics(predictions, prices, fill=getattr(model, "fill", None))
+    skill = skill_of(predictions, prices, fill=getattr(model, "fill", None))
+    if skill is not None:
+        config = {"model": model.name, "recipe": recipe_of(model), "through": str(through.date()), "horizon": horizon}
+        member = f"train-seed-{seed}-{prices.fingerprint[:12]}"
+        register([Record(trial_of(config, family="forecast"), member, skill=skill.known)], prices)
     return TrainedModel(fitted, predictions, metrics, through)
 
 

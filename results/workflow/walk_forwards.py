@@ -26,6 +26,8 @@ from assay.models.base import Forecaster, require_labels
 from assay.results.checks.canaries import SEEDS, Canaries, CanaryPanels, retrain_canaries
 from assay.results.checks.trading import Trading
 from assay.results.evidence.models import BASELINES, comparison, fold_metrics
+from assay.results.evidence.skill import skill_of
+from assay.results.storage.ledger import Record, register, trial_of
 from assay.results.storage.runs import DEFAULT_ROOT, Run
 from assay.results.workflow.backtests import Inputs, Ledger, Origin, StoredBacktest, run_joined
 from assay.results.workflow.requests import Checks, Progress, Silent
@@ -130,6 +132,7 @@ def walk_forward(
     if panels is not None:
         traded = with_tradable_benchmark(chosen, prices, benchmark)
         origin = replace(origin, canaries=Canaries.run(trading, panels, walk.predictions, traded))
+    register(_beside(beside, prices, plan, execution), prices)
     inputs = Inputs(walk.predictions, prices, benchmark)
     stored = run_joined(
         trading, inputs, origin, "native", checks, Ledger(root, trials_elsewhere), progress, started
@@ -248,6 +251,19 @@ def _origin(model: Forecaster, plan: WalkForward, walk: WalkForwardRun, leaks: b
     )
 
 
+def _beside(
+    panels: Mapping[str, PredictionPanel], prices: PricePanel, plan: WalkForward, execution: Execution
+) -> list[Record]:
+    """The baselines as trials: whoever sees them beside the model could choose one."""
+    out = []
+    for name, panel in panels.items():
+        skill = skill_of(panel, prices, fill=execution.fill_at(prices))
+        if skill is not None:
+            config = {"model": name, "baseline": True, "retrain": str(plan.retrain), "horizon": panel.horizon}
+            out.append(Record(trial_of(config, family="baseline"), panel.fingerprint, skill=skill.known))
+    return out
+
+
 def _tables(
     trading: Trading,
     walk: WalkForwardRun,
@@ -273,6 +289,10 @@ def _tables(
         "fold_metrics": fold_metrics(walk.predictions, walk.folds, prices, fill=fill),
         "baselines": compared(panels),
     }
+    skills = {name: skill_of(panel, prices, fill=fill) for name, panel in panels.items()}
+    known = {name: skill.x for name, skill in skills.items() if skill is not None}
+    if known:
+        tables["baseline_skill"] = pd.concat(known, axis="columns", sort=True).dropna(how="all")
     if len(walk.training):
         tables["training"] = walk.training
     if len(walk.by_seed) > 1:

@@ -147,7 +147,8 @@ def test_checks_stay_with_the_run_when_it_is_made_again_without_them(capsys, fil
     assert stored.checks["random_scores"]["on"]["runs"] == 19
     assert stored.checks["leaks"]["on"]["prices"] == stored.manifest["fingerprints"]["prices"]
     # Another trial in the ledger changes the count, and no figure.
-    run(capsys, *own(files, "--commission-bps", 7))
+    run(capsys, *own(files, "--commission-bps", 7))  # a scenario
+    run(capsys, *own(files, "--param", "quantile=0.3"))
     code, more, _ = run(capsys, *own(files, "--json"))
     assert json.loads(more)["trials"]["count"] == stored.checks["trials"]["count"] + 1
     assert json.loads(more)["leaks"] == stored.checks["leaks"]

@@ -27,10 +27,14 @@ def test_a_cell_is_the_backtest_it_stands_for(tmp_path, capsys):
     said = json.loads(capsys.readouterr().out)
     assert said["cells"] == 6
     assert 0 <= said["pbo"]["probability"] <= 1
-    assert said["trials"]["in_ledger"] == 6
+    assert said["trials"]["in_ledger"] == 2  # costs are scenarios
     assert said["spa"]["lower"] <= said["spa"]["p_value"] <= said["spa"]["upper"] <= 1
-    assert (said["spa"]["cells"], said["spa"]["superior"]) == (6, [])
-    assert 1 <= said["effective_trials"] <= 6
+    assert (said["spa"]["cells"], said["spa"]["superior"]) == (2, [])
+    assert 1 <= said["effective_trials"] <= 2
+    # Side by side, the run's own costs first; the best is never the one without costs.
+    assert [item["scenario"]["commission_bps"] for item in said["scenarios"]] == ["5", "0", "10"]
+    assert said["best"]["parameters"]["commission_bps"] == "5"
+    assert said["pbo"] == said["scenarios"][0]["pbo"]
     assert picture.read_bytes().startswith(b"\x89PNG")
     run = load_run(said["run_id"], root=tmp_path)
     assert run.table("returns").shape[1] == 6
@@ -39,10 +43,11 @@ def test_a_cell_is_the_backtest_it_stands_for(tmp_path, capsys):
     sharpe = next(item["value"] for item in single["metrics"] if item["name"] == "sharpe_net")
     row = next(row for row in said["table"] if row["quantile"] == "0.1" and row["commission_bps"] == "5")
     assert row["sharpe_net"] == pytest.approx(sharpe, rel=1e-9)
-    assert single["trials"]["count"] == 6  # the backtest is one of the cells
+    assert single["trials"]["count"] == 2  # the backtest is one of the cells
     assert cli.main([*SWEEP, "--results", str(tmp_path)]) == 0
     out = capsys.readouterr().out
-    assert "6 trials in the ledger" in out
+    assert "2 trials on this market in the ledger" in out
+    assert "at commission_bps=10: best quantile=" in out
     assert f"SPA) p {said['spa']['p_value']:.3f}" in out
     assert load_run(said["run_id"], root=tmp_path).metrics["spa"] == said["spa"]
 
@@ -58,15 +63,16 @@ def test_one_cell_is_no_choice(tmp_path, capsys):
 
 
 def test_clusters_are_counted_only_where_they_are_asked_for(tmp_path, capsys):
-    assert cli.main([*SWEEP, "--clusters", "--json", "--results", str(tmp_path)]) == 0
+    alike = [*SWEEP[:3], "--grid", "quantile=0.18,0.2,0.4"]
+    assert cli.main([*alike, "--clusters", "--json", "--results", str(tmp_path)]) == 0
     said = json.loads(capsys.readouterr().out)
-    # Costs hardly change a path: six cells, one bet for each quantile.
+    # A fifth of 20 names are four either way: three trials, two bets.
     assert said["clusters"]["count"] == 2
-    assert said["trials"]["count"] == 6
+    assert said["trials"]["count"] == 3
     assert said["clusters"]["deflated_sharpe"] > said["trials"]["deflated_sharpe"]
-    assert cli.main([*SWEEP, "--clusters", "--trials", "50", "--results", str(tmp_path)]) == 0
-    assert "the ledger's 6 trials count as" in capsys.readouterr().out
-    assert cli.main([*SWEEP, "--json", "--results", str(tmp_path)]) == 0
+    assert cli.main([*alike, "--clusters", "--trials", "50", "--results", str(tmp_path)]) == 0
+    assert "the ledger's 3 trials count as" in capsys.readouterr().out
+    assert cli.main([*alike, "--json", "--results", str(tmp_path)]) == 0
     assert "clusters" not in json.loads(capsys.readouterr().out)
 
 
@@ -99,7 +105,7 @@ def test_a_killed_sweep_goes_on(tmp_path):
     said = json.loads(done.stdout)
     assert said["cells"] == 20
     assert not list((tmp_path / "runs").glob(".sweep-*"))
-    assert read_trials(root=tmp_path / "runs").count == 20
+    assert read_trials().count == 20
 
 
 def test_what_a_stored_sweep_has_is_shown_and_the_rest_is_one_line(tmp_path, capsys):

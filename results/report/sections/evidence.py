@@ -22,7 +22,7 @@ from assay.results.stats.deflated_sharpe import (
     sharpe_moments,
 )
 from assay.results.stats.overfitting import Overfitting, probability_of_overfitting
-from assay.results.storage.ledger import FILE_NAME, read_trials
+from assay.results.storage.ledger import read_trials, scenario_of
 
 __all__ = ["conventions_section", "evidence_section"]
 
@@ -72,7 +72,7 @@ def _luck(data: RunData) -> Table:
     trials = data.checks.trials
     counted = "the run is in no ledger"
     if trials is not None:
-        counted = f"{trials.result}: {trials.in_ledger} of {trials.family} in the ledger, {trials.elsewhere} elsewhere"
+        counted = f"{trials.result}: {trials.in_ledger} on this market in the ledger, {trials.elsewhere} elsewhere"
     never = "never, at this Sharpe ratio" if math.isinf(needed) else f"sessions; the run has {n:,}"
     overfitting, why = _overfitting(data)
     rows = (
@@ -103,14 +103,13 @@ def _luck(data: RunData) -> Table:
 
 
 def _overfitting(data: RunData) -> tuple[Overfitting | None, str]:
-    """PBO over the ledger's trials of the run's family on its panel, and a sentence."""
-    trials, root = data.checks.trials, data.run.path.parent
-    if trials is None or not (root / FILE_NAME).is_file():
-        return None, "no ledger beside the run"
+    """PBO over the ledger's trials on the run's market, in its scenario, and a sentence."""
+    if data.checks.trials is None:
+        return None, "the run is in no ledger"
     try:
         prices = data.run.manifest.get("fingerprints", {}).get("prices")
-        known = read_trials(prices=prices, family=trials.family, root=root)
-        common = known.returns.dropna()
+        known = read_trials(prices, scenario=scenario_of(data.config))
+        common = known.traded.dropna()
         found = probability_of_overfitting(common.to_numpy(dtype=np.float64))
     except BacktestError as error:
         return None, str(error)

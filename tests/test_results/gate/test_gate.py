@@ -19,7 +19,7 @@ from assay.results.checks.trials import TrialCount
 from assay.results.evidence.forecasts import Outcomes, forecast_metrics
 from assay.results.gate.figures import RULES, Subject
 from assay.results.gate.policy import judge, load_policy, policy_names
-from assay.results.storage.ledger import register, trial_of
+from assay.results.storage.ledger import Record, register, trial_of
 from assay.results.storage.runs import add_checks, load_run, save_run
 
 SESSIONS = pd.bdate_range("2018-01-01", periods=800)
@@ -188,7 +188,7 @@ def test_brier_skill_of_the_gate_is_that_of_the_cases(tmp_path):
     listed = {item.name: item for item in forecast_metrics(predictions, Outcomes(forward, 1, 1))}
     names = ("brier", "brier_uncertainty")
     run = stored(tmp_path, metrics={name: listed[name].value for name in names}, n=listed["brier"].n)
-    figure = RULES["calibration"].read(Subject(run, None, tmp_path))
+    figure = RULES["calibration"].read(Subject(run, None))
     up = (forward.to_numpy() > 0).astype(float)
     reference = ((up - up.mean()) ** 2).mean()
     assert figure.value == pytest.approx(1 - ((p.to_numpy() - up) ** 2).mean() / reference, abs=1e-12)
@@ -204,7 +204,7 @@ def test_overfitting_needs_a_choice(tmp_path):
     for i in range(6):
         drift = 0.01 if i == 3 else 0.0
         returns = pd.Series(rng.normal(drift, 0.01, 800), SESSIONS)
-        register(trial_of({"strategy": "s", "q": i}, prices="p", family="f"), f"m{i}", returns, root=tmp_path)
+        register([Record(trial_of({"strategy": "s", "q": i}, family="f"), f"m{i}", returns)], "p")
         if i == 0:
             assert verdicts(judge(run, chosen)) == {"pbo": "not applicable"}
     decision = judge(run, chosen)
@@ -220,17 +220,17 @@ def test_superior_ability_reads_the_ledger(tmp_path):
     rng = np.random.default_rng(0)
     for i in range(6):
         returns = pd.Series(rng.normal(0.0, 0.01, 800), SESSIONS)
-        register(trial_of({"strategy": "s", "q": i}, prices="p", family="f"), f"m{i}", returns, root=tmp_path)
+        register([Record(trial_of({"strategy": "s", "q": i}, family="f"), f"m{i}", returns)], "p")
         if i == 0:
             assert verdicts(judge(run, chosen)) == {"spa_p_value": "not applicable"}
     outcome = judge(run, chosen).outcomes[0]
     assert outcome.verdict == "failed"
     assert 0.05 < outcome.low <= outcome.value <= outcome.high
-    still = trial_of({"strategy": "s", "q": 7}, prices="p", family="f")
-    register(still, "still", pd.Series(0.0, SESSIONS), root=tmp_path)  # never traded: left out, no failure
+    still = trial_of({"strategy": "s", "q": 7}, family="f")
+    register([Record(still, "still", pd.Series(0.0, SESSIONS))], "p")  # never traded: left out, no failure
     assert judge(run, chosen).outcomes[0].value == outcome.value
-    good = trial_of({"strategy": "s", "q": 8}, prices="p", family="f")
-    register(good, "good", pd.Series(rng.normal(0.002, 0.01, 800), SESSIONS), root=tmp_path)
+    good = trial_of({"strategy": "s", "q": 8}, family="f")
+    register([Record(good, "good", pd.Series(rng.normal(0.002, 0.01, 800), SESSIONS))], "p")
     assert verdicts(judge(run, chosen)) == {"spa_p_value": "passed"}
 
 
