@@ -38,7 +38,13 @@ def real_prices_path() -> Path:
     return REAL_PRICES
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_users_ledger(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What fixtures of a module make does not reach the user's trial ledger; processes inherit it."""
+    os.environ["ASSAY_LEDGER"] = str(tmp_path_factory.mktemp("ledger"))
+
+
 @pytest.fixture(autouse=True)
 def _own_ledger(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """No test writes into the user's trial ledger, nor reads another test's trials; processes inherit it."""
+    """No test reads another test's trials."""
     monkeypatch.setenv("ASSAY_LEDGER", str(tmp_path_factory.mktemp("ledger")))

@@ -347,13 +347,19 @@ def _known_predictions(record: Record, earlier: Mapping[str, list[Entry]]) -> Re
     if any(entry.body["predictions"] == record.trial.predictions for entry in members):
         return record
     for entry in members:
-        _, skill = _unpacked(entry.data)
-        both = pd.concat([skill["x"], record.skill["x"]], axis="columns", join="inner", sort=True).to_numpy()
-        if len(both) >= _LEAST_SHARED and (np.abs(both[:, 0] - both[:, 1]) < 1e-6).mean() >= _SAME:
+        returns, skill = _unpacked(entry.data)
+        same_returns = entry.body["scenario"] != record.scenario or _agree(returns, record.returns)
+        if same_returns and _agree(skill["x"], record.skill["x"]):
             trial = record.trial
             known = _trial(trial.recipe, trial.family, trial.name, str(entry.body["predictions"]))
             return replace(record, trial=known)
     return record
+
+
+def _agree(one: pd.Series, two: pd.Series) -> bool:
+    """Whether two series are the same on at least 90% of the 20 or more sessions that both have."""
+    both = pd.concat([one, two], axis="columns", join="inner", sort=True).to_numpy()
+    return len(both) >= _LEAST_SHARED and bool((np.abs(both[:, 0] - both[:, 1]) < 1e-6).mean() >= _SAME)
 
 
 def _add_member(connection: sqlite3.Connection, prices: str, record: Record, created: str = "") -> bool:
