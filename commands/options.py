@@ -242,8 +242,9 @@ _COSTS = {
     "impact_bps": (0.0, "Linear impact, per unit of an asset's turnover."),
     "sqrt_impact": (0.0, "Coefficient of the square-root impact law; needs volume."),
     "borrow_bps": (50.0, "A year, on shorts."),
-    "financing_bps": (100.0, "A year, on negative cash."),
+    "financing_bps": (100.0, "A year, on negative cash, on top of the cash rate."),
     "minimum_fee": (0.0, "Currency a fill."),
+    "cash_rate_bps": (0.0, "A year, what cash earns; shorts get it less the borrow."),
 }
 _EXECUTION: Mapping[str, Option] = {
     "fill": click.option(
@@ -261,6 +262,15 @@ _EXECUTION: Mapping[str, Option] = {
     "capital": click.option(
         "--capital", type=float, default=1_000_000.0, show_default=True, help="NAV at the start."
     ),
+    "stale_limit": click.option("--stale-limit", type=int, default=10, show_default=True,
+                                help="Sessions without a close after which a holding is closed at its last."),
+    "carry_orders": click.option("--carry-orders/--no-carry-orders", default=True, show_default=True,
+                                 help="Orders without a price stand until filled, replaced or expired."),
+    "order_expiry": click.option(
+        "--order-expiry", type=int, default=10, show_default=True, help="Sessions an order stands."
+    ),
+    "max_volume": click.option("--max-volume", type=float, default=0.0,
+                               help="Largest share of a session's volume in a fill, e.g. 0.1; default: no limit."),
     "optimistic": click.option(
         "--optimistic", is_flag=True, help="Both levels inside one bar: the target fills, not the stop."
     ),
@@ -302,10 +312,15 @@ def cost_options(function: Command) -> Command:
         for name, (default, text) in _COSTS.items()
     }
 
-    def build(**values: float) -> CostModel:
-        from assay.engine.costs import CostModel
+    options["table"] = click.option(
+        "--costs-file", "table", type=PATH, multiple=True,
+        help="Costs by asset, date or both: columns asset, date, commission_bps, borrow_bps, cash_rate_bps …",
+    )  # fmt: skip
 
-        return CostModel(**values)
+    def build(*, table: tuple[Path, ...], **values: float) -> CostModel:
+        from assay.engine.costs import CostModel, CostTable
+
+        return CostModel(**values, table=CostTable.load(table) if table else None)
 
     return _gathered("costs", options, build)(function)
 

@@ -44,4 +44,6 @@ def with_benchmark_asset(prices: PricePanel, returns: pd.Series, asset: str = BE
     added = {
         name: getattr(prices, name).assign(**{asset: np.nan if name == "volume" else level}) for name in prices.fields
     }
+    if prices.raw_close is not None:
+        added["raw_close"] = prices.raw_close.assign(**{asset: level})
     return replace(prices, **added)

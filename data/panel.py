@@ -95,6 +95,8 @@ class PricePanel(Card):
     ----------
     close : (T, N) adjusted closes, in currency.
     open, high, low, volume : (T, N) where known, aligned to `close`.
+    raw_close : (T, N) closes as they were traded, in the shares that `volume` counts, where the prices are adjusted:
+        lots, volume limits and square-root impact are of those shares.
     source : where the prices came from, for the report.
     adjusted : what the prices are adjusted for: ``"splits"``, ``"splits and dividends"``, ``"unknown"``.
     warnings : what the loader or the quality checks counted; carried into every result.
@@ -120,11 +122,12 @@ class PricePanel(Card):
     source: str = "memory"
     adjusted: str = "unknown"
     warnings: tuple[str, ...] = ()
+    raw_close: pd.DataFrame | None = None
 
     def __post_init__(self) -> None:
         close = _checked_frame(self.close, "close")
         object.__setattr__(self, "close", close)
-        for name in PRICE_FIELDS:
+        for name in (*PRICE_FIELDS, "raw_close"):
             frame = getattr(self, name)
             if frame is None:
                 continue
@@ -161,11 +164,15 @@ class PricePanel(Card):
         """Names of the price fields that are present, in the order open, high, low, close, volume."""
         return tuple(name for name in PRICE_FIELDS if getattr(self, name) is not None)
 
+    @property
+    def _frames(self) -> tuple[str, ...]:
+        return self.fields if self.raw_close is None else (*self.fields, "raw_close")
+
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over sessions, assets and values of every field (hex, 64 characters)."""
         digest = hashlib.sha256()
-        for name in self.fields:
+        for name in self._frames:
             _hash_frame(digest, name, getattr(self, name))
         return digest.hexdigest()
 
@@ -196,10 +203,10 @@ class PricePanel(Card):
         ([1.0, 1.0], [1.0, nan])
 
         """
-        return _shielded(self, {name: getattr(self, name) for name in self.fields})
+        return _shielded(self, {name: getattr(self, name) for name in self._frames})
 
     def _map(self, function) -> PricePanel:  # type: ignore[no-untyped-def]
-        return replace(self, **{name: function(getattr(self, name)) for name in self.fields})
+        return replace(self, **{name: function(getattr(self, name)) for name in self._frames})
 
     def through(self, session: pd.Timestamp) -> PricePanel:
         """The panel as it was known at the close of `session`: later rows are gone."""

@@ -18,12 +18,14 @@ from assay.data.errors import InputError
 from assay.data.panel import PricePanel
 from assay.engine.costs import CostModel
 from assay.engine.execution import Execution
+from assay.engine.orders import SMALLEST
 from assay.engine.overlay_passes import kill_switches, rearmed, shadow_returns, vol_factor
 from assay.strategies.base import Overlays
 from assay.strategies.overlays import smooth_weights
 
-__all__ = ["BatchResult", "backtest_batch", "simulate_batch"]
+__all__ = ["BatchResult", "backtest_batch", "batchable", "simulate_batch"]
 
+Mask = npt.NDArray[np.bool_]
 
 
 
@@ -88,39 +90,56 @@ def simulate_batch(
     _check(prices, weights, models, execution)
     if len(models) != runs:
         raise InputError(f"batch: {len(models)} cost models for {runs} runs")
-    rate, borrow, financing = _rates(models)
-    fill, mark, tradable, delisted = _known_prices(prices, execution)
+    rate, borrow, financing, earning = _rates(models)
+    fill, mark, tradable, missing = _known_prices(prices, execution)
     gaps = np.isnan(weights).any(axis=(0, 2))
     nothing = np.full((sets, assets), np.nan)
     last = nothing
-    scale = _capped(weights, which, scale, execution.max_gross, restated)
+    scale, small = _capped(weights, which, scale, execution.max_gross, restated)
 
     nav, position = np.empty((sessions, runs)), np.empty((sessions, runs))
     paid, traded_share, absolute = (np.zeros((sessions, runs)) for _ in range(3))
     cash, held = np.full(runs, execution.capital), np.zeros((runs, assets))
     short, alive = np.zeros(runs), np.ones(runs, dtype=bool)
+    stale = np.zeros((runs, assets), dtype=np.int64) if missing else None
+    orders = _Orders(runs, assets, execution)
     all_tradable, all_alive = tradable.all(axis=1), True
     with np.errstate(divide="ignore", invalid="ignore"):
         for s in range(sessions):
             row = s - execution.delay
             carrying, fees = borrow * short + financing * np.maximum(-cash, 0.0), np.zeros(runs)
+            earned = earning * cash if s else np.zeros(runs)
             if not all_alive:
-                carrying[~alive] = 0.0
+                carrying[~alive] = earned[~alive] = 0.0
+            before = cash + held @ fill[s]
+            sunk = before <= 0
+            if sunk.any():  # ruined at the fill: what is held is closed there
+                sunk &= alive
+                cash[sunk], held[sunk], alive[sunk], all_alive = before[sunk], 0.0, False, False
             due = None if restated is None or row < 0 else restated[:, row]
-            if 0 <= row < decisions or (due is not None and due.any()):
-                target, complete = (weights[:, row], not gaps[row]) if row < decisions else (nothing, False)
-                last = target if complete else np.where(np.isnan(target), last, target)
-                before = cash + held @ fill[s]
-                size = before if scale is None else before * scale[:, row]
-                wanted = target[which]
-                if due is not None and not complete and due.any():
-                    wanted = np.where(due[:, None], last[which], wanted)
-                wanted = wanted * size[:, None]
-                wanted /= fill[s]
-                if not complete:
-                    wanted = np.where(np.isnan(wanted), held, wanted)
-                if not all_tradable[s]:
-                    wanted[:, ~tradable[s]] = held[:, ~tradable[s]]
+            decided = 0 <= row < decisions or (due is not None and bool(due.any()))
+            if decided or orders.any:
+                wanted, complete = None, False
+                if decided:
+                    target, complete = (weights[:, row], not gaps[row]) if row < decisions else (nothing, False)
+                    last = target if complete else np.where(np.isnan(target), last, target)
+                    wanted = target[which]
+                    if due is not None and not complete and due.any():
+                        wanted = np.where(due[:, None], last[which], wanted)
+                    if scale is not None:
+                        wanted *= scale[:, row, None]
+                    if small[row]:
+                        wanted[np.abs(wanted) < SMALLEST] = 0.0
+                simple = complete and not orders.any
+                if simple and not all_tradable[s]:
+                    assert wanted is not None
+                    simple = not (held[:, ~tradable[s]].any() or wanted[:, ~tradable[s]].any())
+                if simple:
+                    assert wanted is not None
+                    wanted *= before[:, None]
+                    wanted /= fill[s]
+                else:
+                    wanted = orders.shares(wanted, held, before, fill[s], tradable[s])
                 if not all_alive:
                     wanted[~alive] = 0.0
                 wanted -= held  # now the shares to trade
@@ -130,10 +149,19 @@ def simulate_batch(
                 fees = traded * rate
                 cash = cash - spent - fees
                 traded_share[s] = np.where(before > 0, 0.5 * traded / before, 0.0)
-            for asset in delisted.get(s, ()):
-                cash = cash + held[:, asset] * mark[s, asset]
-                held[:, asset] = 0.0
-            cash = cash - carrying
+            if s in missing:
+                assert stale is not None
+                columns, fresh = missing[s]
+                stale[:, fresh] = 0
+                count = np.where(held[:, columns] != 0, stale[:, columns] + 1, 0)
+                gone = count >= execution.stale_limit
+                stale[:, columns] = np.where(gone, 0, count)
+                for place in np.flatnonzero(gone.any(axis=0)):
+                    asset, runs_out = columns[place], gone[:, place]
+                    cash = cash + np.where(runs_out, held[:, asset] * mark[s, asset], 0.0)
+                    held[runs_out, asset] = 0.0
+                    orders.drop(runs_out, asset)
+            cash = cash - carrying + earned
             position[s], absolute[s] = held @ mark[s], np.abs(held) @ mark[s]
             nav[s], paid[s] = cash + position[s], fees + carrying
             short = 0.5 * (absolute[s] - position[s])
@@ -141,6 +169,7 @@ def simulate_batch(
             if ruined.any():
                 ruined &= alive
                 cash[ruined], held[ruined], short[ruined], alive[ruined] = nav[s][ruined], 0.0, 0.0, False
+                position[s, ruined] = absolute[s, ruined] = 0.0
                 all_alive = False
         net_exposure, gross_exposure = (np.where(nav > 0, part / nav, 0.0) for part in (position, absolute))
         before = np.vstack([np.full(runs, execution.capital), nav[:-1]])
@@ -148,6 +177,54 @@ def simulate_batch(
         drag = np.where(before > 0, paid / before, 0.0)
     parts = (net, net + drag, traded_share, net_exposure, gross_exposure)
     return BatchResult(prices.sessions, *(np.ascontiguousarray(part.T) for part in parts))
+
+
+class _Orders:
+    """Orders that stand, of every run; as `assay.engine.orders.Standing`, with a leading axis."""
+
+    def __init__(self, runs: int, assets: int, execution: Execution) -> None:
+        self.any = False
+        self._shape, self._execution = (runs, assets), execution
+        self._targets = self._age = np.zeros(0)
+
+    def shares(self, new: Floats | None, held: Floats, nav: Floats, price: Floats, tradable: Mask) -> Floats:
+        """(R, N) shares to hold after the session's fills; `new` are (R, N) weights ordered, NaN = no order."""
+        if not self.any:
+            self._targets, self._age = np.full(self._shape, np.nan), np.zeros(self._shape)
+        if new is not None:
+            ordered = ~np.isnan(new)
+            self._targets = np.where(ordered, new, self._targets)
+            self._age[ordered] = 0
+        targets, cap = self._targets, self._execution.max_gross
+        ordered = ~np.isnan(targets)
+        filled = ordered & tradable
+        wanted = np.where(filled, targets * nav[:, None] / price, held)
+        left = ordered & ~tradable & ((targets != 0) | (held != 0))
+        value, after = held * price, wanted * price
+        grown = np.maximum(np.abs(after) - np.abs(value), 0.0)
+        total = grown.sum(axis=1)
+        excess = np.abs(after).sum(axis=1) - cap * nav
+        cut = (excess > 1e-9 * cap * nav) & (total > 0)
+        if cut.any():
+            factor = np.maximum(0.0, 1.0 - excess / total)[:, None]
+            over = cut[:, None] & (grown > 0)
+            kept = np.sign(after) * (np.abs(value) + factor * grown) / price
+            wanted = np.where(over, kept, wanted)
+            least = SMALLEST * (1 - 1e-9) * nav[:, None]
+            wanted = np.where((held == 0) & (np.abs(wanted * price) < least), 0.0, wanted)
+            left |= over
+        if not self._execution.carry_orders:
+            left[:] = False
+        left &= self._age < self._execution.order_expiry
+        self._targets = np.where(left, targets, np.nan)
+        self._age = np.where(left, self._age + 1, 0)
+        self.any = bool(left.any())
+        return wanted
+
+    def drop(self, runs: Mask, asset: int) -> None:
+        """Take back what stands for an asset in these runs."""
+        if self.any:
+            self._targets[runs, asset] = np.nan
 
 
 def backtest_batch(
@@ -206,20 +283,36 @@ def _capped(
     which: npt.NDArray[np.intp],
     scale: Floats | None,
     max_gross: float,
-    restated: npt.NDArray[np.bool_] | None = None,
-) -> Floats | None:
-    """The scale that also holds each row's gross below `max_gross`."""
-    gross = np.stack([np.nansum(np.abs(one), axis=1) for one in weights])[which]
+    restated: Mask | None = None,
+) -> tuple[Floats | None, Mask]:
+    """The scale that also holds each row's gross below `max_gross`, and the rows in which some weight is too small."""
+    sums = np.empty((2, *weights.shape[:2]))
+    for one, (gross, least) in zip(weights, sums.swapaxes(0, 1), strict=True):
+        gross[:], least[:] = _sizes(one)
+    gross, least = sums[0][which], sums[1][which]
     if restated is not None:
         after = np.zeros((len(which), restated.shape[1] - gross.shape[1]))
-        again = np.stack([np.nansum(np.abs(row), axis=1) for row in _standing_rows(weights, restated.shape[1])], axis=1)
-        gross = np.where(restated, again[which], np.concatenate([gross, after], axis=1))
-    gross = gross if scale is None else gross * np.abs(scale[:, : gross.shape[1]])
+        again = [np.stack(_sizes(row)) for row in _standing_rows(weights, restated.shape[1])]
+        gross_again, least_again = np.stack(again, axis=2)[:, which]
+        gross = np.where(restated, gross_again, np.concatenate([gross, after], axis=1))
+        least = np.where(restated, least_again, np.concatenate([least, after + np.inf], axis=1))
+    if scale is not None:
+        scale = scale[:, : gross.shape[1]]
+        gross = gross * np.abs(scale)
     over = gross > max_gross * (1 + 1e-9)
-    if not over.any():
-        return scale
-    factor = np.where(over, max_gross / np.where(over, gross, 1.0), 1.0)
-    return factor if scale is None else scale[:, : factor.shape[1]] * factor
+    if over.any():
+        factor = np.where(over, max_gross / np.where(over, gross, 1.0), 1.0)
+        scale = factor if scale is None else scale * factor
+    least = least if scale is None else least * np.where(scale == 0, np.inf, np.abs(scale))
+    return scale, np.asarray((least < SMALLEST).any(axis=0))
+
+
+def _sizes(weights: Floats) -> tuple[Floats, Floats]:
+    """Σ|w| of each row of (..., N), and the smallest |w| that is not 0; infinite where all are."""
+    size = np.abs(weights)
+    gross = np.nansum(size, axis=-1)
+    size[~(size > 0)] = np.inf
+    return gross, size.min(axis=-1)
 
 
 def _standing_rows(weights: Floats, sessions: int) -> Iterator[Floats]:
@@ -234,22 +327,29 @@ def _standing_rows(weights: Floats, sessions: int) -> Iterator[Floats]:
 def _check(prices: PricePanel, weights: Floats, models: Sequence[CostModel], execution: Execution) -> None:
     if weights.ndim != 3 or weights.shape[1] > prices.shape[0] or weights.shape[2] != prices.shape[1]:
         raise InputError(f"batch: weights have shape {weights.shape}, prices {prices.shape}")
-    if execution.accounting != "self_financing" or execution.lot or not all(m.is_proportional for m in models):
+    if not batchable(execution) or not all(m.is_proportional for m in models):
         raise InputError(
-            "batch: impact, minimum fee, lots and constant-weight accounting need single runs; use proportional costs"
+            "batch: impact, minimum fee, cost tables, lots, volume limits and constant-weight accounting need single "
+            "runs; use proportional costs"
         )
 
 
-def _rates(models: Sequence[CostModel]) -> tuple[Floats, Floats, Floats]:
-    """(R,) each: cost of a traded unit, and what a session of borrowing and of financing costs."""
+def batchable(execution: Execution) -> bool:
+    """Whether many runs can be simulated in one pass, at proportional costs."""
+    return execution.accounting == "self_financing" and not execution.lot and not execution.max_volume
+
+
+def _rates(models: Sequence[CostModel]) -> tuple[Floats, Floats, Floats, Floats]:
+    """(R,) each: cost of a traded unit, and what a night costs a unit borrowed and financed, and brings one of cash."""
     rate = np.array([model.traded_rate for model in models])
-    yearly = np.array([(model.borrow_bps, model.financing_bps) for model in models]) / 1e4 / SESSIONS_A_YEAR
-    return rate, yearly[:, 0], yearly[:, 1]
+    yearly = np.array([(model.borrow_bps, model.financing_bps, model.cash_rate_bps) for model in models])
+    nightly = yearly / 1e4 / SESSIONS_A_YEAR
+    return rate, nightly[:, 0], nightly[:, 1], nightly[:, 2]
 
 
 def _known_prices(
     prices: PricePanel, execution: Execution
-) -> tuple[Floats, Floats, npt.NDArray[np.bool_], dict[int, list[int]]]:
+) -> tuple[Floats, Floats, Mask, dict[int, tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]]]:
     """Prices without holes.
 
     Returns
@@ -257,23 +357,20 @@ def _known_prices(
     fill : (T, N) fill prices; where there is none, the last mark (and 1 before the first price).
     mark : (T, N) closes; where there is none, the session's fill or the last mark.
     tradable : (T, N) whether an order can be filled.
-    delisted : session → assets whose close has been missing for `stale_limit` sessions on that day.
+    missing : session → assets without a close, and those of them that had one the session before.
 
     """
     close = prices.close.to_numpy()
     fill = close if execution.fill_at(prices) == "close" or prices.open is None else prices.open.to_numpy()
     tradable = ~np.isnan(fill)
-    if tradable.all() and not np.isnan(close).any():
+    gone = np.isnan(close)
+    if tradable.all() and not gone.any():
         return fill, close, tradable, {}
-    mark = pd.DataFrame(np.where(np.isnan(close), fill, close)).ffill().to_numpy()
+    mark = pd.DataFrame(np.where(gone, fill, close)).ffill().to_numpy()
     previous = np.vstack([np.full(close.shape[1], np.nan), mark[:-1]])
     filled = np.where(tradable, fill, previous)
-    missing = np.isnan(close)
-    run_length = np.zeros(close.shape[1], dtype=np.int64)
-    delisted: dict[int, list[int]] = {}
-    for s in range(len(close)):
-        run_length = np.where(missing[s], run_length + 1, 0)
-        gone = np.flatnonzero(run_length >= execution.stale_limit)
-        if len(gone):
-            delisted[s] = gone.tolist()
-    return np.nan_to_num(filled, nan=1.0), np.nan_to_num(mark, nan=1.0), tradable, delisted
+    fresh = gone & ~np.vstack([np.zeros((1, close.shape[1]), dtype=bool), gone[:-1]])
+    missing = {
+        int(s): (np.flatnonzero(gone[s]), np.flatnonzero(fresh[s])) for s in np.flatnonzero(gone.any(axis=1))
+    }
+    return np.nan_to_num(filled, nan=1.0), np.nan_to_num(mark, nan=1.0), tradable, missing

@@ -1,21 +1,118 @@
-"""What trading and holding cost."""
+"""What trading and holding cost, and what cash earns: one rate for all, or tables by asset and session."""
 
 from __future__ import annotations
 
+import hashlib
 import math
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from assay.data.errors import InputError
+from assay.data.files.rates import load_rates
 
-__all__ = ["COST_KINDS", "CostModel", "Liquidity", "trading_costs"]
+__all__ = [
+    "COST_FIELDS",
+    "COST_KINDS",
+    "CostModel",
+    "CostTable",
+    "FillRates",
+    "Liquidity",
+    "Rates",
+    "laid_out",
+    "trading_costs",
+]
 
 Floats = npt.NDArray[np.float64]
 
 #: Kinds in which costs are reported, in the order of the columns of `BacktestResult.costs`.
 COST_KINDS = ("commission", "spread", "impact", "sqrt_impact", "minimum_fee", "borrow", "financing")
+#: Fields of `CostModel` that a table may set for an asset; the others are of the whole book.
+ASSET_FIELDS = ("commission_bps", "spread_bps", "impact_bps", "sqrt_impact", "borrow_bps", "minimum_fee")
+_SESSIONS_A_YEAR = 252
+
+
+@dataclass(frozen=True, eq=False)
+class CostTable:
+    """Costs that differ by asset, by session or by both; what it leaves open is the cost model's own.
+
+    A rate holds from its stamp until the next one. A fill in session s pays the rate in force in s; a night is paid at
+    the rate in force at the close before it.
+
+    Parameters
+    ----------
+    by_asset : field of `CostModel` → (stamps, assets); NaN = the last one stands, or the model's own.
+    by_session : field of `CostModel` → (stamps,) for every asset; a rate by asset goes before it.
+    source : where it comes from, for the report.
+
+    Raises
+    ------
+    InputError
+        If a field is unknown, a rate negative (only `cash_rate_bps` may be) or infinite, or stamps are not increasing.
+
+    """
+
+    by_asset: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    by_session: Mapping[str, pd.Series] = field(default_factory=dict)
+    source: str = "memory"
+
+    def __post_init__(self) -> None:
+        for group, allowed in ((self.by_asset, ASSET_FIELDS), (self.by_session, COST_FIELDS)):
+            for name, values in group.items():
+                if name not in allowed:
+                    raise InputError(f"cost table: {name!r} is not one of {', '.join(allowed)}")
+                index = values.index
+                if not isinstance(index, pd.DatetimeIndex) or not index.is_monotonic_increasing or not index.is_unique:
+                    raise InputError(f"cost table: {name}: stamps must be strictly increasing dates")
+                cells = values.to_numpy(dtype=np.float64)
+                if np.isinf(cells).any() or (name != "cash_rate_bps" and (cells < 0).any()):
+                    raise InputError(f"cost table: {name} must be finite and at least 0; leave a cell empty for none")
+
+    @classmethod
+    def load(cls, paths: Sequence[str | Path]) -> CostTable:
+        """A table from files (CSV or Parquet): asset and date, or one of them, and fields of `CostModel`.
+
+        Raises
+        ------
+        InputError
+            If a file cannot be read as that, or two files set the same field by the same key.
+
+        """
+        by_asset: dict[str, pd.DataFrame] = {}
+        by_session: dict[str, pd.Series] = {}
+        for path in paths:
+            assets, sessions = load_rates(path, COST_FIELDS)
+            try:
+                cls(assets, sessions)
+            except InputError as error:
+                raise InputError(f"{path}: {error}") from None
+            for name in [*(set(assets) & set(by_asset)), *(set(sessions) & set(by_session))]:
+                raise InputError(f"{path}: {name} is set by another file already; put them in one")
+            by_asset, by_session = by_asset | assets, by_session | sessions
+        return cls(by_asset, by_session, ", ".join(Path(path).name for path in paths))
+
+    def describe(self) -> dict[str, Any]:
+        """Source, fields and SHA-256 of the table, JSON-able."""
+        digest = hashlib.sha256()
+        for group in (self.by_asset, self.by_session):
+            for name in sorted(group):
+                values = group[name]
+                digest.update(f"{name}|{values.index.astype(str).tolist()}".encode())
+                if isinstance(values, pd.DataFrame):
+                    digest.update("\x1f".join(map(str, values.columns)).encode())
+                digest.update(np.ascontiguousarray(values.to_numpy(dtype=np.float64)).tobytes())
+        names = sorted({*self.by_asset, *self.by_session})
+        return {"source": self.source, "fields": names, "sha256": digest.hexdigest()}
+
+    def strangers(self, assets: pd.Index) -> list[str]:
+        """Assets of the table that are not among `assets`."""
+        named = {str(asset) for frame in self.by_asset.values() for asset in frame.columns}
+        return sorted(named - {str(asset) for asset in assets})
 
 
 @dataclass(frozen=True)
@@ -30,10 +127,15 @@ class CostModel:
         impact_bps/1e4 · (traded value)² / NAV.
     sqrt_impact : coefficient Y of the square-root law: Y · σ · sqrt(traded shares / average volume) of the traded
         value, with σ the trailing 20-session daily volatility and the average volume over the same sessions, both
-        known the session before the fill. Needs volume.
+        known the session before the fill. Needs volume; an order is not filled in a session without volume, nor while
+        σ or the average volume are unknown.
     borrow_bps : a year, on the market value of shorts held overnight (1/252 a session).
-    financing_bps : a year, on negative cash held overnight (1/252 a session).
+    financing_bps : a year, on negative cash held overnight (1/252 a session), on top of `cash_rate_bps`.
     minimum_fee : currency a fill; what it adds to commission is reported as ``minimum_fee``.
+    cash_rate_bps : a year, what cash earns overnight (1/252 a session), and what negative cash pays below its
+        financing. Cash holds the proceeds of shorts, so a short gets a rebate of the rate less `borrow_bps`. Interest
+        is part of the gross return, not a cost; it may be negative.
+    table : rates by asset and session, which go before the ones above.
 
     Raises
     ------
@@ -54,12 +156,15 @@ class CostModel:
     borrow_bps: float = 50.0
     financing_bps: float = 100.0
     minimum_fee: float = 0.0
+    cash_rate_bps: float = 0.0
+    table: CostTable | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        for item in fields(self):
-            value = getattr(self, item.name)
-            if not math.isfinite(value) or value < 0:
-                raise InputError(f"costs: {item.name} must be finite and at least 0, got {value!r}")
+        for name in COST_FIELDS:
+            value = getattr(self, name)
+            if not math.isfinite(value) or (value < 0 and name != "cash_rate_bps"):
+                wanted = "finite" if name == "cash_rate_bps" else "finite and at least 0"
+                raise InputError(f"costs: {name} must be {wanted}, got {value!r}")
 
     @property
     def traded_rate(self) -> float:
@@ -68,13 +173,29 @@ class CostModel:
 
     @property
     def is_proportional(self) -> bool:
-        """Whether a fill's cost is a fixed share of its value: no impact, no minimum fee."""
-        return self.impact_bps == 0 and self.sqrt_impact == 0 and self.minimum_fee == 0
+        """Whether every fill costs one fixed share of its value: no impact, no minimum fee, no table."""
+        return self.impact_bps == 0 and self.sqrt_impact == 0 and self.minimum_fee == 0 and self.table is None
+
+    @property
+    def needs_volume(self) -> bool:
+        """Whether some cost depends on volume."""
+        table = self.table
+        named = table is not None and ("sqrt_impact" in table.by_asset or "sqrt_impact" in table.by_session)
+        return self.sqrt_impact > 0 or named
+
+    def describe(self) -> dict[str, Any]:
+        """Every field, JSON-able; a table by its source and digest."""
+        numbers = {name: getattr(self, name) for name in COST_FIELDS}
+        return numbers if self.table is None else {**numbers, "table": self.table.describe()}
 
     @classmethod
     def zero(cls) -> CostModel:
         """No cost of any kind."""
-        return cls(*(0.0 for _ in fields(cls)))
+        return cls(*(0.0 for _ in COST_FIELDS))
+
+
+#: The numbers of `CostModel`, in its order.
+COST_FIELDS = tuple(item.name for item in fields(CostModel) if item.name != "table")
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,11 +206,97 @@ class Liquidity:
     volume: Floats
 
 
+@dataclass(frozen=True, eq=False)
+class FillRates:
+    """What a session's fills pay, as in `CostModel`; each a number or (N,)."""
+
+    commission_bps: float | Floats
+    spread_bps: float | Floats
+    impact_bps: float | Floats
+    sqrt_impact: float | Floats
+    minimum_fee: float | Floats
+
+    def of(self, asset: int) -> FillRates:
+        """The rates of one asset."""
+        values = (getattr(self, item.name) for item in fields(self))
+        return FillRates(*(value if isinstance(value, float) else float(value[asset]) for value in values))
+
+
+@dataclass(frozen=True, eq=False)
+class Rates:
+    """A cost model on the sessions and assets of a run.
+
+    Parameters
+    ----------
+    cells : field → (T, N) where it differs by asset, (T,) where by session, a number where by neither. Rates of the
+        night (`borrow_bps`, `financing_bps`, `cash_rate_bps`) stand on the session at whose start they are paid.
+
+    """
+
+    cells: Mapping[str, float | Floats]
+
+    def fill(self, s: int) -> FillRates:
+        """What the fills of session s pay."""
+        return FillRates(*(self._at(item.name, s) for item in fields(FillRates)))
+
+    def night(self, s: int) -> tuple[float | Floats, float, float]:
+        """Fractions that the night into session s costs or brings: borrow (a number or (N,)), financing, interest."""
+        borrow, financing, interest = (self._at(name, s) for name in ("borrow_bps", "financing_bps", "cash_rate_bps"))
+        return borrow / 1e4 / _SESSIONS_A_YEAR, float(financing) / 1e4 / 252, float(interest) / 1e4 / 252
+
+    def _at(self, name: str, s: int) -> float | Floats:
+        value = self.cells[name]
+        if isinstance(value, float):
+            return value
+        row = value[s]
+        return row if value.ndim == 2 else float(row)
+
+
+def laid_out(costs: CostModel, sessions: pd.DatetimeIndex, assets: pd.Index) -> Rates:
+    """`costs` on these sessions and assets.
+
+    Raises
+    ------
+    InputError
+        If no asset of the table is among `assets`.
+
+    """
+    cells: dict[str, float | Floats] = {name: float(getattr(costs, name)) for name in COST_FIELDS}
+    table = costs.table
+    if table is None:
+        return Rates(cells)
+    strangers = table.strangers(assets)
+    if strangers and not any(frame.columns.isin(assets).any() for frame in table.by_asset.values()):
+        raise InputError(f"costs: none of the assets of {table.source} has prices; first {strangers[0]!r}")
+    for name in {*table.by_session, *table.by_asset}:
+        # A night is paid at what was in force at the close before.
+        stamps = sessions
+        if name in ("borrow_bps", "financing_bps", "cash_rate_bps"):
+            stamps = pd.DatetimeIndex([sessions[0], *sessions[:-1]])
+        value: float | Floats = cells[name]
+        if name in table.by_session:
+            known = _in_force(table.by_session[name].to_frame(), stamps)[:, 0]
+            value = np.where(np.isnan(known), value, known)
+        if name in table.by_asset:
+            known = _in_force(table.by_asset[name].reindex(columns=assets), stamps)
+            rest = value if isinstance(value, float) else value[:, None]
+            value = np.where(np.isnan(known), rest, known)
+        cells[name] = value
+    return Rates(cells)
+
+
+def _in_force(frame: pd.DataFrame, stamps: pd.DatetimeIndex) -> Floats:
+    """(T, N) the last value at or before each stamp, NaN before the first."""
+    row = frame.index.searchsorted(stamps, side="right") - 1
+    values = frame.ffill().to_numpy(dtype=np.float64)[np.maximum(row, 0)]
+    return np.where((row < 0)[:, None], np.nan, values)
+
+
 _COMMISSION, _SPREAD, _IMPACT, _SQRT, _FEE = range(5)
 
 
 def trading_costs(
-    traded: Floats, nav: float, model: CostModel, liquidity: tuple[Floats, Floats, Floats] | None
+    traded: Floats, nav: float, rates: FillRates | CostModel, liquidity: tuple[Floats, Floats, Floats] | None
 ) -> Floats:
     """Cost of each fill by kind.
 
@@ -97,8 +304,9 @@ def trading_costs(
     ----------
     traded : (N,) |traded value|, currency; 0 = no fill.
     nav : NAV at the fill, currency.
-    model : the rates.
-    liquidity : (volatility, mean volume in shares, price), each (N,), where the square-root law applies.
+    rates : as numbers or (N,).
+    liquidity : (volatility, mean volume in shares, price), each (N,), where the square-root law applies; all of them
+        known where something is traded.
 
     Returns
     -------
@@ -106,16 +314,17 @@ def trading_costs(
 
     """
     out = np.zeros((5, traded.size))
-    out[_COMMISSION] = traded * (model.commission_bps / 1e4)
-    out[_SPREAD] = traded * (model.spread_bps / 1e4)
-    if model.impact_bps:
-        out[_IMPACT] = traded * traded * (model.impact_bps / 1e4 / nav)
-    if model.sqrt_impact and liquidity is not None:
+    out[_COMMISSION] = traded * (rates.commission_bps / 1e4)
+    out[_SPREAD] = traded * (rates.spread_bps / 1e4)
+    if np.any(rates.impact_bps):
+        out[_IMPACT] = traded * traded * (rates.impact_bps / 1e4 / nav)
+    if np.any(rates.sqrt_impact) and liquidity is not None:
         volatility, volume, price = liquidity
+        real = traded > 0
         with np.errstate(invalid="ignore", divide="ignore"):
             share_of_volume = traded / (price * volume)
-            impact = model.sqrt_impact * volatility * np.sqrt(share_of_volume) * traded
-        out[_SQRT] = np.where(traded > 0, np.nan_to_num(impact), 0.0)
-    if model.minimum_fee:
-        out[_FEE] = np.where(traded > 0, np.maximum(model.minimum_fee - out[_COMMISSION], 0.0), 0.0)
+            impact = rates.sqrt_impact * volatility * np.sqrt(share_of_volume) * traded
+        out[_SQRT] = np.where(real & (np.asarray(rates.sqrt_impact) > 0), impact, 0.0)
+    if np.any(rates.minimum_fee):
+        out[_FEE] = np.where(traded > 0, np.maximum(rates.minimum_fee - out[_COMMISSION], 0.0), 0.0)
     return out

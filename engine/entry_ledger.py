@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from assay.engine.costs import CostModel, Liquidity, trading_costs
+from assay.engine.costs import CostModel, Liquidity, Rates, trading_costs
 from assay.engine.execution import Execution
+from assay.engine.orders import DUST, SMALLEST, whole_lots
 from assay.strategies.base import EntryRule
 
 __all__ = ["EntryBook", "Market"]
@@ -21,8 +22,6 @@ Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 _SESSIONS_A_YEAR = 252
-#: Orders below this share of NAV are rounding, not trades.
-_DUST = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +42,8 @@ class Market:
     wanted: npt.NDArray[np.intp]  # the assets to be entered, row after row of the signals
     scores: Floats  # their priorities, NaN as the lowest
     bounds: list[int]  # where each row starts in both, and the end
-    start: int  # row of the prices that is session 0
-    columns: npt.NDArray[np.intp] | None  # columns of the prices; None = as they are
+    rates: Rates
+    lot: Floats | None  # (T, N) shares in a lot; None = the lot of `Execution` everywhere
 
     def by_priority(self, row: int) -> list[int]:
         """The assets that are to be entered, the highest priority first, ties by asset id."""
@@ -84,8 +83,8 @@ class EntryBook:
     rows: list[float] = field(default_factory=list)
     #: session, costs of a fill by kind; empty where they are a fixed share of what is traded
     charged: list[tuple[int, tuple[float, ...]]] = field(default_factory=list)
-    #: session, borrow, financing
-    carried: list[tuple[int, float, float]] = field(default_factory=list)
+    #: session, borrow, financing, interest earned
+    carried: list[tuple[int, float, float, float]] = field(default_factory=list)
     #: session, asset, signed shares, price, cost
     fills: list[float] = field(default_factory=list)
     #: asset, from and until of what was held and is closed, and its signed shares
@@ -108,28 +107,51 @@ class EntryBook:
         self.rate = self.costs.traded_rate
         self.borrow = self.costs.borrow_bps / 1e4 / _SESSIONS_A_YEAR
         self.financing = self.costs.financing_bps / 1e4 / _SESSIONS_A_YEAR
+        self.earning = self.costs.cash_rate_bps / 1e4 / _SESSIONS_A_YEAR
+        self.uneven = self.costs.table is not None
 
     def step(self, s: int) -> None:
         """Live through session s."""
         market = self.market
         row = market.rows[s - self.execution.delay] if s >= self.execution.delay else -1
         wanted = row >= 0 and market.bounds[row + 1] > market.bounds[row]
+        carry = self._carry(s)
         if not self.positions and not wanted:
-            self.rows += (self.cash, self.cash, self.cash, 0.0, 0.0, 0.0)
+            before = self.cash
+            self._pay(s, carry)
+            self.rows += (self.cash, before, self.cash, 0.0, 0.0, 0.0)
             return
         self.traded = 0.0
-        indebted = self.short < 0 or self.cash < 0  # at the previous close
-        carry = (self.borrow * -self.short, self.financing * -min(self.cash, 0.0)) if indebted else None
         nav, leaving = self._at_the_open(s, row)
+        if nav <= 0:
+            self._pay(s, carry)
+            self._ruin(s)
+            self.rows += (self.cash, nav, self.cash, 0.0, 0.0, 0.0)
+            return
         for position in leaving:
             self._leave(s, position, nav)
         closed = [position.asset for position in leaving]
-        if wanted and nav > 0:
+        if wanted:
             self._enter(s, row, nav, closed)
-        if carry:
-            self.cash -= carry[0] + carry[1]
-            self.carried.append((s, *carry))
+        self._pay(s, carry)
         self._to_the_close(s, nav)
+
+    def _carry(self, s: int) -> tuple[float, float, float] | None:
+        """Borrow, financing and interest of the night into session s; None where there is none of them."""
+        if self.uneven:
+            borrow, self.financing, self.earning = self.market.rates.night(s)
+            each = (borrow if isinstance(borrow, float) else float(borrow[p.asset]) for p in self.positions)
+            lent = -sum(rate * min(p.shares * p.mark, 0.0) for rate, p in zip(each, self.positions, strict=True))
+        else:
+            lent = self.borrow * -self.short
+        if lent == 0 and self.cash >= 0 and self.earning == 0:
+            return None
+        return lent, self.financing * -min(self.cash, 0.0), self.earning * self.cash if s else 0.0
+
+    def _pay(self, s: int, carry: tuple[float, float, float] | None) -> None:
+        if carry is not None:
+            self.cash -= carry[0] + carry[1] - carry[2]
+            self.carried.append((s, *carry))
 
     def _at_the_open(self, s: int, row: int) -> tuple[float, list[_Position]]:
         """Mark what is held; the NAV, and the positions that have to go at this open."""
@@ -175,7 +197,7 @@ class EntryBook:
             if price != price:
                 self._unfilled(s, asset, "no open to enter at")
                 continue
-            if room <= _DUST * nav:
+            if room < SMALLEST * nav:
                 self.counts["sessions_without_cash"] += 1
                 return
             wanted = value = rule.size * nav
@@ -183,9 +205,10 @@ class EntryBook:
                 value = self._affordable(s, asset, price, value, room, nav)
             shares = value / price
             if self.execution.lot:
-                shares = self.execution.lot * (shares // self.execution.lot)
-            if shares * price <= _DUST * nav:
-                self._unfilled(s, asset, "less than a lot or than its own cost")
+                lot = self.execution.lot if market.lot is None else market.lot.item(s, asset)
+                shares = float(whole_lots(np.float64(shares), lot))  # type: ignore[arg-type]
+            if shares * price < SMALLEST * nav * (1 - DUST):
+                self._unfilled(s, asset, "less than a lot, a millionth of NAV or its own cost")
                 continue
             if value < wanted:
                 self.counts["cut_by_cash"] += 1
@@ -207,7 +230,7 @@ class EntryBook:
         def spent(amount: float) -> float:
             return amount + (sum(self._cost(s, asset, amount, price, nav)) if self.rule.side > 0 else 0.0)
 
-        room *= 1 - _DUST  # so that rounding cannot overdraw the cash
+        room *= 1 - DUST  # so that rounding cannot overdraw the cash
         if self.proportional:
             return min(value, room / (1 + (self.rate if self.rule.side > 0 else 0.0)))
         if spent(value) <= room:
@@ -224,7 +247,8 @@ class EntryBook:
         if self.liquidity is not None:
             cell = (slice(s, s + 1), asset)
             known = (self.liquidity.volatility[cell], self.liquidity.volume[cell], np.array([price]))
-        return tuple(trading_costs(np.array([value]), nav, self.costs, known)[:, 0].tolist())
+        rates = self.market.rates.fill(s).of(asset) if self.uneven else self.costs
+        return tuple(trading_costs(np.array([value]), nav, rates, known)[:, 0].tolist())
 
     def _trade(self, s: int, asset: int, shares: float, price: float, nav: float) -> None:
         value = shares * price
@@ -312,12 +336,17 @@ class EntryBook:
                 short += value
         nav = self.cash + long + short
         if nav <= 0:
-            self.ruined_at = s
-            long = short = 0.0
-            self.cash = nav
-            for position in self.positions:
-                self._record(s, position)
-            self.positions = []
-            self._note(s, -1, "ruin", "NAV at or below zero")
+            self._ruin(s)
+            nav, long, short = self.cash, 0.0, 0.0
         self.short = short
         self.rows += (nav, nav_open, self.cash, self.traded, long, short)
+
+    def _ruin(self, s: int) -> None:
+        """Nothing is left: what is held is closed at its mark, free of cost, and the book stands still afterwards."""
+        self.ruined_at, self.short = s, 0.0
+        for position in self.positions:
+            self.cash += position.shares * position.mark
+            self.fills += (s, position.asset, -position.shares, position.mark, 0.0)
+            self._record(s, position)
+        self.positions = []
+        self._note(s, -1, "ruin", "NAV at or below zero")

@@ -25,11 +25,11 @@ import pandas as pd
 
 from assay.data.errors import InputError
 from assay.data.panel import PricePanel
-from assay.engine.costs import COST_KINDS, CostModel, Liquidity
+from assay.engine.costs import COST_KINDS, CostModel, Liquidity, laid_out
 from assay.engine.entry_ledger import EntryBook, Market
 from assay.engine.execution import Execution
 from assay.engine.result import EVENT_COLUMNS, FILL_COLUMNS, BacktestResult
-from assay.engine.simulation import liquidity_of
+from assay.engine.simulation import market_warnings, shares_a_lot, volume_of
 from assay.strategies.base import EntryRule, EntrySignals
 
 __all__ = ["simulate_entries"]
@@ -74,8 +74,7 @@ def simulate_entries(
     costs = CostModel() if costs is None else costs
     execution = Execution() if execution is None else execution
     _check(prices, rule, execution)
-    market = _market(prices, signals, rule)
-    liquidity = _liquidity(prices, market) if costs.sqrt_impact else None
+    market, liquidity = _market(prices, signals, rule, costs, execution)
     book = EntryBook(market, rule, costs, execution, liquidity, optimistic)
     for s in range(len(market.sessions)):
         book.step(s)
@@ -89,6 +88,8 @@ def _check(prices: PricePanel, rule: EntryRule, execution: Execution) -> None:
         raise InputError(f"{rule.name}: an entry rule fills at the open; drop fill='close' and same_close")
     if execution.accounting != "self_financing":
         raise InputError(f"{rule.name}: an entry rule needs self_financing accounting, got {execution.accounting!r}")
+    if execution.max_volume:
+        raise InputError(f"{rule.name}: an entry rule fills whole; drop max_volume")
     if rule.side not in (1, -1):
         raise InputError(f"{rule.name}: side must be 1 or -1, got {rule.side!r}")
     if not 0 < rule.size <= execution.max_gross:
@@ -108,7 +109,9 @@ def _check(prices: PricePanel, rule: EntryRule, execution: Execution) -> None:
     prices.require(["open", *levels], rule.name)
 
 
-def _market(prices: PricePanel, signals: EntrySignals, rule: EntryRule) -> Market:
+def _market(
+    prices: PricePanel, signals: EntrySignals, rule: EntryRule, costs: CostModel, execution: Execution
+) -> tuple[Market, Liquidity | None]:
     frames = {"enter": signals.enter, "exit": signals.exit, "priority": signals.priority}
     first = signals.enter
     for name, frame in frames.items():
@@ -138,6 +141,16 @@ def _market(prices: PricePanel, signals: EntrySignals, rule: EntryRule) -> Marke
         cells = frame.to_numpy()[start:]
         return cells if columns is None else cells[:, columns]
 
+    lots = shares_a_lot(prices, execution)
+    if lots is not None:
+        lots = lots[start:] if columns is None else lots[start:, columns]
+    liquidity, bars = None, {name: values(getattr(prices, name)) for name in ("open", "high", "low")}
+    if costs.needs_volume:
+        part = prices if columns is None else prices.select(list(assets))
+        shut, _, liquidity = volume_of(part, sessions[0], costs, execution)
+        # Where nothing can be traded there is no open, and nothing that a stop could fill at.
+        bars = {name: np.where(shut, np.nan, cells) for name, cells in bars.items()}
+
     def signal(frame: pd.DataFrame, kind: type) -> npt.NDArray[Any]:
         cells = frame.to_numpy(dtype=kind)
         return cells if order is None else cells[:, order]
@@ -146,28 +159,20 @@ def _market(prices: PricePanel, signals: EntrySignals, rule: EntryRule) -> Marke
     rows[found - start] = np.arange(len(found))
     enter = np.ascontiguousarray(signal(first, bool))
     stamped, wanted = np.divmod(enter.ravel().nonzero()[0], len(assets))  # in one dimension: several times faster
-    return Market(
+    market = Market(
         sessions=sessions,
         assets=assets,
-        open=values(prices.open),
-        high=values(prices.high),
-        low=values(prices.low),
+        **bars,
         close=values(prices.close),
         rows=rows.tolist(),
         exit=signal(signals.exit, bool),
         wanted=wanted,
         scores=np.fmax(signal(signals.priority, float)[stamped, wanted], np.finfo(np.float64).min),
         bounds=np.searchsorted(stamped, np.arange(len(enter) + 1)).tolist(),
-        start=start,
-        columns=columns,
+        rates=laid_out(costs, sessions, assets),
+        lot=lots,
     )
-
-
-def _liquidity(prices: PricePanel, market: Market) -> Liquidity:
-    """What the square-root law reads, on the sessions and assets of `market`."""
-    known = liquidity_of(prices)
-    columns = slice(None) if market.columns is None else market.columns
-    return Liquidity(known.volatility[market.start :, columns], known.volume[market.start :, columns])
+    return market, liquidity
 
 
 def _result(book: EntryBook, prices: PricePanel, columns: pd.Index, keep: Literal["all", "returns"]) -> BacktestResult:
@@ -187,8 +192,9 @@ def _result(book: EntryBook, prices: PricePanel, columns: pd.Index, keep: Litera
         stamps, paid = zip(*book.charged, strict=True)
         for kind, amounts in enumerate(np.array(paid).T):
             charged[:, kind] = np.bincount(stamps, weights=amounts, minlength=len(sessions))
-    for s, borrow, financing in book.carried:
-        charged[s, _BORROW], charged[s, _FINANCING] = borrow, financing
+    interest = np.zeros(len(sessions))
+    for s, borrow, financing, earned in book.carried:
+        charged[s, _BORROW], charged[s, _FINANCING], interest[s] = borrow, financing, earned
     before = np.concatenate([[execution.capital], nav[:-1]])
     alive = before > 0
     net = np.divide(nav, before, out=np.ones_like(nav), where=alive) - 1
@@ -206,12 +212,13 @@ def _result(book: EntryBook, prices: PricePanel, columns: pd.Index, keep: Litera
         exposure=pd.DataFrame(exposure, sessions, ["gross", "net", "long", "short"]),
         holdings=_holdings(book, columns) if keep == "all" else None,
         cash=pd.Series(cash, sessions, name="cash"),
+        interest=pd.Series(interest, sessions, name="interest"),
         events=_events(book),
         fill_ledger=_fill_ledger(book) if keep == "all" else None,
         config=_config(book, prices),
         fingerprints={"prices": prices.fingerprint} if keep == "all" else {},
         counts=_counts(book),
-        warnings=(*prices.warnings, *_warnings(book)),
+        warnings=(*prices.warnings, *_warnings(book), *market_warnings(prices, book.costs, execution)),
     )
 
 
@@ -274,7 +281,7 @@ def _config(book: EntryBook, prices: PricePanel) -> dict[str, Any]:
     names = ("stop_loss", "take_profit", "size", "max_positions", "max_holding", "side")
     return {
         "strategy": rule.name,
-        "costs": asdict(book.costs),
+        "costs": book.costs.describe(),
         "execution": {**asdict(book.execution), "fill": "open"},
         "source": prices.source,
         "adjusted": prices.adjusted,

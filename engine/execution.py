@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,6 +10,14 @@ from assay.data.errors import InputError
 from assay.data.panel import PricePanel
 
 __all__ = ["Execution"]
+
+
+#: Beyond these, sums of currency or of weights lose the digits that the figures are printed with.
+_RANGES = (("max_gross", 1e-6, 1e6), ("capital", 1e-6, 1e18))
+
+
+def _between(low: float, high: float) -> str:
+    return f"between {low:g} and {high:g}"
 
 
 @dataclass(frozen=True)
@@ -21,11 +30,18 @@ class Execution:
     delay : sessions from decision to fill, at least 1 (0 only with `same_close`).
     accounting : ``"self_financing"`` (cash, shares, NAV; weights drift) or ``"constant_weight"`` (each session earns
         Σ w·r on the decided weights, without drift, returns summed), which reproduces much research code.
-    max_gross : cap on Σ|target weight|; a row above it is scaled down to it, and counted.
-    lot : shares are rounded toward zero to multiples of this; 0 trades fractions.
+    max_gross : cap on Σ|target weight|; a row above it is scaled down to it, and counted. Orders that add to the book
+        are cut where it would be above the cap after the fills, because others found no price.
+    lot : shares are rounded toward zero to multiples of this; 0 trades fractions. A target of 0 sells all there is.
     capital : NAV before the first fill, currency.
     stale_limit : sessions without a close after which a holding is closed at its last close (a delisting, as far as
         anyone could know on that day), listed as the event ``forced_exit``; until then it is valued at that close.
+    carry_orders : an order that finds no price, no volume or no room under `max_gross` or `max_volume` stands, as the
+        same target weight, until it is filled, a new decision for its asset replaces it, its asset's holding is
+        closed by force, or it expires; otherwise what is not filled on its session lapses.
+    order_expiry : sessions after its own in which a standing order is tried.
+    max_volume : largest share of a session's volume that a fill may take, above 0; the rest stands. 0 is no limit.
+        In a session without volume nothing is filled. Needs volume; not for entry rules.
     optimistic : where a bar touches both levels of an entry rule, the target fills and not the stop; printed as a
         warning beside every figure.
     same_close : fill at the very close that the decision read. Look-ahead unless an auction order is argued; printed
@@ -40,6 +56,9 @@ class Execution:
     lot: float = 0.0
     capital: float = 1_000_000.0
     stale_limit: int = 10
+    carry_orders: bool = True
+    order_expiry: int = 10
+    max_volume: float = 0.0
     optimistic: bool = False
     same_close: bool = False
 
@@ -55,13 +74,17 @@ class Execution:
                 raise InputError("execution: same_close means delay 0 at the close; drop delay and fill")
         elif self.delay < 1:
             raise InputError(f"execution: delay must be at least 1 session, got {self.delay}; see --same-close")
-        for name, low in (("max_gross", 0), ("capital", 0)):
-            if not getattr(self, name) > low:
-                raise InputError(f"execution: {name} must be above {low}, got {getattr(self, name)!r}")
-        if self.stale_limit < 1:
-            raise InputError(f"execution: stale_limit must be at least 1 session, got {self.stale_limit}")
-        if self.lot < 0:
-            raise InputError(f"execution: lot must be at least 0, got {self.lot!r}")
+        for name, low, high in _RANGES:
+            value = getattr(self, name)
+            if not (math.isfinite(value) and low <= value <= high):
+                raise InputError(f"execution: {name} must be {_between(low, high)}, got {value!r}")
+        for name in ("stale_limit", "order_expiry"):
+            if getattr(self, name) < 1:
+                raise InputError(f"execution: {name} must be at least 1 session, got {getattr(self, name)}")
+        for name in ("lot", "max_volume"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value >= 0):
+                raise InputError(f"execution: {name} must be finite and at least 0, got {value!r}")
 
     def fill_at(self, prices: PricePanel) -> Literal["open", "close"]:
         """The fill that applies to `prices`.

@@ -1,170 +1,243 @@
 """The NAV ledger, on arrays: how decided weights become shares, cash and net asset value, session by session.
 
-Self-financing accounting keeps cash and shares, so weights drift between fills; constant-weight accounting earns Σ w·r
-on the decided weights and sums the returns, as much research code does. Both are exact and causal: row s of every
-output depends on rows ≤ s of the prices and rows ≤ s − delay of the weights.
+Self-financing accounting: cash and shares are kept, so weights drift between fills. It is exact and causal: row s of
+every output depends on rows ≤ s of the prices and rows ≤ s − delay of the weights. A session in which everything
+ordered has a price takes a short way, and runs of sessions that trade every asset are worked in blocks; what stands,
+what is missing, lots, limits and costs that depend on the fill take the long way. All of them give the same book.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
-from assay.engine.costs import COST_KINDS, CostModel, Liquidity, trading_costs
+from assay.engine.costs import COST_KINDS, CostModel, Rates, trading_costs
 from assay.engine.execution import Execution
+from assay.engine.orders import Standing, Tape, ordered_shares
 
-__all__ = ["Ledger", "constant_weight", "row_gross", "self_financing"]
+__all__ = ["Closing", "Ledger", "row_gross", "self_financing"]
 
 Floats = npt.NDArray[np.float64]
 
 _BORROW, _FINANCING = COST_KINDS.index("borrow"), COST_KINDS.index("financing")
 _SESSIONS_A_YEAR = 252
-#: Orders below this share of NAV are rounding noise, not trades.
-_DUST = 1e-12
 #: Sessions worked together: a few arrays of so many rows stay in cache.
 _BLOCK = 64
+#: Gross above the cap by less than this share of it is rounding.
+_GROSS_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class Closing:
+    """A holding closed without an order, free of cost: its prices ended, or the book was ruined."""
+
+    session: int
+    asset: int
+    shares: float
+    price: float
 
 
 @dataclass(eq=False)
 class Ledger:
-    """Arrays of T sessions filled in by the accounting; `shares` and `traded` only when holdings are kept."""
+    """Arrays of T sessions filled in by the accounting; `shares` only when holdings are kept."""
 
     nav: Floats
     nav_before: Floats  # at the fill prices, before the session's costs
     cash: Floats
     costs: Floats  # (T, kinds), currency
+    interest: Floats  # earned on cash, currency
     traded: Floats  # Σ|traded value|, currency
     long: Floats  # market value at the close
     short: Floats  # market value at the close, ≤ 0
-    shares: Floats | None  # (T, N) after the session's fills and forced exits
-    forced: list[tuple[int, int, float]]  # (session, asset, shares closed at the last close)
-    unfilled: list[tuple[int, int]]  # (session, asset) orders without a price
+    shares: Floats | None  # (T, N) after the session's fills and closings
+    forced: list[Closing] = field(default_factory=list)
+    liquidated: list[Closing] = field(default_factory=list)  # at ruin
+    unfilled: list[tuple[int, int]] = field(default_factory=list)  # (session, asset) orders that nothing let through
+    partly: list[tuple[int, int]] = field(default_factory=list)  # (session, asset) orders of which a part was filled
+    expired: list[tuple[int, int]] = field(default_factory=list)  # (session, asset) orders that stood in vain
+    above: list[tuple[int, float]] = field(default_factory=list)  # (session, gross) above the cap after the fills
+    cut: list[int] = field(default_factory=list)  # sessions whose orders were cut to the cap
     ruined_at: int | None = None
 
     @classmethod
     def empty(cls, sessions: int, assets: int, *, keep_shares: bool) -> Ledger:
         """Zeros for `sessions` × `assets`."""
-        zeros = [np.zeros(sessions) for _ in range(6)]
         shares = np.zeros((sessions, assets)) if keep_shares else None
         costs = np.zeros((sessions, len(COST_KINDS)))
-        nav, before, cash, traded, long, short = zeros
-        return cls(nav, before, cash, costs, traded, long, short, shares, [], [])
+        nav, before, cash, interest, traded, long, short = (np.zeros(sessions) for _ in range(7))
+        return cls(nav, before, cash, costs, interest, traded, long, short, shares)
+
+
+@dataclass(eq=False)
+class _State:
+    """The book at a close, and what is carried into the next session."""
+
+    cash: float
+    shares: Floats
+    short: float  # value of the shorts, ≤ 0
+    shorts: Floats  # (N,) the same by asset; kept only where borrow differs by asset
+    mark: Floats
+    stale: npt.NDArray[np.int64]  # sessions without a close since the asset is held
+    standing: Standing
+    gap: bool = False  # whether some holding was last marked at an earlier session's close
 
 
 def self_financing(
-    weights: Floats,
-    fill: Floats,
-    close: Floats,
-    *,
-    costs: CostModel,
-    execution: Execution,
-    liquidity: Liquidity | None = None,
-    keep_shares: bool = True,
+    weights: Floats, tape: Tape, *, costs: CostModel, rates: Rates, execution: Execution, keep_shares: bool = True
 ) -> Ledger:
     """Trade to `weights` and mark to the close, session by session.
 
     Parameters
     ----------
     weights : (T, N) signed fractions of NAV, stamped at the decision; NaN = no order.
-    fill : (T, N) prices at which orders fill; NaN = cannot trade.
-    close : (T, N) prices at which holdings are marked; NaN = the last one stands.
-    costs, execution : see `CostModel`, `Execution`.
-    liquidity : needed where `costs.sqrt_impact` > 0.
+    tape : prices, and what limits the fills.
+    costs, rates : see `CostModel`; `rates` is the same on these sessions and assets.
+    execution : see `Execution`.
     keep_shares : whether the (T, N) holdings are kept.
 
     """
+    fill, close, delay = tape.fill, tape.close, execution.delay
     sessions, assets = close.shape
     book = Ledger.empty(sessions, assets, keep_shares=keep_shares)
     missing = _rows_with_holes(fill, close)
     weight_sum, weight_gross, partial, ordered = orders = _orders(weights)
     at_close, change = fill is close, np.empty(assets)
-    simple = costs.is_proportional and execution.lot == 0
-    rate, delay = costs.traded_rate, execution.delay
+    simple = costs.is_proportional and execution.lot == 0 and tape.whole
+    rate = costs.traded_rate
     run_end = _rebalancing_runs(orders, missing, sessions, delay) if simple else np.zeros(sessions, dtype=np.int64)
-    rates = np.array([costs.commission_bps, costs.spread_bps]) / 1e4
-    borrow, financing = (bps / 1e4 / _SESSIONS_A_YEAR for bps in (costs.borrow_bps, costs.financing_bps))
+    kinds = np.array([costs.commission_bps, costs.spread_bps]) / 1e4
+    nightly = (costs.borrow_bps, costs.financing_bps, costs.cash_rate_bps)
+    borrow, financing, earning = (bps / 1e4 / _SESSIONS_A_YEAR for bps in nightly)
 
-    cash, shares, short, stale = execution.capital, np.zeros(assets), 0.0, np.zeros(assets, dtype=np.int64)
-    mark = np.full(assets, np.nan)
-    held_through_hole = False  # whether some holding was last marked at an earlier session's close
+    none = np.zeros(assets)
+    state = _State(
+        execution.capital, none, 0.0, none, np.full(assets, np.nan), np.zeros(assets, int), Standing(assets, execution)
+    )
     s, rebalanced = 0, False
     while s < sessions:
         if rebalanced and run_end[s] > s:
             # The session before ended at its decided weights, and so will these: they are worked together.
-            state = _rebalanced_run(book, s, int(run_end[s]), weights, fill, close, orders, costs, delay)
-            s, cash, short, shares = state
-            mark, rebalanced = close[s - 1], True
+            s = _rebalanced_run(book, state, s, int(run_end[s]), weights, tape, orders, costs, delay)
             if book.ruined_at is not None:
                 break
             continue
         price, last, row = fill[s], close[s], s - delay
         decided = row >= 0 and ordered[row]
-        carrying = borrow * -short, financing * -min(cash, 0.0)
         holes = missing.get(s)
-        plain = simple and not held_through_hole and not (decided and partial[row])
+        plain = simple and not state.gap and not state.standing.any and not (decided and partial[row])
         if plain and holes is not None:
-            plain = not shares[holes].any() and not (decided and np.nan_to_num(weights[row][holes]).any())
+            plain = not state.shares[holes].any() and not (decided and np.nan_to_num(weights[row][holes]).any())
             if plain:
                 price, last = price.copy(), last.copy()
                 price[holes] = last[holes] = 1.0  # neither held nor wanted: any price will do
-        if plain:
-            nav_before = cash + shares @ price
-            if decided:
-                wanted = weights[row] / price
-                wanted *= nav_before
-                np.abs(np.subtract(wanted, shares, out=change), out=change)
-                traded = float(change @ price)
-                shares = wanted
-                cash = nav_before * (1.0 - weight_sum[row]) - traded * rate
-                book.costs[s, :2] = traded * rates
-                book.traded[s] = traded
-            mark = last
-            if decided and at_close:  # filled where it is marked: the decided weights are the weights held
-                position, gross = nav_before * weight_sum[row], nav_before * weight_gross[row]
-            else:
-                position, gross = shares @ last, np.abs(shares, out=change) @ last
-        else:
-            known = np.where(np.isnan(price), mark, price)
-            value = np.where(shares != 0, shares * known, 0.0)
-            nav_before = cash + value.sum()
-            if decided:
-                delta, paid = _general_orders(
-                    s, weights[row], price, value, nav_before, costs, execution, liquidity, book
-                )
-                traded_value = delta * np.nan_to_num(price)
-                cash -= traded_value.sum() + paid.sum()
-                shares = shares + delta
-                book.costs[s, :5] = paid.sum(axis=1)
-                book.traded[s] = np.abs(traded_value).sum()
-            stale = np.where(np.isnan(last), stale + 1, 0)
-            mark = np.where(np.isnan(last), known, last)
-            for asset in np.flatnonzero((stale >= execution.stale_limit) & (shares != 0)):
-                cash += shares[asset] * mark[asset]
-                book.forced.append((s, int(asset), float(shares[asset])))
-                shares = shares.copy()
-                shares[asset] = 0.0
-            held = shares != 0
-            held_through_hole = bool((np.isnan(last) & held).any())
-            value = np.where(held, shares * mark, 0.0)
-            position, gross = value.sum(), np.abs(value).sum()
-            if not held_through_hole:
-                stale = np.zeros(assets, dtype=np.int64)
-        cash -= carrying[0] + carrying[1]
-        book.costs[s, _BORROW], book.costs[s, _FINANCING] = carrying
-        nav = cash + position
-        short = 0.5 * (position - gross)
-        book.nav_before[s], book.nav[s], book.cash[s] = nav_before, nav, cash
-        book.long[s], book.short[s] = position - short, short
-        if book.shares is not None:
-            book.shares[s] = shares
-        if nav <= 0:
-            _ruin(book, s, nav)
+        if not plain:
+            if not _long_way(book, state, s, weights[row] if decided else None, tape, costs, rates, execution):
+                break
+            rebalanced, s = False, s + 1
+            continue
+        shares, cash = state.shares, state.cash
+        lent, owed, earned = borrow * -state.short, financing * -min(cash, 0.0), earning * cash if s else 0.0
+        nav_before = cash + shares @ price
+        book.costs[s, _BORROW], book.costs[s, _FINANCING], book.interest[s] = lent, owed, earned
+        book.nav_before[s] = nav_before
+        if nav_before <= 0:
+            _ruin(book, s, nav_before - lent - owed + earned, shares, price)
             break
-        rebalanced = plain and bool(decided) and holes is None
+        if decided:
+            wanted = weights[row] / price
+            wanted *= nav_before
+            np.abs(np.subtract(wanted, shares, out=change), out=change)
+            traded = float(change @ price)
+            shares = wanted
+            cash = nav_before * (1.0 - weight_sum[row]) - traded * rate
+            book.costs[s, :2] = traded * kinds
+            book.traded[s] = traded
+        if decided and at_close:  # filled where it is marked: the decided weights are the weights held
+            position, gross = nav_before * weight_sum[row], nav_before * weight_gross[row]
+        else:
+            position, gross = shares @ last, np.abs(shares, out=change) @ last
+        state.cash, state.shares, state.mark = cash - lent - owed + earned, shares, last
+        if not _closed(book, state, s, position, gross, last):
+            break
+        rebalanced = bool(decided) and holes is None
         s += 1
     return book
+
+
+def _closed(book: Ledger, state: _State, s: int, position: float, gross: float, last: Floats) -> bool:
+    """Write down the close of a session; whether there is anything left."""
+    nav = state.cash + position
+    state.short = 0.5 * (position - gross)
+    book.nav[s], book.cash[s] = nav, state.cash
+    book.long[s], book.short[s] = position - state.short, state.short
+    if book.shares is not None:
+        book.shares[s] = state.shares
+    if nav <= 0:
+        _ruin(book, s, nav, state.shares, last)
+        return False
+    return True
+
+
+def _long_way(
+    book: Ledger,
+    state: _State,
+    s: int,
+    decided: Floats | None,
+    tape: Tape,
+    costs: CostModel,
+    rates: Rates,
+    execution: Execution,
+) -> bool:
+    """One session with orders that stand, holes, lots, limits or costs that depend on the fill; False at ruin."""
+    price, last, shares, standing = tape.fill[s], tape.close[s], state.shares, state.standing
+    borrow, financing, earning = rates.night(s)
+    lent = borrow * -state.short if isinstance(borrow, float) else float(-(borrow * state.shorts).sum())
+    owed, earned = financing * -min(state.cash, 0.0), earning * state.cash if s else 0.0
+    known = np.where(np.isnan(price), state.mark, price)
+    value = np.where(shares != 0, shares * known, 0.0)
+    nav_before = state.cash + float(value.sum())
+    book.costs[s, _BORROW], book.costs[s, _FINANCING], book.interest[s] = lent, owed, earned
+    book.nav_before[s] = nav_before
+    if nav_before <= 0:
+        _ruin(book, s, nav_before - lent - owed + earned, shares, known)
+        return False
+    if decided is not None:
+        standing.place(decided)
+    if standing.any:
+        new = standing.age == 0
+        targets = standing.targets
+        delta, left, cut = ordered_shares(s, targets, shares, value, nav_before, tape, execution)
+        traded = delta * np.nan_to_num(price)
+        paid = trading_costs(np.abs(traded), nav_before, rates.fill(s), tape.known(s))
+        state.cash -= float(traded.sum() + paid.sum())
+        shares = shares + delta
+        book.costs[s, :5] = paid.sum(axis=1)
+        book.traded[s] = np.abs(traded).sum()
+        for undone in np.flatnonzero(left & new):
+            (book.partly if delta[undone] else book.unfilled).append((s, int(undone)))
+        book.expired += [(s, int(asset)) for asset in np.flatnonzero(standing.keep(left))]
+        if cut:
+            book.cut.append(s)
+        gross = np.abs(np.where(shares != 0, shares * known, 0.0)).sum() / nav_before
+        if gross > execution.max_gross * (1 + _GROSS_ROUNDING):
+            book.above.append((s, float(gross)))
+    gone = np.isnan(last)
+    state.stale = np.where(gone & (shares != 0), state.stale + 1, 0)
+    state.mark = mark = np.where(gone, known, last)
+    for asset in map(int, np.flatnonzero(state.stale >= execution.stale_limit)):
+        state.cash += shares[asset] * mark[asset]
+        book.forced.append(Closing(s, asset, float(shares[asset]), float(mark[asset])))
+        shares = shares.copy()
+        shares[asset], state.stale[asset] = 0.0, 0
+        standing.drop(asset)
+    held = shares != 0
+    state.gap = bool((gone & held).any())
+    value = np.where(held, shares * mark, 0.0)
+    state.shares, state.shorts = shares, np.minimum(value, 0.0)
+    state.cash += earned - lent - owed
+    return _closed(book, state, s, float(value.sum()), float(np.abs(value).sum()), mark)
 
 
 _Orders = tuple[Floats, Floats, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]
@@ -187,15 +260,15 @@ def _rebalancing_runs(
 
 def _rebalanced_run(
     book: Ledger,
+    state: _State,
     start: int,
     end: int,
     weights: Floats,
-    fill: Floats,
-    close: Floats,
+    tape: Tape,
     orders: _Orders,
     costs: CostModel,
     delay: int,
-) -> tuple[int, float, float, Floats]:
+) -> int:
     """Sessions that begin and end at whole sets of decided weights, priced throughout, at proportional costs.
 
     Between two such fills a holding is its weight times NAV, so the prices enter through ratios that whole blocks of
@@ -203,15 +276,18 @@ def _rebalanced_run(
 
     Returns
     -------
-    stop, cash, short, shares : the session after the last one worked, and the state at its close before.
+    int
+        The session after the last one worked; `state` is the close before it.
 
     """
+    fill, close = tape.fill, tape.close
     weight_sum, weight_gross, _, _ = orders
     at_close, ones, change = fill is close, np.ones(close.shape[1]), np.empty(close.shape[1])
-    rates = np.array([costs.commission_bps, costs.spread_bps]) / 1e4
+    kinds = np.array([costs.commission_bps, costs.spread_bps]) / 1e4
     rate = costs.traded_rate
-    borrow, financing = (bps / 1e4 / _SESSIONS_A_YEAR for bps in (costs.borrow_bps, costs.financing_bps))
-    before, cash, short = (float(part[start - 1]) for part in (book.nav_before, book.cash, book.short))
+    nightly = (costs.borrow_bps, costs.financing_bps, costs.cash_rate_bps)
+    borrow, financing, earning = (bps / 1e4 / _SESSIONS_A_YEAR for bps in nightly)
+    before, cash, short = float(book.nav_before[start - 1]), state.cash, state.short
     for first in range(start, end, _BLOCK):
         stop = min(first + _BLOCK, end)
         held = weights[first - delay - 1 : stop - delay - 1]
@@ -231,28 +307,39 @@ def _rebalanced_run(
         done: list[tuple[float, ...]] = []
         for i, (growth, mark, mark_gross, total) in enumerate(chain):
             previous, before = before, cash + before * growth
+            lent, owed, earned = borrow * -short, financing * -min(cash, 0.0), earning * cash
+            if before <= 0:
+                cash = before - lent - owed + earned
+                done.append((before, cash, cash, 0.0, 0.0, 0.0, lent, owed, earned))
+                break
             np.multiply(drifted[i], previous / before, out=change)
             np.abs(np.subtract(wanted[i], change, out=change), out=change)
             traded = before * float(change @ ones)
-            lent, owed = borrow * -short, financing * -min(cash, 0.0)
-            cash = before * (1.0 - total) - traded * rate - lent - owed
+            cash = before * (1.0 - total) - traded * rate - lent - owed + earned
             position = before * mark
             short = 0.5 * (position - before * mark_gross)
-            done.append((before, cash + position, cash, traded, position - short, short, lent, owed))
+            done.append((before, cash + position, cash, traded, position - short, short, lent, owed, earned))
             if cash + position <= 0:
                 break
         stop = first + len(done)
         table = np.array(done)
         book.nav_before[first:stop], book.nav[first:stop], book.cash[first:stop] = table[:, :3].T
         book.traded[first:stop], book.long[first:stop], book.short[first:stop] = table[:, 3:6].T
-        book.costs[first:stop, :2] = table[:, 3:4] * rates
-        book.costs[first:stop, _BORROW], book.costs[first:stop, _FINANCING] = table[:, 6:].T
+        book.costs[first:stop, :2] = table[:, 3:4] * kinds
+        book.costs[first:stop, _BORROW], book.costs[first:stop, _FINANCING] = table[:, 6:8].T
+        book.interest[first:stop] = table[:, 8]
         if book.shares is not None:
             book.shares[first:stop] = wanted[: len(done)] * table[:, :1] / fill[first:stop]
         if done[-1][1] <= 0:
-            _ruin(book, stop - 1, done[-1][1])
-            return stop, cash, short, np.zeros(len(ones))
-    return end, cash, short, weights[end - 1 - delay] * (before / fill[end - 1])
+            last = stop - 1
+            if before <= 0:  # at the fill, with what the session before had left
+                _ruin(book, last, done[-1][1], weights[last - delay - 1] * (previous / fill[last - 1]), fill[last])
+            else:
+                _ruin(book, last, done[-1][1], weights[last - delay] * (before / fill[last]), close[last])
+            return stop
+    state.cash, state.short, state.shares = cash, short, weights[end - 1 - delay] * (before / fill[end - 1])
+    state.mark = close[end - 1]
+    return end
 
 
 def _rows_with_holes(fill: Floats, close: Floats) -> dict[int, npt.NDArray[np.intp]]:
@@ -282,86 +369,11 @@ def _orders(weights: Floats) -> tuple[Floats, Floats, npt.NDArray[np.bool_], npt
     return np.nansum(weights, axis=1), np.nan_to_num(gross), some, ~every
 
 
-def _general_orders(
-    s: int,
-    weights: Floats,
-    price: Floats,
-    value: Floats,
-    nav: float,
-    costs: CostModel,
-    execution: Execution,
-    liquidity: Liquidity | None,
-    book: Ledger,
-) -> tuple[Floats, Floats]:
-    """Shares to trade (N,) and their costs (5, N); orders without a price are noted in `book`."""
-    wanted = ~np.isnan(weights)
-    priced = ~np.isnan(price)
-    for asset in np.flatnonzero(wanted & ~priced & ((np.nan_to_num(weights) != 0) | (value != 0))):
-        book.unfilled.append((s, int(asset)))
-    tradable = wanted & priced
-    order = np.where(tradable, weights * nav - value, 0.0)
-    order[np.abs(order) <= _DUST * abs(nav)] = 0.0
-    delta = np.where(order != 0, order / np.where(priced, price, 1.0), 0.0)
-    if execution.lot:
-        delta = np.trunc(delta / execution.lot) * execution.lot
-    known = None if liquidity is None else (liquidity.volatility[s], liquidity.volume[s], price)
-    return delta, trading_costs(np.abs(delta * np.where(priced, price, 0.0)), nav, costs, known)
-
-
-def _ruin(book: Ledger, s: int, nav: float) -> None:
-    """Nothing is left: the book is closed at this close and stands still afterwards."""
+def _ruin(book: Ledger, s: int, nav: float, shares: Floats, price: Floats) -> None:
+    """Nothing is left: what is held is closed at `price`, and the book stands still afterwards."""
     book.ruined_at = s
+    book.liquidated = [Closing(s, a, float(shares[a]), float(price[a])) for a in map(int, np.flatnonzero(shares))]
     book.nav[s:] = book.nav_before[s + 1 :] = book.cash[s:] = nav
     book.long[s:] = book.short[s:] = 0.0
     if book.shares is not None:
         book.shares[s:] = 0.0
-
-
-def constant_weight(
-    weights: Floats, fill: Floats, close: Floats, *, costs: CostModel, execution: Execution, at_open: bool
-) -> tuple[Floats, Floats, Floats, Floats]:
-    """Σ w·r on the decided weights: no drift, no compounding.
-
-    Parameters
-    ----------
-    weights, fill, close : as for `self_financing`; NaN weights keep the previous decision.
-    at_open : whether `fill` are opens; then the overnight part of a session belongs to the old weights.
-
-    Returns
-    -------
-    gross : (T,) Σ w·r.
-    costs : (T, kinds) fractions of the constant capital.
-    traded : (T,) Σ|Δw| at the fill.
-    held : (T, N) weights held at the close.
-
-    """
-    sessions, assets = close.shape
-    held = np.zeros((sessions, assets))
-    if sessions > execution.delay:
-        held[execution.delay :] = weights[: sessions - execution.delay]
-    for s in range(1, sessions):  # no order: yesterday's weights stand
-        empty = np.isnan(held[s])
-        if empty.any():
-            held[s, empty] = held[s - 1, empty]
-    held = np.nan_to_num(held)
-    before = np.vstack([np.zeros(assets), held[:-1]])
-    previous = np.vstack([np.full(assets, np.nan), _last_known(close)[:-1]])
-    with np.errstate(invalid="ignore"):
-        if at_open:
-            overnight, intraday = fill / previous - 1, close / fill - 1
-            gross = np.nansum(before * overnight, axis=1) + np.nansum(held * intraday, axis=1)
-        else:
-            gross = np.nansum(before * (close / previous - 1), axis=1)
-    change = np.abs(held - before)
-    charged = np.zeros((sessions, len(COST_KINDS)))
-    charged[:, :5] = np.stack([trading_costs(row, 1.0, costs, None).sum(axis=1) for row in change])
-    charged[:, _BORROW] = -np.minimum(before, 0).sum(axis=1) * (costs.borrow_bps / 1e4 / _SESSIONS_A_YEAR)
-    cash = 1.0 - before.sum(axis=1)
-    charged[:, _FINANCING] = -np.minimum(cash, 0) * (costs.financing_bps / 1e4 / _SESSIONS_A_YEAR)
-    return gross, charged, change.sum(axis=1), held
-
-
-def _last_known(values: Floats) -> Floats:
-    """Each column filled forward from its own past."""
-    row = np.where(np.isnan(values), 0, np.arange(len(values))[:, None])
-    return np.take_along_axis(values, np.maximum.accumulate(row, axis=0), axis=0)

@@ -20,7 +20,7 @@ from assay.data.conventions import Floats, annual_sharpe
 from assay.data.errors import InputError
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.engine.backtest import priced, run_backtest, simulated_prices
-from assay.engine.batch import backtest_batch
+from assay.engine.batch import backtest_batch, batchable
 from assay.engine.costs import CostModel
 from assay.engine.execution import Execution
 from assay.strategies.base import EntryRule, Strategy, decide
@@ -143,12 +143,7 @@ def random_score_null(
     predictions = predictions.since_first_view()
     rng = np.random.default_rng(seed)
     orders = [np.arange(predictions.shape[1]), *(rng.permutation(predictions.shape[1]) for _ in range(runs))]
-    batched = (
-        not isinstance(strategy, EntryRule)
-        and costs.is_proportional
-        and not execution.lot
-        and execution.accounting == "self_financing"
-    )
+    batched = not isinstance(strategy, EntryRule) and costs.is_proportional and batchable(execution)
     step = max(1, _CELLS // max(1, predictions.shape[0] * predictions.shape[1])) if batched else 1
     decider = strategy if isinstance(strategy, EntryRule) else priced(strategy, costs)
     figures = []

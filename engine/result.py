@@ -39,7 +39,8 @@ class BacktestResult(Card):
     target_weights : (T, N) stamped t as decided, after overlays; None with ``keep="returns"``.
     holdings : (T, N) shares after the session's fills; None with ``keep="returns"`` or constant-weight accounting.
     cash : (T,) currency at the close; None with constant-weight accounting.
-    events : long table, columns `EVENT_COLUMNS`: stops, kill switches, forced exits, unfilled orders.
+    interest : (T,) currency earned on cash, below 0 on negative cash; part of the gross return.
+    events : long table, columns `EVENT_COLUMNS`: stops, kill switches, forced exits, ruin, unfilled orders.
     fill_ledger : makes the long table of fills when it is asked for; None when not kept.
     stages : one row a stage (select, filter, smooth, vol target, kill switch, costs): sharpe, return_ann,
         volatility_ann, turnover_ann, cost_ann; None when not asked for.
@@ -61,6 +62,7 @@ class BacktestResult(Card):
     target_weights: pd.DataFrame | None = None
     holdings: pd.DataFrame | None = None
     cash: pd.Series | None = None
+    interest: pd.Series | None = None
     events: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(EVENT_COLUMNS)))
     fill_ledger: Callable[[], pd.DataFrame] | None = None
     stages: pd.DataFrame | None = None

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from assay.data.errors import InputError
 from assay.data.panel import PricePanel
-from assay.engine.costs import COST_KINDS, CostModel, Liquidity, trading_costs
+from assay.engine.constant_weight import constant_weight
+from assay.engine.costs import COST_KINDS, CostModel, Liquidity, Rates, laid_out, trading_costs
 from assay.engine.execution import Execution
-from assay.engine.ledger import Floats, Ledger, constant_weight, row_gross, self_financing
+from assay.engine.ledger import Floats, Ledger, row_gross, self_financing
+from assay.engine.orders import DUST, Tape, without_small
 from assay.engine.result import EVENT_COLUMNS, FILL_COLUMNS, BacktestResult
 
-__all__ = ["liquidity_of", "simulate"]
+__all__ = ["liquidity_of", "market_warnings", "shares_a_lot", "simulate", "volume_of"]
 
 Keep = Literal["all", "returns"]
 
@@ -61,32 +64,119 @@ def simulate(
     execution = Execution() if execution is None else execution
     fill_at = execution.fill_at(prices)
     prints = {"prices": prices.fingerprint} if keep == "all" else {}
+    whole = prices
     prices, weights, counts = _aligned(prices, target_weights, execution.max_gross)
-    close = prices.close.to_numpy()
-    fill = close if fill_at == "close" or prices.open is None else prices.open.to_numpy()
+    tape = _tape(whole, prices, fill_at, costs, execution)
+    rates = laid_out(costs, prices.sessions, prices.assets)
     config = {
         "strategy": name,
-        "costs": asdict(costs),
+        "costs": costs.describe(),
         "execution": {**asdict(execution), "fill": fill_at},
         "source": prices.source,
         "adjusted": prices.adjusted,
     }
-    warnings = [*prices.warnings, *_warnings(execution, counts)]
+    warnings = [*prices.warnings, *_warnings(execution, counts), *market_warnings(prices, costs, execution)]
+    run = _Run(prices, weights, tape, costs, rates, execution, config, counts, warnings, keep)
     if execution.accounting == "constant_weight":
-        result = _constant_weight_result(prices, weights, fill, costs, execution, config, counts, warnings, keep)
-        return replace(result, fingerprints=prints)
-    liquidity = liquidity_of(prices) if costs.sqrt_impact else None
-    book = self_financing(
-        weights, fill, close, costs=costs, execution=execution, liquidity=liquidity, keep_shares=keep == "all"
-    )
-    result = _result(prices, weights, fill, book, costs, execution, config, counts, warnings, liquidity, keep)
-    return replace(result, fingerprints=prints)
+        return replace(_constant_weight_result(run), fingerprints=prints)
+    book = self_financing(weights, tape, costs=costs, rates=rates, execution=execution, keep_shares=keep == "all")
+    return replace(_result(run, book), fingerprints=prints)
+
+
+@dataclass(frozen=True, eq=False)
+class _Run:
+    """What a simulation was given: everything that its result is made of, beside the book."""
+
+    prices: PricePanel
+    weights: Floats
+    tape: Tape
+    costs: CostModel
+    rates: Rates
+    execution: Execution
+    config: dict[str, Any]
+    counts: dict[str, int]
+    warnings: list[str]
+    keep: Keep
+
+    def frame(self, values: Floats) -> pd.DataFrame:
+        """(T, N) `values` with their sessions and assets."""
+        return pd.DataFrame(values, self.prices.sessions, self.prices.assets)
+
+
+def _tape(whole: PricePanel, prices: PricePanel, fill_at: str, costs: CostModel, execution: Execution) -> Tape:
+    """The arrays of `prices`, a part of the panel `whole` from whose history volatility and volume are known."""
+    close = prices.close.to_numpy()
+    fill = close if fill_at == "close" or prices.open is None else prices.open.to_numpy()
+    lot = shares_a_lot(prices, execution)
+    if not costs.needs_volume and not execution.max_volume:
+        return Tape(fill, close, lot=lot)
+    shut, limit, liquidity = volume_of(whole.select(list(prices.assets)), prices.sessions[0], costs, execution)
+    return Tape(fill, close, shut, limit, lot, liquidity)
+
+
+def volume_of(
+    prices: PricePanel, start: pd.Timestamp, costs: CostModel, execution: Execution
+) -> tuple[npt.NDArray[np.bool_], Floats | None, Liquidity | None]:
+    """Where volume lets nothing fill, the most shares that a fill may take, and what the square-root law reads.
+
+    Each (T, N) from `start` on. A session without volume, or whose volume is not known, lets nothing fill; nor does one
+    in which volatility or average volume are not known, where the square-root law needs them. The volume of a session
+    limits its own fills, as it does on the market; no decision reads it.
+
+    Raises
+    ------
+    InputError
+        If the panel has no volume.
+
+    """
+    prices.require(["volume"], "square-root impact and volume limits")
+    volume = _volume(prices)
+    first = int(prices.sessions.searchsorted(start))
+    today = volume.to_numpy()[first:]
+    shut = ~(today > 0)
+    limit = execution.max_volume * np.nan_to_num(today) if execution.max_volume else None
+    if not costs.needs_volume:
+        return shut, limit, None
+    known = liquidity_of(prices)
+    liquidity = Liquidity(known.volatility[first:], known.volume[first:])
+    return shut | np.isnan(liquidity.volatility) | np.isnan(liquidity.volume), limit, liquidity
+
+
+def _volume(prices: PricePanel) -> pd.DataFrame:
+    """Volume in the shares that the panel's prices are of: raw shares times raw price over adjusted price."""
+    assert prices.volume is not None
+    if prices.raw_close is None:
+        return prices.volume
+    return prices.volume * (prices.raw_close / prices.close)
+
+
+def shares_a_lot(prices: PricePanel, execution: Execution) -> Floats | None:
+    """(T, N) the panel's shares that make one lot of shares as they were traded; None where they are the same."""
+    if not execution.lot or prices.raw_close is None:
+        return None
+    return execution.lot * (prices.raw_close / prices.close).ffill().fillna(1.0).to_numpy()
+
+
+def market_warnings(prices: PricePanel, costs: CostModel, execution: Execution) -> list[str]:
+    """What is taken for granted where volume or lots meet adjusted prices, and costs of assets that are not there."""
+    out = []
+    used = {"square-root impact": costs.needs_volume, "max_volume": execution.max_volume, "lots": execution.lot}
+    named = ", ".join(name for name, wanted in used.items() if wanted)
+    if named and prices.raw_close is None:
+        out.append(
+            f"{named}: the panel has no raw closes beside its prices (adjusted for: {prices.adjusted}); shares are "
+            "counted at those prices, so participation and lots are off by the adjustment"
+        )
+    strangers = [] if costs.table is None else costs.table.strangers(prices.assets)
+    if strangers:
+        out.append(f"{len(strangers)} assets of the cost table {costs.table.source} have no prices here")  # type: ignore[union-attr]
+    return out
 
 
 def liquidity_of(prices: PricePanel) -> Liquidity:
     """Daily volatility and mean volume over the 20 sessions that end the session before (at least 2 of them).
 
-    Where neither is known yet, a fill is charged no square-root impact.
+    Volume is in shares of the panel's own prices; NaN = not known, or none at all.
 
     Raises
     ------
@@ -95,11 +185,10 @@ def liquidity_of(prices: PricePanel) -> Liquidity:
 
     """
     prices.require(["volume"], "square-root impact")
-    assert prices.volume is not None
     returns = prices.close.pct_change(fill_method=None)
     window = {"window": _LIQUIDITY_WINDOW, "min_periods": 2}
     volatility = returns.rolling(**window).std(ddof=1).shift(1).to_numpy()
-    volume = prices.volume.rolling(**window).mean().shift(1).to_numpy()
+    volume = _volume(prices).rolling(**window).mean().shift(1).to_numpy()
     return Liquidity(volatility, np.where(volume > 0, volume, np.nan))
 
 
@@ -133,6 +222,7 @@ def _aligned(prices: PricePanel, weights: pd.DataFrame, max_gross: float) -> tup
     if capped.any():
         values = values.copy()
         values[capped] *= (max_gross / gross[capped])[:, None]
+    values = without_small(values)
     return prices, values, {"gross_capped": int(capped.sum())}
 
 
@@ -145,20 +235,8 @@ def _warnings(execution: Execution, counts: dict[str, int]) -> list[str]:
     return out
 
 
-def _result(
-    prices: PricePanel,
-    weights: Floats,
-    fill: Floats,
-    book: Ledger,
-    costs: CostModel,
-    execution: Execution,
-    config: dict[str, Any],
-    counts: dict[str, int],
-    warnings: list[str],
-    liquidity: Liquidity | None,
-    keep: Keep,
-) -> BacktestResult:
-    sessions, assets = prices.sessions, prices.assets
+def _result(run: _Run, book: Ledger) -> BacktestResult:
+    sessions, execution, warnings = run.prices.sessions, run.execution, run.warnings
     before = np.concatenate([[execution.capital], book.nav[:-1]])
     with np.errstate(divide="ignore", invalid="ignore"):
         net = np.where(before > 0, book.nav / before - 1.0, 0.0)
@@ -166,66 +244,89 @@ def _result(
         turnover = np.where(book.nav_before > 0, 0.5 * book.traded / book.nav_before, 0.0)
         exposure = np.stack([book.long - book.short, book.long + book.short, book.long, book.short], axis=1)
         exposure = np.where(book.nav[:, None] > 0, exposure / book.nav[:, None], 0.0)
-    counts = {**counts, "unfilled_orders": len(book.unfilled), "forced_exits": len(book.forced)}
-    if book.unfilled:
-        warnings.append(f"{len(book.unfilled)} orders had no price to fill at")
-    if book.forced:
-        warnings.append(f"{len(book.forced)} holdings were closed at their last close after their prices ended")
+    counts = {**run.counts, "unfilled_orders": len(book.unfilled), "forced_exits": len(book.forced)}
+    for name, items, text in (
+        ("unfilled_orders", book.unfilled, "orders had no price to fill at"),
+        ("partly_filled", book.partly, "orders were filled in part on their session"),
+        ("expired_orders", book.expired, f"orders expired after {execution.order_expiry} sessions without a fill"),
+        ("cut_to_max_gross", book.cut, "sessions on which orders were cut to keep the book below max_gross"),
+        ("above_max_gross", book.above, "sessions on which the book was above max_gross after its fills"),
+        ("forced_exits", book.forced, "holdings were closed at their last close after their prices ended"),
+    ):
+        if items:
+            counts[name] = len(items)
+            warnings.append(f"{len(items)} {text}")
     if book.ruined_at is not None:
         warnings.append(f"ruined: NAV at or below zero on {sessions[book.ruined_at].date()}; nothing traded afterwards")
-    frame = _framer(sessions, assets)
     return BacktestResult(
-        strategy=config["strategy"],
+        strategy=run.config["strategy"],
         returns=pd.Series(net, sessions, name="net"),
         gross_returns=pd.Series(net + drag, sessions, name="gross"),
         nav=pd.Series(book.nav, sessions, name="nav"),
         costs=pd.DataFrame(book.costs, sessions, list(COST_KINDS)),
         turnover=pd.Series(turnover, sessions, name="turnover"),
         exposure=pd.DataFrame(exposure, sessions, ["gross", "net", "long", "short"]),
-        target_weights=frame(weights) if keep == "all" else None,
-        holdings=frame(book.shares) if book.shares is not None else None,
+        target_weights=run.frame(run.weights) if run.keep == "all" else None,
+        holdings=run.frame(book.shares) if book.shares is not None else None,
         cash=pd.Series(book.cash, sessions, name="cash"),
-        events=_events(prices, book),
-        fill_ledger=_fill_ledger(prices, fill, book, costs, liquidity) if keep == "all" else None,
-        config=config,
+        interest=pd.Series(book.interest, sessions, name="interest"),
+        events=_events(run, book),
+        fill_ledger=_fill_ledger(run, book) if run.keep == "all" else None,
+        config=run.config,
         counts=counts,
         warnings=tuple(warnings),
     )
 
 
-def _framer(sessions: pd.DatetimeIndex, assets: pd.Index) -> Callable[[Floats], pd.DataFrame]:
-    return lambda values: pd.DataFrame(values, sessions, assets)
+def _events(run: _Run, book: Ledger) -> pd.DataFrame:
+    sessions, assets, tape = run.prices.sessions, run.prices.assets, run.tape
 
+    def reason(s: int, a: int) -> str:
+        if np.isnan(tape.fill[s, a]):
+            return "no price at the fill"
+        if tape.shut is not None and tape.shut[s, a]:
+            return "no volume, or its impact is not known"
+        return "no room under max_gross or max_volume"
 
-def _events(prices: PricePanel, book: Ledger) -> pd.DataFrame:
-    sessions, assets = prices.sessions, prices.assets
-    rows = [(sessions[s], assets[a], "forced_exit", f"{n:.6g} shares at the last close") for s, a, n in book.forced]
-    rows += [(sessions[s], assets[a], "unfilled", "no price at the fill") for s, a in book.unfilled]
+    rows = [
+        (sessions[c.session], assets[c.asset], "forced_exit", f"{c.shares:.6g} shares at the last close")
+        for c in book.forced
+    ]
+    rows += [(sessions[s], assets[a], "unfilled", reason(s, a)) for s, a in book.unfilled]
+    rows += [(sessions[s], assets[a], "partly_filled", reason(s, a)) for s, a in book.partly]
+    rows += [(sessions[s], assets[a], "expired", reason(s, a)) for s, a in book.expired]
+    rows += [
+        (sessions[s], "", "above_max_gross", f"gross {gross:.4g} of NAV after the fills: holdings could not be reduced")
+        for s, gross in book.above
+    ]
+    rows += [(sessions[s], "", "cut_to_max_gross", "what adds to the book was cut by one factor") for s in book.cut]
     if book.ruined_at is not None:
         rows.append((sessions[book.ruined_at], "", "ruin", "NAV at or below zero"))
     table = pd.DataFrame(rows, columns=list(EVENT_COLUMNS))
     return table.sort_values(["session", "asset"], kind="stable", ignore_index=True)
 
 
-def _fill_ledger(
-    prices: PricePanel, fill: Floats, book: Ledger, costs: CostModel, liquidity: Liquidity | None
-) -> Callable[[], pd.DataFrame]:
-    """Makes the table of fills, when it is asked for; a forced exit stands in it at the last close, without cost."""
+def _fill_ledger(run: _Run, book: Ledger) -> Callable[[], pd.DataFrame]:
+    """Makes the table of fills, when it is asked for; what is closed without an order stands in it without cost."""
+    prices, fill = run.prices, run.tape.fill
 
     def fills() -> pd.DataFrame:
         assert book.shares is not None
         held = np.vstack([np.zeros(book.shares.shape[1]), book.shares[:-1]])
         delta = book.shares - held
-        for s, asset, shares in book.forced:
-            delta[s, asset] += shares
+        closed = [*book.forced, *book.liquidated]
+        for one in closed:
+            delta[one.session, one.asset] += one.shares
         value = delta * np.nan_to_num(fill)
-        real = np.abs(value) > 1e-12 * np.abs(book.nav_before)[:, None]
-        if book.ruined_at is not None:
-            real[book.ruined_at :] = False
+        # A rounding of a holding that is kept is no fill; what ends at nothing is one, however small.
+        ended = (book.shares == 0) & (value != 0)
+        for one in closed:
+            ended[one.session, one.asset] = False
+        real = ended | (np.abs(value) > DUST * np.abs(book.nav_before)[:, None])
         cost = np.zeros_like(value)
         for s in map(int, np.flatnonzero(real.any(axis=1))):
-            known = None if liquidity is None else (liquidity.volatility[s], liquidity.volume[s], fill[s])
-            cost[s] = trading_costs(np.abs(np.where(real[s], value[s], 0.0)), book.nav_before[s], costs, known).sum(0)
+            traded = np.abs(np.where(real[s], value[s], 0.0))
+            cost[s] = trading_costs(traded, book.nav_before[s], run.rates.fill(s), run.tape.known(s)).sum(0)
         row, column = np.nonzero(real)
         columns = (
             prices.sessions[row],
@@ -236,55 +337,54 @@ def _fill_ledger(
             cost[row, column],
         )
         table = pd.DataFrame(dict(zip(FILL_COLUMNS, columns, strict=True)))
-        if not book.forced:
+        if not closed:
             return table
-        last = prices.close.ffill().to_numpy()
-        closed = [
-            (prices.sessions[s], prices.assets[a], -n, last[s, a], -n * last[s, a], 0.0) for s, a, n in book.forced
+        lines = [
+            (prices.sessions[c.session], prices.assets[c.asset], -c.shares, c.price, -c.shares * c.price, 0.0)
+            for c in closed
         ]
-        return pd.concat([table, pd.DataFrame(closed, columns=list(FILL_COLUMNS))], ignore_index=True).sort_values(
+        return pd.concat([table, pd.DataFrame(lines, columns=list(FILL_COLUMNS))], ignore_index=True).sort_values(
             "session", kind="stable", ignore_index=True
         )
 
     return fills
 
 
-def _constant_weight_result(
-    prices: PricePanel,
-    weights: Floats,
-    fill: Floats,
-    costs: CostModel,
-    execution: Execution,
-    config: dict[str, Any],
-    counts: dict[str, int],
-    warnings: list[str],
-    keep: Keep,
-) -> BacktestResult:
-    if costs.sqrt_impact or costs.minimum_fee or execution.lot:
+def _constant_weight_result(run: _Run) -> BacktestResult:
+    costs, execution, sessions, warnings = run.costs, run.execution, run.prices.sessions, run.warnings
+    if costs.needs_volume or costs.minimum_fee or execution.lot or execution.max_volume:
         raise InputError(
-            "constant_weight accounting has no shares: square-root impact, minimum fee and lots need self_financing"
+            "constant_weight accounting has no shares: square-root impact, minimum fee, lots and volume limits need "
+            "self_financing"
         )
-    close = prices.close.to_numpy()
-    at_open = fill is not close
-    gross, charged, traded, held = constant_weight(
-        weights, fill, close, costs=costs, execution=execution, at_open=at_open
-    )
-    sessions, assets = prices.sessions, prices.assets
-    net = gross - charged.sum(axis=1)
-    long, short = np.maximum(held, 0).sum(axis=1), np.minimum(held, 0).sum(axis=1)
+    book = constant_weight(run.weights, run.tape, rates=run.rates, execution=execution)
+    net = book.gross - book.costs.sum(axis=1)
+    long, short = np.maximum(book.held, 0).sum(axis=1), np.minimum(book.held, 0).sum(axis=1)
     warnings.append("constant-weight accounting: returns are summed on constant capital, weights do not drift")
+    counts = {**run.counts, "unfilled_orders": len(book.unfilled)}
+    if book.unfilled:
+        warnings.append(f"{len(book.unfilled)} orders had no price to fill at")
+    if book.expired:
+        counts["expired_orders"] = len(book.expired)
+        warnings.append(f"{len(book.expired)} orders expired after {execution.order_expiry} sessions without a fill")
+    assets = run.prices.assets
+    rows = [(sessions[s], assets[a], "unfilled", "no price at the fill") for s, a in book.unfilled]
+    rows += [(sessions[s], assets[a], "expired", "no price at the fill") for s, a in book.expired]
+    events = pd.DataFrame(rows, columns=list(EVENT_COLUMNS))
     return BacktestResult(
-        strategy=config["strategy"],
+        strategy=run.config["strategy"],
         returns=pd.Series(net, sessions, name="net"),
-        gross_returns=pd.Series(gross, sessions, name="gross"),
+        gross_returns=pd.Series(book.gross, sessions, name="gross"),
         nav=pd.Series(execution.capital * (1 + np.cumsum(net)), sessions, name="nav"),
-        costs=pd.DataFrame(charged * execution.capital, sessions, list(COST_KINDS)),
-        turnover=pd.Series(0.5 * traded, sessions, name="turnover"),
+        costs=pd.DataFrame(book.costs * execution.capital, sessions, list(COST_KINDS)),
+        turnover=pd.Series(0.5 * book.traded, sessions, name="turnover"),
         exposure=pd.DataFrame(
             np.stack([long - short, long + short, long, short], axis=1), sessions, ["gross", "net", "long", "short"]
         ),
-        target_weights=pd.DataFrame(weights, sessions, assets) if keep == "all" else None,
-        config=config,
+        target_weights=run.frame(run.weights) if run.keep == "all" else None,
+        interest=pd.Series(book.interest * execution.capital, sessions, name="interest"),
+        events=events.sort_values(["session", "asset"], kind="stable", ignore_index=True),
+        config=run.config,
         counts=counts,
         warnings=tuple(warnings),
     )

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -18,8 +18,8 @@ from assay.data.conventions import SESSIONS_A_YEAR
 from assay.data.errors import InputError, UnknownNameError
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.engine.backtest import priced, run_backtest, simulated_prices
-from assay.engine.batch import backtest_batch
-from assay.engine.costs import CostModel
+from assay.engine.batch import backtest_batch, batchable
+from assay.engine.costs import COST_FIELDS, CostModel
 from assay.engine.execution import Execution
 from assay.engine.executors import run_tasks
 from assay.strategies.base import EntryRule, Strategy, decide
@@ -30,7 +30,7 @@ __all__ = ["Cell", "CellResult", "cells_of", "parse_grid", "run_cells"]
 #: Cells of weights held at once, about 160 MB.
 _CELLS = 20_000_000
 _ALIASES = {"cost_bps": "commission_bps"}
-_COSTS = tuple(field.name for field in fields(CostModel))
+_COSTS = COST_FIELDS
 _EXECUTION = ("delay", "fill", "max_gross", "lot")
 
 
@@ -141,7 +141,7 @@ def cells_of(
             if key in _EXECUTION and key not in own
         }
         strategy = load_strategy(name, **{**(settings or {}), **for_strategy})
-        out.append(Cell(chosen, strategy, replace(costs, **for_costs), replace(execution, **for_execution)))
+        out.append(Cell(chosen, strategy, replace(costs, **cast(Any, for_costs)), replace(execution, **for_execution)))
     return out
 
 
@@ -202,12 +202,7 @@ def run_cells(
 
 
 def _batchable(cell: Cell) -> bool:
-    return (
-        not isinstance(cell.strategy, EntryRule)
-        and cell.costs.is_proportional
-        and not cell.execution.lot
-        and cell.execution.accounting == "self_financing"
-    )
+    return not isinstance(cell.strategy, EntryRule) and cell.costs.is_proportional and batchable(cell.execution)
 
 
 def _priced(cell: Cell) -> Strategy:

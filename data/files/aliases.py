@@ -103,6 +103,7 @@ PRICES = Names(
             "tottrdqty", "totalvolume", "wolumen", "voltot", "成交量",
         ),
         "adjusted_volume": ("adjvolume", "adjustedvolume"),
+        "raw_close": ("rawclose",),
     },
     ("close", "adjusted_close"),
     _BYSTANDERS,

@@ -128,7 +128,8 @@ def write_prices(prices: PricePanel, path: str | Path) -> Path:
 
     path = Path(path)
     check_target(path, PRICE_SUFFIXES)
-    values = {name: getattr(prices, name).to_numpy() for name in prices.fields}
+    fields = prices.fields if prices.raw_close is None else (*prices.fields, "raw_close")
+    values = {name: getattr(prices, name).to_numpy() for name in fields}
     rows, columns = np.nonzero(np.logical_or.reduce([np.isfinite(grid) for grid in values.values()]))
     days = pa.array(prices.sessions.to_numpy().astype("datetime64[D]"), pa.date32())
     names = pa.array([str(asset) for asset in prices.assets], pa.string())
@@ -251,11 +252,13 @@ def _adjusted(
         adjusted = "splits and dividends"
         if "close" in out:
             scale = close / out["close"]
+            if own["volume"] is None:  # what volume counts are shares at these closes
+                out["raw_close"] = out["close"].where(out["close"] > 0)
             out |= {name: out[name] * scale for name in ("open", "high", "low") if name in out and own[name] is None}
         out |= {"close": close} | {name: frame for name, frame in own.items() if frame is not None}
     elif vendor is not None and vendor.adjusted is not None:
         adjusted = vendor.adjusted
-    return {name: out[name] for name in PRICE_FIELDS if name in out}, adjusted
+    return {name: out[name] for name in (*PRICE_FIELDS, "raw_close") if name in out}, adjusted
 
 
 def _signs(frames: Mapping[str, pd.DataFrame], layout: Layout) -> list[Finding]:

@@ -111,6 +111,7 @@ def panel_from_download(
     frames = {name: grid(name.title()) for name in PRICE_FIELDS if name.title() in present}
     if "Adj Close" in present:
         factor = grid("Adj Close") / frames["close"]
+        frames["raw_close"] = frames["close"].where(frames["close"] > 0)
         frames |= {name: frames[name] * factor for name in ("open", "high", "low", "close") if name in frames}
     lost = [ticker for ticker in tickers if ticker not in alive]
     findings = []

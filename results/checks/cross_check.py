@@ -28,8 +28,9 @@ class CrossCheck:
     max_difference : largest |difference| of a daily net return, fraction; NaN where nothing was compared.
     session : of that difference.
     tolerance : what was allowed.
-    reason : why vectorbt cannot express the run, or "".
+    reason : why vectorbt cannot express the run, or the sessions that were left out, or "".
     set_to_zero : cost fields that were zeroed in both engines for the comparison.
+    compared : share of the sessions that were compared.
 
     """
 
@@ -43,6 +44,7 @@ class CrossCheck:
     tolerance: float = vectorbt_adapter.TOLERANCE
     reason: str = ""
     set_to_zero: tuple[str, ...] = ()
+    compared: float = 1.0
 
     @classmethod
     def run(
@@ -53,7 +55,13 @@ class CrossCheck:
             return cls(None, reason="not expressible: executed bar by bar")
         answer = vectorbt_adapter.cross_check(prices, weights, costs=costs, execution=execution)
         return cls(
-            answer.agrees, answer.max_difference, answer.session, answer.tolerance, answer.reason, answer.set_to_zero
+            answer.agrees,
+            answer.max_difference,
+            answer.session,
+            answer.tolerance,
+            answer.reason,
+            answer.set_to_zero,
+            answer.compared,
         )
 
     @property
@@ -68,8 +76,11 @@ class CrossCheck:
 
     @property
     def detail(self) -> str:
-        """The largest difference, or why nothing was compared."""
-        return self.reason if self.agrees is None else f"largest daily difference {self.max_difference:.1e}"
+        """The largest difference and on how many of the sessions, or why nothing was compared."""
+        if self.agrees is None:
+            return self.reason
+        part = "" if self.compared == 1 else f" on {self.compared:.1%} of the sessions ({self.reason})"
+        return f"largest daily difference {self.max_difference:.1e}{part}"
 
     @property
     def sentence(self) -> str:
@@ -96,6 +107,7 @@ class CrossCheck:
             "tolerance": self.tolerance,
             "reason": self.reason,
             "set_to_zero": list(self.set_to_zero),
+            "compared": self.compared,
         }
 
     @classmethod
@@ -113,4 +125,5 @@ class CrossCheck:
             entries.number("tolerance"),
             entries.text("reason"),
             entries.texts("set_to_zero"),
+            entries.number("compared") if entries.has("compared") else 1.0,
         )
