@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from assay.commands.options import Reading, reading_options
+from assay.commands.options import NUMBER, WHOLE, Reading, reading_options
 
 if TYPE_CHECKING:
     from assay.audit.claims_model import ClaimSet
@@ -64,8 +64,8 @@ def _print_checks(context: click.Context, _option: click.Parameter, wanted: bool
 @click.option(
     "--unit", type=click.Choice(["return", "rank"]), default="return", show_default=True, help="What a score means."
 )
-@click.option("--horizon", type=int, default=1, show_default=True, help="Sessions a prediction spans.")
-@click.option("--risk-free", type=float, help="Annual rate the report states, in decimals; tried first after 0.")
+@click.option("--horizon", type=WHOLE, default=1, show_default=True, help="Sessions a prediction spans.")
+@click.option("--risk-free", type=NUMBER, help="Annual rate the report states, in decimals; tried first after 0.")
 @click.option("--model", metavar="NAME", help="Retrain this model walk-forward on --prices (or the embedded sample).")
 @click.option("--seeds", type=click.IntRange(1, 100), default=5, show_default=True, help="Retrain with so many seeds.")
 @click.option("--epochs", type=click.IntRange(min=1), help="Retrain with at most so many epochs.")

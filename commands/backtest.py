@@ -40,7 +40,9 @@ __all__ = ["backtest", "report"]
 @click.option("--cross-check", is_flag=True, help="Run both engines; fail if a daily net return differs by over 1e-9.")
 @click.option("--leaks", is_flag=True, help="Recompute weights and NAV on truncated data.")
 @click.option("--canaries", is_flag=True, help="Random-score runs, scores a session late and early, a constant score.")
-@click.option("--random-runs", type=int, default=200, show_default=True, help="How many, with --canaries.")
+@click.option(
+    "--random-runs", type=click.IntRange(max=100_000), default=200, show_default=True, help="How many, with --canaries."
+)
 @click.option("--capacity", is_flag=True, help="Net Sharpe by size under square-root impact; needs volume.")
 @trials_option
 @click.option("--tearsheet", "with_tearsheet", is_flag=True, help="Draw the tear sheet into the run folder.")

@@ -8,7 +8,7 @@ from typing import Literal
 import click
 
 from assay.commands.inputs import load_market
-from assay.commands.options import PATH, MarketOptions, json_option, market_options
+from assay.commands.options import PATH, WHOLE, MarketOptions, json_option, market_options
 from assay.commands.output import echo_json
 
 __all__ = ["combine"]
@@ -25,9 +25,9 @@ __all__ = ["combine"]
     help="Equal ranks, ranks by trailing IC, or a non-negative regression on known returns.",
 )
 @click.option("--unit", type=click.Choice(["return", "rank"]), default="return", show_default=True)
-@click.option("--horizon", type=int, default=1, show_default=True, help="Sessions a prediction spans.")
-@click.option("--delay", type=int, default=1, show_default=True, help="Sessions from decision to fill.")
-@click.option("--every", type=int, default=21, show_default=True, help="Sessions between estimates of the weights.")
+@click.option("--horizon", type=WHOLE, default=1, show_default=True, help="Sessions a prediction spans.")
+@click.option("--delay", type=WHOLE, default=1, show_default=True, help="Sessions from decision to fill.")
+@click.option("--every", type=WHOLE, default=21, show_default=True, help="Sessions between estimates of the weights.")
 @market_options
 @json_option
 def combine(

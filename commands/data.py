@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from assay.commands.options import PATH, Reading, json_option, reading_options
+from assay.commands.options import NUMBER, PATH, SEED, WHOLE, Reading, json_option, reading_options
 from assay.commands.output import echo_json
 
 if TYPE_CHECKING:
@@ -197,9 +197,9 @@ def fetch(tickers: tuple[str, ...], start: str, end: str, out: Path, repair: str
 
 
 @data.command()
-@click.option("--sessions", type=int, default=1500, show_default=True, help="Length of the panel.")
-@click.option("--assets", type=int, default=100, show_default=True, help="Width of the panel.")
-@click.option("--ic", type=float, default=0.05, show_default=True, help="The oracle's own information coefficient.")
+@click.option("--sessions", type=WHOLE, default=1500, show_default=True, help="Length of the panel.")
+@click.option("--assets", type=WHOLE, default=100, show_default=True, help="Width of the panel.")
+@click.option("--ic", type=NUMBER, default=0.05, show_default=True, help="The oracle's own information coefficient.")
 @click.option(
     "--kind",
     type=click.Choice(["reversal", "momentum", "volume", "sign_flip", "none"]),
@@ -207,9 +207,9 @@ def fetch(tickers: tuple[str, ...], start: str, end: str, out: Path, repair: str
     show_default=True,
     help="What carries the signal.",
 )
-@click.option("--drift", type=float, default=0.0, show_default=True, help="Expected log return a session.")
-@click.option("--volatility", type=float, default=0.02, show_default=True, help="Of an asset a session, decimal.")
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--drift", type=NUMBER, default=0.0, show_default=True, help="Expected log return a session.")
+@click.option("--volatility", type=NUMBER, default=0.02, show_default=True, help="Of an asset a session, decimal.")
+@click.option("--seed", type=SEED, default=0, show_default=True)
 @click.option("--out", type=PATH, required=True, help="Prices to write: long .parquet or .csv.")
 @click.option("--oracle", type=PATH, help="Also write the oracle's predictions here (.parquet), with receipts beside.")
 @json_option

@@ -8,6 +8,7 @@ import click
 
 from assay.commands.inputs import load_inputs, load_market
 from assay.commands.options import (
+    SEED,
     DataOptions,
     StrategyOptions,
     cost_options,
@@ -43,7 +44,7 @@ _SHOWN = 10
 @click.option("--preset", help="Named parameters of the models.")
 @click.option("--cuts", default="5", show_default=True, metavar="N|all",
               help="Dates to truncate at, and as many inside holes; 'all' takes every session.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Chooses the dates.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Chooses the dates.")
 @strategy_options
 @data_options
 @execution_options

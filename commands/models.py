@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from assay.commands.options import json_option
+from assay.commands.options import WHOLE, json_option
 from assay.commands.output import echo_json
 
 __all__ = ["models"]
@@ -92,8 +92,8 @@ def show(name: str, as_json: bool) -> None:
 @click.argument("name")
 @click.option("--preset", help="Named parameters of the model; default: tiny where it has one.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A parameter of the model; repeatable.")
-@click.option("--horizon", type=int, default=1, show_default=True, help="Sessions a prediction spans.")
-@click.option("--delay", type=int, default=1, show_default=True, help="Sessions from decision to fill.")
+@click.option("--horizon", type=WHOLE, default=1, show_default=True, help="Sessions a prediction spans.")
+@click.option("--delay", type=WHOLE, default=1, show_default=True, help="Sessions from decision to fill.")
 @json_option
 def check(name: str, preset: str | None, settings: tuple[str, ...], horizon: int, delay: int, as_json: bool) -> None:
     """Try a model on a random market: does it look ahead, forget its seed, depend on column order?

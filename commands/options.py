@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from assay.strategies.base import EntryRule, Strategy
 
 __all__ = [
+    "NUMBER",
     "PATH",
+    "SEED",
+    "WHOLE",
     "DataOptions",
     "MarketOptions",
     "ModelOptions",
@@ -34,6 +37,7 @@ __all__ = [
     "json_option",
     "market_options",
     "model_options",
+    "parse_count",
     "parse_date",
     "parse_settings",
     "reading_options",
@@ -50,6 +54,35 @@ Executor = Literal["serial", "process", "ray"]
 
 #: A path that may not exist yet: our own loaders say what is wrong with it, in one line.
 PATH = click.Path(path_type=Path)
+
+
+class _Bounded(click.ParamType):
+    """A number that is one: finite, and of a size that a count, a price or a share of basis points can have.
+
+    What is sensible beyond that is said where it is used, in the words of that place.
+    """
+
+    def __init__(self, name: str, kind: Callable[[str], float], most: float) -> None:
+        self.name, self.kind, self.most = name, kind, most
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            number = self.kind(value) if not isinstance(value, str) or value.isascii() else None
+        except (ValueError, OverflowError):
+            number = None
+        if number is None:
+            self.fail(f"{str(value)[:40]!r} is not a valid {self.name}.", param, ctx)
+        if not -self.most <= number <= self.most:  # nan is none of these
+            self.fail(f"{str(value)[:40]} does not lie between {-self.most:,.0f} and {self.most:,.0f}.", param, ctx)
+        return number
+
+
+#: A count of sessions, runs, trials …
+WHOLE = _Bounded("integer", int, 1_000_000_000)
+#: A price, a rate in basis points, an amount of currency.
+NUMBER = _Bounded("float", float, 1e15)
+#: What NumPy and scikit-learn take as a seed.
+SEED = click.IntRange(0, 2**32 - 1)
 
 
 @dataclass(frozen=True)
@@ -217,7 +250,7 @@ _PREDICTIONS: Mapping[str, Option] = {
         "--zero-is-neutral", is_flag=True, help="0 separates up from down although the unit is rank."
     ),
     "horizon": click.option(
-        "--horizon", type=int, default=1, show_default=True, help="Sessions a prediction spans."
+        "--horizon", type=WHOLE, default=1, show_default=True, help="Sessions a prediction spans."
     ),
     "start": click.option("--start", help="First session of predictions used, e.g. 2015-01-01."),
     "end": click.option("--end", help="Last session of predictions used."),
@@ -251,16 +284,16 @@ _EXECUTION: Mapping[str, Option] = {
         "--fill", type=click.Choice(["open", "close"]), help="Default: open where the panel has opens."
     ),
     "delay": click.option(
-        "--delay", type=int, default=1, show_default=True, help="Sessions from decision to fill."
+        "--delay", type=WHOLE, default=1, show_default=True, help="Sessions from decision to fill."
     ),
     "accounting": click.option("--accounting", type=click.Choice(["self_financing", "constant_weight"]),
                                default="self_financing", show_default=True),
     "max_gross": click.option(
-        "--max-gross", type=float, default=2.0, show_default=True, help="Cap on the sum of |weights|."
+        "--max-gross", type=NUMBER, default=2.0, show_default=True, help="Cap on the sum of |weights|."
     ),
-    "lot": click.option("--lot", type=float, default=0.0, help="Round shares to multiples; default: fractional."),
+    "lot": click.option("--lot", type=NUMBER, default=0.0, help="Round shares to multiples; default: fractional."),
     "capital": click.option(
-        "--capital", type=float, default=1_000_000.0, show_default=True, help="NAV at the start."
+        "--capital", type=NUMBER, default=1_000_000.0, show_default=True, help="NAV at the start."
     ),
     "stale_limit": click.option("--stale-limit", type=int, default=10, show_default=True,
                                 help="Sessions without a close after which a holding is closed at its last."),
@@ -308,7 +341,7 @@ def model_options(function: Command) -> Command:
 def cost_options(function: Command) -> Command:
     """The argument ``costs``: a `CostModel`, with one option for each of its fields."""
     options: dict[str, Option] = {
-        name: click.option(f"--{name.replace('_', '-')}", type=float, default=default, show_default=True, help=text)
+        name: click.option(f"--{name.replace('_', '-')}", type=NUMBER, default=default, show_default=True, help=text)
         for name, (default, text) in _COSTS.items()
     }
 
@@ -341,14 +374,14 @@ def executor_options(what: str) -> Callable[[Command], Command]:
     return _options(
         click.option("--executor", type=click.Choice(["serial", "process", "ray"]), default="process",
                      show_default=True, help=f"Where {what}; the figures are the same."),
-        click.option("--workers", type=int, help="How many at once; default and most: the cores."),
+        click.option("--workers", type=WHOLE, help="How many at once; default and most: the cores."),
     )  # fmt: skip
 
 
 def trials_option(function: Command) -> Command:
     """--trials N."""
     text = "Trials made elsewhere, added to the ledger's count."
-    return click.option("--trials", type=int, default=0, help=text)(function)
+    return click.option("--trials", type=WHOLE, default=0, help=text)(function)
 
 
 def results_option(function: Command) -> Command:
@@ -381,6 +414,11 @@ def parse_settings(settings: tuple[str, ...], option: str = "--param") -> dict[s
     return out
 
 
+def parse_count(text: str) -> int | None:
+    """A number of sessions as a text; None where it is no such number."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None
+
+
 def parse_date(text: str | None, option: str) -> pd.Timestamp | None:
     """A session, or None where nothing is given; `option` is named in errors."""
     import pandas as pd
@@ -391,8 +429,9 @@ def parse_date(text: str | None, option: str) -> pd.Timestamp | None:
         return None
     try:
         session = pd.Timestamp(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         session = None
-    if not isinstance(session, pd.Timestamp) or session.tz is not None:  # "NaT" is none either
+    known = isinstance(session, pd.Timestamp)  # "NaT" is none either
+    if not known or session.tz is not None or not 1700 <= session.year <= 2200:
         raise InputError(f"{option} {text}: not a date; write it as 2015-01-31")
     return session

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from assay.commands.options import PATH, json_option, results_option
+from assay.commands.options import NUMBER, PATH, json_option, results_option
 from assay.commands.output import echo_json
 
 __all__ = ["tearsheet"]
@@ -17,7 +17,7 @@ __all__ = ["tearsheet"]
 @click.option("--output", type=PATH, help="Default: tearsheet.html (or .png, .pdf) in the run's folder.")
 @click.option("--format", "format_", type=click.Choice(["html", "png", "pdf"]), help="Default: what --output ends in.")
 @click.option(
-    "--reported", type=float, help="A Sharpe ratio somebody reported or requires, drawn beside the run's own."
+    "--reported", type=NUMBER, help="A Sharpe ratio somebody reported or requires, drawn beside the run's own."
 )
 @results_option
 @json_option

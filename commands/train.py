@@ -12,6 +12,8 @@ import click
 from assay.commands.inputs import load_market
 from assay.commands.options import (
     PATH,
+    SEED,
+    WHOLE,
     MarketOptions,
     ModelOptions,
     json_option,
@@ -32,9 +34,9 @@ __all__ = ["train"]
 @click.option("--preset", "presets", multiple=True, help="Named parameters; repeat to compare several.")
 @click.option("--asset", "assets", multiple=True, help="Train on these assets alone; repeatable.")
 @click.option("--through", help="Last session that the fit may see; the rest is the test. Default: the first 80%.")
-@click.option("--horizon", type=int, default=1, show_default=True, help="Sessions a prediction spans.")
-@click.option("--delay", type=int, default=1, show_default=True, help="Sessions from decision to fill.")
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--horizon", type=WHOLE, default=1, show_default=True, help="Sessions a prediction spans.")
+@click.option("--delay", type=WHOLE, default=1, show_default=True, help="Sessions from decision to fill.")
+@click.option("--seed", type=SEED, default=0, show_default=True)
 @click.option("--out", type=PATH, help="Store the fitted model in this new folder (one preset only).")
 @market_options
 @json_option

@@ -11,6 +11,7 @@ from assay.commands.backtest import report
 from assay.commands.inputs import load_market
 from assay.commands.options import (
     PATH,
+    WHOLE,
     Executor,
     MarketOptions,
     ModelOptions,
@@ -22,6 +23,7 @@ from assay.commands.options import (
     json_option,
     market_options,
     model_options,
+    parse_count,
     parse_date,
     results_option,
     strategy_options,
@@ -42,16 +44,21 @@ __all__ = ["walk_forward"]
 @click.option("--preset", help="Named parameters of the model; see `models show`.")
 @click.option("--train", default="1260", show_default=True, help="Sessions in the rolling window, or 'expanding'.")
 @click.option(
-    "--minimum-train", type=int, default=504, show_default=True, help="Sessions an expanding window holds at first."
+    "--minimum-train", type=WHOLE, default=504, show_default=True, help="Sessions an expanding window holds at first."
 )
 @click.option(
     "--retrain", default="yearly", show_default=True, help="monthly, quarterly, yearly, or a number of sessions."
 )
-@click.option("--embargo", type=int, default=0, show_default=True, help="Sessions between cutoff and first prediction.")
-@click.option("--horizon", type=int, default=1, show_default=True, help="Sessions a prediction spans.")
+@click.option(
+    "--embargo", type=WHOLE, default=0, show_default=True, help="Sessions between cutoff and first prediction."
+)
+@click.option("--horizon", type=WHOLE, default=1, show_default=True, help="Sessions a prediction spans.")
 @click.option("--start", help="First session to predict.")
 @click.option("--end", help="Last session to predict.")
-@click.option("--seeds", type=int, default=1, show_default=True, help="Fits of each fold; predictions are averaged.")
+@click.option(
+    "--seeds", type=click.IntRange(max=1_000), default=1, show_default=True,
+    help="Fits of each fold; predictions are averaged.",
+)
 @executor_options("folds are fit")
 @click.option("--baselines/--no-baselines", default=True, show_default=True, help="Run the baselines beside the model.")
 @click.option("--leaks/--no-leaks", default=True, show_default=True, help="Recompute on truncated data.")
@@ -60,8 +67,13 @@ __all__ = ["walk_forward"]
 @click.option(
     "--canaries", is_flag=True, help="Retrain on shuffled labels and on an answer; random, shifted, constant scores."
 )
-@click.option("--canary-seeds", type=int, default=5, show_default=True, help="Shuffles of the labels, each a retrain.")
-@click.option("--random-runs", type=int, default=200, show_default=True, help="How many, with --canaries.")
+@click.option(
+    "--canary-seeds", type=click.IntRange(max=1_000), default=5, show_default=True,
+    help="Shuffles of the labels, each a retrain.",
+)
+@click.option(
+    "--random-runs", type=click.IntRange(max=100_000), default=200, show_default=True, help="How many, with --canaries."
+)
 @trials_option
 @click.option("--save-predictions", type=PATH, help="Also write the predictions here, with their receipts.")
 @click.option("--mlflow", "mlflow_uri", help="Log the run to this MLflow tracking store; needs the mlflow extra.")
@@ -137,7 +149,7 @@ def walk_forward(
         connect(mlflow_uri)
     plan = WalkForward(
         train=_train(train),
-        retrain=cast("Retrain", int(retrain) if retrain.isdigit() else retrain),
+        retrain=cast("Retrain", retrain if parse_count(retrain) is None else parse_count(retrain)),
         embargo=embargo,
         minimum_train=minimum_train,
         start=parse_date(start, "--start"),
@@ -187,7 +199,7 @@ def _train(text: str) -> int | None:
 
     if text == "expanding":
         return None
-    if not text.isdigit():
+    if (count := parse_count(text)) is None:
         raise InputError(f"--train {text}: expected a number of sessions or 'expanding'")
-    return int(text)
+    return count
 

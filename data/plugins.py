@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import math
 import os
 import sys
 import types
@@ -22,6 +21,8 @@ from assay.data.errors import BacktestError, InputError, UnknownNameError
 __all__ = ["constructed", "find_class", "load_object", "offered", "parameter_types", "read_parameter"]
 
 _WORDS = {float: "a number", int: "a whole number", bool: "true or false", str: "a text", type(None): "none"}
+#: Beyond this a number is a slip of the finger.
+_LARGEST = 1e15
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 
@@ -209,11 +210,11 @@ def _read(value: object, choice: Any) -> tuple[bool, object]:
 
 
 def _number(value: object, kind: type) -> tuple[bool, object]:
-    if isinstance(value, bool):
+    if isinstance(value, bool) or (isinstance(value, str) and not value.isascii()):
         return False, None
     try:
         read = kind(value)
-    except (TypeError, ValueError):
+        exact = isinstance(value, str) or read == value
+        return exact and abs(read) <= _LARGEST, read  # nan is not
+    except (TypeError, ValueError, OverflowError):
         return False, None
-    exact = isinstance(value, str) or read == value
-    return exact and math.isfinite(read), read

@@ -18,6 +18,8 @@ from assay.data.panel import PredictionPanel, PricePanel
 
 __all__ = ["MarketKind", "MarketShape", "score_panel", "synthetic_market"]
 
+#: As many cells as a machine of 64 GB holds.
+_CELLS = 500_000_000
 MarketKind = Literal["reversal", "momentum", "volume", "sign_flip", "none"]
 
 _TRAILING = 5  # sessions of the trailing return that carries the signal
@@ -330,6 +332,11 @@ def _untrained(sessions: pd.Index) -> pd.DataFrame:
 def _check_market(n_sessions: int, n_assets: int, ic: float, kind: str, volatility: float) -> None:
     if n_sessions < 1 or n_assets < 1:
         raise InputError(f"synthetic market: needs at least 1 session and 1 asset, got {n_sessions} x {n_assets}")
+    if n_sessions > 75_000 or n_sessions * n_assets > _CELLS:
+        raise InputError(
+            f"synthetic market: {n_sessions:,} sessions of {n_assets:,} assets are too many; at most 75,000 sessions "
+            f"and {_CELLS:,} cells"
+        )
     if kind not in get_args(MarketKind):
         raise InputError(f"synthetic market: kind must be one of {', '.join(get_args(MarketKind))}, got {kind!r}")
     if not -1 < ic < 1:

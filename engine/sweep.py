@@ -7,6 +7,7 @@ together (`assay.engine.batch`). What the batch cannot express is run cell by ce
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -29,6 +30,8 @@ __all__ = ["Cell", "CellResult", "cells_of", "parse_grid", "run_cells"]
 
 #: Cells of weights held at once, about 160 MB.
 _CELLS = 20_000_000
+#: Beyond this a number is a slip of the finger.
+_LARGEST = 1e15
 _ALIASES = {"cost_bps": "commission_bps"}
 _COSTS = COST_FIELDS
 _EXECUTION = ("delay", "fill", "max_gross", "lot")
@@ -136,7 +139,7 @@ def cells_of(
         for_strategy = {key: value for key, value in chosen.items() if key in own}
         for_costs = {key: _number(key, value) for key, value in chosen.items() if key in _COSTS and key not in own}
         for_execution: dict[str, Any] = {
-            key: value if key == "fill" else int(value) if key == "delay" and value.isdigit() else _number(key, value)
+            key: value if key == "fill" else _number(key, value, whole=key == "delay")
             for key, value in chosen.items()
             if key in _EXECUTION and key not in own
         }
@@ -145,11 +148,14 @@ def cells_of(
     return out
 
 
-def _number(name: str, value: str) -> float:
+def _number(name: str, value: str, *, whole: bool = False) -> float:
     try:
-        return float(value)
+        number = float(value) if value.isascii() else math.nan
     except ValueError:
-        raise InputError(f"--grid {name}={value}: not a number") from None
+        number = math.nan
+    if not abs(number) <= _LARGEST or (whole and number != int(number)):
+        raise InputError(f"--grid {name}={value[:40]}: not a {'whole ' if whole else ''}number that can be meant")
+    return int(number) if whole else number
 
 
 def run_cells(

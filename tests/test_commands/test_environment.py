@@ -310,3 +310,28 @@ def test_a_nested_policy_is_one_line(tmp_path: Path, data: list[str], capsys: py
     capsys.readouterr()
     assert cli.main(["gate", "s2", "--policy", str(tmp_path / "p.toml"), *data[-2:]]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "walk-forward --model momentum --train ²", "walk-forward --model momentum --retrain ①",
+        "walk-forward --model momentum --start=-1", "walk-forward --model momentum --seeds 1000000",
+        "backtest --start 2020-01-01T00:00Z", "backtest --start 0000-01-01", "backtest --end nat",
+        f"backtest --trials {'9' * 30}", "backtest --borrow-bps 1e300", "backtest --lot nan", "backtest --capital inf",
+        f"backtest --param quantile={'9' * 400}", "backtest --param quantile=٣", f"backtest --horizon {'9' * 400}",
+        "sweep --grid delay=①", "sweep --grid delay=1.5", "sweep --grid cost_bps=1e400", "sweep --grid cost_bps=nan",
+        "train --model momentum --through=-1", f"train --model momentum --horizon {'9' * 400}",
+        "train --model ridge --seed -1", f"data synthetic --assets {'9' * 20} --out x.csv",
+        "data synthetic --assets 1000000 --sessions 10000 --out x.csv", "data synthetic --seed -1 --out x.csv",
+        "leaks --cuts ²",
+    ],
+)  # fmt: skip
+def test_odd_numbers_and_dates_are_bad_usage(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(command.split(" ")) == 2
+    err = capsys.readouterr().err
+    assert err.lower().count("error") == 1
+    assert not list(tmp_path.rglob("*.*"))
