@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, cast
 
 import numpy as np
 import pandas as pd
@@ -70,7 +70,7 @@ def _shielded(panel: _Panel, frames: Mapping[str, pd.DataFrame], **rest: object)
     What is written through pandas is written to a copy (copy-on-write: what is kept refers to the same blocks). An
     array taken out of a frame is read-only, and stays so: it rests on a read-only memoryview.
     """
-    views = {name: np.asarray(memoryview(frame.to_numpy()).toreadonly()) for name, frame in frames.items()}
+    views = {name: np.asarray(memoryview(cast(Any, frame.to_numpy())).toreadonly()) for name, frame in frames.items()}
     kept = {name: pd.DataFrame(views[name], each.index, each.columns, copy=False) for name, each in frames.items()}
     lent = {name: frame.copy(deep=False) for name, frame in kept.items()}
     action = {name: lent.pop(f"action_{name}") for name in ACTIONS if f"action_{name}" in lent}

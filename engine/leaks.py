@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from assay.data.conventions import SESSIONS_A_YEAR
 from assay.data.errors import InputError
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.data.returns import forward_returns, simple_returns
@@ -52,7 +53,6 @@ _ENOUGH = 60
 #: for the correlation follows breadth and horizon: about 0.12 at 20 names and a horizon of one session, 0.05 at 100
 #: names; 0.26 and 0.11 at a horizon of five.
 _LIMIT_IR = 8.0
-_SESSIONS_A_YEAR = 252
 #: A score whose spread across assets is this many times that of the returns it forecasts is on another scale.
 _WIDE = 4.0
 
@@ -325,9 +325,9 @@ def too_good(mean: float, deviation: float, sessions: int, *, horizon: int) -> s
         return None
     ratio = abs(mean) / deviation if deviation > 1e-9 else math.inf if mean else 0.0
     lower = ratio - 2.0 * math.sqrt((1.0 + 0.5 * ratio**2) / (sessions / horizon)) if math.isfinite(ratio) else ratio
-    if lower * math.sqrt(_SESSIONS_A_YEAR / horizon) <= _LIMIT_IR:
+    if lower * math.sqrt(SESSIONS_A_YEAR / horizon) <= _LIMIT_IR:
         return None
-    limit = _LIMIT_IR * deviation / math.sqrt(_SESSIONS_A_YEAR / horizon)
+    limit = _LIMIT_IR * deviation / math.sqrt(SESSIONS_A_YEAR / horizon)
     sign = "" if mean > 0 else "; its sign is turned round, the knowledge is the same"
     return (
         f"the rank correlation with the window it forecasts is {mean:.2f} a session, where beyond about {limit:.2f} "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from assay.data.card import Card, span
+from assay.data.conventions import SESSIONS_A_YEAR, annual_sharpe
 from assay.data.errors import InputError
 from assay.data.panel import PricePanel
 from assay.engine.trades import round_trips
@@ -125,15 +127,15 @@ class BacktestResult(Card):
             return f"{self.strategy}: a backtest of no sessions", [("warning", line) for line in self.warnings]
         rows = []
         for kind, values in (("net", self.returns), ("gross", self.gross_returns)):
-            deviation = float(values.std(ddof=1)) if len(values) > 1 else 0.0
-            sharpe = f"{float(values.mean()) / deviation * 252**0.5:.2f}" if deviation > 1e-15 else "–"
+            ratio = annual_sharpe(values)
+            sharpe = "–" if math.isnan(ratio) else f"{ratio:.2f}"
             total = float((1 + values).to_numpy(dtype=float).prod()) - 1
-            rows.append((kind, f"Sharpe {sharpe} (252, ddof 1, rf 0), total return {total:.1%}"))
+            rows.append((kind, f"Sharpe {sharpe} ({SESSIONS_A_YEAR}, ddof 1, rf 0), total return {total:.1%}"))
         level = (1 + self.returns).cumprod()
         depth = float((level / level.cummax().clip(lower=1.0) - 1).min())
         rows += [
             ("drawdown", f"{depth:.1%} at the deepest, net"),
-            ("turnover", f"{float(self.turnover.mean()) * 252:.1f}× a year, one way"),
+            ("turnover", f"{float(self.turnover.mean()) * SESSIONS_A_YEAR:.1f}× a year, one way"),
             ("events", f"{len(self.events):,}"),
             *(("warning", line) for line in self.warnings),
         ]

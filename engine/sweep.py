@@ -26,7 +26,7 @@ from assay.engine.executors import run_tasks
 from assay.strategies.base import EntryRule, Strategy, decide
 from assay.strategies.catalog import describe, load_strategy
 
-__all__ = ["Cell", "CellResult", "cells_of", "parse_grid", "run_cells"]
+__all__ = ["CellResult", "GridCell", "cells_of", "parse_grid", "run_cells"]
 
 #: Cells of weights held at once, about 160 MB.
 _CELLS = 20_000_000
@@ -38,7 +38,7 @@ _EXECUTION = ("delay", "fill", "max_gross", "lot")
 
 
 @dataclass(frozen=True, eq=False)
-class Cell:
+class GridCell:
     """One combination of the grid.
 
     Parameters
@@ -109,7 +109,7 @@ def cells_of(
     settings: Mapping[str, str] | None = None,
     costs: CostModel | None = None,
     execution: Execution | None = None,
-) -> list[Cell]:
+) -> list[GridCell]:
     """Every combination of the grid, in the order of its last parameter fastest.
 
     Parameters
@@ -144,7 +144,8 @@ def cells_of(
             if key in _EXECUTION and key not in own
         }
         strategy = load_strategy(name, **{**(settings or {}), **for_strategy})
-        out.append(Cell(chosen, strategy, replace(costs, **cast(Any, for_costs)), replace(execution, **for_execution)))
+        run_costs = replace(costs, **cast(Any, for_costs))
+        out.append(GridCell(chosen, strategy, run_costs, replace(execution, **for_execution)))
     return out
 
 
@@ -159,7 +160,7 @@ def _number(name: str, value: str, *, whole: bool = False) -> float:
 
 
 def run_cells(
-    cells: Sequence[Cell],
+    cells: Sequence[GridCell],
     predictions: PredictionPanel,
     prices: PricePanel,
     *,
@@ -207,24 +208,24 @@ def run_cells(
         yield [result]
 
 
-def _batchable(cell: Cell) -> bool:
+def _batchable(cell: GridCell) -> bool:
     return not isinstance(cell.strategy, EntryRule) and cell.costs.is_proportional and batchable(cell.execution)
 
 
-def _priced(cell: Cell) -> Strategy:
+def _priced(cell: GridCell) -> Strategy:
     """The strategy as its run decides; cells of equal ones share their weights."""
     assert not isinstance(cell.strategy, EntryRule)  # no such cell is batched
     return priced(cell.strategy, cell.costs)
 
 
-def _group(cell: Cell, index: int) -> tuple[object, ...]:
+def _group(cell: GridCell, index: int) -> tuple[object, ...]:
     if not _batchable(cell) or isinstance(cell.strategy, EntryRule):
         return ("single", index)
     return ("batch", cell.strategy.overlays, cell.execution)
 
 
 def _pass(
-    kinds: list[list[int]], cells: Sequence[Cell], predictions: PredictionPanel, prices: PricePanel
+    kinds: list[list[int]], cells: Sequence[GridCell], predictions: PredictionPanel, prices: PricePanel
 ) -> list[CellResult]:
     """One batch: `kinds` are lists of cells that share their weights."""
     first = cells[kinds[0][0]]
@@ -263,7 +264,7 @@ def _pass(
     ]
 
 
-def _one(index: int, cell: Cell, predictions: PredictionPanel, prices: PricePanel) -> CellResult:
+def _one(index: int, cell: GridCell, predictions: PredictionPanel, prices: PricePanel) -> CellResult:
     result = run_backtest(
         cell.strategy, predictions, prices, costs=cell.costs, execution=cell.execution, keep="returns"
     )

@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from assay.data.conventions import Floats
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.data.returns import forward_returns
 from assay.data.sample import load_sample
@@ -30,7 +30,6 @@ from assay.results.stats.ranks import rank_correlation
 from assay.strategies.base import decide
 from assay.strategies.ranked import FilterNegative
 
-Floats = npt.NDArray[np.float64]
 Arrays = dict[str, Floats]
 
 COSTS, EXECUTION = CostModel(), Execution()

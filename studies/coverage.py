@@ -21,9 +21,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from assay.data.conventions import Floats
 from assay.results.stats.bootstrap import bootstrap
 from assay.results.stats.information_coefficient import ic_metrics, ic_table
 from assay.results.stats.long_run_variance import critical_value, hac_mean, regress
@@ -31,7 +31,6 @@ from assay.results.stats.performance import sharpe_interval
 from assay.results.stats.proportions import wilson_interval
 from assay.results.stats.sharpe import studentised_sharpe
 
-Floats = npt.NDArray[np.float64]
 Interval = tuple[float, float]
 
 SIZES = (60, 250, 1000, 3000)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from assay.models.lstm.windows import Pieces, piece_ranges
 
-__all__ = ["Batch", "Sample"]
+__all__ = ["Batch", "TrainingRows"]
 
 #: Consecutive rows of one asset are much alike, so a batch holds at least this many pieces.
 _LEAST_PIECES = 4
@@ -50,7 +50,7 @@ class Batch:
 
 
 @dataclass(frozen=True, eq=False)
-class Sample:
+class TrainingRows:
     """Scaled inputs and labels of N assets and T sessions, asset by asset.
 
     Parameters
@@ -71,7 +71,7 @@ class Sample:
     whole_dates: bool = False
     oversample: bool = False
 
-    def asset(self, position: int) -> Sample:
+    def asset(self, position: int) -> TrainingRows:
         """The sample of one asset."""
         one = slice(position, position + 1)
         return replace(

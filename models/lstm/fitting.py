@@ -24,11 +24,11 @@ from assay.data.features import FeaturePanel, build_features, feature_set
 from assay.data.jsonable import jsonable
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.models.checkpoint import read_checkpoint, write_checkpoint
-from assay.models.lstm.batches import Sample
+from assay.models.lstm.batches import TrainingRows
 from assay.models.lstm.networks import parameter_counts
 from assay.models.lstm.outcome import Outcome, panel_of
 from assay.models.lstm.scaling import Scaler
-from assay.models.lstm.training import Schedule, Task, deterministic, fit_network, forward
+from assay.models.lstm.training import Task, TrainingSchedule, deterministic, fit_network, forward
 from assay.models.lstm.windows import Pieces, Split, complete_rows, split_rows
 
 if TYPE_CHECKING:
@@ -280,7 +280,7 @@ def _day(session: pd.Timestamp) -> str:
 
 def _sample(
     recipe: NeuralForecaster, prices: PricePanel, targets: np.ndarray, split: Split
-) -> tuple[Sample, dict[str, Scaler]]:
+) -> tuple[TrainingRows, dict[str, Scaler]]:
     """Scaled inputs and labels, the scalers fit on training rows alone."""
     panel = build_features(prices, recipe.feature_set, who=recipe.name)
     ready = complete_rows(panel.values, recipe.lookback) & np.isfinite(targets).all(axis=-1)
@@ -293,7 +293,7 @@ def _sample(
     scaled = {"targets": labels.inputs(targets, recipe.steps)}
     padded = {name: _padded(values, recipe.steps) for name, values in (("usable", ready), ("weights", weights))}
     pieces = Pieces(inputs.inputs(panel.values, recipe.steps), recipe.lookback, recipe.steps)
-    sample = Sample(
+    sample = TrainingRows(
         pieces, scaled["targets"], padded["usable"], padded["weights"].astype(np.float32),
         recipe.whole_dates, recipe.oversample,
     )  # fmt: skip
@@ -318,7 +318,7 @@ def _groups(networks: Mapping[str, object], assets: pd.Index) -> Iterator[tuple[
 
 
 def _trainable(
-    recipe: NeuralForecaster, sample: Sample, assets: pd.Index, split: Split
+    recipe: NeuralForecaster, sample: TrainingRows, assets: pd.Index, split: Split
 ) -> Iterator[tuple[str, slice, bool]]:
     groups = dict.fromkeys(assets) if recipe.per_asset else {"": None}
     for group, members in _groups(groups, assets):
@@ -328,14 +328,14 @@ def _trainable(
         yield group, members, bool(train >= _LEAST_ROWS[0] and validation >= _LEAST_ROWS[1])
 
 
-def _schedule(recipe: NeuralForecaster) -> Schedule:
-    return Schedule(
+def _schedule(recipe: NeuralForecaster) -> TrainingSchedule:
+    return TrainingSchedule(
         recipe.epochs, recipe.patience, recipe.min_delta, recipe.relative_min_delta,
         recipe.learning_rate, recipe.weight_decay, recipe.clip, recipe.batch_size,
     )  # fmt: skip
 
 
-def _task(recipe: NeuralForecaster, sample: Sample, split: Split, who: str) -> Task:
+def _task(recipe: NeuralForecaster, sample: TrainingRows, split: Split, who: str) -> Task:
     size = recipe.batch_size
 
     def penalty(network: nn.Module) -> Tensor:

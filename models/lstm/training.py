@@ -18,11 +18,11 @@ from assay.data.errors import InputError, TrainingError
 from assay.models.base import epoch_ended
 from assay.models.lstm.batches import Batch
 
-__all__ = ["Schedule", "Task", "deterministic", "fit_network", "forward", "improved"]
+__all__ = ["Task", "TrainingSchedule", "deterministic", "fit_network", "forward", "improved"]
 
 
 @dataclass(frozen=True)
-class Schedule:
+class TrainingSchedule:
     """How long and how fast.
 
     Parameters
@@ -127,7 +127,7 @@ def improved(loss: float, best: float, min_delta: float, relative: bool) -> bool
 
 
 def fit_network(
-    network: nn.Module, task: Task, schedule: Schedule, *, seed: int, device: str = "cpu", bf16: bool = False
+    network: nn.Module, task: Task, schedule: TrainingSchedule, *, seed: int, device: str = "cpu", bf16: bool = False
 ) -> tuple[list[dict[str, float]], int]:
     """Train in place, stop when the validation loss stops improving, and end with the best epoch's weights.
 

@@ -13,6 +13,7 @@ from typing import ClassVar, Self
 import numpy as np
 import pandas as pd
 
+from assay.data.conventions import SESSIONS_A_YEAR
 from assay.data.errors import InputError
 from assay.data.panel import PricePanel
 from assay.engine.costs import CostModel
@@ -27,7 +28,6 @@ __all__ = ["DEFAULT_AUM", "Capacity", "capacity"]
 DEFAULT_AUM = tuple(float(f"{10.0**k:.6g}") for k in np.arange(6.0, 11.01, 0.5))
 #: How near, in the logarithm of the size, the halving point is searched.
 _PRECISION = 0.01
-_SESSIONS_A_YEAR = 252
 
 
 _COLUMNS = ("sharpe", "low", "high", "return_ann", "impact_ann")
@@ -159,12 +159,12 @@ def capacity(
         net = result.returns.to_numpy()
         sharpe, low, high = sharpe_interval(net)
         before = result.nav.shift(1).fillna(size)
-        impact = float((result.costs["sqrt_impact"] / before).mean()) * _SESSIONS_A_YEAR
+        impact = float((result.costs["sqrt_impact"] / before).mean()) * SESSIONS_A_YEAR
         return {
             "sharpe": sharpe,
             "low": low,
             "high": high,
-            "return_ann": float(net.mean()) * _SESSIONS_A_YEAR,
+            "return_ann": float(net.mean()) * SESSIONS_A_YEAR,
             "impact_ann": impact,
         }
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from assay.data.card import Card
+from assay.data.conventions import SESSIONS_A_YEAR
 from assay.data.labels import action_labels
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.data.returns import forward_returns
@@ -32,7 +33,6 @@ from assay.results.storage.runs import Run, save_run
 
 __all__ = ["Evidence", "evaluate", "store_backtest"]
 
-_PERIODS = 252
 #: Metrics of the short report, in its order.
 _FIRST = (
     "sharpe_net",
@@ -168,10 +168,11 @@ def _portfolio_metrics(result: BacktestResult) -> list[Metric]:
     start, end = str(result.sessions[0].date()), str(result.sessions[-1].date())
     before = result.nav.shift(1).fillna(result.config["execution"]["capital"])
     drag = result.costs.div(before, axis="index")
-    yearly = drag.mean() * _PERIODS
+    yearly = drag.mean() * SESSIONS_A_YEAR
     trading = ["commission", "spread", "impact", "sqrt_impact", "minimum_fee"]
+    yearly_turnover = result.turnover.mean() * SESSIONS_A_YEAR
     out = [
-        ("turnover_ann", result.turnover.mean() * _PERIODS, "NAV a year", "one way: ½Σ|traded value|/NAV × 252", ""),
+        ("turnover_ann", yearly_turnover, "NAV a year", "one way: ½Σ|traded value|/NAV × 252", ""),
         ("cost_ann", yearly.sum(), "fraction a year", "gross less net, arithmetic", ""),
         ("trading_cost_ann", yearly[trading].sum(), "fraction a year", "commission, spread, impact, fees", ""),
         ("borrow_cost_ann", yearly["borrow"], "fraction a year", "on shorts held overnight", ""),
@@ -192,8 +193,8 @@ def _portfolio_metrics(result: BacktestResult) -> list[Metric]:
 def _break_even_cost(result: BacktestResult, yearly: pd.Series, trading: list[str]) -> tuple[str, float, str, str, str]:
     """Cost a traded unit, each side, at which the mean net return is 0, to first order along the same path."""
     text = "a traded unit, each side; mean net return 0, other costs as they are, same path"
-    before_trading = result.returns.mean() * _PERIODS + yearly[trading].sum()
-    traded = 2 * result.turnover.mean() * _PERIODS
+    before_trading = result.returns.mean() * SESSIONS_A_YEAR + yearly[trading].sum()
+    traded = 2 * result.turnover.mean() * SESSIONS_A_YEAR
     if not traded > 0:
         return "break_even_cost_bps", math.nan, "bps", text, "nothing traded"
     if before_trading <= 0:
@@ -204,7 +205,7 @@ def _break_even_cost(result: BacktestResult, yearly: pd.Series, trading: list[st
 def _break_even_borrow(result: BacktestResult, yearly: pd.Series) -> tuple[str, float, str, str, str]:
     """Borrow fee a year at which the mean net return is 0, to first order along the same path."""
     text = "a year on shorts; mean net return 0, other costs as they are, same path"
-    before_borrow = result.returns.mean() * _PERIODS + yearly["borrow"]
+    before_borrow = result.returns.mean() * SESSIONS_A_YEAR + yearly["borrow"]
     short = -result.exposure["short"].mean()
     if not short > 0:
         return "break_even_borrow_bps", math.nan, "bps a year", text, "no shorts"

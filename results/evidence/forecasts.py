@@ -14,9 +14,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from assay.data.conventions import Floats
 from assay.data.errors import InputError
 from assay.data.panel import ACTIONS, PredictionPanel
 from assay.results.stats.forecast_tests import (
@@ -34,7 +34,6 @@ from assay.results.stats.performance import Metric
 
 __all__ = ["Outcomes", "action_scores", "action_table", "chosen_actions", "forecast_metrics"]
 
-Floats = npt.NDArray[np.float64]
 
 #: Windows before the first prediction that a scale of errors needs.
 _LEAST_BEFORE = 20

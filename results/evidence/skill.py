@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from assay.data.conventions import SESSIONS_A_YEAR
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.data.returns import forward_returns, simple_returns
 from assay.engine.result import BacktestResult
@@ -17,7 +18,6 @@ from assay.results.stats.skill import MIXTURE, Skill, evidence_path, skill_serie
 
 __all__ = ["alpha_metrics", "skill_metrics", "skill_of", "skill_table"]
 
-_PERIODS = 252
 #: exp of it still is a number.
 _MOST = 690.0
 
@@ -117,7 +117,7 @@ def _implied(skill: Skill, result: BacktestResult) -> list[_Row]:
     cost = float((result.gross_returns - result.returns).mean())
     implied = a_session - cost
     text = "IC · Σ weight · volatility · score, a year, less costs"
-    rows: list[_Row] = [("implied_alpha_ann", implied * _PERIODS, "fraction a year", text, None, None)]
+    rows: list[_Row] = [("implied_alpha_ann", implied * SESSIONS_A_YEAR, "fraction a year", text, None, None)]
     line = _alpha(result)
     if line is not None and line.alpha_error > 0:
         gap = (line.alpha - implied) / line.alpha_error
@@ -144,8 +144,8 @@ def alpha_metrics(result: BacktestResult, trading: float, borrow: float) -> list
     line = _alpha(result)
     if line is None:
         return []
-    alpha = line.alpha * _PERIODS
-    traded = 2 * float(result.turnover.mean()) * _PERIODS
+    alpha = line.alpha * SESSIONS_A_YEAR
+    traded = 2 * float(result.turnover.mean()) * SESSIONS_A_YEAR
     short = -float(result.exposure["short"].mean())
     text = "net alpha 0, other costs as they are, same path"
     out = []

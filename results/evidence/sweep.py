@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from assay.data.conventions import FLAT, SESSIONS_A_YEAR
 from assay.data.errors import BacktestError, InsufficientEvidenceError
-from assay.engine.sweep import Cell, CellResult
+from assay.engine.sweep import CellResult, GridCell
 from assay.results.stats.deflated_sharpe import deflated_sharpe
 from assay.results.stats.overfitting import cluster_trials, effective_trials, probability_of_overfitting
 from assay.results.stats.performance import sharpe_interval
@@ -18,8 +19,6 @@ from assay.results.storage.ledger import Trials
 
 __all__ = ["SweepEvidence", "evaluate_sweep"]
 
-_SESSIONS_A_YEAR = 252
-_FLAT = 1e-15
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +46,7 @@ class SweepEvidence:
 
 
 def evaluate_sweep(
-    cells: Sequence[Cell],
+    cells: Sequence[GridCell],
     results: Mapping[int, CellResult],
     scenarios: Sequence[str],
     known: Mapping[str, Trials],
@@ -79,8 +78,8 @@ def evaluate_sweep(
                 "low": low,
                 "high": high,
                 "return_ann": _geometric(net),
-                "return_arithmetic_ann": float(net.mean()) * _SESSIONS_A_YEAR,
-                "volatility_ann": float(net.std(ddof=1)) * _SESSIONS_A_YEAR**0.5,
+                "return_arithmetic_ann": float(net.mean()) * SESSIONS_A_YEAR,
+                "volatility_ann": float(net.std(ddof=1)) * SESSIONS_A_YEAR**0.5,
                 "turnover_ann": results[index].turnover_ann,
                 "net_exposure": results[index].net_exposure,
             }
@@ -147,7 +146,7 @@ def _choice(
             "count": judged.trials,
             "in_ledger": known.count,
             "deflated_sharpe": judged.probability,
-            "threshold_sharpe_ann": judged.threshold * _SESSIONS_A_YEAR**0.5,
+            "threshold_sharpe_ann": judged.threshold * SESSIONS_A_YEAR**0.5,
         },
     }
 
@@ -158,7 +157,7 @@ def _geometric(net: pd.Series) -> float:
 
     if not len(net) or not net.min() > -1:
         return math.nan
-    return float(empyrical.annual_return(net, annualization=_SESSIONS_A_YEAR))
+    return float(empyrical.annual_return(net, annualization=SESSIONS_A_YEAR))
 
 
 def _overfitting(common: pd.DataFrame) -> dict[str, object]:
@@ -175,12 +174,12 @@ def _overfitting(common: pd.DataFrame) -> dict[str, object]:
     }
 
 
-def _superior(common: pd.DataFrame, cells: Sequence[Cell]) -> dict[str, object]:
+def _superior(common: pd.DataFrame, cells: Sequence[GridCell]) -> dict[str, object]:
     """Hansen's test that no cell is better than cash, and the cells that are; cells that never moved are left out."""
     from assay.results.stats.superior_ability import superior_ability
 
     values = common.to_numpy(dtype=float)
-    moving = [column for column in range(values.shape[1]) if values[:, column].std() > _FLAT] if len(values) else []
+    moving = [column for column in range(values.shape[1]) if values[:, column].std() > FLAT] if len(values) else []
     still = values.shape[1] - len(moving)
     try:
         test = superior_ability(values[:, moving])
@@ -216,5 +215,5 @@ def _clusters(known: Trials, net: np.ndarray, elsewhere: int) -> dict[str, objec
         "sessions": len(common),
         "silhouette": None if math.isnan(groups.silhouette) else groups.silhouette,
         "deflated_sharpe": judged.probability,
-        "threshold_sharpe_ann": judged.threshold * _SESSIONS_A_YEAR**0.5,
+        "threshold_sharpe_ann": judged.threshold * SESSIONS_A_YEAR**0.5,
     }

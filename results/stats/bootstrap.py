@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from assay.data.conventions import FLAT, SESSIONS_A_YEAR, Floats
 from assay.data.errors import InputError, InsufficientEvidenceError
 from assay.results.stats.long_run_variance import autocovariance
 
@@ -36,12 +37,9 @@ __all__ = [
     "volatility_annual",
 ]
 
-Floats = npt.NDArray[np.float64]
 #: (draws, n) resampled returns → (draws,) values.
 Statistic = Callable[[Floats], Floats]
 
-_PERIODS = 252
-_FLAT = 1e-15
 #: Resampled values held at once.
 _CHUNK = 2_000_000
 
@@ -74,24 +72,24 @@ def sharpe_annual(returns: Floats) -> Floats:
     """Sharpe ratio of each row: √252 · mean/deviation, ddof 1, no risk-free rate; NaN where a row does not vary."""
     deviation = returns.std(axis=-1, ddof=1)
     mean = returns.mean(axis=-1)
-    moving = deviation > _FLAT
-    return np.divide(mean, deviation, out=np.full_like(mean, np.nan), where=moving) * math.sqrt(_PERIODS)
+    moving = deviation > FLAT
+    return np.divide(mean, deviation, out=np.full_like(mean, np.nan), where=moving) * math.sqrt(SESSIONS_A_YEAR)
 
 
 def mean_annual(returns: Floats) -> Floats:
     """Arithmetic mean of each row × 252."""
-    return np.asarray(returns.mean(axis=-1) * _PERIODS)
+    return np.asarray(returns.mean(axis=-1) * SESSIONS_A_YEAR)
 
 
 def volatility_annual(returns: Floats) -> Floats:
     """Standard deviation of each row (ddof 1) × √252."""
-    return np.asarray(returns.std(axis=-1, ddof=1) * math.sqrt(_PERIODS))
+    return np.asarray(returns.std(axis=-1, ddof=1) * math.sqrt(SESSIONS_A_YEAR))
 
 
 def growth_annual(returns: Floats) -> Floats:
     """Geometric return a year of each row: (∏(1 + r))^(252/n) − 1; NaN where a session lost everything."""
     alive = returns.min(axis=-1) > -1
-    logs = np.log1p(np.where(alive[..., None], returns, 0.0)).mean(axis=-1) * _PERIODS
+    logs = np.log1p(np.where(alive[..., None], returns, 0.0)).mean(axis=-1) * SESSIONS_A_YEAR
     return np.where(alive, np.expm1(logs), np.nan)
 
 
@@ -107,7 +105,7 @@ def optimal_block(values: Floats, *, squares: bool = True) -> float:
     The larger of the lengths for the values and for their squares: a Sharpe ratio depends on both, a mean on the
     values alone (`squares` False).
     """
-    if len(values) < 10 or float(np.ptp(values)) <= _FLAT:
+    if len(values) < 10 or float(np.ptp(values)) <= FLAT:
         return 1.0
     scaled = values / values.std()
     return max(1.0, _block_length(scaled), _block_length(scaled**2) if squares else 1.0)

@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from assay.data.conventions import Floats
 from assay.data.errors import InputError
 from assay.results.stats.forecast_tests import long_run_variance
 
@@ -39,7 +40,6 @@ __all__ = [
     "reliability_table",
 ]
 
-Floats = npt.NDArray[np.float64]
 
 #: Bands of equal width that calibration is judged in.
 BINS = 10

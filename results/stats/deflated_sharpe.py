@@ -16,8 +16,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from assay.data.conventions import Floats
 from assay.data.errors import InputError
 from assay.results.stats.long_run_variance import critical_value, lag_rule, sharpe_hac_error
 
@@ -31,7 +31,6 @@ __all__ = [
     "sharpe_moments",
 ]
 
-Floats = npt.NDArray[np.float64]
 
 _EULER = 0.57721566490153286
 _Z975 = 1.959963984540054

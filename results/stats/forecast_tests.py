@@ -31,8 +31,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from assay.data.conventions import Floats
 from assay.data.errors import InputError
 from assay.results.stats.long_run_variance import long_run_covariance
 
@@ -51,7 +51,6 @@ __all__ = [
     "theil_u2",
 ]
 
-Floats = npt.NDArray[np.float64]
 
 _FLAT = 1e-12
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from assay.results.stats.information_coefficient import aligned_values
@@ -18,7 +17,6 @@ from assay.results.stats.proportions import ClusteredShare, clustered_interval
 
 __all__ = ["hit_metrics", "session_hits", "trade_hits"]
 
-Floats = npt.NDArray[np.float64]
 
 
 def hit_metrics(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from assay.data.conventions import SESSIONS_A_YEAR
 from assay.data.errors import InputError
 from assay.results.stats.long_run_variance import critical_value, hac_mean, lag_rule
 from assay.results.stats.performance import Metric
@@ -28,7 +29,8 @@ __all__ = [
     "yearly_ic",
 ]
 
-_PERIODS = 252
+_ROOT_YEAR = math.sqrt(SESSIONS_A_YEAR)
+
 #: Fewer names than this, and a session's correlation says nothing.
 MINIMUM_NAMES = 10
 
@@ -94,7 +96,7 @@ def ic_metrics(table: pd.DataFrame, horizon: int) -> list[Metric]:
             ("t", t, "t", f"{label} · HAC, lag {lag}, critical {critical:.2f}", None, None),
             ("t_apart", _student_t(apart), "t", _said_apart(label, horizon, len(apart)), None, None),
             ("ir", ratio, "ratio", f"{label} · mean/std a session", None, None),
-            ("ir_ann", ratio * math.sqrt(_PERIODS), "ratio", f"{label} · mean/std × √{_PERIODS}", None, None),
+            ("ir_ann", ratio * _ROOT_YEAR, "ratio", f"{label} · mean/std × √{SESSIONS_A_YEAR}", None, None),
         ]
         for name, value, unit, convention, lo, hi in rows:
             reason = why or ("" if math.isfinite(value) else "the correlations do not vary or are too few")

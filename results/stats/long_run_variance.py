@@ -22,7 +22,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
+
+from assay.data.conventions import Floats
 
 __all__ = [
     "Regression",
@@ -35,7 +36,6 @@ __all__ = [
     "sharpe_hac_error",
 ]
 
-Floats = npt.NDArray[np.float64]
 
 _Z95 = 1.959963984540054
 

@@ -16,16 +16,14 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from assay.data.conventions import FLAT, Floats
 from assay.data.errors import InputError
 from assay.results.stats.bootstrap import optimal_block, stationary_indices
 
 __all__ = ["MonotonicityTest", "monotonicity_test"]
 
-Floats = npt.NDArray[np.float64]
 
-_FLAT = 1e-15
 #: Resampled positions held at once.
 _CHUNK = 4_000_000
 
@@ -85,7 +83,7 @@ def monotonicity_test(
         return MonotonicityTest(math.nan, math.nan, math.nan, n, reason=f"{n} sessions; at least 10 are needed")
     mean = steps.mean(axis=0)
     smallest = float(mean.min())
-    if (np.ptp(steps, axis=0) <= _FLAT).any():
+    if (np.ptp(steps, axis=0) <= FLAT).any():
         return MonotonicityTest(smallest, math.nan, math.nan, n, reason="a step is the same on every session")
     asked = (optimal_block(step, squares=False) for step in steps.T) if block is None else ()
     length = max(float(horizon), *asked) if block is None else block
@@ -98,7 +96,7 @@ def monotonicity_test(
         parts.append(times.reshape(len(rows), n) @ steps / n)
     drawn = np.concatenate(parts) - mean
     scale = drawn.std(axis=0, ddof=1)
-    if (scale <= _FLAT).any():
+    if (scale <= FLAT).any():
         return MonotonicityTest(smallest, math.nan, math.nan, n, length, draws, "the draws do not differ")
     plain = int((drawn.min(axis=1) >= smallest).sum())
     scaled = int(((drawn / scale).min(axis=1) >= float((mean / scale).min())).sum())

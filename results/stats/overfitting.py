@@ -24,17 +24,16 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
+from assay.data.conventions import FLAT, Floats
 from assay.data.errors import InputError, InsufficientEvidenceError
 
 __all__ = ["Overfitting", "TrialClusters", "cluster_trials", "effective_trials", "probability_of_overfitting"]
 
-Floats = npt.NDArray[np.float64]
 
 #: Distance √((1 − ρ)/2) of two trials without correlation.
 _UNRELATED = math.sqrt(0.5)
 #: Mean silhouette up to which there are no groups.
 _NO_STRUCTURE = 0.25
-_FLAT = 1e-15
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +121,7 @@ def _sharpe(total: Floats, square: Floats, n: int) -> Floats:
     mean = total / n
     variance = np.maximum(square - n * mean**2, 0.0) / (n - 1)
     scale = np.sqrt(variance)
-    return np.divide(mean, scale, out=np.zeros_like(mean), where=scale > _FLAT)
+    return np.divide(mean, scale, out=np.zeros_like(mean), where=scale > FLAT)
 
 
 def effective_trials(returns: Floats) -> float:
@@ -137,7 +136,7 @@ def effective_trials(returns: Floats) -> float:
 
     """
     deviation = returns.std(axis=0)
-    moving = deviation > _FLAT
+    moving = deviation > FLAT
     still = int((~moving).sum())
     if not moving.any():
         return float(min(still, 1))
@@ -189,7 +188,7 @@ def cluster_trials(returns: Floats) -> TrialClusters:
     sessions, trials = returns.shape
     if sessions < 3:
         raise InsufficientEvidenceError(f"clusters of trials: {sessions} sessions; at least 3 are needed")
-    moving = returns.std(axis=0) > _FLAT
+    moving = returns.std(axis=0) > FLAT
     labels = np.arange(trials)
     score = math.nan
     if moving.sum() > 1:

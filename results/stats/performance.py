@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from assay.data.conventions import FLAT, SESSIONS_A_YEAR, annual_sharpe
 from assay.results.stats.long_run_variance import critical_value, lag_rule, regress, sharpe_hac_error
 
 __all__ = [
@@ -26,8 +27,6 @@ __all__ = [
     "yearly_returns",
 ]
 
-PERIODS = 252
-_FLAT = 1e-15
 #: Betas between which a book is one that is run against its benchmark, so that an information ratio means something.
 _ACTIVE = (0.5, 1.5)
 
@@ -77,22 +76,22 @@ class Metric:
         return f"{value}{interval} · {self.convention}"
 
 
-def sharpe_interval(returns: np.ndarray, periods: int = PERIODS) -> tuple[float, float, float]:
+def sharpe_interval(returns: np.ndarray, periods: int = SESSIONS_A_YEAR) -> tuple[float, float, float]:
     """Annualised Sharpe ratio and its 95% interval.
 
     Ratio of mean to standard deviation (ddof 1) times √periods, no risk-free rate; the interval reaches
     `long_run_variance.critical_value` HAC standard errors by the delta method (Lo 2002) to each side. NaN where the
     returns do not vary.
     """
-    if len(returns) < 2 or float(np.std(returns, ddof=1)) <= _FLAT:
+    if len(returns) < 2 or float(np.std(returns, ddof=1)) <= FLAT:
         return math.nan, math.nan, math.nan
-    ratio = float(returns.mean() / returns.std(ddof=1)) * math.sqrt(periods)
+    ratio = annual_sharpe(returns, periods=periods)
     lag = lag_rule(len(returns))
     half = critical_value(len(returns), lag) * sharpe_hac_error(returns, lag=lag) * math.sqrt(periods)
     return ratio, ratio - half, ratio + half
 
 
-def performance_metrics(returns: pd.Series, kind: str, *, periods: int = PERIODS) -> list[Metric]:
+def performance_metrics(returns: pd.Series, kind: str, *, periods: int = SESSIONS_A_YEAR) -> list[Metric]:
     """Metrics of one return series.
 
     Parameters
@@ -113,7 +112,7 @@ def performance_metrics(returns: pd.Series, kind: str, *, periods: int = PERIODS
     n = len(returns)
     values = returns.to_numpy(dtype=np.float64)
     start, end = _dates(returns)
-    flat = n < 2 or float(np.std(values, ddof=1)) <= _FLAT
+    flat = n < 2 or float(np.std(values, ddof=1)) <= FLAT
     why = "fewer than 2 sessions" if n < 2 else "the returns do not vary" if flat else ""
     common = f"{kind} · {periods} sessions a year"
 
@@ -187,7 +186,9 @@ def performance_metrics(returns: pd.Series, kind: str, *, periods: int = PERIODS
     ]
 
 
-def relative_metrics(returns: pd.Series, benchmark: pd.Series, kind: str, *, periods: int = PERIODS) -> list[Metric]:
+def relative_metrics(
+    returns: pd.Series, benchmark: pd.Series, kind: str, *, periods: int = SESSIONS_A_YEAR
+) -> list[Metric]:
     """What is left after the benchmark.
 
     Parameters
@@ -208,14 +209,14 @@ def relative_metrics(returns: pd.Series, benchmark: pd.Series, kind: str, *, per
     values, market = both["returns"].to_numpy(), both["benchmark"].to_numpy()
     line = regress(values, market)
     names = ("beta", "alpha_ann", "alpha_t", "sharpe_residual", "correlation", "information_ratio")
-    if line is None or float(np.ptp(values)) <= _FLAT:
+    if line is None or float(np.ptp(values)) <= FLAT:
         why = "fewer than 3 common sessions" if n < 3 else "the returns or the benchmark do not vary"
         return [Metric(f"{name}_{kind}", math.nan, "", kind, n=n, start=start, end=end, reason=why) for name in names]
     error = f"Newey–West, {_window(n, line.lag)}"
     ratio, low, high = sharpe_interval(line.residuals, periods)
     active = values - market
     spread = float(active.std(ddof=1))
-    tracking = float(active.mean()) / spread * math.sqrt(periods) if spread > _FLAT else math.nan
+    tracking = float(active.mean()) / spread * math.sqrt(periods) if spread > FLAT else math.nan
     half = line.critical * line.alpha_error * periods
     window = _window(n, line.lag)
     residual = f"of returns less beta × benchmark · {periods} · ddof 1 · rf 0 · delta method, HAC, {window}"
@@ -312,12 +313,12 @@ def rolling(returns: pd.Series, benchmark: pd.Series | None = None, window: int 
     windows = returns.rolling(window)
     deviation = windows.std(ddof=1)
     table = {
-        "sharpe": windows.mean() / deviation.where(deviation > _FLAT) * math.sqrt(PERIODS),
-        "volatility": deviation * math.sqrt(PERIODS),
+        "sharpe": windows.mean() / deviation.where(deviation > FLAT) * math.sqrt(SESSIONS_A_YEAR),
+        "volatility": deviation * math.sqrt(SESSIONS_A_YEAR),
     }
     if benchmark is not None:
         variance = benchmark.rolling(window).var(ddof=1)
-        table["beta"] = windows.cov(benchmark, ddof=1) / variance.where(variance > _FLAT)
+        table["beta"] = windows.cov(benchmark, ddof=1) / variance.where(variance > FLAT)
     return pd.DataFrame(table)
 
 

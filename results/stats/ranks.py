@@ -10,9 +10,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from assay.data.conventions import Floats
+
 __all__ = ["average_ranks", "rank_correlation", "row_correlation"]
 
-Floats = npt.NDArray[np.float64]
 
 #: Bytes of values in a block, so that a handful of arrays of that size stay in cache.
 _BLOCK_BYTES = 1 << 18

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from assay.data.conventions import FLAT, Floats
 from assay.data.errors import InputError
 from assay.results.stats.bootstrap import bootstrap, optimal_block
 from assay.results.stats.deflated_sharpe import sharpe_moments
@@ -48,10 +49,8 @@ __all__ = [
     "studentised_sharpe",
 ]
 
-Floats = npt.NDArray[np.float64]
 
 _Z95 = 1.959963984540054
-_FLAT = 1e-15
 
 
 def iid_error(sharpe: float, n: int) -> float:
@@ -101,7 +100,7 @@ def autocorrelations(returns: Floats, lags: int) -> Floats:
     """(lags,) autocorrelations at lag 1, 2 …, denominator n (the biased ones); 0 from lag n on."""
     covariance = autocovariance(returns, min(lags, len(returns) - 1))
     out = np.zeros(lags)
-    if covariance[0] > _FLAT**2:
+    if covariance[0] > FLAT**2:
         out[: len(covariance) - 1] = covariance[1:] / covariance[0]
     return out
 
@@ -231,7 +230,7 @@ def sharpe_difference(
 def _pull(returns: Floats, ratio: Floats | float) -> Floats:
     """(rows, n) what each session adds to its row's Sharpe ratio: the derivative of mean/deviation along it."""
     mean, deviation = returns.mean(axis=1, keepdims=True), returns.std(axis=1, ddof=1, keepdims=True)
-    scaled = (returns - mean) / np.where(deviation > _FLAT, deviation, np.nan)
+    scaled = (returns - mean) / np.where(deviation > FLAT, deviation, np.nan)
     return np.asarray(scaled - np.asarray(ratio).reshape(-1, 1) / 2 * (scaled**2 - 1))
 
 
@@ -279,7 +278,7 @@ def _distances(series: tuple[Floats, ...], starts: npt.NDArray[np.int64], length
     for sign, returns in zip((1.0, -1.0), series, strict=False):
         drawn = returns[rows]
         deviation = drawn.std(axis=1, ddof=1)
-        own = drawn.mean(axis=1) / np.where(deviation > _FLAT, deviation, np.nan)
+        own = drawn.mean(axis=1) / np.where(deviation > FLAT, deviation, np.nan)
         ratio += sign * own
         pull += sign * _pull(drawn, own)
     error = np.sqrt((pull.reshape(draws, count, length).sum(axis=2) ** 2).sum(axis=1)) / (count * length)

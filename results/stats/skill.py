@@ -41,6 +41,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from assay.data.conventions import Floats
 from assay.data.errors import InputError
 from assay.results.stats.long_run_variance import critical_value, long_run_covariance
 from assay.results.stats.ranks import average_ranks
@@ -57,7 +58,6 @@ __all__ = [
     "trailing_risk",
 ]
 
-Floats = npt.NDArray[np.float64]
 
 #: ICs whose e-processes are averaged where no target is given: hard to trade … rarely true.
 MIXTURE = (0.01, 0.02, 0.03, 0.05)

@@ -36,15 +36,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from assay.data.conventions import FLAT, Floats
 from assay.data.errors import InputError, InsufficientEvidenceError
 from assay.results.stats.bootstrap import optimal_block, stationary_indices
 
 __all__ = ["Selection", "adjusted_p_values", "kernel_variance", "reality_check", "superior_ability"]
 
-Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
 
-_FLAT = 1e-15
 _LEAST_SESSIONS = 30
 #: Values held at once: resampled sessions, and Fourier transforms of columns.
 _CHUNK = 2_000_000
@@ -246,7 +245,7 @@ def _differences(returns: Floats, benchmark: Floats | None) -> Floats:
         values = values - other[:, None]
     if not np.isfinite(values).all():
         raise InputError("SPA: a return is missing; restrict the trials to their common sessions")
-    still = np.flatnonzero(values.std(axis=0) <= _FLAT)
+    still = np.flatnonzero(values.std(axis=0) <= FLAT)
     if len(still):
         raise InputError(f"SPA: trial {still[0]} differs from the benchmark by a constant; leave such trials out")
     return values

@@ -17,7 +17,7 @@ from assay.data.panel import PredictionPanel, PricePanel
 from assay.engine.backtest import described, with_tradable_benchmark
 from assay.engine.costs import CostModel
 from assay.engine.execution import Execution
-from assay.engine.sweep import Cell, cells_of, run_cells
+from assay.engine.sweep import GridCell, cells_of, run_cells
 from assay.results.checks.trials import adopt_beside
 from assay.results.evidence.skill import skill_of
 from assay.results.evidence.sweep import SweepEvidence, evaluate_sweep
@@ -154,7 +154,7 @@ def sweep(
 
 
 def _cell_config(
-    cell: Cell, predictions: PredictionPanel, prices: PricePanel, made_by: Mapping[str, object] | None
+    cell: GridCell, predictions: PredictionPanel, prices: PricePanel, made_by: Mapping[str, object] | None
 ) -> dict[str, object]:
     """What a backtest of the same cell would store, so that both are one trial."""
     return {

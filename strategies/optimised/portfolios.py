@@ -26,9 +26,9 @@ from assay.strategies.base import Decision, Event, OwnCosts, WithOverlays
 from assay.strategies.optimised import solvers
 from assay.strategies.optimised.constraints import Constraints, Limits, blocking, violations
 from assay.strategies.optimised.covariance import CovarianceName, covariance_matrix
-from assay.strategies.optimised.rebalancing import Market, limits_of, market_of
-from assay.strategies.optimised.solvers import Inputs, Unsolved
-from assay.strategies.optimised.views import Skill, characteristic, daily_rank_ic, trailing_skill
+from assay.strategies.optimised.rebalancing import PriceArrays, limits_of, market_of
+from assay.strategies.optimised.solvers import Problem, Unsolved
+from assay.strategies.optimised.views import MeasuredSkill, characteristic, daily_rank_ic, trailing_skill
 
 __all__ = [
     "BlackLitterman",
@@ -51,7 +51,7 @@ _DUST = 1e-8
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class SessionView:
     """What is known of one session's n eligible assets.
 
     Parameters
@@ -71,7 +71,7 @@ class Seen:
     returns: Floats
     limits: Limits
     horizon: int
-    skill: Skill | None
+    skill: MeasuredSkill | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,7 +152,9 @@ class Optimised(Constraints, WithOverlays, ABC):
         frame = frame[list(predictions.assets)]
         return Decision(frame, tuple(events))
 
-    def _all_decisions(self, market: Market, rows: range, skills: dict[int, Skill | None]) -> list[Solution]:
+    def _all_decisions(
+        self, market: PriceArrays, rows: range, skills: dict[int, MeasuredSkill | None]
+    ) -> list[Solution]:
         """The decision of each row, in order; in several processes where none depends on the one before."""
         if self.workers > 1 and not self._follows_holdings and len(rows) > self.workers:
             edges = np.linspace(0, len(rows), self.workers + 1).astype(int).tolist()
@@ -172,16 +174,16 @@ class Optimised(Constraints, WithOverlays, ABC):
             out.append(decision)
         return out
 
-    def _decisions(self, market: Market) -> range:
+    def _decisions(self, market: PriceArrays) -> range:
         """Rows of the predictions on which weights are decided: the first with a full window, then every n."""
         ready = np.flatnonzero(market.rows >= self.window)
         return range(int(ready[0]), len(market.rows), self.every) if len(ready) else range(0)
 
-    def _skills(self, predictions: PredictionPanel, prices: PricePanel) -> dict[int, Skill | None]:
+    def _skills(self, predictions: PredictionPanel, prices: PricePanel) -> dict[int, MeasuredSkill | None]:
         """Row → the skill known then; only for strategies that ask for it."""
         return {}
 
-    def _decide(self, market: Market, row: int, held: Floats | None, skill: Skill | None) -> Solution:
+    def _decide(self, market: PriceArrays, row: int, held: Floats | None, skill: MeasuredSkill | None) -> Solution:
         """Weights (N,) of one session, or None, and what there is to say: (kind, detail)."""
         at = int(market.rows[row])
         chosen = market.eligible(at, self.window)
@@ -200,7 +202,7 @@ class Optimised(Constraints, WithOverlays, ABC):
         seen = np.isfinite(market.score[row, chosen])
         if seen.any():
             z[seen] = characteristic(market.score[row, chosen][seen])
-        seen_now = Seen(market.score[row, chosen], z, covariance, returns, limits, market.horizon, skill)
+        seen_now = SessionView(market.score[row, chosen], z, covariance, returns, limits, market.horizon, skill)
         inputs = self._inputs(seen_now, notes)
         try:
             found = self._solved(inputs, z, notes)
@@ -220,19 +222,19 @@ class Optimised(Constraints, WithOverlays, ABC):
         """Whether an asset without a score is left out."""
         return False
 
-    def _estimate(self, returns: Floats, market: Market, at: int) -> tuple[Floats, str]:
+    def _estimate(self, returns: Floats, market: PriceArrays, at: int) -> tuple[Floats, str]:
         """Covariance of the window (S, n), and what was done to make it positive definite."""
         return covariance_matrix(returns, self.covariance)
 
-    def _inputs(self, seen: Seen, notes: list[Note]) -> Inputs:
+    def _inputs(self, seen: SessionView, notes: list[Note]) -> Problem:
         """What the solver reads; what there is to say about it goes into `notes`."""
-        return Inputs(np.zeros(len(seen.score)), seen.covariance, seen.returns, seen.limits)
+        return Problem(np.zeros(len(seen.score)), seen.covariance, seen.returns, seen.limits)
 
     @abstractmethod
-    def _solve(self, inputs: Inputs) -> Floats:
+    def _solve(self, inputs: Problem) -> Floats:
         """(n,) weights of the candidates that meet `inputs.limits`; `Unsolved` where the solver finds none."""
 
-    def _solved(self, inputs: Inputs, z: Floats, notes: list[Note]) -> Floats:
+    def _solved(self, inputs: Problem, z: Floats, notes: list[Note]) -> Floats:
         """The solution, tilted, brought within the constraints, without positions below the minimum."""
         limits = inputs.limits
         if (limits.upper < limits.lower).any() or limits.upper.sum() < limits.net - 1e-12:
@@ -257,7 +259,7 @@ class Optimised(Constraints, WithOverlays, ABC):
         notes.append(("projected", f"moved to the nearest portfolio within {', '.join(sorted(broken))}"))
         return weights
 
-    def _without_small(self, weights: Floats, inputs: Inputs, notes: list[Note]) -> Floats:
+    def _without_small(self, weights: Floats, inputs: Problem, notes: list[Note]) -> Floats:
         """Positions below half the minimum are dropped, the others held to it; by a second solve."""
         small = np.abs(weights) < self.min_weight
         if not (small & (np.abs(weights) > _DUST)).any():
@@ -282,7 +284,7 @@ class Optimised(Constraints, WithOverlays, ABC):
 
 
 def _decide_alone(
-    strategy: Optimised, market: Market, rows: Sequence[int], skills: dict[int, Skill | None]
+    strategy: Optimised, market: PriceArrays, rows: Sequence[int], skills: dict[int, MeasuredSkill | None]
 ) -> list[Solution]:
     """Decisions that know of no holdings, for a worker process."""
     return [strategy._decide(market, row, None, skills.get(row)) for row in rows]
@@ -294,7 +296,7 @@ class Hrp(Optimised):
 
     name: ClassVar[str] = "hrp"
 
-    def _solve(self, inputs: Inputs) -> Floats:
+    def _solve(self, inputs: Problem) -> Floats:
         return solvers.hrp(inputs)
 
 
@@ -304,7 +306,7 @@ class RiskParity(Optimised):
 
     name: ClassVar[str] = "risk_parity"
 
-    def _solve(self, inputs: Inputs) -> Floats:
+    def _solve(self, inputs: Problem) -> Floats:
         return solvers.risk_parity(inputs)
 
 
@@ -314,7 +316,7 @@ class MaxDiversification(Optimised):
 
     name: ClassVar[str] = "max_diversification"
 
-    def _solve(self, inputs: Inputs) -> Floats:
+    def _solve(self, inputs: Problem) -> Floats:
         return solvers.max_diversification(inputs)
 
 
@@ -349,7 +351,7 @@ class _Utility(OwnCosts, Optimised):
         """Sessions over which a trade's cost is spread."""
         return self.every
 
-    def _with_costs(self, inputs: Inputs, horizon: int) -> Inputs:
+    def _with_costs(self, inputs: Problem, horizon: int) -> Problem:
         return replace(
             inputs,
             risk_aversion=self.risk_aversion,
@@ -357,7 +359,7 @@ class _Utility(OwnCosts, Optimised):
             borrow_cost=self._borrow_bps / 1e4 / SESSIONS_A_YEAR,
         )
 
-    def _solve(self, inputs: Inputs) -> Floats:
+    def _solve(self, inputs: Problem) -> Floats:
         return solvers.mean_variance(inputs)
 
 
@@ -376,12 +378,12 @@ class MinVariance(_Utility):
 
     cost_bps: float | None = 0.0
 
-    def _mean(self, seen: Seen) -> Floats:
+    def _mean(self, seen: SessionView) -> Floats:
         """Expected returns (n,) per session."""
         return self.tilt * seen.z * np.sqrt(np.diag(seen.covariance))
 
-    def _inputs(self, seen: Seen, notes: list[Note]) -> Inputs:
-        return self._with_costs(Inputs(self._mean(seen), seen.covariance, seen.returns, seen.limits), seen.horizon)
+    def _inputs(self, seen: SessionView, notes: list[Note]) -> Problem:
+        return self._with_costs(Problem(self._mean(seen), seen.covariance, seen.returns, seen.limits), seen.horizon)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -420,7 +422,7 @@ class MeanVariance(MinVariance):
     def _needs_views(self) -> bool:
         return True
 
-    def _mean(self, seen: Seen) -> Floats:
+    def _mean(self, seen: SessionView) -> Floats:
         return super()._mean(seen) if self.signal == "tilt" else seen.score
 
     def _paid_over(self, horizon: int) -> int:
@@ -441,7 +443,7 @@ class MeanCvar(MeanVariance):
 
     risk_aversion: float = 0.1
 
-    def _solve(self, inputs: Inputs) -> Floats:
+    def _solve(self, inputs: Problem) -> Floats:
         return solvers.cvar(inputs)
 
 
@@ -487,7 +489,7 @@ class BlackLitterman(_Utility):
     def _scored(self) -> bool:
         return True
 
-    def _skills(self, predictions: PredictionPanel, prices: PricePanel) -> dict[int, Skill | None]:
+    def _skills(self, predictions: PredictionPanel, prices: PricePanel) -> dict[int, MeasuredSkill | None]:
         """Row of the predictions → the skill that was known at its close."""
         ic = daily_rank_ic(predictions, prices, self.name)
         rows = prices.sessions.get_indexer(predictions.sessions)
@@ -503,11 +505,11 @@ class BlackLitterman(_Utility):
             for row, at in enumerate(rows)
         }
 
-    def _inputs(self, seen: Seen, notes: list[Note]) -> Inputs:
+    def _inputs(self, seen: SessionView, notes: list[Note]) -> Problem:
         n, skill = len(seen.score), seen.skill
         market = np.full(n, (self.net or 1.0) / n)
         prior = solvers.equilibrium(seen.covariance, market, self.risk_aversion)
-        inputs = self._with_costs(Inputs(prior, seen.covariance, seen.returns, seen.limits), seen.horizon)
+        inputs = self._with_costs(Problem(prior, seen.covariance, seen.returns, seen.limits), seen.horizon)
         scored = np.isfinite(seen.score)
         if skill is None:
             notes.append(("no_view", f"fewer than {self.ic_minimum} outcomes are known"))

@@ -14,7 +14,7 @@ from assay.data.errors import InputError
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.strategies.optimised.constraints import Constraints, Limits, read_groups
 
-__all__ = ["Market", "limits_of", "market_of"]
+__all__ = ["PriceArrays", "limits_of", "market_of"]
 
 
 #: Share of the window's returns that an asset must have; the rest is filled with the session's mean.
@@ -24,7 +24,7 @@ LIQUIDITY_WINDOW = 20
 
 
 @dataclass(frozen=True, eq=False)
-class Market:
+class PriceArrays:
     """Prices and scores as arrays, assets in the order of their ids so that results do not depend on columns.
 
     Parameters
@@ -85,8 +85,8 @@ class Market:
 
 def market_of(
     predictions: PredictionPanel, prices: PricePanel, constraints: Constraints, *, who: str, scored: bool, signed: bool
-) -> Market:
-    """The arrays of `Market`, of the assets of the predictions.
+) -> PriceArrays:
+    """The arrays of `PriceArrays`, of the assets of the predictions.
 
     Raises
     ------
@@ -123,7 +123,7 @@ def market_of(
         value = close_frame * prices.volume[order]
         traded = value.rolling(LIQUIDITY_WINDOW, min_periods=2).mean().to_numpy()
     groups = {} if constraints.groups is None else read_groups(constraints.groups, pd.Index(order))
-    return Market(
+    return PriceArrays(
         assets=tuple(map(str, order)),
         rows=rows,
         close=close,
@@ -139,7 +139,7 @@ def market_of(
 
 
 def limits_of(
-    market: Market,
+    market: PriceArrays,
     constraints: Constraints,
     at: int,
     chosen: NDArray[np.intp],

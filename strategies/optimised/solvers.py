@@ -18,7 +18,7 @@ from assay.data.conventions import Floats
 from assay.strategies.optimised.constraints import Limits
 
 __all__ = [
-    "Inputs",
+    "Problem",
     "Unsolved",
     "cvar",
     "equilibrium",
@@ -45,7 +45,7 @@ class Unsolved(Exception):  # noqa: N818 — caught one level up and turned into
 
 
 @dataclass(frozen=True, eq=False)
-class Inputs:
+class Problem:
     """What a solver reads on one session, over its n eligible assets.
 
     Parameters
@@ -69,7 +69,7 @@ class Inputs:
     borrow_cost: float = 0.0
 
 
-def mean_variance(inputs: Inputs) -> Floats:
+def mean_variance(inputs: Problem) -> Floats:
     """Weights (n,) that maximise mean·w − λ·w'Σw − costs; with no mean and no costs, those that minimise w'Σw.
 
     The problem goes to skfolio's solver directly, and through skfolio where that finds nothing.
@@ -80,14 +80,14 @@ def mean_variance(inputs: Inputs) -> Floats:
     return through_skfolio(inputs) if found is None else found
 
 
-def through_skfolio(inputs: Inputs) -> Floats:
+def through_skfolio(inputs: Problem) -> Floats:
     """What `mean_variance` does, by skfolio's `MeanRisk`."""
     from skfolio import RiskMeasure
 
     return _mean_risk(inputs, RiskMeasure.VARIANCE)
 
 
-def cvar(inputs: Inputs) -> Floats:
+def cvar(inputs: Problem) -> Floats:
     """Weights (n,) that maximise mean·w − λ·CVaR₉₅(w) − costs, CVaR over the scenarios.
 
     References
@@ -100,7 +100,7 @@ def cvar(inputs: Inputs) -> Floats:
     return _mean_risk(inputs, RiskMeasure.CVAR)
 
 
-def _mean_risk(inputs: Inputs, measure: Any) -> Floats:
+def _mean_risk(inputs: Problem, measure: Any) -> Floats:
     from skfolio import RiskMeasure
     from skfolio.optimization import MeanRisk, ObjectiveFunction
 
@@ -129,7 +129,7 @@ def _mean_risk(inputs: Inputs, measure: Any) -> Floats:
     return _fitted(estimator, inputs.returns)
 
 
-def risk_parity(inputs: Inputs) -> Floats:
+def risk_parity(inputs: Problem) -> Floats:
     """Weights (n,) whose contributions to w'Σw are equal, as far as the bounds on single names allow.
 
     References
@@ -149,7 +149,7 @@ def risk_parity(inputs: Inputs) -> Floats:
     return limits.net * _fitted(estimator, inputs.returns)
 
 
-def hrp(inputs: Inputs) -> Floats:
+def hrp(inputs: Problem) -> Floats:
     """Weights (n,) by hierarchical risk parity on the given covariance, as far as the bounds on single names allow.
 
     References
@@ -174,7 +174,7 @@ def hrp(inputs: Inputs) -> Floats:
     return limits.net * _fitted(estimator, inputs.returns)
 
 
-def max_diversification(inputs: Inputs) -> Floats:
+def max_diversification(inputs: Problem) -> Floats:
     """Weights (n,) with the greatest ratio of mean volatility to the portfolio's, within the bounds on single names.
 
     References
@@ -198,7 +198,7 @@ def nearest(weights: Floats, limits: Limits) -> Floats:
     """The portfolio (n,) within `limits` that is nearest to `weights` in squared distance."""
     n = len(weights)
     # −‖w − w₀‖² = 2w₀'w − w'w + constant: a mean-variance problem with mean 2w₀ and covariance I.
-    return mean_variance(Inputs(2.0 * weights, np.eye(n), np.zeros((2, n)), limits))
+    return mean_variance(Problem(2.0 * weights, np.eye(n), np.zeros((2, n)), limits))
 
 
 def equilibrium(covariance: Floats, market: Floats, risk_aversion: float) -> Floats:
@@ -206,7 +206,7 @@ def equilibrium(covariance: Floats, market: Floats, risk_aversion: float) -> Flo
     return 2.0 * risk_aversion * covariance @ market
 
 
-def with_views(inputs: Inputs, views: Floats, seen: NDArray[np.bool_], confidence: float, tau: float) -> Inputs:
+def with_views(inputs: Problem, views: Floats, seen: NDArray[np.bool_], confidence: float, tau: float) -> Problem:
     """`inputs` with the Black-Litterman posterior of one absolute view an asset, all of the same confidence.
 
     Parameters
@@ -231,7 +231,7 @@ def with_views(inputs: Inputs, views: Floats, seen: NDArray[np.bool_], confidenc
     return replace(inputs, mean=posterior.mu, covariance=posterior.covariance)
 
 
-def _given(inputs: Inputs) -> Any:
+def _given(inputs: Problem) -> Any:
     """A skfolio prior that returns the moments it was made with."""
     from skfolio.prior import BasePrior, ReturnDistribution
 

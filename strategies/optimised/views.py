@@ -11,7 +11,7 @@ from assay.data.conventions import Floats
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.data.returns import forward_returns
 
-__all__ = ["Skill", "characteristic", "daily_rank_ic", "skill_of", "trailing_skill"]
+__all__ = ["MeasuredSkill", "characteristic", "daily_rank_ic", "skill_of", "trailing_skill"]
 
 
 #: Assets with a score and an outcome that a session's information coefficient needs.
@@ -52,7 +52,7 @@ def daily_rank_ic(predictions: PredictionPanel, prices: PricePanel, who: str) ->
 
 
 @dataclass(frozen=True)
-class Skill:
+class MeasuredSkill:
     """What a model has shown by some session.
 
     Parameters
@@ -79,7 +79,7 @@ class Skill:
         return 1.0 - 1.0 / self.t**2 if self.t > 1.0 else 0.0
 
 
-def trailing_skill(ic: Floats, row: int, lag: int, *, window: int, minimum: int, horizon: int) -> Skill | None:
+def trailing_skill(ic: Floats, row: int, lag: int, *, window: int, minimum: int, horizon: int) -> MeasuredSkill | None:
     """The skill known at the close of session `row`, or None where too few outcomes are.
 
     Parameters
@@ -98,7 +98,7 @@ def trailing_skill(ic: Floats, row: int, lag: int, *, window: int, minimum: int,
     return skill_of(known, horizon) if len(known) >= max(minimum, 2) else None
 
 
-def skill_of(values: Floats, horizon: int = 1) -> Skill:
+def skill_of(values: Floats, horizon: int = 1) -> MeasuredSkill:
     """Mean and Newey–West t-statistic, lag max(horizon − 1, ⌊4(n/100)^(2/9)⌋)."""
     n = len(values)
     mean = float(values.mean())
@@ -108,7 +108,7 @@ def skill_of(values: Floats, horizon: int = 1) -> Skill:
     for k in range(1, lag + 1):
         variance += 2 * (1 - k / (lag + 1)) * float(centred[k:] @ centred[:-k]) / n
     error = math.sqrt(variance / n) if variance > 0 else 0.0
-    return Skill(mean, mean / error if error > 0 else 0.0, n)
+    return MeasuredSkill(mean, mean / error if error > 0 else 0.0, n)
 
 
 def _ranks(values: Floats) -> Floats:

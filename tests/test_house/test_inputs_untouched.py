@@ -26,7 +26,7 @@ from assay.engine.execution import Execution
 from assay.engine.folds import WalkForward
 from assay.engine.leaks import strategy_leaks, truncation_leaks
 from assay.engine.random_scores import random_score_null
-from assay.engine.sweep import Cell, run_cells
+from assay.engine.sweep import GridCell, run_cells
 from assay.engine.walk_forward import walk_forward
 from assay.models.baselines import Momentum, Ridge
 from assay.strategies.base import Overlays, decide
@@ -154,7 +154,7 @@ def test_nor_in_sweeps_nulls_and_leak_tests():
     predictions, prices = panels(1)
     before = bytes_of(predictions, prices)
     costs, execution = CostModel(), Execution()
-    cells = [[Cell({}, Vandal(writes), costs, execution)] for writes in (True, False)]
+    cells = [[GridCell({}, Vandal(writes), costs, execution)] for writes in (True, False)]
     spoilt, honest = (next(iter(run_cells(cell, predictions, prices)))[0].net for cell in cells)
     pd.testing.assert_series_equal(spoilt, honest, rtol=0, atol=0)
     nulls = [random_score_null(Vandal(writes), predictions, prices, runs=19, seed=0) for writes in (True, False)]

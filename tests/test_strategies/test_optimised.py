@@ -21,7 +21,7 @@ from assay.strategies.optimised.constraints import Limits, blocking, violations
 from assay.strategies.optimised.covariance import covariance_matrix
 from assay.strategies.optimised.portfolios import BlackLitterman, Hrp
 from assay.strategies.optimised.rebalancing import limits_of, market_of
-from assay.strategies.optimised.solvers import Inputs
+from assay.strategies.optimised.solvers import Problem
 from assay.strategies.optimised.views import skill_of
 
 NAMES = ("mean_variance", "min_variance", "cvar", "black_litterman", "hrp", "risk_parity", "max_diversification")
@@ -126,7 +126,7 @@ def test_black_litterman_is_skfolios_posterior_then_skfolios_mean_variance():
     covariance, _ = covariance_matrix(returns)
     mean = solvers.equilibrium(covariance, np.full(6, 1 / 6), 5.0)
     inputs = solvers.with_views(
-        Inputs(mean, covariance, returns, limits(6), risk_aversion=5.0), values, np.ones(6, bool), 0.4, 0.05
+        Problem(mean, covariance, returns, limits(6), risk_aversion=5.0), values, np.ones(6, bool), 0.4, 0.05
     )
     found = posterior.fit(frame).return_distribution_
     np.testing.assert_allclose(inputs.mean, found.mu, rtol=1e-10)
@@ -138,7 +138,7 @@ def test_two_assets_and_diagonal_covariance_have_the_textbook_weights():
     returns = np.random.default_rng(0).normal(0, 0.01, (50, 2))
     s1, s2, rho = 0.02, 0.01, 0.3
     covariance = np.array([[s1**2, rho * s1 * s2], [rho * s1 * s2, s2**2]])
-    inputs = Inputs(np.zeros(2), covariance, returns, limits(2))
+    inputs = Problem(np.zeros(2), covariance, returns, limits(2))
     first = (s2**2 - rho * s1 * s2) / (s1**2 + s2**2 - 2 * rho * s1 * s2)
     np.testing.assert_allclose(solvers.mean_variance(inputs), [first, 1 - first], atol=1e-6)
     inverse_volatility = np.array([1 / s1, 1 / s2]) / (1 / s1 + 1 / s2)  # both, whatever the correlation
@@ -148,7 +148,7 @@ def test_two_assets_and_diagonal_covariance_have_the_textbook_weights():
     np.testing.assert_allclose(solvers.hrp(inputs), inverse_variance, atol=1e-12)
 
     variances = np.array([1e-4, 2e-4, 4e-4])
-    diagonal = Inputs(np.zeros(3), np.diag(variances), np.zeros((2, 3)), limits(3))
+    diagonal = Problem(np.zeros(3), np.diag(variances), np.zeros((2, 3)), limits(3))
     np.testing.assert_allclose(solvers.mean_variance(diagonal), (1 / variances) / (1 / variances).sum(), atol=1e-6)
     mean = np.array([1e-3, 2e-3, 3e-3])
     free = limits(3, long_only=False, gross=50.0, cap=np.full(3, 50.0), net=float((mean / (10 * variances)).sum()))
@@ -421,7 +421,7 @@ def test_costs_and_borrow_are_in_the_objective():
     covariance = np.diag([1e-4, 1e-4])
     held = np.array([0.9, 0.1])
     mean = np.array([0.0, 5e-4])
-    inputs = Inputs(mean, covariance, np.zeros((2, 2)), limits(2, previous=held), risk_aversion=1.0)
+    inputs = Problem(mean, covariance, np.zeros((2, 2)), limits(2, previous=held), risk_aversion=1.0)
     free = solvers.mean_variance(inputs)
     assert free[1] > 0.9
     dear = solvers.mean_variance(replace(inputs, trade_cost=1e-3))
@@ -456,7 +456,7 @@ def test_the_direct_solution_is_skfolios(long_only):
             beta=covariance.mean(axis=1) / covariance.mean(),
             max_beta=beta,
         )
-        inputs = Inputs(rng.normal(0, 1e-3, n), covariance, returns, bounds, 5.0, 5e-4, 2e-4)
+        inputs = Problem(rng.normal(0, 1e-3, n), covariance, returns, bounds, 5.0, 5e-4, 2e-4)
         np.testing.assert_allclose(solvers.mean_variance(inputs), solvers.through_skfolio(inputs), atol=2e-6)
 
 
