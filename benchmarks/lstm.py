@@ -30,7 +30,7 @@ from torch import nn
 from assay.data.features import build_features
 from assay.data.synthetic import synthetic_market
 from assay.models.catalog import load_model
-from assay.models.lstm.batches import Batch, Sample
+from assay.models.lstm.batches import Batch, TrainingRows
 from assay.models.lstm.fitting import score_rows
 from assay.models.lstm.networks import RankingNetwork
 from assay.models.lstm.training import deterministic, forward
@@ -127,11 +127,14 @@ def training(inputs: np.ndarray, seconds: float) -> dict[str, dict[str, float]]:
         few = inputs[:100, : LOOKBACK - 1 + span + steps]
         targets = np.random.default_rng(1).standard_normal((*few.shape[:2], 1)).astype(np.float32)
         usable = np.ones(few.shape[:2], dtype=bool)
-        sample = Sample(Pieces(few, LOOKBACK, steps), targets, usable, np.ones(usable.shape, np.float32), True)
+        sample = TrainingRows(Pieces(few, LOOKBACK, steps), targets, usable, np.ones(usable.shape, np.float32), True)
         rng = np.random.default_rng(2)
 
         def ours(
-            network: nn.Module = network, sample: Sample = sample, rng: np.random.Generator = rng, span: int = span
+            network: nn.Module = network,
+            sample: TrainingRows = sample,
+            rng: np.random.Generator = rng,
+            span: int = span,
         ) -> int:
             rows = 0
             start = LOOKBACK - 1

@@ -12,7 +12,7 @@ from assay.data.returns import forward_returns
 from assay.data.synthetic import synthetic_market
 from assay.models.catalog import load_model
 from assay.models.lstm import losses
-from assay.models.lstm.batches import Sample
+from assay.models.lstm.batches import TrainingRows
 from assay.models.lstm.networks import DirectionNetwork, RankingNetwork, parameter_counts
 from assay.models.lstm.windows import Pieces
 from assay.models.stock_lstm import StockLSTM, StockLSTMClose
@@ -116,7 +116,7 @@ def test_a_batch_is_whole_dates_and_mixing_dates_would_rank_days() -> None:
     inputs[:, :T, 0] = own.T
     usable = np.zeros((N, T + K), dtype=bool)
     usable[:, :T] = True
-    sample = Sample(Pieces(inputs, 1, K), targets, usable, np.ones((N, T + K), np.float32), whole_dates=True)
+    sample = TrainingRows(Pieces(inputs, 1, K), targets, usable, np.ones((N, T + K), np.float32), whole_dates=True)
     settings = {"temperature": 1e-3, "delta": 0.05, "rank_weight": 1.0}
     seen = 0
     for batch in sample.epoch(0, T, 32, np.random.default_rng(0)):

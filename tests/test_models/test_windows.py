@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from assay.data.errors import InputError
 from assay.data.synthetic import synthetic_market
 from assay.models.catalog import load_model
-from assay.models.lstm.batches import Sample
+from assay.models.lstm.batches import TrainingRows
 from assay.models.lstm.scaling import fit_scaler
 from assay.models.lstm.windows import Pieces, complete_rows, piece_ranges, split_rows
 
@@ -69,7 +69,7 @@ def test_an_epoch_shows_each_usable_row_once(seed: int, steps: int, dated: bool,
     stamps = np.arange(N * (T + steps), dtype=np.float32).reshape(N, T + steps, 1)
     inputs = np.zeros((N, T + steps, 2), dtype=np.float32)
     inputs[..., 0] = stamps[..., 0]
-    sample = Sample(Pieces(inputs, L, steps), stamps, usable, np.ones((N, T + steps), np.float32), dated)
+    sample = TrainingRows(Pieces(inputs, L, steps), stamps, usable, np.ones((N, T + steps), np.float32), dated)
     seen: list[float] = []
     for batch in sample.epoch(10, 41, 16, rng if shuffled else None):
         # The label's stamp is that of the last input it may read: step k of a piece ends at row k.
@@ -87,7 +87,7 @@ def test_oversampling_shows_rare_rows_as_often_as_common_ones() -> None:
     weights = np.where(rare, 10.0, 10.0 / 19.0).astype(np.float32)[None]
     targets = rare.astype(np.float32)[None, :, None]
     padded = [np.concatenate([a, a[:, :1]], axis=1) for a in (weights, targets, np.ones((N, T), dtype=bool))]
-    sample = Sample(Pieces(padded[1], 1, 1), padded[1], padded[2], padded[0], oversample=True)
+    sample = TrainingRows(Pieces(padded[1], 1, 1), padded[1], padded[2], padded[0], oversample=True)
     batches = list(sample.epoch(0, T, 64, np.random.default_rng(0)))
     drawn = np.concatenate([batch.targets.numpy().ravel() for batch in batches])
     assert len(drawn) == T
