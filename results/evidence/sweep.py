@@ -101,7 +101,7 @@ def evaluate_sweep(
     return SweepEvidence(table, returns, metrics)
 
 
-def _of_scenarios(cells: Sequence[Cell], scenarios: Sequence[str]) -> list[str]:
+def _of_scenarios(cells: Sequence[GridCell], scenarios: Sequence[str]) -> list[str]:
     """Parameters that vary between scenarios and never within one: what names a scenario."""
     out = []
     for name in cells[0].parameters:
@@ -114,7 +114,7 @@ def _of_scenarios(cells: Sequence[Cell], scenarios: Sequence[str]) -> list[str]:
 
 
 def _choice(
-    cells: Sequence[Cell],
+    cells: Sequence[GridCell],
     members: Sequence[int],
     rows: Sequence[Mapping[str, object]],
     returns: pd.DataFrame,
