@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Annotated, NamedTuple
 
 from assay.audit.intervals import Interval, Printed
 
@@ -25,8 +26,13 @@ __all__ = [
     "Portfolio",
     "Sample",
     "Schedule",
+    "Split",
     "Target",
 ]
+
+#: A date or the beginning of one: ``"2024"``, ``"2024-06"``, ``"2024-06-30"``. The marks of `Annotated` are read by
+#: `schema`: what a text must look like, or the choices it has.
+IsoDate = Annotated[str, "date"]
 
 #: How a claim may follow from others, its `inputs`, in this order.
 RELATIONS = {
@@ -43,6 +49,13 @@ RELATIONS = {
 }
 
 
+#: Kinds of loss terms and of layers.
+LOSSES = ("one_minus_correlation", "mse", "mae", "huber", "focal", "cross_entropy", "binary_cross_entropy", "l2",
+          "other")  # fmt: skip
+LAYERS = ("lstm", "gru", "rnn", "dense", "batch_norm", "layer_norm", "embedding", "attention", "additive_attention",
+          "conv1d", "dropout")  # fmt: skip
+
+
 @dataclass(frozen=True)
 class ClassShare:
     """A class of a classifier: its name, and its share or support where the report states them."""
@@ -50,6 +63,15 @@ class ClassShare:
     name: str
     share: Printed | None = None
     support: int | None = None
+
+
+class Split(NamedTuple):
+    """One split of the data: its name, its share of the rows as printed, and its dates; ``""`` where not stated."""
+
+    name: str = ""
+    share: Annotated[str, "print"] = ""
+    start: IsoDate = ""
+    end: IsoDate = ""
 
 
 @dataclass(frozen=True)
@@ -64,7 +86,7 @@ class Sample:
     sessions : trading sessions of the period.
     start, end : ISO dates of the period.
     years : length of the period where only that is stated.
-    splits : split name -> (share or "", start or "", end or "").
+    splits : the splits that the report names.
     market : name of the exchange calendar where the report says it, e.g. ``"XNYS"``.
     horizon : sessions a prediction spans.
 
@@ -74,10 +96,10 @@ class Sample:
     n_positive: int | None = None
     assets: int | None = None
     sessions: int | None = None
-    start: str = ""
-    end: str = ""
+    start: IsoDate = ""
+    end: IsoDate = ""
     years: float | None = None
-    splits: tuple[tuple[str, str, str, str], ...] = ()
+    splits: tuple[Split, ...] = ()
     market: str = ""
     horizon: int | None = None
 
@@ -97,10 +119,10 @@ class Target:
 
     """
 
-    kind: str = ""
+    kind: Annotated[str, ("", "price", "return", "scaled price")] = ""
     low: Printed | None = None
     high: Printed | None = None
-    range_covers: str = ""
+    range_covers: Annotated[str, ("", "evaluation", "train")] = ""
     mean: Printed | None = None
     std: Printed | None = None
     daily_volatility: Printed | None = None
@@ -123,7 +145,7 @@ class LossTerm:
     printed metric on the same rows and batches, with hard ranks.
     """
 
-    kind: str
+    kind: Annotated[str, LOSSES]
     weight: float = 1.0
     metric: str = ""
     same_quantity: bool = False
@@ -147,7 +169,7 @@ class Layer:
     `source` is the index of the layer that feeds it, -1 for the one before (a second head names its source).
     """
 
-    kind: str
+    kind: Annotated[str, LAYERS]
     units: int = 0
     bidirectional: bool = False
     bias: bool = True
@@ -166,7 +188,7 @@ class Architecture:
 
     layers: tuple[Layer, ...]
     inputs: int | None = None
-    framework: str = ""
+    framework: Annotated[str, ("", "torch", "keras")] = ""
     complete: bool = True
     saves_optimizer: bool = False
 
@@ -207,7 +229,7 @@ class Portfolio:
     long_gross: float | None = None
     short_gross: float | None = None
     rate_bps: float | None = None
-    turnover_kind: str = ""
+    turnover_kind: Annotated[str, ("", "one-way", "two-way")] = ""
     equal_bets: bool = False
     risk_free: Printed | None = None
     assets: int | None = None
@@ -226,7 +248,7 @@ class Group:
     split: str = ""
     sample: Sample = field(default_factory=Sample)
     target: Target = field(default_factory=Target)
-    classes: tuple[ClassShare, ...] = ()
+    classes: tuple[ClassShare, ...] = field(default=(), metadata={"key": "class"})
     loss: LossFormula | None = None
     architecture: Architecture | None = None
     schedule: Schedule | None = None
@@ -263,7 +285,7 @@ class Claim:
     id: str
     metric: str
     printed: str
-    value: Printed
+    value: Printed = field(metadata={"key": ""})
     group: str
     unit: str = ""
     split: str = ""
@@ -273,8 +295,8 @@ class Claim:
     inputs: tuple[str, ...] = ()
     definition: str = ""
     target: bool = False
-    source_line: int | None = None
-    source_text: str = ""
+    source_line: int | None = field(default=None, metadata={"key": "line"})
+    source_text: str = field(default="", metadata={"key": "text"})
     context: tuple[tuple[str, str], ...] = ()
     record: str = ""
     document: str = ""

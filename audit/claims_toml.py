@@ -4,106 +4,41 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Mapping
-from dataclasses import fields, is_dataclass
+from collections.abc import Mapping
+from dataclasses import is_dataclass
 from pathlib import Path
-from typing import Any
 
 from assay.audit.claims_model import Claim, ClaimSet, Group
-from assay.audit.intervals import Printed
 from assay.audit.read.sheet import Draft, Excluded
+from assay.audit.schema import inline, stated, toml_value
 
 __all__ = ["dump_claims", "dump_draft", "write_atomic"]
 
-_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
-
-
-def _string(text: str) -> str:
-    """A basic TOML string; control characters are escaped."""
-    return '"' + "".join(
-        _ESCAPES.get(char) or (f"\\u{ord(char):04X}" if ord(char) < 32 or ord(char) == 127 else char) for char in text
-    ) + '"'  # fmt: skip
-
-
-def _value(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return repr(value)
-    if isinstance(value, Printed):
-        return _string(value.text)
-    if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{key} = {_value(item)}" for key, item in value.items()) + " }"
-    if isinstance(value, tuple | list):
-        return "[" + ", ".join(_value(item) for item in value) + "]"
-    return _string(str(value))
-
-
-def _differing(value: Any, skip: Iterable[str] = ()) -> dict[str, Any]:
-    """The fields of a frozen value that are not at their defaults."""
-    out: dict[str, Any] = {}
-    skipped = set(skip)
-    for item in fields(value):
-        current = getattr(value, item.name)
-        if item.name in skipped or current is None or current == item.default or current == () or current == "":
-            continue
-        if is_dataclass(current) and not isinstance(current, Printed):
-            continue
-        out[item.name] = current
-    return out
-
-
-def _table(value: object) -> Any:
-    """A frozen value as an inline table, its sequences too."""
-    out = _differing(value)
-    for key, item in out.items():
-        if isinstance(item, tuple) and item and is_dataclass(item[0]):
-            out[key] = [_table(part) for part in item]
-    return out
-
-
 def _group_lines(group: Group) -> list[str]:
-    lines = ["[[group]]"]
-    plain = _differing(group, skip=("classes", "sample", "target", "portfolio", "loss", "architecture", "schedule"))
-    lines += [f"{key} = {_value(item)}" for key, item in plain.items()]
-    sample = _differing(group.sample, skip=("splits",))
-    if group.sample.splits:
-        sample["splits"] = [
-            {key: part for key, part in zip(("name", "share", "start", "end"), split, strict=True) if part}
-            for split in group.sample.splits
-        ]
-    tables = {
-        "sample": sample,
-        "target": _differing(group.target),
-        "loss": _table(group.loss) if group.loss is not None else {},
-        "architecture": _table(group.architecture) if group.architecture is not None else {},
-        "schedule": _differing(group.schedule) if group.schedule is not None else {},
-        "portfolio": _differing(group.portfolio),
-    }
-    for name, table in tables.items():
+    """A group: its own keys, then a table for each part of its context that is stated."""
+    lines, tables = ["[[group]]"], []
+    for key, value in stated(group, skip=("classes",)).items():
+        if is_dataclass(value):
+            tables.append((f"[group.{key}]", inline(value)))
+        else:
+            lines.append(f"{key} = {toml_value(value)}")
+    tables += [("[[group.class]]", inline(share)) for share in group.classes]
+    for head, table in tables:
         if table:
-            lines += ["", f"[group.{name}]"]
-            for key, item in table.items():
-                if isinstance(item, list) and item and isinstance(item[0], Mapping):
-                    lines += [f"{key} = [", *(f"  {_value(part)}," for part in item), "]"]
-                else:
-                    lines.append(f"{key} = {_value(item)}")
-    for share in group.classes:
-        lines += ["", "[[group.class]]", *(f"{key} = {_value(item)}" for key, item in _differing(share).items())]
+            lines += ["", head]
+        for key, item in table.items():
+            if isinstance(item, list) and item and isinstance(item[0], Mapping):
+                lines += [f"{key} = [", *(f"  {toml_value(part)}," for part in item), "]"]
+            else:
+                lines.append(f"{key} = {toml_value(item)}")
     return [*lines, ""]
 
 
 def _claim_lines(claim: Claim) -> list[str]:
     context = dict(claim.context)
     decimal = context.pop("decimal", "")
-    pairs: list[tuple[str, object]] = [
-        ("id", claim.id), ("metric", claim.metric), ("printed", claim.printed), ("decimal", decimal),
-        ("group", claim.group), ("unit", claim.unit), ("split", claim.split), ("label", claim.label), ("at", claim.at),
-        ("relation", claim.relation), ("inputs", list(claim.inputs)), ("definition", claim.definition),
-        ("target", claim.target), ("line", claim.source_line), ("text", claim.source_text), ("context", context),
-        ("record", claim.record), ("document", claim.document),
-    ]  # fmt: skip
-    return ["[[claim]]", *(f"{key} = {_value(item)}" for key, item in pairs if item), ""]
+    pairs = stated(claim, skip=("context",)) | {"decimal": decimal, "context": context}
+    return ["[[claim]]", *(f"{key} = {toml_value(value)}" for key, value in pairs.items() if value), ""]
 
 
 def dump_claims(claims: ClaimSet) -> str:
@@ -119,9 +54,9 @@ def dump_claims(claims: ClaimSet) -> str:
     <BLANKLINE>
 
     """
-    lines = [f"title = {_string(claims.title)}"]
+    lines = [f"title = {toml_value(claims.title)}"]
     if claims.source:
-        lines.append(f"source = {_string(claims.source)}")
+        lines.append(f"source = {toml_value(claims.source)}")
     if claims.draft:
         lines.append("draft = true")
     lines.append("")
@@ -142,7 +77,7 @@ def dump_draft(draft: Draft) -> str:
     ]
     tail = ["[excluded]"]
     for name, items in (("not_placed", draft.unplaced), ("tokens", draft.excluded)):
-        tail += [f"{name} = [", *(f"  {_value(_listed(item))}," for item in items), "]"]
+        tail += [f"{name} = [", *(f"  {toml_value(_listed(item))}," for item in items), "]"]
     return "\n".join(head) + dump_claims(draft.claims) + "\n" + "\n".join(tail) + "\n"
 
 
