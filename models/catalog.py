@@ -147,6 +147,10 @@ def load_fitted(folder: Path, model: str | None = None) -> FittedForecaster:
         for stamp in ("trained_through", "preprocessing_fit_through", "labels_known_through"):
             if not isinstance(when := getattr(fitted, stamp), pd.Timestamp) or when.tz is not None:
                 raise ValueError(f"its {stamp} is no day")
+        for count in ("horizon", "delay"):
+            value = getattr(fitted, count, 1)
+            if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 100_000:
+                raise ValueError(f"its {count} is no number of sessions")
         return fitted
     except BacktestError:
         raise

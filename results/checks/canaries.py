@@ -18,17 +18,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Self, TypeAlias
+from typing import ClassVar, Self
 
 import numpy as np
 
 from assay.data.canary_labels import CanaryLabels
 from assay.data.panel import PredictionPanel, PricePanel
+from assay.engine.walk_forward import WalkForwardRun
 from assay.results.checks.base import Content, State, figure_text, span_text
 from assay.results.checks.trading import Measurement, Trading, rank_skill
-
-if TYPE_CHECKING:
-    from assay.engine.walk_forward import WalkForwardRun
 
 __all__ = ["SEEDS", "Canaries", "CanaryPanels", "retrain_canaries"]
 
@@ -42,7 +40,7 @@ _ENOUGH = 5
 #: Seeds that are looked at, whatever was asked of the real model.
 SEEDS = 3
 
-Retrain: TypeAlias = "Callable[[tuple[int, ...], str, CanaryLabels | None], WalkForwardRun]"
+Retrain = Callable[[tuple[int, ...], str, CanaryLabels | None], WalkForwardRun]
 
 
 @dataclass(frozen=True, eq=False)

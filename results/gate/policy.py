@@ -218,6 +218,8 @@ def judge(run: Run, policy: Policy, *, champion: Run | None = None) -> Decision:
 
     """
     run.require_backtest("gate")
+    if champion is not None:
+        champion.require_backtest("gate --champion")
     subject = Subject(run, champion)
     outcomes = tuple(
         rule_outcome(requirement, RULES[requirement.rule].read(subject)) for requirement in policy.requirements

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping
@@ -37,6 +38,7 @@ __all__ = [
 ]
 
 FILE_NAME = "trials.sqlite"
+_LOG = logging.getLogger(__name__)
 
 _SCHEMA = """
 create table if not exists entries (
@@ -45,7 +47,8 @@ create table if not exists entries (
 create index if not exists entries_by_kind on entries (kind);
 """
 _VERSION = 2
-_WAIT_SECONDS = 60.0
+#: How long a ledger that another command holds is waited for, before and after that is said.
+_QUIET_SECONDS, _WAIT_SECONDS = 2.0, 20.0
 _FIRST = "0" * 64
 
 
@@ -105,6 +108,14 @@ def _digest(previous: str, kind: str, key: str, body: str, data: bytes, created:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
+def _is_whole(previous: Any, kind: Any, key: Any, body: Any, data: Any, created: Any, digest: Any) -> bool:
+    """Whether an entry's cells are of their types and give its digest."""
+    texts = (previous, kind, key, body, created, digest)
+    if not all(isinstance(text, str) for text in texts) or not isinstance(data, bytes):
+        return False
+    return _digest(previous, kind, key, body, data, created) == digest
+
+
 def append_to(
     connection: sqlite3.Connection, kind: str, key: str, body: Mapping[str, Any], data: bytes = b"", created: str = ""
 ) -> bool:
@@ -113,6 +124,8 @@ def append_to(
         return False
     last = connection.execute("select digest from entries order by seq desc limit 1").fetchone()
     previous = last[0] if last else _FIRST
+    if not isinstance(previous, str):
+        raise InputError("trial ledger: its last entry is damaged; `runs trials --verify` says what is wrong")
     text = to_json(body)
     created = created or datetime.now(UTC).isoformat(timespec="seconds")
     connection.execute(
@@ -139,18 +152,20 @@ def entries(kind: str, *, path: Path | None = None) -> list[Entry]:
 
 def entries_in(connection: sqlite3.Connection, kind: str) -> list[Entry]:
     """`entries` of an open ledger."""
-    query = "select seq, kind, key, body, data, created, digest from entries where kind = ? order by seq"
-    return [
-        Entry(seq, kind, key, decoded(text, seq), data, created, digest)
-        for seq, kind, key, text, data, created, digest in connection.execute(query, (kind,))
-    ]
+    query = "select seq, kind, key, body, data, created, previous, digest from entries where kind = ? order by seq"
+    found = []
+    for seq, kind_, key, text, data, created, previous, digest in connection.execute(query, (kind,)):
+        if not _is_whole(previous, kind_, key, text, data, created, digest):
+            raise InputError(f"trial ledger: entry {seq} is damaged; `runs trials --verify` says what is wrong")
+        found.append(Entry(seq, kind_, key, decoded(text, seq), data, created, digest))
+    return found
 
 
 def decoded(text: str, seq: int) -> dict[str, Any]:
     """The JSON of entry `seq`; an error of one line where it is none."""
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, TypeError, RecursionError):
         found = None
     if not isinstance(found, dict):
         raise InputError(f"trial ledger: entry {seq} is damaged; `runs trials --verify` says what is wrong")
@@ -171,7 +186,7 @@ def verify(path: Path | None = None) -> Verification:
                 broken.append(f"entry {expected} is missing")
             if before != previous:
                 broken.append(f"entry {seq} does not follow the one before it")
-            if _digest(before, kind, key, body, data, created) != digest:
+            if not _is_whole(before, kind, key, body, data, created, digest):
                 broken.append(f"entry {seq} ({kind}) was changed after it was made")
             previous, expected = digest, seq + 1
         highest = connection.execute("select seq from sqlite_sequence where name = 'entries'").fetchone()
@@ -206,6 +221,18 @@ def is_chain(path: Path) -> bool:
     return "entries" in tables
 
 
+def _begin(connection: sqlite3.Connection, path: Path) -> None:
+    """Start a transaction; where another command holds the ledger, say so and wait."""
+    try:
+        connection.execute("begin immediate")
+    except sqlite3.OperationalError as error:
+        if "locked" not in str(error):
+            raise
+        _LOG.warning("trial ledger %s: another command holds it; waiting up to %.0f s", path, _WAIT_SECONDS)
+        connection.execute(f"pragma busy_timeout = {_WAIT_SECONDS * 1000:.0f}")
+        connection.execute("begin immediate")
+
+
 @contextmanager
 def connected(path: Path, *, create: bool, check: bool = True) -> Iterator[sqlite3.Connection]:
     """One transaction on the ledger; others wait for it."""
@@ -213,14 +240,14 @@ def connected(path: Path, *, create: bool, check: bool = True) -> Iterator[sqlit
     try:
         if create:
             path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(path, timeout=_WAIT_SECONDS, isolation_level=None)
+        connection = sqlite3.connect(path, timeout=_QUIET_SECONDS, isolation_level=None)
         version = connection.execute("pragma user_version").fetchone()[0]
         if check and version > _VERSION:
             raise InputError(
                 f"trial ledger {path}: made by a newer version ({version}, this reads {_VERSION}); update the package"
             )
         if create:
-            connection.execute("begin immediate")
+            _begin(connection, path)
             for statement in _SCHEMA.split(";"):
                 connection.execute(statement)
             connection.execute(f"pragma user_version = {_VERSION}")

@@ -300,9 +300,7 @@ def _components(connection: sqlite3.Connection) -> dict[str, str]:
             name = leader[name]
         return name
 
-    query = "select body from entries where kind = 'panel' order by seq"
-    for (text,) in connection.execute(query).fetchall():
-        body = decoded(text, 0)
+    for body in (entry.body for entry in entries_in(connection, "panel")):
         name = str(body["fingerprint"])
         leader.setdefault(name, name)
         for other in body["matches"]:

@@ -146,6 +146,7 @@ def test_sealed_again_with_another_content_it_is_still_one_line(ridge: Path) -> 
     changes: list[dict[str, object]] = [
         {"stamps": {}}, {"stamps": None}, {"stamps": dict.fromkeys(content["stamps"], "never")},
         {"stamps": dict.fromkeys(content["stamps"], "NaT")}, {"horizon": None, "stamps": 3},
+        {"horizon": "1"}, {"delay": {}}, {"delay": 0}, {"horizon": True}, {"horizon": 10**30},
         {"params": {"penalty": []}}, {"params": {"unknown": 1}}, {"params": {"name": "x", "preset": "y"}},
     ]  # fmt: skip
     from assay.data.stored import sealed

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 from pathlib import Path
 
 from assay.commands import main as cli
 
-__all__ = ["WALK", "call", "make_seeds"]
+__all__ = ["WALK", "call", "ledger_in", "make_seeds"]
 
 #: A walk-forward of a few fast folds; where the prices and the results lie is added.
 WALK = (
@@ -25,6 +26,11 @@ WALK = (
     "--no-leaks",
     "--no-tearsheet",
 )
+
+
+def ledger_in(folder: Path) -> dict[str, str]:
+    """The environment of a command whose trial ledger stands in `folder`."""
+    return {**os.environ, "ASSAY_LEDGER": str(folder)}
 
 
 def call(*arguments: object) -> tuple[int, str, str]:
@@ -66,6 +72,7 @@ def make_seeds(folder: Path) -> Path:
         ("train", "--model", model, *more, "--prices", prices, "--out", folder / "models" / model)
         for model, more in {"ridge": (), "momentum": (), "stock_lstm_close": ("--preset", "tiny")}.items()
     ]
+    os.environ["ASSAY_LEDGER"] = str(runs)
     for command in commands:
         code, _, err = call(*command)
         assert code == 0, (command, err)

@@ -7,6 +7,8 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+from assay.results.storage.chain import FILE_NAME, verify
+
 __all__ = ["contents", "ledger", "leftovers"]
 
 #: What differs between two runs of the same command, and no more.
@@ -30,22 +32,21 @@ def contents(root: Path) -> dict[str, Any]:
     return out
 
 
-def ledger(root: Path) -> tuple[str, int, int] | None:
-    """Whether the ledger is sound, and how many trials and members it has; None where there is none."""
-    path = root / "trials.sqlite"
+def ledger(root: Path) -> tuple[str, int, tuple[str, ...]] | None:
+    """Whether the ledger's file is sound, how many entries it has, and what is broken; None where there is none."""
+    path = root / FILE_NAME
     if not path.exists():
         return None
     connection = sqlite3.connect(path)
     try:
-        sound = connection.execute("pragma integrity_check").fetchone()[0]
-        tables = {row[0] for row in connection.execute("select name from sqlite_master where type = 'table'")}
-        counts = [
-            connection.execute(f"select count(*) from {table}").fetchone()[0] if table in tables else 0
-            for table in ("trials", "members")
-        ]
+        sound = str(connection.execute("pragma integrity_check").fetchone()[0])
+        tables = connection.execute("select name from sqlite_master where name = 'entries'").fetchall()
     finally:
         connection.close()
-    return str(sound), counts[0], counts[1]
+    if not tables:
+        return sound, 0, ()
+    walked = verify(path)
+    return sound, walked.entries, walked.broken
 
 
 def leftovers(root: Path) -> list[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_pressure.seeds import WALK, call
+from tests.test_pressure.seeds import WALK, call, ledger_in
 from tests.test_pressure.stored import contents, leftovers
 
 pytestmark = pytest.mark.concurrency
@@ -65,7 +65,9 @@ def test_at_once(name: str, seeds: Path, tmp_path: Path) -> None:
     commands = cases(seeds)[name]
     alone = tmp_path / "alone"
     for command in {tuple(item): item for item in commands}.values():
-        assert call(*command, "--results", alone)[0] == 0
+        with pytest.MonkeyPatch.context() as there:
+            there.setenv("ASSAY_LEDGER", str(alone))
+            assert call(*command, "--results", alone)[0] == 0
     expected = contents(alone)
     for number in range(ROUNDS):
         root = tmp_path / f"round{number}"
@@ -75,6 +77,7 @@ def test_at_once(name: str, seeds: Path, tmp_path: Path) -> None:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 text=True,
+                env=ledger_in(root),
             )
             for command in commands
         ]

@@ -25,7 +25,7 @@ from typing import Any
 import pytest
 
 from assay.results.storage.runs import damaged_runs, list_runs
-from tests.test_pressure.seeds import WALK, call
+from tests.test_pressure.seeds import WALK, call, ledger_in
 from tests.test_pressure.stored import contents, ledger, leftovers
 
 pytestmark = pytest.mark.crash
@@ -69,6 +69,7 @@ def child(arguments: list[str], place: Path, kill_at: int = 0) -> tuple[int | No
                 if count == kill_at:
                     os.kill(os.getpid(), signal.SIGKILL)
 
+        os.environ["ASSAY_LEDGER"] = str(place)
         sys.addaudithook(hook)
         try:
             code: int = call(*arguments)[0]
@@ -256,7 +257,7 @@ def test_kills_at_random(name: str, seeds: Path, tmp_path: Path) -> None:
 
     def start(root: Path) -> subprocess.Popen[bytes]:
         command = [sys.executable, str(ROOT / "cli.py"), *arguments, "--results", str(root)]
-        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=ledger_in(root))
 
     begun = time.monotonic()
     assert start(tmp_path / "reference").wait() == 0

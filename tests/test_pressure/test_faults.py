@@ -5,7 +5,6 @@ python -m pytest -m faults
 
 from __future__ import annotations
 
-import os
 import resource
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from assay.results.storage.runs import damaged_runs, list_runs
-from tests.test_pressure.seeds import WALK
+from tests.test_pressure.seeds import WALK, ledger_in
 from tests.test_pressure.stored import contents, leftovers
 
 pytestmark = pytest.mark.faults
@@ -54,7 +53,7 @@ def run(
         check=False,
         cwd=cwd,
         preexec_fn=start,
-        env={**os.environ, **environment},
+        env={**ledger_in(root), **environment},
     )
     return ended.returncode, ended.stderr
 

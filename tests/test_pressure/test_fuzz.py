@@ -31,9 +31,13 @@ from tests.test_pressure.seeds import call, make_seeds
 pytestmark = pytest.mark.fuzz
 
 COUNT, SEED = int(os.environ.get("ASSAY_FUZZ", "1000")), int(os.environ.get("ASSAY_SEED", "0"))
-MEMORY, SECONDS = 6 << 30, 20
+#: Bytes of address space; seconds of a processor; seconds on the clock, for what waits and computes nothing.
+MEMORY, SECONDS, PATIENCE = 6 << 30, 20, 300
 #: What must never be printed.
 _FORBIDDEN = ("internal error", "Traceback", "not enough memory", "your code")
+
+
+_TIMERS = ((signal.ITIMER_PROF, signal.SIGPROF, SECONDS), (signal.ITIMER_REAL, signal.SIGALRM, PATIENCE))
 
 
 class HungError(BaseException):
@@ -50,9 +54,11 @@ def run_case(
     """The failures of one case; [] where all went well."""
     failures = []
     folder.mkdir(parents=True)
+    os.environ["ASSAY_LEDGER"] = str(folder / "r")
     for command in AREAS[area][0](Random(f"{area} {seed} {number}"), folder, seeds):
-        signal.signal(signal.SIGALRM, _alarm)
-        signal.alarm(SECONDS)
+        for kind, event, limit in _TIMERS:
+            signal.signal(event, _alarm)
+            signal.setitimer(kind, limit)
         try:
             code, out, err = call(*command)
             wrong = [words for words in _FORBIDDEN if words in err or words in out]
@@ -62,7 +68,8 @@ def run_case(
         except BaseException as error:
             code, reason = None, f"{type(error).__name__}: {error}"
         finally:
-            signal.alarm(0)
+            for kind, _, _ in _TIMERS:
+                signal.setitimer(kind, 0)
         if reason:
             failures.append({"number": number, "command": [str(item) for item in command], "code": code, "why": reason})
     if area == "folds" and not failures:
