@@ -225,7 +225,9 @@ def _heading(walk: _Walk, line: Line, tokens: list[Token]) -> None:
     for token in tokens:
         if number and number[1] and token is tokens[0] and token.start <= len(line.text) - len(line.text.lstrip("# ")):
             walk.sheet.exclude(line.number, replace(token, kind="number"), "a heading number")
-        elif token.kind == "number" and not read_role(line.text).metrics:
+        elif token.kind == "number" and not any(
+            METRICS[m.metric].kind != "count" for m in read_role(line.text).metrics
+        ):
             walk.sheet.exclude(line.number, token, "part of a heading")
         else:
             rest.append(token)

@@ -83,6 +83,7 @@ def fold(context: Context, labels: Sequence[Label]) -> Context:
 def around(context: Context, text: str, kind: str = "heading") -> Context:
     """The context below a heading, the title of a list, or a key."""
     role, words = read_role(text), padded(text)
+    context = replace(context, above=(*context.above[-5:], text))
     average = read_role(text).average if kind == "key" and not role.metrics else ""
     if average and not role.entity:
         return replace(context, average=average)
@@ -212,6 +213,8 @@ def named(
         metric, role, other = other.metric, other, role
     if role.turned and metric and not has(padded(text), "ratio"):
         return Reading("", context, f"{bare(text)[:40]!r} is no {metric.replace('_', ' ')}")
+    if metric and not has_needs(metric, text, *context.above, after):
+        return Reading("", context, f"{bare(text)[:40]!r} may be of anything")
     local = _own_context(context, role, text, split, bool(metric))
     metric, reason, part = _qualified(metric, role, other, text, local)
     if part:
@@ -224,6 +227,12 @@ def named(
     if metric:
         local = of_units(local, text, metric)
     return Reading(metric, replace(local, entity=role.entity if metric else ""), reason)
+
+
+def has_needs(metric: str, *texts: str) -> bool:
+    """Whether the words that a name of several meanings needs stand around it: a gap is one of losses only there."""
+    needs = table("needs").get(metric, ())
+    return not needs or any(word in plain(text) for text in texts for word in needs)
 
 
 def _spelled(text: str, siblings: Sequence[str]) -> str:
@@ -341,9 +350,9 @@ def _of_topic(role: Role, text: str, context: Context) -> str:
         return "ic_percentile"
     if topic in METRICS and pattern("period_label").fullmatch(words):
         return topic
-    if role.statistic in ("minimum", "maximum") and says(" ".join((text, context.section)), "range_words"):
+    if role.statistic in ("minimum", "maximum") and says(text, "range_words"):
         return "target_low" if role.statistic == "minimum" else "target_high"
-    return "target_range" if says(text, "range_labels") and not role.setting else ""
+    return "target_range" if says(text, "range_words") and not role.setting else ""
 
 
 def of_units(context: Context, text: str, metric: str) -> Context:
@@ -384,6 +393,8 @@ def wrong_unit(metric: str, token: Token) -> str:
         return f"a count of {unit}"
     if info.kind == "duration" and not any(map(str.isalpha, unit)):
         return "no unit of time"
+    if lower.endswith(("x", "×")) and info.kind not in ("ratio", "other", "level", "change", "share"):
+        return "a multiple"
     whole = pattern("whole").fullmatch(text) is not None
     if info.kind == "count" and not whole:
         return "no whole number"

@@ -11,7 +11,7 @@ from functools import lru_cache
 from assay.audit.metrics_vocabulary import METRICS
 from assay.audit.read.interpret import SPLIT_NAMES, named, of_units, says, wrong_unit
 from assay.audit.read.sheet import Context, Sheet
-from assay.audit.read.tokens import Token
+from assay.audit.read.tokens import Token, scan_line
 from assay.audit.read.vocabulary import pattern, table, wordset
 from assay.audit.read.words import Mention, is_setting, mentions, plain, read_role, words_of
 
@@ -185,6 +185,16 @@ def _bracketed(text: _Text, token: Token) -> bool:
     return before is not None and text.text[token.end : token.end + 1] == ")"
 
 
+def _again(text: _Text, number: int) -> bool:
+    """Whether the figure in brackets is that before it, printed again: ``0.9982 (99.82%)``, ``35,857 (140 KB)``."""
+    token = text.figures[number]
+    begun = text.text.rfind("(", 0, token.start)
+    before = [first for first in scan_line(text.text[:begun]) if first.kind == "number"]
+    if not before or pattern("memory").search(token.text) or "%" in token.text:
+        return True
+    return before[-1].text.strip("%") == token.text.strip("%")
+
+
 def _one(text: _Text, number: int) -> int | None:
     token = text.figures[number]
     if reason := _no_figure(text, token):
@@ -214,6 +224,8 @@ def _no_figure(text: _Text, token: Token) -> str:
         return "part of a name or an enumeration"
     if pattern("level_after").match(after) and "%" in token.text:
         return "a confidence level"
+    if pattern("done_after").match(after) and "%" in token.text:
+        return "a share of work that is done"
     return ""
 
 
@@ -278,12 +290,15 @@ def _metric(text: _Text, number: int) -> tuple[str, str]:
         metric = metric or "target_range"
     if metric == "epochs_run" and not pattern("ran_before").search(before[-28:]):
         metric = ""
+    if metric == "best_epoch" and mention is not None and "best" not in mention.words:
+        metric = ""
     if (metric == "accuracy" and pattern("random_after").match(after)) or pattern("random_before").search(before):
         metric = "random_baseline"
     if not metric and pattern("random_after").match(after) and "%" in token.text:
         metric = "random_baseline"
-    if not metric and context.topic in METRICS and _bracketed(text, token):
-        metric = context.topic
+    if _bracketed(text, token) and (context.topic in METRICS or metric):
+        again = context.topic if context.topic in METRICS else metric
+        metric, reason = (again, "") if _again(text, number) else ("", "in brackets behind a figure")
     if metric in _COUNTS and not _told(text, token, mention):
         return "", "a count that no result is told by"
     return metric, reason
@@ -330,15 +345,24 @@ def _place(text: _Text, token: Token, metric: str, local: Context, reason: str) 
         metric = "file_size"
     if metric and (wrong := wrong_unit(metric, token)):
         metric, reason = "", wrong
+    if metric and METRICS[metric].kind in ("proportion", "score", "correlation", "r2") and _beyond_one(text, token):
+        metric, reason = "", "too large for a share, and without a percent sign"
     if metric and METRICS[metric].low == 0.0 and token.text[:1] in "-−–" and METRICS[metric].kind != "count":
         # What cannot be negative has fallen by so much.
         return text.claim(token, "change", local, definition=text.around(token))
     if metric:
-        if not token.text[:1].isalnum() and token.text[:1] in "<>≥≤" and pattern("explains").match(after):
+        told = token.text[:1] in "<>≥≤" and pattern("explains").match(after) is not None
+        if told or pattern("goal_after").match(after) or pattern("goal_before").search(before):
             local = replace(local, goal=True)
         return text.claim(token, metric, local, **_class_of(text, token, metric, local))
     _set_aside(text, token, reason)
     return None
+
+
+def _beyond_one(text: _Text, token: Token) -> bool:
+    """A bare whole number above 1 in running text: shares are printed with a sign or as decimals there."""
+    digits = "".join(char for char in token.text if char.isalnum() or char in ".%")
+    return text.context.topic not in METRICS and digits.isdecimal() and int(digits) > 1
 
 
 def _class_of(text: _Text, token: Token, metric: str, context: Context) -> dict[str, str]:

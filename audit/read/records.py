@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from assay.audit.claims_model import Claim, ClaimSet, ClassShare, Group, Sample, Target
 from assay.audit.metrics_vocabulary import METRICS
+from assay.audit.read.interpret import says
 from assay.audit.read.relations import tie_changes
 from assay.audit.read.runs import adopt_splits, contradict, merged_names
 from assay.audit.read.sheet import Draft, Placed, Sheet
@@ -93,6 +94,9 @@ def _group(name: str, claims: tuple[Claim, ...]) -> Group:
         ends[metric] = found[0] if len({value.text for value in found}) == 1 else None
     low, high = ends["target_low"], ends["target_high"]
     target = Target(low=low, high=high) if low and high and low.value < high.value else Target()
+    stated = [claim.source_text for claim in mine if claim.metric == "target_low"]
+    if target.low is not None and all(says(text, "whole_ranges") for text in stated):
+        target = replace(target, range_covers="evaluation")  # a range of all data holds for the evaluated rows too
     classes, n = _supports(mine)
     classes = classes or _shares(mine)
     return Group(name, target=target, classes=classes, sample=Sample(n=n))

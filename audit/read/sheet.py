@@ -71,6 +71,7 @@ class Context:
     goal, settings : the surroundings list targets, or hyperparameters.
     pooled : words that say the figures are averages over folds, seeds or classes.
     section : the top-level section.
+    above : the texts of the headings, titles and keys around the figure.
     entity : words of the figure's own label; used where they alone tell figures of one record apart.
 
     """
@@ -86,6 +87,7 @@ class Context:
     settings: bool = False
     pooled: str = ""
     section: str = ""
+    above: tuple[str, ...] = ()
     entity: str = ""
 
 
