@@ -229,6 +229,7 @@ def to_json(audit: Audit) -> dict[str, object]:
             "at": claim.at,
             "printed": claim.printed,
             "line": claim.source_line,
+            **({"document": claim.document} if claim.document else {}),
             "target": claim.target,
             "arithmetic": str(verdict.arithmetic),
             "arithmetic_because": verdict.arithmetic_because,
@@ -283,5 +284,9 @@ def to_json(audit: Audit) -> dict[str, object]:
         out["retrained"] = [dict(row) for row in audit.retrained]
     if audit.draft is not None:
         for key, items in (("excluded", audit.draft.excluded), ("not_placed", audit.draft.unplaced)):
-            out[key] = [{"line": item.line, "text": item.text, "reason": item.reason} for item in items]
+            out[key] = [
+                {"line": item.line, "text": item.text, "reason": item.reason}
+                | ({"document": item.document} if item.document else {})
+                for item in items
+            ]
     return out

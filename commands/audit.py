@@ -45,7 +45,7 @@ def _print_checks(context: click.Context, _option: click.Parameter, wanted: bool
 
 
 @click.command()
-@click.argument("source", metavar="CLAIMS_OR_REPORT", type=PATH)
+@click.argument("sources", metavar="CLAIMS_OR_REPORT…", type=PATH, nargs=-1, required=True)
 @click.option(
     "--checks", is_flag=True, is_eager=True, expose_value=False, callback=_print_checks,
     help="Print every check with its formula and source, and stop.",
@@ -79,7 +79,7 @@ def _print_checks(context: click.Context, _option: click.Parameter, wanted: bool
 @click.option("--force", is_flag=True, help="Let --draft replace a file.")
 @reading_options
 def audit(
-    source: Path,
+    sources: tuple[Path, ...],
     predictions: Path | None,
     prices: Path | None,
     returns: Path | None,
@@ -101,14 +101,17 @@ def audit(
 ) -> int:
     """Say of every figure in a report whether it holds.
 
-    CLAIMS_OR_REPORT is a claims file (TOML) or a report (Markdown, text, JSON, YAML, CSV), from which the claims are
-    drafted. Each figure gets two verdicts, arithmetic and substance, and one sentence that can be checked by hand.
+    CLAIMS_OR_REPORT is a claims file (TOML), or a report (Markdown, text, HTML, JSON, YAML, CSV, a log, a notebook,
+    a PDF with a text layer) from which the claims are drafted, or several of a project, or its folder: one quantity
+    is then tied across the files. Each figure gets two verdicts, arithmetic and substance, and one sentence that can
+    be checked by hand.
     Exit code 1 if anything is inconsistent or refuted by the data.
 
     \b
     Examples:
       python cli.py audit data/claims/reliance_training_results.toml
       python cli.py audit MODEL_CARD.md --draft claims.toml --html audit.html
+      python cli.py audit docs/ results.json logs/
       python cli.py audit claims.toml --returns returns.csv --run final/test
       python cli.py audit claims.toml --predictions p.parquet --prices prices.parquet --strategy s2_filter_negative
       python cli.py audit claims.toml --predictions p.parquet --prices prices.parquet --returns reported.csv
@@ -120,9 +123,9 @@ def audit(
 
     data = _Data(predictions, prices, returns, run, strategy, unit, horizon, risk_free, reading)
     _check(data, model)
-    claims, draft = _read(source)
+    claims, draft = _read(sources)
     if draft_file is not None:
-        _write_draft(draft_file, draft, source, force)
+        _write_draft(draft_file, draft, sources[0], force)
     result = Audit(audit_claims(claims), draft=draft)
     if returns is not None or predictions is not None:
         result = _recomputed(result, data)
@@ -153,23 +156,22 @@ def _check(data: _Data, model: str | None) -> None:
         raise InputError(f"--risk-free {data.risk_free}: an annual rate in decimals, e.g. 0.03")
 
 
-def _read(source: Path) -> tuple[ClaimSet, Draft | None]:
-    """The claims of a claims file, or those drafted from a report."""
+def _read(sources: tuple[Path, ...]) -> tuple[ClaimSet, Draft | None]:
+    """The claims of a claims file, or those drafted from a report or the documents of a project."""
     from assay.audit.claims import load_claims
-    from assay.audit.located import read_text
-    from assay.audit.read.draft import draft_claims
+    from assay.audit.read.project import draft_files
     from assay.data.errors import InputError, InsufficientEvidenceError
 
-    if source.suffix.lower() == ".toml":
+    source = sources[0] if len(sources) == 1 else Path(", ".join(map(str, sources)))
+    claims_files = [path for path in sources if path.suffix.lower() == ".toml"]
+    if claims_files:
+        if len(sources) > 1:
+            raise InputError(f"{claims_files[0]}: a claims file is audited alone; give it or the documents, not both")
         claims = load_claims(source)
         if not claims.claims:
             raise InsufficientEvidenceError(f"{source}: no [[claim]]; there is nothing to audit")
         return claims, None
-    if source.suffix.lower() in (".pdf", ".docx", ".html", ".htm", ".ipynb", ".parquet", ".xlsx", ".png"):
-        raise InputError(
-            f"{source}: {source.suffix} is not read; give a claims file (.toml) or the report as Markdown or text"
-        )
-    draft = draft_claims(read_text(source), source=source.name, form=source.suffix.lower().lstrip("."))
+    draft = draft_files(sources)
     if not draft.claims.claims:
         left = f"; {len(draft.unplaced)} could not be placed" if draft.unplaced else ""
         raise InsufficientEvidenceError(
@@ -258,7 +260,8 @@ def _echo(result: Audit, every: bool) -> None:
         if len(result.draft.notes) > 8:
             click.echo(f"note: … and {len(result.draft.notes) - 8} more (--draft FILE writes them all)")
         if result.draft.unplaced:
-            listed = ", ".join(f"{item.text} (line {item.line})" for item in result.draft.unplaced[:12])
+            left = result.draft.unplaced[:12]
+            listed = ", ".join(f"{item.text} ({f'{item.document} line {item.line}'.strip()})" for item in left)
             more = f" and {len(result.draft.unplaced) - 12} more" if len(result.draft.unplaced) > 12 else ""
             click.echo(textwrap.fill(f"not placed: {listed}{more}", width, subsequent_indent="  "))
         click.echo(

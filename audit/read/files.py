@@ -15,7 +15,6 @@ from typing import Any
 from assay.audit.located import MAX_BYTES, read_text
 from assay.audit.read.vocabulary import pattern
 from assay.data.errors import InputError
-from assay.data.optional import load_optional
 
 __all__ = ["FORMS", "Document", "find_documents", "read_document"]
 
@@ -105,14 +104,15 @@ def read_document(path: Path, name: str = "") -> Document:
 
 def _pdf(path: Path) -> str:
     """The text layer of a PDF, pages one after the other."""
-    reader = load_optional("pypdf")
+    import pypdf
+
     read_size = path.stat().st_size if path.is_file() else 0
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     if read_size > MAX_BYTES:
         raise InputError(f"{path}: {read_size / 1e6:.0f} MB; a report of at most 20 MB is read")
     try:
-        pages = [page.extract_text() or "" for page in reader.PdfReader(path).pages]
+        pages = [page.extract_text() or "" for page in pypdf.PdfReader(path).pages]
     except Exception as error:  # pypdf raises many kinds on a broken file
         raise InputError(f"{path}: is no PDF that can be read ({type(error).__name__}); save it as text") from None
     text = "\n\n".join(pages)

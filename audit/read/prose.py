@@ -58,7 +58,9 @@ class _Text:
         return self.folded[token.end : token.end + reach]
 
     def claim(self, token: Token, metric: str, context: Context, **extra: object) -> int | None:
-        record = str(extra.pop("record", "")) or self.record or f"s{self.line}.{self.sentence(token)}"
+        # What its own label names is printed again here: the first print alone stands for the record.
+        again = ".again" if self.record and metric == self.context.topic else ""
+        record = f"{self.record}{again}" if self.record else f"s{self.line}.{self.sentence(token)}"
         return self.sheet.claim(self.line, self.text, token, metric, context, block=self.block, record=record, **extra)
 
     def sentence(self, token: Token) -> int:

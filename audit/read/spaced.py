@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from assay.audit.read.document import Cell, Line
+from assay.audit.read.interpret import names_record
 from assay.audit.read.tokens import scan_line
 from assay.audit.read.words import plain, read_role
 
@@ -100,7 +101,8 @@ def _header(body: Sequence[Line], position: int) -> tuple[Cell, ...]:
         return ()
     named = sum(bool(read_role(cell.text).metrics) or "loss" in plain(cell.text) for cell in cells)
     labelled = any(read_role(row[0].text).metrics for row in rows)
-    return cells if named >= 2 or ruled or labelled else ()
+    titled = bool(named) and bool(names_record(cells[0].text))
+    return cells if named >= 2 or ruled or labelled or titled else ()
 
 
 def _row(header: tuple[Cell, ...], text: str) -> tuple[Cell, ...] | None:

@@ -128,7 +128,7 @@ BAD = [
     ("c.toml", b"[[claim]]\nmetric = 'f1'\n", 2, "line 1: [[claim]] needs 'printed'"),
     ("c.toml", b"title = 'x'\n", 3, "nothing to audit"),
     ("c.toml", b"[[group]]\nname='a'\n[group.sample]\nn = 5\nn_positive = 9\n", 2, "n_positive 9 exceeds n 5"),
-    ("r.pdf", b"%PDF-1.7 91.3%", 2, ".pdf is not read"),
+    ("r.docx", b"PK 91.3%", 2, ".docx is not read"),
     ("r.md", b"a\x00b", 2, "NUL"),
 ]
 
