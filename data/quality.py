@@ -6,6 +6,7 @@ every result. Nothing is mended here.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -455,7 +456,9 @@ def check_calendar(prices: PricePanel, calendar: str) -> tuple[Finding, ...]:
         raise InputError("--calendar: needs the calendars extra; pip install 'assay[calendars]'") from None
     first, last = prices.sessions[0], prices.sessions[-1]
     try:
-        exchange = exchange_calendars.get_calendar(calendar, start=first, end=last)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of pandas, about the library's own code
+            exchange = exchange_calendars.get_calendar(calendar, start=first, end=last)
     except exchange_calendars.errors.InvalidCalendarName:
         known = exchange_calendars.get_calendar_names(include_aliases=False)
         raise UnknownNameError("calendar", calendar, known) from None

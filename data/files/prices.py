@@ -16,8 +16,8 @@ from assay.data.files.aliases import PRICES, Vendor
 from assay.data.files.grids import Grids, read_grids
 from assay.data.files.layouts import Layout, recognise
 from assay.data.files.options import ReadOptions
+from assay.data.files.plausible import refuse_doubtful
 from assay.data.files.readers import open_source
-from assay.data.files.sources import Source, listed
 from assay.data.panel import PRICE_FIELDS, PricePanel
 from assay.data.quality import Finding, QualityReport, check_prices, finding_at, impossible_bars
 
@@ -35,9 +35,6 @@ PRICE_SUFFIXES = (".parquet", ".csv")
 #: Under this key of its metadata a Parquet file of ours says what its prices are adjusted for.
 ADJUSTED_KEY = b"assay.adjusted"
 _BAR = ("open", "high", "low", "close")
-_SINGLE, _WIDE = "--column close=NAME and so on, or --layout single", "--layout wide"
-#: Room for rounding where a high lies below its close.
-_ODD = 1e-6
 
 
 def load_prices(data: Any, *, repair: Literal["drop"] | None = None, options: ReadOptions | None = None) -> PricePanel:
@@ -176,7 +173,7 @@ def read_prices(data: Any, options: ReadOptions | None = None) -> RawPrices:
     grids = read_grids(source, layout, options)
     adjusted = source.metadata.get(ADJUSTED_KEY, b"unknown").decode(errors="replace")
     if options.layout is None and not options.columns:
-        _refuse_doubtful(source, layout, grids.frames)
+        refuse_doubtful(source, layout, grids.frames)
     frames, adjusted = _adjusted(grids.frames, layout.vendor, adjusted)
     findings = list(grids.findings)
     settled = None
@@ -189,44 +186,6 @@ def read_prices(data: Any, options: ReadOptions | None = None) -> RawPrices:
     if layout.named:
         name += f" (read as {layout.describe(len(frames['close'].columns))})"
     return RawPrices(frames, tuple(findings), name, adjusted, settled)
-
-
-def _refuse_doubtful(source: Source, layout: Layout, frames: Mapping[str, pd.DataFrame]) -> None:
-    """Refuse closes of assets whose names make them a bar, and a bar whose names make it closes of assets.
-
-    Columns called Open, High and Close are one asset's bar only if their values lie together; columns of names that
-    nobody knows are assets only if they do not.
-    """
-    name = "close" if "close" in frames else next(iter(frames))
-    close = frames[name].to_numpy()
-    apart = f"one asset's bars ({_SINGLE}), or a column of closes an asset ({_WIDE})"
-    with np.errstate(invalid="ignore", divide="ignore"):
-        if layout.kind == "single":
-            for field in ("open", "high", "low"):
-                if field not in frames:
-                    continue
-                away = frames[field].to_numpy() / close - 1.0
-                away = away[np.isfinite(away)]
-                beyond = {"high": away < -_ODD, "low": away > _ODD}.get(field, np.abs(away) > 1.0)
-                if len(away) and (np.median(np.abs(away)) > 0.2 or beyond.mean() > 0.2):
-                    column = layout.columns[field]
-                    raise InputError(
-                        f"{source.label}: {column!r} and {layout.columns[name]!r} do not lie together as of a bar: "
-                        f"{apart}"
-                    )
-            volume = frames["volume"].to_numpy() if "volume" in frames else np.zeros((0, 1))
-            change = np.abs(volume[1:] / volume[:-1] - 1.0)
-            if (volume % 1 > 0).any() and np.median(change) < 0.05:
-                raise InputError(
-                    f"{source.label}: {layout.columns['volume']!r} moves as prices do, not volumes: {apart}"
-                )
-        elif layout.kind == "wide" and close.shape[1] > 1 and len(close) >= 10:
-            away = close / close[:, :1] - 1.0
-            known = np.isfinite(away).all(axis=1)
-            if known.any() and np.abs(away[known]).max() < 0.1:
-                raise InputError(
-                    f"{source.label}: columns {listed(frames[name].columns)} never lie further apart than 10%: {apart}"
-                )
 
 
 def _panel(raw: RawPrices, report: QualityReport) -> PricePanel:

@@ -18,15 +18,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self, TypeAlias
 
 import numpy as np
 
 from assay.data.canary_labels import CanaryLabels
 from assay.data.panel import PredictionPanel, PricePanel
-from assay.engine.walk_forward import WalkForwardRun
 from assay.results.checks.base import Content, State, figure_text, span_text
 from assay.results.checks.trading import Measurement, Trading, rank_skill
+
+if TYPE_CHECKING:
+    from assay.engine.walk_forward import WalkForwardRun
 
 __all__ = ["SEEDS", "Canaries", "CanaryPanels", "retrain_canaries"]
 
@@ -40,7 +42,7 @@ _ENOUGH = 5
 #: Seeds that are looked at, whatever was asked of the real model.
 SEEDS = 3
 
-Retrain = Callable[[tuple[int, ...], str, CanaryLabels | None], WalkForwardRun]
+Retrain: TypeAlias = "Callable[[tuple[int, ...], str, CanaryLabels | None], WalkForwardRun]"
 
 
 @dataclass(frozen=True, eq=False)

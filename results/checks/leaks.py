@@ -9,7 +9,6 @@ from typing import ClassVar, Self
 import pandas as pd
 
 from assay.data.errors import BacktestError, InputError
-from assay.data.features import build_features
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.engine.leaks import (
     LeakReport,
@@ -178,6 +177,8 @@ def feature_leaks(name: str, feature: Feature, prices: PricePanel, cuts: Sequenc
 
 def feature_set_leaks(name: str, prices: PricePanel, cuts: Sequence[pd.Timestamp]) -> LeakReport:
     """Leaks of a built-in feature set."""
+
+    from assay.data.features import build_features
 
     def compute(panel: PricePanel) -> pd.DataFrame:
         made = build_features(panel, name, who="leaks")

@@ -7,12 +7,16 @@ storing) and returns what was stored beside what was computed. Nothing is printe
 
 from __future__ import annotations
 
-from assay.results.workflow.backtests import StoredBacktest, backtest
-from assay.results.workflow.requests import Checks, Progress, Silent
-from assay.results.workflow.sweeps import StoredSweep, sweep
-from assay.results.workflow.trainings import TrainedModel, predict, save_model, train
-from assay.results.workflow.verdicts import compare, gate, tearsheet
-from assay.results.workflow.walk_forwards import StoredWalkForward, walk_forward
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from assay.results.workflow.backtests import StoredBacktest, backtest
+    from assay.results.workflow.requests import Checks, Progress, Silent
+    from assay.results.workflow.sweeps import StoredSweep, sweep
+    from assay.results.workflow.trainings import TrainedModel, predict, save_model, train
+    from assay.results.workflow.verdicts import compare, gate, tearsheet
+    from assay.results.workflow.walk_forwards import StoredWalkForward, walk_forward
 
 __all__ = [
     "Checks",
@@ -32,3 +36,26 @@ __all__ = [
     "train",
     "walk_forward",
 ]
+
+#: module → its public names. Each is imported when it is first used: a backtest needs no models, a sweep no folds.
+_HOMES = {
+    "backtests": ("StoredBacktest", "backtest"),
+    "requests": ("Checks", "Progress", "Silent"),
+    "sweeps": ("StoredSweep", "sweep"),
+    "trainings": ("TrainedModel", "predict", "save_model", "train"),
+    "verdicts": ("compare", "gate", "tearsheet"),
+    "walk_forwards": ("StoredWalkForward", "walk_forward"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(importlib.import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -10,15 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assay.data.errors import DataQualityError
+from assay.data.errors import DataQualityError, InputError
 from assay.data.panel import PricePanel
-from assay.data.quality import Finding, QualityReport, check_prices
+from assay.data.quality import Finding, QualityReport, check_calendar, check_prices
 from assay.data.synthetic import synthetic_market
 
 Frames = dict[str, pd.DataFrame]
 
 
-def frames(sessions: int = 60, assets: int = 4) -> Frames:
+def frames(sessions: int = 60, assets: int = 6) -> Frames:
     panel, _ = synthetic_market(sessions, assets, seed=2, volatility=0.01)
     return {name: getattr(panel, name).copy() for name in panel.fields}
 
@@ -59,6 +60,31 @@ def flat(bars: Frames) -> None:
         bars[name].iloc[20:31, 1] = 50.0
 
 
+def untraded(bars: Frames) -> None:
+    bars["volume"].iloc[5, 1] = 0.0
+
+
+def thin(bars: Frames) -> None:
+    for frame in bars.values():
+        frame.iloc[9, 1:] = np.nan
+
+
+def bought(bars: Frames) -> None:
+    """A volume under a ticker's name."""
+    bars["close"].iloc[:, 2] = bars["volume"].iloc[:, 2]
+    for name in ("open", "high", "low"):
+        bars[name].iloc[:, 2] = bars["volume"].iloc[:, 2]
+
+
+def fixed_point(bars: Frames) -> None:
+    for name in ("open", "high", "low", "close"):
+        bars[name].iloc[:, 2] *= 1e9
+
+
+def exchanged(bars: Frames) -> None:
+    bars["open"], bars["volume"] = bars["volume"], bars["open"]
+
+
 def later(bars: Frames) -> None:
     for name, frame in bars.items():
         bars[name] = frame.set_axis(frame.index[:30].append(frame.index[30:] + pd.Timedelta(days=28)), axis="index")
@@ -78,7 +104,14 @@ CASES: dict[str, tuple[Callable[[Frames], None], str, str, int, str]] = {
     "gap of eleven": (blank(slice(20, 31), 1), "gaps over 10 sessions", "warning", 1, "(after 11 sessions)"),
     "flat for eleven": (flat, "stale runs of 10 sessions", "warning", 1, "'S001'"),
     "split": (scale(slice(30, None), 3, 0.5), "jumps over 40%", "warning", 1, "close to a 2:1 split"),
-    "spike": (scale(slice(30, 31), 3, 1.8), "jumps over 40%", "warning", 2, "+8"),
+    "spike": (scale(slice(30, 31), 3, 1.8), "jumps over 40%", "warning", 2, "unadjusted split?"),
+    "recycled": (scale(slice(30, None), 3, 120.0), "jumps beyond 1000% or its inverse (recycled ticker?)", "warning", 1,
+                 "recycled ticker?"),
+    "untraded": (untraded, "volume 0 on a bar with a price", "warning", 1, "2000-01-10 'S001'"),
+    "a stray row": (thin, "sessions that most assets lack", "warning", 1, "2000-01-14 (1 of 6 assets have a close)"),
+    "a volume as closes": (bought, "no prices (half of the sessions change by over 10%: a volume?)", "error", 1,
+                           "'S002'"),
+    "fixed point": (fixed_point, "no prices (beyond what prices are)", "error", 1, "'S002'"),
     "delisted": (blank(slice(40, None), 0), "prices end early", "warning", 1, "2000-02-25 'S000'"),
     "never traded": (blank(slice(None), 0), "no close at all", "warning", 1, "'S000'"),
     "hole in the calendar": (later, "holes in the calendar", "warning", 1, "(20 weekdays without a session)"),
@@ -102,6 +135,60 @@ def test_each_check_finds_its_own(name: str) -> None:
     else:
         report.raise_for_errors()
         assert found[check].message in report.messages()
+
+
+def test_the_largest_jump_is_named_beside_the_first() -> None:
+    close = frames()["close"]
+    close.iloc[10:, 1] *= 0.5
+    close.iloc[40:, 3] *= 11_919.0
+    finding = next(item for item in check_prices({"close": close}).findings if item.check == "jumps over 40%")
+    assert finding.count == 2
+    assert "first 2000-01-17 'S001' (-" in finding.message
+    assert f"largest {close.index[40].date()} 'S003' (+1,1" in finding.message
+    assert "%, recycled ticker?)" in finding.message
+
+
+def test_a_bar_whose_open_is_another_column_is_refused() -> None:
+    bars = frames()
+    exchanged(bars)
+    assert "open and close are not of one bar" in check_prices(bars).errors[0].check
+
+
+def test_a_calendar_names_what_is_missing_and_what_is_too_much() -> None:
+    pytest.importorskip("exchange_calendars")
+    days = pd.DatetimeIndex(["2024-01-12", "2024-01-15", "2024-01-16", "2024-01-18"])  # the 15th: Martin Luther King
+    panel = PricePanel(pd.DataFrame({"A": [1.0, 2.0, 3.0, 4.0]}, index=days))
+    found = [finding.message for finding in check_calendar(panel, "XNYS")]
+    assert found == [
+        "sessions of XNYS that are missing: 1, first 2024-01-17", "sessions that XNYS has not: 1, first 2024-01-15"
+    ]  # fmt: skip
+    with pytest.raises(InputError, match="unknown calendar 'XNYZ': did you mean 'X"):
+        check_calendar(panel, "XNYZ")
+
+
+def test_without_the_extra_a_calendar_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "exchange_calendars", None)
+    with pytest.raises(InputError, match=r"pip install 'assay\[calendars\]'"):
+        check_calendar(PricePanel(frames()["close"]), "XNYS")
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(2, 250), st.integers(1, 6), st.integers(0, 2**32 - 1))
+def test_the_quick_pass_misses_nothing(sessions: int, assets: int, seed: int) -> None:
+    """One bad cell anywhere is found, whichever block of sessions it lies in."""
+    rng = np.random.default_rng(seed)
+    panel, _ = synthetic_market(sessions, assets, seed=seed, volatility=0.01)
+    bars = {name: getattr(panel, name).copy() for name in panel.fields}
+    row, column = int(rng.integers(sessions)), int(rng.integers(assets))
+    name, value, check = [
+        ("close", 0.0, "price not positive"), ("volume", -1.0, "negative volume"), ("high", np.inf, "infinite value"),
+        ("volume", 0.0, "volume 0 on a bar with a price"), ("low", np.nan, "incomplete bar"),
+        ("close", None, "close outside [low, high]"),
+    ][int(rng.integers(6))]  # fmt: skip
+    bars[name].iloc[row, column] = bars["high"].iloc[row, column] * 1.001 if value is None else value
+    found = {finding.check: finding for finding in check_prices(bars).findings}
+    assert found[check].count == 1
+    assert f"{panel.sessions[row].date()} {panel.assets[column]!r}" in found[check].where
 
 
 def test_a_clean_market_has_no_findings() -> None:

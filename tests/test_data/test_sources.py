@@ -244,6 +244,43 @@ def test_repair_drops_and_says_what(panel: PricePanel, tmp_path: Path) -> None:
     assert found.close.loc[place] == panel.close.loc[place]  # of two rows, the first
 
 
+@pytest.mark.parametrize("bad_first", [True, False])
+def test_of_two_rows_repair_keeps_the_one_that_can_be(panel: PricePanel, tmp_path: Path, bad_first: bool) -> None:
+    table = long_table(panel)
+    good, bad = table.iloc[[20]], table.iloc[[20]].assign(close=0.0)
+    rest = table.drop(index=20)
+    found = load_prices(save(pd.concat([bad, good, rest] if bad_first else [good, bad, rest]), tmp_path / "p.csv"),
+                        repair="drop")  # fmt: skip
+    place = panel.sessions[20 // 6], panel.assets[20 % 6]
+    assert found.close.loc[place] == panel.close.loc[place]
+    assert int(found.close.isna().to_numpy().sum()) == 0
+
+
+def test_a_zero_behind_a_duplicate_is_named(panel: PricePanel, tmp_path: Path) -> None:
+    table = long_table(panel)
+    path = save(pd.concat([table, table.iloc[[20]].assign(close=0.0)]), tmp_path / "p.csv")
+    _, report = inspect_prices(path)
+    place = f"{panel.sessions[20 // 6].date()} {panel.assets[20 % 6]!r}"
+    assert [finding.check for finding in report.errors] == [
+        "duplicate (date, asset) rows", "price not positive in a duplicate row"
+    ]  # fmt: skip
+    assert all(place in finding.where for finding in report.errors)
+
+
+def test_of_two_rows_that_can_be_and_differ_repair_keeps_neither(panel: PricePanel, tmp_path: Path) -> None:
+    table = long_table(panel)[["date", "asset", "close"]]
+    twice = pd.concat([table, table.iloc[[20]].assign(close=lambda frame: frame["close"] * 1.01), table.iloc[[21]]])
+    found = load_prices(save(twice, tmp_path / "p.csv"), repair="drop")
+    assert np.isnan(found.close.iat[20 // 6, 20 % 6])
+    assert found.close.iat[21 // 6, 21 % 6] == panel.close.iat[21 // 6, 21 % 6]  # the same twice
+    assert int(found.close.isna().to_numpy().sum()) == 1
+
+
+def test_a_file_that_stands_twice_is_repaired_at_once(panel: PricePanel, tmp_path: Path) -> None:
+    table = long_table(panel)
+    assert_same(load_prices(save(pd.concat([table, table]), tmp_path / "p.csv"), repair="drop"), panel)
+
+
 def test_inspecting_reports_what_loading_refuses(panel: PricePanel, tmp_path: Path) -> None:
     table = long_table(panel)
     table.loc[3, "close"] = 0.0

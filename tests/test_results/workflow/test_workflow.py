@@ -29,6 +29,7 @@ from assay.results.report.terminal import render_run
 from assay.results.storage.ledger import read_trials
 from assay.results.storage.runs import Run, load_run
 from assay.results.workflow import Checks, backtest, predict, save_model, sweep, train, walk_forward
+from assay.strategies.base import decide
 from assay.strategies.catalog import load_strategy
 
 PRICES, ORACLE = synthetic_market(330, 8, ic=0.15, seed=5)
@@ -155,7 +156,7 @@ def test_vectorbt_gets_weights_and_refuses_an_entry_rule(tmp_path):
 def test_a_leaking_strategy_fails_and_is_stored_all_the_same(tmp_path):
     class Leaking(type(QUINTILE)):  # type: ignore[misc]
         def target_weights(self, predictions: PredictionPanel, prices: PricePanel) -> pd.DataFrame:
-            weights = super().target_weights(predictions, prices)
+            weights = decide(QUINTILE, predictions, prices).weights
             return weights * (1.0 if prices.sessions[-1] == PRICES.sessions[-1] else 0.5)
 
     stored = backtest(Leaking(), ORACLE, PRICES, checks=Checks(leaks=True), root=tmp_path)
