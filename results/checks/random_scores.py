@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from assay.data.panel import PredictionPanel, PricePanel
-from assay.engine.random_scores import random_score_null, shifted, without_choice
 from assay.results.checks.base import Content, State, figure_text
 from assay.results.checks.trading import Measurement, Trading, rank_skill
 
@@ -56,6 +55,8 @@ class RandomScores:
         progress: Callable[[int], None] | None = None,
     ) -> Self:
         """Run the strategy on permuted scores; see `assay.engine.random_scores.random_score_null`."""
+        from assay.engine.random_scores import random_score_null
+
         null = random_score_null(
             trading.strategy,
             predictions,
@@ -170,6 +171,8 @@ class ShiftedScores:
     @classmethod
     def run(cls, trading: Trading, predictions: PredictionPanel, prices: PricePanel) -> Self:
         """Measure the scores and their shifts."""
+        from assay.engine.random_scores import shifted, without_choice
+
         return cls(
             rank_skill(predictions, prices)[2],
             trading.measure(predictions, prices),
