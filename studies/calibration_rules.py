@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from assay.results.gate.figures import Estimate
+from assay.results.gate.evidence_rules import Estimate
 from assay.results.gate.policy import Policy, rule_outcome
 from assay.results.stats.deflated_sharpe import deflated_sharpe
 from assay.results.stats.long_run_variance import critical_value, hac_mean, regress

@@ -42,7 +42,7 @@ class TrialCount:
     threshold_sharpe_ann : that hurdle, annual.
     deflated_sharpe_residual : the same of what is left after the benchmark; NaN without one.
     distinct : score series among the trials; what evidence of skill is divided by.
-    member : the run's name in the ledger.
+    trial : which of them the run is.
 
     """
 
@@ -58,7 +58,7 @@ class TrialCount:
     threshold_sharpe_ann: float
     deflated_sharpe_residual: float = math.nan
     distinct: int = 1
-    member: str = ""
+    trial: str = ""
 
     @property
     def state(self) -> State:
@@ -101,7 +101,7 @@ class TrialCount:
             "threshold_sharpe_ann": self.threshold_sharpe_ann,
             "deflated_sharpe_residual": self.deflated_sharpe_residual,
             "distinct": self.distinct,
-            "member": self.member,
+            "trial": self.trial,
         }
 
     @classmethod
@@ -117,7 +117,7 @@ class TrialCount:
             stored.number("threshold_sharpe_ann"),
             stored.number("deflated_sharpe_residual"),
             stored.count("distinct") if stored.has("distinct") else 1,
-            stored.text("member") if stored.has("member") else "",
+            stored.text("trial") if stored.has("trial") else "",
         )
 
 
@@ -149,7 +149,7 @@ def count_trial(
     predictions = result.fingerprints["predictions"] if brought else None
     trial = trial_of(result.config, family=family, predictions=predictions)
     member = run_id(result.strategy, result.config, result.fingerprints)
-    register([Record(trial, member, result.returns, scenario, skill)], prices)
+    (fingerprint,) = register([Record(trial, member, result.returns, scenario, skill)], prices)
     known = read_trials(prices, scenario=scenario)
     count = known.count + max(elsewhere, 0)
     judged = deflated_sharpe(result.returns.to_numpy(), known.table["sharpe"].to_numpy(dtype=float), trials=count)
@@ -162,7 +162,7 @@ def count_trial(
         float(judged.threshold * 252**0.5),
         _deflated_residual(result, known, count),
         known.distinct,
-        member,
+        fingerprint,
     )
 
 

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import math
 import tomllib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from assay.data.atomic import replacing
 from assay.data.card import Card
 from assay.data.errors import InputError, UnknownNameError
-from assay.results.gate.figures import RULES, Estimate, Subject
+from assay.results.checks.outcomes import CheckOutcomes
+from assay.results.gate.evidence_rules import Estimate, Subject
+from assay.results.gate.figures import RULES, Rule, metric_rule
+from assay.results.storage.chain import append_entry
 from assay.results.storage.runs import Run, to_json
 
 __all__ = [
@@ -25,6 +28,7 @@ __all__ = [
     "RuleOutcome",
     "judge",
     "load_policy",
+    "note_look",
     "policy_names",
     "rule_outcome",
     "write_decision",
@@ -32,7 +36,7 @@ __all__ = [
 
 Verdict = Literal["passed", "failed", "insufficient", "not applicable"]
 _FOLDER = Path(__file__).parent / "policies"
-_KEYS = ("at_least", "at_most", "required", "on", "note")
+_KEYS = ("at_least", "at_most", "required", "on", "note", "metric")
 #: Which end of the figure must meet the threshold.
 _ON = ("value", "low", "high")
 
@@ -47,7 +51,8 @@ class Requirement:
     at_least, at_most : thresholds, or None.
     required : for rules that are true or false.
     on : ``"value"``, or the ``"low"`` or ``"high"`` end of its interval.
-    note : why, for the reader.
+    note : why, for the reader; default the rule's own sentence.
+    metric : the name of a metric of the run, for a rule that is not in the list; `rule` is then its label.
 
     """
 
@@ -57,6 +62,12 @@ class Requirement:
     required: bool | None = None
     on: Literal["value", "low", "high"] = "value"
     note: str = ""
+    metric: str = ""
+
+    @property
+    def kind(self) -> Rule:
+        """How the rule is read."""
+        return metric_rule(self.metric) if self.metric else RULES[self.rule]
 
 
 @dataclass(frozen=True)
@@ -77,7 +88,8 @@ class RuleOutcome:
     rule, threshold : as in the policy, e.g. ``"rank_ic_t"``, ``"≥ 2"``.
     value, low, high : the figure and its interval, or None.
     verdict : passed, failed, insufficient, not applicable.
-    reason : one sentence.
+    reason : one sentence, what the figure is.
+    note : one sentence, why it is asked for.
 
     """
 
@@ -88,6 +100,7 @@ class RuleOutcome:
     high: float | None
     verdict: Verdict
     reason: str
+    note: str = ""
 
 
 @dataclass(frozen=True, repr=False)
@@ -117,15 +130,33 @@ class Decision(Card):
         """0 pass, 1 fail, 3 insufficient."""
         return {"pass": 0, "fail": 1, "insufficient": 3}[self.verdict]
 
+    @property
+    def sentence(self) -> str:
+        """The decision as one tells it: what decided, and what would change it."""
+        failed = [outcome for outcome in self.outcomes if outcome.verdict == "failed"]
+        unknown = [outcome for outcome in self.outcomes if outcome.verdict == "insufficient"]
+        if failed:
+            named = "; ".join(f"{_told(item)}: {item.reason}" for item in failed[:3])
+            more = f"; and {len(failed) - 3} more" if len(failed) > 3 else ""
+            return f"Do not run it: {named}{more}."
+        if unknown or self.verdict == "insufficient":
+            named = "; ".join(f"{item.rule} ({item.reason})" for item in unknown[:3]) or "no rule applies"
+            more = f"; and {len(unknown) - 3} more" if len(unknown) > 3 else ""
+            return f"Not decided: nothing failed, but there is no figure for {named}{more}."
+        passed = {outcome.rule: outcome for outcome in self.outcomes if outcome.verdict == "passed"}
+        told = [passed[name].reason for name in ("skill_e", "skill_p", "expected_alpha") if name in passed]
+        return f"It may run: all {len(passed)} rules passed" + (f" ({'; '.join(told)})." if told else ".")
+
     def to_dict(self) -> dict[str, Any]:
-        """The content of ``gate.json``: schema, run_id, policy, champion, verdict, exit_code, rules."""
+        """The content of ``gate.json``: schema, run_id, policy, champion, verdict, exit_code, sentence, rules."""
         return {
-            "schema": 1,
+            "schema": 2,
             "run_id": self.run_id,
             "policy": self.policy,
             "champion": self.champion,
             "verdict": self.verdict,
             "exit_code": self.exit_code,
+            "sentence": self.sentence,
             "rules": [asdict(outcome) for outcome in self.outcomes],
         }
 
@@ -174,14 +205,17 @@ def load_policy(name: str | Path) -> Policy:
 
 def _requirement(path: Path, rule: str, body: object) -> Requirement:
     where = f"policy {path}: [rules.{rule}]"
-    if rule not in RULES:
-        raise UnknownNameError(f"rule in policy {path.name}", rule, RULES)
     if not isinstance(body, dict):
         raise InputError(f"{where}: expected a table, e.g. at_least = 2.0")
+    metric = body.get("metric", "")
+    if not isinstance(metric, str):
+        raise InputError(f"{where}: metric must be the name of a metric of the run, got {metric!r}")
+    if not metric and rule not in RULES:
+        raise UnknownNameError(f"rule in policy {path.name}", rule, RULES)
     for key in body:
         if key not in _KEYS:
             raise UnknownNameError(f"key in [rules.{rule}] of policy {path.name}", key, _KEYS)
-    kind = RULES[rule]
+    kind = metric_rule(metric) if metric else RULES[rule]
     given = {key: body[key] for key in ("at_least", "at_most", "required") if key in body}
     if kind.boolean:
         if given != {"required": True}:
@@ -204,7 +238,7 @@ def _requirement(path: Path, rule: str, body: object) -> Requirement:
     if on not in _ON:
         raise UnknownNameError(f"on in [rules.{rule}] of policy {path.name}", str(on), _ON)
     return Requirement(
-        rule, given.get("at_least"), given.get("at_most"), given.get("required"), on, str(body.get("note", ""))
+        rule, given.get("at_least"), given.get("at_most"), given.get("required"), on, str(body.get("note", "")), metric
     )
 
 
@@ -222,7 +256,7 @@ def judge(run: Run, policy: Policy, *, champion: Run | None = None) -> Decision:
         champion.require_backtest("gate --champion")
     subject = Subject(run, champion)
     outcomes = tuple(
-        rule_outcome(requirement, RULES[requirement.rule].read(subject)) for requirement in policy.requirements
+        rule_outcome(requirement, requirement.kind.read(subject)) for requirement in policy.requirements
     )
     # Filling at the close that was read is never acceptable, whatever a policy says.
     if run.manifest.get("config", {}).get("execution", {}).get("same_close"):
@@ -233,6 +267,15 @@ def judge(run: Run, policy: Policy, *, champion: Run | None = None) -> Decision:
 
 def rule_outcome(requirement: Requirement, figure: Estimate) -> RuleOutcome:
     """One line of a policy applied to the figure it asks for."""
+    return replace(_outcome(requirement, figure), note=requirement.note or requirement.kind.why)
+
+
+def _told(outcome: RuleOutcome) -> str:
+    value = "" if outcome.value is None else f" is {outcome.value:.3g}"
+    return f"{outcome.rule}{value}, {outcome.threshold} is asked for"
+
+
+def _outcome(requirement: Requirement, figure: Estimate) -> RuleOutcome:
     threshold = _threshold(requirement)
     if figure.absent == "not applicable":
         return RuleOutcome(requirement.rule, threshold, None, None, None, "not applicable", figure.reason)
@@ -268,6 +311,16 @@ def _threshold(requirement: Requirement) -> str:
     if requirement.at_most is not None:
         parts.append(f"≤ {requirement.at_most:g}")
     return " and ".join(parts) + ("" if requirement.on == "value" else f" ({requirement.on} end)")
+
+
+def note_look(run: Run, decision: Decision) -> None:
+    """Note in the ledger that a trial was looked at with so much data, so that a first look is one only once."""
+    counted = CheckOutcomes.of(run).trials
+    if counted is not None and counted.trial:
+        through = str(run.metrics.get("end", ""))[:10]
+        body = {"trial": counted.trial, "run": run.id, "policy": decision.policy, "through": through,
+                "verdict": decision.verdict}  # fmt: skip
+        append_entry("look", f"{counted.trial}:{decision.policy}:{through}", body)
 
 
 def write_decision(decision: Decision, run: Run) -> Path:

@@ -241,13 +241,18 @@ def _told_again(connection: sqlite3.Connection, kind: str, text: str, data: byte
 
 
 
-def register(records: Sequence[Record], prices: PricePanel | str, *, path: Path | None = None) -> None:
+def register(records: Sequence[Record], prices: PricePanel | str, *, path: Path | None = None) -> list[str]:
     """Note what was tried on a market; once, however often it is rerun.
 
     Parameters
     ----------
     records : what was tried, and what came out.
     prices : the panel, or the fingerprint of one that is not at hand.
+
+    Returns
+    -------
+    list of str
+        The fingerprint of the trial that each record came under.
 
     Raises
     ------
@@ -260,8 +265,10 @@ def register(records: Sequence[Record], prices: PricePanel | str, *, path: Path 
         kept = [item for item in records if item.returns.notna().any() or (item.skill is not None and len(item.skill))]
         brought = any(record.trial.predictions and record.skill is not None for record in kept)
         earlier = _brought(connection, _market(connection, fingerprint)) if brought else {}
-        for record in kept:
-            _add_member(connection, fingerprint, _known_predictions(record, earlier))
+        told = {id(record): _known_predictions(record, earlier) for record in kept}
+        for record in told.values():
+            _add_member(connection, fingerprint, record)
+    return [told.get(id(record), record).trial.fingerprint for record in records]
 
 
 def _add_panel(connection: sqlite3.Connection, prices: PricePanel) -> str:

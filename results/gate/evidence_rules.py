@@ -1,0 +1,192 @@
+"""What the gate reads of skill and of money: evidence over everything that was tried, and estimates without a test.
+
+Whether a run knows something is one question, asked once, of the series x (`assay.results.stats.skill`): by an
+e-value that may be looked at as often as one likes, or by a p-value at one look. Money is then estimated: alpha as it
+was realised and as the IC implies it, half and half, because the first is noisy and the second leans on a model.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from assay.data.errors import BacktestError
+from assay.results.checks.outcomes import CheckOutcomes
+from assay.results.stats.skill import skill_t
+from assay.results.storage.chain import entries
+from assay.results.storage.ledger import Trials, read_trials, scenario_of
+from assay.results.storage.runs import Run
+
+__all__ = [
+    "Estimate",
+    "Subject",
+    "best_baseline",
+    "break_even_ratio",
+    "earlier_looks",
+    "expected_alpha",
+    "missing",
+    "skill_e",
+    "skill_p",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """What is judged: a run, and the champion it is compared with."""
+
+    run: Run
+    champion: Run | None
+
+    @cached_property
+    def checks(self) -> CheckOutcomes:
+        """What was checked of the run."""
+        return CheckOutcomes.of(self.run)
+
+    @cached_property
+    def trials(self) -> Trials | None:
+        """The ledger's trials on the run's market, in its scenario; None where it was not counted."""
+        prices = self.run.manifest.get("fingerprints", {}).get("prices")
+        if prices is None or self.checks.trials is None:
+            return None
+        return read_trials(prices, scenario=scenario_of(self.run.manifest.get("config", {})))
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a rule reads.
+
+    Parameters
+    ----------
+    value, low, high : the figure and its 95% interval, where it has one.
+    reason : what it is, or why there is none.
+    absent : ``""``, ``"insufficient"`` or ``"not applicable"``.
+
+    """
+
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    reason: str = ""
+    absent: Literal["", "insufficient", "not applicable"] = ""
+
+
+def missing(reason: str) -> Estimate:
+    """A figure that is not there, so that the rule cannot pass."""
+    return Estimate(reason=reason, absent="insufficient")
+
+
+def _value(run: Run, name: str) -> float:
+    item = run.metric(name)
+    return math.nan if item is None or item["value"] is None else float(item["value"])
+
+
+def _series(subject: Subject) -> pd.DataFrame | None:
+    if not subject.run.has("skill"):
+        return None
+    table = subject.run.table("skill")
+    return table if len(table) else None
+
+
+def skill_e(subject: Subject) -> Estimate:
+    """The e-value of the run's scores today, over the number of score series tried on its market.
+
+    The mean of e-values of trials is one too, so evidence for one of N is worth E/N; 20 is 5% at whatever look.
+    """
+    table, trials, counted = _series(subject), subject.trials, subject.checks.trials
+    if table is None:
+        return missing("the run has no skill series; its predictions rank nothing, or too few names")
+    if trials is None or counted is None:
+        return missing("the run is in no trial ledger, so that what was tried beside it is not known")
+    tried = max(trials.distinct, 1) + counted.elsewhere
+    evidence = math.exp(min(float(table["log_e"].iloc[-1]), 690.0))
+    text = f"e-value {evidence:.3g} of {len(table):,} sessions, over {tried} score series tried on this market"
+    return Estimate(evidence / tried, reason=text)
+
+
+def skill_p(subject: Subject) -> Estimate:
+    """Romano and Wolf's p-value of the run's scores among everything tried on its market, at the first look."""
+    from assay.results.stats.family_wise import family_wise
+
+    table, trials, counted = _series(subject), subject.trials, subject.checks.trials
+    if table is None:
+        return missing("the run has no skill series; its predictions rank nothing, or too few names")
+    if trials is None or counted is None:
+        return missing("the run is in no trial ledger, so that what was tried beside it is not known")
+    if counted.elsewhere:
+        return missing(f"{counted.elsewhere} trials were made elsewhere, whose series are not known; ask for skill_e")
+    looked = earlier_looks(subject.run)
+    if looked:
+        return missing(f"looked at before, through {looked[-1]}; evidence that may be looked at again is skill_e")
+    x = trials.x.drop(columns=[counted.trial], errors="ignore").dropna(axis="columns", how="all")
+    both = pd.concat([table["x"].rename("own"), x], axis="columns", sort=True)
+    horizon = int(subject.run.manifest.get("config", {}).get("horizon", 1))
+    try:
+        found = family_wise(both.to_numpy(dtype=np.float64), horizon=horizon)
+    except BacktestError as error:
+        return missing(str(error))
+    p = float(found.adjusted[0])
+    if math.isnan(p):
+        return missing(f"{len(table)} sessions have an x; 60 are needed")
+    text = f"t {found.t[0]:.1f} among {both.shape[1]} series tried on this market (Romano–Wolf)"
+    return Estimate(p, reason=text)
+
+
+def earlier_looks(run: Run) -> list[str]:
+    """Last sessions of the looks that the gate had at the run's trial before, with less data; in order."""
+    counted = CheckOutcomes.of(run).trials
+    if counted is None or not counted.trial:
+        return []
+    last = str(run.metrics.get("end", ""))[:10]
+    seen = {str(item.body["through"]) for item in entries("look") if item.body["trial"] == counted.trial}
+    return sorted(session for session in seen if session < last)
+
+
+def expected_alpha(subject: Subject) -> Estimate:
+    """Net alpha a year: the mean of what was realised and what the IC implies; of one where there is no other."""
+    realised, implied = _value(subject.run, "alpha_ann_net"), _value(subject.run, "implied_alpha_ann")
+    known = {name: value for name, value in (("realised", realised), ("implied by the IC", implied)) if value == value}
+    if not known:
+        return missing("neither a realised alpha (there is no benchmark) nor one that the IC implies")
+    text = "mean of " + " and ".join(f"{value:.1%} {name}" for name, value in known.items())
+    return Estimate(float(np.mean(list(known.values()))), reason=text)
+
+
+def break_even_ratio(subject: Subject) -> Estimate:
+    """Break-even cost on the expected alpha over the cost that was assumed."""
+    alpha = expected_alpha(subject)
+    traded, paid = 2 * _value(subject.run, "turnover_ann"), _value(subject.run, "trading_cost_ann")
+    if alpha.value is None or math.isnan(traded) or math.isnan(paid):
+        return missing(alpha.reason if alpha.value is None else "the run stores no turnover or cost")
+    if not traded > 0:
+        return Estimate(reason="nothing was traded", absent="not applicable")
+    if not paid > 0:
+        return Estimate(reason="no trading cost was assumed", absent="not applicable")
+    even, assumed = 1e4 * (alpha.value + paid) / traded, 1e4 * paid / traded
+    return Estimate(even / assumed, reason=f"alpha ends at {even:.1f} bps a traded unit, {assumed:.1f} are assumed")
+
+
+def best_baseline(subject: Subject) -> Estimate:
+    """Mean difference in skill to the best baseline, in IC, with its interval: a paired test on x."""
+    if not subject.run.has("baseline_skill"):
+        return missing("no baselines beside the model; `walk-forward` runs them")
+    table = subject.run.table("baseline_skill")
+    own, others = table.iloc[:, 0], table.iloc[:, 1:].dropna(axis="columns", how="all")
+    if others.empty or own.notna().sum() < 60:
+        return missing("the model or its baselines have no skill series of 60 sessions")
+    best = str(others.mean().idxmax())
+    both = pd.concat([own, others[best]], axis="columns", sort=True).dropna().to_numpy(dtype=np.float64)
+    scale = 1.0
+    skill = _series(subject)
+    if skill is not None:
+        scale = 1 / math.sqrt(float(skill["df"].mean()))
+    horizon = int(subject.run.manifest.get("config", {}).get("horizon", 1))
+    mean, error, t, critical = skill_t((both[:, 0] - both[:, 1]) * scale, horizon=horizon)
+    if not error > 0:
+        return Estimate(mean, mean, mean, f"the same as {best}, the best baseline")
+    text = f"IC less that of {best}, the best baseline, {len(both):,} sessions, paired t {t:.1f}"
+    return Estimate(mean, mean - critical * error, mean + critical * error, text)
