@@ -47,7 +47,8 @@ All panels of the sample share one path of prices, on which S2's exposure and ov
 its gross returns are held after the mean noise panel, where the null is exact again.
 """
 _JOINT = """
-Thresholds are read from `results/policies/production.toml`; the upper end should be at most 5%. With the ledger the
+Thresholds are those of `studies/calibration_policy.toml`, every statistic by itself and all together; the upper end
+should be at most 5%. With the ledger the
 deflated Sharpe ratio asks the best of 100 for 1.64 standard errors above what the best of 100 without skill is expected
 to have, which chance hardly ever reaches: not 5% of them pass it, but next to none.
 """
@@ -190,7 +191,7 @@ def _joint(markets: Sequence[MarketFigures]) -> str:
         f"best of {TRIED}, residual deflated Sharpe, the ledger knowing": [m.best["deflated ledger"] for m in whole],
         f"best of {TRIED}, residual deflated Sharpe, as the only trial": [m.best["deflated alone"] for m in whole],
     }
-    said = f"## The `production` policy on noise\n\n{_flowing(_JOINT)}"
+    said = f"## All these rules together on noise\n\n{_flowing(_JOINT)}"
     lines = [[text, *cells] for text, cells in rows.items()]
     return f"{said}\n\n" + _table(["what passes", *(market.name for market in whole)], lines)
 
@@ -298,7 +299,7 @@ def draw(markets: Sequence[MarketFigures], path: Path) -> None:
     right.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
     right.set_xticks([0.0, *ICS])
     right.set_xlabel("true IC", fontsize=9)
-    right.set_title("Share of panels that pass the production policy", fontsize=10, loc="left")
+    right.set_title("Share of panels that pass all rules together", fontsize=10, loc="left")
     right.legend(frameon=False, fontsize=8, loc="lower right")
     figure.savefig(path, dpi=130, metadata={"Software": None})
 

@@ -53,6 +53,7 @@ _RULES: dict[str, Callable[[_Row], bool]] = {
     "production, E ≥ 20 at any monthly look": lambda row: row["first_pass"] >= 0,
     "production, E ≥ 20 at the end": lambda row: row["log_e"] >= _HURDLE and row["sound"] > 0,
     "selection, max-t p ≤ 0.05 at one look": lambda row: row["t"] >= 1.645 and row["sound"] > 0,
+    "the same without the break-even": lambda row: row["t"] >= 1.645 and row["expected"] > 0 and row["gap"] >= -2.5,
     "rules until now, without random scores": lambda row: row["old"] > 0,
     "rank IC t ≥ 2": lambda row: row["rank_t"] >= 2,
     "alpha t ≥ 2": lambda row: row["alpha_t"] >= 2,
@@ -146,8 +147,10 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 _ABOUT = """# Power of the gate
 
-{made} Shares with Wilson's 95% interval; counts of panels and rounds stand in each table. Scores have a half-life of
-5 sessions, horizon and delay 1, and go through S2 with its overlays at 5 bps. *quiet*: 20 assets × 1,000 sessions, no
+{made}
+
+Shares with Wilson's 95% interval; counts of panels and rounds stand in each table. Scores have a half-life of 5
+sessions, horizon and delay 1, and go through S2 with its overlays at 5 bps. *quiet*: 20 assets × 1,000 sessions, no
 drift; *drift*: 0.04% a session; *sample*: the embedded closes from 2010 on, the same for all panels; *wide*: 100
 assets × 2,520 sessions with drift; *structured*: 20 assets × 1,000 sessions with betas 0.4 to 1.6, five sectors,
 Student's t of 4 and 5 degrees, GARCH and a premium, where *ar5* and *ar120* are slow random scores (half-lives), and
@@ -174,7 +177,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, help="Markdown to write")
     options = parser.parse_args(arguments)
     work(options.work, options.scale, options.jobs, options.minutes)
-    made_by = f"Made by `python studies/gate_power.py --out {options.out}` on {pd.Timestamp.now().date()}."
+    made_by = f"Made by `python studies/gate_power.py --out studies/gate_power.md` on {pd.Timestamp.now().date()}."
     text = "\n".join([_ABOUT.format(made=made_by), *tables(options.work, options.scale), ""])
     print(text)
     if options.out is not None:

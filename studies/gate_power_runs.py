@@ -30,6 +30,7 @@ from assay.results.stats.overfitting import probability_of_overfitting
 from assay.results.stats.ranks import rank_correlation
 from assay.results.stats.skill import Risk, evidence_path, skill_series, skill_t, trailing_risk
 from assay.results.stats.superior_ability import superior_ability
+from assay.strategies.base import decide
 from assay.strategies.overlays import kill_switch_state, smooth_weights, vol_target_factor
 from studies.calibration_runs import COSTS, EXECUTION, ICS, STARTS, Floats, Market, sample, scores, synthetic
 from studies.calibration_runs import _market as market_from
@@ -145,7 +146,7 @@ def uninformed(at: Place, kind: str, seed: int) -> PredictionPanel:
 def through(at: Place, panels: Sequence[PredictionPanel]) -> tuple[BatchResult, Floats]:
     """Panels through S2 with its overlays, as `assay.engine.batch.backtest_batch`, and the final weights (R, T, N)."""
     prices, overlays = at.where.prices, at.where.strategy.overlays
-    weights = np.stack([at.where.strategy.target_weights(panel, prices).to_numpy() for panel in panels])
+    weights = np.stack([decide(at.where.strategy, panel, prices).weights.to_numpy() for panel in panels])
     runs, count, assets = weights.shape
     index = prices.sessions[:count]
     if overlays.smoothing:

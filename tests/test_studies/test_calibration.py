@@ -9,8 +9,8 @@ import pytest
 from assay.data.synthetic import score_panel
 from assay.engine.backtest import run_backtest
 from assay.results.evidence.backtest import evaluate
-from assay.results.gate.figures import Figure
-from assay.results.gate.policy import load_policy
+from assay.results.gate.evidence_rules import Estimate
+from studies.calibration import POLICY
 from studies.calibration_report import MarketFigures, Power, Share, draw, page
 from studies.calibration_rules import MEASURED, alone, figures, ic_t, passes, stubbed
 from studies.calibration_runs import HALF_LIFE, STRATEGY, Sizes, kept, panels_through, simulated, synthetic
@@ -37,7 +37,7 @@ def test_the_figures_of_a_panel_are_those_of_its_backtest(ic):
 
 
 def test_every_statistical_rule_of_the_policy_is_measured():
-    policy = load_policy("production")
+    policy = POLICY
     where = synthetic("quiet", 3)
     outcome = {key: values[0] for key, values in panels_through(where, [(0.2, 11)]).items()}
     outcome["benchmark"] = where.benchmark
@@ -47,15 +47,15 @@ def test_every_statistical_rule_of_the_policy_is_measured():
     assert passes(policy, found, lambda: 0.05)
     assert not passes(policy, found, lambda: 0.06)
     for rule in ("rank_ic_t", "alpha_t", "deflated_sharpe_residual", "break_even_cost_bps"):
-        assert not alone(policy, rule, Figure(0.0))
-        assert not passes(policy, {**found, rule: Figure(0.0)}, lambda: 0.005)
+        assert not alone(policy, rule, Estimate(0.0))
+        assert not passes(policy, {**found, rule: Estimate(0.0)}, lambda: 0.005)
 
 
 def test_random_scores_are_asked_for_last():
     def refuse() -> float:
         raise AssertionError
 
-    assert not passes(load_policy("production"), {"rank_ic_t": Figure(0.0)}, refuse)
+    assert not passes(POLICY, {"rank_ic_t": Estimate(0.0)}, refuse)
 
 
 def test_a_killed_run_goes_on(tmp_path):
