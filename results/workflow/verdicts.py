@@ -41,7 +41,7 @@ def gate(
     """
     stored = _stored(run, root)
     other = None if champion is None else _stored(champion, root)
-    decision = judge(stored, load_policy(policy), champion=other, root=Path(root))
+    decision = judge(stored, load_policy(policy), champion=other)
     write_decision(decision, stored)
     return decision
 
