@@ -56,7 +56,7 @@ Executor = Literal["serial", "process", "ray"]
 PATH = click.Path(path_type=Path)
 
 
-class _Bounded(click.ParamType):
+class _Bounded(click.ParamType[float, Any]):
     """A number that is one: finite, and of a size that a count, a price or a share of basis points can have.
 
     What is sensible beyond that is said where it is used, in the words of that place.
@@ -211,7 +211,8 @@ def _gathered(
             return function(**{name: build(**own)}, **values)
 
         wrapped: Any = gather
-        return _options(*options.values())(wrapped)
+        answer: Command = _options(*options.values())(wrapped)
+        return answer
 
     return apply
 
@@ -431,7 +432,6 @@ def parse_date(text: str | None, option: str) -> pd.Timestamp | None:
         session = pd.Timestamp(text)
     except (ValueError, OverflowError):
         session = None
-    known = isinstance(session, pd.Timestamp)  # "NaT" is none either
-    if not known or session.tz is not None or not 1700 <= session.year <= 2200:
+    if not isinstance(session, pd.Timestamp) or session.tz is not None or not 1700 <= session.year <= 2200:
         raise InputError(f"{option} {text}: not a date; write it as 2015-01-31")
     return session

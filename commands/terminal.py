@@ -60,7 +60,7 @@ def plain_output() -> Iterator[None]:
     for stream in before:
         if getattr(stream, "errors", None) == "strict" and hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # not every encoding has a minus sign or a middle dot
-    sys.stdout, sys.stderr = (stream and _Plain(stream) for stream in before)  # type: ignore[assignment]
+    sys.stdout, sys.stderr = (stream and _Plain(stream) for stream in before)
     try:
         yield
     finally:

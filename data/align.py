@@ -157,7 +157,7 @@ def _price_losses(
     span = slice(said[0], said[-1] + 1)
     view, alive = view[span], prices.close.notna().to_numpy()[span]
     silent = alive & ~view
-    nobody, never = ~view.any(axis=1)[:, None], ~view.any(axis=0)
+    nobody, never = ~np.any(view, axis=1, keepdims=True), ~np.any(view, axis=0)
     reasons = {
         "asset without predictions": silent & never,
         "session without predictions": silent & ~never & nobody,
@@ -173,7 +173,7 @@ def _price_losses(
 def _loss(
     side: str, reason: str, mask: np.ndarray, sessions: pd.DatetimeIndex, assets: pd.Index
 ) -> tuple[object, ...]:
-    days = sessions[mask.any(axis=1)]
+    days = sessions[np.flatnonzero(mask.any(axis=1))]
     return side, reason, int(mask.sum()), int(mask.any(axis=0).sum()), str(days[0].date()), str(days[-1].date())
 
 

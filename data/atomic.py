@@ -224,4 +224,5 @@ def _exchange(one: Path, other: Path) -> bool:
     first, second = os.fsencode(one), os.fsencode(other)
     # Linux: relative to the working folder (-100), RENAME_EXCHANGE (2); macOS: RENAME_SWAP (2).
     linux = hasattr(library, "renameat2")
-    return (call(-100, first, -100, second, 2) if linux else call(first, second, 2)) == 0
+    answer: bool = (call(-100, first, -100, second, 2) if linux else call(first, second, 2)) == 0
+    return answer

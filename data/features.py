@@ -164,7 +164,8 @@ def build_features(
 
 
 def _field(prices: PricePanel, name: str) -> np.ndarray:
-    return getattr(prices, name).to_numpy()
+    answer: np.ndarray = getattr(prices, name).to_numpy()
+    return answer
 
 
 def _close(prices: PricePanel) -> np.ndarray:
@@ -180,7 +181,8 @@ def _return(sessions: int) -> Feature:
 
 
 def _log_return(prices: PricePanel) -> np.ndarray:
-    return np.log1p(ta.change(_close(prices), 1))
+    answer: np.ndarray = np.log1p(ta.change(_close(prices), 1))
+    return answer
 
 
 def _volatility(window: int) -> Feature:

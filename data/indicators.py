@@ -36,28 +36,32 @@ __all__ = [
 ]
 
 
-def _rolling(values: np.ndarray, window: int) -> Rolling:
+def _rolling(values: np.ndarray, window: int) -> Rolling[pd.DataFrame]:
     return pd.DataFrame(values).rolling(window, min_periods=window)
 
 
 def rolling_mean(values: np.ndarray, window: int) -> np.ndarray:
     """Mean of the last `window` rows, (T, N); the simple moving average."""
-    return _rolling(values, window).mean().to_numpy()
+    answer: np.ndarray = _rolling(values, window).mean().to_numpy()
+    return answer
 
 
 def rolling_std(values: np.ndarray, window: int, ddof: int = 1) -> np.ndarray:
     """Standard deviation of the last `window` rows, (T, N)."""
-    return _rolling(values, window).std(ddof=ddof).to_numpy()
+    answer: np.ndarray = _rolling(values, window).std(ddof=ddof).to_numpy()
+    return answer
 
 
 def rolling_max(values: np.ndarray, window: int) -> np.ndarray:
     """Largest of the last `window` rows, (T, N)."""
-    return _rolling(values, window).max().to_numpy()
+    answer: np.ndarray = _rolling(values, window).max().to_numpy()
+    return answer
 
 
 def rolling_min(values: np.ndarray, window: int) -> np.ndarray:
     """Smallest of the last `window` rows, (T, N)."""
-    return _rolling(values, window).min().to_numpy()
+    answer: np.ndarray = _rolling(values, window).min().to_numpy()
+    return answer
 
 
 def ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
@@ -127,7 +131,8 @@ def true_range(high: np.ndarray, low: np.ndarray, close: np.ndarray) -> np.ndarr
     """Largest of high - low, |high - previous close|, |low - previous close|, (T, N); NaN in row 0 (Wilder 1978)."""
     before = np.full(close.shape, np.nan)
     before[1:] = close[:-1]
-    return np.maximum(high, before) - np.minimum(low, before)
+    answer: np.ndarray = np.maximum(high, before) - np.minimum(low, before)
+    return answer
 
 
 def atr(high: np.ndarray, low: np.ndarray, close: np.ndarray, window: int = 14) -> np.ndarray:

@@ -136,5 +136,5 @@ def next_price(
         prices.require(["open"], "next price at the open")
     if labels is not None:
         return prices.close * (1.0 + forward_returns(prices, horizon=horizon, delay=delay, fill=fill, labels=labels))
-    frame = prices.open if fill == "open" else prices.close
+    frame = prices.open if fill == "open" and prices.open is not None else prices.close
     return frame.shift(-(delay + horizon))

@@ -149,7 +149,7 @@ def check_prices(prices: PricePanel | Mapping[str, pd.DataFrame], *, source: str
     else:
         frames = dict(prices)
     arrays = {name: frame.to_numpy() for name, frame in frames.items()}
-    places = _Places(frames["close"].index, frames["close"].columns)  # type: ignore[arg-type]
+    places = _Places(frames["close"].index, frames["close"].columns)
     suspects = _suspects(arrays)
     impossible = impossible_bars(arrays) if suspects & {"impossible"} else {}
     findings = [

@@ -89,7 +89,7 @@ def forward_returns(
         raise InputError(f"forward_returns: horizon must be at least 1 session, got {horizon}")
     if delay < 0 or (delay == 0 and fill == "open"):
         raise InputError(f"forward_returns: delay must be at least 1 session, got {delay}")
-    frame = prices.open if fill == "open" else prices.close
+    frame = prices.open if fill == "open" and prices.open is not None else prices.close
     values = frame.to_numpy()
     out = np.full(values.shape, np.nan)
     known = len(values) - delay - horizon

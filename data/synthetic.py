@@ -240,7 +240,8 @@ def _first_order(shocks: np.ndarray, phi: float, before: np.ndarray) -> np.ndarr
     for row in out:
         row += phi * before
         before = row
-    return out
+    answer: np.ndarray = out
+    return answer
 
 
 @dataclass(frozen=True)
@@ -314,7 +315,8 @@ def _zscores(rows: np.ndarray) -> np.ndarray:
     centred = np.where(finite, rows - np.where(finite, rows, 0.0).sum(axis=1, keepdims=True) / some, 0.0)
     spread = np.sqrt((centred**2).sum(axis=1, keepdims=True) / some)
     usable = finite & (count >= 2) & (spread > 0)
-    return np.divide(centred, spread, out=np.full(rows.shape, np.nan), where=usable)
+    answer: np.ndarray = np.divide(centred, spread, out=np.full(rows.shape, np.nan), where=usable)
+    return answer
 
 
 def _asset_names(n_assets: int) -> pd.Index:

@@ -92,7 +92,7 @@ def simulate_batch(
         raise InputError(f"batch: {len(models)} cost models for {runs} runs")
     rate, borrow, financing, earning = _rates(models)
     fill, mark, tradable, missing = _known_prices(prices, execution)
-    gaps = np.isnan(weights).any(axis=(0, 2))
+    gaps = np.asarray(np.isnan(weights).any(axis=(0, 2)))
     nothing = np.full((sets, assets), np.nan)
     last = nothing
     scale, small = _capped(weights, which, scale, execution.max_gross, restated)
@@ -103,7 +103,7 @@ def simulate_batch(
     short, alive = np.zeros(runs), np.ones(runs, dtype=bool)
     stale = np.zeros((runs, assets), dtype=np.int64) if missing else None
     orders = _Orders(runs, assets, execution)
-    all_tradable, all_alive = tradable.all(axis=1), True
+    all_tradable, all_alive = np.asarray(tradable.all(axis=1)), True
     with np.errstate(divide="ignore", invalid="ignore"):
         for s in range(sessions):
             row = s - execution.delay
@@ -121,7 +121,7 @@ def simulate_batch(
             if decided or orders.any:
                 wanted, complete = None, False
                 if decided:
-                    target, complete = (weights[:, row], not gaps[row]) if row < decisions else (nothing, False)
+                    target, complete = (weights[:, row], not bool(gaps[row])) if row < decisions else (nothing, False)
                     last = target if complete else np.where(np.isnan(target), last, target)
                     wanted = target[which]
                     if due is not None and not complete and due.any():

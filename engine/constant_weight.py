@@ -83,7 +83,8 @@ def constant_weight(weights: Floats, tape: Tape, *, rates: Rates, execution: Exe
 def _earned(weights: Floats, price: Floats, before: Floats) -> Floats:
     """(T,) Σ w·(price/before − 1) over what is held."""
     with np.errstate(invalid="ignore"):
-        return np.where(weights != 0, weights * (price / before - 1), 0.0).sum(axis=1)
+        answer: Floats = np.where(weights != 0, weights * (price / before - 1), 0.0).sum(axis=1)
+        return answer
 
 
 def _held(
@@ -97,8 +98,8 @@ def _held(
     expired: list[tuple[int, int]] = []
     ones = np.ones(assets)
     priced = ~np.isnan(fill)
-    everywhere = priced.all(axis=1)
-    whole = ~np.isnan(weights).any(axis=1)
+    everywhere = np.asarray(priced.all(axis=1))
+    whole = np.asarray(~np.isnan(weights).any(axis=1))
     for s in range(sessions):
         row = s - delay
         decided = 0 <= row < len(weights)

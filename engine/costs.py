@@ -191,7 +191,7 @@ class CostModel:
     @classmethod
     def zero(cls) -> CostModel:
         """No cost of any kind."""
-        return cls(*(0.0 for _ in COST_FIELDS))
+        return cls(**dict.fromkeys(COST_FIELDS, 0.0))  # type: ignore[arg-type]
 
 
 #: The numbers of `CostModel`, in its order.

@@ -59,7 +59,8 @@ class Tape:
     def open_at(self, s: int) -> Mask:
         """(N,) whether an order can fill in session s."""
         priced = ~np.isnan(self.fill[s])
-        return priced if self.shut is None else priced & ~self.shut[s]
+        answer: Mask = priced if self.shut is None else priced & ~self.shut[s]
+        return answer
 
     def lot_at(self, s: int, execution: Execution) -> float | Floats:
         """Shares in a lot, a number or (N,); 0 = fractions."""

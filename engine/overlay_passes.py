@@ -143,5 +143,5 @@ def kill_events(state: pd.DataFrame) -> pd.DataFrame:
         starts = np.flatnonzero(on & ~np.concatenate([[False], on[:-1]]))
         ends = np.flatnonzero(on & ~np.concatenate([on[1:], [False]]))
         for start, end in zip(starts, ends, strict=True):
-            rows.append((state.index[start], "", f"kill_{switch}", f"flat for {end - start + 1} sessions"))
+            rows.append((state.index[int(start)], "", f"kill_{switch}", f"flat for {end - start + 1} sessions"))
     return pd.DataFrame(rows, columns=["session", "asset", "kind", "detail"])

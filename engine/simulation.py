@@ -186,9 +186,8 @@ def liquidity_of(prices: PricePanel) -> Liquidity:
     """
     prices.require(["volume"], "square-root impact")
     returns = prices.close.pct_change(fill_method=None)
-    window = {"window": _LIQUIDITY_WINDOW, "min_periods": 2}
-    volatility = returns.rolling(**window).std(ddof=1).shift(1).to_numpy()
-    volume = _volume(prices).rolling(**window).mean().shift(1).to_numpy()
+    volatility = returns.rolling(_LIQUIDITY_WINDOW, min_periods=2).std(ddof=1).shift(1).to_numpy()
+    volume = _volume(prices).rolling(_LIQUIDITY_WINDOW, min_periods=2).mean().shift(1).to_numpy()
     return Liquidity(volatility, np.where(volume > 0, volume, np.nan))
 
 

@@ -118,7 +118,8 @@ def round_trips(fills: pd.DataFrame, holding: pd.DataFrame | None = None) -> pd.
         )  # fmt: skip
     table = pd.DataFrame(dict(zip(TRADE_COLUMNS, columns, strict=True)))
     closed = table[position[end] == 0]
-    return closed.sort_values(["exit_session", "asset"], kind="stable", ignore_index=True)
+    answer: pd.DataFrame = closed.sort_values(["exit_session", "asset"], kind="stable", ignore_index=True)
+    return answer
 
 
 _Legs = tuple[npt.NDArray[np.intp], Floats, Floats, npt.NDArray[np.bool_]]

@@ -214,7 +214,8 @@ def _nav_at_fill(result: BacktestResult, prices: PricePanel, execution: Executio
     assert result.cash is not None
     assert result.holdings is not None
     worth = _valued(prices, result.holdings.shift(1).fillna(0.0), execution)
-    return result.cash.shift(1).fillna(execution.capital) + worth
+    answer: pd.Series = result.cash.shift(1).fillna(execution.capital) + worth
+    return answer
 
 
 def portfolio_from_result(result: BacktestResult, prices: PricePanel) -> Any:

@@ -83,7 +83,8 @@ def read_metadata(folder: Path) -> dict[str, Any]:
 
 def is_sealed(metadata: Mapping[str, Any]) -> bool:
     """Whether a checkpoint's stamps and parameters are covered by its digest."""
-    return metadata["format"] != 1
+    answer: bool = metadata["format"] != 1
+    return answer
 
 
 def checkpoint_id(metadata: Mapping[str, Any]) -> str:

@@ -110,8 +110,8 @@ def merged_receipts(panels: Sequence[PredictionPanel], *, known: Sequence[pd.Tim
         training reach that session.
 
     """
-    tables = [panel.receipts for panel in panels]
-    if any(table is None or table.empty for table in tables):
+    tables = [panel.receipts for panel in panels if panel.receipts is not None and not panel.receipts.empty]
+    if len(tables) < len(panels):
         return None
     begin = max(table.index[0] for table in tables)  # before it a part has no view, so there is no row to cover
     marks = sorted({stamp for table in tables for stamp in table.index} | set(known))

@@ -246,8 +246,10 @@ def _inputs_untouched(strategy: Strategy | EntryRule, panels: Panels, rng: np.ra
 def _first_difference(expected: pd.DataFrame, got: pd.DataFrame) -> pd.Timestamp | None:
     """The first session on which two frames differ by more than rounding; NaN equals NaN."""
     if expected.shape != got.shape:
-        return expected.index[0]  # type: ignore[no-any-return]
+        start: pd.Timestamp = expected.index[0]
+        return start
     left, right = expected.to_numpy(dtype=np.float64), got.to_numpy(dtype=np.float64)
     differs = ~np.isclose(left, right, rtol=_ROUNDING, atol=_ROUNDING, equal_nan=True)
     rows = differs.any(axis=1)
-    return expected.index[int(rows.argmax())] if rows.any() else None  # type: ignore[no-any-return]
+    first: pd.Timestamp = expected.index[int(rows.argmax())]
+    return first if rows.any() else None

@@ -105,7 +105,8 @@ def _since_first(returns: pd.Series, what: str) -> tuple[int, NDArray[np.float64
 
 def _trailing_std(values: NDArray[np.float64], window: int) -> NDArray[np.float64]:
     """Standard deviation (ddof 1) of each full window; element i ends at i + window − 1."""
-    return sliding_window_view(values, window).std(axis=1, ddof=1)
+    answer: NDArray[np.float64] = sliding_window_view(values, window).std(axis=1, ddof=1)
+    return answer
 
 
 def vol_target_factor(

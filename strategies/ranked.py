@@ -177,7 +177,8 @@ class VolScaled(FilterNegative):
 
     def _size(self, score: pd.DataFrame, prices: PricePanel) -> Floats:
         volatility = aligned_values(score, trailing_volatility(prices, self.window), self.name)
-        return np.divide(1.0, volatility, out=np.full(score.shape, np.nan), where=volatility > 0)
+        answer: Floats = np.divide(1.0, volatility, out=np.full(score.shape, np.nan), where=volatility > 0)
+        return answer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -277,4 +278,5 @@ class ConfidenceScaled(FilterNegative):
     name: ClassVar[str] = "s7_confidence_scaled"
 
     def _size(self, score: pd.DataFrame, prices: PricePanel) -> Floats:
-        return np.abs(score.to_numpy())
+        answer: Floats = np.abs(score.to_numpy())
+        return answer

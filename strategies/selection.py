@@ -154,7 +154,8 @@ def _count_finite(ranked: Floats) -> NDArray[np.intp]:
     """Finite values of each sorted row (NaN stands at its end)."""
     if not np.isnan(ranked[:, -1]).any():
         return np.full(len(ranked), ranked.shape[1], dtype=np.intp)
-    return ranked.shape[1] - np.count_nonzero(np.isnan(ranked), axis=1)
+    answer: NDArray[np.intp] = ranked.shape[1] - np.count_nonzero(np.isnan(ranked), axis=1)
+    return answer
 
 
 def _top(

@@ -73,7 +73,8 @@ def _at(positions: np.ndarray, codes: np.ndarray) -> np.ndarray:
     """`positions` at `codes`, -1 where a code is -1; not copied where every value stays where it is."""
     if len(positions) and (positions == np.arange(len(positions))).all():
         return codes
-    return np.append(positions, -1)[codes].astype(codes.dtype)
+    answer: np.ndarray = np.append(positions, -1)[codes].astype(codes.dtype)
+    return answer
 
 
 def asset_codes(table: pa.Table, name: str, source: Source) -> Codes:
@@ -154,7 +155,8 @@ def floats(table: pa.Table, name: str, source: Source, options: ReadOptions) -> 
     if not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind)):
         raise InputError(f"{source.label}: column {name!r} holds {kind}, not numbers")
     values = column if kind == pa.float64() else pc.cast(column, pa.float64(), safe=False)
-    return values.to_numpy(zero_copy_only=False)
+    answer: np.ndarray = values.to_numpy(zero_copy_only=False)
+    return answer
 
 
 def _numbers_of(column: pa.Array, name: str, source: Source, options: ReadOptions) -> np.ndarray:
@@ -178,7 +180,8 @@ def _numbers_of(column: pa.Array, name: str, source: Source, options: ReadOption
             line = source.line_of(int(np.flatnonzero(codes == position)[0]))
             raise InputError(f"{what}{line}: {text!r} is not a number; mend it or leave it empty")
         values[position] = value
-    return values[codes]
+    answer: np.ndarray = values[codes]
+    return answer
 
 
 def _decimal_of(texts: Iterable[str], what: str) -> str:

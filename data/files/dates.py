@@ -89,8 +89,9 @@ def _stamps(values: pa.Array, what: str) -> np.ndarray:
             days = values.cast(pa.int32()).cast(pa.int64())
             out = days.fill_null(0).to_numpy(zero_copy_only=False).astype("datetime64[D]")
             out[days.is_null().to_numpy(zero_copy_only=False)] = np.datetime64("NaT")
-            return out
-        return values.cast(pa.timestamp("us", getattr(kind, "tz", None)), safe=False).to_numpy(zero_copy_only=False)
+            return np.asarray(out)
+        stamps = values.cast(pa.timestamp("us", getattr(kind, "tz", None)), safe=False)
+        return np.asarray(stamps.to_numpy(zero_copy_only=False))
     except (pa.ArrowException, ValueError, OverflowError):
         raise InputError(f"{what} holds dates out of range; {_REMEDY}") from None
 
@@ -151,7 +152,8 @@ def _read(texts: list[str | None], what: str, options: ReadOptions) -> tuple[np.
     if options.date_format is not None:
         parsed = [_by_format(text, options.date_format, what) for text in words]
     elif all(re.fullmatch(r"\d+", text) and len(text) in _EPOCHS for text in words):
-        stamps = np.array([np.datetime64(int(text), _EPOCHS[len(text)]).astype("datetime64[us]") for text in words])
+        counted = ((int(text), f"datetime64[{_EPOCHS[len(text)]}]") for text in words)
+        stamps = np.array([np.int64(count).astype(unit).astype("datetime64[us]") for count, unit in counted])
         out[[position for position, _ in given]] = stamps
         return _localised(out, "UTC", what, options), True
     else:

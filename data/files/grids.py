@@ -179,7 +179,7 @@ def _duplicates(flat: np.ndarray, sessions: pd.DatetimeIndex | pd.Index, assets:
     at = order[0]
     where = f"{sessions[rows[at]].date()} {assets[columns[at]]!r}"
     places = (
-        pd.DataFrame({"asset": assets[columns], "day": sessions[rows].strftime("%Y-%m-%d")})
+        pd.DataFrame({"asset": assets[columns], "day": pd.DatetimeIndex(sessions[rows]).strftime("%Y-%m-%d")})
         .groupby("asset", sort=True)["day"]
         .agg(["size", "min", "max"])
         .reset_index()

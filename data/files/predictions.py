@@ -138,7 +138,8 @@ def load_receipts(data: Any, *, options: ReadOptions | None = None) -> pd.DataFr
 def _stamps_of(table: pa.Table, name: str, source: Source, options: ReadOptions) -> np.ndarray:
     """A column of dates as datetime64[us], NaT where empty."""
     axis, _ = date_codes(table, name, source, options)
-    return np.append(axis.labels.to_numpy().astype("datetime64[us]"), np.datetime64("NaT"))[axis.codes]
+    answer: np.ndarray = np.append(axis.labels.to_numpy().astype("datetime64[us]"), np.datetime64("NaT"))[axis.codes]
+    return answer
 
 
 def receipts_path(path: Path) -> Path:

@@ -189,7 +189,7 @@ def read_prices(data: Any, options: ReadOptions | None = None) -> RawPrices:
 
 
 def _panel(raw: RawPrices, report: QualityReport) -> PricePanel:
-    return PricePanel(**raw.frames, source=raw.source, adjusted=raw.adjusted, warnings=report.messages())  # type: ignore[arg-type]
+    return PricePanel(**raw.frames, source=raw.source, adjusted=raw.adjusted, warnings=report.messages())
 
 
 def _adjusted(

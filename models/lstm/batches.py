@@ -120,7 +120,8 @@ class TrainingRows:
 
     def _mask(self, assets: np.ndarray, ranges: np.ndarray) -> np.ndarray:
         rows = ranges[:, :1] + np.arange(self.pieces.steps)
-        return self.usable[assets[:, None], rows] & (rows < ranges[:, 1:])
+        answer: np.ndarray = self.usable[assets[:, None], rows] & (rows < ranges[:, 1:])
+        return answer
 
     def _batch(self, assets: np.ndarray, ranges: np.ndarray, end: int, together: int) -> Batch:
         rows = ranges[:, :1] + np.arange(self.pieces.steps)

@@ -82,7 +82,8 @@ class LinearNetwork(nn.Module):
         padded = functional.pad(values, (self.smooth - 1, 0), mode="replicate")
         average = functional.avg_pool1d(padded, self.smooth, stride=1)
         scores = self.trend(average) + self.rest(values - average)
-        return scores[:, :, -steps:].transpose(1, 2)
+        answer: Tensor = scores[:, :, -steps:].transpose(1, 2)
+        return answer
 
 
 class PatchNetwork(nn.Module):

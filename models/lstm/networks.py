@@ -26,7 +26,8 @@ class RankingNetwork(nn.Module):
 
     def forward(self, inputs: Tensor, steps: int = 1) -> Tensor:
         states, _ = self.lstm(inputs)
-        return self.score(states[:, -steps:])
+        answer: Tensor = self.score(states[:, -steps:])
+        return answer
 
 
 class MultiTaskNetwork(nn.Module):
@@ -59,7 +60,8 @@ class _Block(nn.Module):
         if steps is not None:
             states = states[:, -steps:]
         normal = self.norm(states.reshape(-1, states.shape[-1])).reshape(states.shape)
-        return self.dropout(normal)
+        answer: Tensor = self.dropout(normal)
+        return answer
 
 
 class _Attention(nn.Module):
@@ -71,7 +73,8 @@ class _Attention(nn.Module):
 
     def forward(self, states: Tensor) -> Tensor:
         match = self.query(states) @ self.key(states).transpose(1, 2) / math.sqrt(states.shape[-1])
-        return states + torch.softmax(match, dim=-1) @ self.value(states)
+        answer: Tensor = states + torch.softmax(match, dim=-1) @ self.value(states)
+        return answer
 
 
 class DirectionNetwork(nn.Module):
@@ -96,7 +99,8 @@ class DirectionNetwork(nn.Module):
         if steps != 1:
             raise ValueError("attention looks over the whole window: it answers for the last step alone")
         states = self.attention(self.second(self.first(inputs)))
-        return self.dense(self.third(states, steps=1))
+        answer: Tensor = self.dense(self.third(states, steps=1))
+        return answer
 
 
 class PriceNetwork(nn.Module):
@@ -110,7 +114,8 @@ class PriceNetwork(nn.Module):
         keras_start(self)
 
     def forward(self, inputs: Tensor, steps: int = 1) -> Tensor:
-        return self.dense(self.second(self.first(inputs), steps))
+        answer: Tensor = self.dense(self.second(self.first(inputs), steps))
+        return answer
 
 
 def keras_start(network: nn.Module) -> None:

@@ -45,7 +45,8 @@ class Scaler:
 
     def restore(self, scaled: np.ndarray, feature: int = 0) -> np.ndarray:
         """One feature back from its scaled (T, N) values."""
-        return scaled * self.scale[:, feature] + self.centre[:, feature]
+        answer: np.ndarray = scaled * self.scale[:, feature] + self.centre[:, feature]
+        return answer
 
 
 def fit_scaler(

@@ -109,7 +109,8 @@ def deterministic(seed: int, device: str = "cpu") -> Iterator[None]:
 def forward(network: nn.Module, inputs: Tensor, steps: int, bf16: bool = False) -> Tensor:
     """The network's answers in float32, computed in bfloat16 where that is asked for."""
     with torch.autocast(inputs.device.type, dtype=torch.bfloat16, enabled=bf16):
-        return network(inputs, steps).float()
+        answer: Tensor = network(inputs, steps).float()
+        return answer
 
 
 def improved(loss: float, best: float, min_delta: float, relative: bool) -> bool:

@@ -156,4 +156,5 @@ class Pieces:
 
     def gather(self, assets: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """The pieces whose first answered rows are `rows`, copied into one (B, length, F) array."""
-        return self.view()[assets, rows - (self.lookback - 1)]
+        answer: np.ndarray = self.view()[assets, rows - (self.lookback - 1)]
+        return answer

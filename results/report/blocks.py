@@ -137,7 +137,8 @@ def metric_text(item: dict[str, Any], value: float | None) -> str:
     """A value of a stored metric, in its unit."""
     if value is None or not math.isfinite(value):
         return "–"
-    return _FORMS.get(item.get("unit", ""), lambda number: f"{number:z.2f}")(value)
+    form = _FORMS.get(item.get("unit", ""))
+    return f"{value:z.2f}" if form is None else form(value)
 
 
 def metric_cell(item: dict[str, Any] | None, field: str = "value") -> Cell:

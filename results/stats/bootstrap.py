@@ -73,7 +73,8 @@ def sharpe_annual(returns: Floats) -> Floats:
     deviation = returns.std(axis=-1, ddof=1)
     mean = returns.mean(axis=-1)
     moving = deviation > FLAT
-    return np.divide(mean, deviation, out=np.full_like(mean, np.nan), where=moving) * math.sqrt(SESSIONS_A_YEAR)
+    answer: Floats = np.divide(mean, deviation, out=np.full_like(mean, np.nan), where=moving)
+    return answer * math.sqrt(SESSIONS_A_YEAR)
 
 
 def mean_annual(returns: Floats) -> Floats:

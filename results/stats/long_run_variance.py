@@ -91,7 +91,8 @@ def long_run_covariance(moments: Floats, lag: int) -> Floats:
         weight = 1.0 - step / (lag + 1.0)
         cross = centred[step:].T @ centred[:-step] / n
         total += weight * (cross + cross.T)
-    return total
+    answer: Floats = total
+    return answer
 
 
 def autocovariance(values: Floats, lag: int) -> Floats:

@@ -49,7 +49,7 @@ def read_parts(folder: Path) -> dict[int, CellResult]:
         frame, about = part
         for column in frame:
             net = frame[column].dropna().rename(None)
-            out[int(column)] = CellResult(int(column), net, *(float(value) for value in about[column]))
+            out[int(str(column))] = CellResult(int(str(column)), net, *(float(value) for value in about[column]))
     return out
 
 

@@ -105,4 +105,5 @@ def _factor(returns: Floats) -> Floats:
     loadings = vectors[:, -k:] * np.sqrt(np.maximum(values[-k:], 0.0))
     common = loadings @ loadings.T
     rest = np.maximum(np.diag(sample) - np.diag(common), 0.0)
-    return common + np.diag(rest)
+    answer: Floats = common + np.diag(rest)
+    return answer
