@@ -113,7 +113,7 @@ def _is_whole(previous: Any, kind: Any, key: Any, body: Any, data: Any, created:
     texts = (previous, kind, key, body, created, digest)
     if not all(isinstance(text, str) for text in texts) or not isinstance(data, bytes):
         return False
-    return _digest(previous, kind, key, body, data, created) == digest
+    return bool(_digest(previous, kind, key, body, data, created) == digest)
 
 
 def append_to(
