@@ -8,7 +8,7 @@ at hand (no flat days, gross equal to net) is left out, so that no convention is
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 
 import numpy as np
@@ -37,6 +37,7 @@ class Panel:
     horizon : sessions a prediction spans.
     signed : whether 0 separates up from down.
     probability : (T, N) probability of up, or None.
+    assets : names of the columns.
 
     """
 
@@ -47,6 +48,19 @@ class Panel:
     horizon: int = 1
     signed: bool = True
     probability: np.ndarray | None = None
+    assets: tuple[str, ...] = ()
+
+    def of(self, asset: str) -> Panel:
+        """The cases of one asset."""
+        column = [self.assets.index(asset)]
+
+        def cut(values: np.ndarray | None) -> np.ndarray | None:
+            return None if values is None else values[:, column]
+
+        return replace(
+            self, score=self.score[:, column], forward=self.forward[:, column], base=cut(self.base),
+            realised=cut(self.realised), probability=cut(self.probability), assets=(asset,),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -59,7 +73,8 @@ class Material:
     dates : (T,) datetime64[D], or None.
     benchmark : (T,) returns, or None.
     turnover : (T,) one-way fractions of NAV, or None.
-    trades : (trades,) returns of round trips, or None.
+    trades : (trades,) returns of round trips, or their profits in money, or None.
+    money : whether `trades` are profits in money.
     panels : timing (``"next open"``, ``"same close"``) -> `Panel`; own timing first.
     positions : (cases,) weight x forward return, or None.
     risk_free : annual rate that the report states, or None.
@@ -76,6 +91,7 @@ class Material:
     benchmark: np.ndarray | None = None
     turnover: np.ndarray | None = None
     trades: np.ndarray | None = None
+    money: bool = False
     panels: Mapping[str, Panel] = field(default_factory=dict)
     positions: np.ndarray | None = None
     risk_free: float | None = None

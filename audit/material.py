@@ -45,15 +45,22 @@ _SPACING = ((5, 10, 52), (26, 33, 12), (85, 95, 4), (360, 370, 1))
 FEWEST = 5
 
 
-def material_of_returns(path: Path | str, risk_free: float | None = None) -> Material:
-    """Read a series of simple returns a session.
+def material_of_returns(
+    path: Path | str, risk_free: float | None = None, *, kind: str = "returns", column: str | None = None,
+    capital: float | None = None,
+) -> Material:  # fmt: skip
+    """Read a series of simple returns a session, of daily profits in money, or of closed trades.
 
     Parameters
     ----------
     path : CSV, TXT, JSON or Parquet. One column of returns in decimals, or the columns ``net``, ``gross``,
         ``benchmark``, ``unscaled`` (before a volatility target); a column of dates is used where there is one. A text
-        file may hold one number a line, a JSON file a list of numbers.
+        file may hold one number a line, a JSON file a list of numbers. Rows before the first value are left out.
     risk_free : annual rate the report states.
+    kind : ``"returns"`` a session; ``"pnl"``, profits a session in money, read over the starting and over the running
+        capital; ``"trades"`` and ``"trade-pnl"``, a return or a profit a closed trade.
+    column : the column to read where several could be meant.
+    capital : money at the start; needed for ``"pnl"``.
 
     Raises
     ------
@@ -62,10 +69,14 @@ def material_of_returns(path: Path | str, risk_free: float | None = None) -> Mat
 
     """
     path = Path(path)
-    if path.suffix.lower() in (".parquet", ".pq"):
-        names, columns, dates = _parquet(path)
-    else:
-        names, columns, dates = _text_columns(path)
+    names, columns, dates = _parquet(path) if path.suffix.lower() in (".parquet", ".pq") else _text_columns(path)
+    if column is not None:
+        if column not in columns:
+            raise InputError(f"{path}: no column {column!r}; columns of numbers: {', '.join(names[:12])}")
+        names, columns = [column], {column: columns[column]}
+    columns, dates, left_out = _begun(columns, dates)
+    if kind != "returns":
+        return _of_money(path, kind, columns, dates, capital, risk_free)
     series: dict[str, np.ndarray] = {}
     lower = {name.strip().lower(): name for name in names}
     net = next((lower[name] for name in _NET if name in lower), None)
@@ -98,8 +109,47 @@ def material_of_returns(path: Path | str, risk_free: float | None = None) -> Mat
         unscaled=None if raw is None else columns[raw],
         risk_free=risk_free,
         per_year=_per_year(dates),
-        description=f"{length:,} returns of {path.name}" + ("" if dates is None else f", {dates[0]} to {dates[-1]}"),
+        description=f"{length:,} returns of {path.name}{_dated(dates)}"
+        + (f" ({left_out} rows before the first return left out)" if left_out else ""),
     )
+
+
+def _dated(dates: np.ndarray | None) -> str:
+    return "" if dates is None or not len(dates) else f", {dates[0]} to {dates[-1]}"
+
+
+def _begun(
+    columns: dict[str, np.ndarray], dates: np.ndarray | None
+) -> tuple[dict[str, np.ndarray], np.ndarray | None, int]:
+    """The columns from the first row on that holds a value; returns have none on the first session."""
+    known = np.array([np.isfinite(values) for values in columns.values()]).any(axis=0)
+    start = int(known.argmax()) if known.any() else 0
+    return {name: values[start:] for name, values in columns.items()}, None if dates is None else dates[start:], start
+
+
+def _of_money(
+    path: Path, kind: str, columns: dict[str, np.ndarray], dates: np.ndarray | None, capital: float | None,
+    risk_free: float | None,
+) -> Material:  # fmt: skip
+    """Daily profits over the starting and over the running capital, or closed trades; one column of numbers."""
+    if len(columns) != 1:
+        raise InputError(f"{path}: {len(columns)} columns ({', '.join(columns)}); name one with --returns-column")
+    values = next(iter(columns.values()))
+    if len(values) < FEWEST or not np.isfinite(values).all():
+        raise InputError(f"{path}: {kind} needs at least {FEWEST} values and none missing")
+    what = {"pnl": "daily profits", "trades": "returns of trades", "trade-pnl": "profits of trades"}[kind]
+    description = f"{len(values):,} {what} of {path.name}{_dated(dates)}"
+    if kind != "pnl":
+        if kind == "trades" and (values < -1).any():
+            raise InputError(f"{path}: a trade below -100%; give decimals, or --kind trade-pnl for money")
+        return Material(trades=values, money=kind == "trade-pnl", dates=dates, description=description)
+    if capital is None or capital <= 0:
+        raise InputError(f"{path}: profits in money are no returns; give the money at the start with --capital")
+    before = capital + np.concatenate([[0.0], np.cumsum(values)[:-1]])
+    series = {"P&L over the starting capital": values / capital}
+    if (before > 0).all():
+        series["P&L over the running capital"] = values / before
+    return Material(series=series, dates=dates, risk_free=risk_free, per_year=_per_year(dates), description=description)
 
 
 def _per_year(dates: np.ndarray | None) -> int | None:
@@ -135,10 +185,12 @@ def _parquet(path: Path) -> tuple[list[str], dict[str, np.ndarray], np.ndarray |
         raise InputError(f"{path}: not a Parquet file: {str(error).splitlines()[0]}") from None
     dates = None
     if isinstance(frame.index, pd.DatetimeIndex):
-        dates = frame.index.to_numpy().astype("datetime64[D]")
+        dates = frame.index.tz_localize(None).to_numpy().astype("datetime64[D]")
     for column in list(frame.columns):
         if str(column).strip().lower() in _DATES:
-            dates = pd.to_datetime(frame.pop(column)).to_numpy().astype("datetime64[D]")
+            # The day where the stamp was written: a session of New York is no session of London's evening.
+            stamps = pd.DatetimeIndex(pd.to_datetime(frame.pop(column)))
+            dates = stamps.tz_localize(None).to_numpy().astype("datetime64[D]")
     numeric = frame.select_dtypes("number")
     return [str(c) for c in numeric], {str(c): numeric[c].to_numpy(dtype=np.float64) for c in numeric}, dates
 
@@ -335,6 +387,7 @@ def _panel(predictions: PredictionPanel, prices: PricePanel, delay: int, fill: s
         horizon=predictions.horizon,
         signed=predictions.score is None or predictions.unit == "return" or predictions.zero_is_neutral,
         probability=None if probability is None else laid(probability),
+        assets=tuple(map(str, score.columns)),
     )
 
 

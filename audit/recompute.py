@@ -39,6 +39,10 @@ _SOFT = {
     ),
     **dict.fromkeys(("log_loss", "brier", "prevalence"), "all predictions given are scored, as up against down"),
 }
+#: Metrics that may be of one asset, named by the label.
+_BY_ASSET = ("hit_rate", "accuracy", "mae", "rmse", "mape", "r2", "bias")
+#: Metrics of trades that carry a unit.
+_IN_UNITS = ("average_win", "average_loss", "gross_profit", "gross_loss", "total_profit", "expectancy")
 #: What readings filled at the close that the prediction reads are called.
 _SAME_CLOSE = "same close"
 #: Two factors are one when they differ by less than this.
@@ -175,7 +179,9 @@ def choose_run(claims: ClaimSet, run: str | None) -> tuple[str, str | None]:
 def resolvable(claims: ClaimSet, claim: Claim) -> bool:
     """Whether data can give a claim: a point, a result, of the whole run or, for a level, of a calendar period of it;
     a score only where there are two classes."""
-    if claim.metric not in RESOLVED_METRICS or claim.target or not claim.value.is_point or claim.label:
+    if claim.metric not in RESOLVED_METRICS or claim.target or not claim.value.is_point:
+        return False
+    if claim.label and claim.metric not in _BY_ASSET:
         return False
     if claim.at and (claim.metric not in LEVELS or days_of(claim.at) is None):
         return False
@@ -213,10 +219,10 @@ def recompute(
             or (split is not None and claims.split_of(claim) != split)
         ):
             continue
-        days = days_of(claim.at)
-        if days is not None and not material.covers(*days):
+        days, own = days_of(claim.at), _of_claim(claim, material)
+        if own is None or (days is not None and not material.covers(*days)):
             continue
-        best = best_reading(claim, material if days is None else material.between(*days), reader.read(claim))
+        best = best_reading(claim, own if days is None else own.between(*days), reader.read(claim))
         if best is not None and not (best[0].matches == () and _of_trades(claim, material, reader)):
             resolution, note = best
             rests = assumption if claim.metric in RETURN_METRICS and claim.metric != "win_rate" else ""
@@ -227,6 +233,20 @@ def recompute(
                 rests = f"{rests}; {whole}" if rests else whole
             found.append(Recomputed(claim, resolution, rests, note))
     return _explained(found, material, claims, reader)
+
+
+def _of_claim(claim: Claim, material: Material) -> Material | None:
+    """The part of the material that a claim is of: one asset where its label names one; None where it has none."""
+    if claim.metric in _IN_UNITS and material.trades is not None and claim.value.percent == material.money:
+        return None
+    if not claim.label:
+        return material
+    panel = next(iter(material.panels.values()), None)
+    asset = next((a for a in panel.assets if a.lower() == claim.label.lower()), None) if panel is not None else None
+    if asset is None:
+        return None
+    panels = {name: each.of(asset) for name, each in material.panels.items()}
+    return Material(panels=panels, description=material.description)
 
 
 def _of_trades(claim: Claim, material: Material, reader: Report) -> bool:

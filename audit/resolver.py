@@ -15,6 +15,7 @@ from assay.audit.conventions import Material, Reading
 from assay.audit.intervals import Interval, Printed
 from assay.audit.readings import RETURN_METRICS, return_readings
 from assay.audit.signal_readings import SIGNAL_METRICS, signal_readings
+from assay.audit.trade_readings import TRADE_STATISTICS, trade_readings
 
 __all__ = ["RESOLVED_METRICS", "Resolution", "number_as", "readings_of", "resolve"]
 
@@ -25,7 +26,7 @@ TOO_MANY = 0.5
 LUCK, LUCKY = 0.1, 0.25
 
 #: Metrics the resolver can recompute.
-RESOLVED_METRICS = tuple(dict.fromkeys([*RETURN_METRICS, *SIGNAL_METRICS]))
+RESOLVED_METRICS = tuple(dict.fromkeys([*RETURN_METRICS, *SIGNAL_METRICS, *(row.name for row in TRADE_STATISTICS)]))
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ def number_as(value: float, printed: Printed) -> str:
 
 def readings_of(metric: str, material: Material) -> tuple[Reading, ...]:
     """Every reading of a metric that the material can give."""
-    return (*return_readings(metric, material), *signal_readings(metric, material))
+    return (*return_readings(metric, material), *signal_readings(metric, material), *trade_readings(metric, material))
 
 
 def resolve(metric: str, printed: Printed, material: Material, interval: Interval | None = None) -> Resolution | None:

@@ -42,7 +42,7 @@ class _Key(NamedTuple):
 
 
 @cache
-def _keys(cls: type) -> Mapping[str, _Key]:
+def _keys(cls: Any) -> Mapping[str, _Key]:
     """Key -> what it holds, from the hints of a dataclass or a named tuple."""
     hints = get_type_hints(cls, include_extras=True)
     if is_dataclass(cls):
@@ -51,6 +51,11 @@ def _keys(cls: type) -> Mapping[str, _Key]:
     else:
         known = [(name, name, False) for name in hints]
     return {key: _key(name, hints[name], needed) for name, key, needed in known if key}
+
+
+def _keys_of(value: Any) -> Mapping[str, _Key]:
+    kind: Any = type(value)
+    return _keys(kind)
 
 
 def _key(name: str, hint: Any, needed: bool) -> _Key:
@@ -107,7 +112,7 @@ def from_toml(
 
     """
     extra = extra or {}
-    known = _keys(cls)  # type: ignore[arg-type]
+    known = _keys(cls)
     what = what or path.rpartition(".")[2].partition("[")[0]
     check_keys(table, known, path, where, what)
     values = dict(extra)
@@ -177,7 +182,7 @@ def _fits(value: Any, holds: Any) -> bool:
 def stated(value: Any, skip: Iterable[str] = ()) -> dict[str, Any]:
     """Key -> value of the fields that are not at their defaults, by their keys in files."""
     defaults = {f.name: f.default for f in fields(value)} if is_dataclass(value) else {}
-    names = _keys(type(value))
+    names = _keys_of(value)
     found = {key: getattr(value, item.field) for key, item in names.items() if item.field not in set(skip)}
     return {
         key: current
@@ -188,7 +193,7 @@ def stated(value: Any, skip: Iterable[str] = ()) -> dict[str, Any]:
 
 def inline(value: Any) -> dict[str, Any]:
     """A frozen value as an inline table, its sequences of values too."""
-    keys = _keys(type(value))
+    keys = _keys_of(value)
     return {
         key: [inline(keys[key].of(*part) if not is_dataclass(part) else part) for part in current]
         if keys[key].holds == "tables"

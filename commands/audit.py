@@ -33,6 +33,9 @@ class _Data:
     unit: Literal["return", "rank"]
     horizon: int
     risk_free: float | None
+    kind: str
+    column: str | None
+    capital: float | None
     reading: Reading
 
 
@@ -57,6 +60,12 @@ def _print_checks(context: click.Context, _option: click.Parameter, wanted: bool
     type=PATH,
     help="Recompute: a return series, with or without dates; beside --predictions, the report's own, day by day.",
 )
+@click.option(
+    "--kind", type=click.Choice(["returns", "pnl", "trades", "trade-pnl"]), default="returns", show_default=True,
+    help="What --returns holds: returns or profits a session, returns or profits a closed trade.",
+)  # fmt: skip
+@click.option("--returns-column", "column", help="The column of --returns to read, where several could be meant.")
+@click.option("--capital", type=NUMBER, help="Money at the start, for --kind pnl.")
 @click.option("--run", help="The run the data is of: GROUP or GROUP/SPLIT of the claims.")
 @click.option(
     "--strategy", default="quintile_long_short", show_default=True, help="Trades --predictions for portfolio figures."
@@ -88,6 +97,9 @@ def audit(
     unit: Literal["return", "rank"],
     horizon: int,
     risk_free: float | None,
+    kind: str,
+    column: str | None,
+    capital: float | None,
     model: str | None,
     seeds: int,
     epochs: int | None,
@@ -113,6 +125,7 @@ def audit(
       python cli.py audit MODEL_CARD.md --draft claims.toml --html audit.html
       python cli.py audit docs/ results.json logs/
       python cli.py audit claims.toml --returns returns.csv --run final/test
+      python cli.py audit claims.toml --returns trades.csv --kind trades --returns-column pct
       python cli.py audit claims.toml --predictions p.parquet --prices prices.parquet --strategy s2_filter_negative
       python cli.py audit claims.toml --predictions p.parquet --prices prices.parquet --returns reported.csv
       python cli.py audit claims.toml --model stock_lstm_close --seeds 5 --run model
@@ -121,7 +134,7 @@ def audit(
     from assay.audit.engine import audit_claims
     from assay.audit.report import Audit, to_json
 
-    data = _Data(predictions, prices, returns, run, strategy, unit, horizon, risk_free, reading)
+    data = _Data(predictions, prices, returns, run, strategy, unit, horizon, risk_free, kind, column, capital, reading)
     _check(data, model)
     claims, draft = _read(sources)
     if draft_file is not None:
@@ -152,6 +165,10 @@ def _check(data: _Data, model: str | None) -> None:
         raise InputError("--predictions: needs --prices too, the prices that the predictions are about")
     if data.prices is not None and data.predictions is None and model is None:
         raise InputError("--prices: needs --predictions to recompute from, or --model to retrain")
+    if data.returns is None and (data.kind != "returns" or data.column or data.capital is not None):
+        raise InputError("--kind, --returns-column and --capital: say what --returns holds; give it too")
+    if data.kind.startswith("trade") and data.predictions is not None:
+        raise InputError(f"--kind {data.kind}: trades are no series of sessions; leave --predictions out")
     if data.risk_free is not None and not -0.5 < data.risk_free < 1.0:
         raise InputError(f"--risk-free {data.risk_free}: an annual rate in decimals, e.g. 0.03")
 
@@ -204,7 +221,9 @@ def _recomputed(result: Audit, data: _Data) -> Audit:
 
     claims, daily, printed, assumption = result.report.claims, None, None, ""
     if data.returns is not None:
-        printed = material = material_of_returns(data.returns, data.risk_free)
+        printed = material = material_of_returns(
+            data.returns, data.risk_free, kind=data.kind, column=data.column, capital=data.capital
+        )
     if data.predictions is not None:
         assert data.prices is not None  # was checked
         from assay.data.files.predictions import load_predictions

@@ -1,0 +1,140 @@
+"""Figures of closed trades, and what costs take, as a table: a name, its conventions, and one function a row."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from assay.audit.conventions import DDOF, Dimensions, Material, Reading, readings_over
+
+__all__ = ["TRADE_STATISTICS", "Statistic", "trade_readings"]
+
+Choice = dict[str, str]
+
+#: How a ratio of trade returns is annualised; the last is an error that reports make.
+ANNUALISED = ("√trades a year", "not annualised", "√252 on trades, as if each were a session")
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """One statistic under the conventions in use.
+
+    Parameters
+    ----------
+    name : canonical metric.
+    dimensions : material -> dimension -> choices, the project's own first; empty where the material cannot give it.
+    figure : (material, choice) -> value, or None where the choice has no meaning.
+
+    """
+
+    name: str
+    dimensions: Callable[[Material], Dimensions]
+    figure: Callable[[Material, Choice], float | None]
+
+    def readings(self, material: Material) -> tuple[Reading, ...]:
+        """Every reading that the material gives."""
+        dimensions = self.dimensions(material)
+        return readings_over(dimensions, lambda choice: self.figure(material, choice)) if dimensions else ()
+
+
+def _trades(material: Material) -> np.ndarray:
+    return np.empty(0) if material.trades is None else material.trades
+
+
+def _given(**dimensions: tuple[str, ...]) -> Callable[[Material], Dimensions]:
+    return lambda material: {"counted": ("closed trades",), **dimensions} if len(_trades(material)) else {}
+
+
+def _side(material: Material, sign: float) -> np.ndarray:
+    values = _trades(material)
+    return values[sign * values > 0]
+
+
+def _average(sign: float) -> Callable[[Material, Choice], float | None]:
+    def figure(material: Material, choice: Choice) -> float | None:
+        side = _side(material, sign)
+        if not len(side):
+            return None
+        value = float(side.mean() if choice["mean"] == "mean" else np.median(side))
+        return -value if choice.get("sign") == "printed positive" else value
+
+    return figure
+
+
+def _ratio(top: Callable[[np.ndarray], float]) -> Callable[[Material, Choice], float | None]:
+    def figure(material: Material, _: Choice) -> float | None:
+        wins, losses = _side(material, 1.0), _side(material, -1.0)
+        return top(wins) / -top(losses) if len(wins) and len(losses) else None
+
+    return figure
+
+
+def _sharpe(material: Material, choice: Choice) -> float | None:
+    values = _trades(material)
+    deviation = float(values.std(ddof=0 if choice["ddof"] == DDOF[1] else 1)) if len(values) > 1 else 0.0
+    if deviation <= 1e-15:
+        return None
+    if choice["periods"] == ANNUALISED[0]:
+        years = _years(material)
+        scale = math.sqrt(len(values) / years) if years else None
+    else:
+        scale = 1.0 if choice["periods"] == ANNUALISED[1] else math.sqrt(252)
+    return None if scale is None else float(values.mean()) / deviation * scale
+
+
+def _years(material: Material) -> float | None:
+    """Years between the first and the last date; of daily sessions where no dates are known."""
+    if material.dates is not None and len(material.dates) > 1:
+        return float((material.dates[-1] - material.dates[0]) / np.timedelta64(1, "D")) / 365.25 or None
+    length = len(next(iter(material.series.values()), ()))
+    return length / 252 if length else None
+
+
+def _costs(material: Material) -> Dimensions:
+    pairs = [(a, b) for a, b in (("gross", "net"),) if a in material.series and b in material.series]
+    return {"mean": ("arithmetic", "compounded"), "periods": ("252", "365", "in all")} if pairs else {}
+
+
+def _cost(material: Material, choice: Choice) -> float | None:
+    gross, net = material.series["gross"], material.series["net"]
+    periods = float(len(net)) if choice["periods"] == "in all" else float(choice["periods"])
+    if choice["mean"] == "arithmetic":
+        return float((gross - net).mean() * periods)
+    if (gross <= -1).any() or (net <= -1).any():
+        return None
+    return float(math.expm1(np.log1p(gross).mean() * periods) - math.expm1(np.log1p(net).mean() * periods))
+
+
+#: What closed trades and costs give, by canonical name.
+TRADE_STATISTICS = (
+    Statistic("trades", _given(), lambda m, _: float(len(_trades(m)))),
+    Statistic("winning_trades", _given(), lambda m, _: float(len(_side(m, 1.0)))),
+    Statistic("losing_trades", _given(), lambda m, _: float(len(_side(m, -1.0)))),
+    Statistic("average_win", _given(mean=("mean", "median")), _average(1.0)),
+    Statistic("average_loss", _given(mean=("mean", "median"), sign=("negative", "printed positive")), _average(-1.0)),
+    Statistic("payoff_ratio", _given(), _ratio(lambda side: float(side.mean()))),
+    Statistic("profit_factor", _given(), _ratio(lambda side: float(side.sum()))),
+    Statistic("gross_profit", _given(), lambda m, _: float(_side(m, 1.0).sum())),
+    Statistic("gross_loss", _given(sign=("negative", "printed positive")),
+              lambda m, c: float(_side(m, -1.0).sum()) * (1.0 if c["sign"] == "negative" else -1.0)),
+    Statistic("total_profit", _given(), lambda m, _: float(_trades(m).sum())),
+    Statistic("expectancy", _given(mean=("mean", "median")),
+              lambda m, c: float(_trades(m).mean() if c["mean"] == "mean" else np.median(_trades(m)))),
+    Statistic("sharpe", _given(periods=ANNUALISED, ddof=DDOF), _sharpe),
+    Statistic("annual_cost", _costs, _cost),
+)  # fmt: skip
+_BY_NAME = {row.name: row for row in TRADE_STATISTICS}
+
+
+def trade_readings(metric: str, material: Material) -> tuple[Reading, ...]:
+    """All readings of one of `TRADE_STATISTICS`.
+
+    What counts trades is recomputed from trades that were given, not from those of a book that was simulated here.
+    """
+    row = _BY_NAME.get(metric)
+    if row is None or (metric != "annual_cost" and (material.series or material.panels)):
+        return ()
+    return row.readings(material)
