@@ -224,7 +224,8 @@ def _isheader_of(row: list[str], first: list[str]) -> bool:
     if plain(row[0]) in _AXES:
         return all(rest) or not any(rest)
     values = any(_NUMBER.fullmatch(cell) or cell in MISSING for cell in rest)
-    return row[0] == "" and not values and all(rest) and len(set(filter(None, first[1:]))) < len(first) - 1
+    repeated = len(set(filter(None, first[1:]))) < len(first) - 1
+    return row[0] == "" and not values and all(rest) and (repeated or first[0] == "")
 
 
 def _decompressed(path: Path, codec: str) -> bytes:
