@@ -149,6 +149,12 @@ def _read(texts: list[str | None], what: str, options: ReadOptions) -> tuple[np.
     if not given:
         return out, False
     words = [text for _, text in given]
+    if options.date_format is None and all(len(text) == 10 and text[4] == text[7] == "-" for text in words):
+        try:  # what most files have, twenty times faster
+            out[[position for position, _ in given]] = np.array(words, dtype="datetime64[D]")
+            return out, False
+        except ValueError:
+            pass  # the way below says which
     if options.date_format is not None:
         parsed = [_by_format(text, options.date_format, what) for text in words]
     elif all(re.fullmatch(r"\d+", text) and len(text) in _EPOCHS for text in words):

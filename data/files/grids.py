@@ -99,8 +99,10 @@ def _long(source: Source, layout: Layout, options: ReadOptions) -> Grids:
     flat += columns
     repeats: np.ndarray | None = None
     first: np.ndarray | slice = slice(None)
-    ordered = bool((flat[1:] > flat[:-1]).all())  # by date, then asset: nothing twice, nothing out of order
-    if not ordered:
+    # By date, then asset, or the other way round: nothing stands twice or out of order.
+    by_date = bool((flat[1:] > flat[:-1]).all())
+    by_asset = not by_date and _ascending(columns, rows, T)
+    if not (by_date or by_asset):
         findings += _order(rows, columns, days.labels, assets)
         seen = np.zeros(T * N, dtype=bool)
         seen[flat] = True
@@ -109,12 +111,14 @@ def _long(source: Source, layout: Layout, options: ReadOptions) -> Grids:
             first = np.sort(unique)
             repeats = np.delete(np.arange(len(flat)), first)
             findings.append(_duplicates(flat[repeats], days.labels, assets))
-    whole = ordered and len(flat) == T * N
+    whole = len(flat) == T * N and (by_date or by_asset)
     frames: dict[str, pd.DataFrame] = {}
     again: dict[str, np.ndarray] = {}
     for field, column in fields.items():
         values = floats(table, column, source, options)[keep]
-        if whole:
+        if whole and by_asset:
+            grid = np.ascontiguousarray(values.reshape(N, T).T)
+        elif whole:
             grid = values.copy() if source.shared else values
         else:
             grid = np.full(T * N, np.nan)
@@ -123,6 +127,13 @@ def _long(source: Source, layout: Layout, options: ReadOptions) -> Grids:
             again[field] = values[repeats]
         frames[field] = pd.DataFrame(grid.reshape(T, N), index=days.labels, columns=assets, copy=False)
     return Grids(frames, findings, None if repeats is None else Repeats(flat[repeats], again))
+
+
+def _ascending(columns: np.ndarray, rows: np.ndarray, T: int) -> bool:
+    """Whether rows come asset after asset, each in order of date."""
+    position = np.multiply(columns, T, dtype=np.int64)
+    position += rows
+    return bool((position[1:] > position[:-1]).all())
 
 
 def _wide(source: Source, layout: Layout, options: ReadOptions) -> Grids:

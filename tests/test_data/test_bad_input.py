@@ -97,7 +97,7 @@ PRICES: dict[str, tuple[Callable[[Path], Path], type[BacktestError], list[str]]]
         InputError,
         ["column 'date': 'soon' is not a date", "YYYY-MM-DD"],
     ),
-    "year 0": (file("date,asset,close\n0000-01-01,A,1\n"), InputError, ["'0000-01-01' is not a date"]),
+    "year 0": (file("date,asset,close\n0000-01-01,A,1\n"), InputError, ["0000-01-01 is no session (1700 to"]),
     "year 9999": (file("date,asset,close\n9999-01-01,A,1\n"), InputError, ["9999-01-01 is no session (1700 to"]),
     "no such day": (file("date,asset,close\n2020-02-31,A,1\n"), InputError, ["'2020-02-31' is not a date"]),
     "dates that are fractions": (
