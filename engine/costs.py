@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from assay.data.conventions import SESSIONS_A_YEAR
 from assay.data.errors import InputError
 from assay.data.files.rates import load_rates
 
@@ -34,7 +35,6 @@ Floats = npt.NDArray[np.float64]
 COST_KINDS = ("commission", "spread", "impact", "sqrt_impact", "minimum_fee", "borrow", "financing")
 #: Fields of `CostModel` that a table may set for an asset; the others are of the whole book.
 ASSET_FIELDS = ("commission_bps", "spread_bps", "impact_bps", "sqrt_impact", "borrow_bps", "minimum_fee")
-_SESSIONS_A_YEAR = 252
 
 
 @dataclass(frozen=True, eq=False)
@@ -242,7 +242,8 @@ class Rates:
     def night(self, s: int) -> tuple[float | Floats, float, float]:
         """Fractions that the night into session s costs or brings: borrow (a number or (N,)), financing, interest."""
         borrow, financing, interest = (self._at(name, s) for name in ("borrow_bps", "financing_bps", "cash_rate_bps"))
-        return borrow / 1e4 / _SESSIONS_A_YEAR, float(financing) / 1e4 / 252, float(interest) / 1e4 / 252
+        yearly = 1e4 * SESSIONS_A_YEAR
+        return borrow / yearly, float(financing) / yearly, float(interest) / yearly
 
     def _at(self, name: str, s: int) -> float | Floats:
         value = self.cells[name]

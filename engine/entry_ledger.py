@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from assay.data.conventions import SESSIONS_A_YEAR
 from assay.engine.costs import CostModel, Liquidity, Rates, trading_costs
 from assay.engine.execution import Execution
 from assay.engine.orders import DUST, SMALLEST, whole_lots
@@ -21,7 +22,6 @@ __all__ = ["EntryBook", "Market"]
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
-_SESSIONS_A_YEAR = 252
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,9 +105,9 @@ class EntryBook:
         self.short = self.traded = 0.0
         self.proportional = self.costs.is_proportional
         self.rate = self.costs.traded_rate
-        self.borrow = self.costs.borrow_bps / 1e4 / _SESSIONS_A_YEAR
-        self.financing = self.costs.financing_bps / 1e4 / _SESSIONS_A_YEAR
-        self.earning = self.costs.cash_rate_bps / 1e4 / _SESSIONS_A_YEAR
+        self.borrow = self.costs.borrow_bps / 1e4 / SESSIONS_A_YEAR
+        self.financing = self.costs.financing_bps / 1e4 / SESSIONS_A_YEAR
+        self.earning = self.costs.cash_rate_bps / 1e4 / SESSIONS_A_YEAR
         self.uneven = self.costs.table is not None
 
     def step(self, s: int) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from assay.data.conventions import SESSIONS_A_YEAR
 from assay.engine.costs import COST_KINDS, CostModel, Rates, trading_costs
 from assay.engine.execution import Execution
 from assay.engine.orders import Standing, Tape, ordered_shares
@@ -22,7 +23,6 @@ __all__ = ["Closing", "Ledger", "row_gross", "self_financing"]
 Floats = npt.NDArray[np.float64]
 
 _BORROW, _FINANCING = COST_KINDS.index("borrow"), COST_KINDS.index("financing")
-_SESSIONS_A_YEAR = 252
 #: Sessions worked together: a few arrays of so many rows stay in cache.
 _BLOCK = 64
 #: Gross above the cap by less than this share of it is rounding.
@@ -109,7 +109,7 @@ def self_financing(
     run_end = _rebalancing_runs(orders, missing, sessions, delay) if simple else np.zeros(sessions, dtype=np.int64)
     kinds = np.array([costs.commission_bps, costs.spread_bps]) / 1e4
     nightly = (costs.borrow_bps, costs.financing_bps, costs.cash_rate_bps)
-    borrow, financing, earning = (bps / 1e4 / _SESSIONS_A_YEAR for bps in nightly)
+    borrow, financing, earning = (bps / 1e4 / SESSIONS_A_YEAR for bps in nightly)
 
     none = np.zeros(assets)
     state = _State(
@@ -286,7 +286,7 @@ def _rebalanced_run(
     kinds = np.array([costs.commission_bps, costs.spread_bps]) / 1e4
     rate = costs.traded_rate
     nightly = (costs.borrow_bps, costs.financing_bps, costs.cash_rate_bps)
-    borrow, financing, earning = (bps / 1e4 / _SESSIONS_A_YEAR for bps in nightly)
+    borrow, financing, earning = (bps / 1e4 / SESSIONS_A_YEAR for bps in nightly)
     before, cash, short = float(book.nav_before[start - 1]), state.cash, state.short
     for first in range(start, end, _BLOCK):
         stop = min(first + _BLOCK, end)
