@@ -18,7 +18,7 @@ from assay.data.errors import InputError
 from assay.data.panel import PricePanel
 from assay.engine.costs import CostModel
 from assay.engine.execution import Execution
-from assay.engine.orders import SMALLEST
+from assay.engine.orders import DUST, SMALLEST
 from assay.engine.overlay_passes import kill_switches, rearmed, shadow_returns, vol_factor
 from assay.strategies.base import Overlays
 from assay.strategies.overlays import smooth_weights
@@ -139,7 +139,7 @@ def simulate_batch(
                     wanted *= before[:, None]
                     wanted /= fill[s]
                 else:
-                    wanted = orders.shares(wanted, held, before, fill[s], tradable[s])
+                    wanted = orders.shares(wanted, held, before, fill[s], tradable[s], complete=complete)
                 if not all_alive:
                     wanted[~alive] = 0.0
                 wanted -= held  # now the shares to trade
@@ -186,11 +186,34 @@ class _Orders:
         self.any = False
         self._shape, self._execution = (runs, assets), execution
         self._targets = self._age = np.zeros(0)
+        #: where every other order was filled: the columns that found no price, and their (R, k) targets
+        self._few: tuple[npt.NDArray[np.intp], Floats] | None = None
 
-    def shares(self, new: Floats | None, held: Floats, nav: Floats, price: Floats, tradable: Mask) -> Floats:
-        """(R, N) shares to hold after the session's fills; `new` are (R, N) weights ordered, NaN = no order."""
-        if not self.any:
+    def shares(
+        self, new: Floats | None, held: Floats, nav: Floats, price: Floats, tradable: Mask, *, complete: bool
+    ) -> Floats:
+        """(R, N) shares to hold after the session's fills.
+
+        `new` are (R, N) weights ordered, NaN = no order; `complete` where there is one for every asset.
+        """
+        if complete:
+            assert new is not None
+            closed = np.flatnonzero(~tradable)
+            wanted = new * nav[:, None]
+            wanted /= price
+            wanted[:, closed] = held[:, closed]
+            cap = self._execution.max_gross * nav
+            if not (np.abs(wanted) @ price > cap * (1 + 1e-9)).any():
+                left = ((new[:, closed] != 0) | (held[:, closed] != 0)) & self._execution.carry_orders
+                self.any = bool(left.any())
+                self._few = (closed, np.where(left, new[:, closed], np.nan))
+                return wanted
+        if not self.any or complete:
             self._targets, self._age = np.full(self._shape, np.nan), np.zeros(self._shape)
+        elif self._few is not None:
+            self._targets, self._age = np.full(self._shape, np.nan), np.zeros(self._shape)
+            self._targets[:, self._few[0]], self._age[:, self._few[0]] = self._few[1], 1
+        self._few = None
         if new is not None:
             ordered = ~np.isnan(new)
             self._targets = np.where(ordered, new, self._targets)
@@ -201,7 +224,8 @@ class _Orders:
         wanted = np.where(filled, targets * nav[:, None] / price, held)
         left = ordered & ~tradable & ((targets != 0) | (held != 0))
         value, after = held * price, wanted * price
-        grown = np.maximum(np.abs(after) - np.abs(value), 0.0)
+        grown = np.abs(after) - np.abs(value)
+        grown[grown <= DUST * nav[:, None]] = 0.0
         total = grown.sum(axis=1)
         excess = np.abs(after).sum(axis=1) - cap * nav
         cut = (excess > 1e-9 * cap * nav) & (total > 0)
@@ -223,8 +247,13 @@ class _Orders:
 
     def drop(self, runs: Mask, asset: int) -> None:
         """Take back what stands for an asset in these runs."""
-        if self.any:
+        if not self.any:
+            return
+        if self._few is None:
             self._targets[runs, asset] = np.nan
+        else:
+            columns, targets = self._few
+            targets[np.ix_(runs, columns == asset)] = np.nan
 
 
 def backtest_batch(

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from assay.engine.costs import COST_KINDS, Rates, trading_costs
 from assay.engine.execution import Execution
-from assay.engine.orders import Standing, Tape, below_gross
+from assay.engine.orders import SMALLEST, Standing, Tape, below_gross
 
 __all__ = ["ConstantWeight", "constant_weight"]
 
@@ -115,6 +115,7 @@ def _held(
             delta = np.where(done, targets - current, 0.0)
             delta, cut = below_gross(delta, ones, current, 1.0, execution.max_gross)
             left |= cut
+            delta[cut & (current == 0) & (np.abs(delta) < SMALLEST)] = 0.0
             current = np.where(done & ~cut, targets, current + delta)
             unfilled += [(s, int(asset)) for asset in np.flatnonzero(left & new)]
             expired += [(s, int(asset)) for asset in np.flatnonzero(standing.keep(left))]

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -222,6 +222,9 @@ class FillRates:
         return FillRates(*(value if isinstance(value, float) else float(value[asset]) for value in values))
 
 
+Night: TypeAlias = tuple[float | Floats, float, float]
+
+
 @dataclass(frozen=True, eq=False)
 class Rates:
     """A cost model on the sessions and assets of a run.
@@ -235,12 +238,24 @@ class Rates:
 
     cells: Mapping[str, float | Floats]
 
+    def __post_init__(self) -> None:
+        even = all(isinstance(value, float) for value in self.cells.values())
+        object.__setattr__(self, "_even", (self._fill(0), self._night(0)) if even else None)
+
     def fill(self, s: int) -> FillRates:
         """What the fills of session s pay."""
+        even: tuple[FillRates, Night] | None = self.__dict__["_even"]
+        return self._fill(s) if even is None else even[0]
+
+    def night(self, s: int) -> Night:
+        """Fractions that the night into session s costs or brings: borrow (a number or (N,)), financing, interest."""
+        even: tuple[FillRates, Night] | None = self.__dict__["_even"]
+        return self._night(s) if even is None else even[1]
+
+    def _fill(self, s: int) -> FillRates:
         return FillRates(*(self._at(item.name, s) for item in fields(FillRates)))
 
-    def night(self, s: int) -> tuple[float | Floats, float, float]:
-        """Fractions that the night into session s costs or brings: borrow (a number or (N,)), financing, interest."""
+    def _night(self, s: int) -> Night:
         borrow, financing, interest = (self._at(name, s) for name in ("borrow_bps", "financing_bps", "cash_rate_bps"))
         yearly = 1e4 * SESSIONS_A_YEAR
         return borrow / yearly, float(financing) / yearly, float(interest) / yearly

@@ -206,18 +206,19 @@ def _long_way(
     if decided is not None:
         standing.place(decided)
     if standing.any:
-        new = standing.age == 0
-        targets = standing.targets
-        delta, left, cut = ordered_shares(s, targets, shares, value, nav_before, tape, execution)
+        delta, left, cut = ordered_shares(s, standing.targets, shares, value, nav_before, tape, execution)
         traded = delta * np.nan_to_num(price)
         paid = trading_costs(np.abs(traded), nav_before, rates.fill(s), tape.known(s))
         state.cash -= float(traded.sum() + paid.sum())
         shares = shares + delta
         book.costs[s, :5] = paid.sum(axis=1)
         book.traded[s] = np.abs(traded).sum()
-        for undone in np.flatnonzero(left & new):
-            (book.partly if delta[undone] else book.unfilled).append((s, int(undone)))
-        book.expired += [(s, int(asset)) for asset in np.flatnonzero(standing.keep(left))]
+        if left.any():
+            for undone in np.flatnonzero(left & (standing.age == 0)):
+                (book.partly if delta[undone] else book.unfilled).append((s, int(undone)))
+            book.expired += [(s, int(asset)) for asset in np.flatnonzero(standing.keep(left))]
+        else:
+            standing.clear()
         if cut:
             book.cut.append(s)
         gross = np.abs(np.where(shares != 0, shares * known, 0.0)).sum() / nav_before

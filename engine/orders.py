@@ -84,9 +84,13 @@ class Standing:
 
     def place(self, weights: Floats) -> None:
         """New orders, which replace the ones that stand for their assets."""
-        new = ~np.isnan(weights)
-        self.targets = np.where(new, weights, self.targets)
-        self.age[new] = 0
+        if not self.any:
+            self.targets = weights.copy()
+            self.age[:] = 0
+        else:
+            new = ~np.isnan(weights)
+            self.targets = np.where(new, weights, self.targets)
+            self.age[new] = 0
         self.any = True
 
     def keep(self, left: Mask) -> Mask:
@@ -97,6 +101,10 @@ class Standing:
         self.age = np.where(kept, self.age + 1, 0)
         self.any = bool(kept.any())
         return expired
+
+    def clear(self) -> None:
+        """End a session with every order done."""
+        self.any = False
 
     def drop(self, asset: int) -> None:
         """Take back what stands for an asset."""
@@ -112,7 +120,7 @@ def without_small(weights: Floats) -> Floats:
         if small.any():
             if out is weights:
                 out = weights.copy()
-            out[start : start + 64][small] = 0.0
+            out[start : start + 64] *= ~small
     return out
 
 
@@ -149,14 +157,18 @@ def ordered_shares(
         over = np.abs(delta) > most
         delta = np.where(over, np.sign(delta) * whole_lots(most, lot), delta)
         left |= over
-    delta, over = below_gross(delta, price, value, nav, execution.max_gross)
-    if over.any():
-        delta = np.where(over, whole_lots(delta, lot), delta)
-        left |= over
+    cut = False
+    at_targets = isinstance(lot, float) and lot == 0 and tape.limit is None and bool(tradable.all())
+    if not at_targets or np.abs(targets).sum() > execution.max_gross:  # what stands comes on top of a row's targets
+        delta, over = below_gross(delta, price, value, nav, execution.max_gross)
+        cut = bool(over.any())
+        if cut:
+            delta = np.where(over, whole_lots(delta, lot), delta)
+            left |= over
     size = np.abs(delta * price)
     noise = (size <= DUST * nav) & ~leaving
     noise |= (shares == 0) & (size < SMALLEST * (1 - _GROSS_ROUNDING) * nav)
-    return np.where(noise, 0.0, delta), left, bool(over.any())
+    return np.where(noise, 0.0, delta), left, cut
 
 
 def below_gross(delta: Floats, price: Floats, value: Floats, nav: float, cap: float) -> tuple[Floats, Mask]:
@@ -165,7 +177,8 @@ def below_gross(delta: Floats, price: Floats, value: Floats, nav: float, cap: fl
     What adds to the gross is cut, all of it by the same factor; what takes from it stays.
     """
     after = value + delta * price
-    grown = np.maximum(np.abs(after) - np.abs(value), 0.0)
+    grown = np.abs(after) - np.abs(value)
+    grown[grown <= DUST * nav] = 0.0
     excess = np.abs(after).sum() - cap * nav
     if excess <= _GROSS_ROUNDING * cap * nav or not grown.any():
         return delta, np.zeros(len(delta), dtype=bool)

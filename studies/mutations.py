@@ -1,6 +1,6 @@
 """Which single-line mistakes the default tests notice: each mutation of `mutations.toml` against its own tests.
 
-Run: ``python studies/mutations.py [--only TEXT] [--workers N]`` (minutes to an hour; nothing in the checkout is touched).
+Run: ``python studies/mutations.py [--only TEXT] [--workers N]`` (minutes to an hour; the checkout is not touched).
 Each mutation is made in a copy of the tracked files, its tests run there and stop at the first failure. A mutation that
 no test notices survives; the exit code is 1 if more than three in sixty do, or if one does not fit the code any more.
 """
@@ -68,7 +68,7 @@ def outcome(item: Mutation, folder: Path) -> tuple[bool, str]:
     path = folder / item.file
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace(item.old, item.new), encoding="utf-8")
-    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1", "HYPOTHESIS_PROFILE": "blunt"}
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
     try:
         answer = subprocess.run(

@@ -7,7 +7,7 @@ import secrets
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 REAL_PRICES = Path(__file__).parents[2] / "shared" / "data" / "sp100_daily_2013_2018.parquet"
 
@@ -15,6 +15,8 @@ REAL_PRICES = Path(__file__).parents[2] / "shared" / "data" / "sp100_daily_2013_
 # The default run draws the same examples every time. `HYPOTHESIS_PROFILE=random` draws new ones, and prints the seed.
 settings.register_profile("default", derandomize=True, deadline=None)
 settings.register_profile("random", deadline=None, max_examples=300, print_blob=True)
+# For mutations: what fails need not be made small.
+settings.register_profile("blunt", derandomize=True, deadline=None, phases=(Phase.explicit, Phase.generate))
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "default")
 settings.load_profile(PROFILE)
 

@@ -184,7 +184,8 @@ def weights_book(
                 impact[i] = known[0] / math.sqrt(known[1])
         # The book may not be above the cap after its fills: what adds to it is cut, all by one factor.
         after = [value[i] + orders.get(i, 0.0) * price[i] if orders.get(i) else value[i] for i in range(assets)]
-        grown = [max(abs(after[i]) - abs(value[i]), 0.0) for i in range(assets)]
+        grown = [abs(after[i]) - abs(value[i]) for i in range(assets)]
+        grown = [v if v > 1e-12 * nav else 0.0 for v in grown]
         excess = math.fsum(abs(v) for v in after) - money.max_gross * nav
         if standing and excess > 1e-9 * money.max_gross * nav and any(grown):
             factor = max(0.0, 1 - excess / math.fsum(grown))
@@ -254,13 +255,15 @@ def constant_weight_book(
                     standing[i] = [w, 0]
         after = [standing[i][0] if i in standing and not gone(fill[s][i]) else old[i] for i in range(assets)]
         undone = {i for i, (w, _) in standing.items() if gone(fill[s][i]) and (w != 0 or old[i] != 0)}
-        grown = [max(abs(after[i]) - abs(old[i]), 0.0) for i in range(assets)]
+        grown = [abs(after[i]) - abs(old[i]) for i in range(assets)]
+        grown = [v if v > 1e-12 else 0.0 for v in grown]
         excess = math.fsum(map(abs, after)) - money.max_gross
         if standing and excess > 1e-9 * money.max_gross and any(grown):
             factor = max(0.0, 1 - excess / math.fsum(grown))
             for i in range(assets):
                 if grown[i] > 0:
-                    after[i] = math.copysign(abs(old[i]) + factor * grown[i], after[i])
+                    size = abs(old[i]) + factor * grown[i]
+                    after[i] = 0.0 if old[i] == 0 and size < 1e-6 else math.copysign(size, after[i])
                     undone.add(i)
         held = after
         for i in list(standing):
