@@ -228,8 +228,9 @@ def _recomputed(result: Audit, data: _Data) -> Audit:
         assert data.prices is not None  # was checked
         from assay.data.files.predictions import load_predictions
         from assay.data.files.prices import load_prices
+        from assay.results.storage.lockbox import shut
 
-        prices = load_prices(data.prices, options=data.reading.of("prices"))
+        prices = shut(load_prices(data.prices, options=data.reading.of("prices")))
         predictions = load_predictions(
             data.predictions, name=data.predictions.stem, unit=data.unit, horizon=data.horizon,
             options=data.reading.of("predictions"),

@@ -52,8 +52,9 @@ def describe(prices: Path | None, reading: Reading, repair: str | None, show_ass
         panel, _ = load_sample()
     else:
         from assay.data.files.prices import load_prices
+        from assay.results.storage.lockbox import shut
 
-        panel = load_prices(prices, options=reading.of("prices"), repair="drop" if repair else None)
+        panel = shut(load_prices(prices, options=reading.of("prices"), repair="drop" if repair else None))
     facts, table = _facts(panel), _by_asset(panel)
     if as_json:
         echo_json({**facts, "by_asset": table.to_dict(orient="records")})
@@ -170,6 +171,42 @@ def formats(as_json: bool) -> None:
         click.echo(f"\n{kind}: field and names it goes by; case, blanks and signs do not matter (--column FIELD=NAME)")
         for field, known in names.items():
             paragraph(f"  {field}", ", ".join(known))
+
+
+@data.command()
+@click.argument("prices", type=PATH)
+@click.option("--after", required=True, metavar="DATE", help="Last session that stays readable.")
+@click.option("--out", type=PATH, help="Also write what stays readable, as long .parquet or .csv.")
+@reading_options
+@json_option
+def seal(prices: Path, after: str, out: Path | None, reading: Reading, as_json: bool) -> None:
+    """Seal the sessions of a market after a date: no command reads them before --open-lockbox "REASON".
+
+    The seal stands in the trial ledger and holds for every file of the market. Each opening is noted there; at the
+    second, `gate` says that the evidence is insufficient.
+
+    \b
+    Examples:
+      python cli.py data seal prices.parquet --after 2021-12-31
+      python cli.py data seal prices.parquet --after 2021-12-31 --out open.parquet
+      python cli.py backtest --prices prices.parquet --predictions p.parquet --open-lockbox "the final test"
+    """
+    from assay.commands.options import parse_date
+    from assay.data.files.prices import load_prices, write_prices
+    from assay.results.storage.lockbox import seal_market
+
+    panel = load_prices(prices, options=reading.of("prices"))
+    date = parse_date(after, "--after")
+    assert date is not None
+    sealed = seal_market(panel, date)
+    if out is not None:
+        write_prices(panel.through(date), out)
+    inside = int((panel.sessions > date).sum())
+    if as_json:
+        echo_json({"after": str(date.date()), "last": str(sealed.last.date()), "sessions": inside,
+                   "digest": sealed.digest, "out": None if out is None else str(out)})  # fmt: skip
+    else:
+        click.echo(f"sealed {inside:,} sessions after {date.date()}, through {sealed.last.date()}")
 
 
 @data.command()

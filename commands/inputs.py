@@ -37,7 +37,9 @@ class Inputs:
 
 
 def load_market(options: MarketOptions) -> tuple[PricePanel, pd.Series | None]:
-    """Prices, and benchmark returns with their name."""
+    """Prices up to their market's seal, unless it is opened, and benchmark returns with their name."""
+    from assay.results.storage.lockbox import open_lockbox, shut
+
     benchmark: pd.Series | None = None
     if options.prices is None:
         from assay.data.sample import load_sample
@@ -47,6 +49,7 @@ def load_market(options: MarketOptions) -> tuple[PricePanel, pd.Series | None]:
         from assay.data.files.prices import load_prices
 
         prices = load_prices(options.prices, repair=options.repair, options=options.of("prices"))
+    prices = shut(prices) if options.open_lockbox is None else open_lockbox(prices, options.open_lockbox)
     if options.benchmark is not None:
         from assay.data.files.series import load_returns
 

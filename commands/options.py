@@ -142,6 +142,7 @@ class MarketOptions(Reading):
     prices: Path | None
     benchmark: Path | None
     repair: Literal["drop"] | None
+    open_lockbox: str | None
 
 
 @dataclass(frozen=True)
@@ -234,10 +235,14 @@ _MARKET: Mapping[str, Option] = {
     "repair": click.option(
         "--repair", type=click.Choice(["drop"]), help="Drop rows that fail the checks, and say so."
     ),
+    "open_lockbox": click.option(
+        "--open-lockbox", metavar="REASON", help="Read sealed sessions too (`data seal`); noted in the ledger."
+    ),
     **_READING,
 }
 _PREDICTIONS: Mapping[str, Option] = {
     "prices": _MARKET["prices"],
+    "open_lockbox": _MARKET["open_lockbox"],
     "predictions": click.option(
         "--predictions", type=PATH, help="Long: date, asset, score and/or probability_up, buy/sell/hold."
     ),

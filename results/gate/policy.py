@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import pandas as pd
+
 from assay.data.atomic import replacing
 from assay.data.card import Card
 from assay.data.errors import InputError, UnknownNameError
@@ -20,6 +22,7 @@ from assay.results.checks.outcomes import CheckOutcomes
 from assay.results.gate.evidence_rules import Estimate, Subject
 from assay.results.gate.figures import RULES, Rule, metric_rule
 from assay.results.storage.chain import append_entry
+from assay.results.storage.lockbox import seals_on
 from assay.results.storage.runs import Run, to_json
 
 __all__ = [
@@ -262,7 +265,28 @@ def judge(run: Run, policy: Policy, *, champion: Run | None = None) -> Decision:
     if run.manifest.get("config", {}).get("execution", {}).get("same_close"):
         reason = "decided and filled at the same close"
         outcomes = (*outcomes, RuleOutcome("same_close", "never", None, None, None, "failed", reason))
+    outcomes = (*outcomes, *_lockbox(run))
     return Decision(run.id, policy.name, None if champion is None else champion.id, outcomes)
+
+
+def _lockbox(run: Run) -> list[RuleOutcome]:
+    """Of a run that reads sealed sessions: whether it did so at the first opening."""
+    prices = run.manifest.get("fingerprints", {}).get("prices")
+    out = []
+    for seal in seals_on(prices) if prices is not None else ():
+        if pd.Timestamp(str(run.metrics.get("end") or seal.after)[:10]) <= seal.after:
+            continue
+        verdict: Verdict = "passed"
+        reason = f"opened once, on {seal.openings[0].when[:10]}: {seal.openings[0].reason}" if seal.openings else ""
+        if not seal.openings:
+            verdict, reason = "failed", f"sessions after {seal.after.date()} are sealed and were read unopened"
+        elif len(seal.openings) > 1:
+            first = seal.openings[0]
+            verdict = "insufficient"
+            reason = f"the lockbox was opened before, on {first.when[:10]}: {first.reason}"
+        note = "A sealed sample is one's word only the first time it is read."
+        out.append(RuleOutcome("lockbox", "opened once", None, None, None, verdict, reason, note))
+    return out
 
 
 def rule_outcome(requirement: Requirement, figure: Estimate) -> RuleOutcome:

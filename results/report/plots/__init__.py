@@ -20,6 +20,7 @@ from assay.results.report.plots.portfolio import (
 from assay.results.report.plots.signal import (
     plot_confusion,
     plot_dispersion,
+    plot_evidence,
     plot_ic,
     plot_ic_decay,
     plot_quantiles,
@@ -38,6 +39,7 @@ __all__ = [
     "plot_distribution",
     "plot_drawdown",
     "plot_equity",
+    "plot_evidence",
     "plot_exposure",
     "plot_folds",
     "plot_ic",

@@ -52,6 +52,16 @@ def plot_ic(axes: Axes, table: pd.DataFrame, column: str = "rank_ic", window: in
     return legend_above(finish(axes, y=label, x=shown, dates=True, legend=False))
 
 
+def plot_evidence(axes: Axes, table: pd.DataFrame) -> Axes:
+    """log10 of the e-value of skill after each session, and the level that noise ever reaches in one case of 20."""
+    path = table["log_e"] / np.log(10)
+    axes.plot(path.index, path, color=COLOURS["blue"], linewidth=1.2, label="e-value of skill")
+    axes.axhline(np.log10(20), color=COLOURS["red"], linewidth=1, linestyle="--", label="20: evidence at 5%")
+    axes.axhline(0.0, color=INK, linewidth=0.6)
+    legend_above(axes)
+    return finish(axes, y="log10 of the e-value", dates=True)
+
+
 def plot_ic_decay(axes: Axes, table: pd.DataFrame) -> Axes:
     """Mean rank IC by how many sessions later the window starts, with 95% HAC intervals; see `ic_decay`."""
     if not table["rank_ic"].notna().any():

@@ -24,6 +24,7 @@ from assay.results.report.blocks import (
 from assay.results.report.plots import (
     plot_confusion,
     plot_dispersion,
+    plot_evidence,
     plot_ic,
     plot_ic_decay,
     plot_quantiles,
@@ -48,6 +49,7 @@ def signal_section(data: RunData) -> Section:
         return Section("signal", "Signal", (Note(why),))
     parts = (
         *_ic(data),
+        *_skill(data),
         *_quantiles(data),
         _hits(data),
         *_probabilities(data),
@@ -55,6 +57,26 @@ def signal_section(data: RunData) -> Section:
         *_by_year_and_asset(data),
     )
     return Section("signal", "Signal", parts)
+
+
+def _skill(data: RunData) -> list[Figure | Table]:
+    """Skill after beta: its figures, and the path of its evidence."""
+    table = data.optional("skill")
+    names = (
+        ("skill_ic", "information coefficient after beta"), ("skill_x", "mean of x"), ("skill_t", "t"),
+        ("skill_e", "e-value today"), ("skill_e_max", "e-value at its highest monthly look"),
+        ("implied_alpha_ann", "net alpha that the IC implies"), ("implied_gap_t", "realised less implied, errors"),
+    )  # fmt: skip
+    rows = tuple((Cell(label), *_measured(data, name)) for name, label in names if name in data.metrics)
+    if table is None or not rows:
+        return []
+    last = float(np.exp(min(float(table["log_e"].iloc[-1]), 690.0)))
+    alt = f"Evidence of skill after beta, {len(table):,} sessions: an e-value of {last:.3g}; noise ever reaches 20 in"
+    alt += " one case of 20, however often one looks."
+    return [
+        Figure("Evidence of skill after beta", alt, partial(plot_evidence, table=table), caption=alt),
+        Table("Skill after beta", ("", "value", "n", "convention"), rows),
+    ]
 
 
 def _ic(data: RunData) -> list[Figure | Note | Table]:

@@ -99,6 +99,7 @@ _CASES: dict[str, Callable[[Any], Any]] = {
     "plot_distribution": lambda axes: plots.plot_distribution(axes, np.linspace(-1, 1, 99), 0.1, {"reported": 2.5}),
     "plot_drawdown": lambda axes: plots.plot_drawdown(axes, _returns()["net"]),
     "plot_equity": lambda axes: plots.plot_equity(axes, _returns()),
+    "plot_evidence": lambda axes: plots.plot_evidence(axes, _ic().assign(log_e=np.linspace(-2, 5, len(_ic())))),
     "plot_exposure": lambda axes: plots.plot_exposure(axes, _returns()),
     "plot_folds": lambda axes: plots.plot_folds(axes, _folds()),
     "plot_ic": lambda axes: plots.plot_ic(axes, _ic()),
