@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,12 +10,10 @@ from assay.audit.read.document import Cell, Line, without_tags
 from assay.audit.read.grids import Grid, Row, place_grid
 from assay.audit.read.sheet import Context, Sheet
 from assay.audit.read.tokens import Token, scan_line
+from assay.audit.read.vocabulary import pattern
 
 __all__ = ["place_html"]
 
-_ROW = re.compile(r"<tr\b[^>]*>(.*?)(?=<tr\b|</table|$(?![\s\S]))", re.I | re.S)
-_CELL = re.compile(r"<t([hd])\b[^>]*>(.*?)(?=</?t[hdr]\b|</t(?:able|body|head)|$(?![\s\S]))", re.I | re.S)
-_TAG = re.compile(r"<[^<>]*>")
 _BETWEEN = " | "
 
 
@@ -63,12 +60,12 @@ def _rows(text: str) -> tuple[list[tuple[str, tuple[Cell, ...], bool, list[tuple
     """Each row as one line of its cells, with the cells, whether all are heads, and where each begins in the text."""
     rows = []
     covered: list[tuple[int, int]] = []
-    for row in _ROW.finditer(text):
+    for row in pattern("html_row").finditer(text):
         line, heads = "", True
         cells: list[Cell] = []
         origin: list[tuple[int, int]] = []
-        for match in _CELL.finditer(text, row.start(1), row.end(1)):
-            inner = _TAG.sub(lambda tag: " " * len(tag[0]), without_tags(match[2])).replace("\n", " ")
+        for match in pattern("html_cell").finditer(text, row.start(1), row.end(1)):
+            inner = pattern("html_tag").sub(lambda tag: " " * len(tag[0]), without_tags(match[2])).replace("\n", " ")
             lead = len(inner) - len(inner.lstrip())
             heads = heads and match[1].lower() == "h"
             line += _BETWEEN if line else ""

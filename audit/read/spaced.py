@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from assay.audit.read.document import Cell, Line
 from assay.audit.read.interpret import names_record
 from assay.audit.read.tokens import scan_line
+from assay.audit.read.vocabulary import pattern
 from assay.audit.read.words import plain, read_role
 
 __all__ = ["SpacedRow", "spaced_tables"]
 
-_PIECE = re.compile(r"\S+")
-_GAPS = re.compile(r"\S+(?:[ ]\S+)*")
-_RULE = re.compile(r"[\s\-=+─━═_|]+")
 #: Names of columns that hold digits: horizons, quantiles, F1 and R².
-_DIGITS = re.compile(r"\d{1,3}\s?[a-z]{1,3}|[a-z]{1,2}\d{1,2}|[a-z_ ]*[fr][12][a-z_ -]*|(?:19|20)\d\d", re.I)
-_FIGURE = re.compile(r"[~<>≈+\-−–±]?\$?\.?\d[\d.,'_]*(?:e[+-]?\d+)?[%x×]?\*{0,3}|nan|n/a|-+|inf|none|true|false", re.I)
-_PROMPT = re.compile(r"^\s*(?:>>>|\.\.\.|In \[|Out\[|\$ |\[\[|\[\s*\d)")
 #: What is written behind a row, not in it.
-_REMARK = re.compile(r"\s+(?:←|<-{1,2}|#|//|<=)")
 #: How far an edge of a figure may stand from the edge of its column.
 _NEAR = 3
 
@@ -53,7 +46,7 @@ def spaced_tables(body: Sequence[Line]) -> dict[int, SpacedRow]:
     header: tuple[Cell, ...] = ()
     for position, line in enumerate(body):
         text = line.text
-        if not text.strip() or _RULE.fullmatch(text):
+        if not text.strip() or pattern("drawn_rule").fullmatch(text):
             if header and text.strip():
                 found[line.number] = SpacedRow(header, whole=header)
             continue
@@ -80,17 +73,17 @@ def _header(body: Sequence[Line], position: int) -> tuple[Cell, ...]:
     below = [line.text for line in body[position + 1 : position + 9]]
     if not any(map(str.isdecimal, "".join(below))):
         return ()
-    cells = tuple(Cell(match[0].strip(), match.start()) for match in _GAPS.finditer(text))
-    if len(cells) < 2 or _PROMPT.match(text) or len(cells) > 40 or any(c.text[-1] in ":;," for c in cells):
+    cells = tuple(Cell(match[0].strip(), match.start()) for match in pattern("gaps").finditer(text))
+    if len(cells) < 2 or pattern("prompt").match(text) or len(cells) > 40 or any(c.text[-1] in ":;," for c in cells):
         return ()
     if any(cell.text.startswith("Param #") for cell in cells):
         return ()  # A model summary is read layer by layer.
-    if any(any(map(str.isdecimal, cell.text)) and not _DIGITS.fullmatch(cell.text) for cell in cells):
+    if any(any(map(str.isdecimal, cell.text)) and not pattern("digit_title").fullmatch(cell.text) for cell in cells):
         return ()
     ruled = False
     rows: list[tuple[Cell, ...]] = []
     for following in below:
-        if following.strip() and _RULE.fullmatch(following):
+        if following.strip() and pattern("drawn_rule").fullmatch(following):
             ruled = ruled or not rows
         elif following.strip():
             row = _row(cells, following)
@@ -107,15 +100,18 @@ def _header(body: Sequence[Line], position: int) -> tuple[Cell, ...]:
 
 def _row(header: tuple[Cell, ...], text: str) -> tuple[Cell, ...] | None:
     """The cells of a row: a label where there is one, then figures alone; None for any other line."""
-    if not any(map(str.isdecimal, text)) or _PROMPT.match(text):
+    if not any(map(str.isdecimal, text)) or pattern("prompt").match(text):
         return None
-    pieces = [Cell(match[0], match.start()) for match in _GAPS.finditer(_REMARK.split(text, maxsplit=1)[0])]
+    pieces = [
+        Cell(match[0], match.start())
+        for match in pattern("gaps").finditer(pattern("remark").split(text, maxsplit=1)[0])
+    ]
     label, rest = pieces[:1], pieces[1:]
     if label and _is_figure(label[0].text):
         label, rest = [], pieces
     items: list[Cell] = []
     for piece in rest:
-        items += [Cell(match[0], piece.column + match.start()) for match in _PIECE.finditer(piece.text)]
+        items += [Cell(match[0], piece.column + match.start()) for match in pattern("piece").finditer(piece.text)]
     values = [item for item in items if _is_figure(item.text)]
     if not any(any(map(str.isdecimal, item.text)) for item in values):
         return None
@@ -127,7 +123,7 @@ def _row(header: tuple[Cell, ...], text: str) -> tuple[Cell, ...] | None:
 
 
 def _is_figure(text: str) -> bool:
-    return _FIGURE.fullmatch(text.strip("()[]*")) is not None or any(
+    return pattern("cell_figure").fullmatch(text.strip("()[]*")) is not None or any(
         token.kind == "date" and len(token.text) == len(text) for token in scan_line(text)
     )
 
