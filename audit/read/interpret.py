@@ -103,7 +103,7 @@ def around(context: Context, text: str, kind: str = "heading") -> Context:
         topic=_topic(role, words, context.topic),
         goal=(context.goal and not says(text, "current")) or (role.goal and not role.metrics),
         settings=says(text, "setting_headings") or (context.settings and not role.metric)
-        or (kind == "key" and role.setting),
+        or (kind == "key" and role.setting and not role.split),
     )  # fmt: skip
 
 
@@ -211,7 +211,7 @@ def named(
     metric = role.metric or _bare_loss(text, split)
     if metric == "" and role.metrics == () and other.metric and _plain_title(text):
         metric, role, other = other.metric, other, role
-    if role.turned and metric and not has(padded(text), "ratio"):
+    if role.turned and metric:
         return Reading("", context, f"{bare(text)[:40]!r} is no {metric.replace('_', ' ')}")
     if metric and not has_needs(metric, text, *context.above, after):
         return Reading("", context, f"{bare(text)[:40]!r} may be of anything")

@@ -239,6 +239,8 @@ def _entry(sheet: Sheet, place: tuple[int, str, int], token: Token, entry: Entry
     reading = named(local, name, siblings=siblings)
     if reading.metric and (wrong := wrong_unit(reading.metric, token)) and "time" not in wrong:
         sheet.leave(number, token, wrong)
+    elif reading.metric and local.settings:
+        sheet.exclude(number, token, "a hyperparameter or setting")
     elif reading.metric:
         settled = replace(
             reading.context, topic="", label=reading.context.label if reading.metric in _OF_CLASSES else ""
