@@ -45,7 +45,7 @@ Examples:
   python cli.py backtest --predictions preds.parquet --prices prices.parquet
   python cli.py audit report.md
 
-Exit codes: 0 ok · 1 a check failed · 2 bad usage or input · 3 insufficient evidence · 70 our bug.
+Exit codes: 0 ok · 1 a check failed, or your code raised · 2 bad usage or input · 3 insufficient evidence · 70 our bug.
 """
 
 
