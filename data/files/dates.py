@@ -127,9 +127,9 @@ def _sessions_of(own: np.ndarray, wanted: np.ndarray, what: str, zone: str, opti
     if options.tz is None:
         if midnights:
             return days
-        at = own[known][(days != own)[known]][0].astype("datetime64[m]").item()
+        at = str(own[known][(days != own)[known]][0].astype("datetime64[m]")).replace("T", " ")
         raise InputError(
-            f"{what} carries {zone} and times of day (e.g. {at:%Y-%m-%d %H:%M}): the session depends on the "
+            f"{what} carries {zone} and times of day (e.g. {at}): the session depends on the "
             "exchange; name its zone with --tz, e.g. --tz America/New_York"
         )
     local = wanted.astype("datetime64[D]")
