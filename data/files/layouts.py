@@ -224,7 +224,12 @@ def _kind_of(
     source: Source, names: Names, fields: Mapping[str, str], asset: str | None, rest: Sequence[str]
 ) -> LayoutName:
     """The layout of a table with one row of header, refused where it may be two."""
-    unknown = [name for name in rest if name not in fields.values() and plain(name) not in names.bystanders]
+    unknown = [
+        name
+        for name in rest
+        if name not in fields.values()
+        and (plain(name) not in names.bystanders or (plain(name) == "name" and source.fractional(name)))
+    ]
     priced = bool(set(fields) & set(names.values))
     if asset is not None:
         if priced or len(rest) < 3 or _is_text(source, asset):
@@ -269,6 +274,10 @@ def _kind_of(
             (f"predictions a row an asset (say --column asset={unknown[0]})", None), (LAYOUTS["wide"], "wide"),
         )  # fmt: skip
     if priced and not unknown:
+        if len(fields) == 1 and len(rest) > 1 and all(_TICKER.fullmatch(name) for name in rest):
+            raise _two_readings(
+                source, f"{listed(rest)} may be", ("a close and columns beside it", "single"), ("tickers", "wide")
+            )
         return "single"
     if not unknown:
         raise InputError(

@@ -30,7 +30,7 @@ ASSETS = ["ticker", "Symbol", "Name", "asset", "code", "Wertpapier", "PERMNO"]
 #: Tickers of which some are called like fields, letters, numbers or dates.
 TICKERS = [
     "AAPL", "MSFT", "BRK.B", "BRK-B", "LOW", "OPEN", "HIGH", "C", "T", "V", "L", "H", "O", "NA", "TRUE", "600519",
-    "0700.HK", "VOL", "LAST", "Price", "A_B", "S&P 500", "EUR/USD", "Volume", "close", "DATE", "NAME",
+    "0700.HK", "VOL", "LAST", "A_B", "S&P 500", "EUR/USD", "DATE", "NAME", "PRC", "VALUE",
 ]  # fmt: skip
 STRANGERS = ["RSI", "sector", "vwap", "Dividends", "trades", "Kommentar", "ret", "market cap", "VIX"]
 SEPARATORS = ["_", ".", " ", "|", "-", "/"]
