@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from assay.commands.options import json_option, results_option
+from assay.commands.options import PATH, json_option, results_option
 from assay.commands.output import echo_json
+
+if TYPE_CHECKING:
+    from assay.results.storage.runs import Run
 
 __all__ = ["gate"]
 
@@ -19,11 +23,27 @@ __all__ = ["gate"]
 @click.option("--champion", help="The run to compare with.")
 @click.option("--format", "form", type=click.Choice(["table", "json", "markdown", "junit"]), default="table",
               show_default=True, help="How the decision is printed.")
+@click.option("--since", multiple=True, metavar="RUN", help="An earlier run of the recipe whose evidence this one "
+              "continues; repeatable.")
+@click.option("--monitor", "watched", is_flag=True, help="Judge the sessions after the run's, from --predictions and "
+              "--prices: does its skill hold?")
+@click.option("--predictions", type=PATH, help="With --monitor: the model's predictions, new sessions included.")
+@click.option("--prices", type=PATH, help="With --monitor: prices through the new sessions.")
 @click.option("--rules", "listed", is_flag=True, help="List all rules with meaning, unit and range.")
 @results_option
 @json_option
 def gate(
-    run: str | None, policy: str, champion: str | None, form: str, listed: bool, results: Path, as_json: bool
+    run: str | None,
+    policy: str,
+    champion: str | None,
+    form: str,
+    since: tuple[str, ...],
+    watched: bool,
+    predictions: Path | None,
+    prices: Path | None,
+    listed: bool,
+    results: Path,
+    as_json: bool,
 ) -> int:
     """Accept or reject a run by a policy: exit 0 pass, 1 fail, 3 not enough evidence, 2 bad usage.
 
@@ -36,6 +56,8 @@ def gate(
       python cli.py gate s2_filter_negative-3f9a1c0e --policy research
       python cli.py gate NEW --policy challenger --champion OLD --json
       python cli.py gate NEW --policy my_policy.toml --format junit > gate.xml || echo rejected
+      python cli.py gate RETRAINED --since EARLIER
+      python cli.py gate ACCEPTED --monitor --predictions new.parquet --prices prices.parquet
       python cli.py gate --rules
     """  # fmt: skip
     from assay.data.errors import InputError
@@ -50,8 +72,13 @@ def gate(
     if run is None:
         raise InputError("gate: name a run, or list the rules with --rules")
     stored = load_run(run, root=results)
+    if watched:
+        return _watch(stored, predictions, prices, as_json)
     decision = judge(
-        stored, load_policy(policy), champion=None if champion is None else load_run(champion, root=results)
+        stored,
+        load_policy(policy),
+        champion=None if champion is None else load_run(champion, root=results),
+        since=[load_run(item, root=results) for item in since],
     )
     note_look(stored, decision)
     path = write_decision(decision, stored)
@@ -65,3 +92,21 @@ def gate(
         click.echo(formats.decision_table(decision))
         click.echo(f"{decision.verdict.upper()} (exit {decision.exit_code}) · {path}")
     return decision.exit_code
+
+
+def _watch(run: Run, predictions: Path | None, prices: Path | None, as_json: bool) -> int:
+    """Print what the sessions after a run's say of its skill."""
+    from assay.data.errors import InputError
+    from assay.data.files.predictions import load_predictions
+    from assay.data.files.prices import load_prices
+    from assay.results.gate.monitor import monitor
+    from assay.results.storage.lockbox import shut
+
+    if predictions is None or prices is None:
+        raise InputError("gate --monitor: needs --predictions and --prices with the new sessions")
+    config = run.manifest.get("config", {})
+    delay = max(int(config.get("execution", {}).get("delay", 1)), 1)
+    panel = load_predictions(predictions, name=predictions.stem, horizon=int(config.get("horizon", 1)), delay=delay)
+    found = monitor(run, panel, shut(load_prices(prices)))
+    echo_json(found.to_dict()) if as_json else click.echo(f"{found.run_id}: {found.sentence}")
+    return found.exit_code

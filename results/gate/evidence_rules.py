@@ -17,7 +17,7 @@ import pandas as pd
 
 from assay.data.errors import BacktestError
 from assay.results.checks.outcomes import CheckOutcomes
-from assay.results.stats.skill import skill_t
+from assay.results.stats.skill import evidence_path, skill_t
 from assay.results.storage.chain import entries
 from assay.results.storage.ledger import Trials, read_trials, scenario_of
 from assay.results.storage.runs import Run
@@ -37,10 +37,11 @@ __all__ = [
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """What is judged: a run, and the champion it is compared with."""
+    """What is judged: a run, the champion it is compared with, and the runs whose evidence it continues."""
 
     run: Run
     champion: Run | None
+    since: tuple[Run, ...] = ()
 
     @cached_property
     def checks(self) -> CheckOutcomes:
@@ -103,9 +104,22 @@ def skill_e(subject: Subject) -> Estimate:
     if trials is None or counted is None:
         return missing("the run is in no trial ledger, so that what was tried beside it is not known")
     tried = max(trials.distinct, 1) + counted.elsewhere
+    if subject.since:
+        table = _continued(subject.since, table)
     evidence = math.exp(min(float(table["log_e"].iloc[-1]), 690.0))
     text = f"e-value {evidence:.3g} of {len(table):,} sessions, over {tried} score series tried on this market"
     return Estimate(evidence / tried, reason=text)
+
+
+def _continued(since: tuple[Run, ...], table: pd.DataFrame) -> pd.DataFrame:
+    """The series of earlier runs, each up to where the next goes on, and then the run's own: evidence multiplies."""
+    parts = [run.table("skill") for run in since if run.has("skill")]
+    parts = sorted((part for part in parts if len(part)), key=lambda part: part.index[-1])
+    whole = pd.DataFrame(columns=["x", "df"], dtype=float)
+    for part in (*parts, table):
+        new = part[["x", "df"]] if not len(whole) else part.loc[part.index > whole.index[-1], ["x", "df"]]
+        whole = new if not len(whole) else pd.concat([whole, new])
+    return whole.assign(log_e=evidence_path(whole["x"].to_numpy(), whole["df"].to_numpy()))
 
 
 def skill_p(subject: Subject) -> Estimate:

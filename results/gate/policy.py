@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import tomllib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -245,19 +246,20 @@ def _requirement(path: Path, rule: str, body: object) -> Requirement:
     )
 
 
-def judge(run: Run, policy: Policy, *, champion: Run | None = None) -> Decision:
+def judge(run: Run, policy: Policy, *, champion: Run | None = None, since: Sequence[Run] = ()) -> Decision:
     """Apply every rule of a policy to a run.
 
     Parameters
     ----------
     run, champion : stored runs; the challenger's rules compare with the champion.
     policy : see `load_policy`.
+    since : earlier runs of the same recipe, whose evidence this one continues: on sessions after theirs it multiplies.
 
     """
     run.require_backtest("gate")
     if champion is not None:
         champion.require_backtest("gate --champion")
-    subject = Subject(run, champion)
+    subject = Subject(run, champion, tuple(since))
     outcomes = tuple(
         rule_outcome(requirement, requirement.kind.read(subject)) for requirement in policy.requirements
     )
