@@ -119,7 +119,7 @@ def self_financing(
     while s < sessions:
         if rebalanced and run_end[s] > s:
             # The session before ended at its decided weights, and so will these: they are worked together.
-            s = _rebalanced_run(book, state, s, int(run_end[s]), weights, tape, orders, costs, delay)
+            s = _rebalanced_run(book, state, range(s, int(run_end[s])), weights, tape, orders, costs, delay)
             if book.ruined_at is not None:
                 break
             continue
@@ -262,8 +262,7 @@ def _rebalancing_runs(
 def _rebalanced_run(
     book: Ledger,
     state: _State,
-    start: int,
-    end: int,
+    sessions: range,
     weights: Floats,
     tape: Tape,
     orders: _Orders,
@@ -281,6 +280,7 @@ def _rebalanced_run(
         The session after the last one worked; `state` is the close before it.
 
     """
+    start, end = sessions.start, sessions.stop
     fill, close = tape.fill, tape.close
     weight_sum, weight_gross, _, _ = orders
     at_close, ones, change = fill is close, np.ones(close.shape[1]), np.empty(close.shape[1])
