@@ -186,3 +186,37 @@ def test_nothing_loads_what_it_should_not_trust():
     ]
     assert not found
     assert not evals
+
+
+def parameters(function: ast.FunctionDef) -> tuple[list[str], list[str]]:
+    """Names of those that may be given by position, and of those that are options by keyword."""
+    args = function.args
+    placed = [arg.arg for arg in (*args.posonlyargs, *args.args) if arg.arg not in ("self", "cls")]
+    return placed, [arg.arg for arg in args.kwonlyargs]
+
+
+def click_command(function: ast.FunctionDef) -> bool:
+    words = [ast.dump(decorator) for decorator in function.decorator_list]
+    return any("command" in word or "option" in word for word in words)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_functions_take_at_most_eight_parameters_beside_options_of_an_entry_point(path):
+    wrong = []
+    for function in (node for node in ast.walk(TREES[path]) if isinstance(node, ast.FunctionDef)):
+        placed, options = parameters(function)
+        counted = len(placed) + (len(options) if function.name.startswith("_") else 0)
+        if counted > 8 and not click_command(function):
+            wrong.append((function.name, function.lineno, counted))
+    assert not wrong
+
+
+def test_commands_are_typed():
+    names = [
+        node
+        for path, tree in TREES.items()
+        if package_of(path) == "commands"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Name) and node.id == "Any"
+    ]
+    assert len(names) <= 20
