@@ -230,7 +230,7 @@ def _requirement(path: Path, rule: str, body: object) -> Requirement:
         value = given.get(key)
         if value is None:
             continue
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= 1e15:
             raise InputError(f"{where}: {key} must be a finite number, got {value!r}")
         if not kind.low <= value <= kind.high:
             raise InputError(
