@@ -212,7 +212,7 @@ def run_joined(
         result,
         config={**result.config, **(origin.config or {})},
         counts={**result.counts, **inputs.dropped},
-        warnings=(*result.warnings, *inputs.messages),
+        warnings=tuple(dict.fromkeys((*result.warnings, *inputs.messages))),  # the join said them to the panel too
     )
     traded = with_tradable_benchmark(strategy, prices, inputs.benchmark)
     outcomes = _checked(trading, result, predictions, traded, origin, checks, progress)

@@ -153,6 +153,16 @@ def test_a_backtest_reads_what_it_is_told(
     assert "read as Alpaca, 5 fields × 8 tickers" in out
 
 
+def test_rows_that_are_lost_are_said_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    panel, scores = synthetic_market(60, 8, ic=0.2, seed=1)
+    panel.close.rename_axis("date").to_csv(tmp_path / "p.csv")
+    scores.score.rename(columns={"S007": "ELSE"}).rename_axis("date").to_csv(tmp_path / "s.csv")
+    files = ["--prices", str(tmp_path / "p.csv"), "--predictions", str(tmp_path / "s.csv")]
+    assert cli.main(["backtest", "--strategy", "quintile_long_short", *files, "--results", str(tmp_path / "runs")]) == 0
+    out, err = capsys.readouterr()
+    assert (out + err).count("predictions do not join (asset unknown)") == 1
+
+
 def test_validate_and_describe_name_the_layout(market: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
     bars, mine = map(str, market)
     zone = ["--tz", "America/New_York"]
