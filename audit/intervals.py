@@ -337,6 +337,8 @@ def _number(text: str, decimal: str, whole: str) -> tuple[Decimal, int, Decimal]
     """Value, decimals and size of the last digit of one number, thousands separators removed."""
     body = re.sub(r"[\s'_]", "", text)
     mantissa, _, exponent = body.lower().partition("e")
+    if len(exponent) > 5 or (exponent and abs(int(exponent)) > 400):
+        raise InputError(f"printed figure {whole[:40]!r}: too large or too small to be a figure of a report")
     commas, dots = mantissa.count(","), mantissa.count(".")
     if commas and dots:
         decimal = "," if mantissa.rfind(",") > mantissa.rfind(".") else "."

@@ -216,6 +216,9 @@ def named(
     if metric and not has_needs(metric, text, *context.above, after):
         return Reading("", context, f"{bare(text)[:40]!r} may be of anything")
     local = _own_context(context, role, text, split, bool(metric))
+    number = pattern("class_number").match(plain(text).strip()) if metric in (*_AVERAGED, "n_samples") else None
+    if number and not local.label:
+        local = replace(local, label=number[1])
     metric, reason, part = _qualified(metric, role, other, text, local)
     if part:
         local = replace(local, label=part)
@@ -226,7 +229,16 @@ def named(
         reason = "" if metric else _SETTING if role.setting or local.settings else ""
     if metric:
         local = of_units(local, text, metric)
-    return Reading(metric, replace(local, entity=role.entity if metric else ""), reason)
+    return Reading(metric, replace(local, entity=role.entity or _remainder(text, role) if metric else ""), reason)
+
+
+def _remainder(text: str, role: Role) -> str:
+    """The words of a label beside its metric's name that alone say nothing, but tell it from its like ("Total F1")."""
+    folded = plain(text[:300])
+    for mention in role.metrics:
+        folded = folded[: mention.start] + " " * (mention.end - mention.start) + folded[mention.end :]
+    words = [word for word in words_of(folded) if len(word) > 1 and word not in SPLIT_NAMES]
+    return "" if role.split or role.statistic or role.average or "overall" in words else " ".join(words[:4])
 
 
 def has_needs(metric: str, *texts: str) -> bool:
@@ -393,6 +405,8 @@ def wrong_unit(metric: str, token: Token) -> str:
         return f"a count of {unit}"
     if info.kind == "duration" and not any(map(str.isalpha, unit)):
         return "no unit of time"
+    if text[:1] == "+" and "%" in text and info.kind in ("proportion", "score"):
+        return "a change of it"
     if lower.endswith(("x", "×")) and info.kind not in ("ratio", "other", "level", "change", "share"):
         return "a multiple"
     whole = pattern("whole").fullmatch(text) is not None

@@ -248,6 +248,7 @@ def _change(text: _Text, token: Token, local: Context) -> int | bool | None:
     """Place a multiple or a change; False where the figure is neither."""
     before, after = text.before(token), text.after(token)
     known = bool(text.named) or text.context.topic in METRICS
+    implied = any(name in text.folded for name in table("implied"))
     if token.text.rstrip("+").endswith(("×", "x")) and not token.text.startswith("0x"):
         if known:
             return text.claim(token, "multiple", local, definition=text.around(token))
@@ -260,7 +261,7 @@ def _change(text: _Text, token: Token, local: Context) -> int | bool | None:
     earlier = pattern("improved_by").search(before[-30:]) is not None
     noun = pattern("fall_of").search(before) is not None
     moved = "%" in token.text and (improved or earlier or (noun and known))
-    if points or (moved and (known or improved)):
+    if points or (moved and (known or improved or implied)):
         return text.claim(token, "change", local, definition=text.around(token))
     return False
 
