@@ -11,7 +11,7 @@ from assay.audit.drafts import lookalike
 from assay.audit.engine import audit_claims
 from assay.audit.read.draft import draft_claims
 from assay.audit.verdicts import Arithmetic, Substance
-from tests.test_audit_forensic.claim_builder import claim, claim_set
+from tests.test_audit.rules.claim_builder import claim, claim_set
 
 TRADES = "- Trades: 120\n- Winning trades: 66\n- Losing trades: 54\n- Win rate: {rate}\n"
 

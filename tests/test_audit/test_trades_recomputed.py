@@ -16,7 +16,7 @@ from assay.audit.material import material_of_returns
 from assay.audit.recompute import recompute
 from assay.audit.resolver import readings_of, resolve
 from assay.data.errors import InputError
-from tests.test_audit_forensic.claim_builder import claim, claim_set
+from tests.test_audit.rules.claim_builder import claim, claim_set
 
 TRADES = [0.04, -0.02, 0.01, 0.0, -0.03, 0.05, 0.02, -0.01]
 

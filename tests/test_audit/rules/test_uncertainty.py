@@ -11,7 +11,7 @@ from assay.audit.claims_model import ClaimSet, Group, Portfolio, Sample
 from assay.audit.engine import audit_claims
 from assay.audit.forensic.significance import proportion_intervals
 from assay.audit.verdicts import Arithmetic, AuditReport, Substance
-from tests.test_audit_forensic.claim_builder import claim, claim_set
+from tests.test_audit.rules.claim_builder import claim, claim_set
 
 
 def around(metric: str, figure: str, printed: str, relation: str = "interval", group: Group | None = None,

@@ -15,7 +15,7 @@ from assay.audit.claims import load_claims
 from assay.audit.engine import audit_claims
 from assay.audit.verdicts import Arithmetic, AuditReport, Substance, Verdict
 
-CLAIMS = Path(__file__).parents[2] / "data" / "claims"
+CLAIMS = Path(__file__).parents[3] / "data" / "claims"
 OK, BAD, OPEN = Arithmetic.CONSISTENT, Arithmetic.INCONSISTENT, Arithmetic.NOT_CHECKABLE
 EXPLAINED, WEAK, DOUBT, SILENT = (
     Substance.EXPLAINED,

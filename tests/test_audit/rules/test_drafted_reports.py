@@ -9,7 +9,7 @@ from assay.audit.claims_model import Claim, ClaimSet
 from assay.audit.engine import audit_claims
 from assay.audit.read.draft import draft_claims
 from assay.audit.verdicts import Arithmetic
-from tests.test_audit_forensic.generators import GENERATORS
+from tests.test_audit.rules.generators import GENERATORS
 
 NAMES = {
     "f1": "F1 score", "f1_macro": "Macro F1", "f1_weighted": "Weighted F1", "precision_macro": "Macro precision",

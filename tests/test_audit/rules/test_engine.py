@@ -21,7 +21,7 @@ from assay.audit.engine import audit_claims
 from assay.audit.intervals import parse_print
 from assay.audit.verdicts import Arithmetic, Finding, Substance, combine
 from assay.data.errors import InputError
-from tests.test_audit_forensic.claim_builder import claim, claim_set, one_run
+from tests.test_audit.rules.claim_builder import claim, claim_set, one_run
 
 BINARY = (ClassShare("up"), ClassShare("down"))
 LSTM = Architecture((Layer("lstm", 128), Layer("lstm", 128), Layer("dense", 1)), 14, "torch")

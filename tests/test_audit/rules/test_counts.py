@@ -17,7 +17,7 @@ from assay.audit.forensic.sessions import new_york_sessions
 from assay.audit.forensic.sprite import integer_sample
 from assay.audit.intervals import Interval
 from assay.audit.verdicts import Arithmetic, Substance
-from tests.test_audit_forensic.claim_builder import claim, claim_set
+from tests.test_audit.rules.claim_builder import claim, claim_set
 
 WHOLE = "number of trades a day"
 

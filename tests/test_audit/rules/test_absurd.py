@@ -22,7 +22,7 @@ from assay.audit.claims_model import (
 from assay.audit.engine import audit_claims
 from assay.audit.intervals import parse_print
 from assay.audit.metrics_vocabulary import METRICS
-from tests.test_audit_forensic.claim_builder import claim, claim_set
+from tests.test_audit.rules.claim_builder import claim, claim_set
 
 PRINTS = (
     "0", "0.0", "0%", "-0.0", "1", "1.0", "100%", "104%", "-3", "-95%", "0.5", "57.14%", "~500K", "> 0.6", "< 1",

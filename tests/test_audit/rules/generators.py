@@ -25,7 +25,7 @@ from assay.audit.claims_model import (
     Target,
 )
 from assay.audit.intervals import parse_print
-from tests.test_audit_forensic.claim_builder import claim, claim_set
+from tests.test_audit.rules.claim_builder import claim, claim_set
 
 
 @dataclass

@@ -1,6 +1,6 @@
 """Honest figures are never accused; wrong ones are caught at a measured rate.
 
-The full run, 12,000 honest reports: ``pytest tests/test_audit_forensic/test_property.py -m slow -s``.
+The full run, 12,000 honest reports: ``pytest tests/test_audit/rules/test_property.py -m slow -s``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from assay.audit.claims_model import Claim, ClaimSet
 from assay.audit.engine import audit_claims
 from assay.audit.intervals import parse_print
 from assay.audit.verdicts import Arithmetic, AuditReport, Substance
-from tests.test_audit_forensic.generators import GENERATORS
+from tests.test_audit.rules.generators import GENERATORS
 
 #: Reports per generator in the default run and in the full one.
 FEW, MANY = 150, 1200
