@@ -249,7 +249,9 @@ def _body(walk: _Walk, line: Line, tokens: list[Token]) -> None:
     label_end = start + match.end() if match else start
     if place_log(sheet, line.number, text, tokens, _context(walk, line), walk.block):
         return
-    if match and any(token.start < start + match.end(1) and token.kind == "number" for token in tokens):
+    inside = [token for token in tokens if match and token.start < start + match.end(1) and token.kind == "number"]
+    classed = len(inside) == 1 and inside[0].start == start and pattern("class_number").match(plain(label)) is not None
+    if inside and not (classed and read_role(label).metric in ("precision", "recall", "f1", "n_samples")):
         match = None  # a figure before the colon: prose
     bold = text[start:].startswith(("**", "__")) and text.rstrip().endswith(("**", "__", ":", "**:", ")", "："))
     closed = match is not None and not text[label_end:].strip(" *_`")

@@ -74,7 +74,8 @@ class _Text:
 def _named(folded: str) -> list[Mention]:
     """The metrics named in a line, those that only say what another is of left out: "R² on daily returns" is an R²."""
     heads: list[Mention] = []
-    for mention in mentions(folded):
+    # "It supports 50 languages" names no support of a class.
+    for mention in (m for m in mentions(folded) if m.words != "support"):
         last = heads[-1] if heads else None
         if last is not None and pattern("of_link").fullmatch(folded[last.end : mention.start]):
             heads[-1] = replace(last, end=mention.end)
@@ -289,7 +290,7 @@ def _metric(text: _Text, number: int) -> tuple[str, str]:
         metric = context.topic
     if basis and says(basis[1], "gross_words"):
         metric = table("combine").get(metric, {}).get("gross", metric)
-    if token.value_range and "range" in before:
+    if token.value_range and says(before, "range_words"):
         metric = metric or "target_range"
     if metric == "epochs_run" and not pattern("ran_before").search(before[-28:]):
         metric = ""
