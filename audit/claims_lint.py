@@ -72,8 +72,9 @@ def _target(group: Group) -> Iterator[tuple[str, str, str]]:
     if target.low is not None and target.high is not None and target.low.interval.low > target.high.interval.high:
         yield "target", "low", f"low {target.low.text} is above high {target.high.text}"
     span = target.span
+    ends = [end.text for end in (target.low, target.high) if end is not None]
     if span is not None and target.mean is not None and not target.mean.interval.meets(span):
-        yield "target", "mean", f"mean {target.mean.text} is outside {target.low.text} to {target.high.text}"
+        yield "target", "mean", f"mean {target.mean.text} is outside {' to '.join(ends)}"
     if target.std is not None and target.std.interval.high < 0:
         yield "target", "std", f"std {target.std.text} is negative"
 

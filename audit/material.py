@@ -405,5 +405,5 @@ def _positions(result: BacktestResult, panel: Panel, predictions: PredictionPane
         return None
     score = _view(predictions)
     weights = result.target_weights.reindex(index=score.index, columns=score.columns).to_numpy(dtype=np.float64)
-    products = (weights * panel.forward).ravel()
-    return products[np.isfinite(products) & (weights.ravel() != 0)]
+    products: np.ndarray = (weights * panel.forward).ravel()
+    return np.asarray(products[np.isfinite(products) & (weights.ravel() != 0)])

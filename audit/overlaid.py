@@ -55,7 +55,7 @@ def overlaid(
     overlays = getattr(rule, "overlays", None)
     if overlays is None or (overlays.vol_target is None and not overlays.kill_switches):
         return Overlaid()
-    if not is_dataclass(rule) or not {"vol_target", "kill_switches"} <= {part.name for part in fields(rule)}:
+    if not is_dataclass(type(rule)) or not {"vol_target", "kill_switches"} <= {part.name for part in fields(rule)}:
         return Overlaid()  # overlays of its own making cannot be taken off
     # A weight stamped t first earns the return stamped t + lead.
     lead = execution.delay + (execution.fill_at(prices) == "close")

@@ -10,6 +10,7 @@ in use.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import numpy as np
@@ -258,7 +259,7 @@ def _turnover(material: Material) -> tuple[Reading, ...]:
 
 
 #: Canonical metric -> its readings.
-RETURN_METRICS = {
+RETURN_METRICS: Mapping[str, Callable[[Material], tuple[Reading, ...]]] = {
     "sharpe": _sharpe,
     "sharpe_gross": lambda material: _sharpe(material, "gross"),
     "annual_return": _annual_return,

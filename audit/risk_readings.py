@@ -192,7 +192,7 @@ def moment_readings(material: Material, order: int) -> tuple[Reading, ...]:
             return None
         if order == 3:
             g = float((centred**3).mean()) / m2**1.5
-            return g if choice["moment"] == kinds[0] else g * math.sqrt(n * (n - 1)) / (n - 2)
+            return g if choice["moment"] == kinds[0] else float(g * math.sqrt(n * (n - 1)) / (n - 2))
         excess = float((centred**4).mean()) / m2**2 - 3.0
         if choice["moment"] == kinds[1]:
             excess = (n - 1) / ((n - 2) * (n - 3)) * ((n + 1) * excess + 6)

@@ -41,7 +41,7 @@ def _series(material: Material, ranked: bool) -> Callable[[dict[str, str]], np.n
     def values(choice: dict[str, str]) -> np.ndarray:
         step = step_of(material.panels[choice["timing"]], choice)
         daily = known[choice["timing"]][::step]
-        return daily[np.isfinite(daily)]
+        return np.asarray(daily[np.isfinite(daily)])
 
     return values
 

@@ -158,16 +158,18 @@ def combine(claim: Claim, findings: tuple[Finding, ...]) -> Verdict:
     """
     mine = tuple(finding for finding in findings if claim.id in finding.claims)
     arithmetic = sorted(
-        (f for f in mine if f.arithmetic is not None), key=lambda f: (_ARITHMETIC_RANK[f.arithmetic], -f.weight)
+        ((f, f.arithmetic) for f in mine if f.arithmetic is not None),
+        key=lambda item: (_ARITHMETIC_RANK[item[1]], -item[0].weight),
     )
     substance = sorted(
-        (f for f in mine if f.substance is not None), key=lambda f: (_SUBSTANCE_RANK[f.substance], -f.weight)
+        ((f, f.substance) for f in mine if f.substance is not None),
+        key=lambda item: (_SUBSTANCE_RANK[item[1]], -item[0].weight),
     )
     return Verdict(
         claim=claim,
-        arithmetic=arithmetic[0].arithmetic or Arithmetic.NOT_CHECKABLE if arithmetic else Arithmetic.NOT_CHECKABLE,
-        substance=substance[0].substance or Substance.NOT_JUDGED if substance else Substance.NOT_JUDGED,
-        arithmetic_because=arithmetic[0].sentence if arithmetic else "no other printed figure bears on it",
-        substance_because=substance[0].sentence if substance else "nothing printed lets it be judged",
+        arithmetic=arithmetic[0][1] if arithmetic else Arithmetic.NOT_CHECKABLE,
+        substance=substance[0][1] if substance else Substance.NOT_JUDGED,
+        arithmetic_because=arithmetic[0][0].sentence if arithmetic else "no other printed figure bears on it",
+        substance_because=substance[0][0].sentence if substance else "nothing printed lets it be judged",
         findings=mine,
     )

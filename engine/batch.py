@@ -218,7 +218,7 @@ class _Orders:
             ordered = ~np.isnan(new)
             self._targets = np.where(ordered, new, self._targets)
             self._age[ordered] = 0
-        targets, cap = self._targets, self._execution.max_gross
+        targets, most = self._targets, self._execution.max_gross * nav
         ordered = ~np.isnan(targets)
         filled = ordered & tradable
         wanted = np.where(filled, targets * nav[:, None] / price, held)
@@ -227,8 +227,8 @@ class _Orders:
         grown = np.abs(after) - np.abs(value)
         grown[grown <= DUST * nav[:, None]] = 0.0
         total = grown.sum(axis=1)
-        excess = np.abs(after).sum(axis=1) - cap * nav
-        cut = (excess > 1e-9 * cap * nav) & (total > 0)
+        excess = np.abs(after).sum(axis=1) - most
+        cut = (excess > 1e-9 * most) & (total > 0)
         if cut.any():
             factor = np.maximum(0.0, 1.0 - excess / total)[:, None]
             over = cut[:, None] & (grown > 0)

@@ -131,14 +131,19 @@ def class_shares(
         bounds.append(-target.low + 1e-7)
 
     scores = [classes[name] for name in names]
-    recalls = [score.recall for score in scores]
-    f1s = [score.f1 for score in scores]
-    if accuracy is not None and all(r is not None for r in recalls):
+    recalls = [score.recall for score in scores if score.recall is not None]
+    f1s = [score.f1 for score in scores if score.f1 is not None]
+    both = [
+        (score.recall, score.precision)
+        for score in scores
+        if score.recall is not None and score.precision is not None and score.precision.low > 0
+    ]
+    if accuracy is not None and len(recalls) == len(scores):
         inside([max(r.low, 0.0) for r in recalls], [min(r.high, 1.0) for r in recalls], accuracy)
-    if weighted_f1 is not None and all(f is not None for f in f1s):
+    if weighted_f1 is not None and len(f1s) == len(scores):
         inside([max(f.low, 0.0) for f in f1s], [min(f.high, 1.0) for f in f1s], weighted_f1)
-    if all(s.recall is not None and s.precision is not None and s.precision.low > 0 for s in scores):
-        quotients = [s.recall / s.precision for s in scores]
+    if len(both) == len(scores):
+        quotients = [recall / precision for recall, precision in both]
         inside([max(q.low, 0.0) for q in quotients], [q.high for q in quotients], Interval.point(1.0))
     box = [(max(0.0, s.share.low), min(1.0, s.share.high)) if s.share else (0.0, 1.0) for s in scores]
     ones = np.ones((1, len(names)))

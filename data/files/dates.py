@@ -134,9 +134,9 @@ def _sessions_of(own: np.ndarray, wanted: np.ndarray, what: str, zone: str, opti
         )
     local = wanted.astype("datetime64[D]")
     if midnights and (local[known] != days[known]).any():
-        at = int(np.flatnonzero(known & (local != days))[0])
+        row = int(np.flatnonzero(known & (local != days))[0])
         raise InputError(
-            f"{what} holds midnights in {zone}: {days[at]} as it stands, {local[at]} in {options.tz}; "
+            f"{what} holds midnights in {zone}: {days[row]} as it stands, {local[row]} in {options.tz}; "
             "leave out --tz to take the dates as they stand, or write the sessions as plain dates"
         )
     return local
