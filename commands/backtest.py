@@ -106,18 +106,21 @@ def backtest(
             trials_elsewhere=trials,
             root=results,
             progress=heard,
+            study=data.study(),
         )
     return report(stored, as_json=as_json, tearsheet=with_tearsheet)
 
 
-def report(stored: StoredBacktest, *, as_json: bool, tearsheet: bool) -> int:
-    """Draw and print a stored backtest; the exit code is 1 if a check failed."""
+def report(stored: StoredBacktest, *, as_json: bool, tearsheet: bool, printed: bool = False) -> int:
+    """Draw and print a stored backtest, unless it was printed; the exit code is 1 if a check failed."""
     run = stored.run
     if tearsheet:
         from assay.results.report.tearsheet import write_tearsheet
 
         write_tearsheet(run, run.path / "tearsheet.html")
-    if as_json:
+    if printed:
+        pass
+    elif as_json:
         echo_json({"run_id": run.id, "path": str(run.path), "manifest": run.manifest, **run.metrics, **run.checks})
     else:
         click.echo(str(stored))

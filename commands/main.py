@@ -22,6 +22,8 @@ __all__ = ["COMMANDS", "cli", "main", "run"]
 
 #: name → one line for the overview; the command itself is ``assay.commands.<name>:<name>`` with ``-`` as ``_``.
 COMMANDS = {
+    "init": "Write a study to start from, and a plug-in that works.",
+    "run": "Run a study: all that a TOML file says.",
     "backtest": "Predictions and prices in, a backtest with its evidence out.",
     "walk-forward": "Retrain a model fold by fold, then backtest what it predicted.",
     "train": "Fit once, for a quick look or a grid of presets.",
@@ -36,7 +38,7 @@ COMMANDS = {
     "data": "Describe, validate or fetch prices.",
     "strategies": "List and explain the strategies.",
     "models": "List and explain the models.",
-    "runs": "List, show and remove stored runs.",
+    "runs": "Find, compare, repeat, export and remove stored runs.",
 }
 
 EPILOG = """\b

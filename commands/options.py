@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from assay.engine.costs import CostModel
     from assay.engine.execution import Execution
     from assay.models.base import Forecaster
+    from assay.results.workflow.study import Study
     from assay.strategies.base import EntryRule, Strategy
 
 __all__ = [
@@ -144,6 +145,27 @@ class MarketOptions(Reading):
     repair: Literal["drop"] | None
     open_lockbox: str | None
 
+    def study(self) -> Study:
+        """What a run's study says of these files."""
+        from assay.results.workflow.study import DataSection, Study
+
+        pairs = (item.partition("=") for item in self.columns)
+        layouts = {item.rpartition(".")[0] or "prices": item.rpartition(".")[2] for item in self.layout}
+        read: dict[str, Any] = {"layout": layouts.get("prices"), "predictions_layout": layouts.get("predictions")}
+        return Study(
+            data=DataSection(
+                prices=None if self.prices is None else str(self.prices),
+                benchmark=None if self.benchmark is None else str(self.benchmark),
+                repair=self.repair,
+                columns={key.strip(): name for key, _, name in pairs},
+                date_format=self.date_format,
+                decimal=self.decimal,
+                tz=self.tz,
+                open_lockbox=self.open_lockbox,
+                **read,
+            )
+        )
+
 
 @dataclass(frozen=True)
 class DataOptions(MarketOptions):
@@ -156,6 +178,21 @@ class DataOptions(MarketOptions):
     horizon: int
     start: str | None
     end: str | None
+
+    def study(self) -> Study:
+        """What a run's study says of these files."""
+        from assay.results.workflow.study import PredictionSection
+
+        given = PredictionSection(
+            file=None if self.predictions is None else str(self.predictions),
+            receipts=None if self.receipts is None else str(self.receipts),
+            unit=self.unit,
+            zero_is_neutral=self.zero_is_neutral,
+            horizon=self.horizon,
+            start=self.start,
+            end=self.end,
+        )
+        return replace(super().study(), predictions=given)
 
 
 @dataclass(frozen=True)

@@ -236,3 +236,32 @@ def rm(run: tuple[str, ...], results: Path, as_json: bool) -> None:
         echo_json({"removed": [path.name for path in gone]})
     for path in [] if as_json else gone:
         click.echo(f"removed {path}")
+
+
+@runs.command()
+@click.argument("run")
+@results_option
+@json_option
+def rerun(run: str, results: Path, as_json: bool) -> int:
+    """Make a run again from the study that it keeps: exit 0 if the bytes agree, else 1 and what changed.
+
+    The stored run stays as it is. Checks, gate and sheet are not part of its bytes and are left out.
+    """
+    from assay.commands.output import progress
+    from assay.commands.run import run_study
+    from assay.results.storage.runs import load_run
+    from assay.results.workflow.reruns import rerun as again
+
+    with progress(quiet=as_json) as heard:
+        outcome = again(
+            load_run(run, root=results),
+            lambda study, root: run_study(study, root=root, progress=heard).run,
+        )
+    if as_json:
+        echo_json({
+            "run_id": outcome.run, "same_bytes": outcome.same_bytes, "files": outcome.files,
+            "causes": [] if outcome.same_bytes else outcome.causes, "differences": outcome.differences.to_dict(),
+        })  # fmt: skip
+    else:
+        click.echo(str(outcome))
+    return 0 if outcome.same_bytes else 1

@@ -182,6 +182,7 @@ def walk_forward(
             trials_elsewhere=trials,
             root=results,
             progress=heard,
+            study=market.study(),
         )
     if save_predictions is not None:
         from assay.data.files.predictions import write_predictions

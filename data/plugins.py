@@ -7,6 +7,7 @@ class's module is imported when it is asked for.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import inspect
 import os
 import sys
@@ -14,6 +15,7 @@ import types
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from pathlib import Path
 from typing import Any
 
 from assay.data.errors import BacktestError, InputError, UnknownNameError
@@ -71,12 +73,14 @@ def find_class(
 
 
 def load_object(who: str, path: str) -> object:
-    """What stands behind ``package.module:Name``: in an installed package, or in a module of the working folder.
+    """What stands behind ``package.module:Name`` or ``./path/file.py:Name``.
+
+    The module is one of an installed package, or lies in the working folder; a file may lie anywhere.
 
     Parameters
     ----------
     who : for errors, e.g. ``"--feature mine:momentum"``.
-    path : the module and, after a colon, the name in it.
+    path : the module or the file and, after the last colon, the name in it.
 
     Raises
     ------
@@ -84,7 +88,9 @@ def load_object(who: str, path: str) -> object:
         If it cannot be imported, whatever the module's own code raises.
 
     """
-    module, _, attribute = path.partition(":")
+    module, _, attribute = path.rpartition(":")
+    if module.endswith(".py"):
+        module = _module_of(who, Path(module))
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())  # where a user's own module usually lies; last, so that it hides nothing
     try:
@@ -93,8 +99,27 @@ def load_object(who: str, path: str) -> object:
             found = getattr(found, part)
     except (Exception, SystemExit) as error:  # importing runs someone else's code: anything may come
         reason = f"{type(error).__name__}: {error}"
-        raise InputError(f"{who}: cannot import {path!r}: {reason}; expected package.module:Name") from error
+        wanted = "package.module:Name or ./file.py:Name"
+        raise InputError(f"{who}: cannot import {path!r}: {reason}; expected {wanted}") from error
     return found
+
+
+def _module_of(who: str, file: Path) -> str:
+    """The name under which a file is imported, its folder being put on the path: worker processes do it again."""
+    if not file.is_file():
+        raise InputError(f"{who}: there is no file {file}; expected ./path/file.py:Name")
+    name, folder = file.stem, str(file.resolve().parent)
+    if not name.isidentifier():
+        raise InputError(f"{who}: {file.name} cannot be imported under its name; use letters, digits and _ alone")
+    if folder not in sys.path:
+        sys.path.append(folder)
+        importlib.invalidate_caches()
+    known = sys.modules.get(name)
+    spec = known.__spec__ if known is not None else importlib.util.find_spec(name)
+    origin = None if spec is None else spec.origin
+    if origin is None or not os.path.exists(origin) or not os.path.samefile(origin, file):
+        raise InputError(f"{who}: {name!r} is the name of another module ({origin}); rename {file.name}")
+    return name
 
 
 def parameter_types(found: type) -> dict[str, Any] | None:
@@ -166,7 +191,8 @@ def read_parameter(owner: str, name: str, value: object, kind: Any) -> object:
 
     """
     choices = typing.get_args(kind) if typing.get_origin(kind) in (typing.Union, types.UnionType) else (kind,)
-    for choice in choices:
+    # "none" is no text where nothing may be given.
+    for choice in sorted(choices, key=lambda choice: choice is not type(None)):
         fits, read = _read(value, choice)
         if fits:
             return read

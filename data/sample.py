@@ -20,7 +20,7 @@ from assay.data.quality import check_prices
 from assay.data.returns import simple_returns
 from assay.data.stored import file_digest
 
-__all__ = ["load_sample", "load_sample_predictions", "sample_prediction_names"]
+__all__ = ["SOURCE", "load_sample", "load_sample_predictions", "sample_prediction_names"]
 
 _LOG = logging.getLogger(__name__)
 _STOCKS, _INDEX = "sp500_dataset.csv.gz", "sp500_index.csv.gz"
@@ -28,6 +28,8 @@ _BENCHMARK = "SP500"
 _FOLDER = Path(__file__).parent / "sample"
 _DEFAULT = "stock_lstm_close"
 
+#: The source of the sample's prices.
+SOURCE = "20 US large caps (skfolio sample)"
 SURVIVORS = (
     "survivorship: the 20 companies of the sample were chosen because they are large today; "
     "what failed or shrank on the way is missing, and long-only figures are flattered"
@@ -62,7 +64,7 @@ def load_sample() -> tuple[PricePanel, pd.Series]:
     closes = frame.drop(columns=_BENCHMARK)
     prices = PricePanel(
         closes,
-        source="20 US large caps (skfolio sample)",
+        source=SOURCE,
         adjusted="splits and dividends",
         warnings=(SURVIVORS, PRICE_INDEX, *check_prices({"close": closes}).messages()),
     )

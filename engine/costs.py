@@ -49,6 +49,7 @@ class CostTable:
     by_asset : field of `CostModel` → (stamps, assets); NaN = the last one stands, or the model's own.
     by_session : field of `CostModel` → (stamps,) for every asset; a rate by asset goes before it.
     source : where it comes from, for the report.
+    files : the files it was read from.
 
     Raises
     ------
@@ -60,6 +61,7 @@ class CostTable:
     by_asset: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     by_session: Mapping[str, pd.Series] = field(default_factory=dict)
     source: str = "memory"
+    files: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for group, allowed in ((self.by_asset, ASSET_FIELDS), (self.by_session, COST_FIELDS)):
@@ -94,7 +96,8 @@ class CostTable:
             for name in [*(set(assets) & set(by_asset)), *(set(sessions) & set(by_session))]:
                 raise InputError(f"{path}: {name} is set by another file already; put them in one")
             by_asset, by_session = by_asset | assets, by_session | sessions
-        return cls(by_asset, by_session, ", ".join(Path(path).name for path in paths))
+        names = ", ".join(Path(path).name for path in paths)
+        return cls(by_asset, by_session, names, tuple(str(path) for path in paths))
 
     def describe(self) -> dict[str, Any]:
         """Source, fields and SHA-256 of the table, JSON-able."""

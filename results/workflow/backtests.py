@@ -29,7 +29,9 @@ from assay.results.checks.trading import Trading
 from assay.results.checks.trials import count_trial
 from assay.results.evidence.backtest import Evidence, evaluate, store_backtest
 from assay.results.storage.runs import DEFAULT_ROOT, Run, add_checks
+from assay.results.workflow.kept_study import derived, keep_study, sources_of
 from assay.results.workflow.requests import Checks, Progress, Silent
+from assay.results.workflow.study import Study
 from assay.strategies.base import EntryRule, Strategy, family_of
 
 if TYPE_CHECKING:
@@ -153,6 +155,7 @@ def backtest(
     trials_elsewhere: int = 0,
     root: Path | str = DEFAULT_ROOT,
     progress: Progress | None = None,
+    study: Study | None = None,
 ) -> StoredBacktest:
     """Backtest predictions, check the run, count it in the ledger and store it.
 
@@ -170,6 +173,8 @@ def backtest(
     trials_elsewhere : trials made outside this ledger, added to its count.
     root : the results folder.
     progress : who is told.
+    study : where the panels were read from, and what else was asked for; the run keeps it, with the sections of what
+        ran. Without one, panels that are not the sample's are marked as in memory.
 
     Raises
     ------
@@ -179,17 +184,29 @@ def backtest(
     """
     started = time.perf_counter()
     execution = Execution(delay=predictions.delay) if execution is None else execution
+    costs, checks = CostModel() if costs is None else costs, Checks() if checks is None else checks
     joined, report = align(predictions, prices)
-    return run_joined(
-        Trading(strategy, CostModel() if costs is None else costs, execution),
+    stored = run_joined(
+        Trading(strategy, costs, execution),
         Inputs(joined, prices, benchmark, report.counts, report.messages()),
         Origin(made_by),
         engine,
-        Checks() if checks is None else checks,
+        checks,
         Ledger(Path(root), trials_elsewhere),
         Silent() if progress is None else progress,
         started,
     )
+    ran = derived(
+        sources_of(prices, predictions, benchmark) if study is None else study,
+        strategy=strategy,
+        costs=costs,
+        checks=checks,
+        trials_elsewhere=trials_elsewhere,
+        engine=engine,
+        execution=execution,
+    )
+    keep_study(stored.run, ran)
+    return stored
 
 
 def run_joined(

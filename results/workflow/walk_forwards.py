@@ -30,7 +30,9 @@ from assay.results.evidence.skill import skill_of
 from assay.results.storage.ledger import Record, register, trial_of
 from assay.results.storage.runs import DEFAULT_ROOT, Run
 from assay.results.workflow.backtests import Inputs, Ledger, Origin, StoredBacktest, run_joined
+from assay.results.workflow.kept_study import derived, folds_of, keep_study, model_section, sources_of
 from assay.results.workflow.requests import Checks, Progress, Silent
+from assay.results.workflow.study import Study
 from assay.strategies.base import EntryRule, Strategy
 from assay.strategies.catalog import load_strategy
 
@@ -73,6 +75,7 @@ def walk_forward(
     trials_elsewhere: int = 0,
     root: Path | str = DEFAULT_ROOT,
     progress: Progress | None = None,
+    study: Study | None = None,
 ) -> StoredWalkForward:
     """Retrain a model fold by fold, then backtest, check, count and store what it predicted.
 
@@ -89,7 +92,7 @@ def walk_forward(
     settings : parameters of that default.
     horizon : sessions that a prediction spans.
     seeds : fits of each fold; predictions are averaged.
-    benchmark, costs, execution, trials_elsewhere, root, progress : as for `backtest`.
+    benchmark, costs, execution, trials_elsewhere, root, progress, study : as for `backtest`.
     baselines : whether to run `assay.results.evidence.models.BASELINES` beside the model.
     checks : which checks to make; default leak tests.
     executor, workers : where folds are fit; the figures are the same.
@@ -140,6 +143,20 @@ def walk_forward(
     missing = fits.keep(stored.run, prices, seeds)
     if missing:
         progress.say(f"warning: {missing} checkpoints lie on other machines and are not kept with the run")
+    recipe, lost = model_section(model)
+    asked = sources_of(prices, None, benchmark) if study is None else study
+    ran = derived(
+        replace(asked, data=replace(asked.data, in_memory=(*asked.data.in_memory, *lost))),
+        strategy=chosen,
+        costs=costs,
+        checks=checks,
+        baselines=baselines,
+        trials_elsewhere=trials_elsewhere,
+        model=recipe,
+        folds=folds_of(plan, horizon, seeds, executor, workers),
+        execution=execution,
+    )
+    keep_study(stored.run, ran)
     return StoredWalkForward(stored.run, stored.result, stored.evidence, stored.checks, walk)
 
 

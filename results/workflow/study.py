@@ -1,0 +1,393 @@
+"""A study: all that makes a run, as one frozen value; `assay.results.workflow.study_files` reads and writes it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from assay.data.errors import InputError
+from assay.data.files.options import LayoutName
+from assay.engine.costs import COST_FIELDS, CostModel, CostTable
+from assay.engine.execution import Execution
+from assay.engine.folds import WalkForward
+from assay.models.base import Forecaster
+from assay.models.catalog import load_model
+from assay.results.workflow.requests import Checks
+from assay.strategies.base import EntryRule, Strategy
+from assay.strategies.catalog import load_strategy
+
+__all__ = [
+    "CheckSection",
+    "CostSection",
+    "DataSection",
+    "FoldSection",
+    "GateSection",
+    "ModelSection",
+    "OverlaySection",
+    "PredictionSection",
+    "ReportSection",
+    "StrategySection",
+    "Study",
+    "is_file_plugin",
+    "portable",
+]
+
+
+@dataclass(frozen=True)
+class DataSection:
+    """Prices, a benchmark, and how to read their files; no prices means the embedded sample.
+
+    Parameters
+    ----------
+    prices : file of prices; `data formats` lists what is read.
+    benchmark : file of daily returns or prices to compare with.
+    repair : "drop" leaves out rows that fail the checks, and says so.
+    columns : field to the file's own column name, e.g. close = "PX_LAST" or "predictions.score" = "y".
+    layout : of the prices, where a file may be two: long, single, wide or fields.
+    predictions_layout : the same, of the predictions.
+    date_format : of dates as text, e.g. "%d/%m/%Y"; or "excel".
+    decimal : the decimal sign of numbers as text.
+    tz : the exchange's zone, where stamps have one, e.g. "America/New_York".
+    open_lockbox : why sealed sessions are read, too; noted in the ledger each time.
+    in_memory : inputs of the run that came from no file; a study that names any cannot be run.
+
+    """
+
+    prices: str | None = None
+    benchmark: str | None = None
+    repair: Literal["drop"] | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    layout: LayoutName | None = None
+    predictions_layout: LayoutName | None = None
+    date_format: str | None = None
+    decimal: Literal[".", ","] | None = None
+    tz: str | None = None
+    open_lockbox: str | None = None
+    in_memory: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PredictionSection:
+    """Predictions that someone else made; without a file, those that ship with the sample.
+
+    Parameters
+    ----------
+    file : long: date, asset, score and/or probability_up, buy, sell, hold.
+    receipts : file of what the model had seen, a row a fold.
+    unit : what a score means; a rank has no sign.
+    zero_is_neutral : 0 separates up from down although the unit is rank.
+    horizon : sessions a prediction spans.
+    start, end : first and last session of predictions used.
+
+    """
+
+    file: str | None = None
+    receipts: str | None = None
+    unit: Literal["return", "rank"] = "return"
+    zero_is_neutral: bool = False
+    horizon: int = 1
+    start: str | None = None
+    end: str | None = None
+
+
+@dataclass(frozen=True)
+class ModelSection:
+    """A model to retrain fold by fold; with it there are no [predictions].
+
+    Parameters
+    ----------
+    name : of `models list`, or package.module:Class, or ./file.py:Class.
+    preset : named parameters of the model; see `models show`.
+    parameters : of the model, over those of the preset.
+
+    """
+
+    name: str
+    preset: str | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    def load(self) -> Forecaster:
+        """The recipe."""
+        return load_model(self.name, preset=self.preset, **self.parameters)
+
+
+@dataclass(frozen=True)
+class FoldSection:
+    """When the model is retrained, on how much.
+
+    Parameters
+    ----------
+    train : sessions in the rolling window, or "expanding".
+    minimum_train : sessions an expanding window holds at first.
+    retrain : "monthly", "quarterly", "yearly", or a number of sessions.
+    embargo : sessions between cutoff and first prediction.
+    horizon : sessions a prediction spans.
+    start, end : first and last session to predict.
+    seeds : fits of each fold, whose predictions are averaged; or the list of them.
+    executor : where folds are fit; the figures are the same.
+    workers : how many at once; default and most: the cores.
+
+    """
+
+    train: int | Literal["expanding"] = 1260
+    minimum_train: int = 504
+    retrain: Literal["monthly", "quarterly", "yearly"] | int = "yearly"
+    embargo: int = 0
+    horizon: int = 1
+    start: str | None = None
+    end: str | None = None
+    seeds: int | tuple[int, ...] = 1
+    executor: Literal["serial", "process", "ray"] = "process"
+    workers: int | None = None
+
+    def plan(self) -> WalkForward:
+        """When to retrain, on how much."""
+        return WalkForward(
+            train=None if self.train == "expanding" else self.train,
+            retrain=self.retrain,
+            embargo=self.embargo,
+            minimum_train=self.minimum_train,
+            start=self.start,
+            end=self.end,
+        )
+
+    @property
+    def all_seeds(self) -> tuple[int, ...]:
+        """The seeds, 0, 1, … where only their number is given."""
+        return tuple(range(self.seeds)) if isinstance(self.seeds, int) else self.seeds
+
+
+@dataclass(frozen=True)
+class StrategySection:
+    """What trades the predictions.
+
+    Parameters
+    ----------
+    name : of `strategies list`, or package.module:Class, or ./file.py:Class; default s2_filter_negative, or confidence
+        where the predictions are probabilities alone.
+    parameters : of the strategy; see `strategies show`.
+
+    """
+
+    name: str | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class OverlaySection:
+    """What is done to the weights after selection; what is left open is the strategy's own.
+
+    Parameters
+    ----------
+    smoothing : weight on yesterday's smoothed weight; 0 is none.
+    vol_target : annual volatility aimed at, e.g. 0.08, or "none".
+    kill_switches : whether the day, five-day and sixty-day switches are armed.
+
+    """
+
+    smoothing: float | None = None
+    vol_target: float | Literal["none"] | None = None
+    kill_switches: bool | None = None
+
+
+@dataclass(frozen=True)
+class CostSection(CostModel):
+    """Costs of trading and of holding.
+
+    Parameters
+    ----------
+    files : tables of costs by asset, date or both.
+
+    """
+
+    files: tuple[str, ...] = ()
+
+    def load(self) -> CostModel:
+        """The cost model, with the tables of its files."""
+        rates = {name: getattr(self, name) for name in COST_FIELDS}
+        return CostModel(**rates, table=CostTable.load(self.files) if self.files else self.table)
+
+
+@dataclass(frozen=True)
+class CheckSection(Checks):
+    """Which checks to make; each takes time, so none is made unasked.
+
+    Parameters
+    ----------
+    baselines : run the baselines beside the model.
+    trials_elsewhere : trials made outside the ledger, added to its count.
+
+    """
+
+    baselines: bool = True
+    trials_elsewhere: int = 0
+
+    def load(self) -> Checks:
+        """The checks alone."""
+        return Checks(**{item.name: getattr(self, item.name) for item in fields(Checks)})
+
+
+@dataclass(frozen=True)
+class GateSection:
+    """Judge the run when it is stored; the exit code is then the gate's.
+
+    Parameters
+    ----------
+    policy : production, selection, research, challenger, or a file.
+    champion : the run to compare with.
+
+    """
+
+    policy: str
+    champion: str | None = None
+
+
+@dataclass(frozen=True)
+class ReportSection:
+    """What is drawn and written beside the run.
+
+    Parameters
+    ----------
+    tearsheet : draw the tear sheet into the run folder.
+    save_predictions : also write a model's predictions to this Parquet file, with their receipts.
+
+    """
+
+    tearsheet: bool = False
+    save_predictions: str | None = None
+
+
+@dataclass(frozen=True)
+class Study:
+    """All that makes a run. Files are named relative to the study's own folder.
+
+    Parameters
+    ----------
+    engine : who simulates the final weights of a backtest.
+    data, predictions, model, folds, strategy, overlays, costs, execution, checks, gate, report : the sections.
+    made_from : file → SHA-256 of what a stored run was made from; a run writes it, `runs rerun` reads it.
+
+    Raises
+    ------
+    InputError
+        If it names both a model and predictions, or both engines in a walk-forward.
+
+    """
+
+    engine: Literal["native", "vectorbt"] = "native"
+    data: DataSection = field(default_factory=DataSection)
+    predictions: PredictionSection | None = None
+    model: ModelSection | None = None
+    folds: FoldSection = field(default_factory=FoldSection)
+    strategy: StrategySection = field(default_factory=StrategySection)
+    overlays: OverlaySection = field(default_factory=OverlaySection)
+    costs: CostSection = field(default_factory=CostSection)
+    execution: Execution = field(default_factory=Execution)
+    checks: CheckSection = field(default_factory=CheckSection)
+    gate: GateSection | None = None
+    report: ReportSection = field(default_factory=ReportSection)
+    made_from: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.model is not None and self.predictions is not None:
+            raise InputError("study: [model] and [predictions] exclude each other; leave one out")
+        if self.model is not None and self.engine != "native":
+            raise InputError("study: engine 'vectorbt' is of a backtest; a walk-forward has the native one")
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Parameters of the strategy, its overlays among them."""
+        overlays = {item.name: getattr(self.overlays, item.name) for item in fields(self.overlays)}
+        return {**self.strategy.parameters, **{name: value for name, value in overlays.items() if value is not None}}
+
+    def load_strategy(self, default: str) -> Strategy | EntryRule:
+        """The strategy with its parameters; `default` where none is named."""
+        return load_strategy(self.strategy.name or default, **self.settings)
+
+    def files(self) -> tuple[str, ...]:
+        """The files that the figures depend on, plug-ins among them; as they are named here."""
+        given = self.predictions or PredictionSection()
+        named = [self.data.prices, self.data.benchmark, given.file, given.receipts, *self.costs.files]
+        named += [plugin.rpartition(":")[0] for plugin in self._plugins() if is_file_plugin(plugin)]
+        return tuple(dict.fromkeys(name for name in named if name is not None))
+
+    def _plugins(self) -> list[str]:
+        models = [] if self.model is None else [self.model.name, str(self.model.parameters.get("feature_set", ""))]
+        return [*models, self.strategy.name or ""]
+
+    def located(self, place: Mapping[str, str] | None = None, *, below: Path | None = None) -> Study:
+        """The study with other names for its files: those of `place`, or as seen from here for one that lies `below`.
+
+        Parameters
+        ----------
+        place : name → the name to take its place; others stay.
+        below : the folder that the names are relative to.
+
+        """
+        if below is not None:
+            place = {name: _from_here(below / name) for name in self.paths()}
+        names = place or {}
+
+        def moved(name: str | None) -> str | None:
+            return None if name is None else names.get(name, name)
+
+        def plugin(name: str) -> str:
+            file, colon, rest = name.rpartition(":")
+            return f"{_as_plugin(names.get(file, file))}{colon}{rest}" if is_file_plugin(name) else name
+
+        model, strategy = self.model, self.strategy
+        if model is not None:
+            own = model.parameters.get("feature_set")
+            features = {"feature_set": plugin(own)} if isinstance(own, str) else {}
+            model = replace(model, name=plugin(model.name), parameters={**model.parameters, **features})
+        if strategy.name is not None:
+            strategy = replace(strategy, name=plugin(strategy.name))
+        given, gate = self.predictions, self.gate
+        if given is not None:
+            given = replace(given, file=moved(given.file), receipts=moved(given.receipts))
+        if gate is not None:
+            gate = replace(gate, policy=moved(gate.policy) or "")
+        return replace(
+            self,
+            data=replace(self.data, prices=moved(self.data.prices), benchmark=moved(self.data.benchmark)),
+            predictions=given,
+            model=model,
+            strategy=strategy,
+            costs=replace(self.costs, files=tuple(names.get(name, name) for name in self.costs.files)),
+            gate=gate,
+            report=replace(self.report, save_predictions=moved(self.report.save_predictions)),
+            made_from={names.get(name, name): digest for name, digest in self.made_from.items()},
+        )
+
+    def paths(self) -> list[str]:
+        """Every name that is a path, inputs or not."""
+        policy = [] if self.gate is None or not self.gate.policy.endswith(".toml") else [self.gate.policy]
+        saved = [] if self.report.save_predictions is None else [self.report.save_predictions]
+        return [*self.files(), *policy, *saved, *self.made_from]
+
+
+def is_file_plugin(name: str) -> bool:
+    """Whether a plug-in is named by a file: ``./path/file.py:Name``."""
+    return name.rpartition(":")[0].endswith(".py")
+
+
+def _as_plugin(path: str) -> str:
+    return path if os.path.isabs(path) or path.startswith(".") else f"./{path}"
+
+
+def _from_here(path: Path) -> str:
+    """A path as one would type it in the working folder: relative below it, else absolute."""
+    found = os.path.normpath(os.path.abspath(path))
+    here = os.getcwd()
+    return os.path.relpath(found, here) if os.path.commonpath([found, here]) == here else found
+
+
+def portable(path: str, folder: Path) -> str:
+    """A path as a study in `folder` names it: relative where both lie below the working folder, else absolute."""
+    found, home, here = (os.path.abspath(item) for item in (path, folder, os.getcwd()))
+    if os.path.commonpath([found, home, here]) != here:
+        return found
+    return Path(os.path.relpath(found, home)).as_posix()
