@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -28,6 +29,7 @@ from assay.data.stored import file_digest, file_digests, holds_files, read_json,
 
 __all__ = [
     "DEFAULT_ROOT",
+    "LABELS",
     "Run",
     "add_checks",
     "damaged_runs",
@@ -43,6 +45,8 @@ __all__ = [
 
 DEFAULT_ROOT = Path("results") / "runs"
 _MANIFEST, _METRICS, _CHECKS = "manifest.json", "metrics.json", "checks.json"
+#: What a person writes beside a run (`assay.results.storage.labels`); it stays when the run is made anew.
+LABELS = "labels.json"
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _PACKAGES = ("numpy", "pandas", "scipy", "empyrical-reloaded", "torch", "vectorbt", "scikit-learn", "skfolio")
 
@@ -256,6 +260,8 @@ def _publish(aside: Path, target: Path) -> None:
             return
         if checks:
             (aside / _CHECKS).write_text(to_json(sealed(checks)), encoding="utf-8")
+    if (target / LABELS).is_file():
+        shutil.copyfile(target / LABELS, aside / LABELS)
     put_folder(aside, target)
 
 
