@@ -9,12 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from assay.results.checks.base import State
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = [
+    "MOST_ROWS",
+    "Answer",
     "Cell",
     "Figure",
+    "FirstScreen",
     "Note",
     "Section",
     "Table",
@@ -24,8 +29,13 @@ __all__ = [
     "number",
     "percent",
     "plain_table",
+    "plural",
     "said",
 ]
+
+
+#: Rows above which a table opens when it is asked for.
+MOST_ROWS = 24
 
 
 @dataclass(frozen=True)
@@ -50,7 +60,8 @@ class Figure:
     draw : draws on the axes it is given.
     caption : below it.
     size : inches.
-    wide : over the whole width of the page.
+    wide : over the whole width of the page; a phone gets it drawn again, narrower.
+    behind : the numbers behind it; default: what can be read off its lines and bars.
 
     """
 
@@ -58,8 +69,9 @@ class Figure:
     alt: str
     draw: Callable[[Axes], Axes]
     caption: str = ""
-    size: tuple[float, float] = (5.6, 2.9)
+    size: tuple[float, float] = (4.8, 2.7)
     wide: bool = False
+    behind: Table | None = None
 
 
 @dataclass(frozen=True)
@@ -72,13 +84,32 @@ class Table:
     caption: str = ""
     wide: bool = False
 
+    @property
+    def numeric(self) -> tuple[bool, ...]:
+        """Whether a column holds numbers, so that its heading and its dashes stand to the right like them."""
+        columns = zip(*self.rows, strict=True) if self.rows else ((),) * len(self.columns)
+        return tuple(any(cell.metric or isinstance(cell.sort, (int, float)) for cell in cells) for cells in columns)
+
+    @property
+    def folded(self) -> bool:
+        """Whether it is so long that a page shows it when asked to."""
+        return len(self.rows) > MOST_ROWS
+
 
 @dataclass(frozen=True)
 class Note:
-    """A sentence, e.g. why something is not there."""
+    """A sentence.
+
+    Parameters
+    ----------
+    text, title : the sentence and what it is about.
+    absent : it says why something is not there; a page gathers these in one place.
+
+    """
 
     text: str
     title: str = ""
+    absent: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,6 +119,46 @@ class Section:
     id: str
     title: str
     parts: tuple[Figure | Table | Note, ...]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One question of the first screen: a verdict in a few words, how it stands, and the sentences it rests on."""
+
+    question: str
+    verdict: str
+    state: State
+    sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class FirstScreen:
+    """What a page opens with.
+
+    Parameters
+    ----------
+    described : what was run, as (what, value).
+    headline : the table of figures.
+    figures : drawn beside the answers.
+    lead : one line under the title.
+    answers : what a reader asks first.
+    verdicts : what was checked: objects with name, result, state and detail.
+    warnings : one sentence each.
+
+    """
+
+    described: list[tuple[str, str]]
+    headline: Table
+    figures: list[Figure]
+    lead: str = ""
+    answers: tuple[Answer, ...] = ()
+    verdicts: Sequence[Any] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def plural(count: int, thing: str) -> str:
+    """A count with its noun: ``1 fold``, ``13 folds``."""
+    return f"{count:,} {thing}" + ("" if count == 1 else "s")
 
 
 def _known(value: Any) -> bool:

@@ -20,6 +20,7 @@ from assay.results.checks.outcomes import CheckOutcomes
 from assay.results.report.blocks import (
     Cell,
     Figure,
+    FirstScreen,
     Note,
     Section,
     Table,
@@ -270,9 +271,9 @@ def render_comparison(comparison: Comparison) -> str:
     said_so = "; ".join(f"{name} {value:.1%}" for name, value in total.items())
     figures = [
         Figure("Equity on the common sessions, net", f"Growth of 1. Total returns: {said_so}.",
-               lambda axes: plot_runs(axes, returns), size=(11.4, 3.6), wide=True),
+               lambda axes: plot_runs(axes, returns), size=(9.2, 3.6), wide=True),
         Figure("Drawdown, net", "Drawdowns of the same runs.", lambda axes: plot_runs_drawdown(axes, returns),
-               size=(11.4, 2.4), wide=True),
+               size=(9.2, 2.2), wide=True),
     ]  # fmt: skip
     correlation = returns.corr().rename_axis("run").reset_index()
     forms = [("run", "run", said), *((str(name), str(name), fixed) for name in returns)]
@@ -282,18 +283,17 @@ def render_comparison(comparison: Comparison) -> str:
         _checks(comparison),
         _settings(comparison),
     )
-    first: dict[str, Any] = {
-        "described": [
+    first = FirstScreen(
+        described=[
             ("Runs", ", ".join(run.id for run in comparison.runs)),
             ("Period", f"{returns.index[0].date()} … {returns.index[-1].date()}, {len(returns):,} common sessions"),
         ],
-        "verdicts": [],
-        "warnings": list(
+        headline=_difference_table(comparison),
+        figures=figures,
+        warnings=tuple(
             dict.fromkeys(str(line) for run in comparison.runs for line in run.metrics.get("warnings") or ())
         ),
-        "headline": _difference_table(comparison),
-        "figures": figures,
-    }
+    )
     return render_page(
         title=f"{len(comparison.runs)} runs compared", sections=[Section("runs", "Runs", parts)], first=first
     )

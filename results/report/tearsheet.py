@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from assay.data.atomic import replacing
 from assay.data.errors import InputError
-from assay.results.report.blocks import Section
-from assay.results.report.render import compose_png, render_page, write_pdf
+from assay.results.report.blocks import Cell, FirstScreen, Note, Section, Table
+from assay.results.report.printing import compose_png, find_chromium, lay_out_pdf, print_page
+from assay.results.report.render import render_page
 from assay.results.report.run_data import RunData
+from assay.results.report.sections.answers import answers
 from assay.results.report.sections.evidence import conventions_section, evidence_section
 from assay.results.report.sections.model import model_section
 from assay.results.report.sections.portfolio import portfolio_section
 from assay.results.report.sections.signal import signal_section
-from assay.results.report.sections.summary import described, equity_figures, headline, monthly_figure, verdicts
+from assay.results.report.sections.summary import described, equity_figures, headline, lead, verdicts
 from assay.results.storage.runs import Run
 
 __all__ = ["FORMATS", "render_tearsheet", "tearsheet_sections", "write_tearsheet"]
@@ -23,8 +26,9 @@ __all__ = ["FORMATS", "render_tearsheet", "tearsheet_sections", "write_tearsheet
 FORMATS = ("html", "png", "pdf")
 #: Figures of the PNG, below the equity line.
 _CHOSEN = (
-    "Sharpe ratio stage by stage",
+    "Evidence of skill",
     "Distribution of the net Sharpe ratio",
+    "Sharpe ratio stage by stage",
     "Rank IC by session",
     "Returns by fifth of the score",
     "Exposure",
@@ -33,7 +37,7 @@ _CHOSEN = (
 
 
 def tearsheet_sections(run: Run, marks: Mapping[str, float] | None = None) -> list[Section]:
-    """All sections below the first screen, each with what it has or why it has nothing.
+    """All sections below the first screen, and at the end what the run has not.
 
     Parameters
     ----------
@@ -42,25 +46,47 @@ def tearsheet_sections(run: Run, marks: Mapping[str, float] | None = None) -> li
 
     """
     data = RunData(run)
-    return [
-        portfolio_section(data),
-        signal_section(data),
-        model_section(data),
-        evidence_section(data, dict(marks or {})),
-        conventions_section(data),
+    return _gathered(
+        [
+            evidence_section(data, dict(marks or {})),
+            portfolio_section(data),
+            signal_section(data),
+            model_section(data),
+            conventions_section(data),
+        ]
+    )
+
+
+def _gathered(sections: Sequence[Section]) -> list[Section]:
+    """The sections without notes on what is not there, which stand together in a table at the end."""
+    missing = [
+        (section.title, part)
+        for section in sections
+        for part in section.parts
+        if isinstance(part, Note) and part.absent
     ]
+    kept = [
+        replace(section, parts=tuple(part for part in section.parts if not (isinstance(part, Note) and part.absent)))
+        for section in sections
+    ]
+    if missing:
+        rows = tuple((Cell(note.title), Cell(where), Cell(note.text)) for where, note in missing)
+        table = Table("What this run does not have", ("", "section", "why"), rows)
+        kept[-1] = replace(kept[-1], parts=(*kept[-1].parts, table))
+    return [section for section in kept if section.parts]
 
 
-def _first(run: Run) -> dict[str, Any]:
+def _first(run: Run) -> FirstScreen:
     data = RunData(run)
-    return {
-        "described": described(data),
-        "verdicts": verdicts(data),
-        "warnings": [str(line) for line in run.metrics.get("warnings") or ()],
-        "headline": headline(data),
-        "figures": equity_figures(data),
-        "print_only": [monthly_figure(data)],
-    }
+    return FirstScreen(
+        described=described(data),
+        headline=headline(data),
+        figures=equity_figures(data),
+        lead=lead(data),
+        answers=answers(data),
+        verdicts=verdicts(data),
+        warnings=tuple(str(line) for line in run.metrics.get("warnings") or ()),
+    )
 
 
 def render_tearsheet(run: Run, marks: Mapping[str, float] | None = None) -> str:
@@ -84,7 +110,8 @@ def write_tearsheet(
     ----------
     run : a stored run.
     path : where to.
-    format : html, png or pdf; default: what the path ends in.
+    format : html, png or pdf; default: what the path ends in. A PDF is the HTML as a headless Chromium or Chrome on the
+        path prints it; without one, or where that fails, matplotlib lays the same out on A4.
     marks : see `tearsheet_sections`.
 
     Raises
@@ -110,5 +137,10 @@ def write_tearsheet(
             if wanted == "png":
                 temporary.write_bytes(compose_png(**parts, chosen=_CHOSEN))
             else:
-                write_pdf(temporary, **parts)
+                chromium = find_chromium()
+                printed = None if chromium is None else print_page(render_page(**parts), chromium)
+                if printed is None:
+                    lay_out_pdf(temporary, **parts)
+                else:
+                    temporary.write_bytes(printed)
     return path

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from assay.results.report.plots.evidence import plot_canaries, plot_distribution, plot_runs, plot_runs_drawdown
+from assay.results.report.plots.evidence import (
+    plot_canaries,
+    plot_distribution,
+    plot_evidence,
+    plot_runs,
+    plot_runs_drawdown,
+)
 from assay.results.report.plots.model import plot_folds, plot_models, plot_training
 from assay.results.report.plots.portfolio import (
     plot_concentration,
@@ -11,18 +17,19 @@ from assay.results.report.plots.portfolio import (
     plot_equity,
     plot_exposure,
     plot_legs,
-    plot_monthly,
+    plot_months,
     plot_rolling,
     plot_stages,
     plot_trades,
     plot_turnover,
 )
 from assay.results.report.plots.signal import (
+    plot_by_quantile,
     plot_confusion,
     plot_dispersion,
-    plot_evidence,
     plot_ic,
     plot_ic_decay,
+    plot_persistence,
     plot_quantiles,
     plot_reliability,
 )
@@ -31,6 +38,7 @@ from assay.results.report.plots.style import COLOURS, new_figure
 __all__ = [
     "COLOURS",
     "new_figure",
+    "plot_by_quantile",
     "plot_canaries",
     "plot_concentration",
     "plot_confusion",
@@ -46,7 +54,8 @@ __all__ = [
     "plot_ic_decay",
     "plot_legs",
     "plot_models",
-    "plot_monthly",
+    "plot_months",
+    "plot_persistence",
     "plot_quantiles",
     "plot_reliability",
     "plot_rolling",

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from assay.results.report.plots.style import COLOURS, INK, finish, legend_above, say_nothing, series
+from assay.results.report.plots.style import COLOURS, INK, finish, growth_scale, legend_above, say_nothing, series
 from assay.results.stats.performance import drawdown_series
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["plot_canaries", "plot_distribution", "plot_runs", "plot_runs_drawdown"]
+__all__ = ["plot_canaries", "plot_distribution", "plot_evidence", "plot_runs", "plot_runs_drawdown"]
 
 _ORDER = ("blue", "orange", "green", "purple", "red", "sky")
 _LINES = ("-", "--", "-.", ":", "-", "--")
@@ -70,12 +70,28 @@ def plot_canaries(
     return legend_above(finish(axes, x=what, legend=False), 1)
 
 
+def plot_evidence(axes: Axes, log_e: pd.Series, needed: float) -> Axes:
+    """The e-process of skill, its decimal logarithm, session by session, and the level that is evidence.
+
+    Parameters
+    ----------
+    log_e : (T,) natural logarithm of the e-value after each session.
+    needed : e-value that counts as evidence.
+
+    """
+    series(axes, log_e / np.log(10), "evidence of skill", color=COLOURS["blue"])
+    axes.axhline(np.log10(needed), color=COLOURS["red"], linewidth=1.4, linestyle="--", label=f"needed: {needed:,.0f}")
+    axes.axhline(0, color=INK, linewidth=0.7)
+    return finish(axes, y="e-value, powers of 10", dates=True)
+
+
 def plot_runs(axes: Axes, returns: pd.DataFrame) -> Axes:
     """Growth of 1, net, of several runs on their common sessions; one column a run."""
     for name, colour, line in zip(returns, _ORDER, _LINES, strict=False):
         series(axes, (1 + returns[name]).cumprod(), str(name), color=COLOURS[colour], linestyle=line, linewidth=1.4)
     axes.axhline(1, color=COLOURS["grey"], linewidth=0.8)
-    return finish(axes, y="growth of 1, net", dates=True)
+    scale = growth_scale(axes, (1 + returns).cumprod())
+    return finish(axes, y=f"{scale}, net", dates=True)
 
 
 def plot_runs_drawdown(axes: Axes, returns: pd.DataFrame) -> Axes:

@@ -55,7 +55,7 @@ def plot_training(axes: Axes, training: pd.DataFrame) -> Axes:
         middle = training.groupby("epoch")[column].median()
         label = column.replace("_", " ") + ", median"
         axes.plot(middle.index, middle, color=COLOURS[colour], linewidth=1.8, linestyle=line, label=label)
-    return finish(axes, y="loss", x=f"epoch; {training.groupby(['fold', 'seed']).ngroups} fits")
+    return finish(axes, y="loss", x="epoch")
 
 
 def plot_models(axes: Axes, table: pd.DataFrame) -> Axes:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from assay.results.report.plots.style import COLOURS, INK, finish, say_nothing, series
+from assay.results.report.plots.style import COLOURS, INK, finish, growth_scale, say_nothing, series
 from assay.results.stats.performance import drawdown_series
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ __all__ = [
     "plot_equity",
     "plot_exposure",
     "plot_legs",
-    "plot_monthly",
+    "plot_months",
     "plot_rolling",
     "plot_stages",
     "plot_trades",
@@ -33,7 +33,8 @@ def plot_equity(axes: Axes, returns: pd.DataFrame) -> Axes:
 
     Parameters
     ----------
-    returns : (T, …) columns net, gross and perhaps benchmark, simple returns a session.
+    returns : (T, …) columns net, gross and perhaps benchmark and matched (the benchmark scaled to the volatility of
+        net), simple returns a session.
 
     """
     series(axes, (1 + returns["net"]).cumprod(), "net", color=COLOURS["blue"], linewidth=1.6, zorder=3)
@@ -41,12 +42,14 @@ def plot_equity(axes: Axes, returns: pd.DataFrame) -> Axes:
     if "benchmark" in returns and returns["benchmark"].notna().any():
         market = (1 + returns["benchmark"].fillna(0)).cumprod()
         series(axes, market, "benchmark", color=COLOURS["grey"], linewidth=1.0, zorder=1.5)
+    if "matched" in returns:
+        matched = (1 + returns["matched"].fillna(0)).cumprod()
+        label = "benchmark at the run's volatility"
+        series(axes, matched, label, color=COLOURS["purple"], linestyle=":", linewidth=1.0, zorder=1.5)
     axes.axhline(1.0, color=COLOURS["grey"], linewidth=0.8)
-    levels = (1 + returns[["net", "gross"]]).cumprod()
-    if float(levels.min().min()) > 0 and float(levels.max().max()) > 5:
-        axes.set_yscale("log")
-    scale = ", log scale" if axes.get_yscale() == "log" else ""
-    return finish(axes, y=f"growth of 1{scale}", dates=True)
+    shown = [name for name in ("net", "gross", "benchmark") if name in returns]
+    scale = growth_scale(axes, (1 + returns[shown].fillna(0)).cumprod())
+    return finish(axes, y=scale, dates=True)
 
 
 def plot_drawdown(axes: Axes, returns: pd.Series) -> Axes:
@@ -156,21 +159,15 @@ def plot_trades(axes: Axes, returns: pd.Series) -> Axes:
     return finish(axes, y="round trips", x="return after costs")
 
 
-def plot_monthly(axes: Axes, table: pd.DataFrame) -> Axes:
-    """Compounded returns, a row a year and a column a month; blue gains, orange losses."""
-    from matplotlib.colors import LinearSegmentedColormap
+def plot_months(axes: Axes, returns: np.ndarray) -> Axes:
+    """Histogram of monthly returns, with 0 and their mean."""
+    from matplotlib.ticker import PercentFormatter
 
-    values = table.to_numpy(dtype=np.float64)
-    if not np.isfinite(values).any():
-        return say_nothing(axes, "no full session")
-    bound = float(np.nanquantile(np.abs(values), 0.95)) or 0.01
-    scale = LinearSegmentedColormap.from_list("loss-gain", [COLOURS["orange"], "#ffffff", COLOURS["blue"]])
-    axes.imshow(values, cmap=scale, vmin=-bound, vmax=bound, aspect="auto")
-    axes.grid(False)
-    axes.set_xticks(range(12), list("JFMAMJJASOND"))
-    axes.set_yticks(range(len(table)), [str(year) for year in table.index])
-    for (row, column), value in np.ndenumerate(values):
-        if np.isfinite(value):
-            ink = "#ffffff" if value > 0.75 * bound else "#111111"
-            axes.text(column, row, f"{100 * value:.1f}", ha="center", va="center", fontsize=7, color=ink)
-    return finish(axes, title="Monthly returns, net, %")
+    low, high = float(returns.min()), float(returns.max())
+    if high - low < 1e-12:
+        low, high = low - 0.005, high + 0.005
+    axes.hist(returns, bins=min(30, max(6, len(returns) // 5)), range=(low, high), color=COLOURS["sky"])
+    axes.axvline(0, color=INK, linewidth=0.8)
+    axes.axvline(float(returns.mean()), color=COLOURS["red"], linewidth=1.2, linestyle="--", label="mean")
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
+    return finish(axes, y="months", x="net return of a month")

@@ -14,7 +14,16 @@ from assay.results.stats.long_run_variance import lag_rule
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["plot_confusion", "plot_dispersion", "plot_ic", "plot_ic_decay", "plot_quantiles", "plot_reliability"]
+__all__ = [
+    "plot_by_quantile",
+    "plot_confusion",
+    "plot_dispersion",
+    "plot_ic",
+    "plot_ic_decay",
+    "plot_persistence",
+    "plot_quantiles",
+    "plot_reliability",
+]
 
 
 def plot_ic(axes: Axes, table: pd.DataFrame, column: str = "rank_ic", window: int = 63, horizon: int = 1) -> Axes:
@@ -52,16 +61,6 @@ def plot_ic(axes: Axes, table: pd.DataFrame, column: str = "rank_ic", window: in
     return legend_above(finish(axes, y=label, x=shown, dates=True, legend=False))
 
 
-def plot_evidence(axes: Axes, table: pd.DataFrame) -> Axes:
-    """log10 of the e-value of skill after each session, and the level that noise ever reaches in one case of 20."""
-    path = table["log_e"] / np.log(10)
-    axes.plot(path.index, path, color=COLOURS["blue"], linewidth=1.2, label="e-value of skill")
-    axes.axhline(np.log10(20), color=COLOURS["red"], linewidth=1, linestyle="--", label="20: evidence at 5%")
-    axes.axhline(0.0, color=INK, linewidth=0.6)
-    legend_above(axes)
-    return finish(axes, y="log10 of the e-value", dates=True)
-
-
 def plot_ic_decay(axes: Axes, table: pd.DataFrame) -> Axes:
     """Mean rank IC by how many sessions later the window starts, with 95% HAC intervals; see `ic_decay`."""
     if not table["rank_ic"].notna().any():
@@ -86,6 +85,29 @@ def plot_quantiles(axes: Axes, table: pd.DataFrame) -> Axes:
     axes.axhline(0, color=INK, linewidth=0.7)
     axes.set_xticks(places, [str(item) for item in table.index])
     return finish(axes, y="bps a window, before costs", x="fifth of the score, 1 = lowest")
+
+
+def plot_by_quantile(axes: Axes, summed: pd.DataFrame) -> Axes:
+    """Lines of the quantiles of the score, from the lowest in orange to the highest in blue; (T, quantiles)."""
+    count = summed.shape[1]
+    for number, name in enumerate(summed):
+        low = number < count / 2
+        far = abs(number - (count - 1) / 2) / ((count - 1) / 2)
+        edge = number in (0, count - 1)
+        colour = COLOURS["grey" if not far else "orange" if low else "blue"]
+        label = f"{name}" if count <= 5 or edge else None
+        width = 1.6 if edge else 0.9
+        series(axes, summed[name], label, alpha=0.3 + 0.7 * far, color=colour, linewidth=width)
+    axes.axhline(0, color=INK, linewidth=0.7)
+    return finish(axes, y="summed, less the mean", x="1 = lowest score", percent=True, dates=True)
+
+
+def plot_persistence(axes: Axes, tied: pd.Series, window: int = 63) -> Axes:
+    """Rank correlation with the session before, as its mean over a quarter."""
+    width = min(window, len(tied))
+    series(axes, tied.rolling(width, min_periods=1).mean(), color=COLOURS["purple"])
+    axes.axhline(0, color=COLOURS["grey"], linewidth=0.8)
+    return finish(axes, y="rank correlation", x=f"with the session before, mean of {width} sessions", dates=True)
 
 
 def plot_dispersion(axes: Axes, score: pd.DataFrame, window: int = 21) -> Axes:

@@ -16,6 +16,7 @@ __all__ = [
     "INK",
     "MOST_POINTS",
     "finish",
+    "growth_scale",
     "legend_above",
     "new_figure",
     "say_nothing",
@@ -40,7 +41,9 @@ INK = "#222222"
 #: A line has no more points than this; what lies between is within the line's own extremes.
 MOST_POINTS = 1200
 
-_SIZE = (5.6, 2.9)
+_SIZE = (4.8, 2.7)
+#: Growth above which a line is drawn on a log scale.
+_LOG_FROM = 5.0
 
 
 def settle(axes: Axes) -> Axes:
@@ -88,15 +91,33 @@ def thin(values: pd.Series, most: int = MOST_POINTS) -> pd.Series:
 
 
 def series(axes: Axes, values: pd.Series, label: str | None = None, **style: Any) -> None:
-    """Draw a series, thinned; one point alone is drawn as a dot."""
+    """Draw a series, thinned to what can be seen; one point alone is drawn as a dot."""
     known = values.replace([np.inf, -np.inf], np.nan)
     drawn = thin(known)
-    if len(drawn) < len(known):
-        axes.thinned = True  # type: ignore[attr-defined]
     if known.notna().sum() == 1:
         style = {**style, "marker": "o", "markersize": 4}
     style.setdefault("linewidth", 1.2)
     axes.plot(drawn.index.to_numpy(), drawn.to_numpy(dtype=np.float64), label=label, **style)
+
+
+def growth_scale(axes: Axes, levels: pd.DataFrame) -> str:
+    """A log scale where the growth of 1 passes 5 and never reaches 0; returns what the axis is to be called.
+
+    The labels are plain numbers with a times sign: matplotlib's own are mathematical text, which is not parsed here,
+    since names of assets and strategies may hold dollar signs.
+    """
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    lowest, highest = float(levels.min().min()), float(levels.max().max())
+    if not (lowest > 0 and highest > _LOG_FROM):
+        return "growth of 1"
+    axes.set_yscale("log")
+    decades = np.log10(highest / lowest)
+    steps = (1.0, 2.0, 5.0) if decades < 2.5 else (1.0,) if decades > 5 else (1.0, 3.0)
+    axes.yaxis.set_major_locator(LogLocator(subs=steps, numticks=12))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}×"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    return "growth of 1, log scale"
 
 
 def say_nothing(axes: Axes, why: str) -> Axes:
@@ -116,12 +137,11 @@ def finish(
     legend: bool = True,
     dates: bool = False,
 ) -> Axes:
-    """Title, labels, legend, per cent on the y axis, short dates; says where a line was thinned."""
+    """Title, labels, legend, per cent on the y axis, short dates."""
     if title:
         axes.set_title(title, fontsize=10.5, loc="left", color=INK)
     axes.set_ylabel(y, fontsize=9, color=INK)
-    note = "line thinned for drawing" if getattr(axes, "thinned", False) else ""
-    axes.set_xlabel(" · ".join(filter(None, [x, note])), fontsize=8.5, color=INK)
+    axes.set_xlabel(x, fontsize=8.5, color=INK)
     if percent:
         from matplotlib.ticker import PercentFormatter
 
@@ -133,12 +153,16 @@ def finish(
         axes.xaxis.set_major_locator(locator)
         axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
     if legend and axes.get_legend_handles_labels()[1]:
-        axes.legend(frameon=False, fontsize=8.5, labelcolor=INK, loc="best", ncols=2, handlelength=1.4)
+        return legend_above(axes, 4)
     return axes
 
 
 def legend_above(axes: Axes, columns: int = 3) -> Axes:
-    """The legend over the frame, where it hides nothing."""
+    """The legend over the frame, where it hides nothing, in as many columns as its longest label leaves room for."""
+    labels = [str(label) for label in axes.get_legend_handles_labels()[1]]
+    inches = axes.figure.get_figwidth() * axes.get_position().width
+    room = max(1, int(inches / (0.45 + 0.068 * max(map(len, labels), default=1))))
+    columns = max(1, min(columns, room, len(labels)))
     axes.legend(frameon=False, fontsize=8.5, labelcolor=INK, loc="lower left", bbox_to_anchor=(0, 0.99), ncols=columns,
                 handlelength=1.4, columnspacing=1.2, borderaxespad=0.2)  # fmt: skip
     return axes

@@ -9,26 +9,24 @@ import numpy as np
 
 from assay.data.errors import BacktestError
 from assay.results.checks.outcomes import CheckOutcomes
+from assay.results.checks.random_scores import ShiftedScores
 from assay.results.checks.trading import Measurement
 from assay.results.report.blocks import Cell, Figure, Note, Section, Table, fixed, metric_cell, number, said
-from assay.results.report.plots import plot_canaries, plot_distribution
+from assay.results.report.plots import plot_canaries, plot_distribution, plot_evidence
 from assay.results.report.run_data import RunData
-from assay.results.report.sections.sharpe import sharpe_table
+from assay.results.report.sections.sharpe import sharpe_table, track_record
 from assay.results.stats.bootstrap import Bootstrapped, bootstrap
-from assay.results.stats.deflated_sharpe import (
-    effective_sessions,
-    minimum_track_record,
-    probabilistic_sharpe,
-    sharpe_moments,
-)
 from assay.results.stats.overfitting import Overfitting, probability_of_overfitting
 from assay.results.storage.ledger import read_trials, scenario_of
 
 __all__ = ["conventions_section", "evidence_section"]
 
+#: Level of the evidence of skill, over all score series that were tried.
+_ALPHA = 0.05
+
 
 def evidence_section(data: RunData, marks: dict[str, float] | None = None) -> Section:
-    """Bootstrap distribution of the Sharpe ratio, its errors, PSR, DSR, MinTRL, PBO, canaries.
+    """Bootstrap distribution of the Sharpe ratio, the path of the evidence of skill, PSR, DSR, PBO, canaries, errors.
 
     Parameters
     ----------
@@ -36,7 +34,7 @@ def evidence_section(data: RunData, marks: dict[str, float] | None = None) -> Se
     marks : Sharpe ratios to draw beside the run's own, e.g. ``{"reported": 2.53}``.
 
     """
-    parts = (*_distribution(data, marks), _luck(data), sharpe_table(data), *_canaries(data))
+    parts = (*_distribution(data, marks), *_skill_path(data), _luck(data), *_canaries(data), sharpe_table(data))
     return Section("evidence", "Evidence", parts)
 
 
@@ -59,16 +57,35 @@ def _distribution(data: RunData, marks: dict[str, float] | None) -> list[Figure 
     )
     return [
         Figure(title, f"Net Sharpe {found.value:.2f}. {about}",
-               lambda axes: plot_distribution(axes, found.draws, found.value, compare), about, (5.6, 3.2))
+               lambda axes: plot_distribution(axes, found.draws, found.value, compare), about, (4.8, 3.0))
     ]  # fmt: skip
+
+
+def _skill_path(data: RunData) -> list[Figure | Note]:
+    """How the evidence of skill grew or shrank, where the run has its series."""
+    title = "Evidence of skill"
+    table = data.optional("skill")
+    if table is None or not table["log_e"].notna().any():
+        why = "The run has no series of skill: no predictions are stored, or too few names a session."
+        return [Note(why, title, absent=True)]
+    trials = data.checks.trials
+    tried = trials.distinct if trials else 1
+    needed = tried / _ALPHA
+    path = table["log_e"] / math.log(10)
+    passed = path[path >= math.log10(needed)]
+    when = f"first reached on {passed.index[0].date()}" if len(passed) else "never reached"
+    about = (
+        f"The e-value grows while scores rank returns after beta and shrinks while they do not; noise ever passes "
+        f"{needed:,.0f} at most {_ALPHA:.0%} of the time; score series tried so far: {tried}. "
+        f"It ends at {10 ** min(float(path.iloc[-1]), 300.0):.3g}; {needed:,.0f} was {when}."
+    )
+    return [Figure(title, about, lambda axes: plot_evidence(axes, table["log_e"], needed), about)]
 
 
 def _luck(data: RunData) -> Table:
     values = data.returns["net"].to_numpy(dtype=np.float64)
-    sharpe, skewness, kurtosis, n = sharpe_moments(values)
-    effective = effective_sessions(values)
-    psr = probabilistic_sharpe(sharpe, effective, skewness=skewness, kurtosis=kurtosis)
-    needed = minimum_track_record(sharpe, skewness=skewness, kurtosis=kurtosis) * n / effective
+    psr, needed = track_record(values)
+    n = len(values)
     trials = data.checks.trials
     counted = "the run is in no ledger"
     if trials is not None:
@@ -119,7 +136,7 @@ def _overfitting(data: RunData) -> tuple[Overfitting | None, str]:
 def _canaries(data: RunData) -> list[Figure | Note]:
     """Strips of what should know nothing: the net Sharpe ratio of every kind, and the skill of what was retrained."""
     parts = [part for part in (_sharpe_strip(data.checks), _skill_strip(data.checks)) if part is not None]
-    return parts or [Note("Not run. Run again with --canaries.", "Canaries")]
+    return parts or [Note("Not run. Run again with --canaries.", "Canaries", absent=True)]
 
 
 def _sharpe_strip(checks: CheckOutcomes) -> Figure | Note | None:
@@ -143,8 +160,20 @@ def _sharpe_strip(checks: CheckOutcomes) -> Figure | Note | None:
         groups["random scores"] = _known(null.sharpe)
         about = f"This run: {null.sentence}. "
     if shifts is not None:
-        about += "Early reads a session too many: what a leak would earn. The same score for all is a constant model."
+        about += _early(shifts, real)
     return _strip("Canaries", about.strip(), groups, real, ("net Sharpe, annual", 2))
+
+
+def _early(shifts: ShiftedScores, real: float) -> str:
+    """What reading one session too many would have earned, in the words that the figures bear out."""
+    early = shifts.early.sharpe
+    text = ""
+    if not math.isnan(early):
+        change = "a gain" if early > real else "a loss"
+        text = f"Scores read one session early, as a leak would, earn {early:.2f}: {change} against {real:.2f}. "
+        if early <= real:
+            text += "A leak of one session would not have flattered this rule. "
+    return text + "The same score for all is a constant model."
 
 
 def _skill_strip(checks: CheckOutcomes) -> Figure | Note | None:
@@ -169,8 +198,18 @@ def _known(values: Iterable[float]) -> list[float]:
 
 def _strip(title: str, about: str, groups: dict[str, list[float]], real: float, axis: tuple[str, int]) -> Figure:
     """A strip plot; `axis` is the name of the figure and its decimals."""
-    size = (5.6, 2.0 + 0.35 * len(groups))
-    return Figure(title, about, lambda axes: plot_canaries(axes, groups, real, *axis), about, size)
+    what, digits = axis
+    rows = tuple(
+        (
+            Cell(name),
+            number(len(values)),
+            *(fixed(pick(values) if values else None, digits) for pick in (min, np.median, max)),
+        )
+        for name, values in {**groups, "this run": [real]}.items()
+    )
+    behind = Table(title, ("what", "runs", f"least {what}", "median", "most"), rows)
+    size = (4.8, 1.8 + 0.33 * len(groups))
+    return Figure(title, about, lambda axes: plot_canaries(axes, groups, real, *axis), about, size, behind=behind)
 
 
 def conventions_section(data: RunData) -> Section:
@@ -185,8 +224,7 @@ def conventions_section(data: RunData) -> Section:
         ))  # fmt: skip
     columns = ("metric", "value", "low", "high", "unit", "n", "sample", "convention")
     counts = tuple(
-        (said(name.replace("_", " ")), number(value))
-        for name, value in (data.run.metrics.get("counts") or {}).items()
+        (said(name.replace("_", " ")), number(value)) for name, value in (data.run.metrics.get("counts") or {}).items()
     )
     parts: list[Figure | Table | Note] = [
         Table("Every figure and its convention", columns, tuple(rows), "Intervals are 95%.", wide=True)
@@ -194,12 +232,8 @@ def conventions_section(data: RunData) -> Section:
     if counts:
         parts.append(Table("What was dropped, capped or forced", ("", "times"), counts))
     else:
-        parts.append(Note("The run counted nothing.", "What was dropped, capped or forced"))
-    prints = tuple(
-        (said(name), Cell(str(value))) for name, value in data.run.manifest.get("fingerprints", {}).items()
-    )
-    versions = tuple(
-        (said(name), Cell(str(value))) for name, value in data.run.manifest.get("versions", {}).items()
-    )
+        parts.append(Note("The run counted nothing.", "What was dropped, capped or forced", absent=True))
+    prints = tuple((said(name), Cell(str(value))) for name, value in data.run.manifest.get("fingerprints", {}).items())
+    versions = tuple((said(name), Cell(str(value))) for name, value in data.run.manifest.get("versions", {}).items())
     parts.append(Table("Inputs and versions", ("", "SHA-256 or version"), (*prints, *versions)))
     return Section("conventions", "Conventions", tuple(parts))

@@ -5,7 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from assay.results.report.blocks import Cell, Figure, Note, Section, Table, fixed, number, percent, plain_table, said
+from assay.results.report.blocks import (
+    Cell,
+    Figure,
+    Note,
+    Section,
+    Table,
+    fixed,
+    number,
+    percent,
+    plain_table,
+    plural,
+    said,
+)
 from assay.results.report.plots import plot_folds, plot_models, plot_training
 from assay.results.report.run_data import RunData, first_rows
 
@@ -14,6 +26,9 @@ __all__ = ["model_section"]
 _MOST_ROWS = 120
 _FIGURES = [
     ("model", "model", said),
+    ("sharpe_net", "net Sharpe", fixed),
+    ("sharpe_low", "low", fixed),
+    ("sharpe_high", "high", fixed),
     ("rank_ic", "rank IC", lambda value: fixed(value, 4)),
     ("rank_ic_t", "HAC t", fixed),
     ("r2", "R² of returns", lambda value: fixed(value, 4)),
@@ -30,9 +45,6 @@ _FIGURES = [
     ("pt_p", "signs, p", lambda value: fixed(value, 3)),
     ("action_accuracy", "accuracy of actions", percent),
     ("action_macro_f1", "macro F1 of actions", lambda value: fixed(value, 3)),
-    ("sharpe_net", "net Sharpe", fixed),
-    ("sharpe_low", "low", fixed),
-    ("sharpe_high", "high", fixed),
     ("note", "why not", lambda value: said(value or None)),
 ]
 
@@ -93,16 +105,26 @@ def _forecasts(data: RunData) -> list[Table]:
 def _folds(data: RunData) -> list[Figure | Table | Note]:
     folds = data.optional("folds")
     if folds is None:
-        return [Note("The predictions were not made by a walk-forward of this run.", "Folds and training curves")]
+        return [
+            Note(
+                "The predictions were not made by a walk-forward of this run.", "Folds and training curves", absent=True
+            )
+        ]
     first, last = folds.iloc[0], folds.iloc[-1]
     start, end = said(first["test_start"]).text, said(last["test_end"]).text
-    alt = f"{len(folds)} folds; tested from {start} to {end}."
-    height = min(6.0, 1.4 + 0.16 * len(folds))
+    alt = f"{plural(len(folds), 'fold')}; tested from {start} to {end}."
+    height = min(5.0, 1.2 + 0.14 * len(folds))
     form = [(name, name.replace("_", " "), said) for name in folds.columns]
     shown, rest = first_rows(folds, _MOST_ROWS)
     parts: list[Figure | Table | Note] = [
-        Figure("Folds", alt, lambda axes: plot_folds(axes, folds), size=(11.4, height), wide=True),
-        plain_table("Folds", shown, form, caption=rest, wide=True),
+        Figure(
+            "Folds",
+            alt,
+            lambda axes: plot_folds(axes, folds),
+            size=(9.2, height),
+            wide=True,
+            behind=plain_table("Folds", shown, form, caption=rest),
+        ),
     ]
     figures = data.optional("fold_metrics")
     if figures is not None:
@@ -118,9 +140,9 @@ def _training(data: RunData) -> list[Figure | Note]:
         return []
     training = data.optional("training")
     if training is None:
-        return [Note("The model is fitted in one step, or keeps no curve.", "Training curves")]
+        return [Note("The model is fitted in one step, or keeps no curve.", "Training curves", absent=True)]
     fits = training.groupby(["fold", "seed"]).ngroups
-    alt = f"Loss by epoch of {fits} fits, up to {int(training['epoch'].max())} epochs."
+    alt = f"Loss by epoch of {plural(fits, 'fit')}, up to epoch {int(training['epoch'].max())}."
     return [Figure("Training curves", alt, lambda axes: plot_training(axes, training))]
 
 
@@ -132,9 +154,9 @@ def _beside(data: RunData) -> list[Figure | Table | Note]:
     ):
         table = data.optional(name)
         if table is None:
-            parts.append(Note(why, title))
+            parts.append(Note(why, title, absent=True))
             continue
-        size = (5.6, 1.2 + 0.28 * len(table))
+        size = (4.8, 1.1 + 0.26 * len(table))
         values = "; ".join(f"{label} {fixed(value).text}" for label, value in table.get("sharpe_net", {}).items())
         parts.append(
             Figure(f"{title}: net Sharpe", f"Net Sharpe through the same strategy: {values}.",
@@ -150,7 +172,9 @@ def _beside(data: RunData) -> list[Figure | Table | Note]:
 def _receipts(data: RunData) -> list[Table | Note]:
     receipts = data.optional("receipts")
     if receipts is None:
-        return [Note("None: nothing proves what the model had seen when it made a prediction.", "Receipts")]
+        return [
+            Note("None: nothing proves what the model had seen when it made a prediction.", "Receipts", absent=True)
+        ]
     table = receipts.rename_axis("session").reset_index()
     shown, rest = first_rows(table, _MOST_ROWS)
     form = [
@@ -158,5 +182,5 @@ def _receipts(data: RunData) -> list[Table | Note]:
         ("trained_through", "trained through", said), ("preprocessing_fit_through", "preprocessing through", said),
         ("labels_known_through", "labels known through", said), ("available_at", "available at", said),
     ]  # fmt: skip
-    about = f"{len(table):,} receipts, each checked against the sessions it covers. {rest}"
+    about = f"{plural(len(table), 'receipt')}, each checked against the sessions it covers. {rest}"
     return [plain_table("Receipts", shown, form, caption=about.strip(), wide=True)]

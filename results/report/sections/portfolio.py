@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -19,6 +20,7 @@ from assay.results.report.blocks import (
     number,
     percent,
     plain_table,
+    plural,
     said,
 )
 from assay.results.report.plots import (
@@ -26,6 +28,7 @@ from assay.results.report.plots import (
     plot_costs,
     plot_exposure,
     plot_legs,
+    plot_months,
     plot_rolling,
     plot_stages,
     plot_trades,
@@ -34,27 +37,35 @@ from assay.results.report.plots import (
 from assay.results.report.run_data import RunData, first_rows
 from assay.results.stats.attribution import concentration, extreme_sessions, leg_returns
 from assay.results.stats.performance import drawdowns, monthly_returns, rolling, yearly_returns
+from assay.results.stats.periods import flat_sessions, month_outcomes, time_in_market, trailing_returns
 
 __all__ = ["portfolio_section"]
 
 _WINDOW = 126
 _MOST_ROWS = 60
 _MANY_TRADES = 1_000_000
+_FEWEST_MONTHS = 6
+#: Weights below which a name is not held, and is not worth a row.
+_NOTHING, _SHOWN = 1e-9, 1e-4
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def portfolio_section(data: RunData) -> Section:
-    """Calendar tables, rolling figures, exposure, costs, stages, legs, concentration, trades, events."""
+    """Calendar, periods to date, current positions, rolling figures, exposure, costs, stages, legs, trades, events."""
     parts = (
         *_calendar(data),
-        *_rolling(data),
+        _trailing(data),
+        _positions(data),
+        _relative(data),
         _drawdowns(data),
+        *_switches(data),
+        *_rolling(data),
         *_book(data),
         *_costs(data),
         *_stages(data),
         _extremes(data),
         *_trades(data),
         *_events(data),
-        _relative(data),
     )
     return Section("portfolio", "Portfolio", parts)
 
@@ -73,7 +84,7 @@ def _shaded(value: float, bound: float) -> Cell:
     return Cell(plain.text, plain.sort, _shade(value, bound))
 
 
-def _calendar(data: RunData) -> list[Table]:
+def _calendar(data: RunData) -> list[Figure | Table | Note]:
     returns = data.returns
     months = monthly_returns(returns["net"])
     years = yearly_returns(returns["net"])
@@ -87,9 +98,8 @@ def _calendar(data: RunData) -> list[Table]:
         )
         for year in months.index
     )
-    names = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
     said_so = "Net, compounded; blue gains, orange losses; first and last may be parts of a month or year."
-    monthly = Table("Monthly returns", ("year", *names, "year's return"), rows, said_so, wide=True)
+    monthly = Table("Monthly returns", ("year", *_MONTHS, "year's return"), rows, said_so, wide=True)
     table = pd.DataFrame({"net": years, "gross": yearly_returns(returns["gross"])})
     if data.benchmark is not None:
         table["benchmark"] = yearly_returns(data.benchmark.fillna(0))
@@ -108,7 +118,71 @@ def _calendar(data: RunData) -> list[Table]:
             ("sessions", "sessions", number),
         ],
     )
-    return [monthly, yearly]
+    parts: list[Figure | Table | Note] = [monthly, yearly]
+    found = month_outcomes(months)
+    if found["months"] < _FEWEST_MONTHS:
+        few = f"{plural(int(found['months']), 'month')}: too few for a distribution."
+        parts.append(Note(few, "Monthly outcomes", absent=True))
+        return parts
+    alt = (
+        f"{found['months']:.0f} months, net: {found['above_zero']:.0%} above 0, mean {found['mean']:.2%}, median "
+        f"{found['median']:.2%}, worst {found['worst']:.1%}, best {found['best']:.1%}."
+    )
+    values = months.to_numpy(dtype=np.float64)
+    parts.append(Figure("Monthly outcomes", alt, lambda axes: plot_months(axes, values[np.isfinite(values)])))
+    return parts
+
+
+def _trailing(data: RunData) -> Table:
+    """To date and over the last years, beside the benchmark."""
+    names = ["net", "gross", *(["benchmark"] if data.benchmark is not None else [])]
+    table = trailing_returns(data.returns[names])
+    end = data.returns.index[-1].date()
+    rows = tuple((Cell(str(row[0])), *(percent(value) for value in row[1:])) for row in table.itertuples())
+    about = f"Periods end with {end}; – : the record does not reach back so far."
+    return Table("To date and the last years", ("", *names), rows, about)
+
+
+def _positions(data: RunData) -> Table | Note:
+    """The last target weights, which are what is to be held next."""
+    title = "Current positions"
+    if data.weights is None:
+        return Note("No target weights are stored.", title, absent=True)
+    last = data.weights.iloc[-1].dropna()
+    held = last[last.abs() > _NOTHING].sort_values(kind="stable", ascending=False)
+    decided = data.weights.index[-1].date()
+    total = float(held.abs().sum())
+    about = f"Target weights decided at the close of {decided}, of NAV: gross {total:.1%}, net {held.sum():.1%}."
+    if held.empty:
+        return Note(f"Everything in cash: the target weights of {decided} are all 0.", title)
+    shown = held[held.abs() >= _SHOWN]
+    if len(shown) < len(held):
+        about += f" {plural(len(held) - len(shown), 'name')} below {_SHOWN:.2%} left out."
+    rows = tuple(
+        (said(str(name)), _side(int(np.sign(value))), percent(value, 2), percent(abs(value) / total))
+        for name, value in shown.items()
+    )
+    return Table(title, ("asset", "side", "weight", "of gross"), rows, about)
+
+
+def _switches(data: RunData) -> list[Table]:
+    """Months in which the book was flat part of the time; the kill switches' work, where they are on."""
+    flat = flat_sessions(data.returns["gross_exposure"])
+    if not float(np.nansum(flat.to_numpy())) > 0:
+        return []
+    rows = tuple(
+        (Cell(str(year), float(year)), *(
+            replace(percent(value, 0), shade=f"rgba(204,121,167,{0.45 * value:.2f})" if value > 0 else "")
+            for value in flat.loc[year]
+        ))
+        for year in flat.index
+    )  # fmt: skip
+    held = time_in_market(data.returns["gross_exposure"])
+    events = data.optional("events")
+    fired = 0 if events is None else int(events["kind"].str.startswith("kill").sum())
+    about = f"Share of a month's sessions that ended with nothing held; invested on {held:.1%} of all."
+    about += f" Kill switches went off {plural(fired, 'time')}." if fired else ""
+    return [Table("Switch calendar", ("year", *_MONTHS), rows, about, wide=True)]
 
 
 def _rolling(data: RunData) -> list[Figure | Note]:
@@ -116,14 +190,15 @@ def _rolling(data: RunData) -> list[Figure | Note]:
     words = {"sharpe": "Rolling Sharpe ratio", "volatility": "Rolling volatility", "beta": "Rolling beta"}
     parts: list[Figure | Note] = []
     if len(table) < _WINDOW:
-        why = f"{len(table):,} sessions are fewer than the {_WINDOW} of a window."
-        return [Note(why, "Rolling Sharpe ratio, volatility and beta")]
+        why = f"{plural(len(table), 'session')}: fewer than the {_WINDOW} of a window."
+        return [Note(why, "Rolling Sharpe ratio, volatility and beta", absent=True)]
     for column, title in words.items():
         if column not in table:
-            parts.append(Note("The run has no benchmark.", title))
+            parts.append(Note("The run has no benchmark.", title, absent=True))
             continue
         last = table[column].iloc[-1]
-        alt = f"{title} over {_WINDOW} sessions, net; at the end {last:.2f}."
+        end = f"{last:.1%}" if column == "volatility" else f"{last:.2f}"
+        alt = f"{title} over {_WINDOW} sessions, net; at the end {end}."
         parts.append(Figure(title, alt, partial(plot_rolling, table=table, column=column, window=_WINDOW)))
     return parts
 
@@ -131,7 +206,7 @@ def _rolling(data: RunData) -> list[Figure | Note]:
 def _drawdowns(data: RunData) -> Table | Note:
     table = drawdowns(data.returns["net"])
     if table.empty:
-        return Note("The net return never fell below an earlier level.", "Deepest drawdowns")
+        return Note("The net return never fell below an earlier level.", "Deepest drawdowns", absent=True)
     form = [
         ("depth", "depth", percent), ("peak", "peak", said), ("trough", "trough", said),
         ("recovery", "recovery", said), ("sessions", "sessions", number),
@@ -150,7 +225,7 @@ def _book(data: RunData) -> list[Figure | Note]:
     ]  # fmt: skip
     if weights is None:
         why = "No target weights are stored: the strategy is executed bar by bar, or the run kept returns only."
-        return [*parts, Note(why, "Legs and concentration")]
+        return [*parts, Note(why, "Legs and concentration", absent=True)]
     table = concentration(weights)
     held = table["effective_names"].mean()
     text = "No session holds anything."
@@ -158,7 +233,12 @@ def _book(data: RunData) -> list[Figure | Note]:
         text = f"On average {held:.1f} effective names, the largest {table['largest'].mean():.0%} of gross."
     parts.append(Figure("Concentration", text, lambda axes: plot_concentration(axes, table), caption=text))
     if data.forward is None:
-        return [*parts, Note("No forward returns are stored, so the legs cannot be told apart.", "Long and short legs")]
+        return [
+            *parts,
+            Note(
+                "No forward returns are stored, so the legs cannot be told apart.", "Long and short legs", absent=True
+            ),
+        ]
     legs = leg_returns(weights, data.forward, data.horizon)
     total = legs.sum()
     alt = f"Summed contributions before costs: long {total['long']:.1%}, short {total['short']:.1%}."
@@ -178,7 +258,7 @@ def _costs(data: RunData) -> list[Figure | Table | Note]:
     )
     table = Table("Costs and break-even", ("", "value", "convention"), rows)
     if costs is None:
-        return [Note("No table of costs is stored.", "Costs by kind"), table]
+        return [Note("No table of costs is stored.", "Costs by kind", absent=True), table]
     paid = costs.sum()
     spent = ", ".join(f"{str(kind).replace('_', ' ')} {value:,.0f}" for kind, value in paid.items() if value)
     alt = f"Costs by kind, in currency: {spent or 'none'}."
@@ -196,7 +276,7 @@ def _why(item: dict[str, object]) -> str:
 def _stages(data: RunData) -> list[Figure | Table | Note]:
     stages = data.optional("stages")
     if stages is None:
-        return [Note("The run kept no figures by stage.", "Stage by stage")]
+        return [Note("The run kept no figures by stage.", "Stage by stage", absent=True)]
     said_so = ", ".join(f"{name} {value:.2f}" for name, value in stages["sharpe"].items())
     form = [
         ("stage", "after", said), ("sharpe", "Sharpe", fixed), ("return_ann", "return", percent),
@@ -218,13 +298,14 @@ def _extremes(data: RunData) -> Table:
     table = extreme_sessions(data.returns)
     form = [("session", "session", said), ("net", "net", lambda value: percent(value, 2)),
             ("benchmark", "benchmark", lambda value: percent(value, 2))]  # fmt: skip
-    return plain_table("Worst and best sessions", table, form)
+    about = "The worst first; the best stand last."
+    return plain_table("Worst and best sessions", table, form, caption=about)
 
 
 def _trades(data: RunData) -> list[Figure | Table | Note]:
     trades = data.columns("trades", ["return"])
     if trades is None:
-        return [Note("There are no round trips.", "Round trips")]
+        return [Note("There are no round trips.", "Round trips", absent=True)]
     values = trades["return"]
     alt = f"{len(values):,} round trips, flat to flat, mean {values.mean():.2%}, median {values.median():.2%}"
     money = data.columns("trades", ["pnl", "costs", "holding", "invested"])
@@ -256,7 +337,7 @@ def _trades(data: RunData) -> list[Figure | Table | Note]:
 def _events(data: RunData) -> list[Table | Note]:
     events = data.optional("events")
     if events is None:
-        return [Note("No stop, kill switch, forced exit or unfilled order.", "Events")]
+        return [Note("No stop, kill switch, forced exit or unfilled order.", "Events", absent=True)]
     counts = events["kind"].value_counts().rename_axis("kind").rename("times").reset_index()
     counts["first"] = counts["kind"].map(events.groupby("kind")["session"].min())
     counts["last"] = counts["kind"].map(events.groupby("kind")["session"].max())
@@ -289,7 +370,7 @@ def _relative(data: RunData) -> Table | Note:
     )  # fmt: skip
     known = [(name, label) for name, label in names if f"{name}_net" in data.metrics]
     if not known:
-        return Note("The run has no benchmark.", title)
+        return Note("The run has no benchmark.", title, absent=True)
     rows = []
     for name, label in known:
         net, gross = data.metrics[f"{name}_net"], data.metrics.get(f"{name}_gross")

@@ -2,26 +2,47 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
+from assay.data.conventions import Floats
 from assay.results.report.blocks import Cell, Note, Table, fixed
 from assay.results.report.run_data import RunData
+from assay.results.stats.deflated_sharpe import (
+    effective_sessions,
+    minimum_track_record,
+    probabilistic_sharpe,
+    sharpe_moments,
+)
 from assay.results.stats.sharpe import sharpe_intervals
 
-__all__ = ["sharpe_table"]
+__all__ = ["sharpe_table", "track_record"]
 
 _NAMES = {
     "iid": "independent, normal",
     "non_normal": "independent, any shape",
     "ar1": "first-order autocorrelation",
-    "hac": "any autocorrelation (HAC), the one shown elsewhere",
+    "hac": "any autocorrelation (HAC): the interval shown elsewhere",
     "bootstrap": "stationary bootstrap",
     "studentised": "studentised bootstrap",
     "lo_annual": "annualised by Lo's η",
 }
 _TITLE = "How sure the net Sharpe ratio is"
+
+
+def track_record(values: Floats) -> tuple[float, float]:
+    """Probability that the true Sharpe ratio is above 0, and the sessions that 95% of it needs; see `deflated_sharpe`.
+
+    Both count autocorrelation as fewer sessions; NaN where the returns do not vary, infinite sessions where the mean is
+    not above 0.
+    """
+    sharpe, skewness, kurtosis, n = sharpe_moments(values)
+    effective = effective_sessions(values)
+    psr = probabilistic_sharpe(sharpe, effective, skewness=skewness, kurtosis=kurtosis)
+    needed = minimum_track_record(sharpe, skewness=skewness, kurtosis=kurtosis)
+    return float(psr), float(needed) * n / effective if effective else math.nan
 
 
 def sharpe_table(data: RunData) -> Table | Note:

@@ -22,17 +22,19 @@ from assay.results.report.blocks import (
     said,
 )
 from assay.results.report.plots import (
+    plot_by_quantile,
     plot_confusion,
     plot_dispersion,
-    plot_evidence,
     plot_ic,
     plot_ic_decay,
+    plot_persistence,
     plot_quantiles,
     plot_reliability,
 )
 from assay.results.report.run_data import RunData
 from assay.results.stats.attribution import reliability, score_by_asset, thresholds
-from assay.results.stats.information_coefficient import ic_decay, yearly_ic
+from assay.results.stats.information_coefficient import ic_decay, quantile_returns, yearly_ic
+from assay.results.stats.ranks import average_ranks
 
 __all__ = ["signal_section"]
 
@@ -40,6 +42,8 @@ _LATER = (0, 1, 2, 3, 4, 5, 10, 15, 20)
 #: Cells of a panel above which the decay is taken from every k-th session.
 _MOST_CELLS = 1_500_000
 _MOST_ASSETS = 60
+#: Names from which tenths are shown instead of fifths, and from which ranks are worth correlating.
+_FOR_TENTHS, _FEWEST_NAMES, _FEWEST_SESSIONS = 50, 5, 20
 
 
 def signal_section(data: RunData) -> Section:
@@ -59,24 +63,15 @@ def signal_section(data: RunData) -> Section:
     return Section("signal", "Signal", parts)
 
 
-def _skill(data: RunData) -> list[Figure | Table]:
-    """Skill after beta: its figures, and the path of its evidence."""
-    table = data.optional("skill")
+def _skill(data: RunData) -> list[Table]:
+    """Skill after beta; the path of its evidence stands in the section on evidence."""
     names = (
         ("skill_ic", "information coefficient after beta"), ("skill_x", "mean of x"), ("skill_t", "t"),
         ("skill_e", "e-value today"), ("skill_e_max", "e-value at its highest monthly look"),
         ("implied_alpha_ann", "net alpha that the IC implies"), ("implied_gap_t", "realised less implied, errors"),
     )  # fmt: skip
     rows = tuple((Cell(label), *_measured(data, name)) for name, label in names if name in data.metrics)
-    if table is None or not rows:
-        return []
-    last = float(np.exp(min(float(table["log_e"].iloc[-1]), 690.0)))
-    alt = f"Evidence of skill after beta, {len(table):,} sessions: an e-value of {last:.3g}; noise ever reaches 20 in"
-    alt += " one case of 20, however often one looks."
-    return [
-        Figure("Evidence of skill after beta", alt, partial(plot_evidence, table=table), caption=alt),
-        Table("Skill after beta", ("", "value", "n", "convention"), rows),
-    ]
+    return [Table("Skill after beta", ("", "value", "n", "convention"), rows)] if rows else []
 
 
 def _ic(data: RunData) -> list[Figure | Note | Table]:
@@ -86,15 +81,13 @@ def _ic(data: RunData) -> list[Figure | Note | Table]:
     horizon = data.horizon
     parts: list[Figure | Note | Table] = []
     if ic is None or not ic["rank_ic"].notna().any():
-        parts.append(Note("No session has enough names for a correlation.", "IC and rank IC by session"))
+        parts.append(Note("No session has enough names for a correlation.", "IC and rank IC by session", absent=True))
     else:
         for column, title in (("rank_ic", "Rank IC by session"), ("ic", "IC by session")):
             item = data.metrics.get(f"{column}_mean", {})
             mean = metric_text(item, item.get("value"))
             alt = f"{title}, horizon {horizon}: mean {mean} over {item.get('n', 0):,} sessions."
-            parts.append(
-                Figure(title, alt, partial(plot_ic, table=ic, column=column, horizon=horizon))
-            )
+            parts.append(Figure(title, alt, partial(plot_ic, table=ic, column=column, horizon=horizon)))
         step = max(1, -(-score.size // _MOST_CELLS))
         overlap = -(-horizon // step)
         decay = ic_decay(score.iloc[::step], forward.reindex(index=score.index), _LATER, overlap=overlap)
@@ -110,12 +103,22 @@ def _ic(data: RunData) -> list[Figure | Note | Table]:
         parts.append(Table("Information coefficients", ("", "value", "sessions", "convention"), rows))
     spread = score.std(axis=1, ddof=0)
     alt = f"Deviation of the score across assets; mean {spread.mean():.3g}."
-    parts.append(Figure("Dispersion of predictions", alt, lambda axes: plot_dispersion(axes, score), caption=alt))
     seeds = data.optional("dispersion")
-    if seeds is not None:
-        over_seeds = float(np.nanmean(seeds.to_numpy())) if seeds.notna().any(axis=None) else float("nan")
-        parts.append(Note(f"Mean deviation of a score over seeds: {number(over_seeds).text}.", "Seeds"))
-    return parts
+    if seeds is not None and seeds.notna().any(axis=None):
+        alt += f" Over the model's seeds a score deviates by {np.nanmean(seeds.to_numpy()):.3g} on average."
+    parts.append(Figure("Dispersion of predictions", alt, lambda axes: plot_dispersion(axes, score)))
+    return [*parts, *_persistence(score)]
+
+
+def _persistence(score: pd.DataFrame) -> list[Figure | Note | Table]:
+    """Rank correlation of a session's scores with those of the session before: how fast a book on them must turn."""
+    title = "Persistence of the ranking"
+    ranks = pd.DataFrame(average_ranks(score.to_numpy(dtype=np.float64)), score.index, score.columns)
+    tied = ranks.corrwith(ranks.shift(1), axis=1) if ranks.shape[1] >= _FEWEST_NAMES else pd.Series(dtype=np.float64)
+    if not tied.notna().any():
+        return [Note("Too few names, or sessions, for a correlation with the session before.", title, absent=True)]
+    alt = f"Rank correlation of the scores with those of the session before; mean {tied.mean():.3f}."
+    return [Figure(title, alt, lambda axes: plot_persistence(axes, tied))]
 
 
 def _measured(data: RunData, name: str) -> tuple[Cell, Cell, Cell]:
@@ -127,7 +130,7 @@ def _measured(data: RunData, name: str) -> tuple[Cell, Cell, Cell]:
 def _quantiles(data: RunData) -> list[Figure | Table | Note]:
     table = data.optional("quantiles")
     if table is None or not table["mean"].notna().any():
-        return [Note("Too few names for fifths of the score.", "Returns by fifth of the score")]
+        return [Note("Too few names for fifths of the score.", "Returns by fifth of the score", absent=True)]
     means = ", ".join(f"{number} {1e4 * value:.1f}" for number, value in table["mean"].items())
     rows = tuple(
         (Cell(label), *_measured(data, name))
@@ -141,8 +144,25 @@ def _quantiles(data: RunData) -> list[Figure | Table | Note]:
     return [
         Figure("Returns by fifth of the score", f"Mean return a window in bps, lowest fifth first: {means}.",
                lambda axes: plot_quantiles(axes, table)),
+        *_by_quantile(data),
         Table("Spread and monotonicity", ("", "value", "n", "convention"), rows),
     ]  # fmt: skip
+
+
+def _by_quantile(data: RunData) -> list[Figure]:
+    """What each part of the score added up to, less the mean of all; tenths where there are names enough."""
+    score, forward = data.score, data.forward
+    assert score is not None
+    assert forward is not None
+    names = float(score.notna().sum(axis="columns").median())
+    parts, word = (10, "tenth") if names >= _FOR_TENTHS else (5, "fifth")
+    found = quantile_returns(score, forward, quantiles=parts, horizon=data.horizon).by_session.dropna() / data.horizon
+    if len(found) < _FEWEST_SESSIONS:
+        return []
+    summed = found.sub(found.mean(axis="columns"), axis="index").cumsum()
+    last = ", ".join(f"{name} {value:+.0%}" for name, value in summed.iloc[-1].items())
+    alt = f"Summed forward return of each {word} of the score less the mean of all, before costs, lowest first: {last}."
+    return [Figure(f"Summed return by {word} of the score", alt, lambda axes: plot_by_quantile(axes, summed))]
 
 
 def _hits(data: RunData) -> Table:
@@ -170,7 +190,7 @@ def _hits(data: RunData) -> Table:
 def _probabilities(data: RunData) -> list[Figure | Table | Note]:
     probability = data.optional("probability_up")
     if probability is None or data.forward is None:
-        return [Note("The model gives no probabilities.", "Reliability and thresholds")]
+        return [Note("The model gives no probabilities.", "Reliability and thresholds", absent=True)]
     curve = reliability(probability, data.forward)
     levels = thresholds(probability, data.forward)
     alt = "Share that rose by band of probability: " + ", ".join(
@@ -192,16 +212,24 @@ def _actions(data: RunData) -> list[Figure | Note]:
     """Actions against what followed, as counted when the run was made."""
     title = "Confusion matrix"
     if data.actions is None:
-        return [Note("The model gives no actions.", title)]
+        return [Note("The model gives no actions.", title, absent=True)]
     table = data.optional("confusion")
     if table is None:
-        return [Note("The run stores no counts of actions against what followed; run it again.", title)]
+        return [Note("The run stores no counts of actions against what followed; run it again.", title, absent=True)]
     total = int(table.to_numpy().sum())
     right = sum(int(table.loc[name, name]) for name in table.index)
     share = f"{right / total:.1%}" if total else "–"
     alt = f"Predicted against actual actions, {total:,} cases, {share} on the diagonal."
+    behind = Table(
+        title,
+        ("what followed", *map(str, table.columns)),
+        tuple(
+            (Cell(str(name)), *map(number, row))
+            for name, row in zip(table.index, table.to_numpy().tolist(), strict=True)
+        ),
+    )
     about = alt + " A move beyond half the asset's own deviation over the 20 sessions before counts as buy or sell."
-    return [Figure(title, alt, lambda axes: plot_confusion(axes, table), about, (4.6, 3.4))]
+    return [Figure(title, alt, lambda axes: plot_confusion(axes, table), about, (4.6, 3.4), behind=behind)]
 
 
 def _by_year_and_asset(data: RunData) -> list[Table]:

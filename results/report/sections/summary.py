@@ -15,13 +15,14 @@ from assay.results.checks.leaks import LeakCheck
 from assay.results.checks.outcomes import CheckOutcomes
 from assay.results.checks.random_scores import RandomScores
 from assay.results.checks.trials import TrialCount
-from assay.results.report.blocks import Cell, Figure, Table, metric_cell, metric_text
-from assay.results.report.plots import plot_drawdown, plot_equity, plot_monthly
+from assay.results.report.blocks import Cell, Figure, Table, metric_cell, metric_text, percent, plural
+from assay.results.report.plots import plot_drawdown, plot_equity
 from assay.results.report.run_data import RunData
 from assay.results.stats.bootstrap import bootstrap, deepest_drawdown, growth_annual, volatility_annual
-from assay.results.stats.performance import monthly_returns
+from assay.results.stats.performance import performance_metrics
+from assay.results.stats.periods import time_in_market, volatility_matched
 
-__all__ = ["Tile", "described", "equity_figures", "headline", "monthly_figure", "verdicts"]
+__all__ = ["Tile", "described", "equity_figures", "headline", "lead", "verdicts"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,14 @@ class Tile:
     result: str
     state: State
     detail: str = ""
+
+
+def lead(data: RunData) -> str:
+    """One line under the title: strategy, model, assets, period, benchmark."""
+    rows = dict(described(data))
+    named = (rows.get(name, "") for name in ("Strategy", "Model", "Panel", "Period"))
+    against = f"vs {rows['Benchmark']}" if "Benchmark" in rows else ""
+    return " · ".join(filter(None, [*named, against]))
 
 
 def described(data: RunData) -> list[tuple[str, str]]:
@@ -61,7 +70,7 @@ def described(data: RunData) -> list[tuple[str, str]]:
     rows = [
         ("Strategy", str(config.get("strategy") or manifest.get("strategy") or run.id)),
         ("Parameters", parameters),
-        ("Model", f"{model}, walk-forward, {folds} folds" if folds else str(model)),
+        ("Model", f"{model}, walk-forward, {plural(int(folds), 'fold')}" if folds else str(model)),
         ("Panel", " · ".join(filter(None, [f"{assets:,} assets" if assets else "", str(config.get("source") or "")]))),
         ("Period", f"{sessions[0].date()} … {sessions[-1].date()}, {len(sessions):,} sessions"),
         ("Fills", fills if execution else ""),
@@ -162,14 +171,15 @@ _FEWEST = 60
 
 
 def headline(data: RunData) -> Table:
-    """The ten figures with their intervals and conventions; what is not there says why."""
+    """The main figures with their intervals, the benchmark's, and conventions; what is not there says why."""
     rows = []
+    beside = _of_benchmark(data)
     for label, name, both in _TEN:
         main = data.metrics.get(f"{name}_net" if both else name)
         gross = metric_cell(data.metrics.get(f"{name}_gross")) if both else Cell("")
         if main is None:
             why = "no benchmark" if name in ("sharpe_residual", "alpha_ann") else "no predictions are stored"
-            rows.append((Cell(label), gross, Cell("–"), Cell(""), Cell(why)))
+            rows.append((Cell(label), Cell("–"), Cell(""), gross, beside.get(name, Cell("")), Cell(why)))
             continue
         interval = ""
         if main.get("low") is not None and main.get("high") is not None:
@@ -181,42 +191,63 @@ def headline(data: RunData) -> Table:
             found = bootstrap(data.returns["net"].to_numpy(dtype=np.float64), _RESAMPLED[name], draws=500)
             interval = f"[{metric_text(main, found.low)}, {metric_text(main, found.high)}]"
             text += f" · 95% by stationary bootstrap, mean block {found.block:.0f}"
-        rows.append((Cell(label), gross, metric_cell(main), Cell(interval), Cell(text)))
-    columns = ("figure", "gross", "net", "95% interval", "convention")
-    return Table("Ten figures", columns, tuple(rows), wide=True)
+        rows.append((Cell(label), metric_cell(main), Cell(interval), gross, beside.get(name, Cell("")), Cell(text)))
+    held = percent(time_in_market(data.returns["gross_exposure"]))
+    convention = Cell("share of sessions that end with anything held")
+    rows.append((Cell("Time in market"), held, Cell(""), Cell(""), Cell(""), convention))
+    columns = ("figure", "net", "95% interval", "gross", "benchmark", "convention")
+    about = "" if not beside else f"The benchmark: {_named(data)}, on the sessions that have it, without costs."
+    return Table("Main figures", columns, tuple(rows), about, wide=True)
+
+
+def _named(data: RunData) -> str:
+    return str(data.run.manifest.get("benchmark") or "as given")
+
+
+def _of_benchmark(data: RunData) -> dict[str, Cell]:
+    """Name of a figure → the benchmark's own, by the same conventions."""
+    if data.benchmark is None:
+        return {}
+    own = {
+        item.name.removesuffix("_benchmark"): item.to_dict()
+        for item in performance_metrics(data.benchmark.dropna(), "benchmark")
+    }
+    return {
+        name: Cell(metric_text(own[name], own[name]["value"]), own[name]["value"]) for _, name, _ in _TEN if name in own
+    }
 
 
 def equity_figures(data: RunData) -> list[Figure]:
     """Gross and net equity, with the drawdown beneath."""
     returns = data.returns
-    beside = (
-        "" if data.benchmark is None else f", beside {data.run.manifest.get('benchmark') or 'the benchmark'}"
-    )
+    matched = ""
+    if data.benchmark is not None:
+        same = volatility_matched(returns["net"], data.benchmark)
+        if same.notna().any():
+            returns = returns.assign(matched=same)
+            total = float(np.prod(1 + same.fillna(0).to_numpy())) - 1
+            matched = (
+                f" At the run's volatility, a ratio of the whole sample that nobody knew before its end, "
+                f"the benchmark would have made {total:.1%}."
+            )
+    beside = "" if data.benchmark is None else f", beside {data.run.manifest.get('benchmark') or 'the benchmark'}"
     net = float(np.prod(1 + returns["net"].to_numpy())) - 1
     gross = float(np.prod(1 + returns["gross"].to_numpy())) - 1
     deepest = metric_cell(data.metrics.get("max_drawdown_net")).text
     return [
         Figure(
             "Equity, before and after costs" + beside,
-            f"Growth of 1 over {len(returns):,} sessions: net total return {net:.1%}, gross {gross:.1%}.",
+            f"Growth of 1 over {plural(len(returns), 'session')}: net total return {net:.1%}, "
+            f"gross {gross:.1%}.{matched}",
             lambda axes: plot_equity(axes, returns),
-            size=(11.4, 3.6),
+            size=(9.2, 4.0),
             wide=True,
         ),
         Figure(
             "Drawdown",
             f"Net drawdown by session; the deepest is {deepest}.",
             lambda axes: plot_drawdown(axes, returns["net"]),
-            size=(11.4, 1.9),
+            size=(9.2, 1.9),
             wide=True,
         ),
     ]
-
-
-def monthly_figure(data: RunData) -> Figure:
-    """The calendar of monthly returns as a figure, for where there is no table."""
-    months = monthly_returns(data.returns["net"])
-    title = "Monthly returns, net, %"
-    return Figure(
-        title, title, lambda axes: plot_monthly(axes, months), size=(11.4, 1.0 + 0.3 * len(months)), wide=True
-    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,7 +14,9 @@ import pandas as pd
 import pytest
 
 from assay.results.report import plots
+from assay.results.report.blocks import Figure
 from assay.results.report.plots.style import MOST_POINTS, new_figure, thin
+from assay.results.report.render import draw_figure
 from assay.results.stats.information_coefficient import ic_table, quantile_returns
 from assay.results.stats.performance import drawdown_series, monthly_returns, rolling
 
@@ -91,6 +95,7 @@ def _concentration(held: bool = True) -> pd.DataFrame:
 
 
 _CASES: dict[str, Callable[[Any], Any]] = {
+    "plot_by_quantile": lambda axes: plots.plot_by_quantile(axes, _panel(assets=5).cumsum()),
     "plot_canaries": lambda axes: plots.plot_canaries(axes, {"random": [0.1, -0.2, np.nan]}, 0.4),
     "plot_concentration": lambda axes: plots.plot_concentration(axes, _concentration()),
     "plot_confusion": lambda axes: plots.plot_confusion(axes, _confusion()),
@@ -99,14 +104,15 @@ _CASES: dict[str, Callable[[Any], Any]] = {
     "plot_distribution": lambda axes: plots.plot_distribution(axes, np.linspace(-1, 1, 99), 0.1, {"reported": 2.5}),
     "plot_drawdown": lambda axes: plots.plot_drawdown(axes, _returns()["net"]),
     "plot_equity": lambda axes: plots.plot_equity(axes, _returns()),
-    "plot_evidence": lambda axes: plots.plot_evidence(axes, _ic().assign(log_e=np.linspace(-2, 5, len(_ic())))),
+    "plot_evidence": lambda axes: plots.plot_evidence(axes, _returns()["net"].cumsum(), 20.0),
     "plot_exposure": lambda axes: plots.plot_exposure(axes, _returns()),
     "plot_folds": lambda axes: plots.plot_folds(axes, _folds()),
     "plot_ic": lambda axes: plots.plot_ic(axes, _ic()),
     "plot_ic_decay": lambda axes: plots.plot_ic_decay(axes, _decay()),
     "plot_legs": lambda axes: plots.plot_legs(axes, pd.DataFrame({"long": 0.1, "short": -0.1}, _returns().index)),
     "plot_models": lambda axes: plots.plot_models(axes, _models()),
-    "plot_monthly": lambda axes: plots.plot_monthly(axes, monthly_returns(_returns()["net"])),
+    "plot_months": lambda axes: plots.plot_months(axes, monthly_returns(_returns(260)["net"]).to_numpy()[0]),
+    "plot_persistence": lambda axes: plots.plot_persistence(axes, _panel().T.corrwith(_panel(seed=1).T)),
     "plot_quantiles": lambda axes: plots.plot_quantiles(axes, quantile_returns(_panel(), _panel(seed=1)).table),
     "plot_reliability": lambda axes: plots.plot_reliability(axes, _reliability()),
     "plot_rolling": lambda axes: plots.plot_rolling(axes, rolling(_returns()["net"], None, 20), "sharpe", 20),
@@ -223,13 +229,78 @@ def test_thinning_keeps_the_ends_and_every_extreme():
     assert thin(short) is short
 
 
-def test_a_thinned_line_says_so():
+def _grown(times: float, n: int = 300) -> pd.DataFrame:
+    table = _returns(n)
+    rise = times ** (1 / n) - 1
+    return table.assign(net=rise, gross=rise, benchmark=rise / 2)
+
+
+@pytest.mark.parametrize("times", [6.0, 60.0, 4_000.0, 3e7])
+def test_labels_of_a_log_scale_are_plain_numbers(times: float):
+    """Labels of a log axis are read as they are printed: no mathematical markup, and true at their place."""
+    figure = Figure("Growth", "Growth of 1.", lambda axes: plots.plot_equity(axes, _grown(times)))
+    drawing = draw_figure(figure, "f1")
+    texts = re.findall(r">([^<>]+)</text>", drawing.svg)
+    assert not [text for text in texts if "$" in text or "\\" in text]
+    labels = [float(text.rstrip("×").replace(",", "")) for text in texts if text.endswith("×")]
+    assert len(labels) >= 3
+    places = json.loads(drawing.places)["y"]
+    assert places[4] is True
+    assert places[2] < 1.05
+    assert places[3] >= times * 0.95
+
+
+def test_below_five_times_the_scale_is_linear():
     _, axes = new_figure()
-    plots.plot_turnover(axes, pd.Series(0.1, index=pd.bdate_range("1990-01-01", periods=5000)))
-    assert "thinned" in axes.get_xlabel()
-    _, axes = new_figure()
-    plots.plot_turnover(axes, _returns()["turnover"])
-    assert "thinned" not in axes.get_xlabel()
+    plots.plot_equity(axes, _grown(4.0))
+    assert axes.get_yscale() == "linear"
+
+
+def test_a_name_with_dollar_signs_is_drawn_as_it_is():
+    figure = Figure(
+        "Growth", "Growth of 1.", lambda axes: plots.plot_runs(axes, _grown(6.0)[["net"]].set_axis(["$x^2$"], axis=1))
+    )
+    assert ">$x^2$<" in draw_figure(figure, "f1").svg
+
+
+def test_a_place_on_the_drawing_maps_back_to_date_and_value():
+    table = _returns(80)
+    figure = Figure("Drawdown", "It fell.", lambda axes: plots.plot_drawdown(axes, table["net"]))
+    drawing = draw_figure(figure, "f7")
+    places = json.loads(drawing.places)
+    ((identity, name),) = places["lines"]
+    assert name == "drawdown, net"
+    line = re.search(rf'id="{identity}">\s*<path d="([^"]*)"', drawing.svg)
+    assert line is not None
+    points = np.array([[float(x) for x in pair] for pair in re.findall(r"[ML] (\S+) (\S+)", line[1])])
+
+    def value(at: np.ndarray, axis: list[float]) -> np.ndarray:
+        return axis[2] + (at - axis[0]) / (axis[1] - axis[0]) * (axis[3] - axis[2])
+
+    dates = pd.to_datetime(np.round(value(points[:, 0], places["x"])), unit="D")
+    expected = drawdown_series(table["net"])
+    assert list(dates) == list(expected.index)
+    assert value(points[:, 1], places["y"]) == pytest.approx(expected.to_numpy(), abs=2e-4)
+
+
+def test_the_numbers_behind_a_figure_are_those_that_are_drawn():
+    lines = draw_figure(Figure("E", "e", lambda axes: plots.plot_equity(axes, _returns())), "f1").table
+    assert lines is not None
+    assert lines.columns == ("session", "net", "gross", "benchmark")
+    level = (1 + _returns()["net"]).cumprod()
+    for row in lines.rows:
+        assert row[1].sort == pytest.approx(level[pd.Timestamp(row[0].text)])
+    bars = draw_figure(Figure("S", "s", lambda axes: plots.plot_stages(axes, _stages())), "f2")
+    assert bars.table is not None
+    assert next((row[0].text, row[1].text) for row in bars.table.rows) == ("select", "0.50")
+    assert json.loads(bars.places)["points"][0][1] == "select: 0.50"
+    fifths = quantile_returns(_panel(), _panel(seed=1)).table
+    marks = draw_figure(Figure("Q", "q", lambda axes: plots.plot_quantiles(axes, fifths)), "f3").table
+    assert marks is not None
+    assert [row[2].sort for row in marks.rows] == pytest.approx((1e4 * fifths["low"]).tolist())
+    models = draw_figure(Figure("M", "m", lambda axes: plots.plot_models(axes, _models())), "f4").table
+    assert models is not None
+    assert [cell.text for cell in models.rows[0]] == ["mine", "0.30", "-1.00", "1.00"]
 
 
 def test_colours_are_told_apart_without_colour_vision():

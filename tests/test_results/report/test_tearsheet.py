@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import re
@@ -20,8 +21,16 @@ from assay.data.errors import BacktestError
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.data.synthetic import synthetic_market
 from assay.engine.backtest import run_backtest
+from assay.results.checks.outcomes import CheckOutcomes
+from assay.results.checks.random_scores import RandomScores, ShiftedScores
+from assay.results.checks.trading import Measurement
 from assay.results.evidence.backtest import evaluate, store_backtest
-from assay.results.report.tearsheet import render_tearsheet, write_tearsheet
+from assay.results.report.printing import _pages, _pieces
+from assay.results.report.render import draw_figure
+from assay.results.report.run_data import RunData
+from assay.results.report.sections.evidence import _sharpe_strip
+from assay.results.report.sections.summary import equity_figures
+from assay.results.report.tearsheet import _first, render_tearsheet, tearsheet_sections, write_tearsheet
 from assay.results.storage.runs import Run, load_run
 from assay.strategies.catalog import load_strategy
 
@@ -185,7 +194,8 @@ def test_the_gate_s_decision_is_shown(run: Run):
 
 
 def _one_asset(folder: Path) -> Run:
-    return _stored(folder, *_market(200, 1))
+    prices, oracle = _market(200, 1)
+    return _stored(folder, prices, oracle.map(lambda frame: frame.fillna(0.001)))
 
 
 def _one_session(folder: Path) -> Run:
@@ -197,7 +207,8 @@ def _one_session(folder: Path) -> Run:
 
 def _no_trades(folder: Path) -> Run:
     prices, oracle = _market(150, 8)
-    return _stored(folder, prices, oracle.map(lambda frame: frame * np.nan), benchmark=False)
+    few = oracle.map(lambda frame: frame.where(frame.columns.isin(frame.columns[:3])))  # too few to choose among
+    return _stored(folder, prices, few, benchmark=False)
 
 
 def _no_predictions(folder: Path) -> Run:
@@ -293,7 +304,8 @@ def test_folds_seeds_and_training_are_drawn_from_their_tables(tmp_path: Path):
 
 
 @pytest.mark.parametrize(("format", "start"), [("png", b"\x89PNG\r\n"), ("pdf", b"%PDF-")])
-def test_a_picture_and_a_document(run: Run, tmp_path: Path, format: str, start: bytes):
+def test_a_picture_and_a_document(run: Run, tmp_path: Path, format: str, start: bytes, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("assay.results.report.tearsheet.find_chromium", lambda: None)
     path = write_tearsheet(run, tmp_path / f"sheet.{format}")
     content = path.read_bytes()
     assert content.startswith(start)
@@ -301,6 +313,126 @@ def test_a_picture_and_a_document(run: Run, tmp_path: Path, format: str, start: 
     assert [item.name for item in tmp_path.iterdir()] == [path.name]
     if format == "png":
         assert write_tearsheet(run, tmp_path / "again", format=format).read_bytes() == content
+
+
+def _columns(text: str, title: str) -> list[list[str]]:
+    """Cells of the table with that title, row by row, the heading first."""
+    part = text[text.index(f"<h3>{title}</h3>") :]
+    part = part[part.index("<table>") : part.index("</table>")]
+    return [
+        [unescape(re.sub(r"<[^>]+>", "", cell)) for cell in re.findall(r"<t[hd][ >].*?</t[hd]>", row)]
+        for row in re.findall(r"<tr>.*?</tr>", part)
+    ]
+
+
+def test_the_benchmark_stands_beside_the_run_by_the_same_conventions(run: Run, page: SimpleNamespace):
+    import empyrical
+
+    market = run.table("returns")["benchmark"]
+    rows = _columns(page.text, "Main figures")
+    place = rows[0].index("benchmark")
+    shown = {row[0]: row[place] for row in rows[1:]}
+    assert shown["Sharpe ratio"] == f"{empyrical.sharpe_ratio(market):.2f}"
+    assert shown["Return a year"] == f"{100 * empyrical.annual_return(market):.2f}%"
+    assert shown["Volatility a year"] == f"{100 * empyrical.annual_volatility(market):.2f}%"
+    assert shown["Largest drawdown"] == f"{100 * empyrical.max_drawdown(market):.2f}%"
+    held = {row[0]: row[1] for row in rows[1:]}["Time in market"]
+    assert held == f"{100 * (run.table('returns')['gross_exposure'] > 1e-6).mean():.1f}%"
+
+
+def test_current_positions_are_the_last_target_weights(run: Run, page: SimpleNamespace):
+    last = run.table("weights").iloc[-1]
+    rows = {row[0]: row for row in _columns(page.text, "Current positions")[1:]}
+    held = last[last.abs() >= 1e-4]
+    assert set(rows) == set(held.index)
+    for name, value in held.items():
+        assert rows[str(name)][1] == ("long" if value > 0 else "short")
+        assert rows[str(name)][2] == f"{100 * value:.2f}%"
+
+
+def test_headings_follow_each_other_without_a_gap(page: SimpleNamespace):
+    levels = [int(tag[1]) for tag, _ in page.parsed.tags if re.fullmatch(r"h[1-6]", tag)]
+    assert levels[0] == 1
+    assert all(later <= earlier + 1 for earlier, later in itertools.pairwise(levels))
+
+
+def test_every_figure_has_a_sentence_and_the_numbers_behind_it(page: SimpleNamespace):
+    figures = re.findall(r"<figure.*?</figure>", page.text, flags=re.DOTALL)
+    assert len(figures) > 15
+    for text in figures:
+        title = re.search(r"<h3>(.*?)</h3>", text)
+        assert title is not None
+        caption = re.search(r"<figcaption>(.*?)</figcaption>", text)
+        assert caption is not None
+        assert len(caption[1]) > 10, title[1]
+        assert "<table>" in text, title[1]
+
+
+def test_a_dash_stands_under_the_numbers_of_its_column(tmp_path: Path):
+    text = render_tearsheet(_stored(tmp_path, *_market(120, 6), benchmark=False))
+    assert re.search(r'<td class="n"[^>]*>–</td>', text)
+    for title in ("Main figures", "To date and the last years", "Information coefficients"):
+        part = text[text.index(f"<h3>{title}</h3>") :]
+        body = part[part.index("<tbody>") : part.index("</tbody>")]
+        for row in re.findall(r"<tr>.*?</tr>", body):
+            assert 'class="n"' in row.split("</td>")[1], title
+
+
+def test_what_is_not_there_is_said_once_in_one_place(tmp_path: Path):
+    text = render_tearsheet(_stored(tmp_path, *_market(150, 8), benchmark=False))
+    rows = _columns(text, "What this run does not have")
+    assert len(rows) > 4
+    assert ["Against the benchmark", "Portfolio", "The run has no benchmark."] in rows
+    assert text.count("The model gives no probabilities.") == 1
+    titles = re.findall(r"<h3>(.*?)</h3>", text)
+    assert not [row[0] for row in rows[1:] if row[0] in titles]
+    assert "Seeds" not in titles
+
+
+def test_a_log_axis_reads_as_numbers_on_the_page(tmp_path: Path):
+    prices, oracle = _market(300, 8)
+    run = _stored(tmp_path, prices, oracle)
+    table = run.table("returns").assign(net=0.01, gross=0.011)
+    grown = SimpleNamespace(table=lambda name: table if name == "returns" else run.table(name))
+    data = RunData(run)
+    object.__setattr__(data, "returns", grown.table("returns"))
+    drawing = draw_figure(equity_figures(data)[0], "f1").svg
+    assert "mathdefault" not in drawing
+    assert ">10×<" in drawing
+
+
+@pytest.mark.parametrize(("early", "says"), [(-42.71, "a loss"), (9.3, "a gain")])
+def test_a_leak_is_called_a_gain_only_where_it_is_one(early: float, says: str):
+    real, other = Measurement(0.02, 1.5, 1.0), Measurement(0.0, 0.0, 0.0)
+    shifts = ShiftedScores("rank IC", real, other, Measurement(0.0, 0.0, early), other)
+    null = RandomScores((0.0, 0.1), 1.0, 0.05, 1, 0.3, 0.1, 0.0, 0)
+    figure = _sharpe_strip(CheckOutcomes(random_scores=null, shifted_scores=shifts))
+    assert figure is not None
+    assert f"{early:.2f}: {says}" in figure.alt
+    assert ("not have flattered" in figure.alt) == (early < 1.0)
+    assert figure.behind is not None
+    assert ["this run", "1", "1.00"] in [[cell.text for cell in row[:3]] for row in figure.behind.rows]
+
+
+def test_a_page_laid_out_without_a_browser_has_no_empty_pages(run: Run, tmp_path: Path):
+    first, sections = _first(run), tearsheet_sections(run)
+    pages = list(_pages(list(_pieces("title", sections, first))))
+    ends = [page[-1][0] - page[-1][1].height for page in pages]
+    tops = [page[0][0] for page in pages]
+    assert len(pages) < 25
+    filled = [(top - end) / max(tops) for top, end in zip(tops, ends, strict=True)]
+    assert min(filled[:-1]) > 0.55
+    assert not any(page[-1][1].heading for page in pages)
+    assert min(ends) > 0
+
+
+def test_where_the_browser_fails_the_page_is_laid_out(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr("assay.results.report.tearsheet.find_chromium", lambda: "/nowhere/chromium")
+    monkeypatch.setattr("assay.results.report.tearsheet.lay_out_pdf", lambda path, **_: path.write_bytes(b"%PDF-laid"))
+    assert write_tearsheet(run, tmp_path / "sheet.pdf").read_bytes() == b"%PDF-laid"
+    assert "could not print" in caplog.text
 
 
 def test_what_cannot_be_written_is_refused_in_one_line(run: Run, tmp_path: Path):
