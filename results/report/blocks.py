@@ -23,6 +23,7 @@ __all__ = [
     "Note",
     "Section",
     "Table",
+    "e_value",
     "fixed",
     "metric_cell",
     "metric_text",
@@ -35,7 +36,7 @@ __all__ = [
 
 
 #: Rows above which a table opens when it is asked for.
-MOST_ROWS = 24
+MOST_ROWS = 40
 
 
 @dataclass(frozen=True)
@@ -154,6 +155,11 @@ class FirstScreen:
     answers: tuple[Answer, ...] = ()
     verdicts: Sequence[Any] = ()
     warnings: tuple[str, ...] = ()
+
+
+def e_value(value: float) -> str:
+    """An e-value: three digits below a thousand, whole above, a power of ten beyond a million."""
+    return f"{value:.3g}" if value < 1e3 else f"{value:,.0f}" if value < 1e6 else f"{value:.1e}"
 
 
 def plural(count: int, thing: str) -> str:

@@ -12,6 +12,7 @@ import tempfile
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -118,8 +119,8 @@ def _figures(figures: Sequence[Figure]) -> Iterator[_Piece]:
     for row in rows:
         across = _WIDTH - 2 * _MARGIN if row[0].wide else (_WIDTH - 2 * _MARGIN - 0.3) / 2
         tall = max(across * item.size[1] / item.size[0] * (0.85 if item.wide else 1.05) for item in row)
-        yield _Piece(0.62 + min(max(tall, 1.3), 4.2), lambda canvas, top, row=row, across=across, tall=tall: _draw_row(
-            canvas, top, row, across, min(max(tall, 1.3), 4.2)))  # fmt: skip
+        tall = min(max(tall, 1.3), 4.2)
+        yield _Piece(0.62 + tall, partial(_draw_row, row=row, across=across, tall=tall))
 
 
 def _draw_row(canvas: Canvas, top: float, row: Sequence[Figure], across: float, tall: float) -> None:
@@ -137,7 +138,7 @@ def _fit(axes: Axes, frame: tuple[float, float, float, float]) -> None:
     for text in (axes.xaxis.label, axes.yaxis.label, *axes.get_xticklabels(), *axes.get_yticklabels()):
         text.set_fontsize(7)
     axes.tick_params(labelsize=7)
-    canvas = axes.figure
+    canvas: Any = axes.figure
     width, height = canvas.get_size_inches()
     left, bottom, right, top = frame
     axes.set_position((left / width, bottom / height, (right - left) / width, (top - bottom) / height))

@@ -55,7 +55,8 @@ def read_axes(axes: Axes, title: str) -> Reading:
     title : of the table.
 
     """
-    width, height = axes.figure.get_size_inches() * 72
+    figure: Any = axes.figure
+    width, height = figure.get_size_inches() * 72
     box = axes.get_position()
     left, right = box.x0 * width, box.x1 * width
     top, bottom = (1 - box.y1) * height, (1 - box.y0) * height
@@ -81,7 +82,7 @@ def read_axes(axes: Axes, title: str) -> Reading:
 
 def _is_series(line: Line2D) -> bool:
     """Whether it is a line through values, not a mark across the frame nor loose dots."""
-    return len(line.get_xdata()) >= _FEWEST and line.get_linestyle() not in ("None", "none", "", " ")
+    return len(np.asarray(line.get_xdata())) >= _FEWEST and line.get_linestyle() not in ("None", "none", "", " ")
 
 
 def _name(line: Line2D, axes: Axes) -> str:

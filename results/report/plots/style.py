@@ -160,7 +160,8 @@ def finish(
 def legend_above(axes: Axes, columns: int = 3) -> Axes:
     """The legend over the frame, where it hides nothing, in as many columns as its longest label leaves room for."""
     labels = [str(label) for label in axes.get_legend_handles_labels()[1]]
-    inches = axes.figure.get_figwidth() * axes.get_position().width
+    figure: Any = axes.figure
+    inches = figure.get_figwidth() * axes.get_position().width
     room = max(1, int(inches / (0.45 + 0.068 * max(map(len, labels), default=1))))
     columns = max(1, min(columns, room, len(labels)))
     axes.legend(frameon=False, fontsize=8.5, labelcolor=INK, loc="lower left", bbox_to_anchor=(0, 0.99), ncols=columns,

@@ -12,7 +12,7 @@ from assay.results.checks.canaries import Canaries
 from assay.results.checks.capacity import Capacity
 from assay.results.checks.cross_check import CrossCheck
 from assay.results.checks.leaks import LeakCheck
-from assay.results.report.blocks import Answer, metric_text, plural
+from assay.results.report.blocks import Answer, e_value, metric_text, plural
 from assay.results.report.run_data import RunData
 from assay.results.report.sections.sharpe import track_record
 from assay.results.stats.performance import yearly_returns
@@ -64,15 +64,15 @@ def _anything(data: RunData) -> Answer:
     else:
         lines.append(f"Net Sharpe {_with_interval(data, 'sharpe_net')}: {meaning[state]}.")
     trials = data.checks.trials
-    skill, e_value = _value(data, "skill_ic"), _value(data, "skill_e")
-    if math.isfinite(skill) and math.isfinite(e_value):
+    skill, evidence = _value(data, "skill_ic"), _value(data, "skill_e")
+    if math.isfinite(skill) and math.isfinite(evidence):
         needed = (trials.distinct if trials else 1) / _ALPHA
-        enough = "enough" if e_value >= needed else "not enough"
+        enough = "enough" if evidence >= needed else "not enough"
         lines.append(
             f"The scores' IC after beta is {_with_interval(data, 'skill_ic')}; the evidence of skill is "
-            f"{e_value:.3g}, {enough}: {needed:,.0f} is needed."
+            f"{e_value(evidence)}, {enough}: {needed:,.0f} is needed."
         )
-        if state == "good" and e_value < needed:
+        if state == "good" and evidence < needed:
             state = "unsure"
     if trials is not None and math.isfinite(trials.deflated_sharpe):
         lines.append(

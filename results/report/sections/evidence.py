@@ -11,7 +11,7 @@ from assay.data.errors import BacktestError
 from assay.results.checks.outcomes import CheckOutcomes
 from assay.results.checks.random_scores import ShiftedScores
 from assay.results.checks.trading import Measurement
-from assay.results.report.blocks import Cell, Figure, Note, Section, Table, fixed, metric_cell, number, said
+from assay.results.report.blocks import Cell, Figure, Note, Section, Table, e_value, fixed, metric_cell, number, said
 from assay.results.report.plots import plot_canaries, plot_distribution, plot_evidence
 from assay.results.report.run_data import RunData
 from assay.results.report.sections.sharpe import sharpe_table, track_record
@@ -77,7 +77,7 @@ def _skill_path(data: RunData) -> list[Figure | Note]:
     about = (
         f"The e-value grows while scores rank returns after beta and shrinks while they do not; noise ever passes "
         f"{needed:,.0f} at most {_ALPHA:.0%} of the time; score series tried so far: {tried}. "
-        f"It ends at {10 ** min(float(path.iloc[-1]), 300.0):.3g}; {needed:,.0f} was {when}."
+        f"It ends at {e_value(10 ** min(float(path.iloc[-1]), 300.0))}; {needed:,.0f} was {when}."
     )
     return [Figure(title, about, lambda axes: plot_evidence(axes, table["log_e"], needed), about)]
 

@@ -207,7 +207,7 @@ def _one_session(folder: Path) -> Run:
 
 def _no_trades(folder: Path) -> Run:
     prices, oracle = _market(150, 8)
-    few = oracle.map(lambda frame: frame.where(frame.columns.isin(frame.columns[:3])))  # too few to choose among
+    few = oracle.map(lambda frame: frame[frame.columns[:3]].reindex(columns=frame.columns))  # too few to choose among
     return _stored(folder, prices, few, benchmark=False)
 
 
