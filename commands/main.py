@@ -29,6 +29,7 @@ COMMANDS = {
     "train": "Fit once, for a quick look or a grid of presets.",
     "predict": "Apply a stored model to prices.",
     "combine": "Combine several models' predictions into one.",
+    "positions": "What a stored run holds next, and the orders towards it.",
     "tearsheet": "Draw a run as HTML, PNG or PDF.",
     "audit": "Say of every figure in a report whether it holds.",
     "gate": "Accept or reject a run by a policy, with an exit code.",

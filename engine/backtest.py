@@ -22,8 +22,10 @@ from assay.strategies.overlays import smooth_weights
 
 __all__ = [
     "STAGE_COLUMNS",
+    "Pass",
     "described",
     "final_weights",
+    "passes",
     "priced",
     "run_backtest",
     "simulated_prices",
@@ -119,7 +121,7 @@ def final_weights(
     execution = Execution(delay=predictions.delay) if execution is None else execution
     predictions = predictions.since_first_view()
     prices = simulated_prices(prices, predictions, execution.delay)
-    return _passes(strategy, predictions, prices, costs, execution, keep="returns")[-1][1]
+    return passes(strategy, predictions, prices, costs, execution, keep="returns")[-1][1]
 
 
 def simulated_prices(prices: PricePanel, predictions: PredictionPanel, delay: int) -> PricePanel:
@@ -144,8 +146,8 @@ def _weights_backtest(
     execution: Execution,
     keep: Literal["all", "returns"],
 ) -> BacktestResult:
-    passes = _passes(strategy, predictions, prices, costs, execution, keep)
-    label, weights, result, events = passes[-1]
+    stages_of = passes(strategy, predictions, prices, costs, execution, keep)
+    label, weights, result, events = stages_of[-1]
     if result is None or keep == "all":
         result = simulate(prices, weights, costs=costs, execution=execution, keep=keep, name=strategy.name)
     if len(events):
@@ -154,34 +156,35 @@ def _weights_backtest(
     if keep == "returns":
         return result
     stages = []
-    for label, weights, simulated, _ in passes[:-1]:
+    for label, weights, simulated, _ in stages_of[:-1]:
         if simulated is None:
             simulated = simulate(prices, weights, costs=costs, execution=execution, keep="returns")
         stages.append(_stage(label, simulated, simulated.gross_returns))
-    stages.append(_stage(passes[-1][0], result, result.gross_returns))
+    stages.append(_stage(stages_of[-1][0], result, result.gross_returns))
     stages.append(_stage("costs", result, result.returns))
     return replace(result, stages=pd.DataFrame(stages).set_index("stage"))
 
 
-_Pass = tuple[str, pd.DataFrame, BacktestResult | None, pd.DataFrame]
+#: stage, weights (T, N), its simulation where a later stage needed it, events
+Pass = tuple[str, pd.DataFrame, BacktestResult | None, pd.DataFrame]
 
 
-def _passes(
+def passes(
     strategy: Strategy,
     predictions: PredictionPanel,
     prices: PricePanel,
     costs: CostModel,
     execution: Execution,
     keep: Literal["all", "returns"],
-) -> list[_Pass]:
-    """(stage, weights, its simulation where a later stage needed it, events) for each stage, in order.
+) -> list[Pass]:
+    """Each stage in order, through the last session of `prices`: what the strategy decided, then the overlays.
 
     With ``keep="returns"`` only the last stage is held, so that no more than two tables of weights live at once.
     """
     none = pd.DataFrame()
     decision = decide(priced(strategy, costs), predictions, prices)
     steps = decision.steps() if keep == "all" else [(decision.label, decision.weights)]
-    out: list[_Pass] = [(label, weights, None, none) for label, weights in steps]
+    out: list[Pass] = [(label, weights, None, none) for label, weights in steps]
     out[-1] = (*out[-1][:3], pd.DataFrame(list(decision.events), columns=list(EVENT_COLUMNS)))
     del decision  # or the first table would live as long as the last
     overlays = strategy.overlays

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from assay.results.workflow.backtests import StoredBacktest, backtest
+    from assay.results.workflow.positions import TargetBook, target_positions
     from assay.results.workflow.requests import Checks, Progress, Silent
     from assay.results.workflow.sweeps import StoredSweep, sweep
     from assay.results.workflow.trainings import TrainedModel, predict, save_model, train
@@ -25,6 +26,7 @@ __all__ = [
     "StoredBacktest",
     "StoredSweep",
     "StoredWalkForward",
+    "TargetBook",
     "TrainedModel",
     "backtest",
     "compare",
@@ -32,6 +34,7 @@ __all__ = [
     "predict",
     "save_model",
     "sweep",
+    "target_positions",
     "tearsheet",
     "train",
     "walk_forward",
@@ -40,6 +43,7 @@ __all__ = [
 #: module → its public names. Each is imported when it is first used: a backtest needs no models, a sweep no folds.
 _HOMES = {
     "backtests": ("StoredBacktest", "backtest"),
+    "positions": ("TargetBook", "target_positions"),
     "requests": ("Checks", "Progress", "Silent"),
     "sweeps": ("StoredSweep", "sweep"),
     "trainings": ("TrainedModel", "predict", "save_model", "train"),

@@ -1,0 +1,215 @@
+"""What a stored run holds next, and the orders towards it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from assay.commands.options import (
+    NUMBER,
+    PATH,
+    WHOLE,
+    DataOptions,
+    MarketOptions,
+    json_option,
+    market_options,
+    parse_date,
+    results_option,
+)
+from assay.commands.output import echo_json
+
+if TYPE_CHECKING:
+    from assay.commands.inputs import Inputs
+    from assay.results.storage.runs import Run
+    from assay.results.workflow.positions import TargetBook
+
+__all__ = ["positions"]
+
+
+@click.command()
+@click.argument("run")
+@market_options
+@click.option("--predictions", type=PATH, help="The model's newest predictions, from the run's first session on.")
+@click.option("--receipts", type=PATH, help="What the model had seen, a row a fold (CSV or Parquet).")
+@click.option("--unit", type=click.Choice(["return", "rank"]), default="return", show_default=True,
+              help="What a score means; a rank has no sign.")
+@click.option("--zero-is-neutral", is_flag=True, help="0 separates up from down although the unit is rank.")
+@click.option("--nav", type=NUMBER, help="Currency to spread over the targets; gives shares.")
+@click.option("--holdings", type=PATH, help="What is held: asset, shares, and a row 'cash'; gives the orders.")
+@click.option("--cash", type=NUMBER, help="Currency beside the holdings, where they have no such row.")
+@click.option("--max-age", type=WHOLE, default=0, show_default=True,
+              help="Sessions that the last prediction may be older than the last price.")
+@click.option("--unaccepted", is_flag=True, help="Ask a run that the gate has not passed; the output says so.")
+@click.option("--why", metavar="ASSET", help="How the target of one asset came about, in one line.")
+@click.option("--on", "day", metavar="DATE", help="A past session, decided with what was known then.")
+@click.option("--strategy", metavar="PKG.MODULE:CLASS", help="The class of a strategy that is in no catalogue.")
+@click.option("--costs-file", type=PATH, multiple=True, help="The table of costs that the run was made with.")
+@click.option("--out", type=PATH, help="CSV or Parquet file to write.")
+@results_option
+@json_option
+def positions(
+    run: str,
+    market: MarketOptions,
+    predictions: Path | None,
+    receipts: Path | None,
+    unit: Literal["return", "rank"],
+    zero_is_neutral: bool,
+    nav: float | None,
+    holdings: Path | None,
+    cash: float | None,
+    max_age: int,
+    unaccepted: bool,
+    why: str | None,
+    day: str | None,
+    strategy: str | None,
+    costs_file: tuple[Path, ...],
+    out: Path | None,
+    results: Path,
+    as_json: bool,
+) -> None:
+    """Target weights of a stored RUN for its next fill, and the orders towards them.
+
+    The run's own strategy, costs and execution decide on the panels given, from its first session through the last
+    price. With --nav the orders begin with cash, with --holdings at what is held. A run on the embedded sample needs
+    neither --prices nor --predictions.
+
+    \b
+    Examples:
+      python cli.py positions RUN --prices new.parquet --predictions preds.parquet --holdings holdings.csv
+      python cli.py positions RUN --nav 1000000 --out book.csv
+      python cli.py positions RUN --unaccepted --why AAPL --on 2022-06-01
+    """  # fmt: skip
+    from assay.data.atomic import check_target
+    from assay.data.files.holdings import load_holdings
+    from assay.results.storage.runs import load_run
+    from assay.results.workflow import target_positions
+
+    if out is not None:
+        check_target(out, (".csv", ".parquet"))
+    stored = load_run(run, root=results).require_backtest("positions")
+    config, metrics = stored.manifest["config"], stored.metrics
+    data = DataOptions(
+        **vars(market),
+        predictions=predictions,
+        receipts=receipts,
+        unit=unit,
+        zero_is_neutral=zero_is_neutral,
+        horizon=int(config["horizon"]),
+        start=str(metrics["start"]),  # smoothing and overlays begin there
+        end=None,
+    )
+    inputs = _inputs(stored, data)
+    shares = None
+    if holdings is not None:
+        shares, row = load_holdings(holdings)
+        if row is not None and cash is not None:
+            raise click.UsageError("--cash: the holdings have a row of cash already; drop one of them")
+        cash = row if cash is None else cash
+    table = None
+    if costs_file:
+        from assay.engine.costs import CostTable
+
+        table = CostTable.load(costs_file)
+    book = target_positions(
+        stored,
+        inputs.predictions,
+        inputs.prices,
+        benchmark=inputs.benchmark,
+        session=parse_date(day, "--on"),
+        nav=nav,
+        holdings=shares,
+        cash=cash,
+        max_age=max_age,
+        unaccepted=unaccepted,
+        costs=table,
+        strategy=strategy,
+    )
+    reason = None if why is None else book.positions.why(why)
+    if out is not None:
+        _write(book, out)
+    if as_json:
+        one = {} if why is None else {"why": {"asset": why, "reason": reason}}
+        echo_json({**book.to_dict(), **one, "out": None if out is None else str(out)})
+        return
+    if reason is None:
+        click.echo("\n".join([*_head(book), _table(book)]))
+    else:
+        click.echo(f"{why} · {book.positions.session.date()} · {reason}")
+    for line in book.warnings:
+        click.echo(f"warning: {line}")
+    if out is not None:
+        click.echo(str(out))
+
+
+def _inputs(run: Run, data: DataOptions) -> Inputs:
+    """The panels of the files, or the sample where the run was made on it."""
+    from assay.commands.inputs import load_inputs
+    from assay.data.errors import InputError
+
+    config = run.manifest["config"]
+    delay = max(int(config["execution"]["delay"]), 1)
+    if data.prices is not None or data.predictions is not None:
+        return load_inputs(data, delay=delay)
+    from assay.data.sample import load_sample, load_sample_predictions
+
+    made_of = (config.get("source"), config.get("model"))
+    if made_of != (load_sample()[0].source, load_sample_predictions().name):
+        raise InputError(
+            f"positions: {run.id} was made of {made_of[1]} on {made_of[0]}; give its newest --prices and --predictions"
+        )
+    return load_inputs(data, delay=delay)
+
+
+def _write(book: TargetBook, out: Path) -> None:
+    from assay.data.atomic import replacing
+
+    table = book.to_frame()
+    with replacing(out) as temporary:
+        if out.suffix == ".csv":
+            table.to_csv(temporary, index=False)
+        else:
+            table.to_parquet(temporary, index=False)
+
+
+def _head(book: TargetBook) -> list[str]:
+    at = book.positions
+    when = "of the next session" if at.delay == 1 else f"{at.delay} sessions later"
+    lines = [
+        f"{book.run.id} · decided at the close of {at.session.date()}, for the {at.fill} {when}",
+        f"gate: {book.gate}{'' if book.accepted else ' · UNACCEPTED'}",
+    ]
+    if book.nav is not None:
+        lines.append(f"NAV {book.nav:,.2f} at the close of {at.session.date()}")
+    if at.switches:
+        lines.append(f"switched off: {', '.join(at.switches)}")
+    if book.replayed:
+        lines.append(f"replayed: {book.replayed:,} sessions of the run, largest difference {book.difference:.1e}")
+    return [*lines, ""]
+
+
+def _table(book: TargetBook) -> str:
+    """Assets with a target, a holding or an order; the largest |target| first."""
+    table = book.to_frame().set_index("asset")
+    shown = table["target"].fillna(0).ne(0)
+    if book.orders is not None:
+        shown |= table["held"].ne(0) | table["order"].ne(0)
+    rows = table[shown].sort_values("target", key=lambda column: -column.abs(), kind="stable")
+    if rows.empty:
+        return "nothing to hold"
+    width = max(5, *(len(str(asset)) for asset in rows.index))
+    orders = book.orders is not None
+    amounts = f"{'price':>12}{'held':>14}{'order':>14}{'shares':>14}" if orders else ""
+    lines = [f"{'asset':{width}}{'target':>9}{amounts}  reason"]
+    for asset, row in rows.iterrows():
+        target = "–" if row["target"] != row["target"] else f"{row['target']:+.2%}"
+        amounts = "".join(
+            f"{'–' if row[name] != row[name] else format(row[name], ',.2f'):>{12 if name == 'price' else 14}}"
+            for name in ("price", "held", "order", "shares")
+        ) if orders else ""  # fmt: skip
+        lines.append(f"{asset!s:{width}}{target:>9}{amounts}  {row['reason']}")
+    others = len(table) - len(rows)
+    if others:
+        lines.append(f"{others} other assets: target 0, nothing held")
+    return "\n".join(lines)

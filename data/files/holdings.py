@@ -1,0 +1,61 @@
+"""What is held, from a file: shares by asset, and cash."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from assay.data.errors import DataQualityError, InputError
+from assay.data.files.aliases import PRICES
+from assay.data.files.columns import asset_codes, floats
+from assay.data.files.options import ReadOptions
+from assay.data.files.readers import open_source
+from assay.data.files.sources import plain
+
+__all__ = ["CASH", "load_holdings"]
+
+#: The row whose "shares" are currency.
+CASH = "cash"
+
+
+def load_holdings(path: str | Path) -> tuple[pd.Series, float | None]:
+    """Shares held by asset, and the currency beside them.
+
+    Parameters
+    ----------
+    path : CSV or Parquet with the columns asset and shares; a row of the asset ``cash``, in lower case, is currency.
+        Shares below 0 are short.
+
+    Returns
+    -------
+    shares : asset → shares.
+    cash : currency, or None where there is no such row.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read as that, or a number is missing or infinite.
+    DataQualityError
+        If an asset stands twice, or a row has none.
+
+    """
+    options = ReadOptions()
+    source = open_source(path, options)
+    named = [name for name in source.columns if plain(name) in PRICES.fields["asset"]]
+    counted = [name for name in source.columns if plain(name) == "shares"]
+    if len(named) != 1 or len(counted) != 1:
+        raise InputError(f"{source.label}: expected the columns asset and shares, got {', '.join(source.columns)}")
+    table = source.read(texts=named, numbers=counted)
+    codes = asset_codes(table, named[0], source)
+    values = floats(table, counted[0], source, options)
+    for bad, fault in ((codes.codes < 0, "without an asset"), (~np.isfinite(values), "whose shares are no number")):
+        if bad.any():
+            line = source.line_of(int(np.flatnonzero(bad)[0]))
+            raise DataQualityError(f"{source.label}: {int(bad.sum())} rows {fault}, the first{line}")
+    names = pd.Index(codes.labels[codes.codes])
+    if names.has_duplicates:
+        raise DataQualityError(f"{source.label}: asset {names[names.duplicated()][0]!r} stands twice; keep one row")
+    shares = pd.Series(values, names, name="shares")
+    return shares.drop(index=CASH, errors="ignore"), float(shares[CASH]) if CASH in names else None

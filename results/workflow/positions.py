@@ -1,0 +1,275 @@
+"""What a stored run holds next: its own strategy, costs and execution decide on the newest panels."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from assay.data.align import align
+from assay.data.errors import InputError
+from assay.data.jsonable import jsonable
+from assay.data.panel import PredictionPanel, PricePanel
+from assay.engine.backtest import described
+from assay.engine.costs import COST_FIELDS, CostModel, CostTable
+from assay.engine.execution import Execution
+from assay.engine.positions import Positions, orders_towards, positions_at
+from assay.results.report.run_data import RunData
+from assay.results.storage.runs import DEFAULT_ROOT, Run, load_run
+from assay.strategies.base import EntryRule, Strategy
+from assay.strategies.catalog import load_strategy
+
+__all__ = ["TargetBook", "gate_of", "target_positions", "trading_of"]
+
+#: Replayed weights further than this from the stored ones are not the run's.
+_TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class TargetBook:
+    """What a run holds next.
+
+    Parameters
+    ----------
+    run : the stored run.
+    positions : the targets of the session, and how each came about.
+    orders : a row an asset, columns `assay.engine.positions.ORDER_COLUMNS`; None where NAV is not known.
+    nav : currency, of the holdings and the cash at the close of the session; None where it is not known.
+    accepted : whether the stored decision of the gate is a pass.
+    gate : what the gate decided, in words.
+    age : sessions from the last prediction to the session.
+    replayed : sessions of the run whose stored weights were compared with those decided here.
+    difference : the largest difference among them, fractions of NAV; NaN where none was compared.
+    warnings : one line each.
+
+    """
+
+    run: Run
+    positions: Positions
+    orders: pd.DataFrame | None
+    nav: float | None
+    accepted: bool
+    gate: str
+    age: int
+    replayed: int
+    difference: float
+    warnings: tuple[str, ...]
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row an asset: run, session, whether the gate accepted the run, the lineage, and the orders."""
+        table = self.positions.lineage.rename_axis("asset")
+        if self.orders is not None:
+            table = table.reindex(self.orders.index).join(self.orders)
+        else:
+            table = table.assign(reason=[self.positions.why(str(asset)) for asset in table.index])
+        head = pd.DataFrame(
+            {"run": self.run.id, "session": self.positions.session, "accepted": self.accepted}, index=table.index
+        )
+        return head.join(table).reset_index()
+
+    def to_dict(self) -> dict[str, object]:
+        """What ``positions --json`` prints."""
+        book = self.positions
+        return {
+            "run_id": self.run.id,
+            "session": book.session,
+            "fill": book.fill,
+            "delay": book.delay,
+            "accepted": self.accepted,
+            "gate": self.gate,
+            "age": self.age,
+            "nav": self.nav,
+            "switches": list(book.switches),
+            "replayed": {"sessions": self.replayed, "largest_difference": self.difference},
+            "positions": self.to_frame().drop(columns=["run", "session", "accepted"]).to_dict(orient="records"),
+            "warnings": list(self.warnings),
+        }
+
+
+def target_positions(
+    run: Run | str | Path,
+    predictions: PredictionPanel,
+    prices: PricePanel,
+    *,
+    benchmark: pd.Series | None = None,
+    session: pd.Timestamp | None = None,
+    nav: float | None = None,
+    holdings: pd.Series | None = None,
+    cash: float | None = None,
+    max_age: int = 0,
+    unaccepted: bool = False,
+    costs: CostTable | None = None,
+    strategy: str | None = None,
+    root: Path | str = DEFAULT_ROOT,
+) -> TargetBook:
+    """The targets of a stored run for its next fill, and the orders towards them.
+
+    Parameters
+    ----------
+    run : a stored backtest, its id or the start of it, or its folder.
+    predictions : of the run's model, from its first session on and through the newest; not joined to the prices yet.
+    prices : the whole history through the newest session.
+    benchmark : returns, for a strategy that hedges with them.
+    session : of the decision; default the last of the prices. A past one is decided with what was known then, however
+        old the prediction was.
+    nav : currency to spread over the targets, from cash alone.
+    holdings, cash : asset → shares held, and the currency beside them: the orders begin there. In place of `nav`.
+    max_age : most sessions that the last prediction may lie before the session.
+    unaccepted : whether a run that the gate has not passed may be asked; the answer then carries that it has not.
+    costs : the table of costs by asset and session that the run was made with, where it was.
+    strategy : ``package.module:Class`` of a strategy that is in no catalogue.
+    root : the results folder.
+
+    Raises
+    ------
+    InputError
+        If the gate has not passed the run, its strategy cannot be asked, the prices end before the predictions, the
+        predictions are too old, or the holdings cannot be valued.
+
+    """
+    stored = (run if isinstance(run, Run) else load_run(run, root=root)).require_backtest("positions")
+    accepted, verdict = gate_of(stored)
+    if not accepted and not unaccepted:
+        raise InputError(f"positions: {stored.id}: {verdict}; --unaccepted asks for its positions all the same")
+    rule, cost_model, execution = trading_of(stored, costs, strategy)
+    if nav is not None and (holdings is not None or cash is not None):
+        raise InputError("positions: give a NAV, or holdings with their cash, not both")
+    if holdings is not None and cash is None:
+        raise InputError("positions: the holdings need their cash: a row of the asset 'cash', or --cash")
+    if holdings is None and cash is not None:
+        raise InputError("positions: cash goes with holdings; --nav is what cash alone is worth")
+    if prices.sessions[-1] < predictions.sessions[-1]:
+        raise InputError(
+            f"positions: the prices end {prices.sessions[-1].date()}, before the predictions, which end "
+            f"{predictions.sessions[-1].date()}; bring the prices up to date"
+        )
+    joined, report = align(predictions, prices)
+    newest = session is None or session == prices.sessions[-1]
+    session = prices.sessions[-1] if session is None else session
+    age = _age(joined, prices, session)
+    if newest and age > max_age:
+        raise InputError(
+            f"positions: the last prediction is {age} sessions older than {session.date()}; predict again, or allow it "
+            "with --max-age"
+        )
+    book = positions_at(
+        rule, joined, prices, session=session, benchmark=benchmark, costs=cost_model, execution=execution
+    )
+    replayed, difference = _replay(stored, book)
+    warnings = [*report.messages(), *_doubts(replayed, difference), *_unknowns(cost_model, execution)]
+    if len(book.events):
+        stuck = book.events[~book.events["kind"].str.startswith("kill_")]
+        warnings += [f"{kind}: {detail}" for kind, detail in zip(stuck["kind"], stuck["detail"], strict=True)]
+    if not accepted:
+        warnings.insert(0, f"unaccepted: {verdict}")
+    orders = None
+    if nav is not None or holdings is not None:
+        money = float((nav if cash is None else cash) or 0.0)
+        orders = orders_towards(book, holdings=holdings, cash=money, costs=cost_model, execution=execution)
+        nav = money + float((orders["held"] * orders["price"]).where(orders["held"] != 0, 0.0).sum())
+    return TargetBook(stored, book, orders, nav, accepted, verdict, age, replayed, difference, tuple(warnings))
+
+
+def gate_of(run: Run) -> tuple[bool, str]:
+    """Whether the stored decision on a run is a pass, and the decision in words.
+
+    Raises
+    ------
+    InputError
+        If ``gate.json`` cannot be read.
+
+    """
+    path = run.path / "gate.json"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        verdict, policy = str(content["verdict"]), str(content["policy"])
+    except FileNotFoundError:
+        return False, f"no gate has judged it (`gate {run.id}`)"
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise InputError(f"{path}: damaged: {error}; `gate {run.id}` writes it again") from None
+    return verdict == "pass" and content.get("run_id") == run.id, f"{verdict} by the policy {policy}"
+
+
+def trading_of(
+    run: Run, table: CostTable | None = None, strategy: str | None = None
+) -> tuple[Strategy | EntryRule, CostModel, Execution]:
+    """The strategy, costs and execution that a run was made with.
+
+    Raises
+    ------
+    InputError
+        If they are not those of the run: another class or table, or parameters that cannot be read back.
+
+    """
+    config = run.manifest["config"]
+    name = str(config["strategy"])
+    rule = load_strategy(name if strategy is None else strategy, **config["parameters"])
+    if jsonable(described(rule)) != {"strategy": name, "parameters": config["parameters"]}:
+        raise InputError(
+            f"positions: {run.id}: {rule.name} is not made again from the stored parameters of {name}; "
+            "name its class with --strategy, as the backtest was given it"
+        )
+    known: Mapping[str, Any] = config["costs"]
+    wanted = known.get("table", {}).get("sha256")
+    given = None if table is None else str(table.describe()["sha256"])
+    if wanted != given:
+        source = known.get("table", {}).get("source")
+        fault = (
+            "was made without a table of costs" if wanted is None
+            else f"was made with the costs of {source}, SHA-256 {wanted[:12]}…; give that file with --costs-file"
+        )  # fmt: skip
+        raise InputError(f"positions: {run.id} {fault}")
+    costs = CostModel(**{field: known[field] for field in COST_FIELDS if field in known}, table=table)
+    return rule, costs, Execution(**config["execution"])
+
+
+def _age(predictions: PredictionPanel, prices: PricePanel, session: pd.Timestamp) -> int:
+    """Sessions from the last one with a view, at or before `session`, to it."""
+    views = np.any([frame.notna().any(axis="columns").to_numpy() for frame in predictions.frames().values()], axis=0)
+    known = predictions.sessions[views & (predictions.sessions <= session)]
+    if not len(known):
+        raise InputError(f"positions: no prediction at or before {session.date()}")
+    return int(((prices.sessions > known[-1]) & (prices.sessions <= session)).sum())
+
+
+def _replay(run: Run, book: Positions) -> tuple[int, float]:
+    """How many of the run's own decisions were decided again here, and the largest difference of a weight."""
+    data = RunData(run)
+    stored, score, now = data.weights, data.score, book.result.target_weights
+    if stored is None or score is None or now is None:
+        return 0, float("nan")
+    sessions = stored.index.intersection(now.index)
+    sessions = sessions[sessions <= score.index[-1]]
+    if not len(sessions):
+        return 0, float("nan")
+    assets = stored.columns.union(now.columns)
+    both = [frame.reindex(index=sessions, columns=assets).fillna(0.0).to_numpy() for frame in (stored, now)]
+    return len(sessions), float(np.abs(both[0] - both[1]).max())
+
+
+def _doubts(replayed: int, difference: float) -> list[str]:
+    """One line where these are not the inputs that were judged."""
+    if not replayed:
+        return ["none of the run's own sessions is among these inputs: nothing says that they are of the same book"]
+    if difference > _TOLERANCE:
+        line = (
+            f"the run's own sessions come out differently, by up to {difference:.2g} of NAV in a weight: prices or "
+            "predictions of the past are not those that were judged"
+        )
+        return [line]
+    return []
+
+
+def _unknowns(costs: CostModel, execution: Execution) -> list[str]:
+    """What depends on the session of the fill."""
+    out = []
+    if costs.needs_volume:
+        out.append("square-root impact depends on the volume before the fill and is not in the estimated costs")
+    if execution.max_volume:
+        out.append(f"max_volume {execution.max_volume:g} applies to the volume of the fill's session, not known yet")
+    return out
