@@ -109,6 +109,11 @@ def test_gap_through_the_stop_fills_at_the_open():
     assert "jumped" in result.events["detail"].iloc[0]
 
 
+def test_an_open_exactly_at_the_level_is_a_gap():
+    result = run(bars(flat(100), flat(100), (95, 96, 94, 95)), [(0, "A")])
+    assert result.events["detail"].tolist() == ["the open jumped over the level"]
+
+
 def test_target_inside_the_bar_and_gap_over_it():
     assert exits(run(bars(flat(100), flat(100), (105, 112, 104, 111)), [(0, "A")])) == [("target", 110.0)]
     assert exits(run(bars(flat(100), flat(100), (115, 116, 114, 115)), [(0, "A")])) == [("target", 115.0)]

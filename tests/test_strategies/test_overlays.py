@@ -207,3 +207,13 @@ def test_a_hole_in_the_returns_is_refused(function):
 def test_short_series(length):
     assert len(vol_target_factor(series([0.01] * length))) == length
     assert len(kill_switch_state(series([0.01] * length))) == length
+
+
+def test_sixty_sessions_in_cash_are_no_loss():
+    assert not kill_switch_state(series([0.0] * 70))["sixty_day"].any()
+
+
+def test_the_five_day_switch_is_off_at_exactly_half_of_the_loss():
+    # 1 → 0.5, so that 0.75 recovers half; every level here is exact in floating point.
+    state = kill_switch_state(series([0.0] * 6 + [-0.5] + [0.0] * 5 + [0.5]))
+    assert state["five_day"].tolist()[6:] == [True] * 6 + [False]

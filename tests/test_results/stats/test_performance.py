@@ -32,6 +32,7 @@ from assay.results.stats.information_coefficient import (
 from assay.results.stats.long_run_variance import critical_value, hac_mean, lag_rule, regress, sharpe_hac_error
 from assay.results.stats.overfitting import effective_trials, probability_of_overfitting
 from assay.results.stats.performance import (
+    drawdown_series,
     drawdowns,
     monthly_returns,
     performance_metrics,
@@ -406,3 +407,8 @@ def test_effective_trials():
     independent = rng.normal(size=(5000, 8))
     assert effective_trials(independent) == pytest.approx(8, rel=0.05)
     assert effective_trials(np.repeat(independent[:, :1], 8, axis=1)) == pytest.approx(1)
+
+
+def test_the_series_of_drawdowns_begins_at_the_start():
+    returns = pd.Series([-0.2, 0.5, -0.5], pd.bdate_range("2020-01-01", periods=3))
+    assert drawdown_series(returns).tolist() == pytest.approx([-0.2, 0.0, -0.5])
