@@ -412,3 +412,12 @@ def test_effective_trials():
 def test_the_series_of_drawdowns_begins_at_the_start():
     returns = pd.Series([-0.2, 0.5, -0.5], pd.bdate_range("2020-01-01", periods=3))
     assert drawdown_series(returns).tolist() == pytest.approx([-0.2, 0.0, -0.5])
+
+
+def test_quantiles_of_a_count_that_does_not_divide():
+    # 5 names in halves: rank r is in half ⌈2·(r − ½)/5⌉, so the middle one is in the lower.
+    index = pd.bdate_range("2020-01-01", periods=4)
+    score = pd.DataFrame([[1.0, 2, 3, 4, 5]] * 4, index)
+    forward = pd.DataFrame([[0.0, 0, 3, 10, 10]] * 4, index)
+    halves = quantile_returns(score, forward, quantiles=2).by_session
+    assert halves.to_numpy().tolist() == [[pytest.approx(1.0), pytest.approx(10.0)]] * 4
