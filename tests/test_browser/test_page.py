@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +15,7 @@ pytestmark = pytest.mark.browser
 
 _ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
               "--disable-component-update", "--disable-sync"]  # fmt: skip
-_SIZES = {"phone": (360, 740), "desk": (1600, 1000)}
+_SIZES = {"phone": (360, 740), "tablet": (800, 1000), "desk": (1600, 1000)}
 
 
 @pytest.fixture(scope="module")
@@ -183,12 +185,13 @@ def test_links_in_the_contents_land(chromium: Any, sheets: dict[str, Path]):
 def test_everything_that_acts_is_reached_by_the_tab_key(chromium: Any, sheets: dict[str, Path]):
     with Opened(chromium, sheets["bare"]) as opened:
         page = opened.page
-        wanted = page.evaluate("[...document.querySelectorAll('a[href], button')].length")
+        wanted = page.evaluate("[...document.querySelectorAll('a[href], button, summary')].filter((item) => item.checkVisibility()).length")
         seen = set()
-        for _ in range(3 * wanted + 40):
+        for _ in range(4 * wanted + 80):
             page.keyboard.press("Tab")
             found = page.evaluate(
-                """() => { const all = [...document.querySelectorAll('a[href], button')];
+                """() => { const all = [...document.querySelectorAll('a[href], button, summary')]
+                    .filter((item) => item.checkVisibility());
                 return all.indexOf(document.activeElement); }"""
             )
             if found >= 0:
@@ -196,6 +199,102 @@ def test_everything_that_acts_is_reached_by_the_tab_key(chromium: Any, sheets: d
             if len(seen) == wanted:
                 break
         assert len(seen) == wanted
+
+
+def test_a_chart_is_read_with_the_pointer_and_with_the_keyboard(chromium: Any, sheets: dict[str, Path]):
+    """The read-out is the value of the run's own table at that session, to what a drawing can tell."""
+    import numpy as np
+    import pandas as pd
+
+    (folder,) = (sheets["sheet"].parent / "runs").glob("quintile_long_short-*")
+    level = (1 + pd.read_parquet(folder / "returns.parquet")["net"]).cumprod()
+    with Opened(chromium, sheets["sheet"]) as opened:
+        plot = opened.page.locator(".plot[data-places]").first
+        plot.scroll_into_view_if_needed()
+        box = plot.bounding_box()
+        out = plot.locator("xpath=following-sibling::p").first
+        for part in (0.3, 0.5, 0.8):
+            opened.page.mouse.move(box["x"] + part * box["width"], box["y"] + 0.5 * box["height"])
+            session, net = re.match(r"(\S+) · net ([\d.]+)", out.inner_text()).groups()
+            near = level.iloc[int(np.argmin(np.abs(level.index - pd.Timestamp(session))))]
+            assert float(net) == pytest.approx(near, abs=0.02 * near)
+        opened.page.mouse.move(0, 0)
+        assert out.inner_text() == ""
+        plot.focus()
+        opened.page.keyboard.press("ArrowRight")
+        first = out.inner_text()
+        assert first.startswith(str(level.index[0].date()))
+        opened.page.keyboard.press("Shift+ArrowRight")
+        spanned = out.inner_text()
+        assert first.split(" · ")[0] in spanned
+        assert re.search(r" to \d{4}-\d\d-\d\d · net [+-][\d.]+%", spanned)
+        assert opened.complaints == []
+
+
+def test_a_period_is_spanned_by_dragging(chromium: Any, sheets: dict[str, Path]):
+    with Opened(chromium, sheets["sheet"]) as opened:
+        plot = opened.page.locator(".plot[data-places]").first
+        plot.scroll_into_view_if_needed()
+        box = plot.bounding_box()
+        middle = box["y"] + 0.5 * box["height"]
+        opened.page.mouse.move(box["x"] + 0.3 * box["width"], middle)
+        opened.page.mouse.down()
+        opened.page.mouse.move(box["x"] + 0.6 * box["width"], middle, steps=4)
+        said = plot.locator("xpath=following-sibling::p").first.inner_text()
+        assert re.match(r"\d{4}-\d\d-\d\d to \d{4}-\d\d-\d\d · net [+-]", said)
+
+
+@pytest.mark.parametrize("size", list(_SIZES))
+def test_no_row_hides_below_the_edge_of_a_box(chromium: Any, sheets: dict[str, Path], size: str):
+    with Opened(chromium, sheets["sheet"], size) as opened:
+        opened.page.evaluate("document.querySelectorAll('details').forEach((item) => { item.open = true; })")
+        hidden = opened.page.evaluate(
+            """[...document.querySelectorAll(".scroll")].filter((box) => box.scrollHeight > box.clientHeight + 1
+                && getComputedStyle(box).overflowY !== "visible").map((box) => box.getAttribute("aria-label"))"""
+        )
+        assert hidden == []
+
+
+def test_the_whole_equity_curve_and_the_intervals_are_on_a_phone(chromium: Any, sheets: dict[str, Path]):
+    with Opened(chromium, sheets["sheet"], "phone") as opened:
+        right = opened.page.evaluate(
+            """[...document.querySelectorAll(".plot svg")].filter((item) => item.getBoundingClientRect().width)
+                .map((item) => item.getBoundingClientRect().right)"""
+        )
+        assert len(right) > 10
+        assert max(right) <= 360
+        smallest = opened.page.evaluate(
+            """Math.min(...[...document.querySelectorAll(".plot svg")].filter((item) => item.clientWidth).map((item) =>
+                8.5 * item.getBoundingClientRect().width / item.viewBox.baseVal.width))"""
+        )
+        assert smallest >= 7.5
+        interval = opened.page.locator("table", has=opened.page.locator("th", has_text="95% interval")).first
+        cell = interval.locator("tbody tr td:nth-child(3)").first.bounding_box()
+        assert cell["x"] + cell["width"] <= 360
+
+
+def test_what_is_folded_is_printed(chromium: Any, sheets: dict[str, Path]):
+    pypdf = pytest.importorskip("pypdf")
+    with Opened(chromium, sheets["sheet"]) as opened:
+        content = opened.page.pdf(format="A4")
+    text = "".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(content)).pages)
+    assert "kurtosis_gross" in text
+
+
+def test_a_pdf_is_the_page_as_it_prints_and_the_same_each_time(chromium: Any, sheets: dict[str, Path]):
+    from assay.results.report.printing import find_chromium, print_page
+
+    pypdf = pytest.importorskip("pypdf")
+    program = find_chromium()
+    assert program is not None
+    page = sheets["sheet"].read_text(encoding="utf-8")
+    content = print_page(page, program)
+    assert content is not None
+    document = pypdf.PdfReader(io.BytesIO(content))
+    texts = [part.extract_text() for part in document.pages]
+    assert "Is there anything here?" in texts[0]
+    assert min(map(len, texts[:-1])) > 300, "no page is almost empty"
+    assert print_page(page, program) == content
 
 
 def test_it_prints(chromium: Any, sheets: dict[str, Path]):

@@ -66,7 +66,7 @@
     const places = JSON.parse(plot.dataset.places), svg = plot.querySelector("svg");
     const [left, top, right, bottom] = places.frame, box = svg.viewBox.baseVal;
     const hidden = { visibility: "hidden", "pointer-events": "none" };
-    let lines = null, rule = null, band = null, at = null, from = null;
+    let lines = null, rule = null, band = null, at = null, from = null, least = left, most = right;
     const out = document.createElement("p");
     out.className = "readout";
     out.setAttribute("role", "status");
@@ -77,6 +77,8 @@
     const prepare = () => {
       if (rule) return;
       lines = places.lines.map(([id, name]) => [name, points(document.getElementById(id))]);
+      const ends = lines.flatMap(([, line]) => line.length ? [line[0][0], line[line.length - 1][0]] : []);
+      if (ends.length) [least, most] = [Math.max(left, Math.min(...ends)), Math.min(right, Math.max(...ends))];
       band = shape("rect", svg, { ...hidden, y: top, height: bottom - top, fill: "currentColor", opacity: 0.12 });
       rule = shape("line", svg, { ...hidden, y1: top, y2: bottom, stroke: "currentColor", "stroke-dasharray": "3 2" });
     };
@@ -88,7 +90,7 @@
     };
     const show = () => {
       prepare();
-      let place = Math.min(right, Math.max(left, at));
+      let place = at = Math.min(most, Math.max(least, at));
       let text;
       if (places.points.length) {
         const near = places.points.reduce((best, item) => Math.abs(item[0] - place) < Math.abs(best[0] - place) ? item : best);
@@ -121,11 +123,11 @@
       if (event.key === "Escape") clear();
       if (!way) return;
       event.preventDefault();
-      at ??= way > 0 ? left : right;
+      prepare();
+      at ??= way > 0 ? least - (most - least) / 100 : most + (most - least) / 100;
       if (event.shiftKey) from ??= at; else from = null;
       const stops = places.points.map((item) => item[0]);
-      at = stops.length ? (way > 0 ? stops.find((x) => x > at + 0.5) : stops.findLast((x) => x < at - 0.5)) ?? at : at + way * (right - left) / 100;
-      at = Math.min(right, Math.max(left, at));
+      at = stops.length ? (way > 0 ? stops.find((x) => x > at + 0.5) : stops.findLast((x) => x < at - 0.5)) ?? at : at + way * (most - least) / 100;
       show();
     });
   }
