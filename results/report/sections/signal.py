@@ -184,7 +184,7 @@ def _hits(data: RunData) -> Table:
         rows.append((Cell(label), value, Cell(interval), base, n, convention))
     about = "The base is what no skill hits on the same cases; intervals count sessions, not predictions."
     columns = ("hit rate", "value", "95%", "base", "n", "convention")
-    return Table("Hit rates, by their four names", columns, tuple(rows), about)
+    return Table("Hit rates, by their four names", columns, tuple(rows), about, wide=True)
 
 
 def _probabilities(data: RunData) -> list[Figure | Table | Note]:
