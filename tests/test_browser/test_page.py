@@ -185,7 +185,10 @@ def test_links_in_the_contents_land(chromium: Any, sheets: dict[str, Path]):
 def test_everything_that_acts_is_reached_by_the_tab_key(chromium: Any, sheets: dict[str, Path]):
     with Opened(chromium, sheets["bare"]) as opened:
         page = opened.page
-        wanted = page.evaluate("[...document.querySelectorAll('a[href], button, summary')].filter((item) => item.checkVisibility()).length")
+        wanted = page.evaluate(
+            """[...document.querySelectorAll('a[href], button, summary')]
+                .filter((item) => item.checkVisibility()).length"""
+        )
         seen = set()
         for _ in range(4 * wanted + 80):
             page.keyboard.press("Tab")
