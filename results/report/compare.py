@@ -271,9 +271,9 @@ def render_comparison(comparison: Comparison) -> str:
     said_so = "; ".join(f"{name} {value:.1%}" for name, value in total.items())
     figures = [
         Figure("Equity on the common sessions, net", f"Growth of 1. Total returns: {said_so}.",
-               lambda axes: plot_runs(axes, returns), size=(9.2, 3.6), wide=True),
+               lambda axes: plot_runs(axes, returns), size=(12.0, 3.8), wide=True),
         Figure("Drawdown, net", "Drawdowns of the same runs.", lambda axes: plot_runs_drawdown(axes, returns),
-               size=(9.2, 2.2), wide=True),
+               size=(12.0, 2.2), wide=True),
     ]  # fmt: skip
     correlation = returns.corr().rename_axis("run").reset_index()
     forms = [("run", "run", said), *((str(name), str(name), fixed) for name in returns)]

@@ -26,6 +26,9 @@ _ID = re.compile(r'(\bid="|url\(#|href="#)')
 _SIZE = re.compile(
     r'(<svg[^>]*?) width="([\d.]+)pt" height="([\d.]+)pt"|(<svg[^>]*?) height="[\d.]+pt"([^>]*?) width="[\d.]+pt"'
 )
+#: Coordinates, in 1/72 inch, of which more than two decimals cannot be seen.
+_COORDINATES = re.compile(r' (?:d|x|y)="[^"]*"')
+_DECIMALS = re.compile(r"\d+\.\d{3,}")
 #: Inches above which a figure is drawn a second time for a phone, and how wide it then is.
 _WIDE, _PHONE = 8.0, 4.6
 
@@ -72,6 +75,7 @@ def draw_figure(figure: Figure, name: str, size: tuple[float, float] | None = No
     text = _ID.sub(rf"\1{name}-", text)
     text = _FONT.sub(r"font: \1px system-ui, sans-serif", text)
     text = text.replace(INK, "currentColor")
+    text = _COORDINATES.sub(lambda found: _DECIMALS.sub(lambda digits: f"{float(digits[0]):.2f}", found[0]), text)
     text = _SIZE.sub(lambda found: found[1] or f"{found[4]}{found[5]}", text, count=1)
     text = text.replace("<svg", f'<svg role="img" aria-label="{escape(figure.alt)}"', 1)
     places = reading.places

@@ -121,7 +121,7 @@ def _folds(data: RunData) -> list[Figure | Table | Note]:
             "Folds",
             alt,
             lambda axes: plot_folds(axes, folds),
-            size=(9.2, height),
+            size=(12.0, height),
             wide=True,
             behind=plain_table("Folds", shown, form, caption=rest),
         ),
