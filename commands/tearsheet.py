@@ -26,6 +26,9 @@ def tearsheet(
 ) -> None:
     """Draw RUN, an id or the start of one, as one file that opens without a network.
 
+    A PDF is the page as a headless Chromium or Chrome on the path prints it; where there is none, or it fails, the same
+    is laid out on A4 without it.
+
     \b
     Examples:
       python cli.py tearsheet s2_filter_negative-3f9a1c0e
