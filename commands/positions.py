@@ -31,7 +31,8 @@ __all__ = ["positions"]
 @click.command()
 @click.argument("run")
 @market_options
-@click.option("--predictions", type=PATH, help="The model's newest predictions, from the run's first session on.")
+@click.option("--predictions", type=PATH,
+              help="The model's newest predictions; before their first session the run's own are taken.")
 @click.option("--receipts", type=PATH, help="What the model had seen, a row a fold (CSV or Parquet).")
 @click.option("--unit", type=click.Choice(["return", "rank"]), default="return", show_default=True,
               help="What a score means; a rank has no sign.")
@@ -72,8 +73,8 @@ def positions(
     """Target weights of a stored RUN for its next fill, and the orders towards them.
 
     The run's own strategy, costs and execution decide on the panels given, from its first session through the last
-    price. With --nav the orders begin with cash, with --holdings at what is held. A run on the embedded sample needs
-    neither --prices nor --predictions.
+    price; what the run predicted before the new predictions begin is taken from the run. With --nav the orders begin
+    with cash, with --holdings at what is held. A run on the embedded sample needs neither --prices nor --predictions.
 
     \b
     Examples:

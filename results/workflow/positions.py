@@ -14,7 +14,7 @@ import pandas as pd
 from assay.data.align import align
 from assay.data.errors import InputError
 from assay.data.jsonable import jsonable
-from assay.data.panel import PredictionPanel, PricePanel
+from assay.data.panel import BENCHMARK_ASSET, PredictionPanel, PricePanel
 from assay.engine.backtest import described
 from assay.engine.costs import COST_FIELDS, CostModel, CostTable
 from assay.engine.execution import Execution
@@ -112,7 +112,8 @@ def target_positions(
     Parameters
     ----------
     run : a stored backtest, its id or the start of it, or its folder.
-    predictions : of the run's model, from its first session on and through the newest; not joined to the prices yet.
+    predictions : of the run's model, through the newest session; not joined to the prices yet. Before their first
+        session those that the run has stored are taken.
     prices : the whole history through the newest session.
     benchmark : returns, for a strategy that hedges with them.
     session : of the decision; default the last of the prices. A past one is decided with what was known then, however
@@ -148,6 +149,7 @@ def target_positions(
             f"positions: the prices end {prices.sessions[-1].date()}, before the predictions, which end "
             f"{predictions.sessions[-1].date()}; bring the prices up to date"
         )
+    predictions, gap = _continued(stored, predictions, prices)
     joined, report = align(predictions, prices)
     newest = session is None or session == prices.sessions[-1]
     session = prices.sessions[-1] if session is None else session
@@ -161,7 +163,9 @@ def target_positions(
         rule, joined, prices, session=session, benchmark=benchmark, costs=cost_model, execution=execution
     )
     replayed, difference = _replay(stored, book)
-    warnings = [*report.messages(), *_doubts(replayed, difference), *_unknowns(cost_model, execution)]
+    warnings = [*report.messages(), *gap, *_doubts(replayed, difference), *_unknowns(cost_model, execution)]
+    if BENCHMARK_ASSET in book.lineage.index and BENCHMARK_ASSET not in prices.assets:
+        warnings.append(f"{BENCHMARK_ASSET}: its price is a level made of returns; trade its value, not its shares")
     if len(book.events):
         stuck = book.events[~book.events["kind"].str.startswith("kill_")]
         warnings += [f"{kind}: {detail}" for kind, detail in zip(stuck["kind"], stuck["detail"], strict=True)]
@@ -228,6 +232,35 @@ def trading_of(
     return rule, costs, Execution(**config["execution"])
 
 
+def _continued(
+    run: Run, predictions: PredictionPanel, prices: PricePanel
+) -> tuple[PredictionPanel, list[str]]:
+    """The predictions with the run's own before their first session, and a line on sessions between that have none."""
+    names = list(predictions.frames())
+    before = {name: run.table(name).loc[lambda table: table.index < predictions.sessions[0]] for name in names
+              if run.has(name)}  # fmt: skip
+    if len(before) < len(names) or not len(before[names[0]]):
+        return predictions, []
+    assets = before[names[0]].columns.union(predictions.assets)
+    frames = {
+        name: pd.concat([before[name].reindex(columns=assets), frame.reindex(columns=assets)])
+        for name, frame in predictions.frames().items()
+    }
+    whole = PredictionPanel.from_frames(
+        frames,
+        unit=predictions.unit,
+        horizon=predictions.horizon,
+        delay=predictions.delay,
+        name=predictions.name,
+        zero_is_neutral=predictions.zero_is_neutral,
+        warnings=predictions.warnings,
+    )
+    last, first = before[names[0]].index[-1], predictions.sessions[0]
+    empty = int(((prices.sessions > last) & (prices.sessions < first)).sum())
+    line = f"{empty} sessions between the run's predictions and the new ones, from {first.date()} on, have none"
+    return whole, [line] if empty else []
+
+
 def _age(predictions: PredictionPanel, prices: PricePanel, session: pd.Timestamp) -> int:
     """Sessions from the last one with a view, at or before `session`, to it."""
     views = np.any([frame.notna().any(axis="columns").to_numpy() for frame in predictions.frames().values()], axis=0)
@@ -272,4 +305,9 @@ def _unknowns(costs: CostModel, execution: Execution) -> list[str]:
         out.append("square-root impact depends on the volume before the fill and is not in the estimated costs")
     if execution.max_volume:
         out.append(f"max_volume {execution.max_volume:g} applies to the volume of the fill's session, not known yet")
+    if execution.delay > 1:
+        out.append(
+            f"a decision is filled {execution.delay} sessions later: those of the sessions before this one are not "
+            "filled yet, and the holdings are taken as they are"
+        )
     return out

@@ -181,6 +181,20 @@ def test_refusals_are_one_line_and_write_nothing(case, run, newest, capsys, tmp_
     assert not (tmp_path / "book.csv").exists()
 
 
+def test_what_the_run_predicted_itself_need_not_be_given_again(run, newest, capsys, tmp_path):
+    whole = answer(capsys, run, newest)
+    _, oracle = market()
+    write_predictions(oracle.map(lambda frame: frame.iloc[75:]), tmp_path / "new.parquet")  # the run's own are 80
+    content = answer(capsys, run, {**newest, "--predictions": tmp_path / "new.parquet"})
+    np.testing.assert_allclose(targets_of(content), targets_of(whole), rtol=0, atol=1e-12)
+    assert content["replayed"] == whole["replayed"]
+    assert content["warnings"] == whole["warnings"]
+    write_predictions(oracle.map(lambda frame: frame.iloc[84:]), tmp_path / "late.parquet")
+    content = answer(capsys, run, {**newest, "--predictions": tmp_path / "late.parquet"})
+    gap = "4 sessions between the run's predictions and the new ones"
+    assert any(line.startswith(gap) for line in content["warnings"])
+
+
 def test_old_predictions_are_allowed_by_max_age(run, newest, capsys):
     files = {**newest, "--predictions": run.path.parent.parent / "old_preds.parquet"}
     assert answer(capsys, run, files, "--max-age", "20")["age"] == 20
@@ -221,7 +235,7 @@ def test_the_sample_needs_no_files(tmp_path, capsys):
     name = ["--strategy", "quintile_long_short", "--start", "2022-06-01", "--results", str(tmp_path)]
     assert cli.main(["backtest", *name]) == 0
     (path,) = tmp_path.glob("*-????????")
-    content = answer(capsys, load_run(path), {}, "--nav", "1e6")
+    content = answer(capsys, load_run(path), {}, "--nav", "1000000")
     targets = targets_of(content)
     np.testing.assert_allclose(targets, load_run(path).table("weights").iloc[-1][targets.index], rtol=0, atol=1e-12)
     assert content["nav"] == 1e6

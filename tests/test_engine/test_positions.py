@@ -65,7 +65,7 @@ def test_each_session_replayed_alone_gives_the_backtests_weights(market, name):
     for session in predictions.sessions[-30:]:
         got = positions_at(strategy, predictions.through(session), prices.through(session))
         pd.testing.assert_series_equal(got.targets, whole.loc[session], rtol=0, atol=1e-12, check_names=False)
-        for asset in rng.choice(got.lineage.index, 5, replace=False):
+        for asset in rng.choice(got.lineage.index, 8, replace=False):
             row = got.lineage.loc[asset]
             if not np.isnan(row["target"]):
                 pairs += 1
