@@ -17,8 +17,9 @@ from assay.data.panel import PredictionPanel, PricePanel
 from assay.data.returns import forward_returns
 from assay.engine.result import BacktestResult
 from assay.engine.trades import holding_costs, round_trips
+from assay.results.evidence.break_even import break_even_borrow, break_even_cost, break_even_on_alpha
 from assay.results.evidence.forecasts import Outcomes, action_scores, action_table, chosen_actions, forecast_metrics
-from assay.results.evidence.skill import alpha_metrics, skill_metrics, skill_of, skill_table
+from assay.results.evidence.skill import skill_metrics, skill_of, skill_table
 from assay.results.stats.hit_rates import hit_metrics, session_hits, trade_hits
 from assay.results.stats.information_coefficient import (
     QuantileReturns,
@@ -181,37 +182,13 @@ def _portfolio_metrics(result: BacktestResult) -> list[Metric]:
         ("net_exposure", result.exposure["net"].mean(), "fraction of NAV", "mean at the close", ""),
         ("long_exposure", result.exposure["long"].mean(), "fraction of NAV", "mean at the close", ""),
         ("short_exposure", result.exposure["short"].mean(), "fraction of NAV", "mean at the close, negative", ""),
-        _break_even_cost(result, yearly, trading),
-        _break_even_borrow(result, yearly),
+        break_even_cost(result, yearly, trading),
+        break_even_borrow(result, yearly),
     ]
     listed = [
         Metric(name, float(value), unit, text, None, None, n, start, end, why) for name, value, unit, text, why in out
     ]
-    return [*listed, *alpha_metrics(result, float(yearly[trading].sum()), float(yearly["borrow"]))]
-
-
-def _break_even_cost(result: BacktestResult, yearly: pd.Series, trading: list[str]) -> tuple[str, float, str, str, str]:
-    """Cost a traded unit, each side, at which the mean net return is 0, to first order along the same path."""
-    text = "a traded unit, each side; mean net return 0, other costs as they are, same path"
-    before_trading = result.returns.mean() * SESSIONS_A_YEAR + yearly[trading].sum()
-    traded = 2 * result.turnover.mean() * SESSIONS_A_YEAR
-    if not traded > 0:
-        return "break_even_cost_bps", math.nan, "bps", text, "nothing traded"
-    if before_trading <= 0:
-        return "break_even_cost_bps", math.nan, "bps", text, "loses before trading costs"
-    return "break_even_cost_bps", 1e4 * before_trading / traded, "bps", text, ""
-
-
-def _break_even_borrow(result: BacktestResult, yearly: pd.Series) -> tuple[str, float, str, str, str]:
-    """Borrow fee a year at which the mean net return is 0, to first order along the same path."""
-    text = "a year on shorts; mean net return 0, other costs as they are, same path"
-    before_borrow = result.returns.mean() * SESSIONS_A_YEAR + yearly["borrow"]
-    short = -result.exposure["short"].mean()
-    if not short > 0:
-        return "break_even_borrow_bps", math.nan, "bps a year", text, "no shorts"
-    if before_borrow <= 0:
-        return "break_even_borrow_bps", math.nan, "bps a year", text, "loses before borrow"
-    return "break_even_borrow_bps", 1e4 * before_borrow / short, "bps a year", text, ""
+    return [*listed, *break_even_on_alpha(result, float(yearly[trading].sum()), float(yearly["borrow"]))]
 
 
 def _portfolio_tables(result: BacktestResult) -> dict[str, pd.DataFrame]:

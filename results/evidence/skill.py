@@ -16,7 +16,7 @@ from assay.results.stats.long_run_variance import Regression, regress
 from assay.results.stats.performance import Metric
 from assay.results.stats.skill import MIXTURE, Skill, evidence_path, skill_series, skill_t, trailing_risk
 
-__all__ = ["alpha_metrics", "skill_metrics", "skill_of", "skill_table"]
+__all__ = ["alpha_line", "skill_metrics", "skill_of", "skill_table"]
 
 #: exp of it still is a number.
 _MOST = 690.0
@@ -118,42 +118,16 @@ def _implied(skill: Skill, result: BacktestResult) -> list[_Row]:
     implied = a_session - cost
     text = "IC · Σ weight · volatility · score, a year, less costs"
     rows: list[_Row] = [("implied_alpha_ann", implied * SESSIONS_A_YEAR, "fraction a year", text, None, None)]
-    line = _alpha(result)
+    line = alpha_line(result)
     if line is not None and line.alpha_error > 0:
         gap = (line.alpha - implied) / line.alpha_error
         rows.append(("implied_gap_t", gap, "t", "net alpha less the implied one, over the alpha's error", None, None))
     return rows
 
 
-def _alpha(result: BacktestResult) -> Regression | None:
+def alpha_line(result: BacktestResult) -> Regression | None:
+    """Net returns on the benchmark's, with HAC errors; None without a benchmark."""
     if result.benchmark is None:
         return None
     both = pd.DataFrame({"net": result.returns, "benchmark": result.benchmark}).dropna()
     return regress(both["net"].to_numpy(), both["benchmark"].to_numpy())
-
-
-def alpha_metrics(result: BacktestResult, trading: float, borrow: float) -> list[Metric]:
-    """Break-even cost and borrow fee at which net alpha, instead of the mean net return, is 0: beta pays for neither.
-
-    Parameters
-    ----------
-    result : with a benchmark; without one there are no such figures.
-    trading, borrow : costs a year, fractions of NAV.
-
-    """
-    line = _alpha(result)
-    if line is None:
-        return []
-    alpha = line.alpha * SESSIONS_A_YEAR
-    traded = 2 * float(result.turnover.mean()) * SESSIONS_A_YEAR
-    short = -float(result.exposure["short"].mean())
-    text = "net alpha 0, other costs as they are, same path"
-    out = []
-    for name, unit, what, before, size, nothing in (
-        ("break_even_cost_alpha_bps", "bps", "a traded unit, each side", alpha + trading, traded, "nothing traded"),
-        ("break_even_borrow_alpha_bps", "bps a year", "a year on shorts", alpha + borrow, short, "no shorts"),
-    ):
-        why = nothing if not size > 0 else "" if before > 0 else "no alpha before that cost"
-        value = math.nan if why else 1e4 * before / size
-        out.append(Metric(name, value, unit, f"{what}; {text}", n=line.n, reason=why))
-    return out
