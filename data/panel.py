@@ -17,26 +17,18 @@ import numpy as np
 import pandas as pd
 
 from assay.data.card import Card, span
-from assay.data.errors import InputError, LookAheadError
+from assay.data.errors import InputError
+from assay.data.receipts import checked_receipts
 
-__all__ = ["ACTIONS", "BENCHMARK_ASSET", "PRICE_FIELDS", "RECEIPT_COLUMNS", "PredictionPanel", "PricePanel"]
+__all__ = ["ACTIONS", "BENCHMARK_ASSET", "PRICE_FIELDS", "PredictionPanel", "PricePanel"]
 
 #: Id of the benchmark where it is an asset, see `assay.data.benchmark`.
 BENCHMARK_ASSET = "BENCHMARK"
 PRICE_FIELDS = ("open", "high", "low", "close", "volume")
-RECEIPT_COLUMNS = (
-    "model_id",
-    "fold",
-    "trained_through",
-    "preprocessing_fit_through",
-    "labels_known_through",
-    "available_at",
-)
 #: Order of the action probabilities everywhere.
 ACTIONS = ("buy", "sell", "hold")
 
 _Panel = TypeVar("_Panel", "PricePanel", "PredictionPanel")
-_STAMPS = ("trained_through", "preprocessing_fit_through", "labels_known_through")
 
 
 def _checked_frame(frame: pd.DataFrame, what: str) -> pd.DataFrame:
@@ -251,7 +243,8 @@ class PredictionPanel(Card):
     delay : sessions from decision to fill, >= 1.
     probability_up : (T, N) in [0, 1], or None.
     action : ``{"buy", "sell", "hold"}`` to (T, N) probabilities that sum to 1, or None.
-    receipts : one row a fold, indexed by the first session it predicts, columns `RECEIPT_COLUMNS`; None if unknown.
+    receipts : one row a fold, indexed by the first session it predicts, columns
+        `assay.data.receipts.RECEIPT_COLUMNS`; None if unknown.
     name : the model, for the report.
     zero_is_neutral : the user's word that 0 separates up from down although `unit` is ``"rank"``.
     dispersion : (T, N) standard deviation of the score over seeds, or None.
@@ -312,7 +305,7 @@ class PredictionPanel(Card):
             if (np.abs(total - 1) > 1e-6).any():
                 raise InputError("action: the probabilities of buy, sell and hold must sum to 1 in every cell")
         if self.receipts is not None:
-            object.__setattr__(self, "receipts", _checked_receipts(self.receipts, first))
+            object.__setattr__(self, "receipts", checked_receipts(self.receipts, first))
 
     @property
     def _frame(self) -> pd.DataFrame:
@@ -475,40 +468,3 @@ def _long(columns: Mapping[str, pd.DataFrame], known: pd.DataFrame) -> pd.DataFr
     rows, places = np.nonzero(known.notna().to_numpy())
     values = {name: frame.to_numpy()[rows, places] for name, frame in columns.items()}
     return pd.DataFrame({"date": known.index[rows], "asset": known.columns[places], **values})
-
-
-def _checked_receipts(receipts: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
-    """Receipts with parsed stamps, refused where a row could not have been known.
-
-    The receipt indexed at session s covers the rows from s until the next receipt. A row stamped t is possible only
-    if max(trained_through, preprocessing_fit_through, labels_known_through) <= available_at <= t.
-    """
-    missing = [name for name in RECEIPT_COLUMNS if name not in receipts.columns]
-    if missing:
-        raise InputError(f"receipts: columns missing: {', '.join(missing)}")
-    out = receipts.loc[:, list(RECEIPT_COLUMNS)].copy()
-    try:
-        out.index = pd.DatetimeIndex(pd.to_datetime(out.index), name="session")
-        for name in (*_STAMPS, "available_at"):
-            out[name] = pd.to_datetime(out[name])
-    except (TypeError, ValueError) as error:
-        raise InputError(f"receipts: not a date: {error}") from None
-    if not out.index.is_monotonic_increasing or not out.index.is_unique:
-        raise InputError("receipts: sessions must be strictly increasing")
-    if out[[*_STAMPS, "available_at"]].isna().to_numpy().any():
-        raise InputError("receipts: a stamp is missing; every fold states what its model had seen")
-    late = out[out[list(_STAMPS)].max(axis="columns") > out["available_at"]]
-    if len(late):
-        raise LookAheadError(
-            f"receipts: {len(late)} folds saw data after they were available, first at {late.index[0].date()}"
-        )
-    early = out[out["available_at"] > out.index]
-    if len(early):
-        raise LookAheadError(
-            f"receipts: {len(early)} folds predict before they are available, first at {early.index[0].date()}"
-        )
-    has_view = frame.notna().any(axis="columns")
-    uncovered = frame.index[has_view & (frame.index < out.index[0])] if len(out) else frame.index[has_view]
-    if len(uncovered):
-        raise LookAheadError(f"receipts: {len(uncovered)} rows have none, first {uncovered[0].date()}")
-    return out

@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, is_dataclass, replace
 from typing import Any, Literal, cast
 
-import numpy as np
 import pandas as pd
 
 from assay.data.benchmark import BENCHMARK_ASSET, with_benchmark_asset
-from assay.data.conventions import SESSIONS_A_YEAR, annual_sharpe
 from assay.data.errors import InputError
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.engine.costs import CostModel
@@ -17,11 +15,11 @@ from assay.engine.execution import Execution
 from assay.engine.overlay_passes import emptied, kill_events, kill_switches, scaled, shadow_returns, vol_factor
 from assay.engine.result import EVENT_COLUMNS, BacktestResult
 from assay.engine.simulation import simulate
+from assay.engine.stages import stage_table
 from assay.strategies.base import EntryRule, Strategy, WeighsCosts, decide, entry_signals
 from assay.strategies.overlays import smooth_weights
 
 __all__ = [
-    "STAGE_COLUMNS",
     "Pass",
     "described",
     "final_weights",
@@ -32,7 +30,6 @@ __all__ = [
     "with_tradable_benchmark",
 ]
 
-STAGE_COLUMNS = ("sharpe", "return_ann", "volatility_ann", "turnover_ann", "cost_ann")
 #: Kinds of events with which a strategy says that it has no weights for a session.
 _STUCK = ("infeasible", "unsolved", "too_few_assets")
 
@@ -155,14 +152,12 @@ def _weights_backtest(
         result = replace(result, events=merged.sort_values(["session", "asset"], kind="stable", ignore_index=True))
     if keep == "returns":
         return result
-    stages = []
+    before: dict[str, BacktestResult] = {}
     for label, weights, simulated, _ in stages_of[:-1]:
         if simulated is None:
             simulated = simulate(prices, weights, costs=costs, execution=execution, keep="returns")
-        stages.append(_stage(label, simulated, simulated.gross_returns))
-    stages.append(_stage(stages_of[-1][0], result, result.gross_returns))
-    stages.append(_stage("costs", result, result.returns))
-    return replace(result, stages=pd.DataFrame(stages).set_index("stage"))
+        before[label] = simulated
+    return replace(result, stages=stage_table({**before, stages_of[-1][0]: result}))
 
 
 #: stage, weights (T, N), its simulation where a later stage needed it, events
@@ -232,22 +227,6 @@ def _unmet(events: pd.DataFrame) -> list[str]:
         return []
     first = stuck.iloc[0]
     return [f"{len(stuck)} decisions had no portfolio, first {first['session'].date()}: {first['detail']}"]
-
-
-def _stage(label: str, result: BacktestResult, returns: pd.Series) -> dict[str, Any]:
-    """One row of the stage table; Sharpe is mean/std (ddof 1) times √252, no risk-free rate."""
-    deviation = float(returns.std(ddof=1)) if len(returns) > 1 else float("nan")
-    mean = float(returns.mean())
-    before = result.nav.shift(1).fillna(result.config["execution"]["capital"])
-    drag = (result.costs.sum(axis="columns") / before).mean()
-    return {
-        "stage": label,
-        "sharpe": annual_sharpe(returns),
-        "return_ann": mean * SESSIONS_A_YEAR,
-        "volatility_ann": deviation * np.sqrt(SESSIONS_A_YEAR),
-        "turnover_ann": float(result.turnover.mean()) * SESSIONS_A_YEAR,
-        "cost_ann": float(drag) * SESSIONS_A_YEAR,
-    }
 
 
 def _on_sessions(benchmark: pd.Series | None, sessions: pd.DatetimeIndex) -> pd.Series | None:

@@ -16,7 +16,8 @@ import pandas as pd
 from assay.data.canary_labels import CanaryLabels
 from assay.data.card import Card
 from assay.data.errors import InputError
-from assay.data.panel import RECEIPT_COLUMNS, PredictionPanel, PricePanel
+from assay.data.panel import PredictionPanel, PricePanel
+from assay.data.receipts import RECEIPT_COLUMNS
 from assay.engine.checkpoints import Part, identity_of, part_folder, read_part, recipe_of
 from assay.engine.executors import run_tasks
 from assay.engine.fitting import STAMPS, fit_fold

@@ -19,6 +19,7 @@ from assay.data.canary_labels import CanaryLabels
 from assay.data.errors import InputError
 from assay.data.features import build_features, feature_set
 from assay.data.panel import PredictionPanel, PricePanel
+from assay.data.receipts import STAMPS
 from assay.data.returns import forward_returns
 from assay.models.checkpoint import read_checkpoint, write_checkpoint
 
@@ -290,7 +291,6 @@ def _day(session: pd.Timestamp) -> str:
     return str(session.strftime("%Y-%m-%d"))
 
 
-_STAMPS = ("trained_through", "preprocessing_fit_through", "labels_known_through")
 
 
 def _save(fitted: FittedRule | FittedRidge, folder: Path, arrays: dict[str, np.ndarray]) -> None:
@@ -299,7 +299,7 @@ def _save(fitted: FittedRule | FittedRidge, folder: Path, arrays: dict[str, np.n
         "params": asdict(fitted.recipe),
         "horizon": fitted.horizon,
         "delay": fitted.delay,
-        "stamps": {name: getattr(fitted, name).strftime("%Y-%m-%d") for name in _STAMPS},
+        "stamps": {name: getattr(fitted, name).strftime("%Y-%m-%d") for name in STAMPS},
         "training_log": dict(fitted.training_log),
     }
     write_checkpoint(Path(folder), metadata, arrays)
@@ -313,5 +313,5 @@ def _load(recipe: Any, folder: Path) -> tuple[dict[str, Any], dict[str, np.ndarr
 
 
 def _stamps(about: Mapping[str, Any]) -> tuple[pd.Timestamp, pd.Timestamp, pd.Timestamp]:
-    first, second, third = (pd.Timestamp(about["stamps"][name]) for name in _STAMPS)
+    first, second, third = (pd.Timestamp(about["stamps"][name]) for name in STAMPS)
     return first, second, third

@@ -13,6 +13,7 @@ import pandas as pd
 
 from assay.data.errors import BacktestError, InputError, LookAheadError
 from assay.data.panel import PRICE_FIELDS, PredictionPanel, PricePanel
+from assay.data.receipts import STAMPS
 from assay.data.synthetic import synthetic_market
 from assay.models.base import FittedForecaster, Forecaster
 
@@ -20,7 +21,6 @@ __all__ = ["check_forecaster"]
 
 #: Differences up to this, against the spread of the scores, are rounding.
 _ROUNDING = 1e-6
-_STAMPS = ("trained_through", "preprocessing_fit_through", "labels_known_through")
 _CODE = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".h5", ".npy")
 
 
@@ -165,7 +165,7 @@ def _predictions(trial: _Trial, fitted: FittedForecaster) -> None:
 
 def _stamps(trial: _Trial, fitted: FittedForecaster) -> None:
     name, last = trial.model.name, trial.prices.sessions[trial.cut]
-    for stamp in _STAMPS:
+    for stamp in STAMPS:
         value = getattr(fitted, stamp)
         if value > last:
             raise LookAheadError(f"{name}: {stamp} is {value.date()}, but it was given prices to {last.date()} only")
@@ -226,7 +226,7 @@ def _altered(prices: PricePanel, cut: int, seed: int) -> PricePanel:
 
 def _unseen(trial: _Trial, fitted: FittedForecaster) -> None:
     """What lies after every stamp, inside the training panel, must not matter to the fit."""
-    seen = max(getattr(fitted, stamp) for stamp in _STAMPS)
+    seen = max(getattr(fitted, stamp) for stamp in STAMPS)
     train = trial.train
     if seen >= train.sessions[-1]:
         return
@@ -283,7 +283,7 @@ def _round_trip(trial: _Trial, fitted: FittedForecaster) -> None:
                 "write safetensors and JSON, which cannot hold code"
             )
         again = trial.model.load(folder)
-        for stamp in _STAMPS:
+        for stamp in STAMPS:
             if getattr(again, stamp) != getattr(fitted, stamp):
                 raise InputError(f"{trial.model.name}: {stamp} is lost between save and load")
         found = _same(fitted.predict(trial.prices), again.predict(trial.prices))

@@ -14,7 +14,8 @@ import pandas as pd
 
 from assay.data.conventions import Floats
 from assay.data.errors import InputError, UnknownNameError
-from assay.data.panel import RECEIPT_COLUMNS, PredictionPanel, PricePanel
+from assay.data.panel import PredictionPanel, PricePanel
+from assay.data.receipts import RECEIPT_COLUMNS
 from assay.data.returns import forward_returns
 from assay.models.metrics import daily_correlation
 

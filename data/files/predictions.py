@@ -20,8 +20,9 @@ from assay.data.files.layouts import recognise
 from assay.data.files.options import ReadOptions
 from assay.data.files.readers import open_source
 from assay.data.files.sources import Source, plain
-from assay.data.panel import ACTIONS, RECEIPT_COLUMNS, PredictionPanel
+from assay.data.panel import ACTIONS, PredictionPanel
 from assay.data.quality import QualityReport
+from assay.data.receipts import RECEIPT_COLUMNS
 
 if TYPE_CHECKING:
     import pyarrow as pa

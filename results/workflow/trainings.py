@@ -13,7 +13,8 @@ from assay.data.atomic import building, locked, put_folder
 from assay.data.atomic import sweep as clear_leftovers
 from assay.data.card import Card, span
 from assay.data.errors import InputError
-from assay.data.panel import RECEIPT_COLUMNS, PredictionPanel, PricePanel
+from assay.data.panel import PredictionPanel, PricePanel
+from assay.data.receipts import RECEIPT_COLUMNS
 from assay.engine.walk_forward import recipe_of
 from assay.models.base import FittedForecaster, Forecaster, fit_model
 from assay.models.catalog import load_fitted
