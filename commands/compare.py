@@ -32,6 +32,7 @@ def compare(
       python cli.py compare s2_filter s5_long --html --output both.html
     """
     from assay.results.report.compare import compare_runs, summary_lines, write_comparison
+    from assay.results.report.tables import terminal_width
     from assay.results.storage.runs import load_run
 
     comparison = compare_runs([load_run(run, root=results) for run in runs], draws=draws)
@@ -41,6 +42,6 @@ def compare(
     if as_json:
         echo_json({**comparison.to_json(), "path": None if path is None else str(path)})
         return
-    click.echo("\n".join(summary_lines(comparison)))
+    click.echo("\n".join(summary_lines(comparison, width=terminal_width())))
     if path is not None:
         click.echo(str(path))

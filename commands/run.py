@@ -14,11 +14,14 @@ from assay.commands.options import PATH, DataOptions, MarketOptions, json_option
 from assay.commands.output import echo_json, progress
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from assay.data.panel import PredictionPanel, PricePanel
     from assay.results.gate.policy import Decision
     from assay.results.workflow import Progress, StoredBacktest
     from assay.results.workflow.study import Study
 
-__all__ = ["run", "run_study"]
+__all__ = ["inputs_of", "refuse_memory", "run", "run_study"]
 
 
 @click.command()
@@ -73,6 +76,17 @@ def _judged(stored: StoredBacktest, study: Study, root: Path) -> Decision | None
     return decision
 
 
+def refuse_memory(study: Study) -> None:
+    """Raise `InputError` if the study names inputs that were in memory."""
+    from assay.data.errors import InputError
+
+    if study.data.in_memory:
+        raise InputError(
+            f"study: {', '.join(study.data.in_memory)} came from memory, not from a file; write them to files "
+            "(write_prices, write_predictions), name these, and take in_memory out of [data]"
+        )
+
+
 def run_study(study: Study, *, root: Path, progress: Progress) -> StoredBacktest:
     """Make the run of a study whose files are named as seen from the working folder, and store it.
 
@@ -82,14 +96,17 @@ def run_study(study: Study, *, root: Path, progress: Progress) -> StoredBacktest
         If it names inputs that were in memory, or as `backtest` and `walk-forward` do.
 
     """
-    from assay.data.errors import InputError
-
-    if study.data.in_memory:
-        raise InputError(
-            f"study: {', '.join(study.data.in_memory)} came from memory, not from a file; write them to files "
-            "(write_prices, write_predictions), name these, and take in_memory out of [data]"
-        )
+    refuse_memory(study)
     return _backtest(study, root, progress) if study.model is None else _walk_forward(study, root, progress)
+
+
+def inputs_of(study: Study) -> tuple[PricePanel, pd.Series | None, PredictionPanel | None]:
+    """Prices, benchmark and predictions of a study, read as for its run; no predictions where a model makes them."""
+    refuse_memory(study)
+    if study.model is not None:
+        return (*load_market(MarketOptions(**_options(MarketOptions, study))), None)
+    inputs = load_inputs(_prediction_options(study), delay=study.execution.delay)
+    return inputs.prices, inputs.benchmark, inputs.predictions
 
 
 def _backtest(study: Study, root: Path, progress: Progress) -> StoredBacktest:
@@ -97,13 +114,7 @@ def _backtest(study: Study, root: Path, progress: Progress) -> StoredBacktest:
     from assay.results.workflow.study import PredictionSection
     from assay.results.workflow.walk_forwards import DEFAULT_STRATEGY, PROBABILITY_STRATEGY
 
-    given = study.predictions or PredictionSection()
-    options = DataOptions(**_options(
-        DataOptions, study,
-        predictions=_path(given.file), receipts=_path(given.receipts), unit=given.unit,
-        zero_is_neutral=given.zero_is_neutral, horizon=given.horizon, start=given.start, end=given.end,
-    ))  # fmt: skip
-    inputs = load_inputs(options, delay=study.execution.delay)
+    inputs = load_inputs(_prediction_options(study), delay=study.execution.delay)
     alone = inputs.predictions.score is None and inputs.predictions.probability_up is not None
     return backtest(
         study.load_strategy(PROBABILITY_STRATEGY if alone else DEFAULT_STRATEGY),
@@ -118,8 +129,19 @@ def _backtest(study: Study, root: Path, progress: Progress) -> StoredBacktest:
         trials_elsewhere=study.checks.trials_elsewhere,
         root=root,
         progress=progress,
-        study=replace(study, predictions=given),
+        study=replace(study, predictions=study.predictions or PredictionSection()),
     )
+
+
+def _prediction_options(study: Study) -> DataOptions:
+    from assay.results.workflow.study import PredictionSection
+
+    given = study.predictions or PredictionSection()
+    return DataOptions(**_options(
+        DataOptions, study,
+        predictions=_path(given.file), receipts=_path(given.receipts), unit=given.unit,
+        zero_is_neutral=given.zero_is_neutral, horizon=given.horizon, start=given.start, end=given.end,
+    ))  # fmt: skip
 
 
 def _walk_forward(study: Study, root: Path, progress: Progress) -> StoredBacktest:

@@ -1,7 +1,9 @@
-"""List, show and remove stored runs; the trials of the ledger."""
+"""Find, compare, repeat, export and remove stored runs; the trials of the ledger."""
 
 from __future__ import annotations
 
+import re
+import textwrap
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,11 +23,15 @@ __all__ = ["runs"]
 
 @click.group()
 def runs() -> None:
-    """List, show and remove stored runs; show the trials that the ledger counts.
+    """Find, compare, repeat, export and remove stored runs; show the trials that the ledger counts.
 
     \b
     Examples:
-      python cli.py runs list
+      python cli.py runs list --sort sharpe_net --filter 'strategy=s2*'
+      python cli.py runs tag s2_filter_negative-3f9a1c0e best
+      python cli.py runs diff s2_filter_negative-3f9a1c0e s2_filter_negative-025b543e
+      python cli.py runs rerun s2_filter_negative-3f9a1c0e
+      python cli.py runs export s2_filter_negative-3f9a1c0e best.zip
       python cli.py runs show s2_filter_negative-3f9a1c0e
       python cli.py runs trials
       python cli.py runs trials --verify
@@ -34,32 +40,103 @@ def runs() -> None:
 
 
 @runs.command("list")
+@click.option("--sort", default="created", show_default=True, help="A column; numbers from the largest, texts from A.")
+@click.option("--reverse", is_flag=True, help="The other way round.")
+@click.option("--filter", "tests", multiple=True, metavar="TEST",
+              help="strategy=s2*, model!=ridge, tags=keep, sharpe_net>0.5; repeatable, all must hold.")
+@click.option("--columns", help="Names with commas between, of any setting or metric: run_id,quantile,sharpe_net.")
+@click.option("--csv", "as_csv", is_flag=True, help="Comma-separated, whole values.")
 @results_option
 @json_option
-def list_(results: Path, as_json: bool) -> None:
-    """All stored runs, the newest first."""
+def list_(
+    sort: str, reverse: bool, tests: tuple[str, ...], columns: str | None, as_csv: bool, results: Path, as_json: bool
+) -> None:
+    """All stored runs, the newest first, with the parameters in which they differ.
+
+    \b
+    Examples:
+      python cli.py runs list --sort sharpe_net
+      python cli.py runs list --filter 'strategy=s2*' --filter 'sharpe_net>0' --columns run_id,quantile,sharpe_net
+      python cli.py runs list --csv > runs.csv
+    """
+    from assay.results.report.tables import table_lines, terminal_width
+    from assay.results.storage.finding import differing_settings, selected, sorted_rows, value_of, values_of
     from assay.results.storage.runs import damaged_runs, list_runs
 
-    found, damaged = list_runs(results), damaged_runs(results)
-    rows = [
-        {
-            "run_id": run.id,
-            "created": run.manifest.get("created"),
-            "model": run.manifest.get("config", {}).get("model"),
-            "sharpe_net": (run.metric("sharpe_net") or {}).get("value"),
-            "sessions": run.metrics.get("sessions"),
-        }
-        for run in found
-    ]
+    stored, damaged = list_runs(results), damaged_runs(results)
+    rows = [values_of(run) for run in stored]
+    shown = selected(rows, tests)
+    shown = shown if sort == "created" and not reverse else sorted_rows(shown, sort, reverse=reverse)
+    ids = {row["run_id"] for row in shown}
+    names = ["run_id", "sharpe_net", "model", "tags", "sessions", "created", "note"]
+    if columns is not None:
+        names = [name.strip() for name in columns.split(",") if name.strip()]
+    table = [[value_of(row, name, rows) for name in names] for row in shown] if rows else []
+    if columns is None:
+        varied = [name for name in differing_settings([run for run in stored if run.id in ids])
+                  if name.startswith(("parameters.", "recipe.params."))]  # fmt: skip
+        settings = [{name.rpartition(".")[2]: row[name] for name in varied if row.get(name) is not None}
+                    for row in shown]  # fmt: skip
+        names.insert(3, "parameters")
+        for line, own in zip(table, settings, strict=True):
+            line.insert(3, own)
     if as_json:
-        echo_json({"runs": rows, "damaged": damaged})
-    elif not rows and not damaged:
+        echo_json({"runs": [dict(zip(names, line, strict=True)) for line in table], "damaged": damaged})
+        return
+    if as_csv:
+        import csv
+        import io
+
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows([names, *table])
+        click.echo(text.getvalue(), nl=False)
+        return
+    if not rows and not damaged:
         click.echo(f"no runs in {results}; make one with `backtest --strategy s2_filter_negative`")
-    for row in [] if as_json else rows:
-        sharpe = "" if row["sharpe_net"] is None else f"{row['sharpe_net']:6.2f}"
-        click.echo(f"{row['run_id']:44} {row['model'] or '':22} net Sharpe {sharpe:>6}  {row['created']}")
-    for name in [] if as_json else damaged:
-        click.echo(f"{name:44} damaged; `runs show {name}` says how, `runs rm {name}` removes it")
+    elif not table and rows:
+        click.echo(f"none of {len(rows)} runs in {results} passes {' and '.join(tests)}")
+    else:
+        heads = [name.rpartition(".")[2] for name in names]
+        heads = [name if heads.count(head) > 1 else head for name, head in zip(names, heads, strict=True)]
+        cells = [[_cell(name, value) for name, value in zip(names, line, strict=True)] for line in table]
+        filled = [at for at in range(len(heads)) if columns or any(line[at] not in (None, "") for line in cells)]
+        if columns is None:
+            filled = _that_fit(filled, [[heads[at], *(line[at] for line in cells)] for at in range(len(heads))])
+        cells = [[line[at] for at in filled] for line in cells]
+        lines = table_lines([heads[at] for at in filled], cells, width=terminal_width())
+        click.echo("\n".join(lines) if table else "", nl=bool(table))
+    for name in damaged:
+        click.echo(f"{name}  damaged; `runs show {name}` says how, `runs rm {name}` removes it")
+
+
+#: Columns of the list that a narrow terminal goes without, the first of them first.
+_SPARED = ("sessions", "created", "note", "model", "tags", "parameters")
+_READABLE = 12
+
+
+def _that_fit(places: list[int], columns: list[list[object]]) -> list[int]:
+    """The columns (heading first) that a terminal has room for at a readable width; the others by name or --json."""
+    from assay.results.report.tables import shown_value, terminal_width
+
+    width, kept = terminal_width(), list(places)
+
+    def wanted(at: int) -> int:
+        longest = max(len(shown_value(value)) for value in columns[at])
+        return longest if columns[at][0] == "run_id" else min(longest, _READABLE)
+
+    for name in _SPARED:
+        if width is not None and sum(wanted(at) + 2 for at in kept) - 2 > width:
+            kept = [at for at in kept if columns[at][0] != name]
+    return kept
+
+
+def _cell(name: str, value: object) -> object:
+    """A value of the list as it is shown: parameters as name=value, a moment to the minute."""
+    from assay.results.report.tables import shown_value
+
+    if isinstance(value, dict):
+        return " ".join(f"{key}={shown_value(item)}" for key, item in value.items())
+    return str(value)[:16].replace("T", " ") if name == "created" and value else value
 
 
 @runs.command()
@@ -265,3 +342,96 @@ def rerun(run: str, results: Path, as_json: bool) -> int:
     else:
         click.echo(str(outcome))
     return 0 if outcome.same_bytes else 1
+
+
+@runs.command()
+@click.argument("run")
+@click.argument("tags", nargs=-1, required=True)
+@click.option("--remove", is_flag=True, help="Take these tags away.")
+@results_option
+@json_option
+def tag(run: str, tags: tuple[str, ...], remove: bool, results: Path, as_json: bool) -> None:
+    """Tag a run, beside it: its id and figures stay as they are."""
+    from assay.results.storage.labels import write_labels
+    from assay.results.storage.runs import load_run
+
+    stored = load_run(run, root=results)
+    labels = write_labels(stored, remove=tags) if remove else write_labels(stored, add=tags)
+    if as_json:
+        echo_json({"run_id": stored.id, **asdict(labels)})
+    else:
+        click.echo(f"{stored.id}: {' '.join(labels.tags) or 'no tags'}")
+
+
+@runs.command()
+@click.argument("run")
+@click.argument("text", required=False)
+@results_option
+@json_option
+def note(run: str, text: str | None, results: Path, as_json: bool) -> None:
+    """Write a note beside a run, in the place of the one before ("" removes it); without TEXT, show it."""
+    from assay.results.storage.labels import read_labels, write_labels
+    from assay.results.storage.runs import load_run
+
+    stored = load_run(run, root=results)
+    labels = read_labels(stored) if text is None else write_labels(stored, note=text)
+    if as_json:
+        echo_json({"run_id": stored.id, **asdict(labels)})
+    else:
+        click.echo(f"{stored.id}: {labels.note or 'no note'}")
+
+
+@runs.command()
+@click.argument("one")
+@click.argument("two")
+@results_option
+@json_option
+def diff(one: str, two: str, results: Path, as_json: bool) -> None:
+    """In what run TWO differs from run ONE: settings, inputs, versions, metrics, tables."""
+    from assay.results.report.tables import table_lines, terminal_width
+    from assay.results.storage.differences import differences
+    from assay.results.storage.runs import load_run
+
+    outcome = differences(load_run(one, root=results), load_run(two, root=results))
+    if as_json:
+        echo_json(outcome.to_dict())
+        return
+    width = terminal_width()
+    for kind in ("config", "inputs", "versions", "metrics"):
+        items = getattr(outcome, kind)
+        if items:
+            rows = [[item.name, _short(item.one), _short(item.two)] for item in items]
+            click.echo("\n".join([*table_lines([kind, outcome.one, outcome.two], rows, width=width), ""]))
+    same = "all tables are the same" if outcome.same_bytes else f"files that differ: {', '.join(outcome.tables)}"
+    click.echo("\n".join(textwrap.wrap(same, width or 10_000, subsequent_indent="  ")))
+
+
+def _short(value: object) -> object:
+    """A digest by its first digits."""
+    return value[:12] if isinstance(value, str) and re.fullmatch(r"[0-9a-f]{40,64}\+?", value) else value
+
+
+@runs.command()
+@click.argument("run")
+@click.argument("target", type=PATH)
+@results_option
+@json_option
+def export(run: str, target: Path, results: Path, as_json: bool) -> None:
+    """Write RUN as a zip from which it can be recomputed: study, inputs, receipts, manifest, tables.
+
+    Unpacked, it is the folder of a run: `runs rerun ./FOLDER` makes it again, on another machine too. The same run
+    gives the same bytes.
+    """
+    from assay.commands.run import inputs_of
+    from assay.results.storage.runs import load_run
+    from assay.results.workflow.bundles import export_run
+    from assay.results.workflow.kept_study import read_kept
+
+    stored = load_run(run, root=results)
+    prices, benchmark, predictions = inputs_of(read_kept(stored.require_backtest("runs export")))
+    names = export_run(stored, target, prices=prices, benchmark=benchmark, predictions=predictions)
+    if as_json:
+        echo_json({"run_id": stored.id, "path": str(target), "files": names})
+    else:
+        size = target.stat().st_size
+        click.echo(f"{target}: {len(names)} files, {size:,} bytes; unpack it, then `runs rerun ./FOLDER`")

@@ -32,6 +32,7 @@ from assay.results.report.blocks import (
 )
 from assay.results.report.plots import plot_runs, plot_runs_drawdown
 from assay.results.report.render import render_page
+from assay.results.report.tables import table_lines
 from assay.results.stats.bootstrap import mean_annual, paired_difference, sharpe_annual, volatility_annual
 from assay.results.stats.forecast_tests import ForecastTest, diebold_mariano, session_t
 from assay.results.stats.sharpe import sharpe_difference
@@ -307,26 +308,36 @@ def write_comparison(comparison: Comparison, path: Path | str) -> Path:
     return path
 
 
-def summary_lines(comparison: Comparison) -> list[str]:
-    """The comparison for a terminal."""
+def _setting_lines(comparison: Comparison, width: int | None) -> list[str]:
+    """What was set differently, for a terminal of so many columns."""
+    settings = _settings(comparison)
+    if isinstance(settings, Note):
+        return [settings.text]
+    rows = [[cell.text for cell in row] for row in settings.rows]
+    return table_lines(["set differently", *settings.columns[1:]], rows, width=width)
+
+
+def summary_lines(comparison: Comparison, *, width: int | None = None) -> list[str]:
+    """The comparison for a terminal; the table of settings fits so many columns."""
     returns = comparison.returns
-    width = max(len(run.id) for run in comparison.runs)
+    wide = max(len(run.id) for run in comparison.runs)
     lines = [f"{returns.index[0].date()} … {returns.index[-1].date()}, {len(returns):,} common sessions, net", ""]
     names = ("sharpe_net", "return_ann_net", "volatility_ann_net", "max_drawdown_net", "turnover_ann", "rank_ic_mean")
     lines.append(
-        f"{'each on its own sessions':{width}}" + "".join(f"{name.removesuffix('_net'):>16}" for name in names)
+        f"{'each on its own sessions':{wide}}" + "".join(f"{name.removesuffix('_net'):>16}" for name in names)
     )
     for run in comparison.runs:
-        lines.append(f"{run.id:{width}}" + "".join(f"{metric_cell(run.metric(name)).text:>16}" for name in names))
+        lines.append(f"{run.id:{wide}}" + "".join(f"{metric_cell(run.metric(name)).text:>16}" for name in names))
     lines += ["", "difference, one less two, 95%"]
     for row in comparison.differences.itertuples():
         form = _form(str(row.statistic))
         interval = f"[{form(row.low).text}, {form(row.high).text}]"
         label = f"{row.one} − {row.two}"
         lines.append(
-            f"{label:{2 * width + 3}}  {row.statistic:22}{form(row.value).text:>9}  {interval:18} p {row.p_value:.3f}"
+            f"{label:{2 * wide + 3}}  {row.statistic:22}{form(row.value).text:>9}  {interval:18} p {row.p_value:.3f}"
             f"  {row.test}"
         )
+    lines += ["", *_setting_lines(comparison, width)]
     for run in comparison.runs:
         sentences = CheckOutcomes.of(run).sentences
         if sentences:

@@ -1,0 +1,106 @@
+"""A run as one zip that it can be recomputed from: its folder, its study and the inputs that the study names."""
+
+from __future__ import annotations
+
+import tempfile
+import zipfile
+from pathlib import Path
+
+import pandas as pd
+
+from assay.data.atomic import check_target, replacing
+from assay.data.errors import InputError
+from assay.data.files.predictions import write_predictions
+from assay.data.files.prices import write_prices
+from assay.data.panel import PredictionPanel, PricePanel
+from assay.data.stored import file_digest, holds_files
+from assay.results.storage.labels import read_labels
+from assay.results.storage.runs import LABELS, Run
+from assay.results.workflow.kept_study import STUDY, read_kept
+from assay.results.workflow.study import Study
+from assay.results.workflow.study_files import study_toml
+
+__all__ = ["export_run"]
+
+#: Files of a run's folder, beside its tables, that go along where they are there.
+_ALONG = ("manifest.json", "metrics.json", "checks.json", "gate.json", LABELS)
+_WHEN = (1980, 1, 1, 0, 0, 0)
+
+
+def export_run(
+    run: Run, path: Path, *, prices: PricePanel, benchmark: pd.Series | None, predictions: PredictionPanel | None
+) -> list[str]:
+    """Write a run as a zip; the same run and inputs give the same bytes. The names in it, sorted.
+
+    Unpacked, it is the folder of a run: ``runs rerun FOLDER`` and ``run FOLDER/study.toml`` work there. It holds
+    ``study.toml``, ``manifest.json``, metrics, checks and all tables (receipts among them); under ``inputs/`` the very
+    files that the study names, and prices, predictions and benchmark as Parquet.
+
+    Parameters
+    ----------
+    run : a stored run with its study.
+    path : ends in ``.zip``.
+    prices, benchmark, predictions : the inputs as they were read; predictions None for those that the run made.
+
+    Raises
+    ------
+    InputError
+        If the run keeps no study, an input is gone or not what it was, or the file cannot be written.
+
+    """
+    check_target(path, (".zip",))
+    study = read_kept(run.require_backtest("runs export"))
+    _check(run, study, prices, predictions)
+    read_labels(run)
+    contents = {f"inputs/{name}": data for name, data in _as_parquet(prices, benchmark, predictions).items()}
+    moved = _places(study)
+    contents |= {place: Path(name).read_bytes() for name, place in moved.items()}
+    about = f"Reproduces {run.id}, from the files beside it: `run study.toml`, or `runs rerun` with this folder."
+    contents[STUDY] = study_toml(study.located(moved), about=about).encode()
+    for item in sorted(run.path.iterdir()):
+        if item.suffix == ".parquet" or item.name in _ALONG:
+            contents[item.name] = item.read_bytes()
+    with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as bundle:
+        for name in sorted(contents):
+            entry = zipfile.ZipInfo(name, _WHEN)
+            entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
+            bundle.writestr(entry, contents[name], compresslevel=6)
+    return sorted(contents)
+
+
+def _check(run: Run, study: Study, prices: PricePanel, predictions: PredictionPanel | None) -> None:
+    """Refuse a bundle that would not give the run."""
+    if not holds_files(run.path, run.manifest["files"]):
+        raise InputError(f"run {run.id}: a file of it is not what was written; `runs show {run.id}` says which")
+    for name, digest in study.made_from.items():
+        if not Path(name).is_file() or file_digest(Path(name)) != digest:
+            raise InputError(f"run {run.id}: {name} is gone or not the file that it was; `runs rerun` says more")
+    stored = run.manifest.get("fingerprints", {})
+    if stored.get("prices") != prices.fingerprint:
+        raise InputError(f"run {run.id}: the prices are other values than they were; `runs rerun` says more")
+
+
+def _places(study: Study) -> dict[str, str]:
+    """File of the study → its place in the bundle, whose name says nothing of this machine's folders."""
+    out: dict[str, str] = {}
+    for name in study.files():
+        place, number = f"inputs/{Path(name).name}", 1
+        while place in out.values() or place in ("inputs/panel_prices.parquet", "inputs/panel_predictions.parquet"):
+            number += 1
+            place = f"inputs/{number}/{Path(name).name}"
+        out[name] = place
+    return out
+
+
+def _as_parquet(
+    prices: PricePanel, benchmark: pd.Series | None, predictions: PredictionPanel | None
+) -> dict[str, bytes]:
+    """What was read, as Parquet that any tool opens."""
+    with tempfile.TemporaryDirectory(prefix="assay-export-") as folder:
+        place = Path(folder)
+        write_prices(prices, place / "panel_prices.parquet")
+        if predictions is not None:
+            write_predictions(predictions, place / "panel_predictions.parquet")
+        if benchmark is not None:
+            benchmark.rename("return").rename_axis("date").to_frame().to_parquet(place / "panel_benchmark.parquet")
+        return {item.name: item.read_bytes() for item in sorted(place.iterdir())}
