@@ -18,6 +18,7 @@ from assay.data import indicators as ta
 from assay.data.conventions import SESSIONS_A_YEAR
 from assay.data.errors import InputError, UnknownNameError
 from assay.data.panel import PRICE_FIELDS, PricePanel
+from assay.data.plugins import load_object
 
 __all__ = ["FEATURE_SETS", "Feature", "FeaturePanel", "FeatureSet", "build_features", "feature_set"]
 
@@ -108,14 +109,21 @@ class FeaturePanel:
 
 
 def feature_set(name: str) -> FeatureSet:
-    """The feature set called `name`.
+    """The feature set called `name`, or a person's own: ``package.module:NAME`` or ``./file.py:NAME``.
 
     Raises
     ------
     UnknownNameError
         If there is none.
+    InputError
+        If the path cannot be imported, or names no `FeatureSet`.
 
     """
+    if ":" in name:
+        found = load_object(f"feature set {name!r}", name)
+        if not isinstance(found, FeatureSet):
+            raise InputError(f"feature set {name!r}: a {type(found).__name__}, not an assay.data.features.FeatureSet")
+        return found
     if name not in FEATURE_SETS:
         raise UnknownNameError("feature set", name, FEATURE_SETS)
     return FEATURE_SETS[name]
@@ -129,7 +137,7 @@ def build_features(
     Parameters
     ----------
     prices : T sessions by N assets.
-    name : a key of `FEATURE_SETS`.
+    name : a key of `FEATURE_SETS`, or the path of one's own set, see `feature_set`.
     dtype : of the values; float32 is what the networks read.
     who : named in the error if a field is missing.
 
@@ -158,7 +166,12 @@ def build_features(
     values = np.empty((*prices.shape, len(chosen)), dtype=dtype)
     lent = prices.shielded()
     for column, feature in enumerate(chosen.features):
-        values[..., column] = feature.compute(lent)
+        computed = np.asarray(feature.compute(lent))
+        if computed.shape != prices.shape:
+            raise InputError(
+                f"feature {feature.name!r} of {name}: gave {computed.shape}, expected {prices.shape}: sessions × assets"
+            )
+        values[..., column] = computed
     values[~np.isfinite(values)] = np.nan
     return FeaturePanel(values, chosen.names, prices.sessions, prices.assets, name)
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from assay.data.errors import BacktestError, InputError, UnknownNameError
 
-__all__ = ["constructed", "find_class", "load_object", "offered", "parameter_types", "read_parameter"]
+__all__ = ["constructed", "find_class", "load_object", "offered", "parameter_types", "plugin_file", "read_parameter"]
 
 _WORDS = {float: "a number", int: "a whole number", bool: "true or false", str: "a text", type(None): "none"}
 #: Beyond this a number is a slip of the finger.
@@ -43,7 +43,7 @@ def find_class(
     Parameters
     ----------
     kind : for errors, e.g. ``"model"``.
-    name : what was asked for.
+    name : what was asked for; the beginning of one name will do.
     known : the catalogue, name → ``module:Class``.
     group : entry-point group of installed packages.
     methods : what the class must offer, all of one of these, before anybody may call it.
@@ -59,9 +59,13 @@ def find_class(
     path = known.get(name) or (name if ":" in name else None)
     if path is None:
         others = offered(group, known)
-        if name not in others:
-            raise UnknownNameError(kind, name, [*known, *others])
-        path = others[name]
+        every = {**others, **known}
+        fits = [name] if name in every else [each for each in every if name and each.startswith(name)]
+        if len(fits) > 1:
+            raise InputError(f"{kind} {name!r}: begins {len(fits)} names, {', '.join(sorted(fits))}; give more of it")
+        if not fits:
+            raise UnknownNameError(kind, name, every)
+        path = every[fits[0]]
     found = load_object(f"{kind} {name!r}", path)
     if not inspect.isclass(found):
         raise InputError(f"{kind} {name!r}: {path!r} is not a class")
@@ -102,6 +106,13 @@ def load_object(who: str, path: str) -> object:
         wanted = "package.module:Name or ./file.py:Name"
         raise InputError(f"{who}: cannot import {path!r}: {reason}; expected {wanted}") from error
     return found
+
+
+def plugin_file(path: str) -> Path | None:
+    """The source file of an object that `load_object` has loaded; None where it has none."""
+    module = path.rpartition(":")[0]
+    file = getattr(sys.modules.get(Path(module).stem if module.endswith(".py") else module), "__file__", None)
+    return None if file is None else Path(file)
 
 
 def _module_of(who: str, file: Path) -> str:

@@ -23,7 +23,8 @@ import pandas as pd
 from assay.data.atomic import building, locked, put_folder, sweep
 from assay.data.canary_labels import CanaryLabels
 from assay.data.panel import PricePanel
-from assay.data.stored import file_digests, holds_files, read_sealed, sealed
+from assay.data.plugins import plugin_file
+from assay.data.stored import file_digest, file_digests, holds_files, read_sealed, sealed
 from assay.engine.folds import Fold
 from assay.models.base import FittedForecaster, Forecaster
 
@@ -91,6 +92,8 @@ def identity_of(
 ) -> str:
     """Digest of what the fits of a walk-forward depend on, beside the fold and the seed."""
     parts = [recipe_of(model), prices.fingerprint, horizon, delay, _code_of(type(model)), _versions()]
+    if (features := plugin_file(str(getattr(model, "feature_set", "")))) is not None:
+        parts.append(file_digest(features))
     if labels is not None:
         parts.append(asdict(labels))
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]

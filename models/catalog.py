@@ -139,6 +139,12 @@ def load_fitted(folder: Path, model: str | None = None) -> FittedForecaster:
         )
     if not is_sealed(content):
         _LOG.warning("%s: format 1, whose stamps and parameters no digest covers; train again for format 2", folder)
+    features = content["params"].get("feature_set") if isinstance(content["params"], dict) else None
+    if model is None and isinstance(features, str) and ":" in features:
+        raise InputError(
+            f"checkpoint: {folder / METADATA} names the feature set {features!r}, which is somebody's code; if you "
+            f"trust it, name the model as well: --model {name}"
+        )
     try:
         recipe = load_model(model or name, **content["params"])
         if name not in (model or name, recipe.name):

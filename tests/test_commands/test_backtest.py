@@ -237,7 +237,7 @@ def unwritable(files):
 
 NOTHING = None
 BAD = [
-    (NOTHING, ["--strategy", "s2_filter_negativ"], "did you mean 's2_filter_negative'"),
+    (NOTHING, ["--strategy", "s2_filter_negatve"], "did you mean 's2_filter_negative'"),
     (NOTHING, ["--strategy", "no.such.module:Thing"], "cannot import"),
     (NOTHING, ["--strategy", "json:dumps"], "not a class"),
     (NOTHING, ["--param", "quantile=0"], "quantile"),

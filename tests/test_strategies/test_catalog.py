@@ -58,7 +58,7 @@ def test_parameters_are_read_from_text():
 @pytest.mark.parametrize(
     ("name", "params", "match"),
     [
-        ("s2_filter_negativ", {}, "did you mean 's2_filter_negative'"),
+        ("s2_filter_negatve", {}, "did you mean 's2_filter_negative'"),
         ("", {}, "unknown strategy ''"),
         ("s2_filter_negative", {"quantil": "0.1"}, "did you mean 'quantile'"),
         ("s2_filter_negative", {"quantile": "0"}, "quantile must be above 0 and at most 0.5, got 0"),
@@ -116,7 +116,7 @@ def test_strategies_of_installed_packages(monkeypatch):
     assert isinstance(load_strategy("theirs"), QuintileLongShort)
     assert isinstance(load_strategy("confidence"), Confidence)  # our own names cannot be taken
     with pytest.raises(UnknownNameError, match="did you mean 'theirs'"):
-        load_strategy("their")
+        load_strategy("thers")
 
 
 # --- strategies that must not pass
