@@ -117,7 +117,10 @@ def report(stored: StoredBacktest, *, as_json: bool, tearsheet: bool, printed: b
     if tearsheet:
         from assay.results.report.tearsheet import write_tearsheet
 
-        write_tearsheet(run, run.path / "tearsheet.html")
+        with progress(quiet=as_json) as heard:
+            heard.advance("tear sheet", 0, 1)
+            write_tearsheet(run, run.path / "tearsheet.html")
+            heard.advance("tear sheet", 1, 1)
     if printed:
         pass
     elif as_json:

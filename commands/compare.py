@@ -6,14 +6,14 @@ from pathlib import Path
 
 import click
 
-from assay.commands.options import PATH, json_option, results_option
+from assay.commands.options import PATH, complete_run, json_option, results_option
 from assay.commands.output import echo_json
 
 __all__ = ["compare"]
 
 
 @click.command()
-@click.argument("runs", nargs=-1, required=True)
+@click.argument("runs", nargs=-1, required=True, shell_complete=complete_run)
 @click.option("--html", "as_html", is_flag=True, help="Draw them on the same axes, as one file.")
 @click.option("--output", type=PATH, help="Where to with --html; default: compare.html here.")
 @click.option(

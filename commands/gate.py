@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from assay.commands.options import PATH, json_option, results_option
+from assay.commands.options import PATH, complete_run, json_option, results_option
 from assay.commands.output import echo_json
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ __all__ = ["gate"]
 
 
 @click.command()
-@click.argument("run", required=False)
+@click.argument("run", required=False, shell_complete=complete_run)
 @click.option("--policy", default="production", show_default=True,
               help="production, selection, research, challenger, or a file.")
 @click.option("--champion", help="The run to compare with.")

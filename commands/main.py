@@ -146,6 +146,8 @@ def _run(argv: list[str] | None) -> int:
         silence_output()
         return 0
     except (Exception, SystemExit) as error:
+        if isinstance(error, SystemExit) and "_ASSAY_COMPLETE" in os.environ:  # click ends a completion so
+            return error.code if isinstance(error.code, int) else 0
         if os.environ.get("ASSAY_DEBUG"):
             raise
         from assay.commands.failures import explain

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from assay.commands.options import WHOLE, json_option
+from assay.commands.options import WHOLE, complete_model, json_option
 from assay.commands.output import echo_json
 
 __all__ = ["models"]
@@ -49,7 +49,7 @@ def list_(as_json: bool) -> None:
 
 
 @models.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete_model)
 @json_option
 def show(name: str, as_json: bool) -> None:
     """What a model reads and answers, its size, its presets, its parameters, and the traps of its report.
@@ -89,7 +89,7 @@ def show(name: str, as_json: bool) -> None:
 
 
 @models.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete_model)
 @click.option("--preset", help="Named parameters of the model; default: tiny where it has one.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A parameter of the model; repeatable.")
 @click.option("--horizon", type=WHOLE, default=1, show_default=True, help="Sessions a prediction spans.")

@@ -31,6 +31,9 @@ __all__ = [
     "Reading",
     "StrategyOptions",
     "by_default",
+    "complete_model",
+    "complete_run",
+    "complete_strategy",
     "cost_options",
     "data_options",
     "execution_options",
@@ -255,6 +258,27 @@ def _gathered(
     return apply
 
 
+def complete_strategy(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Names of strategies, for the shell."""
+    from assay.strategies.catalog import strategy_names
+
+    return [name for name in strategy_names() if name.startswith(incomplete)]
+
+
+def complete_model(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Names of models, for the shell."""
+    from assay.models.catalog import model_names
+
+    return [name for name in model_names() if name.startswith(incomplete)]
+
+
+def complete_run(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Ids of stored runs, for the shell; their folders are only listed."""
+    root = Path(ctx.params.get("results") or Path("results") / "runs")
+    found = sorted(item.name for item in root.iterdir()) if root.is_dir() else []
+    return [name for name in found if name.startswith(incomplete) and not name.startswith(".")]
+
+
 _READING: Mapping[str, Option] = {
     "columns": click.option("--column", "columns", multiple=True, metavar="FIELD=NAME",
                             help="Which column is which field, e.g. close=PX_LAST or predictions.score=y; repeatable."),
@@ -302,13 +326,15 @@ _PREDICTIONS: Mapping[str, Option] = {
 }  # fmt: skip
 _STRATEGY: Mapping[str, Option] = {
     "strategy": click.option("--strategy", default="s2_filter_negative", show_default=True,
-                             help="A name from `strategies list`, or package.module:Class."),
+                             shell_complete=complete_strategy,
+                             help="A name from `strategies list`, or its beginning, or package.module:Class."),
     "settings": click.option("--param", "settings", multiple=True, metavar="NAME=VALUE",
                              help="A parameter of the strategy; repeatable."),
 }  # fmt: skip
 _MODEL: Mapping[str, Option] = {
     "model": click.option("--model", default="stock_lstm_close", show_default=True,
-                          help="A name from `models list`, or pkg.module:Class."),
+                          shell_complete=complete_model,
+                          help="A name from `models list`, or its beginning, or pkg.module:Class."),
     "model_settings": click.option("--model-param", "model_settings", multiple=True, metavar="NAME=VALUE",
                                    help="A parameter of the model."),
 }  # fmt: skip

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from assay.commands.options import PATH, json_option, results_option
+from assay.commands.options import PATH, complete_run, json_option, results_option
 from assay.commands.output import echo_json
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def _cell(name: str, value: object) -> object:
 
 
 @runs.command()
-@click.argument("run")
+@click.argument("run", shell_complete=complete_run)
 @results_option
 @json_option
 def show(run: str, results: Path, as_json: bool) -> None:
@@ -300,7 +300,7 @@ def _print_group(group: _Group, top: int) -> None:
 
 
 @runs.command()
-@click.argument("run", nargs=-1, required=True)
+@click.argument("run", nargs=-1, required=True, shell_complete=complete_run)
 @results_option
 @json_option
 def rm(run: tuple[str, ...], results: Path, as_json: bool) -> None:
@@ -316,7 +316,7 @@ def rm(run: tuple[str, ...], results: Path, as_json: bool) -> None:
 
 
 @runs.command()
-@click.argument("run")
+@click.argument("run", shell_complete=complete_run)
 @results_option
 @json_option
 def rerun(run: str, results: Path, as_json: bool) -> int:
@@ -345,7 +345,7 @@ def rerun(run: str, results: Path, as_json: bool) -> int:
 
 
 @runs.command()
-@click.argument("run")
+@click.argument("run", shell_complete=complete_run)
 @click.argument("tags", nargs=-1, required=True)
 @click.option("--remove", is_flag=True, help="Take these tags away.")
 @results_option
@@ -364,7 +364,7 @@ def tag(run: str, tags: tuple[str, ...], remove: bool, results: Path, as_json: b
 
 
 @runs.command()
-@click.argument("run")
+@click.argument("run", shell_complete=complete_run)
 @click.argument("text", required=False)
 @results_option
 @json_option
@@ -382,8 +382,8 @@ def note(run: str, text: str | None, results: Path, as_json: bool) -> None:
 
 
 @runs.command()
-@click.argument("one")
-@click.argument("two")
+@click.argument("one", shell_complete=complete_run)
+@click.argument("two", shell_complete=complete_run)
 @results_option
 @json_option
 def diff(one: str, two: str, results: Path, as_json: bool) -> None:
@@ -412,7 +412,7 @@ def _short(value: object) -> object:
 
 
 @runs.command()
-@click.argument("run")
+@click.argument("run", shell_complete=complete_run)
 @click.argument("target", type=PATH)
 @results_option
 @json_option

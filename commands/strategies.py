@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from assay.commands.options import json_option
+from assay.commands.options import complete_strategy, json_option
 from assay.commands.output import echo_json
 
 __all__ = ["strategies"]
@@ -43,7 +43,7 @@ def list_(as_json: bool) -> None:
 
 
 @strategies.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete_strategy)
 @json_option
 def show(name: str, as_json: bool) -> None:
     """What a strategy does, its parameters with their defaults, and what it needs.
@@ -75,7 +75,7 @@ def show(name: str, as_json: bool) -> None:
 
 
 @strategies.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete_strategy)
 @click.option("--param", "settings", multiple=True, metavar="NAME=VALUE", help="A parameter; repeatable.")
 @json_option
 def check(name: str, settings: tuple[str, ...], as_json: bool) -> None:

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import click
 
-from assay.commands.options import NUMBER, PATH, json_option, results_option
+from assay.commands.options import NUMBER, PATH, complete_run, json_option, results_option
 from assay.commands.output import echo_json
 
 __all__ = ["tearsheet"]
 
 
 @click.command()
-@click.argument("run")
+@click.argument("run", shell_complete=complete_run)
 @click.option("--output", type=PATH, help="Default: tearsheet.html (or .png, .pdf) in the run's folder.")
 @click.option("--format", "format_", type=click.Choice(["html", "png", "pdf"]), help="Default: what --output ends in.")
 @click.option(

@@ -322,7 +322,9 @@ def _checked(
         outcomes = replace(outcomes, capacity=Capacity.run(prices, weights, costs=costs, execution=execution))
         progress.say(outcomes.sentences["capacity"])
     if checks.leaks:
+        progress.advance("leak tests", 0, 1)
         outcomes = replace(outcomes, leaks=LeakCheck.run(trading, predictions, prices, before=origin.leaks))
+        progress.advance("leak tests", 1, 1)
     if checks.canaries:
         done, total = 0, checks.random_runs + 1
 
