@@ -83,7 +83,7 @@ def test_a_backtest_is_computed_checked_counted_and_stored(tmp_path):
     assert stored.failures == ()
     assert str(stored) == render_run(again)
     assert len(repr(stored)) < 2000
-    assert heard.tasks == {"random-score runs": [(0, 20), (20, 20)]}
+    assert heard.tasks == {"leak tests": [(0, 1), (1, 1)], "random-score runs": [(0, 20), (20, 20)]}
     assert [line.split(":")[0] for line in heard.lines] == ["second engine", "capacity"]
 
 
