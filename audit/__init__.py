@@ -1,7 +1,9 @@
-"""The audit of reported figures: claims in, a verdict and one sentence for each.
+"""The audit of reported figures: documents or claims in, a verdict and one sentence for each figure.
 
-`claims` reads and writes claims files, `draft` makes one from Markdown, `engine` judges with the checks of `forensic`,
-`recompute`, `resolver` and `retrain` bring in data, `report` shows the outcome. Import from the modules.
+`read` drafts claims from documents, `claims` holds and stores them, `judge` applies `rules` (whose formulas stand in
+`forensic`), `recompute` brings in data, `drafts` says when a draft may accuse, `report` and `page` show the outcome.
 """
+
+from __future__ import annotations
 
 __all__: list[str] = []

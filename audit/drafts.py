@@ -14,8 +14,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
-from assay.audit.claims_model import Claim, ClaimSet
-from assay.audit.metrics_vocabulary import METRICS
+from assay.audit.claims.metrics import METRICS
+from assay.audit.claims.model import Claim, ClaimSet
 from assay.audit.verdicts import Arithmetic, Finding, Substance
 
 __all__ = ["lookalike", "soften"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from html import escape
 
-from assay.audit.metrics_vocabulary import METRICS
+from assay.audit.claims.metrics import METRICS
 from assay.audit.report import NOTHING, Audit, graver, printable, summary_paragraph
 from assay.audit.verdicts import Arithmetic, Substance, Verdict
 

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from assay.audit.daily_match import DailyMatch
 from assay.audit.read.sheet import Draft
-from assay.audit.recompute import Recomputed
+from assay.audit.recompute.daily_match import DailyMatch
+from assay.audit.recompute.figures import Recomputed
 from assay.audit.verdicts import Arithmetic, AuditReport, Substance, Verdict
 
 __all__ = ["NOTHING", "Audit", "graver", "render_table", "summary_paragraph", "to_json"]

@@ -13,7 +13,7 @@ from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
 
-from assay.audit.claims_model import Claim, ClaimSet
+from assay.audit.claims.model import Claim, ClaimSet
 from assay.data.errors import InputError
 
 __all__ = ["Arithmetic", "AuditReport", "Finding", "Substance", "Verdict", "combine"]

@@ -12,7 +12,7 @@ import click
 from assay.commands.options import NUMBER, WHOLE, Reading, reading_options
 
 if TYPE_CHECKING:
-    from assay.audit.claims_model import ClaimSet
+    from assay.audit.claims.model import ClaimSet
     from assay.audit.read.sheet import Draft
     from assay.audit.report import Audit
 
@@ -131,7 +131,7 @@ def audit(
       python cli.py audit claims.toml --model stock_lstm_close --seeds 5 --run model
       python cli.py audit claims.toml --strict --json
     """
-    from assay.audit.engine import audit_claims
+    from assay.audit.judge import audit_claims
     from assay.audit.report import Audit, to_json
 
     data = _Data(predictions, prices, returns, run, strategy, unit, horizon, risk_free, kind, column, capital, reading)
@@ -145,7 +145,7 @@ def audit(
     if model is not None:
         result = _retrained(result, data, model, seeds, epochs)
     if html_file is not None:
-        from assay.audit.claims_toml import write_atomic
+        from assay.audit.claims.dump import write_atomic
         from assay.audit.page import render_html
 
         write_atomic(html_file, render_html(result))
@@ -175,7 +175,7 @@ def _check(data: _Data, model: str | None) -> None:
 
 def _read(sources: tuple[Path, ...]) -> tuple[ClaimSet, Draft | None]:
     """The claims of a claims file, or those drafted from a report or the documents of a project."""
-    from assay.audit.claims import load_claims
+    from assay.audit.claims.load import load_claims
     from assay.audit.read.project import draft_files
     from assay.data.errors import InputError, InsufficientEvidenceError
 
@@ -199,7 +199,7 @@ def _read(sources: tuple[Path, ...]) -> tuple[ClaimSet, Draft | None]:
 
 
 def _write_draft(path: Path, draft: Draft | None, source: Path, force: bool) -> None:
-    from assay.audit.claims_toml import dump_draft, write_atomic
+    from assay.audit.claims.dump import dump_draft, write_atomic
     from assay.data.errors import InputError
 
     if draft is None:
@@ -215,9 +215,9 @@ def _write_draft(path: Path, draft: Draft | None, source: Path, force: bool) -> 
 def _recomputed(result: Audit, data: _Data) -> Audit:
     from dataclasses import replace
 
-    from assay.audit.daily_match import match_daily, with_printed_series
-    from assay.audit.material import material_of_panels, material_of_returns
-    from assay.audit.recompute import daily_finding, recompute, vol_target_of, with_findings
+    from assay.audit.recompute.daily_match import match_daily, with_printed_series
+    from assay.audit.recompute.figures import daily_finding, recompute, vol_target_of, with_findings
+    from assay.audit.recompute.material import material_of_panels, material_of_returns
 
     claims, daily, printed, assumption = result.report.claims, None, None, ""
     if data.returns is not None:
@@ -249,8 +249,8 @@ def _recomputed(result: Audit, data: _Data) -> Audit:
 def _retrained(result: Audit, data: _Data, model: str, seeds: int, epochs: int | None) -> Audit:
     from dataclasses import replace
 
-    from assay.audit.recompute import with_findings
-    from assay.audit.retrain import retrain
+    from assay.audit.recompute.figures import with_findings
+    from assay.audit.recompute.retrain import retrain
 
     rows, findings = retrain(
         result.report.claims, model, prices=data.prices, reading=data.reading.of("prices"), run=data.run, seeds=seeds,

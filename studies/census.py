@@ -28,8 +28,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from assay.audit.engine import audit_claims
 from assay.audit.forensic.significance import wilson
+from assay.audit.judge import audit_claims
 from assay.audit.read.draft import draft_claims
 from assay.audit.verdicts import Arithmetic, Finding, Substance
 from assay.data.errors import InputError

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from assay.audit.claims_model import Architecture, Layer
+from assay.audit.claims.model import Architecture, Layer
 from assay.data.errors import InputError
 
 __all__ = ["file_bytes", "inputs_needed", "layer_parameters", "parameters"]

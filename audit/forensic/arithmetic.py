@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from assay.audit.intervals import Interval
+from assay.audit.claims.intervals import Interval
 
 __all__ = [
     "change_readings",

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from assay.audit.intervals import Interval
+from assay.audit.claims.intervals import Interval
 
 __all__ = ["BinaryScores", "Matrix", "accuracy_floor", "binary_matrices", "prevalence_range"]
 

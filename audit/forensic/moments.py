@@ -12,7 +12,7 @@ import itertools
 import math
 from collections.abc import Sequence
 
-from assay.audit.intervals import Interval
+from assay.audit.claims.intervals import Interval
 
 __all__ = ["debit_std", "grimmer", "kurtosis_floor", "percentiles_ordered", "std_ceiling", "std_floor"]
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from statistics import NormalDist
 
-from assay.audit.intervals import Interval
+from assay.audit.claims.intervals import Interval
 
 __all__ = [
     "annualised_readings",

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from assay.audit.intervals import Interval
+from assay.audit.claims.intervals import Interval
 
 __all__ = ["auc_counts", "auc_splits", "common_sizes", "grim_counts", "grim_has_power"]
 

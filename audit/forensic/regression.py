@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 
-from assay.audit.intervals import Interval
+from assay.audit.claims.intervals import Interval
 
 __all__ = [
     "best_constant_mape",

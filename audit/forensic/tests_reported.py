@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-from assay.audit.intervals import Interval
+from assay.audit.claims.intervals import Interval
 
 __all__ = ["p_readings", "r2_of_correlation", "t_of_correlation", "t_of_mean"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from assay.audit.intervals import Interval
+from assay.audit.claims.intervals import Interval
 
 __all__ = ["expectancy", "factor_of_rate", "share_of"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from assay.audit.intervals import Interval
+from assay.audit.claims.intervals import Interval
 
 __all__ = ["best_epoch_range", "epochs_run_range", "loss_floor", "loss_remainder", "rescaled", "weight_change"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from assay.audit.metrics_vocabulary import METRICS
+from assay.audit.claims.metrics import METRICS
 from assay.audit.read.interpret import says
 from assay.audit.read.prose import place_prose
 from assay.audit.read.sheet import Context, Placed, Sheet

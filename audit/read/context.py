@@ -10,7 +10,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from assay.audit.claims_model import (
+from assay.audit.claims.intervals import parse_print
+from assay.audit.claims.metrics import METRICS
+from assay.audit.claims.model import (
     Architecture,
     Claim,
     ClassShare,
@@ -22,8 +24,6 @@ from assay.audit.claims_model import (
     Split,
     Target,
 )
-from assay.audit.intervals import parse_print
-from assay.audit.metrics_vocabulary import METRICS
 from assay.audit.read.document import Line
 from assay.audit.read.formulas import StatedLoss, stated_losses
 from assay.audit.read.interpret import says

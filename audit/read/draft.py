@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from assay.audit.metrics_vocabulary import METRICS
+from assay.audit.claims.metrics import METRICS
 from assay.audit.read.blocks import CodeBlock, place_code
 from assay.audit.read.changes import tie_gaps
 from assay.audit.read.context import with_context

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from assay.audit.located import MAX_BYTES, read_text
+from assay.audit.claims.located import MAX_BYTES, read_text
 from assay.audit.read.vocabulary import pattern
 from assay.data.errors import InputError
 

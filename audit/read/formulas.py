@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from assay.audit.claims_model import LossFormula, LossTerm
+from assay.audit.claims.model import LossFormula, LossTerm
 from assay.audit.read.document import Line
 from assay.audit.read.vocabulary import pattern, table
 from assay.audit.read.words import plain, words_of

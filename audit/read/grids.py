@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from assay.audit.metrics_vocabulary import METRICS
+from assay.audit.claims.metrics import METRICS
 from assay.audit.read.changes import place_change
 from assay.audit.read.confusions import matrix_labels, place_counts
 from assay.audit.read.document import Cell

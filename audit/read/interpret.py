@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from assay.audit.metrics_vocabulary import METRICS
+from assay.audit.claims.metrics import METRICS
 from assay.audit.read.sheet import Context
 from assay.audit.read.tokens import Token
 from assay.audit.read.vocabulary import pattern, phrases, table, wordset

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from re import Match
 
-from assay.audit.intervals import Printed, parse_print
+from assay.audit.claims.intervals import Printed, parse_print
 from assay.audit.read.document import Line, split_cells
 from assay.audit.read.sheet import Excluded, Placed, Sheet
 from assay.audit.read.vocabulary import pattern

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from assay.audit.claims_model import Architecture, Layer
+from assay.audit.claims.model import Architecture, Layer
 from assay.audit.read.document import Line
 from assay.audit.read.vocabulary import pattern, table
 from assay.audit.read.words import plain

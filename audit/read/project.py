@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from assay.audit.claims_model import Claim, ClaimSet
-from assay.audit.metrics_vocabulary import METRICS
+from assay.audit.claims.metrics import METRICS
+from assay.audit.claims.model import Claim, ClaimSet
 from assay.audit.read.draft import MAX_CLAIMS, draft_claims
 from assay.audit.read.files import Document, find_documents, read_document
 from assay.audit.read.sheet import Draft, Excluded

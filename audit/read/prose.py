@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
-from assay.audit.metrics_vocabulary import METRICS
+from assay.audit.claims.metrics import METRICS
 from assay.audit.read.interpret import SPLIT_NAMES, named, of_units, says, wrong_unit
 from assay.audit.read.sheet import Context, Sheet
 from assay.audit.read.tokens import Token, scan_line

@@ -6,8 +6,8 @@ import re
 from collections import defaultdict
 from dataclasses import replace
 
-from assay.audit.claims_model import Claim, ClaimSet, ClassShare, Group, Sample, Target
-from assay.audit.metrics_vocabulary import METRICS
+from assay.audit.claims.metrics import METRICS
+from assay.audit.claims.model import Claim, ClaimSet, ClassShare, Group, Sample, Target
 from assay.audit.read.interpret import says
 from assay.audit.read.relations import tie_changes
 from assay.audit.read.runs import adopt_splits, contradict, merged_names

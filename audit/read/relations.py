@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 
-from assay.audit.intervals import Interval
+from assay.audit.claims.intervals import Interval
 from assay.audit.read.sheet import Placed
 from assay.audit.read.vocabulary import table, wordset
 from assay.audit.read.words import mentions, plain, read_role

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from assay.audit.claims_model import ClaimSet
-from assay.audit.intervals import Printed, parse_print
+from assay.audit.claims.intervals import Printed, parse_print
+from assay.audit.claims.model import ClaimSet
 from assay.audit.read.tokens import Token
 from assay.data.errors import InputError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
-from assay.audit.intervals import IntervalError
+from assay.audit.claims.intervals import IntervalError
 from assay.audit.rules import (
     architectures,
     calendars,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from assay.audit.claims_model import Architecture, Claim, Layer
+from assay.audit.claims.intervals import Interval
+from assay.audit.claims.model import Architecture, Claim, Layer
 from assay.audit.forensic.architecture import FRAMEWORKS, file_bytes, inputs_needed, parameters
 from assay.audit.forensic.arithmetic import sum_of
-from assay.audit.intervals import Interval
 from assay.audit.rules.scope import Run, broken, doubtful, fits, span
 from assay.audit.verdicts import Finding
 

@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterator
 from datetime import date
 
-from assay.audit.claims_model import Claim
+from assay.audit.claims.intervals import Interval
+from assay.audit.claims.model import Claim
 from assay.audit.forensic.portfolio import weekdays
 from assay.audit.forensic.sessions import new_york_sessions
-from assay.audit.intervals import Interval
-from assay.audit.periods import days_of
+from assay.audit.recompute.periods import days_of
 from assay.audit.rules.scope import Run, broken, doubtful, fits, names, note, percent
 from assay.audit.verdicts import Finding
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from assay.audit.claims_model import Claim
+from assay.audit.claims.intervals import Interval
+from assay.audit.claims.model import Claim
 from assay.audit.forensic.classification import (
     always_positive_f1,
     entropy,
     mixture_remainder,
     not_predicted_share,
 )
-from assay.audit.intervals import Interval
 from assay.audit.rules.scope import Run, baseline, broken, completeness, fits, names, number, percent, span
 from assay.audit.verdicts import Finding
 

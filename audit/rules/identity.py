@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from assay.audit.claims_model import Claim
-from assay.audit.intervals import Interval, Printed
+from assay.audit.claims.intervals import Interval, Printed
+from assay.audit.claims.model import Claim
 from assay.audit.rules.calendars import years_of
 from assay.audit.rules.scope import Run, baseline, broken, doubtful, fits, span
 from assay.audit.verdicts import Finding

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from assay.audit.claims_model import Claim
+from assay.audit.claims.model import Claim
 from assay.audit.read.confusions import JOINT
 from assay.audit.rules.scope import Report, Run, broken, fits, names, number
 from assay.audit.verdicts import Finding

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from assay.audit.claims_model import Claim
+from assay.audit.claims.intervals import Interval
+from assay.audit.claims.model import Claim
 from assay.audit.forensic.moments import debit_std, grimmer, percentiles_ordered
 from assay.audit.forensic.sprite import integer_sample
 from assay.audit.forensic.tests_reported import p_readings
-from assay.audit.intervals import Interval
 from assay.audit.rules.scope import Run, broken, fits, number, span
 from assay.audit.verdicts import Finding
 

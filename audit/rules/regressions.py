@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from assay.audit.claims_model import Claim
+from assay.audit.claims.intervals import Interval
+from assay.audit.claims.model import Claim
 from assay.audit.forensic.regression import persistence_mape, r2_of_persistence, target_std
-from assay.audit.intervals import Interval
 from assay.audit.rules.scope import Run, baseline, doubtful, percent, span
 from assay.audit.verdicts import Finding
 

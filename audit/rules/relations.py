@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from assay.audit.claims_model import Claim, ClassShare
+from assay.audit.claims.intervals import Interval
+from assay.audit.claims.metrics import METRICS
+from assay.audit.claims.model import Claim, ClassShare
 from assay.audit.forensic.arithmetic import (
     change_readings,
     difference_readings,
@@ -15,8 +17,6 @@ from assay.audit.forensic.arithmetic import (
     sum_of,
 )
 from assay.audit.forensic.portfolio import leverage_factor
-from assay.audit.intervals import Interval
-from assay.audit.metrics_vocabulary import METRICS
 from assay.audit.rules.scope import Report, Run, broken, doubtful, fits, span
 from assay.audit.verdicts import Finding
 

@@ -6,12 +6,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from assay.audit.claims_model import Claim
+from assay.audit.claims.intervals import Interval
+from assay.audit.claims.model import Claim
 from assay.audit.forensic.classification import entropy
 from assay.audit.forensic.confusion import BinaryScores, Matrix, binary_matrices
 from assay.audit.forensic.proportions import auc_counts, auc_splits, common_sizes, grim_counts, grim_has_power
 from assay.audit.forensic.significance import auc_interval, wilson
-from assay.audit.intervals import Interval
 from assay.audit.rules.scope import Run, baseline, broken, fits, names, number, percent, supported, weak
 from assay.audit.verdicts import Finding, Substance
 

@@ -13,9 +13,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from assay.audit.claims_model import Claim, ClaimSet, Group
-from assay.audit.intervals import Interval
-from assay.audit.metrics_vocabulary import METRICS
+from assay.audit.claims.intervals import Interval
+from assay.audit.claims.metrics import METRICS
+from assay.audit.claims.model import Claim, ClaimSet, Group
 from assay.audit.verdicts import Arithmetic, Finding, Substance
 
 __all__ = [

@@ -6,7 +6,8 @@ import math
 import re
 from collections.abc import Iterator
 
-from assay.audit.claims_model import Claim
+from assay.audit.claims.intervals import Interval
+from assay.audit.claims.model import Claim
 from assay.audit.forensic.portfolio import implied_volatility
 from assay.audit.forensic.signal import (
     breadth_needed,
@@ -18,7 +19,6 @@ from assay.audit.forensic.signal import (
     transfer_coefficient,
 )
 from assay.audit.forensic.tests_reported import t_of_mean
-from assay.audit.intervals import Interval
 from assay.audit.rules.scope import Run, broken, doubtful, fits, number, percent, span, supported, weak
 from assay.audit.verdicts import Finding
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from assay.audit.claims_model import Claim
+from assay.audit.claims.intervals import Interval
+from assay.audit.claims.model import Claim
 from assay.audit.forensic.arithmetic import sum_of
-from assay.audit.intervals import Interval
 from assay.audit.rules.scope import Run, broken, doubtful, fits, percent, span
 from assay.audit.verdicts import Finding
 

@@ -6,7 +6,8 @@ import math
 import re
 from collections.abc import Iterator
 
-from assay.audit.claims_model import Claim, LossTerm
+from assay.audit.claims.intervals import Interval
+from assay.audit.claims.model import Claim, LossTerm
 from assay.audit.forensic.training import (
     best_epoch_range,
     epochs_run_range,
@@ -15,7 +16,6 @@ from assay.audit.forensic.training import (
     rescaled,
     weight_change,
 )
-from assay.audit.intervals import Interval
 from assay.audit.rules.scope import Report, Run, baseline, broken, doubtful, fits, number, percent, span
 from assay.audit.verdicts import Finding
 

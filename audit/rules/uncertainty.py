@@ -11,10 +11,10 @@ import math
 import re
 from collections.abc import Iterator
 
-from assay.audit.claims_model import Claim
+from assay.audit.claims.intervals import Interval
+from assay.audit.claims.metrics import METRICS
+from assay.audit.claims.model import Claim
 from assay.audit.forensic.significance import proportion_intervals, sharpe_interval
-from assay.audit.intervals import Interval
-from assay.audit.metrics_vocabulary import METRICS
 from assay.audit.rules.calendars import track_record
 from assay.audit.rules.scope import Report, Run, doubtful, fits, note, number, percent, span, supported, weak
 from assay.audit.verdicts import Finding

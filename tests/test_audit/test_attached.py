@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from assay.audit.claims import parse_claims
-from assay.audit.claims_toml import dump_claims
+from assay.audit.claims.dump import dump_claims
+from assay.audit.claims.load import parse_claims
 from assay.audit.read.draft import draft_claims
 
 

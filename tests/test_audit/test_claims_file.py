@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from assay.audit.claims import load_claims, parse_claims
-from assay.audit.claims_toml import dump_claims
-from assay.audit.metrics_vocabulary import METRICS
+from assay.audit.claims.dump import dump_claims
+from assay.audit.claims.load import load_claims, parse_claims
+from assay.audit.claims.metrics import METRICS
 from assay.audit.read.words import mentions, plain
 from assay.data.errors import InputError
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from assay.audit.claims import load_claims
-from assay.audit.engine import audit_claims
+from assay.audit.claims.load import load_claims
+from assay.audit.judge import audit_claims
 
 CLAIMS = Path(__file__).parents[2] / "data" / "claims"
 GOLDEN = Path(__file__).parent / "golden"

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from assay.audit.conventions import Material
-from assay.audit.daily_match import match_daily
-from assay.audit.daily_series import VolTarget
+from assay.audit.recompute.conventions import Material
+from assay.audit.recompute.daily_match import match_daily
+from assay.audit.recompute.daily_series import VolTarget
 from tests.test_audit.test_levels import scaled_by_hand, unruly
 
 RAW = unruly(3, 400)
@@ -60,7 +60,7 @@ def test_days_are_joined_by_date_where_both_have_dates() -> None:
 def test_the_command_compares_reported_returns_with_the_simulated_book(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from assay.audit.material import material_of_panels
+    from assay.audit.recompute.material import material_of_panels
     from assay.commands.main import main
     from assay.data.synthetic import synthetic_market
 

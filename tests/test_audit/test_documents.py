@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from assay.audit.engine import audit_claims
+from assay.audit.judge import audit_claims
 from assay.audit.read.files import find_documents, read_document
 from assay.audit.read.project import draft_files
 from assay.data.errors import InputError

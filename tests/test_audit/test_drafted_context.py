@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from assay.audit.claims import parse_claims
-from assay.audit.claims_model import Group
-from assay.audit.claims_toml import dump_claims
-from assay.audit.engine import audit_claims
+from assay.audit.claims.dump import dump_claims
+from assay.audit.claims.load import parse_claims
+from assay.audit.claims.model import Group
+from assay.audit.judge import audit_claims
 from assay.audit.read.draft import draft_claims
 from assay.audit.verdicts import Arithmetic
 

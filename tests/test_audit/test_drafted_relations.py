@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from assay.audit.claims_model import Claim, ClaimSet, Group
-from assay.audit.engine import audit_claims
+from assay.audit.claims.model import Claim, ClaimSet, Group
+from assay.audit.judge import audit_claims
 from assay.audit.read.document import read_markdown
 from assay.audit.read.draft import draft_claims
 from assay.audit.read.formulas import stated_losses

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from assay.audit.claims_model import Claim, ClaimSet, Group
+from assay.audit.claims.model import Claim, ClaimSet, Group
 from assay.audit.drafts import lookalike
-from assay.audit.engine import audit_claims
+from assay.audit.judge import audit_claims
 from assay.audit.read.draft import draft_claims
 from assay.audit.verdicts import Arithmetic, Substance
 from tests.test_audit.rules.claim_builder import claim, claim_set

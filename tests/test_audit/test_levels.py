@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assay.audit.claims import parse_claims
-from assay.audit.conventions import Material
-from assay.audit.daily_series import scaled_to_target, unscaled
-from assay.audit.engine import audit_claims
-from assay.audit.levels import LEVELS
-from assay.audit.material import material_of_panels, material_of_returns
-from assay.audit.periods import days_of
-from assay.audit.recompute import Recomputed, recompute, with_findings
+from assay.audit.claims.load import parse_claims
+from assay.audit.judge import audit_claims
+from assay.audit.recompute.conventions import Material
+from assay.audit.recompute.daily_series import scaled_to_target, unscaled
+from assay.audit.recompute.figures import Recomputed, recompute, with_findings
+from assay.audit.recompute.levels import LEVELS
+from assay.audit.recompute.material import material_of_panels, material_of_returns
+from assay.audit.recompute.periods import days_of
 from assay.audit.verdicts import AuditReport
 from assay.engine.result import BacktestResult
 
@@ -313,7 +313,7 @@ def test_the_stage_or_the_fault_of_a_simulated_book_is_named(
 
 def test_returns_of_a_simulated_book_alone_lead_near_the_look_ahead() -> None:
     """Without predictions the unscaled book is known only up to costs and drift: what comes nearest is said."""
-    from assay.audit.overlaid import overlaid
+    from assay.audit.recompute.overlaid import overlaid
     from assay.data.sample import load_sample, load_sample_predictions
     from assay.engine.backtest import run_backtest
     from assay.engine.costs import CostModel
@@ -332,6 +332,6 @@ def test_returns_of_a_simulated_book_alone_lead_near_the_look_ahead() -> None:
 
 
 def test_every_level_can_be_recomputed() -> None:
-    from assay.audit.resolver import RESOLVED_METRICS
+    from assay.audit.recompute.resolver import RESOLVED_METRICS
 
     assert set(LEVELS) <= set(RESOLVED_METRICS)

@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from assay.audit.claims import parse_claims
-from assay.audit.conventions import Material
-from assay.audit.engine import audit_claims
-from assay.audit.material import material_of_returns
+from assay.audit.claims.load import parse_claims
+from assay.audit.judge import audit_claims
 from assay.audit.read.draft import draft_claims
-from assay.audit.recompute import recompute, with_findings
+from assay.audit.recompute.conventions import Material
+from assay.audit.recompute.figures import recompute, with_findings
+from assay.audit.recompute.material import material_of_returns
 from assay.data.errors import InputError
 
 
@@ -171,7 +171,7 @@ def test_bad_series_are_refused_in_one_line(tmp_path: Path, name: str, text: str
 
 
 def test_predictions_and_prices_give_signal_and_portfolio_figures() -> None:
-    from assay.audit.material import material_of_panels
+    from assay.audit.recompute.material import material_of_panels
     from assay.data.returns import forward_returns
     from assay.data.synthetic import synthetic_market
     from assay.results.stats.information_coefficient import ic_table

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assay.audit.conventions import Material, Panel
-from assay.audit.intervals import parse_print
-from assay.audit.readings import RETURN_METRICS
-from assay.audit.resolver import RESOLVED_METRICS, readings_of, resolve
+from assay.audit.claims.intervals import parse_print
+from assay.audit.recompute.conventions import Material, Panel
+from assay.audit.recompute.readings import RETURN_METRICS
+from assay.audit.recompute.resolver import RESOLVED_METRICS, readings_of, resolve
 
 
 def series(seed: int, n: int = 188, flat: bool = True) -> pd.Series:
@@ -348,7 +348,7 @@ def test_errors_of_returns_and_of_implied_prices_are_told_apart() -> None:
 
 
 def test_every_metric_of_the_grid_is_canonical() -> None:
-    from assay.audit.metrics_vocabulary import METRICS
+    from assay.audit.claims.metrics import METRICS
 
     assert set(RESOLVED_METRICS) <= set(METRICS)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from assay.audit.engine import audit_claims
+from assay.audit.judge import audit_claims
 from assay.audit.read.draft import draft_claims
 
 Figures = dict[str, float]

@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from assay.audit.claims_model import Group
-from assay.audit.conventions import Material, Panel
-from assay.audit.intervals import parse_print
-from assay.audit.material import material_of_returns
-from assay.audit.recompute import recompute
-from assay.audit.resolver import readings_of, resolve
+from assay.audit.claims.intervals import parse_print
+from assay.audit.claims.model import Group
+from assay.audit.recompute.conventions import Material, Panel
+from assay.audit.recompute.figures import recompute
+from assay.audit.recompute.material import material_of_returns
+from assay.audit.recompute.resolver import readings_of, resolve
 from assay.data.errors import InputError
 from tests.test_audit.rules.claim_builder import claim, claim_set
 

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from assay.audit.claims_model import Claim
-from assay.audit.engine import audit_claims
+from assay.audit.claims.model import Claim
+from assay.audit.judge import audit_claims
 from assay.audit.read.draft import draft_claims
 
 

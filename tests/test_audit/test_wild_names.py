@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from assay.audit.engine import audit_claims
+from assay.audit.judge import audit_claims
 from assay.audit.read.draft import draft_claims
 from assay.audit.read.tokens import scan_line
 

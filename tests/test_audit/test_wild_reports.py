@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from assay.audit.engine import audit_claims
+from assay.audit.judge import audit_claims
 from assay.audit.read.draft import draft_claims
 
 Scores = dict[str, float]

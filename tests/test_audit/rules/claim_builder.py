@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from assay.audit.claims_model import Claim, ClaimSet, Group
-from assay.audit.intervals import parse_print
+from assay.audit.claims.intervals import parse_print
+from assay.audit.claims.model import Claim, ClaimSet, Group
 
 
 def claim(claim_id: str, metric: str, printed: str, group: str = "run", *, unit: str = "", **more: Any) -> Claim:

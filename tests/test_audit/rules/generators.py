@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from assay.audit.claims_model import (
+from assay.audit.claims.intervals import parse_print
+from assay.audit.claims.model import (
     Claim,
     ClaimSet,
     ClassShare,
@@ -24,7 +25,6 @@ from assay.audit.claims_model import (
     Schedule,
     Target,
 )
-from assay.audit.intervals import parse_print
 from tests.test_audit.rules.claim_builder import claim, claim_set
 
 

@@ -6,7 +6,9 @@ import random
 
 import pytest
 
-from assay.audit.claims_model import (
+from assay.audit.claims.intervals import parse_print
+from assay.audit.claims.metrics import METRICS
+from assay.audit.claims.model import (
     Architecture,
     Claim,
     ClassShare,
@@ -19,9 +21,7 @@ from assay.audit.claims_model import (
     Schedule,
     Target,
 )  # fmt: skip
-from assay.audit.engine import audit_claims
-from assay.audit.intervals import parse_print
-from assay.audit.metrics_vocabulary import METRICS
+from assay.audit.judge import audit_claims
 from tests.test_audit.rules.claim_builder import claim, claim_set
 
 PRINTS = (

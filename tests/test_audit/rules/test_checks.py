@@ -8,6 +8,7 @@ from itertools import product
 import numpy as np
 import pytest
 
+from assay.audit.claims.intervals import Interval, parse_print
 from assay.audit.forensic import regression, signal, significance
 from assay.audit.forensic.classification import (
     ClassScores,
@@ -22,7 +23,6 @@ from assay.audit.forensic.classification import (
 )
 from assay.audit.forensic.confusion import BinaryScores, accuracy_floor, binary_matrices, prevalence_range
 from assay.audit.forensic.proportions import auc_counts, auc_splits, common_sizes, grim_counts, grim_has_power
-from assay.audit.intervals import Interval, parse_print
 
 
 def printed(text: str) -> Interval:

@@ -9,11 +9,11 @@ from itertools import product
 import numpy as np
 import pytest
 
-from assay.audit.claims_model import Architecture, Layer
+from assay.audit.claims.intervals import Interval, parse_print
+from assay.audit.claims.model import Architecture, Layer
 from assay.audit.forensic import arithmetic, moments, portfolio, trades, training
 from assay.audit.forensic.architecture import file_bytes, inputs_needed, layer_parameters, parameters
 from assay.audit.forensic.tests_reported import p_readings, t_of_correlation, t_of_mean
-from assay.audit.intervals import Interval, parse_print
 from assay.data.errors import InputError
 
 

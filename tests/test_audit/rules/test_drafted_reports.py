@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from assay.audit.claims_model import Claim, ClaimSet
-from assay.audit.engine import audit_claims
+from assay.audit.claims.model import Claim, ClaimSet
+from assay.audit.judge import audit_claims
 from assay.audit.read.draft import draft_claims
 from assay.audit.verdicts import Arithmetic
 from tests.test_audit.rules.generators import GENERATORS

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from assay.audit.claims_model import (
+from assay.audit.claims.intervals import parse_print
+from assay.audit.claims.model import (
     Architecture,
     ClaimSet,
     ClassShare,
@@ -17,8 +18,7 @@ from assay.audit.claims_model import (
     Schedule,
     Target,
 )
-from assay.audit.engine import audit_claims
-from assay.audit.intervals import parse_print
+from assay.audit.judge import audit_claims
 from assay.audit.verdicts import Arithmetic, Finding, Substance, combine
 from assay.data.errors import InputError
 from tests.test_audit.rules.claim_builder import claim, claim_set, one_run

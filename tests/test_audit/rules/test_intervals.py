@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assay.audit.intervals import Interval, parse_print
+from assay.audit.claims.intervals import Interval, parse_print
 from assay.data.errors import InputError
 
 

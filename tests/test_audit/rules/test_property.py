@@ -11,9 +11,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from assay.audit.claims_model import Claim, ClaimSet
-from assay.audit.engine import audit_claims
-from assay.audit.intervals import parse_print
+from assay.audit.claims.intervals import parse_print
+from assay.audit.claims.model import Claim, ClaimSet
+from assay.audit.judge import audit_claims
 from assay.audit.verdicts import Arithmetic, AuditReport, Substance
 from tests.test_audit.rules.generators import GENERATORS
 

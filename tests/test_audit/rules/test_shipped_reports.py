@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from assay.audit.claims import load_claims
-from assay.audit.engine import audit_claims
+from assay.audit.claims.load import load_claims
+from assay.audit.judge import audit_claims
 from assay.audit.verdicts import Arithmetic, AuditReport, Substance, Verdict
 
 CLAIMS = Path(__file__).parents[3] / "data" / "claims"

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assay.audit.claims_model import Claim, ClaimSet
-from assay.audit.conventions import Material
-from assay.audit.material import material_of_panels
-from assay.audit.recompute import choose_run, resolvable
-from assay.audit.resolver import readings_of
+from assay.audit.claims.model import Claim, ClaimSet
+from assay.audit.recompute.conventions import Material
+from assay.audit.recompute.figures import choose_run, resolvable
+from assay.audit.recompute.material import material_of_panels
+from assay.audit.recompute.resolver import readings_of
 from assay.audit.rules.scope import Report
 from assay.audit.verdicts import Finding, Substance
 from assay.data.errors import BacktestError, InputError

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from assay.audit.conventions import DDOF, Dimensions, Material, Reading, readings_over
+from assay.audit.recompute.conventions import DDOF, Dimensions, Material, Reading, readings_over
 
 __all__ = ["TRADE_STATISTICS", "Statistic", "trade_readings"]
 

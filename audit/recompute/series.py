@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from assay.audit.conventions import DDOF, PERIODS, RISK_FREE, Material
+from assay.audit.recompute.conventions import DDOF, PERIODS, RISK_FREE, Material
 
 __all__ = [
     "DAYS",

@@ -11,11 +11,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from assay.audit.conventions import Material, Reading
-from assay.audit.intervals import Interval, Printed
-from assay.audit.readings import RETURN_METRICS, return_readings
-from assay.audit.signal_readings import SIGNAL_METRICS, signal_readings
-from assay.audit.trade_readings import TRADE_STATISTICS, trade_readings
+from assay.audit.claims.intervals import Interval, Printed
+from assay.audit.recompute.conventions import Material, Reading
+from assay.audit.recompute.readings import RETURN_METRICS, return_readings
+from assay.audit.recompute.signal_readings import SIGNAL_METRICS, signal_readings
+from assay.audit.recompute.trade_readings import TRADE_STATISTICS, trade_readings
 
 __all__ = ["RESOLVED_METRICS", "Resolution", "number_as", "readings_of", "resolve"]
 
@@ -139,7 +139,7 @@ def resolve(metric: str, printed: Printed, material: Material, interval: Interva
     Examples
     --------
     >>> import numpy as np
-    >>> from assay.audit.intervals import parse_print
+    >>> from assay.audit.claims.intervals import parse_print
     >>> returns = np.array([0.01, -0.005, 0.002, 0.007, -0.003])
     >>> found = resolve("return_std", parse_print("0.0057"), Material({"net": returns}))
     >>> found.named.words, found.reproduced, found.tried

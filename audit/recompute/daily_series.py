@@ -17,8 +17,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from assay.audit.conventions import Material
-from assay.audit.intervals import Interval
+from assay.audit.claims.intervals import Interval
+from assay.audit.recompute.conventions import Material
 from assay.data.conventions import SESSIONS_A_YEAR
 
 __all__ = ["Alternative", "VolTarget", "alternatives", "scaled_to_target", "simplest", "switched", "unscaled"]

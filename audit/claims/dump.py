@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import is_dataclass
 from pathlib import Path
 
-from assay.audit.claims_model import Claim, ClaimSet, Group
+from assay.audit.claims.model import Claim, ClaimSet, Group
+from assay.audit.claims.schema import inline, stated, toml_value
 from assay.audit.read.sheet import Draft, Excluded
-from assay.audit.schema import inline, stated, toml_value
 
 __all__ = ["dump_claims", "dump_draft", "write_atomic"]
 

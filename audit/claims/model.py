@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, NamedTuple
 
-from assay.audit.intervals import Interval, Printed
+from assay.audit.claims.intervals import Interval, Printed
 
 __all__ = [
     "RELATIONS",

@@ -12,8 +12,8 @@ import math
 
 import numpy as np
 
-from assay.audit.conventions import DDOF, Material, Reading, readings_over
-from assay.audit.series import annual_of, bases_of, growth, rates_of
+from assay.audit.recompute.conventions import DDOF, Material, Reading, readings_over
+from assay.audit.recompute.series import annual_of, bases_of, growth, rates_of
 
 __all__ = ["RELATIVE_METRICS", "relative_readings"]
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from assay.audit.claims_model import Claim, ClaimSet
-from assay.audit.class_readings import CLASS_METRICS
-from assay.audit.conventions import Material
-from assay.audit.daily_match import DailyMatch
-from assay.audit.daily_series import VolTarget
-from assay.audit.levels import LEVELS, Explanation, best_reading, explain
-from assay.audit.periods import days_of
-from assay.audit.readings import RETURN_METRICS
-from assay.audit.relative_readings import RELATIVE_METRICS
-from assay.audit.resolver import RESOLVED_METRICS, Resolution, number_as
+from assay.audit.claims.model import Claim, ClaimSet
+from assay.audit.recompute.class_readings import CLASS_METRICS
+from assay.audit.recompute.conventions import Material
+from assay.audit.recompute.daily_match import DailyMatch
+from assay.audit.recompute.daily_series import VolTarget
+from assay.audit.recompute.levels import LEVELS, Explanation, best_reading, explain
+from assay.audit.recompute.periods import days_of
+from assay.audit.recompute.readings import RETURN_METRICS
+from assay.audit.recompute.relative_readings import RELATIVE_METRICS
+from assay.audit.recompute.resolver import RESOLVED_METRICS, Resolution, number_as
 from assay.audit.rules.scope import Report
 from assay.audit.verdicts import Arithmetic, AuditReport, Finding, Substance, combine
 from assay.data.errors import InputError

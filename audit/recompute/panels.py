@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from assay.audit.conventions import Material, Panel
+from assay.audit.recompute.conventions import Material, Panel
 
 __all__ = ["OVERLAP", "horizons_idle", "pooled", "step_of"]
 

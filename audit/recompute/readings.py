@@ -15,16 +15,16 @@ from functools import partial
 
 import numpy as np
 
-from assay.audit.conventions import DDOF, PERIODS, Material, Reading, readings_over
-from assay.audit.relative_readings import RELATIVE_METRICS, relative_readings
-from assay.audit.risk_readings import (
+from assay.audit.recompute.conventions import DDOF, PERIODS, Material, Reading, readings_over
+from assay.audit.recompute.relative_readings import RELATIVE_METRICS, relative_readings
+from assay.audit.recompute.risk_readings import (
     calmar_readings,
     drawdown_readings,
     moment_readings,
     sortino_readings,
     tail_readings,
 )
-from assay.audit.series import (
+from assay.audit.recompute.series import (
     DAYS,
     FORM,
     annual_of,

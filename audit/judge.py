@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from assay.audit.claims_model import Claim, ClaimSet
+from assay.audit.claims.model import Claim, ClaimSet
 from assay.audit.drafts import soften
 from assay.audit.rules import FAMILIES, Report, findings_of
 from assay.audit.verdicts import Arithmetic, AuditReport, Finding, Substance, combine

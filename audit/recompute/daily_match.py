@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from assay.audit.conventions import Material
-from assay.audit.daily_series import Alternative, VolTarget, alternatives, simplest
-from assay.audit.intervals import Interval
+from assay.audit.claims.intervals import Interval
+from assay.audit.recompute.conventions import Material
+from assay.audit.recompute.daily_series import Alternative, VolTarget, alternatives, simplest
 
 __all__ = ["DailyMatch", "match_daily", "with_printed_series"]
 

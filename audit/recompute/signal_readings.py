@@ -8,9 +8,9 @@ from functools import partial
 
 import numpy as np
 
-from assay.audit.class_readings import CLASS_METRICS, class_readings
-from assay.audit.conventions import DDOF, Material, Panel, Reading, readings_over
-from assay.audit.panels import OVERLAP, horizons_idle, pooled, step_of
+from assay.audit.recompute.class_readings import CLASS_METRICS, class_readings
+from assay.audit.recompute.conventions import DDOF, Material, Panel, Reading, readings_over
+from assay.audit.recompute.panels import OVERLAP, horizons_idle, pooled, step_of
 
 __all__ = ["SIGNAL_METRICS", "signal_readings"]
 
@@ -124,7 +124,7 @@ def _of_daily(
 
 def _hits(material: Material, first: str) -> tuple[Reading, ...]:
     """The hit rates that go by one name: predictions, positions, trades, sessions and months."""
-    from assay.audit.series import FORM, monthly
+    from assay.audit.recompute.series import FORM, monthly
 
     cases: dict[str, np.ndarray] = {}
     apart: dict[str, np.ndarray] = {}

@@ -42,11 +42,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from assay.audit.claims_lint import contradictions
-from assay.audit.claims_model import RELATIONS, Claim, ClaimSet, Group
-from assay.audit.located import Located, read_text
-from assay.audit.metrics_vocabulary import METRICS
-from assay.audit.schema import check_keys, from_toml, printed_at
+from assay.audit.claims.lint import contradictions
+from assay.audit.claims.located import Located, read_text
+from assay.audit.claims.metrics import METRICS
+from assay.audit.claims.model import RELATIONS, Claim, ClaimSet, Group
+from assay.audit.claims.schema import check_keys, from_toml, printed_at
 from assay.data.errors import InputError
 
 __all__ = ["load_claims", "parse_claims"]

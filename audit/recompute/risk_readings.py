@@ -13,8 +13,8 @@ import math
 
 import numpy as np
 
-from assay.audit.conventions import PERIODS, Material, Reading, readings_over
-from assay.audit.series import (
+from assay.audit.recompute.conventions import PERIODS, Material, Reading, readings_over
+from assay.audit.recompute.series import (
     DAYS,
     FORM,
     annual_of,

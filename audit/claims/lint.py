@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from assay.audit.claims_model import Group
-from assay.audit.intervals import parse_print
+from assay.audit.claims.intervals import parse_print
+from assay.audit.claims.model import Group
 
 __all__ = ["contradictions"]
 

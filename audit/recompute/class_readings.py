@@ -12,8 +12,8 @@ import math
 
 import numpy as np
 
-from assay.audit.conventions import Material, Reading, readings_over
-from assay.audit.panels import OVERLAP, horizons_idle, pooled, step_of
+from assay.audit.recompute.conventions import Material, Reading, readings_over
+from assay.audit.recompute.panels import OVERLAP, horizons_idle, pooled, step_of
 
 __all__ = ["CLASS_METRICS", "class_readings"]
 

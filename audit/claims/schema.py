@@ -15,8 +15,8 @@ from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from assay.audit.intervals import Printed, parse_print
-from assay.audit.located import Located
+from assay.audit.claims.intervals import Printed, parse_print
+from assay.audit.claims.located import Located
 from assay.data.errors import InputError
 
 __all__ = ["check_keys", "from_toml", "inline", "printed_at", "stated", "toml_value"]

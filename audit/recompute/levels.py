@@ -11,14 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from assay.audit.claims_model import Claim, Portfolio
-from assay.audit.conventions import Material, Reading
-from assay.audit.daily_series import Alternative, VolTarget, alternatives, simplest
-from assay.audit.intervals import Interval
-from assay.audit.metrics_vocabulary import METRICS
-from assay.audit.readings import RETURN_METRICS
-from assay.audit.relative_readings import RELATIVE_METRICS
-from assay.audit.resolver import Resolution, resolve
+from assay.audit.claims.intervals import Interval
+from assay.audit.claims.metrics import METRICS
+from assay.audit.claims.model import Claim, Portfolio
+from assay.audit.recompute.conventions import Material, Reading
+from assay.audit.recompute.daily_series import Alternative, VolTarget, alternatives, simplest
+from assay.audit.recompute.readings import RETURN_METRICS
+from assay.audit.recompute.relative_readings import RELATIVE_METRICS
+from assay.audit.recompute.resolver import Resolution, resolve
 
 __all__ = ["LEVELS", "Explanation", "best_reading", "explain"]
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.audit.conventions import Material, Panel
-from assay.audit.located import read_text
-from assay.audit.overlaid import overlaid
+from assay.audit.claims.located import read_text
+from assay.audit.recompute.conventions import Material, Panel
+from assay.audit.recompute.overlaid import overlaid
 from assay.data.errors import InputError
 
 if TYPE_CHECKING:
