@@ -60,7 +60,7 @@ Executor = Literal["serial", "process", "ray"]
 PATH = click.Path(path_type=Path)
 
 
-class _Bounded(click.ParamType[float, Any]):
+class _Bounded(click.ParamType):  # type: ignore[type-arg]
     """A number that is one: finite, and of a size that a count, a price or a share of basis points can have.
 
     What is sensible beyond that is said where it is used, in the words of that place.

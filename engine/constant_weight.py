@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from assay.data.conventions import Floats
 from assay.engine.costs import COST_KINDS, Rates, trading_costs
 from assay.engine.execution import Execution
 from assay.engine.orders import SMALLEST, Standing, Tape, below_gross
 
 __all__ = ["ConstantWeight", "constant_weight"]
 
-Floats = npt.NDArray[np.float64]
 
 _BORROW, _FINANCING = COST_KINDS.index("borrow"), COST_KINDS.index("financing")
 

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from assay.data.conventions import SESSIONS_A_YEAR
+from assay.data.conventions import SESSIONS_A_YEAR, Floats
 from assay.data.errors import InputError
 from assay.data.files.rates import load_rates
 
@@ -29,7 +28,6 @@ __all__ = [
     "trading_costs",
 ]
 
-Floats = npt.NDArray[np.float64]
 
 #: Kinds in which costs are reported, in the order of the columns of `BacktestResult.costs`.
 COST_KINDS = ("commission", "spread", "impact", "sqrt_impact", "minimum_fee", "borrow", "financing")

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from assay.data.conventions import SESSIONS_A_YEAR
+from assay.data.conventions import SESSIONS_A_YEAR, Floats
 from assay.engine.costs import CostModel, Liquidity, Rates, trading_costs
 from assay.engine.execution import Execution
 from assay.engine.orders import DUST, SMALLEST, whole_lots
@@ -19,7 +19,6 @@ from assay.strategies.base import EntryRule
 
 __all__ = ["EntryBook", "Market"]
 
-Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 

@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from assay.data.conventions import Floats
 from assay.data.errors import InputError
 from assay.data.panel import PricePanel
 from assay.engine.costs import COST_KINDS, CostModel, Liquidity, laid_out
@@ -34,7 +35,6 @@ from assay.strategies.base import EntryRule, EntrySignals
 
 __all__ = ["simulate_entries"]
 
-Floats = npt.NDArray[np.float64]
 
 _BORROW, _FINANCING = COST_KINDS.index("borrow"), COST_KINDS.index("financing")
 

@@ -13,14 +13,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from assay.data.conventions import SESSIONS_A_YEAR
+from assay.data.conventions import SESSIONS_A_YEAR, Floats
 from assay.engine.costs import COST_KINDS, CostModel, Rates, trading_costs
 from assay.engine.execution import Execution
 from assay.engine.orders import Standing, Tape, ordered_shares
 
 __all__ = ["Closing", "Ledger", "row_gross", "self_financing"]
 
-Floats = npt.NDArray[np.float64]
 
 _BORROW, _FINANCING = COST_KINDS.index("borrow"), COST_KINDS.index("financing")
 #: Sessions worked together: a few arrays of so many rows stay in cache.

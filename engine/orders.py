@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from assay.data.conventions import Floats
 from assay.engine.costs import Liquidity
 from assay.engine.execution import Execution
 
 __all__ = ["SMALLEST", "Standing", "Tape", "below_gross", "ordered_shares", "whole_lots", "without_small"]
 
-Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 #: The smallest position, of NAV: a target below it is a target of 0, and nothing smaller is opened.

@@ -10,12 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from assay.data.conventions import Floats
 from assay.data.errors import InputError
 from assay.data.panel import PricePanel
 from assay.engine.constant_weight import constant_weight
 from assay.engine.costs import COST_KINDS, CostModel, Liquidity, Rates, laid_out, trading_costs
 from assay.engine.execution import Execution
-from assay.engine.ledger import Floats, Ledger, row_gross, self_financing
+from assay.engine.ledger import Ledger, row_gross, self_financing
 from assay.engine.orders import DUST, Tape, without_small
 from assay.engine.result import EVENT_COLUMNS, FILL_COLUMNS, BacktestResult
 

@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from assay.data.conventions import Floats
+
 if TYPE_CHECKING:
     from assay.data.panel import PricePanel
     from assay.engine.result import BacktestResult
@@ -35,7 +37,6 @@ TRADE_COLUMNS = (
     "return",
 )
 
-Floats = npt.NDArray[np.float64]
 
 #: Shares below this fraction of an asset's largest position are rounding, not a position.
 _DUST = 1e-9

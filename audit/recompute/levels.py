@@ -19,6 +19,7 @@ from assay.audit.recompute.daily_series import Alternative, VolTarget, alternati
 from assay.audit.recompute.readings import RETURN_METRICS
 from assay.audit.recompute.relative_readings import RELATIVE_METRICS
 from assay.audit.recompute.resolver import Resolution, resolve
+from assay.data.conventions import SESSIONS_A_YEAR
 
 __all__ = ["LEVELS", "Explanation", "best_reading", "explain"]
 
@@ -163,7 +164,7 @@ def _measures(values: np.ndarray) -> dict[str, float]:
     """Volatility, drawdown and growth of a series under the project's own convention."""
     wealth = np.concatenate([[1.0], np.cumprod(1.0 + values)])
     return {
-        "annual_volatility": float(values.std(ddof=1)) * math.sqrt(252),
+        "annual_volatility": float(values.std(ddof=1)) * math.sqrt(SESSIONS_A_YEAR),
         "return_std": float(values.std(ddof=1)),
         "max_drawdown": float((wealth / np.maximum.accumulate(wealth) - 1.0).min()),
         "annual_return": float(wealth[-1] ** (252 / len(values)) - 1.0),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from assay.audit.recompute.conventions import DDOF, Dimensions, Material, Reading, readings_over
+from assay.data.conventions import SESSIONS_A_YEAR
 
 __all__ = ["TRADE_STATISTICS", "Statistic", "trade_readings"]
 
@@ -81,7 +82,7 @@ def _sharpe(material: Material, choice: Choice) -> float | None:
         years = _years(material)
         scale = math.sqrt(len(values) / years) if years else None
     else:
-        scale = 1.0 if choice["periods"] == ANNUALISED[1] else math.sqrt(252)
+        scale = 1.0 if choice["periods"] == ANNUALISED[1] else math.sqrt(SESSIONS_A_YEAR)
     return None if scale is None else float(values.mean()) / deviation * scale
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import numpy as np
 import pandas as pd
 
+from assay.data.conventions import SESSIONS_A_YEAR
 from assay.data.errors import BacktestError
 from assay.data.panel import PricePanel
 from assay.engine.result import BacktestResult
@@ -159,7 +160,7 @@ def count_trial(
         max(elsewhere, 0),
         family,
         float(judged.probability),
-        float(judged.threshold * 252**0.5),
+        float(judged.threshold * SESSIONS_A_YEAR**0.5),
         _deflated_residual(result, known, count),
         known.distinct,
         fingerprint,
@@ -260,9 +261,9 @@ def best_of_trials(trials: Trials) -> BestOfTrials:
     return BestOfTrials(
         trials.count,
         best,
-        float(np.nanmax(sharpes)) * 252**0.5,
+        float(np.nanmax(sharpes)) * SESSIONS_A_YEAR**0.5,
         judged.probability,
-        judged.threshold * 252**0.5,
+        judged.threshold * SESSIONS_A_YEAR**0.5,
         pbo,
         spa,
         pbo_reason,

@@ -24,9 +24,9 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from assay.data.conventions import Floats
 from assay.data.errors import InputError
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.results.evidence.skill import skill_of
@@ -35,7 +35,6 @@ from assay.results.storage.runs import Run
 
 __all__ = ["ALARM", "Monitoring", "detector", "monitor", "population_stability"]
 
-Floats = npt.NDArray[np.float64]
 
 #: Sessions between false alarms, on average at least: 20 years.
 ALARM = 20 * 252

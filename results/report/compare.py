@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from assay.data.atomic import replacing
 from assay.data.card import Card, span
+from assay.data.conventions import Floats
 from assay.data.errors import InputError
 from assay.results.checks.outcomes import CheckOutcomes
 from assay.results.report.blocks import (
@@ -40,7 +40,6 @@ from assay.results.storage.runs import Run, flattened
 
 __all__ = ["Comparison", "compare_runs", "render_comparison", "summary_lines", "write_comparison"]
 
-Floats = npt.NDArray[np.float64]
 
 _MOST = 6
 _NAMES = {

@@ -22,11 +22,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from assay.data.conventions import Floats
 from assay.data.errors import InsufficientEvidenceError
 
 __all__ = ["FamilyWise", "distinct_series", "effective_series", "family_wise"]
 
-Floats = npt.NDArray[np.float64]
 
 _LEAST_SESSIONS = 60
 #: Cosine of two series, on the sessions they share, from which they are one.
