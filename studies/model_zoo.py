@@ -16,7 +16,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import numpy as np
 import pandas as pd
 
 from assay.data.sample import load_sample
@@ -38,10 +37,10 @@ def planted(family: str, kind: str, seed: int) -> dict[str, object]:
     best, _ = quality(oracle, prices, TRAIN)
     settings = {"preset": "small", "validation": 150 / (TRAIN - 60)} if family in NETWORKS else {}
     model = load_model(family, feature_set="core14", **settings)  # type: ignore[arg-type]
-    start = time.perf_counter()
+    start = time.process_time()
     fitted = model.fit(prices.through(prices.sessions[TRAIN - 1]), horizon=1, delay=1, seed=seed)
     own, t = quality(fitted.predict(prices), prices, TRAIN)
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     return {"market": kind, "model": family, "seed": seed, "figure": own / best, "t": t, "seconds": seconds}
 
 
@@ -51,40 +50,46 @@ def sample(family: str, seed: int) -> dict[str, object]:
     name = "stock_lstm_close" if family == "stock_lstm" else family
     model = load_model(name, preset="small" if family in NETWORKS else None)
     folds = WalkForward(train=1260, retrain="yearly", start="2010-01-04").split(prices.sessions)
-    start = time.perf_counter()
+    start = time.process_time()
     run = walk_forward(model, prices, folds, horizon=1, delay=1, seeds=(seed,))
     score = run.predictions.require_score("study")
     ahead = prices.close.pct_change(fill_method=None).shift(-2).loc[score.index]
     found = rank_metrics(score.to_numpy(), ahead.to_numpy(), horizon=1)
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     return {"market": "sample", "model": family, "seed": seed, "figure": found["rank_ic"], "t": found["rank_ic_hac_t"],
             "seconds": seconds}  # fmt: skip
 
 
 def page(table: pd.DataFrame, command: str) -> str:
-    """The study as Markdown: a row a family, a column a market; mean over seeds ± its standard error, least |t|."""
+    """The study as Markdown: a row a family, a column a market; a cell each seed's figure with its t."""
     columns = [*KINDS, "sample"]
+    seeds = sorted(table["seed"].unique())
+    ran = [family for family in (*OTHERS, *NETWORKS) if family in set(table["model"])]
+    absent = [family for family in NETWORKS if family not in ran]
     lines = [
         "# What is the LSTM worth?",
         "",
-        f"`{command}`. {__doc__.split(chr(10) + chr(10))[2].strip()}" if __doc__ else "",
+        f"`{command}`, seeds {', '.join(map(str, seeds))}.",
         "",
-        "Mean over seeds ± its standard error, in brackets the smallest t of the seeds. Planted markets: share of the",
-        "oracle's IC. Sample: mean daily rank IC. Seconds: one fit and its predictions on a planted market, median.",
+        (__doc__ or "").split("\n\n")[2].strip(),
         "",
-        "| model | " + " | ".join(columns) + " | seconds |",
-        "|---|" + "---|" * (len(columns) + 1),
+        "A cell holds the figure of each seed and, in brackets, its t. Planted markets: share of the oracle's IC. Sample:",
+        "mean daily rank IC.",
+        "",
+        "| model | " + " | ".join(columns) + " |",
+        "|---|" + "---|" * len(columns),
     ]
-    for family in (*OTHERS, *NETWORKS):
+    for family in ran:
         cells = []
         for market in columns:
-            own = table[(table["model"] == family) & (table["market"] == market)]
-            values, digits = own["figure"].to_numpy(dtype=float), 4 if market == "sample" else 2
-            error = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else float("nan")
-            least = own["t"].iloc[int(own["t"].abs().argmin())]
-            cells.append(f"{values.mean():.{digits}f} ± {error:.{digits}f} ({least:.1f})")
-        seconds = table[(table["model"] == family) & (table["market"] != "sample")]["seconds"].median()
-        lines.append(f"| `{family}` | " + " | ".join(cells) + f" | {seconds:.0f} |")
+            own = table[(table["model"] == family) & (table["market"] == market)].sort_values("seed")
+            digits = 4 if market == "sample" else 2
+            cells.append(" · ".join(f"{row.figure:.{digits}f} ({row.t:.1f})" for row in own.itertuples()))
+        lines.append(f"| `{family}` | " + " | ".join(cells) + " |")
+    if len(seeds) == 1:
+        lines += ["", "One seed: enough to see what a body can find, not to rank bodies whose figures are close."]
+    if absent:
+        lines += ["", f"Not run: {', '.join(absent)}."]
     return "\n".join(lines) + "\n"
 
 
@@ -96,7 +101,7 @@ def main() -> None:
     parser.add_argument("--page", type=Path, help="Write the page from this table instead of running.")
     options = parser.parse_args()
     if options.page:
-        text = page(pd.read_csv(options.page), f"python studies/model_zoo.py --seeds {options.seeds}")
+        text = page(pd.read_csv(options.page), "python studies/model_zoo.py")
         Path(__file__).with_suffix(".md").write_text(text, encoding="utf-8")
         return
     rows = []
