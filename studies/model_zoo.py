@@ -73,7 +73,7 @@ def page(table: pd.DataFrame, command: str) -> str:
         "",
         (__doc__ or "").split("\n\n")[2].strip(),
         "",
-        "A cell holds the figure of each seed and, in brackets, its t. Planted markets: share of the oracle's IC. Sample:",
+        "A cell holds each seed's figure and, in brackets, its t. Planted markets: share of the oracle's IC. Sample:",
         "mean daily rank IC.",
         "",
         "| model | " + " | ".join(columns) + " |",
