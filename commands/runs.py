@@ -68,10 +68,12 @@ def list_(
     shown = selected(rows, tests)
     shown = shown if sort == "created" and not reverse else sorted_rows(shown, sort, reverse=reverse)
     ids = {row["run_id"] for row in shown}
-    names = ["run_id", "sharpe_net", "model", "tags", "sessions", "created", "note"]
-    if columns is not None:
+    if columns is None:  # a sweep has no figures of its own, so a column may be empty in every row
+        names = ["run_id", "sharpe_net", "model", "tags", "sessions", "created", "note"]
+        table = [[row.get(name) for name in names] for row in shown]
+    else:
         names = [name.strip() for name in columns.split(",") if name.strip()]
-    table = [[value_of(row, name, rows) for name in names] for row in shown] if rows else []
+        table = [[value_of(row, name, rows) for name in names] for row in shown] if rows else []
     if columns is None:
         varied = [name for name in differing_settings([run for run in stored if run.id in ids])
                   if name.startswith(("parameters.", "recipe.params."))]  # fmt: skip

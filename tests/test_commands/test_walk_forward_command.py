@@ -126,7 +126,7 @@ def test_a_second_run_fits_nothing_again(capsys, prices_path, tmp_path, monkeypa
         (("--end", "1999-01-01"), "nothing to predict"),
         (("--save-predictions", "out.csv"), "out.csv"),
         (("--save-predictions", "no/such/folder/out.parquet"), "no folder"),
-        (("--strategy", "s2"), "unknown strategy"),
+        (("--strategy", "momentous"), "unknown strategy"),
     ],
 )
 def test_mistakes_are_one_line_and_nothing_is_written(capsys, prices_path, tmp_path, more, message):

@@ -238,7 +238,7 @@ def test_too_short_a_history_says_how_much_is_needed(prices: PricePanel) -> None
 
 
 def test_a_lost_loss_stops_with_epoch_and_learning_rate(prices: PricePanel) -> None:
-    model = load_model("stock_lstm", preset="tiny", learning_rate=1e30, clip=0.0, epochs=5)
+    model = replace(load_model("stock_lstm", preset="tiny", clip=0.0, epochs=5), learning_rate=1e30)
     with pytest.raises(TrainingError, match=r"stock_lstm: the loss became .* in epoch \d at learning rate 1e\+30"):
         model.fit(prices.through(prices.sessions[CUT]), horizon=1, delay=1, seed=0)
     assert torch.get_num_threads() >= 1

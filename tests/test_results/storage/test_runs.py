@@ -215,7 +215,7 @@ def test_a_damaged_run_is_named_removed_and_made_again(tmp_path, capsys, file, h
     assert other.id in listed.out
     assert not listed.err
     if file != "returns.parquet":
-        assert f"{run.id:44} damaged" in listed.out
+        assert f"{run.id}  damaged" in listed.out
         assert list(damaged_runs(tmp_path)) == [run.id]
     if how != "gone" or file != "returns.parquet":
         with pytest.raises(InputError, match="damaged") as caught:
