@@ -129,11 +129,22 @@ def load_receipts(data: Any, *, options: ReadOptions | None = None) -> pd.DataFr
     parsed = {name: _stamps_of(table, column, source, options) for name, column in stamps.items()}
     out = pd.DataFrame(index=pd.DatetimeIndex(parsed.pop("session"), name="session"))
     for name, column in columns.items():
-        out[name] = parsed[name] if name in parsed else table[column].to_pylist()
+        out[name] = parsed[name] if name in parsed else _values_of(table, column, source)
     if "fold" in out:
         with contextlib.suppress(TypeError, ValueError):
             out["fold"] = out["fold"].astype("int64")
     return out
+
+
+def _values_of(table: pa.Table, name: str, source: Source) -> list[object]:
+    """A column of names or numbers."""
+    try:
+        values: list[object] = table[name].to_pylist()
+    except (OverflowError, ValueError) as error:
+        raise InputError(
+            f"{source.label}: column {name!r} cannot be read ({error}); write names or whole numbers"
+        ) from None
+    return values
 
 
 def _stamps_of(table: pa.Table, name: str, source: Source, options: ReadOptions) -> np.ndarray:

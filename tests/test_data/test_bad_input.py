@@ -326,3 +326,18 @@ def test_the_command_line_says_it_in_one_line(
     assert err.startswith(f"error: {path}")
     assert err.count("\n") == 1
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("column", ["model_id", "fold"])
+def test_a_receipt_whose_names_are_dates_beyond_all_calendars_is_one_line(tmp_path, column):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    def day(number):
+        return pa.array([number], pa.int32()).cast(pa.date32())
+
+    stamps = ("trained_through", "preprocessing_fit_through", "labels_known_through", "available_at")
+    columns = {"session": day(1000), "model_id": ["m"], "fold": [0], **dict.fromkeys(stamps, day(1))}
+    pq.write_table(pa.table({**columns, column: day(2**31 - 1)}), tmp_path / "receipts.parquet")
+    with pytest.raises(InputError, match=f"column '{column}' cannot be read"):
+        load_receipts(tmp_path / "receipts.parquet")
