@@ -105,7 +105,7 @@ def measure(sessions: int, assets: int, repeats: int) -> dict[str, object]:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     theirs = vectorbt_run(predictions, prices, rule)
-    weights = FilterNegative().target_weights(predictions, prices)
+    weights = FilterNegative().target_weights(predictions, prices).weights
     result = simulate_entries(prices, rule.signals(predictions, prices), rule)
     return {
         "panel": f"{sessions} sessions x {assets} assets",
