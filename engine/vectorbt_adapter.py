@@ -242,6 +242,24 @@ def portfolio_from_result(result: BacktestResult, prices: PricePanel) -> Any:
     return portfolio(prices, result.target_weights, costs=costs, execution=execution, closed=_closed(result))
 
 
+def _same_book(
+    native: BacktestResult, prices: PricePanel, costs: CostModel, execution: Execution
+) -> tuple[Any, float]:
+    """vectorbt's portfolio of the weights that a native run traded, and the deposit beside it."""
+    assert native.target_weights is not None
+    deposit, share = _beside(native, prices, execution)
+    book = portfolio(
+        prices,
+        native.target_weights,
+        costs=costs,
+        execution=execution,
+        closed=_closed(native),
+        deposit=deposit,
+        share=share,
+    )
+    return book, deposit
+
+
 def simulate_vectorbt(
     prices: PricePanel,
     target_weights: pd.DataFrame,
@@ -267,17 +285,7 @@ def simulate_vectorbt(
     reason = not_expressible(native)
     if reason:
         raise InputError(f"vectorbt cannot express this run: {reason}")
-    assert native.target_weights is not None
-    deposit, share = _beside(native, prices, execution)
-    book = portfolio(
-        prices,
-        native.target_weights,
-        costs=kept,
-        execution=execution,
-        closed=_closed(native),
-        deposit=deposit,
-        share=share,
-    )
+    book, deposit = _same_book(native, prices, kept, execution)
     nav = book.value() - deposit
     nav.index = native.sessions
     orders = book.orders.records
@@ -342,18 +350,8 @@ def cross_check(
         prices = prices.through(native.sessions[until - 1])
         target_weights = target_weights.loc[: native.sessions[until - 1]]
         native = simulate(prices, target_weights, costs=kept, execution=execution)
-    assert native.target_weights is not None
-    deposit, share = _beside(native, prices, execution)
-    value = portfolio(
-        prices,
-        native.target_weights,
-        costs=kept,
-        execution=execution,
-        closed=_closed(native),
-        deposit=deposit,
-        share=share,
-    ).value()
-    nav = value.to_numpy() - deposit
+    book, deposit = _same_book(native, prices, kept, execution)
+    nav = book.value().to_numpy() - deposit
     before = np.concatenate([[execution.capital], nav[:-1]])
     difference = np.abs(nav / before - 1 - native.returns.to_numpy())
     worst = int(np.nanargmax(difference))
