@@ -285,6 +285,7 @@ def simulate_vectorbt(
     reason = not_expressible(native)
     if reason:
         raise InputError(f"vectorbt cannot express this run: {reason}")
+    assert native.target_weights is not None
     book, deposit = _same_book(native, prices, kept, execution)
     nav = book.value() - deposit
     nav.index = native.sessions

@@ -136,10 +136,10 @@ def load_receipts(data: Any, *, options: ReadOptions | None = None) -> pd.DataFr
     return out
 
 
-def _values_of(table: pa.Table, name: str, source: Source) -> list[object]:
+def _values_of(table: pa.Table, name: str, source: Source) -> list[Any]:
     """A column of names or numbers."""
     try:
-        values: list[object] = table[name].to_pylist()
+        values: list[Any] = table[name].to_pylist()
     except (OverflowError, ValueError) as error:
         raise InputError(
             f"{source.label}: column {name!r} cannot be read ({error}); write names or whole numbers"
