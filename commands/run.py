@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from assay.data.panel import PredictionPanel, PricePanel
-    from assay.results.gate.policy import Decision
+    from assay.results.gate.policy import GateDecision
     from assay.results.workflow import Progress, StoredBacktest
     from assay.results.workflow.study import Study
 
@@ -62,7 +62,7 @@ def run(study: Path, results: Path, as_json: bool) -> int:
     return decision.exit_code or code
 
 
-def _judged(stored: StoredBacktest, study: Study, root: Path) -> Decision | None:
+def _judged(stored: StoredBacktest, study: Study, root: Path) -> GateDecision | None:
     """The gate's decision, where the study asks for one."""
     if study.gate is None:
         return None

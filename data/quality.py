@@ -17,7 +17,15 @@ import pandas as pd
 from assay.data.errors import DataQualityError, InputError, UnknownNameError
 from assay.data.panel import PRICE_FIELDS, PricePanel
 
-__all__ = ["Finding", "QualityReport", "check_calendar", "check_prices", "finding_at", "impossible_bars", "moves"]
+__all__ = [
+    "QualityFinding",
+    "QualityReport",
+    "check_calendar",
+    "check_prices",
+    "finding_at",
+    "impossible_bars",
+    "moves",
+]
 
 #: Sessions without a close inside an asset's life from which on a gap is reported.
 GAP_SESSIONS = 10
@@ -40,7 +48,7 @@ _SPLITS = (2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 15.0, 20.0, 1.5)
 
 
 @dataclass(frozen=True, eq=False)
-class Finding:
+class QualityFinding:
     """One kind of trouble.
 
     Parameters
@@ -80,15 +88,15 @@ class QualityReport:
     """
 
     source: str
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[QualityFinding, ...] = ()
 
     @property
-    def errors(self) -> tuple[Finding, ...]:
+    def errors(self) -> tuple[QualityFinding, ...]:
         """The findings that stop a load."""
         return tuple(finding for finding in self.findings if finding.severity == "error")
 
     @property
-    def warnings(self) -> tuple[Finding, ...]:
+    def warnings(self) -> tuple[QualityFinding, ...]:
         """The findings that are only counted."""
         return tuple(finding for finding in self.findings if finding.severity == "warning")
 
@@ -168,7 +176,7 @@ def check_prices(prices: PricePanel | Mapping[str, pd.DataFrame], *, source: str
 
 def finding_at(
     check: str, severity: Literal["error", "warning"], mask: np.ndarray, frame: pd.DataFrame, remedy: str
-) -> Finding:
+) -> QualityFinding:
     """The finding for the True cells of a (T, N) `mask` over the sessions and assets of `frame`; there must be one."""
     found = _Places(frame.index, frame.columns).finding(check, severity, mask, None, remedy)  # type: ignore[arg-type]
     assert found is not None
@@ -263,7 +271,7 @@ def _keep(masks: dict[str, np.ndarray], check: str, mask: np.ndarray) -> None:
         masks[check] = masks[check] | mask if check in masks else mask
 
 
-def _no_prices(arrays: Mapping[str, np.ndarray], places: _Places) -> list[Finding | None]:
+def _no_prices(arrays: Mapping[str, np.ndarray], places: _Places) -> list[QualityFinding | None]:
     """Columns that hold something else than prices, by their size and by how they change."""
     close = arrays["close"]
     sample = close[np.unique(np.linspace(0, len(close) - 1, 64).astype(int))]
@@ -272,7 +280,7 @@ def _no_prices(arrays: Mapping[str, np.ndarray], places: _Places) -> list[Findin
         order = np.sort(sample, axis=0)  # NaN last
         median = np.where(counts > 0, order[np.maximum(counts - 1, 0) // 2, np.arange(close.shape[1])], np.nan)
         whole = ((sample == np.floor(sample)) | np.isnan(sample)).all(axis=0)
-    found: list[Finding | None] = []
+    found: list[QualityFinding | None] = []
     step = np.unique(np.linspace(1, len(close) - 1, 64).astype(int)) if len(close) > 1 else np.zeros(0, dtype=int)
     with np.errstate(invalid="ignore", divide="ignore"):
         change = np.abs(close[step] / close[step - 1] - 1.0)
@@ -322,9 +330,9 @@ def _no_prices(arrays: Mapping[str, np.ndarray], places: _Places) -> list[Findin
     return found
 
 
-def _odd_bars(arrays: Mapping[str, np.ndarray], places: _Places, suspects: set[str]) -> list[Finding | None]:
+def _odd_bars(arrays: Mapping[str, np.ndarray], places: _Places, suspects: set[str]) -> list[QualityFinding | None]:
     close = arrays["close"]
-    found: list[Finding | None] = []
+    found: list[QualityFinding | None] = []
     if "outside" in suspects:
         top, bottom = arrays["high"] * (1.0 + _ROUNDING), arrays["low"] * (1.0 - _ROUNDING)
         for name in ("open", "close"):
@@ -361,11 +369,11 @@ def moves(close: np.ndarray) -> np.ndarray:
     return change
 
 
-def _odd_series(arrays: Mapping[str, np.ndarray], places: _Places, suspects: set[str]) -> list[Finding | None]:
+def _odd_series(arrays: Mapping[str, np.ndarray], places: _Places, suspects: set[str]) -> list[QualityFinding | None]:
     """What is odd about closes over time."""
     close = arrays["close"]
     length = len(close)
-    found: list[Finding | None] = []
+    found: list[QualityFinding | None] = []
     if "absent" in suspects:
         present = np.isfinite(close)
         row = np.arange(length, dtype=np.int32)[:, None]
@@ -421,7 +429,7 @@ def _describe_jump(change: np.ndarray) -> Callable[[tuple[int, int]], str]:
     return describe
 
 
-def _thin_sessions(present: np.ndarray, places: _Places) -> Finding | None:
+def _thin_sessions(present: np.ndarray, places: _Places) -> QualityFinding | None:
     """Sessions on which fewer than half of the assets that are alive have a close."""
     first = np.where(present.any(axis=0), present.argmax(axis=0), len(present))
     last = len(present) - 1 - present[::-1].argmax(axis=0)
@@ -433,10 +441,10 @@ def _thin_sessions(present: np.ndarray, places: _Places) -> Finding | None:
         return None
     at = int(thin[0])
     where = f"{places.sessions[at].date()} ({int(count[at])} of {int(alive[at])} assets have a close)"
-    return Finding("sessions that most assets lack", "warning", len(thin), where, "a holiday, or a stray row?")
+    return QualityFinding("sessions that most assets lack", "warning", len(thin), where, "a holiday, or a stray row?")
 
 
-def check_calendar(prices: PricePanel, calendar: str) -> tuple[Finding, ...]:
+def check_calendar(prices: PricePanel, calendar: str) -> tuple[QualityFinding, ...]:
     """Sessions of an exchange that the panel lacks, and sessions of the panel that the exchange has not.
 
     Parameters
@@ -471,7 +479,7 @@ def check_calendar(prices: PricePanel, calendar: str) -> tuple[Finding, ...]:
         (f"sessions that {calendar} has not", prices.sessions.difference(expected), "holidays or stray rows?"),
     ):
         if len(days):
-            found.append(Finding(check, "warning", len(days), str(days[0].date()), remedy))
+            found.append(QualityFinding(check, "warning", len(days), str(days[0].date()), remedy))
     return tuple(found)
 
 
@@ -504,7 +512,7 @@ class _Places:
         remedy: str,
         describe: Callable[[tuple[int, int]], str] | None = None,
         size: np.ndarray | None = None,
-    ) -> Finding | None:
+    ) -> QualityFinding | None:
         """The finding for the True cells of `mask`; None if there are none. With `size` the largest is named too."""
         if not mask.any():
             return None
@@ -531,9 +539,9 @@ class _Places:
                 "last": self.sessions[len(mask) - 1 - held[::-1].argmax(axis=0)].strftime("%Y-%m-%d"),
             }
         )
-        return Finding(check, severity, len(rows), where, remedy, places)
+        return QualityFinding(check, severity, len(rows), where, remedy, places)
 
-    def calendar_gaps(self) -> Finding | None:
+    def calendar_gaps(self) -> QualityFinding | None:
         """More than ten weekdays between two sessions."""
         days = self.sessions.to_numpy().astype("datetime64[D]")
         missing = np.busday_count(days[:-1], days[1:]) - 1
@@ -542,4 +550,4 @@ class _Places:
             return None
         at = int(wide[0])
         where = f"{days[at]} to {days[at + 1]} ({int(missing[at])} weekdays without a session)"
-        return Finding("holes in the calendar", "warning", len(wide), where, "is a part of the file missing?")
+        return QualityFinding("holes in the calendar", "warning", len(wide), where, "is a part of the file missing?")

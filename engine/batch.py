@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from assay.data.conventions import SESSIONS_A_YEAR, Floats, annual_sharpe
+from assay.data.conventions import Floats, annual_sharpe
 from assay.data.errors import InputError
 from assay.data.panel import PricePanel
+from assay.engine.borrow_and_interest import a_session
 from assay.engine.costs import CostModel
 from assay.engine.execution import Execution
 from assay.engine.orders import DUST, SMALLEST
@@ -372,7 +373,7 @@ def _rates(models: Sequence[CostModel]) -> tuple[Floats, Floats, Floats, Floats]
     """(R,) each: cost of a traded unit, and what a night costs a unit borrowed and financed, and brings one of cash."""
     rate = np.array([model.traded_rate for model in models])
     yearly = np.array([(model.borrow_bps, model.financing_bps, model.cash_rate_bps) for model in models])
-    nightly = yearly / 1e4 / SESSIONS_A_YEAR
+    nightly = a_session(yearly)
     return rate, nightly[:, 0], nightly[:, 1], nightly[:, 2]
 
 

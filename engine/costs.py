@@ -7,14 +7,15 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from assay.data.conventions import SESSIONS_A_YEAR, Floats
+from assay.data.conventions import Floats
 from assay.data.errors import InputError
 from assay.data.files.rates import load_rates
+from assay.engine.borrow_and_interest import Night, a_session
 
 __all__ = [
     "COST_FIELDS",
@@ -223,9 +224,6 @@ class FillRates:
         return FillRates(*(value if isinstance(value, float) else float(value[asset]) for value in values))
 
 
-Night: TypeAlias = tuple[float | Floats, float, float]
-
-
 @dataclass(frozen=True, eq=False)
 class Rates:
     """A cost model on the sessions and assets of a run.
@@ -258,8 +256,7 @@ class Rates:
 
     def _night(self, s: int) -> Night:
         borrow, financing, interest = (self._at(name, s) for name in ("borrow_bps", "financing_bps", "cash_rate_bps"))
-        yearly = 1e4 * SESSIONS_A_YEAR
-        return borrow / yearly, float(financing) / yearly, float(interest) / yearly
+        return a_session(borrow), a_session(float(financing)), a_session(float(interest))
 
     def _at(self, name: str, s: int) -> float | Floats:
         value = self.cells[name]

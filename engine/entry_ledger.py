@@ -11,20 +11,21 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from assay.data.conventions import SESSIONS_A_YEAR, Floats
+from assay.data.conventions import Floats
+from assay.engine.borrow_and_interest import a_session
 from assay.engine.costs import CostModel, Liquidity, Rates, trading_costs
 from assay.engine.execution import Execution
 from assay.engine.orders import DUST, SMALLEST, whole_lots
+from assay.engine.stops import fill_at_open, fill_inside_bar, levels
 from assay.strategies.base import EntryRule
 
-__all__ = ["EntryBook", "Market"]
+__all__ = ["Bars", "EntryBook"]
 
 Mask = npt.NDArray[np.bool_]
 
 
-
 @dataclass(frozen=True, eq=False)
-class Market:
+class Bars:
     """Arrays from the first decision on, columns in the order of asset ids.
 
     `rows[s]` is the row of the signals stamped on session s, −1 for none.
@@ -70,7 +71,7 @@ class _Position:
 class EntryBook:
     """The ledger: cash, positions, and what each session left behind."""
 
-    market: Market
+    market: Bars
     rule: EntryRule
     costs: CostModel
     execution: Execution
@@ -104,9 +105,9 @@ class EntryBook:
         self.short = self.traded = 0.0
         self.proportional = self.costs.is_proportional
         self.rate = self.costs.traded_rate
-        self.borrow = self.costs.borrow_bps / 1e4 / SESSIONS_A_YEAR
-        self.financing = self.costs.financing_bps / 1e4 / SESSIONS_A_YEAR
-        self.earning = self.costs.cash_rate_bps / 1e4 / SESSIONS_A_YEAR
+        self.borrow = a_session(self.costs.borrow_bps)
+        self.financing = a_session(self.costs.financing_bps)
+        self.earning = a_session(self.costs.cash_rate_bps)
         self.uneven = self.costs.table is not None
 
     def step(self, s: int) -> None:
@@ -177,8 +178,7 @@ class EntryBook:
         """Close a position at the open, which is its mark by now."""
         kind, detail = position.leaving, "at the open"
         if not kind:
-            below = position.mark <= position.lower
-            kind, detail = "stop" if below == (self.rule.side > 0) else "target", "the open jumped over the level"
+            kind, detail = fill_at_open(position.mark, position.lower, self.rule.side)
         self._close(s, position, position.mark, nav, kind, detail)
 
     def _enter(self, s: int, row: int, nav: float, closed: list[int]) -> None:
@@ -265,8 +265,7 @@ class EntryBook:
     def _open(self, s: int, asset: int, shares: float, price: float, nav: float) -> None:
         rule = self.rule
         self._trade(s, asset, shares, price, nav)
-        stop = price * (1 - rule.side * rule.stop_loss) if rule.stop_loss else -rule.side * np.inf
-        target = price * (1 + rule.side * rule.take_profit) if rule.take_profit else rule.side * np.inf
+        stop, target = levels(price, rule.side, rule.stop_loss, rule.take_profit)
         lower, upper = (stop, target) if rule.side > 0 else (target, stop)
         self.positions.append(_Position(asset, shares, s, stop, target, lower, upper, price))
 
@@ -298,18 +297,6 @@ class EntryBook:
         self.counts["unfilled_orders"] += 1
         self._note(s, asset, "unfilled", detail)
 
-    def _inside_the_bar(self, s: int, position: _Position, low: float, high: float, nav: float) -> None:
-        """Close a position whose stop or target the bar has reached.
-
-        A level that the bar does not span (it has no open, or this would have been a gap) fills at the bar's edge.
-        """
-        below, above = low <= position.lower, high >= position.upper
-        stopped, reached = (below, above) if self.rule.side > 0 else (above, below)
-        kind = "target" if reached and (self.optimistic or not stopped) else "stop"
-        level = position.target if kind == "target" else position.stop
-        detail = "stop and target in one bar" if stopped and reached else "inside the bar"
-        self._close(s, position, min(max(level, low), high), nav, kind, detail)
-
     def _to_the_close(self, s: int, nav_open: float) -> None:
         """Stops and targets, then the marks at the close and the session's row."""
         lows, highs, closes = self.market.low[s], self.market.high[s], self.market.close[s]
@@ -318,7 +305,10 @@ class EntryBook:
             asset = position.asset
             low, high = lows.item(asset), highs.item(asset)
             if low <= position.lower or high >= position.upper:
-                self._inside_the_bar(s, position, low, high, nav_open)
+                at, kind, detail = fill_inside_bar(
+                    low, high, position.stop, position.target, self.rule.side, optimistic=self.optimistic
+                )
+                self._close(s, position, at, nav_open, kind, detail)
                 continue
             price = closes.item(asset)
             if price == price:

@@ -27,7 +27,7 @@ from assay.data.conventions import Floats
 from assay.data.errors import InputError
 from assay.data.panel import PricePanel
 from assay.engine.costs import COST_KINDS, CostModel, Liquidity, laid_out
-from assay.engine.entry_ledger import EntryBook, Market
+from assay.engine.entry_ledger import Bars, EntryBook
 from assay.engine.execution import Execution
 from assay.engine.result import EVENT_COLUMNS, FILL_COLUMNS, BacktestResult
 from assay.engine.simulation import market_warnings, shares_a_lot, volume_of
@@ -111,7 +111,7 @@ def _check(prices: PricePanel, rule: EntryRule, execution: Execution) -> None:
 
 def _market(
     prices: PricePanel, signals: EntrySignals, rule: EntryRule, costs: CostModel, execution: Execution
-) -> tuple[Market, Liquidity | None]:
+) -> tuple[Bars, Liquidity | None]:
     frames = {"enter": signals.enter, "exit": signals.exit, "priority": signals.priority}
     first = signals.enter
     for name, frame in frames.items():
@@ -159,7 +159,7 @@ def _market(
     rows[found - start] = np.arange(len(found))
     enter = np.ascontiguousarray(signal(first, bool))
     stamped, wanted = np.divmod(enter.ravel().nonzero()[0], len(assets))  # in one dimension: several times faster
-    market = Market(
+    market = Bars(
         sessions=sessions,
         assets=assets,
         **bars,

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from assay.data.conventions import SESSIONS_A_YEAR, Floats
+from assay.data.conventions import Floats
+from assay.engine.borrow_and_interest import a_session, charged
 from assay.engine.costs import COST_KINDS, CostModel, Rates, trading_costs
 from assay.engine.execution import Execution
 from assay.engine.orders import Standing, Tape, ordered_shares
@@ -107,8 +108,7 @@ def self_financing(
     rate = costs.traded_rate
     run_end = _rebalancing_runs(orders, missing, sessions, delay) if simple else np.zeros(sessions, dtype=np.int64)
     kinds = np.array([costs.commission_bps, costs.spread_bps]) / 1e4
-    nightly = (costs.borrow_bps, costs.financing_bps, costs.cash_rate_bps)
-    borrow, financing, earning = (bps / 1e4 / SESSIONS_A_YEAR for bps in nightly)
+    night = (a_session(costs.borrow_bps), a_session(costs.financing_bps), a_session(costs.cash_rate_bps))
 
     none = np.zeros(assets)
     state = _State(
@@ -137,7 +137,7 @@ def self_financing(
             rebalanced, s = False, s + 1
             continue
         shares, cash = state.shares, state.cash
-        lent, owed, earned = borrow * -state.short, financing * -min(cash, 0.0), earning * cash if s else 0.0
+        lent, owed, earned = charged(night, cash, state.short, s)
         nav_before = cash + shares @ price
         book.costs[s, _BORROW], book.costs[s, _FINANCING], book.interest[s] = lent, owed, earned
         book.nav_before[s] = nav_before
@@ -191,9 +191,8 @@ def _long_way(
 ) -> bool:
     """One session with orders that stand, holes, lots, limits or costs that depend on the fill; False at ruin."""
     price, last, shares, standing = tape.fill[s], tape.close[s], state.shares, state.standing
-    borrow, financing, earning = rates.night(s)
-    lent = borrow * -state.short if isinstance(borrow, float) else float(-(borrow * state.shorts).sum())
-    owed, earned = financing * -min(state.cash, 0.0), earning * state.cash if s else 0.0
+    night = rates.night(s)
+    lent, owed, earned = charged(night, state.cash, state.short if isinstance(night[0], float) else state.shorts, s)
     known = np.where(np.isnan(price), state.mark, price)
     value = np.where(shares != 0, shares * known, 0.0)
     nav_before = state.cash + float(value.sum())
@@ -285,8 +284,7 @@ def _rebalanced_run(
     at_close, ones, change = fill is close, np.ones(close.shape[1]), np.empty(close.shape[1])
     kinds = np.array([costs.commission_bps, costs.spread_bps]) / 1e4
     rate = costs.traded_rate
-    nightly = (costs.borrow_bps, costs.financing_bps, costs.cash_rate_bps)
-    borrow, financing, earning = (bps / 1e4 / SESSIONS_A_YEAR for bps in nightly)
+    borrow, financing, earning = map(a_session, (costs.borrow_bps, costs.financing_bps, costs.cash_rate_bps))
     before, cash, short = float(book.nav_before[start - 1]), state.cash, state.short
     for first in range(start, end, _BLOCK):
         stop = min(first + _BLOCK, end)

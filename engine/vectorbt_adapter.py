@@ -19,7 +19,7 @@ from assay.engine.execution import Execution
 from assay.engine.result import BacktestResult
 from assay.engine.simulation import simulate
 
-__all__ = ["CrossCheck", "cross_check", "not_expressible", "portfolio", "portfolio_from_result", "simulate_vectorbt"]
+__all__ = ["Agreement", "cross_check", "not_expressible", "portfolio", "portfolio_from_result", "simulate_vectorbt"]
 
 #: Largest difference of a daily net return between the two engines.
 TOLERANCE = 1e-9
@@ -36,7 +36,7 @@ _ROUND: dict[str, Any] = {"capital": 1e8}
 
 
 @dataclass(frozen=True)
-class CrossCheck:
+class Agreement:
     """Whether both engines earn the same.
 
     Parameters
@@ -334,7 +334,7 @@ def cross_check(
     costs: CostModel | None = None,
     execution: Execution | None = None,
     tolerance: float = TOLERANCE,
-) -> CrossCheck:
+) -> Agreement:
     """Run both engines on the same weights and compare every daily net return that vectorbt can express.
 
     Borrow, financing, interest, impact and minimum fee, which vectorbt lacks, are zero in both. Then the returns do not
@@ -346,7 +346,7 @@ def cross_check(
     reason, (_, beyond), total = not_expressible(native), _first_beyond(native), len(native.sessions)
     until = total if beyond is None else int(native.sessions.searchsorted(beyond))
     if reason and (beyond is None or not until):
-        return CrossCheck(None, float("nan"), None, tolerance, f"not expressible: {reason}", zeroed, 0.0)
+        return Agreement(None, float("nan"), None, tolerance, f"not expressible: {reason}", zeroed, 0.0)
     if until < total:
         prices = prices.through(native.sessions[until - 1])
         target_weights = target_weights.loc[: native.sessions[until - 1]]
@@ -357,7 +357,7 @@ def cross_check(
     difference = np.abs(nav / before - 1 - native.returns.to_numpy())
     worst = int(np.nanargmax(difference))
     largest = float(difference[worst])
-    return CrossCheck(
+    return Agreement(
         largest <= tolerance, largest, native.sessions[worst], tolerance, reason, zeroed, round(until / total, 6)
     )
 

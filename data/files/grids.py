@@ -17,7 +17,7 @@ from assay.data.files.columns import asset_codes, date_codes, floats
 from assay.data.files.layouts import Layout
 from assay.data.files.options import ReadOptions
 from assay.data.files.sources import Source
-from assay.data.quality import Finding
+from assay.data.quality import QualityFinding
 
 __all__ = ["Grids", "read_grids"]
 
@@ -54,7 +54,7 @@ class Grids:
     """
 
     frames: dict[str, pd.DataFrame]
-    findings: list[Finding]
+    findings: list[QualityFinding]
     repeats: Repeats | None = None
 
 
@@ -177,14 +177,15 @@ def _wide(source: Source, layout: Layout, options: ReadOptions) -> Grids:
     return Grids(frames, findings, Repeats(cells, again))
 
 
-def _missing_keys(rows: np.ndarray, columns: np.ndarray) -> Finding:
+def _missing_keys(rows: np.ndarray, columns: np.ndarray) -> QualityFinding:
     bad = np.flatnonzero((rows < 0) | (columns < 0))
     what = "date" if rows[bad[0]] < 0 else "asset"
     where = f"row {int(bad[0]) + 1} (no {what})"
-    return Finding("row without a date or an asset", "error", len(bad), where, "fill it, or drop with --repair drop")
+    remedy = "fill it, or drop with --repair drop"
+    return QualityFinding("row without a date or an asset", "error", len(bad), where, remedy)
 
 
-def _duplicates(flat: np.ndarray, sessions: pd.DatetimeIndex | pd.Index, assets: pd.Index) -> Finding:
+def _duplicates(flat: np.ndarray, sessions: pd.DatetimeIndex | pd.Index, assets: pd.Index) -> QualityFinding:
     rows, columns = np.divmod(flat, len(assets))
     order = np.lexsort((columns, rows))
     at = order[0]
@@ -197,16 +198,17 @@ def _duplicates(flat: np.ndarray, sessions: pd.DatetimeIndex | pd.Index, assets:
         .set_axis(["asset", "count", "first", "last"], axis="columns")
     )
     remedy = "keep one row a session and asset, or drop what is not sure with --repair drop"
-    return Finding("duplicate (date, asset) rows", "error", len(flat), where, remedy, places)
+    return QualityFinding("duplicate (date, asset) rows", "error", len(flat), where, remedy, places)
 
 
-def _time_of_day(count: int) -> list[Finding]:
+def _time_of_day(count: int) -> list[QualityFinding]:
     if not count:
         return []
-    return [Finding("dates with a time of day, cut off", "warning", count, "in the date column", "write plain dates")]
+    where, remedy = "in the date column", "write plain dates"
+    return [QualityFinding("dates with a time of day, cut off", "warning", count, where, remedy)]
 
 
-def _order(rows: np.ndarray, columns: np.ndarray, sessions: pd.Index, assets: pd.Index) -> list[Finding]:
+def _order(rows: np.ndarray, columns: np.ndarray, sessions: pd.Index, assets: pd.Index) -> list[QualityFinding]:
     """A warning if some asset's rows do not come in order of date."""
     falls = rows[1:] < rows[:-1]
     if not falls.any():
@@ -223,4 +225,4 @@ def _order(rows: np.ndarray, columns: np.ndarray, sessions: pd.Index, assets: pd
         return []
     at = int(order[bad[0] + 1])
     where = f"{sessions[rows[at]].date()} {assets[columns[at]]!r} (row {at + 1})"
-    return [Finding("rows not in order of date, sorted", "warning", len(bad), where, "sort the file by date")]
+    return [QualityFinding("rows not in order of date, sorted", "warning", len(bad), where, "sort the file by date")]

@@ -19,7 +19,7 @@ from assay.data.files.options import ReadOptions
 from assay.data.files.plausible import refuse_doubtful
 from assay.data.files.readers import open_source
 from assay.data.panel import PRICE_FIELDS, PricePanel
-from assay.data.quality import Finding, QualityReport, check_prices, finding_at, impossible_bars
+from assay.data.quality import QualityFinding, QualityReport, check_prices, finding_at, impossible_bars
 
 __all__ = [
     "PRICE_SUFFIXES",
@@ -159,7 +159,7 @@ class RawPrices:
     """
 
     frames: dict[str, pd.DataFrame]
-    findings: tuple[Finding, ...]
+    findings: tuple[QualityFinding, ...]
     source: str
     adjusted: str
     settled: dict[str, pd.DataFrame] | None = None
@@ -220,7 +220,7 @@ def _adjusted(
     return {name: out[name] for name in (*PRICE_FIELDS, "raw_close") if name in out}, adjusted
 
 
-def _signs(frames: Mapping[str, pd.DataFrame], layout: Layout) -> list[Finding]:
+def _signs(frames: Mapping[str, pd.DataFrame], layout: Layout) -> list[QualityFinding]:
     """How many prices carried a minus that only marks a midpoint."""
     if layout.vendor is None or not layout.vendor.absolute:
         return []
@@ -233,7 +233,7 @@ def _signs(frames: Mapping[str, pd.DataFrame], layout: Layout) -> list[Finding]:
     return [finding]
 
 
-def _settled(grids: Grids) -> tuple[dict[str, pd.DataFrame], list[Finding]]:
+def _settled(grids: Grids) -> tuple[dict[str, pd.DataFrame], list[QualityFinding]]:
     """The frames where a cell with several rows keeps the one that can be, and what was hidden behind the first.
 
     A row can be if nothing in it is impossible; of those that can, one with open and close inside [low, high] wins.
@@ -288,7 +288,7 @@ def _settled(grids: Grids) -> tuple[dict[str, pd.DataFrame], list[Finding]]:
     return frames, hidden
 
 
-def _dropped(raw: RawPrices) -> tuple[RawPrices, tuple[Finding, ...]]:
+def _dropped(raw: RawPrices) -> tuple[RawPrices, tuple[QualityFinding, ...]]:
     """The prices without what cannot be; the errors become warnings that say what was dropped."""
     frames = raw.settled if raw.settled is not None else raw.frames
     masks = impossible_bars({name: frame.to_numpy() for name, frame in frames.items()})
@@ -305,5 +305,5 @@ def _dropped(raw: RawPrices) -> tuple[RawPrices, tuple[Finding, ...]]:
     return replace(raw, frames=frames, settled=None), found
 
 
-def _errors_first(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+def _errors_first(findings: tuple[QualityFinding, ...]) -> tuple[QualityFinding, ...]:
     return tuple(sorted(findings, key=lambda finding: finding.severity != "error"))

@@ -12,7 +12,7 @@ from assay.data.errors import InputError
 from assay.data.files.prices import RawPrices, checked_panel
 from assay.data.optional import missing_package
 from assay.data.panel import PRICE_FIELDS, PricePanel
-from assay.data.quality import Finding
+from assay.data.quality import QualityFinding
 from assay.data.sessions import as_session
 
 __all__ = ["fetch_prices", "panel_from_download"]
@@ -116,7 +116,8 @@ def panel_from_download(
     lost = [ticker for ticker in tickers if ticker not in alive]
     findings = []
     if lost:
-        findings.append(Finding("tickers without data", "warning", len(lost), repr(lost[0]), "check the symbols"))
+        remedy = "check the symbols"
+        findings.append(QualityFinding("tickers without data", "warning", len(lost), repr(lost[0]), remedy))
     return checked_panel(RawPrices(frames, tuple(findings), "Yahoo", "splits and dividends"), repair)
 
 

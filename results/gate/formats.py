@@ -6,7 +6,7 @@ import math
 from xml.etree import ElementTree
 
 from assay.results.gate.figures import RULES
-from assay.results.gate.policy import Decision, RuleOutcome
+from assay.results.gate.policy import GateDecision, RuleOutcome
 
 __all__ = ["decision_junit", "decision_markdown", "decision_table", "rules_listed", "rules_table"]
 
@@ -21,12 +21,12 @@ def _interval(item: RuleOutcome) -> str:
     return "" if item.low is None or item.high is None else f"[{item.low:.4g}, {item.high:.4g}]"
 
 
-def _head(decision: Decision) -> str:
+def _head(decision: GateDecision) -> str:
     against = f" · champion {decision.champion}" if decision.champion else ""
     return f"{decision.run_id} · policy {decision.policy}{against}"
 
 
-def decision_table(decision: Decision) -> str:
+def decision_table(decision: GateDecision) -> str:
     """For a terminal: a line a rule, what the figure is, and below what failed or is missing why it is asked for."""
     lines = [_head(decision), "", f"  {'rule':26}{'threshold':>14}{'value':>11}  {'95% interval':22}"]
     for item in decision.outcomes:
@@ -39,7 +39,7 @@ def decision_table(decision: Decision) -> str:
     return "\n".join([*lines, "", decision.sentence])
 
 
-def decision_markdown(decision: Decision) -> str:
+def decision_markdown(decision: GateDecision) -> str:
     """For a pull request."""
     rows = [
         f"| {_MARK[item.verdict]} {item.verdict} | `{item.rule}` | {item.threshold} | {_number(item.value)} | "
@@ -58,7 +58,7 @@ def _cell(text: str) -> str:
     return text
 
 
-def decision_junit(decision: Decision) -> str:
+def decision_junit(decision: GateDecision) -> str:
     """JUnit XML: a test case a rule; insufficient ones are errors, not applicable ones are skipped."""
     count = {kind: sum(item.verdict == kind for item in decision.outcomes) for kind in _MARK}
     suite = ElementTree.Element(

@@ -27,7 +27,7 @@ from assay.results.storage.lockbox import seals_on
 from assay.results.storage.runs import Run, to_json
 
 __all__ = [
-    "Decision",
+    "GateDecision",
     "Policy",
     "RuleOutcome",
     "judge",
@@ -108,7 +108,7 @@ class RuleOutcome:
 
 
 @dataclass(frozen=True, repr=False)
-class Decision(Card):
+class GateDecision(Card):
     """What the gate says of a run."""
 
     run_id: str
@@ -246,7 +246,7 @@ def _requirement(path: Path, rule: str, body: object) -> Requirement:
     )
 
 
-def judge(run: Run, policy: Policy, *, champion: Run | None = None, since: Sequence[Run] = ()) -> Decision:
+def judge(run: Run, policy: Policy, *, champion: Run | None = None, since: Sequence[Run] = ()) -> GateDecision:
     """Apply every rule of a policy to a run.
 
     Parameters
@@ -268,7 +268,7 @@ def judge(run: Run, policy: Policy, *, champion: Run | None = None, since: Seque
         reason = "decided and filled at the same close"
         outcomes = (*outcomes, RuleOutcome("same_close", "never", None, None, None, "failed", reason))
     outcomes = (*outcomes, *_lockbox(run))
-    return Decision(run.id, policy.name, None if champion is None else champion.id, outcomes)
+    return GateDecision(run.id, policy.name, None if champion is None else champion.id, outcomes)
 
 
 def _lockbox(run: Run) -> list[RuleOutcome]:
@@ -339,7 +339,7 @@ def _threshold(requirement: Requirement) -> str:
     return " and ".join(parts) + ("" if requirement.on == "value" else f" ({requirement.on} end)")
 
 
-def note_look(run: Run, decision: Decision) -> None:
+def note_look(run: Run, decision: GateDecision) -> None:
     """Note in the ledger that a trial was looked at with so much data, so that a first look is one only once."""
     counted = CheckOutcomes.of(run).trials
     if counted is not None and counted.trial:
@@ -349,7 +349,7 @@ def note_look(run: Run, decision: Decision) -> None:
         append_entry("look", f"{counted.trial}:{decision.policy}:{through}", body)
 
 
-def write_decision(decision: Decision, run: Run) -> Path:
+def write_decision(decision: GateDecision, run: Run) -> Path:
     """Write ``gate.json`` into the run's folder, atomically."""
     path = run.path / "gate.json"
     try:

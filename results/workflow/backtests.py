@@ -37,9 +37,9 @@ from assay.strategies.base import EntryRule, Strategy, family_of
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from assay.results.gate.policy import Decision
+    from assay.results.gate.policy import GateDecision
 
-__all__ = ["Inputs", "Ledger", "Origin", "StoredBacktest", "backtest", "run_joined"]
+__all__ = ["Bookkeeping", "JoinedInputs", "Origin", "StoredBacktest", "backtest", "run_joined"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -81,7 +81,7 @@ class StoredBacktest(Card):
 
         return tearsheet(self.run, path)
 
-    def gate(self, policy: str | Path = "production") -> Decision:
+    def gate(self, policy: str | Path = "production") -> GateDecision:
         """Accept or reject the run by a policy."""
         from assay.results.workflow.verdicts import gate
 
@@ -107,7 +107,7 @@ class StoredBacktest(Card):
 
 
 @dataclass(frozen=True, eq=False)
-class Inputs:
+class JoinedInputs:
     """What a run reads, joined."""
 
     predictions: PredictionPanel
@@ -134,7 +134,7 @@ class Origin:
 
 
 @dataclass(frozen=True)
-class Ledger:
+class Bookkeeping:
     """Where runs are kept, and how many trials were made that are in no ledger."""
 
     root: Path
@@ -188,11 +188,11 @@ def backtest(
     joined, report = align(predictions, prices)
     stored = run_joined(
         Trading(strategy, costs, execution),
-        Inputs(joined, prices, benchmark, report.counts, report.messages()),
+        JoinedInputs(joined, prices, benchmark, report.counts, report.messages()),
         Origin(made_by),
         engine,
         checks,
-        Ledger(Path(root), trials_elsewhere),
+        Bookkeeping(Path(root), trials_elsewhere),
         Silent() if progress is None else progress,
         started,
     )
@@ -211,11 +211,11 @@ def backtest(
 
 def run_joined(
     trading: Trading,
-    inputs: Inputs,
+    inputs: JoinedInputs,
     origin: Origin,
     engine: str,
     checks: Checks,
-    ledger: Ledger,
+    ledger: Bookkeeping,
     progress: Progress,
     started: float,
 ) -> StoredBacktest:

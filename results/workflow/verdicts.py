@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from assay.results.gate.policy import Decision, judge, load_policy, write_decision
+from assay.results.gate.policy import GateDecision, judge, load_policy, write_decision
 from assay.results.report.compare import Comparison, compare_runs
 from assay.results.report.tearsheet import write_tearsheet
 from assay.results.storage.runs import DEFAULT_ROOT, Run, load_run
@@ -23,7 +23,7 @@ def gate(
     *,
     champion: Run | str | Path | None = None,
     root: Path | str = DEFAULT_ROOT,
-) -> Decision:
+) -> GateDecision:
     """Accept or reject a run by a policy; the decision is also written to ``gate.json`` in the run's folder.
 
     Parameters

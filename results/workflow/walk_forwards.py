@@ -29,7 +29,7 @@ from assay.results.evidence.models import BASELINES, comparison, fold_metrics
 from assay.results.evidence.skill import skill_of
 from assay.results.storage.ledger import Record, register, trial_of
 from assay.results.storage.runs import DEFAULT_ROOT, Run
-from assay.results.workflow.backtests import Inputs, Ledger, Origin, StoredBacktest, run_joined
+from assay.results.workflow.backtests import Bookkeeping, JoinedInputs, Origin, StoredBacktest, run_joined
 from assay.results.workflow.kept_study import derived, folds_of, keep_study, model_section, sources_of
 from assay.results.workflow.requests import Checks, Progress, Silent
 from assay.results.workflow.study import Study
@@ -136,9 +136,9 @@ def walk_forward(
         traded = with_tradable_benchmark(chosen, prices, benchmark)
         origin = replace(origin, canaries=Canaries.run(trading, panels, walk.predictions, traded))
     register(_beside(beside, prices, plan, execution), prices)
-    inputs = Inputs(walk.predictions, prices, benchmark)
+    inputs = JoinedInputs(walk.predictions, prices, benchmark)
     stored = run_joined(
-        trading, inputs, origin, "native", checks, Ledger(root, trials_elsewhere), progress, started
+        trading, inputs, origin, "native", checks, Bookkeeping(root, trials_elsewhere), progress, started
     )
     missing = fits.keep(stored.run, prices, seeds)
     if missing:

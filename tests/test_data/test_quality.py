@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from assay.data.errors import DataQualityError, InputError
 from assay.data.panel import PricePanel
-from assay.data.quality import Finding, QualityReport, check_calendar, check_prices
+from assay.data.quality import QualityFinding, QualityReport, check_calendar, check_prices
 from assay.data.synthetic import synthetic_market
 
 Frames = dict[str, pd.DataFrame]
@@ -251,7 +251,7 @@ def test_the_table_says_where_for_each_asset() -> None:
 
 
 def test_findings_about_the_file_have_no_asset() -> None:
-    report = QualityReport("x", (Finding("rows not in order", "warning", 2, "row 3", "sort"),))
+    report = QualityReport("x", (QualityFinding("rows not in order", "warning", 2, "row 3", "sort"),))
     assert report.table().iloc[0, 2:5].tolist() == [None, 2, "row 3"]
 
 

@@ -19,7 +19,7 @@ from assay.engine.costs import CostModel
 from assay.results.gate.evidence_rules import Subject, break_even_ratio, expected_alpha
 from assay.results.gate.figures import RULES
 from assay.results.gate.formats import decision_junit, decision_markdown, decision_table, rules_listed
-from assay.results.gate.policy import Decision, RuleOutcome, judge, load_policy, note_look
+from assay.results.gate.policy import GateDecision, RuleOutcome, judge, load_policy, note_look
 from assay.results.stats.skill import evidence_path
 from assay.results.storage.runs import Run, save_run
 from assay.results.workflow import backtest
@@ -167,7 +167,7 @@ def test_any_metric_of_the_run_can_be_a_rule(tmp_path):
         policy(tmp_path, "[rules.f1]\nmetric = 3\nat_least = 0.6\n")
 
 
-DECISION = Decision("run-1", "p", None, (
+DECISION = GateDecision("run-1", "p", None, (
     RuleOutcome("skill_e", "≥ 20", 35.0, None, None, "passed", "e-value 35", "why <that> | so"),
     RuleOutcome("turnover", "≤ 100", 120.0, 1.0, 2.0, "failed", "one way & more", "too dear"),
     RuleOutcome("leaks", "required", None, None, None, "insufficient", "not run"),
@@ -190,9 +190,9 @@ def test_a_decision_in_every_form():
 
 
 def test_what_is_not_decided_says_what_is_missing():
-    open_ = Decision("r", "p", None, DECISION.outcomes[:1] + DECISION.outcomes[2:])
+    open_ = GateDecision("r", "p", None, DECISION.outcomes[:1] + DECISION.outcomes[2:])
     assert open_.sentence == "Not decided: nothing failed, but there is no figure for leaks (not run)."
-    passed = Decision("r", "p", None, DECISION.outcomes[:1])
+    passed = GateDecision("r", "p", None, DECISION.outcomes[:1])
     assert passed.sentence == "It may run: all 1 rules passed (e-value 35)."
 
 
