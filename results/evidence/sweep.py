@@ -13,6 +13,7 @@ from assay.data.conventions import FLAT, SESSIONS_A_YEAR
 from assay.data.errors import BacktestError, InsufficientEvidenceError
 from assay.engine.sweep import CellResult, GridCell
 from assay.results.stats.deflated_sharpe import deflated_sharpe
+from assay.results.stats.light_empyrical import light_empyrical
 from assay.results.stats.overfitting import cluster_trials, effective_trials, probability_of_overfitting
 from assay.results.stats.performance import sharpe_interval
 from assay.results.storage.ledger import Trials
@@ -153,7 +154,7 @@ def _choice(
 
 def _geometric(net: pd.Series) -> float:
     """Return a year as a backtest states it: compounded; NaN where a session lost everything."""
-    import empyrical
+    empyrical = light_empyrical()
 
     if not len(net) or not net.min() > -1:
         return math.nan

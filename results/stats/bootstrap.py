@@ -25,6 +25,7 @@ from assay.data.errors import InputError, InsufficientEvidenceError
 from assay.results.stats.long_run_variance import autocovariance
 
 __all__ = [
+    "CACHED",
     "Bootstrapped",
     "bootstrap",
     "deepest_drawdown",
@@ -33,6 +34,7 @@ __all__ = [
     "optimal_block",
     "paired_difference",
     "sharpe_annual",
+    "stationary_blocks",
     "stationary_indices",
     "volatility_annual",
 ]
@@ -40,8 +42,10 @@ __all__ = [
 #: (draws, n) resampled returns → (draws,) values.
 Statistic = Callable[[Floats], Floats]
 
-#: Resampled values held at once.
+#: Resampled values whose positions are drawn at once.
 _CHUNK = 2_000_000
+#: Resampled values that are worked on at once.
+CACHED = 1 << 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,12 +154,25 @@ def stationary_indices(n: int, block: float, draws: int, rng: np.random.Generato
     """
     if n < 1 or block < 1 or draws < 1:
         raise InputError(f"bootstrap: n, block and draws must be at least 1, got {n}, {block:g}, {draws}")
+    return np.concatenate(list(stationary_blocks(n, block, draws, rng)))
+
+
+def stationary_blocks(
+    n: int, block: float, draws: int, rng: np.random.Generator
+) -> Iterator[npt.NDArray[np.int64]]:
+    """The rows of `stationary_indices`, in order, as many at a time as stay in cache with what is made of them."""
     fresh = rng.random((draws, n)) < 1.0 / block
     fresh[:, 0] = True
     starts = rng.integers(0, n, (draws, n))
-    position = np.arange(n)
-    since = np.maximum.accumulate(np.where(fresh, position, 0), axis=1)
-    return (np.take_along_axis(starts, since, axis=1) + position - since) % n
+    step = max(1, CACHED // n)
+    for first in range(0, draws, step):
+        begins = np.flatnonzero(fresh[first : first + step])
+        rows = min(step, draws - first)
+        shift = starts[first : first + step].reshape(-1)[begins] - begins % n
+        index = np.repeat(shift, np.diff(begins, append=rows * n)).reshape(rows, n)
+        index += np.arange(n)
+        index -= n * (index >= n)
+        yield index
 
 
 def bootstrap(
@@ -234,7 +251,7 @@ def _resamples(n: int, block: float, draws: int, seed: int) -> Iterator[npt.NDAr
     rng = np.random.default_rng(seed)
     step = max(1, _CHUNK // n)
     for start in range(0, draws, step):
-        yield stationary_indices(n, block, min(step, draws - start), rng)
+        yield from stationary_blocks(n, block, min(step, draws - start), rng)
 
 
 def _summary(value: float, drawn: Floats, block: float, n: int) -> Bootstrapped:

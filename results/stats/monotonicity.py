@@ -19,7 +19,7 @@ import numpy as np
 
 from assay.data.conventions import FLAT, Floats
 from assay.data.errors import InputError
-from assay.results.stats.bootstrap import optimal_block, stationary_indices
+from assay.results.stats.bootstrap import optimal_block, stationary_blocks
 
 __all__ = ["MonotonicityTest", "monotonicity_test"]
 
@@ -91,9 +91,12 @@ def monotonicity_test(
     size = max(1, _CHUNK // n)
     parts = []
     for start in range(0, draws, size):
-        rows = stationary_indices(n, length, min(size, draws - start), rng)
-        times = np.bincount((rows + np.arange(len(rows))[:, None] * n).ravel(), minlength=len(rows) * n)
-        parts.append(times.reshape(len(rows), n) @ steps / n)
+        times, done = np.empty((min(size, draws - start), n)), 0
+        for rows in stationary_blocks(n, length, len(times), rng):
+            rows += np.arange(len(rows))[:, None] * n
+            times[done : done + len(rows)] = np.bincount(rows.ravel(), minlength=rows.size).reshape(-1, n)
+            done += len(rows)
+        parts.append(times @ steps / n)
     drawn = np.concatenate(parts) - mean
     scale = drawn.std(axis=0, ddof=1)
     if (scale <= FLAT).any():

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from assay.data.conventions import FLAT, SESSIONS_A_YEAR, annual_sharpe
+from assay.results.stats.light_empyrical import light_empyrical
 from assay.results.stats.long_run_variance import critical_value, lag_rule, regress, sharpe_hac_error
 
 __all__ = [
@@ -107,7 +108,7 @@ def performance_metrics(returns: pd.Series, kind: str, *, periods: int = SESSION
         cvar_95, skewness, kurtosis, hit_session, best, worst; NaN with a reason where a series is constant or short.
 
     """
-    import empyrical
+    empyrical = light_empyrical()
 
     n = len(returns)
     values = returns.to_numpy(dtype=np.float64)

@@ -26,7 +26,7 @@ import numpy.typing as npt
 
 from assay.data.conventions import FLAT, Floats
 from assay.data.errors import InputError
-from assay.results.stats.bootstrap import bootstrap, optimal_block
+from assay.results.stats.bootstrap import CACHED, bootstrap, optimal_block
 from assay.results.stats.deflated_sharpe import sharpe_moments
 from assay.results.stats.long_run_variance import (
     autocovariance,
@@ -221,17 +221,18 @@ def sharpe_difference(
         return None
     wanted = max(*(round(optimal_block(item)) for item in (one, two, one - two)), (lag_rule(n) + 2) // 2)
     length = max(1, min(wanted, n // 4) if block is None else block)
-    pull = _pull(one[None], ratios[0]) - _pull(two[None], ratios[1])
+    pull = _pull(one[None])[1] - _pull(two[None])[1]
     variance = float(long_run_covariance(pull.T, length - 1)[0, 0]) / n
     error = math.sqrt(variance) if variance > 0 else math.nan
     return _studentised((one, two), ratios[0] - ratios[1], error, length, periods, draws, seed)
 
 
-def _pull(returns: Floats, ratio: Floats | float) -> Floats:
-    """(rows, n) what each session adds to its row's Sharpe ratio: the derivative of mean/deviation along it."""
+def _pull(returns: Floats) -> tuple[Floats, Floats]:
+    """(rows,) Sharpe ratios, and (rows, n) what each session adds to its row's: the derivative along it."""
     mean, deviation = returns.mean(axis=1, keepdims=True), returns.std(axis=1, ddof=1, keepdims=True)
-    scaled = (returns - mean) / np.where(deviation > FLAT, deviation, np.nan)
-    return np.asarray(scaled - np.asarray(ratio).reshape(-1, 1) / 2 * (scaled**2 - 1))
+    moving = np.where(deviation > FLAT, deviation, np.nan)
+    ratio, scaled = mean / moving, (returns - mean) / moving
+    return ratio[:, 0], scaled - ratio / 2 * (scaled**2 - 1)
 
 
 def _studentised(
@@ -243,8 +244,10 @@ def _studentised(
     if count < 4 or not error > 0:
         return None
     rng = np.random.default_rng(seed)
-    drawn = (rng.integers(0, n, (rows, count)) for rows in _batches(draws, count * length))
-    distances = np.concatenate([_distances(series, starts, length, sharpe) for starts in drawn])
+    starts = np.concatenate([rng.integers(0, n, (rows, count)) for rows in _batches(draws, count * length)])
+    step = max(1, CACHED // (count * length))
+    parts = [_distances(series, starts[first : first + step], length, sharpe) for first in range(0, draws, step)]
+    distances = np.concatenate(parts)
     kept = distances[np.isfinite(distances)]
     if not len(kept):
         return None
@@ -273,14 +276,13 @@ def _distances(series: tuple[Floats, ...], starts: npt.NDArray[np.int64], length
     """(draws,) |SR* − SR| over the error of SR*, of blocks that begin at `starts` (draws, blocks); of two series, of
     the difference of their ratios on the same blocks."""
     draws, count = starts.shape
-    rows = ((starts[:, :, None] + np.arange(length)) % len(series[0])).reshape(draws, count * length)
+    rows = (starts[:, :, None] + np.arange(length)).reshape(draws, count * length)
+    rows -= len(series[0]) * (rows >= len(series[0]))
     ratio, pull = np.zeros(draws), np.zeros(rows.shape)
     for sign, returns in zip((1.0, -1.0), series, strict=False):
-        drawn = returns[rows]
-        deviation = drawn.std(axis=1, ddof=1)
-        own = drawn.mean(axis=1) / np.where(deviation > FLAT, deviation, np.nan)
+        own, added = _pull(returns[rows])
         ratio += sign * own
-        pull += sign * _pull(drawn, own)
+        pull += sign * added
     error = np.sqrt((pull.reshape(draws, count, length).sum(axis=2) ** 2).sum(axis=1)) / (count * length)
     return np.asarray(np.abs(ratio - sharpe) / np.where(error > 0, error, np.nan))
 

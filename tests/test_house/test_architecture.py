@@ -158,6 +158,17 @@ def test_importing_the_packages_stays_cheap():
     assert answer.stdout.strip() == ""
 
 
+def test_empyrical_brings_the_heavy_parts_of_scipy_only_when_they_are_called():
+    code = (
+        "import sys, pandas; from assay.results.stats.light_empyrical import light_empyrical as light;"
+        "empyrical = light(); heavy = {'scipy.stats', 'scipy.optimize'}; print(sorted(heavy & set(sys.modules)));"
+        "steady = pandas.Series([0.01] * 9); print(round(empyrical.stability_of_timeseries(steady), 9));"
+        "import scipy; print(sorted(heavy & set(sys.modules)), scipy.stats.norm.cdf(0.0))"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert answer.stdout.splitlines() == ["[]", "1.0", "['scipy.optimize', 'scipy.stats'] 0.5"]
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["bactest"], ["--version"]])
 def test_help_and_usage_errors_import_nothing_of_ours(arguments):
     code = (
