@@ -36,12 +36,14 @@ PLAN = (
     ("noise", "sample", 200),
     ("noise", "structured", 250),
     ("noise", "wide", 40),
-    ("skill", "quiet", 150),
-    ("skill", "structured", 150),
+    ("skill", "quiet", 400),
+    ("skill", "structured", 300),
     ("skill", "sample", 60),
     ("skill", "wide", 20),
-    ("rounds", "quiet", 60),
+    ("rounds", "quiet", 100),
     ("rounds", "sample", 20),
+    ("luck", "quiet", 300),
+    ("overlap", "structured", 300),
 )
 #: Parts of the plan are made in so many slices, so that what is there after any time is balanced.
 _SLICES = 20

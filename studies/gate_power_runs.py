@@ -20,7 +20,7 @@ import pandas as pd
 
 from assay.data.errors import BacktestError
 from assay.data.panel import PredictionPanel, PricePanel
-from assay.data.returns import simple_returns
+from assay.data.returns import forward_returns, simple_returns
 from assay.data.synthetic import score_panel
 from assay.engine.batch import BatchResult, simulate_batch
 from assay.results.stats.deflated_sharpe import deflated_sharpe
@@ -28,7 +28,7 @@ from assay.results.stats.family_wise import family_wise
 from assay.results.stats.long_run_variance import hac_mean, regress
 from assay.results.stats.overfitting import probability_of_overfitting
 from assay.results.stats.ranks import rank_correlation
-from assay.results.stats.skill import Risk, evidence_path, skill_series, skill_t, trailing_risk
+from assay.results.stats.skill import Risk, average_error, evidence_path, skill_series, skill_t, trailing_risk
 from assay.results.stats.superior_ability import superior_ability
 from assay.strategies.base import decide
 from assay.strategies.overlays import kill_switch_state, smooth_weights, vol_target_factor
@@ -36,11 +36,14 @@ from studies.calibration_runs import COSTS, EXECUTION, ICS, STARTS, Floats, Mark
 from studies.calibration_runs import _market as market_from
 
 #: In every seed sequence of this study; none is used by another.
-NOISE, SKILL, ROUND = 51, 52, 53
+NOISE, SKILL, ROUND, LUCK, OVERLAP = 61, 62, 63, 64, 65
 TRIED = 100
 #: Sessions before the first score of the structured markets, for betas.
 BURN = 300
 KINDS = ("ar5", "ar120", "constant", "volatility", "momentum20", "sector", "beta")
+#: Sessions that a prediction spans, and kinds of scores, where windows overlap.
+HORIZONS = (5, 20)
+SLOW = ("ar5", "ar120", "momentum20")
 #: First look, and sessions between looks.
 FIRST, STEP = 252, 21
 NEEDED = 20.0
@@ -221,7 +224,11 @@ def money(path: Run) -> dict[str, float]:
     assert line is not None
     known = np.isfinite(path.x)
     cost = float((path.gross - path.net).mean())
-    implied = float(path.slope[known].mean()) * float(path.loading[known].mean()) - cost
+    earned = np.where(known, path.slope, np.nan) * float(path.loading[known].mean()) - cost
+    implied = float(np.nanmean(earned))
+    placed = np.full(len(path.net), np.nan)
+    placed[2 : 2 + len(earned)] = earned[: len(path.net) - 2]
+    error, critical = average_error(line.residuals, placed)
     traded = 2 * float(path.turnover.mean())
     trading = traded * COSTS.traded_rate
     nav = np.cumprod(1 + path.net)
@@ -229,10 +236,11 @@ def money(path: Run) -> dict[str, float]:
     return {
         "alpha": 252 * line.alpha,
         "expected": 252 * expected,
-        "even_expected": 1e4 * (expected + trading) / traded,
+        "ratio": 1 + expected / trading,
+        "ratio_high": 1 + (expected + critical * error) / trading,
         "gap": (line.alpha - implied) / line.alpha_error,
-        "even_alpha": 1e4 * (line.alpha + trading) / traded,
-        "even_implied": 1e4 * (implied + trading) / traded,
+        "ratio_alpha": 1 + line.alpha / trading,
+        "ratio_implied": 1 + implied / trading,
         "implied": 252 * implied,
         "drawdown": float((nav / np.maximum(np.maximum.accumulate(nav), 1.0)).min() - 1),
         "turnover": 252 * traded / 2,
@@ -242,10 +250,18 @@ def money(path: Run) -> dict[str, float]:
 
 def sound(figures: dict[str, float]) -> bool:
     """Whether the money passes what the production policy asks of it."""
+    return figures["ratio_high"] >= 2 and _rest(figures)
+
+
+def sound_at_the_point(figures: dict[str, float]) -> bool:
+    """The same with the estimate of the break-even cost itself at twice the assumed one."""
+    return figures["ratio"] >= 2 and _rest(figures)
+
+
+def _rest(figures: dict[str, float]) -> bool:
     return (
         figures["expected"] > 0
         and figures["gap"] >= -2.5
-        and figures["even_expected"] >= 2 * 1e4 * COSTS.traded_rate
         and figures["drawdown"] >= -0.25
         and figures["turnover"] <= 100
     )
@@ -263,15 +279,26 @@ def judged(path: Run, tried: int = 1) -> dict[str, float]:
     stamps = [look - 2 for look in looks]
     hurdle = math.log(NEEDED * tried)
     crossing = [look for look, stamp in zip(looks, stamps, strict=True) if log_e[stamp] >= hurdle]
-    monthly = next((look for look in crossing if sound(money(path.until(look)))), -1)
+    monthly, point = -1, -1
+    for look in crossing:
+        figures = money(path.until(look))
+        monthly = look if monthly < 0 and sound(figures) else monthly
+        point = look if point < 0 and sound_at_the_point(figures) else point
+        if min(monthly, point) >= 0:
+            break
     at_end = money(path)
     ever = max(float(log_e[stamp]) for stamp in stamps)
     naive = max(float(total[stamp] / math.sqrt(square[stamp])) for stamp in stamps if square[stamp] > 0)
     ranks = path.rank_ic[np.isfinite(path.rank_ic)]
     return {
-        "t": t, "log_e": float(log_e[stamps[-1]]), "log_e_max": ever, "naive_max": naive, "first_pass": float(monthly),
-        "sound": float(sound(at_end)), "rank_t": hac_mean(ranks)[2], **at_end, **_old(path, at_end),
+        "t": t, "log_e": float(log_e[stamps[-1]]), "log_e_max": ever, "naive_max": naive, "skew": _skew(path.x[known]),
+        "first_pass": float(monthly), "first_point": float(point), "sound": float(sound(at_end)),
+        "sound_point": float(sound_at_the_point(at_end)), "rank_t": hac_mean(ranks)[2], **at_end, **_old(path, at_end),
     }  # fmt: skip
+
+
+def _skew(x: Floats) -> float:
+    return float(((x - x.mean()) ** 3).mean() / x.std() ** 3)
 
 
 def _carried(log_e: Floats) -> Floats:
@@ -354,13 +381,64 @@ def _among(tried: list[Run], chosen: int) -> dict[str, float]:
     return found
 
 
+def luck(name: str, i: int) -> dict[str, Any]:
+    """100 panels that know nothing on one market, their scores alone: what the most skilful of them looks like."""
+    at = place(name, seed_of(LUCK, name, i))
+    panels = [informed(at, 0.0, seed_of(LUCK, name, i, k)) for k in range(TRIED)]
+    series = [skill_series(panel.require_score("study"), at.where.forward, at.risk) for panel in panels]
+    x = np.stack([item.x.to_numpy() for item in series], axis=1)
+    found = family_wise(x, draws=2000)
+    return {"best": {"t": float(np.nanmax(found.t)), "max_t_p": float(np.nanmin(found.adjusted))}}
+
+
+def overlap(name: str, i: int) -> dict[str, Any]:
+    """Scores that know nothing of windows of several sessions, and the evidence at every look and at every session."""
+    at = place(name, seed_of(OVERLAP, name, i))
+    assert at.past is not None
+    out = {}
+    for horizon in HORIZONS:
+        forward = forward_returns(PricePanel(at.past), horizon=horizon, delay=1)
+        for kind in SLOW:
+            score = uninformed(at, kind, seed_of(OVERLAP, name, i)).require_score("study")
+            known = skill_series(score, forward, at.risk, horizon=horizon).known
+            path = evidence_path(known["x"].to_numpy(), known["df"].to_numpy(), horizon=horizon)
+            looks = max(path[FIRST::STEP].max(), path[-1])
+            out[f"{horizon} {kind}"] = {"looks": float(looks), "ever": float(path.max()), "end": float(path[-1])}
+    return out
+
+
+def violated(kind: str, paths: int, sessions: int = 1000, df: float = 18.0) -> Floats:
+    """(paths,) highest log E, at any session, of x with mean 0 and variance 1 that is not symmetric or not independent.
+
+    Parameters
+    ----------
+    kind : ``"normal"``; ``"skew S"`` with a gamma's skewness S; ``"t 4"``; ``"garch"``, symmetric with changing
+        variance.
+
+    """
+    rng = np.random.default_rng([47, *kind.encode()])
+    x = rng.standard_normal((paths, sessions))
+    if kind.startswith("skew"):
+        skew = float(kind.split()[1])
+        shape = 4 / skew**2
+        x = math.copysign(1.0, skew) * (rng.gamma(shape, size=x.shape) - shape) / math.sqrt(shape)
+    elif kind == "t 4":
+        x = rng.standard_t(4, x.shape) / math.sqrt(2)
+    elif kind == "garch":
+        variance = np.ones(paths)
+        for t in range(sessions):
+            x[:, t] *= np.sqrt(variance)
+            variance = 0.05 + 0.1 * x[:, t] ** 2 + 0.85 * variance
+    return np.array([evidence_path(row, np.full(sessions, df)).max() for row in x])
+
+
 def made(folder: Path, part: str, name: str, i: int) -> None:
     """Simulate one unit of work, unless it lies in the folder."""
     path = folder / f"{part}-{name}-{i}.json"
     if path.is_file():
         return
     folder.mkdir(parents=True, exist_ok=True)
-    found = {"noise": noise, "skill": skill, "rounds": rounds}[part](name, i)
+    found = {"noise": noise, "skill": skill, "rounds": rounds, "luck": luck, "overlap": overlap}[part](name, i)
     aside = path.with_suffix(f".{os.getpid()}.tmp")
     aside.write_text(json.dumps(found), encoding="utf-8")
     os.replace(aside, path)

@@ -14,7 +14,15 @@ from assay.data.returns import forward_returns, simple_returns
 from assay.engine.result import BacktestResult
 from assay.results.stats.long_run_variance import Regression, regress
 from assay.results.stats.performance import Metric
-from assay.results.stats.skill import MIXTURE, Skill, evidence_path, skill_series, skill_t, trailing_risk
+from assay.results.stats.skill import (
+    MIXTURE,
+    Skill,
+    average_error,
+    evidence_path,
+    skill_series,
+    skill_t,
+    trailing_risk,
+)
 
 __all__ = ["alpha_line", "skill_metrics", "skill_of", "skill_table"]
 
@@ -63,8 +71,9 @@ def skill_metrics(skill: Skill, result: BacktestResult) -> list[Metric]:
     list of Metric
         skill_x (mean of x) and skill_ic (mean of x/√df), with intervals; skill_t; skill_e (the e-process today) and
         skill_e_max (its highest at a look every 21 sessions, from the 252nd); implied_alpha_ann, IC·Σ wσq less costs
-        (Grinold & Kahn 2000: alpha = IC · volatility · score), and implied_gap_t, the net alpha less it over the
-        alpha's error, where weights are kept and, for the gap, a benchmark is given.
+        (Grinold & Kahn 2000: alpha = IC · volatility · score), expected_alpha_ann, its average with the net alpha, and
+        implied_gap_t, the net alpha less it over the alpha's error, where weights are kept and, for the gap, a
+        benchmark is given.
 
     """
     table = skill_table(skill)
@@ -106,28 +115,55 @@ _Row = tuple[str, float, str, str, float | None, float | None]
 
 
 def _implied(skill: Skill, result: BacktestResult) -> list[_Row]:
-    """Net alpha a year that the IC implies for the weights that were held, and the alpha's distance from it."""
+    """Net alpha a year that the IC implies for the weights that were held, and the alpha's distance from it.
+
+    Beside them stands their average, which is what the book is expected to earn: the realised one is noisy, the implied
+    one leans on a model.
+    """
     if result.target_weights is None:
         return []
     weights = result.target_weights.reindex(index=skill.scores.index, columns=skill.scores.columns).fillna(0.0)
     loading = (weights * skill.volatility.fillna(0.0) * skill.scores).sum(axis="columns")[skill.x.notna()]
-    slope = float(skill.slope.mean())
-    # The slope is a window's, in units of √h sessions' volatility; a session of it earns 1/h.
-    a_session = slope * float(loading.mean()) / math.sqrt(skill.horizon)
     cost = float((result.gross_returns - result.returns).mean())
-    implied = a_session - cost
+    # The slope is a window's, in units of √h sessions' volatility; a session of it earns 1/h.
+    earned = skill.slope[skill.x.notna()] * float(loading.mean()) / math.sqrt(skill.horizon) - cost
+    implied = float(earned.mean())
+    values = earned.to_numpy()
+    error, critical = average_error(values, values, horizon=skill.horizon)
     text = "IC · Σ weight · volatility · score, a year, less costs"
-    rows: list[_Row] = [("implied_alpha_ann", implied * SESSIONS_A_YEAR, "fraction a year", text, None, None)]
+    rows = [_money("implied_alpha_ann", implied, critical * error, text)]
     line = alpha_line(result)
-    if line is not None and line.alpha_error > 0:
-        gap = (line.alpha - implied) / line.alpha_error
-        rows.append(("implied_gap_t", gap, "t", "net alpha less the implied one, over the alpha's error", None, None))
-    return rows
+    if line is None or not line.alpha_error > 0:
+        text = "the implied net alpha: there is no other"
+        return [*rows, _money("expected_alpha_ann", implied, critical * error, text)]
+    # What a window earns ends delay + h sessions after its stamp.
+    ends = result.sessions.get_indexer(earned.index) + int(result.config["execution"]["delay"]) + skill.horizon
+    there = (ends >= skill.horizon) & (ends < len(result.sessions))
+    placed = pd.Series(values[there], result.sessions[ends[there]]).reindex(_both(result).index)
+    error, critical = average_error(line.residuals, placed.to_numpy(), horizon=skill.horizon)
+    text = "mean of the realised net alpha and the implied one · HAC of both together"
+    gap = (line.alpha - implied) / line.alpha_error
+    return [
+        *rows,
+        _money("expected_alpha_ann", (line.alpha + implied) / 2, critical * error, text),
+        ("implied_gap_t", gap, "t", "net alpha less the implied one, over the alpha's error", None, None),
+    ]
+
+
+def _money(name: str, value: float, half: float, text: str) -> _Row:
+    """A row of a mean a session, a year."""
+    value, half = value * SESSIONS_A_YEAR, half * SESSIONS_A_YEAR
+    known = math.isfinite(half)
+    return name, value, "fraction a year", text, value - half if known else None, value + half if known else None
+
+
+def _both(result: BacktestResult) -> pd.DataFrame:
+    return pd.DataFrame({"net": result.returns, "benchmark": result.benchmark}).dropna()
 
 
 def alpha_line(result: BacktestResult) -> Regression | None:
     """Net returns on the benchmark's, with HAC errors; None without a benchmark."""
     if result.benchmark is None:
         return None
-    both = pd.DataFrame({"net": result.returns, "benchmark": result.benchmark}).dropna()
+    both = _both(result)
     return regress(both["net"].to_numpy(), both["benchmark"].to_numpy())

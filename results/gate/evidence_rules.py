@@ -37,11 +37,20 @@ __all__ = [
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """What is judged: a run, the champion it is compared with, and the runs whose evidence it continues."""
+    """What is judged: a run, the champion it is compared with, the runs whose evidence it continues, and for which IC.
+
+    Without a target IC the evidence is the mean over several, see `assay.results.stats.skill`.
+    """
 
     run: Run
     champion: Run | None
     since: tuple[Run, ...] = ()
+    target_ic: float | None = None
+
+    @property
+    def horizon(self) -> int:
+        """Sessions that a prediction of the run spans."""
+        return int(self.run.manifest.get("config", {}).get("horizon", 1))
 
     @cached_property
     def checks(self) -> CheckOutcomes:
@@ -104,10 +113,12 @@ def skill_e(subject: Subject) -> Estimate:
     if trials is None or counted is None:
         return missing("the run is in no trial ledger, so that what was tried beside it is not known")
     tried = max(trials.distinct, 1) + counted.elsewhere
-    if subject.since:
-        table = _continued(subject.since, table)
-    evidence = math.exp(min(float(table["log_e"].iloc[-1]), 690.0))
-    text = f"e-value {evidence:.3g} of {len(table):,} sessions, over {tried} score series tried on this market"
+    series = _continued(subject.since, table)
+    x, df = series["x"].to_numpy(), series["df"].to_numpy()
+    path = evidence_path(x, df, horizon=subject.horizon, target=subject.target_ic)
+    evidence = math.exp(min(float(path[-1]), 690.0))
+    aim = "" if subject.target_ic is None else f" for an IC of {subject.target_ic:g}"
+    text = f"e-value {evidence:.3g}{aim} of {len(series):,} sessions, over {tried} score series tried on this market"
     return Estimate(evidence / tried, reason=text)
 
 
@@ -119,7 +130,7 @@ def _continued(since: tuple[Run, ...], table: pd.DataFrame) -> pd.DataFrame:
     for part in (*parts, table):
         new = part[["x", "df"]] if not len(whole) else part.loc[part.index > whole.index[-1], ["x", "df"]]
         whole = new if not len(whole) else pd.concat([whole, new])
-    return whole.assign(log_e=evidence_path(whole["x"].to_numpy(), whole["df"].to_numpy()))
+    return whole
 
 
 def skill_p(subject: Subject) -> Estimate:
@@ -138,9 +149,8 @@ def skill_p(subject: Subject) -> Estimate:
         return missing(f"looked at before, through {looked[-1]}; evidence that may be looked at again is skill_e")
     x = trials.x.drop(columns=[counted.trial], errors="ignore").dropna(axis="columns", how="all")
     both = pd.concat([table["x"].rename("own"), x], axis="columns", sort=True)
-    horizon = int(subject.run.manifest.get("config", {}).get("horizon", 1))
     try:
-        found = family_wise(both.to_numpy(dtype=np.float64), horizon=horizon)
+        found = family_wise(both.to_numpy(dtype=np.float64), horizon=subject.horizon)
     except BacktestError as error:
         return missing(str(error))
     p = float(found.adjusted[0])
@@ -166,12 +176,15 @@ def expected_alpha(subject: Subject) -> Estimate:
     known = {name: value for name, value in (("realised", realised), ("implied by the IC", implied)) if value == value}
     if not known:
         return missing("neither a realised alpha (there is no benchmark) nor one that the IC implies")
+    item = subject.run.metric("expected_alpha_ann" if "implied by the IC" in known else "alpha_ann_net")
+    if item is None or item["value"] is None:
+        return missing("the run stores no expected alpha; make it again")
     text = "mean of " + " and ".join(f"{value:.1%} {name}" for name, value in known.items())
-    return Estimate(float(np.mean(list(known.values()))), reason=text)
+    return Estimate(float(item["value"]), item["low"], item["high"], text)
 
 
 def break_even_ratio(subject: Subject) -> Estimate:
-    """Break-even cost on the expected alpha over the cost that was assumed."""
+    """Break-even cost on the expected alpha over the cost that was assumed, with the alpha's interval."""
     alpha = expected_alpha(subject)
     traded, paid = 2 * _value(subject.run, "turnover_ann"), _value(subject.run, "trading_cost_ann")
     if alpha.value is None or math.isnan(traded) or math.isnan(paid):
@@ -181,7 +194,9 @@ def break_even_ratio(subject: Subject) -> Estimate:
     if not paid > 0:
         return Estimate(reason="no trading cost was assumed", absent="not applicable")
     even, assumed = 1e4 * (alpha.value + paid) / traded, 1e4 * paid / traded
-    return Estimate(even / assumed, reason=f"alpha ends at {even:.1f} bps a traded unit, {assumed:.1f} are assumed")
+    text = f"alpha ends at {even:.1f} bps a traded unit, {assumed:.1f} are assumed"
+    low, high = (None if end is None else 1 + end / paid for end in (alpha.low, alpha.high))
+    return Estimate(even / assumed, low, high, text)
 
 
 def best_baseline(subject: Subject) -> Estimate:
@@ -198,8 +213,7 @@ def best_baseline(subject: Subject) -> Estimate:
     skill = _series(subject)
     if skill is not None:
         scale = 1 / math.sqrt(float(skill["df"].mean()))
-    horizon = int(subject.run.manifest.get("config", {}).get("horizon", 1))
-    mean, error, t, critical = skill_t((both[:, 0] - both[:, 1]) * scale, horizon=horizon)
+    mean, error, t, critical = skill_t((both[:, 0] - both[:, 1]) * scale, horizon=subject.horizon)
     if not error > 0:
         return Estimate(mean, mean, mean, f"the same as {best}, the best baseline")
     text = f"IC less that of {best}, the best baseline, {len(both):,} sessions, paired t {t:.1f}"

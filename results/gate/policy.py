@@ -40,7 +40,7 @@ __all__ = [
 
 Verdict = Literal["passed", "failed", "insufficient", "not applicable"]
 _FOLDER = Path(__file__).parent / "policies"
-_KEYS = ("at_least", "at_most", "required", "on", "note", "metric")
+_KEYS = ("at_least", "at_most", "required", "on", "note", "metric", "target_ic")
 #: Which end of the figure must meet the threshold.
 _ON = ("value", "low", "high")
 
@@ -57,6 +57,7 @@ class Requirement:
     on : ``"value"``, or the ``"low"`` or ``"high"`` end of its interval.
     note : why, for the reader; default the rule's own sentence.
     metric : the name of a metric of the run, for a rule that is not in the list; `rule` is then its label.
+    target_ic : for `skill_e`, the information coefficient that the evidence is for; None for the mixture.
 
     """
 
@@ -67,6 +68,7 @@ class Requirement:
     on: Literal["value", "low", "high"] = "value"
     note: str = ""
     metric: str = ""
+    target_ic: float | None = None
 
     @property
     def kind(self) -> Rule:
@@ -238,12 +240,17 @@ def _requirement(path: Path, rule: str, body: object) -> Requirement:
             )
     if "at_least" in given and "at_most" in given and given["at_least"] > given["at_most"]:
         raise InputError(f"{where}: at_least {given['at_least']:g} is above at_most {given['at_most']:g}")
+    target = body.get("target_ic")
+    if target is not None:
+        if metric or rule != "skill_e":
+            raise InputError(f"{where}: target_ic is of skill_e; no other rule aims at an information coefficient")
+        if isinstance(target, bool) or not isinstance(target, (int, float)) or not 0 < target < 1:
+            raise InputError(f"{where}: target_ic must lie between 0 and 1, e.g. 0.03, got {target!r}")
     on = body.get("on", "value")
     if on not in _ON:
         raise UnknownNameError(f"on in [rules.{rule}] of policy {path.name}", str(on), _ON)
-    return Requirement(
-        rule, given.get("at_least"), given.get("at_most"), given.get("required"), on, str(body.get("note", "")), metric
-    )
+    thresholds = (given.get("at_least"), given.get("at_most"), given.get("required"))
+    return Requirement(rule, *thresholds, on, str(body.get("note", "")), metric, target)
 
 
 def judge(run: Run, policy: Policy, *, champion: Run | None = None, since: Sequence[Run] = ()) -> GateDecision:
@@ -255,14 +262,25 @@ def judge(run: Run, policy: Policy, *, champion: Run | None = None, since: Seque
     policy : see `load_policy`.
     since : earlier runs of the same recipe, whose evidence this one continues: on sessions after theirs it multiplies.
 
+    Raises
+    ------
+    InputError
+        If a run is no backtest, or an earlier one has another horizon.
+
     """
     run.require_backtest("gate")
     if champion is not None:
         champion.require_backtest("gate --champion")
     subject = Subject(run, champion, tuple(since))
-    outcomes = tuple(
-        rule_outcome(requirement, requirement.kind.read(subject)) for requirement in policy.requirements
-    )
+    for item in since:
+        if (theirs := Subject(item, None).horizon) != subject.horizon:
+            raise InputError(f"gate --since {item.id}: of horizon {theirs}, {run.id} of {subject.horizon}; "
+                             "evidence continues over one horizon alone")  # fmt: skip
+
+    def read(item: Requirement) -> Estimate:
+        return item.kind.read(subject if item.target_ic is None else replace(subject, target_ic=item.target_ic))
+
+    outcomes = tuple(rule_outcome(item, read(item)) for item in policy.requirements)
     # Filling at the close that was read is never acceptable, whatever a policy says.
     if run.manifest.get("config", {}).get("execution", {}).get("same_close"):
         reason = "decided and filled at the same close"

@@ -43,13 +43,14 @@ import pandas as pd
 
 from assay.data.conventions import Floats
 from assay.data.errors import InputError
-from assay.results.stats.long_run_variance import critical_value, long_run_covariance
+from assay.results.stats.long_run_variance import critical_value, hac_mean, long_run_covariance
 from assay.results.stats.ranks import average_ranks
 
 __all__ = [
     "MIXTURE",
     "Risk",
     "Skill",
+    "average_error",
     "evidence_path",
     "log_e_values",
     "normal_scores",
@@ -311,6 +312,27 @@ def skill_t(x: Floats, *, horizon: int = 1) -> tuple[float, float, float, float]
             critical = critical_value(n, lags)
     error = math.sqrt(variance) / n
     return mean, error, mean / error, critical
+
+
+def average_error(one: Floats, two: Floats, *, horizon: int = 1) -> tuple[float, float]:
+    """HAC error of the mean of (one + two)/2, and how many errors a 95% interval reaches to each side.
+
+    Two estimates of one mean made of the same sessions: their average's error knows how they move together.
+
+    Parameters
+    ----------
+    one, two : (n,) session by session, NaN where there is none; sessions with one of them alone are left out.
+    horizon : h, where the values of h neighbours overlap.
+
+    Returns
+    -------
+    error, critical : NaN where fewer than 2 sessions have both, or nothing varies.
+
+    """
+    both = (one + two) / 2
+    both = both[np.isfinite(both)]
+    _, error, _, lag = hac_mean(both, horizon=horizon)
+    return error, critical_value(len(both), lag)
 
 
 def log_e_values(x: Floats, df: Floats, target: float, *, horizon: int = 1) -> Floats:

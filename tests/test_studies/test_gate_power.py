@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from assay.engine.backtest import run_backtest
@@ -23,14 +24,17 @@ def at() -> gate_power_runs.Place:
 def test_a_run_of_the_study_is_the_products(at):
     panel = gate_power_runs.informed(at, 0.05, 3)
     (run,) = gate_power_runs.paths(at, [panel])
+    benchmark = pd.Series(at.where.benchmark, at.where.prices.sessions[: len(at.where.benchmark)])
     result = run_backtest(
-        at.where.strategy, panel, at.where.prices, costs=COSTS, execution=EXECUTION, benchmark=None
+        at.where.strategy, panel, at.where.prices, costs=COSTS, execution=EXECUTION, benchmark=benchmark
     )
     np.testing.assert_allclose(run.net, result.returns.to_numpy(), atol=1e-12)
     evidence = evaluate(result, panel, at.where.prices)
     figures = gate_power_runs.judged(run)
     assert figures["t"] == pytest.approx(named(evidence, "skill_t"), rel=1e-9)
     assert figures["implied"] == pytest.approx(named(evidence, "implied_alpha_ann"), rel=1e-9)
+    paid = named(evidence, "trading_cost_ann")
+    assert figures["ratio_high"] == pytest.approx(1 + evidence["expected_alpha_ann"].high / paid, rel=1e-3)
     assert figures["turnover"] == pytest.approx(named(evidence, "turnover_ann"), rel=1e-9)
     assert figures["drawdown"] == pytest.approx(named(evidence, "max_drawdown_net"), rel=1e-9)
 
@@ -65,3 +69,13 @@ def test_shares_carry_wilsons_interval():
     rows = [{"t": 2.0}] * 19 + [{"t": 0.0}]
     assert gate_power.share(rows, lambda row: row["t"] > 1) == "95.0% [76.4%, 99.1%]"
     assert gate_power.share([], lambda row: True) == "–"
+
+
+def test_overlapping_windows_and_skewed_series_are_measured():
+    found = gate_power_runs.overlap("structured", 3)
+    assert set(found) == {f"{h} {kind}" for h in gate_power_runs.HORIZONS for kind in gate_power_runs.SLOW}
+    assert all(row["end"] <= row["looks"] <= row["ever"] for row in found.values())
+    # Skew to the left lets an e-process reach higher than to the right, and 1/20 bounds the symmetric one.
+    left, right, normal = (gate_power_runs.violated(kind, 300) for kind in ("skew -1", "skew 1", "normal"))
+    assert np.mean(left) > np.mean(normal) > np.mean(right)
+    assert np.mean(normal >= np.log(20)) <= 0.05

@@ -71,6 +71,26 @@ def test_evidence_is_divided_by_the_score_series_tried(tmp_path):
     assert read(run, "skill_e").value == pytest.approx(evidence / 3, rel=1e-9)
 
 
+def test_evidence_for_one_target_and_over_a_horizon(tmp_path):
+    run = made(tmp_path, 0.08)
+    table = run.table("skill")
+    own = math.exp(evidence_path(table["x"].to_numpy(), table["df"].to_numpy(), target=0.05)[-1])
+    aimed = policy(tmp_path, "[rules.skill_e]\nat_least = 20\ntarget_ic = 0.05\n")
+    assert judge(run, aimed).outcomes[0].value == pytest.approx(own, rel=1e-9)
+    slow = PredictionPanel(scores(0.08, 1).score, horizon=5, name="slow")
+    five = backtest(load_strategy("quintile_long_short"), slow, PRICES, benchmark=BENCHMARK, root=tmp_path).run
+    table = five.table("skill")
+    evidence = math.exp(evidence_path(table["x"].to_numpy(), table["df"].to_numpy(), horizon=5)[-1])
+    assert read(five, "skill_e").value == pytest.approx(evidence / 2, rel=1e-9)
+    with pytest.raises(InputError, match="horizon 1"):
+        judge(five, aimed, since=(run,))
+    for text in ("target_ic = 1.5", 'target_ic = "x"'):
+        with pytest.raises(InputError, match="target_ic must lie"):
+            policy(tmp_path, f"[rules.skill_e]\nat_least = 20\n{text}\n")
+    with pytest.raises(InputError, match="target_ic is of skill_e"):
+        policy(tmp_path, "[rules.turnover]\nat_most = 20\ntarget_ic = 0.03\n")
+
+
 def test_skill_passes_and_noise_does_not(tmp_path):
     able, unable = made(tmp_path, 0.1), made(tmp_path, 0.0, 5)
     chosen = policy(tmp_path, "[rules.skill_e]\nat_least = 20\n[rules.skill_p]\nat_most = 0.05\n")
@@ -116,6 +136,11 @@ def test_money_is_the_mean_of_realised_and_implied(tmp_path):
     traded, paid = 2 * run.metric("turnover_ann")["value"], run.metric("trading_cost_ann")["value"]
     assert ratio * paid / traded == pytest.approx((found.value + paid) / traded, rel=1e-9)
     assert 1e4 * paid / traded == pytest.approx(5, rel=0.01)  # what was assumed
+    # Refused is what the data refuse: the interval is the alpha's, in costs.
+    item = run.metric("expected_alpha_ann")
+    assert (found.low, found.high) == (item["low"], item["high"])
+    assert item["low"] < item["value"] < item["high"]
+    assert break_even_ratio(Subject(run, None)).high == pytest.approx(1 + item["high"] / paid, rel=1e-9)
     # At the break-even cost, nothing of the expected alpha is left.
     at = CostModel(commission_bps=5 * ratio)
     dear = backtest(load_strategy("quintile_long_short"), scores(0.08, 1), PRICES, benchmark=BENCHMARK, costs=at,
