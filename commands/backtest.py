@@ -43,7 +43,7 @@ __all__ = ["backtest", "report"]
 @click.option(
     "--random-runs", type=click.IntRange(max=100_000), default=200, show_default=True, help="How many, with --canaries."
 )
-@click.option("--capacity", is_flag=True, help="Net Sharpe by size under square-root impact; needs volume.")
+@click.option("--capacity", is_flag=True, help="Net Sharpe and alpha by size under square-root impact; needs volume.")
 @trials_option
 @click.option("--tearsheet", "with_tearsheet", is_flag=True, help="Draw the tear sheet into the run folder.")
 @results_option

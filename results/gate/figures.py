@@ -312,6 +312,11 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "capacity": Rule(
             _of_check(Capacity, lambda checks: checks.capacity, lambda check: check.halves_at, "a halving point"),
             "AUM at which the net Sharpe is half", "It must carry the money that is meant for it.", "currency", 0),
+        "capacity_alpha": Rule(
+            _of_check(
+                Capacity, lambda checks: checks.capacity,
+                lambda check: math.nan if check.alpha is None else check.alpha.at, "a halving point of alpha"),
+            "AUM at which net alpha is half", "Beta carries any amount of money.", "currency", 0),
         "sessions": Rule(_sessions, "sessions simulated", "Crises are rare.", "sessions", 1),
         "sharpe": Rule(_metric("sharpe_net"), "net Sharpe ratio", "Beta is in it.", "a year"),
         "sharpe_residual": Rule(_metric("sharpe_residual_net"), "net Sharpe ratio after the benchmark",

@@ -319,7 +319,8 @@ def _checked(
         outcomes = replace(outcomes, cross_check=CrossCheck.run(prices, weights, costs=costs, execution=execution))
         progress.say(outcomes.sentences["cross_check"])
     if checks.capacity:
-        outcomes = replace(outcomes, capacity=Capacity.run(prices, weights, costs=costs, execution=execution))
+        found = Capacity.run(prices, weights, costs=costs, execution=execution, benchmark=result.benchmark)
+        outcomes = replace(outcomes, capacity=found)
         progress.say(outcomes.sentences["capacity"])
     if checks.leaks:
         progress.advance("leak tests", 0, 1)

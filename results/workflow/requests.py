@@ -45,7 +45,7 @@ class Checks:
     cross_check : run both engines.
     canaries : random-score runs and shifted scores; in a walk-forward also models retrained on shuffled labels, on an
         answer and with other seeds.
-    capacity : net Sharpe by size under square-root impact; needs volume.
+    capacity : net Sharpe and alpha by size under square-root impact; needs volume.
     random_runs, canary_seeds : how many random-score runs, and how many shuffles of the labels, with `canaries`.
 
     Raises

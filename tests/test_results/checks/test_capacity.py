@@ -71,6 +71,39 @@ def test_no_halving_point_is_said(market):
     assert "before any impact" in losing.note
 
 
+def test_alpha_halves_where_a_plain_regression_says(market):
+    prices, weights = market
+    rng = np.random.default_rng(1)
+    own = simulate(prices, weights, costs=CostModel.zero()).returns
+    benchmark = pd.Series(0.4 * own + rng.normal(0, 0.004, len(own)), own.index)
+
+    def alpha(size, coefficient):
+        net = simulate(
+            prices, weights, costs=CostModel(sqrt_impact=coefficient), execution=Execution(capital=size)
+        ).returns
+        beta = np.cov(net, benchmark)[0, 1] / benchmark.var()
+        return 252 * (net.mean() - beta * benchmark.mean())
+
+    found = capacity(prices, weights, benchmark=benchmark)
+    assert found.alpha is not None
+    assert found.alpha.base == pytest.approx(alpha(1e6, 0.0), rel=1e-9)
+    assert found.table.loc[1e8, "alpha_ann"] == pytest.approx(alpha(1e8, 1.0), rel=1e-9)
+    assert alpha(found.alpha.at * 1.02, 1.0) < found.alpha.base / 2 < alpha(found.alpha.at / 1.02, 1.0)
+    assert found.halves_at == capacity(prices, weights).halves_at  # total return is as it was
+    assert f"halves at {found.alpha.at:,.0f}" in found.sentence
+
+
+def test_beta_alone_carries_no_money(market):
+    prices, weights = market
+    own = simulate(prices, weights, costs=CostModel(sqrt_impact=0.0)).returns
+    found = capacity(prices, weights, benchmark=own + 0.0001)
+    assert found.note == ""
+    assert found.alpha is not None
+    assert "net alpha a year is -2" in found.alpha.note
+    assert np.isnan(found.alpha.at)
+    assert capacity(prices, weights, benchmark=own * 0).alpha is None
+
+
 def test_bad_input_is_refused(market):
     prices, weights = market
     with pytest.raises(InputError, match="increasing"):

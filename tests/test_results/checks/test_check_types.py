@@ -19,7 +19,7 @@ import pytest
 from assay.data.errors import InputError
 from assay.results.checks.base import Check, Content
 from assay.results.checks.canaries import Canaries
-from assay.results.checks.capacity import Capacity
+from assay.results.checks.capacity import Capacity, Halving
 from assay.results.checks.cross_check import CrossCheck
 from assay.results.checks.leaks import LeakCheck
 from assay.results.checks.outcomes import CheckOutcomes
@@ -65,6 +65,8 @@ CASES: list[tuple[Check, str, str]] = [
     (replace(CANARIES, findings=("too good",)), "bad", "; too good"),
     (Capacity(SIZES, 1.2, 5e7), "good", "capacity: the net Sharpe of 1.20 halves at 50,000,000"),
     (Capacity(SIZES, 1.2, math.nan, "more than half is left at 1e+08"), "unsure", "more than half is left"),
+    (Capacity(SIZES.assign(alpha_ann=[0.05, 0.01]), 1.2, math.nan, "more than half of the net Sharpe is left at 1e+08",
+              Halving(0.06, 2e7)), "unsure", "1e+08; net alpha of 6.00% a year halves at 20,000,000"),
     (Capacity(EMPTY, math.nan, math.nan, "not expressible: executed bar by bar"), "not run", "not expressible"),
     (TRIALS, "good", "12 trials in the ledger, deflated Sharpe 0.97"),
     (replace(TRIALS, count=1, deflated_sharpe=0.3), "unsure", "1 trial in the ledger, deflated Sharpe 0.30"),
