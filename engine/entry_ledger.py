@@ -22,6 +22,7 @@ from assay.strategies.base import EntryRule
 __all__ = ["Bars", "EntryBook"]
 
 Mask = npt.NDArray[np.bool_]
+_TOO_SMALL = "less than a lot, a millionth of NAV or its own cost"
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +45,7 @@ class Bars:
     bounds: list[int]  # where each row starts in both, and the end
     rates: Rates
     lot: Floats | None  # (T, N) shares in a lot; None = the lot of `Execution` everywhere
+    limit: Floats | None  # (T, N) most shares of an asset that a session's fills may take together; None = no limit
 
     def by_priority(self, row: int) -> list[int]:
         """The assets that are to be entered, the highest priority first, ties by asset id."""
@@ -63,6 +65,7 @@ class _Position:
     lower: float  # the lower and the upper of the two
     upper: float
     mark: float
+    since: int  # when what is held now was reached: after `entered` where volume let only a part of it go
     stale: int = 0
     leaving: str = ""  # why it is to be closed at the next open there is
 
@@ -109,6 +112,9 @@ class EntryBook:
         self.financing = a_session(self.costs.financing_bps)
         self.earning = a_session(self.costs.cash_rate_bps)
         self.uneven = self.costs.table is not None
+        self.taken: dict[int, float] = {}  # shares of an asset that this session's fills have taken, where it matters
+        if self.execution.max_volume:
+            self.counts |= {"cut_by_volume": 0, "parted_exits": 0}
 
     def step(self, s: int) -> None:
         """Live through session s."""
@@ -122,6 +128,7 @@ class EntryBook:
             self.rows += (self.cash, before, self.cash, 0.0, 0.0, 0.0)
             return
         self.traded = 0.0
+        self.taken.clear()
         nav, leaving = self._at_the_open(s, row)
         if nav <= 0:
             self._pay(s, carry)
@@ -203,19 +210,33 @@ class EntryBook:
             if room < value * (1 + self.rate) or not self.proportional:
                 value = self._affordable(s, asset, price, value, room, nav)
             shares = value / price
-            if self.execution.lot:
-                lot = self.execution.lot if market.lot is None else market.lot.item(s, asset)
-                shares = float(whole_lots(np.float64(shares), lot))  # type: ignore[arg-type]
+            most = self._most(s, asset, shares)
+            cut, shares = most < shares, self._in_lots(s, asset, min(shares, most))
             if shares * price < SMALLEST * nav * (1 - DUST):
-                self._unfilled(s, asset, "less than a lot, a millionth of NAV or its own cost")
+                why = "less than a lot or a millionth of NAV is in its volume" if cut else _TOO_SMALL
+                self._unfilled(s, asset, why)
                 continue
-            if value < wanted:
+            if cut:
+                self.counts["cut_by_volume"] += 1
+            elif value < wanted:
                 self.counts["cut_by_cash"] += 1
             self._open(s, asset, shares * rule.side, price, nav)
             room = self._room(nav)
             slots -= 1
             if not slots:
                 return
+
+    def _in_lots(self, s: int, asset: int, shares: float) -> float:
+        if not self.execution.lot:
+            return shares
+        lot = self.execution.lot if self.market.lot is None else self.market.lot.item(s, asset)
+        return float(whole_lots(np.float64(shares), lot))  # type: ignore[arg-type]
+
+    def _most(self, s: int, asset: int, shares: float) -> float:
+        """What the session's volume leaves for a fill of that many shares."""
+        if self.market.limit is None:
+            return shares
+        return max(self.market.limit.item(s, asset) - self.taken.get(asset, 0.0), 0.0)
 
     def _room(self, nav: float) -> float:
         """What an entry may cost: the cash of a long rule; of a short one, the gross that is left."""
@@ -260,6 +281,8 @@ class EntryBook:
             self.charged.append((s, paid))
         self.cash -= value + total
         self.traded += traded
+        if self.market.limit is not None:
+            self.taken[asset] = self.taken.get(asset, 0.0) + abs(shares)
         self.fills += (s, asset, shares, price, total)
 
     def _open(self, s: int, asset: int, shares: float, price: float, nav: float) -> None:
@@ -267,11 +290,27 @@ class EntryBook:
         self._trade(s, asset, shares, price, nav)
         stop, target = levels(price, rule.side, rule.stop_loss, rule.take_profit)
         lower, upper = (stop, target) if rule.side > 0 else (target, stop)
-        self.positions.append(_Position(asset, shares, s, stop, target, lower, upper, price))
+        self.positions.append(_Position(asset, shares, s, stop, target, lower, upper, price, s))
 
-    def _close(self, s: int, position: _Position, price: float, nav: float, kind: str, detail: str) -> None:
-        self._trade(s, position.asset, -position.shares, price, nav)
-        self._drop(s, position, kind, detail)
+    def _close(self, s: int, position: _Position, price: float, nav: float, kind: str, detail: str) -> bool:
+        """Close a position, or as much of it as the volume takes; whether it is gone. The rest leaves at the opens."""
+        held = abs(position.shares)
+        most = self._most(s, position.asset, held)
+        if most >= held:
+            self._trade(s, position.asset, -position.shares, price, nav)
+            self._drop(s, position, kind, detail)
+            return True
+        shares = self._in_lots(s, position.asset, most)
+        if shares:
+            self._trade(s, position.asset, -shares * self.rule.side, price, nav)
+            self._record(s, position)
+            position.shares, position.since = (held - shares) * self.rule.side, s
+            self.counts["parted_exits"] += 1
+        elif not position.leaving or position.asset not in self.taken:
+            self._unfilled(s, position.asset, "no volume left to leave in")
+            self.taken.setdefault(position.asset, 0.0)
+        position.leaving = position.leaving or kind
+        return False
 
     def _drop(self, s: int, position: _Position, kind: str, detail: str) -> None:
         self.positions.remove(position)
@@ -286,7 +325,7 @@ class EntryBook:
         self._drop(s, position, "forced_exit", "at the last price known")
 
     def _record(self, s: int, position: _Position) -> None:
-        self.spans += (position.asset, position.entered, s)
+        self.spans += (position.asset, position.since, s)
         self.held.append(position.shares)
 
     def _note(self, s: int, asset: int, kind: str, detail: str) -> None:
@@ -308,8 +347,8 @@ class EntryBook:
                 at, kind, detail = fill_inside_bar(
                     low, high, position.stop, position.target, self.rule.side, optimistic=self.optimistic
                 )
-                self._close(s, position, at, nav_open, kind, detail)
-                continue
+                if self._close(s, position, at, nav_open, kind, detail):
+                    continue
             price = closes.item(asset)
             if price == price:
                 position.mark, position.stale = price, 0

@@ -10,6 +10,9 @@ What happens within a session, in this order:
    within one bar the stop fills. Cash and slots that this frees serve from the next session on.
 4. At the close, what is held is marked. A position without a close for `stale_limit` sessions is closed at its last.
 
+With `Execution.max_volume` the fills of an asset in one session, entry and exit together, take at most that share of
+its volume. What an entry is cut by lapses; what an exit is cut by leaves at the next opens, whatever prices do since.
+
 Only row s of the prices and rows up to s − delay of the signals decide what happens in session s.
 """
 
@@ -88,8 +91,6 @@ def _check(prices: PricePanel, rule: EntryRule, execution: Execution) -> None:
         raise InputError(f"{rule.name}: an entry rule fills at the open; drop fill='close' and same_close")
     if execution.accounting != "self_financing":
         raise InputError(f"{rule.name}: an entry rule needs self_financing accounting, got {execution.accounting!r}")
-    if execution.max_volume:
-        raise InputError(f"{rule.name}: an entry rule fills whole; drop max_volume")
     if rule.side not in (1, -1):
         raise InputError(f"{rule.name}: side must be 1 or -1, got {rule.side!r}")
     if not 0 < rule.size <= execution.max_gross:
@@ -144,10 +145,10 @@ def _market(
     lots = shares_a_lot(prices, execution)
     if lots is not None:
         lots = lots[start:] if columns is None else lots[start:, columns]
-    liquidity, bars = None, {name: values(getattr(prices, name)) for name in ("open", "high", "low")}
-    if costs.needs_volume:
+    limit, liquidity, bars = None, None, {name: values(getattr(prices, name)) for name in ("open", "high", "low")}
+    if costs.needs_volume or execution.max_volume:
         part = prices if columns is None else prices.select(list(assets))
-        shut, _, liquidity = volume_of(part, sessions[0], costs, execution)
+        shut, limit, liquidity = volume_of(part, sessions[0], costs, execution)
         # Where nothing can be traded there is no open, and nothing that a stop could fill at.
         bars = {name: np.where(shut, np.nan, cells) for name, cells in bars.items()}
 
@@ -171,6 +172,7 @@ def _market(
         bounds=np.searchsorted(stamped, np.arange(len(enter) + 1)).tolist(),
         rates=laid_out(costs, sessions, assets),
         lot=lots,
+        limit=limit,
     )
     return market, liquidity
 
@@ -229,7 +231,7 @@ def _holdings(book: EntryBook, columns: pd.Index) -> pd.DataFrame:
     for asset, start, stop, amount in zip(spans[::3], spans[1::3], spans[2::3], book.held, strict=True):
         shares[asset, start:stop] = amount
     for position in book.positions:
-        shares[position.asset, position.entered :] = position.shares
+        shares[position.asset, position.since :] = position.shares
     held = pd.DataFrame(shares.T, book.market.sessions, book.market.assets, copy=False)
     return held if columns.equals(book.market.assets) else held[columns]
 
@@ -295,7 +297,7 @@ def _counts(book: EntryBook) -> dict[str, int]:
     exits = {f"{kind}s": kinds.count(kind) for kind in ("stop", "target", "signal_exit", "time_exit")}
     return {
         **book.counts,
-        "entries": len(book.held) + len(book.positions),
+        "entries": len(book.held) + len(book.positions) - book.counts.get("parted_exits", 0),
         **exits,
         "open_at_the_end": len(book.positions),
     }
@@ -310,8 +312,10 @@ def _warnings(book: EntryBook) -> list[str]:
         ("forced_exits", "holdings were closed at their last close after their prices ended"),
         ("cut_by_cash", "entries were smaller than wanted for lack of cash"),
         ("sessions_without_cash", "sessions on which entries were not made for lack of cash"),
+        ("cut_by_volume", "entries were smaller than wanted for lack of volume"),
+        ("parted_exits", "exits were filled in part for lack of volume, the rest at later opens"),
     ):
-        if book.counts[name]:
+        if book.counts.get(name):
             out.append(f"{book.counts[name]} {text}")
     if book.ruined_at is not None:
         session = book.market.sessions[book.ruined_at].date()

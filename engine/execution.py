@@ -41,7 +41,7 @@ class Execution:
         closed by force, or it expires; otherwise what is not filled on its session lapses.
     order_expiry : sessions after its own in which a standing order is tried.
     max_volume : largest share of a session's volume that a fill may take, above 0; the rest stands. 0 is no limit.
-        In a session without volume nothing is filled. Needs volume; not for entry rules.
+        In a session without volume nothing is filled. Needs volume. Of an entry rule the rest of an entry lapses.
     optimistic : where a bar touches both levels of an entry rule, the target fills and not the stop; printed as a
         warning beside every figure.
     same_close : fill at the very close that the decision read. Look-ahead unless an auction order is argued; printed

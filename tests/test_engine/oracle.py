@@ -317,11 +317,24 @@ def entry_book(
     side: int,
     optimistic: bool,
 ) -> Book:
-    """An entry rule bar by bar; `bars` holds open, high, low, close."""
+    """An entry rule bar by bar; `bars` holds open, high, low, close and, where anything reads it, volume."""
     opens, highs, lows, closes = (bars[name] for name in ("open", "high", "low", "close"))
     sessions, assets = len(closes), len(names)
     held: dict[int, Position] = {}
     cash, last_nav, book = money.capital, money.capital, Book()
+    volume = bars.get("volume", [])
+    if money.sqrt_impact or money.max_volume:  # where nothing can be traded there is no bar
+        dead = [
+            [
+                gone(volume[s][i]) or volume[s][i] <= 0 or bool(money.sqrt_impact and law(closes, volume, s, i) is None)
+                for i in range(assets)
+            ]
+            for s in range(sessions)
+        ]
+        opens, highs, lows = (
+            [[math.nan if dead[s][i] else rows[s][i] for i in range(assets)] for s in range(sessions)]
+            for rows in (opens, highs, lows)
+        )
 
     def reached(price: float, level: float, *, losing: bool) -> bool:
         """Whether `price` is at or beyond a level; a long loses below, a short above."""
@@ -346,8 +359,22 @@ def entry_book(
             book.close(last_nav, left, left, carry, 0.0, [0.0] * assets)
             continue
 
-        def trade(i: int, n: float, price: float, nav: float = nav) -> float:
-            return money.fee(i, abs(n * price), nav)
+        def trade(i: int, n: float, price: float, nav: float = nav, s: int = s) -> float:
+            impact = 0.0
+            if money.sqrt_impact:
+                known = law(closes, volume, s, i)
+                assert known is not None
+                impact = money.sqrt_impact * known[0] * math.sqrt(abs(n) / known[1])
+            return money.fee(i, abs(n * price), nav, impact)
+
+        taken = [0.0] * assets  # shares that this session's fills have taken of its volume
+
+        def possible(i: int, n: float, s: int = s, taken: Row = taken) -> float:
+            """How many of n shares the session's volume lets through, in lots where it does not let through all."""
+            if not money.max_volume:
+                return n
+            left = max(money.max_volume * volume[s][i] - taken[i], 0.0)
+            return n if n <= left else in_lots(left, money.lot)
 
         out_at_open = set()
         for i in list(held):
@@ -365,12 +392,16 @@ def entry_book(
             if not why and take_profit and reached(o, p.target, losing=False):
                 why = "target"
             if why:
-                paid = trade(i, p.shares, o)
-                cash += p.shares * o - paid
-                cost, traded = cost + paid, traded + abs(p.shares * o)
-                book.exits.append((s, i, why, o))
-                del held[i]
-                out_at_open.add(i)
+                n = math.copysign(possible(i, abs(p.shares)), p.shares)
+                paid = trade(i, n, o)
+                cash += n * o - paid if n else 0.0
+                cost, traded, taken[i] = cost + paid, traded + abs(n * o), taken[i] + abs(n)
+                if n == p.shares:
+                    book.exits.append((s, i, why, o))
+                    del held[i]
+                    out_at_open.add(i)
+                else:
+                    p.shares, p.leaving = p.shares - n, why
         if s - money.delay in enter:
             ranks = priority[s - money.delay]
             row = enter[s - money.delay]
@@ -390,18 +421,18 @@ def entry_book(
                 value = size * nav
                 if side < 0:
                     value = min(value, room)
-                elif value + trade(i, 1.0, value) > room:
+                elif value + trade(i, value / o, o) > room:
                     low, high = 0.0, min(value, room)
                     for _ in range(200):
                         middle = (low + high) / 2
-                        low, high = (middle, high) if middle + trade(i, 1.0, middle) <= room else (low, middle)
+                        low, high = (middle, high) if middle + trade(i, middle / o, o) <= room else (low, middle)
                     value = low
-                n = in_lots(value / o, money.lot)
+                n = in_lots(possible(i, value / o), money.lot)
                 if n * o < 1e-6 * (1 - 1e-9) * nav:
                     continue
                 paid = trade(i, n, o)
                 cash -= side * n * o + paid
-                cost, traded = cost + paid, traded + n * o
+                cost, traded, taken[i] = cost + paid, traded + n * o, taken[i] + n
                 held[i] = Position(side * n, s, o, o * (1 - side * stop_loss), o * (1 + side * take_profit))
                 book.entries.append((s, i, o))
         cash += interest - carry
@@ -414,12 +445,15 @@ def entry_book(
                 why = "target" if won and (optimistic or not stopped) else "stop"
                 level = p.target if why == "target" else p.stop
                 price = min(max(level, lows[s][i]), highs[s][i])
-                paid = trade(i, p.shares, price)
-                cash += p.shares * price - paid
-                cost, traded = cost + paid, traded + abs(p.shares * price)
-                book.exits.append((s, i, why, price))
-                del held[i]
-                continue
+                n = math.copysign(possible(i, abs(p.shares)), p.shares)
+                paid = trade(i, n, price)
+                cash += n * price - paid if n else 0.0
+                cost, traded, taken[i] = cost + paid, traded + abs(n * price), taken[i] + abs(n)
+                if n == p.shares:
+                    book.exits.append((s, i, why, price))
+                    del held[i]
+                    continue
+                p.shares, p.leaving = p.shares - n, p.leaving or why
             if not gone(closes[s][i]):
                 p.mark, p.stale = closes[s][i], 0
                 continue

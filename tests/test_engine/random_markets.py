@@ -282,16 +282,17 @@ def entries_outcome(seed: int) -> Outcome:
     if rng.random() < 0.2:
         priority[rng.random(shape) < 0.3] = np.nan
     optimistic = bool(rng.random() < 0.3)
+    if rng.random() < 0.3:
+        shares = float(rng.choice([0, 0.1, 0.01, 0.001, 0.0001]))
+        money = replace(money, sqrt_impact=float(rng.choice([0, 1])), max_volume=shares)
     names = [f"A{i}" for i in range(assets)]
     index = pd.bdate_range("2020-01-01", periods=sessions)
-    panel = PricePanel(
-        **{name: pd.DataFrame(values, index, names) for name, values in market.items() if name != "volume"}
-    )
+    panel = PricePanel(**{name: pd.DataFrame(values, index, names) for name, values in market.items()})
     costs, execution = settings_of(money, names, "open")
     signals = EntrySignals(*(pd.DataFrame(values, index, names) for values in (enter, leave, priority)))
     result = simulate_entries(panel, signals, rule, costs=costs, execution=execution, optimistic=optimistic)
     book = entry_book(
-        {name: market[name].tolist() for name in ("open", "high", "low", "close")},
+        {name: values.tolist() for name, values in market.items()},
         names,
         *({t: values[t].tolist() for t in range(sessions)} for values in (enter, leave, priority)),
         money,
@@ -312,9 +313,18 @@ def entries_outcome(seed: int) -> Outcome:
         wrong.append("forced exits differ")
     if (result.costs.to_numpy() < 0).any():
         wrong.append("a cost is negative")
-    if (result.fills["value"].abs() < 0.9e-6 * result.nav.abs().min()).any():
+    assert result.holdings is not None
+    worth = (
+        panel.close.ffill().fillna(0.0).to_numpy()
+        / np.maximum(np.abs(np.array(book.nav)), 1e-12 * money.capital)[:, None]
+    )
+    wrong += differs("what is held", result.holdings[names].to_numpy() * worth, np.array(book.shares) * worth)
+    opened = result.fills if not money.max_volume else entered  # a part of an exit may be of any size
+    if (opened["value"].abs() < 0.9e-6 * result.nav.abs().min()).any():
         wrong.append("a fill is dust")
     traits = ["entry rule", f"delay {money.delay}"] + ["ruin"] * (book.ruined is not None) + ["lots"] * bool(money.lot)
+    traits += ["volume"] * bool(money.max_volume or money.sqrt_impact)
+    traits += ["exits in parts"] * bool(result.counts.get("parted_exits"))
     return Outcome(["oracle, entries"], traits, wrong)
 
 

@@ -102,6 +102,40 @@ def test_stop_inside_the_bar_fills_at_the_level():
     assert result.nav.iloc[-1] == pytest.approx(1_000_000 - 1000 * 5)
 
 
+def with_volume(prices: PricePanel, *volume: float) -> PricePanel:
+    return replace(prices, volume=pd.DataFrame({"A": volume}, prices.sessions))
+
+
+def test_volume_limits_an_entry_and_lets_an_exit_go_in_parts():
+    # A tenth of the volume: 600 of the 1000 shares wanted; stopped out at 95, 250 of them, then 0, then 300 at 80, 50.
+    prices = bars(
+        flat(100), (100, 101, 99, 100), (99, 100, 94, 96), (90, 99, 80, 96), (80, 99, 80, 96), (97, 120, 97, 97)
+    )
+    prices = with_volume(prices, 1, 6000, 2500, 0, 3000, 1e9)
+    result = run(prices, [(0, "A")], execution=Execution(max_volume=0.1))
+    assert result.fills["shares"].tolist() == [600, -250, -300, -50]
+    assert result.fills["price"].tolist() == [100, 95, 80, 97]
+    assert result.holdings["A"].tolist() == [0, 600, 350, 350, 50, 0]
+    assert result.events["kind"].tolist() == ["unfilled", "stop"]  # no volume on the fourth session; then gone
+    assert result.cash.iloc[-1] == 1_000_000 - 600 * 100 + 250 * 95 + 300 * 80 + 50 * 97
+    counts = {name: result.counts[name] for name in ("entries", "stops", "cut_by_volume", "parted_exits")}
+    assert counts == {"entries": 1, "stops": 1, "cut_by_volume": 1, "parted_exits": 2}
+    assert any("lack of volume" in line for line in result.warnings)
+    trip = result.trades.iloc[0]
+    assert (len(result.trades), trip["shares"], trip["exit_session"]) == (1, 600, prices.sessions[5])
+
+
+def test_an_entry_and_an_exit_of_one_session_share_its_volume():
+    prices = with_volume(bars(flat(100), (100, 101, 94, 96), flat(97), flat(98)), 1, 8000, 1e6, 1e6)
+    result = run(prices, [(0, "A")], execution=Execution(max_volume=0.1))
+    assert result.fills["shares"].tolist() == [800, -800]  # the entry took it all, so the stop left at the next open
+    assert result.fills["price"].tolist() == [100, 97]
+    lots = run(prices, [(0, "A")], execution=Execution(max_volume=0.1, lot=300))
+    assert lots.fills["shares"].tolist() == [600, -600]
+    none = run(prices, [(0, "A")], execution=Execution(max_volume=0.01, lot=300))
+    assert none.events["detail"].tolist() == ["less than a lot or a millionth of NAV is in its volume"]
+
+
 def test_gap_through_the_stop_fills_at_the_open():
     # Bought at 100, stop 95; the next bar opens at 80.
     result = run(bars(flat(100), (100, 101, 99, 100), (80, 85, 79, 84)), [(0, "A")])

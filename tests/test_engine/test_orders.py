@@ -233,12 +233,6 @@ class TestVolume:
         volatility = wobble.close["A"].pct_change().iloc[1:4].std(ddof=1)
         assert fill["cost"] == pytest.approx(volatility * math.sqrt(fill["shares"] / 1000) * fill["value"])
 
-    def test_entry_rules_refuse_a_volume_limit(self):
-        from tests.test_engine.test_entry_rules import bars, flat, run
-
-        with pytest.raises(InputError, match="an entry rule fills whole"):
-            run(bars(flat(1), flat(1)), [(0, "A")], execution=Execution(max_volume=0.1))
-
 
 class TestStale:
     @pytest.mark.parametrize("other_in_gap", [False, True])
