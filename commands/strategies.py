@@ -102,6 +102,10 @@ def _overlays(overlays: dict[str, Any]) -> str:
     parts = [
         f"smoothing {overlays['smoothing']:g}" if overlays["smoothing"] else "",
         f"vol target {overlays['vol_target']:.0%} a year" if overlays["vol_target"] else "",
+        f"orders every {overlays['every']}" if overlays["every"] != 1 else "",
+        f"{overlays['sleeves']} sleeves" if overlays["sleeves"] > 1 else "",
+        *(f"{name.replace('_', ' ')} {overlays[name]:g}" for name in ("band", "band_total", "turnover_budget")
+          if overlays[name]),
         "kill switches" if overlays["kill_switches"] else "",
-    ]
+    ]  # fmt: skip
     return ", ".join(part for part in parts if part) or "off"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, is_dataclass, replace
-from typing import Any, Literal, cast
+from dataclasses import asdict, fields, is_dataclass, replace
+from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
@@ -13,16 +13,18 @@ from assay.data.panel import PredictionPanel, PricePanel
 from assay.engine.costs import CostModel
 from assay.engine.execution import Execution
 from assay.engine.overlay_passes import emptied, kill_events, kill_switches, scaled, shadow_returns, vol_factor
+from assay.engine.pace import paced
 from assay.engine.result import EVENT_COLUMNS, BacktestResult
 from assay.engine.simulation import simulate
 from assay.engine.stages import stage_table
-from assay.strategies.base import EntryRule, Strategy, WeighsCosts, decide, entry_signals
-from assay.strategies.overlays import smooth_weights
+from assay.strategies.base import EntryRule, Overlays, Strategy, WeighsCosts, decide, entry_signals
+from assay.strategies.overlays import on_cadence, sleeved, smooth_weights
 
 __all__ = [
     "Pass",
     "described",
     "final_weights",
+    "overlaid",
     "passes",
     "priced",
     "run_backtest",
@@ -32,6 +34,7 @@ __all__ = [
 
 #: Kinds of events with which a strategy says that it has no weights for a session.
 _STUCK = ("infeasible", "unsolved", "too_few_assets")
+_NONE = pd.DataFrame()
 
 
 def run_backtest(
@@ -144,7 +147,7 @@ def _weights_backtest(
     keep: Literal["all", "returns"],
 ) -> BacktestResult:
     stages_of = passes(strategy, predictions, prices, costs, execution, keep)
-    label, weights, result, events = stages_of[-1]
+    label, weights, result, events, _ = stages_of[-1]
     if result is None or keep == "all":
         result = simulate(prices, weights, costs=costs, execution=execution, keep=keep, name=strategy.name)
     if len(events):
@@ -153,15 +156,31 @@ def _weights_backtest(
     if keep == "returns":
         return result
     before: dict[str, BacktestResult] = {}
-    for label, weights, simulated, _ in stages_of[:-1]:
+    for label, weights, simulated, _, _ in stages_of[:-1]:
         if simulated is None:
             simulated = simulate(prices, weights, costs=costs, execution=execution, keep="returns")
         before[label] = simulated
     return replace(result, stages=stage_table({**before, stages_of[-1][0]: result}))
 
 
-#: stage, weights (T, N), its simulation where a later stage needed it, events
-Pass = tuple[str, pd.DataFrame, BacktestResult | None, pd.DataFrame]
+class Pass(NamedTuple):
+    """A stage of a strategy's weights.
+
+    Parameters
+    ----------
+    label : of the stage.
+    weights : (≤ T, N), stamped t.
+    result : its simulation, where a later stage needed it.
+    events : so far.
+    held : (T, N) what the book held when its orders were decided, for a stage that reads it.
+
+    """
+
+    label: str
+    weights: pd.DataFrame
+    result: BacktestResult | None = None
+    events: pd.DataFrame = _NONE
+    held: pd.DataFrame | None = None
 
 
 def passes(
@@ -176,40 +195,60 @@ def passes(
 
     With ``keep="returns"`` only the last stage is held, so that no more than two tables of weights live at once.
     """
-    none = pd.DataFrame()
     decision = decide(priced(strategy, costs), predictions, prices)
     steps = decision.steps() if keep == "all" else [(decision.label, decision.weights)]
-    out: list[Pass] = [(label, weights, None, none) for label, weights in steps]
-    out[-1] = (*out[-1][:3], pd.DataFrame(list(decision.events), columns=list(EVENT_COLUMNS)))
+    out = [Pass(label, weights) for label, weights in steps]
+    out[-1] = out[-1]._replace(events=pd.DataFrame(list(decision.events), columns=list(EVENT_COLUMNS)))
     del decision  # or the first table would live as long as the last
-    overlays = strategy.overlays
+    return overlaid(out, strategy.overlays, prices, costs, execution, keep, name=strategy.name)
 
-    def push(label: str, weights: pd.DataFrame, events: pd.DataFrame = none) -> None:
-        before = out[-1][3]
+
+def overlaid(
+    out: list[Pass],
+    overlays: Overlays,
+    prices: PricePanel,
+    costs: CostModel,
+    execution: Execution,
+    keep: Literal["all", "returns"],
+    *,
+    name: str = "weights",
+) -> list[Pass]:
+    """The stages `out` of a rule, and after them those of the overlays; see `passes`."""
+
+    def push(label: str, weights: pd.DataFrame, events: pd.DataFrame = _NONE, held: pd.DataFrame | None = None) -> None:
+        before = out[-1].events
         if len(before):
             events = pd.concat([before, events], ignore_index=True) if len(events) else before
         if keep == "returns":
             out.clear()
-        out.append((label, weights, None, events))
+        out.append(Pass(label, weights, None, events, held))
 
     def simulated() -> BacktestResult:
-        label, weights, known, events = out[-1]
+        known = out[-1].result
         if known is None:
-            known = simulate(prices, weights, costs=costs, execution=execution, keep="returns", name=strategy.name)
-            out[-1] = (label, weights, known, events)
+            known = simulate(prices, out[-1].weights, costs=costs, execution=execution, keep="returns", name=name)
+            out[-1] = out[-1]._replace(result=known)
         return known
 
     def shadow() -> pd.Series:
         known = simulated()
         return shadow_returns(known.returns.to_numpy(), known.turnover.to_numpy(), known.sessions)[0]
 
+    sessions = prices.sessions[prices.sessions.searchsorted(out[-1].weights.index[0]) :]
+    if overlays.sleeves > 1:
+        push("sleeves", sleeved(out[-1].weights, overlays.sleeves))
     if overlays.smoothing:
-        push("smooth", smooth_weights(out[-1][1], overlays.smoothing))
+        push("smooth", smooth_weights(out[-1].weights, overlays.smoothing))
     if overlays.vol_target is not None:
-        push("vol target", scaled(out[-1][1], vol_factor(shadow(), overlays.vol_target)))
+        push("vol target", scaled(out[-1].weights, vol_factor(shadow(), overlays.vol_target)))
+    if overlays.every != 1:
+        push("every", on_cadence(out[-1].weights, sessions, overlays.every, overlays.phase))
+    if overlays.follows_holdings:
+        traded = paced(out[-1].weights, prices, overlays, costs=costs, execution=execution)
+        push("trade", traded.weights, held=traded.held)
     if overlays.kill_switches:
         state = kill_switches(shadow())
-        push("kill switch", emptied(out[-1][1], state), kill_events(state))
+        push("kill switch", emptied(out[-1].weights, state), kill_events(state))
     return out
 
 
@@ -238,7 +277,11 @@ def _on_sessions(benchmark: pd.Series | None, sessions: pd.DatetimeIndex) -> pd.
 
 
 def described(strategy: Strategy | EntryRule) -> dict[str, Any]:
-    """The strategy's parameters, JSON-able, for the manifest."""
-    parameters: dict[str, Any] = asdict(cast(Any, strategy)) if is_dataclass(strategy) else {}
+    """The strategy's parameters, JSON-able, for the manifest; a "quiet" one only where it is not at its default."""
+    parameters: dict[str, Any] = {}
+    if is_dataclass(strategy) and not isinstance(strategy, type):
+        quiet = {item.name for item in fields(strategy) if item.metadata.get("quiet")
+                 and getattr(strategy, item.name) == item.default}  # fmt: skip
+        parameters = {name: value for name, value in asdict(strategy).items() if name not in quiet}
     kept = {name: value for name, value in parameters.items() if name not in ("name", "needs")}
     return {"strategy": strategy.name, "parameters": kept}

@@ -19,7 +19,7 @@ from assay.engine.costs import COST_KINDS, CostModel, Rates, trading_costs
 from assay.engine.execution import Execution
 from assay.engine.orders import Standing, Tape, ordered_shares
 
-__all__ = ["Closing", "Ledger", "row_gross", "self_financing"]
+__all__ = ["Closing", "Ledger", "OpenBook", "row_gross", "self_financing"]
 
 
 _BORROW, _FINANCING = COST_KINDS.index("borrow"), COST_KINDS.index("financing")
@@ -83,6 +83,13 @@ class _State:
     standing: Standing
     gap: bool = False  # whether some holding was last marked at an earlier session's close
 
+    @classmethod
+    def opening(cls, assets: int, execution: Execution) -> _State:
+        """The book before its first session: the capital in cash."""
+        none = np.zeros(assets)
+        stale, standing = np.zeros(assets, dtype=np.int64), Standing(assets, execution)
+        return cls(execution.capital, none, 0.0, none, np.full(assets, np.nan), stale, standing)
+
 
 def self_financing(
     weights: Floats, tape: Tape, *, costs: CostModel, rates: Rates, execution: Execution, keep_shares: bool = True
@@ -110,10 +117,7 @@ def self_financing(
     kinds = np.array([costs.commission_bps, costs.spread_bps]) / 1e4
     night = (a_session(costs.borrow_bps), a_session(costs.financing_bps), a_session(costs.cash_rate_bps))
 
-    none = np.zeros(assets)
-    state = _State(
-        execution.capital, none, 0.0, none, np.full(assets, np.nan), np.zeros(assets, int), Standing(assets, execution)
-    )
+    state = _State.opening(assets, execution)
     s, rebalanced = 0, False
     while s < sessions:
         if rebalanced and run_end[s] > s:
@@ -163,6 +167,42 @@ def self_financing(
         rebalanced = bool(decided) and holes is None
         s += 1
     return book
+
+
+class OpenBook:
+    """A book that is traded session by session, for whoever decides by what it holds; as `self_financing`.
+
+    Parameters
+    ----------
+    tape, costs, rates, execution : as for `self_financing`.
+
+    """
+
+    def __init__(self, tape: Tape, *, costs: CostModel, rates: Rates, execution: Execution) -> None:
+        sessions, assets = tape.close.shape
+        self._book = Ledger.empty(sessions, assets, keep_shares=False)
+        self._state = _State.opening(assets, execution)
+        self._market = tape, costs, rates, execution
+
+    def trade(self, s: int, decided: Floats | None) -> None:
+        """Session s, the one after the last: fill what stands and what was `decided` for it, and mark to its close."""
+        if self._book.ruined_at is not None:
+            return
+        if not _long_way(self._book, self._state, s, decided, *self._market):
+            self._state.shares = np.zeros_like(self._state.shares)
+            self._state.standing.keep(np.zeros(len(self._state.shares), dtype=bool))
+
+    def weights(self, s: int) -> Floats:
+        """(N,) holdings at the close of session s, the last one traded, fractions of NAV; 0 once it is ruined."""
+        shares, nav = self._state.shares, float(self._book.nav[s])
+        value: Floats = np.where(shares != 0, shares * self._state.mark, 0.0)
+        return value / nav if nav > 0 else np.zeros_like(value)
+
+    @property
+    def standing(self) -> Floats:
+        """(N,) target weights that were ordered and are not reached yet; NaN = none."""
+        left = self._state.standing
+        return left.targets if left.any else np.full(len(left.targets), np.nan)
 
 
 def _closed(book: Ledger, state: _State, s: int, position: float, gross: float, last: Floats) -> bool:

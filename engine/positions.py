@@ -22,15 +22,17 @@ from assay.engine.orders import SMALLEST, Tape, ordered_shares
 from assay.engine.overlay_passes import kill_switches, shadow_returns, vol_factor
 from assay.engine.result import BacktestResult
 from assay.engine.simulation import simulate
-from assay.strategies.base import EntryRule, Strategy
+from assay.strategies.base import EntryRule, Overlays, Strategy
 
 __all__ = ["LINEAGE_COLUMNS", "ORDER_COLUMNS", "Positions", "orders_towards", "positions_at"]
 
 LINEAGE_COLUMNS = (
-    "decided", "score", "rank", "ranked", "selected", "before", "smoothing", "smoothed", "vol_factor", "switch", "cap",
-    "floor", "target", "book",
+    "decided", "score", "rank", "ranked", "selected", "sleeved", "before", "smoothing", "smoothed", "vol_factor",
+    "held", "share", "switch", "cap", "floor", "target", "book",
 )  # fmt: skip
 ORDER_COLUMNS = ("price", "held", "order", "shares", "value", "cost", "status", "reason")
+#: Stages that are not of the rule.
+_AFTER_RULE = ("sleeves", "smooth", "vol target", "every", "trade", "kill switch")
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,14 +46,18 @@ class Positions:
     lineage : a row an asset, columns `LINEAGE_COLUMNS`:
         ``decided``, the session of the rule's last decision on the asset; ``score``, ``rank`` (1 is the highest, ties
         by asset id) and ``ranked`` (how many had a score and a price) on it; ``selected``, the weight after the rule;
-        ``before``, the smoothed weight before that decision (NaN at the first); ``smoothing``, the weight on it;
-        ``smoothed``; ``vol_factor``; ``switch``, 0 where a kill switch is on, else 1; ``cap``, what `max_gross` leaves;
-        ``floor``, 0 where that is below a millionth of NAV, which is a target of 0, else 1;
+        ``sleeved``, the mean of the last decisions; ``before``, the smoothed weight before that decision (NaN at the
+        first); ``smoothing``, the weight on it; ``smoothed``; ``vol_factor``; ``held``, what the book held when a band
+        or a budget compared with it, else 0; ``share``, what is traded of the way from there, 0 within the band and
+        where no order is due, else 1; ``switch``, 0 where a kill switch is on, else 1; ``cap``, what `max_gross`
+        leaves; ``floor``, 0 where that is below a millionth of NAV, which is a target of 0, else 1;
         ``target``, the weight that a backtest trades, NaN = no order; ``book``, the weight of the asset in the
-        backtest's own book at this close. With s = smoothing, 0 where there is no ``before``,
-        target = (s·before + (1−s)·selected)·vol_factor·switch·cap·floor.
+        backtest's own book at this close. With s = smoothing, 0 where there is no ``before``, and
+        wanted = (s·before + (1−s)·sleeved)·vol_factor,
+        target = (held + share·(wanted − held))·switch·cap·floor.
     steps : label → (N,) weights after each step of the rule, on the session ``decided``.
     switches : the kill switches that are on.
+    overlays : of the strategy.
     prices : the panel through the session.
     events : of the session, columns `assay.engine.result.EVENT_COLUMNS`.
     result : the backtest through the session; its last session is the one of the decision.
@@ -64,6 +70,7 @@ class Positions:
     lineage: pd.DataFrame
     steps: Mapping[str, pd.Series]
     switches: tuple[str, ...]
+    overlays: Overlays
     prices: PricePanel
     events: pd.DataFrame
     result: BacktestResult
@@ -94,17 +101,20 @@ class Positions:
         if not pd.isna(row["rank"]):
             parts.append(f"rank {int(row['rank'])} of {int(row['ranked'])}")
         parts += [f"{label} {weights[asset]:+.2%}" for label, weights in self.steps.items()]
+        if self.overlays.sleeves > 1:
+            parts.append(f"mean of {self.overlays.sleeves} sleeves {row['sleeved']:+.2%}")
         if row["smoothing"]:
             if pd.isna(row["before"]):
                 parts.append(f"smooth {row['smoothed']:+.2%} (the first)")
             else:
                 kept, fresh = row["smoothing"], 1 - row["smoothing"]
                 parts.append(
-                    f"smooth {kept:.3g} × {row['before']:+.2%} + {fresh:.3g} × {row['selected']:+.2%}"
+                    f"smooth {kept:.3g} × {row['before']:+.2%} + {fresh:.3g} × {row['sleeved']:+.2%}"
                     f" = {row['smoothed']:+.2%}"
                 )
         if not pd.isna(row["vol_factor"]):
             parts.append(f"vol target × {row['vol_factor']:.3f}")
+        parts += self._paced(row)
         if row["switch"] == 0:
             parts.append(f"switched off by {', '.join(self.switches)}")
         if row["cap"] != 1:
@@ -113,6 +123,17 @@ class Positions:
             parts.append("below a millionth of NAV")
         parts.append("no new decision, no order" if pd.isna(row["target"]) else f"target {row['target']:+.2%}")
         return " → ".join(parts)
+
+    def _paced(self, row: pd.Series) -> list[str]:
+        """What stood between the wanted weight and the order, in words."""
+        overlays, held, share = self.overlays, row["held"], row["share"]
+        if share == 0 and overlays.every != 1 and pd.isna(held):
+            return [f"orders every {overlays.every}: not due"]
+        if share == 0:
+            return [f"held {held:+.2%}, within the band"]
+        if share != 1:
+            return [f"held {held:+.2%} + {share:.3g} of the way"]
+        return []
 
 
 def positions_at(
@@ -154,7 +175,8 @@ def positions_at(
         raise InputError("positions: the run fills at the very close that it reads; nobody can trade that")
     session = prices.sessions[-1] if session is None else session
     if session not in prices.sessions:
-        raise InputError(f"positions: {session.date()} is no session of the prices, which end {_last(prices)}")
+        last = prices.sessions[-1].date()
+        raise InputError(f"positions: {session.date()} is no session of the prices, which end {last}")
     if session < predictions.sessions[0]:
         first = predictions.sessions[0].date()
         raise InputError(f"positions: {session.date()} is before the first prediction, {first}")
@@ -172,14 +194,11 @@ def positions_at(
         lineage,
         rule,
         switches,
+        strategy.overlays,
         prices,
         events[events["session"] == session] if len(events) else events,
         result,
     )
-
-
-def _last(prices: PricePanel) -> str:
-    return str(prices.sessions[-1].date())
 
 
 def _lineage(
@@ -193,27 +212,35 @@ def _lineage(
     """The table, the weights after each step of the rule, and the switches that are on."""
     assert result.target_weights is not None
     overlays, sessions, assets = strategy.overlays, result.sessions, result.target_weights.columns
-    added = [overlays.smoothing > 0, overlays.vol_target is not None, overlays.kill_switches]
-    rule = steps[: len(steps) - sum(added)]
-    frames = {label: weights.reindex(sessions) for label, weights, _, _ in steps}
-    chosen = frames[rule[-1][0]].to_numpy(dtype=np.float64)
-    stated = ~np.isnan(chosen)
-    row = np.where(stated.any(axis=0), len(sessions) - 1 - stated[::-1].argmax(axis=0), -1)
-    smoothed = frames["smooth"].to_numpy(dtype=np.float64) if added[0] else chosen
-    earlier = stated & (np.arange(len(sessions))[:, None] < row)
-    previous = np.where(earlier.any(axis=0), len(sessions) - 1 - earlier[::-1].argmax(axis=0), -1)
-    factor, switches = float("nan"), tuple[str, ...]()
-    for place, (label, _, _, _) in enumerate(steps):
-        shadow = steps[place - 1][2]
-        if shadow is None or label not in ("vol target", "kill switch"):
+    frames = {step.label: step.weights.reindex(sessions).to_numpy(dtype=np.float64) for step in steps}
+    after_rule = [label for label in _AFTER_RULE if label in frames]
+    rule = [step.label for step in steps[: len(steps) - len(after_rule)]]
+    last = len(sessions) - 1
+    final = frames[steps[-1].label][last]
+    chosen = frames[rule[-1]]
+    sleeves = frames.get("sleeves", chosen)
+    smoothed = frames.get("smooth", sleeves)
+    # Where a switch re-arms, what was ordered before it stands again, as it came about then.
+    at = np.full(len(assets), last)
+    ordered = frames.get("trade", frames.get("every"))
+    if ordered is not None:
+        stated = _last(~np.isnan(ordered), at)
+        at = np.where(np.isnan(final) | (stated < 0), last, stated)
+    row = _last(~np.isnan(chosen), at)
+    previous = _last(~np.isnan(chosen), row - 1)
+    factors, switches = pd.Series(np.nan, sessions), tuple[str, ...]()
+    for place, step in enumerate(steps):
+        shadow = steps[place - 1].result
+        if shadow is None or step.label not in ("vol target", "kill switch"):
             continue
         returns = shadow_returns(shadow.returns.to_numpy(), shadow.turnover.to_numpy(), shadow.sessions)[0]
-        if label == "vol target" and overlays.vol_target is not None:
-            factor = float(vol_factor(returns, overlays.vol_target).iloc[-1])
-        elif label == "kill switch":
+        if step.label == "vol target" and overlays.vol_target is not None:
+            factors = vol_factor(returns, overlays.vol_target)
+        elif step.label == "kill switch":
             state = kill_switches(returns).iloc[-1]
             switches = tuple(str(name) for name in state.index[state])
-    final = steps[-1][1].reindex(sessions).iloc[-1].to_numpy(dtype=np.float64)
+    factor = factors.reindex(sessions).to_numpy()[at]
+    held, share = _traded(steps, frames, at)
     gross = float(np.nansum(np.abs(final)))
     cap = execution.max_gross / gross if gross > execution.max_gross * (1 + 1e-9) else 1.0
     size = np.abs(final * cap)
@@ -225,10 +252,13 @@ def _lineage(
             "rank": rank,
             "ranked": ranked,
             "selected": _at(chosen, row),
-            "before": _at(smoothed, previous) if added[0] else np.nan,
+            "sleeved": _at(sleeves, row),
+            "before": _at(smoothed, previous) if overlays.smoothing else np.nan,
             "smoothing": overlays.smoothing,
             "smoothed": _at(smoothed, row),
             "vol_factor": factor,
+            "held": held,
+            "share": share,
             "switch": 0.0 if switches else 1.0,
             "cap": cap,
             "floor": np.where((size > 0) & (size < SMALLEST), 0.0, 1.0),
@@ -238,8 +268,35 @@ def _lineage(
         index=assets,
         columns=list(LINEAGE_COLUMNS),
     )
-    after = {label: pd.Series(_at(frames[label].to_numpy(dtype=np.float64), row), assets) for label, _, _, _ in rule}
+    after = {label: pd.Series(_at(frames[label], row), assets) for label in rule}
     return table, after, switches
+
+
+def _last(stated: np.ndarray, through: np.ndarray) -> np.ndarray:
+    """(N,) each asset's last row of `stated` (T, N) at or before its row `through`; −1 where there is none."""
+    rows = np.arange(len(stated))[:, None]
+    known = stated & (rows <= through)
+    answer: np.ndarray = np.where(known.any(axis=0), len(stated) - 1 - known[::-1].argmax(axis=0), -1)
+    return answer
+
+
+def _traded(steps: list[Pass], frames: Mapping[str, Floats], at: np.ndarray) -> tuple[Floats | float, Floats | float]:
+    """(N,) what was held when a band or a budget looked, and the share of the way that was ordered, in rows `at`.
+
+    Without either the holding is 0 and the share 1; where no order was due it is NaN and 0.
+    """
+    due = frames.get("every")
+    idle = np.isnan(_at(due, at)) if due is not None else np.zeros(len(at), dtype=bool)
+    place = next((place for place, step in enumerate(steps) if step.label == "trade"), None)
+    if place is None:
+        return np.where(idle, np.nan, 0.0), np.where(idle, 0.0, 1.0)
+    sheet = steps[place].held
+    assert sheet is not None
+    held = _at(sheet.to_numpy(), at)
+    wanted, out = _at(frames[steps[place - 1].label], at), _at(frames["trade"], at)
+    way = wanted - held
+    share = np.divide(out - held, way, out=np.ones(len(at)), where=way != 0)
+    return np.where(idle, np.nan, held), np.where(np.isnan(share), 0.0, share)
 
 
 def _at(values: Floats, row: np.ndarray) -> Floats:

@@ -20,7 +20,7 @@ from assay.engine.ledger import Ledger, row_gross, self_financing
 from assay.engine.orders import DUST, Tape, without_small
 from assay.engine.result import EVENT_COLUMNS, FILL_COLUMNS, BacktestResult
 
-__all__ = ["liquidity_of", "market_warnings", "shares_a_lot", "simulate", "volume_of"]
+__all__ = ["liquidity_of", "market_warnings", "shares_a_lot", "simulate", "tape_of", "volume_of"]
 
 Keep = Literal["all", "returns"]
 
@@ -67,7 +67,7 @@ def simulate(
     prints = {"prices": prices.fingerprint} if keep == "all" else {}
     whole = prices
     prices, weights, counts = _aligned(prices, target_weights, execution.max_gross)
-    tape = _tape(whole, prices, fill_at, costs, execution)
+    tape = tape_of(whole, prices, costs, execution)
     rates = laid_out(costs, prices.sessions, prices.assets)
     config = {
         "strategy": name,
@@ -104,10 +104,10 @@ class _Run:
         return pd.DataFrame(values, self.prices.sessions, self.prices.assets)
 
 
-def _tape(whole: PricePanel, prices: PricePanel, fill_at: str, costs: CostModel, execution: Execution) -> Tape:
+def tape_of(whole: PricePanel, prices: PricePanel, costs: CostModel, execution: Execution) -> Tape:
     """The arrays of `prices`, a part of the panel `whole` from whose history volatility and volume are known."""
     close = prices.close.to_numpy()
-    fill = close if fill_at == "close" or prices.open is None else prices.open.to_numpy()
+    fill = close if execution.fill_at(prices) == "close" or prices.open is None else prices.open.to_numpy()
     lot = shares_a_lot(prices, execution)
     if not costs.needs_volume and not execution.max_volume:
         return Tape(fill, close, lot=lot)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Literal, Protocol, Self, runtime_checkable
 
 import pandas as pd
@@ -17,6 +17,7 @@ __all__ = [
     "EntryRule",
     "EntrySignals",
     "Event",
+    "Every",
     "Overlays",
     "OwnCosts",
     "Strategy",
@@ -36,27 +37,78 @@ Event = tuple[pd.Timestamp, str, str, str]
 _USUAL_TRADE_BPS, _USUAL_BORROW_BPS = 5.0, 50.0
 
 
+#: When orders are placed: every so many sessions, or once a week or a month.
+Every = int | Literal["week", "month"]
+#: Sessions of a period on which its one order can be placed.
+_STARTS: Mapping[object, int] = {"week": 5, "month": 21}
+#: Metadata of a parameter that a run names only where it is not at its default: runs and trials of before it existed
+#: keep their identity.
+_QUIET: Mapping[str, object] = {"quiet": True}
+
+
 @dataclass(frozen=True)
 class Overlays:
-    """What a strategy does to its weights after selection, in this order; each step is optional.
+    """What is done to the weights of any strategy after selection; each step is optional.
+
+    In this order: sleeves, smoothing, vol target, every, band and turnover budget, kill switches. What decides when and
+    how much is traded comes after what decides what is wanted, and the switches last: they wait for no one.
 
     Parameters
     ----------
     smoothing : weight on yesterday's smoothed weight: wₜ = a·wₜ₋₁ + (1−a)·targetₜ; 0 = none.
     vol_target : annualised volatility aimed at, e.g. 0.08; None = none.
     kill_switches : whether the day, five-day and sixty-day switches are armed.
+    every : when orders are placed: every n sessions, or at the first session of each week or month.
+    phase : sessions by which that schedule is shifted; below n, 5 or 21.
+    sleeves : portfolios that overlap: the target is the mean of the rule's last so many decisions; 1 = none.
+    band : an asset whose target is no further than this from what the book holds is not traded, a fraction of NAV.
+    band_total : nothing is traded while ½Σ|target − held| is at most this.
+    turnover_budget : most that a session trades, ½Σ|traded value|/NAV: all orders are cut by one factor; None = no cap.
 
     """
 
     smoothing: float = 0.0
     vol_target: float | None = None
     kill_switches: bool = False
+    every: Every = 1
+    phase: int = 0
+    sleeves: int = 1
+    band: float = 0.0
+    band_total: float = 0.0
+    turnover_budget: float | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.smoothing < 1:
             raise InputError(f"overlays: smoothing must lie in [0, 1), got {self.smoothing!r}")
-        if self.vol_target is not None and not (self.vol_target > 0 and math.isfinite(self.vol_target)):
-            raise InputError(f"overlays: vol_target must be above 0 (or none), got {self.vol_target!r}")
+        for name in ("vol_target", "turnover_budget"):
+            value = getattr(self, name)
+            if value is not None and not (value > 0 and math.isfinite(value)):
+                raise InputError(f"overlays: {name} must be above 0 (or none), got {value!r}")
+        if self.every not in _STARTS and not (isinstance(self.every, int) and self.every >= 1):
+            raise InputError(f"overlays: every must be at least 1 session, 'week' or 'month', got {self.every!r}")
+        if not 0 <= self.phase < self.starts:
+            raise InputError(f"overlays: phase must be at least 0 and below {self.starts}, got {self.phase!r}")
+        if self.sleeves < 1:
+            raise InputError(f"overlays: sleeves must be at least 1, got {self.sleeves!r}")
+        for name in ("band", "band_total"):
+            value = getattr(self, name)
+            if not (value >= 0 and math.isfinite(value)):
+                raise InputError(f"overlays: {name} must be finite and at least 0, got {value!r}")
+
+    @property
+    def starts(self) -> int:
+        """Phases that `every` can have."""
+        return _STARTS.get(self.every) or int(self.every)
+
+    @property
+    def follows_holdings(self) -> bool:
+        """Whether what is traded depends on what the book holds."""
+        return bool(self.band or self.band_total or self.turnover_budget)
+
+    @property
+    def paced(self) -> bool:
+        """Whether anything stands between what is wanted and what is ordered, the switches aside."""
+        return self.every != 1 or self.follows_holdings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,12 +118,19 @@ class WithOverlays:
     Parameters
     ----------
     smoothing, vol_target, kill_switches : as in `Overlays`.
+    every, phase, sleeves, band, band_total, turnover_budget : as in `Overlays`.
 
     """
 
     smoothing: float = 0.0
     vol_target: float | None = None
     kill_switches: bool = False
+    every: Every = field(default=1, metadata=_QUIET)
+    phase: int = field(default=0, metadata=_QUIET)
+    sleeves: int = field(default=1, metadata=_QUIET)
+    band: float = field(default=0.0, metadata=_QUIET)
+    band_total: float = field(default=0.0, metadata=_QUIET)
+    turnover_budget: float | None = field(default=None, metadata=_QUIET)
 
     def __post_init__(self) -> None:
         _ = self.overlays  # refuses what cannot be, at construction
@@ -79,7 +138,7 @@ class WithOverlays:
     @property
     def overlays(self) -> Overlays:
         """What the engine applies after selection."""
-        return Overlays(self.smoothing, self.vol_target, self.kill_switches)
+        return Overlays(**{item.name: getattr(self, item.name) for item in fields(Overlays)})
 
 
 @dataclass(frozen=True, eq=False)

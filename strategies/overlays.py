@@ -1,4 +1,4 @@
-"""What any strategy may do to its weights after selection: smoothing, volatility target, kill switches.
+"""What any strategy may do to its weights after selection: sleeves, smoothing, vol target, cadence, kill switches.
 
 Pure functions of a frame of weights or of a series of returns. The value stamped t reads rows up to and including t,
 nothing later; it multiplies (or empties) the weights stamped t, which are filled `delay` sessions later. Which returns
@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from assay.data.conventions import SESSIONS_A_YEAR
 from assay.data.errors import InputError
+from assay.strategies.base import Every
 
-__all__ = ["kill_switch_state", "smooth_weights", "vol_target_factor"]
+__all__ = ["due_sessions", "kill_switch_state", "on_cadence", "sleeved", "smooth_weights", "vol_target_factor"]
 
 
 #: Day switch: this many standard deviations of the sessions before.
@@ -29,6 +30,112 @@ FIVE_DAY_WINDOW = 5
 FIVE_DAY_RECOVERY = 0.5
 #: Sixty-day switch: a negative Sharpe ratio over this many sessions.
 SIXTY_DAY_WINDOW = 60
+
+
+def sleeved(weights: pd.DataFrame, sleeves: int) -> pd.DataFrame:
+    """Overlapping portfolios: the mean of the last `sleeves` decisions, each of which is held that long.
+
+    A decision is a row with an order. While fewer have been made the mean is over those, so that the first decision is
+    held whole. A NaN cell in a decision stands for the asset's last target, and stays "no order" in its own row.
+
+    Parameters
+    ----------
+    weights : (T, N) target weights, stamped t.
+    sleeves : K, at least 1; 1 returns the weights as they are.
+
+    Returns
+    -------
+    DataFrame
+        (T, N) stamped t, from rows up to t.
+
+    References
+    ----------
+    Jegadeesh & Titman (1993), "Returns to buying winners and selling losers".
+
+    Examples
+    --------
+    >>> sessions = pd.bdate_range("2020-01-01", periods=4)
+    >>> sleeved(pd.DataFrame({"A": [1.0, 0.0, 0.0, 1.0]}, index=sessions), 2)["A"].tolist()
+    [1.0, 0.5, 0.0, 0.5]
+
+    """
+    if sleeves == 1 or len(weights) == 0:
+        return weights.copy(deep=False)
+    target = weights.to_numpy(dtype=np.float64)
+    ordered = ~np.isnan(target)
+    decided = np.flatnonzero(ordered.any(axis=1))
+    out = np.full_like(target, np.nan)
+    last, kept = np.full(target.shape[1], np.nan), np.empty((0, target.shape[1]))
+    for t in decided:
+        last = np.where(ordered[t], target[t], last)
+        kept = np.vstack([kept[max(0, len(kept) - sleeves + 1) :], last])
+        known = ~np.isnan(kept)
+        mean = np.where(known, kept, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+        out[t, ordered[t]] = mean[ordered[t]]
+    return pd.DataFrame(out, index=weights.index, columns=weights.columns, copy=False)
+
+
+def due_sessions(sessions: pd.DatetimeIndex, every: Every, phase: int = 0) -> NDArray[np.bool_]:
+    """(T,) whether orders are due at the close of a session, known then.
+
+    Parameters
+    ----------
+    sessions : of the run, from its first decision on.
+    every : n: the sessions `phase`, `phase` + n, …; ``"week"`` or ``"month"``: `phase` sessions after the first of
+        each (ISO) week or month, and after the run's first.
+    phase : sessions, at least 0.
+
+    Examples
+    --------
+    >>> days = pd.bdate_range("2024-01-31", periods=5)
+    >>> due_sessions(days, 2).tolist(), due_sessions(days, "month").tolist()
+    ([True, False, True, False, True], [True, True, False, False, False])
+
+    """
+    place = np.arange(len(sessions))
+    if isinstance(every, int):
+        regular: NDArray[np.bool_] = (place >= phase) & ((place - phase) % every == 0)
+        return regular
+    period = np.asarray(sessions.to_period("W" if every == "week" else "M").asi8)
+    first = np.concatenate([[True], np.diff(period) != 0])[: len(sessions)]
+    due = np.zeros(len(sessions), dtype=bool)
+    due[phase:] = first[: len(sessions) - phase]
+    return due
+
+
+def on_cadence(weights: pd.DataFrame, sessions: pd.DatetimeIndex, every: Every, phase: int = 0) -> pd.DataFrame:
+    """Weights that are ordered on the sessions of a schedule alone.
+
+    Each asset's latest target since the last orders is ordered; where a session is due and there is none, the first
+    one after it is. Between, there is no order and holdings drift.
+
+    Parameters
+    ----------
+    weights : (≤ T, N) decisions; NaN, or a session left out, is "no order".
+    sessions : (T,), from the first decision on.
+    every, phase : see `due_sessions`.
+
+    Returns
+    -------
+    DataFrame
+        (T, N), stamped t, from rows up to t; NaN is "no order".
+
+    Examples
+    --------
+    >>> days = pd.bdate_range("2024-01-01", periods=4)
+    >>> on_cadence(pd.DataFrame({"A": [0.1, 0.2, np.nan, 0.4]}, days), days, 2)["A"].tolist()
+    [0.1, nan, 0.2, nan]
+
+    """
+    values = weights.reindex(sessions).to_numpy(dtype=np.float64)
+    out, carried = np.full_like(values, np.nan), np.full(values.shape[1], np.nan)
+    pending = False
+    for t, due in enumerate(due_sessions(sessions, every, phase)):
+        pending |= bool(due)
+        carried = np.where(np.isnan(values[t]), carried, values[t])
+        if pending and not np.isnan(carried).all():
+            out[t], carried, pending = carried, np.full(values.shape[1], np.nan), False
+    return pd.DataFrame(out, index=sessions, columns=weights.columns, copy=False)
 
 
 def smooth_weights(weights: pd.DataFrame, smoothing: float) -> pd.DataFrame:

@@ -53,7 +53,7 @@ def overlaid(
     from assay.engine.simulation import simulate
 
     overlays = getattr(rule, "overlays", None)
-    if overlays is None or (overlays.vol_target is None and not overlays.kill_switches):
+    if overlays is None or overlays.paced or (overlays.vol_target is None and not overlays.kill_switches):
         return Overlaid()
     if not is_dataclass(type(rule)) or not {"vol_target", "kill_switches"} <= {part.name for part in fields(rule)}:
         return Overlaid()  # overlays of its own making cannot be taken off

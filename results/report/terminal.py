@@ -24,6 +24,8 @@ def render_run(run: Run) -> str:
     stages = run.metrics.get("stages") or []
     if stages:
         parts += ["", *_stages(stages)]
+    if run.metrics.get("starts"):
+        parts += ["", _starts(run.metrics["starts"])]
     if run.has("baselines"):
         parts += ["", *_baselines(run)]
     if run.metrics.get("yardsticks"):
@@ -216,6 +218,15 @@ def _stages(stages: Iterable[dict[str, Any]]) -> list[str]:
         cells = ("–" if row[key] is None else form.format(row[key]) for row in rows)
         lines.append(f"{label:18}" + "".join(f"{cell:>12}" for cell in cells))
     return lines
+
+
+def _starts(found: dict[str, Any]) -> str:
+    """The schedule of orders from every session on which it could have begun."""
+    of_all = f"{_two(found['sharpe_net'])} [{_two(found['low'])}, {_two(found['high'])}]"
+    return (
+        f"every {found['every']:<12}net Sharpe {of_all} of the capital split over all {len(found['phases'])} starts · "
+        f"one start: {_two(found['lowest'])} … {_two(found['highest'])}; this run's is {found['phase']}"
+    )
 
 
 def _baselines(run: Run) -> list[str]:

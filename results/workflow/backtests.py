@@ -28,6 +28,7 @@ from assay.results.checks.random_scores import RandomScores, ShiftedScores
 from assay.results.checks.trading import Trading
 from assay.results.checks.trials import count_trial
 from assay.results.evidence.backtest import Evidence, evaluate, store_backtest
+from assay.results.evidence.starts import over_all_starts
 from assay.results.storage.runs import DEFAULT_ROOT, Run, add_checks
 from assay.results.workflow.kept_study import derived, keep_study, sources_of
 from assay.results.workflow.requests import Checks, Progress, Silent
@@ -253,13 +254,14 @@ def run_joined(
         naive["yardsticks"] = against_naive_portfolios(
             result, predictions, traded, costs=costs, execution=execution
         )
+    starts = over_all_starts(strategy, predictions, traded, costs=costs, execution=execution)
     receipts = predictions.receipts
     run = store_backtest(
         result,
         evidence,
         root=ledger.root,
         tables=origin.tables,
-        metrics={**naive, **origin.metrics},
+        metrics={**naive, **({} if starts is None else {"starts": starts}), **origin.metrics},
         notes={
             "benchmark": inputs.benchmark_name,
             "assets": predictions.shape[1],

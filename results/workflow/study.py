@@ -185,12 +185,24 @@ class OverlaySection:
     smoothing : weight on yesterday's smoothed weight; 0 is none.
     vol_target : annual volatility aimed at, e.g. 0.08, or "none".
     kill_switches : whether the day, five-day and sixty-day switches are armed.
+    every : when orders are placed: every n sessions, "week" or "month".
+    phase : sessions by which that schedule is shifted.
+    sleeves : the target is the mean of the rule's last so many decisions.
+    band : an asset no further than this from its target is not traded, a fraction of NAV.
+    band_total : nothing is traded while ½Σ|target − held| is at most this.
+    turnover_budget : most that a session trades, ½Σ|traded value|/NAV, or "none".
 
     """
 
     smoothing: float | None = None
     vol_target: float | Literal["none"] | None = None
     kill_switches: bool | None = None
+    every: int | Literal["week", "month"] | None = None
+    phase: int | None = None
+    sleeves: int | None = None
+    band: float | None = None
+    band_total: float | None = None
+    turnover_budget: float | Literal["none"] | None = None
 
 
 @dataclass(frozen=True)

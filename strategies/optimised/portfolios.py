@@ -11,7 +11,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from multiprocessing import get_context
 from typing import ClassVar, Literal
@@ -22,7 +22,7 @@ import pandas as pd
 from assay.data.conventions import SESSIONS_A_YEAR, Floats
 from assay.data.errors import InputError
 from assay.data.panel import PredictionPanel, PricePanel
-from assay.strategies.base import Decision, Event, OwnCosts, WithOverlays
+from assay.strategies.base import Decision, Event, Overlays, OwnCosts, WithOverlays
 from assay.strategies.optimised import solvers
 from assay.strategies.optimised.constraints import Constraints, Limits, blocking, violations
 from assay.strategies.optimised.covariance import CovarianceName, covariance_matrix
@@ -80,7 +80,8 @@ class Optimised(Constraints, WithOverlays, ABC):
 
     Parameters
     ----------
-    every : sessions from one decision to the next.
+    every : sessions from one decision to the next; nothing is solved between.
+    phase : sessions by which that schedule is shifted, below `every`.
     window : daily returns in the estimates, the last one being that of session t; an asset needs 80% of them.
     covariance : sample, ledoit_wolf, exponential or factor.
     tilt : how far predictions tilt the weights: each is multiplied by max(0, 1 + tilt·z), z its prediction's rank in
@@ -112,10 +113,18 @@ class Optimised(Constraints, WithOverlays, ABC):
         for field, least in (("every", 1), ("window", 2), ("workers", 1)):
             if getattr(self, field) < least:
                 raise InputError(f"{self.name}: {field} must be at least {least}, got {getattr(self, field)}")
+        if not 0 <= self.phase < self.every:
+            raise InputError(f"{self.name}: phase must be at least 0 and below every, got {self.phase!r}")
         if not math.isfinite(self.tilt):
             raise InputError(f"{self.name}: tilt must be finite, got {self.tilt!r}")
         if not self.native and not self.long_only:
             raise InputError(f"{self.name}: holds long positions alone; leave long_only as it is")
+
+    @property
+    def overlays(self) -> Overlays:
+        """What the engine applies; the decisions stand on the schedule of `every` already."""
+        return Overlays(**{item.name: getattr(self, item.name) for item in fields(Overlays) if item.name != "phase"}
+                        | {"every": 1})  # fmt: skip
 
     @property
     def _scored(self) -> bool:
@@ -177,7 +186,7 @@ class Optimised(Constraints, WithOverlays, ABC):
     def _decisions(self, market: PriceArrays) -> range:
         """Rows of the predictions on which weights are decided: the first with a full window, then every n."""
         ready = np.flatnonzero(market.rows >= self.window)
-        return range(int(ready[0]), len(market.rows), self.every) if len(ready) else range(0)
+        return range(int(ready[0]) + self.phase, len(market.rows), self.every) if len(ready) else range(0)
 
     def _skills(self, predictions: PredictionPanel, prices: PricePanel) -> dict[int, MeasuredSkill | None]:
         """Row → the skill known then; only for strategies that ask for it."""

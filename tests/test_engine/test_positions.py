@@ -23,6 +23,8 @@ STRATEGIES = {
     "s2_filter_negative": {},
     "quintile_long_short": {},
     "min_variance": {"every": 7, "window": 40, "vol_target": 0.08, "kill_switches": True, "smoothing": 0.5},
+    "s1_bottom_k": {"every": "week", "phase": 1, "sleeves": 3, "band": 0.004, "turnover_budget": 0.02},
+    "s5_long_only": {"every": 3, "band_total": 0.01, "vol_target": None},
 }
 
 
@@ -47,11 +49,12 @@ MARKETS = {"sample": sample, "gappy": gappy}
 
 def product(row: pd.Series) -> float:
     """The chain of one asset, multiplied by hand; what stands is NaN where nothing was decided."""
-    base = row["selected"]
+    base = row["sleeved"]
     if row["smoothing"] and not np.isnan(row["before"]):
         base = row["smoothing"] * row["before"] + (1 - row["smoothing"]) * base
     factor = 1.0 if np.isnan(row["vol_factor"]) else row["vol_factor"]
-    return base * factor * row["switch"] * row["cap"] * row["floor"]
+    ordered = row["held"] + row["share"] * (base * factor - row["held"])
+    return ordered * row["switch"] * row["cap"] * row["floor"]
 
 
 @pytest.mark.parametrize("market", MARKETS)
