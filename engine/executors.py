@@ -10,12 +10,12 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from assay.data.errors import InputError, TrainingError
 from assay.data.optional import missing_package
 
-__all__ = ["EXECUTORS", "run_tasks", "say"]
+__all__ = ["EXECUTORS", "Workers", "run_tasks", "say"]
 
 T = TypeVar("T")
 EXECUTORS = ("serial", "process", "ray")
@@ -38,7 +38,7 @@ def run_tasks(
     function: Callable[..., T],
     tasks: Sequence[tuple[Any, ...]],
     *,
-    executor: str = "serial",
+    executor: str | Workers = "serial",
     workers: int | None = None,
     gpu: bool = False,
     heard: Callable[[Any], None] | None = None,
@@ -49,7 +49,7 @@ def run_tasks(
     ----------
     function : a module-level function.
     tasks : its arguments.
-    executor : one of `EXECUTORS`.
+    executor : one of `EXECUTORS`, or open `Workers`, whose processes then serve many calls.
     workers : processes, or tasks at once on Ray; default and local upper bound: the number of cores.
     gpu : whether a task on Ray is given a GPU.
     heard : called with what tasks `say`, from a thread of its own where they run in other processes.
@@ -62,24 +62,105 @@ def run_tasks(
         If a worker process dies.
 
     """
-    if executor not in EXECUTORS:
-        raise InputError(f"executor: must be {', '.join(EXECUTORS)}, got {executor!r}")
-    if workers is not None and workers < 1:
-        raise InputError(f"workers: must be at least 1, got {workers}")
-    cores = os.cpu_count() or 1
-    count = min(workers or cores, cores, max(len(tasks), 1))
-    if executor == "ray":
-        yield from _ray(function, tasks, workers, gpu)
-    elif executor == "process" and count > 1:
-        yield from _processes(function, tasks, count, heard)
-    else:
-        for position, task in enumerate(tasks):
-            token = _listener.set(heard)
+    if isinstance(executor, Workers):
+        yield from executor.run(function, tasks, gpu=gpu, heard=heard)
+        return
+    with Workers(executor, workers, at_most=len(tasks)) as opened:
+        yield from opened.run(function, tasks, gpu=gpu, heard=heard)
+
+
+class Workers:
+    """Where tasks run, opened once for many calls of `run_tasks`: processes start with the first task and serve all.
+
+    Parameters
+    ----------
+    executor : one of `EXECUTORS`.
+    workers : processes, or tasks at once on Ray; default and local upper bound: the number of cores.
+    at_most : no more processes than this, as when no more tasks will come.
+
+    Raises
+    ------
+    InputError
+        If the executor is unknown, or fewer than one worker is asked for.
+
+    Examples
+    --------
+    >>> with Workers("serial") as workers:
+    ...     dict(run_tasks(abs, [(-1,), (-2,)], executor=workers))
+    {0: 1, 1: 2}
+
+    """
+
+    def __init__(self, executor: str, workers: int | None = None, *, at_most: int | None = None) -> None:
+        if executor not in EXECUTORS:
+            raise InputError(f"executor: must be {', '.join(EXECUTORS)}, got {executor!r}")
+        if workers is not None and workers < 1:
+            raise InputError(f"workers: must be at least 1, got {workers}")
+        cores = os.cpu_count() or 1
+        self.executor, self.workers = executor, workers
+        self._count = min(workers or cores, cores, cores if at_most is None else max(at_most, 1))
+        self._messages: Any = None
+        self._pool: Any = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=True)
+            self._pool = None
+
+    def run(
+        self,
+        function: Callable[..., T],
+        tasks: Sequence[tuple[Any, ...]],
+        *,
+        gpu: bool = False,
+        heard: Callable[[Any], None] | None = None,
+    ) -> Iterator[tuple[int, T]]:
+        """See `run_tasks`."""
+        if self.executor == "ray":
+            yield from _ray(function, tasks, self.workers, gpu)
+        elif self.executor == "process" and self._count > 1:
+            yield from self._in_processes(function, tasks, heard)
+        else:
+            for position, task in enumerate(tasks):
+                token = _listener.set(heard)
+                try:
+                    result = call_on_one_thread(function, *task)
+                finally:
+                    _listener.reset(token)
+                yield position, result
+
+    def _in_processes(
+        self, function: Callable[..., T], tasks: Sequence[tuple[Any, ...]], heard: Callable[[Any], None] | None
+    ) -> Iterator[tuple[int, T]]:
+        from concurrent.futures import ProcessPoolExecutor, as_completed
+        from concurrent.futures.process import BrokenProcessPool
+        from multiprocessing import get_context
+
+        if not tasks:
+            return
+        if self._pool is None:
+            context = get_context("spawn")
+            self._messages = context.SimpleQueue()
+            self._pool = ProcessPoolExecutor(
+                self._count, mp_context=context, initializer=_start_worker, initargs=(self._messages,)
+            )
+        # Processes start when tasks are handed in, and read the environment then.
+        with _one_thread_environment(), _listening(self._messages, heard):
+            futures = {self._pool.submit(call_on_one_thread, function, *task): i for i, task in enumerate(tasks)}
             try:
-                result = call_on_one_thread(function, *task)
-            finally:
-                _listener.reset(token)
-            yield position, result
+                for future in as_completed(futures):
+                    yield futures[future], future.result()
+            except (BrokenProcessPool, BrokenPipeError):
+                raise TrainingError(
+                    "a worker process died, perhaps for want of memory; what it had finished is kept where a folder "
+                    "was given, so run again to go on, with fewer workers"
+                ) from None
+            except BaseException:
+                self._pool.shutdown(wait=False, cancel_futures=True)
+                raise
 
 
 def call_on_one_thread(function: Callable[..., T], *task: Any) -> T:
@@ -88,34 +169,6 @@ def call_on_one_thread(function: Callable[..., T], *task: Any) -> T:
 
     with threadpool_limits(limits=1):
         return function(*task)
-
-
-def _processes(
-    function: Callable[..., T], tasks: Sequence[tuple[Any, ...]], count: int, heard: Callable[[Any], None] | None
-) -> Iterator[tuple[int, T]]:
-    from concurrent.futures import ProcessPoolExecutor, as_completed
-    from concurrent.futures.process import BrokenProcessPool
-    from multiprocessing import get_context
-
-    context = get_context("spawn")
-    messages = None if heard is None else context.SimpleQueue()
-    with (
-        _one_thread_environment(),
-        _listening(messages, heard),
-        ProcessPoolExecutor(count, mp_context=context, initializer=_start_worker, initargs=(messages,)) as pool,
-    ):
-        futures = {pool.submit(call_on_one_thread, function, *task): i for i, task in enumerate(tasks)}
-        try:
-            for future in as_completed(futures):
-                yield futures[future], future.result()
-        except (BrokenProcessPool, BrokenPipeError):
-            raise TrainingError(
-                "a worker process died, perhaps for want of memory; what it had finished is kept where a folder was "
-                "given, so run again to go on, with fewer workers"
-            ) from None
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
 
 
 @contextmanager
@@ -135,10 +188,7 @@ def _one_thread_environment() -> Iterator[None]:
 
 @contextmanager
 def _listening(messages: Any, heard: Callable[[Any], None] | None) -> Iterator[None]:
-    """Hand on what workers put into the queue, from a thread."""
-    if messages is None or heard is None:
-        yield
-        return
+    """Hand on what workers put into the queue, from a thread; what nobody hears is taken out all the same."""
     from threading import Event, Thread
 
     ended = Event()
@@ -148,7 +198,9 @@ def _listening(messages: Any, heard: Callable[[Any], None] | None) -> Iterator[N
             if messages.empty():
                 ended.wait(_EARS)
             else:
-                heard(messages.get())
+                message = messages.get()
+                if heard is not None:
+                    heard(message)
 
     thread = Thread(target=listen, daemon=True)
     thread.start()
@@ -176,8 +228,7 @@ def _start_worker(messages: Any) -> None:
             os._exit(1)
 
     Thread(target=die_with_parent, daemon=True).start()
-    if messages is not None:  # what is put is in the pipe before the task ends, so nothing said is lost
-        _listener.set(messages.put)
+    _listener.set(messages.put)  # what is put is in the pipe before the task ends, so nothing said is lost
 
 
 def _ray(

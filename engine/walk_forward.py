@@ -19,7 +19,7 @@ from assay.data.errors import InputError
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.data.receipts import RECEIPT_COLUMNS
 from assay.engine.checkpoints import Part, identity_of, part_folder, read_part, recipe_of
-from assay.engine.executors import run_tasks
+from assay.engine.executors import Workers, run_tasks
 from assay.engine.fitting import STAMPS, fit_fold
 from assay.engine.folds import Fold
 from assay.models.base import Forecaster
@@ -71,7 +71,7 @@ def walk_forward(
     horizon: int = 1,
     delay: int = 1,
     seeds: Sequence[int] = (0,),
-    executor: str = "serial",
+    executor: str | Workers = "serial",
     workers: int | None = None,
     folder: Path | None = None,
     progress: Progress | None = None,

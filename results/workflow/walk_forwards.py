@@ -18,6 +18,7 @@ from assay.data.panel import PredictionPanel, PricePanel
 from assay.engine.backtest import with_tradable_benchmark
 from assay.engine.costs import CostModel
 from assay.engine.execution import Execution
+from assay.engine.executors import Workers
 from assay.engine.folds import Fold, WalkForward
 from assay.engine.leaks import LeakReport
 from assay.engine.walk_forward import WalkForwardRun, recipe_of, stored_model_folder
@@ -119,14 +120,16 @@ def walk_forward(
         require_labels(model)
         progress.say(_canary_cost(checks.canary_seeds, len(seeds), len(folds)))
 
-    def retrain(of: tuple[int, ...], name: str, labels: CanaryLabels | None) -> WalkForwardRun:
-        return fits.run(prices, of, name, executor, workers, progress, labels)
-
-    walk = retrain(seeds, model.name, None)
     panels: CanaryPanels | None = None
-    if checks.canaries:
-        panels = retrain_canaries(retrain, walk, count=checks.canary_seeds)
-    beside = fits.baselines(prices, progress) if baselines else {}
+    with Workers(executor, workers) as opened:
+
+        def retrain(of: tuple[int, ...], name: str, labels: CanaryLabels | None) -> WalkForwardRun:
+            return fits.run(prices, of, name, opened, progress, labels)
+
+        walk = retrain(seeds, model.name, None)
+        if checks.canaries:
+            panels = retrain_canaries(retrain, walk, count=checks.canary_seeds)
+        beside = fits.baselines(prices, opened, progress) if baselines else {}
     if strategy is None and walk.predictions.score is None:
         chosen = load_strategy(PROBABILITY_STRATEGY, **(settings or {}))
     trading = Trading(chosen, costs, execution)
@@ -175,8 +178,7 @@ class _Fits:
         prices: PricePanel,
         seeds: tuple[int, ...],
         name: str,
-        executor: str,
-        workers: int | None,
+        workers: Workers,
         progress: Progress,
         labels: CanaryLabels | None,
     ) -> WalkForwardRun:
@@ -189,14 +191,13 @@ class _Fits:
             horizon=self.horizon,
             delay=self.delay,
             seeds=seeds,
-            executor=executor,
-            workers=workers,
+            executor=workers,
             folder=self.folder,
             progress=lambda done, total, note, running: progress.advance(name, done, total, note, running),
             labels=labels,
         )
 
-    def baselines(self, prices: PricePanel, progress: Progress) -> dict[str, PredictionPanel]:
+    def baselines(self, prices: PricePanel, workers: Workers, progress: Progress) -> dict[str, PredictionPanel]:
         """Predictions of the models that every other has to beat, on the same folds."""
         from assay.models.catalog import load_model
 
@@ -206,7 +207,7 @@ class _Fits:
                 continue
             progress.advance(f"baseline {name}", 0, 1)
             panels[name] = run_folds(
-                load_model(name), prices, self.folds, horizon=self.horizon, delay=self.delay
+                load_model(name), prices, self.folds, horizon=self.horizon, delay=self.delay, executor=workers
             ).predictions
             progress.advance(f"baseline {name}", 1, 1)
         return panels

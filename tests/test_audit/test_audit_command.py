@@ -168,6 +168,7 @@ def test_options_that_cannot_be_met_are_explained(
     assert "Traceback" not in err
 
 
+@pytest.mark.slow
 def test_a_large_report_is_audited_or_refused_in_seconds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "large.md"
     table = "| Model | Accuracy | F1 | Sharpe |\n|---|---|---|---|\n| a{0} | 0.5{0} | 0.41 | 1.2 |\n"

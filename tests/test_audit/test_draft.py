@@ -213,18 +213,21 @@ def test_any_text_is_drafted_and_accounted_for(text: str) -> None:
     assert parse_claims(dump_draft(draft)) == draft.claims
 
 
+_LONG = pytest.mark.slow
+
+
 @pytest.mark.parametrize(
     "text",
     [
         "accuracy 91.3% and more words " * 170_000,
-        "\n".join("prose without a figure, long and longer" for _ in range(130_000)),
+        pytest.param("\n".join("prose without a figure, long and longer" for _ in range(130_000)), marks=_LONG),
         "](" * 2_500_000,
         "(" * 2_000_000 + "1",
         "1," * 2_500_000,
         "a1/" * 1_600_000,
         "**" * 2_000_000,
         "~" * 3_000_000 + "5",
-        "\n".join("(1, 2, " * 800 for _ in range(250)),
+        pytest.param("\n".join("(1, 2, " * 800 for _ in range(250)), marks=_LONG),
         "\n".join("from " * 900 + "1" for _ in range(250)),
         "\n".join("a.b-" * 1_200 + "1" for _ in range(250)),
     ],

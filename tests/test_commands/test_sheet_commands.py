@@ -34,7 +34,9 @@ def test_a_page_is_drawn_into_the_run_s_folder(stored: tuple[Path, list[str]], c
     assert path.read_text().startswith("<!doctype html>")
 
 
-@pytest.mark.parametrize(("options", "start"), [(["--format", "png"], b"\x89PNG"), ([], b"%PDF")])
+@pytest.mark.parametrize(
+    ("options", "start"), [(["--format", "png"], b"\x89PNG"), pytest.param([], b"%PDF", marks=pytest.mark.browser)]
+)
 def test_the_format_is_asked_for_or_read_from_the_name(
     stored: tuple[Path, list[str]], tmp_path: Path, options: list[str], start: bytes, capsys: pytest.CaptureFixture[str]
 ):

@@ -20,7 +20,7 @@ COMMANDS = {
     f"backtest {BROUGHT} --cross-check": {"vectorbt"},
     "backtest --strategy quintile_long_short": {"skfolio"},
     f"backtest --strategy s5_long_only {BROUGHT}": set(),
-    "walk-forward --model ridge --prices market.parquet --train 150 --retrain 100 --no-tearsheet": set(),
+    "walk-forward --model ridge --prices market.parquet --train 150 --retrain 100 --no-tearsheet --workers 1": set(),
     f"sweep {BROUGHT} --grid quantile=0.1,0.2": set(),
     "gate s5_long_only --policy research": set(),
     "audit {root}/data/claims/nse_phase2_report.toml": set(),

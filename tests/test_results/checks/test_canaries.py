@@ -371,14 +371,14 @@ def walk(path: Path, results: Path, *more: object) -> list[str]:
 
 
 def test_walk_forward_trains_tells_and_keeps_them(capsys, prices_path, tmp_path, monkeypatch):
-    assert cli.main(walk(prices_path, tmp_path, "--canary-seeds", 2, "--cross-check")) == 0
+    assert cli.main(walk(prices_path, tmp_path, "--canary-seeds", 2)) == 0
     said = capsys.readouterr()
     assert "canaries: 2 shuffles of the labels × 1 seed, an answer to find, 2 other seeds: 20 fits beside" in said.err
     assert "shuffled labels 2/2 4/4" in said.err
     assert "canaries: rank IC" in said.out
     assert "net Sharpe with scores shifted" in said.out
     run = load_run(said.out.strip().splitlines()[-1])
-    assert {"canaries", "shifted_scores", "random_scores", "leaks", "cross_check"} <= set(run.checks)
+    assert {"canaries", "shifted_scores", "random_scores", "leaks"} <= set(run.checks)
     page = (run.path / "tearsheet.html").read_text(encoding="utf-8")
     assert "Retrained canaries" in page
     assert "rank 1 of 3" in page
@@ -390,7 +390,7 @@ def test_walk_forward_trains_tells_and_keeps_them(capsys, prices_path, tmp_path,
 
     monkeypatch.setattr(Ridge, "fit", refuse)
     checks = (run.path / "checks.json").read_bytes()
-    assert cli.main(walk(prices_path, tmp_path, "--canary-seeds", 2, "--cross-check")) == 0
+    assert cli.main(walk(prices_path, tmp_path, "--canary-seeds", 2)) == 0
     assert capsys.readouterr().out == said.out
     assert (run.path / "checks.json").read_bytes() == checks
 

@@ -215,8 +215,10 @@ def _no_predictions(folder: Path) -> Run:
     return _stored(folder, *_market(150, 8), signal=False)
 
 
-def _no_benchmark(folder: Path) -> Run:
-    return _stored(folder, *_market(150, 8), benchmark=False)
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The page of a run without a benchmark."""
+    return render_tearsheet(_stored(tmp_path_factory.mktemp("alone"), *_market(150, 8), benchmark=False))
 
 
 def _many_assets(folder: Path) -> Run:
@@ -259,7 +261,6 @@ def _missing_metrics(folder: Path) -> Run:
         (_one_session, "window"),
         (_no_trades, "no round trips"),
         (_no_predictions, "no predictions"),
-        (_no_benchmark, "no benchmark"),
         (_many_assets, "of 600"),
         (_probabilities, "probabilit"),
         (_missing_metrics, "made to be missing"),
@@ -368,8 +369,8 @@ def test_every_figure_has_a_sentence_and_the_numbers_behind_it(page: SimpleNames
         assert "<table>" in text, title[1]
 
 
-def test_a_dash_stands_under_the_numbers_of_its_column(tmp_path: Path):
-    text = render_tearsheet(_stored(tmp_path, *_market(120, 6), benchmark=False))
+def test_a_dash_stands_under_the_numbers_of_its_column(alone: str):
+    text = alone
     assert re.search(r'<td class="n"[^>]*>–</td>', text)
     for title in ("Main figures", "To date and the last years", "Information coefficients"):
         part = text[text.index(f"<h3>{title}</h3>") :]
@@ -378,8 +379,9 @@ def test_a_dash_stands_under_the_numbers_of_its_column(tmp_path: Path):
             assert 'class="n"' in row.split("</td>")[1], title
 
 
-def test_what_is_not_there_is_said_once_in_one_place(tmp_path: Path):
-    text = render_tearsheet(_stored(tmp_path, *_market(150, 8), benchmark=False))
+def test_what_is_not_there_is_said_once_in_one_place(alone: str):
+    text = alone
+    _sound(text)
     rows = _columns(text, "What this run does not have")
     assert len(rows) > 4
     assert ["Against the benchmark", "Portfolio", "The run has no benchmark."] in rows
@@ -443,9 +445,8 @@ def test_what_cannot_be_written_is_refused_in_one_line(run: Run, tmp_path: Path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_numbers_in_the_pictures_are_finite(run: Run):
+def test_the_numbers_in_the_pictures_are_finite(run: Run, page: SimpleNamespace):
     assert math.isfinite(run.metric("sharpe_net")["value"])
-    text = render_tearsheet(run)
-    paths = re.findall(r' d="([^"]*)"', text)
+    paths = re.findall(r' d="([^"]*)"', page.text)
     assert paths
     assert not any("nan" in path.lower() for path in paths)
