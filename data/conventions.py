@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FLAT", "SESSIONS_A_YEAR", "Floats", "annual_sharpe"]
+__all__ = ["FLAT", "SESSIONS_A_YEAR", "Floats", "annual_ratio", "annual_sharpe"]
 
 Floats = NDArray[np.float64]
 
@@ -15,6 +15,30 @@ Floats = NDArray[np.float64]
 SESSIONS_A_YEAR = 252
 #: A standard deviation (or range) up to this is rounding: the series does not vary and has no ratio.
 FLAT = 1e-15
+
+
+def annual_ratio(mean: Any, deviation: Any, *, periods: float = SESSIONS_A_YEAR) -> Any:
+    """Mean / standard deviation of a period times √periods; NaN where the deviation is `FLAT` or unknown.
+
+    Parameters
+    ----------
+    mean, deviation : of the returns a period, (...); the deviation with ddof 1.
+    periods : returns in a year.
+
+    Returns
+    -------
+    ndarray
+        (...), also for one mean and one deviation.
+
+    Examples
+    --------
+    >>> annual_ratio([0.001, 0.001], [0.01, 0.0]).round(3)
+    array([1.587,   nan])
+
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.divide(mean, deviation) * np.sqrt(periods)
+    return np.where(np.asarray(deviation) > FLAT, ratio, np.nan)
 
 
 def annual_sharpe(returns: Any, *, periods: float = SESSIONS_A_YEAR, axis: int = -1) -> Any:
@@ -45,7 +69,5 @@ def annual_sharpe(returns: Any, *, periods: float = SESSIONS_A_YEAR, axis: int =
     if values.shape[axis] < 2:
         ratio = np.full(np.delete(values.shape, axis), np.nan)
     else:
-        mean, deviation = values.mean(axis=axis), values.std(axis=axis, ddof=1)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = np.where(deviation > FLAT, mean / deviation * np.sqrt(periods), np.nan)
+        ratio = annual_ratio(values.mean(axis=axis), values.std(axis=axis, ddof=1), periods=periods)
     return float(ratio) if ratio.ndim == 0 else ratio

@@ -7,7 +7,7 @@ shallow copies, which copy-on-write makes safe and nearly free.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -20,7 +20,7 @@ from assay.data.card import Card, span
 from assay.data.errors import InputError
 from assay.data.receipts import checked_receipts
 
-__all__ = ["ACTIONS", "BENCHMARK_ASSET", "PRICE_FIELDS", "PredictionPanel", "PricePanel"]
+__all__ = ["ACTIONS", "BENCHMARK_ASSET", "PRICE_FIELDS", "PredictionPanel", "PricePanel", "ranked"]
 
 #: Id of the benchmark where it is an asset, see `assay.data.benchmark`.
 BENCHMARK_ASSET = "BENCHMARK"
@@ -343,10 +343,23 @@ class PredictionPanel(Card):
         0.25
 
         """
-        if self.score is None and self.probability_up is None:
-            assert self.action is not None  # __post_init__ has seen to it
-            return self.action["buy"] - self.action["sell"]
-        return self._frame
+        chosen = ranked(self.frames().get)
+        assert chosen is not None  # __post_init__ has seen to it
+        return chosen
+
+    @property
+    def signed_view(self) -> pd.DataFrame:
+        """`view` with what is neutral at 0: a probability of a rise less one half.
+
+        Examples
+        --------
+        >>> days = pd.to_datetime(["2020-01-02"])
+        >>> float(PredictionPanel(None, probability_up=pd.DataFrame({"A": [0.75]}, days)).signed_view.iloc[0, 0])
+        0.25
+
+        """
+        only_probable = self.score is None and self.probability_up is not None
+        return self.view - 0.5 if only_probable else self.view
 
     def frames(self) -> dict[str, pd.DataFrame]:
         """What is predicted, by name, in this order: score, probability_up, action_buy, action_sell, action_hold.
@@ -455,6 +468,23 @@ class PredictionPanel(Card):
                 "(probabilities alone are traded by --strategy confidence)"
             )
         return self.score
+
+
+def ranked(frame_of: Callable[[str], pd.DataFrame | None]) -> pd.DataFrame | None:
+    """What ranks the assets: the score, else the probability of a rise, else that of buy less that of sell.
+
+    Parameters
+    ----------
+    frame_of : the (T, N) frame of a name of `PredictionPanel.frames`, None where there is none of it; asked for no more
+        names than are needed.
+
+    """
+    for name in ("score", "probability_up"):
+        frame = frame_of(name)
+        if frame is not None:
+            return frame
+    buy, sell = frame_of("action_buy"), frame_of("action_sell")
+    return None if buy is None or sell is None else buy - sell
 
 
 def _listed(assets: pd.Index) -> str:

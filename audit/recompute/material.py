@@ -307,7 +307,7 @@ def material_of_panels(
     if fill == "open":
         panels["next close"] = _panel(predictions, prices, predictions.delay, "close")
     panels["same close"] = _panel(predictions, prices, 0, "close")
-    frame = _view(predictions)
+    frame = predictions.signed_view
     traded: dict[str, Any] = {}
     if strategy is not None:
         rule = load_strategy(strategy)
@@ -354,21 +354,10 @@ def _same_close(
         return None
 
 
-def _view(predictions: PredictionPanel) -> pd.DataFrame:
-    """The score, or the probability of up less one half where a model gives only that."""
-    if predictions.score is not None:
-        return predictions.score
-    if predictions.probability_up is None:
-        raise InputError(
-            "audit: the predictions hold neither a score nor probability_up; nothing can be laid beside returns"
-        )
-    return predictions.probability_up - 0.5
-
-
 def _panel(predictions: PredictionPanel, prices: PricePanel, delay: int, fill: str) -> Panel:
     from assay.data.returns import forward_returns
 
-    score = _view(predictions)
+    score = predictions.signed_view
     forward = forward_returns(prices, horizon=predictions.horizon, delay=delay, fill=fill)  # type: ignore[arg-type]
     source = prices.open if fill == "open" and prices.open is not None else prices.close
     known = predictions.score is not None
@@ -403,7 +392,7 @@ def _trades(result: BacktestResult) -> np.ndarray | None:
 def _positions(result: BacktestResult, panel: Panel, predictions: PredictionPanel) -> np.ndarray | None:
     if result.target_weights is None:
         return None
-    score = _view(predictions)
+    score = predictions.signed_view
     weights = result.target_weights.reindex(index=score.index, columns=score.columns).to_numpy(dtype=np.float64)
     products: np.ndarray = (weights * panel.forward).ravel()
     return np.asarray(products[np.isfinite(products) & (weights.ravel() != 0)])

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from assay.data.errors import InputError
+from assay.data.panel import ranked
 from assay.results.checks.outcomes import CheckOutcomes
 from assay.results.storage.runs import Run
 
@@ -94,12 +95,7 @@ class RunData:
     @cached_property
     def score(self) -> pd.DataFrame | None:
         """What was ranked: the score, else the probability, else buy less sell; None without predictions."""
-        for name in ("score", "probability_up"):
-            table = self.optional(name)
-            if table is not None:
-                return table
-        actions = self.actions
-        return None if actions is None else actions["buy"] - actions["sell"]
+        return ranked(self.optional)
 
     @cached_property
     def actions(self) -> dict[str, pd.DataFrame] | None:

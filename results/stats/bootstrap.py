@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from assay.data.conventions import FLAT, SESSIONS_A_YEAR, Floats
+from assay.data.conventions import FLAT, SESSIONS_A_YEAR, Floats, annual_ratio
 from assay.data.errors import InputError, InsufficientEvidenceError
 from assay.results.stats.long_run_variance import autocovariance
 
@@ -74,11 +74,7 @@ class Bootstrapped:
 
 def sharpe_annual(returns: Floats) -> Floats:
     """Sharpe ratio of each row: √252 · mean/deviation, ddof 1, no risk-free rate; NaN where a row does not vary."""
-    deviation = returns.std(axis=-1, ddof=1)
-    mean = returns.mean(axis=-1)
-    moving = deviation > FLAT
-    answer: Floats = np.divide(mean, deviation, out=np.full_like(mean, np.nan), where=moving)
-    return answer * math.sqrt(SESSIONS_A_YEAR)
+    return np.asarray(annual_ratio(returns.mean(axis=-1), returns.std(axis=-1, ddof=1)))
 
 
 def mean_annual(returns: Floats) -> Floats:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from assay.data.conventions import FLAT, SESSIONS_A_YEAR, annual_sharpe
+from assay.data.conventions import FLAT, SESSIONS_A_YEAR, annual_ratio, annual_sharpe
 from assay.results.stats.light_empyrical import light_empyrical
 from assay.results.stats.long_run_variance import critical_value, lag_rule, regress, sharpe_hac_error
 
@@ -314,7 +314,7 @@ def rolling(returns: pd.Series, benchmark: pd.Series | None = None, window: int 
     windows = returns.rolling(window)
     deviation = windows.std(ddof=1)
     table = {
-        "sharpe": windows.mean() / deviation.where(deviation > FLAT) * math.sqrt(SESSIONS_A_YEAR),
+        "sharpe": pd.Series(annual_ratio(windows.mean(), deviation), returns.index),
         "volatility": deviation * math.sqrt(SESSIONS_A_YEAR),
     }
     if benchmark is not None:
