@@ -177,7 +177,7 @@ def trials(
     """
     from assay.results.checks.trials import adopt_beside
     from assay.results.storage.chain import export_ledger, ledger_path, verify
-    from assay.results.storage.ledger import merge_ledger, read_trials
+    from assay.results.storage.trial_ledger import merge_ledger, read_trials
 
     if check:
         found = verify()
@@ -244,7 +244,7 @@ def _group(market: str, table: pd.DataFrame, family: str | None) -> _Group:
 
     from assay.results.checks.trials import best_of_trials
     from assay.results.stats.family_wise import effective_series
-    from assay.results.storage.ledger import read_trials
+    from assay.results.storage.trial_ledger import read_trials
 
     trials = read_trials(market, family=family, scenario=str(table["scenario"].mode().iloc[0]))
     best = None if trials.traded.empty else best_of_trials(trials)

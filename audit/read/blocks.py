@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from assay.audit.read.confusions import array_labels, place_counts
 from assay.audit.read.document import Cell, Line, block_lines
 from assay.audit.read.grids import Grid, Row, place_grid
-from assay.audit.read.interpret import around, named, unit_of, wrong_unit
 from assay.audit.read.keyed import Entry, epoch_of, place_data, place_log, scan_data
+from assay.audit.read.labels_to_metrics import around, named, unit_of, wrong_unit
 from assay.audit.read.prose import place_prose
 from assay.audit.read.sheet import Context, Sheet
 from assay.audit.read.spaced import spaced_tables

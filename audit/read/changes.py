@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from assay.audit.claims.metrics import METRICS
-from assay.audit.read.interpret import says
+from assay.audit.read.labels_to_metrics import says
 from assay.audit.read.prose import place_prose
 from assay.audit.read.sheet import Context, Placed, Sheet
 from assay.audit.read.tokens import Token

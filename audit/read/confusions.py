@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from assay.audit.read.document import Cell
-from assay.audit.read.interpret import says
+from assay.audit.read.labels_to_metrics import says
 from assay.audit.read.sheet import Context, Sheet
 from assay.audit.read.tokens import Token
 from assay.audit.read.vocabulary import pattern, wordset

@@ -26,7 +26,7 @@ from assay.audit.claims.model import (
 )
 from assay.audit.read.document import Line
 from assay.audit.read.formulas import StatedLoss, stated_losses
-from assay.audit.read.interpret import says
+from assay.audit.read.labels_to_metrics import says
 from assay.audit.read.layers import StatedLayers, stated_layers
 from assay.audit.read.sheet import Draft
 from assay.audit.read.vocabulary import pattern, table

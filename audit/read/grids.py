@@ -15,7 +15,7 @@ from assay.audit.claims.metrics import METRICS
 from assay.audit.read.changes import place_change
 from assay.audit.read.confusions import matrix_labels, place_counts
 from assay.audit.read.document import Cell
-from assay.audit.read.interpret import (
+from assay.audit.read.labels_to_metrics import (
     bare,
     beside,
     named,

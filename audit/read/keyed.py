@@ -11,7 +11,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from assay.audit.read.interpret import (
+from assay.audit.read.labels_to_metrics import (
     SPLIT_NAMES,
     Label,
     around,

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from assay.audit.claims.metrics import METRICS
-from assay.audit.read.interpret import SPLIT_NAMES, named, of_units, says, wrong_unit
+from assay.audit.read.labels_to_metrics import SPLIT_NAMES, named, of_units, says, wrong_unit
+from assay.audit.read.no_claim import end_of_interval, no_figure, no_metric
 from assay.audit.read.sheet import Context, Sheet
 from assay.audit.read.tokens import Token, scan_line
 from assay.audit.read.vocabulary import pattern, table, wordset
-from assay.audit.read.words import Mention, is_setting, mentions, plain, read_role, words_of
+from assay.audit.read.words import Mention, mentions, plain, read_role, words_of
 
 __all__ = ["place_prose"]
 
@@ -200,10 +201,11 @@ def _again(text: _Text, number: int) -> bool:
 
 def _one(text: _Text, number: int) -> int | None:
     token = text.figures[number]
-    if reason := _no_figure(text, token):
+    before, after = text.before(token), text.after(token)
+    if reason := no_figure(token, before, after):
         text.sheet.exclude(text.line, token, reason)
         return None
-    if reason := _end_of_interval(text, token):
+    if reason := end_of_interval(token, before, after):
         text.sheet.leave(text.line, token, reason)
         return None
     local = _local(text, token)
@@ -211,38 +213,6 @@ def _one(text: _Text, number: int) -> int | None:
         return index
     metric, reason = _metric(text, number)
     return _place(text, token, metric, local, reason)
-
-
-def _no_figure(text: _Text, token: Token) -> str:
-    before, after = text.before(token), text.after(token)
-    if pattern("year").fullmatch(token.text) and not before.rstrip(" *_`").endswith((":", "=")):
-        return "a year"
-    if pattern("factor_before").search(before) or pattern("factor_after").match(after):
-        return "part of a formula"
-    if (
-        pattern("numbered_thing").search(before[-24:])
-        and not token.text.endswith("%")
-        and token.text.replace(",", "").replace("-", "").isdecimal()
-    ):
-        return "part of a name or an enumeration"
-    if pattern("level_after").match(after) and "%" in token.text:
-        return "a confidence level"
-    if pattern("done_after").match(after) and "%" in token.text:
-        return "a share of work that is done"
-    return ""
-
-
-def _end_of_interval(text: _Text, token: Token) -> str:
-    if token.spread:
-        return "a spread (±) of the figure before it"
-    before, after = text.before(token), text.after(token)
-    opened = before.rfind("[")
-    inside = opened >= 0 and "]" not in before[opened:] and pattern("interval_word").search(before) is not None
-    closed = after.lstrip(" *_`").startswith(("]", ")"))
-    if pattern("pair_opened").search(before):
-        inside = inside or (token.value_range and closed) or pattern("pair_second").match(after) is not None
-    inside = inside or (closed and pattern("pair_last").search(before) is not None)
-    return "the end of an interval" if inside else ""
 
 
 def _change(text: _Text, token: Token, local: Context) -> int | bool | None:
@@ -380,19 +350,9 @@ def _class_of(text: _Text, token: Token, metric: str, context: Context) -> dict[
 
 def _set_aside(text: _Text, token: Token, reason: str) -> None:
     """Say why a figure without a metric is no claim, or list it as not placed."""
-    before, context = text.before(token), text.context
-    bare = pattern("bare_number").fullmatch(token.text) is not None
-    unit = plain(token.unit).strip()
-    if context.settings or is_setting(before[-60:] + " " + text.after(token, 24)):
-        text.sheet.exclude(text.line, token, "a hyperparameter or setting")
-    elif (unit in wordset("counted") or unit.rstrip("s") in wordset("counted")) and (bare or "-" in token.text):
-        text.sheet.exclude(text.line, token, f"a count or duration ({token.unit})")
-    elif pattern("memory").search(token.text):
-        text.sheet.exclude(text.line, token, "a size of memory or storage")
-    elif before.rstrip().endswith(("=", "(")) and "`" in text.text:
-        text.sheet.exclude(text.line, token, "code")
-    elif bare and token.text.isdecimal() and len(token.text) <= 3 and not context.topic:
-        text.sheet.exclude(text.line, token, "a count or size in prose; no metric is named")
+    before, after = text.before(token), text.after(token, 24)
+    if why := no_metric(token, before, after, text.context, in_code="`" in text.text):
+        text.sheet.exclude(text.line, token, why)
     else:
         text.sheet.leave(text.line, token, reason or "no metric that is known stands near it")
 

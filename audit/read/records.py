@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from assay.audit.claims.metrics import METRICS
 from assay.audit.claims.model import Claim, ClaimSet, ClassShare, Group, Sample, Target
-from assay.audit.read.interpret import says
+from assay.audit.read.labels_to_metrics import says
 from assay.audit.read.relations import tie_changes
 from assay.audit.read.runs import adopt_splits, contradict, merged_names
 from assay.audit.read.sheet import Draft, Placed, Sheet

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from assay.audit.read.document import Cell, Line
-from assay.audit.read.interpret import names_record
+from assay.audit.read.labels_to_metrics import names_record
 from assay.audit.read.tokens import scan_line
 from assay.audit.read.vocabulary import pattern
 from assay.audit.read.words import plain, read_role

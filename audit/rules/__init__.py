@@ -8,12 +8,12 @@ from functools import partial
 from assay.audit.claims.intervals import IntervalError
 from assay.audit.rules import (
     architectures,
+    baselines,
     calendars,
-    classifiers,
+    class_shares,
     matrices,
     moments,
     portfolios,
-    priors,
     regressions,
     relations,
     samples,
@@ -33,8 +33,8 @@ __all__ = ["FAMILIES", "FAMILY_RULES", "REPORT_RULES", "RUN_RULES", "Report", "R
 RUN_RULES: tuple[Callable[[Run], Iterator[Finding]], ...] = (
     relations.bounds_by_definition, *(partial(apply, rows=(row,)) for row in IDENTITIES),
     sums.shares_sum, sums.telescoping,
-    priors.shares_by_programming, priors.share_from_macro,
-    classifiers.one_class_only, classifiers.mixtures, classifiers.log_loss_baseline, classifiers.stated_majority,
+    class_shares.shares_by_programming, baselines.share_from_macro,
+    baselines.one_class_only, class_shares.mixtures, baselines.log_loss_baseline, baselines.stated_majority,
     samples.proportions_on_stated_sample, samples.matrices_on_stated_sample, samples.auc_on_grid,
     regressions.levels_or_returns, regressions.persistence,
     signals.correlation_bounds, signals.ic_breadth, signals.ic_significance, signals.signal_to_portfolio,

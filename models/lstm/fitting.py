@@ -27,9 +27,10 @@ from assay.models.checkpoint import read_checkpoint, write_checkpoint
 from assay.models.lstm.batches import TrainingRows
 from assay.models.lstm.networks import parameter_counts
 from assay.models.lstm.outcome import Outcome, panel_of
+from assay.models.lstm.purge import Split, split_rows
 from assay.models.lstm.scaling import Scaler
 from assay.models.lstm.training import Task, TrainingSchedule, deterministic, fit_network, forward
-from assay.models.lstm.windows import Pieces, Split, complete_rows, split_rows
+from assay.models.lstm.windows import Pieces, complete_rows
 
 if TYPE_CHECKING:
     from assay.models.lstm.recipe import NeuralForecaster

@@ -19,8 +19,8 @@ from assay.results.checks.base import Content, State
 from assay.results.stats.deflated_sharpe import deflated_sharpe
 from assay.results.stats.long_run_variance import regress
 from assay.results.storage.chain import FILE_NAME, append_entry, entries, is_chain, ledger_path
-from assay.results.storage.ledger import Record, Trials, adopt, read_trials, register, scenario_of, trial_of
 from assay.results.storage.runs import run_id
+from assay.results.storage.trial_ledger import Record, Trials, adopt, read_trials, register, scenario_of, trial_of
 from assay.strategies.base import family_of
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from assay.results.stats.deflated_sharpe import deflated_sharpe
 from assay.results.stats.light_empyrical import light_empyrical
 from assay.results.stats.overfitting import cluster_trials, effective_trials, probability_of_overfitting
 from assay.results.stats.performance import sharpe_interval
-from assay.results.storage.ledger import Trials
+from assay.results.storage.trial_ledger import Trials
 
 __all__ = ["SweepEvidence", "evaluate_sweep"]
 
@@ -61,7 +61,7 @@ def evaluate_sweep(
     Parameters
     ----------
     cells, results : the grid, and what each of its cells earned, by position.
-    scenarios : of each cell, see `assay.results.storage.ledger.scenario_of`.
+    scenarios : of each cell, see `assay.results.storage.trial_ledger.scenario_of`.
     known : of each scenario, the ledger's trials on the same market, these cells among them.
     first : the scenario that is judged first, as that of the run; the others stand beside it.
     elsewhere : trials made outside this ledger.

@@ -19,8 +19,8 @@ from assay.data.errors import BacktestError
 from assay.results.checks.outcomes import CheckOutcomes
 from assay.results.stats.skill import evidence_path, skill_t
 from assay.results.storage.chain import entries
-from assay.results.storage.ledger import Trials, read_trials, scenario_of
 from assay.results.storage.runs import Run
+from assay.results.storage.trial_ledger import Trials, read_trials, scenario_of
 
 __all__ = [
     "Estimate",

@@ -15,7 +15,7 @@ import pandas as pd
 from assay.data.errors import InputError
 from assay.data.panel import PricePanel
 from assay.results.storage.chain import Entry, append_entry, entries
-from assay.results.storage.ledger import market_of, register
+from assay.results.storage.trial_ledger import market_of, register
 
 __all__ = ["Opening", "Seal", "open_lockbox", "seal_market", "seals_on", "shut"]
 

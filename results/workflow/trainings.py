@@ -21,7 +21,7 @@ from assay.models.catalog import load_fitted
 from assay.models.checkpoint import checkpoint_id, read_metadata
 from assay.results.evidence.models import prediction_metrics
 from assay.results.evidence.skill import skill_of
-from assay.results.storage.ledger import Record, register, trial_of
+from assay.results.storage.trial_ledger import Record, register, trial_of
 
 __all__ = ["TrainedModel", "predict", "save_model", "train"]
 

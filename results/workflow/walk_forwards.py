@@ -28,8 +28,8 @@ from assay.results.checks.canaries import SEEDS, Canaries, CanaryPanels, retrain
 from assay.results.checks.trading import Trading
 from assay.results.evidence.models import BASELINES, comparison, fold_metrics
 from assay.results.evidence.skill import skill_of
-from assay.results.storage.ledger import Record, register, trial_of
 from assay.results.storage.runs import DEFAULT_ROOT, Run
+from assay.results.storage.trial_ledger import Record, register, trial_of
 from assay.results.workflow.backtests import Bookkeeping, JoinedInputs, Origin, StoredBacktest, run_joined
 from assay.results.workflow.kept_study import derived, folds_of, keep_study, model_section, sources_of
 from assay.results.workflow.requests import Checks, Progress, Silent

@@ -15,7 +15,7 @@ from assay.results.checks.trials import best_of_trials
 from assay.results.stats.overfitting import probability_of_overfitting
 from assay.results.stats.superior_ability import superior_ability
 from assay.results.storage.chain import ledger_path
-from assay.results.storage.ledger import Record, read_trials, register, scenario_of, trial_of
+from assay.results.storage.trial_ledger import Record, read_trials, register, scenario_of, trial_of
 
 
 def fill(values: list[float], family: str = "ranked", market: str = "abcdef0123456789") -> pd.DataFrame:

@@ -14,8 +14,8 @@ import pandas as pd
 import pytest
 
 from assay.commands import main as cli
-from assay.results.storage.ledger import read_trials
 from assay.results.storage.runs import load_run
+from assay.results.storage.trial_ledger import read_trials
 
 ROOT = Path(__file__).parents[2]
 SWEEP = ["sweep", "--strategy", "s2_filter_negative", "--grid", "quantile=0.1,0.2", "--grid", "cost_bps=0,5,10"]

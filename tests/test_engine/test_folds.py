@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from assay.data.errors import InputError
 from assay.engine.folds import WalkForward
-from assay.models.lstm.windows import split_rows
+from assay.models.lstm.purge import split_rows
 
 SESSIONS = pd.bdate_range("2010-01-01", periods=1500)
 

@@ -14,8 +14,9 @@ from assay.data.errors import InputError
 from assay.data.synthetic import synthetic_market
 from assay.models.catalog import load_model
 from assay.models.lstm.batches import TrainingRows
+from assay.models.lstm.purge import split_rows
 from assay.models.lstm.scaling import fit_scaler
-from assay.models.lstm.windows import Pieces, complete_rows, piece_ranges, split_rows
+from assay.models.lstm.windows import Pieces, complete_rows, piece_ranges
 
 
 @given(

@@ -17,7 +17,7 @@ from assay.results.report.run_data import RunData
 from assay.results.report.sections.sharpe import sharpe_table, track_record
 from assay.results.stats.bootstrap import Bootstrapped, bootstrap
 from assay.results.stats.overfitting import Overfitting, probability_of_overfitting
-from assay.results.storage.ledger import read_trials, scenario_of
+from assay.results.storage.trial_ledger import read_trials, scenario_of
 
 __all__ = ["conventions_section", "evidence_section"]
 

@@ -20,8 +20,8 @@ from assay.results.evidence.forecasts import Outcomes, forecast_metrics
 from assay.results.gate.evidence_rules import Subject
 from assay.results.gate.figures import RULES
 from assay.results.gate.policy import judge, load_policy, policy_names
-from assay.results.storage.ledger import Record, register, trial_of
 from assay.results.storage.runs import add_checks, load_run, save_run
+from assay.results.storage.trial_ledger import Record, register, trial_of
 
 SESSIONS = pd.bdate_range("2018-01-01", periods=800)
 COLUMNS = ("sharpe", "low", "high", "return_ann", "impact_ann")

@@ -26,8 +26,8 @@ from assay.results.gate.policy import judge, load_policy
 from assay.results.report.compare import compare_runs
 from assay.results.report.tearsheet import write_tearsheet
 from assay.results.report.terminal import render_run
-from assay.results.storage.ledger import read_trials
 from assay.results.storage.runs import Run, load_run
+from assay.results.storage.trial_ledger import read_trials
 from assay.results.workflow import Checks, backtest, predict, save_model, sweep, train, walk_forward
 from assay.strategies.base import decide
 from assay.strategies.catalog import load_strategy

@@ -13,7 +13,9 @@ import pytest
 from assay.data.errors import InputError
 from assay.data.panel import PricePanel
 from assay.results.storage.chain import append_entry, entries, export_ledger, ledger_path, verify
-from assay.results.storage.ledger import (
+from assay.results.storage.markets import Sketch, same_market, sketch_of
+from assay.results.storage.runs import to_json
+from assay.results.storage.trial_ledger import (
     Record,
     adopt,
     market_of,
@@ -23,8 +25,6 @@ from assay.results.storage.ledger import (
     scenario_of,
     trial_of,
 )
-from assay.results.storage.markets import Sketch, same_market, sketch_of
-from assay.results.storage.runs import to_json
 
 
 def series(seed: int, n: int = 50) -> pd.Series:

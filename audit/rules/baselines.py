@@ -1,24 +1,137 @@
-"""Rules on classifiers that are no identities: constant predictions, mixtures of parts, and constant baselines."""
+"""Baselines: what the always-up forecast, or any other constant one, would score beside the printed figure."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from assay.audit.claims.intervals import Interval
 from assay.audit.claims.model import Claim
 from assay.audit.forensic.classification import (
+    ClassShares,
     always_positive_f1,
     entropy,
-    mixture_remainder,
+    largest_share_from_macro,
     not_predicted_share,
 )
-from assay.audit.rules.scope import Run, baseline, broken, completeness, fits, names, number, percent, span
+from assay.audit.rules.scope import Run, baseline, completeness, names, number, percent, span
 from assay.audit.verdicts import Finding
 
-__all__ = ["log_loss_baseline", "mixtures", "one_class_only", "stated_majority"]
+__all__ = ["log_loss_baseline", "majority_class", "one_class_only", "share_from_macro", "stated_majority"]
 
 ONE_CLASS = "precision, recall and F1 are of one class on one sample, not averages"
+
+
+def majority_class(
+    run: Run, forced: ClassShares, parts: Mapping[str, Mapping[str, Claim]], printed: str, assumption: str | None
+) -> Iterator[Finding]:
+    """What always naming the largest class scores, against the scores that force the class to be that large.
+
+    Parameters
+    ----------
+    run : the run.
+    forced : class shares that its scores force.
+    parts : metric → class → claim.
+    printed : the scores in words.
+    assumption : what the shares rest on, or None.
+
+    """
+    accuracy, weighted = run.get("accuracy"), run.get("f1_weighted")
+    top = forced.majority
+    share = forced.shares[top]
+    floor = forced.majority_floor
+    always = f"always “{top}” is right on at least {percent(floor)}"
+    if accuracy is not None and run.read(accuracy).high <= floor:
+        yield baseline(
+            "C5 majority class",
+            [accuracy],
+            f"{printed} force {top} to at least {percent(share.low)} of the cases, so {always}, and the model"
+            f" scores {accuracy.printed}.",
+            assumption,
+            3,
+        )
+    constant_f1 = 2 * floor / (1 + floor)
+    if weighted is not None and run.read(weighted).high <= floor * constant_f1:
+        yield baseline(
+            "C5 majority class",
+            [weighted],
+            f"always “{top}” reaches a weighted F1 of at least {number(floor * constant_f1, 3)} (share"
+            f" {percent(floor)} times F1 {number(constant_f1, 3)}), and the model {weighted.printed}.",
+            assumption,
+            3,
+        )
+    below = accuracy is not None and run.read(accuracy).high <= floor
+    below = below or (weighted is not None and run.read(weighted).high <= floor * constant_f1)
+    if not below:
+        return
+    of_top = parts["f1"].get(top)
+    if of_top is not None and run.read(of_top).high <= constant_f1:
+        yield baseline(
+            "C5 majority class",
+            [of_top],
+            f"always “{top}” has recall 1, precision at least {percent(floor)} and so an F1 of at least"
+            f" {number(constant_f1, 3)}, and the model {of_top.printed}.",
+            assumption,
+            2,
+        )
+    precise, recall = parts["precision"].get(top), parts["recall"].get(top)
+    if precise is not None and run.read(precise).low - share.high < 0.02:
+        yield baseline(
+            "C5 majority class",
+            [precise],
+            f"{top} is {span(share, True)} of the cases, which is the precision of always saying it; printed"
+            f" {precise.printed}.",
+            assumption,
+            1,
+        )
+    if recall is not None:
+        yield baseline(
+            "C5 majority class",
+            [recall],
+            f"always “{top}” has a recall of 100% at a precision of {span(share, True)}; printed {recall.printed}.",
+            assumption,
+            1,
+        )
+    for claim in run.candidates("random_baseline"):
+        yield baseline(
+            "C5 majority class",
+            [claim],
+            f"the baseline of a classifier is its majority class: {always}, not {claim.printed}.",
+            assumption,
+            2,
+        )
+
+
+def share_from_macro(run: Run) -> Iterator[Finding]:
+    """Where only one class is scored, macro and weighted F1 still bound its share from below."""
+    macro, weighted, k = run.get("f1_macro"), run.get("f1_weighted"), len(run.group.classes)
+    scored = run.labelled("f1")
+    if macro is None or weighted is None or k < 2 or len(scored) >= k:
+        return
+    for label, claim in scored.items():
+        share = largest_share_from_macro(run.read(claim), run.read(macro), run.read(weighted), k)
+        if share is None or share.low <= 0.5:
+            continue
+        accuracy = run.get("accuracy")
+        sentence = (
+            f"{label} F1 {claim.printed} with macro {macro.printed} and weighted {weighted.printed} over {k}"
+            f" classes forces {label} to at least {percent(share.low)} of the cases"
+        )
+        if accuracy is not None and run.read(accuracy).high < share.low:
+            yield baseline(
+                "C5 majority class",
+                [accuracy],
+                f"{sentence}, so always “{label}” beats the printed {accuracy.printed}.",
+                weight=2,
+            )
+        constant = share.low * 2 * share.low / (1 + share.low)
+        if run.read(weighted).high < constant:
+            yield baseline(
+                "C5 majority class",
+                [weighted, claim],
+                f"{sentence}, so always “{label}” has a weighted F1 of at least {number(constant, 3)}.",
+                weight=2,
+            )
 
 
 def _positive(run: Run) -> str:
@@ -67,34 +180,6 @@ def one_class_only(run: Run) -> Iterator[Finding]:
                 f"recall is 1 for {ones[0]} and 0 for {names(zeros)}: the model always says “{ones[0]}”.",
                 weight=4,
             )
-
-
-def mixtures(run: Run) -> Iterator[Finding]:
-    """An overall rate is the share-weighted mean of the rates of its parts; the unprinted rest must be a rate too."""
-    shares = {c.name: c.share.interval for c in run.group.classes if c.share is not None}
-    for metric in ("accuracy", "hit_rate", "win_rate"):
-        overall, parts = run.get(metric), run.labelled(metric)
-        known = {label: claim for label, claim in parts.items() if label in shares}
-        if overall is None or not known:
-            continue
-        weight = Interval(sum(shares[k].low for k in known), sum(shares[k].high for k in known))
-        pairs = [(shares[label], run.read(claim)) for label, claim in known.items()]
-        if weight.high >= 1 - 1e-9 or len(known) == len(run.group.classes):
-            total = Interval(
-                sum(s.low * m.low for s, m in pairs),
-                sum(s.high * m.high for s, m in pairs) + max(0.0, 1 - weight.low),
-            )
-            sentence = f"the parts of {metric.replace('_', ' ')} weighted by their shares give {span(total, True)}"
-            good = run.read(overall).meets(total)
-        else:
-            rest = mixture_remainder(run.read(overall), pairs)
-            good = rest.meets(Interval(0.0, 1.0))
-            sentence = f"the part not printed would need a {metric.replace('_', ' ')} of {span(rest, True)}"
-        text = f"{sentence}, with {overall.printed} overall."
-        if good:
-            yield fits("C9 mixture", [overall, *known.values()], text)
-        else:
-            yield broken("C9 mixture", [overall], text, run.one_sample(overall), "shares and rates are of one sample")
 
 
 def log_loss_baseline(run: Run) -> Iterator[Finding]:
