@@ -251,6 +251,11 @@ class Rates:
         even: tuple[FillRates, Night] | None = self.__dict__["_even"]
         return self._night(s) if even is None else even[1]
 
+    def by_asset(self, name: str, sessions: pd.DatetimeIndex, assets: pd.Index) -> pd.DataFrame | None:
+        """(T, N) a field that differs by asset; None where it does not."""
+        value = self.cells[name]
+        return None if isinstance(value, float) or value.ndim < 2 else pd.DataFrame(value, sessions, assets)
+
     def _fill(self, s: int) -> FillRates:
         return FillRates(*(self._at(item.name, s) for item in fields(FillRates)))
 

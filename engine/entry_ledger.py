@@ -114,7 +114,7 @@ class EntryBook:
         self.uneven = self.costs.table is not None
         self.taken: dict[int, float] = {}  # shares of an asset that this session's fills have taken, where it matters
         if self.execution.max_volume:
-            self.counts |= {"cut_by_volume": 0, "parted_exits": 0}
+            self.counts |= {"cut_by_volume": 0, "partly_filled": 0}
 
     def step(self, s: int) -> None:
         """Live through session s."""
@@ -305,7 +305,8 @@ class EntryBook:
             self._trade(s, position.asset, -shares * self.rule.side, price, nav)
             self._record(s, position)
             position.shares, position.since = (held - shares) * self.rule.side, s
-            self.counts["parted_exits"] += 1
+            self.counts["partly_filled"] += 1
+            self._note(s, position.asset, "partly_filled", "no more volume to leave in; the rest at the next opens")
         elif not position.leaving or position.asset not in self.taken:
             self._unfilled(s, position.asset, "no volume left to leave in")
             self.taken.setdefault(position.asset, 0.0)

@@ -215,6 +215,7 @@ def _result(book: EntryBook, prices: PricePanel, columns: pd.Index, keep: Litera
         holdings=_holdings(book, columns) if keep == "all" else None,
         cash=pd.Series(cash, sessions, name="cash"),
         interest=pd.Series(interest, sessions, name="interest"),
+        borrow_bps=market.rates.by_asset("borrow_bps", sessions, market.assets) if keep == "all" else None,
         events=_events(book),
         fill_ledger=_fill_ledger(book) if keep == "all" else None,
         config=_config(book, prices),
@@ -297,7 +298,7 @@ def _counts(book: EntryBook) -> dict[str, int]:
     exits = {f"{kind}s": kinds.count(kind) for kind in ("stop", "target", "signal_exit", "time_exit")}
     return {
         **book.counts,
-        "entries": len(book.held) + len(book.positions) - book.counts.get("parted_exits", 0),
+        "entries": len(book.held) + len(book.positions) - book.counts.get("partly_filled", 0),
         **exits,
         "open_at_the_end": len(book.positions),
     }
@@ -313,7 +314,7 @@ def _warnings(book: EntryBook) -> list[str]:
         ("cut_by_cash", "entries were smaller than wanted for lack of cash"),
         ("sessions_without_cash", "sessions on which entries were not made for lack of cash"),
         ("cut_by_volume", "entries were smaller than wanted for lack of volume"),
-        ("parted_exits", "exits were filled in part for lack of volume, the rest at later opens"),
+        ("partly_filled", "times an exit was filled in part for lack of volume; the rest left at later opens"),
     ):
         if book.counts.get(name):
             out.append(f"{book.counts[name]} {text}")

@@ -42,6 +42,8 @@ class BacktestResult(Card):
     holdings : (T, N) shares after the session's fills; None with ``keep="returns"`` or constant-weight accounting.
     cash : (T,) currency at the close; None with constant-weight accounting.
     interest : (T,) currency earned on cash, below 0 on negative cash; part of the gross return.
+    borrow_bps : (T, N) a year, of the night into the session, where a cost table sets it by asset; None where one rate
+        holds for all, and with ``keep="returns"``.
     events : long table, columns `EVENT_COLUMNS`: stops, kill switches, forced exits, ruin, unfilled orders.
     fill_ledger : makes the long table of fills when it is asked for; None when not kept.
     stages : one row a stage (select, filter, smooth, vol target, kill switch, costs): sharpe, return_ann,
@@ -65,6 +67,7 @@ class BacktestResult(Card):
     holdings: pd.DataFrame | None = None
     cash: pd.Series | None = None
     interest: pd.Series | None = None
+    borrow_bps: pd.DataFrame | None = None
     events: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(EVENT_COLUMNS)))
     fill_ledger: Callable[[], pd.DataFrame] | None = None
     stages: pd.DataFrame | None = None

@@ -270,6 +270,7 @@ def _result(run: _Run, book: Ledger) -> BacktestResult:
         holdings=run.frame(book.shares) if book.shares is not None else None,
         cash=pd.Series(book.cash, sessions, name="cash"),
         interest=pd.Series(book.interest, sessions, name="interest"),
+        borrow_bps=run.rates.by_asset("borrow_bps", sessions, run.prices.assets) if run.keep == "all" else None,
         events=_events(run, book),
         fill_ledger=_fill_ledger(run, book) if run.keep == "all" else None,
         config=run.config,

@@ -154,9 +154,10 @@ def _charged(holding: pd.DataFrame, assets: npt.NDArray[np.object_], entry: Floa
 
 
 def holding_costs(result: BacktestResult, prices: PricePanel) -> pd.DataFrame | None:
-    """What holding each asset cost, currency: borrow shared by the values of shorts, financing by those of longs.
+    """What holding each asset cost, currency: borrow shared by what each short pays, financing by the values of longs.
 
-    Values are those of the close before, when the charge began to run, at the last price known.
+    Values are those of the close before, when the charge began to run, at the last price known; a short pays its value
+    times its own rate where a cost table sets rates by asset.
 
     Returns
     -------
@@ -169,7 +170,10 @@ def holding_costs(result: BacktestResult, prices: PricePanel) -> pd.DataFrame | 
     close = prices.close.ffill().reindex(index=result.holdings.index, columns=result.holdings.columns)
     value = (result.holdings * close).shift(1).fillna(0.0)
     out = pd.DataFrame(0.0, value.index, value.columns)
-    for kind, side in (("borrow", -value.clip(upper=0.0)), ("financing", value.clip(lower=0.0))):
+    lent = -value.clip(upper=0.0)
+    if result.borrow_bps is not None:
+        lent = lent * result.borrow_bps.reindex(index=lent.index, columns=lent.columns)
+    for kind, side in (("borrow", lent), ("financing", value.clip(lower=0.0))):
         total = side.sum(axis="columns")
         share = side.div(total.where(total > 0), axis="index").fillna(0.0)
         out = out + share.mul(result.costs[kind], axis="index")

@@ -324,7 +324,7 @@ def entries_outcome(seed: int) -> Outcome:
         wrong.append("a fill is dust")
     traits = ["entry rule", f"delay {money.delay}"] + ["ruin"] * (book.ruined is not None) + ["lots"] * bool(money.lot)
     traits += ["volume"] * bool(money.max_volume or money.sqrt_impact)
-    traits += ["exits in parts"] * bool(result.counts.get("parted_exits"))
+    traits += ["exits in parts"] * bool(result.counts.get("partly_filled"))
     return Outcome(["oracle, entries"], traits, wrong)
 
 

@@ -116,10 +116,10 @@ def test_volume_limits_an_entry_and_lets_an_exit_go_in_parts():
     assert result.fills["shares"].tolist() == [600, -250, -300, -50]
     assert result.fills["price"].tolist() == [100, 95, 80, 97]
     assert result.holdings["A"].tolist() == [0, 600, 350, 350, 50, 0]
-    assert result.events["kind"].tolist() == ["unfilled", "stop"]  # no volume on the fourth session; then gone
+    assert result.events["kind"].tolist() == ["partly_filled", "unfilled", "partly_filled", "stop"]
     assert result.cash.iloc[-1] == 1_000_000 - 600 * 100 + 250 * 95 + 300 * 80 + 50 * 97
-    counts = {name: result.counts[name] for name in ("entries", "stops", "cut_by_volume", "parted_exits")}
-    assert counts == {"entries": 1, "stops": 1, "cut_by_volume": 1, "parted_exits": 2}
+    counts = {name: result.counts[name] for name in ("entries", "stops", "cut_by_volume", "partly_filled")}
+    assert counts == {"entries": 1, "stops": 1, "cut_by_volume": 1, "partly_filled": 2}
     assert any("lack of volume" in line for line in result.warnings)
     trip = result.trades.iloc[0]
     assert (len(result.trades), trip["shares"], trip["exit_session"]) == (1, 600, prices.sessions[5])

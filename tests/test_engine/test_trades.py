@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,11 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.data.panel import PricePanel
-from assay.engine.costs import CostModel
+from assay.engine.costs import CostModel, CostTable
+from assay.engine.entry_rules import simulate_entries
 from assay.engine.execution import Execution
 from assay.engine.result import FILL_COLUMNS
 from assay.engine.simulation import simulate
 from assay.engine.trades import TRADE_COLUMNS, holding_costs, round_trips
+from assay.strategies.base import EntrySignals
+from tests.test_engine.test_entry_rules import Rule
 
 
 def ledger(rows) -> pd.DataFrame:
@@ -111,6 +116,27 @@ def test_the_money_of_all_trips_is_the_money_that_the_book_made():
     longs = trades[(trades["side"] == 1)]
     assert (trades["holding"] >= 0).all()
     assert longs["holding"].sum() == pytest.approx(result.costs["financing"].sum())
+
+
+@pytest.mark.parametrize("rule", [False, True])
+def test_each_short_bears_its_own_borrow(rule):
+    """Two shorts of one value at 252 and 25200 bps a year: one pays a hundred times what the other does."""
+    dates = pd.bdate_range("2020-01-01", periods=5)
+    flat = pd.DataFrame(100.0, dates, ["A", "B"])
+    prices = PricePanel(flat, open=flat, high=flat, low=flat)
+    table = CostTable({"borrow_bps": pd.DataFrame({"B": [25200.0]}, dates[:1])})
+    costs = replace(CostModel.zero(), borrow_bps=252.0, table=table)
+    if rule:
+        first, last = (flat.eq(0.0) for _ in range(2))
+        first.iloc[0], last.iloc[2] = True, True
+        signals = EntrySignals(first, last, flat)
+        result = simulate_entries(prices, signals, Rule(side=-1, size=0.3, stop_loss=0, take_profit=0), costs=costs)
+    else:
+        weights = pd.DataFrame({"A": [-0.3, -0.3, 0.0], "B": [-0.3, -0.3, 0.0]}, dates[:3])
+        result = simulate(prices, weights, costs=costs)
+    trades = round_trips(result.fills, holding_costs(result, prices)).set_index("asset")
+    assert trades["holding"].sum() == pytest.approx(result.costs["borrow"].sum())
+    assert trades["holding"]["B"] / trades["holding"]["A"] == pytest.approx(100.0, rel=1e-3)
 
 
 @pytest.mark.slow
