@@ -28,7 +28,7 @@ __all__ = ["LINEAGE_COLUMNS", "ORDER_COLUMNS", "Positions", "orders_towards", "p
 
 LINEAGE_COLUMNS = (
     "decided", "score", "rank", "ranked", "selected", "sleeved", "before", "smoothing", "smoothed", "vol_factor",
-    "held", "share", "switch", "cap", "floor", "target", "book",
+    "drifted", "share", "switch", "cap", "floor", "target", "book",
 )  # fmt: skip
 ORDER_COLUMNS = ("price", "held", "order", "shares", "value", "cost", "status", "reason")
 #: Stages that are not of the rule.
@@ -47,14 +47,14 @@ class Positions:
         ``decided``, the session of the rule's last decision on the asset; ``score``, ``rank`` (1 is the highest, ties
         by asset id) and ``ranked`` (how many had a score and a price) on it; ``selected``, the weight after the rule;
         ``sleeved``, the mean of the last decisions; ``before``, the smoothed weight before that decision (NaN at the
-        first); ``smoothing``, the weight on it; ``smoothed``; ``vol_factor``; ``held``, what the book held when a band
+        first); ``smoothing``, the weight on it; ``smoothed``; ``vol_factor``; ``drifted``, the weight held when a band
         or a budget compared with it, else 0; ``share``, what is traded of the way from there, 0 within the band and
         where no order is due, else 1; ``switch``, 0 where a kill switch is on, else 1; ``cap``, what `max_gross`
         leaves; ``floor``, 0 where that is below a millionth of NAV, which is a target of 0, else 1;
         ``target``, the weight that a backtest trades, NaN = no order; ``book``, the weight of the asset in the
         backtest's own book at this close. With s = smoothing, 0 where there is no ``before``, and
         wanted = (s·before + (1−s)·sleeved)·vol_factor,
-        target = (held + share·(wanted − held))·switch·cap·floor.
+        target = (drifted + share·(wanted − drifted))·switch·cap·floor.
     steps : label → (N,) weights after each step of the rule, on the session ``decided``.
     switches : the kill switches that are on.
     overlays : of the strategy.
@@ -126,7 +126,7 @@ class Positions:
 
     def _paced(self, row: pd.Series) -> list[str]:
         """What stood between the wanted weight and the order, in words."""
-        overlays, held, share = self.overlays, row["held"], row["share"]
+        overlays, held, share = self.overlays, row["drifted"], row["share"]
         if share == 0 and overlays.every != 1 and pd.isna(held):
             return [f"orders every {overlays.every}: not due"]
         if share == 0:
@@ -257,7 +257,7 @@ def _lineage(
             "smoothing": overlays.smoothing,
             "smoothed": _at(smoothed, row),
             "vol_factor": factor,
-            "held": held,
+            "drifted": held,
             "share": share,
             "switch": 0.0 if switches else 1.0,
             "cap": cap,

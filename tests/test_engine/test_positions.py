@@ -53,7 +53,7 @@ def product(row: pd.Series) -> float:
     if row["smoothing"] and not np.isnan(row["before"]):
         base = row["smoothing"] * row["before"] + (1 - row["smoothing"]) * base
     factor = 1.0 if np.isnan(row["vol_factor"]) else row["vol_factor"]
-    ordered = row["held"] + row["share"] * (base * factor - row["held"])
+    ordered = row["drifted"] + row["share"] * (base * factor - row["drifted"])
     return ordered * row["switch"] * row["cap"] * row["floor"]
 
 
