@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from assay.models.contract import check_forecaster
     from assay.models.torch_adapter import TorchForecaster
     from assay.results.evidence.backtest import Evidence, evaluate
+    from assay.results.evidence.styles import StyleInputs
     from assay.results.storage.runs import Run, delete_run, list_runs, load_run
     from assay.results.workflow import (
         Checks,
@@ -103,6 +104,7 @@ _HOMES = {
     "models.contract": ("check_forecaster",),
     "models.torch_adapter": ("TorchForecaster",),
     "results.evidence.backtest": ("Evidence", "evaluate"),
+    "results.evidence.styles": ("StyleInputs",),
     "results.storage.runs": ("Run", "delete_run", "list_runs", "load_run"),
     "results.workflow": (
         "Checks",
@@ -151,6 +153,7 @@ __all__ = [
     "StoredSweep",
     "StoredWalkForward",
     "Strategy",
+    "StyleInputs",
     "TargetBook",
     "TorchForecaster",
     "TrainedModel",

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from assay.commands.inputs import load_inputs
+from assay.commands.inputs import load_inputs, load_styles
 from assay.commands.options import (
     DataOptions,
     StrategyOptions,
+    StyleOptions,
     by_default,
     cost_options,
     data_options,
@@ -19,6 +20,7 @@ from assay.commands.options import (
     json_option,
     results_option,
     strategy_options,
+    style_options,
     trials_option,
 )
 from assay.commands.output import echo_json, progress
@@ -44,6 +46,7 @@ __all__ = ["backtest", "report"]
     "--random-runs", type=click.IntRange(max=100_000), default=200, show_default=True, help="How many, with --canaries."
 )
 @click.option("--capacity", is_flag=True, help="Net Sharpe and alpha by size under square-root impact; needs volume.")
+@style_options(default=False)
 @trials_option
 @click.option("--tearsheet", "with_tearsheet", is_flag=True, help="Draw the tear sheet into the run folder.")
 @results_option
@@ -59,6 +62,7 @@ def backtest(
     canaries: bool,
     random_runs: int,
     capacity: bool,
+    styles: StyleOptions,
     trials: int,
     with_tearsheet: bool,
     results: Path,
@@ -73,6 +77,7 @@ def backtest(
     Examples:
       python cli.py backtest --strategy s2_filter_negative
       python cli.py backtest --strategy quintile_long_short --param quantile=0.1 --commission-bps 10
+      python cli.py backtest --styles --sectors sectors.csv
       python cli.py backtest --predictions preds.parquet --prices prices.parquet --canaries --leaks
       python cli.py backtest --strategy confidence --predictions p.csv --prices ohlc.csv --json
     """
@@ -85,7 +90,7 @@ def backtest(
     if alone and by_default("strategy"):  # as walk-forward does
         chosen = replace(chosen, strategy=PROBABILITY_STRATEGY)
         click.echo(f"the predictions are probabilities: traded by {PROBABILITY_STRATEGY} (--strategy)", err=True)
-    strategy = chosen.load()
+    strategy, beside = chosen.load(), load_styles(styles)
     with progress(quiet=as_json) as heard:
         stored = run(
             strategy,
@@ -100,13 +105,15 @@ def backtest(
                 cross_check=cross_check,
                 canaries=canaries,
                 capacity=capacity,
+                styles=styles.asked,
                 random_runs=random_runs,
             ),
+            styles=beside,
             made_by=inputs.made_by,
             trials_elsewhere=trials,
             root=results,
             progress=heard,
-            study=data.study(),
+            study=styles.study(data.study()),
         )
     return report(stored, as_json=as_json, tearsheet=with_tearsheet)
 

@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from assay.commands.options import DataOptions, MarketOptions, parse_date
+from assay.commands.options import DataOptions, MarketOptions, StyleOptions, parse_date
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from assay.data.panel import PredictionPanel, PricePanel
+    from assay.results.evidence.styles import StyleInputs
 
-__all__ = ["Inputs", "load_inputs", "load_market"]
+__all__ = ["Inputs", "load_inputs", "load_market", "load_styles"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,3 +100,26 @@ def load_inputs(options: DataOptions, *, delay: int) -> Inputs:
         predictions = predictions.map(lambda frame: frame.loc[inside])
     # The sample's predictions are those of a model that their name tells.
     return Inputs(prices, predictions, benchmark, {} if options.predictions is None else None)
+
+
+def load_styles(options: StyleOptions) -> StyleInputs | None:
+    """What styles are made of beside prices and volume; None where no file is named."""
+    from assay.data.errors import InputError
+
+    if not any((options.sectors, options.market_caps, options.factors)):
+        return None
+    from assay.data.files.rates import load_rates
+    from assay.data.files.sectors import load_sectors
+    from assay.data.files.series import load_factors
+    from assay.results.evidence.styles import StyleInputs
+
+    caps = None
+    if options.market_caps is not None:
+        caps = load_rates(options.market_caps, ["market_cap"])[0].get("market_cap")
+        if caps is None:
+            raise InputError(f"--market-caps {options.market_caps}: expected the columns date, asset and market_cap")
+    return StyleInputs(
+        None if options.sectors is None else load_sectors(options.sectors),
+        caps,
+        None if options.factors is None else load_factors(options.factors),
+    )

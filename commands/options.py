@@ -30,6 +30,7 @@ __all__ = [
     "ModelOptions",
     "Reading",
     "StrategyOptions",
+    "StyleOptions",
     "by_default",
     "complete_model",
     "complete_run",
@@ -47,6 +48,7 @@ __all__ = [
     "reading_options",
     "results_option",
     "strategy_options",
+    "style_options",
     "trials_option",
 ]
 
@@ -215,6 +217,28 @@ class StrategyOptions:
         from assay.strategies.catalog import load_strategy
 
         return load_strategy(self.strategy, **self.parameters)
+
+
+@dataclass(frozen=True)
+class StyleOptions:
+    """--styles, and the files that styles are made of beside prices and volume."""
+
+    styles: bool
+    sectors: Path | None
+    market_caps: Path | None
+    factors: Path | None
+
+    @property
+    def asked(self) -> bool:
+        """Whether styles are to be taken out: a file for them asks for it, too."""
+        return self.styles or any((self.sectors, self.market_caps, self.factors))
+
+    def study(self, study: Study) -> Study:
+        """`study` with these files."""
+        sectors, caps, factors = (
+            None if path is None else str(path) for path in (self.sectors, self.market_caps, self.factors)
+        )
+        return replace(study, data=replace(study.data, sectors=sectors, market_caps=caps, factors=factors))
 
 
 @dataclass(frozen=True)
@@ -400,6 +424,20 @@ def reading_options(function: Command) -> Command:
 def strategy_options(function: Command) -> Command:
     """The argument ``chosen``: `StrategyOptions`."""
     return _gathered("chosen", _STRATEGY, StrategyOptions)(function)
+
+
+def style_options(default: bool) -> Callable[[Command], Command]:
+    """The argument ``styles``: `StyleOptions`, taken out by default or not."""
+    options: dict[str, Option] = {
+        "styles": click.option(
+            "--styles/--no-styles", "styles", default=default, show_default=True,
+            help="What is left after styles, and where the return came from.",
+        ),
+        "sectors": click.option("--sectors", type=PATH, help="Sector of each asset, for styles: asset, sector."),
+        "market_caps": click.option("--market-caps", type=PATH, help="For the style size: date, asset, market_cap."),
+        "factors": click.option("--factors", type=PATH, help="Returns of factors of your own: date, a column each."),
+    }  # fmt: skip
+    return _gathered("styles", options, StyleOptions)
 
 
 def model_options(function: Command) -> Command:

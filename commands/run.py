@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from assay.commands.backtest import report
-from assay.commands.inputs import load_inputs, load_market
-from assay.commands.options import PATH, DataOptions, MarketOptions, json_option, results_option
+from assay.commands.inputs import load_inputs, load_market, load_styles
+from assay.commands.options import PATH, DataOptions, MarketOptions, StyleOptions, json_option, results_option
 from assay.commands.output import echo_json, progress
 
 if TYPE_CHECKING:
@@ -125,6 +125,7 @@ def _backtest(study: Study, root: Path, progress: Progress) -> StoredBacktest:
         execution=study.execution,
         engine=study.engine,
         checks=study.checks.load(),
+        styles=load_styles(_style_options(study)),
         made_by=inputs.made_by,
         trials_elsewhere=study.checks.trials_elsewhere,
         root=root,
@@ -168,6 +169,7 @@ def _walk_forward(study: Study, root: Path, progress: Progress) -> StoredBacktes
         execution=study.execution,
         baselines=study.checks.baselines,
         checks=study.checks.load(),
+        styles=load_styles(_style_options(study)),
         executor=study.folds.executor,
         workers=study.folds.workers,
         trials_elsewhere=study.checks.trials_elsewhere,
@@ -180,6 +182,11 @@ def _walk_forward(study: Study, root: Path, progress: Progress) -> StoredBacktes
 
         write_predictions(stored.walk.predictions, target)
     return stored
+
+
+def _style_options(study: Study) -> StyleOptions:
+    data = study.data
+    return StyleOptions(study.checks.styles, _path(data.sectors), _path(data.market_caps), _path(data.factors))
 
 
 def _options(kind: type[MarketOptions], study: Study, **more: object) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from assay.commands.backtest import report
-from assay.commands.inputs import load_market
+from assay.commands.inputs import load_market, load_styles
 from assay.commands.options import (
     PATH,
     WHOLE,
@@ -16,6 +16,7 @@ from assay.commands.options import (
     MarketOptions,
     ModelOptions,
     StrategyOptions,
+    StyleOptions,
     by_default,
     cost_options,
     execution_options,
@@ -27,6 +28,7 @@ from assay.commands.options import (
     parse_date,
     results_option,
     strategy_options,
+    style_options,
     trials_option,
 )
 from assay.commands.output import progress
@@ -74,6 +76,7 @@ __all__ = ["walk_forward"]
 @click.option(
     "--random-runs", type=click.IntRange(max=100_000), default=200, show_default=True, help="How many, with --canaries."
 )
+@style_options(default=True)
 @trials_option
 @click.option("--save-predictions", type=PATH, help="Also write the predictions here, with their receipts.")
 @click.option("--mlflow", "mlflow_uri", help="Log the run to this MLflow tracking store; needs the mlflow extra.")
@@ -103,6 +106,7 @@ def walk_forward(
     canaries: bool,
     canary_seeds: int,
     random_runs: int,
+    styles: StyleOptions,
     trials: int,
     save_predictions: Path | None,
     mlflow_uri: str | None,
@@ -160,9 +164,11 @@ def walk_forward(
         cross_check=cross_check,
         canaries=canaries,
         random_runs=random_runs,
+        styles=styles.asked,
         canary_seeds=canary_seeds,
     )
     prices, benchmark = load_market(market)
+    beside = load_styles(styles)
     with progress(quiet=as_json) as heard:
         stored = run(
             model,
@@ -177,12 +183,13 @@ def walk_forward(
             execution=execution,
             baselines=baselines,
             checks=checks,
+            styles=beside,
             executor=executor,
             workers=workers,
             trials_elsewhere=trials,
             root=results,
             progress=heard,
-            study=market.study(),
+            study=styles.study(market.study()),
         )
     if save_predictions is not None:
         from assay.data.files.predictions import write_predictions

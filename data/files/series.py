@@ -17,12 +17,14 @@ from assay.data.files.readers import open_source
 from assay.data.files.sources import plain
 from assay.data.quality import QualityReport
 
-__all__ = ["load_returns"]
+__all__ = ["load_factors", "load_returns"]
 
 #: Columns of these names are returns although they stand beside prices.
 _RETURNS = ("ret", "return", "returns", "dailyreturn", "dailyreturns", "pctchange")
 #: Returns of which half are larger than this are none.
 _LEVEL = 0.5
+#: Returns of factors of which half are larger than this are percent.
+_PERCENT = 0.1
 
 
 def load_returns(data: Any, *, options: ReadOptions | None = None) -> pd.Series:
@@ -81,3 +83,39 @@ def load_returns(data: Any, *, options: ReadOptions | None = None) -> pd.Series:
     if series.empty:
         raise InputError(f"{source.label}: column {column!r} holds no return; expected at least one")
     return series.rename(source.stem)
+
+
+def load_factors(data: Any) -> pd.DataFrame:
+    """Returns of factors, a column each beside a column of dates, such as those of Fama and French.
+
+    Parameters
+    ----------
+    data : a file or frame, as in `load_prices`; decimals, stamped with the period's end.
+
+    Returns
+    -------
+    DataFrame
+        (T, F); sessions on which a factor has no return are kept as NaN.
+
+    Raises
+    ------
+    InputError
+        If there is no column beside the dates, or the values are percent.
+    DataQualityError
+        On duplicated sessions, infinite values, or returns below -100%.
+
+    """
+    source = open_source(data, ReadOptions())
+    found = recognise(source, PRICES, ReadOptions({}, "wide"))
+    layout = Layout("wide", found.date, cells={"returns": found.cells["close"]})
+    grids = read_grids(source, layout, ReadOptions())
+    QualityReport(source.label, tuple(grids.findings)).raise_for_errors()
+    frame = grids.frames["returns"]
+    for name in map(str, frame.columns):
+        refuse_infinite(source, name, frame[[name]])
+        series = frame[name].dropna()
+        if (series < -1.0).any() or (len(series) and float(np.median(np.abs(series))) > _PERCENT):
+            raise InputError(f"{source.label}: column {name!r}: percent? returns of factors are decimals")
+        if not len(series):
+            raise InputError(f"{source.label}: column {name!r} holds no return; expected at least one")
+    return frame

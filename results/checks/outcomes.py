@@ -13,6 +13,7 @@ from assay.results.checks.capacity import Capacity
 from assay.results.checks.cross_check import CrossCheck
 from assay.results.checks.leaks import LeakCheck
 from assay.results.checks.random_scores import RandomScores, ShiftedScores
+from assay.results.checks.styles import Styles
 from assay.results.checks.trials import TrialCount
 from assay.results.storage.runs import Run
 
@@ -38,6 +39,7 @@ class CheckOutcomes:
     leaks: LeakCheck | None = None
     cross_check: CrossCheck | None = None
     capacity: Capacity | None = None
+    styles: Styles | None = None
     trials: TrialCount | None = None
 
     @property
@@ -50,6 +52,7 @@ class CheckOutcomes:
             self.leaks,
             self.cross_check,
             self.capacity,
+            self.styles,
             self.trials,
         )
         return tuple(check for check in kinds if check is not None)
@@ -93,6 +96,7 @@ class CheckOutcomes:
             read(LeakCheck),
             read(CrossCheck),
             read(Capacity),
+            read(Styles),
             read(TrialCount),
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,7 @@ def skill_of(
     forward: pd.DataFrame | None = None,
     delay: int | None = None,
     fill: Any = None,
+    styles: Mapping[str, pd.DataFrame] | None = None,
 ) -> Skill | None:
     """The series x of a panel of predictions; None where it ranks nothing.
 
@@ -45,6 +47,7 @@ def skill_of(
     predictions, prices : prices reach back before the first prediction where there are any, for beta.
     forward : forward returns of the prices, if they are there already.
     delay, fill : of the fills; default the predictions' delay, and the open where the panel has one.
+    styles : name → (T, N) exposures known at t, projected out too.
 
     """
     score = predictions.view
@@ -53,7 +56,7 @@ def skill_of(
         forward = forward_returns(prices, horizon=predictions.horizon, delay=delay, fill=fill)
     close = prices.close.loc[: score.index[-1], prices.close.columns.intersection(score.columns)]
     risk = trailing_risk(simple_returns(close))
-    return skill_series(score, forward, risk, horizon=predictions.horizon)
+    return skill_series(score, forward, risk, horizon=predictions.horizon, styles=styles)
 
 
 def skill_table(skill: Skill) -> pd.DataFrame:

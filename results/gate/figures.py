@@ -23,6 +23,7 @@ from assay.results.checks.cross_check import CrossCheck
 from assay.results.checks.leaks import LeakCheck
 from assay.results.checks.outcomes import CheckOutcomes
 from assay.results.checks.random_scores import RandomScores
+from assay.results.checks.styles import Styles
 from assay.results.checks.trials import TrialCount, any_superior
 from assay.results.gate.evidence_rules import (
     Estimate,
@@ -99,6 +100,25 @@ def _of_check(
         if value is None or math.isnan(value):
             return missing(f"{name} does not exist on this run; {check.sentence}")
         return Estimate(value, reason=check.sentence)
+
+    return estimate
+
+
+def _after_styles(name: str) -> Callable[[Subject], Estimate]:
+    """A figure after styles; not applicable where the panel has too few assets for them."""
+
+    def estimate(subject: Subject) -> Estimate:
+        check = subject.checks.styles
+        if check is None:
+            return _not_run(Styles)
+        if check.few:
+            return Estimate(reason=check.note, absent="not applicable")
+        item = check.metric(name)
+        if item is None:
+            return missing(check.note or f"the run has no {name}")
+        if math.isnan(item.value):
+            return missing(item.reason)
+        return Estimate(item.value, item.low, item.high, f"after {', '.join(check.factors)}")
 
     return estimate
 
@@ -288,6 +308,9 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "skill_t": Rule(_metric("skill_t"), "t of skill after beta", "Skill by itself, whatever was tried.", "t"),
         "skill_ic": Rule(_metric("skill_ic"), "information coefficient after beta", "How large the skill is.",
                          "correlation", -1, 1),
+        "skill_t_styles": Rule(
+            _after_styles("skill_t_styles"), "t of skill after beta, styles and sectors",
+            "What momentum or low volatility knows needs no model.", "t"),
         "beats_baselines": Rule(
             best_baseline, "IC after beta less the best baseline's, paired",
             "on = \"low\" asks for better, on = \"high\" for not clearly worse than what costs nothing.",
@@ -299,6 +322,9 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "expected_alpha": Rule(
             expected_alpha, "net alpha expected, realised and implied half and half",
             "Skill that costs eat up is no reason to trade.", "a year"),
+        "alpha_t_styles": Rule(
+            _after_styles("alpha_t_styles_net"), "HAC t of net alpha after styles and sectors",
+            "What is paid for a style can be had for less.", "t"),
         "implied_gap_t": Rule(
             _metric("implied_gap_t"), "realised less implied alpha, in errors",
             "A book that earns far less than its forecasts imply loses it somewhere between them.", "errors"),

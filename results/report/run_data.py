@@ -25,8 +25,10 @@ class RunData:
 
     @cached_property
     def metrics(self) -> dict[str, dict[str, Any]]:
-        """Stored metrics by name."""
-        return {item["name"]: item for item in self.run.metrics.get("metrics", ())}
+        """Stored metrics by name, those after styles among them."""
+        stored = {item["name"]: item for item in self.run.metrics.get("metrics", ())}
+        styles = self.checks.styles
+        return stored if styles is None else stored | {item.name: item.to_dict() for item in styles.metrics}
 
     @cached_property
     def returns(self) -> pd.DataFrame:

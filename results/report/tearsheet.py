@@ -18,6 +18,7 @@ from assay.results.report.sections.evidence import conventions_section, evidence
 from assay.results.report.sections.model import model_section
 from assay.results.report.sections.portfolio import portfolio_section
 from assay.results.report.sections.signal import signal_section
+from assay.results.report.sections.styles import styles_section
 from assay.results.report.sections.summary import described, equity_figures, headline, lead, verdicts
 from assay.results.storage.runs import Run
 
@@ -50,6 +51,7 @@ def tearsheet_sections(run: Run, marks: Mapping[str, float] | None = None) -> li
         [
             evidence_section(data, dict(marks or {})),
             portfolio_section(data),
+            styles_section(data),
             signal_section(data),
             model_section(data),
             conventions_section(data),

@@ -19,6 +19,9 @@ def render_run(run: Run) -> str:
     if run.kind == "sweep":
         return "\n".join(_sweep(run))
     metrics = {item["name"]: item for item in run.metrics.get("metrics", ())}
+    styles = CheckOutcomes.of(run).styles
+    if styles is not None:
+        metrics |= {item.name: item.to_dict() for item in styles.metrics}
     config = run.manifest["config"]
     parts = [*_head(run, config), "", *_table(metrics), "", *_signal(metrics), *_break_even(metrics)]
     stages = run.metrics.get("stages") or []
@@ -73,7 +76,9 @@ def _head(run: Run, config: dict[str, Any]) -> list[str]:
 _ROWS = (
     ("Sharpe", "sharpe", "{:.2f}", "252 · ddof 1 · arithmetic · rf 0 · HAC"),
     ("  after beta", "sharpe_residual", "{:.2f}", None),
+    ("  after styles", "sharpe_styles", "{:.2f}", None),
     ("alpha a year", "alpha_ann", "{:.1%}", None),
+    ("  after styles", "alpha_ann_styles", "{:.1%}", None),
     ("return a year", "return_ann", "{:.1%}", "geometric"),
     ("volatility a year", "volatility_ann", "{:.1%}", "252 · ddof 1"),
     ("max drawdown", "max_drawdown", "{:.1%}", "compounded, start included"),
@@ -93,8 +98,11 @@ def _table(metrics: dict[str, Any]) -> list[str]:
             text = f"residual on the benchmark, beta {metrics['beta_net']['value']:.2f}"
         if net["value"] is None:
             text = net["reason"]
-        if name == "alpha_ann" and metrics.get("alpha_t_net", {}).get("value") is not None:
-            text = f"{text}, t {metrics['alpha_t_net']['value']:.1f}"
+        if name.endswith("_styles") and net["value"] is not None:
+            text = net["convention"].removeprefix("net · ").partition(" · Newey–West")[0]
+        t = metrics.get(f"{name.replace('alpha_ann', 'alpha_t')}_net", {}).get("value")
+        if name.startswith("alpha_ann") and t is not None:
+            text = f"{text}, t {t:.1f}"
         cells = f"{_figure(gross, form):>9}{_figure(net, form):>9}"
         lines.append(f"{label:18}{cells}    {_interval(net, form):<20}{text}")
     turnover, cost = metrics["turnover_ann"], metrics["cost_ann"]
@@ -125,6 +133,13 @@ def _signal(metrics: dict[str, Any]) -> list[str]:
             f"{'skill after beta':18}{skill['value']:>9.4f}{'':9}    {_interval(skill, '{:.4f}'):<20}IC,"
             f" {skill['n']:,} sessions, t {_figure(metrics['skill_t'], '{:.1f}')} · e-value {evidence:.2g},"
             " 20 is evidence at 5%"
+        )
+    left = metrics.get("skill_ic_styles")
+    if left is not None and left["value"] is not None:
+        lines.append(
+            f"{'  after styles':18}{left['value']:>9.4f}{'':9}    {_interval(left, '{:.4f}'):<20}IC,"
+            f" {left['n']:,} sessions, t {_figure(metrics['skill_t_styles'], '{:.1f}')} · rank IC on what styles leave"
+            f" of returns {_figure(metrics.get('rank_ic_styles_mean'), '{:.4f}')}"
         )
     rates = [
         f"{kind} {_figure(metrics.get(name), '{:.1%}')}{_base(metrics, name)}"

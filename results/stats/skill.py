@@ -41,6 +41,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from assay.data.characteristics import trailing_beta
 from assay.data.conventions import Floats
 from assay.data.errors import InputError
 from assay.results.stats.long_run_variance import critical_value, hac_mean, long_run_covariance
@@ -62,7 +63,6 @@ __all__ = [
 
 #: ICs whose e-processes are averaged where no target is given: hard to trade … rarely true.
 MIXTURE = (0.01, 0.02, 0.03, 0.05)
-_BETA_WINDOW, _BETA_LEAST = 252, 60
 _VOLATILITY_WINDOW, _VOLATILITY_LEAST = 60, 20
 _SHRINK = 1 / 3
 _CLIP = 4.0
@@ -100,9 +100,7 @@ def trailing_risk(returns: pd.DataFrame) -> Risk:
 
     """
     mean = returns.mean(axis="columns")
-    window = returns.rolling(_BETA_WINDOW, min_periods=_BETA_LEAST)
-    variance = mean.rolling(_BETA_WINDOW, min_periods=_BETA_LEAST).var()
-    beta = window.cov(mean).div(variance.where(variance > 0), axis="index")
+    beta = trailing_beta(returns)
     beta = ((1 - _SHRINK) * beta + _SHRINK).where(beta.notna(), 1.0)
     left = returns - beta.mul(mean, axis="index")
     volatility = left.rolling(_VOLATILITY_WINDOW, min_periods=_VOLATILITY_LEAST).std()

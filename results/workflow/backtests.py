@@ -29,6 +29,7 @@ from assay.results.checks.trading import Trading
 from assay.results.checks.trials import count_trial
 from assay.results.evidence.backtest import Evidence, evaluate, store_backtest
 from assay.results.evidence.starts import over_all_starts
+from assay.results.evidence.styles import StyleInputs, against_styles
 from assay.results.storage.runs import DEFAULT_ROOT, Run, add_checks
 from assay.results.workflow.kept_study import derived, keep_study, sources_of
 from assay.results.workflow.requests import Checks, Progress, Silent
@@ -116,6 +117,7 @@ class JoinedInputs:
     benchmark: pd.Series | None
     dropped: Mapping[str, int] = field(default_factory=dict)
     messages: tuple[str, ...] = ()
+    styles: StyleInputs | None = None
 
     @property
     def benchmark_name(self) -> str | None:
@@ -152,6 +154,7 @@ def backtest(
     execution: Execution | None = None,
     engine: Literal["native", "vectorbt"] = "native",
     checks: Checks | None = None,
+    styles: StyleInputs | None = None,
     made_by: Mapping[str, object] | None = None,
     trials_elsewhere: int = 0,
     root: Path | str = DEFAULT_ROOT,
@@ -169,6 +172,7 @@ def backtest(
     costs, execution : default: `CostModel()`, and the delay that the predictions were made for.
     engine : who simulates the final weights.
     checks : which checks to make; default none.
+    styles : what styles are made of beside prices and volume; with it they are taken out, asked for or not.
     made_by : what the run's config shall say of how the predictions were made; with it they are told apart by that
         (and by the model's name), else by their fingerprint.
     trials_elsewhere : trials made outside this ledger, added to its count.
@@ -186,10 +190,11 @@ def backtest(
     started = time.perf_counter()
     execution = Execution(delay=predictions.delay) if execution is None else execution
     costs, checks = CostModel() if costs is None else costs, Checks() if checks is None else checks
+    checks = checks if styles is None else replace(checks, styles=True)
     joined, report = align(predictions, prices)
     stored = run_joined(
         Trading(strategy, costs, execution),
-        JoinedInputs(joined, prices, benchmark, report.counts, report.messages()),
+        JoinedInputs(joined, prices, benchmark, report.counts, report.messages(), styles),
         Origin(made_by),
         engine,
         checks,
@@ -198,10 +203,10 @@ def backtest(
         started,
     )
     ran = derived(
-        sources_of(prices, predictions, benchmark) if study is None else study,
+        sources_of(prices, predictions, benchmark, styles) if study is None else study,
         strategy=strategy,
         costs=costs,
-        checks=checks,
+        checks=replace(checks, styles=checks.styles or stored.run.has("style_returns")),
         trials_elsewhere=trials_elsewhere,
         engine=engine,
         execution=execution,
@@ -255,12 +260,18 @@ def run_joined(
             result, predictions, traded, costs=costs, execution=execution
         )
     starts = over_all_starts(strategy, predictions, traded, costs=costs, execution=execution)
+    beside = dict(origin.tables)
+    if checks.styles:
+        progress.advance("styles", 0, 1)
+        found, tables = against_styles(result, predictions, traded, inputs.styles)
+        outcomes, beside = replace(outcomes, styles=found), {**beside, **tables}
+        progress.advance("styles", 1, 1)
     receipts = predictions.receipts
     run = store_backtest(
         result,
         evidence,
         root=ledger.root,
-        tables=origin.tables,
+        tables=beside,
         metrics={**naive, **({} if starts is None else {"starts": starts}), **origin.metrics},
         notes={
             "benchmark": inputs.benchmark_name,

@@ -18,6 +18,7 @@ from assay.engine.costs import COST_FIELDS, CostModel
 from assay.engine.folds import WalkForward
 from assay.models.base import Forecaster
 from assay.models.catalog import MODELS
+from assay.results.evidence.styles import StyleInputs
 from assay.results.storage.runs import Run
 from assay.results.workflow.requests import Checks
 from assay.results.workflow.study import (
@@ -43,11 +44,16 @@ STUDY = "study.toml"
 _PLAIN = (str, int, float, bool, type(None))
 
 
-def sources_of(prices: PricePanel, predictions: PredictionPanel | None, benchmark: pd.Series | None) -> Study:
+def sources_of(
+    prices: PricePanel,
+    predictions: PredictionPanel | None,
+    benchmark: pd.Series | None,
+    styles: StyleInputs | None = None,
+) -> Study:
     """The study of panels that came without one: the embedded sample, or marked as in memory."""
     from assay.data.sample import SOURCE, load_sample, load_sample_predictions
 
-    kept: list[str] = []
+    kept: list[str] = [] if styles is None else ["styles"]
     sample = prices.source == SOURCE
     if sample:
         theirs, index = load_sample()

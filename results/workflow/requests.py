@@ -46,6 +46,7 @@ class Checks:
     canaries : random-score runs and shifted scores; in a walk-forward also models retrained on shuffled labels, on an
         answer and with other seeds.
     capacity : net Sharpe and alpha by size under square-root impact; needs volume.
+    styles : what is left after styles and sectors, and where the return came from.
     random_runs, canary_seeds : how many random-score runs, and how many shuffles of the labels, with `canaries`.
 
     Raises
@@ -59,6 +60,7 @@ class Checks:
     cross_check: bool = False
     canaries: bool = False
     capacity: bool = False
+    styles: bool = False
     random_runs: int = 200
     canary_seeds: int = 5
 

@@ -77,8 +77,11 @@ def rerun(run: Run, make: Callable[[Study, Path], Run]) -> Rerun:
         for name, digest in study.made_from.items()
         if Path(name).is_file() and file_digest(Path(name)) != digest
     ]
-    # What was checked of a run, and what was drawn of it, is not part of its bytes.
-    checks = CheckSection(baselines=study.checks.baselines, trials_elsewhere=study.checks.trials_elsewhere)
+    # What was checked of a run, and what was drawn of it, is not part of its bytes; the tables of its styles are.
+    asked = study.checks
+    checks = CheckSection(
+        styles=asked.styles, baselines=asked.baselines, trials_elsewhere=asked.trials_elsewhere
+    )
     study = replace(study, checks=checks, gate=None, report=ReportSection(), made_from={})
     with tempfile.TemporaryDirectory(prefix="assay-rerun-") as folder:
         again = make(study, Path(folder))

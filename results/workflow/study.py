@@ -52,6 +52,9 @@ class DataSection:
     decimal : the decimal sign of numbers as text.
     tz : the exchange's zone, where stamps have one, e.g. "America/New_York".
     open_lockbox : why sealed sessions are read, too; noted in the ledger each time.
+    sectors : file of the sector of each asset.
+    market_caps : file of market values by date and asset, for size.
+    factors : file of returns of factors of one's own.
     in_memory : inputs of the run that came from no file; a study that names any cannot be run.
 
     """
@@ -66,6 +69,9 @@ class DataSection:
     decimal: Literal[".", ","] | None = None
     tz: str | None = None
     open_lockbox: str | None = None
+    sectors: str | None = None
+    market_caps: str | None = None
+    factors: str | None = None
     in_memory: tuple[str, ...] = ()
 
 
@@ -322,7 +328,9 @@ class Study:
     def files(self) -> tuple[str, ...]:
         """The files that the figures depend on, plug-ins among them; as they are named here."""
         given = self.predictions or PredictionSection()
-        named = [self.data.prices, self.data.benchmark, given.file, given.receipts, *self.costs.files]
+        data = self.data
+        named = [data.prices, data.benchmark, data.sectors, data.market_caps, data.factors]
+        named += [given.file, given.receipts, *self.costs.files]
         named += [plugin.rpartition(":")[0] for plugin in self._plugins() if is_file_plugin(plugin)]
         return tuple(dict.fromkeys(name for name in named if name is not None))
 
@@ -364,7 +372,14 @@ class Study:
             gate = replace(gate, policy=moved(gate.policy) or "")
         return replace(
             self,
-            data=replace(self.data, prices=moved(self.data.prices), benchmark=moved(self.data.benchmark)),
+            data=replace(
+                self.data,
+                prices=moved(self.data.prices),
+                benchmark=moved(self.data.benchmark),
+                sectors=moved(self.data.sectors),
+                market_caps=moved(self.data.market_caps),
+                factors=moved(self.data.factors),
+            ),
             predictions=given,
             model=model,
             strategy=strategy,

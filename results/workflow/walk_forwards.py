@@ -28,6 +28,7 @@ from assay.results.checks.canaries import SEEDS, Canaries, CanaryPanels, retrain
 from assay.results.checks.trading import Trading
 from assay.results.evidence.models import BASELINES, comparison, fold_metrics
 from assay.results.evidence.skill import skill_of
+from assay.results.evidence.styles import StyleInputs
 from assay.results.storage.runs import DEFAULT_ROOT, Run
 from assay.results.storage.trial_ledger import Record, register, trial_of
 from assay.results.workflow.backtests import Bookkeeping, JoinedInputs, Origin, StoredBacktest, run_joined
@@ -71,6 +72,7 @@ def walk_forward(
     execution: Execution | None = None,
     baselines: bool = True,
     checks: Checks | None = None,
+    styles: StyleInputs | None = None,
     executor: Literal["serial", "process", "ray"] = "serial",
     workers: int | None = None,
     trials_elsewhere: int = 0,
@@ -95,7 +97,8 @@ def walk_forward(
     seeds : fits of each fold; predictions are averaged.
     benchmark, costs, execution, trials_elsewhere, root, progress, study : as for `backtest`.
     baselines : whether to run `assay.results.evidence.models.BASELINES` beside the model.
-    checks : which checks to make; default leak tests.
+    checks : which checks to make; default leak tests and styles.
+    styles : as for `backtest`.
     executor, workers : where folds are fit; the figures are the same.
 
     Raises
@@ -110,7 +113,8 @@ def walk_forward(
     """
     started = time.perf_counter()
     root, progress = Path(root), Silent() if progress is None else progress
-    checks = Checks(leaks=True) if checks is None else checks
+    checks = Checks(leaks=True, styles=True) if checks is None else checks
+    checks = checks if styles is None else replace(checks, styles=True)
     costs, execution = CostModel() if costs is None else costs, Execution() if execution is None else execution
     chosen = load_strategy(DEFAULT_STRATEGY, **(settings or {})) if strategy is None else strategy
     with_tradable_benchmark(chosen, prices, benchmark).require(chosen.needs, chosen.name)
@@ -139,7 +143,7 @@ def walk_forward(
         traded = with_tradable_benchmark(chosen, prices, benchmark)
         origin = replace(origin, canaries=Canaries.run(trading, panels, walk.predictions, traded))
     register(_beside(beside, prices, plan, execution), prices)
-    inputs = JoinedInputs(walk.predictions, prices, benchmark)
+    inputs = JoinedInputs(walk.predictions, prices, benchmark, styles=styles)
     stored = run_joined(
         trading, inputs, origin, "native", checks, Bookkeeping(root, trials_elsewhere), progress, started
     )
@@ -147,12 +151,12 @@ def walk_forward(
     if missing:
         progress.say(f"warning: {missing} checkpoints lie on other machines and are not kept with the run")
     recipe, lost = model_section(model)
-    asked = sources_of(prices, None, benchmark) if study is None else study
+    asked = sources_of(prices, None, benchmark, styles) if study is None else study
     ran = derived(
         replace(asked, data=replace(asked.data, in_memory=(*asked.data.in_memory, *lost))),
         strategy=chosen,
         costs=costs,
-        checks=checks,
+        checks=replace(checks, styles=checks.styles or stored.run.has("style_returns")),
         baselines=baselines,
         trials_elsewhere=trials_elsewhere,
         model=recipe,

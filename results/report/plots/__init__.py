@@ -20,6 +20,8 @@ from assay.results.report.plots.portfolio import (
     plot_months,
     plot_rolling,
     plot_stages,
+    plot_style_exposures,
+    plot_style_parts,
     plot_trades,
     plot_turnover,
 )
@@ -62,6 +64,8 @@ __all__ = [
     "plot_runs",
     "plot_runs_drawdown",
     "plot_stages",
+    "plot_style_exposures",
+    "plot_style_parts",
     "plot_trades",
     "plot_training",
     "plot_turnover",

@@ -23,6 +23,8 @@ __all__ = [
     "plot_months",
     "plot_rolling",
     "plot_stages",
+    "plot_style_exposures",
+    "plot_style_parts",
     "plot_trades",
     "plot_turnover",
 ]
@@ -171,3 +173,32 @@ def plot_months(axes: Axes, returns: np.ndarray) -> Axes:
     axes.axvline(float(returns.mean()), color=COLOURS["red"], linewidth=1.2, linestyle="--", label="mean")
     axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
     return finish(axes, y="months", x="net return of a month")
+
+
+#: Factors that are drawn by name; the largest of them, where there are more.
+_MOST_FACTORS = 6
+_SMOOTH = 21
+_LINES = ("blue", "orange", "green", "red", "purple", "grey")
+
+
+def plot_style_exposures(axes: Axes, exposures: pd.DataFrame) -> Axes:
+    """Exposure of the book to the factors it loads on most, mean of 21 sessions."""
+    chosen = exposures.abs().mean().sort_values(ascending=False, kind="stable").index[:_MOST_FACTORS]
+    for name, colour in zip(chosen, _LINES, strict=False):
+        series(axes, exposures[name].rolling(_SMOOTH, min_periods=1).mean(), str(name), color=COLOURS[colour])
+    axes.axhline(0.0, color=COLOURS["grey"], linewidth=0.8)
+    return finish(axes, dates=True)
+
+
+def plot_style_parts(axes: Axes, parts: pd.DataFrame, factors: list[str]) -> Axes:
+    """Cumulated sums of the net return: the factors together, the assets' own returns, costs, and their sum."""
+    lines = {
+        "net": parts.sum(axis="columns"),
+        "factors": parts[factors].sum(axis="columns"),
+        "own": parts["own"] + parts["fills"],
+        "costs and interest": parts.drop(columns=[*factors, "own", "fills"]).sum(axis="columns"),
+    }
+    for (name, values), colour in zip(lines.items(), ("blue", "orange", "green", "grey"), strict=True):
+        series(axes, values.cumsum(), name, color=COLOURS[colour])
+    axes.axhline(0.0, color=COLOURS["grey"], linewidth=0.8)
+    return finish(axes, dates=True)

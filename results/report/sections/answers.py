@@ -114,7 +114,12 @@ def _new(data: RunData) -> Answer:
             state = "unsure" if state == "good" else state
         else:
             lines.append(f"None of {plural(count, 'baseline')} on the same folds earned as much.")
-    lines.append("Styles and sectors were not taken out.")
+    styles = data.checks.styles
+    if styles is None:
+        lines.append("Styles and sectors were not taken out.")
+    else:
+        lines.append(f"{_capital(styles.sentence)}.")
+        state = styles.state if state == "good" and styles.state != "not run" else state
     flattering = [kind for kind in _warned(data) if kind in _FLATTERING]
     if flattering and state == "good":
         lines.append(f"Alpha is flattered; see the warnings: {', '.join(flattering)}.")

@@ -14,6 +14,7 @@ from assay.results.checks.cross_check import CrossCheck
 from assay.results.checks.leaks import LeakCheck
 from assay.results.checks.outcomes import CheckOutcomes
 from assay.results.checks.random_scores import RandomScores
+from assay.results.checks.styles import Styles
 from assay.results.checks.trials import TrialCount
 from assay.results.report.blocks import Cell, Figure, Table, metric_cell, metric_text, percent, plural
 from assay.results.report.plots import plot_drawdown, plot_equity
@@ -100,6 +101,7 @@ def verdicts(data: RunData) -> list[Tile]:
         else Tile("Receipts", "none", "bad", "nothing proves what the model had seen"),
         _canaries(checks),
         _tile(checks.cross_check, CrossCheck),
+        _tile(checks.styles, Styles),
         _tile(checks.trials, TrialCount),
     ]
 

@@ -94,6 +94,11 @@ def _concentration(held: bool = True) -> pd.DataFrame:
     return pd.DataFrame(values, index=_returns().index)
 
 
+def _parts() -> pd.DataFrame:
+    values = {"market": 0.001, "own": 0.002, "fills": 0.0, "commission": -0.001}
+    return pd.DataFrame(values, _returns().index)
+
+
 _CASES: dict[str, Callable[[Any], Any]] = {
     "plot_by_quantile": lambda axes: plots.plot_by_quantile(axes, _panel(assets=5).cumsum()),
     "plot_canaries": lambda axes: plots.plot_canaries(axes, {"random": [0.1, -0.2, np.nan]}, 0.4),
@@ -119,6 +124,8 @@ _CASES: dict[str, Callable[[Any], Any]] = {
     "plot_runs": lambda axes: plots.plot_runs(axes, _returns()[["net", "gross"]]),
     "plot_runs_drawdown": lambda axes: plots.plot_runs_drawdown(axes, _returns()[["net", "gross"]]),
     "plot_stages": lambda axes: plots.plot_stages(axes, _stages()),
+    "plot_style_exposures": lambda axes: plots.plot_style_exposures(axes, _panel(assets=3)),
+    "plot_style_parts": lambda axes: plots.plot_style_parts(axes, _parts(), ["market"]),
     "plot_trades": lambda axes: plots.plot_trades(axes, _returns()["net"]),
     "plot_training": lambda axes: plots.plot_training(axes, _training()),
     "plot_turnover": lambda axes: plots.plot_turnover(axes, _returns()["turnover"]),

@@ -1,0 +1,122 @@
+"""What is known of each asset at a close from prices, volume and market value alone: the characteristics of styles.
+
+Every value stamped t is a function of rows through t; nothing is filled backwards.
+
+References
+----------
+Black (1972), Journal of Business 45(3), for beta.
+Jegadeesh & Titman (1993), Journal of Finance 48(1), for momentum that leaves out the last month.
+Ang, Hodrick, Xing & Zhang (2006), Journal of Finance 61(1), for volatility.
+Lehmann (1990), Quarterly Journal of Economics 105(1), and Jegadeesh (1990), Journal of Finance 45(3), for reversal over
+a week and over a month, between which the exponential weights here lie.
+Amihud (2002), Journal of Financial Markets 5(1), for illiquidity. Banz (1981), Journal of Financial Economics 9(1), for
+size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from assay.data.conventions import Floats
+from assay.data.panel import PricePanel
+from assay.data.returns import simple_returns
+
+__all__ = ["CHARACTERISTICS", "characteristics", "standardised", "trailing_beta"]
+
+#: name → what it is, in the words of a table.
+CHARACTERISTICS = {
+    "beta": "on the assets' mean return, 252 sessions",
+    "momentum": "log return from 252 to 21 sessions ago",
+    "volatility": "log deviation of returns, 60 sessions",
+    "reversal": "less the mean log return, half-life 5 sessions",
+    "liquidity": "less log Amihud illiquidity, 60 sessions",
+    "size": "log market value",
+}
+_BETA_WINDOW, _BETA_LEAST = 252, 60
+_MOMENTUM, _SKIP = 252, 21
+_WINDOW, _LEAST = 60, 20
+_HALF_LIFE = 5
+#: Deviations from the mean at which an exposure ends.
+_CLIP = 3.0
+
+
+def trailing_beta(returns: pd.DataFrame) -> pd.DataFrame:
+    """(T, N) beta on the assets' mean return over 252 sessions through t (60 at least); NaN where not known."""
+    mean = returns.mean(axis="columns")
+    variance = mean.rolling(_BETA_WINDOW, min_periods=_BETA_LEAST).var()
+    covariance = returns.rolling(_BETA_WINDOW, min_periods=_BETA_LEAST).cov(mean)
+    return covariance.div(variance.where(variance > 0), axis="index")
+
+
+def characteristics(
+    prices: PricePanel, *, caps: pd.DataFrame | None = None, names: Iterable[str] = tuple(CHARACTERISTICS)
+) -> dict[str, pd.DataFrame]:
+    """Each characteristic that the panel has the fields for, in the order of `CHARACTERISTICS`.
+
+    Parameters
+    ----------
+    prices : (T, N); liquidity needs volume.
+    caps : market values, currency, by date and asset; the last one known at t counts. Size needs them.
+    names : which ones.
+
+    Returns
+    -------
+    dict
+        name → (T, N) stamped t; NaN where not known yet, or without a close.
+
+    """
+    wanted, close = set(names), prices.close
+    returns = simple_returns(close)
+    out: dict[str, pd.DataFrame] = {}
+    if "beta" in wanted:
+        out["beta"] = trailing_beta(returns)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logs = _log(close)
+        if "momentum" in wanted:
+            out["momentum"] = logs.shift(_SKIP) - logs.shift(_MOMENTUM)
+        if "volatility" in wanted:
+            deviation = returns.rolling(_WINDOW, min_periods=_LEAST).std()
+            out["volatility"] = _log(deviation.where(deviation > 1e-12))
+        if "reversal" in wanted:
+            out["reversal"] = -_log(1 + returns).ewm(halflife=_HALF_LIFE, min_periods=_HALF_LIFE).mean()
+        if "liquidity" in wanted and prices.volume is not None:
+            traded = close * prices.volume
+            impact = (returns.abs() / traded.where(traded > 0)).rolling(_WINDOW, min_periods=_LEAST).mean()
+            out["liquidity"] = -_log(impact.where(impact > 0))
+        if "size" in wanted and caps is not None:
+            sessions = caps.index.union(close.index)
+            known = caps.reindex(index=sessions).ffill().reindex(index=close.index, columns=close.columns)
+            out["size"] = _log(known.where(known > 0))
+    return {name: out[name].where(close.notna()) for name in CHARACTERISTICS if name in out}
+
+
+def _log(values: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame(np.log(values.to_numpy(dtype=np.float64)), values.index, values.columns)
+
+
+def standardised(values: Floats, keep: npt.NDArray[np.bool_]) -> Floats:
+    """Each row less its mean over its deviation, ended at ±3 and centred again; 0 where not known or not kept.
+
+    Parameters
+    ----------
+    values : (T, N); NaN is not known, and stands at the mean of the others.
+    keep : (T, N) which assets count.
+
+    """
+    there = keep & np.isfinite(values)
+    count = np.maximum(there.sum(axis=1, keepdims=True), 1)
+
+    def centred(rows: Floats) -> Floats:
+        rows = np.where(there, rows, 0.0)
+        return np.where(there, rows - rows.sum(axis=1, keepdims=True) / count, 0.0)
+
+    out = centred(values)
+    deviation = np.sqrt((out**2).sum(axis=1, keepdims=True) / count)
+    size = np.abs(out).max(axis=1, keepdims=True, initial=0.0)
+    varies = (deviation > 1e-12) & (deviation > 1e-9 * size)
+    out = np.where(varies, out / np.where(varies, deviation, 1.0), 0.0)
+    return centred(np.clip(out, -_CLIP, _CLIP))

@@ -1,0 +1,171 @@
+"""A run against styles, sectors and factors of one's own: what is left, and where its return came from."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from assay.data.characteristics import characteristics
+from assay.data.conventions import SESSIONS_A_YEAR
+from assay.data.panel import PredictionPanel, PricePanel
+from assay.data.returns import forward_returns, simple_returns
+from assay.engine.result import BacktestResult
+from assay.results.checks.styles import Styles
+from assay.results.evidence.attribution import attribution_table, book_of, by_factor
+from assay.results.evidence.skill import alpha_line, skill_metrics, skill_of, skill_table
+from assay.results.stats.information_coefficient import ic_metrics, ic_table
+from assay.results.stats.performance import Metric, sharpe_interval
+from assay.results.stats.styles import StyleModel, after_factors, residual_returns, style_model
+
+__all__ = ["StyleInputs", "against_styles"]
+
+#: Assets below which a cross-section says nothing of styles.
+_FEWEST = 10
+#: Sessions before the first decision that characteristics reach back for; the slowest window twice.
+_HISTORY = 504
+
+
+@dataclass(frozen=True, eq=False)
+class StyleInputs:
+    """What styles are made of beside prices and volume.
+
+    Parameters
+    ----------
+    sectors : asset → sector.
+    caps : market values, currency, by date and asset.
+    factors : (T, F) returns a session of factors of one's own, stamped with the period's end.
+
+    """
+
+    sectors: pd.Series | None = None
+    caps: pd.DataFrame | None = None
+    factors: pd.DataFrame | None = None
+
+
+def against_styles(
+    result: BacktestResult, predictions: PredictionPanel, prices: PricePanel, inputs: StyleInputs | None = None
+) -> tuple[Styles, dict[str, pd.DataFrame]]:
+    """The figures of a run after styles, and the tables behind them.
+
+    What the factors earned for the positions held is taken off each session's return; what is left is regressed on the
+    benchmark, the factors and factors of one's own, so that exposures that the characteristics miss go too. Its
+    intercept is the alpha after styles, the intercept and its residuals make the Sharpe ratio.
+
+    Parameters
+    ----------
+    result, predictions, prices : of a backtest; prices with every asset that is held, from before the first decision.
+    inputs : what is known beside them.
+
+    Returns
+    -------
+    check : the figures.
+    tables : style_returns (what a unit of each factor earned), style_exposures (of the book, at the close before),
+        style_parts (the net return by factor, own, fills, interest and costs), attribution; skill_styles where there
+        are scores.
+
+    """
+    inputs = StyleInputs() if inputs is None else inputs
+    first = max(0, int(prices.sessions.searchsorted(result.sessions[0])) - _HISTORY)
+    held = [] if result.holdings is None else list(result.holdings.columns)
+    assets = [name for name in prices.assets if name in predictions.assets]
+    if len(assets) < _FEWEST:
+        return Styles((), (), note=f"{len(assets)} assets; styles need {_FEWEST}", few=True), {}
+    universe = prices.between(prices.sessions[first], result.sessions[-1])
+    traded = universe.select([name for name in prices.assets if name in set(held)]) if held else universe
+    universe = universe.select(assets)
+    model = style_model(
+        simple_returns(universe.close), characteristics(universe, caps=inputs.caps), inputs.sectors
+    )
+    sessions = result.sessions
+    known = model.returns.reindex(sessions).notna().all(axis="columns")
+    book = book_of(result, traded)
+    if book is None:
+        return Styles((), (), note="the accounting keeps no holdings, so that exposures are not known"), {}
+    if known.sum() < _FEWEST:
+        return Styles((), (), note="too few assets with a price for a cross-section", few=True), {}
+    parts, exposures = by_factor(book, model)
+    tables = {
+        "style_returns": model.returns.reindex(sessions),
+        "style_exposures": exposures,
+        "style_parts": parts,
+        "attribution": attribution_table(book, model, result, inputs.sectors),
+    }
+    explained = parts[list(model.returns.columns)].sum(axis="columns")
+    metrics = [
+        *_left(result, result.returns - explained, model, inputs, "net"),
+        *_left(result, result.gross_returns - explained, model, inputs, "gross"),
+        Metric("styles_r2", float(model.r2.reindex(sessions).mean()), "fraction",
+               "of the assets' variation on a session that the factors explain, mean over sessions",
+               n=int(known.sum())),
+    ]  # fmt: skip
+    more, skill = _of_scores(result, predictions, universe, model, inputs)
+    metrics += more
+    if skill is not None:
+        tables["skill_styles"] = skill
+    line = alpha_line(result)
+    named = (*model.returns.columns, *(() if inputs.factors is None else map(str, inputs.factors.columns)))
+    return Styles(named, tuple(metrics), math.nan if line is None else line.alpha_t), tables
+
+
+def _left(
+    result: BacktestResult, left: pd.Series, model: StyleModel, inputs: StyleInputs, kind: str
+) -> list[Metric]:
+    """Alpha, its t and the Sharpe ratio of what the positions' factors leave."""
+    styles = [name for name in model.returns.columns if inputs.sectors is None or name not in set(inputs.sectors)]
+    columns = {"left": left, **{name: model.returns[name].reindex(left.index) for name in styles}}
+    if result.benchmark is not None:
+        columns["the benchmark"] = result.benchmark
+    if inputs.factors is not None:
+        columns |= {f"own factor {name}": inputs.factors[name].reindex(left.index) for name in inputs.factors}
+    both = pd.DataFrame(columns).dropna()
+    n = len(both)
+    line = after_factors(
+        both["left"].to_numpy(), {name: both[name].to_numpy() for name in both.columns if name != "left"}
+    )
+    names = (("alpha_ann_styles", "fraction a year"), ("alpha_t_styles", "t"), ("sharpe_styles", "ratio"))
+    if line is None:
+        why = f"{n} sessions with every factor are too few, or nothing varies after them"
+        return [Metric(f"{name}_{kind}", math.nan, unit, kind, n=n, reason=why) for name, unit in names]
+    start, end = str(both.index[0].date()), str(both.index[-1].date())
+    used = sum(1 for beta in line.betas.values() if beta)
+    text = (
+        f"{kind} · returns less exposures × factor returns, regressed on {used} factors and the benchmark · "
+        if result.benchmark is not None
+        else f"{kind} · returns less exposures × factor returns, regressed on {used} factors · "
+    ) + f"Newey–West, lag {line.lag}, critical {line.critical:.2f}"
+    alpha, half = line.alpha * SESSIONS_A_YEAR, line.critical * line.alpha_error * SESSIONS_A_YEAR
+    ratio, low, high = sharpe_interval(line.residuals, SESSIONS_A_YEAR)
+    values = ((alpha, alpha - half, alpha + half), (line.t, None, None), (ratio, low, high))
+    return [
+        Metric(f"{name}_{kind}", value, unit, text, lo, hi, n, start, end, "" if math.isfinite(value) else "not finite")
+        for (name, unit), (value, lo, hi) in zip(names, values, strict=True)
+    ]
+
+
+def _of_scores(
+    result: BacktestResult, predictions: PredictionPanel, prices: PricePanel, model: StyleModel, inputs: StyleInputs
+) -> tuple[list[Metric], pd.DataFrame | None]:
+    """IC on what is left of forward returns, and skill with styles and sectors projected out."""
+    execution, out = result.config["execution"], []
+    ahead = forward_returns(
+        prices, horizon=predictions.horizon, delay=execution["delay"], fill=execution["fill"]
+    )
+    view = predictions.view
+    if np.isfinite(view.to_numpy(dtype=np.float64)).any():
+        own = residual_returns(ahead.reindex(index=view.index, columns=view.columns), model)
+        for item in ic_metrics(ic_table(view, own), predictions.horizon):
+            if item.name in ("rank_ic_mean", "rank_ic_t"):
+                text = f"against forward returns after styles · {item.convention}"
+                out.append(replace(item, name=item.name.replace("rank_ic", "rank_ic_styles"), convention=text))
+    taken = {name: frame for name, frame in model.exposures.items() if name != "beta"}
+    skill = skill_of(predictions, prices, forward=ahead, styles=taken)
+    if skill is None:
+        return out, None
+    for item in skill_metrics(skill, result):
+        if item.name in ("skill_ic", "skill_t", "skill_e"):
+            text = item.convention.replace("a constant and beta", "a constant, beta, styles and sectors")
+            out.append(replace(item, name=f"{item.name}_styles", convention=text))
+    return out, skill_table(skill)

@@ -1,0 +1,215 @@
+"""Style factors by cross-sectional regression: what each characteristic earned in a session, and what assets keep.
+
+Of the n assets with a return over (s−1, s] and a close at s−1,
+
+    r_s = B_{s−1} f_s + ε_s,    B = [1, styles, sectors],
+
+by ordinary least squares of minimum norm. Styles and sectors are centred on each session, so that the first factor's
+return is the assets' mean return and the sectors' returns sum to 0. Exposures are those of the close before the return
+begins, so f_s is what a portfolio known at s−1 earned, and truncating the panel changes no earlier session.
+
+Written here although skfolio has a `CharacteristicsFactorModel`. That one reads no future either (version 1.12, checked
+by truncation), and its attribution of the same exposures agrees with ours (tests). But it refuses a whole panel for one
+session with few names, needs market values for beta, fits covariances that nobody reads here (482 assets × 1,259
+sessions and four styles: 6.7 s, with the caches of its own first call), and leaves out of its sum what a book earns
+inside a session, its interest and its costs.
+
+References
+----------
+Fama & MacBeth (1973), Journal of Political Economy 81(3); Grinold & Kahn (2000), *Active Portfolio Management*, ch. 3;
+Newey & West (1987), Econometrica 55(3), for the errors of what is left.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from assay.data.characteristics import standardised
+from assay.data.conventions import FLAT, Floats
+from assay.results.stats.long_run_variance import critical_value, lag_rule
+
+__all__ = ["MARKET", "AfterFactors", "StyleModel", "after_factors", "residual_returns", "style_model"]
+
+#: The factor whose exposure is 1.
+MARKET = "market"
+#: Names that must be left over after the factors.
+_LEAST_DF = 3
+#: Of the largest eigenvalue, below which a combination of factors does not exist.
+_RANK = 1e-10
+#: Values of a block's exposures held at once.
+_CHUNK = 1_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class StyleModel:
+    """Exposures, what the factors earned, and what is left of each asset.
+
+    Parameters
+    ----------
+    exposures : factor → (T, N) stamped t, known at t; the market is not among them.
+    returns : (T, K) a session, stamped with the period's end; columns are `MARKET` and then the exposures' names; NaN
+        where too few assets have a return.
+    own : (T, N) what is left of each asset's return; NaN where it has none or nothing was estimated.
+    r2 : (T,) share of the assets' variation on a session that the factors explain, the market's own mean left aside.
+
+    """
+
+    exposures: Mapping[str, pd.DataFrame]
+    returns: pd.DataFrame
+    own: pd.DataFrame
+    r2: pd.Series
+
+
+def style_model(
+    returns: pd.DataFrame, characteristics: Mapping[str, pd.DataFrame], sectors: pd.Series | None = None
+) -> StyleModel:
+    """Factor returns of every session.
+
+    Parameters
+    ----------
+    returns : (T, N) a session, stamped with the period's end.
+    characteristics : name → (T, N) raw, stamped t; see `assay.data.characteristics.characteristics`.
+    sectors : asset → sector; an asset without one is in none.
+
+    """
+    assets, sessions = returns.columns, returns.index
+    keep = returns.notna().to_numpy()
+    exposures = {
+        name: pd.DataFrame(standardised(frame.to_numpy(dtype=np.float64), keep), sessions, assets)
+        for name, frame in characteristics.items()
+    }
+    named = [] if sectors is None else sorted(str(name) for name in sectors.reindex(assets).dropna().unique())
+    for name in named if len(named) > 1 else ():
+        assert sectors is not None
+        member = (sectors.reindex(assets).astype(object) == name).to_numpy()
+        count = np.maximum(keep.sum(axis=1, keepdims=True), 1)
+        share = (keep & member).sum(axis=1, keepdims=True) / count
+        exposures[name] = pd.DataFrame(np.where(keep, member - share, 0.0), sessions, assets)
+    before = [frame.to_numpy()[:-1] for frame in exposures.values()]
+    later = _regressed(returns.to_numpy(dtype=np.float64)[1:], before)
+    factors, own, r2 = (np.concatenate([np.full((1, *part.shape[1:]), np.nan), part]) for part in later)
+    columns = [MARKET, *exposures]
+    return StyleModel(
+        exposures,
+        pd.DataFrame(factors, sessions, columns),
+        pd.DataFrame(own, sessions, assets),
+        pd.Series(r2, sessions, name="r2"),
+    )
+
+
+def residual_returns(forward: pd.DataFrame, model: StyleModel) -> pd.DataFrame:
+    """What is left of forward returns stamped t after a regression on the exposures known at t, session by session.
+
+    Parameters
+    ----------
+    forward : (T', N') of sessions and assets of the model.
+    model : see `style_model`.
+
+    """
+    on = [frame.reindex(index=forward.index, columns=forward.columns).fillna(0.0) for frame in model.exposures.values()]
+    _, own, _ = _regressed(forward.to_numpy(dtype=np.float64), [frame.to_numpy() for frame in on])
+    return pd.DataFrame(own, forward.index, forward.columns)
+
+
+def _regressed(values: Floats, exposures: Sequence[Floats]) -> tuple[Floats, Floats, Floats]:
+    """Factor returns (T, K), residuals (T, N) and R² (T,) of each row on a constant and the rows of the exposures."""
+    sessions, assets = values.shape
+    width = 1 + len(exposures)
+    factors, own, r2 = np.full((sessions, width), np.nan), np.full(values.shape, np.nan), np.full(sessions, np.nan)
+    step = max(1, _CHUNK // max(assets * width, 1))
+    for start in range(0, sessions, step):
+        rows = slice(start, min(start + step, sessions))
+        there = np.isfinite(values[rows])
+        design = np.stack([there.astype(np.float64), *(np.where(there, frame[rows], 0.0) for frame in exposures)], 1)
+        known = np.where(there, values[rows], 0.0)
+        gram = design @ design.transpose(0, 2, 1)
+        rank = (np.linalg.eigvalsh(gram) > _RANK * np.trace(gram, axis1=1, axis2=2)[:, None]).sum(axis=1)
+        enough = there.sum(axis=1) - rank >= _LEAST_DF
+        if not enough.any():
+            continue
+        right = (design @ known[:, :, None])[enough]
+        found = (np.linalg.pinv(gram[enough], rcond=_RANK, hermitian=True) @ right)[:, :, 0]
+        left = np.where(
+            there[enough], known[enough] - (found[:, None, :] @ design[enough])[:, 0, :], np.nan
+        )
+        at = np.arange(rows.start, rows.stop)[enough]
+        factors[at], own[at] = found, left
+        about = np.where(there[enough], known[enough] - (right[:, :1, 0] / there[enough].sum(1, keepdims=True)), 0.0)
+        total = (about**2).sum(axis=1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            r2[at] = np.where(total > 0, 1 - np.nansum(left**2, axis=1) / total, np.nan)
+    return factors, own, r2
+
+
+@dataclass(frozen=True, eq=False)
+class AfterFactors:
+    """What is left of a series after factor returns: a regression with HAC errors.
+
+    Parameters
+    ----------
+    alpha, alpha_error : intercept a session, and its Newey–West error.
+    betas : factor → slope, 0 for a factor that does not vary or that others make up.
+    residuals : (n,) including the intercept.
+    lag, n : lag of the errors; observations.
+
+    """
+
+    alpha: float
+    alpha_error: float
+    betas: Mapping[str, float]
+    residuals: Floats
+    lag: int
+    n: int
+
+    @property
+    def t(self) -> float:
+        """t of the intercept."""
+        return self.alpha / self.alpha_error if self.alpha_error > 0 else math.nan
+
+    @property
+    def critical(self) -> float:
+        """HAC errors to each side of a 95% interval."""
+        return critical_value(self.n, self.lag)
+
+
+def after_factors(values: Floats, factors: Mapping[str, Floats]) -> AfterFactors | None:
+    """Regress a series on factor returns; None where fewer than 30 observations a coefficient are left, or nothing
+    varies.
+
+    Errors are those of `assay.results.stats.long_run_variance.regress`, for several regressors: statsmodels
+    ``cov_type="HAC"`` with ``use_correction=False``, but for the factor n/(n − k) on the variance, since each factor
+    that is fit takes a little of what the errors are estimated from.
+    """
+    n = len(values)
+    chosen: dict[str, Floats] = {}
+    for name, series in factors.items():
+        size = float(np.abs(series).max(initial=0.0))
+        if float(np.ptp(series)) <= max(FLAT, 1e-12 * size):
+            continue
+        kept = np.column_stack([np.ones(n), *(item / item.std() for item in chosen.values()), series / series.std()])
+        if np.linalg.matrix_rank(kept, tol=1e-7 * math.sqrt(n)) == kept.shape[1]:
+            chosen[name] = series
+    width = 1 + len(chosen)
+    if n < 30 * width or float(np.ptp(values)) <= FLAT:
+        return None
+    design = np.column_stack([np.ones(n), *chosen.values()])
+    inverse = np.linalg.inv(design.T @ design)
+    slopes = inverse @ (design.T @ values)
+    residuals = values - design @ slopes
+    if float(np.ptp(residuals)) <= FLAT:
+        return None
+    lag = lag_rule(n)
+    moments = design * residuals[:, None]
+    meat = moments.T @ moments
+    for step in range(1, lag + 1):
+        cross = moments[step:].T @ moments[:-step]
+        meat += (1.0 - step / (lag + 1.0)) * (cross + cross.T)
+    variance = float((inverse @ meat @ inverse)[0, 0]) * n / (n - width)
+    betas = dict.fromkeys(factors, 0.0) | dict(zip(chosen, map(float, slopes[1:]), strict=True))
+    error = math.sqrt(variance) if variance > 0 else math.nan
+    return AfterFactors(float(slopes[0]), error, betas, residuals + float(slopes[0]), lag, n)
