@@ -97,6 +97,10 @@ def run_study(study: Study, *, root: Path, progress: Progress) -> StoredBacktest
 
     """
     refuse_memory(study)
+    if study.tune is not None and study.model is None:
+        from assay.data.errors import InputError
+
+        raise InputError("study: [tune] chooses the parameters of a model; add a [model], or take [tune] out")
     return _backtest(study, root, progress) if study.model is None else _walk_forward(study, root, progress)
 
 
@@ -155,6 +159,8 @@ def _walk_forward(study: Study, root: Path, progress: Progress) -> StoredBacktes
     model, target = study.model.load(), _path(study.report.save_predictions)
     if target is not None:
         check_target(target, (".parquet",))
+    if study.tune is not None:
+        model = study.tune.around(model)
     prices, benchmark = load_market(MarketOptions(**_options(MarketOptions, study)))
     stored = walk_forward(
         model,

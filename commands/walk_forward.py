@@ -44,6 +44,8 @@ __all__ = ["walk_forward"]
 @click.command("walk-forward")
 @model_options
 @click.option("--preset", help="Named parameters of the model; see `models show`.")
+@click.option("--tune", type=PATH, metavar="STUDY", help="Choose hyper-parameters in each fold, on the tail of its "
+              "training sessions: a TOML file with [tune]; needs the tune extra.")
 @click.option("--train", default="1260", show_default=True, help="Sessions in the rolling window, or 'expanding'.")
 @click.option(
     "--minimum-train", type=WHOLE, default=504, show_default=True, help="Sessions an expanding window holds at first."
@@ -89,6 +91,7 @@ __all__ = ["walk_forward"]
 def walk_forward(
     recipe: ModelOptions,
     preset: str | None,
+    tune: Path | None,
     train: str,
     minimum_train: int,
     retrain: str,
@@ -131,6 +134,14 @@ def walk_forward(
       python cli.py walk-forward --model stock_lstm --preset small --prices ohlcv.parquet --seeds 3
       python cli.py walk-forward --model my_package.models:MyModel --retrain quarterly --train expanding
       python cli.py walk-forward --model ridge --start 2010-01-04 --canaries --canary-seeds 19
+      python cli.py walk-forward --model ridge --start 2010-01-04 --tune ridge.toml
+
+    \b
+    --tune reads a range or a list of values for each parameter, e.g.
+      [tune]
+      trials = 30
+      parameters = { penalty = { low = 0.0001, high = 10.0, log = true } }
+    Every configuration enters the ledger; the chosen ones stand in the receipts and in tuning.parquet.
 
     \b
     The predictions that ship with the sample are made by:
@@ -145,6 +156,10 @@ def walk_forward(
 
     default = by_default("strategy")
     strategy, model = None if default else chosen.load(), recipe.load(preset)
+    if tune is not None:
+        from assay.results.workflow.study_files import load_tuning
+
+        model = load_tuning(tune).around(model)
     if save_predictions is not None:
         check_target(save_predictions, (".parquet",))
     if mlflow_uri:

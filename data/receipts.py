@@ -6,7 +6,7 @@ import pandas as pd
 
 from assay.data.errors import InputError, LookAheadError
 
-__all__ = ["RECEIPT_COLUMNS", "STAMPS", "checked_receipts"]
+__all__ = ["CHOSEN", "RECEIPT_COLUMNS", "STAMPS", "checked_receipts"]
 
 RECEIPT_COLUMNS = (
     "model_id",
@@ -16,6 +16,8 @@ RECEIPT_COLUMNS = (
     "labels_known_through",
     "available_at",
 )
+#: A further column, of models that choose their hyper-parameters in each fold: the chosen ones, as JSON.
+CHOSEN = "parameters"
 #: The roles in which a model sees data, each with the last session it saw.
 STAMPS = ("trained_through", "preprocessing_fit_through", "labels_known_through")
 
@@ -29,7 +31,7 @@ def checked_receipts(receipts: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFram
     missing = [name for name in RECEIPT_COLUMNS if name not in receipts.columns]
     if missing:
         raise InputError(f"receipts: columns missing: {', '.join(missing)}")
-    out = receipts.loc[:, list(RECEIPT_COLUMNS)].copy()
+    out = receipts.loc[:, [*RECEIPT_COLUMNS, *([CHOSEN] if CHOSEN in receipts.columns else [])]].copy()
     try:
         out.index = pd.DatetimeIndex(pd.to_datetime(out.index), name="session")
         for name in (*STAMPS, "available_at"):

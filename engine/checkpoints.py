@@ -12,7 +12,7 @@ import inspect
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -77,7 +77,16 @@ class Part:
 def recipe_of(model: Forecaster) -> dict[str, Any]:
     """A model's name and parameters, JSON-able: what a trial is a trial of, wherever its class stands."""
     parameters: dict[str, Any] = asdict(cast(Any, model)) if is_dataclass(model) else dict(vars(model))
+    inner = _inside(model)
+    if inner is not None:
+        parameters["base"] = recipe_of(inner)
     return {"model": model.name, "class": _class_name(model), "params": parameters}
+
+
+def _inside(model: Forecaster) -> Forecaster | None:
+    """The recipe that a recipe is made of (a tuned one has its ``base``), or None."""
+    base = getattr(model, "base", None)
+    return base if isinstance(base, Forecaster) else None
 
 
 def _class_name(model: Forecaster) -> str:
@@ -92,8 +101,12 @@ def identity_of(
 ) -> str:
     """Digest of what the fits of a walk-forward depend on, beside the fold and the seed."""
     parts = [recipe_of(model), prices.fingerprint, horizon, delay, _code_of(type(model)), _versions()]
-    if (features := plugin_file(str(getattr(model, "feature_set", "")))) is not None:
-        parts.append(file_digest(features))
+    inner = _inside(model)
+    if inner is not None:
+        parts += [_code_of(type(inner)), _versions(("optuna",))]
+    for each in (model, inner):
+        if (features := plugin_file(str(getattr(each, "feature_set", "")))) is not None:
+            parts.append(file_digest(features))
     if labels is not None:
         parts.append(asdict(labels))
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
@@ -164,9 +177,9 @@ def _code_of(found: type) -> str:
     return digest.hexdigest()
 
 
-def _versions() -> dict[str, str]:
+def _versions(libraries: Sequence[str] = _LIBRARIES) -> dict[str, str]:
     out = {"python": f"{sys.version_info.major}.{sys.version_info.minor}"}
-    for name in _LIBRARIES:
+    for name in libraries:
         try:
             out[name] = version(name)
         except PackageNotFoundError:

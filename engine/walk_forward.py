@@ -17,7 +17,7 @@ from assay.data.canary_labels import CanaryLabels
 from assay.data.card import Card
 from assay.data.errors import InputError
 from assay.data.panel import PredictionPanel, PricePanel
-from assay.data.receipts import RECEIPT_COLUMNS
+from assay.data.receipts import CHOSEN, RECEIPT_COLUMNS
 from assay.engine.checkpoints import Part, identity_of, part_folder, read_part, recipe_of
 from assay.engine.executors import Workers, run_tasks
 from assay.engine.fitting import STAMPS, fit_fold
@@ -253,11 +253,13 @@ def _mean(panels: Sequence[PredictionPanel], receipts: pd.DataFrame) -> Predicti
 def _receipts(
     model: Forecaster, folds: Sequence[Fold], seeds: Sequence[int], parts: Mapping[tuple[int, int], Part]
 ) -> pd.DataFrame:
-    """A row a fold; over several seeds the latest of their stamps."""
+    """A row a fold; over several seeds the latest of their stamps. A model that chose its parameters says which."""
     recipe = json.dumps(recipe_of(model), sort_keys=True, default=str)
     rows = []
     for fold in folds:
         label = f"{recipe}|{fold.train_start.date()}|{fold.cutoff.date()}|{list(seeds)}"
+        picked = {seed: parts[fold.number, seed].log.get("chosen") for seed in seeds}
+        told = json.dumps(picked[seeds[0]] if len(seeds) == 1 else picked, sort_keys=True, default=str)
         stamps = [parts[fold.number, seed].stamps for seed in seeds]
         rows.append(
             {
@@ -265,10 +267,12 @@ def _receipts(
                 "fold": fold.number,
                 **{name: max(pd.Timestamp(stamp[name]) for stamp in stamps) for name in STAMPS},
                 "available_at": fold.cutoff,
+                **({CHOSEN: told} if any(picked.values()) else {}),
             }
         )
     index = pd.DatetimeIndex([fold.test_start for fold in folds], name="session")
-    return pd.DataFrame(rows, index=index, columns=list(RECEIPT_COLUMNS))
+    columns = [*RECEIPT_COLUMNS, *([CHOSEN] if any(CHOSEN in row for row in rows) else [])]
+    return pd.DataFrame(rows, index=index, columns=columns)
 
 
 def _fold_table(

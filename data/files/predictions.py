@@ -22,7 +22,7 @@ from assay.data.files.readers import open_source
 from assay.data.files.sources import Source, plain
 from assay.data.panel import ACTIONS, PredictionPanel
 from assay.data.quality import QualityReport
-from assay.data.receipts import RECEIPT_COLUMNS
+from assay.data.receipts import CHOSEN, RECEIPT_COLUMNS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -123,9 +123,10 @@ def load_receipts(data: Any, *, options: ReadOptions | None = None) -> pd.DataFr
     index = next((names[name] for name in ("session", "indexlevel0", "", "unnamed0") if name in names), None)
     if index is None:
         raise InputError(f"{source.label}: no column 'session' (the first session a fold predicts)")
-    columns = {name: names[plain(name)] for name in RECEIPT_COLUMNS if plain(name) in names}
+    columns = {name: names[plain(name)] for name in (*RECEIPT_COLUMNS, CHOSEN) if plain(name) in names}
     table = source.read(texts=[index, *columns.values()])
-    stamps = {"session": index} | {name: column for name, column in columns.items() if name not in ("model_id", "fold")}
+    texts = ("model_id", "fold", CHOSEN)
+    stamps = {"session": index} | {name: column for name, column in columns.items() if name not in texts}
     parsed = {name: _stamps_of(table, column, source, options) for name, column in stamps.items()}
     out = pd.DataFrame(index=pd.DatetimeIndex(parsed.pop("session"), name="session"))
     for name, column in columns.items():

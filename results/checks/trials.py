@@ -20,7 +20,16 @@ from assay.results.stats.deflated_sharpe import deflated_sharpe
 from assay.results.stats.long_run_variance import regress
 from assay.results.storage.chain import FILE_NAME, append_entry, entries, is_chain, ledger_path
 from assay.results.storage.runs import run_id
-from assay.results.storage.trial_ledger import Record, Trials, adopt, read_trials, register, scenario_of, trial_of
+from assay.results.storage.trial_ledger import (
+    Record,
+    Trials,
+    adopt,
+    read_trials,
+    register,
+    scenario_of,
+    search_of,
+    trial_of,
+)
 from assay.strategies.base import family_of
 
 if TYPE_CHECKING:
@@ -151,7 +160,7 @@ def count_trial(
     trial = trial_of(result.config, family=family, predictions=predictions)
     member = run_id(result.strategy, result.config, result.fingerprints)
     (fingerprint,) = register([Record(trial, member, result.returns, scenario, skill)], prices)
-    known = read_trials(prices, scenario=scenario)
+    known = read_trials(prices, scenario=scenario, own=search_of(result.config))
     count = known.count + max(elsewhere, 0)
     judged = deflated_sharpe(result.returns.to_numpy(), known.table["sharpe"].to_numpy(dtype=float), trials=count)
     return TrialCount(

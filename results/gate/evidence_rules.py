@@ -20,7 +20,7 @@ from assay.results.checks.outcomes import CheckOutcomes
 from assay.results.stats.skill import evidence_path, skill_t
 from assay.results.storage.chain import entries
 from assay.results.storage.runs import Run
-from assay.results.storage.trial_ledger import Trials, read_trials, scenario_of
+from assay.results.storage.trial_ledger import Trials, read_trials, scenario_of, search_of
 
 __all__ = [
     "Estimate",
@@ -63,7 +63,8 @@ class Subject:
         prices = self.run.manifest.get("fingerprints", {}).get("prices")
         if prices is None or self.checks.trials is None:
             return None
-        return read_trials(prices, scenario=scenario_of(self.run.manifest.get("config", {})))
+        config = self.run.manifest.get("config", {})
+        return read_trials(prices, scenario=scenario_of(config), own=search_of(config))
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,7 @@ __all__ = [
     "read_trials",
     "register",
     "scenario_of",
+    "search_of",
     "trial_of",
 ]
 
@@ -99,6 +100,7 @@ class Record:
     returns : (T,) net returns a session; empty for forecasts that nothing traded.
     scenario : see `scenario_of`.
     skill : columns x and df by stamp, see `assay.results.stats.skill`, or None.
+    inside : `search_of` the run whose folds tried it on sessions before those that they predict, or "".
 
     """
 
@@ -107,6 +109,7 @@ class Record:
     returns: pd.Series = field(default_factory=lambda: pd.Series(dtype=float))
     scenario: str = ""
     skill: pd.DataFrame | None = None
+    inside: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,6 +173,19 @@ def scenario_of(config: Mapping[str, Any]) -> str:
     """A name for a run's costs, capital, delay and fill: trials are compared within one."""
     chosen = {name: config.get(name) for name in _SCENARIO}
     return hashlib.sha256(to_json(chosen).encode()).hexdigest()[:16]
+
+
+def search_of(config: Mapping[str, Any]) -> str:
+    """A name for the search that a walk-forward of a tuned model made in its folds; "" where it made none.
+
+    What a search tried is judged on sessions before those that its own run predicts, so it is no choice among that
+    run's outcomes; for every other run on the market it is one more trial.
+    """
+    recipe = config.get("recipe")
+    if not isinstance(recipe, Mapping) or "base" not in (recipe.get("params") or {}):
+        return ""
+    told = {name: config.get(name) for name in ("recipe", "walk_forward", "horizon")}
+    return hashlib.sha256(to_json(told).encode()).hexdigest()[:16]
 
 
 def adopt(old: Path, *, path: Path | None = None) -> int:
@@ -375,6 +391,7 @@ def _add_member(connection: sqlite3.Connection, prices: str, record: Record, cre
         "recipe": trial.recipe, "predictions": trial.predictions, "scenario": record.scenario,
         "member": record.member, "sessions": len(returns),
         "first_session": str(stamps[0].date()), "last_session": str(stamps[-1].date()),
+        **({"inside": record.inside} if record.inside else {}),
     }  # fmt: skip
     key = f"member:{trial.fingerprint}:{prices}:{record.scenario}:{record.member}"
     return append_to(connection, "member", key, body, _packed(returns, record.skill), created)
@@ -428,6 +445,7 @@ def read_trials(
     *,
     family: str | None = None,
     scenario: str | None = None,
+    own: str = "",
     path: Path | None = None,
 ) -> Trials:
     """The trials on a market; those on all markets where none is given.
@@ -436,6 +454,7 @@ def read_trials(
     ----------
     prices : a panel, or the fingerprint of one that is in the ledger.
     family : only these, to look at; what counts is every family.
+    own : `search_of` the run that is judged, whose own search is no choice among its outcomes.
     scenario : where a trial has members of it, only those are averaged; else those of the scenario that came first.
 
     Raises
@@ -457,6 +476,8 @@ def read_trials(
     trials: dict[tuple[str, str], list[Entry]] = {}
     for entry in found:
         panel = str(entry.body["prices"])
+        if own and entry.body.get("inside") == own:
+            continue
         if (kin is None or panel in kin) and family in (None, entry.body["family"]):
             market = markets.get(panel, panel) if kin is None else ""
             trials.setdefault((market, str(entry.body["trial"])), []).append(entry)

@@ -20,6 +20,7 @@ from assay.models.base import Forecaster
 from assay.models.catalog import MODELS
 from assay.results.evidence.styles import StyleInputs
 from assay.results.storage.runs import Run
+from assay.results.tuning.tuned import Tuned
 from assay.results.workflow.requests import Checks
 from assay.results.workflow.study import (
     CheckSection,
@@ -31,13 +32,14 @@ from assay.results.workflow.study import (
     PredictionSection,
     StrategySection,
     Study,
+    TuneSection,
     portable,
 )
 from assay.results.workflow.study_files import load_study, write_study
 from assay.strategies.base import EntryRule, Overlays, Strategy
 from assay.strategies.catalog import STRATEGIES
 
-__all__ = ["STUDY", "derived", "folds_of", "keep_study", "model_section", "read_kept", "sources_of"]
+__all__ = ["STUDY", "derived", "folds_of", "keep_study", "model_section", "read_kept", "sources_of", "tune_section"]
 
 #: The file in a run's folder.
 STUDY = "study.toml"
@@ -117,8 +119,16 @@ def checks_alone(checks: Checks) -> Checks:
 
 def model_section(model: Forecaster) -> tuple[ModelSection, list[str]]:
     """A recipe as it is written down, and what of it cannot be."""
-    name, parameters, lost = _written(model, MODELS, "model")
+    name, parameters, lost = _written(model.base if isinstance(model, Tuned) else model, MODELS, "model")
     return ModelSection(name or "in memory", None, parameters), lost
+
+
+def tune_section(model: Forecaster) -> TuneSection | None:
+    """How a recipe is tuned, as it is written down."""
+    if not isinstance(model, Tuned):
+        return None
+    settings = {item.name: getattr(model, item.name) for item in fields(TuneSection)}
+    return TuneSection(**{**settings, "parameters": {name: _as_toml(item) for name, item in model.parameters.items()}})
 
 
 def folds_of(

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from assay.data.errors import InputError
 from assay.data.files.options import LayoutName
@@ -15,6 +15,7 @@ from assay.engine.execution import Execution
 from assay.engine.folds import WalkForward
 from assay.models.base import Forecaster
 from assay.models.catalog import load_model
+from assay.results.tuning.tuned import Tuned
 from assay.results.workflow.requests import Checks
 from assay.strategies.base import EntryRule, Strategy
 from assay.strategies.catalog import load_strategy
@@ -31,6 +32,7 @@ __all__ = [
     "ReportSection",
     "StrategySection",
     "Study",
+    "TuneSection",
     "is_file_plugin",
     "portable",
 ]
@@ -118,6 +120,32 @@ class ModelSection:
     def load(self) -> Forecaster:
         """The recipe."""
         return load_model(self.name, preset=self.preset, **self.parameters)
+
+
+@dataclass(frozen=True)
+class TuneSection:
+    """Hyper-parameters that each fold chooses on the tail of its training sessions; needs a [model] and optuna.
+
+    Parameters
+    ----------
+    parameters : of the model, each with { low, high, log, step } or a list of values.
+    trials : configurations in each fold.
+    validation : share of the training sessions, at their end, that a configuration is judged on.
+    seed : of the search.
+    prune : whether one is given up in training where its loss lies above the median of those before it.
+
+    """
+
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    trials: int = 30
+    validation: float = 0.2
+    seed: int = 0
+    prune: bool = True
+
+    def around(self, model: Forecaster) -> Forecaster:
+        """The recipe that tunes a model, see `assay.results.tuning.tuned.Tuned`."""
+        settings = {item.name: getattr(self, item.name) for item in fields(self)}
+        return cast(Forecaster, Tuned(base=model, **settings))
 
 
 @dataclass(frozen=True)
@@ -285,7 +313,7 @@ class Study:
     Parameters
     ----------
     engine : who simulates the final weights of a backtest.
-    data, predictions, model, folds, strategy, overlays, costs, execution, checks, gate, report : the sections.
+    data, predictions, model, tune, folds, strategy, overlays, costs, execution, checks, gate, report : the sections.
     made_from : file → SHA-256 of what a stored run was made from; a run writes it, `runs rerun` reads it.
 
     Raises
@@ -299,6 +327,7 @@ class Study:
     data: DataSection = field(default_factory=DataSection)
     predictions: PredictionSection | None = None
     model: ModelSection | None = None
+    tune: TuneSection | None = None
     folds: FoldSection = field(default_factory=FoldSection)
     strategy: StrategySection = field(default_factory=StrategySection)
     overlays: OverlaySection = field(default_factory=OverlaySection)

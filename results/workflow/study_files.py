@@ -20,9 +20,9 @@ from typing import Any
 from assay.data.atomic import check_target, replacing
 from assay.data.docstrings import first_sentence, parameter_meanings
 from assay.data.errors import BacktestError, InputError, UnknownNameError
-from assay.results.workflow.study import Study
+from assay.results.workflow.study import Study, TuneSection
 
-__all__ = ["load_study", "parse_study", "schema_text", "study_schema", "study_toml", "write_study"]
+__all__ = ["load_study", "load_tuning", "parse_study", "schema_text", "study_schema", "study_toml", "write_study"]
 
 #: Fields of a section's dataclass that are no keys of the file.
 _HIDDEN = ("table",)
@@ -52,6 +52,23 @@ def load_study(path: Path | str) -> Study:
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}; `init` writes a study") from None
     return parse_study(text, str(path))
+
+
+def load_tuning(path: Path | str) -> TuneSection:
+    """The [tune] of a TOML file that says nothing else, for a model and data that are named elsewhere.
+
+    Raises
+    ------
+    UnknownNameError, InputError
+        As `load_study`, or if there is no [tune], or more than that.
+
+    """
+    study = load_study(path)
+    if study.tune is None:
+        raise InputError(f"{path}: no [tune]; write [tune] and parameters = {{ NAME = {{ low = 0.1, high = 1.0 }} }}")
+    if study != Study(tune=study.tune):
+        raise InputError(f"{path}: says more than [tune], which --tune would not read; `run {path}` reads all of it")
+    return study.tune
 
 
 def parse_study(text: str, who: str = "study") -> Study:

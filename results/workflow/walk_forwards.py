@@ -30,9 +30,11 @@ from assay.results.evidence.models import BASELINES, comparison, fold_metrics
 from assay.results.evidence.skill import skill_of
 from assay.results.evidence.styles import StyleInputs
 from assay.results.storage.runs import DEFAULT_ROOT, Run
-from assay.results.storage.trial_ledger import Record, register, trial_of
+from assay.results.storage.trial_ledger import Record, register, search_of, trial_of
+from assay.results.tuning.records import note_searches, tuning_table, without_searches
+from assay.results.tuning.tuned import Tuned
 from assay.results.workflow.backtests import Bookkeeping, JoinedInputs, Origin, StoredBacktest, run_joined
-from assay.results.workflow.kept_study import derived, folds_of, keep_study, model_section, sources_of
+from assay.results.workflow.kept_study import derived, folds_of, keep_study, model_section, sources_of, tune_section
 from assay.results.workflow.requests import Checks, Progress, Silent
 from assay.results.workflow.study import Study
 from assay.strategies.base import EntryRule, Strategy
@@ -139,6 +141,9 @@ def walk_forward(
     trading = Trading(chosen, costs, execution)
     origin = _origin(model, plan, walk, checks.leaks)
     origin = replace(origin, tables=_tables(trading, walk, {model.name: walk.predictions, **beside}, prices, benchmark))
+    if isinstance(model, Tuned):
+        inside = search_of({**origin.config, "horizon": horizon})
+        note_searches(model, walk.logs, prices, horizon=horizon, inside=inside)
     if panels is not None:
         traded = with_tradable_benchmark(chosen, prices, benchmark)
         origin = replace(origin, canaries=Canaries.run(trading, panels, walk.predictions, traded))
@@ -160,6 +165,7 @@ def walk_forward(
         baselines=baselines,
         trials_elsewhere=trials_elsewhere,
         model=recipe,
+        tune=tune_section(model),
         folds=folds_of(plan, horizon, seeds, executor, workers),
         execution=execution,
     )
@@ -264,7 +270,7 @@ def _origin(model: Forecaster, plan: WalkForward, walk: WalkForwardRun, leaks: b
     }
     if plan.train is None:
         settings["minimum_train"] = plan.minimum_train
-    logs = {f"fold {fold} seed {seed}": log for (fold, seed), log in sorted(walk.logs.items())}
+    logs = {f"fold {fold} seed {seed}": log for (fold, seed), log in sorted(without_searches(walk.logs).items())}
     return Origin(
         {"recipe": recipe_of(model), "walk_forward": settings, "seeds": seeds},
         LeakReport(("predictions",), walk.retested_at) if leaks else None,
@@ -315,6 +321,9 @@ def _tables(
     known = {name: skill.x for name, skill in skills.items() if skill is not None}
     if known:
         tables["baseline_skill"] = pd.concat(known, axis="columns", sort=True).dropna(how="all")
+    tried = tuning_table(walk.logs)
+    if len(tried):
+        tables["tuning"] = tried
     if len(walk.training):
         tables["training"] = walk.training
     if len(walk.by_seed) > 1:
