@@ -125,7 +125,8 @@ def page(folder: Path) -> str:
         ("t > 1.645 at any monthly look", share([row["naive_max"] > 1.645 for row in rows])),
     ]
     about = (__doc__ or "").split("\n\n", 2)[2].strip()
-    made = f"Made by `python studies/tuning.py --out studies/tuning.md` on {pd.Timestamp.now().date()}; {len(rows)} markets"
+    command = "python studies/tuning.py --out studies/tuning.md"
+    made = f"Made by `{command}` on {pd.Timestamp.now().date()}; {len(rows)} markets"
     return "\n".join([
         "# Tuning on noise", "", f"{made}; means and shares with 95% intervals (shares: Wilson).", "", about, "",
         "| figure | mean or share |", "|---|---|", *(f"| {name} | {value} |" for name, value in listed), "",
