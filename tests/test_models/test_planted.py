@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pandas as pd
 import pytest
 
+from assay.data.synthetic import synthetic_market
+from assay.engine.backtest import run_backtest
+from assay.engine.costs import CostModel
+from assay.models.catalog import load_model
+from assay.strategies.catalog import load_strategy
 from studies.planted import nothing, trial
 
 pytestmark = pytest.mark.slow
@@ -35,6 +42,29 @@ def test_a_sign_that_flips_with_volatility_is_seen_by_the_lstm_and_not_by_ridge(
 def test_the_untrained_five_day_mean_changes_sign_with_the_market() -> None:
     assert trial("five_day_mean", "reversal", 1)["hac_t"] > 3
     assert trial("five_day_mean", "momentum", 1)["hac_t"] < -3
+
+
+def test_multitask_action_trades_what_the_trained_model_says() -> None:
+    """Its probabilities stay below a half, so one level for all never trades; a level by class does, and it earns."""
+    prices, _ = synthetic_market(700, 30, ic=0.1, seed=1, kind="reversal")
+    train = prices.through(prices.sessions[499])
+    model = load_model("b3_multitask", preset="small").fit(train, horizon=1, delay=1, seed=1)
+    predictions = model.predict(prices).map(lambda frame: frame.iloc[500:])
+    assert predictions.action is not None
+    assert max(float(np.nanmax(predictions.action[side])) for side in ("buy", "sell")) < 0.6
+    result = run_backtest(load_strategy("multitask_action"), predictions, prices, costs=CostModel.zero())
+    held = result.exposure.iloc[30:]
+    assert (held["long"] > 0.5).mean() > 0.9
+    assert (held["short"] < -0.2).mean() > 0.9
+    assert result.returns.mean() / result.returns.std() * np.sqrt(252) > 1
+    # The levels of a session come from that session and the ones before it.
+    cut = prices.sessions[600]
+    early = run_backtest(load_strategy("multitask_action"), predictions.through(cut), prices.through(cut))
+    assert early.target_weights is not None
+    assert result.target_weights is not None
+    pd.testing.assert_frame_equal(early.target_weights, result.target_weights.loc[:cut], check_freq=False)
+    never = run_backtest(load_strategy("multitask_action", threshold=0.6), predictions, prices)
+    assert never.warnings[0].startswith("no trade on any of")
 
 
 def test_nothing_from_nothing() -> None:
