@@ -18,7 +18,7 @@ from assay.commands.options import (
     data_options,
     execution_options,
     json_option,
-    results_option,
+    results_and_ledger,
     strategy_options,
     style_options,
     trials_option,
@@ -49,7 +49,7 @@ __all__ = ["backtest", "report"]
 @style_options(default=False)
 @trials_option
 @click.option("--tearsheet", "with_tearsheet", is_flag=True, help="Draw the tear sheet into the run folder.")
-@results_option
+@results_and_ledger
 @json_option
 def backtest(
     chosen: StrategyOptions,

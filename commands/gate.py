@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from assay.commands.options import PATH, complete_run, json_option, results_option
+from assay.commands.options import PATH, complete_run, json_option, results_and_ledger
 from assay.commands.output import echo_json
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ __all__ = ["gate"]
 @click.option("--predictions", type=PATH, help="With --monitor: the model's predictions, new sessions included.")
 @click.option("--prices", type=PATH, help="With --monitor: prices through the new sessions.")
 @click.option("--rules", "listed", is_flag=True, help="List all rules with meaning, unit and range.")
-@results_option
+@results_and_ledger
 @json_option
 def gate(
     run: str | None,

@@ -46,6 +46,7 @@ __all__ = [
     "parse_date",
     "parse_settings",
     "reading_options",
+    "results_and_ledger",
     "results_option",
     "strategy_options",
     "style_options",
@@ -496,6 +497,22 @@ def results_option(function: Command) -> Command:
     return click.option(
         "--results", type=PATH, default=Path("results") / "runs", show_default=True, help="Where runs are stored."
     )(function)
+
+
+def results_and_ledger(function: Command) -> Command:
+    """--results DIR of a command that counts trials: their ledger stands there where the user's own cannot be kept."""
+
+    def settled(_: click.Context, __: click.Parameter, root: Path) -> Path:
+        from assay.results.storage.places import ledger_beside
+
+        if notice := ledger_beside(root):
+            click.echo(f"warning: {notice}", err=True)
+        return root
+
+    return click.option(
+        "--results", type=PATH, default=Path("results") / "runs", show_default=True, callback=settled,
+        help="Where runs are stored.",
+    )(function)  # fmt: skip
 
 
 def json_option(function: Command) -> Command:

@@ -10,7 +10,7 @@ import click
 
 from assay.commands.backtest import report
 from assay.commands.inputs import load_inputs, load_market, load_styles
-from assay.commands.options import PATH, DataOptions, MarketOptions, StyleOptions, json_option, results_option
+from assay.commands.options import PATH, DataOptions, MarketOptions, StyleOptions, json_option, results_and_ledger
 from assay.commands.output import echo_json, progress
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ __all__ = ["inputs_of", "refuse_memory", "run", "run_study"]
 
 @click.command()
 @click.argument("study", type=PATH)
-@results_option
+@results_and_ledger
 @json_option
 def run(study: Path, results: Path, as_json: bool) -> int:
     """Run a STUDY: data, model or predictions, folds, strategy, costs, checks, gate and sheet, as a TOML file says.

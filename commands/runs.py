@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from assay.commands.options import PATH, complete_run, json_option, results_option
+from assay.commands.options import PATH, complete_run, json_option, results_and_ledger, results_option
 from assay.commands.output import echo_json
 
 if TYPE_CHECKING:
@@ -164,19 +164,21 @@ def show(run: str, results: Path, as_json: bool) -> None:
 @click.option("--verify", "check", is_flag=True, help="Walk along the ledger's chain; exit 1 if an entry was changed.")
 @click.option("--export", "target", type=PATH, help="Copy the ledger to a new file.")
 @click.option("--merge", "other", type=PATH, help="Add what another ledger (of an older version, too) knows.")
-@results_option
+@results_and_ledger
 @json_option
 def trials(
     family: str | None, top: int, check: bool, target: Path | None, other: Path | None, results: Path, as_json: bool
 ) -> int:
     """Everything that was tried, market by market: what every figure after a choice counts.
 
-    The ledger is the user's, wherever runs are stored: $ASSAY_LEDGER, else ~/.local/share/assay. A market is its assets
-    and sessions with the same closes; a rerun is no new trial, seeds and retrains of one recipe are members of one, and
-    costs, capital, delay and fill are scenarios of one. Sharpe ratios are annual, net, of 252 sessions.
+    The ledger is the user's, wherever runs are stored: $ASSAY_LEDGER, else ~/.local/share/assay, or
+    beside the runs where there is no home that can be written. A market is its assets and sessions with the same
+    closes; a rerun is no new trial, seeds and retrains of one recipe are members of one, and costs, capital, delay and
+    fill are scenarios of one. Sharpe ratios are annual, net, of 252 sessions.
     """
     from assay.results.checks.trials import adopt_beside
-    from assay.results.storage.chain import export_ledger, ledger_path, verify
+    from assay.results.storage.chain import export_ledger, verify
+    from assay.results.storage.places import ledger_path
     from assay.results.storage.trial_ledger import merge_ledger, read_trials
 
     if check:

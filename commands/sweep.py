@@ -18,7 +18,7 @@ from assay.commands.options import (
     execution_options,
     executor_options,
     json_option,
-    results_option,
+    results_and_ledger,
     strategy_options,
     trials_option,
 )
@@ -43,7 +43,7 @@ __all__ = ["sweep"]
               "deflate the best by that count.")
 @executor_options("cells that cannot share a pass (entry rules, fees by the fill) are run")
 @click.option("--heatmap", type=PATH, help="Draw the net Sharpe over the first two grids as a PNG here.")
-@results_option
+@results_and_ledger
 @json_option
 def sweep(
     chosen: StrategyOptions,

@@ -26,7 +26,7 @@ from assay.commands.options import (
     model_options,
     parse_count,
     parse_date,
-    results_option,
+    results_and_ledger,
     strategy_options,
     style_options,
     trials_option,
@@ -86,7 +86,7 @@ __all__ = ["walk_forward"]
 @market_options
 @execution_options
 @cost_options
-@results_option
+@results_and_ledger
 @json_option
 def walk_forward(
     recipe: ModelOptions,

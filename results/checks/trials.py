@@ -18,7 +18,8 @@ from assay.engine.result import BacktestResult
 from assay.results.checks.base import Content, State
 from assay.results.stats.deflated_sharpe import deflated_sharpe
 from assay.results.stats.long_run_variance import regress
-from assay.results.storage.chain import FILE_NAME, append_entry, entries, is_chain, ledger_path
+from assay.results.storage.chain import append_entry, entries, is_chain
+from assay.results.storage.places import FILE_NAME, ledger_path
 from assay.results.storage.runs import run_id
 from assay.results.storage.trial_ledger import (
     Record,

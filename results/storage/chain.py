@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from assay.data.errors import InputError
+from assay.results.storage.places import ledger_path
 from assay.results.storage.runs import to_json
 
 __all__ = [
-    "FILE_NAME",
     "Entry",
     "Verification",
     "append_entry",
@@ -33,11 +32,9 @@ __all__ = [
     "entries_in",
     "export_ledger",
     "is_chain",
-    "ledger_path",
     "verify",
 ]
 
-FILE_NAME = "trials.sqlite"
 _LOG = logging.getLogger(__name__)
 
 _SCHEMA = """
@@ -80,27 +77,6 @@ class Verification:
     entries: int
     head: str
     broken: tuple[str, ...]
-
-
-def ledger_path() -> Path:
-    """Where the ledger is: ``$ASSAY_LEDGER`` (a file ending in .sqlite, or a folder), else the user's data folder.
-
-    Raises
-    ------
-    InputError
-        If there is no home folder either.
-
-    """
-    given = os.environ.get("ASSAY_LEDGER")
-    if given:
-        path = Path(given).expanduser()
-        return path if path.suffix == ".sqlite" else path / FILE_NAME
-    base = os.environ.get("XDG_DATA_HOME")
-    try:
-        return (Path(base) if base else Path.home() / ".local" / "share") / "assay" / FILE_NAME
-    except RuntimeError:
-        raise InputError("trial ledger: there is no home folder; set ASSAY_LEDGER to a folder that is kept") from None
-
 
 
 def _digest(previous: str, kind: str, key: str, body: str, data: bytes, created: str) -> str:

@@ -26,9 +26,9 @@ from assay.data.card import Card
 from assay.data.errors import InputError, UnknownNameError
 from assay.data.jsonable import jsonable
 from assay.data.stored import file_digest, file_digests, holds_files, read_json, read_sealed, sealed
+from assay.results.storage.places import DEFAULT_ROOT
 
 __all__ = [
-    "DEFAULT_ROOT",
     "LABELS",
     "Run",
     "add_checks",
@@ -43,7 +43,6 @@ __all__ = [
     "to_json",
 ]
 
-DEFAULT_ROOT = Path("results") / "runs"
 _MANIFEST, _METRICS, _CHECKS = "manifest.json", "metrics.json", "checks.json"
 #: What a person writes beside a run (`assay.results.storage.labels`); it stays when the run is made anew.
 LABELS = "labels.json"

@@ -31,10 +31,10 @@ from assay.results.storage.chain import (
     decoded,
     entries_in,
     is_chain,
-    ledger_path,
     verify,
 )
 from assay.results.storage.markets import Sketch, same_market, sketch_of
+from assay.results.storage.places import ledger_path
 from assay.results.storage.runs import to_json
 
 __all__ = [

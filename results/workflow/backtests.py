@@ -30,7 +30,8 @@ from assay.results.checks.trials import count_trial
 from assay.results.evidence.backtest import Evidence, evaluate, store_backtest
 from assay.results.evidence.starts import over_all_starts
 from assay.results.evidence.styles import StyleInputs, against_styles
-from assay.results.storage.runs import DEFAULT_ROOT, Run, add_checks
+from assay.results.storage.places import DEFAULT_ROOT
+from assay.results.storage.runs import Run, add_checks
 from assay.results.workflow.kept_study import derived, keep_study, sources_of
 from assay.results.workflow.requests import Checks, Progress, Silent
 from assay.results.workflow.study import Study

@@ -20,7 +20,8 @@ from assay.engine.costs import COST_FIELDS, CostModel, CostTable
 from assay.engine.execution import Execution
 from assay.engine.positions import Positions, orders_towards, positions_at
 from assay.results.report.run_data import RunData
-from assay.results.storage.runs import DEFAULT_ROOT, Run, load_run
+from assay.results.storage.places import DEFAULT_ROOT
+from assay.results.storage.runs import Run, load_run
 from assay.strategies.base import EntryRule, Strategy
 from assay.strategies.catalog import load_strategy
 

@@ -21,7 +21,8 @@ from assay.engine.sweep import GridCell, cells_of, run_cells
 from assay.results.checks.trials import adopt_beside
 from assay.results.evidence.skill import skill_of
 from assay.results.evidence.sweep import SweepEvidence, evaluate_sweep
-from assay.results.storage.runs import DEFAULT_ROOT, Run, run_id, save_run
+from assay.results.storage.places import DEFAULT_ROOT
+from assay.results.storage.runs import Run, run_id, save_run
 from assay.results.storage.sweep_parts import read_parts, write_part
 from assay.results.storage.trial_ledger import Record, read_trials, register, scenario_of, trial_of
 from assay.results.workflow.requests import Progress, Silent

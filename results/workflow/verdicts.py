@@ -8,7 +8,8 @@ from pathlib import Path
 from assay.results.gate.policy import GateDecision, judge, load_policy, write_decision
 from assay.results.report.compare import Comparison, compare_runs
 from assay.results.report.tearsheet import write_tearsheet
-from assay.results.storage.runs import DEFAULT_ROOT, Run, load_run
+from assay.results.storage.places import DEFAULT_ROOT
+from assay.results.storage.runs import Run, load_run
 
 __all__ = ["compare", "gate", "tearsheet"]
 

@@ -29,7 +29,8 @@ from assay.results.checks.trading import Trading
 from assay.results.evidence.models import BASELINES, comparison, fold_metrics
 from assay.results.evidence.skill import skill_of
 from assay.results.evidence.styles import StyleInputs
-from assay.results.storage.runs import DEFAULT_ROOT, Run
+from assay.results.storage.places import DEFAULT_ROOT
+from assay.results.storage.runs import Run
 from assay.results.storage.trial_ledger import Record, register, search_of, trial_of
 from assay.results.tuning.records import note_searches, tuning_table, without_searches
 from assay.results.tuning.tuned import Tuned

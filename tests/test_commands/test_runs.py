@@ -14,7 +14,7 @@ from assay.commands import main as cli
 from assay.results.checks.trials import best_of_trials
 from assay.results.stats.overfitting import probability_of_overfitting
 from assay.results.stats.superior_ability import superior_ability
-from assay.results.storage.chain import ledger_path
+from assay.results.storage.places import ledger_path
 from assay.results.storage.trial_ledger import Record, read_trials, register, scenario_of, trial_of
 
 

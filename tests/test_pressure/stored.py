@@ -7,7 +7,8 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from assay.results.storage.chain import FILE_NAME, verify
+from assay.results.storage.chain import verify
+from assay.results.storage.places import FILE_NAME
 
 __all__ = ["contents", "ledger", "leftovers"]
 

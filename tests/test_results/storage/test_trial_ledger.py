@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import sqlite3
 from pathlib import Path
 
@@ -12,8 +13,9 @@ import pytest
 
 from assay.data.errors import InputError
 from assay.data.panel import PricePanel
-from assay.results.storage.chain import append_entry, entries, export_ledger, ledger_path, verify
+from assay.results.storage.chain import append_entry, entries, export_ledger, verify
 from assay.results.storage.markets import Sketch, same_market, sketch_of
+from assay.results.storage.places import ledger_beside, ledger_path
 from assay.results.storage.runs import to_json
 from assay.results.storage.trial_ledger import (
     Record,
@@ -190,6 +192,40 @@ def test_the_users_ledger_and_the_environment(tmp_path, monkeypatch):
     monkeypatch.delenv("XDG_DATA_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert ledger_path() == tmp_path / ".local" / "share" / "assay" / "trials.sqlite"
+
+
+@pytest.mark.parametrize("home", ["nobody", "a file", "read-only"])
+def test_who_has_no_home_counts_beside_the_runs(home, tmp_path, monkeypatch):
+    monkeypatch.delenv("ASSAY_LEDGER")
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.chdir(tmp_path)
+    if home == "nobody":
+
+        def unknown():
+            raise RuntimeError("Could not determine home directory.")
+
+        monkeypatch.setattr(Path, "home", unknown)
+    elif home == "a file":
+        (tmp_path / "file").touch()
+        monkeypatch.setenv("HOME", str(tmp_path / "file" / "below"))
+    else:
+        monkeypatch.setenv("HOME", str(tmp_path))
+        monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert ledger_path() == Path("results") / "runs" / "trials.sqlite"
+    assert f"it stands in {tmp_path / 'out'}" in ledger_beside(tmp_path / "out")
+    assert ledger_path() == tmp_path / "out" / "trials.sqlite"
+    assert ledger_beside(tmp_path / "elsewhere") == ""  # it has a place now
+    assert append_entry("look", "a", {"b": 1})
+    assert len(entries("look")) == 1
+
+
+def test_a_ledger_that_cannot_be_written_is_still_the_one_that_counts(tmp_path, monkeypatch):
+    monkeypatch.delenv("ASSAY_LEDGER")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    append_entry("look", "a", {})
+    monkeypatch.setattr(os, "access", lambda path, mode: mode == os.R_OK)
+    assert ledger_beside(tmp_path / "out") == ""
+    assert ledger_path() == tmp_path / "assay" / "trials.sqlite"
 
 
 def test_no_ledger_is_no_trials():
