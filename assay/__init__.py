@@ -19,6 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from assay.audit.claims.load import load_claims
+    from assay.audit.judge import audit_claims
+    from assay.audit.read.draft import draft_claims
     from assay.data.align import align
     from assay.data.errors import (
         BacktestError,
@@ -76,6 +79,9 @@ if not (Path(__file__).parent / "engine").exists():
 
 #: module → the public names that live there.
 _HOMES = {
+    "audit.claims.load": ("load_claims",),
+    "audit.judge": ("audit_claims",),
+    "audit.read.draft": ("draft_claims",),
     "data.align": ("align",),
     "data.errors": (
         "BacktestError",
@@ -161,16 +167,19 @@ __all__ = [
     "UnknownNameError",
     "WalkForward",
     "align",
+    "audit_claims",
     "backtest",
     "check_forecaster",
     "check_strategy",
     "compare",
     "delete_run",
+    "draft_claims",
     "evaluate",
     "final_weights",
     "forward_returns",
     "gate",
     "list_runs",
+    "load_claims",
     "load_fitted",
     "load_model",
     "load_predictions",

@@ -35,6 +35,15 @@ def audit_claims(claims: ClaimSet) -> AuditReport:
     InputError
         If the context of a group cannot be used (an architecture with an unknown layer).
 
+    Examples
+    --------
+    >>> from assay import draft_claims
+    >>> report = audit_claims(draft_claims("Accuracy: 62%, precision 0.9, recall 0.9, F1 0.5").claims)
+    >>> report
+    audit of a report: 4 claims
+      arithmetic  4 check the reading
+      substance   4 not judged
+
     """
     strict = Report(claims)
     findings = _second_reading(findings_of(strict), claims)

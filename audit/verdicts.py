@@ -12,9 +12,14 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from assay.audit.claims.model import Claim, ClaimSet
+from assay.data.card import Card
 from assay.data.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Arithmetic", "AuditReport", "Finding", "Substance", "Verdict", "combine"]
 
@@ -111,8 +116,8 @@ class Verdict:
         return self.arithmetic_because
 
 
-@dataclass(frozen=True)
-class AuditReport:
+@dataclass(frozen=True, repr=False)
+class AuditReport(Card):
     """The audit of a claim set: a verdict per claim in the order of the claims, and all findings."""
 
     claims: ClaimSet
@@ -124,6 +129,23 @@ class AuditReport:
     def refuted(self) -> bool:
         """Whether any figure is arithmetically inconsistent."""
         return any(verdict.arithmetic is Arithmetic.INCONSISTENT for verdict in self.verdicts)
+
+    def card(self) -> tuple[str, list[tuple[str, str]]]:
+        """How many claims received each verdict, then the figures accused, each with its sentence."""
+        counts = self.counts().items()
+        rows = [(axis, ", ".join(f"{n} {name}" for name, n in of.items())) for axis, of in counts]
+        accused = [v for v in self.verdicts
+                   if v.arithmetic is Arithmetic.INCONSISTENT or v.substance is Substance.IMPLAUSIBLE]  # fmt: skip
+        rows += [(f"{v.claim.metric} {v.claim.printed}", v.because) for v in accused]
+        return f"audit of {self.claims.title or self.claims.source or 'a report'}: {len(self.verdicts)} claims", rows
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row a claim: id, metric, as printed, both verdicts and the sentence."""
+        import pandas as pd
+
+        rows = [(v.claim.id, v.claim.metric, v.claim.printed, str(v.arithmetic), str(v.substance), v.because)
+                for v in self.verdicts]  # fmt: skip
+        return pd.DataFrame(rows, columns=["claim", "metric", "printed", "arithmetic", "substance", "because"])
 
     def verdict(self, claim_id: str) -> Verdict:
         """The verdict of one claim.

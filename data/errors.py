@@ -31,7 +31,18 @@ __all__ = [
 
 
 class BacktestError(Exception):
-    """Root of all errors that a user can cause and mend."""
+    """Root of all errors that a user can cause and mend.
+
+    Examples
+    --------
+    >>> from assay import BacktestError, load_strategy
+    >>> try:
+    ...     load_strategy("s3_vol_scald")
+    ... except BacktestError as error:
+    ...     print(str(error)[:62], error.exit_code)
+    unknown strategy 's3_vol_scald': did you mean 's3_vol_scaled'? 2
+
+    """
 
     exit_code = 2
 
@@ -41,7 +52,16 @@ class BacktestError(Exception):
 
 
 class InputError(BacktestError, ValueError):
-    """A value, file or option that cannot be used."""
+    """A value, file or option that cannot be used.
+
+    Examples
+    --------
+    >>> from assay import CostModel
+    >>> CostModel(commission_bps=-5)
+    Traceback (most recent call last):
+    assay.data.errors.InputError: costs: commission_bps must be finite and at least 0, got -5
+
+    """
 
 
 class UnknownNameError(InputError, KeyError):
@@ -70,20 +90,61 @@ class UnknownNameError(InputError, KeyError):
 
 
 class DataQualityError(BacktestError, ValueError):
-    """Prices or predictions that cannot be trusted as they are."""
+    """Prices or predictions that cannot be trusted as they are.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from assay import load_prices
+    >>> twice = pd.DataFrame({"date": ["2024-01-02"] * 2, "asset": ["A", "A"], "close": [1.0, 2.0]})
+    >>> load_prices(twice)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    assay.data.errors.DataQualityError: ...
+
+    """
 
 
 class LookAheadError(BacktestError, ValueError):
-    """A receipt, stamp or result that knew the future."""
+    """A receipt, stamp or result that knew the future.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from assay import PredictionPanel
+    >>> day, later = pd.Timestamp("2024-01-02"), pd.Timestamp("2024-03-01")
+    >>> stamps = ["trained_through", "preprocessing_fit_through", "labels_known_through", "available_at"]
+    >>> seen = pd.DataFrame([["m", 0, *[later] * 4]], index=[day], columns=["model_id", "fold", *stamps])
+    >>> PredictionPanel(pd.DataFrame({"A": [0.1]}, index=[day]), receipts=seen)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    assay.data.errors.LookAheadError: ...
+
+    """
 
     exit_code = 1
 
 
 class InsufficientEvidenceError(BacktestError, ValueError):
-    """Too few observations for the statistic that was asked for."""
+    """Too few observations for the statistic that was asked for.
+
+    Examples
+    --------
+    >>> from assay.results.stats.bootstrap import bootstrap
+    >>> bootstrap([0.01, 0.02])  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    assay.data.errors.InsufficientEvidenceError: ...
+
+    """
 
     exit_code = 3
 
 
 class TrainingError(BacktestError, RuntimeError):
-    """A fit that cannot go on."""
+    """A fit that cannot go on.
+
+    Examples
+    --------
+    >>> error = TrainingError("fold 3: the loss is not finite at epoch 2; lower the learning rate")
+    >>> isinstance(error, RuntimeError), error.exit_code
+    (True, 2)
+
+    """

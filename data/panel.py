@@ -256,6 +256,16 @@ class PredictionPanel(Card):
     LookAheadError
         If a receipt contradicts the stamps of the rows it covers.
 
+    Examples
+    --------
+    >>> days = pd.to_datetime(["2024-01-02", "2024-01-03"])
+    >>> PredictionPanel(pd.DataFrame({"A": [0.01, -0.02], "B": [0.0, 0.01]}, days), horizon=1, name="mine")
+    PredictionPanel 'mine' of 2 assets, 2 sessions, 2024-01-02 … 2024-01-03
+      assets    A, B
+      predicts  score · unit return · horizon 1 · delay 1
+      views     100.0% of the cells
+      receipts  none
+
     """
 
     score: pd.DataFrame | None

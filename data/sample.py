@@ -59,6 +59,12 @@ def load_sample() -> tuple[PricePanel, pd.Series]:
     InputError
         If skfolio is not installed, or no longer ships the files.
 
+    Examples
+    --------
+    >>> prices, benchmark = load_sample()
+    >>> prices.shape, len(benchmark)
+    ((8313, 20), 8312)
+
     """
     frame = _cached_sample()
     closes = frame.drop(columns=_BENCHMARK)
@@ -85,6 +91,11 @@ def load_sample_predictions(name: str | None = None) -> PredictionPanel:
         If there are none of that name.
     InputError
         If none are shipped at all.
+
+    Examples
+    --------
+    >>> load_sample_predictions().name
+    'stock_lstm_close'
 
     """
     from assay.data.files.predictions import read_predictions

@@ -42,6 +42,12 @@ class MarketShape:
     market_volatility : standard deviation per session of a factor that all assets share with beta 1, decimal.
     volume_volatility : standard deviation of the logarithm of a session's volume around the asset's own level.
 
+    Examples
+    --------
+    >>> prices, _ = synthetic_market(50, 3, shape=MarketShape(market_volatility=0.01), seed=0)
+    >>> prices.shape
+    (50, 3)
+
     """
 
     delay: int = 1
@@ -203,6 +209,13 @@ def score_panel(
     ------
     InputError
         If `ic` and `half_life` cannot go together.
+
+    Examples
+    --------
+    >>> from assay import forward_returns, synthetic_market
+    >>> prices, _ = synthetic_market(60, 6, seed=0)
+    >>> score_panel(forward_returns(prices, horizon=1, delay=1), ic=0.05, half_life=5.0).name
+    'scores with ic 0.05, half-life 5, seed 0'
 
     """
     if half_life is not None and not half_life > 0:

@@ -66,6 +66,14 @@ def run_backtest(
     InputError
         If the strategy needs what the panels lack.
 
+    Examples
+    --------
+    >>> from assay import load_strategy, synthetic_market
+    >>> prices, predictions = synthetic_market(60, 6, ic=0.1, seed=0)
+    >>> result = run_backtest(load_strategy("quintile_long_short"), predictions, prices)
+    >>> len(result.returns), result.counts["forced_exits"]
+    (55, 0)
+
     """
     costs = CostModel() if costs is None else costs
     execution = Execution(delay=predictions.delay) if execution is None else execution
@@ -116,7 +124,17 @@ def final_weights(
     costs: CostModel | None = None,
     execution: Execution | None = None,
 ) -> pd.DataFrame:
-    """The weights that `run_backtest` trades: after smoothing, vol target and kill switches; (T, N), stamped t."""
+    """The weights that `run_backtest` trades: after smoothing, vol target and kill switches; (T, N), stamped t.
+
+    Examples
+    --------
+    >>> from assay import load_strategy, synthetic_market
+    >>> prices, predictions = synthetic_market(60, 6, ic=0.1, seed=0)
+    >>> weights = final_weights(load_strategy("quintile_long_short"), predictions, prices)
+    >>> float(weights.iloc[-1].abs().sum())
+    1.0
+
+    """
     costs = CostModel() if costs is None else costs
     execution = Execution(delay=predictions.delay) if execution is None else execution
     predictions = predictions.since_first_view()

@@ -149,6 +149,11 @@ class CostModel:
     Almgren, Thum, Hauptmann & Li (2005), "Direct estimation of equity market impact"; Tóth et al. (2011) for the
     square-root law.
 
+    Examples
+    --------
+    >>> CostModel(commission_bps=5.0, spread_bps=2.5).traded_rate
+    0.00075
+
     """
 
     commission_bps: float = 5.0

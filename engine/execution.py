@@ -47,6 +47,14 @@ class Execution:
     same_close : fill at the very close that the decision read. Look-ahead unless an auction order is argued; printed
         as a warning beside every figure and refused by the gate.
 
+    Examples
+    --------
+    >>> Execution(fill="open", delay=1).delay
+    1
+    >>> Execution(delay=0)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    assay.data.errors.InputError: ...
+
     """
 
     fill: Literal["open", "close"] | None = None

@@ -66,7 +66,17 @@ def require_labels(model: Forecaster) -> None:
 
 @runtime_checkable
 class FittedForecaster(Protocol):
-    """A model after training. Immutable: predicting changes nothing."""
+    """A model after training. Immutable: predicting changes nothing.
+
+    Examples
+    --------
+    >>> from assay import load_model, synthetic_market
+    >>> prices, _ = synthetic_market(60, 4, seed=0)
+    >>> fitted = load_model("momentum", lookback=5).fit(prices.through(prices.sessions[39]), horizon=1, delay=1, seed=0)
+    >>> isinstance(fitted, FittedForecaster), str(fitted.trained_through.date())
+    (True, '2000-02-25')
+
+    """
 
     #: the last session whose data, in any role, the model has seen
     trained_through: pd.Timestamp
@@ -88,7 +98,15 @@ class FittedForecaster(Protocol):
 
 @runtime_checkable
 class Forecaster(Protocol):
-    """An unfitted recipe: a frozen dataclass whose fields are its parameters."""
+    """An unfitted recipe: a frozen dataclass whose fields are its parameters.
+
+    Examples
+    --------
+    >>> from assay import load_model
+    >>> isinstance(load_model("momentum"), Forecaster)
+    True
+
+    """
 
     name: str
     lookback: int

@@ -50,7 +50,14 @@ _LOG = logging.getLogger(__name__)
 
 
 def model_names() -> tuple[str, ...]:
-    """Names that `load_model` knows: the catalogue in its order, then those of installed packages."""
+    """Names that `load_model` knows: the catalogue in its order, then those of installed packages.
+
+    Examples
+    --------
+    >>> "stock_lstm" in model_names()
+    True
+
+    """
     return (*MODELS, *sorted(offered(ENTRY_POINTS, MODELS)))
 
 
@@ -127,6 +134,16 @@ def load_fitted(folder: Path, model: str | None = None) -> FittedForecaster:
         If the folder holds no checkpoint, its recipe is not known here, or it is not of the recipe given.
     TrainingError
         If it is damaged.
+
+    Examples
+    --------
+    >>> from assay import load_model, synthetic_market
+    >>> prices, _ = synthetic_market(60, 6, seed=0)
+    >>> folder = Path("fitted")
+    >>> folder.mkdir()
+    >>> load_model("momentum", lookback=5).fit(prices, horizon=1, delay=1, seed=0).save(folder)
+    >>> str(load_fitted(folder).trained_through.date())
+    '2000-03-24'
 
     """
     folder = Path(folder)

@@ -74,6 +74,12 @@ def check_forecaster(
     InputError
         If another check fails.
 
+    Examples
+    --------
+    >>> from assay import load_model
+    >>> check_forecaster(load_model("momentum", lookback=5), sessions=60)[:2]
+    ('contract', 'fit')
+
     """
     _contract(model)
     size = sessions or 150 + 4 * int(model.lookback)

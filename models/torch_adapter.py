@@ -47,6 +47,17 @@ class TorchForecaster(NeuralForecaster):
     ----------
     feature_set, lookback, epochs … : as in `assay.models.lstm.recipe.NeuralForecaster`.
 
+    Examples
+    --------
+    >>> @dataclass(frozen=True, kw_only=True)
+    ... class Linear(TorchForecaster):
+    ...     name: ClassVar[str] = "linear"
+    ...     def module(self, n_features):
+    ...         from torch import nn
+    ...         return nn.Sequential(nn.Flatten(), nn.Linear(self.lookback * n_features, 1))
+    >>> Linear(lookback=10).epochs
+    50
+
     """
 
     feature_set: str = "core_close"

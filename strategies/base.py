@@ -65,6 +65,11 @@ class Overlays:
     band_total : nothing is traded while ½Σ|target − held| is at most this.
     turnover_budget : most that a session trades, ½Σ|traded value|/NAV: all orders are cut by one factor; None = no cap.
 
+    Examples
+    --------
+    >>> Overlays(smoothing=0.85, vol_target=0.08, kill_switches=True).vol_target
+    0.08
+
     """
 
     smoothing: float = 0.0
@@ -173,6 +178,22 @@ class Strategy(Protocol):
 
     A class may also declare, as ``ClassVar[str]``: ``family``, what its trials compete with in the ledger (see
     `family_of`), and ``reads``, what it reads of the predictions, in words (see `reads_of`).
+
+    Examples
+    --------
+    >>> from dataclasses import dataclass
+    >>> from assay import check_strategy
+    >>> @dataclass(frozen=True)
+    ... class Hold:
+    ...     name = "hold"
+    ...     overlays = Overlays()
+    ...     needs = ()
+    ...     def target_weights(self, predictions, prices):
+    ...         held = predictions.view.notna() & prices.close.reindex_like(predictions.view).notna()
+    ...         return held.div(held.sum(axis="columns").clip(lower=1), axis="index")
+    >>> isinstance(Hold(), Strategy)
+    True
+
     """
 
     @property
@@ -263,6 +284,13 @@ class EntrySignals:
     exit : (T, N) bool, stamped t: close at the open of t+d what is held; it wins over `enter`.
     priority : (T, N) float: the higher is served first; ties by asset id, NaN last.
 
+    Examples
+    --------
+    >>> days = pd.to_datetime(["2024-01-02", "2024-01-03"])
+    >>> score = pd.DataFrame({"A": [0.9, 0.4]}, days)
+    >>> EntrySignals(enter=score > 0.7, exit=score < 0.5, priority=score).enter["A"].tolist()
+    [True, False]
+
     """
 
     enter: pd.DataFrame
@@ -275,6 +303,14 @@ class EntryRule(Protocol):
     """Entry and exit that depend on the path: the engine executes it bar by bar, with stops inside the bar.
 
     ``family`` and ``reads`` as for a `Strategy`.
+
+    Examples
+    --------
+    >>> from assay import load_strategy
+    >>> rule = load_strategy("confidence")
+    >>> isinstance(rule, EntryRule), rule.stop_loss, rule.take_profit
+    (True, 0.02, 0.04)
+
     """
 
     @property

@@ -49,7 +49,14 @@ STRATEGIES: Mapping[str, str] = types.MappingProxyType(
 ENTRY_POINTS = "assay.strategies"
 
 def strategy_names() -> tuple[str, ...]:
-    """Names that `load_strategy` knows: the catalogue in its order, then those of installed packages."""
+    """Names that `load_strategy` knows: the catalogue in its order, then those of installed packages.
+
+    Examples
+    --------
+    >>> "s2_filter_negative" in strategy_names()
+    True
+
+    """
     return (*STRATEGIES, *sorted(offered(ENTRY_POINTS, STRATEGIES)))
 
 

@@ -64,6 +64,13 @@ def load_claims(path: Path | str) -> ClaimSet:
     InputError
         If the file cannot be read or breaks the schema; the message names file and line.
 
+    Examples
+    --------
+    >>> text = 'title = "M"; claim = [{id = "a", metric = "accuracy", printed = "57.14%"}]'
+    >>> _ = Path("m.toml").write_text(text.replace("; ", chr(10)))
+    >>> [claim.printed for claim in load_claims("m.toml").claims]
+    ['57.14%']
+
     """
     path = Path(path)
     return parse_claims(read_text(path), str(path))

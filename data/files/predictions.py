@@ -71,6 +71,17 @@ def load_predictions(
     LookAheadError
         If the receipts contradict the stamps.
 
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"date": ["2024-01-02"] * 2, "asset": ["AAA", "BBB"], "score": [0.01, -0.02]})
+    >>> load_predictions(table, name="mine")
+    PredictionPanel 'mine' of 2 assets, 1 sessions, 2024-01-02 … 2024-01-02
+      assets    AAA, BBB
+      predicts  score · unit return · horizon 1 · delay 1
+      views     100.0% of the cells
+      receipts  none
+
     """
     options = options or ReadOptions()
     source = open_source(data, options)
@@ -181,6 +192,13 @@ def write_predictions(predictions: PredictionPanel, path: str | Path) -> Path:
     ------
     InputError
         If the name does not end in ``.parquet``, or the file cannot be written.
+
+    Examples
+    --------
+    >>> from assay import synthetic_market
+    >>> _, predictions = synthetic_market(20, 3, seed=0)
+    >>> load_predictions(write_predictions(predictions, "scores.parquet")).shape
+    (20, 3)
 
     """
     import pyarrow as pa

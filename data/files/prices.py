@@ -66,6 +66,17 @@ def load_prices(data: Any, *, repair: Literal["drop"] | None = None, options: Re
     DataQualityError
         If it can, but holds duplicates or bars that cannot be, and `repair` is None.
 
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> days = pd.bdate_range("2024-01-02", periods=3, name="date")
+    >>> load_prices(pd.DataFrame({"AAA": [10.0, 10.1, 10.2], "BBB": [5.0, 5.1, 4.9]}, days).reset_index())
+    PricePanel of 2 assets, 3 sessions, 2024-01-02 … 2024-01-04
+      assets    AAA, BBB
+      fields    close
+      no price  0.0% of the cells
+      source    DataFrame, adjusted: unknown
+
     """
     return checked_panel(read_prices(data, options), repair)
 
@@ -117,6 +128,13 @@ def write_prices(prices: PricePanel, path: str | Path) -> Path:
     ------
     InputError
         On another suffix, or if the file cannot be written.
+
+    Examples
+    --------
+    >>> from assay import synthetic_market
+    >>> prices, _ = synthetic_market(20, 3, seed=0)
+    >>> load_prices(write_prices(prices, "prices.parquet")).shape
+    (20, 3)
 
     """
     import pyarrow as pa

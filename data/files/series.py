@@ -45,6 +45,12 @@ def load_returns(data: Any, *, options: ReadOptions | None = None) -> pd.Series:
     DataQualityError
         On duplicated sessions, infinite values, or returns below -100% (percent instead of decimals?).
 
+    Examples
+    --------
+    >>> table = pd.DataFrame({"date": ["2024-01-02", "2024-01-03"], "fund": [0.01, -0.02]})
+    >>> load_returns(table).tolist()
+    [0.01, -0.02]
+
     """
     options = options or ReadOptions()
     source = open_source(data, options)

@@ -59,6 +59,16 @@ class Evidence(Card):
     metrics : each with its convention, interval and sample.
     tables : name → frame, as they are stored in the run folder.
 
+    Examples
+    --------
+    >>> from assay import load_strategy, run_backtest, synthetic_market
+    >>> prices, predictions = synthetic_market(60, 6, ic=0.1, seed=0)
+    >>> evidence = evaluate(run_backtest(load_strategy("quintile_long_short"), predictions, prices))
+    >>> evidence["turnover_ann"].convention
+    'one way: ½Σ|traded value|/NAV × 252'
+    >>> evidence.to_frame().columns[:2].tolist()
+    ['value', 'unit']
+
     """
 
     metrics: tuple[Metric, ...]
@@ -105,6 +115,14 @@ def evaluate(
     ----------
     result : of `engine.run_backtest`.
     predictions, prices : what it was made from; without them nothing is said about the signal.
+
+    Examples
+    --------
+    >>> from assay import load_strategy, run_backtest, synthetic_market
+    >>> prices, predictions = synthetic_market(60, 6, ic=0.1, seed=0)
+    >>> result = run_backtest(load_strategy("quintile_long_short"), predictions, prices)
+    >>> round(evaluate(result, predictions, prices)["rank_ic_mean"].value, 3)
+    0.121
 
     """
     metrics = [*performance_metrics(result.returns, "net"), *performance_metrics(result.gross_returns, "gross")]

@@ -131,6 +131,10 @@ class GateDecision(Card):
         rows = [(item.rule, f"{item.verdict}: {item.reason}") for item in self.outcomes]
         return f"{self.verdict.upper()}: {self.run_id} by the policy {self.policy}", rows
 
+    def to_frame(self) -> pd.DataFrame:
+        """A row a rule, with the fields of `RuleOutcome`."""
+        return pd.DataFrame([asdict(outcome) for outcome in self.outcomes])
+
     @property
     def exit_code(self) -> int:
         """0 pass, 1 fail, 3 insufficient."""

@@ -60,6 +60,14 @@ class Run(Card):
     manifest : config, fingerprints, versions, git commit, seeds, timings, counts, warnings, digests of the files.
     metrics : the content of ``metrics.json``.
 
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> returns = pd.DataFrame({"net": [0.01]}, pd.to_datetime(["2024-01-02"]))
+    >>> run = save_run("example", config={"a": 1}, fingerprints={}, metrics={}, notes={}, tables={"returns": returns})
+    >>> run.tables, run.table("returns").shape
+    (('returns',), (1, 1))
+
     """
 
     path: Path
@@ -88,6 +96,10 @@ class Run(Card):
             ("tables", ", ".join(self.tables)),
             ("folder", str(self.path)),
         ]
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row a session of a backtest, its returns; a row a cell of a sweep."""
+        return self.table("cells" if self.kind == "sweep" else "returns")
 
     def require_backtest(self, who: str) -> Run:
         """This run, for `who`, which shows or judges one backtest.
@@ -362,6 +374,12 @@ def load_run(run: Path | str, *, root: Path | str = DEFAULT_ROOT) -> Run:
     InputError
         If its manifest or metrics are damaged, or the start of an id fits several.
 
+    Examples
+    --------
+    >>> run = save_run("example", config={"a": 1}, fingerprints={}, metrics={}, notes={}, tables={})
+    >>> load_run("example").id == run.id
+    True
+
     """
     return _read(find_run(run, root=root))
 
@@ -439,7 +457,15 @@ def _folders(root: Path) -> list[Path]:
 
 
 def list_runs(root: Path | str = DEFAULT_ROOT) -> list[Run]:
-    """All stored runs, the newest first; for damaged ones see `damaged_runs`."""
+    """All stored runs, the newest first; for damaged ones see `damaged_runs`.
+
+    Examples
+    --------
+    >>> run = save_run("example", config={"a": 1}, fingerprints={}, metrics={}, notes={}, tables={})
+    >>> run.id in [stored.id for stored in list_runs()]
+    True
+
+    """
     runs = []
     for path in _folders(Path(root)):
         try:
@@ -466,6 +492,13 @@ def delete_run(run: Path | str, *, root: Path | str = DEFAULT_ROOT) -> Path:
     A name is looked up as in `load_run`; a `Path` is that folder and no other.
 
     It is out of sight in one step, so that a kill leaves no half of it behind.
+
+    Examples
+    --------
+    >>> run = save_run("example", config={"a": 1}, fingerprints={}, metrics={}, notes={}, tables={})
+    >>> delete_run(run.id).exists()
+    False
+
     """
     path = run if isinstance(run, Path) else find_run(run, root=root)
     try:

@@ -56,6 +56,16 @@ class StoredBacktest(Card):
     evidence : metrics and tables.
     checks : what was checked.
 
+    Examples
+    --------
+    >>> from assay import backtest, load_strategy, synthetic_market
+    >>> prices, predictions = synthetic_market(60, 6, ic=0.1, seed=0)
+    >>> stored = backtest(load_strategy("quintile_long_short"), predictions, prices)
+    >>> stored.to_frame().index.name, stored.run.kind
+    ('date', 'backtest')
+    >>> stored.gate("research").verdict
+    'fail'
+
     """
 
     run: Run
@@ -186,6 +196,14 @@ def backtest(
     ------
     InputError
         If nothing joins, an option cannot be, or the folder cannot be written.
+
+    Examples
+    --------
+    >>> from assay import backtest, load_strategy, synthetic_market
+    >>> prices, predictions = synthetic_market(60, 6, ic=0.1, seed=0)
+    >>> stored = backtest(load_strategy("quintile_long_short"), predictions, prices)
+    >>> print(stored)  # doctest: +ELLIPSIS
+    quintile_long_short · oracle of synthetic reversal...
 
     """
     started = time.perf_counter()

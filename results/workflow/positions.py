@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from assay.data.align import align
+from assay.data.card import Card
 from assay.data.errors import InputError
 from assay.data.jsonable import jsonable
 from assay.data.panel import BENCHMARK_ASSET, PredictionPanel, PricePanel
@@ -31,8 +32,8 @@ __all__ = ["TargetBook", "gate_of", "target_positions", "trading_of"]
 _TOLERANCE = 1e-9
 
 
-@dataclass(frozen=True, eq=False)
-class TargetBook:
+@dataclass(frozen=True, eq=False, repr=False)
+class TargetBook(Card):
     """What a run holds next.
 
     Parameters
@@ -48,6 +49,21 @@ class TargetBook:
     difference : the largest difference among them, fractions of NAV; NaN where none was compared.
     warnings : one line each.
 
+    Examples
+    --------
+    >>> from assay import backtest, load_strategy, synthetic_market
+    >>> prices, predictions = synthetic_market(60, 6, ic=0.1, seed=0)
+    >>> stored = backtest(load_strategy("quintile_long_short"), predictions, prices)
+    >>> book = target_positions(stored.run, predictions, prices, nav=1e6, unaccepted=True)
+    >>> print(book)  # doctest: +ELLIPSIS
+    quintile_long_short-...: positions of 2000-03-24, for the open 1 session later
+      gate  ...unaccepted
+      NAV   1,000,000.00
+      S002  -50.00%
+      S005  +50.00%
+    >>> book.to_frame()["order"].round().tolist()
+    [0.0, 0.0, -4491.0, 0.0, 0.0, 5026.0]
+
     """
 
     run: Run
@@ -60,6 +76,17 @@ class TargetBook:
     replayed: int
     difference: float
     warnings: tuple[str, ...]
+
+    def card(self) -> tuple[str, list[tuple[str, str]]]:
+        """The gate, the book's value, and the targets, the largest first."""
+        at = self.positions
+        later = f"{at.delay} session{'' if at.delay == 1 else 's'} later"
+        targets = at.lineage["target"].dropna()
+        targets = targets[targets != 0].sort_values(key=lambda column: -column.abs(), kind="stable")
+        rows = [("gate", self.gate + ("" if self.accepted else " · unaccepted"))]
+        rows += [] if self.nav is None else [("NAV", f"{self.nav:,.2f}")]
+        rows += [(str(asset), f"{target:+.2%}") for asset, target in targets.items()]
+        return f"{self.run.id}: positions of {at.session.date()}, for the {at.fill} {later}", rows
 
     def to_frame(self) -> pd.DataFrame:
         """A row an asset: run, session, whether the gate accepted the run, the lineage, and the orders."""
@@ -132,6 +159,15 @@ def target_positions(
     InputError
         If the gate has not passed the run, its strategy cannot be asked, the prices end before the predictions, the
         predictions are too old, or the holdings cannot be valued.
+
+    Examples
+    --------
+    >>> from assay import backtest, load_strategy, synthetic_market
+    >>> prices, predictions = synthetic_market(60, 6, ic=0.1, seed=0)
+    >>> stored = backtest(load_strategy("quintile_long_short"), predictions, prices)
+    >>> book = target_positions(stored.run, predictions, prices, nav=1e6, unaccepted=True)
+    >>> book.positions.fill, book.accepted
+    ('open', False)
 
     """
     stored = (run if isinstance(run, Run) else load_run(run, root=root)).require_backtest("positions")

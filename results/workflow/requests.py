@@ -54,6 +54,11 @@ class Checks:
     InputError
         If there would be no shuffle.
 
+    Examples
+    --------
+    >>> Checks(leaks=True, cross_check=True).canaries
+    False
+
     """
 
     leaks: bool = False

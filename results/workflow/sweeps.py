@@ -40,6 +40,14 @@ class StoredSweep(Card):
     run : the run folder.
     evidence : the cells, and what the choice among them is worth.
 
+    Examples
+    --------
+    >>> from assay import synthetic_market
+    >>> prices, predictions = synthetic_market(60, 6, ic=0.1, seed=0)
+    >>> stored = sweep("quintile_long_short", {"quantile": ["0.2", "0.4"]}, predictions, prices)
+    >>> stored.to_frame()["quantile"].tolist()
+    ['0.2', '0.4']
+
     """
 
     run: Run
@@ -103,6 +111,16 @@ def sweep(
     ------
     UnknownNameError, InputError
         If a parameter is unknown, a value is out of range, or nothing joins.
+
+    Examples
+    --------
+    >>> from assay import synthetic_market
+    >>> prices, predictions = synthetic_market(60, 6, ic=0.1, seed=0)
+    >>> sweep("quintile_long_short", {"quantile": ["0.2", "0.4"]}, predictions, prices)  # doctest: +ELLIPSIS
+    sweep_quintile_long_short-...: 2 cells, the best first
+      quantile 0.2  net Sharpe 5.89
+      quantile 0.4  net Sharpe 4.83
+      stored in     ...
 
     """
     started = time.perf_counter()

@@ -37,6 +37,14 @@ class TrainedModel(Card):
     metrics : see `assay.results.evidence.models.prediction_metrics`.
     through : last session that the fit saw.
 
+    Examples
+    --------
+    >>> from assay import load_model, synthetic_market
+    >>> prices, _ = synthetic_market(60, 6, ic=0.1, seed=0)
+    >>> train(load_model("momentum", lookback=5), prices)  # doctest: +ELLIPSIS
+    momentum fit through 2000-03-08, 12 sessions, 2000-03-09 … 2000-03-24 after
+    ...
+
     """
 
     fitted: FittedForecaster
@@ -54,6 +62,10 @@ class TrainedModel(Card):
         rows = [(name, f"{value:.4g}") for name, value in self.metrics.items() if isinstance(value, int | float)]
         name, after = self.predictions.name, span(self.predictions.sessions)
         return f"{name} fit through {self.through.date()}, {after} after", rows
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row an asset and session after the cutoff, see `assay.data.panel.PredictionPanel.to_frame`."""
+        return self.predictions.to_frame()
 
 
 def train(
@@ -79,6 +91,13 @@ def train(
     ------
     InputError
         If one side of the cutoff has no sessions.
+
+    Examples
+    --------
+    >>> from assay import load_model, synthetic_market
+    >>> prices, _ = synthetic_market(60, 6, ic=0.1, seed=0)
+    >>> train(load_model("momentum", lookback=5), prices).through.strftime("%Y-%m-%d")
+    '2000-03-08'
 
     """
     sessions = prices.sessions
@@ -139,6 +158,15 @@ def predict(
     ------
     InputError
         If the model has seen `start`, or the prices end before it.
+
+    Examples
+    --------
+    >>> from assay import load_model, synthetic_market
+    >>> prices, _ = synthetic_market(60, 6, ic=0.1, seed=0)
+    >>> model = train(load_model("momentum", lookback=5), prices.through(prices.sessions[49]))
+    >>> save_model(model.fitted, Path("models/momentum"))
+    >>> predict(Path("models/momentum"), prices).receipts["trained_through"].dt.strftime("%Y-%m-%d").tolist()
+    ['2000-02-25']
 
     """
     fitted = load_fitted(folder, recipe)

@@ -39,6 +39,14 @@ def gate(
     InputError
         If there is no such run or policy, or the policy cannot be read.
 
+    Examples
+    --------
+    >>> from assay import backtest, load_strategy, synthetic_market
+    >>> prices, predictions = synthetic_market(60, 6, ic=0.1, seed=0)
+    >>> stored = backtest(load_strategy("quintile_long_short"), predictions, prices)
+    >>> gate(stored.run, "research").verdict
+    'fail'
+
     """
     stored = _stored(run, root)
     other = None if champion is None else _stored(champion, root)
@@ -68,6 +76,15 @@ def tearsheet(
     InputError
         If there is no such run, the format is unknown, or the file cannot be written.
 
+    Examples
+    --------
+    >>> from assay import backtest, load_strategy, synthetic_market
+    >>> prices, predictions = synthetic_market(60, 6, ic=0.1, seed=0)
+    >>> stored = backtest(load_strategy("quintile_long_short"), predictions, prices)
+    >>> tearsheet(stored.run, "sheet.docx")
+    Traceback (most recent call last):
+    assay.data.errors.InputError: tear sheet sheet.docx: the format must be one of html, png, pdf, got 'docx'
+
     """
     stored = _stored(run, root)
     return write_tearsheet(stored, stored.path / "tearsheet.html" if path is None else path, marks=marks)
@@ -86,6 +103,18 @@ def compare(*runs: Run | str | Path, draws: int = 2000, seed: int = 0, root: Pat
     ------
     InputError
         With too few, too many or equal runs, or too few common sessions.
+
+    Examples
+    --------
+    >>> from assay import backtest, load_strategy, synthetic_market
+    >>> prices, predictions = synthetic_market(60, 6, ic=0.1, seed=0)
+    >>> names = ("quintile_long_short", "s5_long_only")
+    >>> stored = [backtest(load_strategy(name), predictions, prices) for name in names]
+    >>> compare(*(each.run for each in stored), draws=50)  # doctest: +ELLIPSIS
+    2 runs over 55 sessions, 2000-01-10 … 2000-03-24
+      quintile_long_short-...  net Sharpe 5.89
+      s5_long_only-...         net Sharpe 3.01
+      quintile_long_short-... − s5_long_only-...  Sharpe +2.87 [-2.38, 8.13]
 
     """
     return compare_runs([_stored(run, root) for run in runs], draws=draws, seed=seed)

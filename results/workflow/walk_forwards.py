@@ -56,6 +56,15 @@ class StoredWalkForward(StoredBacktest):
     ----------
     walk : predictions, folds, training logs.
 
+    Examples
+    --------
+    >>> from assay import Checks, WalkForward, load_model, synthetic_market
+    >>> prices, _ = synthetic_market(60, 6, ic=0.1, seed=0)
+    >>> plan = WalkForward(train=30, retrain=10)
+    >>> stored = walk_forward(load_model("momentum", lookback=5), prices, plan, baselines=False, checks=Checks())
+    >>> stored.walk.predictions.receipts["fold"].tolist()
+    [0, 1, 2]
+
     """
 
     walk: WalkForwardRun
@@ -112,6 +121,15 @@ def walk_forward(
         If a fitted model has seen what lies after its cutoff.
     TrainingError
         If a fit fails; the finished folds stay.
+
+    Examples
+    --------
+    >>> from assay import Checks, WalkForward, load_model, synthetic_market
+    >>> prices, _ = synthetic_market(60, 6, ic=0.1, seed=0)
+    >>> plan = WalkForward(train=30, retrain=10)
+    >>> stored = walk_forward(load_model("momentum", lookback=5), prices, plan, baselines=False, checks=Checks())
+    >>> len(stored.walk.folds)
+    3
 
     """
     started = time.perf_counter()

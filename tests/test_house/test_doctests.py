@@ -8,6 +8,8 @@ import pkgutil
 
 import pytest
 
+import assay
+
 PACKAGES = ("audit", "commands", "data", "engine", "models", "results", "strategies")
 
 
@@ -23,10 +25,22 @@ def modules() -> list[str]:
 NAMES = modules()
 
 
+@pytest.fixture(autouse=True)
+def _a_folder_for_what_they_store(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_examples_print_what_they_say(name):
     failures, _ = doctest.testmod(importlib.import_module(name))
     assert failures == 0
+
+
+def test_every_public_name_has_an_example_among_them():
+    parser = doctest.DocTestParser()
+    texts = {name: getattr(assay, name).__doc__ or "" for name in assay.__all__}
+    assert [name for name, text in texts.items() if not parser.get_examples(text) or "+SKIP" in text] == []
+    assert {getattr(assay, name).__module__ for name in assay.__all__} <= set(NAMES)
 
 
 def test_there_are_examples():
