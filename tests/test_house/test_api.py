@@ -76,13 +76,18 @@ def test_what_is_stored_shows_itself_and_can_be_judged_drawn_and_compared(tmp_pa
     cells = assay.sweep("quintile_long_short", {"quantile": ["0.1", "0.2"]}, predictions, prices, **market)
     both = assay.compare(run.run, other.run.id, root=tmp_path)
     fitted = assay.train(assay.load_model("ridge"), prices)
-    for value in (run, run.run, decision, cells, both, fitted):
+    audit = assay.audit_claims(assay.draft_claims("Accuracy: 62%, precision 0.9, recall 0.9, F1 0.5").claims)
+    for value in (run, run.run, decision, cells, both, fitted, audit):
         assert 3 <= repr(value).count("\n") + 1 <= 20
         assert value._repr_html_().startswith("<table>")
     assert run.tearsheet(tmp_path / "sheet.html").stat().st_size > 100_000
     assert len(run.plot().axes) == 2
     assert run.to_frame()["net"].equals(run.result.returns)
-    assert list(cells.to_frame()["quantile"]) == ["0.1", "0.2"]
+    assert list(cells.to_frame()["quantile"]) == list(cells.run.to_frame()["quantile"]) == ["0.1", "0.2"]
+    assert run.run.to_frame()["net"].tolist() == run.result.returns.tolist()
+    assert list(decision.to_frame()["rule"]) == [outcome.rule for outcome in decision.outcomes]
+    assert list(audit.to_frame()["printed"]) == ["62%", "0.9", "0.9", "0.5"]
+    assert fitted.to_frame().equals(fitted.predictions.to_frame())
 
 
 def test_a_report_escapes_what_stands_in_it():
