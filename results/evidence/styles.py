@@ -38,6 +38,11 @@ class StyleInputs:
     caps : market values, currency, by date and asset.
     factors : (T, F) returns a session of factors of one's own, stamped with the period's end.
 
+    Examples
+    --------
+    >>> StyleInputs(sectors=pd.Series({"AAPL": "Technology", "XOM": "Energy"})).sectors["XOM"]
+    'Energy'
+
     """
 
     sectors: pd.Series | None = None
