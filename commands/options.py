@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from assay.data.files.options import ReadOptions
     from assay.engine.costs import CostModel
     from assay.engine.execution import Execution
+    from assay.engine.folds import WalkForward
     from assay.models.base import Forecaster
     from assay.results.workflow.study import Study
     from assay.strategies.base import EntryRule, Strategy
@@ -44,6 +45,7 @@ __all__ = [
     "model_options",
     "parse_count",
     "parse_date",
+    "parse_plan",
     "parse_settings",
     "reading_options",
     "results_and_ledger",
@@ -541,6 +543,19 @@ def parse_settings(settings: tuple[str, ...], option: str = "--param") -> dict[s
 def parse_count(text: str) -> int | None:
     """A number of sessions as a text; None where it is no such number."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None
+
+
+def parse_plan(train: str, retrain: str, start: str | None, end: str | None, **more: Any) -> WalkForward:
+    """--train, --retrain, --start and --end as a plan of folds; `more` are its other settings."""
+    from assay.data.errors import InputError
+    from assay.engine.folds import WalkForward
+
+    window = None if train == "expanding" else parse_count(train)
+    if window is None and train != "expanding":
+        raise InputError(f"--train {train}: expected a number of sessions or 'expanding'")
+    every: Any = retrain if parse_count(retrain) is None else parse_count(retrain)
+    first, last = parse_date(start, "--start"), parse_date(end, "--end")
+    return WalkForward(train=window, retrain=every, start=first, end=last, **more)
 
 
 def parse_date(text: str | None, option: str) -> pd.Timestamp | None:

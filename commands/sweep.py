@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from assay.commands.inputs import load_inputs
+from assay.commands.inputs import load_inputs, load_market
 from assay.commands.options import (
     PATH,
     DataOptions,
@@ -18,6 +18,8 @@ from assay.commands.options import (
     execution_options,
     executor_options,
     json_option,
+    parse_plan,
+    parse_settings,
     results_and_ledger,
     strategy_options,
     trials_option,
@@ -25,8 +27,10 @@ from assay.commands.options import (
 from assay.commands.output import echo_json, progress
 
 if TYPE_CHECKING:
+    from assay.data.panel import PredictionPanel
     from assay.engine.costs import CostModel
     from assay.engine.execution import Execution
+    from assay.results.workflow.sweeps import Variant
 
 __all__ = ["sweep"]
 
@@ -35,6 +39,14 @@ __all__ = ["sweep"]
 @strategy_options
 @click.option("--grid", "grids", multiple=True, metavar="NAME=V1,V2,…",
               help="A parameter of the strategy, a cost (cost_bps, borrow_bps …), delay or fill; repeatable.")
+@click.option("--model", help="Retrain this model for each configuration of --grid model.NAME=…; see `models list`.")
+@click.option("--model-param", "model_settings", multiple=True, metavar="NAME=VALUE",
+              help="A parameter of --model that stays; repeatable.")
+@click.option("--preset", help="Named parameters of --model; see `models show`.")
+@click.option("--train", default="1260", show_default=True, help="With --model: sessions in the rolling window, or "
+              "'expanding'.")
+@click.option("--retrain", default="yearly", show_default=True, help="With --model: monthly, quarterly, yearly, or a "
+              "number of sessions.")
 @data_options
 @execution_options
 @cost_options
@@ -48,6 +60,11 @@ __all__ = ["sweep"]
 def sweep(
     chosen: StrategyOptions,
     grids: tuple[str, ...],
+    model: str | None,
+    model_settings: tuple[str, ...],
+    preset: str | None,
+    train: str,
+    retrain: str,
     data: DataOptions,
     execution: Execution,
     costs: CostModel,
@@ -67,26 +84,55 @@ def sweep(
     Examples:
       python cli.py sweep --strategy s2_filter_negative --grid quantile=0.1,0.2,0.3 --grid cost_bps=0,5,10
       python cli.py sweep --strategy quintile_long_short --grid delay=1,2,3 --heatmap delay.png --json
+      python cli.py sweep --model ridge --grid model.penalty=0.001,0.1,10 --grid quantile=0.2,0.3 --start 2010-01-04
+
+    A model's parameters are chosen here on the very sessions that judge them, and each counts as a trial; inside the
+    folds, on what lies before those sessions, `walk-forward --tune` chooses.
     """  # fmt: skip
+    from assay.data.errors import InputError
     from assay.engine.sweep import parse_grid
     from assay.results.workflow import sweep as run
+    from assay.results.workflow.model_sweeps import PREFIX, ModelRecipe, model_variants, parted_grid
 
     grid = parse_grid(grids)
-    inputs = load_inputs(data, delay=execution.delay)
+    own, rest = parted_grid(grid)
+    if own and model is None:
+        raise InputError(f"--grid {PREFIX}{next(iter(own))}: of which model? name it with --model")
+    if model is not None and (data.predictions or data.receipts):
+        raise InputError("sweep: --model makes the predictions; leave --predictions and --receipts out")
     with progress(quiet=as_json) as heard:
+        if model is None:
+            inputs = load_inputs(data, delay=execution.delay)
+            prices, benchmark, made_by = inputs.prices, inputs.benchmark, inputs.made_by
+            predictions: PredictionPanel | list[Variant] = inputs.predictions
+        else:
+            prices, benchmark = load_market(data)
+            made_by = None
+            predictions = model_variants(
+                ModelRecipe(model, preset, parse_settings(model_settings, "--model-param")),
+                own,
+                prices,
+                parse_plan(train, retrain, data.start, data.end),
+                horizon=data.horizon,
+                delay=max(execution.delay, 1),
+                executor=executor,
+                workers=workers,
+                root=results,
+                progress=heard,
+            )
         stored = run(
             chosen.strategy,
-            grid,
-            inputs.predictions,
-            inputs.prices,
+            rest,
+            predictions,
+            prices,
             settings=chosen.parameters,
-            benchmark=inputs.benchmark,
+            benchmark=benchmark,
             costs=costs,
             execution=execution,
             clusters=clusters,
             executor=executor,
             workers=workers,
-            made_by=inputs.made_by,
+            made_by=made_by,
             trials_elsewhere=trials,
             root=results,
             progress=heard,

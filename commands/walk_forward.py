@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import click
 
@@ -24,8 +24,7 @@ from assay.commands.options import (
     json_option,
     market_options,
     model_options,
-    parse_count,
-    parse_date,
+    parse_plan,
     results_and_ledger,
     strategy_options,
     style_options,
@@ -36,7 +35,6 @@ from assay.commands.output import progress
 if TYPE_CHECKING:
     from assay.engine.costs import CostModel
     from assay.engine.execution import Execution
-    from assay.engine.folds import Retrain
 
 __all__ = ["walk_forward"]
 
@@ -150,7 +148,6 @@ def walk_forward(
       python cli.py walk-forward --model ridge --start 2010-01-04 --save-predictions data/sample/ridge.parquet
     """
     from assay.data.atomic import check_target
-    from assay.engine.folds import WalkForward
     from assay.results.workflow import Checks
     from assay.results.workflow import walk_forward as run
 
@@ -166,14 +163,7 @@ def walk_forward(
         from assay.results.storage.mlflow_log import connect
 
         connect(mlflow_uri)
-    plan = WalkForward(
-        train=_train(train),
-        retrain=cast("Retrain", retrain if parse_count(retrain) is None else parse_count(retrain)),
-        embargo=embargo,
-        minimum_train=minimum_train,
-        start=parse_date(start, "--start"),
-        end=parse_date(end, "--end"),
-    )
+    plan = parse_plan(train, retrain, start, end, embargo=embargo, minimum_train=minimum_train)
     checks = Checks(
         leaks=leaks,
         cross_check=cross_check,
@@ -215,14 +205,4 @@ def walk_forward(
 
         log_run(stored.run, mlflow_uri)
     return report(stored, as_json=as_json, tearsheet=with_tearsheet)
-
-
-def _train(text: str) -> int | None:
-    from assay.data.errors import InputError
-
-    if text == "expanding":
-        return None
-    if (count := parse_count(text)) is None:
-        raise InputError(f"--train {text}: expected a number of sessions or 'expanding'")
-    return count
 

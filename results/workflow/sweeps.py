@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -28,7 +29,24 @@ from assay.results.storage.trial_ledger import Record, read_trials, register, sc
 from assay.results.workflow.requests import Progress, Silent
 from assay.strategies.base import family_of
 
-__all__ = ["StoredSweep", "sweep"]
+__all__ = ["StoredSweep", "Variant", "sweep"]
+
+
+@dataclass(frozen=True, eq=False)
+class Variant:
+    """Predictions that are a choice of the grid themselves: one configuration of a model.
+
+    Parameters
+    ----------
+    parameters : ``model.NAME`` → value as text.
+    predictions : what it predicted.
+    made_by : what a run's config says of it, see `assay.results.workflow.backtest`.
+
+    """
+
+    parameters: Mapping[str, str]
+    predictions: PredictionPanel
+    made_by: Mapping[str, object] | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -76,7 +94,7 @@ class StoredSweep(Card):
 def sweep(
     strategy: str,
     grid: Mapping[str, Sequence[str]],
-    predictions: PredictionPanel,
+    predictions: PredictionPanel | Sequence[Variant],
     prices: PricePanel,
     *,
     settings: Mapping[str, str] | None = None,
@@ -102,7 +120,9 @@ def sweep(
     ----------
     strategy : a name of the catalogue, or ``package.module:Class``.
     grid : parameter of the strategy, of `CostModel` or of `Execution` → values as text.
-    predictions, prices, benchmark, costs, execution, made_by, trials_elsewhere, root, progress : as for `backtest`.
+    predictions : of one model, or those of each of its configurations, see
+        `assay.results.workflow.model_sweeps.model_variants`.
+    prices, benchmark, costs, execution, made_by, trials_elsewhere, root, progress : as for `backtest`.
     settings : parameters of the strategy that stay, as text.
     clusters : whether to count independent trials by clustering the ledger's returns, too.
     executor, workers : where cells that cannot share a pass are run; the figures are the same.
@@ -126,33 +146,45 @@ def sweep(
     started = time.perf_counter()
     root, progress = Path(root), Silent() if progress is None else progress
     costs = CostModel() if costs is None else costs
-    execution = Execution(delay=predictions.delay) if execution is None else execution
-    joined, _ = align(predictions, prices)
-    cells = cells_of(strategy, grid, settings=settings, costs=costs, execution=execution)
-    traded = with_tradable_benchmark(cells[0].strategy, prices, benchmark)
-    fingerprints = {"prices": prices.fingerprint, "predictions": joined.fingerprint}
-    configs = [_cell_config(cell, joined, prices, made_by) for cell in cells]
+    single = isinstance(predictions, PredictionPanel)
+    variants = [Variant({}, predictions, made_by)] if isinstance(predictions, PredictionPanel) else list(predictions)
+    execution = Execution(delay=variants[0].predictions.delay) if execution is None else execution
+    own = cells_of(strategy, grid, settings=settings, costs=costs, execution=execution)
+    traded = with_tradable_benchmark(own[0].strategy, prices, benchmark)
+    variants = [replace(item, predictions=align(item.predictions, prices)[0]) for item in variants]
+    cells = [replace(cell, parameters={**item.parameters, **cell.parameters}) for item in variants for cell in own]
+    configs = [_cell_config(cell, item.predictions, prices, item.made_by) for item in variants for cell in own]
+    prints = [item.predictions.fingerprint for item in variants]
+    together = prints[0] if single else hashlib.sha256("\n".join(prints).encode()).hexdigest()
+    fingerprints = {"prices": prices.fingerprint, "predictions": together}
+    grid = {**_values_of(variants), **grid}
     name = f"sweep_{strategy}"
     config = {"strategy": f"sweep {strategy}", "grid": {key: list(values) for key, values in grid.items()},
               "cells": configs}  # fmt: skip
     folder = root / f".sweep-{run_id(strategy, config, fingerprints)}"
     done = read_parts(folder)
     progress.advance("cells", len(done), len(cells))
-    passes = run_cells(cells, joined, traded, skip=frozenset(done), executor=executor, workers=workers)
-    for batch in passes:
-        write_part(folder, batch)
-        done |= {item.index: item for item in batch}
-        progress.advance("cells", len(done), len(cells))
+    for place, variant in enumerate(variants):
+        start = place * len(own)
+        skip = frozenset(index - start for index in done if start <= index < start + len(own))
+        for batch in run_cells(own, variant.predictions, traded, skip=skip, executor=executor, workers=workers):
+            placed = [replace(item, index=item.index + start) for item in batch]
+            write_part(folder, placed)
+            done |= {item.index: item for item in placed}
+            progress.advance("cells", len(done), len(cells))
     adopt_beside(root)
-    brought = fingerprints["predictions"] if made_by is None else None
     scenarios = [scenario_of(item) for item in configs]
-    skill = skill_of(joined, prices, delay=execution.delay, fill=execution.fill_at(prices))
-    found = None if skill is None else skill.known
     records = []
-    for index, (cell, item) in enumerate(zip(cells, configs, strict=True)):
-        trial = trial_of(item, family=family_of(cell.strategy), predictions=brought)
-        member = run_id(cell.strategy.name, item, fingerprints)
-        records.append(Record(trial, member, done[index].net, scenarios[index], found))
+    for place, variant in enumerate(variants):
+        skill = skill_of(variant.predictions, prices, delay=execution.delay, fill=execution.fill_at(prices))
+        found = None if skill is None else skill.known
+        inputs = {**fingerprints, "predictions": prints[place]}
+        for index in range(place * len(own), (place + 1) * len(own)):
+            cell, item = cells[index], configs[index]
+            brought = prints[place] if variant.made_by is None else None
+            trial = trial_of(item, family=family_of(cell.strategy), predictions=brought)
+            member = run_id(cell.strategy.name, item, inputs)
+            records.append(Record(trial, member, done[index].net, scenarios[index], found))
     register(records, prices)
     known = {scenario: read_trials(prices, scenario=scenario) for scenario in dict.fromkeys(scenarios)}
     asked = next((i for i, cell in enumerate(cells) if (cell.costs, cell.execution) == (costs, execution)), 0)
@@ -170,6 +202,12 @@ def sweep(
     )
     shutil.rmtree(folder, ignore_errors=True)
     return StoredSweep(run, evidence)
+
+
+def _values_of(variants: Sequence[Variant]) -> dict[str, list[str]]:
+    """What the model's own part of the grid varies."""
+    names = variants[0].parameters
+    return {name: list(dict.fromkeys(item.parameters[name] for item in variants)) for name in names}
 
 
 def _cell_config(

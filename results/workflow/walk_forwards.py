@@ -41,7 +41,7 @@ from assay.results.workflow.study import Study
 from assay.strategies.base import EntryRule, Strategy
 from assay.strategies.catalog import load_strategy
 
-__all__ = ["DEFAULT_STRATEGY", "PROBABILITY_STRATEGY", "StoredWalkForward", "walk_forward"]
+__all__ = ["DEFAULT_STRATEGY", "PROBABILITY_STRATEGY", "StoredWalkForward", "made_by_folds", "walk_forward"]
 
 #: The strategy where none is named, and the one for predictions that are probabilities alone.
 DEFAULT_STRATEGY = "s2_filter_negative"
@@ -277,9 +277,8 @@ def _day(session: str | pd.Timestamp | None) -> str | None:
     return None if session is None else str(pd.Timestamp(session).date())
 
 
-def _origin(model: Forecaster, plan: WalkForward, walk: WalkForwardRun, leaks: bool) -> Origin:
-    """What the config, the manifest and the metrics say of a walk-forward."""
-    seeds = list(walk.by_seed)
+def made_by_folds(model: Forecaster, plan: WalkForward, seeds: Sequence[int]) -> dict[str, object]:
+    """What a run's config says of predictions that a walk-forward made."""
     settings: dict[str, object] = {
         "train": "expanding" if plan.train is None else str(plan.train),
         "retrain": str(plan.retrain),
@@ -289,9 +288,15 @@ def _origin(model: Forecaster, plan: WalkForward, walk: WalkForwardRun, leaks: b
     }
     if plan.train is None:
         settings["minimum_train"] = plan.minimum_train
+    return {"recipe": recipe_of(model), "walk_forward": settings, "seeds": list(seeds)}
+
+
+def _origin(model: Forecaster, plan: WalkForward, walk: WalkForwardRun, leaks: bool) -> Origin:
+    """What the config, the manifest and the metrics say of a walk-forward."""
+    seeds = list(walk.by_seed)
     logs = {f"fold {fold} seed {seed}": log for (fold, seed), log in sorted(without_searches(walk.logs).items())}
     return Origin(
-        {"recipe": recipe_of(model), "walk_forward": settings, "seeds": seeds},
+        made_by_folds(model, plan, seeds),
         LeakReport(("predictions",), walk.retested_at) if leaks else None,
         metrics={"training_logs": logs},
         notes={"seeds": seeds},

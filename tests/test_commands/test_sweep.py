@@ -127,3 +127,35 @@ def test_what_a_stored_sweep_has_is_shown_and_the_rest_is_one_line(tmp_path, cap
         assert f"{run} is a sweep" in said.err
     assert not list((tmp_path / run).glob("*.html"))
     assert not (tmp_path / run / "gate.json").exists()
+
+
+def test_a_models_parameters_are_swept_through_the_same_door(tmp_path, capsys):
+    market = tmp_path / "market.parquet"
+    made = ["data", "synthetic", "--sessions", "420", "--assets", "8", "--seed", "3", "--out", str(market)]
+    assert cli.main(made) == 0
+    shape = ["--prices", str(market), "--train", "200", "--retrain", "100", "--executor", "serial",
+             "--results", str(tmp_path)]  # fmt: skip
+    arguments = ["sweep", "--strategy", "quintile_long_short", "--model", "ridge", *shape, "--json"]
+    capsys.readouterr()
+    grid = ["--grid", "model.penalty=0.01,100", "--grid", "quantile=0.2,0.4"]
+    assert cli.main([*arguments, *grid]) == 0
+    swept = json.loads(capsys.readouterr().out)
+    assert [(row["model.penalty"], row["quantile"]) for row in swept["table"]] == [
+        ("0.01", "0.2"), ("0.01", "0.4"), ("100", "0.2"), ("100", "0.4"),
+    ]  # fmt: skip
+    assert swept["trials"]["in_ledger"] == 4
+    alone = ["walk-forward", "--strategy", "quintile_long_short", "--param", "quantile=0.4", "--model", "ridge", *shape]
+    options = ["--model-param", "penalty=100", "--no-baselines", "--no-leaks", "--no-tearsheet", "--json"]
+    assert cli.main([*alone, *options]) == 0
+    run = json.loads(capsys.readouterr().out)
+    sharpe = next(item["value"] for item in run["metrics"] if item["name"] == "sharpe_net")
+    assert swept["table"][3]["sharpe_net"] == pytest.approx(sharpe, rel=1e-9)
+    assert run["trials"]["in_ledger"] == 4  # the walk-forward is one of the cells
+    for wrong, text in (
+        (["sweep", "--grid", "model.penalty=1,2"], "of which model"),
+        ([*arguments, "--grid", "quantile=0.2"], "no parameter of the model varies"),
+        ([*arguments, "--grid", "model.penaltty=1,2"], "did you mean 'penalty'"),
+        ([*arguments, *grid, "--predictions", "p.parquet"], "makes the predictions"),
+    ):
+        assert cli.main([*wrong, "--results", str(tmp_path)]) == 2
+        assert text in capsys.readouterr().err
