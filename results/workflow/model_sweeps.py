@@ -13,7 +13,7 @@ from assay.data.panel import PricePanel
 from assay.engine.folds import WalkForward
 from assay.engine.walk_forward import walk_forward
 from assay.models.catalog import load_model
-from assay.results.storage.runs import DEFAULT_ROOT
+from assay.results.storage.places import DEFAULT_ROOT
 from assay.results.workflow.requests import Progress, Silent
 from assay.results.workflow.sweeps import Variant
 from assay.results.workflow.walk_forwards import made_by_folds
