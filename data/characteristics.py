@@ -23,6 +23,7 @@ import pandas as pd
 
 from assay.data.conventions import Floats
 from assay.data.panel import PricePanel
+from assay.data.rolling import rolling_covariance, rolling_deviation
 from assay.data.returns import simple_returns
 
 __all__ = ["CHARACTERISTICS", "characteristics", "standardised", "trailing_beta"]
@@ -48,8 +49,11 @@ def trailing_beta(returns: pd.DataFrame) -> pd.DataFrame:
     """(T, N) beta on the assets' mean return over 252 sessions through t (60 at least); NaN where not known."""
     mean = returns.mean(axis="columns")
     variance = mean.rolling(_BETA_WINDOW, min_periods=_BETA_LEAST).var()
-    covariance = returns.rolling(_BETA_WINDOW, min_periods=_BETA_LEAST).cov(mean)
-    return covariance.div(variance.where(variance > 0), axis="index")
+    values = returns.to_numpy(dtype=np.float64)
+    covariance = rolling_covariance(values, mean.to_numpy(), _BETA_WINDOW, least=_BETA_LEAST)
+    with np.errstate(invalid="ignore"):
+        beta = covariance / variance.where(variance > 0).to_numpy()[:, None]
+    return pd.DataFrame(beta, returns.index, returns.columns, copy=False)
 
 
 def characteristics(
@@ -79,7 +83,8 @@ def characteristics(
         if "momentum" in wanted:
             out["momentum"] = logs.shift(_SKIP) - logs.shift(_MOMENTUM)
         if "volatility" in wanted:
-            deviation = returns.rolling(_WINDOW, min_periods=_LEAST).std()
+            values = rolling_deviation(returns.to_numpy(dtype=np.float64), _WINDOW, least=_LEAST)
+            deviation = pd.DataFrame(values, returns.index, returns.columns, copy=False)
             out["volatility"] = _log(deviation.where(deviation > 1e-12))
         if "reversal" in wanted:
             out["reversal"] = -_log(1 + returns).ewm(halflife=_HALF_LIFE, min_periods=_HALF_LIFE).mean()

@@ -28,6 +28,10 @@ PRICE_FIELDS = ("open", "high", "low", "close", "volume")
 #: Order of the action probabilities everywhere.
 ACTIONS = ("buy", "sell", "hold")
 
+#: Panels of as many assets are kept a session after the other, since nearly everything reads sessions; pandas makes
+#: frames an asset after the other, which costs nothing while a panel fits into the cache.
+_WIDE = 64
+
 _Panel = TypeVar("_Panel", "PricePanel", "PredictionPanel")
 
 
@@ -53,7 +57,14 @@ def _checked_frame(frame: pd.DataFrame, what: str) -> pd.DataFrame:
     if np.isinf(out.to_numpy()).any():
         row, column = np.argwhere(np.isinf(out.to_numpy()))[0]
         raise InputError(f"{what}: infinite value at {out.index[row].date()}, {out.columns[column]!r}")
-    return out
+    return out if out.to_numpy().flags.c_contiguous else _laid_out(out.to_numpy(), out.index, out.columns)
+
+
+def _laid_out(values: np.ndarray, index: pd.Index, columns: pd.Index) -> pd.DataFrame:
+    """(T, N) `values` as a frame: of a wide panel a session after the other, without a copy if they stand so."""
+    if values.shape[1] < _WIDE:
+        return pd.DataFrame(values, index, columns)
+    return pd.DataFrame(np.ascontiguousarray(values), index, columns, copy=False)
 
 
 def _shielded(panel: _Panel, frames: Mapping[str, pd.DataFrame], **rest: object) -> _Panel:
@@ -196,6 +207,10 @@ class PricePanel(Card):
 
         """
         return _shielded(self, {name: getattr(self, name) for name in self._frames})
+
+    def frame(self, values: np.ndarray) -> pd.DataFrame:
+        """(T, N) `values` with the sessions and assets of this panel; they are the frame's own from then on."""
+        return _laid_out(values, self.sessions, self.assets)
 
     def _map(self, function) -> PricePanel:  # type: ignore[no-untyped-def]
         return replace(self, **{name: function(getattr(self, name)) for name in self._frames})

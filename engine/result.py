@@ -14,12 +14,12 @@ from assay.data.card import Card, span
 from assay.data.conventions import SESSIONS_A_YEAR, annual_sharpe
 from assay.data.errors import InputError
 from assay.data.panel import PricePanel
+from assay.engine.fills import FILL_COLUMNS, FillLedger
 from assay.engine.trades import round_trips
 
 __all__ = ["EVENT_COLUMNS", "FILL_COLUMNS", "BacktestResult"]
 
 EVENT_COLUMNS = ("session", "asset", "kind", "detail")
-FILL_COLUMNS = ("session", "asset", "shares", "price", "value", "cost")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -81,7 +81,7 @@ class BacktestResult(Card):
     interest: pd.Series | None = None
     borrow_bps: pd.DataFrame | None = None
     events: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(EVENT_COLUMNS)))
-    fill_ledger: Callable[[], pd.DataFrame] | None = None
+    fill_ledger: Callable[[], pd.DataFrame] | FillLedger | None = None
     stages: pd.DataFrame | None = None
     benchmark: pd.Series | None = None
     config: Mapping[str, Any] = field(default_factory=dict)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -14,11 +13,12 @@ from assay.data.conventions import Floats
 from assay.data.errors import InputError
 from assay.data.panel import PricePanel
 from assay.engine.constant_weight import constant_weight
-from assay.engine.costs import COST_KINDS, CostModel, Liquidity, Rates, laid_out, trading_costs
+from assay.engine.costs import COST_KINDS, CostModel, Liquidity, Rates, laid_out
 from assay.engine.execution import Execution
+from assay.engine.fills import FillLedger
 from assay.engine.ledger import Ledger, row_gross, self_financing
-from assay.engine.orders import DUST, Tape, without_small
-from assay.engine.result import EVENT_COLUMNS, FILL_COLUMNS, BacktestResult
+from assay.engine.orders import Tape, without_small
+from assay.engine.result import EVENT_COLUMNS, BacktestResult
 
 __all__ = ["liquidity_of", "market_warnings", "shares_a_lot", "simulate", "tape_of", "volume_of"]
 
@@ -101,7 +101,7 @@ class _Run:
 
     def frame(self, values: Floats) -> pd.DataFrame:
         """(T, N) `values` with their sessions and assets."""
-        return pd.DataFrame(values, self.prices.sessions, self.prices.assets)
+        return self.prices.frame(values)
 
 
 def tape_of(whole: PricePanel, prices: PricePanel, costs: CostModel, execution: Execution) -> Tape:
@@ -272,7 +272,7 @@ def _result(run: _Run, book: Ledger) -> BacktestResult:
         interest=pd.Series(book.interest, sessions, name="interest"),
         borrow_bps=run.rates.by_asset("borrow_bps", sessions, run.prices.assets) if run.keep == "all" else None,
         events=_events(run, book),
-        fill_ledger=_fill_ledger(run, book) if run.keep == "all" else None,
+        fill_ledger=_fill_ledger(run, book),
         config=run.config,
         counts=counts,
         warnings=tuple(warnings),
@@ -304,51 +304,13 @@ def _events(run: _Run, book: Ledger) -> pd.DataFrame:
     if book.ruined_at is not None:
         rows.append((sessions[book.ruined_at], "", "ruin", "NAV at or below zero"))
     table = pd.DataFrame(rows, columns=list(EVENT_COLUMNS))
-    return table.sort_values(["session", "asset"], kind="stable", ignore_index=True)
+    return table.sort_values(["session", "asset"], kind="stable", ignore_index=True) if rows else table
 
 
-def _fill_ledger(run: _Run, book: Ledger) -> Callable[[], pd.DataFrame]:
-    """Makes the table of fills, when it is asked for; what is closed without an order stands in it without cost."""
-    prices, fill = run.prices, run.tape.fill
-
-    def fills() -> pd.DataFrame:
-        assert book.shares is not None
-        held = np.vstack([np.zeros(book.shares.shape[1]), book.shares[:-1]])
-        delta = book.shares - held
-        closed = [*book.forced, *book.liquidated]
-        for one in closed:
-            delta[one.session, one.asset] += one.shares
-        value = delta * np.nan_to_num(fill)
-        # A rounding of a holding that is kept is no fill; what ends at nothing is one, however small.
-        ended = (book.shares == 0) & (value != 0)
-        for one in closed:
-            ended[one.session, one.asset] = False
-        real = ended | (np.abs(value) > DUST * np.abs(book.nav_before)[:, None])
-        cost = np.zeros_like(value)
-        for s in map(int, np.flatnonzero(real.any(axis=1))):
-            traded = np.abs(np.where(real[s], value[s], 0.0))
-            cost[s] = trading_costs(traded, book.nav_before[s], run.rates.fill(s), run.tape.known(s)).sum(0)
-        row, column = np.nonzero(real)
-        columns = (
-            prices.sessions[row],
-            prices.assets[column],
-            delta[row, column],
-            fill[row, column],
-            value[row, column],
-            cost[row, column],
-        )
-        table = pd.DataFrame(dict(zip(FILL_COLUMNS, columns, strict=True)))
-        if not closed:
-            return table
-        lines = [
-            (prices.sessions[c.session], prices.assets[c.asset], -c.shares, c.price, -c.shares * c.price, 0.0)
-            for c in closed
-        ]
-        return pd.concat([table, pd.DataFrame(lines, columns=list(FILL_COLUMNS))], ignore_index=True).sort_values(
-            "session", kind="stable", ignore_index=True
-        )
-
-    return fills
+def _fill_ledger(run: _Run, book: Ledger) -> FillLedger | None:
+    if book.shares is None:
+        return None
+    return FillLedger(run.prices.sessions, run.prices.assets, book, run.tape, run.costs, run.rates)
 
 
 def _constant_weight_result(run: _Run) -> BacktestResult:

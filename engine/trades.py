@@ -7,7 +7,6 @@ many trips as it has bets, not one for each pair of lots.
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,12 +14,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from assay.data.conventions import Floats
+from assay.engine.fills import FillLedger
 
 if TYPE_CHECKING:
     from assay.data.panel import PricePanel
     from assay.engine.result import BacktestResult
 
-__all__ = ["TRADE_COLUMNS", "holding_costs", "round_trips"]
+__all__ = ["TRADE_COLUMNS", "holding_costs", "round_trips", "trips_of"]
 
 TRADE_COLUMNS = (
     "asset",
@@ -40,6 +40,8 @@ TRADE_COLUMNS = (
 
 #: Shares below this fraction of an asset's largest position are rounding, not a position.
 _DUST = 1e-9
+#: Assets worked on at once.
+_TOGETHER = 64
 
 
 def round_trips(fills: pd.DataFrame, holding: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -78,14 +80,11 @@ def round_trips(fills: pd.DataFrame, holding: pd.DataFrame | None = None) -> pd.
     """
     codes, assets = pd.factorize(fills["asset"])
     shares = fills["shares"].to_numpy(dtype=np.float64)
-    grouped = np.argsort(codes, kind="stable")
-    bounds = np.concatenate([[0], np.cumsum(np.bincount(codes, minlength=len(assets)))])
-    parts = [_legs(grouped[start:stop], shares) for start, stop in itertools.pairwise(bounds.tolist())]
-    if not parts:
+    row, traded, position, first = _legs(codes, len(assets), shares)
+    if not len(row):
         return pd.DataFrame(columns=list(TRADE_COLUMNS))
-    row, traded, position, first = (np.concatenate(part) for part in zip(*parts, strict=True))
     trip = np.cumsum(first) - 1
-    count = int(trip[-1]) + 1 if len(trip) else 0
+    count = int(trip[-1]) + 1
     price = fills["price"].to_numpy(dtype=np.float64)[row]
     whole = np.abs(shares[row])
     paid = np.divide(np.abs(traded), whole, out=np.zeros(len(row)), where=whole > 0)
@@ -94,12 +93,11 @@ def round_trips(fills: pd.DataFrame, holding: pd.DataFrame | None = None) -> pd.
     def total(values: Floats) -> Floats:
         return np.bincount(trip, values, count).astype(np.float64)
 
-    def largest(values: Floats) -> Floats:
-        out = np.zeros(count)
-        np.maximum.at(out, trip, values)
-        return out
-
     start = np.flatnonzero(first)
+
+    def largest(values: Floats) -> Floats:
+        return np.asarray(np.maximum.reduceat(values, start))
+
     end = np.append(start[1:], len(row)) - 1
     side = np.sign(traded[start])
     into = np.where(np.sign(traded) == side[trip], np.abs(traded), 0.0)
@@ -126,14 +124,20 @@ def round_trips(fills: pd.DataFrame, holding: pd.DataFrame | None = None) -> pd.
 _Legs = tuple[npt.NDArray[np.intp], Floats, Floats, npt.NDArray[np.bool_]]
 
 
-def _legs(rows: npt.NDArray[np.intp], shares: Floats) -> _Legs:
-    """One asset's fills, those that cross zero in two: row of the fill, shares, position after, whether a trip begins.
+def _legs(codes: npt.NDArray[np.intp], assets: int, shares: Floats) -> _Legs:
+    """The fills asset by asset, those that cross zero in two: row of the fill, shares, position after, trip begins.
 
     The position after the closing half of a crossing is 0, so each trip's last leg ends at 0 unless it is open.
     """
-    position = np.cumsum(shares[rows])
-    position[np.abs(position) <= _DUST * float(np.abs(position).max(initial=0.0))] = 0.0
-    before = np.concatenate([[0.0], position[:-1]])
+    rows = np.argsort(codes, kind="stable")
+    count = np.bincount(codes, minlength=assets)
+    begin = np.cumsum(count) - count
+    position = _running(shares[rows], count, begin)
+    if len(rows):
+        size = np.abs(position)
+        position[size <= np.repeat(_DUST * np.maximum.reduceat(size, begin), count)] = 0.0
+    before = np.concatenate([[0.0], position[:-1]])[: len(rows)]
+    before[begin] = 0.0
     crossing = position * before < 0
     where = np.repeat(np.arange(len(rows)), 1 + crossing)
     second = np.concatenate([[False], where[1:] == where[:-1]]) if len(where) else np.zeros(0, dtype=bool)
@@ -144,13 +148,54 @@ def _legs(rows: npt.NDArray[np.intp], shares: Floats) -> _Legs:
     return rows[where][moved], (after - start)[moved], after[moved], (start == 0)[moved]
 
 
+def _running(values: Floats, count: npt.NDArray[np.intp], begin: npt.NDArray[np.intp]) -> Floats:
+    """Running sums within groups that stand one after another, of `count` values each from `begin` on."""
+    out = np.empty(len(values))
+    for first in range(0, len(count), _TOGETHER):
+        some = slice(first, first + _TOGETHER)
+        start, stop = begin[first], begin[some][-1] + count[some][-1]
+        place = np.arange(start, stop) - np.repeat(begin[some], count[some]), np.repeat(
+            np.arange(len(count[some])), count[some]
+        )
+        table = np.zeros((int(count[some].max(initial=0)), len(count[some])))
+        table[place] = values[start:stop]
+        out[start:stop] = np.cumsum(table, axis=0, out=table)[place]
+    return out
+
+
+def trips_of(result: BacktestResult, prices: PricePanel | None = None) -> pd.DataFrame | None:
+    """The `round_trips` of a result, with what holding cost where there are prices; None where no fills are kept.
+
+    Assets are worked some at a time where that can be, so that no table of all fills is made.
+    """
+    ledger = result.fill_ledger
+    if ledger is None:
+        return None
+    if not isinstance(ledger, FillLedger) or not ledger.by_asset:
+        return round_trips(result.fills, None if prices is None else holding_costs(result, prices))
+    charges = None if prices is None or result.holdings is None else _Charges(result, prices)
+    parts = []
+    for columns, fills in ledger.parts():
+        held = None
+        if charges is not None:
+            held = pd.DataFrame(charges.of(columns), charges.sessions, range(columns.start, columns.stop), copy=False)
+        parts.append(round_trips(fills, held))
+    table = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+    places = table["asset"].to_numpy(dtype=np.intp)
+    alphabetic = np.argsort(np.argsort(ledger.assets.to_numpy()))  # each asset's place among the names
+    order = np.lexsort((alphabetic[places], table["exit_session"].to_numpy()))
+    table["asset"] = ledger.assets.to_numpy()[places]
+    return table.iloc[order].reset_index(drop=True)
+
+
 def _charged(holding: pd.DataFrame, assets: npt.NDArray[np.object_], entry: Floats, leave: Floats) -> Floats:
     """What each trip paid to be held: the charges stamped after its entry, through its exit."""
-    total = np.vstack([np.zeros(holding.shape[1]), np.cumsum(holding.fillna(0.0).to_numpy(dtype=np.float64), axis=0)])
+    total = np.cumsum(np.nan_to_num(holding.to_numpy(dtype=np.float64)), axis=0)
     column = holding.columns.get_indexer(pd.Index(assets))
     first = holding.index.searchsorted(pd.DatetimeIndex(entry), side="right")
     last = holding.index.searchsorted(pd.DatetimeIndex(leave), side="right")
-    return np.where(column >= 0, total[last, column] - total[first, column], 0.0)
+    until = (np.where(row > 0, total[row - 1, column], 0.0) for row in (last, first))
+    return np.where(column >= 0, next(until) - next(until), 0.0)
 
 
 def holding_costs(result: BacktestResult, prices: PricePanel) -> pd.DataFrame | None:
@@ -167,14 +212,46 @@ def holding_costs(result: BacktestResult, prices: PricePanel) -> pd.DataFrame | 
     """
     if result.holdings is None:
         return None
-    close = prices.close.ffill().reindex(index=result.holdings.index, columns=result.holdings.columns)
-    value = (result.holdings * close).shift(1).fillna(0.0)
-    out = pd.DataFrame(0.0, value.index, value.columns)
-    lent = -value.clip(upper=0.0)
-    if result.borrow_bps is not None:
-        lent = lent * result.borrow_bps.reindex(index=lent.index, columns=lent.columns)
-    for kind, side in (("borrow", lent), ("financing", value.clip(lower=0.0))):
-        total = side.sum(axis="columns")
-        share = side.div(total.where(total > 0), axis="index").fillna(0.0)
-        out = out + share.mul(result.costs[kind], axis="index")
-    return out
+    charges = _Charges(result, prices)
+    return pd.DataFrame(charges.of(slice(None)), result.holdings.index, result.holdings.columns)
+
+
+class _Charges:
+    """`holding_costs` of some assets at a time, so that no whole table need be made."""
+
+    def __init__(self, result: BacktestResult, prices: PricePanel) -> None:
+        assert result.holdings is not None
+        held, borrow = result.holdings, result.borrow_bps
+        self.sessions: pd.DatetimeIndex = result.sessions
+        self._held = held.to_numpy()
+        known = prices.close if not prices.close.isna().to_numpy().any() else prices.close.ffill()
+        self._close = _on(known, held)
+        self._borrow = None if borrow is None else _on(borrow, held)
+        totals = np.zeros((2, len(self.sessions)))
+        for start in range(1, len(self.sessions), _TOGETHER):
+            rows = slice(start, min(start + _TOGETHER, len(self.sessions)))
+            for total, side in zip(totals, self._sides(rows, slice(None)), strict=True):
+                total[rows] = side.sum(axis=1)
+        self._totals = np.where(totals > 0, totals, np.nan)[:, :, None]
+        self._charged = [result.costs[kind].to_numpy()[:, None] for kind in ("borrow", "financing")]
+
+    def _sides(self, rows: slice, assets: slice) -> tuple[Floats, Floats]:
+        """What borrow is shared by, and what financing is, in sessions after the first."""
+        before = slice(rows.start - 1, rows.stop - 1)
+        value = np.nan_to_num(self._held[before, assets] * self._close[before, assets])
+        lent = -np.minimum(value, 0.0)
+        return lent if self._borrow is None else lent * self._borrow[rows, assets], np.maximum(value, 0.0)
+
+    def of(self, assets: slice) -> Floats:
+        """(T, n) what holding the assets at these places cost, stamped the session charged."""
+        out = np.zeros(self._held[:, assets].shape)
+        rows = slice(1, len(out))
+        for side, total, charge in zip(self._sides(rows, assets), self._totals, self._charged, strict=True):
+            out[rows] += np.nan_to_num(side / total[rows]) * charge[rows]
+        return out
+
+
+def _on(frame: pd.DataFrame, other: pd.DataFrame) -> Floats:
+    """The values of a frame at the sessions and assets of another."""
+    same = frame.index.equals(other.index) and frame.columns.equals(other.columns)
+    return (frame if same else frame.reindex(index=other.index, columns=other.columns)).to_numpy()

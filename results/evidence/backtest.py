@@ -16,7 +16,7 @@ from assay.data.labels import action_labels
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.data.returns import forward_returns
 from assay.engine.result import BacktestResult
-from assay.engine.trades import holding_costs, round_trips
+from assay.engine.trades import trips_of
 from assay.results.evidence.break_even import break_even_borrow, break_even_cost, break_even_on_alpha
 from assay.results.evidence.forecasts import Outcomes, action_scores, action_table, chosen_actions, forecast_metrics
 from assay.results.evidence.skill import skill_metrics, skill_of, skill_table
@@ -132,9 +132,9 @@ def evaluate(
     metrics += _portfolio_metrics(result)
     metrics += session_hits(result.returns, result.benchmark)
     tables = _portfolio_tables(result)
-    if result.fill_ledger is not None:
-        charged = None if prices is None else holding_costs(result, prices)
-        tables["fills"], tables["trades"] = result.fills, round_trips(result.fills, charged)
+    trips = trips_of(result, prices)
+    if trips is not None:
+        tables["fills"], tables["trades"] = result.fills, trips
     close = None if prices is None else prices.close.loc[result.sessions[0] : result.sessions[-1]]
     metrics += trade_hits(tables.get("trades"), close)
     if predictions is not None and prices is not None:

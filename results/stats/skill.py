@@ -44,6 +44,7 @@ import pandas as pd
 from assay.data.characteristics import trailing_beta
 from assay.data.conventions import Floats
 from assay.data.errors import InputError
+from assay.data.rolling import rolling_deviation
 from assay.results.stats.long_run_variance import critical_value, hac_mean, long_run_covariance
 from assay.results.stats.ranks import average_ranks
 
@@ -70,8 +71,8 @@ _CLIP = 4.0
 _LEAST_DF = 3
 #: What is left of a vector after projection, relative to its length, below which it is rounding.
 _NOTHING = 1e-9
-#: Values of a block's loadings held at once.
-_CHUNK = 4_000_000
+#: Values worked on at once: a handful of arrays of so many stay in cache.
+_CACHED = 1 << 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,24 +100,35 @@ def trailing_risk(returns: pd.DataFrame) -> Risk:
     returns : (T, N) a session, stamped with the period's end.
 
     """
-    mean = returns.mean(axis="columns")
-    beta = trailing_beta(returns)
-    beta = ((1 - _SHRINK) * beta + _SHRINK).where(beta.notna(), 1.0)
-    left = returns - beta.mul(mean, axis="index")
-    volatility = left.rolling(_VOLATILITY_WINDOW, min_periods=_VOLATILITY_LEAST).std()
-    volatility = volatility.where(volatility > 1e-12)
-    typical = volatility.median(axis="columns").to_numpy()[:, None]
-    known = volatility.to_numpy()
-    filled = np.where(np.isnan(known), typical, known)
-    return Risk(beta, pd.DataFrame(filled, volatility.index, volatility.columns))
+    market, values = returns.mean(axis="columns").to_numpy()[:, None], returns.to_numpy(dtype=np.float64)
+    index, names = returns.index, returns.columns
+    beta = trailing_beta(returns).to_numpy()
+    beta = np.where(np.isnan(beta), 1.0, (1 - _SHRINK) * beta + _SHRINK)
+    with np.errstate(invalid="ignore"):
+        volatility = rolling_deviation(values - beta * market, _VOLATILITY_WINDOW, least=_VOLATILITY_LEAST)
+    volatility[~(volatility > 1e-12)] = np.nan
+    unknown = np.isnan(volatility)
+    rows = np.flatnonzero(unknown.any(axis=1))
+    typical = pd.DataFrame(volatility[rows]).median(axis="columns").to_numpy()[:, None]
+    volatility[rows] = np.where(unknown[rows], typical, volatility[rows])
+    return Risk(pd.DataFrame(beta, index, names, copy=False), pd.DataFrame(volatility, index, names, copy=False))
 
 
 def normal_scores(values: Floats) -> Floats:
     """Φ⁻¹((r − 3/8)/(n + 1/4)) of each row's average ranks r among its n values; NaN stays NaN."""
     from scipy.special import ndtri
 
-    known = np.isfinite(values).sum(axis=1, keepdims=True)
-    return np.asarray(ndtri((average_ranks(np.where(np.isfinite(values), values, np.nan)) - 0.375) / (known + 0.25)))
+    finite = np.isfinite(values)
+    known = finite.sum(axis=1)
+    ranks = average_ranks(values if finite.all() else np.where(finite, values, np.nan))
+    out = np.full(values.shape, np.nan)
+    for n in np.unique(known[known > 0]).tolist():
+        # Average ranks are whole or half: each of the row's scores is one of 2n.
+        scores = ndtri((np.arange(2 * n + 1) / 2 - 0.375) / (n + 0.25))
+        rows = np.flatnonzero(known == n)
+        there = finite[rows]
+        out[rows] = np.where(there, scores[np.where(there, 2 * ranks[rows], 0).astype(np.intp)], np.nan)
+    return out
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,7 +209,7 @@ def skill_series(
     x, df, product, square = (np.full(count, np.nan) for _ in range(4))
     projected = np.zeros((count, n))
     scale = math.sqrt(horizon)
-    step = max(1, _CHUNK // max(n * (2 + len(groups) + len(exposures)), 1))
+    step = max(1, _CACHED // max(n, 1))
     for start in range(0, count, step):
         rows = slice(start, min(start + step, count))
         keep = used[rows]

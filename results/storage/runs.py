@@ -27,6 +27,7 @@ from assay.data.errors import InputError, UnknownNameError
 from assay.data.jsonable import jsonable
 from assay.data.stored import file_digest, file_digests, holds_files, read_json, read_sealed, sealed
 from assay.results.storage.places import DEFAULT_ROOT
+from assay.results.storage.tables import write_tables
 
 __all__ = [
     "LABELS",
@@ -241,9 +242,7 @@ def save_run(
         sweep(root)
         with building(target) as aside:
             (aside / _METRICS).write_text(to_json(metrics), encoding="utf-8")
-            for label, table in tables.items():
-                _checked_name(label)
-                table.to_parquet(aside / f"{label}.parquet")
+            write_tables(aside, {_checked_name(label): table for label, table in tables.items()})
             files = file_digests(aside)
             manifest = {"id": identity, "config": config, "fingerprints": fingerprints}
             manifest |= {**_environment(), **notes, "files": files}

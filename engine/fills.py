@@ -1,0 +1,124 @@
+"""The fills of a book that keeps its holdings: what changed hands, session by session or asset by asset.
+
+Nothing is made before it is asked for: a smoothed book trades nearly every asset in every session, so the long table of
+its fills is several times as large as the holdings that it follows from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from assay.data.conventions import Floats
+from assay.engine.costs import CostModel, Rates, trading_costs
+from assay.engine.ledger import Ledger
+from assay.engine.orders import DUST, Tape
+
+__all__ = ["FILL_COLUMNS", "FillLedger"]
+
+FILL_COLUMNS = ("session", "asset", "shares", "price", "value", "cost")
+
+#: Sessions, or assets, worked on at once.
+_TOGETHER = 64
+
+#: Position of the session and of the asset, shares, price, value.
+_Cells = tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Floats, Floats, Floats]
+
+
+@dataclass(frozen=True, eq=False)
+class FillLedger:
+    """Makes the table of fills; what is closed without an order stands in it without cost.
+
+    Parameters
+    ----------
+    sessions, assets : T and N of them.
+    book : with its (T, N) shares.
+    tape, costs, rates : what it was traded on.
+
+    """
+
+    sessions: pd.DatetimeIndex
+    assets: pd.Index
+    book: Ledger
+    tape: Tape
+    costs: CostModel
+    rates: Rates
+
+    def __call__(self) -> pd.DataFrame:
+        """Every fill, in time order; columns `FILL_COLUMNS`."""
+        whole = slice(0, len(self.assets))
+        starts = range(0, len(self.sessions), _TOGETHER)
+        parts = [self._cells(slice(start, start + _TOGETHER), whole) for start in starts]
+        cells = tuple(np.concatenate(column) for column in zip(*parts, strict=True))
+        return self._table(cells, whole, self.assets)  # type: ignore[arg-type]
+
+    @property
+    def by_asset(self) -> bool:
+        """Whether the cost of a fill can be told from the fill alone, so that assets can be taken apart."""
+        return self.costs.is_proportional
+
+    def parts(self) -> Iterator[tuple[slice, pd.DataFrame]]:
+        """Some assets at a time, and their fills; ``asset`` is the asset's position."""
+        for start in range(0, len(self.assets), _TOGETHER):
+            columns = slice(start, min(start + _TOGETHER, len(self.assets)))
+            cells = self._cells(slice(0, len(self.sessions)), columns)
+            yield columns, self._table(cells, columns, pd.RangeIndex(len(self.assets)))
+
+    def _cells(self, rows: slice, columns: slice) -> _Cells:
+        """The fills in these sessions and assets, by session, then asset."""
+        book = self.book
+        assert book.shares is not None
+        shares, price = book.shares[rows, columns], self.tape.fill[rows, columns]
+        delta = shares.copy()
+        delta[1:] -= shares[:-1]
+        if rows.start:
+            delta[0] -= book.shares[rows.start - 1, columns]
+        closed = [
+            (one.session - rows.start, one.asset - columns.start, one.shares)
+            for one in (*book.forced, *book.liquidated)
+            if 0 <= one.session - rows.start < len(shares) and columns.start <= one.asset < columns.stop
+        ]
+        for session, asset, amount in closed:
+            delta[session, asset] += amount
+        value = delta * np.nan_to_num(price)
+        # A rounding of a holding that is kept is no fill; what ends at nothing is one, however small.
+        ended = (shares == 0) & (value != 0)
+        for session, asset, _ in closed:
+            ended[session, asset] = False
+        real = ended | (np.abs(value) > DUST * np.abs(book.nav_before[rows])[:, None])
+        row, column = np.nonzero(real)
+        return row + rows.start, column + columns.start, delta[real], price[real], value[real]
+
+    def _table(self, cells: _Cells, columns: slice, names: pd.Index) -> pd.DataFrame:
+        session, asset, shares, price, value = cells
+        content = (self.sessions[session], names[asset], shares, price, value, self._paid(session, asset, value))
+        table = pd.DataFrame(dict(zip(FILL_COLUMNS, content, strict=True)), copy=False)
+        lines = [
+            (self.sessions[one.session], names[one.asset], -one.shares, one.price, -one.shares * one.price, 0.0)
+            for one in (*self.book.forced, *self.book.liquidated)
+            if columns.start <= one.asset < columns.stop
+        ]
+        if not lines:
+            return table
+        return pd.concat([table, pd.DataFrame(lines, columns=list(FILL_COLUMNS))], ignore_index=True).sort_values(
+            "session", kind="stable", ignore_index=True
+        )
+
+    def _paid(self, session: npt.NDArray[np.intp], asset: npt.NDArray[np.intp], value: Floats) -> Floats:
+        """Trading costs of each fill, currency; fills are by session, and all of a session's unless `by_asset`."""
+        traded = np.abs(value)
+        if self.by_asset:
+            return traded * (self.costs.commission_bps / 1e4) + traded * (self.costs.spread_bps / 1e4)
+        paid = np.empty(len(traded))
+        bounds = np.searchsorted(session, np.arange(len(self.sessions) + 1))
+        for s in map(int, np.unique(session)):
+            some = slice(bounds[s], bounds[s + 1])
+            row = np.zeros(len(self.assets))
+            row[asset[some]] = traded[some]
+            costs = trading_costs(row, self.book.nav_before[s], self.rates.fill(s), self.tape.known(s))
+            paid[some] = costs.sum(0)[asset[some]]
+        return paid
