@@ -23,8 +23,8 @@ import pandas as pd
 
 from assay.data.conventions import Floats
 from assay.data.panel import PricePanel
-from assay.data.rolling import rolling_covariance, rolling_deviation
 from assay.data.returns import simple_returns
+from assay.data.rolling import rolling_covariance, rolling_deviation
 
 __all__ = ["CHARACTERISTICS", "characteristics", "standardised", "trailing_beta"]
 

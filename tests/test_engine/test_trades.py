@@ -16,7 +16,7 @@ from assay.engine.entry_rules import simulate_entries
 from assay.engine.execution import Execution
 from assay.engine.result import FILL_COLUMNS
 from assay.engine.simulation import simulate
-from assay.engine.trades import TRADE_COLUMNS, holding_costs, round_trips
+from assay.engine.trades import TRADE_COLUMNS, holding_costs, round_trips, trips_of
 from assay.strategies.base import EntrySignals
 from tests.test_engine.test_entry_rules import Rule
 
@@ -137,6 +137,24 @@ def test_each_short_bears_its_own_borrow(rule):
     trades = round_trips(result.fills, holding_costs(result, prices)).set_index("asset")
     assert trades["holding"].sum() == pytest.approx(result.costs["borrow"].sum())
     assert trades["holding"]["B"] / trades["holding"]["A"] == pytest.approx(100.0, rel=1e-3)
+
+
+@pytest.mark.parametrize("commission", [5.0, 0.0])
+def test_assets_taken_apart_give_the_same_trips(commission):
+    """More assets than are worked at once, holes, and prices that end."""
+    rng = np.random.default_rng(3)
+    close = 50 * np.exp(np.cumsum(rng.normal(0, 0.03, (60, 150)), axis=0))
+    close[rng.random(close.shape) < 0.05] = np.nan
+    close[20:, 7] = np.nan
+    index, names = pd.bdate_range("2020-01-01", periods=60), [f"A{i}" for i in range(150)]  # A10 comes before A2
+    prices = PricePanel(pd.DataFrame(close, index, names))
+    weights = pd.DataFrame(rng.choice([-0.01, 0.0, 0.01], close.shape), index, names)
+    costs = CostModel(commission, spread_bps=1.0, borrow_bps=500, minimum_fee=0.0 if commission else 1.0)
+    result = simulate(prices, weights, costs=costs, execution=Execution(stale_limit=3))
+    whole, apart = round_trips(result.fills, holding_costs(result, prices)), trips_of(result, prices)
+    assert len(whole) > 1000
+    pd.testing.assert_frame_equal(apart, whole, rtol=1e-12)
+    assert sum(len(part) for _, part in result.fill_ledger.parts()) == len(result.fills)
 
 
 @pytest.mark.slow
