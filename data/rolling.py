@@ -55,7 +55,7 @@ class _WithinColumns(BaseIndexer):
 
     def __init__(self, window: int, rows: int) -> None:
         super().__init__(window_size=window)
-        self.rows = rows
+        self.window, self.rows = window, rows
 
     def get_window_bounds(  # pandas asks for these names
         self,
@@ -67,4 +67,4 @@ class _WithinColumns(BaseIndexer):
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """First position of each window, and the one after its last."""
         position = np.arange(num_values, dtype=np.int64)
-        return np.maximum(position - self.window_size + 1, position - position % max(self.rows, 1)), position + 1
+        return np.maximum(position - self.window + 1, position - position % max(self.rows, 1)), position + 1

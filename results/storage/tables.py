@@ -22,7 +22,7 @@ __all__ = ["write_tables"]
 _WIDE = 64
 #: Cells of all tables together from which several are written at a time.
 _MANY = 2_000_000
-_COMPRESSION = {"compression": "zstd", "compression_level": 1}
+_COMPRESSION: dict[str, Any] = {"compression": "zstd", "compression_level": 1}
 
 
 def write_tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> None:
