@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -231,3 +232,20 @@ def test_commands_are_typed():
         if isinstance(node, ast.Name) and node.id == "Any"
     ]
     assert len(names) <= 20
+
+
+def rows_of_the_map() -> dict[str, list[str]]:
+    """Folder → what its row names of it in backticks, of the table in CONTRIBUTING.md."""
+    lines = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").splitlines()
+    rows = [re.fullmatch(r"\| `([^`]+)` \| (.*) \|", line) for line in lines]
+    return {row[1]: re.findall(r"`([\w/.-]+(?:/|\.py|\.toml))`", row[2]) for row in rows if row}
+
+
+def test_the_map_names_every_folder_of_code_and_nothing_that_is_not_there():
+    rows = rows_of_the_map()
+    named = {folder for folder in rows if folder.endswith("/")}
+    named |= {f"{folder}{name}" for folder, names in rows.items() for name in names if name.endswith("/")}
+    folders = {f"{path.parent.relative_to(ROOT)}/" for path in SOURCES} - {"./", "results/"}
+    assert sorted(folders - named) == []
+    missing = [folder + name for folder, names in rows.items() for name in names if not (ROOT / folder / name).exists()]
+    assert [*missing, *(row for row in rows if not (ROOT / row).exists())] == []
