@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -143,8 +142,12 @@ def load_receipts(data: Any, *, options: ReadOptions | None = None) -> pd.DataFr
     for name, column in columns.items():
         out[name] = parsed[name] if name in parsed else _values_of(table, column, source)
     if "fold" in out:
-        with contextlib.suppress(TypeError, ValueError):
+        try:
             out["fold"] = out["fold"].astype("int64")
+        except OverflowError:
+            raise InputError(f"{source.label}: column {columns['fold']!r} must hold the numbers of folds") from None
+        except (TypeError, ValueError):
+            pass  # names, which the panel judges
     return out
 
 

@@ -5,6 +5,8 @@ What a file is is read from its first bytes, never from its name.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,6 +81,17 @@ def open_source(data: Any, options: ReadOptions) -> Source:
 # --- Parquet, Feather, frames ---------------------------------------------------------------------------------------
 
 
+@contextmanager
+def _damage_of(place: Path | str, kind: str) -> Iterator[None]:
+    """What Arrow says of a damaged file, in one line; names that are no UTF-8 are met wherever it decodes them."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{place}: damaged {kind} ({first_line(error)}); write it again") from None
+
+
 @dataclass(frozen=True, eq=False)
 class _ParquetFile(Source):
     path: Path = Path()
@@ -89,10 +102,9 @@ class _ParquetFile(Source):
         return name in self.floats and super().fractional(name)
 
     def _read(self, texts: list[str], numbers: list[str]) -> pa.Table:
-        import pyarrow as pa
         import pyarrow.parquet as pq
 
-        try:
+        with _damage_of(self.label, "Parquet"):
             _refuse_swollen(self.label, pq.read_metadata(self.path), {*texts, *numbers}, self.path.stat().st_size)
             return pq.read_table(
                 self.path,
@@ -101,20 +113,16 @@ class _ParquetFile(Source):
                 partitioning=None,
                 memory_map=True,
             )
-        except (pa.ArrowException, OSError) as error:
-            raise InputError(f"{self.label}: damaged Parquet ({first_line(error)}); write it again") from None
 
 
 def _of_parquet(path: Path) -> Source:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    try:
+    with _damage_of(path, "Parquet"):
         schema = pq.read_schema(path)
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{path}: damaged Parquet ({first_line(error)}); write it again") from None
+        names = checked_names(str(path), schema.names)
     strings = frozenset(item.name for item in schema if is_text(item.type))
-    names = checked_names(str(path), schema.names)
     floats = frozenset(item.name for item in schema if pa.types.is_floating(item.type))
     return _ParquetFile(str(path), path.stem, names, levels_of(names), schema.metadata or {}, path, strings, floats)
 
@@ -152,12 +160,10 @@ class _InMemory(Source):
 def _of_feather(path: Path, *, stream: bool) -> Source:
     import pyarrow as pa
 
-    try:
+    with _damage_of(path, "Feather"):
         with pa.memory_map(str(path)) as file:
             table = (pa.ipc.open_stream(file) if stream else pa.ipc.open_file(file)).read_all()
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{path}: damaged Feather ({first_line(error)}); write it again") from None
-    return _of_table(table, str(path), path.stem)
+        return _of_table(table, str(path), path.stem)
 
 
 def _of_table(table: pa.Table, label: str, stem: str) -> Source:

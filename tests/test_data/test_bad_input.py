@@ -341,3 +341,27 @@ def test_a_receipt_whose_names_are_dates_beyond_all_calendars_is_one_line(tmp_pa
     pq.write_table(pa.table({**columns, column: day(2**31 - 1)}), tmp_path / "receipts.parquet")
     with pytest.raises(InputError, match=f"column '{column}' cannot be read"):
         load_receipts(tmp_path / "receipts.parquet")
+
+
+@pytest.mark.parametrize("ending", ["parquet", "feather"])
+def test_names_that_are_no_utf8_are_damage_wherever_they_stand(ending: str, tmp_path: Path) -> None:
+    """The footer of a Parquet file holds a column's name several times; a flipped bit in any of them is one line."""
+    frame = pd.DataFrame({"date": DAYS, "asset": "A", "close": [1.0, 2.0]})
+    path = tmp_path / f"p.{ending}"
+    frame.to_parquet(path) if ending == "parquet" else frame.to_feather(path)
+    whole = path.read_bytes()
+    places = [at for at in range(len(whole)) if whole[at : at + 5] == b"close"]
+    assert places
+    for at in places:
+        path.write_bytes(whole[:at] + b"\xdf" + whole[at + 1 :])
+        try:
+            load_prices(path)
+        except InputError as error:
+            assert "\n" not in str(error)
+
+
+def test_a_fold_beyond_all_numbers(tmp_path: Path) -> None:
+    columns = dict.fromkeys(RECEIPTS.strip().split(","), [DAYS[0]])
+    pd.DataFrame({**columns, "model_id": ["m"], "fold": [str(10**30)]}).to_parquet(tmp_path / "receipts.parquet")
+    with pytest.raises(InputError, match="fold"):
+        load_receipts(tmp_path / "receipts.parquet")
