@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -30,6 +32,33 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_report_header(config: pytest.Config) -> str | None:
     return f"hypothesis seed: {config.option.hypothesis_seed}" if PROFILE == "random" else None
+
+
+Tally = Callable[..., None]
+_TALLIES = pytest.StashKey[list[tuple[str, dict[str, int]]]]()
+
+
+@pytest.fixture
+def tally(request: pytest.FixtureRequest) -> Tally:
+    """Note a line, and counts to be summed over the run, for the end of its output: a long suite says what it did."""
+
+    def note(line: str, **counts: int) -> None:
+        request.config.stash.setdefault(_TALLIES, []).append((line, counts))
+
+    return note
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    lines = terminalreporter.config.stash.get(_TALLIES, [])
+    if not lines:
+        return
+    terminalreporter.section("what was done")
+    total: Counter[str] = Counter()
+    for line, counts in lines:
+        terminalreporter.write_line(line)
+        total.update(counts)
+    if total:
+        terminalreporter.write_line("in all: " + ", ".join(f"{count:,} {name}" for name, count in total.items()))
 
 
 @pytest.fixture(scope="session")

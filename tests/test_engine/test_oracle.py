@@ -48,11 +48,12 @@ def test_vectorbt_on_a_sample_of_markets():
 
 
 @pytest.mark.oracle
-def test_ten_thousand_markets():
+def test_ten_thousand_markets(tally):
     def outcomes():
         for seed in range(10_000):
             yield seed, entries_outcome(seed) if seed % 3 == 2 else weights_outcome(seed)
 
     by, _, wrong = compared(outcomes())
-    print(dict(by))
+    kinds = ", ".join(f"{name} {count:,}" for name, count in by.items())
+    tally(f"10,000 random markets against {kinds}", disagreements=len(wrong))
     assert not wrong

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import Tally
 from tests.test_pressure.seeds import WALK, call, ledger_in
 from tests.test_pressure.stored import contents, leftovers
 
@@ -61,7 +62,7 @@ def cases(seeds: Path) -> dict[str, list[list[str]]]:
         "everything",
     ],
 )
-def test_at_once(name: str, seeds: Path, tmp_path: Path) -> None:
+def test_at_once(name: str, seeds: Path, tmp_path: Path, tally: Tally) -> None:
     commands = cases(seeds)[name]
     alone = tmp_path / "alone"
     for command in {tuple(item): item for item in commands}.values():
@@ -91,4 +92,4 @@ def test_at_once(name: str, seeds: Path, tmp_path: Path) -> None:
         assert [key for key in differing if not key.endswith(counted)] == []
         assert leftovers(root) == []
         shutil.rmtree(root)
-    print(f"{name}: {ROUNDS} rounds of {len(commands)} processes, all right")
+    tally(f"{name}: {ROUNDS} rounds, all right", processes=ROUNDS * len(commands))

@@ -25,6 +25,7 @@ from typing import Any
 import pytest
 
 from assay.results.storage.runs import damaged_runs, list_runs
+from tests.conftest import Tally
 from tests.test_pressure.seeds import WALK, call, ledger_in
 from tests.test_pressure.stored import contents, ledger, leftovers
 
@@ -155,7 +156,7 @@ NAMES = (
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_kill_at_every_change(name: str, seeds: Path, tmp_path: Path) -> None:
+def test_a_kill_at_every_change(name: str, seeds: Path, tmp_path: Path, tally: Tally) -> None:
     command, prepare = commands(seeds)[name]
 
     def with_root(root: Path) -> list[str]:
@@ -198,8 +199,8 @@ def test_a_kill_at_every_change(name: str, seeds: Path, tmp_path: Path) -> None:
             child(["backtest", *with_root(root)[-2:]], root)  # something that saves, and sweeps
         if leftovers(root):
             failures.append((number, "left", leftovers(root)))
-    print(f"{name}: {kills} kills at {changes} changes, {len(failures)} failures {failures[:6]}")
-    assert not failures
+    tally(f"{name}: {kills} kills at {changes} changes", kills=kills, failures=len(failures))
+    assert not failures, failures[:6]
 
 
 RANDOM = {
@@ -250,7 +251,7 @@ def _alive(process: int) -> bool:
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")
 @pytest.mark.parametrize("name", RANDOM)
-def test_kills_at_random(name: str, seeds: Path, tmp_path: Path) -> None:
+def test_kills_at_random(name: str, seeds: Path, tmp_path: Path, tally: Tally) -> None:
     rng, arguments = random.Random(f"{name} {SEED}"), list(RANDOM[name])
     arguments += ["--prices", str(seeds / "prices.parquet")]
     arguments += [] if arguments[0] == "walk-forward" else ["--predictions", str(seeds / "oracle.parquet")]
@@ -285,5 +286,5 @@ def test_kills_at_random(name: str, seeds: Path, tmp_path: Path) -> None:
         assert [key for key in expected.keys() | now.keys() if expected.get(key) != now.get(key)] == []
         assert leftovers(root) == []
         shutil.rmtree(root)
-    print(f"{name}: {kills} kills in {rounds} rounds, {orphans} orphans")
+    tally(f"{name}: {kills} kills in {rounds} rounds", kills=kills, orphans=orphans)
     assert orphans == 0

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from assay.results.storage.runs import damaged_runs, list_runs
+from tests.conftest import Tally
 from tests.test_pressure.seeds import WALK, ledger_in
 from tests.test_pressure.stored import contents, leftovers
 
@@ -59,11 +60,12 @@ def run(
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_files_that_may_not_grow(name: str, seeds: Path, tmp_path: Path) -> None:
+def test_files_that_may_not_grow(name: str, seeds: Path, tmp_path: Path, tally: Tally) -> None:
     command = cases(seeds)[name]
     assert run(command, tmp_path / "sound")[0] == 0
     expected = contents(tmp_path / "sound")
-    for limit in (0, 100, 1_000, 4_000, 10_000, 30_000, 100_000):
+    limits = (0, 100, 1_000, 4_000, 10_000, 30_000, 100_000)
+    for limit in limits:
         root = tmp_path / f"limit{limit}"
         code, err = run(command, root, limit=limit)
         assert code in (0, 2), (limit, err)
@@ -74,10 +76,11 @@ def test_files_that_may_not_grow(name: str, seeds: Path, tmp_path: Path) -> None
         assert code == 0 or not list_runs(root) or name != "sweep"
         assert run(command, root)[0] == 0
         assert contents(root) == expected
+    tally(f"{name}: {len(limits)} limits of a file, the same bytes afterwards", runs=2 * len(limits))
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_same_bytes_everywhere(name: str, seeds: Path, tmp_path: Path) -> None:
+def test_the_same_bytes_everywhere(name: str, seeds: Path, tmp_path: Path, tally: Tally) -> None:
     command = cases(seeds)[name]
     elsewhere = tmp_path / 'sp ace "ünï'
     elsewhere.mkdir()
@@ -101,4 +104,4 @@ def test_the_same_bytes_everywhere(name: str, seeds: Path, tmp_path: Path) -> No
         now = contents(root)
         expected = now if expected is None else expected
         assert [key for key in expected.keys() | now.keys() if expected.get(key) != now.get(key)] == [], world
-    print(f"{name}: the same bytes in {len(worlds)} worlds")
+    tally(f"{name}: the same bytes in {len(worlds)} worlds", runs=len(worlds))

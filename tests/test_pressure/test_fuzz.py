@@ -25,6 +25,7 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import Tally
 from tests.test_pressure.areas import AREAS
 from tests.test_pressure.seeds import call, make_seeds
 
@@ -96,7 +97,7 @@ def _work(area: str, first: int, count: int, seed: int, seeds: Path, scratch: Pa
 
 
 @pytest.mark.parametrize("area", AREAS)
-def test_mutated_inputs(area: str, seeds: Path, tmp_path: Path) -> None:
+def test_mutated_inputs(area: str, seeds: Path, tmp_path: Path, tally: Tally) -> None:
     count = max(1, round(COUNT * AREAS[area][1]))
     context = multiprocessing.get_context("fork")
     first, crashes = 0, []
@@ -113,7 +114,7 @@ def test_mutated_inputs(area: str, seeds: Path, tmp_path: Path) -> None:
     failures = crashes + [item for path in tmp_path.glob("failures-*.json") for item in json.loads(path.read_text())]
     kinds = Counter(item["why"][:100] for item in failures)
     report = "\n".join(f"{number:5} {why}" for why, number in kinds.most_common())
-    print(f"{area}: {count} cases of seed {SEED}, {len(failures)} failures\n{report}")
+    tally(f"{area}: {count:,} cases of seed {SEED}, {len(failures)} failures", cases=count, failures=len(failures))
     assert not failures, f"{area}: {len(failures)} of {count}\n{report}\n" + json.dumps(failures[:20], indent=1)
 
 
