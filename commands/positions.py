@@ -40,6 +40,8 @@ __all__ = ["positions"]
 @click.option("--nav", type=NUMBER, help="Currency to spread over the targets; gives shares.")
 @click.option("--holdings", type=PATH, help="What is held: asset, shares, and a row 'cash'; gives the orders.")
 @click.option("--cash", type=NUMBER, help="Currency beside the holdings, where they have no such row.")
+@click.option("--state", type=PATH, help="Folder that keeps what the next session needs: begun with the whole history, "
+              "it goes on with each new session's rows alone.")
 @click.option("--max-age", type=WHOLE, default=0, show_default=True,
               help="Sessions that the last prediction may be older than the last price.")
 @click.option("--unaccepted", is_flag=True, help="Ask a run that the gate has not passed; the output says so.")
@@ -60,6 +62,7 @@ def positions(
     nav: float | None,
     holdings: Path | None,
     cash: float | None,
+    state: Path | None,
     max_age: int,
     unaccepted: bool,
     why: str | None,
@@ -80,6 +83,7 @@ def positions(
     Examples:
       python cli.py positions RUN --prices new.parquet --predictions preds.parquet --holdings holdings.csv
       python cli.py positions RUN --nav 1000000 --out book.csv
+      python cli.py positions RUN --prices today.csv --predictions today_preds.csv --state live/ --holdings holdings.csv
       python cli.py positions RUN --unaccepted --why AAPL --on 2022-06-01
     """  # fmt: skip
     from assay.data.atomic import check_target
@@ -126,6 +130,7 @@ def positions(
         unaccepted=unaccepted,
         costs=table,
         strategy=strategy,
+        state=state,
     )
     reason = None if why is None else book.positions.why(why)
     if out is not None:

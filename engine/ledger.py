@@ -19,7 +19,7 @@ from assay.engine.costs import COST_KINDS, CostModel, Rates, trading_costs
 from assay.engine.execution import Execution
 from assay.engine.orders import Standing, Tape, ordered_shares
 
-__all__ = ["Closing", "Ledger", "OpenBook", "row_gross", "self_financing"]
+__all__ = ["BookState", "Closing", "Ledger", "OpenBook", "row_gross", "self_financing"]
 
 
 _BORROW, _FINANCING = COST_KINDS.index("borrow"), COST_KINDS.index("financing")
@@ -71,8 +71,8 @@ class Ledger:
 
 
 @dataclass(eq=False)
-class _State:
-    """The book at a close, and what is carried into the next session."""
+class BookState:
+    """A book at a close, and what is carried into the next session."""
 
     cash: float
     shares: Floats
@@ -82,9 +82,10 @@ class _State:
     stale: npt.NDArray[np.int64]  # sessions without a close since the asset is held
     standing: Standing
     gap: bool = False  # whether some holding was last marked at an earlier session's close
+    ruined: bool = False
 
     @classmethod
-    def opening(cls, assets: int, execution: Execution) -> _State:
+    def opening(cls, assets: int, execution: Execution) -> BookState:
         """The book before its first session: the capital in cash."""
         none = np.zeros(assets)
         stale, standing = np.zeros(assets, dtype=np.int64), Standing(assets, execution)
@@ -117,7 +118,7 @@ def self_financing(
     kinds = np.array([costs.commission_bps, costs.spread_bps]) / 1e4
     night = (a_session(costs.borrow_bps), a_session(costs.financing_bps), a_session(costs.cash_rate_bps))
 
-    state = _State.opening(assets, execution)
+    state = BookState.opening(assets, execution)
     s, rebalanced = 0, False
     while s < sessions:
         if rebalanced and run_end[s] > s:
@@ -175,37 +176,52 @@ class OpenBook:
     Parameters
     ----------
     tape, costs, rates, execution : as for `self_financing`.
+    state : where it begins, at a close before the sessions that are traded; None with the capital in cash.
 
     """
 
-    def __init__(self, tape: Tape, *, costs: CostModel, rates: Rates, execution: Execution) -> None:
+    def __init__(
+        self, tape: Tape, *, costs: CostModel, rates: Rates, execution: Execution, state: BookState | None = None
+    ) -> None:
         sessions, assets = tape.close.shape
         self._book = Ledger.empty(sessions, assets, keep_shares=False)
-        self._state = _State.opening(assets, execution)
+        self.state = BookState.opening(assets, execution) if state is None else state
         self._market = tape, costs, rates, execution
 
     def trade(self, s: int, decided: Floats | None) -> None:
         """Session s, the one after the last: fill what stands and what was `decided` for it, and mark to its close."""
-        if self._book.ruined_at is not None:
-            return
-        if not _long_way(self._book, self._state, s, decided, *self._market):
-            self._state.shares = np.zeros_like(self._state.shares)
-            self._state.standing.keep(np.zeros(len(self._state.shares), dtype=bool))
+        state = self.state
+        if not state.ruined and not _long_way(self._book, state, s, decided, *self._market):
+            state.ruined, state.cash = True, float(self._book.nav[s])
+            state.shares = np.zeros_like(state.shares)
+            state.standing.keep(np.zeros(len(state.shares), dtype=bool))
 
-    def weights(self, s: int) -> Floats:
-        """(N,) holdings at the close of session s, the last one traded, fractions of NAV; 0 once it is ruined."""
-        shares, nav = self._state.shares, float(self._book.nav[s])
-        value: Floats = np.where(shares != 0, shares * self._state.mark, 0.0)
+    def traded(self, s: int) -> bool:
+        """Whether session s traded anything."""
+        return bool(self._book.traded[s] > 0 < self._book.nav_before[s])
+
+    @property
+    def nav(self) -> float:
+        """NAV at the last close."""
+        return self.state.cash + float(self._value().sum())
+
+    def weights(self) -> Floats:
+        """(N,) holdings at the last close, fractions of NAV; 0 once it is ruined."""
+        value, nav = self._value(), self.nav
         return value / nav if nav > 0 else np.zeros_like(value)
+
+    def _value(self) -> Floats:
+        held = self.state.shares != 0
+        return np.where(held, self.state.shares * self.state.mark, 0.0)
 
     @property
     def standing(self) -> Floats:
         """(N,) target weights that were ordered and are not reached yet; NaN = none."""
-        left = self._state.standing
+        left = self.state.standing
         return left.targets if left.any else np.full(len(left.targets), np.nan)
 
 
-def _closed(book: Ledger, state: _State, s: int, position: float, gross: float, last: Floats) -> bool:
+def _closed(book: Ledger, state: BookState, s: int, position: float, gross: float, last: Floats) -> bool:
     """Write down the close of a session; whether there is anything left."""
     nav = state.cash + position
     state.short = 0.5 * (position - gross)
@@ -221,7 +237,7 @@ def _closed(book: Ledger, state: _State, s: int, position: float, gross: float, 
 
 def _long_way(
     book: Ledger,
-    state: _State,
+    state: BookState,
     s: int,
     decided: Floats | None,
     tape: Tape,
@@ -299,7 +315,7 @@ def _rebalancing_runs(
 
 def _rebalanced_run(
     book: Ledger,
-    state: _State,
+    state: BookState,
     sessions: range,
     weights: Floats,
     tape: Tape,

@@ -20,7 +20,7 @@ from assay.engine.orders import without_small
 from assay.engine.simulation import tape_of
 from assay.strategies.base import Overlays
 
-__all__ = ["Paced", "expected", "ordered", "paced"]
+__all__ = ["Paced", "capped", "expected", "ordered", "paced"]
 
 #: Distances above a band or a budget by less than this are rounding.
 _ROUNDING = 1e-12
@@ -111,7 +111,7 @@ def paced(
         row = s - delay
         tried = row >= 0 and not np.isnan(out[row]).all()
         book.trade(s, capped(out[row], execution.max_gross) if tried else None)
-        held[s] = expected(book.weights(s), book.standing, out[max(row + 1, 0) : s])
+        held[s] = expected(book.weights(), book.standing, out[max(row + 1, 0) : s])
         if not np.isnan(values[s]).all():
             out[s] = ordered(values[s], held[s], overlays)
     return Paced(

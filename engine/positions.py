@@ -16,15 +16,16 @@ from assay.data.conventions import Floats
 from assay.data.errors import InputError, UnknownNameError
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.engine.backtest import Pass, passes, with_tradable_benchmark
+from assay.engine.carried import Carried, rank_row
 from assay.engine.costs import CostModel, laid_out, trading_costs
 from assay.engine.execution import Execution
 from assay.engine.orders import SMALLEST, Tape, ordered_shares
 from assay.engine.overlay_passes import kill_switches, shadow_returns, vol_factor
-from assay.engine.result import BacktestResult
+from assay.engine.result import EVENT_COLUMNS, BacktestResult
 from assay.engine.simulation import simulate
 from assay.strategies.base import EntryRule, Overlays, Strategy
 
-__all__ = ["LINEAGE_COLUMNS", "ORDER_COLUMNS", "Positions", "orders_towards", "positions_at"]
+__all__ = ["LINEAGE_COLUMNS", "ORDER_COLUMNS", "Positions", "carried_positions", "orders_towards", "positions_at"]
 
 LINEAGE_COLUMNS = (
     "decided", "score", "rank", "ranked", "selected", "sleeved", "before", "smoothing", "smoothed", "vol_factor",
@@ -60,7 +61,8 @@ class Positions:
     overlays : of the strategy.
     prices : the panel through the session.
     events : of the session, columns `assay.engine.result.EVENT_COLUMNS`.
-    result : the backtest through the session; its last session is the one of the decision.
+    result : the backtest through the session; its last session is the one of the decision. None where the book was
+        carried from session to session.
 
     """
 
@@ -73,7 +75,7 @@ class Positions:
     overlays: Overlays
     prices: PricePanel
     events: pd.DataFrame
-    result: BacktestResult
+    result: BacktestResult | None
 
     @property
     def targets(self) -> pd.Series:
@@ -201,6 +203,27 @@ def positions_at(
     )
 
 
+def carried_positions(
+    carried: Carried, strategy: Strategy, prices: PricePanel, execution: Execution
+) -> Positions:
+    """What the strategy decided at the last session that was carried; `prices` end there."""
+    session = carried.sessions[-1]
+    switches = carried.switches()
+    rows = [(session, "", f"kill_{switch}", "flat") for switch in switches]
+    return Positions(
+        session,
+        execution.fill_at(prices),
+        execution.delay,
+        carried.lineage(strategy.overlays, execution)[list(LINEAGE_COLUMNS)],
+        carried.steps(),
+        switches,
+        strategy.overlays,
+        prices,
+        pd.DataFrame(rows, columns=list(EVENT_COLUMNS)),
+        None,
+    )
+
+
 def _lineage(
     strategy: Strategy,
     predictions: PredictionPanel,
@@ -312,15 +335,11 @@ def _ranks(
     out = np.full((3, len(assets)), np.nan)
     view = predictions.view.reindex(index=sessions, columns=assets)
     close = prices.close.reindex(index=sessions, columns=assets)
-    names = [str(asset) for asset in assets]
+    by_name = np.argsort([str(asset) for asset in assets], kind="stable")
     for when in np.unique(row[row >= 0]):
-        values = view.iloc[int(when)].to_numpy(dtype=np.float64)
-        real = np.flatnonzero(~np.isnan(values) & close.iloc[int(when)].notna().to_numpy())
-        order = sorted(real, key=lambda n: (-values[n], names[n]))
-        rank = np.full(len(assets), np.nan)
-        rank[order] = np.arange(1, len(order) + 1)
+        ranks = rank_row(view.iloc[int(when)].to_numpy(dtype=np.float64), close.iloc[int(when)].to_numpy(), by_name)
         here = row == when
-        out[0, here], out[1, here], out[2, here] = values[here], rank[here], len(order)
+        out[:, here] = np.stack(ranks)[:, here]
     return out[0], out[1], out[2]
 
 

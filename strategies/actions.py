@@ -154,6 +154,7 @@ class ExpectedReturn(OwnCosts, WithOverlays):
     family: ClassVar[str] = "actions"
     needs: ClassVar[tuple[str, ...]] = ()
     reads: ClassVar[str] = "score in units of return"
+    memory: ClassVar[int] = 1
 
     gross: float = 1.0
 

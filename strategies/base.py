@@ -26,6 +26,7 @@ __all__ = [
     "decide",
     "entry_signals",
     "family_of",
+    "memory_of",
     "reads_of",
 ]
 
@@ -177,7 +178,8 @@ class Strategy(Protocol):
     """Weights by rule. A frozen dataclass; `overlays` are applied by the engine, stage by stage.
 
     A class may also declare, as ``ClassVar[str]``: ``family``, what its trials compete with in the ledger (see
-    `family_of`), and ``reads``, what it reads of the predictions, in words (see `reads_of`).
+    `family_of`), and ``reads``, what it reads of the predictions, in words (see `reads_of`); and ``memory``, an int or
+    a property of it, how many sessions a decision reads, its own among them (see `memory_of`).
 
     Examples
     --------
@@ -393,6 +395,12 @@ def family_of(strategy: object) -> str:
 
     """
     return str(getattr(strategy, "family", type(strategy).__qualname__))
+
+
+def memory_of(strategy: object) -> int | None:
+    """Sessions that a decision reads, its own among them; None where a strategy does not say: all since the first."""
+    memory = getattr(strategy, "memory", None)
+    return None if memory is None else int(memory)
 
 
 def reads_of(strategy: object) -> str:

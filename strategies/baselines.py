@@ -58,6 +58,7 @@ class EqualWeight(_Baseline):
     """
 
     name: ClassVar[str] = "equal_weight"
+    memory: ClassVar[int] = 1
 
     def target_weights(self, predictions: PredictionPanel, prices: PricePanel) -> pd.DataFrame:
         """Weights (T, N) stamped t; 0 where there is no price."""
@@ -85,6 +86,11 @@ class InverseVolatility(_Baseline):
         super().__post_init__()
         if self.window < 2:
             raise InputError(f"{self.name}: window must be at least 2 sessions, got {self.window!r}")
+
+    @property
+    def memory(self) -> int:
+        """The closes behind the volatility."""
+        return self.window + 1
 
     def target_weights(self, predictions: PredictionPanel, prices: PricePanel) -> pd.DataFrame:
         """Weights (T, N) stamped t; 0 where a return of the window is missing or the price never moved."""

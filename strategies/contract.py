@@ -13,7 +13,7 @@ from assay.data.benchmark import with_benchmark_asset
 from assay.data.errors import BacktestError, InputError, LookAheadError
 from assay.data.panel import ACTIONS, PRICE_FIELDS, PredictionPanel, PricePanel
 from assay.data.synthetic import synthetic_market
-from assay.strategies.base import Decision, EntryRule, Overlays, Strategy
+from assay.strategies.base import Decision, EntryRule, Overlays, Strategy, memory_of
 
 __all__ = ["check_strategy", "random_panels"]
 
@@ -30,9 +30,9 @@ def check_strategy(strategy: Strategy | EntryRule, *, seeds: tuple[int, ...] = (
     """Try a strategy on random markets; what it does wrong is raised, what it does right is returned.
 
     Checked: it is a strategy (name, needs, overlays); its frames have the sessions and assets of the predictions and
-    no infinite cell; altering prices or predictions after t, and cutting them off at t, changes nothing up to t; twice
-    the same inputs give the same frames; an asset without a price or a view gets nothing; permuted columns give
-    permuted frames; the inputs are left as they were.
+    no infinite cell; altering prices or predictions after t, and cutting them off at t, changes nothing up to t; a
+    decision reads no more sessions than its ``memory`` says; twice the same inputs give the same frames; an asset
+    without a price or a view gets nothing; permuted columns give permuted frames; the inputs are left as they were.
 
     Parameters
     ----------
@@ -55,13 +55,14 @@ def check_strategy(strategy: Strategy | EntryRule, *, seeds: tuple[int, ...] = (
     --------
     >>> from assay.strategies.catalog import load_strategy
     >>> check_strategy(load_strategy("quintile_long_short"), seeds=(0,))
-    ('contract', 'frames', 'causality', 'determinism', 'missing data', 'column order', 'inputs untouched')
+    ('contract', 'frames', 'causality', 'memory', 'determinism', 'missing data', 'column order', 'inputs untouched')
 
     """
     _contract(strategy)
     checks: Mapping[str, Callable[[Strategy | EntryRule, Panels, np.random.Generator], None]] = {
         "frames": _frames,
         "causality": _causality,
+        "memory": _memory,
         "determinism": _determinism,
         "missing data": _missing_data,
         "column order": _column_order,
@@ -192,6 +193,22 @@ def _altered_predictions(predictions: PredictionPanel, cut: int, rng: np.random.
     if predictions.action is not None and other.action is not None:
         changes["action"] = {name: spliced(predictions.action[name], other.action[name]) for name in ACTIONS}
     return replace(predictions, **changes)
+
+
+def _memory(strategy: Strategy | EntryRule, panels: Panels, rng: np.random.Generator) -> None:
+    memory = memory_of(strategy)
+    if memory is None or isinstance(strategy, EntryRule):
+        return
+    predictions, prices = panels
+    expected = _output(strategy, panels)
+    for cut in rng.choice(np.arange(memory - 1, len(prices.sessions)), 3, replace=False).tolist():
+        first, last = prices.sessions[cut - memory + 1], prices.sessions[cut]
+        short = (predictions.map(lambda frame, a=first, b=last: frame.loc[a:b]), prices.between(first, last))
+        for name, frame in _output(strategy, short).items():
+            if _first_difference(expected[name].iloc[[cut]], frame.iloc[[-1]]) is not None:
+                raise InputError(
+                    f"{strategy.name}: {name} of {last.date()} reads more than its memory of {memory} sessions"
+                )
 
 
 def _determinism(strategy: Strategy | EntryRule, panels: Panels, rng: np.random.Generator) -> None:

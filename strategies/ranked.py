@@ -50,6 +50,7 @@ class _Ranked(WithOverlays):
     needs: ClassVar[tuple[str, ...]] = ()
     #: what it reads of the predictions, in words
     reads: ClassVar[str] = "score"
+    memory: ClassVar[int] = 1
     #: whether 0 must mean neutral, so that a rank score is refused
     signed: ClassVar[bool] = False
 
@@ -174,6 +175,11 @@ class VolScaled(FilterNegative):
         super().__post_init__()
         if self.window < 2:
             raise InputError(f"{self.name}: window must be at least 2 sessions, got {self.window!r}")
+
+    @property
+    def memory(self) -> int:  # type: ignore[override]
+        """The closes behind the volatility."""
+        return self.window + 1
 
     def _size(self, score: pd.DataFrame, prices: PricePanel) -> Floats:
         volatility = aligned_values(score, trailing_volatility(prices, self.window), self.name)

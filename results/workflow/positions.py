@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +14,22 @@ import numpy as np
 import pandas as pd
 
 from assay.data.align import align
+from assay.data.atomic import locked
 from assay.data.card import Card
 from assay.data.errors import InputError
 from assay.data.jsonable import jsonable
 from assay.data.panel import BENCHMARK_ASSET, PredictionPanel, PricePanel
-from assay.engine.backtest import described
+from assay.engine.backtest import described, with_tradable_benchmark
+from assay.engine.carried import carried_on
 from assay.engine.costs import COST_FIELDS, CostModel, CostTable
 from assay.engine.execution import Execution
-from assay.engine.positions import Positions, orders_towards, positions_at
+from assay.engine.positions import Positions, carried_positions, orders_towards, positions_at
+from assay.results.checks.trading import Trading
 from assay.results.report.run_data import RunData
+from assay.results.storage.live_state import LiveState, load_state, save_state
 from assay.results.storage.places import DEFAULT_ROOT
 from assay.results.storage.runs import Run, load_run
+from assay.results.workflow.followed import continued_state, kept
 from assay.strategies.base import EntryRule, Strategy
 from assay.strategies.catalog import load_strategy
 
@@ -133,6 +140,7 @@ def target_positions(
     unaccepted: bool = False,
     costs: CostTable | None = None,
     strategy: str | None = None,
+    state: Path | str | None = None,
     root: Path | str = DEFAULT_ROOT,
 ) -> TargetBook:
     """The targets of a stored run for its next fill, and the orders towards them.
@@ -142,7 +150,7 @@ def target_positions(
     run : a stored backtest, its id or the start of it, or its folder.
     predictions : of the run's model, through the newest session; not joined to the prices yet. Before their first
         session those that the run has stored are taken.
-    prices : the whole history through the newest session.
+    prices : the whole history through the newest session; with a `state` that has begun, the sessions after its last.
     benchmark : returns, for a strategy that hedges with them.
     session : of the decision; default the last of the prices. A past one is decided with what was known then, however
         old the prediction was.
@@ -152,6 +160,8 @@ def target_positions(
     unaccepted : whether a run that the gate has not passed may be asked; the answer then carries that it has not.
     costs : the table of costs by asset and session that the run was made with, where it was.
     strategy : ``package.module:Class`` of a strategy that is in no catalogue.
+    state : folder in which what the next session needs is kept; it begins with the whole history, and goes on with the
+        rows of the sessions after it. Asked again for its last session it gives the same answer.
     root : the results folder.
 
     Raises
@@ -186,34 +196,101 @@ def target_positions(
             f"positions: the prices end {prices.sessions[-1].date()}, before the predictions, which end "
             f"{predictions.sessions[-1].date()}; bring the prices up to date"
         )
-    predictions, gap = _continued(stored, predictions, prices)
-    joined, report = align(predictions, prices)
-    newest = session is None or session == prices.sessions[-1]
-    session = prices.sessions[-1] if session is None else session
-    age = _age(joined, prices, session)
-    if newest and age > max_age:
-        raise InputError(
-            f"positions: the last prediction is {age} sessions older than {session.date()}; predict again, or allow it "
-            "with --max-age"
-        )
-    book = positions_at(
-        rule, joined, prices, session=session, benchmark=benchmark, costs=cost_model, execution=execution
-    )
-    replayed, difference = _replay(stored, book)
-    warnings = [*report.messages(), *gap, *_doubts(replayed, difference), *_unknowns(cost_model, execution)]
-    if BENCHMARK_ASSET in book.lineage.index and BENCHMARK_ASSET not in prices.assets:
+    if state is not None and session is not None:
+        raise InputError("positions: a state is asked for its newest session; ask for a past one without --state")
+    folder = None if state is None else Path(state)
+    if folder is not None and not folder.is_dir():
+        raise InputError(f"{folder}: there is no such folder; create it first")
+    trading = Trading(rule, cost_model, execution)
+    with contextlib.nullcontext() if folder is None else locked(folder):
+        following = None
+        if folder is None:
+            answer = _whole(stored, trading, predictions, prices, benchmark, session)
+        else:
+            answer, following = _followed(folder, stored, trading, predictions, prices, benchmark)
+        book, age, replayed, difference, warnings = answer
+        if age > max_age and (session is None or session == prices.sessions[-1]):
+            raise InputError(
+                f"positions: the last prediction is {age} sessions older than {book.session.date()}; predict again, or "
+                "allow it with --max-age"
+            )
+        orders = None
+        if nav is not None or holdings is not None:
+            money = float((nav if cash is None else cash) or 0.0)
+            orders = orders_towards(book, holdings=holdings, cash=money, costs=cost_model, execution=execution)
+            nav = money + float((orders["held"] * orders["price"]).where(orders["held"] != 0, 0.0).sum())
+        if folder is not None and following is not None:  # once nothing can be refused any more
+            save_state(folder, following)
+    warnings += [*_doubts(replayed, difference), *_unknowns(cost_model, execution)]
+    if BENCHMARK_ASSET in book.lineage.index and (folder is not None or BENCHMARK_ASSET not in prices.assets):
         warnings.append(f"{BENCHMARK_ASSET}: its price is a level made of returns; trade its value, not its shares")
     if len(book.events):
         stuck = book.events[~book.events["kind"].str.startswith("kill_")]
         warnings += [f"{kind}: {detail}" for kind, detail in zip(stuck["kind"], stuck["detail"], strict=True)]
     if not accepted:
         warnings.insert(0, f"unaccepted: {verdict}")
-    orders = None
-    if nav is not None or holdings is not None:
-        money = float((nav if cash is None else cash) or 0.0)
-        orders = orders_towards(book, holdings=holdings, cash=money, costs=cost_model, execution=execution)
-        nav = money + float((orders["held"] * orders["price"]).where(orders["held"] != 0, 0.0).sum())
     return TargetBook(stored, book, orders, nav, accepted, verdict, age, replayed, difference, tuple(warnings))
+
+
+#: The book, the age of its prediction, how many sessions of the run were replayed and their difference, warnings.
+_Answer = tuple[Positions, int, int, float, list[str]]
+
+
+def _whole(
+    run: Run,
+    trading: Trading,
+    predictions: PredictionPanel,
+    prices: PricePanel,
+    benchmark: pd.Series | None,
+    session: pd.Timestamp | None,
+) -> _Answer:
+    """Decided on the whole history."""
+    predictions, gap = _continued(run, predictions, prices)
+    joined, report = align(predictions, prices)
+    session = prices.sessions[-1] if session is None else session
+    age = _age(joined, prices, session)
+    book = positions_at(
+        trading.strategy, joined, prices, session=session, benchmark=benchmark, costs=trading.costs,
+        execution=trading.execution,
+    )  # fmt: skip
+    return book, age, *_replay(run, book), [*report.messages(), *gap]
+
+
+def _followed(
+    folder: Path,
+    run: Run,
+    trading: Trading,
+    predictions: PredictionPanel,
+    prices: PricePanel,
+    benchmark: pd.Series | None,
+) -> tuple[_Answer, LiveState | None]:
+    """Decided on the state and the sessions after it, and the state to keep; None where it stays as it is."""
+    strategy, costs, execution = trading.strategy, trading.costs, trading.execution
+    if isinstance(strategy, EntryRule) or execution.same_close:
+        positions_at(strategy, predictions, prices, execution=execution)  # says why it cannot be asked
+        raise AssertionError("positions_at refuses it")
+    settings = hashlib.sha256(json.dumps(jsonable(run.manifest["config"]), sort_keys=True).encode()).hexdigest()
+    known, views = load_state(folder), None
+    if known is None:
+        answer = _whole(run, trading, predictions, prices, benchmark, None)
+        views = align(_continued(run, predictions, prices)[0], prices)[0].since_first_view()
+        traded = with_tradable_benchmark(strategy, prices, benchmark)
+        carried = carried_on(None, strategy, views, traded, costs=costs, execution=execution)
+        both = [carried.lineage(strategy.overlays, execution)["target"], answer[0].targets]
+        if not np.allclose(*both, rtol=0, atol=_TOLERANCE, equal_nan=True):
+            raise RuntimeError("positions: the carried book is not the backtest's")
+        return answer, LiveState(run.id, settings, carried, *kept(trading, traded, views), *answer[2:4])
+    if (known.run_id, known.settings) != (run.id, settings):
+        raise InputError(f"{folder}: holds the state of {known.run_id}, not of {run.id}; use a folder a run")
+    carried, views, traded, warnings = continued_state(known, trading, predictions, prices, benchmark)
+    book = carried_positions(carried, strategy, traded, execution)
+    age = len(carried.sessions) - 1 - int(carried.numbers["viewed"])
+    answer = (book, age, known.replayed, known.difference, warnings)
+    if carried is known.carried:
+        return answer, None
+    state = replace(known, carried=carried)
+    prices, views = kept(trading, traded, views)
+    return answer, replace(state, prices=prices, predictions=views)
 
 
 def gate_of(run: Run) -> tuple[bool, str]:
@@ -310,7 +387,8 @@ def _age(predictions: PredictionPanel, prices: PricePanel, session: pd.Timestamp
 def _replay(run: Run, book: Positions) -> tuple[int, float]:
     """How many of the run's own decisions were decided again here, and the largest difference of a weight."""
     data = RunData(run)
-    stored, score, now = data.weights, data.score, book.result.target_weights
+    stored, score = data.weights, data.score
+    now = None if book.result is None else book.result.target_weights
     if stored is None or score is None or now is None:
         return 0, float("nan")
     sessions = stored.index.intersection(now.index)
