@@ -34,7 +34,7 @@ _ZERO = ("shares", "shorts", "stale", "age")
 #: What is known of an asset's last decision.
 DECISION = ("decided", "score", "rank", "ranked", "selected", "sleeved", "before", "smoothed")
 #: and of how it became an order
-PACE = ("vol_factor", "held", "share")
+PACE = ("vol_factor", "drifted", "share")
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +103,7 @@ class Carried:
         market : arrays in which the session is row `s`, above 0 unless it is the first that is ever worked.
 
         """
-        self.sessions = self.sessions.append(pd.DatetimeIndex([session]))
+        self.sessions = pd.DatetimeIndex(np.append(self.sessions.to_numpy(), np.datetime64(session)))
         self.labels = tuple(rule) or self.labels
         chosen = rule[self.labels[-1]] if rule else np.full(len(self.assets), np.nan)
         made = ~np.isnan(chosen)
@@ -136,7 +136,7 @@ class Carried:
             share = np.divide(row - held, wanted - held, out=share, where=wanted != held)
             share = np.where(np.isnan(share), 0.0, share)
             self._order("trade", row, market.execution)
-        pace = {"vol_factor": np.full(len(row), factor), "held": np.where(idle, np.nan, held),
+        pace = {"vol_factor": np.full(len(row), factor), "drifted": np.where(idle, np.nan, held),
                 "share": np.where(idle, 0.0, share)}  # fmt: skip
         stated = ~np.isnan(row)
         for name in (*known, *PACE):
@@ -342,12 +342,12 @@ def carried_on(
     if predictions is not None:
         steps = dict(decide(priced(strategy, costs), predictions, prices).steps())
         decided, view = predictions.sessions, predictions.view
-    assets = list(steps.values())[-1].columns if steps else pd.Index([])
+    assets = list(steps.values())[-1].columns if steps else pd.Index([], dtype=object)
     if before is not None:
         gone = before.assets.difference(prices.assets)
         if len(gone):
             raise InputError(f"positions: {len(gone)} assets of the state have no prices any more, first {gone[0]!r}")
-        assets = before.assets.append(assets.difference(before.assets))
+        assets = before.assets.append(pd.Index([name for name in assets if name not in before.assets], dtype=object))
         start, out = prices.sessions[0], copy(before.with_assets(assets))
         new = prices.sessions[prices.sessions > before.sessions[-1]]
     else:
@@ -355,14 +355,14 @@ def carried_on(
             raise InputError("positions: there is no prediction to begin with")
         start, out = decided[0], Carried.empty(assets)
         new = prices.sessions[prices.sessions >= start]
-    traded = prices.select(list(assets)).between(start, None)
+    traded = prices.select([str(asset) for asset in assets]).between(start, None)
     rates = laid_out(costs, traded.sessions, traded.assets)
     market = Market(tape_of(prices, traded, costs, execution), rates, costs, execution)
     weights = {label: frame.reindex(columns=assets) for label, frame in steps.items()}
     view = view.reindex(columns=assets)
     names = np.argsort([str(asset) for asset in assets], kind="stable")
     for session in new:
-        s, made = int(traded.sessions.get_loc(session)), session in decided
+        s, made = int(traded.sessions.searchsorted(session)), session in decided
         rule = {label: frame.loc[session].to_numpy(dtype=np.float64) for label, frame in weights.items() if made}
         score = view.loc[session].to_numpy(dtype=np.float64) if made else np.full(len(assets), np.nan)
         ranks = dict(zip(DECISION[1:4], rank_row(score, market.tape.close[s], names), strict=True))

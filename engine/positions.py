@@ -48,14 +48,14 @@ class Positions:
         ``decided``, the session of the rule's last decision on the asset; ``score``, ``rank`` (1 is the highest, ties
         by asset id) and ``ranked`` (how many had a score and a price) on it; ``selected``, the weight after the rule;
         ``sleeved``, the mean of the last decisions; ``before``, the smoothed weight before that decision (NaN at the
-        first); ``smoothing``, the weight on it; ``smoothed``; ``vol_factor``; ``drifted``, the weight held when a band
-        or a budget compared with it, else 0; ``share``, what is traded of the way from there, 0 within the band and
-        where no order is due, else 1; ``switch``, 0 where a kill switch is on, else 1; ``cap``, what `max_gross`
-        leaves; ``floor``, 0 where that is below a millionth of NAV, which is a target of 0, else 1;
-        ``target``, the weight that a backtest trades, NaN = no order; ``book``, the weight of the asset in the
-        backtest's own book at this close. With s = smoothing, 0 where there is no ``before``, and
-        wanted = (s·before + (1−s)·sleeved)·vol_factor,
-        target = (drifted + share·(wanted − drifted))·switch·cap·floor.
+        first); ``smoothing``, the weight on it; ``smoothed``; ``vol_factor``; ``drifted``, what the book held when
+        a band or a budget compared with it, else 0 (NaN where no order was due); ``share``, what is traded of the way
+        from there, 0 within the band and where no order was due, else 1; ``switch``, 0 where a kill switch is on, else
+        1; ``cap``, what `max_gross` leaves; ``floor``, 0 where that is below a millionth of NAV, which is a target of
+        0, else 1; ``target``, the weight that a backtest trades, NaN = no order; ``book``, the weight of the asset in
+        the backtest's own book at this close. With s = smoothing, 0 where there is no ``before``, and
+        wanted = (s·before + (1−s)·sleeved)·vol_factor, the target is 0 where the switch is, and else
+        (drifted + share·(wanted − drifted))·cap·floor.
     steps : label → (N,) weights after each step of the rule, on the session ``decided``.
     switches : the kill switches that are on.
     overlays : of the strategy.

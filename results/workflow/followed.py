@@ -100,7 +100,8 @@ def _appended(before: PricePanel, new: PricePanel) -> PricePanel:
     assets = before.assets.append(new.assets.difference(before.assets))
 
     def both(name: str) -> pd.DataFrame:
-        return pd.concat([getattr(panel, name).reindex(columns=assets) for panel in (before, new)])
+        frames: list[pd.DataFrame] = [getattr(panel, name).reindex(columns=assets) for panel in (before, new)]
+        return pd.concat(frames)
 
     names = [*before.fields, *(["raw_close"] if before.raw_close is not None and new.raw_close is not None else [])]
     changes: dict[str, Any] = {name: both(name) for name in names}

@@ -276,8 +276,8 @@ def _followed(
         views = align(_continued(run, predictions, prices)[0], prices)[0].since_first_view()
         traded = with_tradable_benchmark(strategy, prices, benchmark)
         carried = carried_on(None, strategy, views, traded, costs=costs, execution=execution)
-        both = [carried.lineage(strategy.overlays, execution)["target"], answer[0].targets]
-        if not np.allclose(*both, rtol=0, atol=_TOLERANCE, equal_nan=True):
+        own, whole = carried.lineage(strategy.overlays, execution)["target"], answer[0].targets
+        if not np.allclose(own, whole, rtol=0, atol=_TOLERANCE, equal_nan=True):
             raise RuntimeError("positions: the carried book is not the backtest's")
         return answer, LiveState(run.id, settings, carried, *kept(trading, traded, views), *answer[2:4])
     if (known.run_id, known.settings) != (run.id, settings):

@@ -60,18 +60,31 @@ def one_by_one(strategy, predictions, prices, costs, execution, start: int) -> l
     return out
 
 
-def check(strategy, predictions, prices, costs=None, execution=None, start=70) -> None:
+def products(lineage: pd.DataFrame) -> pd.Series:
+    """The target of every asset, multiplied by hand from what the lineage says."""
+    smoothing = lineage["smoothing"].where(lineage["before"].notna(), 0.0)
+    wanted = smoothing * lineage["before"].fillna(0.0) + (1 - smoothing) * lineage["sleeved"]
+    wanted *= lineage["vol_factor"].fillna(1.0)
+    ordered = lineage["drifted"] + lineage["share"] * (wanted - lineage["drifted"])
+    return (ordered * lineage["cap"] * lineage["floor"]).where(lineage["switch"] == 1, 0.0)
+
+
+def check(strategy, predictions, prices, costs=None, execution=None, start=70, pairs_at_least=20) -> None:
     costs, execution = CostModel() if costs is None else costs, Execution() if execution is None else execution
     whole = run_backtest(strategy, predictions, prices, costs=costs, execution=execution)
     assert whole.target_weights is not None
     assert whole.holdings is not None
     mark = prices.close[whole.holdings.columns].ffill()
-    prices = prices.through(whole.sessions[-1])
+    prices, pairs = prices.through(whole.sessions[-1]), 0
     for session, carried in one_by_one(strategy, predictions, prices, costs, execution, start):
         got = carried_positions(carried, strategy, prices.through(session), execution)
         np.testing.assert_allclose(got.targets, whole.target_weights.loc[session], rtol=0, atol=1e-9)
+        stated = got.targets.notna()
+        np.testing.assert_allclose(products(got.lineage)[stated], got.targets[stated], rtol=0, atol=1e-12)
+        pairs += int(stated.sum())
         held = (whole.holdings.loc[session] * mark.loc[session]).fillna(0.0) / whole.nav.loc[session]
         np.testing.assert_allclose(got.lineage["book"], held, rtol=0, atol=1e-9)
+    assert pairs >= pairs_at_least
     alone = positions_at(strategy, predictions, prices, session=session, costs=costs, execution=execution)
     ours, theirs = (one.lineage.drop(columns="book") for one in (got, alone))
     pd.testing.assert_frame_equal(ours, theirs, check_dtype=False, check_names=False, rtol=0, atol=1e-9)
@@ -82,7 +95,8 @@ def check(strategy, predictions, prices, costs=None, execution=None, start=70) -
 @pytest.mark.parametrize("settings", [{}, EVERYTHING, {"every": "week", "phase": 2, "kill_switches": True}])
 def test_s2_carried_is_s2_backtested(settings):
     prices, predictions = gappy()
-    check(load_strategy("s2_filter_negative", **settings), predictions, prices)
+    many = 100 if settings.get("every") else 600  # (asset, session) pairs, each multiplied again
+    check(load_strategy("s2_filter_negative", **settings), predictions, prices, pairs_at_least=many)
 
 
 @pytest.mark.parametrize(

@@ -53,8 +53,10 @@ def product(row: pd.Series) -> float:
     if row["smoothing"] and not np.isnan(row["before"]):
         base = row["smoothing"] * row["before"] + (1 - row["smoothing"]) * base
     factor = 1.0 if np.isnan(row["vol_factor"]) else row["vol_factor"]
+    if not row["switch"]:
+        return 0.0
     ordered = row["drifted"] + row["share"] * (base * factor - row["drifted"])
-    return ordered * row["switch"] * row["cap"] * row["floor"]
+    return ordered * row["cap"] * row["floor"]
 
 
 @pytest.mark.parametrize("market", MARKETS)

@@ -24,7 +24,7 @@ def test_every_shipped_strategy_passes_the_battery(name):
     strategy = load_strategy(name)
     assert strategy.name == name
     assert isinstance(strategy, EntryRule | Strategy)
-    assert len(check_strategy(strategy)) == 7
+    assert len(check_strategy(strategy)) == 8
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
@@ -198,6 +198,13 @@ class Narrow(Base):
         return predictions.score.fillna(0.0).iloc[:, 1:]
 
 
+class Forgetful(Base):
+    memory = 2
+
+    def target_weights(self, predictions, prices):
+        return predictions.score.fillna(0.0).rolling(3, min_periods=1).mean()
+
+
 class Nosy(Base):
     def target_weights(self, predictions, prices):
         early = {"select": lambda: Centred().target_weights(predictions, prices)}
@@ -224,6 +231,7 @@ def test_look_ahead_is_found(rule):
         (Ghost, "neither a price nor a prediction"),
         (Infinite, "infinite"),
         (Short, "other sessions"),
+        (Forgetful, "reads more than its memory of 2 sessions"),
         (Narrow, "lacks 1 assets"),
     ],
 )
