@@ -50,6 +50,16 @@ def load_market(options: MarketOptions) -> tuple[PricePanel, pd.Series | None]:
         from assay.data.files.prices import load_prices
 
         prices = load_prices(options.prices, repair=options.repair, options=options.of("prices"))
+    if options.delisting_returns is not None:
+        from assay.data.files.members import load_delisting_returns
+        from assay.data.universe import with_delisting_returns
+
+        prices = with_delisting_returns(prices, load_delisting_returns(options.delisting_returns))
+    if options.universe is not None:
+        from assay.data.files.members import load_members
+        from assay.data.universe import with_members
+
+        prices = with_members(prices, load_members(options.universe))
     prices = shut(prices) if options.open_lockbox is None else open_lockbox(prices, options.open_lockbox)
     if options.benchmark is not None:
         from assay.data.files.series import load_returns

@@ -151,6 +151,8 @@ class MarketOptions(Reading):
     prices: Path | None
     benchmark: Path | None
     repair: Literal["drop"] | None
+    universe: Path | None
+    delisting_returns: Path | None
     open_lockbox: str | None
 
     def study(self) -> Study:
@@ -165,6 +167,8 @@ class MarketOptions(Reading):
                 prices=None if self.prices is None else str(self.prices),
                 benchmark=None if self.benchmark is None else str(self.benchmark),
                 repair=self.repair,
+                universe=None if self.universe is None else str(self.universe),
+                delisting_returns=None if self.delisting_returns is None else str(self.delisting_returns),
                 columns={key.strip(): name for key, _, name in pairs},
                 date_format=self.date_format,
                 decimal=self.decimal,
@@ -323,6 +327,12 @@ _MARKET: Mapping[str, Option] = {
     "repair": click.option(
         "--repair", type=click.Choice(["drop"]), help="Drop rows that fail the checks, and say so."
     ),
+    "universe": click.option(
+        "--universe", type=PATH, help="Memberships: asset, from, to; only members are ranked, traded and trained on."
+    ),
+    "delisting_returns": click.option(
+        "--delisting-returns", type=PATH, help="What a holder was paid after the last close: asset, return."
+    ),
     "open_lockbox": click.option(
         "--open-lockbox", metavar="REASON", help="Read sealed sessions too (`data seal`); noted in the ledger."
     ),
@@ -349,6 +359,8 @@ _PREDICTIONS: Mapping[str, Option] = {
     "start": click.option("--start", help="First session of predictions used, e.g. 2015-01-01."),
     "end": click.option("--end", help="Last session of predictions used."),
     "repair": _MARKET["repair"],
+    "universe": _MARKET["universe"],
+    "delisting_returns": _MARKET["delisting_returns"],
     **_READING,
 }  # fmt: skip
 _STRATEGY: Mapping[str, Option] = {

@@ -203,6 +203,8 @@ def _options(kind: type[MarketOptions], study: Study, **more: object) -> dict[st
         "prices": _path(data.prices),
         "benchmark": _path(data.benchmark),
         "repair": data.repair,
+        "universe": _path(data.universe),
+        "delisting_returns": _path(data.delisting_returns),
         "columns": tuple(f"{key}={name}" for key, name in data.columns.items()),
         "layout": tuple(f"{whose}{layout}" for whose, layout in layouts if layout is not None),
         "date_format": data.date_format,

@@ -66,8 +66,9 @@ def align(predictions: PredictionPanel, prices: PricePanel) -> tuple[PredictionP
         the losses are added to its warnings.
     report : JoinReport
         On the side of the predictions: asset unknown; session before the prices, after them, or not one of theirs;
-        before the asset's first price, after its last, or missing between. On the side of the prices: assets and
-        sessions (from the first prediction to the last) without any prediction, and single cells without one.
+        before the asset's first price, after its last, or missing between; not a member of the universe. On the side of
+        the prices: assets and sessions (from the first prediction to the last) without any prediction, and single cells
+        without one.
 
     Raises
     ------
@@ -144,6 +145,10 @@ def _prediction_losses(
         "after the asset's last price": missing & (at > last) & (at >= first),
         "price missing": missing & (at >= first) & (at <= last),
     }
+    if prices.members is not None:
+        member = np.zeros(views.shape, dtype=bool)
+        member[inside] = prices.members.to_numpy()[np.ix_(rows[rows >= 0], columns[columns >= 0])]
+        reasons["not a member of the universe"] = views & priced & ~member
     return {reason: mask for reason, mask in reasons.items() if mask.any()}
 
 

@@ -46,4 +46,6 @@ def with_benchmark_asset(prices: PricePanel, returns: pd.Series, asset: str = BE
     }
     if prices.raw_close is not None:
         added["raw_close"] = prices.raw_close.assign(**{asset: level})
+    if prices.members is not None:
+        added["members"] = prices.members.assign(**{asset: True})
     return replace(prices, **added)

@@ -137,4 +137,5 @@ def next_price(
     if labels is not None:
         return prices.close * (1.0 + forward_returns(prices, horizon=horizon, delay=delay, fill=fill, labels=labels))
     frame = prices.open if fill == "open" and prices.open is not None else prices.close
-    return frame.shift(-(delay + horizon))
+    ahead = frame.shift(-(delay + horizon))
+    return ahead if prices.members is None else ahead.where(prices.members)

@@ -100,6 +100,8 @@ class PricePanel(Card):
     open, high, low, volume : (T, N) where known, aligned to `close`.
     raw_close : (T, N) closes as they were traded, in the shares that `volume` counts, where the prices are adjusted:
         lots, volume limits and square-root impact are of those shares.
+    members : (T, N) bool, who is in the universe on each session, where that is known: only members are ranked, traded
+        and trained on (`assay.data.universe`).
     source : where the prices came from, for the report.
     adjusted : what the prices are adjusted for: ``"splits"``, ``"splits and dividends"``, ``"unknown"``.
     warnings : what the loader or the quality checks counted; carried into every result.
@@ -126,6 +128,7 @@ class PricePanel(Card):
     adjusted: str = "unknown"
     warnings: tuple[str, ...] = ()
     raw_close: pd.DataFrame | None = None
+    members: pd.DataFrame | None = None
 
     def __post_init__(self) -> None:
         close = _checked_frame(self.close, "close")
@@ -146,6 +149,11 @@ class PricePanel(Card):
                     f"{frame.columns[column]!r}; set them to NaN or run `data validate`"
                 )
             object.__setattr__(self, name, frame)
+        inside = self.members
+        if inside is not None:
+            if not (inside.index.equals(close.index) and inside.columns.equals(close.columns)):
+                raise InputError("members: sessions or assets differ from those of close; reindex it to close")
+            object.__setattr__(self, "members", inside.astype(bool))
 
     @property
     def sessions(self) -> pd.DatetimeIndex:
@@ -169,7 +177,7 @@ class PricePanel(Card):
 
     @property
     def _frames(self) -> tuple[str, ...]:
-        return self.fields if self.raw_close is None else (*self.fields, "raw_close")
+        return (*self.fields, *(name for name in ("raw_close", "members") if getattr(self, name) is not None))
 
     @cached_property
     def fingerprint(self) -> str:

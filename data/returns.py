@@ -65,7 +65,8 @@ def forward_returns(
     -------
     DataFrame
         (T, N) decimals, stamped t and **known only at t + delay + horizon**: for labels and evaluation, never for
-        features. NaN in the last delay + horizon rows and wherever either price is missing.
+        features. NaN in the last delay + horizon rows, wherever either price is missing, and where the asset is no
+        member of the panel's universe on t.
 
     Raises
     ------
@@ -96,6 +97,8 @@ def forward_returns(
     if known > 0:
         np.divide(values[delay + horizon :], values[delay : delay + known], out=out[:known])
         out[:known] -= 1.0
+    if prices.members is not None:
+        out = np.where(prices.members.to_numpy(), out, np.nan)
     if labels is not None:
         out = labels.instead_of(out, prices, horizon=horizon, known_after=delay + horizon)
     return pd.DataFrame(out, index=frame.index, columns=frame.columns)

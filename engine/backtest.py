@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict, fields, is_dataclass, replace
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from assay.data.benchmark import BENCHMARK_ASSET, with_benchmark_asset
 from assay.data.errors import InputError
 from assay.data.panel import PredictionPanel, PricePanel
+from assay.data.universe import departures, only_members
 from assay.engine.costs import CostModel
 from assay.engine.execution import Execution
 from assay.engine.overlay_passes import emptied, kill_events, kill_switches, scaled, shadow_returns, vol_factor
@@ -17,7 +19,7 @@ from assay.engine.pace import paced
 from assay.engine.result import EVENT_COLUMNS, BacktestResult
 from assay.engine.simulation import simulate
 from assay.engine.stages import stage_table
-from assay.strategies.base import EntryRule, Overlays, Strategy, WeighsCosts, decide, entry_signals
+from assay.strategies.base import EntryRule, EntrySignals, Overlays, Strategy, WeighsCosts, decide, entry_signals
 from assay.strategies.overlays import on_cadence, sleeved, smooth_weights
 
 __all__ = [
@@ -85,12 +87,13 @@ def run_backtest(
     if isinstance(strategy, EntryRule):
         from assay.engine.entry_rules import simulate_entries
 
-        signals = entry_signals(strategy, predictions, prices)
+        signals = _members_alone(entry_signals(strategy, predictions, prices), prices)
         result = simulate_entries(
             prices, signals, strategy, costs=costs, execution=execution, optimistic=execution.optimistic, keep=keep
         )
     else:
         result = _weights_backtest(strategy, predictions, prices, costs, execution, keep)
+    result = _with_departures(result, prices)
     warnings = [*_idle(strategy, result), *result.warnings, *_unmet(result.events), *predictions.warnings]
     if predictions.delay != execution.delay and not execution.same_close:
         warnings.append(
@@ -105,6 +108,32 @@ def run_backtest(
         fingerprints=prints,
         warnings=tuple(dict.fromkeys(warnings)),
     )
+
+
+def _members_alone(signals: EntrySignals, prices: PricePanel) -> EntrySignals:
+    """Signals of which no other asset than a member is entered, and what left the universe is closed."""
+    if prices.members is None:
+        return signals
+    inside = prices.members.reindex_like(signals.enter).fillna(False).astype(bool)
+    return EntrySignals(signals.enter & inside, signals.exit | ~inside, signals.priority)
+
+
+def _with_departures(result: BacktestResult, prices: PricePanel) -> BacktestResult:
+    """The result with an event for each holding whose asset left the universe."""
+    if prices.members is None or result.holdings is None:
+        return result
+    held = result.holdings
+    left = departures(prices).reindex_like(held).fillna(False).to_numpy(dtype=bool) & (held != 0).to_numpy()
+    if not left.any():
+        return result
+    shares = held.to_numpy()
+    rows = [
+        (held.index[s], held.columns[a], "left_universe", f"{shares[s, a]:.6g} shares, sold at the next fill")
+        for s, a in np.argwhere(left)
+    ]
+    events = pd.concat([result.events, pd.DataFrame(rows, columns=list(EVENT_COLUMNS))], ignore_index=True)
+    events = events.sort_values(["session", "asset"], kind="stable", ignore_index=True)
+    return replace(result, events=events, counts={**result.counts, "left_universe": len(rows)})
 
 
 def with_tradable_benchmark(
@@ -215,7 +244,7 @@ def passes(
     """
     decision = decide(priced(strategy, costs), predictions, prices)
     steps = decision.steps() if keep == "all" else [(decision.label, decision.weights)]
-    out = [Pass(label, weights) for label, weights in steps]
+    out = [Pass(label, only_members(weights, prices)) for label, weights in steps]
     out[-1] = out[-1]._replace(events=pd.DataFrame(list(decision.events), columns=list(EVENT_COLUMNS)))
     del decision  # or the first table would live as long as the last
     return overlaid(out, strategy.overlays, prices, costs, execution, keep, name=strategy.name)
@@ -239,7 +268,7 @@ def overlaid(
             events = pd.concat([before, events], ignore_index=True) if len(events) else before
         if keep == "returns":
             out.clear()
-        out.append(Pass(label, weights, None, events, held))
+        out.append(Pass(label, only_members(weights, prices), None, events, held))
 
     def simulated() -> BacktestResult:
         known = out[-1].result

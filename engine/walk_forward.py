@@ -195,7 +195,8 @@ def _assembled(
     by_seed = {}
     for seed in seeds:
         receipts = _receipts(model, folds, [seed], parts)
-        by_seed[seed] = _panel(model, [parts[fold.number, seed] for fold in folds], receipts, horizon, delay)
+        own = [parts[fold.number, seed] for fold in folds]
+        by_seed[seed] = _panel(model, own, receipts, horizon, delay, prices.members)
     receipts = _receipts(model, folds, seeds, parts)
     first = by_seed[seeds[0]]
     merged = replace(first, receipts=receipts)
@@ -212,10 +213,18 @@ def _assembled(
 
 
 def _panel(
-    model: Forecaster, parts: Sequence[Part], receipts: pd.DataFrame, horizon: int, delay: int
+    model: Forecaster,
+    parts: Sequence[Part],
+    receipts: pd.DataFrame,
+    horizon: int,
+    delay: int,
+    members: pd.DataFrame | None,
 ) -> PredictionPanel:
+    frames = {name: pd.concat([part.frames[name] for part in parts]) for name in parts[0].frames}
+    if members is not None:
+        frames = {name: frame.where(members.reindex_like(frame).astype(bool)) for name, frame in frames.items()}
     return PredictionPanel.from_frames(
-        {name: pd.concat([part.frames[name] for part in parts]) for name in parts[0].frames},
+        frames,
         unit=parts[0].unit,
         zero_is_neutral=parts[0].zero_is_neutral,
         horizon=horizon,

@@ -19,6 +19,7 @@ from assay.engine.result import BacktestResult
 from assay.engine.trades import trips_of
 from assay.results.evidence.break_even import break_even_borrow, break_even_cost, break_even_on_alpha
 from assay.results.evidence.forecasts import Outcomes, action_scores, action_table, chosen_actions, forecast_metrics
+from assay.results.evidence.missing_names import missing_names
 from assay.results.evidence.skill import skill_metrics, skill_of, skill_table
 from assay.results.stats.hit_rates import hit_metrics, session_hits, trade_hits
 from assay.results.stats.information_coefficient import (
@@ -130,6 +131,8 @@ def evaluate(
         for kind, returns in (("net", result.returns), ("gross", result.gross_returns)):
             metrics += relative_metrics(returns, result.benchmark, kind)
     metrics += _portfolio_metrics(result)
+    if prices is not None and prices.members is None:
+        metrics += missing_names(result)
     metrics += session_hits(result.returns, result.benchmark)
     tables = _portfolio_tables(result)
     trips = trips_of(result, prices)

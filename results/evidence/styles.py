@@ -81,9 +81,11 @@ def against_styles(
     universe = prices.between(prices.sessions[first], result.sessions[-1])
     traded = universe.select([name for name in prices.assets if name in set(held)]) if held else universe
     universe = universe.select(assets)
-    model = style_model(
-        simple_returns(universe.close), characteristics(universe, caps=inputs.caps), inputs.sectors
-    )
+    returns = simple_returns(universe.close)
+    if universe.members is not None:
+        # Who was a member when the return began.
+        returns = returns.where(universe.members.shift(1, fill_value=False))
+    model = style_model(returns, characteristics(universe, caps=inputs.caps), inputs.sectors)
     sessions = result.sessions
     known = model.returns.reindex(sessions).notna().all(axis="columns")
     book = book_of(result, traded)

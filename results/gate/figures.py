@@ -134,6 +134,19 @@ def _sessions(subject: Subject) -> Estimate:
     return Estimate(float(count), reason="sessions simulated")
 
 
+def _universe(subject: Subject) -> Estimate:
+    """Whether membership was given; without it whether alpha survives the worst that missing names may have done."""
+    count = subject.run.manifest.get("universe")
+    if count is not None:
+        return Estimate(1.0, reason=f"only members were traded, {count} assets over time")
+    item = subject.run.metric("alpha_missing_names")
+    if item is None or item["low"] is None:
+        return missing("no membership was given (`--universe`), and without a benchmark there is no bound on alpha")
+    if item["low"] > 0:
+        return Estimate(1.0, reason=f"no membership, but net alpha is {item['low']:.1%} at worst: {item['convention']}")
+    return missing(f"no membership was given (`--universe`); net alpha may be {item['low']:.1%}: {item['convention']}")
+
+
 def _receipts(subject: Subject) -> Estimate:
     known = subject.run.has("receipts")
     return Estimate(
@@ -381,6 +394,9 @@ RULES: Mapping[str, Rule] = MappingProxyType(
                                 "A Sharpe ratio that hangs on the seed is the seed's.", "a year", 0),
         "train_gap": Rule(_train_gap, "validation less training loss", "A model that learned by heart.", "loss"),
         # integrity
+        "universe": _flag(
+            _universe, "members as they were, or alpha above 0 with missing names at their worst",
+            "What failed on the way is missing from a list of today's names; leave the rule out to waive it."),
         "receipts": _flag(_receipts, "every prediction has a receipt", "It shows what the model had seen."),
         "leaks": _flag(_leaks, "nothing changed on truncated data", "A figure that knew the future is no figure."),
         "canaries": _flag(_canaries, "above every model of shuffled labels, nothing found",

@@ -105,6 +105,10 @@ def _table(metrics: dict[str, Any]) -> list[str]:
             text = f"{text}, t {t:.1f}"
         cells = f"{_figure(gross, form):>9}{_figure(net, form):>9}"
         lines.append(f"{label:18}{cells}    {_interval(net, form):<20}{text}")
+    bound = metrics.get("sharpe_missing_names")
+    if "alpha_ann_styles_net" in metrics and bound is not None and bound["value"] is not None:
+        cells = f"{'':9}{_figure(bound, '{:.2f}'):>9}    {_interval(bound, '{:.2f}'):<20}"
+        lines.append(f"{'Sharpe, bounds':18}{cells}{bound['convention'].partition(':')[0].removeprefix('net · ')}")
     turnover, cost = metrics["turnover_ann"], metrics["cost_ann"]
     exposure = f"gross {_figure(metrics['gross_exposure'], '{:.2f}')} net {_figure(metrics['net_exposure'], '{:.2f}')}"
     lines.append(

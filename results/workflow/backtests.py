@@ -295,6 +295,7 @@ def run_joined(
         notes={
             "benchmark": inputs.benchmark_name,
             "assets": predictions.shape[1],
+            "universe": None if prices.members is None else int(prices.members.any().sum()),
             "folds": None if receipts is None else int(receipts["fold"].nunique()),
             "timings": {"seconds": round(time.perf_counter() - started, 3)},
             **origin.notes,

@@ -54,6 +54,8 @@ class DataSection:
     decimal : the decimal sign of numbers as text.
     tz : the exchange's zone, where stamps have one, e.g. "America/New_York".
     open_lockbox : why sealed sessions are read, too; noted in the ledger each time.
+    universe : file of memberships (asset, from, to): only members are ranked, traded and trained on.
+    delisting_returns : file of what holders were paid after the last close (asset, return).
     sectors : file of the sector of each asset.
     market_caps : file of market values by date and asset, for size.
     factors : file of returns of factors of one's own.
@@ -71,6 +73,8 @@ class DataSection:
     decimal: Literal[".", ","] | None = None
     tz: str | None = None
     open_lockbox: str | None = None
+    universe: str | None = None
+    delisting_returns: str | None = None
     sectors: str | None = None
     market_caps: str | None = None
     factors: str | None = None
@@ -358,7 +362,8 @@ class Study:
         """The files that the figures depend on, plug-ins among them; as they are named here."""
         given = self.predictions or PredictionSection()
         data = self.data
-        named = [data.prices, data.benchmark, data.sectors, data.market_caps, data.factors]
+        named = [data.prices, data.benchmark, data.universe, data.delisting_returns]
+        named += [data.sectors, data.market_caps, data.factors]
         named += [given.file, given.receipts, *self.costs.files]
         named += [plugin.rpartition(":")[0] for plugin in self._plugins() if is_file_plugin(plugin)]
         return tuple(dict.fromkeys(name for name in named if name is not None))
@@ -405,6 +410,8 @@ class Study:
                 self.data,
                 prices=moved(self.data.prices),
                 benchmark=moved(self.data.benchmark),
+                universe=moved(self.data.universe),
+                delisting_returns=moved(self.data.delisting_returns),
                 sectors=moved(self.data.sectors),
                 market_caps=moved(self.data.market_caps),
                 factors=moved(self.data.factors),

@@ -70,6 +70,8 @@ def _figures(data: RunData) -> Table:
             ("Skill (IC)", "skill_ic_styles"),
             ("t of skill", "skill_t_styles"),
             ("Rank IC on own returns", "rank_ic_styles_mean"),
+            ("Net Sharpe, missing names", "sharpe_missing_names"),
+            ("Net alpha, missing names", "alpha_missing_names"),
         )
         if name in data.metrics
     )
