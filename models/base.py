@@ -13,9 +13,18 @@ import pandas as pd
 
 from assay.data.canary_labels import CanaryLabels
 from assay.data.errors import InputError
+from assay.data.features import feature_set
 from assay.data.panel import PredictionPanel, PricePanel
 
-__all__ = ["FittedForecaster", "Forecaster", "epoch_ended", "fit_model", "require_labels", "watch_epochs"]
+__all__ = [
+    "FittedForecaster",
+    "Forecaster",
+    "OnFeatures",
+    "epoch_ended",
+    "fit_model",
+    "require_labels",
+    "watch_epochs",
+]
 
 _Watcher = Callable[[dict[str, Any]], None]
 _watcher: ContextVar[_Watcher | None] = ContextVar("_watcher", default=None)
@@ -136,3 +145,19 @@ class Forecaster(Protocol):
     def load(self, folder: Path) -> FittedForecaster:
         """Read back what `FittedForecaster.save` wrote."""
         ...
+
+
+class OnFeatures:
+    """A recipe over a feature set: it reads as far back as the slowest feature, and the fields that they need."""
+
+    feature_set: str
+
+    @property
+    def lookback(self) -> int:
+        """Sessions read, ending at t."""
+        return feature_set(self.feature_set).warmup + 1
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Price fields read, beside close."""
+        return feature_set(self.feature_set).needs

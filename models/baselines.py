@@ -21,6 +21,7 @@ from assay.data.features import build_features, feature_set
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.data.receipts import STAMPS
 from assay.data.returns import forward_returns
+from assay.models.base import OnFeatures
 from assay.models.checkpoint import read_checkpoint, write_checkpoint
 
 __all__ = ["FittedRidge", "FittedRule", "MajorityClass", "Momentum", "Reversal", "Ridge", "Zero"]
@@ -185,7 +186,7 @@ class FittedRidge:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ridge:
+class Ridge(OnFeatures):
     """Ridge regression of forward returns on standardised features, pooled over assets.
 
     Parameters
@@ -211,16 +212,6 @@ class Ridge:
         feature_set(self.feature_set)
         if not self.penalty >= 0 or not math.isfinite(self.penalty):
             raise InputError(f"{self.name}: penalty must be finite and at least 0, got {self.penalty!r}")
-
-    @property
-    def lookback(self) -> int:
-        """Sessions read, ending at t."""
-        return feature_set(self.feature_set).warmup + 1
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """Price fields read, beside close."""
-        return feature_set(self.feature_set).needs
 
     def fit(
         self, train: PricePanel, *, horizon: int, delay: int, seed: int, labels: CanaryLabels | None = None

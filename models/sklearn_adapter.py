@@ -18,13 +18,14 @@ from assay.data.features import build_features, feature_set
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.data.plugins import load_object
 from assay.data.returns import forward_returns
+from assay.models.base import OnFeatures
 from assay.models.checkpoint import read_metadata, write_checkpoint
 
 __all__ = ["FittedEstimator", "GradientBoosting", "SklearnForecaster"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class SklearnForecaster:
+class SklearnForecaster(OnFeatures):
     """A scikit-learn regressor or classifier on a feature set, pooled over assets.
 
     A regressor is trained on forward returns and predicts a score; a classifier is trained on up (1) and not up (0)
@@ -60,16 +61,6 @@ class SklearnForecaster:
             raise InputError(f"{self.name}: settings are not JSON: {error}") from None
         if not isinstance(parsed, dict):
             raise InputError(f"{self.name}: settings must be a JSON object, got {self.settings!r}")
-
-    @property
-    def lookback(self) -> int:
-        """Sessions read, ending at t."""
-        return feature_set(self.feature_set).warmup + 1
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """Price fields read, beside close."""
-        return feature_set(self.feature_set).needs
 
     def _made(self, seed: int) -> Any:
         found = load_object(f"{self.name}: estimator", self.estimator)

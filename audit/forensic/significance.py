@@ -11,6 +11,8 @@ import math
 from statistics import NormalDist
 
 from assay.audit.claims.intervals import Interval
+from assay.results.stats import deflated_sharpe
+from assay.results.stats.proportions import clopper_pearson_interval, jeffreys_interval, wilson_interval
 
 __all__ = [
     "auc_interval",
@@ -39,12 +41,7 @@ def wilson(k: int, n: int, level: float = 0.95) -> Interval:
     (0.391, 0.735)
 
     """
-    z = _Z.inv_cdf(0.5 + level / 2)
-    p = k / n
-    centre = p + z * z / (2 * n)
-    half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    below = 1 + z * z / n
-    return Interval(max(0.0, (centre - half) / below), min(1.0, (centre + half) / below))
+    return Interval(*wilson_interval(k, n, _Z.inv_cdf(0.5 + level / 2)))
 
 
 def auc_interval(auc: float, n_positive: int, n_negative: int, level: float = 0.95) -> Interval:
@@ -80,19 +77,12 @@ def sharpe_interval(sharpe: float, n: int, periods: int, level: float = 0.95) ->
 
 
 def minimum_track_record(sharpe: float, periods: int, benchmark: float = 0.0, level: float = 0.95) -> float:
-    """Observations needed before a Sharpe ratio exceeds a benchmark at a one-sided level, normal returns.
+    """Observations before an annual Sharpe ratio exceeds a benchmark at a one-sided level, normal returns.
 
-    ``1 + (1 + SR**2/2) (z / (SR - SR*))**2`` per period; infinite when it does not exceed the benchmark.
-
-    References
-    ----------
-    Bailey & López de Prado (2012), Journal of Risk 15(2).
-
+    See `assay.results.stats.deflated_sharpe.minimum_track_record`, which takes the ratios of a period.
     """
-    per_period, bar = sharpe / math.sqrt(periods), benchmark / math.sqrt(periods)
-    if per_period <= bar:
-        return math.inf
-    return 1 + (1 + per_period**2 / 2) * (_Z.inv_cdf(level) / (per_period - bar)) ** 2
+    a_period = math.sqrt(periods)
+    return deflated_sharpe.minimum_track_record(sharpe / a_period, threshold=benchmark / a_period, confidence=level)
 
 
 def proportion_intervals(k: int, n: int, level: float = 0.95) -> dict[str, Interval]:
@@ -110,8 +100,6 @@ def proportion_intervals(k: int, n: int, level: float = 0.95) -> dict[str, Inter
     (0.388, 0.755)
 
     """
-    from assay.results.stats.proportions import clopper_pearson_interval, jeffreys_interval
-
     z, p = _Z.inv_cdf(0.5 + level / 2), k / n
     half = z * math.sqrt(p * (1 - p) / n)
     more, middle = n + z * z, (k + z * z / 2) / (n + z * z)

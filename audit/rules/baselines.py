@@ -92,14 +92,14 @@ def majority_class(
             assumption,
             1,
         )
+    yield from _not_chance(run, "C5 majority class", always, assumption)
+
+
+def _not_chance(run: Run, check: str, always: str, assumption: str | None = None) -> Iterator[Finding]:
+    """Printed baselines of chance, where always saying one class is the one to beat."""
     for claim in run.candidates("random_baseline"):
-        yield baseline(
-            "C5 majority class",
-            [claim],
-            f"the baseline of a classifier is its majority class: {always}, not {claim.printed}.",
-            assumption,
-            2,
-        )
+        sentence = f"the baseline of a classifier is its majority class: {always}, not {claim.printed}."
+        yield baseline(check, [claim], sentence, assumption, 2)
 
 
 def share_from_macro(run: Run) -> Iterator[Finding]:
@@ -151,14 +151,7 @@ def one_class_only(run: Run) -> Iterator[Finding]:
         f, always = run.get("f1"), f"always “{_positive(run)}”"
         constant = always_positive_f1(run.read(p))
         also = f", and its F1 is 2π/(1+π) = {span(constant)}, as printed" if f and run.read(f).meets(constant) else ""
-        for chance in run.candidates("random_baseline"):
-            yield baseline(
-                "C8 majority class",
-                [chance],
-                f"the baseline of a classifier is its majority class: {always} is right on {a.printed}, not"
-                f" {chance.printed}.",
-                weight=2,
-            )
+        yield from _not_chance(run, "C8 majority class", f"{always} is right on {a.printed}")
         yield baseline(
             "C7 constant prediction",
             [a, p, r, f],
