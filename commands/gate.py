@@ -99,7 +99,7 @@ def _watch(run: Run, predictions: Path | None, prices: Path | None, as_json: boo
     from assay.data.errors import InputError
     from assay.data.files.predictions import load_predictions
     from assay.data.files.prices import load_prices
-    from assay.results.gate.monitor import monitor
+    from assay.results.gate.monitor import monitor, write_monitoring
     from assay.results.storage.lockbox import shut
 
     if predictions is None or prices is None:
@@ -108,5 +108,6 @@ def _watch(run: Run, predictions: Path | None, prices: Path | None, as_json: boo
     delay = max(int(config.get("execution", {}).get("delay", 1)), 1)
     panel = load_predictions(predictions, name=predictions.stem, horizon=int(config.get("horizon", 1)), delay=delay)
     found = monitor(run, panel, shut(load_prices(prices)))
+    write_monitoring(found, run)
     echo_json(found.to_dict()) if as_json else click.echo(f"{found.run_id}: {found.sentence}")
     return found.exit_code

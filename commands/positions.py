@@ -44,7 +44,13 @@ __all__ = ["positions"]
               "it goes on with each new session's rows alone.")
 @click.option("--max-age", type=WHOLE, default=0, show_default=True,
               help="Sessions that the last prediction may be older than the last price.")
-@click.option("--unaccepted", is_flag=True, help="Ask a run that the gate has not passed; the output says so.")
+@click.option("--max-receipt-age", type=WHOLE, metavar="DAYS",
+              help="Calendar days that the model of the last prediction may be old, by its receipt.")
+@click.option("--calendar", metavar="NAME",
+              help="An exchange, e.g. XNYS, whose last closed session the prices must reach.")
+@click.option("--now", metavar="TIME", help="In UTC, with --calendar; default: this moment.")
+@click.option("--unaccepted", is_flag=True, help="Ask a run that the gate has not passed, or whose "
+              "monitor says that the skill is gone; the output says so.")
 @click.option("--why", metavar="ASSET", help="How the target of one asset came about, in one line.")
 @click.option("--on", "day", metavar="DATE", help="A past session, decided with what was known then.")
 @click.option("--strategy", metavar="PKG.MODULE:CLASS", help="The class of a strategy that is in no catalogue.")
@@ -64,6 +70,9 @@ def positions(
     cash: float | None,
     state: Path | None,
     max_age: int,
+    max_receipt_age: int | None,
+    calendar: str | None,
+    now: str | None,
     unaccepted: bool,
     why: str | None,
     day: str | None,
@@ -127,6 +136,9 @@ def positions(
         holdings=shares,
         cash=cash,
         max_age=max_age,
+        max_receipt_age=max_receipt_age,
+        calendar=calendar,
+        now=parse_date(now, "--now"),
         unaccepted=unaccepted,
         costs=table,
         strategy=strategy,

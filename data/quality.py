@@ -24,6 +24,7 @@ __all__ = [
     "check_prices",
     "finding_at",
     "impossible_bars",
+    "last_session",
     "moves",
 ]
 
@@ -458,11 +459,42 @@ def check_calendar(prices: PricePanel, calendar: str) -> tuple[QualityFinding, .
         If the extra is not installed, or there is no such calendar.
 
     """
+    expected = pd.DatetimeIndex(_exchange(calendar, prices.sessions[0], prices.sessions[-1]).index)
+    found = []
+    for check, days, remedy in (
+        (f"sessions of {calendar} that are missing", expected.difference(prices.sessions), "is a part missing?"),
+        (f"sessions that {calendar} has not", prices.sessions.difference(expected), "holidays or stray rows?"),
+    ):
+        if len(days):
+            found.append(QualityFinding(check, "warning", len(days), str(days[0].date()), remedy))
+    return tuple(found)
+
+
+def last_session(calendar: str, now: pd.Timestamp) -> pd.Timestamp:
+    """The last session of an exchange that has closed by `now`, in UTC without a zone.
+
+    Raises
+    ------
+    InputError
+        If the extra is not installed, or there is no such calendar.
+
+    Examples
+    --------
+    >>> str(last_session("XNYS", pd.Timestamp("2024-03-11 12:00")).date())
+    '2024-03-08'
+
+    """
+    closes = _exchange(calendar, now.normalize() - pd.Timedelta(days=30), now.normalize())
+    closed: pd.Timestamp = closes.index[closes <= now][-1]
+    return closed
+
+
+def _exchange(calendar: str, first: pd.Timestamp, last: pd.Timestamp) -> pd.Series:
+    """The sessions of an exchange, each with the time of its close in UTC, without a zone."""
     try:
         import exchange_calendars
     except ImportError:
         raise InputError("--calendar: needs the calendars extra; pip install 'assay[calendars]'") from None
-    first, last = prices.sessions[0], prices.sessions[-1]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of pandas, about the library's own code
@@ -472,15 +504,8 @@ def check_calendar(prices: PricePanel, calendar: str) -> tuple[QualityFinding, .
         raise UnknownNameError("calendar", calendar, known) from None
     except (ValueError, exchange_calendars.errors.CalendarError) as error:
         raise InputError(f"--calendar {calendar}: {str(error).splitlines()[0]}") from None
-    expected = exchange.sessions.astype("datetime64[us]")
-    found = []
-    for check, days, remedy in (
-        (f"sessions of {calendar} that are missing", expected.difference(prices.sessions), "is a part missing?"),
-        (f"sessions that {calendar} has not", prices.sessions.difference(expected), "holidays or stray rows?"),
-    ):
-        if len(days):
-            found.append(QualityFinding(check, "warning", len(days), str(days[0].date()), remedy))
-    return tuple(found)
+    closes = pd.DatetimeIndex(exchange.closes).tz_localize(None)
+    return pd.Series(closes, exchange.sessions.astype("datetime64[us]"))
 
 
 def _long_runs(mask: np.ndarray, length: int) -> np.ndarray:

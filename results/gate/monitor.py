@@ -21,19 +21,30 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
+from assay.data.atomic import replacing
 from assay.data.conventions import Floats
 from assay.data.errors import InputError
 from assay.data.panel import PredictionPanel, PricePanel
+from assay.data.stored import read_json
 from assay.results.evidence.skill import skill_of
 from assay.results.stats.skill import evidence_path
-from assay.results.storage.runs import Run
+from assay.results.storage.runs import Run, to_json
 
-__all__ = ["ALARM", "Monitoring", "detector", "monitor", "population_stability"]
+__all__ = [
+    "ALARM",
+    "Monitoring",
+    "detector",
+    "monitor",
+    "population_stability",
+    "stored_monitoring",
+    "write_monitoring",
+]
 
 
 #: Sessions between false alarms, on average at least: 20 years.
@@ -181,6 +192,33 @@ def monitor(run: Run, predictions: PredictionPanel, prices: PricePanel) -> Monit
         float((new["x"] / np.sqrt(new["df"])).mean()) if len(new) else math.nan,
         today, math.exp(min(float(evidence[-1]), 690.0)), max(0, math.ceil(left / growth)) * horizon, psi, limit,
     )  # fmt: skip
+
+
+def write_monitoring(found: Monitoring, run: Run) -> Path:
+    """Keep what was found in the run's folder, ``monitor.json``, in the place of what was found before."""
+    path = run.path / "monitor.json"
+    with replacing(path) as temporary:
+        temporary.write_text(to_json(found.to_dict()), encoding="utf-8")
+    return path
+
+
+def stored_monitoring(run: Run) -> dict[str, Any] | None:
+    """What was found last of a run; None where nobody looked.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+
+    """
+    path = run.path / "monitor.json"
+    if not path.exists():
+        return None
+    try:
+        content = read_json(path)
+        return {"state": str(content["state"]), "sentence": str(content["sentence"])}
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise InputError(f"{path}: damaged: {error}; `gate {run.id} --monitor` writes it again") from None
 
 
 def _drift(run: Run, score: pd.DataFrame) -> tuple[float, float]:

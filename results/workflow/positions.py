@@ -19,12 +19,14 @@ from assay.data.card import Card
 from assay.data.errors import InputError
 from assay.data.jsonable import jsonable
 from assay.data.panel import BENCHMARK_ASSET, PredictionPanel, PricePanel
+from assay.data.quality import last_session
 from assay.engine.backtest import described, with_tradable_benchmark
 from assay.engine.carried import carried_on
 from assay.engine.costs import COST_FIELDS, CostModel, CostTable
 from assay.engine.execution import Execution
 from assay.engine.positions import Positions, carried_positions, orders_towards, positions_at
 from assay.results.checks.trading import Trading
+from assay.results.gate.monitor import stored_monitoring
 from assay.results.report.run_data import RunData
 from assay.results.storage.live_state import LiveState, load_state, save_state
 from assay.results.storage.places import DEFAULT_ROOT
@@ -137,6 +139,9 @@ def target_positions(
     holdings: pd.Series | None = None,
     cash: float | None = None,
     max_age: int = 0,
+    max_receipt_age: int | None = None,
+    calendar: str | None = None,
+    now: pd.Timestamp | None = None,
     unaccepted: bool = False,
     costs: CostTable | None = None,
     strategy: str | None = None,
@@ -157,7 +162,11 @@ def target_positions(
     nav : currency to spread over the targets, from cash alone.
     holdings, cash : asset → shares held, and the currency beside them: the orders begin there. In place of `nav`.
     max_age : most sessions that the last prediction may lie before the session.
-    unaccepted : whether a run that the gate has not passed may be asked; the answer then carries that it has not.
+    max_receipt_age : most calendar days that the model behind the last prediction may have been available; needs
+        receipts.
+    calendar, now : an exchange (``"XNYS"``) and a time in UTC: the prices must reach its last session closed by then.
+    unaccepted : whether a run that the gate has not passed, or whose monitor says that the skill is gone, may be asked;
+        the answer then carries that.
     costs : the table of costs by asset and session that the run was made with, where it was.
     strategy : ``package.module:Class`` of a strategy that is in no catalogue.
     state : folder in which what the next session needs is kept; it begins with the whole history, and goes on with the
@@ -167,8 +176,9 @@ def target_positions(
     Raises
     ------
     InputError
-        If the gate has not passed the run, its strategy cannot be asked, the prices end before the predictions, the
-        predictions are too old, or the holdings cannot be valued.
+        If the gate has not passed the run or its monitor says that the skill is gone, its strategy cannot be asked, the
+        prices end before the predictions or the calendar's last session, the predictions or the model behind them are
+        too old, or the holdings cannot be valued.
 
     Examples
     --------
@@ -196,6 +206,10 @@ def target_positions(
             f"positions: the prices end {prices.sessions[-1].date()}, before the predictions, which end "
             f"{predictions.sessions[-1].date()}; bring the prices up to date"
         )
+    if calendar is not None:
+        _reaches(prices, calendar, pd.Timestamp.now("UTC").tz_localize(None) if now is None else now)
+    if max_receipt_age is not None:
+        _young_enough(predictions, max_receipt_age)
     if state is not None and session is not None:
         raise InputError("positions: a state is asked for its newest session; ask for a past one without --state")
     folder = None if state is None else Path(state)
@@ -293,15 +307,42 @@ def _followed(
     return answer, replace(state, prices=prices, predictions=views)
 
 
+def _reaches(prices: PricePanel, calendar: str, now: pd.Timestamp) -> None:
+    """Raise `InputError` if the exchange has closed a session that the prices lack."""
+    last = last_session(calendar, now)
+    if prices.sessions[-1] < last:
+        raise InputError(
+            f"positions: the prices end {prices.sessions[-1].date()}, and {calendar} has closed {last.date()}; bring "
+            "them up to date"
+        )
+
+
+def _young_enough(predictions: PredictionPanel, limit: int) -> None:
+    """Raise `InputError` if the model behind the last prediction was available too long before it."""
+    last = predictions.sessions[-1]
+    if predictions.receipts is None:
+        raise InputError("positions: nothing says when the model was made; give its --receipts, or no limit on its age")
+    made = predictions.receipts["available_at"].loc[:last].iloc[-1]
+    days = int((last - made).days)
+    if days > limit:
+        raise InputError(
+            f"positions: the model of the last prediction, {last.date()}, was available on {made.date()}, {days} days "
+            f"before, and at most {limit} are allowed; train it again"
+        )
+
+
 def gate_of(run: Run) -> tuple[bool, str]:
-    """Whether the stored decision on a run is a pass, and the decision in words.
+    """Whether the stored decision on a run is a pass that its monitor does not contradict, and both in words.
 
     Raises
     ------
     InputError
-        If ``gate.json`` cannot be read.
+        If ``gate.json`` or ``monitor.json`` cannot be read.
 
     """
+    watched = stored_monitoring(run)
+    if watched is not None and watched["state"] == "skill is gone":
+        return False, str(watched["sentence"])
     path = run.path / "gate.json"
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

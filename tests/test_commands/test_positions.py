@@ -155,6 +155,7 @@ REFUSED = {
     "no prices": (["--prices", "none"], "needs --prices too"),
     "no asset": (["--why", "NOPE"], "unknown asset of the strategy 'NOPE'"),
     "no session": (["--on", "2000-06-03"], "no session of the prices"),
+    "no receipts": (["--max-receipt-age", "30"], "nothing says when the model was made"),
     "another strategy": (["--strategy", "quintile_long_short"], "is not made again from the stored parameters"),
 }
 
@@ -248,3 +249,46 @@ def test_a_table_of_costs_is_asked_for_again(newest, tmp_path, capsys):
     assert "was made with the costs of costs.csv" in capsys.readouterr().err
     content = answer(capsys, run, newest, "--costs-file", str(tmp_path / "costs.csv"))
     assert content["replayed"]["largest_difference"] <= 1e-12
+
+
+def test_prices_older_than_the_exchange_are_refused(run, newest, capsys):
+    pytest.importorskip("exchange_calendars")  # the last price is of Friday, 2000-06-30
+    assert asked(run, newest, "--calendar", "XNYS", "--now", "2000-07-05 12:00") == 2
+    assert "the prices end 2000-06-30, and XNYS has closed 2000-07-03; bring them" in capsys.readouterr().err
+    for now in ("2000-07-03 12:00", "2000-06-30 23:00", "2000-07-03 16:30"):  # the third closed early, at 17:00 UTC
+        assert asked(run, newest, "--calendar", "XNYS", "--now", now) == 0
+    assert asked(run, newest, "--calendar", "XNIS", "--now", "2000-07-05") == 2
+    assert "XNYS" in capsys.readouterr().err
+
+
+def test_a_model_that_is_too_old_is_refused(run, newest, capsys, tmp_path):
+    days = market()[0].sessions
+    row = {"session": days[30], "model_id": "m", "fold": 0, "available_at": days[28]}
+    row |= dict.fromkeys(("trained_through", "preprocessing_fit_through", "labels_known_through"), days[28])
+    pd.DataFrame([row]).to_csv(tmp_path / "receipts.csv", index=False)
+    old = (days[-1] - days[28]).days
+    given = ["--receipts", str(tmp_path / "receipts.csv"), "--max-receipt-age"]
+    assert asked(run, newest, *given, str(old)) == 0
+    assert asked(run, newest, *given, str(old - 1)) == 2
+    assert f"{old} days before, and at most {old - 1} are allowed" in capsys.readouterr().err
+
+
+def test_a_monitor_that_says_the_skill_is_gone_stops_it(newest, tmp_path, capsys):
+    run = stored(tmp_path)
+    content = {"schema": 2, "run_id": run.id, "policy": "mine", "verdict": "pass"}
+    (run.path / "gate.json").write_text(json.dumps(content))
+    given = [str(item) for pair in newest.items() for item in pair]
+    assert cli.main(["gate", str(run.path), "--monitor", *given]) in (0, 3)
+    assert asked(run, newest, unaccepted=False) == 0
+    watched = json.loads((run.path / "monitor.json").read_text())
+    watched |= {"state": "skill is gone", "sentence": "The skill is gone: since 2000-06-12 …"}
+    (run.path / "monitor.json").write_text(json.dumps(watched))
+    capsys.readouterr()
+    assert asked(run, newest, unaccepted=False) == 2
+    assert "The skill is gone: since 2000-06-12" in capsys.readouterr().err
+    assert asked(run, newest, "--out", str(tmp_path / "book.csv")) == 0
+    assert not pd.read_csv(tmp_path / "book.csv")["accepted"].any()
+    assert "unaccepted: The skill is gone" in capsys.readouterr().out
+    (run.path / "monitor.json").write_text("{")
+    assert asked(run, newest) == 2
+    assert "damaged" in capsys.readouterr().err
