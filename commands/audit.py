@@ -145,10 +145,9 @@ def audit(
     if model is not None:
         result = _retrained(result, data, model, seeds, epochs)
     if html_file is not None:
-        from assay.audit.claims.dump import write_atomic
         from assay.audit.page import render_html
 
-        write_atomic(html_file, render_html(result))
+        _write(html_file, render_html(result))
     if as_json:
         import json
 
@@ -198,15 +197,22 @@ def _read(sources: tuple[Path, ...]) -> tuple[ClaimSet, Draft | None]:
     return draft.claims, draft
 
 
+def _write(path: Path, text: str) -> None:
+    from assay.data.atomic import replacing
+
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
 def _write_draft(path: Path, draft: Draft | None, source: Path, force: bool) -> None:
-    from assay.audit.claims.dump import dump_draft, write_atomic
+    from assay.audit.claims.dump import dump_draft
     from assay.data.errors import InputError
 
     if draft is None:
         raise InputError(f"--draft: {source} is a claims file already; give a report")
     if path.exists() and not force:
         raise InputError(f"--draft {path}: exists, perhaps with corrections; choose another name or add --force")
-    write_atomic(path, dump_draft(draft))
+    _write(path, dump_draft(draft))
     click.echo(
         f"draft written to {path}: {len(draft.claims.claims)} claims, {len(draft.unplaced)} not placed", err=True
     )

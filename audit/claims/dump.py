@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import is_dataclass
-from pathlib import Path
 
 from assay.audit.claims.model import Claim, ClaimSet, Group
 from assay.audit.claims.schema import inline, stated, toml_value
 from assay.audit.read.sheet import Draft, Excluded
 
-__all__ = ["dump_claims", "dump_draft", "write_atomic"]
+__all__ = ["dump_claims", "dump_draft"]
+
 
 def _group_lines(group: Group) -> list[str]:
     """A group: its own keys, then a table for each part of its context that is stated."""
@@ -87,25 +85,3 @@ def _one_line(text: str) -> str:
 
 def _listed(item: Excluded) -> dict[str, object]:
     return {"line": item.line, "text": item.text, "reason": item.reason}
-
-
-def write_atomic(path: Path, text: str) -> None:
-    """Write a text file so that a reader sees the old or the new content, never half of it.
-
-    Raises
-    ------
-    OSError
-        If the folder cannot be written to.
-
-    """
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:80]}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(name, 0o666 & ~umask)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

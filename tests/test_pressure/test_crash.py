@@ -137,6 +137,30 @@ def commands(seeds: Path) -> dict[str, tuple[list[str], Callable[[Path], None]]]
         "train": (["train", "--model", "ridge", *data[:2], "--out", "@/model"], nothing),
         "predict": (["predict", str(seeds / "models" / "ridge"), *data[:2], "--out", "@/p.parquet"], nothing),
         "synthetic": (["data", "synthetic", "--sessions", "50", "--assets", "4", "--out", "@/s.parquet"], nothing),
+        "repair": (["data", "validate", data[1], "--repair", "drop", "--out", "@/clean.parquet"], nothing),
+        "combine": (["combine", data[3], data[3], "--out", "@/both.parquet"], nothing),
+        "tag": (["runs", "tag", "s2", "kept", *where], stored),
+        "export": (["runs", "export", "s2", "@/bundle.zip", *where], stored),
+        "compare": (
+            ["compare", "s2", "min_variance", "--draws", "100", "--html", "--output", "@/c.html", *where],
+            stored,
+        ),
+        "audit": (["audit", str(ROOT / "data" / "claims" / "b3_model_card.toml"), "--html", "@/a.html"], nothing),
+        "sweep in parts": (
+            [
+                "sweep",
+                *data,
+                "--strategy",
+                "min_variance",
+                "--grid",
+                "every=20,40,60,80",
+                "--executor",
+                "serial",
+                *where,
+            ],
+            nothing,
+        ),
+        "baselines too": ([item for item in WALK if item != "--no-baselines"] + [*data[:2], *where], nothing),
     }
 
 
@@ -152,6 +176,14 @@ NAMES = (
     "train",
     "predict",
     "synthetic",
+    "repair",
+    "combine",
+    "tag",
+    "export",
+    "compare",
+    "audit",
+    "sweep in parts",
+    "baselines too",
 )
 
 
