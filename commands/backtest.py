@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from assay.commands.inputs import load_inputs, load_styles
 from assay.commands.options import (
     DataOptions,
     StrategyOptions,
@@ -18,6 +17,7 @@ from assay.commands.options import (
     data_options,
     execution_options,
     json_option,
+    metric_option,
     results_and_ledger,
     strategy_options,
     style_options,
@@ -26,9 +26,9 @@ from assay.commands.options import (
 from assay.commands.output import echo_json, progress
 
 if TYPE_CHECKING:
-    from assay.engine.costs import CostModel
     from assay.engine.execution import Execution
     from assay.results.workflow import StoredBacktest
+    from assay.results.workflow.study import CostSection
 
 __all__ = ["backtest", "report"]
 
@@ -47,6 +47,7 @@ __all__ = ["backtest", "report"]
 )
 @click.option("--capacity", is_flag=True, help="Net Sharpe and alpha by size under square-root impact; needs volume.")
 @style_options(default=False)
+@metric_option
 @trials_option
 @click.option("--tearsheet", "with_tearsheet", is_flag=True, help="Draw the tear sheet into the run folder.")
 @results_and_ledger
@@ -55,7 +56,7 @@ def backtest(
     chosen: StrategyOptions,
     data: DataOptions,
     execution: Execution,
-    costs: CostModel,
+    costs: CostSection,
     engine: Literal["native", "vectorbt"],
     cross_check: bool,
     leaks: bool,
@@ -63,6 +64,7 @@ def backtest(
     random_runs: int,
     capacity: bool,
     styles: StyleOptions,
+    metrics: tuple[str, ...],
     trials: int,
     with_tearsheet: bool,
     results: Path,
@@ -83,21 +85,23 @@ def backtest(
     """
     from assay.results.workflow import Checks
     from assay.results.workflow import backtest as run
+    from assay.results.workflow.inputs import load_inputs, load_styles
     from assay.results.workflow.walk_forwards import PROBABILITY_STRATEGY
 
-    inputs = load_inputs(data, delay=execution.delay)
+    study = styles.study(data.study())
+    inputs = load_inputs(study, delay=execution.delay)
     alone = inputs.predictions.score is None and inputs.predictions.probability_up is not None
     if alone and by_default("strategy"):  # as walk-forward does
         chosen = replace(chosen, strategy=PROBABILITY_STRATEGY)
         click.echo(f"the predictions are probabilities: traded by {PROBABILITY_STRATEGY} (--strategy)", err=True)
-    strategy, beside = chosen.load(), load_styles(styles)
+    strategy, beside = chosen.load(), load_styles(study.data)
     with progress(quiet=as_json) as heard:
         stored = run(
             strategy,
             inputs.predictions,
             inputs.prices,
             benchmark=inputs.benchmark,
-            costs=costs,
+            costs=costs.load(inputs.prices, study.data.reading("costs")),
             execution=execution,
             engine=engine,
             checks=Checks(
@@ -106,6 +110,7 @@ def backtest(
                 canaries=canaries,
                 capacity=capacity,
                 styles=styles.asked,
+                metrics=metrics,
                 random_runs=random_runs,
             ),
             styles=beside,
@@ -113,7 +118,7 @@ def backtest(
             trials_elsewhere=trials,
             root=results,
             progress=heard,
-            study=styles.study(data.study()),
+            study=study,
         )
     return report(stored, as_json=as_json, tearsheet=with_tearsheet)
 

@@ -7,7 +7,6 @@ from typing import Literal
 
 import click
 
-from assay.commands.inputs import load_market
 from assay.commands.options import PATH, WHOLE, MarketOptions, json_option, market_options
 from assay.commands.output import echo_json
 
@@ -54,9 +53,10 @@ def combine(
     from assay.data.atomic import check_target
     from assay.data.files.predictions import load_predictions, receipts_path, write_predictions
     from assay.models.ensemble import combine as combined_of
+    from assay.results.workflow.inputs import load_market
 
     check_target(out, (".parquet",))
-    prices = None if method == "mean_rank" else load_market(market)[0]
+    prices = None if method == "mean_rank" else load_market(market.study().data)[0]
     panels = []
     for path in parts:
         beside = receipts_path(path)

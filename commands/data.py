@@ -76,6 +76,7 @@ def describe(prices: Path | None, reading: Reading, repair: str | None, show_ass
 @click.argument("prices", type=PATH)
 @click.option("--predictions", type=PATH, help="Also join these predictions, and count what does not join.")
 @reading_options
+@click.option("--quality-check", "own_checks", multiple=True, metavar="PART", help="Your own check; repeatable.")
 @click.option("--calendar", help="Compare the sessions with an exchange's, e.g. XNYS (needs the calendars extra).")
 @click.option("--repair", type=click.Choice(["drop"]), help="With --out: leave out the rows that cannot be.")
 @click.option("--out", type=PATH, help="Write the prices that passed, as long .parquet or .csv.")
@@ -84,6 +85,7 @@ def validate(
     prices: Path,
     predictions: Path | None,
     reading: Reading,
+    own_checks: tuple[str, ...],
     calendar: str | None,
     repair: str | None,
     out: Path | None,
@@ -105,6 +107,12 @@ def validate(
         raise InputError("--repair: needs --out, the file that the repaired prices are written to")
     options = reading.of("prices")
     panel, report = inspect_prices(prices, options=options)
+    if own_checks:
+        from assay.data.own_quality import own_findings
+        from assay.data.quality import QualityReport
+
+        found = (*report.findings, *own_findings(own_checks, panel))
+        report = QualityReport(report.source, tuple(sorted(found, key=lambda finding: finding.severity != "error")))
     if calendar is not None:
         from assay.data.quality import QualityReport, check_calendar
 

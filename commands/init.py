@@ -10,15 +10,19 @@ from assay.commands.options import PATH
 
 __all__ = ["init"]
 
+KINDS_OF_TEMPLATE = (
+    "predictions", "model", "strategy", "features", "label", "costs", "universe", "quality", "metric", "rule",
+)  # fmt: skip
+
 
 @click.command()
 @click.argument("folder", type=PATH, default=Path())
 @click.option(
-    "--template", type=click.Choice(["predictions", "model", "strategy"]), default="predictions", show_default=True,
-    help="Predictions that you have, a model to retrain, or a strategy of your own.",
+    "--template", type=click.Choice(KINDS_OF_TEMPLATE), default="predictions", show_default=True,
+    help="Predictions that you have, or a part of your own that the study uses; docs/contracts.md has the contracts.",
 )  # fmt: skip
 def init(folder: Path, template: str) -> None:
-    """Write study.toml, its JSON Schema for editors, and a plug-in file into FOLDER (default: here).
+    """Write study.toml, its JSON Schema for editors, and a plug-in that works into FOLDER (default: here).
 
     The study runs as it is, on the embedded sample, and names every key with its default and meaning. Nothing that is
     there is overwritten.

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from assay.commands.inputs import load_inputs, load_market
 from assay.commands.options import (
     SEED,
     DataOptions,
@@ -20,10 +19,10 @@ from assay.commands.options import (
 from assay.commands.output import echo_json
 
 if TYPE_CHECKING:
-    from assay.engine.costs import CostModel
     from assay.engine.execution import Execution
     from assay.engine.leaks import LeakReport
     from assay.results.checks.leaks import Feature
+    from assay.results.workflow.study import CostSection
 
 __all__ = ["leaks"]
 
@@ -60,7 +59,7 @@ def leaks(
     chosen: StrategyOptions,
     data: DataOptions,
     execution: Execution,
-    costs: CostModel,
+    costs: CostSection,
     as_json: bool,
 ) -> int:
     """Recompute features, predictions, weights and the run on truncated data; any change is a leak (exit 1).
@@ -83,10 +82,11 @@ def leaks(
     from assay.models.catalog import load_model
     from assay.results.checks.leaks import feature_leaks, feature_set_leaks, model_leaks, trading_leaks
     from assay.results.checks.trading import Trading
+    from assay.results.workflow.inputs import load_inputs, load_market
 
     report, count = LeakReport((), ()), _count(cuts)
     if features or feature_sets or models:
-        prices, _ = load_market(data)
+        prices, _ = load_market(data.study().data)
         dates = panel_cuts(prices, count, seed=seed)
         for feature in features:
             report = report.merged(feature_leaks(feature, _imported(feature), prices, dates))
@@ -99,11 +99,13 @@ def leaks(
             )
     else:
         strategy = chosen.load()
-        inputs = load_inputs(data, delay=execution.delay)
+        study = data.study()
+        inputs = load_inputs(study, delay=execution.delay)
+        charged = costs.load(inputs.prices, study.data.reading("costs"))
         predictions, _ = align(inputs.predictions, inputs.prices)
         prices = with_tradable_benchmark(strategy, inputs.prices, inputs.benchmark)
         dates = panel_cuts(prices, count, predictions=predictions, seed=seed)
-        report = trading_leaks(Trading(strategy, costs, execution), predictions, prices, cuts=dates)
+        report = trading_leaks(Trading(strategy, charged, execution), predictions, prices, cuts=dates)
     _echo(report, as_json=as_json)
     return 0 if report.passed else 1
 

@@ -28,6 +28,7 @@ COMMANDS = {
     "walk-forward": "Retrain a model fold by fold, then backtest what it predicted.",
     "train": "Fit once, for a quick look or a grid of presets.",
     "predict": "Apply a stored model to prices.",
+    "check": "Try a part of your own: does it look ahead?",
     "combine": "Combine several models' predictions into one.",
     "positions": "What a stored run holds next, and the orders towards it.",
     "tearsheet": "Draw a run as HTML, PNG or PDF.",

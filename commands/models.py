@@ -1,4 +1,4 @@
-"""List, explain and check models."""
+"""List and explain models."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from assay.commands.options import WHOLE, complete_model, json_option
+from assay.commands.options import complete_model, json_option
 from assay.commands.output import echo_json
 
 __all__ = ["models"]
@@ -17,13 +17,13 @@ _WIDTH = 100
 
 @click.group()
 def models() -> None:
-    """List, explain and check the models.
+    """List and explain the models; `check model NAME` tries one.
 
     \b
     Examples:
       python cli.py models list
       python cli.py models show nse_price
-      python cli.py models check my_package.nets:MyModel --set epochs=2
+      python cli.py models show my_package.nets:MyModel
     """
 
 
@@ -86,31 +86,6 @@ def show(name: str, as_json: bool) -> None:
         for item in row["parameters"]:
             _line(f"  {item['name']}", f"{_shown(item['default']):>10}  {item['meaning']}", hang=12)
     click.echo(f"\n{row['example']}")
-
-
-@models.command()
-@click.argument("name", shell_complete=complete_model)
-@click.option("--preset", help="Named parameters of the model; default: tiny where it has one.")
-@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A parameter of the model; repeatable.")
-@click.option("--horizon", type=WHOLE, default=1, show_default=True, help="Sessions a prediction spans.")
-@click.option("--delay", type=WHOLE, default=1, show_default=True, help="Sessions from decision to fill.")
-@json_option
-def check(name: str, preset: str | None, settings: tuple[str, ...], horizon: int, delay: int, as_json: bool) -> None:
-    """Try a model on a random market: does it look ahead, forget its seed, depend on column order?
-
-    Exit code 1 if it looks ahead, 2 if another check fails.
-    """
-    from assay.commands.options import parse_settings
-    from assay.models.catalog import load_model, preset_names
-    from assay.models.contract import check_forecaster
-
-    if preset is None and "tiny" in preset_names(name):
-        preset = "tiny"
-    passed = check_forecaster(load_model(name, preset=preset, **parse_settings(settings)), horizon=horizon, delay=delay)
-    if as_json:
-        echo_json({"model": name, "preset": preset or "default", "passed": list(passed)})
-    else:
-        click.echo(f"{name}: {', '.join(passed)}: ok")
 
 
 def _line(head: str, text: str, hang: int = 0) -> None:

@@ -14,11 +14,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from assay.data.files.options import ReadOptions
-    from assay.engine.costs import CostModel
     from assay.engine.execution import Execution
     from assay.engine.folds import WalkForward
     from assay.models.base import Forecaster
-    from assay.results.workflow.study import Study
+    from assay.results.workflow.study import CostSection, DataSection, Study
     from assay.strategies.base import EntryRule, Strategy
 
 __all__ = [
@@ -42,6 +41,7 @@ __all__ = [
     "executor_options",
     "json_option",
     "market_options",
+    "metric_option",
     "model_options",
     "parse_count",
     "parse_date",
@@ -108,40 +108,32 @@ class Reading:
     decimal: Literal[".", ","] | None
     tz: str | None
 
-    def of(self, role: str) -> ReadOptions:
-        """The options of one file: ``"prices"``, ``"predictions"``, ``"receipts"`` or ``"benchmark"``.
+    def section(self) -> DataSection:
+        """What a study says of how to read files."""
+        from assay.data.errors import InputError
+        from assay.results.workflow.study import DataSection
 
-        Raises
-        ------
-        InputError
-            If an item is not written as it should be, or names no field, file or layout.
-
-        """
-        from assay.data.errors import InputError, UnknownNameError
-        from assay.data.files.aliases import PREDICTIONS, PRICES
-        from assay.data.files.options import ReadOptions
-
-        prices, predictions = tuple(PRICES.fields), tuple(PREDICTIONS.fields)
-        fields = {"prices": prices, "predictions": predictions, "benchmark": prices, "receipts": ()}
-        chosen: dict[str, str] = {}
+        pairs: dict[str, str] = {}
         for item in self.columns:
             key, sign, name = item.partition("=")
-            whose, dot, field = key.strip().rpartition(".")
-            if not sign or not field or not name:
+            if not sign or not key.strip() or not name:
                 raise InputError(f"--column {item}: expected FIELD=NAME, e.g. --column close=PX_LAST")
-            if dot and whose not in fields:
-                raise UnknownNameError("file before the field of --column", whose, fields)
-            if not any(field in fields[file] for file in ([whose] if dot else fields)):
-                raise UnknownNameError("field of --column", field, {*prices, *predictions})
-            # The benchmark is another market's file: only what is said of it is meant.
-            if whose == role or (not dot and role != "benchmark" and field in fields[role]):
-                chosen[field] = name
-        layout: Any = None
-        for item in self.layout:
-            whose, dot, kind = item.rpartition(".")
-            if whose == role or (not dot and role == "prices"):
-                layout = kind
-        return ReadOptions(chosen, layout, self.date_format, self.decimal, self.tz)
+            pairs[key.strip()] = name
+        layouts: dict[str, Any] = {
+            item.rpartition(".")[0] or "prices": item.rpartition(".")[2] for item in self.layout
+        }
+        return DataSection(
+            columns=pairs,
+            layout=layouts.get("prices"),
+            predictions_layout=layouts.get("predictions"),
+            date_format=self.date_format,
+            decimal=self.decimal,
+            tz=self.tz,
+        )
+
+    def of(self, role: str) -> ReadOptions:
+        """The options of one file; see `assay.results.workflow.study.DataSection.reading`."""
+        return self.section().reading(role)
 
 
 @dataclass(frozen=True)
@@ -151,30 +143,25 @@ class MarketOptions(Reading):
     prices: Path | None
     benchmark: Path | None
     repair: Literal["drop"] | None
-    universe: Path | None
+    universe: str | None
     delisting_returns: Path | None
     open_lockbox: str | None
+    quality_checks: tuple[str, ...]
 
     def study(self) -> Study:
         """What a run's study says of these files."""
-        from assay.results.workflow.study import DataSection, Study
+        from assay.results.workflow.study import Study
 
-        pairs = (item.partition("=") for item in self.columns)
-        layouts = {item.rpartition(".")[0] or "prices": item.rpartition(".")[2] for item in self.layout}
-        read: dict[str, Any] = {"layout": layouts.get("prices"), "predictions_layout": layouts.get("predictions")}
         return Study(
-            data=DataSection(
+            data=replace(
+                self.section(),
                 prices=None if self.prices is None else str(self.prices),
                 benchmark=None if self.benchmark is None else str(self.benchmark),
                 repair=self.repair,
-                universe=None if self.universe is None else str(self.universe),
-                delisting_returns=None if self.delisting_returns is None else str(self.delisting_returns),
-                columns={key.strip(): name for key, _, name in pairs},
-                date_format=self.date_format,
-                decimal=self.decimal,
-                tz=self.tz,
                 open_lockbox=self.open_lockbox,
-                **read,
+                universe=self.universe,
+                delisting_returns=None if self.delisting_returns is None else str(self.delisting_returns),
+                quality_checks=self.quality_checks,
             )
         )
 
@@ -328,7 +315,8 @@ _MARKET: Mapping[str, Option] = {
         "--repair", type=click.Choice(["drop"]), help="Drop rows that fail the checks, and say so."
     ),
     "universe": click.option(
-        "--universe", type=PATH, help="Memberships: asset, from, to; only members are ranked, traded and trained on."
+        "--universe", metavar="FILE|PART", help="Memberships: asset, from, to; or your function of prices. Only "
+        "members are ranked, traded and trained on."
     ),
     "delisting_returns": click.option(
         "--delisting-returns", type=PATH, help="What a holder was paid after the last close: asset, return."
@@ -336,8 +324,10 @@ _MARKET: Mapping[str, Option] = {
     "open_lockbox": click.option(
         "--open-lockbox", metavar="REASON", help="Read sealed sessions too (`data seal`); noted in the ledger."
     ),
+    "quality_checks": click.option("--quality-check", "quality_checks", multiple=True, metavar="PART",
+                                   help="Your own check of the prices; repeatable."),
     **_READING,
-}
+}  # fmt: skip
 _PREDICTIONS: Mapping[str, Option] = {
     "prices": _MARKET["prices"],
     "open_lockbox": _MARKET["open_lockbox"],
@@ -361,6 +351,7 @@ _PREDICTIONS: Mapping[str, Option] = {
     "repair": _MARKET["repair"],
     "universe": _MARKET["universe"],
     "delisting_returns": _MARKET["delisting_returns"],
+    "quality_checks": _MARKET["quality_checks"],
     **_READING,
 }  # fmt: skip
 _STRATEGY: Mapping[str, Option] = {
@@ -461,21 +452,32 @@ def model_options(function: Command) -> Command:
 
 
 def cost_options(function: Command) -> Command:
-    """The argument ``costs``: a `CostModel`, with one option for each of its fields."""
+    """The argument ``costs``: a `CostSection`, with one option for each of its fields."""
     options: dict[str, Option] = {
         name: click.option(f"--{name.replace('_', '-')}", type=NUMBER, default=default, show_default=True, help=text)
         for name, (default, text) in _COSTS.items()
     }
 
-    options["table"] = click.option(
-        "--costs-file", "table", type=PATH, multiple=True,
+    options["costs_files"] = click.option(
+        "--costs-file", "costs_files", type=PATH, multiple=True,
         help="Costs by asset, date or both: columns asset, date, commission_bps, borrow_bps, cash_rate_bps …",
     )  # fmt: skip
+    options["cost_model"] = click.option(
+        "--cost-model", "cost_model", metavar="PART",
+        help="Your class whose rates(prices) gives costs: package.module:Class or ./file.py:Class.",
+    )  # fmt: skip
+    options["cost_settings"] = click.option(
+        "--cost-param", "cost_settings", multiple=True, metavar="NAME=VALUE",
+        help="A parameter of --cost-model; repeatable.",
+    )  # fmt: skip
 
-    def build(*, table: tuple[Path, ...], **values: float) -> CostModel:
-        from assay.engine.costs import CostModel, CostTable
+    def build(
+        *, costs_files: tuple[Path, ...], cost_model: str | None, cost_settings: tuple[str, ...], **values: Any
+    ) -> CostSection:
+        from assay.results.workflow.study import CostSection
 
-        return CostModel(**values, table=CostTable.load(table) if table else None)
+        given = parse_settings(cost_settings, "--cost-param")
+        return CostSection(**values, files=tuple(map(str, costs_files)), model=cost_model, parameters=given)
 
     return _gathered("costs", options, build)(function)
 
@@ -498,6 +500,12 @@ def executor_options(what: str) -> Callable[[Command], Command]:
                      show_default=True, help=f"Where {what}; the figures are the same."),
         click.option("--workers", type=WHOLE, help="How many at once; default and most: the cores."),
     )  # fmt: skip
+
+
+def metric_option(function: Command) -> Command:
+    """--metric PART."""
+    text = "Your own metric of the run, package.module:NAME or ./file.py:NAME; repeatable."
+    return click.option("--metric", "metrics", multiple=True, metavar="PART", help=text)(function)
 
 
 def trials_option(function: Command) -> Command:
@@ -572,16 +580,6 @@ def parse_plan(train: str, retrain: str, start: str | None, end: str | None, **m
 
 def parse_date(text: str | None, option: str) -> pd.Timestamp | None:
     """A session, or None where nothing is given; `option` is named in errors."""
-    import pandas as pd
+    from assay.data.sessions import given_session
 
-    from assay.data.errors import InputError
-
-    if not text:
-        return None
-    try:
-        session = pd.Timestamp(text)
-    except (ValueError, OverflowError):
-        session = None
-    if not isinstance(session, pd.Timestamp) or session.tz is not None or not 1700 <= session.year <= 2200:
-        raise InputError(f"{option} {text}: not a date; write it as 2015-01-31")
-    return session
+    return given_session(text, option)

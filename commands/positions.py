@@ -21,8 +21,8 @@ from assay.commands.options import (
 from assay.commands.output import echo_json
 
 if TYPE_CHECKING:
-    from assay.commands.inputs import Inputs
     from assay.results.storage.runs import Run
+    from assay.results.workflow.inputs import StudyInputs
     from assay.results.workflow.positions import TargetBook
 
 __all__ = ["positions"]
@@ -117,7 +117,7 @@ def positions(
     inputs = _inputs(stored, data)
     shares = None
     if holdings is not None:
-        shares, row = load_holdings(holdings)
+        shares, row = load_holdings(holdings, market.of("holdings"))
         if row is not None and cash is not None:
             raise click.UsageError("--cash: the holdings have a row of cash already; drop one of them")
         cash = row if cash is None else cash
@@ -125,7 +125,7 @@ def positions(
     if costs_file:
         from assay.engine.costs import CostTable
 
-        table = CostTable.load(costs_file)
+        table = CostTable.load(costs_file, market.of("costs"))
     book = target_positions(
         stored,
         inputs.predictions,
@@ -161,15 +161,15 @@ def positions(
         click.echo(str(out))
 
 
-def _inputs(run: Run, data: DataOptions) -> Inputs:
+def _inputs(run: Run, data: DataOptions) -> StudyInputs:
     """The panels of the files, or the sample where the run was made on it."""
-    from assay.commands.inputs import load_inputs
     from assay.data.errors import InputError
+    from assay.results.workflow.inputs import load_inputs
 
     config = run.manifest["config"]
     delay = max(int(config["execution"]["delay"]), 1)
     if data.prices is not None or data.predictions is not None:
-        return load_inputs(data, delay=delay)
+        return load_inputs(data.study(), delay=delay)
     from assay.data.sample import load_sample, load_sample_predictions
 
     made_of = (config.get("source"), config.get("model"))
@@ -177,7 +177,7 @@ def _inputs(run: Run, data: DataOptions) -> Inputs:
         raise InputError(
             f"positions: {run.id} was made of {made_of[1]} on {made_of[0]}; give its newest --prices and --predictions"
         )
-    return load_inputs(data, delay=delay)
+    return load_inputs(data.study(), delay=delay)
 
 
 def _write(book: TargetBook, out: Path) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from assay.commands.inputs import load_market
 from assay.commands.options import PATH, MarketOptions, json_option, market_options, parse_date
 from assay.commands.output import echo_json
 
@@ -37,9 +36,10 @@ def predict(
     from assay.data.atomic import check_target
     from assay.data.files.predictions import receipts_path, write_predictions
     from assay.results.workflow import predict as run
+    from assay.results.workflow.inputs import load_market
 
     check_target(out, (".parquet",))
-    prices, _ = load_market(market)
+    prices, _ = load_market(market.study().data)
     panel = run(model, prices, recipe=recipe, start=parse_date(start, "--start"))
     write_predictions(panel, out)
     assert panel.receipts is not None  # a stored model says what it has seen

@@ -329,14 +329,14 @@ def rerun(run: str, results: Path, as_json: bool) -> int:
     The stored run stays as it is. Checks, gate and sheet are not part of its bytes and are left out.
     """
     from assay.commands.output import progress
-    from assay.commands.run import run_study
     from assay.results.storage.runs import load_run
     from assay.results.workflow.reruns import rerun as again
+    from assay.results.workflow.study_runs import make_run
 
     with progress(quiet=as_json) as heard:
         outcome = again(
             load_run(run, root=results),
-            lambda study, root: run_study(study, root=root, progress=heard).run,
+            lambda study, root: make_run(study, root=root, progress=heard).run,
         )
     if as_json:
         echo_json({
@@ -426,10 +426,10 @@ def export(run: str, target: Path, results: Path, as_json: bool) -> None:
     Unpacked, it is the folder of a run: `runs rerun ./FOLDER` makes it again, on another machine too. The same run
     gives the same bytes.
     """
-    from assay.commands.run import inputs_of
     from assay.results.storage.runs import load_run
     from assay.results.workflow.bundles import export_run
     from assay.results.workflow.kept_study import read_kept
+    from assay.results.workflow.study_runs import inputs_of
 
     stored = load_run(run, root=results)
     prices, benchmark, predictions = inputs_of(read_kept(stored.require_backtest("runs export")))

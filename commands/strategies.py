@@ -1,4 +1,4 @@
-"""List, explain and check strategies."""
+"""List and explain strategies."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _WIDTH = 100
 
 @click.group()
 def strategies() -> None:
-    """List, explain and check the strategies.
+    """List and explain the strategies; `check strategy NAME` tries one.
 
     \b
     Examples:
       python cli.py strategies list
       python cli.py strategies show s2_filter_negative
-      python cli.py strategies check my_package.rules:MyStrategy
+      python cli.py strategies show my_package.rules:MyStrategy
     """
 
 
@@ -72,26 +72,6 @@ def show(name: str, as_json: bool) -> None:
     if row["overlays"] is not None:
         click.echo(f"overlays            {_overlays(row['overlays'])}")
     click.echo(f"\n{row['example']}")
-
-
-@strategies.command()
-@click.argument("name", shell_complete=complete_strategy)
-@click.option("--param", "settings", multiple=True, metavar="NAME=VALUE", help="A parameter; repeatable.")
-@json_option
-def check(name: str, settings: tuple[str, ...], as_json: bool) -> None:
-    """Try a strategy on random markets: does it look ahead, depend on column order, touch its inputs?
-
-    Exit code 1 if it looks ahead, 2 if another check fails.
-    """
-    from assay.commands.options import parse_settings
-    from assay.strategies.catalog import load_strategy
-    from assay.strategies.contract import check_strategy
-
-    passed = check_strategy(load_strategy(name, **parse_settings(settings)))
-    if as_json:
-        echo_json({"strategy": name, "passed": list(passed)})
-    else:
-        click.echo(f"{name}: {', '.join(passed)}: ok")
 
 
 def _shown(value: object) -> str:

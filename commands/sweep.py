@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from assay.commands.inputs import load_inputs, load_market
 from assay.commands.options import (
     PATH,
     DataOptions,
@@ -28,8 +27,8 @@ from assay.commands.output import echo_json, progress
 
 if TYPE_CHECKING:
     from assay.data.panel import PredictionPanel
-    from assay.engine.costs import CostModel
     from assay.engine.execution import Execution
+    from assay.results.workflow.study import CostSection
     from assay.results.workflow.sweeps import Variant
 
 __all__ = ["sweep"]
@@ -67,7 +66,7 @@ def sweep(
     retrain: str,
     data: DataOptions,
     execution: Execution,
-    costs: CostModel,
+    costs: CostSection,
     trials: int,
     clusters: bool,
     executor: Executor,
@@ -92,6 +91,7 @@ def sweep(
     from assay.data.errors import InputError
     from assay.engine.sweep import parse_grid
     from assay.results.workflow import sweep as run
+    from assay.results.workflow.inputs import load_inputs, load_market
     from assay.results.workflow.model_sweeps import PREFIX, ModelRecipe, model_variants, parted_grid
 
     grid = parse_grid(grids)
@@ -100,13 +100,14 @@ def sweep(
         raise InputError(f"--grid {PREFIX}{next(iter(own))}: of which model? name it with --model")
     if model is not None and (data.predictions or data.receipts):
         raise InputError("sweep: --model makes the predictions; leave --predictions and --receipts out")
+    study = data.study()
     with progress(quiet=as_json) as heard:
         if model is None:
-            inputs = load_inputs(data, delay=execution.delay)
+            inputs = load_inputs(study, delay=execution.delay)
             prices, benchmark, made_by = inputs.prices, inputs.benchmark, inputs.made_by
             predictions: PredictionPanel | list[Variant] = inputs.predictions
         else:
-            prices, benchmark = load_market(data)
+            prices, benchmark = load_market(study.data)
             made_by = None
             predictions = model_variants(
                 ModelRecipe(model, preset, parse_settings(model_settings, "--model-param")),
@@ -127,7 +128,7 @@ def sweep(
             prices,
             settings=chosen.parameters,
             benchmark=benchmark,
-            costs=costs,
+            costs=costs.load(prices, study.data.reading("costs")),
             execution=execution,
             clusters=clusters,
             executor=executor,

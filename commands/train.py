@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from assay.commands.inputs import load_market
 from assay.commands.options import (
     PATH,
     SEED,
@@ -63,8 +62,9 @@ def train(
     from assay.data.errors import InputError
     from assay.results.workflow import save_model
     from assay.results.workflow import train as run
+    from assay.results.workflow.inputs import load_market
 
-    prices, _ = load_market(market)
+    prices, _ = load_market(market.study().data)
     if assets:
         prices = prices.select(list(assets))
     cutoff = parse_date(through, "--through")

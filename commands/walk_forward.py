@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import click
 
 from assay.commands.backtest import report
-from assay.commands.inputs import load_market, load_styles
 from assay.commands.options import (
     PATH,
     WHOLE,
@@ -23,6 +22,7 @@ from assay.commands.options import (
     executor_options,
     json_option,
     market_options,
+    metric_option,
     model_options,
     parse_plan,
     results_and_ledger,
@@ -33,8 +33,8 @@ from assay.commands.options import (
 from assay.commands.output import progress
 
 if TYPE_CHECKING:
-    from assay.engine.costs import CostModel
     from assay.engine.execution import Execution
+    from assay.results.workflow.study import CostSection
 
 __all__ = ["walk_forward"]
 
@@ -77,6 +77,7 @@ __all__ = ["walk_forward"]
     "--random-runs", type=click.IntRange(max=100_000), default=200, show_default=True, help="How many, with --canaries."
 )
 @style_options(default=True)
+@metric_option
 @trials_option
 @click.option("--save-predictions", type=PATH, help="Also write the predictions here, with their receipts.")
 @click.option("--mlflow", "mlflow_uri", help="Log the run to this MLflow tracking store; needs the mlflow extra.")
@@ -108,13 +109,14 @@ def walk_forward(
     canary_seeds: int,
     random_runs: int,
     styles: StyleOptions,
+    metrics: tuple[str, ...],
     trials: int,
     save_predictions: Path | None,
     mlflow_uri: str | None,
     chosen: StrategyOptions,
     market: MarketOptions,
     execution: Execution,
-    costs: CostModel,
+    costs: CostSection,
     results: Path,
     as_json: bool,
 ) -> int:
@@ -150,6 +152,7 @@ def walk_forward(
     from assay.data.atomic import check_target
     from assay.results.workflow import Checks
     from assay.results.workflow import walk_forward as run
+    from assay.results.workflow.inputs import load_market, load_styles
 
     default = by_default("strategy")
     strategy, model = None if default else chosen.load(), recipe.load(preset)
@@ -170,10 +173,12 @@ def walk_forward(
         canaries=canaries,
         random_runs=random_runs,
         styles=styles.asked,
+        metrics=metrics,
         canary_seeds=canary_seeds,
     )
-    prices, benchmark = load_market(market)
-    beside = load_styles(styles)
+    study = styles.study(market.study())
+    prices, benchmark = load_market(study.data)
+    beside = load_styles(study.data)
     with progress(quiet=as_json) as heard:
         stored = run(
             model,
@@ -184,7 +189,7 @@ def walk_forward(
             horizon=horizon,
             seeds=tuple(range(seeds)),
             benchmark=benchmark,
-            costs=costs,
+            costs=costs.load(prices, study.data.reading("costs")),
             execution=execution,
             baselines=baselines,
             checks=checks,
@@ -194,7 +199,7 @@ def walk_forward(
             trials_elsewhere=trials,
             root=results,
             progress=heard,
-            study=styles.study(market.study()),
+            study=study,
         )
     if save_predictions is not None:
         from assay.data.files.predictions import write_predictions

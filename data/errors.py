@@ -4,14 +4,15 @@
 
     BacktestError                 root; what, where, remedy
     ├── InputError                (ValueError)  a value, file or option that cannot be used
-    │   └── UnknownNameError      (KeyError)    a name not in the catalogue; suggests the nearest
+    │   ├── UnknownNameError      (KeyError)    a name not in the catalogue; suggests the nearest
+    │   └── OwnCodeError                        a user's own code that raises when it is imported
     ├── DataQualityError          (ValueError)  prices or predictions that cannot be trusted
     ├── LookAheadError            (ValueError)  a receipt, stamp or result that knew the future
     ├── InsufficientEvidenceError (ValueError)  too few observations for the statistic asked for
     └── TrainingError             (RuntimeError) a fit that cannot go on (NaN loss, corrupted checkpoint)
 
 Each carries its message in one line. The command line prints it and exits with 2 (3 for
-`InsufficientEvidenceError`, 1 for `LookAheadError`), never with a traceback.
+`InsufficientEvidenceError`, 1 for `LookAheadError` and `OwnCodeError`), never with a traceback.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ __all__ = [
     "InputError",
     "InsufficientEvidenceError",
     "LookAheadError",
+    "OwnCodeError",
     "TrainingError",
     "UnknownNameError",
 ]
@@ -87,6 +89,12 @@ class UnknownNameError(InputError, KeyError):
         near = difflib.get_close_matches(name, self.known, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]!r}? " if near else ""
         super().__init__(f"unknown {kind} {name!r}: {hint}known: {', '.join(self.known)}")
+
+
+class OwnCodeError(InputError):
+    """A user's own code that raises when it is imported; names their file and line."""
+
+    exit_code = 1
 
 
 class DataQualityError(BacktestError, ValueError):

@@ -18,7 +18,7 @@ from assay.data import indicators as ta
 from assay.data.conventions import SESSIONS_A_YEAR
 from assay.data.errors import InputError, UnknownNameError
 from assay.data.panel import PRICE_FIELDS, PricePanel
-from assay.data.plugins import load_object
+from assay.data.plugins import load_object, offered
 
 __all__ = ["FEATURE_SETS", "Feature", "FeaturePanel", "FeatureSet", "build_features", "feature_set"]
 
@@ -108,6 +108,10 @@ class FeaturePanel:
         return pd.DataFrame(self.values[..., self.names.index(name)], index=self.sessions, columns=self.assets)
 
 
+#: Group under which other packages offer feature sets.
+FEATURE_ENTRY_POINTS = "assay.features"
+
+
 def feature_set(name: str) -> FeatureSet:
     """The feature set called `name`, or a person's own: ``package.module:NAME`` or ``./file.py:NAME``.
 
@@ -119,14 +123,15 @@ def feature_set(name: str) -> FeatureSet:
         If the path cannot be imported, or names no `FeatureSet`.
 
     """
-    if ":" in name:
-        found = load_object(f"feature set {name!r}", name)
-        if not isinstance(found, FeatureSet):
-            raise InputError(f"feature set {name!r}: a {type(found).__name__}, not an assay.data.features.FeatureSet")
-        return found
-    if name not in FEATURE_SETS:
-        raise UnknownNameError("feature set", name, FEATURE_SETS)
-    return FEATURE_SETS[name]
+    if name in FEATURE_SETS:
+        return FEATURE_SETS[name]
+    offers = offered(FEATURE_ENTRY_POINTS, FEATURE_SETS)
+    if ":" not in name and name not in offers:
+        raise UnknownNameError("feature set", name, {*FEATURE_SETS, *offers})
+    found = load_object(f"feature set {name!r}", offers.get(name, name))
+    if not isinstance(found, FeatureSet):
+        raise InputError(f"feature set {name!r}: a {type(found).__name__}, not an assay.data.features.FeatureSet")
+    return found
 
 
 def build_features(

@@ -6,6 +6,9 @@ learnt is what a decision stamped t can earn.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -15,11 +18,107 @@ from assay.data.canary_labels import CanaryLabels
 from assay.data.errors import InputError
 from assay.data.indicators import change, rolling_std
 from assay.data.panel import ACTIONS, PricePanel
+from assay.data.plugins import checked_answer, find_object
 from assay.data.returns import forward_returns
 
-__all__ = ["action_labels", "label_overlap", "labels_known", "next_price", "up_down"]
+__all__ = [
+    "FORWARD_RETURN",
+    "LABELS",
+    "LABEL_ENTRY_POINTS",
+    "Label",
+    "action_labels",
+    "label_overlap",
+    "label_values",
+    "labels_known",
+    "load_label",
+    "next_price",
+    "up_down",
+]
 
 Fill = Literal["open", "close"] | None
+
+
+@dataclass(frozen=True)
+class Label:
+    """What a model of returns is trained towards.
+
+    Parameters
+    ----------
+    compute : of (prices, horizon=, delay=) to a (T, N) frame, stamped t, from prices through t + delay + horizon; NaN
+        where it is unknown.
+    unit : what a value means; a rank has no sign. A model that is trained towards it predicts in that unit.
+    zero_is_neutral : whether 0 separates up from down although the unit is rank.
+
+    """
+
+    compute: Callable[..., pd.DataFrame]
+    unit: Literal["return", "rank"] = "return"
+    zero_is_neutral: bool = False
+
+
+#: The label of models that are given none.
+FORWARD_RETURN = "forward_return"
+#: name → ``module:Name``.
+LABELS: Mapping[str, str] = MappingProxyType({FORWARD_RETURN: "assay.data.labels:_FORWARD"})
+#: Group under which other packages offer labels.
+LABEL_ENTRY_POINTS = "assay.labels"
+
+
+def load_label(name: str) -> Label:
+    """The label of that name, or a person's own: ``package.module:NAME`` or ``./file.py:NAME``.
+
+    A plain function is a `Label` in units of rank: nobody has said that its values are returns.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is none.
+    InputError
+        If the path cannot be imported, or names neither a function nor a `Label`.
+
+    """
+    found = find_object("label", name, LABELS, LABEL_ENTRY_POINTS)
+    if isinstance(found, Label):
+        return found
+    if not callable(found) or isinstance(found, type):
+        raise InputError(f"label {name!r}: a {type(found).__name__}, not a function or an assay.data.labels.Label")
+    return Label(found, unit="rank")
+
+
+def label_values(
+    name: str, prices: PricePanel, *, horizon: int, delay: int, fill: Fill = None, labels: CanaryLabels | None = None
+) -> np.ndarray:
+    """The label of that name, (T, N), stamped t; NaN in the last delay + horizon rows, whatever it says of them.
+
+    Parameters
+    ----------
+    name : see `load_label`.
+    prices, horizon, delay, fill, labels : as in `assay.data.returns.forward_returns`; an own label chooses its own
+        prices, so `fill` is not handed on, and a canary's labels are made of its values as of any.
+
+    Raises
+    ------
+    InputError
+        If the label is not of the panel's sessions and assets.
+
+    """
+    if name == FORWARD_RETURN:
+        return forward_returns(prices, horizon=horizon, delay=delay, fill=fill, labels=labels).to_numpy()
+    answer = load_label(name).compute(prices.shielded(), horizon=horizon, delay=delay)
+    frame = checked_answer(f"label {name!r}", answer, prices)
+    values = frame.to_numpy(dtype=np.float64, copy=True)
+    values[~np.isfinite(values)] = np.nan
+    if prices.members is not None:
+        values[~prices.members.to_numpy()] = np.nan
+    values[max(0, len(values) - delay - horizon) :] = np.nan
+    return values if labels is None else labels.instead_of(values, prices, horizon=horizon, known_after=delay + horizon)
+
+
+def _forward(prices: PricePanel, *, horizon: int, delay: int) -> pd.DataFrame:
+    return forward_returns(prices, horizon=horizon, delay=delay)
+
+
+_FORWARD = Label(_forward)
 
 
 def labels_known(n_sessions: int, *, horizon: int, delay: int) -> int:

@@ -1,7 +1,7 @@
-"""Classes by name, by import path, or from an installed package's entry points, and their parameters from text.
+"""Parts by name, by import path, by file, or from an installed package's entry points, and parameters from text.
 
-What the catalogues of models and of strategies share. Nothing registers itself: a catalogue is a constant, and a
-class's module is imported when it is asked for.
+What strategies, models, feature sets, labels, cost models, universes, quality checks, metrics and gate rules share.
+Nothing registers itself: a catalogue is a constant, and a part's module is imported when it is asked for.
 """
 
 from __future__ import annotations
@@ -13,14 +13,32 @@ import os
 import sys
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from assay.data.errors import BacktestError, InputError, UnknownNameError
+from assay.data.errors import BacktestError, InputError, OwnCodeError, UnknownNameError
+from assay.data.own_code import named_error, place_of
 
-__all__ = ["constructed", "find_class", "load_object", "offered", "parameter_types", "plugin_file", "read_parameter"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from assay.data.panel import PricePanel
+
+__all__ = [
+    "checked_answer",
+    "constructed",
+    "find_class",
+    "find_function",
+    "find_object",
+    "is_file_plugin",
+    "load_object",
+    "offered",
+    "parameter_types",
+    "plugin_file",
+    "read_parameter",
+]
 
 _WORDS = {float: "a number", int: "a whole number", bool: "true or false", str: "a text", type(None): "none"}
 #: Beyond this a number is a slip of the finger.
@@ -28,51 +46,122 @@ _LARGEST = 1e15
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 
-def offered(group: str, known: Mapping[str, str]) -> dict[str, str]:
+def offered(group: str, known: Container[str]) -> dict[str, str]:
     """What installed packages offer under an entry-point group, name → ``module:Class``; `known` names win."""
     from importlib.metadata import entry_points
 
     return {point.name: point.value for point in entry_points(group=group) if point.name not in known}
 
 
-def find_class(
-    kind: str, name: str, known: Mapping[str, str], group: str, methods: Sequence[Sequence[str]] = ((),)
-) -> type:
-    """The class behind a name or a ``package.module:Class`` path; importing it is all that is done with it.
+def find_object(kind: str, name: str, known: Mapping[str, str], group: str) -> object:
+    """What stands behind a name, ``package.module:Name`` or ``./path/file.py:Name``; importing is all that is done.
 
     Parameters
     ----------
     kind : for errors, e.g. ``"model"``.
     name : what was asked for; the beginning of one name will do.
-    known : the catalogue, name → ``module:Class``.
+    known : the catalogue, name → ``module:Name``.
     group : entry-point group of installed packages.
-    methods : what the class must offer, all of one of these, before anybody may call it.
 
     Raises
     ------
     UnknownNameError
         If there is no such name; the nearest is suggested.
     InputError
-        If the path cannot be imported, is not a class, or the class is none of that kind.
+        If the path cannot be imported.
+    OwnCodeError
+        If what is imported raises.
 
     """
     path = known.get(name) or (name if ":" in name else None)
     if path is None:
-        others = offered(group, known)
-        every = {**others, **known}
+        every = {**offered(group, known), **known}
         fits = [name] if name in every else [each for each in every if name and each.startswith(name)]
         if len(fits) > 1:
             raise InputError(f"{kind} {name!r}: begins {len(fits)} names, {', '.join(sorted(fits))}; give more of it")
         if not fits:
-            raise UnknownNameError(kind, name, every)
+            raise UnknownNameError(kind, name, every or ["package.module:Name", "./file.py:Name"])
         path = every[fits[0]]
-    found = load_object(f"{kind} {name!r}", path)
+    return load_object(f"{kind} {name!r}", path)
+
+
+def find_class(
+    kind: str, name: str, known: Mapping[str, str], group: str, methods: Sequence[Sequence[str]] = ((),)
+) -> type:
+    """The class behind a name or path, as `find_object`.
+
+    Parameters
+    ----------
+    kind, name, known, group : as in `find_object`.
+    methods : what the class must offer, all of one of these, before anybody may call it.
+
+    Raises
+    ------
+    InputError
+        If it is not a class, or none of that kind; and as `find_object`.
+
+    """
+    found = find_object(kind, name, known, group)
     if not inspect.isclass(found):
-        raise InputError(f"{kind} {name!r}: {path!r} is not a class")
+        raise InputError(f"{kind} {name!r}: a {type(found).__name__}, which is not a class")
     lacking = [[item for item in wanted if not callable(getattr(found, item, None))] for wanted in methods]
     if all(lacking):
         wanted = ", or ".join(" and ".join(items) for items in lacking)
         raise InputError(f"{kind} {name!r}: {found.__name__} is no {kind}; it lacks {wanted}")
+    return found
+
+
+def checked_answer(who: str, answer: object, prices: PricePanel, *, flags: bool = False) -> pd.DataFrame:
+    """What a person's function gave for a panel of prices: a frame of its very sessions and assets.
+
+    Parameters
+    ----------
+    who : for errors, e.g. ``"label 'mine:week'"``.
+    answer : what it gave.
+    prices : what it was given.
+    flags : whether every cell must be true or false.
+
+    Raises
+    ------
+    InputError
+        If it is something else.
+
+    """
+    import pandas as pd
+
+    if not isinstance(answer, pd.DataFrame) or answer.shape != prices.shape:
+        given = answer.shape if isinstance(answer, pd.DataFrame) else type(answer).__name__
+        raise InputError(f"{who}: gave {given}, expected a frame of {prices.shape}: sessions × assets")
+    if not answer.index.equals(prices.sessions) or not answer.columns.equals(prices.assets):
+        raise InputError(f"{who}: is of other sessions or assets than the prices it was given")
+    strange = [str(kind) for kind in answer.dtypes if kind.kind not in ("b" if flags else "bfiu")]
+    if strange:
+        wanted = "true or false" if flags else "a number"
+        raise InputError(f"{who}: holds {strange[0]}, expected {wanted} in every cell")
+    return answer
+
+
+def find_function(
+    kind: str, name: str, group: str, takes: Sequence[str], known: Mapping[str, str]
+) -> Callable[..., Any]:
+    """The function behind a name or path, as `find_object`, called ``function(*takes)``.
+
+    Raises
+    ------
+    InputError
+        If it cannot be called with that many arguments; and as `find_object`.
+
+    """
+    found = find_object(kind, name, known, group)
+    wanted = f"a function of ({', '.join(takes)})"
+    if not callable(found) or inspect.isclass(found):
+        raise InputError(f"{kind} {name!r}: a {type(found).__name__}, not {wanted}")
+    try:
+        inspect.signature(found).bind(*takes)
+    except TypeError as error:
+        raise InputError(f"{kind} {name!r}: not {wanted}: {error}") from None
+    except ValueError:  # no readable signature: calling it will tell
+        pass
     return found
 
 
@@ -89,7 +178,9 @@ def load_object(who: str, path: str) -> object:
     Raises
     ------
     InputError
-        If it cannot be imported, whatever the module's own code raises.
+        If it is not there.
+    OwnCodeError
+        If the module's own code raises; file and line are named.
 
     """
     module, _, attribute = path.rpartition(":")
@@ -102,6 +193,9 @@ def load_object(who: str, path: str) -> object:
         for part in attribute.split("."):
             found = getattr(found, part)
     except (Exception, SystemExit) as error:  # importing runs someone else's code: anything may come
+        if (place := place_of(error)) is not None:
+            fault = f"your code, {place}, raised {named_error(error)}"
+            raise OwnCodeError(f"{who}: cannot import {path!r}: {fault}") from error
         reason = f"{type(error).__name__}: {error}"
         wanted = "package.module:Name or ./file.py:Name"
         raise InputError(f"{who}: cannot import {path!r}: {reason}; expected {wanted}") from error
@@ -113,6 +207,11 @@ def plugin_file(path: str) -> Path | None:
     module = path.rpartition(":")[0]
     file = getattr(sys.modules.get(Path(module).stem if module.endswith(".py") else module), "__file__", None)
     return None if file is None else Path(file)
+
+
+def is_file_plugin(name: str) -> bool:
+    """Whether a part is named by a file: ``./path/file.py:Name``."""
+    return name.rpartition(":")[0].endswith(".py")
 
 
 def _module_of(who: str, file: Path) -> str:

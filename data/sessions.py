@@ -12,7 +12,7 @@ import pandas as pd
 
 from assay.data.errors import InputError
 
-__all__ = ["as_session", "period_starts", "position_at", "session_after"]
+__all__ = ["as_session", "given_session", "period_starts", "position_at", "session_after"]
 
 _PERIODS = {"monthly": "M", "quarterly": "Q", "yearly": "Y"}
 
@@ -78,6 +78,26 @@ def session_after(sessions: pd.DatetimeIndex, session: object, count: int) -> pd
         span = f"{sessions[0].date()} to {sessions[-1].date()}"
         raise InputError(f"session {stamp.date()} {count:+d} lies outside {span}")
     return sessions[target]
+
+
+def given_session(text: str | None, option: str) -> pd.Timestamp | None:
+    """A session as somebody has typed it, or None where nothing is given.
+
+    Raises
+    ------
+    InputError
+        If it is none; `option` is named.
+
+    """
+    if not text:
+        return None
+    try:
+        session = pd.Timestamp(text)
+    except (ValueError, OverflowError):
+        session = None
+    if not isinstance(session, pd.Timestamp) or session.tz is not None or not 1700 <= session.year <= 2200:
+        raise InputError(f"{option} {text}: not a date; write it as 2015-01-31")
+    return session
 
 
 def period_starts(

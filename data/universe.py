@@ -21,8 +21,20 @@ import pandas as pd
 
 from assay.data.errors import InputError
 from assay.data.panel import BENCHMARK_ASSET, PricePanel
+from assay.data.plugins import checked_answer, find_function
 
-__all__ = ["departures", "only_members", "with_delisting_returns", "with_members"]
+__all__ = [
+    "UNIVERSE_ENTRY_POINTS",
+    "departures",
+    "only_members",
+    "own_members",
+    "with_delisting_returns",
+    "with_members",
+    "with_own_members",
+]
+
+#: Group under which other packages offer universes.
+UNIVERSE_ENTRY_POINTS = "assay.universes"
 
 #: What is left of a price after a return of −100%, so that it stays one.
 _NOTHING = 1e-12
@@ -68,6 +80,41 @@ def with_members(prices: PricePanel, spells: pd.DataFrame) -> PricePanel:
         messages.append(f"universe: {int(never.sum())} assets of the prices are never members, so never traded")
     frame = pd.DataFrame(inside, prices.sessions, prices.assets)
     return replace(prices, members=frame, warnings=(*prices.warnings, *messages))
+
+
+def own_members(name: str, prices: PricePanel) -> pd.DataFrame:
+    """(T, N) bool, what a person's own universe says: who is a member, from data through the session's close.
+
+    Parameters
+    ----------
+    name : ``package.module:NAME`` or ``./file.py:NAME`` of a function of prices.
+    prices : (T, N).
+
+    Raises
+    ------
+    InputError
+        If it cannot be imported, or its answer is not of the panel's sessions and assets, or not true or false.
+
+    """
+    function = find_function("universe", name, UNIVERSE_ENTRY_POINTS, ("prices",), {})
+    return checked_answer(f"universe {name!r}", function(prices.shielded()), prices, flags=True)
+
+
+def with_own_members(prices: PricePanel, name: str) -> PricePanel:
+    """`prices` of which only the members of a person's own universe are ranked, traded and trained on.
+
+    Raises
+    ------
+    InputError
+        If it never has a member; and as `own_members`.
+
+    """
+    inside = own_members(name, prices)
+    if not inside.to_numpy().any():
+        raise InputError(f"universe {name!r}: has no member in any session")
+    never = int((~inside.to_numpy().any(axis=0)).sum())
+    messages = (f"universe: {never} assets of the prices are never members, so never traded",) if never else ()
+    return replace(prices, members=inside, warnings=(*prices.warnings, *messages))
 
 
 def with_delisting_returns(prices: PricePanel, returns: pd.Series) -> PricePanel:

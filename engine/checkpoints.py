@@ -104,9 +104,8 @@ def identity_of(
     inner = _inside(model)
     if inner is not None:
         parts += [_code_of(type(inner)), _versions(("optuna",))]
-    for each in (model, inner):
-        if (features := plugin_file(str(getattr(each, "feature_set", "")))) is not None:
-            parts.append(file_digest(features))
+    own = (plugin_file(str(getattr(each, part, ""))) for each in (model, inner) for part in ("feature_set", "label"))
+    parts += [file_digest(file) for file in own if file is not None]
     if labels is not None:
         parts.append(asdict(labels))
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]

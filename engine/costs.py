@@ -14,6 +14,7 @@ import pandas as pd
 
 from assay.data.conventions import Floats
 from assay.data.errors import InputError
+from assay.data.files.options import ReadOptions
 from assay.data.files.rates import load_rates
 from assay.engine.borrow_and_interest import Night, a_session
 
@@ -49,6 +50,7 @@ class CostTable:
     by_session : field of `CostModel` → (stamps,) for every asset; a rate by asset goes before it.
     source : where it comes from, for the report.
     files : the files it was read from.
+    part : a person's class that gave rates, by path, and its parameters; None if none did.
 
     Raises
     ------
@@ -61,6 +63,7 @@ class CostTable:
     by_session: Mapping[str, pd.Series] = field(default_factory=dict)
     source: str = "memory"
     files: tuple[str, ...] = ()
+    part: tuple[str, Mapping[str, object]] | None = None
 
     def __post_init__(self) -> None:
         for group, allowed in ((self.by_asset, ASSET_FIELDS), (self.by_session, COST_FIELDS)):
@@ -75,8 +78,13 @@ class CostTable:
                     raise InputError(f"cost table: {name} must be finite and at least 0; leave a cell empty for none")
 
     @classmethod
-    def load(cls, paths: Sequence[str | Path]) -> CostTable:
+    def load(cls, paths: Sequence[str | Path], options: ReadOptions | None = None) -> CostTable:
         """A table from files (CSV or Parquet): asset and date, or one of them, and fields of `CostModel`.
+
+        Parameters
+        ----------
+        paths : the files.
+        options : how to read what they do not say themselves.
 
         Raises
         ------
@@ -87,7 +95,7 @@ class CostTable:
         by_asset: dict[str, pd.DataFrame] = {}
         by_session: dict[str, pd.Series] = {}
         for path in paths:
-            assets, sessions = load_rates(path, COST_FIELDS)
+            assets, sessions = load_rates(path, COST_FIELDS, options)
             try:
                 cls(assets, sessions)
             except InputError as error:
@@ -109,7 +117,8 @@ class CostTable:
                     digest.update("\x1f".join(map(str, values.columns)).encode())
                 digest.update(np.ascontiguousarray(values.to_numpy(dtype=np.float64)).tobytes())
         names = sorted({*self.by_asset, *self.by_session})
-        return {"source": self.source, "fields": names, "sha256": digest.hexdigest()}
+        own = {} if self.part is None else {"own": True}
+        return {"source": self.source, "fields": names, "sha256": digest.hexdigest(), **own}
 
     def strangers(self, assets: pd.Index) -> list[str]:
         """Assets of the table that are not among `assets`."""

@@ -18,6 +18,7 @@ import pandas as pd
 from assay.data.canary_labels import CanaryLabels
 from assay.data.errors import InputError
 from assay.data.features import build_features, feature_set
+from assay.data.labels import FORWARD_RETURN, label_values, load_label
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.data.receipts import STAMPS
 from assay.data.returns import forward_returns
@@ -177,7 +178,11 @@ class FittedRidge:
         # Sum in one fixed order, asset by asset, so that neither other assets nor later rows change a digit.
         score = np.einsum("tnf,f->tn", standard, self.coefficients, optimize=False) + self.intercept
         frame = pd.DataFrame(score, history.sessions, history.assets)
-        return PredictionPanel(frame, horizon=self.horizon, delay=self.delay, name=self.name)
+        label = load_label(self.recipe.label)
+        return PredictionPanel(
+            frame, unit=label.unit, zero_is_neutral=label.zero_is_neutral, horizon=self.horizon, delay=self.delay,
+            name=self.name,
+        )  # fmt: skip
 
     def save(self, folder: Path) -> None:
         """Write safetensors and JSON into an existing folder."""
@@ -195,6 +200,7 @@ class Ridge(OnFeatures):
     penalty : λ in Σ(y − Xβ)² + λ·n·|β|², on standardised features, n the training rows; the intercept is free.
     clip : standardised features are clipped at this many standard deviations.
     fill : which price labels run between; None takes the open where the panel has one.
+    label : what it is trained towards: forward_return, or the path of one's own, see `assay.data.labels.load_label`.
 
     References
     ----------
@@ -207,9 +213,11 @@ class Ridge(OnFeatures):
     penalty: float = 0.01
     clip: float = 10.0
     fill: Fill = None
+    label: str = FORWARD_RETURN
 
     def __post_init__(self) -> None:
         feature_set(self.feature_set)
+        load_label(self.label)
         if not self.penalty >= 0 or not math.isfinite(self.penalty):
             raise InputError(f"{self.name}: penalty must be finite and at least 0, got {self.penalty!r}")
 
@@ -218,7 +226,7 @@ class Ridge(OnFeatures):
     ) -> FittedRidge:
         """Solve the normal equations on the rows whose label is known; the seed changes nothing."""
         values = build_features(train, self.feature_set, who=self.name).values.astype(np.float64)
-        target = forward_returns(train, horizon=horizon, delay=delay, fill=self.fill, labels=labels).to_numpy()
+        target = label_values(self.label, train, horizon=horizon, delay=delay, fill=self.fill, labels=labels)
         ready = np.isfinite(values).all(axis=2) & np.isfinite(target)
         if int(ready.sum()) <= values.shape[2]:
             raise InputError(

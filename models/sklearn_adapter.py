@@ -15,9 +15,9 @@ import pandas as pd
 from assay.data.canary_labels import CanaryLabels
 from assay.data.errors import InputError
 from assay.data.features import build_features, feature_set
+from assay.data.labels import FORWARD_RETURN, label_values, load_label
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.data.plugins import load_object
-from assay.data.returns import forward_returns
 from assay.models.base import OnFeatures
 from assay.models.checkpoint import read_metadata, write_checkpoint
 
@@ -38,6 +38,8 @@ class SklearnForecaster(OnFeatures):
         estimator has one.
     feature_set : a key of `assay.data.features.FEATURE_SETS`.
     fill : which price labels run between; None takes the open where the panel has one.
+    label : what a regressor is trained towards, and a classifier the sign of: forward_return, or the path of one's own,
+        see `assay.data.labels.load_label`.
 
     Notes
     -----
@@ -52,9 +54,11 @@ class SklearnForecaster(OnFeatures):
     settings: str = "{}"
     feature_set: str = "core_close"
     fill: str | None = None
+    label: str = FORWARD_RETURN
 
     def __post_init__(self) -> None:
         feature_set(self.feature_set)
+        load_label(self.label)
         try:
             parsed = json.loads(self.settings)
         except ValueError as error:
@@ -82,7 +86,7 @@ class SklearnForecaster(OnFeatures):
 
         values = build_features(train, self.feature_set, who=self.name).values.astype(np.float64)
         fill = cast(Literal["open", "close"] | None, self.fill)
-        ahead = forward_returns(train, horizon=horizon, delay=delay, fill=fill, labels=labels).to_numpy()
+        ahead = label_values(self.label, train, horizon=horizon, delay=delay, fill=fill, labels=labels)
         ready = np.isfinite(values).all(axis=2) & np.isfinite(ahead)
         if int(ready.sum()) < 2:
             raise InputError(f"{self.name}: no complete training rows in {len(train.sessions)} sessions")
@@ -141,7 +145,10 @@ class FittedEstimator:
             rows = values[ready]
             out[ready] = self.estimator.predict_proba(rows)[:, 1] if self.classifies else self.estimator.predict(rows)
         frame = pd.DataFrame(out, history.sessions, history.assets)
-        given: dict[str, Any] = {"probability_up": frame, "score": None} if self.classifies else {"score": frame}
+        label = load_label(self.recipe.label)
+        given: dict[str, Any] = {"probability_up": frame, "score": None} if self.classifies else {
+            "score": frame, "unit": label.unit, "zero_is_neutral": label.zero_is_neutral
+        }  # fmt: skip
         return PredictionPanel(**given, horizon=self.horizon, delay=self.delay, name=self.recipe.name)
 
     def save(self, folder: Path) -> None:

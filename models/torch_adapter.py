@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from assay.data.canary_labels import CanaryLabels
+from assay.data.labels import FORWARD_RETURN, label_values, load_label
 from assay.data.panel import PricePanel
 from assay.models.lstm.outcome import Judgement, Outcome
 from assay.models.lstm.recipe import NeuralForecaster
@@ -46,6 +47,7 @@ class TorchForecaster(NeuralForecaster):
     Parameters
     ----------
     feature_set, lookback, epochs … : as in `assay.models.lstm.recipe.NeuralForecaster`.
+    label : what it is trained towards: forward_return, or the path of one's own, see `assay.data.labels.load_label`.
 
     Examples
     --------
@@ -63,6 +65,7 @@ class TorchForecaster(NeuralForecaster):
     feature_set: str = "core_close"
     lookback: int = 20
     batch_size: int = 256
+    label: str = FORWARD_RETURN
 
     OUTPUT: ClassVar[str] = "score (expected forward return)"
     sequence_allowed: ClassVar[bool] = False
@@ -85,7 +88,9 @@ class TorchForecaster(NeuralForecaster):
     def targets(
         self, prices: PricePanel, horizon: int, delay: int, labels: CanaryLabels | None = None
     ) -> np.ndarray:
-        return self.returns(prices, horizon, delay, labels)[..., None]
+        if self.label == FORWARD_RETURN:
+            return self.returns(prices, horizon, delay, labels)[..., None]
+        return label_values(self.label, prices, horizon=horizon, delay=delay, labels=labels)[..., None]
 
     def label_scaler(self, targets: np.ndarray) -> Scaler:
         spread = fit_scaler(targets, "standard", per_asset=self.scales_per_asset)
@@ -104,4 +109,6 @@ class TorchForecaster(NeuralForecaster):
         return Judgement(metrics, {}, warnings)
 
     def panel(self, outputs: np.ndarray, prices: PricePanel, arrays: Mapping[str, np.ndarray]) -> dict[str, object]:
-        return {"score": Scaler(arrays["label/centre"], arrays["label/scale"]).restore(outputs[..., 0])}
+        label = load_label(self.label)
+        score = Scaler(arrays["label/centre"], arrays["label/scale"]).restore(outputs[..., 0])
+        return {"score": score, "unit": label.unit, "zero_is_neutral": label.zero_is_neutral}

@@ -20,13 +20,14 @@ __all__ = ["CASH", "load_holdings"]
 CASH = "cash"
 
 
-def load_holdings(path: str | Path) -> tuple[pd.Series, float | None]:
+def load_holdings(path: str | Path, options: ReadOptions | None = None) -> tuple[pd.Series, float | None]:
     """Shares held by asset, and the currency beside them.
 
     Parameters
     ----------
     path : CSV or Parquet with the columns asset and shares; a row of the asset ``cash``, in lower case, is currency.
         Shares below 0 are short.
+    options : how to read what the file does not say itself; ``columns`` may name asset and shares.
 
     Returns
     -------
@@ -41,10 +42,15 @@ def load_holdings(path: str | Path) -> tuple[pd.Series, float | None]:
         If an asset stands twice, or a row has none.
 
     """
-    options = ReadOptions()
+    options = options or ReadOptions()
     source = open_source(path, options)
-    named = [name for name in source.columns if plain(name) in PRICES.fields["asset"]]
-    counted = [name for name in source.columns if plain(name) == "shares"]
+    chosen = source.own_columns(options, ("asset", "shares"), "holdings")
+    named = [chosen["asset"]] if "asset" in chosen else [
+        name for name in source.columns if plain(name) in PRICES.fields["asset"]
+    ]  # fmt: skip
+    counted = [chosen["shares"]] if "shares" in chosen else [
+        name for name in source.columns if plain(name) == "shares"
+    ]  # fmt: skip
     if len(named) != 1 or len(counted) != 1:
         raise InputError(f"{source.label}: expected the columns asset and shares, got {', '.join(source.columns)}")
     table = source.read(texts=named, numbers=counted)

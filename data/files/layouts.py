@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from assay.data.errors import InputError, UnknownNameError
+from assay.data.errors import InputError
 from assay.data.files.aliases import PRICES, RAW_BARS, VENDORS, Names, Vendor, vendor_called
 from assay.data.files.options import LAYOUTS, LayoutName, ReadOptions
 from assay.data.files.sources import Source, listed, plain
@@ -73,7 +73,7 @@ def recognise(source: Source, names: Names, options: ReadOptions) -> Layout:
         read in two ways.
 
     """
-    own = _own_columns(source, names, options)
+    own = source.own_columns(options, names.fields, names.kind)
     vendor = _vendor_of(source, names)
     date = own.get("date") or _date_column(source, names, vendor)
     if date is None:
@@ -119,15 +119,6 @@ def _shown(source: Source) -> str:
 def _row_number(name: str) -> bool:
     """Whether a column is what pandas calls the row numbers that it writes beside a table."""
     return name in ("", "Unnamed: 0", "__index_level_0__", "index", "level_0")
-
-
-def _own_columns(source: Source, names: Names, options: ReadOptions) -> dict[str, str]:
-    for name, column in options.columns.items():
-        if name not in names.fields:
-            raise UnknownNameError(f"field of {names.kind}", name, names.fields)
-        if column not in source.columns:
-            raise InputError(f"{source.label}: no column {column!r}; it has {listed(source.columns)}")
-    return dict(options.columns)
 
 
 def _vendor_of(source: Source, names: Names) -> Vendor | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -42,6 +43,7 @@ def load_predictions(
     receipts: Any = None,
     zero_is_neutral: bool = False,
     options: ReadOptions | None = None,
+    receipts_options: ReadOptions | None = None,
 ) -> PredictionPanel:
     """Predictions from a file or a frame.
 
@@ -55,6 +57,7 @@ def load_predictions(
     unit, horizon, delay, zero_is_neutral : as in `PredictionPanel`.
     receipts : file or frame with a row a fold: session (the first it predicts) and the columns of `RECEIPT_COLUMNS`.
     options : how to read what the file does not say itself.
+    receipts_options : the same of the receipts; default: dates as in `options`.
 
     Returns
     -------
@@ -103,7 +106,9 @@ def load_predictions(
             delay=delay,
             probability_up=frames.get("probability_up"),
             action={action: frames[action] for action in ACTIONS} if given else None,
-            receipts=None if receipts is None else load_receipts(receipts, options=options),
+            receipts=None if receipts is None else load_receipts(
+                receipts, options=receipts_options or replace(options, columns={}, layout=None)
+            ),
             name=name or source.stem,
             zero_is_neutral=zero_is_neutral,
             dispersion=frames.get("dispersion"),
@@ -119,7 +124,7 @@ def load_receipts(data: Any, *, options: ReadOptions | None = None) -> pd.DataFr
     Parameters
     ----------
     data : a file or frame, as in `load_prices`.
-    options : how its dates are written.
+    options : how to read what the file does not say itself; ``columns`` may name session and `RECEIPT_COLUMNS`.
 
     Raises
     ------
@@ -129,10 +134,15 @@ def load_receipts(data: Any, *, options: ReadOptions | None = None) -> pd.DataFr
     """
     options = options or ReadOptions()
     source = open_source(data, options)
-    names = {plain(column): column for column in source.columns}
+    own = source.own_columns(options, ("session", *RECEIPT_COLUMNS), "receipts")
+    names = {plain(column): column for column in source.columns if column not in own.values()}
+    names |= {plain(field): column for field, column in own.items()}
     index = next((names[name] for name in ("session", "indexlevel0", "", "unnamed0") if name in names), None)
     if index is None:
-        raise InputError(f"{source.label}: no column 'session' (the first session a fold predicts)")
+        raise InputError(
+            f"{source.label}: no column 'session' (the first session a fold predicts); name one so, or say "
+            "--column receipts.session=NAME"
+        )
     columns = {name: names[plain(name)] for name in (*RECEIPT_COLUMNS, CHOSEN) if plain(name) in names}
     table = source.read(texts=[index, *columns.values()])
     texts = ("model_id", "fold", CHOSEN)

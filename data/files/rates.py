@@ -21,13 +21,16 @@ __all__ = ["load_rates"]
 _ALWAYS = pd.Timestamp("1700-01-01")
 
 
-def load_rates(path: str | Path, fields: Sequence[str]) -> tuple[dict[str, pd.DataFrame], dict[str, pd.Series]]:
+def load_rates(
+    path: str | Path, fields: Sequence[str], options: ReadOptions | None = None
+) -> tuple[dict[str, pd.DataFrame], dict[str, pd.Series]]:
     """A table with a column of assets, of dates or both, and a column for some of `fields`.
 
     Parameters
     ----------
     path : CSV or Parquet.
     fields : the columns it may have beside asset and date, by their own names.
+    options : how to read what the file does not say itself; ``columns`` may name asset, date and `fields`.
 
     Returns
     -------
@@ -42,15 +45,18 @@ def load_rates(path: str | Path, fields: Sequence[str]) -> tuple[dict[str, pd.Da
         If an asset has two rows on one date, or a row lacks its asset or date.
 
     """
-    options = ReadOptions()
+    options = options or ReadOptions()
     source = open_source(path, options)
+    chosen = source.own_columns(options, ("asset", "date", *fields), "costs")
     columns: dict[str, str] = {}
     for key in ("asset", "date"):
-        found = [name for name in source.columns if plain(name) in PRICES.fields[key]]
-        columns |= {key: found[0]} if found else {}
-    known = {plain(field): field for field in fields}
+        found = [name for name in source.columns if plain(name) in PRICES.fields[key] and name not in chosen.values()]
+        columns |= {key: chosen[key]} if key in chosen else {key: found[0]} if found else {}
+    known = {name: field for field, name in chosen.items() if field in fields}
     rest = [name for name in source.columns if name not in columns.values()]
-    strangers = [name for name in rest if plain(name) not in known]
+    plains = {plain(field): field for field in fields if field not in chosen}
+    known = {name: plains[plain(name)] for name in rest if plain(name) in plains} | known
+    strangers = [name for name in rest if name not in known]
     if strangers or not rest:
         fault = f"column {strangers[0]!r} is none of" if strangers else "no column of"
         raise InputError(f"{source.label}: {fault} asset, date, {', '.join(fields)}")
@@ -79,7 +85,7 @@ def load_rates(path: str | Path, fields: Sequence[str]) -> tuple[dict[str, pd.Da
     for name in rest:
         grid = np.full((len(days), len(assets)), np.nan)
         grid[row, column] = floats(table, name, source, options)
-        frames[known[plain(name)]] = pd.DataFrame(grid, days, assets)
+        frames[known[name]] = pd.DataFrame(grid, days, assets)
     if "asset" in columns:
         return frames, {}
     return {}, {name: frame[""] for name, frame in frames.items()}

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from assay.data.errors import InputError
+from assay.data.errors import InputError, UnknownNameError
+from assay.data.files.options import ReadOptions
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -93,6 +94,23 @@ class Source:
         if table.num_rows == 0:
             raise InputError(f"{self.label}: has a header and no rows")
         return table
+
+    def own_columns(self, options: ReadOptions, fields: Iterable[str], kind: str) -> dict[str, str]:
+        """Field to column, as somebody has said it.
+
+        Raises
+        ------
+        InputError
+            If `kind` has no such field, or the table no such column.
+
+        """
+        known = tuple(fields)
+        for name, column in options.columns.items():
+            if name not in known:
+                raise UnknownNameError(f"field of {kind}", name, known)
+            if column not in self.columns:
+                raise InputError(f"{self.label}: no column {column!r}; it has {listed(self.columns)}")
+        return dict(options.columns)
 
     def line_of(self, row: int) -> str:
         """``, line 17`` of a text file or ``, row 16``, for the row at position `row`."""

@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 
 import pandas as pd
 
-from assay.data.errors import BacktestError, InputError
+from assay.data.errors import InputError
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.engine.leaks import (
     LeakReport,
@@ -157,17 +157,12 @@ def feature_leaks(name: str, feature: Feature, prices: PricePanel, cuts: Sequenc
     Raises
     ------
     InputError
-        If the function fails, or returns something else; `name` says whose.
+        If the function returns something else; `name` says whose.
 
     """
 
     def compute(panel: PricePanel) -> pd.DataFrame | pd.Series:
-        try:
-            value = feature(panel)
-        except BacktestError:
-            raise
-        except Exception as error:  # somebody else's code: name it, and its error
-            raise InputError(f"feature {name}: {type(error).__name__}: {error}") from error
+        value = feature(panel)
         if not isinstance(value, (pd.DataFrame, pd.Series)):
             raise InputError(f"feature {name}: returned {type(value).__name__}; expected a frame indexed by session")
         return value

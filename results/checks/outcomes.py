@@ -12,6 +12,7 @@ from assay.results.checks.canaries import Canaries
 from assay.results.checks.capacity import Capacity
 from assay.results.checks.cross_check import CrossCheck
 from assay.results.checks.leaks import LeakCheck
+from assay.results.checks.own_metrics import OwnMetrics
 from assay.results.checks.random_scores import RandomScores, ShiftedScores
 from assay.results.checks.styles import Styles
 from assay.results.checks.trials import TrialCount
@@ -40,6 +41,7 @@ class CheckOutcomes:
     cross_check: CrossCheck | None = None
     capacity: Capacity | None = None
     styles: Styles | None = None
+    own_metrics: OwnMetrics | None = None
     trials: TrialCount | None = None
 
     @property
@@ -53,6 +55,7 @@ class CheckOutcomes:
             self.cross_check,
             self.capacity,
             self.styles,
+            self.own_metrics,
             self.trials,
         )
         return tuple(check for check in kinds if check is not None)
@@ -97,6 +100,7 @@ class CheckOutcomes:
             read(CrossCheck),
             read(Capacity),
             read(Styles),
+            read(OwnMetrics),
             read(TrialCount),
         )
 

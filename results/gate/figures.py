@@ -15,7 +15,9 @@ from typing import TypeVar
 
 import pandas as pd
 
-from assay.data.errors import BacktestError
+from assay.data.docstrings import first_sentence
+from assay.data.errors import BacktestError, InputError
+from assay.data.plugins import find_function, find_object
 from assay.results.checks.base import Check
 from assay.results.checks.canaries import Canaries
 from assay.results.checks.capacity import Capacity
@@ -38,7 +40,10 @@ from assay.results.gate.evidence_rules import (
 from assay.results.stats.long_run_variance import critical_value, hac_mean
 from assay.results.storage.runs import Run
 
-__all__ = ["RULES", "Rule", "metric_rule"]
+__all__ = ["RULES", "RULE_ENTRY_POINTS", "Rule", "metric_rule", "own_rule"]
+
+#: Group under which other packages offer gate rules.
+RULE_ENTRY_POINTS = "assay.gate_rules"
 
 _INF = math.inf
 #: Probabilities with an outcome below which their calibration is not judged.
@@ -75,6 +80,10 @@ class Rule:
 def _metric(name: str) -> Callable[[Subject], Estimate]:
     def read(subject: Subject) -> Estimate:
         item = subject.run.metric(name)
+        own = subject.checks.own_metrics
+        figure = None if own is None or item is not None else own.figure(name)
+        if figure is not None:
+            return Estimate(figure.value, figure.low, figure.high, f"your own metric, {figure.source}")
         if item is None:
             return missing(f"the run has no metric {name}")
         if item["value"] is None:
@@ -422,3 +431,35 @@ RULES: Mapping[str, Rule] = MappingProxyType(
 def metric_rule(name: str) -> Rule:
     """A rule on any metric of the run, by its name in ``metrics.json``: accuracy, f1, auc, r2 …"""
     return Rule(_metric(name), f"the run's metric {name}", "Asked for by this policy.")
+
+
+def own_rule(path: str) -> Rule:
+    """A person's own rule, ``package.module:NAME`` or ``./file.py:NAME``: a `Rule`, or a function of a run to a figure.
+
+    The function answers with a number, with (value, low, high), or with None where the run has no such figure.
+
+    Raises
+    ------
+    InputError
+        If it cannot be imported, or is neither.
+
+    """
+    found = find_object("gate rule", path, {}, RULE_ENTRY_POINTS)
+    if isinstance(found, Rule):
+        return found
+    function = find_function("gate rule", path, RULE_ENTRY_POINTS, ("run",), {})
+
+    def read(subject: Subject) -> Estimate:
+        answer = function(subject.run)
+        if answer is None:
+            return missing(f"{path} has no figure of this run")
+        numbers = answer if isinstance(answer, tuple) and len(answer) == 3 else (answer,)
+        try:
+            values = [float(number) for number in numbers]
+        except (TypeError, ValueError):
+            given = type(answer).__name__
+            raise InputError(f"gate rule {path!r}: gave {given}, expected a number or (value, low, high)") from None
+        low, high = values[1:] or (math.nan, math.nan)
+        return Estimate(values[0], low, high, f"your own rule, {path}")
+
+    return Rule(read, first_sentence(function) or path.rpartition(":")[2], "Asked for by this policy.")

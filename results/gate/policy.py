@@ -19,9 +19,10 @@ import pandas as pd
 from assay.data.atomic import replacing
 from assay.data.card import Card
 from assay.data.errors import InputError, UnknownNameError
+from assay.data.plugins import is_file_plugin
 from assay.results.checks.outcomes import CheckOutcomes
 from assay.results.gate.evidence_rules import Estimate, Subject
-from assay.results.gate.figures import RULES, Rule, metric_rule
+from assay.results.gate.figures import RULES, Rule, metric_rule, own_rule
 from assay.results.storage.chain import append_entry
 from assay.results.storage.lockbox import seals_on
 from assay.results.storage.runs import Run, to_json
@@ -40,7 +41,7 @@ __all__ = [
 
 Verdict = Literal["passed", "failed", "insufficient", "not applicable"]
 _FOLDER = Path(__file__).parent / "policies"
-_KEYS = ("at_least", "at_most", "required", "on", "note", "metric", "target_ic")
+_KEYS = ("at_least", "at_most", "required", "on", "note", "metric", "target_ic", "path")
 #: Which end of the figure must meet the threshold.
 _ON = ("value", "low", "high")
 
@@ -58,6 +59,7 @@ class Requirement:
     note : why, for the reader; default the rule's own sentence.
     metric : the name of a metric of the run, for a rule that is not in the list; `rule` is then its label.
     target_ic : for `skill_e`, the information coefficient that the evidence is for; None for the mixture.
+    path : a person's own rule, likewise.
 
     """
 
@@ -69,11 +71,12 @@ class Requirement:
     note: str = ""
     metric: str = ""
     target_ic: float | None = None
+    path: str = ""
 
     @property
     def kind(self) -> Rule:
         """How the rule is read."""
-        return metric_rule(self.metric) if self.metric else RULES[self.rule]
+        return kind_of(self.rule, self.metric, self.path)
 
 
 @dataclass(frozen=True)
@@ -171,6 +174,11 @@ class GateDecision(Card):
         }
 
 
+def kind_of(rule: str, metric: str, path: str) -> Rule:
+    """How a line of a policy is read: as a person's own rule, as a metric, or as the rule of its name."""
+    return own_rule(path) if path else metric_rule(metric) if metric else RULES[rule]
+
+
 def policy_names() -> tuple[str, ...]:
     """The policies that ship."""
     return tuple(sorted(path.stem for path in _FOLDER.glob("*.toml")))
@@ -217,15 +225,19 @@ def _requirement(path: Path, rule: str, body: object) -> Requirement:
     where = f"policy {path}: [rules.{rule}]"
     if not isinstance(body, dict):
         raise InputError(f"{where}: expected a table, e.g. at_least = 2.0")
-    metric = body.get("metric", "")
+    metric, own = body.get("metric", ""), body.get("path", "")
     if not isinstance(metric, str):
         raise InputError(f"{where}: metric must be the name of a metric of the run, got {metric!r}")
-    if not metric and rule not in RULES:
+    if not isinstance(own, str) or (own and metric):
+        raise InputError(f"{where}: path must be your own rule, package.module:NAME or ./file.py:NAME, without metric")
+    if is_file_plugin(own):  # named as seen from the policy
+        own = f"{path.parent / own.rpartition(':')[0]}:{own.rpartition(':')[2]}"
+    if not metric and not own and rule not in RULES:
         raise UnknownNameError(f"rule in policy {path.name}", rule, RULES)
     for key in body:
         if key not in _KEYS:
             raise UnknownNameError(f"key in [rules.{rule}] of policy {path.name}", key, _KEYS)
-    kind = metric_rule(metric) if metric else RULES[rule]
+    kind = kind_of(rule, metric, own)
     given = {key: body[key] for key in ("at_least", "at_most", "required") if key in body}
     if kind.boolean:
         if given != {"required": True}:
@@ -254,7 +266,7 @@ def _requirement(path: Path, rule: str, body: object) -> Requirement:
     if on not in _ON:
         raise UnknownNameError(f"on in [rules.{rule}] of policy {path.name}", str(on), _ON)
     thresholds = (given.get("at_least"), given.get("at_most"), given.get("required"))
-    return Requirement(rule, *thresholds, on, str(body.get("note", "")), metric, target)
+    return Requirement(rule, *thresholds, on, str(body.get("note", "")), metric, target, own)
 
 
 def judge(run: Run, policy: Policy, *, champion: Run | None = None, since: Sequence[Run] = ()) -> GateDecision:

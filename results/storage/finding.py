@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import math
 import operator
@@ -26,10 +27,12 @@ def values_of(run: Run) -> dict[str, Any]:
     """Everything that a run can be found by, under one name each.
 
     ``run_id``, ``created``, ``kind``, ``tags``, ``note``, ``sessions``; every setting, nested ones joined by a dot
-    (``parameters.quantile``, ``costs.spread_bps``); every metric by its name.
+    (``parameters.quantile``, ``costs.spread_bps``); every metric by its name, a person's own too.
     """
     labels = read_labels(run)
     metrics = {item["name"]: item.get("value") for item in run.metrics.get("metrics", ())}
+    with contextlib.suppress(InputError, AttributeError, LookupError, TypeError):  # damaged checks: `runs show` says so
+        metrics |= {item["name"]: item["value"] for item in run.checks.get("own_metrics", {}).get("figures", ())}
     return {
         "run_id": run.id,
         "created": run.manifest.get("created"),

@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from assay.results.workflow.backtests import StoredBacktest, backtest
+    from assay.results.workflow.parts import check_part
     from assay.results.workflow.positions import TargetBook, target_positions
     from assay.results.workflow.requests import Checks, Progress, Silent
+    from assay.results.workflow.study_files import load_study
+    from assay.results.workflow.study_runs import run_study
     from assay.results.workflow.sweeps import StoredSweep, sweep
     from assay.results.workflow.trainings import TrainedModel, predict, save_model, train
     from assay.results.workflow.verdicts import compare, gate, tearsheet
@@ -29,9 +32,12 @@ __all__ = [
     "TargetBook",
     "TrainedModel",
     "backtest",
+    "check_part",
     "compare",
     "gate",
+    "load_study",
     "predict",
+    "run_study",
     "save_model",
     "sweep",
     "target_positions",
@@ -43,8 +49,11 @@ __all__ = [
 #: module → its public names. Each is imported when it is first used: a backtest needs no models, a sweep no folds.
 _HOMES = {
     "backtests": ("StoredBacktest", "backtest"),
+    "parts": ("check_part",),
     "positions": ("TargetBook", "target_positions"),
     "requests": ("Checks", "Progress", "Silent"),
+    "study_files": ("load_study",),
+    "study_runs": ("run_study",),
     "sweeps": ("StoredSweep", "sweep"),
     "trainings": ("TrainedModel", "predict", "save_model", "train"),
     "verdicts": ("compare", "gate", "tearsheet"),

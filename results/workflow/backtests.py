@@ -24,6 +24,7 @@ from assay.results.checks.capacity import Capacity
 from assay.results.checks.cross_check import CrossCheck
 from assay.results.checks.leaks import LeakCheck
 from assay.results.checks.outcomes import CheckOutcomes
+from assay.results.checks.own_metrics import OwnMetrics
 from assay.results.checks.random_scores import RandomScores, ShiftedScores
 from assay.results.checks.trading import Trading
 from assay.results.checks.trials import count_trial
@@ -355,6 +356,9 @@ def _checked(
         found = Capacity.run(prices, weights, costs=costs, execution=execution, benchmark=result.benchmark)
         outcomes = replace(outcomes, capacity=found)
         progress.say(outcomes.sentences["capacity"])
+    if checks.metrics:
+        outcomes = replace(outcomes, own_metrics=OwnMetrics.run(checks.metrics, result, predictions, prices))
+        progress.say(outcomes.sentences["own_metrics"])
     if checks.leaks:
         progress.advance("leak tests", 0, 1)
         outcomes = replace(outcomes, leaks=LeakCheck.run(trading, predictions, prices, before=origin.leaks))

@@ -98,7 +98,8 @@ def derived(
     name, parameters, lost = _written(strategy, STRATEGIES, "strategy")
     overlays = {item.name: parameters.pop(item.name) for item in fields(Overlays) if item.name in parameters}
     files = () if costs.table is None else costs.table.files
-    lost += ["cost table"] if costs.table is not None and not files else []
+    part = None if costs.table is None else costs.table.part
+    lost += ["cost table"] if costs.table is not None and not files and part is None else []
     lost += ["cost model"] if type(costs) not in (CostModel, CostSection) else []
     data = replace(study.data, in_memory=tuple(dict.fromkeys((*study.data.in_memory, *lost))))
     return replace(
@@ -106,7 +107,8 @@ def derived(
         data=data,
         strategy=StrategySection(name, parameters),
         overlays=OverlaySection(**overlays),
-        costs=CostSection(**{each: getattr(costs, each) for each in COST_FIELDS}, files=files),
+        costs=CostSection(**{each: getattr(costs, each) for each in COST_FIELDS}, files=files,
+                          model=None if part is None else part[0], parameters={} if part is None else part[1]),
         checks=CheckSection(**asdict(checks_alone(checks)), baselines=baselines, trials_elsewhere=trials_elsewhere),
         **rest,
     )

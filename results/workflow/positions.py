@@ -378,6 +378,9 @@ def trading_of(
     given = None if table is None else str(table.describe()["sha256"])
     if wanted != given:
         source = known.get("table", {}).get("source")
+        if known.get("table", {}).get("own"):
+            fault = f"was made with {source}, a cost model of one's own, which positions does not ask"
+            raise InputError(f"positions: {run.id} {fault}; give its rates as a file to backtest (--costs-file)")
         fault = (
             "was made without a table of costs" if wanted is None
             else f"was made with the costs of {source}, SHA-256 {wanted[:12]}…; give that file with --costs-file"

@@ -47,6 +47,7 @@ class Checks:
         answer and with other seeds.
     capacity : net Sharpe and alpha by size under square-root impact; needs volume.
     styles : what is left after styles and sectors, and where the return came from.
+    metrics : your own metrics of the run, package.module:NAME or ./file.py:NAME.
     random_runs, canary_seeds : how many random-score runs, and how many shuffles of the labels, with `canaries`.
 
     Raises
@@ -66,6 +67,7 @@ class Checks:
     canaries: bool = False
     capacity: bool = False
     styles: bool = False
+    metrics: tuple[str, ...] = ()
     random_runs: int = 200
     canary_seeds: int = 5
 

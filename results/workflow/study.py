@@ -8,11 +8,16 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from assay.data.errors import InputError
-from assay.data.files.options import LayoutName
+from assay.data.errors import InputError, UnknownNameError
+from assay.data.files.aliases import PREDICTIONS, PRICES
+from assay.data.files.options import LayoutName, ReadOptions
+from assay.data.panel import PricePanel
+from assay.data.plugins import is_file_plugin
+from assay.data.receipts import RECEIPT_COLUMNS
 from assay.engine.costs import COST_FIELDS, CostModel, CostTable
 from assay.engine.execution import Execution
 from assay.engine.folds import WalkForward
+from assay.engine.own_costs import with_own_costs
 from assay.models.base import Forecaster
 from assay.models.catalog import load_model
 from assay.results.tuning.tuned import Tuned
@@ -33,7 +38,6 @@ __all__ = [
     "StrategySection",
     "Study",
     "TuneSection",
-    "is_file_plugin",
     "portable",
 ]
 
@@ -47,6 +51,7 @@ class DataSection:
     prices : file of prices; `data formats` lists what is read.
     benchmark : file of daily returns or prices to compare with.
     repair : "drop" leaves out rows that fail the checks, and says so.
+    quality_checks : your own checks of the prices, by path.
     columns : field to the file's own column name, e.g. close = "PX_LAST" or "predictions.score" = "y".
     layout : of the prices, where a file may be two: long, single, wide or fields.
     predictions_layout : the same, of the predictions.
@@ -54,7 +59,8 @@ class DataSection:
     decimal : the decimal sign of numbers as text.
     tz : the exchange's zone, where stamps have one, e.g. "America/New_York".
     open_lockbox : why sealed sessions are read, too; noted in the ledger each time.
-    universe : file of memberships (asset, from, to): only members are ranked, traded and trained on.
+    universe : file of memberships (asset, from, to), or your function of prices, ./file.py:NAME; only members are
+        ranked, traded and trained on.
     delisting_returns : file of what holders were paid after the last close (asset, return).
     sectors : file of the sector of each asset.
     market_caps : file of market values by date and asset, for size.
@@ -66,6 +72,7 @@ class DataSection:
     prices: str | None = None
     benchmark: str | None = None
     repair: Literal["drop"] | None = None
+    quality_checks: tuple[str, ...] = ()
     columns: Mapping[str, str] = field(default_factory=dict)
     layout: LayoutName | None = None
     predictions_layout: LayoutName | None = None
@@ -79,6 +86,48 @@ class DataSection:
     market_caps: str | None = None
     factors: str | None = None
     in_memory: tuple[str, ...] = ()
+
+    def reading(self, role: str) -> ReadOptions:
+        """How one file is read.
+
+        What is said of a field holds for prices and predictions, as far as they have it; of another file it is said
+        with its role before the field: ``benchmark.close``, ``receipts.session``, ``costs.spread_bps``.
+
+        Parameters
+        ----------
+        role : a key of `ROLES`.
+
+        Raises
+        ------
+        InputError
+            If an item names no field, file or layout.
+
+        """
+        chosen: dict[str, str] = {}
+        for key, name in self.columns.items():
+            whose, dot, field_ = key.rpartition(".")
+            if dot and whose not in ROLES:
+                raise UnknownNameError("file before the field of --column", whose, ROLES)
+            if not any(field_ in ROLES[file] for file in ([whose] if dot else _SHARED)):
+                known = ROLES[whose] if dot else {name for file in _SHARED for name in ROLES[file]}
+                raise UnknownNameError("field of --column", field_, known)
+            if whose == role or (not dot and role in _SHARED and field_ in ROLES[role]):
+                chosen[field_] = name
+        layout = {"prices": self.layout, "predictions": self.predictions_layout}.get(role)
+        return ReadOptions(chosen, layout, self.date_format, self.decimal, self.tz)
+
+
+#: Kind of file → the fields that its columns may be.
+ROLES: Mapping[str, tuple[str, ...]] = {
+    "prices": tuple(PRICES.fields),
+    "predictions": tuple(PREDICTIONS.fields),
+    "benchmark": tuple(PRICES.fields),
+    "receipts": ("session", *RECEIPT_COLUMNS),
+    "costs": ("asset", "date", *COST_FIELDS),
+    "holdings": ("asset", "shares"),
+}
+#: What is said of a field without a role holds for these.
+_SHARED = ("prices", "predictions")
 
 
 @dataclass(frozen=True)
@@ -250,15 +299,29 @@ class CostSection(CostModel):
     Parameters
     ----------
     files : tables of costs by asset, date or both.
+    model : your own class whose rates(prices) gives costs: package.module:Class or ./file.py:Class.
+    parameters : of that class.
 
     """
 
     files: tuple[str, ...] = ()
+    model: str | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
-    def load(self) -> CostModel:
-        """The cost model, with the tables of its files."""
+    def load(self, prices: PricePanel, options: ReadOptions | None = None) -> CostModel:
+        """The cost model, with the tables of its files and the rates of its class.
+
+        Parameters
+        ----------
+        prices : what the class is handed, the whole panel.
+        options : how the files are read.
+
+        """
+        if self.parameters and self.model is None:
+            raise InputError("costs: parameters are of a class of one's own; name it as model (--cost-model)")
         rates = {name: getattr(self, name) for name in COST_FIELDS}
-        return CostModel(**rates, table=CostTable.load(self.files) if self.files else self.table)
+        costs = CostModel(**rates, table=CostTable.load(self.files, options) if self.files else self.table)
+        return costs if self.model is None else with_own_costs(costs, self.model, self.parameters, prices)
 
 
 @dataclass(frozen=True)
@@ -362,15 +425,19 @@ class Study:
         """The files that the figures depend on, plug-ins among them; as they are named here."""
         given = self.predictions or PredictionSection()
         data = self.data
-        named = [data.prices, data.benchmark, data.universe, data.delisting_returns]
+        own = data.universe is not None and ":" in data.universe and not Path(data.universe).is_file()
+        named = [data.prices, data.benchmark, None if own else data.universe, data.delisting_returns]
         named += [data.sectors, data.market_caps, data.factors]
         named += [given.file, given.receipts, *self.costs.files]
-        named += [plugin.rpartition(":")[0] for plugin in self._plugins() if is_file_plugin(plugin)]
+        named += [part.rpartition(":")[0] for part in self.parts() if is_file_plugin(part)]
         return tuple(dict.fromkeys(name for name in named if name is not None))
 
-    def _plugins(self) -> list[str]:
-        models = [] if self.model is None else [self.model.name, str(self.model.parameters.get("feature_set", ""))]
-        return [*models, self.strategy.name or ""]
+    def parts(self) -> list[str]:
+        """The names of parts that may be a person's own."""
+        model = self.model
+        of_model = [] if model is None else [model.name, *(str(model.parameters.get(key, "")) for key in _MODEL_PARTS)]
+        single = [self.strategy.name, self.costs.model, self.data.universe]
+        return [*of_model, *(name or "" for name in single), *self.data.quality_checks, *self.checks.metrics]
 
     def located(self, place: Mapping[str, str] | None = None, *, below: Path | None = None) -> Study:
         """The study with other names for its files: those of `place`, or as seen from here for one that lies `below`.
@@ -394,32 +461,40 @@ class Study:
 
         model, strategy = self.model, self.strategy
         if model is not None:
-            own = model.parameters.get("feature_set")
-            features = {"feature_set": plugin(own)} if isinstance(own, str) else {}
-            model = replace(model, name=plugin(model.name), parameters={**model.parameters, **features})
+            own = {key: model.parameters[key] for key in _MODEL_PARTS if key in model.parameters}
+            own = {key: plugin(value) if isinstance(value, str) else value for key, value in own.items()}
+            model = replace(model, name=plugin(model.name), parameters={**model.parameters, **own})
         if strategy.name is not None:
             strategy = replace(strategy, name=plugin(strategy.name))
-        given, gate = self.predictions, self.gate
+        given, gate, data = self.predictions, self.gate, self.data
+        data = replace(
+            data,
+            prices=moved(data.prices),
+            benchmark=moved(data.benchmark),
+            sectors=moved(data.sectors),
+            market_caps=moved(data.market_caps),
+            factors=moved(data.factors),
+            universe=None if data.universe is None else plugin(names.get(data.universe, data.universe)),
+            delisting_returns=moved(data.delisting_returns),
+            quality_checks=tuple(map(plugin, data.quality_checks)),
+        )
+        costs = replace(
+            self.costs,
+            files=tuple(names.get(name, name) for name in self.costs.files),
+            model=None if self.costs.model is None else plugin(self.costs.model),
+        )
         if given is not None:
             given = replace(given, file=moved(given.file), receipts=moved(given.receipts))
         if gate is not None:
             gate = replace(gate, policy=moved(gate.policy) or "")
         return replace(
             self,
-            data=replace(
-                self.data,
-                prices=moved(self.data.prices),
-                benchmark=moved(self.data.benchmark),
-                universe=moved(self.data.universe),
-                delisting_returns=moved(self.data.delisting_returns),
-                sectors=moved(self.data.sectors),
-                market_caps=moved(self.data.market_caps),
-                factors=moved(self.data.factors),
-            ),
+            data=data,
             predictions=given,
             model=model,
             strategy=strategy,
-            costs=replace(self.costs, files=tuple(names.get(name, name) for name in self.costs.files)),
+            costs=costs,
+            checks=replace(self.checks, metrics=tuple(map(plugin, self.checks.metrics))),
             gate=gate,
             report=replace(self.report, save_predictions=moved(self.report.save_predictions)),
             made_from={names.get(name, name): digest for name, digest in self.made_from.items()},
@@ -432,9 +507,8 @@ class Study:
         return [*self.files(), *policy, *saved, *self.made_from]
 
 
-def is_file_plugin(name: str) -> bool:
-    """Whether a plug-in is named by a file: ``./path/file.py:Name``."""
-    return name.rpartition(":")[0].endswith(".py")
+#: Parameters of a model that may name a part.
+_MODEL_PARTS = ("feature_set", "label")
 
 
 def _as_plugin(path: str) -> str:

@@ -1,4 +1,4 @@
-"""`models list | show | check`."""
+"""`models list | show`, and `check model`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from assay.commands import main as cli
 
 
 def answer(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    code = cli.main(["models", *arguments])
+    code = cli.main([*(["models"] if arguments[0] != "check" else []), *arguments])
     captured = capsys.readouterr()
     return code, captured.out, captured.err
 
@@ -48,7 +48,7 @@ def test_show_answers_for_all(name: str, capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_check_runs_the_battery(capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = answer(capsys, "check", "stock_lstm_close", "--set", "epochs=1", "--json")
+    code, out, _ = answer(capsys, "check", "model", "stock_lstm_close", "--set", "epochs=1", "--json")
     assert code == 0
     assert "causality" in json.loads(out)["passed"]
 
@@ -56,8 +56,8 @@ def test_check_runs_the_battery(capsys: pytest.CaptureFixture[str]) -> None:
 def test_mistakes_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     for arguments, told in (
         (("show", "stock_lsm"), "did you mean 'stock_lstm'"),
-        (("check", "stock_lstm", "--preset", "huge"), "unknown preset"),
-        (("check", "stock_lstm", "--set", "epochs=many"), "a whole number"),
+        (("check", "model", "stock_lstm", "--preset", "huge"), "unknown preset"),
+        (("check", "model", "stock_lstm", "--set", "epochs=many"), "a whole number"),
     ):
         code, _, err = answer(capsys, *arguments)
         assert code == 2

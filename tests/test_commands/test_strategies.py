@@ -40,7 +40,7 @@ def test_show_has_rule_parameters_and_needs(capsys):
 
 
 def test_check(capsys):
-    assert main(["strategies", "check", "s2_filter_negative", "--param", "quantile=0.3", "--json"]) == 0
+    assert main(["check", "strategy", "s2_filter_negative", "--set", "quantile=0.3", "--json"]) == 0
     assert "causality" in json.loads(capsys.readouterr().out)["passed"]
 
 
@@ -48,8 +48,8 @@ def test_check(capsys):
     ("argv", "message"),
     [
         (["strategies", "show", "confidense"], "did you mean 'confidence'"),
-        (["strategies", "check", "confidence", "--param", "size=big"], "size must be a number"),
-        (["strategies", "check", "confidence", "--param", "size"], "expected NAME=VALUE"),
+        (["check", "strategy", "confidence", "--set", "size=big"], "size must be a number"),
+        (["check", "strategy", "confidence", "--set", "size"], "expected NAME=VALUE"),
         (["strategies", "show", "no_such:Rule"], "cannot import"),
     ],
 )

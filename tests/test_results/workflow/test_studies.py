@@ -226,7 +226,7 @@ def test_a_template_runs_as_it_is_and_overwrites_nothing(template: str, tmp_path
 def test_the_model_template_is_a_model(tmp_path: Path, monkeypatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
     assert cli.main(["init", "--template", "model"]) == 0
-    assert cli.main(["models", "check", "./my_model.py:MyModel"]) == 0
+    assert cli.main(["check", "model", "./my_model.py:MyModel"]) == 0
     assert cli.main(["init", "--template", "strategy", "other"]) == 0
     capsys.readouterr()
     fitted = load_model("./my_model.py:MyModel").fit(PRICES, horizon=1, delay=1, seed=0)

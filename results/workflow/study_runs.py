@@ -1,0 +1,155 @@
+"""A study made into a stored run: the same inputs, run and id as the single commands."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+
+from assay.data.atomic import check_target
+from assay.data.errors import InputError
+from assay.data.files.predictions import write_predictions
+from assay.data.panel import PredictionPanel, PricePanel
+from assay.results.gate.policy import GateDecision, judge, load_policy, note_look, write_decision
+from assay.results.storage.places import DEFAULT_ROOT
+from assay.results.storage.runs import load_run
+from assay.results.workflow.backtests import StoredBacktest, backtest
+from assay.results.workflow.inputs import load_inputs, load_market, load_styles
+from assay.results.workflow.requests import Progress
+from assay.results.workflow.study import PredictionSection, Study
+from assay.results.workflow.study_files import load_study
+from assay.results.workflow.walk_forwards import DEFAULT_STRATEGY, PROBABILITY_STRATEGY, walk_forward
+
+__all__ = ["inputs_of", "judged", "make_run", "run_study"]
+
+
+def run_study(
+    study: Study | Path | str, *, root: Path | str = DEFAULT_ROOT, progress: Progress | None = None
+) -> StoredBacktest:
+    """Make the run that a study says, judge it where there is a gate, and draw its sheet where one is asked for.
+
+    Parameters
+    ----------
+    study : a TOML file (its files are named relative to it), or a `Study` whose files are named as seen from here.
+    root : the results folder.
+    progress : who is told.
+
+    Returns
+    -------
+    StoredBacktest
+        As `backtest` and `walk_forward` give it; the gate's decision lies in ``gate.json`` in its folder.
+
+    Raises
+    ------
+    InputError
+        If it names inputs that were in memory, or as `backtest` and `walk_forward` do.
+
+    """
+    if not isinstance(study, Study):
+        study = load_study(study).located(below=Path(study).resolve().parent)
+    stored = make_run(study, root=Path(root), progress=progress)
+    judged(stored, study, Path(root))
+    if study.report.tearsheet:
+        stored.tearsheet()
+    return stored
+
+
+def judged(stored: StoredBacktest, study: Study, root: Path) -> GateDecision | None:
+    """The gate's decision, kept beside the run; None where the study asks for none."""
+    if study.gate is None:
+        return None
+    champion = None if study.gate.champion is None else load_run(study.gate.champion, root=root)
+    decision = judge(stored.run, load_policy(study.gate.policy), champion=champion)
+    note_look(stored.run, decision)
+    write_decision(decision, stored.run)
+    return decision
+
+
+def make_run(study: Study, *, root: Path, progress: Progress | None = None) -> StoredBacktest:
+    """The run of a study whose files are named as seen from the working folder, stored; neither judged nor drawn.
+
+    Raises
+    ------
+    InputError
+        If it names inputs that were in memory, or as `backtest` and `walk_forward` do.
+
+    """
+    _refuse_memory(study)
+    if study.tune is not None and study.model is None:
+        raise InputError("study: [tune] chooses the parameters of a model; add a [model], or take [tune] out")
+    return _backtest(study, root, progress) if study.model is None else _walk_forward(study, root, progress)
+
+
+def inputs_of(study: Study) -> tuple[PricePanel, pd.Series | None, PredictionPanel | None]:
+    """Prices, benchmark and predictions of a study, read as for its run; no predictions where a model makes them."""
+    _refuse_memory(study)
+    if study.model is not None:
+        return (*load_market(study.data), None)
+    inputs = load_inputs(study, delay=study.execution.delay)
+    return inputs.prices, inputs.benchmark, inputs.predictions
+
+
+def _refuse_memory(study: Study) -> None:
+    """Raise `InputError` if the study names inputs that were in memory."""
+    if study.data.in_memory:
+        raise InputError(
+            f"study: {', '.join(study.data.in_memory)} came from memory, not from a file; write them to files "
+            "(write_prices, write_predictions), name these, and take in_memory out of [data]"
+        )
+
+
+def _backtest(study: Study, root: Path, progress: Progress | None) -> StoredBacktest:
+    inputs = load_inputs(study, delay=study.execution.delay)
+    alone = inputs.predictions.score is None and inputs.predictions.probability_up is not None
+    return backtest(
+        study.load_strategy(PROBABILITY_STRATEGY if alone else DEFAULT_STRATEGY),
+        inputs.predictions,
+        inputs.prices,
+        benchmark=inputs.benchmark,
+        costs=study.costs.load(inputs.prices, study.data.reading("costs")),
+        execution=study.execution,
+        engine=study.engine,
+        checks=study.checks.load(),
+        styles=load_styles(study.data),
+        made_by=inputs.made_by,
+        trials_elsewhere=study.checks.trials_elsewhere,
+        root=root,
+        progress=progress,
+        study=replace(study, predictions=study.predictions or PredictionSection()),
+    )
+
+
+def _walk_forward(study: Study, root: Path, progress: Progress | None) -> StoredBacktest:
+    assert study.model is not None
+    named = study.strategy.name is not None
+    strategy = study.load_strategy("") if named else None
+    model = study.model.load() if study.tune is None else study.tune.around(study.model.load())
+    target = None if study.report.save_predictions is None else Path(study.report.save_predictions)
+    if target is not None:
+        check_target(target, (".parquet",))
+    prices, benchmark = load_market(study.data)
+    stored = walk_forward(
+        model,
+        prices,
+        study.folds.plan(),
+        strategy,
+        settings=None if named else study.settings,
+        horizon=study.folds.horizon,
+        seeds=study.folds.all_seeds,
+        benchmark=benchmark,
+        costs=study.costs.load(prices, study.data.reading("costs")),
+        execution=study.execution,
+        baselines=study.checks.baselines,
+        checks=study.checks.load(),
+        styles=load_styles(study.data),
+        executor=study.folds.executor,
+        workers=study.folds.workers,
+        trials_elsewhere=study.checks.trials_elsewhere,
+        root=root,
+        progress=progress,
+        study=study,
+    )
+    if target is not None:
+        write_predictions(stored.walk.predictions, target)
+    return stored
