@@ -50,6 +50,11 @@ def check_part(
     UnknownNameError
         If there is no such kind.
 
+    Examples
+    --------
+    >>> check_part("features", "core_close")
+    ('contract', 'warm-up', 'determinism', 'column order', 'causality', 'inputs untouched')
+
     """
     if kind not in PARTS:
         raise UnknownNameError("kind of part", kind, PARTS)

@@ -43,6 +43,14 @@ def load_study(path: Path | str) -> Study:
     InputError
         If the file cannot be read, or a value is not what its key takes.
 
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = write_study(parse_study("[strategy]\\nname = 's5_long_only'"), Path(folder) / "study.toml")
+    ...     load_study(path).strategy.name
+    's5_long_only'
+
     """
     path = Path(path)
     try:

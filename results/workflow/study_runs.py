@@ -45,6 +45,14 @@ def run_study(
     InputError
         If it names inputs that were in memory, or as `backtest` and `walk_forward` do.
 
+    Examples
+    --------
+    >>> import tempfile
+    >>> from assay.results.workflow.study import StrategySection
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     run_study(Study(strategy=StrategySection("equal_weight")), root=folder).evidence["sharpe_net"].n
+    3270
+
     """
     if not isinstance(study, Study):
         study = load_study(study).located(below=Path(study).resolve().parent)
