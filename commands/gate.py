@@ -29,6 +29,8 @@ __all__ = ["gate"]
               "--prices: does its skill hold?")
 @click.option("--predictions", type=PATH, help="With --monitor: the model's predictions, new sessions included.")
 @click.option("--prices", type=PATH, help="With --monitor: prices through the new sessions.")
+@click.option("--benchmark", type=PATH, help="With --monitor: returns that alpha is measured against; default the "
+              "assets' mean.")
 @click.option("--rules", "listed", is_flag=True, help="List all rules with meaning, unit and range.")
 @results_and_ledger
 @json_option
@@ -41,6 +43,7 @@ def gate(
     watched: bool,
     predictions: Path | None,
     prices: Path | None,
+    benchmark: Path | None,
     listed: bool,
     results: Path,
     as_json: bool,
@@ -73,7 +76,7 @@ def gate(
         raise InputError("gate: name a run, or list the rules with --rules")
     stored = load_run(run, root=results)
     if watched:
-        return _watch(stored, predictions, prices, as_json)
+        return _watch(stored, predictions, prices, benchmark, as_json)
     decision = judge(
         stored,
         load_policy(policy),
@@ -94,20 +97,23 @@ def gate(
     return decision.exit_code
 
 
-def _watch(run: Run, predictions: Path | None, prices: Path | None, as_json: bool) -> int:
-    """Print what the sessions after a run's say of its skill."""
+def _watch(run: Run, predictions: Path | None, prices: Path | None, benchmark: Path | None, as_json: bool) -> int:
+    """Print what the sessions after a run's say of its skill, its inputs and its alpha."""
     from assay.data.errors import InputError
     from assay.data.files.predictions import load_predictions
     from assay.data.files.prices import load_prices
-    from assay.results.gate.monitor import monitor, write_monitoring
+    from assay.data.files.series import load_returns
+    from assay.results.gate.monitor import write_monitoring
     from assay.results.storage.lockbox import shut
+    from assay.results.workflow.monitoring import monitor
 
     if predictions is None or prices is None:
         raise InputError("gate --monitor: needs --predictions and --prices with the new sessions")
     config = run.manifest.get("config", {})
     delay = max(int(config.get("execution", {}).get("delay", 1)), 1)
     panel = load_predictions(predictions, name=predictions.stem, horizon=int(config.get("horizon", 1)), delay=delay)
-    found = monitor(run, panel, shut(load_prices(prices)))
+    against = None if benchmark is None else load_returns(benchmark).rename(benchmark.stem)
+    found = monitor(run, panel, shut(load_prices(prices)), benchmark=against)
     write_monitoring(found, run)
     echo_json(found.to_dict()) if as_json else click.echo(f"{found.run_id}: {found.sentence}")
     return found.exit_code

@@ -25,7 +25,7 @@ from assay.results.stats.skill import (
     trailing_risk,
 )
 
-__all__ = ["alpha_line", "skill_metrics", "skill_of", "skill_table"]
+__all__ = ["alpha_line", "implied_earnings", "skill_metrics", "skill_of", "skill_table"]
 
 #: exp of it still is a number.
 _MOST = 690.0
@@ -125,11 +125,7 @@ def _implied(skill: Skill, result: BacktestResult) -> list[_Row]:
     """
     if result.target_weights is None:
         return []
-    weights = result.target_weights.reindex(index=skill.scores.index, columns=skill.scores.columns).fillna(0.0)
-    loading = (weights * skill.volatility.fillna(0.0) * skill.scores).sum(axis="columns")[skill.x.notna()]
-    cost = float((result.gross_returns - result.returns).mean())
-    # The slope is a window's, in units of √h sessions' volatility; a session of it earns 1/h.
-    earned = skill.slope[skill.x.notna()] * float(loading.mean()) / math.sqrt(skill.horizon) - cost
+    earned = implied_earnings(skill, result.target_weights) - float((result.gross_returns - result.returns).mean())
     implied = float(earned.mean())
     values = earned.to_numpy()
     error, critical = average_error(values, values, horizon=skill.horizon)
@@ -151,6 +147,21 @@ def _implied(skill: Skill, result: BacktestResult) -> list[_Row]:
         _money("expected_alpha_ann", (line.alpha + implied) / 2, critical * error, text),
         ("implied_gap_t", gap, "t", "net alpha less the implied one, over the alpha's error", None, None),
     ]
+
+
+def implied_earnings(skill: Skill, held: pd.DataFrame) -> pd.Series:
+    """What the skill of each stamp that has an x implies a session for weights as they were held on average, gross.
+
+    Parameters
+    ----------
+    skill : see `skill_of`.
+    held : (T, N) target weights.
+
+    """
+    weights = held.reindex(index=skill.scores.index, columns=skill.scores.columns).fillna(0.0)
+    loading = (weights * skill.volatility.fillna(0.0) * skill.scores).sum(axis="columns")[skill.x.notna()]
+    # The slope is a window's, in units of √h sessions' volatility; a session of it earns 1/h.
+    return skill.slope[skill.x.notna()] * float(loading.mean()) / math.sqrt(skill.horizon)
 
 
 def _money(name: str, value: float, half: float, text: str) -> _Row:

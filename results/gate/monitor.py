@@ -13,14 +13,12 @@ References
 ----------
 Shin, Ramdas & Rinaldo (2024), "E-detectors: a nonparametric framework for sequential change detection", New England
 Journal of Statistics in Data Science 2(2).
-Yurdakul & Naranjo (2020), "Statistical properties of the population stability index", Journal of Risk Model Validation
-14(4), for the distribution of PSI without drift.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,20 +26,24 @@ import numpy as np
 import pandas as pd
 
 from assay.data.atomic import replacing
-from assay.data.conventions import Floats
+from assay.data.conventions import SESSIONS_A_YEAR, Floats
 from assay.data.errors import InputError
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.data.stored import read_json
-from assay.results.evidence.skill import skill_of
-from assay.results.stats.skill import evidence_path
+from assay.engine.result import BacktestResult
+from assay.results.evidence.skill import implied_earnings, skill_of
+from assay.results.gate.drift import Drift, drift, feature_drift
+from assay.results.stats.long_run_variance import regress
+from assay.results.stats.skill import Skill, evidence_path
 from assay.results.storage.runs import Run, to_json
 
 __all__ = [
     "ALARM",
+    "AlphaCheck",
     "Monitoring",
     "detector",
+    "followed_alpha",
     "monitor",
-    "population_stability",
     "stored_monitoring",
     "write_monitoring",
 ]
@@ -50,8 +52,26 @@ __all__ = [
 #: Sessions between false alarms, on average at least: 20 years.
 ALARM = 20 * 252
 _LEAST_SESSIONS = 20
-_BINS = 10
+#: Errors by which realised alpha may lie below the implied one, as in the shipped policies.
+_GAP = -2.5
 State = Literal["skill holds", "skill is gone", "too early"]
+
+
+@dataclass(frozen=True)
+class AlphaCheck:
+    """Net alpha of the new sessions, a year.
+
+    Parameters
+    ----------
+    realised : after the benchmark.
+    implied : IC of the new sessions · Σ weight · volatility · score, less costs.
+    gap_t : realised less implied, in errors of the realised one.
+
+    """
+
+    realised: float
+    implied: float
+    gap_t: float
 
 
 @dataclass(frozen=True)
@@ -69,7 +89,10 @@ class Monitoring:
     e_value : evidence of skill over all sessions, old and new.
     sessions_to_alarm : about how many more sessions without any skill would raise the alarm.
     psi, psi_limit : population stability index of the scores, old against new, and what 95% of samples without drift
-        stay below, with sessions as the cases.
+        stay below; NaN where the run keeps no scores.
+    features : the same of each feature of the run's model, where it names a feature set.
+    alpha : net alpha of the new sessions against what the IC implies there, where the run can be followed.
+    alpha_reason : why it cannot.
 
     """
 
@@ -85,6 +108,9 @@ class Monitoring:
     sessions_to_alarm: int
     psi: float
     psi_limit: float
+    features: tuple[Drift, ...] = ()
+    alpha: AlphaCheck | None = None
+    alpha_reason: str = ""
 
     @property
     def exit_code(self) -> int:
@@ -96,7 +122,7 @@ class Monitoring:
         """The state, since when, and what would change it."""
         if self.state == "too early":
             return f"Too early: {self.sessions} new sessions; {_LEAST_SESSIONS} are needed."
-        drift = " The scores have drifted." if self.psi > self.psi_limit else ""
+        drift = self._changes()
         if self.state == "skill is gone":
             return (f"The skill is gone: since {self.since} the scores know less than an IC of {self.held_to:.3f} "
                     f"(evidence {self.detector:,.0f}, {ALARM:,} is one false alarm in 20 years).{drift}")  # fmt: skip
@@ -104,6 +130,18 @@ class Monitoring:
             f"The skill holds: IC {self.new_ic:.3f} over {self.sessions:,} new sessions, held to {self.held_to:.3f}; "
             f"about {self.sessions_to_alarm:,} sessions without any would raise the alarm.{drift}"
         )
+
+    def _changes(self) -> str:
+        """What else is not as it was, in sentences."""
+        told = [" The scores have drifted."] if self.psi > self.psi_limit else []
+        moved = sorted((item for item in self.features if item.drifted), key=lambda item: item.limit / item.psi)
+        if moved:
+            named = ", ".join(f"{item.name} (PSI {item.psi:.2f}, limit {item.limit:.2f})" for item in moved[:3])
+            told.append(f" {len(moved)} of {len(self.features)} features have drifted: {named}.")
+        if self.alpha is not None and self.alpha.gap_t < _GAP:
+            told.append(f" The book earns {self.alpha.realised:.1%} a year after the benchmark where the IC implies "
+                        f"{self.alpha.implied:.1%}: {-self.alpha.gap_t:.1f} errors less.")  # fmt: skip
+        return "".join(told)
 
     def to_dict(self) -> dict[str, object]:
         """What `gate --monitor --json` prints."""
@@ -123,27 +161,9 @@ def detector(x: Floats, df: Floats, held_to: float) -> Floats:
     return out
 
 
-def population_stability(old: Floats, new: Floats, *, cases: tuple[int, int]) -> tuple[float, float]:
-    """PSI over tenths of the old values, and its 95% point without drift: χ²₉·(1/n + 1/m) of n and m cases.
-
-    Parameters
-    ----------
-    old, new : values without NaN.
-    cases : n and m; sessions, where values of one session move together.
-
-    """
-    from scipy.special import chdtri
-
-    edges = np.quantile(old, np.linspace(0, 1, _BINS + 1)[1:-1])
-    shares = []
-    for values in (old, new):
-        counts = np.bincount(np.searchsorted(edges, values, side="right"), minlength=_BINS) + 0.5
-        shares.append(counts / counts.sum())
-    psi = float(((shares[1] - shares[0]) * np.log(shares[1] / shares[0])).sum())
-    return psi, float(chdtri(_BINS - 1, 0.05)) * (1 / cases[0] + 1 / cases[1])
-
-
-def monitor(run: Run, predictions: PredictionPanel, prices: PricePanel) -> Monitoring:
+def monitor(
+    run: Run, predictions: PredictionPanel, prices: PricePanel, *, result: BacktestResult | None = None
+) -> Monitoring:
     """Judge the sessions after a stored run's by its accepted skill.
 
     Parameters
@@ -151,6 +171,7 @@ def monitor(run: Run, predictions: PredictionPanel, prices: PricePanel) -> Monit
     run : with a skill series and its scores.
     predictions : of the same model; stamps up to the run's last one are left out.
     prices : that reach through the new windows.
+    result : the run's own strategy over old and new sessions, for its alpha.
 
     Raises
     ------
@@ -186,11 +207,20 @@ def monitor(run: Run, predictions: PredictionPanel, prices: PricePanel) -> Monit
     growth = float((held_to**2 * whole["df"].mean()) / 2)
     today = float(path[-1]) if len(path) else 0.0
     left = math.log(ALARM * max(growth, 1e-9) + 1) - math.log(today * max(growth, 1e-9) + 1)
-    psi, limit = _drift(run, score.loc[score.index > old.index[-1]])
+    last = old.index[-1]
+    moved = None
+    if run.has("score"):
+        before, after = run.table("score"), score.loc[score.index > last]
+        moved = drift("score", before.to_numpy(dtype=np.float64), after.to_numpy(dtype=np.float64))
+    psi, limit = (math.nan, math.nan) if moved is None else (moved.psi, moved.limit)
+    checked = None
+    if result is not None:
+        checked = followed_alpha(skill, result, (last, run.table("returns").index[-1]))
     return Monitoring(
         run.id, state, str(since.date()), len(new), ic, held_to,
         float((new["x"] / np.sqrt(new["df"])).mean()) if len(new) else math.nan,
         today, math.exp(min(float(evidence[-1]), 690.0)), max(0, math.ceil(left / growth)) * horizon, psi, limit,
+        feature_drift(run, prices, last), checked,
     )  # fmt: skip
 
 
@@ -221,13 +251,28 @@ def stored_monitoring(run: Run) -> dict[str, Any] | None:
         raise InputError(f"{path}: damaged: {error}; `gate {run.id} --monitor` writes it again") from None
 
 
-def _drift(run: Run, score: pd.DataFrame) -> tuple[float, float]:
-    """PSI of the stored scores against the new ones; NaN where either is missing."""
-    if not run.has("score") or not len(score):
-        return math.nan, math.nan
-    before = run.table("score").to_numpy(dtype=np.float64)
-    after = score.to_numpy(dtype=np.float64)
-    old, new = before[np.isfinite(before)], after[np.isfinite(after)]
-    if len(old) < _BINS or not len(new):
-        return math.nan, math.nan
-    return population_stability(old, new, cases=(len(before), len(after)))
+def followed_alpha(skill: Skill, result: BacktestResult, after: tuple[pd.Timestamp, pd.Timestamp]) -> AlphaCheck | None:
+    """What a book earned after a session against what its IC implied there; None where either is not known.
+
+    Parameters
+    ----------
+    skill : of the predictions, old and new.
+    result : the run's own strategy over the same sessions, with weights and a benchmark.
+    after : the last old stamp, and the last old session of the returns.
+
+    """
+    stamps, sessions = skill.x.index > after[0], result.sessions > after[1]
+    if result.target_weights is None or result.benchmark is None or skill.x[stamps].notna().sum() < _LEAST_SESSIONS:
+        return None
+    later = replace(
+        skill, x=skill.x[stamps], df=skill.df[stamps], slope=skill.slope[stamps], scores=skill.scores[stamps],
+        volatility=skill.volatility[stamps],
+    )  # fmt: skip
+    line = regress(result.returns[sessions].to_numpy(), result.benchmark[sessions].to_numpy())
+    if line is None or not line.alpha_error > 0:
+        return None
+    cost = float((result.gross_returns - result.returns)[sessions].mean())
+    implied = float(implied_earnings(later, result.target_weights).mean()) - cost
+    return AlphaCheck(
+        line.alpha * SESSIONS_A_YEAR, implied * SESSIONS_A_YEAR, (line.alpha - implied) / line.alpha_error
+    )

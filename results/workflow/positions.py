@@ -35,7 +35,7 @@ from assay.results.workflow.followed import continued_state, kept
 from assay.strategies.base import EntryRule, Strategy
 from assay.strategies.catalog import load_strategy
 
-__all__ = ["TargetBook", "gate_of", "target_positions", "trading_of"]
+__all__ = ["TargetBook", "continued_predictions", "gate_of", "target_positions", "trading_of"]
 
 #: Replayed weights further than this from the stored ones are not the run's.
 _TOLERANCE = 1e-9
@@ -259,7 +259,7 @@ def _whole(
     session: pd.Timestamp | None,
 ) -> _Answer:
     """Decided on the whole history."""
-    predictions, gap = _continued(run, predictions, prices)
+    predictions, gap = continued_predictions(run, predictions, prices)
     joined, report = align(predictions, prices)
     session = prices.sessions[-1] if session is None else session
     age = _age(joined, prices, session)
@@ -287,7 +287,7 @@ def _followed(
     known, views = load_state(folder), None
     if known is None:
         answer = _whole(run, trading, predictions, prices, benchmark, None)
-        views = align(_continued(run, predictions, prices)[0], prices)[0].since_first_view()
+        views = align(continued_predictions(run, predictions, prices)[0], prices)[0].since_first_view()
         traded = with_tradable_benchmark(strategy, prices, benchmark)
         carried = carried_on(None, strategy, views, traded, costs=costs, execution=execution)
         own, whole = carried.lineage(strategy.overlays, execution)["target"], answer[0].targets
@@ -390,7 +390,7 @@ def trading_of(
     return rule, costs, Execution(**config["execution"])
 
 
-def _continued(
+def continued_predictions(
     run: Run, predictions: PredictionPanel, prices: PricePanel
 ) -> tuple[PredictionPanel, list[str]]:
     """The predictions with the run's own before their first session, and a line on sessions between that have none."""

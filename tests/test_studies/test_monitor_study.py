@@ -25,5 +25,5 @@ def test_alarms_by_their_definitions():
 
 def test_a_row_a_way_of_looking():
     rows = table(0.08, 5)
-    assert [row[1] for row in rows] == ["e-detector", "CUSUM", "t of 252 sessions"]
+    assert [row[1] for row in rows] == ["e-detector", "e-detector held to half the IC", "CUSUM", "t of 252 sessions"]
     assert all(len(row) == 6 for row in rows)

@@ -14,10 +14,12 @@ from assay.data.errors import InputError
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.data.returns import forward_returns
 from assay.data.synthetic import score_panel
+from assay.results.gate.drift import drift, effective_cases, population_stability
 from assay.results.gate.evidence_rules import Subject, skill_e
-from assay.results.gate.monitor import ALARM, detector, monitor, population_stability
+from assay.results.gate.monitor import ALARM, detector
 from assay.results.stats.skill import evidence_path
 from assay.results.workflow import backtest
+from assay.results.workflow.monitoring import monitor
 from assay.strategies.catalog import load_strategy
 
 SESSIONS = pd.bdate_range("2012-01-02", periods=1100)
@@ -135,3 +137,57 @@ def test_the_command(tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["state"] == "skill is gone"
     assert cli.main(own) == 2
     assert "--predictions and --prices" in capsys.readouterr().err
+
+
+def slow(rng, sessions: int, phi: float, shift: float = 0.0) -> np.ndarray:
+    out = rng.normal(size=(sessions, 10))
+    for t in range(1, sessions):
+        out[t] = phi * out[t - 1] + math.sqrt(1 - phi**2) * out[t]
+    return out + shift
+
+
+def test_slow_values_are_worth_fewer_cases_and_drift_is_seen():
+    rng = np.random.default_rng(4)
+    levels = 5 * rng.normal(size=10)  # differences between names are no persistence
+    assert effective_cases(slow(rng, 3000, 0.9) + levels) == pytest.approx(10 * 3000 / 19, rel=0.15)
+    assert effective_cases(rng.normal(size=(500, 10))) == pytest.approx(5000, rel=0.2)
+    common = rng.normal(size=(2000, 1)) + np.zeros((1, 10))
+    assert effective_cases(common) == pytest.approx(2000, rel=0.2)
+    found = [drift("x", slow(rng, 750, 0.95), slow(rng, 250, 0.95)) for _ in range(60)]
+    assert np.mean([item.drifted for item in found]) <= 0.1
+    shared = [drift("x", 0.3 * slow(rng, 750, 0) + slow(rng, 750, 0.9)[:, :1], 0.3 * slow(rng, 250, 0)
+                    + slow(rng, 250, 0.9)[:, :1]) for _ in range(60)]  # fmt: skip
+    assert np.mean([item.drifted for item in shared]) <= 0.12
+    assert drift("x", slow(rng, 750, 0.9), slow(rng, 250, 0.9, 1.0)).drifted
+    assert drift("x", np.full((4, 2), np.nan), slow(rng, 30, 0.5)) is None
+
+
+def test_features_that_drift_and_a_book_that_loses_its_alpha_are_said(tmp_path):
+    from assay.engine.folds import WalkForward
+    from assay.models.baselines import Momentum, Ridge
+    from assay.results.workflow import walk_forward
+
+    rng = np.random.default_rng(6)
+    returns = rng.normal(0, 0.01, (900, 12))
+    for t in range(2, 900):
+        returns[t] -= 0.35 * returns[t - 2]  # yesterday's return predicts at delay 1
+    dates, names = pd.bdate_range("2012-01-02", periods=900), [f"A{i:02d}" for i in range(12)]
+    calm = returns.copy()
+    returns[600:] *= 3.0
+    market_of = lambda values: PricePanel(pd.DataFrame(100 * np.cumprod(1 + values, axis=0), dates, names))  # noqa: E731
+    wild, quiet = market_of(returns), market_of(calm)
+    plan = WalkForward(train=300, retrain=300, start=dates[300], end=dates[597])
+    stored = walk_forward(Ridge(), quiet.through(dates[599]), plan, load_strategy("quintile_long_short"),
+                          baselines=False, root=tmp_path)  # fmt: skip
+    later = Ridge().fit(quiet.through(dates[299]), horizon=1, delay=1, seed=0)
+    same = monitor(stored.run, later.predict(quiet), quiet)
+    changed = monitor(stored.run, later.predict(wild), wild)
+    assert {item.name for item in same.features if item.drifted} == set()
+    assert {"volatility_20"} <= {item.name for item in changed.features if item.drifted}
+    assert "features have drifted" in changed.sentence
+    assert same.alpha is not None
+    assert abs(same.alpha.gap_t) < 2.5
+    assert same.alpha.implied == pytest.approx(same.alpha.realised, rel=1.0)
+    # The same predictions, of prices that the book trades at other returns than those it ranks: skill, and no alpha.
+    assert monitor(stored.run, Momentum().fit(quiet.through(dates[299]), horizon=1, delay=1, seed=0).predict(quiet),
+                   quiet).alpha.implied < same.alpha.implied  # fmt: skip
