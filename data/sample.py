@@ -30,7 +30,7 @@ _DEFAULT = "stock_lstm_close"
 
 #: The source of the sample's prices.
 SOURCE = "20 US large caps (skfolio sample)"
-SURVIVORS = (
+SURVIVORSHIP_WARNING = (
     "survivorship: the 20 companies of the sample were chosen because they are large today; "
     "what failed or shrank on the way is missing, and long-only figures are flattered"
 )
@@ -72,7 +72,7 @@ def load_sample() -> tuple[PricePanel, pd.Series]:
         closes,
         source=SOURCE,
         adjusted="splits and dividends",
-        warnings=(SURVIVORS, PRICE_INDEX, *check_prices({"close": closes}).messages()),
+        warnings=(SURVIVORSHIP_WARNING, PRICE_INDEX, *check_prices({"close": closes}).messages()),
     )
     benchmark = simple_returns(frame[[_BENCHMARK]])[_BENCHMARK].iloc[1:]
     return prices, benchmark.rename("S&P 500")

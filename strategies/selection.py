@@ -20,7 +20,7 @@ from assay.data.conventions import Floats
 from assay.data.errors import InputError
 from assay.data.panel import PricePanel
 
-__all__ = ["MINIMUM_ASSETS", "Legs", "aligned_values", "check_quantile", "trailing_volatility"]
+__all__ = ["MINIMUM_ASSETS", "Legs", "aligned_values", "check_quantile", "top_k", "trailing_volatility"]
 
 #: Fewer eligible assets than this, and the session is all cash.
 MINIMUM_ASSETS = 5
@@ -34,6 +34,21 @@ def check_quantile(quantile: float, who: str) -> None:
     """Raise `InputError` unless 0 < quantile <= 0.5."""
     if not 0 < quantile <= 0.5:
         raise InputError(f"{who}: quantile must be above 0 and at most 0.5, got {quantile!r}")
+
+
+def top_k(quantile: float, eligible: NDArray[np.intp]) -> NDArray[np.intp]:
+    """How many assets a leg holds: floor(quantile·N + ½), at least 1 and at most half; 0 below `MINIMUM_ASSETS`.
+
+    Examples
+    --------
+    >>> top_k(0.2, np.array([4, 5, 12, 13])).tolist()
+    [0, 1, 2, 3]
+
+    """
+    k = np.floor(quantile * eligible + 0.5).astype(np.intp)
+    k = np.asarray(np.minimum(np.maximum(k, 1), eligible // 2))
+    k[eligible < MINIMUM_ASSETS] = 0
+    return k
 
 
 def aligned_values(frame: pd.DataFrame, other: pd.DataFrame, who: str) -> Floats:
@@ -118,9 +133,7 @@ class Legs:
         """Write the weights of one block of rows into `out`, which is zero."""
         ranked = np.sort(block, axis=1)
         eligible = _count_finite(ranked)
-        k = np.floor(self.quantile * eligible + 0.5).astype(np.intp)
-        k = np.minimum(np.maximum(k, 1), eligible // 2)
-        k[eligible < MINIMUM_ASSETS] = 0
+        k = top_k(self.quantile, eligible)
         live = k > 0
         if not live.any():
             return

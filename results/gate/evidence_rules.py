@@ -25,11 +25,12 @@ from assay.results.storage.trial_ledger import Trials, read_trials, scenario_of,
 __all__ = [
     "Estimate",
     "Subject",
-    "best_baseline",
+    "beats_baselines",
     "break_even_ratio",
     "earlier_looks",
     "expected_alpha",
     "missing",
+    "not_applicable",
     "skill_e",
     "skill_p",
 ]
@@ -89,6 +90,11 @@ class Estimate:
 def missing(reason: str) -> Estimate:
     """A figure that is not there, so that the rule cannot pass."""
     return Estimate(reason=reason, absent="insufficient")
+
+
+def not_applicable(reason: str) -> Estimate:
+    """A figure that a run of this kind cannot have, so that the rule says nothing of it."""
+    return Estimate(reason=reason, absent="not applicable")
 
 
 def _value(run: Run, name: str) -> float:
@@ -191,16 +197,16 @@ def break_even_ratio(subject: Subject) -> Estimate:
     if alpha.value is None or math.isnan(traded) or math.isnan(paid):
         return missing(alpha.reason if alpha.value is None else "the run stores no turnover or cost")
     if not traded > 0:
-        return Estimate(reason="nothing was traded", absent="not applicable")
+        return not_applicable("nothing was traded")
     if not paid > 0:
-        return Estimate(reason="no trading cost was assumed", absent="not applicable")
+        return not_applicable("no trading cost was assumed")
     even, assumed = 1e4 * (alpha.value + paid) / traded, 1e4 * paid / traded
     text = f"alpha ends at {even:.1f} bps a traded unit, {assumed:.1f} are assumed"
     low, high = (None if end is None else 1 + end / paid for end in (alpha.low, alpha.high))
     return Estimate(even / assumed, low, high, text)
 
 
-def best_baseline(subject: Subject) -> Estimate:
+def beats_baselines(subject: Subject) -> Estimate:
     """Mean difference in skill to the best baseline, in IC, with its interval: a paired test on x."""
     if not subject.run.has("baseline_skill"):
         return missing("no baselines beside the model; `walk-forward` runs them")

@@ -30,10 +30,11 @@ from assay.results.checks.trials import TrialCount, any_superior
 from assay.results.gate.evidence_rules import (
     Estimate,
     Subject,
-    best_baseline,
+    beats_baselines,
     break_even_ratio,
     expected_alpha,
     missing,
+    not_applicable,
     skill_e,
     skill_p,
 )
@@ -121,7 +122,7 @@ def _after_styles(name: str) -> Callable[[Subject], Estimate]:
         if check is None:
             return _not_run(Styles)
         if check.few:
-            return Estimate(reason=check.note, absent="not applicable")
+            return not_applicable(check.note)
         item = check.metric(name)
         if item is None:
             return missing(check.note or f"the run has no {name}")
@@ -183,7 +184,7 @@ def _cross_check(subject: Subject) -> Estimate:
     if check is None:
         return _not_run(CrossCheck)
     if check.agrees is None:
-        return Estimate(reason=check.reason, absent="not applicable")
+        return not_applicable(check.reason)
     return Estimate(float(check.agrees), reason=check.detail)
 
 
@@ -191,7 +192,7 @@ def _calibration(subject: Subject) -> Estimate:
     """Brier skill: 1 − Brier/(Brier of the base rate), both as stored."""
     brier, reference = subject.run.metric("brier"), subject.run.metric("brier_uncertainty")
     if brier is None or reference is None:
-        return Estimate(reason="the predictions are no probabilities", absent="not applicable")
+        return not_applicable("the predictions are no probabilities")
     if brier["value"] is None or not reference["value"] or brier["n"] < _LEAST_CASES:
         return missing(f"{brier['n']} probabilities with an outcome; {_LEAST_CASES} of both kinds are needed")
     return Estimate(1.0 - brier["value"] / reference["value"], reason="Brier skill against the base rate")
@@ -236,7 +237,7 @@ def _pbo(subject: Subject) -> Estimate:
     if trials is None:
         return missing("the run is in no trial ledger")
     if trials.count < 2:
-        return Estimate(reason="one trial: nothing was chosen", absent="not applicable")
+        return not_applicable("one trial: nothing was chosen")
     common = trials.traded.dropna()
     try:
         found = probability_of_overfitting(common.to_numpy())
@@ -250,7 +251,7 @@ def _spa(subject: Subject) -> Estimate:
     if trials is None:
         return missing("the run is in no trial ledger")
     if trials.count < 2:
-        return Estimate(reason="one trial: nothing was chosen", absent="not applicable")
+        return not_applicable("one trial: nothing was chosen")
     try:
         found = any_superior(trials)
     except BacktestError as error:
@@ -262,7 +263,7 @@ def _spa(subject: Subject) -> Estimate:
 def _champion(function: Callable[[Run, Run], Estimate]) -> Callable[[Subject], Estimate]:
     def read(subject: Subject) -> Estimate:
         if subject.champion is None:
-            return Estimate(reason="no champion to compare with; see --champion", absent="not applicable")
+            return not_applicable("no champion to compare with; see --champion")
         return function(subject.run, subject.champion)
 
     return read
@@ -334,7 +335,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             _after_styles("skill_t_styles"), "t of skill after beta, styles and sectors",
             "What momentum or low volatility knows needs no model.", "t"),
         "beats_baselines": Rule(
-            best_baseline, "IC after beta less the best baseline's, paired",
+            beats_baselines, "IC after beta less the best baseline's, paired",
             "on = \"low\" asks for better, on = \"high\" for not clearly worse than what costs nothing.",
             "correlation", -2, 2),
         "rank_ic_t": Rule(_metric("rank_ic_t"), "HAC t of the mean rank IC", "Beta and volatility pass it, too.", "t"),
