@@ -270,6 +270,13 @@ class Rates:
         value = self.cells[name]
         return None if isinstance(value, float) or value.ndim < 2 else pd.DataFrame(value, sessions, assets)
 
+    def of_cash(self, sessions: pd.DatetimeIndex) -> pd.Series | None:
+        """(T,) what cash earns a session, as a fraction, 0 on the first, which has no night before; None at no rate."""
+        bps = np.broadcast_to(np.asarray(self.cells["cash_rate_bps"], dtype=np.float64), (len(sessions),))
+        if not bps.any():
+            return None
+        return pd.Series(np.where(np.arange(len(sessions)) > 0, a_session(bps), 0.0), sessions, name="cash_rate")
+
     def _fill(self, s: int) -> FillRates:
         return FillRates(*(self._at(item.name, s) for item in fields(FillRates)))
 

@@ -215,6 +215,7 @@ def _result(book: EntryBook, prices: PricePanel, columns: pd.Index, keep: Litera
         holdings=_holdings(book, columns) if keep == "all" else None,
         cash=pd.Series(cash, sessions, name="cash"),
         interest=pd.Series(interest, sessions, name="interest"),
+        cash_rate=market.rates.of_cash(sessions),
         borrow_bps=market.rates.by_asset("borrow_bps", sessions, market.assets) if keep == "all" else None,
         events=_events(book),
         fill_ledger=_fill_ledger(book) if keep == "all" else None,

@@ -44,6 +44,7 @@ class BacktestResult(Card):
     interest : (T,) currency earned on cash, below 0 on negative cash; part of the gross return.
     borrow_bps : (T, N) a year, of the night into the session, where a cost table sets it by asset; None where one rate
         holds for all, and with ``keep="returns"``.
+    cash_rate : (T,) what cash earned a session, as a fraction, where a rate was given; else None.
     events : long table, columns `EVENT_COLUMNS`: stops, kill switches, forced exits, ruin, unfilled orders.
     fill_ledger : makes the long table of fills when it is asked for; None when not kept.
     stages : one row a stage (select, filter, smooth, vol target, kill switch, costs): sharpe, return_ann,
@@ -79,6 +80,7 @@ class BacktestResult(Card):
     holdings: pd.DataFrame | None = None
     cash: pd.Series | None = None
     interest: pd.Series | None = None
+    cash_rate: pd.Series | None = None
     borrow_bps: pd.DataFrame | None = None
     events: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(EVENT_COLUMNS)))
     fill_ledger: Callable[[], pd.DataFrame] | FillLedger | None = None
@@ -93,6 +95,10 @@ class BacktestResult(Card):
     def sessions(self) -> pd.DatetimeIndex:
         """The T sessions simulated."""
         return self.returns.index  # type: ignore[return-value]
+
+    def over_cash(self, returns: pd.Series) -> pd.Series:
+        """(T,) `returns` less what cash earned, of which Sharpe ratios are; as they are where no rate was given."""
+        return returns if self.cash_rate is None else returns - self.cash_rate.reindex(returns.index)
 
     @cached_property
     def fills(self) -> pd.DataFrame:

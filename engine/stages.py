@@ -30,14 +30,15 @@ def stage_table(stages: Mapping[str, BacktestResult]) -> pd.DataFrame:
 
 
 def _row(label: str, result: BacktestResult, returns: pd.Series) -> dict[str, Any]:
-    """One row of the stage table; Sharpe is mean/std (ddof 1) times √252, no risk-free rate."""
+    """One row of the stage table; Sharpe is mean/std (ddof 1) times √252, over what cash earned."""
+    excess = result.over_cash(returns)
     deviation = float(returns.std(ddof=1)) if len(returns) > 1 else float("nan")
     mean = float(returns.mean())
     before = result.nav.shift(1).fillna(result.config["execution"]["capital"])
     drag = (result.costs.sum(axis="columns") / before).mean()
     return {
         "stage": label,
-        "sharpe": annual_sharpe(returns),
+        "sharpe": annual_sharpe(excess),
         "return_ann": mean * SESSIONS_A_YEAR,
         "volatility_ann": deviation * np.sqrt(SESSIONS_A_YEAR),
         "turnover_ann": float(result.turnover.mean()) * SESSIONS_A_YEAR,

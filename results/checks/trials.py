@@ -160,10 +160,11 @@ def count_trial(
     predictions = result.fingerprints["predictions"] if brought else None
     trial = trial_of(result.config, family=family, predictions=predictions)
     member = run_id(result.strategy, result.config, result.fingerprints)
-    (fingerprint,) = register([Record(trial, member, result.returns, scenario, skill)], prices)
+    (fingerprint,) = register([Record(trial, member, result.over_cash(result.returns), scenario, skill)], prices)
     known = read_trials(prices, scenario=scenario, own=search_of(result.config))
     count = known.count + max(elsewhere, 0)
-    judged = deflated_sharpe(result.returns.to_numpy(), known.table["sharpe"].to_numpy(dtype=float), trials=count)
+    net = result.over_cash(result.returns)
+    judged = deflated_sharpe(net.to_numpy(), known.table["sharpe"].to_numpy(dtype=float), trials=count)
     return TrialCount(
         count,
         known.count,
@@ -286,11 +287,11 @@ def _deflated_residual(result: BacktestResult, known: Trials, count: int) -> flo
     a benchmark."""
     if result.benchmark is None:
         return math.nan
-    both = pd.DataFrame({"net": result.returns, "benchmark": result.benchmark}).dropna()
+    both = pd.DataFrame({"net": result.returns, "benchmark": result.benchmark}).apply(result.over_cash).dropna()
     line = regress(both["net"].to_numpy(), both["benchmark"].to_numpy())
     if line is None:
         return math.nan
-    sharpes = [_residual_sharpe(known.returns[name], result.benchmark) for name in known.traded]
+    sharpes = [_residual_sharpe(known.returns[name], both["benchmark"]) for name in known.traded]
     return float(deflated_sharpe(line.residuals, np.array(sharpes), trials=count).probability)
 
 

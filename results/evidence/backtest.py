@@ -95,9 +95,10 @@ class Evidence(Card):
 
     def to_json(self, result: BacktestResult) -> dict[str, Any]:
         """The content of ``metrics.json``; the net Sharpe ratio with its error by every method is in it."""
+        net = result.over_cash(result.returns).to_numpy()
         return {
             "metrics": [metric.to_dict() for metric in self.metrics],
-            "sharpe_intervals": [item.to_dict() for item in sharpe_intervals(result.returns.to_numpy())],
+            "sharpe_intervals": [item.to_dict() for item in sharpe_intervals(net)],
             "sessions": len(result.returns),
             "start": result.sessions[0],
             "end": result.sessions[-1],
@@ -126,10 +127,11 @@ def evaluate(
     0.121
 
     """
-    metrics = [*performance_metrics(result.returns, "net"), *performance_metrics(result.gross_returns, "gross")]
+    series, rate = {"net": result.returns, "gross": result.gross_returns}, result.cash_rate
+    metrics = [item for kind, returns in series.items() for item in performance_metrics(returns, kind, rate=rate)]
     if result.benchmark is not None:
-        for kind, returns in (("net", result.returns), ("gross", result.gross_returns)):
-            metrics += relative_metrics(returns, result.benchmark, kind)
+        for kind, returns in series.items():
+            metrics += relative_metrics(returns, result.benchmark, kind, rate=rate)
     metrics += _portfolio_metrics(result)
     if prices is not None and prices.members is None:
         metrics += missing_names(result)
@@ -225,6 +227,8 @@ def _portfolio_tables(result: BacktestResult) -> dict[str, pd.DataFrame]:
     )
     if result.benchmark is not None:
         returns["benchmark"] = result.benchmark
+    if result.cash_rate is not None:
+        returns["cash_rate"] = result.cash_rate
     tables = {"returns": returns, "costs": result.costs, "events": result.events}
     if result.target_weights is not None:
         tables["weights"] = result.target_weights

@@ -42,7 +42,7 @@ def missing_names(result: BacktestResult, *, share: float = SHARE, loss: float =
     loss : what each returned, from the first to the last session in which it is missing.
 
     """
-    net, exposure = result.returns, result.exposure.shift(1).fillna(0.0)
+    net, exposure = result.over_cash(result.returns), result.exposure.shift(1).fillna(0.0)
     n = len(net)
     a_session = share * loss / SESSIONS_A_YEAR
     cases = {
@@ -60,10 +60,11 @@ def missing_names(result: BacktestResult, *, share: float = SHARE, loss: float =
     spread = _Z95 * apart * sharpe_hac_error(net.to_numpy()) * math.sqrt(SESSIONS_A_YEAR)
     out = [_bounds("sharpe_missing_names", "ratio", ratios, spread, text, (n, start, end))]
     if result.benchmark is not None:
+        market = result.over_cash(result.benchmark)
         lines = {
             name: regress(both[:, 0], both[:, 1])
             for name, both in (
-                (name, pd.DataFrame({"net": values, "benchmark": result.benchmark}).dropna().to_numpy(dtype=np.float64))
+                (name, pd.DataFrame({"net": values, "benchmark": market}).dropna().to_numpy(dtype=np.float64))
                 for name, values in cases.items()
             )
         }

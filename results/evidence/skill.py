@@ -172,7 +172,8 @@ def _money(name: str, value: float, half: float, text: str) -> _Row:
 
 
 def _both(result: BacktestResult) -> pd.DataFrame:
-    return pd.DataFrame({"net": result.returns, "benchmark": result.benchmark}).dropna()
+    both = pd.DataFrame({"net": result.returns, "benchmark": result.benchmark})
+    return both.apply(result.over_cash).dropna()
 
 
 def alpha_line(result: BacktestResult) -> Regression | None:

@@ -122,9 +122,9 @@ def _left(
 ) -> list[Metric]:
     """Alpha, its t and the Sharpe ratio of what the positions' factors leave."""
     styles = [name for name in model.returns.columns if inputs.sectors is None or name not in set(inputs.sectors)]
-    columns = {"left": left, **{name: model.returns[name].reindex(left.index) for name in styles}}
+    columns = {"left": result.over_cash(left), **{name: model.returns[name].reindex(left.index) for name in styles}}
     if result.benchmark is not None:
-        columns["the benchmark"] = result.benchmark
+        columns["the benchmark"] = result.over_cash(result.benchmark)
     if inputs.factors is not None:
         columns |= {f"own factor {name}": inputs.factors[name].reindex(left.index) for name in inputs.factors}
     both = pd.DataFrame(columns).dropna()

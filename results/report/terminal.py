@@ -96,6 +96,8 @@ def _table(metrics: dict[str, Any]) -> list[str]:
         text = convention or net["convention"].removeprefix("net · ")
         if name == "sharpe_residual" and metrics.get("beta_net", {}).get("value") is not None:
             text = f"residual on the benchmark, beta {metrics['beta_net']['value']:.2f}"
+        if name == "sharpe" and "rf the cash rate" in net["convention"]:
+            text = text.replace("rf 0", f"rf{net['convention'].partition(' · rf')[2].partition(' · ')[0]}")
         if net["value"] is None:
             text = net["reason"]
         if name.endswith("_styles") and net["value"] is not None:

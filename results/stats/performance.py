@@ -92,13 +92,16 @@ def sharpe_interval(returns: np.ndarray, periods: int = SESSIONS_A_YEAR) -> tupl
     return ratio, ratio - half, ratio + half
 
 
-def performance_metrics(returns: pd.Series, kind: str, *, periods: int = SESSIONS_A_YEAR) -> list[Metric]:
+def performance_metrics(
+    returns: pd.Series, kind: str, *, rate: pd.Series | None = None, periods: int = SESSIONS_A_YEAR
+) -> list[Metric]:
     """Metrics of one return series.
 
     Parameters
     ----------
     returns : (T,) simple returns a session, stamped with the period's end, without NaN.
     kind : ``"net"`` or ``"gross"``; it ends each name.
+    rate : (T,) what cash earned a session; the Sharpe ratio is of returns less it. None is 0.
     periods : sessions a year.
 
     Returns
@@ -124,8 +127,11 @@ def performance_metrics(returns: pd.Series, kind: str, *, periods: int = SESSION
         number = float(value) if ok else math.nan
         return Metric(f"{name}_{kind}", number, unit, convention, n=n, start=start, end=end, reason=reason, **more)
 
-    _, low, high = sharpe_interval(values, periods)
-    sharpe = math.nan if flat else float(empyrical.sharpe_ratio(returns, 0, annualization=periods))
+    excess = returns if rate is None else returns - rate
+    free = "rf 0" if rate is None else f"rf the cash rate, mean {float(rate.mean()) * periods:.2%} a year"
+    flat = flat or float(np.std(excess.to_numpy(dtype=np.float64), ddof=1)) <= FLAT
+    _, low, high = sharpe_interval(excess.to_numpy(dtype=np.float64), periods)
+    sharpe = math.nan if flat else float(empyrical.sharpe_ratio(excess, 0, annualization=periods))
     if n == 0:
         return [metric("sharpe", math.nan, "ratio", common, reason="no sessions")]
     drawdown = float(empyrical.max_drawdown(returns))
@@ -136,7 +142,7 @@ def performance_metrics(returns: pd.Series, kind: str, *, periods: int = SESSION
             "sharpe",
             sharpe,
             "ratio",
-            f"{common} · ddof 1 · arithmetic · rf 0 · 95% by delta method, HAC, {_window(n, lag_rule(n))}",
+            f"{common} · ddof 1 · arithmetic · {free} · 95% by delta method, HAC, {_window(n, lag_rule(n))}",
             low=low,
             high=high,
         ),
@@ -188,12 +194,18 @@ def performance_metrics(returns: pd.Series, kind: str, *, periods: int = SESSION
 
 
 def relative_metrics(
-    returns: pd.Series, benchmark: pd.Series, kind: str, *, periods: int = SESSIONS_A_YEAR
+    returns: pd.Series,
+    benchmark: pd.Series,
+    kind: str,
+    *,
+    rate: pd.Series | None = None,
+    periods: int = SESSIONS_A_YEAR,
 ) -> list[Metric]:
     """What is left after the benchmark.
 
     Parameters
     ----------
+    rate : (T,) what cash earned a session, taken off both; None is 0.
     returns, benchmark : (T,) a session; sessions without a benchmark return are left out and n says so.
     kind : ``"net"`` or ``"gross"``.
 
@@ -204,6 +216,9 @@ def relative_metrics(
         beta lies between 0.5 and 1.5).
 
     """
+    free = "rf 0" if rate is None else "rf the cash rate"
+    if rate is not None:
+        returns, benchmark = returns - rate, benchmark - rate
     both = pd.DataFrame({"returns": returns, "benchmark": benchmark}).dropna()
     start, end = _dates(both["returns"])
     n = len(both)
@@ -220,7 +235,7 @@ def relative_metrics(
     tracking = float(active.mean()) / spread * math.sqrt(periods) if spread > FLAT else math.nan
     half = line.critical * line.alpha_error * periods
     window = _window(n, line.lag)
-    residual = f"of returns less beta × benchmark · {periods} · ddof 1 · rf 0 · delta method, HAC, {window}"
+    residual = f"of returns less beta × benchmark · {periods} · ddof 1 · {free} · delta method, HAC, {window}"
     # Of a book that holds little of the benchmark, the active return is mostly the benchmark's own, sold short.
     means_little = not _ACTIVE[0] <= line.beta <= _ACTIVE[1]
     tracking = math.nan if means_little else tracking

@@ -18,6 +18,7 @@ from assay.engine.entry_rules import simulate_entries
 from assay.engine.execution import Execution
 from assay.engine.simulation import simulate
 from assay.engine.vectorbt_adapter import cross_check, simulate_vectorbt
+from assay.results.evidence.backtest import evaluate
 from tests.test_engine.test_entry_rules import Rule, bars, flat, random_market, random_signals, run
 from tests.test_engine.test_simulation import market, random_weights
 
@@ -163,6 +164,35 @@ class TestInterest:
         short = run(panel, [(0, "A")], costs=costs, rule=Rule(size=0.5, side=-1))
         assert short.interest.iloc[2] == pytest.approx(150, rel=1e-3)
         assert short.costs["borrow"].iloc[2] == pytest.approx(100, rel=1e-3)
+
+
+class TestExcess:
+    def test_sharpe_and_alpha_are_of_what_is_earned_over_cash(self):
+        rate = pd.Series([252.0, 504.0], pd.DatetimeIndex(["2019-01-01", market(3).sessions[30]]))
+        costs = CostModel(5, table=CostTable({}, {"cash_rate_bps": rate}))
+        prices = market(3)
+        result = simulate(prices, random_weights(prices, 4), costs=costs)
+        rates = np.where(prices.sessions > prices.sessions[30], 2e-4, 1e-4)  # of the night after its stamp
+        rates[0] = 0
+        assert result.cash_rate is not None
+        np.testing.assert_allclose(result.cash_rate, rates, rtol=1e-12)
+        index = prices.close.pct_change(fill_method=None).mean(axis="columns").fillna(0.0)
+        found = evaluate(replace(result, benchmark=index))
+        over = result.returns - rates
+        assert found["sharpe_net"].value == pytest.approx(over.mean() / over.std() * 252**0.5)
+        assert "rf the cash rate, mean" in found["sharpe_net"].convention
+        slope, intercept = np.polyfit(index - rates, over, 1)
+        assert found["beta_net"].value == pytest.approx(slope)
+        assert found["alpha_ann_net"].value == pytest.approx(252 * intercept)
+        assert found["return_arithmetic_ann_net"].value == pytest.approx(252 * result.returns.mean())
+        free = evaluate(simulate(prices, random_weights(prices, 4), costs=CostModel(5)))
+        assert "rf 0" in free["sharpe_net"].convention
+
+    def test_money_that_lies_idle_has_no_sharpe_ratio(self):
+        panel, costs = PricePanel(frame(A=[100.0] * 40)), replace(FREE, cash_rate_bps=500.0)
+        idle = simulate(panel, frame(A=[0.0] * 40), costs=costs)
+        assert np.isnan(evaluate(idle)["sharpe_net"].value)
+        assert idle.over_cash(idle.returns).abs().max() < 1e-15
 
 
 class TestTables:
