@@ -156,7 +156,7 @@ def test_bad_input_is_answered_in_one_line(
         (["--returns", "none.csv"], "no such file"),
         (["--risk-free", "3"], "annual rate"),
         (["--model", "no_such"], "unknown model"),
-        (["--html", "no/such/folder/x.html"], "No such file"),
+        (["--html", "no/such/folder/x.html"], "there is no folder"),
     ],
 )
 def test_options_that_cannot_be_met_are_explained(
