@@ -316,6 +316,7 @@ def _by_asset(panel: PricePanel) -> pd.DataFrame:
     import numpy as np
     import pandas as pd
 
+    from assay.data.conventions import SESSIONS_A_YEAR
     from assay.data.quality import moves
     from assay.data.returns import simple_returns
 
@@ -333,7 +334,7 @@ def _by_asset(panel: PricePanel) -> pd.DataFrame:
             "closes": count,
             "missing": np.where(ever, last + 1 - first - count, 0),
             "last_close": np.where(ever, close[last, np.arange(close.shape[1])], np.nan),
-            "volatility_ann": returns.std(ddof=1).to_numpy() * np.sqrt(252),
+            "volatility_ann": returns.std(ddof=1).to_numpy() * np.sqrt(SESSIONS_A_YEAR),
             "largest_return": np.fmax.reduce(np.abs(change), axis=0),  # across gaps
         }
     )

@@ -259,6 +259,7 @@ def _rows(table: pd.DataFrame) -> list[_Row]:
     """The trials of a market, the best first."""
     import json
 
+    from assay.data.conventions import SESSIONS_A_YEAR
     from assay.results.storage.runs import flattened
 
     flat = {str(key): flattened(json.loads(text)["recipe"]) for key, text in table["recipe"].items()}
@@ -271,7 +272,7 @@ def _rows(table: pd.DataFrame) -> list[_Row]:
             row["name"],
             row["family"],
             {name: flat[str(key)].get(name) for name in differing},
-            row["sharpe"] * 252**0.5,
+            row["sharpe"] * SESSIONS_A_YEAR**0.5,
             row["members"],
             row["sessions"],
             str(row["first_session"]),

@@ -16,6 +16,8 @@ import math
 import numpy as np
 import pandas as pd
 
+from assay.data.conventions import FLAT
+
 __all__ = [
     "action_metrics",
     "direction_metrics",
@@ -52,7 +54,7 @@ def daily_correlation(left: np.ndarray, right: np.ndarray, *, ranked: bool) -> n
     cross = (x * y).sum(axis="columns").to_numpy()
     size = np.sqrt(((x**2).sum(axis="columns") * (y**2).sum(axis="columns")).to_numpy())
     out = np.full(len(cross), np.nan)
-    known = (paired.sum(axis=1) >= _LEAST_NAMES) & (size > 1e-15)
+    known = (paired.sum(axis=1) >= _LEAST_NAMES) & (size > FLAT)
     out[known] = cross[known] / size[known]
     return out
 

@@ -167,7 +167,7 @@ def _measures(values: np.ndarray) -> dict[str, float]:
         "annual_volatility": float(values.std(ddof=1)) * math.sqrt(SESSIONS_A_YEAR),
         "return_std": float(values.std(ddof=1)),
         "max_drawdown": float((wealth / np.maximum.accumulate(wealth) - 1.0).min()),
-        "annual_return": float(wealth[-1] ** (252 / len(values)) - 1.0),
+        "annual_return": float(wealth[-1] ** (SESSIONS_A_YEAR / len(values)) - 1.0),
         "total_return": float(wealth[-1] - 1.0),
     }
 

@@ -37,6 +37,7 @@ from assay.audit.recompute.series import (
     spread,
     values_of,
 )
+from assay.data.conventions import FLAT
 
 __all__ = ["RETURN_METRICS", "return_readings"]
 
@@ -92,7 +93,7 @@ def _sharpe(material: Material, only: str = "") -> tuple[Reading, ...]:
         if compounds and choice["mean"] == "arithmetic":
             rate = periods * math.expm1(math.log1p(rate) / periods)
         deviation = spread(values, choice)
-        if not deviation > 1e-15:
+        if not deviation > FLAT:
             return None
         if choice["mean"] == "arithmetic":
             return float((values.mean() - rate / periods) / deviation * math.sqrt(periods))

@@ -14,6 +14,7 @@ import numpy as np
 
 from assay.audit.recompute.conventions import DDOF, Material, Reading, readings_over
 from assay.audit.recompute.series import annual_of, bases_of, growth, rates_of
+from assay.data.conventions import FLAT
 
 __all__ = ["RELATIVE_METRICS", "relative_readings"]
 
@@ -85,7 +86,7 @@ def _information(material: Material, market: np.ndarray, bases: tuple[str, ...])
         active = values - beta * market
         deviation = float(active.std(ddof=0 if choice["ddof"] == DDOF[1] else 1))
         periods = 1.0 if choice["periods"] == "not annualised" else float(choice["periods"])
-        return float(active.mean() / deviation * math.sqrt(periods)) if deviation > 1e-15 else None
+        return float(active.mean() / deviation * math.sqrt(periods)) if deviation > FLAT else None
 
     return readings_over(dimensions, figure)
 

@@ -11,6 +11,7 @@ import numpy as np
 from assay.audit.recompute.class_readings import CLASS_METRICS, class_readings
 from assay.audit.recompute.conventions import DDOF, Material, Panel, Reading, readings_over
 from assay.audit.recompute.panels import OVERLAP, horizons_idle, pooled, step_of
+from assay.data.conventions import SESSIONS_A_YEAR
 
 __all__ = ["SIGNAL_METRICS", "signal_readings"]
 
@@ -115,7 +116,7 @@ def _of_daily(
         horizon = material.panels[choice["timing"]].horizon
         if choice["periods"] == _APART and horizon == 1:
             return None
-        special = {"a session": 1.0, _APART: 252 / horizon}.get(choice["periods"])
+        special = {"a session": 1.0, _APART: SESSIONS_A_YEAR / horizon}.get(choice["periods"])
         periods = float(choice["periods"]) if special is None else special
         return figure_of(daily, 0 if choice["ddof"] == DDOF[1] else 1, periods) if len(daily) > 1 else None
 

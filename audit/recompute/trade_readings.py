@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from assay.audit.recompute.conventions import DDOF, Dimensions, Material, Reading, readings_over
-from assay.data.conventions import SESSIONS_A_YEAR
+from assay.data.conventions import FLAT, SESSIONS_A_YEAR
 
 __all__ = ["TRADE_STATISTICS", "Statistic", "trade_readings"]
 
@@ -76,7 +76,7 @@ def _ratio(top: Callable[[np.ndarray], float]) -> Callable[[Material, Choice], f
 def _sharpe(material: Material, choice: Choice) -> float | None:
     values = _trades(material)
     deviation = float(values.std(ddof=0 if choice["ddof"] == DDOF[1] else 1)) if len(values) > 1 else 0.0
-    if deviation <= 1e-15:
+    if deviation <= FLAT:
         return None
     if choice["periods"] == ANNUALISED[0]:
         years = _years(material)
@@ -91,7 +91,7 @@ def _years(material: Material) -> float | None:
     if material.dates is not None and len(material.dates) > 1:
         return float((material.dates[-1] - material.dates[0]) / np.timedelta64(1, "D")) / 365.25 or None
     length = len(next(iter(material.series.values()), ()))
-    return length / 252 if length else None
+    return length / SESSIONS_A_YEAR if length else None
 
 
 def _costs(material: Material) -> Dimensions:

@@ -14,6 +14,7 @@ from assay.audit.forensic.sessions import new_york_sessions
 from assay.audit.recompute.periods import days_of
 from assay.audit.rules.scope import Run, broken, doubtful, fits, names, note, percent
 from assay.audit.verdicts import Finding
+from assay.data.conventions import SESSIONS_A_YEAR
 
 __all__ = ["calendar", "dates_of", "track_record", "years_of"]
 
@@ -63,7 +64,7 @@ def _years(run: Run) -> Iterator[Finding]:
             yield doubtful(
                 "C14 calendar",
                 [claim],
-                f"{years:g} years have about {252 * years:,.0f} sessions (at most {limit:,.0f} weekdays),"
+                f"{years:g} years have about {SESSIONS_A_YEAR * years:,.0f} sessions (at most {limit:,.0f} weekdays),"
                 f" fewer than the {claim.printed} printed.",
                 "one row a trading day, and the stated period",
                 stated=True,

@@ -10,13 +10,14 @@ from assay.audit.forensic.significance import deflated_floor, minimum_track_reco
 from assay.audit.rules.calendars import track_record
 from assay.audit.rules.scope import Run, doubtful, number, percent, supported, weak
 from assay.audit.verdicts import Finding
+from assay.data.conventions import SESSIONS_A_YEAR
 
 __all__ = ["drawdown", "foresight", "sharpe_significance"]
 
 
 def _periods(run: Run) -> int:
     stated = run.group.portfolio.periods_per_year
-    return stated if stated is not None and stated > 0 else 252
+    return stated if stated is not None and stated > 0 else SESSIONS_A_YEAR
 
 
 def sharpe_significance(run: Run) -> Iterator[Finding]:
@@ -54,7 +55,7 @@ def sharpe_significance(run: Run) -> Iterator[Finding]:
         elif around.low > 0:
             yield supported("C18 Sharpe interval", [claim], f"{working}.", held)
     claim, trials = run.get("sharpe"), run.group.portfolio.trials or 1
-    best = deflated_floor(trials, 252, 252)
+    best = deflated_floor(trials, SESSIONS_A_YEAR, SESSIONS_A_YEAR)
     if claim is not None and record is None and trials > 1 and run.read(claim).low < best * 2:
         yield weak(
             "C19 selection",

@@ -21,6 +21,7 @@ from assay.audit.forensic.signal import (
 from assay.audit.forensic.tests_reported import t_of_mean
 from assay.audit.rules.scope import Run, broken, doubtful, fits, number, percent, span, supported, weak
 from assay.audit.verdicts import Finding
+from assay.data.conventions import SESSIONS_A_YEAR
 
 __all__ = [
     "calibration",
@@ -126,7 +127,7 @@ def signal_to_portfolio(run: Run) -> Iterator[Finding]:
         return
     if value.low <= 0 or run.read(sharpe).low <= 0:
         return
-    periods = run.group.portfolio.periods_per_year or 252
+    periods = run.group.portfolio.periods_per_year or SESSIONS_A_YEAR
     transfer = transfer_coefficient(run.read(sharpe), value, periods)
     shown = ratio.printed if ratio is not None else number(value.middle)
     working = (
@@ -203,7 +204,7 @@ def quantile_portfolio(run: Run) -> Iterator[Finding]:
     long, short = book.long_gross, book.short_gross
     assumed = long is None or short is None
     long, short = (0.5, 0.5) if long is None or short is None else (long, short)
-    periods = book.periods_per_year or 252
+    periods = book.periods_per_year or SESSIONS_A_YEAR
     annual = (run.read(top) * long - run.read(bottom) * short) * periods
     if annual.low <= 0:
         return

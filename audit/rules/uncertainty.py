@@ -18,6 +18,7 @@ from assay.audit.forensic.significance import proportion_intervals, sharpe_inter
 from assay.audit.rules.calendars import track_record
 from assay.audit.rules.scope import Report, Run, doubtful, fits, note, number, percent, span, supported, weak
 from assay.audit.verdicts import Finding
+from assay.data.conventions import SESSIONS_A_YEAR
 from assay.results.stats.deflated_sharpe import probabilistic_sharpe
 
 __all__ = ["spreads", "stated_intervals", "thresholds"]
@@ -98,7 +99,7 @@ def _against_sample(run: Run, claim: Claim, estimate: Claim, ends: tuple[Interva
         yield from _share(run, claim, estimate, ends, level)
     record = track_record(run)
     if estimate.metric in ("sharpe", "sharpe_gross") and record is not None:
-        periods = run.group.portfolio.periods_per_year or 252
+        periods = run.group.portfolio.periods_per_year or SESSIONS_A_YEAR
         if run.group.sample.sessions is None and periods not in (252, 250, 260):
             return
         usual = sharpe_interval(estimate.value.value, record[0], periods, level).width
@@ -202,7 +203,7 @@ def _threshold(run: Run, goal: Claim) -> Iterator[Finding]:
     claim, record = run.get(goal.metric), track_record(run)
     if claim is None or record is None or goal.value.value <= 0:
         return
-    periods = run.group.portfolio.periods_per_year or 252
+    periods = run.group.portfolio.periods_per_year or SESSIONS_A_YEAR
     if run.group.sample.sessions is None and periods not in (252, 250, 260):
         return
     best, least = run.read(claim).high, run.read(claim).low

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from assay.data.conventions import Floats
+from assay.data.conventions import FLAT, Floats
 from assay.data.errors import InputError
 from assay.results.stats.long_run_variance import critical_value, lag_rule, sharpe_hac_error
 
@@ -40,7 +40,7 @@ def sharpe_moments(returns: Floats) -> tuple[float, float, float, int]:
     """Sharpe ratio a session (ddof 1), skewness, plain kurtosis (population), n; NaN where returns are constant."""
     n = len(returns)
     deviation = float(returns.std(ddof=1)) if n > 1 else 0.0
-    if deviation <= 1e-15:
+    if deviation <= FLAT:
         return math.nan, math.nan, math.nan, n
     centred = returns - returns.mean()
     variance = float((centred**2).mean())

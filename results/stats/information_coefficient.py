@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from assay.data.conventions import SESSIONS_A_YEAR
+from assay.data.conventions import FLAT, SESSIONS_A_YEAR
 from assay.data.errors import InputError
 from assay.results.stats.long_run_variance import critical_value, hac_mean, lag_rule
 from assay.results.stats.performance import Metric
@@ -107,7 +107,7 @@ def ic_metrics(table: pd.DataFrame, horizon: int) -> list[Metric]:
 
 def _student_t(values: np.ndarray) -> float:
     """t of a mean of independent values, ddof 1; NaN where there are fewer than 2 or they do not vary."""
-    if len(values) < 2 or float(np.ptp(values)) <= 1e-15 * max(1.0, abs(float(values.mean()))):
+    if len(values) < 2 or float(np.ptp(values)) <= FLAT * max(1.0, abs(float(values.mean()))):
         return math.nan
     return float(values.mean()) / float(values.std(ddof=1)) * math.sqrt(len(values))
 

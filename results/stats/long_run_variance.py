@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from assay.data.conventions import Floats
+from assay.data.conventions import FLAT, Floats
 
 __all__ = [
     "Regression",
@@ -123,7 +123,7 @@ def hac_mean(values: Floats, *, lag: int | None = None, horizon: int = 1) -> tup
         return math.nan, math.nan, math.nan, 0
     lag = lag_rule(n, horizon) if lag is None else max(0, min(lag, n - 1))
     mean = float(values.mean())
-    if n < 2 or float(np.ptp(values)) <= 1e-15 * max(1.0, abs(mean)):
+    if n < 2 or float(np.ptp(values)) <= FLAT * max(1.0, abs(mean)):
         return mean, math.nan, math.nan, lag
     variance = float(long_run_covariance(values[:, None], lag)[0, 0]) / n
     error = math.sqrt(variance) if variance > 0 else math.nan
@@ -171,7 +171,7 @@ def regress(values: Floats, benchmark: Floats, *, lag: int | None = None) -> Reg
     ``use_correction=False``).
     """
     n = len(values)
-    if n < 3 or float(np.ptp(benchmark)) <= 1e-15:
+    if n < 3 or float(np.ptp(benchmark)) <= FLAT:
         return None
     lag = lag_rule(n) if lag is None else lag
     design = np.column_stack([np.ones(n), benchmark])
