@@ -33,11 +33,11 @@ if TYPE_CHECKING:
         UnknownNameError,
     )
     from assay.data.files.predictions import load_predictions, write_predictions
-    from assay.data.files.prices import load_prices, write_prices
+    from assay.data.files.prices import write_prices
     from assay.data.files.series import load_returns
     from assay.data.panel import PredictionPanel, PricePanel
     from assay.data.returns import forward_returns
-    from assay.data.sample import load_sample, load_sample_predictions
+    from assay.data.sample import load_sample_predictions
     from assay.data.synthetic import MarketShape, score_panel, synthetic_market
     from assay.engine.backtest import final_weights, run_backtest
     from assay.engine.costs import CostModel
@@ -72,6 +72,7 @@ if TYPE_CHECKING:
         train,
         walk_forward,
     )
+    from assay.results.workflow.market import load_prices, load_sample
     from assay.strategies.base import EntryRule, EntrySignals, Overlays, Strategy
     from assay.strategies.catalog import load_strategy, strategy_names
     from assay.strategies.contract import check_strategy
@@ -96,11 +97,11 @@ _HOMES = {
         "UnknownNameError",
     ),
     "data.files.predictions": ("load_predictions", "write_predictions"),
-    "data.files.prices": ("load_prices", "write_prices"),
+    "data.files.prices": ("write_prices",),
     "data.files.series": ("load_returns",),
     "data.panel": ("PredictionPanel", "PricePanel"),
     "data.returns": ("forward_returns",),
-    "data.sample": ("load_sample", "load_sample_predictions"),
+    "data.sample": ("load_sample_predictions",),
     "data.synthetic": ("MarketShape", "score_panel", "synthetic_market"),
     "engine.backtest": ("final_weights", "run_backtest"),
     "engine.costs": ("CostModel",),
@@ -135,6 +136,7 @@ _HOMES = {
         "train",
         "walk_forward",
     ),
+    "results.workflow.market": ("load_prices", "load_sample"),
     "strategies.base": ("EntryRule", "EntrySignals", "Overlays", "Strategy"),
     "strategies.catalog": ("load_strategy", "strategy_names"),
     "strategies.contract": ("check_strategy",),

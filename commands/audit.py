@@ -233,10 +233,9 @@ def _recomputed(result: Audit, data: _Data) -> Audit:
     if data.predictions is not None:
         assert data.prices is not None  # was checked
         from assay.data.files.predictions import load_predictions
-        from assay.data.files.prices import load_prices
-        from assay.results.storage.lockbox import shut
+        from assay.results.workflow.market import load_prices
 
-        prices = shut(load_prices(data.prices, options=data.reading.of("prices")))
+        prices = load_prices(data.prices, options=data.reading.of("prices"))
         predictions = load_predictions(
             data.predictions, name=data.predictions.stem, unit=data.unit, horizon=data.horizon,
             options=data.reading.of("predictions"),

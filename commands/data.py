@@ -47,14 +47,13 @@ def describe(prices: Path | None, reading: Reading, repair: str | None, show_ass
       python cli.py data describe prices.csv --column close="Adj Close" --json
     """
     if prices is None:
-        from assay.data.sample import load_sample
+        from assay.results.workflow.market import load_sample
 
         panel, _ = load_sample()
     else:
-        from assay.data.files.prices import load_prices
-        from assay.results.storage.lockbox import shut
+        from assay.results.workflow.market import load_prices
 
-        panel = shut(load_prices(prices, options=reading.of("prices"), repair="drop" if repair else None))
+        panel = load_prices(prices, options=reading.of("prices"), repair="drop" if repair else None)
     facts, table = _facts(panel), _by_asset(panel)
     if as_json:
         echo_json({**facts, "by_asset": table.to_dict(orient="records")})

@@ -101,10 +101,9 @@ def _watch(run: Run, predictions: Path | None, prices: Path | None, benchmark: P
     """Print what the sessions after a run's say of its skill, its inputs and its alpha."""
     from assay.data.errors import InputError
     from assay.data.files.predictions import load_predictions
-    from assay.data.files.prices import load_prices
     from assay.data.files.series import load_returns
     from assay.results.gate.monitor import write_monitoring
-    from assay.results.storage.lockbox import shut
+    from assay.results.workflow.market import load_prices
     from assay.results.workflow.monitoring import monitor
 
     if predictions is None or prices is None:
@@ -113,7 +112,7 @@ def _watch(run: Run, predictions: Path | None, prices: Path | None, benchmark: P
     delay = max(int(config.get("execution", {}).get("delay", 1)), 1)
     panel = load_predictions(predictions, name=predictions.stem, horizon=int(config.get("horizon", 1)), delay=delay)
     against = None if benchmark is None else load_returns(benchmark).rename(benchmark.stem)
-    found = monitor(run, panel, shut(load_prices(prices)), benchmark=against)
+    found = monitor(run, panel, load_prices(prices), benchmark=against)
     write_monitoring(found, run)
     echo_json(found.to_dict()) if as_json else click.echo(f"{found.run_id}: {found.sentence}")
     return found.exit_code

@@ -150,10 +150,10 @@ def retrain(
 
 def _market(prices: Path | None, reading: ReadOptions | None) -> PricePanel:
     if prices is not None:
-        from assay.data.files.prices import load_prices
+        from assay.results.workflow.market import load_prices
 
         return load_prices(prices, options=reading)
-    from assay.data.sample import load_sample
+    from assay.results.workflow.market import load_sample
 
     return load_sample()[0]
 

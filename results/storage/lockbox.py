@@ -1,9 +1,10 @@
 """The lockbox: sessions of a market that no command reads before somebody says why, in the ledger.
 
 A seal is an entry of the trial ledger: a market, a date, and the fingerprint of the prices after it. While it is shut,
-panels of that market end at the date, whichever file they come from. Each opening is an entry, too; the gate takes a
-verdict on sealed sessions from the first alone. The ledger is the user's own: a seal keeps one's word visible, it does
-not hide data from who wants to read the file with other tools.
+panels of that market end at the date, whichever file they come from, and one that a notebook hands in is refused. Each
+opening is an entry, too; the gate takes a verdict on sealed sessions from the first alone. `data validate`, which says
+nothing of what prices did, checks the bars of the whole file. The ledger is the user's own: a seal keeps one's word
+visible, it does not hide data from who wants to read the file with other tools.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from assay.data.panel import PricePanel
 from assay.results.storage.chain import Entry, append_entry, entries
 from assay.results.storage.trial_ledger import market_of, register
 
-__all__ = ["Opening", "Seal", "open_lockbox", "seal_market", "seals_on", "shut"]
+__all__ = ["Opening", "Seal", "open_lockbox", "require_open", "seal_market", "seals_on", "shut"]
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,34 @@ def shut(prices: PricePanel) -> PricePanel:
     return prices
 
 
+def require_open(prices: PricePanel, who: str) -> None:
+    """Refuse a panel that reaches into a lockbox which nobody opened for it.
+
+    Parameters
+    ----------
+    prices : as somebody handed them in; what `shut` or `open_lockbox` gave back passes.
+    who : named in the error.
+
+    Raises
+    ------
+    InputError
+        If it holds sealed sessions.
+
+    """
+    for seal in seals_on(prices):
+        inside = int((prices.sessions > seal.after).sum())
+        if inside and not any(line.startswith(_opened(seal)) for line in prices.warnings):
+            raise InputError(
+                f"{who}: {inside:,} sessions after {seal.after.date()} are sealed; assay.load_prices leaves them out, "
+                "and reads them with open_lockbox=\"REASON\""
+            )
+
+
+def _opened(seal: Seal) -> str:
+    """How the warning of a panel begins whose lockbox was opened."""
+    return f"lockbox: opened after {seal.after.date()}"
+
+
 def open_lockbox(prices: PricePanel, reason: str) -> PricePanel:
     """The whole panel, with a warning, after an entry in the ledger for each seal that was opened.
 
@@ -146,5 +175,5 @@ def open_lockbox(prices: PricePanel, reason: str) -> PricePanel:
         count = len(seal.openings) + 1
         append_entry("opening", f"{seal.key}:{count}", {"seal": seal.key, "reason": reason.strip(), "number": count})
         before = f", opened before on {seal.openings[0].when[:10]}" if seal.openings else ""
-        messages.append(f"lockbox: opened after {seal.after.date()} ({reason.strip()}){before}")
+        messages.append(f"{_opened(seal)} ({reason.strip()}){before}")
     return replace(prices, warnings=(*prices.warnings, *messages))

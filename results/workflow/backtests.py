@@ -31,6 +31,7 @@ from assay.results.checks.trials import count_trial
 from assay.results.evidence.backtest import Evidence, evaluate, store_backtest
 from assay.results.evidence.starts import over_all_starts
 from assay.results.evidence.styles import StyleInputs, against_styles
+from assay.results.storage.lockbox import require_open
 from assay.results.storage.places import DEFAULT_ROOT
 from assay.results.storage.runs import Run, add_checks
 from assay.results.workflow.kept_study import derived, keep_study, sources_of
@@ -208,6 +209,7 @@ def backtest(
 
     """
     started = time.perf_counter()
+    require_open(prices, "backtest")
     execution = Execution(delay=predictions.delay) if execution is None else execution
     costs, checks = CostModel() if costs is None else costs, Checks() if checks is None else checks
     checks = checks if styles is None else replace(checks, styles=True)

@@ -13,6 +13,7 @@ from assay.data.panel import PricePanel
 from assay.engine.folds import WalkForward
 from assay.engine.walk_forward import walk_forward
 from assay.models.catalog import load_model
+from assay.results.storage.lockbox import require_open
 from assay.results.storage.places import DEFAULT_ROOT
 from assay.results.workflow.requests import Progress, Silent
 from assay.results.workflow.sweeps import Variant
@@ -83,6 +84,7 @@ def model_variants(
     """
     if not grid:
         raise InputError(f"sweep: no parameter of the model varies; give --grid {PREFIX}NAME=V1,V2, or no --model")
+    require_open(prices, "sweep")
     progress = Silent() if progress is None else progress
     combinations = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
     models = [

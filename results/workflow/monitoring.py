@@ -14,6 +14,7 @@ from assay.data.returns import simple_returns
 from assay.engine.backtest import run_backtest, with_tradable_benchmark
 from assay.results.gate.monitor import Monitoring
 from assay.results.gate.monitor import monitor as judge_new
+from assay.results.storage.lockbox import require_open
 from assay.results.storage.places import DEFAULT_ROOT
 from assay.results.storage.runs import Run, load_run
 from assay.results.workflow.positions import continued_predictions, trading_of
@@ -46,6 +47,7 @@ def monitor(
 
     """
     stored = (run if isinstance(run, Run) else load_run(run, root=root)).require_backtest("gate --monitor")
+    require_open(prices, "monitor")
     against = simple_returns(prices.close).mean(axis="columns") if benchmark is None else benchmark
     result, reason = None, ""
     try:

@@ -29,6 +29,7 @@ from assay.results.checks.trading import Trading
 from assay.results.gate.monitor import stored_monitoring
 from assay.results.report.run_data import RunData
 from assay.results.storage.live_state import LiveState, load_state, save_state
+from assay.results.storage.lockbox import require_open
 from assay.results.storage.places import DEFAULT_ROOT
 from assay.results.storage.runs import Run, load_run
 from assay.results.workflow.followed import continued_state, kept
@@ -194,6 +195,7 @@ def target_positions(
     accepted, verdict = gate_of(stored)
     if not accepted and not unaccepted:
         raise InputError(f"positions: {stored.id}: {verdict}; --unaccepted asks for its positions all the same")
+    require_open(prices, "positions")
     rule, cost_model, execution = trading_of(stored, costs, strategy)
     if nav is not None and (holdings is not None or cash is not None):
         raise InputError("positions: give a NAV, or holdings with their cash, not both")

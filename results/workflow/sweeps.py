@@ -22,6 +22,7 @@ from assay.engine.sweep import GridCell, cells_of, run_cells
 from assay.results.checks.trials import adopt_beside
 from assay.results.evidence.skill import skill_of
 from assay.results.evidence.sweep import SweepEvidence, evaluate_sweep
+from assay.results.storage.lockbox import require_open
 from assay.results.storage.places import DEFAULT_ROOT
 from assay.results.storage.runs import Run, run_id, save_run
 from assay.results.storage.sweep_parts import read_parts, write_part
@@ -144,6 +145,7 @@ def sweep(
 
     """
     started = time.perf_counter()
+    require_open(prices, "sweep")
     root, progress = Path(root), Silent() if progress is None else progress
     costs = CostModel() if costs is None else costs
     single = isinstance(predictions, PredictionPanel)

@@ -21,6 +21,7 @@ from assay.models.catalog import load_fitted
 from assay.models.checkpoint import checkpoint_id, read_metadata
 from assay.results.evidence.models import prediction_metrics
 from assay.results.evidence.skill import skill_of
+from assay.results.storage.lockbox import require_open
 from assay.results.storage.trial_ledger import Record, register, trial_of
 
 __all__ = ["TrainedModel", "predict", "save_model", "train"]
@@ -100,6 +101,7 @@ def train(
     '2000-03-08'
 
     """
+    require_open(prices, "train")
     sessions = prices.sessions
     through = sessions[int(len(sessions) * 0.8) - 1] if through is None else through
     after = sessions[sessions > through]
@@ -169,6 +171,7 @@ def predict(
     ['2000-02-25']
 
     """
+    require_open(prices, "predict")
     fitted = load_fitted(folder, recipe)
     stamps = {
         "trained_through": fitted.trained_through,

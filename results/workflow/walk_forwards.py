@@ -29,6 +29,7 @@ from assay.results.checks.trading import Trading
 from assay.results.evidence.models import BASELINES, comparison, fold_metrics
 from assay.results.evidence.skill import skill_of
 from assay.results.evidence.styles import StyleInputs
+from assay.results.storage.lockbox import require_open
 from assay.results.storage.places import DEFAULT_ROOT
 from assay.results.storage.runs import Run
 from assay.results.storage.trial_ledger import Record, register, search_of, trial_of
@@ -133,6 +134,7 @@ def walk_forward(
 
     """
     started = time.perf_counter()
+    require_open(prices, "walk_forward")
     root, progress = Path(root), Silent() if progress is None else progress
     checks = Checks(leaks=True, styles=True) if checks is None else checks
     checks = checks if styles is None else replace(checks, styles=True)

@@ -103,3 +103,29 @@ def test_the_commands_and_the_gate(tmp_path, capsys):
     assert verdict(opened["run_id"]) == {"sessions": "passed", "lockbox": "passed"}
     run("--param", "quantile=0.3", "--open-lockbox", "and another")
     assert verdict(opened["run_id"])["lockbox"] == "insufficient"
+
+
+def test_the_api_leaves_sealed_sessions_out_and_refuses_them(tmp_path):
+    import assay
+
+    prices = market()
+    long = prices.close.rename_axis("date").reset_index().melt("date", var_name="asset", value_name="close")
+    long.to_parquet(tmp_path / "prices.parquet")
+    seal_market(prices, AFTER)
+    assert assay.load_prices(tmp_path / "prices.parquet").sessions[-1] == AFTER
+    score = pd.DataFrame(np.random.default_rng(3).normal(size=prices.shape), SESSIONS, prices.assets)
+    panel, rule = assay.PredictionPanel(score), assay.load_strategy("quintile_long_short")
+    plan = assay.WalkForward(train=200, retrain=100)
+    stored = assay.backtest(rule, panel, shut(prices), root=tmp_path)
+    for call in (
+        lambda: assay.backtest(rule, panel, prices, root=tmp_path),
+        lambda: assay.sweep("quintile_long_short", {"quantile": ["0.2", "0.4"]}, panel, prices, root=tmp_path),
+        lambda: assay.walk_forward(assay.load_model("momentum"), prices, plan, root=tmp_path),
+        lambda: assay.train(assay.load_model("momentum"), prices),
+        lambda: assay.target_positions(stored.run, panel, prices, nav=1e6, unaccepted=True),
+    ):
+        with pytest.raises(InputError, match=r"100 sessions after .* are sealed"):
+            call()
+    assert seals_on(prices)[0].openings == ()
+    opened = assay.load_prices(tmp_path / "prices.parquet", open_lockbox="the final test")
+    assert assay.backtest(rule, panel, opened, root=tmp_path).result.sessions[-1] == SESSIONS[-1]
