@@ -19,7 +19,7 @@ from assay.engine.pace import paced
 from assay.engine.result import EVENT_COLUMNS, BacktestResult
 from assay.engine.simulation import simulate
 from assay.engine.stages import stage_table
-from assay.strategies.base import EntryRule, EntrySignals, Overlays, Strategy, WeighsCosts, decide, entry_signals
+from assay.strategies.base import EntryRule, EntrySignals, Overlays, Strategy, decide, entry_signals
 from assay.strategies.overlays import on_cadence, sleeved, smooth_weights
 
 __all__ = [
@@ -180,9 +180,11 @@ def simulated_prices(prices: PricePanel, predictions: PredictionPanel, delay: in
 
 def priced(strategy: Strategy, costs: CostModel) -> Strategy:
     """The strategy with the run's costs, where it weighs costs and its own parameters leave them open."""
-    if not isinstance(strategy, WeighsCosts):
+    weighing = getattr(strategy, "with_costs", None)  # of a `WeighsCosts`; isinstance is slow for each of many cells
+    if weighing is None:
         return strategy
-    return strategy.with_costs(trade_bps=1e4 * costs.traded_rate, borrow_bps=costs.borrow_bps)
+    found: Strategy = weighing(trade_bps=1e4 * costs.traded_rate, borrow_bps=costs.borrow_bps)
+    return found
 
 
 def _weights_backtest(

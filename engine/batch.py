@@ -20,6 +20,7 @@ from assay.engine.backtest import Pass, overlaid
 from assay.engine.borrow_and_interest import a_session
 from assay.engine.costs import CostModel
 from assay.engine.execution import Execution
+from assay.engine.kernels import compiled_batch
 from assay.engine.orders import DUST, SMALLEST
 from assay.engine.overlay_passes import kill_switches, rearmed, shadow_returns, vol_factor
 from assay.engine.simulation import simulate
@@ -66,6 +67,8 @@ def simulate_batch(
     which: npt.NDArray[np.intp] | None = None,
     scale: Floats | None = None,
     restated: npt.NDArray[np.bool_] | None = None,
+    compiled: bool = False,
+    sizes: Floats | None = None,
 ) -> BatchResult:
     """Trade R sets of target weights on the same prices.
 
@@ -78,6 +81,9 @@ def simulate_batch(
     restated : (R, T) where a run orders the last target of every asset again, decided or not; default nowhere.
     costs : one model for all runs, or one a run; proportional costs only.
     execution : as for `engine.simulate`; self-financing, fractional shares.
+    compiled : by the compiled loop, where prices have no holes and weights no gaps; equal to 1e-12. See
+        `assay.engine.kernels.worth_compiling`.
+    sizes : Σ|w| and the smallest |w| of each row of `weights`, where they are known from an earlier pass.
 
     Raises
     ------
@@ -98,7 +104,13 @@ def simulate_batch(
     gaps = np.asarray(np.isnan(weights).any(axis=(0, 2)))
     nothing = np.full((sets, assets), np.nan)
     last = nothing
-    scale, small = _capped(weights, which, scale, execution.max_gross, restated)
+    sizes = _row_sizes(weights) if sizes is None else sizes
+    scale, small = _capped(weights, sizes, which, scale, execution.max_gross, restated, gaps=bool(gaps.any()))
+    if compiled and not missing and not gaps.any() and tradable.all():
+        rates = (rate, borrow, financing, earning)
+        capital, delay = execution.capital, execution.delay
+        book = compiled_batch(fill, mark, weights, which, scale, restated, rates, delay, capital)
+        return _figures(prices.sessions, *(part.T for part in book), capital=capital)
 
     nav, position = np.empty((sessions, runs)), np.empty((sessions, runs))
     paid, traded_share, absolute = (np.zeros((sessions, runs)) for _ in range(3))
@@ -174,12 +186,29 @@ def simulate_batch(
                 cash[ruined], held[ruined], short[ruined], alive[ruined] = nav[s][ruined], 0.0, 0.0, False
                 position[s, ruined] = absolute[s, ruined] = 0.0
                 all_alive = False
+    return _figures(
+        prices.sessions, nav, position, absolute, paid, traded_share, capital=execution.capital
+    )
+
+
+def _figures(
+    sessions: pd.DatetimeIndex,
+    nav: Floats,
+    position: Floats,
+    absolute: Floats,
+    paid: Floats,
+    turnover: Floats,
+    *,
+    capital: float,
+) -> BatchResult:
+    """The result of (T, R) books."""
+    with np.errstate(divide="ignore", invalid="ignore"):
         net_exposure, gross_exposure = (np.where(nav > 0, part / nav, 0.0) for part in (position, absolute))
-        before = np.vstack([np.full(runs, execution.capital), nav[:-1]])
+        before = np.vstack([np.full(nav.shape[1], capital), nav[:-1]])
         net = np.where(before > 0, nav / before - 1, 0.0)
         drag = np.where(before > 0, paid / before, 0.0)
-    parts = (net, net + drag, traded_share, net_exposure, gross_exposure)
-    return BatchResult(prices.sessions, *(np.ascontiguousarray(part.T) for part in parts))
+    parts = (net, net + drag, turnover, net_exposure, gross_exposure)
+    return BatchResult(sessions, *(np.ascontiguousarray(part.T) for part in parts))
 
 
 class _Orders:
@@ -267,6 +296,7 @@ def backtest_batch(
     costs: CostModel | Sequence[CostModel] | None = None,
     execution: Execution | None = None,
     which: npt.NDArray[np.intp] | None = None,
+    compiled: bool = False,
 ) -> BatchResult:
     """Overlays, then simulation, of R sets of selected weights; the same passes as `engine.run_backtest`.
 
@@ -275,7 +305,7 @@ def backtest_batch(
     prices : (T, N), from the first decision on.
     weights : (R, ≤ T, N) as selected, before overlays.
     overlays : any; those that pace the orders (`Overlays.paced`) are simulated run by run.
-    costs, execution, which : see `simulate_batch`.
+    costs, execution, which, compiled : see `simulate_batch`.
 
     """
     if overlays.paced:
@@ -289,17 +319,18 @@ def backtest_batch(
         sets, _, assets = weights.shape
         together = pd.DataFrame(np.moveaxis(weights, 0, 1).reshape(decisions, sets * assets), index)
         smooth = smooth_weights(together, overlays.smoothing).to_numpy()
-        weights = np.moveaxis(smooth.reshape(decisions, sets, assets), 1, 0)
+        weights = np.ascontiguousarray(np.moveaxis(smooth.reshape(decisions, sets, assets), 1, 0))
     if overlays.vol_target is None and not overlays.kill_switches:
-        return simulate_batch(prices, weights, costs=costs, execution=execution, which=which)
+        return simulate_batch(prices, weights, costs=costs, execution=execution, which=which, compiled=compiled)
     sessions = len(prices.sessions)
-    runs = len(weights) if which is None else len(which)
+    runs, sizes = len(weights) if which is None else len(which), _row_sizes(weights)
     scale, restated = np.ones((runs, sessions)), np.zeros((runs, sessions), dtype=bool)
 
     def passed() -> BatchResult:
         return simulate_batch(
-            prices, weights, costs=costs, execution=execution, which=which, scale=scale, restated=restated
-        )
+            prices, weights, costs=costs, execution=execution, which=which, scale=scale, restated=restated,
+            compiled=compiled, sizes=sizes,
+        )  # fmt: skip
 
     def shadows() -> list[pd.Series]:
         result = passed()
@@ -338,22 +369,34 @@ def _one_by_one(
     return BatchResult(prices.sessions, *(np.stack([one.to_numpy() for one in part]) for part in parts))
 
 
+def _row_sizes(weights: Floats) -> Floats:
+    """(2, sets, T) `_sizes` of each row of weights (sets, T, N)."""
+    out = np.empty((2, *weights.shape[:2]))
+    for one, (gross, least) in zip(weights, out.swapaxes(0, 1), strict=True):
+        gross[:], least[:] = _sizes(one)
+    return out
+
+
 def _capped(
     weights: Floats,
+    sizes: Floats,
     which: npt.NDArray[np.intp],
     scale: Floats | None,
     max_gross: float,
     restated: Mask | None = None,
+    *,
+    gaps: bool,
 ) -> tuple[Floats | None, Mask]:
     """The scale that also holds each row's gross below `max_gross`, and the rows in which some weight is too small."""
-    sums = np.empty((2, *weights.shape[:2]))
-    for one, (gross, least) in zip(weights, sums.swapaxes(0, 1), strict=True):
-        gross[:], least[:] = _sizes(one)
-    gross, least = sums[0][which], sums[1][which]
+    gross, least = sizes[0][which], sizes[1][which]
     if restated is not None:
         after = np.zeros((len(which), restated.shape[1] - gross.shape[1]))
-        again = [np.stack(_sizes(row)) for row in _standing_rows(weights, restated.shape[1])]
-        gross_again, least_again = np.stack(again, axis=2)[:, which]
+        if gaps:
+            again = [np.stack(_sizes(row)) for row in _standing_rows(weights, restated.shape[1])]
+            gross_again, least_again = np.stack(again, axis=2)[:, which]
+        else:  # what stands is what was decided last
+            stands = np.minimum(np.arange(restated.shape[1]), gross.shape[1] - 1)
+            gross_again, least_again = gross[:, stands], least[:, stands]
         gross = np.where(restated, gross_again, np.concatenate([gross, after], axis=1))
         least = np.where(restated, least_again, np.concatenate([least, after + np.inf], axis=1))
     if scale is not None:

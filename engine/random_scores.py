@@ -23,6 +23,7 @@ from assay.engine.backtest import priced, run_backtest, simulated_prices
 from assay.engine.batch import backtest_batch, batchable
 from assay.engine.costs import CostModel
 from assay.engine.execution import Execution
+from assay.engine.kernels import worth_compiling
 from assay.strategies.base import EntryRule, Strategy, decide
 
 __all__ = ["RandomScoreNull", "permuted", "random_score_null", "shifted", "without_choice"]
@@ -73,6 +74,10 @@ def permuted(predictions: PredictionPanel, order: npt.NDArray[np.intp]) -> Predi
     those left over, so that every asset with a view keeps one and every score is used once.
     """
     has_view = ~np.isnan(predictions.view.to_numpy())
+    if has_view.all():
+        return replace(predictions, receipts=None).map(
+            lambda frame: pd.DataFrame(frame.to_numpy()[:, order], frame.index, frame.columns)
+        )
     source = np.broadcast_to(order, has_view.shape)
     lacking = has_view & ~has_view[:, order]
     if lacking.any():
@@ -146,11 +151,12 @@ def random_score_null(
     batched = not isinstance(strategy, EntryRule) and costs.is_proportional and batchable(execution)
     step = max(1, _CELLS // max(1, predictions.shape[0] * predictions.shape[1])) if batched else 1
     decider = strategy if isinstance(strategy, EntryRule) else priced(strategy, costs)
+    compiled = worth_compiling(len(orders), *predictions.shape)
     figures = []
     for start in range(0, len(orders), step):
         panels = [permuted(predictions, order) for order in orders[start : start + step]]
         if batched:
-            figures.append(_batch(decider, panels, prices, costs, execution))  # type: ignore[arg-type]
+            figures.append(_batch(decider, panels, prices, costs, execution, compiled))  # type: ignore[arg-type]
         else:
             figures.append(np.array([_single(strategy, panel, prices, costs, execution) for panel in panels]))
         if progress is not None:
@@ -168,7 +174,12 @@ def random_score_null(
 
 
 def _batch(
-    strategy: Strategy, panels: list[PredictionPanel], prices: PricePanel, costs: CostModel, execution: Execution
+    strategy: Strategy,
+    panels: list[PredictionPanel],
+    prices: PricePanel,
+    costs: CostModel,
+    execution: Execution,
+    compiled: bool,
 ) -> Floats:
     """(runs, 3): net Sharpe, mean turnover, mean net exposure."""
     first = panels[0]
@@ -181,7 +192,9 @@ def _batch(
     traded = simulated.between(first.sessions[0], None)
     if not traded.assets.equals(frame.columns):
         traded = traded.select(list(frame.columns))
-    result = backtest_batch(traded, np.stack(weights), strategy.overlays, costs=costs, execution=execution)
+    result = backtest_batch(
+        traded, np.stack(weights), strategy.overlays, costs=costs, execution=execution, compiled=compiled
+    )
     return np.stack([result.sharpe(), result.turnover.mean(axis=1), result.net_exposure.mean(axis=1)], axis=1)
 
 

@@ -23,6 +23,7 @@ from assay.engine.batch import backtest_batch, batchable
 from assay.engine.costs import COST_FIELDS, CostModel
 from assay.engine.execution import Execution
 from assay.engine.executors import run_tasks
+from assay.engine.kernels import worth_compiling
 from assay.strategies.base import EntryRule, Strategy, decide
 from assay.strategies.catalog import describe, load_strategy
 
@@ -192,6 +193,7 @@ def run_cells(
     for index in waiting:
         groups.setdefault(_group(cells[index], index), []).append(index)
     size = max(1, predictions.shape[0] * predictions.shape[1])
+    compiled = worth_compiling(len(cells), *predictions.shape)
     alone = [index for index in waiting if not _batchable(cells[index])]
     for members in groups.values():
         if not _batchable(cells[members[0]]):
@@ -202,7 +204,7 @@ def run_cells(
             by_weights.setdefault(repr(_priced(cells[index])), []).append(index)
         kinds = list(by_weights.values())
         for start in range(0, len(kinds), step):
-            yield _pass(kinds[start : start + step], cells, predictions, prices)
+            yield _pass(kinds[start : start + step], cells, predictions, prices, compiled)
     tasks = [(index, cells[index], predictions, prices) for index in alone]
     for _, result in run_tasks(_one, tasks, executor=executor, workers=workers):
         yield [result]
@@ -225,7 +227,11 @@ def _group(cell: GridCell, index: int) -> tuple[object, ...]:
 
 
 def _pass(
-    kinds: list[list[int]], cells: Sequence[GridCell], predictions: PredictionPanel, prices: PricePanel
+    kinds: list[list[int]],
+    cells: Sequence[GridCell],
+    predictions: PredictionPanel,
+    prices: PricePanel,
+    compiled: bool,
 ) -> list[CellResult]:
     """One batch: `kinds` are lists of cells that share their weights."""
     first = cells[kinds[0][0]]
@@ -251,6 +257,7 @@ def _pass(
         costs=[cells[index].costs for index in order],
         execution=first.execution,
         which=which,
+        compiled=compiled,
     )
     return [
         CellResult(

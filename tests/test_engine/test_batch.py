@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from assay.data.errors import InputError
 from assay.data.panel import PredictionPanel, PricePanel
+from assay.engine import kernels
 from assay.engine.backtest import run_backtest
 from assay.engine.batch import backtest_batch, simulate_batch
 from assay.engine.costs import CostModel
 from assay.engine.execution import Execution
 from assay.engine.simulation import simulate
-from assay.strategies.base import decide
+from assay.strategies.base import Overlays, decide
 from assay.strategies.catalog import load_strategy
 
 
@@ -85,3 +88,61 @@ def test_what_needs_single_runs_is_refused():
         simulate_batch(prices, weights, costs=CostModel(impact_bps=1))
     with pytest.raises(InputError, match="weights have shape"):
         simulate_batch(prices, weights[:, :, :3])
+
+
+@pytest.fixture(params=["interpreted", pytest.param("compiled", marks=pytest.mark.slow)])
+def kernel(request, monkeypatch):
+    """The loop as Python runs it, and, slow, as Numba compiles it."""
+    if request.param == "interpreted":
+        monkeypatch.setattr(kernels, "_compiled", lambda: kernels._simulate)
+    else:
+        pytest.importorskip("numba")
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("fill", ["open", "close"])
+def test_the_compiled_loop_is_the_batch(kernel, seed, fill):
+    """Shared weights, costs of their own, fewer decisions than sessions, sizes below the smallest, caps, overlays."""
+    rng = np.random.default_rng(seed)
+    prices = market(seed, 90)
+    weights = rng.normal(size=(3, 85 if seed % 3 else 1, 12)) * 10.0 ** rng.integers(-7, 0, (3, 1, 12))
+    weights[rng.random(weights.shape) < 0.3] = 0.0
+    models = [CostModel(bps, borrow_bps=90 * bps, financing_bps=50, cash_rate_bps=100) for bps in (0.0, 5.0, 30.0, 9.0)]
+    execution = Execution(fill=fill, delay=1 + seed % 2)
+    overlays = load_strategy("s2_filter_negative").overlays if seed % 2 else Overlays()
+    which = np.array([0, 1, 1, 2])
+    plain, other = (
+        backtest_batch(prices, weights, overlays, costs=models, execution=execution, which=which, compiled=compiled)
+        for compiled in (False, True)
+    )
+    for name in ("net", "gross", "turnover", "net_exposure", "gross_exposure"):
+        np.testing.assert_allclose(getattr(other, name), getattr(plain, name), rtol=0, atol=1e-12)
+    alone = backtest_batch(prices, weights[1:2], overlays, costs=models[1], execution=execution, compiled=True)
+    np.testing.assert_array_equal(alone.net[0], other.net[1])  # whatever else is in the pass
+
+
+@pytest.mark.parametrize("path", [[10.0, 10.0, 25.0, 10.0, 12.0], [10.0, 10.0, 10.0, 31.0, 12.0]])
+def test_the_compiled_loop_knows_ruin_at_the_close_and_at_the_fill(kernel, path):
+    index = pd.bdate_range("2020-01-01", periods=5)
+    opens = pd.DataFrame({"A": path}, index)
+    prices = PricePanel(opens * np.array([[1.0], [1.0], [1.2], [1.0], [1.0]]), open=opens)
+    weights = np.array([[[-1.0]] * 5, [[0.5]] * 5])
+    costs = CostModel(borrow_bps=5000, financing_bps=0)
+    plain, other = (simulate_batch(prices, weights, costs=costs, compiled=compiled) for compiled in (False, True))
+    assert (plain.gross_exposure[0] == 0).any()
+    np.testing.assert_allclose(other.net, plain.net, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(other.gross_exposure, plain.gross_exposure, rtol=0, atol=1e-12)
+
+
+def test_what_the_compiled_loop_does_not_know_runs_as_before(monkeypatch):
+    monkeypatch.setattr(kernels, "_compiled", None)  # would raise if it were called
+    holes, gaps = market(1, 40, holes=0.1), np.full((2, 40, 12), 0.05)
+    simulate_batch(holes, gaps, compiled=True)
+    gaps[1, 3, 4] = np.nan
+    simulate_batch(market(1, 40), gaps, compiled=True)
+
+
+def test_small_problems_are_not_worth_compiling(monkeypatch):
+    assert not kernels.worth_compiling(50, 1000, 20)
+    monkeypatch.setitem(sys.modules, "numba", None)
+    assert not kernels.worth_compiling(10**6, 1000, 20)
