@@ -20,7 +20,8 @@ from assay.engine.backtest import Pass, overlaid
 from assay.engine.borrow_and_interest import a_session
 from assay.engine.costs import CostModel
 from assay.engine.execution import Execution
-from assay.engine.kernels import compiled_batch
+from assay.engine.kernels import Books, Wanted, compiled_batch
+from assay.engine.kernels import Rates as RatesOfRuns
 from assay.engine.orders import DUST, SMALLEST
 from assay.engine.overlay_passes import kill_switches, rearmed, shadow_returns, vol_factor
 from assay.engine.simulation import simulate
@@ -107,10 +108,15 @@ def simulate_batch(
     sizes = _row_sizes(weights) if sizes is None else sizes
     scale, small = _capped(weights, sizes, which, scale, execution.max_gross, restated, gaps=bool(gaps.any()))
     if compiled and not missing and not gaps.any() and tradable.all():
-        rates = (rate, borrow, financing, earning)
-        capital, delay = execution.capital, execution.delay
-        book = compiled_batch(fill, mark, weights, which, scale, restated, rates, delay, capital)
-        return _figures(prices.sessions, *(part.T for part in book), capital=capital)
+        ordered = Wanted(
+            weights,
+            which,
+            np.ones((runs, sessions)) if scale is None else scale,
+            np.zeros((runs, sessions), dtype=bool) if restated is None else restated,
+        )
+        each = RatesOfRuns(rate, borrow, financing, earning)
+        books = compiled_batch(fill, mark, ordered, each, execution.delay, execution.capital)
+        return _figures(prices.sessions, Books(*(part.T for part in books)), execution.capital)
 
     nav, position = np.empty((sessions, runs)), np.empty((sessions, runs))
     paid, traded_share, absolute = (np.zeros((sessions, runs)) for _ in range(3))
@@ -186,28 +192,18 @@ def simulate_batch(
                 cash[ruined], held[ruined], short[ruined], alive[ruined] = nav[s][ruined], 0.0, 0.0, False
                 position[s, ruined] = absolute[s, ruined] = 0.0
                 all_alive = False
-    return _figures(
-        prices.sessions, nav, position, absolute, paid, traded_share, capital=execution.capital
-    )
+    return _figures(prices.sessions, Books(nav, position, absolute, paid, traded_share), execution.capital)
 
 
-def _figures(
-    sessions: pd.DatetimeIndex,
-    nav: Floats,
-    position: Floats,
-    absolute: Floats,
-    paid: Floats,
-    turnover: Floats,
-    *,
-    capital: float,
-) -> BatchResult:
+def _figures(sessions: pd.DatetimeIndex, books: Books, capital: float) -> BatchResult:
     """The result of (T, R) books."""
+    nav = books.nav
     with np.errstate(divide="ignore", invalid="ignore"):
-        net_exposure, gross_exposure = (np.where(nav > 0, part / nav, 0.0) for part in (position, absolute))
+        net_exposure, gross_exposure = (np.where(nav > 0, part / nav, 0.0) for part in (books.position, books.absolute))
         before = np.vstack([np.full(nav.shape[1], capital), nav[:-1]])
         net = np.where(before > 0, nav / before - 1, 0.0)
-        drag = np.where(before > 0, paid / before, 0.0)
-    parts = (net, net + drag, turnover, net_exposure, gross_exposure)
+        drag = np.where(before > 0, books.paid / before, 0.0)
+    parts = (net, net + drag, books.turnover, net_exposure, gross_exposure)
     return BatchResult(sessions, *(np.ascontiguousarray(part.T) for part in parts))
 
 

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ import numpy.typing as npt
 from assay.data.conventions import Floats
 from assay.engine.orders import SMALLEST
 
-__all__ = ["compiled_batch", "worth_compiling"]
+__all__ = ["Books", "Rates", "Wanted", "compiled_batch", "worth_compiling"]
 
 #: What a session of a pass costs in NumPy beside its cells, in cells.
 _CALLS = 20_000
@@ -56,81 +56,89 @@ def _compiled() -> Callable[..., None]:
     return kernel
 
 
-def compiled_batch(
-    fill: Floats,
-    mark: Floats,
-    weights: Floats,
-    which: npt.NDArray[np.intp],
-    scale: Floats | None,
-    restated: npt.NDArray[np.bool_] | None,
-    rates: tuple[Floats, Floats, Floats, Floats],
-    delay: int,
-    capital: float,
-) -> tuple[Floats, Floats, Floats, Floats, Floats]:
-    """NAV, value held, its absolute, costs, and turnover, (R, T) each; the parameters are those of `simulate_batch`.
+class Wanted(NamedTuple):
+    """What R runs order.
 
     Parameters
     ----------
-    fill, mark : (T, N) without NaN.
     weights : (sets, D, N) without NaN, within `max_gross` after `scale`.
-    scale, restated : (R, T) or None.
-    rates : (R,) each: of a traded unit, and of a night borrowed, financed, and in cash.
+    which : (R,) row of `weights` that each run trades.
+    scale, restated : (R, ≥ D) factors, and where the last target is ordered again; the second is (R, T).
 
     """
-    runs, sessions = len(which), len(fill)
-    to_next = np.ones(fill.shape)  # what a unit held at a fill is worth at the next
+
+    weights: Floats
+    which: npt.NDArray[np.intp]
+    scale: Floats
+    restated: npt.NDArray[np.bool_]
+
+
+class Rates(NamedTuple):
+    """(R,) each: cost of a traded unit, and what a night costs a unit borrowed and financed, and brings one of cash."""
+
+    traded: Floats
+    borrow: Floats
+    financing: Floats
+    earning: Floats
+
+
+class Books(NamedTuple):
+    """(R, T) each: NAV, value held, its absolute, costs, currency; ½Σ|traded value|/NAV."""
+
+    nav: Floats
+    position: Floats
+    absolute: Floats
+    paid: Floats
+    turnover: Floats
+
+
+class _Market(NamedTuple):
+    to_next: Floats  # (T, N) what a unit held at a fill is worth at the next
+    to_mark: Floats  # (T, N) and at the session's close
+    at_close: bool  # whether the fill is the close
+    delay: int
+    capital: float
+
+
+def compiled_batch(fill: Floats, mark: Floats, wanted: Wanted, rates: Rates, delay: int, capital: float) -> Books:
+    """The books of R runs.
+
+    Parameters
+    ----------
+    fill, mark : (T, N) without NaN; the same array where fills are at the close.
+    wanted, rates, delay, capital : see `assay.engine.batch.simulate_batch`.
+
+    """
+    runs, sessions = len(wanted.which), len(fill)
+    to_next = np.ones(fill.shape)
     to_next[:-1] = fill[1:] / fill[:-1]
     at_close = mark is fill
-    to_mark = to_next if at_close else mark / fill
-    weights = np.ascontiguousarray(weights)
-    scales = np.ones((runs, sessions)) if scale is None else np.ascontiguousarray(scale)
-    again = np.zeros((runs, sessions), dtype=np.bool_) if restated is None else np.ascontiguousarray(restated)
-    out = tuple(np.zeros((runs, sessions)) for _ in range(5))
+    market = _Market(to_next, to_next if at_close else mark / fill, at_close, delay, float(capital))
+    laid_out: list[Any] = [np.require(part, requirements=["C", "W"]) for part in (*wanted, *rates)]
+    wanted, rates = Wanted(*laid_out[:4]), Rates(*laid_out[4:])  # one layout, one compilation
+    books = Books(*(np.zeros((runs, sessions)) for _ in Books._fields))
     kernel = _compiled()
-
-    def work(part: npt.NDArray[np.intp]) -> None:
-        kernel(part, to_next, to_mark, at_close, weights, which, scales, again, *rates, delay, capital, *out)
-
     parts = np.array_split(np.arange(runs), min(runs, os.cpu_count() or 1))
     with ThreadPoolExecutor(len(parts)) as pool:  # the loop releases the interpreter's lock
-        list(pool.map(work, parts))
-    return out  # type: ignore[return-value]
+        list(pool.map(lambda part: kernel(part, market, wanted, rates, books), parts))
+    return books
 
 
-def _simulate(
-    part: npt.NDArray[np.intp],
-    to_next: Floats,
-    to_mark: Floats,
-    at_close: bool,
-    weights: Floats,
-    which: npt.NDArray[np.intp],
-    scale: Floats,
-    restated: npt.NDArray[np.bool_],
-    rate: Floats,
-    borrow: Floats,
-    financing: Floats,
-    earning: Floats,
-    delay: int,
-    capital: float,
-    nav: Floats,
-    position: Floats,
-    absolute: Floats,
-    paid: Floats,
-    turnover: Floats,
-) -> None:
+def _simulate(part: npt.NDArray[np.intp], market: _Market, wanted: Wanted, rates: Rates, books: Books) -> None:
     """The runs of `part`; values, not shares, are carried from fill to fill."""
-    sessions, assets = to_next.shape
-    decisions = weights.shape[1]
+    nav, position, absolute, paid, turnover = books
+    sessions, assets = market.to_next.shape
+    decisions = wanted.weights.shape[1]
     held = np.zeros(assets)  # values at the last fill
     for r in part:
-        chosen = weights[which[r]]
+        chosen = wanted.weights[wanted.which[r]]
         held[:] = 0.0
-        cash, short = capital, 0.0
+        cash, short = market.capital, 0.0
         for s in range(sessions):
-            row = s - delay
-            carrying = borrow[r] * short + financing[r] * max(-cash, 0.0)
-            earned = earning[r] * cash if s else 0.0
-            before, value, size, ratio = cash, 0.0, 0.0, to_next[s - 1]
+            row = s - market.delay
+            carrying = rates.borrow[r] * short + rates.financing[r] * max(-cash, 0.0)
+            earned = rates.earning[r] * cash if s else 0.0
+            before, value, size, ratio = cash, 0.0, 0.0, market.to_next[s - 1]
             if s:
                 for a in range(assets):
                     held[a] *= ratio[a]
@@ -142,26 +150,23 @@ def _simulate(
                 paid[r, s] = carrying
                 break
             fees = 0.0
-            if row >= 0 and (row < decisions or restated[r, row]):
-                target = chosen[min(row, decisions - 1)]
-                factor = scale[r, row]
-                spent, traded, size = -value, 0.0, 0.0
-                value = 0.0
+            if row >= 0 and (row < decisions or wanted.restated[r, row]):
+                target, factor = chosen[min(row, decisions - 1)], wanted.scale[r, row]
+                cash, traded, value, size = cash + value, 0.0, 0.0, 0.0
                 for a in range(assets):
                     weight = target[a] * factor
-                    wanted = weight * before if abs(weight) >= SMALLEST else 0.0
-                    traded += abs(wanted - held[a])
-                    value += wanted
-                    size += abs(wanted)
-                    held[a] = wanted
-                spent += value
-                fees = traded * rate[r]
-                cash -= spent + fees
+                    amount = weight * before if abs(weight) >= SMALLEST else 0.0
+                    traded += abs(amount - held[a])
+                    value += amount
+                    size += abs(amount)
+                    held[a] = amount
+                fees = traded * rates.traded[r]
+                cash -= value + fees
                 turnover[r, s] = 0.5 * traded / before
             cash += earned - carrying
-            if not at_close:
+            if not market.at_close:
                 value, size = 0.0, 0.0
-                last = to_mark[s]
+                last = market.to_mark[s]
                 for a in range(assets):
                     marked = held[a] * last[a]
                     value += marked
