@@ -228,8 +228,9 @@ def _recomputed(result: Audit, data: _Data) -> Audit:
     claims, daily, printed, assumption = result.report.claims, None, None, ""
     if data.returns is not None:
         printed = material = material_of_returns(
-            data.returns, data.risk_free, kind=data.kind, column=data.column, capital=data.capital
-        )
+            data.returns, data.risk_free, kind=data.kind, column=data.column, capital=data.capital,
+            options=data.reading.of("returns"),
+        )  # fmt: skip
     if data.predictions is not None:
         assert data.prices is not None  # was checked
         from assay.data.files.predictions import load_predictions

@@ -13,6 +13,8 @@ from assay.audit.claims.located import read_text
 from assay.audit.recompute.conventions import Material, Panel
 from assay.audit.recompute.overlaid import overlaid
 from assay.data.errors import InputError
+from assay.data.files.options import ReadOptions
+from assay.data.files.series import numeric_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,20 +49,22 @@ FEWEST = 5
 
 def material_of_returns(
     path: Path | str, risk_free: float | None = None, *, kind: str = "returns", column: str | None = None,
-    capital: float | None = None,
+    capital: float | None = None, options: ReadOptions | None = None,
 ) -> Material:  # fmt: skip
     """Read a series of simple returns a session, of daily profits in money, or of closed trades.
 
     Parameters
     ----------
-    path : CSV, TXT, JSON or Parquet. One column of returns in decimals, or the columns ``net``, ``gross``,
-        ``benchmark``, ``unscaled`` (before a volatility target); a column of dates is used where there is one. A text
-        file may hold one number a line, a JSON file a list of numbers. Rows before the first value are left out.
+    path : a table of any kind that prices may be, TXT or JSON. One column of returns in decimals, or the columns
+        ``net``, ``gross``, ``benchmark``, ``unscaled`` (before a volatility target); a column of dates is used where
+        there is one. A text file may hold one number a line, a JSON file a list of numbers. Rows before the first value
+        are left out.
     risk_free : annual rate the report states.
     kind : ``"returns"`` a session; ``"pnl"``, profits a session in money, read over the starting and over the running
         capital; ``"trades"`` and ``"trade-pnl"``, a return or a profit a closed trade.
     column : the column to read where several could be meant.
     capital : money at the start; needed for ``"pnl"``.
+    options : how to read what a table does not say itself.
 
     Raises
     ------
@@ -69,7 +73,7 @@ def material_of_returns(
 
     """
     path = Path(path)
-    names, columns, dates = _parquet(path) if path.suffix.lower() in (".parquet", ".pq") else _text_columns(path)
+    names, columns, dates = _read(path, options or ReadOptions())
     if column is not None:
         if column not in columns:
             raise InputError(f"{path}: no column {column!r}; columns of numbers: {', '.join(names[:12])}")
@@ -174,32 +178,36 @@ def _check(path: Path, name: str, values: np.ndarray) -> None:
         )
 
 
-def _parquet(path: Path) -> tuple[list[str], dict[str, np.ndarray], np.ndarray | None]:
-    import pandas as pd
-
+def _read(path: Path, options: ReadOptions) -> tuple[list[str], dict[str, np.ndarray], np.ndarray | None]:
+    """Columns of numbers and their dates: of a table with a header as every file is read, else of bare numbers."""
+    if path.suffix.lower() == ".json":
+        return _json_columns(path, read_text(path))
     try:
-        frame = pd.read_parquet(path)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not a Parquet file: {str(error).splitlines()[0]}") from None
-    dates = None
-    if isinstance(frame.index, pd.DatetimeIndex):
-        dates = frame.index.tz_localize(None).to_numpy().astype("datetime64[D]")
-    for column in list(frame.columns):
-        if str(column).strip().lower() in _DATES:
-            # The day where the stamp was written: a session of New York is no session of London's evening.
-            stamps = pd.DatetimeIndex(pd.to_datetime(frame.pop(column)))
-            dates = stamps.tz_localize(None).to_numpy().astype("datetime64[D]")
-    numeric = frame.select_dtypes("number")
-    return [str(c) for c in numeric], {str(c): numeric[c].to_numpy(dtype=np.float64) for c in numeric}, dates
+        with path.open("rb") as file:
+            head = file.read(4096)
+    except OSError as error:
+        reason = "no such file" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
+        raise InputError(f"{path}: {reason}") from None
+    binary = b"\0" in head or head[:4] in (b"PAR1", b"ARRO") or head[:2] in (b"PK", b"\x1f\x8b", b"BZ", b"\x28\xb5")
+    if not binary and not _has_header(head.decode("utf-8-sig", errors="replace")):
+        return _text_columns(path)
+    columns, dates = numeric_columns(path, options=options)
+    return list(columns), columns, dates
+
+
+def _has_header(text: str) -> bool:
+    """Whether a text is a table whose first line names its columns."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    if not lines or any(line.lstrip().startswith("#") for line in lines):
+        return False
+    mark = next((mark for mark in ",;\t|" if mark in lines[0]), None)
+    cells = [] if mark is None else [cell.strip().strip('"') for cell in lines[0].split(mark)]
+    return len(cells) > 1 and len(lines) > 1 and not any(_is_number(cell) or _is_date(cell) for cell in cells)
 
 
 def _text_columns(path: Path) -> tuple[list[str], dict[str, np.ndarray], np.ndarray | None]:
-    """Columns of a CSV or text file, or the list of a JSON file."""
+    """Columns of a text file of bare numbers, with dates or without, one line a row."""
     text = read_text(path)
-    if path.suffix.lower() == ".json":
-        return _json_columns(path, text)
     rows = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
     if not rows:
         raise InputError(f"{path}: is empty; expected one return a line")

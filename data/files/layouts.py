@@ -265,7 +265,8 @@ def _kind_of(
             (f"predictions a row an asset (say --column asset={unknown[0]})", None), (LAYOUTS["wide"], "wide"),
         )  # fmt: skip
     if priced and not unknown:
-        if len(fields) == 1 and len(rest) > 1 and all(_TICKER.fullmatch(name) for name in rest):
+        beside = _beside_close(source, fields, rest)
+        if beside or (len(fields) == 1 and len(rest) > 1 and all(_TICKER.fullmatch(name) for name in rest)):
             raise _two_readings(
                 source, f"{listed(rest)} may be", ("a close and columns beside it", "single"), ("tickers", "wide")
             )
@@ -284,6 +285,36 @@ def _kind_of(
         source, f"{listed(fields.values())} are fields of a bar and {unknown[0]!r} is not:",
         (LAYOUTS["single"], "single"), (LAYOUTS["wide"], "wide"), hint,
     )  # fmt: skip
+
+
+def _beside_close(source: Source, fields: Mapping[str, str], rest: Sequence[str]) -> list[str]:
+    """Columns beside a close that may be assets as well as it: all are written as tickers, and move as prices do."""
+    bar = [fields[name] for name in ("open", "high", "low", "close", "adjusted_close") if name in fields]
+    if len(bar) > 2 or not all(_TICKER.fullmatch(name) for name in bar):
+        return []
+    close = fields.get("close", bar[0])
+    others = [name for name in rest if name not in (close, fields.get("volume")) and _TICKER.fullmatch(name)]
+    return [name for name in others if _moves_as_price(source, name)]
+
+
+#: Median change of a session, decimal, up to which positive numbers may be prices.
+_CALM = 0.05
+
+
+def _moves_as_price(source: Source, name: str) -> bool:
+    """Whether a column is positive and changes little from row to row, but does change."""
+    import numpy as np
+
+    from assay.data.files.columns import floats
+
+    try:
+        values = floats(source.read(numbers=[name]), name, source, ReadOptions())
+    except InputError:
+        return False
+    known = values[np.isfinite(values)]
+    if len(known) < 3 or (known <= 0).any():
+        return False
+    return bool(0 < np.median(np.abs(known[1:] / known[:-1] - 1.0)) < _CALM)
 
 
 def _two_readings(

@@ -14,7 +14,7 @@ __all__ = ["LAYOUTS", "LayoutName", "ReadOptions"]
 LayoutName = Literal["long", "single", "wide", "fields"]
 #: layout → what it means, as help and errors say it.
 LAYOUTS: Mapping[str, str] = {
-    "long": "a row a session and asset",
+    "long": "a row a session and asset; or melted, a row a value, with a column that names its field",
     "single": "the bars of one asset, a row a session",
     "wide": "a column of closes (or scores) an asset, named after it",
     "fields": "a column a field and asset, e.g. Close_AAPL",

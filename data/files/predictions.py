@@ -17,6 +17,7 @@ from assay.data.files.aliases import PREDICTIONS
 from assay.data.files.columns import date_codes
 from assay.data.files.grids import read_grids
 from assay.data.files.layouts import recognise
+from assay.data.files.melted import unmelted
 from assay.data.files.options import ReadOptions
 from assay.data.files.readers import open_source
 from assay.data.files.sources import Source, plain
@@ -88,6 +89,7 @@ def load_predictions(
     options = options or ReadOptions()
     source = open_source(data, options)
     _refuse_contradiction(source, {"unit": unit, "horizon": horizon})
+    source = unmelted(source, PREDICTIONS, options) or source
     grids = read_grids(source, recognise(source, PREDICTIONS, options), options)
     frames, findings = grids.frames, grids.findings
     QualityReport(source.label, tuple(findings)).raise_for_errors()

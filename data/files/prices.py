@@ -12,9 +12,10 @@ import pandas as pd
 
 from assay.data.atomic import check_target, replacing
 from assay.data.errors import InputError
-from assay.data.files.aliases import PRICES, Vendor
+from assay.data.files.aliases import PRICES, Vendor, vendor_called
 from assay.data.files.grids import Grids, read_grids
 from assay.data.files.layouts import Layout, recognise
+from assay.data.files.melted import MELTED, unmelted
 from assay.data.files.options import ReadOptions
 from assay.data.files.plausible import refuse_doubtful
 from assay.data.files.readers import open_source
@@ -187,7 +188,11 @@ def read_prices(data: Any, options: ReadOptions | None = None) -> RawPrices:
     """The prices of a file or frame, not checked yet; parameters and errors as in `load_prices`."""
     options = options or ReadOptions()
     source = open_source(data, options)
+    unfolded = unmelted(source, PRICES, options)
+    source = unfolded or source
     layout = recognise(source, PRICES, options)
+    if unfolded is not None:
+        layout = replace(layout, vendor=layout.vendor or vendor_called(MELTED))
     grids = read_grids(source, layout, options)
     adjusted = source.metadata.get(ADJUSTED_KEY, b"unknown").decode(errors="replace")
     if options.layout is None and not options.columns:

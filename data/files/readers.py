@@ -19,7 +19,7 @@ from assay.data.files.sources import Source, checked_names, first_line, is_text,
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["open_source"]
+__all__ = ["open_source", "source_of_table"]
 
 #: First bytes → what the file is and what to do about it.
 _FOREIGN = {
@@ -163,10 +163,11 @@ def _of_feather(path: Path, *, stream: bool) -> Source:
     with _damage_of(path, "Feather"):
         with pa.memory_map(str(path)) as file:
             table = (pa.ipc.open_stream(file) if stream else pa.ipc.open_file(file)).read_all()
-        return _of_table(table, str(path), path.stem)
+        return source_of_table(table, str(path), path.stem)
 
 
-def _of_table(table: pa.Table, label: str, stem: str) -> Source:
+def source_of_table(table: pa.Table, label: str, stem: str) -> Source:
+    """A table of Arrow as a source."""
     names = checked_names(label, table.column_names)
     return _InMemory(label, stem, names, levels_of(names), table.schema.metadata or {}, table)
 
@@ -185,7 +186,7 @@ def _of_frame(frame: Any) -> Source:
         table = pa.table(frame)
     except (TypeError, ValueError, pa.ArrowException):
         raise InputError(f"{label}: neither a path nor a frame (pandas, Polars, Arrow); pass one of them") from None
-    return _of_table(table, label, "asset")
+    return source_of_table(table, label, "asset")
 
 
 def _of_pandas(frame: Any, label: str) -> Source:

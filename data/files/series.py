@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from assay.data.errors import DataQualityError, InputError
 from assay.data.files.aliases import PRICES
+from assay.data.files.columns import date_codes, floats
 from assay.data.files.grids import read_grids
 from assay.data.files.layouts import Layout, recognise
 from assay.data.files.options import ReadOptions
 from assay.data.files.predictions import refuse_infinite
 from assay.data.files.readers import open_source
-from assay.data.files.sources import plain
+from assay.data.files.sources import Source, plain
 from assay.data.quality import QualityReport
 
-__all__ = ["load_factors", "load_returns"]
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["load_factors", "load_returns", "numeric_columns"]
 
 #: Columns of these names are returns although they stand beside prices.
 _RETURNS = ("ret", "return", "returns", "dailyreturn", "dailyreturns", "pctchange")
@@ -125,3 +129,64 @@ def load_factors(data: Any) -> pd.DataFrame:
         if not len(series):
             raise InputError(f"{source.label}: column {name!r} holds no return; expected at least one")
     return frame
+
+
+def numeric_columns(
+    data: Any, *, options: ReadOptions | None = None
+) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
+    """Every column of numbers of a table, row by row as it stands, and its dates.
+
+    Parameters
+    ----------
+    data : a file or frame with a header, as in `load_prices`.
+    options : how to read what it does not say itself; ``columns`` may name the date.
+
+    Returns
+    -------
+    columns : name → (rows,) float64, NaN where empty; columns of text are left out where others hold numbers.
+    dates : (rows,) datetime64[D], or None where no column is called like a date and none is a nameless index of dates.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, holds no number, or a date is none or may be two.
+
+    """
+    import pyarrow.types as types
+
+    options = options or ReadOptions()
+    source = open_source(data, options)
+    own = source.own_columns(options, ("date",), "returns")
+    named = [name for name in source.columns if plain(name) in PRICES.fields["date"]]
+    table = source.read(texts=list(source.columns))
+    edge = source.columns[0 if source.columns[0] in _NAMELESS else -1]
+    nameless = edge in _NAMELESS and (types.is_temporal(table[edge].type) or _is_dates(table, edge, source, options))
+    date = own.get("date") or next(iter(named), edge if nameless else None)
+    dates = None
+    if date is not None:
+        axis, _ = date_codes(table, date, source, options)
+        dates = np.append(axis.labels.to_numpy().astype("datetime64[D]"), np.datetime64("NaT"))[axis.codes]
+    columns: dict[str, np.ndarray] = {}
+    fault: InputError | None = None
+    for name in source.columns:
+        if name == date or name in _NAMELESS:
+            continue
+        try:
+            columns[name] = floats(source.read(numbers=[name]), name, source, options)
+        except InputError as error:
+            fault = fault or error
+    if not columns:
+        raise fault or InputError(f"{source.label}: no column of numbers; expected returns in decimals")
+    return columns, dates
+
+
+#: What an index without a name is called in a file.
+_NAMELESS = ("", "Unnamed: 0", "__index_level_0__")
+
+
+def _is_dates(table: pa.Table, name: str, source: Source, options: ReadOptions) -> bool:
+    try:
+        date_codes(table, name, source, options)
+    except InputError:
+        return False
+    return True

@@ -125,6 +125,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
     "receipts": ("session", *RECEIPT_COLUMNS),
     "costs": ("asset", "date", *COST_FIELDS),
     "holdings": ("asset", "shares"),
+    "returns": ("date",),
 }
 #: What is said of a field without a role holds for these.
 _SHARED = ("prices", "predictions")

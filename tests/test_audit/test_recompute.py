@@ -136,10 +136,16 @@ def test_series_are_read_with_and_without_dates(tmp_path: Path) -> None:
     frame.rename_axis("date").to_csv(tmp_path / "r.csv")
     write(tmp_path / "r.txt", "\n".join(map(repr, map(float, values))))
     write(tmp_path / "r.json", json.dumps(list(map(float, values))))
-    for name in ("r.parquet", "r.csv", "r.txt", "r.json"):
+    german = frame.reset_index(names="Datum")
+    german.to_csv(tmp_path / "r_de.csv", index=False, sep=";", decimal=",", date_format="%d.%m.%Y")
+    frame.reset_index(names="date").to_feather(tmp_path / "r.feather")
+    frame.rename_axis("date").to_csv(tmp_path / "r.csv.gz")
+    dated = ("r.parquet", "r.csv", "r_de.csv", "r.feather", "r.csv.gz")
+    for name in (*dated, "r.txt", "r.json"):
         material = material_of_returns(tmp_path / name)
         np.testing.assert_allclose(next(iter(material.series.values())), values)
-        assert (material.dates is not None) == (name in ("r.parquet", "r.csv"))
+        assert (material.dates is not None) == (name in dated)
+        assert material.dates is None or str(material.dates[0]) == "2024-01-02"
     material = material_of_returns(tmp_path / "r.csv")
     assert list(material.series) == ["net", "gross"]
     assert material.benchmark is not None
@@ -155,12 +161,12 @@ def test_series_are_read_with_and_without_dates(tmp_path: Path) -> None:
         ("a.csv", "0.1\n0.2", "2 returns; at least 5"),
         ("a.csv", "net\n" + "0.1\n" * 5 + "-1.5", "below -100%"),
         ("a.csv", "a,b\n" + "0.1,0.2\n" * 6, "name the returns 'net'"),
-        ("a.csv", "net,gross\n0.1,0.2\n0.1", "row 3 has 1 cells"),
+        ("a.csv", "net,gross\n0.1,0.2\n0.1", "line 3 has 1 cells"),
         ("a.csv", "net\n0.1\nnan\n0.1\n0.2\n0.3\n0.1", "row 2 is missing"),
         ("a.json", "{", "not JSON"),
         ("a.json", '{"a": 1}', "no list of numbers"),
-        ("a.parquet", "PAR", "not a Parquet file"),
-        ("a.csv", "date,net\n" + "01/02/2024,0.1\n" * 6, "not ISO"),
+        ("a.parquet", "PAR1", "damaged Parquet"),
+        ("a.csv", "date,net\n" + "01/02/2024,0.1\n" * 6, "--date-format"),
     ],
 )
 def test_bad_series_are_refused_in_one_line(tmp_path: Path, name: str, text: str, message: str) -> None:

@@ -16,6 +16,7 @@ from assay.audit.recompute.figures import recompute
 from assay.audit.recompute.material import material_of_returns
 from assay.audit.recompute.resolver import readings_of, resolve
 from assay.data.errors import InputError
+from assay.data.files.options import ReadOptions
 from tests.test_audit.rules.claim_builder import claim, claim_set
 
 TRADES = [0.04, -0.02, 0.01, 0.0, -0.03, 0.05, 0.02, -0.01]
@@ -89,18 +90,21 @@ def test_leading_gaps_time_zones_and_columns(tmp_path: Path) -> None:
     frame = pd.DataFrame({"a": values, "b": values}, index=stamps)
     path = tmp_path / "r.parquet"
     frame.to_parquet(path)
-    with pytest.raises(InputError, match="2 columns"):
+    with pytest.raises(InputError, match=r"name its zone with --tz"):
         material_of_returns(path)
+    there = ReadOptions(tz="America/New_York")
+    with pytest.raises(InputError, match="2 columns"):
+        material_of_returns(path, options=there)
     with pytest.raises(InputError, match="no column 'c'"):
-        material_of_returns(path, column="c")
-    material = material_of_returns(path, column="a")
+        material_of_returns(path, column="c", options=there)
+    material = material_of_returns(path, column="a", options=there)
     assert str(material.dates[0]) == "2024-01-03"  # the day in New York, not the next one in UTC
     assert len(material.series["as given"]) == 6
     assert "2 rows before the first return left out" in material.description
     frame.iloc[4, 0] = math.nan
     frame.to_parquet(path)
     with pytest.raises(InputError, match="missing"):
-        material_of_returns(path, column="a")
+        material_of_returns(path, column="a", options=there)
 
 
 def test_a_hit_rate_of_one_asset_is_recomputed_from_its_column() -> None:

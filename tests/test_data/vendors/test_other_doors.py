@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from assay.commands import main as cli
-from assay.data.errors import InputError
+from assay.data.errors import DataQualityError, InputError
 from assay.data.files.options import ReadOptions
 from assay.data.files.predictions import load_predictions, load_receipts
 from assay.data.files.prices import load_prices
@@ -218,3 +218,73 @@ def test_probabilities_alone_are_traded_by_confidence(tmp_path: Path, capsys: py
     assert "the predictions are probabilities: traded by confidence" in err
     assert cli.main(["backtest", "--strategy", "s5_long_only", *files, *results]) == 2
     assert "--strategy confidence" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("asset", "date", "field", "value"),
+        ("ticker", "date", "variable", "value"),
+        ("Ticker", "Date", "Attribute", "Price"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["csv", "parquet", "frame"])
+def test_melted_tables_are_unfolded(names: tuple[str, ...], kind: str, tmp_path: Path) -> None:
+    days = pd.bdate_range("2024-01-02", periods=12)
+    rng = np.random.default_rng(0)
+    close = pd.DataFrame(100 * np.exp(np.cumsum(rng.normal(0, 0.02, (12, 2)), axis=0)), days, ["AAA", "BBB"])
+    fields = {"Open": close * 1.001, "High": close * 1.01, "Low": close * 0.99, "Close": close, "Volume": close * 1e4}
+    rows = [
+        (asset, day.strftime("%Y-%m-%d"), field, frame.loc[day, asset])
+        for field, frame in fields.items() for asset in close for day in days
+    ]  # fmt: skip
+    table = pd.DataFrame(rows, columns=list(names)).sample(frac=1.0, random_state=0)
+    data: object = table
+    if kind != "frame":
+        data = tmp_path / f"melted.{kind}"
+        table.to_csv(data, index=False) if kind == "csv" else table.to_parquet(data, index=False)
+    panel = load_prices(data)
+    assert np.allclose(panel.close, close)
+    assert panel.volume is not None
+    assert np.allclose(panel.volume, close * 1e4)
+    assert "melted, a row a value, 5 fields × 2 tickers" in panel.source
+    only_opens = table[table[names[2]] == "Open"]  # whose Price is no close
+    with pytest.raises(InputError, match="no close"):
+        load_prices(only_opens)
+    with pytest.raises(DataQualityError, match="stand twice"):
+        load_prices(pd.concat([table, table.iloc[:3]]))
+    scores = pd.DataFrame([(a, d, "score", 0.1) for a in "AB" for d in ("2024-01-02", "2024-01-03")], columns=names)
+    assert load_predictions(scores).score.shape == (2, 2)
+
+
+def test_columns_of_every_file_can_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    """One option for prices, predictions, receipts, costs and holdings; what is said of one file is of no other."""
+    monkeypatch.chdir(tmp_path)
+    prices, scores = synthetic_market(60, 5, ic=0.1, seed=0)
+    long = prices.close.rename_axis(index="Tag", columns="Wert").stack().rename("Schluss").reset_index()
+    long["Tag"] = long["Tag"].dt.strftime("%d.%m.%Y")
+    long.to_csv("p.csv", sep=";", decimal=",", index=False)
+    said = scores.score.rename_axis(index="Tag", columns="Wert").stack().rename("Urteil").reset_index()
+    said["Tag"] = said["Tag"].dt.strftime("%d.%m.%Y")
+    said.to_csv("s.csv", sep=";", decimal=",", index=False)
+    first = scores.sessions[0]
+    seen = {name: (first - pd.Timedelta(days=1)).strftime("%d.%m.%Y") for name in
+            ("trained_through", "preprocessing_fit_through", "labels_known_through", "available_at")}  # fmt: skip
+    receipts = pd.DataFrame([{"ab": first.strftime("%d.%m.%Y"), "model_id": "m", "fold": 0, **seen}])
+    receipts.rename(columns={"trained_through": "gelernt bis"}).to_csv("r.csv", sep=";", index=False)
+    Path("c.csv").write_text("Papier;Spanne\nS000;1,5\n")
+    columns = [
+        "date=Tag", "asset=Wert", "close=Schluss", "score=Urteil", "receipts.session=ab",
+        "receipts.trained_through=gelernt bis", "costs.asset=Papier", "costs.spread_bps=Spanne",
+    ]  # fmt: skip
+    command = ["backtest", "--prices", "p.csv", "--predictions", "s.csv", "--receipts", "r.csv",
+               "--costs-file", "c.csv", "--date-format", "%d.%m.%Y",
+               "--decimal", ",", "--strategy", "quintile_long_short", "--results", "runs",
+               *(part for item in columns for part in ("--column", item)), "--json"]  # fmt: skip
+    assert cli.main(command) == 0, capsys.readouterr().err
+    made = json.loads(capsys.readouterr().out)
+    assert made["manifest"]["folds"] == 1
+    assert made["manifest"]["config"]["costs"]["table"]["fields"] == ["spread_bps"]
+    assert cli.main(["runs", "rerun", made["run_id"], "--results", "runs"]) == 0
+    assert cli.main([*command[:-1], "--column", "costs.bribe=Spanne"]) == 2
+    assert "unknown field of --column 'bribe'" in capsys.readouterr().err
