@@ -18,15 +18,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from assay.data.conventions import Floats
 from assay.data.panel import PricePanel
 from assay.data.returns import simple_returns
 from assay.data.rolling import rolling_covariance, rolling_deviation
 
-__all__ = ["CHARACTERISTICS", "characteristics", "standardised", "trailing_beta"]
+__all__ = ["CHARACTERISTICS", "characteristics", "trailing_beta"]
 
 #: name → what it is, in the words of a table.
 CHARACTERISTICS = {
@@ -41,8 +39,6 @@ _BETA_WINDOW, _BETA_LEAST = 252, 60
 _MOMENTUM, _SKIP = 252, 21
 _WINDOW, _LEAST = 60, 20
 _HALF_LIFE = 5
-#: Deviations from the mean at which an exposure ends.
-_CLIP = 3.0
 
 
 def trailing_beta(returns: pd.DataFrame) -> pd.DataFrame:
@@ -101,27 +97,3 @@ def characteristics(
 
 def _log(values: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(np.log(values.to_numpy(dtype=np.float64)), values.index, values.columns)
-
-
-def standardised(values: Floats, keep: npt.NDArray[np.bool_]) -> Floats:
-    """Each row less its mean over its deviation, ended at ±3 and centred again; 0 where not known or not kept.
-
-    Parameters
-    ----------
-    values : (T, N); NaN is not known, and stands at the mean of the others.
-    keep : (T, N) which assets count.
-
-    """
-    there = keep & np.isfinite(values)
-    count = np.maximum(there.sum(axis=1, keepdims=True), 1)
-
-    def centred(rows: Floats) -> Floats:
-        rows = np.where(there, rows, 0.0)
-        return np.where(there, rows - rows.sum(axis=1, keepdims=True) / count, 0.0)
-
-    out = centred(values)
-    deviation = np.sqrt((out**2).sum(axis=1, keepdims=True) / count)
-    size = np.abs(out).max(axis=1, keepdims=True, initial=0.0)
-    varies = (deviation > 1e-12) & (deviation > 1e-9 * size)
-    out = np.where(varies, out / np.where(varies, deviation, 1.0), 0.0)
-    return centred(np.clip(out, -_CLIP, _CLIP))

@@ -102,6 +102,7 @@ class PricePanel(Card):
         lots, volume limits and square-root impact are of those shares.
     members : (T, N) bool, who is in the universe on each session, where that is known: only members are ranked, traded
         and trained on (`assay.data.universe`).
+    sectors : asset → sector, where a strategy reads it.
     source : where the prices came from, for the report.
     adjusted : what the prices are adjusted for: ``"splits"``, ``"splits and dividends"``, ``"unknown"``.
     warnings : what the loader or the quality checks counted; carried into every result.
@@ -129,6 +130,7 @@ class PricePanel(Card):
     warnings: tuple[str, ...] = ()
     raw_close: pd.DataFrame | None = None
     members: pd.DataFrame | None = None
+    sectors: pd.Series | None = None
 
     def __post_init__(self) -> None:
         close = _checked_frame(self.close, "close")
@@ -185,6 +187,9 @@ class PricePanel(Card):
         digest = hashlib.sha256()
         for name in self._frames:
             _hash_frame(digest, name, getattr(self, name))
+        if self.sectors is not None:
+            known = self.sectors.reindex(self.assets)
+            digest.update("\x1f".join(map(str, ["sectors", *known.astype(object).fillna("")])).encode())
         return digest.hexdigest()
 
     def card(self) -> tuple[str, list[tuple[str, str]]]:

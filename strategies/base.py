@@ -44,7 +44,7 @@ Every = int | Literal["week", "month"]
 _STARTS: Mapping[object, int] = {"week": 5, "month": 21}
 #: Metadata of a parameter that a run names only where it is not at its default: runs and trials of before it existed
 #: keep their identity.
-_QUIET: Mapping[str, object] = {"quiet": True}
+QUIET: Mapping[str, object] = {"quiet": True}
 
 
 @dataclass(frozen=True)
@@ -131,12 +131,12 @@ class WithOverlays:
     smoothing: float = 0.0
     vol_target: float | None = None
     kill_switches: bool = False
-    every: Every = field(default=1, metadata=_QUIET)
-    phase: int = field(default=0, metadata=_QUIET)
-    sleeves: int = field(default=1, metadata=_QUIET)
-    band: float = field(default=0.0, metadata=_QUIET)
-    band_total: float = field(default=0.0, metadata=_QUIET)
-    turnover_budget: float | None = field(default=None, metadata=_QUIET)
+    every: Every = field(default=1, metadata=QUIET)
+    phase: int = field(default=0, metadata=QUIET)
+    sleeves: int = field(default=1, metadata=QUIET)
+    band: float = field(default=0.0, metadata=QUIET)
+    band_total: float = field(default=0.0, metadata=QUIET)
+    turnover_budget: float | None = field(default=None, metadata=QUIET)
 
     def __post_init__(self) -> None:
         _ = self.overlays  # refuses what cannot be, at construction

@@ -197,7 +197,7 @@ def _altered_predictions(predictions: PredictionPanel, cut: int, rng: np.random.
 
 def _memory(strategy: Strategy | EntryRule, panels: Panels, rng: np.random.Generator) -> None:
     memory = memory_of(strategy)
-    if memory is None or isinstance(strategy, EntryRule):
+    if memory is None or memory > len(panels[1].sessions) or isinstance(strategy, EntryRule):
         return
     predictions, prices = panels
     expected = _output(strategy, panels)

@@ -7,7 +7,7 @@ All of them choose with `assay.strategies.selection.Legs`; they differ in what t
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import ClassVar
 
@@ -18,7 +18,17 @@ from assay.data.benchmark import BENCHMARK_ASSET
 from assay.data.conventions import Floats
 from assay.data.errors import InputError
 from assay.data.panel import PredictionPanel, PricePanel
-from assay.strategies.base import Decision, WithOverlays
+from assay.strategies.base import QUIET, Decision, WithOverlays
+from assay.strategies.neutral import (
+    DOLLAR,
+    SECTOR,
+    STYLES,
+    check_names,
+    memory_of_styles,
+    neutral_scores,
+    neutral_weights,
+    sector_groups,
+)
 from assay.strategies.selection import Legs, aligned_values, check_quantile, trailing_volatility
 
 __all__ = [
@@ -42,6 +52,11 @@ class _Ranked(WithOverlays):
     quantile : share of the N assets with a score and a price in each leg, in (0, 0.5]:
         K = max(1, ⌊quantile·N + ½⌋), ties by asset id; with N < 5 all is cash.
     long_gross, short_gross : Σ|weight| of each leg, fractions of NAV.
+    within : "sector" chooses the top and bottom K within each sector, whose share of the gross is its share of the
+        names; sectors of fewer than 5 are left out.
+    neutralise : what is taken out of the scores before selection, e.g. "beta,sector": sector, beta, momentum,
+        volatility, reversal, liquidity.
+    neutral : what the weights are made free of after selection, at the same gross: dollar, and what `neutralise` knows.
 
     """
 
@@ -50,21 +65,43 @@ class _Ranked(WithOverlays):
     needs: ClassVar[tuple[str, ...]] = ()
     #: what it reads of the predictions, in words
     reads: ClassVar[str] = "score"
-    memory: ClassVar[int] = 1
     #: whether 0 must mean neutral, so that a rank score is refused
     signed: ClassVar[bool] = False
 
     quantile: float = 0.2
     long_gross: float = 0.65
     short_gross: float = 0.35
+    within: str | None = field(default=None, metadata=QUIET)
+    neutralise: str | None = field(default=None, metadata=QUIET)
+    neutral: str | None = field(default=None, metadata=QUIET)
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_names(self.within, [SECTOR], f"within of {self.name}")
+        _ = self._of_scores, self._of_weights
         check_quantile(self.quantile, self.name)
-        for field in ("long_gross", "short_gross"):
-            value = getattr(self, field)
+        for leg in ("long_gross", "short_gross"):
+            value = getattr(self, leg)
             if not (value >= 0 and math.isfinite(value)):
-                raise InputError(f"{self.name}: {field} must be finite and at least 0, got {value!r}")
+                raise InputError(f"{self.name}: {leg} must be finite and at least 0, got {value!r}")
+
+    @property
+    def memory(self) -> int | None:
+        """Closes behind what scores and weights are made free of."""
+        return memory_of_styles((*self._of_scores, *self._of_weights))
+
+    @property
+    def reads_sectors(self) -> bool:
+        """Whether the panel must have sectors."""
+        return bool(self.within) or SECTOR in (*self._of_scores, *self._of_weights)
+
+    @property
+    def _of_scores(self) -> tuple[str, ...]:
+        return check_names(self.neutralise, [SECTOR, *STYLES], f"neutralise of {self.name}")
+
+    @property
+    def _of_weights(self) -> tuple[str, ...]:
+        return check_names(self.neutral, [DOLLAR, SECTOR, *STYLES], f"neutral of {self.name}")
 
     @property
     def _legs(self) -> Legs:
@@ -86,8 +123,15 @@ class _Ranked(WithOverlays):
     def _weights(self, legs: Legs, score: pd.DataFrame, prices: PricePanel, sized: bool) -> pd.DataFrame:
         close = aligned_values(score, prices.close, self.name)
         size = self._size(score, prices) if sized else None
-        values = legs.weights(score.to_numpy(), close, score.columns, size)
-        return pd.DataFrame(values, index=score.index, columns=score.columns, copy=False)
+        if self._of_scores:
+            score = neutral_scores(score.where(np.isfinite(close)), prices, self._of_scores, self.name)
+        if self.within:
+            groups = sector_groups(prices, score.columns, self.name)
+            values = legs.weights_within(groups, score.to_numpy(), close, score.columns, size)
+        else:
+            values = legs.weights(score.to_numpy(), close, score.columns, size)
+        weights = pd.DataFrame(values, index=score.index, columns=score.columns, copy=False)
+        return neutral_weights(weights, prices, self._of_weights, self.name) if self._of_weights else weights
 
     def select(self, predictions: PredictionPanel, prices: PricePanel) -> pd.DataFrame:
         """Weights (T, N) of the ranking alone: both legs whole and equally weighted, stamped t."""
@@ -177,9 +221,10 @@ class VolScaled(FilterNegative):
             raise InputError(f"{self.name}: window must be at least 2 sessions, got {self.window!r}")
 
     @property
-    def memory(self) -> int:  # type: ignore[override]
-        """The closes behind the volatility."""
-        return self.window + 1
+    def memory(self) -> int | None:
+        """The closes behind the volatility, and behind what scores and weights are made free of."""
+        others = super().memory
+        return None if others is None else max(self.window + 1, others)
 
     def _size(self, score: pd.DataFrame, prices: PricePanel) -> Floats:
         volatility = aligned_values(score, trailing_volatility(prices, self.window), self.name)

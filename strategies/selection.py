@@ -129,6 +129,30 @@ class Legs:
             self._fill(block, out[rows], order, None if size is None else size[rows])
         return out
 
+    def weights_within(
+        self, groups: pd.Series, score: Floats, close: Floats, ids: pd.Index, size: Floats | None = None
+    ) -> Floats:
+        """Target weights chosen within each group; those of a group are its share of the names, of groups that trade.
+
+        Parameters
+        ----------
+        groups : (N,) asset → group; an asset without one is never chosen.
+        score, close, ids, size : as for `weights`.
+
+        """
+        out, names = np.zeros(score.shape), np.zeros((len(score), 1))
+        for name in groups.dropna().unique():
+            at = np.flatnonzero((groups == name).to_numpy())
+            known = np.isfinite(score[:, at]) & np.isfinite(close[:, at])
+            if size is not None:
+                known &= np.isfinite(size[:, at])
+            count = known.sum(axis=1, keepdims=True)
+            count = np.where(count >= MINIMUM_ASSETS, count, 0)
+            part = self.weights(score[:, at], close[:, at], ids[at], None if size is None else size[:, at])
+            out[:, at] = part * count
+            names += count
+        return np.divide(out, names, out=np.zeros_like(out), where=names > 0)
+
     def _fill(self, block: Floats, out: Floats, order: NDArray[np.intp] | None, size: Floats | None) -> None:
         """Write the weights of one block of rows into `out`, which is zero."""
         ranked = np.sort(block, axis=1)

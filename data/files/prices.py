@@ -212,7 +212,8 @@ def read_prices(data: Any, options: ReadOptions | None = None) -> RawPrices:
 
 
 def _panel(raw: RawPrices, report: QualityReport) -> PricePanel:
-    return PricePanel(**raw.frames, source=raw.source, adjusted=raw.adjusted, warnings=report.messages())
+    frames: dict[str, Any] = dict(raw.frames)
+    return PricePanel(**frames, source=raw.source, adjusted=raw.adjusted, warnings=report.messages())
 
 
 def _adjusted(

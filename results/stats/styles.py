@@ -23,26 +23,20 @@ Newey & West (1987), Econometrica 55(3), for the errors of what is left.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from assay.data.characteristics import standardised
 from assay.data.conventions import FLAT, Floats
+from assay.data.cross_section import regressed, sector_exposures, standardised
 from assay.results.stats.long_run_variance import critical_value, lag_rule
 
 __all__ = ["MARKET", "AfterFactors", "StyleModel", "after_factors", "residual_returns", "style_model"]
 
 #: The factor whose exposure is 1.
 MARKET = "market"
-#: Names that must be left over after the factors.
-_LEAST_DF = 3
-#: Of the largest eigenvalue, below which a combination of factors does not exist.
-_RANK = 1e-10
-#: Values of a block's exposures held at once.
-_CHUNK = 1_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,15 +77,11 @@ def style_model(
         name: pd.DataFrame(standardised(frame.to_numpy(dtype=np.float64), keep), sessions, assets)
         for name, frame in characteristics.items()
     }
-    named = [] if sectors is None else sorted(str(name) for name in sectors.reindex(assets).dropna().unique())
-    for name in named if len(named) > 1 else ():
-        assert sectors is not None
-        member = (sectors.reindex(assets).astype(object) == name).to_numpy()
-        count = np.maximum(keep.sum(axis=1, keepdims=True), 1)
-        share = (keep & member).sum(axis=1, keepdims=True) / count
-        exposures[name] = pd.DataFrame(np.where(keep, member - share, 0.0), sessions, assets)
+    if sectors is not None:
+        for name, values in sector_exposures(sectors.reindex(assets), keep).items():
+            exposures[name] = pd.DataFrame(values, sessions, assets)
     before = [frame.to_numpy()[:-1] for frame in exposures.values()]
-    later = _regressed(returns.to_numpy(dtype=np.float64)[1:], before)
+    later = regressed(returns.to_numpy(dtype=np.float64)[1:], before)
     factors, own, r2 = (np.concatenate([np.full((1, *part.shape[1:]), np.nan), part]) for part in later)
     columns = [MARKET, *exposures]
     return StyleModel(
@@ -112,38 +102,8 @@ def residual_returns(forward: pd.DataFrame, model: StyleModel) -> pd.DataFrame:
 
     """
     on = [frame.reindex(index=forward.index, columns=forward.columns).fillna(0.0) for frame in model.exposures.values()]
-    _, own, _ = _regressed(forward.to_numpy(dtype=np.float64), [frame.to_numpy() for frame in on])
+    _, own, _ = regressed(forward.to_numpy(dtype=np.float64), [frame.to_numpy() for frame in on])
     return pd.DataFrame(own, forward.index, forward.columns)
-
-
-def _regressed(values: Floats, exposures: Sequence[Floats]) -> tuple[Floats, Floats, Floats]:
-    """Factor returns (T, K), residuals (T, N) and R² (T,) of each row on a constant and the rows of the exposures."""
-    sessions, assets = values.shape
-    width = 1 + len(exposures)
-    factors, own, r2 = np.full((sessions, width), np.nan), np.full(values.shape, np.nan), np.full(sessions, np.nan)
-    step = max(1, _CHUNK // max(assets * width, 1))
-    for start in range(0, sessions, step):
-        rows = slice(start, min(start + step, sessions))
-        there = np.isfinite(values[rows])
-        design = np.stack([there.astype(np.float64), *(np.where(there, frame[rows], 0.0) for frame in exposures)], 1)
-        known = np.where(there, values[rows], 0.0)
-        gram = design @ design.transpose(0, 2, 1)
-        rank = (np.linalg.eigvalsh(gram) > _RANK * np.trace(gram, axis1=1, axis2=2)[:, None]).sum(axis=1)
-        enough = there.sum(axis=1) - rank >= _LEAST_DF
-        if not enough.any():
-            continue
-        right = (design @ known[:, :, None])[enough]
-        found = (np.linalg.pinv(gram[enough], rcond=_RANK, hermitian=True) @ right)[:, :, 0]
-        left = np.where(
-            there[enough], known[enough] - (found[:, None, :] @ design[enough])[:, 0, :], np.nan
-        )
-        at = np.arange(rows.start, rows.stop)[enough]
-        factors[at], own[at] = found, left
-        about = np.where(there[enough], known[enough] - (right[:, :1, 0] / there[enough].sum(1, keepdims=True)), 0.0)
-        total = (about**2).sum(axis=1)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            r2[at] = np.where(total > 0, 1 - np.nansum(left**2, axis=1) / total, np.nan)
-    return factors, own, r2
 
 
 @dataclass(frozen=True, eq=False)

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from assay.results.gate.policy import GateDecision
 
-__all__ = ["Bookkeeping", "JoinedInputs", "Origin", "StoredBacktest", "backtest", "run_joined"]
+__all__ = ["Bookkeeping", "JoinedInputs", "Origin", "StoredBacktest", "backtest", "run_joined", "with_sectors"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -213,6 +213,7 @@ def backtest(
     execution = Execution(delay=predictions.delay) if execution is None else execution
     costs, checks = CostModel() if costs is None else costs, Checks() if checks is None else checks
     checks = checks if styles is None else replace(checks, styles=True)
+    prices = with_sectors(prices, strategy, styles)
     joined, report = align(predictions, prices)
     stored = run_joined(
         Trading(strategy, costs, execution),
@@ -235,6 +236,13 @@ def backtest(
     )
     keep_study(stored.run, ran)
     return stored
+
+
+def with_sectors(prices: PricePanel, strategy: Strategy | EntryRule, styles: StyleInputs | None) -> PricePanel:
+    """`prices` with the sectors that styles are made of, where the strategy reads them and the panel has none."""
+    if styles is None or styles.sectors is None or prices.sectors is not None:
+        return prices
+    return replace(prices, sectors=styles.sectors) if getattr(strategy, "reads_sectors", False) else prices
 
 
 def run_joined(

@@ -35,7 +35,7 @@ from assay.results.storage.runs import Run
 from assay.results.storage.trial_ledger import Record, register, search_of, trial_of
 from assay.results.tuning.records import note_searches, tuning_table, without_searches
 from assay.results.tuning.tuned import Tuned
-from assay.results.workflow.backtests import Bookkeeping, JoinedInputs, Origin, StoredBacktest, run_joined
+from assay.results.workflow.backtests import Bookkeeping, JoinedInputs, Origin, StoredBacktest, run_joined, with_sectors
 from assay.results.workflow.kept_study import derived, folds_of, keep_study, model_section, sources_of, tune_section
 from assay.results.workflow.requests import Checks, Progress, Silent
 from assay.results.workflow.study import Study
@@ -140,6 +140,7 @@ def walk_forward(
     checks = checks if styles is None else replace(checks, styles=True)
     costs, execution = CostModel() if costs is None else costs, Execution() if execution is None else execution
     chosen = load_strategy(DEFAULT_STRATEGY, **(settings or {})) if strategy is None else strategy
+    prices = with_sectors(prices, chosen, styles)
     with_tradable_benchmark(chosen, prices, benchmark).require(chosen.needs, chosen.name)
     folds, seeds = plan.split(prices.sessions), tuple(seeds)
     fits = _Fits(model, folds, horizon, max(execution.delay, 1), root / ".walk-forward")

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 
-from assay.data.characteristics import CHARACTERISTICS, characteristics, standardised
+from assay.data.characteristics import CHARACTERISTICS, characteristics
+from assay.data.cross_section import standardised
 from assay.data.panel import PricePanel
 from assay.data.returns import simple_returns
 from assay.results.stats.styles import after_factors, residual_returns, style_model
