@@ -33,6 +33,7 @@ COMMANDS = {
     "positions": "What a stored run holds next, and the orders towards it.",
     "tearsheet": "Draw a run as HTML, PNG or PDF.",
     "audit": "Say of every figure in a report whether it holds.",
+    "verify": "Recompute every number of a sheet or verdict from a run's bundle.",
     "gate": "Accept or reject a run by a policy, with an exit code.",
     "leaks": "Recompute on truncated data; any change is a leak.",
     "sweep": "Backtest a grid of parameters in one pass.",

@@ -419,13 +419,14 @@ def _short(value: object) -> object:
 @runs.command()
 @click.argument("run", shell_complete=complete_run)
 @click.argument("target", type=PATH)
+@click.option("--sign", "key", type=PATH, help="A file with an Ed25519 private key (PEM) that signs the bundle.")
 @results_option
 @json_option
-def export(run: str, target: Path, results: Path, as_json: bool) -> None:
-    """Write RUN as a zip from which it can be recomputed: study, inputs, receipts, manifest, tables.
+def export(run: str, target: Path, key: Path | None, results: Path, as_json: bool) -> None:
+    """Write RUN as a zip from which it can be recomputed: study, inputs, receipts, manifest, tables, trials.
 
     Unpacked, it is the folder of a run: `runs rerun ./FOLDER` makes it again, on another machine too. The same run
-    gives the same bytes.
+    gives the same bytes. `verify` holds a tear sheet or a verdict against it.
     """
     from assay.results.storage.runs import load_run
     from assay.results.workflow.bundles import export_run
@@ -433,8 +434,8 @@ def export(run: str, target: Path, results: Path, as_json: bool) -> None:
     from assay.results.workflow.study_runs import inputs_of
 
     stored = load_run(run, root=results)
-    prices, benchmark, predictions = inputs_of(read_kept(stored.require_backtest("runs export")))
-    names = export_run(stored, target, prices=prices, benchmark=benchmark, predictions=predictions)
+    prices, benchmark, _ = inputs_of(read_kept(stored.require_backtest("runs export")))
+    names = export_run(stored, target, prices=prices, benchmark=benchmark, key=key)
     if as_json:
         echo_json({"run_id": stored.id, "path": str(target), "files": names})
     else:

@@ -14,8 +14,10 @@ __all__ = ["tearsheet"]
 
 @click.command()
 @click.argument("run", shell_complete=complete_run)
-@click.option("--output", type=PATH, help="Default: tearsheet.html (or .png, .pdf) in the run's folder.")
-@click.option("--format", "format_", type=click.Choice(["html", "png", "pdf"]), help="Default: what --output ends in.")
+@click.option("--output", type=PATH, help="Default: tearsheet.html (or .png, .pdf, .md) in the run's folder.")
+@click.option(
+    "--format", "format_", type=click.Choice(["html", "png", "pdf", "md"]), help="Default: what --output ends in."
+)
 @click.option(
     "--reported", type=NUMBER, help="A Sharpe ratio somebody reported or requires, drawn beside the run's own."
 )
@@ -27,7 +29,7 @@ def tearsheet(
     """Draw RUN, an id or the start of one, as one file that opens without a network.
 
     A PDF is the page as a headless Chromium or Chrome on the path prints it; where there is none, or it fails, the same
-    is laid out on A4 without it.
+    is laid out on A4 without it. Markdown (md) is the first screen alone. `verify` proves HTML and Markdown.
 
     \b
     Examples:

@@ -9,6 +9,7 @@ __all__ = ["PACKAGES", "missing_package"]
 #: Top-level module → (what it is for, what pip is to install).
 PACKAGES = {
     "arch": ("tests against an independent library", "assay[test]"),
+    "cryptography": ("signing bundles", "assay[sign]"),
     "exchange_calendars": ("exchange calendars", "assay[calendars]"),
     "matplotlib": ("charts", "matplotlib"),
     "mlflow": ("logging runs to MLflow", "assay[mlflow]"),

@@ -18,7 +18,7 @@ from assay.engine.result import BacktestResult
 from assay.results.checks.base import Content, State
 from assay.results.stats.deflated_sharpe import deflated_sharpe
 from assay.results.stats.long_run_variance import regress
-from assay.results.storage.chain import append_entry, entries, is_chain
+from assay.results.storage.chain import append_entry, entries, is_chain, last_entry
 from assay.results.storage.places import FILE_NAME, ledger_path
 from assay.results.storage.runs import run_id
 from assay.results.storage.trial_ledger import (
@@ -54,6 +54,7 @@ class TrialCount:
     deflated_sharpe_residual : the same of what is left after the benchmark; NaN without one.
     distinct : score series among the trials; what evidence of skill is divided by.
     trial : which of them the run is.
+    through : the ledger's last entry when they were counted; 0 where that was not noted.
 
     """
 
@@ -70,6 +71,7 @@ class TrialCount:
     deflated_sharpe_residual: float = math.nan
     distinct: int = 1
     trial: str = ""
+    through: int = 0
 
     @property
     def state(self) -> State:
@@ -113,6 +115,7 @@ class TrialCount:
             "deflated_sharpe_residual": self.deflated_sharpe_residual,
             "distinct": self.distinct,
             "trial": self.trial,
+            "through": self.through,
         }
 
     @classmethod
@@ -129,6 +132,7 @@ class TrialCount:
             stored.number("deflated_sharpe_residual"),
             stored.count("distinct") if stored.has("distinct") else 1,
             stored.text("trial") if stored.has("trial") else "",
+            stored.count("through") if stored.has("through") else 0,
         )
 
 
@@ -161,7 +165,8 @@ def count_trial(
     trial = trial_of(result.config, family=family, predictions=predictions)
     member = run_id(result.strategy, result.config, result.fingerprints)
     (fingerprint,) = register([Record(trial, member, result.over_cash(result.returns), scenario, skill)], prices)
-    known = read_trials(prices, scenario=scenario, own=search_of(result.config))
+    through = last_entry()
+    known = read_trials(prices, scenario=scenario, own=search_of(result.config), through=through)
     count = known.count + max(elsewhere, 0)
     net = result.over_cash(result.returns)
     judged = deflated_sharpe(net.to_numpy(), known.table["sharpe"].to_numpy(dtype=float), trials=count)
@@ -175,6 +180,7 @@ def count_trial(
         _deflated_residual(result, known, count),
         known.distinct,
         fingerprint,
+        through,
     )
 
 

@@ -7,7 +7,7 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +17,10 @@ from assay.results.report.blocks import Figure, FirstScreen, Note, Section, Tabl
 from assay.results.report.plots.readout import name_lines, read_axes
 from assay.results.report.plots.style import INK, new_figure
 
-__all__ = ["Drawing", "draw_figure", "figure_settings", "render_page"]
+__all__ = ["MARKS", "Drawing", "draw_figure", "figure_settings", "render_page"]
 
+#: The name of what somebody gave to be drawn, in the head of a page.
+MARKS = "assay-marks"
 _TEMPLATES = Path(__file__).parent / "templates"
 _COMMENT = re.compile(r"<!--.*?-->|<metadata>.*?</metadata>|<\?xml.*?\?>|<!DOCTYPE.*?>", re.DOTALL)
 _FONT = re.compile(r"font: (?:\w+ )?([\d.]+)px [^;\"]*")
@@ -95,7 +97,9 @@ def _drawings(figure: Figure, number: int) -> tuple[list[tuple[str, Drawing]], T
     return [("desk", main), ("phone", narrow)], behind
 
 
-def render_page(*, title: str, sections: Sequence[Section], first: FirstScreen) -> str:
+def render_page(
+    *, title: str, sections: Sequence[Section], first: FirstScreen, marks: Mapping[str, float] | None = None
+) -> str:
     """The whole page.
 
     Parameters
@@ -103,6 +107,7 @@ def render_page(*, title: str, sections: Sequence[Section], first: FirstScreen) 
     title : of the page.
     sections : in order.
     first : what the first screen shows.
+    marks : figures that somebody gave to be drawn; the page carries them, under the name `MARKS`.
 
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -121,6 +126,8 @@ def render_page(*, title: str, sections: Sequence[Section], first: FirstScreen) 
     kinds = {Figure: "figure", Table: "table", Note: "note"}
     return environment.get_template("page.html").render(
         title=title,
+        marks_name=MARKS,
+        marks=json.dumps(dict(marks), sort_keys=True) if marks else "",
         policy=f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{digest}'; "
         "base-uri 'none'; form-action 'none'",
         style=Markup((_TEMPLATES / "page.css").read_text(encoding="utf-8")),

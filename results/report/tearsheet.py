@@ -10,8 +10,9 @@ from typing import Any
 from assay.data.atomic import replacing
 from assay.data.errors import InputError
 from assay.results.report.blocks import Cell, FirstScreen, Note, Section, Table
+from assay.results.report.excerpt import compose_markdown
 from assay.results.report.printing import compose_png, find_chromium, lay_out_pdf, print_page
-from assay.results.report.render import render_page
+from assay.results.report.render import MARKS, render_page
 from assay.results.report.run_data import RunData
 from assay.results.report.sections.answers import answers
 from assay.results.report.sections.evidence import conventions_section, evidence_section
@@ -22,9 +23,9 @@ from assay.results.report.sections.styles import styles_section
 from assay.results.report.sections.summary import described, equity_figures, headline, lead, verdicts
 from assay.results.storage.runs import Run
 
-__all__ = ["FORMATS", "render_tearsheet", "tearsheet_sections", "write_tearsheet"]
+__all__ = ["FORMATS", "MARKS", "render_excerpt", "render_tearsheet", "tearsheet_sections", "write_tearsheet"]
 
-FORMATS = ("html", "png", "pdf")
+FORMATS = ("html", "png", "pdf", "md")
 #: Figures of the PNG, below the equity line.
 _CHOSEN = (
     "Evidence of skill",
@@ -100,7 +101,20 @@ def render_tearsheet(run: Run, marks: Mapping[str, float] | None = None) -> str:
         If the run has no sessions, or a table is damaged.
 
     """
-    return render_page(title=f"Tear sheet · {run.id}", sections=tearsheet_sections(run, marks), first=_first(run))
+    sections, first = tearsheet_sections(run, marks), _first(run)
+    return render_page(title=f"Tear sheet · {run.id}", sections=sections, first=first, marks=marks)
+
+
+def render_excerpt(run: Run) -> str:
+    """The first screen as Markdown, for a pull request or a chat.
+
+    Raises
+    ------
+    InputError
+        If the run has no sessions, or a table is damaged.
+
+    """
+    return compose_markdown(title=f"Tear sheet · {run.id}", first=_first(run))
 
 
 def write_tearsheet(
@@ -112,8 +126,9 @@ def write_tearsheet(
     ----------
     run : a stored run.
     path : where to.
-    format : html, png or pdf; default: what the path ends in. A PDF is the HTML as a headless Chromium or Chrome on the
-        path prints it; without one, or where that fails, matplotlib lays the same out on A4.
+    format : html, png, pdf or md (the first screen as Markdown); default: what the path ends in. A PDF is the HTML as a
+        headless Chromium or Chrome on the path prints it; without one, or where that fails, matplotlib lays the same
+        out on A4.
     marks : see `tearsheet_sections`.
 
     Raises
@@ -130,6 +145,8 @@ def write_tearsheet(
     with replacing(path) as temporary:
         if wanted == "html":
             temporary.write_text(render_tearsheet(run, marks), encoding="utf-8")
+        elif wanted == "md":
+            temporary.write_text(render_excerpt(run), encoding="utf-8")
         else:
             parts: dict[str, Any] = {
                 "title": f"Tear sheet · {run.id}",

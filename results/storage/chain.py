@@ -32,6 +32,7 @@ __all__ = [
     "entries_in",
     "export_ledger",
     "is_chain",
+    "last_entry",
     "verify",
 ]
 
@@ -77,6 +78,15 @@ class Verification:
     entries: int
     head: str
     broken: tuple[str, ...]
+
+
+def last_entry(path: Path | None = None) -> int:
+    """Number of the last entry; 0 where there is none."""
+    path = path or ledger_path()
+    if not path.exists():
+        return 0
+    with connected(path, create=False) as connection:
+        return int(connection.execute("select coalesce(max(seq), 0) from entries").fetchone()[0])
 
 
 def _digest(previous: str, kind: str, key: str, body: str, data: bytes, created: str) -> str:

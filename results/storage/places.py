@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
-__all__ = ["DEFAULT_ROOT", "FILE_NAME", "ledger_beside", "ledger_path"]
+__all__ = ["DEFAULT_ROOT", "FILE_NAME", "ledger_beside", "ledger_path", "using_ledger"]
 
 #: Where runs are stored unless somebody says otherwise, below the current folder.
 DEFAULT_ROOT = Path("results") / "runs"
 #: Of the ledger, in whichever folder it lies.
 FILE_NAME = "trials.sqlite"
+#: The ledger that takes the place of the user's, within `using_ledger`.
+_INSTEAD: ContextVar[Path | None] = ContextVar("ledger", default=None)
 
 
 def ledger_path() -> Path:
@@ -19,6 +24,9 @@ def ledger_path() -> Path:
     Who has no folder of their own that can be written, as in many containers, has it beside the runs, in the default
     results folder below the current one; see `ledger_beside`.
     """
+    instead = _INSTEAD.get()
+    if instead is not None:
+        return instead
     given = os.environ.get("ASSAY_LEDGER")
     if given:
         path = Path(given).expanduser()
@@ -26,12 +34,22 @@ def ledger_path() -> Path:
     return _own_ledger() or DEFAULT_ROOT / FILE_NAME
 
 
+@contextmanager
+def using_ledger(path: Path) -> Iterator[None]:
+    """Another ledger in the place of the user's: for what is recomputed, which was tried before."""
+    token = _INSTEAD.set(path)
+    try:
+        yield
+    finally:
+        _INSTEAD.reset(token)
+
+
 def ledger_beside(root: Path) -> str:
     """Keep this process's ledger in `root` where the user's own cannot be kept; says so, or "" where it can.
 
     For commands: it sets ``$ASSAY_LEDGER``, so that processes started from here use the same one.
     """
-    if os.environ.get("ASSAY_LEDGER") or _own_ledger() is not None:
+    if _INSTEAD.get() is not None or os.environ.get("ASSAY_LEDGER") or _own_ledger() is not None:
         return ""
     os.environ["ASSAY_LEDGER"] = str(root)
     return (

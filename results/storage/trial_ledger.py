@@ -42,6 +42,7 @@ __all__ = [
     "Trial",
     "Trials",
     "adopt",
+    "export_market",
     "market_of",
     "merge_ledger",
     "read_trials",
@@ -248,6 +249,52 @@ def merge_ledger(other: Path, *, path: Path | None = None) -> int:
         )
 
 
+def export_market(prices: str, target: Path, *, through: int = 0, path: Path | None = None) -> int:
+    """Write the ledger's entries on one market to a new file, as they are and under their numbers; how many.
+
+    Such a file is read like a ledger; its chain has gaps where entries of other markets stand.
+
+    Parameters
+    ----------
+    prices : fingerprint of a panel of the market.
+    target : a file that is not there.
+    through : the last entry that is copied; 0 copies all.
+
+    """
+    path = path or ledger_path()
+    with connected(target, create=True):
+        pass
+    if not path.exists():
+        return 0
+    query = "select seq, kind, key, body, data, created, previous, digest from entries where (? = 0 or seq <= ?)"
+    with connected(path, create=False) as source:
+        kin = _market(source, prices)
+        rows = source.execute(f"{query} order by seq", (through, through)).fetchall()
+    trials: set[str] = set()
+    seals: set[str] = set()
+    kept = []
+    for row in rows:
+        kind, key, body = row[1], row[2], decoded(row[3], row[0])
+        ours = {
+            "panel": lambda body: body["fingerprint"] in kin,
+            "member": lambda body: body["prices"] in kin,
+            "look": lambda body: body["trial"] in trials,
+            "seal": lambda body: body["prices"] in kin,
+            "opening": lambda body: body["seal"] in seals,
+        }.get(kind)
+        if ours is None or not ours(body):
+            continue
+        if kind == "member":
+            trials.add(str(body["trial"]))
+        elif kind == "seal":
+            seals.add(str(key).removeprefix("seal:"))
+        kept.append(row)
+    with connected(target, create=True) as copy:
+        columns = "seq, kind, key, body, data, created, previous, digest"
+        copy.executemany(f"insert into entries ({columns}) values (?, ?, ?, ?, ?, ?, ?, ?)", kept)
+    return len(kept)
+
+
 def _told_again(connection: sqlite3.Connection, kind: str, text: str, data: bytes) -> dict[str, Any]:
     """An entry of another ledger; which panels are the same market is found anew."""
     body = decoded(text, 0)
@@ -446,6 +493,7 @@ def read_trials(
     family: str | None = None,
     scenario: str | None = None,
     own: str = "",
+    through: int = 0,
     path: Path | None = None,
 ) -> Trials:
     """The trials on a market; those on all markets where none is given.
@@ -456,6 +504,7 @@ def read_trials(
     family : only these, to look at; what counts is every family.
     own : `search_of` the run that is judged, whose own search is no choice among its outcomes.
     scenario : where a trial has members of it, only those are averaged; else those of the scenario that came first.
+    through : the last entry that is read, for what was known then; 0 reads all.
 
     Raises
     ------
@@ -478,6 +527,8 @@ def read_trials(
         panel = str(entry.body["prices"])
         if own and entry.body.get("inside") == own:
             continue
+        if through and entry.seq > through:
+            break
         if (kin is None or panel in kin) and family in (None, entry.body["family"]):
             market = markets.get(panel, panel) if kin is None else ""
             trials.setdefault((market, str(entry.body["trial"])), []).append(entry)

@@ -10,37 +10,43 @@ import pandas as pd
 
 from assay.data.atomic import check_target, replacing
 from assay.data.errors import InputError
-from assay.data.files.predictions import write_predictions
 from assay.data.files.prices import write_prices
-from assay.data.panel import PredictionPanel, PricePanel
+from assay.data.panel import PricePanel
 from assay.data.stored import file_digest, holds_files
 from assay.results.storage.labels import read_labels
 from assay.results.storage.runs import LABELS, Run
+from assay.results.storage.trial_ledger import export_market
 from assay.results.workflow.kept_study import STUDY, read_kept
+from assay.results.workflow.signatures import SIGNATURE, sign
 from assay.results.workflow.study import Study
 from assay.results.workflow.study_files import study_toml
 
-__all__ = ["export_run"]
+__all__ = ["LEDGER", "export_run"]
 
 #: Files of a run's folder, beside its tables, that go along where they are there.
 _ALONG = ("manifest.json", "metrics.json", "checks.json", "gate.json", LABELS)
+#: The trials on the run's market, among which its Sharpe ratio is judged.
+LEDGER = "inputs/ledger.sqlite"
+_PANELS = ("inputs/panel_prices.parquet", "inputs/panel_benchmark.parquet", LEDGER)
 _WHEN = (1980, 1, 1, 0, 0, 0)
 
 
 def export_run(
-    run: Run, path: Path, *, prices: PricePanel, benchmark: pd.Series | None, predictions: PredictionPanel | None
+    run: Run, path: Path, *, prices: PricePanel, benchmark: pd.Series | None, key: Path | None = None
 ) -> list[str]:
-    """Write a run as a zip; the same run and inputs give the same bytes. The names in it, sorted.
+    """Write a run as a zip; the same run, inputs and ledger give the same bytes. The names in it, sorted.
 
     Unpacked, it is the folder of a run: ``runs rerun FOLDER`` and ``run FOLDER/study.toml`` work there. It holds
-    ``study.toml``, ``manifest.json``, metrics, checks and all tables (receipts among them); under ``inputs/`` the very
-    files that the study names, and prices, predictions and benchmark as Parquet.
+    ``study.toml``, ``manifest.json``, metrics, checks and all tables (predictions and receipts among them); under
+    ``inputs/`` the very files that the study names, prices and benchmark as Parquet, and the trial ledger's entries on
+    the run's market. `assay.results.workflow.proofs.verify` recomputes a sheet or a verdict from it.
 
     Parameters
     ----------
     run : a stored run with its study.
     path : ends in ``.zip``.
-    prices, benchmark, predictions : the inputs as they were read; predictions None for those that the run made.
+    prices, benchmark : the inputs as they were read.
+    key : a file with an Ed25519 private key (PEM) that signs the bundle, see `assay.results.workflow.signatures`.
 
     Raises
     ------
@@ -50,9 +56,9 @@ def export_run(
     """
     check_target(path, (".zip",))
     study = read_kept(run.require_backtest("runs export"))
-    _check(run, study, prices, predictions)
+    _check(run, study, prices)
     read_labels(run)
-    contents = {f"inputs/{name}": data for name, data in _as_parquet(prices, benchmark, predictions).items()}
+    contents = {f"inputs/{name}": data for name, data in _as_files(run, prices, benchmark).items()}
     moved = _places(study)
     contents |= {place: Path(name).read_bytes() for name, place in moved.items()}
     about = f"Reproduces {run.id}, from the files beside it: `run study.toml`, or `runs rerun` with this folder."
@@ -60,6 +66,8 @@ def export_run(
     for item in sorted(run.path.iterdir()):
         if item.suffix == ".parquet" or item.name in _ALONG:
             contents[item.name] = item.read_bytes()
+    if key is not None:
+        contents[SIGNATURE] = sign(contents, key)
     with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as bundle:
         for name in sorted(contents):
             entry = zipfile.ZipInfo(name, _WHEN)
@@ -68,7 +76,7 @@ def export_run(
     return sorted(contents)
 
 
-def _check(run: Run, study: Study, prices: PricePanel, predictions: PredictionPanel | None) -> None:
+def _check(run: Run, study: Study, prices: PricePanel) -> None:
     """Refuse a bundle that would not give the run."""
     if not holds_files(run.path, run.manifest["files"]):
         raise InputError(f"run {run.id}: a file of it is not what was written; `runs show {run.id}` says which")
@@ -85,22 +93,21 @@ def _places(study: Study) -> dict[str, str]:
     out: dict[str, str] = {}
     for name in study.files():
         place, number = f"inputs/{Path(name).name}", 1
-        while place in out.values() or place in ("inputs/panel_prices.parquet", "inputs/panel_predictions.parquet"):
+        while place in out.values() or place in _PANELS:
             number += 1
             place = f"inputs/{number}/{Path(name).name}"
         out[name] = place
     return out
 
 
-def _as_parquet(
-    prices: PricePanel, benchmark: pd.Series | None, predictions: PredictionPanel | None
-) -> dict[str, bytes]:
-    """What was read, as Parquet that any tool opens."""
+def _as_files(run: Run, prices: PricePanel, benchmark: pd.Series | None) -> dict[str, bytes]:
+    """What was read, as Parquet that any tool opens, and what the ledger knows."""
     with tempfile.TemporaryDirectory(prefix="assay-export-") as folder:
         place = Path(folder)
         write_prices(prices, place / "panel_prices.parquet")
-        if predictions is not None:
-            write_predictions(predictions, place / "panel_predictions.parquet")
         if benchmark is not None:
-            benchmark.rename("return").rename_axis("date").to_frame().to_parquet(place / "panel_benchmark.parquet")
+            benchmark.rename("return").rename_axis("date").to_frame().to_parquet(
+                place / "panel_benchmark.parquet", compression="zstd"
+            )
+        export_market(prices.fingerprint, place / Path(LEDGER).name)
         return {item.name: item.read_bytes() for item in sorted(place.iterdir())}

@@ -17,7 +17,7 @@ from assay.results.report.run_data import RunData
 from assay.results.report.sections.sharpe import sharpe_table, track_record
 from assay.results.stats.bootstrap import Bootstrapped, bootstrap
 from assay.results.stats.overfitting import Overfitting, probability_of_overfitting
-from assay.results.storage.trial_ledger import read_trials, scenario_of
+from assay.results.storage.trial_ledger import read_trials, scenario_of, search_of
 
 __all__ = ["conventions_section", "evidence_section"]
 
@@ -125,7 +125,10 @@ def _overfitting(data: RunData) -> tuple[Overfitting | None, str]:
         return None, "the run is in no ledger"
     try:
         prices = data.run.manifest.get("fingerprints", {}).get("prices")
-        known = read_trials(prices, scenario=scenario_of(data.config))
+        through = data.checks.trials.through  # what was known then: the same run gives the same page
+        known = read_trials(
+            prices, scenario=scenario_of(data.config), own=search_of(data.config), through=through
+        )
         common = known.traded.dropna()
         found = probability_of_overfitting(common.to_numpy(dtype=np.float64))
     except BacktestError as error:

@@ -1,0 +1,467 @@
+"""A sheet or a verdict held against the run made again from its bundle: every number that differs is named.
+
+What is recomputed comes from the bundle's inputs (prices, predictions, study, ledger), not from the figures that it
+stores. Of a walk-forward the predictions are inputs: what only fitting its models again could give (its baselines,
+seeds, canaries and training curves) is taken as stored, and that is said, unless fitting is asked for.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pandas as pd
+
+from assay.data.align import align
+from assay.data.card import Card
+from assay.data.errors import BacktestError, InputError
+from assay.data.panel import ACTIONS, PredictionPanel, PricePanel
+from assay.models.catalog import MODELS
+from assay.results.checks.outcomes import CheckOutcomes
+from assay.results.checks.trading import Trading
+from assay.results.gate.formats import decision_junit, decision_markdown
+from assay.results.gate.policy import GateDecision, judge, load_policy, policy_names, write_decision
+from assay.results.report.printed import (
+    Difference,
+    Unit,
+    count_numbers,
+    differences,
+    html_units,
+    json_units,
+    text_units,
+)
+from assay.results.report.tearsheet import MARKS, render_excerpt, render_tearsheet
+from assay.results.storage.chain import entries, last_entry
+from assay.results.storage.places import using_ledger
+from assay.results.storage.runs import Run, add_checks, load_run, run_id, to_json
+from assay.results.storage.trial_ledger import export_market
+from assay.results.workflow.backtests import Bookkeeping, JoinedInputs, Origin, run_joined
+from assay.results.workflow.bundles import LEDGER
+from assay.results.workflow.kept_study import read_kept
+from assay.results.workflow.requests import Checks, Silent
+from assay.results.workflow.signatures import check_signature
+from assay.results.workflow.study import CheckSection, ReportSection, Study
+from assay.results.workflow.walk_forwards import DEFAULT_STRATEGY
+from assay.strategies.catalog import STRATEGIES
+
+__all__ = ["Maker", "Proof", "Recomputed", "opened_bundle", "recomputed", "verify"]
+
+#: Bytes that a bundle may unpack to, and files that it may hold.
+_LARGEST, _MOST_FILES = 4 << 30, 10_000
+_LARGEST_DOCUMENT = 64 << 20
+#: Tables and metrics of a walk-forward that come from fits which are not made again.
+_FITTED = ("folds", "fold_metrics", "baselines", "baseline_skill", "training", "seeds")
+#: Checks of a walk-forward that fit models again.
+_REFIT_CHECKS = ("canaries", "leaks")
+
+
+@dataclass(frozen=True)
+class Maker:
+    """How a study becomes a run; the command line's own functions.
+
+    Parameters
+    ----------
+    run : makes the run of a study under a results folder.
+    market : reads prices and benchmark of a study.
+
+    """
+
+    run: Callable[[Study, Path], Run]
+    market: Callable[[Study], tuple[PricePanel, pd.Series | None]]
+
+
+@dataclass(frozen=True)
+class Proof(Card):
+    """What holding a document against its run gave.
+
+    Parameters
+    ----------
+    document : its name.
+    kind : tear sheet, excerpt, gate decision …
+    run : id of the run.
+    numbers : how many were held against recomputed ones.
+    differences : what differs, in the order of the document.
+    taken : what could not be recomputed and was taken as the bundle has it.
+    signer : the public key that signed the bundle, or None.
+
+    """
+
+    document: str
+    kind: str
+    run: str
+    numbers: int
+    differences: tuple[Difference, ...]
+    taken: tuple[str, ...] = ()
+    signer: str | None = None
+
+    @property
+    def agrees(self) -> bool:
+        """Whether nothing differs."""
+        return not self.differences
+
+    def card(self) -> tuple[str, list[tuple[str, str]]]:
+        """The verdict, each difference, and what was taken as stored."""
+        held = f"{self.numbers:,} numbers of the {self.kind} recomputed from {self.run}"
+        verdict = "all as printed" if self.agrees else f"{len(self.differences):,} differences"
+        rows = [("differs", item.sentence) for item in self.differences]
+        rows += [("taken as stored", item) for item in self.taken]
+        rows += [] if self.signer is None else [("signed by", self.signer)]
+        return f"{self.document}: {held}: {verdict}", rows
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able: document, kind, run_id, numbers, agrees, differences, taken, signer."""
+        listed = [
+            {"place": item.place, "printed": item.printed, "recomputed": item.recomputed} for item in self.differences
+        ]
+        return {
+            "document": self.document, "kind": self.kind, "run_id": self.run, "numbers": self.numbers,
+            "agrees": self.agrees, "differences": listed, "taken": list(self.taken), "signer": self.signer,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Recomputed:
+    """A run made again from its bundle.
+
+    Parameters
+    ----------
+    run : the new one, in a folder that is removed afterwards.
+    stored : the one in the bundle.
+    ledger : the bundle's own trials.
+    taken : what of the new run was taken as stored.
+    signer : who signed the bundle.
+
+    """
+
+    run: Run
+    stored: Run
+    ledger: Path
+    taken: tuple[str, ...]
+    signer: str | None
+
+
+@contextmanager
+def opened_bundle(bundle: Path, *, signer: str | None = None) -> Iterator[tuple[Run, str | None]]:
+    """The run in a zip of `runs export`, unpacked into a folder that is removed afterwards, and who signed it.
+
+    Raises
+    ------
+    InputError
+        If it is no such zip, a name in it leaves its folder, or a signature does not fit.
+
+    """
+    with tempfile.TemporaryDirectory(prefix="assay-bundle-") as place:
+        try:
+            with zipfile.ZipFile(bundle) as packed:
+                contents = _read_all(bundle, packed)
+        except OSError as error:
+            raise InputError(f"bundle {bundle}: {error.strerror or error}") from None
+        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
+            if isinstance(error, BacktestError):
+                raise
+            raise InputError(f"bundle {bundle}: not a sound zip; `runs export RUN bundle.zip` writes one") from None
+        signed = check_signature(contents, signer)
+        try:
+            name = str(json.loads(contents["manifest.json"])["id"])
+        except (KeyError, ValueError, TypeError, RecursionError):
+            raise InputError(f"bundle {bundle}: holds no run; `runs export RUN bundle.zip` writes one") from None
+        if LEDGER not in contents:
+            raise InputError(f"bundle {bundle}: holds no {LEDGER} (an earlier version made it); export the run again")
+        if not name or "/" in name or "\\" in name or name.startswith("."):
+            raise InputError(f"bundle {bundle}: {name!r} is no name of a run")
+        folder = Path(place) / name
+        for inside, data in contents.items():
+            target = folder / inside
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(data)
+        yield load_run(folder), signed
+
+
+def _read_all(bundle: Path, packed: zipfile.ZipFile) -> dict[str, bytes]:
+    listed = packed.infolist()
+    if len(listed) > _MOST_FILES or sum(item.file_size for item in listed) > _LARGEST:
+        raise InputError(f"bundle {bundle}: unpacks to more than {_LARGEST >> 30} GB or {_MOST_FILES:,} files")
+    for item in listed:
+        path = PurePosixPath(item.filename)
+        if path.is_absolute() or ".." in path.parts or "\\" in item.filename or ":" in item.filename:
+            raise InputError(f"bundle {bundle}: {item.filename!r} would be written outside its folder")
+    return {item.filename: packed.read(item) for item in listed if not item.is_dir()}
+
+
+@contextmanager
+def recomputed(
+    bundle: Path, make: Maker, *, refit: bool = False, trust_code: bool = False, signer: str | None = None
+) -> Iterator[Recomputed]:
+    """Make the run of a bundle again, from its inputs alone and with its own ledger.
+
+    Parameters
+    ----------
+    bundle : a zip of `runs export`.
+    make : how a study becomes a run.
+    refit : fit the models of a walk-forward again, however long that takes.
+    trust_code : run strategies, models and features of the bundle's own files.
+    signer : the public key that must have signed it.
+
+    Raises
+    ------
+    InputError
+        If the bundle is damaged, reaches outside itself, brings code that is not trusted, or cannot be run.
+
+    """
+    with (
+        opened_bundle(bundle, signer=signer) as (stored, signed),
+        tempfile.TemporaryDirectory(prefix="assay-verify-") as place,
+    ):
+        study = _safe(read_kept(stored), stored.path, trust_code=trust_code)
+        known = stored.path / LEDGER
+        counted = CheckOutcomes.of(stored).trials
+        then = Path(place) / "then.sqlite"
+        prices = str(stored.manifest.get("fingerprints", {}).get("prices", ""))
+        export_market(prices, then, through=0 if counted is None else counted.through, path=known)
+        asked = _checks_of(stored, fitted=study.model is not None and not refit)
+        if counted is not None:
+            asked = replace(asked, trials_elsewhere=counted.elsewhere)
+        study = replace(study, checks=asked, gate=None, report=ReportSection(), made_from={})
+        taken: tuple[str, ...] = ()
+        with using_ledger(then):
+            if study.model is None or refit:
+                run = make.run(study, Path(place) / "runs")
+            else:
+                run, taken = _from_predictions(study, stored, make, Path(place) / "runs")
+        made = Recomputed(_as_named(run, stored), stored, known, taken, signed)
+        with using_ledger(then):
+            yield made
+
+
+def _as_named(run: Run, stored: Run) -> Run:
+    """The new run under the names that its files had where it was made, which its id is a hash of, and by whom."""
+    config: dict[str, Any] = _with_names(run.manifest["config"], stored.manifest["config"], str(stored.path))
+    name = run_id(run.id.rpartition("-")[0], config, run.manifest["fingerprints"])
+    if name != run.id:
+        run.path.rename(run.path.with_name(name))
+    facts: dict[str, Any] = {key: stored.manifest[key] for key in ("versions", "git_commit") if key in stored.manifest}
+    return Run(run.path.with_name(name), {**run.manifest, **facts, "config": config, "id": name}, run.metrics)
+
+
+def _with_names(new: Any, old: Any, folder: str) -> Any:
+    """Settings, in which whatever names a file in `folder` is what it was."""
+    if isinstance(new, Mapping):
+        before = old if isinstance(old, Mapping) else {}
+        return {key: _with_names(value, before.get(key), folder) for key, value in new.items()}
+    return old if isinstance(new, str) and folder in new and isinstance(old, str) else new
+
+
+def _safe(study: Study, folder: Path, *, trust_code: bool) -> Study:
+    """The study, whose files must lie in the bundle and whose code must be ours or trusted."""
+    inside = folder.resolve()
+    for name in study.paths():
+        if not Path(name).resolve().is_relative_to(inside):
+            raise InputError(f"bundle: its study names {name}, which lies outside the bundle; nothing was read")
+    parts: list[tuple[str, str | None, Mapping[str, str]]] = [("strategy", study.strategy.name, STRATEGIES)]
+    if study.model is not None:
+        parts += [("model", study.model.name, MODELS)]
+    for part in (study.strategy, study.model):
+        values = () if part is None else part.parameters.items()
+        parts += [(name, text, {}) for name, text in values if isinstance(text, str) and ":" in text]
+    for kind, named, known in parts:
+        if named is not None and named not in known and not trust_code:
+            raise InputError(f"bundle: brings its own {kind}, {named}, which would be run; --trust-code runs it")
+    return study
+
+
+def _checks_of(stored: Run, *, fitted: bool) -> CheckSection:
+    """The checks that the stored run has, to be made again."""
+    there, found = stored.checks, CheckOutcomes.of(stored)
+    runs = 200 if found.random_scores is None else int(found.random_scores.runs)
+    study = read_kept(stored).checks
+    return replace(
+        study,
+        leaks="leaks" in there and not fitted,
+        cross_check="cross_check" in there,
+        canaries="random_scores" in there,
+        capacity="capacity" in there,
+        random_runs=runs,
+    )
+
+
+def _from_predictions(study: Study, stored: Run, make: Maker, root: Path) -> tuple[Run, tuple[str, ...]]:
+    """The run of a walk-forward from the predictions in the bundle; and what of it was taken as stored."""
+    prices, benchmark = make.market(study)
+    predictions = _stored_predictions(stored, study)
+    config = stored.manifest["config"]
+    outcomes = CheckOutcomes.of(stored)
+    tables = {name: stored.table(name) for name in _FITTED if stored.has(name)}
+    logs = {name: stored.metrics[name] for name in ("training_logs",) if name in stored.metrics}
+    made_by = {name: config[name] for name in ("recipe", "walk_forward", "seeds") if name in config}
+    origin = Origin(
+        made_by, canaries=outcomes.canaries, tables=tables, metrics=logs,
+        notes={name: stored.manifest[name] for name in ("seeds",) if name in stored.manifest},
+    )  # fmt: skip
+    checks = Checks(**{item.name: getattr(study.checks, item.name) for item in fields(Checks)})
+    joined, report = align(predictions, prices)
+    made = run_joined(
+        Trading(study.load_strategy(DEFAULT_STRATEGY), study.costs.load(), study.execution),
+        JoinedInputs(joined, prices, benchmark, report.counts, report.messages()),
+        origin,
+        study.engine,
+        checks,
+        Bookkeeping(root, study.checks.trials_elsewhere),
+        Silent(),
+        0.0,
+    ).run
+    kept = {kind: stored.checks[kind] for kind in _REFIT_CHECKS if kind in stored.checks}
+    names = [name.replace("_", " ") for name in (*logs, *tables, *kept)]
+    return add_checks(made, kept), (f"{', '.join(names)} (from fits of the models; --refit makes them again)",)
+
+
+def _stored_predictions(stored: Run, study: Study) -> PredictionPanel:
+    """The predictions of a run from its tables, proved by their fingerprint."""
+    def table(name: str) -> pd.DataFrame | None:
+        return stored.table(name) if stored.has(name) else None
+
+    action = {name: found for name in ACTIONS if (found := table(f"action_{name}")) is not None}
+    given: dict[str, Any] = {name: table(name) for name in ("score", "probability_up", "dispersion", "receipts")}
+    panel = PredictionPanel(
+        **given,
+        action=action or None,
+        horizon=int(stored.manifest["config"].get("horizon", 1)),
+        delay=max(study.execution.delay, 1),
+        name=str(stored.manifest.get("model") or "predictions"),
+    )
+    wanted = stored.manifest.get("fingerprints", {}).get("predictions")
+    changes: tuple[dict[str, Any], ...] = (
+        {}, {"unit": "rank"}, {"zero_is_neutral": True}, {"unit": "rank", "zero_is_neutral": True},
+    )  # fmt: skip
+    for change in changes:
+        tried = replace(panel, **change)
+        if tried.fingerprint == wanted:
+            return tried
+    raise InputError(f"bundle of {stored.id}: its predictions are not those that the run was made from")
+
+
+def verify(document: Path, made: Recomputed, *, policy: Path | None = None) -> Proof:
+    """Hold a sheet, an excerpt or a gate decision against the run made again.
+
+    Parameters
+    ----------
+    document : HTML of `tearsheet`, its Markdown, or a decision of `gate` as JSON, Markdown or JUnit XML.
+    made : see `recomputed`.
+    policy : the file of a policy that does not ship.
+
+    Raises
+    ------
+    InputError
+        If the document is none of these, or its policy is not at hand.
+
+    """
+    try:
+        if document.stat().st_size > _LARGEST_DOCUMENT:
+            raise InputError(f"{document}: larger than {_LARGEST_DOCUMENT >> 20} MB; no sheet or decision is")
+        text = document.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{document}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise InputError(
+            f"{document}: not UTF-8 text; an HTML sheet, a Markdown excerpt or a gate decision is verified"
+        ) from None
+    kind, units, candidates = _read(document, text, made, policy)
+    best: list[Difference] | None = None
+    right: Sequence[Unit] = ()
+    for right in candidates:
+        found = differences(units, right)
+        best = found if best is None or len(found) < len(best) else best
+        if not found:
+            break
+    assert best is not None
+    return Proof(str(document), kind, made.run.id, count_numbers(right), tuple(best), made.taken, made.signer)
+
+
+def _read(
+    document: Path, text: str, made: Recomputed, policy: Path | None
+) -> tuple[str, list[Unit], Iterator[list[Unit]]]:
+    """What a document is, its units, and those it may have: as first judged, or as the bundle's ledger stands."""
+    start = text.lstrip()[:200].lower()
+    if start.startswith("<!doctype html"):
+        marks = _marks(document, text)
+        _judge_again(made, policy)
+        return "tear sheet", html_units(text), iter([html_units(render_tearsheet(made.run, marks))])
+    if start.startswith("# tear sheet"):
+        _judge_again(made, policy)
+        return "excerpt", text_units(text), iter([text_units(render_excerpt(made.run))])
+    if start.startswith("{"):
+        try:
+            units = json_units(text)
+            name = json.loads(text).get("policy")
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{document}: no gate decision: {error}") from None
+        decisions = _decisions(made, str(name), policy)
+        return "gate decision", units, (json_units(to_json(item.to_dict())) for item in decisions)
+    if start.startswith("<?xml"):
+        name = text.partition("<testsuite name=\"gate ")[2].partition(":")[0]
+        return "gate decision", text_units(text), (text_units(decision_junit(item))
+                                                   for item in _decisions(made, name, policy))  # fmt: skip
+    if start.startswith("### "):
+        name = text.partition(" · policy ")[2].split("\n")[0].split(" · champion ")[0]
+        return "gate decision", text_units(text), (text_units(decision_markdown(item))
+                                                   for item in _decisions(made, name, policy))  # fmt: skip
+    raise InputError(
+        f"{document}: neither a tear sheet (HTML or Markdown) nor a gate decision (JSON, Markdown, JUnit XML)"
+    )
+
+
+def _marks(document: Path, text: str) -> dict[str, float]:
+    """The Sharpe ratios that somebody asked to be drawn beside the run's own: given, not computed."""
+    given = text.partition(f'<meta name="{MARKS}" content="')[2].partition('"')[0]
+    try:
+        marks = json.loads(given.replace("&#34;", '"').replace("&amp;", "&")) if given else {}
+        return {str(name): float(value) for name, value in marks.items()}
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        raise InputError(f"{document}: its {MARKS} are damaged") from None
+
+
+def _decisions(made: Recomputed, name: str, policy: Path | None) -> Iterator[GateDecision]:
+    """The gate's decision with the bundle's ledger as it stands, and as it stood when the run was first judged."""
+    if policy is None and name not in policy_names():
+        raise InputError(f"the policy {name!r} does not ship; give its file with --policy")
+    rules = load_policy(name if policy is None else policy)
+    counted = CheckOutcomes.of(made.run).trials
+    with using_ledger(made.ledger):
+        looks = entries("look")
+        last = last_entry()
+    ours = [item.seq for item in looks if counted is not None and item.body["trial"] == counted.trial]
+    prices = str(made.stored.manifest.get("fingerprints", {}).get("prices", ""))
+    for through in dict.fromkeys([last, *(seq - 1 for seq in ours)]):
+        with tempfile.TemporaryDirectory(prefix="assay-verify-") as place:
+            path = Path(place) / "ledger.sqlite"
+            export_market(prices, path, through=through or -1, path=made.ledger)
+            with using_ledger(path):
+                yield judge(made.run, rules)
+
+
+def _judge_again(made: Recomputed, policy: Path | None) -> None:
+    """Where the bundle has a gate decision, which a sheet names: make it again beside the new run."""
+    path = made.stored.path / "gate.json"
+    if not path.is_file():
+        return
+    try:
+        content: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        name = str(content.get("policy"))
+    except (OSError, ValueError, AttributeError, RecursionError):
+        raise InputError("bundle: gate.json is damaged") from None
+    if content.get("champion") is not None or (policy is None and name not in policy_names()):
+        raise InputError(f"bundle: its gate decision needs a policy ({name}) or champion that is not there; --policy")
+    stored = json_units(to_json(content))
+    decision: GateDecision | None = None
+    for tried in _decisions(made, name, policy):
+        decision = decision or tried
+        if not differences(stored, json_units(to_json(tried.to_dict()))):
+            decision = tried
+            break
+    assert decision is not None
+    write_decision(decision, made.run)
