@@ -6,22 +6,13 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from assay.commands.options import PATH, json_option, results_option
 from assay.commands.output import echo_json, progress
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from assay.data.panel import PricePanel
-    from assay.results.workflow import Progress
-    from assay.results.workflow.proofs import Maker
-    from assay.results.workflow.study import Study
-
-__all__ = ["bundle_of", "maker", "verify"]
+__all__ = ["bundle_of", "verify"]
 
 _MOST = 200
 
@@ -57,7 +48,7 @@ def verify(
     with (
         progress(quiet=as_json) as heard,
         bundle_of(bundle, results) as packed,
-        recomputed(packed, maker(heard), refit=refit, trust_code=trust_code, signer=signer) as made,
+        recomputed(packed, progress=heard, refit=refit, trust_code=trust_code, signer=signer) as made,
     ):
         proof = hold(document, made, policy=policy)
     if as_json:
@@ -70,28 +61,16 @@ def verify(
     return 0 if proof.agrees else 1
 
 
-def maker(heard: Progress) -> Maker:
-    """How a study becomes a run on the command line."""
-    from assay.commands.run import inputs_of, run_study
-    from assay.results.workflow.proofs import Maker
-
-    def market(study: Study) -> tuple[PricePanel, pd.Series | None]:
-        prices, benchmark, _ = inputs_of(study)
-        return prices, benchmark
-
-    return Maker(lambda study, root: run_study(study, root=root, progress=heard).run, market)
-
-
 @contextmanager
 def bundle_of(run: Path, results: Path) -> Iterator[Path]:
     """A bundle as it is; of a stored run, its bundle in a folder that is removed afterwards."""
     if run.suffix.lower() == ".zip":
         yield run
         return
-    from assay.commands.run import inputs_of
-    from assay.results.storage.runs import load_run
+        from assay.results.storage.runs import load_run
     from assay.results.workflow.bundles import export_run
     from assay.results.workflow.kept_study import read_kept
+    from assay.results.workflow.study_runs import inputs_of
 
     stored = load_run(run, root=results)
     prices, benchmark, _ = inputs_of(read_kept(stored.require_backtest("verify")))

@@ -12,6 +12,7 @@ PACKAGES = {
     "cryptography": ("signing bundles", "assay[sign]"),
     "exchange_calendars": ("exchange calendars", "assay[calendars]"),
     "matplotlib": ("charts", "matplotlib"),
+    "mcp": ("serving tools to an agent", "assay[mcp]"),
     "mlflow": ("logging runs to MLflow", "assay[mlflow]"),
     "openpyxl": ("Excel files", "assay[excel]"),
     "optuna": ("tuning", "assay[tune]"),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path, PurePosixPath
@@ -21,8 +21,7 @@ import pandas as pd
 from assay.data.align import align
 from assay.data.card import Card
 from assay.data.errors import BacktestError, InputError
-from assay.data.panel import ACTIONS, PredictionPanel, PricePanel
-from assay.models.catalog import MODELS
+from assay.data.panel import ACTIONS, PredictionPanel
 from assay.results.checks.outcomes import CheckOutcomes
 from assay.results.checks.trading import Trading
 from assay.results.gate.formats import decision_junit, decision_markdown
@@ -43,14 +42,15 @@ from assay.results.storage.runs import Run, add_checks, load_run, run_id, to_jso
 from assay.results.storage.trial_ledger import export_market
 from assay.results.workflow.backtests import Bookkeeping, JoinedInputs, Origin, run_joined
 from assay.results.workflow.bundles import LEDGER
+from assay.results.workflow.inputs import load_market, load_styles
 from assay.results.workflow.kept_study import read_kept
-from assay.results.workflow.requests import Checks, Silent
+from assay.results.workflow.requests import Checks, Progress, Silent
 from assay.results.workflow.signatures import check_signature
 from assay.results.workflow.study import CheckSection, ReportSection, Study
+from assay.results.workflow.study_runs import make_run
 from assay.results.workflow.walk_forwards import DEFAULT_STRATEGY
-from assay.strategies.catalog import STRATEGIES
 
-__all__ = ["Maker", "Proof", "Recomputed", "opened_bundle", "recomputed", "verify"]
+__all__ = ["Proof", "Recomputed", "opened_bundle", "recomputed", "verify"]
 
 #: Bytes that a bundle may unpack to, and files that it may hold.
 _LARGEST, _MOST_FILES = 4 << 30, 10_000
@@ -59,21 +59,6 @@ _LARGEST_DOCUMENT = 64 << 20
 _FITTED = ("folds", "fold_metrics", "baselines", "baseline_skill", "training", "seeds")
 #: Checks of a walk-forward that fit models again.
 _REFIT_CHECKS = ("canaries", "leaks")
-
-
-@dataclass(frozen=True)
-class Maker:
-    """How a study becomes a run; the command line's own functions.
-
-    Parameters
-    ----------
-    run : makes the run of a study under a results folder.
-    market : reads prices and benchmark of a study.
-
-    """
-
-    run: Callable[[Study, Path], Run]
-    market: Callable[[Study], tuple[PricePanel, pd.Series | None]]
 
 
 @dataclass(frozen=True)
@@ -196,14 +181,14 @@ def _read_all(bundle: Path, packed: zipfile.ZipFile) -> dict[str, bytes]:
 
 @contextmanager
 def recomputed(
-    bundle: Path, make: Maker, *, refit: bool = False, trust_code: bool = False, signer: str | None = None
+    bundle: Path, *, progress: Progress | None = None, refit: bool = False, trust_code: bool = False, signer: str | None = None
 ) -> Iterator[Recomputed]:
     """Make the run of a bundle again, from its inputs alone and with its own ledger.
 
     Parameters
     ----------
     bundle : a zip of `runs export`.
-    make : how a study becomes a run.
+    progress : who is told.
     refit : fit the models of a walk-forward again, however long that takes.
     trust_code : run strategies, models and features of the bundle's own files.
     signer : the public key that must have signed it.
@@ -231,9 +216,9 @@ def recomputed(
         taken: tuple[str, ...] = ()
         with using_ledger(then):
             if study.model is None or refit:
-                run = make.run(study, Path(place) / "runs")
+                run = make_run(study, root=Path(place) / "runs", progress=progress).run
             else:
-                run, taken = _from_predictions(study, stored, make, Path(place) / "runs")
+                run, taken = _from_predictions(study, stored, Path(place) / "runs", progress)
         made = Recomputed(_as_named(run, stored), stored, known, taken, signed)
         with using_ledger(then):
             yield made
@@ -263,15 +248,13 @@ def _safe(study: Study, folder: Path, *, trust_code: bool) -> Study:
     for name in study.paths():
         if not Path(name).resolve().is_relative_to(inside):
             raise InputError(f"bundle: its study names {name}, which lies outside the bundle; nothing was read")
-    parts: list[tuple[str, str | None, Mapping[str, str]]] = [("strategy", study.strategy.name, STRATEGIES)]
-    if study.model is not None:
-        parts += [("model", study.model.name, MODELS)]
-    for part in (study.strategy, study.model):
-        values = () if part is None else part.parameters.items()
-        parts += [(name, text, {}) for name, text in values if isinstance(text, str) and ":" in text]
-    for kind, named, known in parts:
-        if named is not None and named not in known and not trust_code:
-            raise InputError(f"bundle: brings its own {kind}, {named}, which would be run; --trust-code runs it")
+    parts = study.parts()
+    for section in (study.strategy, study.model, study.costs):
+        values = () if section is None else section.parameters.values()
+        parts += [value for value in values if isinstance(value, str)]
+    for name in parts:
+        if ":" in name and not trust_code:
+            raise InputError(f"bundle: brings code of its own, {name}, which would be run; --trust-code runs it")
     return study
 
 
@@ -290,9 +273,11 @@ def _checks_of(stored: Run, *, fitted: bool) -> CheckSection:
     )
 
 
-def _from_predictions(study: Study, stored: Run, make: Maker, root: Path) -> tuple[Run, tuple[str, ...]]:
+def _from_predictions(
+    study: Study, stored: Run, root: Path, progress: Progress | None
+) -> tuple[Run, tuple[str, ...]]:
     """The run of a walk-forward from the predictions in the bundle; and what of it was taken as stored."""
-    prices, benchmark = make.market(study)
+    prices, benchmark = load_market(study.data)
     predictions = _stored_predictions(stored, study)
     config = stored.manifest["config"]
     outcomes = CheckOutcomes.of(stored)
@@ -306,13 +291,13 @@ def _from_predictions(study: Study, stored: Run, make: Maker, root: Path) -> tup
     checks = Checks(**{item.name: getattr(study.checks, item.name) for item in fields(Checks)})
     joined, report = align(predictions, prices)
     made = run_joined(
-        Trading(study.load_strategy(DEFAULT_STRATEGY), study.costs.load(), study.execution),
-        JoinedInputs(joined, prices, benchmark, report.counts, report.messages()),
+        Trading(study.load_strategy(DEFAULT_STRATEGY), study.costs.load(prices, study.data.reading("costs")), study.execution),
+        JoinedInputs(joined, prices, benchmark, report.counts, report.messages(), load_styles(study.data)),
         origin,
         study.engine,
         checks,
         Bookkeeping(root, study.checks.trials_elsewhere),
-        Silent(),
+        progress or Silent(),
         0.0,
     ).run
     kept = {kind: stored.checks[kind] for kind in _REFIT_CHECKS if kind in stored.checks}

@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from assay.commands import main as cli
-from assay.commands.verify import maker
 from assay.data.errors import InputError
 from assay.data.files.predictions import write_predictions
 from assay.data.files.prices import write_prices
@@ -26,7 +25,6 @@ from assay.results.report.tearsheet import render_excerpt, render_tearsheet
 from assay.results.storage.chain import append_entry
 from assay.results.storage.runs import Run, load_run, to_json
 from assay.results.workflow.proofs import Recomputed, recomputed, verify
-from assay.results.workflow.requests import Silent
 
 _TEXT = re.compile(r">([^<>]*)<")
 _ROW = re.compile(r"<tr>(?:<td).*?</tr>\n")
@@ -94,7 +92,7 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
     (folder / "gate.xml").write_text(decision_junit(decision), encoding="utf-8")
     assert cli.main(["runs", "export", str(run.path), str(folder / "run.zip")]) == 0
     with ExitStack() as stack:
-        yield Case(folder, stack.enter_context(recomputed(folder / "run.zip", maker(Silent()))))
+        yield Case(folder, stack.enter_context(recomputed(folder / "run.zip")))
 
 
 @pytest.mark.parametrize("name", ["sheet.html", "sheet.md", "gate.json", "gate.md", "gate.xml"])
