@@ -181,7 +181,12 @@ def _read_all(bundle: Path, packed: zipfile.ZipFile) -> dict[str, bytes]:
 
 @contextmanager
 def recomputed(
-    bundle: Path, *, progress: Progress | None = None, refit: bool = False, trust_code: bool = False, signer: str | None = None
+    bundle: Path,
+    *,
+    progress: Progress | None = None,
+    refit: bool = False,
+    trust_code: bool = False,
+    signer: str | None = None,
 ) -> Iterator[Recomputed]:
     """Make the run of a bundle again, from its inputs alone and with its own ledger.
 
@@ -290,8 +295,9 @@ def _from_predictions(
     )  # fmt: skip
     checks = Checks(**{item.name: getattr(study.checks, item.name) for item in fields(Checks)})
     joined, report = align(predictions, prices)
+    costs = study.costs.load(prices, study.data.reading("costs"))
     made = run_joined(
-        Trading(study.load_strategy(DEFAULT_STRATEGY), study.costs.load(prices, study.data.reading("costs")), study.execution),
+        Trading(study.load_strategy(DEFAULT_STRATEGY), costs, study.execution),
         JoinedInputs(joined, prices, benchmark, report.counts, report.messages(), load_styles(study.data)),
         origin,
         study.engine,
