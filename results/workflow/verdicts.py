@@ -62,7 +62,7 @@ def tearsheet(
     marks: Mapping[str, float] | None = None,
     root: Path | str = DEFAULT_ROOT,
 ) -> Path:
-    """Draw a run as one HTML, PNG or PDF file, and return where it is.
+    """Draw a run as one HTML, PNG, PDF or Markdown file, and return where it is.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def tearsheet(
     >>> stored = backtest(load_strategy("quintile_long_short"), predictions, prices)
     >>> tearsheet(stored.run, "sheet.docx")
     Traceback (most recent call last):
-    assay.data.errors.InputError: tear sheet sheet.docx: the format must be one of html, png, pdf, got 'docx'
+    assay.data.errors.InputError: tear sheet sheet.docx: the format must be one of html, png, pdf, md, got 'docx'
 
     """
     stored = _stored(run, root)
