@@ -16,7 +16,7 @@ from assay.commands.options import (
     json_option,
     strategy_options,
 )
-from assay.commands.output import echo_json
+from assay.commands.output import echo_json, say_sealed
 
 if TYPE_CHECKING:
     from assay.engine.execution import Execution
@@ -87,6 +87,7 @@ def leaks(
     report, count = LeakReport((), ()), _count(cuts)
     if features or feature_sets or models:
         prices, _ = load_market(data.study().data)
+        say_sealed(prices)
         dates = panel_cuts(prices, count, seed=seed)
         for feature in features:
             report = report.merged(feature_leaks(feature, _imported(feature), prices, dates))
@@ -101,6 +102,7 @@ def leaks(
         strategy = chosen.load()
         study = data.study()
         inputs = load_inputs(study, delay=execution.delay)
+        say_sealed(inputs.prices)
         charged = costs.load(inputs.prices, study.data.reading("costs"))
         predictions, _ = align(inputs.predictions, inputs.prices)
         prices = with_tradable_benchmark(strategy, inputs.prices, inputs.benchmark)

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Display
     from rich.progress import TaskID
 
-__all__ = ["TerminalProgress", "echo_json", "progress"]
+    from assay.data.panel import PricePanel
+
+__all__ = ["TerminalProgress", "echo_json", "progress", "say_sealed"]
 
 
 def echo_json(value: object) -> None:
@@ -30,6 +32,13 @@ def echo_json(value: object) -> None:
     except (UnicodeEncodeError, LookupError):  # what this output cannot show goes as JSON's own escapes
         text = json.dumps(json.loads(text), indent=1) + "\n"
     click.echo(text, nl=False)
+
+
+def say_sealed(prices: PricePanel) -> None:
+    """Say on stderr which sessions a lockbox left out, or that it was opened, where no table of warnings does."""
+    for line in prices.warnings:
+        if line.startswith("lockbox:"):
+            click.echo(printable(f"warning: {line}"), err=True)
 
 
 class TerminalProgress:

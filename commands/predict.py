@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from assay.commands.options import PATH, MarketOptions, json_option, market_options, parse_date
-from assay.commands.output import echo_json
+from assay.commands.output import echo_json, say_sealed
 
 __all__ = ["predict"]
 
@@ -40,6 +40,7 @@ def predict(
 
     check_target(out, (".parquet",))
     prices, _ = load_market(market.study().data)
+    say_sealed(prices)
     panel = run(model, prices, recipe=recipe, start=parse_date(start, "--start"))
     write_predictions(panel, out)
     assert panel.receipts is not None  # a stored model says what it has seen

@@ -23,7 +23,7 @@ from assay.commands.options import (
     strategy_options,
     trials_option,
 )
-from assay.commands.output import echo_json, progress
+from assay.commands.output import echo_json, progress, say_sealed
 
 if TYPE_CHECKING:
     from assay.data.panel import PredictionPanel
@@ -104,10 +104,12 @@ def sweep(
     with progress(quiet=as_json) as heard:
         if model is None:
             inputs = load_inputs(study, delay=execution.delay)
+            say_sealed(inputs.prices)
             prices, benchmark, made_by = inputs.prices, inputs.benchmark, inputs.made_by
             predictions: PredictionPanel | list[Variant] = inputs.predictions
         else:
             prices, benchmark = load_market(study.data)
+            say_sealed(prices)
             made_by = None
             predictions = model_variants(
                 ModelRecipe(model, preset, parse_settings(model_settings, "--model-param")),

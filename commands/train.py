@@ -20,7 +20,7 @@ from assay.commands.options import (
     model_options,
     parse_date,
 )
-from assay.commands.output import echo_json, progress
+from assay.commands.output import echo_json, progress, say_sealed
 
 if TYPE_CHECKING:
     from assay.results.workflow import TrainedModel
@@ -65,6 +65,7 @@ def train(
     from assay.results.workflow.inputs import load_market
 
     prices, _ = load_market(market.study().data)
+    say_sealed(prices)
     if assets:
         prices = prices.select(list(assets))
     cutoff = parse_date(through, "--through")
