@@ -36,6 +36,10 @@ __all__ = [
 ]
 
 
+_UNCOUNTED = "the run is in no trial ledger, so that what was tried beside it is not known"
+_ELSEWHERE = "this ledger does not know the run: set ASSAY_LEDGER to the one it was counted in, or merge that one"
+
+
 @dataclass(frozen=True, eq=False)
 class Subject:
     """What is judged: a run, the champion it is compared with, the runs whose evidence it continues, and for which IC.
@@ -112,13 +116,16 @@ def _series(subject: Subject) -> pd.DataFrame | None:
 def skill_e(subject: Subject) -> Estimate:
     """The e-value of the run's scores today, over the number of score series tried on its market.
 
-    The mean of e-values of trials is one too, so evidence for one of N is worth E/N; 20 is 5% at whatever look.
+    The mean of e-values of trials is one too, so evidence for one of N is worth E/N, however the trials are correlated;
+    20 is 5% at whatever look. N counts distinct series and is no estimate: how many independent ones they amount to
+    (`assay.results.stats.family_wise.effective_series`) is shown by `runs trials` and divides nothing, for with it the
+    bound would not hold. What correlation saves is in `skill_p`, whose max-t measures it.
     """
     table, trials, counted = _series(subject), subject.trials, subject.checks.trials
     if table is None:
         return missing("the run has no skill series; its predictions rank nothing, or too few names")
-    if trials is None or counted is None:
-        return missing("the run is in no trial ledger, so that what was tried beside it is not known")
+    if trials is None or counted is None or (counted.trial and counted.trial not in trials.table.index):
+        return missing(_UNCOUNTED if counted is None else _ELSEWHERE)
     tried = max(trials.distinct, 1) + counted.elsewhere
     series = _continued(subject.since, table)
     x, df = series["x"].to_numpy(), series["df"].to_numpy()
@@ -147,8 +154,8 @@ def skill_p(subject: Subject) -> Estimate:
     table, trials, counted = _series(subject), subject.trials, subject.checks.trials
     if table is None:
         return missing("the run has no skill series; its predictions rank nothing, or too few names")
-    if trials is None or counted is None:
-        return missing("the run is in no trial ledger, so that what was tried beside it is not known")
+    if trials is None or counted is None or (counted.trial and counted.trial not in trials.table.index):
+        return missing(_UNCOUNTED if counted is None else _ELSEWHERE)
     if counted.elsewhere:
         return missing(f"{counted.elsewhere} trials were made elsewhere, whose series are not known; ask for skill_e")
     looked = earlier_looks(subject.run)

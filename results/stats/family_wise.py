@@ -134,7 +134,8 @@ def effective_series(x: Floats) -> float:
     """How many independent series the distinct ones amount to: Li and Ji's count of eigenvalues.
 
     Σ (1 if λ ≥ 1) + (λ − ⌊λ⌋) over the eigenvalues λ of the correlations on shared sessions. It stands beside N and is
-    never used for it.
+    never used for it: E/N is valid whatever the correlation, an estimate of N is not, and at one look the max-t takes
+    the correlation as it is.
     """
     first = np.unique(distinct_series(x), return_index=True)[1]
     known = np.isfinite(x[:, first])

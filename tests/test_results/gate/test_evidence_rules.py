@@ -116,6 +116,15 @@ def test_the_second_look_is_no_first_look(tmp_path):
     assert "looked at before" in outcome.reason
 
 
+def test_another_ledger_than_the_runs_is_insufficient(tmp_path, monkeypatch):
+    run = made(tmp_path, 0.1)
+    monkeypatch.setenv("ASSAY_LEDGER", str(tmp_path / "another"))
+    for rule in ("skill_e", "skill_p"):
+        found = read(run, rule)
+        assert found.absent == "insufficient"
+        assert "does not know the run" in found.reason
+
+
 def test_trials_elsewhere_count_and_a_run_in_no_ledger_is_insufficient(tmp_path):
     strategy = load_strategy("quintile_long_short")
     run = backtest(strategy, scores(0.1, 1), PRICES, benchmark=BENCHMARK, trials_elsewhere=9, root=tmp_path).run
