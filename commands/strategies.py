@@ -84,6 +84,7 @@ def _overlays(overlays: dict[str, Any]) -> str:
         f"vol target {overlays['vol_target']:.0%} a year" if overlays["vol_target"] else "",
         f"orders every {overlays['every']}" if overlays["every"] != 1 else "",
         f"{overlays['sleeves']} sleeves" if overlays["sleeves"] > 1 else "",
+        "aim" if overlays["aim"] else "",
         *(f"{name.replace('_', ' ')} {overlays[name]:g}" for name in ("band", "band_total", "turnover_budget")
           if overlays[name]),
         "kill switches" if overlays["kill_switches"] else "",

@@ -15,7 +15,7 @@ from assay.data.universe import departures, only_members
 from assay.engine.costs import CostModel
 from assay.engine.execution import Execution
 from assay.engine.overlay_passes import emptied, kill_events, kill_switches, scaled, shadow_returns, vol_factor
-from assay.engine.pace import paced
+from assay.engine.pace import Paced, paced
 from assay.engine.result import EVENT_COLUMNS, BacktestResult
 from assay.engine.simulation import simulate
 from assay.engine.stages import stage_table
@@ -221,7 +221,7 @@ class Pass(NamedTuple):
     weights : (≤ T, N), stamped t.
     result : its simulation, where a later stage needed it.
     events : so far.
-    held : (T, N) what the book held when its orders were decided, for a stage that reads it.
+    paced : what the book held when its orders were decided, for a stage that reads it.
 
     """
 
@@ -229,7 +229,7 @@ class Pass(NamedTuple):
     weights: pd.DataFrame
     result: BacktestResult | None = None
     events: pd.DataFrame = _NONE
-    held: pd.DataFrame | None = None
+    paced: Paced | None = None
 
 
 def passes(
@@ -264,13 +264,13 @@ def overlaid(
 ) -> list[Pass]:
     """The stages `out` of a rule, and after them those of the overlays; see `passes`."""
 
-    def push(label: str, weights: pd.DataFrame, events: pd.DataFrame = _NONE, held: pd.DataFrame | None = None) -> None:
+    def push(label: str, weights: pd.DataFrame, events: pd.DataFrame = _NONE, traded: Paced | None = None) -> None:
         before = out[-1].events
         if len(before):
             events = pd.concat([before, events], ignore_index=True) if len(events) else before
         if keep == "returns":
             out.clear()
-        out.append(Pass(label, only_members(weights, prices), None, events, held))
+        out.append(Pass(label, only_members(weights, prices), None, events, traded))
 
     def simulated() -> BacktestResult:
         known = out[-1].result
@@ -294,7 +294,7 @@ def overlaid(
         push("every", on_cadence(out[-1].weights, sessions, overlays.every, overlays.phase))
     if overlays.follows_holdings:
         traded = paced(out[-1].weights, prices, overlays, costs=costs, execution=execution)
-        push("trade", traded.weights, held=traded.held)
+        push("trade", traded.weights, traded=traded)
     if overlays.kill_switches:
         state = kill_switches(shadow())
         push("kill switch", emptied(out[-1].weights, state), kill_events(state))

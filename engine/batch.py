@@ -16,7 +16,6 @@ import pandas as pd
 from assay.data.conventions import Floats, annual_sharpe
 from assay.data.errors import InputError
 from assay.data.panel import PricePanel
-from assay.engine.backtest import Pass, overlaid
 from assay.engine.borrow_and_interest import a_session
 from assay.engine.costs import CostModel
 from assay.engine.execution import Execution
@@ -24,7 +23,6 @@ from assay.engine.kernels import Books, Wanted, compiled_batch
 from assay.engine.kernels import Rates as RatesOfRuns
 from assay.engine.orders import DUST, SMALLEST
 from assay.engine.overlay_passes import kill_switches, rearmed, shadow_returns, vol_factor
-from assay.engine.simulation import simulate
 from assay.strategies.base import Overlays
 from assay.strategies.overlays import sleeved, smooth_weights
 
@@ -300,12 +298,12 @@ def backtest_batch(
     ----------
     prices : (T, N), from the first decision on.
     weights : (R, ≤ T, N) as selected, before overlays.
-    overlays : any; those that pace the orders (`Overlays.paced`) are simulated run by run.
+    overlays : sleeves, smoothing, vol target, kill switches; what paces the orders needs single runs.
     costs, execution, which, compiled : see `simulate_batch`.
 
     """
     if overlays.paced:
-        return _one_by_one(prices, weights, overlays, costs, execution, which)
+        raise InputError("batch: a schedule, an aim, a band or a turnover budget need single runs")
     decisions = weights.shape[1]
     index = prices.sessions[:decisions]
     if overlays.sleeves > 1:
@@ -339,30 +337,6 @@ def backtest_batch(
         off = np.stack([kill_switches(run).to_numpy().any(axis=1) for run in shadows()])
         scale, restated = np.where(off, 0.0, scale), restated | off | rearmed(off)
     return passed()
-
-
-def _one_by_one(
-    prices: PricePanel,
-    weights: Floats,
-    overlays: Overlays,
-    costs: CostModel | Sequence[CostModel] | None,
-    execution: Execution | None,
-    which: npt.NDArray[np.intp] | None,
-) -> BatchResult:
-    """Runs whose orders depend on what was ordered before, each by itself."""
-    which = np.arange(len(weights)) if which is None else which
-    execution = Execution() if execution is None else execution
-    models = [costs or CostModel()] * len(which) if costs is None or isinstance(costs, CostModel) else list(costs)
-    runs = []
-    for row, model in zip(which, models, strict=True):
-        frame = pd.DataFrame(weights[row], prices.sessions[: weights.shape[1]], prices.assets)
-        last = overlaid([Pass("select", frame)], overlays, prices, model, execution, "returns")[-1]
-        runs.append(simulate(prices, last.weights, costs=model, execution=execution, keep="returns"))
-    parts = (
-        [run.returns for run in runs], [run.gross_returns for run in runs], [run.turnover for run in runs],
-        [run.exposure["net"] for run in runs], [run.exposure["gross"] for run in runs],
-    )  # fmt: skip
-    return BatchResult(prices.sessions, *(np.stack([one.to_numpy() for one in part]) for part in parts))
 
 
 def _row_sizes(weights: Floats) -> Floats:

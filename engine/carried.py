@@ -16,6 +16,7 @@ import pandas as pd
 from assay.data.conventions import Floats
 from assay.data.errors import InputError
 from assay.data.panel import PredictionPanel, PricePanel
+from assay.engine.aim import Pace, Seen, pace_seen
 from assay.engine.backtest import priced
 from assay.engine.costs import CostModel, Rates, laid_out
 from assay.engine.execution import Execution
@@ -34,7 +35,7 @@ _ZERO = ("shares", "shorts", "stale", "age")
 #: What is known of an asset's last decision.
 DECISION = ("decided", "score", "rank", "ranked", "selected", "sleeved", "before", "smoothed")
 #: and of how it became an order
-PACE = ("vol_factor", "drifted", "share")
+PACE = ("vol_factor", "aim", "drifted", "share")
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,23 +127,27 @@ class Carried:
             self.numbers["factor"] = factor
         if overlays.every != 1:
             row = self._cadence(row, overlays)
-        held, share = np.zeros(len(row)), np.ones(len(row))
+        held, share, pace = np.zeros(len(row)), np.ones(len(row)), None
         idle = np.isnan(row) if overlays.every != 1 else np.zeros(len(row), dtype=bool)
         if overlays.follows_holdings:
             book = self._trade("trade", market, s)
             held = expected(book.weights(), book.standing, self._queue("trade", market.execution))
-            wanted = row
-            row = ordered(row, held, overlays) if not np.isnan(row).all() else row
+            if overlays.aim:
+                pace = self._pace(row, market, s)
+            wanted = row if pace is None else pace.size * row
+            row = ordered(row, held, overlays, pace) if not np.isnan(row).all() else row
             share = np.divide(row - held, wanted - held, out=share, where=wanted != held)
             share = np.where(np.isnan(share), 0.0, share)
             self._order("trade", row, market.execution)
-        pace = {"vol_factor": np.full(len(row), factor), "drifted": np.where(idle, np.nan, held),
-                "share": np.where(idle, 0.0, share)}  # fmt: skip
+        how = {
+            "vol_factor": np.full(len(row), factor), "aim": np.full(len(row), 1.0 if pace is None else pace.size),
+            "drifted": np.where(idle, np.nan, held), "share": np.where(idle, 0.0, share),
+        }  # fmt: skip
         stated = ~np.isnan(row)
         for name in (*known, *PACE):
-            values = pace[name] if name in pace else self._cell(f"last.{name}")
+            values = how[name] if name in how else self._cell(f"last.{name}")
             self._set(f"then.{name}", np.where(stated, values, self._cell(f"then.{name}")))
-            if name in pace:
+            if name in how:
                 self._set(f"last.{name}", values)
         self._switches(row, overlays, market, s)
 
@@ -198,6 +203,24 @@ class Carried:
         self._set("waiting", np.full(len(row), np.nan) if ready else waiting)
         self.numbers["pending"] = float(pending and not ready)
         return waiting if ready else np.full(len(row), np.nan)
+
+    def _pace(self, row: Floats, market: Market, s: int) -> Pace:
+        """What the sessions so far say of the aim, this one among them."""
+        standing = np.where(np.isnan(row), self._cell("aim.standing"), row)
+        self._set("aim.standing", standing)
+        lines = {name: self.lines[f"aim.{name}"] for name in ("ic", "ic_count", "own", "own_count")
+                 if f"aim.{name}" in self.lines}  # fmt: skip
+        seen = Seen.nothing(len(row))
+        if lines:
+            spread, sessions = self.numbers["aim.spread"], int(self.numbers["aim.sessions"])
+            seen = Seen(self.cells["aim.past"], self.cells["aim.close"], **lines, spread=spread, sessions=sessions)
+        seen = seen.after(standing, market.tape.close[s])
+        self._set("aim.past", seen.past)
+        self._set("aim.close", seen.close)
+        self.lines |= {f"aim.{name}": getattr(seen, name) for name in ("ic", "ic_count", "own", "own_count")}
+        self.numbers |= {"aim.spread": seen.spread, "aim.sessions": float(seen.sessions)}
+        at_close = market.tape.fill is market.tape.close
+        return pace_seen(seen, trade_rate=market.costs.traded_rate, first=market.execution.delay + at_close)
 
     def _cell(self, name: str) -> Floats:
         found = self.cells.get(name)

@@ -1,4 +1,4 @@
-"""What is traded of the way to the targets: a no-trade band and a turnover budget, by what the book holds.
+"""What is traded of the way to the targets: the aim, a no-trade band and a turnover budget, by what the book holds.
 
 The book is traded along: what a decision at the close of t compares its targets with is what the simulation of the
 decisions so far holds at that close, orders that are still on their way counted as filled.
@@ -13,6 +13,7 @@ import pandas as pd
 
 from assay.data.conventions import Floats
 from assay.data.panel import PricePanel
+from assay.engine.aim import Pace, Seen, pace_seen
 from assay.engine.costs import CostModel, laid_out
 from assay.engine.execution import Execution
 from assay.engine.ledger import OpenBook
@@ -34,20 +35,23 @@ class Paced:
     ----------
     weights : (T, N) stamped t; NaN = no order.
     held : (T, N) weights of the book at the close of t, orders on their way counted as filled.
+    size : (T,) the aim as a multiple of what was wanted; 1 where there is none.
 
     """
 
     weights: pd.DataFrame
     held: pd.DataFrame
+    size: Floats
 
 
-def ordered(wanted: Floats, held: Floats, overlays: Overlays) -> Floats:
+def ordered(wanted: Floats, held: Floats, overlays: Overlays, pace: Pace | None = None) -> Floats:
     """The targets of one session, (N,); NaN = no order.
 
     Parameters
     ----------
     wanted, held : (N,) fractions of NAV; NaN in `wanted` is "no order".
     overlays : of which the band and the turnover budget are read.
+    pace : of the aim; None without one.
 
     Examples
     --------
@@ -57,10 +61,9 @@ def ordered(wanted: Floats, held: Floats, overlays: Overlays) -> Floats:
     [0.4, 0.1]
 
     """
-    away = wanted - held
-    out = wanted.copy()
+    out = wanted.copy() if pace is None else held + pace.rate * (pace.size * wanted - held)
     if overlays.band:
-        out[np.abs(away) <= overlays.band + _ROUNDING] = np.nan
+        out[np.abs(out - held) <= overlays.band + _ROUNDING] = np.nan
     distance = 0.5 * float(np.nansum(np.abs(out - held)))
     if overlays.band_total and distance <= overlays.band_total + _ROUNDING:
         return np.full_like(out, np.nan)
@@ -94,7 +97,7 @@ def paced(
     ----------
     weights : (≤ T, ≤ N) what is wanted; NaN, or a session left out, is "no order".
     prices : through the last session that is traded; history before the first decision may be longer.
-    overlays : band and turnover budget.
+    overlays : aim, band and turnover budget.
     costs, execution : of the run; accounting at constant weights is not known here, the book drifts.
 
     """
@@ -106,17 +109,26 @@ def paced(
         tape_of(whole, prices, costs, execution), costs=costs, rates=laid_out(costs, sessions, prices.assets),
         execution=execution,
     )  # fmt: skip
-    out, held = np.full_like(values, np.nan), np.zeros_like(values)
+    out, held, size = np.full_like(values, np.nan), np.zeros_like(values), np.ones(len(sessions))
+    seen, standing = Seen.nothing(len(assets)), np.full(len(assets), np.nan)
+    close, first = prices.close.to_numpy(), delay + (execution.fill_at(prices) == "close")
+    pace = None
     for s in range(len(sessions)):
         row = s - delay
         tried = row >= 0 and not np.isnan(out[row]).all()
         book.trade(s, capped(out[row], execution.max_gross) if tried else None)
         held[s] = expected(book.weights(), book.standing, out[max(row + 1, 0) : s])
+        if overlays.aim:
+            standing = np.where(np.isnan(values[s]), standing, values[s])
+            seen = seen.after(standing, close[s])
+            pace = pace_seen(seen, trade_rate=costs.traded_rate, first=first)
+            size[s] = pace.size
         if not np.isnan(values[s]).all():
-            out[s] = ordered(values[s], held[s], overlays)
+            out[s] = ordered(values[s], held[s], overlays, pace)
     return Paced(
         pd.DataFrame(out, sessions, weights.columns, copy=False),
         pd.DataFrame(held, sessions, weights.columns, copy=False),
+        size,
     )
 
 

@@ -29,7 +29,7 @@ __all__ = ["LINEAGE_COLUMNS", "ORDER_COLUMNS", "Positions", "carried_positions",
 
 LINEAGE_COLUMNS = (
     "decided", "score", "rank", "ranked", "selected", "sleeved", "before", "smoothing", "smoothed", "vol_factor",
-    "drifted", "share", "switch", "cap", "floor", "target", "book",
+    "aim", "drifted", "share", "switch", "cap", "floor", "target", "book",
 )  # fmt: skip
 ORDER_COLUMNS = ("price", "held", "order", "shares", "value", "cost", "status", "reason")
 #: Stages that are not of the rule.
@@ -48,13 +48,14 @@ class Positions:
         ``decided``, the session of the rule's last decision on the asset; ``score``, ``rank`` (1 is the highest, ties
         by asset id) and ``ranked`` (how many had a score and a price) on it; ``selected``, the weight after the rule;
         ``sleeved``, the mean of the last decisions; ``before``, the smoothed weight before that decision (NaN at the
-        first); ``smoothing``, the weight on it; ``smoothed``; ``vol_factor``; ``drifted``, what the book held when
-        a band or a budget compared with it, else 0 (NaN where no order was due); ``share``, what is traded of the way
+        first); ``smoothing``, the weight on it; ``smoothed``; ``vol_factor``; ``aim``, by how much that is
+        multiplied; ``drifted``, what the book held when an aim, a band or a budget looked, else 0 (NaN where no order
+        was due); ``share``, what is traded of the way
         from there, 0 within the band and where no order was due, else 1; ``switch``, 0 where a kill switch is on, else
         1; ``cap``, what `max_gross` leaves; ``floor``, 0 where that is below a millionth of NAV, which is a target of
         0, else 1; ``target``, the weight that a backtest trades, NaN = no order; ``book``, the weight of the asset in
         the backtest's own book at this close. With s = smoothing, 0 where there is no ``before``, and
-        wanted = (s·before + (1−s)·sleeved)·vol_factor, the target is 0 where the switch is, and else
+        wanted = (s·before + (1−s)·sleeved)·vol_factor·aim, the target is 0 where the switch is, and else
         (drifted + share·(wanted − drifted))·cap·floor.
     steps : label → (N,) weights after each step of the rule, on the session ``decided``.
     switches : the kill switches that are on.
@@ -116,6 +117,8 @@ class Positions:
                 )
         if not pd.isna(row["vol_factor"]):
             parts.append(f"vol target × {row['vol_factor']:.3f}")
+        if row["aim"] != 1:
+            parts.append(f"aim × {row['aim']:.3f}")
         parts += self._paced(row)
         if row["switch"] == 0:
             parts.append(f"switched off by {', '.join(self.switches)}")
@@ -243,14 +246,6 @@ def _lineage(
     chosen = frames[rule[-1]]
     sleeves = frames.get("sleeves", chosen)
     smoothed = frames.get("smooth", sleeves)
-    # Where a switch re-arms, what was ordered before it stands again, as it came about then.
-    at = np.full(len(assets), last)
-    ordered = frames.get("trade", frames.get("every"))
-    if ordered is not None:
-        stated = _last(~np.isnan(ordered), at)
-        at = np.where(np.isnan(final) | (stated < 0), last, stated)
-    row = _last(~np.isnan(chosen), at)
-    previous = _last(~np.isnan(chosen), row - 1)
     factors, switches = pd.Series(np.nan, sessions), tuple[str, ...]()
     for place, step in enumerate(steps):
         shadow = steps[place - 1].result
@@ -262,8 +257,16 @@ def _lineage(
         elif step.label == "kill switch":
             state = kill_switches(returns).iloc[-1]
             switches = tuple(str(name) for name in state.index[state])
+    # Where a switch re-arms, what was ordered before it stands again, as it came about then.
+    at = np.full(len(assets), last)
+    ordered = frames.get("trade", frames.get("every"))
+    if ordered is not None and not switches:
+        stated = _last(~np.isnan(ordered), at)
+        at = np.where(np.isnan(final) | (stated < 0), last, stated)
+    row = _last(~np.isnan(chosen), at)
+    previous = _last(~np.isnan(chosen), row - 1)
     factor = factors.reindex(sessions).to_numpy()[at]
-    held, share = _traded(steps, frames, at)
+    aim, held, share = _traded(steps, frames, at)
     gross = float(np.nansum(np.abs(final)))
     cap = execution.max_gross / gross if gross > execution.max_gross * (1 + 1e-9) else 1.0
     size = np.abs(final * cap)
@@ -280,6 +283,7 @@ def _lineage(
             "smoothing": overlays.smoothing,
             "smoothed": _at(smoothed, row),
             "vol_factor": factor,
+            "aim": aim,
             "drifted": held,
             "share": share,
             "switch": 0.0 if switches else 1.0,
@@ -303,23 +307,24 @@ def _last(stated: np.ndarray, through: np.ndarray) -> np.ndarray:
     return answer
 
 
-def _traded(steps: list[Pass], frames: Mapping[str, Floats], at: np.ndarray) -> tuple[Floats | float, Floats | float]:
-    """(N,) what was held when a band or a budget looked, and the share of the way that was ordered, in rows `at`.
+def _traded(
+    steps: list[Pass], frames: Mapping[str, Floats], at: np.ndarray
+) -> tuple[Floats, Floats, Floats]:
+    """(N,) size of the aim, what was held when an aim, a band or a budget looked, and the share ordered, in rows `at`.
 
-    Without either the holding is 0 and the share 1; where no order was due it is NaN and 0.
+    Without any the size is 1, the holding 0 and the share 1; where no order was due they are NaN and 0.
     """
-    due = frames.get("every")
+    due, one = frames.get("every"), np.ones(len(at))
     idle = np.isnan(_at(due, at)) if due is not None else np.zeros(len(at), dtype=bool)
     place = next((place for place, step in enumerate(steps) if step.label == "trade"), None)
     if place is None:
-        return np.where(idle, np.nan, 0.0), np.where(idle, 0.0, 1.0)
-    sheet = steps[place].held
-    assert sheet is not None
-    held = _at(sheet.to_numpy(), at)
-    wanted, out = _at(frames[steps[place - 1].label], at), _at(frames["trade"], at)
-    way = wanted - held
-    share = np.divide(out - held, way, out=np.ones(len(at)), where=way != 0)
-    return np.where(idle, np.nan, held), np.where(np.isnan(share), 0.0, share)
+        return one, np.where(idle, np.nan, 0.0), np.where(idle, 0.0, 1.0)
+    traded = steps[place].paced
+    assert traded is not None
+    aim, held = traded.size[at], _at(traded.held.to_numpy(), at)
+    way, out = aim * _at(frames[steps[place - 1].label], at) - held, _at(frames["trade"], at)
+    share = np.divide(out - held, way, out=one, where=way != 0)
+    return aim, np.where(idle, np.nan, held), np.where(np.isnan(share), 0.0, share)
 
 
 def _at(values: Floats, row: np.ndarray) -> Floats:

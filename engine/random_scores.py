@@ -148,7 +148,8 @@ def random_score_null(
     predictions = predictions.since_first_view()
     rng = np.random.default_rng(seed)
     orders = [np.arange(predictions.shape[1]), *(rng.permutation(predictions.shape[1]) for _ in range(runs))]
-    batched = not isinstance(strategy, EntryRule) and costs.is_proportional and batchable(execution)
+    single = isinstance(strategy, EntryRule) or strategy.overlays.paced
+    batched = not single and costs.is_proportional and batchable(execution)
     step = max(1, _CELLS // max(1, predictions.shape[0] * predictions.shape[1])) if batched else 1
     decider = strategy if isinstance(strategy, EntryRule) else priced(strategy, costs)
     compiled = worth_compiling(len(orders), *predictions.shape)

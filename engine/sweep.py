@@ -211,7 +211,9 @@ def run_cells(
 
 
 def _batchable(cell: GridCell) -> bool:
-    return not isinstance(cell.strategy, EntryRule) and cell.costs.is_proportional and batchable(cell.execution)
+    if isinstance(cell.strategy, EntryRule) or cell.strategy.overlays.paced:
+        return False
+    return cell.costs.is_proportional and batchable(cell.execution)
 
 
 def _priced(cell: GridCell) -> Strategy:

@@ -51,8 +51,8 @@ QUIET: Mapping[str, object] = {"quiet": True}
 class Overlays:
     """What is done to the weights of any strategy after selection; each step is optional.
 
-    In this order: sleeves, smoothing, vol target, every, band and turnover budget, kill switches. What decides when and
-    how much is traded comes after what decides what is wanted, and the switches last: they wait for no one.
+    In this order: sleeves, smoothing, vol target, every, aim, band and turnover budget, kill switches. What decides
+    when and how much is traded comes after what decides what is wanted, and the switches last: they wait for no one.
 
     Parameters
     ----------
@@ -62,6 +62,8 @@ class Overlays:
     every : when orders are placed: every n sessions, or at the first session of each week or month.
     phase : sessions by which that schedule is shifted; below n, 5 or 21.
     sleeves : portfolios that overlap: the target is the mean of the rule's last so many decisions; 1 = none.
+    aim : whether a session trades a part of the way alone, towards targets scaled to what it costs to follow them; both
+        from what the targets of the past have known as they aged (`assay.engine.aim`).
     band : an asset whose target is no further than this from what the book holds is not traded, a fraction of NAV.
     band_total : nothing is traded while ½Σ|target − held| is at most this.
     turnover_budget : most that a session trades, ½Σ|traded value|/NAV: all orders are cut by one factor; None = no cap.
@@ -79,6 +81,7 @@ class Overlays:
     every: Every = 1
     phase: int = 0
     sleeves: int = 1
+    aim: bool = False
     band: float = 0.0
     band_total: float = 0.0
     turnover_budget: float | None = None
@@ -109,7 +112,7 @@ class Overlays:
     @property
     def follows_holdings(self) -> bool:
         """Whether what is traded depends on what the book holds."""
-        return bool(self.band or self.band_total or self.turnover_budget)
+        return bool(self.aim or self.band or self.band_total or self.turnover_budget)
 
     @property
     def paced(self) -> bool:
@@ -124,7 +127,7 @@ class WithOverlays:
     Parameters
     ----------
     smoothing, vol_target, kill_switches : as in `Overlays`.
-    every, phase, sleeves, band, band_total, turnover_budget : as in `Overlays`.
+    every, phase, sleeves, aim, band, band_total, turnover_budget : as in `Overlays`.
 
     """
 
@@ -134,6 +137,7 @@ class WithOverlays:
     every: Every = field(default=1, metadata=QUIET)
     phase: int = field(default=0, metadata=QUIET)
     sleeves: int = field(default=1, metadata=QUIET)
+    aim: bool = field(default=False, metadata=QUIET)
     band: float = field(default=0.0, metadata=QUIET)
     band_total: float = field(default=0.0, metadata=QUIET)
     turnover_budget: float | None = field(default=None, metadata=QUIET)

@@ -37,6 +37,7 @@ STRATEGIES: Mapping[str, str] = types.MappingProxyType(
         "buy_and_hold": "assay.strategies.baselines:BuyAndHold",
         "mean_variance": "assay.strategies.optimised.portfolios:MeanVariance",
         "min_variance": "assay.strategies.optimised.portfolios:MinVariance",
+        "multi_period": "assay.strategies.optimised.multi_period:MultiPeriod",
         "cvar": "assay.strategies.optimised.portfolios:MeanCvar",
         "black_litterman": "assay.strategies.optimised.portfolios:BlackLitterman",
         "hrp": "assay.strategies.optimised.portfolios:Hrp",

@@ -285,6 +285,8 @@ def _followed(
     if isinstance(strategy, EntryRule) or execution.same_close:
         positions_at(strategy, predictions, prices, execution=execution)  # says why it cannot be asked
         raise AssertionError("positions_at refuses it")
+    if prices.members is not None:
+        raise InputError("positions: a state does not keep memberships of a universe; ask without --state")
     settings = hashlib.sha256(json.dumps(jsonable(run.manifest["config"]), sort_keys=True).encode()).hexdigest()
     known, views = load_state(folder), None
     if known is None:

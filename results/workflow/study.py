@@ -276,6 +276,7 @@ class OverlaySection:
     every : when orders are placed: every n sessions, "week" or "month".
     phase : sessions by which that schedule is shifted.
     sleeves : the target is the mean of the rule's last so many decisions.
+    aim : whether a part of the way is traded alone, at a pace from what past targets still knew as they aged.
     band : an asset no further than this from its target is not traded, a fraction of NAV.
     band_total : nothing is traded while ½Σ|target − held| is at most this.
     turnover_budget : most that a session trades, ½Σ|traded value|/NAV, or "none".
@@ -288,6 +289,7 @@ class OverlaySection:
     every: int | Literal["week", "month"] | None = None
     phase: int | None = None
     sleeves: int | None = None
+    aim: bool | None = None
     band: float | None = None
     band_total: float | None = None
     turnover_budget: float | Literal["none"] | None = None

@@ -17,6 +17,7 @@ from assay.engine.costs import CostModel
 from assay.engine.execution import Execution
 from assay.engine.pace import paced
 from assay.engine.simulation import simulate
+from assay.engine.sweep import cells_of, parse_grid, run_cells
 from assay.strategies.base import Overlays, decide
 from assay.strategies.catalog import load_strategy
 from assay.strategies.contract import random_panels
@@ -118,14 +119,13 @@ def test_a_switch_waits_for_no_schedule():
     assert (result.target_weights.loc[tripped] == 0).all()
 
 
-SETTINGS = {
-    "every": 3, "phase": 1, "sleeves": 3, "band": 0.01, "turnover_budget": 0.05,
-}  # fmt: skip
-
-
-def test_the_future_moves_no_order():
+@pytest.mark.parametrize(
+    "settings",
+    [{"every": 3, "phase": 1, "sleeves": 3, "band": 0.01, "turnover_budget": 0.05}, {"aim": True, "vol_target": None}],
+)
+def test_the_future_moves_no_order(settings):
     predictions, prices = market()
-    rule = load_strategy("s2_filter_negative", **SETTINGS)
+    rule = load_strategy("s2_filter_negative", **settings)
     expected = passes(rule, predictions, prices, CostModel(), Execution(), keep="all")
     for cut in (40, 71, 100):
         last = prices.sessions[cut]
@@ -139,15 +139,25 @@ def test_the_future_moves_no_order():
             )
 
 
-@pytest.mark.parametrize("settings", [{"sleeves": 3}, {"every": "week", "vol_target": 0.1}, {"band": 0.02}])
-def test_a_batch_is_the_single_runs(settings):
+def test_a_batch_of_sleeves_is_the_single_runs_and_a_schedule_is_none_of_its():
     predictions, prices = market()
-    rule = load_strategy("quintile_long_short", **settings)
+    rule = load_strategy("quintile_long_short", sleeves=3)
     weights = decide(rule, predictions, prices).weights
     one = run_backtest(rule, predictions, prices, keep="returns")
     batch = backtest_batch(prices, weights.to_numpy()[None], rule.overlays)
     np.testing.assert_allclose(batch.net[0][: len(one.returns)], one.returns, atol=1e-12)
     np.testing.assert_allclose(batch.turnover[0][: len(one.returns)], one.turnover, atol=1e-12)
+    with pytest.raises(InputError, match="need single runs"):
+        backtest_batch(prices, weights.to_numpy()[None], Overlays(every=5))
+
+
+def test_a_sweep_over_schedules_and_costs_is_the_single_runs():
+    predictions, prices = market()
+    cells = cells_of("quintile_long_short", parse_grid(["every=1,5,week", "cost_bps=0,10"]))
+    found = {item.index: item for batch in run_cells(cells, predictions, prices) for item in batch}
+    for index, cell in enumerate(cells):
+        one = run_backtest(cell.strategy, predictions, prices, costs=cell.costs, keep="returns")
+        np.testing.assert_allclose(found[index].net, one.returns, atol=1e-12)
 
 
 def test_an_optimised_rule_holds_the_schedule_itself():

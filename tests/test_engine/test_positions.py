@@ -55,7 +55,7 @@ def product(row: pd.Series) -> float:
     factor = 1.0 if np.isnan(row["vol_factor"]) else row["vol_factor"]
     if not row["switch"]:
         return 0.0
-    ordered = row["drifted"] + row["share"] * (base * factor - row["drifted"])
+    ordered = row["drifted"] + row["share"] * (base * factor * row["aim"] - row["drifted"])
     return ordered * row["cap"] * row["floor"]
 
 
