@@ -19,7 +19,7 @@ from assay.data.conventions import Floats
 __all__ = ["rolling_covariance", "rolling_deviation"]
 
 #: Values worked on at once: a handful of arrays of so many stay in cache.
-_CACHED = 1 << 16
+_CACHED = 1 << 18
 
 
 def rolling_deviation(values: Floats, window: int, *, least: int) -> Floats:
@@ -43,9 +43,10 @@ def _by_column(values: Floats, window: int, least: int, of: Callable[[Any, int],
     out = np.empty(values.shape)
     sessions, assets = values.shape
     step = max(1, _CACHED // max(sessions, 1))
+    within = _WithinColumns(window, sessions)
     for start in range(0, assets, step):
         part = values[:, start : start + step]
-        windows = pd.Series(part.T.ravel()).rolling(_WithinColumns(window, sessions), min_periods=least)
+        windows = pd.Series(part.T.ravel()).rolling(within, min_periods=least)
         out[:, start : start + step] = of(windows, part.shape[1]).to_numpy().reshape(part.shape[::-1]).T
     return out
 
@@ -66,5 +67,7 @@ class _WithinColumns(BaseIndexer):
         step: int | None = None,
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """First position of each window, and the one after its last."""
-        position = np.arange(num_values, dtype=np.int64)
-        return np.maximum(position - self.window + 1, position - position % max(self.rows, 1)), position + 1
+        columns = num_values // max(self.rows, 1)
+        end = np.arange(1, num_values + 1, dtype=np.int64)
+        begin = np.repeat(np.arange(columns, dtype=np.int64) * self.rows, self.rows)
+        return np.maximum(end - self.window, begin), end

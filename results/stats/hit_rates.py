@@ -19,6 +19,10 @@ __all__ = ["hit_metrics", "session_hits", "trade_hits"]
 
 
 
+#: Sessions worked on at once.
+_TOGETHER = 64
+
+
 def hit_metrics(
     score: pd.DataFrame | None, forward: pd.DataFrame, weights: pd.DataFrame | None, *, horizon: int = 1
 ) -> list[Metric]:
@@ -86,13 +90,17 @@ def trade_hits(trades: pd.DataFrame | None, close: pd.DataFrame | None = None) -
     held = close.index.searchsorted(trades["exit_session"]) - close.index.searchsorted(trades["entry_session"])
     length = max(1, round(float(held.mean())))
     values = close.to_numpy(dtype=np.float64)
-    moves = values[length:] / values[:-length] - 1 if len(values) > length else np.zeros((0, 1))
-    moved = moves[np.isfinite(moves) & (moves != 0)]
-    up = float((moved > 0).mean()) if len(moved) else math.nan
+    moved = rose = 0
+    for start in range(0, len(values) - length, _TOGETHER):
+        later = values[start + length : start + length + _TOGETHER]
+        moves = later / values[start : start + len(later)] - 1
+        moved += int((np.isfinite(moves) & (moves != 0)).sum())
+        rose += int((np.isfinite(moves) & (moves > 0)).sum())
+    up = rose / moved if moved else math.nan
     long = float((trades["side"] > 0).mean())
     base = long * up + (1 - long) * (1 - up)
     about = f"share of windows of {length} sessions (the mean trip) that went the trips' way, all assets, before costs"
-    return [*out, _base("hit_trade", base, about, len(moved))]
+    return [*out, _base("hit_trade", base, about, moved)]
 
 
 def session_hits(returns: pd.Series, benchmark: pd.Series | None) -> list[Metric]:
