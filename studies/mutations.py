@@ -1,6 +1,7 @@
 """Which single-line mistakes the default tests notice: each mutation of `mutations.toml` against its own tests.
 
-Run: ``python studies/mutations.py [--only TEXT] [--workers N]`` (minutes to an hour; the checkout is not touched).
+Run: ``python studies/mutations.py [--only TEXT] [--part 1/2] [--workers N]`` (half an hour; the checkout is not
+touched).
 Each mutation is made in a copy of the tracked files, its tests run there and stop at the first failure. A mutation that
 no test notices survives; the exit code is 1 if more than three in sixty do. One whose line the code does not hold any
 more is named and left out.
@@ -49,9 +50,15 @@ def mutations(only: str = "") -> list[Mutation]:
 
 
 def misfits(table: list[Mutation]) -> list[str]:
-    """Mutations whose line stands not exactly once in its file."""
-    found = ((item, (ROOT / item.file).read_text(encoding="utf-8").count(item.old)) for item in table)
-    return [f"{item.name}: {item.file} holds its line {count} times" for item, count in found if count != 1]
+    """Mutations whose line stands not exactly once in its file, or whose tests are not there."""
+    out = []
+    for item in table:
+        path = ROOT / item.file
+        count = path.read_text(encoding="utf-8").count(item.old) if path.is_file() else 0
+        if count != 1:
+            out.append(f"{item.name}: {item.file} holds its line {count} times")
+        out += [f"{item.name}: no tests/{name}" for name in item.tests if not (ROOT / "tests" / name).is_file()]
+    return out
 
 
 def copied(target: Path) -> Path:
@@ -106,9 +113,11 @@ def run(table: list[Mutation], workers: int) -> Iterator[tuple[Mutation, bool, s
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", help="those whose name or file contains this")
+    parser.add_argument("--part", default="1/1", help="the first of two halves is 1/2")
     parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args()
-    table = mutations(options.only)
+    number, parts = (int(word) for word in options.part.split("/"))
+    table = mutations(options.only)[number - 1 :: parts]
     for line in misfits(table):
         print(f"left out: {line}")
     table = [item for item in table if not misfits([item])]
