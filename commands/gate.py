@@ -85,6 +85,9 @@ def gate(
     )
     note_look(stored, decision)
     path = write_decision(decision, stored)
+    for line in stored.metrics.get("warnings", ()):
+        if str(line).startswith("benchmark:"):  # what alpha is judged against
+            click.echo(f"warning: {line}", err=True)
     if as_json:
         echo_json(decision.to_dict())
     elif form == "markdown":

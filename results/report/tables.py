@@ -5,13 +5,37 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-__all__ = ["shown_value", "table_lines", "terminal_width"]
+__all__ = ["further_costs", "shown_value", "table_lines", "terminal_width"]
 
 _GAP = 2
 #: No column of texts gets narrower than this.
 _NARROWEST = 6
+
+
+_FURTHER = {
+    "impact_bps": "impact {:g} bps a unit of turnover",
+    "sqrt_impact": "square-root impact {:g}",
+    "minimum_fee": "minimum fee {:g}",
+    "cash_rate_bps": "cash {:g} bps a year",
+}
+
+
+def further_costs(costs: Mapping[str, Any]) -> list[str]:
+    """What a run's costs are beside one rate a traded unit and one of borrow, in words.
+
+    Examples
+    --------
+    >>> further_costs({"cash_rate_bps": 200.0, "table": {"source": "costs.csv", "fields": ["borrow_bps"]}})
+    ['cash 200 bps a year', 'borrow_bps by asset or session from costs.csv']
+
+    """
+    out = [text.format(costs[name]) for name, text in _FURTHER.items() if costs.get(name)]
+    if table := costs.get("table"):
+        out.append(f"{', '.join(table['fields'])} by asset or session from {table['source']}")
+    return out
 
 
 def terminal_width() -> int | None:

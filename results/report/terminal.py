@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from assay.results.checks.outcomes import CheckOutcomes
+from assay.results.report.tables import further_costs
 from assay.results.storage.runs import Run
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ def _head(run: Run, config: dict[str, Any]) -> list[str]:
         f"decided at close t, filled at {execution['fill']} {when}",
         f"{costs['commission_bps'] + costs['spread_bps']:g} bps a traded unit",
         f"borrow {costs['borrow_bps']:g} bps a year",
+        *further_costs(costs),
     ]
     if run.manifest.get("benchmark"):
         second.append(f"vs {run.manifest['benchmark']}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -52,7 +52,7 @@ def load_market(data: DataSection) -> tuple[PricePanel, pd.Series | None]:
 
     benchmark: pd.Series | None = None
     if data.prices is None:
-        from assay.data.sample import load_sample
+        from assay.data.sample import PRICE_INDEX, load_sample
 
         prices, benchmark = load_sample()
     else:
@@ -75,6 +75,8 @@ def load_market(data: DataSection) -> tuple[PricePanel, pd.Series | None]:
         from assay.data.files.series import load_returns
 
         benchmark = load_returns(data.benchmark, options=data.reading("benchmark")).rename(Path(data.benchmark).stem)
+        if data.prices is None:
+            prices = replace(prices, warnings=tuple(line for line in prices.warnings if line != PRICE_INDEX))
     return prices, benchmark
 
 

@@ -142,8 +142,11 @@ def _baselines(data: RunData) -> tuple[int, list[str]] | None:
 def _tradable(data: RunData) -> Answer:
     lines: list[str] = []
     gross, net = _value(data, "return_arithmetic_ann_gross"), _value(data, "return_arithmetic_ann_net")
-    charged = sum(float(data.config.get("costs", {}).get(name) or 0) for name in ("commission_bps", "spread_bps"))
     even, turnover = _value(data, "break_even_cost_bps"), _value(data, "turnover_ann")
+    costs = data.config.get("costs", {})
+    charged = sum(float(costs.get(name) or 0) for name in ("commission_bps", "spread_bps"))
+    if any(costs.get(name) for name in ("impact_bps", "sqrt_impact", "minimum_fee", "table")) and turnover > 0:
+        charged = round(1e4 * _value(data, "trading_cost_ann") / (2 * turnover), 1)
     if math.isfinite(gross) and math.isfinite(net):
         lines.append(f"{gross:.1%} a year before costs, {net:.1%} after, at {turnover:.1f}× turnover a year.")
     state: State = "unsure"

@@ -19,6 +19,7 @@ from assay.results.checks.trials import TrialCount
 from assay.results.report.blocks import Cell, Figure, Table, metric_cell, metric_text, percent, plural
 from assay.results.report.plots import plot_drawdown, plot_equity
 from assay.results.report.run_data import RunData
+from assay.results.report.tables import further_costs
 from assay.results.stats.bootstrap import bootstrap, deepest_drawdown, growth_annual, volatility_annual
 from assay.results.stats.performance import performance_metrics
 from assay.results.stats.periods import time_in_market, volatility_matched
@@ -60,13 +61,10 @@ def described(data: RunData) -> list[tuple[str, str]]:
     charged = {
         "commission_bps": "commission {:g} bps",
         "spread_bps": "spread {:g} bps",
-        "impact_bps": "impact {:g} bps",
-        "sqrt_impact": "square-root impact {:g}",
         "borrow_bps": "borrow {:g} bps a year",
         "financing_bps": "financing {:g} bps a year",
-        "minimum_fee": "minimum fee {:g}",
     }
-    paid = [text.format(costs[name]) for name, text in charged.items() if costs.get(name)]
+    paid = [text.format(costs[name]) for name, text in charged.items() if costs.get(name)] + further_costs(costs)
     assets = manifest.get("assets")
     rows = [
         ("Strategy", str(config.get("strategy") or manifest.get("strategy") or run.id)),
