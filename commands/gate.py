@@ -9,6 +9,7 @@ import click
 
 from assay.commands.options import PATH, complete_run, json_option, results_and_ledger
 from assay.commands.output import echo_json
+from assay.commands.terminal import echo_whole
 
 if TYPE_CHECKING:
     from assay.results.storage.runs import Run
@@ -91,9 +92,9 @@ def gate(
     if as_json:
         echo_json(decision.to_dict())
     elif form == "markdown":
-        click.echo(formats.decision_markdown(decision))
+        echo_whole(formats.decision_markdown(decision))
     elif form == "junit":
-        click.echo(formats.decision_junit(decision))
+        echo_whole(formats.decision_junit(decision))
     else:
         click.echo(formats.decision_table(decision))
         click.echo(f"{decision.verdict.upper()} (exit {decision.exit_code}) · {path}")

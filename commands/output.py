@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from assay.commands.terminal import printable
+from assay.commands.terminal import echo_whole, printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Display
@@ -28,10 +28,10 @@ def echo_json(value: object) -> None:
 
     text = to_json(value)
     try:
-        text.encode(sys.stdout.encoding or "utf-8")
+        text.encode(getattr(getattr(sys.stdout, "terminal", sys.stdout), "encoding", None) or "utf-8")
     except (UnicodeEncodeError, LookupError):  # what this output cannot show goes as JSON's own escapes
         text = json.dumps(json.loads(text), indent=1) + "\n"
-    click.echo(text, nl=False)
+    echo_whole(text)
 
 
 def say_sealed(prices: PricePanel) -> None:

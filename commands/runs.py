@@ -12,6 +12,7 @@ import click
 
 from assay.commands.options import PATH, complete_run, json_option, results_and_ledger, results_option
 from assay.commands.output import echo_json
+from assay.commands.terminal import echo_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,7 +92,7 @@ def list_(
 
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows([names, *table])
-        click.echo(text.getvalue(), nl=False)
+        echo_whole(text.getvalue())
         return
     if not rows and not damaged:
         click.echo(f"no runs in {results}; make one with `backtest --strategy s2_filter_negative`")
