@@ -24,7 +24,9 @@ __all__ = ["compare"]
 def compare(
     runs: tuple[str, ...], as_html: bool, output: Path | None, draws: int, results: Path, as_json: bool
 ) -> None:
-    """Put 2 to 6 RUNS side by side, with a paired bootstrap of their differences.
+    """Put two or more RUNS side by side: figures, tested differences, and what was set differently.
+
+    Of more than six, the others are tested against the first alone.
 
     \b
     Examples:

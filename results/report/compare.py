@@ -1,4 +1,4 @@
-"""Two to six runs side by side, on the sessions that they share."""
+"""Runs side by side, on the sessions that they share; each pair up to six of them, else each beside the first."""
 
 from __future__ import annotations
 
@@ -41,6 +41,7 @@ from assay.results.storage.runs import Run, flattened
 __all__ = ["Comparison", "compare_runs", "render_comparison", "summary_lines", "write_comparison"]
 
 
+#: Runs up to which every pair is tested, and that one chart shows.
 _MOST = 6
 _NAMES = {
     "sharpe": "net Sharpe, annual",
@@ -69,12 +70,12 @@ class Comparison(Card):
 
     Parameters
     ----------
-    runs : two to six.
+    runs : two or more.
     returns : (T, runs) net returns on the sessions that all have.
-    differences : a row a pair and statistic: one, two, statistic, value (one − two), low, high (95%), p_value (of 0),
-        test (by which), block (of a bootstrap), sessions. Sharpe ratios by Ledoit and Wolf's studentised bootstrap,
-        means and volatilities by a paired one; squared errors of return forecasts by Diebold and Mariano's test and
-        skill by the t of the difference of x, where both runs have them.
+    differences : a row a pair (of more than six runs: the first and another) and statistic: one, two, statistic, value
+        (one − two), low, high (95%), p_value (of 0), test (by which), block (of a bootstrap), sessions. Sharpe ratios
+        by Ledoit and Wolf's studentised bootstrap, means and volatilities by a paired one; squared errors of return
+        forecasts by Diebold and Mariano's test and skill by the t of the difference of x, where both runs have them.
 
     """
 
@@ -118,17 +119,17 @@ def compare_runs(runs: Sequence[Run], *, draws: int = 2000, seed: int = 0) -> Co
 
     Parameters
     ----------
-    runs : two to six different runs.
+    runs : two or more different runs; of more than six the others are tested against the first alone.
     draws, seed : of the bootstrap; the same give the same answer.
 
     Raises
     ------
     InputError
-        With too few, too many or equal runs, or without at least 3 common sessions.
+        With fewer than two or equal runs, or without at least 3 common sessions.
 
     """
-    if not 2 <= len(runs) <= _MOST:
-        raise InputError(f"compare: 2 to {_MOST} runs, got {len(runs)}")
+    if len(runs) < 2:
+        raise InputError(f"compare: 2 runs or more, got {len(runs)}")
     names = [run.require_backtest("compare").id for run in runs]
     again = [name for name in names if names.count(name) > 1]
     if again:
@@ -138,7 +139,8 @@ def compare_runs(runs: Sequence[Run], *, draws: int = 2000, seed: int = 0) -> Co
         raise InputError(f"compare: the runs share {len(table)} sessions; at least 3 are needed")
     rows: list[dict[str, Any]] = []
     by_name = {run.id: run for run in runs}
-    for one, two in itertools.combinations(names, 2):
+    pairs = itertools.combinations(names, 2) if len(names) <= _MOST else ((names[0], other) for other in names[1:])
+    for one, two in pairs:
         left, right = (table[name].to_numpy(dtype=np.float64) for name in (one, two))
         pair = [_sharpe_row(left, right, draws, seed)]
         for key, statistic in _PAIRED.items():
@@ -269,11 +271,12 @@ def render_comparison(comparison: Comparison) -> str:
     returns = comparison.returns
     total = {str(name): float(np.prod(1 + returns[name].to_numpy())) - 1 for name in returns}
     said_so = "; ".join(f"{name} {value:.1%}" for name, value in total.items())
+    drawn = "" if len(comparison.runs) <= _MOST else f" of the first {_MOST} runs"
     figures = [
-        Figure("Equity on the common sessions, net", f"Growth of 1. Total returns: {said_so}.",
-               lambda axes: plot_runs(axes, returns), size=(12.0, 3.8), wide=True),
-        Figure("Drawdown, net", "Drawdowns of the same runs.", lambda axes: plot_runs_drawdown(axes, returns),
-               size=(12.0, 2.2), wide=True),
+        Figure(f"Equity on the common sessions, net{drawn}", f"Growth of 1. Total returns: {said_so}.",
+               lambda axes: plot_runs(axes, returns.iloc[:, :_MOST]), size=(12.0, 3.8), wide=True),
+        Figure(f"Drawdown, net{drawn}", "Drawdowns of the same runs.",
+               lambda axes: plot_runs_drawdown(axes, returns.iloc[:, :_MOST]), size=(12.0, 2.2), wide=True),
     ]  # fmt: skip
     correlation = returns.corr().rename_axis("run").reset_index()
     forms = [("run", "run", said), *((str(name), str(name), fixed) for name in returns)]
@@ -313,6 +316,12 @@ def _setting_lines(comparison: Comparison, width: int | None) -> list[str]:
     if isinstance(settings, Note):
         return [settings.text]
     rows = [[cell.text for cell in row] for row in settings.rows]
+    if len(comparison.runs) > _MOST:  # a row a run, that a screen has room for
+        rows = [list(row) for row in zip(*([row[0].rpartition(" · ")[2], *row[1:]] for row in rows), strict=True)]
+        ids = [run.id for run in comparison.runs]
+        return table_lines(
+            ["set differently", *rows[0]], [[run, *row] for run, row in zip(ids, rows[1:], strict=True)], width=width
+        )
     return table_lines(["set differently", *settings.columns[1:]], rows, width=width)
 
 
