@@ -26,7 +26,8 @@ def checked_receipts(receipts: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFram
     """Receipts with parsed stamps, refused where a row could not have been known.
 
     The receipt indexed at session s covers the rows from s until the next receipt. A row stamped t is possible only
-    if max(trained_through, preprocessing_fit_through, labels_known_through) <= available_at <= t.
+    if max(trained_through, preprocessing_fit_through, labels_known_through) <= available_at <= t. What a language model
+    was trained through is its knowledge cutoff, and it is available from its release.
     """
     missing = [name for name in RECEIPT_COLUMNS if name not in receipts.columns]
     if missing:
