@@ -201,10 +201,16 @@ def export_ledger(target: Path, *, path: Path | None = None) -> int:
 
 
 def is_chain(path: Path) -> bool:
-    """Whether a file is a ledger of the present kind; the first version had other tables."""
+    """Whether a file is a ledger of the present kind, if only an empty one; the first version had other tables."""
     with connected(path, create=False, check=False) as connection:
         tables = {row[0] for row in connection.execute("select name from sqlite_master where type = 'table'")}
-    return "entries" in tables
+    return "entries" in tables or not tables
+
+
+def _set_up(connection: sqlite3.Connection) -> None:
+    for statement in _SCHEMA.split(";"):
+        connection.execute(statement)
+    connection.execute(f"pragma user_version = {_VERSION}")
 
 
 def _begin(connection: sqlite3.Connection, path: Path) -> None:
@@ -232,11 +238,13 @@ def connected(path: Path, *, create: bool, check: bool = True) -> Iterator[sqlit
             raise InputError(
                 f"trial ledger {path}: made by a newer version ({version}, this reads {_VERSION}); update the package"
             )
+        if not create and check and not connection.execute("select 1 from sqlite_master limit 1").fetchone():
+            connection.close()  # whoever made the file was stopped before its first entry: nothing stands in it
+            connection = sqlite3.connect(":memory:", isolation_level=None)
+            _set_up(connection)
         if create:
             _begin(connection, path)
-            for statement in _SCHEMA.split(";"):
-                connection.execute(statement)
-            connection.execute(f"pragma user_version = {_VERSION}")
+            _set_up(connection)
         elif check:
             connection.execute("select 1 from entries limit 1")
         yield connection

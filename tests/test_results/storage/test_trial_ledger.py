@@ -228,6 +228,17 @@ def test_a_ledger_that_cannot_be_written_is_still_the_one_that_counts(tmp_path, 
     assert ledger_path() == tmp_path / "assay" / "trials.sqlite"
 
 
+def test_a_ledger_whose_maker_was_stopped_before_the_first_entry_is_an_empty_one(tmp_path, monkeypatch):
+    monkeypatch.setenv("ASSAY_LEDGER", str(tmp_path))
+    (tmp_path / "trials.sqlite").touch()  # what SQLite leaves of one that may not grow, or whose maker was killed
+    assert entries("seal") == []
+    assert read_trials().count == 0
+    assert verify().entries == 0
+    assert merge_ledger(tmp_path / "trials.sqlite", path=tmp_path / "other.sqlite") == 0
+    assert append_entry("look", "a", {})
+    assert len(entries("look")) == 1
+
+
 def test_no_ledger_is_no_trials():
     assert read_trials().count == 0
     assert read_trials(panel()).count == 0
