@@ -33,9 +33,9 @@ from studies.gate_power_runs import KINDS, NEEDED, TRIED, made, stored, violated
 PLAN = (
     ("noise", "quiet", 400),
     ("noise", "drift", 200),
-    ("noise", "sample", 200),
+    ("noise", "sample", 400),
     ("noise", "structured", 250),
-    ("noise", "wide", 40),
+    ("noise", "wide", 200),
     ("skill", "quiet", 400),
     ("skill", "structured", 300),
     ("skill", "sample", 60),
