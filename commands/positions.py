@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from assay.results.workflow.inputs import StudyInputs
     from assay.results.workflow.positions import TargetBook
 
-__all__ = ["positions"]
+__all__ = ["book_text", "positions"]
 
 
 @click.command()
@@ -99,6 +99,7 @@ def positions(
     from assay.data.files.holdings import load_holdings
     from assay.results.storage.runs import load_run
     from assay.results.workflow import target_positions
+    from assay.results.workflow.positions import write_book
 
     if out is not None:
         check_target(out, (".csv", ".parquet"))
@@ -146,13 +147,13 @@ def positions(
     )
     reason = None if why is None else book.positions.why(why)
     if out is not None:
-        _write(book, out)
+        write_book(book, out)
     if as_json:
         one = {} if why is None else {"why": {"asset": why, "reason": reason}}
         echo_json({**book.to_dict(), **one, "out": None if out is None else str(out)})
         return
     if reason is None:
-        click.echo("\n".join([*_head(book), _table(book)]))
+        click.echo(book_text(book))
     else:
         click.echo(f"{why} · {book.positions.session.date()} · {reason}")
     for line in book.warnings:
@@ -180,15 +181,9 @@ def _inputs(run: Run, data: DataOptions) -> StudyInputs:
     return load_inputs(data.study(), delay=delay)
 
 
-def _write(book: TargetBook, out: Path) -> None:
-    from assay.data.atomic import replacing
-
-    table = book.to_frame()
-    with replacing(out) as temporary:
-        if out.suffix == ".csv":
-            table.to_csv(temporary, index=False)
-        else:
-            table.to_parquet(temporary, index=False)
+def book_text(book: TargetBook) -> str:
+    """A book for a terminal: when it is for, then a line an asset."""
+    return "\n".join([*_head(book), _table(book)])
 
 
 def _head(book: TargetBook) -> list[str]:

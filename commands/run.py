@@ -9,6 +9,7 @@ import click
 from assay.commands.backtest import report
 from assay.commands.options import PATH, json_option, results_and_ledger
 from assay.commands.output import echo_json, progress
+from assay.commands.positions import book_text
 
 __all__ = ["run"]
 
@@ -18,7 +19,7 @@ __all__ = ["run"]
 @results_and_ledger
 @json_option
 def run(study: Path, results: Path, as_json: bool) -> int:
-    """Run a STUDY: data, model or predictions, folds, strategy, costs, checks, gate and sheet, as a TOML file says.
+    """Run a STUDY: data, model or predictions, folds, strategy, costs, checks, gate, sheet and positions: a TOML file.
 
     The run is the same, and has the same id, as that of `backtest` or `walk-forward` with these options. Its files are
     named relative to the study. With a [gate] the exit code is the gate's: 0 pass, 1 fail, 3 not enough evidence.
@@ -32,17 +33,20 @@ def run(study: Path, results: Path, as_json: bool) -> int:
       python cli.py run study.toml --json
     """
     from assay.results.workflow.study_files import load_study
-    from assay.results.workflow.study_runs import judged, make_run
+    from assay.results.workflow.study_runs import judged, make_run, positions_of
 
     asked = load_study(study).located(below=study.resolve().parent)
     with progress(quiet=as_json) as heard:
         stored = make_run(asked, root=results, progress=heard)
-    decision = judged(stored, asked, results)
+    decision, book = judged(stored, asked, results), positions_of(stored, asked)
     if as_json:
         kept = stored.run
         content = {"run_id": kept.id, "path": str(kept.path), "manifest": kept.manifest, **kept.metrics, **kept.checks}
-        echo_json(content if decision is None else {**content, "gate": decision.to_dict()})
+        content |= {} if decision is None else {"gate": decision.to_dict()}
+        echo_json(content if book is None else {**content, "positions": book.to_dict()})
     code = report(stored, as_json=as_json, tearsheet=asked.report.tearsheet, printed=as_json)
+    if book is not None and not as_json:
+        click.echo(f"\n{book_text(book)}")
     if decision is None:
         return code
     if not as_json:

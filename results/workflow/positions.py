@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from assay.data.align import align
-from assay.data.atomic import locked
+from assay.data.atomic import check_target, locked, replacing
 from assay.data.card import Card
 from assay.data.errors import InputError
 from assay.data.jsonable import jsonable
@@ -36,7 +36,7 @@ from assay.results.workflow.followed import continued_state, kept
 from assay.strategies.base import EntryRule, Strategy
 from assay.strategies.catalog import load_strategy
 
-__all__ = ["TargetBook", "continued_predictions", "gate_of", "target_positions", "trading_of"]
+__all__ = ["TargetBook", "continued_predictions", "gate_of", "target_positions", "trading_of", "write_book"]
 
 #: Replayed weights further than this from the stored ones are not the run's.
 _TOLERANCE = 1e-9
@@ -333,6 +333,25 @@ def _young_enough(predictions: PredictionPanel, limit: int) -> None:
             f"positions: the model of the last prediction, {last.date()}, was available on {made.date()}, {days} days "
             f"before, and at most {limit} are allowed; train it again"
         )
+
+
+def write_book(book: TargetBook, path: Path) -> Path:
+    """Write `TargetBook.to_frame` as CSV or Parquet, by suffix; the file appears whole or not at all.
+
+    Raises
+    ------
+    InputError
+        On another suffix, or if the file cannot be written.
+
+    """
+    check_target(path, (".csv", ".parquet"))
+    table = book.to_frame()
+    with replacing(path) as temporary:
+        if path.suffix == ".csv":
+            table.to_csv(temporary, index=False)
+        else:
+            table.to_parquet(temporary, index=False)
+    return path
 
 
 def gate_of(run: Run) -> tuple[bool, str]:

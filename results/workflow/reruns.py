@@ -82,7 +82,7 @@ def rerun(run: Run, make: Callable[[Study, Path], Run]) -> Rerun:
     checks = CheckSection(
         styles=asked.styles, baselines=asked.baselines, trials_elsewhere=asked.trials_elsewhere
     )
-    study = replace(study, checks=checks, gate=None, report=ReportSection(), made_from={})
+    study = replace(study, checks=checks, gate=None, report=ReportSection(), positions=None, made_from={})
     with tempfile.TemporaryDirectory(prefix="assay-rerun-") as folder:
         again = make(study, Path(folder))
         return Rerun(run.id, len(run.manifest["files"]), tuple(changed), differences(run, again))

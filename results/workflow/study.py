@@ -33,6 +33,7 @@ __all__ = [
     "GateSection",
     "ModelSection",
     "OverlaySection",
+    "PositionSection",
     "PredictionSection",
     "ReportSection",
     "StrategySection",
@@ -377,13 +378,35 @@ class ReportSection:
 
 
 @dataclass(frozen=True)
+class PositionSection:
+    """What the run holds next, on the very panels that it was made on.
+
+    Parameters
+    ----------
+    nav : currency to spread over the targets; gives shares.
+    holdings : file of what is held: asset, shares, and a row "cash"; gives the orders.
+    out : CSV or Parquet file to write.
+    max_age : sessions that the last prediction may be older than the last price.
+    unaccepted : ask a run that the gate has not passed, too.
+
+    """
+
+    nav: float | None = None
+    holdings: str | None = None
+    out: str | None = None
+    max_age: int = 0
+    unaccepted: bool = False
+
+
+@dataclass(frozen=True)
 class Study:
     """All that makes a run. Files are named relative to the study's own folder.
 
     Parameters
     ----------
     engine : who simulates the final weights of a backtest.
-    data, predictions, model, tune, folds, strategy, overlays, costs, execution, checks, gate, report : the sections.
+    data, predictions, model, tune, folds, strategy, overlays, costs, execution, checks, gate, report,
+        positions : the sections.
     made_from : file → SHA-256 of what a stored run was made from; a run writes it, `runs rerun` reads it.
 
     Raises
@@ -406,6 +429,7 @@ class Study:
     checks: CheckSection = field(default_factory=CheckSection)
     gate: GateSection | None = None
     report: ReportSection = field(default_factory=ReportSection)
+    positions: PositionSection | None = None
     made_from: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -469,7 +493,9 @@ class Study:
             model = replace(model, name=plugin(model.name), parameters={**model.parameters, **own})
         if strategy.name is not None:
             strategy = replace(strategy, name=plugin(strategy.name))
-        given, gate, data = self.predictions, self.gate, self.data
+        given, gate, data, book = self.predictions, self.gate, self.data, self.positions
+        if book is not None:
+            book = replace(book, holdings=moved(book.holdings), out=moved(book.out))
         data = replace(
             data,
             prices=moved(data.prices),
@@ -500,14 +526,16 @@ class Study:
             checks=replace(self.checks, metrics=tuple(map(plugin, self.checks.metrics))),
             gate=gate,
             report=replace(self.report, save_predictions=moved(self.report.save_predictions)),
+            positions=book,
             made_from={names.get(name, name): digest for name, digest in self.made_from.items()},
         )
 
     def paths(self) -> list[str]:
         """Every name that is a path, inputs or not."""
         policy = [] if self.gate is None or not self.gate.policy.endswith(".toml") else [self.gate.policy]
-        saved = [] if self.report.save_predictions is None else [self.report.save_predictions]
-        return [*self.files(), *policy, *saved, *self.made_from]
+        book = self.positions or PositionSection()
+        beside = [name for name in (self.report.save_predictions, book.holdings, book.out) if name is not None]
+        return [*self.files(), *policy, *beside, *self.made_from]
 
 
 #: Parameters of a model that may name a part.

@@ -9,6 +9,7 @@ import pandas as pd
 
 from assay.data.atomic import check_target
 from assay.data.errors import InputError
+from assay.data.files.holdings import load_holdings
 from assay.data.files.predictions import write_predictions
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.results.gate.policy import GateDecision, judge, load_policy, note_look, write_decision
@@ -16,18 +17,24 @@ from assay.results.storage.places import DEFAULT_ROOT
 from assay.results.storage.runs import load_run
 from assay.results.workflow.backtests import StoredBacktest, backtest
 from assay.results.workflow.inputs import load_inputs, load_market, load_styles
+from assay.results.workflow.positions import TargetBook, target_positions, write_book
 from assay.results.workflow.requests import Progress
 from assay.results.workflow.study import PredictionSection, Study
 from assay.results.workflow.study_files import load_study
-from assay.results.workflow.walk_forwards import DEFAULT_STRATEGY, PROBABILITY_STRATEGY, walk_forward
+from assay.results.workflow.walk_forwards import (
+    DEFAULT_STRATEGY,
+    PROBABILITY_STRATEGY,
+    StoredWalkForward,
+    walk_forward,
+)
 
-__all__ = ["inputs_of", "judged", "make_run", "run_study"]
+__all__ = ["inputs_of", "judged", "make_run", "positions_of", "run_study"]
 
 
 def run_study(
     study: Study | Path | str, *, root: Path | str = DEFAULT_ROOT, progress: Progress | None = None
 ) -> StoredBacktest:
-    """Make the run that a study says, judge it where there is a gate, and draw its sheet where one is asked for.
+    """Make the run that a study says, judge it, write what it holds next and draw its sheet, where they are asked for.
 
     Parameters
     ----------
@@ -58,6 +65,7 @@ def run_study(
         study = load_study(study).located(below=Path(study).resolve().parent)
     stored = make_run(study, root=Path(root), progress=progress)
     judged(stored, study, Path(root))
+    positions_of(stored, study)
     if study.report.tearsheet:
         stored.tearsheet()
     return stored
@@ -72,6 +80,43 @@ def judged(stored: StoredBacktest, study: Study, root: Path) -> GateDecision | N
     note_look(stored.run, decision)
     write_decision(decision, stored.run)
     return decision
+
+
+def positions_of(stored: StoredBacktest, study: Study) -> TargetBook | None:
+    """What the run holds next, written where the study says so; None where it asks for none.
+
+    Raises
+    ------
+    InputError
+        As `target_positions`.
+
+    """
+    asked = study.positions
+    if asked is None:
+        return None
+    prices, benchmark, predictions = inputs_of(study)
+    if predictions is None:
+        assert isinstance(stored, StoredWalkForward)  # a study without predictions has a model
+        predictions = stored.walk.predictions
+    shares = cash = None
+    if asked.holdings is not None:
+        shares, cash = load_holdings(asked.holdings, study.data.reading("holdings"))
+    book = target_positions(
+        stored.run,
+        predictions,
+        prices,
+        benchmark=benchmark,
+        nav=asked.nav,
+        holdings=shares,
+        cash=cash,
+        max_age=asked.max_age,
+        unaccepted=asked.unaccepted,
+        costs=study.costs.load(prices, study.data.reading("costs")).table,
+        strategy=study.strategy.name,
+    )
+    if asked.out is not None:
+        write_book(book, Path(asked.out))
+    return book
 
 
 def make_run(study: Study, *, root: Path, progress: Progress | None = None) -> StoredBacktest:

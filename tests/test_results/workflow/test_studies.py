@@ -6,6 +6,7 @@ import json
 from dataclasses import fields, replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from assay.commands import main as cli
@@ -17,7 +18,7 @@ from assay.engine.costs import CostModel
 from assay.models.baselines import Ridge
 from assay.models.catalog import MODELS, load_model
 from assay.results.storage.runs import load_run
-from assay.results.workflow import backtest
+from assay.results.workflow import backtest, run_study
 from assay.results.workflow.kept_study import STUDY, derived, model_section, read_kept, sources_of
 from assay.results.workflow.requests import Checks
 from assay.results.workflow.study import (
@@ -25,6 +26,7 @@ from assay.results.workflow.study import (
     DataSection,
     FoldSection,
     ModelSection,
+    PositionSection,
     PredictionSection,
     StrategySection,
     Study,
@@ -232,3 +234,27 @@ def test_the_model_template_is_a_model(tmp_path: Path, monkeypatch, capsys) -> N
     fitted = load_model("./my_model.py:MyModel").fit(PRICES, horizon=1, delay=1, seed=0)
     ridge = Ridge().fit(PRICES, horizon=1, delay=1, seed=0)
     assert fitted.predict(PRICES).shape == ridge.predict(PRICES).shape
+
+
+def test_a_study_says_what_is_held_next_from_python_too(market: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (market / "held.csv").write_text("asset,shares\nS000,10\ncash,50000\n")
+    (market / "study.toml").write_text(
+        "[data]\nprices = 'prices.parquet'\n[predictions]\nfile = 'preds.parquet'\n[strategy]\n"
+        "name = 'quintile_long_short'\n[positions]\nholdings = 'held.csv'\nout = 'book.csv'\nmax_age = 10\n"
+        "unaccepted = true\n"
+    )
+    assert cli.main(["run", "study.toml", "--results", "one"]) == 0
+    out = capsys.readouterr().out
+    assert "UNACCEPTED" in out
+    written = pd.read_csv(market / "book.csv").set_index("asset")
+    assert written.loc["S000", "held"] == 10
+    (made,) = [path for path in (market / "one").iterdir() if path.name.startswith("quintile")]
+    assert load_study(made / STUDY).positions == PositionSection(holdings="../../held.csv", out="../../book.csv",
+                                                                 max_age=10, unaccepted=True)  # fmt: skip
+    typed = ["positions", made.name, "--prices", "prices.parquet", "--predictions", "preds.parquet", "--unaccepted",
+             "--holdings", "held.csv", "--max-age", "10", "--results", "one", "--out", "typed.csv"]  # fmt: skip
+    assert cli.main(typed) == 0
+    assert (market / "typed.csv").read_bytes() == (market / "book.csv").read_bytes()
+    stored = run_study("study.toml", root="two")
+    assert stored.run.id == made.name
+    assert cli.main(["runs", "rerun", made.name, "--results", "one"]) == 0
