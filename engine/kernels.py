@@ -22,8 +22,8 @@ __all__ = ["Books", "Rates", "Wanted", "compiled_batch", "worth_compiling"]
 
 #: What a session of a pass costs in NumPy beside its cells, in cells.
 _CALLS = 20_000
-#: Cells (runs × sessions × assets) above which importing the compiled loop takes less time than it saves.
-_MANY = 50_000_000
+#: Cells (runs × sessions × assets) above which a pass or two of them take longer than importing the compiled loop.
+_MANY = 70_000_000
 
 
 def worth_compiling(runs: int, sessions: int, assets: int) -> bool:

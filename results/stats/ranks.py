@@ -71,7 +71,8 @@ def _correlated(one: Floats, two: Floats, minimum: int, *, ranked: bool) -> tupl
         missing = np.isnan(left) | np.isnan(right)
         some_missing = bool(missing.any())
         if some_missing:
-            left[missing] = right[missing] = np.nan
+            np.copyto(left, np.nan, where=missing)
+            np.copyto(right, np.nan, where=missing)
         n = left.shape[1] - missing.sum(axis=1) if some_missing else np.full(len(left), left.shape[1])
         if ranked:
             left, right = _ranks(left), _ranks(right)
@@ -83,18 +84,20 @@ def _correlated(one: Floats, two: Floats, minimum: int, *, ranked: bool) -> tupl
                 left -= (np.nansum(left, axis=1) / n)[:, None]
                 right -= (np.nansum(right, axis=1) / n)[:, None]
         if some_missing:
-            left[missing] = right[missing] = 0.0
+            np.copyto(left, 0.0, where=missing)
+            np.copyto(right, 0.0, where=missing)
         product = np.einsum("ij,ij->i", left, right)
         scale = np.sqrt(np.einsum("ij,ij->i", left, left)) * np.sqrt(np.einsum("ij,ij->i", right, right))
-        # A constant row leaves rounding noise of its own size where its variation should be 0.
-        size = np.maximum(np.abs(one[rows]), 0.0)
-        size = np.nanmax(np.where(missing, 0.0, size), axis=1) * np.nanmax(
-            np.where(missing, 0.0, np.abs(two[rows])), axis=1
-        )
-        enough = (n >= max(minimum, 2)) & (scale > (1e-12 * n * size if not ranked else 0.0))
+        least = 0.0 if ranked else 1e-12 * n * _largest(one[rows], missing) * _largest(two[rows], missing)
+        enough = (n >= max(minimum, 2)) & (scale > least)
         correlation[rows] = np.divide(product, scale, out=np.full(len(n), np.nan), where=enough)
         pairs[rows] = n
     return np.clip(correlation, -1.0, 1.0), pairs
+
+
+def _largest(values: Floats, missing: npt.NDArray[np.bool_]) -> Floats:
+    """Largest size in each row: a constant row leaves rounding noise in proportion to it, where it varies by 0."""
+    return np.asarray(np.abs(np.where(missing, 0.0, values)).max(axis=1))
 
 
 def _blocks(shape: tuple[int, ...]) -> list[slice]:
@@ -110,7 +113,6 @@ def _ranks(values: Floats) -> Floats:
     # Two values can be tied, or out of order, only if they agree in all the bits that the keys keep.
     close = ((keys[:, 1:] ^ keys[:, :-1]) & ~mask) == 0
     order = keys & mask
-    some_missing = np.isnan(values)
     position = np.arange(1.0, columns + 1.0)
     offset = np.arange(rows)[:, None] * columns
     if not close.any():
@@ -125,7 +127,7 @@ def _ranks(values: Floats) -> Floats:
     out = np.empty((rows, columns))  # C order: written through its flat view
     order += offset
     out.ravel()[order.ravel()] = ranked.ravel()
-    out[some_missing] = np.nan
+    np.copyto(out, np.nan, where=np.isnan(values))
     return out
 
 
