@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 __all__ = ["backtest", "report"]
 
+#: Tables that ``--json`` shows whole.
+_ANALYSES = ("attribution", "legs", "regimes", "crises", "days", "holding_period", "deciles", "rank_persistence")
+
 
 @click.command()
 @strategy_options
@@ -136,7 +139,9 @@ def report(stored: StoredBacktest, *, as_json: bool, tearsheet: bool, printed: b
     if printed:
         pass
     elif as_json:
-        echo_json({"run_id": run.id, "path": str(run.path), "manifest": run.manifest, **run.metrics, **run.checks})
+        found = {name: run.table(name).reset_index().to_dict("records") for name in _ANALYSES if run.has(name)}
+        told = {"run_id": run.id, "path": str(run.path), "manifest": run.manifest, **run.metrics, **run.checks}
+        echo_json({**told, **({"analyses": found} if found else {})})
     else:
         click.echo(str(stored))
     for line in stored.failures:

@@ -221,18 +221,21 @@ class StyleOptions:
     sectors: Path | None
     market_caps: Path | None
     factors: Path | None
+    regimes: Path | None
 
     @property
     def asked(self) -> bool:
         """Whether styles are to be taken out: a file for them asks for it, too."""
-        return self.styles or any((self.sectors, self.market_caps, self.factors))
+        return self.styles or any((self.sectors, self.market_caps, self.factors, self.regimes))
 
     def study(self, study: Study) -> Study:
         """`study` with these files."""
-        sectors, caps, factors = (
-            None if path is None else str(path) for path in (self.sectors, self.market_caps, self.factors)
+        sectors, caps, factors, regimes = (
+            None if path is None else str(path)
+            for path in (self.sectors, self.market_caps, self.factors, self.regimes)
         )
-        return replace(study, data=replace(study.data, sectors=sectors, market_caps=caps, factors=factors))
+        data = replace(study.data, sectors=sectors, market_caps=caps, factors=factors, regimes=regimes)
+        return replace(study, data=data)
 
 
 @dataclass(frozen=True)
@@ -442,6 +445,7 @@ def style_options(default: bool) -> Callable[[Command], Command]:
         "sectors": click.option("--sectors", type=PATH, help="Sector of each asset, for styles: asset, sector."),
         "market_caps": click.option("--market-caps", type=PATH, help="For the style size: date, asset, market_cap."),
         "factors": click.option("--factors", type=PATH, help="Returns of factors of your own: date, a column each."),
+        "regimes": click.option("--regimes", type=PATH, help="Regimes of your own: first day (date), regime."),
     }  # fmt: skip
     return _gathered("styles", options, StyleOptions)
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from assay.data.errors import DataQualityError, InputError
 from assay.data.files.aliases import PRICES
-from assay.data.files.columns import date_codes, floats
+from assay.data.files.columns import asset_codes, date_codes, floats
 from assay.data.files.grids import read_grids
 from assay.data.files.layouts import Layout, recognise
 from assay.data.files.options import ReadOptions
@@ -190,3 +190,30 @@ def _is_dates(table: pa.Table, name: str, source: Source, options: ReadOptions) 
     except InputError:
         return False
     return True
+
+
+def load_regimes(path: Any) -> pd.Series:
+    """Session → the regime that begins on it, from a file with a column of dates and one named regime.
+
+    Raises
+    ------
+    InputError
+        If it has not these columns, or a date cannot be read.
+    DataQualityError
+        If a session stands twice, or a row has no date or regime.
+
+    """
+    options, source = ReadOptions(), open_source(path, ReadOptions())
+    dates = [name for name in source.columns if plain(name) in PRICES.fields["date"]]
+    named = [name for name in source.columns if plain(name) == "regime"]
+    if len(dates) != 1 or len(named) != 1:
+        raise InputError(f"{source.label}: expected the columns date and regime, got {', '.join(source.columns)}")
+    table = source.read(texts=[dates[0], named[0]], numbers=[])
+    days, _ = date_codes(table, dates[0], source, options)
+    kinds = asset_codes(table, named[0], source)
+    if (days.codes < 0).any() or (kinds.codes < 0).any():
+        raise DataQualityError(f"{source.label}: rows without a date or a regime; fill or drop them")
+    index = pd.DatetimeIndex(days.labels)[days.codes]
+    if index.has_duplicates:
+        raise DataQualityError(f"{source.label}: {index[index.duplicated()][0].date()} stands twice; keep one row")
+    return pd.Series(list(kinds.labels[kinds.codes]), index, name="regime", dtype=object).sort_index()

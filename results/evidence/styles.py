@@ -15,8 +15,10 @@ from assay.data.returns import forward_returns, simple_returns
 from assay.engine.result import BacktestResult
 from assay.results.checks.styles import Styles
 from assay.results.evidence.attribution import attribution_table, book_of, by_factor
+from assay.results.evidence.regimes import crises, days, legs, regimes
 from assay.results.evidence.skill import alpha_line, skill_metrics, skill_of, skill_table
-from assay.results.stats.information_coefficient import ic_metrics, ic_table
+from assay.results.stats.holding_period import HORIZONS, holding_returns, rank_persistence, score_quantiles
+from assay.results.stats.information_coefficient import ic_metrics, ic_table, quantile_returns
 from assay.results.stats.performance import Metric, sharpe_interval
 from assay.results.stats.styles import StyleModel, after_factors, residual_returns, style_model
 
@@ -24,6 +26,8 @@ __all__ = ["StyleInputs", "against_styles"]
 
 #: Assets below which a cross-section says nothing of styles.
 _FEWEST = 10
+#: Quantiles of the finer table; it needs two names in each.
+_TENTHS = 10
 #: Sessions before the first decision that characteristics reach back for; the slowest window twice.
 _HISTORY = 504
 
@@ -37,6 +41,7 @@ class StyleInputs:
     sectors : asset → sector.
     caps : market values, currency, by date and asset.
     factors : (T, F) returns a session of factors of one's own, stamped with the period's end.
+    regimes : session → regime of one's own, for the tables of regimes.
 
     Examples
     --------
@@ -48,6 +53,7 @@ class StyleInputs:
     sectors: pd.Series | None = None
     caps: pd.DataFrame | None = None
     factors: pd.DataFrame | None = None
+    regimes: pd.Series | None = None
 
 
 def against_styles(
@@ -68,8 +74,9 @@ def against_styles(
     -------
     check : the figures.
     tables : style_returns (what a unit of each factor earned), style_exposures (of the book, at the close before),
-        style_parts (the net return by factor, own, fills, interest and costs), attribution; skill_styles where there
-        are scores.
+        style_parts (the net return by factor, own, fills, interest and costs), attribution, legs, regimes, crises and
+        days; where there are scores skill_styles, holding_period (returns of the fifths by how long they are held) and
+        rank_persistence.
 
     """
     inputs = StyleInputs() if inputs is None else inputs
@@ -100,6 +107,14 @@ def against_styles(
         "style_parts": parts,
         "attribution": attribution_table(book, model, result, inputs.sectors),
     }
+    market = model.returns["market"] if result.benchmark is None else result.benchmark
+    every = pd.concat([model.returns["market"].loc[: sessions[0]].iloc[:-1], market.reindex(sessions)])
+    tables |= {
+        "legs": legs(result, book),
+        "regimes": regimes(result, every, inputs.regimes),
+        "crises": crises(result, market),
+        "days": days(result, book, parts, list(model.returns.columns)),
+    }
     explained = parts[list(model.returns.columns)].sum(axis="columns")
     metrics = [
         *_left(result, result.returns - explained, model, inputs, "net"),
@@ -110,6 +125,7 @@ def against_styles(
     ]  # fmt: skip
     more, skill = _of_scores(result, predictions, universe, model, inputs)
     metrics += more
+    tables |= _holding(result, predictions, universe)
     if skill is not None:
         tables["skill_styles"] = skill
     line = alpha_line(result)
@@ -150,6 +166,26 @@ def _left(
         Metric(f"{name}_{kind}", value, unit, text, lo, hi, n, start, end, "" if math.isfinite(value) else "not finite")
         for (name, unit), (value, lo, hi) in zip(names, values, strict=True)
     ]
+
+
+def _holding(result: BacktestResult, predictions: PredictionPanel, prices: PricePanel) -> dict[str, pd.DataFrame]:
+    """What the fifths of the score earn held for 1 to 60 sessions, and how fast the ranking turns over."""
+    execution, view = result.config["execution"], predictions.view
+    if not np.isfinite(view.to_numpy(dtype=np.float64)).any():
+        return {}
+    ahead = (
+        (horizon, forward_returns(prices, horizon=horizon, delay=execution["delay"], fill=execution["fill"]))
+        for horizon in HORIZONS
+        if horizon + execution["delay"] < len(view)
+    )
+    held = holding_returns(score_quantiles(view), ahead)
+    tables = {"holding_period": held, "rank_persistence": rank_persistence(view)}
+    if view.shape[1] >= 2 * _TENTHS:
+        window = forward_returns(
+            prices, horizon=predictions.horizon, delay=execution["delay"], fill=execution["fill"]
+        )
+        tables["deciles"] = quantile_returns(view, window, quantiles=_TENTHS, horizon=predictions.horizon).table
+    return tables
 
 
 def _of_scores(

@@ -140,11 +140,11 @@ def load_inputs(study: Study, *, delay: int) -> StudyInputs:
 
 def load_styles(data: DataSection) -> StyleInputs | None:
     """What styles are made of beside prices and volume; None where no file is named."""
-    if not any((data.sectors, data.market_caps, data.factors)):
+    if not any((data.sectors, data.market_caps, data.factors, data.regimes)):
         return None
     from assay.data.files.rates import load_rates
     from assay.data.files.sectors import load_sectors
-    from assay.data.files.series import load_factors
+    from assay.data.files.series import load_factors, load_regimes
 
     caps = None
     if data.market_caps is not None:
@@ -155,4 +155,5 @@ def load_styles(data: DataSection) -> StyleInputs | None:
         None if data.sectors is None else load_sectors(data.sectors),
         caps,
         None if data.factors is None else load_factors(data.factors),
+        None if data.regimes is None else load_regimes(data.regimes),
     )

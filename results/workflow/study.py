@@ -66,6 +66,7 @@ class DataSection:
     sectors : file of the sector of each asset.
     market_caps : file of market values by date and asset, for size.
     factors : file of returns of factors of one's own.
+    regimes : file of regimes of one's own (date, regime).
     in_memory : inputs of the run that came from no file; a study that names any cannot be run.
 
     """
@@ -86,6 +87,7 @@ class DataSection:
     sectors: str | None = None
     market_caps: str | None = None
     factors: str | None = None
+    regimes: str | None = None
     in_memory: tuple[str, ...] = ()
 
     def reading(self, role: str) -> ReadOptions:
@@ -454,7 +456,7 @@ class Study:
         data = self.data
         own = data.universe is not None and ":" in data.universe and not Path(data.universe).is_file()
         named = [data.prices, data.benchmark, None if own else data.universe, data.delisting_returns]
-        named += [data.sectors, data.market_caps, data.factors]
+        named += [data.sectors, data.market_caps, data.factors, data.regimes]
         named += [given.file, given.receipts, *self.costs.files]
         named += [part.rpartition(":")[0] for part in self.parts() if is_file_plugin(part)]
         return tuple(dict.fromkeys(name for name in named if name is not None))
@@ -503,6 +505,7 @@ class Study:
             sectors=moved(data.sectors),
             market_caps=moved(data.market_caps),
             factors=moved(data.factors),
+            regimes=moved(data.regimes),
             universe=None if data.universe is None else plugin(names.get(data.universe, data.universe)),
             delisting_returns=moved(data.delisting_returns),
             quality_checks=tuple(map(plugin, data.quality_checks)),

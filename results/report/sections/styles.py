@@ -16,6 +16,7 @@ from assay.results.report.blocks import (
 )
 from assay.results.report.plots import plot_style_exposures, plot_style_parts
 from assay.results.report.run_data import RunData, first_rows
+from assay.results.stats.holding_period import half_life
 
 __all__ = ["styles_section"]
 
@@ -48,7 +49,7 @@ def styles_section(data: RunData) -> Section:
             Figure("Net return by factor", "Sum of what each factor, the assets' own returns and costs made.",
                    lambda axes: plot_style_parts(axes, earned, list(exposures.columns)), "Arithmetic, cumulated."),
         ]  # fmt: skip
-    return Section("styles", title, (*parts, *_attribution(data)))
+    return Section("styles", title, (*parts, *_attribution(data), *_conditions(data), *_holding(data)))
 
 
 def _figures(data: RunData) -> Table:
@@ -100,3 +101,67 @@ def _attribution(data: RunData) -> list[Table]:
         about = "Sums to the mean net return × 252" + ("." if kind == "stage" else ", and to the volatility.")
         out.append(plain_table(title, rows, form, caption=f"{about} {rest}".strip()))
     return out
+
+
+def _percent(value: object) -> Cell:
+    return percent(value, 2)
+
+
+def _conditions(data: RunData) -> list[Table]:
+    """Legs, regimes, crises, and the worst and best days."""
+    out = []
+    for name, title, form, about in (
+        ("legs", "Legs", [
+            ("leg", "", said), ("return_ann", "return a year", _percent), ("sharpe", "Sharpe", fixed),
+            ("low", "low", fixed), ("high", "high", fixed), ("alpha_ann", "alpha a year", _percent),
+            ("alpha_low", "low", _percent), ("alpha_high", "high", _percent), ("hit", "hit rate", percent),
+        ], "Net of the costs of their own assets; fractions of the whole NAV; 95%, HAC."),
+        ("regimes", "Regimes", [
+            ("kind", "", said), ("regime", "regime", said), ("n", "sessions", said),
+            ("return_ann", "net a year", _percent), ("sharpe", "Sharpe", fixed), ("low", "low", fixed),
+            ("high", "high", fixed), ("hit", "hit rate", percent),
+        ], "Up and down: the session's own market. Volatility: terciles of the 60 sessions before. Intervals 95%."),
+        ("crises", "Crises", [
+            ("crisis", "", said), ("start", "from", said), ("end", "to", said), ("net", "net", _percent),
+            ("market", "market", _percent), ("drawdown", "drawdown", _percent),
+        ], "Windows that the run covers whole."),
+        ("days", "Worst and best days explained", [
+            ("session", "session", said), ("net", "net", _percent), ("factors", "factors", _percent),
+            ("own", "own", _percent), ("costs", "costs", _percent), ("style", "most by", said),
+            ("positions", "positions", said),
+        ], "Factors, own and costs sum to net."),
+    ):  # fmt: skip
+        table = data.optional(name)
+        if table is not None:
+            out.append(plain_table(title, table.reset_index(), form, caption=about, wide=len(form) > 6))
+    return out
+
+
+def _holding(data: RunData) -> list[Table]:
+    """What the fifths earn by how long they are held, and how fast the ranking turns over."""
+    held, lasting = data.optional("holding_period"), data.optional("rank_persistence")
+    if held is None or lasting is None:
+        return []
+    chosen = held[held.index.isin([1, 2, 3, 5, 10, 20, 40, 60])].reset_index()
+    fifths = [(name, name, _percent) for name in held.columns if name.startswith("q")]
+    form = [("horizon", "sessions", said), *fifths, ("spread", "top less bottom", _percent), ("t", "HAC t", fixed)]
+    life = half_life(lasting)
+    about = "Mean return from the fill on, before costs, by fifth of the score; every horizon is in the run folder."
+    after = "more than 60 sessions" if life != life else f"{life:.1f} sessions"
+    tenths = data.optional("deciles")
+    more = [] if tenths is None else [
+        plain_table("Returns by tenth of the score", tenths.reset_index(), [
+            ("quantile", "tenth", said), ("mean", "mean a window", lambda value: percent(value, 3)),
+            ("low", "low", lambda value: percent(value, 3)), ("high", "high", lambda value: percent(value, 3)),
+        ], caption="1 is the lowest; before costs; 95%, HAC.")
+    ]  # fmt: skip
+    turned = [(name, name.replace("turnover_", "new in "), percent) for name in lasting.columns if name[:4] == "turn"]
+    return [
+        *more,
+        plain_table("Returns by how long they are held", chosen, form, caption=about, wide=True),
+        plain_table(
+            "How long the ranking lasts", lasting.reset_index(),
+            [("lag", "sessions", said), ("autocorrelation", "rank autocorrelation", fixed), *turned],
+            caption=f"Its half-life is {after}.", wide=True,
+        ),
+    ]  # fmt: skip

@@ -138,6 +138,8 @@ def test_a_clone_of_momentum_is_explained_and_the_gate_says_so(tmp_path):
     titles = {part.title for part in styles_section(RunData(stored.run)).parts}
     assert {f"Return by {kind}" for kind in ("factor", "leg", "stage", "asset")} <= titles
     assert {"After styles", "Exposure to styles", "Net return by factor"} <= titles
+    told = {"Legs", "Regimes", "Crises", "Worst and best days explained", "How long the ranking lasts"}
+    assert told | {"Returns by tenth of the score", "Returns by how long they are held"} <= titles | {"Crises"}
     # Without styles the same run keeps what was measured, and its figures are those that stand there.
     plain = backtest(strategy, predictions, prices, benchmark=benchmark, costs=free, root=tmp_path)
     assert plain.run.id == stored.run.id
