@@ -161,7 +161,8 @@ def page(table: pd.DataFrame, real: Mapping[str, str], command: str) -> str:
         )
     explained = {name: 1 - table.loc[table["score"] == name, "found_after"].mean() for name in CLONES}
     short = ", ".join(name for name, value in explained.items() if value < 0.95) or "none"
-    passing = ", ".join(name for name in CLONES if table.loc[table["score"] == name, "accepted"].mean() > 0.05) or "none"
+    past = {name: table.loc[table["score"] == name, "accepted"].mean() for name in CLONES}
+    passing = ", ".join(name for name, value in past.items() if value > 0.05) or "none"
     signal, noise = table[table["score"] == "signal"], table[table["score"].str.startswith("noise")]
     by = {"found after beta": "found_before", "found after styles": "found_after", "passes the policy": "accepted"}
     kept = signal["found_after"].mean() / signal["found_before"].mean()
