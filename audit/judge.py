@@ -46,10 +46,11 @@ def audit_claims(claims: ClaimSet) -> AuditReport:
 
     """
     strict = Report(claims)
-    findings = _second_reading(findings_of(strict), claims)
+    # What a draft may not say of a figure it does not say of its other prints either; what it may, it says of them all.
+    findings = soften(_second_reading(findings_of(strict), claims), claims)
     findings += _repeated(strict, findings)
     findings += _inherited(claims, findings)
-    findings = list(dict.fromkeys(soften(findings, claims)))
+    findings = list(dict.fromkeys(findings))
     verdicts = tuple(combine(claim, tuple(findings)) for claim in claims.claims)
     families = len(strict.samples())
     warnings = list(dict.fromkeys(strict.skipped))

@@ -28,6 +28,7 @@ class _Data:
     predictions: Path | None
     prices: Path | None
     returns: Path | None
+    positions: Path | None
     run: str | None
     strategy: str
     unit: Literal["return", "rank"]
@@ -61,6 +62,10 @@ def _print_checks(context: click.Context, _option: click.Parameter, wanted: bool
     help="Recompute: a return series, with or without dates; beside --predictions, the report's own, day by day.",
 )
 @click.option(
+    "--positions", type=PATH,
+    help="Recompute exposure and turnover: dates and a column of weights for each asset, fractions of NAV.",
+)  # fmt: skip
+@click.option(
     "--kind", type=click.Choice(["returns", "pnl", "trades", "trade-pnl"]), default="returns", show_default=True,
     help="What --returns holds: returns or profits a session, returns or profits a closed trade.",
 )  # fmt: skip
@@ -92,6 +97,7 @@ def audit(
     predictions: Path | None,
     prices: Path | None,
     returns: Path | None,
+    positions: Path | None,
     run: str | None,
     strategy: str,
     unit: Literal["return", "rank"],
@@ -126,6 +132,7 @@ def audit(
       python cli.py audit docs/ results.json logs/
       python cli.py audit claims.toml --returns returns.csv --run final/test
       python cli.py audit claims.toml --returns trades.csv --kind trades --returns-column pct
+      python cli.py audit claims.toml --positions weights.csv
       python cli.py audit claims.toml --predictions p.parquet --prices prices.parquet --strategy s2_filter_negative
       python cli.py audit claims.toml --predictions p.parquet --prices prices.parquet --returns reported.csv
       python cli.py audit claims.toml --model stock_lstm_close --seeds 5 --run model
@@ -134,13 +141,15 @@ def audit(
     from assay.audit.judge import audit_claims
     from assay.audit.report import Audit, to_json
 
-    data = _Data(predictions, prices, returns, run, strategy, unit, horizon, risk_free, kind, column, capital, reading)
+    data = _Data(
+        predictions, prices, returns, positions, run, strategy, unit, horizon, risk_free, kind, column, capital, reading
+    )
     _check(data, model)
     claims, draft = _read(sources)
     if draft_file is not None:
         _write_draft(draft_file, draft, sources[0], force)
     result = Audit(audit_claims(claims), draft=draft)
-    if returns is not None or predictions is not None:
+    if any(given is not None for given in (returns, positions, predictions)):
         result = _recomputed(result, data)
     if model is not None:
         result = _retrained(result, data, model, seeds, epochs)
@@ -221,11 +230,12 @@ def _write_draft(path: Path, draft: Draft | None, source: Path, force: bool) -> 
 def _recomputed(result: Audit, data: _Data) -> Audit:
     from dataclasses import replace
 
+    from assay.audit.recompute.conventions import Material
     from assay.audit.recompute.daily_match import match_daily, with_printed_series
     from assay.audit.recompute.figures import daily_finding, recompute, vol_target_of, with_findings
-    from assay.audit.recompute.material import material_of_panels, material_of_returns
+    from assay.audit.recompute.material import material_of_panels, material_of_returns, with_positions
 
-    claims, daily, printed, assumption = result.report.claims, None, None, ""
+    claims, daily, printed, assumption, material = result.report.claims, None, None, "", Material()
     if data.returns is not None:
         printed = material = material_of_returns(
             data.returns, data.risk_free, kind=data.kind, column=data.column, capital=data.capital,
@@ -247,6 +257,8 @@ def _recomputed(result: Audit, data: _Data) -> Audit:
         if printed is not None:
             daily = match_daily(printed, material, vol_target_of(claims, data.run))
             material, assumption = with_printed_series(material, printed), ""
+    if data.positions is not None:
+        material = with_positions(material, data.positions, data.reading.of("positions"))
     found = recompute(claims, material, run=data.run, assumption=assumption)
     report = with_findings(result.report, found, daily_finding(found, daily, data.strategy))
     return replace(result, report=report, recomputed=tuple(found), data=material.description, daily=daily)

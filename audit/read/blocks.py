@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from assay.audit.read.confusions import array_labels, place_counts
 from assay.audit.read.document import Cell, Line, block_lines
 from assay.audit.read.grids import Grid, Row, place_grid
-from assay.audit.read.keyed import Entry, epoch_of, place_data, place_log, scan_data
-from assay.audit.read.labels_to_metrics import around, named, unit_of, wrong_unit
+from assay.audit.read.keyed import Entry, epoch_of, is_position, place_data, place_log, scan_data
+from assay.audit.read.labels_to_metrics import Label, around, fold, named, unit_of, wrong_unit
 from assay.audit.read.prose import place_prose
 from assay.audit.read.sheet import Context, Sheet
 from assay.audit.read.spaced import spaced_tables
@@ -42,6 +42,8 @@ class CodeBlock:
     label_indent: int = -1
     named: str = ""
     epoch: str = ""
+    beside: Label | None = None
+    beside_indent: int = 0
     asked: str = ""
     matrix: list[str] = field(default_factory=list)
 
@@ -111,9 +113,19 @@ def place_code(sheet: Sheet, block: CodeBlock, line: Line, tokens: list[Token], 
 
 
 def _code_line(sheet: Sheet, block: CodeBlock, line: Line, tokens: list[Token], context: Context) -> None:
-    """Program text: only quoted keys that name a result are read (a saved checkpoint), the rest is code."""
+    """Program text: only quoted keys that name a result are read (a saved checkpoint), the rest is code.
+
+    An epoch or a fold among the keys is that of all of its mapping.
+    """
+    indent = len(line.text) - len(line.text.lstrip())
+    if line.text.strip() and indent < block.beside_indent:
+        block.beside = None
     for token in sheet.figures(line.number, tokens):
         key = _QUOTED_KEY.search(line.text[: token.start])
+        if key and is_position(key[1]):
+            block.beside, block.beside_indent = Label(token.text, "beside", key[1]), indent
+        elif block.beside is not None:
+            context = fold(context, [block.beside])
         reading = named(replace(context, topic="", settings=False), key[1].replace("_", " ")) if key else None
         metric = reading.metric if reading is not None else ""
         if reading is not None and metric and metric not in _NO_RESULT:

@@ -27,7 +27,7 @@ from assay.audit.read.tokens import Token
 from assay.audit.read.vocabulary import pattern, wordset
 from assay.audit.read.words import is_setting, plain, read_role
 
-__all__ = ["Entry", "Level", "epoch_of", "place_data", "place_log", "scan_data"]
+__all__ = ["Entry", "Level", "epoch_of", "is_position", "place_data", "place_log", "scan_data"]
 
 _WORD = r"[^\s{}\[\],:\"'#]+"
 _PARTS = re.compile(
@@ -219,7 +219,7 @@ def place_data(
 def _entry(sheet: Sheet, place: tuple[int, str, int], token: Token, entry: Entry, context: Context) -> None:
     number, text, block = place
     key, levels = entry.key, entry.levels
-    if names_record(key) == "position" and bare(key) in _position_keys():
+    if is_position(key):
         sheet.exclude(number, token, "the place of a record")
         return
     local = fold(context, _labels(levels))
@@ -264,7 +264,7 @@ def _labels(levels: Sequence[Level]) -> list[Label]:
         if level.key:
             labels.append(Label(level.key.replace("_", " "), "key"))
         for key, value in level.texts.items():
-            kind = names_record(key) if key.lower() in _RUN_KEYS or bare(key) in _position_keys() else ""
+            kind = names_record(key) if key.lower() in _RUN_KEYS or bare(key) in wordset("position_titles") else ""
             if kind and (
                 position or (read_role(value).split and key.lower() in ("split", "set", "subset", "partition"))
             ):
@@ -272,8 +272,9 @@ def _labels(levels: Sequence[Level]) -> list[Label]:
     return labels
 
 
-def _position_keys() -> frozenset[str]:
-    return wordset("position_titles")
+def is_position(key: str) -> bool:
+    """Whether a key names the place of its record: an epoch, a fold, a year."""
+    return names_record(key) == "position" and bare(key) in wordset("position_titles")
 
 
 def _described(texts: dict[str, str]) -> str:

@@ -47,7 +47,7 @@ def _fitting(
     figure = placed[index]
     folded = plain(figure.text)
     falls = any(word in folded for word in wordset("falling"))
-    for metric in _metrics(figure, folded):
+    for metric in _metrics(placed, index, folded):
         pairs = list(_pairs(placed, names, index, by_metric, metric))
         readings: list[tuple[str, str, Callable[[Interval, Interval], Interval]]] = []
         if figure.metric == "multiple":
@@ -63,11 +63,16 @@ def _fitting(
                     yield kind, relation, pair
 
 
-def _metrics(figure: Placed, folded: str) -> list[str]:
-    """The metrics that a change may be of: named on its line, the nearest first, then that of its list."""
+def _metrics(placed: list[Placed], index: int, folded: str) -> list[str]:
+    """The metrics that a change may be of: named on its line, the nearest first, then that of its list, then what the
+    two figures above it in the list are both of."""
+    figure = placed[index]
+    above = [other for other in placed[max(0, index - 6) : index] if other.block == figure.block != 0]
+    values = [other.metric for other in above if other.metric not in ("change", "multiple", "difference")][-2:]
+    both = values[:1] if len(set(values)) == 1 and len(values) == 2 else []
     named = sorted(mentions(folded), key=lambda mention: abs(mention.start - figure.column))
     implied = [metric for word, metric in table("implied").items() if word in folded]
-    return list(dict.fromkeys([*(mention.metric for mention in named), *implied, figure.context.topic]))
+    return list(dict.fromkeys([*(mention.metric for mention in named), *implied, figure.context.topic, *both]))
 
 
 def _pairs(

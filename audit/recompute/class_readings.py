@@ -2,7 +2,8 @@
 
 References
 ----------
-Matthews (1975) for the correlation; Brier (1950) for the score; Hanley & McNeil (1982) for the area under the curve.
+Matthews (1975) for the correlation; Brier (1950) for the score; Hanley & McNeil (1982) for the area under the curve;
+Naeini, Cooper & Hauskrecht (2015) for the expected calibration error.
 
 """
 
@@ -15,7 +16,7 @@ import numpy as np
 from assay.audit.recompute.conventions import Material, Reading, readings_over
 from assay.audit.recompute.panels import OVERLAP, horizons_idle, pooled, step_of
 
-__all__ = ["CLASS_METRICS", "class_readings"]
+__all__ = ["CLASS_METRICS", "SIDE_METRICS", "class_readings"]
 
 _AVERAGES = ("of up", "of down", "macro", "weighted")
 _UP = ("up is above 0", "up is 0 or above")
@@ -30,7 +31,15 @@ _CALLED = {
        for average in ("macro", "weighted")},
 }  # fmt: skip
 #: Metrics of a score or a probability.
-_GRADED = ("auc", "brier", "log_loss")
+_GRADED = ("auc", "brier", "log_loss", "calibration_error")
+#: What a score of one class alone can be; the accuracy of a class is the share of it that was called.
+_OF_SIDE = {"accuracy": "recall", "hit_rate": "precision", "precision": "precision", "recall": "recall", "f1": "f1"}
+_BINS = ("10 bins of equal width", "15 bins of equal width", "20 bins of equal width", "5 bins of equal width",
+         "10 bins of equal counts", "15 bins of equal counts", "20 bins of equal counts")
+_CONFIDENCE = ("of the probability of up", "of the confidence in the class called")
+_PROBABILITIES = ("brier", "log_loss", "calibration_error")
+#: Metrics that may be of one class alone.
+SIDE_METRICS = tuple(_OF_SIDE)
 CLASS_METRICS = (*_CALLED, *_GRADED, "prevalence")
 
 
@@ -44,16 +53,21 @@ def class_readings(material: Material, metric: str) -> tuple[Reading, ...]:
                 chance, real = panel.probability[::step].ravel(), panel.forward[::step].ravel()
                 known = np.isfinite(chance) & np.isfinite(real)
                 cases[f"probability above 1/2, {name}", overlap] = (chance[known], real[known], 0.5)
-            if panel.signed and metric not in ("brier", "log_loss"):
+            if panel.signed and metric not in _PROBABILITIES:
                 cases[f"sign of the score, {name}", overlap] = (*pooled(panel, step), 0.0)
     if not cases:
         return ()
     score, averages = _CALLED.get(metric, (metric, ("",)))
+    if material.side:
+        score, averages = _OF_SIDE[metric], (f"of {material.side}",)
+    graded_by = (_BINS, _CONFIDENCE) if metric == "calibration_error" else (("",), ("",))
     dimensions = {
         "called": tuple(dict.fromkeys(name for name, _ in cases)),
         "up": _UP,
         "average": averages,
         "overlap": OVERLAP,
+        "bins": graded_by[0],
+        "confidence": graded_by[1],
     }
 
     def figure(choice: dict[str, str]) -> float | None:
@@ -63,6 +77,8 @@ def class_readings(material: Material, metric: str) -> tuple[Reading, ...]:
             return None
         if metric == "prevalence":
             return float(real.mean())
+        if metric == "calibration_error":
+            return _calibration(graded, real, choice)
         return _graded(metric, graded, real) if metric in _GRADED else _of(score, graded > bar, real, choice["average"])
 
     return readings_over(dimensions, figure, horizons_idle(material))
@@ -91,6 +107,19 @@ def _score(metric: str, called: np.ndarray, real: np.ndarray) -> float:
     if metric == "recall":
         return float(recall)
     return float(2 * precision * recall / (precision + recall)) if precision + recall else 0.0
+
+
+def _calibration(chance: np.ndarray, real: np.ndarray, choice: dict[str, str]) -> float:
+    """Mean distance of a bin's mean probability from its frequency, weighted by cases (expected calibration error)."""
+    if choice["confidence"] == _CONFIDENCE[1]:
+        chance, real = np.where(chance > 0.5, chance, 1 - chance), (chance > 0.5) == real
+    count = int(choice["bins"].split()[0])
+    edges = np.linspace(0, 1, count + 1)
+    if choice["bins"].endswith("counts"):
+        edges = np.quantile(chance, edges)
+    place = np.clip(np.searchsorted(edges[1:-1], chance, side="left"), 0, count - 1)
+    off = np.bincount(place, weights=chance - real, minlength=count)
+    return float(np.abs(off).sum() / len(chance))
 
 
 def _graded(metric: str, graded: np.ndarray, real: np.ndarray) -> float | None:

@@ -73,6 +73,8 @@ class Material:
     dates : (T,) datetime64[D], or None.
     benchmark : (T,) returns, or None.
     turnover : (T,) one-way fractions of NAV, or None.
+    weights : (T, N) signed fractions of NAV that the book holds, or None.
+    side : "up" or "down" where figures of that class alone are wanted, "" for both.
     trades : (trades,) returns of round trips, or their profits in money, or None.
     money : whether `trades` are profits in money.
     panels : timing (``"next open"``, ``"same close"``) -> `Panel`; own timing first.
@@ -90,6 +92,8 @@ class Material:
     dates: np.ndarray | None = None
     benchmark: np.ndarray | None = None
     turnover: np.ndarray | None = None
+    weights: np.ndarray | None = None
+    side: str = ""
     trades: np.ndarray | None = None
     money: bool = False
     panels: Mapping[str, Panel] = field(default_factory=dict)
@@ -120,6 +124,7 @@ class Material:
             dates=self.dates[kept],
             benchmark=part(self.benchmark),
             turnover=part(self.turnover),
+            weights=part(self.weights),
             risk_free=self.risk_free,
             description=self.description,
             per_year=self.per_year,
@@ -194,4 +199,4 @@ def readings_over(
 
 
 #: Dimensions that are named even where there is no other choice.
-_ALWAYS = ("periods", "ddof", "mean", "basis", "counted", "called", "target", "timing")
+_ALWAYS = ("periods", "ddof", "mean", "basis", "counted", "called", "target", "timing", "average")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from assay.audit.claims.model import Claim, ClaimSet
-from assay.audit.recompute.class_readings import CLASS_METRICS
+from assay.audit.recompute.class_readings import CLASS_METRICS, SIDE_METRICS
 from assay.audit.recompute.conventions import Material
 from assay.audit.recompute.daily_match import DailyMatch
 from assay.audit.recompute.daily_series import VolTarget
+from assay.audit.recompute.exposure_readings import EXPOSURE_STATISTICS
 from assay.audit.recompute.levels import LEVELS, Explanation, best_reading, explain
 from assay.audit.recompute.periods import days_of
 from assay.audit.recompute.readings import RETURN_METRICS
@@ -43,6 +44,11 @@ _SOFT = {
 _BY_ASSET = ("hit_rate", "accuracy", "mae", "rmse", "mape", "r2", "bias")
 #: Metrics of trades that carry a unit.
 _IN_UNITS = ("average_win", "average_loss", "gross_profit", "gross_loss", "total_profit", "expectancy")
+#: Words for the two classes of a direction; a class numbered 1 is up as classifiers number them.
+_SIDES = {
+    "up": ("up", "long", "longs", "buy", "bull", "bullish", "positive", "rise", "1", "alta", "上涨"),
+    "down": ("down", "short", "shorts", "sell", "bear", "bearish", "negative", "fall", "0", "-1", "baixa", "下跌"),
+}
 #: What readings filled at the close that the prediction reads are called.
 _SAME_CLOSE = "same close"
 #: Two factors are one when they differ by less than this.
@@ -181,7 +187,7 @@ def resolvable(claims: ClaimSet, claim: Claim) -> bool:
     a score only where there are two classes."""
     if claim.metric not in RESOLVED_METRICS or claim.target or not claim.value.is_point:
         return False
-    if claim.label and claim.metric not in _BY_ASSET:
+    if claim.label and claim.metric not in _BY_ASSET and not _side_of(claim):
         return False
     if claim.at and (claim.metric not in LEVELS or days_of(claim.at) is None):
         return False
@@ -225,7 +231,8 @@ def recompute(
         best = best_reading(claim, own if days is None else own.between(*days), reader.read(claim))
         if best is not None and not (best[0].matches == () and _of_trades(claim, material, reader)):
             resolution, note = best
-            rests = assumption if claim.metric in RETURN_METRICS and claim.metric != "win_rate" else ""
+            of_book = claim.metric in RETURN_METRICS or claim.metric in EXPOSURE_STATISTICS
+            rests = assumption if of_book and claim.metric != "win_rate" else ""
             if claim.metric in _SOFT:
                 rests = f"{rests}; {_SOFT[claim.metric]}" if rests else _SOFT[claim.metric]
             if days is not None:
@@ -243,10 +250,20 @@ def _of_claim(claim: Claim, material: Material) -> Material | None:
         return material
     panel = next(iter(material.panels.values()), None)
     asset = next((a for a in panel.assets if a.lower() == claim.label.lower()), None) if panel is not None else None
+    if asset is None and (side := _side_of(claim)):
+        return Material(panels=material.panels, side=side, description=material.description)
     if asset is None:
         return None
     panels = {name: each.of(asset) for name, each in material.panels.items()}
     return Material(panels=panels, description=material.description)
+
+
+def _side_of(claim: Claim) -> str:
+    """The one of two classes that a score is of, by its label: ``"up"``, ``"down"``, or ``""``."""
+    if claim.metric not in SIDE_METRICS:
+        return ""
+    word = claim.label.lower().split(" ")[0]
+    return next((side for side, words in _SIDES.items() if word in words), "")
 
 
 def _of_trades(claim: Claim, material: Material, reader: Report) -> bool:

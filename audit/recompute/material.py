@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from assay.engine.costs import CostModel
     from assay.engine.result import BacktestResult
 
-__all__ = ["material_of_panels", "material_of_returns"]
+__all__ = ["material_of_panels", "material_of_returns", "with_positions"]
 
 _DATES = {"date", "session", "time", "day", "datetime", "timestamp", "data", "fecha", "日期"}
 _NET = (
@@ -115,6 +116,34 @@ def material_of_returns(
         per_year=_per_year(dates),
         description=f"{length:,} returns of {path.name}{_dated(dates)}"
         + (f" ({left_out} rows before the first return left out)" if left_out else ""),
+    )
+
+
+def with_positions(material: Material, path: Path | str, options: ReadOptions | None = None) -> Material:
+    """A material with the weights that a file says the book held; its turnover and exposure are theirs.
+
+    Parameters
+    ----------
+    material : what else is known, ``Material()`` for nothing.
+    path : a column of dates and one of weights for each asset, signed fractions of NAV; an empty cell is no position.
+    options : how to read what a table does not say itself.
+
+    Raises
+    ------
+    InputError
+        If there is no column of numbers, or a weight is infinite.
+
+    """
+    names, columns, dates = _read(Path(path), options or ReadOptions())
+    weights = np.column_stack([columns[name] for name in names])
+    if np.isinf(weights).any():
+        row, column = np.argwhere(np.isinf(weights))[0]
+        raise InputError(f"{path}: the weight of {names[column]} in row {row + 1} is infinite; give fractions of NAV")
+    words = f"{len(weights):,} sessions of weights of {len(names)} assets of {Path(path).name}{_dated(dates)}"
+    description = "; ".join(filter(None, (material.description, words)))
+    own = material.dates is None and not material.series
+    return replace(
+        material, weights=weights, turnover=None, description=description, dates=dates if own else material.dates
     )
 
 
@@ -334,6 +363,7 @@ def material_of_panels(
             "series": series,
             "dates": result.returns.index.to_numpy().astype("datetime64[D]"),
             "trades": _trades(result),
+            "weights": None if result.target_weights is None else result.target_weights.to_numpy(dtype=np.float64),
             "turnover": result.turnover.to_numpy(),
             "positions": _positions(result, panels[f"next {fill}"], predictions),
         }

@@ -1,4 +1,4 @@
-"""Figures of a return series under every convention of the grid.
+"""Figures of a return series under every convention of the grid, a row a figure.
 
 References
 ----------
@@ -10,20 +10,13 @@ in use.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 
 import numpy as np
 
-from assay.audit.recompute.conventions import DDOF, PERIODS, Material, Reading, readings_over
-from assay.audit.recompute.relative_readings import RELATIVE_METRICS, relative_readings
-from assay.audit.recompute.risk_readings import (
-    calmar_readings,
-    drawdown_readings,
-    moment_readings,
-    sortino_readings,
-    tail_readings,
-)
+from assay.audit.recompute.conventions import DDOF, PERIODS, Dimensions, Material, Reading
+from assay.audit.recompute.relative_readings import RELATIVE_STATISTICS
+from assay.audit.recompute.risk_readings import RISK_STATISTICS
 from assay.audit.recompute.series import (
     DAYS,
     FORM,
@@ -31,15 +24,24 @@ from assay.audit.recompute.series import (
     bases_of,
     calendar_years,
     growth,
-    idle,
     monthly,
     rates_of,
     spread,
-    values_of,
 )
+from assay.audit.recompute.statistic import Choice, Statistic, by_name, of_returns
 from assay.data.conventions import FLAT
 
 __all__ = ["RETURN_METRICS", "return_readings"]
+
+_ANNUAL_MEANS = (
+    "geometric", "arithmetic", "mean log return", "geometric, calendar years", "summed, calendar years",
+    "mean month times 12",
+)  # fmt: skip
+_SESSIONS_WON = (
+    "per session, of all sessions", "per session, flat ones left out", "per session, flat ones counted as hits",
+    "per month",
+)  # fmt: skip
+_SIGNS = ("signed", "printed positive")
 
 
 def return_readings(metric: str, material: Material) -> tuple[Reading, ...]:
@@ -56,232 +58,147 @@ def return_readings(metric: str, material: Material) -> tuple[Reading, ...]:
         The project's own convention first.
 
     """
-    maker = RETURN_METRICS.get(metric)
-    if maker is None or (not material.series and metric not in ("turnover",)):
-        return ()
-    return maker(material)
+    row = RETURN_METRICS.get(metric)
+    return row.readings(material) if row is not None else ()
 
 
-def _sharpe(material: Material, only: str = "") -> tuple[Reading, ...]:
+def _sharpe(values: np.ndarray, choice: Choice, material: Material) -> float | None:
     """sqrt(P)·mean(r − rf)/std, or the compound annual return over the annual volatility."""
-    bases = bases_of(material, only)
-    if not bases:
-        return ()
-    rate_of = rates_of(material)
-    dimensions = {
-        "basis": bases,
-        "mean": ("arithmetic", "geometric"),
-        "ddof": DDOF,
-        "periods": (*annual_of(material), *PERIODS[4:]),
-        "form": FORM,
-        "risk_free": tuple(rate_of),
-        "days": DAYS,
-    }
-
-    def figure(choice: dict[str, str]) -> float | None:
-        values, by_month = values_of(material, choice), choice["periods"] == PERIODS[4]
-        if by_month:
-            if choice["days"] != DAYS[0]:
-                return None
-            values = monthly(material, choice["basis"], choice["form"])
-        if choice["mean"] == "geometric" and (choice["form"] == FORM[1] or choice["periods"] == PERIODS[5]):
+    by_month = choice["periods"] == PERIODS[4]
+    if by_month:
+        if choice["days"] != DAYS[0]:
             return None
-        periods = 12.0 if by_month else 1.0 if choice["periods"] == PERIODS[5] else float(choice["periods"])
-        rate, compounds = rate_of[choice["risk_free"]]
-        if choice["periods"] == PERIODS[5] and rate:
-            return None
-        if compounds and choice["mean"] == "arithmetic":
-            rate = periods * math.expm1(math.log1p(rate) / periods)
-        deviation = spread(values, choice)
-        if not deviation > FLAT:
-            return None
-        if choice["mean"] == "arithmetic":
-            return float((values.mean() - rate / periods) / deviation * math.sqrt(periods))
-        grown = growth(values, periods)
-        return None if grown is None else (grown - rate) / (deviation * math.sqrt(periods))
+        values = monthly(material, choice["basis"], choice["form"])
+    if choice["mean"] == "geometric" and (choice["form"] == FORM[1] or choice["periods"] == PERIODS[5]):
+        return None
+    periods = 12.0 if by_month else 1.0 if choice["periods"] == PERIODS[5] else float(choice["periods"])
+    rate, compounds = rates_of(material)[choice["risk_free"]]
+    if choice["periods"] == PERIODS[5] and rate:
+        return None
+    if compounds and choice["mean"] == "arithmetic":
+        rate = periods * math.expm1(math.log1p(rate) / periods)
+    deviation = spread(values, choice)
+    if not deviation > FLAT:
+        return None
+    if choice["mean"] == "arithmetic":
+        return float((values.mean() - rate / periods) / deviation * math.sqrt(periods))
+    grown = growth(values, periods)
+    return None if grown is None else (grown - rate) / (deviation * math.sqrt(periods))
 
-    return readings_over(dimensions, figure, idle(material, bases))
+
+def _sharpe_row(name: str, only: str = "") -> Statistic:
+    return of_returns(
+        name, _sharpe, only=only, mean=("arithmetic", "geometric"), ddof=DDOF,
+        periods=lambda material: (*annual_of(material), *PERIODS[4:]), form=FORM,
+        risk_free=lambda material: tuple(rates_of(material)), days=DAYS,
+    )  # fmt: skip
 
 
-def _annual_return(material: Material, only: str = "") -> tuple[Reading, ...]:
-    bases = bases_of(material, only)
-    methods = (
-        "geometric",
-        "arithmetic",
-        "mean log return",
-        "geometric, calendar years",
-        "summed, calendar years",
-        "mean month times 12",
-    )
-    dimensions = {"basis": bases, "mean": methods, "periods": annual_of(material), "days": DAYS}
-
-    def figure(choice: dict[str, str]) -> float | None:
-        values, periods = values_of(material, choice), float(choice["periods"])
-        if choice["mean"] == methods[1]:
-            return float(values.mean() * periods)
-        if (values <= -1.0).any():
-            return None
-        if choice["mean"] == methods[2]:
-            return float(np.log1p(values).mean() * periods)
-        if choice["mean"] in methods[3:]:
-            if choice["periods"] != dimensions["periods"][0] or choice["days"] != DAYS[0]:
-                return None
-            if choice["mean"] == methods[5]:
-                return float(monthly(material, choice["basis"], FORM[0]).mean() * 12)
-            years = calendar_years(material)
-            if years is None:
-                return None
-            total = float(np.log1p(values).sum())
-            return math.expm1(total / years) if choice["mean"] == methods[3] else float(values.sum()) / years
+def _annual_return(values: np.ndarray, choice: Choice, material: Material) -> float | None:
+    kind, periods = _ANNUAL_MEANS.index(choice["mean"]), float(choice["periods"])
+    if kind == 1:
+        return float(values.mean() * periods)
+    if (values <= -1.0).any():
+        return None
+    if kind == 2:
+        return float(np.log1p(values).mean() * periods)
+    if kind == 0:
         return growth(values, periods)
-
-    return readings_over(dimensions, figure, idle(material, bases)) if bases else ()
-
-
-def _total_return(material: Material) -> tuple[Reading, ...]:
-    bases = bases_of(material, fewest=1)
-    dimensions = {"basis": bases, "mean": ("compounded", "summed", "log returns summed")}
-
-    def figure(choice: dict[str, str]) -> float | None:
-        values = material.series[choice["basis"]]
-        if choice["mean"] == "summed":
-            return float(values.sum())
-        if (values <= -1.0).any():
-            return None
-        total = float(np.log1p(values).sum())
-        return math.expm1(total) if choice["mean"] == "compounded" else total
-
-    return readings_over(dimensions, figure) if bases else ()
+    if choice["periods"] != annual_of(material)[0] or choice["days"] != DAYS[0]:
+        return None
+    if kind == 5:
+        return float(monthly(material, choice["basis"], FORM[0]).mean() * 12)
+    years = calendar_years(material)
+    if years is None:
+        return None
+    return math.expm1(float(np.log1p(values).sum()) / years) if kind == 3 else float(values.sum()) / years
 
 
-def _volatility(material: Material) -> tuple[Reading, ...]:
-    bases = bases_of(material)
-    dimensions = {
-        "basis": bases, "ddof": DDOF, "periods": (*annual_of(material), PERIODS[4]), "form": FORM, "days": DAYS,
-    }  # fmt: skip
+def _total_return(values: np.ndarray, choice: Choice, _: Material) -> float | None:
+    if choice["mean"] == "summed":
+        return float(values.sum())
+    if (values <= -1.0).any():
+        return None
+    total = float(np.log1p(values).sum())
+    return math.expm1(total) if choice["mean"] == "compounded" else total
 
-    def figure(choice: dict[str, str]) -> float | None:
-        values = values_of(material, choice)
-        if choice["periods"] == PERIODS[4]:
-            if choice["days"] != DAYS[0]:
-                return None
-            return spread(monthly(material, choice["basis"], choice["form"]), choice) * math.sqrt(12)
+
+def _volatility(values: np.ndarray, choice: Choice, material: Material) -> float | None:
+    if choice["periods"] != PERIODS[4]:
         return spread(values, choice) * math.sqrt(float(choice["periods"]))
-
-    return readings_over(dimensions, figure, idle(material, bases)) if bases else ()
-
-
-def _deviation(material: Material) -> tuple[Reading, ...]:
-    bases = bases_of(material)
-    dimensions = {"basis": bases, "ddof": DDOF, "form": FORM, "days": DAYS}
-    if not bases:
-        return ()
-    return readings_over(dimensions, lambda choice: spread(values_of(material, choice), choice), idle(material, bases))
+    if choice["days"] != DAYS[0]:
+        return None
+    return spread(monthly(material, choice["basis"], choice["form"]), choice) * math.sqrt(12)
 
 
-def _mean(material: Material) -> tuple[Reading, ...]:
-    bases = bases_of(material)
-    dimensions = {"basis": bases, "mean": ("arithmetic", "geometric", "mean log return"), "days": DAYS}
+def _mean(values: np.ndarray, choice: Choice, _: Material) -> float | None:
+    if choice["mean"] == "arithmetic":
+        return float(values.mean()) if len(values) else None
+    if (values <= -1.0).any() or not len(values):
+        return None
+    log = float(np.log1p(values).mean())
+    return math.expm1(log) if choice["mean"] == "geometric" else log
 
-    def figure(choice: dict[str, str]) -> float | None:
-        values = values_of(material, choice)
-        if choice["mean"] == "arithmetic":
-            return float(values.mean()) if len(values) else None
-        if (values <= -1.0).any() or not len(values):
+
+def _hit(values: np.ndarray, choice: Choice, material: Material) -> float | None:
+    """Winning sessions or months; where trades are known the hit rates of those count instead."""
+    kind = _SESSIONS_WON.index(choice["counted"])
+    if material.trades is not None:
+        return None
+    if kind == 3:
+        return float((monthly(material, choice["basis"], FORM[0]) > 0).mean())
+    if kind == 0:
+        return float((values > 0).mean())
+    if not (values == 0).any():
+        return None
+    if kind == 2:
+        return float((values >= 0).mean())
+    moved = values[values != 0]
+    return float((moved > 0).mean()) if len(moved) else None
+
+
+def _turnover(material: Material, choice: Choice) -> float | None:
+    traded = np.empty(0) if material.turnover is None else material.turnover
+    values = traded[1:] if choice["days"] == "without the first" else traded
+    if choice["days"] == "sessions that trade":
+        if not (traded == 0).any() or choice["periods"] != "a session":
             return None
-        log = float(np.log1p(values).mean())
-        return math.expm1(log) if choice["mean"] == "geometric" else log
-
-    return readings_over(dimensions, figure, idle(material, bases)) if bases else ()
-
-
-def _hit(material: Material) -> tuple[Reading, ...]:
-    """Winning sessions or months; where trades or predictions are known the hit rates of those count too."""
-    bases = () if material.trades is not None else bases_of(material)
-    dimensions = {
-        "basis": bases,
-        "counted": (
-            "per session, of all sessions",
-            "per session, flat ones left out",
-            "per session, flat ones counted as hits",
-            "per month",
-        ),
-    }
-
-    def figure(choice: dict[str, str]) -> float | None:
-        values = material.series[choice["basis"]]
-        kind = dimensions["counted"].index(choice["counted"])
-        if kind == 3:
-            return float((monthly(material, choice["basis"], FORM[0]) > 0).mean())
-        if kind == 1:
-            values = values[values != 0]
-        if not len(values):
-            return None
-        if kind and not (material.series[choice["basis"]] == 0).any():
-            return None
-        return float((values >= 0).mean() if kind == 2 else (values > 0).mean())
-
-    return readings_over(dimensions, figure) if bases else ()
+        values = traded[traded > 0]
+    scale = {"a session": 1.0, "in all": float(len(values))}.get(choice["periods"])
+    scale = float(choice["periods"].rsplit(" ", 1)[1]) if scale is None else scale
+    return float(values.mean() * scale * (2.0 if choice["way"] == "two-way" else 1.0)) if len(values) else None
 
 
-def _extreme(material: Material, sign: float) -> tuple[Reading, ...]:
-    bases = bases_of(material)
-    dimensions = {"basis": bases, "form": FORM, "sign": ("signed", "printed positive") if sign < 0 else ("",)}
-
-    def figure(choice: dict[str, str]) -> float | None:
-        value = sign * float((sign * values_of(material, choice)).max())
-        return abs(value) if choice["sign"] == "printed positive" else value
-
-    return readings_over(dimensions, figure) if bases else ()
-
-
-def _turnover(material: Material) -> tuple[Reading, ...]:
-    if material.turnover is None:
-        return ()
-    traded = material.turnover
+def _ways(material: Material) -> Dimensions:
     years = [f"a year of {count}" for count in annual_of(material)]
-    dimensions = {
+    return {} if material.turnover is None else {
         "way": ("one-way", "two-way"),
         "periods": ("a session", "a week of 5", "a month of 21", *years, "in all"),
         "days": ("all sessions", "without the first", "sessions that trade"),
-    }
-
-    def figure(choice: dict[str, str]) -> float | None:
-        values = traded[1:] if choice["days"] == "without the first" else traded
-        if choice["days"] == "sessions that trade":
-            if not (traded == 0).any() or choice["periods"] != "a session":
-                return None
-            values = traded[traded > 0]
-        scale = {"a session": 1.0, "in all": float(len(values))}.get(choice["periods"])
-        scale = float(choice["periods"].rsplit(" ", 1)[1]) if scale is None else scale
-        return float(values.mean() * scale * (2.0 if choice["way"] == "two-way" else 1.0)) if len(values) else None
-
-    return readings_over(dimensions, figure)
+    }  # fmt: skip
 
 
-#: Canonical metric -> its readings.
-RETURN_METRICS: Mapping[str, Callable[[Material], tuple[Reading, ...]]] = {
-    "sharpe": _sharpe,
-    "sharpe_gross": lambda material: _sharpe(material, "gross"),
-    "annual_return": _annual_return,
-    "annual_return_gross": lambda material: _annual_return(material, "gross"),
-    "total_return": _total_return,
-    "annual_volatility": _volatility,
-    "return_std": _deviation,
-    "mean_return": _mean,
-    "max_drawdown": drawdown_readings,
-    "sortino": sortino_readings,
-    "calmar": calmar_readings,
-    "var": lambda material: tail_readings(material, False),
-    "cvar": lambda material: tail_readings(material, True),
-    "skewness": lambda material: moment_readings(material, 3),
-    "kurtosis": lambda material: moment_readings(material, 4),
-    "win_rate": _hit,
-    "turnover": _turnover,
-    "best_day": lambda material: _extreme(material, 1.0),
-    "worst_day": lambda material: _extreme(material, -1.0),
-    **{name: partial(relative_readings, metric=name) for name in RELATIVE_METRICS},
-    "sessions": lambda material: readings_over(
-        {"basis": bases_of(material)[:1]}, lambda choice: float(len(material.series[choice["basis"]]))
-    ),
-}
+def _signed(value: float, choice: Choice) -> float:
+    return abs(value) if choice["sign"] == _SIGNS[1] else value
+
+
+#: Canonical metric -> its row.
+RETURN_METRICS: Mapping[str, Statistic] = by_name(
+    _sharpe_row("sharpe"),
+    _sharpe_row("sharpe_gross", "gross"),
+    *(of_returns(name, _annual_return, only=only, mean=_ANNUAL_MEANS, periods=annual_of, days=DAYS)
+      for name, only in (("annual_return", ""), ("annual_return_gross", "gross"))),
+    of_returns("total_return", _total_return, fewest=1, mean=("compounded", "summed", "log returns summed")),
+    of_returns("annual_volatility", _volatility, ddof=DDOF, periods=lambda m: (*annual_of(m), PERIODS[4]), form=FORM,
+               days=DAYS),
+    of_returns("return_std", lambda values, choice, _: spread(values, choice), ddof=DDOF, form=FORM, days=DAYS),
+    of_returns("mean_return", _mean, mean=("arithmetic", "geometric", "mean log return"), days=DAYS),
+    *RISK_STATISTICS,
+    of_returns("win_rate", _hit, counted=_SESSIONS_WON),
+    Statistic("turnover", _ways, _turnover),
+    of_returns("best_day", lambda values, *_: float(values.max()), form=FORM, sign=("",)),
+    of_returns("worst_day", lambda values, choice, _: _signed(float(values.min()), choice), form=FORM, sign=_SIGNS),
+    *RELATIVE_STATISTICS,
+    Statistic("sessions", lambda m: {"basis": bases_of(m)[:1]},
+              lambda m, choice: float(len(m.series[choice["basis"]]))),
+)  # fmt: skip

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from assay.audit.claims.intervals import Interval, Printed
 from assay.audit.recompute.conventions import Material, Reading
+from assay.audit.recompute.exposure_readings import EXPOSURE_STATISTICS, exposure_readings
 from assay.audit.recompute.readings import RETURN_METRICS, return_readings
 from assay.audit.recompute.signal_readings import SIGNAL_METRICS, signal_readings
 from assay.audit.recompute.trade_readings import TRADE_STATISTICS, trade_readings
@@ -26,7 +27,9 @@ TOO_MANY = 0.5
 LUCK, LUCKY = 0.1, 0.25
 
 #: Metrics the resolver can recompute.
-RESOLVED_METRICS = tuple(dict.fromkeys([*RETURN_METRICS, *SIGNAL_METRICS, *(row.name for row in TRADE_STATISTICS)]))
+RESOLVED_METRICS = tuple(dict.fromkeys(
+    [*RETURN_METRICS, *SIGNAL_METRICS, *(row.name for row in TRADE_STATISTICS), *EXPOSURE_STATISTICS]
+))  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,8 @@ def number_as(value: float, printed: Printed) -> str:
 
 def readings_of(metric: str, material: Material) -> tuple[Reading, ...]:
     """Every reading of a metric that the material can give."""
-    return (*return_readings(metric, material), *signal_readings(metric, material), *trade_readings(metric, material))
+    tables = (return_readings, signal_readings, trade_readings, exposure_readings)
+    return tuple(reading for table in tables for reading in table(metric, material))
 
 
 def resolve(metric: str, printed: Printed, material: Material, interval: Interval | None = None) -> Resolution | None:

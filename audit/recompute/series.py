@@ -15,6 +15,7 @@ __all__ = [
     "bases_of",
     "calendar_years",
     "drawdown_of",
+    "drawdown_spans",
     "growth",
     "idle",
     "monthly",
@@ -107,3 +108,26 @@ def drawdown_of(values: np.ndarray, method: str, start: bool) -> float:
     path = np.cumprod(1.0 + values)
     path = np.concatenate([[1.0], path]) if start else path
     return float((path / np.maximum.accumulate(path) - 1.0).min())
+
+
+def drawdown_spans(values: np.ndarray) -> list[tuple[int, int, int, float]]:
+    """Every drawdown of the compounded path: peak, trough, recovery and depth.
+
+    Positions count from 0, the capital before the first session; a drawdown that has not ended ends with the last one.
+
+    Examples
+    --------
+    >>> drawdown_spans(np.array([0.1, -0.2, 0.1, 0.3, -0.05]))
+    [(1, 2, 4, -0.2), (4, 5, 5, -0.05)]
+
+    """
+    path = np.concatenate([[1.0], np.cumprod(1.0 + values)])
+    high = np.maximum.accumulate(path)
+    below = path < high
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], below, [False]]).astype(np.int8)))
+    spans = []
+    for first, after in zip(edges[::2], edges[1::2], strict=True):
+        trough = first + int(np.argmin(path[first:after]))
+        depth = float(path[trough] / high[trough] - 1.0)
+        spans.append((int(first) - 1, int(trough), min(int(after), len(path) - 1), round(depth, 15)))
+    return spans

@@ -266,7 +266,9 @@ SIGNAL_METRICS: dict[str, Callable[[Material], tuple[Reading, ...]]] = {
     **{name: partial(_ic_statistic, metric=name) for name in ("ic_t", "ic_min", "ic_max", "ic_positive_share")},
     **{name: partial(_predicted, metric=f"prediction_{name[11:]}")
        for name in ("prediction_mean", "prediction_std", "prediction_min", "prediction_max")},
-    "hit_rate": lambda material: _hits(material, "per prediction"),
+    "hit_rate": lambda material: (
+        class_readings(material, "hit_rate") if material.side else _hits(material, "per prediction")
+    ),
     "win_rate": lambda material: _hits(material, "per trade") if material.trades is not None else (),
     **{name: partial(_errors, metric=name)
        for name in ("r2", "mae", "rmse", "mse", "mape", "smape", "bias", "max_error", "correlation")},

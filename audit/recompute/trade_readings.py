@@ -4,41 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
-from assay.audit.recompute.conventions import DDOF, Dimensions, Material, Reading, readings_over
+from assay.audit.recompute.conventions import DDOF, Dimensions, Material, Reading
+from assay.audit.recompute.statistic import Choice, Statistic, by_name
 from assay.data.conventions import FLAT, SESSIONS_A_YEAR
 
-__all__ = ["TRADE_STATISTICS", "Statistic", "trade_readings"]
-
-Choice = dict[str, str]
+__all__ = ["TRADE_STATISTICS", "trade_readings"]
 
 #: How a ratio of trade returns is annualised; the last is an error that reports make.
 ANNUALISED = ("√trades a year", "not annualised", "√252 on trades, as if each were a session")
-
-
-@dataclass(frozen=True)
-class Statistic:
-    """One statistic under the conventions in use.
-
-    Parameters
-    ----------
-    name : canonical metric.
-    dimensions : material -> dimension -> choices, the project's own first; empty where the material cannot give it.
-    figure : (material, choice) -> value, or None where the choice has no meaning.
-
-    """
-
-    name: str
-    dimensions: Callable[[Material], Dimensions]
-    figure: Callable[[Material, Choice], float | None]
-
-    def readings(self, material: Material) -> tuple[Reading, ...]:
-        """Every reading that the material gives."""
-        dimensions = self.dimensions(material)
-        return readings_over(dimensions, lambda choice: self.figure(material, choice)) if dimensions else ()
 
 
 def _trades(material: Material) -> np.ndarray:
@@ -127,7 +103,7 @@ TRADE_STATISTICS = (
     Statistic("sharpe", _given(periods=ANNUALISED, ddof=DDOF), _sharpe),
     Statistic("annual_cost", _costs, _cost),
 )  # fmt: skip
-_BY_NAME = {row.name: row for row in TRADE_STATISTICS}
+_BY_NAME = by_name(*TRADE_STATISTICS)
 
 
 def trade_readings(metric: str, material: Material) -> tuple[Reading, ...]:

@@ -89,7 +89,7 @@ OTHERS = [
     "max_drawdown_limit",
     "f1_weight",
     "Deflated Sharpe",
-    "drawdown_duration",
+    "drawdown_recovery",
 ]
 
 _NAMES = st.lists(st.sampled_from(sorted(NAMES)), min_size=2, max_size=2, unique_by=lambda name: NAMES[name])

@@ -168,3 +168,17 @@ def test_goals_are_no_results() -> None:
         ("win_rate", True),
         ("sharpe", True),
     ]
+
+
+def test_a_saved_checkpoint_states_the_epoch_of_its_figures() -> None:
+    keys = "save({\n    'epoch': 35,\n    'val_loss': 0.3231,\n    'val_ic': 0.112,\n}, path)\nlog = {'val_ic': 0.2}"
+    claims = drafted(f"# M\n\n```python\n{keys}\n```\n")
+    assert {c.printed: c.at for c in claims.claims} == {"35": "", "0.3231": "epoch 35", "0.112": "epoch 35", "0.2": ""}
+
+
+def test_a_reduction_is_of_the_two_figures_above_it_in_the_list() -> None:
+    text = "# M\n\n## Overfitting\n\n- Initial gap: 172,720\n- Final gap: 8,549\n- Reduction: {} improvement\n"
+    claims = drafted(text.format("95%"))
+    change = first(claims, "95%")
+    assert [first(claims, printed).id for printed in ("172,720", "8,549")] == list(change.inputs)
+    assert not first(drafted(text.format("60%")), "60%").inputs

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from assay.audit.claims.model import Claim, ClaimSet, Group
+from assay.audit.claims.model import Claim, ClaimSet, Group, Target
 from assay.audit.drafts import lookalike
 from assay.audit.judge import audit_claims
 from assay.audit.read.draft import draft_claims
@@ -92,3 +92,12 @@ def test_scores_of_a_class_accuse_and_scores_of_who_knows_what_do_not() -> None:
 
     assert graves(scores("up"))["0.70"] == "inconsistent"
     assert graves(scores(""))["0.70"] == "check the reading"
+
+
+def test_what_a_draft_may_say_of_a_figure_it_says_of_its_other_prints() -> None:
+    group = Group("run", target=Target("return"))
+    rows = [claim("r2", "r2", "0.9982", record="row 9"), claim("rmse", "rmse", "5.47", record="row 9"),
+            claim("headline", "r2", "99.8%", record="line 3")]  # fmt: skip
+    assert set(graves(claim_set([group], rows, draft=True)).values()) == {"implausible"}
+    apart = [replace(row, record=f"row {index}") for index, row in enumerate(rows)]
+    assert set(graves(claim_set([group], apart, draft=True)).values()) == {"check the reading"}
