@@ -34,6 +34,7 @@ COMMANDS = {
     "tearsheet": "Draw a run as HTML, PNG or PDF.",
     "audit": "Say of every figure in a report whether it holds.",
     "verify": "Recompute every number of a sheet or verdict from a run's bundle.",
+    "serve": "Browse stored runs on this machine.",
     "mcp": "Serve backtest, gate, audit, leaks and verify to an agent.",
     "gate": "Accept or reject a run by a policy, with an exit code.",
     "leaks": "Recompute on truncated data; any change is a leak.",

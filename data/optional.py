@@ -20,7 +20,9 @@ PACKAGES = {
     "ray": ("folds on a Ray cluster", "assay[ray]"),
     "skfolio": ("the embedded sample and the optimised portfolios", "skfolio"),
     "sklearn": ("classification metrics, gradient boosting and your scikit-learn models", "scikit-learn"),
+    "starlette": ("browsing runs", "assay[serve]"),
     "torch": ("the LSTM models", "torch"),
+    "uvicorn": ("browsing runs", "assay[serve]"),
     "vectorbt": ("the second engine", "vectorbt"),
     "yfinance": ("prices from Yahoo", "assay[yfinance]"),
 }
