@@ -74,6 +74,7 @@ class Proof(Card):
     differences : what differs, in the order of the document.
     taken : what could not be recomputed and was taken as the bundle has it.
     signer : the public key that signed the bundle, or None.
+    versions : where the run was made with other versions than it was made again with: which.
 
     """
 
@@ -84,6 +85,7 @@ class Proof(Card):
     differences: tuple[Difference, ...]
     taken: tuple[str, ...] = ()
     signer: str | None = None
+    versions: tuple[str, ...] = ()
 
     @property
     def agrees(self) -> bool:
@@ -96,17 +98,19 @@ class Proof(Card):
         verdict = "all as printed" if self.agrees else f"{len(self.differences):,} differences"
         rows = [("differs", item.sentence) for item in self.differences]
         rows += [("taken as stored", item) for item in self.taken]
+        rows += [] if self.agrees else [("another version", item) for item in self.versions]
         rows += [] if self.signer is None else [("signed by", self.signer)]
         return f"{self.document}: {held}: {verdict}", rows
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-able: document, kind, run_id, numbers, agrees, differences, taken, signer."""
+        """JSON-able: document, kind, run_id, numbers, agrees, differences, taken, signer, versions."""
         listed = [
             {"place": item.place, "printed": item.printed, "recomputed": item.recomputed} for item in self.differences
         ]
         return {
             "document": self.document, "kind": self.kind, "run_id": self.run, "numbers": self.numbers,
             "agrees": self.agrees, "differences": listed, "taken": list(self.taken), "signer": self.signer,
+            "versions": list(self.versions),
         }  # fmt: skip
 
 
@@ -121,6 +125,7 @@ class Recomputed:
     ledger : the bundle's own trials.
     taken : what of the new run was taken as stored.
     signer : who signed the bundle.
+    versions : see `Proof`.
 
     """
 
@@ -129,6 +134,7 @@ class Recomputed:
     ledger: Path
     taken: tuple[str, ...]
     signer: str | None
+    versions: tuple[str, ...]
 
 
 @contextmanager
@@ -224,7 +230,7 @@ def recomputed(
                 run = make_run(study, root=Path(place) / "runs", progress=progress).run
             else:
                 run, taken = _from_predictions(study, stored, Path(place) / "runs", progress)
-        made = Recomputed(_as_named(run, stored), stored, known, taken, signed)
+        made = Recomputed(_as_named(run, stored), stored, known, taken, signed, _other_versions(run, stored))
         with using_ledger(then):
             yield made
 
@@ -237,6 +243,13 @@ def _as_named(run: Run, stored: Run) -> Run:
         run.path.rename(run.path.with_name(name))
     facts: dict[str, Any] = {key: stored.manifest[key] for key in ("versions", "git_commit") if key in stored.manifest}
     return Run(run.path.with_name(name), {**run.manifest, **facts, "config": config, "id": name}, run.metrics)
+
+
+def _other_versions(run: Run, stored: Run) -> tuple[str, ...]:
+    """With which other versions a run was made; another version of Assay may draw another sheet of the same figures."""
+    then, now = ({"commit": item.manifest.get("git_commit"), **item.manifest.get("versions", {})}
+                 for item in (stored, run))  # fmt: skip
+    return tuple(f"{name}: was {then[name]}, is {now.get(name)}" for name in then if then[name] != now.get(name))
 
 
 def _with_names(new: Any, old: Any, folder: str) -> Any:
@@ -370,7 +383,8 @@ def verify(document: Path, made: Recomputed, *, policy: Path | None = None) -> P
         if not found:
             break
     assert best is not None
-    return Proof(str(document), kind, made.run.id, count_numbers(right), tuple(best), made.taken, made.signer)
+    return Proof(str(document), kind, made.run.id, count_numbers(right), tuple(best), made.taken, made.signer,
+                 made.versions)  # fmt: skip
 
 
 def _read(
