@@ -35,7 +35,8 @@ def mcp(root: Path) -> None:
     those of the catalogue; no code of a file is run.
 
     \b
-    Example, in an agent's configuration:
+    Examples, the second in an agent's configuration:
+      python cli.py mcp --root /data/research
       {"command": "assay", "args": ["mcp", "--root", "/data/research"]}
     """
     build_server(root).run("stdio")
