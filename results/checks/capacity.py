@@ -29,6 +29,8 @@ __all__ = ["DEFAULT_AUM", "Capacity", "Halving", "capacity"]
 DEFAULT_AUM = tuple(float(f"{10.0**k:.6g}") for k in np.arange(6.0, 11.01, 0.5))
 #: How near, in the logarithm of the size, the halving point is searched.
 _PRECISION = 0.01
+#: A coefficient of the law that costs nothing.
+_NEXT_TO_NONE = 1e-15
 
 
 _COLUMNS = ("sharpe", "low", "high", "return_ann", "impact_ann")
@@ -210,7 +212,8 @@ def capacity(
         }
         return row if benchmark is None else {**row, "alpha_ann": _alpha(result.returns, benchmark)}
 
-    without = at(sizes[0], replace(law, sqrt_impact=0.0))
+    # As good as no impact, and what has no volume still does not fill.
+    without = at(sizes[0], replace(law, sqrt_impact=_NEXT_TO_NONE))
     table = pd.DataFrame([at(size) for size in sizes], index=pd.Index(sizes, name="aum"))
     sharpe = _halving(without["sharpe"], table["sharpe"], lambda size: at(size)["sharpe"], ("the net Sharpe", ".2f"))
     alpha = None
@@ -234,6 +237,8 @@ def _halving(base: float, measured: pd.Series, at: Callable[[float], float], abo
     `about` is the figure's name and its format.
     """
     name, shown = about
+    if math.isnan(base):
+        return Halving(base, math.nan, f"{name} is not known: nothing fills, or the returns do not vary")
     if not base > 0:
         return Halving(base, math.nan, f"{name} is {base:{shown}} before any impact: nothing to halve")
     half, sizes = 0.5 * base, measured.index

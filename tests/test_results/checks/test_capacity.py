@@ -104,6 +104,15 @@ def test_beta_alone_carries_no_money(market):
     assert capacity(prices, weights, benchmark=own * 0).alpha is None
 
 
+def test_what_nobody_trades_carries_nothing(market):
+    prices, weights = market
+    assert prices.volume is not None
+    dead = capacity(replace(prices, volume=prices.volume * 0), weights, benchmark=prices.close["A"].pct_change())
+    assert "nothing fills" in dead.note
+    assert np.isnan(dead.halves_at)
+    assert dead.alpha is None or "before any impact" in dead.alpha.note
+
+
 def test_bad_input_is_refused(market):
     prices, weights = market
     with pytest.raises(InputError, match="increasing"):
