@@ -97,6 +97,17 @@ def _cost(turnover: Interval, rate: Interval, kind: str) -> Readings:
     return {name: value for name, value in cost_readings(turnover, rate).items() if name.startswith(wanted)}
 
 
+def _excess(gain: Interval, market: Interval) -> Readings:
+    return {"difference": gain - market} | (
+        {"ratio of growth": (gain + 1.0) / (market + 1.0) - 1.0} if market.low > -1 else {}
+    )
+
+
+def _below_zero(s: Situation) -> bool:
+    """Whether both tails are printed as losses below zero; one printed positive is a convention."""
+    return all(s.run.read(claim).high < 0 for claim in s.claims.values())
+
+
 def _net(gross: Interval, turnover: Interval, rate: Interval, kind: str) -> Readings:
     return {name: gross - value for name, value in _cost(turnover, rate, kind).items()}
 
@@ -191,6 +202,29 @@ _PORTFOLIOS = (
         "net {annual_return} can be at most gross {annual_return_gross}: costs cannot be negative",
         "definition of costs", "≤", "both figures are of one portfolio", proves="",
         accuses=("annual_return_gross", "annual_return"), weight=-1,
+    ),
+    Identity(
+        "C31 gross and net", "sharpe", ("sharpe_gross",), lambda gross: gross,
+        "net of costs a Sharpe of {sharpe} can be at most the gross {sharpe_gross}", "definition of costs", "≤",
+        "costs take from the mean and leave the deviation, and both are of one portfolio", proves="",
+        accuses=("sharpe_gross", "sharpe"), weight=-1, above_zero=("sharpe_gross",),
+    ),
+    Identity(
+        "C31 excess", "excess_return", ("annual_return", "benchmark_return"), _excess,
+        "{annual_return} beside a benchmark of {benchmark_return} is an excess of {readings}, printed {excess_return}",
+        "difference, or ratio of the growth factors", premise="all three are a year's, or all three in total",
+        proves="", weight=-1,
+    ),
+    Identity(
+        "C36 tail", "cvar", ("var",), lambda value: -abs(value),
+        "the mean of the tail is no milder than its edge {var}, and {cvar} is printed", "Rockafellar & Uryasev 2000",
+        "≤", "both are of one series and level", proves="", by_label=True, weight=-1, when=_below_zero,
+    ),
+    Identity(
+        "C36 worst day", "worst_day", ("max_drawdown",), lambda value: -abs(value),
+        "a session of {worst_day} is a drawdown by itself, and {max_drawdown} is printed", "definition of a drawdown",
+        "≥", "the drawdown is of the same sessions, and of daily values", proves="",
+        accuses=("worst_day", "max_drawdown"), weight=-1,
     ),
     *(
         Identity(

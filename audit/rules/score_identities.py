@@ -227,6 +227,15 @@ _REGRESSIONS = (
         proof=lambda s: _one_unit(s) and not any(c.unit for c in s.involved)
         and (one_sample(s) or s.run.read(s.claims["mse"]).high < s.values[0].power(2).low),
     ),
+    *(
+        Identity(
+            "C10 largest error", "max_error", (error,), lambda value: value,
+            f"the largest error is at least the {error.upper()} of {{{error}}}, and {{max_error}} is printed",
+            "a maximum is at least a mean", "≥", f"neither is an average over folds or assets, and {_ONE_UNIT}",
+            when=_alike, proof=lambda s: one_sample(s) and _one_unit(s), weight=-1,
+        )
+        for error in ("rmse", "mae")
+    ),
     Identity(
         "C10 bias and variance", "rmse", ("bias", "residual_std", "confirmed n?"),
         lambda bias, std, n: decomposed_rmse(bias, std, None if n is None else round(n.low)),
