@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import click
 
-from assay.commands.options import PATH, complete_run, json_option, results_option
+from assay.commands.options import (
+    NUMBER,
+    PATH,
+    DataOptions,
+    MarketOptions,
+    complete_run,
+    json_option,
+    market_options,
+    results_option,
+)
 from assay.commands.output import echo_json
+
+if TYPE_CHECKING:
+    from assay.results.evidence.live import Reconciliation
+    from assay.results.storage.runs import Run
 
 __all__ = ["compare"]
 
@@ -19,24 +33,48 @@ __all__ = ["compare"]
 @click.option(
     "--draws", type=click.IntRange(100, 100_000), default=2000, show_default=True, help="Bootstrap resamples."
 )
+@click.option("--live", type=PATH, metavar="DIR", help="Put the fills recorded in this state folder beside what the "
+              "backtest of ONE run says of the same sessions.")
+@click.option("--capital", type=NUMBER, help="With --live: currency before the first fill.")
+@market_options
+@click.option("--predictions", type=PATH, help="With --live: the model's newest predictions.")
+@click.option("--unit", type=click.Choice(["return", "rank"]), default="return", show_default=True,
+              help="With --live: what a score means; a rank has no sign.")
 @results_option
 @json_option
 def compare(
-    runs: tuple[str, ...], as_html: bool, output: Path | None, draws: int, results: Path, as_json: bool
+    runs: tuple[str, ...],
+    as_html: bool,
+    output: Path | None,
+    draws: int,
+    live: Path | None,
+    capital: float | None,
+    market: MarketOptions,
+    predictions: Path | None,
+    unit: Literal["return", "rank"],
+    results: Path,
+    as_json: bool,
 ) -> None:
     """Put two or more RUNS side by side: figures, tested differences, and what was set differently.
 
-    Of more than six, the others are tested against the first alone.
+    Of more than six, the others are tested against the first alone. With --live one run stands beside its fills.
 
     \b
     Examples:
       python cli.py compare s2_filter_negative-3f9a1c0e s5_long_only-025b543e
       python cli.py compare s2_filter s5_long --html --output both.html
-    """
+      python cli.py compare RUN --live live/ --capital 1000000 --prices all.parquet --predictions preds.parquet
+    """  # fmt: skip
     from assay.results.report.compare import compare_runs, summary_lines, write_comparison
     from assay.results.report.tables import terminal_width
     from assay.results.storage.runs import load_run
 
+    if live is not None:
+        if len(runs) != 1 or capital is None:
+            raise click.UsageError("--live: name one run, and the --capital before its first fill")
+        found = _live(load_run(runs[0], root=results), live, capital, market, predictions, unit)
+        echo_json(found.to_dict()) if as_json else click.echo(str(found))
+        return
     comparison = compare_runs([load_run(run, root=results) for run in runs], draws=draws)
     path = None
     if as_html or output is not None:
@@ -47,3 +85,32 @@ def compare(
     click.echo("\n".join(summary_lines(comparison, width=terminal_width())))
     if path is not None:
         click.echo(str(path))
+
+
+def _live(
+    run: Run,
+    live: Path,
+    capital: float,
+    market: MarketOptions,
+    predictions: Path | None,
+    unit: Literal["return", "rank"],
+) -> Reconciliation:
+    """The fills in `live` beside the backtest of the same sessions."""
+    from assay.commands.positions import inputs_of_run
+    from assay.results.workflow.live import reconcile_live
+
+    config = run.require_backtest("compare --live").manifest["config"]
+    data = DataOptions(
+        **vars(market),
+        predictions=predictions,
+        receipts=None,
+        unit=unit,
+        zero_is_neutral=False,
+        horizon=int(config["horizon"]),
+        start=str(run.metrics["start"]),
+        end=None,
+    )
+    inputs = inputs_of_run(run, data)
+    return reconcile_live(
+        run, live, inputs.predictions, inputs.prices, capital=capital, benchmark=inputs.benchmark
+    )

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from assay.results.workflow.inputs import StudyInputs
     from assay.results.workflow.positions import TargetBook
 
-__all__ = ["book_text", "positions"]
+__all__ = ["book_text", "inputs_of_run", "positions"]
 
 
 @click.command()
@@ -42,6 +42,8 @@ __all__ = ["book_text", "positions"]
 @click.option("--cash", type=NUMBER, help="Currency beside the holdings, where they have no such row.")
 @click.option("--state", type=PATH, help="Folder that keeps what the next session needs: begun with the whole history, "
               "it goes on with each new session's rows alone.")
+@click.option("--record", type=PATH, help="A broker's fills (date, asset, shares, price, cost), appended to the live "
+              "ledger in --state; nothing else is done.")
 @click.option("--max-age", type=WHOLE, default=0, show_default=True,
               help="Sessions that the last prediction may be older than the last price.")
 @click.option("--max-receipt-age", type=WHOLE, metavar="DAYS",
@@ -69,6 +71,7 @@ def positions(
     holdings: Path | None,
     cash: float | None,
     state: Path | None,
+    record: Path | None,
     max_age: int,
     max_receipt_age: int | None,
     calendar: str | None,
@@ -93,6 +96,7 @@ def positions(
       python cli.py positions RUN --prices new.parquet --predictions preds.parquet --holdings holdings.csv
       python cli.py positions RUN --nav 1000000 --out book.csv
       python cli.py positions RUN --prices today.csv --predictions today_preds.csv --state live/ --holdings holdings.csv
+      python cli.py positions RUN --state live/ --record fills.csv
       python cli.py positions RUN --unaccepted --why AAPL --on 2022-06-01
     """  # fmt: skip
     from assay.data.atomic import check_target
@@ -104,6 +108,9 @@ def positions(
     if out is not None:
         check_target(out, (".csv", ".parquet"))
     stored = load_run(run, root=results).require_backtest("positions")
+    if record is not None:
+        _record(stored, record, state, as_json)
+        return
     config, metrics = stored.manifest["config"], stored.metrics
     data = DataOptions(
         **vars(market),
@@ -115,7 +122,7 @@ def positions(
         start=str(metrics["start"]),  # smoothing and overlays begin there
         end=None,
     )
-    inputs = _inputs(stored, data)
+    inputs = inputs_of_run(stored, data)
     shares = None
     if holdings is not None:
         shares, row = load_holdings(holdings, market.of("holdings"))
@@ -162,7 +169,22 @@ def positions(
         click.echo(str(out))
 
 
-def _inputs(run: Run, data: DataOptions) -> StudyInputs:
+def _record(run: Run, record: Path, state: Path | None, as_json: bool) -> None:
+    """Append a file of fills to the live ledger."""
+    from assay.data.files.fills import load_fills
+    from assay.results.workflow.live import record as recorded
+
+    if state is None:
+        raise click.UsageError("--record: the live ledger is in the state's folder; give it with --state")
+    fills = load_fills(record)
+    total = recorded(run, state, fills)
+    if as_json:
+        echo_json({"run_id": run.id, "recorded": len(fills), "fills": total, "state": str(state)})
+    else:
+        click.echo(f"{run.id} · {len(fills):,} fills recorded, {total:,} in the live ledger of {state}")
+
+
+def inputs_of_run(run: Run, data: DataOptions) -> StudyInputs:
     """The panels of the files, or the sample where the run was made on it."""
     from assay.data.errors import InputError
     from assay.results.workflow.inputs import load_inputs

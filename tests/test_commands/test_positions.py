@@ -292,3 +292,44 @@ def test_a_monitor_that_says_the_skill_is_gone_stops_it(newest, tmp_path, capsys
     (run.path / "monitor.json").write_text("{")
     assert asked(run, newest) == 2
     assert "damaged" in capsys.readouterr().err
+
+
+def test_fills_are_recorded_once_and_stand_beside_the_backtest(run, newest, tmp_path, capsys):
+    """A broker who fills what the backtest does, 3 bps worse, but forgets one trade."""
+    given = [str(item) for pair in newest.items() for item in pair]
+    assert cli.main(["backtest", *given, "--results", str(tmp_path / "whole")]) == 0
+    (whole,) = (tmp_path / "whole").glob("*-????????")
+    own = load_run(whole).table("fills")
+    first = own["session"].iloc[0]
+    forgotten = own.index[own["session"] > first][5]
+    rows = own.drop(index=forgotten)
+    worse = rows["price"] * (1 + 3e-4 * np.sign(rows["shares"]))
+    table = pd.DataFrame({"Date": rows["session"], "Symbol": rows["asset"], "Qty": rows["shares"], "Price": worse,
+                          "Commission": rows["cost"]})  # fmt: skip
+    table.to_csv(tmp_path / "fills.csv", index=False)
+    (tmp_path / "live").mkdir()
+    record = ["positions", str(run.path), "--state", str(tmp_path / "live"), "--record", str(tmp_path / "fills.csv")]
+    capsys.readouterr()
+    assert cli.main(record) == 0
+    assert f"{len(rows):,} fills recorded" in capsys.readouterr().out
+    assert cli.main(record) == 2
+    assert "were recorded before; nothing is written" in capsys.readouterr().err
+    compare = ["compare", str(run.path), "--live", str(tmp_path / "live"), "--capital", "1000000", *given]
+    assert cli.main([*compare, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [row["status"] for row in found["fills"]].count("missed") == 1
+    assert {row["status"] for row in found["fills"]} == {"filled", "missed"}
+    price = next(row for row in found["slippage"] if row["kind"] == "price")
+    assert price["bps"] == pytest.approx(3.0, abs=1e-6)
+    assert found["costs"][0]["name"] == "commission_bps"
+    assert found["costs"][0]["value"] == pytest.approx(5.0, rel=1e-3)
+    assert found["returns"]["live"] < found["returns"]["model"]
+    assert cli.main(compare) == 0
+    assert "drift of weights" in capsys.readouterr().out
+    assert cli.main(["compare", str(run.path), "--live", str(tmp_path / "live")]) == 2
+    table.assign(Symbol="NOPE").to_csv(tmp_path / "fills.csv", index=False)
+    assert cli.main(record) == 2
+    assert "unknown asset in the fills 'NOPE'" in capsys.readouterr().err
+    table.assign(Qty=0).to_csv(tmp_path / "fills.csv", index=False)
+    assert cli.main(record) == 2
+    assert "whose shares are no number, or 0" in capsys.readouterr().err
