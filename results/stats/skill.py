@@ -111,7 +111,8 @@ def trailing_risk(returns: pd.DataFrame) -> Risk:
     rows = np.flatnonzero(unknown.any(axis=1))
     typical = pd.DataFrame(volatility[rows]).median(axis="columns").to_numpy()[:, None]
     volatility[rows] = np.where(unknown[rows], typical, volatility[rows])
-    return Risk(pd.DataFrame(beta, index, names, copy=False), pd.DataFrame(volatility, index, names, copy=False))
+    narrow = len(names) < 64  # a copy lies an asset after the other, as narrow panels do: sums keep their last bit
+    return Risk(pd.DataFrame(beta, index, names, copy=narrow), pd.DataFrame(volatility, index, names, copy=narrow))
 
 
 def normal_scores(values: Floats) -> Floats:
