@@ -94,14 +94,8 @@ class _Plain:
         #: For progress bars, which command the terminal on purpose.
         self.terminal = stream
         terminal = stream.isatty()
-        given = os.environ.get("COLUMNS", "")
         #: No line is longer; None where it does not matter.
-        self.width: int | None = None
-        if "_ASSAY_COMPLETE" not in os.environ:
-            if given.isdecimal() and int(given) > 0:
-                self.width = int(given)
-            elif terminal:
-                self.width = shutil.get_terminal_size().columns
+        self.width = None if not terminal or "_ASSAY_COMPLETE" in os.environ else shutil.get_terminal_size().columns
         self.colours = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
     @property

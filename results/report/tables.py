@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 __all__ = ["further_costs", "shown_value", "table_lines", "terminal_width"]
 
@@ -38,12 +37,12 @@ def further_costs(costs: Mapping[str, Any]) -> list[str]:
     return out
 
 
-def terminal_width() -> int | None:
-    """Columns of the terminal, or what ``$COLUMNS`` says; None where the output is a pipe or a file."""
-    given = os.environ.get("COLUMNS", "")
-    if given.isdecimal() and int(given) > 0:
-        return int(given)
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+def terminal_width(stream: TextIO | None = None) -> int | None:
+    """Columns of the terminal that `stream` (default stdout) writes to; None where it is a pipe or a file.
+
+    ``$COLUMNS`` overrides a terminal's width, and says nothing of a pipe: a parent that imports readline sets it.
+    """
+    return shutil.get_terminal_size().columns if (stream or sys.stdout).isatty() else None
 
 
 def shown_value(value: object) -> str:

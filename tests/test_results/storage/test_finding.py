@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
 import zipfile
 from pathlib import Path
 
@@ -135,13 +136,15 @@ def test_runs_on_the_command_line(two_runs: list[str], monkeypatch, capsys) -> N
     assert rows[0]["sharpe_net"] >= rows[1]["sharpe_net"]
     text = said("list", "--filter", "tags=best", "--columns", "run_id,parameters.quantile,note", "--csv")
     assert list(csv.reader(io.StringIO(text))) == [["run_id", "parameters.quantile", "note"], [one, "0.2", "a note"]]
+    monkeypatch.setenv("NO_COLOR", "1")
     for width in (60, 80, 120):
+        monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
         monkeypatch.setenv("COLUMNS", str(width))
         lines = said("list").splitlines()
         assert max(map(len, lines)) <= width
         assert one in "\n".join(lines)
         assert max(map(len, said("diff", one, two).splitlines())) <= width
-    monkeypatch.delenv("COLUMNS")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: False)
     assert "parameters.quantile" in said("diff", one, two)
     assert json.loads(said("diff", one, two, "--json"))["config"] == [
         {"name": "parameters.quantile", "one": 0.2, "two": 0.4}
