@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -282,8 +281,9 @@ def _echo(result: Audit, every: bool) -> None:
     import textwrap
 
     from assay.audit.report import render_table, summary_paragraph
+    from assay.results.report.tables import terminal_width
 
-    width = max(100, min(200, shutil.get_terminal_size((140, 24)).columns))
+    width = max(100, min(200, terminal_width() or 140))
     click.echo(render_table(result, width, every))
     if result.daily is not None:
         click.echo(textwrap.fill(f"\nday by day: {result.daily.sentence}", width, replace_whitespace=False))

@@ -57,7 +57,8 @@ def _checked_frame(frame: pd.DataFrame, what: str) -> pd.DataFrame:
     if np.isinf(out.to_numpy()).any():
         row, column = np.argwhere(np.isinf(out.to_numpy()))[0]
         raise InputError(f"{what}: infinite value at {out.index[row].date()}, {out.columns[column]!r}")
-    return out if out.to_numpy().flags.c_contiguous else _laid_out(out.to_numpy(), out.index, out.columns)
+    narrow = out.shape[1] < _WIDE
+    return out if narrow or out.to_numpy().flags.c_contiguous else _laid_out(out.to_numpy(), out.index, out.columns)
 
 
 def _laid_out(values: np.ndarray, index: pd.Index, columns: pd.Index) -> pd.DataFrame:

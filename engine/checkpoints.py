@@ -26,7 +26,7 @@ from assay.data.panel import PricePanel
 from assay.data.plugins import plugin_file
 from assay.data.stored import file_digest, file_digests, holds_files, read_sealed, sealed
 from assay.engine.folds import Fold
-from assay.models.base import FittedForecaster, Forecaster
+from assay.models.base import ADDED_LATER, FittedForecaster, Forecaster
 
 __all__ = ["Part", "identity_of", "part_folder", "read_part", "recipe_of", "write_part"]
 
@@ -77,6 +77,9 @@ class Part:
 def recipe_of(model: Forecaster) -> dict[str, Any]:
     """A model's name and parameters, JSON-able: what a trial is a trial of, wherever its class stands."""
     parameters: dict[str, Any] = asdict(cast(Any, model)) if is_dataclass(model) else dict(vars(model))
+    for name, default in ADDED_LATER.items():
+        if parameters.get(name) == default:
+            del parameters[name]
     inner = _inside(model)
     if inner is not None:
         parameters["base"] = recipe_of(inner)

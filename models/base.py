@@ -17,6 +17,7 @@ from assay.data.features import feature_set
 from assay.data.panel import PredictionPanel, PricePanel
 
 __all__ = [
+    "ADDED_LATER",
     "FittedForecaster",
     "Forecaster",
     "OnFeatures",
@@ -25,6 +26,10 @@ __all__ = [
     "require_labels",
     "watch_epochs",
 ]
+
+#: Parameters that recipes gained after runs were stored → the value under which they do what they did before. At that
+#: value they are no part of an identity, and a checkpoint may lack them.
+ADDED_LATER = {"label": "forward_return"}
 
 _Watcher = Callable[[dict[str, Any]], None]
 _watcher: ContextVar[_Watcher | None] = ContextVar("_watcher", default=None)

@@ -22,7 +22,7 @@ from assay.data.labels import FORWARD_RETURN, label_values, load_label
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.data.receipts import STAMPS
 from assay.data.returns import forward_returns
-from assay.models.base import OnFeatures
+from assay.models.base import ADDED_LATER, OnFeatures
 from assay.models.checkpoint import read_checkpoint, write_checkpoint
 
 __all__ = ["FittedRidge", "FittedRule", "MajorityClass", "Momentum", "Reversal", "Ridge", "Zero"]
@@ -306,7 +306,9 @@ def _save(fitted: FittedRule | FittedRidge, folder: Path, arrays: dict[str, np.n
 
 def _load(recipe: Any, folder: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     about, tensors = read_checkpoint(Path(folder))
-    if about.get("model") != recipe.name or about.get("params") != asdict(recipe):
+    wanted = asdict(recipe)
+    given = {**{name: value for name, value in ADDED_LATER.items() if name in wanted}, **about.get("params", {})}
+    if about.get("model") != recipe.name or given != wanted:
         raise InputError(f"{folder}: a checkpoint of {about.get('model')!r} with other parameters, not of {recipe}")
     return about, tensors
 

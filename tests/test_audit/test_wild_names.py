@@ -24,7 +24,6 @@ def accused(text: str, form: str = "") -> list[tuple[str, str, str]]:
     "line",
     [
         "Max consecutive wins: 7",
-        "Max. Drawdown Duration: 112 days",
         "Avg. Drawdown [%]: -3.4",
         "Trades per year: 41.2",
         "Deflated Sharpe Ratio: 0.33",
@@ -48,6 +47,7 @@ def test_a_name_that_holds_a_metric_s_name_is_not_that_metric(line: str) -> None
     ("line", "wanted"),
     [
         ("Ratio Avg Win / Avg Loss: 1.64", "payoff_ratio"),
+        ("Max. Drawdown Duration: 112 days", "drawdown_duration"),
         ("Avg Winning Trade: 222.57", "average_win"),
         ("Risk-Adjusted IC: 0.105", "icir"),
         ("Ann. return: 9.8%", "annual_return"),
