@@ -67,7 +67,7 @@ def bundle_of(run: Path, results: Path) -> Iterator[Path]:
     if run.suffix.lower() == ".zip":
         yield run
         return
-        from assay.results.storage.runs import load_run
+    from assay.results.storage.runs import load_run
     from assay.results.workflow.bundles import export_run
     from assay.results.workflow.kept_study import read_kept
     from assay.results.workflow.study_runs import inputs_of
