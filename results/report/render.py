@@ -70,6 +70,7 @@ def draw_figure(figure: Figure, name: str, size: tuple[float, float] | None = No
         canvas, axes = new_figure(size or figure.size)
         figure.draw(axes)
         name_lines(axes)
+        _lay_out(canvas)
         buffer = io.StringIO()
         canvas.savefig(buffer, format="svg", dpi=72, metadata={"Date": None, "Creator": None})
         reading = read_axes(axes, figure.title)
@@ -85,6 +86,16 @@ def draw_figure(figure: Figure, name: str, size: tuple[float, float] | None = No
         return Drawing(text, "", reading.table)
     places["lines"] = [[f"{name}-{line}", label] for line, label in places["lines"]]
     return Drawing(text, json.dumps(places, separators=(",", ":")), reading.table)
+
+
+def _lay_out(canvas: Any) -> None:
+    """Lay a figure out as SVG of 72 dots an inch, once: `savefig` would draw it a second time to do so."""
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    canvas.set_dpi(72)
+    FigureCanvasSVG(canvas)
+    canvas.get_layout_engine().execute(canvas)
+    canvas.set_layout_engine("none")
 
 
 def _drawings(figure: Figure, number: int) -> tuple[list[tuple[str, Drawing]], Table | None]:

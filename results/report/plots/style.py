@@ -79,14 +79,16 @@ def thin(values: pd.Series, most: int = MOST_POINTS) -> pd.Series:
     """
     if len(values) <= most:
         return values
-    stretches = np.array_split(np.arange(len(values)), max(1, most // 3))
     numbers = values.to_numpy(dtype=np.float64)
-    keep = {0, len(values) - 1}
-    for stretch in stretches:
-        part = numbers[stretch]
-        keep.add(int(stretch[0]))
-        if np.isfinite(part).any():
-            keep |= {int(stretch[np.nanargmin(part)]), int(stretch[np.nanargmax(part)])}
+    count = max(1, most // 3)
+    longer = len(values) % count
+    starts = np.arange(count) * (len(values) // count) + np.minimum(np.arange(count), longer)
+    keep = {0, len(values) - 1, *starts.tolist()}
+    for extreme, none in ((np.minimum, np.inf), (np.maximum, -np.inf)):
+        known = np.where(np.isfinite(numbers), numbers, none)
+        bounds = np.repeat(extreme.reduceat(known, starts), np.diff(starts, append=len(values)))
+        places = np.flatnonzero((known == bounds) & np.isfinite(known))
+        keep |= set(places[np.unique(np.searchsorted(starts, places, side="right"), return_index=True)[1]].tolist())
     return values.iloc[sorted(keep)]
 
 
