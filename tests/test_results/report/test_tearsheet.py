@@ -233,6 +233,13 @@ def _probabilities(folder: Path) -> Run:
     return _stored(folder, prices, both, strategy="confidence")
 
 
+@pytest.fixture
+def desk_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No second drawing of each wide figure for a phone, which takes a third of the time."""
+    monkeypatch.setattr("assay.results.report.render._WIDE", 100.0)
+
+
+@pytest.mark.usefixtures("desk_only")
 def test_every_error_of_the_sharpe_ratio_is_shown_from_the_run_or_from_its_returns(tmp_path: Path):
     run = _stored(tmp_path, *_market(120, 6))
     text = render_tearsheet(run)
@@ -254,6 +261,7 @@ def _missing_metrics(folder: Path) -> Run:
     return replace(run, metrics={**run.metrics, "metrics": [{**item, **lost} for item in run.metrics["metrics"]]})
 
 
+@pytest.mark.usefixtures("desk_only")
 @pytest.mark.parametrize(
     ("made", "says"),
     [
@@ -273,6 +281,7 @@ def test_an_odd_run_gives_a_sound_page(made: Any, says: str, tmp_path: Path):
     assert len(text) < 3_000_000
 
 
+@pytest.mark.usefixtures("desk_only")
 def test_folds_seeds_and_training_are_drawn_from_their_tables(tmp_path: Path):
     prices, oracle = _market(150, 8)
     days = prices.sessions
