@@ -11,7 +11,7 @@ from assay.commands.options import PATH
 __all__ = ["init"]
 
 KINDS_OF_TEMPLATE = (
-    "predictions", "model", "strategy", "features", "label", "costs", "universe", "quality", "metric", "rule",
+    "predictions", "model", "strategy", "features", "label", "costs", "universe", "quality", "metric", "rule", "sweep",
 )  # fmt: skip
 
 
@@ -19,7 +19,8 @@ KINDS_OF_TEMPLATE = (
 @click.argument("folder", type=PATH, default=Path())
 @click.option(
     "--template", type=click.Choice(KINDS_OF_TEMPLATE), default="predictions", show_default=True,
-    help="Predictions that you have, or a part of your own that the study uses; docs/contracts.md has the contracts.",
+    help="Predictions that you have, a grid of them, or a part of your own that the study uses; docs/contracts.md has "
+    "the contracts.",
 )  # fmt: skip
 def init(folder: Path, template: str) -> None:
     """Write study.toml, its JSON Schema for editors, and a plug-in that works into FOLDER (default: here).

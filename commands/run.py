@@ -10,6 +10,7 @@ from assay.commands.backtest import report
 from assay.commands.options import PATH, json_option, results_and_ledger
 from assay.commands.output import echo_json, progress
 from assay.commands.positions import book_text
+from assay.commands.sweep import report_sweep
 
 __all__ = ["run"]
 
@@ -21,8 +22,9 @@ __all__ = ["run"]
 def run(study: Path, results: Path, as_json: bool) -> int:
     """Run a STUDY: data, model or predictions, folds, strategy, costs, checks, gate, sheet and positions: a TOML file.
 
-    The run is the same, and has the same id, as that of `backtest` or `walk-forward` with these options. Its files are
-    named relative to the study. With a [gate] the exit code is the gate's: 0 pass, 1 fail, 3 not enough evidence.
+    The run is the same, and has the same id, as that of `backtest`, `walk-forward` or, with a [sweep], `sweep` with
+    these options. Its files are named relative to the study. With a [gate] the exit code is the gate's: 0 pass, 1
+    fail, 3 not enough evidence.
 
     Every stored run keeps the study that reproduces it: `runs rerun RUN`.
 
@@ -34,10 +36,14 @@ def run(study: Path, results: Path, as_json: bool) -> int:
     """
     from assay.results.workflow.study_files import load_study
     from assay.results.workflow.study_runs import judged, make_run, positions_of
+    from assay.results.workflow.sweeps import StoredSweep
 
     asked = load_study(study).located(below=study.resolve().parent)
     with progress(quiet=as_json) as heard:
         stored = make_run(asked, root=results, progress=heard)
+    if isinstance(stored, StoredSweep):
+        report_sweep(stored, as_json=as_json)
+        return 0
     decision, book = judged(stored, asked, results), positions_of(stored, asked)
     if as_json:
         kept = stored.run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,15 +24,15 @@ from assay.commands.options import (
     strategy_options,
     trials_option,
 )
-from assay.commands.output import echo_json, progress, say_sealed
+from assay.commands.output import echo_json, progress
 
 if TYPE_CHECKING:
-    from assay.data.panel import PredictionPanel
     from assay.engine.execution import Execution
+    from assay.results.workflow.backtests import StoredBacktest
     from assay.results.workflow.study import CostSection
-    from assay.results.workflow.sweeps import Variant
+    from assay.results.workflow.sweeps import StoredSweep
 
-__all__ = ["sweep"]
+__all__ = ["report_sweep", "sweep"]
 
 
 @click.command()
@@ -90,60 +91,44 @@ def sweep(
     """  # fmt: skip
     from assay.data.errors import InputError
     from assay.engine.sweep import parse_grid
-    from assay.results.workflow import sweep as run
-    from assay.results.workflow.inputs import load_inputs, load_market
-    from assay.results.workflow.model_sweeps import PREFIX, ModelRecipe, model_variants, parted_grid
+    from assay.results.workflow.study import CheckSection, FoldSection, ModelSection, StrategySection, SweepSection
+    from assay.results.workflow.study_runs import make_run
 
-    grid = parse_grid(grids)
-    own, rest = parted_grid(grid)
-    if own and model is None:
-        raise InputError(f"--grid {PREFIX}{next(iter(own))}: of which model? name it with --model")
+    grid = SweepSection(
+        {name: tuple(values) for name, values in parse_grid(grids).items()},
+        clusters=clusters,
+        heatmap=None if heatmap is None else str(heatmap),
+    )
     if model is not None and (data.predictions or data.receipts):
         raise InputError("sweep: --model makes the predictions; leave --predictions and --receipts out")
-    study = data.study()
-    with progress(quiet=as_json) as heard:
-        if model is None:
-            inputs = load_inputs(study, delay=execution.delay)
-            say_sealed(inputs.prices)
-            prices, benchmark, made_by = inputs.prices, inputs.benchmark, inputs.made_by
-            predictions: PredictionPanel | list[Variant] = inputs.predictions
-        else:
-            prices, benchmark = load_market(study.data)
-            say_sealed(prices)
-            made_by = None
-            predictions = model_variants(
-                ModelRecipe(model, preset, parse_settings(model_settings, "--model-param")),
-                own,
-                prices,
-                parse_plan(train, retrain, data.start, data.end),
-                horizon=data.horizon,
-                delay=max(execution.delay, 1),
-                executor=executor,
-                workers=workers,
-                root=results,
-                progress=heard,
-            )
-        stored = run(
-            chosen.strategy,
-            rest,
-            predictions,
-            prices,
-            settings=chosen.parameters,
-            benchmark=benchmark,
-            costs=costs.load(prices, study.data.reading("costs")),
-            execution=execution,
-            clusters=clusters,
+    plan = parse_plan(train, retrain, data.start, data.end)
+    study = replace(
+        data.study(),
+        folds=FoldSection(
+            train="expanding" if plan.train is None else plan.train,
+            retrain=plan.retrain,
+            horizon=data.horizon,
+            start=data.start,
+            end=data.end,
             executor=executor,
             workers=workers,
-            made_by=made_by,
-            trials_elsewhere=trials,
-            root=results,
-            progress=heard,
-        )
-    if heatmap is not None:
-        from assay.results.report.plots.sweep import write_heatmap
+        ),
+        strategy=StrategySection(chosen.strategy, chosen.parameters),
+        costs=costs,
+        execution=execution,
+        sweep=grid,
+        checks=CheckSection(trials_elsewhere=trials),
+    )
+    if model is not None:
+        section = ModelSection(model, preset, parse_settings(model_settings, "--model-param"))
+        study = replace(study, predictions=None, model=section)
+    with progress(quiet=as_json) as heard:
+        stored = make_run(study, root=results, progress=heard)
+    report_sweep(stored, as_json=as_json)
 
-        write_heatmap(stored.evidence.table, grid, heatmap)
+
+def report_sweep(stored: StoredBacktest | StoredSweep, *, as_json: bool) -> None:
+    """Print a stored sweep."""
     if as_json:
         echo_json({"run_id": stored.run.id, "path": str(stored.run.path), **stored.run.metrics})
     else:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -27,7 +27,7 @@ from assay.engine.kernels import worth_compiling
 from assay.strategies.base import EntryRule, Strategy, decide
 from assay.strategies.catalog import describe, load_strategy
 
-__all__ = ["CellResult", "GridCell", "cells_of", "parse_grid", "run_cells"]
+__all__ = ["CellResult", "GridCell", "cells_of", "named_grid", "parse_grid", "run_cells"]
 
 #: Cells of weights held at once, about 160 MB.
 _CELLS = 20_000_000
@@ -85,14 +85,37 @@ def parse_grid(items: Sequence[str]) -> dict[str, list[str]]:
         If an item has no values, or a parameter comes twice.
 
     """
-    grid: dict[str, list[str]] = {}
+    pairs = []
     for item in items:
         name, sign, values = item.partition("=")
-        name = name.strip().replace("-", "_")
-        name = _ALIASES.get(name, name)
         listed = [value.strip() for value in values.split(",") if value.strip()]
-        if not sign or not name or not listed:
+        if not sign or not name.strip() or not listed:
             raise InputError(f"--grid {item}: expected NAME=VALUE,VALUE,… e.g. --grid quantile=0.1,0.2")
+        pairs.append((name.strip(), listed))
+    return named_grid(pairs)
+
+
+def named_grid(items: Iterable[tuple[str, Sequence[object]]]) -> dict[str, list[str]]:
+    """Parameters and their values as a grid: names as the parts have them, values as text.
+
+    Examples
+    --------
+    >>> named_grid([("cost-bps", [0, 5.5])])
+    {'commission_bps': ['0', '5.5']}
+
+    Raises
+    ------
+    InputError
+        If a parameter has no values or comes twice, or a value does.
+
+    """
+    grid: dict[str, list[str]] = {}
+    for given, values in items:
+        name = given.replace("-", "_")
+        name = _ALIASES.get(name, name)
+        listed = [str(value).lower() if isinstance(value, bool) else str(value) for value in values]
+        if not listed:
+            raise InputError(f"--grid {name}: no values; list at least one")
         if name in grid:
             raise InputError(f"--grid {name}: given twice; list all its values in one --grid")
         if len(set(listed)) < len(listed):
@@ -107,7 +130,7 @@ def cells_of(
     name: str,
     grid: Mapping[str, Sequence[str]],
     *,
-    settings: Mapping[str, str] | None = None,
+    settings: Mapping[str, object] | None = None,
     costs: CostModel | None = None,
     execution: Execution | None = None,
 ) -> list[GridCell]:

@@ -62,6 +62,7 @@ def model_variants(
     *,
     horizon: int = 1,
     delay: int = 1,
+    seeds: Sequence[int] = (0,),
     executor: Literal["serial", "process", "ray"] = "serial",
     workers: int | None = None,
     root: Path | str = DEFAULT_ROOT,
@@ -73,7 +74,7 @@ def model_variants(
     ----------
     recipe : the model.
     grid : parameter of the model → values as text.
-    prices, plan, horizon, executor, workers, root, progress : as for `assay.results.workflow.walk_forward`.
+    prices, plan, horizon, seeds, executor, workers, root, progress : as for `assay.results.workflow.walk_forward`.
     delay : sessions from decision to fill.
 
     Raises
@@ -101,11 +102,12 @@ def model_variants(
             folds,
             horizon=horizon,
             delay=delay,
+            seeds=seeds,
             executor=executor,
             workers=workers,
             folder=Path(root) / ".walk-forward",
         )
         named = {f"{PREFIX}{name}": value for name, value in chosen.items()}
-        out.append(Variant(named, walk.predictions, made_by_folds(model, plan, (0,))))
+        out.append(Variant(named, walk.predictions, made_by_folds(model, plan, seeds)))
     progress.advance("configurations of the model", len(models), len(models))
     return out

@@ -16,15 +16,20 @@ from assay.results.workflow.study import CheckSection, ReportSection, Study
 
 __all__ = ["Rerun", "rerun"]
 
+_METRICS = "metrics.json"
+
 
 @dataclass(frozen=True, repr=False)
 class Rerun(Card):
     """A run beside the same run, made again.
 
+    Of a sweep the tables alone are compared: its metrics count the trials that the ledger has by now.
+
     Parameters
     ----------
     run : id of the stored run.
     files : how many files of it (metrics and tables) were compared.
+    is_sweep : whether it is a grid of runs.
     changed_files : inputs that are not what they were, by name.
     differences : of the stored run and the new one.
 
@@ -32,6 +37,7 @@ class Rerun(Card):
 
     run: str
     files: int
+    is_sweep: bool
     changed_files: tuple[str, ...]
     differences: RunDifferences
 
@@ -52,7 +58,8 @@ class Rerun(Card):
     def card(self) -> tuple[str, list[tuple[str, str]]]:
         """Whether the bytes agree, and why not."""
         if self.same_bytes:
-            return f"{self.run}: the same bytes, metrics and {self.files - 1} tables", []
+            what = f"{self.files} tables" if self.is_sweep else f"metrics and {self.files - 1} tables"
+            return f"{self.run}: the same bytes, {what}", []
         title = f"{self.run}: {len(self.differences.tables)} of {self.files} files differ"
         return title, [("changed", line) for line in self.causes]
 
@@ -71,7 +78,7 @@ def rerun(run: Run, make: Callable[[Study, Path], Run]) -> Rerun:
         If the run keeps no study, the study cannot be run, or an input is gone.
 
     """
-    study = read_kept(run.require_backtest("runs rerun"))
+    study = read_kept(run)
     changed = [
         name
         for name, digest in study.made_from.items()
@@ -85,4 +92,9 @@ def rerun(run: Run, make: Callable[[Study, Path], Run]) -> Rerun:
     study = replace(study, checks=checks, gate=None, report=ReportSection(), positions=None, made_from={})
     with tempfile.TemporaryDirectory(prefix="assay-rerun-") as folder:
         again = make(study, Path(folder))
-        return Rerun(run.id, len(run.manifest["files"]), tuple(changed), differences(run, again))
+        compared = differences(run, again)
+    files = list(run.manifest["files"])
+    if run.kind == "sweep":
+        files.remove(_METRICS)
+        compared = replace(compared, tables=tuple(name for name in compared.tables if name != _METRICS))
+    return Rerun(run.id, len(files), run.kind == "sweep", tuple(changed), compared)

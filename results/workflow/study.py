@@ -38,6 +38,7 @@ __all__ = [
     "ReportSection",
     "StrategySection",
     "Study",
+    "SweepSection",
     "TuneSection",
     "portable",
 ]
@@ -401,20 +402,38 @@ class PositionSection:
 
 
 @dataclass(frozen=True)
+class SweepSection:
+    """A grid in the place of one run: every cell is a backtest and a trial, and what the choice is worth is stored.
+
+    Parameters
+    ----------
+    grid : parameter → list of values: of the strategy or its overlays, a cost (cost_bps), delay, fill, or, with a
+        [model], model.NAME.
+    clusters : also count independent trials by clustering the ledger's returns.
+    heatmap : PNG file to draw the net Sharpe over the first two parameters into.
+
+    """
+
+    grid: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    clusters: bool = False
+    heatmap: str | None = None
+
+
+@dataclass(frozen=True)
 class Study:
     """All that makes a run. Files are named relative to the study's own folder.
 
     Parameters
     ----------
     engine : who simulates the final weights of a backtest.
-    data, predictions, model, tune, folds, strategy, overlays, costs, execution, checks, gate, report,
+    data, predictions, model, tune, folds, strategy, overlays, costs, execution, sweep, checks, gate, report,
         positions : the sections.
     made_from : file → SHA-256 of what a stored run was made from; a run writes it, `runs rerun` reads it.
 
     Raises
     ------
     InputError
-        If it names both a model and predictions, or both engines in a walk-forward.
+        If it names both a model and predictions, both engines in a walk-forward, or a sweep and what is of one run.
 
     """
 
@@ -428,6 +447,7 @@ class Study:
     overlays: OverlaySection = field(default_factory=OverlaySection)
     costs: CostSection = field(default_factory=CostSection)
     execution: Execution = field(default_factory=Execution)
+    sweep: SweepSection | None = None
     checks: CheckSection = field(default_factory=CheckSection)
     gate: GateSection | None = None
     report: ReportSection = field(default_factory=ReportSection)
@@ -439,6 +459,24 @@ class Study:
             raise InputError("study: [model] and [predictions] exclude each other; leave one out")
         if self.model is not None and self.engine != "native":
             raise InputError("study: engine 'vectorbt' is of a backtest; a walk-forward has the native one")
+        if self.sweep is not None and (of_one_run := self._of_one_run()):
+            raise InputError(f"study: [sweep] makes a grid of runs; take out what is of one: {', '.join(of_one_run)}")
+
+    def _of_one_run(self) -> list[str]:
+        """What is said here that a sweep does not read."""
+        data = self.data
+        said = {
+            "engine": self.engine != "native",
+            "[data] sectors, market_caps, factors, regimes": any(
+                (data.sectors, data.market_caps, data.factors, data.regimes)
+            ),
+            "[tune]": self.tune is not None,
+            "[checks]": self.checks.load() != Checks(),
+            "[gate]": self.gate is not None,
+            "[report]": self.report != ReportSection(),
+            "[positions]": self.positions is not None,
+        }
+        return [name for name, given in said.items() if given]
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -495,7 +533,9 @@ class Study:
             model = replace(model, name=plugin(model.name), parameters={**model.parameters, **own})
         if strategy.name is not None:
             strategy = replace(strategy, name=plugin(strategy.name))
-        given, gate, data, book = self.predictions, self.gate, self.data, self.positions
+        given, gate, data, book, sweep = self.predictions, self.gate, self.data, self.positions, self.sweep
+        if sweep is not None:
+            sweep = replace(sweep, heatmap=moved(sweep.heatmap))
         if book is not None:
             book = replace(book, holdings=moved(book.holdings), out=moved(book.out))
         data = replace(
@@ -526,6 +566,7 @@ class Study:
             model=model,
             strategy=strategy,
             costs=costs,
+            sweep=sweep,
             checks=replace(self.checks, metrics=tuple(map(plugin, self.checks.metrics))),
             gate=gate,
             report=replace(self.report, save_predictions=moved(self.report.save_predictions)),
@@ -537,7 +578,8 @@ class Study:
         """Every name that is a path, inputs or not."""
         policy = [] if self.gate is None or not self.gate.policy.endswith(".toml") else [self.gate.policy]
         book = self.positions or PositionSection()
-        beside = [name for name in (self.report.save_predictions, book.holdings, book.out) if name is not None]
+        drawn = None if self.sweep is None else self.sweep.heatmap
+        beside = [name for name in (self.report.save_predictions, book.holdings, book.out, drawn) if name is not None]
         return [*self.files(), *policy, *beside, *self.made_from]
 
 

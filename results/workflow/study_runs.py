@@ -12,15 +12,18 @@ from assay.data.errors import InputError
 from assay.data.files.holdings import load_holdings
 from assay.data.files.predictions import write_predictions
 from assay.data.panel import PredictionPanel, PricePanel
+from assay.engine.sweep import named_grid
 from assay.results.gate.policy import GateDecision, judge, load_policy, note_look, write_decision
 from assay.results.storage.places import DEFAULT_ROOT
 from assay.results.storage.runs import load_run
 from assay.results.workflow.backtests import StoredBacktest, backtest
 from assay.results.workflow.inputs import load_inputs, load_market, load_styles
+from assay.results.workflow.model_sweeps import PREFIX, ModelRecipe, model_variants, parted_grid
 from assay.results.workflow.positions import TargetBook, target_positions, write_book
-from assay.results.workflow.requests import Progress
-from assay.results.workflow.study import PredictionSection, Study
+from assay.results.workflow.requests import Progress, Silent
+from assay.results.workflow.study import PredictionSection, Study, SweepSection
 from assay.results.workflow.study_files import load_study
+from assay.results.workflow.sweeps import StoredSweep, Variant, sweep
 from assay.results.workflow.walk_forwards import (
     DEFAULT_STRATEGY,
     PROBABILITY_STRATEGY,
@@ -33,7 +36,7 @@ __all__ = ["inputs_of", "judged", "make_run", "positions_of", "run_study"]
 
 def run_study(
     study: Study | Path | str, *, root: Path | str = DEFAULT_ROOT, progress: Progress | None = None
-) -> StoredBacktest:
+) -> StoredBacktest | StoredSweep:
     """Make the run that a study says, judge it, write what it holds next and draw its sheet, where they are asked for.
 
     Parameters
@@ -44,13 +47,14 @@ def run_study(
 
     Returns
     -------
-    StoredBacktest
-        As `backtest` and `walk_forward` give it; the gate's decision lies in ``gate.json`` in its folder.
+    StoredBacktest or StoredSweep
+        As `backtest`, `walk_forward` and, with a [sweep], `sweep` give it; the gate's decision lies in ``gate.json`` in
+        its folder.
 
     Raises
     ------
     InputError
-        If it names inputs that were in memory, or as `backtest` and `walk_forward` do.
+        If it names inputs that were in memory, or as `backtest`, `walk_forward` and `sweep` do.
 
     Examples
     --------
@@ -64,6 +68,8 @@ def run_study(
     if not isinstance(study, Study):
         study = load_study(study).located(below=Path(study).resolve().parent)
     stored = make_run(study, root=Path(root), progress=progress)
+    if isinstance(stored, StoredSweep):
+        return stored
     judged(stored, study, Path(root))
     positions_of(stored, study)
     if study.report.tearsheet:
@@ -119,18 +125,20 @@ def positions_of(stored: StoredBacktest, study: Study) -> TargetBook | None:
     return book
 
 
-def make_run(study: Study, *, root: Path, progress: Progress | None = None) -> StoredBacktest:
+def make_run(study: Study, *, root: Path, progress: Progress | None = None) -> StoredBacktest | StoredSweep:
     """The run of a study whose files are named as seen from the working folder, stored; neither judged nor drawn.
 
     Raises
     ------
     InputError
-        If it names inputs that were in memory, or as `backtest` and `walk_forward` do.
+        If it names inputs that were in memory, or as `backtest`, `walk_forward` and `sweep` do.
 
     """
     _refuse_memory(study)
     if study.tune is not None and study.model is None:
         raise InputError("study: [tune] chooses the parameters of a model; add a [model], or take [tune] out")
+    if study.sweep is not None:
+        return _sweep(study, study.sweep, root, Silent() if progress is None else progress)
     return _backtest(study, root, progress) if study.model is None else _walk_forward(study, root, progress)
 
 
@@ -171,6 +179,60 @@ def _backtest(study: Study, root: Path, progress: Progress | None) -> StoredBack
         progress=progress,
         study=replace(study, predictions=study.predictions or PredictionSection()),
     )
+
+
+def _sweep(study: Study, asked: SweepSection, root: Path, progress: Progress) -> StoredSweep:
+    grid = named_grid(asked.grid.items())
+    of_model, rest = parted_grid(grid)
+    if of_model and study.model is None:
+        raise InputError(f"--grid {PREFIX}{next(iter(of_model))}: of which model? name it with --model, or [model]")
+    folds, costs = study.folds, study.data.reading("costs")
+    if study.model is None:
+        inputs = load_inputs(study, delay=study.execution.delay)
+        prices, benchmark, made_by = inputs.prices, inputs.benchmark, inputs.made_by
+        predictions: PredictionPanel | list[Variant] = inputs.predictions
+    else:
+        (prices, benchmark), made_by = load_market(study.data), None
+    for line in prices.warnings:
+        if line.startswith("lockbox:"):
+            progress.say(f"warning: {line}")
+    if study.model is not None:
+        predictions = model_variants(
+            ModelRecipe(study.model.name, study.model.preset, study.model.parameters),
+            of_model,
+            prices,
+            folds.plan(),
+            horizon=folds.horizon,
+            delay=max(study.execution.delay, 1),
+            seeds=folds.all_seeds,
+            executor=folds.executor,
+            workers=folds.workers,
+            root=root,
+            progress=progress,
+        )
+    stored = sweep(
+        study.strategy.name or DEFAULT_STRATEGY,
+        rest,
+        predictions,
+        prices,
+        settings=study.settings,
+        benchmark=benchmark,
+        costs=study.costs.load(prices, costs),
+        execution=study.execution,
+        clusters=asked.clusters,
+        executor=folds.executor,
+        workers=folds.workers,
+        made_by=made_by,
+        trials_elsewhere=study.checks.trials_elsewhere,
+        root=root,
+        progress=progress,
+        study=study,
+    )
+    if asked.heatmap is not None:
+        from assay.results.report.plots.sweep import write_heatmap
+
+        write_heatmap(stored.evidence.table, grid, Path(asked.heatmap))
+    return stored
 
 
 def _walk_forward(study: Study, root: Path, progress: Progress | None) -> StoredBacktest:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -27,7 +28,9 @@ from assay.results.storage.places import DEFAULT_ROOT
 from assay.results.storage.runs import Run, run_id, save_run
 from assay.results.storage.sweep_parts import read_parts, write_part
 from assay.results.storage.trial_ledger import Record, read_trials, register, scenario_of, trial_of
-from assay.results.workflow.requests import Progress, Silent
+from assay.results.workflow.kept_study import derived, keep_study, sources_of
+from assay.results.workflow.requests import Checks, Progress, Silent
+from assay.results.workflow.study import Study, SweepSection
 from assay.strategies.base import family_of
 
 __all__ = ["StoredSweep", "Variant", "sweep"]
@@ -98,7 +101,7 @@ def sweep(
     predictions: PredictionPanel | Sequence[Variant],
     prices: PricePanel,
     *,
-    settings: Mapping[str, str] | None = None,
+    settings: Mapping[str, object] | None = None,
     benchmark: pd.Series | None = None,
     costs: CostModel | None = None,
     execution: Execution | None = None,
@@ -109,6 +112,7 @@ def sweep(
     trials_elsewhere: int = 0,
     root: Path | str = DEFAULT_ROOT,
     progress: Progress | None = None,
+    study: Study | None = None,
 ) -> StoredSweep:
     """Backtest a grid of parameters, count its trials, and store what the choice is worth.
 
@@ -127,6 +131,7 @@ def sweep(
     settings : parameters of the strategy that stay, as text.
     clusters : whether to count independent trials by clustering the ledger's returns, too.
     executor, workers : where cells that cannot share a pass are run; the figures are the same.
+    study : where the inputs came from and what else was asked for; kept with the run, completed by what ran.
 
     Raises
     ------
@@ -160,6 +165,7 @@ def sweep(
     together = prints[0] if single else hashlib.sha256("\n".join(prints).encode()).hexdigest()
     fingerprints = {"prices": prices.fingerprint, "predictions": together}
     grid = {**_values_of(variants), **grid}
+    strategy = own[0].strategy.name  # the whole name of one that was asked for by its beginning or its file
     name = f"sweep_{strategy}"
     config = {"strategy": f"sweep {strategy}", "grid": {key: list(values) for key, values in grid.items()},
               "cells": configs}  # fmt: skip
@@ -203,7 +209,34 @@ def sweep(
         root=root,
     )
     shutil.rmtree(folder, ignore_errors=True)
+    if study is None:
+        study = sources_of(prices, predictions if isinstance(predictions, PredictionPanel) else None, benchmark)
+        lost = () if single else ("predictions",)
+        study = replace(study, data=replace(study.data, in_memory=(*study.data.in_memory, *lost)))
+    keep_study(
+        run,
+        derived(
+            study,
+            strategy=own[0].strategy,
+            costs=costs,
+            checks=Checks(),
+            trials_elsewhere=trials_elsewhere,
+            execution=execution,
+            sweep=SweepSection({key: tuple(map(_as_toml, values)) for key, values in grid.items()}, clusters),
+        ),
+    )
     return StoredSweep(run, evidence)
+
+
+def _as_toml(text: str) -> str | int | float:
+    """A value of the grid as a number where it is written as one."""
+    for kind in (int, float):
+        try:
+            if text == str(kind(text)) and math.isfinite(kind(text)):
+                return kind(text)
+        except ValueError:
+            pass
+    return text
 
 
 def _values_of(variants: Sequence[Variant]) -> dict[str, list[str]]:

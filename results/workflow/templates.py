@@ -20,6 +20,7 @@ from assay.results.workflow.study import (
     ReportSection,
     StrategySection,
     Study,
+    SweepSection,
 )
 from assay.results.workflow.study_files import schema_text, study_toml
 
@@ -32,8 +33,10 @@ _FOLDS = FoldSection(train=1260, retrain="yearly", start="2018-01-02")
 
 def _traded(**sections: Any) -> Study:
     """A study of the sample's predictions, with these sections."""
-    rest: dict[str, Any] = {"strategy": StrategySection("s2_filter_negative"), "checks": _CHECKS, **sections}
-    return Study(predictions=PredictionSection(), report=_SHEET, **rest)
+    usual: dict[str, Any] = {
+        "strategy": StrategySection("s2_filter_negative"), "checks": _CHECKS, "report": _SHEET
+    }  # fmt: skip
+    return Study(predictions=PredictionSection(), **{**usual, **sections})
 
 
 def _trained(name: str, parameters: Mapping[str, object]) -> Study:
@@ -60,6 +63,14 @@ TEMPLATES: Mapping[str, tuple[Study, tuple[str, ...]]] = {
     "metric": (
         _traded(checks=CheckSection(leaks=True, metrics=("./my_metric.py:ulcer_index",))),
         ("my_metric.py",),
+    ),
+    "sweep": (
+        _traded(
+            checks=CheckSection(),
+            report=ReportSection(),
+            sweep=SweepSection({"quantile": (0.1, 0.2, 0.3), "every": (1, 5), "cost_bps": (0, 5, 10)}),
+        ),
+        (),
     ),
     "rule": (_traded(gate=GateSection("my_policy.toml")), ("my_rule.py", "my_policy.toml")),
 }

@@ -176,7 +176,7 @@ def test_sound_parts_pass(kind: str, name: str, own: str) -> None:
 
 def test_the_kinds_have_templates_and_the_templates_pass_their_check(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert set(TEMPLATES) == {"predictions", *PARTS}
+    assert set(TEMPLATES) == {"predictions", "sweep", *PARTS}
     for kind in set(PARTS) - {"model", "strategy"}:  # these two have tests of their own
         paths = write_template(kind, tmp_path / kind)
         plugin = next(path for path in paths if path.suffix == ".py")

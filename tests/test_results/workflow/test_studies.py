@@ -82,6 +82,8 @@ def test_what_is_written_is_read_back(study: Study) -> None:
         ("[model]\npreset = 'small'", "[model]: name is missing; it is a text"),
         ("[model]\nname = 'ridge'\n[predictions]", "exclude each other"),
         ("data = 3", "expected a table [data]"),
+        ("[sweep]\ngrid = { quantile = 0.1 }", "[sweep] grid: expected a table, got a table"),
+        ("[sweep]\n[gate]\npolicy = 'research'\n[checks]\nleaks = true", "take out what is of one: [checks], [gate]"),
         ("[data", "not TOML"),
     ],
 )
@@ -258,3 +260,23 @@ def test_a_study_says_what_is_held_next_from_python_too(market: Path, capsys: py
     stored = run_study("study.toml", root="two")
     assert stored.run.id == made.name
     assert cli.main(["runs", "rerun", made.name, "--results", "one"]) == 0
+
+
+def test_a_sweep_by_study_is_that_of_the_command(market: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = ["--prices", "prices.parquet", "--predictions", "preds.parquet", "--strategy", "quintile_long_short"]
+    grid = ["--grid", "quantile=0.2,0.4", "--grid", "cost_bps=0,7.5", "--borrow-bps", "10"]
+    typed = run_of("sweep", *files, *grid, "--results", "one", capsys=capsys)
+    (market / "study.toml").write_text(
+        "[data]\nprices = 'prices.parquet'\n[predictions]\nfile = 'preds.parquet'\n[strategy]\nname = 'quintile'\n"
+        "[costs]\nborrow_bps = 10\n[sweep]\ngrid = { quantile = [0.2, 0.4], cost_bps = [0, 7.5] }\nheatmap = 'a.png'\n"
+    )
+    written = run_of("run", "study.toml", "--results", "two", capsys=capsys)
+    assert written["run_id"] == typed["run_id"]
+    one, two = (load_run(str(typed["run_id"]), root=root) for root in ("one", "two"))
+    assert one.manifest["files"] == two.manifest["files"]
+    assert (one.path / STUDY).read_bytes() == (two.path / STUDY).read_bytes()
+    assert (market / "a.png").read_bytes().startswith(b"\x89PNG")
+    stored = run_study(one.path / STUDY, root="three")
+    assert stored.run.id == one.id
+    assert cli.main(["runs", "rerun", one.id, "--results", "one"]) == 0
+    assert "the same bytes, 2 tables" in capsys.readouterr().out
