@@ -156,13 +156,17 @@ def formats(as_json: bool) -> None:
 
     from assay.data.files.aliases import KINDS, PREDICTIONS, PRICES, VENDORS
     from assay.data.files.options import LAYOUTS
+    from assay.results.workflow.reading import ROLES
 
     vendors = list(dict.fromkeys(vendor.name for vendor in VENDORS))
     fields = {
         names.kind: {field: list(known) for field, known in names.fields.items()} for names in (PRICES, PREDICTIONS)
     }
     if as_json:
-        echo_json({"kinds": list(KINDS), "layouts": dict(LAYOUTS), "vendors": vendors, "fields": fields})
+        others = {kind: list(names) for kind, names in ROLES.items() if kind not in fields}
+        echo_json(
+            {"kinds": list(KINDS), "layouts": dict(LAYOUTS), "vendors": vendors, "fields": fields, "others": others}
+        )
         return
 
     def paragraph(name: str, text: str, indent: int = 18) -> None:
@@ -178,6 +182,9 @@ def formats(as_json: bool) -> None:
         click.echo(f"\n{kind}: field and names it goes by; case, blanks and signs do not matter (--column FIELD=NAME)")
         for field, known in names.items():
             paragraph(f"  {field}", ", ".join(known))
+    click.echo("\nother files and the fields of each (--column FILE.FIELD=NAME, e.g. sectors.asset=Ticker)")
+    for kind in [kind for kind in ROLES if kind not in fields]:
+        paragraph(f"  {kind}", ", ".join(ROLES[kind]), 21)
 
 
 @data.command()

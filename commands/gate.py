@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from assay.commands.options import PATH, complete_run, json_option, results_and_ledger
+from assay.commands.options import PATH, Reading, complete_run, json_option, reading_options, results_and_ledger
 from assay.commands.output import echo_json
 from assay.commands.terminal import echo_whole
 
@@ -33,6 +33,7 @@ __all__ = ["gate"]
 @click.option("--benchmark", type=PATH, help="With --monitor: returns that alpha is measured against; default the "
               "assets' mean.")
 @click.option("--rules", "listed", is_flag=True, help="List all rules with meaning, unit and range.")
+@reading_options
 @results_and_ledger
 @json_option
 def gate(
@@ -46,6 +47,7 @@ def gate(
     prices: Path | None,
     benchmark: Path | None,
     listed: bool,
+    reading: Reading,
     results: Path,
     as_json: bool,
 ) -> int:
@@ -77,7 +79,7 @@ def gate(
         raise InputError("gate: name a run, or list the rules with --rules")
     stored = load_run(run, root=results)
     if watched:
-        return _watch(stored, predictions, prices, benchmark, as_json)
+        return _watch(stored, predictions, prices, benchmark, reading, as_json)
     decision = judge(
         stored,
         load_policy(policy),
@@ -101,7 +103,14 @@ def gate(
     return decision.exit_code
 
 
-def _watch(run: Run, predictions: Path | None, prices: Path | None, benchmark: Path | None, as_json: bool) -> int:
+def _watch(
+    run: Run,
+    predictions: Path | None,
+    prices: Path | None,
+    benchmark: Path | None,
+    reading: Reading,
+    as_json: bool,
+) -> int:
     """Print what the sessions after a run's say of its skill, its inputs and its alpha."""
     from assay.data.errors import InputError
     from assay.data.files.predictions import load_predictions
@@ -114,9 +123,17 @@ def _watch(run: Run, predictions: Path | None, prices: Path | None, benchmark: P
         raise InputError("gate --monitor: needs --predictions and --prices with the new sessions")
     config = run.manifest.get("config", {})
     delay = max(int(config.get("execution", {}).get("delay", 1)), 1)
-    panel = load_predictions(predictions, name=predictions.stem, horizon=int(config.get("horizon", 1)), delay=delay)
-    against = None if benchmark is None else load_returns(benchmark).rename(benchmark.stem)
-    found = monitor(run, panel, load_prices(prices), benchmark=against)
+    panel = load_predictions(
+        predictions,
+        name=predictions.stem,
+        horizon=int(config.get("horizon", 1)),
+        delay=delay,
+        options=reading.of("predictions"),
+    )
+    against = None
+    if benchmark is not None:
+        against = load_returns(benchmark, options=reading.of("benchmark")).rename(benchmark.stem)
+    found = monitor(run, panel, load_prices(prices, options=reading.of("prices")), benchmark=against)
     write_monitoring(found, run)
     echo_json(found.to_dict()) if as_json else click.echo(f"{found.run_id}: {found.sentence}")
     return found.exit_code

@@ -109,7 +109,7 @@ def positions(
         check_target(out, (".csv", ".parquet"))
     stored = load_run(run, root=results).require_backtest("positions")
     if record is not None:
-        _record(stored, record, state, as_json)
+        _record(stored, record, state, market, as_json)
         return
     config, metrics = stored.manifest["config"], stored.metrics
     data = DataOptions(
@@ -169,14 +169,14 @@ def positions(
         click.echo(str(out))
 
 
-def _record(run: Run, record: Path, state: Path | None, as_json: bool) -> None:
+def _record(run: Run, record: Path, state: Path | None, market: MarketOptions, as_json: bool) -> None:
     """Append a file of fills to the live ledger."""
     from assay.data.files.fills import load_fills
     from assay.results.workflow.live import record as recorded
 
     if state is None:
         raise click.UsageError("--record: the live ledger is in the state's folder; give it with --state")
-    fills = load_fills(record)
+    fills = load_fills(record, options=market.of("fills"))
     total = recorded(run, state, fills)
     if as_json:
         echo_json({"run_id": run.id, "recorded": len(fills), "fills": total, "state": str(state)})

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from assay.data.errors import DataQualityError, InputError
+from assay.data.errors import DataQualityError
 from assay.data.files.columns import asset_codes, date_codes, floats
 from assay.data.files.options import ReadOptions
 from assay.data.files.readers import open_source
-from assay.data.files.sources import plain
 
 __all__ = ["FILL_COLUMNS", "load_fills"]
 
@@ -34,6 +33,7 @@ def load_fills(path: str | Path | Any, *, options: ReadOptions | None = None) ->
     ----------
     path : CSV or Parquet with the columns session (or date), asset, shares (bought above 0, sold below), price and,
         where it is known, cost (commission, currency; at least 0).
+    options : how to read what the file does not say itself; ``columns`` may name these fields.
 
     Returns
     -------
@@ -56,16 +56,7 @@ def load_fills(path: str | Path | Any, *, options: ReadOptions | None = None) ->
     """
     options = options or ReadOptions()
     source = open_source(path, options)
-    found: dict[str, str] = {}
-    for field, names in _NAMES.items():
-        here = [name for name in source.columns if plain(name) in names]
-        if len(here) > 1 or (not here and field != "cost"):
-            raise InputError(
-                f"{source.label}: expected the columns date, asset, shares, price (and cost), got "
-                f"{', '.join(map(str, source.columns))}"
-            )
-        if here:
-            found[field] = here[0]
+    found = source.field_columns(options, _NAMES, "fills", optional=("cost",))
     numbers = [found[field] for field in ("shares", "price", "cost") if field in found]
     table = source.read(texts=[found["session"], found["asset"]], numbers=numbers)
     days, _ = date_codes(table, found["session"], source, options)

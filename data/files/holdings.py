@@ -7,12 +7,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from assay.data.errors import DataQualityError, InputError
+from assay.data.errors import DataQualityError
 from assay.data.files.aliases import PRICES
 from assay.data.files.columns import asset_codes, floats
 from assay.data.files.options import ReadOptions
 from assay.data.files.readers import open_source
-from assay.data.files.sources import plain
 
 __all__ = ["CASH", "load_holdings"]
 
@@ -44,18 +43,10 @@ def load_holdings(path: str | Path, options: ReadOptions | None = None) -> tuple
     """
     options = options or ReadOptions()
     source = open_source(path, options)
-    chosen = source.own_columns(options, ("asset", "shares"), "holdings")
-    named = [chosen["asset"]] if "asset" in chosen else [
-        name for name in source.columns if plain(name) in PRICES.fields["asset"]
-    ]  # fmt: skip
-    counted = [chosen["shares"]] if "shares" in chosen else [
-        name for name in source.columns if plain(name) == "shares"
-    ]  # fmt: skip
-    if len(named) != 1 or len(counted) != 1:
-        raise InputError(f"{source.label}: expected the columns asset and shares, got {', '.join(source.columns)}")
-    table = source.read(texts=named, numbers=counted)
-    codes = asset_codes(table, named[0], source)
-    values = floats(table, counted[0], source, options)
+    named = source.field_columns(options, {"asset": PRICES.fields["asset"], "shares": ("shares",)}, "holdings")
+    table = source.read(texts=[named["asset"]], numbers=[named["shares"]])
+    codes = asset_codes(table, named["asset"], source)
+    values = floats(table, named["shares"], source, options)
     for bad, fault in ((codes.codes < 0, "without an asset"), (~np.isfinite(values), "whose shares are no number")):
         if bad.any():
             line = source.line_of(int(np.flatnonzero(bad)[0]))

@@ -12,20 +12,24 @@ from assay.data.files.aliases import PRICES
 from assay.data.files.columns import asset_codes, date_codes, floats
 from assay.data.files.options import ReadOptions
 from assay.data.files.readers import open_source
-from assay.data.files.sources import plain
 
 __all__ = ["load_delisting_returns", "load_members"]
 
-_FROM, _TO = ("from", "start", "datefrom", "added"), ("to", "end", "dateto", "thru", "removed")
-_RETURN = ("return", "delistingreturn", "dlret", "ret")
+_MEMBERS = {
+    "asset": PRICES.fields["asset"],
+    "from": ("from", "start", "datefrom", "added"),
+    "to": ("to", "end", "dateto", "thru", "removed"),
+}
+_DELISTINGS = {"asset": PRICES.fields["asset"], "return": ("return", "delistingreturn", "dlret", "ret")}
 
 
-def load_members(path: str | Path) -> pd.DataFrame:
+def load_members(path: str | Path, options: ReadOptions | None = None) -> pd.DataFrame:
     """A row a spell of membership: asset, from and to, the last session on which it is a member (NaT = still one).
 
     Parameters
     ----------
     path : CSV or Parquet with these columns; an empty ``to`` is a spell that has not ended.
+    options : how to read what the file does not say itself; ``columns`` may name asset, from and to.
 
     Raises
     ------
@@ -35,19 +39,14 @@ def load_members(path: str | Path) -> pd.DataFrame:
         If a row lacks its asset or ``from``, or a spell ends before it begins.
 
     """
-    options, source = ReadOptions(), open_source(path, ReadOptions())
-    named = {
-        "asset": [name for name in source.columns if plain(name) in PRICES.fields["asset"]],
-        "from": [name for name in source.columns if plain(name) in _FROM],
-        "to": [name for name in source.columns if plain(name) in _TO],
-    }
-    if any(len(found) != 1 for found in named.values()):
-        raise InputError(f"{source.label}: expected the columns asset, from and to, got {', '.join(source.columns)}")
-    table = source.read(texts=[found[0] for found in named.values()], numbers=[])
-    assets = asset_codes(table, named["asset"][0], source)
+    options = options or ReadOptions()
+    source = open_source(path, options)
+    named = source.field_columns(options, _MEMBERS, "members")
+    table = source.read(texts=list(named.values()), numbers=[])
+    assets = asset_codes(table, named["asset"], source)
     columns: dict[str, pd.Series] = {}
     for name in ("from", "to"):
-        codes, _ = date_codes(table, named[name][0], source, options)
+        codes, _ = date_codes(table, named[name], source, options)
         dates = pd.DatetimeIndex(codes.labels)
         columns[name] = pd.Series(pd.NaT, range(len(codes.codes)), dtype="datetime64[ns]")
         known = codes.codes >= 0
@@ -67,12 +66,13 @@ def load_members(path: str | Path) -> pd.DataFrame:
     return spells
 
 
-def load_delisting_returns(path: str | Path) -> pd.Series:
+def load_delisting_returns(path: str | Path, options: ReadOptions | None = None) -> pd.Series:
     """Asset → what a holder was paid after the last close, as a return; −1 is nothing.
 
     Parameters
     ----------
     path : CSV or Parquet with the columns asset and return.
+    options : how to read what the file does not say itself; ``columns`` may name asset and return.
 
     Raises
     ------
@@ -82,13 +82,11 @@ def load_delisting_returns(path: str | Path) -> pd.Series:
         If an asset stands twice, or a row has none.
 
     """
-    options, source = ReadOptions(), open_source(path, ReadOptions())
-    assets = [name for name in source.columns if plain(name) in PRICES.fields["asset"]]
-    returns = [name for name in source.columns if plain(name) in _RETURN]
-    if len(assets) != 1 or len(returns) != 1:
-        raise InputError(f"{source.label}: expected the columns asset and return, got {', '.join(source.columns)}")
-    table = source.read(texts=assets, numbers=returns)
-    codes, values = asset_codes(table, assets[0], source), floats(table, returns[0], source, options)
+    options = options or ReadOptions()
+    source = open_source(path, options)
+    named = source.field_columns(options, _DELISTINGS, "delisting_returns")
+    table = source.read(texts=[named["asset"]], numbers=[named["return"]])
+    codes, values = asset_codes(table, named["asset"], source), floats(table, named["return"], source, options)
     bad = ~np.isfinite(values) | (values < -1)
     if bad.any() or (codes.codes < 0).any():
         row = int(np.flatnonzero(bad | (codes.codes < 0))[0])

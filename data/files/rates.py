@@ -22,7 +22,7 @@ _ALWAYS = pd.Timestamp("1700-01-01")
 
 
 def load_rates(
-    path: str | Path, fields: Sequence[str], options: ReadOptions | None = None
+    path: str | Path, fields: Sequence[str], options: ReadOptions | None = None, kind: str = "costs"
 ) -> tuple[dict[str, pd.DataFrame], dict[str, pd.Series]]:
     """A table with a column of assets, of dates or both, and a column for some of `fields`.
 
@@ -31,6 +31,7 @@ def load_rates(
     path : CSV or Parquet.
     fields : the columns it may have beside asset and date, by their own names.
     options : how to read what the file does not say itself; ``columns`` may name asset, date and `fields`.
+    kind : of file, for messages.
 
     Returns
     -------
@@ -47,7 +48,7 @@ def load_rates(
     """
     options = options or ReadOptions()
     source = open_source(path, options)
-    chosen = source.own_columns(options, ("asset", "date", *fields), "costs")
+    chosen = source.own_columns(options, ("asset", "date", *fields), kind)
     columns: dict[str, str] = {}
     for key in ("asset", "date"):
         found = [name for name in source.columns if plain(name) in PRICES.fields[key] and name not in chosen.values()]

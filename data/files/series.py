@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -95,7 +96,7 @@ def load_returns(data: Any, *, options: ReadOptions | None = None) -> pd.Series:
     return series.rename(source.stem)
 
 
-def load_factors(data: Any) -> pd.DataFrame:
+def load_factors(data: Any, *, options: ReadOptions | None = None) -> pd.DataFrame:
     """Returns of factors, a column each beside a column of dates, such as those of Fama and French.
 
     Parameters
@@ -115,10 +116,12 @@ def load_factors(data: Any) -> pd.DataFrame:
         On duplicated sessions, infinite values, or returns below -100%.
 
     """
-    source = open_source(data, ReadOptions())
-    found = recognise(source, PRICES, ReadOptions({}, "wide"))
+    options = replace(options or ReadOptions(), layout="wide")
+    source = open_source(data, options)
+    source.own_columns(options, ("date",), "factors")
+    found = recognise(source, PRICES, options)
     layout = Layout("wide", found.date, cells={"returns": found.cells["close"]})
-    grids = read_grids(source, layout, ReadOptions())
+    grids = read_grids(source, layout, options)
     QualityReport(source.label, tuple(grids.findings)).raise_for_errors()
     frame = grids.frames["returns"]
     for name in map(str, frame.columns):
@@ -192,8 +195,13 @@ def _is_dates(table: pa.Table, name: str, source: Source, options: ReadOptions) 
     return True
 
 
-def load_regimes(path: Any) -> pd.Series:
+def load_regimes(path: Any, *, options: ReadOptions | None = None) -> pd.Series:
     """Session → the regime that begins on it, from a file with a column of dates and one named regime.
+
+    Parameters
+    ----------
+    path : a file or frame, as in `load_prices`.
+    options : how to read what the file does not say itself; ``columns`` may name date and regime.
 
     Raises
     ------
@@ -203,14 +211,12 @@ def load_regimes(path: Any) -> pd.Series:
         If a session stands twice, or a row has no date or regime.
 
     """
-    options, source = ReadOptions(), open_source(path, ReadOptions())
-    dates = [name for name in source.columns if plain(name) in PRICES.fields["date"]]
-    named = [name for name in source.columns if plain(name) == "regime"]
-    if len(dates) != 1 or len(named) != 1:
-        raise InputError(f"{source.label}: expected the columns date and regime, got {', '.join(source.columns)}")
-    table = source.read(texts=[dates[0], named[0]], numbers=[])
-    days, _ = date_codes(table, dates[0], source, options)
-    kinds = asset_codes(table, named[0], source)
+    options = options or ReadOptions()
+    source = open_source(path, options)
+    named = source.field_columns(options, {"date": PRICES.fields["date"], "regime": ("regime",)}, "regimes")
+    table = source.read(texts=[named["date"], named["regime"]], numbers=[])
+    days, _ = date_codes(table, named["date"], source, options)
+    kinds = asset_codes(table, named["regime"], source)
     if (days.codes < 0).any() or (kinds.codes < 0).any():
         raise DataQualityError(f"{source.label}: rows without a date or a regime; fill or drop them")
     index = pd.DatetimeIndex(days.labels)[days.codes]

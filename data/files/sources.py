@@ -112,6 +112,40 @@ class Source:
                 raise InputError(f"{self.label}: no column {column!r}; it has {listed(self.columns)}")
         return dict(options.columns)
 
+    def field_columns(
+        self, options: ReadOptions, names: Mapping[str, Iterable[str]], kind: str, *, optional: Iterable[str] = ()
+    ) -> dict[str, str]:
+        """Field to column: as somebody has said it, else the one column of a name that the field goes by.
+
+        Parameters
+        ----------
+        options : its ``columns`` may name these fields.
+        names : field to the plain names that it goes by.
+        kind : of file, as ``--column KIND.FIELD=NAME`` has it.
+        optional : fields that may be missing.
+
+        Raises
+        ------
+        InputError
+            If a field has no column, or may be two.
+
+        """
+        out = self.own_columns(options, names, kind)
+        taken = set(out.values())
+        for name in names:
+            if name in out:
+                continue
+            found = [column for column in self.columns if plain(column) in names[name] and column not in taken]
+            if len(found) == 1:
+                out[name] = found[0]
+            elif found or name not in optional:
+                fields = [f"({each})" if each in optional else each for each in names]
+                raise InputError(
+                    f"{self.label}: expected the columns {', '.join(fields[:-1])} and {fields[-1]}, got "
+                    f"{', '.join(self.columns)}; name one with --column {kind}.{name}=NAME"
+                )
+        return out
+
     def line_of(self, row: int) -> str:
         """``, line 17`` of a text file or ``, row 16``, for the row at position `row`."""
         return f", row {row + 1}"

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from assay.data.errors import InputError
+from assay.data.files.options import ReadOptions
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.data.sessions import given_session
 from assay.results.evidence.styles import StyleInputs
@@ -63,9 +64,10 @@ def load_market(data: DataSection) -> tuple[PricePanel, pd.Series | None]:
         from assay.data.files.members import load_delisting_returns
         from assay.data.universe import with_delisting_returns
 
-        prices = with_delisting_returns(prices, load_delisting_returns(data.delisting_returns))
+        paid = load_delisting_returns(data.delisting_returns, data.reading("delisting_returns"))
+        prices = with_delisting_returns(prices, paid)
     if data.universe is not None:
-        prices = _with_universe(prices, data.universe)
+        prices = _with_universe(prices, data.universe, data.reading("members"))
     prices = shut(prices) if data.open_lockbox is None else open_lockbox(prices, data.open_lockbox)
     if data.quality_checks:
         from assay.data.own_quality import with_own_checks
@@ -80,13 +82,13 @@ def load_market(data: DataSection) -> tuple[PricePanel, pd.Series | None]:
     return prices, benchmark
 
 
-def _with_universe(prices: PricePanel, universe: str) -> PricePanel:
+def _with_universe(prices: PricePanel, universe: str, options: ReadOptions) -> PricePanel:
     """The prices with the memberships of a file, or of a person's own function."""
     from assay.data.files.members import load_members
     from assay.data.universe import with_members, with_own_members
 
     own = ":" in universe and not Path(universe).is_file()
-    return with_own_members(prices, universe) if own else with_members(prices, load_members(universe))
+    return with_own_members(prices, universe) if own else with_members(prices, load_members(universe, options))
 
 
 def load_inputs(study: Study, *, delay: int) -> StudyInputs:
@@ -148,12 +150,14 @@ def load_styles(data: DataSection) -> StyleInputs | None:
 
     caps = None
     if data.market_caps is not None:
-        caps = load_rates(data.market_caps, ["market_cap"])[0].get("market_cap")
+        caps = load_rates(
+            data.market_caps, ["market_cap"], data.reading("market_caps"), "market caps"
+        )[0].get("market_cap")
         if caps is None:
             raise InputError(f"--market-caps {data.market_caps}: expected the columns date, asset and market_cap")
     return StyleInputs(
-        None if data.sectors is None else load_sectors(data.sectors),
+        None if data.sectors is None else load_sectors(data.sectors, data.reading("sectors")),
         caps,
-        None if data.factors is None else load_factors(data.factors),
-        None if data.regimes is None else load_regimes(data.regimes),
+        None if data.factors is None else load_factors(data.factors, options=data.reading("factors")),
+        None if data.regimes is None else load_regimes(data.regimes, options=data.reading("regimes")),
     )

@@ -8,12 +8,10 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from assay.data.errors import InputError, UnknownNameError
-from assay.data.files.aliases import PREDICTIONS, PRICES
+from assay.data.errors import InputError
 from assay.data.files.options import LayoutName, ReadOptions
 from assay.data.panel import PricePanel
 from assay.data.plugins import is_file_plugin
-from assay.data.receipts import RECEIPT_COLUMNS
 from assay.engine.costs import COST_FIELDS, CostModel, CostTable
 from assay.engine.execution import Execution
 from assay.engine.folds import WalkForward
@@ -21,6 +19,7 @@ from assay.engine.own_costs import with_own_costs
 from assay.models.base import Forecaster
 from assay.models.catalog import load_model
 from assay.results.tuning.tuned import Tuned
+from assay.results.workflow.reading import columns_of
 from assay.results.workflow.requests import Checks
 from assay.strategies.base import EntryRule, Strategy
 from assay.strategies.catalog import load_strategy
@@ -95,11 +94,11 @@ class DataSection:
         """How one file is read.
 
         What is said of a field holds for prices and predictions, as far as they have it; of another file it is said
-        with its role before the field: ``benchmark.close``, ``receipts.session``, ``costs.spread_bps``.
+        with its kind before the field: ``benchmark.close``, ``receipts.session``, ``sectors.asset``.
 
         Parameters
         ----------
-        role : a key of `ROLES`.
+        role : the kind of file, a key of `assay.results.workflow.reading.ROLES`.
 
         Raises
         ------
@@ -107,32 +106,8 @@ class DataSection:
             If an item names no field, file or layout.
 
         """
-        chosen: dict[str, str] = {}
-        for key, name in self.columns.items():
-            whose, dot, field_ = key.rpartition(".")
-            if dot and whose not in ROLES:
-                raise UnknownNameError("file before the field of --column", whose, ROLES)
-            if not any(field_ in ROLES[file] for file in ([whose] if dot else _SHARED)):
-                known = ROLES[whose] if dot else {name for file in _SHARED for name in ROLES[file]}
-                raise UnknownNameError("field of --column", field_, known)
-            if whose == role or (not dot and role in _SHARED and field_ in ROLES[role]):
-                chosen[field_] = name
         layout = {"prices": self.layout, "predictions": self.predictions_layout}.get(role)
-        return ReadOptions(chosen, layout, self.date_format, self.decimal, self.tz)
-
-
-#: Kind of file → the fields that its columns may be.
-ROLES: Mapping[str, tuple[str, ...]] = {
-    "prices": tuple(PRICES.fields),
-    "predictions": tuple(PREDICTIONS.fields),
-    "benchmark": tuple(PRICES.fields),
-    "receipts": ("session", *RECEIPT_COLUMNS),
-    "costs": ("asset", "date", *COST_FIELDS),
-    "holdings": ("asset", "shares"),
-    "returns": ("date",),
-}
-#: What is said of a field without a role holds for these.
-_SHARED = ("prices", "predictions")
+        return ReadOptions(columns_of(role, self.columns), layout, self.date_format, self.decimal, self.tz)
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,17 @@ import pytest
 
 from assay.commands import main as cli
 from assay.data.errors import DataQualityError, InputError
+from assay.data.files.fills import load_fills
+from assay.data.files.holdings import load_holdings
+from assay.data.files.members import load_delisting_returns, load_members
 from assay.data.files.options import ReadOptions
 from assay.data.files.predictions import load_predictions, load_receipts
 from assay.data.files.prices import load_prices
-from assay.data.files.series import load_returns
+from assay.data.files.rates import load_rates
+from assay.data.files.sectors import load_sectors
+from assay.data.files.series import load_factors, load_regimes, load_returns
 from assay.data.synthetic import synthetic_market
+from assay.results.workflow.study import DataSection
 
 DAYS = pd.bdate_range("2024-01-22", periods=30, name="date")
 SCORES = pd.DataFrame(
@@ -90,6 +96,43 @@ def test_a_panel_does_not_change_when_the_frame_does() -> None:
     again = load_prices(LEVELS)
     assert again.fingerprint == before
     np.testing.assert_array_equal(found.close, LEVELS)
+
+
+#: kind → how it is loaded, a file as a German broker writes it, what its columns are, and one value of it
+BESIDE: dict[str, tuple[Any, str, dict[str, str], Any]] = {
+    "sectors": (load_sectors, "Kürzel;Branche\nA;Bau\n", {"asset": "Kürzel", "sector": "Branche"},
+                lambda found: found["A"] == "Bau"),
+    "members": (load_members, "Kürzel;von;bis\nA;03.01.2024;\n", {"asset": "Kürzel", "from": "von", "to": "bis"},
+                lambda found: found["from"][0] == pd.Timestamp("2024-01-03")),
+    "delisting_returns": (load_delisting_returns, "Kürzel;Rest\nA;-0,25\n", {"asset": "Kürzel", "return": "Rest"},
+                          lambda found: found["A"] == -0.25),
+    "regimes": (load_regimes, "Tag;Lage\n03.01.2024;krise\n", {"date": "Tag", "regime": "Lage"},
+                lambda found: found.loc["2024-01-03"] == "krise"),
+    "factors": (load_factors, "Tag;MKT;SMB\n03.01.2024;0,01;-0,02\n04.01.2024;0,00;0,01\n", {"date": "Tag"},
+                lambda found: found.loc["2024-01-03", "SMB"] == -0.02),
+    "holdings": (load_holdings, "Kürzel;Stück\nA;1.200,5\n", {"asset": "Kürzel", "shares": "Stück"},
+                 lambda found: found[0]["A"] == 1200.5),
+    "fills": (load_fills, "Tag;Kürzel;Stück;Kurs\n03.01.2024;A;-10;1.234,50\n",
+              {"session": "Tag", "asset": "Kürzel", "shares": "Stück", "price": "Kurs"},
+              lambda found: (found["price"][0], found["session"][0]) == (1234.5, pd.Timestamp("2024-01-03"))),
+    "market_caps": (lambda path, options: load_rates(path, ["market_cap"], options)[0]["market_cap"],
+                    "Tag;Kürzel;Wert\n03.01.2024;A;5,5\n", {"date": "Tag", "asset": "Kürzel", "market_cap": "Wert"},
+                    lambda found: found.loc["2024-01-03", "A"] == 5.5),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", BESIDE)
+def test_files_beside_prices_are_read_by_the_same_options(kind: str, tmp_path: Path) -> None:
+    load, text, columns, is_right = BESIDE[kind]
+    path = tmp_path / "theirs.csv"
+    path.write_text(text, encoding="utf-8")
+    named = {f"{kind}.{field}": column for field, column in columns.items()}
+    options = DataSection(columns=named, date_format="%d.%m.%Y", decimal=",").reading(kind)
+    assert dict(options.columns) == columns
+    found = load(path, options) if kind not in ("factors", "regimes", "fills") else load(path, options=options)
+    assert is_right(found)
+    with pytest.raises(InputError):  # not one of these names is known
+        load(path) if kind != "market_caps" else load(path, None)
 
 
 def test_receipts_from_a_frame() -> None:
