@@ -48,7 +48,9 @@ def verify(
     with (
         progress(quiet=as_json) as heard,
         bundle_of(bundle, results) as packed,
-        recomputed(packed, progress=heard, refit=refit, trust_code=trust_code, signer=signer) as made,
+        recomputed(
+            packed, progress=heard, refit=refit, trust_code=trust_code, signer=signer, document=document
+        ) as made,
     ):
         proof = hold(document, made, policy=policy)
     if as_json:

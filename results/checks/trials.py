@@ -18,7 +18,7 @@ from assay.engine.result import BacktestResult
 from assay.results.checks.base import Content, State
 from assay.results.stats.deflated_sharpe import deflated_sharpe
 from assay.results.stats.long_run_variance import regress
-from assay.results.storage.chain import append_entry, entries, is_chain, last_entry
+from assay.results.storage.chain import append_entry, entries, is_chain
 from assay.results.storage.places import FILE_NAME, ledger_path
 from assay.results.storage.runs import run_id
 from assay.results.storage.trial_ledger import (
@@ -54,7 +54,9 @@ class TrialCount:
     deflated_sharpe_residual : the same of what is left after the benchmark; NaN without one.
     distinct : score series among the trials; what evidence of skill is divided by.
     trial : which of them the run is.
-    through : the ledger's last entry when they were counted; 0 where that was not noted.
+    through : the ledger's last entry that was counted; 0 where that was not noted.
+    pbo : probability of overfitting over the ledger's trials then, in the run's scenario; NaN where there is none.
+    pbo_basis : over what, or why there is none; "" where it was not noted.
 
     """
 
@@ -72,6 +74,8 @@ class TrialCount:
     distinct: int = 1
     trial: str = ""
     through: int = 0
+    pbo: float = math.nan
+    pbo_basis: str = ""
 
     @property
     def state(self) -> State:
@@ -116,6 +120,8 @@ class TrialCount:
             "distinct": self.distinct,
             "trial": self.trial,
             "through": self.through,
+            "pbo": self.pbo,
+            "pbo_basis": self.pbo_basis,
         }
 
     @classmethod
@@ -133,6 +139,8 @@ class TrialCount:
             stored.count("distinct") if stored.has("distinct") else 1,
             stored.text("trial") if stored.has("trial") else "",
             stored.count("through") if stored.has("through") else 0,
+            stored.number("pbo") if stored.has("pbo") else math.nan,
+            stored.text("pbo_basis") if stored.has("pbo_basis") else "",
         )
 
 
@@ -165,8 +173,7 @@ def count_trial(
     trial = trial_of(result.config, family=family, predictions=predictions)
     member = run_id(result.strategy, result.config, result.fingerprints)
     (fingerprint,) = register([Record(trial, member, result.over_cash(result.returns), scenario, skill)], prices)
-    through = last_entry()
-    known = read_trials(prices, scenario=scenario, own=search_of(result.config), through=through)
+    known = read_trials(prices, scenario=scenario, own=search_of(result.config))
     count = known.count + max(elsewhere, 0)
     net = result.over_cash(result.returns)
     judged = deflated_sharpe(net.to_numpy(), known.table["sharpe"].to_numpy(dtype=float), trials=count)
@@ -180,7 +187,24 @@ def count_trial(
         _deflated_residual(result, known, count),
         known.distinct,
         fingerprint,
-        through,
+        known.last,
+        *_overfitting(known),
+    )
+
+
+def _overfitting(known: Trials) -> tuple[float, str]:
+    """PBO on the sessions that all trials share, and over what it is; NaN and the reason where there is none.
+
+    Stored with the count, so that a sheet drawn later, beside another ledger or among more trials, says the same.
+    """
+    from assay.results.stats.overfitting import probability_of_overfitting
+
+    try:
+        found = probability_of_overfitting(known.traded.dropna().to_numpy(dtype=np.float64))
+    except BacktestError as error:
+        return math.nan, str(error)
+    return found.probability, (
+        f"CSCV, {found.trials} trials of the ledger, {found.blocks} blocks, {found.splits:,} splits"
     )
 
 

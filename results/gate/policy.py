@@ -120,6 +120,9 @@ class GateDecision(Card):
     policy: str
     champion: str | None
     outcomes: tuple[RuleOutcome, ...]
+    #: the ledger's last entry among the trials, and the kinds of checks, that were read: the same can be read again
+    through: int = 0
+    checks: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> Literal["pass", "fail", "insufficient"]:
@@ -161,12 +164,15 @@ class GateDecision(Card):
         return f"It may run: all {len(passed)} rules passed" + (f" ({'; '.join(told)})." if told else ".")
 
     def to_dict(self) -> dict[str, Any]:
-        """The content of ``gate.json``: schema, run_id, policy, champion, verdict, exit_code, sentence, rules."""
+        """The content of ``gate.json``: schema, run_id, policy, champion, through, checks, verdict, exit_code,
+        sentence, rules."""
         return {
             "schema": 2,
             "run_id": self.run_id,
             "policy": self.policy,
             "champion": self.champion,
+            "through": self.through,
+            "checks": list(self.checks),
             "verdict": self.verdict,
             "exit_code": self.exit_code,
             "sentence": self.sentence,
@@ -302,7 +308,9 @@ def judge(run: Run, policy: Policy, *, champion: Run | None = None, since: Seque
         reason = "decided and filled at the same close"
         outcomes = (*outcomes, RuleOutcome("same_close", "never", None, None, None, "failed", reason))
     outcomes = (*outcomes, *_lockbox(run))
-    return GateDecision(run.id, policy.name, None if champion is None else champion.id, outcomes)
+    through = 0 if subject.trials is None else subject.trials.last
+    beside = None if champion is None else champion.id
+    return GateDecision(run.id, policy.name, beside, outcomes, through, tuple(sorted(run.checks)))
 
 
 def _lockbox(run: Run) -> list[RuleOutcome]:

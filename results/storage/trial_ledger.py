@@ -123,12 +123,14 @@ class Trials:
         sessions, first_session, last_session, sharpe (a session, mean over members; NaN where nothing was traded).
     returns : (sessions, trials) net returns, the mean over a trial's members of one scenario; NaN where there are none.
     x : (sessions, trials) skill series by stamp, the mean over members; NaN where there are none.
+    last : number of the ledger's last entry among them.
 
     """
 
     table: pd.DataFrame
     returns: pd.DataFrame
     x: pd.DataFrame
+    last: int = 0
 
     @property
     def count(self) -> int:
@@ -549,7 +551,8 @@ def read_trials(
                      len({entry.body["member"] for entry in members}), len(net), span[0].date(), span[-1].date(),
                      float(np.mean(sharpes)) if sharpes else np.nan))  # fmt: skip
     table = pd.DataFrame(rows, columns=["fingerprint", *_COLUMNS]).set_index("fingerprint")
-    return Trials(table, _joined(returns), _joined(skills))
+    last = max(entry.seq for members in trials.values() for entry in members)
+    return Trials(table, _joined(returns), _joined(skills), last)
 
 
 def _kin(connection: sqlite3.Connection, prices: PricePanel | str) -> frozenset[str]:

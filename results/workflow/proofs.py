@@ -24,8 +24,10 @@ from assay.data.errors import BacktestError, InputError
 from assay.data.panel import ACTIONS, PredictionPanel
 from assay.results.checks.outcomes import CheckOutcomes
 from assay.results.checks.trading import Trading
+from assay.results.checks.trials import TrialCount
 from assay.results.gate.formats import decision_junit, decision_markdown
-from assay.results.gate.policy import GateDecision, judge, load_policy, policy_names, write_decision
+from assay.results.gate.policy import GateDecision, judge, load_policy, policy_names
+from assay.results.report.drawn_from import DrawnFrom, read_drawn_from
 from assay.results.report.printed import (
     Difference,
     Unit,
@@ -39,7 +41,7 @@ from assay.results.report.tearsheet import MARKS, render_excerpt, render_tearshe
 from assay.results.storage.chain import entries, last_entry
 from assay.results.storage.places import using_ledger
 from assay.results.storage.runs import Run, add_checks, load_run, run_id, to_json
-from assay.results.storage.trial_ledger import export_market
+from assay.results.storage.trial_ledger import Trials, export_market, read_trials, scenario_of, search_of
 from assay.results.workflow.backtests import Bookkeeping, JoinedInputs, Origin, run_joined
 from assay.results.workflow.bundles import LEDGER
 from assay.results.workflow.inputs import load_market, load_styles
@@ -193,12 +195,15 @@ def recomputed(
     refit: bool = False,
     trust_code: bool = False,
     signer: str | None = None,
+    document: Path | None = None,
 ) -> Iterator[Recomputed]:
     """Make the run of a bundle again, from its inputs alone and with its own ledger.
 
     Parameters
     ----------
     bundle : a zip of `runs export`.
+    document : what will be held against it: trials are counted as they were when it was drawn. Default: as they were
+        when the run was counted last.
     progress : who is told.
     refit : fit the models of a walk-forward again, however long that takes.
     trust_code : run strategies, models and features of the bundle's own files.
@@ -210,6 +215,7 @@ def recomputed(
         If the bundle is damaged, reaches outside itself, brings code that is not trusted, or cannot be run.
 
     """
+    state = None if document is None else read_drawn_from(_text_of(document))
     with (
         opened_bundle(bundle, signer=signer) as (stored, signed),
         tempfile.TemporaryDirectory(prefix="assay-verify-") as place,
@@ -218,8 +224,12 @@ def recomputed(
         known = stored.path / LEDGER
         counted = CheckOutcomes.of(stored).trials
         then = Path(place) / "then.sqlite"
-        prices = str(stored.manifest.get("fingerprints", {}).get("prices", ""))
-        export_market(prices, then, through=0 if counted is None else counted.through, path=known)
+        through = 0 if counted is None else counted.through
+        if state is not None and through:
+            through = state.through
+        export_market(_prices_of(stored), then, through=through, path=known)
+        config = stored.manifest["config"]
+        tried = read_trials(_prices_of(stored), scenario=scenario_of(config), own=search_of(config), path=then)
         asked = _checks_of(stored, fitted=study.model is not None and not refit)
         if counted is not None:
             asked = replace(asked, trials_elsewhere=counted.elsewhere)
@@ -230,9 +240,25 @@ def recomputed(
                 run = make_run(study, root=Path(place) / "runs", progress=progress).run
             else:
                 run, taken = _from_predictions(study, stored, Path(place) / "runs", progress)
+            if counted is not None and not _counted_in(tried, counted, through):
+                run = add_checks(run, {"trials": stored.checks["trials"]})
+                taken = (*taken, "trials (the bundle's ledger is not the one that the run was counted in)")
+            elif counted is not None:  # made again under another name, the run is one member more
+                run = add_checks(run, {"trials": {**run.checks["trials"], "through": tried.last}})
         made = Recomputed(_as_named(run, stored), stored, known, taken, signed, _other_versions(run, stored))
         with using_ledger(then):
             yield made
+
+
+def _prices_of(stored: Run) -> str:
+    return str(stored.manifest.get("fingerprints", {}).get("prices", ""))
+
+
+def _counted_in(tried: Trials, counted: TrialCount, through: int) -> bool:
+    """Whether a ledger is the one that the run's trials were counted in: it knows the run, and as many others."""
+    return not counted.trial or (
+        counted.trial in tried.table.index and (through != counted.through or tried.count == counted.in_ledger)
+    )
 
 
 def _as_named(run: Run, stored: Run) -> Run:
@@ -364,17 +390,20 @@ def verify(document: Path, made: Recomputed, *, policy: Path | None = None) -> P
         If the document is none of these, or its policy is not at hand.
 
     """
-    try:
-        if document.stat().st_size > _LARGEST_DOCUMENT:
-            raise InputError(f"{document}: larger than {_LARGEST_DOCUMENT >> 20} MB; no sheet or decision is")
-        text = document.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{document}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise InputError(
-            f"{document}: not UTF-8 text; an HTML sheet, a Markdown excerpt or a gate decision is verified"
-        ) from None
-    kind, units, candidates = _read(document, text, made, policy)
+    text = _text_of(document)
+    start = text.lstrip()[:200].lower()
+    taken = made.taken
+    if start.startswith(("<!doctype html", "# tear sheet")):
+        with _as_drawn(made, read_drawn_from(text), policy) as (run, more):
+            taken = (*taken, *more)
+            if start.startswith("#"):
+                kind, units, candidates = "excerpt", text_units(text), iter([text_units(render_excerpt(run))])
+            else:
+                page = render_tearsheet(run, _marks(document, text))
+                kind, units, candidates = "tear sheet", html_units(text), iter([html_units(page)])
+    else:
+        kind = "gate decision"
+        units, candidates = _decision_units(document, text, start, made, policy)
     best: list[Difference] | None = None
     right: Sequence[Unit] = ()
     for right in candidates:
@@ -383,38 +412,39 @@ def verify(document: Path, made: Recomputed, *, policy: Path | None = None) -> P
         if not found:
             break
     assert best is not None
-    return Proof(str(document), kind, made.run.id, count_numbers(right), tuple(best), made.taken, made.signer,
-                 made.versions)  # fmt: skip
+    return Proof(str(document), kind, made.run.id, count_numbers(right), tuple(best), taken, made.signer, made.versions)
 
 
-def _read(
-    document: Path, text: str, made: Recomputed, policy: Path | None
-) -> tuple[str, list[Unit], Iterator[list[Unit]]]:
-    """What a document is, its units, and those it may have: as first judged, or as the bundle's ledger stands."""
-    start = text.lstrip()[:200].lower()
-    if start.startswith("<!doctype html"):
-        marks = _marks(document, text)
-        _judge_again(made, policy)
-        return "tear sheet", html_units(text), iter([html_units(render_tearsheet(made.run, marks))])
-    if start.startswith("# tear sheet"):
-        _judge_again(made, policy)
-        return "excerpt", text_units(text), iter([text_units(render_excerpt(made.run))])
+def _text_of(document: Path) -> str:
+    try:
+        if document.stat().st_size > _LARGEST_DOCUMENT:
+            raise InputError(f"{document}: larger than {_LARGEST_DOCUMENT >> 20} MB; no sheet or decision is")
+        return document.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{document}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise InputError(
+            f"{document}: not UTF-8 text; an HTML sheet, a Markdown excerpt or a gate decision is verified"
+        ) from None
+
+
+def _decision_units(
+    document: Path, text: str, start: str, made: Recomputed, policy: Path | None
+) -> tuple[list[Unit], Iterator[list[Unit]]]:
+    """The units of a gate's decision, and those it may have: as first judged, or as the bundle's ledger stands."""
     if start.startswith("{"):
         try:
-            units = json_units(text)
-            name = json.loads(text).get("policy")
+            units, content = json_units(text), json.loads(text)
+            name = str(content.get("policy"))
         except (ValueError, RecursionError) as error:
             raise InputError(f"{document}: no gate decision: {error}") from None
-        decisions = _decisions(made, str(name), policy)
-        return "gate decision", units, (json_units(to_json(item.to_dict())) for item in decisions)
+        return units, (json_units(to_json(item.to_dict())) for item in _decisions(made, name, policy, content))
     if start.startswith("<?xml"):
         name = text.partition("<testsuite name=\"gate ")[2].partition(":")[0]
-        return "gate decision", text_units(text), (text_units(decision_junit(item))
-                                                   for item in _decisions(made, name, policy))  # fmt: skip
+        return text_units(text), (text_units(decision_junit(item)) for item in _decisions(made, name, policy))
     if start.startswith("### "):
         name = text.partition(" · policy ")[2].split("\n")[0].split(" · champion ")[0]
-        return "gate decision", text_units(text), (text_units(decision_markdown(item))
-                                                   for item in _decisions(made, name, policy))  # fmt: skip
+        return text_units(text), (text_units(decision_markdown(item)) for item in _decisions(made, name, policy))
     raise InputError(
         f"{document}: neither a tear sheet (HTML or Markdown) nor a gate decision (JSON, Markdown, JUnit XML)"
     )
@@ -430,8 +460,17 @@ def _marks(document: Path, text: str) -> dict[str, float]:
         raise InputError(f"{document}: its {MARKS} are damaged") from None
 
 
-def _decisions(made: Recomputed, name: str, policy: Path | None) -> Iterator[GateDecision]:
-    """The gate's decision with the bundle's ledger as it stands, and as it stood when the run was first judged."""
+def _decisions(
+    made: Recomputed, name: str, policy: Path | None, stored: Mapping[str, Any] | None = None
+) -> Iterator[GateDecision]:
+    """The gate's decision with what it is said to have read, with the ledger as it stands, and as at each first look.
+
+    Parameters
+    ----------
+    made, name, policy : of what, by which policy, and its file where it does not ship.
+    stored : the content of ``gate.json``, which says what was read.
+
+    """
     if policy is None and name not in policy_names():
         raise InputError(f"the policy {name!r} does not ship; give its file with --policy")
     rules = load_policy(name if policy is None else policy)
@@ -440,33 +479,73 @@ def _decisions(made: Recomputed, name: str, policy: Path | None) -> Iterator[Gat
         looks = entries("look")
         last = last_entry()
     ours = [item.seq for item in looks if counted is not None and item.body["trial"] == counted.trial]
-    prices = str(made.stored.manifest.get("fingerprints", {}).get("prices", ""))
-    for through in dict.fromkeys([last, *(seq - 1 for seq in ours)]):
-        with tempfile.TemporaryDirectory(prefix="assay-verify-") as place:
-            path = Path(place) / "ledger.sqlite"
-            export_market(prices, path, through=through or -1, path=made.ledger)
-            with using_ledger(path):
-                yield judge(made.run, rules)
+    read, checks = (stored or {}).get("through"), (stored or {}).get("checks")
+    known = [read] if isinstance(read, int) and read > 0 else []
+    kinds = {*checks} if isinstance(checks, list) and all(isinstance(kind, str) for kind in checks) else None
+    with _with_checks(made.run, kinds) as run:
+        for through in dict.fromkeys([*known, last, *(seq - 1 for seq in ours)]):
+            with tempfile.TemporaryDirectory(prefix="assay-verify-") as place:
+                path = Path(place) / "ledger.sqlite"
+                export_market(_prices_of(made.stored), path, through=through or -1, path=made.ledger)
+                with using_ledger(path):
+                    yield judge(run, rules)
 
 
-def _judge_again(made: Recomputed, policy: Path | None) -> None:
-    """Where the bundle has a gate decision, which a sheet names: make it again beside the new run."""
+@contextmanager
+def _with_checks(run: Run, kinds: set[str] | None) -> Iterator[Run]:
+    """A run with these of its checks alone, or with all, and without a verdict, in a folder that is removed."""
+    with tempfile.TemporaryDirectory(prefix="assay-verify-") as place:
+        folder = Path(place) / run.id
+        folder.mkdir()
+        for item in run.path.iterdir():
+            if item.name not in ("checks.json", "gate.json"):
+                (folder / item.name).symlink_to(item)
+        kept = {kind: content for kind, content in run.checks.items() if kinds is None or kind in kinds}
+        add_checks(replace(run, path=folder), kept)
+        yield replace(run, path=folder)
+
+
+@contextmanager
+def _as_drawn(
+    made: Recomputed, state: DrawnFrom | None, policy: Path | None
+) -> Iterator[tuple[Run, tuple[str, ...]]]:
+    """The new run with the checks and the verdict that a document was drawn with, and what of them was taken as stored.
+
+    A document that does not say is drawn with whatever the bundle has.
+    """
+    verdict, taken = _verdict(made, state, policy)
+    with _with_checks(made.run, None if state is None else {*state.checks, "trials"}) as run:
+        if verdict is not None:
+            (run.path / "gate.json").write_text(to_json(verdict), encoding="utf-8")
+        yield run, taken
+
+
+def _verdict(
+    made: Recomputed, state: DrawnFrom | None, policy: Path | None
+) -> tuple[Mapping[str, Any] | None, tuple[str, ...]]:
+    """The gate's decision that a document names, made again; where that cannot be, as the bundle has it."""
     path = made.stored.path / "gate.json"
-    if not path.is_file():
-        return
-    try:
-        content: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        name = str(content.get("policy"))
-    except (OSError, ValueError, AttributeError, RecursionError):
-        raise InputError("bundle: gate.json is damaged") from None
-    if content.get("champion") is not None or (policy is None and name not in policy_names()):
-        raise InputError(f"bundle: its gate decision needs a policy ({name}) or champion that is not there; --policy")
-    stored = json_units(to_json(content))
-    decision: GateDecision | None = None
-    for tried in _decisions(made, name, policy):
-        decision = decision or tried
-        if not differences(stored, json_units(to_json(tried.to_dict()))):
-            decision = tried
-            break
-    assert decision is not None
-    write_decision(decision, made.run)
+    content: Mapping[str, Any] = {}
+    if path.is_file():
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            str(content["policy"])
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            raise InputError("bundle: gate.json is damaged") from None
+    name = str(content.get("policy", "")) if state is None else state.policy
+    if not name:
+        return None, ()
+    stored = content if content.get("policy") == name else {}
+    if state is not None and state.judged_through and stored.get("through") != state.judged_through:
+        stored = {"through": state.judged_through, "checks": [*state.checks, "trials"]}  # it was judged again since
+    elif stored and (stored.get("champion") is not None or (policy is None and name not in policy_names())):
+        champion = stored.get("champion") is not None
+        why = "its champion is not in the bundle" if champion else "its policy does not ship; --policy FILE"
+        return stored, (f"the gate's decision ({why})",)
+    first: GateDecision | None = None
+    for tried in _decisions(made, name, policy, stored):
+        first = first or tried
+        if not differences(json_units(to_json(stored)), json_units(to_json(tried.to_dict()))):
+            return tried.to_dict(), ()
+    assert first is not None
+    return first.to_dict(), ()

@@ -16,8 +16,6 @@ from assay.results.report.plots import plot_canaries, plot_distribution, plot_ev
 from assay.results.report.run_data import RunData
 from assay.results.report.sections.sharpe import sharpe_table, track_record
 from assay.results.stats.bootstrap import Bootstrapped, bootstrap
-from assay.results.stats.overfitting import Overfitting, probability_of_overfitting
-from assay.results.storage.trial_ledger import read_trials, scenario_of, search_of
 
 __all__ = ["conventions_section", "evidence_section"]
 
@@ -91,7 +89,7 @@ def _luck(data: RunData) -> Table:
     if trials is not None:
         counted = f"{trials.result}: {trials.in_ledger} on this market in the ledger, {trials.elsewhere} elsewhere"
     never = "never, at this Sharpe ratio" if math.isinf(needed) else f"sessions; the run has {n:,}"
-    overfitting, why = _overfitting(data)
+    overfit = trials.pbo_basis if trials is not None else counted
     rows = (
         (Cell("probabilistic Sharpe (PSR)"), fixed(psr, 3), Cell("that the true Sharpe is above 0")),
         (Cell("deflated Sharpe (DSR)"), fixed(trials and trials.deflated_sharpe, 3), Cell(counted)),
@@ -112,28 +110,11 @@ def _luck(data: RunData) -> Table:
         ),
         (
             Cell("probability of overfitting (PBO)"),
-            fixed(overfitting.probability if overfitting else None, 3),
-            Cell(why),
+            fixed(trials and trials.pbo, 3),
+            Cell(overfit or "not counted when the run was made; run it again"),
         ),
     )
     return Table("More than luck?", ("", "value", "of what"), rows)
-
-
-def _overfitting(data: RunData) -> tuple[Overfitting | None, str]:
-    """PBO over the ledger's trials on the run's market, in its scenario, and a sentence."""
-    if data.checks.trials is None:
-        return None, "the run is in no ledger"
-    try:
-        prices = data.run.manifest.get("fingerprints", {}).get("prices")
-        through = data.checks.trials.through  # what was known then: the same run gives the same page
-        known = read_trials(
-            prices, scenario=scenario_of(data.config), own=search_of(data.config), through=through
-        )
-        common = known.traded.dropna()
-        found = probability_of_overfitting(common.to_numpy(dtype=np.float64))
-    except BacktestError as error:
-        return None, str(error)
-    return found, f"CSCV, {found.trials} trials of the ledger, {found.blocks} blocks, {found.splits:,} splits"
 
 
 def _canaries(data: RunData) -> list[Figure | Note]:

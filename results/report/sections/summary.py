@@ -17,6 +17,7 @@ from assay.results.checks.random_scores import RandomScores
 from assay.results.checks.styles import Styles
 from assay.results.checks.trials import TrialCount
 from assay.results.report.blocks import Cell, Figure, Table, metric_cell, metric_text, percent, plural
+from assay.results.report.drawn_from import LABEL, drawn_from
 from assay.results.report.plots import plot_drawdown, plot_equity
 from assay.results.report.run_data import RunData
 from assay.results.report.tables import further_costs
@@ -76,6 +77,7 @@ def described(data: RunData) -> list[tuple[str, str]]:
         ("Costs", ", ".join(paid) if paid else "none" if costs else ""),
         ("Benchmark", str(manifest.get("benchmark") or ("" if data.benchmark is None else "given"))),
         ("Made by", _commit(manifest)),  # not when: the same run gives the same page
+        (LABEL, str(drawn_from(run) or "")),
     ]
     return [(name, value) for name, value in rows if value]
 
