@@ -1,7 +1,8 @@
 """Feature sets: pure functions of a price panel, row t from rows up to t, with the fields they need declared.
 
-Four sets stand in `FEATURE_SETS`: `core14` (returns, volatilities, volume and range of a panel with all fields),
-`core_close` (what of it needs closes alone), `indicators27` (prices and technical indicators) and `price` (the close).
+Five sets stand in `FEATURE_SETS`: `core14` (returns, volatilities, volume and range of a panel with all fields),
+`core_close` (what of it needs closes alone), `indicators27` (prices and technical indicators), `indicators_phase2` (the
+same with oscillators, volume, the market's regime and its correlation) and `price` (the close).
 A set is asked for by name; none replaces another silently.
 """
 
@@ -345,6 +346,65 @@ _INDICATORS27 = (
     _against("ema", 21),
 )
 
+
+def _oscillator(part: int, name: str, warmup: int) -> Feature:
+    return Feature(name, lambda p: ta.stochastic(*_bars(p))[part], ("high", "low"), warmup)
+
+
+def _obv_share(prices: PricePanel) -> np.ndarray:
+    """Change of the on-balance volume over 20 sessions as a share of the volume traded in them, in [-1, 1]."""
+    close, volume = _close(prices), _field(prices, "volume")
+    return ta.ratio(ta.rolling_mean(ta.signed_volume(close, volume), 20), ta.rolling_mean(volume, 20))
+
+
+def _vwap(prices: PricePanel) -> np.ndarray:
+    return ta.vwap(*_bars(prices), _field(prices, "volume"))
+
+
+def _market_level(prices: PricePanel) -> np.ndarray:
+    """Log level of the equal-weighted market, from 0, the same for every asset; a session without returns adds 0."""
+    returns = ta.change(_close(prices), 1)
+    known = np.isfinite(returns)
+    mean = ta.ratio(np.where(known, returns, 0.0).sum(axis=1), known.sum(axis=1).astype(float))
+    level: np.ndarray = np.repeat(np.log1p(np.nan_to_num(mean)).cumsum()[:, None], prices.shape[1], axis=1)
+    return level
+
+
+def _market_trend(prices: PricePanel) -> np.ndarray:
+    """Log of the market's level over its mean of 50 sessions: above 0 in a rising market."""
+    level = _market_level(prices)
+    return np.where(np.isfinite(_close(prices)), level - ta.rolling_mean(level, 50), np.nan)
+
+
+def _market_stress(prices: PricePanel) -> np.ndarray:
+    """The market's volatility of 20 sessions over that of 60: above 1 while it is rising."""
+    level = _market_level(prices)
+    moves = np.full(level.shape, np.nan)
+    moves[1:] = level[1:] - level[:-1]
+    stress = ta.ratio(ta.rolling_std(moves, 20), ta.rolling_std(moves, 60))
+    return np.where(np.isfinite(_close(prices)), stress, np.nan)
+
+
+def _index_correlation(prices: PricePanel) -> np.ndarray:
+    """Correlation of 60 sessions with the mean return of the panel's assets."""
+    return ta.rolling_correlation(ta.change(_close(prices), 1), _market_return(prices), 60)
+
+
+_PHASE2 = (
+    *_INDICATORS27,
+    _oscillator(0, "stochastic_k", 13),
+    _oscillator(1, "stochastic_d", 15),
+    Feature("williams_r_14", lambda p: ta.williams_r(*_bars(p)), ("high", "low"), 13),
+    Feature("obv", lambda p: ta.obv(_close(p), _field(p, "volume")), ("volume",)),
+    Feature("obv_share_20", _obv_share, ("volume",), 20),
+    Feature("vwap_20", _vwap, ("high", "low", "volume"), 19),
+    Feature("close_to_vwap_20", lambda p: ta.ratio(_close(p), _vwap(p)) - 1.0, ("high", "low", "volume"), 19),
+    _MARKET,
+    Feature("market_trend_50", _market_trend, warmup=49),
+    Feature("market_stress", _market_stress, warmup=60),
+    Feature("index_correlation_60", _index_correlation, warmup=60),
+)
+
 #: Every feature set, by name.
 FEATURE_SETS: Mapping[str, FeatureSet] = MappingProxyType(
     {
@@ -353,6 +413,7 @@ FEATURE_SETS: Mapping[str, FeatureSet] = MappingProxyType(
             FeatureSet("core14", _CORE14),
             FeatureSet("core_close", _CORE_CLOSE),
             FeatureSet("indicators27", _INDICATORS27),
+            FeatureSet("indicators_phase2", _PHASE2),
             FeatureSet("price", (_level("close"),)),
         )
     }

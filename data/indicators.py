@@ -10,6 +10,9 @@ Wilder, J. W. (1978). New Concepts in Technical Trading Systems. Trend Research.
 movement; every average of it starts as the plain mean of its first n values.)
 Appel, G. (2005). Technical Analysis: Power Tools for Active Investors. (MACD.)
 Bollinger, J. (2001). Bollinger on Bollinger Bands. McGraw-Hill. (Bands at two population standard deviations.)
+Lane, G. C. (1984). Lane's Stochastics. Technical Analysis of Stocks & Commodities 2(3).
+Williams, L. (1973). How I Made One Million Dollars Last Year Trading Commodities. (%R.)
+Granville, J. (1963). Granville's New Key to Stock Market Profits. (On-balance volume.)
 """
 
 from __future__ import annotations
@@ -25,14 +28,20 @@ __all__ = [
     "change",
     "ema",
     "macd",
+    "obv",
     "ratio",
+    "rolling_correlation",
     "rolling_max",
     "rolling_mean",
     "rolling_min",
     "rolling_std",
     "rsi",
+    "signed_volume",
+    "stochastic",
     "true_range",
+    "vwap",
     "wilder",
+    "williams_r",
 ]
 
 
@@ -170,3 +179,54 @@ def bollinger(close: np.ndarray, window: int = 20, width: float = 2.0) -> tuple[
     middle = rolling_mean(close, window)
     reach = width * rolling_std(close, window, ddof=0)
     return middle + reach, middle, middle - reach, ratio(2.0 * reach, middle)
+
+
+def _place_in_range(high: np.ndarray, low: np.ndarray, close: np.ndarray, window: int) -> np.ndarray:
+    """(C - lowest low) / (highest high - lowest low) of the last `window` rows; one half where nothing moved."""
+    top, bottom = rolling_max(high, window), rolling_min(low, window)
+    flat = (top == bottom) & np.isfinite(close)
+    return np.where(flat, 0.5, ratio(close - bottom, top - bottom))
+
+
+def stochastic(
+    high: np.ndarray, low: np.ndarray, close: np.ndarray, window: int = 14, smooth: int = 3
+) -> tuple[np.ndarray, np.ndarray]:
+    """Stochastic oscillator in [0, 100], each (T, N): fast %K and %D, its mean over `smooth` rows (Lane 1984)."""
+    fast = 100.0 * _place_in_range(high, low, close, window)
+    return fast, rolling_mean(fast, smooth)
+
+
+def williams_r(high: np.ndarray, low: np.ndarray, close: np.ndarray, window: int = 14) -> np.ndarray:
+    """Williams %R in [-100, 0], (T, N): how far below the highest high of `window` rows (Williams 1973)."""
+    return 100.0 * _place_in_range(high, low, close, window) - 100.0
+
+
+def signed_volume(close: np.ndarray, volume: np.ndarray) -> np.ndarray:
+    """Volume with the sign of the change of the close, (T, N); 0 where it did not move, NaN in row 0."""
+    answer: np.ndarray = np.sign(_difference(close)) * volume
+    return answer
+
+
+def obv(close: np.ndarray, volume: np.ndarray) -> np.ndarray:
+    """On-balance volume, (T, N): the signed volumes through t, from 0 at the panel's first row (Granville 1963).
+
+    Its level depends on where the panel starts; a session without data adds nothing and has no value.
+    """
+    signed = signed_volume(close, volume)
+    known = np.isfinite(signed)
+    known[:1] = np.isfinite(close[:1])
+    return np.where(known, np.nan_to_num(signed).cumsum(axis=0), np.nan)
+
+
+def vwap(high: np.ndarray, low: np.ndarray, close: np.ndarray, volume: np.ndarray, window: int = 20) -> np.ndarray:
+    """Volume-weighted mean of the typical price (H + L + C) / 3 of the last `window` rows, in currency, (T, N)."""
+    typical = (high + low + close) / 3.0
+    return ratio(rolling_mean(typical * volume, window), rolling_mean(volume, window))
+
+
+def rolling_correlation(left: np.ndarray, right: np.ndarray, window: int) -> np.ndarray:
+    """Pearson correlation of the last `window` rows of each column, (T, N); NaN where one side does not vary."""
+    one, two = (pd.DataFrame(values).rolling(window, min_periods=window) for values in (left, right))
+    spread = ratio(np.ones_like(left), one.std().to_numpy() * two.std().to_numpy())
+    answer: np.ndarray = np.clip(one.cov(pd.DataFrame(right), pairwise=False).to_numpy() * spread, -1.0, 1.0)
+    return answer

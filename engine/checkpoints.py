@@ -78,7 +78,7 @@ def recipe_of(model: Forecaster) -> dict[str, Any]:
     """A model's name and parameters, JSON-able: what a trial is a trial of, wherever its class stands."""
     parameters: dict[str, Any] = asdict(cast(Any, model)) if is_dataclass(model) else dict(vars(model))
     for name, default in ADDED_LATER.items():
-        if parameters.get(name) == default:
+        if name in parameters and parameters[name] == default:
             del parameters[name]
     inner = _inside(model)
     if inner is not None:

@@ -45,6 +45,13 @@ class MultiTaskLSTM(NeuralForecaster):
         the report.
     balanced : whether rare actions count as much as common ones: windowed, they are drawn more often; in sequence
         form, where rows cannot be drawn singly, their loss is weighted, which is the same in expectation.
+    class_weights : whether the focal loss weights a row by n / (classes · n of its class) as well.
+    error_costs : what it costs to say one action where another follows, a row of buy, sell, hold for each that follows
+        buy, sell, hold (9 numbers); the expected cost joins the focal loss. None = errors cost the same.
+    depth : LSTM layers.
+    bidirectional : whether a second LSTM reads each window backwards.
+    attention : whether the heads read a mean of the window's states, weighted by how they match the last one, beside
+        the last one.
 
     See `assay.models.lstm.recipe.NeuralForecaster` for the others.
     """
@@ -65,6 +72,11 @@ class MultiTaskLSTM(NeuralForecaster):
     threshold_unit: Literal["volatility", "return"] = "volatility"
     target: Literal["return", "price"] = "return"
     balanced: bool = True
+    class_weights: bool = False
+    error_costs: tuple[float, ...] | None = None
+    depth: int = 1
+    bidirectional: bool = False
+    attention: bool = False
 
     name: ClassVar[str] = "b3_multitask"
     outputs: ClassVar[int] = 4
@@ -74,8 +86,12 @@ class MultiTaskLSTM(NeuralForecaster):
         "default": {},
         "report": {
             "feature_set": "indicators27", "target": "price", "min_delta": 100.0, "relative_min_delta": False,
-            "windowed": True,
+            "windowed": True, "validation": 0.25, "minimum_records": 1000, "recent": 504,
         },
+        "regime": {"feature_set": "indicators_phase2", "windowed": True, "class_weights": True},
+        "bidirectional": {"bidirectional": True, "windowed": True},
+        "attention": {"attention": True, "windowed": True},
+        "deeper": {"depth": 2},
         "small": {
             "lookback": 16, "hidden": 24, "dropout": 0.0, "epochs": 15, "patience": 5, "chunk": 16,
             "batch_size": 2048, "learning_rate": 3e-3,
@@ -103,16 +119,26 @@ class MultiTaskLSTM(NeuralForecaster):
         super().__post_init__()
         if self.target not in ("return", "price"):
             raise InputError(f"{self.name}: target must be 'return' or 'price', got {self.target!r}")
+        if self.depth < 1:
+            raise InputError(f"{self.name}: depth must be at least 1, got {self.depth!r}")
+        costs = self.error_costs
+        if costs is not None and (len(costs) != len(ACTIONS) ** 2 or not all(0 <= cost < np.inf for cost in costs)):
+            raise InputError(f"{self.name}: error_costs takes 9 numbers of at least 0, got {self.error_costs!r}")
+        if (self.bidirectional or self.attention) and not self.windowed:
+            object.__setattr__(self, "windowed", True)  # they look over the whole window, so they answer for its end
         for name in ("gamma", "action_weight", "return_weight", "threshold"):
             if not getattr(self, name) >= 0:
                 raise InputError(f"{self.name}: {name} must not be negative, got {getattr(self, name)!r}")
 
-    def targets(
-        self, prices: PricePanel, horizon: int, delay: int, labels: CanaryLabels | None = None
-    ) -> np.ndarray:
+    def targets(self, prices: PricePanel, horizon: int, delay: int, labels: CanaryLabels | None = None) -> np.ndarray:
         actions = action_labels(
-            prices, horizon=horizon, delay=delay, fill=self.fill,
-            threshold=self.threshold, unit=self.threshold_unit, labels=labels,
+            prices,
+            horizon=horizon,
+            delay=delay,
+            fill=self.fill,
+            threshold=self.threshold,
+            unit=self.threshold_unit,
+            labels=labels,
         )  # fmt: skip.to_numpy()
         if self.target == "price":
             values = next_price(prices, horizon=horizon, delay=delay, fill=self.fill, labels=labels).to_numpy()
@@ -134,11 +160,16 @@ class MultiTaskLSTM(NeuralForecaster):
         """Whether windowed batches draw rare actions more often."""
         return self.balanced
 
+    @property
+    def weighted(self) -> bool:
+        """Whether rare actions weigh more in the whole loss: class weights alone are the focal loss's own."""
+        return self.balanced
+
     def row_weights(self, targets: np.ndarray, rows: slice) -> np.ndarray:
         """n / (classes present · n of the class), counted over training rows; 1 on average there."""
         actions = targets[..., 0]
         weights = np.ones(actions.shape)
-        if self.balanced:
+        if self.balanced or self.class_weights:
             counts = np.array([(actions[rows] == k).sum() for k in range(len(ACTIONS))])
             for k in np.flatnonzero(counts):
                 weights[actions == k] = counts.sum() / ((counts > 0).sum() * counts[k])
@@ -147,15 +178,29 @@ class MultiTaskLSTM(NeuralForecaster):
     def network(self, n_features: int) -> nn.Module:
         from assay.models.lstm.networks import MultiTaskNetwork
 
-        return MultiTaskNetwork(n_features, self.hidden, self.dropout)
+        return MultiTaskNetwork(
+            n_features, self.hidden, self.dropout,
+            depth=self.depth, bidirectional=self.bidirectional, attention=self.attention,
+        )  # fmt: skip
 
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
-        from assay.models.lstm.losses import focal_loss
+        parts = self.parts(outputs, batch)
+        return parts["action"] + parts["return"]
+
+    def parts(self, outputs: Tensor, batch: Batch) -> Mapping[str, Tensor]:
+        """The focal loss, with what errors cost, and the squared error, each with its weight."""
+        from assay.models.lstm.losses import expected_cost, focal_loss
 
         answers, truth, weights = outputs[batch.mask], batch.targets[batch.mask], batch.weights[batch.mask]
-        action = focal_loss(answers[:, :3], truth[:, 0].long(), self.gamma, weights)
+        classes, own = truth[:, 0].long(), batch.rarity[batch.mask] if self.class_weights else weights
+        action = focal_loss(answers[:, :3], classes, self.gamma, own)
+        if self.error_costs:
+            action = action + expected_cost(answers[:, :3], classes, self.error_costs, own)
         squares = (answers[:, 3] - truth[:, 1]) ** 2
-        return self.action_weight * action + self.return_weight * (squares * weights).sum() / weights.sum()
+        return {
+            "action": self.action_weight * action,
+            "return": self.return_weight * (squares * weights).sum() / weights.sum(),
+        }
 
     def judge(self, outcome: Outcome, scaler: Scaler) -> Judgement:
         close = outcome.prices.close.to_numpy()

@@ -29,7 +29,23 @@ __all__ = [
 
 #: Parameters that recipes gained after runs were stored → the value under which they do what they did before. At that
 #: value they are no part of an identity, and a checkpoint may lack them.
-ADDED_LATER = {"label": "forward_return"}
+ADDED_LATER: Mapping[str, object] = {
+    "label": "forward_return",
+    "minimum_records": 0,
+    "recent": 0,
+    "refit": False,
+    "keep_optimiser": False,
+    "warm_start": False,
+    "stacked": False,
+    "class_weights": False,
+    "error_costs": None,
+    "depth": 1,
+    "bidirectional": False,
+    "attention": False,
+    "rank_within": "date",
+    "label_from": "fill",
+    "use_batch_norm": True,
+}
 
 _Watcher = Callable[[dict[str, Any]], None]
 _watcher: ContextVar[_Watcher | None] = ContextVar("_watcher", default=None)
@@ -52,20 +68,34 @@ def epoch_ended(record: dict[str, Any]) -> None:
 
 
 def fit_model(
-    model: Forecaster, train: PricePanel, *, horizon: int, delay: int, seed: int, labels: CanaryLabels | None = None
+    model: Forecaster,
+    train: PricePanel,
+    *,
+    horizon: int,
+    delay: int,
+    seed: int,
+    labels: CanaryLabels | None = None,
+    before: FittedForecaster | None = None,
 ) -> FittedForecaster:
-    """`Forecaster.fit` on a panel of the model's own to read or write; `labels` go along only where there are some.
+    """`Forecaster.fit` on a panel of the model's own to read or write.
+
+    `labels`, and `before`, an earlier fit whose weights are started from, go along only where there are some.
 
     Raises
     ------
     InputError
-        If the model cannot be handed labels.
+        If the model cannot be handed labels, or cannot start from another fit.
 
     """
-    if labels is None:
-        return model.fit(train.shielded(), horizon=horizon, delay=delay, seed=seed)
-    require_labels(model)
-    return model.fit(train.shielded(), horizon=horizon, delay=delay, seed=seed, labels=labels)
+    more: dict[str, Any] = {}
+    if labels is not None:
+        require_labels(model)
+        more["labels"] = labels
+    if before is not None:
+        if "before" not in inspect.signature(model.fit).parameters:
+            raise InputError(f"{model.name}: fit takes no `before`, so it cannot start from an earlier fit")
+        more["before"] = before
+    return model.fit(train.shielded(), horizon=horizon, delay=delay, seed=seed, **more)
 
 
 def require_labels(model: Forecaster) -> None:

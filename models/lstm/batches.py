@@ -26,7 +26,9 @@ class Batch:
     inputs : (B, lookback - 1 + K, F).
     targets : (B, K, C); 0 where masked out.
     mask : (B, K) bool: rows that count.
-    weights : (B, K) importance of the rows.
+    weights : (B, K) importance of the rows in the loss.
+    rarity : (B, K) n / (classes · n of the row's class), whether or not rows are drawn or weighted by it.
+    where : (B,) positions of the assets and (B,) first rows.
     assets : how many consecutive pieces share their sessions, one an asset; 1 if the batch is not made of whole dates.
 
     """
@@ -35,6 +37,8 @@ class Batch:
     targets: Tensor
     mask: Tensor
     weights: Tensor
+    rarity: Tensor
+    where: tuple[np.ndarray, np.ndarray]
     assets: int = 1
 
     def by_date(self, values: Tensor) -> Tensor:
@@ -45,7 +49,7 @@ class Batch:
         """The batch on a device."""
         if device == "cpu":
             return self
-        moved = {name: getattr(self, name).to(device) for name in ("inputs", "targets", "mask", "weights")}
+        moved = {name: getattr(self, name).to(device) for name in ("inputs", "targets", "mask", "weights", "rarity")}
         return replace(self, **moved)
 
 
@@ -61,6 +65,7 @@ class TrainingRows:
     weights : (N, T + steps) float32 importance of the rows.
     whole_dates : whether a batch must hold all assets of its sessions, as a loss within dates needs.
     oversample : draw pieces in proportion to their weight instead of weighting their loss (single-row pieces only).
+    weighted : whether rows that are not drawn by their weight count by it in the loss.
 
     """
 
@@ -70,6 +75,7 @@ class TrainingRows:
     weights: np.ndarray
     whole_dates: bool = False
     oversample: bool = False
+    weighted: bool = True
 
     def asset(self, position: int) -> TrainingRows:
         """The sample of one asset."""
@@ -126,9 +132,9 @@ class TrainingRows:
     def _batch(self, assets: np.ndarray, ranges: np.ndarray, end: int, together: int) -> Batch:
         rows = ranges[:, :1] + np.arange(self.pieces.steps)
         beside = assets[:, None]
-        weights = self.weights[beside, rows]
-        if self.oversample and self.pieces.steps == 1:
-            weights = np.ones_like(weights)
+        rarity = self.weights[beside, rows]
+        plain = not self.weighted or (self.oversample and self.pieces.steps == 1)
+        weights = np.ones_like(rarity) if plain else rarity
         inputs = self.pieces.gather(assets, ranges[:, 0])
         for b in np.flatnonzero(ranges[:, 0] + self.pieces.steps > end):
             # What lies beyond the rows asked for is not looked at, not even by batch normalisation: the last row stays.
@@ -139,6 +145,8 @@ class TrainingRows:
             torch.from_numpy(self.targets[beside, rows]),
             torch.from_numpy(self._mask(assets, ranges)),
             torch.from_numpy(weights),
+            torch.from_numpy(rarity),
+            (assets, ranges[:, 0]),
             together,
         )
 

@@ -8,8 +8,8 @@ panel cut short gives the same scores, bit for bit, for the sessions that are le
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -23,13 +23,14 @@ from assay.data.errors import InputError, TrainingError
 from assay.data.features import FeaturePanel, build_features, feature_set
 from assay.data.jsonable import jsonable
 from assay.data.panel import PredictionPanel, PricePanel
+from assay.models.base import ADDED_LATER, FittedForecaster
 from assay.models.checkpoint import read_checkpoint, write_checkpoint
-from assay.models.lstm.batches import TrainingRows
+from assay.models.lstm.batches import Batch, TrainingRows
 from assay.models.lstm.networks import parameter_counts
 from assay.models.lstm.outcome import Outcome, panel_of
 from assay.models.lstm.purge import Split, split_rows
 from assay.models.lstm.scaling import Scaler
-from assay.models.lstm.training import Task, TrainingSchedule, deterministic, fit_network, forward
+from assay.models.lstm.training import Task, Trained, TrainingSchedule, deterministic, fit_network, forward
 from assay.models.lstm.windows import Pieces, complete_rows
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ class FittedLSTM:
     arrays : scalers and calibration.
     trained_through, preprocessing_fit_through, labels_known_through : last sessions seen, in each role.
     training_log : losses by epoch, validation metrics, baselines, parameter counts, warnings; JSON-able.
+    optimiser : Adam's state by ``group``, ``parameter`` and ``exp_avg``, ``exp_avg_sq`` or ``step``, where the recipe
+        keeps it.
 
     """
 
@@ -69,6 +72,7 @@ class FittedLSTM:
     preprocessing_fit_through: pd.Timestamp
     labels_known_through: pd.Timestamp
     training_log: Mapping[str, object]
+    optimiser: Mapping[str, Mapping[str, Mapping[str, np.ndarray]]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -95,6 +99,8 @@ class FittedLSTM:
         arrays = self._arrays_for(prices.assets)
         with deterministic(0, self.recipe.device):
             outputs = self._outputs(panel, arrays, first)
+        if self.recipe.minimum_records:
+            outputs[_records(prices) < self.recipe.minimum_records] = np.nan
         fields = self.recipe.panel(outputs, prices, arrays)
         return panel_of(fields, prices, history.assets, horizon=self.horizon, delay=self.delay, name=self.name)
 
@@ -130,6 +136,8 @@ class FittedLSTM:
         tensors = {f"array/{name}": values for name, values in self.arrays.items()}
         for index, group in enumerate(sorted(self.networks)):
             tensors |= {f"network/{index}/{name}": values for name, values in self.networks[group].items()}
+            for name, moments in self.optimiser.get(group, {}).items():
+                tensors |= {f"optimiser/{index}/{name}/{key}": values for key, values in moments.items()}
         stamps = ("trained_through", "preprocessing_fit_through", "labels_known_through")
         metadata = {
             "model": self.name,
@@ -151,6 +159,8 @@ def load_fitted(recipe: NeuralForecaster, folder: Path) -> FittedLSTM:
     if content["model"] != recipe.name:
         raise InputError(f"checkpoint: {folder} holds a {content['model']}, not a {recipe.name}")
     stored: dict[str, object] = dict(content["params"])
+    later = {name: list(value) if isinstance(value, tuple) else value for name, value in ADDED_LATER.items()}
+    stored = {**{name: value for name, value in later.items() if name in recipe.params}, **stored}
     where = ("device", "bf16")  # may differ between training and use
     differing = sorted(
         name for name in stored.keys() | recipe.params.keys()
@@ -165,11 +175,15 @@ def load_fitted(recipe: NeuralForecaster, folder: Path) -> FittedLSTM:
     try:
         groups: list[str] = list(content["groups"])
         networks: dict[str, dict[str, np.ndarray]] = {group: {} for group in groups}
+        optimiser: dict[str, dict[str, dict[str, np.ndarray]]] = {}
         arrays = {}
         for name, values in tensors.items():
             kind, rest = name.split("/", 1)
             if kind == "array":
                 arrays[rest] = values
+            elif kind == "optimiser":
+                index, parameter, moment = rest.split("/", 2)
+                optimiser.setdefault(groups[int(index)], {}).setdefault(parameter, {})[moment] = values
             else:
                 index, key = rest.split("/", 1)
                 networks[groups[int(index)]][key] = values
@@ -182,19 +196,31 @@ def load_fitted(recipe: NeuralForecaster, folder: Path) -> FittedLSTM:
         stamps = {name: pd.Timestamp(value) for name, value in content["stamps"].items()}
         return FittedLSTM(
             recipe, content["horizon"], content["delay"], tuple(content["assets"]), networks, arrays,
-            training_log=content["training_log"], **stamps,
+            training_log=content["training_log"], optimiser=optimiser, **stamps,
         )  # fmt: skip
     except (KeyError, ValueError, TypeError, AttributeError, IndexError) as error:
         raise TrainingError(f"checkpoint: {folder} lacks what a {recipe.name} needs ({error}); train again") from None
 
 
 def fit_recipe(
-    recipe: NeuralForecaster, train: PricePanel, *, horizon: int, delay: int, seed: int, labels: CanaryLabels | None
+    recipe: NeuralForecaster,
+    train: PricePanel,
+    *,
+    horizon: int,
+    delay: int,
+    seed: int,
+    labels: CanaryLabels | None,
+    before: FittedForecaster | None = None,
 ) -> FittedLSTM:
-    """Fit a recipe; see `assay.models.base.Forecaster.fit`."""
+    """Fit a recipe; see `assay.models.base.Forecaster.fit`; `before` is the fit whose weights are started from."""
+    if before is not None and not isinstance(before, FittedLSTM):
+        raise InputError(f"{recipe.name}: cannot start from the weights of a {type(before).__name__}")
     if horizon < 1 or delay < 1:
         raise InputError(f"{recipe.name}: horizon and delay must be at least 1, got {horizon} and {delay}")
     prices = train.select(sorted(train.assets))
+    few = (_records(prices)[-1] < recipe.minimum_records) if len(prices.sessions) else np.zeros(0, dtype=bool)
+    if recipe.recent:
+        prices = prices.between(prices.sessions[-min(recipe.recent, len(prices.sessions))], prices.sessions[-1])
     chosen = feature_set(recipe.feature_set)
     prices.require(recipe.needs, recipe.name)
     split = split_rows(
@@ -202,33 +228,26 @@ def fit_recipe(
         horizon=horizon, delay=delay, validation=recipe.validation, who=recipe.name,
     )  # fmt: skip
     targets = recipe.targets(prices, horizon, delay, labels)
+    if few.any():
+        targets = np.where(few[None, :, None], np.nan, targets)
     sample, scalers = _sample(recipe, prices, targets, split)
-    n_features = len(chosen)
-    networks, epochs, warnings = {}, [], []
-    outputs = np.full((*prices.shape, recipe.outputs), np.nan)
+    warnings = [f"{int(few.sum())} assets with fewer than {recipe.minimum_records} records left out"] * bool(few.any())
+    groups: dict[str, tuple[slice, int]] = {}
     for group, members, usable in _trainable(recipe, sample, prices.assets, split):
-        if not usable:
+        if usable:
+            groups[group] = members, _seed_of(group, seed)
+        else:
             warnings.append(f"no model for {group}: too few complete rows")
-            continue
-        own = sample if group == "" else sample.asset(members.start)
-        # Each asset's seed depends on its id, not on its place, so other assets may come and go.
-        own_seed = seed if group == "" else int(np.random.SeedSequence([seed, zlib.crc32(group.encode())])
-                                                .generate_state(1)[0])  # fmt: skip
-        who = recipe.name if group == "" else f"{recipe.name}, {group}"
-        with deterministic(own_seed, recipe.device):
-            network = recipe.network(n_features).to(recipe.device)
-            history, best = fit_network(
-                network, _task(recipe, own, split, who), _schedule(recipe), seed=own_seed,
-                device=recipe.device, bf16=recipe.bf16,
-            )  # fmt: skip
-            outputs[:, members] = score_rows(
-                network, own.pieces, split.validation_start,
-                outputs=recipe.outputs, device=recipe.device, bf16=recipe.bf16,
-            )  # fmt: skip
-        networks[group] = {key: value.cpu().numpy() for key, value in network.state_dict().items()}
-        epochs += [{**record, **({"asset": group} if group else {}), "best": record["epoch"] == best}
-                   for record in history]  # fmt: skip
-        counts = parameter_counts(network)
+    fits = {
+        group: _fit_group(recipe, sample if group == "" else sample.asset(members.start), split, group, own, before)
+        for group, (members, own) in groups.items()
+    }
+    outputs = np.full((*prices.shape, recipe.outputs), np.nan)
+    for group, fit in fits.items():
+        outputs[:, groups[group][0]] = fit.outputs
+    networks = {group: fit.weights for group, fit in fits.items()}
+    epochs = [record for fit in fits.values() for record in fit.epochs]
+    refits = [fit.refit for fit in fits.values() if fit.refit]
     if not networks:
         raise InputError(f"{recipe.name}: no asset has enough complete rows to learn from; see `data validate`")
     ready = sample.usable[:, : len(prices.sessions)].T
@@ -245,7 +264,7 @@ def fit_recipe(
     sessions = prices.sessions
     log = {
         "model": recipe.name, "seed": seed, "form": "windowed" if recipe.windowed else "sequence",
-        "parameters": counts, "networks": len(networks), "epochs": epochs,
+        "parameters": next(iter(fits.values())).counts, "networks": len(networks), "epochs": epochs,
         "rows": {
             "train": int(ready[split.train_start : split.train_end].sum()),
             "validation": int(ready[split.validation_start : split.validation_end].sum()),
@@ -260,19 +279,101 @@ def fit_recipe(
         "validation": dict(judgement.metrics), "baselines": dict(judgement.baselines),
         "warnings": [*warnings, *judgement.warnings],
     }  # fmt: skip
+    if refits:
+        log["refit"] = {
+            "rows": int(ready[split.train_start : split.validation_end].sum()), "networks": refits,
+            "end": _day(sessions[split.validation_end - 1]),
+        }  # fmt: skip
+    if before is not None:
+        log["started_from"] = _day(before.trained_through)
     return FittedLSTM(
         recipe, horizon, delay, tuple(prices.assets), networks, arrays,
         trained_through=sessions[-1], preprocessing_fit_through=sessions[split.train_end - 1],
         labels_known_through=sessions[split.validation_end - 1 + horizon + delay],
         training_log=cast(Mapping[str, object], jsonable(log)),
+        optimiser={group: fit.optimiser for group, fit in fits.items()} if recipe.keep_optimiser else {},
     )  # fmt: skip
 
 
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    """One network after training: weights, a record an epoch, validation answers (T, members, O), and the rest."""
+
+    weights: dict[str, np.ndarray]
+    epochs: list[dict[str, object]]
+    outputs: np.ndarray
+    counts: dict[str, int]
+    optimiser: dict[str, dict[str, np.ndarray]]
+    refit: dict[str, object]
+
+
+def _seed_of(group: str, seed: int) -> int:
+    """Each asset's seed depends on its id, not on its place, so other assets may come and go."""
+    if group == "":
+        return seed
+    return int(np.random.SeedSequence([seed, zlib.crc32(group.encode())]).generate_state(1)[0])
+
+
+def _fit_group(
+    recipe: NeuralForecaster, own: TrainingRows, split: Split, group: str, seed: int, before: FittedLSTM | None
+) -> _Fit:
+    """Train the network of one group and score its validation rows; refit it where the recipe asks for that."""
+    who = recipe.name if group == "" else f"{recipe.name}, {group}"
+    about: dict[str, object] = {"asset": group} if group else {}
+
+    def train(rows: Split, rates: Sequence[float] | None = None) -> tuple[nn.Module, Trained]:
+        network = recipe.network(own.pieces.inputs.shape[2]).to(recipe.device)
+        if before is not None and group in before.networks:  # an asset that it did not know starts afresh
+            weights = {key: torch.from_numpy(value) for key, value in before.networks[group].items()}
+            if {key: value.shape for key, value in weights.items()} != {
+                key: value.shape for key, value in network.state_dict().items()
+            }:
+                raise InputError(f"{who}: the fit to start from has weights of another network")
+            network.load_state_dict(weights)
+        trained = fit_network(
+            network, _task(recipe, own, rows, who), _schedule(recipe), seed=seed,
+            device=recipe.device, bf16=recipe.bf16, rates=rates,
+        )  # fmt: skip
+        return network, trained
+
+    with deterministic(seed, recipe.device):
+        network, trained = train(split)
+        outputs = score_rows(
+            network, own.pieces, split.validation_start,
+            outputs=recipe.outputs, device=recipe.device, bf16=recipe.bf16,
+        )  # fmt: skip
+    epochs = [{**record, **about, "best": record["epoch"] == trained.best_epoch} for record in trained.history]
+    refit: dict[str, object] = {}
+    if recipe.refit:
+        rates = [record["lr"] for record in trained.history[: trained.best_epoch]]
+        with deterministic(seed, recipe.device):
+            network, trained = train(_all_rows(split), rates)
+        refit = {**about, "epochs": len(rates), "train_loss": trained.history[-1]["train_loss"]}
+    return _Fit(
+        {key: value.cpu().numpy() for key, value in network.state_dict().items()},
+        epochs,
+        outputs,
+        parameter_counts(network),
+        {
+            name: {key: value.cpu().numpy() for key, value in moments.items()}
+            for name, moments in trained.optimiser.items()
+        },
+        refit,
+    )
+
+
 def _final_loss(epochs: list[dict[str, object]]) -> dict[str, float]:
-    """Training and validation loss of the epochs whose weights were kept, mean over networks, and their difference."""
+    """Losses of the epochs whose weights were kept, mean over networks: their difference, and validation over training.
+
+    The terms of the losses stand beside them where there are several.
+    """
     kept = [record for record in epochs if record["best"]]
     train, validation = (float(np.mean([record[key] for record in kept])) for key in ("train_loss", "validation_loss"))
-    return {"train": train, "validation": validation, "gap": validation - train}
+    out = {"train": train, "validation": validation, "gap": validation - train}
+    if train > 0:
+        out["multiple"] = validation / train
+    terms = [key for key in kept[0] if key.startswith(("train_", "validation_")) and not key.endswith("_loss")]
+    return {**out, **{key: float(np.mean([record.get(key, np.nan) for record in kept])) for key in terms}}
 
 
 def _day(session: pd.Timestamp) -> str:
@@ -296,9 +397,44 @@ def _sample(
     pieces = Pieces(inputs.inputs(panel.values, recipe.steps), recipe.lookback, recipe.steps)
     sample = TrainingRows(
         pieces, scaled["targets"], padded["usable"], padded["weights"].astype(np.float32),
-        recipe.whole_dates, recipe.oversample,
+        recipe.whole_dates, recipe.oversample, recipe.weighted,
     )  # fmt: skip
     return sample, {"input": inputs, "label": labels}
+
+
+def _records(prices: PricePanel) -> np.ndarray:
+    """(T, N) closes of each asset through t."""
+    return np.isfinite(prices.close.to_numpy()).cumsum(axis=0)
+
+
+def _all_rows(split: Split) -> Split:
+    """The split of a refit: every labelled row trains; the labels of the last ones are known at the cutoff."""
+    return replace(split, train_end=split.validation_end, validation_start=split.validation_end)
+
+
+@dataclass(eq=False)
+class _Epoch:
+    """Collects the validation answers of an epoch by session and asset, for the recipe's own figures."""
+
+    recipe: NeuralForecaster
+    rows: tuple[int, int]
+    assets: int
+    seen: list[tuple[np.ndarray, ...]] = field(default_factory=list)
+
+    def see(self, answers: Tensor, batch: Batch) -> None:
+        which, first = batch.where
+        rows = first[:, None] + np.arange(batch.mask.shape[1])
+        self.seen.append((which, rows, *(part.cpu().numpy() for part in (batch.mask, answers, batch.targets))))
+
+    def figures(self) -> dict[str, float]:
+        start, end = self.rows
+        shape = (end - start, self.assets)
+        outputs, targets = (np.full((*shape, self.seen[0][k].shape[-1]), np.nan) for k in (3, 4))
+        for which, rows, mask, answers, labels in self.seen:
+            at = (rows[mask] - start, np.broadcast_to(which[:, None], mask.shape)[mask])
+            outputs[at], targets[at] = answers[mask], labels[mask]
+        self.seen.clear()
+        return self.recipe.epoch_metrics(outputs, targets)
 
 
 def _padded(values: np.ndarray, steps: int) -> np.ndarray:
@@ -338,17 +474,14 @@ def _schedule(recipe: NeuralForecaster) -> TrainingSchedule:
 
 def _task(recipe: NeuralForecaster, sample: TrainingRows, split: Split, who: str) -> Task:
     size = recipe.batch_size
-
-    def penalty(network: nn.Module) -> Tensor:
-        extra = recipe.penalty(network)
-        return torch.zeros(()) if extra is None else extra
-
+    watches = recipe.watches and split.validation_end > split.validation_start
     return Task(
         training=lambda rng: sample.epoch(split.train_start, split.train_end, size, rng),
         validation=lambda: sample.epoch(split.validation_start, split.validation_end, max(size, _BLOCK_WINDOWS)),
-        loss=recipe.loss,
-        penalty=penalty,
+        parts=recipe.parts,
+        penalty=recipe.penalty,
         who=who,
+        watch=_Epoch(recipe, (split.validation_start, split.validation_end), len(sample.usable)) if watches else None,
     )
 
 

@@ -5,6 +5,7 @@ nothing, so a batch is whole dates.
 
 References
 ----------
+Elkan, C. (2001). The Foundations of Cost-Sensitive Learning. IJCAI.
 Huber, P. J. (1964). Robust Estimation of a Location Parameter. Annals of Mathematical Statistics 35(1).
 Lin, T.-Y., Goyal, P., Girshick, R., He, K., Dollár, P. (2017). Focal Loss for Dense Object Detection. ICCV.
 Qin, T., Liu, T.-Y., Li, H. (2010). A General Approximation Framework for Direct Optimization of Information Retrieval
@@ -13,6 +14,8 @@ Measures. Information Retrieval 13(4). (Ranks as sums of sigmoids of pairwise di
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -20,11 +23,14 @@ from torch.nn import functional
 __all__ = [
     "LEAST_NAMES",
     "correlation",
+    "expected_cost",
     "focal_loss",
     "hard_ranks",
     "kernel_penalty",
     "rank_loss",
+    "rank_parts",
     "report_rank_loss",
+    "report_rank_parts",
     "soft_ranks",
     "standardised",
 ]
@@ -87,6 +93,22 @@ def _mean_over(values: Tensor, kept: Tensor) -> Tensor:
     return (values * weight).sum() / weight.sum().clamp(min=1.0)
 
 
+def report_rank_parts(
+    predicted: Tensor, actual: Tensor, mask: Tensor, *, temperature: float, delta: float, rank_weight: float
+) -> tuple[Tensor, Tensor]:
+    """The two terms of `report_rank_loss`, each with its weight."""
+    safe = torch.where(mask, actual, torch.zeros_like(actual))
+    agreement = correlation(soft_ranks(predicted, temperature, mask), soft_ranks(safe, temperature, mask), mask)
+    return _terms(agreement, predicted, safe, mask, delta, rank_weight)
+
+
+def _terms(
+    agreement: Tensor, predicted: Tensor, safe: Tensor, mask: Tensor, delta: float, rank_weight: float
+) -> tuple[Tensor, Tensor]:
+    huber = functional.huber_loss(predicted, safe, delta=delta, reduction="none")
+    return rank_weight * _mean_over(1.0 - agreement, _usable(mask)), (1.0 - rank_weight) * _mean_over(huber, mask)
+
+
 def report_rank_loss(
     predicted: Tensor, actual: Tensor, mask: Tensor, *, temperature: float, delta: float, rank_weight: float
 ) -> Tensor:
@@ -104,10 +126,19 @@ def report_rank_loss(
     rank_weight : w in [0, 1].
 
     """
+    rank, huber = report_rank_parts(
+        predicted, actual, mask, temperature=temperature, delta=delta, rank_weight=rank_weight
+    )
+    return rank + huber
+
+
+def rank_parts(
+    predicted: Tensor, actual: Tensor, mask: Tensor, *, temperature: float, delta: float, rank_weight: float
+) -> tuple[Tensor, Tensor]:
+    """The two terms of `rank_loss`, each with its weight."""
     safe = torch.where(mask, actual, torch.zeros_like(actual))
-    agreement = correlation(soft_ranks(predicted, temperature, mask), soft_ranks(safe, temperature, mask), mask)
-    huber = functional.huber_loss(predicted, safe, delta=delta, reduction="none")
-    return rank_weight * _mean_over(1.0 - agreement, _usable(mask)) + (1.0 - rank_weight) * _mean_over(huber, mask)
+    ranks = soft_ranks(standardised(predicted, mask), temperature, mask)
+    return _terms(correlation(ranks, hard_ranks(safe, mask), mask), predicted, safe, mask, delta, rank_weight)
 
 
 def rank_loss(
@@ -119,11 +150,8 @@ def rank_loss(
     predictions) means the same for any market, and one wild return moves one rank. Huber's part, on returns in units
     of their training spread, keeps sign and magnitude.
     """
-    safe = torch.where(mask, actual, torch.zeros_like(actual))
-    ranks = soft_ranks(standardised(predicted, mask), temperature, mask)
-    agreement = correlation(ranks, hard_ranks(safe, mask), mask)
-    huber = functional.huber_loss(predicted, safe, delta=delta, reduction="none")
-    return rank_weight * _mean_over(1.0 - agreement, _usable(mask)) + (1.0 - rank_weight) * _mean_over(huber, mask)
+    rank, huber = rank_parts(predicted, actual, mask, temperature=temperature, delta=delta, rank_weight=rank_weight)
+    return rank + huber
 
 
 def focal_loss(logits: Tensor, classes: Tensor, gamma: float, weights: Tensor | None = None) -> Tensor:
@@ -139,6 +167,22 @@ def focal_loss(logits: Tensor, classes: Tensor, gamma: float, weights: Tensor | 
     """
     log_p = functional.log_softmax(logits, dim=-1).gather(-1, classes.unsqueeze(-1)).squeeze(-1)
     losses = (1.0 - log_p.exp()).clamp(min=0.0) ** gamma * -log_p
+    return losses.mean() if weights is None else (losses * weights).sum() / weights.sum().clamp(min=_TINY)
+
+
+def expected_cost(logits: Tensor, classes: Tensor, costs: Sequence[float], weights: Tensor | None = None) -> Tensor:
+    """Mean over rows of Σₖ pₖ·c(true class, k): what the predicted probabilities would cost (Elkan 2001).
+
+    Parameters
+    ----------
+    logits : (B, C).
+    classes : (B,) int64.
+    costs : C·C numbers, a row for each true class.
+    weights : (B,) importance of each row, or None.
+
+    """
+    table = torch.as_tensor(costs, dtype=logits.dtype, device=logits.device).reshape(logits.shape[-1], -1)
+    losses = (functional.softmax(logits, dim=-1) * table[classes]).sum(dim=-1)
     return losses.mean() if weights is None else (losses * weights).sum() / weights.sum().clamp(min=_TINY)
 
 

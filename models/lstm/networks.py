@@ -31,28 +31,54 @@ class RankingNetwork(nn.Module):
 
 
 class MultiTaskNetwork(nn.Module):
-    """One LSTM, dropout, and two heads: three action logits, then one return."""
+    """LSTM, dropout, and two heads: three action logits, then one return.
 
-    def __init__(self, n_features: int, hidden: int, dropout: float) -> None:
+    Read backwards as well, a window's last state is beside it the first one of the backward pass, which has seen the
+    whole window. With attention the heads also read Σ aₛ·hₛ, a = softmax(hₛ · W·h_last) (Luong et al. 2015).
+    """
+
+    def __init__(
+        self,
+        n_features: int,
+        hidden: int,
+        dropout: float,
+        *,
+        depth: int = 1,
+        bidirectional: bool = False,
+        attention: bool = False,
+    ) -> None:
         super().__init__()
-        self.lstm = nn.LSTM(n_features, hidden, batch_first=True)
+        self.hidden, self.whole = hidden, bidirectional or attention
+        between = dropout if depth > 1 else 0.0
+        self.lstm = nn.LSTM(n_features, hidden, depth, dropout=between, bidirectional=bidirectional, batch_first=True)
+        width = hidden * (2 if bidirectional else 1)
+        self.match = nn.Linear(width, width, bias=False) if attention else None
         self.dropout = nn.Dropout(dropout)
-        self.action = nn.Linear(hidden, 3)
-        self.value = nn.Linear(hidden, 1)
+        width *= 2 if attention else 1
+        self.action = nn.Linear(width, 3)
+        self.value = nn.Linear(width, 1)
 
     def forward(self, inputs: Tensor, steps: int = 1) -> Tensor:
+        if self.whole and steps != 1:
+            raise ValueError("a network that looks over its whole window answers for the last step alone")
         states, _ = self.lstm(inputs)
-        shared = self.dropout(states[:, -steps:])
+        read = states[:, -steps:]
+        if self.lstm.bidirectional:
+            read = torch.cat([states[:, -1:, : self.hidden], states[:, :1, self.hidden :]], dim=-1)
+        if self.match is not None:
+            weights = torch.softmax(states @ self.match(read).transpose(1, 2), dim=1)
+            read = torch.cat([read, (weights * states).sum(dim=1, keepdim=True)], dim=-1)
+        shared = self.dropout(read)
         return torch.cat([self.action(shared), self.value(shared)], dim=-1)
 
 
 class _Block(nn.Module):
-    """LSTM, batch normalisation over batch and steps, dropout."""
+    """LSTM, batch normalisation over batch and steps (or none), dropout."""
 
-    def __init__(self, n_inputs: int, units: int, dropout: float) -> None:
+    def __init__(self, n_inputs: int, units: int, dropout: float, *, normed: bool = True) -> None:
         super().__init__()
         self.lstm = nn.LSTM(n_inputs, units, batch_first=True)
-        self.norm = nn.BatchNorm1d(units, eps=1e-3)
+        self.norm = nn.BatchNorm1d(units, eps=1e-3) if normed else nn.Identity()
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, inputs: Tensor, steps: int | None = None) -> Tensor:
@@ -106,10 +132,12 @@ class DirectionNetwork(nn.Module):
 class PriceNetwork(nn.Module):
     """Two blocks of LSTM, batch normalisation and dropout; dense 25; the next price, scaled."""
 
-    def __init__(self, n_features: int, units: int, dense: int, dropout: float, dense_dropout: float) -> None:
+    def __init__(
+        self, n_features: int, units: int, dense: int, dropout: float, dense_dropout: float, *, normed: bool = True
+    ) -> None:
         super().__init__()
-        self.first = _Block(n_features, units, dropout)
-        self.second = _Block(units, units, dropout)
+        self.first = _Block(n_features, units, dropout, normed=normed)
+        self.second = _Block(units, units, dropout, normed=normed)
         self.dense = nn.Sequential(nn.Linear(units, dense), nn.ReLU(), nn.Dropout(dense_dropout), nn.Linear(dense, 1))
         keras_start(self)
 

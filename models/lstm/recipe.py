@@ -24,6 +24,7 @@ from assay.models.lstm.scaling import Scaler, fit_scaler
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from assay.models.base import FittedForecaster
     from assay.models.lstm.batches import Batch
     from assay.models.lstm.fitting import FittedLSTM
 
@@ -53,6 +54,13 @@ class NeuralForecaster(ABC):
     fill : which price labels run between; None takes the open where the panel has one, else the close.
     device : ``"cpu"`` or ``"cuda"``.
     bf16 : whether to compute in bfloat16 where that is safe.
+    minimum_records : closes that an asset must have behind it to be trained on or scored; 0 asks for none.
+    recent : train on the last so many sessions of what is handed in; 0 takes all of them.
+    refit : after early stopping, train once more from the start on all labelled rows, validation and the purge before
+        it included, for as many epochs as were best and at their learning rates. Scalers, calibration and validation
+        figures stay those of the first fit.
+    keep_optimiser : whether a stored model holds Adam's moments of the epoch whose weights were kept.
+    warm_start : whether a walk-forward starts each fold at the weights of the fold before; its receipts say so.
 
     Raises
     ------
@@ -78,6 +86,11 @@ class NeuralForecaster(ABC):
     fill: Literal["open", "close"] | None = None
     device: str = "cpu"
     bf16: bool = False
+    minimum_records: int = 0
+    recent: int = 0
+    refit: bool = False
+    keep_optimiser: bool = False
+    warm_start: bool = False
 
     name: ClassVar[str]
     #: horizon in the report, in sessions
@@ -90,8 +103,8 @@ class NeuralForecaster(ABC):
     OUTPUT: ClassVar[str] = ""
     #: answers of the network for a row
     outputs: ClassVar[int] = 1
-    #: whether the loss ranks within dates, so that a batch must be whole dates
-    whole_dates: ClassVar[bool] = False
+    #: whether `epoch_metrics` has something to say
+    watches: ClassVar[bool] = False
     #: whether the network may answer for several steps at once
     sequence_allowed: ClassVar[bool] = True
 
@@ -101,7 +114,7 @@ class NeuralForecaster(ABC):
         for name, low in least.items():
             if getattr(self, name) < low:
                 raise InputError(f"{self.name}: {name} must be at least {low}, got {getattr(self, name)!r}")
-        for name in ("min_delta", "weight_decay", "clip"):
+        for name in ("min_delta", "weight_decay", "clip", "minimum_records", "recent"):
             if not getattr(self, name) >= 0:
                 raise InputError(f"{self.name}: {name} must not be negative, got {getattr(self, name)!r}")
         if not 0 < self.learning_rate < np.inf:
@@ -133,27 +146,41 @@ class NeuralForecaster(ABC):
         return self.per_asset
 
     @property
+    def whole_dates(self) -> bool:
+        """Whether the loss ranks within dates, so that a batch must be whole dates."""
+        return False
+
+    @property
     def params(self) -> dict[str, object]:
         """The parameters, JSON-able."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
     def fit(
-        self, train: PricePanel, *, horizon: int, delay: int, seed: int, labels: CanaryLabels | None = None
+        self,
+        train: PricePanel,
+        *,
+        horizon: int,
+        delay: int,
+        seed: int,
+        labels: CanaryLabels | None = None,
+        before: FittedForecaster | None = None,
     ) -> FittedLSTM:
         """Train on `train` alone; see `assay.models.base.Forecaster.fit`.
+
+        `before` is an earlier fit of the same network, whose weights are started from.
 
         Raises
         ------
         InputError
-            If a field is missing, the history too short or no asset has enough rows.
+            If the earlier fit has other weights, a field is missing, the history too short or no asset has enough rows.
         TrainingError
             If the loss is lost.
 
         """
         from assay.models.lstm.fitting import fit_recipe
 
-        return fit_recipe(self, train, horizon=horizon, delay=delay, seed=seed, labels=labels)
+        return fit_recipe(self, train, horizon=horizon, delay=delay, seed=seed, labels=labels, before=before)
 
     def load(self, folder: Path) -> FittedLSTM:
         """Read back a fitted model of this very recipe.
@@ -170,9 +197,7 @@ class NeuralForecaster(ABC):
 
         return load_fitted(self, Path(folder))
 
-    def returns(
-        self, prices: PricePanel, horizon: int, delay: int, labels: CanaryLabels | None = None
-    ) -> np.ndarray:
+    def returns(self, prices: PricePanel, horizon: int, delay: int, labels: CanaryLabels | None = None) -> np.ndarray:
         """Forward returns, (T, N), or the canary's labels in their place."""
         ahead = forward_returns(prices, horizon=horizon, delay=delay, fill=self.fill, labels=labels)
         return ahead.to_numpy(copy=True)
@@ -194,10 +219,13 @@ class NeuralForecaster(ABC):
         """Whether windowed batches are drawn in proportion to `row_weights`."""
         return False
 
+    @property
+    def weighted(self) -> bool:
+        """Whether rows that are not drawn by `row_weights` count by it in the whole loss."""
+        return True
+
     @abstractmethod
-    def targets(
-        self, prices: PricePanel, horizon: int, delay: int, labels: CanaryLabels | None = None
-    ) -> np.ndarray:
+    def targets(self, prices: PricePanel, horizon: int, delay: int, labels: CanaryLabels | None = None) -> np.ndarray:
         """Labels, (T, N, C), stamped t, NaN where unknown."""
 
     @abstractmethod
@@ -207,6 +235,21 @@ class NeuralForecaster(ABC):
     @abstractmethod
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Mean loss over the rows of a batch that count."""
+
+    def parts(self, outputs: Tensor, batch: Batch) -> Mapping[str, Tensor]:
+        """The loss by its terms, each with its weight, so that they add up to it; the log shows them by epoch."""
+        return {"data": self.loss(outputs, batch)}
+
+    def epoch_metrics(self, outputs: np.ndarray, targets: np.ndarray) -> dict[str, float]:
+        """Figures of the validation rows after an epoch, for the log; none here.
+
+        Parameters
+        ----------
+        outputs : (V, N, O) answers for the validation rows, NaN where there is none.
+        targets : (V, N, C) labels as the network learns them, NaN where unknown.
+
+        """
+        return {}
 
     def penalty(self, network: nn.Module) -> Tensor | None:
         """What is added to every loss; None = nothing."""

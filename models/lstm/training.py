@@ -5,10 +5,12 @@ from __future__ import annotations
 import copy
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from functools import reduce
+from operator import add
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -18,7 +20,7 @@ from assay.data.errors import InputError, TrainingError
 from assay.models.base import epoch_ended
 from assay.models.lstm.batches import Batch
 
-__all__ = ["Task", "TrainingSchedule", "deterministic", "fit_network", "forward", "improved"]
+__all__ = ["Task", "Trained", "TrainingSchedule", "Watch", "deterministic", "fit_network", "forward", "improved"]
 
 
 @dataclass(frozen=True)
@@ -55,19 +57,56 @@ class Task:
     ----------
     training : batches of one epoch, drawn with the generator.
     validation : the validation batches, always the same.
-    loss : mean loss of the network's (B, K, outputs) on a batch.
+    parts : terms of the mean loss of the network's (B, K, outputs) on a batch.
     penalty : added to every loss, or None.
     count : how much a batch weighs in the mean over an epoch.
     who : named in errors.
+    watch : called with (answers, batch) of every validation batch, then asked for the epoch's figures.
 
     """
 
     training: Callable[[np.random.Generator], Iterable[Batch]]
     validation: Callable[[], Iterable[Batch]]
-    loss: Callable[[Tensor, Batch], Tensor]
-    penalty: Callable[[nn.Module], Tensor] | None = None
+    parts: Callable[[Tensor, Batch], Mapping[str, Tensor]]
+    penalty: Callable[[nn.Module], Tensor | None] | None = None
     count: Callable[[Batch], float] = lambda batch: float(batch.mask.sum())
     who: str = "fit"
+    watch: Watch | None = None
+
+
+class Watch(Protocol):
+    """What looks at the validation answers of an epoch."""
+
+    def see(self, answers: Tensor, batch: Batch) -> None:
+        """Take in the answers for a batch."""
+
+    def figures(self) -> dict[str, float]:
+        """The figures of the epoch; what was seen is forgotten."""
+        ...
+
+
+@dataclass
+class _Means:
+    """Weighted means over an epoch's batches: the loss, and its terms where there are several."""
+
+    total: float = 0.0
+    weight: float = 0.0
+    terms: dict[str, float] = field(default_factory=dict)
+
+    def add(self, loss: Tensor, parts: Mapping[str, Tensor], count: float) -> None:
+        self.total += loss.item() * count
+        self.weight += count
+        if len(parts) > 1:
+            for name, value in parts.items():
+                self.terms[name] = self.terms.get(name, 0.0) + value.item() * count
+
+    @property
+    def loss(self) -> float:
+        return self.total / max(self.weight, 1.0)
+
+    def record(self, role: str) -> dict[str, float]:
+        """The means of the terms, by ``train_action`` and the like."""
+        return {f"{role}_{name}": total / max(self.weight, 1.0) for name, total in self.terms.items()}
 
 
 @contextmanager
@@ -127,20 +166,43 @@ def improved(loss: float, best: float, min_delta: float, relative: bool) -> bool
     return loss < best - (min_delta * abs(best) if relative else min_delta)
 
 
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """What training leaves beside the weights.
+
+    Parameters
+    ----------
+    history : per epoch: epoch, train_loss, validation_loss (both with the penalty), lr; the terms of both losses where
+        there are several, as train_action and the like; what the task's watch says of the validation rows.
+    best_epoch : the epoch whose weights were kept.
+    optimiser : Adam's state after that epoch, by parameter: exp_avg, exp_avg_sq, step.
+
+    """
+
+    history: list[dict[str, float]]
+    best_epoch: int
+    optimiser: Mapping[str, Mapping[str, Tensor]]
+
+
 def fit_network(
-    network: nn.Module, task: Task, schedule: TrainingSchedule, *, seed: int, device: str = "cpu", bf16: bool = False
-) -> tuple[list[dict[str, float]], int]:
+    network: nn.Module,
+    task: Task,
+    schedule: TrainingSchedule,
+    *,
+    seed: int,
+    device: str = "cpu",
+    bf16: bool = False,
+    rates: Sequence[float] | None = None,
+) -> Trained:
     """Train in place, stop when the validation loss stops improving, and end with the best epoch's weights.
 
     Adam; the gradient's norm clipped; the learning rate halved after 5 epochs without a lower loss, down to 1e-6.
     Call it inside `deterministic`.
 
-    Returns
-    -------
-    history : list of dict
-        Per epoch: epoch, train_loss, validation_loss (both with the penalty), lr.
-    best_epoch : int
-        The epoch whose weights were kept.
+    Parameters
+    ----------
+    network, task, schedule, seed, device, bf16 : what is trained, on what, how.
+    rates : the learning rate of each epoch, for a refit: so many epochs, no validation, the last weights stay.
 
     Raises
     ------
@@ -152,51 +214,72 @@ def fit_network(
     plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimiser, factor=0.5, patience=5, min_lr=1e-6)
     rng = np.random.default_rng(seed)
     history: list[dict[str, float]] = []
-    best, best_epoch, kept = math.inf, 0, copy.deepcopy(network.state_dict())
-    for epoch in range(1, schedule.epochs + 1):
+    best, best_epoch, kept, moments = math.inf, 0, copy.deepcopy(network.state_dict()), _moments(network, optimiser)
+    for epoch in range(1, (schedule.epochs if rates is None else len(rates)) + 1):
+        if rates is not None:
+            optimiser.param_groups[0]["lr"] = rates[epoch - 1]
         rate = optimiser.param_groups[0]["lr"]
         network.train()
-        total, weight = 0.0, 0.0
+        train = _Means()
         for batch in task.training(rng):
-            loss = _loss(network, task, batch.to(device), bf16)
+            _, loss, parts = _loss(network, task, batch.to(device), bf16)
             _refuse_lost(loss, task.who, epoch, rate)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             if schedule.clip:
                 nn.utils.clip_grad_norm_(network.parameters(), schedule.clip)
             optimiser.step()
-            count = task.count(batch)
-            total, weight = total + loss.item() * count, weight + count
-        validation = _validation_loss(network, task, device, bf16)
-        _refuse_lost(validation, task.who, epoch, rate)
-        plateau.step(validation)
+            train.add(loss, parts, task.count(batch))
+        if rates is not None:
+            history.append({"epoch": epoch, "train_loss": train.loss, "lr": rate, **train.record("train")})
+            continue
+        validation, watched = _validated(network, task, device, bf16)
+        _refuse_lost(validation.loss, task.who, epoch, rate)
+        plateau.step(validation.loss)
         record = {
-            "epoch": epoch, "train_loss": total / max(weight, 1.0), "validation_loss": validation, "lr": rate,
+            "epoch": epoch, "train_loss": train.loss, "validation_loss": validation.loss, "lr": rate,
+            **train.record("train"), **validation.record("validation"), **watched,
         }  # fmt: skip
         history.append(record)
         epoch_ended({**record, "epochs": schedule.epochs})
-        if improved(validation, best, schedule.min_delta, schedule.relative):
-            best, best_epoch, kept = validation, epoch, copy.deepcopy(network.state_dict())
+        if improved(validation.loss, best, schedule.min_delta, schedule.relative):
+            best, best_epoch, kept = validation.loss, epoch, copy.deepcopy(network.state_dict())
+            moments = _moments(network, optimiser)
         elif epoch - best_epoch >= schedule.patience:
             break
+    if rates is not None:
+        return Trained(history, len(history), _moments(network, optimiser))
     network.load_state_dict(kept)
-    return history, best_epoch
+    return Trained(history, best_epoch, moments)
 
 
-def _loss(network: nn.Module, task: Task, batch: Batch, bf16: bool) -> Tensor:
-    loss = task.loss(forward(network, batch.inputs, batch.mask.shape[1], bf16), batch)
-    return loss if task.penalty is None else loss + task.penalty(network)
+def _moments(network: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, dict[str, Tensor]]:
+    """Copies of the optimiser's state by the parameter's name; empty before the first step."""
+    return {
+        name: {key: value.detach().clone() for key, value in optimiser.state[weight].items()}
+        for name, weight in network.named_parameters()
+        if weight in optimiser.state
+    }
 
 
-def _validation_loss(network: nn.Module, task: Task, device: str, bf16: bool) -> float:
+def _loss(network: nn.Module, task: Task, batch: Batch, bf16: bool) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    answers = forward(network, batch.inputs, batch.mask.shape[1], bf16)
+    parts = dict(task.parts(answers, batch))
+    if task.penalty is not None and (extra := task.penalty(network)) is not None:
+        parts["penalty"] = extra
+    return answers, reduce(add, parts.values()), parts
+
+
+def _validated(network: nn.Module, task: Task, device: str, bf16: bool) -> tuple[_Means, dict[str, float]]:
     network.eval()
-    total, weight = 0.0, 0.0
+    means = _Means()
     with torch.inference_mode():
         for batch in task.validation():
-            count = task.count(batch)
-            total += _loss(network, task, batch.to(device), bf16).item() * count
-            weight += count
-    return total / max(weight, 1.0)
+            answers, loss, parts = _loss(network, task, batch.to(device), bf16)
+            means.add(loss, parts, task.count(batch))
+            if task.watch is not None:
+                task.watch.see(answers, batch)
+    return means, {} if task.watch is None else task.watch.figures()
 
 
 def _refuse_lost(loss: Tensor | float, who: str, epoch: int, rate: float) -> None:

@@ -162,6 +162,7 @@ def test_sizes_and_needs_of_the_sets() -> None:
         "core14": 14,
         "core_close": 10,
         "indicators27": 27,
+        "indicators_phase2": 38,
         "price": 1,
     }
     assert FEATURE_SETS["core14"].needs == ("high", "low", "volume")
@@ -207,6 +208,48 @@ def test_core_features_by_hand() -> None:
     assert tuple(expected) == panel.names
     for name, value in expected.items():
         assert panel.frame(name)["A1"].iloc[t] == pytest.approx(value, rel=1e-9), name
+
+
+def test_phase_2_features_by_hand() -> None:
+    prices = market()
+    panel = build_features(prices, "indicators_phase2", dtype=np.float64)
+    close, high, low, volume = (getattr(prices, name)["A1"].to_numpy() for name in ("close", "high", "low", "volume"))
+    t = 75
+
+    def fast(s: int) -> float:
+        top, bottom = high[s - 13 : s + 1].max(), low[s - 13 : s + 1].min()
+        return 100.0 * (close[s] - bottom) / (top - bottom)
+
+    signed = [np.sign(close[s] - close[s - 1]) * volume[s] for s in range(1, t + 1)]
+    last = slice(t - 19, t + 1)
+    vwap = np.average((high[last] + low[last] + close[last]) / 3, weights=volume[last])
+    moves = prices.close.pct_change(fill_method=None)
+    market_moves = moves.mean(axis=1)
+    level = np.log1p(market_moves.fillna(0.0)).cumsum()
+    steps = level.diff()
+    expected = {
+        "stochastic_k": fast(t),
+        "stochastic_d": np.mean([fast(s) for s in (t - 2, t - 1, t)]),
+        "williams_r_14": -100.0 * (high[t - 13 : t + 1].max() - close[t]) / np.ptp([high[t - 13 : t + 1].max(),
+                                                                                  low[t - 13 : t + 1].min()]),
+        "obv": sum(signed),
+        "obv_share_20": sum(signed[-20:]) / volume[last].sum(),
+        "vwap_20": vwap,
+        "close_to_vwap_20": close[t] / vwap - 1,
+        "market_trend_50": level.iloc[t] - level.iloc[t - 49 : t + 1].mean(),
+        "market_stress": steps.iloc[t - 19 : t + 1].std() / steps.iloc[t - 59 : t + 1].std(),
+        "index_correlation_60": np.corrcoef(moves["A1"].iloc[t - 59 : t + 1], market_moves.iloc[t - 59 : t + 1])[0, 1],
+    }  # fmt: skip
+    assert set(expected) < set(panel.names)
+    for name, value in expected.items():
+        assert panel.frame(name)["A1"].iloc[t] == pytest.approx(value, rel=1e-9), name
+
+
+def test_an_oscillator_of_a_price_that_stands_still_is_in_the_middle() -> None:
+    flat = np.full((20, 1), 7.0)
+    assert ta.stochastic(flat, flat, flat)[0][-1, 0] == 50.0
+    assert ta.williams_r(flat, flat, flat)[-1, 0] == -50.0
+    assert np.isnan(ta.rolling_correlation(flat, flat, 10)).all()
 
 
 @settings(max_examples=12, deadline=None)

@@ -115,7 +115,7 @@ def test_sequence_weights_are_what_oversampling_does_in_expectation(prices: Pric
 
 def test_report_preset_of_the_multi_task_model_runs_on_levels(prices: PricePanel) -> None:
     train = prices.through(prices.sessions[CUT])
-    model = load_model("b3_multitask", preset="report", hidden=6, epochs=1, lookback=8)
+    model = load_model("b3_multitask", preset="report", hidden=6, epochs=1, lookback=8, minimum_records=100)
     fitted = model.fit(train, horizon=2, delay=1, seed=0)
     row = fitted.training_log["epochs"][0]
     assert row["validation_loss"] > 1000  # squares of prices near 100, times 50
