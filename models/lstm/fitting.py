@@ -404,7 +404,8 @@ def _sample(
 
 def _records(prices: PricePanel) -> np.ndarray:
     """(T, N) closes of each asset through t."""
-    return np.isfinite(prices.close.to_numpy()).cumsum(axis=0)
+    answer: np.ndarray = np.isfinite(prices.close.to_numpy()).cumsum(axis=0)
+    return answer
 
 
 def _all_rows(split: Split) -> Split:
