@@ -72,7 +72,7 @@ def show(name: str, as_json: bool) -> None:
     if row["feature_set"]:
         _line("reads", f"{row['lookback']} sessions × {row['feature_set']}: {', '.join(row['features'])}")
     if row["report_horizon"] > 1:
-        _line("horizon", f"{row['report_horizon']} sessions in the report: --horizon {row['report_horizon']}")
+        _line("horizon", f"{row['report_horizon']} sessions with --preset report, as in the report; else 1")
     _line("needs prices", ", ".join(row["needs"]))
     click.echo("\npresets")
     for preset in row["presets"]:

@@ -251,6 +251,12 @@ class ModelOptions:
 
         return load_model(self.model, preset=preset, **parse_settings(self.model_settings, "--model-param"))
 
+    def horizon(self, given: int | None, preset: str | None) -> int:
+        """What --horizon says, else what the preset does."""
+        from assay.models.catalog import preset_horizon
+
+        return preset_horizon(self.model, preset) if given is None else given
+
 
 def _options(*options: Option) -> Callable[[Command], Command]:
     def apply(function: Command) -> Command:

@@ -33,7 +33,7 @@ __all__ = ["train"]
 @click.option("--preset", "presets", multiple=True, help="Named parameters; repeat to compare several.")
 @click.option("--asset", "assets", multiple=True, help="Train on these assets alone; repeatable.")
 @click.option("--through", help="Last session that the fit may see; the rest is the test. Default: the first 80%.")
-@click.option("--horizon", type=WHOLE, default=1, show_default=True, help="Sessions a prediction spans.")
+@click.option("--horizon", type=WHOLE, help="Sessions a prediction spans; default: 1, or the preset's.")
 @click.option("--delay", type=WHOLE, default=1, show_default=True, help="Sessions from decision to fill.")
 @click.option("--seed", type=SEED, default=0, show_default=True)
 @click.option("--out", type=PATH, help="Store the fitted model in this new folder (one preset only).")
@@ -44,7 +44,7 @@ def train(
     presets: tuple[str, ...],
     assets: tuple[str, ...],
     through: str | None,
-    horizon: int,
+    horizon: int | None,
     delay: int,
     seed: int,
     out: Path | None,
@@ -78,7 +78,7 @@ def train(
             task = f"{model.name} · {preset or 'default'}"
             heard.advance(task, 0, 1)
             trained[preset or "default"] = run(
-                model, prices, through=cutoff, horizon=horizon, delay=delay, seed=seed
+                model, prices, through=cutoff, horizon=recipe.horizon(horizon, preset), delay=delay, seed=seed
             )
             heard.advance(task, 1, 1)
     last = list(trained.values())[-1]

@@ -54,7 +54,7 @@ __all__ = ["walk_forward"]
 @click.option(
     "--embargo", type=WHOLE, default=0, show_default=True, help="Sessions between cutoff and first prediction."
 )
-@click.option("--horizon", type=WHOLE, default=1, show_default=True, help="Sessions a prediction spans.")
+@click.option("--horizon", type=WHOLE, help="Sessions a prediction spans; default: 1, or the preset's.")
 @click.option("--start", help="First session to predict.")
 @click.option("--end", help="Last session to predict.")
 @click.option(
@@ -95,7 +95,7 @@ def walk_forward(
     minimum_train: int,
     retrain: str,
     embargo: int,
-    horizon: int,
+    horizon: int | None,
     start: str | None,
     end: str | None,
     seeds: int,
@@ -186,7 +186,7 @@ def walk_forward(
             plan,
             strategy,
             settings=chosen.parameters if default else None,
-            horizon=horizon,
+            horizon=recipe.horizon(horizon, preset),
             seeds=tuple(range(seeds)),
             benchmark=benchmark,
             costs=costs.load(prices, study.data.reading("costs")),

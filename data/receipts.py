@@ -16,7 +16,8 @@ RECEIPT_COLUMNS = (
     "labels_known_through",
     "available_at",
 )
-#: A further column, of models that choose their hyper-parameters in each fold: the chosen ones, as JSON.
+#: A further column, as JSON, of models that choose their hyper-parameters in each fold (the chosen ones) or go on from
+#: the fold before (``started_from`` or ``kept_from``: the last session which that fit had seen).
 CHOSEN = "parameters"
 #: The roles in which a model sees data, each with the last session it saw.
 STAMPS = ("trained_through", "preprocessing_fit_through", "labels_known_through")

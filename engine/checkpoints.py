@@ -22,13 +22,14 @@ import pandas as pd
 
 from assay.data.atomic import building, locked, put_folder, sweep
 from assay.data.canary_labels import CanaryLabels
+from assay.data.errors import InputError
 from assay.data.panel import PricePanel
 from assay.data.plugins import plugin_file
 from assay.data.stored import file_digest, file_digests, holds_files, read_sealed, sealed
 from assay.engine.folds import Fold
 from assay.models.base import ADDED_LATER, FittedForecaster, Forecaster
 
-__all__ = ["Part", "identity_of", "part_folder", "read_part", "recipe_of", "write_part"]
+__all__ = ["Part", "identity_of", "is_chained", "part_folder", "read_part", "recipe_of", "write_part"]
 
 _ABOUT = "part.json"
 _LIBRARIES = ("numpy", "pandas", "scikit-learn", "torch")
@@ -114,10 +115,36 @@ def identity_of(
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-def part_folder(folder: Path, identity: str, fold: Fold, seed: int) -> Path:
-    """Where the part of a fold and seed is kept; its checkpoint lies in ``model`` below."""
-    span = "-".join(day.strftime("%Y%m%d") for day in (fold.train_start, fold.cutoff, fold.test_start, fold.test_end))
-    return folder / identity / f"{span}-seed{seed}"
+def part_folder(folder: Path, identity: str, fold: Fold, seed: int, chain: Sequence[Fold] = ()) -> Path:
+    """Where the part of a fold and seed is kept; its checkpoint lies in ``model`` below.
+
+    `chain` holds the folds of the walk-forward where each goes on from the one before: a part then depends on them.
+    """
+    spans = [_span(each) for each in chain if each.number < fold.number]
+    before = f"-after{hashlib.sha256(' '.join(spans).encode()).hexdigest()[:8]}" if spans else ""
+    return folder / identity / f"{_span(fold)}-seed{seed}{before}"
+
+
+def _span(fold: Fold) -> str:
+    return "-".join(day.strftime("%Y%m%d") for day in (fold.train_start, fold.cutoff, fold.test_start, fold.test_end))
+
+
+def is_chained(model: Forecaster) -> bool:
+    """Whether each fold of a walk-forward goes on from the fit of the fold before.
+
+    Raises
+    ------
+    InputError
+        If a recipe that chooses its parameters afresh in each fold is around one that goes on.
+
+    """
+    inner = _inside(model)
+    if inner is not None and is_chained(inner):
+        raise InputError(
+            f"{inner.name}: what is chosen afresh in each fold cannot go on from the fold before; leave warm_start and "
+            "retrain_when out"
+        )
+    return bool(getattr(model, "warm_start", False)) or getattr(model, "retrain_when", None) is not None
 
 
 def write_part(part: Part, fitted: FittedForecaster, folder: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,12 +14,12 @@ from assay.data.canary_labels import CanaryLabels
 from assay.data.errors import BacktestError, InputError, LookAheadError, TrainingError
 from assay.data.jsonable import jsonable
 from assay.data.panel import PredictionPanel, PricePanel
-from assay.engine.checkpoints import Part, write_part
+from assay.engine.checkpoints import Part, read_part, write_part
 from assay.engine.executors import say
 from assay.engine.folds import Fold
 from assay.models.base import FittedForecaster, Forecaster, fit_model, watch_epochs
 
-__all__ = ["STAMPS", "fit_fold"]
+__all__ = ["STAMPS", "fit_chain", "fit_fold"]
 
 #: What a fitted model says that it has seen.
 STAMPS = ("trained_through", "preprocessing_fit_through", "labels_known_through")
@@ -49,11 +49,55 @@ def fit_fold(
     labels : a canary's, to learn in place of the real ones.
 
     """
+    return _fitted_part(model, prices, fold, seed, label, folder, labels)[0]
+
+
+def fit_chain(
+    model: Forecaster,
+    prices: PricePanel,
+    folds: Sequence[Fold],
+    seed: int,
+    label: tuple[int, int],
+    folders: Sequence[Path | None],
+    labels: CanaryLabels | None = None,
+) -> list[Part]:
+    """Folds one after another, each handed the fit of the fold before; finished ones are read back.
+
+    Parameters
+    ----------
+    model, seed, label, labels : as for `fit_fold`.
+    prices : the whole panel; each fit gets it from the fold's train_start to its cutoff.
+    folds, folders : of the walk-forward, in order; a folder is None where nothing is kept.
+
+    """
+    parts: list[Part] = []
+    before: FittedForecaster | None = None
+    for fold, folder in zip(folds, folders, strict=True):
+        part = None if folder is None else read_part(folder)
+        if part is not None and folder is not None:
+            before = model.load(folder / "model")
+        else:
+            own = prices.between(fold.train_start, fold.test_end)
+            part, before = _fitted_part(model, own, fold, seed, label, folder, labels, before)
+        parts.append(part)
+    return parts
+
+
+def _fitted_part(
+    model: Forecaster,
+    prices: PricePanel,
+    fold: Fold,
+    seed: int,
+    label: tuple[int, int],
+    folder: Path | None,
+    labels: CanaryLabels | None,
+    before: FittedForecaster | None = None,
+) -> tuple[Part, FittedForecaster]:
     horizon, delay = label
     try:
         with watch_epochs(lambda record: say((fold.number, seed, record))):
             train = prices.through(fold.cutoff)
-            fitted = fit_model(model, train, horizon=horizon, delay=delay, seed=seed, labels=labels)
+            fitted = fit_model(model, train, horizon=horizon, delay=delay, seed=seed, labels=labels, before=before)
         stamps = _stamps(model, fitted, fold)
         panel = _predict(fitted, prices, fold)
         if (panel.horizon, panel.delay) != label:
@@ -83,7 +127,7 @@ def fit_fold(
     )
     if folder is not None:
         write_part(part, fitted, folder)
-    return part
+    return part, fitted
 
 
 def _stamps(model: Forecaster, fitted: FittedForecaster, fold: Fold) -> dict[str, pd.Timestamp]:

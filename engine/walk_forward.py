@@ -18,9 +18,9 @@ from assay.data.card import Card
 from assay.data.errors import InputError
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.data.receipts import CHOSEN, RECEIPT_COLUMNS
-from assay.engine.checkpoints import Part, identity_of, part_folder, read_part, recipe_of
+from assay.engine.checkpoints import Part, identity_of, is_chained, part_folder, read_part, recipe_of
 from assay.engine.executors import Workers, run_tasks
-from assay.engine.fitting import STAMPS, fit_fold
+from assay.engine.fitting import STAMPS, fit_chain, fit_fold
 from assay.engine.folds import Fold
 from assay.models.base import Forecaster
 
@@ -109,12 +109,13 @@ def walk_forward(
     if len(set(seeds)) != len(seeds) or not seeds:
         raise InputError(f"walk-forward: seeds must be distinct and at least one, got {list(seeds)}")
     tasks = [(fold, seed) for fold in folds for seed in seeds]
+    chained = is_chained(model)
     places: dict[tuple[int, int], Path | None] = {(fold.number, seed): None for fold, seed in tasks}
     parts: dict[tuple[int, int], Part] = {}
     if folder is not None:
         identity = identity_of(model, prices, horizon, delay, labels)
         for fold, seed in tasks:
-            place = part_folder(folder, identity, fold, seed)
+            place = part_folder(folder, identity, fold, seed, folds if chained else ())
             places[fold.number, seed] = place
             kept = read_part(place)
             if kept is not None:
@@ -125,6 +126,20 @@ def walk_forward(
     waiting = [(fold, seed) for fold, seed in tasks if (fold.number, seed) not in parts]
     # A model that names no device needs none.
     gpu = str(getattr(model, "device", "cpu")).startswith("cuda")
+    running: dict[str, Any] = {"executor": executor, "workers": workers, "gpu": gpu}
+    running["heard"] = told.epoch if progress else None
+    if chained:
+        left = [seed for seed in seeds if any(seed == other for _, other in waiting)]
+        chains = [
+            (model, prices, folds, seed, (horizon, delay), [places[fold.number, seed] for fold in folds], labels)
+            for seed in left
+        ]
+        for position, chain in run_tasks(fit_chain, chains, **running):
+            for fold, part in zip(folds, chain, strict=True):
+                if (fold.number, left[position]) not in parts:
+                    parts[fold.number, left[position]] = part
+                    told.fit(fold, left[position])
+        return _assembled(model, prices, folds, seeds, parts, horizon, delay)
     calls = [
         (
             model,
@@ -137,9 +152,7 @@ def walk_forward(
         )
         for fold, seed in waiting
     ]
-    for position, part in run_tasks(
-        fit_fold, calls, executor=executor, workers=workers, gpu=gpu, heard=told.epoch if progress else None
-    ):
+    for position, part in run_tasks(fit_fold, calls, **running):
         fold, seed = waiting[position]
         parts[fold.number, seed] = part
         told.fit(fold, seed)
@@ -177,10 +190,17 @@ class _Told:
 
 
 def stored_model_folder(
-    folder: Path, model: Forecaster, prices: PricePanel, fold: Fold, seed: int, horizon: int, delay: int
+    folder: Path,
+    model: Forecaster,
+    prices: PricePanel,
+    folds: Sequence[Fold],
+    fold: Fold,
+    seed: int,
+    label: tuple[int, int],
 ) -> Path:
-    """Where `walk_forward` kept the checkpoint of a fold and seed."""
-    return part_folder(folder, identity_of(model, prices, horizon, delay), fold, seed) / "model"
+    """Where `walk_forward` kept the checkpoint of one of its folds and a seed; `label` is horizon and delay."""
+    chain = folds if is_chained(model) else ()
+    return part_folder(folder, identity_of(model, prices, *label), fold, seed, chain) / "model"
 
 
 def _assembled(
@@ -267,7 +287,7 @@ def _receipts(
     rows = []
     for fold in folds:
         label = f"{recipe}|{fold.train_start.date()}|{fold.cutoff.date()}|{list(seeds)}"
-        picked = {seed: parts[fold.number, seed].log.get("chosen") for seed in seeds}
+        picked = {seed: _noted(parts[fold.number, seed].log) for seed in seeds}
         told = json.dumps(picked[seeds[0]] if len(seeds) == 1 else picked, sort_keys=True, default=str)
         stamps = [parts[fold.number, seed].stamps for seed in seeds]
         rows.append(
@@ -282,6 +302,12 @@ def _receipts(
     index = pd.DatetimeIndex([fold.test_start for fold in folds], name="session")
     columns = [*RECEIPT_COLUMNS, *([CHOSEN] if any(CHOSEN in row for row in rows) else [])]
     return pd.DataFrame(rows, index=index, columns=columns)
+
+
+def _noted(log: Mapping[str, Any]) -> Any:
+    """What a fit chose, and which earlier fit it goes on from; None where neither."""
+    went_on = {name: log[name] for name in ("started_from", "kept_from") if name in log}
+    return {**(log.get("chosen") or {}), **went_on} if went_on else log.get("chosen")
 
 
 def _fold_table(

@@ -36,6 +36,7 @@ ADDED_LATER: Mapping[str, object] = {
     "refit": False,
     "keep_optimiser": False,
     "warm_start": False,
+    "retrain_when": None,
     "stacked": False,
     "class_weights": False,
     "error_costs": None,

@@ -18,7 +18,16 @@ from assay.data.plugins import constructed, find_class, offered
 from assay.models.base import FittedForecaster, Forecaster
 from assay.models.checkpoint import METADATA, is_sealed, read_metadata
 
-__all__ = ["ENTRY_POINTS", "MODELS", "load_fitted", "load_model", "model_class", "model_names", "preset_names"]
+__all__ = [
+    "ENTRY_POINTS",
+    "MODELS",
+    "load_fitted",
+    "load_model",
+    "model_class",
+    "model_names",
+    "preset_horizon",
+    "preset_names",
+]
 
 #: name → ``module:Class``.
 MODELS: Mapping[str, str] = types.MappingProxyType(
@@ -78,6 +87,18 @@ def model_class(name: str) -> type:
 def preset_names(name: str) -> tuple[str, ...]:
     """Presets of a model; ("default",) where it has none."""
     return tuple(getattr(model_class(name), "PRESETS", None) or {"default": {}})
+
+
+def preset_horizon(name: str, preset: str | None) -> int:
+    """Sessions that a prediction spans where nobody says: those of the report for its preset, else 1.
+
+    Examples
+    --------
+    >>> preset_horizon("b3_multitask", "report"), preset_horizon("b3_multitask", None)
+    (2, 1)
+
+    """
+    return int(getattr(model_class(name), "report_horizon", 1)) if preset == "report" else 1
 
 
 def load_model(name: str, *, preset: str | None = None, **params: object) -> Forecaster:

@@ -30,7 +30,15 @@ from assay.models.lstm.networks import parameter_counts
 from assay.models.lstm.outcome import Outcome, panel_of
 from assay.models.lstm.purge import Split, split_rows
 from assay.models.lstm.scaling import Scaler
-from assay.models.lstm.training import Task, Trained, TrainingSchedule, deterministic, fit_network, forward
+from assay.models.lstm.training import (
+    Task,
+    Trained,
+    TrainingSchedule,
+    deterministic,
+    fit_network,
+    forward,
+    validation_loss,
+)
 from assay.models.lstm.windows import Pieces, complete_rows
 
 if TYPE_CHECKING:
@@ -212,12 +220,19 @@ def fit_recipe(
     labels: CanaryLabels | None,
     before: FittedForecaster | None = None,
 ) -> FittedLSTM:
-    """Fit a recipe; see `assay.models.base.Forecaster.fit`; `before` is the fit whose weights are started from."""
+    """Fit a recipe; see `assay.models.lstm.recipe.NeuralForecaster.fit`."""
     if before is not None and not isinstance(before, FittedLSTM):
-        raise InputError(f"{recipe.name}: cannot start from the weights of a {type(before).__name__}")
+        raise InputError(f"{recipe.name}: cannot go on from a {type(before).__name__}")
     if horizon < 1 or delay < 1:
         raise InputError(f"{recipe.name}: horizon and delay must be at least 1, got {horizon} and {delay}")
     prices = train.select(sorted(train.assets))
+    since: dict[str, object] = {}
+    if before is not None and recipe.retrain_when is not None:
+        since = _since(recipe, before, prices, horizon, delay, labels)
+        if since["good_enough"]:
+            log = {**before.training_log, "kept_from": _day(before.trained_through), "since": since}
+            return replace(before, training_log=cast(Mapping[str, object], jsonable(log)))
+    before = before if recipe.warm_start else None
     few = (_records(prices)[-1] < recipe.minimum_records) if len(prices.sessions) else np.zeros(0, dtype=bool)
     if recipe.recent:
         prices = prices.between(prices.sessions[-min(recipe.recent, len(prices.sessions))], prices.sessions[-1])
@@ -284,6 +299,8 @@ def fit_recipe(
             "rows": int(ready[split.train_start : split.validation_end].sum()), "networks": refits,
             "end": _day(sessions[split.validation_end - 1]),
         }  # fmt: skip
+    if since:
+        log["since"] = since
     if before is not None:
         log["started_from"] = _day(before.trained_through)
     return FittedLSTM(
@@ -385,21 +402,77 @@ def _sample(
 ) -> tuple[TrainingRows, dict[str, Scaler]]:
     """Scaled inputs and labels, the scalers fit on training rows alone."""
     panel = build_features(prices, recipe.feature_set, who=recipe.name)
-    ready = complete_rows(panel.values, recipe.lookback) & np.isfinite(targets).all(axis=-1)
     inputs = recipe.input_scaler(panel.values[: split.train_end])
     train_rows = slice(split.train_start, split.train_end)
+    ready = _ready(recipe, panel, targets)
     learnt = np.where(ready[train_rows, :, None], targets[train_rows], np.nan)
     labels = recipe.label_scaler(learnt)
+    return _scaled(recipe, panel, targets, train_rows, inputs, labels), {"input": inputs, "label": labels}
+
+
+def _ready(recipe: NeuralForecaster, panel: FeaturePanel, targets: np.ndarray) -> np.ndarray:
+    answer: np.ndarray = complete_rows(panel.values, recipe.lookback) & np.isfinite(targets).all(axis=-1)
+    return answer
+
+
+def _scaled(
+    recipe: NeuralForecaster,
+    panel: FeaturePanel,
+    targets: np.ndarray,
+    train_rows: slice,
+    inputs: Scaler,
+    labels: Scaler,
+) -> TrainingRows:
+    """Rows by scalers that are there; classes are counted over `train_rows`."""
+    ready = _ready(recipe, panel, targets)
     ready &= np.isfinite(inputs.centre).all(axis=1) & np.isfinite(labels.centre).all(axis=1)
     weights = recipe.row_weights(targets, train_rows)
     scaled = {"targets": labels.inputs(targets, recipe.steps)}
     padded = {name: _padded(values, recipe.steps) for name, values in (("usable", ready), ("weights", weights))}
     pieces = Pieces(inputs.inputs(panel.values, recipe.steps), recipe.lookback, recipe.steps)
-    sample = TrainingRows(
+    return TrainingRows(
         pieces, scaled["targets"], padded["usable"], padded["weights"].astype(np.float32),
         recipe.whole_dates, recipe.oversample, recipe.weighted,
     )  # fmt: skip
-    return sample, {"input": inputs, "label": labels}
+
+
+def _since(
+    recipe: NeuralForecaster,
+    before: FittedLSTM,
+    prices: PricePanel,
+    horizon: int,
+    delay: int,
+    labels: CanaryLabels | None,
+) -> dict[str, object]:
+    """How an earlier fit has done on the labelled rows after what it had seen: its loss there, and whether it stays."""
+    panel = build_features(prices, recipe.feature_set, who=recipe.name)
+    targets = recipe.targets(prices, horizon, delay, labels)
+    arrays = before._arrays_for(prices.assets)
+    known = prices.sessions.searchsorted(before.trained_through, side="right")
+    sample = _scaled(
+        recipe, panel, targets, slice(0, known),
+        Scaler(arrays["input/centre"], arrays["input/scale"], float(arrays["input/clip"][0])),
+        Scaler(arrays["label/centre"], arrays["label/scale"]),
+    )  # fmt: skip
+    end = max(known, len(prices.sessions) - delay - horizon)
+    split = Split(known, known, known, end, delay + horizon)
+    found, rows = [], 0
+    with deterministic(0, recipe.device):
+        for group, members in _groups(before.networks, prices.assets):
+            own = sample if group == "" else sample.asset(members.start)
+            count = int(own.usable[:, known:end].sum())
+            if not count:
+                continue
+            network = recipe.network(len(panel.names)).to(recipe.device)
+            network.load_state_dict({key: torch.from_numpy(value) for key, value in before.networks[group].items()})
+            task = _task(recipe, own, split, recipe.name)
+            found.append(validation_loss(network, task, device=recipe.device, bf16=recipe.bf16))
+            rows += count
+    loss, limit = float(np.mean(found)) if found else np.nan, float(recipe.retrain_when or 0.0)
+    then = cast(Mapping[str, float], before.training_log["loss"])["validation"]
+    few = rows < _LEAST_ROWS[1]
+    return {"rows": rows, "loss": None if few else loss, "validation": then, "limit": limit,
+            "good_enough": few or loss <= then + limit * abs(then)}  # fmt: skip
 
 
 def _records(prices: PricePanel) -> np.ndarray:

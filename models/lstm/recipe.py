@@ -61,6 +61,9 @@ class NeuralForecaster(ABC):
         figures stay those of the first fit.
     keep_optimiser : whether a stored model holds Adam's moments of the epoch whose weights were kept.
     warm_start : whether a walk-forward starts each fold at the weights of the fold before; its receipts say so.
+    retrain_when : a walk-forward keeps the model of the fold before until its loss on the labelled rows since then
+        exceeds its validation loss by more than this share (0.5 = by half); its receipts say so. None retrains in every
+        fold.
 
     Raises
     ------
@@ -91,6 +94,7 @@ class NeuralForecaster(ABC):
     refit: bool = False
     keep_optimiser: bool = False
     warm_start: bool = False
+    retrain_when: float | None = None
 
     name: ClassVar[str]
     #: horizon in the report, in sessions
@@ -117,6 +121,8 @@ class NeuralForecaster(ABC):
         for name in ("min_delta", "weight_decay", "clip", "minimum_records", "recent"):
             if not getattr(self, name) >= 0:
                 raise InputError(f"{self.name}: {name} must not be negative, got {getattr(self, name)!r}")
+        if self.retrain_when is not None and not 0 <= self.retrain_when < np.inf:
+            raise InputError(f"{self.name}: retrain_when must not be negative, got {self.retrain_when!r}")
         if not 0 < self.learning_rate < np.inf:
             raise InputError(f"{self.name}: learning_rate must be positive, got {self.learning_rate!r}")
         for name in ("dropout", "dense_dropout"):
@@ -168,7 +174,8 @@ class NeuralForecaster(ABC):
     ) -> FittedLSTM:
         """Train on `train` alone; see `assay.models.base.Forecaster.fit`.
 
-        `before` is an earlier fit of the same network, whose weights are started from.
+        `before` is an earlier fit of the same network: with `warm_start` its weights are started from, with
+        `retrain_when` it is answered with as it is while it is good enough.
 
         Raises
         ------

@@ -7,7 +7,7 @@ import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import add
 from typing import Any, Protocol
@@ -20,7 +20,8 @@ from assay.data.errors import InputError, TrainingError
 from assay.models.base import epoch_ended
 from assay.models.lstm.batches import Batch
 
-__all__ = ["Task", "Trained", "TrainingSchedule", "Watch", "deterministic", "fit_network", "forward", "improved"]
+__all__ = ["Task", "Trained", "TrainingSchedule", "Watch", "deterministic", "fit_network", "forward", "improved",
+           "validation_loss"]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -280,6 +281,11 @@ def _validated(network: nn.Module, task: Task, device: str, bf16: bool) -> tuple
             if task.watch is not None:
                 task.watch.see(answers, batch)
     return means, {} if task.watch is None else task.watch.figures()
+
+
+def validation_loss(network: nn.Module, task: Task, *, device: str = "cpu", bf16: bool = False) -> float:
+    """Mean loss over the task's validation rows; call it inside `deterministic`."""
+    return _validated(network, replace(task, watch=None), device, bf16)[0].loss
 
 
 def _refuse_lost(loss: Tensor | float, who: str, epoch: int, rate: float) -> None:

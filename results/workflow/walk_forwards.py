@@ -250,7 +250,7 @@ class _Fits:
         for fold in self.folds:
             for seed in seeds:
                 source = stored_model_folder(
-                    self.folder, self.model, prices, fold, seed, self.horizon, self.delay
+                    self.folder, self.model, prices, self.folds, fold, seed, (self.horizon, self.delay)
                 )
                 target = place / f"fold{fold.number:03d}-seed{seed}"
                 missing += not source.is_dir()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -156,6 +158,46 @@ def test_processes_and_resume_give_the_same_bytes(tmp_path):
     )
     assert written(again, tmp_path / "c.parquet") == alone
     assert seen[0][0] == len(parts) - 1
+
+
+def test_folds_that_go_on_from_each_other_say_so_and_resume_to_the_same_bytes(tmp_path):
+    prices, plan = market(sessions=150, assets=4), WalkForward(train=90, retrain=20)
+    folds = plan.split(prices.sessions)
+    recipe = load_model("stock_lstm_close", preset="tiny", epochs=1, lookback=5, chunk=5, warm_start=True)
+    warm = walk_forward(recipe, prices, folds, folder=tmp_path)
+    cold = walk_forward(replace(recipe, warm_start=False), prices, folds)
+    notes = warm.predictions.receipts["parameters"]
+    assert pd.isna(notes.iloc[0])
+    cutoffs = [str(fold.cutoff.date()) for fold in folds[:-1]]
+    assert [json.loads(text)["started_from"] for text in notes.iloc[1:]] == cutoffs
+    assert "parameters" not in cold.predictions.receipts.columns
+    first = folds[0].test_end
+    pd.testing.assert_frame_equal(warm.predictions.score.loc[:first], cold.predictions.score.loc[:first])
+    later = slice(folds[1].test_start, None)
+    assert (warm.predictions.score.loc[later] != cold.predictions.score.loc[later]).any(axis=None)
+    # Taken up again after the first fold it ends as it did; with another fold before it, a fold is fit again.
+    parts = sorted((next(tmp_path.iterdir())).iterdir())
+    assert len(parts) == len(folds)
+    for part in parts[1:]:
+        shutil.rmtree(part)
+    resumed = walk_forward(recipe, prices, folds, folder=tmp_path).predictions.score
+    pd.testing.assert_frame_equal(resumed, warm.predictions.score, check_freq=False)
+    late = [replace(fold, number=i) for i, fold in enumerate(folds[1:])]
+    alone = walk_forward(recipe, prices, late, folder=tmp_path).predictions.score
+    span = slice(late[0].test_start, late[0].test_end)
+    assert (alone.loc[span] != warm.predictions.score.loc[span]).any(axis=None)
+
+
+def test_a_model_is_kept_until_it_degrades():
+    prices, plan = market(sessions=150, assets=4), WalkForward(train=90, retrain=20)
+    recipe = load_model("stock_lstm_close", preset="tiny", epochs=1, lookback=5, chunk=5, retrain_when=1e6)
+    run = walk_forward(recipe, prices, plan.split(prices.sessions))
+    receipts = run.predictions.receipts
+    assert len(receipts) > 1
+    assert receipts["trained_through"].nunique() == 1
+    assert {json.loads(text)["kept_from"] for text in receipts["parameters"].iloc[1:]} == {
+        str(receipts["trained_through"].iloc[0].date())
+    }
 
 
 def test_another_recipe_or_panel_finds_no_finished_folds(tmp_path):

@@ -214,6 +214,27 @@ def test_starting_from_an_earlier_fit(prices: PricePanel) -> None:
     assert "started_from" not in early.training_log
 
 
+def test_a_model_that_is_good_enough_is_kept(prices: PricePanel) -> None:
+    recipe = tiny("stock_lstm_close", retrain_when=1e6)
+    early = recipe.fit(prices.through(prices.sessions[119]), horizon=1, delay=1, seed=0)
+    kept = recipe.fit(prices, horizon=1, delay=1, seed=0, before=early)
+    assert kept.networks is early.networks
+    assert kept.trained_through == early.trained_through
+    assert kept.training_log["kept_from"] == str(prices.sessions[119].date())
+    assert kept.training_log["since"]["rows"] == 6 * 18  # sessions 120 to 137 have labels by session 139
+    again = replace(recipe, retrain_when=0.0)
+    hopeless = replace(early, training_log={**early.training_log, "loss": {"validation": 0.0}})
+    fresh = again.fit(prices, horizon=1, delay=1, seed=0, before=hopeless)
+    assert fresh.trained_through == prices.sessions[-1]
+    assert not fresh.training_log["since"]["good_enough"]
+    assert "started_from" not in fresh.training_log
+    # What is judged is the loss on rows that it had not seen, by its own scalers: on its own rows it is its own.
+    close = prices.close.copy()
+    close.iloc[:100] *= 1.7
+    other = recipe.fit(PricePanel(close), horizon=1, delay=1, seed=0, before=early)
+    assert other.training_log["since"]["rows"] == 6 * 18
+
+
 def test_the_optimiser_is_stored_where_it_is_asked_for(prices: PricePanel, tmp_path: Path) -> None:
     fitted = tiny("stock_lstm_close", keep_optimiser=True).fit(prices, horizon=1, delay=1, seed=0)
     fitted.save(tmp_path)
