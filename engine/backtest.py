@@ -48,6 +48,7 @@ def run_backtest(
     costs: CostModel | None = None,
     execution: Execution | None = None,
     keep: Literal["all", "returns"] = "all",
+    compiled: bool | None = None,
 ) -> BacktestResult:
     """Select, apply the overlays causally, and simulate from the first session on which there is a view.
 
@@ -62,6 +63,7 @@ def run_backtest(
     benchmark : (T,) returns, for the report; traded only by a strategy that hedges with it.
     costs, execution : by default `CostModel()` and the panel's own delay.
     keep : ``"returns"`` keeps no (T, N) table and makes no stage table.
+    compiled : whether compiled loops do what they can: worth it for repeated runs. None = where it pays for one.
 
     Raises
     ------
@@ -89,8 +91,9 @@ def run_backtest(
 
         signals = _members_alone(entry_signals(strategy, predictions, prices), prices)
         result = simulate_entries(
-            prices, signals, strategy, costs=costs, execution=execution, optimistic=execution.optimistic, keep=keep
-        )
+            prices, signals, strategy, costs=costs, execution=execution, optimistic=execution.optimistic, keep=keep,
+            compiled=compiled,
+        )  # fmt: skip
     else:
         result = _weights_backtest(strategy, predictions, prices, costs, execution, keep)
     result = _with_departures(result, prices)

@@ -5,7 +5,9 @@ Plain numbers in a plain loop: at most a few positions are open at once, so ther
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -13,23 +15,55 @@ import pandas as pd
 
 from assay.data.conventions import Floats
 from assay.engine.borrow_and_interest import a_session
-from assay.engine.costs import CostModel, Liquidity, Rates, trading_costs
+from assay.engine.costs import COST_KINDS, CostModel, Liquidity, Rates, trading_costs
+from assay.engine.entry_kernel import TEXTS, Walked
 from assay.engine.execution import Execution
 from assay.engine.orders import DUST, SMALLEST, whole_lots
 from assay.engine.stops import fill_at_open, fill_inside_bar, levels
 from assay.strategies.base import EntryRule
 
-__all__ = ["Bars", "EntryBook"]
+__all__ = ["Bars", "EntryBook", "Journal"]
 
 Mask = npt.NDArray[np.bool_]
 _TOO_SMALL = "less than a lot, a millionth of NAV or its own cost"
 
 
 @dataclass(frozen=True, eq=False)
+class Journal:
+    """What a book wrote down in T sessions.
+
+    Parameters
+    ----------
+    rows : (T, 6) NAV, NAV at the open before costs, cash, traded value, value of longs and of shorts; 0 after ruin.
+    carried : (T, 3) borrow, financing, interest earned.
+    charged : (T, kinds) costs of fills by kind; None where they are a fixed share of what is traded.
+    fills : (n, 5) session, asset, signed shares, price, cost.
+    spans, held : (m, 3) asset, from and until of what was held and is closed, and (m,) its signed shares.
+    events : (k, 3) session, asset (−1: none) and number of each event; `texts` has the kind and detail of a number.
+    open, open_shares : (p, 2) asset and since when, of what is held at the end, and (p,) its shares.
+    counts, ruined_at : what was unfilled, cut or forced; the session of ruin.
+
+    """
+
+    rows: Floats
+    carried: Floats
+    charged: Floats | None
+    fills: Floats
+    spans: npt.NDArray[np.int64]
+    held: Floats
+    events: npt.NDArray[np.int64]
+    texts: Sequence[tuple[str, str]]
+    open: npt.NDArray[np.int64]
+    open_shares: Floats
+    counts: dict[str, int]
+    ruined_at: int | None
+
+
+@dataclass(frozen=True, eq=False)
 class Bars:
     """Arrays from the first decision on, columns in the order of asset ids.
 
-    `rows[s]` is the row of the signals stamped on session s, −1 for none.
+    `rows[s]` is the row of the signals that session s acts on, −1 for none.
     """
 
     sessions: pd.DatetimeIndex
@@ -38,19 +72,32 @@ class Bars:
     high: Floats
     low: Floats
     close: Floats
-    rows: list[int]
+    rows: npt.NDArray[np.int64]
+    enter: Mask
     exit: Mask
-    wanted: npt.NDArray[np.intp]  # the assets to be entered, row after row of the signals
-    scores: Floats  # their priorities, NaN as the lowest
-    bounds: list[int]  # where each row starts in both, and the end
+    priority: Floats
     rates: Rates
     lot: Floats | None  # (T, N) shares in a lot; None = the lot of `Execution` everywhere
     limit: Floats | None  # (T, N) most shares of an asset that a session's fills may take together; None = no limit
 
+    @cached_property
+    def _wanted(self) -> tuple[npt.NDArray[np.intp], Floats, list[int]]:
+        """The assets to be entered, row after row of the signals, their priorities, and where each row starts."""
+        enter = np.ascontiguousarray(self.enter)
+        row, asset = np.divmod(enter.ravel().nonzero()[0], len(self.assets))  # in one dimension: several times faster
+        scores = np.fmax(self.priority[row, asset], np.finfo(np.float64).min)  # NaN is the lowest
+        return asset, scores, np.searchsorted(row, np.arange(len(enter) + 1)).tolist()
+
+    def wants(self, row: int) -> bool:
+        """Whether a row of the signals enters anything."""
+        bounds = self._wanted[2]
+        return bounds[row + 1] > bounds[row]
+
     def by_priority(self, row: int) -> list[int]:
         """The assets that are to be entered, the highest priority first, ties by asset id."""
-        part = slice(self.bounds[row], self.bounds[row + 1])
-        return self.wanted[part][(-self.scores[part]).argsort(kind="stable")].tolist()  # type: ignore[no-any-return]
+        assets, scores, bounds = self._wanted
+        part = slice(bounds[row], bounds[row + 1])
+        return assets[part][(-scores[part]).argsort(kind="stable")].tolist()  # type: ignore[no-any-return]
 
 
 @dataclass(slots=True, eq=False)
@@ -93,9 +140,9 @@ class EntryBook:
     #: asset, from and until of what was held and is closed, and its signed shares
     spans: list[int] = field(default_factory=list)
     held: list[float] = field(default_factory=list)
-    #: session and asset (−1: none) of each event, its kind and detail
+    #: session, asset (−1: none) and number of each event; kind and detail of a number
     events: list[int] = field(default_factory=list)
-    texts: list[str] = field(default_factory=list)
+    texts: dict[tuple[str, str], int] = field(default_factory=dict)
     counts: dict[str, int] = field(
         default_factory=lambda: dict.fromkeys(
             ("unfilled_orders", "forced_exits", "cut_by_cash", "sessions_without_cash"), 0
@@ -116,11 +163,68 @@ class EntryBook:
         if self.execution.max_volume:
             self.counts |= {"cut_by_volume": 0, "partly_filled": 0}
 
+    def live(self) -> Journal:
+        """Live through every session, up to ruin."""
+        for s in range(len(self.market.sessions)):
+            self.step(s)
+            if self.ruined_at is not None:
+                break
+        sessions = len(self.market.sessions)
+        rows, carried = np.zeros((sessions, 6)), np.zeros((sessions, 3))
+        rows.flat[: len(self.rows)] = self.rows
+        for s, *each in self.carried:
+            carried[s] = each
+        charged = None
+        if not self.proportional:
+            charged = np.zeros((sessions, len(COST_KINDS)))
+            stamps, paid = zip(*self.charged, strict=True) if self.charged else ((), np.zeros((0, 5)))
+            for kind, amounts in enumerate(np.array(paid).T):
+                charged[:, kind] = np.bincount(np.array(stamps, dtype=np.int64), amounts, minlength=sessions)
+        return Journal(
+            rows=rows,
+            carried=carried,
+            charged=charged,
+            fills=np.array(self.fills, dtype=np.float64).reshape(-1, 5),
+            spans=np.array(self.spans, dtype=np.int64).reshape(-1, 3),
+            held=np.array(self.held, dtype=np.float64),
+            events=np.array(self.events, dtype=np.int64).reshape(-1, 3),
+            texts=tuple(self.texts),
+            open=np.array([(p.asset, p.since) for p in self.positions], dtype=np.int64).reshape(-1, 2),
+            open_shares=np.array([p.shares for p in self.positions], dtype=np.float64),
+            counts=self.counts,
+            ruined_at=self.ruined_at,
+        )
+
+    def live_compiled(self, walk: Callable[..., Walked]) -> Journal:
+        """The same by the compiled loop, or by its body; where `is_plain`."""
+        market, rule = self.market, self.rule
+        numbers = (
+            self.cash, self.rate, self.borrow, self.financing, self.earning, rule.size, rule.stop_loss,
+            rule.take_profit, self.execution.max_gross,
+        )  # fmt: skip
+        whole = (rule.side, rule.max_positions, rule.max_holding, self.execution.stale_limit, self.optimistic)
+        bars = (market.open, market.high, market.low, market.close)
+        flags = (np.ascontiguousarray(market.enter), np.ascontiguousarray(market.exit))
+        rows, carried, fills, spans, held, events, still, shares, counts = walk(
+            bars, market.rows, flags, market.priority, np.array(numbers, dtype=np.float64),
+            np.array(whole, dtype=np.int64),
+        )  # fmt: skip
+        *counted, ruined = counts.tolist()
+        counted = dict(zip(self.counts, counted, strict=True))
+        at = None if ruined < 0 else ruined
+        return Journal(rows, carried, None, fills, spans, held, events, TEXTS, still, shares, counted, at)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the compiled loop knows these costs and limits."""
+        limited = self.execution.lot or self.execution.max_volume or self.market.limit is not None
+        return self.proportional and not self.uneven and self.liquidity is None and not limited
+
     def step(self, s: int) -> None:
         """Live through session s."""
         market = self.market
-        row = market.rows[s - self.execution.delay] if s >= self.execution.delay else -1
-        wanted = row >= 0 and market.bounds[row + 1] > market.bounds[row]
+        row = int(market.rows[s])
+        wanted = row >= 0 and market.wants(row)
         carry = self._carry(s)
         if not self.positions and not wanted:
             before = self.cash
@@ -242,7 +346,10 @@ class EntryBook:
         """What an entry may cost: the cash of a long rule; of a short one, the gross that is left."""
         if self.rule.side > 0:
             return self.cash
-        return self.execution.max_gross * nav - sum(abs(p.shares) * p.mark for p in self.positions)
+        gross = 0.0
+        for position in self.positions:  # not `sum`, which later Pythons round otherwise
+            gross += abs(position.shares) * position.mark
+        return self.execution.max_gross * nav - gross
 
     def _affordable(self, s: int, asset: int, price: float, value: float, room: float, nav: float) -> float:
         """The largest value up to `value` that `room` pays for, costs included."""
@@ -330,8 +437,7 @@ class EntryBook:
         self.held.append(position.shares)
 
     def _note(self, s: int, asset: int, kind: str, detail: str) -> None:
-        self.events += (s, asset)
-        self.texts += (kind, detail)
+        self.events += (s, asset, self.texts.setdefault((kind, detail), len(self.texts)))
 
     def _unfilled(self, s: int, asset: int, detail: str) -> None:
         self.counts["unfilled_orders"] += 1

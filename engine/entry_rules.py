@@ -26,11 +26,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from assay.data.compiling import has_numba
 from assay.data.conventions import Floats
 from assay.data.errors import InputError
 from assay.data.panel import PricePanel
 from assay.engine.costs import COST_KINDS, CostModel, Liquidity, laid_out
-from assay.engine.entry_ledger import Bars, EntryBook
+from assay.engine.entry_kernel import at_hand, compiled_walk, worth_compiling_entries
+from assay.engine.entry_ledger import Bars, EntryBook, Journal
 from assay.engine.execution import Execution
 from assay.engine.result import EVENT_COLUMNS, FILL_COLUMNS, BacktestResult
 from assay.engine.simulation import market_warnings, shares_a_lot, volume_of
@@ -51,6 +53,7 @@ def simulate_entries(
     execution: Execution | None = None,
     optimistic: bool = False,
     keep: Literal["all", "returns"] = "all",
+    compiled: bool | None = None,
 ) -> BacktestResult:
     """Execute an entry rule from its first decision to the last session of `prices`.
 
@@ -67,6 +70,8 @@ def simulate_entries(
     costs, execution : defaults as documented there; fills are at the open.
     optimistic : if stop and target lie within one bar, the target fills instead; a warning says so.
     keep : ``"returns"`` keeps no holdings and no fills.
+    compiled : whether the compiled loop does it where it can, with the same bits; None = where it pays: in very long
+        runs, and in any once it is loaded.
 
     Raises
     ------
@@ -79,11 +84,10 @@ def simulate_entries(
     _check(prices, rule, execution)
     market, liquidity = _market(prices, signals, rule, costs, execution)
     book = EntryBook(market, rule, costs, execution, liquidity, optimistic)
-    for s in range(len(market.sessions)):
-        book.step(s)
-        if book.ruined_at is not None:
-            break
-    return _result(book, prices, signals.enter.columns, keep)
+    if compiled is None:
+        compiled = at_hand() or worth_compiling_entries(1, len(market.sessions))
+    journal = book.live_compiled(compiled_walk()) if compiled and book.is_plain and has_numba() else book.live()
+    return _result(book, journal, prices, signals.enter.columns, keep)
 
 
 def _check(prices: PricePanel, rule: EntryRule, execution: Execution) -> None:
@@ -156,20 +160,18 @@ def _market(
         cells = frame.to_numpy(dtype=kind)
         return cells if order is None else cells[:, order]
 
-    rows = np.full(len(sessions), -1)
-    rows[found - start] = np.arange(len(found))
-    enter = np.ascontiguousarray(signal(first, bool))
-    stamped, wanted = np.divmod(enter.ravel().nonzero()[0], len(assets))  # in one dimension: several times faster
+    rows, last = np.full(len(sessions), -1), len(sessions) - execution.delay
+    here = found - start < last
+    rows[found[here] - start + execution.delay] = np.flatnonzero(here)
     market = Bars(
         sessions=sessions,
         assets=assets,
         **bars,
         close=values(prices.close),
-        rows=rows.tolist(),
+        rows=rows,
+        enter=signal(first, bool),
         exit=signal(signals.exit, bool),
-        wanted=wanted,
-        scores=np.fmax(signal(signals.priority, float)[stamped, wanted], np.finfo(np.float64).min),
-        bounds=np.searchsorted(stamped, np.arange(len(enter) + 1)).tolist(),
+        priority=signal(signals.priority, float),
         rates=laid_out(costs, sessions, assets),
         lot=lots,
         limit=limit,
@@ -177,26 +179,20 @@ def _market(
     return market, liquidity
 
 
-def _result(book: EntryBook, prices: PricePanel, columns: pd.Index, keep: Literal["all", "returns"]) -> BacktestResult:
+def _result(
+    book: EntryBook, journal: Journal, prices: PricePanel, columns: pd.Index, keep: Literal["all", "returns"]
+) -> BacktestResult:
     market, execution = book.market, book.execution
-    sessions = market.sessions
-    rows = np.zeros((len(sessions), 6))
-    rows.flat[: len(book.rows)] = book.rows
-    if book.ruined_at is not None:
-        rows[book.ruined_at + 1 :, :3] = rows[book.ruined_at, 0]
+    sessions, rows = market.sessions, journal.rows
+    if journal.ruined_at is not None:
+        rows[journal.ruined_at + 1 :, :3] = rows[journal.ruined_at, 0]
     nav, nav_before, cash, traded, long, short = rows.T
-    charged = np.zeros((len(sessions), len(COST_KINDS)))
-    if book.proportional:
+    charged = np.zeros((len(sessions), len(COST_KINDS))) if journal.charged is None else journal.charged
+    if journal.charged is None:
         charged[:, 0], charged[:, 1] = (
             traded * (bps / 1e4) for bps in (book.costs.commission_bps, book.costs.spread_bps)
         )
-    elif book.charged:
-        stamps, paid = zip(*book.charged, strict=True)
-        for kind, amounts in enumerate(np.array(paid).T):
-            charged[:, kind] = np.bincount(stamps, weights=amounts, minlength=len(sessions))
-    interest = np.zeros(len(sessions))
-    for s, borrow, financing, earned in book.carried:
-        charged[s, _BORROW], charged[s, _FINANCING], interest[s] = borrow, financing, earned
+    charged[:, _BORROW], charged[:, _FINANCING], interest = journal.carried.T
     before = np.concatenate([[execution.capital], nav[:-1]])
     alive = before > 0
     net = np.divide(nav, before, out=np.ones_like(nav), where=alive) - 1
@@ -212,64 +208,52 @@ def _result(book: EntryBook, prices: PricePanel, columns: pd.Index, keep: Litera
         costs=pd.DataFrame(charged, sessions, list(COST_KINDS)),
         turnover=pd.Series(turnover, sessions, name="turnover"),
         exposure=pd.DataFrame(exposure, sessions, ["gross", "net", "long", "short"]),
-        holdings=_holdings(book, columns) if keep == "all" else None,
+        holdings=_holdings(market, journal, columns) if keep == "all" else None,
         cash=pd.Series(cash, sessions, name="cash"),
         interest=pd.Series(interest, sessions, name="interest"),
         cash_rate=market.rates.of_cash(sessions),
         borrow_bps=market.rates.by_asset("borrow_bps", sessions, market.assets) if keep == "all" else None,
-        events=_events(book),
-        fill_ledger=_fill_ledger(book) if keep == "all" else None,
+        events=_events(market, journal),
+        fill_ledger=_fill_ledger(market, journal) if keep == "all" else None,
         config=_config(book, prices),
         fingerprints={"prices": prices.fingerprint} if keep == "all" else {},
-        counts=_counts(book),
-        warnings=(*prices.warnings, *_warnings(book), *market_warnings(prices, book.costs, execution)),
+        counts=_counts(journal),
+        warnings=(*prices.warnings, *_warnings(book, journal), *market_warnings(prices, book.costs, execution)),
     )
 
 
-def _holdings(book: EntryBook, columns: pd.Index) -> pd.DataFrame:
+def _holdings(market: Bars, journal: Journal, columns: pd.Index) -> pd.DataFrame:
     """Shares after each session's fills, (T, N), in the columns of the signals."""
-    shares = np.zeros((len(book.market.assets), len(book.market.sessions)))  # an asset's sessions side by side
-    spans = book.spans
-    for asset, start, stop, amount in zip(spans[::3], spans[1::3], spans[2::3], book.held, strict=True):
+    shares = np.zeros((len(market.assets), len(market.sessions)))  # an asset's sessions side by side
+    for (asset, start, stop), amount in zip(journal.spans.tolist(), journal.held.tolist(), strict=True):
         shares[asset, start:stop] = amount
-    for position in book.positions:
-        shares[position.asset, position.since :] = position.shares
-    held = pd.DataFrame(shares.T, book.market.sessions, book.market.assets, copy=False)
-    return held if columns.equals(book.market.assets) else held[columns]
+    for (asset, since), amount in zip(journal.open.tolist(), journal.open_shares.tolist(), strict=True):
+        shares[asset, since:] = amount
+    held = pd.DataFrame(shares.T, market.sessions, market.assets, copy=False)
+    return held if columns.equals(market.assets) else held[columns]
 
 
-def _events(book: EntryBook) -> pd.DataFrame:
-    if not book.events:
+def _events(market: Bars, journal: Journal) -> pd.DataFrame:
+    if not len(journal.events):
         return pd.DataFrame(columns=list(EVENT_COLUMNS))
-    session, asset = np.array(book.events).reshape(-1, 2).T
-    names = book.market.assets
-    if book.ruined_at is not None:
+    session, asset, number = journal.events.T
+    names = market.assets
+    if journal.ruined_at is not None:
         names = names.append(pd.Index([""]))  # −1, the last, is no asset
-    columns = (
-        book.market.sessions[session],
-        names.take(asset),
-        _repeated(book.texts[::2]),
-        _repeated(book.texts[1::2]),
-    )
+    kinds, details = (pd.Index(list(texts)) for texts in zip(*journal.texts, strict=True))
+    columns = (market.sessions[session], names.take(asset), kinds.take(number), details.take(number))
     arrays = (column.array for column in columns)  # as an Index each would be copied
     return pd.DataFrame(dict(zip(EVENT_COLUMNS, arrays, strict=True)), copy=False)
 
 
-def _repeated(texts: list[str]) -> pd.Index:
-    """A column of a few texts many times over."""
-    places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
-    return pd.Index(list(places)).take([places[text] for text in texts])
-
-
-def _fill_ledger(book: EntryBook) -> Callable[[], pd.DataFrame]:
+def _fill_ledger(market: Bars, journal: Journal) -> Callable[[], pd.DataFrame]:
     """Makes the table of fills when it is asked for; a forced exit stands in it at its last price, without cost."""
-    fills, sessions, assets = book.fills, book.market.sessions, book.market.assets
 
     def table() -> pd.DataFrame:
-        session, asset, shares, price, cost = np.array(fills, dtype=np.float64).reshape(-1, 5).T
+        session, asset, shares, price, cost = journal.fills.T
         columns = (
-            sessions[session.astype(np.intp)],
-            assets[asset.astype(np.intp)],
+            market.sessions[session.astype(np.intp)],
+            market.assets[asset.astype(np.intp)],
             shares,
             price,
             shares * price,
@@ -294,18 +278,21 @@ def _config(book: EntryBook, prices: PricePanel) -> dict[str, Any]:
     }
 
 
-def _counts(book: EntryBook) -> dict[str, int]:
-    kinds = book.texts[::2]
-    exits = {f"{kind}s": kinds.count(kind) for kind in ("stop", "target", "signal_exit", "time_exit")}
+def _counts(journal: Journal) -> dict[str, int]:
+    times = np.bincount(journal.events[:, 2], minlength=len(journal.texts)).tolist()
+    exits = {
+        f"{kind}s": sum(n for n, text in zip(times, journal.texts, strict=True) if text[0] == kind)
+        for kind in ("stop", "target", "signal_exit", "time_exit")
+    }
     return {
-        **book.counts,
-        "entries": len(book.held) + len(book.positions) - book.counts.get("partly_filled", 0),
+        **journal.counts,
+        "entries": len(journal.held) + len(journal.open) - journal.counts.get("partly_filled", 0),
         **exits,
-        "open_at_the_end": len(book.positions),
+        "open_at_the_end": len(journal.open),
     }
 
 
-def _warnings(book: EntryBook) -> list[str]:
+def _warnings(book: EntryBook, journal: Journal) -> list[str]:
     out = []
     if book.optimistic:
         out.append("optimistic: where stop and target lie in one bar the target is taken as filled first")
@@ -317,9 +304,9 @@ def _warnings(book: EntryBook) -> list[str]:
         ("cut_by_volume", "entries were smaller than wanted for lack of volume"),
         ("partly_filled", "times an exit was filled in part for lack of volume; the rest left at later opens"),
     ):
-        if book.counts.get(name):
-            out.append(f"{book.counts[name]} {text}")
-    if book.ruined_at is not None:
-        session = book.market.sessions[book.ruined_at].date()
+        if journal.counts.get(name):
+            out.append(f"{journal.counts[name]} {text}")
+    if journal.ruined_at is not None:
+        session = book.market.sessions[journal.ruined_at].date()
         out.append(f"ruined: NAV at or below zero on {session}; nothing traded afterwards")
     return out

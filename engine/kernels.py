@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from assay.data.compiling import has_numba, on_disk
 from assay.data.conventions import Floats
 from assay.engine.orders import SMALLEST
 
@@ -37,22 +38,13 @@ def worth_compiling(runs: int, sessions: int, assets: int) -> bool:
     False
 
     """
-    if sessions * (runs * assets + _CALLS) < _MANY:
-        return False
-    try:
-        import numba
-    except ImportError:
-        return False
-    return bool(numba)
+    return sessions * (runs * assets + _CALLS) >= _MANY and has_numba()
 
 
 @cache
 def _compiled() -> Callable[..., None]:
-    """`_simulate`, compiled, or read from Numba's cache on disk."""
-    import numba
-
-    compile_it: Any = numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy")
-    kernel: Callable[..., None] = compile_it(_simulate)
+    """`_simulate`, compiled."""
+    kernel: Callable[..., None] = on_disk(_simulate, reorder=True)
     return kernel
 
 

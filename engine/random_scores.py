@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,7 @@ from assay.data.panel import PredictionPanel, PricePanel
 from assay.engine.backtest import priced, run_backtest, simulated_prices
 from assay.engine.batch import backtest_batch, batchable
 from assay.engine.costs import CostModel
+from assay.engine.entry_kernel import worth_compiling_entries
 from assay.engine.execution import Execution
 from assay.engine.kernels import worth_compiling
 from assay.strategies.base import EntryRule, Strategy, decide
@@ -153,13 +155,15 @@ def random_score_null(
     step = max(1, _CELLS // max(1, predictions.shape[0] * predictions.shape[1])) if batched else 1
     decider = strategy if isinstance(strategy, EntryRule) else priced(strategy, costs)
     compiled = worth_compiling(len(orders), *predictions.shape)
+    entered = isinstance(strategy, EntryRule) and worth_compiling_entries(len(orders), len(predictions.sessions))
     figures = []
     for start in range(0, len(orders), step):
         panels = [permuted(predictions, order) for order in orders[start : start + step]]
         if batched:
             figures.append(_batch(decider, panels, prices, costs, execution, compiled))  # type: ignore[arg-type]
         else:
-            figures.append(np.array([_single(strategy, panel, prices, costs, execution) for panel in panels]))
+            one = partial(_single, strategy, prices=prices, costs=costs, execution=execution, compiled=entered or None)
+            figures.append(np.array([one(panel) for panel in panels]))
         if progress is not None:
             progress(len(panels))
     table = np.vstack(figures)
@@ -205,6 +209,9 @@ def _single(
     prices: PricePanel,
     costs: CostModel,
     execution: Execution,
+    compiled: bool | None,
 ) -> tuple[float, float, float]:
-    result = run_backtest(strategy, panel, prices, costs=costs, execution=execution, keep="returns")
+    result = run_backtest(
+        strategy, panel, prices, costs=costs, execution=execution, keep="returns", compiled=compiled
+    )
     return annual_sharpe(result.returns), float(result.turnover.mean()), float(result.exposure["net"].mean())

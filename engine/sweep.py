@@ -21,6 +21,7 @@ from assay.data.panel import PredictionPanel, PricePanel
 from assay.engine.backtest import priced, run_backtest, simulated_prices
 from assay.engine.batch import backtest_batch, batchable
 from assay.engine.costs import COST_FIELDS, CostModel
+from assay.engine.entry_kernel import worth_compiling_entries
 from assay.engine.execution import Execution
 from assay.engine.executors import run_tasks
 from assay.engine.kernels import worth_compiling
@@ -228,7 +229,8 @@ def run_cells(
         kinds = list(by_weights.values())
         for start in range(0, len(kinds), step):
             yield _pass(kinds[start : start + step], cells, predictions, prices, compiled)
-    tasks = [(index, cells[index], predictions, prices) for index in alone]
+    fast = worth_compiling_entries(len(alone), len(predictions.sessions)) or None
+    tasks = [(index, cells[index], predictions, prices, fast) for index in alone]
     for _, result in run_tasks(_one, tasks, executor=executor, workers=workers):
         yield [result]
 
@@ -296,10 +298,14 @@ def _pass(
     ]
 
 
-def _one(index: int, cell: GridCell, predictions: PredictionPanel, prices: PricePanel) -> CellResult:
+def _one(
+    index: int, cell: GridCell, predictions: PredictionPanel, prices: PricePanel, compiled: bool | None
+) -> CellResult:
+    compiled = compiled if isinstance(cell.strategy, EntryRule) else None
     result = run_backtest(
-        cell.strategy, predictions, prices, costs=cell.costs, execution=cell.execution, keep="returns"
-    )
+        cell.strategy, predictions, prices, costs=cell.costs, execution=cell.execution, keep="returns",
+        compiled=compiled,
+    )  # fmt: skip
     return CellResult(
         index,
         result.returns,

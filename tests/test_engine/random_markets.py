@@ -10,6 +10,7 @@ import argparse
 import sys
 from collections import Counter
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,7 +26,7 @@ from assay.engine.vectorbt_adapter import cross_check
 from assay.strategies.base import EntrySignals
 from tests.test_engine.oracle import Book, Money, constant_weight_book, entry_book, weights_book
 
-__all__ = ["Outcome", "entries_outcome", "weights_outcome"]
+__all__ = ["Outcome", "entries_outcome", "entry_market", "weights_outcome"]
 
 #: Largest difference of a session's return, relative to 1 or to the return where that is larger.
 TOLERANCE = 1e-8
@@ -261,8 +262,8 @@ def _against(result: BacktestResult, book: Book, panel: PricePanel, rows: np.nda
     return wrong
 
 
-def entries_outcome(seed: int) -> Outcome:
-    """One market of an entry rule: oracle and `simulate_entries`."""
+def entry_market(seed: int) -> tuple[PricePanel, EntrySignals, Rule, Money, dict[str, Any]]:
+    """Bars, signals, a rule, costs and execution in plain numbers, and the options of `simulate_entries`."""
     rng = np.random.default_rng([2, seed])
     sessions, assets = int(rng.integers(3, 70)), int(rng.integers(1, 8))
     market = bars(rng, sessions, assets)
@@ -290,18 +291,26 @@ def entries_outcome(seed: int) -> Outcome:
     panel = PricePanel(**{name: pd.DataFrame(values, index, names) for name, values in market.items()})
     costs, execution = settings_of(money, names, "open")
     signals = EntrySignals(*(pd.DataFrame(values, index, names) for values in (enter, leave, priority)))
-    result = simulate_entries(panel, signals, rule, costs=costs, execution=execution, optimistic=optimistic)
+    return panel, signals, rule, money, {"costs": costs, "execution": execution, "optimistic": optimistic}
+
+
+def entries_outcome(seed: int) -> Outcome:
+    """One market of an entry rule: oracle and `simulate_entries`."""
+    panel, signals, rule, money, options = entry_market(seed)
+    index, names, sessions = panel.sessions, list(panel.assets), len(panel.sessions)
+    result = simulate_entries(panel, signals, rule, **options)
+    tables = (frame.to_numpy() for frame in (signals.enter, signals.exit, signals.priority))
     book = entry_book(
-        {name: values.tolist() for name, values in market.items()},
+        {name: getattr(panel, name).to_numpy().tolist() for name in ("open", "high", "low", "close", "volume")},
         names,
-        *({t: values[t].tolist() for t in range(sessions)} for values in (enter, leave, priority)),
+        *({t: values[t].tolist() for t in range(sessions)} for values in tables),
         money,
-        optimistic=optimistic,
+        optimistic=options["optimistic"],
         **{name: getattr(rule, name) for name in ("stop_loss", "take_profit", "size", "max_positions", "max_holding")},
-        side=side,
+        side=rule.side,
     )
     wrong = differs("net", result.returns, book.net) + differs("gross", result.gross_returns, book.gross)
-    entered = result.fills[np.sign(result.fills["shares"]) == side]
+    entered = result.fills[np.sign(result.fills["shares"]) == rule.side]
     ours = sorted(zip(index.get_indexer(entered["session"]), panel.assets.get_indexer(entered["asset"]), strict=True))
     if [(int(s), int(a)) for s, a in ours] != sorted((s, a) for s, a, _ in book.entries):
         wrong.append("entries differ")
