@@ -19,6 +19,7 @@ import pandas as pd
 from assay.data.conventions import Floats
 from assay.data.errors import InputError
 from assay.data.panel import ACTIONS, PredictionPanel
+from assay.results.stats.blocks import row_blocks
 from assay.results.stats.forecast_tests import (
     ForecastTest,
     clark_west,
@@ -56,13 +57,12 @@ class Outcomes:
 
     def of(self, frame: pd.DataFrame) -> Floats:
         """Forward returns on the stamps and assets of a frame."""
-        return self.forward.reindex(index=frame.index, columns=frame.columns).to_numpy(dtype=np.float64)
+        return _at(self.forward, frame)
 
     def means(self, frame: pd.DataFrame) -> Floats:
         """`historical_mean` on the stamps and assets of a frame."""
         values = historical_mean(self.forward.to_numpy(dtype=np.float64), known_after=self.delay + self.horizon)
-        table = pd.DataFrame(values, self.forward.index, self.forward.columns)
-        return table.reindex(index=frame.index, columns=frame.columns).to_numpy()
+        return _at(pd.DataFrame(values, self.forward.index, self.forward.columns, copy=False), frame)
 
     def scale(self, frame: pd.DataFrame) -> Floats:
         """(N,) mean absolute forward return over windows known by the first stamp of a frame; NaN below 20."""
@@ -70,6 +70,15 @@ class Outcomes:
         before = self.forward.reindex(columns=frame.columns).iloc[: max(0, first - self.delay - self.horizon + 1)]
         known = before.notna().sum().to_numpy()
         return np.where(known >= _LEAST_BEFORE, before.abs().mean().to_numpy(dtype=np.float64), np.nan)
+
+
+def _at(frame: pd.DataFrame, other: pd.DataFrame) -> Floats:
+    """The values of a frame at the stamps and assets of another; a view where the stamps are a part of its own."""
+    if len(other) and frame.columns.equals(other.columns):
+        start = int(frame.index.searchsorted(other.index[0]))
+        if frame.index[start : start + len(other)].equals(other.index):
+            return frame.to_numpy(dtype=np.float64)[start : start + len(other)]
+    return frame.reindex(index=other.index, columns=other.columns).to_numpy(dtype=np.float64)
 
 
 def forecast_metrics(predictions: PredictionPanel, outcomes: Outcomes) -> list[Metric]:
@@ -165,13 +174,14 @@ def action_scores(table: pd.DataFrame) -> list[Metric]:
 def _of_returns(score: pd.DataFrame, outcomes: Outcomes) -> list[Metric]:
     predicted, actual = score.to_numpy(dtype=np.float64), outcomes.of(score)
     dates = _dates(score)
-    known = np.isfinite(predicted) & np.isfinite(actual)
-    n = int(known.sum())
-    mean = float(actual[known].mean()) if n else math.nan
-    nothing = np.zeros_like(actual)
+    n, total = 0, 0.0
+    for part in row_blocks(actual.shape):
+        known = np.isfinite(predicted[part]) & np.isfinite(actual[part])
+        n, total = n + int(known.sum()), total + float(actual[part][known].sum())
+    mean = total / n if n else math.nan
     means, horizon = outcomes.means(score), outcomes.horizon
     rows: list[tuple[str, float, str, str]] = [
-        ("r2", out_of_sample_r2(predicted, actual, np.full_like(actual, mean)),
+        ("r2", out_of_sample_r2(predicted, actual, np.broadcast_to(mean, actual.shape)),
          "of returns, all cases, against their own mean", "fewer than 2 cases, or returns that do not vary"),
         ("theil_u2", theil_u2(predicted, actual),
          "RMSE over that of persistence (return 0), all cases; below 1 is better", "persistence makes no error"),
@@ -184,7 +194,7 @@ def _of_returns(score: pd.DataFrame, outcomes: Outcomes) -> list[Metric]:
     out = [
         Metric(name, value, "ratio", text, None, None, n, *dates, _why(value, why)) for name, value, text, why in rows
     ]
-    found = diebold_mariano(actual - predicted, actual - nothing, horizon=horizon)
+    found = diebold_mariano(actual - predicted, actual, horizon=horizon)
     about = (
         f"squared errors less those of persistence, below 0 is better · Diebold–Mariano, mean a session, lag "
         f"{found.lag}, {found.weights}, Harvey–Leybourne–Newbold, two-sided"

@@ -27,6 +27,7 @@ Econometrics 138(1). Campbell & Thompson (2008), Review of Financial Studies 21(
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -34,6 +35,7 @@ import numpy as np
 
 from assay.data.conventions import Floats
 from assay.data.errors import InputError
+from assay.results.stats.blocks import row_blocks
 from assay.results.stats.long_run_variance import long_run_covariance
 
 __all__ = [
@@ -89,10 +91,18 @@ def session_means(values: Floats) -> Floats:
 
     """
     table = _table(values)
-    known = np.isfinite(table)
-    count = known.sum(axis=1)
+    return _session_means(table.shape, lambda rows: table[rows])
+
+
+def _session_means(shape: tuple[int, ...], of: Callable[[slice], Floats]) -> Floats:
+    """`session_means` of a table of that shape whose rows are made some at a time."""
+    total, count = np.zeros(shape[0]), np.zeros(shape[0], dtype=np.int64)
+    for rows in row_blocks(shape):
+        values = of(rows)
+        known = np.isfinite(values)
+        total[rows], count[rows] = np.where(known, values, 0.0).sum(axis=1), known.sum(axis=1)
     some = count > 0
-    return np.asarray(np.where(known, table, 0.0).sum(axis=1)[some] / count[some])
+    return np.asarray(total[some] / count[some])
 
 
 def session_t(series: Floats, horizon: int = 1) -> ForecastTest:
@@ -148,8 +158,12 @@ def diebold_mariano(
     one, two = _pair(errors, naive_errors, "diebold_mariano")
     if loss not in ("squared", "absolute"):
         raise InputError(f"diebold_mariano: loss must be 'squared' or 'absolute', got {loss!r}")
-    difference = one**2 - two**2 if loss == "squared" else np.abs(one) - np.abs(two)
-    return session_t(session_means(difference), horizon)
+
+    def difference(rows: slice) -> Floats:
+        better, naive = one[rows], two[rows]
+        return np.asarray(better**2 - naive**2 if loss == "squared" else np.abs(better) - np.abs(naive))
+
+    return session_t(_session_means(one.shape, difference), horizon)
 
 
 def clark_west(predicted: Floats, actual: Floats, naive: Floats, *, horizon: int = 1) -> ForecastTest:
@@ -171,8 +185,12 @@ def clark_west(predicted: Floats, actual: Floats, naive: Floats, *, horizon: int
     """
     p, y = _pair(predicted, actual, "clark_west")
     m, _ = _pair(naive, actual, "clark_west")
-    found = session_t(session_means((y - m) ** 2 - ((y - p) ** 2 - (m - p) ** 2)), horizon)
-    return _one_sided(found)
+
+    def gained(rows: slice) -> Floats:
+        said, came, simple = p[rows], y[rows], m[rows]
+        return np.asarray((came - simple) ** 2 - ((came - said) ** 2 - (simple - said) ** 2))
+
+    return _one_sided(session_t(_session_means(y.shape, gained), horizon))
 
 
 def out_of_sample_r2(predicted: Floats, actual: Floats, naive: Floats) -> float:
@@ -188,9 +206,8 @@ def out_of_sample_r2(predicted: Floats, actual: Floats, naive: Floats) -> float:
     """
     p, y = _pair(predicted, actual, "out_of_sample_r2")
     m, _ = _pair(naive, actual, "out_of_sample_r2")
-    known = np.isfinite(p) & np.isfinite(y) & np.isfinite(m)
-    below = _squares(y[known], m[known])
-    return 1.0 - float(((y - p)[known] ** 2).sum()) / below if below > 0 else math.nan
+    errors, below = _squares(p, y, m)
+    return 1.0 - errors / below if below > 0 else math.nan
 
 
 def historical_mean(forward: Floats, *, known_after: int, minimum: int = 60) -> Floats:
@@ -210,11 +227,17 @@ def historical_mean(forward: Floats, *, known_after: int, minimum: int = 60) -> 
     if known_after < 1 or minimum < 1:
         raise InputError(f"historical mean: known_after and minimum must be ≥ 1, got {known_after}, {minimum}")
     table = _table(forward)
-    known = np.isfinite(table)
-    total, count = np.where(known, table, 0.0).cumsum(axis=0), known.cumsum(axis=0)
-    means = np.divide(total, count, out=np.full(table.shape, np.nan), where=count >= minimum)
     out = np.full(table.shape, np.nan)
-    out[known_after:] = means[:-known_after]
+    so_far, counted = np.zeros(table.shape[1]), np.zeros(table.shape[1], dtype=np.int64)
+    for rows in row_blocks(table[:-known_after].shape):
+        known = np.isfinite(table[rows])
+        values, count = np.where(known, table[rows], 0.0), known.astype(np.int64)
+        values[0] += so_far
+        count[0] += counted
+        total, count = values.cumsum(axis=0), count.cumsum(axis=0)
+        so_far, counted = total[-1], count[-1]
+        later = out[rows.start + known_after : rows.stop + known_after]
+        np.divide(total, count, out=later, where=count >= minimum)
     return out
 
 
@@ -232,9 +255,8 @@ def theil_u2(predicted: Floats, actual: Floats, naive: Floats | float = 0.0) -> 
     """
     p, y = _pair(predicted, actual, "theil_u2")
     m = np.broadcast_to(np.asarray(naive, dtype=np.float64).reshape(-1, 1) if np.ndim(naive) == 1 else naive, y.shape)
-    known = np.isfinite(p) & np.isfinite(y) & np.isfinite(m)
-    below = _squares(y[known], m[known])
-    return math.sqrt(float(((y - p)[known] ** 2).sum()) / below) if below > 0 else math.nan
+    errors, below = _squares(p, y, m)
+    return math.sqrt(errors / below) if below > 0 else math.nan
 
 
 def mase(predicted: Floats, actual: Floats, scale: Floats | float) -> float:
@@ -258,9 +280,12 @@ def mase(predicted: Floats, actual: Floats, scale: Floats | float) -> float:
     p, y = _pair(predicted, actual, "mase")
     size = np.broadcast_to(np.asarray(scale, dtype=np.float64), (y.shape[1],))
     usable = np.where(np.isfinite(size) & (size > 0), size, np.nan)
-    scaled = np.abs(y - p) / usable
-    known = np.isfinite(scaled)
-    return float(scaled[known].mean()) if known.any() else math.nan
+    total, count = 0.0, 0
+    for rows in row_blocks(y.shape):
+        scaled = np.abs(y[rows] - p[rows]) / usable
+        known = np.isfinite(scaled)
+        total, count = total + float(scaled[known].sum()), count + int(known.sum())
+    return total / count if count else math.nan
 
 
 def pesaran_timmermann(predicted: Floats, actual: Floats) -> ForecastTest:
@@ -325,14 +350,21 @@ def pesaran_timmermann_panel(predicted: Floats, actual: Floats, *, horizon: int 
 
     """
     p, y = _pair(predicted, actual, "pesaran_timmermann_panel")
-    known = np.isfinite(p) & np.isfinite(y)
-    held = known.any(axis=1)
-    cases, n = int(known.sum()), int(held.sum())
+    held, counts = np.zeros(len(y), dtype=bool), np.zeros(3, dtype=np.int64)
+    for rows in row_blocks(y.shape):
+        known = np.isfinite(p[rows]) & np.isfinite(y[rows])
+        held[rows] = known.any(axis=1)
+        counts += [np.count_nonzero(cell) for cell in (known, known & (p[rows] > 0), known & (y[rows] > 0))]
+    cases, n = int(counts[0]), int(held.sum())
     if not cases:
         return ForecastTest(math.nan, math.nan, math.nan, 0, horizon - 1, reason="no case is known")
-    said, up = np.where(known, p > 0, 0.0), np.where(known, y > 0, 0.0)
-    px, py = float(said.sum()) / cases, float(up.sum()) / cases
-    parts = 2 * (np.where(known, (said - px) * (up - py), 0.0).sum(axis=1))[held]
+    px, py = int(counts[1]) / cases, int(counts[2]) / cases
+    sums = np.zeros(len(y))
+    for rows in row_blocks(y.shape):
+        known = np.isfinite(p[rows]) & np.isfinite(y[rows])
+        said, up = np.where(known, p[rows] > 0, 0.0), np.where(known, y[rows] > 0, 0.0)
+        sums[rows] = np.where(known, (said - px) * (up - py), 0.0).sum(axis=1)
+    parts = 2 * sums[held]
     excess = float(parts.sum()) / cases
     why = _one_sided_signs(px, py)
     if why:
@@ -368,10 +400,17 @@ def long_run_variance(series: Floats, lag: int) -> tuple[float, str]:
     return float(long_run_covariance(series[:, None], lag)[0, 0]), "Bartlett"
 
 
-def _squares(actual: Floats, naive: Floats) -> float:
-    """Σ(y − naive)², 0 where it is nothing but rounding."""
-    total = float(((actual - naive) ** 2).sum())
-    return total if total > _FLAT**2 * float((actual**2).sum()) else 0.0
+def _squares(predicted: Floats, actual: Floats, naive: Floats) -> tuple[float, float]:
+    """Σ(y − ŷ)² and Σ(y − naive)² over all known cases; the second is 0 where it is nothing but rounding."""
+    errors = below = size = 0.0
+    for rows in row_blocks(actual.shape):
+        p, y, m = predicted[rows], actual[rows], naive[rows]
+        known = np.isfinite(p) & np.isfinite(y) & np.isfinite(m)
+        came = y[known]
+        errors += float(((came - p[known]) ** 2).sum())
+        below += float(((came - m[known]) ** 2).sum())
+        size += float((came**2).sum())
+    return errors, below if below > _FLAT**2 * size else 0.0
 
 
 def _table(values: Floats) -> Floats:

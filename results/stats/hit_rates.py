@@ -11,6 +11,7 @@ import math
 import numpy as np
 import pandas as pd
 
+from assay.results.stats.blocks import row_blocks
 from assay.results.stats.information_coefficient import aligned_values
 from assay.results.stats.performance import Metric
 from assay.results.stats.proportions import ClusteredShare, clustered_interval
@@ -53,12 +54,17 @@ def hit_metrics(
             out.append(Metric(name, math.nan, "fraction", convention, reason=why))
             continue
         one, two = aligned_values(signs, forward)
-        case = np.isfinite(one) & np.isfinite(two) & (one != 0) & (two != 0)
-        hits = (case & (np.sign(one) == np.sign(two))).sum(axis=1)
-        found = clustered_interval(hits, case.sum(axis=1), lag=3 * horizon - 1 if horizon > 1 else 0)
+        hits, cases, ups, longs = (np.zeros(len(one), dtype=np.int64) for _ in range(4))
+        for rows in row_blocks(one.shape):
+            side, came = one[rows], two[rows]
+            case = np.isfinite(side) & np.isfinite(came) & (side != 0) & (came != 0)
+            up_too, long_too = case & (came > 0), case & (side > 0)
+            for counts, cells in ((hits, case & ((side > 0) == (came > 0))), (cases, case), (ups, up_too),
+                                  (longs, long_too)):  # fmt: skip
+                counts[rows] = np.count_nonzero(cells, axis=1)
+        found = clustered_interval(hits, cases, lag=3 * horizon - 1 if horizon > 1 else 0)
         out.append(_metric(name, found, convention, "sessions"))
-        up = float((two[case] > 0).mean()) if found.n else math.nan
-        long = float((one[case] > 0).mean()) if found.n else math.nan
+        up, long = (int(counts.sum()) / found.n if found.n else math.nan for counts in (ups, longs))
         base, text = up, "share of forward returns above 0 among the same cases"
         if name == "hit_position":
             base, text = long * up + (1 - long) * (1 - up), "P(long)·P(up) + P(short)·P(down) among the same cases"

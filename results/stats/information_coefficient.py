@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from assay.data.conventions import FLAT, SESSIONS_A_YEAR
+from assay.data.conventions import FLAT, SESSIONS_A_YEAR, Floats
 from assay.data.errors import InputError
+from assay.results.stats.blocks import row_blocks
 from assay.results.stats.long_run_variance import critical_value, hac_mean, lag_rule
 from assay.results.stats.performance import Metric
 from assay.results.stats.ranks import average_ranks, rank_correlation, row_correlation
@@ -229,27 +230,36 @@ def quantile_returns(
     if quantiles < 2:
         raise InputError(f"quantile returns: at least 2 quantiles, got {quantiles}")
     one, two = aligned_values(score, forward)
-    one = np.where(np.isnan(two), np.nan, one)
-    n = np.isfinite(one).sum(axis=1)
-    ranks = average_ranks(one)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        bucket = np.ceil(quantiles * (ranks - 0.5) / n[:, None])
     means = np.full((len(one), quantiles), np.nan)
-    for q in range(1, quantiles + 1):
-        inside = bucket == q
-        count = inside.sum(axis=1)
-        total = np.where(inside, two, 0.0).sum(axis=1)
-        means[:, q - 1] = np.divide(total, count, out=np.full(len(one), np.nan), where=(count > 0) & (n >= quantiles))
-    rows = []
+    for rows in row_blocks(one.shape):
+        means[rows] = _quantile_means(one[rows], two[rows], quantiles)
+    lines = []
     for q in range(quantiles):
         values = means[:, q][np.isfinite(means[:, q])]
         mean, error, _, lag = hac_mean(values, horizon=horizon)
         half = critical_value(len(values), lag) * error
-        rows.append({"mean": mean, "low": mean - half, "high": mean + half, "n": len(values)})
-    table = pd.DataFrame(rows, index=pd.Index(range(1, quantiles + 1), name="quantile"))
+        lines.append({"mean": mean, "low": mean - half, "high": mean + half, "n": len(values)})
+    table = pd.DataFrame(lines, index=pd.Index(range(1, quantiles + 1), name="quantile"))
     spread = pd.Series(means[:, -1] - means[:, 0], score.index, name="spread")
     steps = average_ranks(table["mean"].to_numpy()[None, :])[0]
     numbers = np.arange(1.0, quantiles + 1)
     monotone = math.nan if np.isnan(steps).any() or np.ptp(steps) == 0 else float(np.corrcoef(steps, numbers)[0, 1])
     by_session = pd.DataFrame(means, index=score.index, columns=table.index)
     return QuantileReturns(table, spread, monotone, by_session)
+
+
+def _quantile_means(score: Floats, forward: Floats, quantiles: int) -> Floats:
+    """(T, q) mean of `forward` in each quantile of each row's scores."""
+    score = np.where(np.isnan(forward), np.nan, score)
+    n = np.isfinite(score).sum(axis=1)
+    ranks = average_ranks(score)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        bucket = np.ceil(quantiles * (ranks - 0.5) / n[:, None])
+    means = np.full((len(score), quantiles), np.nan)
+    for q in range(1, quantiles + 1):
+        inside = bucket == q
+        count = inside.sum(axis=1)
+        total = np.where(inside, forward, 0.0).sum(axis=1)
+        enough = (count > 0) & (n >= quantiles)
+        means[:, q - 1] = np.divide(total, count, out=np.full(len(score), np.nan), where=enough)
+    return means
