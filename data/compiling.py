@@ -30,9 +30,9 @@ def on_disk(loop: Callable[..., Any], signature: Any = None, *, reorder: bool = 
     import numba
 
     freedom = {"reassoc", "contract", "nsz"} if reorder else False
-    given = () if signature is None else (signature,)
+    compiler: Any = numba.njit
     options = {"nogil": True, "fastmath": freedom, "error_model": "numpy"}
     try:
-        return numba.njit(*given, cache=True, **options)(loop)
+        return compiler(signature, cache=True, **options)(loop)
     except RuntimeError:  # no folder to keep it in
-        return numba.njit(*given, **options)(loop)
+        return compiler(signature, **options)(loop)

@@ -75,7 +75,9 @@ def at_hand() -> bool:
 @cache
 def compiled_walk() -> Callable[..., Walked]:
     """`walk`, compiled for prices of any layout, or read from Numba's cache on disk."""
-    from numba import types
+    import numba
+
+    types: Any = numba.types
 
     def table(kind: Any, layout: str = "A") -> Any:
         return types.Array(kind, 2, layout, readonly=True)

@@ -22,8 +22,8 @@ from assay.data.panel import ACTIONS, PredictionPanel
 from assay.results.stats.blocks import row_blocks
 from assay.results.stats.forecast_tests import (
     ForecastTest,
+    against_persistence,
     clark_west,
-    diebold_mariano,
     historical_mean,
     mase,
     out_of_sample_r2,
@@ -194,7 +194,7 @@ def _of_returns(score: pd.DataFrame, outcomes: Outcomes) -> list[Metric]:
     out = [
         Metric(name, value, "ratio", text, None, None, n, *dates, _why(value, why)) for name, value, text, why in rows
     ]
-    found = diebold_mariano(actual - predicted, actual, horizon=horizon)
+    found = against_persistence(predicted, actual, horizon=horizon)
     about = (
         f"squared errors less those of persistence, below 0 is better · Diebold–Mariano, mean a session, lag "
         f"{found.lag}, {found.weights}, Harvey–Leybourne–Newbold, two-sided"
