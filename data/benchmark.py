@@ -1,7 +1,8 @@
-"""The benchmark as an asset that can be traded, made of its returns."""
+"""The benchmark: its fingerprint, and an asset that can be traded made of its returns."""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,20 @@ import pandas as pd
 from assay.data.errors import InputError
 from assay.data.panel import BENCHMARK_ASSET, PricePanel
 
-__all__ = ["BENCHMARK_ASSET", "with_benchmark_asset"]
+__all__ = ["BENCHMARK_ASSET", "benchmark_fingerprint", "check_benchmark", "with_benchmark_asset"]
+
+
+def check_benchmark(returns: pd.Series) -> None:
+    """Raises InputError unless the returns are one a session, indexed by date."""
+    if not isinstance(returns.index, pd.DatetimeIndex) or not returns.index.is_unique:
+        raise InputError("benchmark: expected one return a session, indexed by date")
+
+
+def benchmark_fingerprint(returns: pd.Series) -> str:
+    """SHA-256 over sessions and values of a benchmark's returns (hex, 64 characters); its name does not count."""
+    digest = hashlib.sha256(returns.index.to_numpy(dtype="datetime64[s]").tobytes())
+    digest.update(np.ascontiguousarray(returns.to_numpy(dtype=np.float64)).tobytes())
+    return digest.hexdigest()
 
 
 def with_benchmark_asset(prices: PricePanel, returns: pd.Series, asset: str = BENCHMARK_ASSET) -> PricePanel:

@@ -8,8 +8,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from assay.data.benchmark import BENCHMARK_ASSET, with_benchmark_asset
-from assay.data.errors import InputError
+from assay.data.benchmark import BENCHMARK_ASSET, benchmark_fingerprint, check_benchmark, with_benchmark_asset
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.data.universe import departures, only_members
 from assay.engine.costs import CostModel
@@ -26,6 +25,7 @@ __all__ = [
     "Pass",
     "described",
     "final_weights",
+    "input_fingerprints",
     "overlaid",
     "passes",
     "priced",
@@ -81,7 +81,9 @@ def run_backtest(
     """
     costs = CostModel() if costs is None else costs
     execution = Execution(delay=predictions.delay) if execution is None else execution
-    prints = {} if keep == "returns" else {"prices": prices.fingerprint, "predictions": predictions.fingerprint}
+    if benchmark is not None:
+        check_benchmark(benchmark)
+    prints = input_fingerprints(prices, predictions.fingerprint, benchmark) if keep == "all" else {}
     predictions = predictions.since_first_view()
     prices = with_tradable_benchmark(strategy, prices, benchmark)
     prices.require(strategy.needs, strategy.name)
@@ -106,11 +108,17 @@ def run_backtest(
         warnings.append("receipts: none; nothing says what the model had seen when it predicted")
     return replace(
         result,
-        benchmark=_on_sessions(benchmark, result.sessions),
+        benchmark=None if benchmark is None else benchmark.reindex(result.sessions).rename("benchmark"),
         config={**result.config, **described(strategy), "model": predictions.name, "horizon": predictions.horizon},
         fingerprints=prints,
         warnings=tuple(dict.fromkeys(warnings)),
     )
+
+
+def input_fingerprints(prices: PricePanel, predictions: str, benchmark: pd.Series | None) -> dict[str, str]:
+    """What a run's id is a hash of beside its settings; `predictions` is their fingerprint."""
+    given = {} if benchmark is None else {"benchmark": benchmark_fingerprint(benchmark)}
+    return {"prices": prices.fingerprint, "predictions": predictions, **given}
 
 
 def _members_alone(signals: EntrySignals, prices: PricePanel) -> EntrySignals:
@@ -318,14 +326,6 @@ def _unmet(events: pd.DataFrame) -> list[str]:
         return []
     first = stuck.iloc[0]
     return [f"{len(stuck)} decisions had no portfolio, first {first['session'].date()}: {first['detail']}"]
-
-
-def _on_sessions(benchmark: pd.Series | None, sessions: pd.DatetimeIndex) -> pd.Series | None:
-    if benchmark is None:
-        return None
-    if not isinstance(benchmark.index, pd.DatetimeIndex) or not benchmark.index.is_unique:
-        raise InputError("benchmark: expected one return a session, indexed by date")
-    return benchmark.reindex(sessions).rename("benchmark")
 
 
 def described(strategy: Strategy | EntryRule) -> dict[str, Any]:

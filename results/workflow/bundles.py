@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from assay.data.atomic import check_target, replacing
+from assay.data.benchmark import benchmark_fingerprint
 from assay.data.errors import InputError
 from assay.data.files.prices import write_prices
 from assay.data.panel import PricePanel
@@ -56,7 +57,7 @@ def export_run(
     """
     check_target(path, (".zip",))
     study = read_kept(run.require_backtest("runs export"))
-    _check(run, study, prices)
+    _check(run, study, prices, benchmark)
     read_labels(run)
     contents = {f"inputs/{name}": data for name, data in _as_files(run, prices, benchmark).items()}
     moved = _places(study)
@@ -76,7 +77,7 @@ def export_run(
     return sorted(contents)
 
 
-def _check(run: Run, study: Study, prices: PricePanel) -> None:
+def _check(run: Run, study: Study, prices: PricePanel, benchmark: pd.Series | None) -> None:
     """Refuse a bundle that would not give the run."""
     if not holds_files(run.path, run.manifest["files"]):
         raise InputError(f"run {run.id}: a file of it is not what was written; `runs show {run.id}` says which")
@@ -86,6 +87,8 @@ def _check(run: Run, study: Study, prices: PricePanel) -> None:
     stored = run.manifest.get("fingerprints", {})
     if stored.get("prices") != prices.fingerprint:
         raise InputError(f"run {run.id}: the prices are other values than they were; `runs rerun` says more")
+    if stored.get("benchmark") != (None if benchmark is None else benchmark_fingerprint(benchmark)):
+        raise InputError(f"run {run.id}: the benchmark has other returns than it had; `runs rerun` says more")
 
 
 def _places(study: Study) -> dict[str, str]:

@@ -16,7 +16,7 @@ import pandas as pd
 from assay.data.align import align
 from assay.data.card import Card
 from assay.data.panel import PredictionPanel, PricePanel
-from assay.engine.backtest import described, with_tradable_benchmark
+from assay.engine.backtest import described, input_fingerprints, with_tradable_benchmark
 from assay.engine.costs import CostModel
 from assay.engine.execution import Execution
 from assay.engine.sweep import GridCell, cells_of, run_cells
@@ -163,7 +163,7 @@ def sweep(
     configs = [_cell_config(cell, item.predictions, prices, item.made_by) for item in variants for cell in own]
     prints = [item.predictions.fingerprint for item in variants]
     together = prints[0] if single else hashlib.sha256("\n".join(prints).encode()).hexdigest()
-    fingerprints = {"prices": prices.fingerprint, "predictions": together}
+    fingerprints = input_fingerprints(prices, together, benchmark)
     grid = {**_values_of(variants), **grid}
     strategy = own[0].strategy.name  # the whole name of one that was asked for by its beginning or its file
     name = f"sweep_{strategy}"

@@ -17,6 +17,13 @@ from assay.data.files.predictions import write_predictions
 from assay.data.synthetic import synthetic_market
 
 ROOT = Path(__file__).parents[2]
+#: Total returns of calendar years in %, S&P Dow Jones Indices.
+_TOTAL = {
+    1991: 30.47, 1992: 7.62, 1993: 10.08, 1994: 1.32, 1995: 37.58, 1996: 22.96, 1997: 33.36, 1998: 28.58, 1999: 21.04,
+    2000: -9.10, 2001: -11.89, 2002: -22.10, 2003: 28.68, 2004: 10.88, 2005: 4.91, 2006: 15.79, 2007: 5.49,
+    2008: -37.00, 2009: 26.46, 2010: 15.06, 2011: 2.11, 2012: 16.00, 2013: 32.39, 2014: 13.69, 2015: 1.38, 2016: 11.96,
+    2017: 21.83, 2018: -4.38, 2019: 31.49, 2020: 18.40, 2021: 28.71,
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -33,8 +40,17 @@ def test_it_is_what_lies_in_the_package(cache: Path) -> None:
     assert prices.shape == (8313, 20)
     assert prices.fields == ("close",)
     index = pd.read_csv(embedded._shipped("sp500_index.csv.gz"), index_col=0, parse_dates=True)["SP500"]
-    np.testing.assert_allclose(benchmark, index.pct_change().iloc[1:], rtol=1e-12)
+    dividends = (1 + benchmark) / (1 + index.pct_change().iloc[1:]) - 1
+    assert dividends.loc["1990"].to_numpy() == pytest.approx(1.0349 ** (1 / 252) - 1, abs=1e-12)  # the yield of 1989
     assert benchmark.index.equals(prices.sessions[1:])
+
+
+def test_the_benchmark_is_near_the_total_return_of_every_year(cache: Path) -> None:
+    _, benchmark = embedded.load_sample()
+    earned = 100 * ((1 + benchmark).groupby(pd.DatetimeIndex(benchmark.index).year).prod() - 1)
+    missed = pd.Series(_TOTAL) - earned.reindex(list(_TOTAL))
+    assert missed.abs().max() < 0.7
+    assert abs(missed.mean()) < 0.15  # without dividends it would be 2.2
 
 
 def test_survivorship_comes_first_among_the_warnings(cache: Path) -> None:

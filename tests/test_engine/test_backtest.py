@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from assay.data.errors import InputError
 from assay.data.panel import PredictionPanel, PricePanel
+from assay.data.synthetic import synthetic_market
 from assay.engine.backtest import final_weights, run_backtest
 from assay.engine.costs import CostModel
 from assay.engine.execution import Execution
@@ -144,3 +146,16 @@ def test_the_future_changes_no_run(name, cut, seed):
     pd.testing.assert_frame_equal(one.fills[one.fills.session <= last], two.fills[two.fills.session <= last])
     if not isinstance(strategy, EntryRule):
         pd.testing.assert_frame_equal(one.target_weights.loc[:last], two.target_weights.loc[:last], rtol=0, atol=0)
+
+
+def test_the_benchmark_is_an_input_of_the_run():
+    prices, scores = synthetic_market(60, 6, ic=0.1, seed=0)
+    index = prices.close.mean(axis=1).pct_change().iloc[1:]
+    strategy = load_strategy("quintile_long_short")
+    first = run_backtest(strategy, scores, prices, benchmark=index)
+    assert first.fingerprints == run_backtest(strategy, scores, prices, benchmark=index.rename("other")).fingerprints
+    index.iloc[3] += 1e-12
+    assert first.fingerprints != run_backtest(strategy, scores, prices, benchmark=index).fingerprints
+    assert "benchmark" not in run_backtest(strategy, scores, prices).fingerprints
+    with pytest.raises(InputError, match="one return a session"):
+        run_backtest(strategy, scores, prices, benchmark=index.reset_index(drop=True), keep="returns")

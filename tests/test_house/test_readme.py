@@ -39,12 +39,12 @@ def test_the_output_is_what_is_printed(capsys, tmp_path):
     assert shown[-1].startswith("results/runs/s2_filter_negative-")
 
 
+@pytest.mark.usefixtures("forget_plugins")
 def test_every_command_runs_in_its_order(tmp_path, monkeypatch, capsys):
     """All in one process, which saves two dozen starts; that `python cli.py` is the same is tested elsewhere."""
     failed = []
     (tmp_path / "data").symlink_to(ROOT / "data")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [*sys.path])
     for line in block("commands").strip().splitlines():
         program, script, *arguments = shlex.split(line)
         assert (program, script) == ("python", "cli.py")
@@ -54,9 +54,6 @@ def test_every_command_runs_in_its_order(tmp_path, monkeypatch, capsys):
         fine = (0, 1) if arguments[0] in ("gate", "audit") else (0,)
         if code not in fine or not printed.out.strip():
             failed.append((line, code, printed.err[-400:]))
-    for name, module in list(sys.modules.items()):  # the plug-in that `init` wrote is not the next test's
-        if str(getattr(module, "__file__", "")).startswith(str(tmp_path)):
-            del sys.modules[name]
     assert not failed
 
 

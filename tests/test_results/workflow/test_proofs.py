@@ -203,6 +203,7 @@ def rewritten(bundle: Path, target: Path, **changes: bytes | None) -> Path:
     return target
 
 
+@pytest.mark.usefixtures("forget_plugins")
 def test_no_bundle_reaches_outside_itself_or_runs_its_own_code(case: Case, tmp_path: Path, capsys) -> None:
     folder = case.folder
     bundle, sheet = folder / "run.zip", str(folder / "sheet.html")

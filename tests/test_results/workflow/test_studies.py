@@ -212,6 +212,7 @@ def test_unknown_strategy_parameters_are_named(market: Path) -> None:
         study.load_strategy("")
 
 
+@pytest.mark.usefixtures("forget_plugins")
 @pytest.mark.parametrize("template", ["predictions", "strategy"])
 def test_a_template_runs_as_it_is_and_overwrites_nothing(template: str, tmp_path: Path, monkeypatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
@@ -227,6 +228,7 @@ def test_a_template_runs_as_it_is_and_overwrites_nothing(template: str, tmp_path
     assert load_study(made / STUDY).data.in_memory == ()
 
 
+@pytest.mark.usefixtures("forget_plugins")
 def test_the_model_template_is_a_model(tmp_path: Path, monkeypatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
     assert cli.main(["init", "--template", "model"]) == 0
