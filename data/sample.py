@@ -40,7 +40,7 @@ PRICE_INDEX = (
     "benchmark: the sample's S&P 500 is a price index; to each session the dividend yield of the year before is added "
     "(1.2 to 3.7% a year), within 0.7 points of its total return in every year"
 )
-#: Dividend yield of the S&P 500 in % of the price index, by year from 1989: (1 + total return) / (1 + price return) − 1,
+#: Dividend yield of the S&P 500 in % of the price, by year from 1989: (1 + total return) / (1 + price return) − 1,
 #: of S&P Dow Jones Indices' returns of calendar years.
 _FIRST_YIELD = 1989
 _YIELDS = (
