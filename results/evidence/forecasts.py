@@ -93,9 +93,9 @@ def forecast_metrics(predictions: PredictionPanel, outcomes: Outcomes) -> list[M
     -------
     list of Metric
         Of a score in returns: r2, theil_u2, mase, r2_oos, dm_t, dm_p, cw_t, cw_p. Of a probability: accuracy,
-        balanced_accuracy, mcc, auc, auc_error, auc_error_delong, auc_error_hanley_mcneil, brier and its parts
-        (brier_reliability, brier_resolution, brier_uncertainty, brier_within), ece, log_loss, log_loss_base,
-        base_rate. Of either, where its sign means something: pt_t, pt_p.
+        balanced_accuracy, precision, recall, f1, mcc, auc, auc_error, auc_error_delong, auc_error_hanley_mcneil, brier
+        and its parts (brier_reliability, brier_resolution, brier_uncertainty, brier_within), ece, log_loss,
+        log_loss_base, base_rate. Of either, where its sign means something: pt_t, pt_p.
 
     """
     out: list[Metric] = []
@@ -218,6 +218,8 @@ def _of_probabilities(probability: pd.DataFrame, outcomes: Outcomes) -> list[Met
     said = (p > 0.5).astype(np.float64)
     right = said == up
     recalls = [float(right[up == side].mean()) for side in (0.0, 1.0) if (up == side).any()]
+    hits, called, rose = float((said * up).sum()), float(said.sum()), float(up.sum())
+    precision, recall = hits / called if called else 0.0, hits / rose if rose else 0.0
     correlation, undefined = matthews(said, up)
     flag = " · 0/0, since the predictions or the outcomes never vary: written as 0" if undefined else ""
     held = len(np.unique(sessions))
@@ -235,6 +237,10 @@ def _of_probabilities(probability: pd.DataFrame, outcomes: Outcomes) -> list[Met
         row("base_rate", parts.base_rate, "fraction", "share that rose: the accuracy of always up"),
         row("balanced_accuracy", float(np.mean(recalls)) if len(recalls) == 2 else math.nan, "fraction",
             "mean recall of up and down; 0.5 says nothing", "one class only" if n else empty),
+        row("precision", precision, "fraction", "of those called up, the share that rose; 0 where none is"),
+        row("recall", recall, "fraction", "of those that rose, the share called up"),
+        row("f1", 2 * precision * recall / (precision + recall) if precision + recall > 0 else 0.0, "ratio",
+            "of up: of always up it is 2·base rate/(1 + base rate)"),
         row("mcc", correlation, "correlation", f"Matthews{flag}"),
         row("auc", area.value, "ratio", "area under the ROC curve; 0.5 says nothing · 95% by session", area.reason),
         row("auc_error", area.error, "ratio", "standard error with sessions as the cases, Obuchowski", area.reason),

@@ -69,7 +69,9 @@ def verdicts(decision):
 
 def test_each_shipped_policy_loads_and_judges_a_bare_run(tmp_path):
     run = stored(tmp_path)
-    assert policy_names() == ("challenger", "production", "research", "selection")
+    assert policy_names() == (
+        "challenger", "direction_targets", "level_alerts", "price_targets", "production", "research", "selection",
+    )  # fmt: skip
     for name in policy_names():
         decision = judge(run, load_policy(name))
         assert decision.verdict != "pass"
