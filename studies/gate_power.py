@@ -26,9 +26,22 @@ import numpy as np
 import pandas as pd
 
 from assay.results.stats.proportions import wilson_interval
+from studies import gate_power_runs, gate_power_styles
 from studies.calibration_runs import ICS
 from studies.gate_power_runs import KINDS, NEEDED, TRIED, made, stored, violated
 
+#: part → what makes a unit of it.
+PARTS: dict[str, Callable[[str, int], dict[str, Any]]] = {
+    "noise": gate_power_runs.noise,
+    "skill": gate_power_runs.skill,
+    "rounds": gate_power_runs.rounds,
+    "luck": gate_power_runs.luck,
+    "overlap": gate_power_runs.overlap,
+    "whole skill": gate_power_styles.skill,
+    "whole sectors": gate_power_styles.sectors,
+    "whole rounds": gate_power_styles.rounds,
+    "whole noise": gate_power_styles.noise,
+}
 #: Units of work: part, market, how many at scale 1.
 PLAN = (
     ("noise", "quiet", 400),
@@ -44,6 +57,16 @@ PLAN = (
     ("rounds", "sample", 20),
     ("luck", "quiet", 300),
     ("overlap", "structured", 300),
+    ("whole skill", "quiet", 400),
+    ("whole skill", "structured", 300),
+    ("whole skill", "sample", 60),
+    ("whole skill", "wide", 16),
+    ("whole sectors", "structured", 200),
+    ("whole rounds", "quiet", 80),
+    ("whole rounds", "sample", 16),
+    ("whole noise", "quiet", 200),
+    ("whole noise", "sample", 80),
+    ("whole noise", "structured", 60),
 )
 #: Parts of the plan are made in so many slices, so that what is there after any time is balanced.
 _SLICES = 20
@@ -89,20 +112,20 @@ def share(rows: Iterable[_Row], rule: Callable[[_Row], bool]) -> str:
     return f"{np.mean(listed):.1%} [{low:.1%}, {high:.1%}]"
 
 
-def work(folder: Path, scale: float, jobs: int, minutes: float) -> None:
-    """Make what is not there, slice by slice, until the time is up."""
+def work(folder: Path, scale: float, jobs: int, minutes: float, begin: str = "") -> None:
+    """Make what is not there, slice by slice, until the time is up; of parts whose names begin so."""
     until = time.monotonic() + 60 * minutes
     units = []
     for piece in range(_SLICES):
-        for part, name, count in PLAN:
+        for part, name, count in (unit for unit in PLAN if unit[0].startswith(begin)):
             total = math.ceil(scale * count)
             first, last = (math.ceil(total * (piece + end) / _SLICES) for end in (0, 1))
-            units += [(part, name, i) for i in range(first, last)]
+            units += [(PARTS[part], part, name, i) for i in range(first, last)]
     if jobs == 1:
-        for part, name, i in units:
+        for unit in units:
             if time.monotonic() > until:
                 return
-            made(folder, part, name, i)
+            made(folder, *unit)
         return
     with ProcessPoolExecutor(jobs) as pool:
         for start in range(0, len(units), 4 * jobs):
@@ -217,10 +240,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--scale", type=float, default=1.0, help="of all counts")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=math.inf, help="stop simulating after so long")
+    parser.add_argument("--parts", default="", help="make only what begins so, such as whole")
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "gate_power")
     parser.add_argument("--out", type=Path, help="Markdown to write")
     options = parser.parse_args(arguments)
-    work(options.work, options.scale, options.jobs, options.minutes)
+    work(options.work, options.scale, options.jobs, options.minutes, options.parts)
     made_by = f"Made by `python studies/gate_power.py --out studies/gate_power.md` on {pd.Timestamp.now().date()}."
     text = "\n".join([_ABOUT.format(made=made_by), *tables(options.work, options.scale), ""])
     print(text)

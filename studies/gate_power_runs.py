@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -432,13 +432,13 @@ def violated(kind: str, paths: int, sessions: int = 1000, df: float = 18.0) -> F
     return np.array([evidence_path(row, np.full(sessions, df)).max() for row in x])
 
 
-def made(folder: Path, part: str, name: str, i: int) -> None:
+def made(folder: Path, make: Callable[[str, int], dict[str, Any]], part: str, name: str, i: int) -> None:
     """Simulate one unit of work, unless it lies in the folder."""
-    path = folder / f"{part}-{name}-{i}.json"
+    path = _path(folder, part, name, i)
     if path.is_file():
         return
     folder.mkdir(parents=True, exist_ok=True)
-    found = {"noise": noise, "skill": skill, "rounds": rounds, "luck": luck, "overlap": overlap}[part](name, i)
+    found = make(name, i)
     aside = path.with_suffix(f".{os.getpid()}.tmp")
     aside.write_text(json.dumps(found), encoding="utf-8")
     os.replace(aside, path)
@@ -448,8 +448,12 @@ def stored(folder: Path, part: str, name: str, count: int) -> list[dict[str, Any
     """Units 0 … count − 1 of a part that lie in the folder, in order, up to the first that does not."""
     found = []
     for i in range(count):
-        path = folder / f"{part}-{name}-{i}.json"
+        path = _path(folder, part, name, i)
         if not path.is_file():
             break
         found.append(json.loads(path.read_text(encoding="utf-8")))
     return found
+
+
+def _path(folder: Path, part: str, name: str, i: int) -> Path:
+    return folder / f"{part.replace(' ', '-')}-{name}-{i}.json"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 
-from assay.data.conventions import SESSIONS_A_YEAR
+from assay.data.conventions import SESSIONS_A_YEAR, Floats
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.data.returns import forward_returns, simple_returns
 from assay.engine.result import BacktestResult
@@ -25,10 +25,26 @@ from assay.results.stats.skill import (
     trailing_risk,
 )
 
-__all__ = ["alpha_line", "implied_earnings", "skill_metrics", "skill_of", "skill_table"]
+__all__ = ["Line", "alpha_line", "implied_earnings", "money_metrics", "skill_metrics", "skill_of", "skill_table"]
 
 #: exp of it still is a number.
 _MOST = 690.0
+
+
+class Line(Protocol):
+    """A regression whose intercept is an alpha a session: on the benchmark, or on factors, too."""
+
+    @property
+    def alpha(self) -> float:
+        """Intercept a session."""
+
+    @property
+    def alpha_error(self) -> float:
+        """Its HAC error."""
+
+    @property
+    def residuals(self) -> Floats:
+        """(n,) what varies around the line."""
 
 
 def skill_of(
@@ -123,6 +139,34 @@ def _implied(skill: Skill, result: BacktestResult) -> list[_Row]:
     Beside them stands their average, which is what the book is expected to earn: the realised one is noisy, the implied
     one leans on a model.
     """
+    line = alpha_line(result)
+    index = result.sessions if line is None else _both(result).index
+    return _money_rows(skill, result, line, index)
+
+
+def money_metrics(skill: Skill, result: BacktestResult, line: Line, index: pd.Index, suffix: str) -> list[Metric]:
+    """What `skill_metrics` says of money for another line, such as returns after styles, under names with a suffix.
+
+    Parameters
+    ----------
+    skill : whose slope and projected scores imply the alpha.
+    line : whose intercept is the alpha that was realised.
+    index : (n,) sessions of its residuals.
+    suffix : of the names.
+
+    """
+    known = skill.known.index
+    if len(known) < 2:
+        return []
+    start, end = str(known[0].date()), str(known[-1].date())
+    return [
+        Metric(name + suffix, value, unit, text, low, high, len(known), start, end,
+               "" if math.isfinite(value) else "not finite")
+        for name, value, unit, text, low, high in _money_rows(skill, result, line, index)
+    ]  # fmt: skip
+
+
+def _money_rows(skill: Skill, result: BacktestResult, line: Line | None, index: pd.Index) -> list[_Row]:
     if result.target_weights is None:
         return []
     earned = implied_earnings(skill, result.target_weights) - float((result.gross_returns - result.returns).mean())
@@ -131,14 +175,13 @@ def _implied(skill: Skill, result: BacktestResult) -> list[_Row]:
     error, critical = average_error(values, values, horizon=skill.horizon)
     text = "IC · Σ weight · volatility · score, a year, less costs"
     rows = [_money("implied_alpha_ann", implied, critical * error, text)]
-    line = alpha_line(result)
     if line is None or not line.alpha_error > 0:
         text = "the implied net alpha: there is no other"
         return [*rows, _money("expected_alpha_ann", implied, critical * error, text)]
     # What a window earns ends delay + h sessions after its stamp.
     ends = result.sessions.get_indexer(earned.index) + int(result.config["execution"]["delay"]) + skill.horizon
     there = (ends >= skill.horizon) & (ends < len(result.sessions))
-    placed = pd.Series(values[there], result.sessions[ends[there]]).reindex(_both(result).index)
+    placed = pd.Series(values[there], result.sessions[ends[there]]).reindex(index)
     error, critical = average_error(line.residuals, placed.to_numpy(), horizon=skill.horizon)
     text = "mean of the realised net alpha and the implied one · HAC of both together"
     gap = (line.alpha - implied) / line.alpha_error

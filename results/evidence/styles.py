@@ -16,11 +16,12 @@ from assay.engine.result import BacktestResult
 from assay.results.checks.styles import Styles
 from assay.results.evidence.attribution import attribution_table, book_of, by_factor
 from assay.results.evidence.regimes import crises, days, legs, regimes
-from assay.results.evidence.skill import alpha_line, skill_metrics, skill_of, skill_table
+from assay.results.evidence.skill import alpha_line, money_metrics, skill_metrics, skill_of, skill_table
 from assay.results.stats.holding_period import HORIZONS, holding_returns, rank_persistence, score_quantiles
 from assay.results.stats.information_coefficient import ic_metrics, ic_table, quantile_returns
 from assay.results.stats.performance import Metric, sharpe_interval
-from assay.results.stats.styles import StyleModel, after_factors, residual_returns, style_model
+from assay.results.stats.skill import Skill
+from assay.results.stats.styles import AfterFactors, StyleModel, after_factors, residual_returns, style_model
 
 __all__ = ["StyleInputs", "against_styles"]
 
@@ -116,27 +117,37 @@ def against_styles(
         "days": days(result, book, parts, list(model.returns.columns)),
     }
     explained = parts[list(model.returns.columns)].sum(axis="columns")
+    net, gross = (
+        _after(result, returns - explained, model, inputs) for returns in (result.returns, result.gross_returns)
+    )
     metrics = [
-        *_left(result, result.returns - explained, model, inputs, "net"),
-        *_left(result, result.gross_returns - explained, model, inputs, "gross"),
+        *_left(net, "net", against=result.benchmark is not None),
+        *_left(gross, "gross", against=result.benchmark is not None),
         Metric("styles_r2", float(model.r2.reindex(sessions).mean()), "fraction",
                "of the assets' variation on a session that the factors explain, mean over sessions",
                n=int(known.sum())),
     ]  # fmt: skip
-    more, skill = _of_scores(result, predictions, universe, model, inputs)
+    more, skill = _of_scores(result, predictions, universe, model)
     metrics += more
     tables |= _holding(result, predictions, universe)
     if skill is not None:
-        tables["skill_styles"] = skill
+        tables["skill_styles"] = skill_table(skill)
+        if net.line is not None:
+            metrics += money_metrics(skill, result, net.line, net.index, "_styles")
     line = alpha_line(result)
     named = (*model.returns.columns, *(() if inputs.factors is None else map(str, inputs.factors.columns)))
     return Styles(named, tuple(metrics), math.nan if line is None else line.alpha_t), tables
 
 
-def _left(
-    result: BacktestResult, left: pd.Series, model: StyleModel, inputs: StyleInputs, kind: str
-) -> list[Metric]:
-    """Alpha, its t and the Sharpe ratio of what the positions' factors leave."""
+@dataclass(frozen=True, eq=False)
+class _Left:
+    """What the positions' factors leave, on the factors; the line is None where there is too little of it."""
+
+    line: AfterFactors | None
+    index: pd.Index
+
+
+def _after(result: BacktestResult, left: pd.Series, model: StyleModel, inputs: StyleInputs) -> _Left:
     styles = [name for name in model.returns.columns if inputs.sectors is None or name not in set(inputs.sectors)]
     columns = {"left": result.over_cash(left), **{name: model.returns[name].reindex(left.index) for name in styles}}
     if result.benchmark is not None:
@@ -144,21 +155,25 @@ def _left(
     if inputs.factors is not None:
         columns |= {f"own factor {name}": inputs.factors[name].reindex(left.index) for name in inputs.factors}
     both = pd.DataFrame(columns).dropna()
-    n = len(both)
     line = after_factors(
         both["left"].to_numpy(), {name: both[name].to_numpy() for name in both.columns if name != "left"}
     )
+    return _Left(line, both.index)
+
+
+def _left(left: _Left, kind: str, *, against: bool) -> list[Metric]:
+    """Alpha, its t and the Sharpe ratio of what the positions' factors leave."""
+    line, n = left.line, len(left.index)
     names = (("alpha_ann_styles", "fraction a year"), ("alpha_t_styles", "t"), ("sharpe_styles", "ratio"))
     if line is None:
         why = f"{n} sessions with every factor are too few, or nothing varies after them"
         return [Metric(f"{name}_{kind}", math.nan, unit, kind, n=n, reason=why) for name, unit in names]
-    start, end = str(both.index[0].date()), str(both.index[-1].date())
+    start, end = str(left.index[0].date()), str(left.index[-1].date())
     used = sum(1 for beta in line.betas.values() if beta)
     text = (
-        f"{kind} · returns less exposures × factor returns, regressed on {used} factors and the benchmark · "
-        if result.benchmark is not None
-        else f"{kind} · returns less exposures × factor returns, regressed on {used} factors · "
-    ) + f"Newey–West, lag {line.lag}, critical {line.critical:.2f}"
+        f"{kind} · returns less exposures × factor returns, regressed on {used} factors"
+        f"{' and the benchmark' if against else ''} · Newey–West, lag {line.lag}, critical {line.critical:.2f}"
+    )
     alpha, half = line.alpha * SESSIONS_A_YEAR, line.critical * line.alpha_error * SESSIONS_A_YEAR
     ratio, low, high = sharpe_interval(line.residuals, SESSIONS_A_YEAR)
     values = ((alpha, alpha - half, alpha + half), (line.t, None, None), (ratio, low, high))
@@ -189,8 +204,8 @@ def _holding(result: BacktestResult, predictions: PredictionPanel, prices: Price
 
 
 def _of_scores(
-    result: BacktestResult, predictions: PredictionPanel, prices: PricePanel, model: StyleModel, inputs: StyleInputs
-) -> tuple[list[Metric], pd.DataFrame | None]:
+    result: BacktestResult, predictions: PredictionPanel, prices: PricePanel, model: StyleModel
+) -> tuple[list[Metric], Skill | None]:
     """IC on what is left of forward returns, and skill with styles and sectors projected out."""
     execution, out = result.config["execution"], []
     ahead = forward_returns(
@@ -211,4 +226,4 @@ def _of_scores(
         if item.name in ("skill_ic", "skill_t", "skill_e"):
             text = item.convention.replace("a constant and beta", "a constant, beta, styles and sectors")
             out.append(replace(item, name=f"{item.name}_styles", convention=text))
-    return out, skill_table(skill)
+    return out, skill

@@ -8,7 +8,7 @@ was realised and as the IC implies it, half and half, because the first is noisy
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -16,7 +16,9 @@ import numpy as np
 import pandas as pd
 
 from assay.data.errors import BacktestError
+from assay.results.checks.base import Check
 from assay.results.checks.outcomes import CheckOutcomes
+from assay.results.checks.styles import Styles
 from assay.results.stats.skill import evidence_path, skill_t
 from assay.results.storage.chain import entries
 from assay.results.storage.runs import Run
@@ -31,7 +33,9 @@ __all__ = [
     "expected_alpha",
     "missing",
     "not_applicable",
+    "not_run",
     "skill_e",
+    "skill_e_styles",
     "skill_p",
 ]
 
@@ -101,15 +105,20 @@ def not_applicable(reason: str) -> Estimate:
     return Estimate(reason=reason, absent="not applicable")
 
 
+def not_run(kind: type[Check]) -> Estimate:
+    """A figure of a check that was not made, and the option that makes it."""
+    return missing(f"{kind.title.lower()}: not run; {kind.hint}")
+
+
 def _value(run: Run, name: str) -> float:
     item = run.metric(name)
     return math.nan if item is None or item["value"] is None else float(item["value"])
 
 
-def _series(subject: Subject) -> pd.DataFrame | None:
-    if not subject.run.has("skill"):
+def _series(subject: Subject, name: str = "skill") -> pd.DataFrame | None:
+    if not subject.run.has(name):
         return None
-    table = subject.run.table("skill")
+    table = subject.run.table(name)
     return table if len(table) else None
 
 
@@ -121,13 +130,32 @@ def skill_e(subject: Subject) -> Estimate:
     (`assay.results.stats.family_wise.effective_series`) is shown by `runs trials` and divides nothing, for with it the
     bound would not hold. What correlation saves is in `skill_p`, whose max-t measures it.
     """
-    table, trials, counted = _series(subject), subject.trials, subject.checks.trials
+    return _e_value(subject, "skill")
+
+
+def skill_e_styles(subject: Subject) -> Estimate:
+    """The same of the scores with styles and sectors projected out, too.
+
+    One test, not two: whoever knows something that styles do not explain knows something, and the e-value is as valid
+    at whatever look. A panel of too few assets for styles is judged after beta alone.
+    """
+    check = subject.checks.styles
+    if check is None:
+        return not_run(Styles)
+    if check.few:
+        found = skill_e(subject)
+        return replace(found, reason=f"{found.reason}; after beta alone: {check.note}")
+    return _e_value(subject, "skill_styles")
+
+
+def _e_value(subject: Subject, name: str) -> Estimate:
+    table, trials, counted = _series(subject, name), subject.trials, subject.checks.trials
     if table is None:
         return missing("the run has no skill series; its predictions rank nothing, or too few names")
     if trials is None or counted is None or (counted.trial and counted.trial not in trials.table.index):
         return missing(_UNCOUNTED if counted is None else _ELSEWHERE)
     tried = max(trials.distinct, 1) + counted.elsewhere
-    series = _continued(subject.since, table)
+    series = _continued(subject.since, table, name)
     x, df = series["x"].to_numpy(), series["df"].to_numpy()
     path = evidence_path(x, df, horizon=subject.horizon, target=subject.target_ic)
     evidence = math.exp(min(float(path[-1]), 690.0))
@@ -136,9 +164,9 @@ def skill_e(subject: Subject) -> Estimate:
     return Estimate(evidence / tried, reason=text)
 
 
-def _continued(since: tuple[Run, ...], table: pd.DataFrame) -> pd.DataFrame:
+def _continued(since: tuple[Run, ...], table: pd.DataFrame, name: str) -> pd.DataFrame:
     """The series of earlier runs, each up to where the next goes on, and then the run's own: evidence multiplies."""
-    parts = [run.table("skill") for run in since if run.has("skill")]
+    parts = [run.table(name) for run in since if run.has(name)]
     parts = sorted((part for part in parts if len(part)), key=lambda part: part.index[-1])
     whole = pd.DataFrame(columns=["x", "df"], dtype=float)
     for part in (*parts, table):

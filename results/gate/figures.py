@@ -35,7 +35,9 @@ from assay.results.gate.evidence_rules import (
     expected_alpha,
     missing,
     not_applicable,
+    not_run,
     skill_e,
+    skill_e_styles,
     skill_p,
 )
 from assay.results.stats.long_run_variance import critical_value, hac_mean
@@ -105,7 +107,7 @@ def _of_check(
     def estimate(subject: Subject) -> Estimate:
         check = pick(subject.checks)
         if check is None:
-            return _not_run(kind)
+            return not_run(kind)
         value = read(check)
         if value is None or math.isnan(value):
             return missing(f"{name} does not exist on this run; {check.sentence}")
@@ -120,7 +122,7 @@ def _after_styles(name: str) -> Callable[[Subject], Estimate]:
     def estimate(subject: Subject) -> Estimate:
         check = subject.checks.styles
         if check is None:
-            return _not_run(Styles)
+            return not_run(Styles)
         if check.few:
             return not_applicable(check.note)
         item = check.metric(name)
@@ -131,10 +133,6 @@ def _after_styles(name: str) -> Callable[[Subject], Estimate]:
         return Estimate(item.value, item.low, item.high, f"after {', '.join(check.factors)}")
 
     return estimate
-
-
-def _not_run(kind: type[Check]) -> Estimate:
-    return missing(f"{kind.title.lower()}: not run; {kind.hint}")
 
 
 def _sessions(subject: Subject) -> Estimate:
@@ -166,13 +164,13 @@ def _receipts(subject: Subject) -> Estimate:
 
 def _leaks(subject: Subject) -> Estimate:
     check = subject.checks.leaks
-    return _not_run(LeakCheck) if check is None else Estimate(float(check.state == "good"), reason=check.verdict)
+    return not_run(LeakCheck) if check is None else Estimate(float(check.state == "good"), reason=check.verdict)
 
 
 def _canaries(subject: Subject) -> Estimate:
     check = subject.checks.canaries
     if check is None:
-        return _not_run(Canaries)
+        return not_run(Canaries)
     if check.passed is None:
         return missing(check.detail)
     reason = f"{check.standing} among models of shuffled labels"
@@ -182,7 +180,7 @@ def _canaries(subject: Subject) -> Estimate:
 def _cross_check(subject: Subject) -> Estimate:
     check = subject.checks.cross_check
     if check is None:
-        return _not_run(CrossCheck)
+        return not_run(CrossCheck)
     if check.agrees is None:
         return not_applicable(check.reason)
     return Estimate(float(check.agrees), reason=check.detail)
@@ -325,6 +323,10 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "skill_e": Rule(
             skill_e, "e-value of skill after beta, over the score series tried",
             "It may be looked at every month: noise ever reaches 20 in at most one case of 20.", "e-value", 0),
+        "skill_e_styles": Rule(
+            skill_e_styles, "e-value of skill after beta, styles and sectors, over the score series tried",
+            "What momentum or low volatility knows needs no model, and the answer holds at whatever look.", "e-value",
+            0),
         "skill_p": Rule(
             skill_p, "family-wise p-value of skill after beta, at one look (Romano–Wolf)",
             "One look, and no allowance is wasted on trials that are nearly the same.", "probability", 0, 1),
@@ -345,9 +347,13 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "expected_alpha": Rule(
             expected_alpha, "net alpha expected, realised and implied half and half",
             "Skill that costs eat up is no reason to trade.", "a year"),
+        "expected_alpha_styles": Rule(
+            _after_styles("expected_alpha_ann_styles"),
+            "net alpha expected after styles and sectors, realised and implied half and half",
+            "What is paid for a style can be had for less.", "a year"),
         "alpha_t_styles": Rule(
             _after_styles("alpha_t_styles_net"), "HAC t of net alpha after styles and sectors",
-            "What is paid for a style can be had for less.", "t"),
+            "The portfolio's own test after styles, with less power than the scores'.", "t"),
         "implied_gap_t": Rule(
             _metric("implied_gap_t"), "realised less implied alpha, in errors",
             "A book that earns far less than its forecasts imply loses it somewhere between them.", "errors"),

@@ -41,6 +41,8 @@ __all__ = [
 
 Verdict = Literal["passed", "failed", "insufficient", "not applicable"]
 _FOLDER = Path(__file__).parent / "policies"
+#: Rules that are e-values, which may aim at an information coefficient.
+_EVIDENCE = ("skill_e", "skill_e_styles")
 _KEYS = ("at_least", "at_most", "required", "on", "note", "metric", "target_ic", "path")
 #: Which end of the figure must meet the threshold.
 _ON = ("value", "low", "high")
@@ -58,7 +60,7 @@ class Requirement:
     on : ``"value"``, or the ``"low"`` or ``"high"`` end of its interval.
     note : why, for the reader; default the rule's own sentence.
     metric : the name of a metric of the run, for a rule that is not in the list; `rule` is then its label.
-    target_ic : for `skill_e`, the information coefficient that the evidence is for; None for the mixture.
+    target_ic : for e-values, the information coefficient that the evidence is for; None for the mixture.
     path : a person's own rule, likewise.
 
     """
@@ -160,7 +162,7 @@ class GateDecision(Card):
             more = f"; and {len(unknown) - 3} more" if len(unknown) > 3 else ""
             return f"Not decided: nothing failed, but there is no figure for {named}{more}."
         passed = {outcome.rule: outcome for outcome in self.outcomes if outcome.verdict == "passed"}
-        told = [passed[name].reason for name in ("skill_e", "skill_p", "expected_alpha") if name in passed]
+        told = [passed[name].reason for name in (*_EVIDENCE, "skill_p", "expected_alpha") if name in passed]
         return f"It may run: all {len(passed)} rules passed" + (f" ({'; '.join(told)})." if told else ".")
 
     def to_dict(self) -> dict[str, Any]:
@@ -264,8 +266,8 @@ def _requirement(path: Path, rule: str, body: object) -> Requirement:
         raise InputError(f"{where}: at_least {given['at_least']:g} is above at_most {given['at_most']:g}")
     target = body.get("target_ic")
     if target is not None:
-        if metric or rule != "skill_e":
-            raise InputError(f"{where}: target_ic is of skill_e; no other rule aims at an information coefficient")
+        if metric or rule not in _EVIDENCE:
+            raise InputError(f"{where}: target_ic is of {' and '.join(_EVIDENCE)}; no other rule aims at an IC")
         if isinstance(target, bool) or not isinstance(target, (int, float)) or not 0 < target < 1:
             raise InputError(f"{where}: target_ic must lie between 0 and 1, e.g. 0.03, got {target!r}")
     on = body.get("on", "value")

@@ -133,8 +133,12 @@ def test_a_clone_of_momentum_is_explained_and_the_gate_says_so(tmp_path):
     shown = str(stored)
     assert shown.count("  after styles") == 3
     outcomes = {item.rule: item for item in judge(stored.run, load_policy("production")).outcomes}
-    assert outcomes["skill_t_styles"].verdict == "failed"
-    assert outcomes["alpha_t_styles"].value is not None
+    assert outcomes["skill_e_styles"].verdict == "failed"
+    assert outcomes["skill_e_styles"].value == pytest.approx(check.metric("skill_e_styles").value, rel=1e-9)
+    expected, implied = check.metric("expected_alpha_ann_styles"), check.metric("implied_alpha_ann_styles")
+    assert expected.value == pytest.approx((left.value + implied.value) / 2, rel=1e-9)
+    assert expected.low < expected.value < expected.high
+    assert outcomes["expected_alpha_styles"].value == expected.value
     titles = {part.title for part in styles_section(RunData(stored.run)).parts}
     assert {f"Return by {kind}" for kind in ("factor", "leg", "stage", "asset")} <= titles
     assert {"After styles", "Exposure to styles", "Net return by factor"} <= titles
@@ -151,11 +155,14 @@ def test_without_styles_the_rules_are_insufficient_and_of_few_assets_not_applica
     prices, predictions = synthetic_market(150, 6, seed=1)
     plain = backtest(load_strategy("quintile_long_short"), predictions, prices, root=tmp_path)
     rules = {item.rule: item for item in judge(plain.run, load_policy("production")).outcomes}
-    assert rules["alpha_t_styles"].verdict == "insufficient"
-    assert "--styles" in rules["alpha_t_styles"].reason
+    for name in ("skill_e_styles", "expected_alpha_styles"):
+        assert rules[name].verdict == "insufficient"
+        assert "--styles" in rules[name].reason
     few = backtest(load_strategy("quintile_long_short"), predictions, prices, checks=Checks(styles=True), root=tmp_path)
     rules = {item.rule: item for item in judge(few.run, load_policy("production")).outcomes}
-    assert rules["alpha_t_styles"].verdict == rules["skill_t_styles"].verdict == "not applicable"
+    assert rules["expected_alpha_styles"].verdict == "not applicable"
+    assert "after beta alone" in rules["skill_e_styles"].reason  # six assets: the one test stands without styles
+    assert rules["skill_e_styles"].verdict == "failed"
 
 
 def test_factors_of_ones_own_are_taken_out_too():

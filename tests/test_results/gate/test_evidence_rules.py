@@ -87,7 +87,7 @@ def test_evidence_for_one_target_and_over_a_horizon(tmp_path):
     for text in ("target_ic = 1.5", 'target_ic = "x"'):
         with pytest.raises(InputError, match="target_ic must lie"):
             policy(tmp_path, f"[rules.skill_e]\nat_least = 20\n{text}\n")
-    with pytest.raises(InputError, match="target_ic is of skill_e"):
+    with pytest.raises(InputError, match="target_ic is of skill_e and"):
         policy(tmp_path, "[rules.turnover]\nat_most = 20\ntarget_ic = 0.03\n")
 
 
