@@ -33,6 +33,8 @@ __all__ = ["compare"]
 @click.option(
     "--draws", type=click.IntRange(100, 100_000), default=2000, show_default=True, help="Bootstrap resamples."
 )
+@click.option("--marginal", "adds", is_flag=True, help="What the last run's signal adds to the others and to their "
+              "baselines: spanning, orthogonal IC, combinations.")
 @click.option("--live", type=PATH, metavar="DIR", help="Put the fills recorded in this state folder beside what the "
               "backtest of ONE run says of the same sessions.")
 @click.option("--capital", type=NUMBER, help="With --live: currency before the first fill.")
@@ -47,6 +49,7 @@ def compare(
     as_html: bool,
     output: Path | None,
     draws: int,
+    adds: bool,
     live: Path | None,
     capital: float | None,
     market: MarketOptions,
@@ -57,12 +60,14 @@ def compare(
 ) -> None:
     """Put two or more RUNS side by side: figures, tested differences, and what was set differently.
 
-    Of more than six, the others are tested against the first alone. With --live one run stands beside its fills.
+    Of more than six, the others are tested against the first alone. With --marginal the last is new, and asked is what
+    it adds to those before it. With --live one run stands beside its fills.
 
     \b
     Examples:
       python cli.py compare s2_filter_negative-3f9a1c0e s5_long_only-025b543e
       python cli.py compare s2_filter s5_long --html --output both.html
+      python cli.py compare there new --marginal
       python cli.py compare RUN --live live/ --capital 1000000 --prices all.parquet --predictions preds.parquet
     """  # fmt: skip
     from assay.results.report.compare import compare_runs, summary_lines, write_comparison
@@ -74,6 +79,15 @@ def compare(
             raise click.UsageError("--live: name one run, and the --capital before its first fill")
         found = _live(load_run(runs[0], root=results), live, capital, market, predictions, unit)
         echo_json(found.to_dict()) if as_json else click.echo(str(found))
+        return
+    if adds:
+        if as_html or output is not None:
+            raise click.UsageError("--marginal: a table or --json; --html draws the comparison without it")
+        from assay.results.report.marginal import marginal_lines
+        from assay.results.workflow.verdicts import marginal
+
+        worth = marginal(*runs, draws=draws, root=results)
+        echo_json(worth.to_dict()) if as_json else click.echo("\n".join(marginal_lines(worth)))
         return
     comparison = compare_runs([load_run(run, root=results) for run in runs], draws=draws)
     path = None

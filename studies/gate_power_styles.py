@@ -43,8 +43,8 @@ from studies.gate_power_runs import (
     uninformed,
 )
 
-#: Threshold of the rule that was a second test: t of skill after styles.
-SECOND = 1.75
+#: Threshold of the rule that was a second test: t of skill after styles; and that of the estimate in its place.
+SECOND, HALF = 1.75, 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,6 +138,15 @@ def money_after(run: Styled) -> dict[str, float]:
     }
 
 
+def skill_after(run: Styled) -> dict[str, float]:
+    """The share of the skill that styles leave, and the t of what is left."""
+    known = np.isfinite(run.x) & np.isfinite(run.path.x)
+    left, whole = (
+        float((x[known] / np.sqrt(df[known])).mean()) for x, df in ((run.x, run.df), (run.path.x, run.path.df))
+    )
+    return {"share": left / whole if whole > 0 else -1.0, "skill_t_styles": skill_t(run.x[np.isfinite(run.x)])[2]}
+
+
 def _evidence(x: Floats, df: Floats) -> Floats:
     """log E of every stamp, 0 before the first x."""
     known = np.isfinite(x)
@@ -149,13 +158,12 @@ def _evidence(x: Floats, df: Floats) -> Floats:
 #: name of a policy → whether a look passes, of log E less its hurdle after beta and after styles, and the figures. All
 #: of them ask for what `studies.gate_power_runs.sound` asks of money after beta.
 POLICIES: dict[str, Callable[[float, float, dict[str, float]], bool]] = {
-    "production": lambda _, after, look: after >= 0 and look["expected_styles"] >= 0,
-    "not clearly below": lambda _, after, look: after >= 0 and look["expected_styles_high"] >= 0,
-    "no alpha": lambda _, after, look: after >= 0,
+    "production": lambda before, _, look: before >= 0 and look["share"] >= HALF and look["expected_styles"] >= 0,
+    "no alpha": lambda before, _, look: before >= 0 and look["share"] >= HALF,
+    "evidence after styles": lambda _, after, look: after >= 0 and look["expected_styles"] >= 0,
     "two tests": lambda before, _, look: (
         before >= 0 and look["skill_t_styles"] >= SECOND and look["alpha_t_styles"] >= 0
     ),
-    "two tests, no alpha": lambda before, _, look: before >= 0 and look["skill_t_styles"] >= SECOND,
     "no styles": lambda before, *_: before >= 0,
 }
 
@@ -173,7 +181,7 @@ def judged(run: Styled, tried: int = 1) -> dict[str, float]:
             continue
         then = run.until(session)
         solid = sound(money(then.path))
-        look = {**money_after(then), "skill_t_styles": skill_t(then.x[np.isfinite(then.x)])[2]}
+        look = {**money_after(then), **skill_after(then)}
         for name, passes in POLICIES.items():
             passed = solid and passes(before[session - 2], after[session - 2], look)
             if passed and out[f"first {name}"] < 0:

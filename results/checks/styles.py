@@ -21,7 +21,8 @@ class Styles:
     ----------
     factors : what was taken out.
     metrics : alpha_ann_styles, alpha_t_styles, sharpe_styles (each net and gross), rank_ic_styles_mean and _t,
-        skill_ic_styles, skill_t_styles, skill_e_styles, styles_r2; empty where there are none.
+        skill_ic_styles, skill_t_styles, skill_e_styles, skill_share_styles, implied_alpha_ann_styles,
+        expected_alpha_ann_styles, styles_r2; empty where there are none.
     before : t of the net alpha against the benchmark alone; NaN without one.
     note : why there are no figures, or "".
     few : whether that is because the panel has too few assets for styles.

@@ -90,8 +90,9 @@ def comparison(
     costs: CostModel,
     execution: Execution,
     benchmark: pd.Series | None = None,
-) -> pd.DataFrame:
-    """A row a model: the figures of its predictions, and the net Sharpe ratio of the strategy on them.
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """A row a model: the figures of its predictions, and the net Sharpe ratio of the strategy on them; and what it
+    earned, (T, models) net returns a session.
 
     Parameters
     ----------
@@ -101,21 +102,23 @@ def comparison(
     """
     from assay.data.errors import BacktestError
 
-    rows = {}
+    rows, books = {}, {}
     for name, panel in panels.items():
         row: dict[str, Any] = dict(prediction_metrics(panel, prices, fill=execution.fill_at(prices)))
         try:
             result = run_backtest(
                 strategy, panel, prices, costs=costs, execution=execution, benchmark=benchmark, keep="returns"
             )
-            row["sharpe_net"], row["sharpe_low"], row["sharpe_high"] = sharpe_interval(result.returns.to_numpy())
+            books[name] = result.returns
+            excess = result.over_cash(result.returns).to_numpy()
+            row["sharpe_net"], row["sharpe_low"], row["sharpe_high"] = sharpe_interval(excess)
             row["note"] = ""
         except BacktestError as error:
             row["note"] = str(error)
         rows[name] = row
     table = pd.DataFrame.from_dict(rows, orient="index")
     table.index.name = "model"
-    return table
+    return table, pd.DataFrame(books)
 
 
 def fold_metrics(

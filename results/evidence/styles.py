@@ -20,7 +20,7 @@ from assay.results.evidence.skill import alpha_line, money_metrics, skill_metric
 from assay.results.stats.holding_period import HORIZONS, holding_returns, rank_persistence, score_quantiles
 from assay.results.stats.information_coefficient import ic_metrics, ic_table, quantile_returns
 from assay.results.stats.performance import Metric, sharpe_interval
-from assay.results.stats.skill import Skill
+from assay.results.stats.skill import Skill, skill_t
 from assay.results.stats.styles import AfterFactors, StyleModel, after_factors, residual_returns, style_model
 
 __all__ = ["StyleInputs", "against_styles"]
@@ -222,8 +222,27 @@ def _of_scores(
     skill = skill_of(predictions, prices, forward=ahead, styles=taken)
     if skill is None:
         return out, None
+    whole = skill_of(predictions, prices, forward=ahead)
+    if whole is not None:
+        out.append(_share(skill, whole))
     for item in skill_metrics(skill, result):
         if item.name in ("skill_ic", "skill_t", "skill_e"):
             text = item.convention.replace("a constant and beta", "a constant, beta, styles and sectors")
             out.append(replace(item, name=f"{item.name}_styles", convention=text))
     return out, skill
+
+
+def _share(skill: Skill, whole: Skill) -> Metric:
+    """IC after styles over IC after beta, on the sessions that have both; paired, so that what both share cancels."""
+    left, before = (item.x / np.sqrt(item.df.where(item.df > 0)) for item in (skill, whole))
+    both = pd.concat({"left": left, "before": before}, axis="columns").dropna()
+    text = "IC after styles and sectors over IC after beta · paired, delta method"
+    if len(both) < 2 or not float(both["before"].mean()) > 0:
+        why = "no skill after beta that styles could explain"
+        return Metric("skill_share_styles", math.nan, "share", text, n=len(both), reason=why)
+    mean = float(both["before"].mean())
+    share = float(both["left"].mean()) / mean
+    _, error, _, critical = skill_t((both["left"] - share * both["before"]).to_numpy(), horizon=skill.horizon)
+    half = critical * error / mean
+    start, end = str(both.index[0].date()), str(both.index[-1].date())
+    return Metric("skill_share_styles", share, "share", text, share - half, share + half, len(both), start, end)

@@ -135,6 +135,13 @@ def _after_styles(name: str) -> Callable[[Subject], Estimate]:
     return estimate
 
 
+def _skill_share(subject: Subject) -> Estimate:
+    """How much of the skill styles leave; not applicable where there is no skill to explain."""
+    found, check = _after_styles("skill_share_styles")(subject), subject.checks.styles
+    item = None if check is None else check.metric("skill_share_styles")
+    return found if item is None or not math.isnan(item.value) else not_applicable(item.reason)
+
+
 def _sessions(subject: Subject) -> Estimate:
     count = subject.run.metrics.get("sessions")
     if count is None:
@@ -325,17 +332,20 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             "It may be looked at every month: noise ever reaches 20 in at most one case of 20.", "e-value", 0),
         "skill_e_styles": Rule(
             skill_e_styles, "e-value of skill after beta, styles and sectors, over the score series tried",
-            "What momentum or low volatility knows needs no model, and the answer holds at whatever look.", "e-value",
-            0),
+            "No style passes it more often than one time in 20, at whatever look; dear where there are few names.",
+            "e-value", 0),
         "skill_p": Rule(
             skill_p, "family-wise p-value of skill after beta, at one look (Romano–Wolf)",
             "One look, and no allowance is wasted on trials that are nearly the same.", "probability", 0, 1),
         "skill_t": Rule(_metric("skill_t"), "t of skill after beta", "Skill by itself, whatever was tried.", "t"),
         "skill_ic": Rule(_metric("skill_ic"), "information coefficient after beta", "How large the skill is.",
                          "correlation", -1, 1),
+        "skill_share_styles": Rule(
+            _skill_share, "IC after beta, styles and sectors over IC after beta",
+            "What momentum or low volatility knows needs no model.", "share", -_INF, 1),
         "skill_t_styles": Rule(
             _after_styles("skill_t_styles"), "t of skill after beta, styles and sectors",
-            "What momentum or low volatility knows needs no model.", "t"),
+            "A second test, on fewer degrees of freedom.", "t"),
         "beats_baselines": Rule(
             beats_baselines, "IC after beta less the best baseline's, paired",
             "on = \"low\" asks for better, on = \"high\" for not clearly worse than what costs nothing.",

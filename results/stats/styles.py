@@ -137,9 +137,9 @@ class AfterFactors:
         return critical_value(self.n, self.lag)
 
 
-def after_factors(values: Floats, factors: Mapping[str, Floats]) -> AfterFactors | None:
+def after_factors(values: Floats, factors: Mapping[str, Floats], *, horizon: int = 1) -> AfterFactors | None:
     """Regress a series on factor returns; None where fewer than 30 observations a coefficient are left, or nothing
-    varies.
+    varies; `horizon` where the values are about overlapping windows of h sessions.
 
     Errors are those of `assay.results.stats.long_run_variance.regress`, for several regressors: statsmodels
     ``cov_type="HAC"`` with ``use_correction=False``, but for the factor n/(n − k) on the variance, since each factor
@@ -163,7 +163,7 @@ def after_factors(values: Floats, factors: Mapping[str, Floats]) -> AfterFactors
     residuals = values - design @ slopes
     if float(np.ptp(residuals)) <= FLAT:
         return None
-    lag = lag_rule(n)
+    lag = lag_rule(n, horizon)
     moments = design * residuals[:, None]
     meat = moments.T @ moments
     for step in range(1, lag + 1):

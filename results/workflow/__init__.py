@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from assay.results.workflow.study_runs import run_study
     from assay.results.workflow.sweeps import StoredSweep, sweep
     from assay.results.workflow.trainings import TrainedModel, predict, save_model, train
-    from assay.results.workflow.verdicts import compare, gate, tearsheet
+    from assay.results.workflow.verdicts import compare, gate, marginal, tearsheet
     from assay.results.workflow.walk_forwards import StoredWalkForward, walk_forward
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "compare",
     "gate",
     "load_study",
+    "marginal",
     "predict",
     "run_study",
     "save_model",
@@ -56,7 +57,7 @@ _HOMES = {
     "study_runs": ("run_study",),
     "sweeps": ("StoredSweep", "sweep"),
     "trainings": ("TrainedModel", "predict", "save_model", "train"),
-    "verdicts": ("compare", "gate", "tearsheet"),
+    "verdicts": ("compare", "gate", "marginal", "tearsheet"),
     "walk_forwards": ("StoredWalkForward", "walk_forward"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from assay.data.errors import InputError
+from assay.results.evidence.marginal import Marginal, marginal_of
 from assay.results.gate.policy import GateDecision, judge, load_policy, write_decision
 from assay.results.report.compare import Comparison, compare_runs
 from assay.results.report.tearsheet import write_tearsheet
 from assay.results.storage.places import DEFAULT_ROOT
 from assay.results.storage.runs import Run, load_run
 
-__all__ = ["compare", "gate", "tearsheet"]
+__all__ = ["compare", "gate", "marginal", "tearsheet"]
 
 
 def _stored(run: Run | str | Path, root: Path | str) -> Run:
@@ -118,3 +120,39 @@ def compare(*runs: Run | str | Path, draws: int = 2000, seed: int = 0, root: Pat
 
     """
     return compare_runs([_stored(run, root) for run in runs], draws=draws, seed=seed)
+
+
+def marginal(*runs: Run | str | Path, draws: int = 2000, root: Path | str = DEFAULT_ROOT) -> Marginal:
+    """What the last run's signal adds to those before it, and to the baselines that walk-forwards ran beside it.
+
+    Parameters
+    ----------
+    runs : stored runs, their ids or the starts of them, or their folders; two or more, the new one last.
+    draws : of the bootstrap.
+    root : the results folder, where ids are looked up.
+
+    Raises
+    ------
+    InputError
+        With fewer than two or equal runs, runs of different horizons, or fewer than 60 common sessions.
+
+    Examples
+    --------
+    >>> from assay import backtest, load_strategy, synthetic_market
+    >>> rule, names = load_strategy("quintile_long_short"), ("there", "new")
+    >>> stored = []
+    >>> for seed, name in enumerate(names):
+    ...     prices, _ = synthetic_market(120, 12, ic=0.1, seed=0)
+    ...     _, predictions = synthetic_market(120, 12, ic=0.1, seed=seed)
+    ...     stored.append(backtest(rule, predictions, prices).run)
+    >>> marginal(*stored, draws=100).beside  # doctest: +ELLIPSIS
+    ('quintile_long_short-...',)
+
+    """
+    chosen = [_stored(run, root) for run in runs]
+    again = [run.id for place, run in enumerate(chosen) if run.id in {other.id for other in chosen[:place]}]
+    if again:
+        raise InputError(f"compare --marginal: {again[0]} is given twice; name different runs")
+    if len(chosen) < 2:
+        raise InputError("compare --marginal: name the runs that are there, and last the one that is new")
+    return marginal_of(chosen, draws=draws)

@@ -328,7 +328,7 @@ def _tables(
 ) -> dict[str, pd.DataFrame]:
     """Folds, training curves, and the model beside its baselines and its own seeds."""
 
-    def compared(these: Mapping[str, PredictionPanel]) -> pd.DataFrame:
+    def compared(these: Mapping[str, PredictionPanel]) -> tuple[pd.DataFrame, pd.DataFrame]:
         return comparison(
             trading.strategy,
             these,
@@ -339,10 +339,12 @@ def _tables(
         )
 
     fill = trading.execution.fill_at(prices)
+    beside, books = compared(panels)
     tables = {
         "folds": walk.folds,
         "fold_metrics": fold_metrics(walk.predictions, walk.folds, prices, fill=fill),
-        "baselines": compared(panels),
+        "baselines": beside,
+        "baseline_returns": books.iloc[:, 1:],
     }
     skills = {name: skill_of(panel, prices, fill=fill) for name, panel in panels.items()}
     known = {name: skill.x for name, skill in skills.items() if skill is not None}
@@ -354,5 +356,5 @@ def _tables(
     if len(walk.training):
         tables["training"] = walk.training
     if len(walk.by_seed) > 1:
-        tables["seeds"] = compared({f"seed {seed}": panel for seed, panel in walk.by_seed.items()})
+        tables["seeds"] = compared({f"seed {seed}": panel for seed, panel in walk.by_seed.items()})[0]
     return tables

@@ -8,7 +8,8 @@ import pytest
 
 from assay.engine.backtest import run_backtest
 from assay.results.evidence.backtest import evaluate
-from studies import gate_power, gate_power_runs
+from assay.results.evidence.styles import against_styles
+from studies import gate_power, gate_power_runs, gate_power_styles
 from studies.calibration_runs import COSTS, EXECUTION
 
 
@@ -79,3 +80,20 @@ def test_overlapping_windows_and_skewed_series_are_measured():
     left, right, normal = (gate_power_runs.violated(kind, 300) for kind in ("skew -1", "skew 1", "normal"))
     assert np.mean(left) > np.mean(normal) > np.mean(right)
     assert np.mean(normal >= np.log(20)) <= 0.05
+
+
+def test_what_the_whole_policy_reads_is_the_products(at):
+    panel, prices = gate_power_runs.informed(at, 0.05, 3), gate_power_styles.furnished(at, "quiet", 3)
+    (run,) = gate_power_styles.styled(at, prices, [panel])
+    benchmark = pd.Series(at.where.benchmark, prices.sessions)
+    result = run_backtest(at.where.strategy, panel, prices, costs=COSTS, execution=EXECUTION, benchmark=benchmark)
+    check, _ = against_styles(result, panel, prices)
+    figures = gate_power_styles.judged(run)
+    for name, metric in (
+        ("share", "skill_share_styles"), ("skill_t_styles", "skill_t_styles"), ("alpha_t_styles", "alpha_t_styles_net"),
+        ("expected_styles", "expected_alpha_ann_styles"),
+    ):  # fmt: skip
+        assert figures[name] == pytest.approx(check.metric(metric).value, rel=1e-9)
+    assert figures["first production"] >= figures["first no styles"] > 0
+    early = run.until(400)
+    assert (len(early.left), len(early.x)) == (401, 399)

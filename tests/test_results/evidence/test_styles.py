@@ -133,8 +133,12 @@ def test_a_clone_of_momentum_is_explained_and_the_gate_says_so(tmp_path):
     shown = str(stored)
     assert shown.count("  after styles") == 3
     outcomes = {item.rule: item for item in judge(stored.run, load_policy("production")).outcomes}
-    assert outcomes["skill_e_styles"].verdict == "failed"
-    assert outcomes["skill_e_styles"].value == pytest.approx(check.metric("skill_e_styles").value, rel=1e-9)
+    assert outcomes["skill_share_styles"].verdict == "failed"
+    share, own = check.metric("skill_share_styles"), stored.run.table("skill_styles")
+    whole = stored.run.table("skill").reindex(own.index)
+    ics = [(table["x"] / np.sqrt(table["df"])).mean() for table in (own, whole)]
+    assert share.value == pytest.approx(ics[0] / ics[1], rel=1e-9)
+    assert share.low < share.value < share.high < 0.5
     expected, implied = check.metric("expected_alpha_ann_styles"), check.metric("implied_alpha_ann_styles")
     assert expected.value == pytest.approx((left.value + implied.value) / 2, rel=1e-9)
     assert expected.low < expected.value < expected.high
@@ -155,14 +159,18 @@ def test_without_styles_the_rules_are_insufficient_and_of_few_assets_not_applica
     prices, predictions = synthetic_market(150, 6, seed=1)
     plain = backtest(load_strategy("quintile_long_short"), predictions, prices, root=tmp_path)
     rules = {item.rule: item for item in judge(plain.run, load_policy("production")).outcomes}
-    for name in ("skill_e_styles", "expected_alpha_styles"):
+    for name in ("skill_share_styles", "expected_alpha_styles"):
         assert rules[name].verdict == "insufficient"
         assert "--styles" in rules[name].reason
     few = backtest(load_strategy("quintile_long_short"), predictions, prices, checks=Checks(styles=True), root=tmp_path)
     rules = {item.rule: item for item in judge(few.run, load_policy("production")).outcomes}
     assert rules["expected_alpha_styles"].verdict == "not applicable"
-    assert "after beta alone" in rules["skill_e_styles"].reason  # six assets: the one test stands without styles
-    assert rules["skill_e_styles"].verdict == "failed"
+    assert rules["skill_share_styles"].verdict == "not applicable"
+    strict = tmp_path / "strict.toml"
+    strict.write_text('[policy]\nname = "strict"\n[rules.skill_e_styles]\nat_least = 20\n', encoding="utf-8")
+    (evidence,) = judge(few.run, load_policy(strict)).outcomes
+    assert evidence.verdict == "failed"  # six assets: the one test stands, after beta alone
+    assert "after beta alone" in evidence.reason
 
 
 def test_factors_of_ones_own_are_taken_out_too():
