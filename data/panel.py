@@ -28,8 +28,8 @@ PRICE_FIELDS = ("open", "high", "low", "close", "volume")
 #: Order of the action probabilities everywhere.
 ACTIONS = ("buy", "sell", "hold")
 
-#: Panels of as many assets are kept a session after the other, since nearly everything reads sessions; pandas makes
-#: frames an asset after the other, which costs nothing while a panel fits into the cache.
+#: Panels of as many assets are kept a session after the other, since nearly everything reads sessions; those of fewer
+#: an asset after the other, as pandas makes frames. How a frame came must not show: sums depend on it in the last bit.
 _WIDE = 64
 
 _Panel = TypeVar("_Panel", "PricePanel", "PredictionPanel")
@@ -57,14 +57,15 @@ def _checked_frame(frame: pd.DataFrame, what: str) -> pd.DataFrame:
     if np.isinf(out.to_numpy()).any():
         row, column = np.argwhere(np.isinf(out.to_numpy()))[0]
         raise InputError(f"{what}: infinite value at {out.index[row].date()}, {out.columns[column]!r}")
-    narrow = out.shape[1] < _WIDE
-    return out if narrow or out.to_numpy().flags.c_contiguous else _laid_out(out.to_numpy(), out.index, out.columns)
+    flags = out.to_numpy().flags
+    lies = flags.f_contiguous if out.shape[1] < _WIDE else flags.c_contiguous
+    return out if lies else _laid_out(out.to_numpy(), out.index, out.columns)
 
 
 def _laid_out(values: np.ndarray, index: pd.Index, columns: pd.Index) -> pd.DataFrame:
     """(T, N) `values` as a frame: of a wide panel a session after the other, without a copy if they stand so."""
     if values.shape[1] < _WIDE:
-        return pd.DataFrame(values, index, columns)
+        return pd.DataFrame(np.array(values, order="F"), index, columns, copy=False)
     return pd.DataFrame(np.ascontiguousarray(values), index, columns, copy=False)
 
 

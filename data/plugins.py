@@ -227,9 +227,14 @@ def _module_of(who: str, file: Path) -> str:
     known = sys.modules.get(name)
     spec = known.__spec__ if known is not None else importlib.util.find_spec(name)
     origin = None if spec is None else spec.origin
-    if origin is None or not os.path.exists(origin) or not os.path.samefile(origin, file):
+    if origin is None or not os.path.exists(origin) or not _same_code(origin, file):
         raise InputError(f"{who}: {name!r} is the name of another module ({origin}); rename {file.name}")
     return name
+
+
+def _same_code(known: str, file: Path) -> bool:
+    """Whether a file is the one that a module was made of, or a copy of it, such as the one in a bundle."""
+    return os.path.samefile(known, file) or Path(known).read_bytes() == file.read_bytes()
 
 
 def parameter_types(found: type) -> dict[str, Any] | None:

@@ -172,7 +172,9 @@ class RawPrices:
     ----------
     frames : aligned (T, N) frames by field; of rows that stand twice, the first.
     findings : what was wrong with the rows that they came from.
-    source, adjusted : as in `PricePanel`.
+    source : the file as it was named, and where it was recognised, whose layout it has.
+    title : the same without the folder: where a file lies is no part of what a run is made of.
+    adjusted : as in `PricePanel`.
     settled : the frames where of rows that stand twice the one is kept that can be, or none; None: no row does.
 
     """
@@ -180,6 +182,7 @@ class RawPrices:
     frames: dict[str, pd.DataFrame]
     findings: tuple[QualityFinding, ...]
     source: str
+    title: str
     adjusted: str
     settled: dict[str, pd.DataFrame] | None = None
 
@@ -205,15 +208,14 @@ def read_prices(data: Any, options: ReadOptions | None = None) -> RawPrices:
         settled, _ = _adjusted(chosen, layout.vendor, adjusted)
         findings += hidden
     findings += _signs(grids.frames, layout)
-    name = source.label
-    if layout.named:
-        name += f" (read as {layout.describe(len(frames['close'].columns))})"
-    return RawPrices(frames, tuple(findings), name, adjusted, settled)
+    read_as = f" (read as {layout.describe(len(frames['close'].columns))})" if layout.named else ""
+    title = Path(source.label).name + read_as
+    return RawPrices(frames, tuple(findings), source.label + read_as, title, adjusted, settled)
 
 
 def _panel(raw: RawPrices, report: QualityReport) -> PricePanel:
     frames: dict[str, Any] = dict(raw.frames)
-    return PricePanel(**frames, source=raw.source, adjusted=raw.adjusted, warnings=report.messages())
+    return PricePanel(**frames, source=raw.title, adjusted=raw.adjusted, warnings=report.messages())
 
 
 def _adjusted(

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Literal
 
-import numpy as np
 import pandas as pd
 
 from assay.data.errors import InputError
-from assay.data.files.prices import RawPrices, checked_panel
+from assay.data.files.prices import checked_panel, read_prices
 from assay.data.optional import missing_package
-from assay.data.panel import PRICE_FIELDS, PricePanel
+from assay.data.panel import PricePanel
 from assay.data.quality import QualityFinding
 from assay.data.sessions import as_session
 
@@ -73,8 +73,7 @@ def panel_from_download(
 
     Parameters
     ----------
-    frame : sessions by (field, ticker), the column levels in either order; an ``Adj Close`` beside a ``Close`` is
-        taken as the close and the other prices are scaled alike.
+    frame : sessions by (field, ticker), the column levels in either order, read as any file of yfinance.
     tickers : what was asked for; those without a single close are left out and counted in the warnings.
     repair : as in `load_prices`.
 
@@ -86,39 +85,29 @@ def panel_from_download(
     """
     if frame is None or frame.empty:
         raise InputError(f"yahoo: nothing for {', '.join(tickers)}; check the symbols and the dates")
-    if not isinstance(frame.columns, pd.MultiIndex) or frame.columns.nlevels != 2:
+    if frame.columns.nlevels != 2:
         raise InputError("yahoo: expected columns of (field, ticker); call download with multi_level_index=True")
-    by_field = frame
-    if "Close" not in set(frame.columns.get_level_values(0)):
-        by_field = frame.swaplevel(axis="columns")
-    present = set(by_field.columns.get_level_values(0))
-    if "Close" not in present:
-        raise InputError(f"yahoo: no Close among {', '.join(sorted(map(str, present)))}")
-    sessions = pd.DatetimeIndex(frame.index)
-    # Daily bars are stamped at midnight where the exchange is: the local date is the session.
-    sessions = sessions.tz_localize(None).normalize().rename("date")
-    order = np.argsort(sessions, kind="stable")
-    closes = by_field["Close"]
-    alive = sorted(str(name) for name in closes.columns if closes[name].notna().any())
+    try:
+        raw = read_prices(frame)
+    except InputError as error:
+        raise InputError(f"yahoo: {error}") from None
+    close = raw.frames["close"]
+    alive = [str(name) for name in close.columns if close[name].notna().any()]
     if not alive:
         raise InputError(f"yahoo: no close for {', '.join(tickers)}; check the symbols and the dates")
-    assets = pd.Index(alive, name="asset")
-
-    def grid(name: str) -> pd.DataFrame:
-        values = pd.DataFrame(by_field[name]).reindex(columns=alive).to_numpy(dtype=np.float64)
-        return pd.DataFrame(values[order], index=sessions[order], columns=assets)
-
-    frames = {name: grid(name.title()) for name in PRICE_FIELDS if name.title() in present}
-    if "Adj Close" in present:
-        factor = grid("Adj Close") / frames["close"]
-        frames["raw_close"] = frames["close"].where(frames["close"] > 0)
-        frames |= {name: frames[name] * factor for name in ("open", "high", "low", "close") if name in frames}
-    lost = [ticker for ticker in tickers if ticker not in alive]
-    findings = []
-    if lost:
+    findings = list(raw.findings)
+    if lost := [ticker for ticker in tickers if ticker not in alive]:
         remedy = "check the symbols"
         findings.append(QualityFinding("tickers without data", "warning", len(lost), repr(lost[0]), remedy))
-    return checked_panel(RawPrices(frames, tuple(findings), "Yahoo", "splits and dividends"), repair)
+    raw = replace(
+        raw,
+        frames={name: values[alive] for name, values in raw.frames.items()},
+        findings=tuple(findings),
+        source="Yahoo",
+        title="Yahoo",
+        adjusted="splits and dividends",
+    )
+    return checked_panel(raw, repair)
 
 
 def _yfinance_download() -> Download:

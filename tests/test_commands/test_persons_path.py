@@ -64,6 +64,12 @@ def test_a_persons_path(files: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert len(list_runs("results/runs")) == 2  # the study made the run that was there
     with zipfile.ZipFile("mine.zip") as bundle:
         assert {"study.toml", "inputs/bars.parquet", "inputs/my_model.py"} <= {*bundle.namelist()}
+        bundle.extractall("elsewhere")
+    (files / "bars.parquet").unlink()
+    assert cli.main(["runs", "rerun", "./elsewhere", "--json"]) == 0
+    again = json.loads(capsys.readouterr().out)["differences"]
+    assert (again["tables"], again["config"]) == ([], [])
+    assert again["two"] in {run.id for run in list_runs("results/runs")}
 
 
 @pytest.mark.slow

@@ -22,6 +22,7 @@ from assay.engine.execution import Execution
 from assay.engine.folds import WalkForward
 from assay.models.baselines import MajorityClass, Ridge
 from assay.results.checks.outcomes import CheckOutcomes
+from assay.results.evidence.skill import skill_of
 from assay.results.gate.policy import judge, load_policy
 from assay.results.report.compare import compare_runs
 from assay.results.report.tearsheet import write_tearsheet
@@ -61,6 +62,24 @@ def files(tmp_path) -> dict[str, Path]:
 
 def metrics_of(run: Run) -> bytes:
     return (run.path / "metrics.json").read_bytes()
+
+
+def lying(frame: pd.DataFrame, how: str) -> pd.DataFrame:
+    """The same values, lying otherwise in memory."""
+    if how == "pieces":
+        return pd.concat([frame.iloc[:, :3], frame.iloc[:, 3:]], axis="columns", sort=False)
+    values = np.array(frame.to_numpy(), order="C" if how == "session after session" else "F")
+    return pd.DataFrame(values, frame.index, frame.columns, copy=False)
+
+
+def test_how_frames_lie_in_memory_shows_in_no_bit():
+    made = set()
+    for how in ("session after session", "asset after asset", "pieces"):
+        prices = replace(PRICES, **{name: lying(getattr(PRICES, name), how) for name in PRICES.fields})
+        evidence = skill_of(replace(ORACLE, score=lying(ORACLE.score, how)), prices, delay=1, fill="open")
+        assert evidence is not None
+        made.add(evidence.known.to_numpy().tobytes())
+    assert len(made) == 1
 
 
 def test_a_backtest_is_computed_checked_counted_and_stored(tmp_path):
