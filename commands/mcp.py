@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from assay.commands.options import PATH
+from assay.commands.pulse import no_pulse
 
 if TYPE_CHECKING:
     from mcp.server.mcpserver import MCPServer
@@ -39,7 +40,8 @@ def mcp(root: Path) -> None:
       python cli.py mcp --root /data/research
       {"command": "assay", "args": ["mcp", "--root", "/data/research"]}
     """
-    build_server(root).run("stdio")
+    with no_pulse():
+        build_server(root).run("stdio")
 
 
 class Tools:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 import click
 
+from assay.commands.pulse import no_pulse
 from assay.commands.terminal import echo_whole, printable
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ class TerminalProgress:
     def __init__(self, display: Display, *, quiet: bool = False) -> None:
         self.display, self.quiet = display, quiet
         self.tasks: dict[str, tuple[TaskID, int]] = {}
+        #: What is not told of, reading and evidence: shown while no task runs, so that a clock always does.
+        self.rest = None if display.disable else display.add_task("working", total=None)
 
     def advance(self, task: str, done: int, total: int, note: str = "", running: float = 0.0) -> None:
         """Move a task's bar; without bars, a line for each part that has ended and has a note."""
@@ -65,6 +68,8 @@ class TerminalProgress:
         if self.display.disable and not self.quiet and note and done > before:
             click.echo(f"{task} {done}/{total} · {note}", err=True)
         self.tasks[task] = (identity, done)
+        if self.rest is not None:
+            self.display.update(self.rest, visible=all(each.finished for each in self.display.tasks if each.total))
 
     def say(self, line: str) -> None:
         """One line, above the bars."""
@@ -90,5 +95,9 @@ def progress(*, quiet: bool = False) -> Iterator[TerminalProgress]:
     )
     console = Console(file=getattr(sys.stderr, "terminal", sys.stderr))
     # Where stderr is a file, rich would write a blank line at the end.
-    with Display(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as display:
+    shown = console.is_terminal and not quiet
+    with (
+        no_pulse() if shown else nullcontext(),
+        Display(*columns, console=console, transient=True, disable=not shown) as display,
+    ):
         yield TerminalProgress(display, quiet=quiet)

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from assay.commands.options import results_option
+from assay.commands.pulse import no_pulse
 
 __all__ = ["serve"]
 
@@ -46,4 +47,5 @@ def serve(port: int, results: Path) -> None:
         raise InputError(f"--port {port}: {error.strerror}; 0 takes a free one") from None
     click.echo(f"http://127.0.0.1:{listener.getsockname()[1]}/?token={token}")
     config = uvicorn.Config(app, log_level="warning", server_header=False, access_log=False)
-    uvicorn.Server(config).run(sockets=[listener])
+    with no_pulse():
+        uvicorn.Server(config).run(sockets=[listener])

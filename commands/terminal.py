@@ -13,6 +13,8 @@ from typing import TextIO
 
 import click
 
+from assay.commands.pulse import Pulse, pulse_of
+
 __all__ = ["echo_whole", "fitted", "painted", "plain_output", "printable", "silence_output"]
 
 _KEPT = "\t\n"
@@ -90,9 +92,9 @@ def painted(text: str) -> str:
 class _Plain:
     """A text stream whose `write` sends `printable` text that fits; all else is the stream's own."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, pulse: Pulse | None = None) -> None:
         #: For progress bars, which command the terminal on purpose.
-        self.terminal = stream
+        self.terminal, self.pulse = stream, pulse
         terminal = stream.isatty()
         #: No line is longer; None where it does not matter.
         self.width = None if not terminal or "_ASSAY_COMPLETE" in os.environ else shutil.get_terminal_size().columns
@@ -110,7 +112,13 @@ class _Plain:
         shown = _encodable(printable(text), getattr(self.terminal, "encoding", None) or "utf-8")
         if self.width is not None:
             shown = fitted(shown, self.width)
-        self.terminal.write(painted(shown) if self.colours else shown)
+        shown = painted(shown) if self.colours else shown
+        if self.pulse is None:
+            self.terminal.write(shown)
+        else:
+            with self.pulse.lock:
+                self.pulse.clear(text)
+                self.terminal.write(shown)
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
@@ -153,11 +161,14 @@ def plain_output() -> Iterator[None]:
     for stream in before:
         if getattr(stream, "errors", None) == "strict" and hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # not every encoding has a minus sign or a middle dot
-    sys.stdout, sys.stderr = (stream and _Plain(stream) for stream in before)
+    pulse = before[1] and pulse_of(before[1])
+    sys.stdout, sys.stderr = (stream and _Plain(stream, pulse if stream.isatty() else None) for stream in before)
     try:
         yield
     finally:
         sys.stdout, sys.stderr = before
+        if pulse is not None:
+            pulse.stop()
 
 
 def silence_output() -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import json
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from assay.commands import main as cli
 from assay.commands import terminal
+from assay.commands.pulse import no_pulse, pulse_of
 from assay.commands.terminal import fitted, painted, plain_output
 from assay.data.files.prices import write_prices
 from assay.data.synthetic import synthetic_market
@@ -109,6 +111,27 @@ def test_colours_on_a_terminal_alone(
     assert ("\x1b[32m✓\x1b[0m" in screen.getvalue()) == coloured
     assert "\x1b[2J" not in screen.getvalue()  # a name does not command the terminal, colours or not
     assert painted("FAIL (exit 1)").startswith("\x1b[31mFAIL")
+
+
+def test_a_silent_command_says_that_it_works_and_takes_it_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("assay.commands.pulse.Pulse.__init__.__defaults__", (0.01,))
+    screen = _Screen()
+    monkeypatch.setattr("sys.stderr", screen)
+    with plain_output():
+        time.sleep(0.05)
+        print("half a line", end="", file=sys.stderr)
+        held = screen.getvalue()
+        time.sleep(0.03)
+        assert screen.getvalue() == held  # nothing is written into the middle of a line
+        print(", done", file=sys.stderr)
+        with no_pulse():
+            time.sleep(0.03)
+        shown = screen.getvalue()
+    assert shown.startswith("\r\x1b[2Kworking, 0 s")
+    assert shown.endswith("\r\x1b[2Khalf a line, done\n")
+    monkeypatch.setenv("TERM", "dumb")
+    assert pulse_of(screen) is None
 
 
 def test_a_pipe_has_no_colours_and_no_width(

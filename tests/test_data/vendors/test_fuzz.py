@@ -141,7 +141,7 @@ def test_nothing_is_misread(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_nothing_is_misread_in_many(tmp_path: Path) -> None:
-    right, refused, wrong = trial(6000, 1000, tmp_path)
+    right, refused, wrong = trial(12_000, 1000, tmp_path)
     assert wrong == []
     assert right > 1000
     assert refused > 1000
