@@ -161,7 +161,7 @@ def plain_output() -> Iterator[None]:
     for stream in before:
         if getattr(stream, "errors", None) == "strict" and hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # not every encoding has a minus sign or a middle dot
-    pulse = before[1] and pulse_of(before[1])
+    pulse = pulse_of(before[1]) if before[1] else None
     sys.stdout, sys.stderr = (stream and _Plain(stream, pulse if stream.isatty() else None) for stream in before)
     try:
         yield
