@@ -9,9 +9,9 @@ from assay.audit.claims.metrics import METRICS
 from assay.audit.report import NOTHING, Audit, graver, printable, summary_paragraph
 from assay.audit.verdicts import Arithmetic, Substance, Verdict
 
-__all__ = ["render_html"]
+__all__ = ["CLASSES", "POLICY", "STYLE", "render_html", "safe"]
 
-_STYLE = """
+STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8882; --bad: #b3261e; --warn: #8a5a00; --good: #1b6e3c; }
 @media (prefers-color-scheme: dark) { :root { --bad: #ff8a80; --warn: #ffc36b; --good: #7bd99c; } }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 1500px; margin: 0 auto; padding: 1rem; }
@@ -27,7 +27,7 @@ td.figure { font-variant-numeric: tabular-nums; white-space: nowrap; }
 code { font-size: .85em; } .note { font-size: .9em; opacity: .85; }
 @media print { body { max-width: none; } .tables { overflow: visible; } }
 """
-_CLASS = {
+CLASSES = {
     Arithmetic.INCONSISTENT: "inconsistent",
     Arithmetic.REPRODUCED: "good",
     Arithmetic.REPRODUCED_OTHERWISE: "explained",
@@ -40,10 +40,11 @@ _CLASS = {
     Substance.SUPPORTED: "good",
     Substance.NOT_JUDGED: "muted",
 }
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
-def _safe(text: object) -> str:
+def safe(text: object) -> str:
+    """Text for a page: control characters left out, markup escaped."""
     return escape(printable(str(text)), quote=True)
 
 
@@ -54,7 +55,7 @@ def render_html(audit: Audit) -> str:
     verdicts, the sentence for each, and the line it stands on.
     """
     report = audit.report
-    title = _safe(report.claims.title or report.claims.source or "Report")
+    title = safe(report.claims.title or report.claims.source or "Report")
     draft = (
         '<p class="note">The claims were drafted by a machine; nobody has confirmed the grouping.</p>'
         if report.claims.draft
@@ -62,12 +63,12 @@ def render_html(audit: Audit) -> str:
     )
     parts = [
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">',
-        f'<meta http-equiv="Content-Security-Policy" content="{escape(_POLICY, quote=True)}">',
+        f'<meta http-equiv="Content-Security-Policy" content="{escape(POLICY, quote=True)}">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>Audit: {title}</title><style>{_STYLE}</style></head><body>",
+        f"<title>Audit: {title}</title><style>{STYLE}</style></head><body>",
         f"<h1>Audit: {title}</h1>",
-        f'<p class="muted">{_safe(report.claims.source)}</p>' if report.claims.source else "",
-        f'<p class="summary">{_safe(summary_paragraph(audit))}</p>{draft}',
+        f'<p class="muted">{safe(report.claims.source)}</p>' if report.claims.source else "",
+        f'<p class="summary">{safe(summary_paragraph(audit))}</p>{draft}',
         _data(audit),
         "<h2>Figures</h2>",
         _figures(audit),
@@ -89,16 +90,16 @@ def render_html(audit: Audit) -> str:
 def _data(audit: Audit) -> str:
     if not audit.data and not audit.retrained:
         return ""
-    rows = [f"<p>Recomputed from {_safe(audit.data)}.</p>"] if audit.data else []
+    rows = [f"<p>Recomputed from {safe(audit.data)}.</p>"] if audit.data else []
     if audit.daily is not None:
-        rows.append(f"<p>Day by day, {_safe(audit.daily.sentence)}</p>")
+        rows.append(f"<p>Day by day, {safe(audit.daily.sentence)}</p>")
     if audit.retrained:
         names = list(dict.fromkeys(key for row in audit.retrained for key in row))
         body = "".join(
-            "<tr>" + "".join(f"<td>{_safe(row.get(name, ''))}</td>" for name in names) + "</tr>"
+            "<tr>" + "".join(f"<td>{safe(row.get(name, ''))}</td>" for name in names) + "</tr>"
             for row in audit.retrained
         )
-        head = "".join(f"<th scope=col>{_safe(name.replace('_', ' '))}</th>" for name in names)
+        head = "".join(f"<th scope=col>{safe(name.replace('_', ' '))}</th>" for name in names)
         rows.append(
             f'<h2>Retrained</h2><div class="tables"><table><thead><tr>{head}</tr></thead>'
             f"<tbody>{body}</tbody></table></div>"
@@ -118,16 +119,16 @@ def _row(audit: Audit, verdict: Verdict) -> str:
     where = ", ".join(
         part for part in (claim.label, claim.group, audit.report.claims.split_of(claim), claim.at) if part
     )
-    text = f'<br><code class="muted">{_safe(claim.source_text)}</code>' if claim.source_text else ""
+    text = f'<br><code class="muted">{safe(claim.source_text)}</code>' if claim.source_text else ""
     goal = " (goal)" if claim.target else ""
     return (
-        f'<tr id="{_safe(claim.id)}"><td class="figure">{_safe(claim.source_line or "")}</td>'
-        f'<td class="figure">{_safe(claim.printed)}</td>'
-        f"<td><b>{_safe(claim.metric.replace('_', ' '))}</b>{goal}<br><span"
-        f" class=muted>{_safe(where)}</span>{text}</td>"
-        f'<td class="figure">{_safe(audit.own_figure(claim.id) or _bound(verdict))}</td>'
-        f'<td class="{_CLASS[verdict.arithmetic]}">{_safe(verdict.arithmetic)}</td>'
-        f'<td class="{_CLASS[verdict.substance]}">{_safe(verdict.substance)}</td><td>{_because(verdict)}</td></tr>'
+        f'<tr id="{safe(claim.id)}"><td class="figure">{safe(claim.source_line or "")}</td>'
+        f'<td class="figure">{safe(claim.printed)}</td>'
+        f"<td><b>{safe(claim.metric.replace('_', ' '))}</b>{goal}<br><span"
+        f" class=muted>{safe(where)}</span>{text}</td>"
+        f'<td class="figure">{safe(audit.own_figure(claim.id) or _bound(verdict))}</td>'
+        f'<td class="{CLASSES[verdict.arithmetic]}">{safe(verdict.arithmetic)}</td>'
+        f'<td class="{CLASSES[verdict.substance]}">{safe(verdict.substance)}</td><td>{_because(verdict)}</td></tr>'
     )
 
 
@@ -154,11 +155,11 @@ def _bound(verdict: Verdict) -> str:
 def _because(verdict: Verdict) -> str:
     sentences: list[str] = []
     if verdict.arithmetic is not Arithmetic.NOT_CHECKABLE:
-        sentences.append(f"<b>Arithmetic:</b> {_safe(verdict.arithmetic_because)}")
+        sentences.append(f"<b>Arithmetic:</b> {safe(verdict.arithmetic_because)}")
     if verdict.substance is not Substance.NOT_JUDGED:
-        sentences.append(f"<b>Substance:</b> {_safe(verdict.substance_because)}")
-    rests = f" <i>Assumes that {_safe(verdict.assumption)}.</i>" if verdict.assumption else ""
-    return ("<br>".join(sentences) or _safe(verdict.because)) + rests
+        sentences.append(f"<b>Substance:</b> {safe(verdict.substance_because)}")
+    rests = f" <i>Assumes that {safe(verdict.assumption)}.</i>" if verdict.assumption else ""
+    return ("<br>".join(sentences) or safe(verdict.because)) + rests
 
 
 def _scope(audit: Audit) -> str:
@@ -166,14 +167,14 @@ def _scope(audit: Audit) -> str:
     verdicts, report = audit.report.verdicts, audit.report
     checks = sorted({finding.check_id for finding in report.findings})
     silent = sum(graver(verdict) == NOTHING for verdict in verdicts)
-    listed = _safe(", ".join(checks)) or "none applied"
+    listed = safe(", ".join(checks)) or "none applied"
     explained = "(<code>assay audit --checks</code> explains each)"
     parts = [f"<h2>What was checked</h2><p>{len(verdicts)} figures by {len(checks)} checks {explained}: {listed}.</p>"]
     open_ = [f"{silent} figures stand alone: no other figure or stated context bears on them."] if silent else []
     open_ += [f"{warning}." for warning in report.warnings]
     if not audit.data:
         open_.append("No data was given, so nothing was recomputed.")
-    items = "".join(f"<li>{_safe(text)}</li>" for text in open_)
+    items = "".join(f"<li>{safe(text)}</li>" for text in open_)
     parts.append(f"<h2>What could not be checked</h2><ul>{items}</ul>" if items else "")
     mend = [
         "A figure that is wrong is corrected where it is printed, or its run and definition are named beside it.",
@@ -181,7 +182,7 @@ def _scope(audit: Audit) -> str:
     ]
     if report.claims.draft:
         mend.insert(0, "Where the reading is wrong, write the draft with --draft FILE, correct it and audit the file.")
-    parts.append("<h2>How to mend</h2><ul>" + "".join(f"<li>{_safe(text)}</li>" for text in mend) + "</ul>")
+    parts.append("<h2>How to mend</h2><ul>" + "".join(f"<li>{safe(text)}</li>" for text in mend) + "</ul>")
     return "".join(parts)
 
 
@@ -190,7 +191,7 @@ def _runs(audit: Audit) -> str:
     for group in audit.report.claims.groups:
         words = ", ".join(part for part in (group.model, group.configuration, group.stage, group.split) if part)
         if words or group.notes:
-            rows.append(f"<tr><td>{_safe(group.name)}</td><td>{_safe(words)}</td><td>{_safe(group.notes)}</td></tr>")
+            rows.append(f"<tr><td>{safe(group.name)}</td><td>{safe(words)}</td><td>{safe(group.notes)}</td></tr>")
     if not rows:
         return ""
     head = "<th scope=col>group</th><th scope=col>run</th><th scope=col>notes</th>"
@@ -213,6 +214,6 @@ def _left_out(audit: Audit) -> str:
 
 def _tokens(items: Iterable[tuple[int, str, str]]) -> str:
     rows = "".join(
-        f"<tr><td>{line}</td><td>{_safe(text)}</td><td>{_safe(reason)}</td></tr>" for line, text, reason in items
+        f"<tr><td>{line}</td><td>{safe(text)}</td><td>{safe(reason)}</td></tr>" for line, text, reason in items
     )
     return f'<div class="tables"><table><tbody>{rows}</tbody></table></div>'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,11 @@ from assay.commands.options import (
 from assay.commands.output import progress
 
 if TYPE_CHECKING:
+    from assay.audit.claims.model import ClaimSet
+    from assay.data.panel import PricePanel
     from assay.engine.execution import Execution
+    from assay.models.base import Forecaster
+    from assay.results.workflow import StoredWalkForward
     from assay.results.workflow.study import CostSection
 
 __all__ = ["walk_forward"]
@@ -42,6 +47,12 @@ __all__ = ["walk_forward"]
 @click.command("walk-forward")
 @model_options
 @click.option("--preset", help="Named parameters of the model; see `models show`.")
+@click.option(
+    "--like", "like_report", metavar="REPORT",
+    help="Beside a report's printed figures: what this model gives, and the audit's verdict on each. The name of a "
+    "report that ships, or a claims file. Unless said otherwise: --preset report, one fit on the first 80% of the "
+    "sessions, tested on the rest.",
+)
 @click.option("--tune", type=PATH, metavar="STUDY", help="Choose hyper-parameters in each fold, on the tail of its "
               "training sessions: a TOML file with [tune]; needs the tune extra.")
 @click.option("--train", default="1260", show_default=True, help="Sessions in the rolling window, or 'expanding'.")
@@ -90,6 +101,7 @@ __all__ = ["walk_forward"]
 def walk_forward(
     recipe: ModelOptions,
     preset: str | None,
+    like_report: str | None,
     tune: Path | None,
     train: str,
     minimum_train: int,
@@ -135,6 +147,7 @@ def walk_forward(
       python cli.py walk-forward --model my_package.models:MyModel --retrain quarterly --train expanding
       python cli.py walk-forward --model ridge --start 2010-01-04 --canaries --canary-seeds 19
       python cli.py walk-forward --model ridge --start 2010-01-04 --tune ridge.toml
+      python cli.py walk-forward --model b3_multitask --like b3_training_report --prices ohlcv.parquet
 
     \b
     --tune reads a range or a list of values for each parameter, e.g.
@@ -154,6 +167,13 @@ def walk_forward(
     from assay.results.workflow import walk_forward as run
     from assay.results.workflow.inputs import load_market, load_styles
 
+    claims = None
+    if like_report is not None:
+        from assay.audit.like import report_claims
+        from assay.models.catalog import preset_names
+
+        claims = report_claims(like_report)
+        preset = "report" if preset is None and "report" in preset_names(recipe.model) else preset
     default = by_default("strategy")
     strategy, model = None if default else chosen.load(), recipe.load(preset)
     if tune is not None:
@@ -178,6 +198,8 @@ def walk_forward(
     )
     study = styles.study(market.study())
     prices, benchmark = load_market(study.data)
+    if claims is not None and all(map(by_default, ("train", "minimum_train", "retrain", "start"))):
+        plan = replace(plan, train=None, minimum_train=int(0.8 * len(prices.sessions)), retrain=len(prices.sessions))
     beside = load_styles(study.data)
     with progress(quiet=as_json) as heard:
         stored = run(
@@ -209,5 +231,45 @@ def walk_forward(
         from assay.results.storage.mlflow_log import log_run
 
         log_run(stored.run, mlflow_uri)
+    if claims is not None:
+        _beside_the_report(stored, model, prices, claims, f"{like_report}", preset or "default", quiet=as_json)
     return report(stored, as_json=as_json, tearsheet=with_tearsheet)
 
+
+
+def _beside_the_report(
+    stored: StoredWalkForward,
+    model: Forecaster,
+    prices: PricePanel,
+    claims: ClaimSet,
+    name: str,
+    preset: str,
+    *,
+    quiet: bool,
+) -> None:
+    """Write the page of a report made again into the run's folder, and print it."""
+    from assay.audit.like import like, measured, render_like, render_like_html
+    from assay.data.atomic import replacing
+
+    wanted = {claim.metric for claim in claims.claims}
+    figures = measured(
+        stored, model, prices,
+        importance="feature_importance" in wanted, speed=bool(wanted & {"latency", "throughput", "file_size"}),
+    )  # fmt: skip
+    folds = stored.walk.folds
+    stamps = stored.walk.predictions.sessions
+    fits = "1 fit" if len(folds) == 1 else f"{len(folds)} fits"
+    about = (
+        f"{model.name} · preset {preset} · {len(prices.assets)} assets · {fits}, tested on {stamps[0].date()} … "
+        f"{stamps[-1].date()} · run {stored.run.id}"
+    )
+    note = (
+        "the report's prices are not these: a figure that differs is no proof against it, and one that agrees no proof "
+        "for it; the verdicts are the audit's, from the printed figures alone"
+    )
+    page = like(claims, figures, preset=preset, about=about, notes=[note])
+    target = stored.run.path / f"like-{Path(name).stem}.html"
+    with replacing(target) as temporary:
+        temporary.write_text(render_like_html(page), encoding="utf-8", newline="\n")
+    if not quiet:
+        click.echo(render_like(page) + f"\n\n{target}\n")
