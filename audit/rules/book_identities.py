@@ -108,6 +108,12 @@ def _below_zero(s: Situation) -> bool:
     return all(s.run.read(claim).high < 0 for claim in s.claims.values())
 
 
+def _not_always(s: Situation) -> bool:
+    """Whether the hit rate is below 100%: no forecast of many sessions is always right, so such a print is of a few,
+    whose signs say nothing of a normal law."""
+    return s.run.read(s.claims["hit_rate"]).high < 1
+
+
 def _net(gross: Interval, turnover: Interval, rate: Interval, kind: str) -> Readings:
     return {name: gross - value for name, value in _cost(turnover, rate, kind).items()}
 
@@ -169,7 +175,7 @@ _SIGNALS = (
         "a correlation of {ic} agrees in sign 1/2 + asin(ρ)/π of the time, {value} with five points to spare, and"
         " {hit_rate} is printed", "sign agreement of two normal variables", "≤",
         "signs are of returns centred on zero, normal", miss="doubt", in_percent=True,
-        accuses=("hit_rate", "ic|rank_ic"),
+        accuses=("hit_rate", "ic|rank_ic"), when=_not_always,
     ),
     Identity(
         "C38 t of the IC", "ic_t", ("ic|rank_ic", "ic_std|rank_ic_std", "stated sessions"), _t_of_ic,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from assay.audit.claims.intervals import Interval
 from assay.audit.claims.model import Claim
-from assay.audit.forensic.portfolio import implied_volatility
+from assay.audit.forensic.portfolio import foresight_ceiling, implied_volatility
 from assay.audit.forensic.signal import (
     breadth_needed,
     calibrated_return_std,
@@ -142,7 +142,7 @@ def signal_to_portfolio(run: Run) -> Iterator[Finding]:
             "the Sharpe ratio comes from this signal alone, rebalanced every period",
             1,
         )
-    elif transfer.high < 0.15:
+    elif transfer.high < 0.15 and not _of_one_period(run, run.read(sharpe), value):
         yield doubtful(
             "C17 transfer coefficient",
             [sharpe, ratio],
@@ -150,6 +150,13 @@ def signal_to_portfolio(run: Run) -> Iterator[Finding]:
             "daily rebalancing on this signal; costs and constraints keep at least 15% of it",
             1,
         )
+
+
+def _of_one_period(run: Run, sharpe: Interval, ratio: Interval) -> bool:
+    """Whether a Sharpe ratio may be one a period, as averages of long-short returns are printed: no periods a year are
+    stated, it is below what knowing every sign earns in a period, and beside the ICIR it is a believable share."""
+    stated = run.group.portfolio.periods_per_year is not None
+    return not stated and sharpe.high < foresight_ceiling(1) and (sharpe / ratio).meets(Interval(0.15, 1.0))
 
 
 def _spread(run: Run, metric: str) -> tuple[Claim, Claim, Interval, int] | None:

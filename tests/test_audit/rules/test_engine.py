@@ -176,6 +176,13 @@ SUBSTANCE: dict[str, tuple[dict[str, str], Group, str, Substance]] = {
     "one asset, Sharpe 10": ({"sharpe": "10.67"}, run_of(portfolio=Portfolio(assets=1)), "sharpe",
         Substance.IMPLAUSIBLE),
     "signal and portfolio": ({"sharpe": "2.53", "icir": "1.40"}, run_of(), "icir", Substance.IMPLAUSIBLE),
+    "signal and Sharpe a day": ({"sharpe": "0.2677", "icir": "0.3805"}, run_of(), "icir", Substance.NOT_JUDGED),
+    "signal and a stated year": (
+        {"sharpe": "0.2677", "icir": "0.3805"}, run_of(portfolio=Portfolio(periods_per_year=252)), "icir",
+        Substance.IMPLAUSIBLE,
+    ),
+    "right more often than the correlation": ({"ic": "0.08", "hit_rate": "65%"}, run_of(), "ic", Substance.IMPLAUSIBLE),
+    "right on all of a few days": ({"ic": "0.8771", "hit_rate": "100.00%"}, run_of(), "ic", Substance.NOT_JUDGED),
     "loss floor, identification open": (
         {"validation_loss": "0.3231", "rank_ic": "0.120"},
         run_of(loss=LossFormula((LossTerm("one_minus_correlation", 0.7, "rank_ic"), LossTerm("huber", 0.3)))),
