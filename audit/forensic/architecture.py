@@ -21,18 +21,10 @@ FRAMEWORKS = ("torch", "keras")
 
 
 def layer_parameters(layer: Layer, inputs: int, framework: str) -> tuple[int, int, int]:
-    """Parameters of one layer.
+    """All and trainable parameters of one layer that reads `inputs` features of a step, and the features that leave it.
 
-    Parameters
-    ----------
-    layer : the layer.
-    inputs : features of one step that reach it.
-    framework : ``"torch"`` or ``"keras"``.
-
-    Returns
-    -------
-    (all parameters, trainable parameters, features of one step that leave it). PyTorch's own count leaves the running
-    statistics of a batch norm out (they are buffers); Keras shows them as non-trainable.
+    PyTorch's own count leaves the running statistics of a batch norm out (they are buffers); Keras shows them as
+    non-trainable.
 
     Raises
     ------
@@ -115,13 +107,7 @@ _COUNTS: dict[str, Callable[[Layer, int, str], tuple[int, int, int]]] = {
 
 
 def parameters(architecture: Architecture, framework: str, inputs: int | None = None) -> tuple[int, int]:
-    """All and trainable parameters of an architecture.
-
-    Parameters
-    ----------
-    architecture : its layers; a layer reads the one before it, or the one its `source` names.
-    framework : ``"torch"`` or ``"keras"``.
-    inputs : features of one input step, in place of the architecture's own.
+    """All and trainable parameters of an architecture; a layer reads the one before it, or the one its `source` names.
 
     Raises
     ------

@@ -26,12 +26,6 @@ def change_readings(start: Interval, end: Interval, percent_points: bool = True)
 
     Relative to the start, relative to the end, in points, and as the ratio end/start. A relative change from a start
     that is negative or may be zero means nothing and is left out.
-
-    Parameters
-    ----------
-    start, end : the two figures, in decimals.
-    percent_points : whether a difference in points is a possible reading (both are shares or percentages).
-
     """
     readings: dict[str, Interval] = {}
     if start.low > 0:

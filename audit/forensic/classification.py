@@ -61,13 +61,7 @@ def f1_average_range(precision: Interval, recall: Interval) -> Interval:
 def macro_f1_readings(
     f1s: Sequence[Interval], precisions: Sequence[Interval] = (), recalls: Sequence[Interval] = ()
 ) -> dict[str, Interval]:
-    """Macro-F1 in its two readings: the mean of the class F1, and F1 of mean precision and mean recall.
-
-    References
-    ----------
-    Opitz & Burst (2019), arXiv:1911.03347.
-
-    """
+    """Macro-F1 in its two readings: the mean of the class F1, and F1 of mean precision and mean recall."""
     readings = {}
     if f1s:
         readings["mean of the class F1"] = _mean(f1s)
@@ -106,17 +100,8 @@ def class_shares(
 
     Unknown shares ``w >= 0`` with ``sum w = 1``, ``sum w_c R_c`` inside the accuracy, ``sum w_c F_c`` inside the
     weighted F1, and predicted shares ``sum w_c R_c / P_c = 1``. Every coefficient is an interval; since ``w >= 0``
-    each equation splits into two inequalities with the ends of the intervals, so nothing feasible is cut away.
-
-    Parameters
-    ----------
-    classes : class name -> printed scores, all classes of the problem.
-    accuracy, weighted_f1 : printed for the same sample, where they are.
-
-    Returns
-    -------
-    ClassShares, or None when no shares exist: the figures cannot belong to one sample.
-
+    each equation splits into two inequalities with the ends of the intervals, so nothing feasible is cut away. None
+    where no shares exist: the figures cannot belong to one sample. The classes must be all of the problem.
     """
     from scipy.optimize import linprog
 
@@ -184,12 +169,7 @@ def largest_share_from_macro(class_f1: Interval, macro: Interval, weighted: Inte
     """Share of one class from its F1, the macro and the weighted F1 of k classes, the other scores unknown.
 
     The others sum to ``k * macro - F`` and none is negative, so none exceeds that sum m, and
-    ``weighted <= w F + (1 - w) m`` gives ``w >= (weighted - m)/(F - m)``.
-
-    Returns
-    -------
-    Interval [floor, 1], or None where the class is not the better one and nothing follows.
-
+    ``weighted <= w F + (1 - w) m`` gives ``w >= (weighted - m)/(F - m)``; None where the class is not the better one.
     """
     others = max(0.0, min(1.0, k * macro.high - class_f1.low))
     if class_f1.high <= others:
@@ -202,12 +182,8 @@ def not_predicted_share(accuracy: Interval, precision: Interval, recall: Interva
 
     With q the predicted positive share, ``A = P q + TN`` and ``TN <= 1 - q`` while ``FN <= 1 - q``; recall fixes
     ``FN = TP (1/R - 1)``. Then ``1 - q = TN + FN`` with ``TN = A - P q``, so
-    ``1 - q = (A - P + P (1/R - 1)) / (1 - P + P (1/R - 1))``, increasing in A and decreasing in P and R.
-
-    Returns
-    -------
-    float, or None when precision or recall can be zero.
-
+    ``1 - q = (A - P + P (1/R - 1)) / (1 - P + P (1/R - 1))``, increasing in A and decreasing in P and
+    R; None where P or R can be zero.
     """
     if precision.low <= 0 or recall.low <= 0:
         return None

@@ -79,18 +79,8 @@ class BinaryScores:
 
 
 def binary_matrices(scores: BinaryScores, n: int, n_positive: int | None = None, limit: int = 1000) -> list[Matrix]:
-    """Every confusion matrix on n cases whose scores all lie inside the prints, up to `limit` of them.
-
-    Parameters
-    ----------
-    scores : the printed scores.
-    n : number of cases.
-    n_positive : number of positives, where known.
-    limit : stop after so many; an answer of that length is not complete.
-
-    Returns
-    -------
-    list of Matrix; empty when no matrix exists, which proves that the scores and n do not belong together.
+    """Every confusion matrix on n cases whose scores all lie inside the prints, up to `limit` of them; where there is
+    none, scores and n do not belong together.
 
     Notes
     -----

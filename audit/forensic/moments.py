@@ -53,10 +53,6 @@ def grimmer(mean: Interval, std: Interval, n: int, ddof: int = 1) -> bool:
     The sum S must be a whole number inside n times the mean; the sum of squares Q a whole number inside the range
     that S and the deviation give; and Q and S must have the same parity, since ``x**2 = x (mod 2)``.
 
-    References
-    ----------
-    Anaya (2016), PeerJ Preprints; Allard (2018), A-GRIMMER.
-
     Examples
     --------
     The sum would be 20 and the sum of squares 49, which differ in parity:
@@ -78,13 +74,7 @@ def grimmer(mean: Interval, std: Interval, n: int, ddof: int = 1) -> bool:
 
 
 def debit_std(share: Interval, n: int, ddof: int = 1) -> Interval:
-    """Standard deviation of binary data with this share of ones, ``sqrt(p (1 - p) n / (n - ddof))``.
-
-    References
-    ----------
-    Heathers & Brown (2019), DEBIT.
-
-    """
+    """Standard deviation of binary data with this share of ones, ``sqrt(p (1 - p) n / (n - ddof))``."""
     p = share.clip(0.0, 1.0) or Interval(0.0, 0.0)
     ends = [end * (1 - end) for end in (p.low, p.high)]
     top = 0.25 if p.low <= 0.5 <= p.high else max(ends)

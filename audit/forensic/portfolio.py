@@ -16,12 +16,10 @@ from assay.audit.claims.intervals import Interval
 
 __all__ = [
     "annualised_readings",
-    "calmar",
     "compounded_readings",
     "cost_readings",
     "drawdown_exceeded",
     "foresight_ceiling",
-    "implied_volatility",
     "leverage_factor",
     "needed_hit_rate",
     "sharpe_readings",
@@ -41,11 +39,6 @@ def sharpe_readings(
     The return may be arithmetic or compounded. A path with volatility s that compounds to g has an arithmetic mean
     between ``ln(1 + g)`` (Jensen) and ``ln(1 + g) + 0.8 (s**2 + g**2)``, since ``r - ln(1 + r) <= 0.8 r**2`` for
     every r >= -0.5. The risk-free rate, where printed, may be subtracted or not.
-
-    References
-    ----------
-    Sharpe (1994), Journal of Portfolio Management 21(1).
-
     """
     readings = {"return / volatility": annual_return / volatility}
     if annual_return.low > -1:
@@ -58,11 +51,6 @@ def sharpe_readings(
         if annual_return.low > -1:
             readings["arithmetic mean less risk-free / volatility"] = (mean - risk_free) / volatility
     return readings
-
-
-def implied_volatility(annual_return: Interval, sharpe: Interval) -> Interval:
-    """Annual volatility that a return and a Sharpe ratio imply, ``return / Sharpe``."""
-    return annual_return / sharpe
 
 
 def foresight_ceiling(periods: int) -> float:
@@ -109,20 +97,8 @@ def leverage_factor(first: Mapping[str, Interval], second: Mapping[str, Interval
     return quotients[0].meet(quotients[1])
 
 
-def calmar(annual_return: Interval, max_drawdown: Interval) -> Interval:
-    """Annual return over the absolute maximum drawdown (Young 1991)."""
-    return annual_return / abs(max_drawdown)
-
-
 def annualised_readings(value: Interval, kind: str) -> dict[str, Interval]:
-    """A per-period figure annualised in every usual way.
-
-    Parameters
-    ----------
-    value : the per-period figure.
-    kind : ``"mean"`` (times P, or compounded), ``"std"`` and ``"ratio"`` (times sqrt P).
-
-    """
+    """A ``"mean"`` a period times P or compounded, a ``"std"`` or a ``"ratio"`` times sqrt P, for every usual P."""
     readings: dict[str, Interval] = {}
     for periods in PERIODS:
         if kind == "mean":

@@ -19,20 +19,7 @@ _TINY = 1e-9
 
 
 def grim_counts(share: Interval, n: int) -> range:
-    """Counts k with k/n inside a printed share.
-
-    Parameters
-    ----------
-    share : the printed share, in decimals.
-    n : sample size, at least 1.
-
-    Returns
-    -------
-    range of the integers k in [0, n] that fit; empty when the share is impossible on n cases.
-
-    References
-    ----------
-    Brown & Heathers (2017).
+    """Counts k in [0, n] with k/n inside a printed share; empty where the share is impossible on n cases.
 
     Examples
     --------
@@ -53,23 +40,7 @@ def grim_has_power(share: Interval, n: int) -> bool:
 
 
 def common_sizes(shares: Sequence[Interval], cap: int, smallest: int = 1) -> list[int]:
-    """Sample sizes up to `cap` on which every printed share is a whole count.
-
-    Parameters
-    ----------
-    shares : shares printed for one sample.
-    cap : largest size to try.
-    smallest : smallest size to try.
-
-    Returns
-    -------
-    list of int, ascending. Never only the first is the answer: any of them may be the sample.
-
-    References
-    ----------
-    Brown & Heathers (2017), applied to several shares at once.
-
-    """
+    """Sample sizes from `smallest` to `cap` on which every printed share is a whole count: any of them may be it."""
     return [n for n in range(max(1, smallest), cap + 1) if all(len(grim_counts(share, n)) for share in shares)]
 
 
@@ -77,10 +48,6 @@ def auc_counts(auc: Interval, n_positive: int, n_negative: int) -> range:
     """Numbers k of half pairs with k / (2 n+ n-) inside a printed AUC.
 
     The AUC counts the positive-negative pairs ranked rightly, ties as one half, so it moves in steps of 1/(2 n+ n-).
-
-    References
-    ----------
-    Mann & Whitney (1947).
 
     Examples
     --------

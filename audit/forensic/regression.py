@@ -19,7 +19,6 @@ __all__ = [
     "persistence_mape",
     "r2_of_persistence",
     "rmse_ceiling",
-    "squared",
     "target_std",
     "unexplained_root",
     "variance_ceiling",
@@ -29,19 +28,9 @@ __all__ = [
 MEAN_ABSOLUTE_NORMAL = math.sqrt(2 / math.pi)
 
 
-def squared(value: Interval) -> Interval:
-    """``x**2`` of a non-negative quantity (MSE from RMSE)."""
-    return value.power(2)
-
-
 def decomposed_rmse(bias: Interval, deviation: Interval, n: int | None = None, most: int = 0) -> Interval:
-    """Root mean square of errors with this mean and standard deviation, ``sqrt(bias**2 + s**2 (n - k)/n)``.
-
-    Parameters
-    ----------
-    bias, deviation : mean of the errors, and their standard deviation with denominator n - k.
-    n : errors, where known.
-    most : largest k that is allowed; 0 for half of the errors.
+    """Root mean square of errors with this mean and standard deviation, ``sqrt(bias**2 + s**2 (n - k)/n)``,
+    for a deviation with denominator n - k and k at most `most` (0: half of the errors).
 
     Examples
     --------

@@ -14,20 +14,11 @@ from assay.audit.claims.intervals import Interval
 
 __all__ = [
     "breadth_needed",
-    "calibrated_return_std",
-    "calibration_slope",
-    "correlation_from_hit_rate",
     "hit_rate_from_correlation",
-    "icir",
     "quantile_slope",
     "return_std_from_spread",
     "transfer_coefficient",
 ]
-
-
-def icir(mean: Interval, std: Interval) -> Interval:
-    """Mean IC over its standard deviation across dates."""
-    return mean / std
 
 
 def breadth_needed(std: Interval) -> float:
@@ -40,13 +31,7 @@ def breadth_needed(std: Interval) -> float:
 
 
 def transfer_coefficient(sharpe: Interval, ratio: Interval, periods: int) -> Interval:
-    """Part of the signal that reaches the portfolio, ``Sharpe / (ICIR sqrt(P))``.
-
-    References
-    ----------
-    Clarke, de Silva & Thorley (2002), Financial Analysts Journal 58(5).
-
-    """
+    """Part of the signal that reaches the portfolio, ``Sharpe / (ICIR sqrt(P))``."""
     return sharpe / (ratio * math.sqrt(periods))
 
 
@@ -71,26 +56,8 @@ def return_std_from_spread(spread: Interval, ic: Interval, quantiles: int) -> In
     return spread / (ic * (2 * quantile_slope(quantiles)))
 
 
-def calibrated_return_std(prediction_std: Interval, ic: Interval) -> Interval:
-    """Deviation of returns at which the predictions would be calibrated, ``std(pred) / IC``.
-
-    A calibrated forecast regresses to the mean: its spread is IC times that of what it predicts.
-    """
-    return prediction_std / ic
-
-
-def calibration_slope(realised: Interval, predicted: Interval) -> Interval:
-    """Realised spread over predicted spread: 1 for calibrated forecasts, below 1 for overconfident ones."""
-    return realised / predicted
-
-
 def hit_rate_from_correlation(correlation: Interval) -> Interval:
     """Sign agreement of two zero-mean jointly normal variables, ``1/2 + asin(rho)/pi``."""
     return Interval(
         *(0.5 + math.asin(min(1.0, max(-1.0, end))) / math.pi for end in (correlation.low, correlation.high))
     )
-
-
-def correlation_from_hit_rate(hit_rate: Interval) -> Interval:
-    """Correlation behind a sign agreement, ``sin(pi (h - 1/2))``."""
-    return Interval(*(math.sin(math.pi * (min(1.0, max(0.0, end)) - 0.5)) for end in (hit_rate.low, hit_rate.high)))

@@ -30,10 +30,6 @@ _Z = NormalDist()
 def wilson(k: int, n: int, level: float = 0.95) -> Interval:
     """Wilson's score interval of k successes among n.
 
-    References
-    ----------
-    Wilson (1927); recommended by Brown, Cai & DasGupta (2001).
-
     Examples
     --------
     >>> interval = wilson(16, 28)
@@ -49,11 +45,6 @@ def auc_interval(auc: float, n_positive: int, n_negative: int, level: float = 0.
 
     ``SE**2 = [A(1-A) + (n+ - 1)(Q1 - A**2) + (n- - 1)(Q2 - A**2)] / (n+ n-)`` with ``Q1 = A/(2-A)``,
     ``Q2 = 2 A**2/(1+A)``.
-
-    References
-    ----------
-    Hanley & McNeil (1982), Radiology 143.
-
     """
     q1, q2 = auc / (2 - auc), 2 * auc * auc / (1 + auc)
     variance = auc * (1 - auc) + (n_positive - 1) * (q1 - auc * auc) + (n_negative - 1) * (q2 - auc * auc)
@@ -65,11 +56,6 @@ def sharpe_interval(sharpe: float, n: int, periods: int, level: float = 0.95) ->
     """Interval of an annualised Sharpe ratio for independent normal returns.
 
     Per period ``Var(SR) = (1 + SR**2/2)/n``; annualised by sqrt(periods).
-
-    References
-    ----------
-    Lo (2002), Financial Analysts Journal 58(4).
-
     """
     per_period = sharpe / math.sqrt(periods)
     half = _Z.inv_cdf(0.5 + level / 2) * math.sqrt(periods * (1 + per_period**2 / 2) / n)
@@ -89,10 +75,6 @@ def proportion_intervals(k: int, n: int, level: float = 0.95) -> dict[str, Inter
     """The intervals in use for k successes among n, by name.
 
     Wald; Wilson; Agresti & Coull; Clopper & Pearson, called exact; Jeffreys.
-
-    References
-    ----------
-    Brown, Cai & DasGupta (2001), Statistical Science 16(2).
 
     Examples
     --------
@@ -132,13 +114,9 @@ def expected_maximum(n: int) -> float:
 
 
 def deflated_floor(trials: int, n: int, periods: int) -> float:
-    """Annualised Sharpe ratio that the best of `trials` skilless strategies shows on average over n periods.
+    """Annualised Sharpe ratio that the best of `trials` skilless strategies shows on average over n periods (the
+    exact maximum in place of the bracket of Bailey & López de Prado 2014).
 
     The dispersion across trials is taken at its floor under the null, ``1/n`` per period.
-
-    References
-    ----------
-    Bailey & López de Prado (2014), Journal of Portfolio Management 40(5); the exact maximum in place of the bracket.
-
     """
     return expected_maximum(trials) * math.sqrt(periods / n)

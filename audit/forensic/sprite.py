@@ -38,18 +38,8 @@ class Search:
 def integer_sample(
     mean: Interval, std: Interval, n: int, ddof: int = 1, ends: tuple[int | None, int | None] = (None, None)
 ) -> Search:
-    """A sample of n whole numbers with this mean and standard deviation, or the proof that none exists.
-
-    Parameters
-    ----------
-    mean, std : what the prints stand for.
-    n : numbers in the sample.
-    ddof : 1 or 0, for the denominator n - ddof.
-    ends : least and largest number of the sample, both attained, where printed.
-
-    Returns
-    -------
-    Search
+    """A sample of n whole numbers with this mean and standard deviation, or the proof that none exists; `ends` are its
+    least and largest number, both attained, where printed.
 
     Examples
     --------

@@ -11,7 +11,7 @@ import math
 
 from assay.audit.claims.intervals import Interval
 
-__all__ = ["p_readings", "r2_of_correlation", "t_of_correlation", "t_of_mean"]
+__all__ = ["p_readings", "t_of_correlation", "t_of_mean"]
 
 
 def p_readings(statistic: Interval, degrees: float | None) -> dict[str, Interval]:
@@ -31,11 +31,6 @@ def p_readings(statistic: Interval, degrees: float | None) -> dict[str, Interval
 
 def _normal_tail(z: float) -> float:
     return 0.5 * math.erfc(z / math.sqrt(2)) if math.isfinite(z) else 0.0
-
-
-def r2_of_correlation(correlation: Interval) -> Interval:
-    """R² of a one-variable least-squares fit, ``r**2``."""
-    return abs(correlation).power(2)
 
 
 def t_of_correlation(correlation: Interval, n: int) -> dict[str, Interval]:

@@ -11,11 +11,8 @@ __all__ = ["best_epoch_range", "epochs_run_range", "loss_floor", "loss_remainder
 
 
 def loss_floor(terms: Sequence[tuple[float, Interval]]) -> float:
-    """Least value of ``sum w_i L_i`` with every weight non-negative and every term at its own least.
-
-    Parameters
-    ----------
-    terms : (weight, range of the term); a term of unknown size has the range its kind allows, from 0 for an error.
+    """Least value of ``sum w_i L_i`` with every weight non-negative and every term at its own least: a term of unknown
+    size has the range its kind allows, from 0 for an error.
 
     Examples
     --------

@@ -120,6 +120,7 @@ class Identity:
     weight : of the finding where the figures fit.
     missing : weight of a doubt or baseline.
     silent_if_pooled : whether a miss of figures pooled over folds, seeds or assets says nothing at all.
+
     """
 
     check: str

@@ -11,7 +11,7 @@ from assay.audit.forensic.classification import f1_average_range, f1_range, macr
 from assay.audit.forensic.confusion import accuracy_floor, prevalence_range
 from assay.audit.forensic.moments import kurtosis_floor, std_ceiling, std_floor
 from assay.audit.forensic.regression import best_constant_mape, decomposed_rmse, mape_from_mae, rmse_ceiling
-from assay.audit.forensic.tests_reported import p_readings, r2_of_correlation, t_of_correlation
+from assay.audit.forensic.tests_reported import p_readings, t_of_correlation
 from assay.audit.rules.identity import Allowance, Identity, Situation, one_sample, together
 from assay.audit.rules.scope import completeness
 
@@ -297,7 +297,7 @@ _REGRESSIONS = (
         "largest error of the middle", "≤", _RANGE, miss="baseline", missing=2, when=_absolute,
     ),
     Identity(
-        "C33 R² ≤ r²", "r2", ("correlation",), r2_of_correlation,
+        "C33 R² ≤ r²", "r2", ("correlation",), lambda rho: abs(rho).power(2),
         "correlation {correlation} squared is {value}, R² printed {r2}", "least squares is the best line", "≤",
         "the correlation is Pearson's, of the same forecasts and outcomes", accuses=("r2", "correlation"),
         proof=lambda s: one_sample(s) and "pearson" in s.claims["correlation"].definition.lower(),

@@ -8,12 +8,9 @@ from collections.abc import Iterator
 
 from assay.audit.claims.intervals import Interval
 from assay.audit.claims.model import Claim
-from assay.audit.forensic.portfolio import foresight_ceiling, implied_volatility
+from assay.audit.forensic.portfolio import foresight_ceiling
 from assay.audit.forensic.signal import (
     breadth_needed,
-    calibrated_return_std,
-    calibration_slope,
-    icir,
     quantile_slope,
     return_std_from_spread,
     transfer_coefficient,
@@ -122,7 +119,7 @@ def signal_to_portfolio(run: Run) -> Iterator[Finding]:
     if ratio is not None:
         value = run.read(ratio)
     elif mean is not None and std is not None:
-        value = icir(run.read(mean), run.read(std))
+        value = run.read(mean) / run.read(std)
     else:
         return
     if value.low <= 0 or run.read(sharpe).low <= 0:
@@ -215,7 +212,7 @@ def quantile_portfolio(run: Run) -> Iterator[Finding]:
     annual = (run.read(top) * long - run.read(bottom) * short) * periods
     if annual.low <= 0:
         return
-    volatility = implied_volatility(annual, run.read(sharpe))
+    volatility = annual / run.read(sharpe)
     printed = run.get("annual_volatility")
     working = (
         f"{long:g}·({top.printed}) − {short:g}·({bottom.printed}) a day is {span(annual, True)} a year, which"
@@ -262,7 +259,7 @@ def calibration(run: Run) -> Iterator[Finding]:
     std = run.get("prediction_std")
     mean, identified = _ic_of_model(run) if std is not None else (None, "")
     if mean is not None and std is not None and run.read(mean).low > 0:
-        sigma = calibrated_return_std(run.read(std), run.read(mean))
+        sigma = run.read(std) / run.read(mean)
         if sigma.low > LARGEST_DAILY_STD:
             yield doubtful(
                 "C20 calibration",
@@ -274,7 +271,7 @@ def calibration(run: Run) -> Iterator[Finding]:
             )
     realised, predicted = _spread(run, "quantile_return"), _spread(run, "quantile_predicted_return")
     if realised is not None and predicted is not None and predicted[2].low > 0:
-        slope = calibration_slope(realised[2], predicted[2])
+        slope = realised[2] / predicted[2]
         if slope.high < 0.8 or slope.low > 1.25:
             yield doubtful(
                 "C20 calibration",
