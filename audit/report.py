@@ -80,15 +80,7 @@ def printable(text: str) -> str:
 
 
 def render_table(audit: Audit, width: int = 120, every: bool = False) -> str:
-    """The verdicts for a terminal, those that matter first.
-
-    Parameters
-    ----------
-    audit : the audit.
-    width : columns of the terminal.
-    every : also list figures that nothing bears on.
-
-    """
+    """The verdicts for a terminal, those that matter first. `every` lists the figures that nothing bears on, too."""
     verdicts = sorted(audit.report.verdicts, key=graver)
     shown = [v for v in verdicts if every or graver(v) < NOTHING]
     widths = (11, 34, 14, 24)

@@ -170,14 +170,7 @@ class AuditReport(Card):
 
 
 def combine(claim: Claim, findings: tuple[Finding, ...]) -> Verdict:
-    """Combine the findings about one claim: on each axis the gravest verdict wins and its heaviest finding speaks.
-
-    Parameters
-    ----------
-    claim : the claim.
-    findings : all findings; those that do not name the claim are ignored.
-
-    """
+    """Combine the findings about one claim: on each axis the gravest verdict wins and its heaviest finding speaks."""
     mine = tuple(finding for finding in findings if claim.id in finding.claims)
     arithmetic = sorted(
         ((f, f.arithmetic) for f in mine if f.arithmetic is not None),

@@ -13,9 +13,7 @@ __all__ = ["contradictions"]
 def contradictions(group: Group) -> Iterator[tuple[str, str, str]]:
     """Yield what cannot hold together in the context of one group.
 
-    Yields
-    ------
-    (table, key, message) : the sub-table and key to point at, and one sentence.
+    As (table, key, message): the sub-table and key to point at, and one sentence.
 
     Notes
     -----

@@ -79,11 +79,6 @@ def load_claims(path: Path | str) -> ClaimSet:
 def parse_claims(text: str, name: str = "claims") -> ClaimSet:
     """Parse the text of a claims file.
 
-    Parameters
-    ----------
-    text : TOML.
-    name : what messages call it.
-
     Raises
     ------
     InputError

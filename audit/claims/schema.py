@@ -97,13 +97,8 @@ def from_toml(
 ) -> T:  # fmt: skip
     """A frozen value from a table, nested tables too.
 
-    Parameters
-    ----------
-    cls : the dataclass.
-    table : what TOML gave.
-    path, where : for messages.
-    what : what messages call the table; default its name.
-    extra : values of fields that stand in no file, and of keys that the caller read itself.
+    `extra` are values of fields that stand in no file, and of keys that the caller read itself; the other words are for
+    messages.
 
     Raises
     ------

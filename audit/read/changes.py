@@ -29,14 +29,7 @@ def place_change(
 ) -> None:
     """Place a cell under "change" or "improvement", tied to the two figures of its metric left of it.
 
-    Parameters
-    ----------
-    sheet : the draft.
-    place : line number, its text, block and record.
-    figures : the figures of the cell.
-    metric, local, title : what the row says, its context, and the title of the column.
-    pair : the figures of this metric to the left.
-
+    `place` is line number, text, block and record; `pair` the two figures.
     """
     number, text, block, record = place
     first, rest = figures[0], figures[1:]

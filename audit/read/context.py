@@ -94,14 +94,7 @@ class _Members:
 
 
 def with_context(draft: Draft, lines: Sequence[Line]) -> Draft:
-    """The draft with the context of its groups filled in from its own claims and from the text.
-
-    Parameters
-    ----------
-    draft : claims drafted.
-    lines : the report.
-
-    """
+    """The draft with the context of its groups filled in from its own claims and from the text."""
     facts = _facts(draft, lines)
     texts = {line.number: line for line in lines}
     by_group: dict[str, list[tuple[Claim, int]]] = defaultdict(list)

@@ -83,14 +83,6 @@ class _State:
 def read_markdown(text: str) -> tuple[Line, ...]:
     """Split a Markdown document into classified lines.
 
-    Parameters
-    ----------
-    text : the document; ``\\r\\n`` and ``\\r`` count as line ends too.
-
-    Returns
-    -------
-    tuple of `Line`, one for each line of the document, in order.
-
     Notes
     -----
     Time is linear in the length of `text`.

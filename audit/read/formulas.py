@@ -27,10 +27,6 @@ class StatedLoss:
 def stated_losses(lines: Sequence[Line]) -> list[StatedLoss]:
     """The loss formulas that a report states with all their weights.
 
-    Parameters
-    ----------
-    lines : the document.
-
     Notes
     -----
     A name is followed to its definition anywhere in the document: ``w_action = 20.0``, ``L_return = MSE``.

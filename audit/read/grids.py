@@ -85,16 +85,7 @@ class Grid:
 
 
 def place_grid(sheet: Sheet, grid: Grid, tokens: dict[int, list[Token]], context: Context) -> None:
-    """Place the figures of a grid.
-
-    Parameters
-    ----------
-    sheet : the draft.
-    grid : the grid.
-    tokens : line number to the numeric tokens of that line.
-    context : what stands around the grid.
-
-    """
+    """Place the figures of a grid."""
     if grid.header and not bare(grid.header[0].text) and {"precision", "recall"} <= {r.metric for r in grid.heads}:
         first = Cell("class", grid.header[0].column)
         rows = tuple(replace(row, header=(first, *row.header[1:])) for row in grid.rows)

@@ -18,16 +18,7 @@ _BETWEEN = " | "
 
 
 def place_html(sheet: Sheet, body: Sequence[Line], context: Context, block: int) -> None:
-    """Place the figures of an HTML table.
-
-    Parameters
-    ----------
-    sheet : the draft.
-    body : the lines of the table, tags included.
-    context : what stands around it.
-    block : its number.
-
-    """
+    """Place the figures of an HTML table."""
     text = "\n".join(line.text for line in body)
     starts = [0]
     for line in body:

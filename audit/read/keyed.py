@@ -194,15 +194,7 @@ def _block_line(match: re.Match[str], levels: list[Level], number: int) -> tuple
 def place_data(
     sheet: Sheet, number: int, text: str, tokens: list[Token], entries: Sequence[Entry], context: Context, block: int
 ) -> None:
-    """Place the figures of one line of a JSON, YAML or INI text.
-
-    Parameters
-    ----------
-    sheet, number, text, tokens : the draft, the line and its tokens.
-    entries : the figures of the line with their keys.
-    context, block : where the text stands.
-
-    """
+    """Place the figures of one line of a JSON, YAML or INI text."""
     columns = [entry.column for entry in entries]
     remark = min((at for mark in ("#", "//") if (at := text.find(mark)) >= 0), default=len(text))
     for token in sheet.figures(number, tokens):
@@ -312,15 +304,8 @@ def place_log(
 ) -> bool:
     """Place the figures of a line of a training log (``Epoch 3/30 - loss: 0.61 - val_acc: 0.58``).
 
-    Parameters
-    ----------
-    sheet, number, text, tokens, context, block : the draft, the line, its tokens, and where it stands.
-    epoch : the epoch announced by a line above, for logs that print the figures on a line of their own.
-
-    Returns
-    -------
-    Whether the line is one; if not, nothing is placed.
-
+    False where the line is none, and nothing is placed. `epoch` is what a line above announced, for logs that print the
+    figures on a line of their own.
     """
     begins, at = _log_head(text, epoch)
     if begins is None:

@@ -27,13 +27,7 @@ class StatedLayers:
 
 
 def stated_layers(lines: Sequence[Line]) -> list[StatedLayers]:
-    """The architectures that a report states layer by layer, each block of text by itself.
-
-    Parameters
-    ----------
-    lines : the document.
-
-    """
+    """The architectures that a report states layer by layer, each block of text by itself."""
     text = "\n".join(line.text for line in lines if len(line.text) <= _LONGEST)
     folded = plain(text)
     frameworks = [name for name, words in table("framework").items() if any(word in folded for word in words)]

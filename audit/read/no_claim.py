@@ -13,10 +13,7 @@ __all__ = ["end_of_interval", "no_figure", "no_metric"]
 def no_figure(token: Token, before: str, after: str) -> str:
     """Why a number is no figure, whatever stands near it; "" where it may be one.
 
-    Parameters
-    ----------
-    token : the number.
-    before, after : the folded text on either side of it.
+    `before` and `after` are the folded text on either side of it.
 
     Examples
     --------
@@ -56,15 +53,7 @@ def end_of_interval(token: Token, before: str, after: str) -> str:
 
 
 def no_metric(token: Token, before: str, after: str, context: Context, *, in_code: bool) -> str:
-    """Why a figure for which no metric was found is no claim; "" where it might be one of something not known.
-
-    Parameters
-    ----------
-    token, before, after : as in `no_figure`.
-    context : what headings and labels say of it.
-    in_code : whether its line holds code.
-
-    """
+    """Why a figure for which no metric was found is no claim; "" where it might be one of something not known."""
     bare = pattern("bare_number").fullmatch(token.text) is not None
     unit = plain(token.unit).strip()
     if context.settings or is_setting(before[-60:] + " " + after):

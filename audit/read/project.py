@@ -50,14 +50,7 @@ def draft_files(paths: Sequence[Path], title: str = "") -> Draft:
 
 
 def draft_documents(documents: Sequence[Document], title: str = "") -> Draft:
-    """Draft the claims of several documents together.
-
-    Parameters
-    ----------
-    documents : at least one; a single one gives the draft of it alone.
-    title : of the whole; that of the first document where none is given.
-
-    """
+    """Draft the claims of several documents together."""
     drafts = [_placed(draft_claims(d.text, source=d.name, form=d.form, title=title), d) for d in documents]
     if len(drafts) == 1:
         return drafts[0]

@@ -90,19 +90,8 @@ def place_prose(
 ) -> list[int]:
     """Place the figures of a stretch of running text.
 
-    Parameters
-    ----------
-    sheet : the draft.
-    line : line number.
-    text : the whole line (columns of `tokens` refer to it).
-    tokens : the tokens to place.
-    context : what headings and labels say; its `topic` is the metric of the label, where there is one.
-    block, record : where it stands.
-
-    Returns
-    -------
-    Indexes of the claims placed.
-
+    `text` is the whole line, which the columns of `tokens` refer to; the topic of `context` is the metric of the label.
+    The indexes of the claims placed.
     """
     figures = sheet.figures(line, list(tokens))
     if not figures:

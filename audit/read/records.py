@@ -44,14 +44,7 @@ _LOSS_SPLIT = {"train_loss": "train", "validation_loss": "validation", "test_los
 
 
 def assemble(sheet: Sheet, *, title: str, source: str) -> Draft:
-    """Turn the sheet into a draft.
-
-    Parameters
-    ----------
-    sheet : figures placed, excluded and left over.
-    title, source : recorded in the claim set.
-
-    """
+    """Turn the sheet into a draft."""
     order = sorted(range(len(sheet.placed)), key=lambda i: (sheet.placed[i].line, sheet.placed[i].column))
     _inherit_splits(sheet)
     _closed_trades(sheet)

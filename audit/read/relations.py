@@ -20,14 +20,7 @@ Pair = tuple[int, int]
 
 
 def tie_changes(placed: list[Placed], names: list[str]) -> None:
-    """Tie changes, multiples and differences without a relation to the figures they fit.
-
-    Parameters
-    ----------
-    placed : the figures of a draft; relations and inputs are filled in.
-    names : for each the name of its run.
-
-    """
+    """Tie changes, multiples and differences without a relation to the figures they fit."""
     by_metric: dict[str, list[int]] = {}
     for index, figure in enumerate(placed):
         if figure.value.is_point and not figure.context.goal:

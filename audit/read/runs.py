@@ -43,14 +43,7 @@ class _Run:
 
 
 def merged_names(placed: list[Placed], names: list[str]) -> list[str]:
-    """The name of each figure's run, those groups merged that their figures show to be one.
-
-    Parameters
-    ----------
-    placed : the figures of a draft.
-    names : for each the name of its group.
-
-    """
+    """The name of each figure's run, those groups merged that their figures show to be one."""
     runs: dict[str, _Run] = {}
     for index, figure in enumerate(placed):
         runs.setdefault(names[index], _Run(names[index], [])).add(index, figure)

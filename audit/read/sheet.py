@@ -147,10 +147,7 @@ class Sheet:
     def claim(self, line: int, text: str, token: Token, metric: str, context: Context, **extra: object) -> int | None:
         """Place a figure as a claim.
 
-        Returns
-        -------
-        The index of the claim, or None when its print cannot be read (it is then listed as unplaced).
-
+        Its index, or None where the print cannot be read; it is then listed as unplaced.
         """
         try:
             value = parse_print(token.text, unit=str(extra.get("unit", "")), decimal=self.decimal)

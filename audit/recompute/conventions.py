@@ -180,12 +180,7 @@ def readings_over(
 ) -> tuple[Reading, ...]:
     """Evaluate a figure over a grid; combinations without a meaning (None) or without a finite value are left out.
 
-    Parameters
-    ----------
-    dimensions : the grid.
-    figure : value under a combination of choices.
-    drop : dimensions that cannot matter here; they keep their first choice and are not named.
-
+    Dimensions in `drop` cannot matter here: they keep their first choice and are not named.
     """
     kept = {name: (choices[:1] if name in set(drop) else choices) for name, choices in dimensions.items()}
     found = []

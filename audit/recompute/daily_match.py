@@ -75,17 +75,8 @@ class DailyMatch:
 def match_daily(printed: Material, simulated: Material, stated: VolTarget | None = None) -> DailyMatch | None:
     """The book that gives the most of a report's daily returns.
 
-    Parameters
-    ----------
-    printed : the report's own series.
-    simulated : what predictions and prices give.
-    stated : the volatility target that the report states.
-
-    Returns
-    -------
-    DailyMatch, or None where the two have too few days in common to compare. Of several books that give nearly all
-    days the soundest is taken: ours, its other bases, then those that look ahead; each at its own size first.
-
+    Of several books that give nearly all days the soundest is taken: ours, its other bases, then those that look ahead;
+    each at its own size first. None where the two have too few days in common.
     """
     values = next(iter(printed.series.values()))
     books = list(_books(simulated, stated))

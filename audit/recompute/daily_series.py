@@ -110,13 +110,8 @@ def unscaled(
 ) -> np.ndarray | None:
     """The returns that an honest volatility target (lag of 1 or more) turned into `scaled`, day after day.
 
-    The factor of a day rests on earlier unscaled returns only, so the series can be unrolled from its start.
-
-    Returns
-    -------
-    ndarray
-        (T,) unscaled returns; None where a factor of 0 or the size of the numbers forbids it.
-
+    The factor of a day rests on earlier unscaled returns only, so the series can be unrolled from its start. None where
+    a factor of 0 or the size of the numbers forbids it.
     """
     top = min(bounds[1], _NO_BOUND)
     values = [float(value) for value in scaled]
@@ -138,11 +133,7 @@ def unscaled(
 def switched(returns: np.ndarray, same_day: bool) -> np.ndarray:
     """Returns with the days left out on which a kill switch is on, by the state of the day before or of the day itself.
 
-    Parameters
-    ----------
-    returns : (T,) of the book that is never switched off.
-    same_day : whether the return that trips the switch is left out too, which nobody can trade.
-
+    `same_day` leaves out the return that trips the switch, too, which nobody can trade.
     """
     import pandas as pd
 
@@ -156,16 +147,8 @@ def switched(returns: np.ndarray, same_day: bool) -> np.ndarray:
 def alternatives(material: Material, stated: VolTarget | None = None) -> Iterator[Alternative]:
     """Daily series that a report may have printed instead of the one that the data gives.
 
-    Parameters
-    ----------
-    material : the given series; its `unscaled` series, `stages` and `suspects`, where the engine made it.
-    stated : the report's volatility target; the usual ones are tried where it states none.
-
-    Yields
-    ------
-    Alternative
-        Honest ones (another reading of which series is given) before those that look ahead.
-
+    Honest ones (another reading of which series is given) before those that look ahead; the usual volatility targets
+    are tried where the report states none.
     """
     honest: list[Alternative] = []
     ahead = [Alternative(words, values, True) for words, values in material.suspects.items()]

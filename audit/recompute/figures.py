@@ -199,12 +199,7 @@ def recompute(
 ) -> list[Recomputed]:
     """Recompute every claim of a run that the material can give.
 
-    Parameters
-    ----------
-    claims : the claims.
-    material : returns, predictions and what followed.
-    run : see `choose_run`.
-    assumption : what portfolio figures rest on when they were simulated here rather than given.
+    Portfolio figures that were simulated here, not given, rest on `assumption`.
 
     Raises
     ------

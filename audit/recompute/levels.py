@@ -71,10 +71,7 @@ class Explanation:
 def best_reading(claim: Claim, material: Material, interval: Interval) -> tuple[Resolution, str] | None:
     """The print as rounded; where nothing gives it, in percent without the sign, then with its digits cut off.
 
-    Returns
-    -------
-    (resolution, note) ; the note names the reading of the print that was needed. None where the material has none.
-
+    The note names the reading that was needed; None where the material has none.
     """
     readings: list[tuple[Interval, str]] = [(interval, "")]
     info = METRICS[claim.metric]
@@ -104,18 +101,9 @@ def explain(
 ) -> dict[str, Explanation]:
     """What explains the printed levels that no convention gives on the series at hand.
 
-    Parameters
-    ----------
-    found : claims of one run over the whole period, what each print stands for, and what the grid said.
-    material : the series.
-    portfolio : what the report states about the book.
-
-    Returns
-    -------
-    dict
-        id of a claim that the project's own convention does not give -> `Explanation`; empty where nothing explains
-        the figures better than conventions do.
-
+    id of a claim that the own convention does not give → `Explanation`; empty where nothing explains the figures better
+    than conventions do. The claims are of one run over the whole period, each with what its print stands for and what
+    the grid said.
     """
     levels = [_Level(*item) for item in found if item[0].metric in LEVELS]
     odd = [level for level in levels if not level.resolution.reproduced]

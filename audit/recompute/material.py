@@ -317,18 +317,7 @@ def material_of_panels(
 ) -> tuple[Material, str]:
     """Simulate a strategy on predictions and prices, and lay the predictions beside what followed.
 
-    Parameters
-    ----------
-    predictions : (T, N).
-    prices : (T', N').
-    strategy : name or ``module:Class`` of the strategy that trades them; None simulates nothing.
-    costs : by default `CostModel()`.
-    risk_free : annual rate the report states.
-
-    Returns
-    -------
-    (material, assumption) ; the assumption names strategy, costs and fill, which portfolio figures rest on.
-
+    With the words for what portfolio figures rest on: strategy, costs and fill. A `strategy` of None simulates nothing.
     """
     from assay.data.align import align
     from assay.engine.backtest import run_backtest

@@ -41,12 +41,7 @@ def overlaid(
 ) -> Overlaid:
     """Net returns before the overlays, after one of them, and under overlays that look ahead.
 
-    Parameters
-    ----------
-    rule : a strategy by weights; one without volatility target and kill switches, or an entry rule, has none of these.
-    predictions, prices : what it trades.
-    costs, execution : as in the honest run.
-
+    A strategy without volatility target and kill switches, or an entry rule, has none of these.
     """
     from assay.engine.backtest import final_weights, simulated_prices
     from assay.engine.overlay_passes import emptied, kill_switches, scaled, shadow_returns, vol_factor

@@ -47,16 +47,7 @@ _SIGNS = ("signed", "printed positive")
 def return_readings(metric: str, material: Material) -> tuple[Reading, ...]:
     """All readings of a metric of a return series; empty where the material cannot give it.
 
-    Parameters
-    ----------
-    metric : canonical name, one of `RETURN_METRICS`.
-    material : see `Material`.
-
-    Returns
-    -------
-    tuple of Reading
-        The project's own convention first.
-
+    The project's own convention first.
     """
     row = RETURN_METRICS.get(metric)
     return row.readings(material) if row is not None else ()

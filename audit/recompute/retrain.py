@@ -88,20 +88,8 @@ def retrain(
 ) -> tuple[list[Mapping[str, object]], tuple[Finding, ...]]:
     """Retrain a model walk-forward and place the printed figures among its seeds and folds.
 
-    Parameters
-    ----------
-    claims : the claims.
-    model : name or ``module:Class``.
-    prices : price file, or None for the embedded sample.
-    reading : how to read it.
-    run : see `choose_run`.
-    seeds : how many fits a fold.
-    epochs : cap on the epochs of a fit, or None for the recipe's own.
-    note : told about progress.
-
-    Returns
-    -------
-    (rows, findings) ; a row a claim, and one finding a claim that says where it lies.
+    A row and a finding a claim say where the print lies. `seeds` are fits a fold, `epochs` caps each; no prices mean
+    the embedded sample; `run` is as in `choose_run`.
 
     Raises
     ------
@@ -185,17 +173,8 @@ def distribution_of(
 ) -> Distribution | None:
     """A claim's metric, in this project's own convention, over seeds and over folds.
 
-    Parameters
-    ----------
-    claim : the claim.
-    materials : a seed each, with the sessions its predictions are stamped with.
-    limits : first and last session of each fold's test period.
-    levels : whether errors are of price levels, as the report's target is, and not of returns.
-
-    Returns
-    -------
-    Distribution, or None where the material cannot give the metric.
-
+    A material a seed, with the stamps of its predictions; `limits` are the first and last session of each fold;
+    `levels` says that errors are of price levels. None where the material cannot give the metric.
     """
     whole = [_own(claim.metric, material, levels) for material, _ in materials]
     seeds = tuple(value for value in whole if value is not None)

@@ -27,14 +27,7 @@ def majority_class(
 ) -> Iterator[Finding]:
     """What always naming the largest class scores, against the scores that force the class to be that large.
 
-    Parameters
-    ----------
-    run : the run.
-    forced : class shares that its scores force.
-    parts : metric → class → claim.
-    printed : the scores in words.
-    assumption : what the shares rest on, or None.
-
+    `forced` are the shares, `parts` the claims by metric and class, `printed` the scores in words.
     """
     accuracy, weighted = run.get("accuracy"), run.get("f1_weighted")
     top = forced.majority
