@@ -106,6 +106,8 @@ class _Records:
     def _tied(self, figures: list[Claim]) -> bool:
         """Whether one of the figures names the others as its inputs, and all are of one unit."""
         names = {claim.id for claim in figures}
+        if any(claim.relation == "fraction" and {claim.id, *claim.inputs} == names for claim in figures):
+            return True
         derived = [claim for claim in figures if claim.relation in EXPLICIT and set(claim.inputs) == names - {claim.id}]
         result = derived[0] if derived else None
         if result is None:

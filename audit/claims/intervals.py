@@ -14,7 +14,7 @@ from decimal import Decimal, InvalidOperation
 
 from assay.data.errors import InputError
 
-__all__ = ["SLACK", "Interval", "IntervalError", "Printed", "parse_print"]
+__all__ = ["SLACK", "UNITS", "Interval", "IntervalError", "Printed", "parse_print"]
 
 #: Relative slack of every comparison between intervals.
 SLACK = 1e-9
@@ -234,7 +234,8 @@ _SUFFIX = {
     "kb": 1e3, "mb": 1e6, "gb": 1e9, "kib": 1024.0, "mib": 1024.0**2, "gib": 1024.0**3,
     "bps": 1e-4, "bp": 1e-4, "pp": 1e-2, "pps": 1e-2,
 }  # fmt: skip
-_UNITS = {"percent": 1e-2, "%": 1e-2, "bps": 1e-4, "pp": 1e-2}
+#: Units that say how a print is read, and what one of its units is.
+UNITS = {"percent": 1e-2, "%": 1e-2, "bps": 1e-4, "pp": 1e-2, "fraction": 1.0}
 _ABOUT = re.compile(
     r"^(?:~|≈|∼|〜|～|±|about\b|approx(?:\.|imately)?|around\b|circa\b|ca\.|roughly\b|约|大约|cerca de\b)\s*", re.I
 )
@@ -253,6 +254,7 @@ _SIGNS = str.maketrans(dict.fromkeys("−–—‐‑－", "-") | {"，": ",", "
 _NUMBER = r"[+-]?(?:\d{1,3}(?:[,.'_\u00a0]\d{3})+(?:[.,]\d+)?(?!\d)|\d+(?:[.,]\d+)?|\.\d+)(?:e[+-]?\d+)?"
 _TAIL = r"(?:\s*(%|×|(?:x|bps?|pps?|[kmg]i?b|k|mn|million|mil|m|bn|billion|b|thousand)(?![^\W\d_])))?\s*(\+)?"
 _CURRENCY = r"(?:R\$|US\$|[$€£₹¥])?\s*"
+_FRACTION = re.compile(r"(\d{1,9})/(0*[1-9]\d{0,8})")
 _ONE = re.compile(rf"^([+-]?)\s*{_CURRENCY}({_NUMBER}){_TAIL}", re.I)
 
 
@@ -263,7 +265,8 @@ def parse_print(text: str, unit: str = "", decimal: str = ".") -> Printed:
     ----------
     text : the print: ``"57.14%"``, ``"~500K"``, ``"> 0.6"``, ``"−95%"``, ``"8,802.48"``, ``"35×"``, ``"0.40-0.70"``,
         ``"~500KB - 2MB"``, ``"1000+"``, ``"1e-4"``, ``"$1.2M"``; what follows the figure is ignored.
-    unit : ``"percent"`` or ``"bps"`` where the column or the key says so and the figure does not.
+    unit : ``"percent"`` or ``"bps"`` where the column or the key says so and the figure does not; ``"fraction"`` for
+        whole counts, ``"16/28"``.
     decimal : the decimal mark; a lone comma that cannot separate thousands is read as decimal in any case.
 
     Returns
@@ -283,17 +286,13 @@ def parse_print(text: str, unit: str = "", decimal: str = ".") -> Printed:
     Interval(low=450000.0, high=550000.0)
 
     """
-    rest = text.strip().strip("*`_").strip().translate(_SIGNS)
-    about, bound = False, ""
-    for _ in range(2):
-        if match := _ABOUT.match(rest):
-            about, rest = True, rest[match.end() :]
-        if match := _BOUND.match(rest):
-            bound, rest = _BOUNDS[match[1].lower()], rest[match.end() :]
-    first = _ONE.match(rest.lstrip("([").strip())
+    if unit == "fraction" and (counts := _FRACTION.fullmatch(text)):
+        share = int(counts[1]) / int(counts[2])
+        return Printed(text, share, 0.0, 0, end=share)
+    about, bound, rest = _lead(text.strip().strip("*`_").strip().translate(_SIGNS))
+    first = _ONE.match(rest)
     if first is None:
         raise InputError(f'printed figure {text!r}: no number at its start; print it as the report does, e.g. "57.14%"')
-    rest = rest.lstrip("([").strip()
     second = re.match(r"^\s*(?:-|to\b|\.\.+|…|[,;](?=\s))\s*", rest[first.end() :], re.I)
     other = _ONE.match(rest[first.end() + second.end() :]) if second and not bound else None
     tail = (first[3] or (other[3] if other else "") or "").lower()
@@ -324,13 +323,24 @@ def parse_print(text: str, unit: str = "", decimal: str = ".") -> Printed:
     )
 
 
+def _lead(rest: str) -> tuple[bool, str, str]:
+    """Whether a print says "about", its bound, and what follows these words and opening brackets."""
+    about, bound = False, ""
+    for _ in range(2):
+        if match := _ABOUT.match(rest):
+            about, rest = True, rest[match.end() :]
+        if match := _BOUND.match(rest):
+            bound, rest = _BOUNDS[match[1].lower()], rest[match.end() :]
+    return about, bound, rest.lstrip("([").strip()
+
+
 def _scale(tail: str, unit: str) -> Decimal:
     tail = tail.lower()
     if tail == "%":
         return Decimal("0.01")
     if tail in _SUFFIX:
         return Decimal(repr(_SUFFIX[tail]))
-    return Decimal(repr(_UNITS[unit])) if unit in _UNITS and tail not in ("×", "x") else Decimal(1)
+    return Decimal(repr(UNITS[unit])) if unit in UNITS and tail not in ("×", "x") else Decimal(1)
 
 
 def _number(text: str, decimal: str, whole: str) -> tuple[Decimal, int, Decimal]:

@@ -45,7 +45,7 @@ from typing import Any
 from assay.audit.claims.lint import contradictions
 from assay.audit.claims.located import Located, read_text
 from assay.audit.claims.metrics import METRICS
-from assay.audit.claims.model import RELATIONS, Claim, ClaimSet, Group
+from assay.audit.claims.model import BESIDE, RELATIONS, Claim, ClaimSet, Group
 from assay.audit.claims.schema import check_keys, from_toml, printed_at
 from assay.data.errors import InputError
 
@@ -208,7 +208,7 @@ def _check_claim(claim: Claim, path: str, where: Located, groups: set[str]) -> N
         raise where.error(path, "relation", f"unknown relation {relation!r}; known: {known}")
     if relation in ("change", "reduction", "ratio", "difference") and len(inputs) != 2:
         raise where.error(path, "inputs", f"relation {relation!r} takes two inputs, got {len(inputs)}")
-    if relation in ("interval", "spread") and (len(inputs) != 1 or claim.metric != relation):
+    if relation in BESIDE and (len(inputs) != 1 or claim.metric != relation):
         raise where.error(path, "relation", f"relation {relation!r} takes one input and the metric {relation!r}")
     if claim.source_line is not None and claim.source_line < 1:
         raise where.error(path, "line", f"line numbers start at 1, got {claim.source_line}")

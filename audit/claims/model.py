@@ -14,6 +14,7 @@ from typing import Annotated, NamedTuple
 from assay.audit.claims.intervals import Interval, Printed
 
 __all__ = [
+    "BESIDE",
     "RELATIONS",
     "Architecture",
     "Claim",
@@ -34,6 +35,8 @@ __all__ = [
 #: `schema`: what a text must look like, or the choices it has.
 IsoDate = Annotated[str, "date"]
 
+#: Metrics, and relations, of what stands beside a figure and is about it alone.
+BESIDE = ("interval", "spread", "fraction")
 #: How a claim may follow from others, its `inputs`, in this order.
 RELATIONS = {
     "": "measured, not derived",
@@ -46,6 +49,7 @@ RELATIONS = {
     "same": "the same quantity as each input, printed again",
     "interval": "the interval printed around the input, a confidence interval as a rule; metric interval, one range",
     "spread": "the ± printed behind the input; metric spread",
+    "fraction": "the whole counts printed beside the input, a share; metric fraction",
 }
 
 

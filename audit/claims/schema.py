@@ -15,7 +15,7 @@ from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from assay.audit.claims.intervals import Printed, parse_print
+from assay.audit.claims.intervals import UNITS, Printed, parse_print
 from assay.audit.claims.located import Located
 from assay.data.errors import InputError
 
@@ -152,7 +152,7 @@ def printed_at(text: str, path: str, key: str, where: Located, unit: str = "", d
 
     """
     try:
-        return parse_print(text, unit=unit if unit in ("percent", "%", "bps", "pp") else "", decimal=decimal)
+        return parse_print(text, unit=unit if unit in UNITS else "", decimal=decimal)
     except InputError as error:
         raise where.error(path, key, str(error)) from None
 

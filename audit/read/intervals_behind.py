@@ -11,15 +11,20 @@ from dataclasses import replace
 from re import Match
 
 from assay.audit.claims.intervals import Printed, parse_print
+from assay.audit.claims.metrics import METRICS
+from assay.audit.claims.model import BESIDE
 from assay.audit.read.document import Line, split_cells
 from assay.audit.read.sheet import Excluded, Placed, Sheet
 from assay.audit.read.vocabulary import pattern
+from assay.audit.read.words import plain
 from assay.data.errors import InputError
 
 __all__ = ["attach"]
 
+#: How far a fraction may lie from a share to be its own.
+_NEAR = 0.1
 #: Metrics that no interval is read behind.
-_NOT = ("change", "multiple", "difference", "target_range", "split_share", "interval", "spread")
+_NOT = ("change", "multiple", "difference", "target_range", "split_share", *BESIDE)
 
 
 def attach(sheet: Sheet, lines: Sequence[Line]) -> None:
@@ -35,6 +40,9 @@ def attach(sheet: Sheet, lines: Sequence[Line]) -> None:
     for index, figure in enumerate(sheet.placed):
         placed[figure.line].append(index)
     by_number = {line.number: line for line in lines if line.number in placed}
+    counts = [item for item in sheet.excluded if item.line in by_number and pattern("fraction").fullmatch(item.text)]
+    taken = {item for item in counts if _fraction(sheet, by_number[item.line].text, item, placed[item.line])}
+    sheet.excluded = [item for item in sheet.excluded if item not in taken]
     for number, indexes in placed.items():
         line = by_number.get(number)
         if line is None or line.kind in ("code", "front", "html"):
@@ -70,6 +78,27 @@ def _behind(sheet: Sheet, line: Line, index: int, left: list[Excluded]) -> None:
     if not said and not lead[1] and not words.strip().startswith(("(", "[")):
         return
     _pair(sheet, index, pair, left, words if said else "")
+
+
+def _fraction(sheet: Sheet, text: str, item: Excluded, indexes: list[int]) -> bool:
+    """The whole counts beside a share, "64.3% (201/312)", "16/28 wins = 57.1%"; far from it they are of something
+    else."""
+    end = item.column + len(item.text)
+    beside = [i for i in indexes if 0 < item.column - sheet.placed[i].end < 12 or 0 < sheet.placed[i].column - end < 30]
+    for index in beside:
+        share, value = sheet.placed[index], _read(item.text, None, sheet.decimal, "fraction")
+        behind = pattern("fraction_behind").fullmatch(text, share.end, item.column)
+        ahead = pattern("fraction_ahead").fullmatch(plain(text), end, share.column)
+        known = METRICS[share.metric].kind == "proportion" and share.value.is_point and not share.context.goal
+        if value is not None and known and (behind or ahead) and abs(value.value - share.value.value) < _NEAR:
+            sheet.placed.append(
+                replace(
+                    share, column=item.column, end=end, printed=item.text, value=value, metric="fraction",
+                    label=_named(share), relation="fraction", inputs=(index,), unit="fraction",
+                )
+            )  # fmt: skip
+            return True
+    return False
 
 
 def _columns(sheet: Sheet, line: Line, indexes: list[int], left: list[Excluded]) -> None:
@@ -168,16 +197,16 @@ def _claim(
         sheet.excluded.append(replace(item, reason="the upper end of the interval before it"))
 
 
-def _read(text: str, estimate: Placed, decimal: str) -> Printed | None:
+def _read(text: str, estimate: Placed | None, decimal: str, unit: str = "") -> Printed | None:
     """A print on the scale of the figure it is around: in percent where that is and these are too large for shares."""
     try:
-        plain = parse_print(text, decimal=decimal)
-        largest = max(abs(plain.value), abs(plain.end))
-        if estimate.value.percent and not plain.percent and largest > 1:
+        value = parse_print(text, unit=unit, decimal=decimal)
+        largest = max(abs(value.value), abs(value.end))
+        if estimate is not None and estimate.value.percent and not value.percent and largest > 1:
             return parse_print(text, unit="percent", decimal=decimal)
     except InputError:
         return None
-    return plain
+    return value
 
 
 def _named(estimate: Placed) -> str:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from assay.audit.claims.metrics import METRICS
-from assay.audit.claims.model import Claim, ClaimSet
+from assay.audit.claims.model import BESIDE, Claim, ClaimSet
 from assay.audit.read.draft import MAX_CLAIMS, draft_claims
 from assay.audit.read.files import Document, find_documents, read_document
 from assay.audit.read.sheet import Draft, Excluded
@@ -24,13 +24,12 @@ _NOT_TIED = (
     "change",
     "multiple",
     "difference",
-    "interval",
-    "spread",
     "other",
     "std",
     "minimum",
     "maximum",
     "confusion_count",
+    *BESIDE,
 )
 #: Most contradictions that are told one by one.
 _TOLD = 40

@@ -16,7 +16,7 @@ from assay.audit.read.words import plain
 
 __all__ = ["assemble"]
 
-_DERIVED = ("change", "multiple", "difference", "target_range")
+_DERIVED = ("change", "multiple", "difference", "target_range", "fraction")
 #: Figures of the training itself; no evaluation split is theirs.
 _OF_TRAINING = {
     "training_time",

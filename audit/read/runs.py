@@ -11,12 +11,13 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 
 from assay.audit.claims.metrics import METRICS
+from assay.audit.claims.model import BESIDE
 from assay.audit.read.sheet import Placed
 
 __all__ = ["adopt_splits", "contradict", "merged_names"]
 
 #: Metrics that say nothing of the run they stand in.
-_DERIVED = ("change", "multiple", "difference", "target_range", "interval", "spread", "split_share", "class_share")
+_DERIVED = ("change", "multiple", "difference", "target_range", "split_share", "class_share", *BESIDE)
 #: Digits that agreement must show: about one chance in ten thousand; of a group that holds nothing else, one in 200.
 _ENOUGH, _ONLY = 3.9, 2.3
 #: Groups beyond this many are not compared.

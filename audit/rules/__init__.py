@@ -54,8 +54,8 @@ FAMILY_RULES: tuple[Callable[[Sequence[Run]], Iterator[Finding]], ...] = (sample
 #: Rules on the whole report.
 REPORT_RULES: tuple[Callable[[Report], Iterator[Finding]], ...] = (
     relations.printed_twice, relations.bounds_kept, relations.without_split, relations.parts_of_period,
-    relations.one_model_two_figures, relations.derived, relations.leverage, matrices.printed_matrix,
-    trainings.reweighted_losses, trainings.best_of_curve, uncertainty.thresholds,
+    relations.one_model_two_figures, relations.derived, relations.fractions, relations.leverage,
+    matrices.printed_matrix, trainings.reweighted_losses, trainings.best_of_curve, uncertainty.thresholds,
     uncertainty.stated_intervals, uncertainty.spreads,
 )  # fmt: skip
 

@@ -29,6 +29,7 @@ class Check:
 _CODE = (
     Check("C0 bounds", "any figure", "a share lies in [0, 1], R² is at most 1, an error at least 0", "definitions"),
     Check("C1 whole counts", "share, n or trades", "some k/n prints as the share (GRIM)", "Brown & Heathers 2017"),
+    Check("C1 fraction", "a share and the whole counts printed beside it", "share = k/n", "definition"),
     Check("C1 common sample", "shares of several runs", "sizes on which every share is a whole count",
           "Brown & Heathers 2017", "the runs share one sample; any fitting size may be it"),
     Check("C2 AUC grid", "AUC, n+, n−", "AUC is k/(2·n+·n−)", "Mann & Whitney 1947"),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from assay.audit.claims.intervals import Interval
 from assay.audit.claims.metrics import METRICS
-from assay.audit.claims.model import Claim, ClassShare
+from assay.audit.claims.model import BESIDE, Claim, ClassShare
 from assay.audit.forensic.arithmetic import (
     change_readings,
     difference_readings,
@@ -17,13 +17,14 @@ from assay.audit.forensic.arithmetic import (
     sum_of,
 )
 from assay.audit.forensic.portfolio import leverage_factor
-from assay.audit.rules.scope import Report, Run, broken, doubtful, fits, span
+from assay.audit.rules.scope import Report, Run, broken, doubtful, fits, percent, span
 from assay.audit.verdicts import Finding
 
 __all__ = [
     "bounds_by_definition",
     "bounds_kept",
     "derived",
+    "fractions",
     "leverage",
     "one_model_two_figures",
     "parts_of_period",
@@ -255,7 +256,7 @@ def derived(report: Report) -> Iterator[Finding]:
     """A change, multiple, difference, mean or sum of printed figures, in every reading in use."""
     for claim in report.claims.claims:
         inputs = [other for other in map(report.claims.claim, claim.inputs) if other is not None]
-        if claim.relation in ("", "same", "interval", "spread") or not inputs or len(inputs) < len(claim.inputs):
+        if claim.relation in ("", "same", *BESIDE) or not inputs or len(inputs) < len(claim.inputs):
             continue
         values = [report.read(c) for c in inputs]
         # An upper or lower bound leaves nothing to recompute from.
@@ -281,6 +282,19 @@ def derived(report: Report) -> Iterator[Finding]:
             close = report.run_of(claim).together(claim, *inputs) and not open_mean
             sentence = f"from {shown}: {listed}; none is {claim.printed}."
             yield broken(check, [claim], sentence, close, held, [claim, *inputs])
+
+
+def fractions(report: Report) -> Iterator[Finding]:
+    """A share beside its own whole counts is their quotient."""
+    for claim in report.claims.claims:
+        share = report.claims.claim(claim.inputs[0]) if claim.relation == "fraction" and claim.inputs else None
+        if share is None:
+            continue
+        sentence = f"{claim.printed} is {percent(claim.value.value, 3)}, and {share.printed} is printed beside it."
+        if report.read(share).holds(claim.value.value, 1e-9):
+            yield fits("C1 fraction", [share, claim], sentence, weight=1)
+        else:
+            yield broken("C1 fraction", [share], sentence, using=[share, claim])
 
 
 def _undefined(claim: Claim, values: list[Interval]) -> bool:

@@ -6,6 +6,7 @@ import pytest
 
 from assay.audit.claims.dump import dump_claims
 from assay.audit.claims.load import parse_claims
+from assay.audit.judge import audit_claims
 from assay.audit.read.draft import draft_claims
 
 
@@ -20,6 +21,23 @@ def tied(text: str) -> list[tuple[str, str, str, str]]:
             assert (claim.relation, claim.group) == (claim.metric, estimate.group)
             found.append((claim.metric, claim.printed, claim.definition, f"{estimate.metric} {estimate.printed}"))
     return found
+
+
+@pytest.mark.parametrize(
+    ("text", "fraction", "refuted"),
+    [
+        ("Historical win rate: 64.3% (201/312 events)", "201/312", True),
+        ("Historical win rate: 64.4% (201/312 events)", "201/312", False),
+        ("- Win rate so far: 2/6 wins = 33.3%", "2/6", False),
+        ("| a | Accuracy |\n|---|---|\n| x | 58.1% (16/28) |", "16/28", True),
+        ("- Accuracy: 57.1% (1/4 folds)", "", False),
+    ],
+)
+def test_the_counts_beside_a_share_are_its_own(text: str, fraction: str, refuted: bool) -> None:
+    claims = draft_claims(text).claims
+    assert [c.printed for c in claims.claims if c.metric == "fraction"] == [fraction] * bool(fraction)
+    assert parse_claims(dump_claims(claims)) == claims
+    assert audit_claims(claims).refuted is refuted
 
 
 CI95 = "95% confidence interval"
