@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from assay.audit.read.sheet import Draft
+from assay.audit.read.sheet import Draft, Excluded
 from assay.audit.recompute.daily_match import DailyMatch
 from assay.audit.recompute.figures import Recomputed
 from assay.audit.verdicts import Arithmetic, AuditReport, Substance, Verdict
@@ -207,48 +207,8 @@ def to_json(audit: Audit) -> dict[str, object]:
     not_placed where they apply.
 
     """
-    report = audit.report
+    report, draft = audit.report, audit.draft
     recomputed = {item.claim.id: item for item in audit.recomputed}
-    rows = []
-    for verdict in report.verdicts:
-        claim = verdict.claim
-        row: dict[str, object] = {
-            "id": claim.id,
-            "metric": claim.metric,
-            "group": claim.group,
-            "split": report.claims.split_of(claim),
-            "label": claim.label,
-            "at": claim.at,
-            "printed": claim.printed,
-            "line": claim.source_line,
-            **({"document": claim.document} if claim.document else {}),
-            "target": claim.target,
-            "arithmetic": str(verdict.arithmetic),
-            "arithmetic_because": verdict.arithmetic_because,
-            "substance": str(verdict.substance),
-            "substance_because": verdict.substance_because,
-            "assumption": verdict.assumption or None,
-            "checks": sorted({finding.check_id for finding in verdict.findings}),
-        }
-        if claim.id in recomputed:
-            found = recomputed[claim.id].resolution
-            recomputation: dict[str, object] = {
-                "value": found.own.value,
-                "convention": found.own.words,
-                "reproduced_by": None if found.named is None else found.named.words,
-                "matches": len(found.matches),
-                "tried": found.tried,
-                "proves_nothing": found.proves_nothing,
-                "chance": found.chance,
-            }
-            why = recomputed[claim.id].explanation
-            if why is not None:
-                recomputation |= {
-                    "explained_by": why.words, "look_ahead": why.look_ahead, "size": why.size,
-                    "near": why.near, "together": [why.together, why.printed],
-                }  # fmt: skip
-            row["recomputed"] = recomputation
-        rows.append(row)
     out: dict[str, object] = {
         "title": report.claims.title,
         "source": report.claims.source,
@@ -257,7 +217,7 @@ def to_json(audit: Audit) -> dict[str, object]:
         "summary": summary_paragraph(audit),
         "counts": report.counts(),
         "warnings": list(report.warnings),
-        "claims": rows,
+        "claims": [_claim_row(report, verdict, recomputed.get(verdict.claim.id)) for verdict in report.verdicts],
         "findings": [
             {
                 "check": f.check_id, "claims": list(f.claims), "using": list(f.using), "sentence": f.sentence,
@@ -267,18 +227,45 @@ def to_json(audit: Audit) -> dict[str, object]:
             }
             for f in report.findings
         ],
-    }
+    }  # fmt: skip
     if audit.data:
         out["data"] = audit.data
     if audit.daily is not None:
         out["daily"] = {"sentence": audit.daily.sentence, "named": audit.daily.named, **asdict(audit.daily)}
     if audit.retrained:
         out["retrained"] = [dict(row) for row in audit.retrained]
-    if audit.draft is not None:
-        for key, items in (("excluded", audit.draft.excluded), ("not_placed", audit.draft.unplaced)):
-            out[key] = [
-                {"line": item.line, "text": item.text, "reason": item.reason}
-                | ({"document": item.document} if item.document else {})
-                for item in items
-            ]
+    if draft is not None:
+        out |= {"excluded": list(map(_left_out, draft.excluded)), "not_placed": list(map(_left_out, draft.unplaced))}
     return out
+
+
+def _claim_row(report: AuditReport, verdict: Verdict, recomputed: Recomputed | None) -> dict[str, object]:
+    claim = verdict.claim
+    row: dict[str, object] = {
+        "id": claim.id, "metric": claim.metric, "group": claim.group, "split": report.claims.split_of(claim),
+        "label": claim.label, "at": claim.at, "printed": claim.printed, "line": claim.source_line,
+        **({"document": claim.document} if claim.document else {}),
+        "target": claim.target,
+        "arithmetic": str(verdict.arithmetic), "arithmetic_because": verdict.arithmetic_because,
+        "substance": str(verdict.substance), "substance_because": verdict.substance_because,
+        "assumption": verdict.assumption or None,
+        "checks": sorted({finding.check_id for finding in verdict.findings}),
+    }  # fmt: skip
+    if recomputed is not None:
+        found, why = recomputed.resolution, recomputed.explanation
+        row["recomputed"] = {
+            "value": found.own.value, "convention": found.own.words,
+            "reproduced_by": None if found.named is None else found.named.words,
+            "matches": len(found.matches), "tried": found.tried, "proves_nothing": found.proves_nothing,
+            "chance": found.chance,
+            **({} if why is None else {
+                "explained_by": why.words, "look_ahead": why.look_ahead, "size": why.size,
+                "near": why.near, "together": [why.together, why.printed],
+            }),
+        }  # fmt: skip
+    return row
+
+
+def _left_out(item: Excluded) -> dict[str, object]:
+    where = {"document": item.document} if item.document else {}
+    return {"line": item.line, "text": item.text, "reason": item.reason} | where

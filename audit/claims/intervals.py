@@ -269,10 +269,6 @@ def parse_print(text: str, unit: str = "", decimal: str = ".") -> Printed:
         whole counts, ``"16/28"``.
     decimal : the decimal mark; a lone comma that cannot separate thousands is read as decimal in any case.
 
-    Returns
-    -------
-    Printed
-
     Raises
     ------
     InputError

@@ -92,17 +92,8 @@ def parse_claims(text: str, name: str = "claims") -> ClaimSet:
     assay.data.errors.InputError: a.toml, line 3: unknown metric 'acuracy'; did you mean 'accuracy'?
 
     """
-    if len(text) > _MOST_TEXT:
-        raise InputError(f"{name}: {len(text):,} characters; a claims file has at most {_MOST_TEXT:,}: split it")
-    try:
-        document = tomllib.loads(text.replace("\r\n", "\n"))
-    except tomllib.TOMLDecodeError as error:
-        place = re.search(r"at line (\d+)", str(error))
-        line = int(place[1]) if place else text.rstrip("\n").count("\n") + 1
-        raise InputError(f"{name}, line {line}: not TOML: {error}") from None
-    except RecursionError:
-        raise InputError(f"{name}: not a claims file: its tables are nested too deeply") from None
-    where = Located(text.replace("\r\n", "\n"), name)
+    text = text.replace("\r\n", "\n")
+    document, where = _document(text, name), Located(text, name)
     _check_top(document, where)
     groups = [_group(table, f"group[{index}]", where) for index, table in enumerate(document.get("group", []))]
     _refuse_duplicates([group.name for group in groups], "group", "name", where)
@@ -121,9 +112,35 @@ def parse_claims(text: str, name: str = "claims") -> ClaimSet:
         taken[claim.id] = taken.get(claim.id, 0) + 1
         claims.append(claim)
     _refuse_duplicates([claim.id for claim in claims], "claim", "id", where)
+    _check_references(claims, groups, where)
+    return ClaimSet(
+        title=document.get("title", ""),
+        source=document.get("source", ""),
+        groups=tuple(groups),
+        claims=tuple(claims),
+        draft=document.get("draft", False),
+    )
+
+
+def _document(text: str, name: str) -> dict[str, Any]:
+    if len(text) > _MOST_TEXT:
+        raise InputError(f"{name}: {len(text):,} characters; a claims file has at most {_MOST_TEXT:,}: split it")
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        place = re.search(r"at line (\d+)", str(error))
+        line = int(place[1]) if place else text.rstrip("\n").count("\n") + 1
+        raise InputError(f"{name}, line {line}: not TOML: {error}") from None
+    except RecursionError:
+        raise InputError(f"{name}: not a claims file: its tables are nested too deeply") from None
+
+
+def _check_references(claims: list[Claim], groups: list[Group], where: Located) -> None:
+    """What claims and groups name must exist, and the context of a group must not contradict itself."""
+    ids, names = {claim.id for claim in claims}, {group.name for group in groups}
     for index, claim in enumerate(claims):
         for wanted in claim.inputs:
-            if wanted not in taken or wanted == claim.id:
+            if wanted not in ids or wanted == claim.id:
                 message = f"claim {claim.id!r}: input {wanted!r} is no other claim's id"
                 raise where.error(f"claim[{index}]", "inputs", message)
     for index, group in enumerate(groups):
@@ -134,13 +151,6 @@ def parse_claims(text: str, name: str = "claims") -> ClaimSet:
         for table_name, key, message in contradictions(group):
             path = f"group[{index}]" + (f".{table_name}" if table_name else "")
             raise where.error(path, key, f"group {group.name!r}: {message}")
-    return ClaimSet(
-        title=document.get("title", ""),
-        source=document.get("source", ""),
-        groups=tuple(groups),
-        claims=tuple(claims),
-        draft=document.get("draft", False),
-    )
 
 
 def _numbered(claim: Claim, taken: Mapping[str, int]) -> Claim:

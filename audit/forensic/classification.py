@@ -105,43 +105,15 @@ def class_shares(
     """
     from scipy.optimize import linprog
 
-    names = list(classes)
-    rows: list[list[float]] = []
-    bounds: list[float] = []
-
-    def inside(low: Sequence[float], high: Sequence[float], target: Interval) -> None:
-        rows.append(list(low))
-        bounds.append(target.high + 1e-7)
-        rows.append([-value for value in high])
-        bounds.append(-target.low + 1e-7)
-
-    scores = [classes[name] for name in names]
-    recalls = [score.recall for score in scores if score.recall is not None]
-    f1s = [score.f1 for score in scores if score.f1 is not None]
-    both = [
-        (score.recall, score.precision)
-        for score in scores
-        if score.recall is not None and score.precision is not None and score.precision.low > 0
-    ]
-    if accuracy is not None and len(recalls) == len(scores):
-        inside([max(r.low, 0.0) for r in recalls], [min(r.high, 1.0) for r in recalls], accuracy)
-    if weighted_f1 is not None and len(f1s) == len(scores):
-        inside([max(f.low, 0.0) for f in f1s], [min(f.high, 1.0) for f in f1s], weighted_f1)
-    if len(both) == len(scores):
-        quotients = [recall / precision for recall, precision in both]
-        inside([max(q.low, 0.0) for q in quotients], [q.high for q in quotients], Interval.point(1.0))
+    names, scores = list(classes), list(classes.values())
+    rows, bounds = _allowed(scores, accuracy, weighted_f1)
     box = [(max(0.0, s.share.low), min(1.0, s.share.high)) if s.share else (0.0, 1.0) for s in scores]
     ones = np.ones((1, len(names)))
-    kwargs = {"A_eq": ones, "b_eq": [1.0], "bounds": box, "method": "highs"}
-    if rows:
-        kwargs |= {"A_ub": np.array(rows), "b_ub": np.array(bounds)}
     found: dict[str, Interval] = {}
-    for index, name in enumerate(names):
+    for name, cost in zip(names, np.eye(len(names)), strict=True):
         ends = []
         for sign in (1.0, -1.0):
-            cost = np.zeros(len(names))
-            cost[index] = sign
-            answer = linprog(cost, **kwargs)
+            answer = linprog(sign * cost, rows, bounds, ones, [1.0], bounds=box, method="highs")
             if answer.status == 2:
                 return None
             if answer.status != 0:
@@ -151,18 +123,44 @@ def class_shares(
         found[name] = Interval(max(0.0, min(ends) - 1e-6), min(1.0, max(ends) + 1e-6))
     # The least size of the largest class: minimise t with w_c <= t.
     cap = np.hstack([np.eye(len(names)), -np.ones((len(names), 1))])
-    wide = np.hstack([np.array(rows), np.zeros((len(rows), 1))]) if rows else np.zeros((0, len(names) + 1))
     answer = linprog(
         np.append(np.zeros(len(names)), 1.0),
-        A_ub=np.vstack([wide, cap]),
-        b_ub=np.append(np.array(bounds), np.zeros(len(names))),
-        A_eq=np.hstack([ones, np.zeros((1, 1))]),
-        b_eq=[1.0],
+        np.vstack([np.hstack([rows, np.zeros((len(rows), 1))]), cap]),
+        np.append(bounds, np.zeros(len(names))),
+        np.hstack([ones, np.zeros((1, 1))]),
+        [1.0],
         bounds=[*box, (0.0, 1.0)],
         method="highs",
     )
     floor = max(0.0, float(answer.fun) - 1e-6) if answer.status == 0 else 1 / len(names)
     return ClassShares(found, max(found, key=lambda name: found[name].low), floor)
+
+
+def _allowed(
+    scores: Sequence[ClassScores], accuracy: Interval | None, weighted_f1: Interval | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows A and bounds b of ``A w <= b``, for the equations whose figures are all printed."""
+    rows: list[list[float]] = []
+    bounds: list[float] = []
+
+    def inside(low: Sequence[float], high: Sequence[float], target: Interval) -> None:
+        rows.extend((list(low), [-value for value in high]))
+        bounds.extend((target.high + 1e-7, -target.low + 1e-7))
+
+    recalls = [score.recall for score in scores if score.recall is not None]
+    f1s = [score.f1 for score in scores if score.f1 is not None]
+    quotients = [
+        score.recall / score.precision
+        for score in scores
+        if score.recall is not None and score.precision is not None and score.precision.low > 0
+    ]
+    if accuracy is not None and len(recalls) == len(scores):
+        inside([max(r.low, 0.0) for r in recalls], [min(r.high, 1.0) for r in recalls], accuracy)
+    if weighted_f1 is not None and len(f1s) == len(scores):
+        inside([max(f.low, 0.0) for f in f1s], [min(f.high, 1.0) for f in f1s], weighted_f1)
+    if len(quotients) == len(scores):
+        inside([max(q.low, 0.0) for q in quotients], [q.high for q in quotients], Interval.point(1.0))
+    return np.array(rows).reshape(-1, len(scores)), np.array(bounds)
 
 
 def largest_share_from_macro(class_f1: Interval, macro: Interval, weighted: Interval, k: int) -> Interval | None:

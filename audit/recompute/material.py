@@ -78,45 +78,47 @@ def material_of_returns(
     if column is not None:
         if column not in columns:
             raise InputError(f"{path}: no column {column!r}; columns of numbers: {', '.join(names[:12])}")
-        names, columns = [column], {column: columns[column]}
+        columns = {column: columns[column]}
     columns, dates, left_out = _begun(columns, dates)
     if kind != "returns":
         return _of_money(path, kind, columns, dates, capital, risk_free)
-    series: dict[str, np.ndarray] = {}
-    lower = {name.strip().lower(): name for name in names}
-    net = next((lower[name] for name in _NET if name in lower), None)
-    gross = next((lower[name] for name in _GROSS if name in lower), None)
-    market = next((lower[name] for name in _BENCHMARK if name in lower), None)
-    raw = next((lower[name] for name in _UNSCALED if name in lower), None)
-    if net is None and gross is None:
-        others = [name for name in names if name not in (market, raw)]
-        if len(others) != 1:
-            raise InputError(
-                f"{path}: {len(others)} columns ({', '.join(names[:8])}); name the returns 'net' (and"
-                f" 'gross'), or leave one column"
-            )
-        net = others[0]
-    if net is not None:
-        series["as given" if gross is None else "net"] = columns[net]
-    if gross is not None:
-        series["gross"] = columns[gross]
-    for name, values in series.items():
-        _check(path, name, values)
-    if market is not None and not np.isfinite(columns[market]).all():
-        market = None
-    if raw is not None and not np.isfinite(columns[raw]).all():
-        raw = None
+    series, market, raw = _series(path, columns)
     length = len(next(iter(series.values())))
     return Material(
         series=series,
         dates=dates,
-        benchmark=None if market is None else columns[market],
-        unscaled=None if raw is None else columns[raw],
+        benchmark=market,
+        unscaled=raw,
         risk_free=risk_free,
         per_year=_per_year(dates),
         description=f"{length:,} returns of {path.name}{_dated(dates)}"
         + (f" ({left_out} rows before the first return left out)" if left_out else ""),
     )
+
+
+def _series(
+    path: Path, columns: dict[str, np.ndarray]
+) -> tuple[dict[str, np.ndarray], np.ndarray | None, np.ndarray | None]:
+    """Net and gross returns by the names of their columns, the benchmark, and the returns before a volatility
+    target; the latter two only where none is missing."""
+    lower = {name.strip().lower(): name for name in columns}
+    net, gross, market, raw = (
+        next((lower[name] for name in names if name in lower), None) for names in (_NET, _GROSS, _BENCHMARK, _UNSCALED)
+    )
+    if net is None and gross is None:
+        others = [name for name in columns if name not in (market, raw)]
+        if len(others) != 1:
+            raise InputError(
+                f"{path}: {len(others)} columns ({', '.join(list(columns)[:8])}); name the returns 'net' (and"
+                f" 'gross'), or leave one column"
+            )
+        net = others[0]
+    series = {} if net is None else {"as given" if gross is None else "net": columns[net]}
+    series |= {} if gross is None else {"gross": columns[gross]}
+    for name, values in series.items():
+        _check(path, name, values)
+    whole = (columns[name] if name is not None and np.isfinite(columns[name]).all() else None for name in (market, raw))
+    return series, next(whole), next(whole)
 
 
 def with_positions(material: Material, path: Path | str, options: ReadOptions | None = None) -> Material:

@@ -29,62 +29,33 @@ def majority_class(
 
     `forced` are the shares, `parts` the claims by metric and class, `printed` the scores in words.
     """
+    top, share, floor = forced.majority, forced.shares[forced.majority], forced.majority_floor
+    always, f1 = f"always “{top}” is right on at least {percent(floor)}", 2 * floor / (1 + floor)
     accuracy, weighted = run.get("accuracy"), run.get("f1_weighted")
-    top = forced.majority
-    share = forced.shares[top]
-    floor = forced.majority_floor
-    always = f"always “{top}” is right on at least {percent(floor)}"
-    if accuracy is not None and run.read(accuracy).high <= floor:
-        yield baseline(
-            "C5 majority class",
-            [accuracy],
-            f"{printed} force {top} to at least {percent(share.low)} of the cases, so {always}, and the model"
-            f" scores {accuracy.printed}.",
-            assumption,
-            3,
-        )
-    constant_f1 = 2 * floor / (1 + floor)
-    if weighted is not None and run.read(weighted).high <= floor * constant_f1:
-        yield baseline(
-            "C5 majority class",
-            [weighted],
-            f"always “{top}” reaches a weighted F1 of at least {number(floor * constant_f1, 3)} (share"
-            f" {percent(floor)} times F1 {number(constant_f1, 3)}), and the model {weighted.printed}.",
-            assumption,
-            3,
-        )
-    below = accuracy is not None and run.read(accuracy).high <= floor
-    below = below or (weighted is not None and run.read(weighted).high <= floor * constant_f1)
-    if not below:
+
+    def beaten(claim: Claim | None, bar: float) -> bool:
+        return claim is not None and run.read(claim).high <= bar
+
+    if not (beaten(accuracy, floor) or beaten(weighted, floor * f1)):
         return
-    of_top = parts["f1"].get(top)
-    if of_top is not None and run.read(of_top).high <= constant_f1:
-        yield baseline(
-            "C5 majority class",
-            [of_top],
-            f"always “{top}” has recall 1, precision at least {percent(floor)} and so an F1 of at least"
-            f" {number(constant_f1, 3)}, and the model {of_top.printed}.",
-            assumption,
-            2,
-        )
-    precise, recall = parts["precision"].get(top), parts["recall"].get(top)
-    if precise is not None and run.read(precise).low - share.high < 0.02:
-        yield baseline(
-            "C5 majority class",
-            [precise],
-            f"{top} is {span(share, True)} of the cases, which is the precision of always saying it; printed"
-            f" {precise.printed}.",
-            assumption,
-            1,
-        )
-    if recall is not None:
-        yield baseline(
-            "C5 majority class",
-            [recall],
-            f"always “{top}” has a recall of 100% at a precision of {span(share, True)}; printed {recall.printed}.",
-            assumption,
-            1,
-        )
+    of_top = {metric: parts[metric].get(top) for metric in ("f1", "precision", "recall")}
+    precise = of_top["precision"]
+    forces = f"{printed} force {top} to at least {percent(share.low)} of the cases, so {always}, and the model scores"
+    reaches = f"always “{top}” reaches a weighted F1 of at least {number(floor * f1, 3)} (share {percent(floor)} times"
+    reaches += f" F1 {number(f1, 3)}), and the model"
+    whole = f"always “{top}” has recall 1, precision at least {percent(floor)} and so an F1 of at least {number(f1, 3)}"
+    saying = f"{top} is {span(share, True)} of the cases, which is the precision of always saying it; printed"
+    recalled = f"always “{top}” has a recall of 100% at a precision of {span(share, True)}; printed"
+    rows = (
+        (accuracy, beaten(accuracy, floor), 3, forces),
+        (weighted, beaten(weighted, floor * f1), 3, reaches),
+        (of_top["f1"], beaten(of_top["f1"], f1), 2, f"{whole}, and the model"),
+        (precise, precise is not None and run.read(precise).low - share.high < 0.02, 1, saying),
+        (of_top["recall"], True, 1, recalled),
+    )
+    for claim, holds, weight, words in rows:
+        if claim is not None and holds:
+            yield baseline("C5 majority class", [claim], f"{words} {claim.printed}.", assumption, weight)
     yield from _not_chance(run, "C5 majority class", always, assumption)
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from assay.audit.claims.intervals import Interval
-from assay.audit.claims.model import Claim, LossTerm
+from assay.audit.claims.model import Claim, LossTerm, Schedule
 from assay.audit.forensic.training import (
     best_epoch_range,
     epochs_run_range,
@@ -145,107 +146,105 @@ def reweighted_losses(report: Report) -> Iterator[Finding]:
         )
 
 
+@dataclass(frozen=True)
+class _Stopping:
+    """What a run prints and states of the end of its training; `alone` where no restart is stated."""
+
+    run: Run
+    ran: Claim | None
+    best: Claim | None
+    patience: int | None
+    cap: int | None
+    cap_claim: Claim | None
+    stated_best: float | None
+    stated_ran: float | None
+    alone: bool
+
+    @classmethod
+    def of(cls, run: Run) -> _Stopping:
+        plan, cap = run.group.schedule or Schedule(), run.get("max_epochs")
+        return cls(
+            run, run.get("epochs_run"), run.get("best_epoch"),
+            _whole(run.get("patience")) if plan.patience is None else plan.patience,
+            _whole(cap) if plan.max_epochs is None else plan.max_epochs,
+            cap, plan.best_epoch, plan.epochs_run, not plan.restarts,
+        )  # fmt: skip
+
+
 def epochs(run: Run) -> Iterator[Finding]:
-    """Epochs run = min(cap, best epoch + patience)."""
-    plan = run.group.schedule
-    ran, best = run.get("epochs_run"), run.get("best_epoch")
-    known_best = Interval.point(plan.best_epoch) if plan and plan.best_epoch is not None else None
-    patience_claim, cap_claim = run.get("patience"), run.get("max_epochs")
-    patience = plan.patience if plan and plan.patience is not None else _whole(patience_claim)
-    cap = plan.max_epochs if plan and plan.max_epochs is not None else _whole(cap_claim)
-    restarts = bool(plan and plan.restarts)
-    if ran is not None and cap is not None and run.read(ran).low > cap + 0.5:
-        yield broken(
-            "C27 epochs",
-            [ran],
-            f"{ran.printed} epochs run exceed the cap of {cap}.",
-            not restarts,
-            "no restarts, and both are of one run",
-            [ran, cap_claim],
-            cap_claim is None,
-        )
-        return
-    if ran is not None and best is not None:
-        if run.read(best).low > run.read(ran).high + 0.5:
-            yield broken(
-                "C27 epochs",
-                [best, ran],
-                f"the best epoch {best.printed} lies beyond the {ran.printed} epochs run.",
-                run.together(best, ran) and not restarts,
-                "both are of one run from scratch",
-            )
+    """Epochs run = min(cap, best epoch + patience): the first of the cases that says anything."""
+    stopping = _Stopping.of(run)
+    for case in (_beyond_cap, _best_and_ran, _ran_after_stated_best, _best_beyond_stated, _ran_alone):
+        found = case(stopping)
+        if found is not None:
+            yield found
             return
-        gap = run.read(ran) - run.read(best)
-        if patience is not None:
-            allowed = epochs_run_range(run.read(best), patience, cap)
-            capped = f"min({cap}, {best.printed} + {patience})" if cap is not None else f"{best.printed} + {patience}"
-            if run.read(ran).meets(allowed):
-                yield fits(
-                    "C27 epochs",
-                    [ran, best],
-                    f"early stopping after patience {patience}: {capped}, epochs run {ran.printed}.",
-                )
-            else:
-                yield doubtful(
-                    "C27 epochs",
-                    [ran, best],
-                    f"early stopping with patience {patience} ends at {capped}, not at {ran.printed}.",
-                    "one run from scratch, no cap below the stated one, patience counted in epochs",
-                    stated=True,
-                )
-        else:
-            yield fits(
-                "C27 epochs",
-                [ran, best],
-                f"{ran.printed} epochs with the best at {best.printed} is a patience of {span(gap)}.",
-                weight=-1,
-            )
-    elif ran is not None and patience is not None and known_best is not None:
-        allowed = epochs_run_range(known_best, patience, cap)
-        words = f"a best epoch of {known_best.low:g} and patience {patience} end at {span(allowed)}, {ran.printed} ran."
-        if run.read(ran).meets(allowed):
-            yield fits("C27 epochs", [ran], words)
-        else:
-            yield doubtful("C27 epochs", [ran], words, "one run from scratch, ended by early stopping", stated=True)
-    elif best is not None and plan and plan.epochs_run is not None and run.read(best).low > plan.epochs_run:
-        yield broken(
-            "C27 epochs",
-            [best],
-            f"the best epoch {best.printed} lies beyond the {plan.epochs_run} epochs run.",
-            not restarts,
-            "both are of one run from scratch",
-            stated=True,
-        )
-    elif ran is not None and patience is not None:
-        least = patience + 1
-        value = run.read(ran)
-        early = cap is None or value.high < cap - 0.4
-        if early and value.high < least - 1:
-            yield doubtful(
-                "C27 epochs",
-                [ran],
-                f"with patience {patience} early stopping cannot end before epoch {least}, and {ran.printed} ran.",
-                "training ended by early stopping, with the stated patience",
-                stated=True,
-            )
-        elif early:
-            best_range = best_epoch_range(value, patience, cap)
-            if best_range.high <= 1.5:
-                yield baseline(
-                    "C27 epochs",
-                    [ran],
-                    f"{ran.printed} epochs with patience {patience} put the best epoch at {ran.printed} −"
-                    f" {patience} = {number(round(best_range.middle))}: validation never improved after the"
-                    " first pass.",
-                    "training ended by early stopping",
-                    2,
-                )
-            else:
-                yield fits(
-                    "C27 epochs",
-                    [ran],
-                    f"{ran.printed} epochs with patience {patience}: the best epoch was {span(best_range)}.",
-                )
+
+
+def _beyond_cap(s: _Stopping) -> Finding | None:
+    if s.ran is None or s.cap is None or s.run.read(s.ran).low <= s.cap + 0.5:
+        return None
+    return broken(
+        "C27 epochs", [s.ran], f"{s.ran.printed} epochs run exceed the cap of {s.cap}.", s.alone,
+        "no restarts, and both are of one run", [s.ran, s.cap_claim], s.cap_claim is None,
+    )  # fmt: skip
+
+
+def _best_and_ran(s: _Stopping) -> Finding | None:
+    if s.ran is None or s.best is None:
+        return None
+    ran, best, both = s.run.read(s.ran), s.run.read(s.best), [s.ran, s.best]
+    if best.low > ran.high + 0.5:
+        sentence = f"the best epoch {s.best.printed} lies beyond the {s.ran.printed} epochs run."
+        proven = s.run.together(s.best, s.ran) and s.alone
+        return broken("C27 epochs", [s.best, s.ran], sentence, proven, "both are of one run from scratch")
+    if s.patience is None:
+        words = f"{s.ran.printed} epochs with the best at {s.best.printed} is a patience of {span(ran - best)}."
+        return fits("C27 epochs", both, words, weight=-1)
+    end = f"{s.best.printed} + {s.patience}"
+    end = f"min({s.cap}, {end})" if s.cap is not None else end
+    if ran.meets(epochs_run_range(best, s.patience, s.cap)):
+        words = f"early stopping after patience {s.patience}: {end}, epochs run {s.ran.printed}."
+        return fits("C27 epochs", both, words)
+    words = f"early stopping with patience {s.patience} ends at {end}, not at {s.ran.printed}."
+    held = "one run from scratch, no cap below the stated one, patience counted in epochs"
+    return doubtful("C27 epochs", both, words, held, stated=True)
+
+
+def _ran_after_stated_best(s: _Stopping) -> Finding | None:
+    if s.ran is None or s.patience is None or s.stated_best is None:
+        return None
+    end = epochs_run_range(Interval.point(s.stated_best), s.patience, s.cap)
+    words = f"a best epoch of {s.stated_best:g} and patience {s.patience} end at {span(end)}, {s.ran.printed} ran."
+    if s.run.read(s.ran).meets(end):
+        return fits("C27 epochs", [s.ran], words)
+    return doubtful("C27 epochs", [s.ran], words, "one run from scratch, ended by early stopping", stated=True)
+
+
+def _best_beyond_stated(s: _Stopping) -> Finding | None:
+    if s.best is None or s.stated_ran is None or s.run.read(s.best).low <= s.stated_ran:
+        return None
+    sentence = f"the best epoch {s.best.printed} lies beyond the {s.stated_ran} epochs run."
+    return broken("C27 epochs", [s.best], sentence, s.alone, "both are of one run from scratch", stated=True)
+
+
+def _ran_alone(s: _Stopping) -> Finding | None:
+    if s.ran is None or s.patience is None:
+        return None
+    value, printed, least = s.run.read(s.ran), s.ran.printed, s.patience + 1
+    if s.cap is not None and value.high >= s.cap - 0.4:
+        return None
+    if value.high < least - 1:
+        words = f"with patience {s.patience} early stopping cannot end before epoch {least}, and {printed} ran."
+        held = "training ended by early stopping, with the stated patience"
+        return doubtful("C27 epochs", [s.ran], words, held, stated=True)
+    best = best_epoch_range(value, s.patience, s.cap)
+    words = f"{printed} epochs with patience {s.patience}"
+    if best.high > 1.5:
+        return fits("C27 epochs", [s.ran], f"{words}: the best epoch was {span(best)}.")
+    words = f"{words} put the best epoch at {printed} − {s.patience} = {number(round(best.middle))}"
+    words = f"{words}: validation never improved after the first pass."
+    return baseline("C27 epochs", [s.ran], words, "training ended by early stopping", 2)
 
 
 def _whole(claim: Claim | None) -> int | None:
