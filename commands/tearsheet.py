@@ -29,7 +29,7 @@ def tearsheet(
     """Draw RUN, an id or the start of one, as one file that opens without a network.
 
     A PDF is the page as a headless Chromium or Chrome on the path prints it; where there is none, or it fails, the same
-    is laid out on A4 without it. Markdown (md) is the first screen alone. `verify` proves HTML and Markdown.
+    is laid out on A4 without it. Markdown (md) is the first screen alone. `verify` proves HTML, PDF and Markdown.
 
     \b
     Examples:

@@ -32,9 +32,10 @@ def verify(
 ) -> int:  # fmt: skip
     """Recompute every number of DOCUMENT from a run's bundle, and name each that differs; exit 1 if any does.
 
-    A DOCUMENT is a tear sheet (HTML, or its Markdown) or a decision of the gate (JSON, Markdown, JUnit XML). The run is
-    made again from the inputs in the bundle, not from the figures that it stores, with its own ledger of trials. What
-    somebody gave to be drawn (`tearsheet --reported`) is no figure of the run and is not judged.
+    A DOCUMENT is a tear sheet (HTML, PDF, Markdown) or a decision of the gate (JSON, Markdown, JUnit XML). The run is
+    made again from the inputs in the bundle, not from the figures that it stores, with its own ledger of trials. A PDF
+    is held by its text (extra pdf), not by the shapes in its charts. What somebody gave to be drawn
+    (`tearsheet --reported`) is no figure of the run and is not judged.
 
     \b
     Examples:

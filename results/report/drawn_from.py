@@ -18,8 +18,10 @@ __all__ = ["LABEL", "DrawnFrom", "drawn_from", "read_drawn_from"]
 
 #: What the line is called in the document.
 LABEL = "Drawn with"
-_LINE = re.compile(rf"{LABEL}(?:</dt><dd>|: ?|\s+)((?:[a-z ]+, )*trials through entry (\d+)[^<\n]*)")
-_GATE = re.compile(r"; gate by (.+?)(?: through entry (\d+))?$")
+_LINE = re.compile(
+    rf"{LABEL}(?:</dt><dd>|: ?|\s+)((?:[a-z ]+, )*)trials through entry (\d+)"
+    r"(?:; gate by (.+?) through entry (\d+)(?:, without ([a-z, ]+))?)?\."
+)
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class DrawnFrom:
     through : the ledger's last entry that was counted.
     policy : by which the gate had judged, or None.
     judged_through : the ledger's last entry that the gate read.
+    judged_without : kinds of checks that came after its decision.
 
     """
 
@@ -39,11 +42,21 @@ class DrawnFrom:
     through: int
     policy: str | None = None
     judged_through: int = 0
+    judged_without: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        named = [*(kind.replace("_", " ") for kind in self.checks), f"trials through entry {self.through}"]
-        gate = "" if self.policy is None else f"; gate by {self.policy}"
-        return ", ".join(named) + gate + (f" through entry {self.judged_through}" if gate else "")
+        gate = "" if self.policy is None else f"; gate by {self.policy} through entry {self.judged_through}"
+        late = f", without {_named(self.judged_without)}" if gate and self.judged_without else ""
+        before = f"{_named(self.checks)}, " if self.checks else ""
+        return f"{before}trials through entry {self.through}{gate}{late}."
+
+
+def _named(kinds: tuple[str, ...]) -> str:
+    return ", ".join(kind.replace("_", " ") for kind in kinds)
+
+
+def _kinds(text: str) -> tuple[str, ...]:
+    return tuple(kind.strip().replace(" ", "_") for kind in text.split(", ") if kind.strip())
 
 
 def drawn_from(run: Run) -> DrawnFrom | None:
@@ -51,14 +64,16 @@ def drawn_from(run: Run) -> DrawnFrom | None:
     found = CheckOutcomes.of(run)
     if found.trials is None or not found.trials.through:
         return None
+    kinds = tuple(sorted(check.kind for check in found.made if check.kind != "trials"))
     policy, through = None, 0
+    late: tuple[str, ...] = ()
     try:
         content = json.loads((run.path / "gate.json").read_text(encoding="utf-8"))
         policy, through = str(content["policy"]), int(content.get("through", 0))
+        late = tuple(kind for kind in kinds if kind not in content.get("checks", kinds))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         pass  # the sheet says that there is none, or that it is damaged
-    kinds = tuple(sorted(check.kind for check in found.made if check.kind != "trials"))
-    return DrawnFrom(kinds, found.trials.through, policy, through)
+    return DrawnFrom(kinds, found.trials.through, policy, through, late)
 
 
 def read_drawn_from(text: str) -> DrawnFrom | None:
@@ -66,7 +81,6 @@ def read_drawn_from(text: str) -> DrawnFrom | None:
     line = _LINE.search(text)
     if line is None:
         return None
-    whole = unescape(line[1]).strip()
-    gate = _GATE.search(whole)
-    kinds = tuple(item.replace(" ", "_") for item in whole.partition("trials through")[0].split(", ") if item)
-    return DrawnFrom(kinds, int(line[2]), gate and gate[1], int((gate and gate[2]) or 0))
+    return DrawnFrom(
+        _kinds(line[1]), int(line[2]), line[3] and unescape(line[3]), int(line[4] or 0), _kinds(line[5] or "")
+    )

@@ -118,7 +118,12 @@ def render_excerpt(run: Run) -> str:
 
 
 def write_tearsheet(
-    run: Run, path: Path | str, *, format: str | None = None, marks: Mapping[str, float] | None = None
+    run: Run,
+    path: Path | str,
+    *,
+    format: str | None = None,
+    marks: Mapping[str, float] | None = None,
+    browser: bool = True,
 ) -> Path:
     """Draw a run into a file, which appears whole or not at all.
 
@@ -130,6 +135,7 @@ def write_tearsheet(
         headless Chromium or Chrome on the path prints it; without one, or where that fails, matplotlib lays the same
         out on A4.
     marks : see `tearsheet_sections`.
+    browser : whether a PDF may be printed by a browser.
 
     Raises
     ------
@@ -156,7 +162,7 @@ def write_tearsheet(
             if wanted == "png":
                 temporary.write_bytes(compose_png(**parts, chosen=_CHOSEN))
             else:
-                chromium = find_chromium()
+                chromium = find_chromium() if browser else None
                 printed = None if chromium is None else print_page(render_page(**parts), chromium)
                 if printed is None:
                     lay_out_pdf(temporary, **parts)

@@ -8,9 +8,10 @@ seeds, canaries and training curves) is taken as stored, and that is said, unles
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path, PurePosixPath
@@ -37,7 +38,8 @@ from assay.results.report.printed import (
     json_units,
     text_units,
 )
-from assay.results.report.tearsheet import MARKS, render_excerpt, render_tearsheet
+from assay.results.report.printed_pdf import PdfText, laid_out_units, pdf_differences, printed_units, read_pdf
+from assay.results.report.tearsheet import MARKS, render_excerpt, render_tearsheet, write_tearsheet
 from assay.results.storage.chain import entries, last_entry
 from assay.results.storage.places import using_ledger
 from assay.results.storage.runs import Run, add_checks, load_run, run_id, to_json
@@ -57,6 +59,8 @@ __all__ = ["Proof", "Recomputed", "opened_bundle", "recomputed", "verify"]
 #: Bytes that a bundle may unpack to, and files that it may hold.
 _LARGEST, _MOST_FILES = 4 << 30, 10_000
 _LARGEST_DOCUMENT = 64 << 20
+#: A Sharpe ratio that somebody gave, as a PDF's chart names it.
+_REPORTED = re.compile(r"\breported ([-−]?[\d,]+\.\d+)")
 #: Tables and metrics of a walk-forward that come from fits which are not made again.
 _FITTED = ("folds", "fold_metrics", "baselines", "baseline_skill", "training", "seeds")
 #: Checks of a walk-forward that fit models again.
@@ -215,7 +219,7 @@ def recomputed(
         If the bundle is damaged, reaches outside itself, brings code that is not trusted, or cannot be run.
 
     """
-    state = None if document is None else read_drawn_from(_text_of(document))
+    state = None if document is None else read_drawn_from(_read(document)[0])
     with (
         opened_bundle(bundle, signer=signer) as (stored, signed),
         tempfile.TemporaryDirectory(prefix="assay-verify-") as place,
@@ -244,7 +248,8 @@ def recomputed(
                 run = add_checks(run, {"trials": stored.checks["trials"]})
                 taken = (*taken, "trials (the bundle's ledger is not the one that the run was counted in)")
             elif counted is not None:  # made again under another name, the run is one member more
-                run = add_checks(run, {"trials": {**run.checks["trials"], "through": tried.last}})
+                older = {} if counted.pbo_basis else {"pbo": None, "pbo_basis": ""}
+                run = add_checks(run, {"trials": {**run.checks["trials"], "through": tried.last, **older}})
         made = Recomputed(_as_named(run, stored), stored, known, taken, signed, _other_versions(run, stored))
         with using_ledger(then):
             yield made
@@ -380,51 +385,72 @@ def verify(document: Path, made: Recomputed, *, policy: Path | None = None) -> P
 
     Parameters
     ----------
-    document : HTML of `tearsheet`, its Markdown, or a decision of `gate` as JSON, Markdown or JUnit XML.
+    document : HTML or PDF of `tearsheet`, its Markdown, or a decision of `gate` as JSON, Markdown or JUnit XML. A PDF
+        is held by its text; shapes in its drawings are not judged.
     made : see `recomputed`.
     policy : the file of a policy that does not ship.
 
     Raises
     ------
     InputError
-        If the document is none of these, or its policy is not at hand.
+        If the document is none of these, its policy is not at hand, or it is a PDF and pypdf is not installed.
 
     """
-    text = _text_of(document)
+    text, pdf = _read(document)
     start = text.lstrip()[:200].lower()
-    taken = made.taken
-    if start.startswith(("<!doctype html", "# tear sheet")):
+    taken, right = made.taken, []
+    if pdf is not None or start.startswith(("<!doctype html", "# tear sheet")):
         with _as_drawn(made, read_drawn_from(text), policy) as (run, more):
             taken = (*taken, *more)
-            if start.startswith("#"):
-                kind, units, candidates = "excerpt", text_units(text), iter([text_units(render_excerpt(run))])
+            if pdf is not None:
+                kind, right = "tear sheet", _printed_again(run, pdf)
+                found = pdf_differences(pdf, right)
+            elif start.startswith("#"):
+                kind, right = "excerpt", text_units(render_excerpt(run))
+                found = differences(text_units(text), right)
             else:
-                page = render_tearsheet(run, _marks(document, text))
-                kind, units, candidates = "tear sheet", html_units(text), iter([html_units(page)])
+                kind, right = "tear sheet", html_units(render_tearsheet(run, _marks(document, text)))
+                found = differences(html_units(text), right)
     else:
-        kind = "gate decision"
+        kind, found = "gate decision", []
         units, candidates = _decision_units(document, text, start, made, policy)
-    best: list[Difference] | None = None
-    right: Sequence[Unit] = ()
-    for right in candidates:
-        found = differences(units, right)
-        best = found if best is None or len(found) < len(best) else best
-        if not found:
-            break
-    assert best is not None
-    return Proof(str(document), kind, made.run.id, count_numbers(right), tuple(best), taken, made.signer, made.versions)
+        for number, right in enumerate(candidates):
+            tried = differences(units, right)
+            found = tried if number == 0 or len(tried) < len(found) else found
+            if not tried:
+                break
+    count = count_numbers(right)
+    return Proof(str(document), kind, made.run.id, count, tuple(found), taken, made.signer, made.versions)
 
 
-def _text_of(document: Path) -> str:
+def _printed_again(run: Run, pdf: PdfText) -> list[Unit]:
+    """What a PDF of a run should print, by whatever made it."""
+    given = _REPORTED.search(" ".join(piece.text for piece in pdf.pieces))
+    marks = {"reported": float(given[1].replace("−", "-").replace(",", ""))} if given else {}
+    if pdf.browser:
+        return printed_units(render_tearsheet(run, marks))
+    with tempfile.TemporaryDirectory(prefix="assay-verify-") as place:
+        path = Path(place) / "sheet.pdf"
+        write_tearsheet(run, path, marks=marks, browser=False)
+        return laid_out_units(read_pdf(path.read_bytes(), path))
+
+
+def _read(document: Path) -> tuple[str, PdfText | None]:
+    """The text of a document, and of a PDF what it prints."""
     try:
         if document.stat().st_size > _LARGEST_DOCUMENT:
             raise InputError(f"{document}: larger than {_LARGEST_DOCUMENT >> 20} MB; no sheet or decision is")
-        return document.read_text(encoding="utf-8")
+        content = document.read_bytes()
     except OSError as error:
         raise InputError(f"{document}: {error.strerror}") from None
+    if content.startswith(b"%PDF"):
+        pdf = read_pdf(content, document)
+        return pdf.text, pdf
+    try:
+        return content.decode("utf-8").replace("\r\n", "\n"), None
     except UnicodeDecodeError:
         raise InputError(
-            f"{document}: not UTF-8 text; an HTML sheet, a Markdown excerpt or a gate decision is verified"
+            f"{document}: neither UTF-8 text nor a PDF; a tear sheet, its excerpt or a gate decision is verified"
         ) from None
 
 
@@ -446,7 +472,7 @@ def _decision_units(
         name = text.partition(" · policy ")[2].split("\n")[0].split(" · champion ")[0]
         return text_units(text), (text_units(decision_markdown(item)) for item in _decisions(made, name, policy))
     raise InputError(
-        f"{document}: neither a tear sheet (HTML or Markdown) nor a gate decision (JSON, Markdown, JUnit XML)"
+        f"{document}: neither a tear sheet (HTML, PDF or Markdown) nor a gate decision (JSON, Markdown, JUnit XML)"
     )
 
 
@@ -536,8 +562,8 @@ def _verdict(
     if not name:
         return None, ()
     stored = content if content.get("policy") == name else {}
-    if state is not None and state.judged_through and stored.get("through") != state.judged_through:
-        stored = {"through": state.judged_through, "checks": [*state.checks, "trials"]}  # it was judged again since
+    if state is not None and state.judged_through and not _was_read(stored, state):
+        stored = {"through": state.judged_through, "checks": _read_by_gate(state)}  # it was judged again since
     elif stored and (stored.get("champion") is not None or (policy is None and name not in policy_names())):
         champion = stored.get("champion") is not None
         why = "its champion is not in the bundle" if champion else "its policy does not ship; --policy FILE"
@@ -549,3 +575,14 @@ def _verdict(
             return tried.to_dict(), ()
     assert first is not None
     return first.to_dict(), ()
+
+
+def _read_by_gate(state: DrawnFrom) -> list[str]:
+    return sorted({*state.checks, "trials"} - {*state.judged_without})
+
+
+def _was_read(stored: Mapping[str, Any], state: DrawnFrom) -> bool:
+    """Whether a stored decision is the one that a document shows: with the same trials and checks."""
+    checks = stored.get("checks")
+    known = isinstance(checks, list) and sorted(map(str, checks)) == _read_by_gate(state)
+    return known and stored.get("through") == state.judged_through

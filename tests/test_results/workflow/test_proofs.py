@@ -21,7 +21,11 @@ from assay.data.synthetic import synthetic_market
 from assay.results.gate.formats import decision_junit, decision_markdown
 from assay.results.gate.policy import judge, load_policy
 from assay.results.report.printed import Difference, differences, html_units, json_units, text_units
-from assay.results.report.tearsheet import render_excerpt, render_tearsheet
+from assay.results.report.printed_pdf import laid_out_units, pdf_differences, printed_units, read_pdf
+from assay.results.report.printing import find_chromium
+from assay.results.report.run_data import RunData
+from assay.results.report.sections.evidence import _luck
+from assay.results.report.tearsheet import render_excerpt, render_tearsheet, write_tearsheet
 from assay.results.storage.chain import append_entry
 from assay.results.storage.runs import Run, load_run, to_json
 from assay.results.workflow.proofs import Recomputed, recomputed, verify
@@ -188,6 +192,71 @@ def test_trials_after_the_export_and_the_readers_own_ledger_change_nothing(tmp_p
     assert cli.main(["runs", "export", str(run.path), str(tmp_path / "run.zip")]) == 0
     append_entry("look", "x:y:z", {"trial": "x", "through": "z"})
     assert cli.main(["verify", str(tmp_path / "late.md"), "--run", str(tmp_path / "run.zip")]) == 0
+
+
+def test_a_sheet_drawn_beside_another_ledger_is_the_same(case: Case, tmp_path: Path, monkeypatch) -> None:
+    stored = load_run(case.made.stored.path)
+    before = _luck(RunData(stored))
+    monkeypatch.setenv("ASSAY_LEDGER", str(tmp_path / "another"))
+    assert _luck(RunData(stored)) == before
+    assert before.rows[-1][2].text == "PBO: 1 trial; a choice needs at least 2"
+
+
+@pytest.mark.slow
+def test_what_came_after_a_document_was_drawn_is_no_difference(tmp_path: Path, monkeypatch, capsys) -> None:
+    """Verdicts, checks and trials that came later, a second count, a second verdict, a ledger that is not the one."""
+    options = [*market(tmp_path, seed=2), "--strategy", "quintile_long_short"]
+    run = store(tmp_path, *options)
+    again = ["backtest", "--results", str(tmp_path / "runs"), *options]
+    later = ["backtest", "--results", str(tmp_path / "other"), *options, "--param"]
+    steps = ([], ["gate", str(run.path), "--policy", "research"], [*later, "quantile=0.3"], [*again, "--leaks"],
+             [*later, "quantile=0.4"], ["gate", str(run.path), "--policy", "selection"])  # fmt: skip
+    for number, step in enumerate(steps):
+        assert cli.main(step or ["runs", "list", "--results", str(tmp_path / "runs")]) in (0, 1, 3)
+        (tmp_path / f"{number}.html").write_text(render_tearsheet(load_run(run.path)), encoding="utf-8")
+    decision = judge(load_run(run.path), load_policy("research"))
+    (tmp_path / "6.json").write_text(to_json(decision.to_dict()), encoding="utf-8")
+    assert cli.main([*later, "quantile=0.1"]) == 0
+    for name in [*(f"{number}.html" for number in range(len(steps))), "6.json"]:
+        capsys.readouterr()
+        assert cli.main(["verify", str(tmp_path / name), "--run", str(run.path)]) == 0, (name, capsys.readouterr().out)
+    page = (tmp_path / "3.html").read_text(encoding="utf-8")
+    number = int(re.search(r"trials through entry (\d+)", page)[1])  # type: ignore[index]
+    for other in (number - 1, number + 1, 99):
+        edited = tmp_path / "edited.html"
+        edited.write_text(page.replace(f"through entry {number}", f"through entry {other}", 1), encoding="utf-8")
+        assert cli.main(["verify", str(edited), "--run", str(run.path)]) == 1, other
+    monkeypatch.setenv("ASSAY_LEDGER", str(tmp_path / "another"))
+    capsys.readouterr()
+    assert cli.main(["verify", str(tmp_path / "3.html"), "--run", str(run.path), "--json"]) == 0
+    assert "not the one that the run was counted in" in json.loads(capsys.readouterr().out)["taken"][-1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("browser", [True, False])
+def test_a_pdf_is_proved_by_its_text_and_one_digit_of_it_is_named(tmp_path: Path, browser: bool, capsys) -> None:
+    pytest.importorskip("pypdf")
+    if browser and find_chromium() is None:
+        pytest.skip("no Chromium on this machine")
+    run = store(tmp_path, *market(tmp_path), "--strategy", "quintile_long_short", "--canaries", "--random-runs", "20")
+    sheet = write_tearsheet(run, tmp_path / "sheet.pdf", marks={"reported": 2.5}, browser=browser)
+    assert cli.main(["verify", str(sheet), "--run", str(run.path)]) == 0, capsys.readouterr().out
+    pdf = read_pdf(sheet.read_bytes(), sheet)
+    units = printed_units(render_tearsheet(run, {"reported": 2.5})) if browser else laid_out_units(pdf)
+    assert pdf_differences(pdf, units) == []
+    rng, places = random.Random(1), [i for i, piece in enumerate(pdf.pieces) if re.search(r"\d", piece.text)]
+    for place in rng.sample(places, 100):
+        piece = pdf.pieces[place]
+        at = rng.choice([item.start() for item in re.finditer(r"\d", piece.text)])
+        text = piece.text[:at] + str((int(piece.text[at]) + 1) % 10) + piece.text[at + 1 :]
+        edited = replace(pdf, pieces=(*pdf.pieces[:place], replace(piece, text=text), *pdf.pieces[place + 1 :]))
+        assert 1 <= len(pdf_differences(edited, units)) <= 2, (piece, text)
+    value = run.metric("sharpe_net")["value"]  # type: ignore[index]
+    lie = replace(run, metrics=json.loads(json.dumps(run.metrics).replace(repr(value), repr(value + 1.0))))
+    forged = write_tearsheet(lie, tmp_path / "forged.pdf", browser=browser)
+    capsys.readouterr()
+    assert cli.main(["verify", str(forged), "--run", str(run.path)]) == 1
+    assert f"{value + 1.0:.2f}" in capsys.readouterr().out
 
 
 def rewritten(bundle: Path, target: Path, **changes: bytes | None) -> Path:
