@@ -63,7 +63,7 @@ from typing import ClassVar
 class Upper:
     name: ClassVar[str] = "upper"
     family: ClassVar[str] = "mine"
-    needs: ClassVar[tuple[str, ...]] = ("score",)
+    needs: ClassVar[tuple[str, ...]] = ()
     overlays: ClassVar[tuple[object, ...]] = ()
     def target_weights(self, predictions, prices):
         above = predictions.score.gt(predictions.score.median(axis="columns"), axis="index")
