@@ -11,7 +11,7 @@ from assay.data.canary_labels import CanaryLabels
 from assay.data.errors import InputError
 from assay.data.panel import PricePanel
 
-__all__ = ["forward_returns", "simple_returns"]
+__all__ = ["drawdown_series", "forward_returns", "simple_returns"]
 
 
 def simple_returns(prices: pd.DataFrame) -> pd.DataFrame:
@@ -102,3 +102,9 @@ def forward_returns(
     if labels is not None:
         out = labels.instead_of(out, prices, horizon=horizon, known_after=delay + horizon)
     return pd.DataFrame(out, index=frame.index, columns=frame.columns)
+
+
+def drawdown_series(returns: pd.Series) -> pd.Series:
+    """(T,) distance of the compounded series below its highest level so far, the start included; 0 or negative."""
+    nav = (1 + returns).cumprod()
+    return nav / nav.cummax().clip(lower=1.0) - 1

@@ -6,16 +6,21 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from assay.data.card import Card, span
 from assay.data.conventions import SESSIONS_A_YEAR, annual_sharpe
+from assay.data.drawing import returns_figure
 from assay.data.errors import InputError
 from assay.data.panel import PricePanel
+from assay.data.returns import drawdown_series
 from assay.engine.fills import FILL_COLUMNS, FillLedger
 from assay.engine.trades import round_trips
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["EVENT_COLUMNS", "FILL_COLUMNS", "BacktestResult"]
 
@@ -129,6 +134,19 @@ class BacktestResult(Card):
         """
         return round_trips(self.fills)
 
+    def plot(self) -> Figure:
+        """A matplotlib figure: growth of 1 before and after costs, and the benchmark's, above; drawdown below.
+
+        Raises
+        ------
+        InputError
+            If there are no sessions.
+
+        """
+        if not len(self.returns):
+            raise InputError(f"plot: the backtest of {self.strategy} has no sessions")
+        return returns_figure(self.to_frame(), self.strategy)
+
     def to_vectorbt(self, prices: PricePanel) -> Any:
         """A real vectorbt `Portfolio` of the same weights on `prices`, to explore.
 
@@ -152,8 +170,7 @@ class BacktestResult(Card):
             sharpe = "–" if math.isnan(ratio) else f"{ratio:.2f}"
             total = float((1 + values).to_numpy(dtype=float).prod()) - 1
             rows.append((kind, f"Sharpe {sharpe} ({SESSIONS_A_YEAR}, ddof 1, rf 0), total return {total:.1%}"))
-        level = (1 + self.returns).cumprod()
-        depth = float((level / level.cummax().clip(lower=1.0) - 1).min())
+        depth = float(drawdown_series(self.returns).min())
         rows += [
             ("drawdown", f"{depth:.1%} at the deepest, net"),
             ("turnover", f"{float(self.turnover.mean()) * SESSIONS_A_YEAR:.1f}× a year, one way"),

@@ -260,7 +260,7 @@ def draw(markets: Sequence[MarketFigures], path: Path) -> None:
     """Sizes against the band on the left, power on the right."""
     from matplotlib.figure import Figure
 
-    from assay.results.report.plots.style import COLOURS, settle
+    from assay.data.drawing import COLOURS, settle
 
     colours = dict(zip(("quiet", "drift", "sample", "wide"), ("blue", "orange", "green", "purple"), strict=True))
     figure = Figure(figsize=(11, 4.4), layout="constrained", facecolor="white")

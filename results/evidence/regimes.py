@@ -9,10 +9,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from assay.data.conventions import SESSIONS_A_YEAR
+from assay.data.returns import drawdown_series
 from assay.engine.result import BacktestResult
 from assay.results.evidence.attribution import Book, by_asset, by_leg
 from assay.results.stats.long_run_variance import regress
-from assay.results.stats.performance import drawdown_series, sharpe_interval
+from assay.results.stats.performance import sharpe_interval
 
 __all__ = ["CRISES", "crises", "days", "legs", "regimes"]
 

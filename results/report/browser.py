@@ -101,7 +101,7 @@ class _Pages:
             rows = sorted_rows(rows, key, reverse=order.startswith("-")) if key and rows else rows
         except InputError as error:
             lines.insert(0, str(error))
-        columns = [_Cell(""), _Cell("run")]
+        columns = [_Cell("compare"), _Cell("run")]
         for name in _COLUMNS:
             wanted = f"-{name}" if order == name else name
             link = "/?" + urlencode({"filter": tests, "sort": wanted})

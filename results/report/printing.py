@@ -16,8 +16,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from assay.data.drawing import INK, settle
 from assay.results.report.blocks import Figure, FirstScreen, Note, Section, Table
-from assay.results.report.plots.style import INK, settle
 from assay.results.report.render import figure_settings
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from assay.data.drawing import INK, new_figure
 from assay.results.report.blocks import Figure, FirstScreen, Note, Section, Table
 from assay.results.report.plots.readout import name_lines, read_axes
-from assay.results.report.plots.style import INK, new_figure
 
 __all__ = ["MARKS", "Drawing", "draw_figure", "figure_settings", "render_page"]
 

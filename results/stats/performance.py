@@ -18,7 +18,6 @@ from assay.results.stats.long_run_variance import critical_value, lag_rule, regr
 
 __all__ = [
     "Metric",
-    "drawdown_series",
     "drawdowns",
     "monthly_returns",
     "performance_metrics",
@@ -265,12 +264,6 @@ def relative_metrics(
         )
         for name, value, unit, text, lo, hi in parts
     ]
-
-
-def drawdown_series(returns: pd.Series) -> pd.Series:
-    """(T,) distance of the compounded series below its highest level so far, the start included; 0 or negative."""
-    nav = (1 + returns).cumprod()
-    return nav / nav.cummax().clip(lower=1.0) - 1
 
 
 def drawdowns(returns: pd.Series, top: int = 10) -> pd.DataFrame:

@@ -17,17 +17,21 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
 from assay.data.atomic import building, locked, put_folder, recover, replacing, sweep
 from assay.data.card import Card
+from assay.data.drawing import returns_figure
 from assay.data.errors import InputError, UnknownNameError
 from assay.data.jsonable import jsonable
 from assay.data.stored import file_digest, file_digests, holds_files, read_json, read_sealed, sealed
 from assay.results.storage.places import DEFAULT_ROOT
 from assay.results.storage.tables import write_tables
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = [
     "LABELS",
@@ -101,6 +105,20 @@ class Run(Card):
     def to_frame(self) -> pd.DataFrame:
         """A row a session of a backtest, its returns; a row a cell of a sweep."""
         return self.table("cells" if self.kind == "sweep" else "returns")
+
+    def plot(self) -> Figure:
+        """A matplotlib figure: growth of 1 before and after costs, and the benchmark's, above; drawdown below.
+
+        Raises
+        ------
+        InputError
+            If it is a sweep, or has no sessions.
+
+        """
+        returns = self.require_backtest("plot").table("returns")
+        if not len(returns):
+            raise InputError(f"plot: the run {self.id} has no sessions")
+        return returns_figure(returns, self.id)
 
     def require_backtest(self, who: str) -> Run:
         """This run, for `who`, which shows or judges one backtest.

@@ -104,16 +104,7 @@ class StoredBacktest(Card):
 
     def plot(self) -> Figure:
         """A matplotlib figure: growth of 1 above, drawdown below."""
-        from assay.results.report.plots import COLOURS, new_figure, plot_drawdown, plot_equity
-
-        figure = new_figure((9.0, 5.5))[0]
-        figure.clear()
-        figure.patch.set(alpha=1.0, facecolor="white")
-        above, below = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
-        plot_equity(above, self.to_frame())
-        plot_drawdown(below, self.result.returns)
-        above.set_title(self.run.id, color=COLOURS["grey"])
-        return figure
+        return self.run.plot()
 
     def __str__(self) -> str:
         from assay.results.report.terminal import render_run

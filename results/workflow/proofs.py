@@ -132,6 +132,7 @@ class Recomputed:
     taken : what of the new run was taken as stored.
     signer : who signed the bundle.
     versions : see `Proof`.
+    counted_there : whether that ledger is the one that the run's trials were counted in.
 
     """
 
@@ -141,6 +142,7 @@ class Recomputed:
     taken: tuple[str, ...]
     signer: str | None
     versions: tuple[str, ...]
+    counted_there: bool = True
 
 
 @contextmanager
@@ -244,13 +246,15 @@ def recomputed(
                 run = make_run(study, root=Path(place) / "runs", progress=progress).run
             else:
                 run, taken = _from_predictions(study, stored, Path(place) / "runs", progress)
-            if counted is not None and not _counted_in(tried, counted, through):
+            there = counted is None or _counted_in(tried, counted, through)
+            if not there:
                 run = add_checks(run, {"trials": stored.checks["trials"]})
                 taken = (*taken, "trials (the bundle's ledger is not the one that the run was counted in)")
             elif counted is not None:  # made again under another name, the run is one member more
                 older = {} if counted.pbo_basis else {"pbo": None, "pbo_basis": ""}
                 run = add_checks(run, {"trials": {**run.checks["trials"], "through": tried.last, **older}})
-        made = Recomputed(_as_named(run, stored), stored, known, taken, signed, _other_versions(run, stored))
+        named = _as_named(run, stored)
+        made = Recomputed(named, stored, known, taken, signed, _other_versions(run, stored), there)
         with using_ledger(then):
             yield made
 
@@ -499,6 +503,11 @@ def _decisions(
     """
     if policy is None and name not in policy_names():
         raise InputError(f"the policy {name!r} does not ship; give its file with --policy")
+    if not made.counted_there:
+        raise InputError(
+            "gate: the bundle's ledger is not the one that the run was counted in; set ASSAY_LEDGER to that one, and "
+            "export the run again"
+        )
     rules = load_policy(name if policy is None else policy)
     counted = CheckOutcomes.of(made.run).trials
     with using_ledger(made.ledger):
@@ -562,7 +571,10 @@ def _verdict(
     if not name:
         return None, ()
     stored = content if content.get("policy") == name else {}
-    if state is not None and state.judged_through and not _was_read(stored, state):
+    shown = bool(stored) and (state is None or not state.judged_through or _was_read(stored, state))
+    if shown and not made.counted_there:
+        return stored, ("the gate's decision (with them)",)
+    if not shown and state is not None and state.judged_through:
         stored = {"through": state.judged_through, "checks": _read_by_gate(state)}  # it was judged again since
     elif stored and (stored.get("champion") is not None or (policy is None and name not in policy_names())):
         champion = stored.get("champion") is not None

@@ -300,6 +300,21 @@ def test_a_pdf_is_the_page_as_it_prints_and_the_same_each_time(chromium: Any, sh
     assert print_page(page, program) == content
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", list(_SIZES))
+@pytest.mark.parametrize("name", ["sheet", "bare", "comparison"])
+def test_axe_finds_nothing(chromium: Any, sheets: dict[str, Path], name: str, size: str, scheme: str):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="the extra accessibility").Axe()
+    width, height = _SIZES[size]
+    # What axe runs in the page is forbidden by the page's own policy.
+    context = chromium.new_context(viewport={"width": width, "height": height}, color_scheme=scheme, bypass_csp=True)
+    page = context.new_page()
+    page.goto(sheets[name].as_uri())
+    found = axe.run(page).response["violations"]
+    assert found == [], [(item["id"], item["impact"], item["nodes"][0]["html"][:200]) for item in found]
+    context.close()
+
+
 def test_it_prints(chromium: Any, sheets: dict[str, Path]):
     with Opened(chromium, sheets["sheet"]) as opened:
         assert opened.page.pdf(format="A4").startswith(b"%PDF-")

@@ -6,6 +6,8 @@ import asyncio
 import json
 import os
 import random
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -111,32 +113,86 @@ def test_nothing_outside_the_root_is_read_and_no_traceback_is_answered(root: Pat
     assert sorted(os.listdir(tmp_path)) == ["root", "secret.csv"]
 
 
-@pytest.mark.slow
-def test_ten_thousand_hostile_requests(root: Path, tmp_path: Path) -> None:
-    rng = random.Random(1)
+#: Arguments of each tool that name files or runs, and all others.
+TOOLS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "audit": (("report",), ("predictions", "prices", "returns")),
+    "verify": (("document", "bundle"), ()),
+    "gate": (("run",), ("champion", "policy")),
+    "leaks": (("predictions", "prices"), ("strategy", "parameters")),
+    "backtest": (("predictions", "benchmark"),
+                 ("strategy", "prices", "parameters", "horizon", "commission_bps", "checks")),
+}  # fmt: skip
+ODD: tuple[Any, ...] = (
+    None, True, 0, -1, 10**40, 1e308, -0.0, "", [], {}, [[[]]], {"a": {"b": [None]}}, ["leaks", 3], "\ud7ff",
+    "x" * 20_000, {"quantile": "0.1; import os"}, {"__class__": "x", "../../": 1}, ["--results", "/"], "NaN",
+    "\u202e\u0000",
+)  # fmt: skip
+
+
+def hostile_call(rng: random.Random, folder: Path) -> tuple[str, dict[str, Any]]:
+    """A tool and arguments, of which none names a file that may be read, and some are of no type that it takes."""
     parts = ["..", "/", "\\", "secret.csv", "link.csv", "preds.parquet", "\0", "%2e%2e", "~", "-", "--json", "é", " ",
-             "root", "results", ".assay", "C:", "\n", str(tmp_path)]  # fmt: skip
+             "root", "results", "runs", ".assay", "C:", "\n", str(folder), "/proc/self/environ", "file://", "$HOME",
+             "*", "`id`", "$(id)", "\\\\host\\share", "aux", "<script>"]  # fmt: skip
 
     def word() -> str:
         return "".join(rng.choice(parts) for _ in range(rng.randint(1, 6)))
 
-    names = {"audit": ["report"], "verify": ["document", "bundle"], "gate": ["run", "champion"],
-             "leaks": ["predictions", "prices", "strategy"],
-             "backtest": ["predictions", "benchmark", "strategy"]}  # fmt: skip
-    calls = []
-    for _ in range(10_000):
-        tool = rng.choice([*names])
-        calls.append((tool, {name: word() for name in names[tool]}))
-    for error, text in called(root, *calls):
+    tool = rng.choice([*TOOLS])
+    paths, others = TOOLS[tool]
+    given: dict[str, Any] = {name: word() for name in paths}
+    given |= {name: rng.choice((*ODD, word())) for name in others if rng.random() < 0.4}
+    if rng.random() < 0.2:
+        given[rng.choice(paths)] = rng.choice(ODD)
+    if tool != "gate" and all(given[name] in ("", None) for name in paths):
+        given[paths[0]] = "../secret.csv"  # without a file, the embedded sample would be run
+    if rng.random() < 0.1:
+        given[word()] = rng.choice(ODD)
+    return (tool if rng.random() < 0.97 else word()), given
+
+
+@pytest.mark.fuzz
+def test_ten_thousand_hostile_calls(root: Path, tmp_path: Path) -> None:
+    """ASSAY_CALLS and ASSAY_SEED: how many, and which."""
+    rng = random.Random(int(os.environ.get("ASSAY_SEED", "1")))
+    calls = [hostile_call(rng, tmp_path) for _ in range(int(os.environ.get("ASSAY_CALLS", "10000")))]
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    for call, (error, text) in zip(calls, called(root, *calls), strict=True):
+        assert error, (call, text[:300])
         assert SECRET not in text
-        assert "Traceback" not in text
-        assert error
-    assert sorted(os.listdir(tmp_path)) == ["root", "secret.csv"]
+        assert "Traceback" not in text, (call, text)
+        assert "internal error" not in text, (call, text)
+        assert 'File "' not in text, (call, text)
+    after = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    outside = [path for path in {*before, *after} if before.get(path) != after.get(path) and root not in path.parents]
+    assert [path for path in outside if path not in (root, tmp_path)] == []
+
+
+@pytest.mark.fuzz
+def test_lines_that_are_no_messages_do_not_end_the_server(root: Path) -> None:
+    """Two thousand damaged lines on stdin, then the protocol's first message, which is answered."""
+    first = {"jsonrpc": "2.0", "id": 77, "method": "initialize", "params": {
+        "protocolVersion": "2025-03-26", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}}  # fmt: skip
+    whole = json.dumps(first | {"id": 1}) + "\n"
+    rng, lines = random.Random(2), []
+    for _ in range(2000):
+        at = rng.randrange(len(whole) - 1)
+        lines.append(rng.choice((
+            whole[:at] + rng.choice("{}[]\",:0x") + whole[at + 1 : -1], "[" * rng.randint(1, 2000), "null", "{}", "",
+            json.dumps({"jsonrpc": "2.0", "id": rng.choice(ODD), "method": rng.choice(["tools/call", "x", ""]),
+                        "params": rng.choice(ODD)}),
+        )).replace("\n", " "))  # fmt: skip
+    text = "\n".join([*lines, json.dumps(first)]) + "\n"
+    program = [sys.executable, str(Path(__file__).parents[2] / "cli.py"), "mcp", "--root", str(root)]
+    sent = text.encode(errors="replace")
+    done = subprocess.run(program, input=sent, capture_output=True, timeout=300, check=False)
+    answers = done.stdout.decode()
+    assert "Traceback" not in answers
+    assert SECRET not in answers
+    assert any(json.loads(line).get("id") == 77 and "result" in json.loads(line) for line in answers.splitlines())
 
 
 def test_without_the_sdk_one_line_says_what_to_install(root: Path, monkeypatch, capsys) -> None:
-    import sys
-
     for name in [*sys.modules]:
         if name == "mcp" or name.startswith("mcp."):
             monkeypatch.delitem(sys.modules, name)

@@ -7,6 +7,7 @@ import shutil
 import socket
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -130,8 +131,9 @@ def test_without_starlette_one_line_says_what_to_install(runs: list[Run], monkey
     assert answer.count("\n") == 1
 
 
-@pytest.mark.browser
-def test_a_browser_sorts_by_keyboard_opens_a_sheet_and_fits_a_phone(runs: list[Run]) -> None:
+@pytest.fixture(scope="module")
+def served(runs: list[Run]) -> Iterator[tuple[Any, str]]:
+    """A real Chromium, and the address that the pages are served under."""
     play = pytest.importorskip("playwright.sync_api")
     import uvicorn
 
@@ -140,27 +142,68 @@ def test_a_browser_sorts_by_keyboard_opens_a_sheet_and_fits_a_phone(runs: list[R
         pytest.skip("no Chromium on this machine")
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
-    address = f"http://127.0.0.1:{listener.getsockname()[1]}"
     server: Any = uvicorn.Server(uvicorn.Config(browser_app(runs[0].path.parent, TOKEN), log_level="error"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
+    while not server.started:
+        time.sleep(0.05)
     with play.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_page(viewport={"width": 360, "height": 740})
-        said: list[str] = []
-        page.on("console", lambda message: said.append(message.text))
-        while not server.started:
-            time.sleep(0.05)
-        page.goto(f"{address}/?token={TOKEN}")
-        assert TOKEN.split()[0] not in page.url
-        assert page.evaluate("document.documentElement.scrollWidth") <= 360
-        page.focus("text=sharpe_net")
-        page.keyboard.press("Enter")
-        page.wait_for_url("**sort=sharpe_net*")
-        page.click(f"td a >> text={runs[0].id}")
-        page.click("text=Tear sheet")
-        page.wait_for_selector("svg", state="attached")
-        assert not said
+        yield browser, f"http://127.0.0.1:{listener.getsockname()[1]}"
         browser.close()
     server.should_exit = True
     thread.join(10)
+
+
+def places(runs: list[Run]) -> list[str]:
+    """Every kind of page."""
+    one, two = (run.id for run in runs)
+    return ["/", "/?filter=nonsense", "/ledger", f"/runs/{one}", f"/compare?run={one}&run={two}"]
+
+
+@pytest.mark.browser
+def test_a_browser_sorts_by_keyboard_opens_a_sheet_and_fits_a_phone(runs: list[Run], served: tuple[Any, str]) -> None:
+    browser, address = served
+    page = browser.new_page(viewport={"width": 360, "height": 740})
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.goto(f"{address}/?token={TOKEN}")
+    assert TOKEN.split()[0] not in page.url
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    page.focus("text=sharpe_net")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**sort=sharpe_net*")
+    page.click(f"td a >> text={runs[0].id}")
+    page.click("text=Tear sheet")
+    page.wait_for_selector("svg", state="attached")
+    assert not said
+    page.close()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 800, 1600])
+def test_every_page_fits_is_reached_by_the_tab_key_and_has_nothing_that_axe_finds(
+    runs: list[Run], served: tuple[Any, str], width: int, scheme: str
+) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="the extra accessibility").Axe()
+    browser, address = served
+    # What axe runs in the page is forbidden by the pages' own policy.
+    context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme, bypass_csp=True)
+    page = context.new_page()
+    page.goto(f"{address}/?token={TOKEN}")
+    for place in places(runs):
+        page.goto(address + place)
+        found = axe.run(page).response["violations"]
+        assert found == [], (place, [(item["id"], item["nodes"][0]["html"][:200]) for item in found])
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, place
+        if width != 800:
+            continue
+        acts = "[...document.querySelectorAll('a[href], button, input:not([type=hidden]), summary')]"
+        acts += ".filter((item) => item.checkVisibility())"
+        count, seen = page.evaluate(f"{acts}.length"), set()
+        for _ in range(count + 40):
+            page.keyboard.press("Tab")
+            seen.add(page.evaluate(f"{acts}.indexOf(document.activeElement)"))
+        assert len(seen - {-1}) == count, place
+    context.close()

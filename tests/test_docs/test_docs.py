@@ -107,6 +107,20 @@ def test_every_link_leads_somewhere(path: Path) -> None:
             assert anchor in anchors(place.read_text(encoding="utf-8")), (path.name, link)
 
 
+def test_ci_builds_the_documentation_and_the_workflows_shown_are_whole() -> None:
+    yaml = pytest.importorskip("yaml")
+    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "checks.yml").read_text(encoding="utf-8"))["jobs"]
+    commands = [step.get("run", "") for job in jobs.values() for step in job["steps"]]
+    assert any("mkdocs build --strict" in line for line in commands)
+    assert ".ci/run" in commands
+    for page in PAGES:
+        for kind, _, body in _BLOCK.findall((DOCS / page).read_text(encoding="utf-8")):
+            shown = yaml.safe_load(body) if kind == "yaml" else {}
+            steps = shown.get("steps", [])
+            fetched = {f"./{step['with']['path']}" for step in steps if "repository" in step.get("with", {})}
+            assert {step["uses"] for step in steps if step.get("uses", "").startswith("./")} <= fetched, page
+
+
 def test_the_pages_of_the_site_are_those_that_are_there() -> None:
     yaml = pytest.importorskip("yaml")
     config = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
@@ -148,6 +162,8 @@ def test_the_site_builds_without_a_warning_and_loads_nothing_from_elsewhere(site
     assert (site / "api.html").is_file()
     assert (site / "llms.txt").is_file()
     assert "knowledge cutoff" in (site / "search" / "search_index.js").read_text(encoding="utf-8")
+    for sheet in site.rglob("*.css"):
+        assert not re.findall(r"(?:url\(|@import )['\"]?(?:https?:)?//", sheet.read_text(encoding="utf-8")), sheet.name
     for page in site.rglob("*.html"):
         text = page.read_text(encoding="utf-8")
         assert not re.findall(r'<(?:script|img|link)[^>]+(?:src|href)="(https?:[^"]+)"', text), page.name
@@ -165,10 +181,12 @@ def test_the_search_works_from_the_file_system_without_a_network(site: Path) -> 
         except play.Error as error:
             pytest.skip(f"no Chromium: {str(error).splitlines()[0]}")
         page = browser.new_page()
-        page.route("http*://**", lambda route: route.abort())
+        asked: list[str] = []
+        page.route("http*://**", lambda route: (asked.append(route.request.url), route.abort()))
         page.goto((site / "concepts" / "time.html").as_uri())
         page.fill("input[name=query]", "knowledge")
         page.wait_for_selector(".md-search-result__item", timeout=20_000)
         found = page.eval_on_selector_all(".md-search-result__link", "links => links.map(link => link.href)")
         assert any("receipts.html" in link for link in found)
+        assert asked == []
         browser.close()

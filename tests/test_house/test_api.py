@@ -81,7 +81,10 @@ def test_what_is_stored_shows_itself_and_can_be_judged_drawn_and_compared(tmp_pa
         assert 3 <= repr(value).count("\n") + 1 <= 20
         assert value._repr_html_().startswith("<table>")
     assert run.tearsheet(tmp_path / "sheet.html").stat().st_size > 100_000
-    assert len(run.plot().axes) == 2
+    for shown in (run, run.run, run.result):
+        above, below = shown.plot().axes
+        assert above.get_lines()[0].get_ydata()[-1] == pytest.approx((1 + run.result.returns).prod())
+        assert min(below.get_lines()[0].get_ydata()) == pytest.approx(run.run.metric("max_drawdown_net")["value"])
     assert run.to_frame()["net"].equals(run.result.returns)
     assert list(cells.to_frame()["quantile"]) == list(cells.run.to_frame()["quantile"]) == ["0.1", "0.2"]
     assert run.run.to_frame()["net"].tolist() == run.result.returns.tolist()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from assay.data.drawing import plot_drawdown, plot_equity
 from assay.results.report.plots.evidence import (
     plot_canaries,
     plot_distribution,
@@ -13,8 +14,6 @@ from assay.results.report.plots.model import plot_folds, plot_models, plot_train
 from assay.results.report.plots.portfolio import (
     plot_concentration,
     plot_costs,
-    plot_drawdown,
-    plot_equity,
     plot_exposure,
     plot_legs,
     plot_months,
@@ -35,11 +34,8 @@ from assay.results.report.plots.signal import (
     plot_quantiles,
     plot_reliability,
 )
-from assay.results.report.plots.style import COLOURS, new_figure
 
 __all__ = [
-    "COLOURS",
-    "new_figure",
     "plot_by_quantile",
     "plot_canaries",
     "plot_concentration",

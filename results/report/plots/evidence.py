@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from assay.results.report.plots.style import COLOURS, INK, finish, growth_scale, legend_above, say_nothing, series
-from assay.results.stats.performance import drawdown_series
+from assay.data.drawing import COLOURS, INK, finish, growth_scale, legend_above, say_nothing, series
+from assay.data.returns import drawdown_series
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from assay.results.report.plots.style import COLOURS, INK, finish, legend_above, say_nothing
+from assay.data.drawing import COLOURS, INK, finish, legend_above, say_nothing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

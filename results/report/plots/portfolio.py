@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from assay.results.report.plots.style import COLOURS, INK, finish, growth_scale, say_nothing, series
-from assay.results.stats.performance import drawdown_series
+from assay.data.drawing import COLOURS, INK, finish, say_nothing, series
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
 __all__ = [
     "plot_concentration",
     "plot_costs",
-    "plot_drawdown",
-    "plot_equity",
     "plot_exposure",
     "plot_legs",
     "plot_months",
@@ -28,39 +25,6 @@ __all__ = [
     "plot_trades",
     "plot_turnover",
 ]
-
-
-def plot_equity(axes: Axes, returns: pd.DataFrame) -> Axes:
-    """Growth of 1 before and after costs, and of the benchmark where there is one.
-
-    Parameters
-    ----------
-    returns : (T, …) columns net, gross and perhaps benchmark and matched (the benchmark scaled to the volatility of
-        net), simple returns a session.
-
-    """
-    series(axes, (1 + returns["net"]).cumprod(), "net", color=COLOURS["blue"], linewidth=1.6, zorder=3)
-    series(axes, (1 + returns["gross"]).cumprod(), "gross", color=COLOURS["orange"], linestyle="--")
-    if "benchmark" in returns and returns["benchmark"].notna().any():
-        market = (1 + returns["benchmark"].fillna(0)).cumprod()
-        series(axes, market, "benchmark", color=COLOURS["grey"], linewidth=1.0, zorder=1.5)
-    if "matched" in returns:
-        matched = (1 + returns["matched"].fillna(0)).cumprod()
-        label = "benchmark at the run's volatility"
-        series(axes, matched, label, color=COLOURS["purple"], linestyle=":", linewidth=1.0, zorder=1.5)
-    axes.axhline(1.0, color=COLOURS["grey"], linewidth=0.8)
-    shown = [name for name in ("net", "gross", "benchmark") if name in returns]
-    scale = growth_scale(axes, (1 + returns[shown].fillna(0)).cumprod())
-    return finish(axes, y=scale, dates=True)
-
-
-def plot_drawdown(axes: Axes, returns: pd.Series) -> Axes:
-    """How far below its highest level the compounded series is, the start included."""
-    under = drawdown_series(returns)
-    series(axes, under, color=COLOURS["blue"], linewidth=0.9)
-    line = axes.get_lines()[-1]
-    axes.fill_between(line.get_xdata(), line.get_ydata(), 0, color=COLOURS["blue"], alpha=0.25, linewidth=0)
-    return finish(axes, y="drawdown, net", percent=True, dates=True)
 
 
 def plot_rolling(axes: Axes, table: pd.DataFrame, column: str, window: int) -> Axes:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from assay.results.report.plots.style import COLOURS, INK, finish, legend_above, say_nothing, series
+from assay.data.drawing import COLOURS, INK, finish, legend_above, say_nothing, series
 from assay.results.stats.information_coefficient import rolling_ic
 from assay.results.stats.long_run_variance import lag_rule
 

@@ -13,12 +13,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from assay.data.drawing import COLOURS, MOST_POINTS, new_figure, thin
+from assay.data.returns import drawdown_series
 from assay.results.report import plots
 from assay.results.report.blocks import Figure
-from assay.results.report.plots.style import MOST_POINTS, new_figure, thin
 from assay.results.report.render import draw_figure
 from assay.results.stats.information_coefficient import ic_table, quantile_returns
-from assay.results.stats.performance import drawdown_series, monthly_returns, rolling
+from assay.results.stats.performance import monthly_returns, rolling
 
 _N = 60
 
@@ -314,7 +315,7 @@ def test_colours_are_told_apart_without_colour_vision():
     """Simulated deuteranopia and protanopia (Viénot, Brettel & Mollon 1999): lines that meet stay apart."""
     linear = {
         name: (np.array([int(code[place : place + 2], 16) for place in (1, 3, 5)]) / 255) ** 2.2
-        for name, code in plots.COLOURS.items()
+        for name, code in COLOURS.items()
     }
     seen_by = {
         "deuteranope": np.array([[0.29275, 0.70725, 0.0], [0.29275, 0.70725, 0.0], [-0.02234, 0.02234, 1.0]]),
@@ -329,11 +330,11 @@ def test_colours_are_told_apart_without_colour_vision():
 def test_nothing_is_imported_or_set_globally():
     """Importing the figures brings no matplotlib; drawing one brings no pyplot and changes no setting."""
     code = (
-        "import sys, assay.results.report.plots as plots\n"
+        "import sys, assay.results.report.plots as plots, assay.data.drawing as drawing\n"
         "assert 'matplotlib' not in sys.modules\n"
         "import matplotlib, pandas as pd\n"
         "before = matplotlib.rcParams.copy()\n"
-        "figure, axes = plots.new_figure()\n"
+        "figure, axes = drawing.new_figure()\n"
         "plots.plot_drawdown(axes, pd.Series([0.1, -0.1], pd.bdate_range('2020-01-01', periods=2)))\n"
         "assert 'matplotlib.pyplot' not in sys.modules\n"
         "assert matplotlib.rcParams.copy() == before\n"

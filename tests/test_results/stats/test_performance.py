@@ -14,6 +14,7 @@ from scipy.signal import lfilter
 from scipy.stats import norm
 
 from assay.data.errors import InputError, InsufficientEvidenceError
+from assay.data.returns import drawdown_series
 from assay.results.stats.deflated_sharpe import (
     deflated_sharpe,
     effective_sessions,
@@ -32,7 +33,6 @@ from assay.results.stats.information_coefficient import (
 from assay.results.stats.long_run_variance import critical_value, hac_mean, lag_rule, regress, sharpe_hac_error
 from assay.results.stats.overfitting import effective_trials, probability_of_overfitting
 from assay.results.stats.performance import (
-    drawdown_series,
     drawdowns,
     monthly_returns,
     performance_metrics,

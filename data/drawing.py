@@ -1,4 +1,7 @@
-"""Colours, sizes and time axes that every figure shares; nothing here touches matplotlib's global state."""
+"""How returns are drawn, and the colours, sizes and time axes that every figure shares.
+
+Nothing here touches matplotlib's global state.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+
+from assay.data.returns import drawdown_series
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,6 +24,9 @@ __all__ = [
     "growth_scale",
     "legend_above",
     "new_figure",
+    "plot_drawdown",
+    "plot_equity",
+    "returns_figure",
     "say_nothing",
     "series",
     "settle",
@@ -169,3 +177,55 @@ def legend_above(axes: Axes, columns: int = 3) -> Axes:
     axes.legend(frameon=False, fontsize=8.5, labelcolor=INK, loc="lower left", bbox_to_anchor=(0, 0.99), ncols=columns,
                 handlelength=1.4, columnspacing=1.2, borderaxespad=0.2)  # fmt: skip
     return axes
+
+
+def plot_equity(axes: Axes, returns: pd.DataFrame) -> Axes:
+    """Growth of 1 before and after costs, and of the benchmark where there is one.
+
+    Parameters
+    ----------
+    returns : (T, …) columns net, gross and perhaps benchmark and matched (the benchmark scaled to the volatility of
+        net), simple returns a session.
+
+    """
+    series(axes, (1 + returns["net"]).cumprod(), "net", color=COLOURS["blue"], linewidth=1.6, zorder=3)
+    series(axes, (1 + returns["gross"]).cumprod(), "gross", color=COLOURS["orange"], linestyle="--")
+    if "benchmark" in returns and returns["benchmark"].notna().any():
+        market = (1 + returns["benchmark"].fillna(0)).cumprod()
+        series(axes, market, "benchmark", color=COLOURS["grey"], linewidth=1.0, zorder=1.5)
+    if "matched" in returns:
+        matched = (1 + returns["matched"].fillna(0)).cumprod()
+        label = "benchmark at the run's volatility"
+        series(axes, matched, label, color=COLOURS["purple"], linestyle=":", linewidth=1.0, zorder=1.5)
+    axes.axhline(1.0, color=COLOURS["grey"], linewidth=0.8)
+    shown = [name for name in ("net", "gross", "benchmark") if name in returns]
+    scale = growth_scale(axes, (1 + returns[shown].fillna(0)).cumprod())
+    return finish(axes, y=scale, dates=True)
+
+
+def plot_drawdown(axes: Axes, returns: pd.Series) -> Axes:
+    """How far below its highest level the compounded series is, the start included."""
+    under = drawdown_series(returns)
+    series(axes, under, color=COLOURS["blue"], linewidth=0.9)
+    line = axes.get_lines()[-1]
+    axes.fill_between(line.get_xdata(), line.get_ydata(), 0, color=COLOURS["blue"], alpha=0.25, linewidth=0)
+    return finish(axes, y="drawdown, net", percent=True, dates=True)
+
+
+def returns_figure(returns: pd.DataFrame, title: str) -> Figure:
+    """A figure with growth of 1 above and the net drawdown below, as `result.plot()` shows it.
+
+    Parameters
+    ----------
+    returns : see `plot_equity`.
+    title : what it is of.
+
+    """
+    figure = new_figure((9.0, 5.5))[0]
+    figure.clear()
+    figure.patch.set(alpha=1.0, facecolor="white")
+    above, below = (settle(axes) for axes in figure.subplots(2, 1, sharex=True, height_ratios=(2, 1)))
+    plot_equity(above, returns)
+    plot_drawdown(below, returns["net"])
+    figure.suptitle(title, color=COLOURS["grey"], fontsize=10.5)
+    return figure
