@@ -21,7 +21,7 @@ from assay.data.errors import InputError, UnknownNameError
 from assay.data.panel import PRICE_FIELDS, PricePanel
 from assay.data.plugins import load_object, offered
 
-__all__ = ["FEATURE_SETS", "Feature", "FeaturePanel", "FeatureSet", "build_features", "feature_set"]
+__all__ = ["FEATURE_SETS", "Feature", "FeaturePanel", "FeatureSet", "build_features", "feature_set", "series_feature"]
 
 _ANNUAL = np.sqrt(float(SESSIONS_A_YEAR))
 
@@ -185,6 +185,48 @@ def build_features(
 def _field(prices: PricePanel, name: str) -> np.ndarray:
     answer: np.ndarray = getattr(prices, name).to_numpy()
     return answer
+
+
+def series_feature(name: str, series: pd.Series, *, known_after: int = 1) -> Feature:
+    """A feature from a series that is no price, the same for every asset: a rate, an index of activity, a spread.
+
+    Row t holds the last value whose date lies at least `known_after` calendar days before session t: what is dated d
+    is not known on d itself. Give the days until publication, and first releases: revised figures knew the future.
+
+    Parameters
+    ----------
+    name : what it is called.
+    series : values by date, in any order; repeated dates are refused.
+    known_after : days from a value's date until it is known, at least 1.
+
+    Raises
+    ------
+    InputError
+        If a date is repeated or unreadable, or `known_after` is below 1.
+
+    Examples
+    --------
+    >>> rate = pd.Series([0.02, 0.03], pd.to_datetime(["2020-01-01", "2020-01-03"]))
+    >>> close = pd.DataFrame({"A": [1.0, 1.1, 1.2]}, index=pd.to_datetime(["2020-01-02", "2020-01-03", "2020-01-06"]))
+    >>> series_feature("rate", rate).compute(PricePanel(close)).ravel().tolist()
+    [0.02, 0.02, 0.03]
+
+    """
+    if known_after < 1:
+        raise InputError(f"feature {name!r}: known_after must be at least 1 day, got {known_after!r}")
+    if not isinstance(series.index, pd.DatetimeIndex) or not series.index.is_unique:
+        raise InputError(f"feature {name!r}: the series needs an index of dates, each once")
+    ordered = series.sort_index().dropna()
+    published = ordered.index + pd.Timedelta(days=known_after)
+    values = ordered.to_numpy(dtype=np.float64)
+
+    def compute(prices: PricePanel) -> np.ndarray:
+        position = published.searchsorted(prices.sessions, side="right") - 1
+        known = np.where(position >= 0, values[np.maximum(position, 0)] if len(values) else np.nan, np.nan)
+        answer: np.ndarray = np.where(np.isfinite(_close(prices)), known[:, None], np.nan)
+        return answer
+
+    return Feature(name, compute)
 
 
 def _close(prices: PricePanel) -> np.ndarray:
@@ -390,6 +432,23 @@ def _index_correlation(prices: PricePanel) -> np.ndarray:
     return ta.rolling_correlation(ta.change(_close(prices), 1), _market_return(prices), 60)
 
 
+def _sector_correlation(prices: PricePanel) -> np.ndarray:
+    """Correlation of 60 sessions with the mean return of the other assets of its sector; NaN without a sector."""
+    if prices.sectors is None:
+        raise InputError("feature 'sector_correlation_60': the prices have no sectors; give them with --sectors")
+    sector = prices.sectors.reindex(prices.assets)
+    returns = ta.change(_close(prices), 1)
+    known = np.isfinite(returns)
+    filled = np.where(known, returns, 0.0)
+    others = np.full(returns.shape, np.nan)
+    for name in sector.dropna().unique():
+        inside = np.flatnonzero((sector == name).to_numpy())
+        total = filled[:, inside].sum(axis=1, keepdims=True) - filled[:, inside]
+        count = known[:, inside].sum(axis=1, keepdims=True) - known[:, inside]
+        others[:, inside] = ta.ratio(total, count.astype(float))
+    return ta.rolling_correlation(returns, others, 60)
+
+
 _PHASE2 = (
     *_INDICATORS27,
     _oscillator(0, "stochastic_k", 13),
@@ -403,6 +462,12 @@ _PHASE2 = (
     Feature("market_trend_50", _market_trend, warmup=49),
     Feature("market_stress", _market_stress, warmup=60),
     Feature("index_correlation_60", _index_correlation, warmup=60),
+)
+
+#: `indicators_phase2` and the correlation with the sector, for prices that have sectors: name it as
+#: ``assay.data.features:WITH_SECTORS``.
+WITH_SECTORS = FeatureSet(
+    "with_sectors", (*_PHASE2, Feature("sector_correlation_60", _sector_correlation, warmup=60))
 )
 
 #: Every feature set, by name.

@@ -290,6 +290,7 @@ def fit_recipe(
             "validation_start": _day(sessions[split.validation_start]),
             "validation_end": _day(sessions[split.validation_end - 1]),
         },
+        "closes": _range(prices.close.to_numpy()[split.train_start : split.validation_end]),
         "loss": _final_loss(epochs),
         "validation": dict(judgement.metrics), "baselines": dict(judgement.baselines),
         "warnings": [*warnings, *judgement.warnings],
@@ -377,6 +378,11 @@ def _fit_group(
         },
         refit,
     )
+
+
+def _range(closes: np.ndarray) -> dict[str, float]:
+    known = closes[np.isfinite(closes)]
+    return {"low": float(known.min()), "high": float(known.max())} if known.size else {}
 
 
 def _final_loss(epochs: list[dict[str, object]]) -> dict[str, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from assay.data import indicators as ta
 from assay.data.errors import InputError, UnknownNameError
-from assay.data.features import FEATURE_SETS, build_features, feature_set
+from assay.data.features import FEATURE_SETS, build_features, feature_set, series_feature
 from assay.data.panel import PricePanel
 
 
@@ -243,6 +244,34 @@ def test_phase_2_features_by_hand() -> None:
     assert set(expected) < set(panel.names)
     for name, value in expected.items():
         assert panel.frame(name)["A1"].iloc[t] == pytest.approx(value, rel=1e-9), name
+
+
+def test_a_series_is_known_when_it_was_published_and_no_earlier() -> None:
+    prices = market()
+    index = pd.date_range("2019-12-01", periods=30, freq="10D")
+    rate = pd.Series(np.arange(30.0), index).sample(frac=1.0, random_state=0)
+    feature = series_feature("rate", rate, known_after=15)
+    values = feature.compute(prices)
+    for t, session in enumerate(prices.sessions):
+        known = [value for day, value in rate.items() if day + pd.Timedelta(days=15) <= session]
+        assert values[t, 0] == (max(known) if known else pytest.approx(np.nan, nan_ok=True))
+    later = rate.where(rate.index < prices.sessions[60], 99.0)
+    assert (series_feature("rate", later, known_after=15).compute(prices)[:61] == values[:61])[values[:61] > 0].all()
+    with pytest.raises(InputError, match="at least 1 day"):
+        series_feature("rate", rate, known_after=0)
+    with pytest.raises(InputError, match="each once"):
+        series_feature("rate", pd.concat([rate, rate]))
+
+
+def test_the_sector_is_the_others_of_it() -> None:
+    prices = replace(market(), sectors=pd.Series({"A0": "x", "A1": "x", "A2": "y"}))
+    frame = build_features(prices, "assay.data.features:WITH_SECTORS", dtype=np.float64).frame("sector_correlation_60")
+    moves = prices.close.pct_change(fill_method=None)
+    expected = np.corrcoef(moves["A0"].iloc[16:76], moves["A1"].iloc[16:76])[0, 1]
+    assert frame["A0"].iloc[75] == pytest.approx(expected)
+    assert frame["A2"].isna().all()  # alone in its sector
+    with pytest.raises(InputError, match="no sectors"):
+        build_features(market(), "assay.data.features:WITH_SECTORS")
 
 
 def test_an_oscillator_of_a_price_that_stands_still_is_in_the_middle() -> None:
