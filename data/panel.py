@@ -20,7 +20,7 @@ from assay.data.card import Card, span
 from assay.data.errors import InputError
 from assay.data.receipts import checked_receipts
 
-__all__ = ["ACTIONS", "BENCHMARK_ASSET", "PRICE_FIELDS", "PredictionPanel", "PricePanel", "ranked"]
+__all__ = ["ACTIONS", "BENCHMARK_ASSET", "PRICE_FIELDS", "PredictionPanel", "PricePanel", "laid_out", "ranked"]
 
 #: Id of the benchmark where it is an asset, see `assay.data.benchmark`.
 BENCHMARK_ASSET = "BENCHMARK"
@@ -59,10 +59,10 @@ def _checked_frame(frame: pd.DataFrame, what: str) -> pd.DataFrame:
         raise InputError(f"{what}: infinite value at {out.index[row].date()}, {out.columns[column]!r}")
     flags = out.to_numpy().flags
     lies = flags.f_contiguous if out.shape[1] < _WIDE else flags.c_contiguous
-    return out if lies else _laid_out(out.to_numpy(), out.index, out.columns)
+    return out if lies else laid_out(out.to_numpy(), out.index, out.columns)
 
 
-def _laid_out(values: np.ndarray, index: pd.Index, columns: pd.Index) -> pd.DataFrame:
+def laid_out(values: np.ndarray, index: pd.Index, columns: pd.Index) -> pd.DataFrame:
     """(T, N) `values` as a frame: of a wide panel a session after the other, without a copy if they stand so."""
     if values.shape[1] < _WIDE:
         return pd.DataFrame(np.array(values, order="F"), index, columns, copy=False)
@@ -225,7 +225,7 @@ class PricePanel(Card):
 
     def frame(self, values: np.ndarray) -> pd.DataFrame:
         """(T, N) `values` with the sessions and assets of this panel; they are the frame's own from then on."""
-        return _laid_out(values, self.sessions, self.assets)
+        return laid_out(values, self.sessions, self.assets)
 
     def _map(self, function) -> PricePanel:  # type: ignore[no-untyped-def]
         return replace(self, **{name: function(getattr(self, name)) for name in self._frames})

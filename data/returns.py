@@ -9,7 +9,7 @@ import pandas as pd
 
 from assay.data.canary_labels import CanaryLabels
 from assay.data.errors import InputError
-from assay.data.panel import PricePanel
+from assay.data.panel import PricePanel, laid_out
 
 __all__ = ["drawdown_series", "forward_returns", "simple_returns"]
 
@@ -38,7 +38,7 @@ def simple_returns(prices: pd.DataFrame) -> pd.DataFrame:
     out = np.full(values.shape, np.nan)
     np.divide(values[1:], values[:-1], out=out[1:])
     out[1:] -= 1.0
-    return pd.DataFrame(out, index=prices.index, columns=prices.columns)
+    return laid_out(out, prices.index, prices.columns)
 
 
 def forward_returns(
@@ -101,7 +101,7 @@ def forward_returns(
         out = np.where(prices.members.to_numpy(), out, np.nan)
     if labels is not None:
         out = labels.instead_of(out, prices, horizon=horizon, known_after=delay + horizon)
-    return pd.DataFrame(out, index=frame.index, columns=frame.columns)
+    return laid_out(out, frame.index, frame.columns)
 
 
 def drawdown_series(returns: pd.Series) -> pd.Series:

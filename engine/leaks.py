@@ -55,6 +55,8 @@ _ENOUGH = 60
 _LIMIT_IR = 8.0
 #: A score whose spread across assets is this many times that of the returns it forecasts is on another scale.
 _WIDE = 4.0
+#: Sessions worked on at once.
+_TOGETHER = 64
 
 Compute = Callable[[PricePanel], pd.DataFrame | pd.Series]
 
@@ -347,14 +349,22 @@ def wrong_scale(predictions: PredictionPanel, prices: PricePanel) -> str | None:
         return None
     window = forward_returns(prices, horizon=predictions.horizon, delay=predictions.delay).reindex(score.index)
     values, returns = score.to_numpy(dtype=float), window.to_numpy(dtype=float)
-    known = np.isfinite(values) & np.isfinite(returns)
-    rows = known.sum(axis=1) >= 2
-    if not rows.any():
+    spreads = []
+    for start in range(0, len(values), _TOGETHER):
+        one, two = values[start : start + _TOGETHER], returns[start : start + _TOGETHER]
+        known = np.isfinite(one) & np.isfinite(two)
+        enough = known.sum(axis=1) >= 2
+        sides = (np.where(known, side, np.nan)[enough] for side in (one, two))
+        spreads.append([np.nanstd(side, axis=1) for side in sides])
+    varying = [np.concatenate(side) for side in zip(*spreads, strict=True)]
+    if not len(varying[0]):
         return None
-    values, returns = np.where(known, values, np.nan)[rows], np.where(known, returns, np.nan)[rows]
-    spread, usual = float(np.median(np.nanstd(values, axis=1))), float(np.median(np.nanstd(returns, axis=1)))
+    spread, usual = (float(np.median(side)) for side in varying)
     if not usual > 0 or spread <= _WIDE * usual:
         return None
+    known = np.isfinite(values) & np.isfinite(returns)
+    rows = known.sum(axis=1) >= 2
+    values = np.where(known, values, np.nan)[rows]
     close = prices.close.reindex(score.index)[list(score.columns)].to_numpy(dtype=float)[rows]
     low, high = np.nanquantile(values, 0.001), np.nanquantile(values, 0.999)
     levels = np.nanmedian(values / np.where(close > 0, close, np.nan))

@@ -44,6 +44,7 @@ import pandas as pd
 from assay.data.characteristics import trailing_beta
 from assay.data.conventions import Floats
 from assay.data.errors import InputError
+from assay.data.panel import laid_out
 from assay.data.rolling import rolling_deviation
 from assay.results.stats.long_run_variance import critical_value, hac_mean, long_run_covariance
 from assay.results.stats.ranks import average_ranks
@@ -111,8 +112,7 @@ def trailing_risk(returns: pd.DataFrame) -> Risk:
     rows = np.flatnonzero(unknown.any(axis=1))
     typical = pd.DataFrame(volatility[rows]).median(axis="columns").to_numpy()[:, None]
     volatility[rows] = np.where(unknown[rows], typical, volatility[rows])
-    narrow = len(names) < 64  # a copy lies an asset after the other, as narrow panels do: sums keep their last bit
-    return Risk(pd.DataFrame(beta, index, names, copy=narrow), pd.DataFrame(volatility, index, names, copy=narrow))
+    return Risk(laid_out(beta, index, names), laid_out(volatility, index, names))
 
 
 def normal_scores(values: Floats) -> Floats:
@@ -203,7 +203,6 @@ def skill_series(
 
     ahead, beta, volatility = on_stamps(forward), on_stamps(risk.beta), on_stamps(risk.volatility)
     raw = score.to_numpy(dtype=np.float64)
-    used = np.isfinite(raw) & np.isfinite(ahead) & np.isfinite(volatility) & np.isfinite(beta)
     groups = [] if sectors is None else _indicators(sectors.reindex(score.columns))
     exposures = [on_stamps(frame) for frame in (styles or {}).values()]
     count, n = raw.shape
@@ -213,7 +212,8 @@ def skill_series(
     step = max(1, _CACHED // max(n, 1))
     for start in range(0, count, step):
         rows = slice(start, min(start + step, count))
-        keep = used[rows]
+        keep = np.isfinite(raw[rows]) & np.isfinite(ahead[rows])
+        keep &= np.isfinite(volatility[rows]) & np.isfinite(beta[rows])
         sigma = np.where(keep, volatility[rows], 1.0)
         q = np.where(keep, normal_scores(np.where(keep, raw[rows], np.nan)), 0.0)
         names = keep.sum(axis=1)
@@ -241,8 +241,8 @@ def skill_series(
         pd.Series(x, index, name="x"),
         pd.Series(df, index, name="df").fillna(0.0),
         pd.Series(product / typical, index, name="slope"),
-        pd.DataFrame(projected, index, score.columns),
-        pd.DataFrame(volatility, index, score.columns),
+        laid_out(projected, index, score.columns),
+        laid_out(volatility, index, score.columns),
         horizon,
     )
 
