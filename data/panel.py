@@ -63,7 +63,10 @@ def _checked_frame(frame: pd.DataFrame, what: str) -> pd.DataFrame:
 
 
 def laid_out(values: np.ndarray, index: pd.Index, columns: pd.Index) -> pd.DataFrame:
-    """(T, N) `values` as a frame: of a wide panel a session after the other, without a copy if they stand so."""
+    """(T, N) `values` as a frame: of a wide panel a session after the other, without a copy if they stand so.
+
+    The assets of a narrow one lie one after another, in a copy.
+    """
     if values.shape[1] < _WIDE:
         return pd.DataFrame(np.array(values, order="F"), index, columns, copy=False)
     return pd.DataFrame(np.ascontiguousarray(values), index, columns, copy=False)
@@ -470,6 +473,24 @@ class PredictionPanel(Card):
         if self.action is not None:
             changes["action"] = {name: function(frame) for name, frame in self.action.items()}
         return replace(self, **changes)  # type: ignore[arg-type]
+
+    def moved(self, function: Callable[[np.ndarray], np.ndarray]) -> PredictionPanel:
+        """The panel, without receipts, with the values of each of its frames put elsewhere by `function`.
+
+        Nothing is validated again: what `function` gives must be values of the same session, each in one cell.
+        """
+        out = copy(self)
+        lie = np.asfortranarray if self.shape[1] < _WIDE else np.ascontiguousarray
+        frames = {
+            name: pd.DataFrame(lie(function(frame.to_numpy())), frame.index, frame.columns, copy=False)
+            for name, frame in {**self.frames(), "dispersion": self.dispersion}.items()
+            if frame is not None
+        }
+        action = {name: frames.pop(f"action_{name}") for name in ACTIONS if f"action_{name}" in frames}
+        for name, value in {**frames, "action": action or None, "receipts": None}.items():
+            object.__setattr__(out, name, value)
+        out.__dict__.pop("fingerprint", None)
+        return out
 
     def through(self, session: pd.Timestamp) -> PredictionPanel:
         """The predictions stamped at or before `session`."""

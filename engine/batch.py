@@ -19,12 +19,12 @@ from assay.data.panel import PricePanel
 from assay.engine.borrow_and_interest import a_session
 from assay.engine.costs import CostModel
 from assay.engine.execution import Execution
-from assay.engine.kernels import Books, Wanted, compiled_batch
+from assay.engine.kernels import Books, Wanted, compiled_batch, compiled_smoothing
 from assay.engine.kernels import Rates as RatesOfRuns
 from assay.engine.orders import DUST, SMALLEST
-from assay.engine.overlay_passes import kill_switches, rearmed, shadow_returns, vol_factor
+from assay.engine.overlay_passes import rearmed, since_first_trade
 from assay.strategies.base import Overlays
-from assay.strategies.overlays import sleeved, smooth_weights
+from assay.strategies.overlays import kill_switch_states, sleeved, smooth_weights, vol_target_factors
 
 __all__ = ["BatchResult", "backtest_batch", "batchable", "simulate_batch"]
 
@@ -309,11 +309,7 @@ def backtest_batch(
     if overlays.sleeves > 1:
         weights = np.stack([sleeved(pd.DataFrame(one, index), overlays.sleeves).to_numpy() for one in weights])
     if overlays.smoothing:
-        # Assets are smoothed each by itself, so runs stand side by side and a session is one step for all of them.
-        sets, _, assets = weights.shape
-        together = pd.DataFrame(np.moveaxis(weights, 0, 1).reshape(decisions, sets * assets), index)
-        smooth = smooth_weights(together, overlays.smoothing).to_numpy()
-        weights = np.ascontiguousarray(np.moveaxis(smooth.reshape(decisions, sets, assets), 1, 0))
+        weights = _smoothed(weights, overlays.smoothing, index, compiled=compiled)
     if overlays.vol_target is None and not overlays.kill_switches:
         return simulate_batch(prices, weights, costs=costs, execution=execution, which=which, compiled=compiled)
     sessions = len(prices.sessions)
@@ -326,17 +322,30 @@ def backtest_batch(
             compiled=compiled, sizes=sizes,
         )  # fmt: skip
 
-    def shadows() -> list[pd.Series]:
+    def shadows() -> Floats:
         result = passed()
-        return shadow_returns(result.net, result.turnover, result.sessions)
+        return since_first_trade(result.net, result.turnover)
 
     if overlays.vol_target is not None:
-        scale = np.stack([vol_factor(run, overlays.vol_target).to_numpy() for run in shadows()])
+        scale = vol_target_factors(shadows(), prices.sessions, overlays.vol_target)
         restated = np.diff(scale, axis=1, prepend=np.nan) != 0
     if overlays.kill_switches:
-        off = np.stack([kill_switches(run).to_numpy().any(axis=1) for run in shadows()])
+        off = kill_switch_states(shadows(), prices.sessions).any(axis=2)
         scale, restated = np.where(off, 0.0, scale), restated | off | rearmed(off)
     return passed()
+
+
+def _smoothed(weights: Floats, smoothing: float, index: pd.DatetimeIndex, *, compiled: bool) -> Floats:
+    """Each of the sets (sets, D, N) smoothed."""
+    sets, decisions, assets = weights.shape
+    if compiled and not np.isnan(weights.sum()):
+        out = np.empty(weights.shape)
+        compiled_smoothing()(np.require(weights, requirements=["C", "W"]), smoothing, 1 - smoothing, out)
+        return out
+    # Assets are smoothed each by itself, so runs stand side by side and a session is one step for all of them.
+    together = pd.DataFrame(np.moveaxis(weights, 0, 1).reshape(decisions, sets * assets), index)
+    smooth = smooth_weights(together, smoothing).to_numpy()
+    return np.ascontiguousarray(np.moveaxis(smooth.reshape(decisions, sets, assets), 1, 0))
 
 
 def _row_sizes(weights: Floats) -> Floats:

@@ -19,7 +19,7 @@ from assay.data.compiling import has_numba, on_disk
 from assay.data.conventions import Floats
 from assay.engine.orders import SMALLEST
 
-__all__ = ["Books", "Rates", "Wanted", "compiled_batch", "worth_compiling"]
+__all__ = ["Books", "Rates", "Wanted", "compiled_batch", "compiled_smoothing", "worth_compiling"]
 
 #: What a session of a pass costs in NumPy beside its cells, in cells.
 _CALLS = 20_000
@@ -46,6 +46,25 @@ def _compiled() -> Callable[..., None]:
     """`_simulate`, compiled."""
     kernel: Callable[..., None] = on_disk(_simulate, reorder=True)
     return kernel
+
+
+@cache
+def compiled_smoothing() -> Callable[[Floats, float, float, Floats], None]:
+    """`_smooth_sets`, compiled."""
+    kernel: Callable[[Floats, float, float, Floats], None] = on_disk(_smooth_sets)
+    return kernel
+
+
+def _smooth_sets(weights: Floats, kept: float, fresh: float, out: Floats) -> None:
+    """`assay.strategies.overlays.smooth_weights` of each set of weights (sets, D, N) without NaN, to the bit."""
+    sets, decisions, assets = weights.shape
+    for i in range(sets):
+        for a in range(assets):
+            out[i, 0, a] = weights[i, 0, a]
+        for t in range(1, decisions):
+            for a in range(assets):
+                old, new = kept * out[i, t - 1, a], fresh * weights[i, t, a]
+                out[i, t, a] = old + new
 
 
 class Wanted(NamedTuple):

@@ -25,6 +25,7 @@ __all__ = [
     "rearmed",
     "scaled",
     "shadow_returns",
+    "since_first_trade",
     "standing",
     "vol_factor",
 ]
@@ -43,8 +44,12 @@ def shadow_returns(net: Floats, turnover: Floats, sessions: pd.DatetimeIndex) ->
         R series (one where the runs are one).
 
     """
-    started = np.maximum.accumulate(np.atleast_2d(turnover) > 0, axis=1)
-    return [pd.Series(row, sessions) for row in np.where(started, np.atleast_2d(net), np.nan)]
+    return [pd.Series(row, sessions) for row in since_first_trade(np.atleast_2d(net), np.atleast_2d(turnover))]
+
+
+def since_first_trade(net: Floats, turnover: Floats) -> Floats:
+    """(R, T) net returns, NaN before the first session that traded; of arrays of that shape."""
+    return np.where(np.maximum.accumulate(turnover > 0, axis=1), net, np.nan)
 
 
 def vol_factor(shadow: pd.Series, target: float, *, lead: int = 0, **shape: Any) -> pd.Series:

@@ -27,12 +27,15 @@ from assay.engine.entry_kernel import worth_compiling_entries
 from assay.engine.execution import Execution
 from assay.engine.kernels import worth_compiling
 from assay.strategies.base import EntryRule, Strategy, decide
+from assay.strategies.selection import compiled_rows
 
 __all__ = ["RandomScoreNull", "permuted", "random_score_null", "shifted", "without_choice"]
 
 
 #: Cells of weights held at once, about 64 MB.
 _CELLS = 8_000_000
+#: The same where a loop works each run by itself: a few such tables stay in cache.
+_CACHED = 2_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,9 +80,7 @@ def permuted(predictions: PredictionPanel, order: npt.NDArray[np.intp]) -> Predi
     """
     has_view = ~np.isnan(predictions.view.to_numpy())
     if has_view.all():
-        return replace(predictions, receipts=None).map(
-            lambda frame: pd.DataFrame(frame.to_numpy()[:, order], frame.index, frame.columns)
-        )
+        return predictions.moved(lambda values: values[:, order])
     source = np.broadcast_to(order, has_view.shape)
     lacking = has_view & ~has_view[:, order]
     if lacking.any():
@@ -89,11 +90,7 @@ def permuted(predictions: PredictionPanel, order: npt.NDArray[np.intp]) -> Predi
         for s in np.flatnonzero(lacking.any(axis=1)):
             source[s, lacking[s]] = np.flatnonzero(left_over[s])
     handed = np.where(has_view, source, np.arange(has_view.shape[1]))
-
-    def take(frame: pd.DataFrame) -> pd.DataFrame:
-        return pd.DataFrame(np.take_along_axis(frame.to_numpy(), handed, axis=1), frame.index, frame.columns)
-
-    return replace(predictions, receipts=None).map(take)
+    return predictions.moved(lambda values: np.take_along_axis(values, handed, axis=1))
 
 
 def shifted(predictions: PredictionPanel, sessions: int) -> PredictionPanel:
@@ -152,9 +149,12 @@ def random_score_null(
     orders = [np.arange(predictions.shape[1]), *(rng.permutation(predictions.shape[1]) for _ in range(runs))]
     single = isinstance(strategy, EntryRule) or strategy.overlays.paced
     batched = not single and costs.is_proportional and batchable(execution)
-    step = max(1, _CELLS // max(1, predictions.shape[0] * predictions.shape[1])) if batched else 1
-    decider = strategy if isinstance(strategy, EntryRule) else priced(strategy, costs)
     compiled = worth_compiling(len(orders), *predictions.shape)
+    held = _CACHED if compiled else _CELLS
+    step = max(1, held // max(1, predictions.shape[0] * predictions.shape[1])) if batched else 1
+    if compiled:
+        compiled_rows()
+    decider = strategy if isinstance(strategy, EntryRule) else priced(strategy, costs)
     entered = isinstance(strategy, EntryRule) and worth_compiling_entries(len(orders), len(predictions.sessions))
     figures = []
     for start in range(0, len(orders), step):
@@ -190,15 +190,18 @@ def _batch(
     first = panels[0]
     simulated = simulated_prices(prices, first, execution.delay)
     decided = simulated.sessions[simulated.sessions.slice_indexer(first.sessions[0], first.sessions[-1])]
-    weights = []
-    for panel in panels:
+    weights = np.empty((0, 0, 0))
+    for run, panel in enumerate(panels):
         frame = decide(strategy, panel, simulated).weights
-        weights.append((frame if frame.index.equals(decided) else frame.reindex(decided)).to_numpy())
+        frame = frame if frame.index.equals(decided) else frame.reindex(decided)
+        if not run:  # filled in place: a list and its stack would be held twice
+            weights = np.empty((len(panels), *frame.shape))
+        weights[run] = frame.to_numpy()
     traded = simulated.between(first.sessions[0], None)
     if not traded.assets.equals(frame.columns):
         traded = traded.select(list(frame.columns))
     result = backtest_batch(
-        traded, np.stack(weights), strategy.overlays, costs=costs, execution=execution, compiled=compiled
+        traded, weights, strategy.overlays, costs=costs, execution=execution, compiled=compiled
     )
     return np.stack([result.sharpe(), result.turnover.mean(axis=1), result.net_exposure.mean(axis=1)], axis=1)
 

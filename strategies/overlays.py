@@ -18,7 +18,16 @@ from assay.data.conventions import SESSIONS_A_YEAR
 from assay.data.errors import InputError
 from assay.strategies.base import Every
 
-__all__ = ["due_sessions", "kill_switch_state", "on_cadence", "sleeved", "smooth_weights", "vol_target_factor"]
+__all__ = [
+    "due_sessions",
+    "kill_switch_state",
+    "kill_switch_states",
+    "on_cadence",
+    "sleeved",
+    "smooth_weights",
+    "vol_target_factor",
+    "vol_target_factors",
+]
 
 
 #: Day switch: this many standard deviations of the sessions before.
@@ -197,17 +206,16 @@ def _smooth_with_gaps(target: NDArray[np.float64], smoothing: float) -> NDArray[
     return out
 
 
-def _since_first(returns: pd.Series, what: str) -> tuple[int, NDArray[np.float64]]:
-    """Position of the first return that is not NaN, and the returns from there on."""
-    values = returns.to_numpy(dtype=np.float64)
+def _since_first(values: NDArray[np.float64], sessions: pd.Index, what: str) -> int:
+    """Position of the first return that is not NaN; after it there must be no other."""
     known = np.isfinite(values)
     start = int(known.argmax()) if known.any() else len(values)
     if not known[start:].all():
-        hole = returns.index[start + int((~known[start:]).argmax())]
+        hole = sessions[start + int((~known[start:]).argmax())]
         raise InputError(
             f"{what}: the returns have a hole at {hole}; only leading NaN (before the first fill) is allowed"
         )
-    return start, values[start:]
+    return start
 
 
 def _trailing_std(values: NDArray[np.float64], window: int) -> NDArray[np.float64]:
@@ -251,19 +259,41 @@ def vol_target_factor(
     [1.0, 0.713, 0.713, 2.0]
 
     """
+    factor = vol_target_factors(returns.to_numpy(dtype=np.float64)[None], returns.index, target, window, low, high)[0]
+    return pd.Series(factor, index=returns.index, name="vol_target_factor")
+
+
+def vol_target_factors(
+    returns: NDArray[np.float64],
+    sessions: pd.Index,
+    target: float,
+    window: int = 20,
+    low: float = 0.5,
+    high: float = 2.0,
+) -> NDArray[np.float64]:
+    """`vol_target_factor` of each of R runs.
+
+    Parameters
+    ----------
+    returns : (R, T).
+    sessions : (T,).
+    target, window, low, high : as there.
+
+    """
     if not (target > 0 and math.isfinite(target)):
         raise InputError(f"overlays: vol_target must be above 0, got {target!r}")
     if window < 2:
         raise InputError(f"overlays: the volatility window must be at least 2 sessions, got {window!r}")
     if not 0 <= low <= high:
         raise InputError(f"overlays: the bounds of the factor must satisfy 0 <= low <= high, got {low!r}, {high!r}")
-    start, values = _since_first(returns, "vol_target_factor")
-    factor = np.ones(len(returns))
-    if len(values) >= window:
-        volatility = math.sqrt(SESSIONS_A_YEAR) * _trailing_std(values, window)
-        with np.errstate(divide="ignore"):
-            factor[start + window - 1 :] = np.clip(target / volatility, low, high)
-    return pd.Series(factor, index=returns.index, name="vol_target_factor")
+    out = np.ones(returns.shape)
+    for factor, values in zip(out, returns, strict=True):
+        start = _since_first(values, sessions, "vol_target_factor")
+        if len(values) - start >= window:
+            volatility = math.sqrt(SESSIONS_A_YEAR) * _trailing_std(values[start:], window)
+            with np.errstate(divide="ignore"):
+                factor[start + window - 1 :] = np.clip(target / volatility, low, high)
+    return out
 
 
 def kill_switch_state(shadow_returns: pd.Series) -> pd.DataFrame:
@@ -300,16 +330,23 @@ def kill_switch_state(shadow_returns: pd.Series) -> pd.DataFrame:
     [False, False, False, False, True, True, False]
 
     """
-    start, values = _since_first(shadow_returns, "kill_switch_state")
-    state = np.zeros((len(shadow_returns), 3), dtype=bool)
-    live = state[start:]
-    if len(values) > DAY_WINDOW:
-        before = _trailing_std(values[:-1], DAY_WINDOW)
-        live[DAY_WINDOW:, 0] = values[DAY_WINDOW:] < -DAY_DEVIATIONS * before
-    live[:, 1] = _five_day(values)
-    if len(values) >= SIXTY_DAY_WINDOW:
-        live[SIXTY_DAY_WINDOW - 1 :, 2] = sliding_window_view(values, SIXTY_DAY_WINDOW).mean(axis=1) < 0
+    state = kill_switch_states(shadow_returns.to_numpy(dtype=np.float64)[None], shadow_returns.index)[0]
     return pd.DataFrame(state, index=shadow_returns.index, columns=["day", "five_day", "sixty_day"])
+
+
+def kill_switch_states(shadow_returns: NDArray[np.float64], sessions: pd.Index) -> NDArray[np.bool_]:
+    """(R, T, 3) `kill_switch_state` of each of R runs, (R, T)."""
+    out = np.zeros((*shadow_returns.shape, 3), dtype=bool)
+    for state, returns in zip(out, shadow_returns, strict=True):
+        start = _since_first(returns, sessions, "kill_switch_state")
+        live, values = state[start:], returns[start:]
+        if len(values) > DAY_WINDOW:
+            before = _trailing_std(values[:-1], DAY_WINDOW)
+            live[DAY_WINDOW:, 0] = values[DAY_WINDOW:] < -DAY_DEVIATIONS * before
+        live[:, 1] = _five_day(values)
+        if len(values) >= SIXTY_DAY_WINDOW:
+            live[SIXTY_DAY_WINDOW - 1 :, 2] = sliding_window_view(values, SIXTY_DAY_WINDOW).mean(axis=1) < 0
+    return out
 
 
 def _five_day(values: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -10,17 +10,28 @@ rows whose edge is tied look at asset ids.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from assay.data.compiling import on_disk
 from assay.data.conventions import Floats
 from assay.data.errors import InputError
 from assay.data.panel import PricePanel
 
-__all__ = ["MINIMUM_ASSETS", "Legs", "aligned_values", "check_quantile", "top_k", "trailing_volatility"]
+__all__ = [
+    "MINIMUM_ASSETS",
+    "Legs",
+    "aligned_values",
+    "check_quantile",
+    "compiled_rows",
+    "top_k",
+    "trailing_volatility",
+]
 
 #: Fewer eligible assets than this, and the session is all cash.
 MINIMUM_ASSETS = 5
@@ -61,11 +72,13 @@ def aligned_values(frame: pd.DataFrame, other: pd.DataFrame, who: str) -> Floats
 
     """
     values = other.to_numpy()
-    rows = _positions(frame.index, other.index, f"{who}: sessions")
     columns = _positions(frame.columns, other.columns, f"{who}: assets")
-    if rows is not None:
-        start, stop = int(rows[0]), int(rows[-1]) + 1
-        values = values[start:stop] if stop - start == len(rows) else values[rows]
+    start = int(other.index.searchsorted(frame.index[0])) if len(frame) else 0
+    if other.index[start : start + len(frame)].equals(frame.index):
+        values = values[start : start + len(frame)]
+    else:
+        rows = _positions(frame.index, other.index, f"{who}: sessions")
+        values = values if rows is None else values[rows]
     return values if columns is None else values[:, columns]
 
 
@@ -156,6 +169,11 @@ class Legs:
     def _fill(self, block: Floats, out: Floats, order: NDArray[np.intp] | None, size: Floats | None) -> None:
         """Write the weights of one block of rows into `out`, which is zero."""
         ranked = np.sort(block, axis=1)
+        if size is None and compiled_rows.cache_info().currsize:
+            below = np.inf if self.short_below is None else self.short_below
+            ids = np.arange(block.shape[1]) if order is None else order
+            compiled_rows()(block, ranked, ids, self.quantile, self.long_gross, self.short_gross, below, out)
+            return
         eligible = _count_finite(ranked)
         k = top_k(self.quantile, eligible)
         live = k > 0
@@ -171,6 +189,68 @@ class Legs:
                 k = np.minimum(k, np.count_nonzero(ranked[:, : int(k.max())] < self.short_below, axis=1))
                 chosen &= block < self.short_below
             _weigh(out, chosen, k, -self.short_gross, size)
+
+
+@cache
+def compiled_rows() -> Callable[..., None]:
+    """`_fill_rows`, compiled; whoever calls this has it used from then on, since it gives the same bits."""
+    kernel: Callable[..., None] = on_disk(_fill_rows)
+    return kernel
+
+
+def _fill_rows(
+    block: Floats,
+    ranked: Floats,
+    ids: NDArray[np.intp],
+    quantile: float,
+    long_gross: float,
+    short_gross: float,
+    below: float,
+    out: Floats,
+) -> None:
+    """`Legs._fill` with equal weights; `ids` are the columns in the order of asset ids, no `below` is infinite."""
+    rows, assets = block.shape
+    for t in range(rows):
+        n = assets
+        while n > 0 and ranked[t, n - 1] != ranked[t, n - 1]:
+            n -= 1
+        if n < MINIMUM_ASSETS:
+            continue
+        k = min(max(int(np.floor(quantile * n + 0.5)), 1), n // 2)
+        if long_gross:
+            edge, weight = ranked[t, n - k], long_gross / k
+            if ranked[t, n - k - 1] != edge:
+                for a in range(assets):
+                    out[t, a] += weight * (block[t, a] >= edge)
+            else:
+                left = k
+                for a in range(assets):
+                    left -= block[t, a] > edge
+                for place in range(assets):
+                    a = ids[place]
+                    if block[t, a] > edge or (block[t, a] == edge and left > 0):
+                        left -= block[t, a] == edge
+                        out[t, a] += weight
+        if short_gross:
+            edge, count = ranked[t, k - 1], k
+            if below < np.inf:
+                count = 0
+                while count < k and ranked[t, count] < below:
+                    count += 1
+            weight = -short_gross / max(count, 1)
+            if ranked[t, k] != edge:
+                for a in range(assets):
+                    out[t, a] += weight * ((block[t, a] <= edge) & (block[t, a] < below))
+            else:
+                left = k
+                for a in range(assets):
+                    left -= block[t, a] < edge
+                for place in range(assets - 1, -1, -1):
+                    a = ids[place]
+                    if block[t, a] < edge or (block[t, a] == edge and left > 0):
+                        left -= block[t, a] == edge
+                        if block[t, a] < below:
+                            out[t, a] += weight
 
 
 def _weigh(out: Floats, chosen: Mask, count: NDArray[np.intp], gross: float, size: Floats | None) -> None:

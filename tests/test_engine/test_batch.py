@@ -10,7 +10,7 @@ import pytest
 
 from assay.data.errors import InputError
 from assay.data.panel import PredictionPanel, PricePanel
-from assay.engine import kernels
+from assay.engine import batch, kernels
 from assay.engine.backtest import run_backtest
 from assay.engine.batch import backtest_batch, simulate_batch
 from assay.engine.costs import CostModel
@@ -18,6 +18,7 @@ from assay.engine.execution import Execution
 from assay.engine.simulation import simulate
 from assay.strategies.base import Overlays, decide
 from assay.strategies.catalog import load_strategy
+from assay.strategies.overlays import smooth_weights
 
 
 def market(seed: int, sessions: int = 300, assets: int = 12, holes: float = 0.0) -> PricePanel:
@@ -95,6 +96,7 @@ def kernel(request, monkeypatch):
     """The loop as Python runs it, and, slow, as Numba compiles it."""
     if request.param == "interpreted":
         monkeypatch.setattr(kernels, "_compiled", lambda: kernels._simulate)
+        monkeypatch.setattr(batch, "compiled_smoothing", lambda: kernels._smooth_sets)
     else:
         pytest.importorskip("numba")
 
@@ -132,6 +134,16 @@ def test_the_compiled_loop_knows_ruin_at_the_close_and_at_the_fill(kernel, path)
     assert (plain.gross_exposure[0] == 0).any()
     np.testing.assert_allclose(other.net, plain.net, rtol=0, atol=1e-12)
     np.testing.assert_allclose(other.gross_exposure, plain.gross_exposure, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("smoothing", [0.85, 0.5])
+def test_the_compiled_smoothing_is_smooth_weights_to_the_bit(smoothing, kernel):
+    weights = np.random.default_rng(0).normal(size=(3, 40, 5))
+    index = pd.bdate_range("2020-01-01", periods=40)
+    out = np.empty(weights.shape)
+    batch.compiled_smoothing()(weights, smoothing, 1 - smoothing, out)
+    for one, smooth in zip(weights, out, strict=True):
+        np.testing.assert_array_equal(smooth, smooth_weights(pd.DataFrame(one, index), smoothing))
 
 
 def test_what_the_compiled_loop_does_not_know_runs_as_before(monkeypatch):
