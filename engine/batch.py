@@ -330,7 +330,7 @@ def backtest_batch(
         scale = vol_target_factors(shadows(), prices.sessions, overlays.vol_target)
         restated = np.diff(scale, axis=1, prepend=np.nan) != 0
     if overlays.kill_switches:
-        off = kill_switch_states(shadows(), prices.sessions).any(axis=2)
+        off = np.asarray(kill_switch_states(shadows(), prices.sessions).any(axis=2))
         scale, restated = np.where(off, 0.0, scale), restated | off | rearmed(off)
     return passed()
 
