@@ -26,6 +26,7 @@ __all__ = [
     "FillRates",
     "Liquidity",
     "Rates",
+    "cash_rate_of",
     "laid_out",
     "trading_costs",
 ]
@@ -290,6 +291,12 @@ class Rates:
             return value
         row = value[s]
         return row if value.ndim == 2 else float(row)
+
+
+def cash_rate_of(costs: CostModel, sessions: pd.DatetimeIndex) -> pd.Series | None:
+    """(T,) what cash earns a session by a cost model, see `Rates.of_cash`; None at no rate."""
+    named = () if costs.table is None else (frame.columns for frame in costs.table.by_asset.values())
+    return laid_out(costs, sessions, pd.Index(sorted({name for names in named for name in names}))).of_cash(sessions)
 
 
 def laid_out(costs: CostModel, sessions: pd.DatetimeIndex, assets: pd.Index) -> Rates:

@@ -60,13 +60,12 @@ PLAN = (
     ("whole skill", "quiet", 320),
     ("whole skill", "structured", 240),
     ("whole skill", "sample", 48),
-    ("whole skill", "wide", 16),
     ("whole sectors", "structured", 120),
     ("whole rounds", "quiet", 80),
     ("whole rounds", "sample", 16),
-    ("whole noise", "quiet", 160),
-    ("whole noise", "sample", 80),
-    ("whole noise", "structured", 60),
+    ("whole noise", "quiet", 120),
+    ("whole noise", "sample", 40),
+    ("whole noise", "structured", 40),
 )
 #: Parts of the plan are made in so many slices, so that what is there after any time is balanced.
 _SLICES = 20

@@ -22,7 +22,7 @@ from assay.engine.backtest import run_backtest
 from assay.results.evidence.attribution import book_of, by_factor
 from assay.results.stats.skill import average_error, evidence_path, skill_series, skill_t
 from assay.results.stats.styles import after_factors, style_model
-from studies.calibration_runs import COSTS, EXECUTION, ICS, STARTS, Floats
+from studies.calibration_runs import COSTS, EXECUTION, STARTS, Floats
 from studies.gate_power_runs import (
     FIRST,
     KINDS,
@@ -45,6 +45,8 @@ from studies.gate_power_runs import (
 
 #: Threshold of the rule that was a second test: t of skill after styles; and that of the estimate in its place.
 SECOND, HALF = 1.75, 0.5
+#: The IC that is planted.
+IC = 0.03
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,25 +203,24 @@ def noise(name: str, i: int) -> dict[str, Any]:
 
 
 def skill(name: str, i: int) -> dict[str, Any]:
-    """The skill of `studies.gate_power_runs.skill`, judged by the whole policy."""
+    """The skill of `studies.gate_power_runs.skill` at an IC of 0.03, judged by the whole policy."""
     seed = seed_of(SKILL, name, i)
     at = place(name, seed)
-    found = styled(at, furnished(at, name, seed), [informed(at, ic, seed) for ic in ICS])
-    return {f"{ic:g}": judged(run) for ic, run in zip(ICS, found, strict=True)}
+    (run,) = styled(at, furnished(at, name, seed), [informed(at, IC, seed)])
+    return {f"{IC:g}": judged(run)}
 
 
 def sectors(name: str, i: int) -> dict[str, Any]:
     """The same where sectors are given and taken out, too."""
     seed = seed_of(SKILL, name, i)
     at = place(name, seed)
-    found = styled(at, furnished(at, name, seed), [informed(at, ic, seed) for ic in ICS], by_sector=True)
-    return {f"{ic:g}": judged(run) for ic, run in zip(ICS, found, strict=True)}
+    (run,) = styled(at, furnished(at, name, seed), [informed(at, IC, seed)], by_sector=True)
+    return {f"{IC:g}": judged(run)}
 
 
 def rounds(name: str, i: int) -> dict[str, Any]:
     """What knows something in a round of 100, judged by the whole policy."""
     seed = seed_of(ROUND, name, i)
     at = place(name, seed)
-    able = [informed(at, ic, seed_of(ROUND, name, i, TRIED)) for ic in ICS]
-    found = styled(at, furnished(at, name, seed), able)
-    return {f"{ic:g}": judged(run, TRIED) for ic, run in zip(ICS, found, strict=True)}
+    (run,) = styled(at, furnished(at, name, seed), [informed(at, IC, seed_of(ROUND, name, i, TRIED))])
+    return {f"{IC:g}": judged(run, TRIED)}

@@ -200,7 +200,7 @@ def capacity(
             prices, weights, costs=model, execution=replace(execution, capital=size), keep="returns", name="capacity"
         )
         net = result.returns.to_numpy()
-        sharpe, low, high = sharpe_interval(net)
+        sharpe, low, high = sharpe_interval(result.over_cash(result.returns).to_numpy())
         before = result.nav.shift(1).fillna(size)
         impact = float((result.costs["sqrt_impact"] / before).mean()) * SESSIONS_A_YEAR
         row = {

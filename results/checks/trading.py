@@ -76,7 +76,7 @@ class Trading:
             result = run_backtest(
                 self.strategy, predictions, prices, costs=self.costs, execution=self.execution, keep="returns"
             )
-            sharpe = sharpe_interval(result.returns.to_numpy())[0]
+            sharpe = sharpe_interval(result.over_cash(result.returns).to_numpy())[0]
         except BacktestError:  # a strategy may have nothing to trade on
             sharpe = math.nan
         return Measurement(skill, t, sharpe)

@@ -19,6 +19,7 @@ from assay.data.conventions import SESSIONS_A_YEAR, Floats
 from assay.data.panel import PricePanel
 from assay.engine.result import BacktestResult
 from assay.engine.trades import holding_costs
+from assay.results.stats.long_run_variance import lag_rule
 from assay.results.stats.styles import StyleModel
 
 __all__ = ["Book", "attribution_table", "book_of", "by_asset", "by_factor", "by_leg", "by_sector", "by_stage"]
@@ -166,6 +167,17 @@ def by_stage(result: BacktestResult) -> pd.Series:
     return means.diff().fillna(means.iloc[0])
 
 
+def _errors(values: Floats) -> Floats:
+    """(K,) Newey–West error of each column's mean, as `assay.results.stats.long_run_variance.hac_mean`."""
+    n = len(values)
+    centred = values - values.mean(axis=0)
+    total = (centred**2).sum(axis=0)
+    lag = lag_rule(n)
+    for step in range(1, lag + 1):
+        total += 2 * (1 - step / (lag + 1)) * np.einsum("tk,tk->k", centred[step:], centred[:-step])
+    return np.asarray(np.sqrt(np.maximum(total, 0.0)) / n)
+
+
 def attribution_table(
     book: Book, model: StyleModel | None, result: BacktestResult, sectors: pd.Series | None
 ) -> pd.DataFrame:
@@ -175,8 +187,9 @@ def attribution_table(
     -------
     DataFrame
         kind (factor, asset, sector, leg, stage), name, return_ann (mean × 252, sums to the net return within each
-        kind), risk_ann (covariance with the net return over its deviation, × √252, which sums to the volatility; NaN
-        of a stage), cost_ann and turnover_ann (assets alone: what its costs took, and half of what was traded).
+        kind), error_ann (its Newey–West error; NaN of a stage), risk_ann (covariance with the net return over its
+        deviation, × √252, which sums to the volatility; NaN of a stage), cost_ann and turnover_ann (assets alone: what
+        its costs took, and half of what was traded).
 
     """
     cuts: dict[str, pd.DataFrame] = {"asset": by_asset(book), "leg": by_leg(book)}
@@ -193,10 +206,13 @@ def attribution_table(
         with np.errstate(invalid="ignore", divide="ignore"):
             shared = (values - values.mean(axis=0)).T @ (net - net.mean()) / max(len(net) - 1, 1)
             risk = shared / deviation * math.sqrt(SESSIONS_A_YEAR)
+        errors = _errors(values) * SESSIONS_A_YEAR
         for place, name in enumerate(parts.columns):
-            rows.append({"kind": kind, "name": str(name), "return_ann": means[place], "risk_ann": risk[place]})
+            row = {"return_ann": means[place], "error_ann": errors[place], "risk_ann": risk[place]}
+            rows.append({"kind": kind, "name": str(name), **row})
     for stage, value in by_stage(result).items():
-        rows.append({"kind": "stage", "name": str(stage), "return_ann": value, "risk_ann": math.nan})
+        unknown = dict.fromkeys(("error_ann", "risk_ann"), math.nan)
+        rows.append({"kind": "stage", "name": str(stage), "return_ann": value, **unknown})
     table = pd.DataFrame(rows)
     of_assets = table["kind"] == "asset"
     for name, frame in (("cost_ann", book.charged), ("turnover_ann", 0.5 * book.traded)):

@@ -52,7 +52,7 @@ def over_all_starts(
         for phase in range(overlays.starts)
     ]  # fmt: skip
     begun = min(overlays.starts - 1, len(runs[0].returns) - 1)
-    net = np.stack([run.returns.to_numpy()[begun:] for run in runs])
+    net = np.stack([run.over_cash(run.returns).to_numpy()[begun:] for run in runs])
     each = [float(annual_sharpe(row)) for row in net]
     sharpe, low, high = sharpe_interval(net.mean(axis=0))
     return {

@@ -17,13 +17,21 @@ from assay.results.checks.styles import Styles
 from assay.results.evidence.attribution import attribution_table, book_of, by_factor
 from assay.results.evidence.regimes import crises, days, legs, regimes
 from assay.results.evidence.skill import alpha_line, money_metrics, skill_metrics, skill_of, skill_table
-from assay.results.stats.holding_period import HORIZONS, holding_returns, rank_persistence, score_quantiles
+from assay.results.gate.drift import drift
+from assay.results.stats.holding_period import (
+    HORIZONS,
+    holding_returns,
+    rank_persistence,
+    score_quantiles,
+    turnover_in_ic,
+)
 from assay.results.stats.information_coefficient import ic_metrics, ic_table, quantile_returns
+from assay.results.stats.long_run_variance import critical_value, hac_mean
 from assay.results.stats.performance import Metric, sharpe_interval
 from assay.results.stats.skill import Skill, skill_t
 from assay.results.stats.styles import AfterFactors, StyleModel, after_factors, residual_returns, style_model
 
-__all__ = ["StyleInputs", "against_styles"]
+__all__ = ["StyleInputs", "against_styles", "score_distribution"]
 
 #: Assets below which a cross-section says nothing of styles.
 _FEWEST = 10
@@ -130,6 +138,9 @@ def against_styles(
     more, skill = _of_scores(result, predictions, universe, model)
     metrics += more
     tables |= _holding(result, predictions, universe)
+    adjusted, distribution = _after_turnover(result, predictions, universe)
+    metrics += adjusted
+    tables |= distribution
     if skill is not None:
         tables["skill_styles"] = skill_table(skill)
         if net.line is not None:
@@ -201,6 +212,62 @@ def _holding(result: BacktestResult, predictions: PredictionPanel, prices: Price
         )
         tables["deciles"] = quantile_returns(view, window, quantiles=_TENTHS, horizon=predictions.horizon).table
     return tables
+
+
+def _after_turnover(
+    result: BacktestResult, predictions: PredictionPanel, prices: PricePanel
+) -> tuple[list[Metric], dict[str, pd.DataFrame]]:
+    """The rank IC less what its turnover costs, and how the scores are distributed, year by year."""
+    execution, view = result.config["execution"], predictions.view
+    if not np.isfinite(view.to_numpy(dtype=np.float64)).any():
+        return [], {}
+    horizon = predictions.horizon
+    ahead = forward_returns(prices, horizon=horizon, delay=execution["delay"], fill=execution["fill"])
+    costs = result.config["costs"]
+    rate = (costs["commission_bps"] + costs["spread_bps"]) / 1e4
+    daily = ic_table(view, ahead)["rank_ic"] - turnover_in_ic(view, ahead, rate, horizon=horizon)
+    known = daily.dropna()
+    mean, error, t, lag = hac_mean(known.to_numpy(), horizon=horizon)
+    tables = {"score_distribution": score_distribution(view)}
+    if not math.isfinite(error):
+        return [], tables
+    half = critical_value(len(known), lag) * error
+    text = (
+        f"rank IC less the IC that pays {1e4 * rate:g} bps a unit traded, fifths rebalanced every {horizon} sessions"
+        f" · Newey–West, lag {lag}, t {t:.1f}"
+    )
+    start, end = str(known.index[0].date()), str(known.index[-1].date())
+    values = (mean, "correlation", text, mean - half, mean + half, len(known), start, end)
+    return [Metric("turnover_adjusted_ic", *values)], tables
+
+
+def score_distribution(view: pd.DataFrame) -> pd.DataFrame:
+    """A row a calendar year: how the scores are distributed, and whether as in the years before.
+
+    Returns
+    -------
+    DataFrame
+        sessions, names (mean a session), mean, deviation, p05, median, p95, above_0 (share), psi (population stability
+        index against all years before) and limit (what it stays below in 95% of samples without drift); NaN in the
+        first.
+
+    """
+    rows = {}
+    values = view.to_numpy(dtype=np.float64)
+    years = pd.DatetimeIndex(view.index).year
+    for year in np.unique(years):
+        own = values[years == year]
+        known = own[np.isfinite(own)]
+        if not len(known):
+            continue
+        moved = drift("score", values[years < year], own)
+        low, middle, high = np.quantile(known, [0.05, 0.5, 0.95])
+        rows[int(year)] = {
+            "sessions": len(own), "names": np.isfinite(own).sum(axis=1).mean(), "mean": known.mean(),
+            "deviation": known.std(), "p05": low, "median": middle, "p95": high, "above_0": (known > 0).mean(),
+            "psi": math.nan if moved is None else moved.psi, "limit": math.nan if moved is None else moved.limit,
+        }  # fmt: skip
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("year")
 
 
 def _of_scores(

@@ -11,6 +11,7 @@ import pandas as pd
 
 from assay.data.conventions import FLAT, SESSIONS_A_YEAR
 from assay.data.errors import BacktestError, InsufficientEvidenceError
+from assay.engine.costs import cash_rate_of
 from assay.engine.sweep import CellResult, GridCell
 from assay.results.stats.deflated_sharpe import deflated_sharpe
 from assay.results.stats.light_empyrical import light_empyrical
@@ -18,7 +19,7 @@ from assay.results.stats.overfitting import cluster_trials, effective_trials, pr
 from assay.results.stats.performance import sharpe_interval
 from assay.results.storage.trial_ledger import Trials
 
-__all__ = ["SweepEvidence", "evaluate_sweep"]
+__all__ = ["SweepEvidence", "evaluate_sweep", "excess_returns"]
 
 
 
@@ -71,7 +72,7 @@ def evaluate_sweep(
     rows = []
     for index, cell in enumerate(cells):
         net = results[index].net
-        sharpe, low, high = sharpe_interval(net.to_numpy())
+        sharpe, low, high = sharpe_interval(excess_returns(cell, net).to_numpy())
         rows.append(
             {
                 **cell.parameters,
@@ -150,6 +151,12 @@ def _choice(
             "threshold_sharpe_ann": judged.threshold * SESSIONS_A_YEAR**0.5,
         },
     }
+
+
+def excess_returns(cell: GridCell, net: pd.Series) -> pd.Series:
+    """Net returns of a cell over its cash rate, of which Sharpe ratios are; as they are where none was given."""
+    rate = cash_rate_of(cell.costs, pd.DatetimeIndex(net.index))
+    return net if rate is None else net - rate
 
 
 def _geometric(net: pd.Series) -> float:

@@ -3,7 +3,8 @@
 References
 ----------
 Qian, Sorensen & Hua (2007), "Information horizon, portfolio turnover, and optimal alpha models", Journal of Portfolio
-Management 34(1), for rank autocorrelation as what turnover follows from.
+Management 34(1), for rank autocorrelation as what turnover follows from. Grinold & Kahn (2000), *Active Portfolio
+Management*: what a quantile earns is IC · volatility · score.
 
 """
 
@@ -19,7 +20,15 @@ from assay.data.conventions import Floats
 from assay.results.stats.long_run_variance import hac_mean
 from assay.results.stats.ranks import average_ranks, row_correlation
 
-__all__ = ["HORIZONS", "LAGS", "half_life", "holding_returns", "rank_persistence", "score_quantiles"]
+__all__ = [
+    "HORIZONS",
+    "LAGS",
+    "half_life",
+    "holding_returns",
+    "rank_persistence",
+    "score_quantiles",
+    "turnover_in_ic",
+]
 
 HORIZONS = tuple(range(1, 61))
 LAGS = (1, 2, 3, 5, 10, 20, 40, 60)
@@ -109,6 +118,38 @@ def rank_persistence(score: pd.DataFrame, lags: Sequence[int] = LAGS, quantiles:
 def _known_mean(values: Floats) -> float:
     known = values[np.isfinite(values)]
     return float(known.mean()) if len(known) else math.nan
+
+
+def turnover_in_ic(score: pd.DataFrame, forward: pd.DataFrame, rate: float, *, horizon: int = 1) -> pd.Series:
+    """(T,) the IC that pays for the trading of the top and bottom fifth on a session: what is left of the rank IC
+    beyond it is the turnover-adjusted IC.
+
+    A score of information coefficient IC earns IC·σ·(E[z | top fifth] − E[z | bottom fifth]) between its fifths, with σ
+    the deviation of the windows' returns across names and z normal: 2.80·IC·σ. A name replaced is sold and another
+    bought, so a share u of new names in a fifth costs 2·rate·u, on either side.
+
+    Parameters
+    ----------
+    score : (T, N) stamped t.
+    forward : (T', N') returns of windows of `horizon` sessions, stamped t.
+    rate : cost of a unit traded, as a fraction.
+    horizon : sessions between rebalances, h.
+
+    """
+    from scipy.special import ndtri
+
+    numbers = score_quantiles(score).to_numpy()
+    new = np.zeros(len(numbers))
+    for fifth in (1, 5):
+        now, then = numbers[horizon:] == fifth, numbers[:-horizon] == fifth
+        count = now.sum(axis=1)
+        entered = np.divide((now & ~then).sum(axis=1), count, out=np.full(len(count), np.nan), where=count > 0)
+        new += np.concatenate([np.full(min(horizon, len(numbers)), np.nan), entered])
+    edge = float(ndtri(0.8))
+    apart = 2 * math.exp(-(edge**2) / 2) / math.sqrt(2 * math.pi) / 0.2
+    spread = forward.reindex(index=score.index, columns=score.columns).std(axis="columns", ddof=1).to_numpy()
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return pd.Series(2 * rate * new / (apart * np.where(spread > 0, spread, np.nan)), score.index)
 
 
 def half_life(persistence: pd.DataFrame) -> float:

@@ -317,12 +317,16 @@ def yearly_returns(returns: pd.Series) -> pd.Series:
     return (1 + returns).groupby(pd.DatetimeIndex(returns.index).year).prod() - 1
 
 
-def rolling(returns: pd.Series, benchmark: pd.Series | None = None, window: int = 126) -> pd.DataFrame:
-    """Rolling Sharpe ratio, volatility (both annualised, ddof 1) and beta, stamped at the window's last session."""
+def rolling(
+    returns: pd.Series, benchmark: pd.Series | None = None, window: int = 126, *, rate: pd.Series | None = None
+) -> pd.DataFrame:
+    """Rolling Sharpe ratio (over the cash rate where one is given), volatility (both annualised, ddof 1) and beta,
+    stamped at the window's last session."""
     windows = returns.rolling(window)
     deviation = windows.std(ddof=1)
+    excess = windows if rate is None else (returns - rate).rolling(window)
     table = {
-        "sharpe": pd.Series(annual_ratio(windows.mean(), deviation), returns.index),
+        "sharpe": pd.Series(annual_ratio(excess.mean(), excess.std(ddof=1)), returns.index),
         "volatility": deviation * math.sqrt(SESSIONS_A_YEAR),
     }
     if benchmark is not None:

@@ -82,6 +82,7 @@ def test_overlapping_windows_and_skewed_series_are_measured():
     assert np.mean(normal >= np.log(20)) <= 0.05
 
 
+@pytest.mark.slow
 def test_what_the_whole_policy_reads_is_the_products(at):
     panel, prices = gate_power_runs.informed(at, 0.05, 3), gate_power_styles.furnished(at, "quiet", 3)
     (run,) = gate_power_styles.styled(at, prices, [panel])

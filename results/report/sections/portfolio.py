@@ -186,7 +186,7 @@ def _switches(data: RunData) -> list[Table]:
 
 
 def _rolling(data: RunData) -> list[Figure | Note]:
-    table = rolling(data.returns["net"], data.benchmark, _WINDOW)
+    table = rolling(data.returns["net"], data.benchmark, _WINDOW, rate=data.returns.get("cash_rate"))
     words = {"sharpe": "Rolling Sharpe ratio", "volatility": "Rolling volatility", "beta": "Rolling beta"}
     parts: list[Figure | Note] = []
     if len(table) < _WINDOW:

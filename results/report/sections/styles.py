@@ -74,6 +74,7 @@ def _figures(data: RunData) -> Table:
             ("e-value of skill", "skill_e_styles"),
             ("Expected net alpha a year", "expected_alpha_ann_styles"),
             ("Rank IC on own returns", "rank_ic_styles_mean"),
+            ("Rank IC after turnover", "turnover_adjusted_ic"),
             ("Net Sharpe, missing names", "sharpe_missing_names"),
             ("Net alpha, missing names", "alpha_missing_names"),
         )
@@ -97,6 +98,7 @@ def _attribution(data: RunData) -> list[Table]:
         rows, rest = first_rows(rows, _MOST)
         form = [
             ("name", "", said), ("return_ann", "net return a year", lambda value: percent(value, 2)),
+            *([("error_ann", "± error", lambda value: percent(value, 2))] if "error_ann" in rows else []),
             ("risk_ann", "volatility", lambda value: percent(value, 2)),
         ]  # fmt: skip
         if kind == "asset":
@@ -104,6 +106,10 @@ def _attribution(data: RunData) -> list[Table]:
         about = "Sums to the mean net return × 252" + ("." if kind == "stage" else ", and to the volatility.")
         out.append(plain_table(title, rows, form, caption=f"{about} {rest}".strip()))
     return out
+
+
+def _small(value: object) -> Cell:
+    return fixed(value, 4)
 
 
 def _percent(value: object) -> Cell:
@@ -158,6 +164,17 @@ def _holding(data: RunData) -> list[Table]:
             ("low", "low", lambda value: percent(value, 3)), ("high", "high", lambda value: percent(value, 3)),
         ], caption="1 is the lowest; before costs; 95%, HAC.")
     ]  # fmt: skip
+    spread = data.optional("score_distribution")
+    if spread is not None:
+        more.append(plain_table(
+            "Scores by year", spread.reset_index(), [
+                ("year", "", said), ("sessions", "sessions", said), ("names", "names", fixed), ("mean", "mean", _small),
+                ("deviation", "deviation", _small), ("p05", "5%", _small), ("median", "median", _small),
+                ("p95", "95%", _small), ("above_0", "above 0", percent), ("psi", "PSI", fixed),
+                ("limit", "limit", fixed),
+            ], caption="PSI against all years before; above its limit the scores have drifted (5% do without).",
+            wide=True,
+        ))  # fmt: skip
     turned = [(name, name.replace("turnover_", "new in "), percent) for name in lasting.columns if name[:4] == "turn"]
     return [
         *more,
