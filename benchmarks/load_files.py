@@ -1,7 +1,9 @@
-"""How long a long Parquet or CSV file takes to become a panel, against its bare read by pyarrow.
+"""How long a long Parquet, CSV, Feather or Excel file takes to become a panel, against its bare read.
 
 Run from the repository root: ``python benchmarks/load_files.py [--rounds 15]``. The two are timed in turns in one
-process; the figures are medians. The cold line is a fresh process that loads the file once, imports and all.
+process; the figures are medians. The bare read is pyarrow's, of Excel openpyxl's, over every cell; Excel has a tenth of
+the sessions and one turn, because its cells take 100 times as long as those of CSV. The cold line is a fresh process
+that loads the file once, imports and all.
 """
 
 from __future__ import annotations
@@ -41,6 +43,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         paths = _write(Path(folder), options.sessions, options.assets)
         _report(paths, options.sessions * options.assets, options.rounds)
+        _report_excel(Path(folder) / "prices.xlsx", options.sessions // 10 * options.assets)
 
 
 def _write(folder: Path, sessions: int, assets: int) -> dict[str, Path]:
@@ -60,6 +63,7 @@ def _write(folder: Path, sessions: int, assets: int) -> dict[str, Path]:
     rounded.to_csv(paths["csv"], index=False)
     rounded.to_csv(paths["csv.gz"], index=False)
     rounded.sort_values(["ticker", "date"]).to_csv(paths["by_asset.csv"], index=False)
+    rounded[rounded["date"].isin(panel.sessions[: sessions // 10])].to_excel(folder / "prices.xlsx", index=False)
     return paths
 
 
@@ -109,6 +113,24 @@ def _report(paths: dict[str, Path], rows: int, rounds: int) -> None:
     )
     imports, load, peak = json.loads(done.stdout)
     print(f"cold process   imports {1000 * imports:.0f} ms, load {1000 * load:.0f} ms, peak {peak / 1024:.0f} MiB")
+
+
+def _report_excel(path: Path, rows: int) -> None:
+    import openpyxl
+
+    from assay.data.files.prices import load_prices
+
+    def bare() -> int:
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+        return sum(1 for sheet in book for _ in sheet.iter_rows(values_only=True))
+
+    used = []
+    for way in (bare, lambda: load_prices(path)):
+        start = time.process_time()
+        way()
+        used.append(time.process_time() - start)
+    print(f"xlsx, {rows:,} rows: openpyxl {used[0]:.1f} s of the processor, load_prices {used[1]:.1f} s, "
+          f"{used[1] / used[0]:.2f} x; {1e6 * used[1] / rows:.0f} µs a row")  # fmt: skip
 
 
 if __name__ == "__main__":

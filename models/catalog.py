@@ -10,6 +10,7 @@ import logging
 import types
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -140,6 +141,21 @@ def load_model(name: str, *, preset: str | None = None, **params: object) -> For
     return model
 
 
+#: Libraries whose estimators a folder may name.
+_ESTIMATORS = ("sklearn", "lightgbm", "xgboost", "catboost")
+
+
+def _code_named(params: object) -> tuple[str, str] | None:
+    """What of a checkpoint's parameters would import code that is neither ours nor a known library's."""
+    given: Mapping[str, Any] = params if isinstance(params, dict) else {}
+    for kind in ("feature_set", "label", "estimator"):
+        part = given.get(kind)
+        known = kind == "estimator" and str(part).partition(":")[0].partition(".")[0] in _ESTIMATORS
+        if isinstance(part, str) and ":" in part and not known:
+            return kind.replace("_", " "), part
+    return None
+
+
 def load_fitted(folder: Path, model: str | None = None) -> FittedForecaster:
     """The fitted model in a folder, whichever recipe wrote it.
 
@@ -177,10 +193,9 @@ def load_fitted(folder: Path, model: str | None = None) -> FittedForecaster:
         )
     if not is_sealed(content):
         _LOG.warning("%s: format 1, whose stamps and parameters no digest covers; train again for format 2", folder)
-    features = content["params"].get("feature_set") if isinstance(content["params"], dict) else None
-    if model is None and isinstance(features, str) and ":" in features:
+    if model is None and (part := _code_named(content["params"])) is not None:
         raise InputError(
-            f"checkpoint: {folder / METADATA} names the feature set {features!r}, which is somebody's code; if you "
+            f"checkpoint: {folder / METADATA} names the {part[0]} {part[1]!r}, which is somebody's code; if you "
             f"trust it, name the model as well: --model {name}"
         )
     try:

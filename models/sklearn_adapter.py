@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, cast
 
@@ -13,13 +13,14 @@ import numpy as np
 import pandas as pd
 
 from assay.data.canary_labels import CanaryLabels
-from assay.data.errors import InputError
+from assay.data.errors import InputError, TrainingError
 from assay.data.features import build_features, feature_set
 from assay.data.labels import FORWARD_RETURN, label_values, load_label
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.data.plugins import load_object
+from assay.data.receipts import STAMPS
 from assay.models.base import OnFeatures
-from assay.models.checkpoint import read_metadata, write_checkpoint
+from assay.models.checkpoint import read_checkpoint, write_checkpoint
 
 __all__ = ["FittedEstimator", "GradientBoosting", "SklearnForecaster"]
 
@@ -44,12 +45,12 @@ class SklearnForecaster(OnFeatures):
     Notes
     -----
     scikit-learn's own way to store an estimator is pickle, which this project never loads. A checkpoint therefore
-    holds the recipe and the stamps, and says so when it is asked to predict: fit again.
+    holds the recipe, the seed and the rows that it was trained on; loading fits it again on these, and refuses it if
+    it then predicts anything else, as another version of the library may.
 
     """
 
     name: ClassVar[str] = "sklearn"
-    storable: ClassVar[bool] = False
     estimator: str = "sklearn.ensemble:HistGradientBoostingRegressor"
     settings: str = "{}"
     feature_set: str = "core_close"
@@ -94,6 +95,8 @@ class SklearnForecaster(OnFeatures):
         classifies = bool(is_classifier(estimator))
         target = (ahead[ready] > 0).astype(int) if classifies else ahead[ready]
         estimator.fit(values[ready], target)
+        # The features are made in single precision: nothing is lost.
+        learnt = Learnt(values[ready].astype(np.float32), target, seed)
         rows = np.flatnonzero(ready.any(axis=1))
         return FittedEstimator(
             self,
@@ -104,6 +107,7 @@ class SklearnForecaster(OnFeatures):
             train.sessions[int(rows[-1]) + horizon + delay],
             estimator,
             classifies,
+            learnt,
             {
                 "model": self.name,
                 "estimator": self.estimator,
@@ -117,9 +121,72 @@ class SklearnForecaster(OnFeatures):
         )
 
     def load(self, folder: Path) -> FittedEstimator:
-        """Refuse: an estimator cannot be stored without pickle."""
-        read_metadata(Path(folder))
-        raise InputError(f"{folder}: holds the recipe of {self.estimator}, not its state; fit it again")
+        """Fit again on the rows in the folder.
+
+        Raises
+        ------
+        InputError
+            If the estimator cannot be had, or is none.
+        TrainingError
+            If the folder is damaged, or what is fit predicts otherwise than what was stored.
+
+        """
+        content, arrays = read_checkpoint(Path(folder))
+        if "rows" not in arrays:
+            raise InputError(f"{folder}: holds the recipe of {self.estimator} without its training rows; train again")
+        learnt = Learnt(arrays["rows"], arrays["target"], int(content["seed"]))
+        estimator = self._made(learnt.seed)
+        estimator.fit(learnt.rows.astype(np.float64), learnt.target)
+        stamps = content["stamps"]
+        fitted = FittedEstimator(
+            self,
+            content["horizon"],
+            content["delay"],
+            *(pd.Timestamp(stamps[name]) for name in STAMPS),
+            estimator,
+            bool(content["classifies"]),
+            learnt,
+            content["training_log"],
+        )
+        found = fitted.probe()
+        if found.shape != arrays["probe"].shape or not np.allclose(found, arrays["probe"], rtol=1e-9, atol=1e-12):
+            made, here = content["versions"], _versions(estimator)
+            changed = [f"{name} {made.get(name)} → {here[name]}" for name in here if made.get(name) != here[name]]
+            reason = f"with other versions: {', '.join(changed)}" if changed else "although nothing else changed"
+            raise TrainingError(f"{folder}: {self.estimator} fit again predicts otherwise, {reason}; train again")
+        return fitted
+
+
+@dataclass(frozen=True, eq=False)
+class Learnt:
+    """What an estimator was fit on.
+
+    Parameters
+    ----------
+    rows : (n, F) float32 features.
+    target : (n,) forward returns, or 0 and 1 of a classifier.
+    seed : of the fit.
+
+    """
+
+    rows: np.ndarray
+    target: np.ndarray
+    seed: int
+
+
+def _versions(estimator: object) -> dict[str, str]:
+    """The versions of NumPy, of scikit-learn and of what the estimator comes from."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    names = {"numpy": "numpy", "sklearn": "scikit-learn"}
+    package = type(estimator).__module__.partition(".")[0]
+    out = {}
+    for name in dict.fromkeys([*names, package]):
+        try:
+            out[name] = version(names.get(name, name))
+        except PackageNotFoundError:
+            out[name] = "unknown"
+    return out
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,6 +201,7 @@ class FittedEstimator:
     labels_known_through: pd.Timestamp
     estimator: Any
     classifies: bool
+    learnt: Learnt
     training_log: Mapping[str, object] = field(default_factory=dict)
 
     def predict(self, history: PricePanel) -> PredictionPanel:
@@ -142,8 +210,7 @@ class FittedEstimator:
         ready = np.isfinite(values).all(axis=2)
         out = np.full(ready.shape, np.nan)
         if ready.any():
-            rows = values[ready]
-            out[ready] = self.estimator.predict_proba(rows)[:, 1] if self.classifies else self.estimator.predict(rows)
+            out[ready] = self._of_rows(values[ready])
         frame = pd.DataFrame(out, history.sessions, history.assets)
         label = load_label(self.recipe.label)
         given: dict[str, Any] = {"probability_up": frame, "score": None} if self.classifies else {
@@ -151,16 +218,31 @@ class FittedEstimator:
         }  # fmt: skip
         return PredictionPanel(**given, horizon=self.horizon, delay=self.delay, name=self.recipe.name)
 
+    def _of_rows(self, rows: np.ndarray) -> np.ndarray:
+        """What is predicted of (n, F) features."""
+        answer = self.estimator.predict_proba(rows)[:, 1] if self.classifies else self.estimator.predict(rows)
+        return np.asarray(answer, dtype=np.float64)
+
+    def probe(self) -> np.ndarray:
+        """What is predicted of at most 256 of the training rows, spread evenly: by which a fit is known again."""
+        rows = self.learnt.rows
+        return self._of_rows(rows[:: max(1, len(rows) // 256)][:256].astype(np.float64))
+
     def save(self, folder: Path) -> None:
-        """Write the recipe and the stamps; see `SklearnForecaster`."""
-        stamps = ("trained_through", "preprocessing_fit_through", "labels_known_through")
+        """Write the recipe, the stamps and the training rows; see `SklearnForecaster`."""
         metadata = {
             "model": self.recipe.name,
-            "params": {"estimator": self.recipe.estimator, "settings": self.recipe.settings},
-            "stamps": {name: getattr(self, name).strftime("%Y-%m-%d") for name in stamps},
+            "params": asdict(self.recipe),
+            "stamps": {name: getattr(self, name).strftime("%Y-%m-%d") for name in STAMPS},
+            "horizon": self.horizon,
+            "delay": self.delay,
+            "seed": self.learnt.seed,
+            "classifies": self.classifies,
+            "versions": _versions(self.estimator),
             "training_log": dict(self.training_log),
         }
-        write_checkpoint(Path(folder), metadata, {"empty": np.zeros(1)})
+        tensors = {"rows": self.learnt.rows, "target": self.learnt.target, "probe": self.probe()}
+        write_checkpoint(Path(folder), metadata, tensors)
 
 
 @dataclass(frozen=True, kw_only=True)

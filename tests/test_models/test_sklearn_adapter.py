@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from assay.data.errors import InputError
+from assay.data.errors import InputError, TrainingError
 from assay.data.features import build_features
 from assay.data.returns import forward_returns
 from assay.data.synthetic import synthetic_market
 from assay.models.catalog import load_fitted, load_model
+from assay.models.checkpoint import write_checkpoint
 from assay.models.sklearn_adapter import GradientBoosting, SklearnForecaster
 
 PRICES, _ = synthetic_market(200, 8, ic=0.2, seed=6)
@@ -68,10 +69,37 @@ def test_stamps_are_those_of_the_last_label():
     assert fitted.preprocessing_fit_through == PRICES.sessions[147]
 
 
-def test_what_is_stored_says_that_it_cannot_predict(tmp_path):
-    fitted_on(GradientBoosting()).save(tmp_path)
-    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".json", ".safetensors"]
-    with pytest.raises(InputError, match="fit it again"):
+STORED = [
+    GradientBoosting(),
+    SklearnForecaster(estimator="sklearn.linear_model:LogisticRegression", settings='{"C": 0.5}'),
+    SklearnForecaster(estimator="sklearn.tree:DecisionTreeRegressor", settings='{"max_depth": 3, "max_features": 1}'),
+    SklearnForecaster(estimator="lightgbm:LGBMRegressor", settings='{"n_estimators": 9, "verbose": -1}'),
+]
+
+
+@pytest.mark.parametrize("model", STORED, ids=lambda model: model.estimator.partition(":")[2])
+def test_what_is_stored_predicts_the_same(model, tmp_path):
+    pytest.importorskip(model.estimator.partition(":")[0].partition(".")[0])
+    fitted = fitted_on(model, 3)
+    fitted.save(tmp_path)
+    assert {path.suffix for path in tmp_path.iterdir()} == {".json", ".safetensors"}
+    again = load_fitted(tmp_path)
+    assert (again.recipe, again.trained_through, again.horizon) == (model, fitted.trained_through, 1)
+    np.testing.assert_array_equal(again.predict(PRICES).view, fitted.predict(PRICES).view)
+
+
+def test_a_fit_that_comes_out_otherwise_is_refused(tmp_path):
+    fitted = fitted_on(SklearnForecaster(estimator="sklearn.linear_model:LinearRegression"))
+    fitted.estimator.coef_ = fitted.estimator.coef_ * 1.01  # as another version of the library might have it
+    fitted.save(tmp_path)
+    with pytest.raises(TrainingError, match="fit again predicts otherwise, although nothing else changed; train again"):
+        load_fitted(tmp_path)
+
+
+def test_a_folder_names_no_estimator_of_somebody_elses(tmp_path):
+    content = {"model": "sklearn", "params": {"estimator": "subprocess:Popen"}}
+    write_checkpoint(tmp_path, content, {"x": np.zeros(1)})
+    with pytest.raises(InputError, match="names the estimator 'subprocess:Popen', which is somebody's code"):
         load_fitted(tmp_path)
 
 
