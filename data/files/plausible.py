@@ -48,7 +48,8 @@ def refuse_doubtful(source: Source, layout: Layout, frames: Mapping[str, pd.Data
     with np.errstate(invalid="ignore", divide="ignore"):
         if layout.kind in ("single", "fields"):
             _refuse_no_bar(source, layout, frames)
-        elif layout.kind == "wide":
+        # PRC.Low and PRC.High may be two fields of the asset PRC, or the prices (PRC) of Low and High.
+        if layout.kind == "wide" or (layout.kind == "fields" and len(frames) == 1):
             _refuse_bars(source, next(iter(frames.values())))
 
 

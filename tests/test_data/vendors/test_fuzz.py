@@ -139,6 +139,10 @@ def test_nothing_is_misread(tmp_path: Path) -> None:
     assert refused > 50
 
 
+def test_a_ticker_called_like_a_field_whose_fields_nobody_knows(tmp_path: Path) -> None:
+    assert misread(9675, tmp_path) == ""  # PRC.Schluss and PRC.Minimum, closes (PRC) of two assets or bars of one
+
+
 @pytest.mark.slow
 def test_nothing_is_misread_in_many(tmp_path: Path) -> None:
     right, refused, wrong = trial(12_000, 1000, tmp_path)
