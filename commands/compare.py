@@ -20,6 +20,7 @@ from assay.commands.options import (
 from assay.commands.output import echo_json
 
 if TYPE_CHECKING:
+    from assay.engine.costs import CostTable
     from assay.results.evidence.live import Reconciliation
     from assay.results.storage.runs import Run
 
@@ -38,6 +39,8 @@ __all__ = ["compare"]
 @click.option("--live", type=PATH, metavar="DIR", help="Put the fills recorded in this state folder beside what the "
               "backtest of ONE run says of the same sessions.")
 @click.option("--capital", type=NUMBER, help="With --live: currency before the first fill.")
+@click.option("--costs-file", type=PATH, multiple=True, help="With --live: the table of costs that the run was made "
+              "with.")
 @market_options
 @click.option("--predictions", type=PATH, help="With --live: the model's newest predictions.")
 @click.option("--unit", type=click.Choice(["return", "rank"]), default="return", show_default=True,
@@ -52,6 +55,7 @@ def compare(
     adds: bool,
     live: Path | None,
     capital: float | None,
+    costs_file: tuple[Path, ...],
     market: MarketOptions,
     predictions: Path | None,
     unit: Literal["return", "rank"],
@@ -77,7 +81,12 @@ def compare(
     if live is not None:
         if len(runs) != 1 or capital is None:
             raise click.UsageError("--live: name one run, and the --capital before its first fill")
-        found = _live(load_run(runs[0], root=results), live, capital, market, predictions, unit)
+        table = None
+        if costs_file:
+            from assay.engine.costs import CostTable
+
+            table = CostTable.load(costs_file, market.of("costs"))
+        found = _live(load_run(runs[0], root=results), live, capital, table, market, predictions, unit)
         echo_json(found.to_dict()) if as_json else click.echo(str(found))
         return
     if adds:
@@ -105,6 +114,7 @@ def _live(
     run: Run,
     live: Path,
     capital: float,
+    costs: CostTable | None,
     market: MarketOptions,
     predictions: Path | None,
     unit: Literal["return", "rank"],
@@ -126,5 +136,5 @@ def _live(
     )
     inputs = inputs_of_run(run, data)
     return reconcile_live(
-        run, live, inputs.predictions, inputs.prices, capital=capital, benchmark=inputs.benchmark
+        run, live, inputs.predictions, inputs.prices, capital=capital, benchmark=inputs.benchmark, costs=costs
     )

@@ -364,6 +364,7 @@ class PositionSection:
     nav : currency to spread over the targets; gives shares.
     holdings : file of what is held: asset, shares, and a row "cash"; gives the orders.
     out : CSV or Parquet file to write.
+    state : existing folder to begin what the next session needs in; `positions RUN --state` goes on with it.
     max_age : sessions that the last prediction may be older than the last price.
     unaccepted : ask a run that the gate has not passed, too.
 
@@ -372,6 +373,7 @@ class PositionSection:
     nav: float | None = None
     holdings: str | None = None
     out: str | None = None
+    state: str | None = None
     max_age: int = 0
     unaccepted: bool = False
 
@@ -512,7 +514,7 @@ class Study:
         if sweep is not None:
             sweep = replace(sweep, heatmap=moved(sweep.heatmap))
         if book is not None:
-            book = replace(book, holdings=moved(book.holdings), out=moved(book.out))
+            book = replace(book, holdings=moved(book.holdings), out=moved(book.out), state=moved(book.state))
         data = replace(
             data,
             prices=moved(data.prices),
@@ -554,8 +556,8 @@ class Study:
         policy = [] if self.gate is None or not self.gate.policy.endswith(".toml") else [self.gate.policy]
         book = self.positions or PositionSection()
         drawn = None if self.sweep is None else self.sweep.heatmap
-        beside = [name for name in (self.report.save_predictions, book.holdings, book.out, drawn) if name is not None]
-        return [*self.files(), *policy, *beside, *self.made_from]
+        beside = (self.report.save_predictions, book.holdings, book.out, book.state, drawn)
+        return [*self.files(), *policy, *(name for name in beside if name is not None), *self.made_from]
 
 
 #: Parameters of a model that may name a part.

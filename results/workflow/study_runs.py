@@ -119,6 +119,7 @@ def positions_of(stored: StoredBacktest, study: Study) -> TargetBook | None:
         unaccepted=asked.unaccepted,
         costs=study.costs.load(prices, study.data.reading("costs")).table,
         strategy=study.strategy.name,
+        state=asked.state,
     )
     if asked.out is not None:
         write_book(book, Path(asked.out))

@@ -11,11 +11,13 @@ import pandas as pd
 import pytest
 
 from assay.commands import main as cli
+from assay.data.files.fills import load_fills
 from assay.data.files.predictions import write_predictions
 from assay.data.files.prices import write_prices
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.data.synthetic import synthetic_market
 from assay.results.storage.runs import Run, load_run
+from assay.results.workflow.live import record
 
 
 def market() -> tuple[PricePanel, PredictionPanel]:
@@ -247,8 +249,19 @@ def test_a_table_of_costs_is_asked_for_again(newest, tmp_path, capsys):
     run = stored(tmp_path, "--costs-file", str(tmp_path / "costs.csv"))
     assert asked(run, newest) == 2
     assert "was made with the costs of costs.csv" in capsys.readouterr().err
-    content = answer(capsys, run, newest, "--costs-file", str(tmp_path / "costs.csv"))
+    own = ["--costs-file", str(tmp_path / "costs.csv")]
+    content = answer(capsys, run, newest, *own)
     assert content["replayed"]["largest_difference"] <= 1e-12
+    (tmp_path / "live").mkdir()
+    fills = run.table("fills").rename(columns={"session": "date"})[["date", "asset", "shares", "price", "cost"]]
+    record(run, tmp_path / "live", load_fills(fills))
+    beside = ["compare", str(run.path), "--live", str(tmp_path / "live"), "--capital", "1000000"]
+    beside += [str(item) for pair in newest.items() for item in pair]
+    assert cli.main(beside) == 2
+    assert "was made with the costs of costs.csv" in capsys.readouterr().err
+    assert cli.main([*beside, *own, "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["fills"]
+    assert [row["status"] for row in rows].count("filled") == len(fills)
 
 
 def test_prices_older_than_the_exchange_are_refused(run, newest, capsys):

@@ -6,6 +6,7 @@ import json
 from dataclasses import fields, replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -245,18 +246,23 @@ def test_a_study_says_what_is_held_next_from_python_too(market: Path, capsys: py
     (market / "study.toml").write_text(
         "[data]\nprices = 'prices.parquet'\n[predictions]\nfile = 'preds.parquet'\n[strategy]\n"
         "name = 'quintile_long_short'\n[positions]\nholdings = 'held.csv'\nout = 'book.csv'\nmax_age = 10\n"
-        "unaccepted = true\n"
+        "unaccepted = true\nstate = 'live'\n"
     )
+    (market / "live").mkdir()
     assert cli.main(["run", "study.toml", "--results", "one"]) == 0
     out = capsys.readouterr().out
     assert "UNACCEPTED" in out
     written = pd.read_csv(market / "book.csv").set_index("asset")
     assert written.loc["S000", "held"] == 10
     (made,) = [path for path in (market / "one").iterdir() if path.name.startswith("quintile")]
-    assert load_study(made / STUDY).positions == PositionSection(holdings="../../held.csv", out="../../book.csv",
-                                                                 max_age=10, unaccepted=True)  # fmt: skip
+    assert load_study(made / STUDY).positions == PositionSection(
+        holdings="../../held.csv", out="../../book.csv", state="../../live", max_age=10, unaccepted=True
+    )
     typed = ["positions", made.name, "--prices", "prices.parquet", "--predictions", "preds.parquet", "--unaccepted",
              "--holdings", "held.csv", "--max-age", "10", "--results", "one", "--out", "typed.csv"]  # fmt: skip
+    assert cli.main([*typed, "--state", "live"]) == 0  # the state goes on where the study began it
+    followed = pd.read_csv(market / "typed.csv").set_index("asset")
+    np.testing.assert_allclose(followed["order"], written["order"], rtol=1e-9, atol=1e-9)
     assert cli.main(typed) == 0
     assert (market / "typed.csv").read_bytes() == (market / "book.csv").read_bytes()
     stored = run_study("study.toml", root="two")
