@@ -34,7 +34,7 @@ _TICK = os.sysconf("SC_CLK_TCK")
 COMMANDS = {
     "data validate": "data validate {p} --predictions {s}",
     "backtest": "backtest {data} --leaks --canaries --cross-check --styles --tearsheet",
-    "walk-forward": "walk-forward --model ridge {prices} --start {start} --strategy s5_long_only",
+    "walk-forward": "walk-forward --model ridge {prices} --train 504 --start {start} --strategy s5_long_only",
     "sweep": "sweep {data} --grid quantile=0.1,0.2 --grid cost_bps=0,5,10 --clusters",
     "optimiser": "backtest {data} --strategy min_variance",
     "train": "train --model ridge {prices} --through {start}",

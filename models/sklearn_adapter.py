@@ -137,16 +137,16 @@ class SklearnForecaster(OnFeatures):
         learnt = Learnt(arrays["rows"], arrays["target"], int(content["seed"]))
         estimator = self._made(learnt.seed)
         estimator.fit(learnt.rows.astype(np.float64), learnt.target)
-        stamps = content["stamps"]
+        stamps = {name: pd.Timestamp(content["stamps"][name]) for name in STAMPS}
         fitted = FittedEstimator(
             self,
             content["horizon"],
             content["delay"],
-            *(pd.Timestamp(stamps[name]) for name in STAMPS),
-            estimator,
-            bool(content["classifies"]),
-            learnt,
-            content["training_log"],
+            **stamps,
+            estimator=estimator,
+            classifies=bool(content["classifies"]),
+            learnt=learnt,
+            training_log=content["training_log"],
         )
         found = fitted.probe()
         if found.shape != arrays["probe"].shape or not np.allclose(found, arrays["probe"], rtol=1e-9, atol=1e-12):
