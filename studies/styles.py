@@ -32,21 +32,12 @@ from assay.engine.costs import CostModel
 from assay.results.evidence.skill import alpha_line, skill_metrics, skill_of
 from assay.results.evidence.styles import StyleInputs, against_styles
 from assay.results.stats.proportions import wilson_interval
-from assay.results.stats.styles import after_factors
 from assay.strategies.catalog import load_strategy
 
 ASSETS, BURN, SESSIONS, IC = 40, 300, 1000, 0.03
 PREMIUM, SPREAD = 0.0006, 0.003
-#: Thresholds of the production policy: evidence of skill, and the share of it that is no style.
-EVIDENCE, HALF = 20.0, 0.5
-#: t of skill after styles, the second test that it asked for before.
+#: The production policy's threshold of skill after styles.
 SKILL = 1.75
-#: Regressions on independent normal series, where the null holds exactly.
-EXACT = 4000
-_COLUMNS = (
-    "clone", "found after beta", "not found after styles", "of those found after beta", "passes the policy", "proof",
-    "two tests",
-)  # fmt: skip
 CLONES = ("momentum", "reversal", "low volatility", "low beta", "small size")
 
 
@@ -109,10 +100,8 @@ def measured(prices: PricePanel, score: pd.DataFrame, inputs: StyleInputs) -> di
     check, _ = against_styles(result, predictions, prices, inputs)
     line, skill = alpha_line(result), skill_of(predictions, prices, fill="close")
     left, t = check.metric("alpha_ann_styles_net"), check.metric("alpha_t_styles_net")
-    value = {item.name: item.value for item in check.metrics}
+    known = check.metric("skill_t_styles")
     after = {item.name: item for item in skill_metrics(skill, result)} if skill else {}
-    evidence = "skill_e" in after and after["skill_e"].value >= EVIDENCE
-    pays = value["expected_alpha_ann_styles"] >= 0
     assert line is not None
     assert left is not None
     assert t is not None
@@ -125,10 +114,8 @@ def measured(prices: PricePanel, score: pd.DataFrame, inputs: StyleInputs) -> di
         "found_after": float(left.low > 0),
         "off": float(left.low > 0 or left.high < 0),
         "skill_before": after["skill_t"].value if "skill_t" in after else np.nan,
-        "skill_after": value["skill_t_styles"],
-        "accepted": float(evidence and value["skill_share_styles"] >= HALF and pays),
-        "strict": float(value["skill_e_styles"] >= EVIDENCE and pays),
-        "tested": float(evidence and value["skill_t_styles"] >= SKILL and t.value >= 0),
+        "skill_after": np.nan if known is None else known.value,
+        "accepted": float(known is not None and known.value >= SKILL and t.value >= 0),
     }
 
 
@@ -145,16 +132,6 @@ def run(markets: int, noise: int) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def exact() -> pd.Series:
-    """Whether the interval of alpha after six factors lies off 0, where all series are independent and normal."""
-    rng, off = np.random.default_rng(0), []
-    for _ in range(EXACT):
-        line = after_factors(rng.normal(size=SESSIONS), {str(place): rng.normal(size=SESSIONS) for place in range(6)})
-        assert line is not None
-        off.append(abs(line.t) > line.critical)
-    return pd.Series(off)
-
-
 def share(values: pd.Series) -> str:
     """A share with Wilson's interval."""
     hits, n = int(values.sum()), len(values)
@@ -169,21 +146,18 @@ def page(table: pd.DataFrame, real: Mapping[str, str], command: str) -> str:
         "",
         f"Made by `{command}`.",
         f"{table['market'].nunique()} markets of {ASSETS} assets × {SESSIONS:,} sessions; quintile rule, no costs.",
-        "Alpha by HAC at 95%. Found: the interval of net alpha lies above 0. The policy, at one look: an e-value of",
-        f"skill after beta of {EVIDENCE:g}, of which styles leave a share of {HALF:g} or more, and an expected alpha",
-        f"after styles not below 0. Proof: an e-value of {EVIDENCE:g} after styles instead (`skill_e_styles`). Two",
-        f"tests: what it asked for before, skill after styles t ≥ {SKILL} and alpha after styles not below 0.",
+        "Alpha by HAC at 95%. Found: the interval of net alpha lies above 0. The policy: skill after styles",
+        f"t ≥ {SKILL} and alpha after styles not below 0, as `production` asks.",
         "",
-        f"| {' | '.join(_COLUMNS)} |",
-        "|---|---|---|---|---|---|---|",
+        "| clone | found after beta | found after styles | explained, of those found after beta | passes the policy |",
+        "|---|---|---|---|---|",
     ]
     for name in CLONES:
         part = table[table["score"] == name]
         before = part[part["found_before"] == 1]
         lines.append(
-            f"| {name} | {share(part['found_before'])} | {share(1 - part['found_after'])} | "
-            f"{share(1 - before['found_after'])} | {share(part['accepted'])} | {share(part['strict'])} | "
-            f"{share(part['tested'])} |"
+            f"| {name} | {share(part['found_before'])} | {share(part['found_after'])} | "
+            f"{share(1 - before['found_after'])} | {share(part['accepted'])} |"
         )
     explained = {name: 1 - table.loc[table["score"] == name, "found_after"].mean() for name in CLONES}
     short = ", ".join(name for name, value in explained.items() if value < 0.95) or "none"
@@ -195,8 +169,8 @@ def page(table: pd.DataFrame, real: Mapping[str, str], command: str) -> str:
     skill = {name: float((signal[f"skill_{name}"] >= SKILL).mean()) for name in ("before", "after")}
     lines += [
         "",
-        f"Clones not found after styles in fewer than 95 of 100 markets: {short}. Clones of which more than 5 in 100",
-        f"pass the policy's rules on skill and styles: {passing}.",
+        f"Of all markets, clones not found after styles in fewer than 95 of 100: {short}. Clones of which more than 5",
+        f"in 100 pass the policy's two rules (its other rules are not asked here): {passing}.",
         "",
         f"A signal of IC {IC} about what no style touches: "
         + "; ".join(f"{name} {share(signal[column])}" for name, column in by.items())
@@ -205,8 +179,7 @@ def page(table: pd.DataFrame, real: Mapping[str, str], command: str) -> str:
         "",
         (
             f"Noise: the 95% interval of alpha after styles lies off 0 in {share(noise['off'])} of cases, above it in "
-            f"{share(noise['found_after'])}; the policy lets {share(noise['accepted'])} past. "
-            f"On independent normal series, six of them factors, it lies off 0 in {share(exact())}."
+            f"{share(noise['found_after'])}; the policy's two rules let {share(noise['accepted'])} past."
         ),
         "",
         "## Real panels",
