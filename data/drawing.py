@@ -15,6 +15,7 @@ from assay.data.returns import drawdown_series
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.ticker import FuncFormatter
 
 __all__ = [
     "COLOURS",
@@ -24,6 +25,7 @@ __all__ = [
     "growth_scale",
     "legend_above",
     "new_figure",
+    "percent_ticks",
     "plot_drawdown",
     "plot_equity",
     "returns_figure",
@@ -153,9 +155,7 @@ def finish(
     axes.set_ylabel(y, fontsize=9, color=INK)
     axes.set_xlabel(x, fontsize=8.5, color=INK)
     if percent:
-        from matplotlib.ticker import PercentFormatter
-
-        axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+        axes.yaxis.set_major_formatter(percent_ticks())
     if dates:
         from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
@@ -163,8 +163,19 @@ def finish(
         axes.xaxis.set_major_locator(locator)
         axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
     if legend and axes.get_legend_handles_labels()[1]:
-        return legend_above(axes, 4)
+        return legend_above(axes, 5)
     return axes
+
+
+def percent_ticks() -> FuncFormatter:
+    """Fractions as per cent, with as many decimals as they have."""
+    from matplotlib.ticker import FuncFormatter
+
+    def text(value: float, _: object) -> str:
+        digits = f"{100 * value:z,.4f}".rstrip("0").rstrip(".")
+        return f"{digits}%".replace("-", "−")
+
+    return FuncFormatter(text)
 
 
 def legend_above(axes: Axes, columns: int = 3) -> Axes:

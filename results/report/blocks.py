@@ -207,6 +207,7 @@ _FORMS: dict[str, Callable[[float], str]] = {
     "bps": lambda value: f"{value:z,.1f} bps",
     "bps a year": lambda value: f"{value:z,.1f} bps",
     "NAV a year": lambda value: f"{value:.2f}×",
+    "e-value": e_value,
 }
 
 

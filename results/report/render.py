@@ -31,6 +31,8 @@ _SIZE = re.compile(
 #: Coordinates, in 1/72 inch, of which more than two decimals cannot be seen.
 _COORDINATES = re.compile(r' (?:d|x|y)="[^"]*"')
 _DECIMALS = re.compile(r"\d+\.\d{3,}")
+#: Inches that tick labels and the name of the axis need beside a wide figure.
+_LEFT = 0.72
 #: Inches above which a figure is drawn a second time for a phone, and how wide it then is.
 _WIDE, _PHONE = 8.0, 4.6
 
@@ -96,6 +98,11 @@ def _lay_out(canvas: Any) -> None:
     FigureCanvasSVG(canvas)
     canvas.get_layout_engine().execute(canvas)
     canvas.set_layout_engine("none")
+    axes = canvas.axes[0]
+    if canvas.get_figwidth() > _WIDE and axes.axison:  # charts of a page's width, one above the other, share their ends
+        place = axes.get_position()
+        left, right = max(place.x0, _LEFT / canvas.get_figwidth()), min(place.x1, 0.995)
+        axes.set_position((left, place.y0, right - left, place.height))
 
 
 def _drawings(figure: Figure, number: int) -> tuple[list[tuple[str, Drawing]], Table | None]:

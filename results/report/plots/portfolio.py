@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from assay.data.drawing import COLOURS, INK, finish, say_nothing, series
+from assay.data.drawing import COLOURS, INK, finish, percent_ticks, say_nothing, series
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -119,23 +119,19 @@ def plot_trades(axes: Axes, returns: pd.Series) -> Axes:
     )
     axes.axvline(0, color=INK, linewidth=0.8)
     axes.axvline(float(values.mean()), color=COLOURS["red"], linewidth=1.2, linestyle="--", label="mean")
-    from matplotlib.ticker import PercentFormatter
-
-    axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
+    axes.xaxis.set_major_formatter(percent_ticks())
     return finish(axes, y="round trips", x="return after costs")
 
 
 def plot_months(axes: Axes, returns: np.ndarray) -> Axes:
     """Histogram of monthly returns, with 0 and their mean."""
-    from matplotlib.ticker import PercentFormatter
-
     low, high = float(returns.min()), float(returns.max())
     if high - low < 1e-12:
         low, high = low - 0.005, high + 0.005
     axes.hist(returns, bins=min(30, max(6, len(returns) // 5)), range=(low, high), color=COLOURS["sky"])
     axes.axvline(0, color=INK, linewidth=0.8)
     axes.axvline(float(returns.mean()), color=COLOURS["red"], linewidth=1.2, linestyle="--", label="mean")
-    axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
+    axes.xaxis.set_major_formatter(percent_ticks())
     return finish(axes, y="months", x="net return of a month")
 
 

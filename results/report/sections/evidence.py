@@ -32,7 +32,8 @@ def evidence_section(data: RunData, marks: dict[str, float] | None = None) -> Se
     marks : Sharpe ratios to draw beside the run's own, e.g. ``{"reported": 2.53}``.
 
     """
-    parts = (*_distribution(data, marks), *_skill_path(data), _luck(data), *_canaries(data), sharpe_table(data))
+    figures = (*_distribution(data, marks), *_skill_path(data), *_canaries(data))
+    parts = (*figures, _luck(data), sharpe_table(data))
     return Section("evidence", "Evidence", parts)
 
 
@@ -114,7 +115,7 @@ def _luck(data: RunData) -> Table:
             Cell(overfit or "not counted when the run was made; run it again"),
         ),
     )
-    return Table("More than luck?", ("", "value", "of what"), rows)
+    return Table("More than luck?", ("", "value", "of what"), rows, wide=True)
 
 
 def _canaries(data: RunData) -> list[Figure | Note]:

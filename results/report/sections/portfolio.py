@@ -38,6 +38,7 @@ from assay.results.report.run_data import RunData, first_rows
 from assay.results.stats.attribution import concentration, extreme_sessions, leg_returns
 from assay.results.stats.performance import drawdowns, monthly_returns, rolling, yearly_returns
 from assay.results.stats.periods import flat_sessions, month_outcomes, time_in_market, trailing_returns
+from assay.results.stats.return_path import PATH_FIGURES, against_figures, path_figures
 
 __all__ = ["portfolio_section"]
 
@@ -58,6 +59,7 @@ def portfolio_section(data: RunData) -> Section:
         _positions(data),
         _relative(data),
         _drawdowns(data),
+        _path(data),
         *_switches(data),
         *_rolling(data),
         *_book(data),
@@ -201,6 +203,27 @@ def _rolling(data: RunData) -> list[Figure | Note]:
         alt = f"{title} over {_WINDOW} sessions, net; at the end {end}."
         parts.append(Figure(title, alt, partial(plot_rolling, table=table, column=column, window=_WINDOW)))
     return parts
+
+
+_SHARES = ("months", "quarters", "years", "mean_depth", "ulcer", "tracking_error")
+_COUNTS = ("gains_in_a_row", "losses_in_a_row", "under_water")
+
+
+def _path(data: RunData) -> Table:
+    """Gains and losses along the way, of the run and of its benchmark."""
+    net = path_figures(data.returns["net"])
+    beside: dict[str, float] = {}
+    if data.benchmark is not None:
+        net |= against_figures(data.returns["net"], data.benchmark)
+        beside = path_figures(data.benchmark.dropna())
+    rows = []
+    for name, value in net.items():
+        label, about = PATH_FIGURES[name]
+        form = percent if name in _SHARES else number if name in _COUNTS else fixed
+        other = (form(beside[name]) if name in beside else Cell(""),) if beside else ()
+        rows.append((Cell(label), form(value), *other, Cell(about)))
+    columns = ("", "net", *(("benchmark",) if beside else ()), "convention")
+    return Table("Gains and losses along the way", columns, tuple(rows))
 
 
 def _drawdowns(data: RunData) -> Table | Note:

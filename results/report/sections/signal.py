@@ -98,7 +98,7 @@ def _ic(data: RunData) -> list[Figure | Note | Table]:
         alt = "Mean rank IC: " + ", ".join(f"{lag} later {value:.4f}" for lag, value in decay["rank_ic"].items()) + "."
         parts.append(Figure("IC decay", alt, lambda axes: plot_ic_decay(axes, decay), caption=about))
     names = [name for name in data.metrics if name.startswith(("ic_", "rank_ic_"))]
-    rows = tuple((Cell(name.replace("_", " ")), *_measured(data, name)) for name in names)
+    rows = tuple((Cell(_ic_label(name)), *_measured(data, name)) for name in names)
     if rows:
         parts.append(Table("Information coefficients", ("", "value", "sessions", "convention"), rows))
     spread = score.std(axis=1, ddof=0)
@@ -119,6 +119,19 @@ def _persistence(score: pd.DataFrame) -> list[Figure | Note | Table]:
         return [Note("Too few names, or sessions, for a correlation with the session before.", title, absent=True)]
     alt = f"Rank correlation of the scores with those of the session before; mean {tied.mean():.3f}."
     return [Figure(title, alt, lambda axes: plot_persistence(axes, tied))]
+
+
+#: What stands after ``ic_`` or ``rank_ic_`` → how it is told.
+_IC = {
+    "mean": "mean", "std": "deviation", "t": "t of the mean", "t_apart": "t, one session in a horizon",
+    "ir": "mean over deviation", "ir_ann": "the same, a year",
+    "styles_mean": "mean after styles", "styles_t": "t after styles",
+}  # fmt: skip
+
+
+def _ic_label(name: str) -> str:
+    kind, _, rest = name.partition("ic_")
+    return f"{'rank IC' if kind else 'IC'}: {_IC.get(rest, rest.replace('_', ' '))}"
 
 
 def _measured(data: RunData, name: str) -> tuple[Cell, Cell, Cell]:

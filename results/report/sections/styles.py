@@ -101,6 +101,8 @@ def _attribution(data: RunData) -> list[Table]:
             *([("error_ann", "± error", lambda value: percent(value, 2))] if "error_ann" in rows else []),
             ("risk_ann", "volatility", lambda value: percent(value, 2)),
         ]  # fmt: skip
+        if not rows["risk_ann"].notna().any():
+            form = form[:-1]
         if kind == "asset":
             form += [("cost_ann", "costs", lambda value: percent(value, 2)), ("turnover_ann", "turnover", fixed)]
         about = "Sums to the mean net return × 252" + ("." if kind == "stage" else ", and to the volatility.")
@@ -142,7 +144,7 @@ def _conditions(data: RunData) -> list[Table]:
     ):  # fmt: skip
         table = data.optional(name)
         if table is not None:
-            out.append(plain_table(title, table.reset_index(), form, caption=about, wide=len(form) > 6))
+            out.append(plain_table(title, table.reset_index(), form, caption=about, wide=True))
     return out
 
 
@@ -162,7 +164,7 @@ def _holding(data: RunData) -> list[Table]:
         plain_table("Returns by tenth of the score", tenths.reset_index(), [
             ("quantile", "tenth", said), ("mean", "mean a window", lambda value: percent(value, 3)),
             ("low", "low", lambda value: percent(value, 3)), ("high", "high", lambda value: percent(value, 3)),
-        ], caption="1 is the lowest; before costs; 95%, HAC.")
+        ], caption="1 is the lowest; before costs; 95%, HAC.", wide=True)
     ]  # fmt: skip
     spread = data.optional("score_distribution")
     if spread is not None:

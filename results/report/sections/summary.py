@@ -197,7 +197,10 @@ def headline(data: RunData) -> Table:
     held = percent(time_in_market(data.returns["gross_exposure"]))
     convention = Cell("share of sessions that end with anything held")
     rows.append((Cell("Time in market"), held, Cell(""), Cell(""), Cell(""), convention))
-    columns = ("figure", "net", "95% interval", "gross", "benchmark", "convention")
+    columns: tuple[str, ...] = ("figure", "net", "95% interval", "gross", "benchmark", "convention")
+    if not beside:
+        columns = (*columns[:4], *columns[5:])
+        rows = [(*row[:4], *row[5:]) for row in rows]
     about = "" if not beside else f"The benchmark: {_named(data)}, on the sessions that have it, without costs."
     return Table("Main figures", columns, tuple(rows), about, wide=True)
 
