@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 
 from assay.data.benchmark import BENCHMARK_ASSET, benchmark_fingerprint, check_benchmark, with_benchmark_asset
+from assay.data.compiling import has_numba
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.data.universe import departures, only_members
 from assay.engine.costs import CostModel
 from assay.engine.execution import Execution
+from assay.engine.kernels import compiled_smooth_weights
 from assay.engine.overlay_passes import emptied, kill_events, kill_switches, scaled, shadow_returns, vol_factor
 from assay.engine.pace import Paced, paced
 from assay.engine.result import EVENT_COLUMNS, BacktestResult
@@ -20,6 +22,7 @@ from assay.engine.simulation import simulate
 from assay.engine.stages import stage_table
 from assay.strategies.base import EntryRule, EntrySignals, Overlays, Strategy, decide, entry_signals
 from assay.strategies.overlays import on_cadence, sleeved, smooth_weights
+from assay.strategies.selection import compiled_rows
 
 __all__ = [
     "Pass",
@@ -97,7 +100,9 @@ def run_backtest(
             compiled=compiled,
         )  # fmt: skip
     else:
-        result = _weights_backtest(strategy, predictions, prices, costs, execution, keep)
+        if compiled := bool(compiled) and has_numba():
+            compiled_rows()  # chooses and weighs from here on, with the same bits
+        result = _weights_backtest(strategy, predictions, prices, costs, execution, keep, compiled=compiled)
     result = _with_departures(result, prices)
     warnings = [*_idle(strategy, result), *result.warnings, *_unmet(result.events), *predictions.warnings]
     if predictions.delay != execution.delay and not execution.same_close:
@@ -205,11 +210,15 @@ def _weights_backtest(
     costs: CostModel,
     execution: Execution,
     keep: Literal["all", "returns"],
+    *,
+    compiled: bool,
 ) -> BacktestResult:
-    stages_of = passes(strategy, predictions, prices, costs, execution, keep)
+    stages_of = passes(strategy, predictions, prices, costs, execution, keep, compiled=compiled)
     label, weights, result, events, _ = stages_of[-1]
     if result is None or keep == "all":
-        result = simulate(prices, weights, costs=costs, execution=execution, keep=keep, name=strategy.name)
+        result = simulate(
+            prices, weights, costs=costs, execution=execution, keep=keep, name=strategy.name, compiled=compiled
+        )
     if len(events):
         merged = pd.concat([result.events, events], ignore_index=True) if len(result.events) else events
         result = replace(result, events=merged.sort_values(["session", "asset"], kind="stable", ignore_index=True))
@@ -218,7 +227,7 @@ def _weights_backtest(
     before: dict[str, BacktestResult] = {}
     for label, weights, simulated, _, _ in stages_of[:-1]:
         if simulated is None:
-            simulated = simulate(prices, weights, costs=costs, execution=execution, keep="returns")
+            simulated = simulate(prices, weights, costs=costs, execution=execution, keep="returns", compiled=compiled)
         before[label] = simulated
     return replace(result, stages=stage_table({**before, stages_of[-1][0]: result}))
 
@@ -250,6 +259,8 @@ def passes(
     costs: CostModel,
     execution: Execution,
     keep: Literal["all", "returns"],
+    *,
+    compiled: bool = False,
 ) -> list[Pass]:
     """Each stage in order, through the last session of `prices`: what the strategy decided, then the overlays.
 
@@ -260,7 +271,7 @@ def passes(
     out = [Pass(label, only_members(weights, prices)) for label, weights in steps]
     out[-1] = out[-1]._replace(events=pd.DataFrame(list(decision.events), columns=list(EVENT_COLUMNS)))
     del decision  # or the first table would live as long as the last
-    return overlaid(out, strategy.overlays, prices, costs, execution, keep, name=strategy.name)
+    return overlaid(out, strategy.overlays, prices, costs, execution, keep, name=strategy.name, compiled=compiled)
 
 
 def overlaid(
@@ -272,6 +283,7 @@ def overlaid(
     keep: Literal["all", "returns"],
     *,
     name: str = "weights",
+    compiled: bool = False,
 ) -> list[Pass]:
     """The stages `out` of a rule, and after them those of the overlays; see `passes`."""
 
@@ -286,7 +298,9 @@ def overlaid(
     def simulated() -> BacktestResult:
         known = out[-1].result
         if known is None:
-            known = simulate(prices, out[-1].weights, costs=costs, execution=execution, keep="returns", name=name)
+            known = simulate(
+                prices, out[-1].weights, costs=costs, execution=execution, keep="returns", name=name, compiled=compiled
+            )
             out[-1] = out[-1]._replace(result=known)
         return known
 
@@ -298,7 +312,8 @@ def overlaid(
     if overlays.sleeves > 1:
         push("sleeves", sleeved(out[-1].weights, overlays.sleeves))
     if overlays.smoothing:
-        push("smooth", smooth_weights(out[-1].weights, overlays.smoothing))
+        smooth = compiled_smooth_weights if compiled else smooth_weights
+        push("smooth", smooth(out[-1].weights, overlays.smoothing))
     if overlays.vol_target is not None:
         push("vol target", scaled(out[-1].weights, vol_factor(shadow(), overlays.vol_target)))
     if overlays.every != 1:

@@ -14,12 +14,24 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from assay.data.compiling import has_numba, on_disk
 from assay.data.conventions import Floats
 from assay.engine.orders import SMALLEST
+from assay.strategies.overlays import smooth_weights
 
-__all__ = ["Books", "Rates", "Wanted", "compiled_batch", "compiled_smoothing", "worth_compiling"]
+__all__ = [
+    "Books",
+    "Rates",
+    "Wanted",
+    "compiled_batch",
+    "compiled_run",
+    "compiled_smooth_weights",
+    "compiled_smoothing",
+    "compiled_sums",
+    "worth_compiling",
+]
 
 #: What a session of a pass costs in NumPy beside its cells, in cells.
 _CALLS = 20_000
@@ -65,6 +77,135 @@ def _smooth_sets(weights: Floats, kept: float, fresh: float, out: Floats) -> Non
             for a in range(assets):
                 old, new = kept * out[i, t - 1, a], fresh * weights[i, t, a]
                 out[i, t, a] = old + new
+
+
+def compiled_smooth_weights(weights: pd.DataFrame, smoothing: float) -> pd.DataFrame:
+    """`assay.strategies.overlays.smooth_weights` by the compiled loop where there are no gaps, to the bit."""
+    values = np.ascontiguousarray(weights.to_numpy(dtype=np.float64))
+    if not len(values) or np.isnan(values.sum()):
+        return smooth_weights(weights, smoothing)
+    out = np.empty((1, *values.shape))
+    compiled_smoothing()(np.require(values[None], requirements=["C", "W"]), smoothing, 1 - smoothing, out)
+    return pd.DataFrame(out[0], weights.index, weights.columns, copy=False)
+
+
+def compiled_sums(weights: Floats) -> tuple[Floats, Floats, Floats]:
+    """`weights` with what is below a millionth of NAV at 0, and Σw and Σ|w| of each row; NaN where a cell is."""
+    sums, out = np.zeros((2, len(weights))), np.empty((0, 0))
+    if _compiled_sums()(weights, out, sums):
+        out = np.empty(weights.shape)
+        _compiled_sums()(weights, out, sums)
+        weights = out
+    return weights, sums[0], sums[1]
+
+
+@cache
+def _compiled_sums() -> Callable[..., bool]:
+    """`_sums`, compiled, for arrays that may be read-only."""
+    import numba
+
+    types: Any = numba.types
+    table, out = types.Array(types.float64, 2, "C", readonly=True), types.Array(types.float64, 2, "C")
+    kernel: Callable[..., bool] = on_disk(_sums, types.boolean(table, out, out), reorder=True)
+    return kernel
+
+
+def _sums(weights: Floats, out: Floats, sums: Floats) -> bool:
+    """Sums of each row without the cells that are too small; whether there are any. An `out` with rows is filled."""
+    found = False
+    for t in range(len(weights)):
+        row, total, gross, least = weights[t], 0.0, 0.0, np.inf
+        for a in range(len(row)):
+            size = abs(row[a])
+            total += row[a]
+            gross += size
+            least = min(least, size if size > 0.0 else np.inf)
+        if least < SMALLEST:
+            found, total, gross = True, 0.0, 0.0
+            for a in range(len(row)):
+                weight = 0.0 if abs(row[a]) < SMALLEST else row[a]
+                total += weight
+                gross += abs(weight)
+        sums[0, t], sums[1, t] = total, gross
+        if len(out):
+            for a in range(len(row)):
+                out[t, a] = 0.0 if abs(row[a]) < SMALLEST else row[a]
+    return found
+
+
+@cache
+def compiled_run() -> Callable[..., int]:
+    """`_rebalanced`, compiled, for arrays that may be read-only."""
+    import numba
+
+    types: Any = numba.types
+    table, numbers = types.Array(types.float64, 2, "C", readonly=True), types.Array(types.float64, 1, "C")
+    out = types.Array(types.float64, 2, "C")
+    signature = types.int64(table, table, table, types.int64, numbers, numbers, types.boolean, out)
+    kernel: Callable[..., int] = on_disk(_rebalanced, signature, reorder=True)
+    return kernel
+
+
+def _rebalanced(
+    fill: Floats, close: Floats, weights: Floats, first: int, start: Floats, rates: Floats, at_close: bool, out: Floats
+) -> int:
+    """Sessions that begin and end at whole sets of decided weights, see `assay.engine.ledger`.
+
+    Parameters
+    ----------
+    fill, close : (T, N).
+    weights : (n + 1, N) held before session `first`, and then ordered for each of the n sessions.
+    first : row of `fill` and `close` of the first session.
+    start : NAV at the fill of the session before, cash and shorts at its close.
+    rates : of a traded unit; of a night: borrow, financing, interest.
+    at_close : whether the fill is the close.
+    out : (n, 9) NAV at the fill, NAV and cash at the close, traded, long, short, borrow, financing, interest.
+
+    Returns
+    -------
+    int
+        Sessions worked, fewer than n at ruin.
+
+    """
+    before, cash, short = start
+    traded_rate, borrow, financing, earning = rates
+    assets = fill.shape[1]
+    drifted = np.zeros(assets)
+    for i in range(len(out)):
+        s, held, wanted = first + i, weights[i], weights[i + 1]
+        growth, now, then = 0.0, fill[s], fill[s - 1]
+        for a in range(assets):
+            value = held[a] * (now[a] / then[a])
+            drifted[a] = value
+            growth += value
+        previous, before = before, cash + before * growth
+        lent, owed, earned = borrow * -short, financing * max(-cash, 0.0), earning * cash
+        row = out[i]
+        row[0], row[6], row[7], row[8] = before, lent, owed, earned
+        if before <= 0.0:
+            row[1] = row[2] = before - lent - owed + earned
+            return i + 1
+        share, total, size, changed = previous / before, 0.0, 0.0, 0.0
+        for a in range(assets):
+            weight = wanted[a]
+            total += weight
+            size += abs(weight)
+            changed += abs(weight - drifted[a] * share)
+        position, gross = total, size
+        if not at_close:
+            position, gross, last = 0.0, 0.0, close[s]
+            for a in range(assets):
+                value = wanted[a] * (last[a] / now[a])
+                position += value
+                gross += abs(value)
+        traded = before * changed
+        cash = before * (1.0 - total) - traded * traded_rate - lent - owed + earned
+        position *= before
+        short = 0.5 * (position - before * gross)
+        row[1], row[2], row[3], row[4], row[5] = cash + position, cash, traded, position - short, short
+        if cash + position <= 0.0:
+            return i + 1
+    return len(out)
 
 
 class Wanted(NamedTuple):

@@ -17,6 +17,7 @@ from assay.data.conventions import Floats
 from assay.engine.borrow_and_interest import a_session, charged
 from assay.engine.costs import COST_KINDS, CostModel, Rates, trading_costs
 from assay.engine.execution import Execution
+from assay.engine.kernels import compiled_run
 from assay.engine.orders import Standing, Tape, ordered_shares
 
 __all__ = ["BookState", "Closing", "Ledger", "OpenBook", "row_gross", "self_financing"]
@@ -93,7 +94,14 @@ class BookState:
 
 
 def self_financing(
-    weights: Floats, tape: Tape, *, costs: CostModel, rates: Rates, execution: Execution, keep_shares: bool = True
+    weights: Floats,
+    tape: Tape,
+    *,
+    costs: CostModel,
+    rates: Rates,
+    execution: Execution,
+    keep_shares: bool = True,
+    sums: tuple[Floats, Floats] | None = None,
 ) -> Ledger:
     """Trade to `weights` and mark to the close, session by session.
 
@@ -104,13 +112,15 @@ def self_financing(
     costs, rates : see `CostModel`; `rates` is the same on these sessions and assets.
     execution : see `Execution`.
     keep_shares : whether the (T, N) holdings are kept.
+    sums : (T,) Σw and Σ|w|, where they are known and no cell is NaN; runs of sessions that trade every asset are then
+        worked by the compiled loop, equal to 1e-12.
 
     """
     fill, close, delay = tape.fill, tape.close, execution.delay
     sessions, assets = close.shape
     book = Ledger.empty(sessions, assets, keep_shares=keep_shares)
     missing = _rows_with_holes(fill, close)
-    weight_sum, weight_gross, partial, ordered = orders = _orders(weights)
+    weight_sum, weight_gross, partial, ordered = orders = _orders(weights) if sums is None else _every_cell(*sums)
     at_close, change = fill is close, np.empty(assets)
     simple = costs.is_proportional and execution.lot == 0 and tape.whole
     rate = costs.traded_rate
@@ -123,7 +133,11 @@ def self_financing(
     while s < sessions:
         if rebalanced and run_end[s] > s:
             # The session before ended at its decided weights, and so will these: they are worked together.
-            s = _rebalanced_run(book, state, range(s, int(run_end[s])), weights, tape, orders, costs, delay)
+            worked = range(s, int(run_end[s]))
+            if sums is not None:
+                s = _compiled_run(book, state, worked, weights, tape, costs, delay)
+            else:
+                s = _rebalanced_run(book, state, worked, weights, tape, orders, costs, delay)
             if book.ruined_at is not None:
                 break
             continue
@@ -338,7 +352,6 @@ def _rebalanced_run(
     fill, close = tape.fill, tape.close
     weight_sum, weight_gross, _, _ = orders
     at_close, ones, change = fill is close, np.ones(close.shape[1]), np.empty(close.shape[1])
-    kinds = np.array([costs.commission_bps, costs.spread_bps]) / 1e4
     rate = costs.traded_rate
     borrow, financing, earning = map(a_session, (costs.borrow_bps, costs.financing_bps, costs.cash_rate_bps))
     before, cash, short = float(book.nav_before[start - 1]), state.cash, state.short
@@ -376,28 +389,62 @@ def _rebalanced_run(
             if cash + position <= 0:
                 break
         stop = first + len(done)
-        table = np.array(done)
-        book.nav_before[first:stop], book.nav[first:stop], book.cash[first:stop] = table[:, :3].T
-        book.traded[first:stop], book.long[first:stop], book.short[first:stop] = table[:, 3:6].T
-        book.costs[first:stop, :2] = table[:, 3:4] * kinds
-        book.costs[first:stop, _BORROW], book.costs[first:stop, _FINANCING] = table[:, 6:8].T
-        book.interest[first:stop] = table[:, 8]
-        if book.shares is not None:
-            book.shares[first:stop] = wanted[: len(done)] * table[:, :1] / fill[first:stop]
-        if done[-1][1] <= 0:
-            last = stop - 1
-            if before <= 0:  # at the fill, with what the session before had left
-                _ruin(book, last, done[-1][1], weights[last - delay - 1] * (previous / fill[last - 1]), fill[last])
-            else:
-                _ruin(book, last, done[-1][1], weights[last - delay] * (before / fill[last]), close[last])
+        if not _written(book, np.array(done), first, weights, tape, costs, delay):
             return stop
     state.cash, state.short, state.shares = cash, short, weights[end - 1 - delay] * (before / fill[end - 1])
     state.mark = close[end - 1]
     return end
 
 
+def _compiled_run(
+    book: Ledger, state: BookState, sessions: range, weights: Floats, tape: Tape, costs: CostModel, delay: int
+) -> int:
+    """`_rebalanced_run` by the compiled loop."""
+    start, end = sessions.start, sessions.stop
+    begin = np.array([book.nav_before[start - 1], state.cash, state.short])
+    night = (a_session(bps) for bps in (costs.borrow_bps, costs.financing_bps, costs.cash_rate_bps))
+    out = np.zeros((len(sessions), 9))
+    tables = (tape.fill, tape.close, weights[start - delay - 1 : end - delay])
+    fill, close, ordered = (np.ascontiguousarray(table) for table in tables)
+    at_close, each = tape.fill is tape.close, np.array([costs.traded_rate, *night])
+    done = compiled_run()(fill, close, ordered, start, begin, each, at_close, out)
+    if not _written(book, out[:done], start, weights, tape, costs, delay):
+        return start + done
+    state.cash, state.short = float(out[-1, 2]), float(out[-1, 5])
+    state.shares, state.mark = weights[end - 1 - delay] * (out[-1, 0] / tape.fill[end - 1]), tape.close[end - 1]
+    return end
+
+
+def _written(
+    book: Ledger, table: Floats, first: int, weights: Floats, tape: Tape, costs: CostModel, delay: int
+) -> bool:
+    """Write down sessions from `first` on that ended at decided weights; whether there is anything left.
+
+    `table` is (n, 9): NAV at the fill, NAV and cash at the close, traded, long, short, borrow, financing, interest.
+    """
+    stop = first + len(table)
+    book.nav_before[first:stop], book.nav[first:stop], book.cash[first:stop] = table[:, :3].T
+    book.traded[first:stop], book.long[first:stop], book.short[first:stop] = table[:, 3:6].T
+    book.costs[first:stop, :2] = table[:, 3:4] * (np.array([costs.commission_bps, costs.spread_bps]) / 1e4)
+    book.costs[first:stop, _BORROW], book.costs[first:stop, _FINANCING] = table[:, 6:8].T
+    book.interest[first:stop] = table[:, 8]
+    if book.shares is not None:
+        book.shares[first:stop] = weights[first - delay : stop - delay] * table[:, :1] / tape.fill[first:stop]
+    before, nav, last = float(table[-1, 0]), float(table[-1, 1]), stop - 1
+    if nav > 0:
+        return True
+    if before <= 0:  # at the fill, with what the session before had left
+        held = weights[last - delay - 1] * (book.nav_before[last - 1] / tape.fill[last - 1])
+        _ruin(book, last, nav, held, tape.fill[last])
+    else:
+        _ruin(book, last, nav, weights[last - delay] * (before / tape.fill[last]), tape.close[last])
+    return False
+
+
 def _rows_with_holes(fill: Floats, close: Floats) -> dict[int, npt.NDArray[np.intp]]:
     """Session → columns in which the fill price or the close is missing; only sessions that have any."""
+    if all(np.isfinite(prices.sum()) for prices in (fill, close)):
+        return {}
     holes = np.isnan(close)
     if fill is not close:
         holes |= np.isnan(fill)
@@ -417,10 +464,15 @@ def _orders(weights: Floats) -> tuple[Floats, Floats, npt.NDArray[np.bool_], npt
     total = weights.sum(axis=1)
     gross = row_gross(weights)
     if np.isfinite(total).all():
-        return total, gross, np.zeros(len(total), dtype=bool), np.ones(len(total), dtype=bool)
+        return _every_cell(total, gross)
     unordered = np.isnan(weights)
     some, every = np.asarray(unordered.any(axis=1)), np.asarray(unordered.all(axis=1))
     return np.nansum(weights, axis=1), np.nan_to_num(gross), some, ~every
+
+
+def _every_cell(total: Floats, gross: Floats) -> _Orders:
+    """`_orders` of weights without NaN."""
+    return total, gross, np.zeros(len(total), dtype=bool), np.ones(len(total), dtype=bool)
 
 
 def _ruin(book: Ledger, s: int, nav: float, shares: Floats, price: Floats) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from assay.data.compiling import has_numba
 from assay.data.conventions import Floats
 from assay.data.errors import InputError
 from assay.data.panel import PricePanel
@@ -16,6 +17,7 @@ from assay.engine.constant_weight import constant_weight
 from assay.engine.costs import COST_KINDS, CostModel, Liquidity, Rates, laid_out
 from assay.engine.execution import Execution
 from assay.engine.fills import FillLedger
+from assay.engine.kernels import compiled_sums
 from assay.engine.ledger import Ledger, row_gross, self_financing
 from assay.engine.orders import Tape, without_small
 from assay.engine.result import EVENT_COLUMNS, BacktestResult
@@ -35,6 +37,7 @@ def simulate(
     execution: Execution | None = None,
     keep: Keep = "all",
     name: str = "weights",
+    compiled: bool = False,
 ) -> BacktestResult:
     """Trade to `target_weights`, from the first decision to the last session of `prices`.
 
@@ -46,6 +49,7 @@ def simulate(
     costs, execution : defaults as documented there.
     keep : ``"returns"`` keeps no (T, N) table, for large panels and sweeps.
     name : of the strategy, for the report.
+    compiled : by the compiled loop where every asset is ordered and priced, equal to 1e-12; worth it for many runs.
 
     Raises
     ------
@@ -66,7 +70,8 @@ def simulate(
     fill_at = execution.fill_at(prices)
     prints = {"prices": prices.fingerprint} if keep == "all" else {}
     whole = prices
-    prices, weights, counts = _aligned(prices, target_weights, execution.max_gross)
+    compiled = compiled and has_numba()
+    prices, weights, counts, sums = _aligned(prices, target_weights, execution.max_gross, compiled=compiled)
     tape = tape_of(whole, prices, costs, execution)
     rates = laid_out(costs, prices.sessions, prices.assets)
     config = {
@@ -80,7 +85,9 @@ def simulate(
     run = _Run(prices, weights, tape, costs, rates, execution, config, counts, warnings, keep)
     if execution.accounting == "constant_weight":
         return replace(_constant_weight_result(run), fingerprints=prints)
-    book = self_financing(weights, tape, costs=costs, rates=rates, execution=execution, keep_shares=keep == "all")
+    book = self_financing(
+        weights, tape, costs=costs, rates=rates, execution=execution, keep_shares=keep == "all", sums=sums
+    )
     return replace(_result(run, book), fingerprints=prints)
 
 
@@ -192,8 +199,10 @@ def liquidity_of(prices: PricePanel) -> Liquidity:
     return Liquidity(volatility, np.where(volume > 0, volume, np.nan))
 
 
-def _aligned(prices: PricePanel, weights: pd.DataFrame, max_gross: float) -> tuple[PricePanel, Floats, dict[str, int]]:
-    """Prices from the first decision on and weights on the same sessions and assets."""
+def _aligned(
+    prices: PricePanel, weights: pd.DataFrame, max_gross: float, *, compiled: bool
+) -> tuple[PricePanel, Floats, dict[str, int], tuple[Floats, Floats] | None]:
+    """Prices from the first decision on and weights on the same sessions and assets; with `compiled`, their sums."""
     if not isinstance(weights, pd.DataFrame) or weights.empty:
         raise InputError("target_weights: empty; a strategy must decide on at least one session")
     absent = weights.index.difference(prices.sessions)
@@ -212,6 +221,10 @@ def _aligned(prices: PricePanel, weights: pd.DataFrame, max_gross: float) -> tup
     if not weights.index.equals(prices.sessions):
         weights = weights.reindex(prices.sessions)
     values = np.ascontiguousarray(weights.to_numpy(dtype=np.float64))
+    if compiled:
+        clean, *sums = compiled_sums(values)
+        if (sums[1] <= max_gross).all():  # neither NaN nor above the cap
+            return prices, clean, {"gross_capped": 0}, (sums[0], sums[1])
     gross = row_gross(values)
     if not np.isfinite(gross).all():  # a NaN is "no order"; an infinity is a mistake
         if np.isinf(values).any():
@@ -223,7 +236,7 @@ def _aligned(prices: PricePanel, weights: pd.DataFrame, max_gross: float) -> tup
         values = values.copy()
         values[capped] *= (max_gross / gross[capped])[:, None]
     values = without_small(values)
-    return prices, values, {"gross_capped": int(capped.sum())}
+    return prices, values, {"gross_capped": int(capped.sum())}, None
 
 
 def _warnings(execution: Execution, counts: dict[str, int]) -> list[str]:

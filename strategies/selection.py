@@ -323,6 +323,8 @@ def _put(chosen: Mask, rows: NDArray[np.intp], picked: Mask, order: NDArray[np.i
 
 def _id_order(ids: pd.Index) -> NDArray[np.intp] | None:
     """Columns in the order of their asset ids; None where they stand so already."""
+    if isinstance(ids.dtype, pd.StringDtype) and ids.is_monotonic_increasing:
+        return None
     names = [str(asset) for asset in ids]
     order = np.array(sorted(range(len(names)), key=names.__getitem__), dtype=np.intp)
     return None if np.array_equal(order, np.arange(len(order))) else order

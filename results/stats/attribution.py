@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from assay.results.stats.blocks import row_blocks
 from assay.results.stats.classification import reliability_table
 from assay.results.stats.proportions import wilson_interval
 
@@ -37,9 +38,11 @@ def leg_returns(weights: pd.DataFrame, forward: pd.DataFrame, horizon: int = 1) 
     """
     held = weights.to_numpy(dtype=np.float64)
     later = forward.reindex(index=weights.index, columns=weights.columns).to_numpy(dtype=np.float64)
-    part = np.nan_to_num(held * later) / horizon
-    table = {"long": np.where(held > 0, part, 0).sum(axis=1), "short": np.where(held < 0, part, 0).sum(axis=1)}
-    return pd.DataFrame(table, index=weights.index)
+    legs = np.empty((2, len(held)))
+    for rows in row_blocks(held.shape):
+        side, part = held[rows], np.nan_to_num(held[rows] * later[rows]) / horizon
+        legs[0, rows], legs[1, rows] = (np.where(leg, part, 0).sum(axis=1) for leg in (side > 0, side < 0))
+    return pd.DataFrame({"long": legs[0], "short": legs[1]}, index=weights.index)
 
 
 def concentration(weights: pd.DataFrame) -> pd.DataFrame:
@@ -52,13 +55,16 @@ def concentration(weights: pd.DataFrame) -> pd.DataFrame:
         share of Σ|w|; the last two NaN where nothing is held.
 
     """
-    size = np.abs(np.nan_to_num(weights.to_numpy(dtype=np.float64)))
-    total, squares = size.sum(axis=1), (size**2).sum(axis=1)
-    some = total > 0
-    nothing = np.full(len(size), np.nan)
-    largest = size.max(axis=1, initial=0.0)
+    held = weights.to_numpy(dtype=np.float64)
+    total, squares, largest = (np.empty(len(held)) for _ in range(3))
+    names = np.empty(len(held), dtype=np.int64)
+    for rows in row_blocks(held.shape):
+        size = np.abs(np.nan_to_num(held[rows]))
+        total[rows], squares[rows] = size.sum(axis=1), (size**2).sum(axis=1)
+        largest[rows], names[rows] = size.max(axis=1, initial=0.0), np.count_nonzero(size, axis=1)
+    some, nothing = total > 0, np.full(len(held), np.nan)
     table = {
-        "names": (size > 0).sum(axis=1),
+        "names": names,
         "effective_names": np.divide(total**2, squares, out=nothing.copy(), where=some),
         "largest": np.divide(largest, total, out=nothing.copy(), where=some),
     }

@@ -140,9 +140,12 @@ def ic_decay(
 
     """
     rows = []
+    one, two = score.to_numpy(dtype=np.float64), returns.reindex(columns=score.columns).to_numpy(dtype=np.float64)
+    place, needed = returns.index.get_indexer(score.index), max(3, min(MINIMUM_NAMES, one.shape[1]))
     for horizon in horizons:
-        later = returns.shift(-horizon).reindex(index=score.index, columns=score.columns)
-        values = ic_table(score, later)["rank_ic"].dropna().to_numpy()
+        known = np.flatnonzero((place >= 0) & (place + horizon < len(two)))
+        found, _ = rank_correlation(one[known], two[place[known] + horizon], minimum=needed)
+        values = found[~np.isnan(found)]
         mean, error, t, lag = hac_mean(values, horizon=overlap)
         half = critical_value(len(values), lag) * error
         rows.append({"horizon": horizon, "rank_ic": mean, "t": t, "low": mean - half, "high": mean + half,

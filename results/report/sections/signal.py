@@ -34,7 +34,7 @@ from assay.results.report.plots import (
 from assay.results.report.run_data import RunData
 from assay.results.stats.attribution import reliability, score_by_asset, thresholds
 from assay.results.stats.information_coefficient import ic_decay, quantile_returns, yearly_ic
-from assay.results.stats.ranks import average_ranks
+from assay.results.stats.ranks import average_ranks, row_correlation
 
 __all__ = ["signal_section"]
 
@@ -113,8 +113,11 @@ def _ic(data: RunData) -> list[Figure | Note | Table]:
 def _persistence(score: pd.DataFrame) -> list[Figure | Note | Table]:
     """Rank correlation of a session's scores with those of the session before: how fast a book on them must turn."""
     title = "Persistence of the ranking"
-    ranks = pd.DataFrame(average_ranks(score.to_numpy(dtype=np.float64)), score.index, score.columns)
-    tied = ranks.corrwith(ranks.shift(1), axis=1) if ranks.shape[1] >= _FEWEST_NAMES else pd.Series(dtype=np.float64)
+    tied = pd.Series(dtype=np.float64)
+    if score.shape[1] >= _FEWEST_NAMES:
+        ranks = average_ranks(score.to_numpy(dtype=np.float64))
+        with_before, _ = row_correlation(ranks[1:], ranks[:-1], minimum=2)
+        tied = pd.Series([np.nan, *with_before], score.index)
     if not tied.notna().any():
         return [Note("Too few names, or sessions, for a correlation with the session before.", title, absent=True)]
     alt = f"Rank correlation of the scores with those of the session before; mean {tied.mean():.3f}."
