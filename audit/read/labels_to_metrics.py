@@ -109,12 +109,11 @@ def around(context: Context, text: str, kind: str = "heading") -> Context:
 
 def _run_words(role: Role, words: str) -> tuple[str, ...]:
     """What a heading adds to the name of the run: words for an earlier stage, or an entity."""
-    compared = any(
+    if role.earlier and not role.metric and not any(
         has(words, f"{link}{article}{role.earlier}")
         for link in phrases("comparing")
         for article in (" ", " the ", " a ")
-    )
-    if role.earlier and not role.metric and not compared:
+    ):
         return (" ".join(dict.fromkeys([*role.entity.split(), role.earlier])),)
     return (role.entity,) if role.entity and not role.metrics and not role.setting else ()
 

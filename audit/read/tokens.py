@@ -45,6 +45,7 @@ class Token:
 
 #: Lines up to this long are read whole; of longer ones what lies this near to a digit.
 _SHORT, _NEAR = 400, 60
+_DIGIT = re.compile(r"\d")  # as `str.isdecimal`
 _RUN = re.compile(r"\d[\d.,'’_\u00a0\u202f]*\d|\d")
 _SCALES = {
     "k", "m", "b", "mn", "bn", "kb", "mb", "gb", "tb", "kib", "mib", "gib", "x", "bps", "bp", "pp", "pps", "million",
@@ -68,7 +69,7 @@ def scan_line(text: str) -> list[Token]:
     [('F1', 'name'), ('~57.1%', 'number'), ('2024-06-30', 'date'), ('[128,64,32]', 'list'), ('10-30', 'number')]
 
     """
-    if not any(char.isdecimal() for char in text):
+    if not _DIGIT.search(text):
         return []
     tokens = [token for begin, end in _near_digits(text) for token in _opaque(text[begin:end], begin)]
     taken = [False] * len(text)
