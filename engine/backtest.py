@@ -100,9 +100,10 @@ def run_backtest(
             compiled=compiled,
         )  # fmt: skip
     else:
-        if compiled := bool(compiled) and has_numba():
+        by_loops = bool(compiled) and has_numba()
+        if by_loops:
             compiled_rows()  # chooses and weighs from here on, with the same bits
-        result = _weights_backtest(strategy, predictions, prices, costs, execution, keep, compiled=compiled)
+        result = _weights_backtest(strategy, predictions, prices, costs, execution, keep, compiled=by_loops)
     result = _with_departures(result, prices)
     warnings = [*_idle(strategy, result), *result.warnings, *_unmet(result.events), *predictions.warnings]
     if predictions.delay != execution.delay and not execution.same_close:
