@@ -146,10 +146,11 @@ def measured(market: str, folder: Path, only: list[str] | None) -> bool:
              "--oracle", "s.parquet"], folder)  # fmt: skip
         words |= {"data": "--prices p.parquet --predictions s.parquet", "prices": "--prices p.parquet",
                   "start": "2004-01-02", "p": "p.parquet", "s": "s.parquet"}  # fmt: skip
-    needed = ("backtest", "runs export") if only else ()
+    on_runs = only is None or bool({*only} - {"data validate", "walk-forward"})
+    needed = ("backtest", "runs export") if only and on_runs else ()
     silent = False
     print(f"{market}: longest gap, wall and processor seconds; what stood there; seconds in all", flush=True)
-    if only is None or {*only} - {"data validate", "walk-forward"}:
+    if on_runs:
         run(shlex.split(f"backtest --strategy quintile_long_short {words['data']}"), folder)
     for name, text in COMMANDS.items():
         if (only and name not in only and name not in needed) or (market == "sample" and name == "data validate"):
