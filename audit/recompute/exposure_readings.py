@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 
 from assay.audit.recompute.conventions import Dimensions, Material, Reading
-from assay.audit.recompute.series import annual_of
+from assay.audit.recompute.series import turnover_grid, turnover_of
 from assay.audit.recompute.statistic import Choice, Statistic, by_name
 
 __all__ = ["EXPOSURE_STATISTICS", "exposure_readings"]
@@ -57,21 +57,7 @@ def _traded(material: Material, choice: Choice) -> float | None:
     weights = _held(material)
     before = np.vstack([np.zeros_like(weights[:1]), weights[:-1]])
     moved = 0.5 * np.abs(weights - before).sum(axis=1)
-    values = moved[1:] if choice["days"] == "without the first" else moved
-    if not len(values):
-        return None
-    scale = {"a session": 1.0, "in all": float(len(values))}.get(choice["periods"])
-    scale = float(choice["periods"].rsplit(" ", 1)[1]) if scale is None else scale
-    return float(values.mean() * scale * (2.0 if choice["way"] == "two-way" else 1.0))
-
-
-def _ways(material: Material) -> Dimensions:
-    return {} if material.weights is None else {
-        "way": ("one-way", "two-way"),
-        "periods": ("a session", "a week of 5", "a month of 21",
-                    *(f"a year of {count}" for count in annual_of(material)), "in all"),
-        "days": ("all sessions", "without the first"),
-    }  # fmt: skip
+    return turnover_of(moved, choice)
 
 
 #: What stated weights give, by canonical name.
@@ -79,7 +65,7 @@ EXPOSURE_STATISTICS = by_name(
     _row("leverage", lambda weights: np.abs(weights).sum(axis=1)),
     _row("net_exposure", lambda weights: weights.sum(axis=1)),
     _row("positions_held", lambda weights: (weights != 0).sum(axis=1).astype(np.float64)),
-    Statistic("turnover", _ways, _traded),
+    Statistic("turnover", lambda m: {} if m.weights is None else turnover_grid(m), _traded),
 )
 
 

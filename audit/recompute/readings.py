@@ -14,7 +14,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from assay.audit.recompute.conventions import DDOF, PERIODS, Dimensions, Material, Reading
+from assay.audit.recompute.conventions import DDOF, PERIODS, Material, Reading
 from assay.audit.recompute.relative_readings import RELATIVE_STATISTICS
 from assay.audit.recompute.risk_readings import RISK_STATISTICS
 from assay.audit.recompute.series import (
@@ -27,6 +27,8 @@ from assay.audit.recompute.series import (
     monthly,
     rates_of,
     spread,
+    turnover_grid,
+    turnover_of,
 )
 from assay.audit.recompute.statistic import Choice, Statistic, by_name, of_returns
 from assay.data.conventions import FLAT
@@ -41,6 +43,7 @@ _SESSIONS_WON = (
     "per session, of all sessions", "per session, flat ones left out", "per session, flat ones counted as hits",
     "per month",
 )  # fmt: skip
+TRADING = "sessions that trade"
 _SIGNS = ("signed", "printed positive")
 
 
@@ -150,23 +153,11 @@ def _hit(values: np.ndarray, choice: Choice, material: Material) -> float | None
 
 def _turnover(material: Material, choice: Choice) -> float | None:
     traded = np.empty(0) if material.turnover is None else material.turnover
-    values = traded[1:] if choice["days"] == "without the first" else traded
-    if choice["days"] == "sessions that trade":
-        if not (traded == 0).any() or choice["periods"] != "a session":
-            return None
-        values = traded[traded > 0]
-    scale = {"a session": 1.0, "in all": float(len(values))}.get(choice["periods"])
-    scale = float(choice["periods"].rsplit(" ", 1)[1]) if scale is None else scale
-    return float(values.mean() * scale * (2.0 if choice["way"] == "two-way" else 1.0)) if len(values) else None
-
-
-def _ways(material: Material) -> Dimensions:
-    years = [f"a year of {count}" for count in annual_of(material)]
-    return {} if material.turnover is None else {
-        "way": ("one-way", "two-way"),
-        "periods": ("a session", "a week of 5", "a month of 21", *years, "in all"),
-        "days": ("all sessions", "without the first", "sessions that trade"),
-    }  # fmt: skip
+    if choice["days"] != TRADING:
+        return turnover_of(traded, choice)
+    if not (traded == 0).any() or choice["periods"] != "a session":
+        return None
+    return turnover_of(traded[traded > 0], choice)
 
 
 def _signed(value: float, choice: Choice) -> float:
@@ -186,7 +177,7 @@ RETURN_METRICS: Mapping[str, Statistic] = by_name(
     of_returns("mean_return", _mean, mean=("arithmetic", "geometric", "mean log return"), days=DAYS),
     *RISK_STATISTICS,
     of_returns("win_rate", _hit, counted=_SESSIONS_WON),
-    Statistic("turnover", _ways, _turnover),
+    Statistic("turnover", lambda m: {} if m.turnover is None else turnover_grid(m, TRADING), _turnover),
     of_returns("best_day", lambda values, *_: float(values.max()), form=FORM, sign=("",)),
     of_returns("worst_day", lambda values, choice, _: _signed(float(values.min()), choice), form=FORM, sign=_SIGNS),
     *RELATIVE_STATISTICS,

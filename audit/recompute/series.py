@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from assay.audit.recompute.conventions import DDOF, PERIODS, RISK_FREE, Material
+from assay.audit.recompute.conventions import DDOF, PERIODS, RISK_FREE, Dimensions, Material
 
 __all__ = [
     "DAYS",
@@ -21,6 +21,8 @@ __all__ = [
     "monthly",
     "rates_of",
     "spread",
+    "turnover_grid",
+    "turnover_of",
     "values_of",
 ]
 
@@ -131,3 +133,21 @@ def drawdown_spans(values: np.ndarray) -> list[tuple[int, int, int, float]]:
         depth = float(path[trough] / high[trough] - 1.0)
         spans.append((int(first) - 1, int(trough), min(int(after), len(path) - 1), round(depth, 15)))
     return spans
+
+
+def turnover_grid(material: Material, *more: str) -> Dimensions:
+    """Ways to print a turnover: of one side or both, over which stretch, of which sessions."""
+    years = [f"a year of {count}" for count in annual_of(material)]
+    return {
+        "way": ("one-way", "two-way"),
+        "periods": ("a session", "a week of 5", "a month of 21", *years, "in all"),
+        "days": ("all sessions", "without the first", *more),
+    }
+
+
+def turnover_of(traded: np.ndarray, choice: dict[str, str]) -> float | None:
+    """The mean of one-way turnovers a session, as the choice has it."""
+    values = traded[1:] if choice["days"] == "without the first" else traded
+    scale = {"a session": 1.0, "in all": float(len(values))}.get(choice["periods"])
+    scale = float(choice["periods"].rsplit(" ", 1)[1]) if scale is None else scale
+    return float(values.mean() * scale * (2.0 if choice["way"] == "two-way" else 1.0)) if len(values) else None

@@ -17,6 +17,9 @@ __all__ = ["SIGNAL_METRICS", "signal_readings"]
 
 _ANNUAL = ("252", "250", "260", "365")
 _APART = "252 over the horizon"
+#: (daily correlations, ddof, annualising factor) -> figure.
+Daily = Callable[[np.ndarray, int, float], float | None]
+Moment = Callable[[np.ndarray, int], float]
 
 
 def signal_readings(metric: str, material: Material) -> tuple[Reading, ...]:
@@ -81,44 +84,34 @@ def _correlation(one: np.ndarray, two: np.ndarray, ranked: bool) -> float | None
     return float(np.corrcoef(one, two)[0, 1])
 
 
-def _ic_std(material: Material, kinds: tuple[str, str]) -> tuple[Reading, ...]:
-    return _of_daily(material, lambda daily, ddof, _: float(daily.std(ddof=ddof)), kinds, ("a session",))
+def _deviation(daily: np.ndarray, ddof: int, _: float) -> float:
+    return float(daily.std(ddof=ddof))
 
 
-def _icir(material: Material, kinds: tuple[str, str], first: tuple[str, ...] = ("a session",)) -> tuple[Reading, ...]:
-    def ratio(daily: np.ndarray, ddof: int, periods: float) -> float | None:
-        deviation = float(daily.std(ddof=ddof))
-        return float(daily.mean() / deviation * math.sqrt(periods)) if deviation > 0 else None
-
-    periods = tuple(dict.fromkeys((*first, "a session", *_ANNUAL, _APART)))
-    return _of_daily(material, ratio, kinds, periods)
+def _ratio(daily: np.ndarray, ddof: int, periods: float) -> float | None:
+    deviation = float(daily.std(ddof=ddof))
+    return float(daily.mean() / deviation * math.sqrt(periods)) if deviation > 0 else None
 
 
 def _of_daily(
-    material: Material,
-    figure_of: Callable[[np.ndarray, int, float], float | None],
-    kinds: tuple[str, str],
-    periods_tried: tuple[str, ...],
+    material: Material, of: Daily, kinds: tuple[str, ...], periods: tuple[str, ...], ddof: tuple[str, ...]
 ) -> tuple[Reading, ...]:
+    """A figure of the sessions' correlations, of either kind; the annualising factor follows from the choice."""
     if not material.panels:
         return ()
     by_kind = {"Pearson": _series(material, False), "Spearman": _series(material, True)}
     dimensions = {
-        "timing": tuple(material.panels),
-        "kind": kinds,
-        "ddof": DDOF,
-        "overlap": OVERLAP,
-        "periods": periods_tried,
-    }
+        "timing": tuple(material.panels), "kind": kinds, "ddof": ddof, "overlap": OVERLAP, "periods": periods,
+    }  # fmt: skip
 
     def figure(choice: dict[str, str]) -> float | None:
         daily = by_kind[choice["kind"]](choice)
         horizon = material.panels[choice["timing"]].horizon
         if choice["periods"] == _APART and horizon == 1:
             return None
-        special = {"a session": 1.0, _APART: SESSIONS_A_YEAR / horizon}.get(choice["periods"])
-        periods = float(choice["periods"]) if special is None else special
-        return figure_of(daily, 0 if choice["ddof"] == DDOF[1] else 1, periods) if len(daily) > 1 else None
+        special = {"a session": 1.0, "": 1.0, _APART: SESSIONS_A_YEAR / horizon}.get(choice["periods"])
+        a_year = float(choice["periods"]) if special is None else special
+        return of(daily, 0 if choice["ddof"] == DDOF[1] else 1, a_year) if len(daily) > 1 else None
 
     return readings_over(dimensions, figure, horizons_idle(material))
 
@@ -186,91 +179,78 @@ def _errors(material: Material, metric: str) -> tuple[Reading, ...]:
         predicted, real = targets[choice["target"], choice["overlap"]]
         if len(real) < 2:
             return None
-        error = predicted - real
-        if metric == "bias":
-            return float(error.mean())
-        if metric == "mae":
-            return float(np.abs(error).mean())
-        if metric == "rmse":
-            return math.sqrt(float((error**2).mean()))
-        if metric == "mse":
-            return float((error**2).mean())
-        if metric == "mape":
-            return float((np.abs(error) / np.abs(real))[real != 0].mean()) if (real != 0).any() else None
-        if metric == "smape":
-            size = np.abs(real) + np.abs(predicted)
-            return float((2 * np.abs(error) / size)[size > 0].mean()) if (size > 0).any() else None
-        if metric == "max_error":
-            return float(np.abs(error).max())
-        if metric == "correlation":
-            return _correlation(predicted, real, False)
-        total = float(((real - real.mean()) ** 2).sum())
-        return 1.0 - float((error**2).sum()) / total if total > 0 else None
+        return _ERRORS[metric](predicted, real)
 
     return readings_over(dimensions, figure, horizons_idle(material))
 
 
-def _ic_statistic(material: Material, metric: str) -> tuple[Reading, ...]:
-    """Extremes and the share above zero of the sessions' correlations, and the t of their mean."""
-    if not material.panels:
-        return ()
-    by_kind = {"Spearman": _series(material, True), "Pearson": _series(material, False)}
-    dimensions = {
-        "timing": tuple(material.panels),
-        "kind": tuple(by_kind),
-        "ddof": DDOF if metric == "ic_t" else ("",),
-        "overlap": OVERLAP,
-    }
-
-    def figure(choice: dict[str, str]) -> float | None:
-        daily = by_kind[choice["kind"]](choice)
-        if len(daily) < 2:
-            return None
-        if metric == "ic_min":
-            return float(daily.min())
-        if metric == "ic_max":
-            return float(daily.max())
-        if metric == "ic_positive_share":
-            return float((daily > 0).mean())
-        deviation = float(daily.std(ddof=0 if choice["ddof"] == DDOF[1] else 1))
-        return float(daily.mean() / deviation * math.sqrt(len(daily))) if deviation > 0 else None
-
-    return readings_over(dimensions, figure, horizons_idle(material))
+def _mape(predicted: np.ndarray, real: np.ndarray) -> float | None:
+    return float((np.abs(predicted - real) / np.abs(real))[real != 0].mean()) if (real != 0).any() else None
 
 
-def _predicted(material: Material, metric: str) -> tuple[Reading, ...]:
-    """Moments and extremes of the predictions themselves."""
+def _smape(predicted: np.ndarray, real: np.ndarray) -> float | None:
+    size = np.abs(real) + np.abs(predicted)
+    return float((2 * np.abs(predicted - real) / size)[size > 0].mean()) if (size > 0).any() else None
+
+
+def _r2(predicted: np.ndarray, real: np.ndarray) -> float | None:
+    total = float(((real - real.mean()) ** 2).sum())
+    return 1.0 - float(((predicted - real) ** 2).sum()) / total if total > 0 else None
+
+
+_ERRORS: dict[str, Callable[[np.ndarray, np.ndarray], float | None]] = {
+    "r2": _r2, "mape": _mape, "smape": _smape,
+    "bias": lambda predicted, real: float((predicted - real).mean()),
+    "mae": lambda predicted, real: float(np.abs(predicted - real).mean()),
+    "mse": lambda predicted, real: float(((predicted - real) ** 2).mean()),
+    "rmse": lambda predicted, real: math.sqrt(float(((predicted - real) ** 2).mean())),
+    "max_error": lambda predicted, real: float(np.abs(predicted - real).max()),
+    "correlation": lambda predicted, real: _correlation(predicted, real, False),
+}  # fmt: skip
+
+
+def _predicted(material: Material, of: Moment, ddof: tuple[str, ...]) -> tuple[Reading, ...]:
+    """A moment or an extreme of the predictions themselves."""
     panel = next(iter(material.panels.values()), None)
     values = np.empty(0) if panel is None else panel.score[np.isfinite(panel.score)]
     if len(values) < 2:
         return ()
-    dimensions = {"ddof": DDOF if metric == "prediction_std" else ("",)}
+    return readings_over({"ddof": ddof}, lambda choice: of(values, 0 if choice["ddof"] == DDOF[1] else 1))
 
-    def figure(choice: dict[str, str]) -> float:
-        if metric == "prediction_std":
-            return float(values.std(ddof=0 if choice["ddof"] == DDOF[1] else 1))
-        return float({"prediction_mean": values.mean, "prediction_min": values.min}.get(metric, values.max)())
 
-    return readings_over(dimensions, figure)
+_PEARSON, _SPEARMAN, _BARE = ("Pearson", "Spearman"), ("Spearman", "Pearson"), ("",)
+_RATIOS = ("a session", *_ANNUAL, _APART)
+#: Figures of the sessions' correlations: how, of which kind first, annualised how, with which denominators.
+_OF_DAILY: dict[str, tuple[Daily, tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
+    "ic_std": (_deviation, _PEARSON, _RATIOS[:1], DDOF),
+    "rank_ic_std": (_deviation, _SPEARMAN, _RATIOS[:1], DDOF),
+    "icir": (_ratio, _PEARSON, _RATIOS, DDOF),
+    "rank_icir": (_ratio, _SPEARMAN, _RATIOS, DDOF),
+    "icir_annual": (_ratio, _PEARSON, (*_ANNUAL, "a session", _APART), DDOF),
+    "ic_t": (lambda daily, ddof, _: _ratio(daily, ddof, len(daily)), _SPEARMAN, _BARE, DDOF),
+    "ic_min": (lambda daily, *_: float(daily.min()), _SPEARMAN, _BARE, _BARE),
+    "ic_max": (lambda daily, *_: float(daily.max()), _SPEARMAN, _BARE, _BARE),
+    "ic_positive_share": (lambda daily, *_: float((daily > 0).mean()), _SPEARMAN, _BARE, _BARE),
+}
+_OF_PREDICTIONS: dict[str, tuple[Moment, tuple[str, ...]]] = {
+    "prediction_mean": (lambda values, _: float(values.mean()), _BARE),
+    "prediction_std": (lambda values, ddof: float(values.std(ddof=ddof)), DDOF),
+    "prediction_min": (lambda values, _: float(values.min()), _BARE),
+    "prediction_max": (lambda values, _: float(values.max()), _BARE),
+}
 
 
 #: Canonical metric -> its readings.
 SIGNAL_METRICS: dict[str, Callable[[Material], tuple[Reading, ...]]] = {
     "ic": lambda material: _ic(material, False),
     "rank_ic": lambda material: _ic(material, True),
-    "ic_std": lambda material: _ic_std(material, ("Pearson", "Spearman")),
-    "rank_ic_std": lambda material: _ic_std(material, ("Spearman", "Pearson")),
-    "icir": lambda material: _icir(material, ("Pearson", "Spearman")),
-    "rank_icir": lambda material: _icir(material, ("Spearman", "Pearson")),
-    "icir_annual": lambda material: _icir(material, ("Pearson", "Spearman"), _ANNUAL),
-    **{name: partial(_ic_statistic, metric=name) for name in ("ic_t", "ic_min", "ic_max", "ic_positive_share")},
-    **{name: partial(_predicted, metric=f"prediction_{name[11:]}")
-       for name in ("prediction_mean", "prediction_std", "prediction_min", "prediction_max")},
+    **{name: partial(_of_daily, of=of, kinds=kinds, periods=periods, ddof=ddof)
+       for name, (of, kinds, periods, ddof) in _OF_DAILY.items()},
+    **{name: partial(_predicted, of=of, ddof=ddof) for name, (of, ddof) in _OF_PREDICTIONS.items()},
     "hit_rate": lambda material: (
         class_readings(material, "hit_rate") if material.side else _hits(material, "per prediction")
     ),
     "win_rate": lambda material: _hits(material, "per trade") if material.trades is not None else (),
-    **{name: partial(_errors, metric=name)
-       for name in ("r2", "mae", "rmse", "mse", "mape", "smape", "bias", "max_error", "correlation")},
+    **{name: partial(_errors, metric=name) for name in _ERRORS},
     **{name: partial(class_readings, metric=name) for name in CLASS_METRICS},
 }  # fmt: skip
