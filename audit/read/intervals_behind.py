@@ -5,6 +5,7 @@ Runs after every line has been read, on figures that no rule could place for the
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -41,6 +42,8 @@ def attach(sheet: Sheet, lines: Sequence[Line]) -> None:
         placed[figure.line].append(index)
     by_number = {line.number: line for line in lines if line.number in placed}
     counts = [item for item in sheet.excluded if item.line in by_number and pattern("fraction").fullmatch(item.text)]
+    for indexes in placed.values():
+        indexes.sort(key=lambda index: sheet.placed[index].column)
     taken = {item for item in counts if _fraction(sheet, by_number[item.line].text, item, placed[item.line])}
     sheet.excluded = [item for item in sheet.excluded if item not in taken]
     for number, indexes in placed.items():
@@ -52,7 +55,7 @@ def attach(sheet: Sheet, lines: Sequence[Line]) -> None:
         ranges = [index for index in indexes if sheet.placed[index].value.bound == "range"]
         if not left[number] and not ranges:
             continue
-        for index in sorted(indexes, key=lambda i: sheet.placed[i].column):
+        for index in indexes:
             _behind(sheet, line, index, left[number])
         if line.kind == "table_row":
             _columns(sheet, line, indexes, left[number])
@@ -84,11 +87,11 @@ def _fraction(sheet: Sheet, text: str, item: Excluded, indexes: list[int]) -> bo
     """The whole counts beside a share, "64.3% (201/312)", "16/28 wins = 57.1%"; far from it they are of something
     else."""
     end = item.column + len(item.text)
-    beside = [i for i in indexes if 0 < item.column - sheet.placed[i].end < 12 or 0 < sheet.placed[i].column - end < 30]
-    for index in beside:
+    after = bisect_left(indexes, item.column, key=lambda index: sheet.placed[index].column)
+    for index in indexes[max(0, after - 1) : after + 1]:
         share, value = sheet.placed[index], _read(item.text, None, sheet.decimal, "fraction")
         behind = pattern("fraction_behind").fullmatch(text, share.end, item.column)
-        ahead = pattern("fraction_ahead").fullmatch(plain(text), end, share.column)
+        ahead = pattern("fraction_ahead").fullmatch(plain(text[end : end + 40]), 0, max(0, share.column - end))
         known = METRICS[share.metric].kind == "proportion" and share.value.is_point and not share.context.goal
         if value is not None and known and (behind or ahead) and abs(value.value - share.value.value) < _NEAR:
             sheet.placed.append(
