@@ -41,7 +41,9 @@ def lookalike(claim: Claim) -> bool:
     """Whether a figure is printed as no figure of its metric is: money for a ratio, a percentage or a fraction for a
     count, a bare whole number for a share, a score, a correlation or a ratio, a number glued to a letter ("5W")."""
     info, value = METRICS.get(claim.metric), claim.value
-    if claim.printed[-1:].isdigit() and re.search(_GLUED.format(re.escape(claim.printed)), claim.source_text):
+    counted = claim.metric in ("winning_trades", "losing_trades")  # "53W / 41L"
+    glued = _GLUED.format(re.escape(claim.printed))
+    if claim.printed[-1:].isdigit() and not counted and re.search(glued, claim.source_text):
         return True
     if info is None or not value.is_point:
         return info is None

@@ -114,7 +114,7 @@ def _repeated(report: Report, findings: list[Finding]) -> list[Finding]:
     """
     extra: list[Finding] = []
     for finding in findings:
-        if finding.check_id.startswith(("C37 printed twice", "C28", "C34", "C29 sum")):
+        if finding.check_id.startswith(("C37 printed twice", "C28", "C34", "C29 sum", "C1 fraction")):
             continue
         for claim in filter(None, map(report.claims.claim, finding.claims)):
             for twin in _twins(report, claim):

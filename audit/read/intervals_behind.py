@@ -47,6 +47,9 @@ def attach(sheet: Sheet, lines: Sequence[Line]) -> None:
     taken = {item for item in counts if _fraction(sheet, by_number[item.line].text, item, placed[item.line])}
     sheet.excluded = [item for item in sheet.excluded if item not in taken]
     for number, indexes in placed.items():
+        if number in by_number:
+            _won_and_lost(sheet, by_number[number].text, indexes)
+    for number, indexes in placed.items():
         line = by_number.get(number)
         if line is None or line.kind in ("code", "front", "html"):
             continue
@@ -102,6 +105,32 @@ def _fraction(sheet: Sheet, text: str, item: Excluded, indexes: list[int]) -> bo
             )  # fmt: skip
             return True
     return False
+
+
+def _won_and_lost(sheet: Sheet, text: str, indexes: list[int]) -> None:
+    """Trades won and lost that are printed as a pair: "61.2% (30W/19L)", "Wins / Losses: 53 / 41"."""
+    match = pattern("won_lost").search(text) or pattern("wins_losses").search(text)
+    if match is None:
+        return
+    line = sheet.placed[indexes[0]].line
+    beside = min(indexes, key=lambda index: abs(sheet.placed[index].column - match.start()))
+    for name, metric in (("won", "winning_trades"), ("lost", "losing_trades")):
+        placed = next((i for i in indexes if sheet.placed[i].column == match.start(name)), None)
+        if placed is not None:
+            sheet.placed[placed].metric = metric
+            continue
+        for items in (sheet.unplaced, sheet.excluded):
+            at = match.start(name)
+            token = next((x for x in items if x.line == line and x.column <= at < x.column + len(x.text)), None)
+            value = _read(match[name], None, sheet.decimal)
+            if token is not None and value is not None:
+                items.remove(token)
+                figure = replace(
+                    sheet.placed[beside], column=match.start(name), end=match.end(name), printed=match[name],
+                    value=value, metric=metric, relation="", inputs=(), unit="",
+                )  # fmt: skip
+                sheet.placed.append(figure)
+                break
 
 
 def _columns(sheet: Sheet, line: Line, indexes: list[int], left: list[Excluded]) -> None:

@@ -40,6 +40,26 @@ def test_the_counts_beside_a_share_are_its_own(text: str, fraction: str, refuted
     assert audit_claims(claims).refuted is refuted
 
 
+@pytest.mark.parametrize(
+    ("text", "won", "lost"),
+    [
+        ("- **Win Rate**: 61.2% (30W/19L)", "30", "19"),
+        ("- Wins / Losses: 102 / 36", "102", "36"),
+        ("- Win / Loss: 102 / 36", "102", "36"),
+        ("| Metric | Value |\n|---|---|\n| Wins / Losses | 53W / 41L |\n| Win rate | 56.4% |", "53", "41"),
+        ("- ADT  21.4% win rate (3W-11L)", "3", "11"),
+        ("- Win/Loss Ratio: 2.1", "", ""),
+        ("- Win rate: 61.2% over 30W", "", ""),
+    ],
+)
+def test_trades_won_and_lost_are_read_as_a_pair(text: str, won: str, lost: str) -> None:
+    draft = draft_claims(text)
+    printed = {c.metric: c.printed for c in draft.claims.claims}
+    assert (printed.get("winning_trades", ""), printed.get("losing_trades", "")) == (won, lost)
+    assert not {x.text for x in (*draft.excluded, *draft.unplaced)} & {won, lost}
+    assert not audit_claims(draft.claims).refuted
+
+
 CI95 = "95% confidence interval"
 
 
