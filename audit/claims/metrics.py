@@ -6,9 +6,8 @@ import math
 from dataclasses import dataclass
 
 from assay.audit.read.vocabulary import LANGUAGES, table
-from assay.data.errors import UnknownNameError
 
-__all__ = ["KINDS", "METRICS", "MetricInfo", "metric_info"]
+__all__ = ["KINDS", "METRICS", "MetricInfo"]
 
 KINDS = {
     "proportion": "a share k/n of counted cases, in [0, 1]",
@@ -59,17 +58,3 @@ METRICS: dict[str, MetricInfo] = {
     )
     for name, row in table("metric").items()
 }  # fmt: skip
-
-
-def metric_info(name: str) -> MetricInfo:
-    """The entry of a canonical name.
-
-    Raises
-    ------
-    UnknownNameError
-        If the name is not canonical; the nearest is suggested.
-
-    """
-    if name not in METRICS:
-        raise UnknownNameError("metric", name, METRICS)
-    return METRICS[name]

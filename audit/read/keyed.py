@@ -14,7 +14,6 @@ from dataclasses import dataclass, field, replace
 from assay.audit.read.labels_to_metrics import (
     SPLIT_NAMES,
     Label,
-    around,
     bare,
     fold,
     named,
@@ -348,8 +347,3 @@ def _log_metric(key: str, context: Context, at: str) -> tuple[str, Context]:
     if reading.metric in ("epochs_run", "best_epoch", "training_time", "latency", "throughput", "n_samples"):
         return "", local
     return reading.metric, replace(reading.context, split=split, topic="")
-
-
-def under_key(context: Context, key: str) -> Context:
-    """The context under one key."""
-    return around(context, key.replace("_", " "), "key")

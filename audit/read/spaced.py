@@ -13,8 +13,6 @@ from assay.audit.read.words import plain, read_role
 
 __all__ = ["SpacedRow", "spaced_tables"]
 
-#: Names of columns that hold digits: horizons, quantiles, F1 and R².
-#: What is written behind a row, not in it.
 #: How far an edge of a figure may stand from the edge of its column.
 _NEAR = 3
 
