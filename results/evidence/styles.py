@@ -280,18 +280,20 @@ def _of_scores(
     )
     view = predictions.view
     if np.isfinite(view.to_numpy(dtype=np.float64)).any():
-        own = residual_returns(ahead.reindex(index=view.index, columns=view.columns), model)
-        for item in ic_metrics(ic_table(view, own), predictions.horizon):
+        daily = ic_table(view, residual_returns(ahead.reindex(index=view.index, columns=view.columns), model))
+        for item in ic_metrics(daily, predictions.horizon):
             if item.name in ("rank_ic_mean", "rank_ic_t"):
                 text = f"against forward returns after styles · {item.convention}"
                 out.append(replace(item, name=item.name.replace("rank_ic", "rank_ic_styles"), convention=text))
     taken = {name: frame for name, frame in model.exposures.items() if name != "beta"}
+    before = skill_of(predictions, prices, forward=ahead)
+    known = None if before is None else before.known
+    del before  # its tables are as large as the panel
     skill = skill_of(predictions, prices, forward=ahead, styles=taken)
     if skill is None:
         return out, None
-    whole = skill_of(predictions, prices, forward=ahead)
-    if whole is not None:
-        out.append(_share(skill, whole))
+    if known is not None:
+        out.append(_share(skill, known))
     for item in skill_metrics(skill, result):
         if item.name in ("skill_ic", "skill_t", "skill_e"):
             text = item.convention.replace("a constant and beta", "a constant, beta, styles and sectors")
@@ -299,10 +301,10 @@ def _of_scores(
     return out, skill
 
 
-def _share(skill: Skill, whole: Skill) -> Metric:
+def _share(skill: Skill, whole: pd.DataFrame) -> Metric:
     """IC after styles over IC after beta, on the sessions that have both; paired, so that what both share cancels."""
-    left, before = (item.x / np.sqrt(item.df.where(item.df > 0)) for item in (skill, whole))
-    both = pd.concat({"left": left, "before": before}, axis="columns").dropna()
+    left, before = (item["x"] / np.sqrt(item["df"]) for item in (skill.known, whole))
+    both = pd.concat({"left": left, "before": before}, axis="columns", join="inner", sort=True).dropna()
     text = "IC after styles and sectors over IC after beta · paired, delta method"
     if len(both) < 2 or not float(both["before"].mean()) > 0:
         why = "no skill after beta that styles could explain"
