@@ -45,6 +45,9 @@ class PriceLSTM(NeuralForecaster):
     l2 : penalty on the squares of the LSTMs' input kernels.
     huber_delta : where Huber's loss turns linear, in units of the asset's training range.
     use_batch_norm : whether each LSTM is followed by batch normalisation.
+    stacked : whether the networks of all assets are trained in the same passes, which is several times faster and
+        gives the same losses to rounding; takes `per_asset` on a CPU, without `refit`, `warm_start` and
+        `keep_optimiser`.
 
     See `assay.models.lstm.recipe.NeuralForecaster` for the others.
     """
@@ -66,6 +69,7 @@ class PriceLSTM(NeuralForecaster):
     l2: float = 0.01
     huber_delta: float = 1.0
     use_batch_norm: bool = True
+    stacked: bool = False
 
     name: ClassVar[str] = "nse_price"
     OUTPUT: ClassVar[str] = "score (next price over the last close, less one)"
@@ -103,6 +107,12 @@ class PriceLSTM(NeuralForecaster):
         for name in ("units", "dense"):
             if getattr(self, name) < 1:
                 raise InputError(f"{self.name}: {name} must be at least 1, got {getattr(self, name)!r}")
+        alone = self.refit or self.warm_start or self.keep_optimiser or self.device != "cpu" or self.bf16
+        if self.stacked and (alone or not self.per_asset):
+            raise InputError(
+                f"{self.name}: stacked trains the networks of per_asset together on a CPU; it goes with neither refit, "
+                "warm_start, keep_optimiser nor bf16"
+            )
         if self.l2 < 0 or not self.huber_delta > 0:
             raise InputError(f"{self.name}: l2 must not be negative and huber_delta must be positive")
 

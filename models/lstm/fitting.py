@@ -43,6 +43,7 @@ from assay.models.lstm.windows import Pieces, complete_rows
 
 if TYPE_CHECKING:
     from assay.models.lstm.recipe import NeuralForecaster
+    from assay.models.nse_price import PriceLSTM
 
 __all__ = ["FittedLSTM", "fit_recipe", "load_fitted", "score_rows"]
 
@@ -253,10 +254,13 @@ def fit_recipe(
             groups[group] = members, _seed_of(group, seed)
         else:
             warnings.append(f"no model for {group}: too few complete rows")
-    fits = {
-        group: _fit_group(recipe, sample if group == "" else sample.asset(members.start), split, group, own, before)
-        for group, (members, own) in groups.items()
-    }
+    if getattr(recipe, "stacked", False):
+        fits = _fit_together(cast("PriceLSTM", recipe), sample, split, groups)
+    else:
+        fits = {
+            group: _fit_group(recipe, sample if group == "" else sample.asset(members.start), split, group, own, before)
+            for group, (members, own) in groups.items()
+        }
     outputs = np.full((*prices.shape, recipe.outputs), np.nan)
     for group, fit in fits.items():
         outputs[:, groups[group][0]] = fit.outputs
@@ -383,6 +387,29 @@ def _fit_group(
 def _range(closes: np.ndarray) -> dict[str, float]:
     known = closes[np.isfinite(closes)]
     return {"low": float(known.min()), "high": float(known.max())} if known.size else {}
+
+
+def _fit_together(
+    recipe: PriceLSTM, sample: TrainingRows, split: Split, groups: Mapping[str, tuple[slice, int]]
+) -> dict[str, _Fit]:
+    """Train the networks of all assets in the same passes and score each one's validation rows."""
+    from assay.models.lstm.stacked import Member, train_together
+
+    ranges = (split.train_start, split.train_end), (split.validation_start, split.validation_end)
+    rows = {group: sample.asset(members.start) for group, (members, _) in groups.items()}
+    members = [Member(group, seed, rows[group], *ranges) for group, (_, seed) in groups.items()]
+    out: dict[str, _Fit] = {}
+    with deterministic(0):
+        trained = train_together(recipe, members, _schedule(recipe), sample.pieces.inputs.shape[2])
+        for member, found in zip(members, trained, strict=True):
+            network = recipe.network(sample.pieces.inputs.shape[2])
+            network.load_state_dict(found.weights)
+            outputs = score_rows(network, member.rows.pieces, split.validation_start, outputs=recipe.outputs)
+            records = [{**record, "asset": member.name, "best": record["epoch"] == found.best_epoch}
+                       for record in found.history]  # fmt: skip
+            weights = {key: value.numpy() for key, value in found.weights.items()}
+            out[member.name] = _Fit(weights, records, outputs, parameter_counts(network), {}, {})
+    return out
 
 
 def _final_loss(epochs: list[dict[str, object]]) -> dict[str, float]:
