@@ -42,6 +42,8 @@ MODELS: Mapping[str, str] = types.MappingProxyType(
         "tcn": "assay.models.bodies:RankingConvolution",
         "dlinear": "assay.models.bodies:RankingLinear",
         "patch_transformer": "assay.models.bodies:RankingTransformer",
+        "graph_lstm": "assay.models.bodies:RankingGraph",
+        "direct_reinforcement": "assay.models.bodies:RankingReinforced",
         "ridge": "assay.models.baselines:Ridge",
         "gradient_boosting": "assay.models.sklearn_adapter:GradientBoosting",
         "sklearn": "assay.models.sklearn_adapter:SklearnForecaster",

@@ -1,7 +1,7 @@
 """Other bodies for a network that ranks: GRU, dilated causal convolutions, a patch transformer, and a linear one.
 
-Each reads (B, S, F) and answers for the last `steps` sessions, (B, steps, 1). GRU, convolutions and the linear one are
-causal in S; the transformer looks over its whole window and answers for its last session alone.
+Each reads (B, S, F) and answers for the last `steps` sessions, (B, steps, 1). GRU, convolutions, the graph and the
+linear one are causal in S; the transformer looks over its whole window and answers for its last session alone.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from assay.data.errors import InputError
 
-__all__ = ["ConvolutionNetwork", "GruNetwork", "LinearNetwork", "PatchNetwork", "WindowNetwork"]
+__all__ = ["ConvolutionNetwork", "GraphNetwork", "GruNetwork", "LinearNetwork", "PatchNetwork", "WindowNetwork"]
 
 
 class GruNetwork(nn.Module):
@@ -110,6 +110,39 @@ class PatchNetwork(nn.Module):
         last = inputs[:, -self.count * self.patch :]
         tokens = self.embed(last.reshape(len(last), self.count, -1)) + self.position
         scores: Tensor = self.score(self.norm(self.encoder(tokens).mean(dim=1, keepdim=True)))
+        return scores
+
+
+class GraphNetwork(nn.Module):
+    """An LSTM for each asset, then a message from every asset of the session to every other, and a linear score.
+
+    The graph is complete and its edges are learnt: an asset hears Σⱼ aᵢⱼ·V hⱼ, a = softmax over j of (Q hᵢ · K hⱼ)/√H
+    (graph attention, Veličković et al. 2018, in the scaled dot-product form). A message is of the same session, so the
+    network is causal. An asset without data, whose inputs are 0, is not heard.
+    """
+
+    reads_market = True
+
+    def __init__(self, n_features: int, hidden: int, layers: int, dropout: float) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(n_features, hidden, layers, dropout=dropout if layers > 1 else 0.0, batch_first=True)
+        self.query, self.key, self.value = (nn.Linear(hidden, hidden) for _ in range(3))
+        self.dropout = nn.Dropout(dropout)
+        self.score = nn.Linear(2 * hidden, 1)
+
+    def forward(self, inputs: Tensor, steps: int = 1, assets: int = 1) -> Tensor:
+        states = self.lstm(inputs)[0][:, -steps:]
+        hidden = states.shape[-1]
+
+        def by_session(values: Tensor) -> Tensor:
+            return values.reshape(-1, assets, steps, values.shape[-1]).transpose(1, 2)
+
+        known = by_session((inputs[:, -steps:] != 0).any(dim=-1, keepdim=True).to(states.dtype))[..., 0]
+        nodes = by_session(states)
+        match = self.query(nodes) @ self.key(nodes).transpose(-1, -2) / hidden**0.5
+        heard = torch.softmax(match.masked_fill(known.unsqueeze(-2) == 0, -1e9), dim=-1) @ self.value(nodes)
+        heard = heard.transpose(1, 2).reshape(states.shape)
+        scores: Tensor = self.score(self.dropout(torch.cat([states, heard], dim=-1)))
         return scores
 
 

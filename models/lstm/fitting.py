@@ -604,6 +604,8 @@ def score_rows(
     n_rows = pieces.inputs.shape[1] - steps
     together = min(n_assets, _BLOCK_WINDOWS)
     deep = max(1, (_BLOCK_WINDOWS if steps == 1 else _BLOCK_PIECES) // together)
+    if getattr(network, "reads_market", False) and n_assets > together:
+        raise InputError(f"a network over the whole market takes at most {_BLOCK_WINDOWS} assets, got {n_assets}")
     begin = pieces.lookback - 1
     out = np.full((n_rows, n_assets, outputs), np.nan)
     network.eval()
@@ -615,7 +617,7 @@ def score_rows(
             for low in range(0, n_assets, together):
                 members = np.minimum(np.arange(low, low + together), n_assets - 1)
                 batch = torch.from_numpy(pieces.gather(np.tile(members, deep), np.repeat(starts, together)))
-                answer = forward(network, batch.to(device), steps, bf16).cpu().numpy()
+                answer = forward(network, batch.to(device), steps, bf16, together).cpu().numpy()
                 answer = answer.reshape(deep, together, steps, -1).transpose(0, 2, 1, 3).reshape(
                     deep * steps, together, -1
                 )  # fmt: skip

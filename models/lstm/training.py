@@ -146,10 +146,14 @@ def deterministic(seed: int, device: str = "cpu") -> Iterator[None]:
             torch.set_num_threads(threads)
 
 
-def forward(network: nn.Module, inputs: Tensor, steps: int, bf16: bool = False) -> Tensor:
-    """The network's answers in float32, computed in bfloat16 where that is asked for."""
+def forward(network: nn.Module, inputs: Tensor, steps: int, bf16: bool = False, assets: int = 1) -> Tensor:
+    """The network's answers in float32, computed in bfloat16 where that is asked for.
+
+    A network that says ``reads_market`` is also told how many consecutive pieces are of the same sessions.
+    """
+    market = {"assets": assets} if getattr(network, "reads_market", False) else {}
     with torch.autocast(inputs.device.type, dtype=torch.bfloat16, enabled=bf16):
-        answer: Tensor = network(inputs, steps).float()
+        answer: Tensor = network(inputs, steps, **market).float()
         return answer
 
 
@@ -264,7 +268,7 @@ def _moments(network: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, 
 
 
 def _loss(network: nn.Module, task: Task, batch: Batch, bf16: bool) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-    answers = forward(network, batch.inputs, batch.mask.shape[1], bf16)
+    answers = forward(network, batch.inputs, batch.mask.shape[1], bf16, batch.assets)
     parts = dict(task.parts(answers, batch))
     if task.penalty is not None and (extra := task.penalty(network)) is not None:
         parts["penalty"] = extra

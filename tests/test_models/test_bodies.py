@@ -15,7 +15,8 @@ from assay.data.errors import InputError
 from assay.data.synthetic import synthetic_market
 from assay.models.catalog import load_model
 from assay.models.contract import check_forecaster
-from assay.models.lstm.bodies import ConvolutionNetwork, GruNetwork, LinearNetwork, PatchNetwork
+from assay.models.lstm.batches import Batch
+from assay.models.lstm.bodies import ConvolutionNetwork, GraphNetwork, GruNetwork, LinearNetwork, PatchNetwork
 from assay.models.torch_adapter import TorchForecaster
 
 LOOKBACK, FEATURES = 12, 3
@@ -23,6 +24,7 @@ CAUSAL = {
     "gru": lambda: GruNetwork(FEATURES, 8, 2, 0.0),
     "tcn": lambda: ConvolutionNetwork(FEATURES, 8, 3, 0.0),
     "dlinear": lambda: LinearNetwork(FEATURES, LOOKBACK, 4),
+    "graph_lstm": lambda: GraphNetwork(FEATURES, 8, 1, 0.0),
 }
 
 
@@ -74,7 +76,53 @@ def test_the_transformer_answers_for_its_last_session_alone():
         network(drawn(1, LOOKBACK + 1, FEATURES), 2)
 
 
-@pytest.mark.parametrize("name", ["gru", "tcn", "dlinear", "patch_transformer"])
+def test_an_asset_hears_those_of_its_session_that_have_data():
+    torch.manual_seed(0)
+    network = GraphNetwork(FEATURES, 8, 1, 0.0).eval()
+    inputs = drawn(6, LOOKBACK, FEATURES)  # two sessions of three assets
+    inputs[2, -1] = 0.0  # the third of the first has no data today
+    together = network(inputs, 1, 3)
+    states = network.lstm(inputs)[0][:, -1]
+    q, k, v = network.query(states), network.key(states), network.value(states)
+    for i, others in ((0, [0, 1]), (1, [0, 1]), (4, [3, 4, 5])):
+        weights = torch.softmax(torch.stack([q[i] @ k[j] for j in others]) / 8**0.5, dim=0)
+        heard = sum(weight * v[j] for weight, j in zip(weights, others, strict=True))
+        expected = network.score(torch.cat([states[i], heard]))
+        assert torch.allclose(together[i, 0], expected, atol=1e-6)
+    order = [1, 0, 2, 5, 3, 4]
+    assert torch.allclose(network(inputs[order], 1, 3), together[order], atol=1e-6)
+    altered = inputs.clone()
+    altered[3:] += 1.0
+    assert torch.equal(network(altered, 1, 3)[:3], together[:3])
+
+
+def test_the_reward_is_the_sharpe_ratio_of_the_positions_after_costs():
+    model = load_model("direct_reinforcement", cost_bps=10.0)
+    rng = np.random.default_rng(0)
+    answers, returns = rng.normal(size=(2, 4, 3)), rng.normal(0, 0.02, (2, 4, 3))  # groups, sessions, assets
+    pieces = [torch.from_numpy(part.transpose(0, 2, 1).reshape(6, 4, 1)) for part in (answers, returns)]
+    mask = torch.ones((6, 4), dtype=torch.bool)
+    batch = Batch(torch.zeros(6, 4, 1), pieces[1], mask, mask.double(), mask.double(), (np.arange(6), np.zeros(6)), 3)
+    earned = []
+    for group in range(2):
+        before = None
+        for session in range(4):
+            wanted = answers[group, session] - answers[group, session].mean()
+            held = wanted / np.abs(wanted).sum()
+            cost = 0.0 if before is None else 1e-3 * np.abs(held - before).sum()
+            earned.append(held @ returns[group, session] - cost)
+            before = held
+    expected = -np.mean(earned) / np.std(earned)
+    assert float(model.loss(pieces[0], batch)) == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("gru", "tcn", "dlinear", "patch_transformer"),
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("graph_lstm", "direct_reinforcement")),
+    ],
+)
 def test_every_body_passes_the_contract(name):
     check_forecaster(load_model(name, preset="tiny"))
 

@@ -74,8 +74,8 @@ def test_what_cannot_be_stacked_is_refused() -> None:
         load_model("nse_price", stacked=True, per_asset=False)
     with pytest.raises(InputError, match="refit"):
         load_model("nse_price", stacked=True, refit=True)
+    wild = replace(load_model("nse_price", preset="tiny", per_asset=True, stacked=True), learning_rate=1e30)
     with pytest.raises(TrainingError, match=r"nse_price, S\d+: the loss became .* at learning rate"):
-        wild = replace(load_model("nse_price", preset="tiny", per_asset=True, stacked=True), learning_rate=1e30)
         wild.fit(PRICES, horizon=1, delay=1, seed=3)
 
 
