@@ -3,7 +3,7 @@
 A small network spends its time on starting operations, not on numbers, so a hundred of them cost hardly more together
 than one. Each asset keeps what it would have alone: its seed and start, the order of its rows, its dropout masks, its
 learning rate, its early stop. What differs is the order in which sums are taken, so losses agree to about 1e-6; where a
-rectifier stands within rounding of its kink they may part further, as one asset does alone when its start moves by 1e-7.
+rectifier stands within rounding of its kink they may part further, as one asset alone does if its start moves by 1e-7.
 """
 
 from __future__ import annotations
