@@ -25,7 +25,7 @@ from assay.audit.judge import audit_claims
 from assay.audit.page import CLASSES, POLICY, STYLE, safe
 from assay.audit.verdicts import Verdict
 from assay.data.errors import BacktestError, UnknownNameError
-from assay.results.evidence.forecast_tables import forecast_tables
+from assay.results.evidence.forecast_tables import cell, forecast_tables
 
 if TYPE_CHECKING:
     from assay.data.panel import PricePanel
@@ -131,6 +131,7 @@ def measured(
     return Figures(validation, test, tables)
 
 
+_FIFTHS = {"quantile_predicted_return": "predicted", "quantile_return": "realised", "hit_rate": "hit_rate"}
 _RUN_METRICS = {
     "accuracy": "accuracy",
     "auc": "auc",
@@ -197,26 +198,24 @@ def _of_test(tables: Mapping[str, pd.DataFrame], out: dict[Key, float]) -> None:
     if "classes" in tables:
         classes = tables["classes"]
         for label in ("buy", "sell", "hold"):
-            out |= {(metric, label, ""): float(classes.loc[label, metric]) for metric in ("precision", "recall", "f1")}
+            out |= {(metric, label, ""): cell(classes, label, metric) for metric in ("precision", "recall", "f1")}
         counts = classes.loc[["buy", "sell", "hold"]]
         out["accuracy", "", ""] = float((counts["recall"] * counts["share"]).sum())
-        out["f1_macro", "", ""] = float(classes.loc["macro", "f1"])
-        out["f1_weighted", "", ""] = float(classes.loc["weighted", "f1"])
+        out["f1_macro", "", ""] = cell(classes, "macro", "f1")
+        out["f1_weighted", "", ""] = cell(classes, "weighted", "f1")
         out["random_baseline", "", ""] = float(counts["share"].max())
     if "levels" in tables:
-        level = tables["levels"].loc["model"]
-        out |= {(metric, "", ""): float(level[metric]) for metric in ("r2", "mae", "rmse", "mape", "bias")}
-        out["negative_predictions", "", ""] = float(level["negative_share"])
+        level = tables["levels"]
+        out |= {(metric, "", ""): cell(level, "model", metric) for metric in ("r2", "mae", "rmse", "mape", "bias")}
+        out["negative_predictions", "", ""] = cell(level, "model", "negative_share")
     daily = tables["daily"]["rank_ic"]
     out |= {("ic_std", "", ""): daily["std"], ("ic_min", "", ""): daily["min"], ("ic_max", "", ""): daily["max"]}
-    out |= {("ic_percentile", name, ""): value for name, value in daily.items() if str(name).endswith("%")}
+    out |= {("ic_percentile", str(name), ""): value for name, value in daily.items() if str(name).endswith("%")}
     out |= {("rank_ic", "", str(name)): float(value) for name, value in tables["quarters"]["rank_ic"].items()}
     if "fifths" in tables:
         for label, row in (("top", 5), ("bottom", 1)):
-            fifth = tables["fifths"].loc[row]
-            out |= {("quantile_predicted_return", label, ""): fifth["predicted"],
-                    ("quantile_return", label, ""): fifth["realised"],
-                    ("hit_rate", label, ""): fifth["hit_rate"]}  # fmt: skip
+            for metric, column in _FIFTHS.items():
+                out[metric, label, ""] = cell(tables["fifths"], row, column)
         spread = tables["predictions"]["prediction"]
         out |= {(f"prediction_{name}", "", ""): spread[name] for name in ("mean", "std", "min", "max")}
         out |= {("predicted_spread", "top - bottom", ""): spread["top_less_bottom"],

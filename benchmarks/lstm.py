@@ -31,8 +31,8 @@ from assay.data.features import build_features
 from assay.data.synthetic import synthetic_market
 from assay.models.catalog import load_model
 from assay.models.lstm.batches import Batch, TrainingRows
-from assay.models.lstm.fitting import score_rows
 from assay.models.lstm.networks import RankingNetwork
+from assay.models.lstm.scoring import score_rows
 from assay.models.lstm.training import deterministic, forward
 from assay.models.lstm.windows import Pieces, complete_rows
 

@@ -217,7 +217,7 @@ def series_feature(name: str, series: pd.Series, *, known_after: int = 1) -> Fea
     if not isinstance(series.index, pd.DatetimeIndex) or not series.index.is_unique:
         raise InputError(f"feature {name!r}: the series needs an index of dates, each once")
     ordered = series.sort_index().dropna()
-    published = ordered.index + pd.Timedelta(days=known_after)
+    published = pd.DatetimeIndex(ordered.index) + pd.Timedelta(days=known_after)
     values = ordered.to_numpy(dtype=np.float64)
 
     def compute(prices: PricePanel) -> np.ndarray:

@@ -30,13 +30,13 @@ from assay.models.lstm.networks import parameter_counts
 from assay.models.lstm.outcome import Outcome, panel_of
 from assay.models.lstm.purge import Split, split_rows
 from assay.models.lstm.scaling import Scaler
+from assay.models.lstm.scoring import BLOCK_WINDOWS, score_rows
 from assay.models.lstm.training import (
     Task,
     Trained,
     TrainingSchedule,
     deterministic,
     fit_network,
-    forward,
     validation_loss,
 )
 from assay.models.lstm.windows import Pieces, complete_rows
@@ -45,10 +45,8 @@ if TYPE_CHECKING:
     from assay.models.lstm.recipe import NeuralForecaster
     from assay.models.nse_price import PriceLSTM
 
-__all__ = ["FittedLSTM", "fit_recipe", "load_fitted", "score_rows"]
+__all__ = ["FittedLSTM", "fit_recipe", "load_fitted"]
 
-#: Rows that a block of scoring holds at least; small enough for any memory, large enough to keep a core busy.
-_BLOCK_WINDOWS, _BLOCK_PIECES = 512, 64
 _LEAST_ROWS = (20, 5)  # of a group, to train on and to validate
 _SCALERS = ("input/centre", "input/scale", "label/centre", "label/scale")
 
@@ -481,7 +479,7 @@ def _since(
     panel = build_features(prices, recipe.feature_set, who=recipe.name)
     targets = recipe.targets(prices, horizon, delay, labels)
     arrays = before._arrays_for(prices.assets)
-    known = prices.sessions.searchsorted(before.trained_through, side="right")
+    known = int(prices.sessions.searchsorted(before.trained_through, side="right"))
     sample = _scaled(
         recipe, panel, targets, slice(0, known),
         Scaler(arrays["input/centre"], arrays["input/scale"], float(arrays["input/clip"][0])),
@@ -584,44 +582,9 @@ def _task(recipe: NeuralForecaster, sample: TrainingRows, split: Split, who: str
     watches = recipe.watches and split.validation_end > split.validation_start
     return Task(
         training=lambda rng: sample.epoch(split.train_start, split.train_end, size, rng),
-        validation=lambda: sample.epoch(split.validation_start, split.validation_end, max(size, _BLOCK_WINDOWS)),
+        validation=lambda: sample.epoch(split.validation_start, split.validation_end, max(size, BLOCK_WINDOWS)),
         parts=recipe.parts,
         penalty=recipe.penalty,
         who=who,
         watch=_Epoch(recipe, (split.validation_start, split.validation_end), len(sample.usable)) if watches else None,
     )
-
-
-def score_rows(
-    network: nn.Module, pieces: Pieces, first: int = 0, *, outputs: int = 1, device: str = "cpu", bf16: bool = False
-) -> np.ndarray:
-    """Answers for every row from lookback - 1 on, (T, N, outputs) float64; NaN before that and before row `first`.
-
-    Rows are scored in blocks of one fixed shape, counted from row lookback - 1 whatever T and `first` are, so that
-    neither a shorter panel nor a later start changes a bit of what is left. Call it inside `deterministic`.
-    """
-    n_assets, steps = len(pieces.inputs), pieces.steps
-    n_rows = pieces.inputs.shape[1] - steps
-    together = min(n_assets, _BLOCK_WINDOWS)
-    deep = max(1, (_BLOCK_WINDOWS if steps == 1 else _BLOCK_PIECES) // together)
-    if getattr(network, "reads_market", False) and n_assets > together:
-        raise InputError(f"a network over the whole market takes at most {_BLOCK_WINDOWS} assets, got {n_assets}")
-    begin = pieces.lookback - 1
-    out = np.full((n_rows, n_assets, outputs), np.nan)
-    network.eval()
-    with torch.inference_mode():
-        for block in range(begin, n_rows, deep * steps):
-            if block + deep * steps <= first:
-                continue
-            starts = np.minimum(block + steps * np.arange(deep), n_rows - 1)
-            for low in range(0, n_assets, together):
-                members = np.minimum(np.arange(low, low + together), n_assets - 1)
-                batch = torch.from_numpy(pieces.gather(np.tile(members, deep), np.repeat(starts, together)))
-                answer = forward(network, batch.to(device), steps, bf16, together).cpu().numpy()
-                answer = answer.reshape(deep, together, steps, -1).transpose(0, 2, 1, 3).reshape(
-                    deep * steps, together, -1
-                )  # fmt: skip
-                high, end = min(low + together, n_assets), min(block + deep * steps, n_rows)
-                out[block:end, low:high] = answer[: end - block, : high - low]
-    out[:first] = np.nan
-    return out

@@ -183,7 +183,7 @@ def _losses(recipe: PriceLSTM, weights: Weights, answers: Tensor, batch: _Stack)
     count = batch.mask.sum(dim=(1, 2)).clamp(min=1.0)
     data = (each * batch.mask).sum(dim=(1, 2)) / count
     kernels = [weights[f"{name}.lstm.weight_ih_l0"] for name in ("first", "second")]
-    return data, recipe.l2 * sum((kernel**2).sum(dim=(1, 2)) for kernel in kernels)
+    return data, recipe.l2 * ((kernels[0] ** 2).sum(dim=(1, 2)) + (kernels[1] ** 2).sum(dim=(1, 2)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -313,7 +313,7 @@ def train_together(
             masks = _Masks([generators[k] for k in alive], batch.sizes, batch.inputs.shape[1])
             answers = _answers(recipe, weights, batch.inputs, batch.mask.shape[2], batch.pieces, masks)
             data, penalty = _losses(recipe, weights, answers, batch)
-            (data + penalty).sum().backward()  # type: ignore[no-untyped-call]
+            (data + penalty).sum().backward()
             active = torch.tensor([size > 0 for size in batch.sizes], dtype=torch.float64)
             adam.step(weights, now[alive], active, schedule.clip)
             means["train"].add(data.detach(), penalty, batch.counts)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,7 @@ from assay.results.stats.information_coefficient import ic_table
 from assay.results.stats.performance import Metric
 
 __all__ = [
+    "cell",
     "class_table",
     "daily_distribution",
     "fifths_table",
@@ -160,17 +161,20 @@ def level_table(score: pd.DataFrame, close: pd.DataFrame, level: pd.DataFrame) -
 
 def level_metrics(table: pd.DataFrame, sessions: pd.DatetimeIndex) -> list[Metric]:
     """What `level_table` says of the model as metrics of a run, and the R² of persistence."""
-    model, n = table.loc["model"], int(table.loc["model", "n"])
+    n = int(cell(table, "model", "n"))
     span = (str(sessions[0].date()), str(sessions[-1].date())) if len(sessions) else (None, None)
     why = "fewer than 2 cases"
     text = "of the price that the forecast implies, C·(1 + score), all assets together"
     units = {"r2": "ratio", "mae": "currency", "rmse": "currency", "mape": "fraction", "bias": "currency"}
-    rows = [(f"level_{name}", float(model[name]), unit, text) for name, unit in units.items()]
-    naive = float(table.loc["persistence", "r2"])
+    rows = [(f"level_{name}", cell(table, "model", name), unit, text) for name, unit in units.items()]
+    naive = cell(table, "persistence", "r2")
     rows.append(("level_r2_persistence", naive, "ratio", "of the close of t, above which a level's R² says something"))
-    return [
-        Metric(*row, None, None, n, *span, reason="" if math.isfinite(row[1]) else why) for row in rows
-    ]
+    return [Metric(*row, None, None, n, *span, "" if math.isfinite(row[1]) else why) for row in rows]
+
+
+def cell(table: pd.DataFrame, row: object, column: str) -> float:
+    """One figure of a table."""
+    return float(cast(Any, table.loc[cast(Any, row), column]))
 
 
 def _errors(forecast: Floats, outcome: Floats) -> dict[str, float]:
@@ -245,7 +249,8 @@ def prediction_spread(score: pd.DataFrame) -> pd.DataFrame:
     def mean_of(inside: np.ndarray) -> Floats:
         count = inside.sum(axis=1)
         total = np.where(inside, values, 0.0).sum(axis=1)
-        return np.divide(total, count, out=np.full(len(values), np.nan), where=count > 0)
+        answer: Floats = np.divide(total, count, out=np.full(len(values), np.nan), where=count > 0)
+        return answer
 
     top, bottom, market = (mean_of(inside) for inside in (fifth == _FIFTHS, fifth == 1, np.isfinite(fifth)))
     figures = {
