@@ -174,7 +174,7 @@ _FEWEST = 60
 
 def headline(data: RunData) -> Table:
     """The main figures with their intervals, the benchmark's, and conventions; what is not there says why."""
-    rows = []
+    rows: list[tuple[Cell, ...]] = []
     beside = _of_benchmark(data)
     for label, name, both in _TEN:
         main = data.metrics.get(f"{name}_net" if both else name)
