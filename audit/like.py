@@ -16,7 +16,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from assay.audit.claims.load import load_claims
@@ -47,6 +46,7 @@ _OTHERS = {
     "search": "the report's search, no figure of one fit",
     "recommended strategy": "a setting of the strategy",
 }
+_OF_THE_DATA = ("target_low", "target_high", "target_range", "n_samples", "training_time", "configurations_tested")
 #: Runs of a report that are presets of the model; the report preset is the last.
 _PRESETS = {"baseline": "baseline", "deeper": "deeper", "wider": "wider", "original": "original"}
 
@@ -113,16 +113,15 @@ def measured(
             test.setdefault((metric, "", ""), float(known[name]))
     if "action_accuracy" not in known and "base_rate" in known:
         test["random_baseline", "", ""] = max(known["base_rate"], 1 - known["base_rate"])
-    closes = prices.close.to_numpy()
-    low, high = float(np.nanmin(closes)), float(np.nanmax(closes))
-    test |= {("target_low", "", ""): low, ("target_high", "", ""): high}
+    weight = getattr(model, "rank_weight", None)
+    if weight is not None:
+        validation |= {("weight_share", "rank", ""): weight, ("weight_share", "regression", ""): 1.0 - weight}
     rows = log.get("rows", {})
     n_test = int(stored.walk.predictions.view.notna().to_numpy().sum())
     total = rows.get("train", 0) + rows.get("validation", 0) + n_test
     if total and rows:
         shares = {"train": rows["train"], "validation": rows["validation"], "test": n_test}
         test |= {("split_share", name, ""): count / total for name, count in shares.items()}
-        validation["n_samples", "", ""] = float(rows["train"] + rows["validation"])
     fitted = _last_model(stored, model)
     if fitted is not None and importance:
         _of_importance(fitted, prices, stored, tables, test)
@@ -284,7 +283,6 @@ def _of_speed(fitted: Any, stored: StoredWalkForward, out: dict[Key, float]) -> 
             forward(network, batch, 1)
             taken.append(time.perf_counter() - start)
     out["latency", "", ""], out["throughput", "", ""] = 1000.0 * min(taken) / _BATCH, _BATCH / min(taken)
-    out["n_samples", "", "batch"] = float(_BATCH)
     for part, prefix in (("lstm", "lstm."), ("fc", "score.")):
         counted = sum(p.numel() for name, p in network.named_parameters() if name.startswith(prefix))
         if counted:
@@ -357,9 +355,9 @@ def like(claims: ClaimSet, figures: Figures, *, preset: str, about: str, notes: 
         seen.add(same)
         why = _another_run(claims, claim, preset)
         validation, test = (math.nan, math.nan) if why else _pair(claims, claim, figures)
-        if claims.split_of(claim) in ("validation", "train"):
+        if claim.split in ("validation", "train"):
             test = math.nan
-        if claims.split_of(claim) in ("test", "prediction"):
+        if claim.split in ("test", "prediction"):
             validation = math.nan
         rows.append(LikeRow(verdicts[claim.id], validation, test, why or _place(claim, validation, test)))
     return LikeReport(claims, tuple(rows), figures.tables, about, tuple(notes))
@@ -371,6 +369,8 @@ def _another_run(claims: ClaimSet, claim: Claim, preset: str) -> str:
     if group in _PRESETS:
         own = "wider" if preset in ("report", "default") else preset
         return "" if group == own else f"another configuration: --preset {_PRESETS[group]}"
+    if claim.metric in _OF_THE_DATA:
+        return "a fact of the report's own data"
     if group in _OTHERS and not (claim.target or claim.value.bound):
         return _OTHERS[group]
     return ""
@@ -379,9 +379,6 @@ def _another_run(claims: ClaimSet, claim: Claim, preset: str) -> str:
 def _pair(claims: ClaimSet, claim: Claim, figures: Figures) -> tuple[float, float]:
     key = (claim.metric, _label(claim.label), claim.at)
     found = [_figure(claims, claim, key, part) for part in (figures.validation, figures.test)]
-    if claim.metric in ("target_range",):
-        low, high = (figures.test.get((f"target_{end}", "", ""), math.nan) for end in ("low", "high"))
-        found = [math.nan, high - low]
     return found[0], found[1]
 
 
@@ -418,9 +415,10 @@ def _label(text: str) -> str:
 
 
 def _place(claim: Claim, validation: float, test: float) -> str:
-    known = [value for value in (test, validation) if math.isfinite(value)]
+    first = (validation, test) if claim.split in ("validation", "train") else (test, validation)
+    known = [value for value in first if math.isfinite(value)]
     if not known:
-        return "these prices and this run have no such figure"
+        return "not given by this run"
     interval = claim.value.interval
     value = known[0]
     inside = interval.low <= value <= interval.high

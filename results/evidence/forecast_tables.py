@@ -162,14 +162,17 @@ def level_table(score: pd.DataFrame, close: pd.DataFrame, level: pd.DataFrame) -
 def level_metrics(table: pd.DataFrame, sessions: pd.DatetimeIndex) -> list[Metric]:
     """What `level_table` says of the model as metrics of a run, and the R² of persistence."""
     n = int(cell(table, "model", "n"))
-    span = (str(sessions[0].date()), str(sessions[-1].date())) if len(sessions) else (None, None)
+    start, end = (str(sessions[0].date()), str(sessions[-1].date())) if len(sessions) else (None, None)
     why = "fewer than 2 cases"
     text = "of the price that the forecast implies, C·(1 + score), all assets together"
     units = {"r2": "ratio", "mae": "currency", "rmse": "currency", "mape": "fraction", "bias": "currency"}
     rows = [(f"level_{name}", cell(table, "model", name), unit, text) for name, unit in units.items()]
     naive = cell(table, "persistence", "r2")
     rows.append(("level_r2_persistence", naive, "ratio", "of the close of t, above which a level's R² says something"))
-    return [Metric(*row, None, None, n, *span, "" if math.isfinite(row[1]) else why) for row in rows]
+    return [
+        Metric(name, value, unit, about, None, None, n, start, end, "" if math.isfinite(value) else why)
+        for name, value, unit, about in rows
+    ]
 
 
 def cell(table: pd.DataFrame, row: object, column: str) -> float:
