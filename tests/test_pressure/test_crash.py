@@ -308,7 +308,7 @@ def test_kills_at_random(name: str, seeds: Path, tmp_path: Path, tally: Tally) -
                 process.kill()
                 process.wait()
                 kills += 1
-                deadline = time.monotonic() + 5.0
+                deadline = time.monotonic() + 20.0  # a machine with much else to do lets a worker die late
                 while time.monotonic() < deadline and any(map(_alive, below)):
                     time.sleep(0.05)
                 orphans += sum(map(_alive, below))
