@@ -93,7 +93,9 @@ def load_sample() -> tuple[PricePanel, pd.Series]:
 def _dividends(sessions: pd.Index) -> Floats:
     """(T,) What each session earns in dividends: the yield of the year before, evenly over 252 sessions."""
     before = pd.DatetimeIndex(sessions).year.to_numpy() - 1 - _FIRST_YIELD
-    return (1 + np.array(_YIELDS)[before] / 100) ** (1 / SESSIONS_A_YEAR) - 1
+    yields: Floats = np.array(_YIELDS)[before] / 100
+    daily: Floats = (1 + yields) ** (1 / SESSIONS_A_YEAR) - 1
+    return daily
 
 
 def load_sample_predictions(name: str | None = None) -> PredictionPanel:
