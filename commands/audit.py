@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -82,6 +82,8 @@ def _print_checks(context: click.Context, _option: click.Parameter, wanted: bool
 @click.option("--model", metavar="NAME", help="Retrain this model walk-forward on --prices (or the embedded sample).")
 @click.option("--seeds", type=click.IntRange(1, 100), default=5, show_default=True, help="Retrain with so many seeds.")
 @click.option("--epochs", type=click.IntRange(min=1), help="Retrain with at most so many epochs.")
+@click.option("--checkpoint", type=PATH, help="Count what a model's file holds (.pt, .pth, .safetensors, .keras, .h5): "
+              "shapes and settings are read, nothing in it is run.")
 @click.option("--draft", "draft_file", type=PATH, help="Write the drafted claims file here, for a person to correct.")
 @click.option("--html", "html_file", type=PATH, help="Write a page that stands alone.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
@@ -108,6 +110,7 @@ def audit(
     model: str | None,
     seeds: int,
     epochs: int | None,
+    checkpoint: Path | None,
     draft_file: Path | None,
     html_file: Path | None,
     as_json: bool,
@@ -152,6 +155,7 @@ def audit(
         result = _recomputed(result, data)
     if model is not None:
         result = _retrained(result, data, model, seeds, epochs)
+    counted = None if checkpoint is None else _counted(checkpoint, claims)
     if html_file is not None:
         from assay.audit.page import render_html
 
@@ -159,9 +163,12 @@ def audit(
     if as_json:
         import json
 
-        click.echo(json.dumps(to_json(result), ensure_ascii=False, indent=2))
+        told = to_json(result) | ({} if counted is None else {"checkpoint": counted})
+        click.echo(json.dumps(told, ensure_ascii=False, indent=2))
     else:
         _echo(result, every)
+        if counted is not None:
+            _echo_counted(counted)
     return 1 if result.failed or (strict and _doubtful(result)) else 0
 
 
@@ -308,6 +315,41 @@ def _echo(result: Audit, every: bool) -> None:
         )
     click.echo()
     click.echo(textwrap.fill(summary_paragraph(result), width))
+
+
+def _counted(path: Path, claims: ClaimSet) -> dict[str, Any]:
+    """What a checkpoint holds, and how the printed counts of parameters stand to it."""
+    from assay.audit.read.checkpoint import read_checkpoint_shapes
+
+    found = read_checkpoint_shapes(path)
+    printed = [
+        {
+            "id": claim.id, "printed": claim.printed, "group": claim.group,
+            "holds": claim.value.interval.low <= found.parameters <= claim.value.interval.high,
+        }
+        for claim in claims.claims
+        if claim.metric == "parameters"
+    ]  # fmt: skip
+    return {
+        "file": path.name, "kind": found.kind, "parameters": found.parameters, "tensors": len(found.shapes),
+        "shapes": {name: list(shape) for name, shape in found.shapes.items()},
+        "recurrent": {name: list(sizes) for name, sizes in found.recurrent.items()},
+        "settings": dict(found.settings), "printed": printed,
+    }  # fmt: skip
+
+
+def _echo_counted(counted: dict[str, Any]) -> None:
+    from assay.audit.report import printable
+
+    click.echo(f"\ncheckpoint  {printable(counted['file'])} ({counted['kind']}): {counted['parameters']:,} parameters "
+               f"in {counted['tensors']} tensors")  # fmt: skip
+    for name, (inputs, units) in counted["recurrent"].items():
+        click.echo(f"  {printable(name)}: LSTM of {units} over {inputs} inputs")
+    for item in counted["printed"]:
+        verdict = "what it holds" if item["holds"] else "not what it holds"
+        click.echo(f"  printed {printable(item['printed'])} ({printable(item['group'])}): {verdict}")
+    for name, value in list(counted["settings"].items())[:12]:
+        click.echo(f"  {printable(name)} = {printable(str(value))[:60]}")
 
 
 def _doubtful(result: Audit) -> bool:

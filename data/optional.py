@@ -11,6 +11,7 @@ PACKAGES = {
     "arch": ("tests against an independent library", "assay[test]"),
     "cryptography": ("signing bundles", "assay[sign]"),
     "exchange_calendars": ("exchange calendars", "assay[calendars]"),
+    "h5py": ("reading Keras files", "assay[keras]"),
     "matplotlib": ("charts", "matplotlib"),
     "mcp": ("serving tools to an agent", "assay[mcp]"),
     "mlflow": ("logging runs to MLflow", "assay[mlflow]"),
