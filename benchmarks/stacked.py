@@ -44,9 +44,9 @@ def main() -> None:
     print(f"{options.assets} assets × {options.sessions} sessions, {options.units} units, {options.epochs} epochs")
     for name, (wall, processor) in zip(("one after another", "stacked"), seconds, strict=True):
         print(f"{name:18} {wall:8.1f} s, {processor:8.1f} s of processor time")
-    print(f"ratio {seconds[0][0] / seconds[1][0]:.2f} (processor time {seconds[0][1] / seconds[1][1]:.2f}); losses within "
-          f"1e-5 in {(apart <= 1e-5).sum()} of {len(apart)} assets, median difference {apart.median():.1e}, largest "
-          f"{apart.max():.1e}")  # fmt: skip
+    print(f"ratio {seconds[0][0] / seconds[1][0]:.2f} (processor time {seconds[0][1] / seconds[1][1]:.2f})")
+    print(f"losses within 1e-5 in {(apart <= 1e-5).sum()} of {len(apart)} assets, median difference "
+          f"{apart.median():.1e}, largest {apart.max():.1e}")  # fmt: skip
 
 
 if __name__ == "__main__":
