@@ -12,6 +12,7 @@ PACKAGES = {
     "cryptography": ("signing bundles", "assay[sign]"),
     "exchange_calendars": ("exchange calendars", "assay[calendars]"),
     "h5py": ("reading Keras files", "assay[keras]"),
+    "lightgbm": ("the ranker of boosted trees", "assay[lightgbm]"),
     "matplotlib": ("charts", "matplotlib"),
     "mcp": ("serving tools to an agent", "assay[mcp]"),
     "mlflow": ("logging runs to MLflow", "assay[mlflow]"),

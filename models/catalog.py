@@ -46,6 +46,7 @@ MODELS: Mapping[str, str] = types.MappingProxyType(
         "direct_reinforcement": "assay.models.bodies:RankingReinforced",
         "ridge": "assay.models.baselines:Ridge",
         "gradient_boosting": "assay.models.sklearn_adapter:GradientBoosting",
+        "lightgbm_ranker": "assay.models.lightgbm_ranker:LightGbmRanker",
         "sklearn": "assay.models.sklearn_adapter:SklearnForecaster",
         "momentum": "assay.models.baselines:Momentum",
         "reversal": "assay.models.baselines:Reversal",

@@ -183,11 +183,11 @@ def _noted(data: bytes) -> object:
         elif name in _CONSTANTS:
             stack.append(_CONSTANTS[name]())
         elif name in ("BINPUT", "LONG_BINPUT", "PUT"):
-            memo[int(argument)] = stack[-1]
+            memo[_number(argument)] = stack[-1]
         elif name == "MEMOIZE":
             memo[len(memo)] = stack[-1]
         elif name in ("BINGET", "LONG_BINGET", "GET"):
-            stack.append(memo[int(argument)])
+            stack.append(memo[_number(argument)])
         elif name == "GLOBAL":
             stack.append(str(argument).replace(" ", "."))
         elif name == "STACK_GLOBAL":
@@ -227,6 +227,12 @@ _CONSTANTS: Mapping[str, Callable[[], object]] = {
     "EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple, "EMPTY_SET": set, "NONE": lambda: None,
     "NEWTRUE": lambda: True, "NEWFALSE": lambda: False,
 }  # fmt: skip
+
+
+def _number(argument: object) -> int:
+    if not isinstance(argument, int):
+        raise ValueError("a place in the memo that is no number")
+    return argument
 
 
 def _put(target: object, items: list[Any]) -> None:
