@@ -65,6 +65,7 @@ class _Recurrence(torch.autograd.Function):
         turned = kernel.transpose(1, 2).contiguous()
         states = projected.new_zeros((steps + 1, assets, rows, hidden))
         cells = torch.zeros_like(states)
+        squashed = torch.empty_like(states[1:])
         gates = torch.empty_like(projected)
         for t in range(steps):
             now = torch.baddbmm(projected[t], states[t], turned)
@@ -73,13 +74,15 @@ class _Recurrence(torch.autograd.Function):
             torch.tanh(now[..., 2 * hidden : 3 * hidden], out=gate[..., 2 * hidden : 3 * hidden])
             i, f, g, o = gate.split(hidden, dim=-1)
             torch.addcmul(i * g, f, cells[t], out=cells[t + 1])
-            torch.mul(o, torch.tanh(cells[t + 1]), out=states[t + 1])
-        ctx.save_for_backward(kernel, states, cells, gates)
+            torch.mul(o, torch.tanh(cells[t + 1], out=squashed[t]), out=states[t + 1])
+        ctx.save_for_backward(kernel, states, cells, gates, squashed)
         return states[1:]
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor]:
-        kernel, states, cells, gates = ctx.saved_tensors
+        kernel, states, cells, gates, squashed = ctx.saved_tensors
+        through_sigmoid = torch.ops.aten.sigmoid_backward
+        through_tanh = torch.ops.aten.tanh_backward
         (above,) = grads
         steps, assets, rows, width = gates.shape
         hidden = width // 4
@@ -89,13 +92,12 @@ class _Recurrence(torch.autograd.Function):
         for t in range(steps - 1, -1, -1):
             i, f, g, o = gates[t].split(hidden, dim=-1)
             to_h = above[t] + later
-            squashed = torch.tanh(cells[t + 1])
-            to_c = torch.addcmul(carried, to_h * o, 1.0 - squashed * squashed)
+            to_c = carried + through_tanh(to_h * o, squashed[t])
             part = out[t]
-            torch.mul(to_c * g, i * (1.0 - i), out=part[..., :hidden])
-            torch.mul(to_c * cells[t], f * (1.0 - f), out=part[..., hidden : 2 * hidden])
-            torch.mul(to_c * i, 1.0 - g * g, out=part[..., 2 * hidden : 3 * hidden])
-            torch.mul(to_h * squashed, o * (1.0 - o), out=part[..., 3 * hidden :])
+            through_sigmoid.grad_input(to_c * g, i, grad_input=part[..., :hidden])
+            through_sigmoid.grad_input(to_c * cells[t], f, grad_input=part[..., hidden : 2 * hidden])
+            through_tanh.grad_input(to_c * i, g, grad_input=part[..., 2 * hidden : 3 * hidden])
+            through_sigmoid.grad_input(to_h * squashed[t], o, grad_input=part[..., 3 * hidden :])
             carried = to_c * f
             later = torch.bmm(part, kernel)
         flat = out.permute(1, 0, 2, 3).reshape(assets, steps * rows, width)
