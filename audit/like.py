@@ -440,7 +440,8 @@ def _shown(value: float, claim: Claim) -> str:
         return f"{value:.3g}×"
     if value == int(value) and abs(value) < 1e12:
         return f"{value:,.0f}"
-    return f"{value:,.{max(claim.value.decimals, 2)}f}" if 1e-3 < abs(value) < 1e9 else f"{value:.3g}"
+    decimals = max(claim.value.decimals, 2)
+    return f"{value:,.{decimals}f}" if 10.0 ** (1 - decimals) <= abs(value) < 1e9 else f"{value:.2g}"
 
 
 def _words(claims: ClaimSet, claim: Claim) -> str:

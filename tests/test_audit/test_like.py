@@ -77,7 +77,7 @@ def test_the_page_of_a_stored_walk_forward(tmp_path) -> None:
         model, prices, WalkForward(train=None, minimum_train=128, retrain=160), horizon=2, baselines=False,
         checks=Checks(), root=tmp_path,
     )  # fmt: skip
-    figures = measured(stored, model, prices, importance=True, speed=True)
+    figures = measured(stored, model, prices, speed=True)
     log = stored.walk.logs[0, 0]
     assert figures.validation["r2", "", ""] == log["validation"]["level"]["r2"]
     assert figures.validation["precision", "sell", ""] == log["validation"]["action"]["classes"]["sell"]["precision"]
@@ -94,7 +94,7 @@ def test_the_page_of_a_stored_walk_forward(tmp_path) -> None:
     shares = [figures.test["split_share", name, ""] for name in ("train", "validation", "test")]
     assert sum(shares) == pytest.approx(1.0)
     assert 0 < figures.test["latency", "", ""] < 1000
-    assert set(figures.tables) >= {"epochs", "losses", "classes", "thresholds", "levels", "fifths", "features"}
+    assert set(figures.tables) >= {"epochs", "losses", "classes", "thresholds", "levels", "fifths"}
     claims = report_claims("b3_training_report")
     page = like(claims, figures, preset="report", about="<b>about</b>", notes=["a & b"])
     html, text = render_like_html(page), render_like(page)
