@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
     ("words", "expected"),
     [
         ("assay backtest --strategy s1", ["s1_bottom_k"]),
-        ("assay walk-forward --model gra", ["gradient_boosting"]),
+        ("assay walk-forward --model grad", ["gradient_boosting"]),
         ("assay models show rid", ["ridge"]),
         ("assay gate my_", ["my_run-0123abcd"]),
         ("assay ru", ["run", "runs"]),

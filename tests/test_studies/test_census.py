@@ -16,7 +16,7 @@ def test_the_draw_is_that_of_the_seed_and_every_accusation_is_judged() -> None:
     documents, flags = census.read("documents"), census.read("flags")
     assert [row["document"] for row in census.read("drawn")] == census.drawn(reversed(documents))
     accused = {census.key_of(flag) for flag in flags if flag["kind"] in census.ACCUSING}
-    assert accused == {census.key_of(row) for row in census.read("verdicts")}
+    assert accused <= {census.key_of(row) for row in census.read("verdicts")}  # and some that were withdrawn since
 
 
 def test_no_text_of_a_document_is_stored() -> None:
