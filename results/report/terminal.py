@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from assay.results.checks.outcomes import CheckOutcomes
@@ -89,6 +89,11 @@ _ROWS = (
 )
 
 
+def _label(label: str, name: str, metrics: Mapping[str, Any]) -> str:
+    """What a row is called; one that is set below another has a name of its own where that one is missing."""
+    return "alpha after styles" if name == "alpha_ann_styles" and "alpha_ann_net" not in metrics else label
+
+
 def _table(metrics: dict[str, Any]) -> list[str]:
     lines = [f"{'':18}{'gross':>9}{'net':>9}    {'95% interval':<20}convention"]
     for label, name, form, convention in _ROWS:
@@ -108,7 +113,7 @@ def _table(metrics: dict[str, Any]) -> list[str]:
         if name.startswith("alpha_ann") and t is not None:
             text = f"{text}, t {t:.1f}"
         cells = f"{_figure(gross, form):>9}{_figure(net, form):>9}"
-        lines.append(f"{label:18}{cells}    {_interval(net, form):<20}{text}")
+        lines.append(f"{_label(label, name, metrics):18}{cells}    {_interval(net, form):<20}{text}")
     bound = metrics.get("sharpe_missing_names")
     if "alpha_ann_styles_net" in metrics and bound is not None and bound["value"] is not None:
         cells = f"{'':9}{_figure(bound, '{:.2f}'):>9}    {_interval(bound, '{:.2f}'):<20}"

@@ -16,6 +16,7 @@ from assay.results.checks.random_scores import RandomScores
 from assay.results.checks.trials import TrialCount
 from assay.results.report.blocks import Answer, plural
 from assay.results.report.sections.answers import answers
+from assay.results.report.terminal import _label
 
 
 def _metric(name: str, value: float | None, low: float | None = None, high: float | None = None, **more: Any) -> dict:
@@ -155,3 +156,9 @@ def test_what_would_change_a_mind_counts_from_the_returns_and_names_what_was_not
 def test_one_is_not_many():
     assert plural(1, "fold") == "1 fold"
     assert plural(13_000, "fold") == "13,000 folds"
+
+
+def test_alpha_after_styles_has_its_own_name_where_there_is_no_benchmark():
+    row = ("  after styles", "alpha_ann_styles")
+    assert _label(*row, {}) == "alpha after styles"
+    assert _label(*row, {"alpha_ann_net": {}}) == "  after styles"
