@@ -62,3 +62,13 @@ def test_a_changed_cell_is_found_when_it_is_read(tmp_path: Path, column: str, va
     else:
         with pytest.raises(InputError, match="--verify"):
             entries("look", path=path)
+
+
+def test_a_schema_that_is_no_text_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "trials.sqlite"
+    append_entry("look", "one", {"a": 1}, path=path)
+    written = path.read_bytes()
+    place = written.index(b"indexentries_by_kind") + len(b"index")
+    path.write_bytes(written[:place] + b"\x99" + written[place + 1 :])
+    with pytest.raises(InputError, match="damaged"):
+        entries("look", path=path)
