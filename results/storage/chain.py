@@ -256,7 +256,7 @@ def connected(path: Path, *, create: bool, check: bool = True) -> Iterator[sqlit
                 f"trial ledger {path}: of another version; `runs trials --merge {path}` reads it into the present one"
             ) from None
         raise InputError(f"trial ledger {path}: cannot be used: {error}; ASSAY_LEDGER names another place") from None
-    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # sqlite3 cannot even say what is wrong with such names
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # it cannot name such names
         raise InputError(
             f"trial ledger {path}: damaged ({error}); it is left as it is: restore a copy or move it away"
         ) from None
