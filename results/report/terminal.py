@@ -44,7 +44,7 @@ def _naive_portfolios(rows: list[dict[str, Any]]) -> list[str]:
     """What an optimised strategy has to beat, and whether it does, net of costs."""
     lines = [f"{'net Sharpe less':22}{'its own':>8}{'difference':>12}    95%, paired bootstrap"]
     for row in rows:
-        verdict = "earned" if row["earned"] else "worse" if row["high"] < 0 else "not told apart"
+        verdict = "earned" if row["earned"] else "worse" if row["high"] < 0 else "not distinguishable"
         span = f"{row['low']:+.2f} … {row['high']:+.2f}"
         lines.append(f"{row['strategy']:22}{row['sharpe']:>8.2f}{row['difference']:>+12.2f}    {span}  {verdict}")
     return lines
@@ -210,7 +210,7 @@ def _better(metrics: dict[str, Any]) -> str:
     if statistic["value"] is None or p_value["value"] is None:
         return str(statistic["reason"])
     if p_value["value"] > 0.05:
-        return "not told apart"
+        return "not distinguishable"
     return "better" if statistic["value"] < 0 else "worse"
 
 
