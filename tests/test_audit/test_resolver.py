@@ -196,6 +196,7 @@ def test_a_figure_that_nothing_gives_is_refuted_with_the_nearest() -> None:
     assert "nearest" in found.sentence
 
 
+@pytest.mark.slow
 def test_what_becomes_of_wrong_figures_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
     """Figures 5 to 30% off: refuted, left open where luck finds a convention, or taken for another."""
     counts = {"refuted": 0, "left open": 0, "taken for another": 0}

@@ -76,6 +76,7 @@ def test_clusters_are_counted_only_where_they_are_asked_for(tmp_path, capsys):
     assert "clusters" not in json.loads(capsys.readouterr().out)
 
 
+@pytest.mark.slow
 def test_a_killed_sweep_goes_on(tmp_path):
     arguments = [
         sys.executable, str(ROOT / "cli.py"), "sweep", "--strategy", "confidence",

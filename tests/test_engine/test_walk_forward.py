@@ -209,6 +209,7 @@ def test_another_recipe_or_panel_finds_no_finished_folds(tmp_path):
     assert len(list(tmp_path.iterdir())) == 3
 
 
+@pytest.mark.slow
 def test_a_network_gives_the_same_bytes_in_other_processes_and_tells_its_epochs(tmp_path):
     prices, model = market(sessions=330), load_model("stock_lstm_close", preset="tiny", chunk=40)
     folds = WalkForward(train=200, retrain=60).split(prices.sessions)
@@ -284,6 +285,7 @@ class Slow(Ridge):
 """
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_ends_with_the_same_bytes(tmp_path):
     (tmp_path / "slow_ridge.py").write_text(SLOW_RIDGE, encoding="utf-8")
     prices = market()

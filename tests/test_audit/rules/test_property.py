@@ -84,6 +84,7 @@ def _caught(name: str, indices: range) -> tuple[int, int, int]:
     return tried, inconsistent, flagged
 
 
+@pytest.mark.slow
 def test_wrong_figures_are_caught_at_a_measured_rate(capsys: pytest.CaptureFixture[str]) -> None:
     total = np.zeros(3, dtype=int)
     lines = []

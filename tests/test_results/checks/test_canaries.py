@@ -247,6 +247,7 @@ def test_a_model_without_labels_trains_and_its_canary_says_what_to_add():
         canaries(NoLabels())
 
 
+@pytest.mark.slow
 def test_the_rank_of_a_model_on_noise_is_uniform():
     """Real labels that teach nothing are one more shuffle: rank 1 of 4 comes up a quarter of the time."""
     first = 0
@@ -370,6 +371,7 @@ def walk(path: Path, results: Path, *more: object) -> list[str]:
     return [str(item) for item in (*fixed, *more)]
 
 
+@pytest.mark.slow
 def test_walk_forward_trains_tells_and_keeps_them(capsys, prices_path, tmp_path, monkeypatch):
     assert cli.main(walk(prices_path, tmp_path, "--canary-seeds", 2)) == 0
     said = capsys.readouterr()
