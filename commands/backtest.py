@@ -33,7 +33,10 @@ if TYPE_CHECKING:
 __all__ = ["backtest", "report"]
 
 #: Tables that ``--json`` shows whole.
-_ANALYSES = ("attribution", "legs", "regimes", "crises", "days", "holding_period", "deciles", "rank_persistence")
+_ANALYSES = (
+    "attribution", "legs", "regimes", "crises", "days", "holding_period", "deciles", "rank_persistence",
+    "importance", "importance_folds",
+)  # fmt: skip
 
 
 @click.command()

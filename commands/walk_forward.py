@@ -87,6 +87,13 @@ __all__ = ["walk_forward"]
 @click.option(
     "--random-runs", type=click.IntRange(max=100_000), default=200, show_default=True, help="How many, with --canaries."
 )
+@click.option(
+    "--importance", is_flag=True, help="What each feature is worth out of sample: the rank IC lost when it is permuted."
+)
+@click.option(
+    "--importance-draws", type=click.IntRange(min=2, max=1_000), default=5, show_default=True,
+    help="Permutations of each feature in each fit, with --importance.",
+)
 @style_options(default=True)
 @metric_option
 @trials_option
@@ -120,6 +127,8 @@ def walk_forward(
     canaries: bool,
     canary_seeds: int,
     random_runs: int,
+    importance: bool,
+    importance_draws: int,
     styles: StyleOptions,
     metrics: tuple[str, ...],
     trials: int,
@@ -140,12 +149,16 @@ def walk_forward(
     --canaries fits the same recipe on shuffled labels, among which the real model is ranked, on labels that its inputs
     hold, which it must find, and with other seeds; a wrong path or a leaked label makes the exit code 1.
 
+    --importance lets each fold's models read one feature at a time from another asset and earlier: what the rank IC of
+    the test sessions loses is what that feature is worth. Models that read no feature set have prices and volume.
+
     \b
     Examples:
       python cli.py walk-forward --model ridge --start 2010-01-04
       python cli.py walk-forward --model stock_lstm --preset small --prices ohlcv.parquet --seeds 3
       python cli.py walk-forward --model my_package.models:MyModel --retrain quarterly --train expanding
       python cli.py walk-forward --model ridge --start 2010-01-04 --canaries --canary-seeds 19
+      python cli.py walk-forward --model ridge --start 2010-01-04 --importance
       python cli.py walk-forward --model ridge --start 2010-01-04 --tune ridge.toml
       python cli.py walk-forward --model b3_multitask --like b3_training_report --prices ohlcv.parquet
 
@@ -195,6 +208,8 @@ def walk_forward(
         styles=styles.asked,
         metrics=metrics,
         canary_seeds=canary_seeds,
+        importance=importance,
+        importance_draws=importance_draws,
     )
     study = styles.study(market.study())
     prices, benchmark = load_market(study.data)

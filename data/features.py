@@ -8,7 +8,9 @@ A set is asked for by name; none replaces another silently.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -21,7 +23,16 @@ from assay.data.errors import InputError, UnknownNameError
 from assay.data.panel import PRICE_FIELDS, PricePanel
 from assay.data.plugins import load_object, offered
 
-__all__ = ["FEATURE_SETS", "Feature", "FeaturePanel", "FeatureSet", "build_features", "feature_set", "series_feature"]
+__all__ = [
+    "FEATURE_SETS",
+    "Feature",
+    "FeaturePanel",
+    "FeatureSet",
+    "build_features",
+    "feature_set",
+    "features_changed_by",
+    "series_feature",
+]
 
 _ANNUAL = np.sqrt(float(SESSIONS_A_YEAR))
 
@@ -135,6 +146,21 @@ def feature_set(name: str) -> FeatureSet:
     return found
 
 
+#: Of a key of what is asked for, and of what makes it: what is read instead.
+_Change = Callable[[tuple[str, ...], Callable[[], FeaturePanel]], FeaturePanel]
+_change: ContextVar[_Change | None] = ContextVar("_change", default=None)
+
+
+@contextmanager
+def features_changed_by(change: _Change) -> Iterator[None]:
+    """Let `change` say what every call of `build_features` inside gives back; for finding out what a model reads."""
+    token = _change.set(change)
+    try:
+        yield
+    finally:
+        _change.reset(token)
+
+
 def build_features(
     prices: PricePanel, name: str = "core14", *, dtype: type[np.floating] = np.float32, who: str | None = None
 ) -> FeaturePanel:
@@ -169,6 +195,13 @@ def build_features(
     """
     chosen = feature_set(name)
     prices.require(chosen.needs, who or f"feature set {name}")
+    change = _change.get()
+    if change is None:
+        return _built(prices, name, chosen, dtype)
+    return change((name, np.dtype(dtype).str, prices.fingerprint), lambda: _built(prices, name, chosen, dtype))
+
+
+def _built(prices: PricePanel, name: str, chosen: FeatureSet, dtype: type[np.floating]) -> FeaturePanel:
     values = np.empty((*prices.shape, len(chosen)), dtype=dtype)
     lent = prices.shielded()
     for column, feature in enumerate(chosen.features):

@@ -19,7 +19,7 @@ from assay.engine.executors import say
 from assay.engine.folds import Fold
 from assay.models.base import FittedForecaster, Forecaster, fit_model, watch_epochs
 
-__all__ = ["STAMPS", "fit_chain", "fit_fold"]
+__all__ = ["STAMPS", "fit_chain", "fit_fold", "predict_fold"]
 
 #: What a fitted model says that it has seen.
 STAMPS = ("trained_through", "preprocessing_fit_through", "labels_known_through")
@@ -99,7 +99,7 @@ def _fitted_part(
             train = prices.through(fold.cutoff)
             fitted = fit_model(model, train, horizon=horizon, delay=delay, seed=seed, labels=labels, before=before)
         stamps = _stamps(model, fitted, fold)
-        panel = _predict(fitted, prices, fold)
+        panel = predict_fold(fitted, prices, fold)
         if (panel.horizon, panel.delay) != label:
             raise InputError(
                 f"{model.name}: its predictions are of horizon {panel.horizon} and delay {panel.delay}, asked for were "
@@ -141,7 +141,8 @@ def _stamps(model: Forecaster, fitted: FittedForecaster, fold: Fold) -> dict[str
     return stamps
 
 
-def _predict(fitted: FittedForecaster, prices: PricePanel, fold: Fold) -> PredictionPanel:
+def predict_fold(fitted: FittedForecaster, prices: PricePanel, fold: Fold) -> PredictionPanel:
+    """Predictions of prices that end with the fold's test sessions or before, at least from the first of these on."""
     # A model may offer to skip rows that nobody asks for; per-asset windows over years of training rows are dear.
     skips = "start" in inspect.signature(fitted.predict).parameters
     lent = prices.shielded()
@@ -183,7 +184,7 @@ def _retest(
     for position in dict.fromkeys([half, *(int(row) for row in back[:1])]):
         cut = inside[position]
         short = prices.through(cut)
-        again = _test_rows(model, _predict(fitted, short, fold), short, fold)
+        again = _test_rows(model, predict_fold(fitted, short, fold), short, fold)
         for name, frame in frames.items():
             _refuse_change(model, name, frame.loc[:cut], again[name])
     return inside[half]

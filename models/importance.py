@@ -1,4 +1,7 @@
-"""What a fitted network reads: Shapley values of its features and of the parts of its window, and what its states hold.
+"""What a fitted model reads: any model with a feature taken from elsewhere, and networks by their Shapley values.
+
+A feature's permutation importance is what a model's score loses when it reads that feature from elsewhere
+(`PermutedReads`; scored by `assay.results.evidence.importance`). The rest is about networks.
 
 Own code over a page of torch: a window is a game whose players are its features (or the thirds of its sessions); what a
 coalition is worth is the network's answer when everybody else is taken from another window of the same period. Values
@@ -7,6 +10,9 @@ window, exactly. `shap` or `captum` would bring the same estimate with their dep
 
 References
 ----------
+Breiman, L. (2001). Random forests. Machine Learning 45(1), for permutation importance.
+Fisher, A., Rudin, C., Dominici, F. (2019). All models are wrong, but many are useful: learning a variable's importance.
+Journal of Machine Learning Research 20, for any model's.
 Štrumbelj, E., Kononenko, I. (2014). Explaining prediction models and individual predictions with feature contributions.
 Knowledge and Information Systems 41(3).
 Lundberg, S., Lee, S.-I. (2017). A Unified Approach to Interpreting Model Predictions. NeurIPS.
@@ -15,24 +21,141 @@ Alain, G., Bengio, Y. (2017). Understanding intermediate layers using linear cla
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from assay.data.conventions import Floats
 from assay.data.errors import InputError
-from assay.data.features import build_features
-from assay.data.panel import PricePanel
+from assay.data.features import FeaturePanel, build_features, features_changed_by
+from assay.data.panel import PredictionPanel, PricePanel
 
 if TYPE_CHECKING:
     from torch import nn
 
     from assay.models.lstm.fitting import FittedLSTM
 
-__all__ = ["Windows", "feature_importance", "read_windows", "shapley_values", "state_probes", "window_importance"]
+__all__ = [
+    "PermutedReads",
+    "Windows",
+    "feature_importance",
+    "read_windows",
+    "shapley_values",
+    "state_probes",
+    "window_importance",
+]
 
 _LEAST = 10  # windows
+#: Sessions that a feature is read late, at most: beyond a year few say anything of today.
+_LATEST = 252
+#: What a model that asks for no features reads, and the fields of it.
+_FIELDS = {"prices": ("close", "open", "high", "low", "raw_close"), "volume": ("volume",)}
+
+
+@dataclass(frozen=True, eq=False)
+class PermutedReads:
+    """A fitted model that is made to read one of its features from elsewhere.
+
+    Each asset reads the history of another one, up to a year earlier: windows stay whole, and nothing later than the
+    session itself is read. A model that fits assets apart reads each one's own history late, since another's lies on
+    another scale. Where the other history has no value the asset's own stays.
+
+    Whatever calls `assay.data.features.build_features` is seen to read the features of that set, be it ours or a
+    person's own; a model that does not is seen to read prices and volume.
+
+    Parameters
+    ----------
+    predict : predictions of a panel.
+    prices : of the sessions that the model may read, through the last that it predicts.
+    first : position of the first session that it predicts.
+    lookback : sessions that it reads, ending at t.
+    apart : whether it fits assets apart.
+
+    """
+
+    predict: Callable[[PricePanel], PredictionPanel]
+    prices: PricePanel
+    first: int
+    lookback: int
+    apart: bool = False
+
+    @cached_property
+    def _read(self) -> tuple[PredictionPanel, dict[tuple[str, ...], FeaturePanel]]:
+        """Predictions as they are, and the features that were asked for on the way."""
+        made: dict[tuple[str, ...], FeaturePanel] = {}
+
+        def keep(key: tuple[str, ...], make: Callable[[], FeaturePanel]) -> FeaturePanel:
+            if key not in made:
+                made[key] = make()
+            return made[key]
+
+        with features_changed_by(keep):
+            return self.predict(self.prices), made
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What it reads."""
+        features = dict.fromkeys(name for panel in self._read[1].values() for name in panel.names)
+        there = {*self.prices.fields}
+        return tuple(features) or tuple(name for name, fields in _FIELDS.items() if there & {*fields})
+
+    @property
+    def plain(self) -> PredictionPanel:
+        """Predictions as they are."""
+        return self._read[0]
+
+    def without(self, name: str, rng: np.random.Generator) -> PredictionPanel:
+        """Predictions with one of `names` read from elsewhere, as drawn from `rng`."""
+        made = self._read[1]
+        late, donors = self._drawn(rng)
+        if not made:
+            return self.predict(self._moved(_FIELDS[name], late, donors))
+
+        def change(key: tuple[str, ...], make: Callable[[], FeaturePanel]) -> FeaturePanel:
+            panel = made[key] if key in made else make()
+            if name not in panel.names:
+                return panel
+            at, column = panel.names.index(name), panel.values.copy()
+            place = panel.assets.get_indexer(pd.Index(donors.reindex(panel.assets)))
+            place = np.where(place < 0, np.arange(len(place)), place)  # a model that asks for its assets one by one
+            other = _late(column[..., at], late)[:, place]
+            column[..., at] = np.where(np.isfinite(other), other, column[..., at])
+            return replace(panel, values=column)
+
+        with features_changed_by(change):
+            return self.predict(self.prices)
+
+    def _drawn(self, rng: np.random.Generator) -> tuple[int, pd.Series]:
+        """How late, and asset → whose history it reads: one round through all that have prices, so that none stays."""
+        top = max(1, min(_LATEST, self.first - self.lookback))
+        late = int(rng.integers((top + 1) // 2, top + 1))
+        donors = pd.Series(self.prices.assets, self.prices.assets)
+        there = self.prices.close.iloc[self.first :].notna().mean().to_numpy() >= 0.5
+        order = rng.permutation(np.flatnonzero(there))
+        if not self.apart:
+            donors.iloc[order] = self.prices.assets[np.roll(order, 1)]
+        return late, donors
+
+    def _moved(self, fields: tuple[str, ...], late: int, donors: pd.Series) -> PricePanel:
+        """The prices with these fields from elsewhere, bars whole; no price of its own stays among those of another."""
+        place = self.prices.assets.get_indexer(pd.Index(donors))
+        moved = {
+            name: self.prices.frame(_late(getattr(self.prices, name).to_numpy(), late)[:, place])
+            for name in fields
+            if getattr(self.prices, name) is not None
+        }
+        return replace(self.prices, **moved)  # type: ignore[arg-type]
+
+
+def _late(values: Floats, sessions: int) -> Floats:
+    """(T, N) as of so many sessions before; NaN where there were none."""
+    out = np.full_like(values, np.nan)
+    out[sessions:] = values[: len(values) - sessions]
+    return out
 
 
 @dataclass(frozen=True, eq=False)

@@ -32,6 +32,8 @@ def render_run(run: Run) -> str:
         parts += ["", _starts(run.metrics["starts"])]
     if run.has("baselines"):
         parts += ["", *_baselines(run)]
+    if run.has("importance"):
+        parts += ["", *_importance(run)]
     if run.metrics.get("yardsticks"):
         parts += ["", *_naive_portfolios(run.metrics["yardsticks"])]
     parts += ["", *_verdict(run, metrics)]
@@ -281,6 +283,21 @@ def _baselines(run: Run) -> list[str]:
         cells = ("–" if row[name] != row[name] else form.format(row[name]) for _, name, form in columns)
         lines.append(f"{model!s:20}" + "".join(f"{cell:>12}" for cell in cells))
     return lines + _beaten(table)
+
+
+#: Features that are shown, the most important first.
+_MOST_FEATURES = 6
+
+
+def _importance(run: Run) -> list[str]:
+    """What the model reads, by the rank IC that it loses without."""
+    table = run.table("importance")
+    lines = [f"{'rank IC lost without':24}{'':12}{'95% interval':<20}{'± seeds':>8}"]
+    for row in table.head(_MOST_FEATURES).reset_index().to_dict("records"):
+        ends = f"[{row['low']:.4f}, {row['high']:.4f}]"
+        lines.append(f"{row['feature']:24}{row['importance']:>8.4f}    {ends:<20}{row['error_seeds']:>8.4f}")
+    rest = len(table) - _MOST_FEATURES
+    return lines + ([f"… {rest} more in {run.path / 'importance.parquet'}"] if rest > 0 else [])
 
 
 def _beaten(table: pd.DataFrame) -> list[str]:

@@ -56,13 +56,13 @@ from assay.results.workflow.walk_forwards import DEFAULT_STRATEGY
 
 __all__ = ["Proof", "Recomputed", "opened_bundle", "recomputed", "verify"]
 
-#: Bytes that a bundle may unpack to, and files that it may hold.
-_LARGEST, _MOST_FILES = 4 << 30, 10_000
-_LARGEST_DOCUMENT = 64 << 20
+#: Bytes that a bundle may unpack to, files that it may hold, and bytes of a document.
+_LARGEST, _MOST_FILES, _LARGEST_DOCUMENT = 4 << 30, 10_000, 64 << 20
 #: A Sharpe ratio that somebody gave, as a PDF's chart names it.
 _REPORTED = re.compile(r"\breported ([-−]?[\d,]+\.\d+)")
 #: Tables and metrics of a walk-forward that come from fits which are not made again.
-_FITTED = ("folds", "fold_metrics", "baselines", "baseline_skill", "training", "seeds")
+_FITTED = ("folds", "fold_metrics", "baselines", "baseline_skill", "training", "seeds",
+           "importance", "importance_folds")  # fmt: skip
 #: Checks of a walk-forward that fit models again.
 _REFIT_CHECKS = ("canaries", "leaks")
 

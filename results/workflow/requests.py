@@ -47,13 +47,15 @@ class Checks:
         answer and with other seeds.
     capacity : net Sharpe and alpha by size under square-root impact; needs volume.
     styles : what is left after styles and sectors, and where the return came from.
+    importance : of a walk-forward: what each feature is worth out of sample, by permutation.
     metrics : your own metrics of the run, package.module:NAME or ./file.py:NAME.
     random_runs, canary_seeds : how many random-score runs, and how many shuffles of the labels, with `canaries`.
+    importance_draws : how often each feature of each fit is read from elsewhere, with `importance`.
 
     Raises
     ------
     InputError
-        If there would be no shuffle.
+        If there would be no shuffle, or too few draws for an error.
 
     Examples
     --------
@@ -67,10 +69,14 @@ class Checks:
     canaries: bool = False
     capacity: bool = False
     styles: bool = False
+    importance: bool = False
     metrics: tuple[str, ...] = ()
     random_runs: int = 200
     canary_seeds: int = 5
+    importance_draws: int = 5
 
     def __post_init__(self) -> None:
         if self.canary_seeds < 1:
             raise InputError(f"canary seeds {self.canary_seeds}: at least 1 shuffle of the labels is needed")
+        if self.importance_draws < 2:
+            raise InputError(f"importance draws {self.importance_draws}: at least 2 are needed for an error")

@@ -14,6 +14,7 @@ import pandas as pd
 from assay.data.atomic import building, locked, put_folder
 from assay.data.atomic import sweep as clear_leftovers
 from assay.data.canary_labels import CanaryLabels
+from assay.data.errors import InputError
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.engine.backtest import with_tradable_benchmark
 from assay.engine.costs import CostModel
@@ -26,6 +27,7 @@ from assay.engine.walk_forward import walk_forward as run_folds
 from assay.models.base import Forecaster, require_labels
 from assay.results.checks.canaries import SEEDS, Canaries, CanaryPanels, retrain_canaries
 from assay.results.checks.trading import Trading
+from assay.results.evidence.importance import permutation_importance
 from assay.results.evidence.models import BASELINES, comparison, fold_metrics
 from assay.results.evidence.skill import skill_of
 from assay.results.evidence.styles import StyleInputs
@@ -163,6 +165,9 @@ def walk_forward(
     trading = Trading(chosen, costs, execution)
     origin = _origin(model, plan, walk, checks.leaks)
     origin = replace(origin, tables=_tables(trading, walk, {model.name: walk.predictions, **beside}, prices, benchmark))
+    if checks.importance:
+        worth = fits.importance(prices, seeds, checks.importance_draws, execution.fill_at(prices), progress)
+        origin = replace(origin, tables={**origin.tables, **worth})
     if isinstance(model, Tuned):
         inside = search_of({**origin.config, "horizon": horizon})
         note_searches(model, walk.logs, prices, horizon=horizon, inside=inside)
@@ -244,14 +249,37 @@ class _Fits:
             progress.advance(f"baseline {name}", 1, 1)
         return panels
 
+    def stored(self, prices: PricePanel, fold: Fold, seed: int) -> Path:
+        """Where the checkpoint of a fold and seed lies."""
+        return stored_model_folder(
+            self.folder, self.model, prices, self.folds, fold, seed, (self.horizon, self.delay)
+        )
+
+    def importance(
+        self, prices: PricePanel, seeds: Sequence[int], draws: int, fill: str | None, progress: Progress
+    ) -> dict[str, pd.DataFrame]:
+        """What each feature is worth to the fits of every fold and seed."""
+        wanted = [(fold, seed, self.stored(prices, fold, seed)) for fold in self.folds for seed in seeds]
+        away = [folder for _, _, folder in wanted if not folder.is_dir()]
+        if away:
+            raise InputError(f"importance: {len(away)} checkpoints lie on other machines; use --executor process")
+        done = 0
+
+        def advance(note: str) -> None:
+            nonlocal done
+            done += 1
+            progress.advance("importance", done, len(wanted), note)
+
+        progress.advance("importance", 0, len(wanted))
+        fits = ((fold, seed, self.model.load(folder)) for fold, seed, folder in wanted)
+        return permutation_importance(self.model, fits, prices, draws=draws, fill=fill, progress=advance)
+
     def keep(self, run: Run, prices: PricePanel, seeds: Sequence[int]) -> int:
         """Copy the checkpoint of every fold and seed into the run folder; how many are not on this machine."""
         missing, place = 0, run.path / "models"
         for fold in self.folds:
             for seed in seeds:
-                source = stored_model_folder(
-                    self.folder, self.model, prices, self.folds, fold, seed, (self.horizon, self.delay)
-                )
+                source = self.stored(prices, fold, seed)
                 target = place / f"fold{fold.number:03d}-seed{seed}"
                 missing += not source.is_dir()
                 if not source.is_dir() or target.exists():

@@ -14,6 +14,9 @@ from assay.commands import main as cli
 from assay.data.files.predictions import read_predictions
 from assay.data.files.prices import write_prices
 from assay.data.synthetic import synthetic_market
+from assay.results.report.blocks import Table
+from assay.results.report.run_data import RunData
+from assay.results.report.sections.model import model_section
 from assay.results.storage.runs import load_run
 
 
@@ -40,9 +43,13 @@ def walk(prices_path: Path, results: Path, *more: object) -> list[object]:
 
 def test_a_walk_forward_ends_as_a_backtest_with_folds_baselines_and_models(capsys, prices_path, tmp_path):
     out = tmp_path / "predictions.parquet"
-    code, said, progress = run(capsys, *walk(prices_path, tmp_path, "--save-predictions", out, "--embargo", 3))
+    asked = ("--save-predictions", out, "--embargo", 3, "--importance", "--importance-draws", 2)
+    code, said, progress = run(capsys, *walk(prices_path, tmp_path, *asked))
     assert code == 0
-    assert [line.split(" · ")[0] for line in progress.splitlines()] == ["ridge 1/3", "ridge 2/3", "ridge 3/3"]
+    assert [line.split(" · ")[0] for line in progress.splitlines()] == [
+        *(f"ridge {i}/3" for i in (1, 2, 3)), *(f"importance {i}/3" for i in (1, 2, 3)),
+    ]  # fmt: skip
+    assert "rank IC lost without" in said
     stored = load_run(said.strip().splitlines()[-1])
     assert stored.manifest["config"]["recipe"]["model"] == "ridge"
     assert stored.manifest["config"]["walk_forward"]["embargo"] == 3
@@ -58,6 +65,13 @@ def test_a_walk_forward_ends_as_a_backtest_with_folds_baselines_and_models(capsy
     assert table.loc["ridge", "rank_ic"] == pytest.approx(weighted, abs=0.02)
     assert stored.checks["leaks"]["verdict"].startswith("no change in predictions, weights, run")
     assert sorted(path.name for path in (stored.path / "models").iterdir()) == [f"fold00{i}-seed0" for i in range(3)]
+    worth = stored.table("importance")
+    assert set(worth.index) == set(stored.metrics["training_logs"]["fold 0 seed 0"]["coefficients"])
+    assert stored.table("importance_folds").groupby("fold").size().tolist() == [len(worth)] * 3
+    section = model_section(RunData(stored))
+    assert [part.title for part in section.parts if isinstance(part, Table) and "importance" in part.title] == [
+        "Permutation importance", "Permutation importance by fold",
+    ]  # fmt: skip
     predictions = read_predictions(out)
     assert predictions.receipts is not None
     assert predictions.receipts["available_at"].tolist() == folds["cutoff"].tolist()

@@ -10,7 +10,7 @@ from assay.results.report.plots.evidence import (
     plot_runs,
     plot_runs_drawdown,
 )
-from assay.results.report.plots.model import plot_folds, plot_models, plot_training
+from assay.results.report.plots.model import plot_folds, plot_importance, plot_models, plot_training
 from assay.results.report.plots.portfolio import (
     plot_concentration,
     plot_costs,
@@ -50,6 +50,7 @@ __all__ = [
     "plot_folds",
     "plot_ic",
     "plot_ic_decay",
+    "plot_importance",
     "plot_legs",
     "plot_models",
     "plot_months",

@@ -12,7 +12,7 @@ from assay.data.drawing import COLOURS, INK, finish, legend_above, say_nothing
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["plot_folds", "plot_models", "plot_training"]
+__all__ = ["plot_folds", "plot_importance", "plot_models", "plot_training"]
 
 
 def plot_folds(axes: Axes, folds: pd.DataFrame) -> Axes:
@@ -68,14 +68,31 @@ def plot_models(axes: Axes, table: pd.DataFrame) -> Axes:
     """
     if "sharpe_net" not in table or not table["sharpe_net"].notna().any():
         return say_nothing(axes, "no model could be traded by this strategy")
+    _draw_intervals(axes, table, ("sharpe_net", "sharpe_low", "sharpe_high"), first="orange")
+    return finish(axes, x="net Sharpe, 95% HAC")
+
+
+def plot_importance(axes: Axes, table: pd.DataFrame) -> Axes:
+    """Rank IC that the model loses without each feature, with 95% intervals.
+
+    Parameters
+    ----------
+    table : indexed by feature, columns importance, low and high.
+
+    """
+    _draw_intervals(axes, table, ("importance", "low", "high"), first="blue")
+    return finish(axes, x="rank IC lost, 95% HAC")
+
+
+def _draw_intervals(axes: Axes, table: pd.DataFrame, columns: tuple[str, str, str], *, first: str) -> None:
+    """A row's value and interval below another's."""
     places = np.arange(len(table))
-    value, low, high = (table[name].to_numpy(dtype=np.float64) for name in ("sharpe_net", "sharpe_low", "sharpe_high"))
+    value, low, high = (table[name].to_numpy(dtype=np.float64) for name in columns)
     known = np.isfinite(value)
     spread = np.nan_to_num(np.abs(np.vstack([value - low, high - value])))
     for place in places[known]:
-        colour = COLOURS["orange"] if place == 0 else COLOURS["blue"]
+        colour = COLOURS[first] if place == 0 else COLOURS["blue"]
         axes.errorbar(value[place], place, xerr=spread[:, [place]], fmt="o", color=colour, capsize=3, linewidth=1.4)
     axes.axvline(0, color=INK, linewidth=0.7)
     axes.set_yticks(places, [str(name) for name in table.index])
     axes.set_ylim(len(table) - 0.5, -0.5)
-    return finish(axes, x="net Sharpe, 95% HAC")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from assay.results.report.blocks import (
     Cell,
@@ -18,7 +20,7 @@ from assay.results.report.blocks import (
     plural,
     said,
 )
-from assay.results.report.plots import plot_folds, plot_models, plot_training
+from assay.results.report.plots import plot_folds, plot_importance, plot_models, plot_training
 from assay.results.report.run_data import RunData, first_rows
 
 __all__ = ["model_section"]
@@ -77,6 +79,7 @@ def model_section(data: RunData) -> Section:
         *_forecasts(data),
         *_folds(data),
         *_training(data),
+        *_importance(data),
         *_beside(data),
         *_receipts(data),
     )
@@ -148,6 +151,41 @@ def _training(data: RunData) -> list[Figure | Note]:
     fits = training.groupby(["fold", "seed"]).ngroups
     alt = f"Loss by epoch of {plural(fits, 'fit')}, up to epoch {int(training['epoch'].max())}."
     return [Figure("Training curves", alt, lambda axes: plot_training(axes, training))]
+
+
+def _importance(data: RunData) -> list[Figure | Table]:
+    """What each feature is worth out of sample; nothing where it was not asked for."""
+    table = data.optional("importance")
+    if table is None:
+        return []
+    shown, rest = first_rows(table, _MOST_ROWS)
+
+    def small(value: Any) -> Cell:
+        return fixed(value, 4)
+
+    form: list[tuple[str, str, Callable[[Any], Cell]]] = [
+        ("feature", "feature", said), ("importance", "rank IC lost", small), ("low", "low", small),
+        ("high", "high", small), ("t", "HAC t", fixed), ("error_seeds", "± over seeds", small),
+        ("rank_ic", "rank IC as it is", small), ("folds_above_0", "folds above 0", percent), ("n", "sessions", number),
+    ]  # fmt: skip
+    about = (
+        "Out of sample: what the fold's models lose when they read the feature from another asset, up to a year "
+        "earlier. 95%, HAC over sessions; ± over seeds of the fits, or over draws of one. Features that say the same "
+        f"share what they say. {rest}"
+    )
+    values = "; ".join(f"{name} {fixed(row['importance'], 4).text}" for name, row in shown.iterrows())
+    parts: list[Figure | Table] = [
+        Figure("What the model reads", f"Rank IC lost without each feature: {values}.",
+               partial(plot_importance, table=shown), "Permutation importance, out of sample.",
+               (4.8, 1.1 + 0.26 * len(shown))),
+        plain_table("Permutation importance", shown.reset_index(), form, caption=about.strip(), wide=True),
+    ]  # fmt: skip
+    folds = data.optional("importance_folds")
+    if folds is not None:
+        rows, rest = first_rows(folds, _MOST_ROWS)
+        kept = [("fold", "fold", number), *(item for item in form if item[0] in folds)]
+        parts.append(plain_table("Permutation importance by fold", rows, kept, caption=rest))
+    return parts
 
 
 def _beside(data: RunData) -> list[Figure | Table | Note]:
