@@ -28,6 +28,7 @@ class _Data:
     prices: Path | None
     returns: Path | None
     positions: Path | None
+    fills: Path | None
     run: str | None
     strategy: str
     unit: Literal["return", "rank"]
@@ -65,11 +66,16 @@ def _print_checks(context: click.Context, _option: click.Parameter, wanted: bool
     help="Recompute exposure and turnover: dates and a column of weights for each asset, fractions of NAV.",
 )  # fmt: skip
 @click.option(
+    "--fills", type=PATH,
+    help="Recompute trades from what was filled (date, asset, shares or side and quantity, price, fee); with --prices"
+    " and --capital also the returns, exposure and turnover of that book.",
+)  # fmt: skip
+@click.option(
     "--kind", type=click.Choice(["returns", "pnl", "trades", "trade-pnl"]), default="returns", show_default=True,
     help="What --returns holds: returns or profits a session, returns or profits a closed trade.",
 )  # fmt: skip
 @click.option("--returns-column", "column", help="The column of --returns to read, where several could be meant.")
-@click.option("--capital", type=NUMBER, help="Money at the start, for --kind pnl.")
+@click.option("--capital", type=NUMBER, help="Money at the start, for --kind pnl and for --fills.")
 @click.option("--run", help="The run the data is of: GROUP or GROUP/SPLIT of the claims.")
 @click.option(
     "--strategy", default="quintile_long_short", show_default=True, help="Trades --predictions for portfolio figures."
@@ -99,6 +105,7 @@ def audit(
     prices: Path | None,
     returns: Path | None,
     positions: Path | None,
+    fills: Path | None,
     run: str | None,
     strategy: str,
     unit: Literal["return", "rank"],
@@ -135,6 +142,7 @@ def audit(
       python cli.py audit claims.toml --returns returns.csv --run final/test
       python cli.py audit claims.toml --returns trades.csv --kind trades --returns-column pct
       python cli.py audit claims.toml --positions weights.csv
+      python cli.py audit claims.toml --fills fills.csv --prices prices.parquet --capital 100000
       python cli.py audit claims.toml --predictions p.parquet --prices prices.parquet --strategy s2_filter_negative
       python cli.py audit claims.toml --predictions p.parquet --prices prices.parquet --returns reported.csv
       python cli.py audit claims.toml --model stock_lstm_close --seeds 5 --run model
@@ -144,14 +152,15 @@ def audit(
     from assay.audit.report import Audit, to_json
 
     data = _Data(
-        predictions, prices, returns, positions, run, strategy, unit, horizon, risk_free, kind, column, capital, reading
-    )
+        predictions, prices, returns, positions, fills, run, strategy, unit, horizon, risk_free, kind, column, capital,
+        reading,
+    )  # fmt: skip
     _check(data, model)
     claims, draft = _read(sources)
     if draft_file is not None:
         _write_draft(draft_file, draft, sources[0], force)
     result = Audit(audit_claims(claims), draft=draft)
-    if any(given is not None for given in (returns, positions, predictions)):
+    if any(given is not None for given in (returns, positions, fills, predictions)):
         result = _recomputed(result, data)
     if model is not None:
         result = _retrained(result, data, model, seeds, epochs)
@@ -177,12 +186,18 @@ def _check(data: _Data, model: str | None) -> None:
 
     if data.predictions is not None and data.prices is None:
         raise InputError("--predictions: needs --prices too, the prices that the predictions are about")
-    if data.prices is not None and data.predictions is None and model is None:
-        raise InputError("--prices: needs --predictions to recompute from, or --model to retrain")
-    if data.returns is None and (data.kind != "returns" or data.column or data.capital is not None):
-        raise InputError("--kind, --returns-column and --capital: say what --returns holds; give it too")
+    if data.prices is not None and data.predictions is None and data.fills is None and model is None:
+        raise InputError("--prices: needs --predictions or --fills to recompute from, or --model to retrain")
+    if data.returns is None and (data.kind != "returns" or data.column):
+        raise InputError("--kind and --returns-column: say what --returns holds; give it too")
+    if data.capital is not None and data.kind != "pnl" and (data.fills is None or data.prices is None):
+        raise InputError("--capital: the money at the start of --returns of --kind pnl, or of --fills with --prices")
     if data.kind.startswith("trade") and data.predictions is not None:
         raise InputError(f"--kind {data.kind}: trades are no series of sessions; leave --predictions out")
+    if data.fills is not None and (data.predictions is not None or data.kind.startswith("trade")):
+        raise InputError("--fills: are a book and its trades already; leave --predictions and --kind trades out")
+    if data.fills is not None and data.prices is not None and data.returns is not None:
+        raise InputError("--fills: with --prices they give the returns themselves; leave --returns or --prices out")
     if data.risk_free is not None and not -0.5 < data.risk_free < 1.0:
         raise InputError(f"--risk-free {data.risk_free}: an annual rate in decimals, e.g. 0.03")
 
@@ -239,7 +254,9 @@ def _recomputed(result: Audit, data: _Data) -> Audit:
     from assay.audit.recompute.conventions import Material
     from assay.audit.recompute.daily_match import match_daily, with_printed_series
     from assay.audit.recompute.figures import daily_finding, recompute, vol_target_of, with_findings
+    from assay.audit.recompute.filled import with_fills
     from assay.audit.recompute.material import material_of_panels, material_of_returns, with_positions
+    from assay.results.workflow.market import load_prices
 
     claims, daily, printed, assumption, material = result.report.claims, None, None, "", Material()
     if data.returns is not None:
@@ -250,7 +267,6 @@ def _recomputed(result: Audit, data: _Data) -> Audit:
     if data.predictions is not None:
         assert data.prices is not None  # was checked
         from assay.data.files.predictions import load_predictions
-        from assay.results.workflow.market import load_prices
 
         prices = load_prices(data.prices, options=data.reading.of("prices"))
         predictions = load_predictions(
@@ -263,6 +279,11 @@ def _recomputed(result: Audit, data: _Data) -> Audit:
         if printed is not None:
             daily = match_daily(printed, material, vol_target_of(claims, data.run))
             material, assumption = with_printed_series(material, printed), ""
+    if data.fills is not None:
+        marks = None if data.prices is None else load_prices(data.prices, options=data.reading.of("prices"))
+        material = with_fills(
+            material, data.fills, prices=marks, capital=data.capital, options=data.reading.of("fills")
+        )
     if data.positions is not None:
         material = with_positions(material, data.positions, data.reading.of("positions"))
     found = recompute(claims, material, run=data.run, assumption=assumption)

@@ -75,8 +75,9 @@ class Material:
     turnover : (T,) one-way fractions of NAV, or None.
     weights : (T, N) signed fractions of NAV that the book holds, or None.
     side : "up" or "down" where figures of that class alone are wanted, "" for both.
-    trades : (trades,) returns of round trips, or their profits in money, or None.
-    money : whether `trades` are profits in money.
+    trades : (trades,) returns of round trips, or None.
+    profits : (trades,) profits of round trips in money, or None.
+    fills : how many orders were filled, or None.
     panels : timing (``"next open"``, ``"same close"``) -> `Panel`; own timing first.
     positions : (cases,) weight x forward return, or None.
     risk_free : annual rate that the report states, or None.
@@ -95,7 +96,8 @@ class Material:
     weights: np.ndarray | None = None
     side: str = ""
     trades: np.ndarray | None = None
-    money: bool = False
+    profits: np.ndarray | None = None
+    fills: int | None = None
     panels: Mapping[str, Panel] = field(default_factory=dict)
     positions: np.ndarray | None = None
     risk_free: float | None = None
@@ -104,6 +106,11 @@ class Material:
     unscaled: np.ndarray | None = None
     stages: Mapping[str, np.ndarray] = field(default_factory=dict)
     suspects: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def outcomes(self) -> np.ndarray | None:
+        """What closed trades came to, as returns where these are known, else in money; None where none are known."""
+        return self.profits if self.trades is None else self.trades
 
     def covers(self, first: np.datetime64, last: np.datetime64) -> bool:
         """Whether the series has dates, and runs through these days but for a week at either end."""

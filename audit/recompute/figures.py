@@ -239,8 +239,9 @@ def recompute(
 
 def _of_claim(claim: Claim, material: Material) -> Material | None:
     """The part of the material that a claim is of: one asset where its label names one; None where it has none."""
-    if claim.metric in _IN_UNITS and material.trades is not None and claim.value.percent == material.money:
-        return None
+    if claim.metric in _IN_UNITS and material.outcomes is not None:
+        unit = {"profits": None} if claim.value.percent else {"trades": None}
+        material = replace(material, **unit)  # type: ignore[arg-type]
     if not claim.label:
         return material
     panel = next(iter(material.panels.values()), None)
@@ -263,7 +264,7 @@ def _side_of(claim: Claim) -> str:
 
 def _of_trades(claim: Claim, material: Material, reader: Report) -> bool:
     """Whether a win rate may count trades, which a series of sessions says nothing about."""
-    if claim.metric != "win_rate" or material.trades is not None:
+    if claim.metric != "win_rate" or material.outcomes is not None:
         return False
     traded = ("trades", "winning_trades", "losing_trades", "average_win", "average_loss", "profit_factor", "expectancy")
     return "trade" in claim.definition.lower() or any(map(reader.run_of(claim).candidates, traded))

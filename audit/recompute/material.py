@@ -177,7 +177,8 @@ def _of_money(
     if kind != "pnl":
         if kind == "trades" and (values < -1).any():
             raise InputError(f"{path}: a trade below -100%; give decimals, or --kind trade-pnl for money")
-        return Material(trades=values, money=kind == "trade-pnl", dates=dates, description=description)
+        closed = {"profits" if kind == "trade-pnl" else "trades": values}
+        return Material(**closed, dates=dates, description=description)  # type: ignore[arg-type]
     if capital is None or capital <= 0:
         raise InputError(f"{path}: profits in money are no returns; give the money at the start with --capital")
     before = capital + np.concatenate([[0.0], np.cumsum(values)[:-1]])

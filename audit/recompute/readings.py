@@ -137,7 +137,7 @@ def _mean(values: np.ndarray, choice: Choice, _: Material) -> float | None:
 def _hit(values: np.ndarray, choice: Choice, material: Material) -> float | None:
     """Winning sessions or months; where trades are known the hit rates of those count instead."""
     kind = _SESSIONS_WON.index(choice["counted"])
-    if material.trades is not None:
+    if material.outcomes is not None:
         return None
     if kind == 3:
         return float((monthly(material, choice["basis"], FORM[0]) > 0).mean())

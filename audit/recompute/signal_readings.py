@@ -130,8 +130,8 @@ def _hits(material: Material, first: str) -> tuple[Reading, ...]:
             apart[f"per prediction, {name}"] = np.sign(one) * np.sign(two)
     if material.positions is not None:
         cases["per position"] = material.positions
-    if material.trades is not None:
-        cases["per trade"] = material.trades
+    if material.outcomes is not None:
+        cases["per trade"] = material.outcomes
     for name, values in material.series.items():
         cases[f"per session, {name}"] = values
         cases[f"per month, {name}"] = monthly(material, name, FORM[0])
@@ -250,7 +250,7 @@ SIGNAL_METRICS: dict[str, Callable[[Material], tuple[Reading, ...]]] = {
     "hit_rate": lambda material: (
         class_readings(material, "hit_rate") if material.side else _hits(material, "per prediction")
     ),
-    "win_rate": lambda material: _hits(material, "per trade") if material.trades is not None else (),
+    "win_rate": lambda material: _hits(material, "per trade") if material.outcomes is not None else (),
     **{name: partial(_errors, metric=name) for name in _ERRORS},
     **{name: partial(class_readings, metric=name) for name in CLASS_METRICS},
 }  # fmt: skip

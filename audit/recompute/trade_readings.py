@@ -17,22 +17,42 @@ __all__ = ["TRADE_STATISTICS", "trade_readings"]
 ANNUALISED = ("√trades a year", "not annualised", "√252 on trades, as if each were a session")
 
 
-def _trades(material: Material) -> np.ndarray:
-    return np.empty(0) if material.trades is None else material.trades
+#: What a trade came to: its return, or its profit in money.
+COUNTED = ("closed trades", "closed trades, in money")
+
+
+def _counted(material: Material) -> tuple[str, ...]:
+    given = (material.trades, material.profits)
+    return tuple(name for name, values in zip(COUNTED, given, strict=True) if values is not None and len(values))
 
 
 def _given(**dimensions: tuple[str, ...]) -> Callable[[Material], Dimensions]:
-    return lambda material: {"counted": ("closed trades",), **dimensions} if len(_trades(material)) else {}
+    def grid(material: Material) -> Dimensions:
+        counted = _counted(material)
+        return {"counted": counted, **dimensions} if counted else {}
+
+    return grid
 
 
-def _side(material: Material, sign: float) -> np.ndarray:
-    values = _trades(material)
+def _number(material: Material) -> Dimensions:
+    """What a number of trades counts: round trips, or the orders that were filled."""
+    counted = _counted(material)[:1]
+    return {"counted": (*counted, "fills")} if counted and material.fills is not None else _given()(material)
+
+
+def _trades(material: Material, choice: Choice) -> np.ndarray:
+    values = material.profits if choice["counted"] == COUNTED[1] else material.trades
+    return np.empty(0) if values is None else values
+
+
+def _side(material: Material, choice: Choice, sign: float) -> np.ndarray:
+    values = _trades(material, choice)
     return values[sign * values > 0]
 
 
 def _average(sign: float) -> Callable[[Material, Choice], float | None]:
     def figure(material: Material, choice: Choice) -> float | None:
-        side = _side(material, sign)
+        side = _side(material, choice, sign)
         if not len(side):
             return None
         value = float(side.mean() if choice["mean"] == "mean" else np.median(side))
@@ -42,15 +62,15 @@ def _average(sign: float) -> Callable[[Material, Choice], float | None]:
 
 
 def _ratio(top: Callable[[np.ndarray], float]) -> Callable[[Material, Choice], float | None]:
-    def figure(material: Material, _: Choice) -> float | None:
-        wins, losses = _side(material, 1.0), _side(material, -1.0)
+    def figure(material: Material, choice: Choice) -> float | None:
+        wins, losses = _side(material, choice, 1.0), _side(material, choice, -1.0)
         return top(wins) / -top(losses) if len(wins) and len(losses) else None
 
     return figure
 
 
 def _sharpe(material: Material, choice: Choice) -> float | None:
-    values = _trades(material)
+    values = _trades(material, choice)
     deviation = float(values.std(ddof=0 if choice["ddof"] == DDOF[1] else 1)) if len(values) > 1 else 0.0
     if deviation <= FLAT:
         return None
@@ -87,19 +107,20 @@ def _cost(material: Material, choice: Choice) -> float | None:
 
 #: What closed trades and costs give, by canonical name.
 TRADE_STATISTICS = (
-    Statistic("trades", _given(), lambda m, _: float(len(_trades(m)))),
-    Statistic("winning_trades", _given(), lambda m, _: float(len(_side(m, 1.0)))),
-    Statistic("losing_trades", _given(), lambda m, _: float(len(_side(m, -1.0)))),
+    Statistic("trades", _number,
+              lambda m, c: float((m.fills or 0) if c["counted"] == "fills" else len(_trades(m, c)))),
+    Statistic("winning_trades", _given(), lambda m, c: float(len(_side(m, c, 1.0)))),
+    Statistic("losing_trades", _given(), lambda m, c: float(len(_side(m, c, -1.0)))),
     Statistic("average_win", _given(mean=("mean", "median")), _average(1.0)),
     Statistic("average_loss", _given(mean=("mean", "median"), sign=("negative", "printed positive")), _average(-1.0)),
     Statistic("payoff_ratio", _given(), _ratio(lambda side: float(side.mean()))),
     Statistic("profit_factor", _given(), _ratio(lambda side: float(side.sum()))),
-    Statistic("gross_profit", _given(), lambda m, _: float(_side(m, 1.0).sum())),
+    Statistic("gross_profit", _given(), lambda m, c: float(_side(m, c, 1.0).sum())),
     Statistic("gross_loss", _given(sign=("negative", "printed positive")),
-              lambda m, c: float(_side(m, -1.0).sum()) * (1.0 if c["sign"] == "negative" else -1.0)),
-    Statistic("total_profit", _given(), lambda m, _: float(_trades(m).sum())),
+              lambda m, c: float(_side(m, c, -1.0).sum()) * (1.0 if c["sign"] == "negative" else -1.0)),
+    Statistic("total_profit", _given(), lambda m, c: float(_trades(m, c).sum())),
     Statistic("expectancy", _given(mean=("mean", "median")),
-              lambda m, c: float(_trades(m).mean() if c["mean"] == "mean" else np.median(_trades(m)))),
+              lambda m, c: float((np.mean if c["mean"] == "mean" else np.median)(_trades(m, c)))),
     Statistic("sharpe", _given(periods=ANNUALISED, ddof=DDOF), _sharpe),
     Statistic("annual_cost", _costs, _cost),
 )  # fmt: skip
@@ -109,9 +130,11 @@ _BY_NAME = by_name(*TRADE_STATISTICS)
 def trade_readings(metric: str, material: Material) -> tuple[Reading, ...]:
     """All readings of one of `TRADE_STATISTICS`.
 
-    What counts trades is recomputed from trades that were given, not from those of a book that was simulated here.
+    What counts trades is recomputed from trades that were given, not from those of a book that was simulated here; a
+    Sharpe ratio from trades only where no returns a session are known.
     """
     row = _BY_NAME.get(metric)
-    if row is None or (metric != "annual_cost" and (material.series or material.panels)):
+    simulated = bool(material.panels) or (metric == "sharpe" and bool(material.series))
+    if row is None or (metric != "annual_cost" and simulated):
         return ()
     return row.readings(material)

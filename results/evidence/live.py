@@ -13,6 +13,7 @@ from assay.data.card import Card
 from assay.data.conventions import Floats
 from assay.data.errors import InputError, InsufficientEvidenceError
 from assay.data.panel import PricePanel
+from assay.engine.marked import marked
 from assay.engine.result import BacktestResult
 from assay.engine.simulation import liquidity_of
 
@@ -138,23 +139,13 @@ def reconcile(result: BacktestResult, fills: pd.DataFrame, prices: PricePanel, *
     if unknown:
         raise InputError(f"live: fills of {unknown[0]!r}, which the backtest does not trade")
     close = prices.close.reindex(index=sessions, columns=result.holdings.columns).ffill()
-    held = _by_session(fills, "shares", sessions, close.columns).cumsum()
-    spent = fills["shares"] * fills["price"] + fills["cost"].fillna(0.0)
-    cash = capital - spent.groupby(fills["session"]).sum().reindex(sessions, fill_value=0.0).cumsum()
-    value = held * close.where(held != 0, 0.0)
-    nav = cash + value.sum(axis=1)
+    book = marked(fills, close, capital=capital)
     model_value = result.holdings.loc[sessions] * close.where(result.holdings.loc[sessions] != 0, 0.0)
     model = model_value.div(result.nav.loc[sessions], axis="index")
-    drift = 0.5 * (value.div(nav, axis="index") - model).abs().sum(axis=1)
-    before = nav.shift(1).fillna(capital)
-    returns = pd.DataFrame({"live": nav / before - 1, "model": result.returns.loc[sessions]})
-    table = _matched(result, fills, before, sessions)
+    drift = 0.5 * (book.weights - model).abs().sum(axis=1)
+    returns = pd.DataFrame({"live": book.returns, "model": result.returns.loc[sessions]})
+    table = _matched(result, fills, book.before, sessions)
     return Reconciliation(table, drift.rename("drift"), returns, _slippage(table), estimated_costs(table, prices))
-
-
-def _by_session(fills: pd.DataFrame, name: str, sessions: pd.DatetimeIndex, assets: pd.Index) -> pd.DataFrame:
-    wide = fills.pivot_table(index="session", columns="asset", values=name, aggfunc="sum")
-    return wide.reindex(index=sessions, columns=assets).fillna(0.0)
 
 
 def _matched(
