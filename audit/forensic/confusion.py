@@ -38,10 +38,6 @@ class Matrix:
         return self.tp + self.fn
 
     @property
-    def predicted_positives(self) -> int:
-        return self.tp + self.fp
-
-    @property
     def majority(self) -> int:
         """Cases of the larger class: what always predicting it gets right."""
         return max(self.positives, self.n - self.positives)
