@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from assay.data.errors import InputError
@@ -78,10 +79,10 @@ def marked(fills: pd.DataFrame, close: pd.DataFrame, *, capital: float) -> Marke
     sessions, known = close.index, close.ffill()
     wide = fills.pivot_table(index="session", columns="asset", values="shares", aggfunc="sum")
     held = wide.reindex(index=sessions, columns=close.columns).fillna(0.0).cumsum()
-    unmarked = (held != 0) & known.isna()
-    if unmarked.to_numpy().any():
-        session, asset = unmarked.stack().idxmax()
-        raise InputError(f"{asset} is held on {session.date()} and has no close yet")
+    unmarked = np.argwhere((held.to_numpy() != 0) & known.isna().to_numpy())
+    if len(unmarked):
+        row, column = map(int, unmarked[0])
+        raise InputError(f"{close.columns[column]} is held on {sessions[row].date()} and has no close yet")
 
     def by_session(values: pd.Series) -> pd.Series:
         return values.groupby(fills["session"]).sum().reindex(sessions, fill_value=0.0)

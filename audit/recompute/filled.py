@@ -79,7 +79,7 @@ def _book(fills: pd.DataFrame, prices: PricePanel, capital: float | None, path: 
         raise InputError(f"{path}: {error}") from None
     worthless = (book.nav <= 0).to_numpy()
     if worthless.any():
-        day = book.nav.index[worthless.argmax()].date()
+        day = book.nav.index[int(worthless.argmax())].date()
         raise InputError(
             f"{path}: a book that began with {capital:,.0f} is worth nothing on {day}; is --capital right?"
         )
