@@ -25,7 +25,7 @@ from assay.engine.orders import SMALLEST, Standing, Tape
 from assay.engine.overlay_passes import kill_switches, shadow_returns, vol_factor
 from assay.engine.pace import capped, expected, ordered
 from assay.engine.simulation import tape_of
-from assay.strategies.base import Overlays, Strategy, decide
+from assay.strategies.base import Event, LastDecision, Overlays, Strategy, decide
 from assay.strategies.overlays import due_sessions
 
 __all__ = ["Carried", "Market", "carried_on", "rank_row"]
@@ -60,6 +60,7 @@ class Carried:
     lines : name → (T,): the NAVs of the shadow books and whether they have traded.
     numbers : name → a number.
     labels : of the steps of the rule, in order.
+    events : asset, kind and detail of what the strategy reported at the last session.
 
     """
 
@@ -69,6 +70,7 @@ class Carried:
     lines: dict[str, Floats] = field(default_factory=dict)
     numbers: dict[str, float] = field(default_factory=dict)
     labels: tuple[str, ...] = ()
+    events: tuple[tuple[str, str, str], ...] = ()
 
     @classmethod
     def empty(cls, assets: pd.Index) -> Carried:
@@ -82,7 +84,7 @@ class Carried:
         for name, values in self.cells.items():
             fill = 0.0 if name.rpartition(".")[2] in _ZERO else np.nan
             cells[name] = np.concatenate([values, np.full((*values.shape[:-1], more), fill)], axis=-1)
-        return Carried(assets, self.sessions, cells, dict(self.lines), dict(self.numbers), self.labels)
+        return Carried(assets, self.sessions, cells, dict(self.lines), dict(self.numbers), self.labels, self.events)
 
     def step(
         self,
@@ -280,6 +282,14 @@ class Carried:
         net = np.where(before > 0, nav[1:] / np.where(before > 0, before, 1.0) - 1.0, 0.0)
         return shadow_returns(net, self.lines[f"{name}.traded"], self.sessions)[0]
 
+    def last_decision(self) -> LastDecision:
+        """Of the rule, before the overlays."""
+        decided, weights = self._cell("last.decided"), pd.Series(self._cell("last.selected"), self.assets)
+        if np.isnan(decided).all():
+            return LastDecision(self.sessions[-1], None, weights)
+        at = int(np.nanmax(decided))
+        return LastDecision(self.sessions[-1], self.sessions[at], weights.where(decided == at, 0.0))
+
     @property
     def nav(self) -> float:
         """Of the strategy's own book at the last close."""
@@ -361,9 +371,12 @@ def carried_on(
 
     """
     steps: dict[str, pd.DataFrame] = {}
+    events: tuple[Event, ...] = ()
     decided, view = pd.DatetimeIndex([]), pd.DataFrame()
     if predictions is not None:
-        steps = dict(decide(priced(strategy, costs), predictions, prices).steps())
+        last = None if before is None else before.last_decision()
+        decision = decide(priced(strategy, costs), predictions, prices, last)
+        steps, events = dict(decision.steps()), decision.events
         decided, view = predictions.sessions, predictions.view
     assets = list(steps.values())[-1].columns if steps else pd.Index([], dtype=object)
     if before is not None:
@@ -392,6 +405,7 @@ def carried_on(
         out.step(session, rule, ranks, strategy.overlays, market, s)
         if made and not np.isnan(score).all():
             out.numbers["viewed"] = float(len(out.sessions) - 1)
+    out.events = tuple(event[1:] for event in events if event[0] == out.sessions[-1])
     return out
 
 

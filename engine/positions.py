@@ -212,7 +212,8 @@ def carried_positions(
     """What the strategy decided at the last session that was carried; `prices` end there."""
     session = carried.sessions[-1]
     switches = carried.switches()
-    rows = [(session, "", f"kill_{switch}", "flat") for switch in switches]
+    rows = [(session, *event) for event in carried.events]
+    rows += [(session, "", f"kill_{switch}", "flat") for switch in switches]
     return Positions(
         session,
         execution.fill_at(prices),

@@ -18,8 +18,10 @@ __all__ = [
     "EntrySignals",
     "Event",
     "Every",
+    "LastDecision",
     "Overlays",
     "OwnCosts",
+    "Resumes",
     "Strategy",
     "WeighsCosts",
     "WithOverlays",
@@ -228,6 +230,32 @@ class Strategy(Protocol):
         ...
 
 
+@dataclass(frozen=True, eq=False)
+class LastDecision:
+    """What a strategy that is followed session by session decided last.
+
+    Parameters
+    ----------
+    through : the last session that is decided; those after it are open.
+    session : of the last decision that gave weights; None where there was none.
+    weights : (N,) of that decision; an asset that came later has 0.
+
+    """
+
+    through: pd.Timestamp
+    session: pd.Timestamp | None
+    weights: pd.Series
+
+
+@runtime_checkable
+class Resumes(Protocol):
+    """A strategy that needs of its earlier decisions only the last: the others are not made again."""
+
+    def resumed(self, predictions: PredictionPanel, prices: PricePanel, last: LastDecision) -> Decision:
+        """As `Strategy.target_weights`, on the whole panels; rows through ``last.through`` are not read from it."""
+        ...
+
+
 @runtime_checkable
 class WeighsCosts(Protocol):
     """A strategy that compares what it expects with what trading costs: the engine tells it the run's costs."""
@@ -365,8 +393,12 @@ class EntryRule(Protocol):
         ...
 
 
-def decide(strategy: Strategy, predictions: PredictionPanel, prices: PricePanel) -> Decision:
+def decide(
+    strategy: Strategy, predictions: PredictionPanel, prices: PricePanel, last: LastDecision | None = None
+) -> Decision:
     """What the strategy decides; a plain frame of weights is wrapped. It gets panels of its own to read or write.
+
+    With `last` only the rows after it are asked for.
 
     Raises
     ------
@@ -374,7 +406,11 @@ def decide(strategy: Strategy, predictions: PredictionPanel, prices: PricePanel)
         If it returns neither weights nor a `Decision`.
 
     """
-    answer = strategy.target_weights(predictions.shielded(), prices.shielded())
+    views, market = predictions.shielded(), prices.shielded()
+    if last is not None and isinstance(strategy, Resumes):
+        answer = strategy.resumed(views, market, last)
+    else:
+        answer = strategy.target_weights(views, market)
     if isinstance(answer, Decision):
         return answer
     if isinstance(answer, pd.DataFrame):

@@ -74,6 +74,7 @@ def save_state(folder: Path, state: LiveState) -> None:
         "assets": list(map(str, carried.assets)),
         "sessions": _stamps(carried.sessions),
         "labels": list(carried.labels),
+        "events": [list(event) for event in carried.events],
         "numbers": {name: repr(value) for name, value in carried.numbers.items()},
         "prices": {"assets": list(map(str, prices.assets)), "sessions": _stamps(prices.sessions),
                    "source": prices.source, "adjusted": prices.adjusted},
@@ -137,6 +138,7 @@ def _read(about: Mapping[str, Any], tensors: Mapping[str, Floats]) -> LiveState:
         of("lines"),
         {name: float(text) for name, text in about["numbers"].items()},
         tuple(about["labels"]),
+        tuple((str(asset), str(kind), str(detail)) for asset, kind, detail in about.get("events", [])),
     )
     market = about["prices"]
     fields: dict[str, Any] = frames("prices")

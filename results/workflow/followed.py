@@ -52,7 +52,7 @@ def continued_state(
     warnings: list[str] = []
     views = known.predictions
     if predictions.sessions[-1] > last:
-        later = predictions.map(lambda frame: frame.loc[fresh[0] :])
+        later = replace(predictions, receipts=None).map(lambda frame: frame.loc[fresh[0] :])
         later, report = align(later, new)
         warnings = list(report.messages())
         views = later if views is None else _joined_views(views, later)

@@ -22,7 +22,7 @@ import pandas as pd
 from assay.data.conventions import SESSIONS_A_YEAR, Floats
 from assay.data.errors import InputError
 from assay.data.panel import PredictionPanel, PricePanel
-from assay.strategies.base import Decision, Event, Overlays, OwnCosts, WithOverlays
+from assay.strategies.base import Decision, Event, LastDecision, Overlays, OwnCosts, WithOverlays
 from assay.strategies.optimised import solvers
 from assay.strategies.optimised.constraints import Constraints, Limits, blocking, violations
 from assay.strategies.optimised.covariance import CovarianceName, covariance_matrix
@@ -148,12 +148,25 @@ class Optimised(Constraints, WithOverlays, ABC):
             If the predictions lack what is read, do not lie within the prices, or the groups' file misses an asset.
 
         """
+        return self._decided(predictions, prices, None)
+
+    def resumed(self, predictions: PredictionPanel, prices: PricePanel, last: LastDecision) -> Decision:
+        """The decisions after ``last.through`` alone, from what was held since the last."""
+        return self._decided(predictions, prices, last)
+
+    def _decided(self, predictions: PredictionPanel, prices: PricePanel, last: LastDecision | None) -> Decision:
         market = market_of(predictions, prices, self, who=self.name, scored=self._scored, signed=self._signed)
-        skills = self._skills(predictions, prices)
         rows = self._decisions(market)
+        begun: tuple[Floats, int] | None = None
+        if last is not None:
+            rows = rows[int((predictions.sessions[list(rows)] <= last.through).sum()) :]
+            if last.session is not None:
+                known = last.weights.reindex(list(market.assets)).fillna(0.0).to_numpy(dtype=np.float64)
+                begun = (known, int(prices.sessions.searchsorted(last.session)))
+        skills = self._skills(predictions, prices) if len(rows) else {}
         weights = np.full((len(market.rows), len(market.assets)), np.nan)
         events: list[Event] = []
-        for row, (found, notes) in zip(rows, self._all_decisions(market, rows, skills), strict=True):
+        for row, (found, notes) in zip(rows, self._all_decisions(market, rows, skills, begun), strict=True):
             events += [(predictions.sessions[row], "", kind, detail) for kind, detail in notes]
             if found is not None:
                 weights[row] = found
@@ -162,9 +175,16 @@ class Optimised(Constraints, WithOverlays, ABC):
         return Decision(frame, tuple(events))
 
     def _all_decisions(
-        self, market: PriceArrays, rows: range, skills: dict[int, MeasuredSkill | None]
+        self,
+        market: PriceArrays,
+        rows: range,
+        skills: dict[int, MeasuredSkill | None],
+        begun: tuple[Floats, int] | None,
     ) -> list[Solution]:
-        """The decision of each row, in order; in several processes where none depends on the one before."""
+        """The decision of each row, in order; in several processes where none depends on the one before.
+
+        `begun` is the last decision before them and its row of the prices.
+        """
         if self.workers > 1 and not self._follows_holdings and len(rows) > self.workers:
             edges = np.linspace(0, len(rows), self.workers + 1).astype(int).tolist()
             parts = [rows[start:stop] for start, stop in pairwise(edges)]
@@ -173,7 +193,7 @@ class Optimised(Constraints, WithOverlays, ABC):
                 solved = pool.map(_decide_alone, [self] * len(parts), [market] * len(parts), parts, shared)
                 return [decision for part in solved for decision in part]
         out: list[Solution] = []
-        last: tuple[Floats, int] | None = None
+        last = begun
         for row in rows:
             at = int(market.rows[row])
             held = None if last is None else market.drifted(*last, at)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from assay.data.errors import InputError, LookAheadError
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.engine.backtest import run_backtest
+from assay.strategies.base import LastDecision, decide
 from assay.strategies.catalog import describe, load_strategy
 from assay.strategies.contract import check_strategy, random_panels
 from assay.strategies.optimised import solvers
@@ -468,3 +469,17 @@ def test_workers_change_nothing():
     together = replace(strategy, workers=2).target_weights(predictions, prices)
     pd.testing.assert_frame_equal(alone.weights, together.weights)
     assert alone.events == together.events
+
+
+def test_resumed_from_the_last_decision_the_later_ones_are_the_same():
+    predictions, prices = market(sessions=60)
+    strategy = load_strategy("mean_variance", window=WINDOW, every=4, max_turnover=0.05, max_weight=0.4)
+    whole = decide(strategy, predictions, prices).weights
+    decided = whole.dropna().index
+    for through in (decided[2], decided[3] - pd.offsets.BDay(1), prices.sessions[WINDOW - 2]):
+        before = decided[decided <= through]
+        last = whole.loc[before[-1]] if len(before) else whole.iloc[0]
+        last = LastDecision(through, before[-1] if len(before) else None, last[::-1])  # in any order
+        resumed = decide(strategy, predictions, prices, last)
+        pd.testing.assert_frame_equal(resumed.weights.loc[through:].iloc[1:], whole.loc[through:].iloc[1:])
+        assert resumed.weights.loc[:through].isna().all(axis=None)
