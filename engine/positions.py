@@ -6,8 +6,10 @@ and `assay.engine.orders.ordered_shares` turns targets into shares as the simula
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -92,9 +94,9 @@ class Positions:
             If the strategy has no such asset.
 
         """
-        if asset not in self.lineage.index:
+        row = self._rows.get(asset)
+        if row is None:
             raise UnknownNameError("asset of the strategy", asset, [str(name) for name in self.lineage.index])
-        row = self.lineage.loc[asset]
         if pd.isna(row["decided"]):
             return "never decided on → no order"
         parts = []
@@ -129,7 +131,12 @@ class Positions:
         parts.append("no new decision, no order" if pd.isna(row["target"]) else f"target {row['target']:+.2%}")
         return " → ".join(parts)
 
-    def _paced(self, row: pd.Series) -> list[str]:
+    @cached_property
+    def _rows(self) -> dict[Hashable, dict[Hashable, Any]]:
+        """Asset → its row of the lineage."""
+        return self.lineage.to_dict("index")
+
+    def _paced(self, row: Mapping[Hashable, Any]) -> list[str]:
         """What stood between the wanted weight and the order, in words."""
         overlays, held, share = self.overlays, row["drifted"], row["share"]
         if share == 0 and overlays.every != 1 and pd.isna(held):

@@ -107,6 +107,7 @@ def asked(run: Run, folder: Path, predictions, prices, sessions, **rest) -> Targ
     """`positions` with the rows of some sessions alone."""
     first, last = sessions
     some = bool(((predictions.sessions >= first) & (predictions.sessions <= last)).any())
+    predictions = replace(predictions, receipts=None)  # nothing asks for the age of the model
     views = predictions.map(lambda frame: frame.loc[first:last]) if some else predictions.through(first)
     return target_positions(
         run, views, prices.between(first, last), state=folder, unaccepted=True, max_age=99, **rest
