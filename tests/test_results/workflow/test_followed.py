@@ -21,6 +21,7 @@ from assay.data.files.holdings import load_holdings
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.data.sample import load_sample, load_sample_predictions
 from assay.data.synthetic import synthetic_market
+from assay.engine.backtest import run_backtest, with_tradable_benchmark
 from assay.engine.costs import CostModel, laid_out, trading_costs
 from assay.engine.execution import Execution
 from assay.engine.orders import Standing, Tape, ordered_shares
@@ -120,23 +121,21 @@ def replayed(folder: Path, strategy, predictions, prices, costs, execution, *, l
     Gives the largest distance of a held weight from the backtest's, which must be below 1e-9 of NAV.
     """
     benchmark = prices.close.pct_change(fill_method=None).mean(axis=1).fillna(0.0).rename("benchmark")
-    rest = {"costs": costs, "execution": execution, "benchmark": benchmark, "root": folder / "runs"}
-    whole = backtest(strategy, predictions, prices, **rest)
-    held, nav = whole.result.holdings, whole.result.nav
+    rest = {"costs": costs, "execution": execution, "benchmark": benchmark}
+    whole = run_backtest(strategy, predictions, prices, **rest)
+    held, nav = whole.holdings, whole.nav
     assert held is not None
     sessions = held.index
     state = folder / "state"
     state.mkdir()
     tradable = prices.between(sessions[0], sessions[-1])
     if "benchmark" in strategy.needs:
-        from assay.engine.backtest import with_tradable_benchmark
-
         tradable = with_tradable_benchmark(strategy, prices, benchmark).between(sessions[0], sessions[-1])
     broker = Broker(folder, tradable.select(list(held.columns)), costs, execution)
-    decisions = whole.result.target_weights.to_numpy()
+    decisions = whole.target_weights.to_numpy()
     begin = len(sessions) - live
     known = backtest(
-        strategy, predictions.through(sessions[begin]), prices.through(sessions[begin]), **rest
+        strategy, predictions.through(sessions[begin]), prices.through(sessions[begin]), root=folder / "runs", **rest
     )
     rows = [decisions[s] for s in range(begin)]  # the broker's past is the backtest's own
     for s in range(begin):
