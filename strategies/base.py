@@ -407,6 +407,7 @@ def decide(
 
     """
     views, market = predictions.shielded(), prices.shielded()
+    answer: object
     if last is not None and isinstance(strategy, Resumes):
         answer = strategy.resumed(views, market, last)
     else:
