@@ -1,11 +1,12 @@
-"""Whether `verify` ever names a difference in a sheet that nobody touched: 100 documents of 20 different runs.
+"""Whether `verify` ever names a difference in a sheet that nobody touched: 140 documents of 20 different runs.
 
 Run as `python benchmarks/untouched_sheets.py` (about ten minutes; `--runs 2 --first 5` for a glance). Each run has a
-market and a ledger of its own and five documents: a page and an excerpt when it was made, an excerpt after a verdict, a
-page after the ledger had grown by two trials and the run had been counted again with further checks, and an excerpt
-after a second verdict. Each is verified at the end, against all that: by the run's id, and by its bundle with another
-ledger from another folder. Exit code 1 if anything is named or a verification takes over ten seconds of the processor
-(seconds on the clock stand beside them, for a machine that does other work meanwhile).
+market and a ledger of its own and seven documents: a page and an excerpt when it was made, an excerpt after a verdict,
+a page and two PDFs (one by a browser where there is one, one without) after the ledger had grown by two trials and the
+run had been counted again with further checks, and an excerpt after a second verdict. Each is verified at the end,
+against all that: by the run's id, and by its bundle with another ledger from another folder. Exit code 1 if anything is
+named or a verification takes over ten seconds of the processor (seconds on the clock stand beside them, for a machine
+that does other work meanwhile).
 """
 
 from __future__ import annotations
@@ -30,7 +31,10 @@ from assay.commands.verify import bundle_of
 from assay.data.files.predictions import write_predictions
 from assay.data.files.prices import write_prices
 from assay.data.synthetic import synthetic_market
+from assay.results.report.document import Document, read_document
 from assay.results.report.drawn_from import read_drawn_from
+from assay.results.report.tearsheet import write_tearsheet
+from assay.results.storage.runs import load_run
 from assay.results.workflow.proofs import Proof, recomputed, verify
 
 __all__ = ["RUNS", "main"]
@@ -101,7 +105,7 @@ def market(folder: Path, number: int) -> list[str]:
 
 
 def make(folder: Path, number: int) -> list[str]:
-    """A run's five documents and its bundle in a folder; its id and the names of the documents."""
+    """A run's seven documents and its bundle in a folder; its id and the names of the documents."""
     options = list(RUNS[number])
     files = [] if options[0] == "sample" else market(folder, number)
     options = options[1:] if not files else options
@@ -111,7 +115,7 @@ def make(folder: Path, number: int) -> list[str]:
     command += ["--train", "150", "--retrain", "100", "--executor", "serial"] if walk else []
     called(*command, "--json")
     (run,) = [item.name for item in Path("results/runs").iterdir() if (item / "manifest.json").exists()]
-    drawn = ["made.html", "made.md", "judged.md", "grown.html", "again.md"]
+    drawn = ["made.html", "made.md", "judged.md", "grown.html", "grown.pdf", "laid_out.pdf", "again.md"]
     called("tearsheet", run, "--output", drawn[0])
     called("tearsheet", run, "--output", drawn[1])
     called("gate", run, "--policy", "research")
@@ -122,33 +126,42 @@ def make(folder: Path, number: int) -> list[str]:
                "--results", "others")  # fmt: skip
     if number % 2 and not walk:
         called(*command, "--leaks", "--cross-check")
-    called("tearsheet", run, "--output", drawn[3])
+    for name in drawn[3:5]:
+        called("tearsheet", run, "--output", name)
+    write_tearsheet(load_run(run, root=Path("results/runs")), Path(drawn[5]), browser=False)
     called("gate", run, "--policy", "selection" if number % 3 else "research")
-    called("tearsheet", run, "--output", drawn[4])
+    called("tearsheet", run, "--output", drawn[6])
     called("runs", "export", run, "run.zip")
     return [run, *drawn]
 
 
-def proofs(documents: list[Path], run: str) -> Iterator[tuple[Proof, tuple[float, float]]]:
+def proofs(documents: list[Path], run: str) -> Iterator[tuple[Proof, np.ndarray]]:
     """What `verify` gives for each, and its seconds of the processor and on the clock.
 
-    Documents of one count of the trials share the run made again, whose time is each one's.
+    Documents of one count of the trials share the run made again, whose time is each one's; so is that of reading.
     """
-    groups: dict[int, list[Path]] = {}
-    for document in documents:
-        state = read_drawn_from(document.read_text(encoding="utf-8"))
-        groups.setdefault(0 if state is None else state.through, []).append(document)
+    groups: dict[int, list[tuple[Document, np.ndarray]]] = {}
+    for path in documents:
+        start = _clocks()
+        document = read_document(path)
+        state = read_drawn_from(document.text)
+        groups.setdefault(0 if state is None else state.through, []).append((document, _clocks() - start))
     for group in groups.values():
-        start = time.process_time(), time.perf_counter()
+        start = _clocks()
         with (
             bundle_of(Path(run), Path("results/runs")) as packed,
-            recomputed(packed, document=group[0], trust_code=True) as made,
+            recomputed(packed, document=group[0][0], trust_code=True) as made,
         ):
-            again = time.process_time() - start[0], time.perf_counter() - start[1]
-            for document in group:
-                start = time.process_time(), time.perf_counter()
+            again = _clocks() - start
+            for document, reading in group:
+                start = _clocks()
                 proof = verify(document, made)
-                yield proof, (again[0] + time.process_time() - start[0], again[1] + time.perf_counter() - start[1])
+                yield proof, again + reading + _clocks() - start
+
+
+def _clocks() -> np.ndarray:
+    """Seconds of the processor, and on the clock."""
+    return np.array([time.process_time(), time.perf_counter()])
 
 
 def main() -> None:
@@ -183,7 +196,7 @@ def main() -> None:
                   f" {_told(np.median(seconds, axis=0))}, longest {_told(np.max(seconds, axis=0))}", flush=True)
     print(f"{held // 2} sheets of {len(chosen)} runs, each by id and by bundle: {len(alarms)} alarms")
     print(f"longest: {_told(longest)}")
-    sys.exit(bool(alarms) or longest[0] > _LIMIT)
+    sys.exit(int(bool(alarms) or longest[0] > _LIMIT))
 
 
 def _told(seconds: np.ndarray) -> str:

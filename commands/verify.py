@@ -43,17 +43,19 @@ def verify(
       python cli.py verify tearsheet.html --run best.zip
       python cli.py verify gate.json --run best.zip --json
     """
+    from assay.results.report.document import read_document
     from assay.results.workflow.proofs import recomputed
     from assay.results.workflow.proofs import verify as hold
 
+    held = read_document(document)
     with (
         progress(quiet=as_json) as heard,
         bundle_of(bundle, results) as packed,
         recomputed(
-            packed, progress=heard, refit=refit, trust_code=trust_code, signer=signer, document=document
+            packed, progress=heard, refit=refit, trust_code=trust_code, signer=signer, document=held
         ) as made,
     ):
-        proof = hold(document, made, policy=policy)
+        proof = hold(held, made, policy=policy)
     if as_json:
         echo_json(proof.to_dict())
     else:

@@ -550,7 +550,8 @@ class _Places:
                     where += f", largest {self.sessions[at[0]].date()} {self.assets[at[1]]!r} ({describe(at)})"
         elif arrays is not None:
             bar = ((name, values[first]) for name, values in arrays.items() if name != "volume" or "volume" in check)
-            where += " (" + ", ".join(f"{name} {value:g}" for name, value in bar) + ")"
+            texts = (f"no {name}" if np.isnan(value) else f"{name} {value:g}" for name, value in bar)
+            where += f" ({', '.join(texts)})"
         which, counts = np.unique(columns, return_counts=True)
         held = mask[:, which]
         places = pd.DataFrame(

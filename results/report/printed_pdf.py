@@ -201,14 +201,12 @@ def _cells(units: Sequence[Unit]) -> Iterator[tuple[str, str, str, str]]:
     """Each printed cell: where it stands, its text, the same without spaces, and its table's heading without spaces."""
     heading = ""
     for unit in units:
-        # A heading that is empty is given a word, to be sorted by; the first of the cells is what precedes them all.
-        columns = [cell or "name" * (number > 0) for number, cell in enumerate(unit.columns)]
         is_heading = bool(unit.columns) and unit.cells == unit.columns
         if unit.columns:
-            heading = _bare("".join(columns))
-        for number, cell in enumerate(columns if is_heading else unit.cells):
+            heading = _bare("".join(unit.columns))
+        for number, cell in enumerate(unit.cells):
             if cell.strip():
-                column = columns[number] if columns and not is_heading else ""
+                column = unit.columns[number] if unit.columns and not is_heading else ""
                 where = f"{unit.place} › {unit.label}" if unit.label else unit.place
                 yield f"{where} › {column}" if column else where, cell, _bare(cell), heading if unit.columns else ""
 

@@ -74,7 +74,7 @@ def _gathered(sections: Sequence[Section]) -> list[Section]:
     ]
     if missing:
         rows = tuple((Cell(note.title), Cell(where), Cell(note.text)) for where, note in missing)
-        table = Table("What this run does not have", ("", "section", "why"), rows)
+        table = Table("What this run does not have", ("part", "section", "why"), rows)
         kept[-1] = replace(kept[-1], parts=(*kept[-1].parts, table))
     return [section for section in kept if section.parts]
 

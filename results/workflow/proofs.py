@@ -28,6 +28,7 @@ from assay.results.checks.trading import Trading
 from assay.results.checks.trials import TrialCount
 from assay.results.gate.formats import decision_junit, decision_markdown
 from assay.results.gate.policy import GateDecision, judge, load_policy, policy_names
+from assay.results.report.document import Document, read_document
 from assay.results.report.drawn_from import DrawnFrom, read_drawn_from
 from assay.results.report.printed import (
     Difference,
@@ -56,8 +57,8 @@ from assay.results.workflow.walk_forwards import DEFAULT_STRATEGY
 
 __all__ = ["Proof", "Recomputed", "opened_bundle", "recomputed", "verify"]
 
-#: Bytes that a bundle may unpack to, files that it may hold, and bytes of a document.
-_LARGEST, _MOST_FILES, _LARGEST_DOCUMENT = 4 << 30, 10_000, 64 << 20
+#: Bytes that a bundle may unpack to, and files that it may hold.
+_LARGEST, _MOST_FILES = 4 << 30, 10_000
 #: A Sharpe ratio that somebody gave, as a PDF's chart names it.
 _REPORTED = re.compile(r"\breported ([-−]?[\d,]+\.\d+)")
 #: Tables and metrics of a walk-forward that come from fits which are not made again.
@@ -201,7 +202,7 @@ def recomputed(
     refit: bool = False,
     trust_code: bool = False,
     signer: str | None = None,
-    document: Path | None = None,
+    document: Path | Document | None = None,
 ) -> Iterator[Recomputed]:
     """Make the run of a bundle again, from its inputs alone and with its own ledger.
 
@@ -221,7 +222,7 @@ def recomputed(
         If the bundle is damaged, reaches outside itself, brings code that is not trusted, or cannot be run.
 
     """
-    state = None if document is None else read_drawn_from(_read(document)[0])
+    state = None if document is None else read_drawn_from(_opened(document).text)
     with (
         opened_bundle(bundle, signer=signer) as (stored, signed),
         tempfile.TemporaryDirectory(prefix="assay-verify-") as place,
@@ -384,13 +385,13 @@ def _stored_predictions(stored: Run, study: Study) -> PredictionPanel:
     raise InputError(f"bundle of {stored.id}: its predictions are not those that the run was made from")
 
 
-def verify(document: Path, made: Recomputed, *, policy: Path | None = None) -> Proof:
+def verify(document: Path | Document, made: Recomputed, *, policy: Path | None = None) -> Proof:
     """Hold a sheet, an excerpt or a gate decision against the run made again.
 
     Parameters
     ----------
-    document : HTML or PDF of `tearsheet`, its Markdown, or a decision of `gate` as JSON, Markdown or JUnit XML. A PDF
-        is held by its text; shapes in its drawings are not judged.
+    document : HTML or PDF of `tearsheet`, its Markdown, or a decision of `gate` as JSON, Markdown or JUnit XML; its
+        file, or what `read_document` gave. A PDF is held by its text; shapes in its drawings are not judged.
     made : see `recomputed`.
     policy : the file of a policy that does not ship.
 
@@ -400,34 +401,39 @@ def verify(document: Path, made: Recomputed, *, policy: Path | None = None) -> P
         If the document is none of these, its policy is not at hand, or it is a PDF and pypdf is not installed.
 
     """
-    text, pdf = _read(document)
+    document = _opened(document)
+    text, pdf = document.text, document.pdf
     start = text.lstrip()[:200].lower()
     taken, right = made.taken, []
     if pdf is not None or start.startswith(("<!doctype html", "# tear sheet")):
         with _as_drawn(made, read_drawn_from(text), policy) as (run, more):
             taken = (*taken, *more)
             if pdf is not None:
-                kind, right = "tear sheet", _printed_again(run, pdf)
+                kind, right = "tear sheet", _printed_again(run, document, pdf)
                 found = pdf_differences(pdf, right)
             elif start.startswith("#"):
                 kind, right = "excerpt", text_units(render_excerpt(run))
                 found = differences(text_units(text), right)
             else:
-                kind, right = "tear sheet", html_units(render_tearsheet(run, _marks(document, text)))
+                kind, right = "tear sheet", html_units(render_tearsheet(run, _marks(document)))
                 found = differences(html_units(text), right)
     else:
         kind, found = "gate decision", []
-        units, candidates = _decision_units(document, text, start, made, policy)
+        units, candidates = _decision_units(document, start, made, policy)
         for number, right in enumerate(candidates):
             tried = differences(units, right)
             found = tried if number == 0 or len(tried) < len(found) else found
             if not tried:
                 break
     count = count_numbers(right)
-    return Proof(str(document), kind, made.run.id, count, tuple(found), taken, made.signer, made.versions)
+    return Proof(str(document.path), kind, made.run.id, count, tuple(found), taken, made.signer, made.versions)
 
 
-def _printed_again(run: Run, pdf: PdfText) -> list[Unit]:
+def _opened(document: Path | Document) -> Document:
+    return document if isinstance(document, Document) else read_document(document)
+
+
+def _printed_again(run: Run, document: Document, pdf: PdfText) -> list[Unit]:
     """What a PDF of a run should print, by whatever made it."""
     given = _REPORTED.search(" ".join(piece.text for piece in pdf.pieces))
     marks = {"reported": float(given[1].replace("−", "-").replace(",", ""))} if given else {}
@@ -436,38 +442,21 @@ def _printed_again(run: Run, pdf: PdfText) -> list[Unit]:
     with tempfile.TemporaryDirectory(prefix="assay-verify-") as place:
         path = Path(place) / "sheet.pdf"
         write_tearsheet(run, path, marks=marks, browser=False)
-        return laid_out_units(read_pdf(path.read_bytes(), path))
-
-
-def _read(document: Path) -> tuple[str, PdfText | None]:
-    """The text of a document, and of a PDF what it prints."""
-    try:
-        if document.stat().st_size > _LARGEST_DOCUMENT:
-            raise InputError(f"{document}: larger than {_LARGEST_DOCUMENT >> 20} MB; no sheet or decision is")
-        content = document.read_bytes()
-    except OSError as error:
-        raise InputError(f"{document}: {error.strerror}") from None
-    if content.startswith(b"%PDF"):
-        pdf = read_pdf(content, document)
-        return pdf.text, pdf
-    try:
-        return content.decode("utf-8").replace("\r\n", "\n"), None
-    except UnicodeDecodeError:
-        raise InputError(
-            f"{document}: neither UTF-8 text nor a PDF; a tear sheet, its excerpt or a gate decision is verified"
-        ) from None
+        content = path.read_bytes()
+        return laid_out_units(pdf if content == document.content else read_pdf(content, path))
 
 
 def _decision_units(
-    document: Path, text: str, start: str, made: Recomputed, policy: Path | None
+    document: Document, start: str, made: Recomputed, policy: Path | None
 ) -> tuple[list[Unit], Iterator[list[Unit]]]:
     """The units of a gate's decision, and those it may have: as first judged, or as the bundle's ledger stands."""
+    text = document.text
     if start.startswith("{"):
         try:
             units, content = json_units(text), json.loads(text)
             name = str(content.get("policy"))
         except (ValueError, RecursionError) as error:
-            raise InputError(f"{document}: no gate decision: {error}") from None
+            raise InputError(f"{document.path}: no gate decision: {error}") from None
         return units, (json_units(to_json(item.to_dict())) for item in _decisions(made, name, policy, content))
     if start.startswith("<?xml"):
         name = text.partition("<testsuite name=\"gate ")[2].partition(":")[0]
@@ -476,18 +465,18 @@ def _decision_units(
         name = text.partition(" · policy ")[2].split("\n")[0].split(" · champion ")[0]
         return text_units(text), (text_units(decision_markdown(item)) for item in _decisions(made, name, policy))
     raise InputError(
-        f"{document}: neither a tear sheet (HTML, PDF or Markdown) nor a gate decision (JSON, Markdown, JUnit XML)"
+        f"{document.path}: neither a tear sheet (HTML, PDF or Markdown) nor a gate decision (JSON, Markdown, JUnit XML)"
     )
 
 
-def _marks(document: Path, text: str) -> dict[str, float]:
+def _marks(document: Document) -> dict[str, float]:
     """The Sharpe ratios that somebody asked to be drawn beside the run's own: given, not computed."""
-    given = text.partition(f'<meta name="{MARKS}" content="')[2].partition('"')[0]
+    given = document.text.partition(f'<meta name="{MARKS}" content="')[2].partition('"')[0]
     try:
         marks = json.loads(given.replace("&#34;", '"').replace("&amp;", "&")) if given else {}
         return {str(name): float(value) for name, value in marks.items()}
     except (ValueError, TypeError, AttributeError, RecursionError):
-        raise InputError(f"{document}: its {MARKS} are damaged") from None
+        raise InputError(f"{document.path}: its {MARKS} are damaged") from None
 
 
 def _decisions(

@@ -115,7 +115,7 @@ def _luck(data: RunData) -> Table:
             Cell(overfit or "not counted when the run was made; run it again"),
         ),
     )
-    return Table("More than luck?", ("", "value", "of what"), rows, wide=True)
+    return Table("More than luck?", ("figure", "value", "of what"), rows, wide=True)
 
 
 def _canaries(data: RunData) -> list[Figure | Note]:
@@ -215,10 +215,10 @@ def conventions_section(data: RunData) -> Section:
         Table("Every figure and its convention", columns, tuple(rows), "Intervals are 95%.", wide=True)
     ]
     if counts:
-        parts.append(Table("What was dropped, capped or forced", ("", "times"), counts))
+        parts.append(Table("What was dropped, capped or forced", ("event", "times"), counts))
     else:
         parts.append(Note("The run counted nothing.", "What was dropped, capped or forced", absent=True))
     prints = tuple((said(name), Cell(str(value))) for name, value in data.run.manifest.get("fingerprints", {}).items())
     versions = tuple((said(name), Cell(str(value))) for name, value in data.run.manifest.get("versions", {}).items())
-    parts.append(Table("Inputs and versions", ("", "SHA-256 or version"), (*prints, *versions)))
+    parts.append(Table("Inputs and versions", ("input or package", "SHA-256 or version"), (*prints, *versions)))
     return Section("conventions", "Conventions", tuple(parts))

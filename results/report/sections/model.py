@@ -105,7 +105,7 @@ def _forecasts(data: RunData) -> list[Table]:
         "Out of sample, before any portfolio. Tests and the interval take whole sessions as the cases: the names of "
         "one session move together. Below 0, t against persistence speaks for the model."
     )
-    titles = ("", "value", "95%", "n", "convention")
+    titles = ("figure", "value", "95%", "n", "convention")
     return [Table("As forecasts", titles, tuple(rows), caption=caption, wide=True)]
 
 

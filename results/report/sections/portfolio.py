@@ -142,7 +142,7 @@ def _trailing(data: RunData) -> Table:
     end = data.returns.index[-1].date()
     rows = tuple((Cell(str(row[0])), *(percent(value) for value in row[1:])) for row in table.itertuples())
     about = f"Periods end with {end}; – : the record does not reach back so far."
-    return Table("To date and the last years", ("", *names), rows, about)
+    return Table("To date and the last years", ("period", *names), rows, about)
 
 
 def _positions(data: RunData) -> Table | Note:
@@ -222,7 +222,7 @@ def _path(data: RunData) -> Table:
         form = percent if name in _SHARES else number if name in _COUNTS else fixed
         other = (form(beside[name]) if name in beside else Cell(""),) if beside else ()
         rows.append((Cell(label), form(value), *other, Cell(about)))
-    columns = ("", "net", *(("benchmark",) if beside else ()), "convention")
+    columns = ("figure", "net", *(("benchmark",) if beside else ()), "convention")
     return Table("Gains and losses along the way", columns, tuple(rows))
 
 
@@ -279,7 +279,7 @@ def _costs(data: RunData) -> list[Figure | Table | Note]:
     rows = tuple(
         (Cell(label), metric_cell(metrics[name]), Cell(_why(metrics[name]))) for name, label in names if name in metrics
     )
-    table = Table("Costs and break-even", ("", "value", "convention"), rows)
+    table = Table("Costs and break-even", ("figure", "value", "convention"), rows)
     if costs is None:
         return [Note("No table of costs is stored.", "Costs by kind", absent=True), table]
     paid = costs.sum()
@@ -398,4 +398,4 @@ def _relative(data: RunData) -> Table | Note:
     for name, label in known:
         net, gross = data.metrics[f"{name}_net"], data.metrics.get(f"{name}_gross")
         rows.append((Cell(label), metric_cell(gross), metric_cell(net), Cell(_why(net))))
-    return Table(title, ("", "gross", "net", "convention"), tuple(rows))
+    return Table(title, ("figure", "gross", "net", "convention"), tuple(rows))

@@ -71,7 +71,7 @@ def _skill(data: RunData) -> list[Table]:
         ("implied_alpha_ann", "net alpha that the IC implies"), ("implied_gap_t", "realised less implied, errors"),
     )  # fmt: skip
     rows = tuple((Cell(label), *_measured(data, name)) for name, label in names if name in data.metrics)
-    return [Table("Skill after beta", ("", "value", "n", "convention"), rows)] if rows else []
+    return [Table("Skill after beta", ("figure", "value", "n", "convention"), rows)] if rows else []
 
 
 def _ic(data: RunData) -> list[Figure | Note | Table]:
@@ -100,7 +100,7 @@ def _ic(data: RunData) -> list[Figure | Note | Table]:
     names = [name for name in data.metrics if name.startswith(("ic_", "rank_ic_"))]
     rows = tuple((Cell(_ic_label(name)), *_measured(data, name)) for name in names)
     if rows:
-        parts.append(Table("Information coefficients", ("", "value", "sessions", "convention"), rows))
+        parts.append(Table("Information coefficients", ("figure", "value", "sessions", "convention"), rows))
     spread = score.std(axis=1, ddof=0)
     alt = f"Deviation of the score across assets; mean {spread.mean():.3g}."
     seeds = data.optional("dispersion")
@@ -161,7 +161,7 @@ def _quantiles(data: RunData) -> list[Figure | Table | Note]:
         Figure("Returns by fifth of the score", f"Mean return a window in bps, lowest fifth first: {means}.",
                lambda axes: plot_quantiles(axes, table)),
         *_by_quantile(data),
-        Table("Spread and monotonicity", ("", "value", "n", "convention"), rows),
+        Table("Spread and monotonicity", ("figure", "value", "n", "convention"), rows),
     ]  # fmt: skip
 
 

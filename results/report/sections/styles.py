@@ -81,7 +81,7 @@ def _figures(data: RunData) -> Table:
         if name in data.metrics
     )
     about = f"After {', '.join(check.factors)}."
-    return Table("After styles", ("", "value", "low", "high", "convention"), rows, about, wide=True)
+    return Table("After styles", ("figure", "value", "low", "high", "convention"), rows, about, wide=True)
 
 
 def _attribution(data: RunData) -> list[Table]:
@@ -97,7 +97,7 @@ def _attribution(data: RunData) -> list[Table]:
             rows = rows.sort_values("return_ann", ascending=False, kind="stable")
         rows, rest = first_rows(rows, _MOST)
         form = [
-            ("name", "", said), ("return_ann", "net return a year", lambda value: percent(value, 2)),
+            ("name", kind, said), ("return_ann", "net return a year", lambda value: percent(value, 2)),
             *([("error_ann", "± error", lambda value: percent(value, 2))] if "error_ann" in rows else []),
             ("risk_ann", "volatility", lambda value: percent(value, 2)),
         ]  # fmt: skip
@@ -123,17 +123,17 @@ def _conditions(data: RunData) -> list[Table]:
     out = []
     for name, title, form, about in (
         ("legs", "Legs", [
-            ("leg", "", said), ("return_ann", "return a year", _percent), ("sharpe", "Sharpe", fixed),
+            ("leg", "leg", said), ("return_ann", "return a year", _percent), ("sharpe", "Sharpe", fixed),
             ("low", "low", fixed), ("high", "high", fixed), ("alpha_ann", "alpha a year", _percent),
             ("alpha_low", "low", _percent), ("alpha_high", "high", _percent), ("hit", "hit rate", percent),
         ], "Net of the costs of their own assets; fractions of the whole NAV; 95%, HAC."),
         ("regimes", "Regimes", [
-            ("kind", "", said), ("regime", "regime", said), ("n", "sessions", said),
+            ("kind", "by", said), ("regime", "regime", said), ("n", "sessions", said),
             ("return_ann", "net a year", _percent), ("sharpe", "Sharpe", fixed), ("low", "low", fixed),
             ("high", "high", fixed), ("hit", "hit rate", percent),
         ], "Up and down: the session's own market. Volatility: terciles of the 60 sessions before. Intervals 95%."),
         ("crises", "Crises", [
-            ("crisis", "", said), ("start", "from", said), ("end", "to", said), ("net", "net", _percent),
+            ("crisis", "crisis", said), ("start", "from", said), ("end", "to", said), ("net", "net", _percent),
             ("market", "market", _percent), ("drawdown", "drawdown", _percent),
         ], "Windows that the run covers whole."),
         ("days", "Worst and best days explained", [
@@ -170,7 +170,7 @@ def _holding(data: RunData) -> list[Table]:
     if spread is not None:
         more.append(plain_table(
             "Scores by year", spread.reset_index(), [
-                ("year", "", said), ("sessions", "sessions", said), ("names", "names", fixed), ("mean", "mean", _small),
+                ("year", "year", said), ("sessions", "sessions", said), ("names", "names", fixed), ("mean", "mean", _small),
                 ("deviation", "deviation", _small), ("p05", "5%", _small), ("median", "median", _small),
                 ("p95", "95%", _small), ("above_0", "above 0", percent), ("psi", "PSI", fixed),
                 ("limit", "limit", fixed),

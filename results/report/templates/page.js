@@ -9,7 +9,7 @@
     table.querySelectorAll("th").forEach((head, column) => {
       const button = document.createElement("button");
       button.type = "button";
-      button.textContent = head.textContent || "name";
+      button.textContent = head.textContent;
       head.replaceChildren(button);
       button.addEventListener("click", () => {
         const down = head.getAttribute("aria-sort") === "ascending";

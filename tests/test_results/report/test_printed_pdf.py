@@ -11,7 +11,7 @@ from assay.results.report.printed_pdf import PdfText, Piece, laid_out_units, pdf
 PAGE = """<!doctype html><html><head><title>t</title><style>x 9</style></head><body>
 <a class="skip" href="#c">Skip 1</a><nav><ul><li><a href="#s">Summary</a></li></ul></nav>
 <h1>Tear sheet · first-1</h1><h2 class="quiet">Summary</h2>
-<h3>Main figures</h3><div><table><thead><tr><th>figure</th><th></th><th>convention</th></tr></thead>
+<h3>Main figures</h3><div><table><thead><tr><th>figure</th><th>net</th><th>convention</th></tr></thead>
 <tbody><tr><td>Sharpe ratio</td><td>-0.12</td><td>252 &middot; ddof 1</td></tr>
 <tr><td>Rank IC</td><td>0.0048</td><td>mean of 3,268 sessions</td></tr></tbody></table></div>
 <figure><h3>Equity</h3><div class="plot desk"><svg><g><text>2010</text></g><g><text>−0.5</text></g></svg></div>
@@ -19,8 +19,8 @@ PAGE = """<!doctype html><html><head><title>t</title><style>x 9</style></head><b
 <details><summary>Numbers</summary><table><tr><td>77</td></tr></table></details></figure>
 <dl><div><dt>Drawn with</dt><dd>leaks, trials through entry 12; gate by r&amp;d through entry 14.</dd></div></dl>
 <script>1 + 1</script></body></html>"""
-FLOW = ("Tear sheet · ﬁrst-", "1", "Main ﬁgures", "figure", "name", "convention", "Sharpe", "ratio", "-0.12",
-        "252 · ddof 1", "figure", "name", "convention", "Rank IC", "0.0048", "mean of 3,268", "sessions", "Equity",
+FLOW = ("Tear sheet · ﬁrst-", "1", "Main ﬁgures", "figure", "net", "convention", "Sharpe", "ratio", "-0.12",
+        "252 · ddof 1", "figure", "net", "convention", "Rank IC", "0.0048", "mean of 3,268", "sessions", "Equity",
         "Growth of 1", "Drawn", "with", "leaks, trials through entry 12;", "gate by r&d through entry 14.")  # fmt: skip
 CHART = ("2010", "−0.5")
 
@@ -37,8 +37,8 @@ def test_breaks_ligatures_and_headings_that_are_repeated_are_no_difference() -> 
 @pytest.mark.parametrize(
     ("flow", "place", "printed", "recomputed"),
     [
-        ({8: "-0.72"}, "Main figures › Sharpe ratio › name", "-0.72", "-0.12"),
-        ({8: "0.12"}, "Main figures › Sharpe ratio › name", "0.12", "-0.12"),
+        ({8: "-0.72"}, "Main figures › Sharpe ratio › net", "-0.72", "-0.12"),
+        ({8: "0.12"}, "Main figures › Sharpe ratio › net", "0.12", "-0.12"),
         ({13: "Rank AC"}, "Main figures › Rank IC › figure", "Rank AC", "Rank IC"),
         ({18: "Growth of 2"}, "Equity › caption", "Growth of 2", "Growth of 1"),
         ({13: "", 14: "", 15: "", 16: ""}, "Main figures › Rank IC › figure", None, "Rank IC"),

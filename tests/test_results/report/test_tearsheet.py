@@ -360,6 +360,11 @@ def test_current_positions_are_the_last_target_weights(run: Run, page: SimpleNam
         assert rows[str(name)][2] == f"{100 * value:.2f}%"
 
 
+def test_every_column_has_a_heading(page: SimpleNamespace):
+    assert page.text.count('<th scope="col"') > 50
+    assert not re.search(r"<th[^>]*></th>", page.text)
+
+
 def test_headings_follow_each_other_without_a_gap(page: SimpleNamespace):
     levels = [int(tag[1]) for tag, _ in page.parsed.tags if re.fullmatch(r"h[1-6]", tag)]
     assert levels[0] == 1
