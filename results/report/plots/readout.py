@@ -208,4 +208,4 @@ def _point_table(points: list[_Point], title: str, axes: Axes, percent: bool) ->
         (Cell(label), _shown(number, percent), *((_shown(low, percent), _shown(high, percent)) if with_ends else ()))
         for label, number, low, high, _ in points
     )
-    return Table(title, (what, value or "value", *(("low", "high") if with_ends else ())), rows)
+    return Table(title, (what or "item", value or "value", *(("low", "high") if with_ends else ())), rows)
