@@ -170,10 +170,10 @@ def _holding(data: RunData) -> list[Table]:
     if spread is not None:
         more.append(plain_table(
             "Scores by year", spread.reset_index(), [
-                ("year", "year", said), ("sessions", "sessions", said), ("names", "names", fixed), ("mean", "mean", _small),
-                ("deviation", "deviation", _small), ("p05", "5%", _small), ("median", "median", _small),
-                ("p95", "95%", _small), ("above_0", "above 0", percent), ("psi", "PSI", fixed),
-                ("limit", "limit", fixed),
+                ("year", "year", said), ("sessions", "sessions", said), ("names", "names", fixed),
+                ("mean", "mean", _small), ("deviation", "deviation", _small), ("p05", "5%", _small),
+                ("median", "median", _small), ("p95", "95%", _small), ("above_0", "above 0", percent),
+                ("psi", "PSI", fixed), ("limit", "limit", fixed),
             ], caption="PSI against all years before; above its limit the scores have drifted (5% do without).",
             wide=True,
         ))  # fmt: skip
