@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -21,6 +22,10 @@ from assay.commands.options import (
 from assay.commands.output import echo_json
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from assay.data.panel import PredictionPanel, PricePanel
+    from assay.engine.costs import CostTable
     from assay.results.storage.runs import Run
     from assay.results.workflow.inputs import StudyInputs
     from assay.results.workflow.positions import TargetBook
@@ -29,7 +34,7 @@ __all__ = ["book_text", "inputs_of_run", "positions"]
 
 
 @click.command()
-@click.argument("run")
+@click.argument("run", metavar="RUN|STUDY")
 @market_options
 @click.option("--predictions", type=PATH,
               help="The model's newest predictions; before their first session the run's own are taken.")
@@ -47,7 +52,8 @@ __all__ = ["book_text", "inputs_of_run", "positions"]
 @click.option("--max-age", type=WHOLE, default=0, show_default=True,
               help="Sessions that the last prediction may be older than the last price.")
 @click.option("--max-receipt-age", type=WHOLE, metavar="DAYS",
-              help="Calendar days that the model of the last prediction may be old, by its receipt.")
+              help="Calendar days that the model of the last prediction may be old, by its receipt; default that of "
+              "the gate's policy.")
 @click.option("--calendar", metavar="NAME",
               help="An exchange, e.g. XNYS, whose last closed session the prices must reach.")
 @click.option("--now", metavar="TIME", help="In UTC, with --calendar; default: this moment.")
@@ -85,11 +91,12 @@ def positions(
     results: Path,
     as_json: bool,
 ) -> None:
-    """Target weights of a stored RUN for its next fill, and the orders towards them.
+    """Target weights of a stored RUN, or of that of a STUDY, for its next fill, and the orders towards them.
 
     The run's own strategy, costs and execution decide on the panels given, from its first session through the last
     price; what the run predicted before the new predictions begin is taken from the run. With --nav the orders begin
-    with cash, with --holdings at what is held. A run on the embedded sample needs neither --prices nor --predictions.
+    with cash, with --holdings at what is held. A run on the embedded sample needs neither --prices nor --predictions. A
+    STUDY (a .toml file) names its own: its run is made where it is not stored, and judged where it has a [gate].
 
     \b
     Examples:
@@ -97,6 +104,7 @@ def positions(
       python cli.py positions RUN --nav 1000000 --out book.csv
       python cli.py positions RUN --prices today.csv --predictions today_preds.csv --state live/ --holdings holdings.csv
       python cli.py positions RUN --state live/ --record fills.csv
+      python cli.py positions study.toml --holdings holdings.csv
       python cli.py positions RUN --unaccepted --why AAPL --on 2022-06-01
     """  # fmt: skip
     from assay.data.atomic import check_target
@@ -107,7 +115,10 @@ def positions(
 
     if out is not None:
         check_target(out, (".csv", ".parquet"))
-    stored = load_run(run, root=results).require_backtest("positions")
+    asked = None
+    if run.endswith(".toml"):
+        asked = _run_of_study(Path(run), results, named=[market.prices, predictions, receipts, *costs_file, strategy])
+    stored = (load_run(run, root=results) if asked is None else asked.run).require_backtest("positions")
     if record is not None:
         _record(stored, record, state, market, as_json)
         return
@@ -122,14 +133,14 @@ def positions(
         start=str(metrics["start"]),  # smoothing and overlays begin there
         end=None,
     )
-    inputs = inputs_of_run(stored, data)
+    inputs = inputs_of_run(stored, data) if asked is None else asked
     shares = None
     if holdings is not None:
         shares, row = load_holdings(holdings, market.of("holdings"))
         if row is not None and cash is not None:
             raise click.UsageError("--cash: the holdings have a row of cash already; drop one of them")
         cash = row if cash is None else cash
-    table = None
+    table = None if asked is None else asked.costs
     if costs_file:
         from assay.engine.costs import CostTable
 
@@ -149,7 +160,7 @@ def positions(
         now=parse_date(now, "--now"),
         unaccepted=unaccepted,
         costs=table,
-        strategy=strategy,
+        strategy=strategy if asked is None else asked.strategy,
         state=state,
     )
     reason = None if why is None else book.positions.why(why)
@@ -182,6 +193,37 @@ def _record(run: Run, record: Path, state: Path | None, market: MarketOptions, a
         echo_json({"run_id": run.id, "recorded": len(fills), "fills": total, "state": str(state)})
     else:
         click.echo(f"{run.id} · {len(fills):,} fills recorded, {total:,} in the live ledger of {state}")
+
+
+@dataclass(frozen=True)
+class _OfStudy:
+    """The run of a study, and what it was made with."""
+
+    run: Run
+    predictions: PredictionPanel
+    prices: PricePanel
+    benchmark: pd.Series | None
+    costs: CostTable | None
+    strategy: str | None
+
+
+def _run_of_study(path: Path, results: Path, *, named: list[object]) -> _OfStudy:
+    """The run that a study makes, judged where it has a gate; stored already, it is not made a second time."""
+    from assay.data.errors import InputError
+    from assay.results.workflow.backtests import StoredBacktest
+    from assay.results.workflow.study_files import load_study
+    from assay.results.workflow.study_runs import judged, make_run, panels_of
+
+    if any(item is not None for item in named):
+        raise click.UsageError("a study names its prices, predictions, costs and strategy; drop the options")
+    study = load_study(path).located(below=path.resolve().parent)
+    made = make_run(study, root=results)
+    if not isinstance(made, StoredBacktest):
+        raise InputError(f"{path}: makes a sweep; ask for the positions of one run")
+    judged(made, study, results)
+    predictions, prices, benchmark = panels_of(made, study)
+    table = study.costs.load(prices, study.data.reading("costs")).table
+    return _OfStudy(made.run, predictions, prices, benchmark, table, study.strategy.name)
 
 
 def inputs_of_run(run: Run, data: DataOptions) -> StudyInputs:

@@ -83,11 +83,20 @@ class Requirement:
 
 @dataclass(frozen=True)
 class Policy:
-    """A named list of requirements."""
+    """A named list of requirements.
+
+    Parameters
+    ----------
+    name, requirements, description : what a decision is made of.
+    max_receipt_age : calendar days that the model behind a prediction may be old, by its receipt, when a run that was
+        judged by this policy is asked for positions; None for no limit.
+
+    """
 
     name: str
     requirements: tuple[Requirement, ...]
     description: str = ""
+    max_receipt_age: int | None = None
 
 
 @dataclass(frozen=True)
@@ -125,6 +134,8 @@ class GateDecision(Card):
     #: the ledger's last entry among the trials, and the kinds of checks, that were read: the same can be read again
     through: int = 0
     checks: tuple[str, ...] = ()
+    #: of the policy, which `positions` obeys
+    max_receipt_age: int | None = None
 
     @property
     def verdict(self) -> Literal["pass", "fail", "insufficient"]:
@@ -167,7 +178,7 @@ class GateDecision(Card):
 
     def to_dict(self) -> dict[str, Any]:
         """The content of ``gate.json``: schema, run_id, policy, champion, through, checks, verdict, exit_code,
-        sentence, rules."""
+        sentence, rules; max_receipt_age where the policy has one."""
         return {
             "schema": 2,
             "run_id": self.run_id,
@@ -179,6 +190,7 @@ class GateDecision(Card):
             "exit_code": self.exit_code,
             "sentence": self.sentence,
             "rules": [asdict(outcome) for outcome in self.outcomes],
+            **({} if self.max_receipt_age is None else {"max_receipt_age": self.max_receipt_age}),
         }
 
 
@@ -222,10 +234,14 @@ def load_policy(name: str | Path) -> Policy:
     if not isinstance(rules, dict) or not rules:
         raise InputError(f"policy {path}: no rules; give at least one [rules.NAME]")
     about = content.get("policy", {})
+    age = about.get("max_receipt_age")
+    if age is not None and (isinstance(age, bool) or not isinstance(age, int) or age < 0):
+        raise InputError(f"policy {path}: [policy] max_receipt_age must be a whole number of days, got {age!r}")
     return Policy(
         str(about.get("name", path.stem)),
         tuple(_requirement(path, rule, body) for rule, body in rules.items()),
         str(about.get("description", "")),
+        age,
     )
 
 
@@ -312,7 +328,8 @@ def judge(run: Run, policy: Policy, *, champion: Run | None = None, since: Seque
     outcomes = (*outcomes, *_lockbox(run))
     through = 0 if subject.trials is None else subject.trials.last
     beside = None if champion is None else champion.id
-    return GateDecision(run.id, policy.name, beside, outcomes, through, tuple(sorted(run.checks)))
+    checks = tuple(sorted(run.checks))
+    return GateDecision(run.id, policy.name, beside, outcomes, through, checks, policy.max_receipt_age)
 
 
 def _lockbox(run: Run) -> list[RuleOutcome]:

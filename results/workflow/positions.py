@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -164,7 +164,7 @@ def target_positions(
     holdings, cash : asset → shares held, and the currency beside them: the orders begin there. In place of `nav`.
     max_age : most sessions that the last prediction may lie before the session.
     max_receipt_age : most calendar days that the model behind the last prediction may have been available; needs
-        receipts.
+        receipts. Default that of the policy which the gate judged the run by, where it has one.
     calendar, now : an exchange (``"XNYS"``) and a time in UTC: the prices must reach its last session closed by then.
     unaccepted : whether a run that the gate has not passed, or whose monitor says that the skill is gone, may be asked;
         the answer then carries that.
@@ -192,7 +192,8 @@ def target_positions(
 
     """
     stored = (run if isinstance(run, Run) else load_run(run, root=root)).require_backtest("positions")
-    accepted, verdict = gate_of(stored)
+    accepted, verdict, limit = gate_of(stored)
+    max_receipt_age = limit if max_receipt_age is None else max_receipt_age
     if not accepted and not unaccepted:
         raise InputError(f"positions: {stored.id}: {verdict}; --unaccepted asks for its positions all the same")
     require_open(prices, "positions")
@@ -354,8 +355,16 @@ def write_book(book: TargetBook, path: Path) -> Path:
     return path
 
 
-def gate_of(run: Run) -> tuple[bool, str]:
-    """Whether the stored decision on a run is a pass that its monitor does not contradict, and both in words.
+class GateAnswer(NamedTuple):
+    """Whether a run is accepted, why in words, and how many days old its policy lets the model be."""
+
+    accepted: bool
+    reason: str
+    max_receipt_age: int | None = None
+
+
+def gate_of(run: Run) -> GateAnswer:
+    """Whether the stored decision on a run is a pass that its monitor does not contradict.
 
     Raises
     ------
@@ -364,17 +373,18 @@ def gate_of(run: Run) -> tuple[bool, str]:
 
     """
     watched = stored_monitoring(run)
-    if watched is not None and watched["state"] == "skill is gone":
-        return False, str(watched["sentence"])
+    gone = str(watched["sentence"]) if watched is not None and watched["state"] == "skill is gone" else None
     path = run.path / "gate.json"
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         verdict, policy = str(content["verdict"]), str(content["policy"])
+        limit = None if content.get("max_receipt_age") is None else int(content["max_receipt_age"])
     except FileNotFoundError:
-        return False, f"no gate has judged it (`gate {run.id}`)"
+        return GateAnswer(False, gone or f"no gate has judged it (`gate {run.id}`)")
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise InputError(f"{path}: damaged: {error}; `gate {run.id}` writes it again") from None
-    return verdict == "pass" and content.get("run_id") == run.id, f"{verdict} by the policy {policy}"
+    passed = verdict == "pass" and content.get("run_id") == run.id
+    return GateAnswer(passed and gone is None, gone or f"{verdict} by the policy {policy}", limit)
 
 
 def trading_of(

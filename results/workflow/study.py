@@ -366,6 +366,8 @@ class PositionSection:
     out : CSV or Parquet file to write.
     state : existing folder to begin what the next session needs in; `positions RUN --state` goes on with it.
     max_age : sessions that the last prediction may be older than the last price.
+    max_receipt_age : calendar days that the model of the last prediction may be old, by its receipt.
+    calendar : an exchange, e.g. "XNYS", whose last closed session the prices must reach.
     unaccepted : ask a run that the gate has not passed, too.
 
     """
@@ -375,6 +377,8 @@ class PositionSection:
     out: str | None = None
     state: str | None = None
     max_age: int = 0
+    max_receipt_age: int | None = None
+    calendar: str | None = None
     unaccepted: bool = False
 
 

@@ -31,7 +31,7 @@ from assay.results.workflow.walk_forwards import (
     walk_forward,
 )
 
-__all__ = ["inputs_of", "judged", "make_run", "positions_of", "run_study"]
+__all__ = ["inputs_of", "judged", "make_run", "panels_of", "positions_of", "run_study"]
 
 
 def run_study(
@@ -100,10 +100,7 @@ def positions_of(stored: StoredBacktest, study: Study) -> TargetBook | None:
     asked = study.positions
     if asked is None:
         return None
-    prices, benchmark, predictions = inputs_of(study)
-    if predictions is None:
-        assert isinstance(stored, StoredWalkForward)  # a study without predictions has a model
-        predictions = stored.walk.predictions
+    predictions, prices, benchmark = panels_of(stored, study)
     shares = cash = None
     if asked.holdings is not None:
         shares, cash = load_holdings(asked.holdings, study.data.reading("holdings"))
@@ -116,6 +113,8 @@ def positions_of(stored: StoredBacktest, study: Study) -> TargetBook | None:
         holdings=shares,
         cash=cash,
         max_age=asked.max_age,
+        max_receipt_age=asked.max_receipt_age,
+        calendar=asked.calendar,
         unaccepted=asked.unaccepted,
         costs=study.costs.load(prices, study.data.reading("costs")).table,
         strategy=study.strategy.name,
@@ -124,6 +123,15 @@ def positions_of(stored: StoredBacktest, study: Study) -> TargetBook | None:
     if asked.out is not None:
         write_book(book, Path(asked.out))
     return book
+
+
+def panels_of(stored: StoredBacktest, study: Study) -> tuple[PredictionPanel, PricePanel, pd.Series | None]:
+    """Predictions, not joined yet, prices and benchmark of the run that a study made."""
+    prices, benchmark, predictions = inputs_of(study)
+    if predictions is None:
+        assert isinstance(stored, StoredWalkForward)  # a study without predictions has a model
+        predictions = stored.walk.predictions
+    return predictions, prices, benchmark
 
 
 def make_run(study: Study, *, root: Path, progress: Progress | None = None) -> StoredBacktest | StoredSweep:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -284,6 +285,19 @@ def test_a_model_that_is_too_old_is_refused(run, newest, capsys, tmp_path):
     assert asked(run, newest, *given, str(old)) == 0
     assert asked(run, newest, *given, str(old - 1)) == 2
     assert f"{old} days before, and at most {old - 1} are allowed" in capsys.readouterr().err
+    shutil.copytree(run.path, tmp_path / run.path.name)
+    judged = load_run(tmp_path / run.path.name)
+    policy = tmp_path / "policy.toml"
+    policy.write_text(f"[policy]\nmax_receipt_age = {old - 1}\n[rules.max_drawdown]\nat_least = -1\n")
+    assert cli.main(["gate", str(judged.path), "--policy", str(policy)]) == 0
+    assert asked(judged, newest, *given[:2]) == 2
+    assert f"at most {old - 1} are allowed" in capsys.readouterr().err
+    assert asked(judged, newest) == 2
+    assert "nothing says when the model was made" in capsys.readouterr().err
+    assert asked(judged, newest, *given, str(old), unaccepted=False) == 0  # what is typed goes before the policy
+    policy.write_text("[policy]\nmax_receipt_age = -1\n[rules.max_drawdown]\nat_least = -1\n")
+    assert cli.main(["gate", str(judged.path), "--policy", str(policy)]) == 2
+    assert "max_receipt_age must be a whole number of days" in capsys.readouterr().err
 
 
 def test_a_monitor_that_says_the_skill_is_gone_stops_it(newest, tmp_path, capsys):

@@ -265,6 +265,13 @@ def test_a_study_says_what_is_held_next_from_python_too(market: Path, capsys: py
     np.testing.assert_allclose(followed["order"], written["order"], rtol=1e-9, atol=1e-9)
     assert cli.main(typed) == 0
     assert (market / "typed.csv").read_bytes() == (market / "book.csv").read_bytes()
+    by_study = ["positions", "study.toml", "--holdings", "held.csv", "--max-age", "10", "--results", "one"]
+    assert cli.main([*by_study, "--unaccepted", "--out", "study.csv"]) == 0
+    assert (market / "study.csv").read_bytes() == (market / "book.csv").read_bytes()
+    assert cli.main(by_study) == 2  # the study has no [gate]
+    assert "no gate has judged it" in capsys.readouterr().err
+    assert cli.main([*by_study, "--prices", "prices.parquet"]) == 2
+    assert "drop the options" in capsys.readouterr().err
     stored = run_study("study.toml", root="two")
     assert stored.run.id == made.name
     assert cli.main(["runs", "rerun", made.name, "--results", "one"]) == 0
