@@ -21,7 +21,7 @@ from assay.data.files.sources import MISSING, Source, is_text
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Codes", "asset_codes", "date_codes", "floats"]
+__all__ = ["Codes", "asset_codes", "asset_labels", "date_codes", "encoded", "floats", "one_array", "session_labels"]
 
 #: An asset id of more characters is none.
 _LONGEST = 200
@@ -43,8 +43,15 @@ class Codes:
     codes: np.ndarray
 
 
-def _encoded(table: pa.Table, name: str, label: str) -> tuple[pa.Array, np.ndarray]:
-    """The distinct values of a column and (rows,) codes into them, -1 for missing."""
+def encoded(table: pa.Table, name: str, label: str) -> tuple[pa.Array, np.ndarray]:
+    """The distinct values of a column and (rows,) codes into them, -1 for missing.
+
+    Raises
+    ------
+    InputError
+        If values of its type cannot be told apart.
+
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -53,13 +60,30 @@ def _encoded(table: pa.Table, name: str, label: str) -> tuple[pa.Array, np.ndarr
         if pa.types.is_dictionary(column.type):
             column = one_array(column.unify_dictionaries())
         else:
-            column = pc.dictionary_encode(one_array(column))
+            column = one_array(column)
+            runs = _run_starts(column)
+            if runs is not None:
+                heads = column.take(pa.array(runs[:-1])).dictionary_encode()
+                return heads.dictionary, np.repeat(heads.indices.to_numpy(zero_copy_only=False), np.diff(runs))
+            column = pc.dictionary_encode(column)
     except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
         raise InputError(f"{label}: column {name!r} holds {column.type}; expected text, dates or numbers") from None
     indices = column.indices
     if indices.null_count:
         indices = pc.fill_null(indices, -1)
     return column.dictionary, indices.to_numpy(zero_copy_only=False)
+
+
+def _run_starts(column: pa.Array) -> np.ndarray | None:
+    """Where runs of equal stamps begin, and the length, if there are few: in order of date there is one a session."""
+    import pyarrow as pa
+
+    kind = column.type
+    if not (pa.types.is_timestamp(kind) or pa.types.is_date(kind)) or column.null_count or not len(column):
+        return None
+    values = column.view(pa.int32() if kind.bit_width == 32 else pa.int64()).to_numpy()
+    starts = np.flatnonzero(values[1:] != values[:-1])
+    return None if len(starts) > len(column) // 8 else np.concatenate([[0], starts + 1, [len(column)]])
 
 
 def one_array(column: pa.ChunkedArray) -> pa.Array:
@@ -86,9 +110,24 @@ def asset_codes(table: pa.Table, name: str, source: Source) -> Codes:
         If the column holds no ids: structures, lists, dates, truth values, or text of a size that no id has.
 
     """
+    values, codes = encoded(table, name, source.label)
+    present = np.zeros(len(values) + 1, dtype=bool)  # of the values, those that some row has; the last is "missing"
+    present[codes] = True
+    labels, positions = asset_labels(values, present[:-1], name, source)
+    return Codes(labels, _at(positions, codes))
+
+
+def asset_labels(values: pa.Array, present: np.ndarray, name: str, source: Source) -> tuple[pd.Index, np.ndarray]:
+    """The ids among distinct values of which some are `present`, sorted, and each value's place; -1 where it is none.
+
+    Raises
+    ------
+    InputError
+        As in `asset_codes`.
+
+    """
     import pyarrow as pa
 
-    values, codes = _encoded(table, name, source.label)
     kind = values.type
     if not (is_text(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind)):
         raise InputError(f"{source.label}: column {name!r} holds {kind}, not asset ids")
@@ -97,13 +136,11 @@ def asset_codes(table: pa.Table, name: str, source: Source) -> Codes:
         long = max(texts, key=len)
         raise InputError(f"{source.label}: column {name!r}: an id of {len(long):,} characters, {long[:20]!r}…")
     labels, inverse = np.unique(texts, return_inverse=True)
-    present = np.zeros(len(texts) + 1, dtype=bool)  # of the values, those that some row has; the last is "missing"
-    present[codes] = True
     used = np.zeros(len(labels), dtype=bool)
-    used[inverse[present[:-1]]] = True
+    used[inverse[: len(present)][present]] = True
     used &= labels != ""
     position = np.where(used, np.cumsum(used) - 1, -1)
-    return Codes(pd.Index(labels[used], dtype="str", name="asset"), _at(position[inverse], codes))
+    return pd.Index(labels[used], dtype="str", name="asset"), position[inverse]
 
 
 def _id_text(value: object) -> str:
@@ -121,13 +158,28 @@ def date_codes(table: pa.Table, name: str, source: Source, options: ReadOptions)
         If a value is not a date, can be read as two, or is an instant whose session depends on a time zone.
 
     """
-    values, codes = _encoded(table, name, source.label)
+    values, codes = encoded(table, name, source.label)
+    labels, positions, timed = session_labels(values, name, source, options)
+    return Codes(labels, _at(positions, codes)), timed
+
+
+def session_labels(
+    values: pa.Array, name: str, source: Source, options: ReadOptions
+) -> tuple[pd.DatetimeIndex, np.ndarray, int]:
+    """The sessions among distinct values, sorted; each value's place, -1 where it is none; how many had a time of day.
+
+    Raises
+    ------
+    InputError
+        As in `date_codes`.
+
+    """
     days, timed = parse_sessions(values, f"{source.label}: column {name!r}", options)
     missing = np.isnat(days)
     labels, remap = np.unique(days[~missing], return_inverse=True)
     full = np.full(len(days), -1)
     full[~missing] = remap
-    return Codes(pd.DatetimeIndex(labels.astype("datetime64[us]"), name="date"), _at(full, codes)), timed
+    return pd.DatetimeIndex(labels.astype("datetime64[us]"), name="date"), full, timed
 
 
 def floats(table: pa.Table, name: str, source: Source, options: ReadOptions) -> np.ndarray:

@@ -1,7 +1,8 @@
 """(T, N) arrays from the rows of a table, long or wide, and what was wrong with the rows.
 
 A long table is encoded axis by axis (Arrow dictionaries) and each value column goes into its grid in one pass: as it
-stands where the rows are complete and in order, else by one scatter. Nothing is pivoted or sorted.
+stands where the rows are complete and in order, else by one scatter. Nothing is pivoted or sorted. A large file whose
+rows are in order is read a part at a time (`assay.data.files.in_parts`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import pandas as pd
 
 from assay.data.errors import InputError
 from assay.data.files.columns import asset_codes, date_codes, floats
+from assay.data.files.in_parts import read_ordered
 from assay.data.files.layouts import Layout
 from assay.data.files.options import ReadOptions
 from assay.data.files.sources import Source
@@ -72,6 +74,10 @@ def read_grids(source: Source, layout: Layout, options: ReadOptions) -> Grids:
 
 def _long(source: Source, layout: Layout, options: ReadOptions) -> Grids:
     date, asset, fields = layout.date, layout.asset, layout.columns
+    if asset is not None:
+        ordered = read_ordered(source, date, asset, fields, options, most=_MOST_CELLS)
+        if ordered is not None:
+            return Grids(ordered.frames, _time_of_day(ordered.timed))
     texts = [date] if asset is None else [date, asset]
     numbers = [name for name in dict.fromkeys(fields.values()) if name not in texts]
     table = source.read(texts=texts, numbers=numbers)

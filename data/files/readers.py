@@ -5,7 +5,7 @@ What a file is is read from its first bytes, never from its name.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +34,8 @@ _FOREIGN = {
 }
 #: A file that would decode to more than this many bytes, and to more than so many times its size, is refused.
 _LARGE, _SWOLLEN = 2_000_000_000, 200
+#: Rows from which a Parquet file is read in parts.
+_MANY_ROWS = 1_000_000
 
 
 def open_source(data: Any, options: ReadOptions) -> Source:
@@ -97,12 +99,25 @@ class _ParquetFile(Source):
     path: Path = Path()
     strings: frozenset[str] = frozenset()
     floats: frozenset[str] = frozenset()
+    groups: int = 1
 
     def fractional(self, name: str) -> bool:
         return name in self.floats and super().fractional(name)
 
+    def parts(self, numbers: Sequence[str]) -> int:
+        return 1 if self.strings.intersection(numbers) else self.groups  # text is read as numbers all at once
+
+    def read_part(self, part: int, *, texts: Sequence[str] = (), numbers: Sequence[str] = ()) -> pa.Table:
+        import pyarrow.parquet as pq
+
+        with _damage_of(self.label, "Parquet"):
+            file = pq.ParquetFile(self.path, memory_map=True, read_dictionary=self._categories(texts))
+            with file:
+                _refuse_swollen(self.label, file.metadata, {*texts, *numbers}, self.path.stat().st_size)
+                table = file.read_row_group(part, columns=[*texts, *numbers], use_threads=False)
+            return _sound(table)
+
     def _read(self, texts: list[str], numbers: list[str]) -> pa.Table:
-        import pyarrow as pa
         import pyarrow.parquet as pq
 
         with _damage_of(self.label, "Parquet"):
@@ -110,14 +125,24 @@ class _ParquetFile(Source):
             table = pq.read_table(
                 self.path,
                 columns=[*texts, *numbers],
-                read_dictionary=[name for name in texts if name in self.strings],
+                read_dictionary=self._categories(texts),
                 partitioning=None,
                 memory_map=True,
             )
-            for column in table.columns:
-                if pa.types.is_dictionary(column.type):
-                    column.validate(full=True)  # of a damaged file a key may point beyond its dictionary
-            return table
+            return _sound(table)
+
+    def _categories(self, texts: Sequence[str]) -> list[str]:
+        return [name for name in texts if name in self.strings]
+
+
+def _sound(table: pa.Table) -> pa.Table:
+    """The table, unless a key points beyond its dictionary, as in a damaged file."""
+    import pyarrow as pa
+
+    for column in table.columns:
+        if pa.types.is_dictionary(column.type):
+            column.validate(full=True)
+    return table
 
 
 def _of_parquet(path: Path) -> Source:
@@ -125,11 +150,17 @@ def _of_parquet(path: Path) -> Source:
     import pyarrow.parquet as pq
 
     with _damage_of(path, "Parquet"):
-        schema = pq.read_schema(path)
+        metadata = pq.read_metadata(path)
+        schema = metadata.schema.to_arrow_schema()
         names = checked_names(str(path), schema.names)
+    # A name with a dot may be a part of a structure, and small files are read at once.
+    apart = metadata.num_rows >= _MANY_ROWS and not any("." in name for name in names)
     strings = frozenset(item.name for item in schema if is_text(item.type))
     floats = frozenset(item.name for item in schema if pa.types.is_floating(item.type))
-    return _ParquetFile(str(path), path.stem, names, levels_of(names), schema.metadata or {}, path, strings, floats)
+    return _ParquetFile(
+        str(path), path.stem, names, levels_of(names), schema.metadata or {}, path, strings, floats,
+        metadata.num_row_groups if apart else 1,
+    )  # fmt: skip
 
 
 def _refuse_swollen(label: str, metadata: Any, columns: set[str], size: int) -> None:

@@ -95,6 +95,14 @@ class Source:
             raise InputError(f"{self.label}: has a header and no rows")
         return table
 
+    def parts(self, numbers: Sequence[str]) -> int:
+        """How many parts the rows can be read in, see `read_part`; 1 where they, or these columns, come at once."""
+        return 1
+
+    def read_part(self, part: int, *, texts: Sequence[str] = (), numbers: Sequence[str] = ()) -> pa.Table:
+        """`read` of one of the `parts`, in the order of the rows; several threads may do so at a time."""
+        raise NotImplementedError
+
     def own_columns(self, options: ReadOptions, fields: Iterable[str], kind: str) -> dict[str, str]:
         """Field to column, as somebody has said it.
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from assay.data.conventions import Floats
@@ -18,6 +19,7 @@ from assay.data.labels import action_labels, next_price
 from assay.data.panel import ACTIONS, PredictionPanel, PricePanel
 from assay.data.returns import forward_returns
 from assay.results.evidence.forecasts import chosen_actions
+from assay.results.stats.blocks import row_blocks
 from assay.results.stats.holding_period import score_quantiles
 from assay.results.stats.information_coefficient import ic_table
 from assay.results.stats.performance import Metric
@@ -151,12 +153,32 @@ def level_table(score: pd.DataFrame, close: pd.DataFrame, level: pd.DataFrame) -
 
     """
     said, last, was = (frame.to_numpy(dtype=np.float64) for frame in (score, close, level))
-    known = np.isfinite(said) & np.isfinite(last) & np.isfinite(was)
-    last, was = last[known], was[known]
-    rows = {"model": _errors(last * (1.0 + said[known]), was), "persistence": _errors(last, was)}
-    table = pd.DataFrame(rows).T
+    n, total = 0, 0.0
+    for part in row_blocks(said.shape):
+        came = was[part][_all_known(said[part], last[part], was[part])]
+        n, total = n + len(came), total + float(came.sum())
+    sums = np.zeros((2, 5))
+    apart = 0.0
+    for part in row_blocks(said.shape):
+        known = _all_known(said[part], last[part], was[part])
+        here, came = last[part][known], was[part][known]
+        apart += float(((came - total / n) ** 2).sum()) if n else 0.0
+        for row, forecast in zip(sums, (here * (1.0 + said[part][known]), here), strict=True):
+            off = forecast - came
+            size = np.abs(off)
+            below = np.count_nonzero(forecast < 0)
+            row += float(off @ off), size.sum(), np.divide(size, came, out=size).sum(), off.sum(), below
+    table = pd.DataFrame({"model": _errors(sums[0], apart, n), "persistence": _errors(sums[1], apart, n)}).T
     table.index.name = "forecast"
     return table
+
+
+def _all_known(*tables: Floats) -> npt.NDArray[np.bool_]:
+    """Where every one of them is finite."""
+    known = np.isfinite(tables[0])
+    for table in tables[1:]:
+        known &= np.isfinite(table)
+    return known
 
 
 def level_metrics(table: pd.DataFrame, sessions: pd.DatetimeIndex) -> list[Metric]:
@@ -180,19 +202,18 @@ def cell(table: pd.DataFrame, row: object, column: str) -> float:
     return float(cast(Any, table.loc[cast(Any, row), column]))
 
 
-def _errors(forecast: Floats, outcome: Floats) -> dict[str, float]:
-    n = len(outcome)
+def _errors(sums: Floats, apart: float, n: int) -> dict[str, float]:
+    """Figures of n cases from Σoff², Σ|off|, Σ|off|/level, Σoff and how many forecasts are negative."""
     if n < 2:
         return dict.fromkeys(("r2", "mae", "rmse", "mape", "bias", "negative_share"), math.nan) | {"n": float(n)}
-    off = forecast - outcome
-    total = float(((outcome - outcome.mean()) ** 2).sum())
+    squares, sizes, relative, off, negative = sums.tolist()
     return {
-        "r2": 1.0 - float(off @ off) / total if total > 0 else math.nan,
-        "mae": float(np.abs(off).mean()),
-        "rmse": math.sqrt(float(off @ off) / n),
-        "mape": float(np.abs(off / outcome).mean()),
-        "bias": float(off.mean()),
-        "negative_share": float((forecast < 0).mean()),
+        "r2": 1.0 - squares / apart if apart > 0 else math.nan,
+        "mae": sizes / n,
+        "rmse": math.sqrt(squares / n),
+        "mape": relative / n,
+        "bias": off / n,
+        "negative_share": negative / n,
         "n": float(n),
     }
 

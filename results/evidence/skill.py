@@ -13,6 +13,7 @@ from assay.data.conventions import SESSIONS_A_YEAR, Floats
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.data.returns import forward_returns, simple_returns
 from assay.engine.result import BacktestResult
+from assay.results.stats.blocks import row_blocks
 from assay.results.stats.long_run_variance import Regression, regress
 from assay.results.stats.performance import Metric
 from assay.results.stats.skill import (
@@ -201,10 +202,13 @@ def implied_earnings(skill: Skill, held: pd.DataFrame) -> pd.Series:
     held : (T, N) target weights.
 
     """
-    weights = held.reindex(index=skill.scores.index, columns=skill.scores.columns).fillna(0.0)
-    loading = (weights * skill.volatility.fillna(0.0) * skill.scores).sum(axis="columns")[skill.x.notna()]
+    weights = held.reindex(index=skill.scores.index, columns=skill.scores.columns).to_numpy(dtype=np.float64)
+    scores, volatility = skill.scores.to_numpy(dtype=np.float64), skill.volatility.to_numpy(dtype=np.float64)
+    loading, known = np.zeros(len(weights)), skill.x.notna().to_numpy()
+    for part in row_blocks(weights.shape):
+        loading[part] = np.nansum(weights[part] * volatility[part] * scores[part], axis=1)
     # The slope is a window's, in units of √h sessions' volatility; a session of it earns 1/h.
-    return skill.slope[skill.x.notna()] * float(loading.mean()) / math.sqrt(skill.horizon)
+    return skill.slope[known] * float(pd.Series(loading[known]).mean()) / math.sqrt(skill.horizon)
 
 
 def _money(name: str, value: float, half: float, text: str) -> _Row:

@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from assay.data.files import grids, readers
+from assay.data.files.in_parts import read_ordered
 from assay.data.files.options import ReadOptions
 from assay.data.files.predictions import load_predictions, read_predictions, receipts_path, write_predictions
-from assay.data.files.prices import inspect_prices, load_prices, write_prices
+from assay.data.files.prices import inspect_prices, load_prices, read_prices, write_prices
 from assay.data.files.series import load_returns
 from assay.data.panel import ACTIONS, PredictionPanel, PricePanel
 from assay.data.synthetic import synthetic_market
@@ -163,9 +165,43 @@ def test_integer_text_and_decimal_columns_are_numbers(tmp_path: Path) -> None:
     assert found.volume["A"].tolist() == [1.0, 2.0]
 
 
-def test_categories_and_row_groups_with_different_dictionaries(panel: PricePanel, tmp_path: Path) -> None:
-    table = long_table(panel).assign(asset=lambda frame: frame["asset"].astype("category"))
-    assert_same(load_prices(save(table, tmp_path / "prices.parquet", row_group_size=17)), panel)
+#: What a long file may look like → whether its row groups can be read one by one.
+SHAPES = {
+    "by date": (lambda table: table, True),
+    "by asset": (lambda table: table.sort_values(["asset", "date"]), True),
+    "with holes": (lambda table: table.drop(index=range(3, 140, 7)), True),
+    "categories": (lambda table: table.assign(asset=table["asset"].astype("category")), True),
+    "dates as text": (lambda table: table.assign(date=table["date"].dt.strftime("%d.%m.%Y")), True),
+    "blanks around tickers": (lambda table: table.assign(asset=" " + table["asset"] + " "), True),
+    "out of order": (lambda table: table.sample(frac=1.0, random_state=0), False),
+    "a session twice": (lambda table: pd.concat([table, table.iloc[-1:]]), False),
+    "an asset missing": (lambda table: table.assign(asset=table["asset"].where(table.index != 20)), False),
+    "an asset without a name": (lambda table: table.assign(asset=table["asset"].where(table.index != 23, "")), False),
+    "a date missing": (lambda table: table.assign(date=table["date"].where(table.index != 20)), False),
+    "numbers as text": (lambda table: table.assign(close=table["close"].astype(str)), False),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_row_groups_read_one_by_one_give_what_the_whole_file_gives(
+    panel: PricePanel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shape: str
+) -> None:
+    change, apart = SHAPES[shape]
+    table = long_table(panel)[["date", "asset", "close", "volume"]]
+    path = save(change(table), tmp_path / "prices.parquet", row_group_size=40)
+    whole, taken = read_prices(path), []
+
+    def spied(*given: object, **most: int) -> object:
+        taken.append(read_ordered(*given, **most))  # type: ignore[arg-type]
+        return taken[-1]
+
+    monkeypatch.setattr(readers, "_MANY_ROWS", 1)
+    monkeypatch.setattr(grids, "read_ordered", spied)
+    parts = read_prices(path)
+    assert [item is not None for item in taken] == [apart]
+    for name, frame in whole.frames.items():
+        pd.testing.assert_frame_equal(parts.frames[name], frame, check_exact=True)
+    assert [item.message for item in parts.findings] == [item.message for item in whole.findings]
 
 
 def test_blanks_around_a_ticker_are_not_part_of_it(panel: PricePanel, tmp_path: Path) -> None:
