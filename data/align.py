@@ -12,6 +12,8 @@ from assay.data.panel import PredictionPanel, PricePanel
 
 __all__ = ["JoinReport", "align"]
 
+#: Sessions looked at together.
+_TOGETHER = 64
 _LOSS_COLUMNS = ["side", "reason", "rows", "assets", "first", "last"]
 
 
@@ -122,11 +124,13 @@ def _prediction_losses(
     views: np.ndarray, sessions: pd.DatetimeIndex, rows: np.ndarray, columns: np.ndarray, prices: PricePanel
 ) -> dict[str, np.ndarray]:
     """Disjoint masks (T', N') of the views that do not join, by reason; only reasons that occur."""
+    close = prices.close.to_numpy()
+    if prices.members is None and _every_one_priced(views, rows, columns, close):
+        return {}
     known = np.broadcast_to(columns >= 0, views.shape)
     early = np.broadcast_to((sessions < prices.sessions[0])[:, None], views.shape)
     late = np.broadcast_to((sessions > prices.sessions[-1])[:, None], views.shape)
     absent = np.broadcast_to((rows < 0)[:, None], views.shape)
-    close = prices.close.to_numpy()
     priced = np.zeros(views.shape, dtype=bool)
     inside = np.ix_(rows >= 0, columns >= 0)
     priced[inside] = np.isfinite(close[np.ix_(rows[rows >= 0], columns[columns >= 0])])
@@ -152,6 +156,18 @@ def _prediction_losses(
     return {reason: mask for reason, mask in reasons.items() if mask.any()}
 
 
+def _every_one_priced(views: np.ndarray, rows: np.ndarray, columns: np.ndarray, close: np.ndarray) -> bool:
+    """Whether each view is of a session and an asset of the prices, and has a close there."""
+    if (rows < 0).any() or (columns < 0).any():
+        return False
+    same = np.array_equal(columns, np.arange(close.shape[1]))
+    for start in range(0, len(views), _TOGETHER):
+        here = close[rows[start : start + _TOGETHER]]
+        if (views[start : start + _TOGETHER] & ~np.isfinite(here if same else here[:, columns])).any():
+            return False
+    return True
+
+
 def _price_losses(
     joined: np.ndarray, sessions: pd.DatetimeIndex, rows: np.ndarray, columns: np.ndarray, prices: PricePanel
 ) -> list[tuple[object, ...]]:
@@ -162,6 +178,8 @@ def _price_losses(
     span = slice(said[0], said[-1] + 1)
     view, alive = view[span], prices.close.notna().to_numpy()[span]
     silent = alive & ~view
+    if not silent.any():
+        return []
     nobody, never = ~np.any(view, axis=1, keepdims=True), ~np.any(view, axis=0)
     reasons = {
         "asset without predictions": silent & never,

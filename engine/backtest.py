@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields, is_dataclass, replace
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -214,8 +214,9 @@ def _weights_backtest(
     *,
     compiled: bool,
 ) -> BacktestResult:
-    stages_of = passes(strategy, predictions, prices, costs, execution, keep, compiled=compiled)
-    label, weights, result, events, _ = stages_of[-1]
+    each: Keep = "stages" if keep == "all" else "returns"
+    *before, last = passes(strategy, predictions, prices, costs, execution, each, compiled=compiled)
+    label, weights, result, events, _ = last
     if result is None or keep == "all":
         result = simulate(
             prices, weights, costs=costs, execution=execution, keep=keep, name=strategy.name, compiled=compiled
@@ -225,12 +226,8 @@ def _weights_backtest(
         result = replace(result, events=merged.sort_values(["session", "asset"], kind="stable", ignore_index=True))
     if keep == "returns":
         return result
-    before: dict[str, BacktestResult] = {}
-    for label, weights, simulated, _, _ in stages_of[:-1]:
-        if simulated is None:
-            simulated = simulate(prices, weights, costs=costs, execution=execution, keep="returns", compiled=compiled)
-        before[label] = simulated
-    return replace(result, stages=stage_table({**before, stages_of[-1][0]: result}))
+    table = {stage.label: stage.result for stage in before if stage.result is not None}
+    return replace(result, stages=stage_table({**table, label: result}))
 
 
 class Pass(NamedTuple):
@@ -239,7 +236,7 @@ class Pass(NamedTuple):
     Parameters
     ----------
     label : of the stage.
-    weights : (≤ T, N), stamped t.
+    weights : (≤ T, N), stamped t; empty where only the stage's simulation is kept.
     result : its simulation, where a later stage needed it.
     events : so far.
     paced : what the book held when its orders were decided, for a stage that reads it.
@@ -253,26 +250,61 @@ class Pass(NamedTuple):
     paced: Paced | None = None
 
 
+#: What `passes` holds of the stages before the last: everything, nothing, or their simulations without the weights.
+Keep = Literal["all", "returns", "stages"]
+
+
 def passes(
     strategy: Strategy,
     predictions: PredictionPanel,
     prices: PricePanel,
     costs: CostModel,
     execution: Execution,
-    keep: Literal["all", "returns"],
+    keep: Keep,
     *,
     compiled: bool = False,
 ) -> list[Pass]:
     """Each stage in order, through the last session of `prices`: what the strategy decided, then the overlays.
 
-    With ``keep="returns"`` only the last stage is held, so that no more than two tables of weights live at once.
+    With ``keep="returns"`` only the last stage is held, and with ``"stages"`` the others are without their weights, so
+    that no more than two tables of weights live at once.
     """
     decision = decide(priced(strategy, costs), predictions, prices)
-    steps = decision.steps() if keep == "all" else [(decision.label, decision.weights)]
-    out = [Pass(label, only_members(weights, prices)) for label, weights in steps]
+    steps = [(decision.label, decision.weights)] if keep == "returns" else decision.steps()
+    work = _Work(prices, costs, execution, strategy.name, compiled)
+    out: list[Pass] = []
+    for label, weights in steps:
+        if keep == "stages" and out:
+            out[-1] = work.without_weights(out[-1])
+        out.append(Pass(label, only_members(weights, prices)))
     out[-1] = out[-1]._replace(events=pd.DataFrame(list(decision.events), columns=list(EVENT_COLUMNS)))
-    del decision  # or the first table would live as long as the last
+    del decision, weights  # or the first table would live as long as the last
     return overlaid(out, strategy.overlays, prices, costs, execution, keep, name=strategy.name, compiled=compiled)
+
+
+@dataclass(frozen=True, eq=False)
+class _Work:
+    """What the simulations between stages have in common."""
+
+    prices: PricePanel
+    costs: CostModel
+    execution: Execution
+    name: str
+    compiled: bool
+
+    def simulated(self, stage: Pass) -> Pass:
+        """The stage with its simulation."""
+        if stage.result is not None:
+            return stage
+        result = simulate(
+            self.prices, stage.weights, costs=self.costs, execution=self.execution, keep="returns", name=self.name,
+            compiled=self.compiled,
+        )  # fmt: skip
+        return stage._replace(result=result)
+
+    def without_weights(self, stage: Pass) -> Pass:
+        """The stage with its simulation alone."""
+        return self.simulated(stage)._replace(weights=_NONE)
 
 
 def overlaid(
@@ -281,12 +313,13 @@ def overlaid(
     prices: PricePanel,
     costs: CostModel,
     execution: Execution,
-    keep: Literal["all", "returns"],
+    keep: Keep,
     *,
     name: str = "weights",
     compiled: bool = False,
 ) -> list[Pass]:
     """The stages `out` of a rule, and after them those of the overlays; see `passes`."""
+    work = _Work(prices, costs, execution, name, compiled)
 
     def push(label: str, weights: pd.DataFrame, events: pd.DataFrame = _NONE, traded: Paced | None = None) -> None:
         before = out[-1].events
@@ -294,19 +327,14 @@ def overlaid(
             events = pd.concat([before, events], ignore_index=True) if len(events) else before
         if keep == "returns":
             out.clear()
+        elif keep == "stages":
+            out[-1] = work.without_weights(out[-1])
         out.append(Pass(label, only_members(weights, prices), None, events, traded))
 
-    def simulated() -> BacktestResult:
-        known = out[-1].result
-        if known is None:
-            known = simulate(
-                prices, out[-1].weights, costs=costs, execution=execution, keep="returns", name=name, compiled=compiled
-            )
-            out[-1] = out[-1]._replace(result=known)
-        return known
-
     def shadow() -> pd.Series:
-        known = simulated()
+        out[-1] = work.simulated(out[-1])
+        known = out[-1].result
+        assert known is not None  # of the line before
         return shadow_returns(known.returns.to_numpy(), known.turnover.to_numpy(), known.sessions)[0]
 
     sessions = prices.sessions[prices.sessions.searchsorted(out[-1].weights.index[0]) :]

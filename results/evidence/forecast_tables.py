@@ -167,7 +167,7 @@ def level_table(score: pd.DataFrame, close: pd.DataFrame, level: pd.DataFrame) -
             off = forecast - came
             size = np.abs(off)
             below = np.count_nonzero(forecast < 0)
-            row += float(off @ off), size.sum(), np.divide(size, came, out=size).sum(), off.sum(), below
+            row += (off * off).sum(), size.sum(), np.divide(size, came, out=size).sum(), off.sum(), below
     table = pd.DataFrame({"model": _errors(sums[0], apart, n), "persistence": _errors(sums[1], apart, n)}).T
     table.index.name = "forecast"
     return table
