@@ -24,7 +24,7 @@ from assay.data.panel import PricePanel
 from assay.data.returns import simple_returns
 from assay.data.rolling import rolling_covariance, rolling_deviation
 
-__all__ = ["CHARACTERISTICS", "characteristics", "trailing_beta"]
+__all__ = ["BETA_LEAST", "BETA_WINDOW", "CHARACTERISTICS", "characteristics", "market_variance", "trailing_beta"]
 
 #: name → what it is, in the words of a table.
 CHARACTERISTICS = {
@@ -35,7 +35,7 @@ CHARACTERISTICS = {
     "liquidity": "less log Amihud illiquidity, 60 sessions",
     "size": "log market value",
 }
-_BETA_WINDOW, _BETA_LEAST = 252, 60
+BETA_WINDOW, BETA_LEAST = 252, 60
 _MOMENTUM, _SKIP = 252, 21
 _WINDOW, _LEAST = 60, 20
 _HALF_LIFE = 5
@@ -44,12 +44,17 @@ _HALF_LIFE = 5
 def trailing_beta(returns: pd.DataFrame) -> pd.DataFrame:
     """(T, N) beta on the assets' mean return over 252 sessions through t (60 at least); NaN where not known."""
     mean = returns.mean(axis="columns")
-    variance = mean.rolling(_BETA_WINDOW, min_periods=_BETA_LEAST).var()
     values = returns.to_numpy(dtype=np.float64)
-    covariance = rolling_covariance(values, mean.to_numpy(), _BETA_WINDOW, least=_BETA_LEAST)
+    covariance = rolling_covariance(values, mean.to_numpy(), BETA_WINDOW, least=BETA_LEAST)
     with np.errstate(invalid="ignore"):
-        beta = covariance / variance.where(variance > 0).to_numpy()[:, None]
+        beta = covariance / market_variance(mean).to_numpy()[:, None]
     return pd.DataFrame(beta, returns.index, returns.columns, copy=False)
+
+
+def market_variance(market: pd.Series) -> pd.Series:
+    """(T,) variance of the return that beta is on over the sessions of beta's window; NaN where not known or 0."""
+    variance = market.rolling(BETA_WINDOW, min_periods=BETA_LEAST).var()
+    return variance.where(variance > 0)
 
 
 def characteristics(

@@ -41,13 +41,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from assay.data.characteristics import trailing_beta
+from assay.data.characteristics import BETA_LEAST, BETA_WINDOW, market_variance, trailing_beta
 from assay.data.conventions import Floats
 from assay.data.errors import InputError
 from assay.data.panel import laid_out
 from assay.data.rolling import rolling_deviation
 from assay.results.stats.long_run_variance import critical_value, hac_mean, long_run_covariance
 from assay.results.stats.ranks import average_ranks
+from assay.results.stats.risk_kernel import compiled_risk, pays
 
 __all__ = [
     "MIXTURE",
@@ -101,18 +102,35 @@ def trailing_risk(returns: pd.DataFrame) -> Risk:
     returns : (T, N) a session, stamped with the period's end.
 
     """
-    market, values = returns.mean(axis="columns").to_numpy()[:, None], returns.to_numpy(dtype=np.float64)
-    index, names = returns.index, returns.columns
-    beta = trailing_beta(returns).to_numpy()
-    beta = np.where(np.isnan(beta), 1.0, (1 - _SHRINK) * beta + _SHRINK)
-    with np.errstate(invalid="ignore"):
-        volatility = rolling_deviation(values - beta * market, _VOLATILITY_WINDOW, least=_VOLATILITY_LEAST)
-    volatility[~(volatility > 1e-12)] = np.nan
+    values, index, names = returns.to_numpy(dtype=np.float64), returns.index, returns.columns
+    beta, volatility = (_compiled_parts if pays(values.size) else _parts_of_risk)(returns)
     unknown = np.isnan(volatility)
     rows = np.flatnonzero(unknown.any(axis=1))
     typical = pd.DataFrame(volatility[rows]).median(axis="columns").to_numpy()[:, None]
     volatility[rows] = np.where(unknown[rows], typical, volatility[rows])
     return Risk(laid_out(beta, index, names), laid_out(volatility, index, names))
+
+
+def _parts_of_risk(returns: pd.DataFrame) -> tuple[Floats, Floats]:
+    """(T, N) beta and volatility of `trailing_risk`, the latter NaN where it is not known or 0; by pandas."""
+    market, values = returns.mean(axis="columns").to_numpy()[:, None], returns.to_numpy(dtype=np.float64)
+    beta = trailing_beta(returns).to_numpy()
+    beta = np.where(np.isnan(beta), 1.0, (1 - _SHRINK) * beta + _SHRINK)
+    with np.errstate(invalid="ignore"):
+        volatility = rolling_deviation(values - beta * market, _VOLATILITY_WINDOW, least=_VOLATILITY_LEAST)
+    volatility[~(volatility > 1e-12)] = np.nan
+    return beta, volatility
+
+
+def _compiled_parts(returns: pd.DataFrame) -> tuple[Floats, Floats]:
+    """The same by the compiled loop, to 1e-12."""
+    values = np.ascontiguousarray(returns.to_numpy(dtype=np.float64))
+    beta, volatility = np.empty(values.shape), np.empty(values.shape)
+    market = returns.mean(axis="columns")
+    windows = (BETA_WINDOW, BETA_LEAST, _VOLATILITY_WINDOW, _VOLATILITY_LEAST)
+    variance = market_variance(market).to_numpy()
+    compiled_risk()(values, market.to_numpy(), variance, windows, _SHRINK, beta, volatility)
+    return beta, volatility
 
 
 def normal_scores(values: Floats) -> Floats:

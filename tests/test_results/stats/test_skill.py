@@ -14,6 +14,7 @@ from assay.data.errors import InputError
 from assay.data.panel import PricePanel
 from assay.data.returns import forward_returns, simple_returns
 from assay.data.synthetic import score_panel
+from assay.results.stats import risk_kernel, skill
 from assay.results.stats.skill import (
     MIXTURE,
     Skill,
@@ -228,3 +229,21 @@ def test_noise_seldom_reaches_twenty_at_any_look_and_skill_does():
     found = [evidence_path(rng.normal(0.04 * 18**0.5, 1, 1000), df)[-1] >= math.log(20) for _ in range(100)]
     assert np.mean(ever) <= 0.05
     assert np.mean(found) > 0.9
+
+
+@pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_the_loop_over_a_large_panel_knows_the_same_risk(monkeypatch, compiled):
+    rng = np.random.default_rng(3)
+    values = rng.normal(0, 0.02, (340, 8))
+    values[rng.random(values.shape) < 0.05] = np.nan
+    values[:, 1], values[:150, 2], values[200:, 3], values[90:200, 4] = np.nan, np.nan, np.nan, 0.01
+    values[120:200, 5], values[:, 6], values[250] = np.nan, 0.0, np.nan
+    returns = pd.DataFrame(values, pd.bdate_range("2020-01-01", periods=340))
+    expected = trailing_risk(returns)
+    monkeypatch.setattr(skill, "pays", lambda cells: True)
+    if not compiled:
+        monkeypatch.setattr(skill, "compiled_risk", lambda: risk_kernel._risk)
+    found = trailing_risk(returns)
+    for name in ("beta", "volatility"):
+        one, two = getattr(found, name).to_numpy(), getattr(expected, name).to_numpy()
+        np.testing.assert_allclose(one, two, rtol=1e-11, atol=0)
