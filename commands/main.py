@@ -171,6 +171,26 @@ def _output_lost(error: OSError, code: int) -> int:
     return 2
 
 
+#: Parameters of glibc's `mallopt`: from what size on an array is given back at once, and how much else is kept.
+_MALLOPT = {-3: 1 << 28, -1: (1 << 31) - 1}
+
+
+def _keep_freed_memory() -> None:
+    """Arrays take the place of those before them, where glibc would give each back and have the next zeroed anew.
+
+    For the short life of a command only: the process of somebody who imports the package is theirs.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    import ctypes
+
+    with contextlib.suppress(AttributeError, OSError):  # another C library
+        mallopt = ctypes.CDLL(None).mallopt
+        for parameter, value in _MALLOPT.items():
+            mallopt(parameter, value)
+
+
 def run() -> None:
     """The console script."""
+    _keep_freed_memory()
     sys.exit(main())

@@ -243,6 +243,8 @@ class PricePanel(Card):
 
     def select(self, assets: Sequence[str]) -> PricePanel:
         """The panel restricted to `assets`, in that order."""
+        if self.assets.equals(pd.Index(assets)):
+            return self
         missing = [asset for asset in assets if asset not in self.assets]
         if missing:
             raise InputError(f"prices: {len(missing)} assets absent, first {missing[0]!r}")

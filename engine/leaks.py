@@ -338,16 +338,26 @@ def too_good(mean: float, deviation: float, sessions: int, *, horizon: int) -> s
     )
 
 
-def wrong_scale(predictions: PredictionPanel, prices: PricePanel) -> str | None:
+def wrong_scale(
+    predictions: PredictionPanel, prices: PricePanel, *, forward: pd.DataFrame | None = None
+) -> str | None:
     """What a score declared as expected returns is instead, judged by its size; None where it may be returns.
 
     Only sizes are compared: medians over sessions of the spread across assets of the score and of the returns it
     forecasts. An honest forecast is narrower than what it forecasts.
+
+    Parameters
+    ----------
+    predictions, prices : of the same assets.
+    forward : (T, N) forward returns of these prices at the predictions' delay and horizon, if they are there already.
+
     """
     score = predictions.score
     if score is None or predictions.unit != "return" or score.shape[1] < 2:
         return None
-    window = forward_returns(prices, horizon=predictions.horizon, delay=predictions.delay).reindex(score.index)
+    if forward is None:
+        forward = forward_returns(prices, horizon=predictions.horizon, delay=predictions.delay)
+    window = forward.reindex(index=score.index, columns=score.columns)
     values, returns = score.to_numpy(dtype=float), window.to_numpy(dtype=float)
     spreads = []
     for start in range(0, len(values), _TOGETHER):

@@ -7,7 +7,7 @@ values go straight to their places. No table of all rows is ever made.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -54,7 +54,7 @@ class _Key:
 
 
 def read_ordered(
-    source: Source, date: str, asset: str, fields: dict[str, str], options: ReadOptions, *, most: int
+    source: Source, date: str, asset: str, fields: Mapping[str, str], options: ReadOptions, *, most: int
 ) -> Ordered | None:
     """The grids of a file that comes in parts; None where it does not, a key is missing, or rows are out of order.
 

@@ -12,13 +12,13 @@ import pandas as pd
 
 from assay.data.card import Card
 from assay.data.conventions import SESSIONS_A_YEAR
-from assay.data.labels import action_labels, next_price
+from assay.data.labels import action_labels
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.data.returns import forward_returns
 from assay.engine.result import BacktestResult
 from assay.engine.trades import trips_of
 from assay.results.evidence.break_even import break_even_borrow, break_even_cost, break_even_on_alpha
-from assay.results.evidence.forecast_tables import class_table, level_metrics, level_table
+from assay.results.evidence.forecast_tables import class_table, implied_levels, level_metrics, level_table
 from assay.results.evidence.forecasts import Outcomes, action_scores, action_table, chosen_actions, forecast_metrics
 from assay.results.evidence.missing_names import missing_names
 from assay.results.evidence.skill import skill_metrics, skill_of, skill_table
@@ -295,9 +295,7 @@ def _signal(
         metrics += action_scores(counts)
     if score is not None and predictions.unit == "return":
         window = {"horizon": predictions.horizon, **{name: execution[name] for name in ("delay", "fill")}}
-        level = next_price(prices, **window).reindex(index=predictions.sessions, columns=predictions.assets)
-        close = prices.close.reindex(index=predictions.sessions, columns=predictions.assets)
-        tables["levels"] = level_table(score, close, level)
+        tables["levels"] = level_table(*implied_levels(score, prices, **window))
         metrics += level_metrics(tables["levels"], predictions.sessions)
     return metrics, tables
 

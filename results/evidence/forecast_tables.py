@@ -30,6 +30,7 @@ __all__ = [
     "daily_distribution",
     "fifths_table",
     "forecast_tables",
+    "implied_levels",
     "level_metrics",
     "level_table",
     "prediction_spread",
@@ -67,8 +68,7 @@ def forecast_tables(predictions: PredictionPanel, prices: PricePanel, *, fill: A
         out["thresholds"] = threshold_table(predictions, labels)
     score = predictions.score
     if score is not None and predictions.unit == "return":
-        close, level = (_like(predictions, frame) for frame in (prices.close, next_price(prices, **span)))
-        out["levels"] = level_table(score, close, level)
+        out["levels"] = level_table(*implied_levels(score, prices, **span))
     ranked = predictions.view
     daily = ic_table(ranked, forward)["rank_ic"]
     out["daily"], out["quarters"] = daily_distribution(daily), quarter_table(daily)
@@ -135,6 +135,25 @@ def threshold_table(
                 "share": float(over.mean()) if len(over) else math.nan,
             })  # fmt: skip
     return pd.DataFrame(rows).set_index(["action", "threshold"])
+
+
+def implied_levels(
+    score: pd.DataFrame, prices: PricePanel, *, horizon: int, delay: int, fill: Any = None
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """What `level_table` compares: the scores, the closes of their stamps, and the prices at the ends of their windows.
+
+    Rows of scores whose windows end after the prices may be left out: nothing is known of them. Where the panels fit,
+    all three are views.
+    """
+    frame = prices.open if prices.open is not None and fill != "close" else prices.close
+    start, stamps = int(prices.sessions.searchsorted(score.index[0])), len(score)
+    fits = score.columns.equals(prices.assets) and prices.sessions[start : start + stamps].equals(score.index)
+    if prices.members is not None or not fits:
+        close, level = prices.close, next_price(prices, horizon=horizon, delay=delay, fill=fill)
+        both = (each.reindex(index=score.index, columns=score.columns) for each in (close, level))
+        return score, next(both), next(both)
+    later = frame.iloc[start + delay + horizon : start + stamps + delay + horizon]
+    return score.iloc[: len(later)], prices.close.iloc[start : start + len(later)], later
 
 
 def level_table(score: pd.DataFrame, close: pd.DataFrame, level: pd.DataFrame) -> pd.DataFrame:

@@ -2,7 +2,8 @@
 
 pandas spends most of the time of a wide table on describing its columns one by one. Tables of one run share their
 assets and their sessions, so that description is made once; the values are handed over as they are. Numbers that never
-repeat gain nothing from a dictionary, so only text has one.
+repeat gain nothing from a dictionary, so only text has one, and a table of noise, which zstd cannot make smaller, is
+written as it is.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ _WIDE = 64
 #: Cells of all tables together from which several are written at a time.
 _MANY = 2_000_000
 _COMPRESSION: dict[str, Any] = {"compression": "zstd", "compression_level": 1}
+#: Values of a wide table that are tried, and the share of their size below which compressing them is worth the time.
+_TRIED, _WORTH = 1 << 15, 0.92
 
 
 def write_tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> None:
@@ -82,4 +85,9 @@ def _write(table: pd.DataFrame, path: Path, schema: Any) -> None:
     arrays = [pa.array(column, from_pandas=True) for column in columns]
     kept = schema.names[len(arrays) :]  # a range of numbers is in the schema, any other index is a column
     arrays += [pa.array(table.index, type=schema.field(name).type, from_pandas=True) for name in kept]
-    pq.write_table(pa.Table.from_arrays(arrays, schema=schema), path, use_dictionary=False, **_COMPRESSION)
+    middle = np.ascontiguousarray(columns.ravel()[columns.size // 2 :][:_TRIED])
+    packed = pa.Codec("zstd", compression_level=1).compress(middle)
+    how = _COMPRESSION if packed.size < _WORTH * middle.nbytes else {"compression": "none"}
+    # Nobody asks a table of weights which of its thousands of columns may hold a value.
+    whole = pa.Table.from_arrays(arrays, schema=schema)
+    pq.write_table(whole, path, use_dictionary=False, write_statistics=False, **how)

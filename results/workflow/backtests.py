@@ -261,7 +261,7 @@ def run_joined(
     traded = with_tradable_benchmark(strategy, prices, inputs.benchmark)
     outcomes = _checked(trading, result, predictions, traded, origin, checks, progress)
     evidence = evaluate(result, predictions, prices)
-    result = replace(result, warnings=(*result.warnings, *_doubts(evidence, predictions, prices)))
+    result = replace(result, warnings=(*result.warnings, *_doubts(evidence, predictions, prices, result)))
     external = origin.config is None
     counted = count_trial(
         result,
@@ -306,9 +306,14 @@ def run_joined(
     return StoredBacktest(add_checks(run, outcomes.to_dict()), result, evidence, outcomes)
 
 
-def _doubts(evidence: Evidence, predictions: PredictionPanel, prices: PricePanel) -> list[str]:
+def _doubts(
+    evidence: Evidence, predictions: PredictionPanel, prices: PricePanel, result: BacktestResult
+) -> list[str]:
     """What of the predictions is too good to be a forecast, or on a scale that is not what it is declared as."""
-    doubts = [wrong_scale(predictions, prices.select(list(predictions.assets)))]
+    execution = result.config["execution"]
+    usual = execution["delay"] == predictions.delay and (execution["fill"] == "open") == (prices.open is not None)
+    forward = evidence.tables.get("forward_returns") if usual else None
+    doubts = [wrong_scale(predictions, prices.select(list(predictions.assets)), forward=forward)]
     if "ic" in evidence.tables:
         daily = evidence.tables["ic"]["rank_ic"].dropna()
         doubts.append(too_good(daily.mean(), daily.std(), len(daily), horizon=predictions.horizon))
