@@ -273,8 +273,10 @@ def _table(book: TargetBook) -> str:
     if book.orders is not None:
         shown |= table["held"].ne(0) | table["order"].ne(0)
     rows = table[shown].sort_values("target", key=lambda column: -column.abs(), kind="stable")
+    others = table.loc[~shown, "target"]
+    idle = others.isna().all()
     if rows.empty:
-        return "nothing to hold"
+        return "no new decision: what is held stays as it is" if idle else "nothing to hold"
     width = max(5, *(len(str(asset)) for asset in rows.index))
     orders = book.orders is not None
     amounts = f"{'price':>12}{'held':>14}{'order':>14}{'shares':>14}" if orders else ""
@@ -286,7 +288,6 @@ def _table(book: TargetBook) -> str:
             for name in ("price", "held", "order", "shares")
         ) if orders else ""  # fmt: skip
         lines.append(f"{asset!s:{width}}{target:>9}{amounts}  {row['reason']}")
-    others = len(table) - len(rows)
-    if others:
-        lines.append(f"{others} other assets: target 0, nothing held")
+    if len(others):
+        lines.append(f"{len(others)} other assets: {'no new decision' if idle else 'target 0'}, nothing held")
     return "\n".join(lines)

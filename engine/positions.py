@@ -422,8 +422,8 @@ def orders_towards(
     if not (nav > 0 and np.isfinite(nav)):
         raise InputError(f"positions: the holdings and cash are worth {nav:,.2f}; NAV must be above 0")
     targets = positions.targets.reindex(assets)
-    if holdings is None:
-        targets = targets.fillna(positions.lineage["book"].reindex(assets))
+    begun = targets.isna() & (holdings is None)
+    targets = targets.where(~begun, positions.lineage["book"].reindex(assets))
     wanted = targets.to_numpy(dtype=np.float64)
     tape = Tape(last[None, :], last[None, :])
     delta, left, _ = ordered_shares(0, wanted, shares, value, nav, tape, execution)
@@ -443,6 +443,8 @@ def orders_towards(
         if asset not in own:
             status, words = "not traded", "held, but the strategy has no view of it: not traded; close it by hand"
         why = f"{positions.why(str(asset))} → " if asset in own else ""
+        if begun[asset] and not np.isnan(wanted[place]):
+            why += f"a new book begins at the backtest's {wanted[place]:+.2%} → "
         if delta[place]:
             fee = float(paid[-1, place])
             words += f", about {traded[place]:,.2f}, costs {paid[:, place].sum():,.2f}"

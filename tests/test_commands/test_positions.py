@@ -230,6 +230,12 @@ def test_entry_rules_are_refused(tmp_path, capsys):
     assert "enters and exits bar by bar" in capsys.readouterr().err
 
 
+def test_between_decisions_what_is_held_stays(newest, tmp_path, capsys):
+    run = stored(tmp_path, "--strategy", "quintile_long_short", "--param", "every=week")
+    assert asked(run, newest) == 0  # a Friday, and orders are placed on Mondays
+    assert "no new decision: what is held stays as it is" in capsys.readouterr().out
+
+
 def test_a_run_of_files_is_not_asked_on_the_sample(run, capsys):
     assert asked(run, {}) == 2
     assert "give its newest --prices and --predictions" in capsys.readouterr().err

@@ -173,6 +173,8 @@ def test_a_session_without_a_decision_leaves_holdings_and_starts_a_new_book_as_t
     fresh = orders_towards(book, holdings=None, cash=1e6)
     value = fresh.loc[asset, "value"]
     assert value == pytest.approx(1e6 * book.lineage.loc[asset, "book"])
+    begun = f"a new book begins at the backtest's {book.lineage.loc[asset, 'book']:+.2%} → buy"
+    assert begun in fresh.loc[asset, "reason"]
 
 
 @pytest.mark.parametrize(

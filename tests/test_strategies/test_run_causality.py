@@ -54,9 +54,13 @@ def with_another_future(
     return other_predictions, other_prices
 
 
+#: Overlays that no strategy has by default, each with a strategy that shows them.
+PACED = [("quintile_long_short", {"aim": True}), ("equal_weight", {"every": "week", "sleeves": 3, "band": 0.01})]
+
+
 @pytest.mark.parametrize("fill", ["open", "close"])
-@pytest.mark.parametrize("name", STRATEGIES)
-def test_the_future_changes_no_weight_fill_or_nav(name, fill):
+@pytest.mark.parametrize(("name", "paced"), [*((name, {}) for name in STRATEGIES), *PACED])
+def test_the_future_changes_no_weight_fill_or_nav(name, paced, fill):
     from assay.engine.execution import Execution
 
     if name == "confidence" and fill == "close":
@@ -65,7 +69,7 @@ def test_the_future_changes_no_weight_fill_or_nav(name, fill):
     other_predictions, other_prices = with_another_future(predictions, prices)
     # The optimisers' window of a year is longer than this panel: with their defaults they would stay in cash.
     optimised = {"window", "every"} <= set(getattr(strategy_class(name), "__dataclass_fields__", {}))
-    settings = {"window": 40, "every": 10} if optimised else {}
+    settings = {"window": 40, "every": 10} if optimised else paced
     strategy, execution = load_strategy(name, **settings), Execution(fill=fill)
     first = run_backtest(strategy, predictions, prices, execution=execution)
     second = run_backtest(strategy, other_predictions, other_prices, execution=execution)
