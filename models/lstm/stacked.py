@@ -1,27 +1,34 @@
 """The price networks of many assets trained side by side: one pass over stacked weights instead of a pass an asset.
 
-A small network spends its time on starting operations, not on numbers, so a hundred of them cost hardly more together
-than one. Each asset keeps what it would have alone: its seed and start, the order of its rows, its dropout masks, its
-learning rate, its early stop. What differs is the order in which sums are taken, so losses agree to about 1e-6; where a
-rectifier stands within rounding of its kink they may part further, as one asset alone does if its start moves by 1e-7.
+A small network spends its time on starting operations, not on numbers, so ten of them cost hardly more together than
+one; stacks of ten also fit a processor's cache, and several are trained at once, a thread a core. Each asset keeps what
+it would have alone: its seed and start, the order of its rows, its dropout masks, its learning rate, its early stop.
+What differs is the order in which sums are taken. In float64 all losses agree to 1e-9; in float32 they part further in
+some assets, as those of one asset alone do when its start moves by a rounding (`benchmarks/stacked.py` counts both).
 """
 
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from dataclasses import dataclass, field
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any
+from operator import methodcaller
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from assay.data.compiling import has_numba
 from assay.data.errors import TrainingError
 from assay.models.base import epoch_ended
 from assay.models.lstm.batches import Batch, TrainingRows
+from assay.models.lstm.recurrence import recur
 from assay.models.lstm.training import TrainingSchedule, improved
 
 if TYPE_CHECKING:
@@ -31,6 +38,10 @@ __all__ = ["Member", "TrainedMember", "train_together"]
 
 _MOMENTUM, _EPS = 0.1, 1e-3  # of the networks' batch normalisation
 _BETAS, _ADAM_EPS = (0.9, 0.999), 1e-8
+#: Members of a stack: what they read and write in a step then fits a processor's cache.
+STACK = 10
+#: Rows times epochs from which loops are worth compiling, or reading from the cache of compiled ones.
+_MANY = 50_000
 Weights = dict[str, Tensor]
 
 
@@ -55,76 +66,31 @@ class TrainedMember:
     weights: dict[str, Tensor] = field(default_factory=dict)
 
 
-class _Recurrence(torch.autograd.Function):
-    """h_t, c_t of an LSTM from its input projections, (S, A, B, 4H) and the stacked recurrent kernels (A, 4H, H)."""
-
-    @staticmethod
-    def forward(ctx: Any, projected: Tensor, kernel: Tensor) -> Tensor:
-        steps, assets, rows, width = projected.shape
-        hidden = width // 4
-        turned = kernel.transpose(1, 2).contiguous()
-        states = projected.new_zeros((steps + 1, assets, rows, hidden))
-        cells = torch.zeros_like(states)
-        squashed = torch.empty_like(states[1:])
-        gates = torch.empty_like(projected)
-        for t in range(steps):
-            now = torch.baddbmm(projected[t], states[t], turned)
-            gate = gates[t]
-            torch.sigmoid(now, out=gate)
-            torch.tanh(now[..., 2 * hidden : 3 * hidden], out=gate[..., 2 * hidden : 3 * hidden])
-            i, f, g, o = gate.split(hidden, dim=-1)
-            torch.addcmul(i * g, f, cells[t], out=cells[t + 1])
-            torch.mul(o, torch.tanh(cells[t + 1], out=squashed[t]), out=states[t + 1])
-        ctx.save_for_backward(kernel, states, cells, gates, squashed)
-        return states[1:]
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor]:
-        kernel, states, cells, gates, squashed = ctx.saved_tensors
-        through_sigmoid = torch.ops.aten.sigmoid_backward
-        through_tanh = torch.ops.aten.tanh_backward
-        (above,) = grads
-        steps, assets, rows, width = gates.shape
-        hidden = width // 4
-        out = torch.empty_like(gates)
-        later = gates.new_zeros((assets, rows, hidden))
-        carried = torch.zeros_like(later)
-        for t in range(steps - 1, -1, -1):
-            i, f, g, o = gates[t].split(hidden, dim=-1)
-            to_h = above[t] + later
-            to_c = carried + through_tanh(to_h * o, squashed[t])
-            part = out[t]
-            through_sigmoid.grad_input(to_c * g, i, grad_input=part[..., :hidden])
-            through_sigmoid.grad_input(to_c * cells[t], f, grad_input=part[..., hidden : 2 * hidden])
-            through_tanh.grad_input(to_c * i, g, grad_input=part[..., 2 * hidden : 3 * hidden])
-            through_sigmoid.grad_input(to_h * squashed[t], o, grad_input=part[..., 3 * hidden :])
-            carried = to_c * f
-            later = torch.bmm(part, kernel)
-        flat = out.permute(1, 0, 2, 3).reshape(assets, steps * rows, width)
-        before = states[:-1].permute(1, 0, 2, 3).reshape(assets, steps * rows, hidden)
-        return out, torch.bmm(flat.transpose(1, 2), before)
+def _lstm(inputs: Tensor, weights: Weights, name: str, compiled: bool) -> Tensor:
+    """(A, S, B, F) → (A, S, B, H)."""
+    bias = weights[f"{name}.lstm.bias_ih_l0"] + weights[f"{name}.lstm.bias_hh_l0"]
+    projected = _product(inputs, weights[f"{name}.lstm.weight_ih_l0"], bias)
+    return recur(projected, weights[f"{name}.lstm.weight_hh_l0"], compiled=compiled)
 
 
-def _lstm(inputs: Tensor, weights: Weights, name: str) -> Tensor:
-    """(A, B, S, F) → (A, B, S, H)."""
-    assets, rows, steps, width = inputs.shape
-    kernel = weights[f"{name}.lstm.weight_ih_l0"]
-    bias = (weights[f"{name}.lstm.bias_ih_l0"] + weights[f"{name}.lstm.bias_hh_l0"]).unsqueeze(1)
-    projected = torch.baddbmm(bias, inputs.reshape(assets, rows * steps, width), kernel.transpose(1, 2))
-    ordered = projected.reshape(assets, rows, steps, -1).permute(2, 0, 1, 3).contiguous()
-    states: Tensor = _Recurrence.apply(ordered, weights[f"{name}.lstm.weight_hh_l0"])  # type: ignore[no-untyped-call]
-    return states.permute(1, 2, 0, 3)
+def _product(values: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
+    """Each asset's (S, B, F) by its kernel (O, F), plus its bias, (A, S, B, O)."""
+    flat = torch.baddbmm(bias.unsqueeze(1), values.flatten(1, 2), kernel.transpose(1, 2))
+    return flat.unflatten(1, values.shape[1:3])
 
 
 def _norm(values: Tensor, weights: Weights, name: str, pieces: Tensor | None) -> Tensor:
-    """Batch normalisation by asset over its real pieces, (A, B) of 0 and 1; running moments where `pieces` is None."""
+    """Batch normalisation by asset over its real pieces, (A, B) of 0 and 1; running moments where `pieces` is None.
+
+    `values` are (A, S, B, H).
+    """
     if f"{name}.norm.weight" not in weights:
         return values
     mean, variance = weights[f"{name}.norm.running_mean"], weights[f"{name}.norm.running_var"]
     if pieces is not None:
-        size = pieces.sum(dim=1, keepdim=True) * values.shape[2]
+        size = pieces.sum(dim=1, keepdim=True) * values.shape[1]
         count = size.clamp(min=1.0)  # an asset that has no more rows takes part with none
-        kept = pieces[:, :, None, None]
+        kept = pieces[:, None, :, None]
         own_mean = (values * kept).sum(dim=(1, 2)) / count
         off = (values - own_mean[:, None, None]) * kept
         own_variance = (off * off).sum(dim=(1, 2)) / count
@@ -139,13 +105,6 @@ def _norm(values: Tensor, weights: Weights, name: str, pieces: Tensor | None) ->
     return values * scale[:, None, None] + shift[:, None, None]
 
 
-def _linear(values: Tensor, weights: Weights, name: str) -> Tensor:
-    assets, rows, steps, width = values.shape
-    kernel, bias = weights[f"{name}.weight"], weights[f"{name}.bias"].unsqueeze(1)
-    flat = torch.baddbmm(bias, values.reshape(assets, rows * steps, width), kernel.transpose(1, 2))
-    return flat.reshape(assets, rows, steps, -1)
-
-
 @dataclass(eq=False)
 class _Masks:
     """Dropout masks as each asset would draw them alone: from its own generator, of the shape of its own pieces."""
@@ -155,42 +114,58 @@ class _Masks:
     rows: int
 
     def drop(self, values: Tensor, chance: float) -> Tensor:
+        """`values` (A, S, B, F), each piece's own elements dropped and the rest scaled up."""
         if chance <= 0:
             return values
-        masks = values.new_zeros((len(self.sizes), self.rows, *values.shape[2:]))
-        for k, (generator, size) in enumerate(zip(self.generators, self.sizes, strict=True)):
+        steps, width = values.shape[1], values.shape[3]
+        masks = values.new_zeros((len(self.sizes), self.rows, steps, width))
+        for mask, generator, size in zip(masks, self.generators, self.sizes, strict=True):
             if size:
-                masks[k, :size] = torch.empty((size, *values.shape[2:])).bernoulli_(1.0 - chance, generator=generator)
-        return values * masks.div_(1.0 - chance)
+                mask[:size].bernoulli_(1.0 - chance, generator=generator)
+        return values * masks.div_(1.0 - chance).transpose(1, 2)
 
 
 def _answers(
-    recipe: PriceLSTM, weights: Weights, inputs: Tensor, steps: int, pieces: Tensor | None, masks: _Masks | None
+    recipe: PriceLSTM, weights: Weights, inputs: Tensor, pieces: Tensor | None, masks: _Masks | None, how: _How
 ) -> Tensor:
-    """(A, B, S, F) → (A, B, steps, 1), as `assay.models.lstm.networks.PriceNetwork` answers."""
+    """(A, S, B, F) → (A, steps, B), as `assay.models.lstm.networks.PriceNetwork` answers."""
 
     def drop(values: Tensor, chance: float) -> Tensor:
         return values if masks is None else masks.drop(values, chance)
 
-    first = drop(_norm(_lstm(inputs, weights, "first"), weights, "first", pieces), recipe.dropout)
-    states = _lstm(first, weights, "second")[:, :, -steps:]
+    def linear(values: Tensor, name: str) -> Tensor:
+        return _product(values, weights[f"{name}.weight"], weights[f"{name}.bias"])
+
+    states = _lstm(inputs, weights, "first", how.compiled)
+    first = drop(_norm(states, weights, "first", pieces), recipe.dropout)
+    states = _lstm(first, weights, "second", how.compiled)[:, -how.steps :]
     second = drop(_norm(states, weights, "second", pieces), recipe.dropout)
-    dense = drop(functional.relu(_linear(second, weights, "dense.0")), recipe.dense_dropout)
-    return _linear(dense, weights, "dense.3")
+    dense = drop(functional.relu(linear(second, "dense.0")), recipe.dense_dropout)
+    return linear(dense, "dense.3")[..., 0]
 
 
 def _losses(recipe: PriceLSTM, weights: Weights, answers: Tensor, batch: _Stack) -> tuple[Tensor, Tensor]:
     """Mean Huber loss of each asset's rows and its penalty, (A,) each."""
-    each = functional.huber_loss(answers, batch.targets, delta=recipe.huber_delta, reduction="none")[..., 0]
-    count = batch.mask.sum(dim=(1, 2)).clamp(min=1.0)
-    data = (each * batch.mask).sum(dim=(1, 2)) / count
+    each = functional.huber_loss(answers, batch.targets, delta=recipe.huber_delta, reduction="none")
+    data = (each * batch.mask).sum(dim=(1, 2)) / batch.counts.clamp(min=1.0)
     kernels = [weights[f"{name}.lstm.weight_ih_l0"] for name in ("first", "second")]
     return data, recipe.l2 * ((kernels[0] ** 2).sum(dim=(1, 2)) + (kernels[1] ** 2).sum(dim=(1, 2)))
 
 
+@dataclass(frozen=True)
+class _How:
+    """Rows that a piece answers for, and whether the recurrence is compiled."""
+
+    steps: int
+    compiled: bool
+
+
 @dataclass(frozen=True, eq=False)
 class _Stack:
-    """The batches of several assets as one, padded to the largest: inputs (A, B, S, F), mask (A, B, K), sizes (A,)."""
+    """The batches of several assets as one, padded to the largest; `sizes` are their numbers of pieces.
+
+    Inputs are (A, S, B, F), targets and mask (A, steps, B), pieces (A, B) of 0 and 1.
+    """
 
     inputs: Tensor
     targets: Tensor
@@ -209,14 +184,15 @@ def _stacks(batches: Sequence[Iterator[Batch]]) -> Iterator[_Stack]:
         some = next(batch for batch in group if batch is not None)
         sizes = [0 if batch is None else len(batch.mask) for batch in group]
         shape = (len(group), max(sizes))
-        inputs = torch.zeros((*shape, *some.inputs.shape[1:]))
-        targets, mask = torch.zeros((*shape, *some.targets.shape[1:])), torch.zeros((*shape, some.mask.shape[1]))
-        pieces = torch.zeros(shape)
+        inputs = some.inputs.new_zeros((*shape, *some.inputs.shape[1:]))
+        targets = some.targets.new_zeros((*shape, some.targets.shape[1]))
+        mask, pieces = torch.zeros_like(targets), some.targets.new_zeros(shape)
         for k, batch in enumerate(group):
             if batch is not None:
-                inputs[k, : sizes[k]], targets[k, : sizes[k]] = batch.inputs, batch.targets
-                mask[k, : sizes[k]], pieces[k, : sizes[k]] = batch.mask.to(mask.dtype), 1.0
-        yield _Stack(inputs, targets, mask, pieces, sizes)
+                inputs[k, : sizes[k]], targets[k, : sizes[k]] = batch.inputs, batch.targets[..., 0]
+                mask[k, : sizes[k]], pieces[k, : sizes[k]] = batch.mask, 1.0
+        turned = (values.transpose(1, 2).contiguous() for values in (inputs, targets, mask))
+        yield _Stack(*turned, pieces, sizes)
 
 
 class _Adam:
@@ -234,11 +210,12 @@ class _Adam:
             squares = sum((grad**2).flatten(1).sum(dim=1) for grad in grads.values() if grad is not None)
             scale = (clip / (torch.as_tensor(squares).sqrt() + 1e-6)).clamp(max=1.0)
             grads = {name: grad * _like(scale, grad) for name, grad in grads.items() if grad is not None}
+        dtype = next(iter(self.first.values())).dtype
         self.steps += active
         counts = self.steps.clamp(min=1.0)
-        size = (rates / (1.0 - _BETAS[0] ** counts) * active).float()
-        root = (1.0 - _BETAS[1] ** counts).sqrt().float()
-        on = active.float()
+        size = (rates / (1.0 - _BETAS[0] ** counts) * active).to(dtype)
+        root = (1.0 - _BETAS[1] ** counts).sqrt().to(dtype)
+        on = active.to(dtype)
         with torch.no_grad():
             for name, grad in grads.items():
                 if grad is None:
@@ -250,6 +227,14 @@ class _Adam:
                 second += (1.0 - _BETAS[1]) * share * (grad * grad - second)
                 weight -= _like(size, grad) * first / (second.sqrt() / _like(root, grad) + _ADAM_EPS)
                 weight.grad = None
+
+    def of(self, left: list[int]) -> _Adam:
+        """The moments of the assets at these places."""
+        after = copy(self)
+        after.first = {name: value[left] for name, value in self.first.items()}
+        after.second = {name: value[left] for name, value in self.second.items()}
+        after.steps = self.steps[left]
+        return after
 
 
 def _like(values: Tensor, other: Tensor) -> Tensor:
@@ -272,20 +257,6 @@ class _Rates:
         return float(self.scheduler.optimizer.param_groups[0]["lr"])
 
 
-def _start(recipe: PriceLSTM, members: Sequence[Member], n_features: int) -> tuple[Weights, list[torch.Generator]]:
-    """Each asset's own first weights, stacked, and a generator that goes on where its start left off."""
-    states, generators = [], []
-    for member in members:
-        torch.manual_seed(member.seed)
-        states.append(recipe.network(n_features).state_dict())
-        generators.append(torch.Generator().set_state(torch.get_rng_state()))
-    weights = {name: torch.stack([state[name] for state in states]) for name in states[0]}
-    for name, value in weights.items():
-        if _is_trained(name):
-            value.requires_grad_(True)
-    return weights, generators
-
-
 def _is_trained(name: str) -> bool:
     return not name.endswith(("running_mean", "running_var", "num_batches_tracked"))
 
@@ -293,7 +264,9 @@ def _is_trained(name: str) -> bool:
 def train_together(
     recipe: PriceLSTM, members: Sequence[Member], schedule: TrainingSchedule, n_features: int
 ) -> list[TrainedMember]:
-    """Train a network for each member, all of them in the same passes; call it inside `deterministic`.
+    """Train a network for each member, many of them in the same passes; call it inside `deterministic`.
+
+    Stacks are of `STACK` members in their order, whatever the number of threads, so the figures do not depend on it.
 
     Raises
     ------
@@ -301,71 +274,130 @@ def train_together(
         If an asset's loss is not finite, with its name, the epoch and the learning rate.
 
     """
-    weights, generators = _start(recipe, members, n_features)
-    out = [TrainedMember() for _ in members]
-    rates = [_Rates.at(schedule.learning_rate) for _ in members]
-    rngs = [np.random.default_rng(member.seed) for member in members]
-    trained = [name for name in weights if _is_trained(name)]
-    adam = _Adam(weights, trained, schedule.weight_decay)
-    alive = list(range(len(members)))
-    for epoch in range(1, schedule.epochs + 1):
-        now = torch.tensor([rate.now for rate in rates], dtype=torch.float64)
-        means = {role: _Means(len(alive)) for role in ("train", "validation")}
-        for batch in _stacks([_batches(members[k], schedule, rngs[k]) for k in alive]):
-            masks = _Masks([generators[k] for k in alive], batch.sizes, batch.inputs.shape[1])
-            answers = _answers(recipe, weights, batch.inputs, batch.mask.shape[2], batch.pieces, masks)
-            data, penalty = _losses(recipe, weights, answers, batch)
-            (data + penalty).sum().backward()
-            active = torch.tensor([size > 0 for size in batch.sizes], dtype=torch.float64)
-            adam.step(weights, now[alive], active, schedule.clip)
-            means["train"].add(data.detach(), penalty, batch.counts)
-        with torch.inference_mode():
-            for batch in _stacks([_batches(members[k], schedule) for k in alive]):
-                answers = _answers(recipe, weights, batch.inputs, batch.mask.shape[2], None, None)
-                means["validation"].add(*_losses(recipe, weights, answers, batch), batch.counts)
+    rows = sum(member.train[1] - member.train[0] for member in members)
+    compiled = rows * schedule.epochs >= _MANY and has_numba()
+    stacks = [
+        _Training(recipe, members[k : k + STACK], schedule, n_features, compiled)
+        for k in range(0, len(members), STACK)
+    ]  # fmt: skip
+    out = [trained for stack in stacks for trained in stack.out]
+    threads = min(len(stacks), _threads())
+    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        each = map if threads == 1 else pool.map
+        for epoch in range(1, schedule.epochs + 1):
+            totals = list(each(methodcaller("epoch", epoch), [stack for stack in stacks if stack.alive]))
+            if not totals:
+                break
+            networks, rate, train, trained, validation, validated = np.sum(totals, axis=0).tolist()
+            epoch_ended({
+                "epoch": epoch, "epochs": schedule.epochs, "lr": rate / networks,
+                "train_loss": train / trained, "validation_loss": validation / validated,
+            })  # fmt: skip
+    return out
+
+
+def _threads() -> int:
+    """One a core, or what ``OMP_NUM_THREADS`` allows, which is 1 in the workers of a walk-forward."""
+    allowed = os.environ.get("OMP_NUM_THREADS", "")
+    cores = os.cpu_count() or 1
+    return min(int(allowed), cores) if allowed.isdecimal() and int(allowed) else cores
+
+
+class _Training:
+    """One stack in training: the weights and moments of the members still in it, and what each has left so far."""
+
+    def __init__(
+        self, recipe: PriceLSTM, members: Sequence[Member], schedule: TrainingSchedule, n_features: int, compiled: bool
+    ) -> None:
+        self.recipe, self.members, self.schedule = recipe, members, schedule
+        self.how = _How(members[0].rows.pieces.steps, compiled)
+        self.weights, self.generators = self._start(n_features)
+        self.adam = _Adam(self.weights, [name for name in self.weights if _is_trained(name)], schedule.weight_decay)
+        self.rates = [_Rates.at(schedule.learning_rate) for _ in members]
+        self.rngs = [np.random.default_rng(member.seed) for member in members]
+        self.out = [TrainedMember() for _ in members]
+        self.alive = list(range(len(members)))
+
+    def _start(self, n_features: int) -> tuple[Weights, list[torch.Generator]]:
+        """Each asset's own first weights, stacked, and a generator that goes on where its start left off."""
+        states, generators = [], []
+        for member in self.members:
+            torch.manual_seed(member.seed)
+            states.append(self.recipe.network(n_features).state_dict())
+            generators.append(torch.Generator().set_state(torch.get_rng_state()))
+        kind = torch.from_numpy(self.members[0].rows.targets).dtype
+        weights = {name: torch.stack([state[name] for state in states]).to(kind) for name in states[0]}
+        for name, value in weights.items():
+            if _is_trained(name):
+                value.requires_grad_(True)
+        return weights, generators
+
+    def epoch(self, epoch: int) -> list[float]:
+        """Train an epoch and validate; how many networks, the sums of their learning rates, losses and rows by role."""
+        rates = [self.rates[k].now for k in self.alive]
+        means = {"train": self._trained(torch.tensor(rates, dtype=torch.float64)), "validation": self._validated()}
         stopped = []
-        for place, k in enumerate(alive):
-            record = {"epoch": epoch, "lr": rates[k].now}
+        for place, k in enumerate(self.alive):
+            record = {"epoch": epoch, "lr": rates[place]}
             for role, mean in means.items():
-                record |= mean.record(role, place, several=bool(recipe.l2))
+                record |= mean.record(role, place, several=bool(self.recipe.l2))
             if not all(map(math.isfinite, record.values())):
                 raise TrainingError(
-                    f"{recipe.name}, {members[k].name}: the loss became {record['train_loss']} in epoch {epoch} at "
-                    f"learning rate {rates[k].now:g}; lower the learning rate"
+                    f"{self.recipe.name}, {self.members[k].name}: the loss became {record['train_loss']} in epoch "
+                    f"{epoch} at learning rate {rates[place]:g}; lower the learning rate"
                 )
-            rates[k].scheduler.step(record["validation_loss"])
-            own = out[k]
-            own.history.append(record)
-            if improved(record["validation_loss"], own.best, schedule.min_delta, schedule.relative):
-                own.best, own.best_epoch = record["validation_loss"], epoch
-                own.weights = {name: value[place].detach().clone() for name, value in weights.items()}
-            elif epoch - own.best_epoch >= schedule.patience:
+            if self._stops(k, place, record):
                 stopped.append(place)
-        losses = {f"{role}_loss": float(mean.total.sum() / mean.weight.sum()) for role, mean in means.items()}
-        epoch_ended({"epoch": epoch, "lr": float(now[alive].mean()), "epochs": schedule.epochs, **losses})
+        sums = [float(part.sum()) for mean in means.values() for part in (mean.total, mean.weight)]
+        shown = [len(self.alive), sum(rates), *sums]
         if stopped:
-            left = [place for place in range(len(alive)) if place not in stopped]
-            alive = [alive[place] for place in left]
-            if not alive:
-                break
-            weights, adam = _without(weights, adam, left)
-    return out
+            self._go_on_with([place for place in range(len(self.alive)) if place not in stopped])
+        return shown
+
+    def _trained(self, rates: Tensor) -> _Means:
+        means = _Means(len(self.alive))
+        for batch in _stacks([_batches(self.members[k], self.schedule, self.rngs[k]) for k in self.alive]):
+            masks = _Masks([self.generators[k] for k in self.alive], batch.sizes, batch.inputs.shape[2])
+            answers = _answers(self.recipe, self.weights, batch.inputs, batch.pieces, masks, self.how)
+            data, penalty = _losses(self.recipe, self.weights, answers, batch)
+            (data + penalty).sum().backward()
+            active = torch.tensor([size > 0 for size in batch.sizes], dtype=torch.float64)
+            self.adam.step(self.weights, rates, active, self.schedule.clip)
+            means.add(data.detach(), penalty, batch.counts)
+        return means
+
+    def _validated(self) -> _Means:
+        means = _Means(len(self.alive))
+        with torch.inference_mode():
+            for batch in _stacks([_batches(self.members[k], self.schedule) for k in self.alive]):
+                answers = _answers(self.recipe, self.weights, batch.inputs, None, None, self.how)
+                means.add(*_losses(self.recipe, self.weights, answers, batch), batch.counts)
+        return means
+
+    def _stops(self, k: int, place: int, record: dict[str, float]) -> bool:
+        """Take in the record of a member's epoch; whether it was its last."""
+        schedule, own, loss = self.schedule, self.out[k], record["validation_loss"]
+        self.rates[k].scheduler.step(loss)
+        own.history.append(record)
+        if improved(loss, own.best, schedule.min_delta, schedule.relative):
+            own.best, own.best_epoch = loss, int(record["epoch"])
+            own.weights = {name: value[place].detach().clone() for name, value in self.weights.items()}
+        return record["epoch"] - own.best_epoch >= schedule.patience
+
+    def _go_on_with(self, left: list[int]) -> None:
+        """Keep the weights and moments of the members at these places."""
+        self.alive = [self.alive[place] for place in left]
+        self.weights = {
+            name: value[left].detach().clone().requires_grad_(value.requires_grad)
+            for name, value in self.weights.items()
+        }
+        self.adam = self.adam.of(left)
 
 
 def _batches(member: Member, schedule: TrainingSchedule, rng: np.random.Generator | None = None) -> Iterator[Batch]:
     if rng is not None:
         return member.rows.epoch(*member.train, schedule.batch_size, rng)
     return member.rows.epoch(*member.validation, max(schedule.batch_size, 512))
-
-
-def _without(weights: Weights, adam: _Adam, left: list[int]) -> tuple[Weights, _Adam]:
-    """Weights and moments of the assets that go on."""
-    kept = {name: value[left].detach().clone().requires_grad_(value.requires_grad) for name, value in weights.items()}
-    after = _Adam(kept, list(adam.first), adam.decay)
-    after.first = {name: value[left] for name, value in adam.first.items()}
-    after.second = {name: value[left] for name, value in adam.second.items()}
-    after.steps = adam.steps[left]
-    return kept, after
 
 
 class _Means:
