@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import struct
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -123,3 +124,125 @@ def test_keras_files_of_the_price_report(tmp_path: Path) -> None:
         archive.writestr("config.json", json.dumps(config))
         archive.write(tmp_path / "w.h5", "model.weights.h5")
     assert read_checkpoint_shapes(tmp_path / "model.keras").shapes == {"layers/lstm/kernel": (1, 200)}
+
+
+def nested(levels: int, inner: object, of: type) -> object:
+    """What holds itself twice at every level: 2^levels entries in a few bytes."""
+    for _ in range(levels):
+        inner = {"a": inner, "b": inner} if of is dict else (inner, inner)
+    return inner
+
+
+def torch_zip(path: Path, pickled: bytes) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a/data.pkl", pickled)
+    return path
+
+
+def hostile_pickles() -> dict[str, bytes]:
+    proto, stop = b"\x80\x02", b"."
+    endless = pickle.dumps(nested(60, 1, tuple), protocol=2)[2:-1]  # its text would have 2^60 letters
+    return {
+        "twice at every level": pickle.dumps(nested(60, {}, dict)),
+        "holds itself": proto + b"}q\x00X\x01\x00\x00\x00ah\x00s" + stop,
+        "called by an endless name": proto + endless + b")R" + stop,
+        "named by an endless name": b"\x80\x04" + endless + endless + b"\x93" + stop,
+        "arguments that are none": proto + b"cos\nsystem\nX\x01\x00\x00\x00aR" + stop,
+        "an empty stack": proto + b"R" + stop,
+        "a mark that is not there": proto + b"t" + stop,
+        "a shape of text": proto + b"}X\x01\x00\x00\x00actorch._utils\n_rebuild_tensor_v2\n"
+        b"(K\x00K\x00X\x01\x00\x00\x00x\x85tRs" + stop,
+        "a negative shape": proto + b"}X\x01\x00\x00\x00actorch._utils\n_rebuild_tensor_v2\n"
+        b"(K\x00K\x00J\xff\xff\xff\xff\x85tRs" + stop,
+    }  # fmt: skip
+
+
+def one_line(path: Path) -> str:
+    """The refusal of a file, which is one line, names the file and takes no memory to speak of."""
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError) as caught:
+            read_checkpoint_shapes(path)
+        assert tracemalloc.get_traced_memory()[1] < 64 << 20
+    finally:
+        tracemalloc.stop()
+    message = str(caught.value)
+    assert path.name in message
+    assert "\n" not in message
+    assert len(message) < 400 + len(str(path))
+    return message
+
+
+@pytest.mark.parametrize(("what", "pickled"), hostile_pickles().items())
+def test_pickles_made_to_harm_end_in_one_line(tmp_path: Path, what: str, pickled: bytes) -> None:
+    one_line(torch_zip(tmp_path / "a.pt", pickled))
+
+
+def test_settings_that_cannot_be_shown_are_left_out(tmp_path: Path) -> None:
+    odd = {"huge": 10**6000, "long": "x" * 5000, "fine": 1, "no number": float("nan"), "w": torch.zeros(2)}
+    torch.save(odd, tmp_path / "a.pt")
+    assert set(read_checkpoint_shapes(tmp_path / "a.pt").settings) == {"fine", "no number"}
+
+
+def test_steps_of_a_pickle_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("assay.audit.read.checkpoint._MOST_STEPS", 100)
+    assert "more steps" in one_line(torch_zip(tmp_path / "a.pt", b"\x80\x02" + b"}" * 200 + b"."))
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"[]", b"3", b"{", b"[" * 100_000, b'{"a": 3}', b'{"a": {"shape": 3}}', b'{"a": {"shape": ["x"]}}',
+        b'{"a": {"shape": [-1]}}', b'{"a": {"shape": [1e3]}}', b'{"a": {"shape": [true]}}', b'{"a": {"shape": [[1]]}}',
+        b'{"a": {"shape": [' + b"9" * 5000 + b"]}}", b'{"a": {"shape": [' + b"9" * 40 + b"]}}",
+        b'{"a": {"shape": [' + b"1," * 100 + b"1]}}", b'{"__metadata__": [1], "a": {"shape": [1]}}', b"\xff\xfe",
+    ],
+)  # fmt: skip
+def test_safetensors_headers_that_say_no_shapes(tmp_path: Path, header: bytes) -> None:
+    (tmp_path / "a.safetensors").write_bytes(struct.pack("<Q", len(header)) + header)
+    one_line(tmp_path / "a.safetensors")
+
+
+def test_archives_that_are_bombs_damaged_or_locked(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "bomb.keras", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("config.json", b" " * (17 << 20))
+        archive.writestr("model.weights.h5", b"")
+    assert (tmp_path / "bomb.keras").stat().st_size < 50_000
+    assert "larger than a description" in one_line(tmp_path / "bomb.keras")
+    with zipfile.ZipFile(tmp_path / "bomb.pt", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a/data.pkl", b"}" * (17 << 20))
+    assert "larger than a description" in one_line(tmp_path / "bomb.pt")
+    with zipfile.ZipFile(tmp_path / "whole.pt", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a/data.pkl", pickle.dumps({str(k): k for k in range(500)}))
+    whole = (tmp_path / "whole.pt").read_bytes()
+    locked = bytearray(whole)
+    locked[whole.rindex(b"PK\x01\x02") + 8] |= 1  # the flag of an encrypted part
+    locked[6] |= 1
+    (tmp_path / "locked.pt").write_bytes(locked)
+    assert "encrypted" in one_line(tmp_path / "locked.pt")
+    for at in (45, 200, 600):
+        (tmp_path / "damaged.pt").write_bytes(whole[:at] + b"\xff" * 40 + whole[at + 40 :])
+        one_line(tmp_path / "damaged.pt")
+
+
+def test_files_of_another_kind_than_their_suffix(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("lstm/kernel", data=np.zeros((100, 200)))
+    torch.save({"w": torch.zeros(2, 3)}, tmp_path / "a.pt")
+    save_file({"a": np.zeros((2, 3))}, tmp_path / "a.safetensors")
+    right = {path.suffix: path.read_bytes() for path in tmp_path.iterdir()}
+    for suffix in (".pt", ".safetensors", ".keras", ".h5"):
+        for kind, content in right.items():
+            if kind != suffix:
+                (tmp_path / f"b{suffix}").write_bytes(content)
+                one_line(tmp_path / f"b{suffix}")
+    (tmp_path / "cut.h5").write_bytes(right[".h5"][: len(right[".h5"]) // 2])
+    assert "cannot be read as .h5" in one_line(tmp_path / "cut.h5")
+    (tmp_path / "folder.pt").mkdir()
+    assert "not a file" in one_line(tmp_path / "folder.pt")
+    assert "No such file" in one_line(tmp_path / "absent.pt")
+    with h5py.File(tmp_path / "many.h5", "w") as file:  # one text, said to be there a million times
+        file.create_dataset("kernel", data=np.zeros((1, 4)))
+        file.attrs["model_config"] = ["{}", "{}"]
+    assert read_checkpoint_shapes(tmp_path / "many.h5").settings == {}
