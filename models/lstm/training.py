@@ -147,14 +147,14 @@ def deterministic(seed: int, device: str = "cpu") -> Iterator[None]:
 
 
 def forward(network: nn.Module, inputs: Tensor, steps: int, bf16: bool = False, assets: int = 1) -> Tensor:
-    """The network's answers in float32, computed in bfloat16 where that is asked for.
+    """The network's answers, computed in bfloat16 where that is asked for and then in float32.
 
     A network that says ``reads_market`` is also told how many consecutive pieces are of the same sessions.
     """
     market = {"assets": assets} if getattr(network, "reads_market", False) else {}
     with torch.autocast(inputs.device.type, dtype=torch.bfloat16, enabled=bf16):
-        answer: Tensor = network(inputs, steps, **market).float()
-        return answer
+        answer: Tensor = network(inputs, steps, **market)
+        return answer.float() if bf16 else answer
 
 
 def improved(loss: float, best: float, min_delta: float, relative: bool) -> bool:

@@ -7,12 +7,17 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from assay.data.errors import InputError, TrainingError
 from assay.data.panel import PricePanel
 from assay.data.synthetic import synthetic_market
 from assay.models.catalog import load_model
 from assay.models.lstm.fitting import FittedLSTM
+from assay.models.lstm.recurrence import back_over_steps, constants, over_steps, recur
+from assay.models.lstm.stacked import train_together
+from assay.models.lstm.training import TrainingSchedule, deterministic
+from benchmarks.stacked import alone, losses, members
 
 
 def market() -> PricePanel:
@@ -59,6 +64,51 @@ def test_losses_weights_and_stops_are_those_of_each_asset_alone(settings: dict[s
     if "patience" in settings:
         assert one.groupby("asset").size().nunique() > 1  # they stopped at different epochs
     assert together.training_log["rows"] == alone.training_log["rows"]
+
+
+@pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_in_float64_nothing_is_left_of_the_difference(compiled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("assay.models.lstm.stacked._MANY", 0 if compiled else 10**9)
+    recipe = load_model("nse_price", preset="tiny", per_asset=True, epochs=4, patience=2)
+    schedule = TrainingSchedule(4, 2, 0.0, False, 1e-2, 0.0, 0.5, 32)
+    every = members(recipe, 90, 3, np.float64)
+    with deterministic(0):
+        together = train_together(recipe, every, schedule, 1)
+    apart = alone(recipe, every, schedule, lambda network: None)
+    for own, expected in zip(together, apart, strict=True):
+        np.testing.assert_allclose(losses(own.history, 4), expected, rtol=1e-11)
+
+
+def test_loops_of_the_recurrence_are_torch_s() -> None:
+    torch.manual_seed(2)
+    lstm = torch.nn.LSTM(3, 5, batch_first=True).double()
+    inputs, ahead = torch.randn(4, 6, 3, dtype=torch.float64), torch.randn(4, 6, 5, dtype=torch.float64)
+    states, _ = lstm(20.0 * inputs)  # gates up to saturation
+    (states * ahead).sum().backward()
+    projected = torch.nn.functional.linear(20.0 * inputs, lstm.weight_ih_l0, lstm.bias_ih_l0 + lstm.bias_hh_l0)
+    given = projected.detach().transpose(0, 1)[None].numpy(), lstm.weight_hh_l0.detach()[None].numpy()
+    gates, kept = np.empty_like(given[0]), [np.empty((1, 6, 4, 5)) for _ in range(3)]
+    over_steps(given[0], given[1].transpose(0, 2, 1).copy(), gates, *kept, constants(5, 4, np.dtype(float)))
+    np.testing.assert_allclose(kept[0][0].transpose(1, 0, 2), states.detach(), rtol=1e-11, atol=1e-13)
+    out = np.empty_like(gates)
+    back_over_steps(ahead.transpose(0, 1)[None].numpy(), given[1], gates, *kept[1:], out)
+    np.testing.assert_allclose(out.sum(axis=(0, 1, 2)), lstm.bias_ih_l0.grad, rtol=1e-10, atol=1e-12)
+    by_torch = projected.detach().transpose(0, 1)[None].clone().requires_grad_()
+    again = recur(by_torch, lstm.weight_hh_l0.detach()[None], compiled=False)
+    (again[0].transpose(0, 1) * ahead).sum().backward()
+    np.testing.assert_allclose(out, by_torch.grad, rtol=1e-10, atol=1e-12)
+
+
+def test_threads_do_not_change_a_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("assay.models.lstm.stacked.STACK", 2)
+    recipe = load_model("nse_price", preset="tiny", per_asset=True, stacked=True, epochs=2)
+    fits = []
+    for threads in ("1", "2"):
+        monkeypatch.setenv("OMP_NUM_THREADS", threads)
+        fits.append(recipe.fit(PRICES, horizon=1, delay=1, seed=3))
+    assert fits[0].training_log == fits[1].training_log
+    for asset, weights in fits[0].networks.items():
+        assert all(np.array_equal(values, fits[1].networks[asset][name]) for name, values in weights.items())
 
 
 def test_an_asset_does_not_know_who_else_is_there() -> None:
