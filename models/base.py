@@ -38,6 +38,7 @@ ADDED_LATER: Mapping[str, object] = {
     "warm_start": False,
     "retrain_when": None,
     "stacked": False,
+    "compiled": False,
     "class_weights": False,
     "error_costs": None,
     "depth": 1,

@@ -107,11 +107,12 @@ class PriceLSTM(NeuralForecaster):
         for name in ("units", "dense"):
             if getattr(self, name) < 1:
                 raise InputError(f"{self.name}: {name} must be at least 1, got {getattr(self, name)!r}")
-        alone = self.refit or self.warm_start or self.keep_optimiser or self.device != "cpu" or self.bf16
+        alone = self.refit or self.warm_start or self.keep_optimiser or self.bf16 or self.compiled
+        alone = alone or self.device != "cpu"
         if self.stacked and (alone or not self.per_asset):
             raise InputError(
                 f"{self.name}: stacked trains the networks of per_asset together on a CPU; it goes with neither refit, "
-                "warm_start, keep_optimiser nor bf16"
+                "warm_start, keep_optimiser, bf16 nor compiled"
             )
         if self.l2 < 0 or not self.huber_delta > 0:
             raise InputError(f"{self.name}: l2 must not be negative and huber_delta must be positive")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from assay.models.lstm.recipe import NeuralForecaster
     from assay.models.nse_price import PriceLSTM
 
-__all__ = ["FittedLSTM", "fit_recipe", "load_fitted"]
+__all__ = ["FittedLSTM", "fit_recipe", "load_fitted", "placed"]
 
 _LEAST_ROWS = (20, 5)  # of a group, to train on and to validate
 _SCALERS = ("input/centre", "input/scale", "label/centre", "label/scale")
@@ -132,9 +133,10 @@ class FittedLSTM:
             network = recipe.network(len(panel.names))
             network.load_state_dict({key: torch.from_numpy(value) for key, value in self.networks[group].items()})
             own = Pieces(pieces.inputs[members], recipe.lookback, recipe.steps)
-            outputs[:, members] = score_rows(
-                network.to(recipe.device), own, first, outputs=recipe.outputs, device=recipe.device, bf16=recipe.bf16
-            )
+            with placed(recipe, network):
+                outputs[:, members] = score_rows(
+                    network, own, first, outputs=recipe.outputs, device=recipe.device, bf16=recipe.bf16
+                )
         outputs[~ready] = np.nan
         return outputs
 
@@ -168,7 +170,7 @@ def load_fitted(recipe: NeuralForecaster, folder: Path) -> FittedLSTM:
     stored: dict[str, object] = dict(content["params"])
     later = {name: list(value) if isinstance(value, tuple) else value for name, value in ADDED_LATER.items()}
     stored = {**{name: value for name, value in later.items() if name in recipe.params}, **stored}
-    where = ("device", "bf16")  # may differ between training and use
+    where = ("device", "bf16", "compiled")  # may differ between training and use
     differing = sorted(
         name for name in stored.keys() | recipe.params.keys()
         if name not in where and stored.get(name) != recipe.params.get(name)
@@ -341,8 +343,8 @@ def _fit_group(
     who = recipe.name if group == "" else f"{recipe.name}, {group}"
     about: dict[str, object] = {"asset": group} if group else {}
 
-    def train(rows: Split, rates: Sequence[float] | None = None) -> tuple[nn.Module, Trained]:
-        network = recipe.network(own.pieces.inputs.shape[2]).to(recipe.device)
+    def start() -> nn.Module:
+        network = recipe.network(own.pieces.inputs.shape[2])
         if before is not None and group in before.networks:  # an asset that it did not know starts afresh
             weights = {key: torch.from_numpy(value) for key, value in before.networks[group].items()}
             if {key: value.shape for key, value in weights.items()} != {
@@ -350,14 +352,16 @@ def _fit_group(
             }:
                 raise InputError(f"{who}: the fit to start from has weights of another network")
             network.load_state_dict(weights)
-        trained = fit_network(
+        return network
+
+    def train(network: nn.Module, rows: Split, rates: Sequence[float] | None = None) -> Trained:
+        return fit_network(
             network, _task(recipe, own, rows, who), _schedule(recipe), seed=seed,
             device=recipe.device, bf16=recipe.bf16, rates=rates,
         )  # fmt: skip
-        return network, trained
 
-    with deterministic(seed, recipe.device):
-        network, trained = train(split)
+    with deterministic(seed, recipe.device), placed(recipe, start()) as network:
+        trained = train(network, split)
         outputs = score_rows(
             network, own.pieces, split.validation_start,
             outputs=recipe.outputs, device=recipe.device, bf16=recipe.bf16,
@@ -366,8 +370,8 @@ def _fit_group(
     refit: dict[str, object] = {}
     if recipe.refit:
         rates = [record["lr"] for record in trained.history[: trained.best_epoch]]
-        with deterministic(seed, recipe.device):
-            network, trained = train(_all_rows(split), rates)
+        with deterministic(seed, recipe.device), placed(recipe, start()) as network:
+            trained = train(network, _all_rows(split), rates)
         refit = {**about, "epochs": len(rates), "train_loss": trained.history[-1]["train_loss"]}
     return _Fit(
         {key: value.cpu().numpy() for key, value in network.state_dict().items()},
@@ -380,6 +384,31 @@ def _fit_group(
         },
         refit,
     )
+
+
+@contextmanager
+def placed(recipe: NeuralForecaster, network: nn.Module) -> Iterator[nn.Module]:
+    """The network on the recipe's device, compiled where that is asked for.
+
+    Raises
+    ------
+    TrainingError
+        If `torch.compile` fails, with the first line of its reason.
+
+    """
+    network.to(recipe.device)
+    if recipe.compiled:
+        network.compile()
+    try:
+        yield network
+    except Exception as error:
+        if not type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+            raise
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise TrainingError(
+            f"{recipe.name}: torch.compile failed here ({reason[:120]}); it needs a C++ compiler, and Triton on a GPU; "
+            "leave compiled out"
+        ) from None
 
 
 def _range(closes: np.ndarray) -> dict[str, float]:
@@ -494,10 +523,11 @@ def _since(
             count = int(own.usable[:, known:end].sum())
             if not count:
                 continue
-            network = recipe.network(len(panel.names)).to(recipe.device)
+            network = recipe.network(len(panel.names))
             network.load_state_dict({key: torch.from_numpy(value) for key, value in before.networks[group].items()})
             task = _task(recipe, own, split, recipe.name)
-            found.append(validation_loss(network, task, device=recipe.device, bf16=recipe.bf16))
+            with placed(recipe, network):
+                found.append(validation_loss(network, task, device=recipe.device, bf16=recipe.bf16))
             rows += count
     loss, limit = float(np.mean(found)) if found else np.nan, float(recipe.retrain_when or 0.0)
     then = cast(Mapping[str, float], before.training_log["loss"])["validation"]

@@ -53,7 +53,9 @@ class NeuralForecaster(ABC):
     per_asset : a network for each asset instead of one for all.
     fill : which price labels run between; None takes the open where the panel has one, else the close.
     device : ``"cpu"`` or ``"cuda"``.
-    bf16 : whether to compute in bfloat16 where that is safe.
+    bf16 : whether to compute in bfloat16 where that is safe (mixed precision: weights and losses stay in float32).
+    compiled : whether the network goes through `torch.compile`, which needs a C++ compiler, and Triton on a GPU. It
+        pays on a GPU and over many epochs.
     minimum_records : closes that an asset must have behind it to be trained on or scored; 0 asks for none.
     recent : train on the last so many sessions of what is handed in; 0 takes all of them.
     refit : after early stopping, train once more from the start on all labelled rows, validation and the purge before
@@ -89,6 +91,7 @@ class NeuralForecaster(ABC):
     fill: Literal["open", "close"] | None = None
     device: str = "cpu"
     bf16: bool = False
+    compiled: bool = False
     minimum_records: int = 0
     recent: int = 0
     refit: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -297,6 +298,47 @@ def test_the_log_holds_the_losses_of_the_kept_epoch_and_their_gap(fitted: dict[s
         assert len(kept) == 1
         assert loss["validation"] == kept[0]["validation_loss"]
         assert loss["gap"] == pytest.approx(kept[0]["validation_loss"] - kept[0]["train_loss"])
+
+
+def test_mixed_precision_learns_the_same_within_two_digits(prices: PricePanel) -> None:
+    train = prices.through(prices.sessions[CUT])
+    fits = [load_model("stock_lstm", preset="tiny", bf16=bf16).fit(train, horizon=1, delay=1, seed=0)
+            for bf16 in (False, True)]  # fmt: skip
+    exact, rough = ([row["train_loss"] for row in fit.training_log["epochs"]] for fit in fits)
+    assert exact != rough
+    assert rough == pytest.approx(exact, rel=0.02)
+    assert all(values.dtype == np.float32 for values in fits[1].networks[""].values())
+
+
+def test_what_torch_cannot_compile_is_one_line(prices: PricePanel, monkeypatch: pytest.MonkeyPatch) -> None:
+    absent = type("InvalidCxxCompiler", (RuntimeError,), {"__module__": "torch._inductor.exc"})
+
+    def fail(*_: object) -> None:
+        raise absent("No working C++ compiler found\nwith a long story")
+
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda network: setattr(network, "forward", fail))
+    with pytest.raises(
+        TrainingError, match=r"torch\.compile failed here \(No working .* found\); it needs"
+    ):
+        load_model("stock_lstm", preset="tiny", compiled=True).fit(
+            prices.through(prices.sessions[CUT]), horizon=1, delay=1, seed=0
+        )
+
+
+@pytest.mark.slow
+def test_a_compiled_network_is_the_same_network(prices: PricePanel, tmp_path: Path) -> None:
+    if not (shutil.which("g++") or shutil.which("clang++")):
+        pytest.skip("torch.compile needs a C++ compiler")
+    train = prices.through(prices.sessions[CUT])
+    plain, compiled = (
+        load_model("stock_lstm", preset="tiny", compiled=compiled).fit(train, horizon=1, delay=1, seed=0)
+        for compiled in (False, True)
+    )
+    for name, values in plain.networks[""].items():
+        np.testing.assert_allclose(compiled.networks[""][name], values, atol=1e-4)
+    np.testing.assert_allclose(compiled.predict(prices).score, plain.predict(prices).score, atol=1e-4)
+    compiled.save(tmp_path)
+    assert load_fitted(tmp_path).recipe.compiled
 
 
 def test_bfloat16_is_the_same_path() -> None:
