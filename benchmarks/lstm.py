@@ -1,6 +1,7 @@
 """Windows, scoring and training of the ranking LSTM, against a bare `nn.LSTM` and against slicing row by row.
 
 Run: ``python benchmarks/lstm.py [--sessions 1259] [--assets 482] [--seconds 6] [--json]``
+     ``python benchmarks/lstm.py --device cuda``
 
 One thread throughout. `floor` is the same network on tensors that lie ready in memory, of the same batch shape; it is
 measured in alternation with ours, and `of floor` is the median of the ratios of their speeds. `report` slices each
@@ -8,6 +9,10 @@ date and asset out of the panel and scores it alone, as the ranking report does.
 session. `memory` is a fresh process (on Linux): what its resident memory grows by at its peak, from prices in memory
 to the scores of every window, over the size of the (T, N, F) feature panel; the network in it is tiny, so that
 windows are what would show.
+
+With `--device cuda`: rows a second there, windowed and in sequence form, in float32 and in bfloat16, beside the floor
+on that device; by how much the scores differ from the CPU's (largest, in standard deviations of the scores); and the
+seconds of a walk-forward over all assets with four folds. ``--device cpu`` runs the same path where there is no GPU.
 """
 
 from __future__ import annotations
@@ -29,6 +34,8 @@ from torch import nn
 
 from assay.data.features import build_features
 from assay.data.synthetic import synthetic_market
+from assay.engine.folds import WalkForward
+from assay.engine.walk_forward import walk_forward
 from assay.models.catalog import load_model
 from assay.models.lstm.batches import Batch, TrainingRows
 from assay.models.lstm.networks import RankingNetwork
@@ -157,6 +164,67 @@ def training(inputs: np.ndarray, seconds: float) -> dict[str, dict[str, float]]:
     return out
 
 
+def device(place: str, inputs: np.ndarray, sessions: int, assets: int, seconds: float) -> dict[str, dict[str, float]]:
+    """Scoring and training on a device in both precisions, how far its scores are from the CPU's; a walk-forward."""
+    few = inputs[:100, : LOOKBACK - 1 + 2 * 64 + 64]
+    with deterministic(0, place):
+        torch.manual_seed(0)
+        network = RankingNetwork(FEATURES, 128, 2, 0.2).eval()
+        forms = {"windowed": Pieces(few[:, : LOOKBACK + 15], LOOKBACK, 1), "sequence": Pieces(few, LOOKBACK, 64)}
+        exact = {form: score_rows(network, pieces) for form, pieces in forms.items()}
+        network.to(place)
+        ready = torch.from_numpy(forms["windowed"].gather(np.tile(np.arange(100), 5), np.repeat(LOOKBACK - 1, 500)))
+        ready = ready.to(place)
+        aims = torch.randn(len(ready), 1).to(place)
+        out: dict[str, dict[str, float]] = {}
+        for bf16 in (False, True):
+
+            def floor(bf16: bool = bf16) -> int:
+                with torch.inference_mode():
+                    forward(network, ready, 1, bf16)
+                return len(ready)
+
+            def learnt(bf16: bool = bf16) -> int:
+                network.zero_grad(set_to_none=True)
+                nn.functional.mse_loss(forward(network, ready, 1, bf16)[..., 0], aims).backward()
+                return len(ready)
+
+            figures = {"floor, rows/s": speed(_waited(floor, place), seconds / 6)}
+            for form, pieces in forms.items():
+                scores = score_rows(network, pieces, device=place, bf16=bf16)
+                rows = int(np.isfinite(scores).sum())
+
+                def scored(pieces: Pieces = pieces, rows: int = rows, bf16: bool = bf16) -> int:
+                    score_rows(network, pieces, device=place, bf16=bf16)
+                    return rows
+
+                figures[f"{form}, rows/s"] = speed(_waited(scored, place), seconds / 6)
+                apart = np.nanmax(np.abs(scores - exact[form])) / np.nanstd(exact[form])
+                figures[f"{form}, from the CPU's"] = float(apart)
+            network.train()
+            figures["training, rows/s"] = speed(_waited(learnt, place), seconds / 6)
+            network.eval()
+            out[f"{place}, {'bfloat16' if bf16 else 'float32'}"] = figures
+    prices, _ = synthetic_market(sessions, assets, seed=0)
+    folds = WalkForward(train=sessions // 2, retrain=max(1, sessions // 8)).split(prices.sessions)
+    start = time.perf_counter()
+    walk_forward(load_model("stock_lstm", device=place, epochs=2), prices, folds, horizon=1, delay=1, seeds=(0,))
+    out["walk-forward, 2 epochs"] = {"folds": len(folds), "seconds": time.perf_counter() - start}
+    return out
+
+
+def _waited(run: Callable[[], int], place: str) -> Callable[[], int]:
+    """`run` until the device has done what it was given, which a GPU does later than the call returns."""
+
+    def whole() -> int:
+        rows = run()
+        if place.startswith("cuda"):
+            torch.cuda.synchronize()
+        return rows
+
+    return whole
+
+
 def learn(network: nn.Module, loss: Callable[[torch.Tensor, Batch], torch.Tensor], batch: Batch) -> None:
     """Forward, loss, backward."""
     network.zero_grad(set_to_none=True)
@@ -182,15 +250,20 @@ def _peak() -> int:
     return 1024 * int(next(line for line in status if line.startswith("VmHWM")).split()[1])
 
 
-def measure(sessions: int, assets: int, seconds: float) -> dict[str, dict[str, float]]:
-    """Every figure."""
+def scaled_inputs(sessions: int, assets: int) -> tuple[np.ndarray, int]:
+    """Features of a market asset by asset, padded by a chunk, and how many rows have a whole window."""
     prices, _ = synthetic_market(sessions, assets, seed=0)
     values = build_features(prices, "core14").values
-    ready = complete_rows(values, LOOKBACK)
     inputs = np.zeros((assets, sessions + 64, FEATURES), dtype=np.float32)
     inputs[:, :sessions] = np.nan_to_num(values.transpose(1, 0, 2))
+    return inputs, int(complete_rows(values, LOOKBACK).sum())
+
+
+def measure(sessions: int, assets: int, seconds: float) -> dict[str, dict[str, float]]:
+    """Every figure on the CPU."""
+    inputs, rows = scaled_inputs(sessions, assets)
     out: dict[str, dict[str, float]] = {
-        "panel": {"sessions": sessions, "assets": assets, "scored rows": int(ready.sum())},
+        "panel": {"sessions": sessions, "assets": assets, "scored rows": rows},
         "windows": gathering(inputs, seconds),
     }
     with deterministic(0):
@@ -212,12 +285,20 @@ def main() -> None:
     parser.add_argument("--assets", type=int, default=482)
     parser.add_argument("--seconds", type=float, default=6.0)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--device", help="cuda, or cpu: what is measured on a device alone.")
     parser.add_argument("--memory", choices=["sequence", "windowed"], help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.memory:
         memory(options.sessions, options.assets, options.memory == "windowed")
         return
-    figures = measure(options.sessions, options.assets, options.seconds)
+    if options.device and options.device.startswith("cuda") and not torch.cuda.is_available():
+        print("benchmarks/lstm.py: torch finds no GPU in this machine; leave --device out", file=sys.stderr)
+        raise SystemExit(2)
+    if options.device:
+        inputs = scaled_inputs(options.sessions, options.assets)[0]
+        figures = device(options.device, inputs, options.sessions, options.assets, options.seconds)
+    else:
+        figures = measure(options.sessions, options.assets, options.seconds)
     if options.json:
         print(json.dumps(figures, indent=1))
         return

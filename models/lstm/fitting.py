@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -38,6 +37,7 @@ from assay.models.lstm.training import (
     TrainingSchedule,
     deterministic,
     fit_network,
+    placed,
     validation_loss,
 )
 from assay.models.lstm.windows import Pieces, complete_rows
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from assay.models.lstm.recipe import NeuralForecaster
     from assay.models.nse_price import PriceLSTM
 
-__all__ = ["FittedLSTM", "fit_recipe", "load_fitted", "placed"]
+__all__ = ["FittedLSTM", "fit_recipe", "load_fitted"]
 
 _LEAST_ROWS = (20, 5)  # of a group, to train on and to validate
 _SCALERS = ("input/centre", "input/scale", "label/centre", "label/scale")
@@ -133,7 +133,7 @@ class FittedLSTM:
             network = recipe.network(len(panel.names))
             network.load_state_dict({key: torch.from_numpy(value) for key, value in self.networks[group].items()})
             own = Pieces(pieces.inputs[members], recipe.lookback, recipe.steps)
-            with placed(recipe, network):
+            with placed(network, recipe.name, recipe.device, recipe.compiled):
                 outputs[:, members] = score_rows(
                     network, own, first, outputs=recipe.outputs, device=recipe.device, bf16=recipe.bf16
                 )
@@ -360,7 +360,7 @@ def _fit_group(
             device=recipe.device, bf16=recipe.bf16, rates=rates,
         )  # fmt: skip
 
-    with deterministic(seed, recipe.device), placed(recipe, start()) as network:
+    with deterministic(seed, recipe.device), placed(start(), who, recipe.device, recipe.compiled) as network:
         trained = train(network, split)
         outputs = score_rows(
             network, own.pieces, split.validation_start,
@@ -370,7 +370,7 @@ def _fit_group(
     refit: dict[str, object] = {}
     if recipe.refit:
         rates = [record["lr"] for record in trained.history[: trained.best_epoch]]
-        with deterministic(seed, recipe.device), placed(recipe, start()) as network:
+        with deterministic(seed, recipe.device), placed(start(), who, recipe.device, recipe.compiled) as network:
             trained = train(network, _all_rows(split), rates)
         refit = {**about, "epochs": len(rates), "train_loss": trained.history[-1]["train_loss"]}
     return _Fit(
@@ -384,31 +384,6 @@ def _fit_group(
         },
         refit,
     )
-
-
-@contextmanager
-def placed(recipe: NeuralForecaster, network: nn.Module) -> Iterator[nn.Module]:
-    """The network on the recipe's device, compiled where that is asked for.
-
-    Raises
-    ------
-    TrainingError
-        If `torch.compile` fails, with the first line of its reason.
-
-    """
-    network.to(recipe.device)
-    if recipe.compiled:
-        network.compile()
-    try:
-        yield network
-    except Exception as error:
-        if not type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
-            raise
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise TrainingError(
-            f"{recipe.name}: torch.compile failed here ({reason[:120]}); it needs a C++ compiler, and Triton on a GPU; "
-            "leave compiled out"
-        ) from None
 
 
 def _range(closes: np.ndarray) -> dict[str, float]:
@@ -526,7 +501,7 @@ def _since(
             network = recipe.network(len(panel.names))
             network.load_state_dict({key: torch.from_numpy(value) for key, value in before.networks[group].items()})
             task = _task(recipe, own, split, recipe.name)
-            with placed(recipe, network):
+            with placed(network, recipe.name, recipe.device, recipe.compiled):
                 found.append(validation_loss(network, task, device=recipe.device, bf16=recipe.bf16))
             rows += count
     loss, limit = float(np.mean(found)) if found else np.nan, float(recipe.retrain_when or 0.0)

@@ -21,7 +21,7 @@ from assay.models.base import epoch_ended
 from assay.models.lstm.batches import Batch
 
 __all__ = ["Task", "Trained", "TrainingSchedule", "Watch", "deterministic", "fit_network", "forward", "improved",
-           "validation_loss"]  # fmt: skip
+           "placed", "validation_loss"]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -144,6 +144,31 @@ def deterministic(seed: int, device: str = "cpu") -> Iterator[None]:
             memory.fill_uninitialized_memory = fills
             torch.use_deterministic_algorithms(strict, warn_only=warn_only)
             torch.set_num_threads(threads)
+
+
+@contextmanager
+def placed(network: nn.Module, who: str, device: str, compiled: bool) -> Iterator[nn.Module]:
+    """The network on a device, through `torch.compile` where that is asked for; its weights keep their names.
+
+    Raises
+    ------
+    TrainingError
+        If `torch.compile` fails, with the first line of its reason.
+
+    """
+    network.to(device)
+    if compiled:
+        network.compile()  # type: ignore[no-untyped-call]
+    try:
+        yield network
+    except Exception as error:
+        if not type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+            raise
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise TrainingError(
+            f"{who}: torch.compile failed here ({reason[:120]}); it needs a C++ compiler, and Triton on a GPU; "
+            "leave compiled out"
+        ) from None
 
 
 def forward(network: nn.Module, inputs: Tensor, steps: int, bf16: bool = False, assets: int = 1) -> Tensor:
