@@ -147,7 +147,7 @@ def plot_style_exposures(axes: Axes, exposures: pd.DataFrame) -> Axes:
     for name, colour in zip(chosen, _LINES, strict=False):
         series(axes, exposures[name].rolling(_SMOOTH, min_periods=1).mean(), str(name), color=COLOURS[colour])
     axes.axhline(0.0, color=COLOURS["grey"], linewidth=0.8)
-    return finish(axes, dates=True)
+    return finish(axes, y="exposure", x=f"mean of {_SMOOTH} sessions", dates=True)
 
 
 def plot_style_parts(axes: Axes, parts: pd.DataFrame, factors: list[str]) -> Axes:
@@ -161,4 +161,4 @@ def plot_style_parts(axes: Axes, parts: pd.DataFrame, factors: list[str]) -> Axe
     for (name, values), colour in zip(lines.items(), ("blue", "orange", "green", "grey"), strict=True):
         series(axes, values.cumsum(), name, color=COLOURS[colour])
     axes.axhline(0.0, color=COLOURS["grey"], linewidth=0.8)
-    return finish(axes, dates=True)
+    return finish(axes, y="summed net return", percent=True, dates=True)

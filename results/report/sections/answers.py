@@ -105,13 +105,12 @@ def _new(data: RunData) -> Answer:
             f"Net alpha a year {_with_interval(data, 'alpha_ann_net')}: {meaning}.",
         ]
     beaten = _baselines(data)
+    count, better = beaten or (0, [])
     if beaten is not None:
-        count, better = beaten
         if better:
             lines.append(
                 f"{len(better)} of {plural(count, 'baseline')} earned at least as much: {', '.join(better[:3])}."
             )
-            state = "unsure" if state == "good" else state
         else:
             lines.append(f"None of {plural(count, 'baseline')} on the same folds earned as much.")
     styles = data.checks.styles
@@ -119,7 +118,8 @@ def _new(data: RunData) -> Answer:
         lines.append("Styles and sectors were not taken out.")
     else:
         lines.append(f"{_capital(styles.sentence)}.")
-        state = styles.state if state == "good" and styles.state != "not run" else state
+        state = styles.state if state in ("good", "not run") and styles.state != "not run" else state
+    state = "unsure" if state == "good" and better else state
     flattering = [kind for kind in _warned(data) if kind in _FLATTERING]
     if flattering and state == "good":
         lines.append(f"Alpha is flattered; see the warnings: {', '.join(flattering)}.")

@@ -54,11 +54,12 @@ _FIGURES = [
 #: Figures of the predictions as forecasts; what a direction model and a return model have, each in its order.
 _FORECAST = (
     ("r2", "R² of returns", 4), ("r2_oos", "R² against the mean so far", 4), ("theil_u2", "U2", 4), ("mase", "MASE", 3),
-    ("dm_t", "t against persistence", 2), ("dm_p", "p of that", 4), ("cw_t", "t against the mean so far", 2),
-    ("cw_p", "p of that", 4), ("pt_t", "t of the signs", 2), ("pt_p", "p of that", 4),
+    ("dm_t", "t against persistence", 2), ("dm_p", "p against persistence", 4),
+    ("cw_t", "t against the mean so far", 2), ("cw_p", "p against the mean so far", 4),
+    ("pt_t", "t of the signs", 2), ("pt_p", "p of the signs", 4),
     ("level_r2", "R² of the implied price", 4), ("level_r2_persistence", "R² of yesterday's price", 4),
-    ("level_mae", "MAE of the implied price", 3), ("level_rmse", "RMSE of it", 3), ("level_mape", "MAPE of it", 4),
-    ("level_bias", "bias of it", 3),
+    ("level_mae", "MAE of the implied price", 3), ("level_rmse", "RMSE of the implied price", 3),
+    ("level_mape", "MAPE of the implied price", 4), ("level_bias", "bias of the implied price", 3),
     ("accuracy", "accuracy", 4), ("base_rate", "share that rose", 4), ("balanced_accuracy", "balanced accuracy", 4),
     ("precision", "precision of up", 4), ("recall", "recall of up", 4), ("f1", "F1 of up", 4),
     ("mcc", "MCC", 4), ("auc", "AUC", 4), ("auc_error", "error of AUC, by session", 4),
@@ -106,7 +107,9 @@ def _forecasts(data: RunData) -> list[Table]:
         "one session move together. Below 0, t against persistence speaks for the model."
     )
     titles = ("figure", "value", "95%", "n", "convention")
-    return [Table("As forecasts", titles, tuple(rows), caption=caption, wide=True)]
+    shown = [at for at, title in enumerate(titles) if title != "95%" or any(row[at].text for row in rows)]
+    table = tuple(tuple(row[at] for at in shown) for row in rows)
+    return [Table("As forecasts", tuple(titles[at] for at in shown), table, caption=caption, wide=True)]
 
 
 def _folds(data: RunData) -> list[Figure | Table | Note]:

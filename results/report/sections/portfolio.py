@@ -241,7 +241,7 @@ def _book(data: RunData) -> list[Figure | Note]:
     returns, weights = data.returns, data.weights
     mean = returns["gross_exposure"].mean(), returns["net_exposure"].mean()
     parts: list[Figure | Note] = [
-        Figure("Exposure", f"Exposure at the close; mean gross {mean[0]:.2f}, net {mean[1]:.2f} of NAV.",
+        Figure("Exposure", f"Exposure at the close; mean gross {mean[0]:.2f}, net {mean[1]:z.2f} of NAV.",
                lambda axes: plot_exposure(axes, returns)),
         Figure("Turnover", f"One-way turnover; mean {returns['turnover'].mean():.1%} of NAV a session.",
                lambda axes: plot_turnover(axes, returns["turnover"])),

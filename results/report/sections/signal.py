@@ -66,7 +66,7 @@ def signal_section(data: RunData) -> Section:
 def _skill(data: RunData) -> list[Table]:
     """Skill after beta; the path of its evidence stands in the section on evidence."""
     names = (
-        ("skill_ic", "information coefficient after beta"), ("skill_x", "mean of x"), ("skill_t", "t"),
+        ("skill_ic", "information coefficient after beta"), ("skill_x", "mean of x"), ("skill_t", "t of skill"),
         ("skill_e", "e-value today"), ("skill_e_max", "e-value at its highest monthly look"),
         ("implied_alpha_ann", "net alpha that the IC implies"), ("implied_gap_t", "realised less implied, errors"),
     )  # fmt: skip
@@ -147,7 +147,7 @@ def _quantiles(data: RunData) -> list[Figure | Table | Note]:
     table = data.optional("quantiles")
     if table is None or not table["mean"].notna().any():
         return [Note("Too few names for fifths of the score.", "Returns by fifth of the score", absent=True)]
-    means = ", ".join(f"{number} {1e4 * value:.1f}" for number, value in table["mean"].items())
+    means = ", ".join(f"{number}: {1e4 * value:z.1f}" for number, value in table["mean"].items())
     rows = tuple(
         (Cell(label), *_measured(data, name))
         for name, label in (
@@ -176,7 +176,7 @@ def _by_quantile(data: RunData) -> list[Figure]:
     if len(found) < _FEWEST_SESSIONS:
         return []
     summed = found.sub(found.mean(axis="columns"), axis="index").cumsum()
-    last = ", ".join(f"{name} {value:+.0%}" for name, value in summed.iloc[-1].items())
+    last = ", ".join(f"{name}: {value:+z.0%}" for name, value in summed.iloc[-1].items())
     alt = f"Summed forward return of each {word} of the score less the mean of all, before costs, lowest first: {last}."
     return [Figure(f"Summed return by {word} of the score", alt, lambda axes: plot_by_quantile(axes, summed))]
 

@@ -13,10 +13,12 @@ import pytest
 from assay.results.checks.leaks import LeakCheck
 from assay.results.checks.outcomes import CheckOutcomes
 from assay.results.checks.random_scores import RandomScores
+from assay.results.checks.styles import Styles
 from assay.results.checks.trials import TrialCount
 from assay.results.report.blocks import Answer, plural
 from assay.results.report.sections.answers import answers
 from assay.results.report.terminal import _label
+from assay.results.stats.performance import Metric
 
 
 def _metric(name: str, value: float | None, low: float | None = None, high: float | None = None, **more: Any) -> dict:
@@ -112,6 +114,16 @@ def test_it_is_new_only_with_alpha_and_a_baseline_as_good_is_named():
     assert any("1 of 2 baselines" in line and "momentum" in line for line in answer.sentences)
     data.returns = data.returns.drop(columns="benchmark")
     assert _by_question(data)["new"].state == "not run"
+
+
+@pytest.mark.parametrize(("low", "high", "state"), [(0.01, 0.1, "good"), (-0.1, 0.1, "unsure"), (-0.1, -0.01, "bad")])
+def test_without_a_benchmark_it_is_as_new_as_styles_leave_it(low: float, high: float, state: str):
+    alpha = Metric("alpha_ann_styles_net", (low + high) / 2, "fraction a year", "", low, high)
+    data = _data(CheckOutcomes(styles=Styles(("market", "momentum"), (alpha,))))
+    data.returns = data.returns.drop(columns="benchmark")
+    assert _by_question(data)["new"].state == state
+    data.tables["baselines"] = pd.DataFrame({"sharpe_net": [1.0, 1.4]}, index=["mine", "momentum"])
+    assert _by_question(data)["new"].state == ("unsure" if state == "good" else state)
 
 
 def test_alpha_over_survivors_is_not_taken_as_new():
