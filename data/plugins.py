@@ -103,7 +103,7 @@ def find_class(
     """
     found = find_object(kind, name, known, group)
     if not inspect.isclass(found):
-        raise InputError(f"{kind} {name!r}: a {type(found).__name__}, which is not a class")
+        raise InputError(f"{kind} {name!r}: a {type(found).__name__}, which is not a class; name the class itself")
     lacking = [[item for item in wanted if not callable(getattr(found, item, None))] for wanted in methods]
     if all(lacking):
         wanted = ", or ".join(" and ".join(items) for items in lacking)
