@@ -15,7 +15,7 @@ size.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pandas as pd
@@ -24,7 +24,15 @@ from assay.data.panel import PricePanel
 from assay.data.returns import simple_returns
 from assay.data.rolling import rolling_covariance, rolling_deviation
 
-__all__ = ["BETA_LEAST", "BETA_WINDOW", "CHARACTERISTICS", "characteristics", "market_variance", "trailing_beta"]
+__all__ = [
+    "BETA_LEAST",
+    "BETA_WINDOW",
+    "CHARACTERISTICS",
+    "characteristics",
+    "each_characteristic",
+    "market_variance",
+    "trailing_beta",
+]
 
 #: name → what it is, in the words of a table.
 CHARACTERISTICS = {
@@ -74,31 +82,51 @@ def characteristics(
         name → (T, N) stamped t; NaN where not known yet, or without a close.
 
     """
-    wanted, close = set(names), prices.close
-    returns = simple_returns(close)
-    out: dict[str, pd.DataFrame] = {}
-    if "beta" in wanted:
-        out["beta"] = trailing_beta(returns)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    return dict(each_characteristic(prices, caps=caps, names=names))
+
+
+def each_characteristic(
+    prices: PricePanel, *, caps: pd.DataFrame | None = None, names: Iterable[str] = tuple(CHARACTERISTICS)
+) -> Iterator[tuple[str, pd.DataFrame]]:
+    """`characteristics` one after another, each made when it is asked for."""
+    wanted, known = set(names), prices.close.notna()
+    returns = simple_returns(prices.close)
+    for name in CHARACTERISTICS:
+        lacking = (name == "liquidity" and prices.volume is None) or (name == "size" and caps is None)
+        if name in wanted and not lacking:
+            yield name, _characteristic(name, prices, returns, caps).where(known)
+
+
+def _characteristic(
+    name: str, prices: PricePanel, returns: pd.DataFrame, caps: pd.DataFrame | None
+) -> pd.DataFrame:
+    close = prices.close
+    if name == "beta":
+        return trailing_beta(returns)
+    if name == "momentum":
         logs = _log(close)
-        if "momentum" in wanted:
-            out["momentum"] = logs.shift(_SKIP) - logs.shift(_MOMENTUM)
-        if "volatility" in wanted:
-            values = rolling_deviation(returns.to_numpy(dtype=np.float64), _WINDOW, least=_LEAST)
-            deviation = pd.DataFrame(values, returns.index, returns.columns, copy=False)
-            out["volatility"] = _log(deviation.where(deviation > 1e-12))
-        if "reversal" in wanted:
-            out["reversal"] = -_log(1 + returns).ewm(halflife=_HALF_LIFE, min_periods=_HALF_LIFE).mean()
-        if "liquidity" in wanted and prices.volume is not None:
-            traded = close * prices.volume
-            impact = (returns.abs() / traded.where(traded > 0)).rolling(_WINDOW, min_periods=_LEAST).mean()
-            out["liquidity"] = -_log(impact.where(impact > 0))
-        if "size" in wanted and caps is not None:
-            sessions = caps.index.union(close.index)
-            known = caps.reindex(index=sessions).ffill().reindex(index=close.index, columns=close.columns)
-            out["size"] = _log(known.where(known > 0))
-    return {name: out[name].where(close.notna()) for name in CHARACTERISTICS if name in out}
+        return logs.shift(_SKIP) - logs.shift(_MOMENTUM)
+    if name == "volatility":
+        values = rolling_deviation(returns.to_numpy(dtype=np.float64), _WINDOW, least=_LEAST)
+        values[~(values > 1e-12)] = np.nan
+        return _log(pd.DataFrame(values, returns.index, returns.columns, copy=False))
+    if name == "reversal":
+        return -_log(1 + returns).ewm(halflife=_HALF_LIFE, min_periods=_HALF_LIFE).mean()
+    if name == "liquidity":
+        assert prices.volume is not None
+        traded = (close * prices.volume).to_numpy()
+        with np.errstate(divide="ignore", invalid="ignore"):
+            impact = np.abs(returns.to_numpy()) / np.where(traded > 0, traded, np.nan)
+        mean = pd.DataFrame(impact, returns.index, returns.columns, copy=False).rolling(
+            _WINDOW, min_periods=_LEAST
+        ).mean()  # fmt: skip
+        return -_log(mean.where(mean > 0))
+    assert caps is not None
+    sessions = caps.index.union(close.index)
+    latest = caps.reindex(index=sessions).ffill().reindex(index=close.index, columns=close.columns)
+    return _log(latest.where(latest > 0))
 
 
 def _log(values: pd.DataFrame) -> pd.DataFrame:
-    return pd.DataFrame(np.log(values.to_numpy(dtype=np.float64)), values.index, values.columns)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return pd.DataFrame(np.log(values.to_numpy(dtype=np.float64)), values.index, values.columns)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +12,7 @@ import pandas as pd
 
 from assay.data.conventions import Floats
 
-__all__ = ["regressed", "sector_exposures", "standardised"]
+__all__ = ["Placed", "Rows", "SectorRows", "regressed", "sector_exposures", "standardised"]
 
 #: Deviations from the mean at which an exposure ends.
 _CLIP = 3.0
@@ -19,7 +21,63 @@ _LEAST_DF = 3
 #: Of the trace, below which a combination of factors does not exist.
 _RANK = 1e-10
 #: Values of a block's exposures held at once.
-_CHUNK = 1_000_000
+_CHUNK = 250_000
+
+
+class Rows(Protocol):
+    """(T, N) values of which some sessions are asked for at a time; an array is one."""
+
+    def __getitem__(self, rows: Any, /) -> Any:
+        """(n, N) of a slice or an array of positions."""
+
+
+@dataclass(frozen=True, eq=False)
+class SectorRows:
+    """1 for the assets of a sector, less its share of those that count; 0 for the others. Made as it is asked for.
+
+    Parameters
+    ----------
+    member : (N,) who is in the sector.
+    keep : (T, N) which assets count.
+    share : (T, 1) of those that count, in the sector.
+
+    """
+
+    member: npt.NDArray[np.bool_]
+    keep: npt.NDArray[np.bool_]
+    share: Floats
+
+    def __getitem__(self, rows: Any, /) -> Floats:
+        return np.where(self.keep[rows], self.member - self.share[rows], 0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """Rows at other sessions and assets: `absent` where there are none.
+
+    Parameters
+    ----------
+    values : (T, N).
+    sessions : (T',) positions in T; below 0 is absent.
+    assets : (N',) positions in N, below 0 is absent; None for all, as they stand.
+
+    """
+
+    values: Rows
+    sessions: npt.NDArray[np.intp]
+    assets: npt.NDArray[np.intp] | None
+    absent: float = 0.0
+
+    def __getitem__(self, rows: Any, /) -> Floats:
+        where = self.sessions[rows]
+        out: Floats = self.values[where]
+        if self.assets is not None:
+            out = out[:, self.assets]
+            out[:, self.assets < 0] = self.absent
+        if (where < 0).any():
+            out = np.array(out)
+            out[where < 0] = self.absent
+        return out
 
 
 def standardised(values: Floats, keep: npt.NDArray[np.bool_]) -> Floats:
@@ -31,7 +89,15 @@ def standardised(values: Floats, keep: npt.NDArray[np.bool_]) -> Floats:
     keep : (T, N) which assets count.
 
     """
-    there = keep & np.isfinite(values)
+    out = np.empty(values.shape)
+    step = max(1, _CHUNK // max(values.shape[1], 1))
+    for start in range(0, len(values), step):
+        rows = slice(start, start + step)
+        out[rows] = _standardised(values[rows], keep[rows] & np.isfinite(values[rows]))
+    return out
+
+
+def _standardised(values: Floats, there: npt.NDArray[np.bool_]) -> Floats:
     count = np.maximum(there.sum(axis=1, keepdims=True), 1)
 
     def centred(rows: Floats) -> Floats:
@@ -46,7 +112,7 @@ def standardised(values: Floats, keep: npt.NDArray[np.bool_]) -> Floats:
     return centred(np.clip(out, -_CLIP, _CLIP))
 
 
-def sector_exposures(sectors: pd.Series, keep: npt.NDArray[np.bool_]) -> dict[str, Floats]:
+def sector_exposures(sectors: pd.Series, keep: npt.NDArray[np.bool_]) -> dict[str, SectorRows]:
     """Sector → (T, N) 1 for its assets, less its share of those kept; nothing where there are not two sectors.
 
     Parameters
@@ -60,18 +126,17 @@ def sector_exposures(sectors: pd.Series, keep: npt.NDArray[np.bool_]) -> dict[st
     out = {}
     for name in known if len(known) > 1 else ():
         member = (sectors.astype(object) == name).to_numpy(dtype=bool)
-        share = (keep & member).sum(axis=1, keepdims=True) / count
-        out[name] = np.where(keep, member - share, 0.0)
+        out[name] = SectorRows(member, keep, keep[:, member].sum(axis=1, keepdims=True) / count)
     return out
 
 
-def regressed(values: Floats, exposures: Sequence[Floats]) -> tuple[Floats, Floats, Floats]:
+def regressed(values: Floats, exposures: Sequence[Rows]) -> tuple[Floats, Floats, Floats]:
     """Each row on a constant and the rows of the exposures, by ordinary least squares of minimum norm.
 
     Parameters
     ----------
     values : (T, N); NaN is left out.
-    exposures : (T, N) each, without NaN.
+    exposures : (T, N) each, without NaN; rows beyond T are not read.
 
     Returns
     -------

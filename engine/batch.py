@@ -52,9 +52,9 @@ class BatchResult:
     net_exposure: Floats
     gross_exposure: Floats
 
-    def sharpe(self) -> Floats:
-        """(R,) net Sharpe ratio, annualised by √252, ddof 1, no risk-free rate; NaN where returns are constant."""
-        return np.atleast_1d(annual_sharpe(self.net))
+    def sharpe(self, rate: pd.Series | None = None) -> Floats:
+        """(R,) net Sharpe ratio over a rate a session, annualised by √252, ddof 1; NaN where returns are constant."""
+        return np.atleast_1d(annual_sharpe(self.net if rate is None else self.net - rate.to_numpy()))
 
 
 def simulate_batch(

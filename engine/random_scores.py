@@ -22,7 +22,7 @@ from assay.data.errors import InputError
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.engine.backtest import priced, run_backtest, simulated_prices
 from assay.engine.batch import backtest_batch, batchable
-from assay.engine.costs import CostModel
+from assay.engine.costs import CostModel, cash_rate_of
 from assay.engine.entry_kernel import worth_compiling_entries
 from assay.engine.execution import Execution
 from assay.engine.kernels import worth_compiling
@@ -44,7 +44,7 @@ class RandomScoreNull:
 
     Parameters
     ----------
-    real : net Sharpe ratio of the real scores, annualised (√252, ddof 1, no risk-free rate).
+    real : net Sharpe ratio of the real scores, annualised (√252, ddof 1, over the cash rate where one was given).
     sharpe : (R,) of the random-score runs.
     turnover : (R,) mean one-way turnover a session; `real_turnover` for the real run.
     net_exposure : (R,) mean; `real_net_exposure` for the real run.
@@ -203,7 +203,8 @@ def _batch(
     result = backtest_batch(
         traded, weights, strategy.overlays, costs=costs, execution=execution, compiled=compiled
     )
-    return np.stack([result.sharpe(), result.turnover.mean(axis=1), result.net_exposure.mean(axis=1)], axis=1)
+    sharpe = result.sharpe(cash_rate_of(costs, result.sessions))
+    return np.stack([sharpe, result.turnover.mean(axis=1), result.net_exposure.mean(axis=1)], axis=1)
 
 
 def _single(
@@ -217,4 +218,4 @@ def _single(
     result = run_backtest(
         strategy, panel, prices, costs=costs, execution=execution, keep="returns", compiled=compiled
     )
-    return annual_sharpe(result.returns), float(result.turnover.mean()), float(result.exposure["net"].mean())
+    return annual_sharpe(result.over_cash(result.returns)), float(result.turnover.mean()), float(result.exposure["net"].mean())

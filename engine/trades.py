@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from assay.data.panel import PricePanel
     from assay.engine.result import BacktestResult
 
-__all__ = ["TRADE_COLUMNS", "holding_costs", "round_trips", "trips_of"]
+__all__ = ["TRADE_COLUMNS", "HoldingCharges", "holding_costs", "round_trips", "trips_of"]
 
 TRADE_COLUMNS = (
     "asset",
@@ -173,7 +173,7 @@ def trips_of(result: BacktestResult, prices: PricePanel | None = None) -> pd.Dat
         return None
     if not isinstance(ledger, FillLedger) or not ledger.by_asset:
         return round_trips(result.fills, None if prices is None else holding_costs(result, prices))
-    charges = None if prices is None or result.holdings is None else _Charges(result, prices)
+    charges = None if prices is None or result.holdings is None else HoldingCharges(result, prices)
     parts = []
     for columns, fills in ledger.parts():
         held = None
@@ -212,11 +212,11 @@ def holding_costs(result: BacktestResult, prices: PricePanel) -> pd.DataFrame | 
     """
     if result.holdings is None:
         return None
-    charges = _Charges(result, prices)
+    charges = HoldingCharges(result, prices)
     return pd.DataFrame(charges.of(slice(None)), result.holdings.index, result.holdings.columns)
 
 
-class _Charges:
+class HoldingCharges:
     """`holding_costs` of some assets at a time, so that no whole table need be made."""
 
     def __init__(self, result: BacktestResult, prices: PricePanel) -> None:
@@ -242,12 +242,13 @@ class _Charges:
         lent = -np.minimum(value, 0.0)
         return lent if self._borrow is None else lent * self._borrow[rows, assets], np.maximum(value, 0.0)
 
-    def of(self, assets: slice) -> Floats:
-        """(T, n) what holding the assets at these places cost, stamped the session charged."""
-        out = np.zeros(self._held[:, assets].shape)
-        rows = slice(1, len(out))
-        for side, total, charge in zip(self._sides(rows, assets), self._totals, self._charged, strict=True):
-            out[rows] += np.nan_to_num(side / total[rows]) * charge[rows]
+    def of(self, assets: slice = slice(None), *, rows: slice | None = None) -> Floats:
+        """What holding the assets at these places cost, stamped the session charged; of some sessions or of all."""
+        rows = slice(0, len(self._held)) if rows is None else rows
+        out = np.zeros(self._held[rows, assets].shape)
+        later = slice(max(rows.start, 1), rows.stop)  # the first session has no night before it
+        for side, total, charge in zip(self._sides(later, assets), self._totals, self._charged, strict=True):
+            out[later.start - rows.start :] += np.nan_to_num(side / total[later]) * charge[later]
         return out
 
 

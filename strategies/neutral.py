@@ -77,7 +77,7 @@ def _exposures(keep: Floats, score: pd.DataFrame, prices: PricePanel, names: Seq
         for name in styles
     ]
     if SECTOR in names:
-        out += list(sector_exposures(sector_groups(prices, score.columns, who), kept).values())
+        out += [rows[:] for rows in sector_exposures(sector_groups(prices, score.columns, who), kept).values()]
     return out
 
 

@@ -9,20 +9,38 @@ session, is ``fills``.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from assay.data.conventions import SESSIONS_A_YEAR, Floats
 from assay.data.panel import PricePanel
+from assay.engine.fills import FillLedger
 from assay.engine.result import BacktestResult
-from assay.engine.trades import holding_costs
+from assay.engine.trades import HoldingCharges
+from assay.results.stats.blocks import row_blocks
 from assay.results.stats.long_run_variance import lag_rule
 from assay.results.stats.styles import StyleModel
 
-__all__ = ["Book", "attribution_table", "book_of", "by_asset", "by_factor", "by_leg", "by_sector", "by_stage"]
+__all__ = [
+    "Book",
+    "attribution_table",
+    "book_of",
+    "by_asset",
+    "by_cash",
+    "by_factor",
+    "by_leg",
+    "by_sector",
+    "by_stage",
+]
+
+Indices = npt.NDArray[np.intp]
+
+#: Assets whose errors are estimated at once.
+_TOGETHER = 64
 
 #: What is earned on no asset.
 CASH = "cash"
@@ -67,65 +85,105 @@ def book_of(result: BacktestResult, prices: PricePanel) -> Book | None:
     capital = float(result.config["execution"]["capital"])
     before = result.nav.shift(1).fillna(capital).to_numpy()
     scale = np.where(before > 0, before, np.inf)[:, None]
-    close = prices.close.reindex(columns=assets).ffill().reindex(sessions).to_numpy()
-    fill_frame = prices.open if result.config["execution"]["fill"] == "open" and prices.open is not None else None
-    fill = close if fill_frame is None else fill_frame.reindex(index=sessions, columns=assets).to_numpy()
+    close = prices.close.ffill() if np.isnan(prices.close.to_numpy()).any() else prices.close
+    opens = prices.open if result.config["execution"]["fill"] == "open" else None
+    last, fill = (_on(frame, result.holdings) for frame in (close, close if opens is None else opens))
     shares = result.holdings.to_numpy()
-    value = np.where(shares != 0, shares * close, 0.0)
-    earlier = np.vstack([np.zeros((1, len(assets))), value[:-1]])
-    fills = result.fills
-    row, column = sessions.get_indexer(pd.Index(fills["session"])), assets.get_indexer(pd.Index(fills["asset"]))
-    bought, cost, counted, traded = (np.zeros(shares.shape) for _ in range(4))
-    for grid, values in ((bought, fills["value"]), (cost, fills["cost"]), (counted, fills["shares"])):
-        np.add.at(grid, (row, column), values.to_numpy(dtype=np.float64))
-    np.add.at(traded, (row, column), fills["value"].abs().to_numpy(dtype=np.float64))
-    # What is too small for the list of fills was traded all the same.
-    unlisted = np.diff(shares, axis=0, prepend=0.0) - counted
-    bought += np.where(unlisted != 0, unlisted * np.nan_to_num(np.where(np.isnan(fill), close, fill)), 0.0)
-    holding = holding_costs(result, prices)
-    charged = cost if holding is None else cost + holding.to_numpy()
-
-    def frame(values: Floats) -> pd.DataFrame:
-        return pd.DataFrame(values / scale, sessions, assets)
+    # Each table holds first what its fills were: shares, value, cost and size.
+    held, earned, charged, traded = (np.zeros(shares.shape) for _ in range(4))
+    for row, column, one in _fills(result):
+        for grid, values in ((held, one["shares"]), (earned, one["value"]), (charged, one["cost"])):
+            np.add.at(grid, (row, column), values.to_numpy(dtype=np.float64))
+        np.add.at(traded, (row, column), one["value"].abs().to_numpy(dtype=np.float64))
+    charges = HoldingCharges(result, prices)
+    for rows in row_blocks(shares.shape):
+        first, now = max(rows.start - 1, 0), shares[rows]
+        earlier = np.zeros(now.shape)
+        own = shares[first : rows.stop - 1]
+        earlier[len(now) - len(own) :] = np.where(own != 0, own * last[first : rows.stop - 1], 0.0)
+        # What is too small for the list of fills was traded all the same.
+        unlisted = now - held[rows]
+        unlisted[len(now) - len(own) :] -= own
+        price = np.nan_to_num(np.where(np.isnan(fill[rows]), last[rows], fill[rows]))
+        bought = earned[rows] + np.where(unlisted != 0, unlisted * price, 0.0)
+        value = np.where(now != 0, now * last[rows], 0.0)
+        held[rows], earned[rows] = earlier / scale[rows], (value - earlier - bought) / scale[rows]
+        charged[rows] += charges.of(rows=rows)
+        charged[rows] /= scale[rows]
+        traded[rows] /= scale[rows]
 
     by = pd.Series(scale[:, 0], sessions)
     interest = pd.Series(0.0, sessions) if result.interest is None else result.interest
+    tables = {"held": held, "earned": earned, "charged": charged, "traded": traded}
+    frames = {name: pd.DataFrame(values, sessions, assets, copy=False) for name, values in tables.items()}
     return Book(
-        frame(earlier),
-        frame(value - earlier - bought),
-        frame(charged),
-        frame(traded),
+        frames["held"],
+        frames["earned"],
+        frames["charged"],
+        frames["traded"],
         interest.div(by, axis="index"),
         result.costs.div(by, axis="index"),
         result.returns,
     )
 
 
-def by_asset(book: Book) -> pd.DataFrame:
-    """(T, N + 1) what each asset earned after its costs, and cash: interest, and costs that no asset bears."""
-    own = book.earned - book.charged
-    unborne = book.costs.sum(axis="columns") - book.charged.sum(axis="columns")
-    return own.assign(**{CASH: book.interest - unborne})
+def _on(frame: pd.DataFrame, other: pd.DataFrame) -> Floats:
+    """The values of a frame at the sessions and assets of another."""
+    same = frame.index.equals(other.index) and frame.columns.equals(other.columns)
+    return (frame if same else frame.reindex(index=other.index, columns=other.columns)).to_numpy()
+
+
+def _fills(result: BacktestResult) -> Iterator[tuple[Indices, Indices, pd.DataFrame]]:
+    """Fills with the positions of their sessions and assets, some assets at a time where costs can be told apart."""
+    assert result.holdings is not None
+    sessions, assets = result.holdings.index, result.holdings.columns
+    ledger = result.fill_ledger
+    if isinstance(ledger, FillLedger) and ledger.by_asset:
+        place = assets.get_indexer(ledger.assets)
+        for _, fills in ledger.parts():
+            yield sessions.get_indexer(pd.Index(fills["session"])), place[fills["asset"].to_numpy()], fills
+    else:
+        fills = result.fills
+        yield sessions.get_indexer(pd.Index(fills["session"])), assets.get_indexer(pd.Index(fills["asset"])), fills
+
+
+def by_asset(book: Book, sessions: list[pd.Timestamp] | None = None) -> pd.DataFrame:
+    """(T, N + 1) what each asset earned after its costs, and cash: interest, and costs that no asset bears; of these
+    `sessions`, or all."""
+    earned, charged = (frame if sessions is None else frame.loc[sessions] for frame in (book.earned, book.charged))
+    own = earned - charged
+    own[CASH] = by_cash(book).loc[own.index]
+    return own
+
+
+def by_cash(book: Book) -> pd.Series:
+    """(T,) interest less the costs that no asset bears."""
+    return book.interest - (book.costs.sum(axis="columns") - book.charged.sum(axis="columns"))
 
 
 def by_sector(book: Book, sectors: pd.Series) -> pd.DataFrame:
     """(T, sectors) of `by_asset`; assets without a sector are ``no sector``."""
-    parts = by_asset(book)
-    names = sectors.reindex(parts.columns).astype(object).fillna("no sector")
-    names[CASH] = CASH
-    return parts.T.groupby(names.to_numpy(), sort=True).sum().T
+    names = sectors.reindex(book.earned.columns).astype(object).fillna("no sector").to_numpy()
+    earned, charged = book.earned.to_numpy(), book.charged.to_numpy()
+    table = {CASH: by_cash(book).to_numpy()}
+    for name in np.unique(names.astype(str)):
+        inside = names.astype(str) == name
+        table[str(name)] = (earned[:, inside] - charged[:, inside]).sum(axis=1)
+    return pd.DataFrame(table, book.net.index)[sorted(table)]
 
 
 def by_leg(book: Book) -> pd.DataFrame:
     """(T, 3) long, short and cash: of `by_asset`, by the side held at the close before, else by that taken up."""
-    own = (book.earned - book.charged).to_numpy()
-    side = np.sign(book.held.to_numpy())
-    side = np.where(side != 0, side, np.sign(np.vstack([book.held.to_numpy()[1:], np.zeros((1, own.shape[1]))])))
-    table = {
-        "long": np.where(side >= 0, own, 0.0).sum(axis=1),
-        "short": np.where(side < 0, own, 0.0).sum(axis=1),
-        CASH: by_asset(book)[CASH].to_numpy(),
-    }
+    held, earned, charged = (frame.to_numpy() for frame in (book.held, book.earned, book.charged))
+    legs = np.zeros((2, len(held)))
+    for rows in row_blocks(held.shape):
+        side, own = np.sign(held[rows]), earned[rows] - charged[rows]
+        taken = np.zeros(side.shape)
+        after = held[rows.start + 1 : rows.stop + 1]
+        taken[: len(after)] = np.sign(after)
+        side = np.where(side != 0, side, taken)
+        legs[0, rows], legs[1, rows] = (np.where(leg, own, 0.0).sum(axis=1) for leg in (side >= 0, side < 0))
+    table = {"long": legs[0], "short": legs[1], CASH: by_cash(book).to_numpy()}
     return pd.DataFrame(table, book.net.index)
 
 
@@ -140,19 +198,23 @@ def by_factor(book: Book, model: StyleModel) -> tuple[pd.DataFrame, pd.DataFrame
 
     """
     sessions, assets = book.net.index, book.held.columns
-    inside = model.own.reindex(index=sessions, columns=assets)
-    # An asset of which the factors know nothing is its own, whole.
-    held = np.where(inside.notna(), book.held, 0.0)
-    exposures = pd.DataFrame({model.returns.columns[0]: held.sum(axis=1)}, sessions)
-    for name, frame in model.exposures.items():
-        known = frame.shift(1).reindex(index=sessions, columns=assets).fillna(0.0).to_numpy()
-        exposures[name] = (held * known).sum(axis=1)
-    earned = model.returns.reindex(sessions).fillna(0.0)
-    parts = exposures * earned
-    own = (held * inside.fillna(0.0).to_numpy()).sum(axis=1)
+    values, earned_by, inside = book.held.to_numpy(), book.earned.to_numpy(), _on(model.own, book.held)
+    loadings = model.at(sessions, assets, late=1)
+    loaded = np.zeros((len(sessions), 1 + len(loadings)))
+    own, total = np.zeros(len(sessions)), np.zeros(len(sessions))
+    for rows in row_blocks(values.shape):
+        # An asset of which the factors know nothing is its own, whole.
+        held = np.where(np.isnan(inside[rows]), 0.0, values[rows])
+        loaded[rows, 0] = held.sum(axis=1)
+        for place, each in enumerate(loadings.values(), start=1):
+            loaded[rows, place] = (held * each[rows]).sum(axis=1)
+        own[rows] = (held * np.nan_to_num(inside[rows])).sum(axis=1)
+        total[rows] = earned_by[rows].sum(axis=1)
+    exposures = pd.DataFrame(loaded, sessions, [model.returns.columns[0], *loadings])
+    parts = exposures * model.returns.reindex(sessions).fillna(0.0)
     moved = parts.sum(axis="columns").to_numpy() + own
     parts["own"] = own
-    parts["fills"] = book.earned.to_numpy().sum(axis=1) - moved
+    parts["fills"] = total - moved
     parts["interest"] = book.interest
     for kind in book.costs.columns:
         parts[str(kind)] = -book.costs[kind]
@@ -179,43 +241,53 @@ def _errors(values: Floats) -> Floats:
 
 
 def attribution_table(
-    book: Book, model: StyleModel | None, result: BacktestResult, sectors: pd.Series | None
+    book: Book, factors: pd.DataFrame | None, result: BacktestResult, sectors: pd.Series | None
 ) -> pd.DataFrame:
     """Return and risk a year by every cut of the book.
+
+    Parameters
+    ----------
+    book, result : of one run.
+    factors : the parts of `by_factor`, or None.
+    sectors : asset → sector, or None.
 
     Returns
     -------
     DataFrame
-        kind (factor, asset, sector, leg, stage), name, return_ann (mean × 252, sums to the net return within each
+        kind (factor, asset, leg, sector, stage), name, return_ann (mean × 252, sums to the net return within each
         kind), error_ann (its Newey–West error; NaN of a stage), risk_ann (covariance with the net return over its
         deviation, × √252, which sums to the volatility; NaN of a stage), cost_ann and turnover_ann (assets alone: what
         its costs took, and half of what was traded).
 
     """
-    cuts: dict[str, pd.DataFrame] = {"asset": by_asset(book), "leg": by_leg(book)}
-    if model is not None:
-        cuts = {"factor": by_factor(book, model)[0], **cuts}
-    if sectors is not None:
-        cuts["sector"] = by_sector(book, sectors)
-    net = book.net.to_numpy()
-    deviation = float(net.std(ddof=1)) if len(net) > 1 else math.nan
-    rows: list[Mapping[str, object]] = []
-    for kind, parts in cuts.items():
-        values = parts.to_numpy()
-        means = values.mean(axis=0) * SESSIONS_A_YEAR
-        with np.errstate(invalid="ignore", divide="ignore"):
-            shared = (values - values.mean(axis=0)).T @ (net - net.mean()) / max(len(net) - 1, 1)
-            risk = shared / deviation * math.sqrt(SESSIONS_A_YEAR)
-        errors = _errors(values) * SESSIONS_A_YEAR
-        for place, name in enumerate(parts.columns):
-            row = {"return_ann": means[place], "error_ann": errors[place], "risk_ann": risk[place]}
-            rows.append({"kind": kind, "name": str(name), **row})
+    rows = [] if factors is None else _rows("factor", factors, book.net)
+    for start in range(0, book.earned.shape[1], _TOGETHER):
+        some = slice(start, start + _TOGETHER)
+        rows += _rows("asset", book.earned.iloc[:, some] - book.charged.iloc[:, some], book.net)
+    rows += _rows("asset", by_cash(book).to_frame(CASH), book.net) + _rows("leg", by_leg(book), book.net)
+    rows += [] if sectors is None else _rows("sector", by_sector(book, sectors), book.net)
     for stage, value in by_stage(result).items():
         unknown = dict.fromkeys(("error_ann", "risk_ann"), math.nan)
         rows.append({"kind": "stage", "name": str(stage), "return_ann": value, **unknown})
     table = pd.DataFrame(rows)
     of_assets = table["kind"] == "asset"
-    for name, frame in (("cost_ann", book.charged), ("turnover_ann", 0.5 * book.traded)):
-        yearly = frame.mean() * SESSIONS_A_YEAR
+    for name, frame, share in (("cost_ann", book.charged, 1.0), ("turnover_ann", book.traded, 0.5)):
+        yearly = share * frame.mean() * SESSIONS_A_YEAR
         table[name] = table["name"].map(yearly.rename(index=str)).where(of_assets)
     return table
+
+
+def _rows(kind: str, parts: pd.DataFrame, total: pd.Series) -> list[dict[str, object]]:
+    """Mean, its error and share of the risk of each column, a year."""
+    values, net = parts.to_numpy(), total.to_numpy()
+    deviation = float(net.std(ddof=1)) if len(net) > 1 else math.nan
+    means = values.mean(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        shared = (values - means).T @ (net - net.mean()) / max(len(net) - 1, 1)
+        risk = shared / deviation * math.sqrt(SESSIONS_A_YEAR)
+    errors = _errors(values)
+    return [
+        {"kind": kind, "name": str(name), "return_ann": mean * SESSIONS_A_YEAR, "error_ann": error * SESSIONS_A_YEAR,
+         "risk_ann": share}
+        for name, mean, error, share in zip(parts.columns, means, errors, risk, strict=True)
+    ]  # fmt: skip

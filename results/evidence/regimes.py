@@ -14,6 +14,7 @@ from assay.engine.result import BacktestResult
 from assay.results.evidence.attribution import Book, by_asset, by_leg
 from assay.results.stats.long_run_variance import regress
 from assay.results.stats.performance import sharpe_interval
+from assay.results.stats.proportions import wilson_interval
 
 __all__ = ["CRISES", "crises", "days", "legs", "regimes"]
 
@@ -45,7 +46,8 @@ def legs(result: BacktestResult, book: Book) -> pd.DataFrame:
     -------
     DataFrame
         return_ann (mean × 252, fractions of the whole NAV), sharpe with low and high, alpha_ann with alpha_low and
-        alpha_high and alpha_t (on the benchmark; NaN without), hit (share of sessions above 0), n.
+        alpha_high and alpha_t (on the benchmark; NaN without), hit (share of sessions above 0, flat ones left out) with
+        hit_low and hit_high (95%, Wilson, sessions taken as independent), n.
 
     """
     rows = {}
@@ -63,7 +65,10 @@ def legs(result: BacktestResult, book: Book) -> pd.DataFrame:
                     (line.alpha + sign * half) * SESSIONS_A_YEAR for sign in (-1, 1)
                 )
         moved = values[values != 0]
-        rows[str(name)] = row | {"hit": float((moved > 0).mean()) if len(moved) else math.nan, "n": len(values)}
+        hits = int((moved > 0).sum())
+        low, high = wilson_interval(hits, len(moved)) if len(moved) else (math.nan, math.nan)
+        share = hits / len(moved) if len(moved) else math.nan
+        rows[str(name)] = row | {"hit": share, "hit_low": low, "hit_high": high, "n": len(values)}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("leg")
 
 
@@ -158,11 +163,11 @@ def days(result: BacktestResult, book: Book, parts: pd.DataFrame, factors: list[
         style, the factor that made most of it; positions, the three assets that made most.
 
     """
-    assets = by_asset(book)
     order = book.net.sort_values(kind="stable").index
     few = min(_DAYS, len(order) // 2)
-    rows = []
-    for session in [*order[:few], *order[len(order) - few :]]:
+    rows, named = [], [*order[:few], *order[len(order) - few :]]
+    assets = by_asset(book, named)
+    for session in named:
         net, today = float(book.net[session]), parts.loc[session]
         styled, own = today[factors], float(today["own"] + today["fills"])
         sign = -1.0 if net < 0 else 1.0

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from assay.data.conventions import SESSIONS_A_YEAR, Floats
+from assay.data.cross_section import Rows
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.data.returns import forward_returns, simple_returns
 from assay.engine.result import BacktestResult
@@ -18,6 +19,7 @@ from assay.results.stats.long_run_variance import Regression, regress
 from assay.results.stats.performance import Metric
 from assay.results.stats.skill import (
     MIXTURE,
+    Risk,
     Skill,
     average_error,
     evidence_path,
@@ -26,7 +28,16 @@ from assay.results.stats.skill import (
     trailing_risk,
 )
 
-__all__ = ["Line", "alpha_line", "implied_earnings", "money_metrics", "skill_metrics", "skill_of", "skill_table"]
+__all__ = [
+    "Line",
+    "alpha_line",
+    "implied_earnings",
+    "money_metrics",
+    "risk_of",
+    "skill_metrics",
+    "skill_of",
+    "skill_table",
+]
 
 #: exp of it still is a number.
 _MOST = 690.0
@@ -55,7 +66,8 @@ def skill_of(
     forward: pd.DataFrame | None = None,
     delay: int | None = None,
     fill: Any = None,
-    styles: Mapping[str, pd.DataFrame] | None = None,
+    styles: Mapping[str, pd.DataFrame | Rows] | None = None,
+    risk: Risk | None = None,
 ) -> Skill | None:
     """The series x of a panel of predictions; None where it ranks nothing.
 
@@ -65,15 +77,21 @@ def skill_of(
     forward : forward returns of the prices, if they are there already.
     delay, fill : of the fills; default the predictions' delay, and the open where the panel has one.
     styles : name → (T, N) exposures known at t, projected out too.
+    risk : `risk_of` the same, if it is there already.
 
     """
     score = predictions.view
     if forward is None:
         delay = predictions.delay if delay is None else delay
         forward = forward_returns(prices, horizon=predictions.horizon, delay=delay, fill=fill)
-    close = prices.close.loc[: score.index[-1], prices.close.columns.intersection(score.columns)]
-    risk = trailing_risk(simple_returns(close))
+    risk = risk_of(predictions, prices) if risk is None else risk
     return skill_series(score, forward, risk, horizon=predictions.horizon, styles=styles)
+
+
+def risk_of(predictions: PredictionPanel, prices: PricePanel) -> Risk:
+    """What is known of the risk of the assets that a panel ranks, through its last session."""
+    known = prices.close.columns.intersection(predictions.assets)
+    return trailing_risk(simple_returns(prices.close.loc[: predictions.sessions[-1], known]))
 
 
 def skill_table(skill: Skill) -> pd.DataFrame:

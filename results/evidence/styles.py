@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from assay.data.characteristics import characteristics
+from assay.data.characteristics import each_characteristic
 from assay.data.conventions import SESSIONS_A_YEAR
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.data.returns import forward_returns, simple_returns
@@ -16,7 +16,7 @@ from assay.engine.result import BacktestResult
 from assay.results.checks.styles import Styles
 from assay.results.evidence.attribution import attribution_table, book_of, by_factor
 from assay.results.evidence.regimes import crises, days, legs, regimes
-from assay.results.evidence.skill import alpha_line, money_metrics, skill_metrics, skill_of, skill_table
+from assay.results.evidence.skill import alpha_line, money_metrics, risk_of, skill_metrics, skill_of, skill_table
 from assay.results.gate.drift import drift
 from assay.results.stats.holding_period import (
     HORIZONS,
@@ -97,11 +97,7 @@ def against_styles(
     universe = prices.between(prices.sessions[first], result.sessions[-1])
     traded = universe.select([name for name in prices.assets if name in set(held)]) if held else universe
     universe = universe.select(assets)
-    returns = simple_returns(universe.close)
-    if universe.members is not None:
-        # Who was a member when the return began.
-        returns = returns.where(universe.members.shift(1, fill_value=False))
-    model = style_model(returns, characteristics(universe, caps=inputs.caps), inputs.sectors)
+    model = _model_of(universe, inputs)
     sessions = result.sessions
     known = model.returns.reindex(sessions).notna().all(axis="columns")
     book = book_of(result, traded)
@@ -110,20 +106,19 @@ def against_styles(
     if known.sum() < _FEWEST:
         return Styles((), (), note="too few assets with a price for a cross-section", few=True), {}
     parts, exposures = by_factor(book, model)
+    market = model.returns["market"] if result.benchmark is None else result.benchmark
+    every = pd.concat([model.returns["market"].loc[: sessions[0]].iloc[:-1], market.reindex(sessions)])
     tables = {
         "style_returns": model.returns.reindex(sessions),
         "style_exposures": exposures,
         "style_parts": parts,
-        "attribution": attribution_table(book, model, result, inputs.sectors),
-    }
-    market = model.returns["market"] if result.benchmark is None else result.benchmark
-    every = pd.concat([model.returns["market"].loc[: sessions[0]].iloc[:-1], market.reindex(sessions)])
-    tables |= {
+        "attribution": attribution_table(book, parts, result, inputs.sectors),
         "legs": legs(result, book),
         "regimes": regimes(result, every, inputs.regimes),
         "crises": crises(result, market),
         "days": days(result, book, parts, list(model.returns.columns)),
     }
+    del book  # its tables are as large as the panel
     explained = parts[list(model.returns.columns)].sum(axis="columns")
     net, gross = (
         _after(result, returns - explained, model, inputs) for returns in (result.returns, result.gross_returns)
@@ -136,18 +131,27 @@ def against_styles(
                n=int(known.sum())),
     ]  # fmt: skip
     more, skill = _of_scores(result, predictions, universe, model)
-    metrics += more
-    tables |= _holding(result, predictions, universe)
-    adjusted, distribution = _after_turnover(result, predictions, universe)
-    metrics += adjusted
-    tables |= distribution
+    named = (*model.returns.columns, *(() if inputs.factors is None else map(str, inputs.factors.columns)))
+    money: list[Metric] = []
     if skill is not None:
         tables["skill_styles"] = skill_table(skill)
         if net.line is not None:
-            metrics += money_metrics(skill, result, net.line, net.index, "_styles")
+            money = money_metrics(skill, result, net.line, net.index, "_styles")
+    del model, skill
+    tables |= _holding(result, predictions, universe)
+    adjusted, distribution = _after_turnover(result, predictions, universe)
+    metrics += [*more, *adjusted, *money]
+    tables |= distribution
     line = alpha_line(result)
-    named = (*model.returns.columns, *(() if inputs.factors is None else map(str, inputs.factors.columns)))
     return Styles(named, tuple(metrics), math.nan if line is None else line.alpha_t), tables
+
+
+def _model_of(universe: PricePanel, inputs: StyleInputs) -> StyleModel:
+    """Factor returns of the universe, with the returns of who was a member when the return began."""
+    returns = simple_returns(universe.close)
+    if universe.members is not None:
+        returns = returns.where(universe.members.shift(1, fill_value=False))
+    return style_model(returns, each_characteristic(universe, caps=inputs.caps), inputs.sectors)
 
 
 @dataclass(frozen=True, eq=False)
@@ -280,16 +284,21 @@ def _of_scores(
     )
     view = predictions.view
     if np.isfinite(view.to_numpy(dtype=np.float64)).any():
-        daily = ic_table(view, residual_returns(ahead.reindex(index=view.index, columns=view.columns), model))
+        same = ahead.index.equals(view.index) and ahead.columns.equals(view.columns)
+        onward = ahead if same else ahead.reindex(index=view.index, columns=view.columns)
+        daily = ic_table(view, residual_returns(onward, model))
+        del onward
         for item in ic_metrics(daily, predictions.horizon):
             if item.name in ("rank_ic_mean", "rank_ic_t"):
                 text = f"against forward returns after styles · {item.convention}"
                 out.append(replace(item, name=item.name.replace("rank_ic", "rank_ic_styles"), convention=text))
-    taken = {name: frame for name, frame in model.exposures.items() if name != "beta"}
-    before = skill_of(predictions, prices, forward=ahead)
+    loadings = model.at(view.index, view.columns, absent=math.nan)
+    taken = {name: rows for name, rows in loadings.items() if name != "beta"}
+    risk = risk_of(predictions, prices)
+    before = skill_of(predictions, prices, forward=ahead, risk=risk)
     known = None if before is None else before.known
     del before  # its tables are as large as the panel
-    skill = skill_of(predictions, prices, forward=ahead, styles=taken)
+    skill = skill_of(predictions, prices, forward=ahead, styles=taken, risk=risk)
     if skill is None:
         return out, None
     if known is not None:

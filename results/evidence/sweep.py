@@ -88,18 +88,18 @@ def evaluate_sweep(
         )
     table = pd.DataFrame(rows)
     returns = pd.DataFrame({str(index): results[index].net for index in range(len(cells))})
+    excess = pd.DataFrame({str(index): excess_returns(cell, results[index].net) for index, cell in enumerate(cells)})
     order = [first, *(name for name in dict.fromkeys(scenarios) if name != first)]
     chosen = {name: [i for i, other in enumerate(scenarios) if other == name] for name in order}
     naming = _of_scenarios(cells, scenarios)
     judged = [
-        _choice(cells, members, rows, returns[[str(i) for i in members]], known[name], naming, max(elsewhere, 0))
+        _choice(cells, members, rows, excess[[str(i) for i in members]], known[name], naming, max(elsewhere, 0))
         for name, members in chosen.items()
     ]
     metrics: dict[str, object] = {"cells": len(cells), **judged[0], "scenarios": judged, "table": rows}
     if clusters:
         best = chosen[first][int(table["sharpe_net"].iloc[chosen[first]].fillna(-np.inf).argmax())]
-        best_net = results[best].net.to_numpy(dtype=np.float64)
-        metrics["clusters"] = _clusters(known[first], best_net, max(elsewhere, 0))
+        metrics["clusters"] = _clusters(known[first], excess[str(best)].to_numpy(dtype=float), max(elsewhere, 0))
     return SweepEvidence(table, returns, metrics)
 
 
@@ -124,7 +124,7 @@ def _choice(
     naming: Sequence[str],
     elsewhere: int,
 ) -> dict[str, object]:
-    """What the choice among the cells of one scenario is worth."""
+    """What the choice among the cells of one scenario is worth, by their returns over the cash rate."""
     common = returns.dropna()
     sharpes = np.array([float(str(rows[i]["sharpe_net"])) for i in members])
     best = members[int(np.where(np.isfinite(sharpes), sharpes, -np.inf).argmax())]

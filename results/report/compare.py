@@ -73,8 +73,8 @@ class Comparison(Card):
     runs : two or more.
     returns : (T, runs) net returns on the sessions that all have.
     differences : a row a pair (of more than six runs: the first and another) and statistic: one, two, statistic, value
-        (one − two), low, high (95%), p_value (of 0), test (by which), block (of a bootstrap), sessions. Sharpe ratios
-        by Ledoit and Wolf's studentised bootstrap, means and volatilities by a paired one; squared errors of return
+        (one − two), low, high (95%), p_value (of 0), test (by which), block (of a bootstrap), sessions. Sharpe ratios,
+        of returns over the cash rate where one was given, by Ledoit and Wolf's studentised bootstrap, means and volatilities by a paired one; squared errors of return
         forecasts by Diebold and Mariano's test and skill by the t of the difference of x, where both runs have them.
 
     """
@@ -137,12 +137,13 @@ def compare_runs(runs: Sequence[Run], *, draws: int = 2000, seed: int = 0) -> Co
     table = pd.concat({run.id: run.table("returns")["net"] for run in runs}, axis=1, join="inner", sort=True).dropna()
     if len(table) < 3:
         raise InputError(f"compare: the runs share {len(table)} sessions; at least 3 are needed")
+    over_cash = table - pd.concat({run.id: _cash_rate(run) for run in runs}, axis=1).reindex(table.index)
     rows: list[dict[str, Any]] = []
     by_name = {run.id: run for run in runs}
     pairs = itertools.combinations(names, 2) if len(names) <= _MOST else ((names[0], other) for other in names[1:])
     for one, two in pairs:
         left, right = (table[name].to_numpy(dtype=np.float64) for name in (one, two))
-        pair = [_sharpe_row(left, right, draws, seed)]
+        pair = [_sharpe_row(*(over_cash[name].to_numpy(dtype=np.float64) for name in (one, two)), draws, seed)]
         for key, statistic in _PAIRED.items():
             found = paired_difference(left, right, statistic, draws=draws, seed=seed)
             pair.append({
@@ -152,6 +153,12 @@ def compare_runs(runs: Sequence[Run], *, draws: int = 2000, seed: int = 0) -> Co
         pair += _forecast_rows(by_name[one], by_name[two])
         rows += [{"one": one, "two": two, **row, "test": _TESTS[row["statistic"]]} for row in pair]
     return Comparison(tuple(runs), table, pd.DataFrame(rows))
+
+
+def _cash_rate(run: Run) -> pd.Series:
+    """(T,) what cash earned; 0 where no rate was given."""
+    returns = run.table("returns")
+    return returns["cash_rate"] if "cash_rate" in returns else returns["net"] * 0.0
 
 
 def _sharpe_row(left: Floats, right: Floats, draws: int, seed: int) -> dict[str, Any]:

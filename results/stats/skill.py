@@ -43,6 +43,7 @@ import pandas as pd
 
 from assay.data.characteristics import BETA_LEAST, BETA_WINDOW, market_variance, trailing_beta
 from assay.data.conventions import Floats
+from assay.data.cross_section import Rows
 from assay.data.errors import InputError
 from assay.data.panel import laid_out
 from assay.data.rolling import rolling_deviation
@@ -192,7 +193,7 @@ def skill_series(
     *,
     horizon: int = 1,
     sectors: pd.Series | None = None,
-    styles: Mapping[str, pd.DataFrame] | None = None,
+    styles: Mapping[str, pd.DataFrame | Rows] | None = None,
 ) -> Skill:
     """The series x of a panel of scores.
 
@@ -203,7 +204,7 @@ def skill_series(
     risk : `trailing_risk` of the same assets, of rows that reach back before the first score where there are any.
     horizon : h of the forward returns.
     sectors : asset → sector; each becomes a column of 0 and 1 that is projected out.
-    styles : name → (T', N') exposures known at t; missing ones are taken as the session's mean.
+    styles : name → (T', N') exposures known at t, or (T, N) rows of them; missing ones are taken as the session's mean.
 
     Raises
     ------
@@ -222,12 +223,14 @@ def skill_series(
     ahead, beta, volatility = on_stamps(forward), on_stamps(risk.beta), on_stamps(risk.volatility)
     raw = score.to_numpy(dtype=np.float64)
     groups = [] if sectors is None else _indicators(sectors.reindex(score.columns))
-    exposures = [on_stamps(frame) for frame in (styles or {}).values()]
+    exposures: list[Rows] = [
+        on_stamps(frame) if isinstance(frame, pd.DataFrame) else frame for frame in (styles or {}).values()
+    ]
     count, n = raw.shape
     x, df, product, square = (np.full(count, np.nan) for _ in range(4))
     projected = np.zeros((count, n))
     scale = math.sqrt(horizon)
-    step = max(1, _CACHED // max(n, 1))
+    step = max(1, _CACHED // max(n * (1 + len(exposures) // 4), 1))
     for start in range(0, count, step):
         rows = slice(start, min(start + step, count))
         keep = np.isfinite(raw[rows]) & np.isfinite(ahead[rows])

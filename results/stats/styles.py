@@ -23,14 +23,14 @@ Newey & West (1987), Econometrica 55(3), for the errors of what is left.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from assay.data.conventions import FLAT, Floats
-from assay.data.cross_section import regressed, sector_exposures, standardised
+from assay.data.cross_section import Placed, Rows, regressed, sector_exposures, standardised
 from assay.results.stats.long_run_variance import critical_value, lag_rule
 
 __all__ = ["MARKET", "AfterFactors", "StyleModel", "after_factors", "residual_returns", "style_model"]
@@ -45,7 +45,8 @@ class StyleModel:
 
     Parameters
     ----------
-    exposures : factor → (T, N) stamped t, known at t; the market is not among them.
+    loadings : factor → (T, N) exposures stamped t, known at t, that are read some sessions at a time, so that those to
+        sectors need no table; the market is not among them.
     returns : (T, K) a session, stamped with the period's end; columns are `MARKET` and then the exposures' names; NaN
         where too few assets have a return.
     own : (T, N) what is left of each asset's return; NaN where it has none or nothing was estimated.
@@ -53,41 +54,56 @@ class StyleModel:
 
     """
 
-    exposures: Mapping[str, pd.DataFrame]
+    loadings: Mapping[str, Rows]
     returns: pd.DataFrame
     own: pd.DataFrame
     r2: pd.Series
 
+    @property
+    def exposures(self) -> dict[str, pd.DataFrame]:
+        """The loadings as tables, made when asked for."""
+        return {
+            name: pd.DataFrame(rows[:], self.own.index, self.own.columns) for name, rows in self.loadings.items()
+        }
+
+    def at(self, index: pd.Index, columns: pd.Index, *, late: int = 0, absent: float = 0.0) -> dict[str, Rows]:
+        """The loadings at these sessions and assets, `late` sessions before each; `absent` where there are none."""
+        sessions = self.own.index.get_indexer(index)
+        sessions = np.where(sessions >= late, sessions - late, -1)
+        assets = None if columns.equals(self.own.columns) else self.own.columns.get_indexer(columns)
+        return {name: Placed(rows, sessions, assets, absent) for name, rows in self.loadings.items()}
+
 
 def style_model(
-    returns: pd.DataFrame, characteristics: Mapping[str, pd.DataFrame], sectors: pd.Series | None = None
+    returns: pd.DataFrame,
+    characteristics: Mapping[str, pd.DataFrame] | Iterable[tuple[str, pd.DataFrame]],
+    sectors: pd.Series | None = None,
 ) -> StyleModel:
     """Factor returns of every session.
 
     Parameters
     ----------
     returns : (T, N) a session, stamped with the period's end.
-    characteristics : name → (T, N) raw, stamped t; see `assay.data.characteristics.characteristics`.
+    characteristics : name → (T, N) raw, stamped t; see `assay.data.characteristics.characteristics`. One after another
+        (`each_characteristic`), so that no more than one is there raw.
     sectors : asset → sector; an asset without one is in none.
 
     """
     assets, sessions = returns.columns, returns.index
     keep = returns.notna().to_numpy()
-    exposures = {
-        name: pd.DataFrame(standardised(frame.to_numpy(dtype=np.float64), keep), sessions, assets)
-        for name, frame in characteristics.items()
-    }
+    each = characteristics.items() if isinstance(characteristics, Mapping) else characteristics
+    loadings: dict[str, Rows] = {name: standardised(frame.to_numpy(dtype=np.float64), keep) for name, frame in each}
     if sectors is not None:
-        for name, values in sector_exposures(sectors.reindex(assets), keep).items():
-            exposures[name] = pd.DataFrame(values, sessions, assets)
-    before = [frame.to_numpy()[:-1] for frame in exposures.values()]
-    later = regressed(returns.to_numpy(dtype=np.float64)[1:], before)
-    factors, own, r2 = (np.concatenate([np.full((1, *part.shape[1:]), np.nan), part]) for part in later)
-    columns = [MARKET, *exposures]
+        loadings |= sector_exposures(sectors.reindex(assets), keep)
+    count = len(sessions)
+    factors, own = np.full((count, 1 + len(loadings)), np.nan), np.full(returns.shape, np.nan)
+    r2 = np.full(count, np.nan)
+    # Row s of the loadings stands beside the return of s + 1.
+    factors[1:], own[1:], r2[1:] = regressed(returns.to_numpy(dtype=np.float64)[1:], list(loadings.values()))
     return StyleModel(
-        exposures,
-        pd.DataFrame(factors, sessions, columns),
-        pd.DataFrame(own, sessions, assets),
+        loadings,
+        pd.DataFrame(factors, sessions, [MARKET, *loadings], copy=False),
+        pd.DataFrame(own, sessions, assets, copy=False),
         pd.Series(r2, sessions, name="r2"),
     )
 
@@ -101,9 +117,9 @@ def residual_returns(forward: pd.DataFrame, model: StyleModel) -> pd.DataFrame:
     model : see `style_model`.
 
     """
-    on = [frame.reindex(index=forward.index, columns=forward.columns).fillna(0.0) for frame in model.exposures.values()]
-    _, own, _ = regressed(forward.to_numpy(dtype=np.float64), [frame.to_numpy() for frame in on])
-    return pd.DataFrame(own, forward.index, forward.columns)
+    on = list(model.at(forward.index, forward.columns).values())
+    _, own, _ = regressed(forward.to_numpy(dtype=np.float64), on)
+    return pd.DataFrame(own, forward.index, forward.columns, copy=False)
 
 
 @dataclass(frozen=True, eq=False)

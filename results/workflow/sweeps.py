@@ -22,7 +22,7 @@ from assay.engine.execution import Execution
 from assay.engine.sweep import GridCell, cells_of, run_cells
 from assay.results.checks.trials import adopt_beside
 from assay.results.evidence.skill import skill_of
-from assay.results.evidence.sweep import SweepEvidence, evaluate_sweep
+from assay.results.evidence.sweep import SweepEvidence, evaluate_sweep, excess_returns
 from assay.results.storage.lockbox import require_open
 from assay.results.storage.places import DEFAULT_ROOT
 from assay.results.storage.runs import Run, run_id, save_run
@@ -192,7 +192,8 @@ def sweep(
             brought = prints[place] if variant.made_by is None else None
             trial = trial_of(item, family=family_of(cell.strategy), predictions=brought)
             member = run_id(cell.strategy.name, item, inputs)
-            records.append(Record(trial, member, done[index].net, scenarios[index], found))
+            over_cash = excess_returns(cell, done[index].net)  # as a backtest of the same cell counts it
+            records.append(Record(trial, member, over_cash, scenarios[index], found))
     register(records, prices)
     known = {scenario: read_trials(prices, scenario=scenario) for scenario in dict.fromkeys(scenarios)}
     asked = next((i for i, cell in enumerate(cells) if (cell.costs, cell.execution) == (costs, execution)), 0)

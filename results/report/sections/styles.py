@@ -126,7 +126,8 @@ def _conditions(data: RunData) -> list[Table]:
             ("leg", "leg", said), ("return_ann", "return a year", _percent), ("sharpe", "Sharpe", fixed),
             ("low", "low", fixed), ("high", "high", fixed), ("alpha_ann", "alpha a year", _percent),
             ("alpha_low", "low", _percent), ("alpha_high", "high", _percent), ("hit", "hit rate", percent),
-        ], "Net of the costs of their own assets; fractions of the whole NAV; 95%, HAC."),
+            ("hit_low", "low", percent), ("hit_high", "high", percent),
+        ], "Net of the costs of their own assets; fractions of the whole NAV; 95%, HAC; hit rates by Wilson."),
         ("regimes", "Regimes", [
             ("kind", "by", said), ("regime", "regime", said), ("n", "sessions", said),
             ("return_ann", "net a year", _percent), ("sharpe", "Sharpe", fixed), ("low", "low", fixed),

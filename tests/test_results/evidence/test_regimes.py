@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
+from statsmodels.stats.proportion import proportion_confint
 
 from assay.data.errors import InputError
 from assay.data.files.series import load_regimes
@@ -43,6 +44,10 @@ def test_legs_sum_to_the_net_return_and_their_alpha_is_statsmodels(made):
     design = sm.add_constant(market.reindex(result.sessions).to_numpy())
     assert table.loc["long", "alpha_ann"] == pytest.approx(252 * sm.OLS(values.to_numpy(), design).fit().params[0])
     assert table.loc["long", "alpha_low"] < table.loc["long", "alpha_ann"] < table.loc["long", "alpha_high"]
+    moved = values[values != 0]
+    wilson = proportion_confint(int((moved > 0).sum()), len(moved), method="wilson")
+    assert tuple(table.loc["long", ["hit_low", "hit_high"]]) == pytest.approx(wilson, abs=1e-9)
+    assert table.loc["long", "hit"] == pytest.approx((moved > 0).mean())
 
 
 def test_regimes_are_known_when_they_should_be(made, tmp_path):

@@ -33,7 +33,7 @@ def _returns(seed: int, n: int = N, drift: float = 0.0) -> pd.Series:
     return pd.Series(market + own, index=pd.bdate_range("2019-01-01", periods=n, name="date"))
 
 
-def _run(root: Path, name: str, net: pd.Series, **config: object) -> Run:
+def _run(root: Path, name: str, net: pd.Series, rate: pd.Series | None = None, **config: object) -> Run:
     metrics = [metric.to_dict() for metric in performance_metrics(net, "net")]
     content = {
         "metrics": metrics,
@@ -42,7 +42,7 @@ def _run(root: Path, name: str, net: pd.Series, **config: object) -> Run:
         "end": net.index[-1],
         "warnings": [f"of {name}"],
     }
-    table = pd.DataFrame({"net": net, "gross": net})
+    table = pd.DataFrame({"net": net, "gross": net} | ({} if rate is None else {"cash_rate": rate}))
     setup = {"strategy": name, "costs": {"commission_bps": 5.0}, **config}
     return save_run(
         name, config=setup, fingerprints={}, metrics=content, tables={"returns": table}, notes={}, root=root
@@ -56,6 +56,16 @@ def runs(tmp_path: Path) -> list[Run]:
         _run(tmp_path, "two", _returns(2)),
         _run(tmp_path, "more", _returns(3, drift=0.003)),
     ]
+
+
+def test_sharpe_ratios_are_over_the_cash_rate_of_each_run(tmp_path: Path) -> None:
+    rate = pd.Series(np.linspace(0, 4e-4, N), _returns(1).index)
+    one, two = _run(tmp_path, "one", _returns(1), rate), _run(tmp_path, "two", _returns(2))
+    found = compare_runs([one, two], draws=200).differences.set_index("statistic")["value"]
+    ratios = [excess.mean() / excess.std() * 252**0.5 for excess in (_returns(1) - rate, _returns(2))]
+    assert found["sharpe"] == pytest.approx(ratios[0] - ratios[1])
+    means = [252 * _returns(seed).mean() for seed in (1, 2)]
+    assert found["return_arithmetic_ann"] == pytest.approx(means[0] - means[1])
 
 
 def test_only_common_sessions_count(tmp_path: Path) -> None:
