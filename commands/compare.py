@@ -71,13 +71,14 @@ def compare(
     Examples:
       python cli.py compare s2_filter_negative-3f9a1c0e s5_long_only-025b543e
       python cli.py compare s2_filter s5_long --html --output both.html
-      python cli.py compare there new --marginal
+      python cli.py compare there new --marginal --html --output adds.html
       python cli.py compare RUN --live live/ --capital 1000000 --prices all.parquet --predictions preds.parquet
     """  # fmt: skip
     from assay.results.report.compare import compare_runs, summary_lines, write_comparison
     from assay.results.report.tables import terminal_width
     from assay.results.storage.runs import load_run
 
+    drawn, target = as_html or output is not None, output or Path("compare.html")
     if live is not None:
         if len(runs) != 1 or capital is None:
             raise click.UsageError("--live: name one run, and the --capital before its first fill")
@@ -90,18 +91,18 @@ def compare(
         echo_json(found.to_dict()) if as_json else click.echo(str(found))
         return
     if adds:
-        if as_html or output is not None:
-            raise click.UsageError("--marginal: a table or --json; --html draws the comparison without it")
-        from assay.results.report.marginal import marginal_lines
+        from assay.results.report.marginal import marginal_lines, write_marginal
         from assay.results.workflow.verdicts import marginal
 
         worth = marginal(*runs, draws=draws, root=results)
-        echo_json(worth.to_dict()) if as_json else click.echo("\n".join(marginal_lines(worth)))
+        page = write_marginal(worth, target) if drawn else None
+        if as_json:
+            echo_json({**worth.to_dict(), "path": None if page is None else str(page)})
+            return
+        click.echo("\n".join([*marginal_lines(worth), *([] if page is None else [str(page)])]))
         return
     comparison = compare_runs([load_run(run, root=results) for run in runs], draws=draws)
-    path = None
-    if as_html or output is not None:
-        path = write_comparison(comparison, output or Path("compare.html"))
+    path = write_comparison(comparison, target) if drawn else None
     if as_json:
         echo_json({**comparison.to_json(), "path": None if path is None else str(path)})
         return

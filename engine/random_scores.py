@@ -218,4 +218,5 @@ def _single(
     result = run_backtest(
         strategy, panel, prices, costs=costs, execution=execution, keep="returns", compiled=compiled
     )
-    return annual_sharpe(result.over_cash(result.returns)), float(result.turnover.mean()), float(result.exposure["net"].mean())
+    sharpe = annual_sharpe(result.over_cash(result.returns))
+    return sharpe, float(result.turnover.mean()), float(result.exposure["net"].mean())

@@ -80,7 +80,7 @@ class Marginal(Card):
     ----------
     new : whose worth it is.
     beside : what is there already.
-    sessions : those that all books have.
+    returns : (T, books) net of costs and over the cash rate, on the sessions that all have; the new one's is last.
     metrics : figures with intervals; the name's part before the first ``·`` says what B stands beside.
     notes : what was left out, and why.
 
@@ -88,7 +88,7 @@ class Marginal(Card):
 
     new: str
     beside: tuple[str, ...]
-    sessions: pd.DatetimeIndex
+    returns: pd.DataFrame
     metrics: tuple[Metric, ...]
     notes: tuple[str, ...] = ()
 
@@ -98,6 +98,17 @@ class Marginal(Card):
             if item.name == name:
                 return item
         raise KeyError(name)
+
+    @property
+    def sessions(self) -> pd.DatetimeIndex:
+        """Those that all books have."""
+        return pd.DatetimeIndex(self.returns.index)
+
+    @property
+    def left(self) -> pd.Series:
+        """(T,) the new book less its slopes times the books there: what no fixed mix of them earns."""
+        slopes = pd.Series({name: self[f"spanning_beta · {name}"].value for name in self.beside})
+        return self.returns[self.new] - self.returns[list(self.beside)] @ slopes
 
     @property
     def sentence(self) -> str:
@@ -221,7 +232,7 @@ def marginal_value(
     metrics += _orthogonal(new, beside, forward, horizon)
     metrics += _overlap(new, beside, returns)
     metrics += _combinations(returns, names, new.name, draws)
-    return Marginal(new.name, tuple(names), pd.DatetimeIndex(returns.index), tuple(metrics), tuple(notes))
+    return Marginal(new.name, tuple(names), returns[[*names, new.name]], tuple(metrics), tuple(notes))
 
 
 def _different(

@@ -74,8 +74,9 @@ class Comparison(Card):
     returns : (T, runs) net returns on the sessions that all have.
     differences : a row a pair (of more than six runs: the first and another) and statistic: one, two, statistic, value
         (one − two), low, high (95%), p_value (of 0), test (by which), block (of a bootstrap), sessions. Sharpe ratios,
-        of returns over the cash rate where one was given, by Ledoit and Wolf's studentised bootstrap, means and volatilities by a paired one; squared errors of return
-        forecasts by Diebold and Mariano's test and skill by the t of the difference of x, where both runs have them.
+        of returns over the cash rate where one was given, by Ledoit and Wolf's studentised bootstrap, means and
+        volatilities by a paired one; squared errors of return forecasts by Diebold and Mariano's test and skill by the
+        t of the difference of x, where both runs have them.
 
     """
 

@@ -1,14 +1,19 @@
-"""What a signal adds to others, as lines for a terminal."""
+"""What a signal adds to others, as lines for a terminal and as a page."""
 
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
+from assay.data.atomic import replacing
 from assay.results.evidence.marginal import Marginal
+from assay.results.report.blocks import Cell, Figure, FirstScreen, Note, Section, Table, metric_cell, number
+from assay.results.report.plots import plot_runs
+from assay.results.report.render import render_page
 from assay.results.report.tables import table_lines, terminal_width
 from assay.results.stats.performance import Metric
 
-__all__ = ["marginal_lines"]
+__all__ = ["marginal_lines", "render_marginal", "write_marginal"]
 
 #: Heading → beginnings of the names of its figures.
 _PARTS = {
@@ -17,21 +22,29 @@ _PARTS = {
     "overlap": ("book_correlation", "score_correlation", "position_overlap"),
     "combinations, with it and without": ("sharpe_",),
 }
+#: What the page opens with.
+_FIRST = (
+    "spanning_alpha_ann", "spanning_alpha_ann_baselines", "appraisal_ratio", "orthogonal_ic", "skill_left_x",
+    "sharpe_equal_risk_gain", "sharpe_best_mix_gain",
+)  # fmt: skip
+#: Books that one chart shows.
+_MOST = 6
 
 
 def marginal_lines(worth: Marginal) -> list[str]:
     """A table a question, then one sentence."""
     width = terminal_width()
-    start, end = worth.sessions[0].date(), worth.sessions[-1].date()
-    lines = [
-        f"what {worth.new} adds to {', '.join(worth.beside)}",
-        f"{start} … {end}, {len(worth.sessions):,} common sessions, net of costs and over the cash rate",
-    ]
+    lines = [f"what {worth.new} adds to {', '.join(worth.beside)}", _sample(worth)]
     for title, names in _PARTS.items():
         rows = [_row(item) for item in worth.metrics if item.name.startswith(names)]
         if rows:
             lines += ["", *table_lines([title, "value", "low", "high", "sessions", "convention"], rows, width=width)]
     return [*lines, *([""] if worth.notes else []), *worth.notes, "", worth.sentence]
+
+
+def _sample(worth: Marginal) -> str:
+    start, end = worth.sessions[0].date(), worth.sessions[-1].date()
+    return f"{start} … {end}, {len(worth.sessions):,} common sessions, net of costs and over the cash rate"
 
 
 def _row(item: Metric) -> list[str]:
@@ -42,3 +55,52 @@ def _row(item: Metric) -> list[str]:
 
     shown = item.name.replace("_", " ")
     return [shown, text(item.value), text(item.low), text(item.high), f"{item.n:,}", item.reason or item.convention]
+
+
+def render_marginal(worth: Marginal) -> str:
+    """One self-contained HTML page: the answer, the books, what is left of the new one, and a table a question."""
+    books = worth.returns.iloc[:, -_MOST:]
+    figures = [
+        Figure("Books on the common sessions, net and over the cash rate", "Growth of 1 of each book.",
+               lambda axes: plot_runs(axes, books), size=(12.0, 3.8), wide=True),
+    ]  # fmt: skip
+    try:
+        left = worth.left.rename("what is left").to_frame()
+    except KeyError:  # nothing was regressed: too few sessions, or the new book is one of those there
+        left = None
+    if left is not None:
+        figures.append(
+            Figure("What no fixed mix of the books there earns", "Growth of 1 of the new book less its slopes.",
+                   lambda axes: plot_runs(axes, left), size=(12.0, 2.6), wide=True)
+        )  # fmt: skip
+    parts: list[Figure | Table | Note] = []
+    for title, names in _PARTS.items():
+        chosen = [item for item in worth.metrics if item.name.startswith(names)]
+        if chosen:
+            parts.append(_table(title.capitalize(), chosen))
+    parts += [Note(line) for line in worth.notes]
+    first = FirstScreen(
+        described=[("New", worth.new), ("Beside", ", ".join(worth.beside)), ("Period", _sample(worth))],
+        headline=_table("What it adds", [item for item in worth.metrics if item.name in _FIRST]),
+        figures=figures,
+        lead=worth.sentence,
+    )
+    return render_page(title=f"What {worth.new} adds", sections=[Section("adds", "In full", tuple(parts))], first=first)
+
+
+def _table(title: str, items: list[Metric]) -> Table:
+    rows = []
+    for item in items:
+        stored = item.to_dict()
+        ends = (metric_cell(stored, field) for field in ("value", "low", "high"))
+        about = Cell(item.reason or item.convention)
+        rows.append((Cell(item.name.replace("_", " ")), *ends, number(item.n), about))
+    return Table(title, ("", "value", "low", "high", "sessions", "convention"), tuple(rows), wide=True)
+
+
+def write_marginal(worth: Marginal, path: Path | str) -> Path:
+    """Write `render_marginal` to a file, which appears whole or not at all."""
+    path = Path(path)
+    with replacing(path) as temporary:
+        temporary.write_text(render_marginal(worth), encoding="utf-8")
+    return path

@@ -126,4 +126,13 @@ def test_stored_runs_and_the_command(tmp_path, capsys):
     assert {item["name"] for item in told["figures"]} >= {"spanning_alpha_ann", "sharpe_in_sample_gain"}
     assert cli.main(asked) == 0
     assert f"what {two.id} adds to {one.id}" in capsys.readouterr().out
-    assert cli.main([*asked, "--html"]) == 2
+    page = tmp_path / "adds.html"
+    assert cli.main([*asked, "--html", "--output", str(page), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["path"] == str(page)
+    drawn = page.read_text(encoding="utf-8")
+    assert found.sentence.replace("'", "&#39;") in drawn
+    alpha = found["spanning_alpha_ann"]
+    assert f"{100 * alpha.value:.2f}%" in drawn
+    assert "What no fixed mix of the books there earns" in drawn
+    # What is left has the intercept as its mean.
+    assert 252 * found.left.mean() == pytest.approx(alpha.value, rel=1e-9)

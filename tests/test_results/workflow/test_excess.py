@@ -1,4 +1,4 @@
-"""Where cash earns a rate, a sweep, the ledger and the random scores judge what is earned over it, as a backtest does."""
+"""Where cash earns a rate, a sweep, the ledger and the random scores judge what is earned over it, as a run does."""
 
 from __future__ import annotations
 
