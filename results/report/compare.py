@@ -144,7 +144,8 @@ def compare_runs(runs: Sequence[Run], *, draws: int = 2000, seed: int = 0) -> Co
     pairs = itertools.combinations(names, 2) if len(names) <= _MOST else ((names[0], other) for other in names[1:])
     for one, two in pairs:
         left, right = (table[name].to_numpy(dtype=np.float64) for name in (one, two))
-        pair = [_sharpe_row(*(over_cash[name].to_numpy(dtype=np.float64) for name in (one, two)), draws, seed)]
+        excess = [over_cash[name].to_numpy(dtype=np.float64) for name in (one, two)]
+        pair = [_sharpe_row(excess[0], excess[1], draws, seed)]
         for key, statistic in _PAIRED.items():
             found = paired_difference(left, right, statistic, draws=draws, seed=seed)
             pair.append({
