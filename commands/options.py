@@ -450,7 +450,7 @@ def style_options(default: bool) -> Callable[[Command], Command]:
         ),
         "sectors": click.option("--sectors", type=PATH, help="Sector of each asset, for styles: asset, sector."),
         "market_caps": click.option("--market-caps", type=PATH, help="For the style size: date, asset, market_cap."),
-        "factors": click.option("--factors", type=PATH, help="Returns of factors of your own: date, a column each."),
+        "factors": click.option("--factors", type=PATH, help="Returns of factors: date, a column each; French's too."),
         "regimes": click.option("--regimes", type=PATH, help="Regimes of your own: first day (date), regime."),
     }  # fmt: skip
     return _gathered("styles", options, StyleOptions)

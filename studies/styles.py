@@ -1,6 +1,9 @@
 """Are clones of styles called clones, and does what is no style survive?
 
-Run: ``python studies/styles.py [--markets 100] [--noise 8] [--prices FILE] --out studies/styles.md``
+Run: ``python studies/styles.py [--markets 100] [--noise 8] [--prices FILE] [--work DIR] --out studies/styles.md``
+
+Six minutes of one core. With ``--work`` each market is kept there as it is done, and a run that was stopped goes on
+where it was; what other code made is not found again.
 
 Each market has five priced styles (momentum, reversal, low volatility, low beta, small size) whose factor returns vary
 around their premium, market betas, and assets of different volatility. Scores are traded by the quintile rule without
@@ -11,9 +14,11 @@ IC 0.03 about what no style touches. The product's own function takes the styles
 from __future__ import annotations
 
 import argparse
+import hashlib
 import sys
 import time
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -22,6 +27,7 @@ import numpy as np
 import pandas as pd
 
 from assay.data.align import align
+from assay.data.atomic import replacing
 from assay.data.characteristics import characteristics, trailing_beta
 from assay.data.files.prices import load_prices
 from assay.data.panel import PredictionPanel, PricePanel
@@ -103,7 +109,7 @@ def measured(prices: PricePanel, score: pd.DataFrame, inputs: StyleInputs) -> di
     benchmark = simple_returns(prices.close).mean(axis="columns").rename("market")
     rule = load_strategy("quintile_long_short")
     result = run_backtest(rule, predictions, prices, benchmark=benchmark, costs=CostModel.zero())
-    check, _ = against_styles(result, predictions, prices, inputs)
+    check, _ = against_styles(result, predictions, prices, inputs, analyses=False)
     line, skill = alpha_line(result), skill_of(predictions, prices, fill="close")
     left, t = check.metric("alpha_ann_styles_net"), check.metric("alpha_t_styles_net")
     known = check.metric("skill_t_styles")
@@ -125,17 +131,48 @@ def measured(prices: PricePanel, score: pd.DataFrame, inputs: StyleInputs) -> di
     }
 
 
-def run(markets: int, noise: int) -> pd.DataFrame:
-    """A row a market and score."""
-    rows = []
-    started = time.perf_counter()
+def run(markets: int, noise: int, work: Path | None) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """A row a market and score: what is found, and which rules pass."""
+    started, parts = time.perf_counter(), []
     for seed in range(markets):
-        prices, caps, shocks = market(seed)
-        for name, score in scores(prices, caps, shocks, noise, seed).items():
-            rows.append({"market": seed, "score": name, **measured(prices, score, StyleInputs(caps=caps))})
+        parts.append(kept(work, seed, noise))
         if seed % 10 == 9:
             print(f"{seed + 1} of {markets} markets, {time.perf_counter() - started:.0f} s", file=sys.stderr)
-    return pd.DataFrame(rows)
+    return pd.concat([one for one, _ in parts], ignore_index=True), pd.concat([two for _, two in parts])
+
+
+def kept(work: Path | None, seed: int, noise: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The rows of one market, read back where they are there."""
+    if work is None:
+        return of_market(seed, noise)
+    work.mkdir(parents=True, exist_ok=True)
+    names = [work / f"{code()}-{seed:03d}-{noise}-{part}.parquet" for part in ("found", "looks")]
+    if not all(name.exists() for name in names):
+        for name, table in zip(names, of_market(seed, noise), strict=True):
+            with replacing(name) as aside:
+                table.to_parquet(aside)
+    found, passed = (pd.read_parquet(name) for name in names)
+    return found, passed
+
+
+@cache
+def code() -> str:
+    """Digest of this study and of what it calls."""
+    root, digest = Path(__file__).resolve().parents[1], hashlib.sha256(Path(__file__).read_bytes())
+    for folder in ("data", "strategies", "engine", "results/stats", "results/evidence"):
+        for file in sorted((root / folder).rglob("*.py")):
+            digest.update(file.read_bytes())
+    return digest.hexdigest()[:10]
+
+
+def of_market(seed: int, noise: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What is found in one market, and which rules on skill and styles pass there."""
+    prices, caps, shocks = market(seed)
+    rows = [
+        {"market": seed, "score": name, **measured(prices, score, StyleInputs(caps=caps))}
+        for name, score in scores(prices, caps, shocks, noise, seed).items()
+    ]
+    return pd.DataFrame(rows), looks(seed)
 
 
 def exact() -> pd.Series:
@@ -148,19 +185,17 @@ def exact() -> pd.Series:
     return pd.Series(off)
 
 
-def looks(markets: int) -> pd.DataFrame:
-    """A row a market and score: which rules on skill and styles pass at the end, and at any monthly look."""
+def looks(seed: int) -> pd.DataFrame:
+    """A row a score of a market: which rules on skill and styles pass at the end, and at any monthly look."""
+    prices, caps, shocks = market(seed)
+    returns = simple_returns(prices.close)
+    model, risk = style_model(returns, characteristics(prices, caps=caps)), trailing_risk(returns)
+    taken = {name: frame for name, frame in model.exposures.items() if name != "beta"}
+    ahead = forward_returns(prices, horizon=1, delay=1)
     rows = []
-    for seed in range(markets):
-        prices, caps, shocks = market(seed)
-        returns = simple_returns(prices.close)
-        model, risk = style_model(returns, characteristics(prices, caps=caps)), trailing_risk(returns)
-        taken = {name: frame for name, frame in model.exposures.items() if name != "beta"}
-        ahead = forward_returns(prices, horizon=1, delay=1)
-        for name, score in scores(prices, caps, shocks, 2, seed).items():
-            rows.append({"score": name, **_passes(*(
-                skill_series(score, ahead, risk, styles=styles).known for styles in (None, taken)
-            ))})  # fmt: skip
+    for name, score in scores(prices, caps, shocks, 2, seed).items():
+        passed = (skill_series(score, ahead, risk, styles=styles).known for styles in (None, taken))
+        rows.append({"score": name, **_passes(*passed)})
     return pd.DataFrame(rows)
 
 
@@ -216,7 +251,7 @@ def share(values: pd.Series) -> str:
     return f"{hits / n:.1%} of {n} [{low:.1%}, {high:.1%}]" if n else "–"
 
 
-def page(table: pd.DataFrame, real: Mapping[str, str], command: str) -> str:
+def page(table: pd.DataFrame, passed: pd.DataFrame, real: Mapping[str, str], command: str) -> str:
     """The page as Markdown."""
     lines = [
         "# Is it new? Styles on markets whose premiums are known",
@@ -260,7 +295,7 @@ def page(table: pd.DataFrame, real: Mapping[str, str], command: str) -> str:
             f"series, six of them factors, it lies off 0 in {share(exact())}."
         ),
         "",
-        *looks_page(looks(table["market"].nunique())),
+        *looks_page(passed),
         "## Real panels",
         "",
         "| scores | after beta | after styles |",
@@ -275,7 +310,7 @@ def told(prices: PricePanel, predictions: PredictionPanel, benchmark: pd.Series 
     """Alpha and skill of a run before and after styles, at the default costs."""
     joined, _ = align(predictions, prices)
     result = run_backtest(load_strategy(strategy), joined, prices, benchmark=benchmark)
-    check, _ = against_styles(result, joined, prices)
+    check, _ = against_styles(result, joined, prices, analyses=False)
     line, skill = alpha_line(result), skill_of(joined, prices)
     t, alpha, known = (check.metric(name) for name in ("alpha_t_styles_net", "alpha_ann_styles_net", "skill_t_styles"))
     before = {item.name: item.value for item in skill_metrics(skill, result)} if skill else {}
@@ -316,12 +351,13 @@ def main() -> None:
     parser.add_argument("--markets", type=int, default=100)
     parser.add_argument("--noise", type=int, default=8)
     parser.add_argument("--prices", type=Path)
+    parser.add_argument("--work", type=Path, help="where finished markets are kept")
     parser.add_argument("--out", type=Path, required=True)
     asked = parser.parse_args()
-    table = run(asked.markets, asked.noise)
+    table, passed = run(asked.markets, asked.noise, asked.work)
     with_file = f" --prices {asked.prices.name}" if asked.prices else ""
     command = f"python studies/styles.py --markets {asked.markets} --noise {asked.noise}{with_file} --out {asked.out}"
-    asked.out.write_text(page(table, real_panels(asked.prices), command), encoding="utf-8")
+    asked.out.write_text(page(table, passed, real_panels(asked.prices), command), encoding="utf-8")
 
 
 if __name__ == "__main__":

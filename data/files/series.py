@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import re
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,6 +33,8 @@ _RETURNS = ("ret", "return", "returns", "dailyreturn", "dailyreturns", "pctchang
 _LEVEL = 0.5
 #: Returns of factors of which half are larger than this are percent.
 _PERCENT = 0.1
+#: What Fama and French call the market's return over the rate.
+_MARKET = "Mkt-RF"
 
 
 def load_returns(data: Any, *, options: ReadOptions | None = None) -> pd.Series:
@@ -99,6 +104,10 @@ def load_returns(data: Any, *, options: ReadOptions | None = None) -> pd.Series:
 def load_factors(data: Any, *, options: ReadOptions | None = None) -> pd.DataFrame:
     """Returns of factors, a column each beside a column of dates, such as those of Fama and French.
 
+    Their own files are recognised by the column ``Mkt-RF``: the lines before the header and after the rows of days are
+    skipped, returns may be percent (half of a market's daily returns cannot be beyond ±10%), −99.99 is no return, and
+    ``RF``, a rate, is no factor.
+
     Parameters
     ----------
     data : a file or frame, as in `load_prices`; decimals, stamped with the period's end.
@@ -117,13 +126,13 @@ def load_factors(data: Any, *, options: ReadOptions | None = None) -> pd.DataFra
 
     """
     options = replace(options or ReadOptions(), layout="wide")
-    source = open_source(data, options)
+    source = open_source(_days_of_french(data), options)
     source.own_columns(options, ("date",), "factors")
     found = recognise(source, PRICES, options)
     layout = Layout("wide", found.date, cells={"returns": found.cells["close"]})
     grids = read_grids(source, layout, options)
     QualityReport(source.label, tuple(grids.findings)).raise_for_errors()
-    frame = grids.frames["returns"]
+    frame = _of_french(grids.frames["returns"])
     for name in map(str, frame.columns):
         refuse_infinite(source, name, frame[[name]])
         series = frame[name].dropna()
@@ -132,6 +141,32 @@ def load_factors(data: Any, *, options: ReadOptions | None = None) -> pd.DataFra
         if not len(series):
             raise InputError(f"{source.label}: column {name!r} holds no return; expected at least one")
     return frame
+
+
+def _days_of_french(data: Any) -> Any:
+    """The rows of days of a file from French's library, which begins with prose and ends with more; else `data`."""
+    if not isinstance(data, (str, Path)) or Path(data).suffix.lower() not in (".csv", ".txt"):
+        return data
+    try:
+        lines = Path(data).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return data  # what is wrong with it is said by who opens it
+    at = next((place for place, line in enumerate(lines[:40]) if line.startswith(",") and _MARKET in line), None)
+    if at is None:
+        return data
+    rows = [line for line in lines[at + 1 :] if re.match(r"\s*\d{8}\s*,", line)]
+    table = pd.read_csv(io.StringIO("\n".join(["date" + lines[at], *rows])), skipinitialspace=True)
+    table["date"] = pd.to_datetime(table["date"].astype(str), format="%Y%m%d")
+    return table.rename(columns=str.strip)
+
+
+def _of_french(frame: pd.DataFrame) -> pd.DataFrame:
+    """The factors of Fama and French as decimals and without the rate; other factors as they are."""
+    if _MARKET not in frame:
+        return frame
+    known = frame.drop(columns="RF", errors="ignore")
+    known = known.where(~known.isin([-99.99, -999.0]))
+    return known / 100 if float(known[_MARKET].abs().median()) > _PERCENT else known
 
 
 def numeric_columns(

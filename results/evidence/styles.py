@@ -66,7 +66,12 @@ class StyleInputs:
 
 
 def against_styles(
-    result: BacktestResult, predictions: PredictionPanel, prices: PricePanel, inputs: StyleInputs | None = None
+    result: BacktestResult,
+    predictions: PredictionPanel,
+    prices: PricePanel,
+    inputs: StyleInputs | None = None,
+    *,
+    analyses: bool = True,
 ) -> tuple[Styles, dict[str, pd.DataFrame]]:
     """The figures of a run after styles, and the tables behind them.
 
@@ -78,6 +83,8 @@ def against_styles(
     ----------
     result, predictions, prices : of a backtest; prices with every asset that is held, from before the first decision.
     inputs : what is known beside them.
+    analyses : False leaves out what rests on no style (legs, regimes, crises, days, how long the score lasts) and the
+        attribution, which take most of the time.
 
     Returns
     -------
@@ -106,18 +113,19 @@ def against_styles(
     if known.sum() < _FEWEST:
         return Styles((), (), note="too few assets with a price for a cross-section", few=True), {}
     parts, exposures = by_factor(book, model)
-    market = model.returns["market"] if result.benchmark is None else result.benchmark
-    every = pd.concat([model.returns["market"].loc[: sessions[0]].iloc[:-1], market.reindex(sessions)])
     tables = {
-        "style_returns": model.returns.reindex(sessions),
-        "style_exposures": exposures,
-        "style_parts": parts,
-        "attribution": attribution_table(book, parts, result, inputs.sectors),
-        "legs": legs(result, book),
-        "regimes": regimes(result, every, inputs.regimes),
-        "crises": crises(result, market),
-        "days": days(result, book, parts, list(model.returns.columns)),
-    }
+        "style_returns": model.returns.reindex(sessions), "style_exposures": exposures, "style_parts": parts,
+    }  # fmt: skip
+    if analyses:
+        market = model.returns["market"] if result.benchmark is None else result.benchmark
+        every = pd.concat([model.returns["market"].loc[: sessions[0]].iloc[:-1], market.reindex(sessions)])
+        tables |= {
+            "attribution": attribution_table(book, parts, result, inputs.sectors),
+            "legs": legs(result, book),
+            "regimes": regimes(result, every, inputs.regimes),
+            "crises": crises(result, market),
+            "days": days(result, book, parts, list(model.returns.columns)),
+        }
     del book  # its tables are as large as the panel
     explained = parts[list(model.returns.columns)].sum(axis="columns")
     net, gross = (
@@ -138,10 +146,13 @@ def against_styles(
         if net.line is not None:
             money = money_metrics(skill, result, net.line, net.index, "_styles")
     del model, skill
-    tables |= _holding(result, predictions, universe)
-    adjusted, distribution = _after_turnover(result, predictions, universe)
-    metrics += [*more, *adjusted, *money]
-    tables |= distribution
+    metrics += more
+    if analyses:
+        tables |= _holding(result, predictions, universe)
+        adjusted, distribution = _after_turnover(result, predictions, universe)
+        metrics += adjusted
+        tables |= distribution
+    metrics += money
     line = alpha_line(result)
     return Styles(named, tuple(metrics), math.nan if line is None else line.alpha_t), tables
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from assay.commands import main as cli
 from assay.data.characteristics import characteristics
+from assay.data.files.series import load_factors
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.data.synthetic import synthetic_market
 from assay.engine.backtest import run_backtest
@@ -210,6 +211,17 @@ def test_the_files_of_styles_are_read_by_the_command(tmp_path, capsys):
     (tmp_path / "own.csv").write_text("date,SMB\n" + lines.replace("0.001", "1.2"))
     assert cli.main(command) == 2
     assert "percent?" in capsys.readouterr().err
+    # A file as French's library has it: prose, a nameless column of days, percent, a rate, and years below.
+    rows = "".join(f"{day:%Y%m%d},{0.3 * (i % 5 - 2):8.2f},{-99.99 if i == 3 else 0.2:8.2f},   0.01\n"
+                   for i, day in enumerate(days))  # fmt: skip
+    (tmp_path / "own.csv").write_text(f"This file was created by hand.\n\n,Mkt-RF,SMB,RF\n{rows}\n 2000,1,1,1\n")
+    french = load_factors(tmp_path / "own.csv")
+    assert list(french.columns) == ["Mkt-RF", "SMB"]
+    assert french.index.equals(pd.DatetimeIndex(days, freq=None))
+    assert french["Mkt-RF"].iloc[:3].tolist() == pytest.approx([-0.006, -0.003, 0.0])
+    assert np.isnan(french["SMB"].iloc[3])
+    downloaded = french.assign(RF=0.0001).mul(100).rename_axis("Date").reset_index()  # as pandas-datareader gives it
+    pd.testing.assert_frame_equal(load_factors(downloaded), french, check_names=False, check_freq=False)
     (tmp_path / "sectors.csv").write_text("asset,sector\nA,x\nA,y\n")
     assert cli.main(command) == 2
     assert "stands twice" in capsys.readouterr().err
