@@ -207,7 +207,7 @@ def plot_equity(axes: Axes, returns: pd.DataFrame) -> Axes:
     if "matched" in returns:
         matched = (1 + returns["matched"].fillna(0)).cumprod()
         label = "benchmark at the run's volatility"
-        series(axes, matched, label, color=COLOURS["purple"], linestyle=":", linewidth=1.0, zorder=1.5)
+        series(axes, matched, label, color=COLOURS["purple"], linestyle=":", linewidth=1.5, zorder=1.5)
     axes.axhline(1.0, color=COLOURS["grey"], linewidth=0.8)
     shown = [name for name in ("net", "gross", "benchmark") if name in returns]
     scale = growth_scale(axes, (1 + returns[shown].fillna(0)).cumprod())
