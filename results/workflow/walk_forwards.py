@@ -27,7 +27,6 @@ from assay.engine.walk_forward import walk_forward as run_folds
 from assay.models.base import Forecaster, require_labels
 from assay.results.checks.canaries import SEEDS, Canaries, CanaryPanels, retrain_canaries
 from assay.results.checks.trading import Trading
-from assay.results.evidence.importance import permutation_importance
 from assay.results.evidence.models import BASELINES, comparison, fold_metrics
 from assay.results.evidence.skill import skill_of
 from assay.results.evidence.styles import StyleInputs
@@ -259,6 +258,8 @@ class _Fits:
         self, prices: PricePanel, seeds: Sequence[int], draws: int, fill: str | None, progress: Progress
     ) -> dict[str, pd.DataFrame]:
         """What each feature is worth to the fits of every fold and seed."""
+        from assay.results.evidence.importance import permutation_importance
+
         wanted = [(fold, seed, self.stored(prices, fold, seed)) for fold in self.folds for seed in seeds]
         away = [folder for _, _, folder in wanted if not folder.is_dir()]
         if away:
