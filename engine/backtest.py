@@ -18,7 +18,7 @@ from assay.engine.kernels import compiled_smooth_weights
 from assay.engine.overlay_passes import emptied, kill_events, kill_switches, scaled, shadow_returns, vol_factor
 from assay.engine.pace import Paced, paced
 from assay.engine.result import EVENT_COLUMNS, BacktestResult
-from assay.engine.simulation import simulate
+from assay.engine.simulation import net_and_turnover, simulate
 from assay.engine.stages import stage_table
 from assay.strategies.base import EntryRule, EntrySignals, Overlays, Strategy, decide, entry_signals
 from assay.strategies.overlays import on_cadence, sleeved, smooth_weights
@@ -332,10 +332,13 @@ def overlaid(
         out.append(Pass(label, only_members(weights, prices), None, events, traded))
 
     def shadow() -> pd.Series:
-        out[-1] = work.simulated(out[-1])
+        if keep != "returns" or out[-1].result is not None:
+            out[-1] = work.simulated(out[-1])
         known = out[-1].result
-        assert known is not None  # of the line before
-        return shadow_returns(known.returns.to_numpy(), known.turnover.to_numpy(), known.sessions)[0]
+        if known is not None:
+            return shadow_returns(known.returns.to_numpy(), known.turnover.to_numpy(), known.sessions)[0]
+        found = net_and_turnover(prices, out[-1].weights, costs=costs, execution=execution, compiled=compiled)
+        return shadow_returns(*found)[0]
 
     sessions = prices.sessions[prices.sessions.searchsorted(out[-1].weights.index[0]) :]
     if overlays.sleeves > 1:

@@ -22,11 +22,12 @@ from assay.engine.ledger import Ledger, row_gross, self_financing
 from assay.engine.orders import Tape, without_small
 from assay.engine.result import EVENT_COLUMNS, BacktestResult
 
-__all__ = ["liquidity_of", "market_warnings", "shares_a_lot", "simulate", "tape_of", "volume_of"]
+__all__ = ["liquidity_of", "market_warnings", "net_and_turnover", "shares_a_lot", "simulate", "tape_of", "volume_of"]
 
 Keep = Literal["all", "returns"]
 
 _LIQUIDITY_WINDOW = 20
+_NO_EVENTS = pd.DataFrame([], columns=list(EVENT_COLUMNS))
 
 
 def simulate(
@@ -67,11 +68,44 @@ def simulate(
     """
     costs = CostModel() if costs is None else costs
     execution = Execution() if execution is None else execution
-    fill_at = execution.fill_at(prices)
     prints = {"prices": prices.fingerprint} if keep == "all" else {}
-    whole = prices
+    run, sums = _prepared(prices, target_weights, costs, execution, keep, name, compiled=compiled)
+    if execution.accounting == "constant_weight":
+        return replace(_constant_weight_result(run), fingerprints=prints)
+    return replace(_result(run, _booked(run, sums)), fingerprints=prints)
+
+
+def net_and_turnover(
+    prices: PricePanel,
+    target_weights: pd.DataFrame,
+    *,
+    costs: CostModel,
+    execution: Execution,
+    compiled: bool = False,
+) -> tuple[Floats, Floats, pd.DatetimeIndex]:
+    """(T,) net returns and turnover of `simulate`, and their sessions: what overlays read of a book, and no more."""
+    run, sums = _prepared(prices, target_weights, costs, execution, "returns", "weights", compiled=compiled)
+    if execution.accounting == "constant_weight":
+        result = _constant_weight_result(run)
+        return result.returns.to_numpy(), result.turnover.to_numpy(), result.sessions
+    net, _, turnover = _earned(_booked(run, sums), execution)
+    return net, turnover, run.prices.sessions
+
+
+def _prepared(
+    whole: PricePanel,
+    target_weights: pd.DataFrame,
+    costs: CostModel,
+    execution: Execution,
+    keep: Keep,
+    name: str,
+    *,
+    compiled: bool,
+) -> tuple[_Run, tuple[Floats, Floats] | None]:
+    """What a simulation reads, aligned and checked, and the sums of its weights where they are known."""
+    fill_at = execution.fill_at(whole)
     compiled = compiled and has_numba()
-    prices, weights, counts, sums = _aligned(prices, target_weights, execution.max_gross, compiled=compiled)
+    prices, weights, counts, sums = _aligned(whole, target_weights, execution.max_gross, compiled=compiled)
     tape = tape_of(whole, prices, costs, execution)
     rates = laid_out(costs, prices.sessions, prices.assets)
     config = {
@@ -82,13 +116,14 @@ def simulate(
         "adjusted": prices.adjusted,
     }
     warnings = [*prices.warnings, *_warnings(execution, counts), *market_warnings(prices, costs, execution)]
-    run = _Run(prices, weights, tape, costs, rates, execution, config, counts, warnings, keep)
-    if execution.accounting == "constant_weight":
-        return replace(_constant_weight_result(run), fingerprints=prints)
-    book = self_financing(
-        weights, tape, costs=costs, rates=rates, execution=execution, keep_shares=keep == "all", sums=sums
-    )
-    return replace(_result(run, book), fingerprints=prints)
+    return _Run(prices, weights, tape, costs, rates, execution, config, counts, warnings, keep), sums
+
+
+def _booked(run: _Run, sums: tuple[Floats, Floats] | None) -> Ledger:
+    return self_financing(
+        run.weights, run.tape, costs=run.costs, rates=run.rates, execution=run.execution,
+        keep_shares=run.keep == "all", sums=sums,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -248,13 +283,20 @@ def _warnings(execution: Execution, counts: dict[str, int]) -> list[str]:
     return out
 
 
-def _result(run: _Run, book: Ledger) -> BacktestResult:
-    sessions, execution, warnings = run.prices.sessions, run.execution, run.warnings
+def _earned(book: Ledger, execution: Execution) -> tuple[Floats, Floats, Floats]:
+    """(T,) net returns, what costs took of the gross ones, and turnover."""
     before = np.concatenate([[execution.capital], book.nav[:-1]])
     with np.errstate(divide="ignore", invalid="ignore"):
         net = np.where(before > 0, book.nav / before - 1.0, 0.0)
         drag = np.where(before > 0, book.costs.sum(axis=1) / before, 0.0)
         turnover = np.where(book.nav_before > 0, 0.5 * book.traded / book.nav_before, 0.0)
+    return net, drag, turnover
+
+
+def _result(run: _Run, book: Ledger) -> BacktestResult:
+    sessions, execution, warnings = run.prices.sessions, run.execution, run.warnings
+    net, drag, turnover = _earned(book, execution)
+    with np.errstate(divide="ignore", invalid="ignore"):
         exposure = np.stack([book.long - book.short, book.long + book.short, book.long, book.short], axis=1)
         exposure = np.where(book.nav[:, None] > 0, exposure / book.nav[:, None], 0.0)
     counts = {**run.counts, "unfilled_orders": len(book.unfilled), "forced_exits": len(book.forced)}
@@ -317,8 +359,10 @@ def _events(run: _Run, book: Ledger) -> pd.DataFrame:
     rows += [(sessions[s], "", "cut_to_max_gross", "what adds to the book was cut by one factor") for s in book.cut]
     if book.ruined_at is not None:
         rows.append((sessions[book.ruined_at], "", "ruin", "NAV at or below zero"))
+    if not rows:
+        return _NO_EVENTS.copy(deep=False)  # made once: sweeps and nulls ask thousands of times
     table = pd.DataFrame(rows, columns=list(EVENT_COLUMNS))
-    return table.sort_values(["session", "asset"], kind="stable", ignore_index=True) if rows else table
+    return table.sort_values(["session", "asset"], kind="stable", ignore_index=True)
 
 
 def _fill_ledger(run: _Run, book: Ledger) -> FillLedger | None:

@@ -20,6 +20,9 @@ __all__ = [
     "thresholds",
 ]
 
+#: Assets worked on at once.
+_TOGETHER = 64
+
 
 def leg_returns(weights: pd.DataFrame, forward: pd.DataFrame, horizon: int = 1) -> pd.DataFrame:
     """What longs and shorts contributed, before costs, stamped at the decision.
@@ -117,16 +120,21 @@ def score_by_asset(score: pd.DataFrame, forward: pd.DataFrame) -> pd.DataFrame:
     """A row an asset: correlation of score and forward return over time (Pearson), share of equal signs, sessions."""
     one = score.to_numpy(dtype=np.float64)
     two = forward.reindex(index=score.index, columns=score.columns).to_numpy(dtype=np.float64)
-    known = np.isfinite(one) & np.isfinite(two)
-    n = known.sum(axis=0)
-    x, y = np.where(known, one, 0.0), np.where(known, two, 0.0)
-    least = np.maximum(n, 1)
-    xc, yc = np.where(known, x - x.sum(axis=0) / least, 0), np.where(known, y - y.sum(axis=0) / least, 0)
-    below = np.sqrt((xc**2).sum(axis=0) * (yc**2).sum(axis=0))
+    n, moved, equal = (np.zeros(one.shape[1], dtype=np.int64) for _ in range(3))
+    product, below = np.zeros((2, one.shape[1]))
+    for start in range(0, one.shape[1], _TOGETHER):  # some assets at a time: no table of all of them is made
+        some = slice(start, start + _TOGETHER)
+        known = np.isfinite(one[:, some]) & np.isfinite(two[:, some])
+        n[some] = known.sum(axis=0)
+        x, y = np.where(known, one[:, some], 0.0), np.where(known, two[:, some], 0.0)
+        moved[some], equal[some] = (x * y != 0).sum(axis=0), (x * y > 0).sum(axis=0)
+        least = np.maximum(n[some], 1)
+        xc, yc = np.where(known, x - x.sum(axis=0) / least, 0), np.where(known, y - y.sum(axis=0) / least, 0)
+        below[some] = np.sqrt((xc**2).sum(axis=0) * (yc**2).sum(axis=0))
+        product[some] = (xc * yc).sum(axis=0)
     enough = (n >= 10) & (below > 1e-18)
-    ic = np.divide((xc * yc).sum(axis=0), below, out=np.full(len(n), np.nan), where=enough)
-    moved = (x * y != 0).sum(axis=0)
-    same = np.divide((x * y > 0).sum(axis=0), moved, out=np.full(len(n), np.nan), where=moved > 0)
+    ic = np.divide(product, below, out=np.full(len(n), np.nan), where=enough)
+    same = np.divide(equal, moved, out=np.full(len(n), np.nan), where=moved > 0)
     table = pd.DataFrame(
         {"asset": [str(name) for name in score.columns], "correlation": ic, "same_sign": same, "sessions": n}
     )

@@ -28,7 +28,7 @@ from assay.data.errors import InputError, UnknownNameError
 from assay.data.jsonable import jsonable
 from assay.data.stored import file_digest, file_digests, holds_files, read_json, read_sealed, sealed
 from assay.results.storage.places import DEFAULT_ROOT
-from assay.results.storage.tables import write_tables
+from assay.results.storage.tables import read_table, write_tables
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -172,7 +172,7 @@ class Run(Card):
         try:
             if file_digest(path) != self.manifest["files"].get(path.name):
                 raise ValueError("its content is not what was written")
-            return pd.read_parquet(path)
+            return read_table(path)
         except (OSError, ValueError) as error:
             raise _damaged(self.path, f"table {name}: {error}") from None
 

@@ -17,10 +17,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-__all__ = ["write_tables"]
+__all__ = ["read_table", "write_tables"]
 
 #: Columns from which a table counts as wide.
 _WIDE = 64
+#: Columns of a wide table that are read together.
+_TOGETHER = 256
 #: Cells of all tables together from which several are written at a time.
 _MANY = 2_000_000
 _COMPRESSION: dict[str, Any] = {"compression": "zstd", "compression_level": 1}
@@ -46,6 +48,37 @@ def write_tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> None:
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:  # the writer releases the interpreter's lock
         for done in [pool.submit(_write, *job) for job in jobs]:
             done.result()
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """What `pandas.read_parquet` gives, a wide table of float64 with the values of a session one after another.
+
+    Raises
+    ------
+    OSError, ValueError
+        If the file cannot be read or is damaged.
+
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = pq.read_schema(path)
+    about = schema.pandas_metadata or {}
+    index = [name for name in about.get("index_columns", ()) if isinstance(name, str)]
+    names = [name for name in schema.names if name not in index]
+    plain = all(schema.field(name).type == pa.float64() and "." not in name for name in names)  # a dot may mean a part
+    if len(names) < _WIDE or not plain:
+        return pd.read_parquet(path)
+    first = pd.read_parquet(path, columns=names[:1])
+    if not isinstance(first.columns.dtype, pd.StringDtype):
+        return pd.read_parquet(path)
+    values = np.empty((len(first), len(names)))
+    with pq.ParquetFile(path, memory_map=True) as file:
+        for start in range(0, len(names), _TOGETHER):
+            part = file.read(columns=names[start : start + _TOGETHER])
+            values[:, start : start + _TOGETHER] = np.array([column.to_numpy() for column in part.columns]).T
+    columns = pd.Index(names, dtype=first.columns.dtype, name=first.columns.name)
+    return pd.DataFrame(values, first.index, columns, copy=False)
 
 
 class _Schemas:

@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from assay.results.storage import tables
-from assay.results.storage.tables import write_tables
+from assay.results.storage.tables import read_table, write_tables
 
 DAYS = pd.bdate_range("2020-01-01", periods=30)
 
@@ -21,6 +21,7 @@ def frames():
         "same": 2 * wide,
         "named": wide.rename_axis("date"),
         "numbered": wide.reset_index(drop=True),
+        "dotted": wide.rename(columns={"A3": "A4.B"}),
         "none": wide.iloc[:0],
         "mixed": wide.assign(A3="text"),
         "events": pd.DataFrame({"session": DAYS[:3], "asset": ["A", "B", "A"], "n": [1, 2, 3]}),
@@ -40,6 +41,11 @@ def test_tables_are_what_pandas_would_have_written(tmp_path, monkeypatch, many):
         assert ours.equals(theirs), name  # a NaN is a null in both
         back, expected = (pd.read_parquet(tmp_path / file) for file in (f"{name}.parquet", "pandas"))
         pd.testing.assert_frame_equal(back, expected)
+        read = read_table(tmp_path / f"{name}.parquet")
+        pd.testing.assert_frame_equal(read, expected, check_exact=True)
+        if name in ("wide", "numbered"):  # each session in one piece
+            assert read.to_numpy().flags.c_contiguous
+            assert not expected.to_numpy().flags.c_contiguous
 
 
 def test_a_table_that_cannot_be_written_is_an_os_error(tmp_path, monkeypatch):
