@@ -6,13 +6,15 @@ was written is *damaged*. It is named as such, can be removed, and is made again
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
@@ -404,12 +406,26 @@ def load_run(run: Path | str, *, root: Path | str = DEFAULT_ROOT) -> Run:
 def _read(path: Path) -> Run:
     """The run in a folder, its figures checked against their digest."""
     while True:
-        before = _inode(path)
-        try:
-            return _read_once(path)
-        except InputError:
-            if _inode(path) == before:  # else another process has put a new one in its place meanwhile
-                raise
+        with _held(path) as before:
+            try:
+                return _read_once(path)
+            except InputError:
+                if _inode(path) == before:  # else another process has put a new one in its place meanwhile
+                    raise
+
+
+@contextlib.contextmanager
+def _held(path: Path) -> Iterator[int | None]:
+    """The number of a folder, which no other folder can be given as long as this one is held open."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except OSError:  # not there, or a system that opens no folders
+        yield _inode(path)
+        return
+    try:
+        yield os.fstat(handle).st_ino
+    finally:
+        os.close(handle)
 
 
 def _inode(path: Path) -> int | None:

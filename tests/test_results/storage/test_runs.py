@@ -12,6 +12,7 @@ import pytest
 
 from assay.commands import main as cli
 from assay.data.errors import InputError, UnknownNameError
+from assay.results.storage import runs
 from assay.results.storage.runs import (
     add_checks,
     damaged_runs,
@@ -277,6 +278,29 @@ def test_damaged_checks_do_not_outlive_the_run_made_again(tmp_path):
     with pytest.raises(InputError, match="checks"):
         again.checks  # noqa: B018
     assert save(tmp_path).checks == {}
+
+
+def test_a_run_replaced_again_and_again_while_it_is_read_is_read(tmp_path, monkeypatch):
+    """Systems give the number of a folder that is gone to the next one made."""
+    run = save(tmp_path)
+    number = run.path.stat().st_ino
+    read_once, calls = runs._read_once, []
+
+    def slow(path):
+        calls.append(path)
+        if len(calls) > 1:
+            return read_once(path)
+        for _ in range(50):
+            shutil.copytree(path, tmp_path / ".next")
+            shutil.rmtree(path)
+            (tmp_path / ".next").rename(path)
+            if path.stat().st_ino == number:
+                break
+        raise InputError("one of its files was read of each of two folders")
+
+    monkeypatch.setattr(runs, "_read_once", slow)
+    assert [found.id for found in list_runs(tmp_path)] == [run.id]
+    assert len(calls) == 2
 
 
 def _save_other_figures(root, number: int) -> None:
