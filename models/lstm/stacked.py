@@ -76,7 +76,7 @@ def _lstm(inputs: Tensor, weights: Weights, name: str, compiled: bool) -> Tensor
 def _product(values: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
     """Each asset's (S, B, F) by its kernel (O, F), plus its bias, (A, S, B, O)."""
     flat = torch.baddbmm(bias.unsqueeze(1), values.flatten(1, 2), kernel.transpose(1, 2))
-    return flat.unflatten(1, values.shape[1:3])
+    return flat.reshape(*values.shape[:3], -1)
 
 
 def _norm(values: Tensor, weights: Weights, name: str, pieces: Tensor | None) -> Tensor:
@@ -191,8 +191,8 @@ def _stacks(batches: Sequence[Iterator[Batch]]) -> Iterator[_Stack]:
             if batch is not None:
                 inputs[k, : sizes[k]], targets[k, : sizes[k]] = batch.inputs, batch.targets[..., 0]
                 mask[k, : sizes[k]], pieces[k, : sizes[k]] = batch.mask, 1.0
-        turned = (values.transpose(1, 2).contiguous() for values in (inputs, targets, mask))
-        yield _Stack(*turned, pieces, sizes)
+        by_step = [values.transpose(1, 2).contiguous() for values in (inputs, targets, mask)]
+        yield _Stack(by_step[0], by_step[1], by_step[2], pieces, sizes)
 
 
 class _Adam:

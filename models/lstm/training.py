@@ -158,7 +158,7 @@ def placed(network: nn.Module, who: str, device: str, compiled: bool) -> Iterato
     """
     network.to(device)
     if compiled:
-        network.compile()  # type: ignore[no-untyped-call]
+        network.compile()
     try:
         yield network
     except Exception as error:
