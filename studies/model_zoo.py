@@ -1,10 +1,14 @@
-"""What is the LSTM worth? Every family on planted markets of four kinds and on the sample, with errors and seconds.
+"""What is the LSTM worth? Every family on planted markets of four kinds and on real prices, with errors and seconds.
 
-Run: ``python studies/model_zoo.py [--seeds 0,1,2] [--csv model_zoo.csv]``; ``--page model_zoo.csv`` writes the page.
+Run: ``python studies/model_zoo.py [--seeds 0,1,2] [--only MODEL,…] [--markets MARKET,…] [--prices FILE]``
+     ``python studies/model_zoo.py --page model_zoo.csv``
 
 Planted: an IC of 0.10 in 100 assets over 1,500 sessions, 900 to train on (the last 150 of them validate), 600 to test;
 every network has its small preset and the 14 features. Sample: walk-forward over 2010 to 2022, retrained every year on
-the 1,260 sessions before, small presets, closes alone; the figure is the mean daily rank IC with its HAC t.
+the 1,260 sessions before, small presets, closes alone; the figure is the mean daily rank IC with its HAC t. With
+`--prices` the market `panel` is another panel's last half, retrained every year on all sessions before.
+
+Each cell that ends is kept in the CSV, so that a run which is stopped, or ends after `--minutes`, goes on where it was.
 """
 
 from __future__ import annotations
@@ -17,7 +21,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import pandas as pd
+from scipy import stats
 
+from assay.data.files.prices import load_prices
+from assay.data.returns import forward_returns
 from assay.data.sample import load_sample
 from assay.data.synthetic import synthetic_market
 from assay.engine.folds import WalkForward
@@ -27,8 +34,10 @@ from assay.models.metrics import rank_metrics
 from studies.planted import ASSETS, IC, SESSIONS, TRAIN, quality
 
 KINDS = ("reversal", "momentum", "volume", "sign_flip")
-NETWORKS = ("stock_lstm", "gru", "tcn", "dlinear", "patch_transformer")
-OTHERS = ("ridge", "gradient_boosting")
+NETWORKS = (
+    "stock_lstm", "gru", "tcn", "dlinear", "graph_lstm", "direct_reinforcement", "patch_transformer",
+)  # fmt: skip
+OTHERS = ("ridge", "gradient_boosting", "lightgbm_ranker")
 
 
 def planted(family: str, kind: str, seed: int) -> dict[str, object]:
@@ -44,59 +53,79 @@ def planted(family: str, kind: str, seed: int) -> dict[str, object]:
     return {"market": kind, "model": family, "seed": seed, "figure": own / best, "t": t, "seconds": seconds}
 
 
-def sample(family: str, seed: int) -> dict[str, object]:
-    """One family, walk-forward on the sample: mean daily rank IC and its HAC t."""
-    prices, _ = load_sample()
+def real(family: str, market: str, seed: int, file: Path | None) -> dict[str, object]:
+    """One family, walk-forward on real prices: mean daily rank IC and its HAC t."""
     name = "stock_lstm_close" if family == "stock_lstm" else family
     model = load_model(name, preset="small" if family in NETWORKS else None)
-    folds = WalkForward(train=1260, retrain="yearly", start="2010-01-04").split(prices.sessions)
+    if file is None:
+        prices, _ = load_sample()
+        plan = WalkForward(train=1260, retrain="yearly", start="2010-01-04")
+    else:
+        prices = load_prices(file)
+        plan = WalkForward(train=None, minimum_train=len(prices.sessions) // 2, retrain="yearly")
     start = time.process_time()
-    run = walk_forward(model, prices, folds, horizon=1, delay=1, seeds=(seed,))
+    run = walk_forward(model, prices, plan.split(prices.sessions), horizon=1, delay=1, seeds=(seed,))
     score = run.predictions.require_score("study")
-    ahead = prices.close.pct_change(fill_method=None).shift(-2).loc[score.index]
+    ahead = forward_returns(prices).loc[score.index]
     found = rank_metrics(score.to_numpy(), ahead.to_numpy(), horizon=1)
     seconds = time.process_time() - start
-    return {"market": "sample", "model": family, "seed": seed, "figure": found["rank_ic"], "t": found["rank_ic_hac_t"],
+    return {"market": market, "model": family, "seed": seed, "figure": found["rank_ic"], "t": found["rank_ic_hac_t"],
             "seconds": seconds}  # fmt: skip
 
 
+def cell_text(own: pd.DataFrame, digits: int) -> str:
+    """The mean over seeds with its 95% interval: over seeds where there are several, else the HAC interval of the one.
+
+    The interval of several seeds is Student's and says how far seeds differ; that of one seed, how far sessions do.
+    """
+    if own.empty:
+        return ""
+    mean, n = own["figure"].mean(), len(own)
+    if n > 1:
+        half = float(stats.t.ppf(0.975, n - 1) * own["figure"].std(ddof=1) / n**0.5)
+    else:
+        half = abs(float(1.96 * mean / own["t"].iloc[0])) if own["t"].iloc[0] else float("nan")
+    return f"{mean:.{digits}f} [{mean - half:.{digits}f}, {mean + half:.{digits}f}]"
+
+
 def page(table: pd.DataFrame, command: str) -> str:
-    """The study as Markdown: a row a family, a column a market; a cell each seed's figure with its t."""
-    columns = [*KINDS, "sample"]
-    seeds = sorted(table["seed"].unique())
+    """The study as Markdown: a row a family, a column a market, and what a fit on a planted market costs."""
+    columns = [market for market in (*KINDS, "sample", "panel") if market in set(table["market"])]
     ran = [family for family in (*OTHERS, *NETWORKS) if family in set(table["model"])]
-    absent = [family for family in NETWORKS if family not in ran]
     lines = [
-        "# What is the LSTM worth?",
-        "",
-        f"`{command}`, seeds {', '.join(map(str, seeds))}.",
-        "",
-        (__doc__ or "").split("\n\n")[2].strip(),
-        "",
-        "A cell holds each seed's figure and, in brackets, its t. Planted markets: share of the oracle's IC. Sample:",
-        "mean daily rank IC.",
-        "",
-        "| model | " + " | ".join(columns) + " |",
-        "|---|" + "---|" * len(columns),
-    ]
+        "# What is the LSTM worth?", "", f"`{command}`", "", *(__doc__ or "").split("\n\n")[2:3], "",
+        "A cell holds the mean over seeds and a 95% interval: of the mean over seeds (Student's) where there are",
+        "several, of the sessions (HAC) where there is one. Planted markets: share of the oracle's IC. Real prices:",
+        "mean daily rank IC. Seconds are of the processor, a fit and its scores on a planted market, median; – where",
+        "none were kept.",
+        "", "| model | seeds | seconds | " + " | ".join(columns) + " |", "|---|---|---|" + "---|" * len(columns),
+    ]  # fmt: skip
     for family in ran:
-        cells = []
-        for market in columns:
-            own = table[(table["model"] == family) & (table["market"] == market)].sort_values("seed")
-            digits = 4 if market == "sample" else 2
-            cells.append(" · ".join(f"{row.figure:.{digits}f} ({row.t:.1f})" for row in own.itertuples()))
-        lines.append(f"| `{family}` | " + " | ".join(cells) + " |")
-    if len(seeds) == 1:
-        lines += ["", "One seed: enough to see what a body can find, not to rank bodies whose figures are close."]
+        own = table[table["model"] == family]
+        seconds = own.loc[own["market"].isin(KINDS), "seconds"].median()
+        cells = [cell_text(own[own["market"] == market], 2 if market in KINDS else 4) for market in columns]
+        seeds = ", ".join(map(str, sorted(own["seed"].unique())))
+        told = f"{seconds:.0f}" if seconds == seconds else "–"
+        lines.append(f"| `{family}` | {seeds} | {told} | " + " | ".join(cells) + " |")
+    absent = [family for family in (*OTHERS, *NETWORKS) if family not in ran]
+    lines += [
+        "",
+        "No winner is declared. On real prices an interval that covers 0 is no evidence of skill, and of two families",
+        "whose intervals overlap neither is shown to be the better one.",
+    ]
     if absent:
         lines += ["", f"Not run: {', '.join(absent)}."]
     return "\n".join(lines) + "\n"
 
 
 def main() -> None:
-    """Parse the options, run, write."""
+    """Parse the options, run what is not in the table yet, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--only", default=",".join((*OTHERS, *NETWORKS)))
+    parser.add_argument("--markets", default=",".join((*KINDS, "sample")))
+    parser.add_argument("--prices", type=Path, help="Another panel, as the market `panel`.")
+    parser.add_argument("--minutes", type=float, default=20.0)
     parser.add_argument("--csv", type=Path, default=Path("model_zoo.csv"))
     parser.add_argument("--page", type=Path, help="Write the page from this table instead of running.")
     options = parser.parse_args()
@@ -104,13 +133,22 @@ def main() -> None:
         text = page(pd.read_csv(options.page), "python studies/model_zoo.py")
         Path(__file__).with_suffix(".md").write_text(text, encoding="utf-8")
         return
-    rows = []
+    markets = [*options.markets.split(","), *(["panel"] if options.prices else [])]
+    rows = pd.read_csv(options.csv).to_dict("records") if options.csv.exists() else []
+    done = {(row["market"], row["model"], row["seed"]) for row in rows}
+    end = time.monotonic() + 60.0 * options.minutes
     for seed in (int(text) for text in options.seeds.split(",")):
-        for family in (*OTHERS, *NETWORKS):
-            rows += [planted(family, kind, seed) for kind in KINDS]
-            rows.append(sample(family, seed))
-            pd.DataFrame(rows).to_csv(options.csv, index=False)
-            print(f"seed {seed}, {family}: {rows[-1]['figure']:.4f} on the sample", file=sys.stderr)
+        for family in options.only.split(","):
+            for market in markets:
+                if (market, family, seed) in done or time.monotonic() > end:
+                    continue
+                if market in KINDS:
+                    rows.append(planted(family, market, seed))
+                else:
+                    rows.append(real(family, market, seed, options.prices if market == "panel" else None))
+                pd.DataFrame(rows).to_csv(options.csv, index=False)
+                row = rows[-1]
+                print(f"seed {seed}, {family}, {market}: {row['figure']:.4f}, {row['seconds']:.0f} s", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -23,6 +25,16 @@ REPORTS = {
     "reliance_training_results": "wider",
     "stock_lstm_model_details": "model",
 }
+
+
+def test_the_documented_commands_name_each_report_and_its_model() -> None:
+    page = Path(__file__).parents[2] / "docs" / "tutorials" / "auditing_a_report.md"
+    commands = r"^    assay walk-forward --like (\w+) --model (\w+) --prices"
+    named = dict(re.findall(commands, page.read_text(encoding="utf-8"), re.MULTILINE))
+    assert set(named) == set(REPORTS)
+    for report, model in named.items():
+        assert report_claims(report).claims
+        assert load_model(model, preset="report").name == model
 
 
 @pytest.mark.parametrize("name", REPORTS)
