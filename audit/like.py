@@ -511,6 +511,13 @@ def _few(name: str, table: pd.DataFrame) -> pd.DataFrame:
     return table.loc[keep]
 
 
+#: Beside the audit's: sentences keep a readable width in a narrow window, tables of figures are as wide as they need.
+_STYLE = """
+td.because { min-width: 20rem; } table.own { width: auto; min-width: 0; }
+table.own th:not(:first-child), table.own td:not(:first-child) { text-align: right; }
+"""
+
+
 def render_like_html(report: LikeReport) -> str:
     """The page, which needs nothing else; every text is escaped."""
     head = "".join(f"<th scope=col>{name}</th>" for name in (*_HEADS, "because"))
@@ -522,7 +529,7 @@ def render_like_html(report: LikeReport) -> str:
         body.append(
             "<tr>"
             + "".join(f'<td class="{kind}">{safe(cell)}</td>' for kind, cell in zip(classes, cells, strict=True))
-            + f"<td>{safe(verdict.because)}</td></tr>"
+            + f'<td class="because">{safe(verdict.because)}</td></tr>'
         )
     tables = "".join(
         f"<h2>{safe(_TITLES.get(name, name))}</h2>{_html(_few(name, table))}" for name, table in report.tables.items()
@@ -533,7 +540,7 @@ def render_like_html(report: LikeReport) -> str:
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{safe(POLICY)}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{title}, made again</title><style>{STYLE}</style></head><body><h1>{title}, made again</h1>"
+        f"<title>{title}, made again</title><style>{STYLE}{_STYLE}</style></head><body><h1>{title}, made again</h1>"
         f'<p>{safe(report.about)}</p><p class="summary">{safe(_summary(report))}</p>{notes}'
         f'<div class="tables"><table><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody></table></div>'
         f"{tables}</body></html>\n"
@@ -542,12 +549,16 @@ def render_like_html(report: LikeReport) -> str:
 
 def _html(table: pd.DataFrame) -> str:
     flat = table.reset_index() if table.index.name or table.index.nlevels > 1 else table.rename_axis("").reset_index()
-    head = "".join(f"<th scope=col>{safe(name)}</th>" for name in flat.columns)
+    head = "".join(f"<th scope=col>{_words(name)}</th>" for name in flat.columns)
     rows = "".join(
-        "<tr>" + "".join(f'<td class="figure">{safe(_number(cell))}</td>' for cell in row) + "</tr>"
+        "<tr>" + "".join(f'<td class="figure">{_words(_number(cell))}</td>' for cell in row) + "</tr>"
         for row in flat.itertuples(index=False, name=None)
     )
-    return f'<div class="tables"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+    return f'<div class="tables"><table class="own"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+
+
+def _words(name: object) -> str:
+    return safe(str(name).replace("_", " "))
 
 
 def _number(cell: object) -> str:
