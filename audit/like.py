@@ -549,15 +549,15 @@ def render_like_html(report: LikeReport) -> str:
 
 def _html(table: pd.DataFrame) -> str:
     flat = table.reset_index() if table.index.name or table.index.nlevels > 1 else table.rename_axis("").reset_index()
-    head = "".join(f"<th scope=col>{_words(name)}</th>" for name in flat.columns)
+    head = "".join(f"<th scope=col>{_spaced(name)}</th>" for name in flat.columns)
     rows = "".join(
-        "<tr>" + "".join(f'<td class="figure">{_words(_number(cell))}</td>' for cell in row) + "</tr>"
+        "<tr>" + "".join(f'<td class="figure">{_spaced(_number(cell))}</td>' for cell in row) + "</tr>"
         for row in flat.itertuples(index=False, name=None)
     )
     return f'<div class="tables"><table class="own"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
 
 
-def _words(name: object) -> str:
+def _spaced(name: object) -> str:
     return safe(str(name).replace("_", " "))
 
 
