@@ -20,6 +20,7 @@ from assay.data.errors import BacktestError, InputError
 from assay.data.optional import missing_package
 from assay.results.checks.outcomes import CheckOutcomes
 from assay.results.gate.monitor import stored_monitoring
+from assay.results.report.blocks import metric_text
 from assay.results.report.compare import compare_runs, render_comparison
 from assay.results.report.tables import shown_value
 from assay.results.report.tearsheet import render_tearsheet
@@ -121,13 +122,13 @@ class _Pages:
         config = flattened(run.manifest.get("config", {}))
         settings = [[_Cell(key), _Cell(shown_value(value))] for key, value in sorted(config.items())]
         metrics = [
-            [_Cell(item["name"]), _Cell(shown_value(item.get("value"))), _Cell(_interval(item)),
+            [_Cell(item["name"]), _Cell(_figure(item, item.get("value"))), _Cell(_interval(item)),
              _Cell(str(item.get("convention") or ""))]
             for item in run.metrics.get("metrics", ())
         ]  # fmt: skip
         made = CheckOutcomes.of(run).sentences
         checks = [[_Cell(kind.replace("_", " ")), _Cell(text)] for kind, text in made.items()]
-        lines = [str(line) for line in run.metrics.get("warnings") or ()]
+        lines = [f"Warning: {line}" for line in run.metrics.get("warnings") or ()]
         watched = stored_monitoring(run)
         if watched is not None:
             lines.insert(0, f"Since then: {watched['state']}. {watched['sentence']}")
@@ -162,7 +163,13 @@ def _plain(value: Any) -> object:
 def _interval(item: Mapping[str, Any]) -> str:
     low, high = item.get("low"), item.get("high")
     known = all(isinstance(end, (int, float)) and math.isfinite(end) for end in (low, high))
-    return f"[{shown_value(low)}, {shown_value(high)}]" if known else ""
+    return f"[{_figure(item, low)}, {_figure(item, high)}]" if known else ""
+
+
+def _figure(item: Mapping[str, Any], value: Any) -> str:
+    """A value of a metric; what is a share, a cost or a turnover in its unit."""
+    with_unit = str(item.get("unit", "")).startswith(("fraction", "bps", "NAV"))
+    return metric_text(dict(item), value) if with_unit else shown_value(value)
 
 
 def _page(
