@@ -102,9 +102,9 @@ def read_ordered(
 
         def fill(part: int) -> None:
             table = source.read_part(part, numbers=numbers)
-            place: np.ndarray | slice = _positions(*cells[part], N)
-            if by_date and whole and len(place):  # one after another, without a gap
-                place = slice(place[0], place[-1] + 1)
+            at = _positions(*cells[part], N)
+            gapless = by_date and whole and len(at) > 0  # one after another
+            place = slice(int(at[0]), int(at[-1]) + 1) if gapless else at
             for field, column in fields.items():
                 grids[field][place] = floats(table, column, source, options)
 
@@ -144,7 +144,9 @@ def _narrow(codes: np.ndarray, labels: int) -> np.ndarray:
 
 
 def _positions(major: np.ndarray, minor: np.ndarray, width: int) -> np.ndarray:
-    return np.multiply(major, width, dtype=np.int64) + minor
+    position: np.ndarray = np.multiply(major, width, dtype=np.int64)
+    position += minor
+    return position
 
 
 def _ascending(parts: Iterable[tuple[np.ndarray, np.ndarray]], width: int) -> bool:
