@@ -67,12 +67,13 @@ RUNS: tuple[tuple[str, ...], ...] = (
 _OWN = '''"""A rule in a person's own file."""
 from dataclasses import dataclass
 from typing import ClassVar
+from assay.strategies.base import Overlays
 @dataclass(frozen=True)
 class Upper:
     name: ClassVar[str] = "upper"
     family: ClassVar[str] = "mine"
     needs: ClassVar[tuple[str, ...]] = ()
-    overlays: ClassVar[tuple[object, ...]] = ()
+    overlays: ClassVar[Overlays] = Overlays()
     def target_weights(self, predictions, prices):
         above = predictions.score.gt(predictions.score.median(axis="columns"), axis="index")
         return above.astype(float).div(above.sum(axis="columns").clip(lower=1), axis="index")

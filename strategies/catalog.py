@@ -106,6 +106,9 @@ def load_strategy(name: str, **params: object) -> Strategy | EntryRule:
             f"strategy {name!r}: {found.__name__} is no strategy; it lacks {', '.join(lacking)} "
             "(or, for an entry rule, see assay.strategies.base.EntryRule)"
         )
+    if not isinstance(strategy, EntryRule) and not isinstance(strategy.overlays, Overlays):
+        kind = type(strategy.overlays).__name__
+        raise InputError(f"strategy {name!r}: overlays must be assay.Overlays, `Overlays()` for none, got {kind}")
     return strategy
 
 

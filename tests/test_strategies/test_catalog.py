@@ -95,6 +95,16 @@ def test_a_module_that_breaks_is_the_users_to_mend(tmp_path, monkeypatch):
         load_strategy("broken_rule:Rule")
 
 
+def test_overlays_that_are_none_are_refused(tmp_path, monkeypatch):
+    (tmp_path / "tuple_rule.py").write_text(
+        "class Rule:\n    name, family, needs, overlays = 'r', 'mine', (), ()\n\n"
+        "    def target_weights(self, predictions, prices):\n        return predictions.score\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"overlays must be assay.Overlays, `Overlays\(\)` for none, got tuple"):
+        load_strategy("tuple_rule:Rule")
+
+
 def test_an_own_strategy_by_path(tmp_path, monkeypatch):
     (tmp_path / "own_rule.py").write_text(
         "from assay.strategies.ranked import QuintileLongShort\n\n\nclass Mine(QuintileLongShort):\n"
