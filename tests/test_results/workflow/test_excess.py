@@ -18,7 +18,7 @@ from assay.strategies.catalog import load_strategy
 
 
 def test_a_sweep_and_the_ledger_count_what_is_earned_over_cash(tmp_path):
-    prices, predictions = synthetic_market(260, 12, ic=0.05, seed=3)
+    prices, predictions = synthetic_market(140, 12, ic=0.05, seed=3)
     costs, grid = CostModel(5, cash_rate_bps=504.0), {"quantile": ["0.1", "0.2", "0.3", "0.4"]}
     run = sweep("quintile_long_short", grid, predictions, prices, costs=costs, root=tmp_path).run
     rate = np.full(len(run.table("returns")), 2e-4)
