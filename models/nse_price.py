@@ -45,9 +45,9 @@ class PriceLSTM(NeuralForecaster):
     l2 : penalty on the squares of the LSTMs' input kernels.
     huber_delta : where Huber's loss turns linear, in units of the asset's training range.
     use_batch_norm : whether each LSTM is followed by batch normalisation.
-    stacked : whether the networks of all assets are trained in the same passes, on all cores, which is several times
-        faster and gives the same losses to rounding; takes `per_asset` on a CPU, without `refit`, `warm_start` and
-        `keep_optimiser`.
+    stacked : whether the networks of all assets are trained in the same passes, on all cores, which takes less time
+        (`benchmarks/stacked.py`) and gives the same losses to rounding; takes `per_asset` on a CPU, without `refit`,
+        `warm_start`, `keep_optimiser`, `bf16` and `compiled`.
 
     See `assay.models.lstm.recipe.NeuralForecaster` for the others.
     """
