@@ -9,7 +9,8 @@ sessions are left out. The optimum is the strategy `multi_period`, which is told
 40 sessions ahead; the aim overlay is told nothing and measures the decay as it goes. The overlay stands on two books:
 quintiles, and mean–variance at the same IC without costs, which reads all that the optimum reads. Quintiles know less:
 how far any speed could take them is the row of smoothed quintiles, the best of nine speeds in hindsight, the same each
-session. Neither mean–variance nor the optimum meets its cap on gross exposure, which would be a bound of its own.
+session. A plan is made as if no new scores were to come, so that the optimum is that of planning, and no bound on what
+can be earned. Neither mean–variance nor the optimum meets its cap on gross exposure, which would be a bound of its own.
 Brackets are 95% intervals: whole markets drawn again 2,000 times.
 """
 
@@ -139,7 +140,7 @@ def page(found: Mapping[float, list[Outcome]], command: str) -> str:
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--markets", type=int, default=24)
+    parser.add_argument("--markets", type=int, default=16)
     parser.add_argument("--minutes", type=float, default=15.0, help="begins no market after so long")
     parser.add_argument("--work", type=Path, default=Path("build/aim"))
     parser.add_argument("--out", type=Path)
