@@ -44,6 +44,8 @@ __all__ = ["portfolio_section"]
 
 _WINDOW = 126
 _MOST_ROWS = 60
+#: Current positions that are listed.
+_MOST_POSITIONS = 200
 _MANY_TRADES = 1_000_000
 _FEWEST_MONTHS = 6
 #: Weights below which a name is not held, and is not worth a row.
@@ -154,12 +156,16 @@ def _positions(data: RunData) -> Table | Note:
     held = last[last.abs() > _NOTHING].sort_values(kind="stable", ascending=False)
     decided = data.weights.index[-1].date()
     total = float(held.abs().sum())
-    about = f"Target weights decided at the close of {decided}, of NAV: gross {total:.1%}, net {held.sum():.1%}."
+    about = f"Target weights decided at the close of {decided}, of NAV: gross {total:.1%}, net {held.sum():z.1%}."
     if held.empty:
         return Note(f"Everything in cash: the target weights of {decided} are all 0.", title)
     shown = held[held.abs() >= _SHOWN]
     if len(shown) < len(held):
         about += f" {plural(len(held) - len(shown), 'name')} below {_SHOWN:.2%} left out."
+    if len(shown) > _MOST_POSITIONS:
+        about += f" The largest {_MOST_POSITIONS} of {len(shown):,}; the rest stand in the run folder."
+        large = shown.abs().sort_values(kind="stable", ascending=False).index[:_MOST_POSITIONS]
+        shown = shown[shown.index.isin(large)]
     rows = tuple(
         (said(str(name)), _side(int(np.sign(value))), percent(value, 2), percent(abs(value) / total))
         for name, value in shown.items()
