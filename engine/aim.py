@@ -170,7 +170,7 @@ def pace_of(gain: Decaying, own: Decaying, *, cost: float = 0.0, quadratic: floa
         of size 0 where nothing is left after costs.
 
     """
-    from scipy.optimize import minimize_scalar
+    from scipy.optimize import brentq, minimize_scalar
 
     def parts(rate: Floats | float) -> tuple[Floats, Floats]:
         kept = 1.0 - np.asarray(rate, dtype=np.float64)
@@ -185,10 +185,24 @@ def pace_of(gain: Decaying, own: Decaying, *, cost: float = 0.0, quadratic: floa
         answer: Floats = np.sign(left) * left**2 / risk
         return answer
 
+    def slope(rate: float) -> float:
+        """Derivative of log worth."""
+        kept, level, r = 1.0 - rate, min(own.level, 1.0), own.rho
+        fades, decays = 1.0 - kept * r, 1.0 - kept * gain.rho
+        share, spread = rate / (1.0 + kept), 1.0 + 2.0 * level * kept * r / fades
+        variance = 2.0 / (1.0 + kept) ** 2 * spread - share * 2.0 * level * r / fades**2
+        inner = max(1.0 + share * spread - 2.0 * level * rate * r / fades, 1e-300)
+        trade = 2.0 * rate * inner + rate**2 * (variance - 2.0 * level * r * (fades - rate * r) / fades**2)
+        left, risk = (float(value) for value in parts(rate))
+        moved = (decays - rate * gain.rho) / decays**2 - cost * trade / (2.0 * rate * math.sqrt(inner))
+        return 2.0 * moved / left - (variance + quadratic * trade) / risk if left > 0 else -1.0
+
     best = int(worth(_RATES).argmax())
     low, high = _RATES[max(best - 1, 0)], _RATES[min(best + 1, len(_RATES) - 1)]
     rate = float(minimize_scalar(lambda x: -float(worth(x)), bounds=(low, high), method="bounded",
                                  options={"xatol": 1e-7}).x)  # fmt: skip
+    if slope(low) > 0 > slope(high):  # a maximum is flat: found by its slope it is as exact as what is given
+        rate = float(brentq(slope, low, high, xtol=1e-15))
     left, risk = parts(rate)
     return Pace(rate, max(float(left / risk), 0.0))
 
