@@ -70,7 +70,8 @@ def test_compare_says_what_the_returns_say(stored: tuple[Path, list[str]], capsy
         (["compare", "{one}"], 2, "2 runs or more"),
         (["compare", "{one}", "{one}"], 2, "twice"),
         (["compare", "{one}", "nosuchrun"], 2, "nosuchrun"),
-        (["verify", "{root}/sheet.html", "--run", "nosuchrun"], 2, "nosuchrun"),
+        (["verify", "{root}/sheet.html", "--run", "{one}"], 2, "sheet.html"),
+        (["verify", "{root}/{one}/tearsheet.html", "--run", "nosuchrun"], 2, "nosuchrun"),
     ],
 )
 def test_what_cannot_be_is_one_line(

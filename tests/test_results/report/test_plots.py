@@ -64,6 +64,12 @@ def _training() -> pd.DataFrame:
     )
 
 
+def _importance() -> pd.DataFrame:
+    return pd.DataFrame(
+        {"importance": [0.03, 0.001], "low": [0.02, -0.001], "high": [0.04, 0.003]}, pd.Index(["volume", "prices"])
+    )
+
+
 def _models(value: float = 0.3) -> pd.DataFrame:
     index = pd.Index(["mine", "zero"], name="model")
     return pd.DataFrame({"sharpe_net": [value, np.nan], "sharpe_low": [-1, np.nan], "sharpe_high": [1, np.nan]}, index)
@@ -116,6 +122,7 @@ _CASES: dict[str, Callable[[Any], Any]] = {
     "plot_ic": lambda axes: plots.plot_ic(axes, _ic()),
     "plot_ic_decay": lambda axes: plots.plot_ic_decay(axes, _decay()),
     "plot_legs": lambda axes: plots.plot_legs(axes, pd.DataFrame({"long": 0.1, "short": -0.1}, _returns().index)),
+    "plot_importance": lambda axes: plots.plot_importance(axes, _importance()),
     "plot_models": lambda axes: plots.plot_models(axes, _models()),
     "plot_months": lambda axes: plots.plot_months(axes, monthly_returns(_returns(260)["net"]).to_numpy()[0]),
     "plot_persistence": lambda axes: plots.plot_persistence(axes, _panel().T.corrwith(_panel(seed=1).T)),
