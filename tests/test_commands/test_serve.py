@@ -22,8 +22,8 @@ from assay.strategies.catalog import load_strategy
 
 try:
     from starlette.testclient import TestClient
-except (ImportError, RuntimeError):  # the client needs httpx beside starlette
-    pytest.skip("the extra serve, or httpx, is not installed", allow_module_level=True)
+except (ImportError, RuntimeError):  # the client needs httpx2 beside starlette
+    pytest.skip("the extra serve, or httpx2, is not installed", allow_module_level=True)
 
 from assay.results.report.browser import browser_app
 
