@@ -71,13 +71,14 @@ def test_compare_says_what_the_returns_say(stored: tuple[Path, list[str]], capsy
         (["compare", "{one}", "{one}"], 2, "twice"),
         (["compare", "{one}", "nosuchrun"], 2, "nosuchrun"),
         (["verify", "{root}/sheet.html", "--run", "{one}"], 2, "sheet.html"),
-        (["verify", "{root}/{one}/tearsheet.html", "--run", "nosuchrun"], 2, "nosuchrun"),
+        (["verify", "{root}/page.html", "--run", "nosuchrun"], 2, "nosuchrun"),
     ],
 )
 def test_what_cannot_be_is_one_line(
     stored: tuple[Path, list[str]], arguments: list[str], code: int, says: str, capsys: pytest.CaptureFixture[str]
 ):
     root, ids = stored
+    (root / "page.html").write_text("<table><tr><th>Sharpe</th></tr><tr><td>1.0</td></tr></table>", encoding="utf-8")
     filled = [item.format(one=ids[0], root=root) for item in arguments]
     assert main([*filled, "--results", str(root)]) == code
     captured = capsys.readouterr()

@@ -60,7 +60,8 @@ def read_axes(axes: Axes, title: str) -> Reading:
     box = axes.get_position()
     left, right = box.x0 * width, box.x1 * width
     top, bottom = (1 - box.y1) * height, (1 - box.y0) * height
-    dates = "Date" in type(axes.xaxis.get_converter()).__name__
+    axis: Any = axes.xaxis  # before matplotlib 3.10 the converter is an attribute
+    dates = "Date" in type(axis.get_converter() if hasattr(axis, "get_converter") else axis.converter).__name__
     percent = "Percent" in type(axes.yaxis.get_major_formatter()).__name__
     lines = [line for line in axes.get_lines() if _is_series(line)]
     names = [_name(line, axes) for line in lines]
