@@ -195,9 +195,9 @@ def _check(data: _Data, model: str | None) -> None:
     if data.kind.startswith("trade") and data.predictions is not None:
         raise InputError(f"--kind {data.kind}: trades are no series of sessions; leave --predictions out")
     if data.fills is not None and (data.predictions is not None or data.kind.startswith("trade")):
-        raise InputError("--fills: are a book and its trades already; leave --predictions and --kind trades out")
+        raise InputError("--fills: fills are a book and its trades already; leave --predictions and --kind trades out")
     if data.fills is not None and data.prices is not None and data.returns is not None:
-        raise InputError("--fills: with --prices they give the returns themselves; leave --returns or --prices out")
+        raise InputError("--fills: with --prices fills give the returns themselves; leave --returns or --prices out")
     if data.risk_free is not None and not -0.5 < data.risk_free < 1.0:
         raise InputError(f"--risk-free {data.risk_free}: an annual rate in decimals, e.g. 0.03")
 

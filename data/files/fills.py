@@ -81,7 +81,7 @@ def load_fills(path: str | Path | Any, *, options: ReadOptions | None = None) ->
     for bad, fault in (
         (days.codes < 0, "without a date"),
         (codes.codes < 0, "without an asset"),
-        (np.isnan(side), f"whose side is none of {', '.join(_SIDES)}"),
+        (np.isnan(side), "whose side is neither buy nor sell"),
         (~(np.isfinite(shares) & (shares != 0)), "whose shares are no number, or 0"),
         (~(np.isfinite(price) & (price > 0)), "whose price is no number above 0"),
         (side * shares < 0, "whose shares have the other sign than their side"),

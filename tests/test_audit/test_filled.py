@@ -98,7 +98,7 @@ def test_the_fills_of_a_backtest_give_its_returns(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "fault"),
     [
-        ("2024-01-02,A,HOLD,10,5,1", "whose side is none of buy"),
+        ("2024-01-02,A,HOLD,10,5,1", "whose side is neither buy nor sell"),
         ("2024-01-02,A,BUY,-10,5,1", "other sign than their side"),
         ("2024-01-02,A,BUY,0,5,1", "whose shares are no number, or 0"),
     ],
