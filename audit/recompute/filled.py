@@ -52,7 +52,8 @@ def with_fills(
     if prices is None and not len(trips):
         raise InputError(f"{path}: no position is ever closed, so there is no trade to recompute a figure from")
     first, last = fills["session"].iloc[0].date(), fills["session"].iloc[-1].date()
-    words = f"{len(fills):,} fills of {Path(path).name}, {first} to {last}: {len(trips):,} round trip{"s" * (len(trips) != 1)}"
+    trip_words = "1 round trip" if len(trips) == 1 else f"{len(trips):,} round trips"
+    words = f"{len(fills):,} fills of {Path(path).name}, {first} to {last}: {trip_words}"
     material = replace(
         material,
         trades=trips["return"].to_numpy(dtype=np.float64),
