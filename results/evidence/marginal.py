@@ -309,7 +309,10 @@ def _skill_left(new: Signal, beside: Sequence[Signal], suffix: str, horizon: int
     if line is None:
         return [Metric(f"skill_left_x{suffix}", math.nan, "mean of x", about, reason="nothing is left after them")]
     sample, half = _sample(both.index), line.critical * line.alpha_error
-    text = f"intercept of x after beta on x of {about} · Newey–West, lag {line.lag}"
+    text = (
+        "x: a session's correlation of scores and returns after beta, × √names; what is left of its mean after its "
+        f"slopes on the x of {about} · Newey–West, lag {line.lag}"
+    )
     return [
         Metric(f"skill_left_x{suffix}", line.alpha, "mean of x", text, line.alpha - half, line.alpha + half, *sample),
         Metric(f"skill_left_t{suffix}", line.t, "t", text, None, None, *sample),

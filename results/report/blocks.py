@@ -28,6 +28,7 @@ __all__ = [
     "metric_cell",
     "metric_text",
     "number",
+    "p_text",
     "percent",
     "plain_table",
     "plural",
@@ -37,6 +38,11 @@ __all__ = [
 
 #: Rows above which a table opens when it is asked for.
 MOST_ROWS = 40
+#: Pixels of a sign, of one in a heading and around a cell; how long a text is before it is set in lines of so many.
+_SIGN, _BOLD, _AROUND = 7.7, 8.6, 9.6
+_LONG, _WORDS = (40, 120.0), (16, 136.0)
+#: Pixels of the columns of a page that are two on a tablet, and two or three on a desk.
+_NARROW, _COLUMN = 345.0, 463.0
 
 
 @dataclass(frozen=True)
@@ -90,6 +96,29 @@ class Table:
         """Whether a column holds numbers, so that its heading and its dashes stand to the right like them."""
         columns = zip(*self.rows, strict=True) if self.rows else ((),) * len(self.columns)
         return tuple(any(cell.metric or isinstance(cell.sort, (int, float)) for cell in cells) for cells in columns)
+
+    @property
+    def place(self) -> str:
+        """What it needs: `wide`, the page; `wider`, that of a screen; `broad`, a tablet's; else a column of it."""
+        room = self._room
+        return "wide" if self.wide else "wider" if room > _COLUMN else "broad" if room > _NARROW else ""
+
+    @property
+    def _room(self) -> float:
+        """Pixels below which it is scrolled sideways, within about a tenth: words and numbers are not broken."""
+        room = 0.0
+        for at, (name, right) in enumerate(zip(self.columns, self.numeric, strict=True)):
+            texts = [row[at].text for row in self.rows]
+            longest = max(map(len, texts), default=0)
+            if right or longest <= _WORDS[0]:
+                inside = _SIGN * longest
+            else:
+                inside = _LONG[1] if longest > _LONG[0] else _WORDS[1]
+            if at == 0 and not right:  # which alone may be broken between its words
+                inside = min(inside, max((_SIGN * len(word) for text in texts for word in text.split()), default=0.0))
+            heading = max((len(word) for word in name.split()), default=0) + 1.3  # the sign of sorting
+            room += max(inside, _BOLD * heading) + _AROUND
+        return room
 
     @property
     def folded(self) -> bool:
@@ -162,6 +191,18 @@ def e_value(value: float) -> str:
     return f"{value:.3g}" if value < 1e3 else f"{value:,.0f}" if value < 1e6 else f"{value:.1e}"
 
 
+def p_text(value: float, digits: int = 4) -> str:
+    """A p-value: never as 0, which none of them is.
+
+    Examples
+    --------
+    >>> p_text(0.0312), p_text(3e-9), p_text(3e-9, 2)
+    ('0.0312', '< 0.0001', '< 0.01')
+
+    """
+    return f"< {10.0**-digits:.{digits}f}" if value < 0.5 * 10.0**-digits else f"{value:.{digits}f}"
+
+
 def plural(count: int, thing: str) -> str:
     """A count with its noun: ``1 fold``, ``13 folds``."""
     return f"{count:,} {thing}" + ("" if count == 1 else "s")
@@ -204,6 +245,8 @@ _FORMS: dict[str, Callable[[float], str]] = {
     "fraction": lambda value: f"{100 * value:z.2f}%",
     "fraction a year": lambda value: f"{100 * value:z.2f}%",
     "correlation": lambda value: f"{value:z.4f}",
+    "probability": lambda value: p_text(value),
+    "mean of x": lambda value: f"{value:z.4f}",
     "bps": lambda value: f"{value:z,.1f} bps",
     "bps a year": lambda value: f"{value:z,.1f} bps",
     "NAV a year": lambda value: f"{value:.2f}×",

@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from assay.results.report.blocks import (
     Table,
     fixed,
     metric_cell,
+    p_text,
     percent,
     plain_table,
     said,
@@ -58,10 +60,20 @@ _TESTS = {
     "squared_error": "Diebold–Mariano by session",
     "skill_x": "Student's t by session",
 }
-_FIGURES = (
-    "sharpe_net", "sharpe_residual_net", "return_ann_net", "volatility_ann_net", "max_drawdown_net", "alpha_ann_net",
-    "rank_ic_mean", "hit_direction", "turnover_ann", "cost_ann", "break_even_cost_bps",
-)  # fmt: skip
+#: A run's own figures and what they are called.
+_FIGURES = {
+    "sharpe_net": "net Sharpe",
+    "sharpe_residual_net": "net Sharpe after beta",
+    "return_ann_net": "net return a year",
+    "volatility_ann_net": "net volatility a year",
+    "max_drawdown_net": "largest drawdown, net",
+    "alpha_ann_net": "net alpha a year",
+    "rank_ic_mean": "rank IC",
+    "hit_direction": "direction hit",
+    "turnover_ann": "turnover a year, one way",
+    "cost_ann": "costs a year",
+    "break_even_cost_bps": "break-even cost",
+}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -219,7 +231,13 @@ def _skill_difference(one: Run, two: Run, horizon: int) -> ForecastTest | None:
 
 
 def _form(statistic: str) -> Callable[[Any], Cell]:
-    return percent if statistic in _PAIRED else fixed
+    if statistic in _PAIRED:
+        return percent
+    return partial(fixed, digits=4 if statistic == "skill_x" else 2)
+
+
+def _p(value: Any) -> Cell:
+    return Cell("–") if math.isnan(value) else Cell(p_text(float(value), 3), float(value))
 
 
 def _difference_table(comparison: Comparison) -> Table:
@@ -229,7 +247,7 @@ def _difference_table(comparison: Comparison) -> Table:
         covers = "" if math.isnan(row["low"]) else "no" if row["low"] > 0 or row["high"] < 0 else "yes"
         rows.append((
             said(row["one"]), said(row["two"]), Cell(_NAMES[row["statistic"]]), form(row["value"]),
-            form(row["low"]), form(row["high"]), fixed(row["p_value"], 3), Cell(covers), Cell(row["test"]),
+            form(row["low"]), form(row["high"]), _p(row["p_value"]), Cell(covers), Cell(row["test"]),
         ))  # fmt: skip
     pairs = int((comparison.differences["statistic"] == "sharpe").sum())
     about = f"One less two, {len(comparison.returns):,} common sessions; two-sided p of 0."
@@ -241,13 +259,11 @@ def _difference_table(comparison: Comparison) -> Table:
 
 def _own_figures(comparison: Comparison) -> Table:
     rows = []
-    for name in _FIGURES:
+    for name, label in _FIGURES.items():
         items = [run.metric(name) for run in comparison.runs]
         known = [item for item in items if item is not None]
         if known:
-            rows.append(
-                (Cell(name.replace("_", " ")), *(metric_cell(item) for item in items), Cell(known[0]["convention"]))
-            )
+            rows.append((Cell(label), *(metric_cell(item) for item in items), Cell(known[0]["convention"])))
     columns = ("figure", *(run.id for run in comparison.runs), "convention")
     return Table("Each run on its own sessions", columns, tuple(rows), "As stored with each run.", wide=True)
 
@@ -349,10 +365,9 @@ def summary_lines(comparison: Comparison, *, width: int | None = None) -> list[s
     for row in comparison.differences.itertuples():
         form = _form(str(row.statistic))
         interval = f"[{form(row.low).text}, {form(row.high).text}]"
-        label = f"{row.one} − {row.two}"
+        label, p = f"{row.one} − {row.two}", _p(row.p_value).text
         lines.append(
-            f"{label:{2 * wide + 3}}  {row.statistic:22}{form(row.value).text:>9}  {interval:18} p {row.p_value:.3f}"
-            f"  {row.test}"
+            f"{label:{2 * wide + 3}}  {row.statistic:22}{form(row.value).text:>9}  {interval:18} p {p}  {row.test}"
         )
     lines += ["", *_setting_lines(comparison, width)]
     for run in comparison.runs:

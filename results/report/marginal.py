@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 from assay.data.atomic import replacing
 from assay.results.evidence.marginal import Marginal
-from assay.results.report.blocks import Cell, Figure, FirstScreen, Note, Section, Table, metric_cell, number
+from assay.results.report.blocks import (
+    Cell,
+    Figure,
+    FirstScreen,
+    Note,
+    Section,
+    Table,
+    metric_cell,
+    metric_text,
+    number,
+)
 from assay.results.report.plots import plot_runs
 from assay.results.report.render import render_page
 from assay.results.report.tables import table_lines, terminal_width
@@ -17,11 +26,31 @@ __all__ = ["marginal_lines", "render_marginal", "write_marginal"]
 
 #: Heading → beginnings of the names of its figures.
 _PARTS = {
-    "spanning: net returns on the books there": ("spanning_", "appraisal_"),
-    "skill and IC that the others do not have": ("skill_left", "orthogonal_ic"),
-    "overlap": ("book_correlation", "score_correlation", "position_overlap"),
-    "combinations, with it and without": ("sharpe_",),
+    "Spanning: its net returns regressed on those of the books there": ("spanning_", "appraisal_"),
+    "Skill and IC that the others do not have": ("skill_left", "orthogonal_ic"),
+    "Overlap": ("book_correlation", "score_correlation", "position_overlap"),
+    "Combinations, with it and without": ("sharpe_",),
 }
+#: What a figure is called; the signal that it stands beside follows where there is one.
+_WORDS = {
+    "spanning_alpha_ann": "alpha a year",
+    "spanning_alpha_t": "t of alpha",
+    "spanning_r2": "R²",
+    "spanning_beta": "beta on",
+    "appraisal_ratio": "appraisal ratio",
+    "skill_left_x": "skill left, mean of x a session",
+    "skill_left_t": "t of the skill left",
+    "orthogonal_ic": "orthogonal IC",
+    "orthogonal_ic_t": "t of the orthogonal IC",
+    "book_correlation": "correlation of net returns with",
+    "score_correlation": "rank correlation of scores with",
+    "position_overlap": "overlap of positions with",
+    "sharpe_equal_risk": "Sharpe at equal risk",
+    "sharpe_best_mix": "Sharpe of the best mix",
+    "sharpe_in_sample": "Sharpe of the best mix in sample",
+}
+_ENDINGS = {"_baselines": ", baselines too", "_without": ", without it", "_with": ", with it",
+            "_gain": ": gain", "_p": ": p of no gain"}  # fmt: skip
 #: What the page opens with.
 _FIRST = (
     "spanning_alpha_ann", "spanning_alpha_ann_baselines", "appraisal_ratio", "orthogonal_ic", "skill_left_x",
@@ -48,13 +77,17 @@ def _sample(worth: Marginal) -> str:
 
 
 def _row(item: Metric) -> list[str]:
-    def text(value: float | None) -> str:
-        if value is None or math.isnan(value):
-            return "–"
-        return f"{value:.2%}" if item.unit.startswith("fraction") else f"{value:.3f}"
+    stored = item.to_dict()
+    values = (metric_text(stored, value) for value in (item.value, item.low, item.high))
+    return [_called(item.name), *values, f"{item.n:,}", item.reason or item.convention]
 
-    shown = item.name.replace("_", " ")
-    return [shown, text(item.value), text(item.low), text(item.high), f"{item.n:,}", item.reason or item.convention]
+
+def _called(name: str) -> str:
+    """A figure in words."""
+    figure, _, other = name.partition(" · ")
+    ending = "" if figure in _WORDS else next(end for end in _ENDINGS if figure.endswith(end))
+    words = _WORDS[figure.removesuffix(ending)]
+    return " ".join(filter(None, [words, other])) + _ENDINGS.get(ending, "")
 
 
 def render_marginal(worth: Marginal) -> str:
@@ -77,7 +110,7 @@ def render_marginal(worth: Marginal) -> str:
     for title, names in _PARTS.items():
         chosen = [item for item in worth.metrics if item.name.startswith(names)]
         if chosen:
-            parts.append(_table(title.capitalize(), chosen))
+            parts.append(_table(title, chosen))
     parts += [Note(line) for line in worth.notes]
     first = FirstScreen(
         described=[("New", worth.new), ("Beside", ", ".join(worth.beside)), ("Period", _sample(worth))],
@@ -94,8 +127,8 @@ def _table(title: str, items: list[Metric]) -> Table:
         stored = item.to_dict()
         ends = (metric_cell(stored, field) for field in ("value", "low", "high"))
         about = Cell(item.reason or item.convention)
-        rows.append((Cell(item.name.replace("_", " ")), *ends, number(item.n), about))
-    return Table(title, ("", "value", "low", "high", "sessions", "convention"), tuple(rows), wide=True)
+        rows.append((Cell(_called(item.name)), *ends, number(item.n), about))
+    return Table(title, ("figure", "value", "low", "high", "sessions", "convention"), tuple(rows), wide=True)
 
 
 def write_marginal(worth: Marginal, path: Path | str) -> Path:

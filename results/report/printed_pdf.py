@@ -110,7 +110,7 @@ class _Printed(HTMLParser):
         classes = (attributes.get("class") or "").split()
         in_figure = any(name == "figure" for name, _ in self._open)
         return (
-            tag in ("head", "script", "style", "nav", "metadata", "defs")
+            tag in ("head", "script", "style", "nav", "metadata", "defs", "summary")
             or bool({"skip", "quiet", "phone"} & {*classes})
             or (tag == "details" and in_figure)
         )

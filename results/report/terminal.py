@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from assay.results.checks.outcomes import CheckOutcomes
+from assay.results.report.blocks import p_text
 from assay.results.report.tables import further_costs
 from assay.results.storage.runs import Run
 
@@ -184,7 +185,8 @@ def _forecast(metrics: dict[str, Any]) -> list[str]:
         return _figure(metrics.get(name), form)
 
     lines = []
-    signs = f"Pesaran–Timmermann p {said('pt_p', '{:.2f}')}"
+    p = metrics.get("pt_p") or {"value": None}
+    signs = f"Pesaran–Timmermann p {'–' if p['value'] is None else p_text(p['value'], 2)}"
     if "theil_u2" in metrics:
         against = f"U2 {said('theil_u2', '{:.4f}')}, Diebold–Mariano t {said('dm_t', '{:+.1f}')} ({_better(metrics)})"
         lines.append(
@@ -292,7 +294,8 @@ _MOST_FEATURES = 6
 def _importance(run: Run) -> list[str]:
     """What the model reads, by the rank IC that it loses without."""
     table = run.table("importance")
-    lines = [f"{'rank IC lost without':24}{'':12}{'95% interval':<20}{'± seeds':>8}"]
+    error = "± draws" if len(run.manifest["config"].get("seeds", ())) == 1 else "± seeds"
+    lines = [f"{'rank IC lost without':24}{'':12}{'95% interval':<20}{error:>8}"]
     for row in table.head(_MOST_FEATURES).reset_index().to_dict("records"):
         ends = f"[{row['low']:.4f}, {row['high']:.4f}]"
         lines.append(f"{row['feature']:24}{row['importance']:>8.4f}    {ends:<20}{row['error_seeds']:>8.4f}")
@@ -381,10 +384,8 @@ def _superior(spa: dict[str, Any]) -> str:
     if spa["p_value"] is None:
         return f"{question}: not judged ({spa['reason']})"
     named = f"{len(spa['superior'])} of {spa['cells']} cells" if spa["superior"] else "no cell"
-    return (
-        f"{question} p {spa['p_value']:.3f}, from {spa['lower']:.3f} to {spa['upper']:.3f} · {named} at a family-wise "
-        "5% (Romano-Wolf)"
-    )
+    p, lower, upper = (p_text(spa[name], 3) for name in ("p_value", "lower", "upper"))
+    return f"{question} p {p}, from {lower} to {upper} · {named} at a family-wise 5% (Romano-Wolf)"
 
 
 def _two(value: float | None) -> str:

@@ -50,6 +50,7 @@ def test_a_walk_forward_ends_as_a_backtest_with_folds_baselines_and_models(capsy
         *(f"ridge {i}/3" for i in (1, 2, 3)), *(f"importance {i}/3" for i in (1, 2, 3)),
     ]  # fmt: skip
     assert "rank IC lost without" in said
+    assert "± draws" in said, "of one seed"
     stored = load_run(said.strip().splitlines()[-1])
     assert stored.manifest["config"]["recipe"]["model"] == "ridge"
     assert stored.manifest["config"]["walk_forward"]["embargo"] == 3

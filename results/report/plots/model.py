@@ -86,6 +86,8 @@ def plot_importance(axes: Axes, table: pd.DataFrame) -> Axes:
 
 def _draw_intervals(axes: Axes, table: pd.DataFrame, columns: tuple[str, str, str], *, first: str) -> None:
     """A row's value and interval below another's."""
+    from matplotlib.ticker import MaxNLocator
+
     places = np.arange(len(table))
     value, low, high = (table[name].to_numpy(dtype=np.float64) for name in columns)
     known = np.isfinite(value)
@@ -96,3 +98,4 @@ def _draw_intervals(axes: Axes, table: pd.DataFrame, columns: tuple[str, str, st
     axes.axvline(0, color=INK, linewidth=0.7)
     axes.set_yticks(places, [str(name) for name in table.index])
     axes.set_ylim(len(table) - 0.5, -0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(4))  # labels of four characters and more stand apart

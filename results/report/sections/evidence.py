@@ -11,7 +11,19 @@ from assay.data.errors import BacktestError
 from assay.results.checks.outcomes import CheckOutcomes
 from assay.results.checks.random_scores import ShiftedScores
 from assay.results.checks.trading import Measurement
-from assay.results.report.blocks import Cell, Figure, Note, Section, Table, e_value, fixed, metric_cell, number, said
+from assay.results.report.blocks import (
+    Cell,
+    Figure,
+    Note,
+    Section,
+    Table,
+    e_value,
+    fixed,
+    metric_cell,
+    number,
+    p_text,
+    said,
+)
 from assay.results.report.plots import plot_canaries, plot_distribution, plot_evidence
 from assay.results.report.run_data import RunData
 from assay.results.report.sections.sharpe import sharpe_table, track_record
@@ -52,7 +64,7 @@ def _distribution(data: RunData, marks: dict[str, float] | None) -> list[Figure 
     compare.setdefault("zero", 0.0)
     about = (
         f"Stationary bootstrap, 2,000 resamples, mean block {found.block:.1f} sessions, seed 0: "
-        f"95% [{found.low:.2f}, {found.high:.2f}], two-sided p of 0 {found.p_value:.3f}."
+        f"95% [{found.low:.2f}, {found.high:.2f}], two-sided p of 0 {p_text(found.p_value, 3)}."
     )
     return [
         Figure(title, f"Net Sharpe {found.value:.2f}. {about}",

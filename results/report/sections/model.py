@@ -15,6 +15,7 @@ from assay.results.report.blocks import (
     Table,
     fixed,
     number,
+    p_text,
     percent,
     plain_table,
     plural,
@@ -26,6 +27,14 @@ from assay.results.report.run_data import RunData, first_rows
 __all__ = ["model_section"]
 
 _MOST_ROWS = 120
+
+
+def _p(value: Any, digits: int = 4) -> Cell:
+    """A p-value; a dash where there is none."""
+    cell = fixed(value, digits)
+    return cell if cell.sort is None else replace(cell, text=p_text(float(value), digits))
+
+
 _FIGURES = [
     ("model", "model", said),
     ("sharpe_net", "net Sharpe", fixed),
@@ -44,7 +53,7 @@ _FIGURES = [
     ("mcc", "MCC", lambda value: fixed(value, 3)),
     ("brier", "Brier", lambda value: fixed(value, 4)),
     ("brier_uncertainty", "Brier of base rate", lambda value: fixed(value, 4)),
-    ("pt_p", "signs, p", lambda value: fixed(value, 3)),
+    ("pt_p", "signs, p", lambda value: _p(value, 3)),
     ("action_accuracy", "accuracy of actions", percent),
     ("action_macro_f1", "macro F1 of actions", lambda value: fixed(value, 3)),
     ("note", "why not", lambda value: said(value or None)),
@@ -97,7 +106,8 @@ def _forecasts(data: RunData) -> list[Table]:
         reason = f"{item['reason']} · " if value is None and item.get("reason") else ""
         ends = "" if item.get("low") is None else f"[{item['low']:.{digits}f}, {item['high']:.{digits}f}]"
         exact = "null" if value is None else repr(float(value))
-        figure = replace(fixed(value, digits), metric=f"{name}.value", value=exact)
+        shown = _p(value, digits) if name.endswith("_p") else fixed(value, digits)
+        figure = replace(shown, metric=f"{name}.value", value=exact)
         about = Cell(f"{reason}{item.get('convention', '')}")
         rows.append((Cell(label), figure, Cell(ends), number(item.get("n")), about))
     if not rows:
@@ -107,9 +117,9 @@ def _forecasts(data: RunData) -> list[Table]:
         "one session move together. Below 0, t against persistence speaks for the model."
     )
     titles = ("figure", "value", "95%", "n", "convention")
-    shown = [at for at, title in enumerate(titles) if title != "95%" or any(row[at].text for row in rows)]
-    table = tuple(tuple(row[at] for at in shown) for row in rows)
-    return [Table("As forecasts", tuple(titles[at] for at in shown), table, caption=caption, wide=True)]
+    used = [at for at, title in enumerate(titles) if title != "95%" or any(row[at].text for row in rows)]
+    table = tuple(tuple(row[at] for at in used) for row in rows)
+    return [Table("As forecasts", tuple(titles[at] for at in used), table, caption=caption, wide=True)]
 
 
 def _folds(data: RunData) -> list[Figure | Table | Note]:
@@ -166,15 +176,17 @@ def _importance(data: RunData) -> list[Figure | Table]:
     def small(value: Any) -> Cell:
         return fixed(value, 4)
 
+    over = "draws" if len(data.config.get("seeds", ())) == 1 else "seeds"
     form: list[tuple[str, str, Callable[[Any], Cell]]] = [
         ("feature", "feature", said), ("importance", "rank IC lost", small), ("low", "low", small),
-        ("high", "high", small), ("t", "HAC t", fixed), ("error_seeds", "± over seeds", small),
+        ("high", "high", small), ("t", "HAC t", fixed), ("error_seeds", f"± over {over}", small),
         ("rank_ic", "rank IC as it is", small), ("folds_above_0", "folds above 0", percent), ("n", "sessions", number),
     ]  # fmt: skip
     about = (
         "Out of sample: what the fold's models lose when they read the feature from another asset, up to a year "
-        "earlier. 95%, HAC over sessions; ± over seeds of the fits, or over draws of one. Features that say the same "
-        f"share what they say. {rest}"
+        "earlier. 95%, HAC over sessions; beside it the standard error over "
+        f"{'the seeds of the fits' if over == 'seeds' else 'the draws, of fits of one seed'}. Features that say the "
+        f"same share what they say. {rest}"
     )
     values = "; ".join(f"{name} {fixed(row['importance'], 4).text}" for name, row in shown.iterrows())
     parts: list[Figure | Table] = [

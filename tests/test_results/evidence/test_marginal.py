@@ -134,5 +134,8 @@ def test_stored_runs_and_the_command(tmp_path, capsys):
     alpha = found["spanning_alpha_ann"]
     assert f"{100 * alpha.value:.2f}%" in drawn
     assert "What no fixed mix of the books there earns" in drawn
+    # Every figure has its name in words.
+    assert f"beta on {one.id}" in drawn
+    assert not [words for words in ("spanning alpha ann", "skill left x", "orthogonal ic<") if words in drawn]
     # What is left has the intercept as its mean.
     assert 252 * found.left.mean() == pytest.approx(alpha.value, rel=1e-9)
