@@ -27,10 +27,15 @@ from assay.commands.output import echo_json, progress
 
 if TYPE_CHECKING:
     from assay.engine.execution import Execution
+    from assay.results.storage.kept import Keep
     from assay.results.workflow import StoredBacktest
     from assay.results.workflow.study import CostSection
 
-__all__ = ["backtest", "report"]
+__all__ = ["KEEP_HELP", "KEPT", "backtest", "report"]
+
+#: What ``--keep`` can be, as `assay.results.storage.kept`.
+KEPT = ("all", "weights", "returns")
+KEEP_HELP = "Tables to store: all, target weights alone of those by asset and session, or none of them."
 
 #: Tables that ``--json`` shows whole.
 _ANALYSES = (
@@ -56,6 +61,7 @@ _ANALYSES = (
 @metric_option
 @trials_option
 @click.option("--tearsheet", "with_tearsheet", is_flag=True, help="Draw the tear sheet into the run folder.")
+@click.option("--keep", type=click.Choice(KEPT), default="all", show_default=True, help=KEEP_HELP)
 @results_and_ledger
 @json_option
 def backtest(
@@ -73,6 +79,7 @@ def backtest(
     metrics: tuple[str, ...],
     trials: int,
     with_tearsheet: bool,
+    keep: Keep,
     results: Path,
     as_json: bool,
 ) -> int:
@@ -88,6 +95,7 @@ def backtest(
       python cli.py backtest --styles --sectors sectors.csv
       python cli.py backtest --predictions preds.parquet --prices prices.parquet --canaries --leaks
       python cli.py backtest --strategy confidence --predictions p.csv --prices ohlc.csv --json
+      python cli.py backtest --predictions preds.parquet --prices prices.parquet --keep returns
     """
     from assay.results.workflow import Checks
     from assay.results.workflow import backtest as run
@@ -125,6 +133,7 @@ def backtest(
             root=results,
             progress=heard,
             study=study,
+            keep=keep,
         )
     return report(stored, as_json=as_json, tearsheet=with_tearsheet)
 

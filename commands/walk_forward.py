@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from assay.commands.backtest import report
+from assay.commands.backtest import KEEP_HELP, KEPT, report
 from assay.commands.options import (
     PATH,
     WHOLE,
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from assay.data.panel import PricePanel
     from assay.engine.execution import Execution
     from assay.models.base import Forecaster
+    from assay.results.storage.kept import Keep
     from assay.results.workflow import StoredWalkForward
     from assay.results.workflow.study import CostSection
 
@@ -103,6 +104,7 @@ __all__ = ["walk_forward"]
 @market_options
 @execution_options
 @cost_options
+@click.option("--keep", type=click.Choice(KEPT), default="all", show_default=True, help=KEEP_HELP)
 @results_and_ledger
 @json_option
 def walk_forward(
@@ -138,6 +140,7 @@ def walk_forward(
     market: MarketOptions,
     execution: Execution,
     costs: CostSection,
+    keep: Keep,
     results: Path,
     as_json: bool,
 ) -> int:
@@ -237,6 +240,7 @@ def walk_forward(
             root=results,
             progress=heard,
             study=study,
+            keep=keep,
         )
     if save_predictions is not None:
         from assay.data.files.predictions import write_predictions

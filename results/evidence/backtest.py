@@ -32,6 +32,7 @@ from assay.results.stats.information_coefficient import (
 from assay.results.stats.monotonicity import monotonicity_test
 from assay.results.stats.performance import Metric, performance_metrics, relative_metrics
 from assay.results.stats.sharpe import sharpe_intervals
+from assay.results.storage.kept import Keep, kept_tables
 from assay.results.storage.runs import Run, save_run
 
 __all__ = ["Evidence", "evaluate", "store_backtest"]
@@ -158,6 +159,7 @@ def store_backtest(
     tables: Mapping[str, pd.DataFrame] | None = None,
     metrics: Mapping[str, Any] | None = None,
     notes: Mapping[str, Any] | None = None,
+    keep: Keep = "all",
 ) -> Run:
     """Write the run folder of a backtest.
 
@@ -168,6 +170,7 @@ def store_backtest(
     tables : more tables, e.g. folds and training curves of a walk-forward.
     metrics : more entries for ``metrics.json``, e.g. baselines.
     notes : more entries for the manifest, e.g. timings, join losses.
+    keep : which tables are stored, see `assay.results.storage.kept`.
 
     """
     return save_run(
@@ -175,13 +178,14 @@ def store_backtest(
         config=result.config,
         fingerprints=result.fingerprints,
         metrics={**evidence.to_json(result), **(metrics or {})},
-        tables={**evidence.tables, **(tables or {})},
+        tables=kept_tables({**evidence.tables, **(tables or {})}, keep),
         notes={
             "strategy": result.strategy,
             "model": result.config.get("model"),
             "counts": dict(result.counts),
             "warnings": list(result.warnings),
             "receipts": "ok" if "receipts" in evidence.tables else "none",
+            **({} if keep == "all" else {"keep": keep}),
             **(notes or {}),
         },
         root=root,

@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -40,6 +40,7 @@ from assay.results.stats.ranks import rank_correlation
 from assay.results.stats.sharpe import sharpe_difference
 from assay.results.stats.skill import normal_scores
 from assay.results.stats.styles import after_factors
+from assay.results.storage.kept import left_out
 from assay.results.storage.runs import Run
 
 __all__ = ["Marginal", "Signal", "marginal_of", "marginal_value", "signals_of", "walk_forward_mix"]
@@ -180,7 +181,7 @@ def marginal_of(runs: Sequence[Run], *, draws: int = 2000) -> Marginal:
             "compared; give runs of one horizon"
         )
     new = runs[-1]
-    return marginal_value(
+    found = marginal_value(
         pairs[-1][0],
         [own for own, _ in pairs[:-1]],
         baselines=[item for _, others in reversed(pairs) for item in others],
@@ -188,6 +189,9 @@ def marginal_of(runs: Sequence[Run], *, draws: int = 2000) -> Marginal:
         horizon=horizons.pop(),
         draws=draws,
     )
+    reasons = {run.id: left_out("score", run.kept) for run in runs}
+    notes = [f"no orthogonal IC with {name}: {reason}" for name, reason in reasons.items() if reason]
+    return replace(found, notes=(*found.notes, *notes))
 
 
 def marginal_value(

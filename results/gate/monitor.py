@@ -35,6 +35,7 @@ from assay.results.evidence.skill import implied_earnings, skill_of
 from assay.results.gate.drift import Drift, drift, feature_drift
 from assay.results.stats.long_run_variance import regress
 from assay.results.stats.skill import Skill, evidence_path
+from assay.results.storage.kept import left_out
 from assay.results.storage.runs import Run, to_json
 
 __all__ = [
@@ -93,6 +94,7 @@ class Monitoring:
     features : the same of each feature of the run's model, where it names a feature set.
     alpha : net alpha of the new sessions against what the IC implies there, where the run can be followed.
     alpha_reason : why it cannot.
+    psi_reason : why the scores cannot be compared, where the run was told to keep none.
 
     """
 
@@ -111,6 +113,7 @@ class Monitoring:
     features: tuple[Drift, ...] = ()
     alpha: AlphaCheck | None = None
     alpha_reason: str = ""
+    psi_reason: str = ""
 
     @property
     def exit_code(self) -> int:
@@ -134,6 +137,7 @@ class Monitoring:
     def _changes(self) -> str:
         """What else is not as it was, in sentences."""
         told = [" The scores have drifted."] if self.psi > self.psi_limit else []
+        told += [f" Whether the scores drift is not known: the run was {self.psi_reason}."] if self.psi_reason else []
         moved = sorted((item for item in self.features if item.drifted), key=lambda item: item.limit / item.psi)
         if moved:
             named = ", ".join(f"{item.name} (PSI {item.psi:.2f}, limit {item.limit:.2f})" for item in moved[:3])
@@ -220,7 +224,7 @@ def monitor(
         run.id, state, str(since.date()), len(new), ic, held_to,
         float((new["x"] / np.sqrt(new["df"])).mean()) if len(new) else math.nan,
         today, math.exp(min(float(evidence[-1]), 690.0)), max(0, math.ceil(left / growth)) * horizon, psi, limit,
-        feature_drift(run, prices, last), checked,
+        feature_drift(run, prices, last), checked, psi_reason=left_out("score", run.kept) or "",
     )  # fmt: skip
 
 

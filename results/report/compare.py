@@ -38,6 +38,7 @@ from assay.results.report.tables import table_lines
 from assay.results.stats.bootstrap import mean_annual, paired_difference, sharpe_annual, volatility_annual
 from assay.results.stats.forecast_tests import ForecastTest, diebold_mariano, session_t
 from assay.results.stats.sharpe import sharpe_difference
+from assay.results.storage.kept import left_out
 from assay.results.storage.runs import Run, flattened
 
 __all__ = ["Comparison", "compare_runs", "render_comparison", "summary_lines", "write_comparison"]
@@ -96,6 +97,12 @@ class Comparison(Card):
     returns: pd.DataFrame
     differences: pd.DataFrame
 
+    @property
+    def not_shown(self) -> tuple[str, ...]:
+        """What is not compared because a run does not keep it, a line a run."""
+        reasons = {run.id: left_out("score", run.kept) for run in self.runs if run.metric("r2") is not None}
+        return tuple(f"no squared errors of {name}: {reason}" for name, reason in reasons.items() if reason)
+
     def card(self) -> tuple[str, list[tuple[str, str]]]:
         """Each run's net Sharpe ratio, then how the first differs from the others."""
         sharpes = [(run.id, f"net Sharpe {(run.metric('sharpe_net') or {}).get('value', float('nan')):.2f}")
@@ -124,6 +131,7 @@ class Comparison(Card):
             "start": self.returns.index[0],
             "end": self.returns.index[-1],
             "differences": self.differences.to_dict("records"),
+            "not_shown": list(self.not_shown),
         }
 
 
@@ -319,7 +327,10 @@ def render_comparison(comparison: Comparison) -> str:
         headline=_difference_table(comparison),
         figures=figures,
         warnings=tuple(
-            dict.fromkeys(str(line) for run in comparison.runs for line in run.metrics.get("warnings") or ())
+            dict.fromkeys(
+                (*comparison.not_shown,
+                 *(str(line) for run in comparison.runs for line in run.metrics.get("warnings") or ()))
+            )
         ),
     )
     return render_page(
@@ -369,7 +380,7 @@ def summary_lines(comparison: Comparison, *, width: int | None = None) -> list[s
         lines.append(
             f"{label:{2 * wide + 3}}  {row.statistic:22}{form(row.value).text:>9}  {interval:18} p {p}  {row.test}"
         )
-    lines += ["", *_setting_lines(comparison, width)]
+    lines += [*comparison.not_shown, "", *_setting_lines(comparison, width)]
     for run in comparison.runs:
         sentences = CheckOutcomes.of(run).sentences
         if sentences:

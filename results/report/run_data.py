@@ -12,6 +12,7 @@ import pandas as pd
 from assay.data.errors import InputError
 from assay.data.panel import ranked
 from assay.results.checks.outcomes import CheckOutcomes
+from assay.results.storage.kept import left_out
 from assay.results.storage.runs import Run
 
 __all__ = ["RunData", "first_rows"]
@@ -73,6 +74,11 @@ class RunData:
             return None
         table = self.run.table(name)
         return None if table.empty else table
+
+    def why_not(self, name: str, otherwise: str) -> str:
+        """Why there is no such table: what the run was told to keep, else `otherwise`."""
+        reason = None if self.run.has(name) else left_out(name, self.run.kept)
+        return otherwise if reason is None else f"{reason[0].upper()}{reason[1:]}."
 
     def columns(self, name: str, columns: list[str]) -> pd.DataFrame | None:
         """Some columns of a long table, without reading the others; None where the run has none."""

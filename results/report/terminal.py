@@ -39,6 +39,8 @@ def render_run(run: Run) -> str:
         parts += ["", *_naive_portfolios(run.metrics["yardsticks"])]
     parts += ["", *_verdict(run, metrics)]
     parts += [f"warning: {line}" for line in run.metrics.get("warnings", ())]
+    if run.kept != "all":
+        parts.append(f"kept: {run.kept} (--keep); of tables by asset and session no other is stored")
     parts.append(str(run.path))
     return "\n".join(parts)
 

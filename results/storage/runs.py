@@ -29,6 +29,7 @@ from assay.data.drawing import returns_figure
 from assay.data.errors import InputError, UnknownNameError
 from assay.data.jsonable import jsonable
 from assay.data.stored import file_digest, file_digests, holds_files, read_json, read_sealed, sealed
+from assay.results.storage.kept import Keep, left_out
 from assay.results.storage.places import DEFAULT_ROOT
 from assay.results.storage.tables import read_table, write_tables
 
@@ -150,6 +151,11 @@ class Run(Card):
         """
         return _read_checks(self.path)
 
+    @property
+    def kept(self) -> Keep:
+        """What it keeps of its tables, see `assay.results.storage.kept`."""
+        return self.manifest.get("keep", "all")  # type: ignore[no-any-return]
+
     @cached_property
     def tables(self) -> tuple[str, ...]:
         """Names of the stored tables."""
@@ -169,6 +175,9 @@ class Run(Card):
 
         """
         if name not in self.tables:
+            reason = left_out(name, self.kept)
+            if reason is not None:
+                raise InputError(f"run {self.id}: {reason}")
             raise UnknownNameError(f"table of run {self.id}", name, self.tables)
         path = self.path / f"{name}.parquet"
         try:

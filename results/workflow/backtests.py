@@ -31,6 +31,7 @@ from assay.results.checks.trials import count_trial
 from assay.results.evidence.backtest import Evidence, evaluate, store_backtest
 from assay.results.evidence.starts import over_all_starts
 from assay.results.evidence.styles import StyleInputs, against_styles
+from assay.results.storage.kept import Keep
 from assay.results.storage.lockbox import require_open
 from assay.results.storage.places import DEFAULT_ROOT
 from assay.results.storage.runs import Run, add_checks
@@ -142,10 +143,11 @@ class Origin:
 
 @dataclass(frozen=True)
 class Bookkeeping:
-    """Where runs are kept, and how many trials were made that are in no ledger."""
+    """Where runs are kept, and what of them, and how many trials were made that are in no ledger."""
 
     root: Path
     elsewhere: int
+    keep: Keep = "all"
 
 
 def backtest(
@@ -164,6 +166,7 @@ def backtest(
     root: Path | str = DEFAULT_ROOT,
     progress: Progress | None = None,
     study: Study | None = None,
+    keep: Keep = "all",
 ) -> StoredBacktest:
     """Backtest predictions, check the run, count it in the ledger and store it.
 
@@ -184,6 +187,8 @@ def backtest(
     progress : who is told.
     study : where the panels were read from, and what else was asked for; the run keeps it, with the sections of what
         ran. Without one, panels that are not the sample's are marked as in memory.
+    keep : which tables the run stores: ``"returns"`` none that grows with sessions times assets, ``"weights"`` of those
+        the target weights; figures are the same.
 
     Raises
     ------
@@ -212,7 +217,7 @@ def backtest(
         Origin(made_by),
         engine,
         checks,
-        Bookkeeping(Path(root), trials_elsewhere),
+        Bookkeeping(Path(root), trials_elsewhere, keep),
         Silent() if progress is None else progress,
         started,
     )
@@ -224,6 +229,7 @@ def backtest(
         trials_elsewhere=trials_elsewhere,
         engine=engine,
         execution=execution,
+        keep=stored.run.kept,
     )
     keep_study(stored.run, ran)
     return stored
@@ -302,6 +308,7 @@ def run_joined(
             "timings": {"seconds": round(time.perf_counter() - started, 3)},
             **origin.notes,
         },
+        keep=ledger.keep,
     )
     return StoredBacktest(add_checks(run, outcomes.to_dict()), result, evidence, outcomes)
 

@@ -19,6 +19,7 @@ from assay.engine.folds import WalkForward
 from assay.models.base import Forecaster
 from assay.models.catalog import MODELS
 from assay.results.evidence.styles import StyleInputs
+from assay.results.storage.kept import Keep
 from assay.results.storage.runs import Run
 from assay.results.tuning.tuned import Tuned
 from assay.results.workflow.requests import Checks
@@ -84,6 +85,7 @@ def derived(
     checks: Checks,
     baselines: bool = True,
     trials_elsewhere: int = 0,
+    keep: Keep = "all",
     **rest: Any,
 ) -> Study:
     """`study` with the sections of what really ran; what cannot be written down is marked as in memory.
@@ -92,6 +94,7 @@ def derived(
     ----------
     study : where the inputs came from, and what else was asked for.
     strategy, costs, checks, baselines, trials_elsewhere : what ran.
+    keep : which tables the run stores.
     rest : other sections, as they are.
 
     """
@@ -110,6 +113,7 @@ def derived(
         costs=CostSection(**{each: getattr(costs, each) for each in COST_FIELDS}, files=files,
                           model=None if part is None else part[0], parameters={} if part is None else part[1]),
         checks=CheckSection(**asdict(checks_alone(checks)), baselines=baselines, trials_elsewhere=trials_elsewhere),
+        report=replace(study.report, keep=keep),
         **rest,
     )
 

@@ -28,6 +28,7 @@ from assay.engine.positions import Positions, carried_positions, orders_towards,
 from assay.results.checks.trading import Trading
 from assay.results.gate.monitor import stored_monitoring
 from assay.results.report.run_data import RunData
+from assay.results.storage.kept import left_out
 from assay.results.storage.live_state import LiveState, load_state, save_state
 from assay.results.storage.lockbox import require_open
 from assay.results.storage.places import DEFAULT_ROOT
@@ -238,7 +239,8 @@ def target_positions(
             nav = money + float((orders["held"] * orders["price"]).where(orders["held"] != 0, 0.0).sum())
         if folder is not None and following is not None:  # once nothing can be refused any more
             save_state(folder, following)
-    warnings += [*_doubts(replayed, difference), *_unknowns(cost_model, execution)]
+    less = left_out("weights", stored.kept) or left_out("score", stored.kept)
+    warnings += [*_doubts(replayed, difference, less), *_unknowns(cost_model, execution)]
     if BENCHMARK_ASSET in book.lineage.index and (folder is not None or BENCHMARK_ASSET not in prices.assets):
         warnings.append(f"{BENCHMARK_ASSET}: its price is a level made of returns; trade its value, not its shares")
     if len(book.events):
@@ -431,6 +433,9 @@ def continued_predictions(
     before = {name: run.table(name).loc[lambda table: table.index < predictions.sessions[0]] for name in names
               if run.has(name)}  # fmt: skip
     if len(before) < len(names) or not len(before[names[0]]):
+        reason, start = left_out(names[0], run.kept), pd.Timestamp(run.metrics["start"])
+        if reason is not None and start < predictions.sessions[0]:
+            raise InputError(f"run {run.id}: {reason}; or give predictions from {start.date()} on")
         return predictions, []
     assets = before[names[0]].columns.union(predictions.assets)
     frames = {
@@ -477,8 +482,10 @@ def _replay(run: Run, book: Positions) -> tuple[int, float]:
     return len(sessions), float(np.abs(both[0] - both[1]).max())
 
 
-def _doubts(replayed: int, difference: float) -> list[str]:
+def _doubts(replayed: int, difference: float, kept_less: str | None) -> list[str]:
     """One line where these are not the inputs that were judged."""
+    if kept_less is not None:
+        return [f"nothing says that these are of the same book: the run was {kept_less}"]
     if not replayed:
         return ["none of the run's own sessions is among these inputs: nothing says that they are of the same book"]
     if difference > _TOLERANCE:

@@ -42,6 +42,7 @@ from assay.results.report.printed import (
 from assay.results.report.printed_pdf import PdfText, laid_out_units, pdf_differences, printed_units, read_pdf
 from assay.results.report.tearsheet import MARKS, render_excerpt, render_tearsheet, write_tearsheet
 from assay.results.storage.chain import entries, last_entry
+from assay.results.storage.kept import left_out
 from assay.results.storage.places import using_ledger
 from assay.results.storage.runs import Run, add_checks, load_run, run_id, to_json
 from assay.results.storage.trial_ledger import Trials, export_market, read_trials, scenario_of, search_of
@@ -240,7 +241,7 @@ def recomputed(
         asked = _checks_of(stored, fitted=study.model is not None and not refit)
         if counted is not None:
             asked = replace(asked, trials_elsewhere=counted.elsewhere)
-        study = replace(study, checks=asked, gate=None, report=ReportSection(), made_from={})
+        study = replace(study, checks=asked, gate=None, report=ReportSection(keep=study.report.keep), made_from={})
         taken: tuple[str, ...] = ()
         with using_ledger(then):
             if study.model is None or refit:
@@ -351,7 +352,7 @@ def _from_predictions(
         origin,
         study.engine,
         checks,
-        Bookkeeping(root, study.checks.trials_elsewhere),
+        Bookkeeping(root, study.checks.trials_elsewhere, study.report.keep),
         progress or Silent(),
         0.0,
     ).run
@@ -364,6 +365,10 @@ def _stored_predictions(stored: Run, study: Study) -> PredictionPanel:
     """The predictions of a run from its tables, proved by their fingerprint."""
     def table(name: str) -> pd.DataFrame | None:
         return stored.table(name) if stored.has(name) else None
+
+    reason = left_out("score", stored.kept)
+    if reason is not None:
+        raise InputError(f"bundle of {stored.id}: {reason} (--refit fits the models again)")
 
     action = {name: found for name in ACTIONS if (found := table(f"action_{name}")) is not None}
     given: dict[str, Any] = {name: table(name) for name in ("score", "probability_up", "dispersion", "receipts")}

@@ -89,7 +89,8 @@ def rerun(run: Run, make: Callable[[Study, Path], Run]) -> Rerun:
     checks = CheckSection(
         styles=asked.styles, baselines=asked.baselines, trials_elsewhere=asked.trials_elsewhere
     )
-    study = replace(study, checks=checks, gate=None, report=ReportSection(), positions=None, made_from={})
+    report = ReportSection(keep=study.report.keep)
+    study = replace(study, checks=checks, gate=None, report=report, positions=None, made_from={})
     with tempfile.TemporaryDirectory(prefix="assay-rerun-") as folder:
         again = make(study, Path(folder))
         compared = differences(run, again)

@@ -348,11 +348,13 @@ class ReportSection:
     ----------
     tearsheet : draw the tear sheet into the run folder.
     save_predictions : also write a model's predictions to this Parquet file, with their receipts.
+    keep : which tables the run stores: all, of those by asset and session the target weights alone, or none of them.
 
     """
 
     tearsheet: bool = False
     save_predictions: str | None = None
+    keep: Literal["all", "weights", "returns"] = "all"
 
 
 @dataclass(frozen=True)

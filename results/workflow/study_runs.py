@@ -187,6 +187,7 @@ def _backtest(study: Study, root: Path, progress: Progress | None) -> StoredBack
         root=root,
         progress=progress,
         study=replace(study, predictions=study.predictions or PredictionSection()),
+        keep=study.report.keep,
     )
 
 
@@ -273,6 +274,7 @@ def _walk_forward(study: Study, root: Path, progress: Progress | None) -> Stored
         root=root,
         progress=progress,
         study=study,
+        keep=study.report.keep,
     )
     if target is not None:
         write_predictions(stored.walk.predictions, target)

@@ -30,6 +30,7 @@ from assay.results.checks.trading import Trading
 from assay.results.evidence.models import BASELINES, comparison, fold_metrics
 from assay.results.evidence.skill import skill_of
 from assay.results.evidence.styles import StyleInputs
+from assay.results.storage.kept import Keep
 from assay.results.storage.lockbox import require_open
 from assay.results.storage.places import DEFAULT_ROOT
 from assay.results.storage.runs import Run
@@ -93,6 +94,7 @@ def walk_forward(
     root: Path | str = DEFAULT_ROOT,
     progress: Progress | None = None,
     study: Study | None = None,
+    keep: Keep = "all",
 ) -> StoredWalkForward:
     """Retrain a model fold by fold, then backtest, check, count and store what it predicted.
 
@@ -109,7 +111,7 @@ def walk_forward(
     settings : parameters of that default.
     horizon : sessions that a prediction spans.
     seeds : fits of each fold; predictions are averaged.
-    benchmark, costs, execution, trials_elsewhere, root, progress, study : as for `backtest`.
+    benchmark, costs, execution, trials_elsewhere, root, progress, study, keep : as for `backtest`.
     baselines : whether to run `assay.results.evidence.models.BASELINES` beside the model.
     checks : which checks to make; default leak tests and styles.
     styles : as for `backtest`.
@@ -176,7 +178,7 @@ def walk_forward(
     register(_beside(beside, prices, plan, execution), prices)
     inputs = JoinedInputs(walk.predictions, prices, benchmark, styles=styles)
     stored = run_joined(
-        trading, inputs, origin, "native", checks, Bookkeeping(root, trials_elsewhere), progress, started
+        trading, inputs, origin, "native", checks, Bookkeeping(root, trials_elsewhere, keep), progress, started
     )
     missing = fits.keep(stored.run, prices, seeds)
     if missing:
@@ -194,6 +196,7 @@ def walk_forward(
         tune=tune_section(model),
         folds=folds_of(plan, horizon, seeds, executor, workers),
         execution=execution,
+        keep=stored.run.kept,
     )
     keep_study(stored.run, ran)
     return StoredWalkForward(stored.run, stored.result, stored.evidence, stored.checks, walk)

@@ -151,7 +151,7 @@ def _positions(data: RunData) -> Table | Note:
     """The last target weights, which are what is to be held next."""
     title = "Current positions"
     if data.weights is None:
-        return Note("No target weights are stored.", title, absent=True)
+        return Note(data.why_not("weights", "No target weights are stored."), title, absent=True)
     last = data.weights.iloc[-1].dropna()
     held = last[last.abs() > _NOTHING].sort_values(kind="stable", ascending=False)
     decided = data.weights.index[-1].date()
@@ -253,7 +253,7 @@ def _book(data: RunData) -> list[Figure | Note]:
                lambda axes: plot_turnover(axes, returns["turnover"])),
     ]  # fmt: skip
     if weights is None:
-        why = "No target weights are stored: the strategy is executed bar by bar, or the run kept returns only."
+        why = data.why_not("weights", "No target weights are stored: the strategy is executed bar by bar.")
         return [*parts, Note(why, "Legs and concentration", absent=True)]
     table = concentration(weights)
     held = table["effective_names"].mean()
@@ -265,7 +265,9 @@ def _book(data: RunData) -> list[Figure | Note]:
         return [
             *parts,
             Note(
-                "No forward returns are stored, so the legs cannot be told apart.", "Long and short legs", absent=True
+                data.why_not("forward_returns", "No forward returns are stored, so the legs cannot be told apart."),
+                "Long and short legs",
+                absent=True,
             ),
         ]
     legs = leg_returns(weights, data.forward, data.horizon)
@@ -334,7 +336,7 @@ def _extremes(data: RunData) -> Table:
 def _trades(data: RunData) -> list[Figure | Table | Note]:
     trades = data.columns("trades", ["return"])
     if trades is None:
-        return [Note("There are no round trips.", "Round trips", absent=True)]
+        return [Note(data.why_not("trades", "There are no round trips."), "Round trips", absent=True)]
     values = trades["return"]
     alt = f"{len(values):,} round trips, flat to flat, mean {values.mean():.2%}, median {values.median():.2%}"
     money = data.columns("trades", ["pnl", "costs", "holding", "invested"])

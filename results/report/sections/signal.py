@@ -48,17 +48,19 @@ _FOR_TENTHS, _FEWEST_NAMES, _FEWEST_SESSIONS = 50, 5, 20
 
 def signal_section(data: RunData) -> Section:
     """Correlations, decay, quantiles, hit rates, dispersion, calibration, and tables by year and asset."""
-    if data.score is None or data.forward is None:
+    if data.optional("ic") is None and (data.score is None or data.forward is None):
         why = "The run stores no predictions, so nothing can be said about them apart from the portfolio."
         return Section("signal", "Signal", (Note(why),))
     parts = (
         *_ic(data),
+        *_scores(data),
         *_skill(data),
         *_quantiles(data),
         _hits(data),
         *_probabilities(data),
         *_actions(data),
-        *_by_year_and_asset(data),
+        *_by_year(data),
+        *_by_asset(data),
     )
     return Section("signal", "Signal", parts)
 
@@ -75,10 +77,7 @@ def _skill(data: RunData) -> list[Table]:
 
 
 def _ic(data: RunData) -> list[Figure | Note | Table]:
-    ic, score, forward = data.optional("ic"), data.score, data.forward
-    assert score is not None
-    assert forward is not None
-    horizon = data.horizon
+    ic, horizon = data.optional("ic"), data.horizon
     parts: list[Figure | Note | Table] = []
     if ic is None or not ic["rank_ic"].notna().any():
         parts.append(Note("No session has enough names for a correlation.", "IC and rank IC by session", absent=True))
@@ -88,26 +87,39 @@ def _ic(data: RunData) -> list[Figure | Note | Table]:
             mean = metric_text(item, item.get("value"))
             alt = f"{title}, horizon {horizon}: mean {mean} over {item.get('n', 0):,} sessions."
             parts.append(Figure(title, alt, partial(plot_ic, table=ic, column=column, horizon=horizon)))
-        step = max(1, -(-score.size // _MOST_CELLS))
-        overlap = -(-horizon // step)
-        decay = ic_decay(score.iloc[::step], forward.reindex(index=score.index), _LATER, overlap=overlap)
-        about = (
-            f"Windows of {horizon} session{'s' if horizon > 1 else ''} that start later by so many sessions; 95% HAC."
-        )
-        about += f" From every {step}th session." if step > 1 else ""
-        alt = "Mean rank IC: " + ", ".join(f"{lag} later {value:.4f}" for lag, value in decay["rank_ic"].items()) + "."
-        parts.append(Figure("IC decay", alt, lambda axes: plot_ic_decay(axes, decay), caption=about))
+        parts += _decay(data)
     names = [name for name in data.metrics if name.startswith(("ic_", "rank_ic_"))]
     rows = tuple((Cell(_ic_label(name)), *_measured(data, name)) for name in names)
     if rows:
         parts.append(Table("Information coefficients", ("figure", "value", "sessions", "convention"), rows))
+    return parts
+
+
+def _decay(data: RunData) -> list[Figure]:
+    score, forward, horizon = data.score, data.forward, data.horizon
+    if score is None or forward is None:
+        return []
+    step = max(1, -(-score.size // _MOST_CELLS))
+    overlap = -(-horizon // step)
+    decay = ic_decay(score.iloc[::step], forward.reindex(index=score.index), _LATER, overlap=overlap)
+    about = f"Windows of {horizon} session{'s' if horizon > 1 else ''} that start later by so many sessions; 95% HAC."
+    about += f" From every {step}th session." if step > 1 else ""
+    alt = "Mean rank IC: " + ", ".join(f"{lag} later {value:.4f}" for lag, value in decay["rank_ic"].items()) + "."
+    return [Figure("IC decay", alt, lambda axes: plot_ic_decay(axes, decay), caption=about)]
+
+
+def _scores(data: RunData) -> list[Figure | Note | Table]:
+    """What the scores themselves look like, from session to session."""
+    score = data.score
+    if score is None or data.forward is None:
+        what = "IC decay, dispersion and persistence of predictions, returns by part and by asset"
+        return [Note(data.why_not("score", "The run stores no predictions."), what, absent=True)]
     spread = score.std(axis=1, ddof=0)
     alt = f"Deviation of the score across assets; mean {spread.mean():.3g}."
     seeds = data.optional("dispersion")
     if seeds is not None and seeds.notna().any(axis=None):
         alt += f" Over the model's seeds a score deviates by {np.nanmean(seeds.to_numpy()):.3g} on average."
-    parts.append(Figure("Dispersion of predictions", alt, lambda axes: plot_dispersion(axes, score)))
-    return [*parts, *_persistence(score)]
+    return [Figure("Dispersion of predictions", alt, lambda axes: plot_dispersion(axes, score)), *_persistence(score)]
 
 
 def _persistence(score: pd.DataFrame) -> list[Figure | Note | Table]:
@@ -168,8 +180,8 @@ def _quantiles(data: RunData) -> list[Figure | Table | Note]:
 def _by_quantile(data: RunData) -> list[Figure]:
     """What each part of the score added up to, less the mean of all; tenths where there are names enough."""
     score, forward = data.score, data.forward
-    assert score is not None
-    assert forward is not None
+    if score is None or forward is None:
+        return []
     names = float(score.notna().sum(axis="columns").median())
     parts, word = (10, "tenth") if names >= _FOR_TENTHS else (5, "fifth")
     found = quantile_returns(score, forward, quantiles=parts, horizon=data.horizon).by_session.dropna() / data.horizon
@@ -206,7 +218,9 @@ def _hits(data: RunData) -> Table:
 def _probabilities(data: RunData) -> list[Figure | Table | Note]:
     probability = data.optional("probability_up")
     if probability is None or data.forward is None:
-        return [Note("The model gives no probabilities.", "Reliability and thresholds", absent=True)]
+        why = "The model gives no probabilities."
+        why = data.why_not("probability_up", why) if "brier" in data.metrics else why
+        return [Note(why, "Reliability and thresholds", absent=True)]
     curve = reliability(probability, data.forward)
     levels = thresholds(probability, data.forward)
     alt = "Share that rose by band of probability: " + ", ".join(
@@ -227,9 +241,9 @@ def _probabilities(data: RunData) -> list[Figure | Table | Note]:
 def _actions(data: RunData) -> list[Figure | Note]:
     """Actions against what followed, as counted when the run was made."""
     title = "Confusion matrix"
-    if data.actions is None:
-        return [Note("The model gives no actions.", title, absent=True)]
     table = data.optional("confusion")
+    if table is None and data.actions is None:
+        return [Note("The model gives no actions.", title, absent=True)]
     if table is None:
         return [Note("The run stores no counts of actions against what followed; run it again.", title, absent=True)]
     total = int(table.to_numpy().sum())
@@ -248,19 +262,22 @@ def _actions(data: RunData) -> list[Figure | Note]:
     return [Figure(title, alt, lambda axes: plot_confusion(axes, table), about, (4.6, 3.4), behind=behind)]
 
 
-def _by_year_and_asset(data: RunData) -> list[Table]:
-    assert data.score is not None
-    assert data.forward is not None
-    tables = []
+def _by_year(data: RunData) -> list[Table]:
     ic = data.optional("ic")
-    if ic is not None and ic["rank_ic"].notna().any():
-        yearly = yearly_ic(ic, data.horizon).rename_axis("year").reset_index()
-        form = [
-            ("year", "year", lambda value: Cell(str(value), float(value))), ("ic", "IC", lambda value: fixed(value, 4)),
-            ("rank_ic", "rank IC", lambda value: fixed(value, 4)), ("t", "HAC t of rank IC", fixed),
-            ("sessions", "sessions", number),
-        ]  # fmt: skip
-        tables.append(plain_table("By year", yearly, form))
+    if ic is None or not ic["rank_ic"].notna().any():
+        return []
+    yearly = yearly_ic(ic, data.horizon).rename_axis("year").reset_index()
+    form = [
+        ("year", "year", lambda value: Cell(str(value), float(value))), ("ic", "IC", lambda value: fixed(value, 4)),
+        ("rank_ic", "rank IC", lambda value: fixed(value, 4)), ("t", "HAC t of rank IC", fixed),
+        ("sessions", "sessions", number),
+    ]  # fmt: skip
+    return [plain_table("By year", yearly, form)]
+
+
+def _by_asset(data: RunData) -> list[Table]:
+    if data.score is None or data.forward is None:
+        return []
     by_asset = score_by_asset(data.score, data.forward)
     shown, about = by_asset, ""
     if len(by_asset) > _MOST_ASSETS:
@@ -272,4 +289,4 @@ def _by_year_and_asset(data: RunData) -> list[Table]:
         ("same_sign", "same sign", percent), ("sessions", "sessions", number),
     ]  # fmt: skip
     about += "Pearson, of score and forward return; with so many assets some are high by chance."
-    return [*tables, plain_table("By asset", shown, form, caption=about)]
+    return [plain_table("By asset", shown, form, caption=about)]
