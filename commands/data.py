@@ -1,9 +1,9 @@
-"""Describe, validate, fetch and make prices."""
+"""Describe, validate, pack, fetch and make prices."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -13,7 +13,7 @@ from assay.commands.output import echo_json
 if TYPE_CHECKING:
     import pandas as pd
 
-    from assay.data.panel import PricePanel
+    from assay.data.panel import PredictionPanel, PricePanel
     from assay.data.synthetic import MarketKind
 
 __all__ = ["data"]
@@ -21,7 +21,7 @@ __all__ = ["data"]
 
 @click.group()
 def data() -> None:
-    """Describe, validate, fetch or make prices.
+    """Describe, validate, pack, fetch or make prices.
 
     \b
     Examples:
@@ -29,7 +29,61 @@ def data() -> None:
       python cli.py data validate prices.parquet
       python cli.py data fetch AAPL MSFT --start 2015-01-01 --end 2024-12-31 --out prices.parquet
       python cli.py data synthetic --sessions 1500 --assets 100 --ic 0.05 --out prices.parquet
+      python cli.py data pack prices.parquet
     """
+
+
+@data.command()
+@click.argument("file", type=PATH)
+@click.option("--as", "kind", type=click.Choice(["prices", "predictions"]), default="prices", show_default=True)
+@click.option("--out", type=PATH, help="Folder to make; default: beside the file, its name ending in .pack.")
+@click.option("--repair", type=click.Choice(["drop"]), help="Of prices: leave out the rows that cannot be, and say so.")
+@click.option("--unit", type=click.Choice(["return", "rank"]), default="return", show_default=True,
+              help="What a score means.")
+@click.option("--horizon", type=WHOLE, default=1, show_default=True, help="Sessions that a prediction spans.")
+@reading_options
+@json_option
+def pack(
+    file: Path,
+    kind: str,
+    out: Path | None,
+    repair: str | None,
+    unit: Literal["return", "rank"],
+    horizon: int,
+    reading: Reading,
+    as_json: bool,
+) -> None:
+    """Write a file of prices or predictions as a folder of plain arrays, which is mapped into memory and not read.
+
+    The folder stands in for the file wherever prices or predictions are asked for, with the same figures; opening it
+    reads it once, to see that it is what was written.
+
+    \b
+    Examples:
+      python cli.py data pack prices.parquet
+      python cli.py data pack scores.parquet --as predictions --horizon 5
+      python cli.py backtest --prices prices.pack --predictions scores.pack
+    """  # fmt: skip
+    from assay.data.files.packed import SUFFIX, pack_predictions, pack_prices
+
+    target = file.with_suffix(SUFFIX) if out is None else out
+    panel: PricePanel | PredictionPanel
+    if kind == "prices":
+        from assay.data.files.prices import load_prices
+
+        panel = load_prices(file, options=reading.of("prices"), repair="drop" if repair else None)
+        pack_prices(panel, target)
+    else:
+        from assay.data.files.predictions import load_predictions
+
+        panel = load_predictions(file, unit=unit, horizon=horizon, options=reading.of("predictions"))
+        pack_predictions(panel, target)
+    size = sum(item.stat().st_size for item in target.iterdir())
+    sessions, assets = panel.shape
+    if as_json:
+        echo_json({"folder": str(target), "kind": kind, "sessions": sessions, "assets": assets, "bytes": size})
+        return
+    click.echo(f"{target}: {kind} of {assets:,} assets × {sessions:,} sessions, {size / 1e6:,.1f} MB")
 
 
 @data.command()

@@ -18,9 +18,19 @@ import pandas as pd
 
 from assay.data.card import Card, span
 from assay.data.errors import InputError
+from assay.data.mapped import row_parts
 from assay.data.receipts import checked_receipts
 
-__all__ = ["ACTIONS", "BENCHMARK_ASSET", "PRICE_FIELDS", "PredictionPanel", "PricePanel", "laid_out", "ranked"]
+__all__ = [
+    "ACTIONS",
+    "BENCHMARK_ASSET",
+    "PRICE_FIELDS",
+    "PredictionPanel",
+    "PricePanel",
+    "hash_frame",
+    "laid_out",
+    "ranked",
+]
 
 #: Id of the benchmark where it is an asset, see `assay.data.benchmark`.
 BENCHMARK_ASSET = "BENCHMARK"
@@ -54,12 +64,28 @@ def _checked_frame(frame: pd.DataFrame, what: str) -> pd.DataFrame:
         out = frame.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise InputError(f"{what}: not numeric: {error}") from None
-    if np.isinf(out.to_numpy()).any():
-        row, column = np.argwhere(np.isinf(out.to_numpy()))[0]
-        raise InputError(f"{what}: infinite value at {out.index[row].date()}, {out.columns[column]!r}")
+    for rows, part in row_parts(out.to_numpy()):
+        infinite = np.isinf(part)
+        if infinite.any():
+            row, column = np.argwhere(infinite)[0]
+            raise InputError(f"{what}: infinite value at {out.index[rows][row].date()}, {out.columns[column]!r}")
     flags = out.to_numpy().flags
     lies = flags.f_contiguous if out.shape[1] < _WIDE else flags.c_contiguous
     return out if lies else laid_out(out.to_numpy(), out.index, out.columns)
+
+
+def _check_positive(name: str, frame: pd.DataFrame) -> None:
+    count, first = 0, ""
+    for rows, part in row_parts(frame.to_numpy()):
+        bad = part < 0 if name == "volume" else part <= 0
+        if bad.any() and not count:
+            row, column = np.argwhere(bad)[0]
+            first = f"{frame.index[rows][row].date()} {frame.columns[column]!r}"
+        count += int(bad.sum())
+    if count:
+        raise InputError(
+            f"{name}: {count} values not positive, first {first}; set them to NaN or run `data validate`"
+        )
 
 
 def laid_out(values: np.ndarray, index: pd.Index, columns: pd.Index) -> pd.DataFrame:
@@ -88,11 +114,13 @@ def _shielded(panel: _Panel, frames: Mapping[str, pd.DataFrame], **rest: object)
     return out
 
 
-def _hash_frame(digest: hashlib._Hash, name: str, frame: pd.DataFrame) -> None:
+def hash_frame(digest: hashlib._Hash, name: str, frame: pd.DataFrame) -> None:
+    """Take in a frame under its name: sessions, assets and values, the latter some rows at a time."""
     digest.update(name.encode())
     digest.update(frame.index.to_numpy(dtype="datetime64[s]").tobytes())
     digest.update("\x1f".join(map(str, frame.columns)).encode())
-    digest.update(np.ascontiguousarray(frame.to_numpy()).tobytes())
+    for _, part in row_parts(frame.to_numpy()):
+        digest.update(np.ascontiguousarray(part).data.cast("B"))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -147,14 +175,7 @@ class PricePanel(Card):
             frame = _checked_frame(frame, name)
             if not frame.index.equals(close.index) or not frame.columns.equals(close.columns):
                 raise InputError(f"{name}: sessions or assets differ from those of close; reindex it to close")
-            values = frame.to_numpy()
-            bad = values < 0 if name == "volume" else values <= 0
-            if bad.any():
-                row, column = np.argwhere(bad)[0]
-                raise InputError(
-                    f"{name}: {int(bad.sum())} values not positive, first {frame.index[row].date()} "
-                    f"{frame.columns[column]!r}; set them to NaN or run `data validate`"
-                )
+            _check_positive(name, frame)
             object.__setattr__(self, name, frame)
         inside = self.members
         if inside is not None:
@@ -191,7 +212,7 @@ class PricePanel(Card):
         """SHA-256 over sessions, assets and values of every field (hex, 64 characters)."""
         digest = hashlib.sha256()
         for name in self._frames:
-            _hash_frame(digest, name, getattr(self, name))
+            hash_frame(digest, name, getattr(self, name))
         if self.sectors is not None:
             known = self.sectors.reindex(self.assets)
             digest.update("\x1f".join(map(str, ["sectors", *known.astype(object).fillna("")])).encode())
@@ -342,9 +363,9 @@ class PredictionPanel(Card):
                 raise InputError(f"{name}: sessions or assets differ from those of the other predictions")
         for name, frame in frames.items():
             if name == "probability_up" or name.startswith("action"):
-                values = frame.to_numpy()
-                if (values < 0).any() or (values > 1).any():
-                    raise InputError(f"{name}: probabilities must lie in [0, 1]")
+                for _, part in row_parts(frame.to_numpy()):
+                    if (part < 0).any() or (part > 1).any():
+                        raise InputError(f"{name}: probabilities must lie in [0, 1]")
         if self.action is not None:
             total = sum(frame.to_numpy() for frame in self.action.values())
             if (np.abs(total - 1) > 1e-6).any():
@@ -440,9 +461,9 @@ class PredictionPanel(Card):
         digest = hashlib.sha256(f"{self.unit}|{self.horizon}|{self.delay}|{self.zero_is_neutral}".encode())
         for name in ("score", "probability_up"):
             if getattr(self, name) is not None:
-                _hash_frame(digest, name, getattr(self, name))
+                hash_frame(digest, name, getattr(self, name))
         for name, frame in (self.action or {}).items():
-            _hash_frame(digest, name, frame)
+            hash_frame(digest, name, frame)
         if self.receipts is not None:
             digest.update(self.receipts.to_csv(date_format="%Y-%m-%d").encode())
         return digest.hexdigest()
@@ -507,7 +528,10 @@ class PredictionPanel(Card):
             If there is no view at all.
 
         """
-        known = np.any([frame.notna().any(axis="columns").to_numpy() for frame in self.frames().values()], axis=0)
+        known = np.zeros(len(self.sessions), dtype=bool)
+        for frame in self.frames().values():
+            for rows, part in row_parts(frame.to_numpy()):
+                known[rows] |= ~np.isnan(part).all(axis=1)
         if not known.any():
             raise InputError(f"predictions: {self.name} has no view on any session; there is nothing to trade on")
         first = self.sessions[int(known.argmax())]

@@ -19,6 +19,7 @@ from assay.data.files.grids import read_grids
 from assay.data.files.layouts import recognise
 from assay.data.files.melted import unmelted
 from assay.data.files.options import ReadOptions
+from assay.data.files.packed import is_packed, load_packed_predictions
 from assay.data.files.readers import open_source
 from assay.data.files.sources import Source, plain
 from assay.data.panel import ACTIONS, PredictionPanel
@@ -87,6 +88,11 @@ def load_predictions(
 
     """
     options = options or ReadOptions()
+    if is_packed(data):
+        return load_packed_predictions(
+            data, name=name or Path(data).stem, unit=unit, horizon=horizon, delay=delay,
+            receipts=_receipts(receipts, options, receipts_options), zero_is_neutral=zero_is_neutral,
+        )  # fmt: skip
     source = open_source(data, options)
     _refuse_contradiction(source, {"unit": unit, "horizon": horizon})
     source = unmelted(source, PREDICTIONS, options) or source
@@ -108,9 +114,7 @@ def load_predictions(
             delay=delay,
             probability_up=frames.get("probability_up"),
             action={action: frames[action] for action in ACTIONS} if given else None,
-            receipts=None if receipts is None else load_receipts(
-                receipts, options=receipts_options or replace(options, columns={}, layout=None)
-            ),
+            receipts=_receipts(receipts, options, receipts_options),
             name=name or source.stem,
             zero_is_neutral=zero_is_neutral,
             dispersion=frames.get("dispersion"),
@@ -118,6 +122,10 @@ def load_predictions(
         )
     except InputError as error:
         raise InputError(f"{source.label}: {error}") from None
+
+
+def _receipts(data: Any, options: ReadOptions, own: ReadOptions | None) -> pd.DataFrame | None:
+    return None if data is None else load_receipts(data, options=own or replace(options, columns={}, layout=None))
 
 
 def load_receipts(data: Any, *, options: ReadOptions | None = None) -> pd.DataFrame:

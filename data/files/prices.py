@@ -17,6 +17,7 @@ from assay.data.files.grids import Grids, read_grids
 from assay.data.files.layouts import Layout, recognise
 from assay.data.files.melted import MELTED, unmelted
 from assay.data.files.options import ReadOptions
+from assay.data.files.packed import is_packed, load_packed_prices
 from assay.data.files.plausible import refuse_doubtful
 from assay.data.files.readers import open_source
 from assay.data.panel import PRICE_FIELDS, PricePanel
@@ -49,7 +50,8 @@ def load_prices(data: Any, *, repair: Literal["drop"] | None = None, options: Re
 
     Parameters
     ----------
-    data : a CSV (plain or .gz, .zst, .bz2), TSV, Parquet, Feather or Excel file; or a frame of pandas, Polars, Arrow.
+    data : a CSV (plain or .gz, .zst, .bz2), TSV, Parquet, Feather or Excel file; a folder of `data pack`, which is
+        mapped into memory as it stands; or a frame of pandas, Polars, Arrow.
     repair : None stops at the first error; ``"drop"`` leaves out the rows that cannot be, and says so in `warnings`. Of
         rows that stand twice it keeps the one that can be, or none where several can and differ.
     options : how to read what the file does not say itself.
@@ -79,7 +81,7 @@ def load_prices(data: Any, *, repair: Literal["drop"] | None = None, options: Re
       source    DataFrame, adjusted: unknown
 
     """
-    return checked_panel(read_prices(data, options), repair)
+    return load_packed_prices(data) if is_packed(data) else checked_panel(read_prices(data, options), repair)
 
 
 def checked_panel(raw: RawPrices, repair: Literal["drop"] | None = None) -> PricePanel:

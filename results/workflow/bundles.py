@@ -11,6 +11,7 @@ import pandas as pd
 from assay.data.atomic import check_target, replacing
 from assay.data.benchmark import benchmark_fingerprint
 from assay.data.errors import InputError
+from assay.data.files.packed import is_packed
 from assay.data.files.prices import write_prices
 from assay.data.panel import PricePanel
 from assay.data.stored import file_digest, holds_files
@@ -59,6 +60,9 @@ def export_run(
     study = read_kept(run.require_backtest("runs export"))
     _check(run, study, prices, benchmark)
     read_labels(run)
+    packed = next((name for name in study.files() if is_packed(name)), None)
+    if packed is not None:
+        raise InputError(f"runs export: {packed} is a packed folder, which no bundle holds; make the run from its file")
     contents = {f"inputs/{name}": data for name, data in _as_files(run, prices, benchmark).items()}
     moved = _places(study)
     contents |= {place: Path(name).read_bytes() for name, place in moved.items()}

@@ -1,0 +1,133 @@
+"""Packed panels: the same panel from a folder of mapped arrays; one line where it is not what was written."""
+
+import json
+
+import numpy as np
+import pytest
+
+from assay import (
+    InputError,
+    backtest,
+    load_predictions,
+    load_prices,
+    load_strategy,
+    synthetic_market,
+    write_predictions,
+    write_prices,
+)
+from assay.commands import main as cli
+from assay.data.files.packed import is_packed, pack_predictions, pack_prices
+from assay.data.mapped import is_mapped, release, row_parts
+from assay.data.panel import PricePanel
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """A market of 70 assets with holes, as files and packed beside them."""
+    folder = tmp_path_factory.mktemp("packed")
+    prices, predictions = synthetic_market(40, 70, seed=1)
+    close = prices.close.copy()
+    close.iloc[5:9, 3] = close.iloc[20:, 4] = np.nan
+    prices = PricePanel(close, volume=prices.volume)
+    write_prices(prices, folder / "prices.parquet")
+    write_predictions(predictions, folder / "scores.parquet")
+    pack_prices(load_prices(folder / "prices.parquet"), folder / "prices.pack")
+    pack_predictions(load_predictions(folder / "scores.parquet"), folder / "scores.pack")
+    return folder
+
+
+def test_a_packed_panel_is_the_panel_of_its_file(files):
+    read, packed = load_prices(files / "prices.parquet"), load_prices(files / "prices.pack")
+    assert packed.fingerprint == read.fingerprint
+    assert PricePanel(packed.close, volume=packed.volume).fingerprint == read.fingerprint  # computed from the values
+    assert packed.close.equals(read.close)
+    assert (packed.source, packed.adjusted, packed.warnings) == (read.source, read.adjusted, read.warnings)
+    assert packed.sessions.name == read.sessions.name
+    scores, theirs = load_predictions(files / "scores.parquet"), load_predictions(files / "scores.pack")
+    assert scores.fingerprint == theirs.fingerprint
+    assert scores.name == theirs.name
+
+
+def test_values_stay_in_the_file_through_what_a_run_does_with_a_panel(files):
+    packed = load_prices(files / "prices.pack")
+    later = packed.between(packed.sessions[3], packed.sessions[30]).through(packed.sessions[20])
+    for panel in (packed, later, packed.shielded()):
+        values = panel.close.to_numpy()
+        assert is_mapped(values)
+        assert not values.flags.writeable
+    before = packed.close.to_numpy().copy()
+    release(packed.close.to_numpy())
+    assert np.array_equal(packed.close.to_numpy(), before, equal_nan=True)
+    assert sum(len(part) for _, part in row_parts(packed.close.to_numpy(), most=200)) == 40
+    assert not is_mapped(before)
+
+
+@pytest.mark.parametrize(
+    ("harm", "reason"),
+    [
+        (lambda data: data[:-8], "file size"),
+        (lambda data: data[:-8] + np.float64(3.0).tobytes(), "its values are not what was written"),
+        (lambda data: b"", "close.npy"),
+        (lambda data: data[:6] + b"\xff" + data[7:], "close.npy|format"),
+        (None, "No such file"),
+    ],
+)
+def test_what_is_cut_short_or_altered_is_refused_in_one_line(files, tmp_path, harm, reason):
+    folder = pack_prices(load_prices(files / "prices.parquet"), tmp_path / "prices.pack")
+    array = folder / "close.npy"
+    if harm is None:
+        array.unlink()
+    else:
+        array.write_bytes(harm(array.read_bytes()))
+    with pytest.raises(InputError, match=reason) as caught:
+        load_prices(folder)
+    assert "\n" not in str(caught.value)
+    assert "pack it again" in str(caught.value)
+
+
+def test_no_pickle_is_read(files, tmp_path):
+    folder = pack_prices(load_prices(files / "prices.parquet"), tmp_path / "prices.pack")
+    np.save(folder / "close.npy", np.array([print], dtype=object), allow_pickle=True)
+    with pytest.raises(InputError, match="damaged"):
+        load_prices(folder)
+
+
+def test_a_sealed_description_is_held_to(files, tmp_path):
+    folder = pack_prices(load_prices(files / "prices.parquet"), tmp_path / "prices.pack")
+    about = json.loads((folder / "panel.json").read_text(encoding="utf-8"))
+    about["assets"][0] = "another"
+    (folder / "panel.json").write_text(json.dumps(about), encoding="utf-8")
+    with pytest.raises(InputError, match="its content is not what was written"):
+        load_prices(folder)
+
+
+def test_kinds_and_units_are_not_mixed_up(files, tmp_path):
+    with pytest.raises(InputError, match="holds packed prices, not predictions"):
+        load_predictions(files / "prices.pack")
+    with pytest.raises(InputError, match="packed with horizon 1, read with 5"):
+        load_predictions(files / "scores.pack", horizon=5)
+    with pytest.raises(InputError, match="holds no packed predictions"):
+        pack_predictions(load_predictions(files / "scores.parquet"), files / "prices.pack")
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(InputError, match="is there already"):
+        pack_prices(load_prices(files / "prices.parquet"), tmp_path / "mine")
+    assert not is_packed(tmp_path / "mine")
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["mine"]
+
+
+def test_the_command_packs_beside_the_file_and_a_run_is_the_same_run(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("ASSAY_LEDGER", str(tmp_path / "ledger"))
+    prices, predictions = synthetic_market(60, 6, ic=0.1, seed=2)
+    files = tmp_path / "prices.parquet", tmp_path / "scores.parquet"
+    write_prices(prices, files[0])
+    write_predictions(predictions, files[1])
+    assert cli.main(["data", "pack", str(files[0]), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["folder"] == str(tmp_path / "prices.pack")
+    assert cli.main(["data", "pack", str(files[1]), "--as", "predictions"]) == 0
+    assert "scores.pack: predictions of 6 assets × 60 sessions" in capsys.readouterr().out
+    runs = []
+    for suffix in (".parquet", ".pack"):
+        panels = load_prices(files[0].with_suffix(suffix)), load_predictions(files[1].with_suffix(suffix))
+        runs.append(backtest(load_strategy("s1_bottom_k"), panels[1], panels[0], root=tmp_path / suffix).run)
+    assert runs[0].id == runs[1].id
+    assert (runs[0].path / "metrics.json").read_bytes() == (runs[1].path / "metrics.json").read_bytes()
