@@ -10,12 +10,14 @@ import click
 
 from assay.commands.options import (
     DataOptions,
+    Executor,
     StrategyOptions,
     StyleOptions,
     by_default,
     cost_options,
     data_options,
     execution_options,
+    executor_options,
     json_option,
     metric_option,
     results_and_ledger,
@@ -56,6 +58,7 @@ _ANALYSES = (
 @click.option(
     "--random-runs", type=click.IntRange(max=100_000), default=200, show_default=True, help="How many, with --canaries."
 )
+@executor_options("many or large random-score runs are made")
 @click.option("--capacity", is_flag=True, help="Net Sharpe and alpha by size under square-root impact; needs volume.")
 @style_options(default=False)
 @metric_option
@@ -74,6 +77,8 @@ def backtest(
     leaks: bool,
     canaries: bool,
     random_runs: int,
+    executor: Executor,
+    workers: int | None,
     capacity: bool,
     styles: StyleOptions,
     metrics: tuple[str, ...],
@@ -128,6 +133,8 @@ def backtest(
                 random_runs=random_runs,
             ),
             styles=beside,
+            executor=executor,
+            workers=workers,
             made_by=inputs.made_by,
             trials_elsewhere=trials,
             root=results,

@@ -29,7 +29,7 @@ from assay.data.stored import file_digest, file_digests, holds_files, read_seale
 from assay.engine.folds import Fold
 from assay.models.base import ADDED_LATER, FittedForecaster, Forecaster
 
-__all__ = ["Part", "identity_of", "is_chained", "part_folder", "read_part", "recipe_of", "write_part"]
+__all__ = ["Part", "SavedModel", "identity_of", "is_chained", "part_folder", "read_part", "recipe_of", "write_part"]
 
 _ABOUT = "part.json"
 _LIBRARIES = ("numpy", "pandas", "scikit-learn", "torch")
@@ -73,6 +73,31 @@ class Part:
     zero_is_neutral: bool
     stamps: Mapping[str, str]
     log: Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class SavedModel:
+    """The files of a checkpoint, on their way from one machine to another.
+
+    Parameters
+    ----------
+    files : path within the checkpoint's folder → content.
+
+    """
+
+    files: Mapping[str, bytes]
+
+    @classmethod
+    def read(cls, folder: Path) -> SavedModel:
+        """Those of a folder."""
+        found = sorted(item for item in folder.rglob("*") if item.is_file())
+        return cls({item.relative_to(folder).as_posix(): item.read_bytes() for item in found})
+
+    def save(self, folder: Path) -> None:
+        """Write them into an existing folder."""
+        for name, content in self.files.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(content)
 
 
 def recipe_of(model: Forecaster) -> dict[str, Any]:
@@ -147,7 +172,7 @@ def is_chained(model: Forecaster) -> bool:
     return bool(getattr(model, "warm_start", False)) or getattr(model, "retrain_when", None) is not None
 
 
-def write_part(part: Part, fitted: FittedForecaster, folder: Path) -> None:
+def write_part(part: Part, fitted: FittedForecaster | SavedModel, folder: Path) -> None:
     """Write a part and its checkpoint aside, then give it its name; where another run has put a sound one, that stays.
 
     A part that can be read is never touched, because others may be reading it.

@@ -1,38 +1,38 @@
-"""Where folds are fit: in this process, in local worker processes, or on a Ray cluster. The bytes are the same.
+"""Where tasks run: in this process, in local worker processes, or on a Ray cluster. The bytes are the same.
 
-Every task runs on one thread: sums are split among threads, so their number would show in the last digits; and two
-workers of one thread finish sooner than one of two.
+Folds, tuning, canaries, random scores, cells of a sweep and documents of a census all go through `run_tasks`. Every
+task runs on one thread: sums are split among threads, so their number would show in the last digits; and two workers
+of one thread finish sooner than one of two.
 """
 
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
-from typing import Any, Self, TypeVar
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from assay.data.atomic import building, sweep
 from assay.data.errors import InputError, TrainingError
-from assay.data.optional import missing_package
+from assay.engine.shared import Mapped, Shared, replaced, write_mapped
+from assay.engine.tasks import ONE_THREAD, call_on_one_thread, heard_by, listen_always
 
-__all__ = ["EXECUTORS", "Workers", "run_tasks", "say"]
+if TYPE_CHECKING:
+    from assay.engine.ray_cluster import RayCluster
+
+__all__ = ["EXECUTORS", "Workers", "opened_workers", "run_tasks"]
 
 T = TypeVar("T")
 EXECUTORS = ("serial", "process", "ray")
 
-_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+#: Of the temporary folder in which panels lie for worker processes.
+_FOLDER = "assay-panels"
+#: Into how many tasks for each worker a loop is cut: what one that ends early leaves to the others.
+_TASKS_A_WORKER = 4
 #: How often the listener looks for messages, seconds.
 _EARS = 0.02
-
-#: Where messages of the running task go; None = nobody listens.
-_listener: ContextVar[Callable[[Any], None] | None] = ContextVar("_listener", default=None)
-
-
-def say(message: Any) -> None:
-    """Tell the caller of `run_tasks` how a task is getting on; on Ray nobody listens."""
-    if (listener := _listener.get()) is not None:
-        listener(message)
-
 
 def run_tasks(
     function: Callable[..., T],
@@ -48,7 +48,7 @@ def run_tasks(
     Parameters
     ----------
     function : a module-level function.
-    tasks : its arguments.
+    tasks : its arguments; those that are `Shared` reach all tasks that have them without a copy, arrays read-only.
     executor : one of `EXECUTORS`, or open `Workers`, whose processes then serve many calls.
     workers : processes, or tasks at once on Ray; default and local upper bound: the number of cores.
     gpu : whether a task on Ray is given a GPU.
@@ -59,14 +59,23 @@ def run_tasks(
     InputError
         If the executor is unknown, or Ray is not installed or has no GPU.
     TrainingError
-        If a worker process dies.
+        If a worker process dies; or on Ray, after a task's node or worker has died again and again.
 
     """
-    if isinstance(executor, Workers):
-        yield from executor.run(function, tasks, gpu=gpu, heard=heard)
-        return
-    with Workers(executor, workers, at_most=len(tasks)) as opened:
+    with opened_workers(executor, workers, at_most=len(tasks)) as opened:
         yield from opened.run(function, tasks, gpu=gpu, heard=heard)
+
+
+@contextmanager
+def opened_workers(
+    executor: str | Workers, workers: int | None = None, *, at_most: int | None = None
+) -> Iterator[Workers]:
+    """Workers that are open already, and stay so; or new ones, until the end of the block."""
+    if isinstance(executor, Workers):
+        yield executor
+        return
+    with Workers(executor, workers, at_most=at_most) as opened:
+        yield opened
 
 
 class Workers:
@@ -101,14 +110,39 @@ class Workers:
         self._count = min(workers or cores, cores, cores if at_most is None else max(at_most, 1))
         self._messages: Any = None
         self._pool: Any = None
+        self._cluster: RayCluster | None = None
+        self._folder: Path | None = None
+        #: id → what was handed over, kept so that no other value can have its id, and where it is.
+        self._handed: dict[int, tuple[object, Any]] = {}
+        self._open = ExitStack()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.rest()
+        self._handed.clear()
+        self._open.close()
+        self._cluster = self._folder = None
+
+    def rest(self) -> None:
+        """End local worker processes until there are tasks again; what is shared stays where it is."""
         if self._pool is not None:
             self._pool.shutdown(wait=True)
             self._pool = None
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether tasks may run on machines that do not see this one's disk."""
+        return self.executor == "ray"
+
+    def step(self, items: int, most: int) -> int:
+        """How many of so many equal items make a task: a few tasks for each worker, and no more than `most` in one."""
+        if self.executor == "ray":
+            at_once = self.workers or self._joined().cores
+        else:
+            at_once = 1 if self.executor == "serial" else self._count
+        return max(1, most if at_once == 1 else min(most, -(-items // (_TASKS_A_WORKER * at_once))))
 
     def run(
         self,
@@ -120,17 +154,44 @@ class Workers:
     ) -> Iterator[tuple[int, T]]:
         """See `run_tasks`."""
         if self.executor == "ray":
-            yield from _ray(function, tasks, self.workers, gpu)
+            cluster = self._joined()
+            given = [replaced(task, lambda item: self._once(item, cluster.put)) for task in tasks]
+            yield from cluster.run(function, given, at_once=self.workers, gpu=gpu, heard=heard)
         elif self.executor == "process" and self._count > 1:
-            yield from self._in_processes(function, tasks, heard)
+            given = [replaced(task, lambda item: self._once(item, self._to_file)) for task in tasks]
+            yield from self._in_processes(function, given, heard)
         else:
             for position, task in enumerate(tasks):
-                token = _listener.set(heard)
-                try:
-                    result = call_on_one_thread(function, *task)
-                finally:
-                    _listener.reset(token)
+                with heard_by(heard):
+                    result = call_on_one_thread(function, *replaced(task, lambda item: item.value))
                 yield position, result
+
+    def _joined(self) -> RayCluster:
+        from assay.engine.ray_cluster import RayCluster
+
+        if self._cluster is None:
+            self._cluster = self._open.enter_context(RayCluster.joined())
+        return self._cluster
+
+    def _once(self, item: Shared[Any], hand_over: Callable[[Any], Any]) -> Any:
+        """Where a shared value is that is handed over with the first task that needs it."""
+        known = self._handed.get(id(item.value))
+        if known is None:
+            known = self._handed[id(item.value)] = item.value, hand_over(item.value)
+        return known[1]
+
+    def _to_file(self, value: object) -> Mapped:
+        place = Path(tempfile.gettempdir())
+        try:
+            if self._folder is None:
+                sweep(place, _FOLDER)
+                self._folder = self._open.enter_context(building(place / _FOLDER))
+            return write_mapped(value, self._folder / f"{len(self._handed)}.bin")
+        except OSError as error:
+            raise InputError(
+                f"{place}: cannot hold the panels for worker processes ({error.strerror or error}); point TMPDIR to a "
+                "folder with room, or use --executor serial"
+            ) from None
 
     def _in_processes(
         self, function: Callable[..., T], tasks: Sequence[tuple[Any, ...]], heard: Callable[[Any], None] | None
@@ -163,19 +224,11 @@ class Workers:
                 raise
 
 
-def call_on_one_thread(function: Callable[..., T], *task: Any) -> T:
-    """Call with every BLAS and OpenMP pool held to one thread."""
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(limits=1):
-        return function(*task)
-
-
 @contextmanager
 def _one_thread_environment() -> Iterator[None]:
     """Spawned children read these when they import NumPy and torch; forked ones would inherit our pools."""
-    before = {name: os.environ.get(name) for name in _ONE_THREAD}
-    os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
+    before = {name: os.environ.get(name) for name in ONE_THREAD}
+    os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
     try:
         yield
     finally:
@@ -228,42 +281,4 @@ def _start_worker(messages: Any) -> None:
             os._exit(1)
 
     Thread(target=die_with_parent, daemon=True).start()
-    _listener.set(messages.put)  # what is put is in the pipe before the task ends, so nothing said is lost
-
-
-def _ray(
-    function: Callable[..., T], tasks: Sequence[tuple[Any, ...]], workers: int | None, gpu: bool
-) -> Iterator[tuple[int, T]]:
-    try:
-        import ray
-    except ImportError as error:
-        raise missing_package(error, what="--executor ray") or error from None
-    started = not ray.is_initialized()
-    if started:
-        # Joins the cluster that RAY_ADDRESS names, else starts one on this machine.
-        ray.init(
-            log_to_driver=False, include_dashboard=False, runtime_env={"env_vars": dict.fromkeys(_ONE_THREAD, "1")}
-        )
-    try:
-        if gpu and ray.cluster_resources().get("GPU", 0) < 1:
-            raise InputError("--executor ray: the model's device is cuda, but the cluster has no GPU; use device=cpu")
-        remote = ray.remote(num_cpus=1, num_gpus=int(gpu))(call_on_one_thread)
-        waiting = list(enumerate(tasks))[::-1]
-        running: dict[Any, int] = {}
-        while waiting or running:
-            while waiting and len(running) < (workers or len(tasks)):
-                position, task = waiting.pop()
-                running[remote.remote(function, *task)] = position
-            done, _ = ray.wait(list(running), num_returns=1)
-            for reference in done:
-                position = running.pop(reference)
-                try:
-                    result = ray.get(reference)
-                except ray.exceptions.RayTaskError as error:
-                    raise (error.cause if isinstance(error.cause, Exception) else error) from None
-                except ray.exceptions.WorkerCrashedError as error:
-                    raise TrainingError(f"--executor ray: a worker died: {error}") from None
-                yield position, result
-    finally:
-        if started:
-            ray.shutdown()
+    listen_always(messages.put)  # what is put is in the pipe before the task ends, so nothing said is lost

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 import numpy as np
@@ -14,12 +15,12 @@ from assay.data.canary_labels import CanaryLabels
 from assay.data.errors import BacktestError, InputError, LookAheadError, TrainingError
 from assay.data.jsonable import jsonable
 from assay.data.panel import PredictionPanel, PricePanel
-from assay.engine.checkpoints import Part, read_part, write_part
-from assay.engine.executors import say
+from assay.engine.checkpoints import Part, SavedModel, read_part, write_part
 from assay.engine.folds import Fold
+from assay.engine.tasks import say
 from assay.models.base import FittedForecaster, Forecaster, fit_model, watch_epochs
 
-__all__ = ["STAMPS", "fit_chain", "fit_fold", "predict_fold"]
+__all__ = ["STAMPS", "fit_chain", "fit_far", "fit_fold", "predict_fold"]
 
 #: What a fitted model says that it has seen.
 STAMPS = ("trained_through", "preprocessing_fit_through", "labels_known_through")
@@ -43,13 +44,44 @@ def fit_fold(
     Parameters
     ----------
     model, fold, seed : what to fit.
-    prices : from the fold's train_start to its test_end.
+    prices : the whole panel; what lies outside the fold's train_start … test_end is cut off first.
     label : horizon and delay.
     folder : where the part is kept, written aside and renamed; None keeps nothing.
     labels : a canary's, to learn in place of the real ones.
 
     """
-    return _fitted_part(model, prices, fold, seed, label, folder, labels)[0]
+    own = prices.between(fold.train_start, fold.test_end)
+    return _fitted_part(model, own, fold, seed, label, folder, labels)[0]
+
+
+def fit_far(
+    model: Forecaster,
+    prices: PricePanel,
+    fold: Fold,
+    seed: int,
+    label: tuple[int, int],
+    labels: CanaryLabels | None = None,
+    before: SavedModel | None = None,
+) -> tuple[Part, SavedModel]:
+    """As `fit_fold`, on a machine that does not see the folder: the checkpoint comes back with the part.
+
+    Parameters
+    ----------
+    before : the fit of the fold before, of a model that goes on from it.
+
+    """
+    own = prices.between(fold.train_start, fold.test_end)
+    with TemporaryDirectory(prefix="assay-fit-") as place:
+        one, two = Path(place, "before"), Path(place, "after")
+        for folder in (one, two):
+            folder.mkdir()
+        start = None
+        if before is not None:
+            before.save(one)
+            start = model.load(one)
+        part, fitted = _fitted_part(model, own, fold, seed, label, None, labels, start)
+        fitted.save(two)
+        return part, SavedModel.read(two)
 
 
 def fit_chain(

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +26,9 @@ from assay.engine.batch import backtest_batch, batchable
 from assay.engine.costs import CostModel, cash_rate_of
 from assay.engine.entry_kernel import worth_compiling_entries
 from assay.engine.execution import Execution
+from assay.engine.executors import Workers, opened_workers, run_tasks
 from assay.engine.kernels import worth_compiling
+from assay.engine.shared import Shared
 from assay.strategies.base import EntryRule, Strategy, decide
 from assay.strategies.selection import compiled_rows
 
@@ -36,6 +39,10 @@ __all__ = ["RandomScoreNull", "permuted", "random_score_null", "shifted", "witho
 _CELLS = 8_000_000
 #: The same where a loop works each run by itself: a few such tables stay in cache.
 _CACHED = 2_000_000
+#: Tasks of runs that share no pass, and their cells (runs × T × N) from which they are worth processes of their own.
+_STEPS, _WORTH_PROCESSES = 20, 50_000_000
+
+Order: TypeAlias = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +79,7 @@ class RandomScoreNull:
         return 1 + int(np.sum(self.sharpe > self.real))
 
 
-def permuted(predictions: PredictionPanel, order: npt.NDArray[np.intp]) -> PredictionPanel:
+def permuted(predictions: PredictionPanel, order: Order) -> PredictionPanel:
     """The panel with each asset's predictions handed to another.
 
     Asset i receives the path of asset ``order[i]``. In a session in which that one has no view, it receives one of
@@ -129,6 +136,8 @@ def random_score_null(
     costs: CostModel | None = None,
     execution: Execution | None = None,
     progress: Callable[[int], None] | None = None,
+    executor: str | Workers = "serial",
+    workers: int | None = None,
 ) -> RandomScoreNull:
     """Run the strategy on `runs` permutations of the predictions, and on the real ones, down one path.
 
@@ -138,6 +147,9 @@ def random_score_null(
     runs : permutations; at least 19, so that 5% can be reached.
     seed : fixes them.
     progress : called with the number of runs done since the last call.
+    executor, workers : see `assay.engine.executors.run_tasks`; the figures are the same. Runs that share a pass stay
+        in this process, which has its own threads for them, unless they go to a cluster; of the others few or small
+        ones do, too, for a new process takes longer.
 
     """
     if runs < 19:
@@ -151,21 +163,21 @@ def random_score_null(
     batched = not single and costs.is_proportional and batchable(execution)
     compiled = worth_compiling(len(orders), *predictions.shape)
     held = _CACHED if compiled else _CELLS
-    step = max(1, held // max(1, predictions.shape[0] * predictions.shape[1])) if batched else 1
-    if compiled:
-        compiled_rows()
-    decider = strategy if isinstance(strategy, EntryRule) else priced(strategy, costs)
+    size = predictions.shape[0] * predictions.shape[1]
+    most = max(1, held // max(1, size)) if batched else -(-len(orders) // _STEPS)
     entered = isinstance(strategy, EntryRule) and worth_compiling_entries(len(orders), len(predictions.sessions))
-    figures = []
-    for start in range(0, len(orders), step):
-        panels = [permuted(predictions, order) for order in orders[start : start + step]]
-        if batched:
-            figures.append(_batch(decider, panels, prices, costs, execution, compiled))  # type: ignore[arg-type]
-        else:
-            one = partial(_single, strategy, prices=prices, costs=costs, execution=execution, compiled=entered or None)
-            figures.append(np.array([one(panel) for panel in panels]))
-        if progress is not None:
-            progress(len(panels))
+    one = _Path(priced(strategy, costs) if batched else strategy, costs, execution, batched, compiled, entered or None)  # type: ignore[arg-type]
+    panel, known = Shared(predictions), Shared(prices)
+    with opened_workers(executor, workers) as on:
+        away = on.is_remote or (not batched and not entered and len(orders) * size >= _WORTH_PROCESSES)
+        step = on.step(len(orders), most) if away else most
+        parts = [orders[start : start + step] for start in range(0, len(orders), step)]
+        figures: list[Floats] = [np.empty((0, 3))] * len(parts)
+        tasks = [(one, panel, known, part) for part in parts]
+        for position, found in run_tasks(_figures, tasks, executor=on if away else "serial"):
+            figures[position] = found
+            if progress is not None:
+                progress(len(found))
     table = np.vstack(figures)
     real, random = table[0], table[1:]
     return RandomScoreNull(
@@ -176,6 +188,30 @@ def random_score_null(
         real_turnover=float(real[1]),
         real_net_exposure=float(real[2]),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Path:
+    """How every run of a null is made."""
+
+    strategy: Strategy | EntryRule
+    costs: CostModel
+    execution: Execution
+    batched: bool
+    compiled: bool
+    entered: bool | None
+
+
+def _figures(path: _Path, predictions: PredictionPanel, prices: PricePanel, orders: list[Order]) -> Floats:
+    """(runs, 3): net Sharpe, mean turnover, mean net exposure of each permutation."""
+    if path.compiled:
+        compiled_rows()
+    panels = [permuted(predictions, order) for order in orders]
+    if path.batched:
+        return _batch(path.strategy, panels, prices, path.costs, path.execution, path.compiled)  # type: ignore[arg-type]
+    one = partial(_single, path.strategy, prices=prices, costs=path.costs, execution=path.execution,
+                  compiled=path.entered)  # fmt: skip
+    return np.array([one(panel) for panel in panels])
 
 
 def _batch(

@@ -23,8 +23,9 @@ from assay.engine.batch import backtest_batch, batchable
 from assay.engine.costs import COST_FIELDS, CostModel
 from assay.engine.entry_kernel import worth_compiling_entries
 from assay.engine.execution import Execution
-from assay.engine.executors import run_tasks
+from assay.engine.executors import Workers, opened_workers, run_tasks
 from assay.engine.kernels import worth_compiling
+from assay.engine.shared import Shared
 from assay.strategies.base import EntryRule, Strategy, decide
 from assay.strategies.catalog import describe, load_strategy
 
@@ -190,7 +191,7 @@ def run_cells(
     prices: PricePanel,
     *,
     skip: frozenset[int] = frozenset(),
-    executor: str = "serial",
+    executor: str | Workers = "serial",
     workers: int | None = None,
 ) -> Iterator[list[CellResult]]:
     """Backtest the cells, yielding the results of each pass as it ends, so that a sweep can be stored and resumed.
@@ -200,8 +201,8 @@ def run_cells(
     cells : see `cells_of`.
     predictions, prices : as for `engine.run_backtest`.
     skip : positions that are done already.
-    executor, workers : where cells that cannot share a pass are run, see `engine.executors.run_tasks`; the figures are
-        the same.
+    executor, workers : where cells that cannot share a pass are run, and on a cluster the passes, too; see
+        `engine.executors.run_tasks`. The figures are the same.
 
     Raises
     ------
@@ -219,20 +220,26 @@ def run_cells(
     size = max(1, predictions.shape[0] * predictions.shape[1])
     compiled = worth_compiling(len(cells), *predictions.shape)
     alone = [index for index in waiting if not _batchable(cells[index])]
-    for members in groups.values():
-        if not _batchable(cells[members[0]]):
-            continue
-        step = max(1, _CELLS // size)
-        by_weights: dict[str, list[int]] = {}
-        for index in members:
-            by_weights.setdefault(repr(_priced(cells[index])), []).append(index)
-        kinds = list(by_weights.values())
-        for start in range(0, len(kinds), step):
-            yield _pass(kinds[start : start + step], cells, predictions, prices, compiled)
-    fast = worth_compiling_entries(len(alone), len(predictions.sessions)) or None
-    tasks = [(index, cells[index], predictions, prices, fast) for index in alone]
-    for _, result in run_tasks(_one, tasks, executor=executor, workers=workers):
-        yield [result]
+    panel, known = Shared(predictions), Shared(prices)
+    with opened_workers(executor, workers, at_most=max(1, len(alone))) as on:
+        most = max(1, _CELLS // size)
+        passes: list[list[list[int]]] = []
+        for members in groups.values():
+            if not _batchable(cells[members[0]]):
+                continue
+            by_weights: dict[str, list[int]] = {}
+            for index in members:
+                by_weights.setdefault(repr(_priced(cells[index])), []).append(index)
+            kinds = list(by_weights.values())
+            step = on.step(len(kinds), most) if on.is_remote else most
+            passes += [kinds[start : start + step] for start in range(0, len(kinds), step)]
+        together = [({i: cells[i] for kind in kinds for i in kind}, kinds, panel, known, compiled) for kinds in passes]
+        for _, batch in run_tasks(_pass, together, executor=on if on.is_remote else "serial"):
+            yield batch
+        fast = worth_compiling_entries(len(alone), len(predictions.sessions)) or None
+        tasks = [(index, cells[index], panel, known, fast) for index in alone]
+        for _, result in run_tasks(_one, tasks, executor=on):
+            yield [result]
 
 
 def _batchable(cell: GridCell) -> bool:
@@ -254,8 +261,8 @@ def _group(cell: GridCell, index: int) -> tuple[object, ...]:
 
 
 def _pass(
+    cells: Mapping[int, GridCell],
     kinds: list[list[int]],
-    cells: Sequence[GridCell],
     predictions: PredictionPanel,
     prices: PricePanel,
     compiled: bool,

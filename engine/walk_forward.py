@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -18,14 +18,25 @@ from assay.data.card import Card
 from assay.data.errors import InputError
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.data.receipts import CHOSEN, RECEIPT_COLUMNS
-from assay.engine.checkpoints import Part, identity_of, is_chained, part_folder, read_part, recipe_of
-from assay.engine.executors import Workers, run_tasks
-from assay.engine.fitting import STAMPS, fit_chain, fit_fold
+from assay.engine.checkpoints import (
+    Part,
+    SavedModel,
+    identity_of,
+    is_chained,
+    part_folder,
+    read_part,
+    recipe_of,
+    write_part,
+)
+from assay.engine.executors import Workers, opened_workers, run_tasks
+from assay.engine.fitting import STAMPS, fit_chain, fit_far, fit_fold
 from assay.engine.folds import Fold
+from assay.engine.shared import Shared
 from assay.models.base import Forecaster
 
 __all__ = ["WalkForwardRun", "recipe_of", "stored_model_folder", "walk_forward"]
 
+T = TypeVar("T")
 #: Called as epochs and fits end: how many fits are done, of how many, what ended, and what those that run have done of
 #: theirs, in fits.
 Progress = Callable[[int, int, str, float], None]
@@ -88,8 +99,8 @@ def walk_forward(
     horizon, delay : of the labels.
     seeds : each fold is fit once a seed; predictions are averaged.
     executor, workers : see `assay.engine.executors.run_tasks`; the bytes do not depend on them.
-    folder : where finished folds are kept; those that stand there are not fit again. None keeps nothing. On a Ray
-        cluster of several machines it must lie on storage that they share.
+    folder : where finished folds are kept; those that stand there are not fit again. None keeps nothing. On Ray it is
+        this process that writes it, so other machines need not see it.
     progress : see `Progress`.
     labels : a canary's, to learn in place of the real ones (see `assay.data.canary_labels`).
 
@@ -124,39 +135,85 @@ def walk_forward(
     if parts:
         told.say(f"{len(parts)} fits found finished")
     waiting = [(fold, seed) for fold, seed in tasks if (fold.number, seed) not in parts]
-    # A model that names no device needs none.
-    gpu = str(getattr(model, "device", "cpu")).startswith("cuda")
-    running: dict[str, Any] = {"executor": executor, "workers": workers, "gpu": gpu}
-    running["heard"] = told.epoch if progress else None
-    if chained:
-        left = [seed for seed in seeds if any(seed == other for _, other in waiting)]
-        chains = [
-            (model, prices, folds, seed, (horizon, delay), [places[fold.number, seed] for fold in folds], labels)
-            for seed in left
-        ]
-        for position, chain in run_tasks(fit_chain, chains, **running):
-            for fold, part in zip(folds, chain, strict=True):
-                if (fold.number, left[position]) not in parts:
-                    parts[fold.number, left[position]] = part
-                    told.fit(fold, left[position])
-        return _assembled(model, prices, folds, seeds, parts, horizon, delay)
-    calls = [
-        (
-            model,
-            prices.between(fold.train_start, fold.test_end),
-            fold,
-            seed,
-            (horizon, delay),
-            places[fold.number, seed],
-            labels,
-        )
-        for fold, seed in waiting
-    ]
-    for position, part in run_tasks(fit_fold, calls, **running):
-        fold, seed = waiting[position]
-        parts[fold.number, seed] = part
-        told.fit(fold, seed)
+    if waiting:
+        fits = _Fits(model, prices, folds, (horizon, delay), labels, places, told.epoch if progress else None)
+        at_most = len({seed for _, seed in waiting}) if chained else len(waiting)
+        with opened_workers(executor, workers, at_most=at_most) as opened:
+            run = fits.chained if chained else fits.apart
+            for fold, seed, part in run(waiting, opened):
+                parts[fold.number, seed] = part
+                told.fit(fold, seed)
     return _assembled(model, prices, folds, seeds, parts, horizon, delay)
+
+
+@dataclass(frozen=True, eq=False)
+class _Fits:
+    """The fits of a walk-forward that are to be made, and where: each yields its fold, its seed and its part."""
+
+    model: Forecaster
+    prices: PricePanel
+    folds: Sequence[Fold]
+    label: tuple[int, int]
+    labels: CanaryLabels | None
+    places: Mapping[tuple[int, int], Path | None]
+    heard: Callable[[Any], None] | None
+
+    def _run(
+        self, function: Callable[..., T], tasks: Sequence[tuple[Any, ...]], on: Workers
+    ) -> Iterator[tuple[int, T]]:
+        # A model that names no device needs none.
+        gpu = str(getattr(self.model, "device", "cpu")).startswith("cuda")
+        return run_tasks(function, tasks, executor=on, gpu=gpu, heard=self.heard)
+
+    def apart(self, waiting: Sequence[tuple[Fold, int]], on: Workers) -> Iterator[tuple[Fold, int, Part]]:
+        """Folds that know nothing of each other."""
+        prices = Shared(self.prices)
+        if on.is_remote:
+            far = [(self.model, prices, fold, seed, self.label, self.labels) for fold, seed in waiting]
+            for position, (part, saved) in self._run(fit_far, far, on):
+                yield *waiting[position], self._kept(*waiting[position], part, saved)
+            return
+        places = [self.places[fold.number, seed] for fold, seed in waiting]
+        calls = [
+            (self.model, prices, fold, seed, self.label, place, self.labels)
+            for (fold, seed), place in zip(waiting, places, strict=True)
+        ]
+        for position, part in self._run(fit_fold, calls, on):
+            yield *waiting[position], part
+
+    def chained(self, waiting: Sequence[tuple[Fold, int]], on: Workers) -> Iterator[tuple[Fold, int, Part]]:
+        """Folds of which each goes on from the fit of the fold before: seed by seed, or on a cluster fold by fold."""
+        wanted = {(fold.number, seed) for fold, seed in waiting}
+        seeds = list(dict.fromkeys(seed for _, seed in waiting))
+        prices = Shared(self.prices)
+        if not on.is_remote:
+            calls = [
+                (self.model, prices, self.folds, seed, self.label, [self.places[f.number, seed] for f in self.folds],
+                 self.labels)
+                for seed in seeds
+            ]  # fmt: skip
+            for position, chain in self._run(fit_chain, calls, on):
+                for fold, part in zip(self.folds, chain, strict=True):
+                    if (fold.number, seeds[position]) in wanted:
+                        yield fold, seeds[position], part
+            return
+        before: dict[int, SavedModel | None] = dict.fromkeys(seeds)
+        for fold in self.folds:
+            now = [seed for seed in seeds if (fold.number, seed) in wanted]
+            far = [(self.model, prices, fold, seed, self.label, self.labels, before[seed]) for seed in now]
+            for position, (part, saved) in self._run(fit_far, far, on):
+                before[now[position]] = saved
+                yield fold, now[position], self._kept(fold, now[position], part, saved)
+            for seed in set(seeds) - set(now):
+                place = self.places[fold.number, seed]
+                before[seed] = None if place is None else SavedModel.read(place / "model")
+
+    def _kept(self, fold: Fold, seed: int, part: Part, saved: SavedModel) -> Part:
+        """A part that came from another machine, kept where parts are kept."""
+        place = self.places[fold.number, seed]
+        if place is not None:
+            write_part(part, saved, place)
+        return part
 
 
 class _Told:

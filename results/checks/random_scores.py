@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.results.checks.base import Content, State, figure_text
 from assay.results.checks.trading import Measurement, Trading, rank_skill
+
+if TYPE_CHECKING:
+    from assay.engine.executors import Workers
 
 __all__ = ["RandomScores", "ShiftedScores"]
 
@@ -53,6 +56,7 @@ class RandomScores:
         runs: int = 200,
         seed: int = 0,
         progress: Callable[[int], None] | None = None,
+        executor: str | Workers = "serial",
     ) -> Self:
         """Run the strategy on permuted scores; see `assay.engine.random_scores.random_score_null`."""
         from assay.engine.random_scores import random_score_null
@@ -66,6 +70,7 @@ class RandomScores:
             costs=trading.costs,
             execution=trading.execution,
             progress=progress,
+            executor=executor,
         )
         return cls(
             sharpe=tuple(null.sharpe.tolist()),

@@ -17,6 +17,7 @@ from assay.data.panel import PredictionPanel, PricePanel
 from assay.engine.backtest import run_backtest, with_tradable_benchmark
 from assay.engine.costs import CostModel
 from assay.engine.execution import Execution
+from assay.engine.executors import Workers
 from assay.engine.leaks import LeakReport, too_good, wrong_scale
 from assay.engine.result import BacktestResult
 from assay.results.checks.canaries import Canaries
@@ -143,11 +144,12 @@ class Origin:
 
 @dataclass(frozen=True)
 class Bookkeeping:
-    """Where runs are kept, and what of them, and how many trials were made that are in no ledger."""
+    """Where runs are kept, and what of them, how many trials are in no ledger, and where random-score runs are made."""
 
     root: Path
     elsewhere: int
     keep: Keep = "all"
+    workers: Workers = field(default_factory=lambda: Workers("serial"))
 
 
 def backtest(
@@ -161,6 +163,8 @@ def backtest(
     engine: Literal["native", "vectorbt"] = "native",
     checks: Checks | None = None,
     styles: StyleInputs | None = None,
+    executor: Literal["serial", "process", "ray"] = "serial",
+    workers: int | None = None,
     made_by: Mapping[str, object] | None = None,
     trials_elsewhere: int = 0,
     root: Path | str = DEFAULT_ROOT,
@@ -180,6 +184,7 @@ def backtest(
     engine : who simulates the final weights.
     checks : which checks to make; default none.
     styles : what styles are made of beside prices and volume; with it they are taken out, asked for or not.
+    executor, workers : where the random-score runs of `checks` are made, if they are many; the figures are the same.
     made_by : what the run's config shall say of how the predictions were made; with it they are told apart by that
         (and by the model's name), else by their fingerprint.
     trials_elsewhere : trials made outside this ledger, added to its count.
@@ -211,16 +216,17 @@ def backtest(
     checks = checks if styles is None else replace(checks, styles=True)
     prices = with_sectors(prices, strategy, styles)
     joined, report = align(predictions, prices)
-    stored = run_joined(
-        Trading(strategy, costs, execution),
-        JoinedInputs(joined, prices, benchmark, report.counts, report.messages(), styles),
-        Origin(made_by),
-        engine,
-        checks,
-        Bookkeeping(Path(root), trials_elsewhere, keep),
-        Silent() if progress is None else progress,
-        started,
-    )
+    with Workers(executor, workers) as opened:
+        stored = run_joined(
+            Trading(strategy, costs, execution),
+            JoinedInputs(joined, prices, benchmark, report.counts, report.messages(), styles),
+            Origin(made_by),
+            engine,
+            checks,
+            Bookkeeping(Path(root), trials_elsewhere, keep, opened),
+            Silent() if progress is None else progress,
+            started,
+        )
     ran = derived(
         sources_of(prices, predictions, benchmark, styles) if study is None else study,
         strategy=strategy,
@@ -265,7 +271,7 @@ def run_joined(
         warnings=tuple(dict.fromkeys((*result.warnings, *inputs.messages))),  # the join said them to the panel too
     )
     traded = with_tradable_benchmark(strategy, prices, inputs.benchmark)
-    outcomes = _checked(trading, result, predictions, traded, origin, checks, progress)
+    outcomes = _checked(trading, result, predictions, traded, origin, checks, progress, ledger.workers)
     evidence = evaluate(result, predictions, prices)
     result = replace(result, warnings=(*result.warnings, *_doubts(evidence, predictions, prices, result)))
     external = origin.config is None
@@ -358,6 +364,7 @@ def _checked(
     origin: Origin,
     checks: Checks,
     progress: Progress,
+    workers: Workers,
 ) -> CheckOutcomes:
     """The checks that were asked for; the trials are counted later."""
     outcomes = CheckOutcomes(canaries=origin.canaries)
@@ -385,7 +392,9 @@ def _checked(
             progress.advance("random-score runs", done, total)
 
         progress.advance("random-score runs", 0, total)
-        null = RandomScores.run(trading, predictions, prices, runs=checks.random_runs, progress=advance)
+        null = RandomScores.run(
+            trading, predictions, prices, runs=checks.random_runs, progress=advance, executor=workers
+        )
         shifted = ShiftedScores.run(trading, predictions, prices)
         outcomes = replace(outcomes, random_scores=null, shifted_scores=shifted)
     return outcomes

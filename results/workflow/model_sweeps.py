@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from assay.data.errors import InputError
 from assay.data.panel import PricePanel
+from assay.engine.executors import Workers, opened_workers
 from assay.engine.folds import WalkForward
 from assay.engine.walk_forward import walk_forward
 from assay.models.catalog import load_model
@@ -63,7 +64,7 @@ def model_variants(
     horizon: int = 1,
     delay: int = 1,
     seeds: Sequence[int] = (0,),
-    executor: Literal["serial", "process", "ray"] = "serial",
+    executor: Literal["serial", "process", "ray"] | Workers = "serial",
     workers: int | None = None,
     root: Path | str = DEFAULT_ROOT,
     progress: Progress | None = None,
@@ -94,20 +95,21 @@ def model_variants(
     ]
     folds = plan.split(prices.sessions)
     out = []
-    for number, (model, chosen) in enumerate(zip(models, combinations, strict=True)):
-        progress.advance("configurations of the model", number, len(models))
-        walk = walk_forward(
-            model,
-            prices,
-            folds,
-            horizon=horizon,
-            delay=delay,
-            seeds=seeds,
-            executor=executor,
-            workers=workers,
-            folder=Path(root) / ".walk-forward",
-        )
-        named = {f"{PREFIX}{name}": value for name, value in chosen.items()}
-        out.append(Variant(named, walk.predictions, made_by_folds(model, plan, seeds)))
+    with opened_workers(executor, workers) as opened:
+        for number, (model, chosen) in enumerate(zip(models, combinations, strict=True)):
+            progress.advance("configurations of the model", number, len(models))
+            walk = walk_forward(
+                model,
+                prices,
+                folds,
+                horizon=horizon,
+                delay=delay,
+                seeds=seeds,
+                executor=opened,
+                folder=Path(root) / ".walk-forward",
+            )
+            named = {f"{PREFIX}{name}": value for name, value in chosen.items()}
+            out.append(Variant(named, walk.predictions, made_by_folds(model, plan, seeds)))
+        opened.rest()
     progress.advance("configurations of the model", len(models), len(models))
     return out

@@ -12,6 +12,7 @@ from assay.data.errors import InputError
 from assay.data.files.holdings import load_holdings
 from assay.data.files.predictions import write_predictions
 from assay.data.panel import PredictionPanel, PricePanel
+from assay.engine.executors import Workers
 from assay.engine.sweep import named_grid
 from assay.results.gate.policy import GateDecision, judge, load_policy, note_look, write_decision
 from assay.results.storage.places import DEFAULT_ROOT
@@ -147,7 +148,8 @@ def make_run(study: Study, *, root: Path, progress: Progress | None = None) -> S
     if study.tune is not None and study.model is None:
         raise InputError("study: [tune] chooses the parameters of a model; add a [model], or take [tune] out")
     if study.sweep is not None:
-        return _sweep(study, study.sweep, root, Silent() if progress is None else progress)
+        with Workers(study.folds.executor, study.folds.workers) as workers:
+            return _sweep(study, study.sweep, root, Silent() if progress is None else progress, workers)
     return _backtest(study, root, progress) if study.model is None else _walk_forward(study, root, progress)
 
 
@@ -182,6 +184,8 @@ def _backtest(study: Study, root: Path, progress: Progress | None) -> StoredBack
         engine=study.engine,
         checks=study.checks.load(),
         styles=load_styles(study.data),
+        executor=study.folds.executor,
+        workers=study.folds.workers,
         made_by=inputs.made_by,
         trials_elsewhere=study.checks.trials_elsewhere,
         root=root,
@@ -191,7 +195,7 @@ def _backtest(study: Study, root: Path, progress: Progress | None) -> StoredBack
     )
 
 
-def _sweep(study: Study, asked: SweepSection, root: Path, progress: Progress) -> StoredSweep:
+def _sweep(study: Study, asked: SweepSection, root: Path, progress: Progress, workers: Workers) -> StoredSweep:
     grid = named_grid(asked.grid.items())
     of_model, rest = parted_grid(grid)
     if of_model and study.model is None:
@@ -215,8 +219,7 @@ def _sweep(study: Study, asked: SweepSection, root: Path, progress: Progress) ->
             horizon=folds.horizon,
             delay=max(study.execution.delay, 1),
             seeds=folds.all_seeds,
-            executor=folds.executor,
-            workers=folds.workers,
+            executor=workers,
             root=root,
             progress=progress,
         )
@@ -230,8 +233,7 @@ def _sweep(study: Study, asked: SweepSection, root: Path, progress: Progress) ->
         costs=study.costs.load(prices, costs),
         execution=study.execution,
         clusters=asked.clusters,
-        executor=folds.executor,
-        workers=folds.workers,
+        executor=workers,
         made_by=made_by,
         trials_elsewhere=study.checks.trials_elsewhere,
         root=root,

@@ -19,6 +19,7 @@ from assay.data.panel import PredictionPanel, PricePanel
 from assay.engine.backtest import described, input_fingerprints, with_tradable_benchmark
 from assay.engine.costs import CostModel
 from assay.engine.execution import Execution
+from assay.engine.executors import Workers, opened_workers
 from assay.engine.sweep import GridCell, cells_of, run_cells
 from assay.results.checks.trials import adopt_beside
 from assay.results.evidence.skill import skill_of
@@ -106,7 +107,7 @@ def sweep(
     costs: CostModel | None = None,
     execution: Execution | None = None,
     clusters: bool = False,
-    executor: Literal["serial", "process", "ray"] = "serial",
+    executor: Literal["serial", "process", "ray"] | Workers = "serial",
     workers: int | None = None,
     made_by: Mapping[str, object] | None = None,
     trials_elsewhere: int = 0,
@@ -130,7 +131,8 @@ def sweep(
     prices, benchmark, costs, execution, made_by, trials_elsewhere, root, progress : as for `backtest`.
     settings : parameters of the strategy that stay, as text.
     clusters : whether to count independent trials by clustering the ledger's returns, too.
-    executor, workers : where cells that cannot share a pass are run; the figures are the same.
+    executor, workers : where cells that cannot share a pass are run, and on a cluster the passes; the figures are the
+        same.
     study : where the inputs came from and what else was asked for; kept with the run, completed by what ran.
 
     Raises
@@ -172,14 +174,15 @@ def sweep(
     folder = root / f".sweep-{run_id(strategy, config, fingerprints)}"
     done = read_parts(folder)
     progress.advance("cells", len(done), len(cells))
-    for place, variant in enumerate(variants):
-        start = place * len(own)
-        skip = frozenset(index - start for index in done if start <= index < start + len(own))
-        for batch in run_cells(own, variant.predictions, traded, skip=skip, executor=executor, workers=workers):
-            placed = [replace(item, index=item.index + start) for item in batch]
-            write_part(folder, placed)
-            done |= {item.index: item for item in placed}
-            progress.advance("cells", len(done), len(cells))
+    with opened_workers(executor, workers) as on:
+        for place, variant in enumerate(variants):
+            start = place * len(own)
+            skip = frozenset(index - start for index in done if start <= index < start + len(own))
+            for batch in run_cells(own, variant.predictions, traded, skip=skip, executor=on):
+                placed = [replace(item, index=item.index + start) for item in batch]
+                write_part(folder, placed)
+                done |= {item.index: item for item in placed}
+                progress.advance("cells", len(done), len(cells))
     adopt_beside(root)
     scenarios = [scenario_of(item) for item in configs]
     records = []

@@ -161,28 +161,29 @@ def walk_forward(
         if checks.canaries:
             panels = retrain_canaries(retrain, walk, count=checks.canary_seeds)
         beside = fits.baselines(prices, opened, progress) if baselines else {}
-    if strategy is None and walk.predictions.score is None:
-        chosen = load_strategy(PROBABILITY_STRATEGY, **(settings or {}))
-    trading = Trading(chosen, costs, execution)
-    origin = _origin(model, plan, walk, checks.leaks)
-    origin = replace(origin, tables=_tables(trading, walk, {model.name: walk.predictions, **beside}, prices, benchmark))
-    if checks.importance:
-        worth = fits.importance(prices, seeds, checks.importance_draws, execution.fill_at(prices), progress)
-        origin = replace(origin, tables={**origin.tables, **worth})
-    if isinstance(model, Tuned):
-        inside = search_of({**origin.config, "horizon": horizon})
-        note_searches(model, walk.logs, prices, horizon=horizon, inside=inside)
-    if panels is not None:
-        traded = with_tradable_benchmark(chosen, prices, benchmark)
-        origin = replace(origin, canaries=Canaries.run(trading, panels, walk.predictions, traded))
-    register(_beside(beside, prices, plan, execution), prices)
-    inputs = JoinedInputs(walk.predictions, prices, benchmark, styles=styles)
-    stored = run_joined(
-        trading, inputs, origin, "native", checks, Bookkeeping(root, trials_elsewhere, keep), progress, started
-    )
+        opened.rest()
+        if strategy is None and walk.predictions.score is None:
+            chosen = load_strategy(PROBABILITY_STRATEGY, **(settings or {}))
+        trading = Trading(chosen, costs, execution)
+        origin = _origin(model, plan, walk, checks.leaks)
+        panels_beside = {model.name: walk.predictions, **beside}
+        origin = replace(origin, tables=_tables(trading, walk, panels_beside, prices, benchmark))
+        if checks.importance:
+            worth = fits.importance(prices, seeds, checks.importance_draws, execution.fill_at(prices), progress)
+            origin = replace(origin, tables={**origin.tables, **worth})
+        if isinstance(model, Tuned):
+            inside = search_of({**origin.config, "horizon": horizon})
+            note_searches(model, walk.logs, prices, horizon=horizon, inside=inside)
+        if panels is not None:
+            traded = with_tradable_benchmark(chosen, prices, benchmark)
+            origin = replace(origin, canaries=Canaries.run(trading, panels, walk.predictions, traded))
+        register(_beside(beside, prices, plan, execution), prices)
+        inputs = JoinedInputs(walk.predictions, prices, benchmark, styles=styles)
+        ledger = Bookkeeping(root, trials_elsewhere, keep, opened)
+        stored = run_joined(trading, inputs, origin, "native", checks, ledger, progress, started)
     missing = fits.keep(stored.run, prices, seeds)
     if missing:
-        progress.say(f"warning: {missing} checkpoints lie on other machines and are not kept with the run")
+        progress.say(f"warning: {missing} checkpoints were removed meanwhile and are not kept with the run")
     recipe, lost = model_section(model)
     asked = sources_of(prices, None, benchmark, styles) if study is None else study
     ran = derived(
@@ -266,7 +267,7 @@ class _Fits:
         wanted = [(fold, seed, self.stored(prices, fold, seed)) for fold in self.folds for seed in seeds]
         away = [folder for _, _, folder in wanted if not folder.is_dir()]
         if away:
-            raise InputError(f"importance: {len(away)} checkpoints lie on other machines; use --executor process")
+            raise InputError(f"importance: {len(away)} checkpoints are gone, the first {away[0]}; run it again")
         done = 0
 
         def advance(note: str) -> None:
@@ -279,7 +280,7 @@ class _Fits:
         return permutation_importance(self.model, fits, prices, draws=draws, fill=fill, progress=advance)
 
     def keep(self, run: Run, prices: PricePanel, seeds: Sequence[int]) -> int:
-        """Copy the checkpoint of every fold and seed into the run folder; how many are not on this machine."""
+        """Copy the checkpoint of every fold and seed into the run folder; how many are not there any more."""
         missing, place = 0, run.path / "models"
         for fold in self.folds:
             for seed in seeds:

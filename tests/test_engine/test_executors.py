@@ -10,19 +10,66 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
+from assay import synthetic_market
 from assay.data.errors import InputError, TrainingError
-from assay.engine.executors import run_tasks, say
+from assay.engine.executors import Workers, run_tasks
+from assay.engine.shared import Shared, write_mapped
+from assay.engine.tasks import say
 
 ROOT = Path(__file__).parents[2]
 needs_two_cores = pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one core: nothing runs beside this process")
 
 
-@pytest.mark.parametrize("executor", ["serial", "process"])
-def test_each_task_gets_its_own_result(executor):
-    answers = dict(run_tasks(math.factorial, [(n,) for n in range(6)], executor=executor, workers=2))
+def test_each_task_gets_its_own_result():
+    answers = dict(run_tasks(math.factorial, [(n,) for n in range(6)]))
     assert answers == {n: math.factorial(n) for n in range(6)}
+
+
+def seen(prices, number):
+    """What a task finds of a shared panel: its closes, and whether they could be written or are a copy."""
+    values = prices.close.to_numpy()
+    return number, values.tobytes(), values.base is None or values.base.flags.owndata, prices.fingerprint
+
+
+@needs_two_cores
+def test_what_tasks_share_reaches_processes_as_views_of_one_file():
+    prices, _ = synthetic_market(200, 12, seed=0)
+    with Workers("process", 2) as workers:
+        answers = dict(run_tasks(seen, [(Shared(prices), n) for n in range(3)], executor=workers))
+        assert len(os.listdir(workers._folder)) == 1
+    assert not workers._folder
+    for number in range(3):
+        assert answers[number] == (number, prices.close.to_numpy().tobytes(), False, prices.fingerprint)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_mapped_value_is_the_value_and_cannot_be_written(tmp_path, order):
+    frame = pd.DataFrame(np.array(np.arange(4e3).reshape(200, 20), order=order))
+    for name, value in (("frame", frame), ("array", frame.to_numpy()), ("panel", synthetic_market(200, 12)[0])):
+        again = write_mapped(value, tmp_path / name).load()
+        one, two = (item.close if name == "panel" else item for item in (value, again))
+        np.testing.assert_array_equal(one, two)
+        one, two = (np.asarray(item) for item in (one, two))
+        assert one.strides == two.strides
+        with pytest.raises(ValueError, match="read-only"):
+            two[0, 0] = 1.0
+    assert list(again.close.columns) == list(value.close.columns)
+    assert again.fingerprint == value.fingerprint
+    # Two blocks of numbers, and what is no panel, go with the task as before.
+    mixed = pd.DataFrame({"a": np.arange(4e3), "b": np.arange(4000)})
+    pd.testing.assert_frame_equal(write_mapped(mixed, tmp_path / "mixed").load(), mixed)
+    assert write_mapped("text", tmp_path / "text").load() == "text"
+
+
+@needs_two_cores
+def test_no_room_for_the_panels_is_said_in_one_line(monkeypatch):
+    monkeypatch.setattr("assay.engine.executors.write_mapped", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
+    with pytest.raises(InputError, match=r"cannot hold the panels .* \(full\); point TMPDIR"):
+        list(run_tasks(len, [(Shared([1]),)] * 2, executor="process", workers=2))
 
 
 @needs_two_cores
@@ -108,18 +155,3 @@ def test_ray_is_asked_for_clearly_where_it_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(InputError, match=r"pip install 'assay\[ray\]'"):
         list(run_tasks(math.factorial, [(1,)], executor="ray"))
-
-
-@pytest.mark.ray
-def test_ray_gives_results_errors_and_no_gpu_that_is_not_there():
-    ray = pytest.importorskip("ray")
-    ray.init(num_cpus=2, num_gpus=0, log_to_driver=False, include_dashboard=False)
-    try:
-        answers = dict(run_tasks(math.factorial, [(n,) for n in range(5)], executor="ray", workers=1))
-        assert answers == {n: math.factorial(n) for n in range(5)}
-        with pytest.raises(ZeroDivisionError):
-            list(run_tasks(operator.truediv, [(1, 0)], executor="ray"))
-        with pytest.raises(InputError, match="no GPU"):
-            list(run_tasks(math.factorial, [(1,)], executor="ray", gpu=True))
-    finally:
-        ray.shutdown()

@@ -321,17 +321,6 @@ def test_killed_and_resumed_ends_with_the_same_bytes(tmp_path):
     assert metrics[0] == metrics[1]
 
 
-@pytest.mark.ray
-def test_ray_gives_the_same_bytes(tmp_path):
-    pytest.importorskip("ray")
-    prices = market()
-    folds = PLAN.split(prices.sessions)
-    for model in (Ridge(), load_model("stock_lstm_close", preset="tiny")):
-        alone = written(walk_forward(model, prices, folds), tmp_path / "a.parquet")
-        spread = walk_forward(model, prices, folds, executor="ray")
-        assert written(spread, tmp_path / "b.parquet") == alone
-
-
 @pytest.mark.parametrize(
     ("options", "match"),
     [

@@ -1,0 +1,203 @@
+"""Tasks on a Ray cluster: what they share lies once in the object store; a node that dies costs the tasks it ran.
+
+Ray runs a task again elsewhere where its node or worker process has died, and makes again a result that was lost with
+one; what else has been done stays. A task that raises is not run again. The driver (the process that asks) holds what
+is shared and every result, so it needs no storage that other machines see.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from threading import Event, Thread
+from typing import Any, Self
+
+from assay.data.errors import InputError, TrainingError
+from assay.data.optional import missing_package
+from assay.engine.tasks import ONE_THREAD, call_on_one_thread, heard_by
+
+__all__ = ["RayCluster"]
+
+#: How often a task whose node or worker died is run again.
+_RETRIES = 4
+#: How often the driver asks for messages, and how long it waits for those of tasks that have ended, seconds.
+_EARS, _PATIENCE = 0.2, 3.0
+
+
+class RayCluster:
+    """A cluster that this process has joined, or has started on this machine because there was none."""
+
+    def __init__(self, ray: Any) -> None:
+        self.ray = ray
+        self._mailbox: Any = None
+
+    @classmethod
+    @contextmanager
+    def joined(cls) -> Iterator[Self]:
+        """Join the cluster that ``RAY_ADDRESS`` names, else the one that runs on this machine, else start one there.
+
+        Raises
+        ------
+        InputError
+            If Ray is not installed, no cluster answers there, or it has no cores for tasks.
+
+        """
+        try:
+            import ray
+        except ImportError as error:
+            raise missing_package(error, what="--executor ray") or error from None
+        started = not ray.is_initialized()
+        if started:
+            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a cluster that we start tells nobody of it
+            try:
+                ray.init(
+                    log_to_driver=False,
+                    include_dashboard=False,
+                    logging_level=logging.ERROR,
+                    runtime_env={"env_vars": dict.fromkeys(ONE_THREAD, "1")},
+                )
+            except (ConnectionError, ValueError, RuntimeError) as error:
+                where = os.environ.get("RAY_ADDRESS", "this machine")
+                reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+                raise InputError(
+                    f"--executor ray: no cluster at {where}: {reason}; start one with `ray start --head`, or set "
+                    "RAY_ADDRESS"
+                ) from None
+        own = cls(ray)
+        try:
+            if own.cores < 1:
+                raise InputError("--executor ray: the cluster has no cores for tasks; add a node with --num-cpus")
+            yield own
+        finally:
+            if own._mailbox is not None:
+                with suppress(ray.exceptions.RayError):
+                    ray.kill(own._mailbox)
+            if started:
+                ray.shutdown()
+
+    @property
+    def cores(self) -> int:
+        """Tasks that can run at once."""
+        return int(self.ray.cluster_resources().get("CPU", 0))
+
+    def put(self, value: object) -> Any:
+        """Put a value into the object store, from which every node reads it without a copy a task."""
+        return self.ray.put(value)
+
+    def run(
+        self,
+        function: Callable[..., Any],
+        tasks: Sequence[tuple[Any, ...]],
+        *,
+        at_once: int | None,
+        gpu: bool,
+        heard: Callable[[Any], None] | None,
+    ) -> Iterator[tuple[int, Any]]:
+        """See `assay.engine.executors.run_tasks`; arguments that `put` gave reach the function as what was put."""
+        ray = self.ray
+        if gpu and ray.cluster_resources().get("GPU", 0) < 1:
+            raise InputError("--executor ray: the model's device is cuda, but the cluster has no GPU; use device=cpu")
+        remote = ray.remote(num_cpus=1, num_gpus=int(gpu), max_retries=_RETRIES)(_task)
+        waiting = list(enumerate(tasks))[::-1]
+        running: dict[Any, int] = {}
+        with self._listening(heard) as (mailbox, sent):
+            try:
+                while waiting or running:
+                    while waiting and len(running) < (at_once or len(tasks)):
+                        position, task = waiting.pop()
+                        running[remote.remote(mailbox, function, *task)] = position
+                    done, _ = ray.wait(list(running), num_returns=1)
+                    for reference in done:
+                        said, result = self._result(reference)
+                        sent.append(said)
+                        yield running.pop(reference), result
+            finally:
+                for reference in running:
+                    with suppress(ray.exceptions.RayError):
+                        ray.cancel(reference, force=True)
+
+    def _result(self, reference: Any) -> Any:
+        errors = self.ray.exceptions
+        try:
+            return self.ray.get(reference)
+        except errors.RayTaskError as error:
+            raise (error.cause if isinstance(error.cause, Exception) else error) from None
+        except errors.RayError as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise TrainingError(
+                f"--executor ray: the node or worker of a task died {_RETRIES + 1} times, perhaps for want of memory "
+                f"({reason}); what had been finished is kept where a folder was given, so run again to go on"
+            ) from None
+
+    @contextmanager
+    def _listening(self, heard: Callable[[Any], None] | None) -> Iterator[tuple[Any, list[int]]]:
+        """The mailbox for what tasks say, emptied by a thread, and a list of how many messages each task has sent.
+
+        The mailbox is None where nobody listens.
+        """
+        sent: list[int] = []
+        if heard is None:
+            yield None, sent
+            return
+        ray, ended = self.ray, Event()
+        mailbox = self._mailbox = self._mailbox or self._mailbox_here()
+
+        def listen() -> None:
+            count, patience = 0, _PATIENCE
+            with suppress(ray.exceptions.RayError):
+                while not (ended.is_set() and (count >= sum(sent) or patience <= 0)):
+                    if ended.wait(_EARS):
+                        time.sleep(_EARS)
+                        patience -= _EARS
+                    for message in ray.get(mailbox.taken.remote()):
+                        count += 1
+                        heard(message)
+
+        thread = Thread(target=listen, daemon=True)
+        thread.start()
+        try:
+            yield mailbox, sent
+        finally:
+            ended.set()
+            thread.join(timeout=2 * _PATIENCE)
+
+    def _mailbox_here(self) -> Any:
+        """A mailbox on the driver's own node: the death of another does not take it."""
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        here = NodeAffinitySchedulingStrategy(self.ray.get_runtime_context().get_node_id(), soft=False)
+        return self.ray.remote(num_cpus=0, scheduling_strategy=here)(_Mailbox).remote()
+
+
+class _Mailbox:
+    """What tasks have said and nobody has heard yet; lives in a process of its own."""
+
+    def __init__(self) -> None:
+        self._messages: list[Any] = []
+
+    def put(self, message: Any) -> None:
+        self._messages.append(message)
+
+    def taken(self) -> list[Any]:
+        taken, self._messages = self._messages, []
+        return taken
+
+
+def _task(mailbox: Any, function: Callable[..., Any], *task: Any) -> tuple[int, Any]:
+    """One task in a worker process: how many messages it has sent, and its result.
+
+    Messages are not waited for: a task that waits gives its core to another.
+    """
+    sent = 0
+
+    def send(message: Any) -> None:
+        nonlocal sent
+        mailbox.put.remote(message)
+        sent += 1
+
+    with heard_by(None if mailbox is None else send):
+        result = call_on_one_thread(function, *task)
+    return sent, result
