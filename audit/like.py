@@ -21,7 +21,7 @@ import pandas as pd
 from assay.audit.claims.load import load_claims
 from assay.audit.claims.model import Claim, ClaimSet
 from assay.audit.judge import audit_claims
-from assay.audit.page import CLASSES, POLICY, STYLE, safe
+from assay.audit.report import CLASSES, POLICY, STYLE, safe
 from assay.audit.verdicts import Verdict
 from assay.data.errors import BacktestError, UnknownNameError
 from assay.results.evidence.forecast_tables import cell, forecast_tables

@@ -89,6 +89,11 @@ class Finding:
         if self.substance is Substance.IMPLAUSIBLE and not self.assumption:
             raise InputError(f"finding of {self.check_id}: implausible without the assumption it leans on")
 
+    @property
+    def accuses(self) -> bool:
+        """Whether it says that a figure cannot be, or is not to be believed."""
+        return self.arithmetic is Arithmetic.INCONSISTENT or self.substance is Substance.IMPLAUSIBLE
+
 
 @dataclass(frozen=True)
 class Verdict:

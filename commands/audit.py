@@ -166,7 +166,7 @@ def audit(
         result = _retrained(result, data, model, seeds, epochs)
     counted = None if checkpoint is None else _counted(checkpoint, claims)
     if html_file is not None:
-        from assay.audit.page import render_html
+        from assay.audit.report import render_html
 
         _write(html_file, render_html(result))
     if as_json:
@@ -252,7 +252,7 @@ def _recomputed(result: Audit, data: _Data) -> Audit:
     from dataclasses import replace
 
     from assay.audit.recompute.conventions import Material
-    from assay.audit.recompute.daily_match import match_daily, with_printed_series
+    from assay.audit.recompute.daily import match_daily, with_printed_series
     from assay.audit.recompute.figures import daily_finding, recompute, vol_target_of, with_findings
     from assay.audit.recompute.filled import with_fills
     from assay.audit.recompute.material import material_of_panels, material_of_returns, with_positions

@@ -28,7 +28,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from assay.audit.forensic.significance import wilson
+from assay.audit.forensic.books import wilson
 from assay.audit.judge import audit_claims
 from assay.audit.read.draft import draft_claims
 from assay.audit.verdicts import Arithmetic, Finding, Substance

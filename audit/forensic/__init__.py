@@ -2,18 +2,4 @@
 
 from __future__ import annotations
 
-__all__ = [
-    "architecture",
-    "arithmetic",
-    "classification",
-    "confusion",
-    "moments",
-    "portfolio",
-    "proportions",
-    "regression",
-    "signal",
-    "significance",
-    "tests_reported",
-    "trades",
-    "training",
-]
+__all__: list[str] = []

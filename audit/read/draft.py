@@ -12,16 +12,15 @@ from dataclasses import dataclass, field, replace
 
 from assay.audit.claims.metrics import METRICS
 from assay.audit.read.blocks import CodeBlock, place_code
-from assay.audit.read.changes import tie_gaps
 from assay.audit.read.context import with_context
 from assay.audit.read.document import Line, block_lines, read_markdown, read_plain, split_cells
-from assay.audit.read.grids import Grid, Row, place_grid
-from assay.audit.read.html import place_html
+from assay.audit.read.grids import Grid, Row, place_grid, place_html
 from assay.audit.read.intervals_behind import attach
 from assay.audit.read.keyed import place_log
 from assay.audit.read.labels_to_metrics import SPLIT_NAMES, around, named, says, unit_of, wrong_unit
 from assay.audit.read.prose import place_prose
 from assay.audit.read.records import assemble
+from assay.audit.read.relations import tie_gaps
 from assay.audit.read.sheet import Context, Draft, Sheet
 from assay.audit.read.tokens import Token, scan_line
 from assay.audit.read.vocabulary import pattern

@@ -5,16 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from assay.audit.claims.model import Claim, ClaimSet
-from assay.audit.recompute.class_readings import CLASS_METRICS, SIDE_METRICS
+from assay.audit.recompute.book_statistics import EXPOSURE_STATISTICS
 from assay.audit.recompute.conventions import Material
-from assay.audit.recompute.daily_match import DailyMatch
-from assay.audit.recompute.daily_series import VolTarget
-from assay.audit.recompute.exposure_readings import EXPOSURE_STATISTICS
+from assay.audit.recompute.daily import DailyMatch, VolTarget
 from assay.audit.recompute.levels import LEVELS, Explanation, best_reading, explain
-from assay.audit.recompute.periods import days_of
-from assay.audit.recompute.readings import RETURN_METRICS
-from assay.audit.recompute.relative_readings import RELATIVE_METRICS
 from assay.audit.recompute.resolver import RESOLVED_METRICS, Resolution, number_as
+from assay.audit.recompute.return_statistics import RELATIVE_METRICS, RETURN_METRICS
+from assay.audit.recompute.signal_statistics import CLASS_METRICS, SIDE_METRICS
+from assay.audit.rules.calendars import days_of
 from assay.audit.rules.scope import Report
 from assay.audit.verdicts import Arithmetic, AuditReport, Finding, Substance, combine
 from assay.data.errors import InputError

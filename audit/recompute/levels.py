@@ -15,10 +15,9 @@ from assay.audit.claims.intervals import Interval
 from assay.audit.claims.metrics import METRICS
 from assay.audit.claims.model import Claim, Portfolio
 from assay.audit.recompute.conventions import Material, Reading
-from assay.audit.recompute.daily_series import Alternative, VolTarget, alternatives, simplest
-from assay.audit.recompute.readings import RETURN_METRICS
-from assay.audit.recompute.relative_readings import RELATIVE_METRICS
+from assay.audit.recompute.daily import Alternative, VolTarget, alternatives, simplest
 from assay.audit.recompute.resolver import Resolution, resolve
+from assay.audit.recompute.return_statistics import RELATIVE_METRICS, RETURN_METRICS
 from assay.data.conventions import SESSIONS_A_YEAR
 
 __all__ = ["LEVELS", "Explanation", "best_reading", "explain"]

@@ -12,11 +12,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from assay.audit.claims.intervals import Interval, Printed
+from assay.audit.recompute.book_statistics import (
+    EXPOSURE_STATISTICS,
+    TRADE_STATISTICS,
+    exposure_readings,
+    trade_readings,
+)
 from assay.audit.recompute.conventions import Material, Reading
-from assay.audit.recompute.exposure_readings import EXPOSURE_STATISTICS, exposure_readings
-from assay.audit.recompute.readings import RETURN_METRICS, return_readings
-from assay.audit.recompute.signal_readings import SIGNAL_METRICS, signal_readings
-from assay.audit.recompute.trade_readings import TRADE_STATISTICS, trade_readings
+from assay.audit.recompute.return_statistics import RETURN_METRICS, return_readings
+from assay.audit.recompute.signal_statistics import SIGNAL_METRICS, signal_readings
 
 __all__ = ["RESOLVED_METRICS", "Resolution", "number_as", "readings_of", "resolve"]
 

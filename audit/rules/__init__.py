@@ -6,42 +6,31 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from assay.audit.claims.intervals import IntervalError
-from assay.audit.rules import (
-    architectures,
-    baselines,
-    calendars,
-    class_shares,
-    matrices,
-    moments,
-    portfolios,
-    regressions,
-    relations,
-    samples,
-    signals,
-    sums,
-    trainings,
-    uncertainty,
-)
-from assay.audit.rules.identities import IDENTITIES
+from assay.audit.rules import calendars, classifiers, moments, networks, relations, samples, signals, uncertainty
+from assay.audit.rules.book_identities import BOOK_IDENTITIES
 from assay.audit.rules.identity import apply
 from assay.audit.rules.scope import Report, Run
+from assay.audit.rules.score_identities import SCORE_IDENTITIES
 from assay.audit.verdicts import Finding
 
-__all__ = ["FAMILIES", "FAMILY_RULES", "REPORT_RULES", "RUN_RULES", "Report", "Run", "findings_of"]
+__all__ = ["FAMILIES", "IDENTITIES", "REPORT_RULES", "RUN_RULES", "Report", "Run", "findings_of"]
+
+#: Which printed figure follows from which others, a row each; `identity.apply` reads them.
+IDENTITIES = (*SCORE_IDENTITIES, *BOOK_IDENTITIES)
 
 #: Rules on one run: the table of identities, and what is no identity.
 RUN_RULES: tuple[Callable[[Run], Iterator[Finding]], ...] = (
     relations.bounds_by_definition, *(partial(apply, rows=(row,)) for row in IDENTITIES),
-    sums.shares_sum, sums.telescoping,
-    class_shares.shares_by_programming, baselines.share_from_macro,
-    baselines.one_class_only, class_shares.mixtures, baselines.log_loss_baseline, baselines.stated_majority,
+    relations.shares_sum, relations.telescoping,
+    classifiers.shares_by_programming, classifiers.share_from_macro,
+    classifiers.one_class_only, classifiers.mixtures, classifiers.log_loss_baseline, classifiers.stated_majority,
     samples.proportions_on_stated_sample, samples.matrices_on_stated_sample, samples.auc_on_grid,
-    regressions.levels_or_returns, regressions.persistence,
+    moments.levels_or_returns, moments.persistence,
     signals.correlation_bounds, signals.ic_breadth, signals.ic_significance, signals.signal_to_portfolio,
     signals.quantile_spread, signals.quantile_portfolio, signals.calibration,
-    portfolios.sharpe_significance, portfolios.foresight, portfolios.drawdown, calendars.calendar,
-    trainings.loss_above_floor, trainings.epochs, architectures.parameter_count, architectures.file_size,
-    architectures.summary_of_layers,
+    uncertainty.sharpe_significance, uncertainty.foresight, uncertainty.drawdown, calendars.calendar,
+    networks.loss_above_floor, networks.epochs, networks.parameter_count, networks.file_size,
+    networks.summary_of_layers,
     moments.percentiles, moments.reported_tests, moments.whole_numbers,
 )  # fmt: skip
 
@@ -55,7 +44,7 @@ FAMILY_RULES: tuple[Callable[[Sequence[Run]], Iterator[Finding]], ...] = (sample
 REPORT_RULES: tuple[Callable[[Report], Iterator[Finding]], ...] = (
     relations.printed_twice, relations.bounds_kept, relations.without_split, relations.parts_of_period,
     relations.one_model_two_figures, relations.derived, relations.fractions, relations.leverage,
-    matrices.printed_matrix, trainings.reweighted_losses, trainings.best_of_curve, uncertainty.thresholds,
+    classifiers.printed_matrix, networks.reweighted_losses, networks.best_of_curve, uncertainty.thresholds,
     uncertainty.stated_intervals, uncertainty.spreads,
 )  # fmt: skip
 

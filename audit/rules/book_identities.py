@@ -10,10 +10,17 @@ import math
 from collections.abc import Mapping
 
 from assay.audit.claims.intervals import Interval
-from assay.audit.forensic.portfolio import annualised_readings, compounded_readings, cost_readings, sharpe_readings
-from assay.audit.forensic.signal import hit_rate_from_correlation
-from assay.audit.forensic.tests_reported import t_of_mean
-from assay.audit.forensic.trades import expectancy, factor_of_rate, share_of
+from assay.audit.forensic.books import (
+    annualised_readings,
+    compounded_readings,
+    cost_readings,
+    expectancy,
+    factor_of_rate,
+    hit_rate_from_correlation,
+    share_of,
+    sharpe_readings,
+)
+from assay.audit.forensic.moments import t_of_mean
 from assay.audit.rules.identity import Allowance, Identity, Situation, one_sample, together
 
 __all__ = ["BOOK_IDENTITIES"]

@@ -11,7 +11,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from assay.audit.rules.identities import IDENTITIES
+from assay.audit.rules import IDENTITIES
 from assay.audit.rules.identity import Identity
 
 __all__ = ["CHECKS", "Check", "render_checks"]

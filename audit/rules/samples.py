@@ -8,10 +8,18 @@ from collections.abc import Iterator, Sequence
 
 from assay.audit.claims.intervals import Interval
 from assay.audit.claims.model import Claim
-from assay.audit.forensic.classification import entropy
-from assay.audit.forensic.confusion import BinaryScores, Matrix, binary_matrices
-from assay.audit.forensic.proportions import auc_counts, auc_splits, common_sizes, grim_counts, grim_has_power
-from assay.audit.forensic.significance import auc_interval, wilson
+from assay.audit.forensic.books import auc_interval, wilson
+from assay.audit.forensic.scores import (
+    BinaryScores,
+    Matrix,
+    auc_counts,
+    auc_splits,
+    binary_matrices,
+    common_sizes,
+    entropy,
+    grim_counts,
+    grim_has_power,
+)
 from assay.audit.rules.scope import Run, baseline, broken, fits, names, number, percent, supported, weak
 from assay.audit.verdicts import Finding, Substance
 

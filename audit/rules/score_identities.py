@@ -7,11 +7,18 @@ from collections.abc import Mapping
 
 from assay.audit.claims.intervals import Interval
 from assay.audit.forensic.arithmetic import mean_readings
-from assay.audit.forensic.classification import f1_average_range, f1_range, macro_f1_readings
-from assay.audit.forensic.confusion import accuracy_floor, prevalence_range
-from assay.audit.forensic.moments import kurtosis_floor, std_ceiling, std_floor
-from assay.audit.forensic.regression import best_constant_mape, decomposed_rmse, mape_from_mae, rmse_ceiling
-from assay.audit.forensic.tests_reported import p_readings, t_of_correlation
+from assay.audit.forensic.moments import (
+    best_constant_mape,
+    decomposed_rmse,
+    kurtosis_floor,
+    mape_from_mae,
+    p_readings,
+    rmse_ceiling,
+    std_ceiling,
+    std_floor,
+    t_of_correlation,
+)
+from assay.audit.forensic.scores import accuracy_floor, f1_average_range, f1_range, macro_f1_readings, prevalence_range
 from assay.audit.rules.identity import Allowance, Identity, Situation, one_sample, together
 from assay.audit.rules.scope import completeness
 

@@ -8,14 +8,14 @@ from collections.abc import Iterator
 
 from assay.audit.claims.intervals import Interval
 from assay.audit.claims.model import Claim
-from assay.audit.forensic.portfolio import foresight_ceiling
-from assay.audit.forensic.signal import (
+from assay.audit.forensic.books import (
     breadth_needed,
+    foresight_ceiling,
     quantile_slope,
     return_std_from_spread,
     transfer_coefficient,
 )
-from assay.audit.forensic.tests_reported import t_of_mean
+from assay.audit.forensic.moments import t_of_mean
 from assay.audit.rules.scope import Run, broken, doubtful, fits, number, percent, span, supported, weak
 from assay.audit.verdicts import Finding
 from assay.data.conventions import SESSIONS_A_YEAR

@@ -10,8 +10,7 @@ import pandas as pd
 import pytest
 
 from assay.audit.recompute.conventions import Material
-from assay.audit.recompute.daily_match import match_daily
-from assay.audit.recompute.daily_series import VolTarget
+from assay.audit.recompute.daily import VolTarget, match_daily
 from tests.test_audit.test_levels import scaled_by_hand, unruly
 
 RAW = unruly(3, 400)

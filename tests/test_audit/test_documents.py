@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from assay.audit.judge import audit_claims
-from assay.audit.read.files import find_documents, read_document
-from assay.audit.read.project import draft_files
+from assay.audit.read.project import draft_files, find_documents, read_document
 from assay.data.errors import InputError
 
 REPORT = "# Net\n\n## Test results\n\n- Accuracy: 0.5571\n- F1: 0.6123\n- Sharpe: 1.31\n"

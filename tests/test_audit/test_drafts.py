@@ -7,8 +7,7 @@ from dataclasses import replace
 import pytest
 
 from assay.audit.claims.model import Claim, ClaimSet, Group, Target
-from assay.audit.drafts import lookalike
-from assay.audit.judge import audit_claims
+from assay.audit.judge import audit_claims, lookalike
 from assay.audit.read.draft import draft_claims
 from assay.audit.verdicts import Arithmetic, Substance
 from tests.test_audit.rules.claim_builder import claim, claim_set

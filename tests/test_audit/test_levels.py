@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from assay.audit.claims.load import parse_claims
 from assay.audit.judge import audit_claims
 from assay.audit.recompute.conventions import Material
-from assay.audit.recompute.daily_series import scaled_to_target, unscaled
+from assay.audit.recompute.daily import scaled_to_target, unscaled
 from assay.audit.recompute.figures import Recomputed, recompute, with_findings
 from assay.audit.recompute.levels import LEVELS
 from assay.audit.recompute.material import material_of_panels, material_of_returns
-from assay.audit.recompute.periods import days_of
+from assay.audit.rules.calendars import days_of
 from assay.audit.verdicts import AuditReport
 from assay.engine.result import BacktestResult
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from assay.audit.claims.intervals import parse_print
 from assay.audit.recompute.conventions import Material, Panel
-from assay.audit.recompute.readings import RETURN_METRICS
 from assay.audit.recompute.resolver import RESOLVED_METRICS, readings_of, resolve
+from assay.audit.recompute.return_statistics import RETURN_METRICS
 
 
 def series(seed: int, n: int = 188, flat: bool = True) -> pd.Series:

@@ -9,20 +9,27 @@ import numpy as np
 import pytest
 
 from assay.audit.claims.intervals import Interval, parse_print
-from assay.audit.forensic import regression, signal, significance
-from assay.audit.forensic.classification import (
+from assay.audit.forensic import books, moments
+from assay.audit.forensic.scores import (
+    BinaryScores,
     ClassScores,
+    accuracy_floor,
+    auc_counts,
+    auc_splits,
+    binary_matrices,
     class_shares,
+    common_sizes,
     entropy,
     f1_average_range,
     f1_range,
+    grim_counts,
+    grim_has_power,
     largest_share_from_macro,
     macro_f1_readings,
     mixture_remainder,
     not_predicted_share,
+    prevalence_range,
 )
-from assay.audit.forensic.confusion import BinaryScores, accuracy_floor, binary_matrices, prevalence_range
-from assay.audit.forensic.proportions import auc_counts, auc_splits, common_sizes, grim_counts, grim_has_power
 
 
 def printed(text: str) -> Interval:
@@ -186,54 +193,54 @@ class TestClassification:
 
 class TestRegression:
     def test_error_cannot_exceed_half_the_range(self) -> None:
-        ceiling = regression.rmse_ceiling(11.495, 21.155, printed("0.1278"))
+        ceiling = moments.rmse_ceiling(11.495, 21.155, printed("0.1278"))
         assert ceiling == pytest.approx(4.511, abs=2e-3)
         assert ceiling < printed("7.52").low
         # Data at the two ends reach the bound exactly.
         y = np.array([0.0, 0.0, 2.0, 2.0])
         e = np.array([0.5, -0.5, 0.5, -0.5])
         r2 = 1 - (e**2).mean() / y.var()
-        assert regression.rmse_ceiling(0.0, 2.0, Interval.point(float(r2))) == pytest.approx(math.sqrt((e**2).mean()))
+        assert moments.rmse_ceiling(0.0, 2.0, Interval.point(float(r2))) == pytest.approx(math.sqrt((e**2).mean()))
 
     def test_a_printed_mean_tightens_the_variance(self) -> None:
-        assert regression.variance_ceiling(0.0, 1.0) == pytest.approx(0.25)
-        assert regression.variance_ceiling(0.0, 1.0, Interval(0.05, 0.1)) == pytest.approx(0.09)
-        assert regression.variance_ceiling(0.0, 1.0, Interval(0.4, 0.6)) == pytest.approx(0.25)
+        assert moments.variance_ceiling(0.0, 1.0) == pytest.approx(0.25)
+        assert moments.variance_ceiling(0.0, 1.0, Interval(0.05, 0.1)) == pytest.approx(0.09)
+        assert moments.variance_ceiling(0.0, 1.0, Interval(0.4, 0.6)) == pytest.approx(0.25)
 
     def test_implied_deviation_of_the_target(self) -> None:
-        implied = regression.target_std(printed("5.47"), printed("0.9982"))
+        implied = moments.target_std(printed("5.47"), printed("0.9982"))
         assert implied.low < 128.9 < implied.high
-        assert math.isinf(regression.target_std(printed("1.0"), Interval(0.9, 1.0)).high)
+        assert math.isinf(moments.target_std(printed("1.0"), Interval(0.9, 1.0)).high)
 
     def test_best_constant_is_the_harmonic_middle(self) -> None:
         low, high = 11.50, 21.15
         constant = 2 * low * high / (low + high)
         worst = max(abs(constant - y) / y for y in (low, high))
-        assert regression.best_constant_mape(low, high) == pytest.approx(worst)
+        assert moments.best_constant_mape(low, high) == pytest.approx(worst)
 
     def test_mape_lies_between_the_scaled_errors(self) -> None:
-        assert regression.mape_from_mae(printed("7.52"), 11.5, 21.15).meets(printed("58.71%"))
-        assert math.isinf(regression.mape_from_mae(printed("7.52"), 0.0, 21.15).high)
+        assert moments.mape_from_mae(printed("7.52"), 11.5, 21.15).meets(printed("58.71%"))
+        assert math.isinf(moments.mape_from_mae(printed("7.52"), 0.0, 21.15).high)
 
     def test_persistence_mape_by_simulation(self) -> None:
         rng = np.random.default_rng(0)
         p = 100 * np.exp(np.cumsum(rng.normal(0, 0.01, 40_000)))
         measured = np.abs(p[2:] - p[:-2]) / p[2:]
-        assert measured.mean() == pytest.approx(regression.persistence_mape(0.01, 2), rel=0.03)
+        assert measured.mean() == pytest.approx(moments.persistence_mape(0.01, 2), rel=0.03)
 
 
 class TestSignalAndSignificance:
     def test_quantile_slopes_published(self) -> None:
-        assert signal.quantile_slope(5) == pytest.approx(1.400, abs=5e-4)
-        assert signal.quantile_slope(10) == pytest.approx(1.755, abs=5e-4)
-        assert signal.quantile_slope(3) == pytest.approx(1.091, abs=5e-4)
+        assert books.quantile_slope(5) == pytest.approx(1.400, abs=5e-4)
+        assert books.quantile_slope(10) == pytest.approx(1.755, abs=5e-4)
+        assert books.quantile_slope(3) == pytest.approx(1.091, abs=5e-4)
 
     def test_sign_agreement(self) -> None:
-        rate = signal.hit_rate_from_correlation(Interval.point(0.112))
+        rate = books.hit_rate_from_correlation(Interval.point(0.112))
         assert rate.low == pytest.approx(0.5357, abs=1e-4)
 
     def test_breadth(self) -> None:
-        assert signal.breadth_needed(Interval.point(0.1)) == pytest.approx(101)
+        assert books.breadth_needed(Interval.point(0.1)) == pytest.approx(101)
 
     def test_spread_by_simulation(self) -> None:
         rng = np.random.default_rng(2)
@@ -241,29 +248,29 @@ class TestSignalAndSignificance:
         gain = 0.02 * (0.3 * score + math.sqrt(1 - 0.09) * rng.normal(size=400_000))
         order = np.argsort(score)
         spread = gain[order[-80_000:]].mean() - gain[order[:80_000]].mean()
-        sigma = signal.return_std_from_spread(Interval.point(float(spread)), Interval.point(0.3), 5)
+        sigma = books.return_std_from_spread(Interval.point(float(spread)), Interval.point(0.3), 5)
         assert sigma.low == pytest.approx(0.02, rel=0.02)
 
     def test_wilson_agrees_with_statsmodels(self) -> None:
         from statsmodels.stats.proportion import proportion_confint
 
         low, high = proportion_confint(16, 28, method="wilson")
-        assert significance.wilson(16, 28).low == pytest.approx(low)
-        assert significance.wilson(16, 28).high == pytest.approx(high)
+        assert books.wilson(16, 28).low == pytest.approx(low)
+        assert books.wilson(16, 28).high == pytest.approx(high)
 
     def test_minimum_track_record_published_example(self) -> None:
         # Bailey & López de Prado (2012): annual Sharpe 2 against 1 at 95%, daily: 2.73 years.
-        assert significance.minimum_track_record(2.0, 252, 1.0) / 252 == pytest.approx(2.73, abs=0.01)
-        assert math.isinf(significance.minimum_track_record(1.0, 252, 1.0))
+        assert books.minimum_track_record(2.0, 252, 1.0) / 252 == pytest.approx(2.73, abs=0.01)
+        assert math.isinf(books.minimum_track_record(1.0, 252, 1.0))
 
     @pytest.mark.parametrize(("n", "wanted"), [(2, 0.564), (5, 1.163), (100, 2.508)])
     def test_expected_maximum_exact(self, n: int, wanted: float) -> None:
-        assert significance.expected_maximum(n) == pytest.approx(wanted, abs=1e-3)
+        assert books.expected_maximum(n) == pytest.approx(wanted, abs=1e-3)
 
     def test_auc_interval_of_28_days_holds_one_half(self) -> None:
-        assert significance.auc_interval(0.5521, 16, 12).holds(0.5)
-        assert not significance.auc_interval(0.9, 160, 120).holds(0.5)
+        assert books.auc_interval(0.5521, 16, 12).holds(0.5)
+        assert not books.auc_interval(0.9, 160, 120).holds(0.5)
 
     def test_sharpe_interval_is_root_years_for_small_ratios(self) -> None:
-        around = significance.sharpe_interval(0.5, 2520, 252)
+        around = books.sharpe_interval(0.5, 2520, 252)
         assert around.width / 2 == pytest.approx(1.96 / math.sqrt(10), rel=1e-3)

@@ -11,9 +11,9 @@ import pytest
 
 from assay.audit.claims.intervals import Interval, parse_print
 from assay.audit.claims.model import Architecture, Layer
-from assay.audit.forensic import arithmetic, moments, portfolio, trades, training
-from assay.audit.forensic.architecture import file_bytes, inputs_needed, layer_parameters, parameters
-from assay.audit.forensic.tests_reported import p_readings, t_of_correlation, t_of_mean
+from assay.audit.forensic import arithmetic, books, moments, networks
+from assay.audit.forensic.moments import p_readings, t_of_correlation, t_of_mean
+from assay.audit.forensic.networks import file_bytes, inputs_needed, layer_parameters, parameters
 from assay.data.errors import InputError
 
 
@@ -30,47 +30,47 @@ class TestPortfolio:
             vol = float(r.std(ddof=1) * math.sqrt(252))
             grown = float(np.prod(1 + r) ** (252 / 500) - 1)
             sharpe = float(r.mean() * 252) / vol
-            readings = portfolio.sharpe_readings(Interval.point(grown), Interval.point(vol))
+            readings = books.sharpe_readings(Interval.point(grown), Interval.point(vol))
             assert any(value.holds(sharpe) for value in readings.values())
 
     def test_foresight_and_needed_hit_rate(self) -> None:
-        assert portfolio.foresight_ceiling(252) == pytest.approx(21.0, abs=0.05)
+        assert books.foresight_ceiling(252) == pytest.approx(21.0, abs=0.05)
         daily = 10.67 / math.sqrt(252)
-        p = portfolio.needed_hit_rate(10.67, 252, True)
+        p = books.needed_hit_rate(10.67, 252, True)
         assert (2 * p - 1) / math.sqrt(1 - (2 * p - 1) ** 2) == pytest.approx(daily)
         z = np.abs(np.random.default_rng(0).normal(size=1_000_000))
-        assert z.mean() / z.std() * math.sqrt(252) == pytest.approx(portfolio.foresight_ceiling(252), rel=0.01)
+        assert z.mean() / z.std() * math.sqrt(252) == pytest.approx(books.foresight_ceiling(252), rel=0.01)
 
     def test_weekdays_against_numpy(self) -> None:
         for start, end in ((date(2024, 7, 1), date(2024, 12, 31)), (date(2023, 1, 7), date(2023, 1, 8))):
             wanted = int(np.busday_count(start, end)) + (end.weekday() < 5)
-            assert portfolio.weekdays(start, end) == wanted
-        assert portfolio.weekdays(date(2024, 1, 2), date(2024, 1, 1)) == 0
+            assert books.weekdays(start, end) == wanted
+        assert books.weekdays(date(2024, 1, 2), date(2024, 1, 1)) == 0
 
     def test_leverage_leaves_a_common_factor(self) -> None:
         a = {"annual_return": printed("10.0%"), "annual_volatility": printed("8.0%")}
         b = {"annual_return": printed("20.0%"), "annual_volatility": printed("16.0%")}
-        factor = portfolio.leverage_factor(a, b)
+        factor = books.leverage_factor(a, b)
         assert factor is not None
         assert factor.holds(2.0)
-        assert portfolio.leverage_factor(a, b | {"annual_volatility": printed("12.0%")}) is None
+        assert books.leverage_factor(a, b | {"annual_volatility": printed("12.0%")}) is None
 
     def test_drawdown_probability_by_simulation(self) -> None:
         rng = np.random.default_rng(1)
         steps = rng.normal(0.1 / 2520, 0.2 / math.sqrt(2520), (4000, 2520))
         share = float((np.cumsum(steps, axis=1).min(axis=1) < -0.1).mean())
-        assert portfolio.drawdown_exceeded(0.5, 0.2, 1.0, 0.1) == pytest.approx(share, abs=0.03)
+        assert books.drawdown_exceeded(0.5, 0.2, 1.0, 0.1) == pytest.approx(share, abs=0.03)
 
     def test_annualising_and_compounding(self) -> None:
-        readings = portfolio.annualised_readings(printed("0.05%"), "mean")
+        readings = books.annualised_readings(printed("0.05%"), "mean")
         assert readings["times 252"].meets(printed("12.6%"))
         assert readings["compounded over 252"].meets(printed("13.4%"))
-        assert portfolio.compounded_readings(printed("21.0%"), Interval.point(2.0))["compounded"].meets(
+        assert books.compounded_readings(printed("21.0%"), Interval.point(2.0))["compounded"].meets(
             printed("10.0%")
         )
 
     def test_cost_has_one_way_and_two_way_readings(self) -> None:
-        readings = portfolio.cost_readings(printed("20%"), Interval.point(0.0005))
+        readings = books.cost_readings(printed("20%"), Interval.point(0.0005))
         assert readings["as printed, times 252"].meets(printed("2.5%"))
         assert readings["one-way turnover, both sides pay, times 252"].meets(printed("5.0%"))
 
@@ -79,32 +79,32 @@ class TestTrades:
     def test_identities_on_a_real_list_of_trades(self) -> None:
         p = np.array([10.0, 20.0, -5.0, -15.0, 30.0])
         w, lose, aw, al = (Interval.point(x) for x in (3.0, 2.0, 20.0, -10.0))
-        assert trades.share_of(w, lose).holds(0.6)
-        assert trades.factor_of_rate(Interval.point(0.6), Interval.point(2.0)).holds(3.0)
-        assert trades.expectancy(Interval.point(0.6), aw, al).holds(float(p.mean()))
-        assert math.isinf(trades.factor_of_rate(Interval(0.9, 1.0), Interval.point(1.0)).high)
+        assert books.share_of(w, lose).holds(0.6)
+        assert books.factor_of_rate(Interval.point(0.6), Interval.point(2.0)).holds(3.0)
+        assert books.expectancy(Interval.point(0.6), aw, al).holds(float(p.mean()))
+        assert math.isinf(books.factor_of_rate(Interval(0.9, 1.0), Interval.point(1.0)).high)
 
 
 class TestTraining:
     def test_loss_floor_of_the_rank_loss(self) -> None:
         term = Interval.point(1.0) - printed("0.120")
-        assert training.loss_floor([(0.7, term), (0.3, Interval(0.0, math.inf))]) == pytest.approx(0.61565)
+        assert networks.loss_floor([(0.7, term), (0.3, Interval(0.0, math.inf))]) == pytest.approx(0.61565)
 
     def test_remainder_is_what_the_other_term_must_be(self) -> None:
-        left = training.loss_remainder(printed("8,802.48"), [(50.0, printed("5.47").power(2))], 20.0)
+        left = networks.loss_remainder(printed("8,802.48"), [(50.0, printed("5.47").power(2))], 20.0)
         assert 365 < left.low < left.high < 366
 
     def test_weight_cut_explains_95_percent(self) -> None:
-        assert training.weight_change([1.0, 1000.0], [20.0, 50.0]) == Interval(0.05, 20.0)
-        old, new = training.rescaled(printed("175,560.08"), 1000.0), training.rescaled(printed("8,802.48"), 50.0)
+        assert networks.weight_change([1.0, 1000.0], [20.0, 50.0]) == Interval(0.05, 20.0)
+        old, new = networks.rescaled(printed("175,560.08"), 1000.0), networks.rescaled(printed("8,802.48"), 50.0)
         assert new.low > old.high
 
     def test_early_stopping_runs_patience_past_the_best(self) -> None:
-        run = training.epochs_run_range(Interval.point(39.0), 15, None)
+        run = networks.epochs_run_range(Interval.point(39.0), 15, None)
         assert run.holds(54.0)
         assert not run.holds(57.0)
-        assert training.epochs_run_range(Interval.point(39.0), 15, 50) == Interval(50.0, 50.0)
-        assert training.best_epoch_range(Interval.point(6.0), 5, 20) == Interval(1.0, 1.0)
+        assert networks.epochs_run_range(Interval.point(39.0), 15, 50) == Interval(50.0, 50.0)
+        assert networks.best_epoch_range(Interval.point(6.0), 5, 20) == Interval(1.0, 1.0)
 
 
 class TestArchitecture:

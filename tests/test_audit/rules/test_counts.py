@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from assay.audit.claims.intervals import Interval
 from assay.audit.claims.model import ClaimSet, Group, Sample
-from assay.audit.forensic.sessions import new_york_sessions
-from assay.audit.forensic.sprite import integer_sample
+from assay.audit.forensic.moments import integer_sample
 from assay.audit.judge import audit_claims
+from assay.audit.rules.calendars import new_york_sessions
 from assay.audit.verdicts import Arithmetic, Substance
 from tests.test_audit.rules.claim_builder import claim, claim_set
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from assay.audit.claims.model import ClaimSet, Group, Portfolio, Sample
-from assay.audit.forensic.significance import proportion_intervals
+from assay.audit.forensic.books import proportion_intervals
 from assay.audit.judge import audit_claims
 from assay.audit.verdicts import Arithmetic, AuditReport, Substance
 from tests.test_audit.rules.claim_builder import claim, claim_set
