@@ -9,24 +9,15 @@ rebalances.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from assay.audit.recompute.conventions import (
-    DDOF,
-    Choice,
-    Dimensions,
-    Material,
-    Reading,
-    Statistic,
-    by_name,
-    turnover_grid,
-    turnover_of,
-)
+from assay.audit.recompute.conventions import DDOF, Choice, Dimensions, Material, Statistic, statistic
+from assay.audit.recompute.return_statistics import turnover_grid, turnover_of
 from assay.data.conventions import FLAT, SESSIONS_A_YEAR
 
-__all__ = ["EXPOSURE_STATISTICS", "TRADE_STATISTICS", "exposure_readings", "trade_readings"]
+__all__ = ["EXPOSURE_STATISTICS", "TRADE_STATISTICS"]
 
 _OVER = ("mean of sessions", "median of sessions", "largest", "smallest", "last session")
 _SESSIONS = ("all sessions", "sessions with a position")
@@ -50,8 +41,8 @@ def _all_held(material: Material) -> tuple[str, ...]:
     return ("days",) if (_held(material) != 0).any(axis=1).all() else ()
 
 
-def _row(name: str, of: Callable[[np.ndarray], np.ndarray]) -> Statistic:
-    """A row over what one session's weights (N,) amount to."""
+def _of_weights(of: Callable[[np.ndarray], np.ndarray]) -> Statistic:
+    """A statistic of what one session's weights (N,) amount to."""
 
     def value(material: Material, choice: Choice) -> float | None:
         weights = _held(material)
@@ -59,7 +50,7 @@ def _row(name: str, of: Callable[[np.ndarray], np.ndarray]) -> Statistic:
             weights = weights[(weights != 0).any(axis=1)]
         return _TAKEN[choice["counted"]](of(weights)) if len(weights) else None
 
-    return Statistic(name, _grid, value, _all_held)
+    return statistic(_grid, value, _all_held)
 
 
 def _traded(material: Material, choice: Choice) -> float | None:
@@ -69,33 +60,26 @@ def _traded(material: Material, choice: Choice) -> float | None:
     return turnover_of(moved, choice)
 
 
-#: What stated weights give, by canonical name.
-EXPOSURE_STATISTICS = by_name(
-    _row("leverage", lambda weights: np.abs(weights).sum(axis=1)),
-    _row("net_exposure", lambda weights: weights.sum(axis=1)),
-    _row("positions_held", lambda weights: (weights != 0).sum(axis=1).astype(np.float64)),
-    Statistic("turnover", lambda m: {} if m.weights is None else turnover_grid(m), _traded),
-)
-
-
-def exposure_readings(metric: str, material: Material) -> tuple[Reading, ...]:
-    """All readings of one of `EXPOSURE_STATISTICS`; turnover only where none was measured in a simulation."""
-    row = EXPOSURE_STATISTICS.get(metric)
-    if row is None or (metric == "turnover" and material.turnover is not None):
-        return ()
-    return row.readings(material)
+#: What stated weights give, by canonical name; turnover only where none was measured in a simulation.
+EXPOSURE_STATISTICS: Mapping[str, Statistic] = {
+    "leverage": _of_weights(lambda weights: np.abs(weights).sum(axis=1)),
+    "net_exposure": _of_weights(lambda weights: weights.sum(axis=1)),
+    "positions_held": _of_weights(lambda weights: (weights != 0).sum(axis=1).astype(np.float64)),
+    "turnover": statistic(
+        lambda m: turnover_grid(m) if m.weights is not None and m.turnover is None else {}, _traded
+    ),
+}
 
 
 #: How a ratio of trade returns is annualised; the last is an error that reports make.
 ANNUALISED = ("√trades a year", "not annualised", "√252 on trades, as if each were a session")
-
-
 #: What a trade came to: its return, or its profit in money.
 COUNTED = ("closed trades", "closed trades, in money")
 
 
 def _counted(material: Material) -> tuple[str, ...]:
-    given = (material.trades, material.profits)
+    """What was given of closed trades; those of a book that was simulated here count for nothing."""
+    given = (None, None) if material.panels else (material.trades, material.profits)
     return tuple(name for name, values in zip(COUNTED, given, strict=True) if values is not None and len(values))
 
 
@@ -178,36 +162,23 @@ def _cost(material: Material, choice: Choice) -> float | None:
     return float(math.expm1(np.log1p(gross).mean() * periods) - math.expm1(np.log1p(net).mean() * periods))
 
 
-#: What closed trades and costs give, by canonical name.
-TRADE_STATISTICS = (
-    Statistic("trades", _number,
-              lambda m, c: float((m.fills or 0) if c["counted"] == "fills" else len(_trades(m, c)))),
-    Statistic("winning_trades", _given(), lambda m, c: float(len(_side(m, c, 1.0)))),
-    Statistic("losing_trades", _given(), lambda m, c: float(len(_side(m, c, -1.0)))),
-    Statistic("average_win", _given(mean=("mean", "median")), _average(1.0)),
-    Statistic("average_loss", _given(mean=("mean", "median"), sign=("negative", "printed positive")), _average(-1.0)),
-    Statistic("payoff_ratio", _given(), _ratio(lambda side: float(side.mean()))),
-    Statistic("profit_factor", _given(), _ratio(lambda side: float(side.sum()))),
-    Statistic("gross_profit", _given(), lambda m, c: float(_side(m, c, 1.0).sum())),
-    Statistic("gross_loss", _given(sign=("negative", "printed positive")),
-              lambda m, c: float(_side(m, c, -1.0).sum()) * (1.0 if c["sign"] == "negative" else -1.0)),
-    Statistic("total_profit", _given(), lambda m, c: float(_trades(m, c).sum())),
-    Statistic("expectancy", _given(mean=("mean", "median")),
-              lambda m, c: float((np.mean if c["mean"] == "mean" else np.median)(_trades(m, c)))),
-    Statistic("sharpe", _given(periods=ANNUALISED, ddof=DDOF), _sharpe),
-    Statistic("annual_cost", _costs, _cost),
-)  # fmt: skip
-_BY_NAME = by_name(*TRADE_STATISTICS)
-
-
-def trade_readings(metric: str, material: Material) -> tuple[Reading, ...]:
-    """All readings of one of `TRADE_STATISTICS`.
-
-    What counts trades is recomputed from trades that were given, not from those of a book that was simulated here; a
-    Sharpe ratio from trades only where no returns a session are known.
-    """
-    row = _BY_NAME.get(metric)
-    simulated = bool(material.panels) or (metric == "sharpe" and bool(material.series))
-    if row is None or (metric != "annual_cost" and simulated):
-        return ()
-    return row.readings(material)
+_MIDDLE, _LOSSES = ("mean", "median"), ("negative", "printed positive")
+#: What closed trades and costs give, by canonical name; a Sharpe ratio only where no returns a session are known.
+TRADE_STATISTICS: Mapping[str, Statistic] = {
+    "trades": statistic(
+        _number, lambda m, c: float((m.fills or 0) if c["counted"] == "fills" else len(_trades(m, c)))),
+    "winning_trades": statistic(_given(), lambda m, c: float(len(_side(m, c, 1.0)))),
+    "losing_trades": statistic(_given(), lambda m, c: float(len(_side(m, c, -1.0)))),
+    "average_win": statistic(_given(mean=_MIDDLE), _average(1.0)),
+    "average_loss": statistic(_given(mean=_MIDDLE, sign=_LOSSES), _average(-1.0)),
+    "payoff_ratio": statistic(_given(), _ratio(lambda side: float(side.mean()))),
+    "profit_factor": statistic(_given(), _ratio(lambda side: float(side.sum()))),
+    "gross_profit": statistic(_given(), lambda m, c: float(_side(m, c, 1.0).sum())),
+    "gross_loss": statistic(
+        _given(sign=_LOSSES), lambda m, c: float(_side(m, c, -1.0).sum()) * (1.0 if c["sign"] == _LOSSES[0] else -1.0)),
+    "total_profit": statistic(_given(), lambda m, c: float(_trades(m, c).sum())),
+    "expectancy": statistic(
+        _given(mean=_MIDDLE), lambda m, c: float((np.mean if c["mean"] == "mean" else np.median)(_trades(m, c)))),
+    "sharpe": statistic(lambda m: {} if m.series else _given(periods=ANNUALISED, ddof=DDOF)(m), _sharpe),
+    "annual_cost": statistic(_costs, _cost),
+}  # fmt: skip

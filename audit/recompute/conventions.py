@@ -8,51 +8,21 @@ data: its name, the conventions it is printed under, and one function of a choic
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 
 import numpy as np
 
 __all__ = [
-    "DAYS",
-    "DDOF",
-    "FORM",
-    "PERIODS",
-    "RISK_FREE",
-    "Choice",
-    "Choices",
-    "Dimensions",
-    "Material",
-    "Panel",
-    "Reading",
-    "Statistic",
-    "annual_of",
-    "bases_of",
-    "by_name",
-    "calendar_years",
-    "drawdown_of",
-    "drawdown_spans",
-    "grid",
-    "growth",
-    "idle",
-    "monthly",
-    "of_returns",
-    "rates_of",
-    "readings_over",
-    "spread",
-    "turnover_grid",
-    "turnover_of",
-    "values_of",
-]
+    "DDOF", "PERIODS", "Choice", "Dimensions", "Material", "Panel", "Reading", "Statistic", "readings_over", "statistic",
+]  # fmt: skip
 
 #: Periods a year; "monthly" compounds to months first.
 PERIODS = ("252", "250", "260", "365", "monthly √12", "not annualised")
 DDOF = ("ddof 1", "ddof 0")
-#: Annual risk-free rates tried beside the stated one.
-RISK_FREE = (0.0, 0.01, 0.02, 0.03, 0.04, 0.05)
 
+Choice = dict[str, str]
 #: Dimension -> choices, first the project's own.
 Dimensions = Mapping[str, Sequence[str]]
 
@@ -197,233 +167,49 @@ class Reading:
         return self.departures == 0
 
 
-def grid(dimensions: Dimensions) -> Iterator[tuple[dict[str, str], int]]:
-    """Every combination of choices, with the number of departures from the first ones.
-
-    Examples
-    --------
-    >>> [(choice["ddof"], departures) for choice, departures in grid({"ddof": DDOF})]
-    [('ddof 1', 0), ('ddof 0', 1)]
-
-    """
-    names = list(dimensions)
-    for combination in product(*(range(len(dimensions[name])) for name in names)):
-        yield (
-            {name: dimensions[name][index] for name, index in zip(names, combination, strict=True)},
-            sum(index > 0 for index in combination),
-        )
-
-
 def readings_over(
-    dimensions: Dimensions, figure: Callable[[dict[str, str]], float | None], drop: Iterable[str] = ()
+    dimensions: Dimensions, figure: Callable[[Choice], float | None], drop: Iterable[str] = ()
 ) -> tuple[Reading, ...]:
     """Evaluate a figure over a grid; combinations without a meaning (None) or without a finite value are left out.
 
     Dimensions in `drop` cannot matter here: they keep their first choice and are not named.
+
+    Examples
+    --------
+    >>> [(r.words, r.departures) for r in readings_over({"ddof": DDOF}, lambda choice: 1.0)]
+    [('ddof 1', 0), ('ddof 0', 1)]
+
     """
     kept = {name: (choices[:1] if name in set(drop) else choices) for name, choices in dimensions.items()}
     found = []
-    for choice, departures in grid(kept):
+    for options in product(*(enumerate(choices) for choices in kept.values())):
+        choice = {name: option for name, (_, option) in zip(kept, options, strict=True)}
         with np.errstate(all="ignore"):
             value = figure(choice)
         if value is not None and np.isfinite(value):
             named = tuple((name, option) for name, option in choice.items() if len(kept[name]) > 1 or name in _ALWAYS)
-            found.append(Reading(float(value), named, departures))
+            found.append(Reading(float(value), named, sum(place > 0 for place, _ in options)))
     return tuple(found)
 
 
 #: Dimensions that are named even where there is no other choice.
 _ALWAYS = ("periods", "ddof", "mean", "basis", "counted", "called", "target", "timing", "average")
 
-
-_ANNUAL = PERIODS[:4]
-DAYS = ("all sessions", "without flat sessions")
-FORM = ("simple returns", "log returns")
-#: Sessions taken for a month where no dates are known.
-MONTH = 21
+#: A figure under the conventions in use: every reading that a material gives, the project's own first.
+Statistic = Callable[[Material], tuple[Reading, ...]]
 
 
-def annual_of(material: Material) -> tuple[str, ...]:
-    """Returns a year, the material's own first where they are not daily."""
-    own = () if material.per_year is None else (str(material.per_year),)
-    return tuple(dict.fromkeys((*own, *_ANNUAL)))
-
-
-def bases_of(material: Material, only: str = "", fewest: int = 2) -> tuple[str, ...]:
-    """Names of the series of at least so many returns, each distinct one once."""
-    names = [name for name in material.series if not only or only in name]
-    kept: list[str] = []
-    for name in names:
-        values = material.series[name]
-        if len(values) >= fewest and not any(np.array_equal(values, material.series[other]) for other in kept):
-            kept.append(name)
-    return tuple(kept)
-
-
-def values_of(material: Material, choice: dict[str, str]) -> np.ndarray:
-    values = material.series[choice["basis"]]
-    if choice.get("days") == DAYS[1]:
-        values = values[values != 0.0]
-    return np.log1p(values) if choice.get("form") == FORM[1] else values
-
-
-def idle(material: Material, bases: tuple[str, ...]) -> tuple[str, ...]:
-    """Dimensions that cannot matter: flat sessions where there are none."""
-    return () if any((material.series[name] == 0.0).any() for name in bases) else ("days",)
-
-
-def monthly(material: Material, basis: str, form: str) -> np.ndarray:
-    """Returns compounded to calendar months, or to blocks of 21 sessions where no dates are known."""
-    logs = np.log1p(material.series[basis])
-    if material.dates is not None and len(material.dates) == len(logs):
-        months = material.dates.astype("datetime64[M]").astype(int)
-    else:
-        months = np.arange(len(logs)) // MONTH
-    _, labels = np.unique(months, return_inverse=True)
-    sums = np.bincount(labels, weights=logs)
-    return sums if form == FORM[1] else np.expm1(sums)
-
-
-def rates_of(material: Material) -> dict[str, tuple[float, bool]]:
-    """Words -> (annual risk-free rate, whether a session's part of it compounds); the stated rate right after 0."""
-    stated = () if material.risk_free is None else (material.risk_free,)
-    rates = {f"rf {100 * rate:g}%": (rate, False) for rate in dict.fromkeys((0.0, *stated, *RISK_FREE))}
-    return rates | {f"rf {100 * rate:g}% compounded": (rate, True) for rate in stated if rate}
-
-
-def calendar_years(material: Material) -> float | None:
-    """Years of 365.25 days from the first date to the last; None without dates."""
-    if material.dates is None or len(material.dates) < 2:
-        return None
-    years = float((material.dates[-1] - material.dates[0]) / np.timedelta64(1, "D")) / 365.25
-    return years if years > 0 else None
-
-
-def spread(values: np.ndarray, choice: dict[str, str]) -> float:
-    ddof = 0 if choice["ddof"] == DDOF[1] else 1
-    return float(values.std(ddof=ddof)) if len(values) > ddof else math.nan
-
-
-def growth(values: np.ndarray, periods: float) -> float | None:
-    """Compound growth a year."""
-    if not len(values) or (values <= -1.0).any():
-        return None
-    return float(math.expm1(np.log1p(values).sum() * periods / len(values)))
-
-
-def drawdown_of(values: np.ndarray, method: str, start: bool) -> float:
-    """Deepest fall below the running peak; additive in units of constant capital, else as a share of the peak."""
-    if method == "additive":
-        path = np.cumsum(values)
-        path = np.concatenate([[0.0], path]) if start else path
-        return float((path - np.maximum.accumulate(path)).min())
-    path = np.cumprod(1.0 + values)
-    path = np.concatenate([[1.0], path]) if start else path
-    return float((path / np.maximum.accumulate(path) - 1.0).min())
-
-
-def drawdown_spans(values: np.ndarray) -> list[tuple[int, int, int, float]]:
-    """Every drawdown of the compounded path: peak, trough, recovery and depth.
-
-    Positions count from 0, the capital before the first session; a drawdown that has not ended ends with the last one.
-
-    Examples
-    --------
-    >>> drawdown_spans(np.array([0.1, -0.2, 0.1, 0.3, -0.05]))
-    [(1, 2, 4, -0.2), (4, 5, 5, -0.05)]
-
-    """
-    path = np.concatenate([[1.0], np.cumprod(1.0 + values)])
-    high = np.maximum.accumulate(path)
-    below = path < high
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], below, [False]]).astype(np.int8)))
-    spans = []
-    for first, after in zip(edges[::2], edges[1::2], strict=True):
-        trough = first + int(np.argmin(path[first:after]))
-        depth = float(path[trough] / high[trough] - 1.0)
-        spans.append((int(first) - 1, int(trough), min(int(after), len(path) - 1), round(depth, 15)))
-    return spans
-
-
-def turnover_grid(material: Material, *more: str) -> Dimensions:
-    """Ways to print a turnover: of one side or both, over which stretch, of which sessions."""
-    years = [f"a year of {count}" for count in annual_of(material)]
-    return {
-        "way": ("one-way", "two-way"),
-        "periods": ("a session", "a week of 5", "a month of 21", *years, "in all"),
-        "days": ("all sessions", "without the first", *more),
-    }
-
-
-def turnover_of(traded: np.ndarray, choice: dict[str, str]) -> float | None:
-    """The mean of one-way turnovers a session, as the choice has it."""
-    values = traded[1:] if choice["days"] == "without the first" else traded
-    scale = {"a session": 1.0, "in all": float(len(values))}.get(choice["periods"])
-    scale = float(choice["periods"].rsplit(" ", 1)[1]) if scale is None else scale
-    return float(values.mean() * scale * (2.0 if choice["way"] == "two-way" else 1.0)) if len(values) else None
-
-
-Choice = dict[str, str]
-#: What a dimension can be: choices, or the choices that a material has.
-Choices = Sequence[str] | Callable[[Material], Sequence[str]]
-
-
-@dataclass(frozen=True)
-class Statistic:
-    """One statistic under the conventions in use.
-
-    Parameters
-    ----------
-    name : canonical metric.
-    dimensions : material -> dimension -> choices, the project's own first; empty where the material cannot give it.
-    figure : (material, choice) -> value, or None where the choice has no meaning.
-    idle : material -> dimensions that cannot matter there.
-
-    """
-
-    name: str
-    dimensions: Callable[[Material], Dimensions]
-    figure: Callable[[Material, Choice], float | None]
-    idle: Callable[[Material], Sequence[str]] = lambda _: ()
-
-    def readings(self, material: Material) -> tuple[Reading, ...]:
-        """Every reading that the material gives, the project's own convention first."""
-        dimensions = self.dimensions(material)
-        if not dimensions:
-            return ()
-        return readings_over(dimensions, lambda choice: self.figure(material, choice), self.idle(material))
-
-
-def by_name(*rows: Statistic) -> dict[str, Statistic]:
-    """The rows by their canonical metric."""
-    return {row.name: row for row in rows}
-
-
-def of_returns(
-    name: str, figure: Callable[[np.ndarray, Choice, Material], float | None], *, only: str = "", fewest: int = 2,
-    **dimensions: Choices,
+def statistic(
+    dimensions: Callable[[Material], Dimensions], figure: Callable[[Material, Choice], float | None],
+    idle: Callable[[Material], Sequence[str]] = lambda _: (),
 ) -> Statistic:  # fmt: skip
-    """A row over the return series of a material.
+    """A statistic from its grid, which is empty where a material cannot give it, and one function of a choice.
 
-    Parameters
-    ----------
-    name : canonical metric.
-    figure : ((T,) returns as the choice has them, choice, material) -> value.
-    only : part of the names of the series that count, ``""`` for all.
-    fewest : returns that a series must have.
-    dimensions : the grid beside the series; those named ``form`` and ``days`` are applied before `figure` sees them.
-
+    `figure` is None where a choice has no meaning; `idle` are dimensions that cannot matter.
     """
 
-    def grid(material: Material) -> Dimensions:
-        bases = bases_of(material, only, fewest)
-        given = {name: own(material) if callable(own) else own for name, own in dimensions.items()}
-        return {"basis": bases, **given} if bases else {}
+    def readings(material: Material) -> tuple[Reading, ...]:
+        grid = dimensions(material)
+        return readings_over(grid, lambda choice: figure(material, choice), idle(material)) if grid else ()
 
-    def without(material: Material) -> tuple[str, ...]:
-        return idle(material, bases_of(material, only, fewest)) if "days" in dimensions else ()
-
-    def value(material: Material, choice: Choice) -> float | None:
-        return figure(values_of(material, choice), choice, material)
-
-    return Statistic(name, grid, value, without)
+    return readings

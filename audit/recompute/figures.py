@@ -10,7 +10,7 @@ from assay.audit.recompute.conventions import Material
 from assay.audit.recompute.daily import DailyMatch, VolTarget
 from assay.audit.recompute.levels import LEVELS, Explanation, best_reading, explain
 from assay.audit.recompute.resolver import RESOLVED_METRICS, Resolution, number_as
-from assay.audit.recompute.return_statistics import RELATIVE_METRICS, RETURN_METRICS
+from assay.audit.recompute.return_statistics import RELATIVE_STATISTICS, RETURN_STATISTICS
 from assay.audit.recompute.signal_statistics import CLASS_METRICS, SIDE_METRICS
 from assay.audit.rules.calendars import days_of
 from assay.audit.rules.scope import Report
@@ -30,7 +30,7 @@ __all__ = [
 
 #: Metrics whose definitions vary beyond the grid, with what an accusation rests on.
 _SOFT = {
-    **dict.fromkeys(RELATIVE_METRICS, "the benchmark is the one given, and the definition one of the usual ones"),
+    **dict.fromkeys(RELATIVE_STATISTICS, "the benchmark is the one given, and the definition one of the usual ones"),
     **dict.fromkeys(("ic_t", "icir_annual"), "the sessions are taken for independent"),
     **dict.fromkeys(("ic_min", "ic_max", "ic_positive_share"), "the correlations are those of single sessions"),
     **dict.fromkeys(
@@ -224,7 +224,7 @@ def recompute(
         best = best_reading(claim, own if days is None else own.between(*days), reader.read(claim))
         if best is not None and not (best[0].matches == () and _of_trades(claim, material, reader)):
             resolution, note = best
-            of_book = claim.metric in RETURN_METRICS or claim.metric in EXPOSURE_STATISTICS
+            of_book = claim.metric in RETURN_STATISTICS or claim.metric in EXPOSURE_STATISTICS
             rests = assumption if of_book and claim.metric != "win_rate" else ""
             if claim.metric in _SOFT:
                 rests = f"{rests}; {_SOFT[claim.metric]}" if rests else _SOFT[claim.metric]

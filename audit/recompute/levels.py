@@ -17,14 +17,14 @@ from assay.audit.claims.model import Claim, Portfolio
 from assay.audit.recompute.conventions import Material, Reading
 from assay.audit.recompute.daily import Alternative, VolTarget, alternatives, simplest
 from assay.audit.recompute.resolver import Resolution, resolve
-from assay.audit.recompute.return_statistics import RELATIVE_METRICS, RETURN_METRICS
+from assay.audit.recompute.return_statistics import RELATIVE_STATISTICS, RETURN_STATISTICS
 from assay.data.conventions import SESSIONS_A_YEAR
 
 __all__ = ["LEVELS", "Explanation", "best_reading", "explain"]
 
 #: Figures that another daily series changes.
 LEVELS = tuple(
-    name for name in RETURN_METRICS if name not in ("win_rate", "turnover", "sessions", *RELATIVE_METRICS)
+    name for name in RETURN_STATISTICS if name not in ("win_rate", "turnover", "sessions", *RELATIVE_STATISTICS)
 )
 #: Kinds of metric that are often printed in percent without the sign.
 _PERCENT_KINDS = ("return", "error", "proportion", "score", "share")

@@ -12,15 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from assay.audit.claims.intervals import Interval, Printed
-from assay.audit.recompute.book_statistics import (
-    EXPOSURE_STATISTICS,
-    TRADE_STATISTICS,
-    exposure_readings,
-    trade_readings,
-)
+from assay.audit.recompute.book_statistics import EXPOSURE_STATISTICS, TRADE_STATISTICS
 from assay.audit.recompute.conventions import Material, Reading
-from assay.audit.recompute.return_statistics import RETURN_METRICS, return_readings
-from assay.audit.recompute.signal_statistics import SIGNAL_METRICS, signal_readings
+from assay.audit.recompute.return_statistics import RETURN_STATISTICS
+from assay.audit.recompute.signal_statistics import SIGNAL_STATISTICS
 
 __all__ = ["RESOLVED_METRICS", "Resolution", "number_as", "readings_of", "resolve"]
 
@@ -30,10 +25,9 @@ TOO_MANY = 0.5
 #: Chance of finding some convention by luck from which on it is told, and from which on finding one proves nothing.
 LUCK, LUCKY = 0.1, 0.25
 
+_TABLES = (RETURN_STATISTICS, SIGNAL_STATISTICS, TRADE_STATISTICS, EXPOSURE_STATISTICS)
 #: Metrics the resolver can recompute.
-RESOLVED_METRICS = tuple(dict.fromkeys(
-    [*RETURN_METRICS, *SIGNAL_METRICS, *(row.name for row in TRADE_STATISTICS), *EXPOSURE_STATISTICS]
-))  # fmt: skip
+RESOLVED_METRICS = tuple(dict.fromkeys(name for table in _TABLES for name in table))
 
 
 @dataclass(frozen=True)
@@ -126,8 +120,7 @@ def number_as(value: float, printed: Printed) -> str:
 
 def readings_of(metric: str, material: Material) -> tuple[Reading, ...]:
     """Every reading of a metric that the material can give."""
-    tables = (return_readings, signal_readings, trade_readings, exposure_readings)
-    return tuple(reading for table in tables for reading in table(metric, material))
+    return tuple(reading for table in _TABLES if metric in table for reading in table[metric](material))
 
 
 def resolve(metric: str, printed: Printed, material: Material, interval: Interval | None = None) -> Resolution | None:

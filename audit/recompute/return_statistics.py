@@ -11,73 +11,192 @@ information ratio.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 
-from assay.audit.recompute.conventions import (
-    DAYS,
-    DDOF,
-    FORM,
-    PERIODS,
-    Choice,
-    Choices,
-    Dimensions,
-    Material,
-    Reading,
-    Statistic,
-    annual_of,
-    bases_of,
-    by_name,
-    calendar_years,
-    drawdown_of,
-    drawdown_spans,
-    growth,
-    monthly,
-    of_returns,
-    rates_of,
-    spread,
-    turnover_grid,
-    turnover_of,
-)
+from assay.audit.recompute.conventions import DDOF, PERIODS, Choice, Dimensions, Material, Statistic, statistic
 from assay.data.conventions import FLAT
 
-__all__ = ["RELATIVE_METRICS", "RELATIVE_STATISTICS", "RETURN_METRICS", "RISK_STATISTICS", "return_readings"]
+__all__ = ["FORM", "RELATIVE_STATISTICS", "RETURN_STATISTICS", "monthly", "turnover_grid", "turnover_of"]
+
+_ANNUAL = PERIODS[:4]
+DAYS = ("all sessions", "without flat sessions")
+FORM = ("simple returns", "log returns")
+#: Annual risk-free rates tried beside the stated one.
+RISK_FREE = (0.0, 0.01, 0.02, 0.03, 0.04, 0.05)
+#: Sessions taken for a month where no dates are known.
+MONTH = 21
+
+
+def annual_of(material: Material) -> tuple[str, ...]:
+    """Returns a year, the material's own first where they are not daily."""
+    own = () if material.per_year is None else (str(material.per_year),)
+    return tuple(dict.fromkeys((*own, *_ANNUAL)))
+
+
+def bases_of(material: Material, only: str = "", fewest: int = 2) -> tuple[str, ...]:
+    """Names of the series of at least so many returns, each distinct one once."""
+    names = [name for name in material.series if not only or only in name]
+    kept: list[str] = []
+    for name in names:
+        values = material.series[name]
+        if len(values) >= fewest and not any(np.array_equal(values, material.series[other]) for other in kept):
+            kept.append(name)
+    return tuple(kept)
+
+
+def values_of(material: Material, choice: Choice) -> np.ndarray:
+    values = material.series[choice["basis"]]
+    if choice.get("days") == DAYS[1]:
+        values = values[values != 0.0]
+    return np.log1p(values) if choice.get("form") == FORM[1] else values
+
+
+def monthly(material: Material, basis: str, form: str) -> np.ndarray:
+    """Returns compounded to calendar months, or to blocks of 21 sessions where no dates are known."""
+    logs = np.log1p(material.series[basis])
+    if material.dates is not None and len(material.dates) == len(logs):
+        months = material.dates.astype("datetime64[M]").astype(int)
+    else:
+        months = np.arange(len(logs)) // MONTH
+    _, labels = np.unique(months, return_inverse=True)
+    sums = np.bincount(labels, weights=logs)
+    return sums if form == FORM[1] else np.expm1(sums)
+
+
+def rates_of(material: Material) -> dict[str, tuple[float, bool]]:
+    """Words -> (annual risk-free rate, whether a session's part of it compounds); the stated rate right after 0."""
+    stated = () if material.risk_free is None else (material.risk_free,)
+    rates = {f"rf {100 * rate:g}%": (rate, False) for rate in dict.fromkeys((0.0, *stated, *RISK_FREE))}
+    return rates | {f"rf {100 * rate:g}% compounded": (rate, True) for rate in stated if rate}
+
+
+def calendar_years(material: Material) -> float | None:
+    """Years of 365.25 days from the first date to the last; None without dates."""
+    if material.dates is None or len(material.dates) < 2:
+        return None
+    years = float((material.dates[-1] - material.dates[0]) / np.timedelta64(1, "D")) / 365.25
+    return years if years > 0 else None
+
+
+def spread(values: np.ndarray, choice: Choice) -> float:
+    ddof = 0 if choice["ddof"] == DDOF[1] else 1
+    return float(values.std(ddof=ddof)) if len(values) > ddof else math.nan
+
+
+def growth(values: np.ndarray, periods: float) -> float | None:
+    """Compound growth a year."""
+    if not len(values) or (values <= -1.0).any():
+        return None
+    return float(math.expm1(np.log1p(values).sum() * periods / len(values)))
+
+
+def drawdown_of(values: np.ndarray, method: str, start: bool) -> float:
+    """Deepest fall below the running peak; additive in units of constant capital, else as a share of the peak."""
+    if method == "additive":
+        path = np.cumsum(values)
+        path = np.concatenate([[0.0], path]) if start else path
+        return float((path - np.maximum.accumulate(path)).min())
+    path = np.cumprod(1.0 + values)
+    path = np.concatenate([[1.0], path]) if start else path
+    return float((path / np.maximum.accumulate(path) - 1.0).min())
+
+
+def drawdown_spans(values: np.ndarray) -> list[tuple[int, int, int, float]]:
+    """Every drawdown of the compounded path: peak, trough, recovery and depth.
+
+    Positions count from 0, the capital before the first session; a drawdown that has not ended ends with the last one.
+
+    Examples
+    --------
+    >>> drawdown_spans(np.array([0.1, -0.2, 0.1, 0.3, -0.05]))
+    [(1, 2, 4, -0.2), (4, 5, 5, -0.05)]
+
+    """
+    path = np.concatenate([[1.0], np.cumprod(1.0 + values)])
+    high = np.maximum.accumulate(path)
+    below = path < high
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], below, [False]]).astype(np.int8)))
+    spans = []
+    for first, after in zip(edges[::2], edges[1::2], strict=True):
+        trough = first + int(np.argmin(path[first:after]))
+        depth = float(path[trough] / high[trough] - 1.0)
+        spans.append((int(first) - 1, int(trough), min(int(after), len(path) - 1), round(depth, 15)))
+    return spans
+
+
+def turnover_grid(material: Material, *more: str) -> Dimensions:
+    """Ways to print a turnover: of one side or both, over which stretch, of which sessions."""
+    years = [f"a year of {count}" for count in annual_of(material)]
+    return {
+        "way": ("one-way", "two-way"),
+        "periods": ("a session", "a week of 5", "a month of 21", *years, "in all"),
+        "days": ("all sessions", "without the first", *more),
+    }
+
+
+def turnover_of(traded: np.ndarray, choice: Choice) -> float | None:
+    """The mean of one-way turnovers a session, as the choice has it."""
+    values = traded[1:] if choice["days"] == "without the first" else traded
+    scale = {"a session": 1.0, "in all": float(len(values))}.get(choice["periods"])
+    scale = float(choice["periods"].rsplit(" ", 1)[1]) if scale is None else scale
+    return float(values.mean() * scale * (2.0 if choice["way"] == "two-way" else 1.0)) if len(values) else None
+
+
+def of_returns(
+    figure: Callable[[np.ndarray, Choice, Material], float | None],
+    bases: Callable[[Material], tuple[str, ...]] = bases_of,
+    **dimensions: Sequence[str] | Callable[[Material], Iterable[str]],
+) -> Statistic:
+    """A statistic of the return series of a material.
+
+    Parameters
+    ----------
+    figure : ((T,) returns as the choice has them, choice, material) -> value.
+    bases : the names of the series that count.
+    dimensions : the grid beside the series, choices or those that a material has; those named ``form`` and ``days`` are
+        applied before `figure` sees the returns.
+
+    """
+
+    def grid(material: Material) -> Dimensions:
+        names = bases(material)
+        given = {name: tuple(own(material)) if callable(own) else own for name, own in dimensions.items()}
+        return {"basis": names, **given} if names else {}
+
+    def idle(material: Material) -> tuple[str, ...]:
+        flat = any((material.series[name] == 0.0).any() for name in bases(material))
+        return () if flat or "days" not in dimensions else ("days",)
+
+    return statistic(grid, lambda m, choice: figure(values_of(m, choice), choice, m), idle)
+
 
 _TOTAL, _ACTIVE = "over the whole period", ("return less benchmark", "residual of the regression")
 _ALPHA = ("arithmetic", "compounded", "of the annual growth rates")
 _SLOPES = ("one ddof", "covariance ddof 1 over variance ddof 0")
-Figure = Callable[[np.ndarray, np.ndarray, Choice, Material], float | None]
 
 
-def _against(name: str, figure: Figure, **dimensions: Choices) -> Statistic:
-    """A row over the series that have a benchmark of the same sessions."""
+def _beside(material: Material) -> tuple[str, ...]:
+    """The series that have a benchmark of the same sessions."""
+    market = material.benchmark
+    if market is None or len(market) < 3 or not market.var() > 0:
+        return ()
+    return tuple(name for name in bases_of(material) if len(material.series[name]) == len(market))
 
-    def bases(material: Material) -> tuple[str, ...]:
-        market = material.benchmark
-        if market is None or len(market) < 3 or not market.var() > 0:
-            return ()
-        return tuple(name for name in bases_of(material) if len(material.series[name]) == len(market))
 
-    def grid(material: Material) -> Dimensions:
-        given = {name: own(material) if callable(own) else own for name, own in dimensions.items()}
-        return {"basis": bases(material), **given} if bases(material) else {}
-
-    def value(material: Material, choice: Choice) -> float | None:
-        assert material.benchmark is not None  # the grid is empty without one
-        values = material.series[choice.get("basis", next(iter(material.series)))]
-        return figure(values, material.benchmark, choice, material)
-
-    return Statistic(name, grid, value)
+def _market(material: Material) -> np.ndarray:
+    return np.empty(0) if material.benchmark is None else material.benchmark
 
 
 def _slope(values: np.ndarray, market: np.ndarray, mixed: bool = False) -> float:
     return float(np.cov(values, market, ddof=1)[0, 1] / market.var(ddof=0 if mixed else 1))
 
 
-def _alpha(values: np.ndarray, market: np.ndarray, choice: Choice, material: Material) -> float | None:
+def _alpha(values: np.ndarray, choice: Choice, material: Material) -> float | None:
+    market = _market(material)
     beta = _slope(values, market)
     periods = 1.0 if choice["periods"] == "a session" else float(choice["periods"])
     rate, compounds = rates_of(material)[choice["risk_free"]]
@@ -91,7 +210,8 @@ def _alpha(values: np.ndarray, market: np.ndarray, choice: Choice, material: Mat
     return daily * periods if choice["mean"] == "arithmetic" else math.expm1(periods * math.log1p(daily))
 
 
-def _information(values: np.ndarray, market: np.ndarray, choice: Choice, _: Material) -> float | None:
+def _information(values: np.ndarray, choice: Choice, material: Material) -> float | None:
+    market = _market(material)
     active = values - (1.0 if choice["active"] == _ACTIVE[0] else _slope(values, market)) * market
     deviation = float(active.std(ddof=0 if choice["ddof"] == DDOF[1] else 1))
     periods = 1.0 if choice["periods"] == "not annualised" else float(choice["periods"])
@@ -104,8 +224,8 @@ def _yearly(values: np.ndarray, choice: Choice) -> float | None:
     return growth(values, periods) if choice["mean"] == "geometric" else float(values.mean() * periods)
 
 
-def _excess(values: np.ndarray, market: np.ndarray, choice: Choice, _: Material) -> float | None:
-    own, other = _yearly(values, choice), _yearly(market, choice)
+def _excess(values: np.ndarray, choice: Choice, material: Material) -> float | None:
+    own, other = _yearly(values, choice), _yearly(_market(material), choice)
     return None if own is None or other is None else own - other
 
 
@@ -113,19 +233,19 @@ def _with(*more: str) -> Callable[[Material], tuple[str, ...]]:
     return lambda material: (*annual_of(material), *more)
 
 
-_MARKET = _against("benchmark_return", lambda _, market, choice, __: _yearly(market, choice),
-                   mean=("geometric", "arithmetic"), periods=_with(_TOTAL))  # fmt: skip
-#: Canonical metric -> its row.
-RELATIVE_STATISTICS = (
-    _against("alpha", _alpha, mean=_ALPHA, periods=_with("a session"), risk_free=lambda m: tuple(rates_of(m))),
-    _against("beta", lambda values, market, choice, _: _slope(values, market, choice["ddof"] != _SLOPES[0]),
-             ddof=_SLOPES),
-    _against("information_ratio", _information, active=_ACTIVE, ddof=DDOF, periods=_with("not annualised")),
-    _against("excess_return", _excess, mean=("geometric", "arithmetic"), periods=_with(_TOTAL)),
+#: Metrics of a series beside its benchmark.
+RELATIVE_STATISTICS: Mapping[str, Statistic] = {
+    "alpha": of_returns(_alpha, _beside, mean=_ALPHA, periods=_with("a session"), risk_free=rates_of),
+    "beta": of_returns(lambda values, choice, m: _slope(values, _market(m), choice["ddof"] != _SLOPES[0]), _beside,
+                       ddof=_SLOPES),
+    "information_ratio": of_returns(_information, _beside, active=_ACTIVE, ddof=DDOF,
+                                    periods=_with("not annualised")),
+    "excess_return": of_returns(_excess, _beside, mean=("geometric", "arithmetic"), periods=_with(_TOTAL)),
     # The benchmark is the same beside every series.
-    replace(_MARKET, dimensions=lambda m: {name: of for name, of in _MARKET.dimensions(m).items() if name != "basis"}),
-)  # fmt: skip
-RELATIVE_METRICS = tuple(row.name for row in RELATIVE_STATISTICS)
+    "benchmark_return": statistic(
+        lambda m: {"mean": ("geometric", "arithmetic"), "periods": _with(_TOTAL)(m)} if _beside(m) else {},
+        lambda m, choice: _yearly(_market(m), choice)),
+}  # fmt: skip
 
 
 #: The value at risk of pyfolio's table: the mean less two deviations, whatever share of days that is.
@@ -137,6 +257,7 @@ _BELOW = (
     "std of losing sessions ddof 0",
 )  # fmt: skip
 _YEARLY = ("geometric", "arithmetic", "geometric, calendar years", "total return")
+_FALLS = ("compounded drawdown", "additive drawdown", "compounded drawdown of month ends")
 _TAILS = ("historical", "historical, lower value", "normal ddof 1", "normal ddof 0")
 _MOMENTS = ("population", "sample-corrected")
 _SPANS = ("peak to recovery", "peak to trough", "trough to recovery")
@@ -251,23 +372,6 @@ def _moment(values: np.ndarray, choice: Choice, _: Material, order: int) -> floa
     return excess + (3.0 if choice["mean"].startswith("raw") else 0.0)
 
 
-#: Canonical metric -> its row; a path's own conventions first.
-RISK_STATISTICS = (
-    of_returns("max_drawdown", _drawdown, mean=("compounded", "additive"), start=_STARTS,
-               sampled=("every session", "month ends"), sign=_SIGNS),
-    of_returns("drawdown_duration", _duration, unit=_UNITS, span=_SPANS, of=_OF_SPANS),
-    of_returns("sortino", _sortino, downside=_BELOW, mean=("arithmetic", "geometric"),
-               periods=lambda m: (*annual_of(m), PERIODS[4]), target=("below 0", "below the risk-free rate"),
-               risk_free=lambda m: tuple(rates_of(m)), days=DAYS),
-    of_returns("calmar", _calmar, mean=_YEARLY,
-               drawdown=("compounded drawdown", "additive drawdown", "compounded drawdown of month ends"),
-               periods=annual_of),
-    *(of_returns(name, partial(_tail, mean_of_tail=mean), level=levels, method=_TAILS, sign=_SIGNS, form=FORM,
-                 days=DAYS)
-      for name, mean, levels in (("var", False, ("95%", "99%", TWO)), ("cvar", True, ("95%", "99%")))),
-    *(of_returns(name, partial(_moment, order=order), moment=_MOMENTS, mean=means, form=FORM, days=DAYS)
-      for name, order, means in (("skewness", 3, ("raw",)), ("kurtosis", 4, ("raw (normal 3)", "excess (normal 0)")))),
-)  # fmt: skip
 
 
 _ANNUAL_MEANS = (
@@ -280,15 +384,6 @@ _SESSIONS_WON = (
 )  # fmt: skip
 TRADING = "sessions that trade"
 _SIGNED = ("signed", "printed positive")
-
-
-def return_readings(metric: str, material: Material) -> tuple[Reading, ...]:
-    """All readings of a metric of a return series; empty where the material cannot give it.
-
-    The project's own convention first.
-    """
-    row = RETURN_METRICS.get(metric)
-    return row.readings(material) if row is not None else ()
 
 
 def _sharpe(values: np.ndarray, choice: Choice, material: Material) -> float | None:
@@ -313,14 +408,6 @@ def _sharpe(values: np.ndarray, choice: Choice, material: Material) -> float | N
         return float((values.mean() - rate / periods) / deviation * math.sqrt(periods))
     grown = growth(values, periods)
     return None if grown is None else (grown - rate) / (deviation * math.sqrt(periods))
-
-
-def _sharpe_row(name: str, only: str = "") -> Statistic:
-    return of_returns(
-        name, _sharpe, only=only, mean=("arithmetic", "geometric"), ddof=DDOF,
-        periods=lambda material: (*annual_of(material), *PERIODS[4:]), form=FORM,
-        risk_free=lambda material: tuple(rates_of(material)), days=DAYS,
-    )  # fmt: skip
 
 
 def _annual_return(values: np.ndarray, choice: Choice, material: Material) -> float | None:
@@ -395,28 +482,47 @@ def _turnover(material: Material, choice: Choice) -> float | None:
     return turnover_of(traded[traded > 0], choice)
 
 
-def _worst(values: np.ndarray, choice: Choice) -> float:
+def _worst(values: np.ndarray, choice: Choice, _: Material) -> float:
     worst = float(values.min())
     return abs(worst) if choice["sign"] == _SIGNED[1] else worst
 
 
-#: Canonical metric -> its row.
-RETURN_METRICS: Mapping[str, Statistic] = by_name(
-    _sharpe_row("sharpe"),
-    _sharpe_row("sharpe_gross", "gross"),
-    *(of_returns(name, _annual_return, only=only, mean=_ANNUAL_MEANS, periods=annual_of, days=DAYS)
-      for name, only in (("annual_return", ""), ("annual_return_gross", "gross"))),
-    of_returns("total_return", _total_return, fewest=1, mean=("compounded", "summed", "log returns summed")),
-    of_returns("annual_volatility", _volatility, ddof=DDOF, periods=lambda m: (*annual_of(m), PERIODS[4]), form=FORM,
-               days=DAYS),
-    of_returns("return_std", lambda values, choice, _: spread(values, choice), ddof=DDOF, form=FORM, days=DAYS),
-    of_returns("mean_return", _mean, mean=("arithmetic", "geometric", "mean log return"), days=DAYS),
-    *RISK_STATISTICS,
-    of_returns("win_rate", _hit, counted=_SESSIONS_WON),
-    Statistic("turnover", lambda m: {} if m.turnover is None else turnover_grid(m, TRADING), _turnover),
-    of_returns("best_day", lambda values, *_: float(values.max()), form=FORM, sign=("",)),
-    of_returns("worst_day", lambda values, choice, _: _worst(values, choice), form=FORM, sign=_SIGNED),
-    *RELATIVE_STATISTICS,
-    Statistic("sessions", lambda m: {"basis": bases_of(m)[:1]},
-              lambda m, choice: float(len(m.series[choice["basis"]]))),
-)  # fmt: skip
+_GROSS = partial(bases_of, only="gross")
+_SHARPE: dict[str, Any] = {
+    "mean": ("arithmetic", "geometric"), "ddof": DDOF, "periods": lambda m: (*annual_of(m), *PERIODS[4:]), "form": FORM,
+    "risk_free": rates_of, "days": DAYS,
+}  # fmt: skip
+_ANNUAL_RETURN: dict[str, Any] = {"mean": _ANNUAL_MEANS, "periods": annual_of, "days": DAYS}
+_OR_MONTHLY = lambda m: (*annual_of(m), PERIODS[4])  # noqa: E731
+#: Canonical metric -> its readings.
+RETURN_STATISTICS: Mapping[str, Statistic] = {
+    "sharpe": of_returns(_sharpe, **_SHARPE),
+    "sharpe_gross": of_returns(_sharpe, _GROSS, **_SHARPE),
+    "annual_return": of_returns(_annual_return, **_ANNUAL_RETURN),
+    "annual_return_gross": of_returns(_annual_return, _GROSS, **_ANNUAL_RETURN),
+    "total_return": of_returns(_total_return, partial(bases_of, fewest=1),
+                               mean=("compounded", "summed", "log returns summed")),
+    "annual_volatility": of_returns(_volatility, ddof=DDOF, periods=_OR_MONTHLY, form=FORM, days=DAYS),
+    "return_std": of_returns(lambda values, choice, _: spread(values, choice), ddof=DDOF, form=FORM, days=DAYS),
+    "mean_return": of_returns(_mean, mean=("arithmetic", "geometric", "mean log return"), days=DAYS),
+    "max_drawdown": of_returns(_drawdown, mean=("compounded", "additive"), start=_STARTS,
+                               sampled=("every session", "month ends"), sign=_SIGNS),
+    "drawdown_duration": of_returns(_duration, unit=_UNITS, span=_SPANS, of=_OF_SPANS),
+    "sortino": of_returns(_sortino, downside=_BELOW, mean=("arithmetic", "geometric"), periods=_OR_MONTHLY,
+                          target=("below 0", "below the risk-free rate"), risk_free=rates_of,
+                          days=DAYS),
+    "calmar": of_returns(_calmar, mean=_YEARLY, drawdown=_FALLS, periods=annual_of),
+    "var": of_returns(partial(_tail, mean_of_tail=False), level=("95%", "99%", TWO), method=_TAILS, sign=_SIGNS,
+                      form=FORM, days=DAYS),
+    "cvar": of_returns(partial(_tail, mean_of_tail=True), level=("95%", "99%"), method=_TAILS, sign=_SIGNS, form=FORM,
+                       days=DAYS),
+    "skewness": of_returns(partial(_moment, order=3), moment=_MOMENTS, mean=("raw",), form=FORM, days=DAYS),
+    "kurtosis": of_returns(partial(_moment, order=4), moment=_MOMENTS, mean=("raw (normal 3)", "excess (normal 0)"),
+                           form=FORM, days=DAYS),
+    "win_rate": of_returns(_hit, counted=_SESSIONS_WON),
+    "turnover": statistic(lambda m: {} if m.turnover is None else turnover_grid(m, TRADING), _turnover),
+    "best_day": of_returns(lambda values, *_: float(values.max()), form=FORM, sign=("",)),
+    "worst_day": of_returns(_worst, form=FORM, sign=_SIGNED),
+    **RELATIVE_STATISTICS,
+    "sessions": statistic(lambda m: {"basis": bases_of(m)[:1]}, lambda m, c: float(len(m.series[c["basis"]]))),
+}  # fmt: skip

@@ -14,37 +14,32 @@ from functools import partial
 
 import numpy as np
 
-from assay.audit.recompute.conventions import DDOF, Material, Panel, Reading, readings_over
+from assay.audit.recompute.conventions import DDOF, Choice, Material, Panel, Reading, Statistic, readings_over
+from assay.audit.recompute.return_statistics import FORM, monthly
 from assay.data.conventions import SESSIONS_A_YEAR
 
-__all__ = [
-    "CLASS_METRICS",
-    "OVERLAP",
-    "SIDE_METRICS",
-    "SIGNAL_METRICS",
-    "class_readings",
-    "horizons_idle",
-    "pooled",
-    "signal_readings",
-    "step_of",
-]
+__all__ = ["CLASS_METRICS", "SIDE_METRICS", "SIGNAL_STATISTICS"]
 
-OVERLAP = ("every session", "every h-th session")
+_OVERLAP = ("every session", "every h-th session")
 
 
-def pooled(panel: Panel, step: int = 1) -> tuple[np.ndarray, np.ndarray]:
+def _both(one: np.ndarray, two: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The cases that have both."""
+    known = np.isfinite(one) & np.isfinite(two)
+    return one[known], two[known]
+
+
+def _pooled(panel: Panel, step: int = 1) -> tuple[np.ndarray, np.ndarray]:
     """Score and outcome of every case that has both, of every `step`-th session."""
-    score, forward = panel.score[::step].ravel(), panel.forward[::step].ravel()
-    known = np.isfinite(score) & np.isfinite(forward)
-    return score[known], forward[known]
+    return _both(panel.score[::step], panel.forward[::step])
 
 
-def step_of(panel: Panel, choice: Mapping[str, str]) -> int:
+def _step(panel: Panel, choice: Choice) -> int:
     """Sessions from one case to the next under the choice of overlapping windows or not."""
-    return panel.horizon if choice.get("overlap") == OVERLAP[1] else 1
+    return panel.horizon if choice.get("overlap") == _OVERLAP[1] else 1
 
 
-def horizons_idle(material: Material) -> tuple[str, ...]:
+def _idle(material: Material) -> tuple[str, ...]:
     """Dimensions that cannot matter: overlap, where no window is longer than a session."""
     return () if any(panel.horizon > 1 for panel in material.panels.values()) else ("overlap",)
 
@@ -74,18 +69,17 @@ SIDE_METRICS = tuple(_OF_SIDE)
 CLASS_METRICS = (*_CALLED, *_GRADED, "prevalence")
 
 
-def class_readings(material: Material, metric: str) -> tuple[Reading, ...]:
+def _classes(material: Material, metric: str) -> tuple[Reading, ...]:
     """All readings of one of `CLASS_METRICS`: from the probability of up, or from the sign of the score."""
     cases: dict[tuple[str, str], tuple[np.ndarray, np.ndarray, float]] = {}
     for name, panel in material.panels.items():
-        for overlap in OVERLAP:
-            step = step_of(panel, {"overlap": overlap})
+        for overlap in _OVERLAP:
+            step = _step(panel, {"overlap": overlap})
             if panel.probability is not None:
-                chance, real = panel.probability[::step].ravel(), panel.forward[::step].ravel()
-                known = np.isfinite(chance) & np.isfinite(real)
-                cases[f"probability above 1/2, {name}", overlap] = (chance[known], real[known], 0.5)
+                chances = _both(panel.probability[::step], panel.forward[::step])
+                cases[f"probability above 1/2, {name}", overlap] = (*chances, 0.5)
             if panel.signed and metric not in _PROBABILITIES:
-                cases[f"sign of the score, {name}", overlap] = (*pooled(panel, step), 0.0)
+                cases[f"sign of the score, {name}", overlap] = (*_pooled(panel, step), 0.0)
     if not cases:
         return ()
     score, averages = _CALLED.get(metric, (metric, ("",)))
@@ -96,12 +90,12 @@ def class_readings(material: Material, metric: str) -> tuple[Reading, ...]:
         "called": tuple(dict.fromkeys(name for name, _ in cases)),
         "up": _UP,
         "average": averages,
-        "overlap": OVERLAP,
+        "overlap": _OVERLAP,
         "bins": graded_by[0],
         "confidence": graded_by[1],
     }
 
-    def figure(choice: dict[str, str]) -> float | None:
+    def figure(choice: Choice) -> float | None:
         graded, outcome, bar = cases[choice["called"], choice["overlap"]]
         real = outcome > 0 if choice["up"] == _UP[0] else outcome >= 0
         if not len(real) or (choice["up"] == _UP[1] and not (outcome == 0).any()):
@@ -112,7 +106,7 @@ def class_readings(material: Material, metric: str) -> tuple[Reading, ...]:
             return _calibration(graded, real, choice)
         return _graded(metric, graded, real) if metric in _GRADED else _of(score, graded > bar, real, choice["average"])
 
-    return readings_over(dimensions, figure, horizons_idle(material))
+    return readings_over(dimensions, figure, _idle(material))
 
 
 def _of(score: str, called: np.ndarray, real: np.ndarray, average: str) -> float | None:
@@ -140,7 +134,7 @@ def _score(metric: str, called: np.ndarray, real: np.ndarray) -> float:
     return float(2 * precision * recall / (precision + recall)) if precision + recall else 0.0
 
 
-def _calibration(chance: np.ndarray, real: np.ndarray, choice: dict[str, str]) -> float:
+def _calibration(chance: np.ndarray, real: np.ndarray, choice: Choice) -> float:
     """Mean distance of a bin's mean probability from its frequency, weighted by cases (expected calibration error)."""
     if choice["confidence"] == _CONFIDENCE[1]:
         chance, real = np.where(chance > 0.5, chance, 1 - chance), (chance > 0.5) == real
@@ -175,12 +169,6 @@ Daily = Callable[[np.ndarray, int, float], float | None]
 Moment = Callable[[np.ndarray, int], float]
 
 
-def signal_readings(metric: str, material: Material) -> tuple[Reading, ...]:
-    """All readings of a metric of predictions; empty where the material cannot give it."""
-    maker = SIGNAL_METRICS.get(metric)
-    return maker(material) if maker is not None else ()
-
-
 def _daily(panel: Panel, ranked: bool) -> np.ndarray:
     """Correlation of each session across names, NaN where there are too few; average ranks."""
     import pandas as pd
@@ -192,11 +180,11 @@ def _daily(panel: Panel, ranked: bool) -> np.ndarray:
     return table["rank_ic" if ranked else "ic"].to_numpy(dtype=np.float64)
 
 
-def _series(material: Material, ranked: bool) -> Callable[[dict[str, str]], np.ndarray]:
+def _series(material: Material, ranked: bool) -> Callable[[Choice], np.ndarray]:
     known = {name: _daily(panel, ranked) for name, panel in material.panels.items()}
 
-    def values(choice: dict[str, str]) -> np.ndarray:
-        step = step_of(material.panels[choice["timing"]], choice)
+    def values(choice: Choice) -> np.ndarray:
+        step = _step(material.panels[choice["timing"]], choice)
         daily = known[choice["timing"]][::step]
         return np.asarray(daily[np.isfinite(daily)])
 
@@ -211,20 +199,20 @@ def _ic(material: Material, ranked: bool) -> tuple[Reading, ...]:
     dimensions = {
         "timing": tuple(material.panels),
         "weighting": ("mean of sessions", "median of sessions", "pooled"),
-        "overlap": OVERLAP,
+        "overlap": _OVERLAP,
     }
 
-    def figure(choice: dict[str, str]) -> float | None:
+    def figure(choice: Choice) -> float | None:
         if choice["weighting"] == "pooled":
             panel = material.panels[choice["timing"]]
-            one, two = pooled(panel, step_of(panel, choice))
+            one, two = _pooled(panel, _step(panel, choice))
             return _correlation(one, two, ranked)
         daily = values(choice)
         if not len(daily):
             return None
         return float(daily.mean() if choice["weighting"] == "mean of sessions" else np.median(daily))
 
-    return readings_over(dimensions, figure, horizons_idle(material))
+    return readings_over(dimensions, figure, _idle(material))
 
 
 def _correlation(one: np.ndarray, two: np.ndarray, ranked: bool) -> float | None:
@@ -254,10 +242,10 @@ def _of_daily(
         return ()
     by_kind = {"Pearson": _series(material, False), "Spearman": _series(material, True)}
     dimensions = {
-        "timing": tuple(material.panels), "kind": kinds, "ddof": ddof, "overlap": OVERLAP, "periods": periods,
+        "timing": tuple(material.panels), "kind": kinds, "ddof": ddof, "overlap": _OVERLAP, "periods": periods,
     }  # fmt: skip
 
-    def figure(choice: dict[str, str]) -> float | None:
+    def figure(choice: Choice) -> float | None:
         daily = by_kind[choice["kind"]](choice)
         horizon = material.panels[choice["timing"]].horizon
         if choice["periods"] == _APART and horizon == 1:
@@ -266,20 +254,18 @@ def _of_daily(
         a_year = float(choice["periods"]) if special is None else special
         return of(daily, 0 if choice["ddof"] == DDOF[1] else 1, a_year) if len(daily) > 1 else None
 
-    return readings_over(dimensions, figure, horizons_idle(material))
+    return readings_over(dimensions, figure, _idle(material))
 
 
 def _hits(material: Material, first: str) -> tuple[Reading, ...]:
     """The hit rates that go by one name: predictions, positions, trades, sessions and months."""
-    from assay.audit.recompute.conventions import FORM, monthly
-
     cases: dict[str, np.ndarray] = {}
     apart: dict[str, np.ndarray] = {}
     for name, panel in material.panels.items():
         if panel.signed:
-            one, two = pooled(panel)
+            one, two = _pooled(panel)
             cases[f"per prediction, {name}"] = np.sign(one) * np.sign(two)
-            one, two = pooled(panel, panel.horizon)
+            one, two = _pooled(panel, panel.horizon)
             apart[f"per prediction, {name}"] = np.sign(one) * np.sign(two)
     if material.positions is not None:
         cases["per position"] = material.positions
@@ -290,12 +276,12 @@ def _hits(material: Material, first: str) -> tuple[Reading, ...]:
         cases[f"per month, {name}"] = monthly(material, name, FORM[0])
     counted = sorted(cases, key=lambda name: not name.startswith(first))
     flats = ("flat cases left out", "flat cases counted as misses", "flat cases counted as hits")
-    dimensions = {"counted": counted, "flat": flats, "overlap": OVERLAP}
+    dimensions = {"counted": counted, "flat": flats, "overlap": _OVERLAP}
     if not cases:
         return ()
 
-    def figure(choice: dict[str, str]) -> float | None:
-        name, thinned = choice["counted"], choice["overlap"] == OVERLAP[1]
+    def figure(choice: Choice) -> float | None:
+        name, thinned = choice["counted"], choice["overlap"] == _OVERLAP[1]
         if thinned and name not in apart:
             return None
         values = apart[name] if thinned else cases[name]
@@ -307,7 +293,7 @@ def _hits(material: Material, first: str) -> tuple[Reading, ...]:
             values = values[~flat]
         return float((values >= 0 if choice["flat"] == flats[2] else values > 0).mean()) if len(values) else None
 
-    return readings_over(dimensions, figure, horizons_idle(material))
+    return readings_over(dimensions, figure, _idle(material))
 
 
 def _errors(material: Material, metric: str) -> tuple[Reading, ...]:
@@ -316,25 +302,21 @@ def _errors(material: Material, metric: str) -> tuple[Reading, ...]:
     for name, panel in material.panels.items():
         if not panel.signed:
             continue
-        for overlap in OVERLAP:
-            step = step_of(panel, {"overlap": overlap})
-            targets[f"returns, {name}", overlap] = pooled(panel, step)
+        for overlap in _OVERLAP:
+            step = _step(panel, {"overlap": overlap})
+            targets[f"returns, {name}", overlap] = _pooled(panel, step)
             if panel.base is not None and panel.realised is not None:
-                implied = (panel.base[::step] * (1.0 + panel.score[::step])).ravel()
-                real = panel.realised[::step].ravel()
-                known = np.isfinite(implied) & np.isfinite(real)
-                targets[f"price levels, {name}", overlap] = (implied[known], real[known])
+                implied = panel.base[::step] * (1.0 + panel.score[::step])
+                targets[f"price levels, {name}", overlap] = _both(implied, panel.realised[::step])
     if not targets:
         return ()
-    dimensions = {"target": tuple(dict.fromkeys(name for name, _ in targets)), "overlap": OVERLAP}
+    dimensions = {"target": tuple(dict.fromkeys(name for name, _ in targets)), "overlap": _OVERLAP}
 
-    def figure(choice: dict[str, str]) -> float | None:
+    def figure(choice: Choice) -> float | None:
         predicted, real = targets[choice["target"], choice["overlap"]]
-        if len(real) < 2:
-            return None
-        return _ERRORS[metric](predicted, real)
+        return _ERRORS[metric](predicted, real) if len(real) > 1 else None
 
-    return readings_over(dimensions, figure, horizons_idle(material))
+    return readings_over(dimensions, figure, _idle(material))
 
 
 def _mape(predicted: np.ndarray, real: np.ndarray) -> float | None:
@@ -394,16 +376,16 @@ _OF_PREDICTIONS: dict[str, tuple[Moment, tuple[str, ...]]] = {
 
 
 #: Canonical metric -> its readings.
-SIGNAL_METRICS: dict[str, Callable[[Material], tuple[Reading, ...]]] = {
+SIGNAL_STATISTICS: Mapping[str, Statistic] = {
     "ic": lambda material: _ic(material, False),
     "rank_ic": lambda material: _ic(material, True),
     **{name: partial(_of_daily, of=of, kinds=kinds, periods=periods, ddof=ddof)
        for name, (of, kinds, periods, ddof) in _OF_DAILY.items()},
     **{name: partial(_predicted, of=of, ddof=ddof) for name, (of, ddof) in _OF_PREDICTIONS.items()},
     "hit_rate": lambda material: (
-        class_readings(material, "hit_rate") if material.side else _hits(material, "per prediction")
+        _classes(material, "hit_rate") if material.side else _hits(material, "per prediction")
     ),
     "win_rate": lambda material: _hits(material, "per trade") if material.outcomes is not None else (),
     **{name: partial(_errors, metric=name) for name in _ERRORS},
-    **{name: partial(class_readings, metric=name) for name in CLASS_METRICS},
+    **{name: partial(_classes, metric=name) for name in CLASS_METRICS},
 }  # fmt: skip

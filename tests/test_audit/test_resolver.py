@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from assay.audit.claims.intervals import parse_print
 from assay.audit.recompute.conventions import Material, Panel
 from assay.audit.recompute.resolver import RESOLVED_METRICS, readings_of, resolve
-from assay.audit.recompute.return_statistics import RETURN_METRICS
+from assay.audit.recompute.return_statistics import RETURN_STATISTICS
 
 
 def series(seed: int, n: int = 188, flat: bool = True) -> pd.Series:
@@ -82,7 +82,7 @@ def test_a_sharpe_printed_under_any_convention_is_traced_back_to_it(seed: int, n
 @settings(max_examples=30, deadline=None)
 @given(
     st.integers(0, 10_000),
-    st.sampled_from(sorted(set(RETURN_METRICS) - {"turnover", "sessions"})),
+    st.sampled_from(sorted(set(RETURN_STATISTICS) - {"turnover", "sessions"})),
     st.integers(0, 10**6),
 )
 def test_any_figure_of_the_grid_is_traced_back_in_levels_too(seed: int, metric: str, pick: int) -> None:
