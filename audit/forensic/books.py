@@ -40,7 +40,6 @@ __all__ = [
     "share_of",
     "sharpe_interval",
     "sharpe_readings",
-    "transfer_coefficient",
     "weekdays",
     "wilson",
 ]
@@ -226,11 +225,6 @@ def breadth_needed(std: Interval) -> float:
     least ``1 + 1/s**2`` of them.
     """
     return 1 + 1 / std.high**2 if 1e-100 < std.high < 1e100 else math.inf
-
-
-def transfer_coefficient(sharpe: Interval, ratio: Interval, periods: int) -> Interval:
-    """Part of the signal that reaches the portfolio, ``Sharpe / (ICIR sqrt(P))``."""
-    return sharpe / (ratio * math.sqrt(periods))
 
 
 def quantile_slope(quantiles: int) -> float:

@@ -243,13 +243,10 @@ def t_of_correlation(correlation: Interval, n: int) -> dict[str, Interval]:
     return readings
 
 
-def t_of_mean(mean: Interval, std: Interval, n: int) -> dict[str, Interval]:
+def t_of_mean(mean: Interval, std: Interval, n: int) -> Interval:
     """t of a mean, ``m / (s / sqrt n)``, for a deviation printed with denominator n - 1 or n."""
     ratio = mean / std
-    readings = {"ddof 1": ratio * math.sqrt(n)}
-    if n > 1:
-        readings["ddof 0"] = ratio * math.sqrt(n - 1)
-    return readings
+    return (ratio * math.sqrt(n)).hull(ratio * math.sqrt(max(n - 1, 1)))
 
 
 #: Sums times values times numbers that are still searched, and the largest sum of squares.

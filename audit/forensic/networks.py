@@ -158,12 +158,11 @@ def inputs_needed(architecture: Architecture, framework: str, low: float, high: 
     return range(first, last + 1)
 
 
-def file_bytes(count: float, with_optimizer: bool) -> tuple[float, float]:
-    """Bytes that `count` parameters take in a file: from half precision to double, Adam's two moments on top if saved.
+def file_bytes(count: float, copies: int = 1) -> tuple[float, float]:
+    """Bytes that `count` parameters take in a file, from half precision to double; Adam's two moments make 3 copies.
 
     Four bytes each in single precision; a file may hold two or eight, and a few kilobytes of names around them.
     """
-    copies = 3 if with_optimizer else 1
     return 2.0 * count * copies, 8.0 * count * copies + 65536
 
 

@@ -15,7 +15,8 @@ from itertools import product
 import numpy as np
 
 __all__ = [
-    "DDOF", "PERIODS", "Choice", "Dimensions", "Material", "Panel", "Reading", "Statistic", "readings_over", "statistic",
+    "DDOF", "PERIODS", "Choice", "Dimensions", "Material", "Panel", "Reading", "Statistic", "readings_over",
+    "statistic",
 ]  # fmt: skip
 
 #: Periods a year; "monthly" compounds to months first.

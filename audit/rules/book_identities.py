@@ -149,9 +149,7 @@ def _same_ic(s: Situation) -> bool:
 
 
 def _t_of_ic(mean: Interval, std: Interval, n: Interval) -> Interval:
-    readings = t_of_mean(mean, std, round(n.low))
-    implied = readings["ddof 1"].hull(readings.get("ddof 0", readings["ddof 1"]))
-    size = abs(implied).high * 1.001
+    size = abs(t_of_mean(mean, std, round(n.low))).high * 1.001
     return Interval(-size, size)
 
 

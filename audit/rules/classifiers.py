@@ -23,15 +23,9 @@ from assay.audit.rules.scope import Report, Run, baseline, broken, completeness,
 from assay.audit.verdicts import Finding
 
 __all__ = [
-    "log_loss_baseline",
-    "majority_class",
-    "mixtures",
-    "one_class_only",
-    "printed_matrix",
-    "share_from_macro",
-    "shares_by_programming",
-    "stated_majority",
-]
+    "log_loss_baseline", "loss_alone", "majority_class", "mixtures", "one_class_only", "printed_matrix",
+    "share_from_macro", "shares_by_programming", "stated_majority",
+]  # fmt: skip
 
 ONE_CLASS = "precision, recall and F1 are of one class on one sample, not averages"
 
@@ -90,26 +84,15 @@ def share_from_macro(run: Run) -> Iterator[Finding]:
         share = largest_share_from_macro(run.read(claim), run.read(macro), run.read(weighted), k)
         if share is None or share.low <= 0.5:
             continue
-        accuracy = run.get("accuracy")
-        sentence = (
-            f"{label} F1 {claim.printed} with macro {macro.printed} and weighted {weighted.printed} over {k}"
-            f" classes forces {label} to at least {percent(share.low)} of the cases"
-        )
+        sentence = f"{label} F1 {claim.printed} with macro {macro.printed} and weighted {weighted.printed} over {k}"
+        sentence += f" classes forces {label} to at least {percent(share.low)} of the cases, so always “{label}”"
+        accuracy, constant = run.get("accuracy"), share.low * 2 * share.low / (1 + share.low)
         if accuracy is not None and run.read(accuracy).high < share.low:
-            yield baseline(
-                "C5 majority class",
-                [accuracy],
-                f"{sentence}, so always “{label}” beats the printed {accuracy.printed}.",
-                weight=2,
-            )
-        constant = share.low * 2 * share.low / (1 + share.low)
+            words = f"{sentence} beats the printed {accuracy.printed}."
+            yield baseline("C5 majority class", [accuracy], words, weight=2)
         if run.read(weighted).high < constant:
-            yield baseline(
-                "C5 majority class",
-                [weighted, claim],
-                f"{sentence}, so always “{label}” has a weighted F1 of at least {number(constant, 3)}.",
-                weight=2,
-            )
+            words = f"{sentence} has a weighted F1 of at least {number(constant, 3)}."
+            yield baseline("C5 majority class", [weighted, claim], words, weight=2)
 
 
 def _positive(run: Run) -> str:
@@ -122,35 +105,27 @@ def _positive(run: Run) -> str:
 def one_class_only(run: Run) -> Iterator[Finding]:
     """Recall 1 with accuracy equal to precision, or one class recall 1 and the others 0: a constant prediction."""
     a, p, r = run.get("accuracy"), run.get("precision"), run.get("recall")
-    rest = None
     if a is not None and p is not None and r is not None and run.read(r).high >= 1 and run.read(a).meets(run.read(p)):
         rest = not_predicted_share(run.read(a), run.read(p), run.read(r))
-    if a is not None and p is not None and r is not None and rest is not None and rest <= 0.02:
-        f, always = run.get("f1"), f"always “{_positive(run)}”"
-        constant = always_positive_f1(run.read(p))
-        also = f", and its F1 is 2π/(1+π) = {span(constant)}, as printed" if f and run.read(f).meets(constant) else ""
-        yield from _not_chance(run, "C8 majority class", f"{always} is right on {a.printed}")
-        yield baseline(
-            "C7 constant prediction",
-            [a, p, r, f],
-            f"recall {r.printed} with accuracy {a.printed} equal to precision {p.printed} leaves at most"
-            f" {percent(rest, 2)} of the cases not called positive: this is {always}, whose accuracy is the"
-            f" share of positives{also}.",
-            None if run.one_class(p, r) else ONE_CLASS,
-            4,
-        )
+        if rest is not None and rest <= 0.02:
+            yield from _always_positive(run, a, p, r, rest)
     recalls = run.labelled("recall")
     if len(recalls) >= 2 and completeness(run, list(recalls))[0]:
         ones = [label for label, claim in recalls.items() if run.read(claim).high >= 1 and run.read(claim).low >= 0.99]
         zeros = [label for label, claim in recalls.items() if run.read(claim).low <= 0 and run.read(claim).high <= 0.01]
         if len(ones) == 1 and len(zeros) == len(recalls) - 1:
-            claims: list[Claim | None] = [a, *recalls.values()]
-            yield baseline(
-                "C7 constant prediction",
-                claims,
-                f"recall is 1 for {ones[0]} and 0 for {names(zeros)}: the model always says “{ones[0]}”.",
-                weight=4,
-            )
+            words = f"recall is 1 for {ones[0]} and 0 for {names(zeros)}: the model always says “{ones[0]}”."
+            yield baseline("C7 constant prediction", [a, *recalls.values()], words, weight=4)
+
+
+def _always_positive(run: Run, a: Claim, p: Claim, r: Claim, rest: float) -> Iterator[Finding]:
+    f, always, constant = run.get("f1"), f"always “{_positive(run)}”", always_positive_f1(run.read(p))
+    also = f", and its F1 is 2π/(1+π) = {span(constant)}, as printed" if f and run.read(f).meets(constant) else ""
+    yield from _not_chance(run, "C8 majority class", f"{always} is right on {a.printed}")
+    words = f"recall {r.printed} with accuracy {a.printed} equal to precision {p.printed} leaves at most"
+    words += f" {percent(rest, 2)} of the cases not called positive: this is {always}, whose accuracy is the share of"
+    held = None if run.one_class(p, r) else ONE_CLASS
+    yield baseline("C7 constant prediction", [a, p, r, f], f"{words} positives{also}.", held, 4)
 
 
 def log_loss_baseline(run: Run) -> Iterator[Finding]:
@@ -173,18 +148,18 @@ def log_loss_baseline(run: Run) -> Iterator[Finding]:
             share = sample.n_positive / sample.n
             bar, words = entropy([share, 1 - share]), f"the entropy of {sample.n_positive} positives in {sample.n}"
         if run.read(claim).low > bar:
-            held = "the printed loss is the log loss alone, without a penalty on the weights"
-            held = f"the loss, not stated, is binary cross-entropy; {held}" if guessed else held
-            assumption = None if claim.metric == "log_loss" else held
-            if loss is not None and loss.includes_regularisation:
-                assumption = f"the penalty in the printed loss is below {number(run.read(claim).low - bar, 2)}"
-            yield baseline(
-                "C24 log loss",
-                [claim],
-                f"a constant forecast has a log loss of {words} = {number(bar)}, below the printed {claim.printed}.",
-                assumption,
-                1,
-            )
+            bare = claim.metric == "log_loss" and not (loss is not None and loss.includes_regularisation)
+            assumption = None if bare else loss_alone(run, claim, bar, guessed)
+            words = f"a constant forecast has a log loss of {words} = {number(bar)}, below the printed {claim.printed}."
+            yield baseline("C24 log loss", [claim], words, assumption, 1)
+
+
+def loss_alone(run: Run, claim: Claim, bar: float, guessed: bool) -> str:
+    """What it rests on that a printed loss is worse than a constant forecast's."""
+    if run.group.loss is not None and run.group.loss.includes_regularisation:
+        return f"the penalty in the printed loss is below {number(run.read(claim).low - bar, 2)}"
+    held = "the printed loss is the log loss alone, without a penalty on the weights"
+    return f"the loss, not stated, is binary cross-entropy; {held}" if guessed else held
 
 
 def stated_majority(run: Run) -> Iterator[Finding]:
@@ -193,26 +168,16 @@ def stated_majority(run: Run) -> Iterator[Finding]:
     shares = [(c.name, c.share.interval) for c in run.group.classes if c.share is not None]
     sample = run.group.sample
     if sample.n and sample.n_positive is not None:
-        majority = max(sample.n_positive, sample.n - sample.n_positive) / sample.n
-        shares.append(
-            (
-                f"the larger class ({max(sample.n_positive, sample.n - sample.n_positive)} of {sample.n})",
-                Interval.point(majority),
-            )
-        )
+        larger = max(sample.n_positive, sample.n - sample.n_positive)
+        shares.append((f"the larger class ({larger} of {sample.n})", Interval.point(larger / sample.n)))
     if accuracy is None or not shares:
         return
     name, share = max(shares, key=lambda item: item[1].low)
     # A report may print the shares of all its rows, or of those trained on.
     held = "the shares are of the rows that the accuracy is of" if run.claims.draft and not sample.n else None
     if run.read(accuracy).high <= share.low + 1e-12 or run.read(accuracy).meets(share):
-        yield baseline(
-            "C8 majority class",
-            [accuracy],
-            f"always “{name}” is right on {span(share, True)} of the cases, and the model on {accuracy.printed}.",
-            held,
-            weight=2,
-        )
+        words = f"always “{name}” is right on {span(share, True)} of the cases, and the model on {accuracy.printed}."
+        yield baseline("C8 majority class", [accuracy], words, held, 2)
 
 
 ALL_CLASSES = "the table lists every class"
@@ -238,26 +203,14 @@ def shares_by_programming(run: Run) -> Iterator[Finding]:
     involved = [*used, *(claim for claims in parts.values() for claim in claims.values())]
     printed = names([f"{c.metric.replace('_', ' ')} {c.printed}" for c in used])
     if answer is None:
-        yield broken(
-            "C5 class shares",
-            used,
-            f"no class shares that sum to one give {printed} with the class scores of {names(labels)}.",
-            stated and run.one_sample(*involved),
-            ALL_CLASSES,
-        )
+        words = f"no class shares that sum to one give {printed} with the class scores of {names(labels)}."
+        yield broken("C5 class shares", used, words, stated and run.one_sample(*involved), ALL_CLASSES)
         return
-    top = answer.majority
-    share = answer.shares[top]
-    constrained = share.width < 0.5
-    if not constrained:
-        return
-    yield fits(
-        "C5 class shares",
-        involved,
-        f"{printed} and the class scores hold together with {top} at {span(share, True)} of the cases.",
-        weight=-1,
-    )
-    yield from majority_class(run, answer, parts, printed, None if stated else ALL_CLASSES)
+    top, share = answer.majority, answer.shares[answer.majority]
+    if share.width < 0.5:
+        words = f"{printed} and the class scores hold together with {top} at {span(share, True)} of the cases."
+        yield fits("C5 class shares", involved, words, weight=-1)
+        yield from majority_class(run, answer, parts, printed, None if stated else ALL_CLASSES)
 
 
 def mixtures(run: Run) -> Iterator[Finding]:

@@ -17,7 +17,7 @@ from assay.audit.rules.calendars import years_of
 from assay.audit.rules.scope import Run, baseline, broken, doubtful, fits, span
 from assay.audit.verdicts import Finding
 
-__all__ = ["CONTEXT", "Allowance", "Identity", "Situation", "apply", "one_sample", "together"]
+__all__ = ["CONTEXT", "Allowance", "Identity", "Situation", "apply", "as_shares", "one_sample", "together"]
 
 #: Stated context that an identity may take as an input beside printed figures; None where it is unknown.
 CONTEXT: Mapping[str, Callable[[Run], Any]] = {
@@ -192,7 +192,8 @@ def _judged(row: Identity, s: Situation) -> Iterator[Finding]:
     if not readings:
         return
     result = s.claims[row.result]
-    printed = _printed(row, s.run.read(result), result)
+    value = s.run.read(result)
+    printed = as_shares(value, result) if row.shares else [value]
     bounded = {name: _bounded(value, row.relation) for name, value in readings.items()}
     hit = [name for name, value in bounded.items() if any(p.meets(value) for p in printed)]
     if hit:
@@ -211,9 +212,9 @@ def _judged(row: Identity, s: Situation) -> Iterator[Finding]:
         yield _missed(row, s, readings, bounded, printed)
 
 
-def _printed(row: Identity, value: Interval, claim: Claim) -> list[Interval]:
-    """Readings of the result's print: as it stands, and as percent where that is open and no sign is printed."""
-    if not row.shares or claim.value.percent:
+def as_shares(value: Interval, claim: Claim) -> list[Interval]:
+    """Readings of a printed share: as it stands, and as percent where that is open and no sign is printed."""
+    if claim.value.percent:
         return [value]
     return [value * 0.01] if value.low > 3 else [value, value * 0.01]
 

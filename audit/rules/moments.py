@@ -18,7 +18,8 @@ from assay.audit.forensic.moments import (
     r2_of_persistence,
     target_std,
 )
-from assay.audit.rules.scope import Run, baseline, broken, doubtful, fits, number, percent, span
+from assay.audit.rules.identity import as_shares
+from assay.audit.rules.scope import Run, baseline, broken, doubtful, fits, judged, number, percent, span
 from assay.audit.verdicts import Finding
 
 __all__ = ["levels_or_returns", "percentiles", "persistence", "reported_tests", "whole_numbers"]
@@ -28,60 +29,32 @@ DAILY_VOLATILITY = 0.02
 LARGEST_RETURN_STD = 1.0
 
 
-def _as_share(run: Run, claim: Claim) -> list[Interval]:
-    """Readings of a percentage error: as printed, and as percent where the print carries no sign."""
-    value = run.read(claim)
-    if claim.value.percent:
-        return [value]
-    return [value * 0.01] if value.low > 3 else [value, value * 0.01]
-
-
 def persistence(run: Run) -> Iterator[Finding]:
     """The last price again: its MAPE at the stated or an assumed daily volatility, and its R² from printed spreads."""
-    target, mape = run.group.target, run.get("mape")
-    horizon = max(run.group.sample.horizon or 1, 1)
+    target, mape, r2, rmse = run.group.target, run.get("mape"), run.get("r2"), run.get("rmse")
+    horizon, stated = max(run.group.sample.horizon or 1, 1), target.daily_volatility
     if target.kind not in ("price", "return") or mape is None:
         return
-    stated = target.daily_volatility
-    volatility = stated.interval.high if stated is not None else DAILY_VOLATILITY
     if target.kind == "return" and not _prices_in_disguise(run):
         return
-    bar = persistence_mape(volatility, horizon)
-    values = _as_share(run, mape)
-    assumption = None if stated is not None else f"daily volatility of {percent(DAILY_VOLATILITY, 0)}"
+    volatility = stated.interval.high if stated is not None else DAILY_VOLATILITY
+    bar, values = persistence_mape(volatility, horizon), as_shares(run.read(mape), mape)
     if all(value.low > bar for value in values):
         needed = values[0].low / (math.sqrt(2 / math.pi) * math.sqrt(horizon))
-        r2 = run.get("r2")
-        also = (
-            f" An R² of {r2.printed} on levels says nothing beside it."
-            if r2 is not None and run.read(r2).low > 0.9
-            else ""
-        )
-        yield baseline(
-            "C13 persistence",
-            [mape, r2] if also else [mape],
-            f"repeating the last price over {horizon} session{'s' if horizon > 1 else ''} has a MAPE of"
-            f" 0.798·σ·√h = {percent(bar)} at σ = {percent(volatility)} a day, against {mape.printed} for the"
-            f" model; they are equal only at σ = {percent(needed)} a day." + also,
-            assumption,
-            1,
-        )
-    r2, rmse = run.get("r2"), run.get("rmse")
-    mean = target.mean
-    if stated is not None and mean is not None and r2 is not None and rmse is not None:
+        words = f"repeating the last price over {horizon} session{'s' if horizon > 1 else ''} has a MAPE of"
+        words += f" 0.798·σ·√h = {percent(bar)} at σ = {percent(volatility)} a day, against {mape.printed} for the"
+        words += f" model; they are equal only at σ = {percent(needed)} a day."
+        beside = r2 if r2 is not None and run.read(r2).low > 0.9 else None
+        words += "" if beside is None else f" An R² of {beside.printed} on levels says nothing beside it."
+        assumption = None if stated is not None else f"daily volatility of {percent(DAILY_VOLATILITY, 0)}"
+        yield baseline("C13 persistence", [mape, beside], words, assumption, 1)
+    if stated is not None and target.mean is not None and r2 is not None and rmse is not None:
         level = target_std(run.read(rmse), run.read(r2))
-        change = mean.interval * stated.interval * math.sqrt(horizon)
-        if level.low > 0 and change.low > 0:
-            naive = r2_of_persistence(change, level)
-            if run.read(r2).high < naive.low:
-                yield baseline(
-                    "C13 persistence",
-                    [r2, rmse],
-                    f"repeating the last price has R² of about {span(naive)} at the printed volatility, the"
-                    f" model {r2.printed}.",
-                    "changes without drift, proportional to the mean price",
-                    1,
-                )
+        change = target.mean.interval * stated.interval * math.sqrt(horizon)
+        if level.low > 0 and change.low > 0 and run.read(r2).high < (naive := r2_of_persistence(change, level)).low:
+            words = f"repeating the last price has R² of about {span(naive)} at the printed volatility, the"
+            held = "changes without drift, proportional to the mean price"
+            yield baseline("C13 persistence", [r2, rmse], f"{words} model {r2.printed}.", held, 1)
 
 
 def levels_or_returns(run: Run) -> Iterator[Finding]:
@@ -91,15 +64,11 @@ def levels_or_returns(run: Run) -> Iterator[Finding]:
         return
     implied = target_std(run.read(rmse), run.read(r2))
     if implied.low > LARGEST_RETURN_STD:
-        yield doubtful(
-            "C11 unit of the target",
-            [r2, rmse],
-            f"RMSE {rmse.printed} with R² {r2.printed} needs a target deviation of RMSE/√(1−R²) ="
-            f" {span(implied)}: as returns that is {percent(implied.low, 0)} or more, so these are errors of"
-            " price levels and the R² is the spread between prices.",
-            f"returns deviate by less than {percent(LARGEST_RETURN_STD, 0)} per period",
-            2,
-        )
+        words = f"RMSE {rmse.printed} with R² {r2.printed} needs a target deviation of RMSE/√(1−R²) = {span(implied)}:"
+        words += f" as returns that is {percent(implied.low, 0)} or more, so these are errors of price levels and the"
+        held = f"returns deviate by less than {percent(LARGEST_RETURN_STD, 0)} per period"
+        words += " R² is the spread between prices."
+        yield doubtful("C11 unit of the target", [r2, rmse], words, held, 2)
 
 
 def _prices_in_disguise(run: Run) -> bool:
@@ -117,31 +86,19 @@ def percentiles(run: Run) -> Iterator[Finding]:
         return
     claims = [claim for _, claim in points]
     falls = percentiles_ordered([(level, run.read(claim)) for level, claim in points])
+    least, largest = run.value("ic_min"), run.value("ic_max")
+    low, high = (-math.inf if least is None else least.low), (math.inf if largest is None else largest.high)
+    outside = next((c for c in claims if run.read(c).high < low or run.read(c).low > high), None)
     if falls is not None:
         a, b = (points[i] for i in falls)
-        yield broken(
-            "C35 percentiles",
-            [a[1], b[1]],
-            f"the {a[0]:g}% point {a[1].printed} lies above the {b[0]:g}% point {b[1].printed}.",
-            run.one_sample(*claims),
-            "one distribution",
-        )
-        return
-    ends = run.value("ic_min"), run.value("ic_max")
-    for _, claim in points:
-        if (ends[0] is not None and run.read(claim).high < ends[0].low) or (
-            ends[1] is not None and run.read(claim).low > ends[1].high
-        ):
-            yield broken(
-                "C35 percentiles",
-                [claim],
-                f"{claim.printed} lies outside the printed extremes.",
-                run.one_sample(*claims),
-                "one distribution",
-            )
-            return
-    listed = ", ".join(claim.printed for _, claim in sorted(points, key=lambda item: item[0]))
-    yield fits("C35 percentiles", claims, f"the percentiles {listed} rise with their level.")
+        words = f"the {a[0]:g}% point {a[1].printed} lies above the {b[0]:g}% point {b[1].printed}."
+        yield broken("C35 percentiles", [a[1], b[1]], words, run.one_sample(*claims), "one distribution")
+    elif outside is not None:
+        words = f"{outside.printed} lies outside the printed extremes."
+        yield broken("C35 percentiles", [outside], words, run.one_sample(*claims), "one distribution")
+    else:
+        listed = ", ".join(claim.printed for _, claim in sorted(points, key=lambda item: item[0]))
+        yield fits("C35 percentiles", claims, f"the percentiles {listed} rise with their level.")
 
 
 def whole_numbers(run: Run) -> Iterator[Finding]:
@@ -161,12 +118,9 @@ def whole_numbers(run: Run) -> Iterator[Finding]:
         if m.width * n > 50 or n > 5000:
             return
         good, words = _whole_sample(run, mean, std, n)
-    sentence = f"{words}, printed {std.printed}." if binary else f"{words}."
-    if good:
-        yield fits("C35 whole numbers", [mean, std], sentence)
-    else:
-        proven = run.one_sample(mean, std)
-        yield broken("C35 whole numbers", [mean, std], sentence, proven, "all n values are whole", stated=True)
+    words = f"{words}, printed {std.printed}." if binary else f"{words}."
+    proven, held = run.one_sample(mean, std), "all n values are whole"
+    yield judged(good, "C35 whole numbers", [mean, std], words, proven, held, stated=True)
 
 
 def _whole_sample(run: Run, mean: Claim, std: Claim, n: int) -> tuple[bool, str]:
@@ -219,7 +173,5 @@ def reported_tests(run: Run) -> Iterator[Finding]:
             if hit and proven:
                 yield fits("C38 test", [statistic, p], words)
             elif not hit:
-                yield broken(
-                    "C38 test", [p], words, proven and run.one_sample(p, statistic), "an ordinary two-sided test",
-                    [p, statistic, degrees],
-                )
+                sound, used = proven and run.one_sample(p, statistic), [p, statistic, degrees]
+                yield broken("C38 test", [p], words, sound, "an ordinary two-sided test", used)

@@ -22,7 +22,7 @@ from assay.audit.forensic.networks import (
     rescaled,
     weight_change,
 )
-from assay.audit.rules.scope import Report, Run, baseline, broken, doubtful, fits, number, percent, span
+from assay.audit.rules.scope import Report, Run, baseline, broken, doubtful, fits, judged, number, percent, span
 from assay.audit.verdicts import Finding
 
 __all__ = [
@@ -36,6 +36,8 @@ __all__ = [
 ]
 
 BELIEVABLE_INPUTS = 100
+_FEW_INPUTS = f"no more than {BELIEVABLE_INPUTS} features per step"
+_LISTED = "the layers are complete as listed"
 _NAMES = {"torch": "PyTorch", "keras": "Keras"}
 #: Layers that come in many forms.
 _VARIED = ("attention", "additive_attention", "conv1d", "embedding")
@@ -83,24 +85,16 @@ def summary_of_layers(run: Run) -> Iterator[Finding]:
     """The parameters of the layers of a printed summary add up to its total, and those trained are not more."""
     total, trained = run.get("parameters"), run.get("parameters_trainable")
     if total is not None and trained is not None and run.read(trained).low > run.read(total).high:
-        yield broken(
-            "C26 summary",
-            [trained, total],
-            f"{trained.printed} trainable parameters are more than the {total.printed} there are.",
-            run.together(trained, total),
-            "both are of one model",
-            stated=True,
-        )
+        words = f"{trained.printed} trainable parameters are more than the {total.printed} there are."
+        proven = run.together(trained, total)
+        yield broken("C26 summary", [trained, total], words, proven, "both are of one model", stated=True)
     parts = [c for c in run.measured if c.metric == "parameters_part" and "summary" in c.definition]
     if total is None or len(parts) < 2 or total.value.about:
         return
     found = sum_of([run.read(part) for part in parts])
-    words = f"the {len(parts)} layers of the summary have {span(found)} parameters together, {total.printed} printed"
-    if run.read(total).meets(found):
-        yield fits("C26 summary", [total, *parts], f"{words}.")
-    else:
-        yield broken("C26 summary", [total], f"{words}.", False, "the summary lists every layer once", [total, *parts],
-                     stated=True)  # fmt: skip
+    words = f"the {len(parts)} layers of the summary have {span(found)} parameters together, {total.printed} printed."
+    held = "the summary lists every layer once"
+    yield judged(run.read(total).meets(found), "C26 summary", [total], words, False, held, [total, *parts], True)
 
 
 def _whole(run: Run, claim: Claim, architecture: Architecture) -> Iterator[Finding]:
@@ -122,14 +116,9 @@ def _whole(run: Run, claim: Claim, architecture: Architecture) -> Iterator[Findi
         least = "" if architecture.complete else " at least, the layers not described left out"
         usual = not any(layer.kind in _VARIED for layer in architecture.layers) or not architecture.complete
         # Layers are what the document states; where it names no framework, both were tried.
-        yield broken(
-            "C26 parameters",
-            [claim],
-            f"{working}{least}, but {claim.printed} is printed.",
-            usual,
-            "layers as listed, attention of the usual form",
-            stated=True,
-        )
+        held = "layers as listed, attention of the usual form"
+        words = f"{working}{least}, but {claim.printed} is printed."
+        yield broken("C26 parameters", [claim], words, usual, held, stated=True)
 
 
 def _unknown_inputs(run: Run, claim: Claim, architecture: Architecture, layers: str) -> Iterator[Finding]:
@@ -138,65 +127,36 @@ def _unknown_inputs(run: Run, claim: Claim, architecture: Architecture, layers: 
     reachable = [(found.start, found.stop - 1) for found in needed if len(found)]
     bare = min(min(_counts(architecture, 1).values(), key=min))
     if value.high < bare:
-        yield broken(
-            "C26 parameters",
-            [claim],
-            f"{layers} have at least {bare:,} parameters on one input; {claim.printed} is printed.",
-            stated=True,
-        )
+        words = f"{layers} have at least {bare:,} parameters on one input; {claim.printed} is printed."
+        yield broken("C26 parameters", [claim], words, stated=True)
     elif not architecture.complete:
-        yield fits(
-            "C26 parameters",
-            [claim],
-            f"{layers} have {bare:,} parameters on one input already; {claim.printed} leaves room for the"
-            " inputs and layers not described.",
-            weight=-2,
-        )
-    elif not reachable and architecture.complete:
-        yield broken(
-            "C26 parameters",
-            [claim],
-            f"no number of inputs gives {layers} {claim.printed} parameters.",
-            not claim.value.about,
-            "the layers are complete as listed",
-            stated=True,
-        )
-    elif reachable and architecture.complete:
+        words = f"{layers} have {bare:,} parameters on one input already; {claim.printed} leaves room for the inputs"
+        yield fits("C26 parameters", [claim], f"{words} and layers not described.", weight=-2)
+    elif not reachable:
+        words = f"no number of inputs gives {layers} {claim.printed} parameters."
+        yield broken("C26 parameters", [claim], words, not claim.value.about, _LISTED, stated=True)
+    else:
         low, high = min(r[0] for r in reachable), max(r[1] for r in reachable)
-        sentence = f"{layers} have {claim.printed} parameters only with {low:,} to {high:,} inputs per step"
+        words = f"{layers} have {claim.printed} parameters only with {low:,} to {high:,} inputs per step."
         if low > BELIEVABLE_INPUTS:
-            yield doubtful(
-                "C26 parameters",
-                [claim],
-                f"{sentence}.",
-                f"no more than {BELIEVABLE_INPUTS} features per step, layers as listed",
-                stated=True,
-            )
+            yield doubtful("C26 parameters", [claim], words, f"{_FEW_INPUTS}, layers as listed", stated=True)
         else:
-            yield fits("C26 parameters", [claim], f"{sentence}.", weight=-1)
+            yield fits("C26 parameters", [claim], words, weight=-1)
+
+
+#: Words of a label -> the layers that it names.
+_PARTS = {
+    "lstm": ("lstm",), "gru": ("gru",), "dense": ("dense",), "fc": ("dense",), "linear": ("dense",),
+    "fully": ("dense",), "head": ("dense",), "output": ("dense",), "batch": ("batch_norm",),
+    "embedding": ("embedding",), "attention": ("attention", "additive_attention"),
+}  # fmt: skip
 
 
 def _part(architecture: Architecture, claim: Claim) -> list[int] | None:
     """Indices of the layers that a label like "LSTM" or "FC" names."""
     words = f"{claim.label} {claim.definition if not claim.label else ''}".lower()
-    kinds = {
-        "lstm": ("lstm",),
-        "gru": ("gru",),
-        "dense": ("dense",),
-        "fc": ("dense",),
-        "linear": ("dense",),
-        "fully": ("dense",),
-        "head": ("dense",),
-        "output": ("dense",),
-        "batch": ("batch_norm",),
-        "embedding": ("embedding",),
-        "attention": ("attention", "additive_attention"),
-    }
-    for word, wanted in kinds.items():
-        if word in words:
-            found = [i for i, layer in enumerate(architecture.layers) if layer.kind in wanted]
-            return found or None
-    return None
+    wanted = next((kinds for word, kinds in _PARTS.items() if word in words), ())
+    return [i for i, layer in enumerate(architecture.layers) if layer.kind in wanted] or None
 
 
 def _piece(run: Run, claim: Claim, architecture: Architecture, indices: list[int]) -> Iterator[Finding]:
@@ -213,11 +173,8 @@ def _piece(run: Run, claim: Claim, architecture: Architecture, indices: list[int
     sentence = (
         f"{listed} {verb} {' or '.join(f'{t:,}' for t in sorted(totals))} parameters, and {claim.printed} is printed."
     )
-    if any(value.holds(total) for total in totals):
-        yield fits("C26 parameters", [claim], sentence)
-    else:
-        held = "the layers are complete as listed"
-        yield broken("C26 parameters", [claim], sentence, architecture.complete, held, stated=True)
+    good = any(value.holds(total) for total in totals)
+    yield judged(good, "C26 parameters", [claim], sentence, architecture.complete, _LISTED, stated=True)
 
 
 def _layer_words(layer: Layer) -> str:
@@ -238,22 +195,10 @@ def file_size(run: Run) -> Iterator[Finding]:
         return
     value = Interval(max(0.0, claim.value.interval.low), claim.value.interval.high)
     printed = run.get("parameters")
-    with_state = architecture is not None and architecture.saves_optimizer
+    copies = 3 if architecture is not None and architecture.saves_optimizer else 1
     if architecture is not None and architecture.layers and architecture.complete:
         if architecture.inputs is None:
-            copies = 3 if with_state else 1
-            low, high = value.low / (4 * copies), value.high / (4 * copies)
-            needed = [inputs_needed(architecture, name, low, high) for name in _frameworks(architecture)]
-            starts = [found.start for found in needed if len(found)]
-            if starts and min(starts) > BELIEVABLE_INPUTS:
-                yield doubtful(
-                    "C26 file size",
-                    [claim],
-                    f"at four bytes a parameter a file of {claim.printed} needs at least {min(starts):,} input"
-                    " features per step.",
-                    f"no more than {BELIEVABLE_INPUTS} features per step, single precision, weights only",
-                    stated=True,
-                )
+            yield from _inputs_of_file(claim, architecture, value, copies)
             return
         count = max(max(found) for found in _counts(architecture).values())
         words = f"the stated layers have {count:,} parameters"
@@ -261,18 +206,28 @@ def file_size(run: Run) -> Iterator[Finding]:
         count, words = round(run.read(printed).middle), f"{printed.printed} parameters"
     else:
         return
-    low, high = file_bytes(count, with_state)
-    exact = 4 * count * (3 if with_state else 1)
+    low, high = file_bytes(count, copies)
+    exact = 4 * count * copies
     size = f"{exact / 1e6:.3g} MB" if exact >= 1e6 else f"{exact / 1e3:.3g} KB"
-    state = " with Adam's two moments" if with_state else ""
+    state = " with Adam's two moments" if copies > 1 else ""
     sentence = f"{words}, {size} in single precision{state}; {claim.printed} is printed."
-    if value.meets(Interval(low if not with_state else exact * 0.9, high * (1 if with_state else 3))):
+    if value.meets(Interval(low, 3 * high) if copies == 1 else Interval(exact * 0.9, high)):
         yield fits("C26 file size", [claim], sentence)
     else:
-        yield doubtful(
-            "C26 file size", [claim], sentence, "single precision, weights" + state + " and nothing else in the file",
-            using=[claim, printed], stated=architecture is not None,
-        )  # fmt: skip
+        held = f"single precision, weights{state} and nothing else in the file"
+        used = [claim, printed]
+        yield doubtful("C26 file size", [claim], sentence, held, using=used, stated=architecture is not None)
+
+
+def _inputs_of_file(claim: Claim, architecture: Architecture, size: Interval, copies: int) -> Iterator[Finding]:
+    """How many inputs the layers need to fill a file."""
+    low, high = size.low / (4 * copies), size.high / (4 * copies)
+    needed = [inputs_needed(architecture, name, low, high) for name in _frameworks(architecture)]
+    starts = [found.start for found in needed if len(found)]
+    if starts and min(starts) > BELIEVABLE_INPUTS:
+        words = f"at four bytes a parameter a file of {claim.printed} needs at least {min(starts):,} input features per"
+        held = f"{_FEW_INPUTS}, single precision, weights only"
+        yield doubtful("C26 file size", [claim], f"{words} step.", held, stated=True)
 
 
 def _file_claim(run: Run) -> Claim | None:
@@ -331,48 +286,27 @@ def loss_above_floor(run: Run) -> Iterator[Finding]:
     printed = [known_claim for _, _, known_claim in known if known_claim is not None]
     with_ = " and ".join(f"{c.metric.replace('_', ' ')} {c.printed}" for c in printed)
     if run.read(claim).high < floor * (1 - 1e-9):
-        yield broken(
-            "C23 loss floor",
-            [claim, *printed],
-            f"under {words} a {with_} makes the loss at least {number(floor)}, and {claim.printed} is printed:"
-            " once the loss term and the printed metric are the same quantity, both cannot hold.",
-            proven,
-            SAME,
-            stated=True,
-        )
+        sentence = f"under {words} a {with_} makes the loss at least {number(floor)}, and {claim.printed} is printed:"
+        sentence += " once the loss term and the printed metric are the same quantity, both cannot hold."
+        yield broken("C23 loss floor", [claim, *printed], sentence, proven, SAME, stated=True)
         return
-    yield fits(
-        "C23 loss floor",
-        [claim],
-        f"under {words} a {with_} leaves the loss at {number(floor)} or more: {claim.printed}.",
-        weight=-1,
-    )
+    sentence = f"under {words} a {with_} leaves the loss at {number(floor)} or more: {claim.printed}."
+    yield fits("C23 loss floor", [claim], sentence, weight=-1)
     rest = [term for term, _, known_claim in ranges if known_claim is None]
     if len(rest) == 1 and rest[0].weight > 0:
         left = loss_remainder(run.read(claim), [(term.weight, value) for term, value, _ in known], rest[0].weight)
-        ceiling = _believable(rest[0], len(run.group.classes))
-        if ceiling is not None and left.low > ceiling:
-            yield doubtful(
-                "C23 loss remainder",
-                [claim, *printed],
-                f"under {words} a loss of {claim.printed} with {with_} leaves a mean"
-                f" {rest[0].kind.replace('_', ' ')} of {span(left)}, where guessing scores about"
-                f" {number(ceiling / 3, 3)}: the loss and {with_} are not of the same rows or scale.",
-                f"{SAME}; no classifier is three times worse than guessing",
-                2,
-                stated=True,
-            )
+        guessing = math.log(max(2, len(run.group.classes)))
+        if rest[0].kind in ("focal", "cross_entropy", "binary_cross_entropy") and left.low > 3 * guessing:
+            sentence = f"under {words} a loss of {claim.printed} with {with_} leaves a mean"
+            sentence += f" {rest[0].kind.replace('_', ' ')} of {span(left)}, where guessing scores about"
+            sentence += f" {number(guessing, 3)}: the loss and {with_} are not of the same rows or scale."
+            held = f"{SAME}; no classifier is three times worse than guessing"
+            yield doubtful("C23 loss remainder", [claim, *printed], sentence, held, 2, stated=True)
 
 
 def _term_words(term: LossTerm) -> str:
     kind = "(1 − ρ)" if term.kind == "one_minus_correlation" else term.kind.replace("_", " ")
     return kind if term.weight == 1 else f"{term.weight:g}·{kind}"
-
-
-def _believable(term: LossTerm, classes: int) -> float | None:
-    if term.kind in ("focal", "cross_entropy", "binary_cross_entropy"):
-        return 3 * math.log(max(2, classes))
-    return None
 
 
 def reweighted_losses(report: Report) -> Iterator[Finding]:
@@ -399,15 +333,12 @@ def reweighted_losses(report: Report) -> Iterator[Finding]:
         heavy = max(range(len(before)), key=lambda i: before[i])
         term = formula.terms[heavy]
         old, new = rescaled(report.read(first), before[heavy]), rescaled(report.read(second), after[heavy])
-        yield baseline(
-            "C25 loss weights",
-            [claim],
-            f"the weight on {term.kind.replace('_', ' ')} was cut from {before[heavy]:g} to {after[heavy]:g},"
-            f" {percent(1 - after[heavy] / before[heavy], 0)} by itself; per unit of that weight"
-            f" {first.printed} is {number(old.middle)} and {second.printed} is {number(new.middle)}.",
-            f"the loss is dominated by its {term.kind.replace('_', ' ')} term before and after",
-            3,
-        )
+        name = term.kind.replace("_", " ")
+        words = f"the weight on {name} was cut from {before[heavy]:g} to {after[heavy]:g},"
+        words += f" {percent(1 - after[heavy] / before[heavy], 0)} by itself; per unit of that weight"
+        words += f" {first.printed} is {number(old.middle)} and {second.printed} is {number(new.middle)}."
+        held = f"the loss is dominated by its {name} term before and after"
+        yield baseline("C25 loss weights", [claim], words, held, 3)
 
 
 @dataclass(frozen=True)
@@ -480,9 +411,8 @@ def _ran_after_stated_best(s: _Stopping) -> Finding | None:
         return None
     end = epochs_run_range(Interval.point(s.stated_best), s.patience, s.cap)
     words = f"a best epoch of {s.stated_best:g} and patience {s.patience} end at {span(end)}, {s.ran.printed} ran."
-    if s.run.read(s.ran).meets(end):
-        return fits("C27 epochs", [s.ran], words)
-    return doubtful("C27 epochs", [s.ran], words, "one run from scratch, ended by early stopping", stated=True)
+    held = "one run from scratch, ended by early stopping"
+    return judged(s.run.read(s.ran).meets(end), "C27 epochs", [s.ran], words, False, held, stated=True)
 
 
 def _best_beyond_stated(s: _Stopping) -> Finding | None:
@@ -524,35 +454,23 @@ def _epoch_of(claim: Claim) -> int | None:
 
 def best_of_curve(report: Report) -> Iterator[Finding]:
     """The stated best epoch has the lowest validation loss of those printed."""
-    curves: dict[tuple[str, str], dict[int, Claim]] = {}
+    curves: dict[str, dict[int, Claim]] = {}
     for claim in report.claims.claims:
         epoch = _epoch_of(claim)
         if claim.metric == "validation_loss" and epoch is not None and claim.value.is_point and not claim.target:
             # The loss itself names its split: a row may put it under train, validation or none.
-            curves.setdefault((claim.group, ""), {})[epoch] = claim
-    for (group, _), curve in curves.items():
-        best = next(
-            (c for c in report.claims.claims if c.metric == "best_epoch" and c.group == group and not c.at), None
-        )
-        if best is None or len(curve) < 2 or not float(best.value.value).is_integer():
-            continue
-        stated = curve.get(int(best.value.value))
-        if stated is None:
+            curves.setdefault(claim.group, {})[epoch] = claim
+    for group, curve in curves.items():
+        named = (c for c in report.claims.claims if c.metric == "best_epoch" and c.group == group and not c.at)
+        best = next(named, None)
+        stated = curve.get(-1 if (epoch := _integer(best)) is None else epoch)
+        if best is None or stated is None or len(curve) < 2:
             continue
         lowest = min(curve, key=lambda epoch: report.read(curve[epoch]).high)
         if report.read(curve[lowest]).high < report.read(stated).low:
-            yield broken(
-                "C27 best epoch",
-                [best],
-                f"epoch {lowest} has a validation loss of {curve[lowest].printed}, below {stated.printed} at"
-                f" the stated best epoch {best.printed}.",
-                False,
-                "the best epoch is chosen by validation loss",
-                [best, stated, curve[lowest]],
-            )
+            words = f"epoch {lowest} has a validation loss of {curve[lowest].printed}, below {stated.printed} at the"
+            words, used = f"{words} stated best epoch {best.printed}.", [best, stated, curve[lowest]]
+            yield broken("C27 best epoch", [best], words, False, "the best epoch is chosen by validation loss", used)
         else:
-            yield fits(
-                "C27 best epoch",
-                [best, stated],
-                f"epoch {best.printed} has the lowest validation loss printed, {stated.printed}.",
-            )
+            words = f"epoch {best.printed} has the lowest validation loss printed, {stated.printed}."
+            yield fits("C27 best epoch", [best, stated], words)

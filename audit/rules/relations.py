@@ -21,18 +21,9 @@ from assay.audit.rules.scope import Report, Run, broken, doubtful, fits, percent
 from assay.audit.verdicts import Finding
 
 __all__ = [
-    "bounds_by_definition",
-    "bounds_kept",
-    "derived",
-    "fractions",
-    "leverage",
-    "one_model_two_figures",
-    "parts_of_period",
-    "printed_twice",
-    "shares_sum",
-    "telescoping",
-    "without_split",
-]
+    "bounds_by_definition", "bounds_kept", "derived", "fractions", "leverage", "one_model_two_figures",
+    "parts_of_period", "printed_twice", "shares_sum", "telescoping", "without_split",
+]  # fmt: skip
 
 _PERIOD = re.compile(r"(?:\d{4}[-\s]?(?:Q[1-4]|H[12]|\d{2})|Q[1-4][-\s]?\d{4}|fold\s*\d+|split\s*\d+)$", re.I)
 _VAGUE = {"change", "other", "share", "duration", "size"}
@@ -45,18 +36,13 @@ def bounds_by_definition(run: Run) -> Iterator[Finding]:
         info = METRICS.get(claim.metric)
         if info is None or claim.metric in ("ic", "rank_ic", "correlation"):
             continue
-        value = run.read(claim)
-        limits = Interval(info.low, info.high)
-        if value.meets(limits) and _beyond_one(run, claim):
-            yield broken(
-                "C0 bounds",
-                [claim],
-                f"{claim.metric.replace('_', ' ')} is at most 1 by definition, and {claim.printed} is printed beside"
-                " scores in decimals.",
-                info.kind == "proportion",
-                "printed as a decimal, as the scores beside it are",
-            )
+        value, limits = run.read(claim), Interval(info.low, info.high)
+        name = claim.metric.replace("_", " ")
         if value.meets(limits):
+            if _beyond_one(run, claim):
+                words = f"{name} is at most 1 by definition, and {claim.printed} is printed beside scores in decimals."
+                held = "printed as a decimal, as the scores beside it are"
+                yield broken("C0 bounds", [claim], words, info.kind == "proportion", held)
             continue
         edge = f"at most {info.high:g}" if value.low > info.high else f"at least {info.low:g}"
         proven = info.kind in ("proportion", "count") or (info.kind == "score" and claim.value.is_point)
@@ -65,13 +51,9 @@ def bounds_by_definition(run: Run) -> Iterator[Finding]:
             for c in run.claims.claims
             if c.metric == claim.metric
         )
-        yield broken(
-            "C0 bounds",
-            [claim],
-            f"{claim.metric.replace('_', ' ')} is {edge} by definition, and {claim.printed} is printed.",
-            proven or (info.name == "r2" and unit),
-            "printed as a decimal with its usual sign",
-        )
+        words = f"{name} is {edge} by definition, and {claim.printed} is printed."
+        held = "printed as a decimal with its usual sign"
+        yield broken("C0 bounds", [claim], words, proven or (info.name == "r2" and unit), held)
 
 
 def _beyond_one(run: Run, claim: Claim) -> bool:
@@ -120,30 +102,25 @@ def _pairs(report: Report, claims: list[Claim]) -> Iterator[Finding]:
         yield from _same(report, first, other, one_definition and not either_bound)
 
 
+def _lines(first: Claim, second: Claim) -> str:
+    """Where two figures stand, in words."""
+    if not (first.source_line and second.source_line):
+        return ""
+    one = first.source_line == second.source_line
+    return f" (line {first.source_line})" if one else f" (lines {first.source_line} and {second.source_line})"
+
+
 def _same(report: Report, first: Claim, second: Claim, proven: bool) -> Iterator[Finding]:
-    name = second.metric.replace("_", " ")
-    where = f" of {second.label}" if second.label else ""
-    lines = ""
-    if first.source_line and second.source_line:
-        one = first.source_line == second.source_line
-        lines = f" (line {first.source_line})" if one else f" (lines {first.source_line} and {second.source_line})"
-    sentence = f"{name}{where} is printed {first.printed} and {second.printed}{lines}"
-    if report.read(first).meets(report.read(second)):
-        alike = first.printed == second.printed
-        text = (
-            f"{name}{where} is printed {first.printed} in both places{lines}."
-            if alike
-            else f"{sentence}: one value rounds to both."
-        )
-        yield fits("C37 printed twice", [first, second], text, weight=-3)
-    else:
-        yield broken(
-            "C37 printed twice",
-            [first, second],
-            f"{sentence}: no value rounds to both.",
-            proven,
-            "both stand for one run and one definition, and neither is a goal",
-        )
+    name = second.metric.replace("_", " ") + (f" of {second.label}" if second.label else "")
+    lines = _lines(first, second)
+    words = f"{name} is printed {first.printed} and {second.printed}{lines}"
+    if not report.read(first).meets(report.read(second)):
+        held = "both stand for one run and one definition, and neither is a goal"
+        yield broken("C37 printed twice", [first, second], f"{words}: no value rounds to both.", proven, held)
+        return
+    alike = f"{name} is printed {first.printed} in both places{lines}."
+    words = alike if first.printed == second.printed else f"{words}: one value rounds to both."
+    yield fits("C37 printed twice", [first, second], words, weight=-3)
 
 
 def _share_like(claim: Claim) -> bool:
@@ -165,12 +142,8 @@ def bounds_kept(report: Report) -> Iterator[Finding]:
             listed = ", ".join(dict.fromkeys(c.printed for c in figures))
             yield fits("C37 bound", [claim], f"{name} {claim.printed} holds for {listed}.")
         elif figures:
-            yield doubtful(
-                "C37 bound",
-                [claim],
-                f"{name} {claim.printed} does not hold for {out[0].printed}.",
-                "the bound is said of this run, and is no goal",
-            )
+            words = f"{name} {claim.printed} does not hold for {out[0].printed}."
+            yield doubtful("C37 bound", [claim], words, "the bound is said of this run, and is no goal")
 
 
 def without_split(report: Report) -> Iterator[Finding]:
@@ -182,12 +155,8 @@ def without_split(report: Report) -> Iterator[Finding]:
         same = [c for c in figures if report.read(c).meets(report.read(claim))]
         if same:
             split = report.claims.split_of(same[0])
-            yield fits(
-                "C37 split",
-                [claim],
-                f"{claim.printed} is the {split} figure, {same[0].printed}, printed without its split.",
-                weight=-2,
-            )
+            words = f"{claim.printed} is the {split} figure, {same[0].printed}, printed without its split."
+            yield fits("C37 split", [claim], words, weight=-2)
 
 
 def parts_of_period(report: Report) -> Iterator[Finding]:
@@ -213,13 +182,9 @@ def parts_of_period(report: Report) -> Iterator[Finding]:
             if run.read(claim).meets(mean):
                 yield fits("C34 periods", [claim, *parts], f"{listed} average {span(mean)}, printed {claim.printed}.")
             elif not run.read(claim).meets(inside):
-                yield doubtful(
-                    "C34 periods",
-                    [claim],
-                    f"{listed} lie on one side of the {claim.printed} printed for the whole.",
-                    "the parts make up the whole period",
-                    using=[claim, *parts],
-                )
+                words = f"{listed} lie on one side of the {claim.printed} printed for the whole."
+                held = "the parts make up the whole period"
+                yield doubtful("C34 periods", [claim], words, held, using=[claim, *parts])
 
 
 def one_model_two_figures(report: Report) -> Iterator[Finding]:
@@ -239,19 +204,9 @@ def one_model_two_figures(report: Report) -> Iterator[Finding]:
                 continue
             if first.group == other.group and report.claims.split_of(first) != report.claims.split_of(other):
                 continue
-            lines = (
-                f" (lines {first.source_line} and {other.source_line})"
-                if first.source_line and other.source_line
-                else ""
-            )
-            yield doubtful(
-                "C37 two figures",
-                [first, other],
-                f"the Sharpe ratio of {model} is printed {first.printed} and {other.printed}{lines}, and"
-                " nothing says what sets them apart.",
-                "both are of one backtest",
-                0,
-            )
+            words = f"the Sharpe ratio of {model} is printed {first.printed} and {other.printed}{_lines(first, other)}"
+            words += ", and nothing says what sets them apart."
+            yield doubtful("C37 two figures", [first, other], words, "both are of one backtest")
 
 
 def derived(report: Report) -> Iterator[Finding]:
@@ -273,9 +228,7 @@ def derived(report: Report) -> Iterator[Finding]:
             hit = fitting(abs(target), {name: abs(value) for name, value in readings.items()})
         listed = "; ".join(f"{name} {_shown(value, claim)}" for name, value in readings.items())
         if hit:
-            named = (
-                f"{_shown(readings[hit[0]], claim)} {hit[0]}" if len(readings) > 1 else _shown(readings[hit[0]], claim)
-            )
+            named = _shown(readings[hit[0]], claim) + (f" {hit[0]}" if len(readings) > 1 else "")
             yield fits(check, [claim], f"from {shown}: {named}; {claim.printed} is printed.", hit[0], 1)
         elif readings and not _undefined(claim, values):
             # A row of averages may weight its rows, or average more of them than the table shows.
@@ -354,12 +307,9 @@ def leverage(report: Report) -> Iterator[Finding]:
             factor = leverage_factor(a, b)
             if factor is None or factor.holds(1.0) or not run.read(first["sharpe"]).meets(other.read(second["sharpe"])):
                 continue
-            yield fits(
-                "C37 leverage",
-                [second["annual_return"], second["annual_volatility"], second["sharpe"]],
-                f"return and volatility of “{other.name}” are {span(factor)} times those of “{run.name}” and"
-                " the Sharpe ratio is the same: one strategy at another size, no second result.",
-            )
+            words = f"return and volatility of “{other.name}” are {span(factor)} times those of “{run.name}” and the"
+            words += " Sharpe ratio is the same: one strategy at another size, no second result."
+            yield fits("C37 leverage", [second[name] for name in names], words)
 
 
 def shares_sum(run: Run) -> Iterator[Finding]:
@@ -369,26 +319,17 @@ def shares_sum(run: Run) -> Iterator[Finding]:
         if len(parts) < 2:
             continue
         total = sum_of([run.read(part) for part in parts])
-        sentence = f"{' + '.join(part.printed for part in parts)} = {span(total, True)}"
-        name = metric.replace("_", " ")
+        words = f"the {metric.replace('_', ' ')}s sum to {' + '.join(part.printed for part in parts)} ="
+        words += f" {span(total, True)}"
         if total.low > 1 + 1e-9:
             exclusive = metric != "feature_importance" or all(part.value.percent for part in parts)
-            yield broken(
-                "C29 shares",
-                parts,
-                f"the {name}s sum to {sentence}, more than the whole.",
-                exclusive and metric != "weight_share",
-                "the parts do not overlap",
-            )
+            proven, held = exclusive and metric != "weight_share", "the parts do not overlap"
+            yield broken("C29 shares", parts, f"{words}, more than the whole.", proven, held)
         elif metric == "feature_importance" or total.meets(Interval.point(1.0)):
-            yield fits("C29 shares", parts, f"the {name}s sum to {sentence}.")
+            yield fits("C29 shares", parts, f"{words}.")
         else:
-            yield doubtful(
-                "C29 shares",
-                parts,
-                f"the {name}s sum to {sentence}, {percent(1 - total.high)} short.",
-                "all parts are listed",
-            )
+            words = f"{words}, {percent(1 - total.high)} short."
+            yield doubtful("C29 shares", parts, words, "all parts are listed")
 
 
 def telescoping(run: Run) -> Iterator[Finding]:
@@ -405,16 +346,10 @@ def telescoping(run: Run) -> Iterator[Finding]:
                 if start != middle or whole is None or whole in (first, second):
                     continue
                 total = run.read(first) + run.read(second)
-                words = (
-                    f"{first.printed} + {second.printed} = {span(total, whole.value.percent)}, printed {whole.printed}."
-                )
+                shown = span(total, whole.value.percent)
+                words = f"{first.printed} + {second.printed} = {shown}, printed {whole.printed}."
                 if run.read(whole).meets(total):
                     yield fits("C29 spreads", [whole, first, second], words)
                 else:
-                    yield broken(
-                        "C29 spreads",
-                        [whole],
-                        words,
-                        run.one_sample(whole, first, second),
-                        "means of the same sessions",
-                    )
+                    proven = run.one_sample(whole, first, second)
+                    yield broken("C29 spreads", [whole], words, proven, "means of the same sessions")

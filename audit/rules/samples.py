@@ -6,7 +6,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from assay.audit.claims.intervals import Interval
 from assay.audit.claims.model import Claim
 from assay.audit.forensic.books import auc_interval, wilson
 from assay.audit.forensic.scores import (
@@ -20,6 +19,7 @@ from assay.audit.forensic.scores import (
     grim_counts,
     grim_has_power,
 )
+from assay.audit.rules.classifiers import loss_alone
 from assay.audit.rules.scope import Run, baseline, broken, fits, names, number, percent, supported, weak
 from assay.audit.verdicts import Finding, Substance
 
@@ -34,10 +34,6 @@ _TRIED = 10
 ON_N = "every figure counts the stated n cases"
 
 
-def _trade_rate(claim: Claim) -> bool:
-    return claim.metric == "win_rate"
-
-
 def proportions_on_stated_sample(run: Run) -> Iterator[Finding]:
     """A share of n counted cases must be a whole count over n."""
     n = run.group.sample.n
@@ -48,7 +44,8 @@ def proportions_on_stated_sample(run: Run) -> Iterator[Finding]:
         if claim.label or claim.value.about:
             continue
         size, proven = n, run.one_sample(claim) and claim.metric in ("accuracy", "error_rate")
-        if _trade_rate(claim):
+        rate = claim.metric == "win_rate"
+        if rate:
             if trades is None or not float(trades.value.value).is_integer() or trades.value.about:
                 continue
             listed = run.claims.draft and claim.record == trades.record
@@ -58,26 +55,16 @@ def proportions_on_stated_sample(run: Run) -> Iterator[Finding]:
             continue
         counts = grim_counts(run.read(claim), size)
         if len(counts):
-            yield fits(
-                "C1 whole counts",
-                [claim],
-                f"{claim.printed} of {size:,} is a whole count: {counts[0]:,}/{size:,}.",
-                weight=1,
-            )
-        elif _trade_rate(claim) and any(len(grim_counts(run.read(claim), m)) for m in range(max(1, size - 3), size)):
+            words = f"{claim.printed} of {size:,} is a whole count: {counts[0]:,}/{size:,}."
+            yield fits("C1 whole counts", [claim], words, weight=1)
+        elif rate and any(len(grim_counts(run.read(claim), m)) for m in range(max(1, size - 3), size)):
             continue  # A few trades may still be open, and so no part of the rate.
         else:
             k = round(claim.value.value * size)
-            yield broken(
-                "C1 whole counts",
-                [claim],
-                f"no whole count of {size:,} prints as {claim.printed}: {k:,}/{size:,} is"
-                f" {percent(k / size, 3)} and {k + 1:,}/{size:,} is {percent((k + 1) / size, 3)}.",
-                proven,
-                ON_N,
-                [claim, trades if _trade_rate(claim) else None],
-                not _trade_rate(claim),
-            )
+            words = f"no whole count of {size:,} prints as {claim.printed}: {k:,}/{size:,} is"
+            words += f" {percent(k / size, 3)} and {k + 1:,}/{size:,} is {percent((k + 1) / size, 3)}."
+            used = [claim, trades if rate else None]
+            yield broken("C1 whole counts", [claim], words, proven, ON_N, used, not rate)
 
 
 def _scores(run: Run, label: str = "") -> BinaryScores:
@@ -102,15 +89,11 @@ def matrices_on_stated_sample(run: Run) -> Iterator[Finding]:
         return
     found = binary_matrices(_scores(run), sample.n, sample.n_positive)
     listed = names([f"{claim.metric} {claim.printed}" for claim in claims])
+    held = "the scores are of one class on the stated sample"
     if not found:
-        yield broken(
-            "C6 confusion matrix",
-            claims,
-            f"no confusion matrix of {sample.n:,} cases gives {listed}.",
-            run.one_class(*claims) and run.one_sample(*claims),
-            "the scores are of one class on the stated sample",
-            stated=True,
-        )
+        words = f"no confusion matrix of {sample.n:,} cases gives {listed}."
+        proven = run.one_class(*claims) and run.one_sample(*claims)
+        yield broken("C6 confusion matrix", claims, words, proven, held, stated=True)
         return
     if len(found) == 1:
         yield fits("C6 confusion matrix", claims, f"{listed} on {sample.n:,} cases: only {_words(found[0])}.", weight=2)
@@ -120,22 +103,13 @@ def matrices_on_stated_sample(run: Run) -> Iterator[Finding]:
         if claim is None or len(found) >= 1000:
             continue
         values = [getattr(matrix, metric) for matrix in found]
-        reach = Interval(min(values), max(values))
-        sentence = (
-            f"the matrices behind {listed} give {metric.replace('_', ' ')} {number(reach.low)} to {number(reach.high)},"
-        )
+        words = f"the matrices behind {listed} give {metric.replace('_', ' ')} {number(min(values))} to"
+        words += f" {number(max(values))},"
         if any(run.read(claim).holds(value, 1e-6) for value in values):
-            yield fits("C6 confusion matrix", [claim], f"{sentence} printed {claim.printed}.")
+            yield fits("C6 confusion matrix", [claim], f"{words} printed {claim.printed}.")
         else:
-            yield broken(
-                "C6 confusion matrix",
-                [claim],
-                f"{sentence} but {claim.printed} is printed.",
-                run.one_class(*claims),
-                "the scores are of one class on the stated sample",
-                [claim, *claims],
-                True,
-            )
+            words, used = f"{words} but {claim.printed} is printed.", [claim, *claims]
+            yield broken("C6 confusion matrix", [claim], words, run.one_class(*claims), held, used, True)
 
 
 def _words(matrix: Matrix) -> str:
@@ -152,18 +126,11 @@ def auc_on_grid(run: Run) -> Iterator[Finding]:
     if run.read(claim).width * 2 * plus * minus < 1:
         steps = 2 * plus * minus
         if len(counts):
-            yield fits(
-                "C2 AUC grid", [claim], f"AUC {claim.printed} is {counts[0]}/{steps}, a step of 1/(2·{plus}·{minus})."
-            )
+            words = f"AUC {claim.printed} is {counts[0]}/{steps}, a step of 1/(2·{plus}·{minus})."
+            yield fits("C2 AUC grid", [claim], words)
         else:
-            yield broken(
-                "C2 AUC grid",
-                [claim],
-                f"AUC {claim.printed} is no multiple of 1/(2·{plus}·{minus}) = 1/{steps}.",
-                run.one_sample(claim),
-                ON_N,
-                stated=True,
-            )
+            words = f"AUC {claim.printed} is no multiple of 1/(2·{plus}·{minus}) = 1/{steps}."
+            yield broken("C2 AUC grid", [claim], words, run.one_sample(claim), ON_N, stated=True)
     yield from _auc_significance(claim, plus, minus, None)
 
 
@@ -287,57 +254,32 @@ def _recovered(
     if len(splits) != 1:
         return
     ((positives, matrices),) = splits.items()
+    negatives = n - positives
     for run, found in zip(family, matrices, strict=True):
         claims = _score_claims(run)
         if len(found) == 1:
             listed = names([f"{claim.metric} {claim.printed}" for claim in claims])
-            yield fits(
-                "C6 confusion matrix",
-                claims,
-                f"{listed}: at n = {n} the only matrix is {_words(found[0])} ({positives} positives).",
-                weight=2,
-            )
+            words = f"{listed}: at n = {n} the only matrix is {_words(found[0])} ({positives} positives)."
+            yield fits("C6 confusion matrix", claims, words, weight=2)
             yield from _against_majority(run, run.get("accuracy"), found[0], assumption)
-            always = 2 * positives / (n + positives)
-            f1 = run.get("f1")
+            f1, always = run.get("f1"), 2 * positives / (n + positives)
             if f1 is not None and run.read(f1).low <= always:
-                yield baseline(
-                    "C7 always positive",
-                    [f1],
-                    f"always “positive” has an F1 of 2·{positives}/({n}+{positives}) = {number(always)},"
-                    f" printed {f1.printed}.",
-                    assumption,
-                    2,
-                )
+                words = f"always “positive” has an F1 of 2·{positives}/({n}+{positives}) = {number(always)}, printed"
+                yield baseline("C7 always positive", [f1], f"{words} {f1.printed}.", assumption, 2)
         auc = run.get("auc")
         if auc is not None:
-            counts, steps = auc_counts(run.read(auc), positives, n - positives), 2 * positives * (n - positives)
-            yield fits(
-                "C2 AUC grid",
-                [auc],
-                f"AUC {auc.printed} is {counts[0]}/{steps}, a whole step on {positives} positives and"
-                f" {n - positives} negatives.",
-            )
-            yield from _auc_significance(auc, positives, n - positives, assumption)
+            counts, steps = auc_counts(run.read(auc), positives, negatives), 2 * positives * negatives
+            words = f"AUC {auc.printed} is {counts[0]}/{steps}, a whole step on {positives} positives and {negatives}"
+            yield fits("C2 AUC grid", [auc], f"{words} negatives.")
+            yield from _auc_significance(auc, positives, negatives, assumption)
         yield from _losses(run, positives / n, assumption)
 
 
 def _losses(run: Run, share: float, assumption: str | None) -> Iterator[Finding]:
-    loss = run.group.loss
+    loss, claim, bar = run.group.loss, run.get("validation_loss"), entropy([share, 1 - share])
     stated = loss is not None and len(loss.terms) == 1 and loss.terms[0].kind == "binary_cross_entropy"
-    if loss is not None and not stated:
-        return
-    claim, bar = run.get("validation_loss"), entropy([share, 1 - share])
-    if claim is not None and run.read(claim).low > bar:
-        held = "the printed loss is the log loss alone, without a penalty on the weights"
-        held = held if stated else f"the loss, not stated, is binary cross-entropy; {held}"
-        if loss is not None and loss.includes_regularisation:
-            held = f"the penalty in the printed loss is below {number(run.read(claim).low - bar, 2)}"
-        yield baseline(
-            "C24 log loss",
-            [claim],
-            f"forecasting the base rate {percent(share, 2)} every day has a log loss of {number(bar)} (a coin"
-            f" {number(math.log(2))}), below the printed {claim.printed}.",
-            f"{held}; {assumption}" if assumption else held,
-            2,
-        )
+    if (loss is None or stated) and claim is not None and run.read(claim).low > bar:
+        words = f"forecasting the base rate {percent(share, 2)} every day has a log loss of {number(bar)} (a coin"
+        words += f" {number(math.log(2))}), below the printed {claim.printed}."
+        held = loss_alone(run, claim, bar, guessed=not stated)
+        yield baseline("C24 log loss", [claim], words, f"{held}; {assumption}" if assumption else held, 2)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -19,21 +19,9 @@ from assay.audit.claims.model import Claim, ClaimSet, Group
 from assay.audit.verdicts import Arithmetic, Finding, Substance
 
 __all__ = [
-    "Report",
-    "Run",
-    "baseline",
-    "broken",
-    "completeness",
-    "doubtful",
-    "fits",
-    "names",
-    "note",
-    "number",
-    "percent",
-    "span",
-    "supported",
-    "weak",
-]
+    "Report", "Run", "baseline", "broken", "completeness", "doubtful", "fits", "judged", "names", "note", "number",
+    "percent", "span", "supported", "weak",
+]  # fmt: skip
 
 #: Words that say a figure is pooled from several samples; identities of one sample then hold as inequalities only.
 _POOLED = re.compile(
@@ -288,6 +276,16 @@ def broken(
     if proven:
         return Finding(check, _ids(claims), sentence, Arithmetic.INCONSISTENT, using=_ids(using), stated=stated)
     return doubtful(check, claims, sentence, assumption, using=using, stated=stated)
+
+
+def judged(
+    good: bool, check: str, claims: Sequence[Claim | None], sentence: str, proven: bool = True, assumption: str = "",
+    using: Sequence[Claim | None] = (), stated: bool = False,
+) -> Finding:  # fmt: skip
+    """The figures can all hold, or cannot: one sentence for either, about all figures taken or about those accused."""
+    return fits(check, using or claims, sentence) if good else broken(
+        check, claims, sentence, proven, assumption, using, stated
+    )  # fmt: skip
 
 
 def doubtful(

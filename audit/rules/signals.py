@@ -8,27 +8,16 @@ from collections.abc import Iterator
 
 from assay.audit.claims.intervals import Interval
 from assay.audit.claims.model import Claim
-from assay.audit.forensic.books import (
-    breadth_needed,
-    foresight_ceiling,
-    quantile_slope,
-    return_std_from_spread,
-    transfer_coefficient,
-)
+from assay.audit.forensic.books import breadth_needed, foresight_ceiling, quantile_slope, return_std_from_spread
 from assay.audit.forensic.moments import t_of_mean
-from assay.audit.rules.scope import Run, broken, doubtful, fits, number, percent, span, supported, weak
+from assay.audit.rules.scope import Run, broken, doubtful, judged, number, percent, span, supported, weak
 from assay.audit.verdicts import Finding
 from assay.data.conventions import SESSIONS_A_YEAR
 
 __all__ = [
-    "calibration",
-    "correlation_bounds",
-    "ic_breadth",
-    "ic_significance",
-    "quantile_portfolio",
-    "quantile_spread",
+    "calibration", "correlation_bounds", "ic_breadth", "ic_significance", "quantile_portfolio", "quantile_spread",
     "signal_to_portfolio",
-]
+]  # fmt: skip
 
 LARGEST_DAILY_STD = 0.04
 NORMAL = "scores and returns are jointly normal across names"
@@ -52,43 +41,31 @@ def correlation_bounds(run: Run) -> Iterator[Finding]:
         size = abs(run.read(claim))
         if size.low <= 1 or claim.value.percent:
             continue
-        others = [
-            c
+        others = any(
+            c.metric in ("ic", "rank_ic", "correlation") and c.id != claim.id and not c.value.percent
+            and 0 < abs(c.value.value) <= 1 and c.group == claim.group
             for c in run.claims.claims
-            if c.metric in ("ic", "rank_ic", "correlation")
-            and c.id != claim.id
-            and not c.value.percent
-            and 0 < abs(c.value.value) <= 1
-            and c.group == claim.group
-        ]
-        ratio = next(
-            (c for c in run.claims.claims if c.metric == "icir" and run.read(claim).meets(c.value.interval)), None
-        )
-        name = f" {ratio.printed} is what the report prints as IC over its deviation." if ratio is not None else ""
-        yield broken(
-            "C16 correlation ≤ 1",
-            [claim],
-            f"a correlation cannot be {claim.printed}: it lies between −1 and 1.{name}",
-            bool(others) or ratio is not None,
-            "it is printed as a decimal, not in percent",
-        )
+        )  # fmt: skip
+        ratios = (c for c in run.claims.claims if c.metric == "icir" and run.read(claim).meets(c.value.interval))
+        ratio = next(ratios, None)
+        words = f"a correlation cannot be {claim.printed}: it lies between −1 and 1."
+        words += f" {ratio.printed} is what the report prints as IC over its deviation." if ratio is not None else ""
+        held = "it is printed as a decimal, not in percent"
+        yield broken("C16 correlation ≤ 1", [claim], words, others or ratio is not None, held)
 
 
 def ic_breadth(run: Run) -> Iterator[Finding]:
     """Sampling alone spreads the IC by 1/sqrt(N - 1): a smaller printed deviation needs that many names."""
     std, n = _std(run), run.group.sample.assets
-    if std is None or run.read(std).low <= 0:
+    if std is None or n is None or run.read(std).low <= 0:
         return
     needed = breadth_needed(run.read(std))
-    if n is not None and n < needed * 0.8:
-        yield doubtful(
-            "C16 breadth",
-            [std, run.get("icir")],
-            f"over {n} names sampling alone spreads the IC by 1/√({n}−1) ="
-            f" {number(1 / math.sqrt(max(1, n - 1)), 3)}, more than the printed {std.printed}, which needs at"
-            f" least {number(math.floor(needed))} independent names.",
-            "names are independent across the section",
-        )
+    if n < needed * 0.8:
+        chance = number(1 / math.sqrt(max(1, n - 1)), 3)
+        words = f"over {n} names sampling alone spreads the IC by 1/√({n}−1) = {chance}, more than the printed"
+        words += f" {std.printed}, which needs at least {number(math.floor(needed))} independent names."
+        held = "names are independent across the section"
+        yield doubtful("C16 breadth", [std, run.get("icir")], words, held)
 
 
 def ic_significance(run: Run) -> Iterator[Finding]:
@@ -96,18 +73,13 @@ def ic_significance(run: Run) -> Iterator[Finding]:
     mean, std, n = _ic(run), _std(run), run.group.sample.sessions
     if mean is None or std is None or run.read(std).low <= 0 or not n:
         return
-    readings = t_of_mean(run.read(mean), run.read(std), n)
-    implied = readings["ddof 1"].hull(readings.get("ddof 0", readings["ddof 1"]))
-    working = f"{mean.printed}/{std.printed}·√{n} = {span(implied)}"
+    implied = t_of_mean(run.read(mean), run.read(std), n)
+    words = f"t of the mean IC over {n} sessions: {mean.printed}/{std.printed}·√{n} = {span(implied)}"
     if abs(implied).high < 1.96:
-        yield weak("C16 IC significance", [mean], f"t of the mean IC over {n} sessions: {working}, below 1.96.")
+        yield weak("C16 IC significance", [mean], f"{words}, below 1.96.")
     elif implied.low > 3:
-        yield supported(
-            "C16 IC significance",
-            [mean],
-            f"t of the mean IC over {n} sessions: {working}.",
-            "daily ICs independent, one trial, nothing seen in training",
-        )
+        held = "daily ICs independent, one trial, nothing seen in training"
+        yield supported("C16 IC significance", [mean], f"{words}.", held)
 
 
 def signal_to_portfolio(run: Run) -> Iterator[Finding]:
@@ -124,29 +96,18 @@ def signal_to_portfolio(run: Run) -> Iterator[Finding]:
         return
     if value.low <= 0 or run.read(sharpe).low <= 0:
         return
-    periods = run.group.portfolio.periods_per_year or SESSIONS_A_YEAR
-    transfer = transfer_coefficient(run.read(sharpe), value, periods)
+    yearly = value * math.sqrt(run.group.portfolio.periods_per_year or SESSIONS_A_YEAR)
+    transfer = run.read(sharpe) / yearly  # the transfer coefficient, of Clarke, de Silva & Thorley (2002)
     shown = ratio.printed if ratio is not None else number(value.middle)
-    working = (
-        f"a daily ICIR of {shown} is {span(value * math.sqrt(periods))} a year; Sharpe {sharpe.printed} is"
-        f" {span(transfer)} of it"
-    )
+    words = f"a daily ICIR of {shown} is {span(yearly)} a year; Sharpe {sharpe.printed} is {span(transfer)} of it"
     if transfer.low > 1:
-        yield doubtful(
-            "C17 transfer coefficient",
-            [sharpe, ratio],
-            f"{working}, and a portfolio cannot earn more than its signal.",
-            "the Sharpe ratio comes from this signal alone, rebalanced every period",
-            1,
-        )
+        words += ", and a portfolio cannot earn more than its signal."
+        held = "the Sharpe ratio comes from this signal alone, rebalanced every period"
+        yield doubtful("C17 transfer coefficient", [sharpe, ratio], words, held, 1)
     elif transfer.high < 0.15 and not _of_one_period(run, run.read(sharpe), value):
-        yield doubtful(
-            "C17 transfer coefficient",
-            [sharpe, ratio],
-            f"{working}, where even constrained portfolios keep a third or more: the two do not describe one strategy.",
-            "daily rebalancing on this signal; costs and constraints keep at least 15% of it",
-            1,
-        )
+        words += ", where even constrained portfolios keep a third or more: the two do not describe one strategy."
+        held = "daily rebalancing on this signal; costs and constraints keep at least 15% of it"
+        yield doubtful("C17 transfer coefficient", [sharpe, ratio], words, held, 1)
 
 
 def _of_one_period(run: Run, sharpe: Interval, ratio: Interval) -> bool:
@@ -174,29 +135,19 @@ def quantile_spread(run: Run) -> Iterator[Finding]:
     printed = run.get("quantile_spread")
     if parts is not None and printed is not None:
         top, bottom, spread, _ = parts
-        sentence = f"{top.printed} − ({bottom.printed}) = {span(spread, True)}, spread printed {printed.printed}."
-        if run.read(printed).meets(spread):
-            yield fits("C20 spread", [printed, top, bottom], sentence)
-        else:
-            yield broken(
-                "C20 spread", [printed], sentence, False, "the spread is top minus bottom of the same quantiles",
-                [printed, top, bottom],
-            )
+        words = f"{top.printed} − ({bottom.printed}) = {span(spread, True)}, spread printed {printed.printed}."
+        held, used = "the spread is top minus bottom of the same quantiles", [printed, top, bottom]
+        yield judged(run.read(printed).meets(spread), "C20 spread", [printed], words, False, held, used)
     if mean is None or parts is None or run.read(mean).low <= 0 or parts[2].low <= 0:
         return
     top, bottom, spread, count = parts
-    sigma = return_std_from_spread(spread, run.read(mean), count)
-    kappa = quantile_slope(count)
+    kappa, sigma = quantile_slope(count), return_std_from_spread(spread, run.read(mean), count)
     if sigma.low > LARGEST_DAILY_STD:
-        yield doubtful(
-            "C20 quantile spread",
-            [top, bottom],
-            f"a spread of {top.printed} − ({bottom.printed}) = {span(spread, True)} at IC {mean.printed} needs"
-            f" returns that deviate by {span(sigma, True)} a period across names (spread /"
-            f" (2·{number(kappa)}·IC)).",
-            f"{NORMAL}, and single names deviate by at most {percent(LARGEST_DAILY_STD, 0)} a day",
-            1,
-        )
+        words = f"a spread of {top.printed} − ({bottom.printed}) = {span(spread, True)} at IC {mean.printed} needs"
+        words += f" returns that deviate by {span(sigma, True)} a period across names (spread /"
+        words += f" (2·{number(kappa)}·IC))."
+        held = f"{NORMAL}, and single names deviate by at most {percent(LARGEST_DAILY_STD, 0)} a day"
+        yield doubtful("C20 quantile spread", [top, bottom], words, held, 1)
 
 
 def quantile_portfolio(run: Run) -> Iterator[Finding]:
@@ -214,27 +165,16 @@ def quantile_portfolio(run: Run) -> Iterator[Finding]:
         return
     volatility = annual / run.read(sharpe)
     printed = run.get("annual_volatility")
-    working = (
-        f"{long:g}·({top.printed}) − {short:g}·({bottom.printed}) a day is {span(annual, True)} a year, which"
-        f" at Sharpe {sharpe.printed} is a volatility of {span(volatility, True)}"
-    )
-    held = (
-        f"long and short sides of {long:g} and {short:g}, held for one day"
-        if assumed
-        else "the quantiles are what is held"
-    )
+    words = f"{long:g}·({top.printed}) − {short:g}·({bottom.printed}) a day is {span(annual, True)} a year, which"
+    words += f" at Sharpe {sharpe.printed} is a volatility of {span(volatility, True)}"
+    sides = f"long and short sides of {long:g} and {short:g}, held for one day"
+    held = sides if assumed else "the quantiles are what is held"
     if printed is not None and not run.read(printed).meets(volatility):
-        yield doubtful(
-            "C21 quantile returns", [sharpe, top, bottom], f"{working}, and {printed.printed} is printed.", held, 2
-        )
+        words += f", and {printed.printed} is printed."
+        yield doubtful("C21 quantile returns", [sharpe, top, bottom], words, held, 2)
     elif printed is None and volatility.low > 0.6:
-        yield doubtful(
-            "C21 quantile returns",
-            [sharpe, top, bottom],
-            f"{working}.",
-            f"{held}; no such book runs at {percent(0.6, 0)} or more",
-            2,
-        )
+        held += f"; no such book runs at {percent(0.6, 0)} or more"
+        yield doubtful("C21 quantile returns", [sharpe, top, bottom], f"{words}.", held, 2)
 
 
 def _ic_of_model(run: Run) -> tuple[Claim | None, str]:
@@ -261,32 +201,23 @@ def calibration(run: Run) -> Iterator[Finding]:
     if mean is not None and std is not None and run.read(mean).low > 0:
         sigma = run.read(std) / run.read(mean)
         if sigma.low > LARGEST_DAILY_STD:
-            yield doubtful(
-                "C20 calibration",
-                [std],
-                f"predictions that deviate by {std.printed} at IC {mean.printed} are calibrated only for"
-                f" returns that deviate by {span(sigma, True)} (std / IC): they are several times too wide.",
-                f"single names deviate by at most {percent(LARGEST_DAILY_STD, 0)} a period{identified}",
-                1,
-            )
+            words = f"predictions that deviate by {std.printed} at IC {mean.printed} are calibrated only for returns"
+            words += f" that deviate by {span(sigma, True)} (std / IC): they are several times too wide."
+            held = f"single names deviate by at most {percent(LARGEST_DAILY_STD, 0)} a period{identified}"
+            yield doubtful("C20 calibration", [std], words, held, 1)
     realised, predicted = _spread(run, "quantile_return"), _spread(run, "quantile_predicted_return")
-    if realised is not None and predicted is not None and predicted[2].low > 0:
-        slope = realised[2] / predicted[2]
+    if predicted is None:
+        return
+    top, bottom, difference, _ = predicted
+    if realised is not None and difference.low > 0:
+        slope = realised[2] / difference
         if slope.high < 0.8 or slope.low > 1.25:
-            yield doubtful(
-                "C20 calibration",
-                [predicted[0], predicted[1]],
-                f"predicted top minus bottom is {span(predicted[2], True)}, realised"
-                f" {span(realised[2], True)}: a slope of {span(slope)}, so the predicted returns cannot be"
-                " taken at face value.",
-                "both rows are of the same quantiles and sessions",
-            )
+            words = f"predicted top minus bottom is {span(difference, True)}, realised {span(realised[2], True)}: a"
+            words += f" slope of {span(slope)}, so the predicted returns cannot be taken at face value."
+            held = "both rows are of the same quantiles and sessions"
+            yield doubtful("C20 calibration", [top, bottom], words, held)
     stated = run.get("predicted_spread")
-    if stated is not None and predicted is not None and not run.read(stated).meets(predicted[2]):
-        yield doubtful(
-            "C37 predicted spread",
-            [stated],
-            f"the quantiles' predicted returns differ by {span(predicted[2], True)}, and a spread of"
-            f" {stated.printed} is printed.",
-            "top and bottom mean the same quantiles in both places",
-        )
+    if stated is not None and not run.read(stated).meets(difference):
+        words = f"the quantiles' predicted returns differ by {span(difference, True)}, and a spread of"
+        held = "top and bottom mean the same quantiles in both places"
+        yield doubtful("C37 predicted spread", [stated], f"{words} {stated.printed} is printed.", held)

@@ -39,6 +39,7 @@ _ZERO = ("ic", "rank_ic", "icir", "rank_icir", "icir_annual", "sharpe", "sharpe_
 _HALF = ("auc", "balanced_accuracy")
 #: How much narrower than independent returns allow a Sharpe ratio's interval must be before it is doubted.
 NARROW = 0.6
+FLATTERS = "independent normal returns, which flatters most strategies"
 
 
 def _scale(run: Run, estimate: Claim) -> float:
@@ -146,12 +147,9 @@ def spreads(report: Report) -> Iterator[Finding]:
             # Bhatia & Davis (2000), with ddof 1 of two values at the worst.
             top = math.sqrt(2 * max((info.high - x) * (x - info.low) for x in _inside(value, info.low, info.high)))
             if spread.low > top * (1 + 1e-9):
-                yield doubtful(
-                    "C35 spread", [claim],
-                    f"values between {info.low:g} and {info.high:g} with mean {estimate.printed} deviate by at most"
-                    f" {number(top)}, and ± {claim.printed} is printed.",
-                    "the ± is a standard deviation or a standard error",
-                )  # fmt: skip
+                words = f"values between {info.low:g} and {info.high:g} with mean {estimate.printed} deviate by at most"
+                words += f" {number(top)}, and ± {claim.printed} is printed."
+                yield doubtful("C35 spread", [claim], words, "the ± is a standard deviation or a standard error")
                 continue
         if info is not None and info.kind == "proportion" and n and run.one_sample(estimate, claim):
             middle = min(max(value.middle, 0.0), 1.0)
@@ -186,11 +184,8 @@ def _of_correlation(run: Run, claim: Claim, estimate: Claim, spread: Interval) -
     sessions = run.group.sample.sessions
     if sessions and sessions > 2:
         t = ratio.middle * math.sqrt(sessions)
-        yield note(
-            "C18 spread", [claim],
-            f"{words}: as a deviation over {sessions:,} sessions its mean has t = {number(t, 3)}, as a standard error"
-            f" {number(ratio.middle, 3)}.",
-        )  # fmt: skip
+        words += f": as a deviation over {sessions:,} sessions its mean has t = {number(t, 3)}, as a standard error"
+        yield note("C18 spread", [claim], f"{words} {number(ratio.middle, 3)}.")
 
 
 def thresholds(report: Report) -> Iterator[Finding]:
@@ -221,12 +216,11 @@ def _threshold(run: Run, goal: Claim) -> Iterator[Finding]:
     year = math.sqrt(periods)
     chance = probabilistic_sharpe(best / year, record[0], threshold=goal.value.value / year)
     sure = probabilistic_sharpe(least / year, record[0], threshold=goal.value.value / year)
-    held = "independent normal returns, which flatters most strategies"
     words = f"over {record[1]} a Sharpe ratio of {claim.printed} exceeds the {goal.printed} aimed at with probability"
     if chance < 0.95:
-        yield weak("C18 threshold", [claim, goal], f"{words} {percent(chance)}, short of 95%.", held, 1)
+        yield weak("C18 threshold", [claim, goal], f"{words} {percent(chance)}, short of 95%.", FLATTERS, 1)
     elif sure >= 0.95:
-        yield supported("C18 threshold", [goal], f"{words} {percent(sure)}.", held)
+        yield supported("C18 threshold", [goal], f"{words} {percent(sure)}.", FLATTERS)
 
 
 def _periods(run: Run) -> int:
@@ -236,48 +230,33 @@ def _periods(run: Run) -> int:
 
 def sharpe_significance(run: Run) -> Iterator[Finding]:
     """Lo's interval over the track record, the minimum track record, and the best of the trials listed."""
-    record = track_record(run)
+    record, periods, trials = track_record(run), _periods(run), run.group.portfolio.trials or 1
+    daily = run.group.sample.sessions is not None or periods in (252, 250, 260, 244, 240)
     for name in ("sharpe", "sharpe_gross", "information_ratio"):
         claim = run.get(name)
-        if claim is None or record is None:
+        if claim is None or record is None or not daily:
             continue
         n, words = record
-        periods = _periods(run)
-        if run.group.sample.sessions is None and periods not in (252, 250, 260, 244, 240):
-            continue
         value = run.read(claim).high if claim.value.value >= 0 else run.read(claim).low
         around = sharpe_interval(value, n, periods)
-        working = (
-            f"over {words} the 95% interval of {claim.printed} is {number(around.low, 3)} to {number(around.high, 3)}"
-        )
-        held = "independent normal returns, which flatters most strategies"
-        trials = run.group.portfolio.trials or 1
+        words = f"over {words} the 95% interval of {claim.printed} is {number(around.low, 3)} to"
+        words += f" {number(around.high, 3)}"
         floor = deflated_floor(trials, n, periods) if trials > 1 else 0.0
         if around.low <= 0 <= around.high:
             needed = minimum_track_record(abs(value), periods)
             more = f"; {math.ceil(needed):,} sessions would exclude zero one-sided" if math.isfinite(needed) else ""
-            yield weak("C18 Sharpe interval", [claim], f"{working}, which holds zero{more}.", held, 2)
+            yield weak("C18 Sharpe interval", [claim], f"{words}, which holds zero{more}.", FLATTERS, 2)
         elif trials > 1 and around.low <= floor <= around.high:
-            yield weak(
-                "C19 selection",
-                [claim],
-                f"{working}, and the best of {trials} configurations without skill shows {number(floor, 3)} on"
-                " average.",
-                f"{held}; {trials} independent trials, those the report lists",
-                2,
-            )
+            words += f", and the best of {trials} configurations without skill shows {number(floor, 3)} on average."
+            held = f"{FLATTERS}; {trials} independent trials, those the report lists"
+            yield weak("C19 selection", [claim], words, held, 2)
         elif around.low > 0:
-            yield supported("C18 Sharpe interval", [claim], f"{working}.", held)
-    claim, trials = run.get("sharpe"), run.group.portfolio.trials or 1
-    best = deflated_floor(trials, SESSIONS_A_YEAR, SESSIONS_A_YEAR)
+            yield supported("C18 Sharpe interval", [claim], f"{words}.", FLATTERS)
+    claim, best = run.get("sharpe"), deflated_floor(trials, SESSIONS_A_YEAR, SESSIONS_A_YEAR)
     if claim is not None and record is None and trials > 1 and run.read(claim).low < best * 2:
-        yield weak(
-            "C19 selection",
-            [claim],
-            f"Sharpe {claim.printed} is the best of at least {trials} configurations and no track record is"
-            f" stated: over one year the best of so many without skill shows {number(best, 3)}.",
-            "a track record of one year",
-        )
+        words = f"Sharpe {claim.printed} is the best of at least {trials} configurations and no track record is stated:"
+        words += f" over one year the best of so many without skill shows {number(best, 3)}."
+        yield weak("C19 selection", [claim], words, "a track record of one year")
 
 
 def foresight(run: Run) -> Iterator[Finding]:
@@ -296,49 +275,28 @@ def foresight(run: Run) -> Iterator[Finding]:
     working = f"in one asset a Sharpe ratio of {claim.printed} needs the sign right on {percent(equal)} of the days"
     working += f" if all moves are equal, {percent(min(normal, 1.0))} if they are normal"
     if value > ceiling:
-        yield doubtful(
-            "C22 foresight",
-            [claim],
-            f"knowing every sign of normal daily returns gives √{periods}·0.798/0.603 = {number(ceiling, 3)},"
-            f" below the printed {claim.printed}.",
-            held,
-            3,
-        )
+        words = f"knowing every sign of normal daily returns gives √{periods}·0.798/0.603 = {number(ceiling, 3)}, below"
+        yield doubtful("C22 foresight", [claim], f"{words} the printed {claim.printed}.", held, 3)
     elif hit is not None and run.read(hit).high < equal and (assets == 1 or run.group.portfolio.equal_bets):
         yield doubtful("C22 foresight", [claim, hit], f"{working}, and {hit.printed} is printed.", held, 3)
     elif equal > 0.62 and (assets == 1 or value > 5):
-        yield doubtful(
-            "C22 foresight",
-            [claim],
-            f"{working}, and knowing every sign gives {number(ceiling, 3)}: no forecast of daily returns is that good.",
-            held,
-            2,
-        )
+        words = f"{working}, and knowing every sign gives {number(ceiling, 3)}: no forecast of daily returns is that"
+        words += " good."
+        yield doubtful("C22 foresight", [claim], words, held, 2)
 
 
 def drawdown(run: Run) -> Iterator[Finding]:
     """A maximum drawdown too small for the volatility: a random walk with this drift falls further almost surely."""
-    sharpe, vol, fall, record = (
-        run.get("sharpe"),
-        run.get("annual_volatility"),
-        run.get("max_drawdown"),
-        track_record(run),
-    )
+    sharpe, vol, fall = run.get("sharpe"), run.get("annual_volatility"), run.get("max_drawdown")
+    record = track_record(run)
     if sharpe is None or vol is None or fall is None or record is None or run.read(vol).low <= 0:
         return
-    level = abs(run.read(fall)).high
     years = record[0] / _periods(run)
     # A fall of that size within any one quarter is enough, and quarters are independent.
     quarters = max(1, int(4 * years))
-    one = drawdown_exceeded(run.read(sharpe).high, run.read(vol).low, years / quarters, level)
+    one = drawdown_exceeded(run.read(sharpe).high, run.read(vol).low, years / quarters, abs(run.read(fall)).high)
     chance = 1 - (1 - one) ** quarters
     if chance > 0.99:
-        yield doubtful(
-            "C36 drawdown",
-            [fall],
-            f"with Sharpe {sharpe.printed} and volatility {vol.printed} over {number(years, 3)} years, a"
-            f" random walk falls by more than {fall.printed} within some quarter with probability"
-            f" {percent(chance)}.",
-            "independent normal returns",
-            1,
-        )
+        words = f"with Sharpe {sharpe.printed} and volatility {vol.printed} over {number(years, 3)} years, a random"
+        words += f" walk falls by more than {fall.printed} within some quarter with probability {percent(chance)}."
+        yield doubtful("C36 drawdown", [fall], words, "independent normal returns", 1)
