@@ -528,6 +528,8 @@ class PredictionPanel(Card):
             If there is no view at all.
 
         """
+        if any(not np.isnan(frame.to_numpy()[0]).all() for frame in self.frames().values()):
+            return self
         known = np.zeros(len(self.sessions), dtype=bool)
         for frame in self.frames().values():
             for rows, part in row_parts(frame.to_numpy()):
@@ -535,7 +537,7 @@ class PredictionPanel(Card):
         if not known.any():
             raise InputError(f"predictions: {self.name} has no view on any session; there is nothing to trade on")
         first = self.sessions[int(known.argmax())]
-        return self if known[0] else self.map(lambda frame: frame.loc[first:])
+        return self.map(lambda frame: frame.loc[first:])
 
     def require_sign(self, who: str) -> pd.DataFrame:
         """The score, if 0 means neutral; else `InputError` (a rank score has no sign)."""

@@ -18,11 +18,10 @@ from assay.engine.kernels import compiled_smooth_weights
 from assay.engine.overlay_passes import emptied, kill_events, kill_switches, scaled, shadow_returns, vol_factor
 from assay.engine.pace import Paced, paced
 from assay.engine.result import EVENT_COLUMNS, BacktestResult
-from assay.engine.simulation import net_and_turnover, simulate
+from assay.engine.simulation import net_and_turnover, simulate, simulate_compiled
 from assay.engine.stages import stage_table
 from assay.strategies.base import EntryRule, EntrySignals, Overlays, Strategy, decide, entry_signals
-from assay.strategies.overlays import on_cadence, sleeved, smooth_weights
-from assay.strategies.selection import compiled_rows
+from assay.strategies.overlays import SWITCHES, on_cadence, sleeved, smooth_weights
 
 __all__ = [
     "Pass",
@@ -101,8 +100,6 @@ def run_backtest(
         )  # fmt: skip
     else:
         by_loops = bool(compiled) and has_numba()
-        if by_loops:
-            compiled_rows()  # chooses and weighs from here on, with the same bits
         result = _weights_backtest(strategy, predictions, prices, costs, execution, keep, compiled=by_loops)
     result = _with_departures(result, prices)
     warnings = [*_idle(strategy, result), *result.warnings, *_unmet(result.events), *predictions.warnings]
@@ -214,6 +211,10 @@ def _weights_backtest(
     *,
     compiled: bool,
 ) -> BacktestResult:
+    if compiled and keep == "returns" and not strategy.overlays.paced and prices.members is None:
+        done = _by_loops(strategy, predictions, prices, costs, execution)
+        if done is not None:
+            return done
     each: Keep = "stages" if keep == "all" else "returns"
     *before, last = passes(strategy, predictions, prices, costs, execution, each, compiled=compiled)
     label, weights, result, events, _ = last
@@ -221,13 +222,39 @@ def _weights_backtest(
         result = simulate(
             prices, weights, costs=costs, execution=execution, keep=keep, name=strategy.name, compiled=compiled
         )
-    if len(events):
-        merged = pd.concat([result.events, events], ignore_index=True) if len(result.events) else events
-        result = replace(result, events=merged.sort_values(["session", "asset"], kind="stable", ignore_index=True))
+    result = _with_events(result, events)
     if keep == "returns":
         return result
     table = {stage.label: stage.result for stage in before if stage.result is not None}
     return replace(result, stages=stage_table({**table, label: result}))
+
+
+def _by_loops(
+    strategy: Strategy, predictions: PredictionPanel, prices: PricePanel, costs: CostModel, execution: Execution
+) -> BacktestResult | None:
+    """The run of which no table is kept, its overlays as factors in the compiled loop; None where that cannot be."""
+    decision = decide(priced(strategy, costs), predictions, prices, compiled=True)
+    overlays, weights, own = strategy.overlays, decision.weights, list(decision.events)
+    del decision  # or the first table would live as long as the last
+    weights = sleeved(weights, overlays.sleeves)
+    if overlays.smoothing:
+        weights = compiled_smooth_weights(weights, overlays.smoothing)
+    done = simulate_compiled(prices, weights, overlays, costs=costs, execution=execution, name=strategy.name)
+    if done is None:
+        return None
+    result, states = done
+    killed = _NONE if states is None else kill_events(pd.DataFrame(states, result.sessions, list(SWITCHES)))
+    if not own and not len(result.events):
+        return replace(result, events=killed) if len(killed) else result
+    return _with_events(result, pd.concat([pd.DataFrame(own, columns=list(EVENT_COLUMNS)), killed], ignore_index=True))
+
+
+def _with_events(result: BacktestResult, events: pd.DataFrame) -> BacktestResult:
+    """The result with the strategy's own events and those of its overlays among its own, by session and asset."""
+    if not len(events):
+        return result
+    merged = pd.concat([result.events, events], ignore_index=True) if len(result.events) else events
+    return replace(result, events=merged.sort_values(["session", "asset"], kind="stable", ignore_index=True))
 
 
 class Pass(NamedTuple):
@@ -269,7 +296,8 @@ def passes(
     With ``keep="returns"`` only the last stage is held, and with ``"stages"`` the others are without their weights, so
     that no more than two tables of weights live at once.
     """
-    decision = decide(priced(strategy, costs), predictions, prices)
+    last_only = compiled and keep == "returns"
+    decision = decide(priced(strategy, costs), predictions, prices, compiled=last_only)
     steps = [(decision.label, decision.weights)] if keep == "returns" else decision.steps()
     work = _Work(prices, costs, execution, strategy.name, compiled)
     out: list[Pass] = []
@@ -337,7 +365,7 @@ def overlaid(
         known = out[-1].result
         if known is not None:
             return shadow_returns(known.returns.to_numpy(), known.turnover.to_numpy(), known.sessions)[0]
-        found = net_and_turnover(prices, out[-1].weights, costs=costs, execution=execution, compiled=compiled)
+        found = net_and_turnover(prices, out[-1].weights, costs=costs, execution=execution)
         return shadow_returns(*found)[0]
 
     sessions = prices.sessions[prices.sessions.searchsorted(out[-1].weights.index[0]) :]
@@ -368,9 +396,9 @@ def _idle(strategy: Strategy | EntryRule, result: BacktestResult) -> list[str]:
 
 def _unmet(events: pd.DataFrame) -> list[str]:
     """One line if the strategy could not decide on some sessions, with the first reason."""
-    stuck = events[events["kind"].isin(_STUCK)] if len(events) else events
-    if not len(stuck):
+    if not len(events) or not set(_STUCK).intersection(events["kind"]):
         return []
+    stuck = events[events["kind"].isin(_STUCK)]
     first = stuck.iloc[0]
     return [f"{len(stuck)} decisions had no portfolio, first {first['session'].date()}: {first['detail']}"]
 

@@ -7,7 +7,8 @@ proportional costs, borrow and financing: what depends on the size of a fill nee
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,14 +20,23 @@ from assay.data.panel import PricePanel
 from assay.engine.borrow_and_interest import a_session
 from assay.engine.costs import CostModel
 from assay.engine.execution import Execution
-from assay.engine.kernels import Books, Wanted, compiled_batch, compiled_smoothing
-from assay.engine.kernels import Rates as RatesOfRuns
+from assay.engine.kernels import RunRates, Wanted, compiled_books, compiled_gross, compiled_smoothing, market_of
 from assay.engine.orders import DUST, SMALLEST
-from assay.engine.overlay_passes import rearmed, since_first_trade
+from assay.engine.overlay_passes import since_first_trade, through_overlays
 from assay.strategies.base import Overlays
-from assay.strategies.overlays import kill_switch_states, sleeved, smooth_weights, vol_target_factors
+from assay.strategies.overlays import sleeved, smooth_weights
 
-__all__ = ["BatchResult", "backtest_batch", "batchable", "simulate_batch"]
+__all__ = [
+    "BatchResult",
+    "RowSizes",
+    "backtest_batch",
+    "batchable",
+    "fills_and_marks",
+    "rates_of",
+    "row_sizes",
+    "simulate_batch",
+    "within_cap",
+]
 
 Mask = npt.NDArray[np.bool_]
 
@@ -67,7 +77,7 @@ def simulate_batch(
     scale: Floats | None = None,
     restated: npt.NDArray[np.bool_] | None = None,
     compiled: bool = False,
-    sizes: Floats | None = None,
+    sizes: RowSizes | None = None,
 ) -> BatchResult:
     """Trade R sets of target weights on the same prices.
 
@@ -80,9 +90,9 @@ def simulate_batch(
     restated : (R, T) where a run orders the last target of every asset again, decided or not; default nowhere.
     costs : one model for all runs, or one a run; proportional costs only.
     execution : as for `engine.simulate`; self-financing, fractional shares.
-    compiled : by the compiled loop, where prices have no holes and weights no gaps; equal to 1e-12. See
-        `assay.engine.kernels.worth_compiling`.
-    sizes : Σ|w| and the smallest |w| of each row of `weights`, where they are known from an earlier pass.
+    compiled : by the compiled loop, where weights have no gaps, of every run that holds or wants nothing without a
+        price; equal to 1e-12. See `assay.engine.kernels.worth_compiling`.
+    sizes : `row_sizes` of `weights`, where they are known from an earlier pass.
 
     Raises
     ------
@@ -98,24 +108,17 @@ def simulate_batch(
     _check(prices, weights, models, execution)
     if len(models) != runs:
         raise InputError(f"batch: {len(models)} cost models for {runs} runs")
-    rate, borrow, financing, earning = _rates(models)
+    if compiled:
+        gross = compiled_gross(weights)
+        if np.isfinite(gross).all():
+            return _by_loops(prices, weights, gross, models, execution, _Runs(which, scale, restated))
+    sizes = row_sizes(weights) if sizes is None else sizes
+    rate, borrow, financing, earning = rates_of(models)
     fill, mark, tradable, missing = _known_prices(prices, execution)
-    gaps = np.asarray(np.isnan(weights).any(axis=(0, 2)))
+    gaps = sizes.gaps
     nothing = np.full((sets, assets), np.nan)
     last = nothing
-    sizes = _row_sizes(weights) if sizes is None else sizes
     scale, small = _capped(weights, sizes, which, scale, execution.max_gross, restated, gaps=bool(gaps.any()))
-    if compiled and not missing and not gaps.any() and tradable.all():
-        ordered = Wanted(
-            weights,
-            which,
-            np.ones((runs, sessions)) if scale is None else scale,
-            np.zeros((runs, sessions), dtype=bool) if restated is None else restated,
-        )
-        each = RatesOfRuns(rate, borrow, financing, earning)
-        books = compiled_batch(fill, mark, ordered, each, execution.delay, execution.capital)
-        return _figures(prices.sessions, Books(*(part.T for part in books)), execution.capital)
-
     nav, position = np.empty((sessions, runs)), np.empty((sessions, runs))
     paid, traded_share, absolute = (np.zeros((sessions, runs)) for _ in range(3))
     cash, held = np.full(runs, execution.capital), np.zeros((runs, assets))
@@ -190,19 +193,105 @@ def simulate_batch(
                 cash[ruined], held[ruined], short[ruined], alive[ruined] = nav[s][ruined], 0.0, 0.0, False
                 position[s, ruined] = absolute[s, ruined] = 0.0
                 all_alive = False
-    return _figures(prices.sessions, Books(nav, position, absolute, paid, traded_share), execution.capital)
+    laid = (np.ascontiguousarray(part.T) for part in (nav, position, absolute, paid, traded_share))
+    return _figures(prices.sessions, _Totals(*laid), execution.capital)
 
 
-def _figures(sessions: pd.DatetimeIndex, books: Books, capital: float) -> BatchResult:
-    """The result of (T, R) books."""
-    nav = books.nav
+class _Totals(NamedTuple):
+    """(R, T) each: NAV, value held, its absolute, costs, currency; ½Σ|traded value|/NAV."""
+
+    nav: Floats
+    position: Floats
+    absolute: Floats
+    paid: Floats
+    turnover: Floats
+
+
+def _figures(sessions: pd.DatetimeIndex, books: _Totals, capital: float) -> BatchResult:
+    nav, alive = books.nav, books.nav > 0
+    before = np.empty(nav.shape)
+    before[:, 0], before[:, 1:] = capital, nav[:, :-1]
+    going = before > 0
+    net = _shares(nav, before, going)
+    net -= going
+    gross = _shares(books.paid, before, going)
+    gross += net
+    held = (_shares(part, nav, alive) for part in (books.position, books.absolute))
+    return BatchResult(sessions, net, gross, books.turnover, *held)
+
+
+def _shares(part: Floats, whole: Floats, where: Mask) -> Floats:
+    """`part` / `whole`, and 0 elsewhere."""
+    return np.divide(part, whole, out=np.zeros(part.shape), where=where)
+
+
+class _Runs(NamedTuple):
+    """What `simulate_batch` was asked of R runs: sets of weights, (R, T) factors, and where orders are placed again."""
+
+    which: npt.NDArray[np.intp]
+    scale: Floats | None
+    restated: Mask | None
+
+
+def _by_loops(
+    prices: PricePanel,
+    weights: Floats,
+    gross: Floats,
+    models: Sequence[CostModel],
+    execution: Execution,
+    asked: _Runs,
+) -> BatchResult:
+    """`simulate_batch` by the compiled loop; the runs that meet a missing price, which it does not know, in NumPy.
+
+    `gross` is (sets, D), Σ|w| of each row of `weights`.
+    """
+    fill, mark = fills_and_marks(prices, execution)
+    sessions, decisions = len(prices.sessions), weights.shape[1]
+    stamps = np.arange(sessions)
+    if asked.scale is None and asked.restated is None:  # what the runs of a set order differs in nothing
+        order = np.argsort(asked.which, kind="stable")
+        which, starts = np.unique(asked.which[order], return_index=True)
+        scale = np.ones((len(which), sessions))
+    else:
+        order, which, starts = np.arange(len(asked.which)), asked.which, np.arange(len(asked.which))
+        scale = np.ones((len(which), sessions)) if asked.scale is None else asked.scale
+    last = np.minimum(stamps, decisions - 1)
+    again = np.zeros((1, sessions), dtype=bool) if asked.restated is None else asked.restated
+    rows = np.broadcast_to(np.where((stamps < decisions) | again, last, -1), scale.shape)
+    scale = scale * within_cap(gross[which][:, last] * np.abs(scale), execution.max_gross)
+    starts = np.append(starts, len(order))
+    wanted = Wanted(weights, which, rows, scale, starts)
+    rates = RunRates(*(rate[order] for rate in rates_of(models)))
+    market = market_of(fill, mark, execution.delay, execution.capital)
+    book, lost = compiled_books(market, wanted, rates)
     with np.errstate(divide="ignore", invalid="ignore"):
-        net_exposure, gross_exposure = (np.where(nav > 0, part / nav, 0.0) for part in (books.position, books.absolute))
-        before = np.vstack([np.full(nav.shape[1], capital), nav[:-1]])
-        net = np.where(before > 0, nav / before - 1, 0.0)
-        drag = np.where(before > 0, books.paid / before, 0.0)
-    parts = (net, net + drag, books.turnover, net_exposure, gross_exposure)
-    return BatchResult(sessions, *(np.ascontiguousarray(part.T) for part in parts))
+        turnover = np.where(book.before > 0, 0.5 * book.traded / book.before, 0.0)
+        paid = book.traded * rates.traded[:, None] + book.borrow + book.financing
+        totals = _Totals(book.nav, book.long + book.short, book.long - book.short, paid, turnover)
+        done = _figures(prices.sessions, totals, execution.capital)
+    if (np.diff(order) < 0).any():
+        done = BatchResult(done.sessions, *(part[np.argsort(order)] for part in _parts(done)))
+    if lost.any():
+        left = np.sort(order[np.repeat(lost, np.diff(starts))])
+        chosen = [None if part is None else part[left] for part in (asked.scale, asked.restated)]
+        single = simulate_batch(
+            prices, weights, costs=[models[run] for run in left.tolist()], execution=execution, which=asked.which[left],
+            scale=chosen[0], restated=chosen[1],  # type: ignore[arg-type]
+        )  # fmt: skip
+        for part, other in zip(_parts(done), _parts(single), strict=True):
+            part[left] = other
+    return done
+
+
+def _parts(result: BatchResult) -> list[Floats]:
+    """The (R, T) arrays."""
+    return [getattr(result, item.name) for item in fields(result) if item.name != "sessions"]
+
+
+def within_cap(gross: Floats, max_gross: float) -> Floats:
+    """Factors that hold Σ|w| of rows, (...), within `max_gross`; 1 where it is."""
+    over = gross > max_gross * (1 + 1e-9)
+    return np.where(over, max_gross / np.where(over, gross, 1.0), 1.0)
 
 
 class _Orders:
@@ -312,27 +401,20 @@ def backtest_batch(
         weights = _smoothed(weights, overlays.smoothing, index, compiled=compiled)
     if overlays.vol_target is None and not overlays.kill_switches:
         return simulate_batch(prices, weights, costs=costs, execution=execution, which=which, compiled=compiled)
-    sessions = len(prices.sessions)
-    runs, sizes = len(weights) if which is None else len(which), _row_sizes(weights)
-    scale, restated = np.ones((runs, sessions)), np.zeros((runs, sessions), dtype=bool)
+    runs, sizes = len(weights) if which is None else len(which), None if compiled else row_sizes(weights)
 
-    def passed() -> BatchResult:
+    def passed(scale: Floats, restated: Mask) -> BatchResult:
         return simulate_batch(
             prices, weights, costs=costs, execution=execution, which=which, scale=scale, restated=restated,
             compiled=compiled, sizes=sizes,
         )  # fmt: skip
 
-    def shadows() -> Floats:
-        result = passed()
+    def shadows(scale: Floats, restated: Mask) -> Floats:
+        result = passed(scale, restated)
         return since_first_trade(result.net, result.turnover)
 
-    if overlays.vol_target is not None:
-        scale = vol_target_factors(shadows(), prices.sessions, overlays.vol_target)
-        restated = np.diff(scale, axis=1, prepend=np.nan) != 0
-    if overlays.kill_switches:
-        off = np.asarray(kill_switch_states(shadows(), prices.sessions).any(axis=2))
-        scale, restated = np.where(off, 0.0, scale), restated | off | rearmed(off)
-    return passed()
+    scale, restated, _ = through_overlays(shadows, overlays, runs, prices.sessions, compiled=compiled)
+    return passed(scale, restated)
 
 
 def _smoothed(weights: Floats, smoothing: float, index: pd.DatetimeIndex, *, compiled: bool) -> Floats:
@@ -340,7 +422,7 @@ def _smoothed(weights: Floats, smoothing: float, index: pd.DatetimeIndex, *, com
     sets, decisions, assets = weights.shape
     if compiled and not np.isnan(weights.sum()):
         out = np.empty(weights.shape)
-        compiled_smoothing()(np.require(weights, requirements=["C", "W"]), smoothing, 1 - smoothing, out)
+        compiled_smoothing()(np.ascontiguousarray(weights), smoothing, 1 - smoothing, out)
         return out
     # Assets are smoothed each by itself, so runs stand side by side and a session is one step for all of them.
     together = pd.DataFrame(np.moveaxis(weights, 0, 1).reshape(decisions, sets * assets), index)
@@ -348,17 +430,26 @@ def _smoothed(weights: Floats, smoothing: float, index: pd.DatetimeIndex, *, com
     return np.ascontiguousarray(np.moveaxis(smooth.reshape(decisions, sets, assets), 1, 0))
 
 
-def _row_sizes(weights: Floats) -> Floats:
-    """(2, sets, T) `_sizes` of each row of weights (sets, T, N)."""
-    out = np.empty((2, *weights.shape[:2]))
-    for one, (gross, least) in zip(weights, out.swapaxes(0, 1), strict=True):
-        gross[:], least[:] = _sizes(one)
-    return out
+class RowSizes(NamedTuple):
+    """(sets, D) Σ|w| of each row, and its smallest |w| that is not 0, infinite where all are; (D,) whether cells are
+    missing in any set."""
+
+    gross: Floats
+    least: Floats
+    gaps: Mask
+
+
+def row_sizes(weights: Floats) -> RowSizes:
+    """Sizes of the rows of weights, (sets, D, N)."""
+    gross, least = np.empty((2, *weights.shape[:2]))
+    for i, one in enumerate(weights):
+        gross[i], least[i] = _sizes(one)
+    return RowSizes(gross, least, np.asarray(np.isnan(weights).any(axis=(0, 2))))
 
 
 def _capped(
     weights: Floats,
-    sizes: Floats,
+    sizes: RowSizes,
     which: npt.NDArray[np.intp],
     scale: Floats | None,
     max_gross: float,
@@ -367,7 +458,7 @@ def _capped(
     gaps: bool,
 ) -> tuple[Floats | None, Mask]:
     """The scale that also holds each row's gross below `max_gross`, and the rows in which some weight is too small."""
-    gross, least = sizes[0][which], sizes[1][which]
+    gross, least = sizes.gross[which], sizes.least[which]
     if restated is not None:
         after = np.zeros((len(which), restated.shape[1] - gross.shape[1]))
         if gaps:
@@ -381,9 +472,8 @@ def _capped(
     if scale is not None:
         scale = scale[:, : gross.shape[1]]
         gross = gross * np.abs(scale)
-    over = gross > max_gross * (1 + 1e-9)
-    if over.any():
-        factor = np.where(over, max_gross / np.where(over, gross, 1.0), 1.0)
+    factor = within_cap(gross, max_gross)
+    if (factor != 1).any():
         scale = factor if scale is None else scale * factor
     least = least if scale is None else least * np.where(scale == 0, np.inf, np.abs(scale))
     return scale, np.asarray((least < SMALLEST).any(axis=0))
@@ -421,12 +511,17 @@ def batchable(execution: Execution) -> bool:
     return execution.accounting == "self_financing" and not execution.lot and not execution.max_volume
 
 
-def _rates(models: Sequence[CostModel]) -> tuple[Floats, Floats, Floats, Floats]:
-    """(R,) each: cost of a traded unit, and what a night costs a unit borrowed and financed, and brings one of cash."""
+def rates_of(models: Sequence[CostModel]) -> RunRates:
     rate = np.array([model.traded_rate for model in models])
     yearly = np.array([(model.borrow_bps, model.financing_bps, model.cash_rate_bps) for model in models])
     nightly = a_session(yearly)
-    return rate, nightly[:, 0], nightly[:, 1], nightly[:, 2]
+    return RunRates(rate, *nightly.T)
+
+
+def fills_and_marks(prices: PricePanel, execution: Execution) -> tuple[Floats, Floats]:
+    """(T, N) fill prices and closes, NaN where there is none; the same array where fills are at the close."""
+    close = prices.close.to_numpy()
+    return close if execution.fill_at(prices) == "close" or prices.open is None else prices.open.to_numpy(), close
 
 
 def _known_prices(
@@ -442,8 +537,7 @@ def _known_prices(
     missing : session → assets without a close, and those of them that had one the session before.
 
     """
-    close = prices.close.to_numpy()
-    fill = close if execution.fill_at(prices) == "close" or prices.open is None else prices.open.to_numpy()
+    fill, close = fills_and_marks(prices, execution)
     tradable = ~np.isnan(fill)
     gone = np.isnan(close)
     if tradable.all() and not gone.any():

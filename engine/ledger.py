@@ -17,7 +17,6 @@ from assay.data.conventions import Floats
 from assay.engine.borrow_and_interest import a_session, charged
 from assay.engine.costs import COST_KINDS, CostModel, Rates, trading_costs
 from assay.engine.execution import Execution
-from assay.engine.kernels import compiled_run
 from assay.engine.orders import Standing, Tape, ordered_shares
 
 __all__ = ["BookState", "Closing", "Ledger", "OpenBook", "row_gross", "self_financing"]
@@ -101,7 +100,6 @@ def self_financing(
     rates: Rates,
     execution: Execution,
     keep_shares: bool = True,
-    sums: tuple[Floats, Floats] | None = None,
 ) -> Ledger:
     """Trade to `weights` and mark to the close, session by session.
 
@@ -112,15 +110,13 @@ def self_financing(
     costs, rates : see `CostModel`; `rates` is the same on these sessions and assets.
     execution : see `Execution`.
     keep_shares : whether the (T, N) holdings are kept.
-    sums : (T,) Σw and Σ|w|, where they are known and no cell is NaN; runs of sessions that trade every asset are then
-        worked by the compiled loop, equal to 1e-12.
 
     """
     fill, close, delay = tape.fill, tape.close, execution.delay
     sessions, assets = close.shape
     book = Ledger.empty(sessions, assets, keep_shares=keep_shares)
     missing = _rows_with_holes(fill, close)
-    weight_sum, weight_gross, partial, ordered = orders = _orders(weights) if sums is None else _every_cell(*sums)
+    weight_sum, weight_gross, partial, ordered = orders = _orders(weights)
     at_close, change = fill is close, np.empty(assets)
     simple = costs.is_proportional and execution.lot == 0 and tape.whole
     rate = costs.traded_rate
@@ -134,10 +130,7 @@ def self_financing(
         if rebalanced and run_end[s] > s:
             # The session before ended at its decided weights, and so will these: they are worked together.
             worked = range(s, int(run_end[s]))
-            if sums is not None:
-                s = _compiled_run(book, state, worked, weights, tape, costs, delay)
-            else:
-                s = _rebalanced_run(book, state, worked, weights, tape, orders, costs, delay)
+            s = _rebalanced_run(book, state, worked, weights, tape, orders, costs, delay)
             if book.ruined_at is not None:
                 break
             continue
@@ -396,25 +389,6 @@ def _rebalanced_run(
     return end
 
 
-def _compiled_run(
-    book: Ledger, state: BookState, sessions: range, weights: Floats, tape: Tape, costs: CostModel, delay: int
-) -> int:
-    """`_rebalanced_run` by the compiled loop."""
-    start, end = sessions.start, sessions.stop
-    begin = np.array([book.nav_before[start - 1], state.cash, state.short])
-    night = (a_session(bps) for bps in (costs.borrow_bps, costs.financing_bps, costs.cash_rate_bps))
-    out = np.zeros((len(sessions), 9))
-    tables = (tape.fill, tape.close, weights[start - delay - 1 : end - delay])
-    fill, close, ordered = (np.ascontiguousarray(table) for table in tables)
-    at_close, each = tape.fill is tape.close, np.array([costs.traded_rate, *night])
-    done = compiled_run()(fill, close, ordered, start, begin, each, at_close, out)
-    if not _written(book, out[:done], start, weights, tape, costs, delay):
-        return start + done
-    state.cash, state.short = float(out[-1, 2]), float(out[-1, 5])
-    state.shares, state.mark = weights[end - 1 - delay] * (out[-1, 0] / tape.fill[end - 1]), tape.close[end - 1]
-    return end
-
-
 def _written(
     book: Ledger, table: Floats, first: int, weights: Floats, tape: Tape, costs: CostModel, delay: int
 ) -> bool:
@@ -464,15 +438,10 @@ def _orders(weights: Floats) -> tuple[Floats, Floats, npt.NDArray[np.bool_], npt
     total = weights.sum(axis=1)
     gross = row_gross(weights)
     if np.isfinite(total).all():
-        return _every_cell(total, gross)
+        return total, gross, np.zeros(len(total), dtype=bool), np.ones(len(total), dtype=bool)
     unordered = np.isnan(weights)
     some, every = np.asarray(unordered.any(axis=1)), np.asarray(unordered.all(axis=1))
     return np.nansum(weights, axis=1), np.nan_to_num(gross), some, ~every
-
-
-def _every_cell(total: Floats, gross: Floats) -> _Orders:
-    """`_orders` of weights without NaN."""
-    return total, gross, np.zeros(len(total), dtype=bool), np.ones(len(total), dtype=bool)
 
 
 def _ruin(book: Ledger, s: int, nav: float, shares: Floats, price: Floats) -> None:

@@ -9,6 +9,7 @@ it trips, and the book is back in its standing targets on the day it re-arms.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from assay.data.conventions import Floats
-from assay.strategies.overlays import kill_switch_state, vol_target_factor
+from assay.engine.kernels import compiled_factors, compiled_switches
+from assay.strategies.base import Overlays
+from assay.strategies.overlays import kill_switch_state, kill_switch_states, vol_target_factor, vol_target_factors
 
 __all__ = [
     "emptied",
@@ -27,6 +30,7 @@ __all__ = [
     "shadow_returns",
     "since_first_trade",
     "standing",
+    "through_overlays",
     "vol_factor",
 ]
 
@@ -50,6 +54,42 @@ def shadow_returns(net: Floats, turnover: Floats, sessions: pd.DatetimeIndex) ->
 def since_first_trade(net: Floats, turnover: Floats) -> Floats:
     """(R, T) net returns, NaN before the first session that traded; of arrays of that shape."""
     return np.where(np.maximum.accumulate(turnover > 0, axis=1), net, np.nan)
+
+
+def through_overlays(
+    shadows: Callable[[Floats, npt.NDArray[np.bool_]], Floats],
+    overlays: Overlays,
+    runs: int,
+    sessions: pd.DatetimeIndex,
+    *,
+    compiled: bool = False,
+) -> tuple[Floats, npt.NDArray[np.bool_], npt.NDArray[np.bool_] | None]:
+    """What vol target and kill switches do to the weights of R runs, where they are all that acts after smoothing.
+
+    Parameters
+    ----------
+    shadows : of (R, T) factors and whether the last targets are ordered again: the runs' net returns, (R, T), NaN
+        before the first trade.
+    overlays, runs, sessions : of the runs; T sessions from the first decision on.
+    compiled : whether factors and switches are found by compiled loops.
+
+    Returns
+    -------
+    scale : (R, T) factors, 0 while a switch is on.
+    restated : (R, T) where the last targets are ordered again, decided or not.
+    states : (R, T, 3) the switches; None without them.
+
+    """
+    scale, restated = np.ones((runs, len(sessions))), np.zeros((runs, len(sessions)), dtype=bool)
+    if overlays.vol_target is not None:
+        factors = compiled_factors if compiled else vol_target_factors
+        scale = factors(shadows(scale, restated), sessions, overlays.vol_target)
+        restated = np.diff(scale, axis=1, prepend=np.nan) != 0
+    if not overlays.kill_switches:
+        return scale, restated, None
+    states = (compiled_switches if compiled else kill_switch_states)(shadows(scale, restated), sessions)
+    off = np.asarray(states.any(axis=2))
+    return np.where(off, 0.0, scale), restated | off | rearmed(off), states
 
 
 def vol_factor(shadow: pd.Series, target: float, *, lead: int = 0, **shape: Any) -> pd.Series:
@@ -141,12 +181,17 @@ def _with_standing(weights: pd.DataFrame, sessions: pd.Index, due: npt.NDArray[n
 
 
 def kill_events(state: pd.DataFrame) -> pd.DataFrame:
-    """One row for each session on which a switch turns on, with how long it stays on."""
-    rows = []
-    for switch in state.columns:
-        on = state[switch].to_numpy(dtype=bool)
-        starts = np.flatnonzero(on & ~np.concatenate([[False], on[:-1]]))
-        ends = np.flatnonzero(on & ~np.concatenate([on[1:], [False]]))
-        for start, end in zip(starts, ends, strict=True):
-            rows.append((state.index[int(start)], "", f"kill_{switch}", f"flat for {end - start + 1} sessions"))
-    return pd.DataFrame(rows, columns=["session", "asset", "kind", "detail"])
+    """One row for each session on which a switch turns on, with how long it stays on; in order of session."""
+    on = state.to_numpy(dtype=bool)
+    edge = np.zeros((1, on.shape[1]), dtype=bool)
+    number, start = (on & ~np.vstack([edge, on[:-1]])).T.nonzero()
+    end = (on & ~np.vstack([on[1:], edge])).T.nonzero()[1]
+    order = np.argsort(start, kind="stable")
+    kinds = [f"kill_{switch}" for switch in state.columns]
+    rows = {
+        "session": state.index[start[order]],
+        "asset": [""] * len(order),
+        "kind": [kinds[each] for each in number[order].tolist()],
+        "detail": [f"flat for {length} sessions" for length in (end - start + 1)[order].tolist()],
+    }
+    return pd.DataFrame(rows)

@@ -30,7 +30,6 @@ from assay.engine.executors import Workers, opened_workers, run_tasks
 from assay.engine.kernels import worth_compiling
 from assay.engine.shared import Shared
 from assay.strategies.base import EntryRule, Strategy, decide
-from assay.strategies.selection import compiled_rows
 
 __all__ = ["RandomScoreNull", "permuted", "random_score_null", "shifted", "without_choice"]
 
@@ -204,8 +203,6 @@ class _Path:
 
 def _figures(path: _Path, predictions: PredictionPanel, prices: PricePanel, orders: list[Order]) -> Floats:
     """(runs, 3): net Sharpe, mean turnover, mean net exposure of each permutation."""
-    if path.compiled:
-        compiled_rows()
     panels = [permuted(predictions, order) for order in orders]
     if path.batched:
         return _batch(path.strategy, panels, prices, path.costs, path.execution, path.compiled)  # type: ignore[arg-type]
@@ -228,7 +225,7 @@ def _batch(
     decided = simulated.sessions[simulated.sessions.slice_indexer(first.sessions[0], first.sessions[-1])]
     weights = np.empty((0, 0, 0))
     for run, panel in enumerate(panels):
-        frame = decide(strategy, panel, simulated).weights
+        frame = decide(strategy, panel, simulated, compiled=compiled).weights
         frame = frame if frame.index.equals(decided) else frame.reindex(decided)
         if not run:  # filled in place: a list and its stack would be held twice
             weights = np.empty((len(panels), *frame.shape))

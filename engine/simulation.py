@@ -9,20 +9,30 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from assay.data.compiling import has_numba
 from assay.data.conventions import Floats
 from assay.data.errors import InputError
 from assay.data.panel import PricePanel
+from assay.engine.compiled_runs import CompiledRun, PriceMissingError
 from assay.engine.constant_weight import constant_weight
 from assay.engine.costs import COST_KINDS, CostModel, Liquidity, Rates, laid_out
 from assay.engine.execution import Execution
 from assay.engine.fills import FillLedger
-from assay.engine.kernels import compiled_sums
 from assay.engine.ledger import Ledger, row_gross, self_financing
 from assay.engine.orders import Tape, without_small
+from assay.engine.overlay_passes import since_first_trade, through_overlays
 from assay.engine.result import EVENT_COLUMNS, BacktestResult
+from assay.strategies.base import Overlays
 
-__all__ = ["liquidity_of", "market_warnings", "net_and_turnover", "shares_a_lot", "simulate", "tape_of", "volume_of"]
+__all__ = [
+    "liquidity_of",
+    "market_warnings",
+    "net_and_turnover",
+    "shares_a_lot",
+    "simulate",
+    "simulate_compiled",
+    "tape_of",
+    "volume_of",
+]
 
 Keep = Literal["all", "returns"]
 
@@ -50,7 +60,8 @@ def simulate(
     costs, execution : defaults as documented there.
     keep : ``"returns"`` keeps no (T, N) table, for large panels and sweeps.
     name : of the strategy, for the report.
-    compiled : by the compiled loop where every asset is ordered and priced, equal to 1e-12; worth it for many runs.
+    compiled : a run of which no table is kept by the compiled loop, where that knows it (see `CompiledRun`); equal to
+        1e-12, and worth it for large panels and repeated runs.
 
     Raises
     ------
@@ -68,27 +79,60 @@ def simulate(
     """
     costs = CostModel() if costs is None else costs
     execution = Execution() if execution is None else execution
+    if compiled and keep == "returns":
+        done = simulate_compiled(prices, target_weights, Overlays(), costs=costs, execution=execution, name=name)
+        if done is not None:
+            return done[0]
     prints = {"prices": prices.fingerprint} if keep == "all" else {}
-    run, sums = _prepared(prices, target_weights, costs, execution, keep, name, compiled=compiled)
+    run = _prepared(prices, target_weights, costs, execution, keep, name)
     if execution.accounting == "constant_weight":
         return replace(_constant_weight_result(run), fingerprints=prints)
-    return replace(_result(run, _booked(run, sums)), fingerprints=prints)
+    return replace(_result(run, _booked(run)), fingerprints=prints)
 
 
-def net_and_turnover(
+def simulate_compiled(
     prices: PricePanel,
     target_weights: pd.DataFrame,
+    overlays: Overlays,
     *,
     costs: CostModel,
     execution: Execution,
-    compiled: bool = False,
+    name: str = "weights",
+) -> tuple[BacktestResult, npt.NDArray[np.bool_] | None] | None:
+    """`simulate` with vol target and kill switches, all its passes by the compiled loop and no table kept.
+
+    Returns
+    -------
+    The result and the switches (T, 3), None without them; or None altogether where the loop does not know the run.
+
+    """
+    traded = _traded(prices, target_weights)
+    run = CompiledRun.of(traded, target_weights, costs, execution)
+    if run is None:
+        return None
+
+    def shadow(scale: Floats, restated: npt.NDArray[np.bool_]) -> Floats:
+        net, _, turnover = _earned(run.ledger(scale[0], restated[0])[0], execution)
+        return since_first_trade(net[None], turnover[None])
+
+    try:
+        scale, restated, states = through_overlays(shadow, overlays, 1, traded.sessions, compiled=True)
+        book, capped = run.ledger(scale[0], restated[0])
+    except PriceMissingError:
+        return None
+    given = _run(prices, traded, np.empty((0, 0)), costs, execution, "returns", name, capped)
+    return _result(given, book), None if states is None else states[0]
+
+
+def net_and_turnover(
+    prices: PricePanel, target_weights: pd.DataFrame, *, costs: CostModel, execution: Execution
 ) -> tuple[Floats, Floats, pd.DatetimeIndex]:
     """(T,) net returns and turnover of `simulate`, and their sessions: what overlays read of a book, and no more."""
-    run, sums = _prepared(prices, target_weights, costs, execution, "returns", "weights", compiled=compiled)
+    run = _prepared(prices, target_weights, costs, execution, "returns", "weights")
     if execution.accounting == "constant_weight":
         result = _constant_weight_result(run)
         return result.returns.to_numpy(), result.turnover.to_numpy(), result.sessions
-    net, _, turnover = _earned(_booked(run, sums), execution)
+    net, _, turnover = _earned(_booked(run), execution)
     return net, turnover, run.prices.sessions
 
 
@@ -99,31 +143,41 @@ def _prepared(
     execution: Execution,
     keep: Keep,
     name: str,
-    *,
-    compiled: bool,
-) -> tuple[_Run, tuple[Floats, Floats] | None]:
-    """What a simulation reads, aligned and checked, and the sums of its weights where they are known."""
-    fill_at = execution.fill_at(whole)
-    compiled = compiled and has_numba()
-    prices, weights, counts, sums = _aligned(whole, target_weights, execution.max_gross, compiled=compiled)
-    tape = tape_of(whole, prices, costs, execution)
-    rates = laid_out(costs, prices.sessions, prices.assets)
+) -> _Run:
+    """What a simulation reads, aligned and checked."""
+    prices = _traded(whole, target_weights)
+    weights, capped = _aligned(prices, target_weights, execution.max_gross)
+    return _run(whole, prices, weights, costs, execution, keep, name, capped)
+
+
+def _run(
+    whole: PricePanel,
+    prices: PricePanel,
+    weights: Floats,
+    costs: CostModel,
+    execution: Execution,
+    keep: Keep,
+    name: str,
+    capped: int,
+) -> _Run:
     config = {
         "strategy": name,
         "costs": costs.describe(),
-        "execution": {**asdict(execution), "fill": fill_at},
+        "execution": {**asdict(execution), "fill": execution.fill_at(whole)},
         "source": prices.source,
         "adjusted": prices.adjusted,
     }
+    counts = {"gross_capped": capped}
     warnings = [*prices.warnings, *_warnings(execution, counts), *market_warnings(prices, costs, execution)]
-    return _Run(prices, weights, tape, costs, rates, execution, config, counts, warnings, keep), sums
+    tape = tape_of(whole, prices, costs, execution)
+    rates = laid_out(costs, prices.sessions, prices.assets)
+    return _Run(prices, weights, tape, costs, rates, execution, config, counts, warnings, keep)
 
 
-def _booked(run: _Run, sums: tuple[Floats, Floats] | None) -> Ledger:
+def _booked(run: _Run) -> Ledger:
     return self_financing(
-        run.weights, run.tape, costs=run.costs, rates=run.rates, execution=run.execution,
-        keep_shares=run.keep == "all", sums=sums,
-    )  # fmt: skip
+        run.weights, run.tape, costs=run.costs, rates=run.rates, execution=run.execution, keep_shares=run.keep == "all"
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -234,32 +288,30 @@ def liquidity_of(prices: PricePanel) -> Liquidity:
     return Liquidity(volatility, np.where(volume > 0, volume, np.nan))
 
 
-def _aligned(
-    prices: PricePanel, weights: pd.DataFrame, max_gross: float, *, compiled: bool
-) -> tuple[PricePanel, Floats, dict[str, int], tuple[Floats, Floats] | None]:
-    """Prices from the first decision on and weights on the same sessions and assets; with `compiled`, their sums."""
+def _traded(prices: PricePanel, weights: pd.DataFrame) -> PricePanel:
+    """Prices from the first decision on, of the assets that weights stand on."""
     if not isinstance(weights, pd.DataFrame) or weights.empty:
         raise InputError("target_weights: empty; a strategy must decide on at least one session")
-    absent = weights.index.difference(prices.sessions)
-    if len(absent):
-        raise InputError(
-            f"target_weights: {len(absent)} sessions absent from prices, first {pd.Timestamp(absent[0]).date()}; "
-            "reindex to prices.sessions"
-        )
-    strangers = weights.columns.difference(prices.assets)
-    if len(strangers):
-        raise InputError(f"target_weights: {len(strangers)} assets absent from prices, first {strangers[0]!r}")
+    if not weights.index.equals(prices.sessions):
+        absent = weights.index.difference(prices.sessions)
+        if len(absent):
+            raise InputError(
+                f"target_weights: {len(absent)} sessions absent from prices, first {pd.Timestamp(absent[0]).date()}; "
+                "reindex to prices.sessions"
+            )
     if not weights.columns.equals(prices.assets):
+        strangers = weights.columns.difference(prices.assets)
+        if len(strangers):
+            raise InputError(f"target_weights: {len(strangers)} assets absent from prices, first {strangers[0]!r}")
         prices = prices.select(list(weights.columns))
-    if weights.index[0] != prices.sessions[0]:
-        prices = prices.between(weights.index[0], None)
+    return prices if weights.index[0] == prices.sessions[0] else prices.between(weights.index[0], None)
+
+
+def _aligned(prices: PricePanel, weights: pd.DataFrame, max_gross: float) -> tuple[Floats, int]:
+    """Weights on the sessions of `prices`, within the cap; on how many sessions they were above it."""
     if not weights.index.equals(prices.sessions):
         weights = weights.reindex(prices.sessions)
     values = np.ascontiguousarray(weights.to_numpy(dtype=np.float64))
-    if compiled:
-        clean, *sums = compiled_sums(values)
-        if (sums[1] <= max_gross).all():  # neither NaN nor above the cap
-            return prices, clean, {"gross_capped": 0}, (sums[0], sums[1])
     gross = row_gross(values)
     if not np.isfinite(gross).all():  # a NaN is "no order"; an infinity is a mistake
         if np.isinf(values).any():
@@ -270,8 +322,7 @@ def _aligned(
     if capped.any():
         values = values.copy()
         values[capped] *= (max_gross / gross[capped])[:, None]
-    values = without_small(values)
-    return prices, values, {"gross_capped": int(capped.sum())}, None
+    return without_small(values), int(capped.sum())
 
 
 def _warnings(execution: Execution, counts: dict[str, int]) -> list[str]:

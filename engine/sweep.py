@@ -213,13 +213,12 @@ def run_cells(
 
     """
     predictions = predictions.since_first_view()
-    waiting = [index for index in range(len(cells)) if index not in skip]
     groups: dict[tuple[object, ...], list[int]] = {}
-    for index in waiting:
-        groups.setdefault(_group(cells[index], index), []).append(index)
+    for index, cell in enumerate(cells):
+        groups.setdefault(_group(cell, index), []).append(index)
     size = max(1, predictions.shape[0] * predictions.shape[1])
     compiled = worth_compiling(len(cells), *predictions.shape)
-    alone = [index for index in waiting if not _batchable(cells[index])]
+    alone = [index for index, cell in enumerate(cells) if index not in skip and not _batchable(cell)]
     panel, known = Shared(predictions), Shared(prices)
     with opened_workers(executor, workers, at_most=max(1, len(alone))) as on:
         most = max(1, _CELLS // size)
@@ -230,12 +229,13 @@ def run_cells(
             by_weights: dict[str, list[int]] = {}
             for index in members:
                 by_weights.setdefault(repr(_priced(cells[index])), []).append(index)
-            kinds = list(by_weights.values())
+            # Cells of the same weights are worked as one, whole, so that a sweep that goes on gives the same bits.
+            kinds = [kind for kind in by_weights.values() if not skip.issuperset(kind)]
             step = on.step(len(kinds), most) if on.is_remote else most
             passes += [kinds[start : start + step] for start in range(0, len(kinds), step)]
         together = [({i: cells[i] for kind in kinds for i in kind}, kinds, panel, known, compiled) for kinds in passes]
         for _, batch in run_tasks(_pass, together, executor=on if on.is_remote else "serial"):
-            yield batch
+            yield [item for item in batch if item.index not in skip]
         fast = worth_compiling_entries(len(alone), len(predictions.sessions)) or None
         tasks = [(index, cells[index], panel, known, fast) for index in alone]
         for _, result in run_tasks(_one, tasks, executor=on):
@@ -275,7 +275,7 @@ def _pass(
     decided = simulated.sessions[simulated.sessions.slice_indexer(predictions.sessions[0], predictions.sessions[-1])]
     weights = np.empty((0, 0, 0))
     for row, members in enumerate(kinds):
-        frame = decide(_priced(cells[members[0]]), predictions, simulated).weights
+        frame = decide(_priced(cells[members[0]]), predictions, simulated, compiled=compiled).weights
         if not row:  # filled in place: a list and its stack would be held twice
             weights = np.empty((len(kinds), *frame.reindex(decided).shape))
         weights[row] = frame if frame.index.equals(decided) else frame.reindex(decided)

@@ -257,6 +257,15 @@ class Resumes(Protocol):
 
 
 @runtime_checkable
+class Compiles(Protocol):
+    """A strategy that can decide by compiled loops, which pays for large panels and many runs."""
+
+    def compiled_weights(self, predictions: PredictionPanel, prices: PricePanel) -> Decision:
+        """As `Strategy.target_weights`, the same bits; earlier stages may be left out."""
+        ...
+
+
+@runtime_checkable
 class WeighsCosts(Protocol):
     """A strategy that compares what it expects with what trading costs: the engine tells it the run's costs."""
 
@@ -394,11 +403,16 @@ class EntryRule(Protocol):
 
 
 def decide(
-    strategy: Strategy, predictions: PredictionPanel, prices: PricePanel, last: LastDecision | None = None
+    strategy: Strategy,
+    predictions: PredictionPanel,
+    prices: PricePanel,
+    last: LastDecision | None = None,
+    *,
+    compiled: bool = False,
 ) -> Decision:
     """What the strategy decides; a plain frame of weights is wrapped. It gets panels of its own to read or write.
 
-    With `last` only the rows after it are asked for.
+    With `last` only the rows after it are asked for; with `compiled`, of one that `Compiles`, the last stage alone.
 
     Raises
     ------
@@ -410,6 +424,8 @@ def decide(
     answer: object
     if last is not None and isinstance(strategy, Resumes):
         answer = strategy.resumed(views, market, last)
+    elif compiled and isinstance(strategy, Compiles):
+        answer = strategy.compiled_weights(views, market)
     else:
         answer = strategy.target_weights(views, market)
     if isinstance(answer, Decision):

@@ -19,6 +19,7 @@ from assay.data.errors import InputError
 from assay.strategies.base import Every
 
 __all__ = [
+    "SWITCHES",
     "due_sessions",
     "kill_switch_state",
     "kill_switch_states",
@@ -30,6 +31,9 @@ __all__ = [
 ]
 
 
+#: The volatility target: returns it reads, and the bounds of its factor.
+VOL_WINDOW = 20
+VOL_BOUNDS = (0.5, 2.0)
 #: Day switch: this many standard deviations of the sessions before.
 DAY_DEVIATIONS = 3.0
 DAY_WINDOW = 20
@@ -39,6 +43,8 @@ FIVE_DAY_WINDOW = 5
 FIVE_DAY_RECOVERY = 0.5
 #: Sixty-day switch: a negative Sharpe ratio over this many sessions.
 SIXTY_DAY_WINDOW = 60
+#: The switches, in order.
+SWITCHES = ("day", "five_day", "sixty_day")
 
 
 def sleeved(weights: pd.DataFrame, sleeves: int) -> pd.DataFrame:
@@ -206,12 +212,20 @@ def _smooth_with_gaps(target: NDArray[np.float64], smoothing: float) -> NDArray[
     return out
 
 
-def _since_first(values: NDArray[np.float64], sessions: pd.Index, what: str) -> int:
-    """Position of the first return that is not NaN; after it there must be no other."""
-    known = np.isfinite(values)
-    start = int(known.argmax()) if known.any() else len(values)
-    if not known[start:].all():
-        hole = sessions[start + int((~known[start:]).argmax())]
+def first_returns(returns: NDArray[np.float64], sessions: pd.Index, what: str) -> NDArray[np.int64]:
+    """(R,) position of the first return of each run that is not NaN; after it there must be no other.
+
+    Raises
+    ------
+    InputError
+        If there is a hole; `what` reads them.
+
+    """
+    known = np.isfinite(returns)
+    start: NDArray[np.int64] = np.count_nonzero(np.logical_and.accumulate(~known, axis=1), axis=1)
+    holes = ~known & (np.arange(returns.shape[1]) >= start[:, None])
+    if holes.any():
+        hole = sessions[int(holes[holes.any(axis=1)][0].argmax())]
         raise InputError(
             f"{what}: the returns have a hole at {hole}; only leading NaN (before the first fill) is allowed"
         )
@@ -225,7 +239,11 @@ def _trailing_std(values: NDArray[np.float64], window: int) -> NDArray[np.float6
 
 
 def vol_target_factor(
-    returns: pd.Series, target: float = 0.08, window: int = 20, low: float = 0.5, high: float = 2.0
+    returns: pd.Series,
+    target: float = 0.08,
+    window: int = VOL_WINDOW,
+    low: float = VOL_BOUNDS[0],
+    high: float = VOL_BOUNDS[1],
 ) -> pd.Series:
     """Factor that scales weights toward a volatility: clip(target/σₜ, low, high), σₜ = √252·std of the last returns.
 
@@ -267,9 +285,9 @@ def vol_target_factors(
     returns: NDArray[np.float64],
     sessions: pd.Index,
     target: float,
-    window: int = 20,
-    low: float = 0.5,
-    high: float = 2.0,
+    window: int = VOL_WINDOW,
+    low: float = VOL_BOUNDS[0],
+    high: float = VOL_BOUNDS[1],
 ) -> NDArray[np.float64]:
     """`vol_target_factor` of each of R runs.
 
@@ -287,8 +305,7 @@ def vol_target_factors(
     if not 0 <= low <= high:
         raise InputError(f"overlays: the bounds of the factor must satisfy 0 <= low <= high, got {low!r}, {high!r}")
     out = np.ones(returns.shape)
-    for factor, values in zip(out, returns, strict=True):
-        start = _since_first(values, sessions, "vol_target_factor")
+    for factor, values, start in zip(out, returns, first_returns(returns, sessions, "vol_target_factor"), strict=True):
         if len(values) - start >= window:
             volatility = math.sqrt(SESSIONS_A_YEAR) * _trailing_std(values[start:], window)
             with np.errstate(divide="ignore"):
@@ -331,14 +348,14 @@ def kill_switch_state(shadow_returns: pd.Series) -> pd.DataFrame:
 
     """
     state = kill_switch_states(shadow_returns.to_numpy(dtype=np.float64)[None], shadow_returns.index)[0]
-    return pd.DataFrame(state, index=shadow_returns.index, columns=["day", "five_day", "sixty_day"])
+    return pd.DataFrame(state, index=shadow_returns.index, columns=list(SWITCHES))
 
 
 def kill_switch_states(shadow_returns: NDArray[np.float64], sessions: pd.Index) -> NDArray[np.bool_]:
     """(R, T, 3) `kill_switch_state` of each of R runs, (R, T)."""
     out = np.zeros((*shadow_returns.shape, 3), dtype=bool)
-    for state, returns in zip(out, shadow_returns, strict=True):
-        start = _since_first(returns, sessions, "kill_switch_state")
+    starts = first_returns(shadow_returns, sessions, "kill_switch_state")
+    for state, returns, start in zip(out, shadow_returns, starts, strict=True):
         live, values = state[start:], returns[start:]
         if len(values) > DAY_WINDOW:
             before = _trailing_std(values[:-1], DAY_WINDOW)

@@ -137,9 +137,10 @@ class _Ranked(WithOverlays):
         """Weights (T, N) of the ranking alone: both legs whole and equally weighted, stamped t."""
         return self._weights(self._legs, self._score(predictions), prices, sized=False)
 
-    def filter(self, predictions: PredictionPanel, prices: PricePanel) -> pd.DataFrame:
+    def filter(self, predictions: PredictionPanel, prices: PricePanel, *, compiled: bool = False) -> pd.DataFrame:
         """Weights (T, N) after what the rule adds to the ranking, stamped t; overlays come later."""
-        return self._weights(self._filtered, self._score(predictions), prices, sized=True)
+        legs = replace(self._filtered, compiled=True) if compiled else self._filtered
+        return self._weights(legs, self._score(predictions), prices, sized=True)
 
     def target_weights(self, predictions: PredictionPanel, prices: PricePanel) -> Decision:
         """Weights (T, N) stamped t, from data through the close of t; 0 where nothing is held.
@@ -155,6 +156,10 @@ class _Ranked(WithOverlays):
             stages={"select": partial(self.select, predictions, prices)},
             label="filter",
         )
+
+    def compiled_weights(self, predictions: PredictionPanel, prices: PricePanel) -> Decision:
+        """`target_weights` by compiled loops where they know the rule, to the bit, and no earlier stage."""
+        return Decision(self.filter(predictions, prices, compiled=True), label="filter")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -103,6 +104,7 @@ class Legs:
     long_gross, short_gross : Σ|weight| of each leg, fractions of NAV; 0 leaves the leg out.
     short_below : of the bottom K only those whose score is below this are shorted, the leg's gross being spread over
         them (none below it: no shorts); None shorts all K.
+    compiled : whether a compiled loop chooses and weighs equally, to the bit: worth it for large panels and many runs.
 
     """
 
@@ -110,6 +112,7 @@ class Legs:
     long_gross: float
     short_gross: float
     short_below: float | None = None
+    compiled: bool = False
 
     def weights(self, score: Floats, close: Floats, ids: pd.Index, size: Floats | None = None) -> Floats:
         """Target weights.
@@ -129,17 +132,26 @@ class Legs:
 
         """
         sessions, assets = score.shape
-        out = np.zeros((sessions, assets))
         order = _id_order(ids)
-        step = max(1, _BLOCK_BYTES // (8 * max(1, assets)))
+        loop = compiled_rows() if self.compiled and size is None else None
+        out = np.zeros((sessions, assets)) if loop is None else np.empty((sessions, assets))
+        step = min(sessions, max(1, _BLOCK_BYTES // (8 * max(1, assets))))
+        blocks = np.empty((2, step, assets))
         for start in range(0, sessions, step):
             rows = slice(start, start + step)
-            block = np.empty((len(score[rows]), assets))
+            block, ranked = blocks[:, : len(score[rows])]
             np.multiply(close[rows], 0.0, out=block)  # 0, or NaN where there is no price
             block += score[rows]
             if size is not None:
                 block += size[rows] * 0.0
-            self._fill(block, out[rows], order, None if size is None else size[rows])
+            ranked[:] = block
+            ranked.sort(axis=1)
+            if loop is None:
+                self._fill(block, ranked, out[rows], order, None if size is None else size[rows])
+                continue
+            below = np.inf if self.short_below is None else self.short_below
+            places = np.arange(assets) if order is None else order
+            loop(block, ranked, places, self.quantile, self.long_gross, self.short_gross, below, out[rows])
         return out
 
     def weights_within(
@@ -166,14 +178,10 @@ class Legs:
             names += count
         return np.divide(out, names, out=np.zeros_like(out), where=names > 0)
 
-    def _fill(self, block: Floats, out: Floats, order: NDArray[np.intp] | None, size: Floats | None) -> None:
-        """Write the weights of one block of rows into `out`, which is zero."""
-        ranked = np.sort(block, axis=1)
-        if size is None and compiled_rows.cache_info().currsize:
-            below = np.inf if self.short_below is None else self.short_below
-            ids = np.arange(block.shape[1]) if order is None else order
-            compiled_rows()(block, ranked, ids, self.quantile, self.long_gross, self.short_gross, below, out)
-            return
+    def _fill(
+        self, block: Floats, ranked: Floats, out: Floats, order: NDArray[np.intp] | None, size: Floats | None
+    ) -> None:
+        """Write the weights of one block of rows into `out`, which is zero; `ranked` are the rows, each sorted."""
         eligible = _count_finite(ranked)
         k = top_k(self.quantile, eligible)
         live = k > 0
@@ -193,8 +201,15 @@ class Legs:
 
 @cache
 def compiled_rows() -> Callable[..., None]:
-    """`_fill_rows`, compiled; whoever calls this has it used from then on, since it gives the same bits."""
-    kernel: Callable[..., None] = on_disk(_fill_rows)
+    """`_fill_rows`, compiled."""
+    import numba
+
+    types: Any = numba.types
+    table, number = types.Array(types.float64, 2, "C"), types.float64
+    ids = types.Array(types.int64, 1, "C", readonly=True)
+    kernel: Callable[..., None] = on_disk(
+        _fill_rows, types.void(table, table, ids, number, number, number, number, table)
+    )
     return kernel
 
 
@@ -211,46 +226,48 @@ def _fill_rows(
     """`Legs._fill` with equal weights; `ids` are the columns in the order of asset ids, no `below` is infinite."""
     rows, assets = block.shape
     for t in range(rows):
+        row, line = block[t], out[t]
         n = assets
         while n > 0 and ranked[t, n - 1] != ranked[t, n - 1]:
             n -= 1
         if n < MINIMUM_ASSETS:
+            line[:] = 0.0
             continue
         k = min(max(int(np.floor(quantile * n + 0.5)), 1), n // 2)
+        # The edges of the legs, which are out of reach where there is no leg.
+        top, bottom = np.inf, -np.inf
+        long, short = 0.0, 0.0
+        tied = False
         if long_gross:
-            edge, weight = ranked[t, n - k], long_gross / k
-            if ranked[t, n - k - 1] != edge:
-                for a in range(assets):
-                    out[t, a] += weight * (block[t, a] >= edge)
-            else:
-                left = k
-                for a in range(assets):
-                    left -= block[t, a] > edge
-                for place in range(assets):
-                    a = ids[place]
-                    if block[t, a] > edge or (block[t, a] == edge and left > 0):
-                        left -= block[t, a] == edge
-                        out[t, a] += weight
+            top, long = ranked[t, n - k], long_gross / k
+            tied = ranked[t, n - k - 1] == top
         if short_gross:
-            edge, count = ranked[t, k - 1], k
+            bottom, count = ranked[t, k - 1], k
             if below < np.inf:
                 count = 0
                 while count < k and ranked[t, count] < below:
                     count += 1
-            weight = -short_gross / max(count, 1)
-            if ranked[t, k] != edge:
-                for a in range(assets):
-                    out[t, a] += weight * ((block[t, a] <= edge) & (block[t, a] < below))
-            else:
-                left = k
-                for a in range(assets):
-                    left -= block[t, a] < edge
-                for place in range(assets - 1, -1, -1):
-                    a = ids[place]
-                    if block[t, a] < edge or (block[t, a] == edge and left > 0):
-                        left -= block[t, a] == edge
-                        if block[t, a] < below:
-                            out[t, a] += weight
+            short = -short_gross / max(count, 1)
+            tied |= ranked[t, k] == bottom
+        if not tied:
+            for a in range(assets):
+                low = short if row[a] <= bottom and row[a] < below else 0.0
+                line[a] = long if row[a] >= top else low
+            continue
+        line[:] = 0.0
+        above, under = k, k
+        for a in range(assets):
+            above -= row[a] > top
+            under -= row[a] < bottom
+        for place in range(assets):
+            a, b = ids[place], ids[assets - 1 - place]
+            if row[a] > top or (row[a] == top and above > 0):
+                above -= row[a] == top
+                line[a] += long
+            if row[b] < bottom or (row[b] == bottom and under > 0):
+                under -= row[b] == bottom
+                if row[b] < below:
+                    line[b] += short
 
 
 def _weigh(out: Floats, chosen: Mask, count: NDArray[np.intp], gross: float, size: Floats | None) -> None:

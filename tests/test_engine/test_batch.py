@@ -18,7 +18,8 @@ from assay.engine.execution import Execution
 from assay.engine.simulation import simulate
 from assay.strategies.base import Overlays, decide
 from assay.strategies.catalog import load_strategy
-from assay.strategies.overlays import smooth_weights
+from assay.strategies.overlays import kill_switch_states, smooth_weights, vol_target_factors
+from tests.test_engine.loops import interpret
 
 
 def market(seed: int, sessions: int = 300, assets: int = 12, holes: float = 0.0) -> PricePanel:
@@ -95,13 +96,12 @@ def test_what_needs_single_runs_is_refused():
 def kernel(request, monkeypatch):
     """The loop as Python runs it, and, slow, as Numba compiles it."""
     if request.param == "interpreted":
-        monkeypatch.setattr(kernels, "_compiled", lambda: kernels._simulate)
-        monkeypatch.setattr(batch, "compiled_smoothing", lambda: kernels._smooth_sets)
+        interpret(monkeypatch)
     else:
         pytest.importorskip("numba")
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("fill", ["open", "close"])
 def test_the_compiled_loop_is_the_batch(kernel, seed, fill):
     """Shared weights, costs of their own, fewer decisions than sessions, sizes below the smallest, caps, overlays."""
@@ -109,18 +109,23 @@ def test_the_compiled_loop_is_the_batch(kernel, seed, fill):
     prices = market(seed, 90)
     weights = rng.normal(size=(3, 85 if seed % 3 else 1, 12)) * 10.0 ** rng.integers(-7, 0, (3, 1, 12))
     weights[rng.random(weights.shape) < 0.3] = 0.0
-    models = [CostModel(bps, borrow_bps=90 * bps, financing_bps=50, cash_rate_bps=100) for bps in (0.0, 5.0, 30.0, 9.0)]
+    which = np.array([0, 1, 1, 2, 1])
+    costs = (0.0, 5.0, 30.0, 9.0, 200.0)
+    models = [CostModel(bps, borrow_bps=90 * bps, financing_bps=50, cash_rate_bps=100) for bps in costs]
     execution = Execution(fill=fill, delay=1 + seed % 2)
     overlays = load_strategy("s2_filter_negative").overlays if seed % 2 else Overlays()
-    which = np.array([0, 1, 1, 2])
     plain, other = (
         backtest_batch(prices, weights, overlays, costs=models, execution=execution, which=which, compiled=compiled)
         for compiled in (False, True)
     )
     for name in ("net", "gross", "turnover", "net_exposure", "gross_exposure"):
         np.testing.assert_allclose(getattr(other, name), getattr(plain, name), rtol=0, atol=1e-12)
-    alone = backtest_batch(prices, weights[1:2], overlays, costs=models[1], execution=execution, compiled=True)
-    np.testing.assert_array_equal(alone.net[0], other.net[1])  # whatever else is in the pass
+    same = np.flatnonzero(which == 1)  # the runs of a set are one group, whatever else is in the pass
+    alone = backtest_batch(
+        prices, weights[1:2], overlays, costs=[models[run] for run in same], execution=execution, which=0 * same,
+        compiled=True,
+    )  # fmt: skip
+    np.testing.assert_array_equal(alone.net, other.net[same])
 
 
 @pytest.mark.parametrize("path", [[10.0, 10.0, 25.0, 10.0, 12.0], [10.0, 10.0, 10.0, 31.0, 12.0]])
@@ -146,13 +151,49 @@ def test_the_compiled_smoothing_is_smooth_weights_to_the_bit(smoothing, kernel):
         np.testing.assert_array_equal(smooth, smooth_weights(pd.DataFrame(one, index), smoothing))
 
 
-def test_what_the_compiled_loop_does_not_know_runs_as_before(monkeypatch):
+@pytest.mark.parametrize("fill", ["open", "close"])
+def test_a_missing_price_matters_to_the_runs_that_want_it(kernel, fill, monkeypatch):
+    """An asset listed late, one whose prices stop, and a run that holds the second when they do."""
+    prices = market(3, 60)
+    for frame in (prices.close, prices.open):
+        frame.iloc[:20, 0] = frame.iloc[40:, 1] = np.nan
+    weights = np.full((3, 60, 12), 0.05)
+    weights[:, :20, 0] = weights[:, 38:, 1] = 0.0
+    weights[1, 45, 1] = 0.1  # wanted without a price
+    weights[2, 38:, 1] = 0.05  # held without one
+    single, plain = [], batch.simulate_batch
+    monkeypatch.setattr(batch, "simulate_batch", lambda *args, **kw: single.append(kw) or plain(*args, **kw))
+    models = [CostModel(bps) for bps in (1, 5, 9, 20)]
+    for which in (np.array([2, 0, 1, 0]), np.array([2, 0, 1])):
+        options = {"costs": models[: len(which)], "execution": Execution(fill=fill), "which": which}
+        runs = [plain(prices, weights, compiled=compiled, **options) for compiled in (False, True)]
+        assert list(single.pop()["which"]) == [2, 1]  # done again, in NumPy
+        for name in ("net", "gross", "turnover", "net_exposure", "gross_exposure"):
+            np.testing.assert_allclose(getattr(runs[1], name), getattr(runs[0], name), rtol=0, atol=1e-12)
+
+
+def test_orders_of_some_assets_run_as_before(monkeypatch):
     monkeypatch.setattr(kernels, "_compiled", None)  # would raise if it were called
-    holes, gaps = market(1, 40, holes=0.1), np.full((2, 40, 12), 0.05)
-    for prices in (holes, market(1, 40)):
-        asked, plain = (simulate_batch(prices, gaps, compiled=compiled) for compiled in (True, False))
-        np.testing.assert_array_equal(asked.net, plain.net)
-        gaps[1, 3, 4] = np.nan
+    monkeypatch.setattr(kernels, "_compiled_gross", lambda: kernels._row_gross)
+    gaps = np.full((2, 40, 12), 0.05)
+    gaps[1, 3, 4] = np.nan
+    asked, plain = (simulate_batch(market(1, 40), gaps, compiled=compiled) for compiled in (True, False))
+    np.testing.assert_array_equal(asked.net, plain.net)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_compiled_factors_and_switches_are_those_of_the_overlays(kernel, seed):
+    rng = np.random.default_rng(seed)
+    returns = rng.normal(0, 0.03, (5, 150)) * rng.choice([0.2, 1, 3], (5, 150))
+    for run, start in enumerate((0, 3, 149, 150, 40)):
+        returns[run, :start] = np.nan
+    returns[4, 60:100] = 0.0
+    index = pd.bdate_range("2020-01-01", periods=150)
+    factors = kernels.compiled_factors(returns, index, 0.08)
+    np.testing.assert_allclose(factors, vol_target_factors(returns, index, 0.08), rtol=1e-12)
+    states = kill_switch_states(returns, index)
+    np.testing.assert_array_equal(kernels.compiled_switches(returns, index), states)
+    assert states.any(axis=(0, 1)).all()
 
 
 def test_small_problems_are_not_worth_compiling(monkeypatch):
