@@ -35,7 +35,7 @@ from assay.data.synthetic import synthetic_market
 from assay.models.catalog import load_model
 from assay.models.lstm.batches import TrainingRows
 from assay.models.lstm.scaling import fit_scaler
-from assay.models.lstm.stacked import Member, train_together
+from assay.models.lstm.stacked import Member, StackedRows, train_together
 from assay.models.lstm.training import Task, TrainingSchedule, deterministic, fit_network
 from assay.models.lstm.windows import Pieces
 from assay.models.nse_price import PriceLSTM
@@ -60,8 +60,8 @@ def timed(sessions: int, assets: int, epochs: int, rounds: int) -> None:
     print(f"ratio {alone[0] / together[0]:.2f} on the clock, {alone[1] / together[1]:.2f} of processor time")
 
 
-def members(recipe: PriceLSTM, sessions: int, assets: int, kind: type) -> list[Member]:
-    """Rows of each asset in `kind`, the last 15% of them to validate."""
+def members(recipe: PriceLSTM, sessions: int, assets: int, kind: type) -> tuple[list[Member], StackedRows]:
+    """The assets and their rows in `kind`, the last 15% of them to validate."""
     prices, _ = synthetic_market(sessions, assets, seed=1)
     cut, end = int(sessions * 0.85) - 2, sessions - 2
     close = prices.close.to_numpy()[..., None]
@@ -77,21 +77,26 @@ def members(recipe: PriceLSTM, sessions: int, assets: int, kind: type) -> list[M
     usable[:, recipe.lookback - 1 : end] = True
     every = TrainingRows(Pieces(rows[0], recipe.lookback, recipe.steps), rows[1], usable, np.ones(usable.shape, kind))
     first = recipe.lookback - 1
-    return [Member(str(k), k, every.asset(k), (first, cut - 2), (cut, end)) for k in range(assets)]
+    return [Member(str(k), k, k) for k in range(assets)], StackedRows(every, (first, cut - 2), (cut, end))
 
 
 def alone(
-    recipe: PriceLSTM, every: list[Member], schedule: TrainingSchedule, start: Callable[[torch.nn.Module], Any]
+    recipe: PriceLSTM,
+    every: tuple[list[Member], StackedRows],
+    schedule: TrainingSchedule,
+    start: Callable[[torch.nn.Module], Any],
 ) -> np.ndarray:
     """Losses by asset, epoch and role, each asset trained by itself; `start` changes its first weights."""
     out = []
-    for member in every:
+    stacked = every[1]
+    for member in every[0]:
+        rows = stacked.rows.asset(member.asset)
         with deterministic(member.seed):
-            network = recipe.network(1).to(torch.from_numpy(member.rows.targets).dtype)
+            network = recipe.network(1).to(torch.from_numpy(rows.targets).dtype)
             start(network)
             task = Task(
-                training=lambda rng, own=member: own.rows.epoch(*own.train, schedule.batch_size, rng),
-                validation=lambda own=member: own.rows.epoch(*own.validation, 512),
+                training=lambda rng, own=rows: own.epoch(*stacked.train, schedule.batch_size, rng),
+                validation=lambda own=rows: own.epoch(*stacked.validation, 512),
                 parts=recipe.parts, penalty=recipe.penalty,
             )  # fmt: skip
             out.append(losses(fit_network(network, task, schedule, seed=member.seed).history, schedule.epochs))
@@ -119,7 +124,7 @@ def parity(sessions: int, assets: int, epochs: int) -> None:
     for kind in (np.float64, np.float32):
         every = members(recipe, sessions, assets, kind)
         with deterministic(0):
-            together = train_together(replace(recipe, stacked=True), every, schedule, 1)
+            together = train_together(replace(recipe, stacked=True), *every, schedule)
         stacked = np.stack([losses(own.history, epochs) for own in together])
         one = alone(recipe, every, schedule, lambda network: None)
         rows = [("stacked, one after another", stacked)]

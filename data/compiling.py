@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["has_numba", "on_disk"]
+__all__ = ["callable_inside", "has_numba", "on_disk"]
 
 
 def has_numba() -> bool:
@@ -29,10 +29,21 @@ def on_disk(loop: Callable[..., Any], signature: Any = None, *, reorder: bool = 
     """
     import numba
 
-    freedom = {"reassoc", "contract", "nsz"} if reorder else False
     compiler: Any = numba.njit
-    options = {"nogil": True, "fastmath": freedom, "error_model": "numpy"}
+    options = _options(reorder)
     try:
         return compiler(signature, cache=True, **options)(loop)
     except RuntimeError:  # no folder to keep it in
         return compiler(signature, **options)(loop)
+
+
+def callable_inside(function: Callable[..., Any], *, reorder: bool = False) -> None:
+    """Let compiled loops call a function, which stays what it is for everyone else."""
+    from numba.extending import register_jitable
+
+    register_jitable(**_options(reorder))(function)
+
+
+def _options(reorder: bool) -> dict[str, Any]:
+    freedom = {"reassoc", "contract", "nsz"} if reorder else False
+    return {"nogil": True, "fastmath": freedom, "error_model": "numpy"}

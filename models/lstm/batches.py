@@ -98,6 +98,14 @@ class TrainingRows:
         rng : shuffles the pieces and shifts where they begin; None leaves both in order, as validation needs.
 
         """
+        together = len(self.usable) if self.whole_dates else 1
+        for assets, ranges in self.drawn(start, end, size, rng):
+            yield self.batch(assets, ranges, end, together)
+
+    def drawn(
+        self, start: int, end: int, size: int, rng: np.random.Generator | None = None
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """The pieces of each batch of `epoch`: positions of their assets, (B,), and their row ranges, (B, 2)."""
         steps, n_assets = self.pieces.steps, len(self.usable)
         offset = int(rng.integers(steps)) if rng is not None and steps > 1 else 0
         ranges = piece_ranges(start, end, steps, offset)
@@ -105,8 +113,7 @@ class TrainingRows:
             order = np.arange(len(ranges)) if rng is None else rng.permutation(len(ranges))
             count = max(1, size // (steps * n_assets))
             for group in _groups(order, count):
-                assets = np.tile(np.arange(n_assets), len(group))
-                yield self._batch(assets, np.repeat(ranges[group], n_assets, axis=0), end, n_assets)
+                yield np.tile(np.arange(n_assets), len(group)), np.repeat(ranges[group], n_assets, axis=0)
             return
         assets, which = np.divmod(np.arange(n_assets * len(ranges)), len(ranges))
         filled = self._mask(assets, ranges[which]).any(axis=1)
@@ -116,7 +123,7 @@ class TrainingRows:
             assets, which = assets[drawn], which[drawn]
         count = max(1, size // steps) if steps == 1 else max(_LEAST_PIECES, size // steps)
         for group in _groups(np.arange(len(assets)), count):
-            yield self._batch(assets[group], ranges[which[group]], end, 1)
+            yield assets[group], ranges[which[group]]
 
     def _draw(self, assets: np.ndarray, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         if not (self.oversample and self.pieces.steps == 1):
@@ -129,7 +136,8 @@ class TrainingRows:
         answer: np.ndarray = self.usable[assets[:, None], rows] & (rows < ranges[:, 1:])
         return answer
 
-    def _batch(self, assets: np.ndarray, ranges: np.ndarray, end: int, together: int) -> Batch:
+    def batch(self, assets: np.ndarray, ranges: np.ndarray, end: int, together: int = 1) -> Batch:
+        """The pieces of these assets and row ranges, of rows before `end`; `together` is `Batch.assets`."""
         rows = ranges[:, :1] + np.arange(self.pieces.steps)
         beside = assets[:, None]
         rarity = self.weights[beside, rows]

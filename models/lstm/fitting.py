@@ -395,18 +395,18 @@ def _fit_together(
     recipe: PriceLSTM, sample: TrainingRows, split: Split, groups: Mapping[str, tuple[slice, int]]
 ) -> dict[str, _Fit]:
     """Train the networks of all assets in the same passes and score each one's validation rows."""
-    from assay.models.lstm.stacked import Member, train_together
+    from assay.models.lstm.stacked import Member, StackedRows, train_together
 
     ranges = (split.train_start, split.train_end), (split.validation_start, split.validation_end)
-    rows = {group: sample.asset(members.start) for group, (members, _) in groups.items()}
-    members = [Member(group, seed, rows[group], *ranges) for group, (_, seed) in groups.items()]
+    members = [Member(group, seed, own.start) for group, (own, seed) in groups.items()]
     out: dict[str, _Fit] = {}
     with deterministic(0):
-        trained = train_together(recipe, members, _schedule(recipe), sample.pieces.inputs.shape[2])
+        trained = train_together(recipe, members, StackedRows(sample, *ranges), _schedule(recipe))
         for member, found in zip(members, trained, strict=True):
             network = recipe.network(sample.pieces.inputs.shape[2])
             network.load_state_dict(found.weights)
-            outputs = score_rows(network, member.rows.pieces, split.validation_start, outputs=recipe.outputs)
+            pieces = sample.asset(member.asset).pieces
+            outputs = score_rows(network, pieces, split.validation_start, outputs=recipe.outputs)
             records = [{**record, "asset": member.name, "best": record["epoch"] == found.best_epoch}
                        for record in found.history]  # fmt: skip
             weights = {key: value.numpy() for key, value in found.weights.items()}

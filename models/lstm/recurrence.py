@@ -1,31 +1,34 @@
-"""The recurrence of many small LSTMs at once: hidden states of assets side by side, by compiled loops or by torch.
+"""Many small LSTMs at once, side by side, forwards and backwards: by compiled loops or by torch.
 
-Both give the same to rounding. The loops go asset by asset, so that its kernel stays in the processor's cache for all
-steps, and an asset's figures do not depend on who else is there.
+Both give the same to rounding. The loops go asset by asset and keep all that one needs in the processor's cache: its
+kernels, its gates and, on the way back, their gradient, from which the kernels' own are taken at once. An asset's
+figures do not depend on who else is there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from assay.data.compiling import on_disk
+from assay.models.lstm.loops import back_over_steps, compiled_loop, constants, over_steps
 
-__all__ = ["recur"]
+__all__ = ["arrays_of", "lstm_states"]
+
+_Kept = tuple[Tensor, Tensor, Tensor]  # gates, states, cells
 
 
-def recur(projected: Tensor, kernel: Tensor, *, compiled: bool) -> Tensor:
+def lstm_states(inputs: Tensor, kernels: tuple[Tensor, Tensor, Tensor], *, compiled: bool) -> Tensor:
     """Hidden states of LSTMs, (A, S, B, H), with gradients.
 
     Parameters
     ----------
-    projected : (A, S, B, 4H) inputs times the input kernel, biases added; gates in torch's order i, f, g, o.
-    kernel : (A, 4H, H) recurrent kernels.
+    inputs : (A, S, B, F).
+    kernels : for inputs, (A, F, 4H), and for states, (A, H, 4H), and the sum of both biases, (A, 4H); gates in torch's
+        order i, f, g, o. They are the transposes of torch's, which rows of inputs and states multiply from the left.
     compiled : by loops that Numba compiles, which are several times faster and take seconds to compile once.
 
     References
@@ -33,195 +36,81 @@ def recur(projected: Tensor, kernel: Tensor, *, compiled: bool) -> Tensor:
     Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000.
 
     """
-    answer: Tensor = _Recurrence.apply(projected, kernel, compiled)  # type: ignore[no-untyped-call]
+    answer: Tensor = _States.apply(inputs, *kernels, compiled)  # type: ignore[no-untyped-call]
     return answer
 
 
-class _Recurrence(torch.autograd.Function):
+class _States(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, projected: Tensor, kernel: Tensor, compiled: bool) -> Tensor:
-        gates = torch.empty_like(projected, memory_format=torch.contiguous_format)
-        assets, steps, rows, width = projected.shape
-        states, cells, squashed = (projected.new_empty((assets, steps, rows, width // 4)) for _ in range(3))
-        turned = kernel.transpose(1, 2).contiguous()
-        out = (gates, states, cells, squashed)
+    def forward(ctx: Any, inputs: Tensor, first: Tensor, again: Tensor, bias: Tensor, compiled: bool) -> Tensor:
+        shape, hidden = inputs.shape[:3], again.shape[1]
+        gates, states, cells = (inputs.new_empty((*shape, width)) for width in (4 * hidden, hidden, hidden))
+        inputs, kept = inputs.contiguous(), (gates, states, cells)
+        ctx.compiled, ctx.below = compiled, ctx.needs_input_grad[0]
+        ctx.save_for_backward(inputs, first, again, *kept)
         if compiled:
-            given = (projected.contiguous(), turned, *out)
-            forward_loop()(*(value.numpy() for value in given), constants(width // 4, rows, gates.numpy().dtype))
+            own = arrays_of(kept)
+            compiled_loop(over_steps)(
+                *arrays_of((inputs, first, again, bias)), own, constants(hidden, shape[2], own[0].dtype)
+            )
         else:
-            _forward(projected, turned, *out)
-        ctx.compiled = compiled
-        ctx.save_for_backward(kernel, *out)
+            _forward(inputs, first, again, bias, kept)
         return states
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
-        kernel, gates, states, cells, squashed = ctx.saved_tensors
-        above = grads[0].contiguous()
-        out = torch.empty_like(gates)
-        saved = (kernel.contiguous(), gates, cells, squashed)
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor, Tensor, Tensor, None]:
+        inputs, first, again, *rest = ctx.saved_tensors
+        kept: _Kept = tuple(rest)
+        out = (torch.zeros_like(inputs if ctx.below else inputs[:0]), torch.zeros_like(first), torch.zeros_like(again),
+               first.new_zeros((len(first), first.shape[2])))  # fmt: skip
+        above, first, again = (part.contiguous() for part in (grads[0], first.transpose(1, 2), again.transpose(1, 2)))
         if ctx.compiled:
-            backward_loop()(above.numpy(), *(value.detach().numpy() for value in saved), out.numpy())
+            own = arrays_of(kept)
+            scales = constants(again.shape[2], inputs.shape[2], own[0].dtype)
+            compiled_loop(back_over_steps)(*arrays_of((above, inputs, first, again)), own, scales, arrays_of(out))
         else:
-            _backward(above, *saved, out)
-        # The state before the first step is zero, so the first step says nothing of the kernel.
-        later, before = out[:, 1:].flatten(1, 2), states[:, :-1].flatten(1, 2)
-        return out, torch.bmm(later.transpose(1, 2), before), None
+            _backward(above, inputs, (first, again), kept, out)
+        return (out[0] if ctx.below else None, *out[1:], None)
 
 
-def _forward(projected: Tensor, turned: Tensor, gates: Tensor, states: Tensor, cells: Tensor, squashed: Tensor) -> None:
+def arrays_of(tensors: Sequence[Tensor]) -> tuple[np.ndarray, ...]:
+    """The memory of tensors as arrays."""
+    return tuple(tensor.detach().numpy() for tensor in tensors)
+
+
+def _forward(inputs: Tensor, first: Tensor, again: Tensor, bias: Tensor, kept: _Kept) -> None:
+    gates, states, cells = kept
     hidden = states.shape[-1]
-    for t in range(projected.shape[1]):
-        now = projected[:, t] if t == 0 else torch.baddbmm(projected[:, t], states[:, t - 1], turned)
+    projected = torch.baddbmm(bias.unsqueeze(1), inputs.flatten(1, 2), first).view_as(gates)
+    for t in range(gates.shape[1]):
+        now = projected[:, t] if t == 0 else torch.baddbmm(projected[:, t], states[:, t - 1], again)
         i, f, g, o = now.split(hidden, dim=-1)
         i, f, g, o = torch.sigmoid(i), torch.sigmoid(f), torch.tanh(g), torch.sigmoid(o)
         torch.cat([i, f, g, o], dim=-1, out=gates[:, t])
         cells[:, t] = i * g if t == 0 else i * g + f * cells[:, t - 1]
-        squashed[:, t] = torch.tanh(cells[:, t])
-        states[:, t] = o * squashed[:, t]
+        states[:, t] = o * torch.tanh(cells[:, t])
 
 
-def _backward(above: Tensor, kernel: Tensor, gates: Tensor, cells: Tensor, squashed: Tensor, out: Tensor) -> None:
-    hidden = cells.shape[-1]
+def _backward(
+    above: Tensor, inputs: Tensor, kernels: tuple[Tensor, Tensor], kept: _Kept, out: tuple[Tensor, ...]
+) -> None:
+    gates, states, cells = kept
+    hidden, grad = cells.shape[-1], torch.empty_like(gates)
     later, carried = torch.zeros_like(cells[:, 0]), torch.zeros_like(cells[:, 0])
     for t in range(gates.shape[1] - 1, -1, -1):
         i, f, g, o = gates[:, t].split(hidden, dim=-1)
-        before = cells[:, t - 1] if t else torch.zeros_like(carried)
+        before, squashed = cells[:, t - 1] if t else torch.zeros_like(carried), torch.tanh(cells[:, t])
         to_h = above[:, t] + later
-        to_c = carried + to_h * o * (1.0 - squashed[:, t] ** 2)
+        to_c = carried + to_h * o * (1.0 - squashed**2)
         parts = (to_c * g * i * (1.0 - i), to_c * before * f * (1.0 - f), to_c * i * (1.0 - g * g),
-                 to_h * squashed[:, t] * o * (1.0 - o))  # fmt: skip
-        torch.cat(parts, dim=-1, out=out[:, t])
+                 to_h * squashed * o * (1.0 - o))  # fmt: skip
+        torch.cat(parts, dim=-1, out=grad[:, t])
         carried = to_c * f
-        later = torch.bmm(out[:, t], kernel)
-
-
-@cache
-def forward_loop() -> Callable[..., None]:
-    """`over_steps`, compiled."""
-    loop: Callable[..., None] = on_disk(over_steps, reorder=True)
-    return loop
-
-
-@cache
-def backward_loop() -> Callable[..., None]:
-    """`back_over_steps`, compiled."""
-    loop: Callable[..., None] = on_disk(back_over_steps, reorder=True)
-    return loop
-
-
-@cache
-def constants(hidden: int, rows: int, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What `over_steps` multiplies by: a scale for each gate, one for each cell, and the numbers of `over_steps`.
-
-    The first is ½ for a sigmoid, as σ(x) = ½ + ½·tanh(x/2), and 1 for a tanh.
-    """
-    scale = np.full(4 * hidden, 0.5, dtype)
-    scale[2 * hidden : 3 * hidden] = 1.0
-    numbers = (0.25, 5.0, 1.0, 2027025.0, 270270.0, 6930.0, 36.0, 945945.0, 51975.0, 630.0)
-    return scale, np.ones(rows * hidden, dtype), np.array(numbers, dtype)
-
-
-def over_steps(
-    projected: np.ndarray,
-    turned: np.ndarray,
-    gates: np.ndarray,
-    states: np.ndarray,
-    cells: np.ndarray,
-    squashed: np.ndarray,
-    scales: tuple[np.ndarray, np.ndarray, np.ndarray],
-) -> None:
-    """Fill gates, states, cells and tanh of the cells from projections and kernels (A, H, 4H); see `recur`.
-
-    tanh(4y) is twice doubled, tanh 2y = 2·tanh y / (1 + tanh² y), from the Padé approximant [7/8] of tanh y, with a
-    single division: within 1e-14 in float64 and two units in the last place in float32, and loops over it vectorise.
-    """
-    n_assets, steps, rows, width = gates.shape
-    hidden = width // 4
-    by_gate, by_cell, c = scales
-    quarter, most, one = c[0], c[1], c[2]
-    n0, n1, n2, n3, d1, d2, d3 = c[3], c[4], c[5], c[6], c[7], c[8], c[9]
-    whole = hidden - hidden % 4
-    now = np.empty((rows, width), gates.dtype)
-    for a in range(n_assets):
-        kernel = turned[a]
-        for t in range(steps):
-            now[:] = projected[a, t]
-            for b in range(rows if t else 0):
-                row, state = now[b], states[a, t - 1, b]
-                for k in range(0, whole, 4):
-                    s0, s1, s2, s3 = state[k], state[k + 1], state[k + 2], state[k + 3]
-                    k0, k1, k2, k3 = kernel[k], kernel[k + 1], kernel[k + 2], kernel[k + 3]
-                    for j in range(width):
-                        row[j] += s0 * k0[j] + s1 * k1[j] + s2 * k2[j] + s3 * k3[j]
-                for k in range(whole, hidden):
-                    s0, k0 = state[k], kernel[k]
-                    for j in range(width):
-                        row[j] += s0 * k0[j]
-            for b in range(rows):
-                row, gate = now[b], gates[a, t, b]
-                for j in range(width):
-                    y = min(max(row[j] * (by_gate[j] * quarter), -most), most)
-                    s = y * y
-                    n = y * (n0 + s * (n1 + s * (n2 + s * n3)))
-                    d = n0 + s * (d1 + s * (d2 + s * (d3 + s)))
-                    n, d = (n + n) * d, d * d + n * n
-                    gate[j] = (one - by_gate[j]) + by_gate[j] * ((n + n) * d / (d * d + n * n))
-                cell = cells[a, t, b]
-                for j in range(hidden):
-                    cell[j] = gate[j] * gate[2 * hidden + j]
-                if t:
-                    before = cells[a, t - 1, b]
-                    for j in range(hidden):
-                        cell[j] += gate[hidden + j] * before[j]
-            every, tanh = cells[a, t].reshape(rows * hidden), squashed[a, t].reshape(rows * hidden)
-            for j in range(rows * hidden):
-                y = min(max(every[j] * (by_cell[j] * quarter), -most), most)
-                s = y * y
-                n = y * (n0 + s * (n1 + s * (n2 + s * n3)))
-                d = n0 + s * (d1 + s * (d2 + s * (d3 + s)))
-                n, d = (n + n) * d, d * d + n * n
-                tanh[j] = (n + n) * d / (d * d + n * n)
-            for b in range(rows):
-                gate, state, tanh = gates[a, t, b], states[a, t, b], squashed[a, t, b]
-                for j in range(hidden):
-                    state[j] = gate[3 * hidden + j] * tanh[j]
-
-
-def back_over_steps(
-    above: np.ndarray, kernels: np.ndarray, gates: np.ndarray, cells: np.ndarray, squashed: np.ndarray, out: np.ndarray
-) -> None:
-    """Fill the gradient of the projections, (A, S, B, 4H), from that of the states, (A, S, B, H); see `recur`."""
-    n_assets, steps, rows, width = gates.shape
-    hidden = width // 4
-    later, carried = np.zeros((rows, hidden), gates.dtype), np.zeros((rows, hidden), gates.dtype)
-    nothing = np.zeros(hidden, gates.dtype)
-    for a in range(n_assets):
-        kernel = kernels[a]
-        later[:] = 0.0
-        carried[:] = 0.0
-        for t in range(steps - 1, -1, -1):
-            for b in range(rows):
-                gate, tanh, part = gates[a, t, b], squashed[a, t, b], out[a, t, b]
-                before = cells[a, t - 1, b] if t else nothing
-                from_above, from_later, cell = above[a, t, b], later[b], carried[b]
-                for j in range(hidden):
-                    i, f, g, o, s = gate[j], gate[hidden + j], gate[2 * hidden + j], gate[3 * hidden + j], tanh[j]
-                    to_h = from_above[j] + from_later[j]
-                    og = o * to_h
-                    to_c = cell[j] + (og - og * s * s)
-                    ig = to_c * i * g
-                    part[j] = ig - ig * i
-                    ff = to_c * f
-                    part[hidden + j] = (ff - ff * f) * before[j]
-                    part[2 * hidden + j] = to_c * i - ig * g
-                    part[3 * hidden + j] = (og - og * o) * s
-                    cell[j] = ff
-                    from_later[j] = nothing[j]
-            for b in range(rows if t else 0):
-                part, onto = out[a, t, b], later[b]
-                for k in range(0, width, 4):
-                    s0, s1, s2, s3 = part[k], part[k + 1], part[k + 2], part[k + 3]
-                    k0, k1, k2, k3 = kernel[k], kernel[k + 1], kernel[k + 2], kernel[k + 3]
-                    for j in range(hidden):
-                        onto[j] += s0 * k0[j] + s1 * k1[j] + s2 * k2[j] + s3 * k3[j]
+        later = torch.bmm(grad[:, t], kernels[1])
+    flat = grad.flatten(1, 2)
+    if out[0].numel():
+        out[0].copy_(torch.bmm(flat, kernels[0]).view_as(inputs))
+    torch.bmm(inputs.flatten(1, 2).transpose(1, 2), flat, out=out[1])
+    # The state before the first step is zero, so the first step says nothing of the kernel.
+    torch.bmm(states[:, :-1].flatten(1, 2).transpose(1, 2), grad[:, 1:].flatten(1, 2), out=out[2])
+    out[3].copy_(flat.sum(dim=1))

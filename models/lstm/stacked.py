@@ -1,9 +1,9 @@
 """The price networks of many assets trained side by side: one pass over stacked weights instead of a pass an asset.
 
-A small network spends its time on starting operations, not on numbers, so ten of them cost hardly more together than
-one; stacks of ten also fit a processor's cache, and several are trained at once, a thread a core. Each asset keeps what
-it would have alone: its seed and start, the order of its rows, its dropout masks, its learning rate, its early stop.
-What differs is the order in which sums are taken. In float64 all losses agree to 1e-9; in float32 they part further in
+A small network spends its time on starting operations, not on numbers: those of a stack are started once, its numbers
+are the work of compiled loops (`loops.py`), and several stacks are trained at once, a thread a core. Each asset keeps
+what it would have alone: its seed and start, the order of its rows, its dropout masks, its learning rate, its early
+stop. What differs is the order in which sums are taken. In float64 all losses agree to 1e-9; in float32 they part further in
 some assets, as those of one asset alone do when its start moves by a rounding (`benchmarks/stacked.py` counts both).
 """
 
@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import zip_longest
 from operator import methodcaller
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -27,30 +28,41 @@ from torch.nn import functional
 from assay.data.compiling import has_numba
 from assay.data.errors import TrainingError
 from assay.models.base import epoch_ended
-from assay.models.lstm.batches import Batch, TrainingRows
-from assay.models.lstm.recurrence import recur
+from assay.models.lstm.batches import TrainingRows
+from assay.models.lstm.loops import back_normed, compiled_loop, normed, stepped
+from assay.models.lstm.masks import DropoutMasks
+from assay.models.lstm.recurrence import arrays_of, lstm_states
 from assay.models.lstm.training import TrainingSchedule, improved
 
 if TYPE_CHECKING:
     from assay.models.nse_price import PriceLSTM
 
-__all__ = ["Member", "TrainedMember", "train_together"]
+__all__ = ["Member", "StackedRows", "TrainedMember", "train_together"]
 
 _MOMENTUM, _EPS = 0.1, 1e-3  # of the networks' batch normalisation
 _BETAS, _ADAM_EPS = (0.9, 0.999), 1e-8
-#: Members of a stack: what they read and write in a step then fits a processor's cache.
-STACK = 10
+#: Members of a stack: enough that starting operations is little of a step's time.
+STACK = 25
 #: Rows times epochs from which loops are worth compiling, or reading from the cache of compiled ones.
 _MANY = 50_000
 Weights = dict[str, Tensor]
+#: Positions of the assets and row ranges of each batch.
+_Drawn = Sequence[tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True, eq=False)
 class Member:
-    """One asset's part: its name and seed, its rows, and the ranges that train and validate."""
+    """One asset's part: its name, its seed and its position in the rows."""
 
     name: str
     seed: int
+    asset: int
+
+
+@dataclass(frozen=True, eq=False)
+class StackedRows:
+    """The rows of all assets, and the ranges of them that train and validate."""
+
     rows: TrainingRows
     train: tuple[int, int]
     validation: tuple[int, int]
@@ -69,8 +81,8 @@ class TrainedMember:
 def _lstm(inputs: Tensor, weights: Weights, name: str, compiled: bool) -> Tensor:
     """(A, S, B, F) → (A, S, B, H)."""
     bias = weights[f"{name}.lstm.bias_ih_l0"] + weights[f"{name}.lstm.bias_hh_l0"]
-    projected = _product(inputs, weights[f"{name}.lstm.weight_ih_l0"], bias)
-    return recur(projected, weights[f"{name}.lstm.weight_hh_l0"], compiled=compiled)
+    kernels = (weights[f"{name}.lstm.weight_ih_l0"], weights[f"{name}.lstm.weight_hh_l0"], bias)
+    return lstm_states(inputs, kernels, compiled=compiled)
 
 
 def _product(values: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
@@ -79,13 +91,24 @@ def _product(values: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
     return flat.reshape(*values.shape[:3], -1)
 
 
-def _norm(values: Tensor, weights: Weights, name: str, pieces: Tensor | None) -> Tensor:
-    """Batch normalisation by asset over its real pieces, (A, B) of 0 and 1; running moments where `pieces` is None.
+def _dropped(values: Tensor, weights: Weights, name: str, chance: float, batch: _Stack | None, how: _How) -> Tensor:
+    """States (A, S, B, H) normalised by asset over the pieces of the batch, if they are, and then dropped at random.
 
-    `values` are (A, S, B, H).
+    Without a batch they are normalised by the running moments, and nothing is dropped.
     """
-    if f"{name}.norm.weight" not in weights:
-        return values
+    normed_here = f"{name}.norm.weight" in weights
+    if batch is None or how.masks is None:
+        return _normed(values, weights, name, None) if normed_here else values
+    masks = how.masks(values, chance, batch.sizes)
+    if not (normed_here and how.compiled):
+        return (_normed(values, weights, name, batch.pieces) if normed_here else values) * masks.transpose(1, 2)
+    names = ("weight", "bias", "running_mean", "running_var")
+    answer: Tensor = _Normed.apply(values, masks, batch.sizes, *(weights[f"{name}.norm.{own}"] for own in names))  # type: ignore[no-untyped-call]
+    return answer
+
+
+def _normed(values: Tensor, weights: Weights, name: str, pieces: Tensor | None) -> Tensor:
+    """Batch normalisation by asset over its real pieces, (A, B) of 0 and 1; running moments where `pieces` is None."""
     mean, variance = weights[f"{name}.norm.running_mean"], weights[f"{name}.norm.running_var"]
     if pieces is not None:
         size = pieces.sum(dim=1, keepdim=True) * values.shape[1]
@@ -105,42 +128,48 @@ def _norm(values: Tensor, weights: Weights, name: str, pieces: Tensor | None) ->
     return values * scale[:, None, None] + shift[:, None, None]
 
 
-@dataclass(eq=False)
-class _Masks:
-    """Dropout masks as each asset would draw them alone: from its own generator, of the shape of its own pieces."""
+class _Normed(torch.autograd.Function):
+    """Batch normalisation and dropout by compiled loops."""
 
-    generators: list[torch.Generator]
-    sizes: list[int]
-    rows: int
+    @staticmethod
+    def forward(
+        ctx: Any, values: Tensor, masks: Tensor, sizes: list[int], scale: Tensor, shift: Tensor, mean: Tensor,
+        variance: Tensor,
+    ) -> Tensor:  # fmt: skip
+        values = values.contiguous()
+        out, kept = torch.empty_like(values), values.new_empty((len(sizes), 2, values.shape[3]))
+        arrays = arrays_of((values, masks, scale, shift, mean, variance, out, kept))
+        rates = np.array([_MOMENTUM, _EPS], arrays[0].dtype)
+        compiled_loop(normed)(
+            arrays[0], np.array(sizes), arrays[1], arrays[2:4], arrays[4:6], rates, *arrays[6:]
+        )  # fmt: skip
+        ctx.sizes = sizes
+        ctx.save_for_backward(values, masks, scale, kept)
+        return out
 
-    def drop(self, values: Tensor, chance: float) -> Tensor:
-        """`values` (A, S, B, F), each piece's own elements dropped and the rest scaled up."""
-        if chance <= 0:
-            return values
-        steps, width = values.shape[1], values.shape[3]
-        masks = values.new_zeros((len(self.sizes), self.rows, steps, width))
-        for mask, generator, size in zip(masks, self.generators, self.sizes, strict=True):
-            if size:
-                mask[:size].bernoulli_(1.0 - chance, generator=generator)
-        return values * masks.div_(1.0 - chance).transpose(1, 2)
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        values, masks, scale, kept = ctx.saved_tensors
+        out = torch.empty_like(values), torch.empty_like(scale), torch.empty_like(scale)
+        above, *given = arrays_of((grads[0].contiguous(), values, masks, scale, kept))
+        compiled_loop(back_normed)(above, given[0], np.array(ctx.sizes), *given[1:], arrays_of(out))
+        return out[0], None, None, *out[1:], None, None
 
 
-def _answers(
-    recipe: PriceLSTM, weights: Weights, inputs: Tensor, pieces: Tensor | None, masks: _Masks | None, how: _How
-) -> Tensor:
-    """(A, S, B, F) → (A, steps, B), as `assay.models.lstm.networks.PriceNetwork` answers."""
-
-    def drop(values: Tensor, chance: float) -> Tensor:
-        return values if masks is None else masks.drop(values, chance)
+def _answers(recipe: PriceLSTM, weights: Weights, batch: _Stack, how: _How) -> Tensor:
+    """(A, steps, B), as `assay.models.lstm.networks.PriceNetwork` answers; it learns where `how` draws masks."""
+    trained = batch if how.masks is not None else None
 
     def linear(values: Tensor, name: str) -> Tensor:
         return _product(values, weights[f"{name}.weight"], weights[f"{name}.bias"])
 
-    states = _lstm(inputs, weights, "first", how.compiled)
-    first = drop(_norm(states, weights, "first", pieces), recipe.dropout)
+    states = _lstm(batch.inputs, weights, "first", how.compiled)
+    first = _dropped(states, weights, "first", recipe.dropout, trained, how)
     states = _lstm(first, weights, "second", how.compiled)[:, -how.steps :]
-    second = drop(_norm(states, weights, "second", pieces), recipe.dropout)
-    dense = drop(functional.relu(linear(second, "dense.0")), recipe.dense_dropout)
+    second = _dropped(states, weights, "second", recipe.dropout, trained, how)
+    dense = functional.relu(linear(second, "dense.0"))
+    if how.masks is not None:
+        dense = dense * how.masks(dense, recipe.dense_dropout, batch.sizes).transpose(1, 2)
     return linear(dense, "dense.3")[..., 0]
 
 
@@ -152,12 +181,13 @@ def _losses(recipe: PriceLSTM, weights: Weights, answers: Tensor, batch: _Stack)
     return data, recipe.l2 * ((kernels[0] ** 2).sum(dim=(1, 2)) + (kernels[1] ** 2).sum(dim=(1, 2)))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _How:
-    """Rows that a piece answers for, and whether the recurrence is compiled."""
+    """Rows that a piece answers for, whether loops are compiled, and what draws masks of dropout while they learn."""
 
     steps: int
     compiled: bool
+    masks: Callable[[Tensor, float, list[int]], Tensor] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,27 +208,33 @@ class _Stack:
         return self.mask.sum(dim=(1, 2))
 
 
-def _stacks(batches: Sequence[Iterator[Batch]]) -> Iterator[_Stack]:
+def _stacks(rows: TrainingRows, drawn: Sequence[_Drawn], end: int) -> Iterator[_Stack]:
     """Each asset's next batch beside the others'; one that has no more takes part with no rows."""
-    for group in zip_longest(*batches):
-        some = next(batch for batch in group if batch is not None)
-        sizes = [0 if batch is None else len(batch.mask) for batch in group]
-        shape = (len(group), max(sizes))
-        inputs = some.inputs.new_zeros((*shape, *some.inputs.shape[1:]))
-        targets = some.targets.new_zeros((*shape, some.targets.shape[1]))
-        mask, pieces = torch.zeros_like(targets), some.targets.new_zeros(shape)
-        for k, batch in enumerate(group):
-            if batch is not None:
-                inputs[k, : sizes[k]], targets[k, : sizes[k]] = batch.inputs, batch.targets[..., 0]
-                mask[k, : sizes[k]], pieces[k, : sizes[k]] = batch.mask, 1.0
-        by_step = [values.transpose(1, 2).contiguous() for values in (inputs, targets, mask)]
-        yield _Stack(by_step[0], by_step[1], by_step[2], pieces, sizes)
+    for group in zip_longest(*drawn):
+        sizes = [0 if pieces is None else len(pieces[0]) for pieces in group]
+        shape = (len(group), -(-max(sizes) // 4) * 4)  # loops take rows by fours
+        there = np.zeros(shape, dtype=bool)
+        for k, size in enumerate(sizes):
+            there[k, :size] = True
+        own = [pieces for pieces in group if pieces is not None]
+        batch = rows.batch(np.concatenate([pieces[0] for pieces in own]), np.concatenate([p[1] for p in own]), end)
+        where = torch.from_numpy(np.flatnonzero(there))
+
+        def by_step(values: Tensor, kind: torch.dtype, shape: tuple[int, int] = shape, where: Tensor = where) -> Tensor:
+            out = torch.zeros((shape[0] * shape[1], *values.shape[1:]), dtype=kind)
+            out[where] = values.to(kind)
+            return out.reshape(*shape, *values.shape[1:]).transpose(1, 2).contiguous()
+
+        kind = batch.targets.dtype
+        inputs, targets, mask = (by_step(v, kind) for v in (batch.inputs, batch.targets[..., 0], batch.mask))
+        yield _Stack(inputs, targets, mask, torch.from_numpy(there).to(kind), sizes)
 
 
 class _Adam:
     """Adam with a learning rate and a count of steps for each asset, as `torch.optim.Adam` does it one by one."""
 
-    def __init__(self, weights: Weights, trained: Sequence[str], decay: float) -> None:
+    def __init__(self, weights: Weights, trained: Sequence[str], decay: float, *, compiled: bool) -> None:
+        self.compiled = compiled
         self.first = {name: torch.zeros_like(weights[name]) for name in trained}
         self.second = {name: torch.zeros_like(weights[name]) for name in trained}
         self.steps = torch.zeros(len(next(iter(weights.values()))), dtype=torch.float64)
@@ -216,11 +252,18 @@ class _Adam:
         size = (rates / (1.0 - _BETAS[0] ** counts) * active).to(dtype)
         root = (1.0 - _BETAS[1] ** counts).sqrt().to(dtype)
         on = active.to(dtype)
+        by_asset = arrays_of((active > 0, size, root))
+        numbers = np.array([1.0 - _BETAS[0], 1.0 - _BETAS[1], _ADAM_EPS, self.decay], by_asset[1].dtype)
         with torch.no_grad():
             for name, grad in grads.items():
                 if grad is None:
                     continue
                 weight, first, second = weights[name], self.first[name], self.second[name]
+                if self.compiled:
+                    flat = arrays_of([part.reshape(len(part), -1) for part in (weight, grad, first, second)])
+                    compiled_loop(stepped)(*flat, by_asset, numbers)
+                    weight.grad = None
+                    continue
                 grad = grad + self.decay * weight if self.decay else grad
                 share = _like(on, grad)
                 first += (1.0 - _BETAS[0]) * share * (grad - first)
@@ -257,12 +300,17 @@ class _Rates:
         return float(self.scheduler.optimizer.param_groups[0]["lr"])
 
 
+def _turned(name: str, weight: Tensor) -> Tensor:
+    """The kernels of LSTMs lie transposed in a stack, see `lstm_states`; others as they are."""
+    return weight.T.contiguous() if ".lstm.weight" in name else weight
+
+
 def _is_trained(name: str) -> bool:
     return not name.endswith(("running_mean", "running_var", "num_batches_tracked"))
 
 
 def train_together(
-    recipe: PriceLSTM, members: Sequence[Member], schedule: TrainingSchedule, n_features: int
+    recipe: PriceLSTM, members: Sequence[Member], stacked: StackedRows, schedule: TrainingSchedule
 ) -> list[TrainedMember]:
     """Train a network for each member, many of them in the same passes; call it inside `deterministic`.
 
@@ -274,10 +322,10 @@ def train_together(
         If an asset's loss is not finite, with its name, the epoch and the learning rate.
 
     """
-    rows = sum(member.train[1] - member.train[0] for member in members)
+    rows = len(members) * (stacked.train[1] - stacked.train[0])
     compiled = rows * schedule.epochs >= _MANY and has_numba()
     stacks = [
-        _Training(recipe, members[k : k + STACK], schedule, n_features, compiled)
+        _Training(recipe, members[k : k + STACK], stacked, schedule, compiled)
         for k in range(0, len(members), STACK)
     ]  # fmt: skip
     out = [trained for stack in stacks for trained in stack.out]
@@ -307,12 +355,15 @@ class _Training:
     """One stack in training: the weights and moments of the members still in it, and what each has left so far."""
 
     def __init__(
-        self, recipe: PriceLSTM, members: Sequence[Member], schedule: TrainingSchedule, n_features: int, compiled: bool
-    ) -> None:
-        self.recipe, self.members, self.schedule = recipe, members, schedule
-        self.how = _How(members[0].rows.pieces.steps, compiled)
-        self.weights, self.generators = self._start(n_features)
-        self.adam = _Adam(self.weights, [name for name in self.weights if _is_trained(name)], schedule.weight_decay)
+        self, recipe: PriceLSTM, members: Sequence[Member], stacked: StackedRows, schedule: TrainingSchedule,
+        compiled: bool,
+    ) -> None:  # fmt: skip
+        self.recipe, self.members, self.stacked, self.schedule = recipe, members, stacked, schedule
+        self.how = _How(stacked.rows.pieces.steps, compiled)
+        self.weights, generators = self._start(stacked.rows.pieces.inputs.shape[2])
+        self.masks = DropoutMasks(generators, compiled=compiled)
+        trained = [name for name in self.weights if _is_trained(name)]
+        self.adam = _Adam(self.weights, trained, schedule.weight_decay, compiled=compiled)
         self.rates = [_Rates.at(schedule.learning_rate) for _ in members]
         self.rngs = [np.random.default_rng(member.seed) for member in members]
         self.out = [TrainedMember() for _ in members]
@@ -325,8 +376,8 @@ class _Training:
             torch.manual_seed(member.seed)
             states.append(self.recipe.network(n_features).state_dict())
             generators.append(torch.Generator().set_state(torch.get_rng_state()))
-        kind = torch.from_numpy(self.members[0].rows.targets).dtype
-        weights = {name: torch.stack([state[name] for state in states]).to(kind) for name in states[0]}
+        kind = torch.from_numpy(self.stacked.rows.targets).dtype
+        weights = {name: torch.stack([_turned(name, state[name]) for state in states]).to(kind) for name in states[0]}
         for name, value in weights.items():
             if _is_trained(name):
                 value.requires_grad_(True)
@@ -355,11 +406,9 @@ class _Training:
         return shown
 
     def _trained(self, rates: Tensor) -> _Means:
-        means = _Means(len(self.alive))
-        for batch in _stacks([_batches(self.members[k], self.schedule, self.rngs[k]) for k in self.alive]):
-            masks = _Masks([self.generators[k] for k in self.alive], batch.sizes, batch.inputs.shape[2])
-            answers = _answers(self.recipe, self.weights, batch.inputs, batch.pieces, masks, self.how)
-            data, penalty = _losses(self.recipe, self.weights, answers, batch)
+        means, how = _Means(len(self.alive)), replace(self.how, masks=partial(self.masks.draw, self.alive))
+        for batch in self._batches(self.stacked.train, self.schedule.batch_size, shuffled=True):
+            data, penalty = _losses(self.recipe, self.weights, _answers(self.recipe, self.weights, batch, how), batch)
             (data + penalty).sum().backward()
             active = torch.tensor([size > 0 for size in batch.sizes], dtype=torch.float64)
             self.adam.step(self.weights, rates, active, self.schedule.clip)
@@ -369,10 +418,18 @@ class _Training:
     def _validated(self) -> _Means:
         means = _Means(len(self.alive))
         with torch.inference_mode():
-            for batch in _stacks([_batches(self.members[k], self.schedule) for k in self.alive]):
-                answers = _answers(self.recipe, self.weights, batch.inputs, None, None, self.how)
+            for batch in self._batches(self.stacked.validation, max(self.schedule.batch_size, 512), shuffled=False):
+                answers = _answers(self.recipe, self.weights, batch, self.how)
                 means.add(*_losses(self.recipe, self.weights, answers, batch), batch.counts)
         return means
+
+    def _batches(self, rows: tuple[int, int], size: int, *, shuffled: bool) -> Iterator[_Stack]:
+        every, drawn = self.stacked.rows, []
+        for k in self.alive:
+            asset = self.members[k].asset
+            own = every.asset(asset).drawn(*rows, size, self.rngs[k] if shuffled else None)
+            drawn.append([(np.full(len(assets), asset), ranges) for assets, ranges in own])
+        return _stacks(every, drawn, rows[1])
 
     def _stops(self, k: int, place: int, record: dict[str, float]) -> bool:
         """Take in the record of a member's epoch; whether it was its last."""
@@ -381,7 +438,7 @@ class _Training:
         own.history.append(record)
         if improved(loss, own.best, schedule.min_delta, schedule.relative):
             own.best, own.best_epoch = loss, int(record["epoch"])
-            own.weights = {name: value[place].detach().clone() for name, value in self.weights.items()}
+            own.weights = {name: _turned(name, value[place].detach()).clone() for name, value in self.weights.items()}
         return record["epoch"] - own.best_epoch >= schedule.patience
 
     def _go_on_with(self, left: list[int]) -> None:
@@ -392,12 +449,6 @@ class _Training:
             for name, value in self.weights.items()
         }
         self.adam = self.adam.of(left)
-
-
-def _batches(member: Member, schedule: TrainingSchedule, rng: np.random.Generator | None = None) -> Iterator[Batch]:
-    if rng is not None:
-        return member.rows.epoch(*member.train, schedule.batch_size, rng)
-    return member.rows.epoch(*member.validation, max(schedule.batch_size, 512))
 
 
 class _Means:

@@ -17,7 +17,9 @@ from assay.data.panel import PricePanel
 from assay.data.synthetic import synthetic_market
 from assay.models.catalog import load_model
 from assay.models.lstm.fitting import FittedLSTM
-from assay.models.lstm.recurrence import back_over_steps, constants, over_steps, recur
+from assay.models.lstm.loops import back_normed, back_over_steps, constants, normed, over_steps, stepped
+from assay.models.lstm.masks import _stream, draw_kept
+from assay.models.lstm.recurrence import lstm_states
 from assay.models.lstm.stacked import train_together
 from assay.models.lstm.training import TrainingSchedule, deterministic
 
@@ -87,30 +89,96 @@ def test_in_float64_nothing_is_left_of_the_difference(compiled: bool, monkeypatc
     benchmark = stacked_benchmark()
     every = benchmark.members(recipe, 90, 3, np.float64)
     with deterministic(0):
-        together = train_together(recipe, every, schedule, 1)
+        together = train_together(recipe, *every, schedule)
     apart = benchmark.alone(recipe, every, schedule, lambda network: None)
     for own, expected in zip(together, apart, strict=True):
         np.testing.assert_allclose(benchmark.losses(own.history, 4), expected, rtol=1e-11)
 
 
-def test_loops_of_the_recurrence_are_torch_s() -> None:
+def test_loops_of_lstms_are_torch_s() -> None:
     torch.manual_seed(2)
     lstm = torch.nn.LSTM(3, 5, batch_first=True).double()
-    inputs, ahead = torch.randn(4, 6, 3, dtype=torch.float64), torch.randn(4, 6, 5, dtype=torch.float64)
-    states, _ = lstm(20.0 * inputs)  # gates up to saturation
+    inputs, ahead = 20.0 * torch.randn(5, 4, 3, dtype=torch.float64), torch.randn(5, 4, 5, dtype=torch.float64)
+    inputs.requires_grad_()  # gates up to saturation
+    states, _ = lstm(inputs)
     (states * ahead).sum().backward()
-    projected = torch.nn.functional.linear(20.0 * inputs, lstm.weight_ih_l0, lstm.bias_ih_l0 + lstm.bias_hh_l0)
-    given = projected.detach().transpose(0, 1)[None].numpy(), lstm.weight_hh_l0.detach()[None].numpy()
-    gates, kept = np.empty_like(given[0]), [np.empty((1, 6, 4, 5)) for _ in range(3)]
-    over_steps(given[0], given[1].transpose(0, 2, 1).copy(), gates, *kept, constants(5, 4, np.dtype(float)))
-    np.testing.assert_allclose(kept[0][0].transpose(1, 0, 2), states.detach(), rtol=1e-11, atol=1e-13)
-    out = np.empty_like(gates)
-    back_over_steps(ahead.transpose(0, 1)[None].numpy(), given[1], gates, *kept[1:], out)
-    np.testing.assert_allclose(out.sum(axis=(0, 1, 2)), lstm.bias_ih_l0.grad, rtol=1e-10, atol=1e-12)
-    by_torch = projected.detach().transpose(0, 1)[None].clone().requires_grad_()
-    again = recur(by_torch, lstm.weight_hh_l0.detach()[None], compiled=False)
+    kernels = [lstm.weight_ih_l0.T[None], lstm.weight_hh_l0.T[None], (lstm.bias_ih_l0 + lstm.bias_hh_l0)[None]]
+    expected = [inputs.grad, lstm.weight_ih_l0.grad.T, lstm.weight_hh_l0.grad.T, lstm.bias_ih_l0.grad]  # type: ignore[union-attr]
+
+    read = [part.detach().numpy().copy() for part in (inputs.transpose(0, 1)[None], *kernels)]
+    kept = [np.empty((1, 4, 5, width)) for width in (20, 5, 5)]
+    scales = constants(5, 5, np.dtype(float))
+    over_steps(*read, tuple(kept), scales)
+    np.testing.assert_allclose(kept[1][0].transpose(1, 0, 2), states.detach(), rtol=1e-11, atol=1e-13)
+    out = [np.zeros_like(part) for part in read]
+    turned = [kernel.transpose(0, 2, 1).copy() for kernel in read[1:3]]
+    back_over_steps(ahead.transpose(0, 1)[None].numpy(), read[0], *turned, tuple(kept), scales, tuple(out))
+    by_torch = [torch.from_numpy(part).requires_grad_() for part in read]
+    again = lstm_states(by_torch[0], tuple(by_torch[1:]), compiled=False)
     (again[0].transpose(0, 1) * ahead).sum().backward()
-    np.testing.assert_allclose(out, by_torch.grad, rtol=1e-10, atol=1e-12)
+    for grads in (out, [part.grad for part in by_torch]):
+        assert_same(grads[0][0].transpose(0, 1) if isinstance(grads[0], torch.Tensor) else grads[0][0].swapaxes(0, 1),
+                    expected[0])  # fmt: skip
+        for own, grad in zip(grads[1:], expected[1:], strict=True):
+            assert_same(own[0], grad)
+
+
+def assert_same(own: np.ndarray | torch.Tensor, other: torch.Tensor | None) -> None:
+    np.testing.assert_allclose(own, other, rtol=1e-10, atol=1e-12)
+
+
+def test_loops_of_normalisation_are_torch_s() -> None:
+    torch.manual_seed(2)
+    norm, sizes = torch.nn.BatchNorm1d(3, eps=1e-3).double(), np.array([3, 0])
+    values = torch.randn(2, 6, 4, 3, dtype=torch.float64, requires_grad=True)
+    masks = torch.randint(0, 2, (2, 4, 6, 3)).double() * 2.0
+    ahead = torch.randn(6, 3, 3, dtype=torch.float64)
+    torch.nn.init.uniform_(norm.weight)
+    answer = norm(values[0, :, :3].reshape(-1, 3)).reshape(6, 3, 3) * masks[0, :3].transpose(0, 1)
+    (answer * ahead).sum().backward()
+
+    trained = [part.detach().expand(2, 3).numpy().copy() for part in (norm.weight, norm.bias)]
+    moments, kept = (np.zeros((2, 3)), np.ones((2, 3))), np.empty((2, 2, 3))
+    given, out = values.detach().numpy(), np.empty((2, 6, 4, 3))
+    normed(given, sizes, masks.numpy(), tuple(trained), moments, np.array([0.1, 1e-3]), out, kept)
+    assert_same(out[0, :, :3], answer.detach())
+    assert_same(moments[0][0], norm.running_mean)
+    assert_same(moments[1][0], norm.running_var)
+    above, grads = np.ones((2, 6, 4, 3)), (np.empty_like(given), np.empty((2, 3)), np.empty((2, 3)))
+    above[0, :, :3] = ahead
+    back_normed(above, given, sizes, masks.numpy(), trained[0], kept, grads)
+    assert_same(grads[0], values.grad)
+    assert_same(grads[1][0], norm.weight.grad)
+    assert_same(grads[2][0], norm.bias.grad)
+    assert not out[1].any()
+    assert (moments[1][1] == 1.0).all()  # no pieces, no moments
+
+
+def test_the_loop_of_adam_is_torch_s() -> None:
+    torch.manual_seed(2)
+    weight = torch.randn(2, 7, dtype=torch.float64)
+    alone = torch.nn.Parameter(weight[0].clone())
+    adam = torch.optim.Adam([alone], lr=0.01, weight_decay=0.1)
+    own, first, second = weight.numpy().copy(), np.zeros((2, 7)), np.zeros((2, 7))
+    for step in range(1, 5):
+        grads = torch.randn(2, 7, dtype=torch.float64)
+        alone.grad = grads[0]
+        adam.step()
+        rate, root = 0.01 / (1.0 - 0.9**step), (1.0 - 0.999**step) ** 0.5
+        by_asset = np.array([True, False]), np.array([rate, rate]), np.array([root, root])
+        stepped(own, grads.numpy(), first, second, by_asset, np.array([0.1, 0.001, 1e-8, 0.1]))
+    assert_same(own[0], alone.detach())
+    assert (own[1] == weight[1].numpy()).all()  # takes no part
+
+
+def test_masks_are_those_that_torch_draws() -> None:
+    generator = torch.Generator().manual_seed(9)
+    torch.empty(17).normal_(generator=generator)  # somewhere within a block
+    words, place = _stream(generator)
+    for size in (3, 700):
+        own = np.empty(size)
+        draw_kept(own, 0.7 * 2.0**53, words, place, np.empty(2 * size, np.uint32))
+        assert (own == torch.empty(size).bernoulli_(0.7, generator=generator).numpy()).all()
 
 
 def test_threads_do_not_change_a_bit(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,333 @@
+"""Loops over many small networks, which Numba compiles: LSTMs, batch normalisation with dropout, Adam.
+
+They are plain functions over arrays (`compiled_loop` compiles them), go asset by asset and keep what one asset needs in
+the processor's cache, so an asset's figures do not depend on who else is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+
+from assay.data.compiling import callable_inside, on_disk
+
+__all__ = ["add_product", "back_normed", "back_over_steps", "compiled_loop", "constants", "normed", "over_steps",
+           "squash", "stepped"]  # fmt: skip
+
+
+@cache
+def compiled_loop(loop: Callable[..., None]) -> Callable[..., None]:
+    """One of these loops, compiled."""
+    _parts_inside()
+    compiled: Callable[..., None] = on_disk(loop, reorder=True)
+    return compiled
+
+
+@cache
+def _parts_inside() -> None:
+    """Once: a second time they would be other functions of the same names."""
+    for part in (add_product, squash):
+        callable_inside(part, reorder=True)
+
+
+@cache
+def constants(hidden: int, rows: int, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Scales of `squash` for each gate of some rows, those for each cell, and its numbers.
+
+    A scale is ½ for a sigmoid, as σ(x) = ½ + ½·tanh(x/2), and 1 for a tanh.
+    """
+    scale = np.full((rows, 4, hidden), 0.5, dtype)
+    scale[:, 2] = 1.0
+    numbers = (0.25, 5.0, 1.0, 2027025.0, 270270.0, 6930.0, 36.0, 945945.0, 51975.0, 630.0)
+    return scale.ravel(), np.ones(rows * hidden, dtype), np.array(numbers, dtype)
+
+
+def squash(values: np.ndarray, scales: np.ndarray, c: np.ndarray) -> None:
+    """Replace `values` (n,) by 1 − scale + scale·tanh(scale·value); `scales` and `c` as `constants` gives them.
+
+    tanh(4y) is twice doubled, tanh 2y = 2·tanh y / (1 + tanh² y), from the Padé approximant [7/8] of tanh y, with a
+    single division: within 1e-14 in float64 and two units in the last place in float32, and loops over it vectorise.
+    """
+    quarter, most, one = c[0], c[1], c[2]
+    n0, n1, n2, n3, d1, d2, d3 = c[3], c[4], c[5], c[6], c[7], c[8], c[9]
+    for j in range(len(values)):
+        y = min(max(values[j] * (scales[j] * quarter), -most), most)
+        s = y * y
+        n = y * (n0 + s * (n1 + s * (n2 + s * n3)))
+        d = n0 + s * (d1 + s * (d2 + s * (d3 + s)))
+        n, d = (n + n) * d, d * d + n * n
+        values[j] = (one - scales[j]) + scales[j] * ((n + n) * d / (d * d + n * n))
+
+
+def add_product(out: np.ndarray, left: np.ndarray, right: np.ndarray) -> None:
+    """Add `left` (M, K) times `right` (K, N) to `out` (M, N), four rows and four terms at a time.
+
+    What four rows share is then read once, and what is summed stays in the processor's registers.
+    """
+    rows, terms = left.shape
+    width = out.shape[1]
+    whole_rows, whole = rows - rows % 4, terms - terms % 4
+    for r in range(0, whole_rows, 4):
+        o0, o1, o2, o3 = out[r], out[r + 1], out[r + 2], out[r + 3]
+        for k in range(0, whole, 4):
+            r0, r1, r2, r3 = right[k], right[k + 1], right[k + 2], right[k + 3]
+            a0, a1, a2, a3 = left[r, k], left[r, k + 1], left[r, k + 2], left[r, k + 3]
+            b0, b1, b2, b3 = left[r + 1, k], left[r + 1, k + 1], left[r + 1, k + 2], left[r + 1, k + 3]
+            c0, c1, c2, c3 = left[r + 2, k], left[r + 2, k + 1], left[r + 2, k + 2], left[r + 2, k + 3]
+            d0, d1, d2, d3 = left[r + 3, k], left[r + 3, k + 1], left[r + 3, k + 2], left[r + 3, k + 3]
+            for j in range(width):
+                x0, x1, x2, x3 = r0[j], r1[j], r2[j], r3[j]
+                o0[j] += a0 * x0 + a1 * x1 + a2 * x2 + a3 * x3
+                o1[j] += b0 * x0 + b1 * x1 + b2 * x2 + b3 * x3
+                o2[j] += c0 * x0 + c1 * x1 + c2 * x2 + c3 * x3
+                o3[j] += d0 * x0 + d1 * x1 + d2 * x2 + d3 * x3
+        for k in range(whole, terms):
+            r0, a0, b0, c0, d0 = right[k], left[r, k], left[r + 1, k], left[r + 2, k], left[r + 3, k]
+            for j in range(width):
+                x0 = r0[j]
+                o0[j] += a0 * x0
+                o1[j] += b0 * x0
+                o2[j] += c0 * x0
+                o3[j] += d0 * x0
+    for r in range(whole_rows, rows):
+        o0 = out[r]
+        for k in range(0, whole, 4):
+            r0, r1, r2, r3 = right[k], right[k + 1], right[k + 2], right[k + 3]
+            a0, a1, a2, a3 = left[r, k], left[r, k + 1], left[r, k + 2], left[r, k + 3]
+            for j in range(width):
+                o0[j] += a0 * r0[j] + a1 * r1[j] + a2 * r2[j] + a3 * r3[j]
+        for k in range(whole, terms):
+            r0, a0 = right[k], left[r, k]
+            for j in range(width):
+                o0[j] += a0 * r0[j]
+
+
+def over_steps(
+    inputs: np.ndarray,
+    first: np.ndarray,
+    again: np.ndarray,
+    bias: np.ndarray,
+    kept: tuple[np.ndarray, np.ndarray, np.ndarray],
+    scales: tuple[np.ndarray, np.ndarray, np.ndarray],
+) -> None:
+    """Fill `kept`: gates (A, S, B, 4H), states and cells (A, S, B, H); see `lstm_states` of `recurrence`."""
+    gates, states, cells = kept
+    n_assets, steps, rows, width = gates.shape
+    hidden = width // 4
+    by_gate, by_cell, numbers = scales
+    nothing, squashed = np.zeros((rows, hidden), gates.dtype), np.empty(rows * hidden, gates.dtype)
+    for a in range(n_assets):
+        gates[a] = bias[a]
+        add_product(gates[a].reshape(steps * rows, width), inputs[a].reshape(steps * rows, -1), first[a])
+        for t in range(steps):
+            if t:
+                add_product(gates[a, t], states[a, t - 1], again[a])
+            flat = gates[a, t].reshape(rows * width)
+            squash(flat, by_gate, numbers)
+            before = cells[a, t - 1] if t else nothing
+            for b in range(rows):
+                gate, cell, old = gates[a, t, b], cells[a, t, b], before[b]
+                for j in range(hidden):
+                    cell[j] = gate[j] * gate[2 * hidden + j] + gate[hidden + j] * old[j]
+            squashed[:] = cells[a, t].reshape(rows * hidden)
+            squash(squashed, by_cell, numbers)
+            for b in range(rows):
+                gate, state, tanh = gates[a, t, b], states[a, t, b], squashed[b * hidden : (b + 1) * hidden]
+                for j in range(hidden):
+                    state[j] = gate[3 * hidden + j] * tanh[j]
+
+
+def back_over_steps(
+    above: np.ndarray,
+    inputs: np.ndarray,
+    first: np.ndarray,
+    again: np.ndarray,
+    kept: tuple[np.ndarray, np.ndarray, np.ndarray],
+    scales: tuple[np.ndarray, np.ndarray, np.ndarray],
+    out: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+) -> None:
+    """Add to the gradients of inputs (none where empty), both kernels and the bias that of the states, `above`.
+
+    The kernels given, (A, 4H, F) and (A, 4H, H), are the transposes of those of `over_steps`, and of their gradients.
+    """
+    gates, states, cells = kept
+    n_assets, steps, rows, width = gates.shape
+    hidden = width // 4
+    below, to_first, to_again, to_bias = out
+    _, by_cell, numbers = scales
+    grad = np.empty((steps, rows, width), gates.dtype)
+    later, carried = np.zeros((rows, hidden), gates.dtype), np.zeros((rows, hidden), gates.dtype)
+    nothing = np.zeros((rows, hidden), gates.dtype)
+    squashed = np.empty(rows * hidden, gates.dtype)
+    for a in range(n_assets):
+        later[:] = 0.0
+        carried[:] = 0.0
+        for t in range(steps - 1, -1, -1):
+            before = cells[a, t - 1] if t else nothing
+            squashed[:] = cells[a, t].reshape(rows * hidden)
+            squash(squashed, by_cell, numbers)
+            # A gate at a time: loops over few arrays vectorise without checks of which memory is whose.
+            for b in range(rows):
+                gate, part, old = gates[a, t, b], grad[t, b], before[b]
+                tanh = squashed[b * hidden : (b + 1) * hidden]
+                upper, to_h, cell = above[a, t, b], later[b], carried[b]
+                for j in range(hidden):
+                    to_h[j] += upper[j]
+                for j in range(hidden):
+                    o, s = gate[3 * hidden + j], tanh[j]
+                    og = o * to_h[j]
+                    to_h[j] = (og - og * o) * s
+                    cell[j] += og - og * s * s
+                for j in range(hidden):
+                    part[3 * hidden + j] = to_h[j]
+                for j in range(hidden):
+                    i, g, to_c = gate[j], gate[2 * hidden + j], cell[j]
+                    ig = to_c * i * g
+                    part[j] = ig - ig * i
+                    part[2 * hidden + j] = to_c * i - ig * g
+                for j in range(hidden):
+                    f = gate[hidden + j]
+                    ff = cell[j] * f
+                    cell[j] = ff
+                    part[hidden + j] = (ff - ff * f) * old[j]
+            if t:
+                later[:] = 0.0
+                add_product(later, grad[t], again[a])
+        flat = grad.reshape(steps * rows, width)
+        if below.size:
+            add_product(below[a].reshape(steps * rows, -1), flat, first[a])
+        add_product(to_first[a], inputs[a].reshape(steps * rows, -1).T, flat)
+        # The state before the first step is zero, so the first step says nothing of the kernel.
+        add_product(to_again[a], states[a, :-1].reshape((steps - 1) * rows, hidden).T, flat[rows:])
+        for b in range(steps * rows):
+            for j in range(width):
+                to_bias[a, j] += flat[b, j]
+
+
+def normed(
+    values: np.ndarray,
+    sizes: np.ndarray,
+    masks: np.ndarray,
+    trained: tuple[np.ndarray, np.ndarray],
+    moments: tuple[np.ndarray, np.ndarray],
+    rates: np.ndarray,
+    out: np.ndarray,
+    kept: np.ndarray,
+) -> None:
+    """Fill `out` with `values` (A, S, B, H) normalised over an asset's first `sizes` (A,) pieces, times `masks`.
+
+    Parameters
+    ----------
+    values, sizes : other pieces are filled with 0.
+    masks : (A, B, S, H).
+    trained : scale and shift, (A, H).
+    moments : running mean and variance, (A, H), moved towards those of the pieces.
+    rates : by how much they are moved, and what is added to the variance.
+    out, kept : what is filled: the answer, and mean and inverse deviation of the pieces, (A, 2, H).
+
+    """
+    n_assets, steps, rows, hidden = values.shape
+    scale, shift = trained
+    zero, one = values.dtype.type(0), values.dtype.type(1)
+    for a in range(n_assets):
+        size = sizes[a]
+        count = values.dtype.type(steps * size)
+        mean, inverse = kept[a, 0], kept[a, 1]
+        mean[:] = zero
+        inverse[:] = zero
+        for t in range(steps if size else 0):
+            for b in range(size):
+                row = values[a, t, b]
+                for j in range(hidden):
+                    mean[j] += row[j]
+        for j in range(hidden if size else 0):
+            mean[j] /= count
+        for t in range(steps if size else 0):
+            for b in range(size):
+                row = values[a, t, b]
+                for j in range(hidden):
+                    inverse[j] += (row[j] - mean[j]) * (row[j] - mean[j])
+        for j in range(hidden if size else 0):
+            moments[0][a, j] += rates[0] * (mean[j] - moments[0][a, j])
+            moments[1][a, j] += rates[0] * (inverse[j] / max(count - one, one) - moments[1][a, j])
+            inverse[j] = one / np.sqrt(inverse[j] / count + rates[1])
+        for t in range(steps):
+            for b in range(rows):
+                row, mask, answer = values[a, t, b], masks[a, b, t], out[a, t, b]
+                if b < size:
+                    for j in range(hidden):
+                        answer[j] = ((row[j] - mean[j]) * inverse[j] * scale[a, j] + shift[a, j]) * mask[j]
+                else:
+                    answer[:] = zero
+
+
+def back_normed(
+    above: np.ndarray,
+    values: np.ndarray,
+    sizes: np.ndarray,
+    masks: np.ndarray,
+    scale: np.ndarray,
+    kept: np.ndarray,
+    out: tuple[np.ndarray, np.ndarray, np.ndarray],
+) -> None:
+    """Fill the gradients of values, scale and shift of `normed` from that of its answer, `above`."""
+    n_assets, steps, rows, hidden = values.shape
+    below, to_scale, to_shift = out
+    zero, one = values.dtype.type(0), values.dtype.type(1)
+    for a in range(n_assets):
+        size = sizes[a]
+        mean, inverse, along, total = kept[a, 0], kept[a, 1], to_scale[a], to_shift[a]
+        along[:] = zero
+        total[:] = zero
+        for t in range(steps):
+            for b in range(size):
+                row, mask, upper, answer = values[a, t, b], masks[a, b, t], above[a, t, b], below[a, t, b]
+                for j in range(hidden):
+                    grad = upper[j] * mask[j]
+                    answer[j] = grad
+                    total[j] += grad
+                    along[j] += grad * ((row[j] - mean[j]) * inverse[j])
+        share = one / max(values.dtype.type(steps * size), one)
+        for t in range(steps):
+            for b in range(rows):
+                row, answer = values[a, t, b], below[a, t, b]
+                if b < size:
+                    for j in range(hidden):
+                        apart = (row[j] - mean[j]) * inverse[j]
+                        answer[j] = scale[a, j] * inverse[j] * (answer[j] - share * total[j] - share * apart * along[j])
+                else:
+                    answer[:] = zero
+
+
+def stepped(
+    weights: np.ndarray,
+    grads: np.ndarray,
+    first: np.ndarray,
+    second: np.ndarray,
+    by_asset: tuple[np.ndarray, np.ndarray, np.ndarray],
+    numbers: np.ndarray,
+) -> None:
+    """Move weights (A, n) by a step of Adam, with the first and second moments of their gradients.
+
+    Parameters
+    ----------
+    weights, grads, first, second : (A, n).
+    by_asset : whether an asset takes part; its rate over the first moment's bias; the root of the second's, (A,) each.
+    numbers : shares of the new in the first moment and in the second, what is added to the denominator, decay.
+
+    """
+    active, size, root = by_asset
+    fresh, squared, least, decay = numbers[0], numbers[1], numbers[2], numbers[3]
+    for a in range(len(weights)):
+        if not active[a]:
+            continue
+        rate, under = size[a], root[a]
+        weight, given, one, two = weights[a], grads[a], first[a], second[a]
+        for j in range(weights.shape[1]):
+            grad = given[j] + decay * weight[j]
+            mean = one[j] + fresh * (grad - one[j])
+            square = two[j] + squared * (grad * grad - two[j])
+            one[j], two[j] = mean, square
+            weight[j] -= rate * mean / (np.sqrt(square) / under + least)
