@@ -3,8 +3,9 @@
 A small network spends its time on starting operations, not on numbers: those of a stack are started once, its numbers
 are the work of compiled loops (`loops.py`), and several stacks are trained at once, a thread a core. Each asset keeps
 what it would have alone: its seed and start, the order of its rows, its dropout masks, its learning rate, its early
-stop. What differs is the order in which sums are taken. In float64 all losses agree to 1e-9; in float32 they part further in
-some assets, as those of one asset alone do when its start moves by a rounding (`benchmarks/stacked.py` counts both).
+stop. What differs is the order in which sums are taken. In float64 all losses agree to 1e-9; in float32 they part
+further in some assets, as those of one asset alone do when its start moves by a rounding (`benchmarks/stacked.py`
+counts both).
 """
 
 from __future__ import annotations
