@@ -109,7 +109,7 @@ class Canaries:
 
     kind: ClassVar[str] = "canaries"
     title: ClassVar[str] = "Canaries"
-    hint: ClassVar[str] = "retrain with `walk-forward --canaries`"
+    hint: ClassVar[str] = "retrain by walk-forward --canaries"
 
     measure: str
     real: Measurement

@@ -31,7 +31,7 @@ class Styles:
 
     kind: ClassVar[str] = "styles"
     title: ClassVar[str] = "After styles"
-    hint: ClassVar[str] = "`backtest --styles` takes them out"
+    hint: ClassVar[str] = "run again with --styles"
 
     factors: tuple[str, ...]
     metrics: tuple[Metric, ...]

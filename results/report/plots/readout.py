@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from assay.results.report.blocks import Cell, Table, said
+from assay.results.report.blocks import Cell, Table, fixed, said
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -94,7 +96,7 @@ def _name(line: Line2D, axes: Axes) -> str:
 def _shown(value: float, percent: bool) -> Cell:
     if not math.isfinite(value):
         return Cell("–")
-    digits = 2 if percent or 0.1 <= abs(value) < 1000 else 0 if abs(value) >= 1000 else 4
+    digits = 2 if percent or value == 0 or 0.1 <= abs(value) < 1000 else 0 if abs(value) >= 1000 else 4
     return Cell(f"{100 * value:z.2f}%" if percent else f"{value:z,.{digits}f}", float(value))
 
 
@@ -186,15 +188,22 @@ def _ends(item: Any, along: int) -> dict[int, tuple[float, float]]:
     return {number: (float(part[:, along].min()), float(part[:, along].max())) for number, part in enumerate(spans)}
 
 
+def _form(points: list[_Point], percent: bool) -> Callable[[float], Cell]:
+    """How the values of points are written: counts whole."""
+    counts = all(point[1] == int(point[1]) and math.isnan(point[2]) for point in points if math.isfinite(point[1]))
+    return partial(fixed, digits=0) if counts and not percent else partial(_shown, percent=percent)
+
+
 def _placed(axes: Axes, points: list[_Point], ends: tuple[float, float], percent: bool) -> list[list[Any]]:
     first, last = axes.get_xlim()
     out = []
+    shown = _form(points, percent)
     for label, value, low, high, place in points:
         if math.isnan(place):
             continue
-        text = f"{label}: {_shown(value, percent).text}"
+        text = f"{label}: {shown(value).text}"
         if math.isfinite(low) and math.isfinite(high) and high > low:
-            text += f" [{_shown(low, percent).text}, {_shown(high, percent).text}]"
+            text += f" [{shown(low).text}, {shown(high).text}]"
         out.append([round(ends[0] + (place - first) / (last - first) * (ends[1] - ends[0]), 1), text])
     return out
 
@@ -205,8 +214,9 @@ def _point_table(points: list[_Point], title: str, axes: Axes, percent: bool) ->
     with_ends = any(math.isfinite(point[2]) and point[3] > point[2] for point in points)
     lying = math.isnan(points[0][4])
     value, what = (axes.get_xlabel(), axes.get_ylabel()) if lying else (axes.get_ylabel(), axes.get_xlabel())
+    shown = _form(points, percent)
     rows = tuple(
-        (Cell(label), _shown(number, percent), *((_shown(low, percent), _shown(high, percent)) if with_ends else ()))
-        for label, number, low, high, _ in points
+        (Cell(label), shown(value_at), *((shown(low), shown(high)) if with_ends else ()))
+        for label, value_at, low, high, _ in points
     )
     return Table(title, (what or "item", value or "value", *(("low", "high") if with_ends else ())), rows)

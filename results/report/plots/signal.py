@@ -97,7 +97,7 @@ def plot_by_quantile(axes: Axes, summed: pd.DataFrame) -> Axes:
         colour = COLOURS["grey" if not far else "orange" if low else "blue"]
         label = f"{name}" if count <= 5 or edge else None
         width = 1.6 if edge else 0.9
-        series(axes, summed[name], label, alpha=0.3 + 0.7 * far, color=colour, linewidth=width)
+        series(axes, summed[name], label, alpha=0.6 + 0.4 * far, color=colour, linewidth=width)
     axes.axhline(0, color=INK, linewidth=0.7)
     return finish(axes, y="summed, less the mean", x="1 = lowest score", percent=True, dates=True)
 

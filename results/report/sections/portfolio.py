@@ -103,7 +103,7 @@ def _calendar(data: RunData) -> list[Figure | Table | Note]:
         for year in months.index
     )
     said_so = "Net, compounded; blue gains, orange losses; first and last may be parts of a month or year."
-    monthly = Table("Monthly returns", ("year", *_MONTHS, "year's return"), rows, said_so, wide=True)
+    monthly = Table("Monthly returns", ("year", *_MONTHS, "all year"), rows, said_so, wide=True)
     table = pd.DataFrame({"net": years, "gross": yearly_returns(returns["gross"])})
     if data.benchmark is not None:
         table["benchmark"] = yearly_returns(data.benchmark.fillna(0))
@@ -304,6 +304,12 @@ def _why(item: dict[str, object]) -> str:
     return f"{reason}{item.get('convention', '')}"
 
 
+def _times(value: float | None) -> Cell:
+    """A turnover a year; a dash where there is none."""
+    cell = fixed(value)
+    return cell if cell.sort is None else replace(cell, text=f"{cell.text}×")
+
+
 def _stages(data: RunData) -> list[Figure | Table | Note]:
     stages = data.optional("stages")
     if stages is None:
@@ -311,7 +317,7 @@ def _stages(data: RunData) -> list[Figure | Table | Note]:
     said_so = ", ".join(f"{name} {value:.2f}" for name, value in stages["sharpe"].items())
     form = [
         ("stage", "after", said), ("sharpe", "Sharpe", fixed), ("return_ann", "return", percent),
-        ("volatility_ann", "volatility", percent), ("turnover_ann", "turnover", fixed),
+        ("volatility_ann", "volatility", percent), ("turnover_ann", "turnover", _times),
         ("cost_ann", "cost", lambda value: percent(value, 2)),
     ]  # fmt: skip
     table = stages.rename_axis("stage").reset_index()
