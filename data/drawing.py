@@ -21,6 +21,7 @@ __all__ = [
     "COLOURS",
     "INK",
     "MOST_POINTS",
+    "count_ticks",
     "finish",
     "growth_scale",
     "legend_above",
@@ -165,6 +166,14 @@ def finish(
     if legend and axes.get_legend_handles_labels()[1]:
         return legend_above(axes, 5)
     return axes
+
+
+def count_ticks(axes: Axes) -> None:
+    """Whole numbers up the axis, with commas."""
+    from matplotlib.ticker import MaxNLocator, StrMethodFormatter
+
+    axes.yaxis.set_major_locator(MaxNLocator(6, integer=True))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
 
 
 def percent_ticks() -> FuncFormatter:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -33,6 +33,8 @@ __all__ = [
     "plain_table",
     "plural",
     "said",
+    "times",
+    "year_cell",
 ]
 
 
@@ -43,6 +45,10 @@ _SIGN, _BOLD, _AROUND = 7.7, 8.6, 9.6
 _LONG, _WORDS = (40, 120.0), (16, 136.0)
 #: Pixels of the columns of a page that are two on a tablet, and two or three on a desk.
 _NARROW, _COLUMN = 345.0, 463.0
+
+
+#: E-values above it are stored as it.
+_MOST_E = 1e299
 
 
 @dataclass(frozen=True)
@@ -111,7 +117,7 @@ class Table:
             texts = [row[at].text for row in self.rows]
             longest = max(map(len, texts), default=0)
             if right or longest <= _WORDS[0]:
-                inside = _SIGN * longest
+                inside = _SIGN * max((len(text) + 0.6 * text.count("%") for text in texts), default=0.0)
             else:
                 inside = _LONG[1] if longest > _LONG[0] else _WORDS[1]
             if at == 0 and not right:  # which alone may be broken between its words
@@ -187,7 +193,9 @@ class FirstScreen:
 
 
 def e_value(value: float) -> str:
-    """An e-value: three digits below a thousand, whole above, a power of ten beyond a million."""
+    """An e-value: three digits below a thousand, whole above, a power of ten beyond a million, up to what is stored."""
+    if value > _MOST_E:
+        return f"over {_MOST_E:.0e}"
     return f"{value:.3g}" if value < 1e3 else f"{value:,.0f}" if value < 1e6 else f"{value:.1e}"
 
 
@@ -228,6 +236,17 @@ def number(value: Any) -> Cell:
         return Cell("–")
     whole = float(value) == int(float(value)) and abs(float(value)) < 1e15
     return Cell(f"{int(value):,}" if whole else f"{float(value):.4g}", float(value))
+
+
+def times(value: Any) -> Cell:
+    """A multiple, such as a turnover a year of NAV; a dash where there is none."""
+    cell = fixed(value)
+    return cell if cell.sort is None else replace(cell, text=f"{cell.text}×")
+
+
+def year_cell(value: Any) -> Cell:
+    """A year, which is no count."""
+    return Cell(str(int(value)), float(value))
 
 
 def said(value: Any) -> Cell:
@@ -280,7 +299,7 @@ def plain_table(
     caption: str = "",
     wide: bool = False,
 ) -> Table:
-    """A table of a frame's columns, (column, heading, form) each; columns that the frame lacks are left out."""
-    used = [item for item in forms if item[0] in frame]
+    """A table of a frame's columns, (column, heading, form) each; without those that the frame lacks or has empty."""
+    used = [item for item in forms if item[0] in frame and (frame.empty or frame[item[0]].notna().any())]
     columns: Iterable[list[Cell]] = [[form(value) for value in frame[name].tolist()] for name, _, form in used]
     return Table(title, tuple(heading for _, heading, _ in used), tuple(zip(*columns, strict=True)), caption, wide)

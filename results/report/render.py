@@ -23,6 +23,8 @@ __all__ = ["MARKS", "Drawing", "draw_figure", "figure_settings", "render_page"]
 MARKS = "assay-marks"
 _TEMPLATES = Path(__file__).parent / "templates"
 _COMMENT = re.compile(r"<!--.*?-->|<metadata>.*?</metadata>|<\?xml.*?\?>|<!DOCTYPE.*?>", re.DOTALL)
+#: An option of a command, which is not broken.
+_OPTION = re.compile(r"(--[a-z][a-z-]*)")
 _FONT = re.compile(r"font: (?:\w+ )?([\d.]+)px [^;\"]*")
 _ID = re.compile(r'(\bid="|url\(#|href="#)')
 _SIZE = re.compile(
@@ -129,7 +131,7 @@ def render_page(
 
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from markupsafe import Markup
+    from markupsafe import Markup, escape
 
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
@@ -154,5 +156,6 @@ def render_page(
         first=first,
         draw_all=lambda figure: _drawings(figure, next(numbers)),
         markup=Markup,
+        whole=lambda text: Markup(_OPTION.sub(r'<span class="whole">\1</span>', str(escape(text)))),
         kind=lambda part: kinds[type(part)],
     )

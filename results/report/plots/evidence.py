@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from assay.data.drawing import COLOURS, INK, finish, growth_scale, legend_above, say_nothing, series
+from assay.data.drawing import COLOURS, INK, count_ticks, finish, growth_scale, legend_above, say_nothing, series
 from assay.data.returns import drawdown_series
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def plot_distribution(axes: Axes, draws: np.ndarray, value: float, marks: Mappin
     if not len(draws) or not np.isfinite(value):
         return say_nothing(axes, "the returns do not vary")
     axes.hist(draws, bins=50, color=COLOURS["sky"], alpha=0.8)
+    count_ticks(axes)
     low, high = np.quantile(draws, [0.025, 0.975])
     axes.axvspan(low, high, color=COLOURS["blue"], alpha=0.12, linewidth=0, label="95%")
     axes.axvline(value, color=COLOURS["blue"], linewidth=1.8, label=f"this run {value:.2f}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from assay.data.drawing import COLOURS, INK, finish, percent_ticks, say_nothing, series
+from assay.data.drawing import COLOURS, INK, count_ticks, finish, percent_ticks, say_nothing, series
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -102,6 +102,7 @@ def plot_concentration(axes: Axes, table: pd.DataFrame, window: int = 21) -> Axe
     series(axes, held.rolling(width, min_periods=1).mean(), "held", color=COLOURS["grey"])
     series(axes, table["effective_names"].rolling(width, min_periods=1).mean(), "effective", color=COLOURS["blue"])
     axes.set_ylim(0, 1.25 * float(held.max()))
+    count_ticks(axes)
     note = f"mean of {width} sessions, flat ones left out" if width > 1 else "flat sessions left out"
     return finish(axes, y="names", x=note, dates=True)
 
@@ -118,6 +119,7 @@ def plot_trades(axes: Axes, returns: pd.Series) -> Axes:
         np.clip(values, low, high), bins=min(50, max(5, len(values) // 4)), color=COLOURS["sky"], range=(low, high)
     )
     axes.axvline(0, color=INK, linewidth=0.8)
+    count_ticks(axes)
     axes.axvline(float(values.mean()), color=COLOURS["red"], linewidth=1.2, linestyle="--", label="mean")
     axes.xaxis.set_major_formatter(percent_ticks())
     return finish(axes, y="round trips", x="return after costs")
@@ -130,6 +132,7 @@ def plot_months(axes: Axes, returns: np.ndarray) -> Axes:
         low, high = low - 0.005, high + 0.005
     axes.hist(returns, bins=min(30, max(6, len(returns) // 5)), range=(low, high), color=COLOURS["sky"])
     axes.axvline(0, color=INK, linewidth=0.8)
+    count_ticks(axes)
     axes.axvline(float(returns.mean()), color=COLOURS["red"], linewidth=1.2, linestyle="--", label="mean")
     axes.xaxis.set_major_formatter(percent_ticks())
     return finish(axes, y="months", x="net return of a month")

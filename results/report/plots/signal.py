@@ -116,8 +116,9 @@ def plot_dispersion(axes: Axes, score: pd.DataFrame, window: int = 21) -> Axes:
     if not spread.notna().any():
         return say_nothing(axes, "no predictions")
     width = min(window, len(spread))
-    series(axes, spread.rolling(width, min_periods=1).mean(), color=COLOURS["purple"])
-    axes.set_ylim(bottom=0)
+    smooth = spread.rolling(width, min_periods=1).mean()
+    series(axes, smooth, color=COLOURS["purple"])
+    axes.set_ylim(0, 1.1 * float(smooth.max()) or None)
     return finish(axes, y="deviation across assets", x=f"mean of {width} sessions", dates=True)
 
 

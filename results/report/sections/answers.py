@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,8 @@ _ALPHA = 0.05
 _ROOM = 2.0
 #: Warnings about inputs that make alpha look higher than it is.
 _FLATTERING = ("survivorship", "benchmark")
+#: How warnings of a score that knows what follows begin.
+_TOO_GOOD = "the rank correlation with the"
 #: Sessions whose share of the result is told.
 _FEW = 10
 
@@ -87,7 +90,11 @@ def _anything(data: RunData) -> Answer:
         if state == "good" and null.state != "good":
             state = "unsure"
     words = {"good": "yes, on this sample", "bad": "a loss", "unsure": "not shown", "not run": "cannot be told"}
-    return Answer("Is there anything here?", words[state], state, tuple(lines))
+    verdict = words[state]
+    if state == "good" and any(kind.startswith(_TOO_GOOD) for kind in _warned(data)):
+        lines.append("It forecasts better than anything that is known to forecast returns; see the warnings.")
+        verdict, state = "too good", "unsure"
+    return Answer("Is there anything here?", verdict, state, tuple(lines))
 
 
 def _new(data: RunData) -> Answer:
@@ -202,7 +209,7 @@ def _changes(data: RunData) -> Answer:
 
 def _warned(data: RunData) -> list[str]:
     """What the run's warnings are about, each once."""
-    return list(dict.fromkeys(str(line).split(":")[0] for line in data.run.metrics.get("warnings") or ()))
+    return list(dict.fromkeys(re.split("[:,]", str(line))[0] for line in data.run.metrics.get("warnings") or ()))
 
 
 def _not_run(data: RunData) -> list[str]:

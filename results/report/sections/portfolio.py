@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 from functools import partial
 
@@ -22,6 +23,7 @@ from assay.results.report.blocks import (
     plain_table,
     plural,
     said,
+    times,
 )
 from assay.results.report.plots import (
     plot_concentration,
@@ -183,12 +185,13 @@ def _switches(data: RunData) -> list[Table]:
             replace(percent(value, 0), shade=f"rgba(204,121,167,{0.45 * value:.2f})" if value > 0 else "")
             for value in flat.loc[year]
         ))
-        for year in flat.index
+        for year in flat.index[(flat > 0).any(axis="columns")]
     )  # fmt: skip
     held = time_in_market(data.returns["gross_exposure"])
     events = data.optional("events")
     fired = 0 if events is None else int(events["kind"].str.startswith("kill").sum())
     about = f"Share of a month's sessions that ended with nothing held; invested on {held:.1%} of all."
+    about += " Years without such a session are left out." if len(rows) < len(flat) else ""
     about += f" Kill switches went off {plural(fired, 'time')}." if fired else ""
     return [Table("Switch calendar", ("year", *_MONTHS), rows, about, wide=True)]
 
@@ -259,7 +262,7 @@ def _book(data: RunData) -> list[Figure | Note]:
     held = table["effective_names"].mean()
     text = "No session holds anything."
     if not math.isnan(held):
-        text = f"On average {held:.1f} effective names, the largest {table['largest'].mean():.0%} of gross."
+        text = f"On average {held:,.1f} effective names, the largest {percent(table['largest'].mean()).text} of gross."
     parts.append(Figure("Concentration", text, lambda axes: plot_concentration(axes, table), caption=text))
     if data.forward is None:
         return [
@@ -304,12 +307,6 @@ def _why(item: dict[str, object]) -> str:
     return f"{reason}{item.get('convention', '')}"
 
 
-def _times(value: float | None) -> Cell:
-    """A turnover a year; a dash where there is none."""
-    cell = fixed(value)
-    return cell if cell.sort is None else replace(cell, text=f"{cell.text}×")
-
-
 def _stages(data: RunData) -> list[Figure | Table | Note]:
     stages = data.optional("stages")
     if stages is None:
@@ -317,7 +314,7 @@ def _stages(data: RunData) -> list[Figure | Table | Note]:
     said_so = ", ".join(f"{name} {value:.2f}" for name, value in stages["sharpe"].items())
     form = [
         ("stage", "after", said), ("sharpe", "Sharpe", fixed), ("return_ann", "return", percent),
-        ("volatility_ann", "volatility", percent), ("turnover_ann", "turnover", _times),
+        ("volatility_ann", "volatility", percent), ("turnover_ann", "turnover", times),
         ("cost_ann", "cost", lambda value: percent(value, 2)),
     ]  # fmt: skip
     table = stages.rename_axis("stage").reset_index()
@@ -378,16 +375,20 @@ def _events(data: RunData) -> list[Table | Note]:
     counts = events["kind"].value_counts().rename_axis("kind").rename("times").reset_index()
     counts["first"] = counts["kind"].map(events.groupby("kind")["session"].min())
     counts["last"] = counts["kind"].map(events.groupby("kind")["session"].max())
-    counts["kind"] = counts["kind"].str.replace("_", " ")
-    shown, rest = first_rows(events.assign(kind=events["kind"].str.replace("_", " ")), _MOST_ROWS)
+    shown, rest = first_rows(events, _MOST_ROWS)
     form = [
         ("session", "session", said),
-        ("kind", "kind", said),
+        ("kind", "kind", _event),
         ("asset", "asset", _asset),
-        ("detail", "detail", said),
+        ("detail", "detail", lambda value: said(re.sub(r"\b1 sessions\b", "1 session", str(value)))),
     ]
-    kinds = [("kind", "kind", said), ("times", "times", number), ("first", "first", said), ("last", "last", said)]
+    kinds = [("kind", "kind", _event), ("times", "times", number), ("first", "first", said), ("last", "last", said)]
     return [plain_table("Events by kind", counts, kinds), plain_table("Events", shown, form, caption=rest)]
+
+
+def _event(kind: object) -> Cell:
+    """What happened, in words: ``kill_five_day`` is the kill switch of five days."""
+    return said(str(kind).replace("kill_", "kill switch: ").replace("_", " "))
 
 
 def _side(value: object) -> Cell:

@@ -20,6 +20,7 @@ from assay.results.report.blocks import (
     percent,
     plain_table,
     said,
+    year_cell,
 )
 from assay.results.report.plots import (
     plot_by_quantile,
@@ -268,11 +269,11 @@ def _by_year(data: RunData) -> list[Table]:
         return []
     yearly = yearly_ic(ic, data.horizon).rename_axis("year").reset_index()
     form = [
-        ("year", "year", lambda value: Cell(str(value), float(value))), ("ic", "IC", lambda value: fixed(value, 4)),
+        ("year", "year", year_cell), ("ic", "IC", lambda value: fixed(value, 4)),
         ("rank_ic", "rank IC", lambda value: fixed(value, 4)), ("t", "HAC t of rank IC", fixed),
         ("sessions", "sessions", number),
     ]  # fmt: skip
-    return [plain_table("By year", yearly, form)]
+    return [plain_table("IC by year", yearly, form)]
 
 
 def _by_asset(data: RunData) -> list[Table]:
@@ -289,4 +290,4 @@ def _by_asset(data: RunData) -> list[Table]:
         ("same_sign", "same sign", percent), ("sessions", "sessions", number),
     ]  # fmt: skip
     about += "Pearson, of score and forward return; with so many assets some are high by chance."
-    return [plain_table("By asset", shown, form, caption=about)]
+    return [plain_table("Score and return by asset", shown, form, caption=about)]

@@ -13,6 +13,8 @@ from assay.results.report.blocks import (
     percent,
     plain_table,
     said,
+    times,
+    year_cell,
 )
 from assay.results.report.plots import plot_style_exposures, plot_style_parts
 from assay.results.report.run_data import RunData, first_rows
@@ -49,7 +51,7 @@ def styles_section(data: RunData) -> Section:
             Figure("Net return by factor", "Sum of what each factor, the assets' own returns and costs made.",
                    lambda axes: plot_style_parts(axes, earned, list(exposures.columns)), "Arithmetic, cumulated."),
         ]  # fmt: skip
-    return Section("styles", title, (*parts, *_attribution(data), *_conditions(data), *_holding(data)))
+    return Section("styles", title, (*parts, *_attribution(data), *_tenths(data), *_conditions(data), *_holding(data)))
 
 
 def _figures(data: RunData) -> Table:
@@ -104,7 +106,7 @@ def _attribution(data: RunData) -> list[Table]:
         if not rows["risk_ann"].notna().any():
             form = form[:-1]
         if kind == "asset":
-            form += [("cost_ann", "costs", lambda value: percent(value, 2)), ("turnover_ann", "turnover", fixed)]
+            form += [("cost_ann", "costs", lambda value: percent(value, 2)), ("turnover_ann", "turnover", times)]
         about = "Sums to the mean net return × 252" + ("." if kind == "stage" else ", and to the volatility.")
         out.append(plain_table(title, rows, form, caption=f"{about} {rest}".strip()))
     return out
@@ -145,8 +147,18 @@ def _conditions(data: RunData) -> list[Table]:
     ):  # fmt: skip
         table = data.optional(name)
         if table is not None:
-            out.append(plain_table(title, table.reset_index(), form, caption=about, wide=True))
+            out.append(plain_table(title, table.reset_index(), form, caption=about))
     return out
+
+
+def _tenths(data: RunData) -> list[Table]:
+    tenths = data.optional("deciles")
+    return [] if tenths is None else [
+        plain_table("Returns by tenth of the score", tenths.reset_index(), [
+            ("quantile", "tenth", said), ("mean", "mean a window", lambda value: percent(value, 3)),
+            ("low", "low", lambda value: percent(value, 3)), ("high", "high", lambda value: percent(value, 3)),
+        ], caption="1 is the lowest; before costs; 95%, HAC.")
+    ]  # fmt: skip
 
 
 def _holding(data: RunData) -> list[Table]:
@@ -160,31 +172,25 @@ def _holding(data: RunData) -> list[Table]:
     life = half_life(lasting)
     about = "Mean return from the fill on, before costs, by fifth of the score; every horizon is in the run folder."
     after = "more than 60 sessions" if life != life else f"{life:.1f} sessions"
-    tenths = data.optional("deciles")
-    more = [] if tenths is None else [
-        plain_table("Returns by tenth of the score", tenths.reset_index(), [
-            ("quantile", "tenth", said), ("mean", "mean a window", lambda value: percent(value, 3)),
-            ("low", "low", lambda value: percent(value, 3)), ("high", "high", lambda value: percent(value, 3)),
-        ], caption="1 is the lowest; before costs; 95%, HAC.", wide=True)
-    ]  # fmt: skip
     spread = data.optional("score_distribution")
-    if spread is not None:
-        more.append(plain_table(
+    more = [] if spread is None else [
+        plain_table(
             "Scores by year", spread.reset_index(), [
-                ("year", "year", said), ("sessions", "sessions", said), ("names", "names", fixed),
+                ("year", "year", year_cell), ("sessions", "sessions", said),
+                ("names", "names", lambda value: fixed(value, 0)),
                 ("mean", "mean", _small), ("deviation", "deviation", _small), ("p05", "5%", _small),
                 ("median", "median", _small), ("p95", "95%", _small), ("above_0", "above 0", percent),
                 ("psi", "PSI", fixed), ("limit", "limit", fixed),
             ], caption="PSI against all years before; above its limit the scores have drifted (5% do without).",
-            wide=True,
-        ))  # fmt: skip
+        )
+    ]  # fmt: skip
     turned = [(name, name.replace("turnover_", "new in "), percent) for name in lasting.columns if name[:4] == "turn"]
     return [
         *more,
-        plain_table("Returns by how long they are held", chosen, form, caption=about, wide=True),
+        plain_table("Returns by how long they are held", chosen, form, caption=about),
         plain_table(
             "How long the ranking lasts", lasting.reset_index(),
             [("lag", "sessions", said), ("autocorrelation", "rank autocorrelation", fixed), *turned],
-            caption=f"Its half-life is {after}.", wide=True,
+            caption=f"Its half-life is {after}.",
         ),
     ]  # fmt: skip

@@ -98,6 +98,14 @@ def test_there_is_something_only_if_everything_that_was_measured_says_so(
     assert _by_question(_data(checks, **metrics))["here"].state == state
 
 
+def test_what_forecasts_better_than_anything_known_is_not_taken_for_something():
+    data = _data()
+    data.warnings = ("the rank correlation with the window it forecasts is 0.30 a session, where beyond …",)
+    answer = _by_question(data)["here"]
+    assert (answer.state, answer.verdict) == ("unsure", "too good")
+    assert "see the warnings" in answer.sentences[-1]
+
+
 def test_evidence_that_is_needed_grows_with_what_was_tried():
     answer = _by_question(_data(CheckOutcomes(trials=_trials(0.97, distinct=20)), **_skill(200.0)))["here"]
     assert any("not enough: 400 is needed" in line for line in answer.sentences)
