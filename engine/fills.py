@@ -30,6 +30,22 @@ _Cells = tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Floats, Floats, Float
 
 
 @dataclass(frozen=True, eq=False)
+class AssetFills:
+    """Fills asset by asset, each asset's in time order: positions of session and asset, shares, price, cost."""
+
+    session: npt.NDArray[np.intp]
+    asset: npt.NDArray[np.intp]
+    shares: Floats
+    price: Floats
+    cost: Floats
+
+    @property
+    def count(self) -> npt.NDArray[np.intp]:
+        """How many fills each asset has, those that have none left out."""
+        return np.diff(np.flatnonzero(np.diff(self.asset, prepend=-1, append=-1)))
+
+
+@dataclass(frozen=True, eq=False)
 class FillLedger:
     """Makes the table of fills; what is closed without an order stands in it without cost.
 
@@ -53,27 +69,48 @@ class FillLedger:
         whole = slice(0, len(self.assets))
         starts = range(0, len(self.sessions), _TOGETHER)
         parts = [self._cells(slice(start, start + _TOGETHER), whole) for start in starts]
-        cells = tuple(np.concatenate(column) for column in zip(*parts, strict=True))
-        return self._table(cells, whole, self.assets)  # type: ignore[arg-type]
+        session, asset, shares, price, value = (np.concatenate(column) for column in zip(*parts, strict=True))
+        content = (self.sessions[session], self.assets[asset], shares, price, value, self._paid(session, asset, value))
+        table = pd.DataFrame(dict(zip(FILL_COLUMNS, content, strict=True)), copy=False)
+        lines = [
+            (self.sessions[one.session], self.assets[one.asset], -one.shares, one.price, -one.shares * one.price, 0.0)
+            for one in (*self.book.forced, *self.book.liquidated)
+        ]
+        if not lines:
+            return table
+        return pd.concat([table, pd.DataFrame(lines, columns=list(FILL_COLUMNS))], ignore_index=True).sort_values(
+            "session", kind="stable", ignore_index=True
+        )
 
     @property
     def by_asset(self) -> bool:
         """Whether the cost of a fill can be told from the fill alone, so that assets can be taken apart."""
         return self.costs.is_proportional
 
-    def parts(self) -> Iterator[tuple[slice, pd.DataFrame]]:
-        """Some assets at a time, and their fills; ``asset`` is the asset's position."""
+    def parts(self) -> Iterator[tuple[slice, AssetFills]]:
+        """Some assets at a time, and their fills; of a ledger that is `by_asset`."""
         for start in range(0, len(self.assets), _TOGETHER):
             columns = slice(start, min(start + _TOGETHER, len(self.assets)))
-            cells = self._cells(slice(0, len(self.sessions)), columns)
-            yield columns, self._table(cells, columns, pd.RangeIndex(len(self.assets)))
+            session, asset, shares, price, value = self._cells(slice(0, len(self.sessions)), columns, by_asset=True)
+            cost = self._paid(session, asset, value)
+            closed = [one for one in (*self.book.forced, *self.book.liquidated)
+                      if columns.start <= one.asset < columns.stop]  # fmt: skip
+            if closed:  # after what was traded in their session
+                session = np.append(session, [one.session for one in closed])
+                asset = np.append(asset, [one.asset for one in closed])
+                order = np.lexsort((session, asset))
+                session, asset = session[order], asset[order]
+                shares = np.append(shares, [-one.shares for one in closed])[order]
+                price = np.append(price, [one.price for one in closed])[order]
+                cost = np.append(cost, np.zeros(len(closed)))[order]
+            yield columns, AssetFills(session, asset, shares, price, cost)
 
-    def _cells(self, rows: slice, columns: slice) -> _Cells:
-        """The fills in these sessions and assets, by session, then asset."""
-        book = self.book
+    def _cells(self, rows: slice, columns: slice, *, by_asset: bool = False) -> _Cells:
+        """The fills in these sessions and assets, by session, then asset, or by asset, then session."""
+        book, layout = self.book, "F" if by_asset else "C"
         assert book.shares is not None
-        shares, price = book.shares[rows, columns], self.tape.fill[rows, columns]
-        delta = shares.copy()
+        shares, price = (np.asarray(table[rows, columns], order=layout) for table in (book.shares, self.tape.fill))
+        delta = shares.copy(order="K")
         delta[1:] -= shares[:-1]
         if rows.start:
             delta[0] -= book.shares[rows.start - 1, columns]
@@ -84,29 +121,20 @@ class FillLedger:
         ]
         for session, asset, amount in closed:
             delta[session, asset] += amount
-        value = delta * np.nan_to_num(price)
+        value = delta * price
+        np.copyto(value, 0.0, where=np.isnan(value))
         # A rounding of a holding that is kept is no fill; what ends at nothing is one, however small.
         ended = (shares == 0) & (value != 0)
         for session, asset, _ in closed:
             ended[session, asset] = False
         real = ended | (np.abs(value) > DUST * np.abs(book.nav_before[rows])[:, None])
-        row, column = np.nonzero(real)
-        return row + rows.start, column + columns.start, delta[real], price[real], value[real]
-
-    def _table(self, cells: _Cells, columns: slice, names: pd.Index) -> pd.DataFrame:
-        session, asset, shares, price, value = cells
-        content = (self.sessions[session], names[asset], shares, price, value, self._paid(session, asset, value))
-        table = pd.DataFrame(dict(zip(FILL_COLUMNS, content, strict=True)), copy=False)
-        lines = [
-            (self.sessions[one.session], names[one.asset], -one.shares, one.price, -one.shares * one.price, 0.0)
-            for one in (*self.book.forced, *self.book.liquidated)
-            if columns.start <= one.asset < columns.stop
-        ]
-        if not lines:
-            return table
-        return pd.concat([table, pd.DataFrame(lines, columns=list(FILL_COLUMNS))], ignore_index=True).sort_values(
-            "session", kind="stable", ignore_index=True
-        )
+        if by_asset:
+            column, row = np.nonzero(real.T)
+            values = tuple(table.T[real.T] for table in (delta, price, value))
+        else:
+            row, column = np.nonzero(real)
+            values = tuple(table[real] for table in (delta, price, value))
+        return row + rows.start, column + columns.start, *values
 
     def _paid(self, session: npt.NDArray[np.intp], asset: npt.NDArray[np.intp], value: Floats) -> Floats:
         """Trading costs of each fill, currency; fills are by session, and all of a session's unless `by_asset`."""

@@ -7,7 +7,8 @@ many trips as it has bets, not one for each pair of lots.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -79,73 +80,110 @@ def round_trips(fills: pd.DataFrame, holding: pd.DataFrame | None = None) -> pd.
 
     """
     codes, assets = pd.factorize(fills["asset"])
-    shares = fills["shares"].to_numpy(dtype=np.float64)
-    row, traded, position, first = _legs(codes, len(assets), shares)
-    if not len(row):
+    order = np.argsort(codes, kind="stable")
+    columns = [fills[name].to_numpy(dtype=np.float64)[order] for name in ("shares", "price", "cost")]
+    trips = _closed_trips(np.bincount(codes, minlength=len(assets)), *columns)
+    if not len(trips):
         return pd.DataFrame(columns=list(TRADE_COLUMNS))
-    trip = np.cumsum(first) - 1
-    count = int(trip[-1]) + 1
-    price = fills["price"].to_numpy(dtype=np.float64)[row]
-    whole = np.abs(shares[row])
-    paid = np.divide(np.abs(traded), whole, out=np.zeros(len(row)), where=whole > 0)
-    paid *= fills["cost"].to_numpy(dtype=np.float64)[row]
+    sessions, names = fills["session"].to_numpy()[order], fills["asset"].to_numpy()[order]
+    names, entry, leave = names[trips.first], sessions[trips.first], sessions[trips.last]
+    held = np.zeros(len(trips)) if holding is None else _charged(holding, names, entry, leave)
+    table = _table(trips, names, entry, leave, held)
+    answer: pd.DataFrame = table.sort_values(["exit_session", "asset"], kind="stable", ignore_index=True)
+    return answer
 
-    def total(values: Floats) -> Floats:
-        return np.bincount(trip, values, count).astype(np.float64)
 
-    start = np.flatnonzero(first)
+@dataclass(frozen=True, eq=False)
+class _Trips:
+    """Closed trips: rows of the first and the last fill of each, and what happened in between."""
 
-    def largest(values: Floats) -> Floats:
-        return np.asarray(np.maximum.reduceat(values, start))
+    first: npt.NDArray[np.intp]
+    last: npt.NDArray[np.intp]
+    side: Floats
+    entry_price: Floats
+    exit_price: Floats
+    shares: Floats
+    invested: Floats
+    costs: Floats
+    gross: Floats
 
+    def __len__(self) -> int:
+        return len(self.first)
+
+    @property
+    def columns(self) -> tuple[npt.NDArray[Any], ...]:
+        """Its fields, one after another."""
+        return tuple(getattr(self, field.name) for field in fields(self))
+
+
+def _closed_trips(count: npt.NDArray[np.intp], shares: Floats, price: Floats, cost: Floats) -> _Trips:
+    """The closed trips of fills that stand asset by asset, `count` of each, each asset's in time order."""
+    row, traded, position, opens = _legs(count, shares)
+    start = np.flatnonzero(opens)
+    if not len(start):
+        return _Trips(start, start, *(np.zeros(0) for _ in range(7)))
+    price = price[row]
+    size, whole = np.abs(traded), np.abs(shares[row])
+    paid = np.divide(size, whole, out=np.zeros(len(row)), where=whole > 0)
+    paid *= cost[row]
     end = np.append(start[1:], len(row)) - 1
     side = np.sign(traded[start])
-    into = np.where(np.sign(traded) == side[trip], np.abs(traded), 0.0)
-    out_of = np.where(np.sign(traded) == side[trip], 0.0, np.abs(traded))
+    adds = np.sign(traded) == np.repeat(side, end - start + 1)
+    into, out_of = np.where(adds, size, 0.0), np.where(adds, 0.0, size)
+    held = np.abs(position)
     # What a winner is worth when it is sold was never invested: only fills that add count.
-    invested = largest(np.where(into > 0, np.abs(position) * price, 0.0))
-    costs, gross = total(paid), -total(traded * price)
-    sessions = fills["session"].to_numpy()
-    entry, leave = sessions[row[start]], sessions[row[end]]
-    names = fills["asset"].to_numpy()[row[start]]
-    held = np.zeros(count) if holding is None else _charged(holding, names, entry, leave)
+    invested = np.maximum.reduceat(np.where(adds, held * price, 0.0), start)
+    closed = np.flatnonzero(position[end] == 0)
+    trip = np.repeat(np.arange(len(start)), end - start + 1)
+
+    def total(values: Floats) -> Floats:
+        return np.bincount(trip, values, len(start))[closed]
+
     with np.errstate(invalid="ignore", divide="ignore"):
-        columns = (
-            names, side.astype(np.int64), entry, leave, total(into * price) / total(into),
-            total(out_of * price) / total(out_of), largest(np.abs(position)), invested, costs, held,
-            gross - costs - held, (gross - costs - held) / invested,
-        )  # fmt: skip
-    table = pd.DataFrame(dict(zip(TRADE_COLUMNS, columns, strict=True)))
-    closed = table[position[end] == 0]
-    answer: pd.DataFrame = closed.sort_values(["exit_session", "asset"], kind="stable", ignore_index=True)
-    return answer
+        prices = total(into * price) / total(into), total(out_of * price) / total(out_of)
+    return _Trips(
+        row[start[closed]], row[end[closed]], side[closed], *prices, np.maximum.reduceat(held, start)[closed],
+        invested[closed], total(paid), -total(traded * price),
+    )  # fmt: skip
+
+
+def _table(trips: _Trips, names: npt.NDArray[Any], entry: npt.NDArray[Any], leave: npt.NDArray[Any], held: Floats
+           ) -> pd.DataFrame:  # fmt: skip
+    """Trips as a table, with who, from when to when, and what holding cost."""
+    pnl = trips.gross - trips.costs - held
+    with np.errstate(invalid="ignore", divide="ignore"):
+        rate = pnl / trips.invested
+    columns = (
+        names, trips.side.astype(np.int64), entry, leave, trips.entry_price, trips.exit_price, trips.shares,
+        trips.invested, trips.costs, held, pnl, rate,
+    )  # fmt: skip
+    return pd.DataFrame(dict(zip(TRADE_COLUMNS, columns, strict=True)), copy=False)
 
 
 _Legs = tuple[npt.NDArray[np.intp], Floats, Floats, npt.NDArray[np.bool_]]
 
 
-def _legs(codes: npt.NDArray[np.intp], assets: int, shares: Floats) -> _Legs:
-    """The fills asset by asset, those that cross zero in two: row of the fill, shares, position after, trip begins.
+def _legs(count: npt.NDArray[np.intp], shares: Floats) -> _Legs:
+    """The fills, those that cross zero in two: row of the fill, shares, position after, whether a trip begins.
 
     The position after the closing half of a crossing is 0, so each trip's last leg ends at 0 unless it is open.
     """
-    rows = np.argsort(codes, kind="stable")
-    count = np.bincount(codes, minlength=assets)
+    count = count[count > 0]
     begin = np.cumsum(count) - count
-    position = _running(shares[rows], count, begin)
-    if len(rows):
+    position = _running(shares, count, begin)
+    if len(shares):
         size = np.abs(position)
         position[size <= np.repeat(_DUST * np.maximum.reduceat(size, begin), count)] = 0.0
-    before = np.concatenate([[0.0], position[:-1]])[: len(rows)]
+    before = np.concatenate([[0.0], position[:-1]])[: len(shares)]
     before[begin] = 0.0
     crossing = position * before < 0
-    where = np.repeat(np.arange(len(rows)), 1 + crossing)
+    where = np.repeat(np.arange(len(shares)), 1 + crossing)
     second = np.concatenate([[False], where[1:] == where[:-1]]) if len(where) else np.zeros(0, dtype=bool)
     halved = crossing[where]
     after = np.where(halved & ~second, 0.0, position[where])
     start = np.where(second, 0.0, before[where])
     moved = after != start
-    return rows[where][moved], (after - start)[moved], after[moved], (start == 0)[moved]
+    return where[moved], (after - start)[moved], after[moved], (start == 0)[moved]
 
 
 def _running(values: Floats, count: npt.NDArray[np.intp], begin: npt.NDArray[np.intp]) -> Floats:
@@ -174,18 +212,21 @@ def trips_of(result: BacktestResult, prices: PricePanel | None = None) -> pd.Dat
     if not isinstance(ledger, FillLedger) or not ledger.by_asset:
         return round_trips(result.fills, None if prices is None else holding_costs(result, prices))
     charges = None if prices is None or result.holdings is None else HoldingCharges(result, prices)
+    sessions, names = ledger.sessions.to_numpy(), ledger.assets.to_numpy()
     parts = []
     for columns, fills in ledger.parts():
-        held = None
+        trips = _closed_trips(fills.count, fills.shares, fills.price, fills.cost)
+        asset, entry, leave = fills.asset[trips.first], fills.session[trips.first], fills.session[trips.last]
+        held = np.zeros(len(trips))
         if charges is not None:
-            held = pd.DataFrame(charges.of(columns), charges.sessions, range(columns.start, columns.stop), copy=False)
-        parts.append(round_trips(fills, held))
-    table = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
-    places = table["asset"].to_numpy(dtype=np.intp)
-    alphabetic = np.argsort(np.argsort(ledger.assets.to_numpy()))  # each asset's place among the names
-    order = np.lexsort((alphabetic[places], table["exit_session"].to_numpy()))
-    table["asset"] = ledger.assets.to_numpy()[places]
-    return table.iloc[order].reset_index(drop=True)
+            paid, column = np.cumsum(np.ascontiguousarray(charges.of(columns).T), axis=1), asset - columns.start
+            held = paid[column, leave] - paid[column, entry]
+        parts.append((trips, asset, entry, leave, held))
+    asset, entry, leave, held = (np.concatenate(column) for column in zip(*(part[1:] for part in parts), strict=True))
+    alphabetic = np.argsort(np.argsort(names))  # each asset's place among the names
+    order = np.lexsort((alphabetic[asset], leave))
+    trips = _Trips(*(np.concatenate(column)[order] for column in zip(*(part[0].columns for part in parts), strict=True)))
+    return _table(trips, names[asset[order]], sessions[entry[order]], sessions[leave[order]], held[order])
 
 
 def _charged(holding: pd.DataFrame, assets: npt.NDArray[np.object_], entry: Floats, leave: Floats) -> Floats:
@@ -227,28 +268,39 @@ class HoldingCharges:
         known = prices.close if not prices.close.isna().to_numpy().any() else prices.close.ffill()
         self._close = _on(known, held)
         self._borrow = None if borrow is None else _on(borrow, held)
-        totals = np.zeros((2, len(self.sessions)))
-        for start in range(1, len(self.sessions), _TOGETHER):
-            rows = slice(start, min(start + _TOGETHER, len(self.sessions)))
-            for total, side in zip(totals, self._sides(rows, slice(None)), strict=True):
-                total[rows] = side.sum(axis=1)
-        self._totals = np.where(totals > 0, totals, np.nan)[:, :, None]
-        self._charged = [result.costs[kind].to_numpy()[:, None] for kind in ("borrow", "financing")]
+        self._rates: list[tuple[bool, Floats, Floats]] = []
+        for kind in ("borrow", "financing"):
+            charge, total = result.costs[kind].to_numpy(dtype=np.float64), np.zeros(len(self.sessions))
+            if not charge.any():
+                continue
+            for start in range(1, len(self.sessions), _TOGETHER):
+                rows = slice(start, min(start + _TOGETHER, len(self.sessions)))
+                total[rows] = self._side(kind == "borrow", rows, slice(None)).sum(axis=1)
+            some = total > 0
+            shared = np.where(some, total, 1.0)[:, None], np.where(some, charge, 0.0)[:, None]
+            self._rates.append((kind == "borrow", *shared))
 
-    def _sides(self, rows: slice, assets: slice) -> tuple[Floats, Floats]:
-        """What borrow is shared by, and what financing is, in sessions after the first."""
+    def _side(self, lent: bool, rows: slice, assets: slice) -> Floats:
+        """What borrow is shared by, or what financing is, in sessions after the first."""
         before = slice(rows.start - 1, rows.stop - 1)
-        value = np.nan_to_num(self._held[before, assets] * self._close[before, assets])
-        lent = -np.minimum(value, 0.0)
-        return lent if self._borrow is None else lent * self._borrow[rows, assets], np.maximum(value, 0.0)
+        value = self._held[before, assets] * self._close[before, assets]
+        np.copyto(value, 0.0, where=np.isnan(value))
+        if not lent:
+            return np.maximum(value, 0.0, out=value)
+        np.minimum(value, 0.0, out=value)
+        np.negative(value, out=value)
+        return value if self._borrow is None else value * self._borrow[rows, assets]
 
     def of(self, assets: slice = slice(None), *, rows: slice | None = None) -> Floats:
         """What holding the assets at these places cost, stamped the session charged; of some sessions or of all."""
         rows = slice(0, len(self._held)) if rows is None else rows
         out = np.zeros(self._held[rows, assets].shape)
         later = slice(max(rows.start, 1), rows.stop)  # the first session has no night before it
-        for side, total, charge in zip(self._sides(later, assets), self._totals, self._charged, strict=True):
-            out[later.start - rows.start :] += np.nan_to_num(side / total[later]) * charge[later]
+        for lent, total, charge in self._rates:
+            side = self._side(lent, later, assets)
+            side /= total[later]
+            side *= charge[later]
+            out[later.start - rows.start :] += side
         return out
 
 
