@@ -49,7 +49,7 @@ from assay.data.panel import laid_out
 from assay.data.rolling import rolling_deviation
 from assay.results.stats.long_run_variance import critical_value, hac_mean, long_run_covariance
 from assay.results.stats.ranks import average_ranks
-from assay.results.stats.risk_kernel import compiled_risk, pays
+from assay.results.stats.risk_by_session import pays, risk_by_session
 
 __all__ = [
     "MIXTURE",
@@ -104,7 +104,7 @@ def trailing_risk(returns: pd.DataFrame) -> Risk:
 
     """
     values, index, names = returns.to_numpy(dtype=np.float64), returns.index, returns.columns
-    beta, volatility = (_compiled_parts if pays(values.size) else _parts_of_risk)(returns)
+    beta, volatility = (_parts_by_session if pays(values.shape[1]) else _parts_of_risk)(returns)
     unknown = np.isnan(volatility)
     rows = np.flatnonzero(unknown.any(axis=1))
     typical = pd.DataFrame(volatility[rows]).median(axis="columns").to_numpy()[:, None]
@@ -123,15 +123,12 @@ def _parts_of_risk(returns: pd.DataFrame) -> tuple[Floats, Floats]:
     return beta, volatility
 
 
-def _compiled_parts(returns: pd.DataFrame) -> tuple[Floats, Floats]:
-    """The same by the compiled loop, to 1e-12."""
-    values = np.ascontiguousarray(returns.to_numpy(dtype=np.float64))
-    beta, volatility = np.empty(values.shape), np.empty(values.shape)
+def _parts_by_session(returns: pd.DataFrame) -> tuple[Floats, Floats]:
+    """The same, all assets of a session at a time, to 1e-12."""
     market = returns.mean(axis="columns")
     windows = (BETA_WINDOW, BETA_LEAST, _VOLATILITY_WINDOW, _VOLATILITY_LEAST)
-    variance = market_variance(market).to_numpy()
-    compiled_risk()(values, market.to_numpy(), variance, windows, _SHRINK, beta, volatility)
-    return beta, volatility
+    values, variance = returns.to_numpy(dtype=np.float64), market_variance(market).to_numpy()
+    return risk_by_session(values, market.to_numpy(), variance, windows, _SHRINK)
 
 
 def normal_scores(values: Floats) -> Floats:

@@ -14,7 +14,7 @@ from assay.data.errors import InputError
 from assay.data.panel import PricePanel
 from assay.data.returns import forward_returns, simple_returns
 from assay.data.synthetic import score_panel
-from assay.results.stats import risk_kernel, skill
+from assay.results.stats import skill
 from assay.results.stats.skill import (
     MIXTURE,
     Skill,
@@ -231,8 +231,7 @@ def test_noise_seldom_reaches_twenty_at_any_look_and_skill_does():
     assert np.mean(found) > 0.9
 
 
-@pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=pytest.mark.slow)])
-def test_the_loop_over_a_large_panel_knows_the_same_risk(monkeypatch, compiled):
+def test_many_assets_at_once_have_the_same_risk(monkeypatch):
     rng = np.random.default_rng(3)
     values = rng.normal(0, 0.02, (340, 8))
     values[rng.random(values.shape) < 0.05] = np.nan
@@ -240,9 +239,7 @@ def test_the_loop_over_a_large_panel_knows_the_same_risk(monkeypatch, compiled):
     values[120:200, 5], values[:, 6], values[250] = np.nan, 0.0, np.nan
     returns = pd.DataFrame(values, pd.bdate_range("2020-01-01", periods=340))
     expected = trailing_risk(returns)
-    monkeypatch.setattr(skill, "pays", lambda cells: True)
-    if not compiled:
-        monkeypatch.setattr(skill, "compiled_risk", lambda: risk_kernel._risk)
+    monkeypatch.setattr(skill, "pays", lambda assets: True)
     found = trailing_risk(returns)
     for name in ("beta", "volatility"):
         one, two = getattr(found, name).to_numpy(), getattr(expected, name).to_numpy()
