@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -31,12 +32,13 @@ _Cells = tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Floats, Floats, Float
 
 @dataclass(frozen=True, eq=False)
 class AssetFills:
-    """Fills asset by asset, each asset's in time order: positions of session and asset, shares, price, cost."""
+    """Fills asset by asset, each asset's in time order; session and asset are positions."""
 
     session: npt.NDArray[np.intp]
     asset: npt.NDArray[np.intp]
     shares: Floats
     price: Floats
+    value: Floats
     cost: Floats
 
     @property
@@ -102,12 +104,14 @@ class FillLedger:
                 session, asset = session[order], asset[order]
                 shares = np.append(shares, [-one.shares for one in closed])[order]
                 price = np.append(price, [one.price for one in closed])[order]
+                value = np.append(value, [-one.shares * one.price for one in closed])[order]
                 cost = np.append(cost, np.zeros(len(closed)))[order]
-            yield columns, AssetFills(session, asset, shares, price, cost)
+            yield columns, AssetFills(session, asset, shares, price, value, cost)
 
     def _cells(self, rows: slice, columns: slice, *, by_asset: bool = False) -> _Cells:
         """The fills in these sessions and assets, by session, then asset, or by asset, then session."""
-        book, layout = self.book, "F" if by_asset else "C"
+        book = self.book
+        layout: Literal["C", "F"] = "F" if by_asset else "C"
         assert book.shares is not None
         shares, price = (np.asarray(table[rows, columns], order=layout) for table in (book.shares, self.tape.fill))
         delta = shares.copy(order="K")
@@ -130,11 +134,10 @@ class FillLedger:
         real = ended | (np.abs(value) > DUST * np.abs(book.nav_before[rows])[:, None])
         if by_asset:
             column, row = np.nonzero(real.T)
-            values = tuple(table.T[real.T] for table in (delta, price, value))
+            real, delta, price, value = real.T, delta.T, price.T, value.T
         else:
             row, column = np.nonzero(real)
-            values = tuple(table[real] for table in (delta, price, value))
-        return row + rows.start, column + columns.start, *values
+        return row + rows.start, column + columns.start, delta[real], price[real], value[real]
 
     def _paid(self, session: npt.NDArray[np.intp], asset: npt.NDArray[np.intp], value: Floats) -> Floats:
         """Trading costs of each fill, currency; fills are by session, and all of a session's unless `by_asset`."""

@@ -137,7 +137,7 @@ def _closed_trips(count: npt.NDArray[np.intp], shares: Floats, price: Floats, co
     trip = np.repeat(np.arange(len(start)), end - start + 1)
 
     def total(values: Floats) -> Floats:
-        return np.bincount(trip, values, len(start))[closed]
+        return np.bincount(trip, values, len(start))[closed].astype(np.float64, copy=False)
 
     with np.errstate(invalid="ignore", divide="ignore"):
         prices = total(into * price) / total(into), total(out_of * price) / total(out_of)
@@ -225,7 +225,8 @@ def trips_of(result: BacktestResult, prices: PricePanel | None = None) -> pd.Dat
     asset, entry, leave, held = (np.concatenate(column) for column in zip(*(part[1:] for part in parts), strict=True))
     alphabetic = np.argsort(np.argsort(names))  # each asset's place among the names
     order = np.lexsort((alphabetic[asset], leave))
-    trips = _Trips(*(np.concatenate(column)[order] for column in zip(*(part[0].columns for part in parts), strict=True)))
+    every = zip(*(part[0].columns for part in parts), strict=True)
+    trips = _Trips(*(np.concatenate(column)[order] for column in every))
     return _table(trips, names[asset[order]], sessions[entry[order]], sessions[leave[order]], held[order])
 
 

@@ -91,10 +91,9 @@ def book_of(result: BacktestResult, prices: PricePanel) -> Book | None:
     shares = result.holdings.to_numpy()
     # Each table holds first what its fills were: shares, value, cost and size.
     held, earned, charged, traded = (np.zeros(shares.shape) for _ in range(4))
-    for row, column, one in _fills(result):
-        for grid, values in ((held, one["shares"]), (earned, one["value"]), (charged, one["cost"])):
-            np.add.at(grid, (row, column), values.to_numpy(dtype=np.float64))
-        np.add.at(traded, (row, column), one["value"].abs().to_numpy(dtype=np.float64))
+    for row, column, moved, value, cost in _fills(result):
+        for grid, values in ((held, moved), (earned, value), (charged, cost), (traded, np.abs(value))):
+            np.add.at(grid, (row, column), values)
     charges = HoldingCharges(result, prices)
     for rows in row_blocks(shares.shape):
         first, now = max(rows.start - 1, 0), shares[rows]
@@ -133,18 +132,21 @@ def _on(frame: pd.DataFrame, other: pd.DataFrame) -> Floats:
     return (frame if same else frame.reindex(index=other.index, columns=other.columns)).to_numpy()
 
 
-def _fills(result: BacktestResult) -> Iterator[tuple[Indices, Indices, pd.DataFrame]]:
-    """Fills with the positions of their sessions and assets, some assets at a time where costs can be told apart."""
+def _fills(result: BacktestResult) -> Iterator[tuple[Indices, Indices, Floats, Floats, Floats]]:
+    """Positions of the fills' sessions and assets, their shares, values and costs; some assets at a time where costs
+    can be told apart."""
     assert result.holdings is not None
     sessions, assets = result.holdings.index, result.holdings.columns
     ledger = result.fill_ledger
     if isinstance(ledger, FillLedger) and ledger.by_asset:
-        place = assets.get_indexer(ledger.assets)
-        for _, fills in ledger.parts():
-            yield sessions.get_indexer(pd.Index(fills["session"])), place[fills["asset"].to_numpy()], fills
+        row, column = sessions.get_indexer(ledger.sessions), assets.get_indexer(ledger.assets)
+        for _, some in ledger.parts():
+            yield row[some.session], column[some.asset], some.shares, some.value, some.cost
     else:
         fills = result.fills
-        yield sessions.get_indexer(pd.Index(fills["session"])), assets.get_indexer(pd.Index(fills["asset"])), fills
+        moved, value, cost = (fills[name].to_numpy(dtype=np.float64) for name in ("shares", "value", "cost"))
+        row, column = sessions.get_indexer(pd.Index(fills["session"])), assets.get_indexer(pd.Index(fills["asset"]))
+        yield row, column, moved, value, cost
 
 
 def by_asset(book: Book, sessions: list[pd.Timestamp] | None = None) -> pd.DataFrame:

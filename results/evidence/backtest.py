@@ -265,7 +265,7 @@ def _signal(
     if predictions.receipts is not None:
         tables["receipts"] = predictions.receipts
     ranked = predictions.view
-    skill = skill_of(predictions, prices, forward=ahead)
+    skill = skill_of(predictions, prices, forward=ahead, held=result.target_weights)
     if skill is not None:
         metrics += skill_metrics(skill, result)
         tables["skill"] = skill_table(skill)

@@ -17,9 +17,11 @@ from assay.engine.result import BacktestResult
 from assay.results.stats.blocks import row_blocks
 from assay.results.stats.long_run_variance import Regression, regress
 from assay.results.stats.performance import Metric
+from assay.results.stats.risk_by_session import pays
 from assay.results.stats.skill import (
     MIXTURE,
     Risk,
+    RunningRisk,
     Skill,
     average_error,
     evidence_path,
@@ -68,6 +70,7 @@ def skill_of(
     fill: Any = None,
     styles: Mapping[str, pd.DataFrame | Rows] | None = None,
     risk: Risk | None = None,
+    held: pd.DataFrame | None = None,
 ) -> Skill | None:
     """The series x of a panel of predictions; None where it ranks nothing.
 
@@ -78,14 +81,38 @@ def skill_of(
     delay, fill : of the fills; default the predictions' delay, and the open where the panel has one.
     styles : name → (T, N) exposures known at t, projected out too.
     risk : `risk_of` the same, if it is there already.
+    held : (T, N) target weights, the only ones of which it will be asked what the skill implies, see
+        `implied_earnings`: of a large panel no tables are then kept.
 
     """
     score = predictions.view
     if forward is None:
         delay = predictions.delay if delay is None else delay
         forward = forward_returns(prices, horizon=predictions.horizon, delay=delay, fill=fill)
+    running = None if risk is not None else _running_risk(score, prices)
+    if running is not None:
+        return skill_series(score, forward, running, horizon=predictions.horizon, styles=styles, held=held)
     risk = risk_of(predictions, prices) if risk is None else risk
     return skill_series(score, forward, risk, horizon=predictions.horizon, styles=styles)
+
+
+def _running_risk(score: pd.DataFrame, prices: PricePanel) -> RunningRisk | None:
+    """`risk_of` many assets that are the panel's own, on sessions that are some of its own one after another."""
+    start = int(prices.sessions.searchsorted(score.index[0])) if len(score) else 0
+    stop = start + len(score)
+    fits = score.columns.equals(prices.assets) and prices.sessions[start:stop].equals(score.index)
+    if not fits or not pays(score.shape[1]):
+        return None
+    close = prices.close.to_numpy(dtype=np.float64)
+
+    def returns(rows: slice) -> Floats:
+        out = np.full((rows.stop - rows.start, close.shape[1]), np.nan)
+        first = max(rows.start, 1)
+        np.divide(close[first : rows.stop], close[first - 1 : rows.stop - 1], out=out[first - rows.start :])
+        out -= 1.0
+        return out
+
+    return RunningRisk(prices.sessions[:stop], prices.assets, returns)
 
 
 def risk_of(predictions: PredictionPanel, prices: PricePanel) -> Risk:
@@ -217,16 +244,25 @@ def implied_earnings(skill: Skill, held: pd.DataFrame) -> pd.Series:
     Parameters
     ----------
     skill : see `skill_of`.
-    held : (T, N) target weights.
+    held : (T, N) target weights; those that the skill was made with, if it was made with any.
 
     """
-    weights = held.reindex(index=skill.scores.index, columns=skill.scores.columns).to_numpy(dtype=np.float64)
-    scores, volatility = skill.scores.to_numpy(dtype=np.float64), skill.volatility.to_numpy(dtype=np.float64)
-    loading, known = np.zeros(len(weights)), skill.x.notna().to_numpy()
-    for part in row_blocks(weights.shape):
-        loading[part] = np.nansum(weights[part] * volatility[part] * scores[part], axis=1)
+    known = skill.x.notna().to_numpy()
+    loading = skill.loading.to_numpy() if skill.loading is not None else _loading(skill, held)
     # The slope is a window's, in units of √h sessions' volatility; a session of it earns 1/h.
     return skill.slope[known] * float(pd.Series(loading[known]).mean()) / math.sqrt(skill.horizon)
+
+
+def _loading(skill: Skill, held: pd.DataFrame) -> Floats:
+    """(T,) Σ weight · volatility · score of each stamp."""
+    assert skill.scores is not None
+    assert skill.volatility is not None  # both are kept where no weights were given
+    weights = held.reindex(index=skill.scores.index, columns=skill.scores.columns).to_numpy(dtype=np.float64)
+    scores, volatility = skill.scores.to_numpy(dtype=np.float64), skill.volatility.to_numpy(dtype=np.float64)
+    loading = np.zeros(len(weights))
+    for part in row_blocks(weights.shape):
+        loading[part] = np.nansum(weights[part] * volatility[part] * scores[part], axis=1)
+    return loading
 
 
 def _money(name: str, value: float, half: float, text: str) -> _Row:

@@ -268,10 +268,8 @@ def followed_alpha(skill: Skill, result: BacktestResult, after: tuple[pd.Timesta
     stamps, sessions = skill.x.index > after[0], result.sessions > after[1]
     if result.target_weights is None or result.benchmark is None or skill.x[stamps].notna().sum() < _LEAST_SESSIONS:
         return None
-    later = replace(
-        skill, x=skill.x[stamps], df=skill.df[stamps], slope=skill.slope[stamps], scores=skill.scores[stamps],
-        volatility=skill.volatility[stamps],
-    )  # fmt: skip
+    tables = {name: table[stamps] for name in ("scores", "volatility") if (table := getattr(skill, name)) is not None}
+    later = replace(skill, x=skill.x[stamps], df=skill.df[stamps], slope=skill.slope[stamps], **tables)
     line = regress(result.returns[sessions].to_numpy(), result.benchmark[sessions].to_numpy())
     if line is None or not line.alpha_error > 0:
         return None

@@ -7,12 +7,14 @@ taken out again, and a run of equal values known as one that does not vary.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 from assay.data.conventions import Floats
 
-__all__ = ["pays", "risk_by_session"]
+__all__ = ["RiskBySession", "pays"]
 
 #: Assets from which a session of all of them takes less time than a window of each.
 _WIDE = 1000
@@ -25,42 +27,55 @@ def pays(assets: int) -> bool:
     return assets >= _WIDE
 
 
-def risk_by_session(
-    returns: Floats, market: Floats, variance: Floats, windows: tuple[int, int, int, int], shrink: float
-) -> tuple[Floats, Floats]:
+class RiskBySession:
     """Beta, 1 where it is not known, and the deviation of returns after it, NaN where it is not known or 0.
 
     Parameters
     ----------
-    returns : (T, N), NaN = none.
+    assets : N.
     market, variance : (T,) the return that beta is on, and its trailing variance; NaN where not known or 0.
     windows : of beta and its least, of volatility and its least.
     shrink : share of the way that beta is drawn to 1.
 
-    Returns
-    -------
-    beta, volatility : (T, N).
-
     """
-    long, long_least, short, short_least = windows
-    beta, volatility = np.empty(returns.shape), np.empty(returns.shape)
-    product, rest = _Product(returns.shape[1]), _Squares(returns.shape[1])
-    with np.errstate(invalid="ignore", divide="ignore"):
-        for t, (x, m, row) in enumerate(zip(returns, market, beta, strict=True)):
-            if t >= long:
-                product.change(returns[t - long], market[t - long], -1.0)
-            product.change(x, m, 1.0)
-            np.divide(product.total, (product.count - 1.0) * variance[t], out=row)
-            unknown = (product.count < long_least) | np.isnan(variance[t])
-            if np.any(unknown):
-                np.copyto(row, 1.0, where=unknown)
-            row *= 1.0 - shrink
-            row += shrink
-            if t >= short:
-                rest.change(returns[t - short] - beta[t - short] * market[t - short], -1.0)
-            rest.change(x - row * m, 1.0)
-            rest.deviation(short_least, volatility[t])
-    return beta, volatility
+
+    def __init__(
+        self, assets: int, market: Floats, variance: Floats, windows: tuple[int, int, int, int], shrink: float
+    ) -> None:
+        self._market, self._variance, self._windows, self._shrink = market, variance, windows, shrink
+        self._product, self._rest = _Product(assets), _Squares(assets)
+        self._returns, self._left = np.empty((windows[0], assets)), np.empty((windows[2], assets))
+        self._t = 0
+
+    def next(self, returns: Floats) -> tuple[Floats, Floats]:
+        """Beta and volatility, (n, N), of the n sessions that come next, from their returns, NaN = none."""
+        beta, volatility = np.empty(returns.shape), np.empty(returns.shape)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            for x, *row in zip(returns, beta, volatility, strict=True):
+                self._step(x, *row)
+        return beta, volatility
+
+    def _step(self, x: Floats, beta: Floats, volatility: Floats) -> None:
+        t, (long, long_least, short, short_least) = self._t, self._windows
+        m, v, product, rest = self._market[t], self._variance[t], self._product, self._rest
+        past, left = self._returns[t % long], self._left[t % short]
+        if t >= long:
+            product.change(past, self._market[t - long], -1.0)
+        past[:] = x
+        product.change(x, m, 1.0)
+        np.divide(product.total, (product.count - 1.0) * v, out=beta)
+        unknown = (product.count < long_least) | np.isnan(v)
+        if np.any(unknown):
+            np.copyto(beta, 1.0, where=unknown)
+        beta *= 1.0 - self._shrink
+        beta += self._shrink
+        if t >= short:
+            rest.change(left, -1.0)
+        np.multiply(beta, m, out=left)
+        np.subtract(x, left, out=left)
+        rest.change(left, 1.0)
+        rest.deviation(short_least, volatility)
+        self._t += 1
 
 
 class _Product:
@@ -70,9 +85,9 @@ class _Product:
     """
 
     def __init__(self, assets: int) -> None:
-        self.count: Floats | float = 0.0
+        self.count: Any = 0.0
         self.total, self._mean = np.zeros(assets), np.zeros(assets)
-        self._other: Floats | float = 0.0
+        self._other: Any = 0.0
 
     def change(self, x: Floats, y: float, sign: float) -> None:
         """One more pair for each asset that has an x (`sign` 1), or one taken out again (−1)."""
@@ -104,10 +119,10 @@ class _Squares:
     """Σ (x − mean)² over a window of each asset, and whether its x vary; `_n` as the counts of `_Product`."""
 
     def __init__(self, assets: int) -> None:
-        self._n: Floats | float = 0.0
+        self._n: Any = 0.0
         self._mean, self._total = np.zeros(assets), np.zeros(assets)
         self._lost = {1.0: np.zeros(assets), -1.0: np.zeros(assets)}  # what rounding took, as Kahan sums know it
-        self._equal: Floats | float = 0.0
+        self._equal: Any = 0.0
         self._last = np.full(assets, np.nan)
 
     def change(self, x: Floats, sign: float) -> None:
@@ -142,7 +157,7 @@ class _Squares:
         same = x == self._last
         if there is None:
             self._equal = np.where(same, self._equal + 1.0, 1.0) if same.any() else 1.0
-            self._last = x
+            self._last[:] = x
         else:
             self._equal = np.where(there, np.where(same, self._equal + 1.0, 1.0), self._equal)
             self._last = np.where(there, x, self._last)

@@ -34,7 +34,7 @@ Science 38(4).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,13 +47,15 @@ from assay.data.cross_section import Rows
 from assay.data.errors import InputError
 from assay.data.panel import laid_out
 from assay.data.rolling import rolling_deviation
+from assay.results.stats.blocks import row_blocks
 from assay.results.stats.long_run_variance import critical_value, hac_mean, long_run_covariance
 from assay.results.stats.ranks import average_ranks
-from assay.results.stats.risk_by_session import pays, risk_by_session
+from assay.results.stats.risk_by_session import RiskBySession, pays
 
 __all__ = [
     "MIXTURE",
     "Risk",
+    "RunningRisk",
     "Skill",
     "average_error",
     "evidence_path",
@@ -104,12 +106,56 @@ def trailing_risk(returns: pd.DataFrame) -> Risk:
 
     """
     values, index, names = returns.to_numpy(dtype=np.float64), returns.index, returns.columns
-    beta, volatility = (_parts_by_session if pays(values.shape[1]) else _parts_of_risk)(returns)
+    if pays(values.shape[1]):
+        beta, volatility = np.empty(values.shape), np.empty(values.shape)
+        risk = RunningRisk(index, names, lambda rows: values[rows])
+        for rows in row_blocks(values.shape):
+            beta[rows], volatility[rows] = risk.next(rows)
+    else:
+        beta, volatility = _parts_of_risk(returns)
+        _fill_unknown(volatility)
+    return Risk(laid_out(beta, index, names), laid_out(volatility, index, names))
+
+
+def _fill_unknown(volatility: Floats) -> None:
+    """Give what is not known the median of its row."""
     unknown = np.isnan(volatility)
     rows = np.flatnonzero(unknown.any(axis=1))
-    typical = pd.DataFrame(volatility[rows]).median(axis="columns").to_numpy()[:, None]
-    volatility[rows] = np.where(unknown[rows], typical, volatility[rows])
-    return Risk(laid_out(beta, index, names), laid_out(volatility, index, names))
+    if len(rows):
+        typical = pd.DataFrame(volatility[rows]).median(axis="columns").to_numpy()[:, None]
+        volatility[rows] = np.where(unknown[rows], typical, volatility[rows])
+
+
+class RunningRisk:
+    """`trailing_risk` of many assets some sessions at a time, so that no table of it need be made.
+
+    Parameters
+    ----------
+    sessions, assets : T and N of them.
+    returns : rows to (n, N) returns a session, stamped with the period's end.
+
+    """
+
+    def __init__(self, sessions: pd.Index, assets: pd.Index, returns: Callable[[slice], Floats]) -> None:
+        self.sessions, self.assets, self._returns = sessions, assets, returns
+        shape = len(sessions), len(assets)
+        market: Floats = np.full(shape[0], np.nan)
+        for rows in row_blocks(shape):
+            market[rows] = pd.DataFrame(returns(rows)).mean(axis="columns").to_numpy(dtype=np.float64)
+        variance = market_variance(pd.Series(market)).to_numpy(dtype=np.float64)
+        windows = (BETA_WINDOW, BETA_LEAST, _VOLATILITY_WINDOW, _VOLATILITY_LEAST)
+        self._risk = RiskBySession(len(assets), market, variance, windows, _SHRINK)
+        self._at = 0
+
+    def next(self, rows: slice) -> tuple[Floats, Floats]:
+        """Beta and volatility, (n, N), of rows that come after those asked for before."""
+        if rows.start > self._at:
+            for skipped in row_blocks((rows.start - self._at, len(self.assets))):
+                self._risk.next(self._returns(slice(self._at + skipped.start, self._at + skipped.stop)))
+        self._at = rows.stop
+        beta, volatility = self._risk.next(self._returns(rows))
+        _fill_unknown(volatility)
+        return beta, volatility
 
 
 def _parts_of_risk(returns: pd.DataFrame) -> tuple[Floats, Floats]:
@@ -121,14 +167,6 @@ def _parts_of_risk(returns: pd.DataFrame) -> tuple[Floats, Floats]:
         volatility = rolling_deviation(values - beta * market, _VOLATILITY_WINDOW, least=_VOLATILITY_LEAST)
     volatility[~(volatility > 1e-12)] = np.nan
     return beta, volatility
-
-
-def _parts_by_session(returns: pd.DataFrame) -> tuple[Floats, Floats]:
-    """The same, all assets of a session at a time, to 1e-12."""
-    market = returns.mean(axis="columns")
-    windows = (BETA_WINDOW, BETA_LEAST, _VOLATILITY_WINDOW, _VOLATILITY_LEAST)
-    values, variance = returns.to_numpy(dtype=np.float64), market_variance(market).to_numpy()
-    return risk_by_session(values, market.to_numpy(), variance, windows, _SHRINK)
 
 
 def normal_scores(values: Floats) -> Floats:
@@ -158,18 +196,20 @@ class Skill:
     df : (T,) names less what is projected out; 0 where x is NaN.
     slope : (T,) Pq·Pe/E[Pq·Pq], what a unit of projected score earned in units of residual volatility: its mean is the
         IC that implied alpha is made of.
-    scores : (T, N) Pq, 0 where an asset is left out.
-    volatility : (T, N) residual volatility a session that was known at t.
     horizon : h.
+    scores : (T, N) Pq, 0 where an asset is left out; None where weights were given.
+    volatility : (T, N) residual volatility a session that was known at t; None where weights were given.
+    loading : (T,) of weights that were given: Σ weight · volatility · Pq.
 
     """
 
     x: pd.Series
     df: pd.Series
     slope: pd.Series
-    scores: pd.DataFrame
-    volatility: pd.DataFrame
     horizon: int
+    scores: pd.DataFrame | None = None
+    volatility: pd.DataFrame | None = None
+    loading: pd.Series | None = None
 
     @property
     def known(self) -> pd.DataFrame:
@@ -186,9 +226,10 @@ class Skill:
 def skill_series(
     score: pd.DataFrame,
     forward: pd.DataFrame,
-    risk: Risk,
+    risk: Risk | RunningRisk,
     *,
     horizon: int = 1,
+    held: pd.DataFrame | None = None,
     sectors: pd.Series | None = None,
     styles: Mapping[str, pd.DataFrame | Rows] | None = None,
 ) -> Skill:
@@ -198,8 +239,10 @@ def skill_series(
     ----------
     score : (T, N) stamped t.
     forward : (T', N') what followed, stamped t; see `assay.data.returns.forward_returns`.
-    risk : `trailing_risk` of the same assets, of rows that reach back before the first score where there are any.
+    risk : `trailing_risk` of the same assets, of rows that reach back before the first score where there are any; or
+        the same running, of just these assets, with the score's sessions among its own, one after another.
     horizon : h of the forward returns.
+    held : (T, N) target weights, whose loading is kept in place of the tables it is made of.
     sectors : asset → sector; each becomes a column of 0 and 1 that is projected out.
     styles : name → (T', N') exposures known at t, or (T, N) rows of them; missing ones are taken as the session's mean.
 
@@ -217,7 +260,7 @@ def skill_series(
         found = frame if same else frame.reindex(index=score.index, columns=score.columns)
         return found.to_numpy(dtype=np.float64)
 
-    ahead, beta, volatility = on_stamps(forward), on_stamps(risk.beta), on_stamps(risk.volatility)
+    ahead, risk_of = on_stamps(forward), _risk_of(risk, score.index, on_stamps)
     raw = score.to_numpy(dtype=np.float64)
     groups = [] if sectors is None else _indicators(sectors.reindex(score.columns))
     exposures: list[Rows] = [
@@ -225,20 +268,23 @@ def skill_series(
     ]
     count, n = raw.shape
     x, df, product, square = (np.full(count, np.nan) for _ in range(4))
-    projected = np.zeros((count, n))
+    weights = None if held is None else on_stamps(held)
+    loading = np.zeros(count)
+    projected, volatility = (np.zeros((count, n)) if held is None else None for _ in range(2))
     scale = math.sqrt(horizon)
     step = max(1, _CACHED // max(n * (1 + len(exposures) // 4), 1))
     for start in range(0, count, step):
         rows = slice(start, min(start + step, count))
+        beta, sized = risk_of(rows)
         keep = np.isfinite(raw[rows]) & np.isfinite(ahead[rows])
-        keep &= np.isfinite(volatility[rows]) & np.isfinite(beta[rows])
-        sigma = np.where(keep, volatility[rows], 1.0)
+        keep &= np.isfinite(sized) & np.isfinite(beta)
+        sigma = np.where(keep, sized, 1.0)
         q = np.where(keep, normal_scores(np.where(keep, raw[rows], np.nan)), 0.0)
         names = keep.sum(axis=1)
         mean = np.where(keep, ahead[rows], 0.0).sum(axis=1, keepdims=True) / np.maximum(names, 1)[:, None]
-        e = (np.where(keep, ahead[rows], 0.0) - np.where(keep, beta[rows], 0.0) * mean) / (sigma * scale)
+        e = (np.where(keep, ahead[rows], 0.0) - np.where(keep, beta, 0.0) * mean) / (sigma * scale)
         e = np.where(keep, np.clip(e, -_CLIP, _CLIP), 0.0)
-        columns = [np.ones_like(sigma), np.where(keep, beta[rows], 0.0)]
+        columns = [np.ones_like(sigma), np.where(keep, beta, 0.0)]
         columns += [np.broadcast_to(group, sigma.shape) for group in groups]
         columns += [_filled(frame[rows], keep) for frame in exposures]
         basis, rank = _orthonormal([np.where(keep, column / sigma, 0.0) for column in columns])
@@ -252,17 +298,33 @@ def skill_series(
             x[rows] = np.where(enough, np.sqrt(np.maximum(free, 0)) * dot / (lengths[0] * lengths[1]), np.nan)
         df[rows] = np.where(enough, free, 0)
         product[rows], square[rows] = np.where(enough, dot, np.nan), np.where(enough, lengths[0] ** 2, np.nan)
-        projected[rows] = np.where(enough[:, None], q, 0.0)
+        q = np.where(enough[:, None], q, 0.0)
+        if weights is not None:
+            loading[rows] = np.nansum(weights[rows] * sized * q, axis=1)
+        if projected is not None and volatility is not None:
+            projected[rows], volatility[rows] = q, sized
     typical = float(np.nanmean(square)) if np.isfinite(square).any() else math.nan
     index = score.index
     return Skill(
         pd.Series(x, index, name="x"),
         pd.Series(df, index, name="df").fillna(0.0),
         pd.Series(product / typical, index, name="slope"),
-        laid_out(projected, index, score.columns),
-        laid_out(volatility, index, score.columns),
         horizon,
+        None if projected is None else laid_out(projected, index, score.columns),
+        None if volatility is None else laid_out(volatility, index, score.columns),
+        None if held is None else pd.Series(loading, index, name="loading"),
     )
+
+
+def _risk_of(
+    risk: Risk | RunningRisk, stamps: pd.Index, on_stamps: Callable[[pd.DataFrame], Floats]
+) -> Callable[[slice], tuple[Floats, Floats]]:
+    """Rows of these stamps to beta and volatility."""
+    if isinstance(risk, Risk):
+        beta, volatility = on_stamps(risk.beta), on_stamps(risk.volatility)
+        return lambda rows: (beta[rows], volatility[rows])
+    running, start = risk, int(risk.sessions.searchsorted(stamps[0])) if len(stamps) else 0
+    return lambda rows: running.next(slice(start + rows.start, start + rows.stop))
 
 
 def _indicators(sectors: pd.Series) -> list[Floats]:

@@ -11,9 +11,10 @@ import pytest
 from scipy import stats
 
 from assay.data.errors import InputError
-from assay.data.panel import PricePanel
+from assay.data.panel import PredictionPanel, PricePanel
 from assay.data.returns import forward_returns, simple_returns
 from assay.data.synthetic import score_panel
+from assay.results.evidence import skill as evidence
 from assay.results.stats import skill
 from assay.results.stats.skill import (
     MIXTURE,
@@ -244,3 +245,21 @@ def test_many_assets_at_once_have_the_same_risk(monkeypatch):
     for name in ("beta", "volatility"):
         one, two = getattr(found, name).to_numpy(), getattr(expected, name).to_numpy()
         np.testing.assert_allclose(one, two, rtol=1e-11, atol=0)
+
+
+def test_risk_that_runs_along_gives_the_same_skill_and_loading(monkeypatch):
+    """No tables are kept, of a score that begins late, over prices with holes."""
+    panel = market(4, 200)
+    score = panel.close.pct_change(fill_method=None).iloc[90:190]
+    prices = PricePanel(panel.close.mask(np.random.default_rng(1).random(panel.close.shape) < 0.02))
+    late, weights = PredictionPanel(score), score.rank(axis="columns").sub(6.5, axis="index") / 36
+    expected = evidence.skill_of(late, prices, held=weights)
+    for module in (skill, evidence):
+        monkeypatch.setattr(module, "pays", lambda assets: True)
+    found = evidence.skill_of(late, prices, held=weights)
+    assert found.scores is None
+    assert expected.scores is not None
+    for name in ("x", "df", "slope"):
+        pd.testing.assert_series_equal(getattr(found, name), getattr(expected, name), rtol=1e-10)
+    one, two = (evidence.implied_earnings(each, weights) for each in (found, expected))
+    pd.testing.assert_series_equal(one, two, rtol=1e-10)
