@@ -22,8 +22,8 @@ __all__ = ["PdfText", "laid_out_units", "pdf_differences", "printed_units", "rea
 
 #: Tags without an end.
 _SINGLE = frozenset({"meta", "br", "img", "link", "input", "hr", "path", "rect", "use", "circle", "line"})
-#: Characters of the text that must agree again before a difference is at its end; how far it is looked for.
-_AGREE, _CELLS, _FAR = 16, 60, 6000
+#: Cells of the text, and characters, that must agree again before a difference is at its end; how far it is looked for.
+_IN_A_ROW, _AGREE, _CELLS, _FAR = 3, 16, 60, 6000
 
 
 @dataclass(frozen=True)
@@ -225,7 +225,7 @@ def _walk(text: str, units: Sequence[Unit]) -> list[Difference]:
         elif heading and stream.startswith(heading, at):
             at += len(heading)  # again, on a new page
         else:
-            skipped, step = _again(stream, at, [(item[2], item[3]) for item in cells[number : number + _CELLS]])
+            skipped, step = _again(stream, at, [(item[2], item[3]) for item in cells[number : number + 2 * _CELLS]])
             said = text[places[at] : places[at + step - 1] + 1] if step else None
             found.append(Difference(where, said, cell if skipped else None))
             found += [Difference(item[0], None, item[1]) for item in cells[number + 1 : number + skipped]]
@@ -238,12 +238,19 @@ def _walk(text: str, units: Sequence[Unit]) -> list[Difference]:
 def _again(stream: str, at: int, cells: Sequence[tuple[str, str]]) -> tuple[int, int]:
     """How many cells, and how many signs of the stream, lie before the place from which both agree again."""
     best: tuple[int, int] | None = None
-    for skipped in range(len(cells)):
+    for skipped in range(min(len(cells), _CELLS)):
         for probe in _probes(cells[skipped:]):
-            place = stream.find(probe, at, at + _FAR)
+            # What is left at the end may be short, and would be found anywhere.
+            place = stream.find(probe, at, at + _FAR) if len(probe) >= _AGREE else _at_end(stream, probe, at)
             if place >= 0 and (best is None or skipped + place - at < best[0] + best[1]):
                 best = skipped, place - at
-    return best or (max(len(cells), 1), len(stream) - at)
+    return best or (max(min(len(cells), _CELLS), 1), len(stream) - at)
+
+
+def _at_end(stream: str, probe: str, at: int) -> int:
+    """Where the stream ends with the probe; -1 where it does not."""
+    place = len(stream) - len(probe)
+    return place if place >= at and stream.endswith(probe) else -1
 
 
 def _probes(cells: Sequence[tuple[str, str]]) -> Iterator[str]:
@@ -251,7 +258,7 @@ def _probes(cells: Sequence[tuple[str, str]]) -> Iterator[str]:
     texts: list[str] = []
     for cell, _ in cells:
         texts.append(cell)
-        if sum(map(len, texts)) >= _AGREE:
+        if len(texts) >= _IN_A_ROW and sum(map(len, texts)) >= _AGREE:
             break
     yield "".join(texts)
     for number in range(len(texts)):

@@ -228,8 +228,13 @@ def test_what_came_after_a_document_was_drawn_is_no_difference(tmp_path: Path, m
         assert cli.main(["verify", str(edited), "--run", str(run.path)]) == 1, other
     monkeypatch.setenv("ASSAY_LEDGER", str(tmp_path / "another"))
     capsys.readouterr()
-    assert cli.main(["verify", str(tmp_path / "3.html"), "--run", str(run.path), "--json"]) == 0
-    assert "not the one that the run was counted in" in json.loads(capsys.readouterr().out)["taken"][-1]
+    assert cli.main(["verify", str(tmp_path / "5.html"), "--run", str(run.path), "--json"]) == 0
+    taken = " ".join(json.loads(capsys.readouterr().out)["taken"])
+    assert "not the one that the run was counted in" in taken
+    assert "the gate's decision" in taken
+    # The verdict that this page shows is stored no more, and without its ledger it cannot be made again.
+    assert cli.main(["verify", str(tmp_path / "3.html"), "--run", str(run.path)]) == 2
+    assert "set ASSAY_LEDGER" in capsys.readouterr().err
 
 
 @pytest.mark.slow
