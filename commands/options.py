@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 import click
 
+from assay.commands.values import Bounded, ResultsPlace
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -63,33 +65,10 @@ Executor = Literal["serial", "process", "ray"]
 
 #: A path that may not exist yet: our own loaders say what is wrong with it, in one line.
 PATH = click.Path(path_type=Path)
-
-
-class _Bounded(click.ParamType):  # type: ignore[type-arg]
-    """A number that is one: finite, and of a size that a count, a price or a share of basis points can have.
-
-    What is sensible beyond that is said where it is used, in the words of that place.
-    """
-
-    def __init__(self, name: str, kind: Callable[[str], float], most: float) -> None:
-        self.name, self.kind, self.most = name, kind, most
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        try:
-            number = self.kind(value) if not isinstance(value, str) or value.isascii() else None
-        except (ValueError, OverflowError):
-            number = None
-        if number is None:
-            self.fail(f"{str(value)[:40]!r} is not a valid {self.name}.", param, ctx)
-        if not -self.most <= number <= self.most:  # nan is none of these
-            self.fail(f"{str(value)[:40]} does not lie between {-self.most:,.0f} and {self.most:,.0f}.", param, ctx)
-        return number
-
-
 #: A count of sessions, runs, trials …
-WHOLE = _Bounded("integer", int, 1_000_000_000)
+WHOLE = Bounded("integer", int, 1_000_000_000)
 #: A price, a rate in basis points, an amount of currency.
-NUMBER = _Bounded("float", float, 1e15)
+NUMBER = Bounded("float", float, 1e15)
 #: What NumPy and scikit-learn take as a seed.
 SEED = click.IntRange(0, 2**32 - 1)
 
@@ -524,15 +503,26 @@ def trials_option(function: Command) -> Command:
     return click.option("--trials", type=WHOLE, default=0, help=text)(function)
 
 
-def results_option(function: Command) -> Command:
-    """--results DIR."""
+def _results(
+    settled: Callable[[click.Context, click.Parameter, Path], Path] | None = None,
+) -> Callable[[Command], Command]:
     return click.option(
-        "--results", type=PATH, default=Path("results") / "runs", show_default=True, help="Where runs are stored."
-    )(function)
+        "--results", type=ResultsPlace(path_type=Path), default=Path("results") / "runs", show_default=True,
+        envvar="ASSAY_RESULTS", metavar="DIR|URL", callback=settled,
+        help="Where runs are stored: a folder, or s3://bucket/prefix; default $ASSAY_RESULTS.",
+    )  # fmt: skip
+
+
+def results_option(function: Command) -> Command:
+    """--results DIR or URL."""
+    return _results()(function)
 
 
 def results_and_ledger(function: Command) -> Command:
-    """--results DIR of a command that counts trials: their ledger stands there where the user's own cannot be kept."""
+    """--results DIR or URL of a command that counts trials.
+
+    Their ledger stands there where the user's own cannot be kept.
+    """
 
     def settled(_: click.Context, __: click.Parameter, root: Path) -> Path:
         from assay.results.storage.places import ledger_beside
@@ -541,10 +531,7 @@ def results_and_ledger(function: Command) -> Command:
             click.echo(f"warning: {notice}", err=True)
         return root
 
-    return click.option(
-        "--results", type=PATH, default=Path("results") / "runs", show_default=True, callback=settled,
-        help="Where runs are stored.",
-    )(function)  # fmt: skip
+    return _results(settled)(function)
 
 
 def json_option(function: Command) -> Command:

@@ -21,6 +21,7 @@ from assay.engine.tasks import ONE_THREAD, call_on_one_thread, heard_by
 
 __all__ = ["RayCluster"]
 
+_LOG = logging.getLogger(__name__)
 #: How often a task whose node or worker died is run again.
 _RETRIES = 4
 #: How often the driver asks for messages, and how long it waits for those of tasks that have ended, seconds.
@@ -66,6 +67,8 @@ class RayCluster:
                     f"--executor ray: no cluster at {where}: {reason}; start one with `ray start --head`, or set "
                     "RAY_ADDRESS"
                 ) from None
+            # What Ray says of nodes that die would go to stdout, where results are.
+            ray._private.worker._worker_logs_enabled = False
         own = cls(ray)
         try:
             if own.cores < 1:
@@ -77,11 +80,15 @@ class RayCluster:
                     ray.kill(own._mailbox)
             if started:
                 ray.shutdown()
+                ray._private.worker._worker_logs_enabled = True
 
     @property
     def cores(self) -> int:
         """Tasks that can run at once."""
         return int(self.ray.cluster_resources().get("CPU", 0))
+
+    def _alive(self) -> set[str]:
+        return {node["NodeID"] for node in self.ray.nodes() if node["Alive"]}
 
     def put(self, value: object) -> Any:
         """Put a value into the object store, from which every node reads it without a copy a task."""
@@ -103,6 +110,7 @@ class RayCluster:
         remote = ray.remote(num_cpus=1, num_gpus=int(gpu), max_retries=_RETRIES)(_task)
         waiting = list(enumerate(tasks))[::-1]
         running: dict[Any, int] = {}
+        nodes = self._alive()
         with self._listening(heard) as (mailbox, sent):
             try:
                 while waiting or running:
@@ -115,6 +123,8 @@ class RayCluster:
                         sent.append(said)
                         yield running.pop(reference), result
             finally:
+                if lost := nodes - self._alive():
+                    _LOG.warning("Ray: %d of %d nodes died; what they were at was run again", len(lost), len(nodes))
                 for reference in running:
                     with suppress(ray.exceptions.RayError):
                         ray.cancel(reference, force=True)

@@ -30,6 +30,7 @@ from assay.data.errors import InputError, UnknownNameError
 from assay.data.jsonable import jsonable
 from assay.data.stored import file_digest, file_digests, holds_files, read_json, read_sealed, sealed
 from assay.results.storage.kept import Keep, left_out
+from assay.results.storage.object_store import local_root, store_behind
 from assay.results.storage.places import DEFAULT_ROOT
 from assay.results.storage.tables import read_table, write_tables
 
@@ -262,9 +263,11 @@ def save_run(
         If the folder cannot be written.
 
     """
-    root = Path(root)
+    root = local_root(root)
     identity = run_id(name, config, fingerprints)
     target = root / identity
+    if (store := store_behind(root)) is not None:
+        store.bring(identity)
     try:
         root.mkdir(parents=True, exist_ok=True)
         recover(root)
@@ -465,11 +468,20 @@ def find_run(run: Path | str, *, root: Path | str = DEFAULT_ROOT) -> Path:
         if _is_run(path):
             return path
         _checked_name(name)
-    return Path(root) / _resolve(_checked_name(name), Path(root))
+    place = local_root(root)
+    store = store_behind(place)
+    if store is None:
+        return place / _resolve(_checked_name(name), [item.name for item in _folders(place)])
+    if store.bring(_checked_name(name)):
+        return place / name
+    others = [item for item in store.names() if item != name]  # there may be files of it, but no marker
+    found = _resolve(name, others)
+    if not store.bring(found):
+        raise UnknownNameError("run", name, [item for item in others if item != found] or ["none stored yet"])
+    return place / found
 
 
-def _resolve(name: str, root: Path) -> str:
-    known = [item.name for item in _folders(root)]
+def _resolve(name: str, known: list[str]) -> str:
     if name in known:
         return name
     fits = [item for item in known if item.startswith(name)]
@@ -489,6 +501,8 @@ def _is_run(path: Path) -> bool:
 
 
 def _folders(root: Path) -> list[Path]:
+    if (store := store_behind(root)) is not None:
+        store.bring_listed()
     try:
         recover(root)
         return sorted(item for item in root.iterdir() if not item.name.startswith(".") and _is_run(item))
@@ -509,7 +523,7 @@ def list_runs(root: Path | str = DEFAULT_ROOT) -> list[Run]:
 
     """
     runs = []
-    for path in _folders(Path(root)):
+    for path in _folders(local_root(root)):
         try:
             runs.append(_read(path))
         except InputError:
@@ -520,7 +534,7 @@ def list_runs(root: Path | str = DEFAULT_ROOT) -> list[Run]:
 def damaged_runs(root: Path | str = DEFAULT_ROOT) -> dict[str, str]:
     """Name of each stored run that cannot be read → why."""
     reasons = {}
-    for path in _folders(Path(root)):
+    for path in _folders(local_root(root)):
         try:
             _read(path)
         except InputError as error:
@@ -543,6 +557,9 @@ def delete_run(run: Path | str, *, root: Path | str = DEFAULT_ROOT) -> Path:
 
     """
     path = run if isinstance(run, Path) else find_run(run, root=root)
+    if (store := store_behind(path.parent)) is not None:
+        store.remove(path.name)
+        return path
     try:
         if path.is_symlink():
             path.unlink()

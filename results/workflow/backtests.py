@@ -34,6 +34,7 @@ from assay.results.evidence.starts import over_all_starts
 from assay.results.evidence.styles import StyleInputs, against_styles
 from assay.results.storage.kept import Keep
 from assay.results.storage.lockbox import require_open
+from assay.results.storage.object_store import local_root
 from assay.results.storage.places import DEFAULT_ROOT
 from assay.results.storage.runs import Run, add_checks
 from assay.results.workflow.kept_study import derived, keep_study, sources_of
@@ -223,7 +224,7 @@ def backtest(
             Origin(made_by),
             engine,
             checks,
-            Bookkeeping(Path(root), trials_elsewhere, keep, opened),
+            Bookkeeping(local_root(root), trials_elsewhere, keep, opened),
             Silent() if progress is None else progress,
             started,
         )

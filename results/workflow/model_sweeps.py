@@ -15,6 +15,7 @@ from assay.engine.folds import WalkForward
 from assay.engine.walk_forward import walk_forward
 from assay.models.catalog import load_model
 from assay.results.storage.lockbox import require_open
+from assay.results.storage.object_store import local_root
 from assay.results.storage.places import DEFAULT_ROOT
 from assay.results.workflow.requests import Progress, Silent
 from assay.results.workflow.sweeps import Variant
@@ -106,7 +107,7 @@ def model_variants(
                 delay=delay,
                 seeds=seeds,
                 executor=opened,
-                folder=Path(root) / ".walk-forward",
+                folder=local_root(root) / ".walk-forward",
             )
             named = {f"{PREFIX}{name}": value for name, value in chosen.items()}
             out.append(Variant(named, walk.predictions, made_by_folds(model, plan, seeds)))

@@ -15,6 +15,7 @@ from assay.data.panel import PredictionPanel, PricePanel
 from assay.engine.executors import Workers
 from assay.engine.sweep import named_grid
 from assay.results.gate.policy import GateDecision, judge, load_policy, note_look, write_decision
+from assay.results.storage.object_store import local_root
 from assay.results.storage.places import DEFAULT_ROOT
 from assay.results.storage.runs import load_run
 from assay.results.workflow.backtests import StoredBacktest, backtest
@@ -68,10 +69,10 @@ def run_study(
     """
     if not isinstance(study, Study):
         study = load_study(study).located(below=Path(study).resolve().parent)
-    stored = make_run(study, root=Path(root), progress=progress)
+    stored = make_run(study, root=local_root(root), progress=progress)
     if isinstance(stored, StoredSweep):
         return stored
-    judged(stored, study, Path(root))
+    judged(stored, study, local_root(root))
     positions_of(stored, study)
     if study.report.tearsheet:
         stored.tearsheet()

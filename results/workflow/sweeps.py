@@ -25,6 +25,7 @@ from assay.results.checks.trials import adopt_beside
 from assay.results.evidence.skill import skill_of
 from assay.results.evidence.sweep import SweepEvidence, evaluate_sweep, excess_returns
 from assay.results.storage.lockbox import require_open
+from assay.results.storage.object_store import local_root
 from assay.results.storage.places import DEFAULT_ROOT
 from assay.results.storage.runs import Run, run_id, save_run
 from assay.results.storage.sweep_parts import read_parts, write_part
@@ -153,7 +154,7 @@ def sweep(
     """
     started = time.perf_counter()
     require_open(prices, "sweep")
-    root, progress = Path(root), Silent() if progress is None else progress
+    root, progress = local_root(root), Silent() if progress is None else progress
     costs = CostModel() if costs is None else costs
     single = isinstance(predictions, PredictionPanel)
     variants = [Variant({}, predictions, made_by)] if isinstance(predictions, PredictionPanel) else list(predictions)

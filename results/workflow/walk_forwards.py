@@ -32,6 +32,7 @@ from assay.results.evidence.skill import skill_of
 from assay.results.evidence.styles import StyleInputs
 from assay.results.storage.kept import Keep
 from assay.results.storage.lockbox import require_open
+from assay.results.storage.object_store import local_root
 from assay.results.storage.places import DEFAULT_ROOT
 from assay.results.storage.runs import Run
 from assay.results.storage.trial_ledger import Record, register, search_of, trial_of
@@ -138,7 +139,7 @@ def walk_forward(
     """
     started = time.perf_counter()
     require_open(prices, "walk_forward")
-    root, progress = Path(root), Silent() if progress is None else progress
+    root, progress = local_root(root), Silent() if progress is None else progress
     checks = Checks(leaks=True, styles=True) if checks is None else checks
     checks = checks if styles is None else replace(checks, styles=True)
     costs, execution = CostModel() if costs is None else costs, Execution() if execution is None else execution

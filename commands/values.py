@@ -1,0 +1,44 @@
+"""Kinds of values on the command line: bounded numbers, and where results lie."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+__all__ = ["Bounded", "ResultsPlace"]
+
+
+class Bounded(click.ParamType):  # type: ignore[type-arg]
+    """A number that is one: finite, and of a size that a count, a price or a share of basis points can have.
+
+    What is sensible beyond that is said where it is used, in the words of that place.
+    """
+
+    def __init__(self, name: str, kind: Callable[[str], float], most: float) -> None:
+        self.name, self.kind, self.most = name, kind, most
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            number = self.kind(value) if not isinstance(value, str) or value.isascii() else None
+        except (ValueError, OverflowError):
+            number = None
+        if number is None:
+            self.fail(f"{str(value)[:40]!r} is not a valid {self.name}.", param, ctx)
+        if not -self.most <= number <= self.most:  # nan is none of these
+            self.fail(f"{str(value)[:40]} does not lie between {-self.most:,.0f} and {self.most:,.0f}.", param, ctx)
+        return number
+
+
+class ResultsPlace(click.Path):
+    """A folder, or the folder that stands for an object store while the command runs."""
+
+    def convert(self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        if not isinstance(value, str) or "://" not in value or ctx is None or ctx.resilient_parsing:
+            return Path(os.fsdecode(super().convert(value, param, ctx)))
+        from assay.results.storage.object_store import results_at
+
+        return ctx.with_resource(results_at(value))

@@ -1,0 +1,418 @@
+"""Runs in an object store, `s3://bucket/prefix`: a local folder stands for it while a command runs.
+
+An object store has no rename, so a run takes its name by a marker. The files of a run are objects named by what they
+hold, ``<prefix>/<run id>/<digest>/<path in the run>``, written once and never changed; then
+``<prefix>/<run id>/run.json``, replaced in one step, says which of them are the run. Without it there is no run: a
+writer that is killed leaves nothing half-written, and a reader sees the run before or the run after, with every file
+checked against its digest.
+
+`results_at` gives the local folder, to be used like any results folder. Runs come into it when they are asked for, of a
+list only what a list shows; what is new or changed in it at the end is written to the store. Two who change one run at
+once both see theirs whole; the later one stands. The ledger of trials, the lockbox and unfinished folds stay local.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from assay.data.atomic import locked, replacing
+from assay.data.errors import InputError
+from assay.data.sample import cache_folder
+from assay.data.stored import file_digest, read_sealed, sealed
+
+__all__ = ["ObjectStore", "is_url", "local_root", "results_at", "store_behind"]
+
+_URL = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(?P<prefix>[^?#]*))?")
+_MARKER, _MANIFEST, _ABOUT = "run.json", "manifest.json", ".store"
+#: Files of a run that a list of runs reads.
+_LISTED = (_MANIFEST, "metrics.json", "checks.json", "labels.json")
+#: Requests at a time, and the seconds until a server that does not answer is given up.
+_AT_ONCE, _CONNECT, _ANSWER = 8, 5.0, 60.0
+_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+#: What the store answers → what that means to a person.
+_REASONS = {
+    "NO_SUCH_BUCKET": "there is no such bucket; create it, or correct the URL",
+    "ACCESS_DENIED": "access denied; check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and what they may do there",
+    "INVALID_ACCESS_KEY_ID": "the access key is unknown; check AWS_ACCESS_KEY_ID",
+    "SIGNATURE_DOES_NOT_MATCH": "the secret key is wrong; check AWS_SECRET_ACCESS_KEY",
+    "NETWORK_CONNECTION": "no answer; check AWS_ENDPOINT_URL and AWS_REGION",
+}
+
+
+def is_url(root: Path | str) -> bool:
+    """Whether results are to lie in an object store rather than in a folder."""
+    return re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", str(root)) is not None
+
+
+def local_root(root: Path | str) -> Path:
+    """A results folder; an object store is opened with `results_at`.
+
+    Raises
+    ------
+    InputError
+        If it is a URL.
+
+    """
+    if is_url(root):
+        raise InputError(f"{root}: an object store; `with results_at({str(root)!r}) as root:` gives the folder for it")
+    return Path(root)
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A file of a run: its digest, and its size in bytes."""
+
+    digest: str
+    size: int
+
+
+@dataclass(frozen=True, eq=False)
+class ObjectStore:
+    """A place in an object store, and the local folder that stands for it.
+
+    Parameters
+    ----------
+    url : ``s3://bucket/prefix``.
+    root : the folder.
+    files : a `pyarrow.fs.FileSystem`.
+    base : the prefix in it.
+
+    """
+
+    url: str
+    root: Path
+    files: Any
+    base: str
+
+    def ids(self) -> set[str]:
+        """Ids of the runs there, some of which may not be finished."""
+        from pyarrow.fs import FileSelector, FileType
+
+        found = self._asked("list", lambda: self.files.get_file_info(FileSelector(self.base)), may_lack=True)
+        folders = (item.base_name for item in found or () if item.type == FileType.Directory)
+        return {name for name in folders if _RUN_ID.fullmatch(name)}
+
+    def check(self) -> None:
+        """Ask the bucket for its name: what is wrong with it is said before any work.
+
+        Raises
+        ------
+        InputError
+            If it is not there, or may not be read.
+
+        """
+        from pyarrow.fs import FileSelector
+
+        self._asked("open", lambda: self.files.get_file_info(FileSelector(f"{self.base}/{_ABOUT}")), may_lack=True)
+
+    def bring(self, run: str, *, listed_only: bool = False) -> bool:
+        """Bring a run into the folder, as far as it is not there; whether there is one.
+
+        Parameters
+        ----------
+        run : its id.
+        listed_only : only the files that a list of runs reads.
+
+        """
+        folder = self.root / run
+        with locked(self._state):
+            known = self._known(run)
+            if self._is_own(folder, known):
+                return True
+            there = self._marker(run)
+            if there is None:
+                if known is not None:  # removed by somebody else
+                    self._forget(run)
+                return False
+            wanted = {name: item for name, item in there.items() if not listed_only or name in _LISTED}
+            self._bringing(run).touch()
+            for name in {*(known or {})} - {*there}:
+                (folder / name).unlink(missing_ok=True)
+            for name in sorted(wanted):
+                self._fetch(run, name, wanted[name], (known or {}).get(name))
+            self._note(run, there)
+            self._bringing(run).unlink()
+        return True
+
+    def bring_listed(self) -> None:
+        """Bring what a list of runs reads, and take away what was removed there."""
+        there = self.ids()
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            for done in [pool.submit(self.bring, run, listed_only=True) for run in sorted(there)]:
+                done.result()
+        for run in self._noted() - there:
+            self.bring(run)
+
+    def names(self) -> list[str]:
+        """Ids of runs there and in the folder."""
+        return sorted(self.ids() | {item.name for item in self._folders()})
+
+    def write(self) -> list[str]:
+        """Write every run that is new or changed in the folder; the ids of these."""
+        written = []
+        with locked(self._state):
+            for folder in self._folders():
+                if self._is_own(folder, self._known(folder.name)):
+                    written += [folder.name] if self._write(folder) else []
+        return written
+
+    def remove(self, run: str) -> None:
+        """Take a run away there: first the marker, so that no half of it is left."""
+        marker = f"{self.base}/{run}/{_MARKER}"
+        with locked(self._state):
+            if self._marker(run) is not None:
+                self._asked("remove", lambda: self.files.delete_file(marker))
+            self._asked("remove", lambda: self.files.delete_dir(f"{self.base}/{run}"), may_lack=True)
+            self._forget(run)
+
+    @property
+    def _state(self) -> Path:
+        """The folder with what was there when it was last looked at, a file a run."""
+        place = self.root / _ABOUT
+        place.mkdir(parents=True, exist_ok=True)
+        return place
+
+    def _folders(self) -> list[Path]:
+        """The runs in the folder."""
+        return sorted(item.parent for item in self.root.glob(f"[!.]*/{_MANIFEST}"))
+
+    def _known(self, run: str) -> dict[str, Any] | None:
+        """File → digest, size there and the moment it was written here; None of a run that was never there."""
+        try:
+            return dict(read_sealed(self._state / f"{run}.json")["files"])
+        except (OSError, ValueError, LookupError, TypeError):
+            return None
+
+    def _bringing(self, run: str) -> Path:
+        """Stands where a run is being brought: what a kill leaves of that is nobody's change."""
+        return self._state / f"{run}.part"
+
+    def _is_own(self, folder: Path, known: Mapping[str, Any] | None) -> bool:
+        """Whether a run was made or changed here and is not written there yet."""
+        if self._bringing(folder.name).exists() or not (folder / _MANIFEST).is_file():
+            return False
+        return known is None or _changed(folder, known)
+
+    def _noted(self) -> set[str]:
+        return {item.stem for item in self._state.glob("*.json")}
+
+    def _note(self, run: str, there: Mapping[str, _Entry]) -> None:
+        folder = self.root / run
+        moments = {name: _moment(folder / name) for name in there}
+        content = {name: [item.digest, item.size, moments[name]] for name, item in there.items()}
+        with replacing(self._state / f"{run}.json") as temporary:
+            temporary.write_text(json.dumps(sealed({"files": content})), encoding="utf-8")
+
+    def _forget(self, run: str) -> None:
+        shutil.rmtree(self.root / run, ignore_errors=True)
+        self._bringing(run).unlink(missing_ok=True)
+        (self._state / f"{run}.json").unlink(missing_ok=True)
+
+    def _marker(self, run: str) -> dict[str, _Entry] | None:
+        """The files of a run by its marker; None where there is none."""
+        name = f"{self.base}/{run}/{_MARKER}"
+        raw = self._asked("read", lambda: self._bytes(name), may_lack=True)
+        if raw is None:
+            return None
+        try:
+            content = json.loads(raw)
+            if sealed({"files": content["files"]}) != content:
+                raise ValueError("its content is not what was written")
+            files = {str(name): _Entry(str(item[0]), int(item[1])) for name, item in content["files"].items()}
+            bad = next((name for name in files if not _is_inside(name)), None)
+            if bad is not None:
+                raise ValueError(f"{bad!r} is no name of a file of a run")
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise InputError(f"{self.url}/{run}/{_MARKER}: damaged: {error}; make the run again") from None
+        return files
+
+    def _fetch(self, run: str, name: str, wanted: _Entry, known: list[Any] | None) -> None:
+        target = self.root / run / name
+        if known is not None and known[0] == wanted.digest and _moment(target) == known[2] is not None:
+            return
+        target.parent.mkdir(parents=True, exist_ok=True)
+        source = f"{self.base}/{run}/{wanted.digest}/{name}"
+        with replacing(target) as temporary:
+            content = self._asked("read", lambda: self._bytes(source))
+            if hashlib.sha256(content).hexdigest() != wanted.digest:
+                raise InputError(f"s3://{source}: damaged: its content is not what was written; make the run again")
+            temporary.write_bytes(content)
+
+    def _write(self, folder: Path) -> bool:
+        """Write the files that are not there yet, then the marker; False of a run that somebody else has made anew."""
+        from pyarrow.fs import FileType
+
+        run, own = folder.name, {}
+        for path in sorted(item for item in folder.rglob("*") if item.is_file()):
+            name = path.relative_to(folder).as_posix()
+            if not any(part.startswith(".") for part in name.split("/")):
+                own[name] = _Entry(file_digest(path), path.stat().st_size)
+        there = self._marker(run) or {}
+        same = there.get(_MANIFEST) == own.get(_MANIFEST)
+        if not same and not _is_whole(folder, own):  # only listed here, and made anew there since
+            self._forget(run)
+            return False
+        fresh = {name: item for name, item in own.items() if there.get(name) != item}
+        keys = {name: f"{self.base}/{run}/{item.digest}/{name}" for name, item in fresh.items()}
+        infos = self._asked("look at", lambda: self.files.get_file_info(list(keys.values()))) if keys else []
+        for (name, key), info in zip(keys.items(), infos, strict=True):
+            if info.type != FileType.File or info.size != fresh[name].size:
+                self._put(key, (folder / name).read_bytes())
+        # Of a run made anew its own files alone; else what was not brought here stays.
+        now = {**(there if same else {}), **own}
+        content = {name: [item.digest, item.size] for name, item in sorted(now.items())}
+        self._put(f"{self.base}/{run}/{_MARKER}", json.dumps(sealed({"files": content})).encode())
+        self._note(run, now)
+        return True
+
+    def _bytes(self, name: str) -> bytes:
+        with self.files.open_input_stream(name) as stream:
+            return bytes(stream.read())
+
+    def _put(self, name: str, content: bytes) -> None:
+        def put() -> None:
+            with self.files.open_output_stream(name) as stream:
+                stream.write(content)
+
+        self._asked("write", put)
+
+    def _asked(self, what: str, ask: Callable[[], Any], *, may_lack: bool = False) -> Any:
+        """What the store answers, or its refusal in one line; None of what is not there and need not be."""
+        try:
+            return ask()
+        except OSError as error:
+            if may_lack and isinstance(error, FileNotFoundError):
+                return None
+            raise InputError(f"{self.url}: cannot {what}: {_reason(error)}") from None
+
+
+def _is_whole(folder: Path, own: Mapping[str, _Entry]) -> bool:
+    """Whether every file that the manifest names is there."""
+    try:
+        return {*read_sealed(folder / _MANIFEST)["files"]} <= {*own}
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
+
+
+def _is_inside(name: str) -> bool:
+    """Whether a path in a run leads to nowhere else."""
+    parts = name.split("/")
+    return all(part not in ("", ".", "..") and "\\" not in part and part.isprintable() for part in parts)
+
+
+def _reason(error: OSError) -> str:
+    text = " ".join(str(error).split())
+    return next((reason for code, reason in _REASONS.items() if code in text), text[:300])
+
+
+def _moment(path: Path) -> int | None:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return None
+
+
+def _changed(folder: Path, known: Mapping[str, Any]) -> bool:
+    """Whether a file of a run was written since it was last the same as there; one that was not brought was not."""
+    for path in folder.rglob("*"):
+        name = path.relative_to(folder).as_posix()
+        if path.is_file() and not any(part.startswith(".") for part in name.split("/")):
+            item = known.get(name)
+            if item is None or item[2] != path.stat().st_mtime_ns:
+                return True
+    return False
+
+
+@contextlib.contextmanager
+def results_at(root: Path | str) -> Iterator[Path]:
+    """The folder for results that lie in an object store, which gets what is new in it at the end; a folder itself.
+
+    The endpoint and the credentials are those of the standard variables: AWS_ENDPOINT_URL (or AWS_ENDPOINT_URL_S3),
+    AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_PROFILE. The folder lies in
+    ``$ASSAY_CACHE`` or ``~/.cache/assay`` and may be removed at any time when nothing runs.
+
+    Raises
+    ------
+    InputError
+        If the URL is no s3 URL, the bucket cannot be used, or there is no place for the folder.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> with results_at("results/runs") as root:
+    ...     root == Path("results/runs")
+    True
+
+    """
+    if not is_url(root):
+        yield Path(root)
+        return
+    store = _opened(str(root))
+    store.check()
+    try:
+        yield store.root
+    except BaseException:
+        with contextlib.suppress(InputError):  # what went wrong first is what is said
+            store.write()
+        raise
+    try:
+        store.write()
+    except InputError as error:
+        raise InputError(
+            f"{error}; what is new stands in {store.root}, and the next command with this URL writes it"
+        ) from None
+
+
+def store_behind(root: Path) -> ObjectStore | None:
+    """The object store that a results folder stands for; None of any other folder."""
+    try:
+        url = json.loads((root / _ABOUT / "url").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return _opened(str(url))
+
+
+def _opened(url: str) -> ObjectStore:
+    match = _URL.fullmatch(url)
+    if match is None:
+        raise InputError(
+            f"{url}: expected s3://bucket/prefix, of any store that speaks S3 (AWS_ENDPOINT_URL names its server), or "
+            "a folder"
+        )
+    try:
+        from pyarrow.fs import AwsStandardS3RetryStrategy, S3FileSystem
+    except ImportError:
+        raise InputError(f"{url}: this build of pyarrow has no S3; install pyarrow from PyPI or conda-forge") from None
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    cache = cache_folder()
+    if cache is None:
+        raise InputError(f"{url}: no place for the folder that stands for it; point ASSAY_CACHE to one")
+    prefix = re.sub(r"/+", "/", match["prefix"] or "").strip("/")
+    named = "-".join(re.findall(r"[A-Za-z0-9]+", f"{match['bucket']} {prefix}"))[:60]
+    digest = hashlib.sha256(f"{endpoint} {match['bucket']}/{prefix}".encode()).hexdigest()[:12]
+    place = cache / "results" / f"{named}-{digest}"
+    try:
+        (place / _ABOUT).mkdir(parents=True, exist_ok=True)
+        with replacing(place / _ABOUT / "url") as temporary:
+            temporary.write_text(json.dumps(url), encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{place}: cannot be written: {error.strerror or error}; see ASSAY_CACHE") from None
+    files = S3FileSystem(
+        endpoint_override=endpoint,
+        # Without a region pyarrow asks AWS for it; a server of one's own has none.
+        region=os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or (endpoint and "us-east-1"),
+        connect_timeout=_CONNECT,
+        request_timeout=_ANSWER,
+        retry_strategy=AwsStandardS3RetryStrategy(max_attempts=3),
+    )
+    return ObjectStore(url.rstrip("/"), place, files, f"{match['bucket']}/{prefix}".rstrip("/"))

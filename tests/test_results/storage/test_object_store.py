@@ -1,0 +1,329 @@
+"""Runs in an object store: whole or not there, checked on the way back, and the same to every command."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from pyarrow.fs import LocalFileSystem
+
+from assay import backtest, load_strategy
+from assay.commands import main as cli
+from assay.data.errors import InputError, UnknownNameError
+from assay.data.synthetic import synthetic_market
+from assay.results.storage import object_store
+from assay.results.storage.labels import read_labels, write_labels
+from assay.results.storage.object_store import ObjectStore, is_url, local_root, results_at
+from assay.results.storage.runs import add_checks, damaged_runs, delete_run, list_runs, load_run, save_run
+
+TABLE = pd.DataFrame({"x": [1.0, np.nan]}, index=pd.bdate_range("2020-01-01", periods=2))
+URL = "s3://bucket/runs"
+
+
+class Objects:
+    """A folder that answers as an object store does: no folders are made, an object appears whole."""
+
+    def __init__(self, folder: Path):
+        self._files, self._folder = LocalFileSystem(), folder
+        self.asked: list[tuple[str, str]] = []
+
+    def _place(self, name):
+        return str(self._folder / name)
+
+    def open_input_stream(self, name):
+        self.asked.append(("read", name))
+        return self._files.open_input_stream(self._place(name))
+
+    def open_output_stream(self, name):
+        self.asked.append(("write", name))
+        self._files.create_dir(str(Path(self._place(name)).parent))
+        return self._files.open_output_stream(self._place(name))
+
+    def get_file_info(self, what):
+        if isinstance(what, list):
+            return self._files.get_file_info([self._place(name) for name in what])
+        from pyarrow.fs import FileSelector
+
+        return self._files.get_file_info(FileSelector(self._place(what.base_dir)))
+
+    def delete_file(self, name):
+        self.asked.append(("delete", name))
+        self._files.delete_file(self._place(name))
+
+    def delete_dir(self, name):
+        self._files.delete_dir(self._place(name))
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    """The store, and whose machine asks: each has a folder of its own."""
+    objects = Objects(tmp_path / "there")
+    (tmp_path / "there" / "bucket").mkdir(parents=True)
+    at = {"machine": "one"}
+
+    def opened(url):
+        root = tmp_path / at["machine"]
+        (root / ".store").mkdir(parents=True, exist_ok=True)
+        (root / ".store" / "url").write_text(json.dumps(url))
+        return ObjectStore(url, root, objects, "bucket/runs")
+
+    monkeypatch.setattr(object_store, "_opened", opened)
+    objects.at = at
+    return objects
+
+
+def saved(root, value=1.0, **config):
+    metrics = {"metrics": [{"name": "sharpe_net", "value": value}]}
+    return save_run("s2", config=config, fingerprints={"prices": "p"}, metrics=metrics, tables={"t": TABLE}, notes={},
+                    root=root)  # fmt: skip
+
+
+def test_a_run_written_by_one_is_read_by_another(store):
+    with results_at(URL) as root:
+        run = saved(root, a=1)
+    writes = [name for what, name in store.asked if what == "write"]
+    assert writes[-1] == f"bucket/runs/{run.id}/run.json"  # the marker is the last
+    assert sum(name.endswith("/t.parquet") for name in writes) == 1
+    store.at["machine"] = "two"
+    with results_at(URL) as root:
+        store.asked.clear()
+        (listed,) = list_runs(root)
+        assert (listed.id, listed.metric("sharpe_net")["value"], damaged_runs(root)) == (run.id, 1.0, {})
+        assert not any(name.endswith(".parquet") for _, name in store.asked)  # a list needs no table
+        again = load_run("s2", root=root)  # by the start of its id
+        pd.testing.assert_frame_equal(again.table("t"), TABLE, check_freq=False)
+        assert again.metrics == run.metrics
+        store.asked.clear()
+        load_run(run.id, root=root)
+        assert [name for what, name in store.asked if not name.endswith("run.json")] == []  # nothing twice
+    assert not [name for what, name in store.asked if what == "write"]  # nothing was new
+
+
+def test_without_the_marker_there_is_no_run_and_the_next_write_completes_it(store, monkeypatch):
+    put = ObjectStore._put
+
+    def fails(self, name, content):
+        if name.endswith("run.json"):
+            raise InputError("power cut")
+        put(self, name, content)
+
+    monkeypatch.setattr(ObjectStore, "_put", fails)
+    lost = r"power cut; what is new stands in .*one, and the next command"
+    with pytest.raises(InputError, match=lost), results_at(URL) as root:
+        run = saved(root)
+    store.at["machine"] = "two"
+    with results_at(URL) as root:
+        assert list_runs(root) == []
+        with pytest.raises(UnknownNameError, match="run"):
+            load_run(run.id, root=root)
+    monkeypatch.setattr(ObjectStore, "_put", put)
+    store.at["machine"] = "one"
+    store.asked.clear()
+    with results_at(URL):
+        pass
+    assert [name for what, name in store.asked if what == "write"] == [f"bucket/runs/{run.id}/run.json"]
+
+
+def test_checks_and_labels_follow_and_a_run_made_anew_is_the_new_one(store):
+    with results_at(URL) as root:
+        run = saved(root)
+    store.at["machine"] = "two"
+    with results_at(URL) as root:
+        again = load_run(run.id, root=root)
+        add_checks(again, {"leaks": {"passed": True}})
+        write_labels(again, add=["keep"])
+    store.at["machine"] = "one"
+    with results_at(URL) as root:
+        (listed,) = list_runs(root)
+        assert (listed.checks["leaks"]["passed"], read_labels(listed).tags) == (True, ("keep",))
+        assert load_run(run.id, root=root).has("t")
+        saved(root)  # the same again: the stored one stays, with what was added
+        assert load_run(run.id, root=root).checks
+        saved(root, value=2.0)  # other figures: made anew
+    store.at["machine"] = "three"
+    with results_at(URL) as root:
+        fresh = load_run(run.id, root=root)
+        assert fresh.metric("sharpe_net")["value"] == 2.0
+        assert not fresh.checks
+        assert read_labels(fresh).tags == ("keep",)
+    store.at["machine"] = "two"  # which held the old one
+    with results_at(URL) as root:
+        assert load_run(run.id, root=root).metric("sharpe_net")["value"] == 2.0
+        assert not (root / run.id / "checks.json").exists()
+
+
+def test_a_list_does_not_take_tables_away_and_removed_is_removed(store):
+    with results_at(URL) as root:
+        run, other = saved(root), saved(root, a=2)
+    store.at["machine"] = "two"
+    with results_at(URL) as root:
+        write_labels(list_runs(root)[0], add=["seen"])  # of a run whose tables were not brought
+        write_labels(list_runs(root)[1], add=["seen"])
+    store.at["machine"] = "one"
+    with results_at(URL) as root:
+        assert load_run(run.id, root=root).table("t").shape == (2, 1)
+        assert delete_run(run.id, root=root) == root / run.id
+    assert not (root / run.id).exists()
+    store.at["machine"] = "two"
+    with results_at(URL) as root:
+        assert [item.id for item in list_runs(root)] == [other.id]
+        assert not (root / run.id).exists()
+        with pytest.raises(UnknownNameError):
+            load_run(run.id, root=root)
+
+
+def test_what_is_damaged_there_is_said_and_never_used(store, tmp_path):
+    with results_at(URL) as root:
+        run = saved(root)
+    (table,) = (tmp_path / "there").rglob("t.parquet")
+    sound = table.read_bytes()
+    table.write_bytes(sound[:-1] + b"?")
+    store.at["machine"] = "two"
+    with results_at(URL) as root, pytest.raises(InputError, match=r"t.parquet: damaged: its content is not what was"):
+        load_run(run.id, root=root)
+    store.asked.clear()
+    with results_at(URL):
+        pass
+    assert store.asked == []  # what was brought in part is nobody's change
+    table.write_bytes(sound)
+    with results_at(URL) as root:
+        assert load_run(run.id, root=root).table("t").shape == (2, 1)
+    store.at["machine"] = "three"
+    marker = tmp_path / "there" / "bucket" / "runs" / run.id / "run.json"
+    marker.write_text(marker.read_text().replace("t.parquet", "../../t.parquet"))
+    with results_at(URL) as root, pytest.raises(InputError, match=r"run.json: damaged"):
+        load_run(run.id, root=root)
+    marker.write_text(json.dumps(object_store.sealed({"files": {"../../../escaped": ["0" * 64, 1]}})))
+    with results_at(URL) as root, pytest.raises(InputError, match="no name of a file of a run"):
+        load_run(run.id, root=root)
+
+
+def test_an_error_of_the_command_is_what_is_said_and_its_runs_are_kept(store):
+    def fails():
+        with results_at(URL) as root:
+            saved(root)
+            raise RuntimeError("mine")
+
+    with pytest.raises(RuntimeError, match="mine"):
+        fails()
+    store.at["machine"] = "two"
+    with results_at(URL) as root:
+        assert len(list_runs(root)) == 1
+
+
+def test_a_url_is_no_folder(tmp_path, monkeypatch):
+    assert is_url("s3://bucket/x")
+    assert is_url(Path("s3://bucket/x"))
+    assert not is_url("results/runs")
+    assert not is_url("C:/results")
+    with pytest.raises(InputError, match="with results_at"):
+        local_root("s3://bucket/x")
+    monkeypatch.chdir(tmp_path)
+    for root in ("gs://bucket/x", "s3://", "s3://B/x"):
+        with pytest.raises(InputError, match="expected s3://bucket/prefix"), results_at(root):
+            pass
+    prices, predictions = synthetic_market(60, 6)
+    with pytest.raises(InputError, match="an object store"):
+        backtest(load_strategy("quintile_long_short"), predictions, prices, root="s3://bucket/x")
+    assert list(tmp_path.iterdir()) == []
+
+
+@contextmanager
+def served(**environment):
+    """The URL of a server that speaks S3 on this machine, with a bucket."""
+    pytest.importorskip("moto.server", reason="needs moto: pip install 'moto[server]'")
+    code = ("from moto.server import ThreadedMotoServer as S; import sys; s = S('127.0.0.1', 0, verbose=False); "
+            "s.start(); print(s.get_host_and_port()[1], flush=True); sys.stdin.read()")  # fmt: skip
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, env={**os.environ, **environment}) as process:  # fmt: skip
+        assert process.stdout is not None
+        url = f"http://127.0.0.1:{int(process.stdout.readline())}"
+        urllib.request.urlopen(urllib.request.Request(f"{url}/bucket", method="PUT")).close()
+        try:
+            yield url
+        finally:
+            process.communicate()
+
+
+@pytest.mark.slow
+def test_commands_work_on_a_server_that_speaks_s3(tmp_path, monkeypatch, capsys):
+    with served() as server:
+        commands_on(server, tmp_path, monkeypatch, capsys)
+
+
+def commands_on(server, tmp_path, monkeypatch, capsys):
+    for name, value in {"AWS_ENDPOINT_URL": server, "AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s",
+                        "ASSAY_RESULTS": "s3://bucket/desk/runs"}.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+
+    def on(machine, *arguments):
+        monkeypatch.setenv("ASSAY_CACHE", str(tmp_path / machine))
+        code = cli.main(list(arguments))
+        said = capsys.readouterr()
+        assert "Traceback" not in said.err
+        return code, said.out, said.err
+
+    def tables(folder):
+        return {path.name for path in folder.glob("*.parquet")}
+
+    monkeypatch.chdir(tmp_path)
+    later = ("--start", "2019-01-01")
+    assert on("one", "backtest", "--strategy", "quintile_long_short", *later)[0] == 0
+    assert on("one", "backtest", "--strategy", "s2_filter_negative", *later)[0] == 0
+    assert on("one", "backtest", "--strategy", "s2_filter_negative", *later, "--results", "local")[0] == 0
+    listed = json.loads(on("two", "runs", "list", "--json")[1])["runs"]
+    ids = sorted((row["run_id"] for row in listed), reverse=True)
+    assert [name.partition("-")[0] for name in ids] == ["s2_filter_negative", "quintile_long_short"]
+    local = tmp_path / "local" / ids[0]
+    (mirror,) = (tmp_path / "two" / "results").glob("*")
+    assert (mirror / ids[0] / "metrics.json").read_bytes() == (local / "metrics.json").read_bytes()
+    assert not tables(mirror / ids[0])
+    assert "Sharpe" in on("two", "runs", "show", "s2")[1]
+    assert tables(mirror / ids[0]) == tables(local)
+    assert on("two", "tearsheet", ids[0])[0] == 0
+    assert on("two", "gate", ids[0], "--policy", "research")[0] in (0, 1, 3)
+    assert on("two", "compare", *ids)[0] == 0
+    assert on("two", "runs", "tag", ids[0], "keep")[0] == 0
+    shutil.rmtree(tmp_path / "two")
+    tagged = json.loads(on("three", "runs", "list", "--filter", "tags=keep", "--json")[1])["runs"]
+    assert [row["run_id"] for row in tagged] == ids[:1]
+    assert on("three", "runs", "show", ids[0])[0] == 0
+    (mirror,) = (tmp_path / "three" / "results").glob("*")
+    assert (mirror / ids[0] / "tearsheet.html").is_file()
+    assert (mirror / ids[0] / "gate.json").is_file()
+    assert on("three", "runs", "rm", ids[1])[0] == 0
+    assert [row["run_id"] for row in json.loads(on("two", "runs", "list", "--json")[1])["runs"]] == ids[:1]
+    # What goes wrong is one line.
+    code, _, said = on("one", "runs", "show", "nothing")
+    assert (code, said.count("\n")) == (2, 1)
+    assert "nothing" in said
+    for url, endpoint, reason in (
+        ("s3://absent/runs", server, "there is no such bucket"),
+        ("s3://bucket/runs", "http://127.0.0.1:9", "no answer; check AWS_ENDPOINT_URL"),
+    ):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        code, _, said = on("one", "runs", "list", "--results", url)
+        assert (code, said.count("\n")) == (2, 1), said
+        assert reason in said
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.slow
+def test_who_may_not_is_told_so(tmp_path, monkeypatch, capsys):
+    with served(INITIAL_NO_AUTH_ACTION_COUNT="1") as server:
+        for name, value in {"AWS_ENDPOINT_URL": server, "AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s",
+                            "ASSAY_CACHE": str(tmp_path)}.items():  # fmt: skip
+            monkeypatch.setenv(name, value)
+        assert cli.main(["runs", "list", "--results", "s3://bucket/runs"]) == 2
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1
+        assert "access" in said, said
