@@ -208,6 +208,12 @@ class PricePanel(Card):
         return (*self.fields, *(name for name in ("raw_close", "members") if getattr(self, name) is not None))
 
     @cached_property
+    def unpriced(self) -> np.ndarray:
+        """(T,) how many assets have no close on a session."""
+        close = self.close.to_numpy()
+        return np.concatenate([np.count_nonzero(np.isnan(part), axis=1) for _, part in row_parts(close)])
+
+    @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over sessions, assets and values of every field (hex, 64 characters)."""
         digest = hashlib.sha256()

@@ -102,15 +102,15 @@ def run_backtest(
         by_loops = bool(compiled) and has_numba()
         result = _weights_backtest(strategy, predictions, prices, costs, execution, keep, compiled=by_loops)
     result = _with_departures(result, prices)
-    warnings = [*_idle(strategy, result), *result.warnings, *_unmet(result.events), *predictions.warnings]
+    unmet = [] if isinstance(strategy, EntryRule) else _unmet(result.events)
+    warnings = [*_idle(strategy, result), *result.warnings, *unmet, *predictions.warnings]
     if predictions.delay != execution.delay and not execution.same_close:
         warnings.append(
             f"the predictions were made for a delay of {predictions.delay} sessions, the fills have {execution.delay}"
         )
     if predictions.receipts is None:
         warnings.append("receipts: none; nothing says what the model had seen when it predicted")
-    return replace(
-        result,
+    return result.changed(
         benchmark=None if benchmark is None else benchmark.reindex(result.sessions).rename("benchmark"),
         config={**result.config, **described(strategy), "model": predictions.name, "horizon": predictions.horizon},
         fingerprints=prints,

@@ -19,6 +19,7 @@ from assay.data.files.rates import load_rates
 from assay.engine.borrow_and_interest import Night, a_session
 
 __all__ = [
+    "COST_COLUMNS",
     "COST_FIELDS",
     "COST_KINDS",
     "CostModel",
@@ -34,6 +35,8 @@ __all__ = [
 
 #: Kinds in which costs are reported, in the order of the columns of `BacktestResult.costs`.
 COST_KINDS = ("commission", "spread", "impact", "sqrt_impact", "minimum_fee", "borrow", "financing")
+#: The same as columns, made once.
+COST_COLUMNS = pd.Index(COST_KINDS)
 #: Fields of `CostModel` that a table may set for an asset; the others are of the whole book.
 ASSET_FIELDS = ("commission_bps", "spread_bps", "impact_bps", "sqrt_impact", "borrow_bps", "minimum_fee")
 

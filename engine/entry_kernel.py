@@ -20,7 +20,7 @@ from assay.engine.orders import DUST, SMALLEST
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["TEXTS", "at_hand", "compiled_walk", "walk", "worth_compiling_entries"]
+__all__ = ["TEXTS", "compiled_walk", "in_words", "walk", "worth_compiling_entries"]
 
 #: Kind and detail of the events, by their number; those from `_SIGNAL` on are named in the loop.
 TEXTS = (
@@ -41,10 +41,8 @@ TEXTS = (
 _SIGNAL, _AGE, _GAP, _INSIDE, _BOTH, _FORCED, _NO_EXIT, _NO_ENTRY, _TOO_SMALL, _RUIN = 0, 1, 2, 4, 6, 8, 9, 10, 11, 12
 #: Sessions of runs above which they take seconds one by one; importing the loop takes one, compiling it, once, ten.
 _MANY = 200_000
-#: Up to so many candidates of a session are put in order by insertion.
-_FEW = 64
-#: Flags that are looked at together.
-_WORD = 16
+#: Up to so many places are filled by looking for the best candidate each time; for more, all are put in order.
+_FEW = 8
 _LOWEST = np.finfo(np.float64).min
 
 #: rows (T, 6), carried (T, 3), fills (n, 5), spans (m, 3), held (m,), events (k, 3), open positions (p, 2) and their
@@ -67,11 +65,6 @@ def worth_compiling_entries(runs: int, sessions: int) -> bool:
     return runs * sessions >= _MANY and has_numba()
 
 
-def at_hand() -> bool:
-    """Whether the compiled loop is loaded in this process already, so that using it costs nothing."""
-    return bool(compiled_walk.cache_info().currsize)
-
-
 @cache
 def compiled_walk() -> Callable[..., Walked]:
     """`walk`, compiled for prices of any layout, or read from Numba's cache on disk."""
@@ -82,18 +75,25 @@ def compiled_walk() -> Callable[..., Walked]:
     def table(kind: Any, layout: str = "A") -> Any:
         return types.Array(kind, 2, layout, readonly=True)
 
-    bars, flags = types.UniTuple(table(types.float64), 4), types.UniTuple(table(types.boolean, "C"), 2)
-    numbers = types.Array(types.float64, 1, "C", readonly=True)
+    bars, numbers = types.UniTuple(table(types.float64), 4), types.Array(types.float64, 1, "C", readonly=True)
     whole = types.Array(types.int64, 1, "C", readonly=True)
-    signature = (bars, whole, flags, table(types.float64), numbers, whole)
+    flags, words = table(types.boolean, "C"), types.Array(types.uint64, 1, "C", readonly=True)
+    signature = (bars, whole, flags, words, table(types.boolean), table(types.float64), numbers, whole)
     kernel: Callable[..., Walked] = on_disk(walk, signature)
     return kernel
+
+
+def in_words(flags: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint64]:
+    """The first ⌊size / 8⌋ · 8 flags of a table, row after row, eight in a number."""
+    return flags.reshape(-1)[: flags.size // 8 * 8].view(np.uint64)
 
 
 def walk(
     bars: tuple[Floats, ...],
     rows: npt.NDArray[np.int64],
-    flags: tuple[npt.NDArray[np.bool_], ...],
+    enter: npt.NDArray[np.bool_],
+    words: npt.NDArray[np.uint64],
+    leave: npt.NDArray[np.bool_],
     priority: Floats,
     numbers: Floats,
     whole: npt.NDArray[np.int64],
@@ -104,8 +104,8 @@ def walk(
     ----------
     bars : opens, highs, lows and closes, (T, N) each, assets in the order of their ids.
     rows : (T,) row of the signals that session s acts on, −1 for none.
-    flags : of the signals, (≤ T, N) each, row after row in memory: enter, leave.
-    priority : (≤ T, N).
+    enter, words : (≤ T, N) of the signals, row after row in memory, and the same `in_words`.
+    leave, priority : (≤ T, N) of the signals.
     numbers : capital, cost of a traded unit, borrow, financing and interest of a night, size, stop loss, take profit,
         most gross.
     whole : side, most positions, most sessions held (0 = no limit), sessions without a close that close a position,
@@ -113,7 +113,6 @@ def walk(
 
     """
     opens, highs, lows, closes = bars
-    enter, leave = flags
     capital, rate, borrow, financing, earning, size, stop_loss, take_profit, max_gross = numbers
     side, max_positions, oldest, stale_limit, optimistic = whole
     sessions, assets = closes.shape
@@ -122,6 +121,7 @@ def walk(
     leaving = np.zeros(most, np.int64)  # 0 stays, 1 by signal, 2 by age, 3 by a level that the open jumped over
     shares, stop, target = np.zeros(most), np.zeros(most), np.zeros(most)
     lower, upper, mark = np.zeros(most), np.zeros(most), np.zeros(most)
+    bar_low, bar_high, bar_close = np.zeros(most), np.zeros(most), np.zeros(most)  # read together: memory is far away
     busy = np.full(assets, -1)  # the last session at whose open the asset was held
     found, score = np.zeros(assets, np.int64), np.zeros(assets)
 
@@ -129,9 +129,32 @@ def walk(
     at_once = 2 * assets + 3 * most + 1  # lines that a session can write
     fills, events = np.empty((at_once + 1024, 5)), np.empty((at_once + 1024, 3), np.int64)
     spans, held = np.empty((at_once + 1024, 3), np.int64), np.empty(at_once + 1024)
-    n_fills, n_spans, n_events, count = 0, 0, 0, 0
+    n_fills, n_spans, n_events, count, wanted = 0, 0, 0, 0, 0
     unfilled, forced, cut_by_cash, without_cash, ruined_at = 0, 0, 0, 0, -1
     cash, short = capital, 0.0
+
+    # The assets that are to be entered, row after row of the signals, and where each row starts.
+    starts, columns, row, end = np.zeros(len(enter) + 1, np.int64), np.empty(assets + 1024, np.int64), 0, assets
+    flags = enter.reshape(-1)
+    for place in range(len(words) + 1):
+        if place < len(words) and not words[place]:
+            continue
+        if wanted + 8 > len(columns):
+            more_columns = np.empty(2 * len(columns), np.int64)
+            more_columns[:wanted], columns = columns[:wanted], more_columns
+        for at in range(8 * place, min(8 * place + 8, len(flags))):
+            columns[wanted] = at
+            wanted += flags[at]
+    scores = np.empty(wanted)
+    for i in range(wanted):
+        while columns[i] >= end:
+            row += 1
+            starts[row] = i
+            end += assets
+        columns[i] -= end - assets
+        value = priority[row, columns[i]]
+        scores[i] = value if value > _LOWEST else _LOWEST
+    starts[row + 1 :] = wanted
 
     for s in range(sessions):
         if max(n_fills, n_spans, n_events) + at_once > len(fills):
@@ -145,16 +168,7 @@ def walk(
             more_held[:n_spans], held = held[:n_spans], more_held
         row, wanted = rows[s], 0
         if row >= 0:
-            for first in range(0, assets, _WORD):
-                some, stop_at = False, min(first + _WORD, assets)
-                if first + _WORD <= assets:
-                    for a in range(_WORD):  # of fixed length: many at once
-                        some |= enter[row, first + a]
-                if some or first + _WORD > assets:
-                    for a in range(first, stop_at):
-                        if enter[row, a]:
-                            found[wanted] = a
-                            wanted += 1
+            wanted = starts[row + 1] - starts[row]
         lent, owed, earned = borrow * -short, 0.0, 0.0
         if lent == 0 and cash >= 0 and earning == 0:
             lent = 0.0
@@ -174,6 +188,7 @@ def walk(
             a = asset[i]
             busy[a] = s
             price = opens[s, a]
+            bar_low[i], bar_high[i], bar_close[i] = lows[s, a], highs[s, a], closes[s, a]
             if row >= 0 and leave[row, a]:
                 leaving[i] = 1
             elif oldest and not leaving[i] and s - entered[i] >= oldest:
@@ -216,6 +231,7 @@ def walk(
                     asset[kept], entered[kept], stale[kept], leaving[kept] = a, entered[i], stale[i], leaving[i]
                     shares[kept], stop[kept], target[kept] = shares[i], stop[i], target[i]
                     lower[kept], upper[kept], mark[kept] = lower[i], upper[i], mark[i]
+                    bar_low[kept], bar_high[kept], bar_close[kept] = bar_low[i], bar_high[i], bar_close[i]
                 kept += 1
             count = kept
 
@@ -223,16 +239,9 @@ def walk(
             slots = (max_positions if max_positions else assets) - count
             if wanted and slots > 0:
                 for i in range(wanted):
-                    value = priority[row, found[i]]
-                    score[i] = value if value > _LOWEST else _LOWEST
-                if wanted <= _FEW:
-                    for i in range(1, wanted):
-                        a, value, j = found[i], score[i], i - 1
-                        while j >= 0 and score[j] < value:
-                            found[j + 1], score[j + 1] = found[j], score[j]
-                            j -= 1
-                        found[j + 1], score[j + 1] = a, value
-                else:
+                    found[i], score[i] = columns[starts[row] + i], scores[starts[row] + i]
+                sought = slots <= _FEW
+                if not sought:
                     order = np.argsort(-score[:wanted], kind="mergesort")
                     found[:wanted] = found[:wanted][order]
                 room, gross = cash, 0.0
@@ -241,6 +250,14 @@ def walk(
                         gross += abs(shares[j]) * mark[j]
                     room = max_gross * nav - gross
                 for i in range(wanted):
+                    if sought:  # the best of those left, the first among equals
+                        best = i
+                        for j in range(i + 1, wanted):
+                            best = j if score[j] > score[best] else best
+                        a, value = found[best], score[best]
+                        for j in range(best, i, -1):
+                            found[j], score[j] = found[j - 1], score[j - 1]
+                        found[i], score[i] = a, value
                     a = found[i]
                     if busy[a] == s:
                         continue
@@ -278,6 +295,7 @@ def walk(
                     target[count] = price * (1 + side * take_profit) if take_profit else side * np.inf
                     lower[count] = stop[count] if side > 0 else target[count]
                     upper[count] = target[count] if side > 0 else stop[count]
+                    bar_low[count], bar_high[count], bar_close[count] = lows[s, a], highs[s, a], closes[s, a]
                     count += 1
                     if side > 0:
                         room = cash
@@ -295,7 +313,7 @@ def walk(
             longs, shorts, kept = 0.0, 0.0, 0
             for i in range(count):
                 a = asset[i]
-                low, high, gone, code = lows[s, a], highs[s, a], False, _FORCED
+                low, high, gone, code = bar_low[i], bar_high[i], False, _FORCED
                 price, cost = mark[i], 0.0
                 if low <= lower[i] or high >= upper[i]:
                     stopped = low <= stop[i] if side > 0 else high >= stop[i]
@@ -311,7 +329,7 @@ def walk(
                     traded += abs(value)
                     gone = True
                 else:
-                    last = closes[s, a]
+                    last = bar_close[i]
                     if last == last:
                         mark[i], stale[i] = last, 0
                     else:

@@ -16,7 +16,7 @@ import pandas as pd
 from assay.data.conventions import Floats
 from assay.engine.borrow_and_interest import a_session
 from assay.engine.costs import COST_KINDS, CostModel, Liquidity, Rates, trading_costs
-from assay.engine.entry_kernel import TEXTS, Walked
+from assay.engine.entry_kernel import TEXTS, Walked, in_words
 from assay.engine.execution import Execution
 from assay.engine.orders import DUST, SMALLEST, whole_lots
 from assay.engine.stops import fill_at_open, fill_inside_bar, levels
@@ -203,11 +203,10 @@ class EntryBook:
             rule.take_profit, self.execution.max_gross,
         )  # fmt: skip
         whole = (rule.side, rule.max_positions, rule.max_holding, self.execution.stale_limit, self.optimistic)
-        bars = (market.open, market.high, market.low, market.close)
-        flags = (np.ascontiguousarray(market.enter), np.ascontiguousarray(market.exit))
+        bars, enter = (market.open, market.high, market.low, market.close), np.ascontiguousarray(market.enter)
         rows, carried, fills, spans, held, events, still, shares, counts = walk(
-            bars, market.rows, flags, market.priority, np.array(numbers, dtype=np.float64),
-            np.array(whole, dtype=np.int64),
+            bars, market.rows, enter, in_words(enter), market.exit, market.priority,
+            np.array(numbers, dtype=np.float64), np.array(whole, dtype=np.int64),
         )  # fmt: skip
         *counted, ruined = counts.tolist()
         counted = dict(zip(self.counts, counted, strict=True))

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -30,11 +31,11 @@ from assay.data.compiling import has_numba
 from assay.data.conventions import Floats
 from assay.data.errors import InputError
 from assay.data.panel import PricePanel
-from assay.engine.costs import COST_KINDS, CostModel, Liquidity, laid_out
-from assay.engine.entry_kernel import at_hand, compiled_walk, worth_compiling_entries
+from assay.engine.costs import COST_COLUMNS, COST_KINDS, CostModel, Liquidity, laid_out
+from assay.engine.entry_kernel import compiled_walk, worth_compiling_entries
 from assay.engine.entry_ledger import Bars, EntryBook, Journal
 from assay.engine.execution import Execution
-from assay.engine.result import EVENT_COLUMNS, FILL_COLUMNS, BacktestResult
+from assay.engine.result import EVENT_COLUMNS, EXPOSURE_COLUMNS, FILL_COLUMNS, BacktestResult
 from assay.engine.simulation import market_warnings, shares_a_lot, volume_of
 from assay.strategies.base import EntryRule, EntrySignals
 
@@ -70,8 +71,8 @@ def simulate_entries(
     costs, execution : defaults as documented there; fills are at the open.
     optimistic : if stop and target lie within one bar, the target fills instead; a warning says so.
     keep : ``"returns"`` keeps no holdings and no fills.
-    compiled : whether the compiled loop does it where it can, with the same bits; None = where it pays: in very long
-        runs, and in any once it is loaded.
+    compiled : whether the compiled loop does it where it can, with the same bits: worth it for repeated runs. None =
+        where it pays for one, a very long run.
 
     Raises
     ------
@@ -85,7 +86,7 @@ def simulate_entries(
     market, liquidity = _market(prices, signals, rule, costs, execution)
     book = EntryBook(market, rule, costs, execution, liquidity, optimistic)
     if compiled is None:
-        compiled = at_hand() or worth_compiling_entries(1, len(market.sessions))
+        compiled = worth_compiling_entries(1, len(market.sessions))
     journal = book.live_compiled(compiled_walk()) if compiled and book.is_plain and has_numba() else book.live()
     return _result(book, journal, prices, signals.enter.columns, keep)
 
@@ -119,12 +120,13 @@ def _market(
 ) -> tuple[Bars, Liquidity | None]:
     frames = {"enter": signals.enter, "exit": signals.exit, "priority": signals.priority}
     first = signals.enter
-    for name, frame in frames.items():
+    for name, frame in list(frames.items())[1:]:
         if not frame.index.equals(first.index) or not frame.columns.equals(first.columns):
             raise InputError(f"{rule.name}: sessions or assets of {name} differ from those of enter")
     if first.empty:
         raise InputError(f"{rule.name}: the signals are empty; a rule must decide on at least one session")
-    found = prices.sessions.get_indexer(first.index)
+    same = first.index.equals(prices.sessions)
+    found = np.arange(len(first)) if same else prices.sessions.get_indexer(first.index)
     if (found < 0).any():
         stranger = pd.Timestamp(first.index[int((found < 0).argmax())]).date()
         raise InputError(f"{rule.name}: {int((found < 0).sum())} sessions absent from prices, first {stranger}")
@@ -205,15 +207,15 @@ def _result(
         returns=pd.Series(net, sessions, name="net"),
         gross_returns=pd.Series(net + drag, sessions, name="gross"),
         nav=pd.Series(nav, sessions, name="nav"),
-        costs=pd.DataFrame(charged, sessions, list(COST_KINDS)),
+        costs=pd.DataFrame(charged, sessions, COST_COLUMNS, copy=False),
         turnover=pd.Series(turnover, sessions, name="turnover"),
-        exposure=pd.DataFrame(exposure, sessions, ["gross", "net", "long", "short"]),
+        exposure=pd.DataFrame(exposure, sessions, EXPOSURE_COLUMNS, copy=False),
         holdings=_holdings(market, journal, columns) if keep == "all" else None,
         cash=pd.Series(cash, sessions, name="cash"),
         interest=pd.Series(interest, sessions, name="interest"),
         cash_rate=market.rates.of_cash(sessions),
         borrow_bps=market.rates.by_asset("borrow_bps", sessions, market.assets) if keep == "all" else None,
-        events=_events(market, journal),
+        events=partial(_events, market, journal),
         fill_ledger=_fill_ledger(market, journal) if keep == "all" else None,
         config=_config(book, prices),
         fingerprints={"prices": prices.fingerprint} if keep == "all" else {},

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self, overload
 
 import pandas as pd
 
@@ -22,9 +22,36 @@ from assay.engine.trades import round_trips
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["EVENT_COLUMNS", "FILL_COLUMNS", "BacktestResult"]
+__all__ = ["EVENT_COLUMNS", "EXPOSURE_COLUMNS", "FILL_COLUMNS", "BacktestResult"]
 
 EVENT_COLUMNS = ("session", "asset", "kind", "detail")
+EXPOSURE_COLUMNS = pd.Index(["gross", "net", "long", "short"])
+
+
+def _no_events() -> pd.DataFrame:
+    return pd.DataFrame(columns=list(EVENT_COLUMNS))
+
+
+class _MadeWhenRead:
+    """A table that may be given as a function without arguments, which is called when the field is first read."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, result: None, owner: type) -> Callable[[], pd.DataFrame]: ...
+    @overload
+    def __get__(self, result: object, owner: type) -> pd.DataFrame: ...
+    def __get__(self, result: object | None, owner: type) -> pd.DataFrame | Callable[[], pd.DataFrame]:
+        if result is None:
+            return _no_events  # the default
+        value: pd.DataFrame | Callable[[], pd.DataFrame] = result.__dict__[self._name]
+        if not isinstance(value, pd.DataFrame):
+            value = result.__dict__[self._name] = value()
+        return value
+
+    def __set__(self, result: object, value: pd.DataFrame | Callable[[], pd.DataFrame]) -> None:
+        result.__dict__[self._name] = value
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -50,7 +77,8 @@ class BacktestResult(Card):
     borrow_bps : (T, N) a year, of the night into the session, where a cost table sets it by asset; None where one rate
         holds for all, and with ``keep="returns"``.
     cash_rate : (T,) what cash earned a session, as a fraction, where a rate was given; else None.
-    events : long table, columns `EVENT_COLUMNS`: stops, kill switches, forced exits, ruin, unfilled orders.
+    events : long table, columns `EVENT_COLUMNS`: stops, kill switches, forced exits, ruin, unfilled orders; or what
+        makes it, which is called when it is read.
     fill_ledger : makes the long table of fills when it is asked for; None when not kept.
     stages : one row a stage (select, filter, smooth, vol target, kill switch, costs): sharpe, return_ann,
         volatility_ann, turnover_ann, cost_ann; None when not asked for.
@@ -87,7 +115,7 @@ class BacktestResult(Card):
     interest: pd.Series | None = None
     cash_rate: pd.Series | None = None
     borrow_bps: pd.DataFrame | None = None
-    events: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(EVENT_COLUMNS)))
+    events: _MadeWhenRead = _MadeWhenRead()
     fill_ledger: Callable[[], pd.DataFrame] | FillLedger | None = None
     stages: pd.DataFrame | None = None
     benchmark: pd.Series | None = None
@@ -95,6 +123,16 @@ class BacktestResult(Card):
     fingerprints: Mapping[str, str] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+
+    def changed(self, **changes: Any) -> Self:
+        """The result with some of its fields changed; what is made when it is read is not made for it."""
+        out = object.__new__(type(self))
+        out.__dict__.update({**self.__dict__, **changes})
+        return out
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is sent to another process: tables, not what would make them."""
+        return {**self.__dict__, "events": self.events}
 
     @property
     def sessions(self) -> pd.DatetimeIndex:

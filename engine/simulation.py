@@ -14,13 +14,13 @@ from assay.data.errors import InputError
 from assay.data.panel import PricePanel
 from assay.engine.compiled_runs import CompiledRun, PriceMissingError
 from assay.engine.constant_weight import constant_weight
-from assay.engine.costs import COST_KINDS, CostModel, Liquidity, Rates, laid_out
+from assay.engine.costs import COST_COLUMNS, COST_KINDS, CostModel, Liquidity, Rates, laid_out
 from assay.engine.execution import Execution
 from assay.engine.fills import FillLedger
 from assay.engine.ledger import Ledger, row_gross, self_financing
 from assay.engine.orders import Tape, without_small
 from assay.engine.overlay_passes import since_first_trade, through_overlays
-from assay.engine.result import EVENT_COLUMNS, BacktestResult
+from assay.engine.result import EVENT_COLUMNS, EXPOSURE_COLUMNS, BacktestResult
 from assay.strategies.base import Overlays
 
 __all__ = [
@@ -369,9 +369,9 @@ def _result(run: _Run, book: Ledger) -> BacktestResult:
         returns=pd.Series(net, sessions, name="net"),
         gross_returns=pd.Series(net + drag, sessions, name="gross"),
         nav=pd.Series(book.nav, sessions, name="nav"),
-        costs=pd.DataFrame(book.costs, sessions, list(COST_KINDS)),
+        costs=pd.DataFrame(book.costs, sessions, COST_COLUMNS, copy=False),
         turnover=pd.Series(turnover, sessions, name="turnover"),
-        exposure=pd.DataFrame(exposure, sessions, ["gross", "net", "long", "short"]),
+        exposure=pd.DataFrame(exposure, sessions, EXPOSURE_COLUMNS, copy=False),
         target_weights=run.frame(run.weights) if run.keep == "all" else None,
         holdings=run.frame(book.shares) if book.shares is not None else None,
         cash=pd.Series(book.cash, sessions, name="cash"),

@@ -16,6 +16,8 @@ from assay.strategies.selection import aligned_values
 
 __all__ = ["Confidence"]
 
+_ROWS = 64
+
 
 @dataclass(frozen=True, kw_only=True)
 class Confidence:
@@ -82,10 +84,15 @@ class Confidence:
         probability = predictions.probability_up
         if probability is None:
             raise InputError(f"{self.name}: needs probability_up for each asset and session; the predictions have none")
-        values = probability.to_numpy()
-        enter = values > self.enter_above
-        enter &= ~np.isnan(aligned_values(probability, prices.close, self.name))
-        leave = values < self.exit_below
+        values, close = probability.to_numpy(), aligned_values(probability, prices.close, self.name)
+        gaps = bool(prices.unpriced.any())
+        enter, leave = np.empty((2, *values.shape), dtype=bool)
+        for start in range(0, len(values), _ROWS):  # in rows that stay in cache
+            rows = slice(start, start + _ROWS)
+            np.greater(values[rows], self.enter_above, out=enter[rows])
+            if gaps:
+                enter[rows] &= ~np.isnan(close[rows])
+            np.less(values[rows], self.exit_below, out=leave[rows])
 
         def frame(cells: np.ndarray) -> pd.DataFrame:
             return pd.DataFrame(cells, index=probability.index, columns=probability.columns, copy=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections import Counter
 
 import numpy as np
@@ -70,6 +71,19 @@ def test_many_candidates_are_served_by_priority(walk, monkeypatch):
     for name in ("fills", "events", "holdings", "costs", "exposure"):
         pd.testing.assert_frame_equal(getattr(fast, name), getattr(plain, name), check_exact=True)
     assert (fast.counts, fast.warnings) == (plain.counts, plain.warnings)
+
+
+def test_events_are_made_when_they_are_read():
+    panel, signals, rule, _, _ = entry_market(4)
+    result = simulate_entries(panel, signals, rule, keep="returns")
+    other = result.changed(warnings=("more",))
+    assert callable(vars(result)["events"])
+    assert callable(vars(other)["events"])
+    assert (other.warnings, other.returns is result.returns) == (("more",), True)
+    kinds = ("stops", "targets", "signal_exits", "time_exits", "unfilled_orders")
+    assert len(other.events) == sum(result.counts[kind] for kind in kinds) > 50
+    assert other.events is other.events
+    pd.testing.assert_frame_equal(pickle.loads(pickle.dumps(result)).events, other.events)
 
 
 def test_one_run_is_not_worth_compiling():
