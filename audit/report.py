@@ -158,11 +158,7 @@ def summary_paragraph(audit: Audit) -> str:
     arithmetic = Counter(verdict.arithmetic for verdict in verdicts)
     substance = Counter(verdict.substance for verdict in verdicts)
     parts = [f"Of {len(verdicts)} figures in “{title}”"]
-    counts = [
-        f"{arithmetic[kind]} {'is' if arithmetic[kind] == 1 else 'are'} {kind}"
-        for kind in Arithmetic
-        if arithmetic[kind]
-    ]
+    counts = [_counted(kind, arithmetic[kind]) for kind in Arithmetic if arithmetic[kind]]
     parts.append(f" {_listed(counts)}.")
     said = [
         f"{substance[kind]} {'is' if substance[kind] == 1 else 'are'} {_SAID[kind]}"
@@ -193,6 +189,13 @@ def summary_paragraph(audit: Audit) -> str:
             " The claims were drafted by a machine and grouped by headings; nobody has confirmed the grouping."
         )
     return "".join(parts)
+
+
+def _counted(kind: Arithmetic, count: int) -> str:
+    """How many figures come out so."""
+    if kind is Arithmetic.CHECK:
+        return f"{count} {'asks' if count == 1 else 'ask'} to check the reading"
+    return f"{count} {'is' if count == 1 else 'are'} {kind}"
 
 
 _SAID = {
@@ -292,6 +295,7 @@ STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8882; --bad: #b3261e; --warn: #8a5a00; --good: #1b6e3c; }
 @media (prefers-color-scheme: dark) { :root { --bad: #ff8a80; --warn: #ffc36b; --good: #7bd99c; } }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 1500px; margin: 0 auto; padding: 1rem; }
+body { overflow-wrap: anywhere; }
 h1 { font-size: 1.5rem; margin: .2rem 0; } h2 { font-size: 1.15rem; margin-top: 2rem; }
 .summary { border-left: 4px solid var(--line); padding: .4rem .8rem; background: var(--soft); }
 .tables { overflow-x: auto; } table { border-collapse: collapse; width: 100%; min-width: 46rem; }
@@ -302,6 +306,14 @@ td.figure { font-variant-numeric: tabular-nums; white-space: nowrap; }
 .explained, .weak { color: var(--warn); font-weight: 600; }
 .good { color: var(--good); } .muted { opacity: .7; }
 code { font-size: .85em; } .note { font-size: .9em; opacity: .85; }
+th, td.figure { overflow-wrap: normal; }
+@media (max-width: 640px) {
+  .figures table { min-width: 0; } .figures thead { display: none; }
+  .figures tr { display: block; border-bottom: 2px solid var(--line); padding: .5rem 0; }
+  .figures td { display: grid; grid-template-columns: 6.5rem minmax(0, 1fr); border: 0; padding: .1rem 0; }
+  .figures td::before { content: attr(data-label); font-weight: 400;
+    color: color-mix(in srgb, CanvasText 70%, Canvas); }
+}
 @media print { body { max-width: none; } .tables { overflow: visible; } }
 """
 CLASSES = {

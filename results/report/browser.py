@@ -20,7 +20,7 @@ from assay.data.errors import BacktestError, InputError
 from assay.data.optional import missing_package
 from assay.results.checks.outcomes import CheckOutcomes
 from assay.results.gate.monitor import stored_monitoring
-from assay.results.report.blocks import metric_text
+from assay.results.report.blocks import metric_text, plural
 from assay.results.report.compare import compare_runs, render_comparison
 from assay.results.report.tables import shown_value
 from assay.results.report.tearsheet import render_tearsheet
@@ -39,6 +39,7 @@ _TEMPLATES = Path(__file__).parent / "templates"
 _COOKIE = "assay_token"
 _NAMES = ("127.0.0.1", "localhost")
 _COLUMNS = ("strategy", "model", "sharpe_net", "return_ann_net", "max_drawdown_net", "rank_ic_mean", "tags", "created")
+_NUMBERS = ("sharpe_net", "return_ann_net", "max_drawdown_net", "rank_ic_mean")
 _LONGEST = 500
 _POLICY = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 _HEADERS = {
@@ -51,7 +52,10 @@ _HEADERS = {
 }
 #: The form, of which a browser alone would show nothing else.
 _STYLE = """
-main { padding-bottom: 3rem; } form.search { display: flex; gap: .6rem; flex-wrap: wrap; margin: 1rem 0; }
+main { padding-bottom: 3rem; }
+form.search { display: flex; gap: .6rem; flex-wrap: wrap; align-items: center; margin: 1rem 0; }
+form.search button { margin: 0; } .scroll + button { margin-top: .8rem; } td { max-width: 40rem; }
+@media (max-width: 640px) { td.long { min-width: 26rem; } }
 input[name=filter] { min-width: min(24rem, 80vw); } input, button { font: inherit; padding: .3rem .5rem; }
 button { margin: .6rem 0; } th a { text-decoration: none; } th a[aria-current] { text-decoration: underline; }
 """
@@ -59,12 +63,13 @@ button { margin: .6rem 0; } th a { text-decoration: none; } th a[aria-current] {
 
 @dataclass(frozen=True)
 class _Cell:
-    """What stands in a cell: text, perhaps a link, or a box that chooses a run."""
+    """What stands in a cell: text, perhaps a link, or a box that chooses a run; numbers stand to the right."""
 
     text: str
     link: str = ""
     box: str = ""
     sorted: bool = False
+    right: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,8 @@ class _Pages:
 
     def runs(self, query: Mapping[str, str]) -> str:
         """All runs, those that pass the filter, in the order that is asked for."""
-        rows: Sequence[Mapping[str, Any]] = [values_of(run) for run in list_runs(self.root)]
+        stored = {run.id: run for run in list_runs(self.root)}
+        rows: Sequence[Mapping[str, Any]] = [values_of(run) for run in stored.values()]
         tests, order = query.get("filter", "")[:_LONGEST], query.get("sort", "")[:_LONGEST]
         lines = [f"{name} is damaged: {why}" for name, why in damaged_runs(self.root).items()]
         total = len(rows)
@@ -106,10 +112,10 @@ class _Pages:
         for name in _COLUMNS:
             wanted = f"-{name}" if order == name else name
             link = "/?" + urlencode({"filter": tests, "sort": wanted})
-            columns.append(_Cell(name, link, sorted=order.removeprefix("-") == name))
+            columns.append(_Cell(name, link, sorted=order.removeprefix("-") == name, right=name in _NUMBERS))
         cells = [
             [_Cell("", box=row["run_id"]), _Cell(row["run_id"], f"/runs/{row['run_id']}"),
-             *(_Cell(shown_value(row.get(name))) for name in _COLUMNS)]
+             *(_listed(stored[row["run_id"]], name, row.get(name)) for name in _COLUMNS)]
             for row in rows
         ]  # fmt: skip
         lines.insert(0, f"{len(rows):,} of {total:,} runs")
@@ -122,30 +128,35 @@ class _Pages:
         config = flattened(run.manifest.get("config", {}))
         settings = [[_Cell(key), _Cell(shown_value(value))] for key, value in sorted(config.items())]
         metrics = [
-            [_Cell(item["name"]), _Cell(_figure(item, item.get("value"))), _Cell(_interval(item)),
-             _Cell(str(item.get("convention") or ""))]
+            [_Cell(item["name"]), _Cell(_figure(item, item.get("value")), right=True), _Cell(_interval(item)),
+             _Cell(_about(item))]
             for item in run.metrics.get("metrics", ())
         ]  # fmt: skip
         made = CheckOutcomes.of(run).sentences
         checks = [[_Cell(kind.replace("_", " ")), _Cell(text)] for kind, text in made.items()]
-        lines = [f"Warning: {line}" for line in run.metrics.get("warnings") or ()]
         watched = stored_monitoring(run)
-        if watched is not None:
-            lines.insert(0, f"Since then: {watched['state']}. {watched['sentence']}")
+        lines = [] if watched is None else [f"Since then: {watched['state']}. {watched['sentence']}"]
         links = [] if run.kind == "sweep" else [_Cell("Tear sheet", f"/runs/{run.id}/sheet")]
         heads = [_Cell("name"), _Cell("value")]
         tables = [_Table("Checks", heads, checks), _Table("Settings", heads, settings)]
         if metrics:
-            tables.insert(0, _Table("Figures", [*heads, _Cell("95% interval"), _Cell("convention")], metrics))
-        return _page(run.id, lines=lines, links=links, tables=tables)
+            figures = [heads[0], _Cell("value", right=True), _Cell("95% interval"), _Cell("convention")]
+            tables.insert(0, _Table("Figures", figures, metrics))
+        warnings = run.metrics.get("warnings") or ()
+        return _page(run.id, lines=lines, links=links, tables=tables, warnings=warnings)
 
     def ledger(self) -> str:
         """Every trial of the user's ledger."""
         trials = read_trials().table
         names = ("family", "name", "scenario", "members", "sessions", "first_session", "last_session", "sharpe")
-        rows = [[_Cell(shown_value(_plain(row[name]))) for name in names] for _, row in trials.iterrows()]
-        lines = [f"{len(rows):,} trials; the Sharpe ratio is a session's"]
-        return _page("Ledger", lines=lines, tables=[_Table("", [_Cell(name) for name in names], rows)])
+        numbers = ("members", "sessions", "sharpe")
+        rows = [
+            [_Cell(_counted(name, _plain(row[name])), right=name in numbers) for name in names]
+            for _, row in trials.iterrows()
+        ]
+        lines = [f"{plural(len(rows), 'trial')}; the Sharpe ratio is a session's"]
+        heads = [_Cell(name.replace("_", " "), right=name in numbers) for name in names]
+        return _page("Ledger", lines=lines, tables=[_Table("", heads, rows)])
 
     def sheet(self, name: str) -> str:
         """The tear sheet, drawn anew: what lies in the folder may be edited."""
@@ -167,9 +178,29 @@ def _interval(item: Mapping[str, Any]) -> str:
 
 
 def _figure(item: Mapping[str, Any], value: Any) -> str:
-    """A value of a metric; what is a share, a cost or a turnover in its unit."""
-    with_unit = str(item.get("unit", "")).startswith(("fraction", "bps", "NAV"))
-    return metric_text(dict(item), value) if with_unit else shown_value(value)
+    """A value of a metric, in its unit; of what is none of a sheet's, in four digits."""
+    return metric_text(dict(item), value) if isinstance(value, (int, float)) else shown_value(value)
+
+
+def _about(item: Mapping[str, Any]) -> str:
+    """Its convention, and before it why there is no value."""
+    reason = item.get("reason") if item.get("value") is None else ""
+    return " · ".join(filter(None, [reason, str(item.get("convention") or "")]))
+
+
+def _listed(run: Run, name: str, value: Any) -> _Cell:
+    """A cell of the list of runs: a figure in its unit, a time to the minute."""
+    if name == "created":
+        return _Cell(str(value)[:16].replace("T", " "))
+    item = run.metric(name) if name in _NUMBERS else None
+    return _Cell(shown_value(value) if item is None else _figure(item, value), right=name in _NUMBERS)
+
+
+def _counted(name: str, value: Any) -> str:
+    """A value of a trial: a Sharpe ratio of a session in four decimals, and none of what was not traded."""
+    if isinstance(value, float) and math.isnan(value):
+        return "–"
+    return f"{value:.4f}" if name == "sharpe" else f"{value:,}" if isinstance(value, int) else shown_value(value)
 
 
 def _page(
@@ -179,13 +210,14 @@ def _page(
     links: Sequence[_Cell] = (),
     tables: Sequence[_Table] = (),
     search: Mapping[str, str] | None = None,
+    warnings: Sequence[str] = (),
 ) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined,
                               trim_blocks=True, lstrip_blocks=True)  # fmt: skip
     return environment.get_template("browser.html").render(
-        title=title, lines=lines, links=links, tables=tables, search=search
+        title=title, lines=lines, links=links, tables=tables, search=search, warnings=warnings
     )
 
 

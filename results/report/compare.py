@@ -53,6 +53,14 @@ _NAMES = {
     "squared_error": "squared error of the forecasts, in bps of return squared",
     "skill_x": "skill after beta, mean of x",
 }
+#: The same for a terminal.
+_SHORT = {
+    "sharpe": "net Sharpe",
+    "return_arithmetic_ann": "net return a year",
+    "volatility_ann": "net volatility a year",
+    "squared_error": "squared error, bps²",
+    "skill_x": "skill, mean of x",
+}
 _PAIRED = {"return_arithmetic_ann": mean_annual, "volatility_ann": volatility_annual}
 _TESTS = {
     "sharpe": "studentised bootstrap of blocks (Ledoit & Wolf)",
@@ -366,19 +374,20 @@ def summary_lines(comparison: Comparison, *, width: int | None = None) -> list[s
     returns = comparison.returns
     wide = max(len(run.id) for run in comparison.runs)
     lines = [f"{returns.index[0].date()} … {returns.index[-1].date()}, {len(returns):,} common sessions, net", ""]
-    names = ("sharpe_net", "return_ann_net", "volatility_ann_net", "max_drawdown_net", "turnover_ann", "rank_ic_mean")
-    lines.append(
-        f"{'each on its own sessions':{wide}}" + "".join(f"{name.removesuffix('_net'):>16}" for name in names)
-    )
+    names = {
+        "sharpe_net": "net Sharpe", "return_ann_net": "return a year", "volatility_ann_net": "volatility",
+        "max_drawdown_net": "max drawdown", "turnover_ann": "turnover", "rank_ic_mean": "rank IC",
+    }  # fmt: skip
+    lines.append(f"{'each on its own sessions':{wide}}" + "".join(f"{name:>16}" for name in names.values()))
     for run in comparison.runs:
         lines.append(f"{run.id:{wide}}" + "".join(f"{metric_cell(run.metric(name)).text:>16}" for name in names))
     lines += ["", "difference, one less two, 95%"]
     for row in comparison.differences.itertuples():
         form = _form(str(row.statistic))
         interval = f"[{form(row.low).text}, {form(row.high).text}]"
-        label, p = f"{row.one} − {row.two}", _p(row.p_value).text
+        label, named, p = f"{row.one} − {row.two}", _SHORT[str(row.statistic)], _p(row.p_value).text
         lines.append(
-            f"{label:{2 * wide + 3}}  {row.statistic:22}{form(row.value).text:>9}  {interval:18} p {p}  {row.test}"
+            f"{label:{2 * wide + 3}}  {named:22}{form(row.value).text:>9}  {interval:18} p {p}  {row.test}"
         )
     lines += [*comparison.not_shown, "", *_setting_lines(comparison, width)]
     for run in comparison.runs:

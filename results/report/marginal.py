@@ -116,7 +116,7 @@ def render_marginal(worth: Marginal) -> str:
         described=[("New", worth.new), ("Beside", ", ".join(worth.beside)), ("Period", _sample(worth))],
         headline=_table("What it adds", [item for item in worth.metrics if item.name in _FIRST]),
         figures=figures,
-        lead=worth.sentence,
+        lead=worth.sentence[:1].upper() + worth.sentence[1:] + ".",
     )
     return render_page(title=f"What {worth.new} adds", sections=[Section("adds", "In full", tuple(parts))], first=first)
 
