@@ -8,17 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from statistics import median
 
 from assay.audit.claims.intervals import Interval
 
-__all__ = [
-    "change_readings",
-    "difference_readings",
-    "fitting",
-    "mean_readings",
-    "ratio_readings",
-    "sum_of",
-]
+__all__ = ["change_readings", "fitting", "mean_of", "mean_readings", "ratio_readings", "sum_of"]
 
 
 def change_readings(start: Interval, end: Interval, percent_points: bool = True) -> dict[str, Interval]:
@@ -53,17 +47,11 @@ def ratio_readings(first: Interval, second: Interval) -> dict[str, Interval]:
     return readings
 
 
-def difference_readings(first: Interval, second: Interval) -> dict[str, Interval]:
-    """A difference in size: second - first or first - second."""
-    return {"second - first": second - first, "first - second": first - second}
-
-
 def mean_readings(values: Sequence[Interval], weights: Sequence[Interval] | None = None) -> dict[str, Interval]:
     """A mean of printed parts: arithmetic, weighted where weights are printed, harmonic, geometric and the median."""
     n = len(values)
     lows, highs = [v.low for v in values], [v.high for v in values]
-    readings = {"mean": Interval(sum(lows) / n, sum(highs) / n)}
-    readings["median"] = Interval(_median(lows), _median(highs))
+    readings = {"mean": mean_of(values), "median": Interval(median(lows), median(highs))}
     if min(lows) > 1e-100:
         readings["harmonic mean"] = Interval(n / sum(1 / x for x in lows), n / sum(1 / x for x in highs))
         readings["geometric mean"] = Interval(
@@ -96,15 +84,14 @@ def weighted_mean(values: Sequence[Interval], weights: Sequence[Interval]) -> In
     return Interval(min(low, high), max(low, high))
 
 
-def _median(values: Sequence[float]) -> float:
-    ordered, half = sorted(values), len(values) // 2
-    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
-
-
 def sum_of(values: Sequence[Interval]) -> Interval:
     """The sum of printed parts, every rounding error allowed in full."""
     return Interval(sum(v.low for v in values), sum(v.high for v in values))
 
+
+def mean_of(values: Sequence[Interval]) -> Interval:
+    """The arithmetic mean of printed parts."""
+    return Interval(sum(v.low for v in values) / len(values), sum(v.high for v in values) / len(values))
 
 
 def fitting(claim: Interval, readings: Mapping[str, Interval]) -> list[str]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from datetime import date, timedelta
 from statistics import NormalDist
 
 from assay.audit.claims.intervals import Interval
@@ -27,7 +26,6 @@ __all__ = [
     "deflated_floor",
     "drawdown_exceeded",
     "expectancy",
-    "expected_maximum",
     "factor_of_rate",
     "foresight_ceiling",
     "hit_rate_from_correlation",
@@ -40,7 +38,6 @@ __all__ = [
     "share_of",
     "sharpe_interval",
     "sharpe_readings",
-    "weekdays",
     "wilson",
 ]
 
@@ -157,22 +154,6 @@ def cost_readings(turnover: Interval, rate: Interval) -> dict[str, Interval]:
         for periods in (252, 365, 52, 12):
             readings[f"{label}, times {periods}"] = cost * periods
     return readings
-
-
-def weekdays(start: date, end: date) -> int:
-    """Mondays to Fridays from start to end, both included: an upper bound on any exchange's sessions.
-
-    Examples
-    --------
-    >>> weekdays(date(2024, 7, 1), date(2024, 12, 31))
-    132
-
-    """
-    days = (end - start).days + 1
-    if days <= 0:
-        return 0
-    weeks, rest = divmod(days, 7)
-    return weeks * 5 + sum((start + timedelta(days=weeks * 7 + i)).weekday() < 5 for i in range(rest))
 
 
 def drawdown_exceeded(sharpe: float, volatility: float, years: float, level: float) -> float:
@@ -326,28 +307,10 @@ def proportion_intervals(k: int, n: int, level: float = 0.95) -> dict[str, Inter
     }
 
 
-def expected_maximum(n: int) -> float:
-    """Expected largest of n independent standard normals, ``n * integral x phi(x) Phi(x)**(n-1)``, by quadrature.
-
-    Examples
-    --------
-    >>> round(expected_maximum(5), 3)
-    1.163
-
-    """
-    if n < 2:
-        return 0.0
-    step, total = 0.002, 0.0
-    for i in range(-5000, 5001):
-        x = i * step
-        total += x * _Z.pdf(x) * _Z.cdf(x) ** (n - 1)
-    return n * total * step
-
-
 def deflated_floor(trials: int, n: int, periods: int) -> float:
     """Annualised Sharpe ratio that the best of `trials` skilless strategies shows on average over n periods (the
     exact maximum in place of the bracket of Bailey & López de Prado 2014).
 
     The dispersion across trials is taken at its floor under the null, ``1/n`` per period.
     """
-    return expected_maximum(trials) * math.sqrt(periods / n)
+    return deflated_sharpe.expected_maximum(max(trials, 1), exact=True) * math.sqrt(periods / n)

@@ -134,16 +134,9 @@ def r2_of_persistence(change_std: Interval, level_std: Interval) -> Interval:
     return Interval.point(1.0) - ratio.power(2)
 
 
-def std_ceiling(low: float, high: float, mean: Interval, n: int | None = None, ddof: int = 1) -> float:
-    """Largest standard deviation of data in [low, high] with this mean (Bhatia & Davis 2000).
-
-    ``(b - mu)(mu - a)`` with denominator n, times ``n/(n - ddof)``.
-    """
-    middle = (low + high) / 2
-    mu = min(max(middle, mean.low), mean.high)
-    variance = max(0.0, (high - mu) * (mu - low))
-    factor = n / (n - ddof) if n is not None and n > ddof else 2.0 if ddof else 1.0
-    return math.sqrt(variance * factor)
+def std_ceiling(low: float, high: float, mean: Interval, n: int | None = None) -> float:
+    """Largest deviation, with denominator n - 1, of n values in [low, high] with this mean (Bhatia & Davis 2000)."""
+    return math.sqrt(variance_ceiling(low, high, mean) * (n / (n - 1) if n is not None and n > 1 else 2.0))
 
 
 def std_floor(mean: Interval, extremes: Sequence[Interval], n: int) -> float:

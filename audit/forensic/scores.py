@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from assay.audit.claims.intervals import Interval
+from assay.audit.forensic.arithmetic import mean_of
 
 __all__ = [
     "BinaryScores",
@@ -123,14 +124,10 @@ def macro_f1_readings(
     """Macro-F1 in its two readings: the mean of the class F1, and F1 of mean precision and mean recall."""
     readings = {}
     if f1s:
-        readings["mean of the class F1"] = _mean(f1s)
+        readings["mean of the class F1"] = mean_of(f1s)
     if precisions and len(precisions) == len(recalls):
-        readings["F1 of mean precision and mean recall"] = f1_range(_mean(precisions), _mean(recalls))
+        readings["F1 of mean precision and mean recall"] = f1_range(mean_of(precisions), mean_of(recalls))
     return readings
-
-
-def _mean(values: Sequence[Interval]) -> Interval:
-    return Interval(sum(v.low for v in values) / len(values), sum(v.high for v in values) / len(values))
 
 
 @dataclass(frozen=True)

@@ -15,16 +15,7 @@ from functools import cached_property
 from assay.audit.claims.metrics import METRICS
 from assay.audit.read.confusions import matrix_labels, place_counts
 from assay.audit.read.document import Cell, Line, without_tags
-from assay.audit.read.labels_to_metrics import (
-    bare,
-    beside,
-    named,
-    names_record,
-    padded,
-    says,
-    unit_of,
-    wrong_unit,
-)  # fmt: skip
+from assay.audit.read.labels_to_metrics import bare, beside, named, names_record, padded, says, unit_of, wrong_unit
 from assay.audit.read.prose import place_prose
 from assay.audit.read.relations import place_change
 from assay.audit.read.sheet import Context, Sheet

@@ -11,16 +11,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from assay.audit.read.labels_to_metrics import (
-    SPLIT_NAMES,
-    Label,
-    bare,
-    fold,
-    named,
-    names_record,
-    unit_of,
-    wrong_unit,
-)  # fmt: skip
+from assay.audit.read.labels_to_metrics import SPLIT_NAMES, Label, bare, fold, named, names_record, unit_of, wrong_unit
 from assay.audit.read.sheet import Context, Sheet
 from assay.audit.read.tokens import Token
 from assay.audit.read.vocabulary import pattern, wordset

@@ -15,27 +15,18 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date
+from functools import cache
 
 import numpy as np
 
 from assay.audit.claims.intervals import Interval
 from assay.audit.claims.model import Claim
-from assay.audit.forensic.books import weekdays
 from assay.audit.rules.scope import Run, broken, doubtful, fits, names, note, percent
 from assay.audit.verdicts import Finding
 from assay.data.conventions import SESSIONS_A_YEAR
 
-__all__ = [
-    "FIRST_YEAR",
-    "calendar",
-    "dates_of",
-    "days_of",
-    "new_york_holidays",
-    "new_york_sessions",
-    "track_record",
-    "years_of",
-]
+__all__ = ["calendar", "dates_of", "days_of", "new_york_sessions", "track_record", "weekdays", "years_of"]
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAY = re.compile(r"((?:19|20)\d\d)-(\d\d)-(\d\d)")
@@ -86,71 +77,47 @@ def _months(year: int, first: int, count: int) -> tuple[np.datetime64, np.dateti
     return start.astype("datetime64[D]"), (start + count).astype("datetime64[D]") - np.timedelta64(1, "D")
 
 
-#: The first year for which the rule holds.
+#: The first year for which the rule of the New York exchanges holds.
 FIRST_YEAR = 1998
 #: Unscheduled closures since then: terror, funerals of presidents, a hurricane.
 _CLOSED = (
-    date(2001, 9, 11), date(2001, 9, 12), date(2001, 9, 13), date(2001, 9, 14), date(2004, 6, 11), date(2007, 1, 2),
-    date(2012, 10, 29), date(2012, 10, 30), date(2018, 12, 5), date(2025, 1, 9),
+    "2001-09-11", "2001-09-12", "2001-09-13", "2001-09-14", "2004-06-11", "2007-01-02", "2012-10-29", "2012-10-30",
+    "2018-12-05", "2025-01-09",
 )  # fmt: skip
 
 
-def _nth(year: int, month: int, weekday: int, number: int) -> date:
-    """The nth weekday of a month; the last one for -1."""
-    if number < 0:
-        last = date(year + month // 12, month % 12 + 1, 1) - timedelta(days=1)
-        return last - timedelta(days=(last.weekday() - weekday) % 7)
-    first = date(year, month, 1)
-    return first + timedelta(days=(weekday - first.weekday()) % 7 + 7 * (number - 1))
+@cache
+def _holidays() -> np.ndarray:
+    """Days on which the New York exchanges are closed, datetime64[D]; those on weekends do not matter."""
+    from pandas.tseries import holiday
+
+    rules = (
+        # A New Year's Saturday has no Friday: that one ends the old year.
+        holiday.Holiday("New Year", month=1, day=1, observance=holiday.sunday_to_monday),
+        holiday.USMartinLutherKingJr, holiday.USPresidentsDay, holiday.GoodFriday, holiday.USMemorialDay,
+        holiday.Holiday("Juneteenth", month=6, day=19, start_date="2022-01-01", observance=holiday.nearest_workday),
+        holiday.Holiday("Independence", month=7, day=4, observance=holiday.nearest_workday),
+        holiday.USLaborDay, holiday.USThanksgivingDay,
+        holiday.Holiday("Christmas", month=12, day=25, observance=holiday.nearest_workday),
+    )  # fmt: skip
+    days = [rule.dates(f"{FIRST_YEAR}-01-01", "2100-12-31").to_numpy() for rule in rules]
+    return np.concatenate([*days, np.array(_CLOSED, dtype="datetime64[D]")]).astype("datetime64[D]")
 
 
-def _easter(year: int) -> date:
-    """Easter Sunday of the Gregorian calendar (the anonymous algorithm, as printed by Meeus, 1991)."""
-    a, b, c = year % 19, year // 100, year % 100
-    d, e = divmod(b, 4)
-    g = (8 * b + 13) // 25
-    h = (19 * a + b - d - g + 15) % 30
-    i, k = divmod(c, 4)
-    m = (32 + 2 * e + 2 * i - h - k) % 7
-    n = (a + 11 * h + 22 * m) // 451
-    month, day = divmod(h + m - 7 * n + 114, 31)
-    return date(year, month, day + 1)
-
-
-def _observed(day: date) -> date | None:
-    """Friday for a Saturday, Monday for a Sunday; none for a New Year's Saturday, whose Friday ends the old year."""
-    if day.weekday() == 5:
-        return None if (day.month, day.day) == (1, 1) else day - timedelta(days=1)
-    return day + timedelta(days=1) if day.weekday() == 6 else day
-
-
-def new_york_holidays(year: int) -> frozenset[date]:
-    """Weekdays of a year, from 1998 on, on which the New York exchanges are closed.
+def weekdays(start: date, end: date) -> int:
+    """Mondays to Fridays from start to end, both included: an upper bound on any exchange's sessions.
 
     Examples
     --------
-    >>> sorted(new_york_holidays(2024))[2].isoformat(), len(new_york_holidays(2024))
-    ('2024-02-19', 10)
+    >>> weekdays(date(2024, 7, 1), date(2024, 12, 31))
+    132
 
     """
-    days = [
-        _observed(date(year, 1, 1)),
-        _nth(year, 1, 0, 3),
-        _nth(year, 2, 0, 3),
-        _easter(year) - timedelta(days=2),
-        _nth(year, 5, 0, -1),
-        _observed(date(year, 6, 19)) if year >= 2022 else None,
-        _observed(date(year, 7, 4)),
-        _nth(year, 9, 0, 1),
-        _nth(year, 11, 3, 4),
-        _observed(date(year, 12, 25)),
-        *(day for day in _CLOSED if day.year == year),
-    ]
-    return frozenset(day for day in days if day is not None)
+    return max(0, int(np.busday_count(start, np.datetime64(end) + 1)))
 
 
 def new_york_sessions(start: date, end: date) -> int | None:
-    """Sessions of the New York exchanges from `start` through `end`; None before 1998.
+    """Sessions of the New York exchanges from `start` through `end`; None before 1998 and after 2100.
 
     Examples
     --------
@@ -158,13 +125,9 @@ def new_york_sessions(start: date, end: date) -> int | None:
     250
 
     """
-    if start.year < FIRST_YEAR or end < start:
+    if start.year < FIRST_YEAR or end < start or end.year > 2100:
         return None
-    days = (end - start).days + 1
-    weeks, rest = divmod(days, 7)
-    count = 5 * weeks + sum((start.weekday() + extra) % 7 < 5 for extra in range(rest))
-    closed = (day for year in range(start.year, end.year + 1) for day in new_york_holidays(year))
-    return count - sum(start <= day <= end for day in closed)
+    return int(np.busday_count(start, np.datetime64(end) + 1, holidays=_holidays()))
 
 
 _NEW_YORK = re.compile(r"\b(?:xnys|xnas|nyse|nasdaq|new york|s&p ?500|dow jones|us equit\w*|us stocks?)\b", re.I)
@@ -207,17 +170,11 @@ def _years(run: Run) -> Iterator[Finding]:
     years = run.group.sample.years
     if years is None:
         return
-    limit = 261.0 * years + 2
+    limit, held = 261.0 * years + 2, "one row a trading day, and the stated period"
+    words = f"{years:g} years have about {SESSIONS_A_YEAR * years:,.0f} sessions (at most {limit:,.0f} weekdays), fewer"
     for claim in run.members:
         if claim.metric == "sessions" and not claim.target and claim.value.interval.low > limit:
-            yield doubtful(
-                "C14 calendar",
-                [claim],
-                f"{years:g} years have about {SESSIONS_A_YEAR * years:,.0f} sessions (at most {limit:,.0f} weekdays),"
-                f" fewer than the {claim.printed} printed.",
-                "one row a trading day, and the stated period",
-                stated=True,
-            )
+            yield doubtful("C14 calendar", [claim], f"{words} than the {claim.printed} printed.", held, stated=True)
 
 
 def calendar(run: Run) -> Iterator[Finding]:
@@ -225,25 +182,17 @@ def calendar(run: Run) -> Iterator[Finding]:
     sample = run.group.sample
     stretch = dates_of(sample.start, sample.end)
     claim = run.get("sessions")
-    count = run.read(claim).low if claim is not None else None
-    if stretch is not None and claim is not None and count is not None:
-        days = (stretch[1] - stretch[0]).days + 1
-        limit = weekdays(*stretch)
+    if stretch is not None and claim is not None:
+        days, limit, count = (stretch[1] - stretch[0]).days + 1, weekdays(*stretch), run.read(claim).low
         words = f"{sample.start} to {sample.end} has {limit:,} weekdays ({days:,} days)"
+        fewer = f"{words}, fewer than the {claim.printed} sessions printed."
         round_the_clock = run.group.portfolio.periods_per_year in (365, 366) or "crypto" in sample.market.lower()
         if count > days:
             held = "the period is that of the sessions counted"
-            sentence = f"{words}, fewer than the {claim.printed} sessions printed."
-            yield broken("C14 calendar", [claim], sentence, True, held, stated=True)
+            yield broken("C14 calendar", [claim], fewer, True, held, stated=True)
         elif count > limit and not round_the_clock:
-            yield broken(
-                "C14 calendar",
-                [claim],
-                f"{words}, fewer than the {claim.printed} sessions printed.",
-                bool(sample.market),
-                "an exchange closed at weekends, one row a day",
-                stated=True,
-            )
+            held = "an exchange closed at weekends, one row a day"
+            yield broken("C14 calendar", [claim], fewer, bool(sample.market), held, stated=True)
         else:
             yield _of_exchange(run, claim, stretch, words)
     yield from _splits(run)
@@ -267,50 +216,28 @@ def _of_exchange(run: Run, claim: Claim, stretch: tuple[date, date], words: str)
 
 
 def _splits(run: Run) -> Iterator[Finding]:
-    dated = [
-        (name, share, stretch)
-        for name, share, start, end in run.group.sample.splits
-        if (stretch := dates_of(start, end)) is not None
-    ]
-    total = sum(weekdays(*stretch) for _, _, stretch in dated)
-    if len(dated) < 2 or not total:
+    splits = [(name, dates_of(start, end)) for name, _, start, end in run.group.sample.splits]
+    dated = [(name, stretch) for name, stretch in splits if stretch is not None]
+    if len(dated) < 2 or not sum(weekdays(*stretch) for _, stretch in dated):
         return
-    ordered = sorted(dated, key=lambda item: item[2])
-    for (first, _, before), (second, _, after) in itertools.pairwise(ordered):
+    for (first, before), (second, after) in itertools.pairwise(sorted(dated, key=lambda item: item[1])):
         claims = [c for c in run.members if c.metric in ("split_share", "sessions") and c.label in (first, second)]
         gap = (after[0] - before[1]).days - 1
         if gap < 0 and claims:
-            yield broken(
-                "C14 splits",
-                claims,
-                f"{second} begins on {after[0]} before {first} ends on {before[1]}.",
-                False,
-                "the splits are meant to be apart",
-                stated=True,
-            )
+            words = f"{second} begins on {after[0]} before {first} ends on {before[1]}."
+            yield broken("C14 splits", claims, words, False, "the splits are meant to be apart", stated=True)
         elif gap > 31 and claims:
-            yield note(
-                "C14 splits",
-                claims,
-                f"{gap} days between {first} (to {before[1]}) and {second} (from {after[0]}) are unaccounted for.",
-            )
+            words = f"{gap} days between {first} (to {before[1]}) and {second} (from {after[0]}) are unaccounted for."
+            yield note("C14 splits", claims, words)
+    shown = {claim.label for claim in run.labelled("split_share").values()}
+    others = {name: stretch for name, stretch in dated if name in shown}
+    base = sum(weekdays(*stretch) for stretch in others.values())
     for claim in run.measured:
-        if claim.metric != "split_share":
-            continue
-        mine = next((stretch for name, _, stretch in dated if name == claim.label), None)
-        others = [
-            stretch for name, _, stretch in dated if any(c.label == name for c in run.labelled("split_share").values())
-        ]
-        base = sum(weekdays(*stretch) for stretch in others)
-        if mine is None or not base or len(others) < 2:
+        mine = dict(dated).get(claim.label)
+        if claim.metric != "split_share" or mine is None or not base or len(others) < 2:
             continue
         actual = weekdays(*mine) / base
         if not run.read(claim).meets(Interval(actual * 0.97 - 0.01, actual * 1.03 + 0.01)):
-            yield doubtful(
-                "C14 splits",
-                [claim],
-                f"{claim.label} {mine[0]} to {mine[1]} is {percent(actual)} of the weekdays of"
-                f" {names([n for n, _, s in dated if s in others])}, not {claim.printed}.",
-                "rows are spread evenly over the sessions",
-                stated=True,
-            )
+            words = f"{claim.label} {mine[0]} to {mine[1]} is {percent(actual)} of the weekdays of {names(others)}, not"
+            held = "rows are spread evenly over the sessions"
+            yield doubtful("C14 splits", [claim], f"{words} {claim.printed}.", held, stated=True)

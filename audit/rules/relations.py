@@ -8,14 +8,7 @@ from collections.abc import Iterator
 from assay.audit.claims.intervals import Interval
 from assay.audit.claims.metrics import METRICS
 from assay.audit.claims.model import BESIDE, Claim, ClassShare
-from assay.audit.forensic.arithmetic import (
-    change_readings,
-    difference_readings,
-    fitting,
-    mean_readings,
-    ratio_readings,
-    sum_of,
-)
+from assay.audit.forensic.arithmetic import change_readings, fitting, mean_of, mean_readings, ratio_readings, sum_of
 from assay.audit.forensic.books import leverage_factor
 from assay.audit.rules.scope import Report, Run, broken, doubtful, fits, percent, span
 from assay.audit.verdicts import Finding
@@ -176,7 +169,7 @@ def parts_of_period(report: Report) -> Iterator[Finding]:
             if len(parts) < 2:
                 continue
             values = [report.read(part) for part in parts]
-            mean = mean_readings(values)["mean"]
+            mean = mean_of(values)
             listed = " and ".join(f"{part.at} {part.printed}" for part in parts)
             inside = Interval(min(v.low for v in values), max(v.high for v in values))
             if run.read(claim).meets(mean):
@@ -282,7 +275,8 @@ def _readings(
     if claim.relation == "ratio":
         return ratio_readings(values[0], values[1]), "C28 multiple"
     if claim.relation == "difference":
-        return difference_readings(values[0], values[1]), "C28 difference"
+        gap = values[1] - values[0]
+        return {"second - first": gap, "first - second": -gap}, "C28 difference"
     if claim.relation == "mean":
         stated = {c.name: c.share.interval for c in classes if c.share is not None}
         weights = [stated[c.label] for c in inputs if c.label in stated]

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 
 from assay.audit.claims.intervals import Interval
-from assay.audit.forensic.arithmetic import mean_readings
+from assay.audit.forensic.arithmetic import mean_of
 from assay.audit.forensic.moments import (
     best_constant_mape,
     decomposed_rmse,
@@ -96,10 +96,6 @@ def _macro_f1(f1: Readings, p: Readings | None, r: Readings | None) -> Readings:
     return macro_f1_readings(list(f1.values()), *of_means)
 
 
-def _class_mean(parts: Mapping[str, Interval]) -> Interval:
-    return mean_readings(list(parts.values()))["mean"]
-
-
 def _mape_ceiling(r2: Interval, low: Interval, high: Interval) -> Interval | None:
     return Interval.point(rmse_ceiling(low.low, high.high, r2) / low.low) if low.low > 0 else None
 
@@ -169,7 +165,7 @@ _CLASSIFIERS = (
     ),
     *(
         Identity(
-            "C4 macro average", averaged, (f"{metric}/*",), _class_mean,
+            "C4 macro average", averaged, (f"{metric}/*",), lambda parts: mean_of(list(parts.values())),
             f"{averaged.replace('_', ' ')}: ({{{metric}s}})/{{count}} gives {{value}}, and {{{averaged}}} is printed",
             "mean over classes", premise="the table lists every class", when=_scored, proof=_complete,
         )

@@ -23,6 +23,7 @@ from assay.audit.forensic.books import (
     proportion_intervals,
     sharpe_interval,
 )
+from assay.audit.forensic.moments import std_ceiling
 from assay.audit.rules.calendars import track_record
 from assay.audit.rules.scope import Report, Run, doubtful, fits, note, number, percent, span, supported, weak
 from assay.audit.verdicts import Finding
@@ -144,8 +145,7 @@ def spreads(report: Report) -> Iterator[Finding]:
             continue
         info, n = METRICS.get(estimate.metric), run.group.sample.n
         if info is not None and math.isfinite(info.low) and math.isfinite(info.high):
-            # Bhatia & Davis (2000), with ddof 1 of two values at the worst.
-            top = math.sqrt(2 * max((info.high - x) * (x - info.low) for x in _inside(value, info.low, info.high)))
+            top = std_ceiling(info.low, info.high, value)
             if spread.low > top * (1 + 1e-9):
                 words = f"values between {info.low:g} and {info.high:g} with mean {estimate.printed} deviate by at most"
                 words += f" {number(top)}, and ± {claim.printed} is printed."
@@ -161,13 +161,6 @@ def spreads(report: Report) -> Iterator[Finding]:
                 yield fits("C18 spread", [claim, estimate], sentence, hit[0])
                 continue
         yield from _of_correlation(run, claim, estimate, spread)
-
-
-def _inside(value: Interval, low: float, high: float) -> tuple[float, ...]:
-    """Ends of a mean, and the middle of its range where it can lie there: where the bound is largest."""
-    middle = (low + high) / 2
-    ends = tuple(min(max(end, low), high) for end in (value.low, value.high))
-    return (*ends, middle) if value.holds(middle) else ends
 
 
 def _of_correlation(run: Run, claim: Claim, estimate: Claim, spread: Interval) -> Iterator[Finding]:
