@@ -21,10 +21,11 @@ import pandas as pd
 from assay.audit.claims.load import load_claims
 from assay.audit.claims.model import Claim, ClaimSet
 from assay.audit.judge import audit_claims
-from assay.audit.report import CLASSES, POLICY, STYLE, safe
+from assay.audit.report import claim_words, printable, render_page
 from assay.audit.verdicts import Verdict
 from assay.data.errors import BacktestError, UnknownNameError
 from assay.results.evidence.forecast_tables import cell, forecast_tables
+from assay.results.report.tables import table_lines
 
 if TYPE_CHECKING:
     from assay.data.panel import PricePanel
@@ -149,47 +150,44 @@ _RUN_METRICS = {
 
 def _of_training(log: Mapping[str, Any]) -> tuple[dict[Key, float], dict[str, pd.DataFrame]]:
     """Figures of the training log, and its table by epoch."""
-    out: dict[Key, float] = {}
     loss, epochs = log.get("loss", {}), pd.DataFrame(log.get("epochs", []))
-    for metric, name in (("train_loss", "train"), ("validation_loss", "validation"), ("loss_gap", "gap")):
-        if name in loss:
-            out[metric, "", ""] = loss[name]
+    whole: dict[str, Any] = {
+        "train_loss": loss.get("train"), "validation_loss": loss.get("validation"), "loss_gap": loss.get("gap"),
+        "parameters": log.get("parameters", {}).get("keras"),
+    }  # fmt: skip
+    out: dict[Key, Any] = {}
     tables: dict[str, pd.DataFrame] = {}
     if len(epochs):
         networks = epochs["asset"].nunique() if "asset" in epochs else 1
-        out["epochs_run", "", ""] = len(epochs) / networks
-        out["best_epoch", "", ""] = float(epochs.loc[epochs["best"], "epoch"].mean())
+        whole["epochs_run"] = len(epochs) / networks
+        whole["best_epoch"] = epochs.loc[epochs["best"], "epoch"].mean()
         shown = epochs.drop(columns=["best", "asset"], errors="ignore").groupby("epoch").mean()
         tables["epochs"] = shown
         columns = {"train_loss": "train_loss", "validation_loss": "validation_loss",
                    "rank_ic": "validation_rank_ic", "ic": "validation_ic"}  # fmt: skip
         for metric, column in columns.items():
             if column in shown:
-                out |= {(metric, "", f"epoch {epoch}"): float(value) for epoch, value in shown[column].items()}
+                out |= {(metric, "", f"epoch {epoch}"): value for epoch, value in shown[column].items()}
     tables["losses"] = pd.DataFrame({"kept epoch": {key: value for key, value in loss.items() if value is not None}})
     found = log.get("validation", {})
-    action = found.get("action", {})
-    for name, metric in (("accuracy", "accuracy"), ("macro_f1", "f1_macro"), ("weighted_f1", "f1_weighted")):
-        if name in action:
-            out[metric, "", ""] = action[name]
+    action, level, ranks = found.get("action", {}), found.get("level", found), found.get("rank", found)
+    whole |= {"accuracy": action.get("accuracy"), "f1_macro": action.get("macro_f1"),
+              "f1_weighted": action.get("weighted_f1")}  # fmt: skip
     for label, scores in action.get("classes", {}).items():
         out |= {(metric, label, ""): scores[metric] for metric in ("precision", "recall", "f1")}
-    level = found.get("level", found)
     if "mape" in level:
-        out |= {(metric, "", ""): level[metric] for metric in ("r2", "mae", "rmse", "mape", "bias")}
-        out["negative_predictions", "", ""] = level["negative_share"]
+        whole |= {metric: level[metric] for metric in _LEVELS} | {"negative_predictions": level["negative_share"]}
     if "auc" in found:
-        out |= {(metric, "", ""): found[metric] for metric in ("accuracy", "auc", "precision", "recall", "f1")}
-        out["random_baseline", "", ""] = max(found["base_rate"], 1 - found["base_rate"])
-    ranks = found.get("rank", found)
-    for metric, name in (("rank_ic", "rank_ic"), ("ic", "ic"), ("ic_std", "rank_ic_std"), ("icir", "rank_icir_daily"),
-                         ("hit_rate", "direction_hit_rate")):  # fmt: skip
-        if name in ranks:
-            out[metric, "", ""] = ranks[name]
-    counts = log.get("parameters", {})
-    if "keras" in counts:
-        out["parameters", "", ""] = float(counts["keras"])
+        whole |= {metric: found[metric] for metric in ("accuracy", "auc", "precision", "recall", "f1")}
+        whole["random_baseline"] = max(found["base_rate"], 1 - found["base_rate"])
+    whole |= {metric: ranks.get(name) for metric, name in _RANKS.items()}
+    out |= {(metric, "", ""): value for metric, value in whole.items()}
     return {key: float(value) for key, value in out.items() if value is not None}, tables
+
+
+_LEVELS = ("r2", "mae", "rmse", "mape", "bias")
+_RANKS = {"rank_ic": "rank_ic", "ic": "ic", "ic_std": "rank_ic_std", "icir": "rank_icir_daily",
+          "hit_rate": "direction_hit_rate"}  # fmt: skip
 
 
 def _of_test(tables: Mapping[str, pd.DataFrame], out: dict[Key, float]) -> None:
@@ -205,7 +203,7 @@ def _of_test(tables: Mapping[str, pd.DataFrame], out: dict[Key, float]) -> None:
         out["random_baseline", "", ""] = float(counts["share"].max())
     if "levels" in tables:
         level = tables["levels"]
-        out |= {(metric, "", ""): cell(level, "model", metric) for metric in ("r2", "mae", "rmse", "mape", "bias")}
+        out |= {(metric, "", ""): cell(level, "model", metric) for metric in _LEVELS}
         out["negative_predictions", "", ""] = cell(level, "model", "negative_share")
     daily = tables["daily"]["rank_ic"]
     out |= {("ic_std", "", ""): daily["std"], ("ic_min", "", ""): daily["min"], ("ic_max", "", ""): daily["max"]}
@@ -444,20 +442,14 @@ def _shown(value: float, claim: Claim) -> str:
     return f"{value:,.{decimals}f}" if 10.0 ** (1 - decimals) <= abs(value) < 1e9 else f"{value:.2g}"
 
 
-def _words(claims: ClaimSet, claim: Claim) -> str:
-    parts = [claim.metric.replace("_", " "), claim.label, claim.group, claims.split_of(claim), claim.at]
-    return ", ".join(dict.fromkeys(part for part in parts if part))
-
-
 _HEADS = ("printed", "figure", "validation", "test", "here", "arithmetic", "substance")
 
 
 def _cells(report: LikeReport, row: LikeRow) -> tuple[str, ...]:
     claim = row.verdict.claim
-    return (
-        claim.printed, _words(report.claims, claim), _shown(row.validation, claim), _shown(row.test, claim), row.place,
-        str(row.verdict.arithmetic), str(row.verdict.substance),
-    )  # fmt: skip
+    words = claim_words(claim, report.claims.split_of(claim))
+    measured = _shown(row.validation, claim), _shown(row.test, claim)
+    return claim.printed, words, *measured, row.place, str(row.verdict.arithmetic), str(row.verdict.substance)
 
 
 def _summary(report: LikeReport) -> str:
@@ -470,12 +462,9 @@ def _summary(report: LikeReport) -> str:
 
 def render_like(report: LikeReport) -> str:
     """The page for a terminal: a row a printed figure, then the model's own tables."""
-    rows = [_cells(report, row) for row in report.rows]
     limits = (14, 44, 12, 12, 36, 22, 24)
-    cut = [tuple(_cut(cell, limit) for cell, limit in zip(row, limits, strict=True)) for row in (_HEADS, *rows)]
-    widths = [max(len(row[k]) for row in cut) for k in range(len(_HEADS))]
-    lines = [f"{report.claims.title}", report.about, ""]
-    lines += ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cut]
+    rows = [[_cut(cell, limit) for cell, limit in zip(_cells(report, row), limits, strict=True)] for row in report.rows]
+    lines = [report.claims.title, report.about, "", *table_lines(_HEADS, rows)]
     lines += ["", _summary(report), *(f"note: {note}" for note in report.notes)]
     for name, table in report.tables.items():
         lines += ["", _TITLES.get(name, name), _few(name, table).to_string(float_format=lambda x: f"{x:.4g}")]
@@ -483,7 +472,7 @@ def render_like(report: LikeReport) -> str:
 
 
 def _cut(text: str, limit: int) -> str:
-    plain = "".join(char if char.isprintable() else " " for char in text)
+    plain = printable(text)
     return plain if len(plain) <= limit else plain[: limit - 1] + "…"
 
 
@@ -511,57 +500,28 @@ def _few(name: str, table: pd.DataFrame) -> pd.DataFrame:
     return table.loc[keep]
 
 
-#: Beside the audit's: sentences keep a readable width in a narrow window, tables of figures are as wide as they need.
-_STYLE = """
-td.because { min-width: 20rem; } table.own { width: auto; min-width: 0; }
-table.own th:not(:first-child), table.own td:not(:first-child) { text-align: right; }
-"""
-
-
 def render_like_html(report: LikeReport) -> str:
-    """The page, which needs nothing else; every text is escaped."""
-    head = "".join(f"<th scope=col>{name}</th>" for name in (*_HEADS, "because"))
-    body = []
-    for row in report.rows:
-        cells = _cells(report, row)
-        verdict = row.verdict
-        classes = ("figure", "", "figure", "figure", "", CLASSES[verdict.arithmetic], CLASSES[verdict.substance])
-        body.append(
-            "<tr>"
-            + "".join(f'<td class="{kind}">{safe(cell)}</td>' for kind, cell in zip(classes, cells, strict=True))
-            + f'<td class="because">{safe(verdict.because)}</td></tr>'
-        )
-    tables = "".join(
-        f"<h2>{safe(_TITLES.get(name, name))}</h2>{_html(_few(name, table))}" for name, table in report.tables.items()
-    )
-    notes = "".join(f'<p class="note">{safe(note)}</p>' for note in report.notes)
-    title = safe(report.claims.title or report.claims.source)
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{safe(POLICY)}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{title}, made again</title><style>{STYLE}{_STYLE}</style></head><body><h1>{title}, made again</h1>"
-        f'<p>{safe(report.about)}</p><p class="summary">{safe(_summary(report))}</p>{notes}'
-        f'<div class="tables"><table><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody></table></div>'
-        f"{tables}</body></html>\n"
+    """The page (`like.html`), which needs nothing else; every text is escaped."""
+    return render_page(
+        "like.html",
+        report=report,
+        title=f"{report.claims.title or report.claims.source}, made again",
+        summary=_summary(report),
+        heads=_HEADS,
+        kinds=("figure", "", "figure", "figure", ""),
+        rows=[(row.verdict, _cells(report, row)) for row in report.rows],
+        tables=[(_TITLES.get(name, name), *_plain(_few(name, table))) for name, table in report.tables.items()],
     )
 
 
-def _html(table: pd.DataFrame) -> str:
+def _plain(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
+    """Heads and cells of a table, as text."""
     flat = table.reset_index() if table.index.name or table.index.nlevels > 1 else table.rename_axis("").reset_index()
-    head = "".join(f"<th scope=col>{_spaced(name)}</th>" for name in flat.columns)
-    rows = "".join(
-        "<tr>" + "".join(f'<td class="figure">{_spaced(_number(cell))}</td>' for cell in row) + "</tr>"
-        for row in flat.itertuples(index=False, name=None)
-    )
-    return f'<div class="tables"><table class="own"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
-
-
-def _spaced(name: object) -> str:
-    return safe(str(name).replace("_", " "))
+    rows = [[_number(cell) for cell in row] for row in flat.itertuples(index=False, name=None)]
+    return [str(name).replace("_", " ") for name in flat.columns], rows
 
 
 def _number(cell: object) -> str:
     if isinstance(cell, float):
         return f"{cell:.4g}" if math.isfinite(cell) else "–"
-    return str(cell)
+    return str(cell).replace("_", " ")

@@ -9,28 +9,19 @@ import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from html import escape
 from pathlib import Path
 
 from assay.audit.claims.metrics import METRICS
+from assay.audit.claims.model import Claim
 from assay.audit.read.sheet import Draft, Excluded
 from assay.audit.recompute.daily import DailyMatch
 from assay.audit.recompute.figures import Recomputed
 from assay.audit.verdicts import Arithmetic, AuditReport, Substance, Verdict
 
 __all__ = [
-    "CLASSES",
-    "NOTHING",
-    "POLICY",
-    "STYLE",
-    "Audit",
-    "graver",
-    "render_html",
-    "render_table",
-    "safe",
-    "summary_paragraph",
-    "to_json",
-]
+    "NOTHING", "Audit", "claim_words", "graver", "printable", "render_html", "render_page", "render_table",
+    "summary_paragraph", "to_json",
+]  # fmt: skip
 
 @dataclass(frozen=True)
 class Audit:
@@ -85,10 +76,10 @@ def graver(verdict: Verdict) -> int:
     return 6 if verdict.arithmetic is not Arithmetic.NOT_CHECKABLE else NOTHING
 
 
-def _claim_words(verdict: Verdict) -> str:
-    claim = verdict.claim
-    parts = [claim.metric.replace("_", " "), claim.label, claim.group, claim.split, claim.at]
-    return ", ".join(dict.fromkeys(part for part in parts if part))
+def claim_words(claim: Claim, split: str, metric: str | None = None) -> str:
+    """A claim in words: its metric, unless another name or none is given, class, run, split and position."""
+    name = claim.metric.replace("_", " ") if metric is None else metric
+    return ", ".join(dict.fromkeys(filter(None, (name, claim.label, claim.group, split, claim.at))))
 
 
 def printable(text: str) -> str:
@@ -111,7 +102,7 @@ def render_table(audit: Audit, width: int = 120, every: bool = False) -> str:
         stands = list(dict.fromkeys(str(v.claim.source_line) for v in same if v.claim.source_line is not None))
         line = f" [line{'s' if len(stands) > 1 else ''} {', '.join(stands)}]" if stands else ""
         arithmetic = str(verdict.arithmetic).replace("reproduced under another convention", "reproduced otherwise")
-        cells = (", ".join(prints), _claim_words(verdict), arithmetic, str(verdict.substance))
+        cells = (", ".join(prints), claim_words(verdict.claim, verdict.claim.split), arithmetic, str(verdict.substance))
         wrapped = [textwrap.wrap(printable(cell), size) or [""] for cell, size in zip(cells, widths, strict=True)]
         rests = f" Assumes that {verdict.assumption}." if verdict.assumption else ""
         words = "as above" if verdict.because == last else printable(verdict.because + rests)
@@ -133,17 +124,8 @@ def _merged(verdicts: Sequence[Verdict]) -> list[list[Verdict]]:
     groups: dict[tuple[str, ...], list[Verdict]] = {}
     for verdict in verdicts:
         claim = verdict.claim
-        key = (
-            claim.metric,
-            claim.label,
-            claim.group,
-            claim.split,
-            claim.at,
-            str(claim.target),
-            str(verdict.arithmetic),
-            str(verdict.substance),
-            verdict.because,
-        )
+        quantity = (claim.metric, claim.label, claim.group, claim.split, claim.at, str(claim.target))
+        key = (*quantity, str(verdict.arithmetic), str(verdict.substance), verdict.because)
         groups.setdefault(key, []).append(verdict)
     return list(groups.values())
 
@@ -291,31 +273,7 @@ def _left_out(item: Excluded) -> dict[str, object]:
     return {"line": item.line, "text": item.text, "reason": item.reason} | where
 
 
-STYLE = """
-:root { color-scheme: light dark; --line: #8884; --soft: #8882; --bad: #b3261e; --warn: #8a5a00; --good: #1b6e3c; }
-@media (prefers-color-scheme: dark) { :root { --bad: #ff8a80; --warn: #ffc36b; --good: #7bd99c; } }
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 1500px; margin: 0 auto; padding: 1rem; }
-body { overflow-wrap: anywhere; }
-h1 { font-size: 1.5rem; margin: .2rem 0; } h2 { font-size: 1.15rem; margin-top: 2rem; }
-.summary { border-left: 4px solid var(--line); padding: .4rem .8rem; background: var(--soft); }
-.tables { overflow-x: auto; } table { border-collapse: collapse; width: 100%; min-width: 46rem; }
-th, td { text-align: left; vertical-align: top; padding: .35rem .6rem; border-bottom: 1px solid var(--line); }
-th { position: sticky; top: 0; background: Canvas; }
-td.figure { font-variant-numeric: tabular-nums; white-space: nowrap; }
-.inconsistent, .implausible { color: var(--bad); font-weight: 600; }
-.explained, .weak { color: var(--warn); font-weight: 600; }
-.good { color: var(--good); } .muted { opacity: .7; }
-code { font-size: .85em; } .note { font-size: .9em; opacity: .85; }
-th, td.figure { overflow-wrap: normal; }
-@media (max-width: 640px) {
-  .figures table { min-width: 0; } .figures thead { display: none; }
-  .figures tr { display: block; border-bottom: 2px solid var(--line); padding: .5rem 0; }
-  .figures td { display: grid; grid-template-columns: 6.5rem minmax(0, 1fr); border: 0; padding: .1rem 0; }
-  .figures td::before { content: attr(data-label); font-weight: 400;
-    color: color-mix(in srgb, CanvasText 70%, Canvas); }
-}
-@media print { body { max-width: none; } .tables { overflow: visible; } }
-"""
+#: How a page shows a verdict.
 CLASSES = {
     Arithmetic.INCONSISTENT: "inconsistent",
     Arithmetic.REPRODUCED: "good",
@@ -329,17 +287,8 @@ CLASSES = {
     Substance.SUPPORTED: "good",
     Substance.NOT_JUDGED: "muted",
 }
-POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-
-
-def safe(text: object) -> str:
-    """Text for a page: control characters left out, markup escaped."""
-    return escape(printable(str(text)), quote=True)
-
-
-def render_html(audit: Audit) -> str:
-    """The page (`page.html`): every claim is a row, the gravest first, with its figure, recomputed or bounded, the two
-    verdicts, a sentence for each, and the line it stands on; then what could not be checked, and how to mend it."""
+def render_page(template: str, **values: object) -> str:
+    """A page of `pages/`: it needs nothing else, markup is escaped, control characters are left out."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -347,20 +296,24 @@ def render_html(audit: Audit) -> str:
         return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True, finalize=shown,
+        loader=FileSystemLoader(Path(__file__).parent / "pages"), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True, finalize=shown,
     )  # fmt: skip
+    return environment.get_template(template).render(classes=CLASSES, **values)
+
+
+def render_html(audit: Audit) -> str:
+    """The page (`audit.html`): every claim is a row, the gravest first, with its figure, recomputed or bounded, the two
+    verdicts, a sentence for each, and the line it stands on; then what could not be checked, and how to mend it."""
     report, claims = audit.report, audit.report.claims
     verdicts = sorted(report.verdicts, key=graver)
-    return environment.get_template("page.html").render(
+    return render_page(
+        "audit.html",
         audit=audit,
         claims=claims,
-        title=claims.title or claims.source or "Report",
-        policy=POLICY,
-        style=Markup(STYLE),
-        classes=CLASSES,
+        title=f"Audit: {claims.title or claims.source or 'Report'}",
         summary=summary_paragraph(audit),
-        verdicts=[(v, v.claim, _where(audit, v), audit.own_figure(v.claim.id) or _bound(v)) for v in verdicts],
+        verdicts=[_row(audit, v) for v in verdicts],
         checks=sorted({finding.check_id for finding in report.findings}),
         open=_open(audit),
         retrained=_columns(audit.retrained),
@@ -374,9 +327,10 @@ def render_html(audit: Audit) -> str:
     )
 
 
-def _where(audit: Audit, verdict: Verdict) -> str:
+def _row(audit: Audit, verdict: Verdict) -> tuple[Verdict, Claim, str, str]:
     claim = verdict.claim
-    return ", ".join(filter(None, (claim.label, claim.group, audit.report.claims.split_of(claim), claim.at)))
+    where = claim_words(claim, audit.report.claims.split_of(claim), "")
+    return verdict, claim, where, audit.own_figure(claim.id) or _bound(verdict)
 
 
 def _columns(rows: Sequence[Mapping[str, object]]) -> tuple[list[str], list[list[object]]]:
@@ -403,12 +357,8 @@ def _lists(audit: Audit) -> list[tuple[str, list[tuple[int, str, str]]]]:
 def _bound(verdict: Verdict) -> str:
     """What the printed digits stand for, where nothing was recomputed."""
     value = verdict.claim.value
-    if (
-        METRICS[verdict.claim.metric].kind == "count"
-        and value.is_point
-        and not value.about
-        and value.value.is_integer()
-    ):
+    whole = value.is_point and not value.about and value.value.is_integer()
+    if whole and METRICS[verdict.claim.metric].kind == "count":
         return f"{value.value:,.0f}"
     interval, scale, sign = value.interval, (100.0 if value.percent else 1.0), ("%" if value.percent else "")
     ends = [
