@@ -329,8 +329,7 @@ def _name_value(sheet: Sheet, block: CodeBlock, line: Line, tokens: list[Token],
     text, number = line.text, line.number
     match = pattern("name_value").match(text) or pattern("name_apart").match(text)
     inside = [token for token in tokens if match and token.start < match.end()]
-    for token in inside:
-        sheet.exclude(number, token, "part of a label")
+    sheet.exclude(number, inside, "part of a label")
     figures = [token for token in tokens if token not in inside]
     value = next((token for token in figures if token.kind == "number"), None)
     record = f"b{block.number}.{block.label}"
@@ -357,8 +356,7 @@ def _name_value(sheet: Sheet, block: CodeBlock, line: Line, tokens: list[Token],
             place_prose(sheet, number, text, rest, local, block=block.number, record=record)
             return
     if pattern("program").search(text) and not (match and read_role(match[1]).metrics):
-        for token in figures:
-            sheet.exclude(number, token, "code or a diagram")
+        sheet.exclude(number, figures, "code or a diagram")
         return
     place_prose(sheet, number, text, figures, replace(context, topic=""), block=block.number)
 
@@ -368,8 +366,7 @@ def _array_line(sheet: Sheet, block: CodeBlock, line: Line, tokens: list[Token],
     counts = [token for token in tokens if token.text.isdecimal()]
     asked = bool(block.matrix) and "confusion" in plain(block.matrix[0])
     if not asked or len(counts) != len(tokens) or len(counts) < 2:
-        for token in tokens:
-            sheet.exclude(line.number, token, "one of an array of figures")
+        sheet.exclude(line.number, tokens, "one of an array of figures")
         return
     cells = [Cell(token.text, token.start) for token in counts]
     labels = array_labels(len(block.matrix) - 1, len(counts))

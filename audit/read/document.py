@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 __all__ = ["Cell", "Line", "Table", "block_lines", "read_markdown", "read_plain", "split_cells", "without_tags"]
 
@@ -78,6 +79,11 @@ class _State:
     indented: bool = False
     html: bool = False
     blank: bool = True
+
+    def line(self, number: int, text: str, kind: str, level: int = 0, *, inside: bool = False, **more: Any) -> Line:
+        """A line under the headings that are open; `inside` the open block."""
+        headings = tuple(title for _, title in self.headings)
+        return Line(number, text, kind, level, headings, block=self.block if inside else 0, **more)
 
 
 def read_markdown(text: str) -> tuple[Line, ...]:
@@ -154,8 +160,7 @@ def _indented(number: int, text: str, ahead: int, state: _State) -> Line | None:
         state.block += 1
         state.indented, state.table = True, None
     if state.indented and (deep or (not text.strip() and ahead >= 4)):
-        headings = tuple(title for _, title in state.headings)
-        return Line(number, text, "code", _indent(text), headings, "", state.block)
+        return state.line(number, text, "code", _indent(text), inside=True)
     state.indented = False
     return None
 
@@ -171,8 +176,7 @@ def _html(number: int, text: str, state: _State) -> Line | None:
     if not state.html:
         return None
     state.html = "</table" not in folded
-    headings = tuple(title for _, title in state.headings)
-    return Line(number, text, "html", 0, headings, "", state.block)
+    return state.line(number, text, "html", inside=True)
 
 
 def block_lines(lines: Sequence[Line], index: int) -> list[Line]:
@@ -210,15 +214,12 @@ def _front_matter_end(raw: list[str]) -> int:
 
 
 def _read_line(number: int, text: str, following: str, state: _State) -> Line:
-    stripped = text.strip()
-    headings = tuple(title for _, title in state.headings)
-    common = {"headings": headings, "language": state.language, "block": state.block}
+    stripped, language = text.strip(), state.language
     if state.fence:
-        if stripped.startswith(state.fence) and not stripped.strip(state.fence[0]):
-            line = Line(number, text, "fence", _indent(text), **common)  # type: ignore[arg-type]
+        closed = stripped.startswith(state.fence) and not stripped.strip(state.fence[0])
+        if closed:
             state.fence = state.language = ""
-            return line
-        return Line(number, text, "code", _indent(text), **common)  # type: ignore[arg-type]
+        return state.line(number, text, "fence" if closed else "code", _indent(text), inside=True, language=language)
     opened = next((mark for mark in _FENCES if stripped.startswith(mark)), "")
     if opened:
         width = len(stripped) - len(stripped.lstrip(opened[0]))
@@ -228,36 +229,33 @@ def _read_line(number: int, text: str, following: str, state: _State) -> Line:
             state.language = info[0].lower().strip("{}.") if info else ""
             state.block += 1
             state.table = None
-            return Line(number, text, "fence", _indent(text), headings, state.language, state.block)
+            return state.line(number, text, "fence", _indent(text), inside=True, language=state.language)
     if not stripped:
         state.table = None
-        return Line(number, text, "blank", headings=headings)
+        return state.line(number, text, "blank")
     level = _heading_level(stripped)
     if level:
         state.table = None
-        title = stripped.lstrip("#").strip().rstrip("#").strip()
         while state.headings and state.headings[-1][0] >= level:
             state.headings.pop()
-        state.headings.append((level, title))
-        return Line(number, text, "heading", level, tuple(name for _, name in state.headings))
-    return _read_body(number, text, following, state, headings)
+        state.headings.append((level, stripped.lstrip("#").strip().rstrip("#").strip()))
+        return state.line(number, text, "heading", level)
+    return _read_body(number, text, following, state)
 
 
-def _read_body(number: int, text: str, following: str, state: _State, headings: tuple[str, ...]) -> Line:
+def _read_body(number: int, text: str, following: str, state: _State) -> Line:
     stripped = text.strip()
     if state.table is not None and "|" in text:
-        if number == state.table.header_line + 1:
-            return Line(number, text, "table_rule", 0, headings, "", state.block, state.table)
-        return Line(number, text, "table_row", 0, headings, "", state.block, state.table)
+        kind = "table_rule" if number == state.table.header_line + 1 else "table_row"
+        return state.line(number, text, kind, inside=True, table=state.table)
     if "|" in text and _is_table_rule(following):
         state.block += 1
         state.table = Table(split_cells(text), number)
-        return Line(number, text, "table_header", 0, headings, "", state.block, state.table)
+        return state.line(number, text, "table_header", inside=True, table=state.table)
     state.table = None
     if len(stripped) >= 3 and not stripped.strip("-*_= ") and stripped[0] in "-*_=":
-        return Line(number, text, "rule", 0, headings)
-    kind = "item" if _is_item(stripped) else "text"
-    return Line(number, text, kind, _indent(text), headings)
+        return state.line(number, text, "rule")
+    return state.line(number, text, "item" if _is_item(stripped) else "text", _indent(text))
 
 
 def _indent(text: str) -> int:

@@ -8,6 +8,7 @@ its section, so that a draft never turns two runs into a contradiction.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from assay.audit.claims.metrics import METRICS
@@ -58,6 +59,15 @@ class _Walk:
     code_of: int = -1
     read_until: int = 0
     done: bool = False
+
+    def claim(self, line: Line, token: Token, metric: str, context: Context, unit: str = "") -> None:
+        """Place a figure of the open list or paragraph, which is one record."""
+        record = f"b{self.block}"
+        self.sheet.claim(line.number, line.text, token, metric, context, block=self.block, record=record, unit=unit)
+
+    def prose(self, line: Line, tokens: Sequence[Token], context: Context, record: str = "") -> None:
+        """Place the figures of running text."""
+        place_prose(self.sheet, line.number, line.text, tokens, context, block=self.block, record=record)
 
 
 def draft_claims(text: str, *, title: str = "", source: str = "", form: str = "") -> Draft:
@@ -150,8 +160,7 @@ def _line(walk: _Walk, index: int, tokens: list[Token]) -> None:
     line, sheet = walk.lines[index], walk.sheet
     if line.kind in ("blank", "rule", "fence", "table_rule"):
         walk.code = None if line.kind == "fence" else walk.code
-        for token in tokens:
-            sheet.exclude(line.number, token, "part of the layout")
+        sheet.exclude(line.number, tokens, "part of the layout")
         return
     if line.headings != walk.headings:
         walk.headings, walk.label, walk.owner = line.headings, "", ""
@@ -169,8 +178,7 @@ def _line(walk: _Walk, index: int, tokens: list[Token]) -> None:
             place_html(sheet, body, _context(walk, line), walk.block)
     elif line.kind == "table_header":
         walk.block += 1
-        for token in tokens:
-            sheet.exclude(line.number, token, "part of a table header")
+        sheet.exclude(line.number, tokens, "part of a table header")
     elif line.kind == "table_row":
         if walk.read_until < line.number:
             _table(walk, index)
@@ -266,18 +274,15 @@ def _body(walk: _Walk, line: Line, tokens: list[Token]) -> None:
         return
     context = _context(walk, line)
     if bold and line.kind == "text" and not read_role(text).metrics:
-        for token in tokens:
-            sheet.exclude(line.number, token, "part of a title")
+        sheet.exclude(line.number, tokens, "part of a title")
         _set_label(walk, text[start:])
     elif pattern("share_item").match(text) and says(" ".join([*line.headings[1:], walk.label]), "importance"):
         for token in sheet.figures(line.number, tokens):
             name = text[start:].split("(")[0].strip(" *`")
             local = replace(context, label=name)
-            sheet.claim(
-                line.number, text, token, "feature_importance", local, block=walk.block, record=f"b{walk.block}"
-            )
+            walk.claim(line, token, "feature_importance", local)
     else:
-        place_prose(sheet, line.number, text, tokens, replace(context, topic=""), block=walk.block)
+        walk.prose(line, tokens, replace(context, topic=""))
 
 
 def _set_label(walk: _Walk, text: str) -> None:
@@ -308,7 +313,7 @@ def _labelled(walk: _Walk, line: Line, label: str, label_end: int, tokens: list[
     first = next((token for token in values if token.kind == "number"), None)
     several = metric == "class_share" and sum(token.kind == "number" for token in values) > 1
     if first is None or several or not _is_value(text, label_end, first, metric):
-        place_prose(sheet, line.number, text, values, local, block=walk.block)
+        walk.prose(line, values, local)
         return
     sheet.figures(line.number, [token for token in values if token.start < first.start])
     rest = [token for token in values if token.start > first.start]
@@ -316,7 +321,7 @@ def _labelled(walk: _Walk, line: Line, label: str, label_end: int, tokens: list[
         return
     if wrong := wrong_unit(metric, first):
         sheet.leave(line.number, first, wrong)
-        place_prose(sheet, line.number, text, rest, replace(local, topic=""), block=walk.block)
+        walk.prose(line, rest, replace(local, topic=""))
         return
     if (
         first.text.endswith(("×", "x"))
@@ -327,11 +332,9 @@ def _labelled(walk: _Walk, line: Line, label: str, label_end: int, tokens: list[
     if metric in ("sharpe", "annual_return") and pattern("gross_behind").match(plain(text[first.end : first.end + 16])):
         metric += "_gross"
     record = f"b{walk.block}"
-    sheet.claim(
-        line.number, text, first, metric, local, block=walk.block, unit=unit_of(label, first.text), record=record
-    )
+    walk.claim(line, first, metric, local, unit_of(label, first.text))
     if rest:
-        place_prose(sheet, line.number, text, rest, local, block=walk.block, record=record)
+        walk.prose(line, rest, local, record)
 
 
 def _is_value(text: str, label_end: int, first: Token, metric: str) -> bool:
@@ -349,21 +352,19 @@ def _several(
 ) -> bool:
     """Values of one label that belong together: one a class, the ends of a range, or a move from one to the other."""
     first, rest = values
-    text, sheet = line.text, walk.sheet
+    text = line.text
     classes = local.label.split(" / ") if " / " in local.label else []
     if classes and len(rest) + 1 == len(classes):
         for token, name in zip([first, *rest], classes, strict=True):
-            sheet.claim(
-                line.number, text, token, metric, replace(local, label=name), block=walk.block, record=f"b{walk.block}"
-            )
+            walk.claim(line, token, metric, replace(local, label=name))
         return True
     if rest and pattern("arrow").match(text[first.end : rest[0].start]):
-        place_prose(sheet, line.number, text, [first, *rest], local, block=walk.block)
+        walk.prose(line, [first, *rest], local)
         return True
     lead = text[label_end : first.start]
     if lead.strip(" *_`") == "[" and len(rest) == 1 and text[rest[0].end : rest[0].end + 1] == "]":
         for token, end in zip([first, *rest], ("target_low", "target_high"), strict=True):
-            sheet.claim(line.number, text, token, end, local, block=walk.block, record=f"b{walk.block}")
+            walk.claim(line, token, end, local)
         return True
     return False
 
@@ -377,13 +378,12 @@ def _unnamed(
     share = _split_share(label, figures, text)
     if share:
         local = replace(local, split="", label=share)
-        sheet.claim(line.number, text, figures[0], "split_share", local, block=walk.block, record=f"b{walk.block}")
+        walk.claim(line, figures[0], "split_share", local)
     elif (local.settings or reason == "a hyperparameter or setting") and not mentions(plain(text[label_end:])):
-        for token in figures:
-            sheet.exclude(line.number, token, "a hyperparameter or setting")
+        sheet.exclude(line.number, figures, "a hyperparameter or setting")
     else:
         known = local if not reason else replace(local, topic="")
-        place_prose(sheet, line.number, text, figures, known, block=walk.block)
+        walk.prose(line, figures, known)
 
 
 def _split_share(label: str, figures: list[Token], text: str) -> str:

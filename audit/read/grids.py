@@ -124,8 +124,7 @@ class _Cells:
             )
         for column, mine in enumerate(by_column):
             if column in keys or (self.grid.metric_column and column == self.grid.metric_column):
-                for token in mine:
-                    self.sheet.exclude(self.row.number, token, "the row's own label")
+                self.sheet.exclude(self.row.number, mine, "the row's own label")
             elif mine:
                 before = len(self.sheet.placed)
                 self._cell(column, mine, base, first)
@@ -190,8 +189,7 @@ class _Cells:
         if (self.grid.settings and metric != "parameters") or (base.settings and not metric):
             reason = reason or "a hyperparameter or setting"
         if reason:
-            for token in mine:
-                self.sheet.exclude(row.number, token, reason)
+            self.sheet.exclude(row.number, mine, reason)
             return
         self._figure(column, mine, metric, local, title, reading.reason)
 
@@ -230,8 +228,7 @@ class _Cells:
         starts = first is not None and not cell.text[: max(0, first.start - cell.column)].strip(" *_`")
         if first is None or not metric or not starts or (says(title, "note_titles") and not local.goal):
             if reason and first is not None and starts:
-                for token in mine:
-                    self.sheet.leave(row.number, token, reason)
+                self.sheet.leave(row.number, mine, reason)
                 return
             place_prose(self.sheet, row.number, row.text, mine, local, block=self.grid.block, record=record)
             return
@@ -240,8 +237,7 @@ class _Cells:
             self._change(column, figures, metric, local, title)
             return
         if wrong := wrong_unit(metric, first):
-            for token in figures:
-                self.sheet.leave(row.number, token, wrong)
+            self.sheet.leave(row.number, figures, wrong)
             return
         if plain(row.text[first.end : first.end + 10]).lstrip(" (").startswith("random"):
             metric = "random_baseline"

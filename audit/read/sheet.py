@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from assay.audit.claims.intervals import Printed, parse_print
@@ -126,22 +127,23 @@ class Sheet:
     excluded: list[Excluded] = field(default_factory=list)
     unplaced: list[Excluded] = field(default_factory=list)
 
-    def exclude(self, line: int, token: Token, reason: str) -> None:
-        """Set a token aside as no claim: for what it is, or for the reason given."""
-        self.excluded.append(Excluded(line, token.start, token.text, KIND_REASONS.get(token.kind, reason)))
+    def exclude(self, line: int, tokens: Token | Iterable[Token], reason: str) -> None:
+        """Set tokens aside as no claims: each for what it is, or for the reason given."""
+        for token in (tokens,) if isinstance(tokens, Token) else tokens:
+            reason_of = KIND_REASONS.get(token.kind, reason)
+            self.excluded.append(Excluded(line, token.start, token.text, reason_of))
 
-    def leave(self, line: int, token: Token, reason: str) -> None:
-        """List a figure that could be a claim but that the draft cannot place."""
-        if token.kind != "number":
-            self.exclude(line, token, reason)
-        else:
-            self.unplaced.append(Excluded(line, token.start, token.text, reason))
+    def leave(self, line: int, tokens: Token | Iterable[Token], reason: str) -> None:
+        """List figures that could be claims but that the draft cannot place."""
+        for token in (tokens,) if isinstance(tokens, Token) else tokens:
+            if token.kind != "number":
+                self.exclude(line, token, reason)
+            else:
+                self.unplaced.append(Excluded(line, token.start, token.text, reason))
 
     def figures(self, line: int, tokens: list[Token]) -> list[Token]:
         """The tokens that may be claims; the others are set aside for what they are."""
-        for token in tokens:
-            if token.kind != "number":
-                self.exclude(line, token, "")
+        self.exclude(line, [token for token in tokens if token.kind != "number"], "")
         return [token for token in tokens if token.kind == "number"]
 
     def claim(self, line: int, text: str, token: Token, metric: str, context: Context, **extra: object) -> int | None:
