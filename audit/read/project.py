@@ -9,17 +9,17 @@ the later figure is marked as the same.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from assay.audit.claims.located import MAX_BYTES, read_text
 from assay.audit.claims.metrics import METRICS
-from assay.audit.claims.model import BESIDE, Claim, ClaimSet
+from assay.audit.claims.model import Claim, ClaimSet, Group
 from assay.audit.read.draft import MAX_CLAIMS, draft_claims
 from assay.audit.read.sheet import Draft, Excluded
-from assay.audit.read.vocabulary import pattern
+from assay.audit.read.vocabulary import pattern, wordset
 from assay.data.errors import InputError
 
 __all__ = ["FORMS", "Document", "draft_documents", "draft_files", "find_documents", "read_document"]
@@ -197,18 +197,6 @@ def _page(text: str) -> tuple[str, tuple[int, ...]]:
     return "\n".join(out), tuple(lines)
 
 
-#: Metrics that one project may print of many things.
-_NOT_TIED = (
-    "change",
-    "multiple",
-    "difference",
-    "other",
-    "std",
-    "minimum",
-    "maximum",
-    "confusion_count",
-    *BESIDE,
-)
 #: Most contradictions that are told one by one.
 _TOLD = 40
 
@@ -236,20 +224,25 @@ def draft_documents(documents: Sequence[Document], title: str = "") -> Draft:
             f"more than {MAX_CLAIMS} figures in {len(drafts)} documents; name those that state the results"
         )
     marked = [_marked(draft, document.name) for draft, document in zip(drafts, documents, strict=True)]
-    claims = [claim for draft in marked for claim in draft.claims.claims]
-    claims, notes = _tied(claims)
+    claims, notes = _tied([claim for draft in marked for claim in draft.claims.claims])
+    source = ", ".join(document.name for document in documents)[:300]
+    groups = tuple(group for draft in marked for group in draft.claims.groups)
     return Draft(
-        claims=ClaimSet(
-            title or marked[0].claims.title,
-            ", ".join(document.name for document in documents)[:300],
-            tuple(group for draft in marked for group in draft.claims.groups),
-            tuple(claims),
-            draft=True,
-        ),
+        ClaimSet(title or marked[0].claims.title, source, groups, tuple(claims), draft=True),
         columns=tuple(column for draft in marked for column in draft.columns),
         excluded=tuple(item for draft in marked for item in draft.excluded),
         unplaced=tuple(item for draft in marked for item in draft.unplaced),
-        notes=tuple(notes) + tuple(note for draft in marked for note in draft.notes),
+        notes=(*notes, *(note for draft in marked for note in draft.notes)),
+    )
+
+
+def _changed(draft: Draft, claim: Callable[[Claim], Claim], item: Callable[[Excluded], Excluded]) -> Draft:
+    """The draft with every claim and every token that is none changed."""
+    return replace(
+        draft,
+        claims=replace(draft.claims, claims=tuple(map(claim, draft.claims.claims))),
+        excluded=tuple(map(item, draft.excluded)),
+        unplaced=tuple(map(item, draft.unplaced)),
     )
 
 
@@ -261,39 +254,30 @@ def _placed(draft: Draft, document: Document) -> Draft:
     def line(number: int | None) -> int:
         return document.lines[min(number or 1, len(document.lines)) - 1]
 
-    claims = tuple(replace(claim, source_line=line(claim.source_line)) for claim in draft.claims.claims)
-    return replace(
-        draft,
-        claims=replace(draft.claims, claims=claims),
-        excluded=tuple(replace(item, line=line(item.line)) for item in draft.excluded),
-        unplaced=tuple(replace(item, line=line(item.line)) for item in draft.unplaced),
-    )
+    return _changed(
+        draft, lambda claim: replace(claim, source_line=line(claim.source_line)),
+        lambda item: replace(item, line=line(item.line)),
+    )  # fmt: skip
 
 
 def _marked(draft: Draft, name: str) -> Draft:
     """The draft with its ids, groups and records made its own by the name of the document."""
-    groups = {group.name: f"{name}: {group.name}" for group in draft.claims.groups}
-    claims = tuple(
-        replace(
-            claim, id=f"{name}:{claim.id}", group=groups[claim.group], document=name,
+
+    def named(group: Group) -> Group:
+        shared = tuple(f"{name}: {other}" if other in known else other for other in group.shares_sample_with)
+        return replace(group, name=f"{name}: {group.name}", shares_sample_with=shared)
+
+    def own(claim: Claim) -> Claim:
+        return replace(
+            claim, id=f"{name}:{claim.id}", group=f"{name}: {claim.group}", document=name,
             inputs=tuple(f"{name}:{i}" for i in claim.inputs), record=f"{name}:{claim.record}" if claim.record else "",
-        )
-        for claim in draft.claims.claims
-    )  # fmt: skip
-    renamed = tuple(
-        replace(
-            group, name=groups[group.name], shares_sample_with=tuple(groups.get(g, g) for g in group.shares_sample_with)
-        )
-        for group in draft.claims.groups
-    )
+        )  # fmt: skip
 
-    def of(items: Iterable[Excluded]) -> tuple[Excluded, ...]:
-        return tuple(replace(item, document=name) for item in items)
-
-    return replace(
-        draft, claims=replace(draft.claims, groups=renamed, claims=claims), excluded=of(draft.excluded),
-        unplaced=of(draft.unplaced), notes=tuple(f"{name}: {note}" for note in draft.notes),
-    )  # fmt: skip
+    known = {group.name for group in draft.claims.groups}
+    marked = _changed(draft, own, lambda item: replace(item, document=name))
+    groups = tuple(map(named, draft.claims.groups))
+    notes = tuple(f"{name}: {note}" for note in draft.notes)
+    return replace(marked, claims=replace(marked.claims, groups=groups), notes=notes)
 
 
 def _tied(claims: list[Claim]) -> tuple[list[Claim], list[str]]:
@@ -331,7 +315,7 @@ def _words(claim: Claim) -> str:
 
 
 def _comparable(claim: Claim) -> bool:
-    return claim.value.is_point and not claim.target and claim.metric not in _NOT_TIED
+    return claim.value.is_point and not claim.target and claim.metric not in wordset("of_many_things")
 
 
 def _meet(first: Claim, second: Claim) -> bool:

@@ -81,18 +81,6 @@ def no_metric(token: Token, before: str, after: str, context: Context, *, in_cod
 
 #: Columns either side of a figure that are looked at.
 REACH = 120
-#: Metrics that a class or a side may be named of, right before the figure.
-_PER_CLASS = (
-    "precision",
-    "recall",
-    "f1",
-    "hit_rate",
-    "win_rate",
-    "quantile_return",
-    "mean_return",
-    "trades",
-    "class_share",
-)
 #: Counts that in running text need to be told as results; "the last 10 trades" counts nothing.
 _COUNTS = ("trades", "winning_trades", "losing_trades", "n_samples", "parameters", "sessions", "configurations_tested")
 
@@ -391,7 +379,7 @@ def _beyond_one(text: _Text, token: Token) -> bool:
 
 def _class_of(text: _Text, token: Token, metric: str, context: Context) -> dict[str, str]:
     """The class named right before the metric or the figure: "Sell precision 99.7%"."""
-    if context.label or metric not in _PER_CLASS:
+    if context.label or metric not in wordset("per_class"):
         return {}
     piece = pattern("clause_mark").split(text.folded[max(0, token.start - 60) : token.start])[-1]
     labels = read_role(piece).labels

@@ -17,6 +17,7 @@ from assay.audit.claims.model import BESIDE, Claim, ClaimSet, ClassShare, Group,
 from assay.audit.read.labels_to_metrics import says
 from assay.audit.read.relations import tie_changes
 from assay.audit.read.sheet import Draft, Placed, Sheet
+from assay.audit.read.vocabulary import wordset
 from assay.audit.read.words import plain
 
 __all__ = ["adopt_splits", "assemble", "contradict", "merged_names"]
@@ -144,28 +145,6 @@ def contradict(first: Placed, second: Placed) -> bool:
 
 
 _DERIVED = ("change", "multiple", "difference", "target_range", "fraction")
-#: Figures of the training itself; no evaluation split is theirs.
-_OF_TRAINING = {
-    "training_time",
-    "latency",
-    "throughput",
-    "parameters",
-    "parameters_part",
-    "parameters_trainable",
-    "file_size",
-    "epochs_run",
-    "best_epoch",
-    "configurations_tested",
-    "train_loss",
-    "validation_loss",
-    "test_loss",
-    "loss_gap",
-    "feature_importance",
-    "confidence_threshold",
-    "weight_share",
-    "split_share",
-}
-
 #: The rows that a loss is measured on.
 _LOSS_SPLIT = {"train_loss": "train", "validation_loss": "validation", "test_loss": "test"}
 
@@ -248,14 +227,15 @@ def _inherit_splits(sheet: Sheet) -> None:
     """Within one list or table a figure without a split has that of its neighbours, where they all have the same."""
     splits: dict[tuple[int, tuple[str, ...]], list[str]] = defaultdict(list)
     for placed in sheet.placed:
-        if placed.metric in _OF_TRAINING:
+        if placed.metric in wordset("of_training"):
             placed.context = replace(placed.context, split=_LOSS_SPLIT.get(placed.metric, ""), weak=False)
         elif placed.block and placed.context.split:
             splits[placed.block, placed.context.group].append(placed.context.split)
     held = {(p.block, p.context.group, p.name, p.metric, p.context.at, p.context.split) for p in sheet.placed}
     for placed in sheet.placed:
         near = splits.get((placed.block, placed.context.group), [])
-        if not placed.context.split and placed.metric not in _OF_TRAINING and len(near) >= 2 and len(set(near)) == 1:
+        evaluated = not placed.context.split and placed.metric not in wordset("of_training")
+        if evaluated and len(near) >= 2 and len(set(near)) == 1:
             key = (placed.block, placed.context.group, placed.name, placed.metric, placed.context.at, near[0])
             if key in held:
                 continue  # The split prints a figure of its own for this metric.

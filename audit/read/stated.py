@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from assay.audit.claims.model import Architecture, Layer, LossFormula, LossTerm
 from assay.audit.read.document import Line
-from assay.audit.read.vocabulary import pattern, table
+from assay.audit.read.vocabulary import pattern, table, wordset
 from assay.audit.read.words import plain, words_of
 
 __all__ = ["StatedLayers", "StatedLoss", "stated_layers", "stated_losses"]
@@ -54,16 +54,7 @@ def stated_losses(lines: Sequence[Line]) -> list[StatedLoss]:
 
 def _is_total(name: str) -> bool:
     words = set(name.split())
-    return bool(words & {"loss", "l"}) and words <= {
-        "total",
-        "loss",
-        "l",
-        "combined",
-        "final",
-        "overall",
-        "multi",
-        "task",
-    }
+    return bool(words & {"loss", "l"}) and words <= wordset("total_loss")
 
 
 def _term(text: str, stated: dict[str, str]) -> LossTerm | None:

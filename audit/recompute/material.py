@@ -27,18 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["material_of_panels", "material_of_returns", "with_positions"]
 
 _DATES = {"date", "session", "time", "day", "datetime", "timestamp", "data", "fecha", "日期"}
-_NET = (
-    "net",
-    "returns",
-    "return",
-    "strategy",
-    "portfolio",
-    "ret",
-    "pnl",
-    "daily_return",
-    "net_return",
-    "portfolio_return",
-)
+_NET = ("net", "returns", "return", "strategy", "portfolio", "ret", "pnl", "daily_return", "net_return",
+        "portfolio_return")  # fmt: skip
 _GROSS = ("gross", "gross_return", "gross_returns")
 _BENCHMARK = ("benchmark", "market", "index", "benchmark_return")
 _UNSCALED = ("unscaled", "raw", "shadow", "before_overlays", "unscaled_return")
