@@ -51,6 +51,14 @@ from assay.data.errors import InputError
 
 __all__ = ["contradictions", "load_claims", "parse_claims"]
 
+#: Whole numbers of a group's context, by table -> the least they can be.
+_LEAST = {
+    "sample": {"n": 1, "assets": 1, "sessions": 1, "horizon": 1, "n_positive": 0},
+    "portfolio": {"trials": 1, "volatility_window": 2},
+    "schedule": {"max_epochs": 0, "patience": 0, "epochs_run": 0, "best_epoch": 0},
+}
+
+
 def contradictions(group: Group) -> Iterator[tuple[str, str, str]]:
     """Yield what cannot hold together in the context of one group.
 
@@ -61,47 +69,38 @@ def contradictions(group: Group) -> Iterator[tuple[str, str, str]]:
     Only statements of the context about itself are judged here. What contradicts a *claim* is for the checks to find.
 
     """
+    for table, keys in _LEAST.items():
+        for key, least in keys.items():
+            value = getattr(getattr(group, table), key, None)
+            if value is not None and value < least:
+                yield table, key, f"{key} {value} is {f'below {least}' if least else 'negative'}"
     yield from _sample(group)
     yield from _target(group)
     yield from _classes(group)
-    yield from _schedule(group)
     portfolio = group.portfolio
     if portfolio.periods_per_year is not None and not 1 <= portfolio.periods_per_year <= 1_000_000:
         yield "portfolio", "periods_per_year", f"periods_per_year {portfolio.periods_per_year} is not in 1 … 1000000"
-    if portfolio.trials is not None and portfolio.trials < 1:
-        yield "portfolio", "trials", f"trials {portfolio.trials} is below 1"
     if portfolio.volatility_target is not None and portfolio.volatility_target.interval.high <= 0:
         yield "portfolio", "volatility_target", f"volatility_target {portfolio.volatility_target.text} is not above 0"
-    if portfolio.volatility_window is not None and portfolio.volatility_window < 2:
-        yield "portfolio", "volatility_window", f"volatility_window {portfolio.volatility_window} is below 2"
-    if group.architecture is not None:
-        for number, layer in enumerate(group.architecture.layers, 1):
-            if layer.kind in ("lstm", "gru", "rnn", "dense", "conv1d") and layer.units < 1:
-                yield "architecture", "layers", f"layer {number} ({layer.kind}) needs units of at least 1"
-            if layer.source >= number - 1:
-                yield "architecture", "layers", f"layer {number} cannot be fed by layer {layer.source + 1}"
+    for number, layer in enumerate(group.architecture.layers if group.architecture is not None else (), 1):
+        if layer.kind in ("lstm", "gru", "rnn", "dense", "conv1d") and layer.units < 1:
+            yield "architecture", "layers", f"layer {number} ({layer.kind}) needs units of at least 1"
+        if layer.source >= number - 1:
+            yield "architecture", "layers", f"layer {number} cannot be fed by layer {layer.source + 1}"
     if group.name in group.shares_sample_with:
         yield "", "shares_sample_with", "a group shares its sample with itself; name the other one"
 
 
 def _sample(group: Group) -> Iterator[tuple[str, str, str]]:
     sample = group.sample
-    for key in ("n", "assets", "sessions", "horizon"):
-        value = getattr(sample, key)
-        if value is not None and value < 1:
-            yield "sample", key, f"{key} {value} is below 1"
-    if sample.n_positive is not None and sample.n_positive < 0:
-        yield "sample", "n_positive", f"n_positive {sample.n_positive} is negative"
     if sample.n is not None and sample.n_positive is not None and sample.n_positive > sample.n:
         yield "sample", "n_positive", f"n_positive {sample.n_positive} exceeds n {sample.n}"
     if sample.start and sample.end and sample.start[: len(sample.end)] > sample.end[: len(sample.start)]:
         yield "sample", "start", f"start {sample.start} is after end {sample.end}"
-    total = 0.0
-    for name, share, start, end in sample.splits:
+    for name, _, start, end in sample.splits:
         if start and end and start[: len(end)] > end[: len(start)]:
             yield "sample", "splits", f"split {name!r}: start {start} is after end {end}"
-        if share:
-            total += max(parse_print(share).interval.low, 0.0)
+    total = sum(max(parse_print(share).interval.low, 0.0) for _, share, _, _ in sample.splits if share)
     if total > 1 + 1e-9:
         yield "sample", "splits", f"the split shares sum to at least {total:.3g}, more than one"
 
@@ -132,16 +131,6 @@ def _classes(group: Group) -> Iterator[tuple[str, str, str]]:
         yield "class[0]", "support", "a class support is negative"
     if group.sample.n is not None and sum(supports) > group.sample.n:
         yield "class[0]", "support", f"the class supports sum to {sum(supports)}, more than n {group.sample.n}"
-
-
-def _schedule(group: Group) -> Iterator[tuple[str, str, str]]:
-    schedule = group.schedule
-    if schedule is None:
-        return
-    for key in ("max_epochs", "patience", "epochs_run", "best_epoch"):
-        value = getattr(schedule, key)
-        if value is not None and value < 0:
-            yield "schedule", key, f"{key} {value} is negative"
 
 
 _TOP = {"title": str, "source": str, "draft": bool, "group": list, "claim": list, "excluded": dict}

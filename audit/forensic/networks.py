@@ -61,62 +61,41 @@ def layer_parameters(layer: Layer, inputs: int, framework: str) -> tuple[int, in
     return count(layer, inputs, framework)
 
 
-def _recurrent(gates: int) -> Callable[[Layer, int, str], tuple[int, int, int]]:
+Count = Callable[[Layer, int, str], tuple[int, int, int]]
+
+
+def _trained(
+    total: Callable[[Layer, int], int], width: Callable[[Layer, int], int] = lambda layer, n: layer.units
+) -> Count:
+    """A layer whose parameters are all trained; of the layer and its inputs n, bias counted where it has one."""
+    return lambda layer, n, framework: (total(layer, n), total(layer, n), width(layer, n))
+
+
+def _recurrent(gates: int) -> Count:
     def count(layer: Layer, inputs: int, framework: str) -> tuple[int, int, int]:
         h = layer.units
         biases = 2 if framework == "torch" or gates == 3 else 1
-        total = gates * h * (inputs + h) + (gates * h * biases if layer.bias else 0)
+        total = gates * h * (inputs + h) + gates * h * biases * layer.bias
         directions = 2 if layer.bidirectional else 1
         return total * directions, total * directions, h * directions
 
     return count
 
 
-def _dense(layer: Layer, inputs: int, framework: str) -> tuple[int, int, int]:
-    total = inputs * layer.units + (layer.units if layer.bias else 0)
-    return total, total, layer.units
-
-
-def _batch_norm(layer: Layer, inputs: int, framework: str) -> tuple[int, int, int]:
-    trainable = 2 * inputs
-    return (trainable if framework == "torch" else 2 * trainable), trainable, inputs
-
-
-def _layer_norm(layer: Layer, inputs: int, framework: str) -> tuple[int, int, int]:
-    return 2 * inputs, 2 * inputs, inputs
-
-
-def _embedding(layer: Layer, inputs: int, framework: str) -> tuple[int, int, int]:
-    total = layer.vocabulary * layer.units
-    return total, total, layer.units
-
-
-def _attention(layer: Layer, inputs: int, framework: str) -> tuple[int, int, int]:
-    # Query, key, value and output projections of width `inputs` (heads split it, they do not add).
-    total = 4 * inputs * inputs + (4 * inputs if layer.bias else 0)
-    return total, total, inputs
-
-
-def _additive_attention(layer: Layer, inputs: int, framework: str) -> tuple[int, int, int]:
+_NOTHING = _trained(lambda layer, n: 0, lambda layer, n: n)
+_COUNTS: dict[str, Count] = {
+    "lstm": _recurrent(4), "gru": _recurrent(3), "rnn": _recurrent(1),
+    "dense": _trained(lambda layer, n: (n + layer.bias) * layer.units),
+    "batch_norm": lambda layer, n, framework: (2 * n if framework == "torch" else 4 * n, 2 * n, n),
+    "layer_norm": _trained(lambda layer, n: 2 * n, lambda layer, n: n),
+    "embedding": _trained(lambda layer, n: layer.vocabulary * layer.units),
+    # Query, key, value and output projections of width n (heads split it, they do not add).
+    "attention": _trained(lambda layer, n: 4 * n * (n + layer.bias), lambda layer, n: n),
+    "conv1d": _trained(lambda layer, n: (layer.kernel * n + layer.bias) * layer.units),
     # A score layer of `units` (default 1) over the features, and a vector that reads it when wider than 1.
-    units = layer.units or 1
-    total = inputs * units + (units if layer.bias else 0) + (units if units > 1 else 0)
-    return total, total, inputs
-
-
-def _conv1d(layer: Layer, inputs: int, framework: str) -> tuple[int, int, int]:
-    total = layer.kernel * inputs * layer.units + (layer.units if layer.bias else 0)
-    return total, total, layer.units
-
-
-def _nothing(layer: Layer, inputs: int, framework: str) -> tuple[int, int, int]:
-    return 0, 0, inputs
-
-
-_COUNTS: dict[str, Callable[[Layer, int, str], tuple[int, int, int]]] = {
-    "lstm": _recurrent(4), "gru": _recurrent(3), "rnn": _recurrent(1), "dense": _dense, "batch_norm": _batch_norm,
-    "layer_norm": _layer_norm, "embedding": _embedding, "attention": _attention, "conv1d": _conv1d,
-    "additive_attention": _additive_attention, "dropout": _nothing, "flatten": _nothing, "activation": _nothing,
+    "additive_attention": _trained(
+        lambda layer, n: (n + layer.bias + (layer.units > 1)) * (layer.units or 1), lambda layer, n: n),
+    "dropout": _NOTHING, "flatten": _NOTHING, "activation": _NOTHING,
 }  # fmt: skip
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 from assay.audit.claims.intervals import IntervalError
 from assay.audit.rules import calendars, classifiers, moments, networks, relations, samples, signals, uncertainty
@@ -37,9 +38,6 @@ RUN_RULES: tuple[Callable[[Run], Iterator[Finding]], ...] = (
 #: Families of runs searched for a common sample; a report with more is not searched further.
 FAMILIES = 40
 
-#: Rules on runs evaluated on one sample.
-FAMILY_RULES: tuple[Callable[[Sequence[Run]], Iterator[Finding]], ...] = (samples.common_sample,)
-
 #: Rules on the whole report.
 REPORT_RULES: tuple[Callable[[Report], Iterator[Finding]], ...] = (
     relations.printed_twice, relations.bounds_kept, relations.without_split, relations.parts_of_period,
@@ -56,25 +54,14 @@ def findings_of(report: Report) -> list[Finding]:
     out for that run and named in `Report.skipped`; the others go on. Any other error is a bug of ours and is raised.
     """
     found: list[Finding] = []
-
-    def collect(rule: Callable[..., Iterator[Finding]], subject: object) -> None:
+    families = report.samples()[:FAMILIES]
+    jobs: list[tuple[Any, object]] = [(rule, run) for run in report.runs for rule in RUN_RULES]
+    jobs += [(samples.common_sample, family) for family in families] + [(rule, report) for rule in REPORT_RULES]
+    for rule, subject in jobs:
         try:
             found.extend(rule(subject))
         except (OverflowError, ZeroDivisionError, IntervalError) as error:
-            report.skipped.append(f"{_name(rule)} was left out: {error}")
-
-    for run in report.runs:
-        for rule in RUN_RULES:
-            collect(rule, run)
-    for family in report.samples()[:FAMILIES]:
-        for family_rule in FAMILY_RULES:
-            collect(family_rule, family)
-    for report_rule in REPORT_RULES:
-        collect(report_rule, report)
+            rows = getattr(rule, "keywords", {}).get("rows")  # of an identity its check, else the function's name
+            name = rows[0].check if rows else rule.__name__.replace("_", " ")
+            report.skipped.append(f"{name} was left out: {error}")
     return found
-
-
-def _name(rule: Callable[..., Iterator[Finding]]) -> str:
-    """A rule in words: the check of an identity, or the function's name."""
-    rows = getattr(rule, "keywords", {}).get("rows")
-    return rows[0].check if rows else rule.__name__.replace("_", " ")
