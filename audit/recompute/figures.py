@@ -76,71 +76,55 @@ class Recomputed:
     @property
     def finding(self) -> Finding:
         """What it says about the claim."""
-        found, sentence = self.resolution, self.resolution.sentence
-        if self.note:
-            sentence = f"{sentence.rstrip('.')} ({self.note})."
+        found, why, sentence = self.resolution, self.explanation, self.resolution.sentence.rstrip(".")
+        sentence += f" ({self.note})" if self.note else ""
         if found.matches:
             verdict = Arithmetic.REPRODUCED if found.reproduced else Arithmetic.REPRODUCED_OTHERWISE
             if found.proves_nothing and not found.reproduced:
                 verdict = Arithmetic.CONSISTENT
-            if self.explanation is not None and not self.explanation.honest:
-                return self._doubted(self.explanation, verdict)
+            if why is not None and not why.honest:
+                return self._doubted(why, verdict)
             named = None if found.reproduced or found.named is None else found.named.words
-            if not found.proves_nothing and all(_SAME_CLOSE in reading.words for reading in found.matches):
-                return Finding(
-                    "R1 recomputed", (self.claim.id,), sentence, verdict, Substance.IMPLAUSIBLE,
-                    "the prediction reads the close at which the order would have to be filled", named, 10,
-                )  # fmt: skip
-            return Finding("R1 recomputed", (self.claim.id,), sentence, verdict, reading=named, weight=10)
-        if self.explanation is not None and not self.explanation.near:
-            return self._explained(self.explanation)
-        if self.explanation is not None:
-            came = number_as(self.explanation.value, found.printed)
-            sentence = f"{sentence.rstrip('.')}; of other daily series {self.explanation.words} comes nearest, {came}."
-        if self.assumption:
-            return Finding(
-                "R1 recomputed",
-                (self.claim.id,),
-                sentence,
-                substance=Substance.IMPLAUSIBLE,
-                assumption=self.assumption,
-                weight=10,
-            )
-        return Finding("R1 recomputed", (self.claim.id,), sentence, Arithmetic.INCONSISTENT, weight=10)
+            early = not found.proves_nothing and all(_SAME_CLOSE in reading.words for reading in found.matches)
+            held = "the prediction reads the close at which the order would have to be filled" if early else ""
+            return self._says("R1 recomputed", sentence, verdict, held, named)
+        if why is not None and not why.near:
+            return self._explained(why)
+        if why is not None:
+            came = number_as(why.value, found.printed)
+            sentence += f"; of other daily series {why.words} comes nearest, {came}"
+        refuted = None if self.assumption else Arithmetic.INCONSISTENT
+        return self._says("R1 recomputed", sentence, refuted, self.assumption)
+
+    def _says(
+        self, check: str, sentence: str, arithmetic: Arithmetic | None, doubt: str = "", reading: str | None = None
+    ) -> Finding:
+        """A finding about the claim; implausible too where `doubt` says what that rests on."""
+        substance, weight = Substance.IMPLAUSIBLE if doubt else None, 10 if check.startswith("R1") else 11
+        ids = (self.claim.id,)
+        return Finding(check, ids, f"{sentence}.", arithmetic, substance, doubt or None, reading, weight)
 
     def _doubted(self, why: Explanation, verdict: Arithmetic) -> Finding:
         """Some convention gives the print, but one other daily series gives all of them with fewer oddities."""
         found = self.resolution
-        sentence = (
-            f"{found.sentence.rstrip('.')}; but {why.words} gives {number_as(why.value, found.printed)}, and"
-            f" {why.together} of {why.printed} printed figures of the run, with fewer odd conventions."
-        )
-        held = "the figures of one run follow one convention"
-        held = f"{held}; {self.assumption}" if self.assumption else held
-        return Finding(
-            "R2 daily series", (self.claim.id,), sentence, verdict, Substance.IMPLAUSIBLE, held, why.words, 11
-        )
+        sentence = f"{found.sentence.rstrip('.')}; but {why.words} gives {number_as(why.value, found.printed)}, and"
+        sentence += f" {why.together} of {why.printed} printed figures of the run, with fewer odd conventions"
+        held = "; ".join(filter(None, ("the figures of one run follow one convention", self.assumption)))
+        return self._says("R2 daily series", sentence, verdict, held, why.words)
 
     def _explained(self, why: Explanation) -> Finding:
         """Another daily series gives the print: a sound one, one that looks ahead, or one of another size."""
         found = self.resolution
-        sentence = (
-            f"recomputed {number_as(found.own.value, found.printed)} ({found.own.words}); {why.words} gives"
-            f" {number_as(why.value, found.printed)}, as printed, and {why.together} of {why.printed} printed"
-            " figures of the run together"
-        )
+        sentence = f"recomputed {number_as(found.own.value, found.printed)} ({found.own.words}); {why.words} gives"
+        sentence += f" {number_as(why.value, found.printed)}, as printed, and {why.together} of {why.printed} printed"
+        sentence += " figures of the run together"
         if why.look_ahead:
             sentence += "; nobody can trade on the return of the day itself"
         if why.size != 1.0:
             sentence += "; a ratio does not change with the size of the book, levels do"
-        ids, reading = (self.claim.id,), why.words
-        if why.honest:
-            return Finding("R2 daily series", ids, f"{sentence}.", Arithmetic.REPRODUCED_OTHERWISE,
-                           reading=reading, weight=11)  # fmt: skip
-        if self.assumption:
-            return Finding("R2 daily series", ids, f"{sentence}.", Arithmetic.REPRODUCED_OTHERWISE,
-                           Substance.IMPLAUSIBLE, self.assumption, reading, 11)  # fmt: skip
-        return Finding("R2 daily series", ids, f"{sentence}.", Arithmetic.INCONSISTENT, reading=reading, weight=11)
+        refuted = not why.honest and not self.assumption
+        verdict = Arithmetic.INCONSISTENT if refuted else Arithmetic.REPRODUCED_OTHERWISE
+        return self._says("R2 daily series", sentence, verdict, "" if why.honest else self.assumption, why.words)
 
 
 def choose_run(claims: ClaimSet, run: str | None) -> tuple[str, str | None]:
@@ -212,11 +196,7 @@ def recompute(
     reader = Report(claims)
     found = []
     for claim in claims.claims:
-        if (
-            not resolvable(claims, claim)
-            or claim.group != group
-            or (split is not None and claims.split_of(claim) != split)
-        ):
+        if claim.group != group or split not in (None, claims.split_of(claim)) or not resolvable(claims, claim):
             continue
         days, own = days_of(claim.at), _of_claim(claim, material)
         if own is None or (days is not None and not material.covers(*days)):
@@ -226,12 +206,9 @@ def recompute(
             resolution, note = best
             of_book = claim.metric in RETURN_STATISTICS or claim.metric in EXPOSURE_STATISTICS
             rests = assumption if of_book and claim.metric != "win_rate" else ""
-            if claim.metric in _SOFT:
-                rests = f"{rests}; {_SOFT[claim.metric]}" if rests else _SOFT[claim.metric]
-            if days is not None:
-                whole = f"it is a figure of all sessions of {claim.at} and of no others"
-                rests = f"{rests}; {whole}" if rests else whole
-            found.append(Recomputed(claim, resolution, rests, note))
+            period = "" if days is None else f"it is a figure of all sessions of {claim.at} and of no others"
+            held = "; ".join(filter(None, (rests, _SOFT.get(claim.metric), period)))
+            found.append(Recomputed(claim, resolution, held, note))
     return _explained(found, material, claims, reader)
 
 
@@ -316,11 +293,8 @@ def leverage(found: list[Recomputed]) -> Finding | None:
         if abs(other / factor - 1) < 10 * _SAME_FACTOR:
             members.append(growth)
             words += f", and so is the return ({other:.3g} times)"
-    sentence = (
-        f"{words}, while the Sharpe ratio holds: a ratio does not change with leverage or with the window of"
-        f" a volatility"
-        " target, levels do; the printed book is of another size than the returns given."
-    )
+    sentence = f"{words}, while the Sharpe ratio holds: a ratio does not change with leverage or with the window of a"
+    sentence += " volatility target, levels do; the printed book is of another size than the returns given."
     return Finding("R2 levels", tuple(item.claim.id for item in members), sentence, Arithmetic.INCONSISTENT, weight=11)
 
 
@@ -329,10 +303,8 @@ def with_findings(report: AuditReport, found: list[Recomputed], more: tuple[Find
 
     A figure that the data reproduces is not called inconsistent because of other figures of the report.
     """
-    scale = leverage(found)
-    extra = (
-        [item.finding for item in found] + ([scale] if scale is not None and not _assumed(found) else []) + list(more)
-    )
+    scale = None if any(item.assumption for item in found) else leverage(found)
+    extra = [item.finding for item in found] + ([] if scale is None else [scale]) + list(more)
     settled = {item.claim.id for item in found if item.resolution.matches and not item.resolution.proves_nothing}
     kept = tuple(
         finding
@@ -343,7 +315,3 @@ def with_findings(report: AuditReport, found: list[Recomputed], more: tuple[Find
     findings = tuple(finding for finding in (*kept, *extra) if finding.claims)
     verdicts = tuple(combine(claim, findings) for claim in report.claims.claims)
     return replace(report, verdicts=verdicts, findings=findings)
-
-
-def _assumed(found: list[Recomputed]) -> bool:
-    return any(item.assumption for item in found)

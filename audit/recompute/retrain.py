@@ -193,6 +193,9 @@ def _own(metric: str, material: Material, levels: bool) -> float | None:
     return min(readings, key=lambda reading: reading.departures).value if readings else None
 
 
+_STAMPED = ("score", "forward", "base", "realised", "probability")
+
+
 def _within(material: Material, stamps: pd.DatetimeIndex, start: pd.Timestamp, end: pd.Timestamp) -> Material:
     """The material of one fold's test period."""
     rows = np.asarray((stamps >= start) & (stamps <= end))
@@ -200,11 +203,7 @@ def _within(material: Material, stamps: pd.DatetimeIndex, start: pd.Timestamp, e
     for name, panel in material.panels.items():
         if len(panel.score) != len(rows):
             continue
-        cut = {
-            key: getattr(panel, key)[rows]
-            for key in ("score", "forward", "base", "realised", "probability")
-            if getattr(panel, key) is not None
-        }
+        cut = {key: values[rows] for key in _STAMPED if (values := getattr(panel, key)) is not None}
         panels[name] = replace(panel, **cut)
     days = material.dates
     held = None if days is None else (days >= start.to_datetime64()) & (days <= end.to_datetime64())
@@ -221,24 +220,15 @@ def _within(material: Material, stamps: pd.DatetimeIndex, start: pd.Timestamp, e
 
 
 def _finding(found: Distribution, low: float, high: float, assumption: str) -> Finding:
-    place = found.place(low, high)
-    low_seed, high_seed = _round(min(found.seeds)), _round(max(found.seeds))
-    several = f"{low_seed} to {high_seed} over {len(found.seeds)} seeds"
-    seeds = several if len(found.seeds) > 1 else f"{low_seed} with one seed"
-    folds = (
-        f", {_round(min(found.folds))} to {_round(max(found.folds))} over {len(found.folds)} folds"
-        if found.folds
-        else ""
-    )
+    place, one = found.place(low, high), len(found.seeds) == 1
+    least, most = _round(min(found.seeds)), _round(max(found.seeds))
+    words = f"{least} with one seed" if one else f"{least} to {most} over {len(found.seeds)} seeds"
+    if found.folds:
+        words += f", {_round(min(found.folds))} to {_round(max(found.folds))} over {len(found.folds)} folds"
     name = found.claim.metric.replace("_", " ")
-    sentence = f"retrained, {name} is {seeds}{folds}; the printed {found.claim.printed} lies {place}."
-    if place in ("above all", "below all"):
-        return Finding(
-            "R3 retrained",
-            (found.claim.id,),
-            sentence,
-            substance=Substance.IMPLAUSIBLE,
-            assumption=assumption,
-            weight=8,
-        )
-    return Finding("R3 retrained", (found.claim.id,), sentence, weight=8)
+    sentence = f"retrained, {name} is {words}; the printed {found.claim.printed} lies {place}."
+    doubted = place in ("above all", "below all")
+    return Finding(
+        "R3 retrained", (found.claim.id,), sentence, substance=Substance.IMPLAUSIBLE if doubted else None,
+        assumption=assumption if doubted else None, weight=8,
+    )  # fmt: skip
