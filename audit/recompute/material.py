@@ -34,6 +34,8 @@ _BENCHMARK = ("benchmark", "market", "index", "benchmark_return")
 _UNSCALED = ("unscaled", "raw", "shadow", "before_overlays", "unscaled_return")
 #: Days from one date to the next, from and to, and how many of those make a year.
 _SPACING = ((5, 10, 52), (26, 33, 12), (85, 95, 4), (360, 370, 1))
+#: Name → (rows,) numbers, and (rows,) dates or None.
+Columns = tuple[dict[str, np.ndarray], np.ndarray | None]
 #: Fewest returns that a figure is recomputed from.
 FEWEST = 5
 
@@ -64,10 +66,10 @@ def material_of_returns(
 
     """
     path = Path(path)
-    names, columns, dates = _read(path, options or ReadOptions())
+    columns, dates = _read(path, options or ReadOptions())
     if column is not None:
         if column not in columns:
-            raise InputError(f"{path}: no column {column!r}; columns of numbers: {', '.join(names[:12])}")
+            raise InputError(f"{path}: no column {column!r}; columns of numbers: {', '.join(list(columns)[:12])}")
         columns = {column: columns[column]}
     columns, dates, left_out = _begun(columns, dates)
     if kind != "returns":
@@ -126,8 +128,8 @@ def with_positions(material: Material, path: Path | str, options: ReadOptions | 
         If there is no column of numbers, or a weight is infinite.
 
     """
-    names, columns, dates = _read(Path(path), options or ReadOptions())
-    weights = np.column_stack([columns[name] for name in names])
+    columns, dates = _read(Path(path), options or ReadOptions())
+    names, weights = list(columns), np.column_stack(list(columns.values()))
     if np.isinf(weights).any():
         row, column = np.argwhere(np.isinf(weights))[0]
         raise InputError(f"{path}: the weight of {names[column]} in row {row + 1} is infinite; give fractions of NAV")
@@ -200,10 +202,10 @@ def _check(path: Path, name: str, values: np.ndarray) -> None:
         )
 
 
-def _read(path: Path, options: ReadOptions) -> tuple[list[str], dict[str, np.ndarray], np.ndarray | None]:
+def _read(path: Path, options: ReadOptions) -> Columns:
     """Columns of numbers and their dates: of a table with a header as every file is read, else of bare numbers."""
     if path.suffix.lower() == ".json":
-        return _json_columns(path, read_text(path))
+        return _json_columns(path)
     try:
         with path.open("rb") as file:
             head = file.read(4096)
@@ -213,8 +215,7 @@ def _read(path: Path, options: ReadOptions) -> tuple[list[str], dict[str, np.nda
     binary = b"\0" in head or head[:4] in (b"PAR1", b"ARRO") or head[:2] in (b"PK", b"\x1f\x8b", b"BZ", b"\x28\xb5")
     if not binary and not _has_header(head.decode("utf-8-sig", errors="replace")):
         return _text_columns(path)
-    columns, dates = numeric_columns(path, options=options)
-    return list(columns), columns, dates
+    return numeric_columns(path, options=options)
 
 
 def _has_header(text: str) -> bool:
@@ -227,65 +228,56 @@ def _has_header(text: str) -> bool:
     return len(cells) > 1 and len(lines) > 1 and not any(_is_number(cell) or _is_date(cell) for cell in cells)
 
 
-def _text_columns(path: Path) -> tuple[list[str], dict[str, np.ndarray], np.ndarray | None]:
+def _text_columns(path: Path) -> Columns:
     """Columns of a text file of bare numbers, with dates or without, one line a row."""
-    text = read_text(path)
-    rows = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    rows = [row for row in read_text(path).splitlines() if row.strip() and not row.lstrip().startswith("#")]
     if not rows:
         raise InputError(f"{path}: is empty; expected one return a line")
     mark = next((mark for mark in (",", ";", "\t") if mark in rows[0]), None)
-    table = [[cell.strip().strip('"') for cell in (row.split(mark) if mark else row.split())] for row in rows]
-    header = None
-    if not all(_is_number(cell) or _is_date(cell) for cell in table[0]):
-        header, table = table[0], table[1:]
+    table = [[cell.strip().strip('"') for cell in row.split(mark)] for row in rows]
+    headed = not all(_is_number(cell) or _is_date(cell) for cell in table[0])
+    header = table.pop(0) if headed else []
     if not table:
         raise InputError(f"{path}: a header and no rows; expected one return a line")
     width = len(table[0])
-    for number, row in enumerate(table, 1 + (header is not None)):
+    for number, row in enumerate(table, 1 + headed):
         if len(row) != width:
             raise InputError(f"{path}: row {number} has {len(row)} cells, the first has {width}")
-    names = header if header and len(header) == width else [f"column {index + 1}" for index in range(width)]
+    names = header if len(header) == width else [f"column {index + 1}" for index in range(width)]
     columns: dict[str, np.ndarray] = {}
     dates = None
-    for index, name in enumerate(names):
-        cells = [row[index] for row in table]
-        if all(_is_date(cell) for cell in cells) or name.strip().lower() in _DATES:
+    for name, cells in zip(names, zip(*table, strict=True), strict=True):
+        if all(map(_is_date, cells)) or name.strip().lower() in _DATES:
             try:
                 dates = np.array([cell[:10] for cell in cells], dtype="datetime64[D]")
             except ValueError:
                 raise InputError(f"{path}: column {name!r} holds a date that is not ISO (2024-06-30)") from None
             continue
-        bad = next((number for number, cell in enumerate(cells, 1) if cell and not _is_number(cell)), None)
-        if bad is not None:
-            raise InputError(
-                f"{path}: row {bad + (header is not None)}, column {name!r}: {cells[bad - 1][:30]!r} is not a number"
-            )
+        for number, cell in enumerate(cells, 1 + headed):
+            if cell and not _is_number(cell):
+                raise InputError(f"{path}: row {number}, column {name!r}: {cell[:30]!r} is not a number")
         columns[name] = np.array([float(cell) if cell else math.nan for cell in cells])
     if not columns:
         raise InputError(f"{path}: no column of numbers; expected returns in decimals")
-    return list(columns), columns, dates
+    return columns, dates
 
 
-def _json_columns(path: Path, text: str) -> tuple[list[str], dict[str, np.ndarray], np.ndarray | None]:
+def _json_columns(path: Path) -> Columns:
     try:
-        value = json.loads(text)
+        value = json.loads(read_text(path))
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not JSON: {error}") from None
-    if isinstance(value, list):
-        value = {"as given": value}
+    value = {"as given": value} if isinstance(value, list) else value
     if not isinstance(value, dict):
         raise InputError(f"{path}: expected a list of returns, or an object of such lists")
-    columns = {}
-    for name, items in value.items():
-        if (
-            isinstance(items, list)
-            and items
-            and all(isinstance(x, int | float) and not isinstance(x, bool) for x in items)
-        ):
-            columns[str(name)] = np.array(items, dtype=np.float64)
+    columns = {
+        name: np.array(items, dtype=np.float64)
+        for name, items in value.items()
+        if isinstance(items, list) and items and all(type(item) in (int, float) for item in items)
+    }
     if not columns:
         raise InputError(f"{path}: no list of numbers; expected returns in decimals")
-    return list(columns), columns, None
+    return columns, None
 
 
 def _is_number(cell: str) -> bool:
@@ -337,9 +329,8 @@ def material_of_panels(
             series["net, same close"] = same.returns.to_numpy()
             series["gross, same close"] = same.gross_returns.to_numpy()
         other, length = overlaid(rule, predictions, prices, costs, own), len(result.returns)
-        raw = other.unscaled
         traded = {
-            "unscaled": raw if raw is not None and len(raw) == length else None,
+            "unscaled": other.unscaled if other.unscaled is not None and len(other.unscaled) == length else None,
             "stages": {name: values for name, values in other.stages.items() if len(values) == length},
             "suspects": {name: values for name, values in other.suspects.items() if len(values) == length},
             "series": series,

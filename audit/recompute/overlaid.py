@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+
+from assay.audit.recompute.conventions import Material
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,32 +17,16 @@ if TYPE_CHECKING:
     from assay.engine.execution import Execution
     from assay.engine.result import BacktestResult
 
-__all__ = ["Overlaid", "overlaid"]
-
-
-@dataclass(frozen=True)
-class Overlaid:
-    """Net returns of one book under other overlays than its own, (T,) each.
-
-    Parameters
-    ----------
-    unscaled : before volatility target and kill switches, or None where the strategy has neither.
-    stages : what was left out -> returns.
-    suspects : what looked ahead -> returns.
-
-    """
-
-    unscaled: np.ndarray | None = None
-    stages: Mapping[str, np.ndarray] = field(default_factory=dict)
-    suspects: Mapping[str, np.ndarray] = field(default_factory=dict)
+__all__ = ["overlaid"]
 
 
 def overlaid(
     rule: Any, predictions: PredictionPanel, prices: PricePanel, costs: CostModel, execution: Execution
-) -> Overlaid:
-    """Net returns before the overlays, after one of them, and under overlays that look ahead.
+) -> Material:
+    """Net returns (T,) before the overlays, after one of them, and under overlays that look ahead.
 
-    A strategy without volatility target and kill switches, or an entry rule, has none of these.
+    As the `unscaled`, `stages` and `suspects` of a material. A strategy without volatility target and kill switches, or
+    an entry rule, has none of these.
     """
     from assay.engine.backtest import final_weights, simulated_prices
     from assay.engine.overlay_passes import emptied, kill_switches, scaled, shadow_returns, vol_factor
@@ -49,9 +34,9 @@ def overlaid(
 
     overlays = getattr(rule, "overlays", None)
     if overlays is None or overlays.paced or (overlays.vol_target is None and not overlays.kill_switches):
-        return Overlaid()
+        return Material()
     if not is_dataclass(type(rule)) or not {"vol_target", "kill_switches"} <= {part.name for part in fields(rule)}:
-        return Overlaid()  # overlays of its own making cannot be taken off
+        return Material()  # overlays of its own making cannot be taken off
     # A weight stamped t first earns the return stamped t + lead.
     lead = execution.delay + (execution.fill_at(prices) == "close")
     seen = simulated_prices(prices, predictions, execution.delay)
@@ -88,4 +73,4 @@ def overlaid(
             stages["the book without its volatility target"] = traded(switched(plain, 0)).returns.to_numpy()
             both = traded(switched(early, lead)).returns.to_numpy()
             suspects["a volatility window and kill switches that include the day they act on"] = both
-    return Overlaid(shadow.returns.to_numpy(), stages, suspects)
+    return Material(unscaled=shadow.returns.to_numpy(), stages=stages, suspects=suspects)

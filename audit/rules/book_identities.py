@@ -85,10 +85,6 @@ def _annual_mean(mean: Interval, vol: Interval | None) -> Readings:
     return readings
 
 
-def _of_total(total: Interval, years: Interval, vol: Interval | None) -> Readings:
-    return compounded_readings(total, years)
-
-
 def _room_for_mean(first: Interval, total: Interval, years: Interval, vol: Interval | None) -> Interval | None:
     """The arithmetic mean times P exceeds the compounded rate by half the variance."""
     compounded = compounded_readings(total, years).get("compounded")
@@ -119,10 +115,6 @@ def _not_always(s: Situation) -> bool:
     """Whether the hit rate is below 100%: no forecast of many sessions is always right, so such a print is of a few,
     whose signs say nothing of a normal law."""
     return s.run.read(s.claims["hit_rate"]).high < 1
-
-
-def _net(gross: Interval, turnover: Interval, rate: Interval, kind: str) -> Readings:
-    return {name: gross - value for name, value in _cost(turnover, rate, kind).items()}
 
 
 def _icir(mean: Interval, std: Interval, sessions: Interval | None) -> Readings:
@@ -247,7 +239,8 @@ _PORTFOLIOS = (
     ),
     *(
         Identity(
-            "C31 cost", "annual_return", ("annual_return_gross", "turnover", rate, "turnover kind?"), _net,
+            "C31 cost", "annual_return", ("annual_return_gross", "turnover", rate, "turnover kind?"),
+            lambda gross, *of: {name: gross - value for name, value in _cost(*of).items()},
             f"gross {{annual_return_gross}} less turnover {{turnover}} at {{{rate.replace(' ', '_')}}} a side leaves"
             " {readings}, net printed {annual_return}", "cost = turnover × rate", premise=_COST, proves="",
             in_percent=True, when=lambda s: s.run.get("annual_cost") is None,
@@ -268,7 +261,8 @@ _PORTFOLIOS = (
         for small, large, kind in (("return_std", "annual_volatility", "std"), ("icir", "icir_annual", "ratio"))
     ),
     Identity(
-        "C32 total and annual", "annual_return", ("total_return", "stated years", "annual_volatility?"), _of_total,
+        "C32 total and annual", "annual_return", ("total_return", "stated years", "annual_volatility?"),
+        lambda total, years, vol: compounded_readings(total, years),
         "{total_return} over {stated_years} years is {readings}, printed {annual_return}", "compounding",
         premise="both are of the whole period", proves="", in_percent=True,
         allowances=(Allowance("leaving room for an arithmetic mean", _room_for_mean),),

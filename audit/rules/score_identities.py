@@ -96,14 +96,6 @@ def _macro_f1(f1: Readings, p: Readings | None, r: Readings | None) -> Readings:
     return macro_f1_readings(list(f1.values()), *of_means)
 
 
-def _mape_ceiling(r2: Interval, low: Interval, high: Interval) -> Interval | None:
-    return Interval.point(rmse_ceiling(low.low, high.high, r2) / low.low) if low.low > 0 else None
-
-
-def _ceiling(r2: Interval, low: Interval, high: Interval, mean: Interval | None) -> Interval:
-    return Interval.point(rmse_ceiling(low.low, high.high, r2, mean))
-
-
 def _r2_of_deviation(rmse: Interval, std: Interval, n: Interval | None) -> Interval | None:
     """R² that an RMSE and a printed deviation of the target allow, ``1 - RMSE²/s²``."""
     stretch = math.sqrt(n.low / (n.low - 1)) if n is not None and n.low > 1 else math.sqrt(2)
@@ -116,10 +108,6 @@ def _spread_ceiling(mean: Interval, low: Interval, high: Interval, n: Interval |
     top = max(high.high, low.low)
     count = round(n.low) if n is not None else None
     return Interval.point(std_ceiling(low.low, top, mean, count)) if low.low <= high.high else None
-
-
-def _spread_floor(mean: Interval, low: Interval, high: Interval, n: Interval) -> Interval | None:
-    return Interval.point(std_floor(mean, [low, high], round(n.low))) if n.low > 1 else None
 
 
 def _t_of_r(correlation: Interval, n: Interval) -> Readings:
@@ -256,7 +244,8 @@ _REGRESSIONS = (
     ),
     *(
         Identity(
-            "C11 error in range", metric, ("r2", "lowest", "highest", "mean of the target?"), _ceiling,
+            "C11 error in range", metric, ("r2", "lowest", "highest", "mean of the target?"),
+            lambda r2, low, high, mean: Interval.point(rmse_ceiling(low.low, high.high, r2, mean)),
             "in a range of {range} the target's standard deviation is at most half of it, so R² {r2} allows an RMSE,"
             " and so a MAE, of at most (b−a)/2·√(1−R²) = {value}, roundings included; "
             f"{metric.upper()} is printed {{{metric}}}", "Popoviciu 1935; Bhatia & Davis 2000", "≤", _RANGE,
@@ -277,7 +266,8 @@ _REGRESSIONS = (
         when=lambda s: _absolute(s) and s.run.group.target.std is None, accuses=("r2", "rmse"),
     ),
     Identity(
-        "C12 MAPE in range", "mape", ("r2", "lowest", "highest"), _mape_ceiling,
+        "C12 MAPE in range", "mape", ("r2", "lowest", "highest"),
+        lambda r2, low, high: Interval.point(rmse_ceiling(low.low, high.high, r2) / low.low) if low.low > 0 else None,
         "in a range of {range} R² {r2} allows a MAPE of at most (b−a)/2·√(1−R²)/a = {value}; printed {mape}",
         "Popoviciu 1935", "≤", _RANGE, proof=_range_covers, accuses=("mape", "r2"), in_percent=True, shares=True,
     ),
@@ -326,7 +316,8 @@ def _moments(means: str, std: str, low: str, high: str, n: str) -> tuple[Identit
             "Bhatia & Davis 2000", "≤", held, weight=-1,
         ),
         Identity(
-            "C35 deviation", std, (means, low, high, n), _spread_floor,
+            "C35 deviation", std, (means, low, high, n),
+            lambda m, a, b, n: Interval.point(std_floor(m, [a, b], round(n.low))) if n.low > 1 else None,
             f"{values} over {{{n.replace(' ', '_')}}} values deviate by at least {{value}}, printed {{{std}}}",
             "Samuelson 1968", "≥", held, weight=-1,
         ),

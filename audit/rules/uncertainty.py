@@ -43,6 +43,12 @@ NARROW = 0.6
 FLATTERS = "independent normal returns, which flatters most strategies"
 
 
+def _daily_periods(run: Run) -> int | None:
+    """Periods a year, where they are sessions: of other periods the weekdays of the dates are no count."""
+    periods = run.group.portfolio.periods_per_year or SESSIONS_A_YEAR
+    return None if run.group.sample.sessions is None and periods not in (252, 250, 260) else periods
+
+
 def _scale(run: Run, estimate: Claim) -> float:
     """1, or 1/100 where the run reads a share printed without its percent sign."""
     printed = estimate.value.interval.middle
@@ -109,8 +115,8 @@ def _against_sample(run: Run, claim: Claim, estimate: Claim, ends: tuple[Interva
         yield from _share(run, claim, estimate, ends, level)
     record = track_record(run)
     if estimate.metric in ("sharpe", "sharpe_gross") and record is not None:
-        periods = run.group.portfolio.periods_per_year or SESSIONS_A_YEAR
-        if run.group.sample.sessions is None and periods not in (252, 250, 260):
+        periods = _daily_periods(run)
+        if periods is None:
             return
         usual = sharpe_interval(estimate.value.value, record[0], periods, level).width
         words = f"over {record[1]} the {100 * level:g}% interval of a Sharpe ratio is {number(usual, 3)} wide"
@@ -199,8 +205,8 @@ def _threshold(run: Run, goal: Claim) -> Iterator[Finding]:
     claim, record = run.get(goal.metric), track_record(run)
     if claim is None or record is None or goal.value.value <= 0:
         return
-    periods = run.group.portfolio.periods_per_year or SESSIONS_A_YEAR
-    if run.group.sample.sessions is None and periods not in (252, 250, 260):
+    periods = _daily_periods(run)
+    if periods is None:
         return
     best, least = run.read(claim).high, run.read(claim).low
     if best <= goal.value.value:
