@@ -76,7 +76,7 @@ def draw_figure(figure: Figure, name: str, size: tuple[float, float] | None = No
         name_lines(axes)
         _lay_out(canvas)
         buffer = io.StringIO()
-        canvas.savefig(buffer, format="svg", dpi=72, metadata={"Date": None, "Creator": None})
+        canvas.canvas.print_svg(buffer, metadata={"Date": None, "Creator": None})  # type: ignore[attr-defined]
         reading = read_axes(axes, figure.title)
     text = _COMMENT.sub("", buffer.getvalue()).strip()
     text = _ID.sub(rf"\1{name}-", text)
@@ -93,7 +93,7 @@ def draw_figure(figure: Figure, name: str, size: tuple[float, float] | None = No
 
 
 def _lay_out(canvas: Any) -> None:
-    """Lay a figure out as SVG of 72 dots an inch, once: `savefig` would draw it a second time to do so."""
+    """Lay a figure out as SVG of 72 dots an inch, once: `savefig` would draw it a second and a third time to do so."""
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     canvas.set_dpi(72)

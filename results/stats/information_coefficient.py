@@ -253,16 +253,21 @@ def quantile_returns(
 
 def _quantile_means(score: Floats, forward: Floats, quantiles: int) -> Floats:
     """(T, q) mean of `forward` in each quantile of each row's scores."""
-    score = np.where(np.isnan(forward), np.nan, score)
-    n = np.isfinite(score).sum(axis=1)
-    ranks = average_ranks(score)
+    unknown = np.isnan(forward)
+    if unknown.any():
+        score, forward = np.where(unknown, np.nan, score), np.where(unknown, 0.0, forward)
+    bucket, n = average_ranks(score), np.count_nonzero(np.isfinite(score), axis=1)
+    finite = bool(np.isfinite(forward).all())
+    bucket -= 0.5
+    bucket *= quantiles
     with np.errstate(invalid="ignore", divide="ignore"):
-        bucket = np.ceil(quantiles * (ranks - 0.5) / n[:, None])
-    means = np.full((len(score), quantiles), np.nan)
+        bucket /= n[:, None]
+        np.ceil(bucket, out=bucket)
+    means, part = np.full((len(score), quantiles), np.nan), np.empty(score.shape)
     for q in range(1, quantiles + 1):
         inside = bucket == q
-        count = inside.sum(axis=1)
-        total = np.where(inside, forward, 0.0).sum(axis=1)
+        count = np.count_nonzero(inside, axis=1)
+        total = (np.multiply(forward, inside, out=part) if finite else np.where(inside, forward, 0.0)).sum(axis=1)
         enough = (count > 0) & (n >= quantiles)
         means[:, q - 1] = np.divide(total, count, out=np.full(len(score), np.nan), where=enough)
     return means

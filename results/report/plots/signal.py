@@ -110,9 +110,8 @@ def plot_persistence(axes: Axes, tied: pd.Series, window: int = 63) -> Axes:
     return finish(axes, y="rank correlation", x=f"with the session before, mean of {width} sessions", dates=True)
 
 
-def plot_dispersion(axes: Axes, score: pd.DataFrame, window: int = 21) -> Axes:
+def plot_dispersion(axes: Axes, spread: pd.Series, window: int = 21) -> Axes:
     """Standard deviation of the score across assets, a session, as its mean over a month."""
-    spread = score.std(axis=1, ddof=0)
     if not spread.notna().any():
         return say_nothing(axes, "no predictions")
     width = min(window, len(spread))

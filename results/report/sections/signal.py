@@ -34,6 +34,7 @@ from assay.results.report.plots import (
 )
 from assay.results.report.run_data import RunData
 from assay.results.stats.attribution import reliability, score_by_asset, thresholds
+from assay.results.stats.blocks import row_blocks
 from assay.results.stats.information_coefficient import ic_decay, quantile_returns, yearly_ic
 from assay.results.stats.ranks import average_ranks, row_correlation
 
@@ -115,12 +116,12 @@ def _scores(data: RunData) -> list[Figure | Note | Table]:
     if score is None or data.forward is None:
         what = "IC decay, dispersion and persistence of predictions, returns by part and by asset"
         return [Note(data.why_not("score", "The run stores no predictions."), what, absent=True)]
-    spread = score.std(axis=1, ddof=0)
+    spread = pd.concat([score.iloc[rows].std(axis=1, ddof=0) for rows in row_blocks(score.shape)])
     alt = f"Deviation of the score across assets; mean {spread.mean():.3g}."
     seeds = data.optional("dispersion")
     if seeds is not None and seeds.notna().any(axis=None):
         alt += f" Over the model's seeds a score deviates by {np.nanmean(seeds.to_numpy()):.3g} on average."
-    return [Figure("Dispersion of predictions", alt, lambda axes: plot_dispersion(axes, score)), *_persistence(score)]
+    return [Figure("Dispersion of predictions", alt, lambda axes: plot_dispersion(axes, spread)), *_persistence(score)]
 
 
 def _persistence(score: pd.DataFrame) -> list[Figure | Note | Table]:
@@ -128,9 +129,11 @@ def _persistence(score: pd.DataFrame) -> list[Figure | Note | Table]:
     title = "Persistence of the ranking"
     tied = pd.Series(dtype=np.float64)
     if score.shape[1] >= _FEWEST_NAMES:
-        ranks = average_ranks(score.to_numpy(dtype=np.float64))
-        with_before, _ = row_correlation(ranks[1:], ranks[:-1], minimum=2)
-        tied = pd.Series([np.nan, *with_before], score.index)
+        values, with_before = score.to_numpy(dtype=np.float64), np.full(len(score), np.nan)
+        for rows in row_blocks(score[1:].shape):
+            ranks = average_ranks(values[rows.start : rows.stop + 1])
+            with_before[rows.start + 1 : rows.stop + 1] = row_correlation(ranks[1:], ranks[:-1], minimum=2)[0]
+        tied = pd.Series(with_before, score.index)
     if not tied.notna().any():
         return [Note("Too few names, or sessions, for a correlation with the session before.", title, absent=True)]
     alt = f"Rank correlation of the scores with those of the session before; mean {tied.mean():.3f}."
