@@ -88,6 +88,7 @@ def process(*arguments: object, results: Path | None = None) -> Callable[[], Use
 
     def run() -> Used:
         environment = {**os.environ, "ASSAY_LEDGER": str(results / "ledger") if results else os.devnull}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # what is installed is compiled
         start = time.perf_counter()
         child = subprocess.Popen(
             [sys.executable, *map(str, arguments)], cwd=ROOT, env=environment,

@@ -19,7 +19,7 @@ from assay.data.labels import action_labels, next_price
 from assay.data.panel import ACTIONS, PredictionPanel, PricePanel
 from assay.data.returns import forward_returns
 from assay.results.evidence.forecasts import chosen_actions
-from assay.results.stats.blocks import row_blocks
+from assay.results.stats.blocks import cases, row_blocks
 from assay.results.stats.holding_period import score_quantiles
 from assay.results.stats.information_coefficient import ic_table
 from assay.results.stats.performance import Metric
@@ -174,15 +174,15 @@ def level_table(score: pd.DataFrame, close: pd.DataFrame, level: pd.DataFrame) -
     said, last, was = (frame.to_numpy(dtype=np.float64) for frame in (score, close, level))
     n, total = 0, 0.0
     for part in row_blocks(said.shape):
-        came = was[part][_all_known(said[part], last[part], was[part])]
+        (came,) = cases(_all_known(said[part], last[part], was[part]), was[part])
         n, total = n + len(came), total + float(came.sum())
     sums = np.zeros((2, 5))
     apart = 0.0
     for part in row_blocks(said.shape):
         known = _all_known(said[part], last[part], was[part])
-        here, came = last[part][known], was[part][known]
+        expected, here, came = cases(known, said[part], last[part], was[part])
         apart += float(((came - total / n) ** 2).sum()) if n else 0.0
-        for row, forecast in zip(sums, (here * (1.0 + said[part][known]), here), strict=True):
+        for row, forecast in zip(sums, (here * (1.0 + expected), here), strict=True):
             off = forecast - came
             size = np.abs(off)
             below = np.count_nonzero(forecast < 0)

@@ -19,7 +19,7 @@ import pandas as pd
 from assay.data.conventions import Floats
 from assay.data.errors import InputError
 from assay.data.panel import ACTIONS, PredictionPanel
-from assay.results.stats.blocks import row_blocks
+from assay.results.stats.blocks import cases, row_blocks
 from assay.results.stats.forecast_tests import (
     ForecastTest,
     against_persistence,
@@ -177,7 +177,8 @@ def _of_returns(score: pd.DataFrame, outcomes: Outcomes) -> list[Metric]:
     n, total = 0, 0.0
     for part in row_blocks(actual.shape):
         known = np.isfinite(predicted[part]) & np.isfinite(actual[part])
-        n, total = n + int(known.sum()), total + float(actual[part][known].sum())
+        (came,) = cases(known, actual[part])
+        n, total = n + len(came), total + float(came.sum())
     mean = total / n if n else math.nan
     means, horizon = outcomes.means(score), outcomes.horizon
     rows: list[tuple[str, float, str, str]] = [

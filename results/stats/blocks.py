@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-__all__ = ["row_blocks"]
+import numpy as np
+import numpy.typing as npt
+
+from assay.data.conventions import Floats
+
+__all__ = ["cases", "row_blocks"]
 
 #: Values in a block: a handful of arrays of so many stay in cache.
 _VALUES = 1 << 16
@@ -22,3 +27,18 @@ def row_blocks(shape: tuple[int, ...]) -> Iterator[slice]:
     step = max(1, _VALUES // max(1, shape[1]))
     for start in range(0, shape[0], step):
         yield slice(start, min(start + step, shape[0]))
+
+
+def cases(known: npt.NDArray[np.bool_], *tables: Floats) -> list[Floats]:
+    """The values of each table where `known`, one after another; views of tables that are known throughout.
+
+    Examples
+    --------
+    >>> [values.tolist() for values in cases(np.array([[True, False]]), np.array([[1.0, 2.0]]))]
+    [[1.0]]
+
+    """
+    if known.all():
+        return [table.ravel() for table in tables]
+    places = np.flatnonzero(known)
+    return [table.ravel().take(places) for table in tables]

@@ -35,7 +35,7 @@ import numpy as np
 
 from assay.data.conventions import Floats
 from assay.data.errors import InputError
-from assay.results.stats.blocks import row_blocks
+from assay.results.stats.blocks import cases, row_blocks
 from assay.results.stats.long_run_variance import long_run_covariance
 
 __all__ = [
@@ -101,7 +101,9 @@ def _session_means(shape: tuple[int, ...], of: Callable[[slice], Floats]) -> Flo
     for rows in row_blocks(shape):
         values = of(rows)
         known = np.isfinite(values)
-        total[rows], count[rows] = np.where(known, values, 0.0).sum(axis=1), known.sum(axis=1)
+        if not known.all():
+            values = np.where(known, values, 0.0)
+        total[rows], count[rows] = values.sum(axis=1), np.count_nonzero(known, axis=1)
     some = count > 0
     return np.asarray(total[some] / count[some])
 
@@ -303,6 +305,8 @@ def mase(predicted: Floats, actual: Floats, scale: Floats | float) -> float:
     p, y = _pair(predicted, actual, "mase")
     size = np.broadcast_to(np.asarray(scale, dtype=np.float64), (y.shape[1],))
     usable = np.where(np.isfinite(size) & (size > 0), size, np.nan)
+    if np.isnan(usable).all():
+        return math.nan
     total, count = 0.0, 0
     for rows in row_blocks(y.shape):
         scaled = np.abs(y[rows] - p[rows]) / usable
@@ -428,10 +432,9 @@ def _squares(predicted: Floats, actual: Floats, naive: Floats) -> tuple[float, f
     errors = below = size = 0.0
     for rows in row_blocks(actual.shape):
         p, y, m = predicted[rows], actual[rows], naive[rows]
-        known = np.isfinite(p) & np.isfinite(y) & np.isfinite(m)
-        came = y[known]
-        errors += float(((came - p[known]) ** 2).sum())
-        below += float(((came - m[known]) ** 2).sum())
+        said, came, simple = cases(np.isfinite(p) & np.isfinite(y) & np.isfinite(m), p, y, m)
+        errors += float(((came - said) ** 2).sum())
+        below += float(((came - simple) ** 2).sum())
         size += float((came**2).sum())
     return errors, below if below > _FLAT**2 * size else 0.0
 

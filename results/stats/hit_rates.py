@@ -58,16 +58,15 @@ def hit_metrics(
         for rows in row_blocks(one.shape):
             side, came = one[rows], two[rows]
             case = np.isfinite(side) & np.isfinite(came) & (side != 0) & (came != 0)
-            up_too, long_too = case & (came > 0), case & (side > 0)
-            for counts, cells in ((hits, case & ((side > 0) == (came > 0))), (cases, case), (ups, up_too),
-                                  (longs, long_too)):  # fmt: skip
+            up, long = case & (came > 0), case & (side > 0)
+            for counts, cells in ((hits, case & (up == long)), (cases, case), (ups, up), (longs, long)):
                 counts[rows] = np.count_nonzero(cells, axis=1)
         found = clustered_interval(hits, cases, lag=3 * horizon - 1 if horizon > 1 else 0)
         out.append(_metric(name, found, convention, "sessions"))
-        up, long = (int(counts.sum()) / found.n if found.n else math.nan for counts in (ups, longs))
-        base, text = up, "share of forward returns above 0 among the same cases"
+        rose, held = (int(counts.sum()) / found.n if found.n else math.nan for counts in (ups, longs))
+        base, text = rose, "share of forward returns above 0 among the same cases"
         if name == "hit_position":
-            base, text = long * up + (1 - long) * (1 - up), "P(long)·P(up) + P(short)·P(down) among the same cases"
+            base, text = held * rose + (1 - held) * (1 - rose), "P(long)·P(up) + P(short)·P(down) among the same cases"
         out.append(_base(name, base, text, found.n))
     return out
 

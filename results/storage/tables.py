@@ -12,10 +12,13 @@ import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from assay.data.conventions import Floats
 
 __all__ = ["read_table", "write_tables"]
 
@@ -29,6 +32,8 @@ _COMPRESSION: dict[str, Any] = {"compression": "zstd", "compression_level": 1}
 #: Values of a wide table that are tried, and the share of their size below which compressing them is worth the time.
 _TRIED, _WORTH = 1 << 15, 0.92
 
+_Rooms = SimpleQueue[Floats]
+
 
 def write_tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> None:
     """Write each table to ``<name>.parquet`` in `folder`; `pandas.read_parquet` gives it back.
@@ -41,12 +46,17 @@ def write_tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> None:
     """
     schemas = _Schemas()
     jobs = [(table, folder / f"{name}.parquet", schemas.of(table)) for name, table in tables.items()]
-    if sum(table.size for table in tables.values()) < _MANY:
+    wide = [table.size for table, _, schema in jobs if schema is not None]
+    several = min(4, os.cpu_count() or 1) if sum(table.size for table in tables.values()) >= _MANY else 1
+    rooms: _Rooms = SimpleQueue()  # where tables are turned round: fresh memory costs more than the copy
+    for _ in range(min(several, len(wide))):
+        rooms.put(np.empty(max(wide)))
+    if several == 1:
         for job in jobs:
-            _write(*job)
+            _write(*job, rooms)
         return
-    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:  # the writer releases the interpreter's lock
-        for done in [pool.submit(_write, *job) for job in jobs]:
+    with ThreadPoolExecutor(several) as pool:  # the writer releases the interpreter's lock
+        for done in [pool.submit(_write, *job, rooms) for job in jobs]:
             done.result()
 
 
@@ -105,20 +115,30 @@ def _alike(one: pd.Index, two: pd.Index) -> bool:
     return one is two or (one.names == two.names and one.dtype == two.dtype and one.equals(two))
 
 
-def _write(table: pd.DataFrame, path: Path, schema: Any) -> None:
+def _write(table: pd.DataFrame, path: Path, schema: Any, rooms: _Rooms) -> None:
     """One table; `schema` of a wide one, else None."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     if schema is None:
         text = [str(name) for name, kind in table.dtypes.items() if not isinstance(kind, np.dtype) or kind.kind == "O"]
         table.to_parquet(path, use_dictionary=text, **_COMPRESSION)
         return
-    columns = np.ascontiguousarray(table.to_numpy().T)
+    room = rooms.get()
+    try:
+        columns = room[: table.size].reshape(table.shape[::-1])
+        np.copyto(columns, table.to_numpy().T)
+        _write_wide(columns, table.index, path, schema)
+    finally:
+        rooms.put(room)
+
+
+def _write_wide(columns: Floats, index: pd.Index, path: Path, schema: Any) -> None:
+    """The (N, T) values of a wide table and its index."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     arrays = [pa.array(column, from_pandas=True) for column in columns]
     kept = schema.names[len(arrays) :]  # a range of numbers is in the schema, any other index is a column
-    arrays += [pa.array(table.index, type=schema.field(name).type, from_pandas=True) for name in kept]
-    middle = np.ascontiguousarray(columns.ravel()[columns.size // 2 :][:_TRIED])
+    arrays += [pa.array(index, type=schema.field(name).type, from_pandas=True) for name in kept]
+    middle = columns.ravel()[columns.size // 2 :][:_TRIED]
     packed = pa.Codec("zstd", compression_level=1).compress(middle)
     how = _COMPRESSION if packed.size < _WORTH * middle.nbytes else {"compression": "none"}
     # Nobody asks a table of weights which of its thousands of columns may hold a value.
