@@ -395,23 +395,28 @@ def _fit_together(
     recipe: PriceLSTM, sample: TrainingRows, split: Split, groups: Mapping[str, tuple[slice, int]]
 ) -> dict[str, _Fit]:
     """Train the networks of all assets in the same passes and score each one's validation rows."""
-    from assay.models.lstm.stacked import Member, StackedRows, train_together
+    from assay.models.lstm.stacked import Member, StackedRows, TrainedMember, in_threads, train_together
 
     ranges = (split.train_start, split.train_end), (split.validation_start, split.validation_end)
     members = [Member(group, seed, own.start) for group, (own, seed) in groups.items()]
-    out: dict[str, _Fit] = {}
-    with deterministic(0):
-        trained = train_together(recipe, members, StackedRows(sample, *ranges), _schedule(recipe))
-        for member, found in zip(members, trained, strict=True):
-            network = recipe.network(sample.pieces.inputs.shape[2])
+
+    def fits(part: list[tuple[Member, TrainedMember]]) -> dict[str, _Fit]:
+        network, out = recipe.network(sample.pieces.inputs.shape[2]), {}
+        for member, found in part:
             network.load_state_dict(found.weights)
-            pieces = sample.asset(member.asset).pieces
-            outputs = score_rows(network, pieces, split.validation_start, outputs=recipe.outputs)
+            outputs = score_rows(network, sample.asset(member.asset).pieces, ranges[1][0], outputs=recipe.outputs)
             records = [{**record, "asset": member.name, "best": record["epoch"] == found.best_epoch}
                        for record in found.history]  # fmt: skip
             weights = {key: value.numpy() for key, value in found.weights.items()}
             out[member.name] = _Fit(weights, records, outputs, parameter_counts(network), {}, {})
-    return out
+        return out
+
+    with deterministic(0), in_threads(len(members)) as (each, threads):
+        trained = train_together(recipe, members, StackedRows(sample, *ranges), _schedule(recipe))
+        done = list(zip(members, trained, strict=True))
+        parts = each(fits, [done[k::threads] for k in range(threads)])
+        every = {group: fit for part in parts for group, fit in part.items()}
+    return {group: every[group] for group in groups}
 
 
 def _final_loss(epochs: list[dict[str, object]]) -> dict[str, float]:

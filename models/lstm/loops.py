@@ -13,8 +13,19 @@ import numpy as np
 
 from assay.data.compiling import callable_inside, on_disk
 
-__all__ = ["add_product", "back_normed", "back_over_steps", "compiled_loop", "constants", "normed", "over_steps",
-           "squash", "stepped"]  # fmt: skip
+__all__ = [
+    "add_dots",
+    "add_product",
+    "back_normed",
+    "back_over_steps",
+    "compiled_loop",
+    "constants",
+    "masked",
+    "normed",
+    "over_steps",
+    "squash",
+    "stepped",
+]
 
 
 @cache
@@ -28,7 +39,7 @@ def compiled_loop(loop: Callable[..., None]) -> Callable[..., None]:
 @cache
 def _parts_inside() -> None:
     """Once: a second time they would be other functions of the same names."""
-    for part in (add_product, squash):
+    for part in (add_product, add_dots, squash, over_steps, back_over_steps, normed, back_normed, masked):
         callable_inside(part, reorder=True)
 
 
@@ -104,6 +115,45 @@ def add_product(out: np.ndarray, left: np.ndarray, right: np.ndarray) -> None:
                 o0[j] += a0 * r0[j]
 
 
+def add_dots(out: np.ndarray, left: np.ndarray, right: np.ndarray) -> None:
+    """Add `left` (M, K) times `right` (N, K) turned to `out` (M, N); faster than `add_product` where N is small."""
+    rows, terms = left.shape
+    width = len(right)
+    whole_rows, whole = rows - rows % 4, width - width % 4
+    zero = out.dtype.type(0)
+    for r in range(0, whole_rows, 4):
+        l0, l1, l2, l3 = left[r], left[r + 1], left[r + 2], left[r + 3]
+        for j in range(0, whole, 4):
+            r0, r1, r2, r3 = right[j], right[j + 1], right[j + 2], right[j + 3]
+            a0, a1, a2, a3, b0, b1, b2, b3 = zero, zero, zero, zero, zero, zero, zero, zero
+            c0, c1, c2, c3, d0, d1, d2, d3 = zero, zero, zero, zero, zero, zero, zero, zero
+            for k in range(terms):
+                x0, x1, x2, x3 = r0[k], r1[k], r2[k], r3[k]
+                a, b, c, d = l0[k], l1[k], l2[k], l3[k]
+                a0, a1, a2, a3 = a0 + a * x0, a1 + a * x1, a2 + a * x2, a3 + a * x3
+                b0, b1, b2, b3 = b0 + b * x0, b1 + b * x1, b2 + b * x2, b3 + b * x3
+                c0, c1, c2, c3 = c0 + c * x0, c1 + c * x1, c2 + c * x2, c3 + c * x3
+                d0, d1, d2, d3 = d0 + d * x0, d1 + d * x1, d2 + d * x2, d3 + d * x3
+            o0, o1, o2, o3 = out[r], out[r + 1], out[r + 2], out[r + 3]
+            o0[j], o0[j + 1], o0[j + 2], o0[j + 3] = o0[j] + a0, o0[j + 1] + a1, o0[j + 2] + a2, o0[j + 3] + a3
+            o1[j], o1[j + 1], o1[j + 2], o1[j + 3] = o1[j] + b0, o1[j + 1] + b1, o1[j + 2] + b2, o1[j + 3] + b3
+            o2[j], o2[j + 1], o2[j + 2], o2[j + 3] = o2[j] + c0, o2[j + 1] + c1, o2[j + 2] + c2, o2[j + 3] + c3
+            o3[j], o3[j + 1], o3[j + 2], o3[j + 3] = o3[j] + d0, o3[j + 1] + d1, o3[j + 2] + d2, o3[j + 3] + d3
+        for j in range(whole, width):
+            r0, a0, b0, c0, d0 = right[j], zero, zero, zero, zero
+            for k in range(terms):
+                x0 = r0[k]
+                a0, b0, c0, d0 = a0 + l0[k] * x0, b0 + l1[k] * x0, c0 + l2[k] * x0, d0 + l3[k] * x0
+            out[r, j], out[r + 1, j] = out[r, j] + a0, out[r + 1, j] + b0
+            out[r + 2, j], out[r + 3, j] = out[r + 2, j] + c0, out[r + 3, j] + d0
+    for r in range(whole_rows, rows):
+        for j in range(width):
+            l0, r0, a0 = left[r], right[j], zero
+            for k in range(terms):
+                a0 += l0[k] * r0[k]
+            out[r, j] += a0
+
+
 def over_steps(
     inputs: np.ndarray,
     first: np.ndarray,
@@ -148,10 +198,7 @@ def back_over_steps(
     scales: tuple[np.ndarray, np.ndarray, np.ndarray],
     out: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
 ) -> None:
-    """Add to the gradients of inputs (none where empty), both kernels and the bias that of the states, `above`.
-
-    The kernels given, (A, 4H, F) and (A, 4H, H), are the transposes of those of `over_steps`, and of their gradients.
-    """
+    """Add to the gradients of inputs (none where empty), both kernels and the bias that of the states, `above`."""
     gates, states, cells = kept
     n_assets, steps, rows, width = gates.shape
     hidden = width // 4
@@ -194,10 +241,10 @@ def back_over_steps(
                     part[hidden + j] = (ff - ff * f) * old[j]
             if t:
                 later[:] = 0.0
-                add_product(later, grad[t], again[a])
+                add_dots(later, grad[t], again[a])
         flat = grad.reshape(steps * rows, width)
         if below.size:
-            add_product(below[a].reshape(steps * rows, -1), flat, first[a])
+            add_dots(below[a].reshape(steps * rows, -1), flat, first[a])
         add_product(to_first[a], inputs[a].reshape(steps * rows, -1).T, flat)
         # The state before the first step is zero, so the first step says nothing of the kernel.
         add_product(to_again[a], states[a, :-1].reshape((steps - 1) * rows, hidden).T, flat[rows:])
@@ -261,6 +308,15 @@ def normed(
                         answer[j] = ((row[j] - mean[j]) * inverse[j] * scale[a, j] + shift[a, j]) * mask[j]
                 else:
                     answer[:] = zero
+
+
+def masked(out: np.ndarray, values: np.ndarray, masks: np.ndarray) -> None:
+    """Fill `out` with `values` (1, S, B, H) times masks (B, S, H)."""
+    _, steps, rows, hidden = values.shape
+    for t in range(steps):
+        for b in range(rows):
+            for j in range(hidden):
+                out[0, t, b, j] = values[0, t, b, j] * masks[b, t, j]
 
 
 def back_normed(

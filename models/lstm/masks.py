@@ -48,18 +48,20 @@ class DropoutMasks:
         _, steps, rows, width = values.shape
         if chance <= 0:
             return values.new_ones((len(sizes), rows, steps, width))
-        masks = values.new_zeros((len(sizes), rows, steps, width))
+        masks = values.new_empty((len(sizes), rows, steps, width))
+        kept = values.new_ones(1).div_(1.0 - chance)
         for mask, place, size in zip(masks, alive, sizes, strict=True):
             if size and self.streams is not None:
-                _draw(mask[:size], 1.0 - chance, self.streams[place])
+                _draw(mask[:size], 1.0 - chance, kept, self.streams[place])
             elif size:
-                mask[:size].bernoulli_(1.0 - chance, generator=self.generators[place])
-        return masks.div_(1.0 - chance)
+                mask[:size].bernoulli_(1.0 - chance, generator=self.generators[place]).mul_(kept)
+            mask[size:] = 0.0
+        return masks
 
 
-def _draw(mask: Tensor, keep: float, stream: tuple[np.ndarray, np.ndarray]) -> None:
+def _draw(mask: Tensor, keep: float, kept: Tensor, stream: tuple[np.ndarray, np.ndarray]) -> None:
     flat: np.ndarray = mask.reshape(-1).numpy()
-    compiled_loop(draw_kept)(flat, keep * 2.0**53, *stream, np.empty(2 * len(flat), np.uint32))
+    compiled_loop(draw_kept)(flat, keep * 2.0**53, kept.numpy(), *stream, np.empty(2 * len(flat), np.uint32))
 
 
 def _stream(generator: torch.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -75,18 +77,21 @@ def _is_torch_s() -> bool:
     """Whether this torch draws as the loop does: some builds have other generators."""
     generator = torch.Generator().manual_seed(5)
     own, others = torch.empty(2 * _WORDS), torch.empty(2 * _WORDS)
-    _draw(own, 0.7, _stream(generator))
+    _draw(own, 0.7, torch.ones(1), _stream(generator))
     return torch.equal(own, others.bernoulli_(0.7, generator=generator))
 
 
-def draw_kept(out: np.ndarray, below: float, state: np.ndarray, place: np.ndarray, words: np.ndarray) -> None:
-    """Fill `out` (n,) with 1 where a number of 53 bits is below `below`, else 0; `words` is room for 2n.
+def draw_kept(
+    out: np.ndarray, below: float, kept: np.ndarray, state: np.ndarray, place: np.ndarray, words: np.ndarray
+) -> None:
+    """Fill `out` (n,) with `kept` (1,) where a number of 53 bits is below `below`, else 0; `words` is room for 2n.
 
     `state` (624,) and `place` (1,) move on. Matsumoto & Nishimura 1998 (MT19937).
     """
     upper, lower, matrix = np.uint32(0x80000000), np.uint32(0x7FFFFFFF), np.uint32(0x9908B0DF)
     one, first, second = np.uint32(1), np.uint32(0x9D2C5680), np.uint32(0xEFC60000)
     filled, at = 0, place[0]
+    value, zero = kept[0], out.dtype.type(0)
     while filled < len(words):
         if at == 624:
             for i in range(227):
@@ -110,4 +115,4 @@ def draw_kept(out: np.ndarray, below: float, state: np.ndarray, place: np.ndarra
     place[0] = at
     for i in range(len(out)):
         high = np.float64(words[2 * i] & np.uint32(0x1FFFFF)) * 4294967296.0
-        out[i] = 1.0 if high + np.float64(words[2 * i + 1]) < below else 0.0
+        out[i] = value if high + np.float64(words[2 * i + 1]) < below else zero

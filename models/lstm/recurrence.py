@@ -1,9 +1,4 @@
-"""Many small LSTMs at once, side by side, forwards and backwards: by compiled loops or by torch.
-
-Both give the same to rounding. The loops go asset by asset and keep all that one needs in the processor's cache: its
-kernels, its gates and, on the way back, their gradient, from which the kernels' own are taken at once. An asset's
-figures do not depend on who else is there.
-"""
+"""Many small LSTMs side by side: hidden states by torch, with gradients, or by compiled loops, without."""
 
 from __future__ import annotations
 
@@ -14,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from assay.models.lstm.loops import back_over_steps, compiled_loop, constants, over_steps
+from assay.models.lstm.loops import compiled_loop, constants, over_steps
 
 __all__ = ["arrays_of", "lstm_states"]
 
@@ -22,55 +17,46 @@ _Kept = tuple[Tensor, Tensor, Tensor]  # gates, states, cells
 
 
 def lstm_states(inputs: Tensor, kernels: tuple[Tensor, Tensor, Tensor], *, compiled: bool) -> Tensor:
-    """Hidden states of LSTMs, (A, S, B, H), with gradients.
+    """Hidden states of LSTMs, (A, S, B, H).
 
     Parameters
     ----------
     inputs : (A, S, B, F).
     kernels : for inputs, (A, F, 4H), and for states, (A, H, 4H), and the sum of both biases, (A, 4H); gates in torch's
         order i, f, g, o. They are the transposes of torch's, which rows of inputs and states multiply from the left.
-    compiled : by loops that Numba compiles, which are several times faster and take seconds to compile once.
+    compiled : by loops that Numba compiles, which are several times faster, and without gradients.
 
     References
     ----------
     Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000.
 
     """
-    answer: Tensor = _States.apply(inputs, *kernels, compiled)  # type: ignore[no-untyped-call]
-    return answer
+    if not compiled:
+        answer: Tensor = _States.apply(inputs, *kernels)  # type: ignore[no-untyped-call]
+        return answer
+    kept = _room(inputs.contiguous(), kernels[1].shape[1])
+    scales = constants(kernels[1].shape[1], inputs.shape[2], arrays_of(kept)[0].dtype)
+    compiled_loop(over_steps)(*arrays_of((inputs.contiguous(), *kernels)), arrays_of(kept), scales)
+    return kept[1]
+
+
+def _room(inputs: Tensor, hidden: int) -> _Kept:
+    gates, states, cells = (inputs.new_empty((*inputs.shape[:3], width)) for width in (4 * hidden, hidden, hidden))
+    return gates, states, cells
 
 
 class _States(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, inputs: Tensor, first: Tensor, again: Tensor, bias: Tensor, compiled: bool) -> Tensor:
-        shape, hidden = inputs.shape[:3], again.shape[1]
-        gates, states, cells = (inputs.new_empty((*shape, width)) for width in (4 * hidden, hidden, hidden))
-        inputs, kept = inputs.contiguous(), (gates, states, cells)
-        ctx.compiled, ctx.below = compiled, ctx.needs_input_grad[0]
+    def forward(ctx: Any, inputs: Tensor, first: Tensor, again: Tensor, bias: Tensor) -> Tensor:
+        kept = _room(inputs, again.shape[1])
         ctx.save_for_backward(inputs, first, again, *kept)
-        if compiled:
-            own = arrays_of(kept)
-            compiled_loop(over_steps)(
-                *arrays_of((inputs, first, again, bias)), own, constants(hidden, shape[2], own[0].dtype)
-            )
-        else:
-            _forward(inputs, first, again, bias, kept)
-        return states
+        _forward(inputs, first, again, bias, kept)
+        return kept[1]
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor, Tensor, Tensor, None]:
-        inputs, first, again, *rest = ctx.saved_tensors
-        kept: _Kept = tuple(rest)
-        out = (torch.zeros_like(inputs if ctx.below else inputs[:0]), torch.zeros_like(first), torch.zeros_like(again),
-               first.new_zeros((len(first), first.shape[2])))  # fmt: skip
-        above, first, again = (part.contiguous() for part in (grads[0], first.transpose(1, 2), again.transpose(1, 2)))
-        if ctx.compiled:
-            own = arrays_of(kept)
-            scales = constants(again.shape[2], inputs.shape[2], own[0].dtype)
-            compiled_loop(back_over_steps)(*arrays_of((above, inputs, first, again)), own, scales, arrays_of(out))
-        else:
-            _backward(above, inputs, (first, again), kept, out)
-        return (out[0] if ctx.below else None, *out[1:], None)
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, ...]:
+        inputs, first, again, *kept = ctx.saved_tensors
+        return _backward(grads[0], inputs, (first, again), tuple(kept))
 
 
 def arrays_of(tensors: Sequence[Tensor]) -> tuple[np.ndarray, ...]:
@@ -91,9 +77,7 @@ def _forward(inputs: Tensor, first: Tensor, again: Tensor, bias: Tensor, kept: _
         states[:, t] = o * torch.tanh(cells[:, t])
 
 
-def _backward(
-    above: Tensor, inputs: Tensor, kernels: tuple[Tensor, Tensor], kept: _Kept, out: tuple[Tensor, ...]
-) -> None:
+def _backward(above: Tensor, inputs: Tensor, kernels: tuple[Tensor, Tensor], kept: _Kept) -> tuple[Tensor, ...]:
     gates, states, cells = kept
     hidden, grad = cells.shape[-1], torch.empty_like(gates)
     later, carried = torch.zeros_like(cells[:, 0]), torch.zeros_like(cells[:, 0])
@@ -106,11 +90,9 @@ def _backward(
                  to_h * squashed * o * (1.0 - o))  # fmt: skip
         torch.cat(parts, dim=-1, out=grad[:, t])
         carried = to_c * f
-        later = torch.bmm(grad[:, t], kernels[1])
+        later = torch.bmm(grad[:, t], kernels[1].transpose(1, 2))
     flat = grad.flatten(1, 2)
-    if out[0].numel():
-        out[0].copy_(torch.bmm(flat, kernels[0]).view_as(inputs))
-    torch.bmm(inputs.flatten(1, 2).transpose(1, 2), flat, out=out[1])
     # The state before the first step is zero, so the first step says nothing of the kernel.
-    torch.bmm(states[:, :-1].flatten(1, 2).transpose(1, 2), grad[:, 1:].flatten(1, 2), out=out[2])
-    out[3].copy_(flat.sum(dim=1))
+    to_again = torch.bmm(states[:, :-1].flatten(1, 2).transpose(1, 2), grad[:, 1:].flatten(1, 2))
+    below = torch.bmm(flat, kernels[0].transpose(1, 2)).view_as(inputs)
+    return below, torch.bmm(inputs.flatten(1, 2).transpose(1, 2), flat), to_again, flat.sum(dim=1)

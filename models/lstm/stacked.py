@@ -14,6 +14,7 @@ import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -30,15 +31,16 @@ from assay.data.compiling import has_numba
 from assay.data.errors import TrainingError
 from assay.models.base import epoch_ended
 from assay.models.lstm.batches import TrainingRows
-from assay.models.lstm.loops import back_normed, compiled_loop, normed, stepped
+from assay.models.lstm.loops import compiled_loop, constants, stepped
 from assay.models.lstm.masks import DropoutMasks
+from assay.models.lstm.price_loop import learn
 from assay.models.lstm.recurrence import arrays_of, lstm_states
 from assay.models.lstm.training import TrainingSchedule, improved
 
 if TYPE_CHECKING:
     from assay.models.nse_price import PriceLSTM
 
-__all__ = ["Member", "StackedRows", "TrainedMember", "train_together"]
+__all__ = ["Member", "StackedRows", "TrainedMember", "in_threads", "train_together"]
 
 _MOMENTUM, _EPS = 0.1, 1e-3  # of the networks' batch normalisation
 _BETAS, _ADAM_EPS = (0.9, 0.999), 1e-8
@@ -97,15 +99,11 @@ def _dropped(values: Tensor, weights: Weights, name: str, chance: float, batch: 
 
     Without a batch they are normalised by the running moments, and nothing is dropped.
     """
-    normed_here = f"{name}.norm.weight" in weights
+    if f"{name}.norm.weight" in weights:
+        values = _normed(values, weights, name, None if batch is None else batch.pieces)
     if batch is None or how.masks is None:
-        return _normed(values, weights, name, None) if normed_here else values
-    masks = how.masks(values, chance, batch.sizes)
-    if not (normed_here and how.compiled):
-        return (_normed(values, weights, name, batch.pieces) if normed_here else values) * masks.transpose(1, 2)
-    names = ("weight", "bias", "running_mean", "running_var")
-    answer: Tensor = _Normed.apply(values, masks, batch.sizes, *(weights[f"{name}.norm.{own}"] for own in names))  # type: ignore[no-untyped-call]
-    return answer
+        return values
+    return values * how.masks(values, chance, batch.sizes).transpose(1, 2)
 
 
 def _normed(values: Tensor, weights: Weights, name: str, pieces: Tensor | None) -> Tensor:
@@ -127,34 +125,6 @@ def _normed(values: Tensor, weights: Weights, name: str, pieces: Tensor | None) 
     scale = weights[f"{name}.norm.weight"] / torch.sqrt(variance + _EPS)
     shift = weights[f"{name}.norm.bias"] - mean * scale
     return values * scale[:, None, None] + shift[:, None, None]
-
-
-class _Normed(torch.autograd.Function):
-    """Batch normalisation and dropout by compiled loops."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, values: Tensor, masks: Tensor, sizes: list[int], scale: Tensor, shift: Tensor, mean: Tensor,
-        variance: Tensor,
-    ) -> Tensor:  # fmt: skip
-        values = values.contiguous()
-        out, kept = torch.empty_like(values), values.new_empty((len(sizes), 2, values.shape[3]))
-        arrays = arrays_of((values, masks, scale, shift, mean, variance, out, kept))
-        rates = np.array([_MOMENTUM, _EPS], arrays[0].dtype)
-        compiled_loop(normed)(
-            arrays[0], np.array(sizes), arrays[1], arrays[2:4], arrays[4:6], rates, *arrays[6:]
-        )  # fmt: skip
-        ctx.sizes = sizes
-        ctx.save_for_backward(values, masks, scale, kept)
-        return out
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        values, masks, scale, kept = ctx.saved_tensors
-        out = torch.empty_like(values), torch.empty_like(scale), torch.empty_like(scale)
-        above, *given = arrays_of((grads[0].contiguous(), values, masks, scale, kept))
-        compiled_loop(back_normed)(above, given[0], np.array(ctx.sizes), *given[1:], arrays_of(out))
-        return out[0], None, None, *out[1:], None, None
 
 
 def _answers(recipe: PriceLSTM, weights: Weights, batch: _Stack, how: _How) -> Tensor:
@@ -180,6 +150,42 @@ def _losses(recipe: PriceLSTM, weights: Weights, answers: Tensor, batch: _Stack)
     data = (each * batch.mask).sum(dim=(1, 2)) / batch.counts.clamp(min=1.0)
     kernels = [weights[f"{name}.lstm.weight_ih_l0"] for name in ("first", "second")]
     return data, recipe.l2 * ((kernels[0] ** 2).sum(dim=(1, 2)) + (kernels[1] ** 2).sum(dim=(1, 2)))
+
+
+def _learnt(recipe: PriceLSTM, weights: Weights, batch: _Stack, how: _How) -> tuple[Tensor, Tensor]:
+    """`_losses` of `_answers`, and the gradients of all weights, by compiled loops."""
+    assert how.masks is not None
+    lstms = ["lstm.weight_ih_l0", "lstm.weight_hh_l0", "lstm.bias_ih_l0"]
+    own = [f"{block}.{name}" for block in ("first", "second") for name in (*lstms, "norm.weight", "norm.bias")]
+    own += ["dense.0.weight", "dense.0.bias", "dense.3.weight", "dense.3.bias"]
+    moments = [f"{block}.norm.{name}" for block in ("first", "second") for name in ("running_mean", "running_var")]
+    nothing = batch.inputs.new_empty((len(batch.sizes), 0))
+    grads = {name: torch.empty_like(weights[name], requires_grad=False) for name in own if name in weights}
+    given = [weights.get(name, nothing).detach() for name in own]
+    for k, block in ((2, "first"), (7, "second")):
+        given[k] = given[k] + weights[f"{block}.lstm.bias_hh_l0"].detach()
+        weights[f"{block}.lstm.bias_hh_l0"].grad = grads[own[k]]
+    assets, steps, rows, _ = batch.inputs.shape
+    hidden, dense = given[1].shape[1], given[11].shape[1]
+    shapes = (
+        (steps, hidden, recipe.dropout),
+        (how.steps, hidden, recipe.dropout),
+        (how.steps, dense, recipe.dense_dropout),
+    )
+    masks = [how.masks(nothing.new_empty(()).expand(assets, length, rows, width), chance, batch.sizes)
+             for length, width, chance in shapes]  # fmt: skip
+    losses = batch.inputs.new_empty((assets, 2))
+    kind = arrays_of([losses])[0].dtype
+    numbers = np.array([_MOMENTUM, _EPS, recipe.huber_delta, recipe.l2], kind)
+    compiled_loop(learn)(
+        arrays_of((batch.inputs, batch.targets, batch.mask)), np.array(batch.sizes), arrays_of(masks), arrays_of(given),
+        arrays_of([weights.get(name, nothing) for name in moments]),
+        arrays_of([grads.get(name, nothing) for name in own]),
+        (*constants(hidden, rows, kind), numbers), arrays_of([losses])[0],
+    )  # fmt: skip
+    for name, grad in grads.items():
+        weights[name].grad = grad
+    return losses[:, 0], losses[:, 1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,7 +219,8 @@ def _stacks(rows: TrainingRows, drawn: Sequence[_Drawn], end: int) -> Iterator[_
     """Each asset's next batch beside the others'; one that has no more takes part with no rows."""
     for group in zip_longest(*drawn):
         sizes = [0 if pieces is None else len(pieces[0]) for pieces in group]
-        shape = (len(group), -(-max(sizes) // 4) * 4)  # loops take rows by fours
+        most = max(sizes)
+        shape = (len(group), most if most % 4 == 1 else -(-most // 4) * 4)  # loops take rows by fours
         there = np.zeros(shape, dtype=bool)
         for k, size in enumerate(sizes):
             there[k, :size] = True
@@ -330,9 +337,7 @@ def train_together(
         for k in range(0, len(members), STACK)
     ]  # fmt: skip
     out = [trained for stack in stacks for trained in stack.out]
-    threads = min(len(stacks), _threads())
-    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        each = map if threads == 1 else pool.map
+    with in_threads(len(stacks)) as (each, _):
         for epoch in range(1, schedule.epochs + 1):
             totals = list(each(methodcaller("epoch", epoch), [stack for stack in stacks if stack.alive]))
             if not totals:
@@ -343,6 +348,14 @@ def train_together(
                 "train_loss": train / trained, "validation_loss": validation / validated,
             })  # fmt: skip
     return out
+
+
+@contextmanager
+def in_threads(jobs: int) -> Iterator[tuple[Callable[..., Iterator[Any]], int]]:
+    """A `map` over at most so many threads as there are jobs, one a core, and their number; torch takes one in each."""
+    threads = min(jobs, _threads())
+    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        yield (map if threads == 1 else pool.map), threads
 
 
 def _threads() -> int:
@@ -374,7 +387,7 @@ class _Training:
         """Each asset's own first weights, stacked, and a generator that goes on where its start left off."""
         states, generators = [], []
         for member in self.members:
-            torch.manual_seed(member.seed)
+            torch.default_generator.manual_seed(member.seed)
             states.append(self.recipe.network(n_features).state_dict())
             generators.append(torch.Generator().set_state(torch.get_rng_state()))
         kind = torch.from_numpy(self.stacked.rows.targets).dtype
@@ -409,8 +422,12 @@ class _Training:
     def _trained(self, rates: Tensor) -> _Means:
         means, how = _Means(len(self.alive)), replace(self.how, masks=partial(self.masks.draw, self.alive))
         for batch in self._batches(self.stacked.train, self.schedule.batch_size, shuffled=True):
-            data, penalty = _losses(self.recipe, self.weights, _answers(self.recipe, self.weights, batch, how), batch)
-            (data + penalty).sum().backward()
+            if how.compiled:
+                data, penalty = _learnt(self.recipe, self.weights, batch, how)
+            else:
+                answers = _answers(self.recipe, self.weights, batch, how)
+                data, penalty = _losses(self.recipe, self.weights, answers, batch)
+                (data + penalty).sum().backward()
             active = torch.tensor([size > 0 for size in batch.sizes], dtype=torch.float64)
             self.adam.step(self.weights, rates, active, self.schedule.clip)
             means.add(data.detach(), penalty, batch.counts)

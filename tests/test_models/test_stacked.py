@@ -20,7 +20,7 @@ from assay.models.lstm.fitting import FittedLSTM
 from assay.models.lstm.loops import back_normed, back_over_steps, constants, normed, over_steps, stepped
 from assay.models.lstm.masks import _stream, draw_kept
 from assay.models.lstm.recurrence import lstm_states
-from assay.models.lstm.stacked import train_together
+from assay.models.lstm.stacked import _answers, _learnt, _losses, _Training, train_together
 from assay.models.lstm.training import TrainingSchedule, deterministic
 
 
@@ -111,8 +111,7 @@ def test_loops_of_lstms_are_torch_s() -> None:
     over_steps(*read, tuple(kept), scales)
     np.testing.assert_allclose(kept[1][0].transpose(1, 0, 2), states.detach(), rtol=1e-11, atol=1e-13)
     out = [np.zeros_like(part) for part in read]
-    turned = [kernel.transpose(0, 2, 1).copy() for kernel in read[1:3]]
-    back_over_steps(ahead.transpose(0, 1)[None].numpy(), read[0], *turned, tuple(kept), scales, tuple(out))
+    back_over_steps(ahead.transpose(0, 1)[None].numpy(), *read[:3], tuple(kept), scales, tuple(out))
     by_torch = [torch.from_numpy(part).requires_grad_() for part in read]
     again = lstm_states(by_torch[0], tuple(by_torch[1:]), compiled=False)
     (again[0].transpose(0, 1) * ahead).sum().backward()
@@ -171,13 +170,46 @@ def test_the_loop_of_adam_is_torch_s() -> None:
     assert (own[1] == weight[1].numpy()).all()  # takes no part
 
 
+def halved(values: torch.Tensor, chance: float, sizes: list[int]) -> torch.Tensor:
+    assets, steps, rows, width = values.shape
+    return torch.full((assets, rows, steps, width), 0.5, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_the_loop_of_a_step_has_the_gradients_of_torch(plain: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("assay.models.lstm.stacked.compiled_loop", lambda loop: loop)
+    recipe = load_model("nse_price", preset="tiny", per_asset=True, units=3, lookback=3, chunk=2, batch_size=8,
+                        dropout=0.3, dense_dropout=0.2, huber_delta=0.2, use_batch_norm=not plain)  # fmt: skip
+    members, rows = stacked_benchmark().members(recipe, 40, 3, np.float64)
+    results = []
+    for compiled in (False, True):
+        training = _Training(recipe, members, rows, TrainingSchedule(1, 2, 0.0, False, 1e-2, 0.0, 0.5, 8), False)
+        batch = next(training._batches(rows.train, 8, shuffled=True))
+        batch.sizes[1], batch.pieces[1], batch.mask[1] = 0, 0.0, 0.0  # one has no more rows
+        how = replace(training.how, compiled=compiled, masks=halved)
+        weights = training.weights
+        if compiled:
+            losses = _learnt(recipe, weights, batch, how)
+        else:
+            losses = _losses(recipe, weights, _answers(recipe, weights, batch, how), batch)
+            sum(losses).sum().backward()
+        results.append((losses, weights))
+    for own, other in zip(results[1][0], results[0][0], strict=True):
+        assert_same(own[[0, 2]], other[[0, 2]].detach())
+    for name, weight in results[0][1].items():
+        if weight.grad is not None:
+            assert_same(results[1][1][name].grad[[0, 2]], weight.grad[[0, 2]])  # type: ignore[index]
+        elif "running" in name:
+            assert_same(results[1][1][name], weight)
+
+
 def test_masks_are_those_that_torch_draws() -> None:
     generator = torch.Generator().manual_seed(9)
     torch.empty(17).normal_(generator=generator)  # somewhere within a block
     words, place = _stream(generator)
     for size in (3, 700):
         own = np.empty(size)
-        draw_kept(own, 0.7 * 2.0**53, words, place, np.empty(2 * size, np.uint32))
+        draw_kept(own, 0.7 * 2.0**53, np.ones(1), words, place, np.empty(2 * size, np.uint32))
         assert (own == torch.empty(size).bernoulli_(0.7, generator=generator).numpy()).all()
 
 
