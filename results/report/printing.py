@@ -91,12 +91,14 @@ def _write(canvas: Canvas, x: float, y: float, text: str, **style: Any) -> None:
 
 
 def _text(text: str, *, wrap: int = 118, size: float = 8.0, indent: float = 0.0, **style: Any) -> _Piece:
+    """Lines of text; those after the first of an item that begins with a dash stand under its words."""
     lines = textwrap.wrap(text, int(wrap * 8 / size)) or [""]
     step = 1.45 * size / 72
 
     def draw(canvas: Canvas, top: float) -> None:
         for number, line in enumerate(lines):
-            _write(canvas, _MARGIN + indent, top - number * step, line, fontsize=size, **style)
+            under = 0.1 if number and text.startswith("– ") else 0.0
+            _write(canvas, _MARGIN + indent + under, top - number * step, line, fontsize=size, **style)
 
     return _Piece(len(lines) * step + 0.04, draw)
 
@@ -128,13 +130,14 @@ def _draw_row(canvas: Canvas, top: float, row: Sequence[Figure], across: float, 
         left = _MARGIN + place * (across + 0.3)
         axes = settle(canvas.add_axes((0.1, 0.1, across / canvas.get_figwidth(), 0.1)))
         figure.draw(axes)
-        _fit(axes, (left, top - tall - 0.44, left + across, top - 0.24))
+        _fit(axes, (left, top - tall - 0.44, left + across, top - 0.24), 0.6 if figure.wide else 0.0)
         title = "\n".join(textwrap.wrap(figure.title, int(across / 0.075)))
         _write(canvas, left, top - 0.02, title, fontsize=8.5, weight="bold")
 
 
-def _fit(axes: Axes, frame: tuple[float, float, float, float]) -> None:
-    """Place axes so that they reach into the frame's corners with all their labels; inches from the lower left."""
+def _fit(axes: Axes, frame: tuple[float, float, float, float], beside: float) -> None:
+    """Place axes so that they reach into the frame's corners with all their labels, of which those beside it have at
+    least so much; inches from the lower left."""
     for text in (axes.xaxis.label, axes.yaxis.label, *axes.get_xticklabels(), *axes.get_yticklabels()):
         text.set_fontsize(7)
     axes.tick_params(labelsize=7)
@@ -147,7 +150,7 @@ def _fit(axes: Axes, frame: tuple[float, float, float, float]) -> None:
         return
     outer = box.transformed(canvas.transFigure.inverted())
     inner = axes.get_position()
-    near = (max(inner.x0 - outer.x0, 0.0), max(inner.y0 - outer.y0, 0.0))
+    near = (max(inner.x0 - outer.x0, beside / width), max(inner.y0 - outer.y0, 0.0))
     far = (max(outer.x1 - inner.x1, 0.0), max(outer.y1 - inner.y1, 0.0))
     axes.set_position((
         inner.x0 + near[0], inner.y0 + near[1],
@@ -166,9 +169,7 @@ def _table(table: Table) -> Iterator[_Piece]:
     ]
     size = 6.5 if len(table.columns) <= 9 else 5.5
     letter = 0.0079 * size
-    asked = [min(length, 60) + 2 for length in longest]
-    share = min(1.0, room / (letter * sum(asked)))
-    widths = [letter * length * share for length in asked]
+    widths = _widths([letter * (length + 2.5) for length in longest], room)
     starts = [_MARGIN + sum(widths[:number]) for number in range(len(widths))]
     step = 1.3 * size / 72
     numeric = table.numeric
@@ -195,6 +196,20 @@ def _table(table: Table) -> Iterator[_Piece]:
     about = " ".join(filter(None, [table.caption, rest]))
     if about:
         yield _text(about, size=6.5, color=_SOFT)
+
+
+def _widths(asked: Sequence[float], room: float) -> list[float]:
+    """What columns get of the room: each what it asks for, where that fits; else the widest give way."""
+    widths = list(asked)
+    for limit in sorted(asked, reverse=True)[1:]:
+        over = sum(widths) - room
+        if over <= 0:
+            break
+        widest = [at for at, width in enumerate(widths) if width > limit]
+        for at in widest:
+            widths[at] = max(limit, widths[at] - over / len(widest))
+    share = min(1.0, room / sum(widths))
+    return [width * share for width in widths]
 
 
 def _opening(title: str, first: FirstScreen) -> Iterator[_Piece]:

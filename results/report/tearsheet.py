@@ -35,6 +35,7 @@ _CHOSEN = (
     "Returns by fifth of the score",
     "Exposure",
     "Turnover",
+    "Costs by kind",
 )
 
 
