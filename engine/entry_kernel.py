@@ -134,17 +134,21 @@ def walk(
     cash, short = capital, 0.0
 
     # The assets that are to be entered, row after row of the signals, and where each row starts.
-    starts, columns, row, end = np.zeros(len(enter) + 1, np.int64), np.empty(assets + 1024, np.int64), 0, assets
-    flags = enter.reshape(-1)
-    for place in range(len(words) + 1):
-        if place < len(words) and not words[place]:
-            continue
-        if wanted + 8 > len(columns):
-            more_columns = np.empty(2 * len(columns), np.int64)
-            more_columns[:wanted], columns = columns[:wanted], more_columns
-        for at in range(8 * place, min(8 * place + 8, len(flags))):
-            columns[wanted] = at
-            wanted += flags[at]
+    # Each loop writes first and counts afterwards, for a branch that cannot be predicted costs more than a write.
+    flags, some, places = enter.reshape(-1), 0, np.empty(len(words) + 1, np.int64)
+    for place in range(len(words)):
+        places[some] = place
+        some += words[place] != 0
+    columns = np.empty(8 * (some + 1), np.int64)
+    for i in range(some):
+        at = 8 * places[i]
+        for step in range(8):
+            columns[wanted] = at + step
+            wanted += flags[at + step]
+    for at in range(8 * len(words), len(flags)):
+        columns[wanted] = at
+        wanted += flags[at]
+    starts, row, end = np.zeros(len(enter) + 1, np.int64), 0, assets
     scores = np.empty(wanted)
     for i in range(wanted):
         while columns[i] >= end:
