@@ -170,8 +170,11 @@ def targets_of(rng: np.random.Generator, sessions: int, assets: int) -> tuple[np
     return weights, rows
 
 
-def weights_outcome(seed: int, *, vectorbt: bool = True) -> Outcome:
-    """One market of target weights: oracle, `simulate`, `simulate_batch`, and vectorbt where it can express it."""
+def weights_outcome(seed: int, *, vectorbt: bool = True, loops: bool = False) -> Outcome:
+    """One market of target weights: oracle, `simulate`, `simulate_batch`, and vectorbt where it can express it.
+
+    With `loops` also the compiled ones: of the single run, and of runs that share their orders.
+    """
     rng = np.random.default_rng([1, seed])
     sessions, assets = int(rng.integers(3, 60)), int(rng.integers(1, 8))
     market = bars(rng, sessions, assets)
@@ -219,6 +222,9 @@ def weights_outcome(seed: int, *, vectorbt: bool = True) -> Outcome:
             wrong += differs("batch net", batch.net[run], other.returns)
             wrong += differs("batch gross", batch.gross[run], other.gross_returns)
             wrong += differs("batch turnover", batch.turnover[run], other.turnover)
+        if loops:
+            compared.append("compiled loops")
+            wrong += _by_loops(panel, frame, part, both, costs, execution)
     if vectorbt and not (money.lot or money.max_volume):
         check = cross_check(panel, frame, costs=costs, execution=execution)
         if check.agrees is not None:
@@ -227,6 +233,24 @@ def weights_outcome(seed: int, *, vectorbt: bool = True) -> Outcome:
             if not check.agrees:
                 wrong.append(f"vectorbt: {check.max_difference:.3g} on {check.session}")
     return Outcome(compared, traits, wrong)
+
+
+def _by_loops(
+    panel: PricePanel, frame: pd.DataFrame, part: PricePanel, weights: np.ndarray, costs: CostModel,
+    execution: Execution,
+) -> list[str]:  # fmt: skip
+    """What differs between the compiled loops and NumPy; `weights` are two sets on the sessions of `part`."""
+    one, two = (simulate(panel, frame, costs=costs, execution=execution, keep="returns", compiled=how)
+                for how in (False, True))  # fmt: skip
+    wrong = [line for name in ("returns", "gross_returns", "turnover", "exposure")
+             for line in differs(f"compiled {name}", getattr(two, name), getattr(one, name))]  # fmt: skip
+    wrong += [] if (two.counts, two.warnings) == (one.counts, one.warnings) else ["compiled: counts or warnings differ"]
+    models = [replace(costs, commission_bps=bps) for bps in (0.0, 400.0, costs.commission_bps, 15.0)]
+    options = {"costs": models, "execution": execution, "which": np.array([0, 0, 1, 0])}
+    plain, batch = (simulate_batch(part, weights, compiled=how, **options) for how in (False, True))
+    for name in ("net", "gross", "turnover", "net_exposure", "gross_exposure"):
+        wrong += differs(f"compiled batch {name}", getattr(batch, name), getattr(plain, name))
+    return wrong
 
 
 def _stamped(result: BacktestResult, kind: str, panel: PricePanel, rows: np.ndarray) -> list[tuple[int, int]]:
@@ -294,8 +318,8 @@ def entry_market(seed: int) -> tuple[PricePanel, EntrySignals, Rule, Money, dict
     return panel, signals, rule, money, {"costs": costs, "execution": execution, "optimistic": optimistic}
 
 
-def entries_outcome(seed: int) -> Outcome:
-    """One market of an entry rule: oracle and `simulate_entries`."""
+def entries_outcome(seed: int, *, loops: bool = False) -> Outcome:
+    """One market of an entry rule: oracle and `simulate_entries`; with `loops` its compiled loop, too."""
     panel, signals, rule, money, options = entry_market(seed)
     index, names, sessions = panel.sessions, list(panel.assets), len(panel.sessions)
     result = simulate_entries(panel, signals, rule, **options)
@@ -331,6 +355,11 @@ def entries_outcome(seed: int) -> Outcome:
     opened = result.fills if not money.max_volume else entered  # a part of an exit may be of any size
     if (opened["value"].abs() < 0.9e-6 * result.nav.abs().min()).any():
         wrong.append("a fill is dust")
+    if loops:
+        other = simulate_entries(panel, signals, rule, compiled=True, **options)
+        same = other.fills.equals(result.fills) and other.events.equals(result.events)
+        if not (same and other.nav.equals(result.nav) and other.costs.equals(result.costs)):
+            wrong.append("the compiled loop differs")
     traits = ["entry rule", f"delay {money.delay}"] + ["ruin"] * (book.ruined is not None) + ["lots"] * bool(money.lot)
     traits += ["volume"] * bool(money.max_volume or money.sqrt_impact)
     traits += ["exits in parts"] * bool(result.counts.get("partly_filled"))
