@@ -8,7 +8,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from assay.data.benchmark import with_benchmark_asset
+from assay.data.synthetic import synthetic_market
 from assay.strategies import selection
+from assay.strategies.base import Compiles, decide
+from assay.strategies.ranked import (
+    BenchmarkHedge,
+    BottomK,
+    FilterNegative,
+    QuintileLongShort,
+    Threshold,
+    VolScaled,
+)
 from assay.strategies.selection import Legs
 
 
@@ -41,3 +52,14 @@ def test_the_compiled_loop_chooses_and_weighs_the_same(how, monkeypatch):
         np.testing.assert_array_equal(found, weights)
         np.testing.assert_array_equal(np.signbit(found), np.signbit(weights))
     assert sum(bool(weights.any()) for weights in plain) > 60
+
+
+@pytest.mark.parametrize("kind", [BenchmarkHedge, BottomK, FilterNegative, QuintileLongShort, Threshold, VolScaled])
+def test_a_rule_decides_the_same_by_compiled_loops(kind, monkeypatch):
+    monkeypatch.setattr(selection, "compiled_rows", lambda: selection._fill_rows)
+    prices, predictions = synthetic_market(40, 12, ic=0.1, seed=3)
+    rule, prices = kind(), with_benchmark_asset(prices, prices.close.pct_change(fill_method=None).mean(axis="columns"))
+    assert isinstance(rule, Compiles)
+    plain, fast = (decide(rule, predictions, prices, compiled=how) for how in (False, True))
+    pd.testing.assert_frame_equal(fast.weights, plain.weights, check_exact=True)
+    assert (fast.label, bool(fast.weights.to_numpy().any())) == (plain.label, True)
