@@ -103,15 +103,26 @@ def page(table: pd.DataFrame, command: str) -> str:
     for family in ran:
         own = table[table["model"] == family]
         seconds = own.loc[own["market"].isin(KINDS), "seconds"].median()
-        cells = [cell_text(own[own["market"] == market], 2 if market in KINDS else 4) for market in columns]
-        seeds = ", ".join(map(str, sorted(own["seed"].unique())))
+        every = sorted(own["seed"].unique())
+        cells = []
+        for market in columns:
+            there = own[own["market"] == market]
+            cells.append(cell_text(there, 2 if market in KINDS else 4))
+            if 0 < len(there) < len(every):
+                cells[-1] += f" (seed {', '.join(map(str, sorted(there['seed'])))})"
+        seeds = ", ".join(map(str, every))
         told = f"{seconds:.0f}" if seconds == seconds else "–"
         lines.append(f"| `{family}` | {seeds} | {told} | " + " | ".join(cells) + " |")
-    absent = [family for family in (*OTHERS, *NETWORKS) if family not in ran]
+    done = set(zip(table["model"], table["market"], strict=True))
+    absent = [f"{family} on {market}" for family in (*OTHERS, *NETWORKS) for market in columns
+              if (family, market) not in done]  # fmt: skip
     lines += [
         "",
         "No winner is declared. On real prices an interval that covers 0 is no evidence of skill, and of two families",
-        "whose intervals overlap neither is shown to be the better one.",
+        "whose intervals overlap neither is shown to be the better one. An interval over seeds is wide where they are",
+        "few and says nothing of other sessions, one over the sessions of one seed nothing of other seeds.",
+        "",
+        f"All cells took {table['seconds'].sum() / 60.0:.0f} minutes of the processor.",
     ]
     if absent:
         lines += ["", f"Not run: {', '.join(absent)}."]
