@@ -44,7 +44,7 @@ class Codes:
 
 
 def encoded(table: pa.Table, name: str, label: str) -> tuple[pa.Array, np.ndarray]:
-    """The distinct values of a column and (rows,) codes into them, -1 for missing.
+    """The distinct values that occur in a column and (rows,) codes into them, -1 for missing.
 
     Raises
     ------
@@ -68,10 +68,17 @@ def encoded(table: pa.Table, name: str, label: str) -> tuple[pa.Array, np.ndarra
             column = pc.dictionary_encode(column)
     except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
         raise InputError(f"{label}: column {name!r} holds {column.type}; expected text, dates or numbers") from None
-    indices = column.indices
+    indices, values = column.indices, column.dictionary
     if indices.null_count:
         indices = pc.fill_null(indices, -1)
-    return column.dictionary, indices.to_numpy(zero_copy_only=False)
+    codes = indices.to_numpy(zero_copy_only=False)
+    occurs = np.zeros(len(values) + 1, dtype=bool)  # the last stands for "missing"
+    occurs[codes] = True
+    if occurs[:-1].all():
+        return values, codes
+    # A table of which rows were left out keeps the categories of all.
+    places = np.append(np.cumsum(occurs[:-1]) - 1, -1)
+    return values.take(pa.array(np.flatnonzero(occurs[:-1]))), places[codes]
 
 
 def _run_starts(column: pa.Array) -> np.ndarray | None:
@@ -111,14 +118,12 @@ def asset_codes(table: pa.Table, name: str, source: Source) -> Codes:
 
     """
     values, codes = encoded(table, name, source.label)
-    present = np.zeros(len(values) + 1, dtype=bool)  # of the values, those that some row has; the last is "missing"
-    present[codes] = True
-    labels, positions = asset_labels(values, present[:-1], name, source)
+    labels, positions = asset_labels(values, name, source)
     return Codes(labels, _at(positions, codes))
 
 
-def asset_labels(values: pa.Array, present: np.ndarray, name: str, source: Source) -> tuple[pd.Index, np.ndarray]:
-    """The ids among distinct values of which some are `present`, sorted, and each value's place; -1 where it is none.
+def asset_labels(values: pa.Array, name: str, source: Source) -> tuple[pd.Index, np.ndarray]:
+    """The ids among distinct values, sorted, and each value's place; -1 where it is none.
 
     Raises
     ------
@@ -136,9 +141,7 @@ def asset_labels(values: pa.Array, present: np.ndarray, name: str, source: Sourc
         long = max(texts, key=len)
         raise InputError(f"{source.label}: column {name!r}: an id of {len(long):,} characters, {long[:20]!r}…")
     labels, inverse = np.unique(texts, return_inverse=True)
-    used = np.zeros(len(labels), dtype=bool)
-    used[inverse[: len(present)][present]] = True
-    used &= labels != ""
+    used = labels != ""
     position = np.where(used, np.cumsum(used) - 1, -1)
     return pd.Index(labels[used], dtype="str", name="asset"), position[inverse]
 

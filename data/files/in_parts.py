@@ -45,11 +45,10 @@ class Ordered:
 
 @dataclass(frozen=True, eq=False)
 class _Key:
-    """Dates or assets of a part: distinct values, (rows,) codes into them, which occur, whether some are missing."""
+    """Dates or assets of a part: distinct values, (rows,) codes into them, whether some are missing."""
 
     values: pa.Array
     codes: np.ndarray
-    present: np.ndarray
     missing: bool
 
 
@@ -80,11 +79,11 @@ def read_ordered(
         keys = list(pool.map(lambda part: _keys(source, part, date, asset), range(count)))
         if any(key.missing for pair in keys for key in pair):
             return None
-        stamps, day_places, _ = _together([day for day, _ in keys])
+        stamps, day_places = _together([day for day, _ in keys])
         sessions, rows_of, timed = session_labels(stamps, date, source, options)
-        ids, name_places, present = _together([name for _, name in keys])
-        assets, columns_of = asset_labels(ids, present, asset, source)
-        if (rows_of < 0).any() or (columns_of[present] < 0).any():
+        ids, name_places = _together([name for _, name in keys])
+        assets, columns_of = asset_labels(ids, asset, source)
+        if (rows_of < 0).any() or (columns_of < 0).any():
             return None
         T, N = len(sessions), len(assets)
         cells: list[tuple[np.ndarray, np.ndarray]] = []
@@ -119,23 +118,17 @@ def _keys(source: Source, part: int, date: str, asset: str) -> tuple[_Key, _Key]
     out = []
     for name in (date, asset):
         values, codes = encoded(table, name, source.label)
-        present = np.zeros(len(values), dtype=bool)
-        missing = bool((codes < 0).any())
-        if not missing:
-            present[codes] = True
-        out.append(_Key(values, _narrow(codes, len(values)), present, missing))
+        out.append(_Key(values, _narrow(codes, len(values)), bool((codes < 0).any())))
     return out[0], out[1]
 
 
-def _together(keys: list[_Key]) -> tuple[pa.Array, list[np.ndarray], np.ndarray]:
-    """The distinct values of all parts, where among them those of each part are, and which of them occur."""
+def _together(keys: list[_Key]) -> tuple[pa.Array, list[np.ndarray]]:
+    """The distinct values of all parts, and where among them those of each part are."""
     import pyarrow as pa
 
     every = pa.concat_arrays([key.values for key in keys]).dictionary_encode()
     places = every.indices.to_numpy(zero_copy_only=False)
-    present = np.zeros(len(every.dictionary), dtype=bool)
-    present[places[np.concatenate([key.present for key in keys])]] = True
-    return every.dictionary, np.split(places, np.cumsum([len(key.values) for key in keys])[:-1]), present
+    return every.dictionary, np.split(places, np.cumsum([len(key.values) for key in keys])[:-1])
 
 
 def _narrow(codes: np.ndarray, labels: int) -> np.ndarray:

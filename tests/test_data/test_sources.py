@@ -82,9 +82,11 @@ def test_row_numbers_are_no_asset(panel: PricePanel, tmp_path: Path) -> None:
     assert_same(load_prices(save(long_table(panel), tmp_path / "long.csv", index=True)), panel)
 
 
-def test_categories_that_no_row_has_are_no_asset(panel: PricePanel, tmp_path: Path) -> None:
+def test_categories_that_no_row_has_are_no_asset_and_no_session(panel: PricePanel, tmp_path: Path) -> None:
     table = long_table(panel)
     table["asset"] = pd.Categorical(table["asset"], categories=["", "AAA", *panel.assets, "ZZZ"])
+    dates = table["date"].astype(str)
+    table["date"] = pd.Categorical(dates, categories=["1999-01-04", *dates.unique(), "2098-12-31", "soon"])
     assert_same(load_prices(save(table, tmp_path / "prices.parquet")), panel)
 
 
