@@ -31,7 +31,6 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-os.environ["PYTHONPATH"] = str(ROOT)  # for the workers: they import the model by its name
 
 import numpy as np
 
@@ -96,6 +95,18 @@ def cells(panels: Panels, where: str | Workers, log: str, done: Done) -> bytes:
 WORKS = {"folds × seeds": folds, "random-score runs": nulls, "cells of a sweep": cells}
 
 
+def add_node(cluster: Any) -> None:
+    """Another raylet; where the machine is busy it may need more than one attempt of half a minute."""
+    for attempt in range(6):
+        try:
+            cluster.add_node(**_NODE)
+            break
+        except Exception as error:
+            if attempt == 5:
+                raise SystemExit(f"no raylet could be started: {error}") from None
+    cluster.wait_for_nodes(timeout=120)
+
+
 @contextmanager
 def clustered() -> Iterator[Any]:
     """Three raylets: the driver's, without cores, and two that work."""
@@ -104,8 +115,7 @@ def clustered() -> Iterator[Any]:
     cluster = Cluster(initialize_head=True, head_node_args={**_NODE, "num_cpus": 0})
     try:
         for _ in range(2):
-            cluster.add_node(**_NODE)
-        cluster.wait_for_nodes()
+            add_node(cluster)
         os.environ["RAY_ADDRESS"] = cluster.address
         yield cluster
     finally:
@@ -146,8 +156,7 @@ def with_a_node_lost(name: str, panels: Panels, cluster: Any, draw: random.Rando
     made, again = repeated(log)
     on_lost = sum(item["node"] == victim.node_id for item in notes(log))
     log.unlink()
-    cluster.add_node(**_NODE)
-    cluster.wait_for_nodes()
+    add_node(cluster)
     return {"work": name, **lost, "done": made, "on_lost_node": on_lost, "again": again, "same_bytes": same, **seconds}
 
 

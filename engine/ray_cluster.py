@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import logging
 import os
+import re
+import socket
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -24,6 +27,8 @@ __all__ = ["RayCluster"]
 _LOG = logging.getLogger(__name__)
 #: How often a task whose node or worker died is run again.
 _RETRIES = 4
+#: How long a cluster may take to answer a first call, seconds.
+_CALL = 10.0
 #: How often the driver asks for messages, and how long it waits for those of tasks that have ended, seconds.
 _EARS, _PATIENCE = 0.2, 3.0
 
@@ -54,13 +59,13 @@ class RayCluster:
         if started:
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a cluster that we start tells nobody of it
             try:
+                _call(os.environ.get("RAY_ADDRESS", ""))
                 ray.init(
                     log_to_driver=False,
                     include_dashboard=False,
                     logging_level=logging.ERROR,
-                    runtime_env={"env_vars": dict.fromkeys(ONE_THREAD, "1")},
                 )
-            except (ConnectionError, ValueError, RuntimeError) as error:
+            except (OSError, ValueError, RuntimeError) as error:
                 where = os.environ.get("RAY_ADDRESS", "this machine")
                 reason = (str(error).strip() or type(error).__name__).splitlines()[0]
                 raise InputError(
@@ -107,7 +112,8 @@ class RayCluster:
         ray = self.ray
         if gpu and ray.cluster_resources().get("GPU", 0) < 1:
             raise InputError("--executor ray: the model's device is cuda, but the cluster has no GPU; use device=cpu")
-        remote = ray.remote(num_cpus=1, num_gpus=int(gpu), max_retries=_RETRIES)(_task)
+        options = {"num_cpus": 1, "num_gpus": int(gpu), "max_retries": _RETRIES, "runtime_env": _environment()}
+        remote = ray.remote(**options)(_task)
         waiting = list(enumerate(tasks))[::-1]
         running: dict[Any, int] = {}
         nodes = self._alive()
@@ -134,6 +140,13 @@ class RayCluster:
         try:
             return self.ray.get(reference)
         except errors.RayTaskError as error:
+            if isinstance(error.cause, errors.RayError):
+                reason = " ".join(str(error.cause).split())
+                missing = re.findall(r"ModuleNotFoundError: (No module named '[^']+')", reason)
+                raise InputError(
+                    f"--executor ray: a worker cannot read its task: {missing[0] if missing else reason[:300]}; every "
+                    "machine needs the same packages and your own modules, or `ray job submit --working-dir .`"
+                ) from None
             raise (error.cause if isinstance(error.cause, Exception) else error) from None
         except errors.RayError as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
@@ -179,7 +192,22 @@ class RayCluster:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         here = NodeAffinitySchedulingStrategy(self.ray.get_runtime_context().get_node_id(), soft=False)
-        return self.ray.remote(num_cpus=0, scheduling_strategy=here)(_Mailbox).remote()
+        return self.ray.remote(num_cpus=0, scheduling_strategy=here, runtime_env=_environment())(_Mailbox).remote()
+
+
+def _environment() -> dict[str, Any]:
+    """What a worker's environment has beside its own: one thread, and the folders of modules that are not installed."""
+    beneath = tuple(place + os.sep for place in (sys.prefix, sys.base_prefix))
+    folders = [os.path.abspath(place) for place in sys.path]
+    own = [place for place in folders if not place.startswith(beneath) and "site-packages" not in place]
+    return {"env_vars": {**dict.fromkeys(ONE_THREAD, "1"), "PYTHONPATH": os.pathsep.join(dict.fromkeys(own))}}
+
+
+def _call(address: str) -> None:
+    """Raise `OSError` where nobody listens at ``host:port``; Ray itself would try for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_CALL).close()
 
 
 class _Mailbox:

@@ -22,7 +22,6 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -31,6 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 import pandas as pd
 
+from assay.engine.executors import run_tasks
 from assay.results.gate.policy import load_policy
 from studies import calibration_report as report
 from studies.calibration_models import ridge_models
@@ -156,12 +156,10 @@ def wanted(options: argparse.Namespace) -> dict[str, Sizes]:
 
 def every(sizes: dict[str, Sizes], folder: Path, jobs: int) -> list[MarketFigures]:
     """All markets, the dearest first where there is more than one process."""
-    if jobs == 1:
-        return [study(name, one, folder) for name, one in sizes.items()]
-    dear = sorted(sizes, key=lambda name: name not in STARTS)
-    with ProcessPoolExecutor(jobs) as pool:
-        running = {name: pool.submit(study, name, sizes[name], folder) for name in dear}
-        return [running[name].result() for name in sizes]
+    dear = list(sizes) if jobs == 1 else sorted(sizes, key=lambda name: name not in STARTS)
+    tasks = [(name, sizes[name], folder) for name in dear]
+    found = {dear[place]: figures for place, figures in run_tasks(study, tasks, executor="process", workers=jobs)}
+    return [found[name] for name in sizes]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -1,7 +1,8 @@
 """How often do public documents print figures that cannot hold, mean nothing, or are luck? A census, and its pilot.
 
 Run: ``python studies/census.py``                       rebuilds census.md from the committed figures, in seconds
-     ``python studies/census.py --measure DOCUMENTS``   audits a folder of documents and writes the figures anew
+     ``python studies/census.py --measure DOCUMENTS``   audits a folder of documents and writes the figures anew;
+     ``--executor process`` on all cores, ``--executor ray`` on a cluster, with the same figures
 
 The frame is fixed first: every document of the folder, whatever it says, named by repository, path and the first 16 hex
 digits of the SHA-256 of its bytes. No text is stored: of a flagged figure the document, the line, the metric and the
@@ -33,6 +34,7 @@ from assay.audit.judge import audit_claims
 from assay.audit.read.draft import draft_claims
 from assay.audit.verdicts import Arithmetic, Finding, Substance
 from assay.data.errors import InputError
+from assay.engine.executors import EXECUTORS, Workers, run_tasks
 
 HERE = Path(__file__).resolve().parent
 FIGURES, PAGE = HERE / "census", HERE / "census.md"
@@ -64,9 +66,9 @@ def kind_of(finding: Finding) -> str:
     return str(finding.substance) if finding.substance in tuple(Substance)[:3] else ""
 
 
-def of_document(root: Path, path: Path) -> tuple[Row, list[Row]]:
-    """The row of one document, and its flags, one for each sentence and first figure."""
-    name, raw = str(path.relative_to(root)), path.read_bytes()
+def of_document(name: str, raw: bytes) -> tuple[Row, list[Row]]:
+    """The row of one document of the frame, and its flags, one for each sentence and first figure."""
+    path = Path(name)
     row = {"document": name, "sha256": hashlib.sha256(raw).hexdigest()[:16], "figures": "0", "to_check": "0"}
     try:
         form = path.suffix.lower().lstrip(".")
@@ -86,14 +88,14 @@ def of_document(root: Path, path: Path) -> tuple[Row, list[Row]]:
     return row | {"figures": str(len(claims.claims)), "to_check": str(asked)}, list(flags.values())
 
 
-def measure(root: Path) -> None:
-    """Audit every document of a folder and write what was found."""
-    documents, flags = [], []
-    for path in sorted(path for path in root.rglob("*") if path.is_file()):
-        row, found = of_document(root, path)
-        documents.append(row)
-        flags += found
+def measure(root: Path, executor: str | Workers = "serial", workers: int | None = None) -> None:
+    """Audit every document of a folder and write what was found; the order is that of the names, whoever was first."""
+    paths = sorted(path for path in root.rglob("*") if path.is_file())
+    tasks = [(str(path.relative_to(root)), path.read_bytes()) for path in paths]
+    found = dict(run_tasks(of_document, tasks, executor=executor, workers=workers))
+    documents = [found[place][0] for place in range(len(tasks))]
     write("documents", documents, ("document", "sha256", "figures", "to_check"))
+    flags = [flag for place in range(len(tasks)) for flag in found[place][1]]
     write("flags", flags, ("document", "line", "metric", "printed", "check", "kind"))
 
 
@@ -200,9 +202,11 @@ def page(documents: list[Row], flags: list[Row], verdicts: list[Row], read_: lis
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--measure", type=Path, metavar="DOCUMENTS")
+    parser.add_argument("--executor", choices=EXECUTORS, default="serial")
+    parser.add_argument("--workers", type=int)
     arguments = parser.parse_args()
     if arguments.measure is not None:
-        measure(arguments.measure)
+        measure(arguments.measure, arguments.executor, arguments.workers)
     PAGE.write_text(page(read("documents"), read("flags"), read("verdicts"), read("drawn")), encoding="utf-8")
 
 

@@ -14,7 +14,6 @@ import sys
 import time
 import zlib
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +23,7 @@ import numpy as np
 import pandas as pd
 
 from assay.data.conventions import Floats
+from assay.engine.executors import run_tasks
 from assay.results.stats.bootstrap import bootstrap
 from assay.results.stats.information_coefficient import ic_metrics, ic_table
 from assay.results.stats.long_run_variance import critical_value, hac_mean, regress
@@ -323,12 +323,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     started = time.perf_counter()
     work = jobs(options.repetitions)
-    cells = []
-    with ProcessPoolExecutor(options.workers) as pool:
-        for cell in pool.map(measure, work):
-            cells.append(cell)
-            print(f"{time.perf_counter() - started:6.0f} s  {cell.figure}, {cell.noise}, {cell.n}: {cell.share:.3f}",
-                  file=sys.stderr, flush=True)  # fmt: skip
+    done = {}
+    for place, cell in run_tasks(measure, [(item,) for item in work], executor="process", workers=options.workers):
+        done[place] = cell
+        print(f"{time.perf_counter() - started:6.0f} s  {cell.figure}, {cell.noise}, {cell.n}: {cell.share:.3f}",
+              file=sys.stderr, flush=True)  # fmt: skip
+    cells = [done[place] for place in range(len(work))]
     minutes = (time.perf_counter() - started) / 60
     about = (
         f"{options.repetitions:,} samples a share. Made by `python studies/coverage.py --repetitions "

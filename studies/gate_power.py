@@ -16,7 +16,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 import pandas as pd
 
+from assay.engine.executors import Workers, run_tasks
 from assay.results.stats.proportions import wilson_interval
 from studies import gate_power_runs, gate_power_styles
 from studies.calibration_runs import ICS
@@ -120,17 +120,11 @@ def work(folder: Path, scale: float, jobs: int, minutes: float, begin: str = "")
             total = math.ceil(scale * count)
             first, last = (math.ceil(total * (piece + end) / _SLICES) for end in (0, 1))
             units += [(PARTS[part], part, name, i) for i in range(first, last)]
-    if jobs == 1:
-        for unit in units:
-            if time.monotonic() > until:
-                return
-            made(folder, *unit)
-        return
-    with ProcessPoolExecutor(jobs) as pool:
+    with Workers("process", jobs) as on:
         for start in range(0, len(units), 4 * jobs):
             if time.monotonic() > until:
                 return
-            list(pool.map(made, *zip(*[(folder, *unit) for unit in units[start : start + 4 * jobs]], strict=True)))
+            list(run_tasks(made, [(folder, *unit) for unit in units[start : start + 4 * jobs]], executor=on))
 
 
 def tables(folder: Path, scale: float) -> list[str]:

@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Container
 from pathlib import Path
 
 import pytest
@@ -24,18 +25,25 @@ PAGES = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md") 
 CHEAP = {"concepts/time.md", "concepts/costs.md", "concepts/receipts.md", "concepts/evidence.md",
          "concepts/conventions.md", "tutorials/auditing_a_report.md"}  # fmt: skip
 NOTEBOOKS = sorted(path.name for path in (ROOT / "docs" / "notebooks").glob("*.ipynb"))
-_BLOCK = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(
+    r'^(?:<!-- needs: ([^>]+) -->\n)?```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL
+)
+#: What a block may need that is not part of the tests' environment: a package to import, or what no test has.
+_PACKAGES, _NEVER = {"ray": "ray", "moto": "moto.server"}, {"several machines"}
 _LINK = re.compile(r"(?<!\!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
 _KNOWN = {"sh", "python", "toml", "markdown", "text", "yaml"}
 
 
-def run_page(page: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Run the blocks of a page in their order, in the working folder."""
+def run_page(page: str, capsys: pytest.CaptureFixture[str], there: Container[str] = ()) -> None:
+    """Run the blocks of a page in their order, in the working folder; of those that need something what is there."""
     namespace: dict[str, object] = {"__name__": f"docs_{Path(page).stem}"}
     module = type(sys)(str(namespace["__name__"]))
     printed = ""
-    for kind, title, body in _BLOCK.findall((DOCS / page).read_text(encoding="utf-8")):
+    for need, kind, title, body in _BLOCK.findall((DOCS / page).read_text(encoding="utf-8")):
         assert kind in _KNOWN, (page, kind)
+        assert not need or need in {*_PACKAGES, *_NEVER}, (page, need)
+        if need and need not in there:
+            continue
         if title:
             Path(title).write_text(body, encoding="utf-8")
         elif kind == "sh":
@@ -65,6 +73,20 @@ def test_every_block_of_a_page_runs(page: str, tmp_path: Path, monkeypatch, caps
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("need", _PACKAGES)
+def test_blocks_that_need_a_package_run_where_it_is(need: str, tmp_path: Path, monkeypatch, capsys) -> None:
+    pytest.importorskip(_PACKAGES[need], reason=f"these blocks need {need}")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RAY_ADDRESS", "local")
+    for name in ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"):
+        monkeypatch.setenv(name, "")  # what a block sets is gone afterwards
+    monkeypatch.setenv("ASSAY_CACHE", str(tmp_path / "cache"))
+    for page in PAGES:
+        if f"<!-- needs: {need} -->" in (DOCS / page).read_text(encoding="utf-8"):
+            run_page(page, capsys, {need})
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_every_notebook_runs(name: str, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
@@ -80,7 +102,7 @@ def test_every_notebook_runs(name: str, tmp_path: Path, monkeypatch) -> None:
 
 def test_there_are_five_tutorials_a_page_a_concept_and_three_notebooks() -> None:
     assert sum(page.startswith("tutorials/") for page in PAGES) == 5
-    concepts = {"time", "costs", "receipts", "evidence", "ledger", "conventions", "proof"}
+    concepts = {"time", "costs", "receipts", "evidence", "ledger", "conventions", "proof", "cluster"}
     assert {Path(page).stem for page in PAGES if page.startswith("concepts/")} == concepts
     assert len(NOTEBOOKS) == 3
 
@@ -114,7 +136,7 @@ def test_ci_builds_the_documentation_and_the_workflows_shown_are_whole() -> None
     assert any("mkdocs build --strict" in line for line in commands)
     assert ".ci/run" in commands
     for page in PAGES:
-        for kind, _, body in _BLOCK.findall((DOCS / page).read_text(encoding="utf-8")):
+        for _, kind, _, body in _BLOCK.findall((DOCS / page).read_text(encoding="utf-8")):
             shown = yaml.safe_load(body) if kind == "yaml" else {}
             steps = shown.get("steps", [])
             fetched = {f"./{step['with']['path']}" for step in steps if "repository" in step.get("with", {})}

@@ -6,6 +6,7 @@ import math
 import operator
 import os
 import shutil
+import sys
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ import pytest
 from assay.commands import main as cli
 from assay.data.errors import InputError, TrainingError
 from assay.data.files.predictions import write_predictions
+from assay.data.plugins import load_object
 from assay.data.synthetic import synthetic_market
 from assay.engine.costs import CostModel
 from assay.engine.executors import Workers, run_tasks
@@ -26,6 +28,7 @@ from assay.engine.walk_forward import walk_forward
 from assay.models.catalog import load_model
 from assay.results.tuning.tuned import Tuned
 from assay.strategies.catalog import load_strategy
+from studies import census
 
 pytestmark = pytest.mark.ray
 PRICES, PREDICTIONS = synthetic_market(420, 12, ic=0.1, seed=0)
@@ -37,7 +40,8 @@ def on():
     """Workers on a small cluster of one node."""
     ray = pytest.importorskip("ray")
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    ray.init(num_cpus=1, num_gpus=0, object_store_memory=100_000_000, log_to_driver=False, include_dashboard=False)
+    small = {"num_cpus": 1, "num_gpus": 0, "object_store_memory": 100_000_000, "include_dashboard": False}
+    ray.init("local", log_to_driver=False, **small)
     try:
         with Workers("ray") as workers:
             yield workers
@@ -179,6 +183,39 @@ def test_the_command_stores_the_same_run(on, tmp_path, monkeypatch, capsys):
         return folder.name, *((folder / name).read_bytes() for name in ("metrics.json", "checks.json"))
 
     assert run("serial") == run("ray")
+
+
+def test_a_census_gives_the_same_bytes(on, tmp_path, monkeypatch):
+    (tmp_path / "documents").mkdir()
+    for number in range(3):
+        text = f"# R\n\n- Trades: 23\n- Wins: 15\n- Losses: 8\n- Win rate: {66 + number}.4%\n"
+        (tmp_path / "documents" / f"{number}.md").write_text(text, encoding="utf-8")
+
+    def measured(executor):
+        monkeypatch.setattr(census, "FIGURES", tmp_path)
+        census.measure(tmp_path / "documents", executor)
+        return [(tmp_path / name).read_bytes() for name in ("documents.csv", "flags.csv")]
+
+    alone = measured("serial")
+    assert alone == measured(on)
+    assert b"68.4%" in alone[1]
+
+
+def test_a_cluster_that_is_not_there_is_told(monkeypatch):
+    ray = pytest.importorskip("ray")
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:9")
+    with pytest.raises(InputError, match=r"no cluster at 127.0.0.1:9: .* refused; start one"):
+        list(run_tasks(len, [("a",)], executor="ray"))
+
+
+def test_a_part_of_ones_own_in_a_file_reaches_the_workers_and_one_that_is_nowhere_is_told(on, tmp_path, forget_plugins):
+    (tmp_path / "my_rule.py").write_text("def doubled(number):\n    return 2 * number\n", encoding="utf-8")
+    doubled = load_object("test", f"{tmp_path / 'my_rule.py'}:doubled")
+    assert dict(run_tasks(doubled, [(21,)], executor=on)) == {0: 42}
+    sys.path.remove(str(tmp_path))
+    with pytest.raises(InputError, match="cannot read its task: No module named 'my_rule'; every machine needs"):
+        list(run_tasks(doubled, [(21,)], executor=on))
 
 
 def test_two_panels_are_two_values(on):

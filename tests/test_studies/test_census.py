@@ -29,7 +29,7 @@ def test_a_folder_is_measured_document_by_document(tmp_path: Path) -> None:
     path = tmp_path / "repository" / "r.md"
     path.parent.mkdir()
     path.write_text("# R\n\n- Trades: 23\n- Wins: 15\n- Losses: 8\n- Win rate: 68.4%\n", encoding="utf-8")
-    row, flags = census.of_document(tmp_path, path)
+    row, flags = census.of_document("repository/r.md", path.read_bytes())
     assert (row["document"], row["figures"], len(row["sha256"])) == ("repository/r.md", "4", 16)
     assert {(flag["printed"], flag["kind"]) for flag in flags} == {("68.4%", "inconsistent")}
 
