@@ -171,19 +171,28 @@ def _parts_of_risk(returns: pd.DataFrame) -> tuple[Floats, Floats]:
 
 def normal_scores(values: Floats) -> Floats:
     """Φ⁻¹((r − 3/8)/(n + 1/4)) of each row's average ranks r among its n values; NaN stays NaN."""
-    from scipy.special import ndtri
-
     finite = np.isfinite(values)
     known = finite.sum(axis=1)
-    ranks = average_ranks(values if finite.all() else np.where(finite, values, np.nan))
+    whole = bool(finite.all())
+    ranks = average_ranks(values if whole else np.where(finite, values, np.nan))
+    if whole and values.size:
+        ranks *= 2
+        return _blom(values.shape[1]).take(ranks.astype(np.intp))
     out = np.full(values.shape, np.nan)
     for n in np.unique(known[known > 0]).tolist():
-        # Average ranks are whole or half: each of the row's scores is one of 2n.
-        scores = ndtri((np.arange(2 * n + 1) / 2 - 0.375) / (n + 0.25))
+        scores = _blom(n)
         rows = np.flatnonzero(known == n)
         there = finite[rows]
         out[rows] = np.where(there, scores[np.where(there, 2 * ranks[rows], 0).astype(np.intp)], np.nan)
     return out
+
+
+def _blom(n: int) -> Floats:
+    """Normal scores of twice the average ranks among n values: these are whole or half, so each score is one of 2n."""
+    from scipy.special import ndtri
+
+    scores: Floats = ndtri((np.arange(2 * n + 1) / 2 - 0.375) / (n + 0.25))
+    return scores
 
 
 @dataclass(frozen=True, eq=False)
@@ -272,22 +281,24 @@ def skill_series(
     loading = np.zeros(count)
     projected, volatility = (np.zeros((count, n)) if held is None else None for _ in range(2))
     scale = math.sqrt(horizon)
+    in_rows = raw.flags.c_contiguous and ahead.flags.c_contiguous  # else sums are taken in another order
     step = max(1, _CACHED // max(n * (1 + len(exposures) // 4), 1))
     for start in range(0, count, step):
         rows = slice(start, min(start + step, count))
         beta, sized = risk_of(rows)
         keep = np.isfinite(raw[rows]) & np.isfinite(ahead[rows])
         keep &= np.isfinite(sized) & np.isfinite(beta)
-        sigma = np.where(keep, sized, 1.0)
-        q = np.where(keep, normal_scores(np.where(keep, raw[rows], np.nan)), 0.0)
-        names = keep.sum(axis=1)
-        mean = np.where(keep, ahead[rows], 0.0).sum(axis=1, keepdims=True) / np.maximum(names, 1)[:, None]
-        e = (np.where(keep, ahead[rows], 0.0) - np.where(keep, beta, 0.0) * mean) / (sigma * scale)
-        e = np.where(keep, np.clip(e, -_CLIP, _CLIP), 0.0)
-        columns = [np.ones_like(sigma), np.where(keep, beta, 0.0)]
+        mask = None if in_rows and keep.all() else keep
+        sigma, held_beta, came = _kept(sized, mask, 1.0), _kept(beta, mask), _kept(ahead[rows], mask)
+        q = _kept(normal_scores(_kept(raw[rows], mask, np.nan)), mask)
+        names = np.count_nonzero(keep, axis=1)
+        mean = came.sum(axis=1, keepdims=True) / np.maximum(names, 1)[:, None]
+        e = (came - held_beta * mean) / (sigma * scale)
+        e = _kept(np.clip(e, -_CLIP, _CLIP), mask)
+        columns = [np.ones_like(sigma), held_beta]
         columns += [np.broadcast_to(group, sigma.shape) for group in groups]
         columns += [_filled(frame[rows], keep) for frame in exposures]
-        basis, rank = _orthonormal([np.where(keep, column / sigma, 0.0) for column in columns])
+        basis, rank = _orthonormal([_kept(column / sigma, mask) for column in columns])
         before = np.sqrt((q**2).sum(axis=1)), np.sqrt((e**2).sum(axis=1))
         q, e = _projected(q, basis), _projected(e, basis)
         lengths = np.sqrt((q**2).sum(axis=1)), np.sqrt((e**2).sum(axis=1))
@@ -298,7 +309,7 @@ def skill_series(
             x[rows] = np.where(enough, np.sqrt(np.maximum(free, 0)) * dot / (lengths[0] * lengths[1]), np.nan)
         df[rows] = np.where(enough, free, 0)
         product[rows], square[rows] = np.where(enough, dot, np.nan), np.where(enough, lengths[0] ** 2, np.nan)
-        q = np.where(enough[:, None], q, 0.0)
+        q = q if enough.all() else np.where(enough[:, None], q, 0.0)
         if weights is not None:
             loading[rows] = np.nansum(weights[rows] * sized * q, axis=1)
         if projected is not None and volatility is not None:
@@ -333,6 +344,11 @@ def _indicators(sectors: pd.Series) -> list[Floats]:
     return [(sectors == name).to_numpy(dtype=np.float64) for name in known]
 
 
+def _kept(values: Floats, keep: npt.NDArray[np.bool_] | None, other: float = 0.0) -> Floats:
+    """The values that are kept, `other` in place of the rest; None keeps all of them."""
+    return values if keep is None else np.where(keep, values, other)
+
+
 def _filled(values: Floats, keep: npt.NDArray[np.bool_]) -> Floats:
     """Exposures with what is missing at the mean of those that are there."""
     there = keep & np.isfinite(values)
@@ -350,10 +366,10 @@ def _orthonormal(columns: Sequence[Floats]) -> tuple[list[Floats], npt.NDArray[n
     rank = np.zeros(len(columns[0]), dtype=np.int64)
     for column in columns:
         size = np.sqrt((column**2).sum(axis=1))
-        left = column
-        for _ in range(2):
-            left = _projected(left, basis)
-        length = np.sqrt((left**2).sum(axis=1))
+        left, length = column, size
+        if basis:
+            left = _projected(_projected(column, basis), basis)
+            length = np.sqrt((left**2).sum(axis=1))
         real = length > _NOTHING * np.maximum(size, 1e-300)
         rank += real
         basis.append(np.where(real[:, None], left / np.where(real, length, 1.0)[:, None], 0.0))
