@@ -207,9 +207,10 @@ def _result(
         returns=pd.Series(net, sessions, name="net"),
         gross_returns=pd.Series(net + drag, sessions, name="gross"),
         nav=pd.Series(nav, sessions, name="nav"),
-        costs=pd.DataFrame(charged, sessions, COST_COLUMNS, copy=False),
+        # Laid out as pandas lays out: the last bits of sums over sessions depend on it.
+        costs=pd.DataFrame(np.asfortranarray(charged), sessions, COST_COLUMNS, copy=False),
         turnover=pd.Series(turnover, sessions, name="turnover"),
-        exposure=pd.DataFrame(exposure, sessions, EXPOSURE_COLUMNS, copy=False),
+        exposure=pd.DataFrame(np.asfortranarray(exposure), sessions, EXPOSURE_COLUMNS, copy=False),
         holdings=_holdings(market, journal, columns) if keep == "all" else None,
         cash=pd.Series(cash, sessions, name="cash"),
         interest=pd.Series(interest, sessions, name="interest"),

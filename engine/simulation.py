@@ -369,9 +369,10 @@ def _result(run: _Run, book: Ledger) -> BacktestResult:
         returns=pd.Series(net, sessions, name="net"),
         gross_returns=pd.Series(net + drag, sessions, name="gross"),
         nav=pd.Series(book.nav, sessions, name="nav"),
-        costs=pd.DataFrame(book.costs, sessions, COST_COLUMNS, copy=False),
+        # Laid out as pandas lays out: the last bits of sums over sessions depend on it.
+        costs=pd.DataFrame(np.asfortranarray(book.costs), sessions, COST_COLUMNS, copy=False),
         turnover=pd.Series(turnover, sessions, name="turnover"),
-        exposure=pd.DataFrame(exposure, sessions, EXPOSURE_COLUMNS, copy=False),
+        exposure=pd.DataFrame(np.asfortranarray(exposure), sessions, EXPOSURE_COLUMNS, copy=False),
         target_weights=run.frame(run.weights) if run.keep == "all" else None,
         holdings=run.frame(book.shares) if book.shares is not None else None,
         cash=pd.Series(book.cash, sessions, name="cash"),
