@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
+from assay.data.conventions import Floats
 from assay.results.report.blocks import (
     Cell,
     Figure,
@@ -132,10 +133,12 @@ def _calendar(data: RunData) -> list[Figure | Table | Note]:
         return parts
     alt = (
         f"{found['months']:.0f} months, net: {found['above_zero']:.0%} above 0, mean {found['mean']:.2%}, median "
-        f"{found['median']:.2%}, worst {found['worst']:.1%}, best {found['best']:.1%}."
+        f"{found['median']:.2%}, worst {found['worst']:.1%}, best {found['best']:.1%}"
     )
     values = months.to_numpy(dtype=np.float64)
-    parts.append(Figure("Monthly outcomes", alt, lambda axes: plot_months(axes, values[np.isfinite(values)])))
+    values = values[np.isfinite(values)]
+    alt += f"{_either_side(values)}."
+    parts.append(Figure("Monthly outcomes", alt, lambda axes: plot_months(axes, values)))
     return parts
 
 
@@ -336,12 +339,32 @@ def _extremes(data: RunData) -> Table:
     return plain_table("Worst and best sessions", table, form, caption=about)
 
 
+def _either_side(values: Floats) -> str:
+    """The means of what gained and of what lost, as the end of a sentence; nothing where all went one way."""
+    gains, losses = values[values > 0], values[values < 0]
+    if not len(gains) or not len(losses):
+        return ""
+    return f"; gains {gains.mean():.2%} on average, losses {losses.mean():.2%}"
+
+
+def _lasting(data: RunData) -> str:
+    """How many sessions round trips lasted, as the end of a sentence."""
+    ends = data.columns("trades", ["entry_session", "exit_session"])
+    if ends is None:
+        return ""
+    first, last = (data.returns.index.searchsorted(ends[name]) for name in ("entry_session", "exit_session"))
+    held = last - first
+    return f"; held {np.mean(held):.1f} sessions on average, median {np.median(held):.0f}, at most {np.max(held)}"
+
+
 def _trades(data: RunData) -> list[Figure | Table | Note]:
     trades = data.columns("trades", ["return"])
     if trades is None:
         return [Note(data.why_not("trades", "There are no round trips."), "Round trips", absent=True)]
     values = trades["return"]
     alt = f"{len(values):,} round trips, flat to flat, mean {values.mean():.2%}, median {values.median():.2%}"
+    alt += _either_side(values.to_numpy(dtype=np.float64))
+    alt += _lasting(data)
     money = data.columns("trades", ["pnl", "costs", "holding", "invested"])
     if money is not None:
         total = money.sum()
