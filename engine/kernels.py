@@ -64,7 +64,7 @@ _CALLS = 20_000
 #: Cells (runs × sessions × assets) above which a pass or two of them take longer than importing the compiled loop.
 _MANY = 70_000_000
 #: Cells of a pass from which a second thread pays for its start.
-_THREADED = 1_000_000
+_THREADED = 500_000
 
 
 def worth_compiling(runs: int, sessions: int, assets: int) -> bool:

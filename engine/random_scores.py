@@ -37,7 +37,7 @@ __all__ = ["RandomScoreNull", "permuted", "random_score_null", "shifted", "witho
 #: Cells of weights held at once, about 64 MB.
 _CELLS = 8_000_000
 #: The same where a loop works each run by itself: a few such tables stay in cache.
-_CACHED = 2_000_000
+_CACHED = 1_000_000
 #: Tasks of runs that share no pass, and their cells (runs × T × N) from which they are worth processes of their own.
 _STEPS, _WORTH_PROCESSES = 20, 50_000_000
 

@@ -26,13 +26,15 @@ from assay.engine.execution import Execution
 from assay.engine.executors import Workers, opened_workers, run_tasks
 from assay.engine.kernels import worth_compiling
 from assay.engine.shared import Shared
-from assay.strategies.base import EntryRule, Strategy, decide
+from assay.strategies.base import EntryRule, Overlays, Strategy, decide
 from assay.strategies.catalog import describe, load_strategy
 
 __all__ = ["CellResult", "GridCell", "cells_of", "named_grid", "parse_grid", "run_cells"]
 
 #: Cells of weights held at once, about 160 MB.
 _CELLS = 20_000_000
+#: The same where a compiled loop works each set of weights by itself.
+_CACHED = 2_500_000
 #: Beyond this a number is a slip of the finger.
 _LARGEST = 1e15
 _ALIASES = {"cost_bps": "commission_bps"}
@@ -213,22 +215,24 @@ def run_cells(
 
     """
     predictions = predictions.since_first_view()
-    groups: dict[tuple[object, ...], list[int]] = {}
+    rules = {type(cell.strategy): cell.strategy for cell in cells}  # a protocol is slow to ask, so each once
+    entry = {kind for kind, rule in rules.items() if isinstance(rule, EntryRule)}
+    groups: dict[tuple[Overlays, Execution], dict[str, list[int]]] = {}
+    alone = []
     for index, cell in enumerate(cells):
-        groups.setdefault(_group(cell, index), []).append(index)
+        overlays = None if type(cell.strategy) in entry else cast(Strategy, cell.strategy).overlays
+        if overlays is None or overlays.paced or not (cell.costs.is_proportional and batchable(cell.execution)):
+            alone += [] if index in skip else [index]
+            continue
+        by_weights = groups.setdefault((overlays, cell.execution), {})
+        by_weights.setdefault(repr(_priced(cell)), []).append(index)
     size = max(1, predictions.shape[0] * predictions.shape[1])
     compiled = worth_compiling(len(cells), *predictions.shape)
-    alone = [index for index, cell in enumerate(cells) if index not in skip and not _batchable(cell)]
     panel, known = Shared(predictions), Shared(prices)
     with opened_workers(executor, workers, at_most=max(1, len(alone))) as on:
         most = max(1, _CELLS // size)
         passes: list[list[list[int]]] = []
-        for members in groups.values():
-            if not _batchable(cells[members[0]]):
-                continue
-            by_weights: dict[str, list[int]] = {}
-            for index in members:
-                by_weights.setdefault(repr(_priced(cells[index])), []).append(index)
+        for by_weights in groups.values():
             # Cells of the same weights are worked as one, whole, so that a sweep that goes on gives the same bits.
             kinds = [kind for kind in by_weights.values() if not skip.issuperset(kind)]
             step = on.step(len(kinds), most) if on.is_remote else most
@@ -242,22 +246,9 @@ def run_cells(
             yield [result]
 
 
-def _batchable(cell: GridCell) -> bool:
-    if isinstance(cell.strategy, EntryRule) or cell.strategy.overlays.paced:
-        return False
-    return cell.costs.is_proportional and batchable(cell.execution)
-
-
 def _priced(cell: GridCell) -> Strategy:
     """The strategy as its run decides; cells of equal ones share their weights."""
-    assert not isinstance(cell.strategy, EntryRule)  # no such cell is batched
-    return priced(cell.strategy, cell.costs)
-
-
-def _group(cell: GridCell, index: int) -> tuple[object, ...]:
-    if not _batchable(cell) or isinstance(cell.strategy, EntryRule):
-        return ("single", index)
-    return ("batch", cell.strategy.overlays, cell.execution)
+    return priced(cast(Strategy, cell.strategy), cell.costs)  # no entry rule is batched
 
 
 def _pass(
@@ -268,6 +259,19 @@ def _pass(
     compiled: bool,
 ) -> list[CellResult]:
     """One batch: `kinds` are lists of cells that share their weights."""
+    # The compiled loop works the kinds one by one, so few at a time will do: their tables are not made anew each time.
+    step = max(2, _CACHED // (predictions.shape[0] * predictions.shape[1])) if compiled else len(kinds)
+    parts = [kinds[start : start + step] for start in range(0, len(kinds), step)]
+    return [result for part in parts for result in _simulated(cells, part, predictions, prices, compiled)]
+
+
+def _simulated(
+    cells: Mapping[int, GridCell],
+    kinds: list[list[int]],
+    predictions: PredictionPanel,
+    prices: PricePanel,
+    compiled: bool,
+) -> list[CellResult]:
     first = cells[kinds[0][0]]
     assert not isinstance(first.strategy, EntryRule)
     simulated = simulated_prices(prices, predictions, first.execution.delay)
