@@ -12,7 +12,7 @@ from assay.audit.read.grids import Grid, Row, place_grid
 from assay.audit.read.keyed import Entry, epoch_of, is_position, place_data, place_log, scan_data
 from assay.audit.read.labels_to_metrics import Label, around, fold, named, names_record, unit_of, wrong_unit
 from assay.audit.read.prose import place_prose
-from assay.audit.read.sheet import Context, Sheet
+from assay.audit.read.sheet import Context, Sheet, Spot
 from assay.audit.read.tokens import Token, scan_line
 from assay.audit.read.vocabulary import pattern
 from assay.audit.read.words import plain, read_role
@@ -239,33 +239,32 @@ def _grids(body: list[Line], number: int) -> tuple[dict[int, Grid], frozenset[in
 
 def place_code(sheet: Sheet, block: CodeBlock, line: Line, tokens: list[Token], context: Context) -> None:
     """Place the figures of one line of a fenced block or of front matter."""
-    if block.kind == "text":
-        line = _without_bars(line)
+    line = _without_bars(line) if block.kind == "text" else line
+    spot = Spot(sheet, line.number, line.text, block.number)
     if block.kind == "data":
         entries = block.entries.get(line.number, [])
-        place_data(sheet, line.number, line.text, tokens, entries, context, block.number)
+        place_data(spot, tokens, entries, context)
     elif block.kind == "code":
-        _code_line(sheet, block, line, tokens, context)
+        _code_line(spot, block, tokens, context)
     elif grid := block.grids.get(line.number):
         scanned = {row.number: scan_line(row.text) for row in grid.rows}
         place_grid(sheet, grid, scanned, _labelled(block, context, 1))
     elif line.number in block.inside:
-        for token in tokens if line.number not in block.rows else ():
-            sheet.exclude(line.number, token, "part of a table header")
+        spot.exclude(tokens if line.number not in block.rows else (), "part of a table header")
     else:
-        _text_line(sheet, block, line, tokens, context)
+        _text_line(spot, block, tokens, context)
 
 
-def _code_line(sheet: Sheet, block: CodeBlock, line: Line, tokens: list[Token], context: Context) -> None:
+def _code_line(spot: Spot, block: CodeBlock, tokens: list[Token], context: Context) -> None:
     """Program text: only quoted keys that name a result are read (a saved checkpoint), the rest is code.
 
     An epoch or a fold among the keys is that of all of its mapping.
     """
-    indent = len(line.text) - len(line.text.lstrip())
-    if line.text.strip() and indent < block.beside_indent:
+    indent = len(spot.text) - len(spot.text.lstrip())
+    if spot.text.strip() and indent < block.beside_indent:
         block.beside = None
-    for token in sheet.figures(line.number, tokens):
-        key = _QUOTED_KEY.search(line.text[: token.start])
+    for token in spot.figures(tokens):
+        key = _QUOTED_KEY.search(spot.text[: token.start])
         if key and is_position(key[1]):
             block.beside, block.beside_indent = Label(token.text, "beside", key[1]), indent
         elif block.beside is not None:
@@ -274,9 +273,9 @@ def _code_line(sheet: Sheet, block: CodeBlock, line: Line, tokens: list[Token], 
         metric = reading.metric if reading is not None else ""
         if reading is not None and metric and metric not in _NO_RESULT:
             local = replace(reading.context, topic="", settings=False)
-            sheet.claim(line.number, line.text, token, metric, local, block=block.number, record=f"b{block.number}")
+            spot.claim(token, metric, local, record=f"b{block.number}")
         else:
-            sheet.exclude(line.number, token, "code")
+            spot.exclude(token, "code")
 
 
 def _labelled(block: CodeBlock, context: Context, indent: int) -> Context:
@@ -286,50 +285,50 @@ def _labelled(block: CodeBlock, context: Context, indent: int) -> Context:
     return context
 
 
-def _text_line(sheet: Sheet, block: CodeBlock, line: Line, tokens: list[Token], context: Context) -> None:
+def _text_line(spot: Spot, block: CodeBlock, tokens: list[Token], context: Context) -> None:
     """A fenced block without a language: ``Name: value`` lines under labels set by indentation."""
-    text = line.text
+    text = spot.text
     if tokens and (epoch := epoch_of(text)) is not None:
         block.epoch = epoch
-    if tokens and place_log(sheet, line.number, text, tokens, context, block.number, epoch=block.epoch):
+    if tokens and place_log(spot, tokens, context, epoch=block.epoch):
         return
-    if _session(sheet, block, line, tokens, context):
+    if _session(spot, block, tokens, context):
         return
     indent = len(text) - len(text.lstrip())
     label = pattern("open_label").match(text)
     if label and not any(token.kind == "number" for token in tokens):
-        sheet.figures(line.number, tokens)
+        spot.figures(tokens)
         block.label, block.label_indent = label[1], indent
     elif tokens:
-        _name_value(sheet, block, line, tokens, _labelled(block, context, indent))
+        _name_value(spot, block, tokens, _labelled(block, context, indent))
 
 
-def _session(sheet: Sheet, block: CodeBlock, line: Line, tokens: list[Token], context: Context) -> bool:
+def _session(spot: Spot, block: CodeBlock, tokens: list[Token], context: Context) -> bool:
     """A line of an interpreter's session: a call that asks for a figure, its answer, an array, a model's layer."""
-    text = line.text
+    text = spot.text
     if asked := pattern("asked").match(text):
         block.asked = f"{asked[1]} {asked[2] or ''}" if asked[2] or "(" in text else ""
     elif text.strip():
         answered, block.asked = block.asked, ""
         array = pattern("array").match(text) is not None
         block.matrix = [] if not array else block.matrix if not answered else [answered]
-        if answered and _answer(sheet, block, line, tokens, context, answered):
+        if answered and _answer(spot, tokens, context, answered):
             return True
     if tokens and pattern("array").match(text):
-        _array_line(sheet, block, line, tokens, context)
+        _array_line(spot, block, tokens, context)
         return True
     layer = pattern("layer").match(text) if tokens else None
     if layer:
-        _layer_line(sheet, block, line, tokens, context, layer)
+        _layer_line(spot, tokens, context, layer)
     return layer is not None
 
 
-def _name_value(sheet: Sheet, block: CodeBlock, line: Line, tokens: list[Token], context: Context) -> None:
+def _name_value(spot: Spot, block: CodeBlock, tokens: list[Token], context: Context) -> None:
     """``Name: value`` and ``Name      value``, or a line of text in a block."""
-    text, number = line.text, line.number
+    text = spot.text
     match = pattern("name_value").match(text) or pattern("name_apart").match(text)
     inside = [token for token in tokens if match and token.start < match.end()]
-    sheet.exclude(number, inside, "part of a label")
+    spot.exclude(inside, "part of a label")
     figures = [token for token in tokens if token not in inside]
     value = next((token for token in figures if token.kind == "number"), None)
     record = f"b{block.number}.{block.label}"
@@ -339,8 +338,8 @@ def _name_value(sheet: Sheet, block: CodeBlock, line: Line, tokens: list[Token],
         if block.named == "parameters" and pattern("layer_name").search(plain(match[1])):
             metric = "parameters_part"
         if metric and (wrong := wrong_unit(metric, value)):
-            sheet.leave(number, value, wrong)
-            place_prose(sheet, number, text, [t for t in figures if t is not value], context, block=block.number)
+            spot.leave(value, wrong)
+            place_prose(spot, [token for token in figures if token is not value], context)
             return
         if metric:
             whole = metric in ("ic_percentile", "parameters_part", "predicted_spread", "quantile_spread")
@@ -350,50 +349,48 @@ def _name_value(sheet: Sheet, block: CodeBlock, line: Line, tokens: list[Token],
             if role_at := read_role(match[1]).at:
                 local = replace(local, at=role_at)
             unit = unit_of(match[1], value.text)
-            sheet.claim(number, text, value, metric, local, block=block.number, unit=unit, record=record)
+            spot.claim(value, metric, local, unit=unit, record=record)
             block.named = "parameters" if metric == "parameters" else block.named
             rest = [token for token in figures if token is not value]
-            place_prose(sheet, number, text, rest, local, block=block.number, record=record)
+            place_prose(replace(spot, record=record), rest, local)
             return
     if pattern("program").search(text) and not (match and read_role(match[1]).metrics):
-        sheet.exclude(number, figures, "code or a diagram")
+        spot.exclude(figures, "code or a diagram")
         return
-    place_prose(sheet, number, text, figures, replace(context, topic=""), block=block.number)
+    place_prose(spot, figures, replace(context, topic=""))
 
 
-def _array_line(sheet: Sheet, block: CodeBlock, line: Line, tokens: list[Token], context: Context) -> None:
+def _array_line(spot: Spot, block: CodeBlock, tokens: list[Token], context: Context) -> None:
     """A row of an array: of a confusion matrix where the call above asked for one, else figures without a name."""
     counts = [token for token in tokens if token.text.isdecimal()]
     asked = bool(block.matrix) and "confusion" in plain(block.matrix[0])
     if not asked or len(counts) != len(tokens) or len(counts) < 2:
-        sheet.exclude(line.number, tokens, "one of an array of figures")
+        spot.exclude(tokens, "one of an array of figures")
         return
     cells = [Cell(token.text, token.start) for token in counts]
     labels = array_labels(len(block.matrix) - 1, len(counts))
-    place_counts(sheet, line.number, line.text, counts, cells, labels, replace(context, settings=False))
-    block.matrix.append(line.text)
+    place_counts(replace(spot, block=0), counts, cells, labels, replace(context, settings=False))
+    block.matrix.append(spot.text)
 
 
-def _layer_line(
-    sheet: Sheet, block: CodeBlock, line: Line, tokens: list[Token], context: Context, layer: re.Match[str]
-) -> None:
+def _layer_line(spot: Spot, tokens: list[Token], context: Context, layer: re.Match[str]) -> None:
     """A layer of a model summary: its parameters are a part of the model's."""
     for token in tokens:
         if token.kind == "number" and layer.start(2) <= token.start < layer.end(2):
             local = replace(context, label=" ".join(layer[1].split()), topic="", settings=False)
             words = "a layer of the printed summary"
-            sheet.claim(line.number, line.text, token, "parameters_part", local, block=block.number, definition=words)
+            spot.claim(token, "parameters_part", local, definition=words)
         else:
-            sheet.exclude(line.number, token, "part of a layer's name or shape")
+            spot.exclude(token, "part of a layer's name or shape")
 
 
-def _answer(sheet: Sheet, block: CodeBlock, line: Line, tokens: list[Token], context: Context, asked: str) -> bool:
+def _answer(spot: Spot, tokens: list[Token], context: Context, asked: str) -> bool:
     """Place the one figure that an interpreter printed below a call named like a metric."""
     name = asked.split("(")[0].rsplit(".", 1)[-1].replace("_", " ")
     average = pattern("asked_average").search(asked)
-    alone = len(tokens) == 1 and tokens[0].kind == "number" and not line.text.replace(tokens[0].text, "").strip("() ")
+    alone = len(tokens) == 1 and tokens[0].kind == "number" and not spot.text.replace(tokens[0].text, "").strip("() ")
     reading = named(replace(context, average=average[1] if average else ""), name)
     if not reading.metric or not alone:
         return False
-    sheet.claim(line.number, line.text, tokens[0], reading.metric, context, block=block.number)
+    spot.claim(tokens[0], reading.metric, context)
     return True

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from assay.audit.read.document import Cell
 from assay.audit.read.labels_to_metrics import says
-from assay.audit.read.sheet import Context, Sheet
+from assay.audit.read.sheet import Context, Spot
 from assay.audit.read.tokens import Token
 from assay.audit.read.vocabulary import pattern, wordset
 from assay.audit.read.words import plain
@@ -77,20 +77,14 @@ def array_labels(row: int, count: int) -> tuple[str, ...]:
 
 
 def place_counts(
-    sheet: Sheet,
-    number: int,
-    text: str,
-    tokens: Sequence[Token],
-    cells: Sequence[Cell],
-    labels: Sequence[str],
-    context: Context,
+    spot: Spot, tokens: Sequence[Token], cells: Sequence[Cell], labels: Sequence[str], context: Context
 ) -> None:
     """Place the counts of one row of a matrix; `labels` are those of `cells`, a cell without one is set aside."""
     for token in tokens:
         column = max((i for i, cell in enumerate(cells) if cell.column <= token.end - 1), default=0)
         label = labels[column] if column < len(labels) else ""
         if not label or token.kind != "number":
-            sheet.exclude(number, token, "the row's own label or a total")
+            spot.exclude(token, "the row's own label or a total")
             continue
         place = Context(group=context.group, split=context.split, at=context.at, label=label, section=context.section)
-        sheet.claim(number, text, token, "confusion_count", place)
+        spot.claim(token, "confusion_count", place)

@@ -8,7 +8,6 @@ its section, so that a draft never turns two runs into a contradiction.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from assay.audit.claims.metrics import METRICS
@@ -22,7 +21,7 @@ from assay.audit.read.labels_to_metrics import SPLIT_NAMES, around, named, says,
 from assay.audit.read.prose import place_prose
 from assay.audit.read.records import assemble
 from assay.audit.read.relations import tie_gaps
-from assay.audit.read.sheet import Context, Draft, Sheet
+from assay.audit.read.sheet import Context, Draft, Sheet, Spot
 from assay.audit.read.tokens import Token, scan_line
 from assay.audit.read.vocabulary import pattern
 from assay.audit.read.words import mentions, plain, read_role
@@ -60,14 +59,13 @@ class _Walk:
     read_until: int = 0
     done: bool = False
 
-    def claim(self, line: Line, token: Token, metric: str, context: Context, unit: str = "") -> None:
-        """Place a figure of the open list or paragraph, which is one record."""
-        record = f"b{self.block}"
-        self.sheet.claim(line.number, line.text, token, metric, context, block=self.block, record=record, unit=unit)
+    def prose(self, line: Line) -> Spot:
+        """A line of running text, of which each sentence is a record."""
+        return Spot(self.sheet, line.number, line.text, self.block)
 
-    def prose(self, line: Line, tokens: Sequence[Token], context: Context, record: str = "") -> None:
-        """Place the figures of running text."""
-        place_prose(self.sheet, line.number, line.text, tokens, context, block=self.block, record=record)
+    def item(self, line: Line) -> Spot:
+        """A line of the open list, which is one record."""
+        return Spot(self.sheet, line.number, line.text, self.block, f"b{self.block}")
 
 
 def draft_claims(text: str, *, title: str = "", source: str = "", form: str = "") -> Draft:
@@ -239,22 +237,22 @@ def _heading(walk: _Walk, line: Line, tokens: list[Token]) -> None:
         else:
             rest.append(token)
     if rest:
-        place_prose(walk.sheet, line.number, line.text, rest, replace(_context(walk, line), topic=""))
+        place_prose(Spot(walk.sheet, line.number, line.text), rest, replace(_context(walk, line), topic=""))
 
 
 def _body(walk: _Walk, line: Line, tokens: list[Token]) -> None:
     """A paragraph line or a list item: a label with its value, or prose."""
-    text, sheet = line.text, walk.sheet
+    text, spot = line.text, walk.prose(line)
     bullet = pattern("bullet").match(text)
     start = bullet.end() if bullet else len(text) - len(text.lstrip())
     if bullet and bullet[1] and tokens and tokens[0].start <= bullet.start(1) < tokens[0].end:
-        sheet.exclude(line.number, replace(tokens[0], kind="number"), "a list number")
+        spot.exclude(replace(tokens[0], kind="number"), "a list number")
         tokens = tokens[1:]
     walk.done = bullet is not None and "[x]" in bullet[0].lower()
     match = pattern("label").match(text[start:])
     label = match[1] if match else ""
     label_end = start + match.end() if match else start
-    if place_log(sheet, line.number, text, tokens, _context(walk, line), walk.block):
+    if place_log(spot, tokens, _context(walk, line)):
         return
     inside = [token for token in tokens if match and token.start < start + match.end(1) and token.kind == "number"]
     classed = len(inside) == 1 and inside[0].start == start and pattern("class_number").match(plain(label)) is not None
@@ -263,7 +261,7 @@ def _body(walk: _Walk, line: Line, tokens: list[Token]) -> None:
     bold = text[start:].startswith(("**", "__")) and text.rstrip().endswith(("**", "__", ":", "**:", ")", "："))
     closed = match is not None and not text[label_end:].strip(" *_`")
     if not any(token.kind == "number" for token in tokens):
-        sheet.figures(line.number, tokens)
+        spot.figures(tokens)
         if closed or (bold and line.kind == "text"):
             _set_label(walk, label or text[start:])
         return
@@ -274,15 +272,15 @@ def _body(walk: _Walk, line: Line, tokens: list[Token]) -> None:
         return
     context = _context(walk, line)
     if bold and line.kind == "text" and not read_role(text).metrics:
-        sheet.exclude(line.number, tokens, "part of a title")
+        spot.exclude(tokens, "part of a title")
         _set_label(walk, text[start:])
     elif pattern("share_item").match(text) and says(" ".join([*line.headings[1:], walk.label]), "importance"):
-        for token in sheet.figures(line.number, tokens):
+        for token in spot.figures(tokens):
             name = text[start:].split("(")[0].strip(" *`")
             local = replace(context, label=name)
-            walk.claim(line, token, "feature_importance", local)
+            walk.item(line).claim(token, "feature_importance", local)
     else:
-        walk.prose(line, tokens, replace(context, topic=""))
+        place_prose(spot, tokens, replace(context, topic=""))
 
 
 def _set_label(walk: _Walk, text: str) -> None:
@@ -298,10 +296,8 @@ def _set_label(walk: _Walk, text: str) -> None:
 
 def _labelled(walk: _Walk, line: Line, label: str, label_end: int, tokens: list[Token]) -> None:
     """``Label: value …``: the first figure is the label's, the others are prose about it."""
-    sheet, text = walk.sheet, line.text
-    for token in tokens:
-        if token.start < label_end:
-            sheet.exclude(line.number, token, "part of a label")
+    spot, text = walk.prose(line), line.text
+    spot.exclude([token for token in tokens if token.start < label_end], "part of a label")
     values = [token for token in tokens if token.start >= label_end]
     context = _context(walk, line)
     clean = label.strip(" *_`")
@@ -313,28 +309,24 @@ def _labelled(walk: _Walk, line: Line, label: str, label_end: int, tokens: list[
     first = next((token for token in values if token.kind == "number"), None)
     several = metric == "class_share" and sum(token.kind == "number" for token in values) > 1
     if first is None or several or not _is_value(text, label_end, first, metric):
-        walk.prose(line, values, local)
+        place_prose(spot, values, local)
         return
-    sheet.figures(line.number, [token for token in values if token.start < first.start])
+    spot.figures([token for token in values if token.start < first.start])
     rest = [token for token in values if token.start > first.start]
     if _several(walk, line, label_end, (first, rest), metric, local):
         return
     if wrong := wrong_unit(metric, first):
-        sheet.leave(line.number, first, wrong)
-        walk.prose(line, rest, replace(local, topic=""))
+        spot.leave(first, wrong)
+        place_prose(spot, rest, replace(local, topic=""))
         return
-    if (
-        first.text.endswith(("×", "x"))
-        and METRICS[metric].kind not in ("ratio", "other", "level")
-        and metric != "turnover"
-    ):
+    multiple = metric == "turnover" or METRICS[metric].kind in ("ratio", "other", "level")
+    if first.text.endswith(("×", "x")) and not multiple:
         metric = "multiple"
     if metric in ("sharpe", "annual_return") and pattern("gross_behind").match(plain(text[first.end : first.end + 16])):
         metric += "_gross"
-    record = f"b{walk.block}"
-    walk.claim(line, first, metric, local, unit_of(label, first.text))
+    walk.item(line).claim(first, metric, local, unit=unit_of(label, first.text))
     if rest:
-        walk.prose(line, rest, local, record)
+        place_prose(walk.item(line), rest, local)
 
 
 def _is_value(text: str, label_end: int, first: Token, metric: str) -> bool:
@@ -356,15 +348,15 @@ def _several(
     classes = local.label.split(" / ") if " / " in local.label else []
     if classes and len(rest) + 1 == len(classes):
         for token, name in zip([first, *rest], classes, strict=True):
-            walk.claim(line, token, metric, replace(local, label=name))
+            walk.item(line).claim(token, metric, replace(local, label=name))
         return True
     if rest and pattern("arrow").match(text[first.end : rest[0].start]):
-        walk.prose(line, [first, *rest], local)
+        place_prose(walk.prose(line), [first, *rest], local)
         return True
     lead = text[label_end : first.start]
     if lead.strip(" *_`") == "[" and len(rest) == 1 and text[rest[0].end : rest[0].end + 1] == "]":
         for token, end in zip([first, *rest], ("target_low", "target_high"), strict=True):
-            walk.claim(line, token, end, local)
+            walk.item(line).claim(token, end, local)
         return True
     return False
 
@@ -373,17 +365,17 @@ def _unnamed(
     walk: _Walk, line: Line, label: str, label_end: int, values: list[Token], local: Context, reason: str
 ) -> None:
     """The figures behind a label that names no metric."""
-    sheet, text = walk.sheet, line.text
-    figures = sheet.figures(line.number, values)
+    spot, text = walk.prose(line), line.text
+    figures = spot.figures(values)
     share = _split_share(label, figures, text)
     if share:
         local = replace(local, split="", label=share)
-        walk.claim(line, figures[0], "split_share", local)
+        walk.item(line).claim(figures[0], "split_share", local)
     elif (local.settings or reason == "a hyperparameter or setting") and not mentions(plain(text[label_end:])):
-        sheet.exclude(line.number, figures, "a hyperparameter or setting")
+        spot.exclude(figures, "a hyperparameter or setting")
     else:
         known = local if not reason else replace(local, topic="")
-        walk.prose(line, figures, known)
+        place_prose(spot, figures, known)
 
 
 def _split_share(label: str, figures: list[Token], text: str) -> str:

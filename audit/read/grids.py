@@ -18,7 +18,7 @@ from assay.audit.read.document import Cell, Line, without_tags
 from assay.audit.read.labels_to_metrics import bare, beside, named, names_record, padded, says, unit_of, wrong_unit
 from assay.audit.read.prose import place_prose
 from assay.audit.read.relations import place_change
-from assay.audit.read.sheet import Context, Sheet
+from assay.audit.read.sheet import Context, Sheet, Spot
 from assay.audit.read.tokens import Token, scan_line
 from assay.audit.read.vocabulary import pattern, table, wordset
 from assay.audit.read.words import Role, plain, read_role
@@ -86,7 +86,7 @@ def place_grid(sheet: Sheet, grid: Grid, tokens: dict[int, list[Token]], context
     for position, row in enumerate(grid.rows):
         mine = tokens.get(row.number, [])
         if matrix:
-            place_counts(sheet, row.number, row.text, mine, row.cells, ("", *matrix[position]), context)
+            place_counts(Spot(sheet, row.number, row.text), mine, row.cells, ("", *matrix[position]), context)
         elif mine:
             _Cells(sheet, grid, row, context).place(mine, columns)
 
@@ -103,6 +103,7 @@ class _Cells:
     def __post_init__(self) -> None:
         self.placed: dict[int, int] = {}
         self.titles = [cell.text for cell in self.row.header] + [""] * len(self.row.cells)
+        self.spot = Spot(self.sheet, self.row.number, self.row.text, self.grid.block)
 
     def place(self, tokens: Sequence[Token], above: dict[str, list[int]]) -> None:
         by_column = self._by_column(tokens)
@@ -124,7 +125,7 @@ class _Cells:
             )
         for column, mine in enumerate(by_column):
             if column in keys or (self.grid.metric_column and column == self.grid.metric_column):
-                self.sheet.exclude(self.row.number, mine, "the row's own label")
+                self.spot.exclude(mine, "the row's own label")
             elif mine:
                 before = len(self.sheet.placed)
                 self._cell(column, mine, base, first)
@@ -189,7 +190,7 @@ class _Cells:
         if (self.grid.settings and metric != "parameters") or (base.settings and not metric):
             reason = reason or "a hyperparameter or setting"
         if reason:
-            self.sheet.exclude(row.number, mine, reason)
+            self.spot.exclude(mine, reason)
             return
         self._figure(column, mine, metric, local, title, reading.reason)
 
@@ -224,39 +225,36 @@ class _Cells:
         row, cell = self.row, self.row.cells[column]
         figures = [token for token in mine if token.kind == "number"]
         first = figures[0] if figures else None
-        record = f"t{self.grid.block}.{row.number}" if self.grid.by_column else f"t{self.grid.block}.c{column}"
+        spot = replace(self.spot, record=f"t{self.grid.block}.{row.number if self.grid.by_column else f'c{column}'}")
         starts = first is not None and not cell.text[: max(0, first.start - cell.column)].strip(" *_`")
         if first is None or not metric or not starts or (says(title, "note_titles") and not local.goal):
             if reason and first is not None and starts:
-                self.sheet.leave(row.number, mine, reason)
+                spot.leave(mine, reason)
                 return
-            place_prose(self.sheet, row.number, row.text, mine, local, block=self.grid.block, record=record)
+            place_prose(spot, mine, local)
             return
-        self.sheet.figures(row.number, mine)
+        spot.figures(mine)
         if says(title, "change_titles") and not self.grid.metric_column:
             self._change(column, figures, metric, local, title)
             return
         if wrong := wrong_unit(metric, first):
-            self.sheet.leave(row.number, figures, wrong)
+            spot.leave(figures, wrong)
             return
         if plain(row.text[first.end : first.end + 10]).lstrip(" (").startswith("random"):
             metric = "random_baseline"
         name = title if self.grid.by_column else row.cells[self.grid.metric_column].text
         unit = unit_of(title, first.text) or unit_of(name, first.text)
-        index = self.sheet.claim(
-            row.number, row.text, first, metric, local, block=self.grid.block, unit=unit, record=record
-        )
+        index = spot.claim(first, metric, local, unit=unit)
         if index is not None:
             self.placed[column] = index
         if figures[1:]:
-            place_prose(self.sheet, row.number, row.text, figures[1:], local, block=self.grid.block, record=record)
+            place_prose(spot, figures[1:], local)
 
     def _change(self, column: int, figures: list[Token], metric: str, local: Context, title: str) -> None:
         earlier = [self.placed[key] for key in sorted(self.placed) if key < column]
         pair = [index for index in earlier if self.sheet.placed[index].metric == metric]
-        record = f"t{self.grid.block}.{self.row.number}"
-        place = (self.row.number, self.row.text, self.grid.block, record)
-        place_change(self.sheet, place, figures, metric, local, title, pair)
+        spot = replace(self.spot, record=f"t{self.grid.block}.{self.row.number}")
+        place_change(spot, figures, metric, local, title, pair)
 
     def _column_so_far(self, column: int, index: int, above: dict[str, list[int]], average: bool) -> None:
         """Remember the figure under its column; tie the figure of a row of averages to the three or more above it."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from assay.audit.read.labels_to_metrics import SPLIT_NAMES, Label, bare, fold, named, names_record, unit_of, wrong_unit
-from assay.audit.read.sheet import Context, Sheet
+from assay.audit.read.sheet import Context, Spot
 from assay.audit.read.tokens import Token
 from assay.audit.read.vocabulary import pattern, wordset
 from assay.audit.read.words import is_setting, plain, read_role
@@ -181,35 +181,32 @@ def _block_line(match: re.Match[str], levels: list[Level], number: int) -> tuple
     return found, None
 
 
-def place_data(
-    sheet: Sheet, number: int, text: str, tokens: list[Token], entries: Sequence[Entry], context: Context, block: int
-) -> None:
+def place_data(spot: Spot, tokens: list[Token], entries: Sequence[Entry], context: Context) -> None:
     """Place the figures of one line of a JSON, YAML or INI text."""
     columns = [entry.column for entry in entries]
-    remark = min((at for mark in ("#", "//") if (at := text.find(mark)) >= 0), default=len(text))
-    for token in sheet.figures(number, tokens):
+    remark = min((at for mark in ("#", "//") if (at := spot.text.find(mark)) >= 0), default=len(spot.text))
+    for token in spot.figures(tokens):
         near = bisect_left(columns, token.start - 1)
         entry = entries[near] if near < len(entries) and entries[near].column <= token.end else None
         if entry is None:
-            sheet.exclude(number, token, "a comment" if remark < token.start else "an unnamed value in a data block")
+            spot.exclude(token, "a comment" if remark < token.start else "an unnamed value in a data block")
         elif not entry.key:
-            sheet.exclude(number, token, "one of a list of values in a data block")
+            spot.exclude(token, "one of a list of values in a data block")
         else:
-            _entry(sheet, (number, text, block), token, entry, context)
+            _entry(spot, token, entry, context)
 
 
-def _entry(sheet: Sheet, place: tuple[int, str, int], token: Token, entry: Entry, context: Context) -> None:
-    number, text, block = place
+def _entry(spot: Spot, token: Token, entry: Entry, context: Context) -> None:
     key, levels = entry.key, entry.levels
     if is_position(key):
-        sheet.exclude(number, token, "the place of a record")
+        spot.exclude(token, "the place of a record")
         return
     local = fold(context, _labels(levels))
     local = replace(local, topic=local.topic if levels and levels[-1].key else "")
     share = pattern("split_key").fullmatch(key.lower())
     if share and (token.text.lstrip("0").startswith(".") or token.text.endswith("%")):
         local = replace(local, split="", topic="", label=SPLIT_NAMES[share[1]])
-        sheet.claim(number, text, token, "split_share", local, block=block, record=_record(block, levels))
+        spot.claim(token, "split_share", local, record=_record(spot.block, levels))
         return
     name = (
         _described(levels[-1].texts if levels else {}) or (levels[-1].key if levels else key)
@@ -220,17 +217,17 @@ def _entry(sheet: Sheet, place: tuple[int, str, int], token: Token, entry: Entry
     siblings = tuple(levels[-1].texts) if levels else ()
     reading = named(local, name, siblings=siblings)
     if reading.metric and (wrong := wrong_unit(reading.metric, token)) and "time" not in wrong:
-        sheet.leave(number, token, wrong)
+        spot.leave(token, wrong)
     elif reading.metric and local.settings:
-        sheet.exclude(number, token, "a hyperparameter or setting")
+        spot.exclude(token, "a hyperparameter or setting")
     elif reading.metric:
         settled = replace(
             reading.context, topic="", label=reading.context.label if reading.metric in _OF_CLASSES else ""
         )
-        sheet.claim(number, text, token, reading.metric, settled, block=block, record=_record(block, levels),
+        spot.claim(token, reading.metric, settled, record=_record(spot.block, levels),
                     **_percent_unit(name, token, reading.metric))  # fmt: skip
     else:
-        sheet.exclude(number, token, reading.reason or _reason(name, local))
+        spot.exclude(token, reading.reason or _reason(name, local))
 
 
 def _record(block: int, levels: Sequence[Level]) -> str:
@@ -289,14 +286,13 @@ def epoch_of(text: str) -> str | None:
     return match[1] if match and not text[match.end() :].strip(" :-") else None
 
 
-def place_log(
-    sheet: Sheet, number: int, text: str, tokens: list[Token], context: Context, block: int, *, epoch: str = ""
-) -> bool:
+def place_log(spot: Spot, tokens: list[Token], context: Context, *, epoch: str = "") -> bool:
     """Place the figures of a line of a training log (``Epoch 3/30 - loss: 0.61 - val_acc: 0.58``).
 
     False where the line is none, and nothing is placed. `epoch` is what a line above announced, for logs that print the
     figures on a line of their own.
     """
+    text = spot.text
     begins, at = _log_head(text, epoch)
     if begins is None:
         return False
@@ -306,11 +302,11 @@ def place_log(
         return False
     for token, key, (metric, local) in zip(tokens, keys, known, strict=True):
         if token.start < begins or key is None:
-            sheet.exclude(number, token, "the epoch or a setting of a training log")
+            spot.exclude(token, "the epoch or a setting of a training log")
         elif metric and token.kind == "number":
-            sheet.claim(number, text, token, metric, local, block=block, record=f"l{number}.{local.split}")
+            spot.claim(token, metric, local, record=f"l{spot.line}.{local.split}")
         else:
-            sheet.exclude(number, token, "a setting in a training log")
+            spot.exclude(token, "a setting in a training log")
     return True
 
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from assay.audit.claims.metrics import METRICS
 from assay.audit.read.labels_to_metrics import SPLIT_NAMES, named, of_units, says, wrong_unit
-from assay.audit.read.sheet import Context, Sheet
+from assay.audit.read.sheet import Context, Spot
 from assay.audit.read.tokens import Token, scan_line
 from assay.audit.read.vocabulary import pattern, table, wordset
 from assay.audit.read.words import Mention, is_setting, mentions, plain, read_role, words_of
@@ -89,15 +89,12 @@ _COUNTS = ("trades", "winning_trades", "losing_trades", "n_samples", "parameters
 class _Text:
     """A stretch of running text and what is placed of it."""
 
-    sheet: Sheet
-    line: int
-    text: str
+    spot: Spot
     context: Context
-    block: int
-    record: str
     figures: list[Token] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.text = self.spot.text
         self.folded = plain(self.text)
         self.named = _named(self.folded)
 
@@ -109,9 +106,9 @@ class _Text:
 
     def claim(self, token: Token, metric: str, context: Context, **extra: object) -> int | None:
         # What its own label names is printed again here: the first print alone stands for the record.
-        again = ".again" if self.record and metric == self.context.topic else ""
-        record = f"{self.record}{again}" if self.record else f"s{self.line}.{self.sentence(token)}"
-        return self.sheet.claim(self.line, self.text, token, metric, context, block=self.block, record=record, **extra)
+        again = ".again" if metric == self.context.topic else ""
+        record = f"{self.spot.record}{again}" if self.spot.record else f"s{self.spot.line}.{self.sentence(token)}"
+        return self.spot.claim(token, metric, context, record=record, **extra)
 
     def sentence(self, token: Token) -> int:
         return len(pattern("sentence_end").findall(self.folded[: token.start]))
@@ -134,18 +131,15 @@ def _named(folded: str) -> list[Mention]:
     return heads
 
 
-def place_prose(
-    sheet: Sheet, line: int, text: str, tokens: Sequence[Token], context: Context, *, block: int = 0, record: str = ""
-) -> list[int]:
-    """Place the figures of a stretch of running text.
+def place_prose(spot: Spot, tokens: Sequence[Token], context: Context) -> list[int]:
+    """Place the figures of a stretch of running text, and return the indexes of the claims placed.
 
-    `text` is the whole line, which the columns of `tokens` refer to; the topic of `context` is the metric of the label.
-    The indexes of the claims placed.
+    The columns of `tokens` are those of the whole line; the topic of `context` is the metric of the label.
     """
-    figures = sheet.figures(line, list(tokens))
+    figures = spot.figures(tokens)
     if not figures:
         return []
-    stretch = _Text(sheet, line, text, context, block, record, figures)
+    stretch = _Text(spot, context, figures)
     if shares := _class_shares(stretch):
         for token, label in shares:
             stretch.claim(token, "class_share", replace(context, label=label))
@@ -200,7 +194,7 @@ def _pair(text: _Text, number: int) -> tuple[int, list[int]] | None:
     change = text.claim(third, "change", text.context, definition=text.around(third))
     # Without a sign it may be the end as a share of the start as well.
     if change is not None and len(placed) == 2 and third.text[0] in "+-−–":
-        text.sheet.placed[change].relation, text.sheet.placed[change].inputs = "change", tuple(placed)
+        text.spot.sheet.placed[change].relation, text.spot.sheet.placed[change].inputs = "change", tuple(placed)
     return 3, placed if change is None else [*placed, change]
 
 
@@ -241,10 +235,10 @@ def _one(text: _Text, number: int) -> int | None:
     token = text.figures[number]
     before, after = text.before(token), text.after(token)
     if reason := no_figure(token, before, after):
-        text.sheet.exclude(text.line, token, reason)
+        text.spot.exclude(token, reason)
         return None
     if reason := end_of_interval(token, before, after):
-        text.sheet.leave(text.line, token, reason)
+        text.spot.leave(token, reason)
         return None
     local = _local(text, token)
     if (index := _change(text, token, local)) is not False:
@@ -261,7 +255,7 @@ def _change(text: _Text, token: Token, local: Context) -> int | bool | None:
     if token.text.rstrip("+").endswith(("×", "x")) and not token.text.startswith("0x"):
         if known:
             return text.claim(token, "multiple", local, definition=text.around(token))
-        text.sheet.leave(text.line, token, "a multiple of something not named")
+        text.spot.leave(token, "a multiple of something not named")
         return None
     word = words_of(after[:24])[:1]
     points = token.text.endswith(("pp", "pps")) or pattern("points").match(after) is not None
@@ -390,9 +384,9 @@ def _set_aside(text: _Text, token: Token, reason: str) -> None:
     """Say why a figure without a metric is no claim, or list it as not placed."""
     before, after = text.before(token), text.after(token, 24)
     if why := no_metric(token, before, after, text.context, in_code="`" in text.text):
-        text.sheet.exclude(text.line, token, why)
+        text.spot.exclude(token, why)
     else:
-        text.sheet.leave(text.line, token, reason or "no metric that is known stands near it")
+        text.spot.leave(token, reason or "no metric that is known stands near it")
 
 
 def _local(text: _Text, token: Token) -> Context:
@@ -465,7 +459,7 @@ def _cost_after(gap: str) -> float:
 
 def _derive(text: _Text, indexes: list[int]) -> None:
     """Tie a change to the arrow pair of its own line: "54% improvement (59.1% → 91.3%)"."""
-    placed = text.sheet.placed
+    placed = text.spot.sheet.placed
     changes = [i for i in indexes if placed[i].metric == "change" and not placed[i].relation]
     tied = {i for index in indexes for i in placed[index].inputs}
     pairs = [
@@ -487,7 +481,7 @@ def _derive(text: _Text, indexes: list[int]) -> None:
 
 def _partner(text: _Text, change: int, pairs: list[tuple[int, int]]) -> tuple[int, int] | None:
     """The pair that a change is of: the one in the bracket behind it, or the one it names right after."""
-    placed = text.sheet.placed
+    placed = text.spot.sheet.placed
     for first, second in pairs:
         behind = text.folded[placed[change].end : placed[first].column]
         between = text.folded[placed[second].end : placed[change].column]

@@ -14,7 +14,7 @@ from assay.audit.claims.intervals import Interval
 from assay.audit.claims.metrics import METRICS
 from assay.audit.read.labels_to_metrics import says
 from assay.audit.read.prose import place_prose
-from assay.audit.read.sheet import Context, Placed, Sheet
+from assay.audit.read.sheet import Context, Placed, Sheet, Spot
 from assay.audit.read.tokens import Token
 from assay.audit.read.vocabulary import pattern, table, wordset
 from assay.audit.read.words import mentions, plain, read_role
@@ -26,20 +26,10 @@ _LOWER_IS_BETTER = ("brier", "error_rate", "max_drawdown")
 
 
 def place_change(
-    sheet: Sheet,
-    place: tuple[int, str, int, str],
-    figures: list[Token],
-    metric: str,
-    local: Context,
-    title: str,
-    pair: list[int],
+    spot: Spot, figures: list[Token], metric: str, local: Context, title: str, pair: list[int]
 ) -> None:
-    """Place a cell under "change" or "improvement", tied to the two figures of its metric left of it.
-
-    `place` is line number, text, block and record; `pair` the two figures.
-    """
-    number, text, block, record = place
-    first, rest = figures[0], figures[1:]
+    """Place a cell under "change" or "improvement", tied to `pair`, the two figures of its metric left of it."""
+    sheet, (first, *rest) = spot.sheet, figures
     marked = pattern("relative_unit").search(first.text + " " + title) is not None
     in_percent = not marked and len(pair) == 2 and all(sheet.placed[i].value.percent for i in pair)
     kind = "change" if marked or in_percent else "difference"
@@ -48,14 +38,14 @@ def place_change(
     signed = pattern("relative_unit").search(first.text) is not None
     unit = "percent" if in_percent or (kind == "change" and not signed) else ""
     local = replace(local, goal=False)
-    index = sheet.claim(number, text, first, kind, local, block=block, unit=unit, record=record)
+    index = spot.claim(first, kind, local, unit=unit)
     before = replace(local, group=(*local.group, "before"), goal=False)
-    stated = len(rest) == 1 and pattern("from_word").search(plain(text[: rest[0].start])) is not None
+    stated = len(rest) == 1 and pattern("from_word").search(plain(spot.text[: rest[0].start])) is not None
     if stated:
-        start = sheet.claim(number, text, rest[0], metric, before, block=block, record=record + "b")
+        start = spot.claim(rest[0], metric, before, record=spot.record + "b")
         pair = [start, *pair[:1]] if start is not None else []
     elif rest:
-        place_prose(sheet, number, text, rest, before, block=block, record=record + "b")
+        place_prose(replace(spot, record=spot.record + "b"), rest, before)
     if index is None or len(pair) != 2 or kind == "multiple":
         return
     inputs = tuple(pair) if stated else _oriented(sheet, pair, sheet.placed[index])

@@ -10,7 +10,7 @@ from assay.audit.claims.model import ClaimSet
 from assay.audit.read.tokens import Token
 from assay.data.errors import InputError
 
-__all__ = ["KIND_REASONS", "Context", "Draft", "Excluded", "Placed", "Sheet"]
+__all__ = ["KIND_REASONS", "Context", "Draft", "Excluded", "Placed", "Sheet", "Spot"]
 
 #: Reasons for tokens whose kind alone says that they are no figures.
 KIND_REASONS = {
@@ -161,3 +161,33 @@ class Sheet:
         self.placed.append(replace(placed, **extra))  # type: ignore[arg-type]
         self.placed[-1].definition = self.placed[-1].definition or context.pooled
         return len(self.placed) - 1
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A line on its way into the draft: its number and text, the list, table or block it stands in, and the record of
+    its figures, ``""`` where each sentence is one.
+    """
+
+    sheet: Sheet
+    line: int
+    text: str
+    block: int = 0
+    record: str = ""
+
+    def exclude(self, tokens: Token | Iterable[Token], reason: str) -> None:
+        """See `Sheet.exclude`."""
+        self.sheet.exclude(self.line, tokens, reason)
+
+    def leave(self, tokens: Token | Iterable[Token], reason: str) -> None:
+        """See `Sheet.leave`."""
+        self.sheet.leave(self.line, tokens, reason)
+
+    def figures(self, tokens: Iterable[Token]) -> list[Token]:
+        """See `Sheet.figures`."""
+        return self.sheet.figures(self.line, list(tokens))
+
+    def claim(self, token: Token, metric: str, context: Context, **extra: object) -> int | None:
+        """See `Sheet.claim`."""
+        where = {"block": self.block, "record": self.record} | extra
+        return self.sheet.claim(self.line, self.text, token, metric, context, **where)
