@@ -187,19 +187,11 @@ class AuditReport(Card):
 def combine(claim: Claim, findings: tuple[Finding, ...]) -> Verdict:
     """Combine the findings about one claim: on each axis the gravest verdict wins and its heaviest finding speaks."""
     mine = tuple(finding for finding in findings if claim.id in finding.claims)
-    arithmetic = sorted(
-        ((f, f.arithmetic) for f in mine if f.arithmetic is not None),
-        key=lambda item: (_ARITHMETIC_RANK[item[1]], -item[0].weight),
-    )
-    substance = sorted(
-        ((f, f.substance) for f in mine if f.substance is not None),
-        key=lambda item: (_SUBSTANCE_RANK[item[1]], -item[0].weight),
-    )
-    return Verdict(
-        claim=claim,
-        arithmetic=arithmetic[0][1] if arithmetic else Arithmetic.NOT_CHECKABLE,
-        substance=substance[0][1] if substance else Substance.NOT_JUDGED,
-        arithmetic_because=arithmetic[0][0].sentence if arithmetic else "no other printed figure bears on it",
-        substance_because=substance[0][0].sentence if substance else "nothing printed lets it be judged",
-        findings=mine,
-    )
+    by_weight = sorted(mine, key=lambda finding: -finding.weight)
+    arithmetic = [(f.arithmetic, f.sentence) for f in by_weight if f.arithmetic is not None]
+    substance = [(f.substance, f.sentence) for f in by_weight if f.substance is not None]
+    arithmetic.append((Arithmetic.NOT_CHECKABLE, "no other printed figure bears on it"))
+    substance.append((Substance.NOT_JUDGED, "nothing printed lets it be judged"))
+    holds, why = min(arithmetic, key=lambda item: _ARITHMETIC_RANK[item[0]])
+    means, because = min(substance, key=lambda item: _SUBSTANCE_RANK[item[0]])
+    return Verdict(claim, holds, means, why, because, mine)

@@ -268,7 +268,7 @@ class Claim:
     Parameters
     ----------
     id : unique within its set.
-    metric : canonical name (`metrics_vocabulary`).
+    metric : canonical name (`METRICS`).
     printed : the figure as it stands in the report.
     value : the figure read (`parse_print`).
     group : name of its run.
