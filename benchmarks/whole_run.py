@@ -43,16 +43,16 @@ from assay.strategies.confidence import Confidence
 from benchmarks import backtest as panels
 from benchmarks import entry_rules, sweep
 
-#: First ratios, or seconds, of November 2026 before the compiled single runs and the evidence in blocks.
+#: First ratios, or seconds, of November 2026 before each piece was last worked on.
 _BEFORE = {
     "backtest, sample": "1.21",
     "backtest, 482 × 1,259 from Parquet": "1.29",
     "backtest, 3,000 × 5,040 from Parquet": "4.7, 2,000 MB",
-    "quintile_long_short, 482 × 1,259": "0.49",
-    "s2_filter_negative, 482 × 1,259": "1.46",
-    "confidence with its cap, 482 × 1,259": "0.55",
-    "1,000 quintile × cost cells": "0.8 s",
-    "200 random-score runs, sample": "17-19",
+    "quintile_long_short, 482 × 1,259": "0.23-0.26",
+    "s2_filter_negative, 482 × 1,259": "0.55-0.84",
+    "confidence with its cap, 482 × 1,259": "0.14",
+    "1,000 quintile × cost cells": "0.65-0.72 s",
+    "200 random-score runs, sample": "10-14",
     "rank IC, ties and holes": "0.10-0.13",
     "tear sheet, 3,000 × 5,040": "13 s",
 }
