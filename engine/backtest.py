@@ -28,6 +28,8 @@ __all__ = [
     "described",
     "final_weights",
     "input_fingerprints",
+    "labelled",
+    "merged_events",
     "overlaid",
     "passes",
     "priced",
@@ -102,8 +104,29 @@ def run_backtest(
         by_loops = bool(compiled) and has_numba()
         result = _weights_backtest(strategy, predictions, prices, costs, execution, keep, compiled=by_loops)
     result = _with_departures(result, prices)
+    return labelled(result, strategy, predictions, predictions.warnings, benchmark, execution, prints)
+
+
+def labelled(
+    result: BacktestResult,
+    strategy: Strategy | EntryRule,
+    predictions: PredictionPanel,
+    lines: tuple[str, ...],
+    benchmark: pd.Series | None,
+    execution: Execution,
+    prints: dict[str, str],
+) -> BacktestResult:
+    """The result with what it was made from, its benchmark and its warnings.
+
+    Parameters
+    ----------
+    predictions : whose delay, name, horizon and receipts are read.
+    lines : warnings of the predictions.
+    prints : fingerprints of the inputs.
+
+    """
     unmet = [] if isinstance(strategy, EntryRule) else _unmet(result.events)
-    warnings = [*_idle(strategy, result), *result.warnings, *unmet, *predictions.warnings]
+    warnings = [*_idle(strategy, result), *result.warnings, *unmet, *lines]
     if predictions.delay != execution.delay and not execution.same_close:
         warnings.append(
             f"the predictions were made for a delay of {predictions.delay} sessions, the fills have {execution.delay}"
@@ -222,7 +245,7 @@ def _weights_backtest(
         result = simulate(
             prices, weights, costs=costs, execution=execution, keep=keep, name=strategy.name, compiled=compiled
         )
-    result = _with_events(result, events)
+    result = merged_events(result, events)
     if keep == "returns":
         return result
     table = {stage.label: stage.result for stage in before if stage.result is not None}
@@ -246,10 +269,10 @@ def _by_loops(
     killed = _NONE if states is None else kill_events(pd.DataFrame(states, result.sessions, list(SWITCHES)))
     if not own and not len(result.events):
         return replace(result, events=killed) if len(killed) else result
-    return _with_events(result, pd.concat([pd.DataFrame(own, columns=list(EVENT_COLUMNS)), killed], ignore_index=True))
+    return merged_events(result, pd.concat([pd.DataFrame(own, columns=list(EVENT_COLUMNS)), killed], ignore_index=True))
 
 
-def _with_events(result: BacktestResult, events: pd.DataFrame) -> BacktestResult:
+def merged_events(result: BacktestResult, events: pd.DataFrame) -> BacktestResult:
     """The result with the strategy's own events and those of its overlays among its own, by session and asset."""
     if not len(events):
         return result

@@ -21,6 +21,7 @@ from assay.data.conventions import SESSIONS_A_YEAR
 from assay.data.errors import InputError
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.data.returns import forward_returns, simple_returns
+from assay.data.row_tables import RowValues, Table
 from assay.engine.backtest import run_backtest
 from assay.engine.costs import CostModel
 from assay.engine.execution import Execution
@@ -55,8 +56,8 @@ _ENOUGH = 60
 _LIMIT_IR = 8.0
 #: A score whose spread across assets is this many times that of the returns it forecasts is on another scale.
 _WIDE = 4.0
-#: Sessions worked on at once.
-_TOGETHER = 64
+#: Sessions worked on at once, and cells of a table that is made in parts in which its kind is looked for.
+_TOGETHER, _A_PART = 64, 2_000_000
 
 Compute = Callable[[PricePanel], pd.DataFrame | pd.Series]
 
@@ -339,7 +340,7 @@ def too_good(mean: float, deviation: float, sessions: int, *, horizon: int) -> s
 
 
 def wrong_scale(
-    predictions: PredictionPanel, prices: PricePanel, *, forward: pd.DataFrame | None = None
+    predictions: PredictionPanel, prices: PricePanel, *, forward: Table | None = None
 ) -> str | None:
     """What a score declared as expected returns is instead, judged by its size; None where it may be returns.
 
@@ -352,7 +353,7 @@ def wrong_scale(
     forward : (T, N) forward returns of these prices at the predictions' delay and horizon, if they are there already.
 
     """
-    score = predictions.score
+    score: Table | None = predictions.score
     if score is None or predictions.unit != "return" or score.shape[1] < 2:
         return None
     if forward is None:
@@ -372,10 +373,13 @@ def wrong_scale(
     spread, usual = (float(np.median(side)) for side in varying)
     if not usual > 0 or spread <= _WIDE * usual:
         return None
+    # Of a table that is made in parts, the kind shows in a part.
+    few = slice(0, max(2, _A_PART // score.shape[1]) if isinstance(values, RowValues) else len(score))
+    values, returns, stamps = values[few], returns[few], score.index[few]
     known = np.isfinite(values) & np.isfinite(returns)
     rows = known.sum(axis=1) >= 2
     values = np.where(known, values, np.nan)[rows]
-    close = prices.close.reindex(score.index)[list(score.columns)].to_numpy(dtype=float)[rows]
+    close = prices.close.reindex(stamps)[list(score.columns)].to_numpy(dtype=float)[rows]
     low, high = np.nanquantile(values, 0.001), np.nanquantile(values, 0.999)
     levels = np.nanmedian(values / np.where(close > 0, close, np.nan))
     if 0.5 < levels < 2.0 and low > 0 and np.nanmedian(np.abs(values / close - 1.0)) < 0.5:

@@ -83,6 +83,8 @@ class BookState:
     standing: Standing
     gap: bool = False  # whether some holding was last marked at an earlier session's close
     ruined: bool = False
+    nav_before: float = 0.0  # of the session, at its fill prices
+    rebalanced: bool = False  # whether the session ended at whole decided weights
 
     @classmethod
     def opening(cls, assets: int, execution: Execution) -> BookState:
@@ -100,6 +102,8 @@ def self_financing(
     rates: Rates,
     execution: Execution,
     keep_shares: bool = True,
+    state: BookState | None = None,
+    first: int = 0,
 ) -> Ledger:
     """Trade to `weights` and mark to the close, session by session.
 
@@ -110,6 +114,9 @@ def self_financing(
     costs, rates : see `CostModel`; `rates` is the same on these sessions and assets.
     execution : see `Execution`.
     keep_shares : whether the (T, N) holdings are kept.
+    state : a book at the close of session `first` − 1, which is brought to that of the last session; the rows before
+        `first`, of which delay + 1 are read where there are so many, are not worked again.
+    first : the session to begin with.
 
     """
     fill, close, delay = tape.fill, tape.close, execution.delay
@@ -124,8 +131,10 @@ def self_financing(
     kinds = np.array([costs.commission_bps, costs.spread_bps]) / 1e4
     night = (a_session(costs.borrow_bps), a_session(costs.financing_bps), a_session(costs.cash_rate_bps))
 
-    state = BookState.opening(assets, execution)
-    s, rebalanced = 0, False
+    state = BookState.opening(assets, execution) if state is None else state
+    s, rebalanced = first, state.rebalanced
+    if first:
+        book.nav_before[first - 1] = state.nav_before
     while s < sessions:
         if rebalanced and run_end[s] > s:
             # The session before ended at its decided weights, and so will these: they are worked together.
@@ -174,6 +183,8 @@ def self_financing(
             break
         rebalanced = bool(decided) and holes is None
         s += 1
+    state.nav_before, state.rebalanced = float(book.nav_before[-1]), rebalanced
+    state.ruined = book.ruined_at is not None
     return book
 
 

@@ -10,6 +10,7 @@ it trips, and the book is back in its standing targets on the day it re-arms.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from assay.strategies.base import Overlays
 from assay.strategies.overlays import kill_switch_state, kill_switch_states, vol_target_factor, vol_target_factors
 
 __all__ = [
+    "Before",
     "emptied",
     "kill_events",
     "kill_switches",
@@ -33,6 +35,21 @@ __all__ = [
     "through_overlays",
     "vol_factor",
 ]
+
+
+@dataclass(frozen=True, eq=False)
+class Before:
+    """What the sessions before a block of them left to `scaled` and `emptied`.
+
+    Parameters
+    ----------
+    standing : (N,) the last target of each asset that was ordered; NaN where none was.
+    last : the last session's factor, or whether a switch was on.
+
+    """
+
+    standing: Floats
+    last: float
 
 
 def shadow_returns(net: Floats, turnover: Floats, sessions: pd.DatetimeIndex) -> list[pd.Series]:
@@ -104,13 +121,14 @@ def kill_switches(shadow: pd.Series, *, lead: int = 0) -> pd.DataFrame:
     return state.shift(-lead, fill_value=False) if lead else state
 
 
-def scaled(weights: pd.DataFrame, factor: pd.Series) -> pd.DataFrame:
+def scaled(weights: pd.DataFrame, factor: pd.Series, before: Before | None = None) -> pd.DataFrame:
     """Weights times the factor of their session, on every session of `factor`.
 
     Parameters
     ----------
     weights : (≤ T, N) decisions; NaN, or a session left out, is "no order".
     factor : (T,), from the first decision on.
+    before : what the sessions before these left, whose `last` is their last factor; None at the beginning.
 
     Returns
     -------
@@ -119,18 +137,20 @@ def scaled(weights: pd.DataFrame, factor: pd.Series) -> pd.DataFrame:
         there is no order and holdings drift.
 
     """
-    changed = factor.to_numpy() != np.concatenate([[np.nan], factor.to_numpy()[:-1]])
-    out = _with_standing(weights, factor.index, changed)
+    last = np.nan if before is None else before.last
+    changed = factor.to_numpy() != np.concatenate([[last], factor.to_numpy()[:-1]])
+    out = _with_standing(weights, factor.index, changed, before)
     return out.mul(factor, axis="index")
 
 
-def emptied(weights: pd.DataFrame, state: pd.DataFrame) -> pd.DataFrame:
+def emptied(weights: pd.DataFrame, state: pd.DataFrame, before: Before | None = None) -> pd.DataFrame:
     """Weights that are 0 on every session on which any switch of `state` is on.
 
     Parameters
     ----------
     weights : (≤ T, N) decisions; NaN, or a session left out, is "no order".
     state : (T, 3), from the first decision on.
+    before : what the sessions before these left, whose `last` is whether a switch was on; None at the beginning.
 
     Returns
     -------
@@ -140,7 +160,8 @@ def emptied(weights: pd.DataFrame, state: pd.DataFrame) -> pd.DataFrame:
 
     """
     off = state.any(axis="columns").to_numpy(dtype=bool)
-    out = _with_standing(weights, state.index, rearmed(off)).to_numpy().copy()
+    again = rearmed(np.concatenate([[before is not None and bool(before.last)], off]))[1:]
+    out = _with_standing(weights, state.index, again, before).to_numpy().copy()
     out[off] = 0.0
     return pd.DataFrame(out, state.index, weights.columns, copy=False)
 
@@ -167,7 +188,9 @@ def standing(weights: Floats) -> Floats:
     return out
 
 
-def _with_standing(weights: pd.DataFrame, sessions: pd.Index, due: npt.NDArray[np.bool_]) -> pd.DataFrame:
+def _with_standing(
+    weights: pd.DataFrame, sessions: pd.Index, due: npt.NDArray[np.bool_], before: Before | None
+) -> pd.DataFrame:
     """Decisions on all `sessions`, with the standing targets where one is `due` and none was decided."""
     if not weights.index.equals(sessions):
         weights = weights.reindex(sessions)
@@ -175,8 +198,9 @@ def _with_standing(weights: pd.DataFrame, sessions: pd.Index, due: npt.NDArray[n
     missing = np.isnan(values[due])
     if not missing.any():
         return weights
+    rows = values if before is None else np.vstack([before.standing, values])
     values = values.copy()
-    values[due] = np.where(missing, standing(values)[due], values[due])
+    values[due] = np.where(missing, standing(rows)[-len(values) :][due], values[due])
     return pd.DataFrame(values, sessions, weights.columns, copy=False)
 
 

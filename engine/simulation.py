@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Literal
 
 import numpy as np
@@ -11,6 +14,7 @@ import pandas as pd
 
 from assay.data.conventions import Floats
 from assay.data.errors import InputError
+from assay.data.mapped import release
 from assay.data.panel import PricePanel
 from assay.engine.compiled_runs import CompiledRun, PriceMissingError
 from assay.engine.constant_weight import constant_weight
@@ -24,9 +28,12 @@ from assay.engine.result import EVENT_COLUMNS, EXPOSURE_COLUMNS, BacktestResult
 from assay.strategies.base import Overlays
 
 __all__ = [
+    "booked_result",
+    "earned",
     "liquidity_of",
     "market_warnings",
     "net_and_turnover",
+    "orderable",
     "shares_a_lot",
     "simulate",
     "simulate_compiled",
@@ -112,7 +119,7 @@ def simulate_compiled(
         return None
 
     def shadow(scale: Floats, restated: npt.NDArray[np.bool_]) -> Floats:
-        net, _, turnover = _earned(run.ledger(scale[0], restated[0])[0], execution)
+        net, _, turnover = earned(run.ledger(scale[0], restated[0])[0], execution)
         return since_first_trade(net[None], turnover[None])
 
     try:
@@ -132,7 +139,7 @@ def net_and_turnover(
     if execution.accounting == "constant_weight":
         result = _constant_weight_result(run)
         return result.returns.to_numpy(), result.turnover.to_numpy(), result.sessions
-    net, _, turnover = _earned(_booked(run), execution)
+    net, _, turnover = earned(_booked(run), execution)
     return net, turnover, run.prices.sessions
 
 
@@ -172,6 +179,24 @@ def _run(
     tape = tape_of(whole, prices, costs, execution)
     rates = laid_out(costs, prices.sessions, prices.assets)
     return _Run(prices, weights, tape, costs, rates, execution, config, counts, warnings, keep)
+
+
+def booked_result(
+    prices: PricePanel, book: Ledger, *, costs: CostModel, execution: Execution, gross_capped: int, name: str
+) -> BacktestResult:
+    """The result of a self-financing book over all sessions of `prices`, without any table of (T, N).
+
+    Parameters
+    ----------
+    prices : (T, N) what it was traded on.
+    book : without shares.
+    costs : without rates that differ by asset.
+    execution, name : as for `simulate`.
+    gross_capped : rows of the weights that were above the cap.
+
+    """
+    none = np.empty((0, len(prices.assets)))
+    return _result(_run(prices, prices, none, costs, execution, "returns", name, gross_capped), book)
 
 
 def _booked(run: _Run) -> Ledger:
@@ -311,12 +336,24 @@ def _aligned(prices: PricePanel, weights: pd.DataFrame, max_gross: float) -> tup
     """Weights on the sessions of `prices`, within the cap; on how many sessions they were above it."""
     if not weights.index.equals(prices.sessions):
         weights = weights.reindex(prices.sessions)
+    return orderable(weights, max_gross)
+
+
+def orderable(weights: pd.DataFrame, max_gross: float) -> tuple[Floats, int]:
+    """(T, N) weights as they are ordered: rows above the cap scaled down, what is too small 0; and how many rows.
+
+    Raises
+    ------
+    InputError
+        If a weight is infinite.
+
+    """
     values = np.ascontiguousarray(weights.to_numpy(dtype=np.float64))
     gross = row_gross(values)
     if not np.isfinite(gross).all():  # a NaN is "no order"; an infinity is a mistake
         if np.isinf(values).any():
             row, column = np.argwhere(np.isinf(values))[0]
-            raise InputError(f"target_weights: infinite at {prices.sessions[row].date()}, {prices.assets[column]!r}")
+            raise InputError(f"target_weights: infinite at {weights.index[row].date()}, {weights.columns[column]!r}")
         gross = np.nansum(np.abs(values), axis=1)
     capped = gross > max_gross * (1 + 1e-9)
     if capped.any():
@@ -334,8 +371,8 @@ def _warnings(execution: Execution, counts: dict[str, int]) -> list[str]:
     return out
 
 
-def _earned(book: Ledger, execution: Execution) -> tuple[Floats, Floats, Floats]:
-    """(T,) net returns, what costs took of the gross ones, and turnover."""
+def earned(book: Ledger, execution: Execution) -> tuple[Floats, Floats, Floats]:
+    """(T,) net returns of a book, what costs took of the gross ones, and turnover."""
     before = np.concatenate([[execution.capital], book.nav[:-1]])
     with np.errstate(divide="ignore", invalid="ignore"):
         net = np.where(before > 0, book.nav / before - 1.0, 0.0)
@@ -346,7 +383,7 @@ def _earned(book: Ledger, execution: Execution) -> tuple[Floats, Floats, Floats]
 
 def _result(run: _Run, book: Ledger) -> BacktestResult:
     sessions, execution, warnings = run.prices.sessions, run.execution, run.warnings
-    net, drag, turnover = _earned(book, execution)
+    net, drag, turnover = earned(book, execution)
     with np.errstate(divide="ignore", invalid="ignore"):
         exposure = np.stack([book.long - book.short, book.long + book.short, book.long, book.short], axis=1)
         exposure = np.where(book.nav[:, None] > 0, exposure / book.nav[:, None], 0.0)
@@ -389,21 +426,12 @@ def _result(run: _Run, book: Ledger) -> BacktestResult:
 
 def _events(run: _Run, book: Ledger) -> pd.DataFrame:
     sessions, assets, tape = run.prices.sessions, run.prices.assets, run.tape
-
-    def reason(s: int, a: int) -> str:
-        if np.isnan(tape.fill[s, a]):
-            return "no price at the fill"
-        if tape.shut is not None and tape.shut[s, a]:
-            return "no volume, or its impact is not known"
-        return "no room under max_gross or max_volume"
-
     rows = [
         (sessions[c.session], assets[c.asset], "forced_exit", f"{c.shares:.6g} shares at the last close")
         for c in book.forced
     ]
-    rows += [(sessions[s], assets[a], "unfilled", reason(s, a)) for s, a in book.unfilled]
-    rows += [(sessions[s], assets[a], "partly_filled", reason(s, a)) for s, a in book.partly]
-    rows += [(sessions[s], assets[a], "expired", reason(s, a)) for s, a in book.expired]
+    for kind, left in (("unfilled", book.unfilled), ("partly_filled", book.partly), ("expired", book.expired)):
+        rows += [(sessions[s], assets[a], kind, reason) for s, a, reason in _reasons(left, tape)]
     rows += [
         (sessions[s], "", "above_max_gross", f"gross {gross:.4g} of NAV after the fills: holdings could not be reduced")
         for s, gross in book.above
@@ -415,6 +443,20 @@ def _events(run: _Run, book: Ledger) -> pd.DataFrame:
         return _NO_EVENTS.copy(deep=False)  # made once: sweeps and nulls ask thousands of times
     table = pd.DataFrame(rows, columns=list(EVENT_COLUMNS))
     return table.sort_values(["session", "asset"], kind="stable", ignore_index=True)
+
+
+def _reasons(left: list[tuple[int, int]], tape: Tape) -> Iterator[tuple[int, int, str]]:
+    """Orders that were left, (session, asset), with why; a session is read at a time."""
+    for s, items in groupby(left, key=itemgetter(0)):
+        priceless = np.isnan(tape.fill[s])
+        release(tape.fill[s])
+        for _, a in items:
+            if priceless[a]:
+                yield s, a, "no price at the fill"
+            elif tape.shut is not None and tape.shut[s, a]:
+                yield s, a, "no volume, or its impact is not known"
+            else:
+                yield s, a, "no room under max_gross or max_volume"
 
 
 def _fill_ledger(run: _Run, book: Ledger) -> FillLedger | None:

@@ -153,7 +153,9 @@ def on_cadence(weights: pd.DataFrame, sessions: pd.DatetimeIndex, every: Every, 
     return pd.DataFrame(out, index=sessions, columns=weights.columns, copy=False)
 
 
-def smooth_weights(weights: pd.DataFrame, smoothing: float) -> pd.DataFrame:
+def smooth_weights(
+    weights: pd.DataFrame, smoothing: float, before: NDArray[np.float64] | None = None
+) -> pd.DataFrame:
     """Exponentially smoothed target weights: wₜ = a·wₜ₋₁ + (1−a)·targetₜ, the first row being the first target.
 
     The recursion runs on targets, not on drifted holdings. A NaN target ("no order") stays NaN in its own row and
@@ -163,6 +165,7 @@ def smooth_weights(weights: pd.DataFrame, smoothing: float) -> pd.DataFrame:
     ----------
     weights : (T, N) target weights, fractions of NAV, stamped t.
     smoothing : a, in [0, 1); 0 returns the weights as they are.
+    before : (N,) the smoothed weights of the rows before these, NaN where there were none; None at the beginning.
 
     Returns
     -------
@@ -186,8 +189,9 @@ def smooth_weights(weights: pd.DataFrame, smoothing: float) -> pd.DataFrame:
     if smoothing == 0 or len(weights) == 0:
         return weights.copy(deep=False)
     target = np.ascontiguousarray(weights.to_numpy(dtype=np.float64))
-    smooth = _smooth_with_gaps if math.isnan(target.sum()) else _smooth
-    return pd.DataFrame(smooth(target, smoothing), index=weights.index, columns=weights.columns, copy=False)
+    whole = before is None and not math.isnan(target.sum())
+    smoothed = _smooth(target, smoothing) if whole else _smooth_with_gaps(target, smoothing, before)
+    return pd.DataFrame(smoothed, index=weights.index, columns=weights.columns, copy=False)
 
 
 def _smooth(target: NDArray[np.float64], smoothing: float) -> NDArray[np.float64]:
@@ -201,9 +205,11 @@ def _smooth(target: NDArray[np.float64], smoothing: float) -> NDArray[np.float64
     return out
 
 
-def _smooth_with_gaps(target: NDArray[np.float64], smoothing: float) -> NDArray[np.float64]:
+def _smooth_with_gaps(
+    target: NDArray[np.float64], smoothing: float, before: NDArray[np.float64] | None
+) -> NDArray[np.float64]:
     out = np.full_like(target, np.nan)
-    state = np.full(target.shape[1], np.nan)
+    state = np.full(target.shape[1], np.nan) if before is None else before
     for t, row in enumerate(target):
         ordered = ~np.isnan(row)
         started = np.where(np.isnan(state), row, smoothing * state + (1 - smoothing) * row)

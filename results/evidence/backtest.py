@@ -15,6 +15,7 @@ from assay.data.conventions import SESSIONS_A_YEAR
 from assay.data.labels import action_labels
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.data.returns import forward_returns
+from assay.data.row_tables import Table
 from assay.engine.result import BacktestResult
 from assay.engine.trades import trips_of
 from assay.results.evidence.break_even import break_even_borrow, break_even_cost, break_even_on_alpha
@@ -32,10 +33,11 @@ from assay.results.stats.information_coefficient import (
 from assay.results.stats.monotonicity import monotonicity_test
 from assay.results.stats.performance import Metric, performance_metrics, relative_metrics
 from assay.results.stats.sharpe import sharpe_intervals
+from assay.results.stats.skill import Skill
 from assay.results.storage.kept import Keep, kept_tables
 from assay.results.storage.runs import Run, save_run
 
-__all__ = ["Evidence", "evaluate", "store_backtest"]
+__all__ = ["Evidence", "evaluate", "portfolio_figures", "portfolio_tables", "ranking_figures", "store_backtest"]
 
 #: Metrics of the short report, in its order.
 _FIRST = (
@@ -129,16 +131,8 @@ def evaluate(
     0.121
 
     """
-    series, rate = {"net": result.returns, "gross": result.gross_returns}, result.cash_rate
-    metrics = [item for kind, returns in series.items() for item in performance_metrics(returns, kind, rate=rate)]
-    if result.benchmark is not None:
-        for kind, returns in series.items():
-            metrics += relative_metrics(returns, result.benchmark, kind, rate=rate)
-    metrics += _portfolio_metrics(result)
-    if prices is not None and prices.members is None:
-        metrics += missing_names(result)
-    metrics += session_hits(result.returns, result.benchmark)
-    tables = _portfolio_tables(result)
+    metrics = portfolio_figures(result, bounds=prices is not None and prices.members is None)
+    tables = portfolio_tables(result)
     trips = trips_of(result, prices)
     if trips is not None:
         tables["fills"], tables["trades"] = result.fills, trips
@@ -149,6 +143,19 @@ def evaluate(
         metrics += signal
         tables.update(more)
     return Evidence(tuple(metrics), tables)
+
+
+def portfolio_figures(result: BacktestResult, *, bounds: bool) -> list[Metric]:
+    """What is said of the returns, costs and exposures; with `bounds` for the names that are missing."""
+    series, rate = {"net": result.returns, "gross": result.gross_returns}, result.cash_rate
+    metrics = [item for kind, returns in series.items() for item in performance_metrics(returns, kind, rate=rate)]
+    if result.benchmark is not None:
+        for kind, returns in series.items():
+            metrics += relative_metrics(returns, result.benchmark, kind, rate=rate)
+    metrics += _portfolio_metrics(result)
+    if bounds:
+        metrics += missing_names(result)
+    return [*metrics, *session_hits(result.returns, result.benchmark)]
 
 
 def store_backtest(
@@ -219,7 +226,8 @@ def _portfolio_metrics(result: BacktestResult) -> list[Metric]:
     return [*listed, *break_even_on_alpha(result, float(yearly[trading].sum()), float(yearly["borrow"]))]
 
 
-def _portfolio_tables(result: BacktestResult) -> dict[str, pd.DataFrame]:
+def portfolio_tables(result: BacktestResult) -> dict[str, pd.DataFrame]:
+    """The tables of a portfolio that are stored."""
     returns = pd.DataFrame(
         {
             "net": result.returns,
@@ -253,7 +261,6 @@ def _signal(
     )
     forward = ahead.reindex(index=predictions.sessions, columns=predictions.assets)
     tables: dict[str, pd.DataFrame] = {"forward_returns": forward}
-    metrics: list[Metric] = []
     score = predictions.score
     for name, frame in (("score", score), ("probability_up", predictions.probability_up)):
         if frame is not None:
@@ -264,31 +271,14 @@ def _signal(
         tables["dispersion"] = predictions.dispersion
     if predictions.receipts is not None:
         tables["receipts"] = predictions.receipts
-    ranked = predictions.view
     skill = skill_of(predictions, prices, forward=ahead, held=result.target_weights)
-    if skill is not None:
-        metrics += skill_metrics(skill, result)
-        tables["skill"] = skill_table(skill)
-    ic = ic_table(ranked, forward)
-    tables["ic"] = ic
-    metrics += ic_metrics(ic, predictions.horizon)
-    if ranked.shape[1] >= 5:
-        quantiles = quantile_returns(ranked, forward, quantiles=5, horizon=predictions.horizon)
-        tables["quantiles"] = quantiles.table
-        mean = float(quantiles.spread.mean())
-        text = "top less bottom fifth, mean a window, before costs"
-        reason = "" if math.isfinite(mean) else "too few names"
-        metrics.append(Metric("quantile_spread", mean, "fraction", text, n=len(quantiles.spread), reason=reason))
-        text = "Spearman of fifth and mean forward return; 1 = rising throughout"
-        reason = "" if math.isfinite(quantiles.monotonicity) else "too few names"
-        metrics.append(
-            Metric("quantile_monotonicity", quantiles.monotonicity, "correlation", text, n=5, reason=reason)
-        )
-        metrics.append(_rising(quantiles, predictions.horizon))
     signed = score if score is not None and (predictions.unit == "return" or predictions.zero_is_neutral) else None
     if signed is None and predictions.probability_up is not None:
         signed = predictions.probability_up - 0.5
-    metrics += hit_metrics(signed, forward, result.target_weights, horizon=predictions.horizon)
+    metrics, more = ranking_figures(
+        result, skill, predictions.view, signed, forward, result.target_weights, horizon=predictions.horizon
+    )
+    tables |= more
     metrics += forecast_metrics(predictions, Outcomes(ahead, predictions.horizon, execution["delay"]))
     if predictions.action is not None:
         span: dict[str, Any] = {"horizon": predictions.horizon, **{name: execution[name] for name in ("delay", "fill")}}
@@ -301,6 +291,53 @@ def _signal(
         window = {"horizon": predictions.horizon, **{name: execution[name] for name in ("delay", "fill")}}
         tables["levels"] = level_table(*implied_levels(score, prices, **window))
         metrics += level_metrics(tables["levels"], predictions.sessions)
+    return metrics, tables
+
+
+def ranking_figures(
+    result: BacktestResult,
+    skill: Skill | None,
+    ranked: Table,
+    signed: Table | None,
+    forward: Table,
+    weights: Table | None,
+    *,
+    horizon: int,
+) -> tuple[list[Metric], dict[str, pd.DataFrame]]:
+    """What is said of a ranking: skill, correlations, fifths, hit rates; the tables ``skill``, ``ic``, ``quantiles``.
+
+    Parameters
+    ----------
+    result : for the money that the skill implies.
+    skill : None where nothing is ranked.
+    ranked, signed : (T, N) what ranks the assets, and what has a sign.
+    forward : (T, N) what followed.
+    weights : (T', N) target weights.
+    horizon : h of the forward returns.
+
+    """
+    metrics: list[Metric] = []
+    tables: dict[str, pd.DataFrame] = {}
+    if skill is not None:
+        metrics += skill_metrics(skill, result)
+        tables["skill"] = skill_table(skill)
+    ic = ic_table(ranked, forward)
+    tables["ic"] = ic
+    metrics += ic_metrics(ic, horizon)
+    if ranked.shape[1] >= 5:
+        quantiles = quantile_returns(ranked, forward, quantiles=5, horizon=horizon)
+        tables["quantiles"] = quantiles.table
+        mean = float(quantiles.spread.mean())
+        text = "top less bottom fifth, mean a window, before costs"
+        reason = "" if math.isfinite(mean) else "too few names"
+        metrics.append(Metric("quantile_spread", mean, "fraction", text, n=len(quantiles.spread), reason=reason))
+        text = "Spearman of fifth and mean forward return; 1 = rising throughout"
+        reason = "" if math.isfinite(quantiles.monotonicity) else "too few names"
+        metrics.append(
+            Metric("quantile_monotonicity", quantiles.monotonicity, "correlation", text, n=5, reason=reason)
+        )
+        metrics.append(_rising(quantiles, horizon))
+    metrics += hit_metrics(signed, forward, weights, horizon=horizon)
     return metrics, tables
 
 

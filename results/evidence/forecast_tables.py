@@ -18,6 +18,7 @@ from assay.data.conventions import Floats
 from assay.data.labels import action_labels, next_price
 from assay.data.panel import ACTIONS, PredictionPanel, PricePanel
 from assay.data.returns import forward_returns
+from assay.data.row_tables import Table
 from assay.results.evidence.forecasts import chosen_actions
 from assay.results.stats.blocks import cases, row_blocks
 from assay.results.stats.holding_period import score_quantiles
@@ -156,7 +157,7 @@ def implied_levels(
     return score.iloc[: len(later)], prices.close.iloc[start : start + len(later)], later
 
 
-def level_table(score: pd.DataFrame, close: pd.DataFrame, level: pd.DataFrame) -> pd.DataFrame:
+def level_table(score: Table, close: Table, level: Table) -> pd.DataFrame:
     """Errors of the price that a score implies, C·(1 + score), in currency, beside those of persistence.
 
     Parameters

@@ -33,11 +33,11 @@ from assay.results.stats.forecast_tests import (
 from assay.results.stats.long_run_variance import critical_value
 from assay.results.stats.performance import Metric
 
-__all__ = ["Outcomes", "action_scores", "action_table", "chosen_actions", "forecast_metrics"]
+__all__ = ["LEAST_BEFORE", "Outcomes", "action_scores", "action_table", "chosen_actions", "forecast_metrics"]
 
 
 #: Windows before the first prediction that a scale of errors needs.
-_LEAST_BEFORE = 20
+LEAST_BEFORE = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +69,7 @@ class Outcomes:
         first = int(self.forward.index.searchsorted(frame.index[0])) if len(frame) else 0
         before = self.forward.reindex(columns=frame.columns).iloc[: max(0, first - self.delay - self.horizon + 1)]
         known = before.notna().sum().to_numpy()
-        return np.where(known >= _LEAST_BEFORE, before.abs().mean().to_numpy(dtype=np.float64), np.nan)
+        return np.where(known >= LEAST_BEFORE, before.abs().mean().to_numpy(dtype=np.float64), np.nan)
 
 
 def _at(frame: pd.DataFrame, other: pd.DataFrame) -> Floats:
@@ -188,7 +188,7 @@ def _of_returns(score: pd.DataFrame, outcomes: Outcomes) -> list[Metric]:
          "RMSE over that of persistence (return 0), all cases; below 1 is better", "persistence makes no error"),
         ("mase", mase(predicted, actual, outcomes.scale(score)),
          "MAE over the mean absolute return before the first prediction, by asset",
-         f"fewer than {_LEAST_BEFORE} windows before the first prediction"),
+         f"fewer than {LEAST_BEFORE} windows before the first prediction"),
         ("r2_oos", out_of_sample_r2(predicted, actual, means),
          "of returns, against the mean of all returns known at t, Campbell–Thompson", "no history for a mean"),
     ]  # fmt: skip

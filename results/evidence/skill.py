@@ -213,7 +213,7 @@ def money_metrics(skill: Skill, result: BacktestResult, line: Line, index: pd.In
 
 
 def _money_rows(skill: Skill, result: BacktestResult, line: Line | None, index: pd.Index) -> list[_Row]:
-    if result.target_weights is None:
+    if result.target_weights is None and skill.loading is None:
         return []
     earned = implied_earnings(skill, result.target_weights) - float((result.gross_returns - result.returns).mean())
     implied = float(earned.mean())
@@ -238,7 +238,7 @@ def _money_rows(skill: Skill, result: BacktestResult, line: Line | None, index: 
     ]
 
 
-def implied_earnings(skill: Skill, held: pd.DataFrame) -> pd.Series:
+def implied_earnings(skill: Skill, held: pd.DataFrame | None) -> pd.Series:
     """What the skill of each stamp that has an x implies a session for weights as they were held on average, gross.
 
     Parameters
@@ -253,8 +253,9 @@ def implied_earnings(skill: Skill, held: pd.DataFrame) -> pd.Series:
     return skill.slope[known] * float(pd.Series(loading[known]).mean()) / math.sqrt(skill.horizon)
 
 
-def _loading(skill: Skill, held: pd.DataFrame) -> Floats:
+def _loading(skill: Skill, held: pd.DataFrame | None) -> Floats:
     """(T,) Σ weight · volatility · score of each stamp."""
+    assert held is not None
     assert skill.scores is not None
     assert skill.volatility is not None  # both are kept where no weights were given
     weights = held.reindex(index=skill.scores.index, columns=skill.scores.columns).to_numpy(dtype=np.float64)

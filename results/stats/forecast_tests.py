@@ -32,14 +32,17 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from assay.data.conventions import Floats
 from assay.data.errors import InputError
+from assay.data.row_tables import RowValues, Values
 from assay.results.stats.blocks import cases, row_blocks
 from assay.results.stats.long_run_variance import long_run_covariance
 
 __all__ = [
     "ForecastTest",
+    "HistoricalMean",
     "against_persistence",
     "clark_west",
     "diebold_mariano",
@@ -169,7 +172,7 @@ def diebold_mariano(
     return session_t(_session_means(one.shape, difference), horizon)
 
 
-def against_persistence(predicted: Floats, actual: Floats, *, horizon: int = 1) -> ForecastTest:
+def against_persistence(predicted: Values, actual: Values, *, horizon: int = 1) -> ForecastTest:
     """`diebold_mariano` of squared errors against the forecast 0: of returns, that the price stays where it is.
 
     Parameters
@@ -191,7 +194,7 @@ def against_persistence(predicted: Floats, actual: Floats, *, horizon: int = 1) 
     return session_t(_session_means(y.shape, difference), horizon)
 
 
-def clark_west(predicted: Floats, actual: Floats, naive: Floats, *, horizon: int = 1) -> ForecastTest:
+def clark_west(predicted: Values, actual: Values, naive: Values, *, horizon: int = 1) -> ForecastTest:
     """Whether a model beats the naive forecast that it nests (Clark & West 2007), one-sided, normal.
 
     f = (y − naive)² − [(y − ŷ)² − (naive − ŷ)²], the mean over names a session; above 0 speaks for the model. The last
@@ -218,7 +221,7 @@ def clark_west(predicted: Floats, actual: Floats, naive: Floats, *, horizon: int
     return _one_sided(session_t(_session_means(y.shape, gained), horizon))
 
 
-def out_of_sample_r2(predicted: Floats, actual: Floats, naive: Floats) -> float:
+def out_of_sample_r2(predicted: Values, actual: Values, naive: Values) -> float:
     """1 − Σ(y − ŷ)²/Σ(y − naive)² over all known cases (Campbell & Thompson 2008); NaN without any or without errors.
 
     Unitless; above 0 the model's squared errors are smaller than those of `naive`, e.g. `historical_mean`.
@@ -249,24 +252,65 @@ def historical_mean(forward: Floats, *, known_after: int, minimum: int = 60) -> 
     (T, N), decimal, stamped t, from rows ≤ t − known_after alone.
 
     """
-    if known_after < 1 or minimum < 1:
-        raise InputError(f"historical mean: known_after and minimum must be ≥ 1, got {known_after}, {minimum}")
-    table = _table(forward)
+    table = np.asarray(_table(forward))
+    rows = HistoricalMean(table, known_after=known_after, minimum=minimum)
     out = np.full(table.shape, np.nan)
-    so_far, counted = np.zeros(table.shape[1]), np.zeros(table.shape[1], dtype=np.int64)
-    for rows in row_blocks(table[:-known_after].shape):
-        known = np.isfinite(table[rows])
-        values, count = np.where(known, table[rows], 0.0), known.astype(np.int64)
-        values[0] += so_far
-        count[0] += counted
-        total, count = values.cumsum(axis=0), count.cumsum(axis=0)
-        so_far, counted = total[-1], count[-1]
-        later = out[rows.start + known_after : rows.stop + known_after]
-        np.divide(total, count, out=later, where=count >= minimum)
+    for part in row_blocks(table.shape):
+        rows.into(out[part], part)
     return out
 
 
-def theil_u2(predicted: Floats, actual: Floats, naive: Floats | float = 0.0) -> float:
+class HistoricalMean:
+    """`historical_mean` some rows at a time: fast where they are asked for in order, since sums are carried on.
+
+    Parameters
+    ----------
+    forward, known_after, minimum : as there.
+
+    """
+
+    def __init__(self, forward: Values, *, known_after: int, minimum: int = 60) -> None:
+        if known_after < 1 or minimum < 1:
+            raise InputError(f"historical mean: known_after and minimum must be ≥ 1, got {known_after}, {minimum}")
+        self._table, self._lag, self._minimum = forward, known_after, minimum
+        self._restart()
+
+    def _restart(self) -> None:
+        self._next = 0
+        self._sum, self._count = np.zeros(self._table.shape[1]), np.zeros(self._table.shape[1], dtype=np.int64)
+
+    def __call__(self, rows: slice) -> Floats:
+        """(n, N) means of these rows."""
+        out = np.full((rows.stop - rows.start, self._table.shape[1]), np.nan)
+        self.into(out, rows)
+        return out
+
+    def into(self, out: Floats, rows: slice) -> None:
+        """Write the means of these rows over NaN."""
+        begin, stop = max(rows.start - self._lag, 0), rows.stop - self._lag
+        if begin < self._next:
+            self._restart()
+        for part in row_blocks((max(begin - self._next, 0), self._table.shape[1])):
+            self._added(slice(self._next, self._next + part.stop - part.start))
+        if stop <= begin:
+            return
+        total, count = self._added(slice(begin, stop))
+        later = out[begin + self._lag - rows.start :]
+        np.divide(total, count, out=later, where=count >= self._minimum)
+
+    def _added(self, rows: slice) -> tuple[Floats, npt.NDArray[np.int64]]:
+        """Sums and counts through each of the next rows."""
+        values = self._table[rows]
+        known = np.isfinite(values)
+        total, count = np.where(known, values, 0.0), known.astype(np.int64)
+        total[0] += self._sum
+        count[0] += self._count
+        total, count = total.cumsum(axis=0), count.cumsum(axis=0, dtype=np.int64)
+        self._sum, self._count, self._next = total[-1], count[-1], rows.stop
+        return total, count
+
+
+def theil_u2(predicted: Values, actual: Values, naive: Floats | float = 0.0) -> float:
     """Root mean squared error over that of the naive forecast, all known cases pooled (Theil 1966); below 1 is better.
 
     Of returns, the naive forecast is 0: the price stays where it is (persistence). Unitless. NaN where the naive
@@ -284,7 +328,7 @@ def theil_u2(predicted: Floats, actual: Floats, naive: Floats | float = 0.0) -> 
     return math.sqrt(errors / below) if below > 0 else math.nan
 
 
-def mase(predicted: Floats, actual: Floats, scale: Floats | float) -> float:
+def mase(predicted: Values, actual: Values, scale: Floats | float) -> float:
     """Mean absolute error over the in-sample mean absolute error of persistence (Hyndman & Koehler 2006).
 
     Each asset's errors are divided by its own scale, then all cases count the same. Unitless; below 1: better than
@@ -335,7 +379,7 @@ def pesaran_timmermann(predicted: Floats, actual: Floats) -> ForecastTest:
     """
     if np.ndim(predicted) != 1 or np.ndim(actual) != 1:
         raise InputError("pesaran_timmermann: one series is needed; of a panel use pesaran_timmermann_panel")
-    p, y = _pair(predicted, actual, "pesaran_timmermann")
+    p, y = (side[:] for side in _pair(predicted, actual, "pesaran_timmermann"))
     known = np.isfinite(p) & np.isfinite(y)
     said, up = p[known] > 0, y[known] > 0
     n = len(up)
@@ -358,7 +402,7 @@ def pesaran_timmermann(predicted: Floats, actual: Floats) -> ForecastTest:
     return ForecastTest(statistic, float(ndtr(-statistic)), hits - chance, n)
 
 
-def pesaran_timmermann_panel(predicted: Floats, actual: Floats, *, horizon: int = 1) -> ForecastTest:
+def pesaran_timmermann_panel(predicted: Values, actual: Values, *, horizon: int = 1) -> ForecastTest:
     """The same question of a panel, by session: one-sided, the normal's upper tail.
 
     The excess of hits P̂ − P* of Pesaran & Timmermann (1992) is twice the covariance of the two signs. Each session's
@@ -427,7 +471,7 @@ def long_run_variance(series: Floats, lag: int) -> tuple[float, str]:
     return float(long_run_covariance(series[:, None], lag)[0, 0]), "Bartlett"
 
 
-def _squares(predicted: Floats, actual: Floats, naive: Floats) -> tuple[float, float]:
+def _squares(predicted: Values, actual: Values, naive: Values) -> tuple[float, float]:
     """Σ(y − ŷ)² and Σ(y − naive)² over all known cases; the second is 0 where it is nothing but rounding."""
     errors = below = size = 0.0
     for rows in row_blocks(actual.shape):
@@ -439,12 +483,15 @@ def _squares(predicted: Floats, actual: Floats, naive: Floats) -> tuple[float, f
     return errors, below if below > _FLAT**2 * size else 0.0
 
 
-def _table(values: Floats) -> Floats:
+def _table(values: Values) -> Values:
+    if isinstance(values, RowValues):
+        return values
     table = np.asarray(values, dtype=np.float64)
     return table[:, None] if table.ndim == 1 else table
 
 
-def _pair(one: Floats, two: Floats, name: str) -> tuple[Floats, Floats]:
-    if np.shape(one) != np.shape(two):
-        raise InputError(f"{name}: shapes {np.shape(one)} and {np.shape(two)}; both must be about the same cases")
+def _pair(one: Values, two: Values, name: str) -> tuple[Values, Values]:
+    shapes = [item.shape if isinstance(item, RowValues) else np.shape(item) for item in (one, two)]
+    if shapes[0] != shapes[1]:
+        raise InputError(f"{name}: shapes {shapes[0]} and {shapes[1]}; both must be about the same cases")
     return _table(one), _table(two)

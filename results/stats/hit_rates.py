@@ -11,6 +11,7 @@ import math
 import numpy as np
 import pandas as pd
 
+from assay.data.row_tables import Table
 from assay.results.stats.blocks import row_blocks
 from assay.results.stats.information_coefficient import aligned_values
 from assay.results.stats.performance import Metric
@@ -25,7 +26,7 @@ _TOGETHER = 64
 
 
 def hit_metrics(
-    score: pd.DataFrame | None, forward: pd.DataFrame, weights: pd.DataFrame | None, *, horizon: int = 1
+    score: Table | None, forward: Table, weights: Table | None, *, horizon: int = 1
 ) -> list[Metric]:
     """hit_direction and hit_position, each with its base.
 

@@ -14,6 +14,7 @@ import pandas as pd
 
 from assay.data.conventions import FLAT, SESSIONS_A_YEAR, Floats
 from assay.data.errors import InputError
+from assay.data.row_tables import Table, Values
 from assay.results.stats.blocks import row_blocks
 from assay.results.stats.long_run_variance import critical_value, hac_mean, lag_rule
 from assay.results.stats.performance import Metric
@@ -36,14 +37,14 @@ _ROOT_YEAR = math.sqrt(SESSIONS_A_YEAR)
 MINIMUM_NAMES = 10
 
 
-def aligned_values(score: pd.DataFrame, forward: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+def aligned_values(score: Table, forward: Table) -> tuple[Values, Values]:
     """Values of both on the stamps and assets of the first."""
     if not score.columns.equals(forward.columns) or not score.index.equals(forward.index):
         forward = forward.reindex(index=score.index, columns=score.columns)
     return score.to_numpy(dtype=np.float64), forward.to_numpy(dtype=np.float64)
 
 
-def ic_table(score: pd.DataFrame, forward: pd.DataFrame, *, minimum: int = MINIMUM_NAMES) -> pd.DataFrame:
+def ic_table(score: Table, forward: Table, *, minimum: int = MINIMUM_NAMES) -> pd.DataFrame:
     """Pearson and Spearman correlation of score and forward return, a row a session.
 
     Parameters
@@ -217,7 +218,7 @@ class QuantileReturns:
 
 
 def quantile_returns(
-    score: pd.DataFrame, forward: pd.DataFrame, *, quantiles: int = 5, horizon: int = 1
+    score: Table, forward: Table, *, quantiles: int = 5, horizon: int = 1
 ) -> QuantileReturns:
     """Mean forward return of each quantile of the score, equal counts a session.
 

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from assay.data.conventions import Floats
+from assay.data.row_tables import Values
 
 __all__ = ["average_ranks", "rank_correlation", "row_correlation"]
 
@@ -49,7 +50,7 @@ def average_ranks(values: Floats) -> Floats:
     return out
 
 
-def rank_correlation(one: Floats, two: Floats, *, minimum: int = 10) -> tuple[Floats, npt.NDArray[np.int64]]:
+def rank_correlation(one: Values, two: Values, *, minimum: int = 10) -> tuple[Floats, npt.NDArray[np.int64]]:
     """Spearman correlation of each row over the columns in which both have a value.
 
     Parameters
@@ -64,7 +65,7 @@ def rank_correlation(one: Floats, two: Floats, *, minimum: int = 10) -> tuple[Fl
 
     """
     blocks = _blocks(one.shape)
-    if not one.size:
+    if 0 in one.shape:
         return np.full(len(one), np.nan), np.zeros(len(one), dtype=np.int64)
     sorter = _Sorter(2, blocks[0].stop, one.shape[1])
     ranks = np.empty((blocks[0].stop, one.shape[1]))
@@ -75,7 +76,7 @@ def rank_correlation(one: Floats, two: Floats, *, minimum: int = 10) -> tuple[Fl
     return _correlated(one, two, minimum, sums)
 
 
-def row_correlation(one: Floats, two: Floats, *, minimum: int = 10) -> tuple[Floats, npt.NDArray[np.int64]]:
+def row_correlation(one: Values, two: Values, *, minimum: int = 10) -> tuple[Floats, npt.NDArray[np.int64]]:
     """Pearson correlation of each row, otherwise as `rank_correlation`."""
     return _correlated(one, two, minimum, _sums)
 
@@ -85,7 +86,7 @@ def row_correlation(one: Floats, two: Floats, *, minimum: int = 10) -> tuple[Flo
 _Sums = Callable[[Floats, Floats, _Missing, _Counts], tuple[Floats, Floats, Floats | float]]
 
 
-def _correlated(one: Floats, two: Floats, minimum: int, sums: _Sums) -> tuple[Floats, npt.NDArray[np.int64]]:
+def _correlated(one: Values, two: Values, minimum: int, sums: _Sums) -> tuple[Floats, npt.NDArray[np.int64]]:
     correlation = np.full(len(one), np.nan)
     pairs = np.zeros(len(one), dtype=np.int64)
     for rows in _blocks(one.shape):

@@ -47,6 +47,7 @@ from assay.data.cross_section import Rows
 from assay.data.errors import InputError
 from assay.data.panel import laid_out
 from assay.data.rolling import rolling_deviation
+from assay.data.row_tables import RowValues, Table, Values
 from assay.results.stats.blocks import row_blocks
 from assay.results.stats.long_run_variance import critical_value, hac_mean, long_run_covariance
 from assay.results.stats.ranks import average_ranks
@@ -158,6 +159,14 @@ class RunningRisk:
         return beta, volatility
 
 
+    def at(self, places: npt.NDArray[np.intp]) -> tuple[Floats, Floats]:
+        """Beta and volatility, (n, N), of rows at ascending places that come after those asked for before."""
+        if len(places) and places[-1] - places[0] == len(places) - 1:
+            return self.next(slice(int(places[0]), int(places[-1]) + 1))
+        beta, volatility = zip(*(self.next(slice(place, place + 1)) for place in places.tolist()), strict=True)
+        return np.vstack(beta), np.vstack(volatility)
+
+
 def _parts_of_risk(returns: pd.DataFrame) -> tuple[Floats, Floats]:
     """(T, N) beta and volatility of `trailing_risk`, the latter NaN where it is not known or 0; by pandas."""
     market, values = returns.mean(axis="columns").to_numpy()[:, None], returns.to_numpy(dtype=np.float64)
@@ -233,12 +242,12 @@ class Skill:
 
 
 def skill_series(
-    score: pd.DataFrame,
-    forward: pd.DataFrame,
+    score: Table,
+    forward: Table,
     risk: Risk | RunningRisk,
     *,
     horizon: int = 1,
-    held: pd.DataFrame | None = None,
+    held: Table | None = None,
     sectors: pd.Series | None = None,
     styles: Mapping[str, pd.DataFrame | Rows] | None = None,
 ) -> Skill:
@@ -249,7 +258,7 @@ def skill_series(
     score : (T, N) stamped t.
     forward : (T', N') what followed, stamped t; see `assay.data.returns.forward_returns`.
     risk : `trailing_risk` of the same assets, of rows that reach back before the first score where there are any; or
-        the same running, of just these assets, with the score's sessions among its own, one after another.
+        the same running, of just these assets, with the score's sessions among its own.
     horizon : h of the forward returns.
     held : (T, N) target weights, whose loading is kept in place of the tables it is made of.
     sectors : asset → sector; each becomes a column of 0 and 1 that is projected out.
@@ -264,9 +273,9 @@ def skill_series(
     if horizon < 1:
         raise InputError(f"skill: horizon must be at least 1 session, got {horizon}")
 
-    def on_stamps(frame: pd.DataFrame) -> Floats:
+    def on_stamps(frame: Table) -> Values:
         same = frame.index.equals(score.index) and frame.columns.equals(score.columns)
-        found = frame if same else frame.reindex(index=score.index, columns=score.columns)
+        found: Table = frame if same else frame.reindex(index=score.index, columns=score.columns)
         return found.to_numpy(dtype=np.float64)
 
     ahead, risk_of = on_stamps(forward), _risk_of(risk, score.index, on_stamps)
@@ -281,16 +290,17 @@ def skill_series(
     loading = np.zeros(count)
     projected, volatility = (np.zeros((count, n)) if held is None else None for _ in range(2))
     scale = math.sqrt(horizon)
-    in_rows = raw.flags.c_contiguous and ahead.flags.c_contiguous  # else sums are taken in another order
+    in_rows = all(isinstance(side, RowValues) or side.flags.c_contiguous for side in (raw, ahead))  # else sums are taken in another order
     step = max(1, _CACHED // max(n * (1 + len(exposures) // 4), 1))
     for start in range(0, count, step):
         rows = slice(start, min(start + step, count))
         beta, sized = risk_of(rows)
-        keep = np.isfinite(raw[rows]) & np.isfinite(ahead[rows])
+        said, came = raw[rows], ahead[rows]
+        keep = np.isfinite(said) & np.isfinite(came)
         keep &= np.isfinite(sized) & np.isfinite(beta)
         mask = None if in_rows and keep.all() else keep
-        sigma, held_beta, came = _kept(sized, mask, 1.0), _kept(beta, mask), _kept(ahead[rows], mask)
-        q = _kept(normal_scores(_kept(raw[rows], mask, np.nan)), mask)
+        sigma, held_beta, came = _kept(sized, mask, 1.0), _kept(beta, mask), _kept(came, mask)
+        q = _kept(normal_scores(_kept(said, mask, np.nan)), mask)
         names = np.count_nonzero(keep, axis=1)
         mean = came.sum(axis=1, keepdims=True) / np.maximum(names, 1)[:, None]
         e = (came - held_beta * mean) / (sigma * scale)
@@ -328,14 +338,14 @@ def skill_series(
 
 
 def _risk_of(
-    risk: Risk | RunningRisk, stamps: pd.Index, on_stamps: Callable[[pd.DataFrame], Floats]
+    risk: Risk | RunningRisk, stamps: pd.Index, on_stamps: Callable[[Table], Values]
 ) -> Callable[[slice], tuple[Floats, Floats]]:
     """Rows of these stamps to beta and volatility."""
     if isinstance(risk, Risk):
         beta, volatility = on_stamps(risk.beta), on_stamps(risk.volatility)
         return lambda rows: (beta[rows], volatility[rows])
-    running, start = risk, int(risk.sessions.searchsorted(stamps[0])) if len(stamps) else 0
-    return lambda rows: running.next(slice(start + rows.start, start + rows.stop))
+    running, place = risk, risk.sessions.get_indexer(stamps)
+    return lambda rows: running.at(place[rows])
 
 
 def _indicators(sectors: pd.Series) -> list[Floats]:

@@ -28,7 +28,7 @@ from assay.results.checks.outcomes import CheckOutcomes
 from assay.results.checks.own_metrics import OwnMetrics
 from assay.results.checks.random_scores import RandomScores, ShiftedScores
 from assay.results.checks.trading import Trading
-from assay.results.checks.trials import count_trial
+from assay.results.checks.trials import TrialCount, count_trial
 from assay.results.evidence.backtest import Evidence, evaluate, store_backtest
 from assay.results.evidence.starts import over_all_starts
 from assay.results.evidence.styles import StyleInputs, against_styles
@@ -37,6 +37,7 @@ from assay.results.storage.lockbox import require_open
 from assay.results.storage.object_store import local_root
 from assay.results.storage.places import DEFAULT_ROOT
 from assay.results.storage.runs import Run, add_checks
+from assay.results.workflow.in_blocks import are_packed, refuse_checks, result_in_blocks, why_in_memory
 from assay.results.workflow.kept_study import derived, keep_study, sources_of
 from assay.results.workflow.requests import Checks, Progress, Silent
 from assay.results.workflow.study import Study
@@ -215,19 +216,31 @@ def backtest(
     execution = Execution(delay=predictions.delay) if execution is None else execution
     costs, checks = CostModel() if costs is None else costs, Checks() if checks is None else checks
     checks = checks if styles is None else replace(checks, styles=True)
-    prices = with_sectors(prices, strategy, styles)
-    joined, report = align(predictions, prices)
+    trading, origin = Trading(strategy, costs, execution), Origin(made_by)
+    progress = Silent() if progress is None else progress
+    reason: str | None = "panels that are not packed, or tables to keep"
+    if keep == "returns" and are_packed(predictions, prices):
+        refuse_checks(checks, engine)
+        reason = why_in_memory(trading, predictions, prices)
+        if reason is not None:
+            progress.say(f"worked in memory, not in blocks of sessions: {reason}")
     with Workers(executor, workers) as opened:
-        stored = run_joined(
-            Trading(strategy, costs, execution),
-            JoinedInputs(joined, prices, benchmark, report.counts, report.messages(), styles),
-            Origin(made_by),
-            engine,
-            checks,
-            Bookkeeping(local_root(root), trials_elsewhere, keep, opened),
-            Silent() if progress is None else progress,
-            started,
-        )
+        ledger = Bookkeeping(local_root(root), trials_elsewhere, keep, opened)
+        if reason is None:
+            stored = _run_in_blocks(trading, predictions, prices, benchmark, origin, ledger, progress, started)
+        else:
+            prices = with_sectors(prices, strategy, styles)
+            joined, report = align(predictions, prices)
+            stored = run_joined(
+                trading,
+                JoinedInputs(joined, prices, benchmark, report.counts, report.messages(), styles),
+                origin,
+                engine,
+                checks,
+                ledger,
+                progress,
+                started,
+            )
     ran = derived(
         sources_of(prices, predictions, benchmark, styles) if study is None else study,
         strategy=strategy,
@@ -275,17 +288,7 @@ def run_joined(
     outcomes = _checked(trading, result, predictions, traded, origin, checks, progress, ledger.workers)
     evidence = evaluate(result, predictions, prices)
     result = replace(result, warnings=(*result.warnings, *_doubts(evidence, predictions, prices, result)))
-    external = origin.config is None
-    counted = count_trial(
-        result,
-        strategy,
-        prices,
-        root=ledger.root,
-        brought=external,
-        skill=evidence.tables.get("skill"),
-        elsewhere=ledger.elsewhere,
-    )
-    outcomes = replace(outcomes, trials=counted)
+    outcomes = replace(outcomes, trials=_counted(result, strategy, prices, origin, ledger, evidence))
     naive: dict[str, object] = {}
     if family_of(strategy) == "optimised":
         from assay.results.evidence.naive_portfolios import against_naive_portfolios
@@ -294,19 +297,81 @@ def run_joined(
             result, predictions, traded, costs=costs, execution=execution
         )
     starts = over_all_starts(strategy, predictions, traded, costs=costs, execution=execution)
-    beside = dict(origin.tables)
+    figures = {**naive, **({} if starts is None else {"starts": starts})}
+    beside: dict[str, pd.DataFrame] = {}
     if checks.styles:
         progress.advance("styles", 0, 1)
         found, tables = against_styles(result, predictions, traded, inputs.styles)
-        outcomes, beside = replace(outcomes, styles=found), {**beside, **tables}
+        outcomes, beside = replace(outcomes, styles=found), dict(tables)
         progress.advance("styles", 1, 1)
+    return _kept(result, evidence, outcomes, inputs, origin, ledger, started, beside, figures)
+
+
+def _run_in_blocks(
+    trading: Trading,
+    predictions: PredictionPanel,
+    prices: PricePanel,
+    benchmark: pd.Series | None,
+    origin: Origin,
+    ledger: Bookkeeping,
+    progress: Progress,
+    started: float,
+) -> StoredBacktest:
+    """The run of packed panels: simulate and evaluate in blocks of sessions, count, store."""
+    result, report, evidence, doubts = result_in_blocks(
+        trading, predictions, prices, benchmark, ledger.root, progress
+    )
+    result = replace(
+        result,
+        config={**result.config, **(origin.config or {})},
+        counts={**result.counts, **report.counts},
+        warnings=tuple(dict.fromkeys((*result.warnings, *doubts, *_too_good(evidence, predictions)))),
+    )
+    outcomes = CheckOutcomes(trials=_counted(result, trading.strategy, prices, origin, ledger, evidence))
+    inputs = JoinedInputs(predictions, prices, benchmark)
+    return _kept(result, evidence, outcomes, inputs, origin, ledger, started, {}, {})
+
+
+def _counted(
+    result: BacktestResult,
+    strategy: Strategy | EntryRule,
+    prices: PricePanel,
+    origin: Origin,
+    ledger: Bookkeeping,
+    evidence: Evidence,
+) -> TrialCount:
+    """The run among everything that was tried, registered."""
+    return count_trial(
+        result,
+        strategy,
+        prices,
+        root=ledger.root,
+        brought=origin.config is None,
+        skill=evidence.tables.get("skill"),
+        elsewhere=ledger.elsewhere,
+    )
+
+
+def _kept(
+    result: BacktestResult,
+    evidence: Evidence,
+    outcomes: CheckOutcomes,
+    inputs: JoinedInputs,
+    origin: Origin,
+    ledger: Bookkeeping,
+    started: float,
+    tables: Mapping[str, pd.DataFrame],
+    figures: Mapping[str, object],
+) -> StoredBacktest:
+    """The run, stored with what was checked of it."""
+    predictions, prices = inputs.predictions, inputs.prices
     receipts = predictions.receipts
     run = store_backtest(
         result,
         evidence,
         root=ledger.root,
-        tables=beside,
-        metrics={**naive, **({} if starts is None else {"starts": starts}), **origin.metrics},
+        tables={**origin.tables, **tables},
+        metrics={**figures, **origin.metrics},
         notes={
             "benchmark": inputs.benchmark_name,
             "assets": predictions.shape[1],
@@ -327,11 +392,16 @@ def _doubts(
     execution = result.config["execution"]
     usual = execution["delay"] == predictions.delay and (execution["fill"] == "open") == (prices.open is not None)
     forward = evidence.tables.get("forward_returns") if usual else None
-    doubts = [wrong_scale(predictions, prices.select(list(predictions.assets)), forward=forward)]
-    if "ic" in evidence.tables:
-        daily = evidence.tables["ic"]["rank_ic"].dropna()
-        doubts.append(too_good(daily.mean(), daily.std(), len(daily), horizon=predictions.horizon))
-    return [doubt for doubt in doubts if doubt is not None]
+    doubt = wrong_scale(predictions, prices.select(list(predictions.assets)), forward=forward)
+    return [*([] if doubt is None else [doubt]), *_too_good(evidence, predictions)]
+
+
+def _too_good(evidence: Evidence, predictions: PredictionPanel) -> list[str]:
+    if "ic" not in evidence.tables:
+        return []
+    daily = evidence.tables["ic"]["rank_ic"].dropna()
+    doubt = too_good(daily.mean(), daily.std(), len(daily), horizon=predictions.horizon)
+    return [] if doubt is None else [doubt]
 
 
 def _by_vectorbt(result: BacktestResult, prices: PricePanel, trading: Trading) -> BacktestResult:

@@ -131,11 +131,11 @@ def load_inputs(study: Study, *, delay: int) -> StudyInputs:
         )
     start, end = given_session(given.start, "--start"), given_session(given.end, "--end")
     if start is not None or end is not None:
-        inside = predictions.sessions[predictions.sessions.slice_indexer(start, end)]
-        if len(inside) == 0:
+        inside = predictions.sessions.slice_indexer(start, end)
+        if len(predictions.sessions[inside]) == 0:
             first, last = predictions.sessions[0].date(), predictions.sessions[-1].date()
             raise InputError(f"--start/--end: no predictions in between; they span {first} to {last}")
-        predictions = predictions.map(lambda frame: frame.loc[inside])
+        predictions = predictions.map(lambda frame: frame.iloc[inside])
     # The sample's predictions are those of a model that their name tells.
     return StudyInputs(prices, predictions, benchmark, {} if given.file is None else None)
 
