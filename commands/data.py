@@ -56,13 +56,14 @@ def pack(
     """Write a file of prices or predictions as a folder of plain arrays, which is mapped into memory and not read.
 
     The folder stands in for the file wherever prices or predictions are asked for, with the same figures; opening it
-    reads it once, to see that it is what was written.
+    reads it once, to see that it is what was written. `backtest --keep returns` of two packed panels works them a block
+    of sessions at a time, in memory that does not grow with the sessions.
 
     \b
     Examples:
       python cli.py data pack prices.parquet
       python cli.py data pack scores.parquet --as predictions --horizon 5
-      python cli.py backtest --prices prices.pack --predictions scores.pack
+      python cli.py backtest --prices prices.pack --predictions scores.pack --keep returns
     """  # fmt: skip
     from assay.data.files.packed import SUFFIX, pack_predictions, pack_prices
 

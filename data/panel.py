@@ -7,7 +7,7 @@ shallow copies, which copy-on-write makes safe and nearly free.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -116,10 +116,16 @@ def _shielded(panel: _Panel, frames: Mapping[str, pd.DataFrame], **rest: object)
 
 def hash_frame(digest: hashlib._Hash, name: str, frame: pd.DataFrame) -> None:
     """Take in a frame under its name: sessions, assets and values, the latter some rows at a time."""
+    _hash_rows(digest, name, frame.index, frame.columns, (part for _, part in row_parts(frame.to_numpy())))
+
+
+def _hash_rows(
+    digest: hashlib._Hash, name: str, sessions: pd.Index, assets: pd.Index, parts: Iterable[np.ndarray]
+) -> None:
     digest.update(name.encode())
-    digest.update(frame.index.to_numpy(dtype="datetime64[s]").tobytes())
-    digest.update("\x1f".join(map(str, frame.columns)).encode())
-    for _, part in row_parts(frame.to_numpy()):
+    digest.update(sessions.to_numpy(dtype="datetime64[s]").tobytes())
+    digest.update("\x1f".join(map(str, assets)).encode())
+    for part in parts:
         digest.update(np.ascontiguousarray(part).data.cast("B"))
 
 
@@ -464,12 +470,23 @@ class PredictionPanel(Card):
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over stamps, values, receipts, unit, horizon and delay."""
+        named = {"score": self.score, "probability_up": self.probability_up, **(self.action or {})}
+        frames = {name: frame.to_numpy() for name, frame in named.items() if frame is not None}
+        return self.fingerprint_with(self.sessions, lambda name: (part for _, part in row_parts(frames[name])))
+
+    def fingerprint_with(self, sessions: pd.Index, parts: Callable[[str], Iterable[np.ndarray]]) -> str:
+        """The fingerprint with other rows of the same assets.
+
+        Parameters
+        ----------
+        sessions : of the rows.
+        parts : the name of a frame → its rows, some at a time, in order.
+
+        """
         digest = hashlib.sha256(f"{self.unit}|{self.horizon}|{self.delay}|{self.zero_is_neutral}".encode())
-        for name in ("score", "probability_up"):
-            if getattr(self, name) is not None:
-                hash_frame(digest, name, getattr(self, name))
-        for name, frame in (self.action or {}).items():
-            hash_frame(digest, name, frame)
+        for name in ("score", "probability_up", *(self.action or {})):
+            if name not in ("score", "probability_up") or getattr(self, name) is not None:
+                _hash_rows(digest, name, sessions, self.assets, parts(name))
         if self.receipts is not None:
             digest.update(self.receipts.to_csv(date_format="%Y-%m-%d").encode())
         return digest.hexdigest()

@@ -112,11 +112,12 @@ def run_in_blocks(
         raise InputError(f"in blocks of sessions: {reason} needs the whole panels in memory; leave --keep at all")
     if benchmark is not None:
         check_benchmark(benchmark)
-    prints = input_fingerprints(prices, predictions.fingerprint, benchmark)
     prices.require(strategy.needs, strategy.name)
     join = Join(predictions, prices)
     report = join.report
-    if not report.joined:
+    if report.joined:
+        prints = input_fingerprints(prices, _joined_fingerprint(join, predictions), benchmark)
+    else:
         raise InputError(f"predictions: {predictions.name} has no view that joins a price on any session")
     start = int(join.rows[join.first])
     last = int(prices.sessions.searchsorted(predictions.sessions[-1]))
@@ -138,6 +139,22 @@ def joined_rows(join: Join, predictions: PredictionPanel, rows: slice) -> Predic
     lost = join.views(rows) & ~join.joined(rows)
     lost = lost[join.rows[rows] >= 0]
     return predictions.map(lambda frame: frame.iloc[keep].mask(lost) if lost.any() else frame.iloc[keep])
+
+
+def _joined_fingerprint(join: Join, predictions: PredictionPanel) -> str:
+    """The fingerprint of what joins, which is what a run in memory has for its predictions."""
+    kept = predictions.sessions[join.rows >= 0]
+    if len(kept) == len(predictions.sessions) and join.report.joined == join.report.given:
+        return predictions.fingerprint
+    step = max(1, _VALUES // predictions.shape[1])
+
+    def parts(name: str) -> Iterator[Floats]:
+        for start in range(0, len(predictions.sessions), step):
+            rows = slice(start, min(start + step, len(predictions.sessions)))
+            if (join.rows[rows] >= 0).any():
+                yield joined_rows(join, predictions, rows).frames()[name].to_numpy()
+
+    return predictions.fingerprint_with(kept, parts)
 
 
 @dataclass(eq=False)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from assay import (
+    Checks,
     InputError,
     backtest,
     load_predictions,
@@ -131,3 +132,36 @@ def test_the_command_packs_beside_the_file_and_a_run_is_the_same_run(tmp_path, c
         runs.append(backtest(load_strategy("s1_bottom_k"), panels[1], panels[0], root=tmp_path / suffix).run)
     assert runs[0].id == runs[1].id
     assert (runs[0].path / "metrics.json").read_bytes() == (runs[1].path / "metrics.json").read_bytes()
+
+
+def test_a_run_of_packed_panels_that_keeps_returns_is_worked_in_blocks(files, tmp_path):
+    panels = load_predictions(files / "scores.pack"), load_prices(files / "prices.pack")
+    rule, told = load_strategy("s2_filter_negative"), Told()
+    stored = backtest(rule, *panels, root=tmp_path / "blocks", keep="returns", progress=told)
+    whole = backtest(rule, *panels, root=tmp_path / "memory", keep="weights")
+    assert "sessions" in told.tasks
+    assert stored.run.id == whole.run.id
+    theirs = {item["name"]: item["value"] for item in whole.run.metrics["metrics"]}
+    ours = {item["name"]: item["value"] for item in stored.run.metrics["metrics"] if item["value"] is not None}
+    assert ours == pytest.approx({name: theirs[name] for name in ours}, rel=1e-9)
+    assert {name for name in theirs.keys() - ours.keys() if theirs[name] is not None} == {"hit_trade", "hit_trade_base"}
+    assert stored.run.metrics["counts"] == whole.run.metrics["counts"]
+    assert not stored.run.has("weights")
+    assert [item.name for item in (tmp_path / "blocks").iterdir() if item.is_file()] == []  # nothing is left behind
+    with pytest.raises(InputError, match="--canaries: read the whole panels in memory"):
+        backtest(rule, *panels, root=tmp_path, keep="returns", checks=Checks(canaries=True))
+    backtest(load_strategy("s2_filter_negative", sleeves=2), *panels, root=tmp_path, keep="returns", progress=told)
+    assert any("worked in memory, not in blocks of sessions: a schedule, sleeves" in line for line in told.lines)
+
+
+class Told:
+    """Keeps what it is told."""
+
+    def __init__(self):
+        self.tasks, self.lines = set(), []
+
+    def advance(self, task, done, total, note="", running=0.0):
+        self.tasks.add(task)
+
+    def say(self, line):
+        self.lines.append(line)
