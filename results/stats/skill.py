@@ -290,7 +290,8 @@ def skill_series(
     loading = np.zeros(count)
     projected, volatility = (np.zeros((count, n)) if held is None else None for _ in range(2))
     scale = math.sqrt(horizon)
-    in_rows = all(isinstance(side, RowValues) or side.flags.c_contiguous for side in (raw, ahead))  # else sums are taken in another order
+    # Else sums are taken in another order.
+    in_rows = all(isinstance(side, RowValues) or side.flags.c_contiguous for side in (raw, ahead))
     step = max(1, _CACHED // max(n * (1 + len(exposures) // 4), 1))
     for start in range(0, count, step):
         rows = slice(start, min(start + step, count))
