@@ -18,6 +18,7 @@ import pandas as pd
 
 from assay.data.card import Card, span
 from assay.data.errors import InputError
+from assay.data.hashing import hash_frame, hash_rows
 from assay.data.mapped import row_parts
 from assay.data.receipts import checked_receipts
 
@@ -27,7 +28,6 @@ __all__ = [
     "PRICE_FIELDS",
     "PredictionPanel",
     "PricePanel",
-    "hash_frame",
     "laid_out",
     "ranked",
 ]
@@ -112,21 +112,6 @@ def _shielded(panel: _Panel, frames: Mapping[str, pd.DataFrame], **rest: object)
     for name, value in {**lent, **rest, **({"action": action} if action else {}), "_kept": kept}.items():
         object.__setattr__(out, name, value)
     return out
-
-
-def hash_frame(digest: hashlib._Hash, name: str, frame: pd.DataFrame) -> None:
-    """Take in a frame under its name: sessions, assets and values, the latter some rows at a time."""
-    _hash_rows(digest, name, frame.index, frame.columns, (part for _, part in row_parts(frame.to_numpy())))
-
-
-def _hash_rows(
-    digest: hashlib._Hash, name: str, sessions: pd.Index, assets: pd.Index, parts: Iterable[np.ndarray]
-) -> None:
-    digest.update(name.encode())
-    digest.update(sessions.to_numpy(dtype="datetime64[s]").tobytes())
-    digest.update("\x1f".join(map(str, assets)).encode())
-    for part in parts:
-        digest.update(np.ascontiguousarray(part).data.cast("B"))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -486,7 +471,7 @@ class PredictionPanel(Card):
         digest = hashlib.sha256(f"{self.unit}|{self.horizon}|{self.delay}|{self.zero_is_neutral}".encode())
         for name in ("score", "probability_up", *(self.action or {})):
             if name not in ("score", "probability_up") or getattr(self, name) is not None:
-                _hash_rows(digest, name, sessions, self.assets, parts(name))
+                hash_rows(digest, name, sessions, self.assets, parts(name))
         if self.receipts is not None:
             digest.update(self.receipts.to_csv(date_format="%Y-%m-%d").encode())
         return digest.hexdigest()

@@ -19,9 +19,10 @@ import pandas as pd
 
 from assay.data.atomic import building, locked, put_folder, sweep
 from assay.data.errors import InputError
+from assay.data.hashing import hash_frame
 from assay.data.jsonable import jsonable
 from assay.data.mapped import row_parts
-from assay.data.panel import PRICE_FIELDS, PredictionPanel, PricePanel, hash_frame
+from assay.data.panel import PRICE_FIELDS, PredictionPanel, PricePanel
 from assay.data.stored import read_sealed, sealed
 
 __all__ = ["SUFFIX", "is_packed", "load_packed_predictions", "load_packed_prices", "pack_predictions", "pack_prices"]

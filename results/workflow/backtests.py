@@ -304,7 +304,8 @@ def run_joined(
         found, tables = against_styles(result, predictions, traded, inputs.styles)
         outcomes, beside = replace(outcomes, styles=found), dict(tables)
         progress.advance("styles", 1, 1)
-    return _kept(result, evidence, outcomes, inputs, origin, ledger, started, beside, figures)
+    origin = replace(origin, tables={**origin.tables, **beside}, metrics={**figures, **origin.metrics})
+    return _kept(result, evidence, outcomes, inputs, origin, ledger, started)
 
 
 def _run_in_blocks(
@@ -329,7 +330,7 @@ def _run_in_blocks(
     )
     outcomes = CheckOutcomes(trials=_counted(result, trading.strategy, prices, origin, ledger, evidence))
     inputs = JoinedInputs(predictions, prices, benchmark)
-    return _kept(result, evidence, outcomes, inputs, origin, ledger, started, {}, {})
+    return _kept(result, evidence, outcomes, inputs, origin, ledger, started)
 
 
 def _counted(
@@ -360,8 +361,6 @@ def _kept(
     origin: Origin,
     ledger: Bookkeeping,
     started: float,
-    tables: Mapping[str, pd.DataFrame],
-    figures: Mapping[str, object],
 ) -> StoredBacktest:
     """The run, stored with what was checked of it."""
     predictions, prices = inputs.predictions, inputs.prices
@@ -370,8 +369,8 @@ def _kept(
         result,
         evidence,
         root=ledger.root,
-        tables={**origin.tables, **tables},
-        metrics={**figures, **origin.metrics},
+        tables=origin.tables,
+        metrics=origin.metrics,
         notes={
             "benchmark": inputs.benchmark_name,
             "assets": predictions.shape[1],
