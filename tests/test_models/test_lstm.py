@@ -326,6 +326,7 @@ def test_what_torch_cannot_compile_is_one_line(prices: PricePanel, monkeypatch: 
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings(r"ignore::DeprecationWarning:torch\..*")  # its compiler imports what it deprecates
 def test_a_compiled_network_is_the_same_network(prices: PricePanel, tmp_path: Path) -> None:
     if not (shutil.which("g++") or shutil.which("clang++")):
         pytest.skip("torch.compile needs a C++ compiler")
