@@ -31,9 +31,8 @@ from assay.data.compiling import has_numba
 from assay.data.errors import TrainingError
 from assay.models.base import epoch_ended
 from assay.models.lstm.batches import TrainingRows
-from assay.models.lstm.loops import compiled_loop, constants, stepped
+from assay.models.lstm.loops import compiled_loop, constants, learn, over_steps, stepped
 from assay.models.lstm.masks import DropoutMasks
-from assay.models.lstm.price_loop import learn
 from assay.models.lstm.recurrence import arrays_of, lstm_states
 from assay.models.lstm.training import TrainingSchedule, improved
 
@@ -332,6 +331,8 @@ def train_together(
     """
     rows = len(members) * (stacked.train[1] - stacked.train[0])
     compiled = rows * schedule.epochs >= _MANY and has_numba()
+    for loop in (learn, over_steps, stepped) if compiled else ():
+        compiled_loop(loop)  # here, so that threads share them
     stacks = [
         _Training(recipe, members[k : k + STACK], stacked, schedule, compiled)
         for k in range(0, len(members), STACK)

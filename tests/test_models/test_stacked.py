@@ -64,7 +64,11 @@ def both(**settings: object) -> tuple[FittedLSTM, FittedLSTM]:
         {"epochs": 14, "patience": 2, "min_delta": 0.01, "learning_rate": 0.006, "relative_min_delta": True},
     ],
 )
-def test_losses_weights_and_stops_are_those_of_each_asset_alone(settings: dict[str, object]) -> None:
+@pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_losses_weights_and_stops_are_those_of_each_asset_alone(
+    settings: dict[str, object], compiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("assay.models.lstm.stacked._MANY", 0 if compiled else 10**9)
     alone, together = both(**settings)
     one, two = (pd.DataFrame(fit.training_log["epochs"]) for fit in (alone, together))
     assert one[["asset", "epoch", "best"]].equals(two[["asset", "epoch", "best"]])
