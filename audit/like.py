@@ -357,7 +357,8 @@ def like(claims: ClaimSet, figures: Figures, *, preset: str, about: str, notes: 
             test = math.nan
         if claim.split in ("test", "prediction"):
             validation = math.nan
-        rows.append(LikeRow(verdicts[claim.id], validation, test, why or _place(claim, validation, test)))
+        place = why or _place(claim, claims.split_of(claim), validation, test)
+        rows.append(LikeRow(verdicts[claim.id], validation, test, place))
     return LikeReport(claims, tuple(rows), figures.tables, about, tuple(notes))
 
 
@@ -412,8 +413,8 @@ def _label(text: str) -> str:
     return words
 
 
-def _place(claim: Claim, validation: float, test: float) -> str:
-    first = (validation, test) if claim.split in ("validation", "train") else (test, validation)
+def _place(claim: Claim, split: str, validation: float, test: float) -> str:
+    first = (validation, test) if split in ("validation", "train") else (test, validation)
     known = [value for value in first if math.isfinite(value)]
     if not known:
         return "not given by this run"

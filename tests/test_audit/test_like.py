@@ -73,7 +73,7 @@ def test_figures_of_other_runs_and_derived_ones() -> None:
     assert rows["train_loss", "253.35"].place == "below the print"
     assert math.isnan(rows["train_loss", "253.35"].test)
     direction = report_claims("reliance_training_results")
-    deeper = Figures({("accuracy", "", ""): 0.3929, ("auc", "", ""): 0.9}, {}, {})
+    deeper = Figures({("accuracy", "", ""): 0.3929, ("auc", "", ""): 0.9}, {("accuracy", "", ""): 0.2}, {})
     rows = {(row.verdict.claim.group, row.verdict.claim.metric, row.verdict.claim.printed): row
             for row in like(direction, deeper, preset="deeper", about="").rows}  # fmt: skip
     assert rows["deeper", "accuracy", "39.29%"].place == "as printed"
