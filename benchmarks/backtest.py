@@ -25,6 +25,7 @@ sys.path.insert(0, str(ROOT))
 
 import numpy as np
 import pandas as pd
+from peer_sides.yardsticks import quintile_loop as plain_numpy
 from timing import pairs, seconds
 
 from assay.data.panel import PredictionPanel, PricePanel
@@ -46,23 +47,6 @@ def market(sessions: int, assets: int, seed: int = 0) -> tuple[PredictionPanel, 
     returns = rng.normal(0, 0.02, (sessions, assets))
     close = pd.DataFrame(100 * np.exp(np.cumsum(returns, axis=0)), index, names)
     return PredictionPanel(pd.DataFrame(rng.normal(0, 0.01, close.shape), index, names)), PricePanel(close)
-
-
-def plain_numpy(score: np.ndarray, close: np.ndarray) -> np.ndarray:
-    """Net returns of the quintile strategy in the fewest obvious lines: the yard-stick of the sweep."""
-    sessions, assets = score.shape
-    k = max(1, int(0.2 * assets + 0.5))
-    out, held = np.zeros(sessions), np.zeros(assets)
-    for t in range(1, sessions):
-        asset_returns = close[t] / close[t - 1] - 1
-        gross = held @ asset_returns
-        drifted = held * (1 + asset_returns) / (1 + gross)
-        order = np.argsort(score[t - 1], kind="stable")
-        target = np.zeros(assets)
-        target[order[-k:]], target[order[:k]] = 0.5 / k, -0.5 / k
-        out[t] = gross - 5e-4 * np.abs(target - drifted).sum()
-        held = target
-    return out
 
 
 def by_vectorbt(
