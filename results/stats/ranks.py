@@ -21,7 +21,7 @@ __all__ = ["average_ranks", "rank_correlation", "row_correlation"]
 _Missing = npt.NDArray[np.bool_]
 _Counts = npt.NDArray[np.int64]
 #: Bytes of values in a block, so that a handful of arrays of that size stay in cache.
-_BLOCK_BYTES = 1 << 18
+_BLOCK_BYTES = 1 << 19
 #: Bits of 2¹⁰²³: what is missing is given a value from there on.
 _MISSING = np.int64(0x7FE0000000000000)
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
@@ -129,12 +129,13 @@ def _ranked_sums(
     columns = left.shape[1]
     hidden = missing if bool((n < columns).any()) else None
     (places, ranked), (others, against) = sorter.ordered((left, right), hidden, n)
-    ranks.ravel()[places.ravel()] = np.broadcast_to(ranked, left.shape).ravel()
+    ranks.ravel()[places.ravel()] = sorter.table_of(ranked, len(left)).ravel()
     if hidden is not None:
         np.copyto(ranks, 0.0, where=hidden)  # it stands last on the other side, at numbers that mean nothing
     count = n.astype(np.float64)
     centre = count * (count + 1.0) ** 2 / 4.0  # n times the square of the mean rank
-    in_order = ranks.ravel().take(others.ravel(), mode="clip").reshape(left.shape)
+    in_order = sorter.spare(len(left))
+    ranks.ravel().take(others.ravel(), out=in_order.ravel(), mode="clip")
     product = (in_order @ against if against.ndim == 1 else np.einsum("ij,ij->i", in_order, against)) - centre
     plain = count * (count**2 - 1.0) / 12.0
     squares = [
@@ -159,7 +160,7 @@ def _write_ranks(values: Floats, sorter: _Sorter, out: Floats) -> None:
     n = values.shape[1] - np.count_nonzero(missing, axis=1)
     some_missing = bool((n < values.shape[1]).any())
     ((places, ranked),) = sorter.ordered((values,), missing if some_missing else None, n)
-    out.ravel()[places.ravel()] = np.broadcast_to(ranked, values.shape).ravel()  # C order: a flat view
+    out.ravel()[places.ravel()] = sorter.table_of(ranked, len(values)).ravel()  # C order: a flat view
     if some_missing:
         np.copyto(out, np.nan, where=missing)
 
@@ -173,7 +174,8 @@ class _Sorter:
         self._number = np.arange(rows * columns, dtype=np.int64).reshape(rows, columns)
         #: Above every number, and each of a row apart from the others.
         self._last = _MISSING + (self._number[:1] << bits) + self._number
-        self._position = np.arange(1.0, columns + 1.0)
+        self._positions = np.tile(np.arange(1.0, columns + 1.0), (rows, 1))
+        self._position = self._positions[0]
         self._keys, self._spare = (np.empty((tables, rows, columns), dtype=np.int64) for _ in range(2))
 
     def ordered(
@@ -217,6 +219,14 @@ class _Sorter:
             (places, self._told_apart(values if missing is None else np.where(missing, np.nan, values), places, lost))
             for values, places, lost in zip(tables, keys, astray, strict=True)
         ]
+
+    def table_of(self, ranked: Floats, rows: int) -> Floats:
+        """(R, N) of the ranks that `ordered` gives."""
+        return ranked if ranked.ndim == 2 else self._positions[:rows]
+
+    def spare(self, rows: int) -> Floats:
+        """(R, N) room for numbers, until the next call of `ordered`."""
+        return self._spare[0, :rows].view(np.float64)
 
     def _told_apart(self, values: Floats, places: npt.NDArray[np.int64], astray: npt.NDArray[np.bool_]) -> Floats:
         """Average ranks in order of the values, by which `places` are put right where they are not."""
