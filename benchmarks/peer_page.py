@@ -56,8 +56,11 @@ def _table(work: str, figures: Mapping[str, Any]) -> list[str]:
 def _faster(figures: Mapping[str, Any]) -> list[str]:
     """Where something else takes less of the processor than Assay does by default."""
     rows = figures["rows"]
-    others = [side for side in SIDES if side.package != "assay" and "reason" not in rows[side.key]]
+    own, others = (
+        [side for side in _measured_sides(rows) if (side.package == "assay") is ours] for ours in (True, False)
+    )
     peers = [side for side in others if side.package or side.function == side.against]
+    importing = rows[own[0].key]["import_s"]
     ahead = [side for side in peers if rows[side.key]["assay"] < 1]
     behind = [side for side in peers if rows[side.key]["assay"] >= 1]
     lines = ["## Where something else is faster", ""]
@@ -65,16 +68,16 @@ def _faster(figures: Mapping[str, Any]) -> list[str]:
         f"- {WORKS[side.work].title}: {side.name} takes {_three(rows[side.key]['assay'])} of Assay's processor time."
         for side in ahead
     ] or ["Nowhere, of what was measured here."]
-    quick = [side for side in _once(peers) if side.package and rows[side.key]["import_s"] < _import_of_assay(rows)]
+    quick = [side for side in _once(peers) if side.package and rows[side.key]["import_s"] < importing]
     if quick:
         named = ", ".join(f"{side.package} {_time(rows[side.key]['import_s'])}" for side in quick)
-        lines += [f"- Importing, against Assay's {_time(_import_of_assay(rows))}: {named}."]
+        lines += [f"- Importing, against Assay's {_time(importing)}: {named}."]
     lines += ["", f"In the other {len(behind)} of {len(peers)} rows of peers and of plain loops Assay takes less.", ""]
     return lines
 
 
-def _import_of_assay(rows: Mapping[str, Any]) -> float:
-    return float(rows["with_assay.quintile"]["import_s"])
+def _measured_sides(rows: Mapping[str, Any]) -> list[Side]:
+    return [side for side in SIDES if side.key in rows and "reason" not in rows[side.key]]
 
 
 def _once(sides: Sequence[Side]) -> list[Side]:
@@ -115,7 +118,7 @@ def _compiling(measured: Sequence[Side], rows: Mapping[str, Any]) -> str:
 def page(figures: Mapping[str, Any]) -> str:
     """The page as Markdown; the same figures give the same bytes."""
     rows, versions = figures["rows"], figures["versions"]
-    measured = [side for side in SIDES if "reason" not in rows[side.key]]
+    measured = _measured_sides(rows)
     imports = ", ".join(
         f"{side.package or 'NumPy and pandas'} {_time(rows[side.key]['import_s'])}" for side in _once(measured)
     )
@@ -131,5 +134,6 @@ def page(figures: Mapping[str, Any]) -> str:
         "",
     ]
     for work in WORKS:
-        lines += _table(work, figures)
+        if any(side.work == work and side.key in rows for side in SIDES):
+            lines += _table(work, figures)
     return "\n".join([*lines, *_faster(figures)]).rstrip() + "\n"

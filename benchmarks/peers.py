@@ -74,6 +74,15 @@ def versions_in(python: Path) -> dict[str, str]:
     return {name: found[name] for name in sorted(named) if name in found}
 
 
+def absent(side: Side, versions: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The reason why a side cannot be run at all, as its only round; none where it can."""
+    if not side.package or side.package == "assay" or side.package in versions:
+        return []
+    pins = PINS.read_text(encoding="utf-8").splitlines()
+    pin = next(line for line in pins if line.startswith(f"{side.package}=="))
+    return [{"reason": f"not installed; pinned as `{pin}`"}]
+
+
 def write_inputs(folder: Path, sessions: int, assets: int) -> None:
     """A synthetic market as arrays that every environment reads."""
     import entry_rules
@@ -113,10 +122,11 @@ def measured(sides: list[Side], python: Path, folder: Path, options: argparse.Na
     """Side → its figures round by round; the first of them are of the small panel."""
     write_inputs(folder / "small", *SMALL)
     write_inputs(folder / "panel", options.sessions, options.assets)
-    found: Rounds = {}
+    versions = versions_in(python)
+    found: Rounds = {side.key: absent(side, versions) for side in sides}
     for turn in range(options.rounds + 1):
         for side in sides if turn % 2 else sides[::-1]:
-            past = found.setdefault(side.key, [])
+            past = found[side.key]
             if any("reason" in item for item in past) or (len(past) > 1 and past[-1]["run_s"][0] > LONG):
                 continue
             inputs, repeats = (folder / "panel", options.repeats) if turn else (folder / "small", 0)
