@@ -88,8 +88,8 @@ def cell_text(own: pd.DataFrame, digits: int) -> str:
     return f"{mean:.{digits}f} [{mean - half:.{digits}f}, {mean + half:.{digits}f}]"
 
 
-def page(table: pd.DataFrame, command: str) -> str:
-    """The study as Markdown: a row a family, a column a market, and what a fit on a planted market costs."""
+def page(table: pd.DataFrame, command: str, note: str = "") -> str:
+    """The study as Markdown: a row a family, a column a market, what a fit on a planted market costs, and the note."""
     columns = [market for market in (*KINDS, "sample", "panel") if market in set(table["market"])]
     ran = [family for family in (*OTHERS, *NETWORKS) if family in set(table["model"])]
     lines = [
@@ -124,6 +124,8 @@ def page(table: pd.DataFrame, command: str) -> str:
         "",
         f"All cells took {table['seconds'].sum() / 60.0:.0f} minutes of the processor.",
     ]
+    if note:
+        lines += ["", note]
     if absent:
         lines += ["", f"Not run: {', '.join(absent)}."]
     return "\n".join(lines) + "\n"
@@ -139,9 +141,10 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=20.0)
     parser.add_argument("--csv", type=Path, default=Path("model_zoo.csv"))
     parser.add_argument("--page", type=Path, help="Write the page from this table instead of running.")
+    parser.add_argument("--note", default="", help="With --page: a sentence on how the table came about.")
     options = parser.parse_args()
     if options.page:
-        text = page(pd.read_csv(options.page), "python studies/model_zoo.py")
+        text = page(pd.read_csv(options.page), "python studies/model_zoo.py --prices FILE", options.note)
         Path(__file__).with_suffix(".md").write_text(text, encoding="utf-8")
         return
     markets = [*options.markets.split(","), *(["panel"] if options.prices else [])]
