@@ -425,23 +425,26 @@ def _result(run: _Run, book: Ledger) -> BacktestResult:
 
 
 def _events(run: _Run, book: Ledger) -> pd.DataFrame:
-    sessions, assets, tape = run.prices.sessions, run.prices.assets, run.tape
-    rows = [
-        (sessions[c.session], assets[c.asset], "forced_exit", f"{c.shares:.6g} shares at the last close")
+    sessions, names, tape = run.prices.sessions, run.prices.assets.to_list(), run.tape
+    rows: list[tuple[int, str, str, str]] = [
+        (c.session, names[c.asset], "forced_exit", f"{c.shares:.6g} shares at the last close")
         for c in book.forced
     ]
     for kind, left in (("unfilled", book.unfilled), ("partly_filled", book.partly), ("expired", book.expired)):
-        rows += [(sessions[s], assets[a], kind, reason) for s, a, reason in _reasons(left, tape)]
+        rows += [(s, names[a], kind, reason) for s, a, reason in _reasons(left, tape)]
     rows += [
-        (sessions[s], "", "above_max_gross", f"gross {gross:.4g} of NAV after the fills: holdings could not be reduced")
+        (s, "", "above_max_gross", f"gross {gross:.4g} of NAV after the fills: holdings could not be reduced")
         for s, gross in book.above
     ]
-    rows += [(sessions[s], "", "cut_to_max_gross", "what adds to the book was cut by one factor") for s in book.cut]
+    rows += [(s, "", "cut_to_max_gross", "what adds to the book was cut by one factor") for s in book.cut]
     if book.ruined_at is not None:
-        rows.append((sessions[book.ruined_at], "", "ruin", "NAV at or below zero"))
+        rows.append((book.ruined_at, "", "ruin", "NAV at or below zero"))
     if not rows:
         return _NO_EVENTS.copy(deep=False)  # made once: sweeps and nulls ask thousands of times
-    table = pd.DataFrame(rows, columns=list(EVENT_COLUMNS))
+    places, *texts = zip(*rows, strict=True)
+    columns = [sessions[list(places)], *map(list, texts)]
+    del rows, places, texts
+    table = pd.DataFrame(dict(zip(EVENT_COLUMNS, columns, strict=True)))
     return table.sort_values(["session", "asset"], kind="stable", ignore_index=True)
 
 
