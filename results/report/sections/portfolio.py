@@ -211,8 +211,9 @@ def _rolling(data: RunData) -> list[Figure | Note]:
             parts.append(Note("The run has no benchmark.", title, absent=True))
             continue
         last = table[column].iloc[-1]
-        end = f"{last:.1%}" if column == "volatility" else f"{last:.2f}"
-        alt = f"{title} over {_WINDOW} sessions, net; at the end {end}."
+        end = f"at the end {last:.1%}" if column == "volatility" else f"at the end {last:.2f}"
+        end = end if math.isfinite(last) else "the last one varies too little"
+        alt = f"{title} over {_WINDOW} sessions, net; {end}."
         parts.append(Figure(title, alt, partial(plot_rolling, table=table, column=column, window=_WINDOW)))
     return parts
 
