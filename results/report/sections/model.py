@@ -56,7 +56,6 @@ _FIGURES = [
     ("pt_p", "signs, p", lambda value: _p(value, 3)),
     ("action_accuracy", "accuracy of actions", percent),
     ("action_macro_f1", "macro F1 of actions", lambda value: fixed(value, 3)),
-    ("note", "why not", lambda value: said(value or None)),
 ]
 
 
@@ -220,9 +219,9 @@ def _beside(data: RunData) -> list[Figure | Table | Note]:
                    partial(plot_models, table=table), "The same folds, the same strategy.", size)
         )  # fmt: skip
         used = [item for item in _FIGURES if item[0] == "model" or (item[0] in table and table[item[0]].notna().any())]
-        if "note" in table and not table["note"].fillna("").any():
-            used = [item for item in used if item[0] != "note"]
-        parts.append(plain_table(title, table.rename_axis("model").reset_index(), used, wide=True))
+        notes = table["note"].fillna("").items() if "note" in table else ()
+        caption = " ".join(f"{label}: {note}." for label, note in notes if note)
+        parts.append(plain_table(title, table.rename_axis("model").reset_index(), used, caption=caption, wide=True))
     return parts
 
 
