@@ -57,7 +57,7 @@ def pack(
 
     The folder stands in for the file wherever prices or predictions are asked for, with the same figures; opening it
     reads it once, to see that it is what was written. `backtest --keep returns` of two packed panels works them a block
-    of sessions at a time, in memory that does not grow with the sessions.
+    of sessions at a time, in a fraction of the memory.
 
     \b
     Examples:

@@ -324,7 +324,8 @@ def _run_in_blocks(
     )
     result = replace(
         result,
-        config={**result.config, **(origin.config or {})},
+        # Without round trips it has fewer figures than the run in memory, so it is another run.
+        config={**result.config, **(origin.config or {}), "engine": "blocks of sessions"},
         counts={**result.counts, **report.counts},
         warnings=tuple(dict.fromkeys((*result.warnings, *doubts, *_too_good(evidence, predictions)))),
     )

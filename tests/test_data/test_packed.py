@@ -140,7 +140,7 @@ def test_a_run_of_packed_panels_that_keeps_returns_is_worked_in_blocks(files, tm
     stored = backtest(rule, *panels, root=tmp_path / "blocks", keep="returns", progress=told)
     whole = backtest(rule, *panels, root=tmp_path / "memory", keep="weights")
     assert "sessions" in told.tasks
-    assert stored.run.id == whole.run.id
+    assert stored.run.id != whole.run.id  # it has fewer figures
     theirs = {item["name"]: item["value"] for item in whole.run.metrics["metrics"]}
     ours = {item["name"]: item["value"] for item in stored.run.metrics["metrics"] if item["value"] is not None}
     assert ours == pytest.approx({name: theirs[name] for name in ours}, rel=1e-9)
