@@ -42,7 +42,9 @@ def is_mapped(values: object) -> bool:
 
 
 def release(values: npt.NDArray[Any]) -> None:
-    """Let go of the memory of a part of a mapped file; of any other array, nothing happens.
+    """Let go of the memory of a part of a file mapped to be read; of any other array, nothing happens.
+
+    Of a mapping that somebody may write to, what was written could lie nowhere else.
 
     Examples
     --------
@@ -53,7 +55,7 @@ def release(values: npt.NDArray[Any]) -> None:
 
     """
     mapped = _file_of(values)
-    if mapped is None or not hasattr(mapped, "madvise") or values.nbytes == 0:
+    if mapped is None or not hasattr(mapped, "madvise") or values.nbytes == 0 or not memoryview(mapped).readonly:
         return
     begin = np.frombuffer(mapped, np.uint8).__array_interface__["data"][0]
     first, last = np.lib.array_utils.byte_bounds(values)

@@ -27,7 +27,7 @@ class RowValues:
     Parameters
     ----------
     shape : (T, N).
-    make : gives the rows of a slice, (n, N) float64, the caller's own.
+    make : gives the rows of a slice, (n, N) float64, not to be written to.
 
     """
 
@@ -38,7 +38,9 @@ class RowValues:
         return self.shape[0]
 
     def __getitem__(self, rows: slice) -> Floats:
-        start, stop, _ = rows.indices(len(self))
+        start, stop, step = rows.indices(len(self))
+        if step != 1:
+            raise IndexError(f"rows are asked for one after another, got a step of {step}")
         return self.make(slice(start, max(start, stop)))
 
 

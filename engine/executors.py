@@ -34,6 +34,7 @@ _TASKS_A_WORKER = 4
 #: How often the listener looks for messages, seconds.
 _EARS = 0.02
 
+
 def run_tasks(
     function: Callable[..., T],
     tasks: Sequence[tuple[Any, ...]],
@@ -120,16 +121,18 @@ class Workers:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.rest()
-        self._handed.clear()
-        self._open.close()
-        self._cluster = self._folder = None
+        try:
+            self.rest()
+        finally:
+            self._handed.clear()
+            self._cluster = self._folder = None
+            self._open.close()
 
     def rest(self) -> None:
         """End local worker processes until there are tasks again; what is shared stays where it is."""
         if self._pool is not None:
-            self._pool.shutdown(wait=True)
-            self._pool = None
+            pool, self._pool = self._pool, None
+            pool.shutdown(wait=True, cancel_futures=True)
 
     @property
     def is_remote(self) -> bool:
@@ -210,17 +213,18 @@ class Workers:
             )
         # Processes start when tasks are handed in, and read the environment then.
         with _one_thread_environment(), _listening(self._messages, heard):
-            futures = {self._pool.submit(call_on_one_thread, function, *task): i for i, task in enumerate(tasks)}
             try:
+                futures = {self._pool.submit(call_on_one_thread, function, *task): i for i, task in enumerate(tasks)}
                 for future in as_completed(futures):
                     yield futures[future], future.result()
             except (BrokenProcessPool, BrokenPipeError):
+                self.rest()
                 raise TrainingError(
                     "a worker process died, perhaps for want of memory; what it had finished is kept where a folder "
                     "was given, so run again to go on, with fewer workers"
                 ) from None
             except BaseException:
-                self._pool.shutdown(wait=False, cancel_futures=True)
+                self.rest()  # while they are heard: who is not listened to would never end
                 raise
 
 

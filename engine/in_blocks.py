@@ -60,7 +60,7 @@ def why_not_in_blocks(
         "lots of raw prices": bool(execution.lot) and prices.raw_close is not None,
         "costs by asset": costs.table is not None and bool(costs.table.by_asset),
         "predictions and prices of different assets": not predictions.assets.equals(prices.assets),
-        "action probabilities": predictions.action is not None,
+        "probabilities": predictions.action is not None or predictions.probability_up is not None,
     }
     return next((reason for reason, holds in reasons.items() if holds), None)
 

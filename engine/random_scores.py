@@ -169,7 +169,7 @@ def random_score_null(
     panel, known = Shared(predictions), Shared(prices)
     with opened_workers(executor, workers) as on:
         away = on.is_remote or (not batched and not entered and len(orders) * size >= _WORTH_PROCESSES)
-        step = on.step(len(orders), most) if away else most
+        step = on.step(len(orders), most) if away and not batched else most  # a batch's last bits depend on its size
         parts = [orders[start : start + step] for start in range(0, len(orders), step)]
         figures: list[Floats] = [np.empty((0, 3))] * len(parts)
         tasks = [(one, panel, known, part) for part in parts]

@@ -129,11 +129,12 @@ class RayCluster:
                         sent.append(said)
                         yield running.pop(reference), result
             finally:
-                if lost := nodes - self._alive():
-                    _LOG.warning("Ray: %d of %d nodes died; what they were at was run again", len(lost), len(nodes))
                 for reference in running:
                     with suppress(ray.exceptions.RayError):
                         ray.cancel(reference, force=True)
+                with suppress(ray.exceptions.RayError, RuntimeError):  # of a cluster that is gone the task tells
+                    if lost := nodes - self._alive():
+                        _LOG.warning("Ray: %d of %d nodes died; what they were at was run again", len(lost), len(nodes))
 
     def _result(self, reference: Any) -> Any:
         errors = self.ray.exceptions

@@ -98,10 +98,14 @@ def write_mapped(value: object, path: Path) -> Mapped:
         If it cannot be written.
 
     """
-    with path.open("xb") as file:
-        if is_dataclass(value):
-            return Mapped(type(value), {name: _put(part, file) for name, part in vars(value).items()})
-        return Mapped(None, {"": _put(value, file)})
+    try:
+        with path.open("xb") as file:
+            if is_dataclass(value):
+                return Mapped(type(value), {name: _put(part, file) for name, part in vars(value).items()})
+            return Mapped(None, {"": _put(value, file)})
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def _put(part: object, file: BinaryIO) -> object:

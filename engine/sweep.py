@@ -233,10 +233,10 @@ def run_cells(
         most = max(1, _CELLS // size)
         passes: list[list[list[int]]] = []
         for by_weights in groups.values():
-            # Cells of the same weights are worked as one, whole, so that a sweep that goes on gives the same bits.
-            kinds = [kind for kind in by_weights.values() if not skip.issuperset(kind)]
-            step = on.step(len(kinds), most) if on.is_remote else most
-            passes += [kinds[start : start + step] for start in range(0, len(kinds), step)]
+            # Passes are the same wherever they run and whatever is done already, so that the bits are the same too.
+            kinds = list(by_weights.values())
+            parts = [kinds[start : start + most] for start in range(0, len(kinds), most)]
+            passes += [part for part in parts if not all(skip.issuperset(kind) for kind in part)]
         together = [({i: cells[i] for kind in kinds for i in kind}, kinds, panel, known, compiled) for kinds in passes]
         for _, batch in run_tasks(_pass, together, executor=on if on.is_remote else "serial"):
             yield [item for item in batch if item.index not in skip]

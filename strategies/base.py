@@ -424,7 +424,7 @@ def decide(
     answer: object
     if last is not None and isinstance(strategy, Resumes):
         answer = strategy.resumed(views, market, last)
-    elif compiled and isinstance(strategy, Compiles):
+    elif compiled and isinstance(strategy, Compiles) and _compiles_itself(strategy):
         answer = strategy.compiled_weights(views, market)
     else:
         answer = strategy.target_weights(views, market)
@@ -435,6 +435,16 @@ def decide(
     raise InputError(
         f"{strategy.name}: target_weights returned {type(answer).__name__}; return a DataFrame of weights or a Decision"
     )
+
+
+def _compiles_itself(strategy: object) -> bool:
+    """Whether the compiled loops stand for the rule itself: a class that changes only the rule leaves them behind."""
+    for kind in type(strategy).__mro__:
+        if "compiled_weights" in vars(kind):
+            return True
+        if {"target_weights", "filter"} & vars(kind).keys():
+            return False
+    return False
 
 
 def entry_signals(rule: EntryRule, predictions: PredictionPanel, prices: PricePanel) -> EntrySignals:

@@ -35,7 +35,10 @@ _PRICES = (*PRICE_FIELDS, "raw_close", "members")
 
 def is_packed(data: object) -> bool:
     """Whether this is the folder of a packed panel, sound or not."""
-    return isinstance(data, str | Path) and (Path(data) / _ABOUT).is_file()
+    try:
+        return isinstance(data, str | Path) and (Path(data) / _ABOUT).is_file()
+    except (OSError, ValueError):  # what is wrong with the path is said by who reads files
+        return False
 
 
 def pack_prices(prices: PricePanel, folder: str | Path) -> Path:
@@ -134,6 +137,9 @@ def _written(folder: Path, frames: Mapping[str, pd.DataFrame], about: Mapping[st
         raise InputError(
             f"pack {folder}: is there already, and holds no packed {about['kind']}; name another folder with --out"
         )
+    strange = sorted(item.name for item in folder.iterdir() if not _own(item)) if folder.exists() else []
+    if strange:
+        raise InputError(f"pack {folder}: holds {strange[0]}, no part of it; move that, or name another with --out")
     first = next(iter(frames.values()))
     content = {
         "format": _FORMAT,
@@ -166,6 +172,10 @@ def _written(folder: Path, frames: Mapping[str, pd.DataFrame], about: Mapping[st
     return folder
 
 
+def _own(item: Path) -> bool:
+    return item.name == _ABOUT or item.suffix == ".npy"
+
+
 def _kind(folder: Path) -> str | None:
     """What a packed folder holds; None where it cannot be told."""
     try:
@@ -176,7 +186,7 @@ def _kind(folder: Path) -> str | None:
 
 def _opened(folder: Path, kind: str) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
     """What ``panel.json`` says, and the frames over the mapped arrays, every value held against the digest."""
-    again = "pack it again (`data pack`)"
+    again = "remove it, and pack it again (`data pack`)"
     try:
         about = read_sealed(folder / _ABOUT)
         if about.get("format") != _FORMAT or about.get("version") != _VERSION:

@@ -89,8 +89,9 @@ def load_predictions(
     """
     options = options or ReadOptions()
     if is_packed(data):
+        own = {} if name is None else {"name": name}
         return load_packed_predictions(
-            data, name=name or Path(data).stem, unit=unit, horizon=horizon, delay=delay,
+            data, **own, unit=unit, horizon=horizon, delay=delay,
             receipts=_receipts(receipts, options, receipts_options), zero_is_neutral=zero_is_neutral,
         )  # fmt: skip
     source = open_source(data, options)

@@ -81,7 +81,11 @@ def load_prices(data: Any, *, repair: Literal["drop"] | None = None, options: Re
       source    DataFrame, adjusted: unknown
 
     """
-    return load_packed_prices(data) if is_packed(data) else checked_panel(read_prices(data, options), repair)
+    if not is_packed(data):
+        return checked_panel(read_prices(data, options), repair)
+    if repair is not None:
+        raise InputError(f"{data}: is packed already; repair the file that it was made from, and pack that")
+    return load_packed_prices(data)
 
 
 def checked_panel(raw: RawPrices, repair: Literal["drop"] | None = None) -> PricePanel:

@@ -56,11 +56,11 @@ def open_source(data: Any, options: ReadOptions) -> Source:
     if not isinstance(data, (str, Path)):
         return _of_frame(data)
     path = Path(data)
-    if path.is_dir():
-        raise InputError(f"{path}: is a directory; name the CSV or Parquet file in it")
     try:
         with path.open("rb") as file:
             head = file.read(65536)
+    except IsADirectoryError:
+        raise InputError(f"{path}: is a directory; name the CSV or Parquet file in it") from None
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; check the path") from None
     except (OSError, ValueError) as error:

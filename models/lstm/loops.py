@@ -1,8 +1,9 @@
 """Loops over many small networks, which Numba compiles: LSTMs, batch normalisation with dropout, Adam, a whole step.
 
-They are plain functions over arrays (`compiled_loop` compiles them) and go asset by asset, so an asset's figures do not
-depend on who else is there, and what its pass forwards and backwards leaves behind stays in the processor's cache. They
-are in one file because Numba looks at a function's own file to see whether what it keeps on disk is still right.
+They are plain functions over arrays (`compiled_loop` compiles them) and go asset by asset, so that what a pass forwards
+and backwards leaves behind stays in the processor's cache, and an asset's figures depend on who else is there by
+rounding at most (where batches are of unequal length). They are in one file because Numba looks at a function's own
+file to see whether what it keeps on disk is still right.
 """
 
 from __future__ import annotations

@@ -354,7 +354,7 @@ def train_together(
 @contextmanager
 def in_threads(jobs: int) -> Iterator[tuple[Callable[..., Iterator[Any]], int]]:
     """A `map` over at most so many threads as there are jobs, one a core, and their number; torch takes one in each."""
-    threads = min(jobs, _threads())
+    threads = max(1, min(jobs, _threads()))
     with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         yield (map if threads == 1 else pool.map), threads
 

@@ -25,7 +25,7 @@ from assay.results.report.compare import compare_runs, render_comparison
 from assay.results.report.tables import shown_value
 from assay.results.report.tearsheet import render_tearsheet
 from assay.results.storage.finding import selected, sorted_rows, values_of
-from assay.results.storage.runs import Run, damaged_runs, flattened, list_runs
+from assay.results.storage.runs import Run, damaged_runs, flattened, list_runs, load_run
 from assay.results.storage.trial_ledger import read_trials
 
 if TYPE_CHECKING:
@@ -90,9 +90,8 @@ class _Pages:
 
     def found(self, name: str) -> Run:
         """The run of exactly that id."""
-        for run in list_runs(self.root):
-            if run.id == name:
-                return run
+        if any(run.id == name for run in list_runs(self.root)):
+            return load_run(name, root=self.root)  # with its tables, where the list brought none
         raise InputError("there is no such run")
 
     def runs(self, query: Mapping[str, str]) -> str:

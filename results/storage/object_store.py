@@ -131,7 +131,7 @@ class ObjectStore:
                 return True
             there = self._marker(run)
             if there is None:
-                if known is not None:  # removed by somebody else
+                if known is not None or self._bringing(run).exists():  # removed by somebody else
                     self._forget(run)
                 return False
             wanted = {name: item for name, item in there.items() if not listed_only or name in _LISTED}
@@ -206,10 +206,10 @@ class ObjectStore:
     def _noted(self) -> set[str]:
         return {item.stem for item in self._state.glob("*.json")}
 
-    def _note(self, run: str, there: Mapping[str, _Entry]) -> None:
-        folder = self.root / run
-        moments = {name: _moment(folder / name) for name in there}
-        content = {name: [item.digest, item.size, moments[name]] for name, item in there.items()}
+    def _note(self, run: str, there: Mapping[str, _Entry], moments: Mapping[str, Any] | None = None) -> None:
+        if moments is None:
+            moments = {name: _moment(self.root / run / name) for name in there}
+        content = {name: [item.digest, item.size, moments.get(name)] for name, item in there.items()}
         with replacing(self._state / f"{run}.json") as temporary:
             temporary.write_text(json.dumps(sealed({"files": content})), encoding="utf-8")
 
@@ -252,27 +252,32 @@ class ObjectStore:
         """Write the files that are not there yet, then the marker; False of a run that somebody else has made anew."""
         from pyarrow.fs import FileType
 
-        run, own = folder.name, {}
+        run, own, moments = folder.name, {}, {}
         for path in sorted(item for item in folder.rglob("*") if item.is_file()):
             name = path.relative_to(folder).as_posix()
             if not any(part.startswith(".") for part in name.split("/")):
+                moments[name] = _moment(path)  # before the digest: what changes from here on is written another time
                 own[name] = _Entry(file_digest(path), path.stat().st_size)
         there = self._marker(run) or {}
         same = there.get(_MANIFEST) == own.get(_MANIFEST)
-        if not same and not _is_whole(folder, own):  # only listed here, and made anew there since
-            self._forget(run)
+        if not same and not _is_whole(folder, own):
+            if there and self._known(run) is not None:  # only listed here, and made anew there since
+                self._forget(run)
             return False
         fresh = {name: item for name, item in own.items() if there.get(name) != item}
         keys = {name: f"{self.base}/{run}/{item.digest}/{name}" for name, item in fresh.items()}
         infos = self._asked("look at", lambda: self.files.get_file_info(list(keys.values()))) if keys else []
         for (name, key), info in zip(keys.items(), infos, strict=True):
             if info.type != FileType.File or info.size != fresh[name].size:
-                self._put(key, (folder / name).read_bytes())
+                content = (folder / name).read_bytes()
+                if hashlib.sha256(content).hexdigest() != fresh[name].digest:
+                    return False  # being changed: whoever changes it writes it
+                self._put(key, content)
         # Of a run made anew its own files alone; else what was not brought here stays.
         now = {**(there if same else {}), **own}
-        content = {name: [item.digest, item.size] for name, item in sorted(now.items())}
-        self._put(f"{self.base}/{run}/{_MARKER}", json.dumps(sealed({"files": content})).encode())
-        self._note(run, now)
+        listed = {name: [item.digest, item.size] for name, item in sorted(now.items())}
+        self._put(f"{self.base}/{run}/{_MARKER}", json.dumps(sealed({"files": listed})).encode())
+        self._note(run, now, moments)
         return True
 
     def _bytes(self, name: str) -> bytes:
@@ -339,7 +344,8 @@ def results_at(root: Path | str) -> Iterator[Path]:
 
     The endpoint and the credentials are those of the standard variables: AWS_ENDPOINT_URL (or AWS_ENDPOINT_URL_S3),
     AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_PROFILE. The folder lies in
-    ``$ASSAY_CACHE`` or ``~/.cache/assay`` and may be removed at any time when nothing runs.
+    ``$ASSAY_CACHE`` or ``~/.cache/assay`` and may be removed when nothing runs and the last command could write, unless
+    it holds the ledger of trials, which the commands then say.
 
     Raises
     ------

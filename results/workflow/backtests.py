@@ -32,7 +32,7 @@ from assay.results.checks.trials import TrialCount, count_trial
 from assay.results.evidence.backtest import Evidence, evaluate, store_backtest
 from assay.results.evidence.starts import over_all_starts
 from assay.results.evidence.styles import StyleInputs, against_styles
-from assay.results.storage.kept import Keep
+from assay.results.storage.kept import Keep, kept_tables
 from assay.results.storage.lockbox import require_open
 from assay.results.storage.object_store import local_root
 from assay.results.storage.places import DEFAULT_ROOT
@@ -213,6 +213,7 @@ def backtest(
     """
     started = time.perf_counter()
     require_open(prices, "backtest")
+    kept_tables({}, keep)
     execution = Execution(delay=predictions.delay) if execution is None else execution
     costs, checks = CostModel() if costs is None else costs, Checks() if checks is None else checks
     checks = checks if styles is None else replace(checks, styles=True)
@@ -220,9 +221,10 @@ def backtest(
     progress = Silent() if progress is None else progress
     reason: str | None = "panels that are not packed, or tables to keep"
     if keep == "returns" and are_packed(predictions, prices):
-        refuse_checks(checks, engine)
         reason = why_in_memory(trading, predictions, prices)
-        if reason is not None:
+        if reason is None:
+            refuse_checks(checks, engine)
+        else:
             progress.say(f"worked in memory, not in blocks of sessions: {reason}")
     with Workers(executor, workers) as opened:
         ledger = Bookkeeping(local_root(root), trials_elsewhere, keep, opened)

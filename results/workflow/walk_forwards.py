@@ -30,7 +30,7 @@ from assay.results.checks.trading import Trading
 from assay.results.evidence.models import BASELINES, comparison, fold_metrics
 from assay.results.evidence.skill import skill_of
 from assay.results.evidence.styles import StyleInputs
-from assay.results.storage.kept import Keep
+from assay.results.storage.kept import Keep, kept_tables
 from assay.results.storage.lockbox import require_open
 from assay.results.storage.object_store import local_root
 from assay.results.storage.places import DEFAULT_ROOT
@@ -139,6 +139,7 @@ def walk_forward(
     """
     started = time.perf_counter()
     require_open(prices, "walk_forward")
+    kept_tables({}, keep)
     root, progress = local_root(root), Silent() if progress is None else progress
     checks = Checks(leaks=True, styles=True) if checks is None else checks
     checks = checks if styles is None else replace(checks, styles=True)

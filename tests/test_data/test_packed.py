@@ -165,3 +165,29 @@ class Told:
 
     def say(self, line):
         self.lines.append(line)
+
+
+def test_what_somebody_wrote_into_a_mapping_stays(tmp_path):
+    np.save(tmp_path / "a.npy", np.full((600, 400), 100.0))
+    values = np.load(tmp_path / "a.npy", mmap_mode="c")
+    values[:] = np.arange(1.0, 601.0)[:, None]
+    for _ in row_parts(values):
+        pass
+    release(values)
+    assert values[-1, -1] == 600.0
+
+
+def test_packing_again_takes_nothing_of_others_away_and_repairs_nothing(tmp_path):
+    prices, predictions = synthetic_market(20, 4, seed=0)
+    folder = pack_prices(prices, tmp_path / "p.pack")
+    pack_prices(prices, folder)
+    (folder / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match=r"holds notes\.txt, no part of it"):
+        pack_prices(prices, folder)
+    assert (folder / "notes.txt").read_text() == "mine"
+    with pytest.raises(InputError, match="is packed already; repair the file"):
+        load_prices(folder, repair="drop")
+    with pytest.raises(InputError):
+        load_prices("x" * 300 + ".csv")
+    named = pack_predictions(predictions, tmp_path / "other.pack")
+    assert load_predictions(named).name == predictions.name

@@ -155,3 +155,20 @@ def test_ray_is_asked_for_clearly_where_it_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(InputError, match=r"pip install 'assay\[ray\]'"):
         list(run_tasks(math.factorial, [(1,)], executor="ray"))
+
+
+def talks(number):
+    """Fails at once, or says more than a pipe holds."""
+    if number == 0:
+        raise ValueError("task 0")
+    for _ in range(3000):
+        say("x" * 100)
+    return number
+
+
+@needs_two_cores
+def test_after_a_task_has_failed_others_end_and_there_can_be_tasks_again():
+    with Workers("process", 2) as workers:
+        with pytest.raises(ValueError, match="task 0"):
+            dict(run_tasks(talks, [(0,), (1,)], executor=workers))
+        assert dict(run_tasks(math.factorial, [(3,), (4,)], executor=workers)) == {0: 6, 1: 24}

@@ -18,7 +18,7 @@ from assay.data.synthetic import synthetic_market
 from assay.models.catalog import load_model
 from assay.models.lstm.fitting import FittedLSTM
 from assay.models.lstm.loops import back_normed, back_over_steps, constants, normed, over_steps, stepped
-from assay.models.lstm.masks import _stream, draw_kept
+from assay.models.lstm.masks import _is_torch_s, _stream, draw_kept
 from assay.models.lstm.recurrence import lstm_states
 from assay.models.lstm.stacked import _answers, _learnt, _losses, _Training, train_together
 from assay.models.lstm.training import TrainingSchedule, deterministic
@@ -208,6 +208,8 @@ def test_the_loop_of_a_step_has_the_gradients_of_torch(plain: bool, monkeypatch:
 
 
 def test_masks_are_those_that_torch_draws() -> None:
+    if not _is_torch_s():
+        pytest.skip("this build of torch draws in another way, and draws its masks itself")
     generator = torch.Generator().manual_seed(9)
     torch.empty(17).normal_(generator=generator)  # somewhere within a block
     words, place = _stream(generator)

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from assay.data.benchmark import with_benchmark_asset
 from assay.data.errors import InputError
 from assay.data.panel import PredictionPanel, PricePanel
+from assay.data.synthetic import synthetic_market
+from assay.strategies.base import Decision, decide
 from assay.strategies.ranked import (
     BenchmarkHedge,
     BottomK,
@@ -311,3 +313,17 @@ def test_parameters_of_the_siblings():
         VolScaled(window=1)
     with pytest.raises(InputError, match="short_below"):
         Threshold(short_below=math.inf)
+
+
+class Half(QuintileLongShort):
+    """Changes the rule and says nothing of its compiled loops."""
+
+    def target_weights(self, predictions, prices):
+        return Decision(super().target_weights(predictions, prices).weights / 2)
+
+
+def test_a_rule_that_was_changed_is_not_the_compiled_one():
+    prices, predictions = synthetic_market(30, 10, seed=0)
+    plain, asked = (decide(Half(), predictions, prices, compiled=compiled).weights for compiled in (False, True))
+    pd.testing.assert_frame_equal(plain, asked)
+    assert plain.abs().sum(axis="columns").max() == pytest.approx(0.5)
