@@ -116,7 +116,8 @@ def load_packed_predictions(folder: str | Path, **settings: Any) -> PredictionPa
     for name in ("unit", "horizon"):
         if settings.get(name, about[name]) != about[name]:
             raise InputError(
-                f"{folder}: was packed with {name} {about[name]}, read with {settings[name]}; state {name}"
+                f"{folder}: packed with {name} {about[name]}, read with {settings[name]}; say {name} {about[name]}, or "
+                "pack it again"
             )
     known = {name: about[name] for name in ("name", "unit", "horizon")}
     dispersion = frames.pop("dispersion", None)
@@ -212,8 +213,10 @@ def _opened(folder: Path, kind: str) -> tuple[dict[str, Any], dict[str, pd.DataF
 def _frame(path: Path, dtype: str, sessions: pd.DatetimeIndex, assets: pd.Index) -> pd.DataFrame:
     try:
         values = cast(np.ndarray, np.load(path, mmap_mode="r", allow_pickle=False))
-    except (OSError, EOFError) as error:
-        raise ValueError(f"{path.name}: {getattr(error, 'strerror', None) or error}") from None
+    except OSError as error:
+        raise ValueError(f"{path.name}: {error.strerror or 'cut short'}") from None
+    except (EOFError, ValueError):
+        raise ValueError(f"{path.name}: no array, or cut short") from None
     if values.dtype != np.dtype(dtype) or values.shape != (len(sessions), len(assets)) or not values.flags.c_contiguous:
         raise ValueError(f"{path.name}: {values.dtype} of shape {values.shape}, not what {_ABOUT} says")
     return pd.DataFrame(values, sessions, assets, copy=False)

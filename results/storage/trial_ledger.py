@@ -38,6 +38,7 @@ from assay.results.storage.places import ledger_path
 from assay.results.storage.runs import to_json
 
 __all__ = [
+    "IN_BLOCKS",
     "Record",
     "Trial",
     "Trials",
@@ -55,6 +56,8 @@ __all__ = [
 #: Settings of a run that make no other trial: what is repeated, and what is a scenario.
 _MEMBERS = ("seed", "seeds", "source", "adjusted", "workers")
 _SCENARIO = ("costs", "execution", "engine")
+#: The engine of a run that was worked some sessions at a time: another run, in the same scenario.
+IN_BLOCKS = "blocks of sessions"
 #: Share of sessions on which the x of two prediction files are equal where one is the other, a day later.
 _SAME = 0.9
 _LEAST_SHARED = 20
@@ -174,7 +177,7 @@ def _trial(recipe: str, family: str, name: str, predictions: str) -> Trial:
 
 def scenario_of(config: Mapping[str, Any]) -> str:
     """A name for a run's costs, capital, delay and fill: trials are compared within one."""
-    chosen = {name: config.get(name) for name in _SCENARIO}
+    chosen = {name: None if config.get(name) == IN_BLOCKS else config.get(name) for name in _SCENARIO}
     return hashlib.sha256(to_json(chosen).encode()).hexdigest()[:16]
 
 

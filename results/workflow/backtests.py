@@ -37,6 +37,7 @@ from assay.results.storage.lockbox import require_open
 from assay.results.storage.object_store import local_root
 from assay.results.storage.places import DEFAULT_ROOT
 from assay.results.storage.runs import Run, add_checks
+from assay.results.storage.trial_ledger import IN_BLOCKS
 from assay.results.workflow.in_blocks import are_packed, refuse_checks, result_in_blocks, why_in_memory
 from assay.results.workflow.kept_study import derived, keep_study, sources_of
 from assay.results.workflow.requests import Checks, Progress, Silent
@@ -327,7 +328,7 @@ def _run_in_blocks(
     result = replace(
         result,
         # Without round trips it has fewer figures than the run in memory, so it is another run.
-        config={**result.config, **(origin.config or {}), "engine": "blocks of sessions"},
+        config={**result.config, **(origin.config or {}), "engine": IN_BLOCKS},
         counts={**result.counts, **report.counts},
         warnings=tuple(dict.fromkeys((*result.warnings, *doubts, *_too_good(evidence, predictions)))),
     )

@@ -35,6 +35,8 @@ def are_packed(predictions: PredictionPanel, prices: PricePanel) -> bool:
 
 def why_in_memory(trading: Trading, predictions: PredictionPanel, prices: PricePanel) -> str | None:
     """Why packed panels are worked in memory all the same; None where they are not."""
+    if prices.members is not None:
+        return "a universe that assets leave, which is listed"
     return why_not_in_blocks(trading.strategy, predictions, prices, trading.costs, trading.execution)
 
 

@@ -20,6 +20,7 @@ from assay.commands import main as cli
 from assay.data.files.packed import is_packed, pack_predictions, pack_prices
 from assay.data.mapped import is_mapped, release, row_parts
 from assay.data.panel import PricePanel
+from assay.results.storage.trial_ledger import scenario_of
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +67,7 @@ def test_values_stay_in_the_file_through_what_a_run_does_with_a_panel(files):
 @pytest.mark.parametrize(
     ("harm", "reason"),
     [
-        (lambda data: data[:-8], "file size"),
+        (lambda data: data[:-8], "close.npy: no array, or cut short"),
         (lambda data: data[:-8] + np.float64(3.0).tobytes(), "its values are not what was written"),
         (lambda data: b"", "close.npy"),
         (lambda data: data[:6] + b"\xff" + data[7:], "close.npy|format"),
@@ -141,6 +142,7 @@ def test_a_run_of_packed_panels_that_keeps_returns_is_worked_in_blocks(files, tm
     whole = backtest(rule, *panels, root=tmp_path / "memory", keep="weights")
     assert "sessions" in told.tasks
     assert stored.run.id != whole.run.id  # it has fewer figures
+    assert scenario_of(stored.result.config) == scenario_of(whole.result.config)  # and is among the same trials
     theirs = {item["name"]: item["value"] for item in whole.run.metrics["metrics"]}
     ours = {item["name"]: item["value"] for item in stored.run.metrics["metrics"] if item["value"] is not None}
     assert ours == pytest.approx({name: theirs[name] for name in ours}, rel=1e-9)
