@@ -340,7 +340,7 @@ def _echo(result: Audit, every: bool) -> None:
 
 def _counted(path: Path, claims: ClaimSet) -> dict[str, Any]:
     """What a checkpoint holds, and how the printed counts of parameters stand to it."""
-    from assay.audit.read.checkpoint import read_checkpoint_shapes
+    from assay.models.checkpoint_shapes import read_checkpoint_shapes
 
     found = read_checkpoint_shapes(path)
     printed = [

@@ -16,9 +16,9 @@ import torch
 from click.testing import CliRunner
 from safetensors.numpy import save_file
 
-from assay.audit.read.checkpoint import read_checkpoint_shapes
 from assay.commands.audit import audit
 from assay.data.errors import InputError
+from assay.models.checkpoint_shapes import read_checkpoint_shapes
 from assay.models.stock_lstm import StockLSTM
 
 
@@ -185,7 +185,7 @@ def test_settings_that_cannot_be_shown_are_left_out(tmp_path: Path) -> None:
 
 
 def test_steps_of_a_pickle_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("assay.audit.read.checkpoint._MOST_STEPS", 100)
+    monkeypatch.setattr("assay.models.checkpoint_shapes._MOST_STEPS", 100)
     assert "more steps" in one_line(torch_zip(tmp_path / "a.pt", b"\x80\x02" + b"}" * 200 + b"."))
 
 
