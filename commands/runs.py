@@ -62,9 +62,9 @@ def list_(
     """
     from assay.results.report.tables import table_lines, terminal_width
     from assay.results.storage.finding import differing_settings, selected, sorted_rows, value_of, values_of
-    from assay.results.storage.runs import damaged_runs, list_runs
+    from assay.results.storage.runs import stored_runs
 
-    stored, damaged = list_runs(results), damaged_runs(results)
+    stored, damaged = stored_runs(results)
     rows = [values_of(run) for run in stored]
     shown = selected(rows, tests)
     shown = shown if sort == "created" and not reverse else sorted_rows(shown, sort, reverse=reverse)
@@ -313,7 +313,8 @@ def rm(run: tuple[str, ...], results: Path, as_json: bool) -> None:
     """Remove runs, with everything in their folders: by id, by the start of one, or by the path of a folder."""
     from assay.results.storage.runs import delete_run, find_run
 
-    paths = list(dict.fromkeys(find_run(item, root=results) for item in run))  # all must exist before any goes
+    # All must exist before any goes.
+    paths = list(dict.fromkeys(find_run(item, root=results, to_read=False) for item in run))
     gone = [delete_run(path) for path in paths]
     if as_json:
         echo_json({"removed": [path.name for path in gone]})

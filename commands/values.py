@@ -37,8 +37,10 @@ class ResultsPlace(click.Path):
     """A folder, or the folder that stands for an object store while the command runs."""
 
     def convert(self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        if not isinstance(value, str) or "://" not in value or ctx is None or ctx.resilient_parsing:
+        if not isinstance(value, str) or ":/" not in value or ctx is None or ctx.resilient_parsing:
             return Path(os.fsdecode(super().convert(value, param, ctx)))
-        from assay.results.storage.object_store import results_at
+        from assay.results.storage.object_store import is_url, results_at
 
+        if not is_url(value):  # C:/results
+            return Path(os.fsdecode(super().convert(value, param, ctx)))
         return ctx.with_resource(results_at(value))

@@ -25,7 +25,7 @@ from assay.results.report.compare import compare_runs, render_comparison
 from assay.results.report.tables import shown_value
 from assay.results.report.tearsheet import render_tearsheet
 from assay.results.storage.finding import selected, sorted_rows, values_of
-from assay.results.storage.runs import Run, damaged_runs, flattened, list_runs, load_run
+from assay.results.storage.runs import Run, flattened, list_runs, load_run, stored_runs
 from assay.results.storage.trial_ledger import read_trials
 
 if TYPE_CHECKING:
@@ -96,10 +96,11 @@ class _Pages:
 
     def runs(self, query: Mapping[str, str]) -> str:
         """All runs, those that pass the filter, in the order that is asked for."""
-        stored = {run.id: run for run in list_runs(self.root)}
+        runs, damaged = stored_runs(self.root)
+        stored = {run.id: run for run in runs}
         rows: Sequence[Mapping[str, Any]] = [values_of(run) for run in stored.values()]
         tests, order = query.get("filter", "")[:_LONGEST], query.get("sort", "")[:_LONGEST]
-        lines = [f"{name} is damaged: {why}" for name, why in damaged_runs(self.root).items()]
+        lines = [f"{name} is damaged: {why}" for name, why in damaged.items()]
         total = len(rows)
         try:
             rows = selected(rows, tests.split())

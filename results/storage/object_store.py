@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import logging
 import os
 import re
 import shutil
@@ -30,7 +31,9 @@ from assay.data.errors import InputError
 from assay.data.sample import cache_folder
 from assay.data.stored import file_digest, read_sealed, sealed
 
-__all__ = ["ObjectStore", "is_url", "local_root", "results_at", "store_behind"]
+__all__ = ["DamagedRunError", "ObjectStore", "is_url", "local_root", "results_at", "store_behind"]
+
+_LOG = logging.getLogger(__name__)
 
 _URL = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(?P<prefix>[^?#]*))?")
 _MARKER, _MANIFEST, _ABOUT = "run.json", "manifest.json", ".store"
@@ -49,6 +52,15 @@ _REASONS = {
 }
 
 
+class DamagedRunError(InputError):
+    """A run there of which something is not what was written; the others are none the worse for it."""
+
+    def __init__(self, url: str, run: str, what: str) -> None:
+        super().__init__(
+            f"run {url}/{run}: damaged: {what}; the command that made it makes it again, `runs rm {run}` removes it"
+        )
+
+
 def is_url(root: Path | str) -> bool:
     """Whether results are to lie in an object store rather than in a folder."""
     return re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", str(root)) is not None
@@ -64,7 +76,8 @@ def local_root(root: Path | str) -> Path:
 
     """
     if is_url(root):
-        raise InputError(f"{root}: an object store; `with results_at({str(root)!r}) as root:` gives the folder for it")
+        url = re.sub(":/+", "://", str(root), count=1)  # a Path makes one slash of two
+        raise InputError(f"{url}: an object store; `with results_at({url!r}) as root:` gives the folder for it")
     return Path(root)
 
 
@@ -115,65 +128,117 @@ class ObjectStore:
 
         self._asked("open", lambda: self.files.get_file_info(FileSelector(f"{self.base}/{_ABOUT}")), may_lack=True)
 
-    def bring(self, run: str, *, listed_only: bool = False) -> bool:
+    def holds(self, run: str) -> bool:
+        """Whether there is a run of that id, sound or damaged."""
+        from pyarrow.fs import FileType
+
+        (marker,) = self._asked("look at", lambda: self.files.get_file_info([f"{self.base}/{run}/{_MARKER}"]))
+        return bool(marker.type == FileType.File) or self._is_own(self.root / run, self._known(run))
+
+    def bring(self, run: str) -> bool:
         """Bring a run into the folder, as far as it is not there; whether there is one.
 
-        Parameters
-        ----------
-        run : its id.
-        listed_only : only the files that a list of runs reads.
+        Raises
+        ------
+        DamagedRunError
+            If something of it is not what was written; what is sound is brought.
 
         """
-        folder = self.root / run
         with locked(self._state):
-            known = self._known(run)
-            if self._is_own(folder, known):
-                return True
-            there = self._marker(run)
-            if there is None:
-                if known is not None or self._bringing(run).exists():  # removed by somebody else
-                    self._forget(run)
-                return False
-            wanted = {name: item for name, item in there.items() if not listed_only or name in _LISTED}
-            self._bringing(run).touch()
-            for name in {*(known or {})} - {*there}:
-                (folder / name).unlink(missing_ok=True)
-            for name in sorted(wanted):
-                self._fetch(run, name, wanted[name], (known or {}).get(name))
-            self._note(run, there)
-            self._bringing(run).unlink()
-        return True
+            return self._bring(run, listed_only=False)
 
-    def bring_listed(self) -> None:
-        """Bring what a list of runs reads, and take away what was removed there."""
-        there = self.ids()
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            for done in [pool.submit(self.bring, run, listed_only=True) for run in sorted(there)]:
-                done.result()
-        for run in self._noted() - there:
-            self.bring(run)
+    def bring_listed(self) -> dict[str, str]:
+        """Bring what a list of runs reads, and take away what was removed there; of each damaged run, why."""
+        there, damaged = self.ids(), {}
+
+        def bring(run: str) -> tuple[str, str | None]:
+            try:
+                self._bring(run, listed_only=True)
+            except DamagedRunError as error:
+                return run, str(error)
+            return run, None
+
+        with locked(self._state):
+            with ThreadPoolExecutor(_AT_ONCE) as pool:
+                damaged = {run: reason for run, reason in pool.map(bring, sorted(there)) if reason is not None}
+            for run in self._noted() - there:
+                self._bring(run, listed_only=True)
+        return damaged
+
+    def _bring(self, run: str, *, listed_only: bool) -> bool:
+        """Bring a run, or only the files that a list of runs reads; the caller holds the lock."""
+        folder = self.root / run
+        known = self._known(run)
+        if self._is_own(folder, known):
+            return True
+        there = self._marker(run)
+        if there is None:
+            if known is not None or self._bringing(run).exists():  # removed by somebody else
+                self._forget(run)
+            return False
+        wanted = {name: item for name, item in there.items() if not listed_only or name in _LISTED}
+        self._bringing(run).touch()
+        for name in {*(known or {})} - {*there}:
+            (folder / name).unlink(missing_ok=True)
+        damage = None
+        for name in sorted(wanted):
+            try:
+                self._fetch(run, name, wanted[name], (known or {}).get(name))
+            except DamagedRunError as error:
+                damage = damage or error
+        if damage is not None:
+            raise damage
+        self._note(run, there)
+        self._bringing(run).unlink()
+        return True
 
     def names(self) -> list[str]:
         """Ids of runs there and in the folder."""
         return sorted(self.ids() | {item.name for item in self._folders()})
 
     def write(self) -> list[str]:
-        """Write every run that is new or changed in the folder; the ids of these."""
-        written = []
+        """Write every run that is new or changed in the folder; the ids of these.
+
+        Raises
+        ------
+        DamagedRunError
+            If one of them is damaged there and not whole here; the others are written.
+
+        """
+        written, damage = [], None
         with locked(self._state):
             for folder in self._folders():
                 if self._is_own(folder, self._known(folder.name)):
-                    written += [folder.name] if self._write(folder) else []
+                    try:
+                        written += [folder.name] if self._write(folder) else []
+                    except DamagedRunError as error:
+                        damage = damage or error
+        if damage is not None:
+            raise damage
         return written
 
     def remove(self, run: str) -> None:
-        """Take a run away there: first the marker, so that no half of it is left."""
-        marker = f"{self.base}/{run}/{_MARKER}"
+        """Take a run away, sound or damaged."""
         with locked(self._state):
-            if self._marker(run) is not None:
-                self._asked("remove", lambda: self.files.delete_file(marker))
-            self._asked("remove", lambda: self.files.delete_dir(f"{self.base}/{run}"), may_lack=True)
+            self._remove_there(run)
             self._forget(run)
+
+    def discard(self, run: str) -> None:
+        """Take a damaged run away there, so that it is written whole; what is sound of it stays in the folder."""
+        with locked(self._state):
+            self._remove_there(run)
+            self._let_go(run)
+
+    def _remove_there(self, run: str) -> None:
+        """First the marker, so that no half of it is left."""
+        place = f"{self.base}/{run}"
+        self._asked("remove", lambda: self.files.delete_file(f"{place}/{_MARKER}"), may_lack=True)
+        self._asked("remove", lambda: self.files.delete_dir(place), may_lack=True)
+
+    @property
+    def waiting(self) -> str:
+        """What becomes of runs that could not be written."""
+        return f"what is new stands in {self.root}, and the next command with this URL writes it"
 
     @property
     def _state(self) -> Path:
@@ -215,6 +280,10 @@ class ObjectStore:
 
     def _forget(self, run: str) -> None:
         shutil.rmtree(self.root / run, ignore_errors=True)
+        self._let_go(run)
+
+    def _let_go(self, run: str) -> None:
+        """Know no more of a run there."""
         self._bringing(run).unlink(missing_ok=True)
         (self._state / f"{run}.json").unlink(missing_ok=True)
 
@@ -233,7 +302,7 @@ class ObjectStore:
             if bad is not None:
                 raise ValueError(f"{bad!r} is no name of a file of a run")
         except (ValueError, LookupError, TypeError, AttributeError) as error:
-            raise InputError(f"{self.url}/{run}/{_MARKER}: damaged: {error}; make the run again") from None
+            raise DamagedRunError(self.url, run, f"{_MARKER}: {error}") from None
         return files
 
     def _fetch(self, run: str, name: str, wanted: _Entry, known: list[Any] | None) -> None:
@@ -243,9 +312,11 @@ class ObjectStore:
         target.parent.mkdir(parents=True, exist_ok=True)
         source = f"{self.base}/{run}/{wanted.digest}/{name}"
         with replacing(target) as temporary:
-            content = self._asked("read", lambda: self._bytes(source))
+            content = self._asked("read", lambda: self._bytes(source), may_lack=True)
+            if content is None:
+                raise DamagedRunError(self.url, run, f"{name}: is not there")
             if hashlib.sha256(content).hexdigest() != wanted.digest:
-                raise InputError(f"s3://{source}: damaged: its content is not what was written; make the run again")
+                raise DamagedRunError(self.url, run, f"{name}: its content is not what was written")
             temporary.write_bytes(content)
 
     def _write(self, folder: Path) -> bool:
@@ -258,7 +329,12 @@ class ObjectStore:
             if not any(part.startswith(".") for part in name.split("/")):
                 moments[name] = _moment(path)  # before the digest: what changes from here on is written another time
                 own[name] = _Entry(file_digest(path), path.stat().st_size)
-        there = self._marker(run) or {}
+        try:
+            there = self._marker(run) or {}
+        except DamagedRunError:
+            if not _is_whole(folder, own):
+                raise
+            there = {}
         same = there.get(_MANIFEST) == own.get(_MANIFEST)
         if not same and not _is_whole(folder, own):
             if there and self._known(run) is not None:  # only listed here, and made anew there since
@@ -368,15 +444,15 @@ def results_at(root: Path | str) -> Iterator[Path]:
     try:
         yield store.root
     except BaseException:
-        with contextlib.suppress(InputError):  # what went wrong first is what is said
+        try:
             store.write()
+        except InputError as error:  # what went wrong first is what the command ends with
+            _LOG.warning("%s; %s", error, store.waiting)
         raise
     try:
         store.write()
     except InputError as error:
-        raise InputError(
-            f"{error}; what is new stands in {store.root}, and the next command with this URL writes it"
-        ) from None
+        raise InputError(f"{error}; {store.waiting}") from None
 
 
 def store_behind(root: Path) -> ObjectStore | None:

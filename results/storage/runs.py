@@ -30,7 +30,7 @@ from assay.data.errors import InputError, UnknownNameError
 from assay.data.jsonable import jsonable
 from assay.data.stored import file_digest, file_digests, holds_files, read_json, read_sealed, sealed
 from assay.results.storage.kept import Keep, left_out
-from assay.results.storage.object_store import local_root, store_behind
+from assay.results.storage.object_store import DamagedRunError, local_root, store_behind
 from assay.results.storage.places import DEFAULT_ROOT
 from assay.results.storage.tables import read_table, write_tables
 
@@ -49,6 +49,7 @@ __all__ = [
     "load_run",
     "run_id",
     "save_run",
+    "stored_runs",
     "to_json",
 ]
 
@@ -267,7 +268,10 @@ def save_run(
     identity = run_id(name, config, fingerprints)
     target = root / identity
     if (store := store_behind(root)) is not None:
-        store.bring(identity)
+        try:
+            store.bring(identity)
+        except DamagedRunError:
+            store.discard(identity)
     try:
         root.mkdir(parents=True, exist_ok=True)
         recover(root)
@@ -461,8 +465,11 @@ def _read_once(path: Path) -> Run:
     return Run(path, manifest, metrics)
 
 
-def find_run(run: Path | str, *, root: Path | str = DEFAULT_ROOT) -> Path:
-    """The folder of a stored run, sound or damaged; see `load_run`."""
+def find_run(run: Path | str, *, root: Path | str = DEFAULT_ROOT, to_read: bool = True) -> Path:
+    """The folder of a stored run, sound or damaged; see `load_run`.
+
+    Of a run in an object store the files are brought into it, unless it is not `to_read`.
+    """
     path, name = Path(run), str(run)
     if path.name != name or not _RUN_ID.fullmatch(name):  # a path, not a name
         if _is_run(path):
@@ -472,11 +479,12 @@ def find_run(run: Path | str, *, root: Path | str = DEFAULT_ROOT) -> Path:
     store = store_behind(place)
     if store is None:
         return place / _resolve(_checked_name(name), [item.name for item in _folders(place)])
-    if store.bring(_checked_name(name)):
+    is_there = store.bring if to_read else store.holds
+    if is_there(_checked_name(name)):
         return place / name
     others = [item for item in store.names() if item != name]  # there may be files of it, but no marker
     found = _resolve(name, others)
-    if not store.bring(found):
+    if not is_there(found):
         raise UnknownNameError("run", name, [item for item in others if item != found] or ["none stored yet"])
     return place / found
 
@@ -501,8 +509,6 @@ def _is_run(path: Path) -> bool:
 
 
 def _folders(root: Path) -> list[Path]:
-    if (store := store_behind(root)) is not None:
-        store.bring_listed()
     try:
         recover(root)
         return sorted(item for item in root.iterdir() if not item.name.startswith(".") and _is_run(item))
@@ -510,6 +516,22 @@ def _folders(root: Path) -> list[Path]:
         return []
     except OSError as error:
         raise InputError(f"results folder {root}: cannot be read: {error.strerror}; see --results") from None
+
+
+def stored_runs(root: Path | str = DEFAULT_ROOT) -> tuple[list[Run], dict[str, str]]:
+    """What `list_runs` and `damaged_runs` give, looked up once."""
+    place = local_root(root)
+    store = store_behind(place)
+    damaged = {} if store is None else store.bring_listed()
+    runs = []
+    for path in _folders(place):
+        if path.name not in damaged:
+            try:
+                runs.append(_read(path))
+            except InputError as error:
+                damaged[path.name] = str(error)
+    runs.sort(key=lambda run: str(run.manifest.get("created", "")), reverse=True)
+    return runs, dict(sorted(damaged.items()))
 
 
 def list_runs(root: Path | str = DEFAULT_ROOT) -> list[Run]:
@@ -522,24 +544,12 @@ def list_runs(root: Path | str = DEFAULT_ROOT) -> list[Run]:
     True
 
     """
-    runs = []
-    for path in _folders(local_root(root)):
-        try:
-            runs.append(_read(path))
-        except InputError:
-            continue
-    return sorted(runs, key=lambda run: str(run.manifest.get("created", "")), reverse=True)
+    return stored_runs(root)[0]
 
 
 def damaged_runs(root: Path | str = DEFAULT_ROOT) -> dict[str, str]:
     """Name of each stored run that cannot be read → why."""
-    reasons = {}
-    for path in _folders(local_root(root)):
-        try:
-            _read(path)
-        except InputError as error:
-            reasons[path.name] = str(error)
-    return reasons
+    return stored_runs(root)[1]
 
 
 def delete_run(run: Path | str, *, root: Path | str = DEFAULT_ROOT) -> Path:
@@ -556,7 +566,7 @@ def delete_run(run: Path | str, *, root: Path | str = DEFAULT_ROOT) -> Path:
     False
 
     """
-    path = run if isinstance(run, Path) else find_run(run, root=root)
+    path = run if isinstance(run, Path) else find_run(run, root=root, to_read=False)
     if (store := store_behind(path.parent)) is not None:
         store.remove(path.name)
         return path

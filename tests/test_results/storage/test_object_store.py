@@ -10,6 +10,7 @@ import sys
 import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Barrier
 
 import numpy as np
 import pandas as pd
@@ -188,7 +189,7 @@ def test_what_is_damaged_there_is_said_and_never_used(store, tmp_path):
     sound = table.read_bytes()
     table.write_bytes(sound[:-1] + b"?")
     store.at["machine"] = "two"
-    with results_at(URL) as root, pytest.raises(InputError, match=r"t.parquet: damaged: its content is not what was"):
+    with results_at(URL) as root, pytest.raises(InputError, match=r"damaged: t.parquet: its content is not what was"):
         load_run(run.id, root=root)
     store.asked.clear()
     with results_at(URL):
@@ -200,37 +201,105 @@ def test_what_is_damaged_there_is_said_and_never_used(store, tmp_path):
     store.at["machine"] = "three"
     marker = tmp_path / "there" / "bucket" / "runs" / run.id / "run.json"
     marker.write_text(marker.read_text().replace("t.parquet", "../../t.parquet"))
-    with results_at(URL) as root, pytest.raises(InputError, match=r"run.json: damaged"):
+    with results_at(URL) as root, pytest.raises(InputError, match=r"damaged: run.json"):
         load_run(run.id, root=root)
     marker.write_text(json.dumps(object_store.sealed({"files": {"../../../escaped": ["0" * 64, 1]}})))
     with results_at(URL) as root, pytest.raises(InputError, match="no name of a file of a run"):
         load_run(run.id, root=root)
 
 
-def test_an_error_of_the_command_is_what_is_said_and_its_runs_are_kept(store):
+def test_a_damaged_run_is_named_removed_or_made_again_and_the_others_go_on(store, tmp_path):
+    with results_at(URL) as root:
+        ill, gone, sound, late = (saved(root, a=number).id for number in range(4))
+    runs = tmp_path / "there" / "bucket" / "runs"
+    for run in (ill, gone):
+        (runs / run / "run.json").write_text("{")
+    next((runs / late).rglob("t.parquet")).unlink()
+    store.at["machine"] = "two"
+    with results_at(URL) as root:
+        write_labels(load_run(sound, root=root), add=["kept"])
+        assert {run.id for run in list_runs(root)} == {sound, late}
+        assert {run: reason.partition(": damaged: run.json")[0] for run, reason in damaged_runs(root).items()} == {
+            ill: f"run {URL}/{ill}", gone: f"run {URL}/{gone}",
+        }  # fmt: skip
+        with pytest.raises(InputError, match=rf"{late}: damaged: t.parquet: is not there; the command that made it"):
+            load_run(late, root=root)
+        saved(root, a=0)
+        assert not saved(root, a=3).has("absent")
+        delete_run(gone, root=root)
+    assert not (runs / gone).exists()
+    store.at["machine"] = "one"  # where they were made, and are known as what they were
+    with results_at(URL) as root:
+        assert damaged_runs(root) == {}
+        assert [load_run(run, root=root).table("t").shape for run in (ill, sound, late)] == [(2, 1)] * 3
+        assert read_labels(load_run(sound, root=root)).tags == ("kept",)
+        (runs / ill / "run.json").write_text("{")
+        write_labels(load_run(sound, root=root), add=["again"])
+        add_checks(load_run(sound, root=root), {"leaks": {"passed": True}})
+    store.at["machine"] = "two"
+    (tmp_path / "two" / ill / "labels.json").write_text("{}")  # changed here: it is whole here, and mends what is there
+    with results_at(URL):
+        pass
+    store.at["machine"] = "three"
+    with results_at(URL) as root:
+        assert {run.id for run in list_runs(root)} == {ill, sound, late}
+        assert load_run(sound, root=root).checks
+
+
+def test_runs_of_a_list_are_asked_for_together(store, monkeypatch):
+    with results_at(URL) as root:
+        saved(root, a=1)
+        saved(root, a=2)
+    store.at["machine"] = "two"
+    together = Barrier(2)
+
+    def marker(self, run, ask=ObjectStore._marker):
+        together.wait(timeout=10.0)  # of one at a time the first would wait in vain
+        return ask(self, run)
+
+    monkeypatch.setattr(ObjectStore, "_marker", marker)
+    with results_at(URL) as root:
+        assert len(list_runs(root)) == 2
+
+
+def test_an_error_of_the_command_is_what_is_said_and_its_runs_are_kept(store, monkeypatch, caplog):
     def fails():
         with results_at(URL) as root:
             saved(root)
             raise RuntimeError("mine")
 
+    def refused(self, name, content):
+        raise InputError("no room")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ObjectStore, "_put", refused)
+        with pytest.raises(RuntimeError, match="mine"):
+            fails()
+        (line,) = caplog.messages
+        assert line.startswith("no room; what is new stands in ")
     with pytest.raises(RuntimeError, match="mine"):
         fails()
+    assert len(caplog.messages) == 1
     store.at["machine"] = "two"
     with results_at(URL) as root:
         assert len(list_runs(root)) == 1
 
 
-def test_a_url_is_no_folder(tmp_path, monkeypatch):
+def test_a_url_is_no_folder(tmp_path, monkeypatch, capsys):
     assert is_url("s3://bucket/x")
     assert is_url(Path("s3://bucket/x"))
     assert not is_url("results/runs")
     assert not is_url("C:/results")
     with pytest.raises(InputError, match="with results_at"):
         local_root("s3://bucket/x")
+    with pytest.raises(InputError, match=r"results_at\('s3://bucket/x'\)"):
+        local_root(Path("s3://bucket/x"))
     monkeypatch.chdir(tmp_path)
     for root in ("gs://bucket/x", "s3://", "s3://B/x"):
         with pytest.raises(InputError, match="expected s3://bucket/prefix"), results_at(root):
             pass
+    assert cli.main(["runs", "list", "--results", "s3:/b"]) == 2
+    assert capsys.readouterr().err.startswith("error: s3:/b: expected s3://bucket/prefix")
     prices, predictions = synthetic_market(60, 6)
     with pytest.raises(InputError, match="an object store"):
         backtest(load_strategy("quintile_long_short"), predictions, prices, root="s3://bucket/x")
