@@ -19,7 +19,7 @@ PACKAGES = {
     "openpyxl": ("Excel files", "assay[excel]"),
     "optuna": ("tuning", "assay[tune]"),
     "pypdf": ("the text of PDFs", "assay[pdf]"),
-    "ray": ("folds on a Ray cluster", "assay[ray]"),
+    "ray": ("work on a Ray cluster", "assay[ray]"),
     "skfolio": ("the embedded sample and the optimised portfolios", "skfolio"),
     "sklearn": ("classification metrics, gradient boosting and your scikit-learn models", "scikit-learn"),
     "starlette": ("browsing runs", "assay[serve]"),

@@ -12,9 +12,11 @@ import os
 import re
 import socket
 import sys
+import sysconfig
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from threading import Event, Thread
 from typing import Any, Self
 
@@ -39,6 +41,7 @@ class RayCluster:
     def __init__(self, ray: Any) -> None:
         self.ray = ray
         self._mailbox: Any = None
+        self._runs = 0
 
     @classmethod
     @contextmanager
@@ -51,6 +54,11 @@ class RayCluster:
             If Ray is not installed, no cluster answers there, or it has no cores for tasks.
 
         """
+        with _settings_restored():
+            yield from cls._joined()
+
+    @classmethod
+    def _joined(cls) -> Iterator[Self]:
         try:
             import ray
         except ImportError as error:
@@ -73,7 +81,7 @@ class RayCluster:
                     "RAY_ADDRESS"
                 ) from None
             # What Ray says of nodes that die would go to stdout, where results are.
-            ray._private.worker._worker_logs_enabled = False
+            printed, ray._private.worker._worker_logs_enabled = ray._private.worker._worker_logs_enabled, False
         own = cls(ray)
         try:
             if own.cores < 1:
@@ -85,7 +93,7 @@ class RayCluster:
                     ray.kill(own._mailbox)
             if started:
                 ray.shutdown()
-                ray._private.worker._worker_logs_enabled = True
+                ray._private.worker._worker_logs_enabled = printed
 
     @property
     def cores(self) -> int:
@@ -117,12 +125,12 @@ class RayCluster:
         waiting = list(enumerate(tasks))[::-1]
         running: dict[Any, int] = {}
         nodes = self._alive()
-        with self._listening(heard) as (mailbox, sent):
+        with self._listening(heard) as (box, sent):
             try:
                 while waiting or running:
                     while waiting and len(running) < (at_once or len(tasks)):
                         position, task = waiting.pop()
-                        running[remote.remote(mailbox, function, *task)] = position
+                        running[remote.remote(box, function, *task)] = position
                     done, _ = ray.wait(list(running), num_returns=1)
                     for reference in done:
                         said, result = self._result(reference)
@@ -158,9 +166,10 @@ class RayCluster:
 
     @contextmanager
     def _listening(self, heard: Callable[[Any], None] | None) -> Iterator[tuple[Any, list[int]]]:
-        """The mailbox for what tasks say, emptied by a thread, and a list of how many messages each task has sent.
+        """A box of its own for what the tasks of this run say, and a list of how many messages each task has sent.
 
-        The mailbox is None where nobody listens.
+        The box is the mailbox and the run's number in it, emptied by a thread and closed at the end: what comes later
+        reaches nobody. It is None where nobody listens.
         """
         sent: list[int] = []
         if heard is None:
@@ -168,6 +177,9 @@ class RayCluster:
             return
         ray, ended = self.ray, Event()
         mailbox = self._mailbox = self._mailbox or self._mailbox_here()
+        self._runs += 1
+        number = self._runs
+        ray.get(mailbox.open.remote(number))
 
         def listen() -> None:
             count, patience = 0, _PATIENCE
@@ -176,17 +188,19 @@ class RayCluster:
                     if ended.wait(_EARS):
                         time.sleep(_EARS)
                         patience -= _EARS
-                    for message in ray.get(mailbox.taken.remote()):
+                    for message in ray.get(mailbox.taken.remote(number)):
                         count += 1
                         heard(message)
 
         thread = Thread(target=listen, daemon=True)
         thread.start()
         try:
-            yield mailbox, sent
+            yield (mailbox, number), sent
         finally:
             ended.set()
             thread.join(timeout=2 * _PATIENCE)
+            with suppress(ray.exceptions.RayError):
+                mailbox.close.remote(number)
 
     def _mailbox_here(self) -> Any:
         """A mailbox on the driver's own node: the death of another does not take it."""
@@ -196,12 +210,33 @@ class RayCluster:
         return self.ray.remote(num_cpus=0, scheduling_strategy=here, runtime_env=_environment())(_Mailbox).remote()
 
 
+@contextmanager
+def _settings_restored() -> Iterator[None]:
+    """Take back what Ray and we set of the environment."""
+
+    def settings() -> dict[str, str]:
+        return {name: value for name, value in os.environ.items() if name.startswith(("RAY_", "PYTHONBREAKPOINT"))}
+
+    before = settings()
+    try:
+        yield
+    finally:
+        for name in settings().keys() - before.keys():
+            del os.environ[name]
+        os.environ.update(before)
+
+
 def _environment() -> dict[str, Any]:
     """What a worker's environment has beside its own: one thread, and the folders of modules that are not installed."""
-    beneath = tuple(place + os.sep for place in (sys.prefix, sys.base_prefix))
-    folders = [os.path.abspath(place) for place in sys.path]
-    own = [place for place in folders if not place.startswith(beneath) and "site-packages" not in place]
-    return {"env_vars": {**dict.fromkeys(ONE_THREAD, "1"), "PYTHONPATH": os.pathsep.join(dict.fromkeys(own))}}
+    own = os.pathsep.join(dict.fromkeys(os.path.abspath(place) for place in sys.path if not _is_installed(place)))
+    return {"env_vars": {**dict.fromkeys(ONE_THREAD, "1"), "PYTHONPATH": own}}
+
+
+def _is_installed(place: str) -> bool:
+    """Whether a folder of modules belongs to Python or to its packages, which every machine has of its own."""
+    path, standard = Path(os.path.abspath(place)), Path(sysconfig.get_path("stdlib"))
+    zipped = path.parent == standard.parent and path.suffix == ".zip"
+    return bool({"site-packages", "dist-packages"} & {*path.parts}) or path.is_relative_to(standard) or zipped
 
 
 def _call(address: str) -> None:
@@ -212,20 +247,27 @@ def _call(address: str) -> None:
 
 
 class _Mailbox:
-    """What tasks have said and nobody has heard yet; lives in a process of its own."""
+    """What tasks have said and nobody has heard yet, a box a run; lives in a process of its own."""
 
     def __init__(self) -> None:
-        self._messages: list[Any] = []
+        self._boxes: dict[int, list[Any]] = {}
 
-    def put(self, message: Any) -> None:
-        self._messages.append(message)
+    def open(self, run: int) -> None:
+        self._boxes[run] = []
 
-    def taken(self) -> list[Any]:
-        taken, self._messages = self._messages, []
+    def close(self, run: int) -> None:
+        self._boxes.pop(run, None)
+
+    def put(self, run: int, message: Any) -> None:
+        if run in self._boxes:
+            self._boxes[run].append(message)
+
+    def taken(self, run: int) -> list[Any]:
+        taken, self._boxes[run] = self._boxes[run], []
         return taken
 
 
-def _task(mailbox: Any, function: Callable[..., Any], *task: Any) -> tuple[int, Any]:
+def _task(box: tuple[Any, int] | None, function: Callable[..., Any], *task: Any) -> tuple[int, Any]:
     """One task in a worker process: how many messages it has sent, and its result.
 
     Messages are not waited for: a task that waits gives its core to another.
@@ -234,9 +276,11 @@ def _task(mailbox: Any, function: Callable[..., Any], *task: Any) -> tuple[int, 
 
     def send(message: Any) -> None:
         nonlocal sent
-        mailbox.put.remote(message)
+        assert box is not None
+        mailbox, run = box
+        mailbox.put.remote(run, message)
         sent += 1
 
-    with heard_by(None if mailbox is None else send):
+    with heard_by(None if box is None else send):
         result = call_on_one_thread(function, *task)
     return sent, result

@@ -7,6 +7,7 @@ import operator
 import os
 import subprocess
 import sys
+import sysconfig
 import time
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import pytest
 
 from assay import synthetic_market
 from assay.data.errors import InputError, TrainingError
+from assay.engine import ray_cluster
 from assay.engine.executors import Workers, run_tasks
 from assay.engine.shared import Shared, write_mapped
 from assay.engine.tasks import say
@@ -172,3 +174,23 @@ def test_after_a_task_has_failed_others_end_and_there_can_be_tasks_again():
         with pytest.raises(ValueError, match="task 0"):
             dict(run_tasks(talks, [(0,), (1,)], executor=workers))
         assert dict(run_tasks(math.factorial, [(3,), (4,)], executor=workers)) == {0: 6, 1: 24}
+
+
+def test_a_worker_of_a_cluster_finds_modules_that_are_not_installed(monkeypatch):
+    project, standard = f"{sys.base_prefix}{os.sep}src", sysconfig.get_path("stdlib")
+    installed = [standard, f"{standard}/lib-dynload", f"{Path(standard).parent}/python311.zip", "/venv/site-packages/x"]
+    monkeypatch.setattr(sys, "path", [project, *installed, "relative"])
+    folders = ray_cluster._environment()["env_vars"]["PYTHONPATH"].split(os.pathsep)
+    assert folders == [project, os.path.abspath("relative")]
+
+
+def test_what_a_cluster_sets_of_the_environment_is_taken_back(monkeypatch):
+    monkeypatch.setenv("RAY_ADDRESS", "there")
+    monkeypatch.delenv("RAY_USAGE_STATS_ENABLED", raising=False)
+    monkeypatch.setitem(sys.modules, "ray", None)  # as where it is not installed
+    with pytest.raises(InputError, match="ray is not installed; it is needed for work on a Ray cluster"):
+        list(run_tasks(operator.neg, [(1,)], executor="ray"))
+    with ray_cluster._settings_restored():
+        os.environ |= {"RAY_ADDRESS": "elsewhere", "RAY_USAGE_STATS_ENABLED": "0"}
+    assert os.environ["RAY_ADDRESS"] == "there"
+    assert "RAY_USAGE_STATS_ENABLED" not in os.environ

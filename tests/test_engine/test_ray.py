@@ -7,6 +7,9 @@ import operator
 import os
 import shutil
 import sys
+import time
+from contextvars import copy_context
+from threading import Thread
 
 import numpy as np
 import pandas as pd
@@ -56,6 +59,18 @@ def looked(prices, number):
     return values.tobytes(), values.flags.writeable, values.base is None
 
 
+def speaks_late(number):
+    """A task that says something, and something else after it has ended."""
+
+    def later():
+        time.sleep(0.5)
+        say("late")
+
+    say(number)
+    Thread(target=copy_context().run, args=(later,)).start()
+    return number
+
+
 def killed_once(folder, number):
     """A task whose process dies the first time."""
     mark = folder / f"{number}"
@@ -82,6 +97,14 @@ def test_a_panel_is_put_once_and_what_tasks_say_is_heard(on):
         assert set(answers.values()) == {(PRICES.close.to_numpy().tobytes(), False, False)}
     assert len(on._handed) == before + 1
     assert sorted(heard) == [0, 0, 1, 1, 2, 2]
+
+
+def test_what_is_said_late_does_not_reach_the_next_run(on):
+    first: list[int | str] = []
+    second: list[int | str] = []
+    assert dict(run_tasks(speaks_late, [(1,)], executor=on, heard=first.append)) == {0: 1}
+    assert dict(run_tasks(time.sleep, [(1.5,)], executor=on, heard=second.append)) == {0: None}
+    assert (first, second) == ([1], [])
 
 
 def test_a_worker_that_dies_costs_its_task_only_and_one_that_always_dies_is_told(on, tmp_path):
