@@ -170,6 +170,9 @@ class Printed:
     end_unit: float = 0.0
     multiple: bool = False
 
+    def __str__(self) -> str:
+        return self.text
+
     @property
     def is_point(self) -> bool:
         """Whether the print gives one value (not a bound, not a range)."""

@@ -3,37 +3,28 @@
 A `Claim` is one figure as printed. A `Group` is one run of a report: one model, in one configuration, at one stage. Two
 claims speak about the same quantities only when they share group, split and position (`at`); nothing else counts as
 identified, and only identified quantities can contradict each other.
+
+These classes are the schema of claims files too (`schema`): a field is a key. ``Annotated`` says what a type does not:
+a tuple the choices of a text, a number the least that a number or the length of a list can be, ``"date"`` a date or its
+beginning (``"2024"``, ``"2024-06"``). ``metadata={"key": …}`` renames a key, and ``""`` keeps the field out of files.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 from assay.audit.claims.intervals import Interval, Printed
 
 __all__ = [
-    "BESIDE",
-    "RELATIONS",
-    "Architecture",
-    "Claim",
-    "ClaimSet",
-    "ClassShare",
-    "Group",
-    "Layer",
-    "LossFormula",
-    "LossTerm",
-    "Portfolio",
-    "Sample",
-    "Schedule",
-    "Split",
-    "Target",
-]
+    "BESIDE", "RELATIONS", "Architecture", "Claim", "ClaimSet", "ClassShare", "Group", "Layer", "LossFormula",
+    "LossTerm", "Portfolio", "Sample", "Schedule", "Split", "Target",
+]  # fmt: skip
 
-#: A date or the beginning of one: ``"2024"``, ``"2024-06"``, ``"2024-06-30"``. The marks of `Annotated` are read by
-#: `schema`: what a text must look like, or the choices it has.
 IsoDate = Annotated[str, "date"]
+Count = Annotated[int | None, 1]
+Whole = Annotated[int | None, 0]
 
 #: Metrics, and relations, of what stands beside a figure and is about it alone.
 BESIDE = ("interval", "spread", "fraction")
@@ -52,12 +43,15 @@ RELATIONS = {
     "fraction": "the whole counts printed beside the input, a share; metric fraction",
 }
 
-
-#: Kinds of loss terms and of layers.
-LOSSES = ("one_minus_correlation", "mse", "mae", "huber", "focal", "cross_entropy", "binary_cross_entropy", "l2",
-          "other")  # fmt: skip
-LAYERS = ("lstm", "gru", "rnn", "dense", "batch_norm", "layer_norm", "embedding", "attention", "additive_attention",
-          "conv1d", "dropout")  # fmt: skip
+Loss = Annotated[
+    str,
+    ("one_minus_correlation", "mse", "mae", "huber", "focal", "cross_entropy", "binary_cross_entropy", "l2", "other"),
+]
+LayerKind = Annotated[
+    str,
+    ("lstm", "gru", "rnn", "dense", "batch_norm", "layer_norm", "embedding", "attention", "additive_attention",
+     "conv1d", "dropout"),
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -66,14 +60,15 @@ class ClassShare:
 
     name: str
     share: Printed | None = None
-    support: int | None = None
+    support: Whole = None
 
 
-class Split(NamedTuple):
-    """One split of the data: its name, its share of the rows as printed, and its dates; ``""`` where not stated."""
+@dataclass(frozen=True)
+class Split:
+    """One split of the data: its name, its share of the rows, and its dates, where stated."""
 
     name: str = ""
-    share: Annotated[str, "print"] = ""
+    share: Printed | None = None
     start: IsoDate = ""
     end: IsoDate = ""
 
@@ -96,16 +91,16 @@ class Sample:
 
     """
 
-    n: int | None = None
-    n_positive: int | None = None
-    assets: int | None = None
-    sessions: int | None = None
+    n: Count = None
+    n_positive: Whole = None
+    assets: Count = None
+    sessions: Count = None
     start: IsoDate = ""
     end: IsoDate = ""
     years: float | None = None
     splits: tuple[Split, ...] = ()
     market: str = ""
-    horizon: int | None = None
+    horizon: Count = None
 
 
 @dataclass(frozen=True)
@@ -114,7 +109,7 @@ class Target:
 
     Parameters
     ----------
-    kind : ``"price"``, ``"return"``, ``"scaled price"`` or ``""`` when the report does not say.
+    kind : ``""`` when the report does not say.
     low, high : printed range of the target over the sample that `range_covers` names.
     range_covers : ``"evaluation"`` when the range holds for the evaluated rows too (a range of all data does),
         ``"train"`` when only for the rows a scaler was fitted on, ``""`` when unknown.
@@ -143,13 +138,12 @@ class Target:
 class LossTerm:
     """One weighted term of a loss: ``weight * kind``.
 
-    `kind` is one of ``"one_minus_correlation"``, ``"mse"``, ``"mae"``, ``"huber"``, ``"focal"``, ``"cross_entropy"``,
-    ``"binary_cross_entropy"``, ``"l2"`` or ``"other"``. `metric` names the claim metric that prints the same quantity
-    (``"spearman"`` for a rank loss). `same_quantity` says that the document itself identifies the two: the term is the
-    printed metric on the same rows and batches, with hard ranks.
+    `metric` names the claim metric that prints the same quantity (``"spearman"`` for a rank loss). `same_quantity` says
+    that the document itself identifies the two: the term is the printed metric on the same rows and batches, with hard
+    ranks.
     """
 
-    kind: Annotated[str, LOSSES]
+    kind: Loss
     weight: float = 1.0
     metric: str = ""
     same_quantity: bool = False
@@ -166,14 +160,12 @@ class LossFormula:
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer of a stated architecture.
+    """One layer of a stated architecture: multi-head attention has `heads`, a convolution a `kernel`.
 
-    `kind`: ``"lstm"``, ``"gru"``, ``"rnn"``, ``"dense"``, ``"batch_norm"``, ``"layer_norm"``, ``"embedding"``,
-    ``"attention"`` (multi-head, `heads`), ``"additive_attention"``, ``"conv1d"`` (`kernel`) or ``"dropout"``.
     `source` is the index of the layer that feeds it, -1 for the one before (a second head names its source).
     """
 
-    kind: Annotated[str, LAYERS]
+    kind: LayerKind
     units: int = 0
     bidirectional: bool = False
     bias: bool = True
@@ -185,12 +177,12 @@ class Layer:
 
 @dataclass(frozen=True)
 class Architecture:
-    """Layers in order, the size of one input step, and the framework (``"torch"``, ``"keras"``, or unknown).
+    """Layers in order, the size of one input step, and the framework, ``""`` where unknown.
 
     `complete` says that no layer is missing; `saves_optimizer` that the model file also holds the optimizer's state.
     """
 
-    layers: tuple[Layer, ...]
+    layers: Annotated[tuple[Layer, ...], 1]
     inputs: int | None = None
     framework: Annotated[str, ("", "torch", "keras")] = ""
     complete: bool = True
@@ -201,11 +193,11 @@ class Architecture:
 class Schedule:
     """Training schedule: cap on epochs, early-stopping patience and min delta, and whether it was triggered."""
 
-    max_epochs: int | None = None
-    patience: int | None = None
+    max_epochs: Whole = None
+    patience: Whole = None
     min_delta: float | None = None
-    epochs_run: int | None = None
-    best_epoch: int | None = None
+    epochs_run: Whole = None
+    best_epoch: Whole = None
     restarts: bool = False
 
 
@@ -219,7 +211,7 @@ class Portfolio:
     trials : configurations the report lists as tried (a lower bound).
     long_gross, short_gross : gross weight of each side, fractions of NAV.
     rate_bps : cost per traded unit and side.
-    turnover_kind : ``"one-way"``, ``"two-way"`` or ``""``.
+    turnover_kind : which turnover is printed, ``""`` where unknown.
     equal_bets : whether every bet has the same size and sign is all that is predicted.
     risk_free : annual, printed.
     assets : how many instruments are traded at once, where stated.
@@ -228,8 +220,8 @@ class Portfolio:
 
     """
 
-    periods_per_year: int | None = None
-    trials: int | None = None
+    periods_per_year: Count = None
+    trials: Count = None
     long_gross: float | None = None
     short_gross: float | None = None
     rate_bps: float | None = None
@@ -238,7 +230,7 @@ class Portfolio:
     risk_free: Printed | None = None
     assets: int | None = None
     volatility_target: Printed | None = None
-    volatility_window: int | None = None
+    volatility_window: Annotated[int | None, 2] = None
 
 
 @dataclass(frozen=True)
@@ -267,7 +259,7 @@ class Claim:
 
     Parameters
     ----------
-    id : unique within its set.
+    id : unique within its set; made of the words below where a file gives none.
     metric : canonical name (`METRICS`).
     printed : the figure as it stands in the report.
     value : the figure read (`parse_print`).
@@ -280,7 +272,7 @@ class Claim:
     definition : definition notes, in the report's words or the auditor's.
     target : a goal or threshold the report sets itself, not a result.
     source_line, source_text : where it stands.
-    context : free key-value notes that no check needs.
+    decimal : the report's decimal mark.
     record : the row, list, mapping or sentence of a draft that it stands in; figures of one record are of one run.
     document : the file it stands in, where several were read together.
 
@@ -299,9 +291,9 @@ class Claim:
     inputs: tuple[str, ...] = ()
     definition: str = ""
     target: bool = False
-    source_line: int | None = field(default=None, metadata={"key": "line"})
+    source_line: Count = field(default=None, metadata={"key": "line"})
     source_text: str = field(default="", metadata={"key": "text"})
-    context: tuple[tuple[str, str], ...] = ()
+    decimal: Annotated[str, (".", ",")] = "."
     record: str = ""
     document: str = ""
 
@@ -315,8 +307,8 @@ class ClaimSet:
 
     title: str
     source: str
-    groups: tuple[Group, ...]
-    claims: tuple[Claim, ...]
+    groups: tuple[Group, ...] = field(metadata={"key": "group"})
+    claims: tuple[Claim, ...] = field(metadata={"key": "claim"})
     draft: bool = False
 
     def group(self, name: str) -> Group:

@@ -1,148 +1,163 @@
 """Frozen values from TOML tables and back, driven by their fields and type hints: the schema is the model, once.
 
-A field's hint says what its key holds: text, a number, true or false, `Printed` (a figure as printed, in quotes), a
-dataclass (a table), a tuple of those (a list). ``Annotated[str, ("a", "b")]`` gives the choices, ``"date"`` and
-``"print"`` what a text must look like. ``metadata={"key": …}`` renames a field's key, and ``""`` keeps it out of files.
+`assay.audit.claims.model` says what its hints mean here. Each mistake is answered with its line.
 """
 
 from __future__ import annotations
 
 import difflib
+import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from functools import cache
 from types import NoneType, UnionType
-from typing import Annotated, Any, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from assay.audit.claims.intervals import UNITS, Printed, parse_print
-from assay.audit.claims.located import Located
 from assay.data.errors import InputError
 
-__all__ = ["check_keys", "from_toml", "inline", "printed_at", "stated", "toml_value"]
+__all__ = ["Place", "from_toml", "nearest", "place_print", "table_lines", "toml_lines", "toml_value"]
 
 T = TypeVar("T")
-_ISO = re.compile(r"^\d{4}(-\d{2}(-\d{2})?)?$")
-_WORDS = {
-    str: 'a string in quotes (figures too: "57.14%")', int: "a whole number", float: "a number", bool: "true or false",
-    Printed: 'a figure as printed, in quotes ("57.14%")', "date": 'an ISO date ("2024-06-30")',
-    "strings": "a list of strings", "table": "a table", "tables": "a list of tables",
-}  # fmt: skip
+_HEADER = re.compile(r"^\s*(\[\[?)\s*([\w.\-\"' ]+?)\s*\]\]?\s*(?:#.*)?$")
+_KEY = re.compile(r"^\s*[\"']?([\w-]+)[\"']?\s*[=.]")
+_ISO = re.compile(r"^(\d{4}(-\d{2}(-\d{2})?)?)?$")
 
 
-class _Key(NamedTuple):
-    """One key of a table: the field it fills, what it holds (a type, "date", "strings", "table", "tables"), its mark
-    (choices, or "print"), the class of its tables, and whether it must stand there."""
+def table_lines(text: str) -> dict[str, int]:
+    """The line of each table and key of a TOML text, by its path: ``group[0].sample``, ``group[0].sample.n``."""
+    lines: dict[str, int] = {}
+    counts: Counter[str] = Counter()
+    table = quoted = ""
+    for number, line in enumerate(text.split("\n"), 1):
+        if not quoted and (head := _HEADER.match(line)):
+            table = ""
+            *above, last = re.sub(r"[\"' ]", "", head[2]).split(".")
+            for part in (*above, last):
+                table = f"{table}.{part}".lstrip(".")
+                counts[table] += head[1] == "[[" and part is last
+                table += f"[{counts[table] - 1}]" if counts[table] else ""
+            lines[table] = number
+        elif not quoted and (key := _KEY.match(line)):
+            lines.setdefault(f"{table}.{key[1]}".lstrip("."), number)
+        for mark in ('"""', "'''"):
+            if line.count(mark) % 2 and quoted in ("", mark):
+                quoted = "" if quoted else mark
+    return lines
 
-    field: str
-    holds: Any
-    mark: Any = None
-    of: Any = None
-    needed: bool = False
+
+@dataclass(frozen=True)
+class Place:
+    """A table of a TOML file, for messages: the file's name and lines (`table_lines`), and the table's path."""
+
+    file: str
+    lines: Mapping[str, int]
+    path: str = ""
+
+    def inside(self, key: str) -> Place:
+        """A table in this one."""
+        return Place(self.file, self.lines, f"{self.path}.{key}".lstrip("."))
+
+    def error(self, key: str, message: str) -> InputError:
+        """The error to raise about a key: with its line, or that of the nearest table around it that has one."""
+        path = self.inside(key).path.rstrip(".")
+        while path and path not in self.lines:
+            path = re.sub(r"\.?[^.\[]+$|\[\d+\]$", "", path)
+        return InputError(f"{self.file}, line {self.lines.get(path, 1)}: {message}")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """What to say after a name that is not known."""
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(filter(None, names))}"
 
 
 @cache
-def _keys(cls: Any) -> Mapping[str, _Key]:
-    """Key -> what it holds, from the hints of a dataclass or a named tuple."""
+def _keys(cls: Any) -> dict[str, tuple[Field[Any], Any, Any]]:
+    """Key -> field, its type without None, and its mark."""
     hints = get_type_hints(cls, include_extras=True)
-    if is_dataclass(cls):
-        known = [(f.name, f.metadata.get("key", f.name), f.default is MISSING and f.default_factory is MISSING)
-                 for f in fields(cls)]  # fmt: skip
-    else:
-        known = [(name, name, False) for name in hints]
-    return {key: _key(name, hints[name], needed) for name, key, needed in known if key}
+    out = {}
+    for item in fields(cls):
+        hint, mark = hints[item.name], None
+        while get_origin(hint) in (Annotated, Union, UnionType):
+            if get_origin(hint) is Annotated:
+                hint, mark = get_args(hint)
+            else:
+                hint = next(option for option in get_args(hint) if option is not NoneType)
+        out[item.metadata.get("key", item.name)] = item, hint, mark
+    return out
 
 
-def _keys_of(value: Any) -> Mapping[str, _Key]:
-    kind: Any = type(value)
-    return _keys(kind)
-
-
-def _key(name: str, hint: Any, needed: bool) -> _Key:
-    mark = None
-    if get_origin(hint) in (Union, UnionType):
-        hint = next(option for option in get_args(hint) if option is not NoneType)
-    if get_origin(hint) is Annotated:
-        hint, mark = get_args(hint)
-    if mark == "date":
-        return _Key(name, "date", needed=needed)
-    if get_origin(hint) is tuple:
-        item = get_args(hint)[0]
-        pairs = get_origin(item) is tuple
-        return _Key(name, "pairs" if pairs else "strings" if item is str else "tables", of=item, needed=needed)
-    if is_dataclass(hint) and hint is not Printed:
-        return _Key(name, "table", of=hint, needed=needed)
-    return _Key(name, hint, mark, needed=needed)
-
-
-def check_keys(table: Mapping[str, Any], known: Mapping[str, Any], path: str, where: Located, what: str) -> None:
-    """Refuse keys that are not known, with the nearest that is.
+def from_toml(cls: Callable[..., T], table: Mapping[str, Any], place: Place, what: str = "the file") -> T:
+    """A frozen value from a table, nested tables too; a field that is kept out of files is None.
 
     Raises
     ------
     InputError
-        With the line of the key.
+        If a key is unknown or missing, or a value is of another type, no choice, too small, or no figure.
 
     """
-    for key in table:
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
-            raise where.error(path, key, f"unknown key {key!r} in {what}; {hint}")
-
-
-def from_toml(
-    cls: Callable[..., T], table: Mapping[str, Any], path: str, where: Located, what: str = "",
-    extra: Mapping[str, Any] | None = None,
-) -> T:  # fmt: skip
-    """A frozen value from a table, nested tables too.
-
-    `extra` are values of fields that stand in no file, and of keys that the caller read itself; the other words are for
-    messages.
-
-    Raises
-    ------
-    InputError
-        If a key is unknown or missing, or a value is of another type, no choice, or no figure; with its line.
-
-    """
-    extra = extra or {}
-    known = _keys(cls)
-    what = what or path.rpartition(".")[2].partition("[")[0]
-    check_keys(table, known, path, where, what)
-    values = dict(extra)
-    for name, key in known.items():
-        if key.field in values:
-            continue
-        if name in table:
-            values[key.field] = _value(table[name], key, path, name, where)
-        elif key.needed:
-            raise where.error(path, name, f"{what} needs {name!r}")
+    keys = _keys(cls)
+    if unknown := [key for key in table if key not in keys or not key]:
+        raise place.error(unknown[0], f"unknown key {unknown[0]!r} in {what}; {nearest(unknown[0], keys)}")
+    values = {}
+    for key, (item, hint, mark) in keys.items():
+        if key in table:
+            values[item.name] = _value(table[key], hint, mark, key, place)
+        elif item.default is MISSING and item.default_factory is MISSING:
+            if key:
+                raise place.error(key, f"{what} needs {key!r}")
+            values[item.name] = None
     return cls(**values)
 
 
-def _value(value: Any, key: _Key, path: str, name: str, where: Located) -> Any:
-    if not _fits(value, key.holds):
-        words = _WORDS["table" if key.holds == "pairs" else key.holds]
-        raise where.error(path, name, f"{name!r} must be {words}, got {_shown(value)}")
-    if isinstance(key.mark, tuple) and value not in key.mark:
-        raise where.error(path, name, f"{name} {value!r} is not one of {', '.join(map(repr, key.mark))}")
-    if key.holds is Printed:
-        return printed_at(value, path, name, where)
-    if key.mark == "print" and value:
-        printed_at(value, path, name, where)
-    if key.holds == "date":
+def _value(value: Any, hint: Any, mark: Any, key: str, place: Place) -> Any:
+    if (wanted := _mismatch(value, hint, mark)) is not None:
+        shown = repr(value)
+        shown = shown if len(shown) <= 60 else shown[:57] + "…"
+        raise place.error(key, f"{key!r} must be {wanted}, got {shown}")
+    if mark == "date":
         return value if isinstance(value, str) else value.isoformat()[:10]
-    if key.holds == "table":
-        return from_toml(key.of, value, f"{path}.{name}", where)
-    if key.holds == "tables":
-        return tuple(from_toml(key.of, item, f"{path}.{name}[{i}]", where) for i, item in enumerate(value))
-    if key.holds == "pairs":
-        return tuple((str(first), str(second)) for first, second in value.items())
-    return tuple(value) if key.holds == "strings" else value
+    if isinstance(mark, tuple) and value not in mark:
+        raise place.error(key, f"{key} {value!r} is not one of {', '.join(map(repr, mark))}")
+    if isinstance(mark, int) and (size := len(value) if isinstance(value, list) else value) < mark:
+        raise place.error(key, f"{key} {size} is below {mark}" if mark else f"{key} {size} is negative")
+    if hint is Printed:
+        return place_print(value, key, place)
+    if get_origin(hint) is tuple:
+        kind, what = get_args(hint)[0], key if place.path else f"[[{key}]]"
+        parts = enumerate(value)
+        return tuple(x if kind is str else from_toml(kind, x, place.inside(f"{key}[{i}]"), what) for i, x in parts)
+    return value if hint in (str, int, float, bool) else from_toml(hint, value, place.inside(key), key)
 
 
-def printed_at(text: str, path: str, key: str, where: Located, unit: str = "", decimal: str = ".") -> Printed:
+def _mismatch(value: Any, hint: Any, mark: Any) -> str | None:
+    """What a value should be and is not."""
+    if mark == "date":
+        good = hasattr(value, "isoformat") or (isinstance(value, str) and _ISO.match(value))
+        return None if good else 'an ISO date ("2024-06-30")'
+    if get_origin(hint) is tuple:
+        part, words = (str, "strings") if get_args(hint)[0] is str else (dict, "tables")
+        good = isinstance(value, list) and all(isinstance(item, part) for item in value)
+        return None if good else f"a list of {words}"
+    if hint in (int, float):
+        good = isinstance(value, int | hint) and not isinstance(value, bool) and abs(value) < 1e300
+        return None if good else "a whole number" if hint is int else "a number"
+    kind, words = _KINDS.get(hint, (dict, "a table"))
+    return None if isinstance(value, kind) else words
+
+
+_KINDS: dict[Any, tuple[type, str]] = {
+    str: (str, 'a string in quotes (figures too: "57.14%")'),
+    bool: (bool, "true or false"),
+    Printed: (str, 'a figure as printed, in quotes ("57.14%")'),
+}
+
+
+def place_print(text: str, key: str, place: Place, unit: str = "", decimal: str = ".") -> Printed:
     """A printed figure, with the line of its key where it cannot be read.
 
     Raises
@@ -154,63 +169,39 @@ def printed_at(text: str, path: str, key: str, where: Located, unit: str = "", d
     try:
         return parse_print(text, unit=unit if unit in UNITS else "", decimal=decimal)
     except InputError as error:
-        raise where.error(path, key, str(error)) from None
+        raise place.error(key, str(error)) from None
 
 
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "…"
+def _stated(value: Any) -> dict[str, Any]:
+    """Key -> value of the fields that are not at their defaults."""
+    kind: Any = type(value)
+    pairs = {key: (getattr(value, item.name), item.default) for key, (item, _, _) in _keys(kind).items() if key}
+    return {key: current for key, (current, default) in pairs.items() if current not in (None, (), "", default)}
 
 
-def _fits(value: Any, holds: Any) -> bool:
-    if holds == "date":
-        return hasattr(value, "isoformat") or (isinstance(value, str) and (not value or bool(_ISO.match(value))))
-    if holds in (int, float):
-        number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
-        return number and (holds is float or isinstance(value, int))
-    if holds in ("strings", "tables"):
-        item = str if holds == "strings" else dict
-        return isinstance(value, list) and all(isinstance(part, item) for part in value)
-    return isinstance(value, {Printed: str, "table": dict, "pairs": dict}.get(holds, holds))
+def toml_lines(value: Any, head: str = "") -> list[str]:
+    """A frozen value as a TOML table under its heading: a key a line, then the tables inside it."""
+    lines, inside = [f"[{head}]"] if head else [], []
+    for key, item in _stated(value).items():
+        if is_dataclass(item) and not isinstance(item, Printed):
+            inside += ["", *toml_lines(item, f"{head.strip('[]')}.{key}")] if _stated(item) else []
+        else:
+            lines.append(f"{key} = {toml_value(item, broken=True)}")
+    return lines + inside
 
 
-def stated(value: Any, skip: Iterable[str] = ()) -> dict[str, Any]:
-    """Key -> value of the fields that are not at their defaults, by their keys in files."""
-    defaults = {f.name: f.default for f in fields(value)} if is_dataclass(value) else {}
-    names = _keys_of(value)
-    found = {key: getattr(value, item.field) for key, item in names.items() if item.field not in set(skip)}
-    return {
-        key: current
-        for key, current in found.items()
-        if current is not None and current not in ((), "") and current != defaults.get(names[key].field, "")
-    }  # fmt: skip
-
-
-def inline(value: Any) -> dict[str, Any]:
-    """A frozen value as an inline table, its sequences of values too."""
-    keys = _keys_of(value)
-    return {
-        key: [inline(keys[key].of(*part) if not is_dataclass(part) else part) for part in current]
-        if keys[key].holds == "tables"
-        else current
-        for key, current in stated(value).items()
-    }
-
-
-def toml_value(value: object) -> str:
-    """A value as TOML text; control characters are escaped."""
+def toml_value(value: Any, broken: bool = False) -> str:
+    """A value as TOML text; control characters are escaped. `broken`: tables of a list stand on lines of their own."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
         return repr(value)
+    if is_dataclass(value) and not isinstance(value, Printed):
+        value = _stated(value)
     if isinstance(value, Mapping):
         return "{ " + ", ".join(f"{key} = {toml_value(item)}" for key, item in value.items()) + " }"
     if isinstance(value, tuple | list):
-        return "[" + ", ".join(map(toml_value, value)) + "]"
-    text = value.text if isinstance(value, Printed) else str(value)
-    return '"' + "".join(
-        _ESCAPES.get(char) or (f"\\u{ord(char):04X}" if ord(char) < 32 or ord(char) == 127 else char) for char in text
-    ) + '"'  # fmt: skip
-
-
-_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
+        items = [toml_value(item) for item in value]
+        lines = broken and any(item[0] == "{" for item in items)
+        return "[\n  " + ",\n  ".join(items) + ",\n]" if lines else f"[{', '.join(items)}]"
+    return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007F")

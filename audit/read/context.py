@@ -265,7 +265,7 @@ def _sample(mine: _Members, facts: _Facts, texts: dict[int, Line]) -> Sample:
         sample = replace(sample, sessions=stated if stated is not None and stated > 1 else None)
     spans = {name: ends for name, ends in facts.spans.items() if name != "whole"}
     if len(spans) > 1 and not sample.splits and metrics & {"split_share", "sessions", *_SIGNAL}:
-        sample = replace(sample, splits=tuple(Split(name, "", *spans[name]) for name in _SPLITS if name in spans))
+        sample = replace(sample, splits=tuple(Split(name, None, *spans[name]) for name in _SPLITS if name in spans))
     splits = {claim.split for claim in claims if METRICS[claim.metric].kind not in _OF_NO_SPLIT}
     alone = _split(mine) or (next(iter(splits)) if len(splits) == 1 else None)
     if not sample.start and alone is not None:

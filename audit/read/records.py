@@ -283,7 +283,7 @@ def _claim(placed: Placed, group: str, ids: dict[int, str], index: int, decimal:
         target=placed.context.goal,
         source_line=placed.line,
         source_text=placed.text[:300],
-        context=(("decimal", ","),) if decimal == "," else (),
+        decimal=decimal,
         record=placed.record,
     )
 

@@ -216,7 +216,7 @@ def _of_exchange(run: Run, claim: Claim, stretch: tuple[date, date], words: str)
 
 
 def _splits(run: Run) -> Iterator[Finding]:
-    splits = [(name, dates_of(start, end)) for name, _, start, end in run.group.sample.splits]
+    splits = [(split.name, dates_of(split.start, split.end)) for split in run.group.sample.splits]
     dated = [(name, stretch) for name, stretch in splits if stretch is not None]
     if len(dated) < 2 or not sum(weekdays(*stretch) for _, stretch in dated):
         return

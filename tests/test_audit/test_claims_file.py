@@ -25,14 +25,14 @@ BAD = [
     ('[[claim]]\nmetric = "accuracy"\nprinted = "high"', "line 3: printed figure 'high': no number"),
     (CLAIM + "\n[[claim]]\nmetric = 'f1'\nprinted = '0.5'\nlable = 'up'", "line 8: unknown key 'lable'"),
     (CLAIM + 'group = "b"', "line 4: no [[group]] is named 'b'"),
-    (CLAIM + "line = 0", "line 4: line numbers start at 1"),
+    (CLAIM + "line = 0", "line 4: line 0 is below 1"),
     (CLAIM + "line = true", "line 4: 'line' must be a whole number"),
     (CLAIM + 'relation = "ratio"', "relation 'ratio' takes two inputs"),
     (CLAIM + 'relation = "rato"', "line 4: unknown relation 'rato'"),
     (CLAIM + 'inputs = ["nothing"]', "line 4: claim 'report.accuracy': input 'nothing'"),
     (CLAIM + 'id = "x"\n' + CLAIM + 'id = "x"', "line 8: claim id 'x' stands twice"),
     (GROUP + GROUP, "line 4: group name 'a' stands twice"),
-    ("[[group]]\nmodel = 'm'", "line 1: [[group]] needs a name"),
+    ("[[group]]\nmodel = 'm'", "line 1: [[group]] needs 'name'"),
     (GROUP + "[group.sample]\nn = 28\nn_positive = 29", "line 5: group 'a': n_positive 29 exceeds n 28"),
     (GROUP + '[group.sample]\nn = "28"', "line 4: 'n' must be a whole number"),
     (
@@ -57,8 +57,8 @@ BAD = [
     ),
     (GROUP + '[group.architecture]\nlayers = [{ kind = "lstmm", units = 3 }]', "kind 'lstmm' is not one of"),
     (GROUP + '[group.architecture]\nlayers = [{ kind = "lstm" }]', "layer 1 (lstm) needs units"),
-    (GROUP + "[group.architecture]\ninputs = 3", "needs layers"),
-    (GROUP + "[group.portfolio]\ntrials = 0", "line 4: group 'a': trials 0 is below 1"),
+    (GROUP + "[group.architecture]\ninputs = 3", "line 3: architecture needs 'layers'"),
+    (GROUP + "[group.portfolio]\ntrials = 0", "line 4: trials 0 is below 1"),
     (GROUP + 'shares_sample_with = ["b"]', "line 3: group 'a': unknown group 'b'"),
     (GROUP + "[group.loss]\nterms = [{ kind = 'mse', weight = 'x' }]", "'weight' must be a number"),
     ("[[claim]]\n" + "x = [" * 2000, "not"),
@@ -118,8 +118,6 @@ printed = "57,14%"
 decimal = ","
 group = "a"
 line = 3
-[claim.context]
-remark = "x"
 
 [[claim]]
 metric = "accuracy"

@@ -19,6 +19,7 @@ from assay.audit.claims.model import (
     Portfolio,
     Sample,
     Schedule,
+    Split,
     Target,
 )  # fmt: skip
 from assay.audit.judge import audit_claims
@@ -29,7 +30,10 @@ PRINTS = (
         "1e-4",
     "1e308", "1e-300", "35×", "0.40-0.70", "28", "1,000,000", "0.9999999", "3.14159265358979", "999999999999",
 )  # fmt: skip
-SPLITS = (("train", "0.8", "2020-01-01", "2021-01-01"), ("test", "0.2", "2019-01-01", "2022-01-01"))
+SPLITS = (
+    Split("train", parse_print("0.8"), "2020-01-01", "2021-01-01"),
+    Split("test", parse_print("0.2"), "2019-01-01", "2022-01-01"),
+)
 
 
 def absurd_group(pick: random.Random) -> Group:
