@@ -57,7 +57,7 @@ def pack(
 
     The folder stands in for the file wherever prices or predictions are asked for, with the same figures; opening it
     reads it once, to see that it is what was written. `backtest --keep returns` of two packed panels works them a block
-    of sessions at a time, in a fraction of the memory.
+    of sessions at a time, in a fraction of the memory. Sessions that are sealed (`data seal`) are left out.
 
     \b
     Examples:
@@ -70,7 +70,7 @@ def pack(
     target = file.with_suffix(SUFFIX) if out is None else out
     panel: PricePanel | PredictionPanel
     if kind == "prices":
-        from assay.data.files.prices import load_prices
+        from assay.results.workflow.market import load_prices
 
         panel = load_prices(file, options=reading.of("prices"), repair="drop" if repair else None)
         pack_prices(panel, target)
@@ -85,6 +85,8 @@ def pack(
         echo_json({"folder": str(target), "kind": kind, "sessions": sessions, "assets": assets, "bytes": size})
         return
     click.echo(f"{target}: {kind} of {assets:,} assets × {sessions:,} sessions, {size / 1e6:,.1f} MB")
+    for warning in panel.warnings:
+        click.echo(f"warning: {warning}", err=True)
 
 
 @data.command()

@@ -19,13 +19,23 @@ import pandas as pd
 
 from assay.data.atomic import building, locked, put_folder, sweep
 from assay.data.errors import InputError
+from assay.data.files.options import ReadOptions
 from assay.data.hashing import hash_frame
 from assay.data.jsonable import jsonable
 from assay.data.mapped import row_parts
 from assay.data.panel import PRICE_FIELDS, PredictionPanel, PricePanel
-from assay.data.stored import read_sealed, sealed
+from assay.data.stored import file_digest, read_sealed, sealed
 
-__all__ = ["SUFFIX", "is_packed", "load_packed_predictions", "load_packed_prices", "pack_predictions", "pack_prices"]
+__all__ = [
+    "SUFFIX",
+    "input_digest",
+    "is_packed",
+    "load_packed_predictions",
+    "load_packed_prices",
+    "pack_predictions",
+    "pack_prices",
+    "refuse_options",
+]
 
 #: What the name of a packed panel usually ends in.
 SUFFIX = ".pack"
@@ -41,8 +51,24 @@ def is_packed(data: object) -> bool:
         return False
 
 
+def input_digest(path: str | Path) -> str | None:
+    """SHA-256 of a file; of a packed panel, of the description that holds the digest of its values; None of others."""
+    place = Path(path) / _ABOUT if is_packed(path) else Path(path)
+    return file_digest(place) if place.is_file() else None
+
+
+def refuse_options(folder: str | Path, options: ReadOptions) -> None:
+    """Raise `InputError` if something is said of how to read a packed panel, which was read when it was packed."""
+    if options.given:
+        names = ", ".join("--" + {"columns": "column"}.get(name, name).replace("_", "-") for name in options.given)
+        raise InputError(
+            f"{folder}: is packed already, and read as it was packed; leave out {names}, say it of another file alone "
+            "(--column predictions.date=Day), or pack the file again with it"
+        )
+
+
 def pack_prices(prices: PricePanel, folder: str | Path) -> Path:
-    """Write prices as a packed panel; in the place of one that has the name, or none.
+    """Write prices as a packed panel; in the place of one of the same name and of the same assets, or of none.
 
     Parameters
     ----------
@@ -52,7 +78,8 @@ def pack_prices(prices: PricePanel, folder: str | Path) -> Path:
     Raises
     ------
     InputError
-        If something else has the name, the panel has sectors, or the folder cannot be written.
+        If something else has the name, another market's panel too; the panel has sectors; or the folder cannot be
+        written.
 
     Examples
     --------
@@ -138,10 +165,12 @@ def _written(folder: Path, frames: Mapping[str, pd.DataFrame], about: Mapping[st
         raise InputError(
             f"pack {folder}: is there already, and holds no packed {about['kind']}; name another folder with --out"
         )
+    first = next(iter(frames.values()))
+    if folder.exists():
+        _refuse_another(folder, about, first.columns)
     strange = sorted(item.name for item in folder.iterdir() if not _own(item)) if folder.exists() else []
     if strange:
         raise InputError(f"pack {folder}: holds {strange[0]}, no part of it; move that, or name another with --out")
-    first = next(iter(frames.values()))
     content = {
         "format": _FORMAT,
         "version": _VERSION,
@@ -171,6 +200,25 @@ def _written(folder: Path, frames: Mapping[str, pd.DataFrame], about: Mapping[st
     except OSError as error:
         raise InputError(f"pack {folder}: cannot be written: {error.strerror or error}") from None
     return folder
+
+
+def _refuse_another(folder: Path, about: Mapping[str, Any], assets: pd.Index) -> None:
+    """Raise `InputError` if the panel of that name was made from a file of another name, or of mostly other assets."""
+
+    def title(described: Mapping[str, Any]) -> str:
+        return str(described.get("source", described.get("name"))).partition(" (read as ")[0]
+
+    try:
+        there = read_sealed(folder / _ABOUT)
+        known = {str(asset) for asset in there["assets"]}
+    except (OSError, ValueError, LookupError, TypeError):
+        return  # damaged: to be made again
+    shared = known & {str(asset) for asset in assets}
+    if title(there) != title(about) or 2 * len(shared) < min(len(known), len(assets)):
+        raise InputError(
+            f"pack {folder}: is there already, made from {title(there)}: {len(shared):,} of its {len(known):,} assets "
+            f"are in {title(about)}; remove it, or name another folder with --out"
+        )
 
 
 def _own(item: Path) -> bool:

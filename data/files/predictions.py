@@ -19,7 +19,7 @@ from assay.data.files.grids import read_grids
 from assay.data.files.layouts import recognise
 from assay.data.files.melted import unmelted
 from assay.data.files.options import ReadOptions
-from assay.data.files.packed import is_packed, load_packed_predictions
+from assay.data.files.packed import is_packed, load_packed_predictions, refuse_options
 from assay.data.files.readers import open_source
 from assay.data.files.sources import Source, plain
 from assay.data.panel import ACTIONS, PredictionPanel
@@ -89,6 +89,7 @@ def load_predictions(
     """
     options = options or ReadOptions()
     if is_packed(data):
+        refuse_options(data, options)
         own = {} if name is None else {"name": name}
         return load_packed_predictions(
             data, **own, unit=unit, horizon=horizon, delay=delay,

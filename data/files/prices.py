@@ -17,7 +17,7 @@ from assay.data.files.grids import Grids, read_grids
 from assay.data.files.layouts import Layout, recognise
 from assay.data.files.melted import MELTED, unmelted
 from assay.data.files.options import ReadOptions
-from assay.data.files.packed import is_packed, load_packed_prices
+from assay.data.files.packed import is_packed, load_packed_prices, refuse_options
 from assay.data.files.plausible import refuse_doubtful
 from assay.data.files.readers import open_source
 from assay.data.panel import PRICE_FIELDS, PricePanel
@@ -85,6 +85,7 @@ def load_prices(data: Any, *, repair: Literal["drop"] | None = None, options: Re
         return checked_panel(read_prices(data, options), repair)
     if repair is not None:
         raise InputError(f"{data}: is packed already; repair the file that it was made from, and pack that")
+    refuse_options(data, options or ReadOptions())
     return load_packed_prices(data)
 
 
@@ -110,6 +111,10 @@ def inspect_prices(data: Any, *, options: ReadOptions | None = None) -> tuple[Pr
         If it cannot be read as prices at all.
 
     """
+    if is_packed(data):
+        panel = load_prices(data, options=options)
+        frames = {name: frame for name in PRICE_FIELDS if (frame := getattr(panel, name)) is not None}
+        return panel, QualityReport(str(data), _errors_first(check_prices(frames).findings))
     raw = read_prices(data, options)
     report = QualityReport(raw.source, _errors_first((*raw.findings, *check_prices(raw.frames).findings)))
     return _panel(_dropped(raw)[0], report), report

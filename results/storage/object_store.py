@@ -28,6 +28,7 @@ from typing import Any
 
 from assay.data.atomic import locked, replacing
 from assay.data.errors import InputError
+from assay.data.files.packed import is_packed
 from assay.data.sample import cache_folder
 from assay.data.stored import file_digest, read_sealed, sealed
 
@@ -72,13 +73,17 @@ def local_root(root: Path | str) -> Path:
     Raises
     ------
     InputError
-        If it is a URL.
+        If it is a URL, or lies in a packed panel.
 
     """
     if is_url(root):
         url = re.sub(":/+", "://", str(root), count=1)  # a Path makes one slash of two
         raise InputError(f"{url}: an object store; `with results_at({url!r}) as root:` gives the folder for it")
-    return Path(root)
+    place = Path(root)
+    packed = next((folder for folder in (place, *place.parents) if is_packed(folder)), None)
+    if packed is not None:
+        raise InputError(f"results folder {root}: {packed} is a packed panel (`data pack`); name another folder")
+    return place
 
 
 @dataclass(frozen=True)

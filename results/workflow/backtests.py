@@ -38,7 +38,13 @@ from assay.results.storage.object_store import local_root
 from assay.results.storage.places import DEFAULT_ROOT
 from assay.results.storage.runs import Run, add_checks
 from assay.results.storage.trial_ledger import IN_BLOCKS
-from assay.results.workflow.in_blocks import are_packed, refuse_checks, result_in_blocks, why_in_memory
+from assay.results.workflow.in_blocks import (
+    are_packed,
+    refuse_checks,
+    result_in_blocks,
+    why_in_memory,
+    why_read_whole,
+)
 from assay.results.workflow.kept_study import derived, keep_study, sources_of
 from assay.results.workflow.requests import Checks, Progress, Silent
 from assay.results.workflow.study import Study
@@ -220,16 +226,19 @@ def backtest(
     checks = checks if styles is None else replace(checks, styles=True)
     trading, origin = Trading(strategy, costs, execution), Origin(made_by)
     progress = Silent() if progress is None else progress
-    reason: str | None = "panels that are not packed, or tables to keep"
-    if keep == "returns" and are_packed(predictions, prices):
+    reason, packed = None, keep == "returns" and are_packed(predictions, prices)
+    if packed:
         reason = why_in_memory(trading, predictions, prices)
-        if reason is None:
-            refuse_checks(checks, engine)
-        else:
-            progress.say(f"worked in memory, not in blocks of sessions: {reason}")
+    elif keep == "returns" and study is not None:
+        reason = why_read_whole(study, prices)
+    in_blocks = packed and reason is None
+    if in_blocks:
+        refuse_checks(checks, engine)
+    elif reason is not None:
+        progress.say(f"worked in memory, not in blocks of sessions: {reason}")
     with Workers(executor, workers) as opened:
         ledger = Bookkeeping(local_root(root), trials_elsewhere, keep, opened)
-        if reason is None:
+        if in_blocks:
             stored = _run_in_blocks(trading, predictions, prices, benchmark, origin, ledger, progress, started)
         else:
             prices = with_sectors(prices, strategy, styles)

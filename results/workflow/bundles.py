@@ -11,10 +11,10 @@ import pandas as pd
 from assay.data.atomic import check_target, replacing
 from assay.data.benchmark import benchmark_fingerprint
 from assay.data.errors import InputError
-from assay.data.files.packed import is_packed
+from assay.data.files.packed import input_digest, is_packed
 from assay.data.files.prices import write_prices
 from assay.data.panel import PricePanel
-from assay.data.stored import file_digest, holds_files
+from assay.data.stored import holds_files
 from assay.results.storage.labels import read_labels
 from assay.results.storage.runs import LABELS, Run
 from assay.results.storage.trial_ledger import export_market
@@ -60,12 +60,13 @@ def export_run(
     study = read_kept(run.require_backtest("runs export"))
     _check(run, study, prices, benchmark)
     read_labels(run)
-    packed = next((name for name in study.files() if is_packed(name)), None)
-    if packed is not None:
-        raise InputError(f"runs export: {packed} is a packed folder, which no bundle holds; make the run from its file")
     contents = {f"inputs/{name}": data for name, data in _as_files(run, prices, benchmark).items()}
     moved = _places(study)
-    contents |= {place: Path(name).read_bytes() for name, place in moved.items()}
+    for name, place in moved.items():
+        parts = {place: Path(name)}
+        if is_packed(name):
+            parts = {f"{place}/{item.name}": item for item in Path(name).iterdir()}
+        contents |= {inside: item.read_bytes() for inside, item in parts.items()}
     about = f"Reproduces {run.id}, from the files beside it: `run study.toml`, or `runs rerun` with this folder."
     contents[STUDY] = study_toml(study.located(moved), about=about).encode()
     for item in sorted(run.path.iterdir()):
@@ -86,7 +87,7 @@ def _check(run: Run, study: Study, prices: PricePanel, benchmark: pd.Series | No
     if not holds_files(run.path, run.manifest["files"]):
         raise InputError(f"run {run.id}: a file of it is not what was written; `runs show {run.id}` says which")
     for name, digest in study.made_from.items():
-        if not Path(name).is_file() or file_digest(Path(name)) != digest:
+        if input_digest(name) != digest:
             raise InputError(f"run {run.id}: {name} is gone or not the file that it was; `runs rerun` says more")
     stored = run.manifest.get("fingerprints", {})
     if stored.get("prices") != prices.fingerprint:

@@ -14,6 +14,7 @@ import pandas as pd
 
 from assay.data.align import JoinReport
 from assay.data.errors import InputError
+from assay.data.files.packed import is_packed
 from assay.data.mapped import is_mapped
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.data.row_tables import RowFrame, rows_of
@@ -23,8 +24,9 @@ from assay.results.checks.trading import Trading
 from assay.results.evidence.backtest import Evidence
 from assay.results.evidence.in_blocks import evaluate_in_blocks
 from assay.results.workflow.requests import Checks, Progress
+from assay.results.workflow.study import Study
 
-__all__ = ["are_packed", "refuse_checks", "result_in_blocks", "why_in_memory"]
+__all__ = ["are_packed", "refuse_checks", "result_in_blocks", "why_in_memory", "why_read_whole"]
 
 
 def are_packed(predictions: PredictionPanel, prices: PricePanel) -> bool:
@@ -38,6 +40,16 @@ def why_in_memory(trading: Trading, predictions: PredictionPanel, prices: PriceP
     if prices.members is not None:
         return "a universe that assets leave, which is listed"
     return why_not_in_blocks(trading.strategy, predictions, prices, trading.costs, trading.execution)
+
+
+def why_read_whole(study: Study, prices: PricePanel) -> str | None:
+    """Why the panels of packed folders are not mapped; None where the study names none."""
+    given = study.predictions
+    if given is None or not (is_packed(study.data.prices) and is_packed(given.file)):
+        return None
+    if study.data.delisting_returns is not None:
+        return "delisting returns, which are written into the prices"
+    return f"panels of {len(prices.assets)} assets, which are read whole"
 
 
 def refuse_checks(checks: Checks, engine: str) -> None:

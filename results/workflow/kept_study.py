@@ -12,8 +12,8 @@ import pandas as pd
 
 from assay.data.atomic import locked
 from assay.data.errors import InputError
+from assay.data.files.packed import input_digest
 from assay.data.panel import PredictionPanel, PricePanel
-from assay.data.stored import file_digest
 from assay.engine.costs import COST_FIELDS, CostModel
 from assay.engine.folds import WalkForward
 from assay.models.base import Forecaster
@@ -168,10 +168,7 @@ def keep_study(run: Run, study: Study) -> None:
         If the file cannot be written.
 
     """
-    digests = {}
-    for name in study.files():
-        if Path(name).is_file():
-            digests[name] = file_digest(Path(name))
+    digests = {name: digest for name in study.files() if (digest := input_digest(name)) is not None}
     study = replace(study, made_from=digests)
     study = study.located({name: portable(name, run.path) for name in study.paths()})
     about = f"Reproduces {run.id}: `runs rerun {run.id}`, or `run study.toml`. Files are named as seen from here."

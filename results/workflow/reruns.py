@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from assay.data.card import Card
-from assay.data.stored import file_digest
+from assay.data.files.packed import input_digest
 from assay.results.storage.differences import RunDifferences, differences
 from assay.results.storage.runs import Run
 from assay.results.workflow.kept_study import read_kept
@@ -82,7 +82,7 @@ def rerun(run: Run, make: Callable[[Study, Path], Run]) -> Rerun:
     changed = [
         name
         for name, digest in study.made_from.items()
-        if Path(name).is_file() and file_digest(Path(name)) != digest
+        if input_digest(name) not in (None, digest)
     ]
     # What was checked of a run, and what was drawn of it, is not part of its bytes; the tables of its styles are.
     asked = study.checks

@@ -1,6 +1,8 @@
 """Packed panels: the same panel from a folder of mapped arrays; one line where it is not what was written."""
 
 import json
+import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,10 +19,13 @@ from assay import (
     write_prices,
 )
 from assay.commands import main as cli
+from assay.data.files.options import ReadOptions
 from assay.data.files.packed import is_packed, pack_predictions, pack_prices
 from assay.data.mapped import is_mapped, release, row_parts
 from assay.data.panel import PricePanel
 from assay.results.storage.trial_ledger import scenario_of
+from assay.results.workflow.inputs import load_inputs, load_market
+from assay.results.workflow.study import DataSection, PredictionSection, Study
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +155,11 @@ def test_a_run_of_packed_panels_that_keeps_returns_is_worked_in_blocks(files, tm
     assert stored.run.metrics["counts"] == whole.run.metrics["counts"]
     assert not stored.run.has("weights")
     assert [item.name for item in (tmp_path / "blocks").iterdir() if item.is_file()] == []  # nothing is left behind
+    narrow = Study(data=DataSection(prices=str(files / "prices.pack")),
+                   predictions=PredictionSection(str(files / "scores.pack")))  # fmt: skip
+    few = panels[0].map(lambda frame: frame.iloc[:, :8]), PricePanel(panels[1].close.iloc[:, :8].copy())
+    backtest(rule, *few, root=tmp_path / "few", keep="returns", progress=told, study=narrow)
+    assert told.lines == ["worked in memory, not in blocks of sessions: panels of 8 assets, which are read whole"]
     with pytest.raises(InputError, match="--canaries: read the whole panels in memory"):
         backtest(rule, *panels, root=tmp_path, keep="returns", checks=Checks(canaries=True))
     backtest(load_strategy("s2_filter_negative", sleeves=2), *panels, root=tmp_path, keep="returns", progress=told)
@@ -177,6 +187,78 @@ def test_what_somebody_wrote_into_a_mapping_stays(tmp_path):
         pass
     release(values)
     assert values[-1, -1] == 600.0
+
+
+def test_what_is_said_of_how_to_read_a_packed_panel_is_refused_unless_another_file_may_need_it(files, tmp_path):
+    for options in (ReadOptions(columns={"close": "PX"}), ReadOptions(layout="wide"), ReadOptions(tz="Asia/Tokyo")):
+        (name,) = options.given
+        with pytest.raises(InputError, match=f"packed already, and read as it was packed; leave out --{name[:6]}"):
+            load_prices(files / "prices.pack", options=options)
+        with pytest.raises(InputError, match="packed already"):
+            load_predictions(files / "scores.pack", options=options)
+    data = DataSection(prices=str(files / "prices.pack"), columns={"predictions.date": "Day"}, date_format="%d.%m.%Y")
+    with pytest.raises(InputError, match="leave out --date-format"):
+        load_market(data)
+    table = load_predictions(files / "scores.pack").score.rename_axis("Day").iloc[:, :5]
+    table.to_csv(tmp_path / "scores.csv", date_format="%d.%m.%Y")
+    given = PredictionSection(str(tmp_path / "scores.csv"))
+    read = load_inputs(Study(data=data, predictions=given), delay=1)
+    assert is_mapped(read.prices.close.to_numpy())
+    assert read.predictions.sessions.equals(read.prices.sessions)
+    with pytest.raises(InputError, match="leave out --column, say it of another file"):
+        load_inputs(Study(data=replace(data, columns={"date": "Day"}), predictions=given), delay=1)
+
+
+def test_a_pack_takes_no_other_market_s_place_and_is_no_results_folder(files, tmp_path, capsys):
+    first, second = (PricePanel(synthetic_market(20, 4, seed=seed)[0].close) for seed in (0, 1))
+    other = PricePanel(second.close.set_axis(list("abcd"), axis=1))
+    folder = pack_prices(first, tmp_path / "p.pack")
+    with pytest.raises(InputError, match=r"is there already, made from .*: 0 of its 4 assets are in .*; remove it, or"):
+        pack_prices(other, folder)
+    with pytest.raises(InputError, match=r"4 of its 4 assets are in mine\.csv; remove it"):
+        pack_prices(replace(first, source="mine.csv (read as wide)"), folder)
+    pack_prices(second, folder)  # the same names from the same source: a later state of it
+    assert load_prices(folder).fingerprint == second.fingerprint
+    for place in (folder, folder / "runs"):
+        assert cli.main(["runs", "list", "--results", str(place)]) == 2
+        assert "p.pack is a packed panel (`data pack`); name another folder" in capsys.readouterr().err
+
+
+def test_a_pack_is_validated_and_holds_no_sealed_sessions(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("ASSAY_LEDGER", str(tmp_path / "ledger"))
+    prices = PricePanel(synthetic_market(60, 5, seed=0)[0].close)
+    close = prices.close.copy()
+    close.iloc[30:, 2] *= 40.0
+    file = write_prices(PricePanel(close), tmp_path / "prices.parquet")
+    assert cli.main(["data", "pack", str(file), "--out", str(tmp_path / "whole.pack")]) == 0
+    capsys.readouterr()
+    reports = []
+    for name in ("prices.parquet", "whole.pack"):
+        assert cli.main(["data", "validate", str(tmp_path / name), "--json"]) == 0
+        report = json.loads(capsys.readouterr().out)
+        reports.append((report["warnings"], report["table"]))
+    assert reports[0] == reports[1]
+    assert reports[0][0]
+    assert cli.main(["data", "seal", str(file), "--after", str(close.index[39].date())]) == 0
+    assert cli.main(["data", "pack", str(file)]) == 0
+    assert "20 sessions after" in capsys.readouterr().err
+    assert load_prices(tmp_path / "prices.pack").shape == (40, 5)
+
+
+@pytest.mark.slow
+def test_a_run_of_packed_panels_is_exported_and_verified(files, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ASSAY_LEDGER", str(tmp_path / "ledger"))
+    panels = ["--prices", str(files / "prices.pack"), "--predictions", str(files / "scores.pack")]
+    assert cli.main(["backtest", *panels, "--keep", "returns"]) == 0
+    (run,) = (item.name for item in (tmp_path / "results" / "runs").iterdir() if not item.name.startswith("."))
+    assert cli.main(["tearsheet", run, "--output", "sheet.md"]) == 0
+    assert cli.main(["runs", "export", run, "run.zip"]) == 0
+    with zipfile.ZipFile("run.zip") as bundle:
+        assert {"inputs/prices.pack/panel.json", "inputs/prices.pack/close.npy"} <= {*bundle.namelist()}
+    assert cli.main(["verify", "sheet.md", "--run", "run.zip"]) == 0, capsys.readouterr().out
+    assert cli.main(["runs", "rerun", run]) == 0
+    assert "worked in memory" not in capsys.readouterr().err
 
 
 def test_packing_again_takes_nothing_of_others_away_and_repairs_nothing(tmp_path):
