@@ -202,7 +202,7 @@ def to_json(audit: Audit) -> dict[str, object]:
         substance, substance_because, assumption (of the verdict that speaks), checks, and
         `recomputed` (value, convention, reproduced_by, matches,
         tried, proves_nothing, chance and, where another daily series gives the print, explained_by, look_ahead, size,
-        near, together) where data was given;
+        together) where data was given;
     findings : every finding of every check: check, claims, using (all figures it takes), sentence, arithmetic,
         substance, assumption, reading;
     data, daily (sentence, named, words, equal, days, own, look_ahead, size, rounding), retrained, excluded,
@@ -261,8 +261,8 @@ def _claim_row(report: AuditReport, verdict: Verdict, recomputed: Recomputed | N
             "matches": len(found.matches), "tried": found.tried, "proves_nothing": found.proves_nothing,
             "chance": found.chance,
             **({} if why is None else {
-                "explained_by": why.words, "look_ahead": why.look_ahead, "size": why.size,
-                "near": why.near, "together": [why.together, why.printed],
+                "explained_by": why.book.words, "look_ahead": why.book.look_ahead, "size": why.book.size,
+                "together": [why.together, why.printed],
             }),
         }  # fmt: skip
     return row

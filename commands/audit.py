@@ -252,10 +252,10 @@ def _recomputed(result: Audit, data: _Data) -> Audit:
     from dataclasses import replace
 
     from assay.audit.recompute.conventions import Material
-    from assay.audit.recompute.daily import match_daily, with_printed_series
+    from assay.audit.recompute.daily import match_daily
     from assay.audit.recompute.figures import daily_finding, recompute, vol_target_of, with_findings
-    from assay.audit.recompute.filled import with_fills
-    from assay.audit.recompute.material import material_of_panels, material_of_returns, with_positions
+    from assay.audit.recompute.material import material_of_returns, with_fills, with_positions
+    from assay.audit.recompute.simulated import material_of_panels
     from assay.results.workflow.market import load_prices
 
     claims, daily, printed, assumption, material = result.report.claims, None, None, "", Material()
@@ -278,7 +278,8 @@ def _recomputed(result: Audit, data: _Data) -> Audit:
         )
         if printed is not None:
             daily = match_daily(printed, material, vol_target_of(claims, data.run))
-            material, assumption = with_printed_series(material, printed), ""
+            words = material.described(printed.description)
+            material, assumption = replace(printed, panels=material.panels, description=words), ""
     if data.fills is not None:
         marks = None if data.prices is None else load_prices(data.prices, options=data.reading.of("prices"))
         material = with_fills(

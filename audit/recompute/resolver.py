@@ -12,10 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from assay.audit.claims.intervals import Interval, Printed
-from assay.audit.recompute.book_statistics import EXPOSURE_STATISTICS, TRADE_STATISTICS
 from assay.audit.recompute.conventions import Material, Reading
-from assay.audit.recompute.return_statistics import RETURN_STATISTICS
-from assay.audit.recompute.signal_statistics import SIGNAL_STATISTICS
+from assay.audit.recompute.return_statistics import BOOK_STATISTICS, RELATIVE_STATISTICS, RETURN_STATISTICS
+from assay.audit.recompute.signal_statistics import SIGNAL_STATISTICS, side_statistic
 
 __all__ = ["RESOLVED_METRICS", "Resolution", "number_as", "readings_of", "resolve"]
 
@@ -25,7 +24,7 @@ TOO_MANY = 0.5
 #: Chance of finding some convention by luck from which on it is told, and from which on finding one proves nothing.
 LUCK, LUCKY = 0.1, 0.25
 
-_TABLES = (RETURN_STATISTICS, SIGNAL_STATISTICS, TRADE_STATISTICS, EXPOSURE_STATISTICS)
+_TABLES = (RETURN_STATISTICS, RELATIVE_STATISTICS, SIGNAL_STATISTICS, BOOK_STATISTICS)
 #: Metrics the resolver can recompute.
 RESOLVED_METRICS = tuple(dict.fromkeys(name for table in _TABLES for name in table))
 
@@ -120,7 +119,9 @@ def number_as(value: float, printed: Printed) -> str:
 
 def readings_of(metric: str, material: Material) -> tuple[Reading, ...]:
     """Every reading of a metric that the material can give."""
-    return tuple(reading for table in _TABLES if metric in table for reading in table[metric](material))
+    if material.side:
+        return side_statistic(metric, material.side).readings(material)
+    return tuple(reading for table in _TABLES if metric in table for reading in table[metric].readings(material))
 
 
 def resolve(metric: str, printed: Printed, material: Material, interval: Interval | None = None) -> Resolution | None:

@@ -59,7 +59,7 @@ def test_days_are_joined_by_date_where_both_have_dates() -> None:
 def test_the_command_compares_reported_returns_with_the_simulated_book(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from assay.audit.recompute.material import material_of_panels
+    from assay.audit.recompute.simulated import material_of_panels
     from assay.commands.main import main
     from assay.data.synthetic import synthetic_market
 

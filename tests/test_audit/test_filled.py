@@ -11,7 +11,7 @@ import pytest
 from assay.audit.claims.model import Group
 from assay.audit.recompute.conventions import Material
 from assay.audit.recompute.figures import recompute
-from assay.audit.recompute.filled import with_fills
+from assay.audit.recompute.material import with_fills
 from assay.audit.recompute.resolver import readings_of
 from assay.commands import main as cli
 from assay.data.errors import DataQualityError, InputError

@@ -177,7 +177,7 @@ def test_bad_series_are_refused_in_one_line(tmp_path: Path, name: str, text: str
 
 
 def test_predictions_and_prices_give_signal_and_portfolio_figures() -> None:
-    from assay.audit.recompute.material import material_of_panels
+    from assay.audit.recompute.simulated import material_of_panels
     from assay.data.returns import forward_returns
     from assay.data.synthetic import synthetic_market
     from assay.results.stats.information_coefficient import ic_table

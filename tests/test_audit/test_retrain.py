@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from assay.audit.claims.intervals import Interval
 from assay.audit.claims.load import parse_claims
 from assay.audit.recompute.retrain import Distribution, retrain
 from assay.commands import main as cli
@@ -71,10 +72,10 @@ def test_the_command_shows_the_distribution(
 def test_places() -> None:
     claim = parse_claims(CLAIMS.format(ic="0.5")).claims[0]
     found = Distribution(claim, (0.1, 0.2), (-0.3, 0.4))
-    assert found.place(0.15, 0.16) == "within the seeds"
-    assert found.place(0.35, 0.36) == "outside the seeds, within the folds"
-    assert found.place(0.5, 0.6) == "above all"
-    assert found.place(-0.6, -0.5) == "below all"
+    assert found.place(Interval(0.15, 0.16)) == "within the seeds"
+    assert found.place(Interval(0.35, 0.36)) == "outside the seeds, within the folds"
+    assert found.place(Interval(0.5, 0.6)) == "above all"
+    assert found.place(Interval(-0.6, -0.5)) == "below all"
     alone = Distribution(claim, (0.1,), ())
-    assert alone.place(0.5, 0.6) == "above all"
-    assert alone.row(0.5, 0.6)["fold_low"] == ""
+    assert alone.place(Interval(0.5, 0.6)) == "above all"
+    assert alone.row(Interval(0.5, 0.6))["fold_low"] == ""
