@@ -56,7 +56,8 @@ class TargetBook(Card):
     accepted : whether the stored decision of the gate is a pass.
     gate : what the gate decided, in words.
     age : sessions from the last prediction to the session.
-    replayed : sessions of the run whose stored weights were compared with those decided here.
+    replayed : sessions of the run whose stored weights were compared with those decided here; their net returns, of a
+        run that keeps no weights.
     difference : the largest difference among them, fractions of NAV; NaN where none was compared.
     warnings : one line each.
 
@@ -239,8 +240,8 @@ def target_positions(
             nav = money + float((orders["held"] * orders["price"]).where(orders["held"] != 0, 0.0).sum())
         if folder is not None and following is not None:  # once nothing can be refused any more
             save_state(folder, following)
-    less = left_out("weights", stored.kept) or left_out("score", stored.kept)
-    warnings += [*_doubts(replayed, difference, less), *_unknowns(cost_model, execution)]
+    what = "a weight" if stored.has("weights") else "a session's net return"
+    warnings += [*_doubts(replayed, difference, what), *_unknowns(cost_model, execution)]
     if BENCHMARK_ASSET in book.lineage.index and (folder is not None or BENCHMARK_ASSET not in prices.assets):
         warnings.append(f"{BENCHMARK_ASSET}: its price is a level made of returns; trade its value, not its shares")
     if len(book.events):
@@ -467,14 +468,18 @@ def _age(predictions: PredictionPanel, prices: PricePanel, session: pd.Timestamp
 
 
 def _replay(run: Run, book: Positions) -> tuple[int, float]:
-    """How many of the run's own decisions were decided again here, and the largest difference of a weight."""
-    data = RunData(run)
-    stored, score = data.weights, data.score
-    now = None if book.result is None else book.result.target_weights
-    if stored is None or score is None or now is None:
+    """How many of the run's own sessions come about again here, and the largest difference.
+
+    It is of a target weight, or of a session's net return where the run keeps no weights.
+    """
+    if book.result is None:
         return 0, float("nan")
+    data = RunData(run)
+    stored, now = data.weights, book.result.target_weights
+    if stored is None or now is None:
+        stored, now = data.returns[["net"]], book.result.returns.to_frame("net")
     sessions = stored.index.intersection(now.index)
-    sessions = sessions[sessions <= score.index[-1]]
+    sessions = sessions[sessions <= _last_view(data, book)]
     if not len(sessions):
         return 0, float("nan")
     assets = stored.columns.union(now.columns)
@@ -482,15 +487,22 @@ def _replay(run: Run, book: Positions) -> tuple[int, float]:
     return len(sessions), float(np.abs(both[0] - both[1]).max())
 
 
-def _doubts(replayed: int, difference: float, kept_less: str | None) -> list[str]:
-    """One line where these are not the inputs that were judged."""
-    if kept_less is not None:
-        return [f"nothing says that these are of the same book: the run was {kept_less}"]
+def _last_view(data: RunData, book: Positions) -> pd.Timestamp:
+    """The last prediction of the run; where it keeps none, a session that is not after it."""
+    if data.score is not None:
+        return data.score.index[-1]
+    # A run ends with the last label of its predictions, or before it with the prices.
+    row = book.prices.sessions.searchsorted(data.returns.index[-1], side="right") - 1 - book.delay - data.horizon
+    return book.prices.sessions[max(int(row), 0)]
+
+
+def _doubts(replayed: int, difference: float, what: str) -> list[str]:
+    """One line where these are not the inputs that were judged; `what` was compared."""
     if not replayed:
         return ["none of the run's own sessions is among these inputs: nothing says that they are of the same book"]
     if difference > _TOLERANCE:
         line = (
-            f"the run's own sessions come out differently, by up to {difference:.2g} of NAV in a weight: prices or "
+            f"the run's own sessions come out differently, by up to {difference:.2g} of NAV in {what}: prices or "
             "predictions of the past are not those that were judged"
         )
         return [line]

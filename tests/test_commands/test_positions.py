@@ -17,8 +17,10 @@ from assay.data.files.predictions import write_predictions
 from assay.data.files.prices import write_prices
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.data.synthetic import synthetic_market
+from assay.results.storage.kept import left_out
 from assay.results.storage.runs import Run, load_run
 from assay.results.workflow.live import record
+from assay.results.workflow.positions import target_positions
 
 
 def market() -> tuple[PricePanel, PredictionPanel]:
@@ -81,6 +83,26 @@ def test_the_last_targets_are_those_of_a_backtest_of_everything(run, newest, cap
     assert content["replayed"]["largest_difference"] <= 1e-12
     assert content["accepted"] is False
     assert "unaccepted" in content["warnings"][0]
+
+
+@pytest.mark.parametrize("keep", ["weights", "returns"])
+def test_a_run_that_keeps_less_is_replayed_by_what_it_keeps(run, tmp_path, keep):
+    shutil.copytree(run.path, tmp_path / run.path.name)
+    for name in run.tables:
+        if left_out(name, keep) is not None:
+            (tmp_path / run.path.name / f"{name}.parquet").unlink()
+    less = Run(tmp_path / run.path.name, {**run.manifest, "keep": keep}, run.metrics)
+    prices, oracle = market()
+    book = target_positions(less, oracle, prices, unaccepted=True)
+    assert book.replayed == 78  # of 80, the last two of which may lie after the last prediction
+    assert book.difference <= 1e-12
+    assert not any("of the past" in line for line in book.warnings)
+    close = prices.close.copy()
+    close.iloc[60:80] *= np.linspace(0.9, 1.1, close.shape[1])
+    revised = replace(prices, close=close)
+    warnings = target_positions(less, oracle, revised, unaccepted=True).warnings
+    what = {"weights": "a weight", "returns": "a session's net return"}[keep]
+    assert any(f"of NAV in {what}: prices or predictions of the past" in line for line in warnings)
 
 
 def test_a_past_session_of_the_run_is_answered_by_what_was_known_then(run, newest, capsys):
