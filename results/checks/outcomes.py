@@ -17,10 +17,17 @@ from assay.results.checks.random_scores import RandomScores, ShiftedScores
 from assay.results.checks.styles import Styles
 from assay.results.checks.trials import TrialCount
 from assay.results.storage.runs import Run
+from assay.results.storage.trial_ledger import IN_BLOCKS
 
-__all__ = ["CheckOutcomes"]
+__all__ = ["CheckOutcomes", "hint_for"]
 
 C = TypeVar("C", bound=Check)
+
+
+def hint_for(kind: type[Check], run: Run) -> str:
+    """How a check of this run is made: one that was worked in blocks of sessions lacks the tables, and is made anew."""
+    in_blocks = run.manifest.get("config", {}).get("engine") == IN_BLOCKS
+    return kind.hint.replace("run again with ", "run again with --keep all ") if in_blocks else kind.hint
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import pandas as pd
 
 from assay.data.errors import BacktestError
 from assay.results.checks.base import Check
-from assay.results.checks.outcomes import CheckOutcomes
+from assay.results.checks.outcomes import CheckOutcomes, hint_for
 from assay.results.checks.styles import Styles
 from assay.results.stats.skill import evidence_path, skill_t
 from assay.results.storage.chain import entries
@@ -105,9 +105,9 @@ def not_applicable(reason: str) -> Estimate:
     return Estimate(reason=reason, absent="not applicable")
 
 
-def not_run(kind: type[Check]) -> Estimate:
+def not_run(kind: type[Check], subject: Subject) -> Estimate:
     """A figure of a check that was not made, and the option that makes it."""
-    return missing(f"{kind.title.lower()}: not run; {kind.hint}")
+    return missing(f"{kind.title.lower()}: not run; {hint_for(kind, subject.run)}")
 
 
 def _value(run: Run, name: str) -> float:
@@ -141,7 +141,7 @@ def skill_e_styles(subject: Subject) -> Estimate:
     """
     check = subject.checks.styles
     if check is None:
-        return not_run(Styles)
+        return not_run(Styles, subject)
     if check.few:
         found = skill_e(subject)
         return replace(found, reason=f"{found.reason}; after beta alone: {check.note}")

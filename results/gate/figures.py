@@ -107,7 +107,7 @@ def _of_check(
     def estimate(subject: Subject) -> Estimate:
         check = pick(subject.checks)
         if check is None:
-            return not_run(kind)
+            return not_run(kind, subject)
         value = read(check)
         if value is None or math.isnan(value):
             return missing(f"{name} does not exist on this run; {check.sentence}")
@@ -122,7 +122,7 @@ def _after_styles(name: str) -> Callable[[Subject], Estimate]:
     def estimate(subject: Subject) -> Estimate:
         check = subject.checks.styles
         if check is None:
-            return not_run(Styles)
+            return not_run(Styles, subject)
         if check.few:
             return not_applicable(check.note)
         item = check.metric(name)
@@ -171,13 +171,15 @@ def _receipts(subject: Subject) -> Estimate:
 
 def _leaks(subject: Subject) -> Estimate:
     check = subject.checks.leaks
-    return not_run(LeakCheck) if check is None else Estimate(float(check.state == "good"), reason=check.verdict)
+    if check is None:
+        return not_run(LeakCheck, subject)
+    return Estimate(float(check.state == "good"), reason=check.verdict)
 
 
 def _canaries(subject: Subject) -> Estimate:
     check = subject.checks.canaries
     if check is None:
-        return not_run(Canaries)
+        return not_run(Canaries, subject)
     if check.passed is None:
         return missing(check.detail)
     reason = f"{check.standing} among models of shuffled labels"
@@ -187,7 +189,7 @@ def _canaries(subject: Subject) -> Estimate:
 def _cross_check(subject: Subject) -> Estimate:
     check = subject.checks.cross_check
     if check is None:
-        return not_run(CrossCheck)
+        return not_run(CrossCheck, subject)
     if check.agrees is None:
         return not_applicable(check.reason)
     return Estimate(float(check.agrees), reason=check.detail)

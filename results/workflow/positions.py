@@ -490,10 +490,10 @@ def _replay(run: Run, book: Positions) -> tuple[int, float]:
 def _last_view(data: RunData, book: Positions) -> pd.Timestamp:
     """The last prediction of the run; where it keeps none, a session that is not after it."""
     if data.score is not None:
-        return data.score.index[-1]
+        return pd.Timestamp(data.score.index[-1])
     # A run ends with the last label of its predictions, or before it with the prices.
     row = book.prices.sessions.searchsorted(data.returns.index[-1], side="right") - 1 - book.delay - data.horizon
-    return book.prices.sessions[max(int(row), 0)]
+    return pd.Timestamp(book.prices.sessions[max(int(row), 0)])
 
 
 def _doubts(replayed: int, difference: float, what: str) -> list[str]:

@@ -23,6 +23,10 @@ from assay.data.files.options import ReadOptions
 from assay.data.files.packed import is_packed, pack_predictions, pack_prices
 from assay.data.mapped import is_mapped, release, row_parts
 from assay.data.panel import PricePanel
+from assay.results.checks.leaks import LeakCheck
+from assay.results.checks.outcomes import hint_for
+from assay.results.report.run_data import RunData
+from assay.results.report.sections.summary import verdicts
 from assay.results.storage.trial_ledger import scenario_of
 from assay.results.workflow.inputs import load_inputs, load_market
 from assay.results.workflow.study import DataSection, PredictionSection, Study
@@ -154,6 +158,10 @@ def test_a_run_of_packed_panels_that_keeps_returns_is_worked_in_blocks(files, tm
     assert {name for name in theirs.keys() - ours.keys() if theirs[name] is not None} == {"hit_trade", "hit_trade_base"}
     assert stored.run.metrics["counts"] == whole.run.metrics["counts"]
     assert not stored.run.has("weights")
+    assert hint_for(LeakCheck, stored.run) == "run again with --keep all --leaks"  # in blocks it would be refused
+    assert hint_for(LeakCheck, whole.run) == "run again with --leaks"
+    tiles = {tile.name: tile.detail for tile in verdicts(RunData(stored.run))}
+    assert tiles["Second engine"] == "run again with --keep all --cross-check"
     assert [item.name for item in (tmp_path / "blocks").iterdir() if item.is_file()] == []  # nothing is left behind
     narrow = Study(data=DataSection(prices=str(files / "prices.pack")),
                    predictions=PredictionSection(str(files / "scores.pack")))  # fmt: skip

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 import numpy as np
 
 from assay.data.errors import BacktestError
-from assay.results.checks.outcomes import CheckOutcomes
-from assay.results.checks.random_scores import ShiftedScores
+from assay.results.checks.outcomes import CheckOutcomes, hint_for
+from assay.results.checks.random_scores import RandomScores, ShiftedScores
 from assay.results.checks.trading import Measurement
 from assay.results.report.blocks import (
     Cell,
@@ -133,7 +133,7 @@ def _luck(data: RunData) -> Table:
 def _canaries(data: RunData) -> list[Figure | Note]:
     """Strips of what should know nothing: the net Sharpe ratio of every kind, and the skill of what was retrained."""
     parts = [part for part in (_sharpe_strip(data.checks), _skill_strip(data.checks)) if part is not None]
-    return parts or [Note("Not run. Run again with --canaries.", "Canaries", absent=True)]
+    return parts or [Note(f"Not run; {hint_for(RandomScores, data.run)}.", "Canaries", absent=True)]
 
 
 def _sharpe_strip(checks: CheckOutcomes) -> Figure | Note | None:

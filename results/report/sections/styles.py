@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from assay.results.checks.outcomes import hint_for
+from assay.results.checks.styles import Styles
 from assay.results.report.blocks import (
     Cell,
     Figure,
@@ -37,7 +39,8 @@ def styles_section(data: RunData) -> Section:
     check = data.checks.styles
     title = "Styles"
     if check is None:
-        return Section("styles", title, (Note("Not asked for; see --styles.", "After styles", absent=True),))
+        hint = f"Not asked for; {hint_for(Styles, data.run)}."
+        return Section("styles", title, (Note(hint, "After styles", absent=True),))
     if not check.metrics:
         return Section("styles", title, (Note(f"{check.note}.".capitalize(), "After styles", absent=True),))
     parts: list[Figure | Table | Note] = [_figures(data)]

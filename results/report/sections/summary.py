@@ -12,7 +12,7 @@ from assay.results.checks.base import Check, State
 from assay.results.checks.canaries import Canaries
 from assay.results.checks.cross_check import CrossCheck
 from assay.results.checks.leaks import LeakCheck
-from assay.results.checks.outcomes import CheckOutcomes
+from assay.results.checks.outcomes import hint_for
 from assay.results.checks.random_scores import RandomScores
 from assay.results.checks.styles import Styles
 from assay.results.checks.trials import TrialCount
@@ -95,28 +95,28 @@ def verdicts(data: RunData) -> list[Tile]:
     return [
         _significance(data.metrics.get("sharpe_net")),
         _gate(data),
-        _tile(checks.leaks, LeakCheck),
+        _tile(data, checks.leaks, LeakCheck),
         Tile("Receipts", "every row says what its model had seen", "good")
         if data.run.manifest.get("receipts") == "ok"
         else Tile("Receipts", "none", "bad", "nothing proves what the model had seen"),
-        _canaries(checks),
-        _tile(checks.cross_check, CrossCheck),
-        _tile(checks.styles, Styles),
-        _tile(checks.trials, TrialCount),
+        _canaries(data),
+        _tile(data, checks.cross_check, CrossCheck),
+        _tile(data, checks.styles, Styles),
+        _tile(data, checks.trials, TrialCount),
     ]
 
 
-def _tile(check: Check | None, kind: type[Check]) -> Tile:
+def _tile(data: RunData, check: Check | None, kind: type[Check]) -> Tile:
     if check is None:
-        return Tile(kind.title, "not run", "not run", kind.hint)
+        return Tile(kind.title, "not run", "not run", hint_for(kind, data.run))
     return Tile(kind.title, check.result, check.state, check.detail)
 
 
-def _canaries(checks: CheckOutcomes) -> Tile:
+def _canaries(data: RunData) -> Tile:
     """Retrained canaries with the random scores beside them; those alone where nothing was retrained."""
-    trained, null = checks.canaries, checks.random_scores
+    trained, null = data.checks.canaries, data.checks.random_scores
     if trained is None:
-        alone = _tile(null, RandomScores)
+        alone = _tile(data, null, RandomScores)
         return Tile(Canaries.title, alone.result, alone.state, alone.detail)
     beside = f"; {null.detail}" if null is not None and trained.rank is not None else ""
     return Tile(trained.title, trained.result, trained.state, trained.detail + beside)
