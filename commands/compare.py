@@ -30,7 +30,7 @@ __all__ = ["compare"]
 @click.command()
 @click.argument("runs", nargs=-1, required=True, shell_complete=complete_run)
 @click.option("--html", "as_html", is_flag=True, help="Draw them on the same axes, as one file.")
-@click.option("--output", type=PATH, help="Where to with --html; default: compare.html here.")
+@click.option("--output", type=PATH, help="Where to, .html or .pdf; default with --html: compare.html here.")
 @click.option(
     "--draws", type=click.IntRange(100, 100_000), default=2000, show_default=True, help="Bootstrap resamples."
 )
@@ -74,11 +74,15 @@ def compare(
       python cli.py compare there new --marginal --html --output adds.html
       python cli.py compare RUN --live live/ --capital 1000000 --prices all.parquet --predictions preds.parquet
     """  # fmt: skip
+    from assay.data.atomic import check_target
     from assay.results.report.compare import compare_runs, summary_lines, write_comparison
+    from assay.results.report.printing import PAGE_SUFFIXES
     from assay.results.report.tables import terminal_width
     from assay.results.storage.runs import load_run
 
     drawn, target = as_html or output is not None, output or Path("compare.html")
+    if drawn:
+        check_target(target, PAGE_SUFFIXES)
     if live is not None:
         if len(runs) != 1 or capital is None:
             raise click.UsageError("--live: name one run, and the --capital before its first fill")

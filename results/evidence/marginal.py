@@ -277,8 +277,13 @@ def _spanning(returns: pd.DataFrame, names: Sequence[str], new: str, suffix: str
     line = after_factors(returns[new].to_numpy(), {name: returns[name].to_numpy() for name in names})
     about = "the books there" if not suffix else "the books there and the baselines'"
     if line is None:
-        why = "nothing is left after them, or too few sessions"
-        return [Metric(f"spanning_alpha_ann{suffix}", math.nan, "fraction a year", f"on {about}", reason=why)]
+        few = len(returns) < 30 * (1 + len(names))
+        why = "too few sessions" if few else f"nothing is left of it: {about} make it up but for rounding"
+        return [
+            Metric(f"{name}{suffix}", math.nan, unit, f"on {about}", reason=why)
+            for name, unit in (("spanning_alpha_ann", "fraction a year"), ("spanning_alpha_t", "t"),
+                               ("appraisal_ratio", "ratio"))
+        ]  # fmt: skip
     sample, text = _sample(returns.index), f"net returns on {about} · Newey–West, lag {line.lag}"
     alpha, half = SESSIONS_A_YEAR * line.alpha, SESSIONS_A_YEAR * line.critical * line.alpha_error
     left = line.residuals - line.alpha
@@ -335,7 +340,8 @@ def _orthogonal(
     name, unit = "orthogonal_ic", "correlation"
     text = "partial correlation of normal scores with those of what followed, given the scores there"
     if len(known) < 3:
-        return [Metric(name, math.nan, unit, text, reason="too few sessions with enough names in common")]
+        why = "nothing is left of its scores, or too few sessions have enough names in common"
+        return [Metric(name, math.nan, unit, text, reason=why)]
     mean, error, t, lag = hac_mean(known.to_numpy(), horizon=horizon)
     half, sample = critical_value(len(known), lag) * error, _sample(known.index)
     text = f"{text} · Newey–West, lag {lag}"
@@ -415,12 +421,13 @@ def _combinations(returns: pd.DataFrame, names: Sequence[str], new: str, draws: 
             how = "highest Sharpe ratio, none below 0" if mean else "one over volatility"
             text = f"walk-forward: weights by {how}, from the sessions before, every {_EVERY}"
             sample = _sample(returns.index[_LEAST:])
+            why = "" if np.isfinite(ratios).all() else "the books cancel out: their mix does not vary"
             out += [
                 Metric(f"sharpe_{label}_without", ratios[1], "ratio", text, None, None, *sample),
-                Metric(f"sharpe_{label}_with", ratios[0], "ratio", text, None, None, *sample),
+                Metric(f"sharpe_{label}_with", ratios[0], "ratio", text, None, None, *sample, reason=why),
                 Metric(f"sharpe_{label}_gain", ratios[0] - ratios[1], "ratio",
                        f"{text} · Ledoit–Wolf", None if test is None else test.low, None if test is None else test.high,
-                       *sample),
+                       *sample, reason=why),
                 Metric(f"sharpe_{label}_p", math.nan if test is None else test.p_value, "probability",
                        "of no gain, paired, two-sided · Ledoit–Wolf", None, None, *sample,
                        reason="" if test is not None else "the two mixes do not differ enough for a test"),
@@ -462,7 +469,8 @@ def walk_forward_mix(values: Floats, *, best: bool) -> Floats:
             root = np.linalg.cholesky(covariance + 1e-9 * np.eye(len(weights)))
             found = nnls(root.T, np.linalg.solve(root, past.mean(axis=0) * weights))[0]
             weights = found * weights if found.any() else weights
-        risk = float((past @ weights).std(ddof=1))
+        risk, gross = float((past @ weights).std(ddof=1)), float(deviation @ weights)
         rows = slice(start, start + _EVERY)
-        out[rows] = values[rows] @ weights * (float(deviation.mean()) / risk if risk > 0 else 0.0)
+        # Books that cancel out leave rounding alone, which is no mix.
+        out[rows] = values[rows] @ weights * (float(deviation.mean()) / risk if risk > 1e-8 * gross else 0.0)
     return out

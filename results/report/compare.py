@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from assay.data.atomic import replacing
 from assay.data.card import Card, span
 from assay.data.conventions import Floats
 from assay.data.errors import InputError
@@ -33,6 +32,7 @@ from assay.results.report.blocks import (
     said,
 )
 from assay.results.report.plots import plot_runs, plot_runs_drawdown
+from assay.results.report.printing import write_page
 from assay.results.report.render import render_page
 from assay.results.report.tables import table_lines
 from assay.results.stats.bootstrap import mean_annual, paired_difference, sharpe_annual, volatility_annual
@@ -307,8 +307,8 @@ def _checks(comparison: Comparison) -> Table | Note:
     return Table("Checks", ("check", *(run.id for run in comparison.runs)), rows, wide=True)
 
 
-def render_comparison(comparison: Comparison) -> str:
-    """One self-contained HTML page."""
+def _page(comparison: Comparison) -> dict[str, Any]:
+    """What the page is made of."""
     returns = comparison.returns
     total = {str(name): float(np.prod(1 + returns[name].to_numpy())) - 1 for name in returns}
     said_so = "; ".join(f"{name} {value:.1%}" for name, value in total.items())
@@ -341,17 +341,18 @@ def render_comparison(comparison: Comparison) -> str:
             )
         ),
     )
-    return render_page(
-        title=f"{len(comparison.runs)} runs compared", sections=[Section("runs", "Runs", parts)], first=first
-    )
+    title = f"{len(comparison.runs)} runs compared"
+    return {"title": title, "sections": [Section("runs", "Runs", parts)], "first": first}
+
+
+def render_comparison(comparison: Comparison) -> str:
+    """One self-contained HTML page."""
+    return render_page(**_page(comparison))
 
 
 def write_comparison(comparison: Comparison, path: Path | str) -> Path:
-    """Write `render_comparison` to a file, which appears whole or not at all."""
-    path = Path(path)
-    with replacing(path) as temporary:
-        temporary.write_text(render_comparison(comparison), encoding="utf-8")
-    return path
+    """Write the page as HTML or PDF, by the suffix; see `assay.results.report.printing.write_page`."""
+    return write_page(path, **_page(comparison))
 
 
 def _setting_lines(comparison: Comparison, width: int | None) -> list[str]:

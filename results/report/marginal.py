@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from assay.data.atomic import replacing
 from assay.results.evidence.marginal import Marginal
 from assay.results.report.blocks import (
     Cell,
@@ -18,11 +18,11 @@ from assay.results.report.blocks import (
     number,
 )
 from assay.results.report.plots import plot_runs
-from assay.results.report.render import render_page
+from assay.results.report.printing import write_page
 from assay.results.report.tables import table_lines, terminal_width
 from assay.results.stats.performance import Metric
 
-__all__ = ["marginal_lines", "render_marginal", "write_marginal"]
+__all__ = ["marginal_lines", "write_marginal"]
 
 #: Heading → beginnings of the names of its figures.
 _PARTS = {
@@ -90,8 +90,8 @@ def _called(name: str) -> str:
     return " ".join(filter(None, [words, other])) + _ENDINGS.get(ending, "")
 
 
-def render_marginal(worth: Marginal) -> str:
-    """One self-contained HTML page: the answer, the books, what is left of the new one, and a table a question."""
+def _page(worth: Marginal) -> dict[str, Any]:
+    """The answer, the books, what is left of the new one, and a table a question."""
     books = worth.returns.iloc[:, -_MOST:]
     figures = [
         Figure("Books on the common sessions, net and over the cash rate", "Growth of 1 of each book.",
@@ -118,7 +118,8 @@ def render_marginal(worth: Marginal) -> str:
         figures=figures,
         lead=worth.sentence[:1].upper() + worth.sentence[1:] + ".",
     )
-    return render_page(title=f"What {worth.new} adds", sections=[Section("adds", "In full", tuple(parts))], first=first)
+    sections = [Section("adds", "In full", tuple(parts))]
+    return {"title": f"What {worth.new} adds", "sections": sections, "first": first}
 
 
 def _table(title: str, items: list[Metric]) -> Table:
@@ -132,8 +133,5 @@ def _table(title: str, items: list[Metric]) -> Table:
 
 
 def write_marginal(worth: Marginal, path: Path | str) -> Path:
-    """Write `render_marginal` to a file, which appears whole or not at all."""
-    path = Path(path)
-    with replacing(path) as temporary:
-        temporary.write_text(render_marginal(worth), encoding="utf-8")
-    return path
+    """Write the page as HTML or PDF, by the suffix; see `assay.results.report.printing.write_page`."""
+    return write_page(path, **_page(worth))

@@ -16,17 +16,21 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from assay.data.atomic import check_target, replacing
 from assay.data.drawing import INK, settle
 from assay.results.report.blocks import Figure, FirstScreen, Note, Section, Table
-from assay.results.report.render import figure_settings
+from assay.results.report.render import figure_settings, render_page
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
-__all__ = ["compose_png", "find_chromium", "lay_out_pdf", "print_page"]
+__all__ = ["PAGE_SUFFIXES", "compose_png", "find_chromium", "lay_out_pdf", "print_page", "write_page", "write_pdf"]
 
 _log = logging.getLogger(__name__)
+
+#: What a page that is no tear sheet is written as.
+PAGE_SUFFIXES = (".html", ".pdf")
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 _FLAGS = (
@@ -291,6 +295,43 @@ def lay_out_pdf(target: Path, *, title: str, sections: Sequence[Section], first:
             _write(canvas, _WIDTH - _MARGIN, 0.3, f"{count}", ha="right", fontsize=7, color=_SOFT)
             pages.savefig(canvas)
     return count
+
+
+def write_pdf(target: Path, *, browser: bool = True, **parts: Any) -> None:
+    """The page on A4: as a browser on the path prints it; where there is none, or it fails, laid out without it.
+
+    Parameters
+    ----------
+    target : the file.
+    browser : whether a browser may print it.
+    parts : title, sections and first, see `assay.results.report.render.render_page`.
+
+    """
+    chromium = find_chromium() if browser else None
+    printed = None if chromium is None else print_page(render_page(**parts), chromium)
+    if printed is None:
+        lay_out_pdf(target, **parts)
+    else:
+        target.write_bytes(printed)
+
+
+def write_page(path: Path | str, *, title: str, sections: Sequence[Section], first: FirstScreen) -> Path:
+    """One self-contained page as HTML or PDF, by the suffix; the file appears whole or not at all.
+
+    Raises
+    ------
+    InputError
+        On another suffix, or if the file cannot be written.
+
+    """
+    path = Path(path)
+    check_target(path, PAGE_SUFFIXES)
+    with replacing(path) as temporary:
+        if path.suffix == ".pdf":
+            write_pdf(temporary, title=title, sections=sections, first=first)
+        else:
+            temporary.write_text(render_page(title=title, sections=sections, first=first), encoding="utf-8")
+    return path
 
 
 def compose_png(*, title: str, sections: Sequence[Section], first: FirstScreen, chosen: Sequence[str]) -> bytes:

@@ -11,7 +11,7 @@ from assay.data.atomic import replacing
 from assay.data.errors import InputError
 from assay.results.report.blocks import Cell, FirstScreen, Note, Section, Table
 from assay.results.report.excerpt import compose_markdown
-from assay.results.report.printing import compose_png, find_chromium, lay_out_pdf, print_page
+from assay.results.report.printing import compose_png, write_pdf
 from assay.results.report.render import MARKS, render_page
 from assay.results.report.run_data import RunData
 from assay.results.report.sections.answers import answers
@@ -163,10 +163,5 @@ def write_tearsheet(
             if wanted == "png":
                 temporary.write_bytes(compose_png(**parts, chosen=_CHOSEN))
             else:
-                chromium = find_chromium() if browser else None
-                printed = None if chromium is None else print_page(render_page(**parts), chromium)
-                if printed is None:
-                    lay_out_pdf(temporary, **parts)
-                else:
-                    temporary.write_bytes(printed)
+                write_pdf(temporary, browser=browser, **parts)
     return path

@@ -51,6 +51,8 @@ __all__ = [
 
 
 _Z95 = 1.959963984540054
+#: Two series whose pulls on their Sharpe ratios differ by no more are one, but for a scale and rounding.
+_DUST = 1e-8
 
 
 def iid_error(sharpe: float, n: int) -> float:
@@ -222,6 +224,8 @@ def sharpe_difference(
     wanted = max(*(round(optimal_block(item)) for item in (one, two, one - two)), (lag_rule(n) + 2) // 2)
     length = max(1, min(wanted, n // 4) if block is None else block)
     pull = _pull(one[None])[1] - _pull(two[None])[1]
+    if float(np.abs(pull).max()) <= _DUST:  # the same but for a scale and rounding
+        return None
     variance = float(long_run_covariance(pull.T, length - 1)[0, 0]) / n
     error = math.sqrt(variance) if variance > 0 else math.nan
     return _studentised((one, two), ratios[0] - ratios[1], error, length, periods, draws, seed)

@@ -35,6 +35,8 @@ from assay.results.stats.long_run_variance import critical_value, lag_rule
 
 __all__ = ["MARKET", "AfterFactors", "StyleModel", "after_factors", "residual_returns", "style_model"]
 
+#: Residuals that range over less than this share of the series are the rounding of a regression that leaves nothing.
+_DUST = 1e-8
 #: The factor whose exposure is 1.
 MARKET = "market"
 
@@ -154,8 +156,10 @@ class AfterFactors:
 
 
 def after_factors(values: Floats, factors: Mapping[str, Floats], *, horizon: int = 1) -> AfterFactors | None:
-    """Regress a series on factor returns; None where fewer than 30 observations a coefficient are left, or nothing
-    varies; `horizon` where the values are about overlapping windows of h sessions.
+    """Regress a series on factor returns; None where fewer than 30 observations a coefficient are left, nothing varies,
+    or the factors make up the series but for rounding.
+
+    `horizon` is more than 1 where the values are about overlapping windows of h sessions.
 
     Errors are those of `assay.results.stats.long_run_variance.regress`, for several regressors: statsmodels
     ``cov_type="HAC"`` with ``use_correction=False``, but for the factor n/(n − k) on the variance, since each factor
@@ -177,7 +181,7 @@ def after_factors(values: Floats, factors: Mapping[str, Floats], *, horizon: int
     inverse = np.linalg.inv(design.T @ design)
     slopes = inverse @ (design.T @ values)
     residuals = values - design @ slopes
-    if float(np.ptp(residuals)) <= FLAT:
+    if float(np.ptp(residuals)) <= max(FLAT, _DUST * float(np.ptp(values))):
         return None
     lag = lag_rule(n, horizon)
     moments = design * residuals[:, None]

@@ -76,6 +76,25 @@ def test_a_copy_adds_nothing_and_a_baseline_that_is_the_run_again_is_left_out(bo
         marginal_value(adds, [])
 
 
+@pytest.mark.parametrize("scale", [1.0, -1.0, 0.3])
+def test_of_a_copy_nothing_is_left_that_has_a_t(books, scale):
+    there, adds, _ = books
+    copy = Signal("copy", scale * there.returns, scale * there.x)
+    for beside in ([there], [there, adds]):
+        found = marginal_value(copy, beside, draws=100)
+        for name in ("spanning_alpha_ann", "spanning_alpha_t", "appraisal_ratio", "skill_left_x"):
+            assert np.isnan(found[name].value)
+            assert "nothing is left" in found[name].reason
+        assert "not measured after what is there: nothing is left of it" in found.sentence
+        assert all(item.reason for item in found.metrics if np.isnan(item.value))
+    found = marginal_value(copy, [there], draws=100)
+    assert "do not differ" in found["sharpe_equal_risk_p"].reason
+    if scale < 0:
+        assert "cancel out" in found["sharpe_equal_risk_with"].reason
+    else:
+        assert found["sharpe_equal_risk_gain"].value == pytest.approx(0.0, abs=1e-12)
+
+
 def test_partial_correlation_is_that_of_residuals_session_by_session():
     rng = np.random.default_rng(1)
     frames = [pd.DataFrame(rng.normal(size=(6, 12)), DAYS[:6]) for _ in range(3)]

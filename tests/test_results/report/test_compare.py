@@ -18,6 +18,8 @@ from assay.data.errors import InputError
 from assay.data.synthetic import synthetic_market
 from assay.engine.backtest import run_backtest
 from assay.results.evidence.backtest import evaluate, store_backtest
+from assay.results.report import printing
+from assay.results.report.blocks import Cell, FirstScreen, Note, Section, Table
 from assay.results.report.compare import compare_runs, render_comparison, summary_lines
 from assay.results.stats.performance import performance_metrics
 from assay.results.stats.sharpe import sharpe_difference
@@ -199,3 +201,16 @@ def test_what_was_checked_of_one_run_alone_is_said_of_that_one(runs: list[Run]) 
     assert one == {"leaks": "leak tests: no change in weights at 5 dates"}
     assert two == {}
     assert f"checks of {checked.id}" in summary_lines(found)
+
+
+def test_a_page_is_written_as_what_its_name_ends_in(tmp_path, monkeypatch):
+    monkeypatch.setattr(printing, "find_chromium", lambda: None)
+    table = Table("It", ("a",), ((Cell("1"),),))
+    first = FirstScreen(described=[("Runs", "a, b")], headline=table, figures=[])
+    parts = {"title": "Two", "sections": [Section("runs", "Runs", (Note("They differ."),))], "first": first}
+    starts = {"page.html": b"<!doctype html>", "page.pdf": b"%PDF-"}
+    for name, start in starts.items():
+        assert printing.write_page(tmp_path / name, **parts).read_bytes().startswith(start)
+    answer = CliRunner().invoke(cli, ["compare", "no", "runs", "--output", str(tmp_path / "page.png")])
+    assert "page.png: is to be written as .html or .pdf; end the name in one of them" in str(answer.exception)
+    assert sorted(item.name for item in tmp_path.iterdir()) == sorted(starts)

@@ -318,7 +318,7 @@ def test_folds_seeds_and_training_are_drawn_from_their_tables(tmp_path: Path):
 
 @pytest.mark.parametrize(("format", "start"), [("png", b"\x89PNG\r\n"), ("pdf", b"%PDF-")])
 def test_a_picture_and_a_document(run: Run, tmp_path: Path, format: str, start: bytes, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("assay.results.report.tearsheet.find_chromium", lambda: None)
+    monkeypatch.setattr("assay.results.report.printing.find_chromium", lambda: None)
     path = write_tearsheet(run, tmp_path / f"sheet.{format}")
     content = path.read_bytes()
     assert content.startswith(start)
@@ -448,8 +448,8 @@ def test_a_page_laid_out_without_a_browser_has_no_empty_pages(run: Run, tmp_path
 def test_where_the_browser_fails_the_page_is_laid_out(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
-    monkeypatch.setattr("assay.results.report.tearsheet.find_chromium", lambda: "/nowhere/chromium")
-    monkeypatch.setattr("assay.results.report.tearsheet.lay_out_pdf", lambda path, **_: path.write_bytes(b"%PDF-laid"))
+    monkeypatch.setattr("assay.results.report.printing.find_chromium", lambda: "/nowhere/chromium")
+    monkeypatch.setattr("assay.results.report.printing.lay_out_pdf", lambda path, **_: path.write_bytes(b"%PDF-laid"))
     assert write_tearsheet(run, tmp_path / "sheet.pdf").read_bytes() == b"%PDF-laid"
     assert "could not print" in caplog.text
 
