@@ -112,16 +112,6 @@ class Verdict:
         return next((f.assumption for f in self.findings if f.sentence == self.because and f.assumption), "")
 
     @property
-    def checkable(self) -> bool:
-        """Whether another printed figure bears on it."""
-        return self.arithmetic is not Arithmetic.NOT_CHECKABLE
-
-    @property
-    def judged(self) -> bool:
-        """Whether something was said of its substance."""
-        return self.substance is not Substance.NOT_JUDGED
-
-    @property
     def because(self) -> str:
         """The one sentence to print: the graver axis speaks."""
         if self.arithmetic is Arithmetic.INCONSISTENT:

@@ -92,6 +92,7 @@ def _print_checks(context: click.Context, _option: click.Parameter, wanted: bool
               "shapes and settings are read, nothing in it is run.")
 @click.option("--draft", "draft_file", type=PATH, help="Write the drafted claims file here, for a person to correct.")
 @click.option("--html", "html_file", type=PATH, help="Write a page that stands alone.")
+@click.option("--markdown", "markdown_file", type=PATH, help="Write the same as Markdown, for a review.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
 @click.option("--all", "every", is_flag=True, help="List figures that nothing bears on, too.")
 @click.option(
@@ -120,6 +121,7 @@ def audit(
     checkpoint: Path | None,
     draft_file: Path | None,
     html_file: Path | None,
+    markdown_file: Path | None,
     as_json: bool,
     every: bool,
     strict: bool,
@@ -165,10 +167,11 @@ def audit(
     if model is not None:
         result = _retrained(result, data, model, seeds, epochs)
     counted = None if checkpoint is None else _counted(checkpoint, claims)
-    if html_file is not None:
-        from assay.audit.report import render_html
+    for path, form in ((html_file, "html"), (markdown_file, "md")):
+        if path is not None:
+            from assay.audit.report import render_audit
 
-        _write(html_file, render_html(result))
+            _write(path, render_audit(result, form))
     if as_json:
         import json
 

@@ -267,11 +267,12 @@ def _beside_the_report(
     quiet: bool,
 ) -> None:
     """Write the page of a report made again into the run's folder, and print it."""
-    from assay.audit.like import like, measured, render_like, render_like_html
+    from assay.audit.like import like, render_like, render_like_html
     from assay.data.atomic import replacing
+    from assay.results.evidence.training_report import training_figures
 
     wanted = {claim.metric for claim in claims.claims}
-    figures = measured(
+    figures = training_figures(
         stored, model, prices,
         importance="feature_importance" in wanted, speed=bool(wanted & {"latency", "throughput", "file_size"}),
     )  # fmt: skip

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from string import ascii_lowercase
 
 from assay.data.errors import InputError
 
@@ -23,7 +25,6 @@ FULL_PRECISION = 1e-5
 #: Relative tolerance of a figure printed with "~", at least.
 ABOUT = 0.05
 
-_INF = math.inf
 #: Divisors this close to zero count as touching it.
 _ZERO = 1e-300
 
@@ -34,16 +35,7 @@ class IntervalError(ArithmeticError):
 
 @dataclass(frozen=True)
 class Interval:
-    """A closed interval of real numbers, possibly unbounded.
-
-    Parameters
-    ----------
-    low, high : the ends, ``low <= high``.
-
-    Raises
-    ------
-    IntervalError
-        If an end is NaN or the ends are reversed.
+    """A closed interval of real numbers, possibly unbounded; `IntervalError` if an end is NaN or they are reversed.
 
     Examples
     --------
@@ -76,23 +68,22 @@ class Interval:
         return Interval(-self.high, -self.low)
 
     def __add__(self, other: Interval | float) -> Interval:
-        other = _as_interval(other)
-        return Interval(self.low + other.low, self.high + other.high)
+        low, high = _ends(other)
+        return Interval(self.low + low, self.high + high)
 
     def __sub__(self, other: Interval | float) -> Interval:
-        return self + (-_as_interval(other))
+        return self + -other
 
     def __mul__(self, other: Interval | float) -> Interval:
-        other = _as_interval(other)
-        ends = [_times(a, b) for a in (self.low, self.high) for b in (other.low, other.high)]
+        ends = [a * b if a and b else 0.0 for a in (self.low, self.high) for b in _ends(other)]
         return Interval(min(ends), max(ends))
 
     def __truediv__(self, other: Interval | float) -> Interval:
         """The quotient; the whole line where the divisor touches zero (the safe answer, never a narrow one)."""
-        other = _as_interval(other)
-        if other.low <= _ZERO and other.high >= -_ZERO:
-            return Interval(-_INF, _INF)
-        return self * Interval(1 / other.high, 1 / other.low)
+        low, high = _ends(other)
+        if low <= _ZERO and high >= -_ZERO:
+            return Interval(-math.inf, math.inf)
+        return self * Interval(1 / high, 1 / low)
 
     def __abs__(self) -> Interval:
         if self.low >= 0:
@@ -127,12 +118,8 @@ class Interval:
         return Interval(min(self.low, other.low), max(self.high, other.high))
 
 
-def _as_interval(value: Interval | float) -> Interval:
-    return value if isinstance(value, Interval) else Interval.point(float(value))
-
-
-def _times(a: float, b: float) -> float:
-    return 0.0 if a == 0 or b == 0 else a * b
+def _ends(value: Interval | float) -> tuple[float, float]:
+    return (value.low, value.high) if isinstance(value, Interval) else (value, value)
 
 
 def _not_above(low: float, high: float, slack: float) -> bool:
@@ -181,9 +168,8 @@ class Printed:
     @property
     def half(self) -> float:
         """Half-width of the rounding interval (of the low end, for a range)."""
-        digits = Decimal(repr(abs(self.value))).as_tuple().digits if self.value else (0,)
-        full = self.decimals >= 6 and len(digits) >= 7
-        return max(self.unit / 2, FULL_PRECISION * abs(self.value) if full else 0.0)
+        full = self.decimals >= 6 and len(Decimal(repr(self.value)).as_tuple().digits) >= 7
+        return max(self.unit / 2, FULL_PRECISION * abs(self.value) * full)
 
     @property
     def interval(self) -> Interval:
@@ -204,9 +190,9 @@ class Printed:
 
     def _spread(self, half: float, end_half: float) -> Interval:
         if self.bound in (">", ">="):
-            return Interval(self.value - half, _INF)
+            return Interval(self.value - half, math.inf)
         if self.bound in ("<", "<="):
-            return Interval(-_INF, self.value + half)
+            return Interval(-math.inf, self.value + half)
         return Interval(self.value - half, self.end + end_half if self.bound == "range" else self.value + half)
 
     @property
@@ -214,11 +200,7 @@ class Printed:
         """The second reading of a point: digits cut off instead of rounded, so the value lies further from zero."""
         if not self.is_point or self.about:
             return self.interval
-        if self.value > 0:
-            return Interval(self.value, self.value + self.unit)
-        if self.value < 0:
-            return Interval(self.value - self.unit, self.value)
-        return Interval(-self.unit, self.unit)
+        return Interval(self.value - self.unit * (self.value <= 0), self.value + self.unit * (self.value >= 0))
 
     @property
     def either(self) -> Interval:
@@ -232,33 +214,42 @@ def _loose(value: float, unit: float) -> float:
     return max(unit, unit * 10.0**zeros / 2, ABOUT * abs(value))
 
 
-_SUFFIX = {
-    "k": 1e3, "m": 1e6, "mn": 1e6, "million": 1e6, "b": 1e9, "bn": 1e9, "billion": 1e9, "thousand": 1e3, "mil": 1e3,
-    "kb": 1e3, "mb": 1e6, "gb": 1e9, "kib": 1024.0, "mib": 1024.0**2, "gib": 1024.0**3,
-    "bps": 1e-4, "bp": 1e-4, "pp": 1e-2, "pps": 1e-2,
-}  # fmt: skip
 #: Units that say how a print is read, and what one of its units is.
 UNITS = {"percent": 1e-2, "%": 1e-2, "bps": 1e-4, "pp": 1e-2, "fraction": 1.0}
-_ABOUT = re.compile(
-    r"^(?:~|≈|∼|〜|～|±|about\b|approx(?:\.|imately)?|around\b|circa\b|ca\.|roughly\b|约|大约|cerca de\b)\s*", re.I
-)
-_BOUND = re.compile(
-    r"^(>=|=>|≥|<=|=<|≤|>|<|over\b|under\b|below\b|above\b|at least\b|at most\b|up to\b"
-    r"|(?:more|greater|less|fewer) than\b)\s*",
-    re.I,
-)
-_BOUNDS = {
-    ">": ">", "over": ">", "above": ">", "more than": ">", "greater than": ">",
-    ">=": ">=", "=>": ">=", "≥": ">=", "at least": ">=",
-    "<": "<", "under": "<", "below": "<", "less than": "<", "fewer than": "<",
-    "<=": "<=", "=<": "<=", "≤": "<=", "at most": "<=", "up to": "<=",
+_SCALES = {
+    word: Decimal(size)
+    for size, words in {
+        "1": "x ×", "1e3": "k thousand mil kb", "1e6": "m mn million mb", "1e9": "b bn billion gb", "1024": "kib",
+        "1048576": "mib", "1073741824": "gib", "1e-2": "% pp pps", "1e-4": "bp bps",
+    }.items()
+    for word in words.split()
 }  # fmt: skip
+#: Signs and words before a figure → ``"~"`` (about) or its bound.
+_LEADS = {
+    word: mark
+    for mark, words in {
+        "~": "~;≈;∼;〜;～;±;about;approx;approx.;approximately;around;circa;ca.;roughly;约;大约;cerca de",
+        ">": ">;over;above;more than;greater than", ">=": ">=;=>;≥;at least",
+        "<": "<;under;below;less than;fewer than", "<=": "<=;=<;≤;at most;up to",
+    }.items()
+    for word in words.split(";")
+}  # fmt: skip
+
+
+def _any_of(words: Iterable[str]) -> str:
+    """A pattern of any of the words, whole where they are of letters."""
+    longest = sorted(words, key=len, reverse=True)
+    return "|".join(
+        re.escape(word) + (r"(?![^\W\d_])" if word[-1:].lower() in ascii_lowercase else "") for word in longest
+    )
+
+
 _SIGNS = str.maketrans(dict.fromkeys("−–—‐‑－", "-") | {"，": ",", "．": ".", "％": "%", "\u202f": "\u00a0"})
+_LEAD = re.compile(rf"(?:{_any_of(_LEADS)})", re.I)
 _NUMBER = r"[+-]?(?:\d{1,3}(?:[,.'_\u00a0]\d{3})+(?:[.,]\d+)?(?!\d)|\d+(?:[.,]\d+)?|\.\d+)(?:e[+-]?\d+)?"
-_TAIL = r"(?:\s*(%|×|(?:x|bps?|pps?|[kmg]i?b|k|mn|million|mil|m|bn|billion|b|thousand)(?![^\W\d_])))?\s*(\+)?"
-_CURRENCY = r"(?:R\$|US\$|[$€£₹¥])?\s*"
+_ONE = rf"([+-]?)\s*(?:R\$|US\$|[$€£₹¥])?\s*({_NUMBER})(?:\s*({_any_of(_SCALES)}))?\s*(\+)?"
+_PRINT = re.compile(rf"{_ONE}(?:\s*(?:-|to\b|\.\.+|…|[,;](?=\s))\s*{_ONE})?", re.I)
 _FRACTION = re.compile(r"(\d{1,9})/(0*[1-9]\d{0,8})")
-_ONE = re.compile(rf"^([+-]?)\s*{_CURRENCY}({_NUMBER}){_TAIL}", re.I)
 
 
 def parse_print(text: str, unit: str = "", decimal: str = ".") -> Printed:
@@ -288,66 +279,35 @@ def parse_print(text: str, unit: str = "", decimal: str = ".") -> Printed:
     if unit == "fraction" and (counts := _FRACTION.fullmatch(text)):
         share = int(counts[1]) / int(counts[2])
         return Printed(text, share, 0.0, 0, end=share)
-    about, bound, rest = _lead(text.strip().strip("*`_").strip().translate(_SIGNS))
-    first = _ONE.match(rest)
-    if first is None:
+    rest, marks = text.strip().strip("*`_").strip().translate(_SIGNS), []
+    while lead := _LEAD.match(rest):
+        marks.append(_LEADS[lead[0].lower()])
+        rest = rest[lead.end() :].lstrip()
+    match = _PRINT.match(rest.lstrip("([").strip())
+    if match is None:
         raise InputError(f'printed figure {text!r}: no number at its start; print it as the report does, e.g. "57.14%"')
-    second = re.match(r"^\s*(?:-|to\b|\.\.+|…|[,;](?=\s))\s*", rest[first.end() :], re.I)
-    other = _ONE.match(rest[first.end() + second.end() :]) if second and not bound else None
-    tail = (first[3] or (other[3] if other else "") or "").lower()
-    low, decimals, step = _number(first[1] + first[2], decimal, text)
-    scale = _scale(tail, unit)
-    end, end_step = low * scale, step * scale
-    if other is not None:
-        high, _, step2 = _number(other[1] + other[2], decimal, text)
-        high_scale = _scale((other[3] or tail).lower(), unit)
-        end, end_step, bound = high * high_scale, step2 * high_scale, "range"
-        if end < low * scale:
-            raise InputError(f"printed figure {text!r}: the range runs downwards; print its low end first")
-    if first[4] and not bound:
-        bound = ">="
-    if not math.isfinite(float(low * scale)) or not math.isfinite(float(end)):
-        raise InputError(f"printed figure {text[:40]!r}: too large to be a figure of a report")
+    sign, number, tail, plus, end_sign, end_number, end_tail, _ = (part or "" for part in match.groups())
+    bound = next((mark for mark in reversed(marks) if mark != "~"), "")
+    if bound or not end_number:
+        end_sign, end_number, end_tail = sign, number, tail
+    else:
+        bound = "range"
+    tail, end_tail = (tail or end_tail).lower(), (end_tail or tail).lower()
+    value, step, decimals = _number(sign + number, decimal, tail, unit)
+    end, end_step, _ = _number(end_sign + end_number, decimal, end_tail, unit)
+    if end < value:
+        raise InputError(f"printed figure {text!r}: the range runs downwards; print its low end first")
+    if not math.isfinite(value) or not math.isfinite(end):
+        raise InputError(f"printed figure {text[:40]!r}: too large or too small to be a figure of a report")
     return Printed(
-        text=text,
-        value=float(low * scale),
-        unit=float(step * scale),
-        decimals=decimals,
-        percent=tail == "%" or unit in ("percent", "%"),
-        about=about,
-        bound=bound,
-        end=float(end),
-        end_unit=float(end_step),
-        multiple=tail in ("×", "x"),
-    )
+        text, value, step, decimals, percent=tail == "%" or unit in ("percent", "%"), about="~" in marks,
+        bound=bound or (">=" if plus else ""), end=end, end_unit=end_step, multiple=tail in ("×", "x"),
+    )  # fmt: skip
 
 
-def _lead(rest: str) -> tuple[bool, str, str]:
-    """Whether a print says "about", its bound, and what follows these words and opening brackets."""
-    about, bound = False, ""
-    for _ in range(2):
-        if match := _ABOUT.match(rest):
-            about, rest = True, rest[match.end() :]
-        if match := _BOUND.match(rest):
-            bound, rest = _BOUNDS[match[1].lower()], rest[match.end() :]
-    return about, bound, rest.lstrip("([").strip()
-
-
-def _scale(tail: str, unit: str) -> Decimal:
-    tail = tail.lower()
-    if tail == "%":
-        return Decimal("0.01")
-    if tail in _SUFFIX:
-        return Decimal(repr(_SUFFIX[tail]))
-    return Decimal(repr(UNITS[unit])) if unit in UNITS and tail not in ("×", "x") else Decimal(1)
-
-
-def _number(text: str, decimal: str, whole: str) -> tuple[Decimal, int, Decimal]:
-    """Value, decimals and size of the last digit of one number, thousands separators removed."""
-    body = re.sub(r"[\s'_]", "", text)
-    mantissa, _, exponent = body.lower().partition("e")
-    if len(exponent) > 5 or (exponent and abs(int(exponent)) > 400):
-        raise InputError(f"printed figure {whole[:40]!r}: too large or too small to be a figure of a report")
+def _number(text: str, decimal: str, tail: str, unit: str) -> tuple[float, float, int]:
+    """Value and size of the last digit of one number, both scaled by its tail or its unit, and its decimals."""
+    mantissa, _, exponent = re.sub(r"[\s'_]", "", text).lower().partition("e")
     commas, dots = mantissa.count(","), mantissa.count(".")
     if commas and dots:
         decimal = "," if mantissa.rfind(",") > mantissa.rfind(".") else "."
@@ -356,10 +316,12 @@ def _number(text: str, decimal: str, whole: str) -> tuple[Decimal, int, Decimal]
     elif commas > 1 or dots > 1:
         decimal = "." if commas else ","
     mantissa = mantissa.replace("." if decimal == "," else ",", "").replace(",", ".")
-    try:
-        value = Decimal(mantissa + (f"e{exponent}" if exponent else ""))
-    except InvalidOperation:
-        raise InputError(f"printed figure {whole!r}: {text!r} is not a number") from None
+    scale = _SCALES[tail] if tail else Decimal(repr(UNITS.get(unit, 1.0)))
     decimals = len(mantissa.partition(".")[2])
-    step = Decimal(1).scaleb(-decimals + (int(exponent) if exponent else 0))
-    return value, decimals, step
+    if len(exponent) > 5 or abs(int(exponent or 0)) > 400:
+        return math.inf, math.inf, 0
+    power = Decimal(f"1e{exponent or 0}")
+    try:
+        return float(Decimal(mantissa) * power * scale), float(Decimal(1).scaleb(-decimals) * power * scale), decimals
+    except InvalidOperation:
+        return math.inf, math.inf, 0

@@ -43,15 +43,10 @@ RELATIONS = {
     "fraction": "the whole counts printed beside the input, a share; metric fraction",
 }
 
-Loss = Annotated[
-    str,
-    ("one_minus_correlation", "mse", "mae", "huber", "focal", "cross_entropy", "binary_cross_entropy", "l2", "other"),
-]
-LayerKind = Annotated[
-    str,
-    ("lstm", "gru", "rnn", "dense", "batch_norm", "layer_norm", "embedding", "attention", "additive_attention",
-     "conv1d", "dropout"),
-]  # fmt: skip
+Loss = Annotated[str, ("one_minus_correlation", "mse", "mae", "huber", "focal", "cross_entropy",
+                       "binary_cross_entropy", "l2", "other")]  # fmt: skip
+LayerKind = Annotated[str, ("lstm", "gru", "rnn", "dense", "batch_norm", "layer_norm", "embedding", "attention",
+                            "additive_attention", "conv1d", "dropout")]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -75,47 +70,26 @@ class Split:
 
 @dataclass(frozen=True)
 class Sample:
-    """The observations behind a run's figures.
+    """The observations behind a run's figures."""
 
-    Parameters
-    ----------
-    n : observations evaluated (labels of a classifier, returns of a Sharpe, trades of a win rate).
-    n_positive : how many of them are positives.
-    assets : cross-section size N.
-    sessions : trading sessions of the period.
-    start, end : ISO dates of the period.
-    years : length of the period where only that is stated.
-    splits : the splits that the report names.
-    market : name of the exchange calendar where the report says it, e.g. ``"XNYS"``.
-    horizon : sessions a prediction spans.
-
-    """
-
-    n: Count = None
+    n: Count = None  # observations evaluated: labels of a classifier, returns of a Sharpe, trades of a win rate
     n_positive: Whole = None
-    assets: Count = None
-    sessions: Count = None
+    assets: Count = None  # size of the cross-section
+    sessions: Count = None  # trading sessions of the period
     start: IsoDate = ""
     end: IsoDate = ""
-    years: float | None = None
+    years: float | None = None  # length of the period where only that is stated
     splits: tuple[Split, ...] = ()
-    market: str = ""
-    horizon: Count = None
+    market: str = ""  # name of the exchange calendar where the report says it, e.g. "XNYS"
+    horizon: Count = None  # sessions a prediction spans
 
 
 @dataclass(frozen=True)
 class Target:
-    """What a regression predicts.
+    """What a regression predicts, with the moments of the evaluated rows.
 
-    Parameters
-    ----------
-    kind : ``""`` when the report does not say.
-    low, high : printed range of the target over the sample that `range_covers` names.
-    range_covers : ``"evaluation"`` when the range holds for the evaluated rows too (a range of all data does),
-        ``"train"`` when only for the rows a scaler was fitted on, ``""`` when unknown.
-    mean, std : printed moments of the target on the evaluated rows.
-    daily_volatility : daily volatility of the returns, where stated.
-
+    `low` and `high` are the printed range over ``"evaluation"`` rows (a range of all data covers them too), or over the
+    ``"train"`` rows that a scaler was fitted on.
     """
 
     kind: Annotated[str, ("", "price", "return", "scaled price")] = ""
@@ -124,7 +98,7 @@ class Target:
     range_covers: Annotated[str, ("", "evaluation", "train")] = ""
     mean: Printed | None = None
     std: Printed | None = None
-    daily_volatility: Printed | None = None
+    daily_volatility: Printed | None = None  # of the returns
 
     @property
     def span(self) -> Interval | None:
@@ -136,17 +110,12 @@ class Target:
 
 @dataclass(frozen=True)
 class LossTerm:
-    """One weighted term of a loss: ``weight * kind``.
-
-    `metric` names the claim metric that prints the same quantity (``"spearman"`` for a rank loss). `same_quantity` says
-    that the document itself identifies the two: the term is the printed metric on the same rows and batches, with hard
-    ranks.
-    """
+    """One weighted term of a loss: ``weight * kind``."""
 
     kind: Loss
     weight: float = 1.0
-    metric: str = ""
-    same_quantity: bool = False
+    metric: str = ""  # of the claim that prints the same quantity ("spearman" for a rank loss)
+    same_quantity: bool = False  # whether the document itself says so: same rows and batches, hard ranks
 
 
 @dataclass(frozen=True)
@@ -160,33 +129,27 @@ class LossFormula:
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer of a stated architecture: multi-head attention has `heads`, a convolution a `kernel`.
-
-    `source` is the index of the layer that feeds it, -1 for the one before (a second head names its source).
-    """
+    """One layer of a stated architecture."""
 
     kind: LayerKind
     units: int = 0
     bidirectional: bool = False
     bias: bool = True
-    heads: int = 1
-    kernel: int = 1
-    vocabulary: int = 0
-    source: int = -1
+    heads: int = 1  # of multi-head attention
+    kernel: int = 1  # of a convolution
+    vocabulary: int = 0  # of an embedding
+    source: int = -1  # index of the layer that feeds it, -1 for the one before (a second head names its source)
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """Layers in order, the size of one input step, and the framework, ``""`` where unknown.
-
-    `complete` says that no layer is missing; `saves_optimizer` that the model file also holds the optimizer's state.
-    """
+    """Layers in order, the size of one input step, and the framework, where stated."""
 
     layers: Annotated[tuple[Layer, ...], 1]
     inputs: int | None = None
     framework: Annotated[str, ("", "torch", "keras")] = ""
-    complete: bool = True
-    saves_optimizer: bool = False
+    complete: bool = True  # no layer is missing
+    saves_optimizer: bool = False  # the model's file also holds the optimizer's state
 
 
 @dataclass(frozen=True)
@@ -203,34 +166,19 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Portfolio:
-    """How the portfolio figures of a run were made.
+    """How the portfolio figures of a run were made."""
 
-    Parameters
-    ----------
-    periods_per_year : 252, 365, 12 …
-    trials : configurations the report lists as tried (a lower bound).
-    long_gross, short_gross : gross weight of each side, fractions of NAV.
-    rate_bps : cost per traded unit and side.
-    turnover_kind : which turnover is printed, ``""`` where unknown.
-    equal_bets : whether every bet has the same size and sign is all that is predicted.
-    risk_free : annual, printed.
-    assets : how many instruments are traded at once, where stated.
-    volatility_target : volatility a year that the positions are scaled to, printed.
-    volatility_window : returns in the volatility that they are scaled by.
-
-    """
-
-    periods_per_year: Count = None
-    trials: Count = None
-    long_gross: float | None = None
+    periods_per_year: Count = None  # 252, 365, 12 …
+    trials: Count = None  # configurations the report lists as tried, a lower bound
+    long_gross: float | None = None  # gross weight of each side, fractions of NAV
     short_gross: float | None = None
-    rate_bps: float | None = None
+    rate_bps: float | None = None  # cost per traded unit and side
     turnover_kind: Annotated[str, ("", "one-way", "two-way")] = ""
-    equal_bets: bool = False
-    risk_free: Printed | None = None
-    assets: int | None = None
-    volatility_target: Printed | None = None
-    volatility_window: Annotated[int | None, 2] = None
+    equal_bets: bool = False  # whether every bet has the same size and sign is all that is predicted
+    risk_free: Printed | None = None  # a year
+    assets: int | None = None  # instruments traded at once
+    volatility_target: Printed | None = None  # a year, that the positions are scaled to
+    volatility_window: Annotated[int | None, 2] = None  # returns in the volatility that they are scaled by
 
 
 @dataclass(frozen=True)
@@ -255,47 +203,26 @@ class Group:
 
 @dataclass(frozen=True)
 class Claim:
-    """One figure as printed.
+    """One figure as printed."""
 
-    Parameters
-    ----------
-    id : unique within its set; made of the words below where a file gives none.
-    metric : canonical name (`METRICS`).
-    printed : the figure as it stands in the report.
-    value : the figure read (`parse_print`).
-    group : name of its run.
-    unit : unit where the figure does not carry it: ``"percent"``, ``"KES"``, ``"epochs"``.
-    split : ``"train"``, ``"validation"``, ``"test"``, ``"all"`` or ``""``: the group's own.
-    label : class, quantile, side or asset the figure is about; empty for the whole.
-    at : position within the run: an epoch (``"epoch 35"``), a fold, a period (``"2024-Q3"``); empty for the summary.
-    relation, inputs : how the figure follows from other claims, by id (`RELATIONS`).
-    definition : definition notes, in the report's words or the auditor's.
-    target : a goal or threshold the report sets itself, not a result.
-    source_line, source_text : where it stands.
-    decimal : the report's decimal mark.
-    record : the row, list, mapping or sentence of a draft that it stands in; figures of one record are of one run.
-    document : the file it stands in, where several were read together.
-
-    """
-
-    id: str
-    metric: str
-    printed: str
-    value: Printed = field(metadata={"key": ""})
-    group: str
-    unit: str = ""
-    split: str = ""
-    label: str = ""
-    at: str = ""
-    relation: str = ""
-    inputs: tuple[str, ...] = ()
-    definition: str = ""
-    target: bool = False
+    id: str  # unique within its set; made of the words below where a file gives none
+    metric: str  # canonical name (`METRICS`)
+    printed: str  # the figure as it stands in the report
+    value: Printed = field(metadata={"key": ""})  # the figure read (`parse_print`)
+    group: str  # name of its run
+    unit: str = ""  # where the figure does not carry it: "percent", "KES", "epochs"
+    split: str = ""  # "train", "validation", "test", "all", or the group's own
+    label: str = ""  # class, quantile, side or asset the figure is about; empty for the whole
+    at: str = ""  # position within the run: "epoch 35", a fold, "2024-Q3"; empty for the summary
+    relation: str = ""  # how the figure follows from other claims (`RELATIONS`)
+    inputs: tuple[str, ...] = ()  # which, by id
+    definition: str = ""  # in the report's words or the auditor's
+    target: bool = False  # a goal or threshold the report sets itself, no result
     source_line: Count = field(default=None, metadata={"key": "line"})
     source_text: str = field(default="", metadata={"key": "text"})
-    decimal: Annotated[str, (".", ",")] = "."
-    record: str = ""
-    document: str = ""
+    decimal: Annotated[str, (".", ",")] = "."  # the report's decimal mark
+    record: str = ""  # row, list, mapping or sentence of a draft that it stands in: one run
+    document: str = ""  # file it stands in, where several were read together
 
 
 @dataclass(frozen=True)

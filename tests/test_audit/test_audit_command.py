@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -86,8 +87,11 @@ def test_the_page_stands_alone_and_escapes_everything(tmp_path: Path, capsys: py
         encoding="utf-8",
     )
     page = tmp_path / "audit.html"
-    code, out, _ = run(report, "--html", page, "--all", capsys=capsys)
+    code, out, _ = run(report, "--html", page, "--markdown", tmp_path / "audit.md", "--all", capsys=capsys)
     assert code == 1
+    markdown = (tmp_path / "audit.md").read_text(encoding="utf-8")
+    assert "MAE 0.5 can be at most RMSE 0.2" in markdown
+    assert not re.search(r"(?<!\\)[<\x1b]", markdown)
     assert "\x1b" not in out
     text = page.read_text(encoding="utf-8")
     parser = _Page()

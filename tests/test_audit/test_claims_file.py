@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from assay.audit.claims.dump import dump_claims
 from assay.audit.claims.load import load_claims, parse_claims
 from assay.audit.claims.metrics import METRICS
+from assay.audit.read.vocabulary import LANGUAGES, table
 from assay.audit.read.words import mentions, plain
 from assay.data.errors import InputError
 
@@ -163,8 +165,9 @@ def test_lines_are_found_past_strings_that_look_like_tables() -> None:
 
 def test_every_synonym_names_a_metric_and_only_one() -> None:
     seen: dict[str, str] = {}
-    for metric, info in METRICS.items():
-        for name in info.synonyms:
+    for metric, row in table("metric").items():
+        assert metric in METRICS
+        for name in itertools.chain.from_iterable(row.get(language, ()) for language in LANGUAGES):
             folded = " ".join(plain(name).split())
             assert seen.setdefault(folded, metric) == metric, folded
             assert mentions(plain(name))[0].metric == metric, name

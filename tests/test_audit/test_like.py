@@ -10,12 +10,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from assay.audit.like import Figures, like, measured, render_like, render_like_html, report_claims
+from assay.audit.like import like, render_like, render_like_html, report_claims
 from assay.data.errors import UnknownNameError
 from assay.data.synthetic import synthetic_market
 from assay.engine.folds import WalkForward
 from assay.models.catalog import load_model
 from assay.results.evidence.forecast_tables import forecast_tables
+from assay.results.evidence.training_report import Figures, training_figures
 from assay.results.workflow import Checks, walk_forward
 
 REPORTS = {
@@ -89,7 +90,7 @@ def test_the_page_of_a_stored_walk_forward(tmp_path) -> None:
         model, prices, WalkForward(train=None, minimum_train=128, retrain=160), horizon=2, baselines=False,
         checks=Checks(), root=tmp_path,
     )  # fmt: skip
-    figures = measured(stored, model, prices, speed=True)
+    figures = training_figures(stored, model, prices, speed=True)
     log = stored.walk.logs[0, 0]
     assert figures.validation["r2", "", ""] == log["validation"]["level"]["r2"]
     assert figures.validation["precision", "sell", ""] == log["validation"]["action"]["classes"]["sell"]["precision"]
@@ -115,7 +116,7 @@ def test_the_page_of_a_stored_walk_forward(tmp_path) -> None:
     assert "a &amp; b" in html
     assert 'content="default-src' in html
     assert html.count("<tr>") > len(page.rows)
-    assert page.counts["measured"] > 30
+    assert int(re.search(r"(\d+) of them measured", page.summary)[1]) > 30
     assert "Price levels, out of sample" in text
     empty = replace(page, tables={"daily": pd.DataFrame({"rank_ic": {"mean": math.nan}})})
     assert "–" in render_like_html(empty)
