@@ -127,10 +127,12 @@ class RankingTransformer(StockLSTMClose):
     hidden : width of a token.
     layers : of the encoder.
     heads : of its attention; divides `hidden`.
+    chunk : rows of one pass; each has its own window of tokens in memory, so fewer than a recurrent network takes.
 
     """
 
     lookback: int = 60
+    chunk: int = 16
     patch: int = 5
     hidden: int = 32
     layers: int = 2
@@ -138,12 +140,9 @@ class RankingTransformer(StockLSTMClose):
     dropout: float = 0.1
 
     name: ClassVar[str] = "patch_transformer"
-    sequence_allowed: ClassVar[bool] = False
     PRESETS: ClassVar[Mapping[str, Mapping[str, object]]] = {
-        "default": {},
-        "small": {**_SMALL, "learning_rate": 1e-3},
-        "tiny": {**_TINY, "heads": 2},
-    }
+        "default": {}, "small": _SMALL, "tiny": {**_TINY, "heads": 2},
+    }  # fmt: skip
     TRAPS: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:

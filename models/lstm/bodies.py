@@ -1,7 +1,7 @@
 """Other bodies for a network that ranks: GRU, dilated causal convolutions, a patch transformer, and a linear one.
 
-Each reads (B, S, F) and answers for the last `steps` sessions, (B, steps, 1). GRU, convolutions, the graph and the
-linear one are causal in S; the transformer looks over its whole window and answers for its last session alone.
+Each reads (B, S, F) and answers for the last `steps` sessions, (B, steps, 1), each from sessions up to its own. The
+transformer and the linear one read exactly their lookback for every step.
 """
 
 from __future__ import annotations
@@ -87,7 +87,11 @@ class LinearNetwork(nn.Module):
 
 
 class PatchNetwork(nn.Module):
-    """Patches of sessions as tokens through a transformer encoder (after Nie et al. 2023), and a linear score."""
+    """Patches of sessions as tokens through a transformer encoder (after Nie et al. 2023), and a linear score.
+
+    Every step has its own window of tokens, so that it reads what it would read alone; a patch that several steps share
+    is embedded once.
+    """
 
     def __init__(
         self, n_features: int, lookback: int, patch: int, hidden: int, layers: int, heads: int, dropout: float
@@ -105,12 +109,13 @@ class PatchNetwork(nn.Module):
         self.score = nn.Linear(hidden, 1)
 
     def forward(self, inputs: Tensor, steps: int = 1) -> Tensor:
-        if steps != 1:
-            raise ValueError("the transformer looks over its whole window: it answers for the last step alone")
-        last = inputs[:, -self.count * self.patch :]
-        tokens = self.embed(last.reshape(len(last), self.count, -1)) + self.position
-        scores: Tensor = self.score(self.norm(self.encoder(tokens).mean(dim=1, keepdim=True)))
-        return scores
+        last = inputs[:, -(self.count * self.patch + steps - 1) :]
+        patches = last.unfold(1, self.patch, 1).transpose(2, 3)  # (B, ends of patches, sessions, F)
+        every = self.embed(patches.reshape(*patches.shape[:2], -1))
+        own = every.unfold(1, (self.count - 1) * self.patch + 1, 1)[..., :: self.patch]  # (B, steps, hidden, count)
+        tokens = own.permute(0, 1, 3, 2).reshape(-1, self.count, every.shape[-1]) + self.position
+        scores: Tensor = self.score(self.norm(self.encoder(tokens).mean(dim=1)))
+        return scores.reshape(len(inputs), steps, 1)
 
 
 class GraphNetwork(nn.Module):

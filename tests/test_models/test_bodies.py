@@ -25,6 +25,7 @@ CAUSAL = {
     "tcn": lambda: ConvolutionNetwork(FEATURES, 8, 3, 0.0),
     "dlinear": lambda: LinearNetwork(FEATURES, LOOKBACK, 4),
     "graph_lstm": lambda: GraphNetwork(FEATURES, 8, 1, 0.0),
+    "patch_transformer": lambda: PatchNetwork(FEATURES, LOOKBACK, 4, 8, 1, 2, 0.0),
 }
 
 
@@ -70,10 +71,21 @@ def test_the_convolutions_reach_as_far_back_as_their_dilations_say():
     assert touched[-reach - 1 :].sum() > reach / 2
 
 
-def test_the_transformer_answers_for_its_last_session_alone():
-    network = PatchNetwork(FEATURES, LOOKBACK, 4, 8, 1, 2, 0.0)
-    with pytest.raises(ValueError, match="last step alone"):
-        network(drawn(1, LOOKBACK + 1, FEATURES), 2)
+def test_the_transformer_reads_for_every_step_the_window_it_would_read_alone():
+    torch.manual_seed(0)
+    network = PatchNetwork(FEATURES, LOOKBACK, 4, 8, 1, 2, 0.0).train()
+    inputs = drawn(2, LOOKBACK + 5, FEATURES)
+    together = network(inputs, 6)
+    for step in range(6):
+        window = inputs[:, step : step + LOOKBACK]
+        tokens = network.embed(window.reshape(2, 3, 4 * FEATURES)) + network.position  # three patches of four sessions
+        expected = network.score(network.norm(network.encoder(tokens).mean(dim=1)))
+        assert torch.allclose(network(window), expected[:, None], atol=1e-6)
+        assert torch.allclose(together[:, step], expected, atol=1e-6)
+    altered = inputs.clone()
+    altered[:, :2] += 10.0  # the windows of the last four steps begin later
+    assert torch.equal(network(altered, 6)[:, 2:], together[:, 2:])
+    assert not torch.allclose(network(altered, 6)[:, :2], together[:, :2])
 
 
 def test_an_asset_hears_those_of_its_session_that_have_data():
