@@ -254,7 +254,7 @@ def fit_recipe(
             groups[group] = members, _seed_of(group, seed)
         else:
             warnings.append(f"no model for {group}: too few complete rows")
-    if getattr(recipe, "stacked", False):
+    if groups and getattr(recipe, "stacked", False):
         fits = _fit_together(cast("PriceLSTM", recipe), sample, split, groups)
     else:
         fits = {
@@ -395,27 +395,27 @@ def _fit_together(
     recipe: PriceLSTM, sample: TrainingRows, split: Split, groups: Mapping[str, tuple[slice, int]]
 ) -> dict[str, _Fit]:
     """Train the networks of all assets in the same passes and score each one's validation rows."""
-    from assay.models.lstm.stacked import Member, StackedRows, TrainedMember, in_threads, train_together
+    from assay.models.lstm.stacked import Member, StackedRows, TrainedMember, in_threads, scored, train_together
 
     ranges = (split.train_start, split.train_end), (split.validation_start, split.validation_end)
     members = [Member(group, seed, own.start) for group, (own, seed) in groups.items()]
+    stacked = StackedRows(sample, *ranges)
+    with torch.random.fork_rng(devices=[]):
+        counts = parameter_counts(recipe.network(sample.pieces.inputs.shape[2]))
 
     def fits(part: list[tuple[Member, TrainedMember]]) -> dict[str, _Fit]:
-        network, out = recipe.network(sample.pieces.inputs.shape[2]), {}
-        for member, found in part:
-            network.load_state_dict(found.weights)
-            outputs = score_rows(network, sample.asset(member.asset).pieces, ranges[1][0], outputs=recipe.outputs)
+        out = {}
+        for (member, found), outputs in zip(part, scored(recipe, part, stacked), strict=True):
             records = [{**record, "asset": member.name, "best": record["epoch"] == found.best_epoch}
                        for record in found.history]  # fmt: skip
             weights = {key: value.numpy() for key, value in found.weights.items()}
-            out[member.name] = _Fit(weights, records, outputs, parameter_counts(network), {}, {})
+            out[member.name] = _Fit(weights, records, outputs, counts, {}, {})
         return out
 
     with deterministic(0), in_threads(len(members)) as (each, threads):
-        trained = train_together(recipe, members, StackedRows(sample, *ranges), _schedule(recipe))
-        done = list(zip(members, trained, strict=True))
+        done = list(zip(members, train_together(recipe, members, stacked, _schedule(recipe)), strict=True))
         parts = each(fits, [done[k::threads] for k in range(threads)])
-        every = {group: fit for part in parts for group, fit in part.items()}
+        every = {name: fit for part in parts for name, fit in part.items()}
     return {group: every[group] for group in groups}
 
 

@@ -1,9 +1,8 @@
 """Loops over many small networks, which Numba compiles: LSTMs, batch normalisation with dropout, Adam, a whole step.
 
 They are plain functions over arrays (`compiled_loop` compiles them) and go asset by asset, so that what a pass forwards
-and backwards leaves behind stays in the processor's cache, and an asset's figures depend on who else is there by
-rounding at most (where batches are of unequal length). They are in one file because Numba looks at a function's own
-file to see whether what it keeps on disk is still right.
+and backwards leaves behind stays in the processor's cache, and an asset's figures do not depend on who else is there.
+They are in one file because Numba looks at a function's own file to see whether what it keeps on disk is still right.
 """
 
 from __future__ import annotations
@@ -21,11 +20,12 @@ __all__ = [
     "back_normed",
     "back_over_steps",
     "compiled_loop",
-    "constants",
+    "gradients",
+    "judge",
     "learn",
-    "masked",
     "normed",
     "over_steps",
+    "padded",
     "squash",
     "stepped",
 ]
@@ -44,24 +44,15 @@ def compiled_loop(loop: Callable[..., None]) -> Callable[..., None]:
 @cache
 def _parts_inside() -> None:
     """Once: a second time they would be other functions of the same names."""
-    for part in (add_product, add_dots, squash, over_steps, back_over_steps, normed, back_normed, masked):
+    for part in (
+        add_product, add_dots, squash, over_steps, back_over_steps, normed, back_normed, stepped, padded, as_steps,
+        lstm_room, lstm_kernels, gradients,
+    ):  # fmt: skip
         callable_inside(part, reorder=True)
 
 
-@cache
-def constants(hidden: int, rows: int, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Scales of `squash` for each gate of some rows, those for each cell, and its numbers.
-
-    A scale is ½ for a sigmoid, as σ(x) = ½ + ½·tanh(x/2), and 1 for a tanh.
-    """
-    scale = np.full((rows, 4, hidden), 0.5, dtype)
-    scale[:, 2] = 1.0
-    numbers = (0.25, 5.0, 1.0, 2027025.0, 270270.0, 6930.0, 36.0, 945945.0, 51975.0, 630.0)
-    return scale.ravel(), np.ones(rows * hidden, dtype), np.array(numbers, dtype)
-
-
 def squash(values: np.ndarray, scales: np.ndarray, c: np.ndarray) -> None:
-    """Replace `values` (n,) by 1 − scale + scale·tanh(scale·value); `scales` and `c` as `constants` gives them.
+    """Replace `values` (n,) by 1 − scale + scale·tanh(scale·value); `scales`, `c`: `constants` of `stacked`.
 
     tanh(4y) is twice doubled, tanh 2y = 2·tanh y / (1 + tanh² y), from the Padé approximant [7/8] of tanh y, with a
     single division: within 1e-14 in float64 and two units in the last place in float32, and loops over it vectorise.
@@ -160,13 +151,9 @@ def add_dots(out: np.ndarray, left: np.ndarray, right: np.ndarray) -> None:
 
 
 def over_steps(
-    inputs: np.ndarray,
-    first: np.ndarray,
-    again: np.ndarray,
-    bias: np.ndarray,
-    kept: tuple[np.ndarray, np.ndarray, np.ndarray],
-    scales: tuple[np.ndarray, np.ndarray, np.ndarray],
-) -> None:
+    inputs: np.ndarray, first: np.ndarray, again: np.ndarray, bias: np.ndarray,
+    kept: tuple[np.ndarray, np.ndarray, np.ndarray], scales: tuple[np.ndarray, np.ndarray, np.ndarray],
+) -> None:  # fmt: skip
     """Fill `kept`: gates (A, S, B, 4H), states and cells (A, S, B, H); see `lstm_states` of `recurrence`."""
     gates, states, cells = kept
     n_assets, steps, rows, width = gates.shape
@@ -195,14 +182,10 @@ def over_steps(
 
 
 def back_over_steps(
-    above: np.ndarray,
-    inputs: np.ndarray,
-    first: np.ndarray,
-    again: np.ndarray,
-    kept: tuple[np.ndarray, np.ndarray, np.ndarray],
-    scales: tuple[np.ndarray, np.ndarray, np.ndarray],
+    above: np.ndarray, inputs: np.ndarray, first: np.ndarray, again: np.ndarray,
+    kept: tuple[np.ndarray, np.ndarray, np.ndarray], scales: tuple[np.ndarray, np.ndarray, np.ndarray],
     out: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
-) -> None:
+) -> None:  # fmt: skip
     """Add to the gradients of inputs (none where empty), both kernels and the bias that of the states, `above`."""
     gates, states, cells = kept
     n_assets, steps, rows, width = gates.shape
@@ -259,87 +242,74 @@ def back_over_steps(
 
 
 def normed(
-    values: np.ndarray,
-    sizes: np.ndarray,
-    masks: np.ndarray,
-    trained: tuple[np.ndarray, np.ndarray],
-    moments: tuple[np.ndarray, np.ndarray],
-    rates: np.ndarray,
-    out: np.ndarray,
-    kept: np.ndarray,
-) -> None:
+    values: np.ndarray, sizes: np.ndarray, masks: np.ndarray, trained: tuple[np.ndarray, np.ndarray],
+    moments: tuple[np.ndarray, np.ndarray], rates: np.ndarray, out: np.ndarray, kept: np.ndarray,
+) -> None:  # fmt: skip
     """Fill `out` with `values` (A, S, B, H) normalised over an asset's first `sizes` (A,) pieces, times `masks`.
 
     Parameters
     ----------
     values, sizes : other pieces are filled with 0.
-    masks : (A, B, S, H).
-    trained : scale and shift, (A, H).
+    masks : (A, B, S, H); empty where nothing is learnt: the running moments normalise then, and nothing is dropped.
+    trained : scale and shift, (A, H); empty where nothing is normalised.
     moments : running mean and variance, (A, H), moved towards those of the pieces.
     rates : by how much they are moved, and what is added to the variance.
     out, kept : what is filled: the answer, and mean and inverse deviation of the pieces, (A, 2, H).
 
     """
     n_assets, steps, rows, hidden = values.shape
-    scale, shift = trained
+    plain, learning = not trained[0].size, masks.size > 0
     zero, one = values.dtype.type(0), values.dtype.type(1)
+    scale, shift = np.ones(hidden, values.dtype), np.zeros(hidden, values.dtype)
     for a in range(n_assets):
-        size = sizes[a]
-        count = values.dtype.type(steps * size)
-        mean, inverse = kept[a, 0], kept[a, 1]
-        mean[:] = zero
-        inverse[:] = zero
-        for t in range(steps if size else 0):
+        size, mean, inverse = sizes[a], kept[a, 0], kept[a, 1]
+        count, per = values.dtype.type(steps * size), one / values.dtype.type(max(steps * size, 1))
+        mean[:], inverse[:] = zero, one if plain else zero
+        if not plain:
+            scale[:], shift[:] = trained[0][a], trained[1][a]
+        if not plain and not learning:
+            mean[:], inverse[:] = moments[0][a], one / np.sqrt(moments[1][a] + rates[1])
+        by_batch = size and learning and not plain
+        for t in range(steps if by_batch else 0):
             for b in range(size):
                 row = values[a, t, b]
                 for j in range(hidden):
-                    mean[j] += row[j]
-        for j in range(hidden if size else 0):
-            mean[j] /= count
-        for t in range(steps if size else 0):
+                    mean[j] += row[j] * per
+        for t in range(steps if by_batch else 0):
             for b in range(size):
                 row = values[a, t, b]
                 for j in range(hidden):
                     inverse[j] += (row[j] - mean[j]) * (row[j] - mean[j])
-        for j in range(hidden if size else 0):
+        for j in range(hidden if by_batch else 0):
             moments[0][a, j] += rates[0] * (mean[j] - moments[0][a, j])
             moments[1][a, j] += rates[0] * (inverse[j] / max(count - one, one) - moments[1][a, j])
-            inverse[j] = one / np.sqrt(inverse[j] / count + rates[1])
+            inverse[j] = one / np.sqrt(inverse[j] * per + rates[1])
         for t in range(steps):
             for b in range(rows):
-                row, mask, answer = values[a, t, b], masks[a, b, t], out[a, t, b]
-                if b < size:
-                    for j in range(hidden):
-                        answer[j] = ((row[j] - mean[j]) * inverse[j] * scale[a, j] + shift[a, j]) * mask[j]
-                else:
+                row, answer = values[a, t, b], out[a, t, b]
+                if b >= size:
                     answer[:] = zero
-
-
-def masked(out: np.ndarray, values: np.ndarray, masks: np.ndarray) -> None:
-    """Fill `out` with `values` (1, S, B, H) times masks (B, S, H)."""
-    _, steps, rows, hidden = values.shape
-    for t in range(steps):
-        for b in range(rows):
-            for j in range(hidden):
-                out[0, t, b, j] = values[0, t, b, j] * masks[b, t, j]
+                elif learning:
+                    mask = masks[a, b, t]
+                    for j in range(hidden):
+                        answer[j] = ((row[j] - mean[j]) * inverse[j] * scale[j] + shift[j]) * mask[j]
+                else:
+                    for j in range(hidden):
+                        answer[j] = (row[j] - mean[j]) * inverse[j] * scale[j] + shift[j]
 
 
 def back_normed(
-    above: np.ndarray,
-    values: np.ndarray,
-    sizes: np.ndarray,
-    masks: np.ndarray,
-    scale: np.ndarray,
-    kept: np.ndarray,
+    above: np.ndarray, values: np.ndarray, sizes: np.ndarray, masks: np.ndarray, scale: np.ndarray, kept: np.ndarray,
     out: tuple[np.ndarray, np.ndarray, np.ndarray],
-) -> None:
+) -> None:  # fmt: skip
     """Fill the gradients of values, scale and shift of `normed` from that of its answer, `above`."""
     n_assets, steps, rows, hidden = values.shape
     below, to_scale, to_shift = out
-    zero, one = values.dtype.type(0), values.dtype.type(1)
+    zero, one, plain = values.dtype.type(0), values.dtype.type(1), not scale.size
+    nothing = np.zeros((2, hidden), values.dtype)
     for a in range(n_assets):
-        size = sizes[a]
-        mean, inverse, along, total = kept[a, 0], kept[a, 1], to_scale[a], to_shift[a]
+        size, mean, inverse = sizes[a], kept[a, 0], kept[a, 1]
+        along, total = (nothing[0], nothing[1]) if plain else (to_scale[a], to_shift[a])
         along[:] = zero
         total[:] = zero
         for t in range(steps):
@@ -354,22 +324,18 @@ def back_normed(
         for t in range(steps):
             for b in range(rows):
                 row, answer = values[a, t, b], below[a, t, b]
-                if b < size:
+                if b >= size:
+                    answer[:] = zero
+                elif not plain:
                     for j in range(hidden):
                         apart = (row[j] - mean[j]) * inverse[j]
                         answer[j] = scale[a, j] * inverse[j] * (answer[j] - share * total[j] - share * apart * along[j])
-                else:
-                    answer[:] = zero
 
 
 def stepped(
-    weights: np.ndarray,
-    grads: np.ndarray,
-    first: np.ndarray,
-    second: np.ndarray,
-    by_asset: tuple[np.ndarray, np.ndarray, np.ndarray],
-    numbers: np.ndarray,
-) -> None:
+    weights: np.ndarray, grads: np.ndarray, first: np.ndarray, second: np.ndarray,
+    by_asset: tuple[np.ndarray, np.ndarray, np.ndarray], numbers: np.ndarray,
+) -> None:  # fmt: skip
     """Move weights (A, n) by a step of Adam, with the first and second moments of their gradients.
 
     Parameters
@@ -394,134 +360,241 @@ def stepped(
             weight[j] -= rate * mean / (np.sqrt(square) / under + least)
 
 
-def learn(
-    batch: _Arrays, sizes: np.ndarray, masks: _Arrays, weights: _Arrays, moments: _Arrays, grads: _Arrays,
-    scales: _Arrays, losses: np.ndarray,
+def padded(size: int) -> int:
+    """Pieces that loops over `size` of them are run with: they take rows by fours, and one beside them."""
+    return size if size % 4 == 1 else -(-size // 4) * 4
+
+
+def as_steps(flat: np.ndarray, steps: int, rows: int, width: int) -> np.ndarray:
+    """The first of flat memory as (1, S, B, F)."""
+    return flat[: steps * rows * width].reshape((1, steps, rows, width))
+
+
+def lstm_room(room: _Arrays, at: int, steps: int, rows: int, hidden: int) -> _Arrays:
+    """Gates, states and cells as (1, S, B, …)."""
+    return (as_steps(room[at], steps, rows, 4 * hidden), as_steps(room[at + 1], steps, rows, hidden),
+            as_steps(room[at + 2], steps, rows, hidden))  # fmt: skip
+
+
+def lstm_kernels(weights: _Arrays, a: int, at: int, features: int, bias: np.ndarray) -> _Arrays:
+    """An asset's kernels for inputs and states, (1, F, 4H) and (1, H, 4H), and `bias` filled with the sum of both."""
+    width = bias.shape[1]
+    one, two = weights[at + 2][a], weights[at + 3][a]
+    for j in range(width):
+        bias[0, j] = one[j] + two[j]
+    return (weights[at][a].reshape((1, features, width)), weights[at + 1][a].reshape((1, width // 4, width)), bias)
+
+
+def gradients(
+    a: int, batch: _Arrays, size: int, masks: _Arrays, model: tuple[_Arrays, _Arrays, _Arrays], scales: _Arrays,
+    room: _Arrays, losses: np.ndarray,
 ) -> None:  # fmt: skip
-    """Fill gradients and losses, (A, 2): the mean Huber loss of an asset's rows and its penalty.
+    """Fill the gradients of asset `a` and its losses, (A, 2): the mean Huber loss of its rows and its penalty.
+
+    Only its own pieces are looked at, so its figures are the same to the last bit whoever else is in the batch.
 
     Parameters
     ----------
     batch : inputs (A, S, B, F); targets and mask, (A, T, B), of the last T sessions.
-    sizes : (A,) real pieces among the B; an asset without any has no gradient.
+    size : its pieces among the B, at least 1.
     masks : of dropout after both LSTMs and the dense layer, (A, B, S, H), (A, B, T, H), (A, B, T, D).
-    weights : of both LSTMs as in `lstm_states`, (A, F, 4H), (A, H, 4H), (A, 4H), and their normalisation, scale and
-        shift (A, H), or (A, 0) where there is none; of the dense layer, (A, D, H), (A, D), and the last, (A, 1, D),
-        (A, 1).
-    moments : running mean and variance after both LSTMs.
-    grads : of the weights.
-    scales : `constants`, and momentum, eps, Huber's delta, L2 penalty on the kernels for inputs.
+    model : weights (A, n), moments (A, H) and gradients of the weights (1, n). Weights are of both LSTMs as in
+        `lstm_states`, for inputs F·4H, for states H·4H, two biases 4H, and of their normalisation, scale and shift, H,
+        or 0 where there is none; of the dense layer, D·H and D; of the last, D and 1. Moments are the running mean and
+        variance after both LSTMs.
+    scales : `constants` of `stacked`, and numbers: momentum, eps, Huber's delta, L2 penalty on the kernels for inputs.
+    room : flat memory, see `room_for` of `stacked`.
     losses : what is filled.
 
     """
     inputs, targets, counted = batch
-    n_assets, steps, rows, _ = inputs.shape
-    last, hidden, dense = targets.shape[1], weights[1].shape[1], weights[11].shape[1]
+    weights, moments, grads = model
+    steps, features, last = inputs.shape[1], inputs.shape[3], targets.shape[1]
+    hidden, dense, rows = weights[2].shape[1] // 4, weights[13].shape[1], padded(size)
     kind = inputs.dtype.type
     zero, one, half = kind(0), kind(1), kind(0.5)
     squashing, numbers = (scales[0], scales[1], scales[2]), scales[3]
     delta, penalty = numbers[2], numbers[3]
-    plain = weights[3].shape[1] == 0
+    sizes = np.full(1, size)
+    for p in range(len(grads)):
+        grads[p][:] = zero
+    losses[a] = zero
 
-    below = (np.empty((1, steps, rows, 4 * hidden), inputs.dtype), np.empty((1, steps, rows, hidden), inputs.dtype),
-             np.empty((1, steps, rows, hidden), inputs.dtype))  # fmt: skip
-    above = (np.empty((1, steps, rows, 4 * hidden), inputs.dtype), np.empty((1, steps, rows, hidden), inputs.dtype),
-             np.empty((1, steps, rows, hidden), inputs.dtype))  # fmt: skip
-    between, to_between = np.empty_like(below[1]), np.empty_like(below[1])
-    to_above, to_below = np.empty_like(below[1]), np.empty_like(below[1])
-    tail, read = np.empty((1, last, rows, hidden), inputs.dtype), np.empty((1, last, rows, hidden), inputs.dtype)
-    to_read, to_tail = np.empty_like(tail), np.empty_like(tail)
-    kept = np.empty((2, 1, 2, hidden), inputs.dtype)
-    units, to_units = np.empty((last * rows, dense), inputs.dtype), np.empty((last * rows, dense), inputs.dtype)
-    nothing = np.empty((0, steps, rows, inputs.shape[3]), inputs.dtype)
+    own = as_steps(room[0], steps, rows, features)
+    own[0] = inputs[a, :, :rows]
+    below, above = lstm_room(room, 1, steps, rows, hidden), lstm_room(room, 4, steps, rows, hidden)
+    between, to_between = as_steps(room[7], steps, rows, hidden), as_steps(room[8], steps, rows, hidden)
+    to_above, to_below = as_steps(room[9], steps, rows, hidden), as_steps(room[10], steps, rows, hidden)
+    tail, read = as_steps(room[11], last, rows, hidden), as_steps(room[12], last, rows, hidden)
+    to_read, to_tail = as_steps(room[13], last, rows, hidden), as_steps(room[14], last, rows, hidden)
+    units = as_steps(room[15], last, rows, dense).reshape((last * rows, dense))
+    to_units = as_steps(room[16], last, rows, dense).reshape((last * rows, dense))
+    long, short = masks[0][a].reshape((1, -1, steps, hidden)), masks[1][a].reshape((1, -1, last, hidden))
+    biases, kept = np.empty((2, 1, 4 * hidden), inputs.dtype), np.empty((2, 1, 2, hidden), inputs.dtype)
 
-    for a in range(n_assets):
+    first = lstm_kernels(weights, a, 0, features, biases[0])
+    over_steps(own, first[0], first[1], first[2], below, squashing)
+    normed(
+        below[1], sizes, long, (weights[4][a : a + 1], weights[5][a : a + 1]),
+        (moments[0][a : a + 1], moments[1][a : a + 1]), numbers, between, kept[0],
+    )  # fmt: skip
+    second = lstm_kernels(weights, a, 6, hidden, biases[1])
+    over_steps(between, second[0], second[1], second[2], above, squashing)
+    tail[0] = above[1][0, steps - last :]
+    normed(
+        tail, sizes, short, (weights[10][a : a + 1], weights[11][a : a + 1]),
+        (moments[2][a : a + 1], moments[3][a : a + 1]), numbers, read, kept[1],
+    )  # fmt: skip
+
+    flat, whole = read.reshape((last * rows, hidden)), zero
+    kernel, top, to_top = weights[12][a].reshape((dense, hidden)), weights[14][a], grads[14][0]
+    units[:] = weights[13][a]
+    add_dots(units, flat, kernel)
+    for t in range(last):
+        for b in range(size):
+            whole += counted[a, t, b]
+    for t in range(last):
+        for b in range(rows):
+            unit, mask, to_unit = units[t * rows + b], masks[2][a, b, t], to_units[t * rows + b]
+            answer = weights[15][a, 0]
+            for j in range(dense):
+                answer += max(unit[j], zero) * mask[j] * top[j]
+            off, share = answer - targets[a, t, b], counted[a, t, b] / max(whole, one)
+            apart = abs(off)
+            losses[a, 0] += share * (half * off * off if apart < delta else delta * (apart - half * delta))
+            grad = share * min(max(off, -delta), delta)
+            grads[15][0, 0] += grad
+            for j in range(dense):
+                positive = mask[j] if unit[j] > zero else zero
+                to_top[j] += grad * positive * unit[j]
+                to_unit[j] = grad * positive * top[j]
+    add_product(grads[12][0].reshape((dense, hidden)), to_units.T, flat)
+    for row in range(last * rows):
+        for j in range(dense):
+            grads[13][0, j] += to_units[row, j]
+    to_read[:] = zero
+    add_product(to_read.reshape((last * rows, hidden)), to_units, kernel)
+
+    back_normed(to_read, tail, sizes, short, weights[10][a : a + 1], kept[1], (to_tail, grads[10], grads[11]))
+    to_above[:] = zero
+    to_above[0, steps - last :] = to_tail[0]
+    to_between[:] = zero
+    back_over_steps(
+        to_above, between, second[0], second[1], above, squashing,
+        (to_between, grads[6].reshape(second[0].shape), grads[7].reshape(second[1].shape), grads[8]),
+    )  # fmt: skip
+    back_normed(to_between, below[1], sizes, long, weights[4][a : a + 1], kept[0], (to_below, grads[4], grads[5]))
+    back_over_steps(
+        to_below, own, first[0], first[1], below, squashing,
+        (own[:0], grads[0].reshape(first[0].shape), grads[1].reshape(first[1].shape), grads[2]),
+    )  # fmt: skip
+    for at in (0, 6):
+        weight, grad = weights[at][a], grads[at][0]
+        for j in range(len(weight)):
+            losses[a, 1] += penalty * weight[j] * weight[j]
+            grad[j] += (penalty + penalty) * weight[j]
+        grads[at + 3][:] = grads[at + 2]  # both biases are added, so they learn the same
+
+
+def learn(
+    batch: _Arrays, sizes: np.ndarray, masks: _Arrays, model: tuple[_Arrays, _Arrays, _Arrays],
+    adam: tuple[_Arrays, _Arrays, tuple[np.ndarray, np.ndarray, np.ndarray]], scales: _Arrays, room: _Arrays,
+    losses: np.ndarray,
+) -> None:  # fmt: skip
+    """Move the weights of all assets by a step of training, one asset after another, and fill their losses.
+
+    Parameters
+    ----------
+    batch, masks, model, room, losses : see `gradients`.
+    sizes : (A,) pieces of each asset; one without any stays as it is.
+    adam : first and second moments of the gradients, (A, n) each, and by asset what `stepped` reads.
+    scales : those of `gradients`; the numbers go on with those of `stepped`, and the largest norm of a gradient or 0.
+
+    """
+    weights, _, grads = model
+    numbers = scales[3]
+    zero, one, least = numbers.dtype.type(0), numbers.dtype.type(1), numbers.dtype.type(1e-6)
+    for a in range(len(sizes)):
         losses[a] = zero
-        grads[0][a], grads[1][a], grads[2][a], grads[3][a], grads[4][a] = zero, zero, zero, zero, zero
-        grads[5][a], grads[6][a], grads[7][a], grads[8][a], grads[9][a] = zero, zero, zero, zero, zero
-        grads[10][a], grads[11][a], grads[12][a], grads[13][a] = zero, zero, zero, zero
         if not sizes[a]:
             continue
-        own, size = inputs[a : a + 1], sizes[a : a + 1]
-        over_steps(own, weights[0][a : a + 1], weights[1][a : a + 1], weights[2][a : a + 1], below, squashing)
-        if plain:
-            masked(between, below[1], masks[0][a])
-        else:
-            normed(
-                below[1], size, masks[0][a : a + 1], (weights[3][a : a + 1], weights[4][a : a + 1]),
-                (moments[0][a : a + 1], moments[1][a : a + 1]), numbers, between, kept[0],
-            )  # fmt: skip
-        over_steps(between, weights[5][a : a + 1], weights[6][a : a + 1], weights[7][a : a + 1], above, squashing)
-        tail[0] = above[1][0, steps - last :]
-        if plain:
-            masked(read, tail, masks[1][a])
-        else:
-            normed(
-                tail, size, masks[1][a : a + 1], (weights[8][a : a + 1], weights[9][a : a + 1]),
-                (moments[2][a : a + 1], moments[3][a : a + 1]), numbers, read, kept[1],
+        gradients(a, batch, sizes[a], masks, model, scales, room, losses)
+        if numbers[8] > zero:
+            squares = zero
+            for p in range(len(grads)):
+                for j in range(grads[p].shape[1]):
+                    squares += grads[p][0, j] * grads[p][0, j]
+            share = min(numbers[8] / (np.sqrt(squares) + least), one)
+            for p in range(len(grads)):
+                for j in range(grads[p].shape[1]):
+                    grads[p][0, j] *= share
+        for p in range(len(grads)):
+            stepped(
+                weights[p][a : a + 1], grads[p], adam[0][p][a : a + 1], adam[1][p][a : a + 1],
+                (adam[2][0][a : a + 1], adam[2][1][a : a + 1], adam[2][2][a : a + 1]), numbers[4:8],
             )  # fmt: skip
 
-        flat, whole = read.reshape(last * rows, hidden), zero
-        units[:] = weights[11][a]
-        add_dots(units, flat, weights[10][a])
+
+def judge(
+    batch: _Arrays, sizes: np.ndarray, model: tuple[_Arrays, _Arrays, _Arrays], scales: _Arrays, room: _Arrays,
+    answers: np.ndarray, losses: np.ndarray,
+) -> None:  # fmt: skip
+    """Fill the answers (A, T, B) and losses (A, 2) of all assets, normalised by their running moments, nothing dropped.
+
+    Pieces are taken by fours, so that an asset's figures are the same to the last bit whoever else is in the batch.
+    Parameters are those of `learn`.
+    """
+    inputs, targets, counted = batch
+    weights, moments, _ = model
+    steps, features, last = inputs.shape[1], inputs.shape[3], targets.shape[1]
+    hidden, dense = weights[2].shape[1] // 4, weights[13].shape[1]
+    kind = inputs.dtype.type
+    zero, one, half = kind(0), kind(1), kind(0.5)
+    squashing, numbers = (scales[0], scales[1], scales[2]), scales[3]
+    delta, penalty, nothing = numbers[2], numbers[3], np.empty((0, 0, 0, 0), inputs.dtype)
+    biases, kept = np.empty((2, 1, 4 * hidden), inputs.dtype), np.empty((1, 2, hidden), inputs.dtype)
+    for a in range(len(sizes)):
+        losses[a] = zero
+        first = lstm_kernels(weights, a, 0, features, biases[0])
+        second = lstm_kernels(weights, a, 6, hidden, biases[1])
+        kernel, top = weights[12][a].reshape((dense, hidden)), weights[14][a]
+        whole = zero
         for t in range(last):
-            for b in range(rows):
+            for b in range(sizes[a]):
                 whole += counted[a, t, b]
-        for t in range(last):
-            for b in range(rows):
-                unit, mask, to_unit, top = (
-                    units[t * rows + b],
-                    masks[2][a, b, t],
-                    to_units[t * rows + b],
-                    weights[12][a, 0],
-                )
-                answer = weights[13][a, 0]
-                for j in range(dense):
-                    answer += max(unit[j], zero) * mask[j] * top[j]
-                off, share = answer - targets[a, t, b], counted[a, t, b] / max(whole, one)
-                apart = abs(off)
-                losses[a, 0] += share * (half * off * off if apart < delta else delta * (apart - half * delta))
-                grad = share * min(max(off, -delta), delta)
-                grads[13][a, 0] += grad
-                to_top = grads[12][a, 0]
-                for j in range(dense):
-                    positive = mask[j] if unit[j] > zero else zero
-                    to_top[j] += grad * positive * unit[j]
-                    to_unit[j] = grad * positive * top[j]
-        add_product(grads[10][a], to_units.T, flat)
-        for row in range(last * rows):
-            for j in range(dense):
-                grads[11][a, j] += to_units[row, j]
-        to_read[:] = zero
-        add_product(to_read.reshape(last * rows, hidden), to_units, weights[10][a])
-
-        if plain:
-            masked(to_tail, to_read, masks[1][a])
-        else:
-            back_normed(
-                to_read, tail, size, masks[1][a : a + 1], weights[8][a : a + 1], kept[1],
-                (to_tail, grads[8][a : a + 1], grads[9][a : a + 1]),
+        for low in range(0, sizes[a], 4):
+            pieces = np.full(1, min(4, sizes[a] - low))
+            there, rows = pieces[0], padded(pieces[0])
+            own = as_steps(room[0], steps, rows, features)
+            below, above = lstm_room(room, 1, steps, rows, hidden), lstm_room(room, 4, steps, rows, hidden)
+            between = as_steps(room[7], steps, rows, hidden)
+            tail, read = as_steps(room[11], last, rows, hidden), as_steps(room[12], last, rows, hidden)
+            units = as_steps(room[15], last, rows, dense).reshape((last * rows, dense))
+            own[:] = zero
+            own[0, :, :there] = inputs[a, :, low : low + there]
+            over_steps(own, first[0], first[1], first[2], below, squashing)
+            normed(
+                below[1], pieces, nothing, (weights[4][a : a + 1], weights[5][a : a + 1]),
+                (moments[0][a : a + 1], moments[1][a : a + 1]), numbers, between, kept,
             )  # fmt: skip
-        to_above[:] = zero
-        to_above[0, steps - last :] = to_tail[0]
-        to_between[:] = zero
-        back_over_steps(
-            to_above, between, weights[5][a : a + 1], weights[6][a : a + 1], above, squashing,
-            (to_between, grads[5][a : a + 1], grads[6][a : a + 1], grads[7][a : a + 1]),
-        )  # fmt: skip
-        if plain:
-            masked(to_below, to_between, masks[0][a])
-        else:
-            back_normed(
-                to_between, below[1], size, masks[0][a : a + 1], weights[3][a : a + 1], kept[0],
-                (to_below, grads[3][a : a + 1], grads[4][a : a + 1]),
+            over_steps(between, second[0], second[1], second[2], above, squashing)
+            tail[0] = above[1][0, steps - last :]
+            normed(
+                tail, pieces, nothing, (weights[10][a : a + 1], weights[11][a : a + 1]),
+                (moments[2][a : a + 1], moments[3][a : a + 1]), numbers, read, kept,
             )  # fmt: skip
-        back_over_steps(
-            to_below, own, weights[0][a : a + 1], weights[1][a : a + 1], below, squashing,
-            (nothing, grads[0][a : a + 1], grads[1][a : a + 1], grads[2][a : a + 1]),
-        )  # fmt: skip
-        for kernel, grad in ((weights[0][a], grads[0][a]), (weights[5][a], grads[5][a])):
-            for k in range(len(kernel)):
-                for j in range(4 * hidden):
-                    losses[a, 1] += penalty * kernel[k, j] * kernel[k, j]
-                    grad[k, j] += (penalty + penalty) * kernel[k, j]
+            units[:] = weights[13][a]
+            add_dots(units, read.reshape((last * rows, hidden)), kernel)
+            for t in range(last):
+                for b in range(there):
+                    unit, answer = units[t * rows + b], weights[15][a, 0]
+                    for j in range(dense):
+                        answer += max(unit[j], zero) * top[j]
+                    answers[a, t, low + b] = answer
+                    off, share = answer - targets[a, t, low + b], counted[a, t, low + b] / max(whole, one)
+                    apart = abs(off)
+                    losses[a, 0] += share * (half * off * off if apart < delta else delta * (apart - half * delta))
+        for at in (0, 6):
+            weight = weights[at][a]
+            for j in range(len(weight)):
+                losses[a, 1] += penalty * weight[j] * weight[j]

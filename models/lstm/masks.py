@@ -6,16 +6,17 @@ Mersenne Twister each, a block at a time in a tenth of the time; where this torc
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from assay.data.compiling import callable_inside
 from assay.models.lstm.loops import compiled_loop
 
-__all__ = ["DropoutMasks", "draw_kept"]
+__all__ = ["DropoutMasks", "draw_each", "draw_kept"]
 
 _WORDS = 624  # of a state of the Mersenne Twister
 
@@ -32,7 +33,10 @@ class DropoutMasks:
 
     def __init__(self, generators: Sequence[torch.Generator], *, compiled: bool) -> None:
         self.generators = list(generators)
-        self.streams = [_stream(generator) for generator in generators] if compiled and _is_torch_s() else None
+        self.streams: tuple[np.ndarray, np.ndarray] | None = None
+        if compiled and _is_torch_s():
+            words, places = zip(*map(_stream, generators), strict=True)
+            self.streams = np.stack(words), np.concatenate(places)
 
     def draw(self, alive: Sequence[int], values: Tensor, chance: float, sizes: Sequence[int]) -> Tensor:
         """0, or what makes up for the zeros, for `values` (A, S, B, F), as (A, B, S, F).
@@ -50,18 +54,23 @@ class DropoutMasks:
             return values.new_ones((len(sizes), rows, steps, width))
         masks = values.new_empty((len(sizes), rows, steps, width))
         kept = values.new_ones(1).div_(1.0 - chance)
+        if self.streams is not None:
+            _loop()(
+                masks.numpy().reshape(len(sizes), rows, -1), np.array(alive), np.array(sizes),
+                (1.0 - chance) * 2.0**53, kept.numpy(), *self.streams,
+            )  # fmt: skip
+            return masks
         for mask, place, size in zip(masks, alive, sizes, strict=True):
-            if size and self.streams is not None:
-                _draw(mask[:size], 1.0 - chance, kept, self.streams[place])
-            elif size:
+            if size:
                 mask[:size].bernoulli_(1.0 - chance, generator=self.generators[place]).mul_(kept)
             mask[size:] = 0.0
         return masks
 
 
-def _draw(mask: Tensor, keep: float, kept: Tensor, stream: tuple[np.ndarray, np.ndarray]) -> None:
-    flat: np.ndarray = mask.reshape(-1).numpy()
-    compiled_loop(draw_kept)(flat, keep * 2.0**53, kept.numpy(), *stream, np.empty(2 * len(flat), np.uint32))
+@cache
+def _loop() -> Callable[..., None]:
+    callable_inside(draw_kept, reorder=True)
+    return compiled_loop(draw_each)
 
 
 def _stream(generator: torch.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -76,9 +85,26 @@ def _stream(generator: torch.Generator) -> tuple[np.ndarray, np.ndarray]:
 def _is_torch_s() -> bool:
     """Whether this torch draws as the loop does: some builds have other generators."""
     generator = torch.Generator().manual_seed(5)
-    own, others = torch.empty(2 * _WORDS), torch.empty(2 * _WORDS)
-    _draw(own, 0.7, torch.ones(1), _stream(generator))
-    return torch.equal(own, others.bernoulli_(0.7, generator=generator))
+    own, others = np.empty((1, 1, 2 * _WORDS), np.float32), torch.empty(2 * _WORDS)
+    words, place = _stream(generator)
+    _loop()(own, np.zeros(1, int), np.ones(1, int), 0.7 * 2.0**53, np.ones(1, np.float32), words[None], place)
+    return torch.equal(torch.from_numpy(own[0, 0]), others.bernoulli_(0.7, generator=generator))
+
+
+def draw_each(
+    masks: np.ndarray, alive: np.ndarray, sizes: np.ndarray, below: float, kept: np.ndarray, states: np.ndarray,
+    places: np.ndarray,
+) -> None:  # fmt: skip
+    """Fill the first `sizes` (A,) pieces of each network's mask (A, B, n) by `draw_kept`, the others with 0.
+
+    `states` (M, 624) and `places` (M,) are of all networks, `alive` (A,) says which of them the masks are of.
+    """
+    words = np.empty(2 * masks.shape[1] * masks.shape[2], np.uint32)
+    for a in range(len(masks)):
+        count, place = sizes[a] * masks.shape[2], alive[a]
+        flat = masks[a].reshape(-1)
+        draw_kept(flat[:count], below, kept, states[place], places[place : place + 1], words[: 2 * count])
+        flat[count:] = 0.0
 
 
 def draw_kept(

@@ -1,4 +1,4 @@
-"""Many small LSTMs side by side: hidden states by torch, with gradients, or by compiled loops, without."""
+"""Many small LSTMs side by side by torch alone, with their gradients; the compiled loops have their own."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from assay.models.lstm.loops import compiled_loop, constants, over_steps
-
 __all__ = ["arrays_of", "lstm_states"]
 
 _Kept = tuple[Tensor, Tensor, Tensor]  # gates, states, cells
 
 
-def lstm_states(inputs: Tensor, kernels: tuple[Tensor, Tensor, Tensor], *, compiled: bool) -> Tensor:
+def lstm_states(inputs: Tensor, kernels: tuple[Tensor, Tensor, Tensor]) -> Tensor:
     """Hidden states of LSTMs, (A, S, B, H).
 
     Parameters
@@ -24,20 +22,14 @@ def lstm_states(inputs: Tensor, kernels: tuple[Tensor, Tensor, Tensor], *, compi
     inputs : (A, S, B, F).
     kernels : for inputs, (A, F, 4H), and for states, (A, H, 4H), and the sum of both biases, (A, 4H); gates in torch's
         order i, f, g, o. They are the transposes of torch's, which rows of inputs and states multiply from the left.
-    compiled : by loops that Numba compiles, which are several times faster, and without gradients.
 
     References
     ----------
     Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000.
 
     """
-    if not compiled:
-        answer: Tensor = _States.apply(inputs, *kernels)  # type: ignore[no-untyped-call]
-        return answer
-    kept = _room(inputs.contiguous(), kernels[1].shape[1])
-    scales = constants(kernels[1].shape[1], inputs.shape[2], arrays_of(kept)[0].dtype)
-    compiled_loop(over_steps)(*arrays_of((inputs.contiguous(), *kernels)), arrays_of(kept), scales)
-    return kept[1]
+    answer: Tensor = _States.apply(inputs, *kernels)  # type: ignore[no-untyped-call]
+    return answer
 
 
 def _room(inputs: Tensor, hidden: int) -> _Kept:

@@ -3,9 +3,10 @@
 A small network spends its time on starting operations, not on numbers: those of a stack are started once, its numbers
 are the work of compiled loops (`loops.py`), and several stacks are trained at once, a thread a core. Each asset keeps
 what it would have alone: its seed and start, the order of its rows, its dropout masks, its learning rate, its early
-stop. What differs is the order in which sums are taken. In float64 all losses agree to 1e-9; in float32 they part
+stop. The compiled loops go asset by asset over its own pieces, so a stack of one and a stack of a hundred leave the
+same bits. Beside torch's own LSTM the order of sums differs: in float64 all losses agree to 1e-9; in float32 they part
 further in some assets, as those of one asset alone do when its start moves by a rounding (`benchmarks/stacked.py`
-counts both).
+shows all three).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from itertools import zip_longest
 from operator import methodcaller
 from typing import TYPE_CHECKING, Any
@@ -31,22 +32,25 @@ from assay.data.compiling import has_numba
 from assay.data.errors import TrainingError
 from assay.models.base import epoch_ended
 from assay.models.lstm.batches import TrainingRows
-from assay.models.lstm.loops import compiled_loop, constants, learn, over_steps, stepped
+from assay.models.lstm.loops import compiled_loop, judge, learn
 from assay.models.lstm.masks import DropoutMasks
 from assay.models.lstm.recurrence import arrays_of, lstm_states
+from assay.models.lstm.scoring import score_rows
 from assay.models.lstm.training import TrainingSchedule, improved
 
 if TYPE_CHECKING:
     from assay.models.nse_price import PriceLSTM
 
-__all__ = ["Member", "StackedRows", "TrainedMember", "in_threads", "train_together"]
+__all__ = ["Member", "StackedRows", "TrainedMember", "constants", "in_threads", "room_for", "scored",
+           "train_together"]  # fmt: skip
 
 _MOMENTUM, _EPS = 0.1, 1e-3  # of the networks' batch normalisation
 _BETAS, _ADAM_EPS = (0.9, 0.999), 1e-8
 #: Members of a stack: enough that starting operations is little of a step's time.
 STACK = 25
-#: Rows times epochs from which loops are worth compiling, or reading from the cache of compiled ones.
-_MANY = 50_000
+#: Rows of an asset times epochs from which loops are worth compiling, or reading from the cache of compiled ones. It is
+#: not asked how many assets there are, so that none knows.
+_MANY = 2_000
 Weights = dict[str, Tensor]
 #: Positions of the assets and row ranges of each batch.
 _Drawn = Sequence[tuple[np.ndarray, np.ndarray]]
@@ -80,11 +84,10 @@ class TrainedMember:
     weights: dict[str, Tensor] = field(default_factory=dict)
 
 
-def _lstm(inputs: Tensor, weights: Weights, name: str, compiled: bool) -> Tensor:
+def _lstm(inputs: Tensor, weights: Weights, name: str) -> Tensor:
     """(A, S, B, F) → (A, S, B, H)."""
     bias = weights[f"{name}.lstm.bias_ih_l0"] + weights[f"{name}.lstm.bias_hh_l0"]
-    kernels = (weights[f"{name}.lstm.weight_ih_l0"], weights[f"{name}.lstm.weight_hh_l0"], bias)
-    return lstm_states(inputs, kernels, compiled=compiled)
+    return lstm_states(inputs, (weights[f"{name}.lstm.weight_ih_l0"], weights[f"{name}.lstm.weight_hh_l0"], bias))
 
 
 def _product(values: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
@@ -133,9 +136,9 @@ def _answers(recipe: PriceLSTM, weights: Weights, batch: _Stack, how: _How) -> T
     def linear(values: Tensor, name: str) -> Tensor:
         return _product(values, weights[f"{name}.weight"], weights[f"{name}.bias"])
 
-    states = _lstm(batch.inputs, weights, "first", how.compiled)
+    states = _lstm(batch.inputs, weights, "first")
     first = _dropped(states, weights, "first", recipe.dropout, trained, how)
-    states = _lstm(first, weights, "second", how.compiled)[:, -how.steps :]
+    states = _lstm(first, weights, "second")[:, -how.steps :]
     second = _dropped(states, weights, "second", recipe.dropout, trained, how)
     dense = functional.relu(linear(second, "dense.0"))
     if how.masks is not None:
@@ -151,49 +154,106 @@ def _losses(recipe: PriceLSTM, weights: Weights, answers: Tensor, batch: _Stack)
     return data, recipe.l2 * ((kernels[0] ** 2).sum(dim=(1, 2)) + (kernels[1] ** 2).sum(dim=(1, 2)))
 
 
-def _learnt(recipe: PriceLSTM, weights: Weights, batch: _Stack, how: _How) -> tuple[Tensor, Tensor]:
-    """`_losses` of `_answers`, and the gradients of all weights, by compiled loops."""
-    assert how.masks is not None
-    lstms = ["lstm.weight_ih_l0", "lstm.weight_hh_l0", "lstm.bias_ih_l0"]
-    own = [f"{block}.{name}" for block in ("first", "second") for name in (*lstms, "norm.weight", "norm.bias")]
-    own += ["dense.0.weight", "dense.0.bias", "dense.3.weight", "dense.3.bias"]
-    moments = [f"{block}.norm.{name}" for block in ("first", "second") for name in ("running_mean", "running_var")]
-    nothing = batch.inputs.new_empty((len(batch.sizes), 0))
-    grads = {name: torch.empty_like(weights[name], requires_grad=False) for name in own if name in weights}
-    given = [weights.get(name, nothing).detach() for name in own]
-    for k, block in ((2, "first"), (7, "second")):
-        given[k] = given[k] + weights[f"{block}.lstm.bias_hh_l0"].detach()
-        weights[f"{block}.lstm.bias_hh_l0"].grad = grads[own[k]]
-    assets, steps, rows, _ = batch.inputs.shape
-    hidden, dense = given[1].shape[1], given[11].shape[1]
-    shapes = (
-        (steps, hidden, recipe.dropout),
-        (how.steps, hidden, recipe.dropout),
-        (how.steps, dense, recipe.dense_dropout),
-    )
-    masks = [how.masks(nothing.new_empty(()).expand(assets, length, rows, width), chance, batch.sizes)
-             for length, width, chance in shapes]  # fmt: skip
-    losses = batch.inputs.new_empty((assets, 2))
-    kind = arrays_of([losses])[0].dtype
-    numbers = np.array([_MOMENTUM, _EPS, recipe.huber_delta, recipe.l2], kind)
-    compiled_loop(learn)(
-        arrays_of((batch.inputs, batch.targets, batch.mask)), np.array(batch.sizes), arrays_of(masks), arrays_of(given),
-        arrays_of([weights.get(name, nothing) for name in moments]),
-        arrays_of([grads.get(name, nothing) for name in own]),
-        (*constants(hidden, rows, kind), numbers), arrays_of([losses])[0],
-    )  # fmt: skip
-    for name, grad in grads.items():
-        weights[name].grad = grad
-    return losses[:, 0], losses[:, 1]
+_LSTM = ("lstm.weight_ih_l0", "lstm.weight_hh_l0", "lstm.bias_ih_l0", "lstm.bias_hh_l0", "norm.weight", "norm.bias")
+#: Weights in the order in which the loops take them, and moments.
+_WEIGHTS = (
+    *(f"{block}.{name}" for block in ("first", "second") for name in _LSTM),
+    "dense.0.weight", "dense.0.bias", "dense.3.weight", "dense.3.bias",
+)  # fmt: skip
+_MOMENTS = tuple(f"{block}.norm.{name}" for block in ("first", "second") for name in ("running_mean", "running_var"))
+
+
+@cache
+def constants(hidden: int, rows: int, dtype: np.dtype) -> tuple[np.ndarray, ...]:
+    """Scales of `squash` for each gate of some rows, those for each cell, and its numbers.
+
+    A scale is ½ for a sigmoid, as σ(x) = ½ + ½·tanh(x/2), and 1 for a tanh.
+    """
+    scale = np.full((rows, 4, hidden), 0.5, dtype)
+    scale[:, 2] = 1.0
+    numbers = (0.25, 5.0, 1.0, 2027025.0, 270270.0, 6930.0, 36.0, 945945.0, 51975.0, 630.0)
+    return scale.ravel(), np.ones(rows * hidden, dtype), np.array(numbers, dtype)
+
+
+def room_for(steps: int, last: int, rows: int, widths: tuple[int, int, int], kind: np.dtype) -> tuple[np.ndarray, ...]:
+    """Flat memory for a pass of one asset over at most `rows` pieces; `widths` are of features, states and dense units.
+
+    In order: inputs; gates, states and cells of both LSTMs; what is between them; gradients of that and of both their
+    states; the last states before and after normalisation, and their gradients; the dense layer and its gradient.
+    """
+    features, hidden, dense = widths
+    lstm, beside = [4 * hidden, hidden, hidden], [hidden] * 4
+    sizes = [steps * width for width in (features, *lstm, *lstm, *beside)]
+    sizes += [last * width for width in (*beside, dense, dense)]
+    return tuple(np.empty(size * rows, kind) for size in sizes)
+
+
+class _Loops:
+    """The compiled loops over the memory of a stack's weights and of Adam's moments."""
+
+    def __init__(self, recipe: PriceLSTM, weights: Weights, adam: _Adam, clip: float) -> None:
+        self.recipe, self.adam = recipe, adam
+        nothing = weights["dense.3.bias"].new_empty((len(weights["dense.3.bias"]), 0))
+
+        def flat(values: Weights, names: Sequence[str]) -> tuple[np.ndarray, ...]:
+            return arrays_of([values.get(name, nothing).flatten(1) for name in names])
+
+        own = flat(weights, _WEIGHTS)
+        self.kind = own[0].dtype
+        self.model = own, flat(weights, _MOMENTS), tuple(np.empty((1, part.shape[1]), self.kind) for part in own)
+        self.moments = flat(adam.first, _WEIGHTS), flat(adam.second, _WEIGHTS)
+        rates = (_MOMENTUM, _EPS, recipe.huber_delta, recipe.l2)
+        self.numbers = np.array([*rates, 1.0 - _BETAS[0], 1.0 - _BETAS[1], _ADAM_EPS, adam.decay, clip], self.kind)
+        self.shape: tuple[int, ...] = ()
+        self.room: tuple[np.ndarray, ...] = ()
+        self.scales: tuple[np.ndarray, ...] = ()
+
+    def _prepare(self, batch: _Stack) -> tuple[tuple[np.ndarray, ...], np.ndarray, Tensor]:
+        """The arrays of a batch and what is filled with its losses; room for a pass over it is made where it lacks."""
+        steps, rows, features = batch.inputs.shape[1:]
+        last, most = batch.targets.shape[1], max(rows, 4)
+        if (steps, last, most) != self.shape:
+            widths = features, self.recipe.units, self.recipe.dense
+            self.shape, self.room = (steps, last, most), room_for(steps, last, most, widths, self.kind)
+            self.scales = (*constants(self.recipe.units, most, self.kind), self.numbers)
+        losses = batch.inputs.new_empty((len(batch.sizes), 2))
+        return arrays_of((batch.inputs, batch.targets, batch.mask)), np.array(batch.sizes), losses
+
+    def learn(self, batch: _Stack, masks: _Masks, rates: Tensor) -> tuple[Tensor, Tensor]:
+        """Move the weights by a step and give the losses before it, mean Huber and penalty, (A,) each."""
+        arrays, sizes, losses = self._prepare(batch)
+        drawn = []
+        assets, steps, rows, _ = batch.inputs.shape
+        last, dropout, states = batch.targets.shape[1], self.recipe.dropout, self.recipe.units
+        for length, width, chance in (
+            (steps, states, dropout), (last, states, dropout), (last, self.recipe.dense, self.recipe.dense_dropout)
+        ):  # fmt: skip
+            drawn.append(masks(losses.new_empty(()).expand(assets, length, rows, width), chance, batch.sizes))
+        by_asset = self.adam.sizes(rates, torch.from_numpy(sizes > 0).double(), losses.dtype)
+        compiled_loop(learn)(
+            arrays, sizes, arrays_of(drawn), self.model, (*self.moments, arrays_of(by_asset)), self.scales, self.room,
+            losses.numpy(),
+        )  # fmt: skip
+        return losses[:, 0], losses[:, 1]
+
+    def judge(self, batch: _Stack) -> tuple[Tensor, Tensor, Tensor]:
+        """Answers (A, steps, B), and their losses as in `learn`."""
+        arrays, sizes, losses = self._prepare(batch)
+        answers = torch.zeros_like(batch.targets)
+        compiled_loop(judge)(arrays, sizes, self.model, self.scales, self.room, answers.numpy(), losses.numpy())
+        return answers, losses[:, 0], losses[:, 1]
+
+
+#: Draws the masks of dropout of values (A, S, B, F), with the chance of a zero and the real pieces of each asset.
+_Masks = Callable[[Tensor, float, list[int]], Tensor]
 
 
 @dataclass(frozen=True, eq=False)
 class _How:
-    """Rows that a piece answers for, whether loops are compiled, and what draws masks of dropout while they learn."""
+    """Rows that a piece answers for, and what draws masks of dropout while the networks learn."""
 
     steps: int
-    compiled: bool
-    masks: Callable[[Tensor, float, list[int]], Tensor] | None = None
+    masks: _Masks | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -240,12 +300,18 @@ def _stacks(rows: TrainingRows, drawn: Sequence[_Drawn], end: int) -> Iterator[_
 class _Adam:
     """Adam with a learning rate and a count of steps for each asset, as `torch.optim.Adam` does it one by one."""
 
-    def __init__(self, weights: Weights, trained: Sequence[str], decay: float, *, compiled: bool) -> None:
-        self.compiled = compiled
-        self.first = {name: torch.zeros_like(weights[name]) for name in trained}
-        self.second = {name: torch.zeros_like(weights[name]) for name in trained}
+    def __init__(self, weights: Weights, trained: Sequence[str], decay: float) -> None:
+        self.first = {name: torch.zeros_like(weights[name], requires_grad=False) for name in trained}
+        self.second = {name: torch.zeros_like(weights[name], requires_grad=False) for name in trained}
         self.steps = torch.zeros(len(next(iter(weights.values()))), dtype=torch.float64)
         self.decay = decay
+
+    def sizes(self, rates: Tensor, active: Tensor, kind: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+        """Count a step; by asset whether it takes part, its rate over the first moment's bias, the second's root."""
+        self.steps += active
+        counts = self.steps.clamp(min=1.0)
+        size = (rates / (1.0 - _BETAS[0] ** counts) * active).to(kind)
+        return active > 0, size, (1.0 - _BETAS[1] ** counts).sqrt().to(kind)
 
     def step(self, weights: Weights, rates: Tensor, active: Tensor, clip: float) -> None:
         grads = {name: weights[name].grad for name in self.first}
@@ -253,26 +319,14 @@ class _Adam:
             squares = sum((grad**2).flatten(1).sum(dim=1) for grad in grads.values() if grad is not None)
             scale = (clip / (torch.as_tensor(squares).sqrt() + 1e-6)).clamp(max=1.0)
             grads = {name: grad * _like(scale, grad) for name, grad in grads.items() if grad is not None}
-        dtype = next(iter(self.first.values())).dtype
-        self.steps += active
-        counts = self.steps.clamp(min=1.0)
-        size = (rates / (1.0 - _BETAS[0] ** counts) * active).to(dtype)
-        root = (1.0 - _BETAS[1] ** counts).sqrt().to(dtype)
-        on = active.to(dtype)
-        by_asset = arrays_of((active > 0, size, root))
-        numbers = np.array([1.0 - _BETAS[0], 1.0 - _BETAS[1], _ADAM_EPS, self.decay], by_asset[1].dtype)
+        on, size, root = self.sizes(rates, active, next(iter(self.first.values())).dtype)
         with torch.no_grad():
             for name, grad in grads.items():
                 if grad is None:
                     continue
                 weight, first, second = weights[name], self.first[name], self.second[name]
-                if self.compiled:
-                    flat = arrays_of([part.reshape(len(part), -1) for part in (weight, grad, first, second)])
-                    compiled_loop(stepped)(*flat, by_asset, numbers)
-                    weight.grad = None
-                    continue
                 grad = grad + self.decay * weight if self.decay else grad
-                share = _like(on, grad)
+                share = _like(on.to(grad.dtype), grad)
                 first += (1.0 - _BETAS[0]) * share * (grad - first)
                 second += (1.0 - _BETAS[1]) * share * (grad * grad - second)
                 weight -= _like(size, grad) * first / (second.sqrt() / _like(root, grad) + _ADAM_EPS)
@@ -329,9 +383,8 @@ def train_together(
         If an asset's loss is not finite, with its name, the epoch and the learning rate.
 
     """
-    rows = len(members) * (stacked.train[1] - stacked.train[0])
-    compiled = rows * schedule.epochs >= _MANY and has_numba()
-    for loop in (learn, over_steps, stepped) if compiled else ():
+    compiled = _by_loops(stacked, schedule.epochs)
+    for loop in (learn, judge) if compiled else ():
         compiled_loop(loop)  # here, so that threads share them
     stacks = [
         _Training(recipe, members[k : k + STACK], stacked, schedule, compiled)
@@ -349,6 +402,37 @@ def train_together(
                 "train_loss": train / trained, "validation_loss": validation / validated,
             })  # fmt: skip
     return out
+
+
+def scored(
+    recipe: PriceLSTM, trained: Sequence[tuple[Member, TrainedMember]], stacked: StackedRows
+) -> list[np.ndarray]:
+    """Each one's answers from the first row that validates on, (T, 1, 1), as `score_rows` gives them; NaN before."""
+    rows, first = stacked.rows, stacked.validation[0]
+    pieces, end = rows.pieces, rows.pieces.inputs.shape[1] - rows.pieces.steps
+    if not _by_loops(stacked, recipe.epochs):
+        network, by_torch = recipe.network(pieces.inputs.shape[2]), []
+        for member, own in trained:
+            network.load_state_dict(own.weights)
+            by_torch.append(score_rows(network, rows.asset(member.asset).pieces, first, outputs=recipe.outputs))
+        return by_torch
+    weights = {name: torch.stack([_turned(name, own.weights[name]) for _, own in trained])
+               for name in trained[0][1].weights}  # fmt: skip
+    loops = _Loops(recipe, weights, _Adam(weights, [name for name in weights if _is_trained(name)], 0.0), 0.0)
+    begin = pieces.lookback - 1
+    grid = np.arange(begin + (first - begin) // pieces.steps * pieces.steps, end, pieces.steps)
+    ranges = np.column_stack([grid, np.minimum(grid + pieces.steps, end)])
+    drawn = [[(np.full(len(grid), member.asset), ranges)] for member, _ in trained]
+    answers = loops.judge(next(_stacks(rows, drawn, end)))[0][:, :, : len(grid)]
+    by_row = answers.transpose(1, 2).reshape(len(trained), -1)[:, : end - grid[0]]
+    out = np.full((len(trained), end, 1, 1), np.nan)
+    out[:, grid[0] :, 0, 0] = by_row.numpy()
+    out[:, :first] = np.nan
+    return list(out)
+
+
+def _by_loops(stacked: StackedRows, epochs: int) -> bool:
+    return (stacked.train[1] - stacked.train[0]) * epochs >= _MANY and has_numba()
 
 
 @contextmanager
@@ -374,11 +458,12 @@ class _Training:
         compiled: bool,
     ) -> None:  # fmt: skip
         self.recipe, self.members, self.stacked, self.schedule = recipe, members, stacked, schedule
-        self.how = _How(stacked.rows.pieces.steps, compiled)
+        self.how = _How(stacked.rows.pieces.steps)
         self.weights, generators = self._start(stacked.rows.pieces.inputs.shape[2])
         self.masks = DropoutMasks(generators, compiled=compiled)
         trained = [name for name in self.weights if _is_trained(name)]
-        self.adam = _Adam(self.weights, trained, schedule.weight_decay, compiled=compiled)
+        self.adam = _Adam(self.weights, trained, schedule.weight_decay)
+        self.loops = _Loops(recipe, self.weights, self.adam, schedule.clip) if compiled else None
         self.rates = [_Rates.at(schedule.learning_rate) for _ in members]
         self.rngs = [np.random.default_rng(member.seed) for member in members]
         self.out = [TrainedMember() for _ in members]
@@ -423,14 +508,14 @@ class _Training:
     def _trained(self, rates: Tensor) -> _Means:
         means, how = _Means(len(self.alive)), replace(self.how, masks=partial(self.masks.draw, self.alive))
         for batch in self._batches(self.stacked.train, self.schedule.batch_size, shuffled=True):
-            if how.compiled:
-                data, penalty = _learnt(self.recipe, self.weights, batch, how)
+            if self.loops is not None and how.masks is not None:
+                data, penalty = self.loops.learn(batch, how.masks, rates)
             else:
                 answers = _answers(self.recipe, self.weights, batch, how)
                 data, penalty = _losses(self.recipe, self.weights, answers, batch)
                 (data + penalty).sum().backward()
-            active = torch.tensor([size > 0 for size in batch.sizes], dtype=torch.float64)
-            self.adam.step(self.weights, rates, active, self.schedule.clip)
+                active = torch.tensor([size > 0 for size in batch.sizes], dtype=torch.float64)
+                self.adam.step(self.weights, rates, active, self.schedule.clip)
             means.add(data.detach(), penalty, batch.counts)
         return means
 
@@ -438,8 +523,12 @@ class _Training:
         means = _Means(len(self.alive))
         with torch.inference_mode():
             for batch in self._batches(self.stacked.validation, max(self.schedule.batch_size, 512), shuffled=False):
-                answers = _answers(self.recipe, self.weights, batch, self.how)
-                means.add(*_losses(self.recipe, self.weights, answers, batch), batch.counts)
+                if self.loops is not None:
+                    _, data, penalty = self.loops.judge(batch)
+                else:
+                    answers = _answers(self.recipe, self.weights, batch, self.how)
+                    data, penalty = _losses(self.recipe, self.weights, answers, batch)
+                means.add(data, penalty, batch.counts)
         return means
 
     def _batches(self, rows: tuple[int, int], size: int, *, shuffled: bool) -> Iterator[_Stack]:
@@ -468,6 +557,8 @@ class _Training:
             for name, value in self.weights.items()
         }
         self.adam = self.adam.of(left)
+        if self.loops is not None:
+            self.loops = _Loops(self.recipe, self.weights, self.adam, self.schedule.clip)
 
 
 class _Means:

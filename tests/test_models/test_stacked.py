@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -17,11 +18,13 @@ from assay.data.panel import PricePanel
 from assay.data.synthetic import synthetic_market
 from assay.models.catalog import load_model
 from assay.models.lstm.fitting import FittedLSTM
-from assay.models.lstm.loops import back_normed, back_over_steps, constants, normed, over_steps, stepped
-from assay.models.lstm.masks import _is_torch_s, _stream, draw_kept
+from assay.models.lstm.loops import back_normed, back_over_steps, normed, over_steps, stepped
+from assay.models.lstm.masks import DropoutMasks, _is_torch_s, _stream, draw_each, draw_kept
 from assay.models.lstm.recurrence import lstm_states
-from assay.models.lstm.stacked import _answers, _learnt, _losses, _Training, train_together
+from assay.models.lstm.stacked import _answers, _Loops, _losses, _stacks, _Training, constants, train_together
 from assay.models.lstm.training import TrainingSchedule, deterministic
+from assay.models.lstm.windows import piece_ranges
+from assay.models.nse_price import PriceLSTM
 
 
 def stacked_benchmark() -> ModuleType:
@@ -117,7 +120,7 @@ def test_loops_of_lstms_are_torch_s() -> None:
     out = [np.zeros_like(part) for part in read]
     back_over_steps(ahead.transpose(0, 1)[None].numpy(), *read[:3], tuple(kept), scales, tuple(out))
     by_torch = [torch.from_numpy(part).requires_grad_() for part in read]
-    again = lstm_states(by_torch[0], tuple(by_torch[1:]), compiled=False)
+    again = lstm_states(by_torch[0], tuple(by_torch[1:]))
     (again[0].transpose(0, 1) * ahead).sum().backward()
     for grads in (out, [part.grad for part in by_torch]):
         assert_same(grads[0][0].transpose(0, 1) if isinstance(grads[0], torch.Tensor) else grads[0][0].swapaxes(0, 1),
@@ -179,32 +182,102 @@ def halved(values: torch.Tensor, chance: float, sizes: list[int]) -> torch.Tenso
     return torch.full((assets, rows, steps, width), 0.5, dtype=torch.float64)
 
 
-@pytest.mark.parametrize("plain", [False, True])
-def test_the_loop_of_a_step_has_the_gradients_of_torch(plain: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def plain_loops(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loops as Python runs them."""
     monkeypatch.setattr("assay.models.lstm.stacked.compiled_loop", lambda loop: loop)
-    recipe = load_model("nse_price", preset="tiny", per_asset=True, units=3, lookback=3, chunk=2, batch_size=8,
-                        dropout=0.3, dense_dropout=0.2, huber_delta=0.2, use_batch_norm=not plain)  # fmt: skip
-    members, rows = stacked_benchmark().members(recipe, 40, 3, np.float64)
+    monkeypatch.setattr("assay.models.lstm.masks._loop", lambda: draw_each)
+
+
+def tiny(**settings: object) -> PriceLSTM:
+    given = {"units": 3, "dense": 2, "lookback": 3, "chunk": 2, "batch_size": 8, "huber_delta": 0.2, **settings}
+    return load_model("nse_price", preset="tiny", per_asset=True, dropout=0.3, dense_dropout=0.2, **given)
+
+
+@pytest.mark.parametrize("normed", [True, False])
+def test_the_loops_of_a_step_are_those_of_torch(normed: bool, plain_loops: None) -> None:
+    recipe = tiny(use_batch_norm=normed)
+    schedule = TrainingSchedule(1, 2, 0.0, False, 1e-2, 0.1, 0.02, 8)  # with decay, and a norm of gradients that binds
+    members, rows = stacked_benchmark().members(recipe, 26, 3, np.float64)
     results = []
-    for compiled in (False, True):
-        training = _Training(recipe, members, rows, TrainingSchedule(1, 2, 0.0, False, 1e-2, 0.0, 0.5, 8), False)
-        batch = next(training._batches(rows.train, 8, shuffled=True))
-        batch.sizes[1], batch.pieces[1], batch.mask[1] = 0, 0.0, 0.0  # one has no more rows
-        how = replace(training.how, compiled=compiled, masks=halved)
-        weights = training.weights
-        if compiled:
-            losses = _learnt(recipe, weights, batch, how)
-        else:
-            losses = _losses(recipe, weights, _answers(recipe, weights, batch, how), batch)
-            sum(losses).sum().backward()
-        results.append((losses, weights))
+    for by_loops in (False, True):
+        training = _Training(recipe, members, rows, schedule, False)
+        batches = training._batches(rows.train, 8, shuffled=True)
+        weights, adam, losses = training.weights, training.adam, []
+        loops, rates = _Loops(recipe, weights, adam, schedule.clip), torch.full((3,), 1e-2, dtype=torch.float64)
+        how = replace(training.how, masks=halved)
+        for _ in range(2):
+            batch = next(batches)
+            batch.sizes[1], batch.pieces[1], batch.mask[1] = 0, 0.0, 0.0  # one has no more rows
+            if by_loops:
+                losses += [part.clone() for part in loops.learn(batch, halved, rates)]
+                answers, *judged = loops.judge(batch)
+            else:
+                found = _losses(recipe, weights, _answers(recipe, weights, batch, how), batch)
+                sum(found).sum().backward()
+                losses += [part.detach() for part in found]
+                adam.step(weights, rates, torch.tensor([1.0, 0.0, 1.0], dtype=torch.float64), schedule.clip)
+                answers = _answers(recipe, weights, batch, training.how)
+                judged = list(_losses(recipe, weights, answers, batch))
+            seen = batch.pieces[:, None] * answers.detach()
+            losses += [part.detach()[[0, 2]] for part in (seen, *judged)]
+        results.append((losses, weights, adam))
     for own, other in zip(results[1][0], results[0][0], strict=True):
-        assert_same(own[[0, 2]], other[[0, 2]].detach())
+        assert_same(own[[0, -1]], other[[0, -1]])
     for name, weight in results[0][1].items():
-        if weight.grad is not None:
-            assert_same(results[1][1][name].grad[[0, 2]], weight.grad[[0, 2]])  # type: ignore[index]
-        elif "running" in name:
-            assert_same(results[1][1][name], weight)
+        if name != "num_batches_tracked":
+            assert_same(results[1][1][name].detach(), weight.detach())
+    for moments in ("first", "second"):
+        for name, own in getattr(results[1][2], moments).items():
+            assert_same(own, getattr(results[0][2], moments)[name])
+
+
+def test_a_step_beside_an_asset_with_more_pieces_leaves_the_same_bits(plain_loops: None) -> None:
+    recipe, schedule = tiny(), TrainingSchedule(1, 2, 0.0, False, 1e-2, 0.0, 0.5, 8)
+    members, rows = stacked_benchmark().members(recipe, 26, 2, np.float32)
+    ranges = piece_ranges(*rows.train, recipe.steps)
+    results = []
+    for count in (2, 1):
+        training = _Training(recipe, members[:count], rows, schedule, False)
+        drawn = [[(np.full(size, k), ranges[:size])] for k, size in zip(range(count), (5, 6), strict=False)]
+        batch = next(_stacks(rows.rows, drawn, rows.train[1]))
+        loops = _Loops(recipe, training.weights, training.adam, schedule.clip)
+        masks = DropoutMasks([torch.Generator().manual_seed(k) for k in range(count)], compiled=False)
+        losses = loops.learn(batch, partial(masks.draw, range(count)), torch.full((count,), 1e-2).double())
+        answers, *judged = loops.judge(batch)
+        results.append([*training.weights.values(), answers[..., :5], *losses, *judged])
+    for beside, alone in zip(*results, strict=True):
+        assert torch.equal(beside[:1], alone)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"windowed": True, "use_batch_norm": False, "clip": 0.5, "weight_decay": 1e-3, "l2": 0.0, "units": 9},
+        {"batch_size": 128, "patience": 1, "min_delta": 0.02},
+    ],
+)  # fmt: skip
+def test_compiled_a_stack_of_one_and_a_stack_of_many_leave_the_same_bits(settings: dict[str, object]) -> None:
+    prices, _ = synthetic_market(400, 7, seed=4)
+    frames = {name: getattr(prices, name).copy() for name in prices.fields}
+    for frame in frames.values():
+        frame.iloc[160:170, 1] = np.nan
+        frame.iloc[:90, 2] = np.nan
+        frame.iloc[:137, 4] = np.nan
+    assert_bits(load_model("nse_price", stacked=True, epochs=8, **settings), PricePanel(**frames))
+
+
+def assert_bits(recipe: PriceLSTM, prices: PricePanel) -> None:
+    together = recipe.fit(prices, horizon=1, delay=1, seed=3)
+    histories = pd.DataFrame(together.training_log["epochs"])
+    for asset in prices.assets:
+        alone = recipe.fit(prices.select([asset]), horizon=1, delay=1, seed=3)
+        own = histories[histories["asset"] == asset].reset_index(drop=True)
+        pd.testing.assert_frame_equal(pd.DataFrame(alone.training_log["epochs"]), own, check_exact=True)
+        for name, values in alone.networks[asset].items():
+            assert np.array_equal(together.networks[asset][name], values), name
 
 
 def test_masks_are_those_that_torch_draws() -> None:
@@ -217,6 +290,17 @@ def test_masks_are_those_that_torch_draws() -> None:
         own = np.empty(size)
         draw_kept(own, 0.7 * 2.0**53, np.ones(1), words, place, np.empty(2 * size, np.uint32))
         assert (own == torch.empty(size).bernoulli_(0.7, generator=generator).numpy()).all()
+
+
+def test_each_network_s_masks_are_drawn_from_its_own_generator(plain_loops: None) -> None:
+    values, draws = torch.empty(2, 3, 2, 5), []
+    for compiled in (False, True):
+        generators = [torch.Generator().manual_seed(seed) for seed in (4, 5, 6)]
+        masks = DropoutMasks(generators, compiled=compiled)
+        draws.append([masks.draw([0, 2], values, 0.3, sizes) for sizes in ([2, 1], [0, 2])])
+    for own, other in zip(*draws, strict=True):
+        assert torch.equal(own, other)
+    assert not draws[1][1][0].any()
 
 
 def test_threads_do_not_change_a_bit(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -244,6 +328,8 @@ def test_what_cannot_be_stacked_is_refused() -> None:
         load_model("nse_price", stacked=True, per_asset=False)
     with pytest.raises(InputError, match="refit"):
         load_model("nse_price", stacked=True, refit=True)
+    with pytest.raises(InputError, match="no asset has enough"):
+        tiny(stacked=True).fit(PRICES.select(["S002"]).through(PRICES.sessions[55]), horizon=1, delay=1, seed=3)
     wild = replace(load_model("nse_price", preset="tiny", per_asset=True, stacked=True), learning_rate=1e30)
     with pytest.raises(TrainingError, match=r"nse_price, S\d+: the loss became .* at learning rate"):
         wild.fit(PRICES, horizon=1, delay=1, seed=3)
