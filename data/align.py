@@ -144,9 +144,11 @@ class Join:
 
     def joined(self, rows: slice) -> npt.NDArray[np.bool_]:
         """(n, N') views that find a price on their session, of a member."""
-        views, (priced, member) = self.views(rows), self._at(rows)
-        views &= priced
-        return views if member is None else views & member
+        return self.views(rows) & self._fine(*self._at(rows))
+
+    @staticmethod
+    def _fine(priced: npt.NDArray[np.bool_], member: npt.NDArray[np.bool_] | None) -> npt.NDArray[np.bool_]:
+        return priced if member is None else priced & member
 
     def _at(self, rows: slice) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_] | None]:
         """(n, N') cells that have a price, and those of members."""
@@ -176,11 +178,15 @@ class Join:
             last = np.where(some, rows.stop - 1 - alive[::-1].argmax(axis=0), last)
         return first[self.columns], last[self.columns]
 
-    def _lost(self, rows: slice) -> dict[str, npt.NDArray[np.bool_]]:
+    def _lost(
+        self,
+        rows: slice,
+        views: npt.NDArray[np.bool_],
+        priced: npt.NDArray[np.bool_],
+        member: npt.NDArray[np.bool_] | None,
+    ) -> dict[str, npt.NDArray[np.bool_]]:
         """Disjoint masks (n, N') of the views that do not join, by reason."""
-        views, (priced, member) = self.views(rows), self._at(rows)
-        fine = priced if member is None else priced & member
-        if not (views & ~fine).any():
+        if not (views & ~self._fine(priced, member)).any():
             return {}
         sessions, where = self._sessions[rows], self.rows[rows]
         known = np.broadcast_to(self.columns >= 0, views.shape)
@@ -211,9 +217,10 @@ class Join:
         given = joined = 0
         said, named = np.zeros(len(self._close), dtype=bool), np.zeros(self._close.shape[1], dtype=bool)
         for rows in _blocks(shape):
-            here = self.joined(rows)
-            given, joined = given + int(self.views(rows).sum()), joined + int(here.sum())
-            for reason, mask in self._lost(rows).items():
+            views, (priced, member) = self.views(rows), self._at(rows)
+            here = views & self._fine(priced, member)
+            given, joined = given + int(views.sum()), joined + int(here.sum())
+            for reason, mask in self._lost(rows, views, priced, member).items():
                 lost[reason].add(rows, mask)
             some = here.any(axis=1)
             said[self.rows[rows][some]] = True

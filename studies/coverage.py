@@ -172,7 +172,7 @@ COMPARED = ("mean IC, the usual short window",)
 
 @dataclass(frozen=True)
 class Cell:
-    """How often one interval held the truth for one kind of noise and length."""
+    """How often one interval covered the true figure for one kind of noise and length."""
 
     figure: str
     noise: str
@@ -250,8 +250,8 @@ def page(cells: Sequence[Cell], about: str) -> str:
 
 
 _ABOUT = """
-Share of samples whose interval holds the truth, in %, with Wilson's 95% interval; asked for is 93–97%, and what lies
-outside is **bold**. `studies/coverage.png` draws the same.
+Share of samples whose interval covers the true figure, in %, with Wilson's 95% interval; asked for is 93–97%, and what
+lies outside is **bold**. `studies/coverage.png` draws the same.
 
 Noise: *AR ρ* is Gaussian with autocorrelation ρ at lag 1, *AR ρ t 5* the same with shocks of 5 degrees of freedom,
 *t ν* independent with ν degrees of freedom (the fourth moment of t 4 does not exist), *GARCH* Gaussian with variance
@@ -309,7 +309,7 @@ def draw(cells: Sequence[Cell], path: Path) -> None:
         place.set_xlim(min(90.0, *(100 * cell.share - 2 for cell in cells if cell.figure == figure)), 100)
         place.tick_params(axis="x", labelsize=8)
     axes[0, 0].legend(fontsize=7, loc="lower left")
-    canvas.supxlabel("samples whose nominal 95% interval holds the truth, %", fontsize=9)
+    canvas.supxlabel("samples whose nominal 95% interval covers the true figure, %", fontsize=9)
     canvas.savefig(path, dpi=90)
     plt.close(canvas)
 

@@ -46,9 +46,9 @@ class _States(torch.autograd.Function):
         return kept[1]
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, ...]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         inputs, first, again, *kept = ctx.saved_tensors
-        return _backward(grads[0], inputs, (first, again), tuple(kept))
+        return _backward(grads[0], inputs, (first, again), tuple(kept), below=ctx.needs_input_grad[0])
 
 
 def arrays_of(tensors: Sequence[Tensor]) -> tuple[np.ndarray, ...]:
@@ -69,7 +69,10 @@ def _forward(inputs: Tensor, first: Tensor, again: Tensor, bias: Tensor, kept: _
         states[:, t] = o * torch.tanh(cells[:, t])
 
 
-def _backward(above: Tensor, inputs: Tensor, kernels: tuple[Tensor, Tensor], kept: _Kept) -> tuple[Tensor, ...]:
+def _backward(
+    above: Tensor, inputs: Tensor, kernels: tuple[Tensor, Tensor], kept: _Kept, *, below: bool
+) -> tuple[Tensor | None, ...]:
+    """Gradients of inputs (None unless `below`, as of data), both kernels and the bias."""
     gates, states, cells = kept
     hidden, grad = cells.shape[-1], torch.empty_like(gates)
     later, carried = torch.zeros_like(cells[:, 0]), torch.zeros_like(cells[:, 0])
@@ -86,5 +89,5 @@ def _backward(above: Tensor, inputs: Tensor, kernels: tuple[Tensor, Tensor], kep
     flat = grad.flatten(1, 2)
     # The state before the first step is zero, so the first step says nothing of the kernel.
     to_again = torch.bmm(states[:, :-1].flatten(1, 2).transpose(1, 2), grad[:, 1:].flatten(1, 2))
-    below = torch.bmm(flat, kernels[0].transpose(1, 2)).view_as(inputs)
-    return below, torch.bmm(inputs.flatten(1, 2).transpose(1, 2), flat), to_again, flat.sum(dim=1)
+    to_inputs = torch.bmm(flat, kernels[0].transpose(1, 2)).view_as(inputs) if below else None
+    return to_inputs, torch.bmm(inputs.flatten(1, 2).transpose(1, 2), flat), to_again, flat.sum(dim=1)

@@ -279,7 +279,9 @@ def _stacks(rows: TrainingRows, drawn: Sequence[_Drawn], end: int) -> Iterator[_
     for group in zip_longest(*drawn):
         sizes = [0 if pieces is None else len(pieces[0]) for pieces in group]
         most = max(sizes)
-        shape = (len(group), most if most % 4 == 1 else -(-most // 4) * 4)  # loops take rows by fours
+        # Loops take rows by fours. One left over is done sooner alone than among four (9 rows in 1.4 ms, 12 in 1.7; 33
+        # in 5.0, 36 in 5.4); with two or three that is within a few percent.
+        shape = (len(group), most if most % 4 == 1 else -(-most // 4) * 4)
         there = np.zeros(shape, dtype=bool)
         for k, size in enumerate(sizes):
             there[k, :size] = True

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assay.data.align import align
+from assay.data.align import Join, align
 from assay.data.errors import InputError
 from assay.data.panel import PredictionPanel, PricePanel
 
@@ -141,3 +141,13 @@ def test_every_prediction_joins_or_is_counted_once(seed: int) -> None:
     first, last = min(both)[0], max(both)[0]
     inside = {cell for cell in long(close) if first <= cell[0] <= last}
     assert sum(unjoined.values()) == len(inside - both)
+
+
+def test_a_block_is_read_once_for_the_report_of_what_joins(monkeypatch) -> None:
+    days = pd.bdate_range("2024-01-02", periods=3)
+    close = pd.DataFrame(1.0, days, ["A", "B"])
+    reads = []
+    monkeypatch.setattr(Join, "views", lambda self, rows, read=Join.views: reads.append(rows) or read(self, rows))
+    report = Join(PredictionPanel(close.assign(C=1.0)), PricePanel(close)).report
+    assert (report.given, report.joined) == (9, 6)
+    assert len(reads) == 2  # of the predictions' side and of the prices'

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -127,6 +129,25 @@ def test_loops_of_lstms_are_torch_s() -> None:
                     expected[0])  # fmt: skip
         for own, grad in zip(grads[1:], expected[1:], strict=True):
             assert_same(own[0], grad)
+    data = (torch.from_numpy(read[0]), *(torch.from_numpy(part).requires_grad_() for part in read[1:]))
+    with counted_products() as products:
+        (lstm_states(data[0], data[1:], compiled=False)[0].transpose(0, 1) * ahead).sum().backward()
+    assert products == [4 + 2]  # a step each, and of both kernels: nobody reads a gradient of data
+    assert_same(data[1].grad, by_torch[1].grad)  # type: ignore[arg-type]
+
+
+@contextmanager
+def counted_products() -> Iterator[list[int]]:
+    """How often `torch.bmm` is called."""
+    calls, bmm = [0], torch.bmm
+
+    def counted(*args: torch.Tensor) -> torch.Tensor:
+        calls[0] += 1
+        return bmm(*args)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch, "bmm", counted)
+        yield calls
 
 
 def assert_same(own: np.ndarray | torch.Tensor, other: torch.Tensor | None) -> None:
