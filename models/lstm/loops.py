@@ -15,22 +15,12 @@ import numpy as np
 from assay.data.compiling import callable_inside, on_disk
 
 __all__ = [
-    "add_dots",
-    "add_product",
-    "back_normed",
-    "back_over_steps",
-    "compiled_loop",
-    "gradients",
-    "judge",
-    "learn",
-    "normed",
-    "over_steps",
-    "padded",
-    "squash",
-    "stepped",
-]
+    "add_dots", "add_product", "back_normed", "back_over_steps", "compiled_loop", "gradients", "judge", "learn", "normed",
+    "over_steps", "padded", "squash", "stepped",
+]  # fmt: skip
 
 _Arrays = tuple[np.ndarray, ...]
+_Three = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 @cache
@@ -151,8 +141,7 @@ def add_dots(out: np.ndarray, left: np.ndarray, right: np.ndarray) -> None:
 
 
 def over_steps(
-    inputs: np.ndarray, first: np.ndarray, again: np.ndarray, bias: np.ndarray,
-    kept: tuple[np.ndarray, np.ndarray, np.ndarray], scales: tuple[np.ndarray, np.ndarray, np.ndarray],
+    inputs: np.ndarray, first: np.ndarray, again: np.ndarray, bias: np.ndarray, kept: _Three, scales: _Three
 ) -> None:  # fmt: skip
     """Fill `kept`: gates (A, S, B, 4H), states and cells (A, S, B, H); see `lstm_states` of `recurrence`."""
     gates, states, cells = kept
@@ -183,7 +172,7 @@ def over_steps(
 
 def back_over_steps(
     above: np.ndarray, inputs: np.ndarray, first: np.ndarray, again: np.ndarray,
-    kept: tuple[np.ndarray, np.ndarray, np.ndarray], scales: tuple[np.ndarray, np.ndarray, np.ndarray],
+    kept: _Three, scales: _Three,
     out: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
 ) -> None:  # fmt: skip
     """Add to the gradients of inputs (none where empty), both kernels and the bias that of the states, `above`."""
@@ -300,7 +289,7 @@ def normed(
 
 def back_normed(
     above: np.ndarray, values: np.ndarray, sizes: np.ndarray, masks: np.ndarray, scale: np.ndarray, kept: np.ndarray,
-    out: tuple[np.ndarray, np.ndarray, np.ndarray],
+    out: _Three,
 ) -> None:  # fmt: skip
     """Fill the gradients of values, scale and shift of `normed` from that of its answer, `above`."""
     n_assets, steps, rows, hidden = values.shape
@@ -334,7 +323,7 @@ def back_normed(
 
 def stepped(
     weights: np.ndarray, grads: np.ndarray, first: np.ndarray, second: np.ndarray,
-    by_asset: tuple[np.ndarray, np.ndarray, np.ndarray], numbers: np.ndarray,
+    by_asset: _Three, numbers: np.ndarray,
 ) -> None:  # fmt: skip
     """Move weights (A, n) by a step of Adam, with the first and second moments of their gradients.
 
@@ -370,13 +359,13 @@ def as_steps(flat: np.ndarray, steps: int, rows: int, width: int) -> np.ndarray:
     return flat[: steps * rows * width].reshape((1, steps, rows, width))
 
 
-def lstm_room(room: _Arrays, at: int, steps: int, rows: int, hidden: int) -> _Arrays:
+def lstm_room(room: _Arrays, at: int, steps: int, rows: int, hidden: int) -> _Three:
     """Gates, states and cells as (1, S, B, …)."""
     return (as_steps(room[at], steps, rows, 4 * hidden), as_steps(room[at + 1], steps, rows, hidden),
             as_steps(room[at + 2], steps, rows, hidden))  # fmt: skip
 
 
-def lstm_kernels(weights: _Arrays, a: int, at: int, features: int, bias: np.ndarray) -> _Arrays:
+def lstm_kernels(weights: _Arrays, a: int, at: int, features: int, bias: np.ndarray) -> _Three:
     """An asset's kernels for inputs and states, (1, F, 4H) and (1, H, 4H), and `bias` filled with the sum of both."""
     width = bias.shape[1]
     one, two = weights[at + 2][a], weights[at + 3][a]
@@ -498,7 +487,7 @@ def gradients(
 
 def learn(
     batch: _Arrays, sizes: np.ndarray, masks: _Arrays, model: tuple[_Arrays, _Arrays, _Arrays],
-    adam: tuple[_Arrays, _Arrays, tuple[np.ndarray, np.ndarray, np.ndarray]], scales: _Arrays, room: _Arrays,
+    adam: tuple[_Arrays, _Arrays, _Three], scales: _Arrays, room: _Arrays,
     losses: np.ndarray,
 ) -> None:  # fmt: skip
     """Move the weights of all assets by a step of training, one asset after another, and fill their losses.
