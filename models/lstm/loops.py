@@ -15,8 +15,8 @@ import numpy as np
 from assay.data.compiling import callable_inside, on_disk
 
 __all__ = [
-    "add_dots", "add_product", "back_normed", "back_over_steps", "compiled_loop", "gradients", "judge", "learn", "normed",
-    "over_steps", "padded", "squash", "stepped",
+    "add_dots", "add_product", "back_normed", "back_over_steps", "compiled_loop", "gradients", "judge", "learn",
+    "normed", "over_steps", "padded", "squash", "stepped",
 ]  # fmt: skip
 
 _Arrays = tuple[np.ndarray, ...]
