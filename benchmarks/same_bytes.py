@@ -2,14 +2,15 @@
 
 Run as `python benchmarks/same_bytes.py OTHER_CHECKOUT` (a `git worktree` of the commit before, say). Compared are
 the run ids, each run's ``metrics.json``, its prediction, return and weight tables, and what commands write by name;
-of Parquet files every bit of their values, not how these are packed. Exit code 1 if anything differs. Takes about five
-minutes.
+of Parquet files every bit of their values, not how these are packed. Each side has a ledger of trials of its own, since
+a sweep tells how many trials there are. Exit code 1 if anything differs. Takes about five minutes.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 import re
 import shlex
 import subprocess
@@ -38,10 +39,12 @@ def commands(checkout: Path) -> list[list[str]]:
 def stored(checkout: Path, lines: list[list[str]], folder: Path) -> dict[str, str]:
     """Run the commands of one checkout in a folder; what they stored, path → digest."""
     (folder / "data").symlink_to(checkout / "data")
+    environment = {**os.environ, "ASSAY_LEDGER": str(folder / "ledger")}
     for line in lines:
         answer = subprocess.run(
-            [sys.executable, str(checkout / "cli.py"), *line], cwd=folder, capture_output=True, text=True, check=False
-        )
+            [sys.executable, str(checkout / "cli.py"), *line],
+            cwd=folder, env=environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
         print(f"{checkout.name}: {' '.join(line)} → {answer.returncode}", file=sys.stderr, flush=True)
     compared = ("metrics.json", "*predictions*.parquet", "returns.parquet", "weights.parquet", "market.parquet")
     paths = sorted({path for pattern in compared for path in folder.rglob(pattern)})

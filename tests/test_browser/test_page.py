@@ -106,6 +106,17 @@ def test_nothing_is_complained_of_asked_for_or_cut_off(
         assert outside == []
 
 
+def test_a_date_stands_on_one_line(chromium: Any, sheets: dict[str, Path]):
+    with Opened(chromium, sheets["sheet"], "phone") as opened:
+        heights = opened.page.evaluate(
+            """[...document.querySelectorAll("td")].filter((cell) => /^\\d{4}-\\d\\d-\\d\\d$/.test(cell.textContent))
+                .map((cell) => { const line = document.createRange(); line.selectNodeContents(cell);
+                                 return line.getClientRects().length; })"""
+        )
+    assert len(heights) > 10
+    assert set(heights) <= {0, 1}  # 0: folded
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_stands_out_from_the_page(chromium: Any, sheets: dict[str, Path], scheme: str):
     """WCAG AA: a contrast of at least 4.5 between text and the page."""
