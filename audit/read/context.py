@@ -25,11 +25,10 @@ from assay.audit.claims.model import (
     Target,
 )
 from assay.audit.read.document import Line
-from assay.audit.read.labels_to_metrics import says
 from assay.audit.read.sheet import Draft
 from assay.audit.read.stated import StatedLayers, StatedLoss, stated_layers, stated_losses
 from assay.audit.read.vocabulary import pattern, table
-from assay.audit.read.words import plain, read_role
+from assay.audit.read.words import plain, read_role, says
 from assay.data.errors import InputError
 
 __all__ = ["with_context"]

@@ -6,19 +6,13 @@ belongs to. Nothing is rendered; columns of the text are kept, so that a token f
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Cell", "Line", "Table", "block_lines", "read_markdown", "read_plain", "split_cells", "without_tags"]
+from assay.audit.read.vocabulary import pattern, table
 
-_FENCES = ("```", "~~~")
-_TAG = re.compile(r"</?[A-Za-z][^<>\d]{0,200}>")
-_SQUARED = re.compile(r"\b([Rr])<sup>\s*2\s*</sup>")
-_ENTITY = re.compile(r"&(nbsp|amp|lt|gt|plusmn|minus|ndash|asymp|le|ge|percnt);")
-_ENTITIES = {"nbsp": " ", "amp": "&", "lt": "<", "gt": ">", "plusmn": "±", "minus": "−", "ndash": "–", "asymp": "≈",
-             "le": "≤", "ge": "≥", "percnt": "%"}  # fmt: skip
+__all__ = ["Cell", "Line", "Table", "block_lines", "read_markdown", "read_plain", "split_cells", "without_tags"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +25,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """The header of a table; `header_line` is the line it stands on, `header` its cells, `mark` what separates them."""
+    """The cells of a table's header, the line it stands on, and what separates cells."""
 
     header: tuple[Cell, ...]
     header_line: int
@@ -48,8 +42,8 @@ class Line:
     text : the line without its end.
     kind : ``heading``, ``table_header``, ``table_rule``, ``table_row``, ``item``, ``text``, ``fence``, ``code``,
         ``front`` (YAML front matter), ``html`` (a table in tags), ``rule`` or ``blank``.
-    level : heading level for headings, indentation in columns otherwise.
     headings : the texts of the headings above, outermost first (for a heading: up to and including itself).
+    level : of a heading.
     language : of the fenced block, lower case; ``""`` outside or when none is stated.
     block : number of the fenced block or table the line is in, 0 outside.
     table : the table's header, for rows.
@@ -59,15 +53,38 @@ class Line:
     number: int
     text: str
     kind: str
-    level: int = 0
     headings: tuple[str, ...] = ()
+    level: int = 0
     language: str = ""
     block: int = 0
     table: Table | None = None
 
 
+def read_markdown(text: str) -> tuple[Line, ...]:
+    """Split a Markdown document into classified lines, in time linear in its length.
+
+    Examples
+    --------
+    >>> [line.kind for line in read_markdown("# A\\n\\n| x | y |\\n|---|---|\\n| 1 | 2 |\\n")]
+    ['heading', 'blank', 'table_header', 'table_rule', 'table_row']
+
+    """
+    raw = _lines(text)
+    if raw[-1] == "":
+        raw.pop()
+    start = _front_matter_end(raw)
+    walk = _Walk()
+    lines = [Line(number, line, "front", language="yaml") for number, line in enumerate(raw[:start], 1)]
+    for index in range(start, len(raw)):
+        lines.append(walk.line(index + 1, raw[index], raw[index + 1] if index + 1 < len(raw) else ""))
+        walk.blank = lines[-1].kind == "blank"
+        deep = bool(raw[index][:1].strip())
+        walk.listing = lines[-1].kind == "item" or (walk.listing and (walk.blank or not deep))
+    return tuple(lines)
+
+
 @dataclass
-class _State:
+class _Walk:
     """What is open while the lines are walked."""
 
     headings: list[tuple[int, str]] = field(default_factory=list)
@@ -80,47 +97,69 @@ class _State:
     html: bool = False
     blank: bool = True
 
-    def line(self, number: int, text: str, kind: str, level: int = 0, *, inside: bool = False, **more: Any) -> Line:
+    def made(self, number: int, text: str, kind: str, *, inside: bool = False, **more: Any) -> Line:
         """A line under the headings that are open; `inside` the open block."""
-        headings = tuple(title for _, title in self.headings)
-        return Line(number, text, kind, level, headings, block=self.block if inside else 0, **more)
+        return Line(number, text, kind, tuple(title for _, title in self.headings), block=self.block * inside, **more)
+
+    def opened(self) -> None:
+        self.block, self.table = self.block + 1, None
+
+    def line(self, number: int, text: str, following: str) -> Line:
+        """A line of a block that is open, or one that opens a block or stands alone."""
+        stripped = text.strip()
+        if self.fence:
+            if stripped.startswith(self.fence) and not stripped.strip(self.fence[0]):
+                self.fence = ""
+                return self.made(number, text, "fence", inside=True, language=self.language)
+            return self.made(number, text, "code", inside=True, language=self.language)
+        if not self.html and stripped:
+            wide = text.expandtabs(4)
+            deep = len(wide) - len(wide.lstrip(" ")) >= 4
+            if deep and not self.indented and self.blank and not self.listing:
+                self.opened()
+                self.indented = True
+            self.indented = self.indented and deep
+            if self.indented:  # a block set in by four columns, as notebooks print their output
+                return self.made(number, text, "code", inside=True)
+        if not self.html and "<table" in text.lower():
+            self.opened()
+            self.html = True
+        if self.html:
+            self.html = "</table" not in text.lower()
+            return self.made(number, text, "html", inside=True)
+        return self.outside(number, without_tags(text), following)
+
+    def outside(self, number: int, text: str, following: str) -> Line:
+        """A line of no block, or the first of a fence or a table."""
+        stripped = text.strip()
+        fence = pattern("fence_opens").match(stripped)
+        if fence:
+            self.opened()
+            self.fence, self.language = fence[1], (fence[2].lower().split() or [""])[0].strip("{}.")
+            return self.made(number, text, "fence", inside=True, language=self.language)
+        if heading := pattern("heading_opens").match(stripped):
+            level, self.table = len(heading[0]), None
+            self.headings = [above for above in self.headings if above[0] < level]
+            self.headings.append((level, stripped.strip("#").strip()))
+            return self.made(number, text, "heading", level=level)
+        if self.table is not None and "|" in text:
+            kind = "table_rule" if number == self.table.header_line + 1 else "table_row"
+            return self.made(number, text, kind, inside=True, table=self.table)
+        if "|" in text and "|" in following and pattern("table_rule").fullmatch(following):
+            self.block, self.table = self.block + 1, Table(split_cells(text), number)
+            return self.made(number, text, "table_header", inside=True, table=self.table)
+        self.table = None
+        if not stripped:
+            return self.made(number, text, "blank")
+        rule = pattern("layout_rule").fullmatch(stripped)
+        return self.made(number, text, "rule" if rule else "item" if pattern("item_opens").match(stripped) else "text")
 
 
-def read_markdown(text: str) -> tuple[Line, ...]:
-    """Split a Markdown document into classified lines.
-
-    Notes
-    -----
-    Time is linear in the length of `text`.
-
-    Examples
-    --------
-    >>> [line.kind for line in read_markdown("# A\\n\\n| x | y |\\n|---|---|\\n| 1 | 2 |\\n")]
-    ['heading', 'blank', 'table_header', 'table_rule', 'table_row']
-
-    """
-    raw = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    if raw and raw[-1] == "":
-        raw.pop()
-    lines: list[Line] = []
-    state = _State()
-    start = _front_matter_end(raw)
-    for index in range(start):
-        lines.append(Line(index + 1, raw[index], "front", _indent(raw[index]), block=0, language="yaml"))
-    ahead = _indents_ahead(raw)
-    for index in range(start, len(raw)):
-        following = raw[index + 1] if index + 1 < len(raw) else ""
-        line = _indented(index + 1, raw[index], ahead[index], state) or _html(index + 1, raw[index], state)
-        lines.append(line or _read_line(index + 1, without_tags(raw[index], state), following, state))
-        state.blank = lines[-1].kind == "blank"
-        if lines[-1].kind == "item":
-            state.listing = True
-        elif lines[-1].kind != "blank" and not _indent(raw[index]):
-            state.listing = False
-    return tuple(lines)
+def _lines(text: str) -> list[str]:
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
-def without_tags(text: str, state: _State | None = None) -> str:
+def without_tags(text: str) -> str:
     """A line with its HTML tags and entities blanked or replaced, as long as before, so that columns stay.
 
     Examples
@@ -129,160 +168,48 @@ def without_tags(text: str, state: _State | None = None) -> str:
     '   R²               : 0.5       ±0.1'
 
     """
-    if ("<" not in text and "&" not in text) or (state is not None and state.fence):
+    if "<" in text:
+        text = pattern("squared").sub(lambda match: (match[1] + "²").ljust(len(match[0])), text)
+        text = pattern("plain_tag").sub(lambda match: " " * len(match[0]), text)
+    if "&" not in text:
         return text
-    text = _SQUARED.sub(lambda match: (match[1] + "²").ljust(len(match[0])), text)
-    text = _TAG.sub(lambda match: " " * len(match[0]), text)
-    return _ENTITY.sub(lambda match: _ENTITIES[match[1]].rjust(len(match[0])), text)
-
-
-def _indents_ahead(raw: list[str]) -> list[int]:
-    """For each line the indentation of the next line that is not blank."""
-    ahead, indent = [0] * len(raw), 0
-    for index in range(len(raw) - 1, -1, -1):
-        ahead[index] = indent
-        if raw[index].strip():
-            indent = _columns(raw[index])
-    return ahead
-
-
-def _columns(text: str) -> int:
-    """The indentation in columns, a tab to the next multiple of four."""
-    return len(text.expandtabs(4)) - len(text.expandtabs(4).lstrip(" "))
-
-
-def _indented(number: int, text: str, ahead: int, state: _State) -> Line | None:
-    """A line of a block set in by four columns, as notebooks print their output; None for any other line."""
-    if state.fence or state.html:
-        return None
-    deep = bool(text.strip()) and _columns(text) >= 4
-    if deep and not state.indented and state.blank and not state.listing:
-        state.block += 1
-        state.indented, state.table = True, None
-    if state.indented and (deep or (not text.strip() and ahead >= 4)):
-        return state.line(number, text, "code", _indent(text), inside=True)
-    state.indented = False
-    return None
-
-
-def _html(number: int, text: str, state: _State) -> Line | None:
-    """A line of a table written in tags; None for any other line."""
-    folded = text.lower()
-    if state.fence:
-        return None
-    if not state.html and "<table" in folded:
-        state.block += 1
-        state.html, state.table = True, None
-    if not state.html:
-        return None
-    state.html = "</table" not in folded
-    return state.line(number, text, "html", inside=True)
+    return pattern("entity").sub(lambda match: table("entities")[match[1].lower()].rjust(len(match[0])), text)
 
 
 def block_lines(lines: Sequence[Line], index: int) -> list[Line]:
-    """The lines of the block that begins at `index`: those of one kind and number, without a gap."""
-    first, stop = lines[index], index
-    while stop < len(lines) and (lines[stop].kind, lines[stop].block) == (first.kind, first.block):
+    """The lines of the block that begins at `index`, with the blank ones between."""
+    first, stop, end = lines[index], index, index
+    while stop < len(lines) and (lines[stop].kind == "blank" or lines[stop].block == first.block):
+        if lines[stop].kind not in ("blank", first.kind):
+            break
         stop += 1
-    return list(lines[index:stop])
+        end = stop if lines[stop - 1].kind == first.kind else end
+    return list(lines[index:end])
 
 
 def read_plain(text: str, form: str) -> tuple[Line, ...]:
     """Lines of a metrics file: ``csv`` and ``tsv`` as a table, ``json``, ``yaml``, ``yml``, ``ini`` as a data block."""
-    raw = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    raw = _lines(text)
     if form not in ("csv", "tsv"):
-        return tuple(Line(i, line, "code", _indent(line), language=form, block=1) for i, line in enumerate(raw, 1))
-    mark = max(",;\t", key=raw[0].count) if raw else ","
-    table = Table(split_cells(raw[0], mark), 1, mark)
+        return tuple(Line(i, line, "code", language=form, block=1) for i, line in enumerate(raw, 1))
+    mark = max(",;\t", key=raw[0].count)
+    header = Table(split_cells(raw[0], mark), 1, mark)
     kinds = ("table_header", *["table_row"] * (len(raw) - 1))
     return tuple(
-        Line(i, line, kind if line.strip() else "blank", block=1, table=table)
+        Line(i, line, kind if line.strip() else "blank", block=1, table=header)
         for i, (line, kind) in enumerate(zip(raw, kinds, strict=True), 1)
     )
 
 
 def _front_matter_end(raw: list[str]) -> int:
     """How many lines the YAML front matter takes (0 when there is none)."""
-    if not raw or raw[0].strip() != "---":
-        return 0
-    for index in range(1, min(len(raw), 500)):
-        if raw[index].strip() in ("---", "..."):
-            return index + 1
-        if raw[index].startswith("#") or raw[index].startswith("```"):
-            return 0
+    if raw and raw[0].strip() == "---":
+        for index, line in enumerate(raw[1:500], 1):
+            if line.strip() in ("---", "..."):
+                return index + 1
+            if line.startswith(("#", "```")):
+                break
     return 0
-
-
-def _read_line(number: int, text: str, following: str, state: _State) -> Line:
-    stripped, language = text.strip(), state.language
-    if state.fence:
-        closed = stripped.startswith(state.fence) and not stripped.strip(state.fence[0])
-        if closed:
-            state.fence = state.language = ""
-        return state.line(number, text, "fence" if closed else "code", _indent(text), inside=True, language=language)
-    opened = next((mark for mark in _FENCES if stripped.startswith(mark)), "")
-    if opened:
-        width = len(stripped) - len(stripped.lstrip(opened[0]))
-        info = stripped[width:].strip().split()
-        if "`" not in stripped[width:]:
-            state.fence = opened[0] * width
-            state.language = info[0].lower().strip("{}.") if info else ""
-            state.block += 1
-            state.table = None
-            return state.line(number, text, "fence", _indent(text), inside=True, language=state.language)
-    if not stripped:
-        state.table = None
-        return state.line(number, text, "blank")
-    level = _heading_level(stripped)
-    if level:
-        state.table = None
-        while state.headings and state.headings[-1][0] >= level:
-            state.headings.pop()
-        state.headings.append((level, stripped.lstrip("#").strip().rstrip("#").strip()))
-        return state.line(number, text, "heading", level)
-    return _read_body(number, text, following, state)
-
-
-def _read_body(number: int, text: str, following: str, state: _State) -> Line:
-    stripped = text.strip()
-    if state.table is not None and "|" in text:
-        kind = "table_rule" if number == state.table.header_line + 1 else "table_row"
-        return state.line(number, text, kind, inside=True, table=state.table)
-    if "|" in text and _is_table_rule(following):
-        state.block += 1
-        state.table = Table(split_cells(text), number)
-        return state.line(number, text, "table_header", inside=True, table=state.table)
-    state.table = None
-    if len(stripped) >= 3 and not stripped.strip("-*_= ") and stripped[0] in "-*_=":
-        return state.line(number, text, "rule")
-    return state.line(number, text, "item" if _is_item(stripped) else "text", _indent(text))
-
-
-def _indent(text: str) -> int:
-    return len(text) - len(text.lstrip(" \t"))
-
-
-def _heading_level(stripped: str) -> int:
-    """1 to 6 for an ATX heading; the blank after the marks may be missing, as careless writers leave it."""
-    level = len(stripped) - len(stripped.lstrip("#"))
-    if not 1 <= level <= 6:
-        return 0
-    rest = stripped[level:]
-    if rest.startswith((" ", "\t")) or (level >= 2 and rest[:1].isalnum()):
-        return level
-    return 0
-
-
-def _is_item(stripped: str) -> bool:
-    if stripped[:2] in ("- ", "* ", "+ ", "• "):
-        return True
-    digits = len(stripped) - len(stripped.lstrip("0123456789"))
-    return 0 < digits <= 3 and stripped[digits : digits + 2] in (". ", ") ")
-
-
-def _is_table_rule(text: str) -> bool:
-    stripped = text.strip()
-    return "-" in stripped and "|" in stripped and not stripped.strip("|-: \t")
 
 
 def split_cells(text: str, mark: str = "|") -> tuple[Cell, ...]:
@@ -297,19 +224,14 @@ def split_cells(text: str, mark: str = "|") -> tuple[Cell, ...]:
     (Cell(text='a', column=2), Cell(text='12%', column=6))
 
     """
-    cells: list[Cell] = []
-    begin = 0
-    quoted = False
-    for index in range(len(text) + 1):
-        at_end = index == len(text)
-        if mark != "|" and not at_end and text[index] == '"':
-            quoted = not quoted
-        if not at_end and (text[index] != mark or quoted or (index > 0 and text[index - 1] == "\\")):
-            continue
-        piece = text[begin:index]
-        outer = mark == "|" and ((not cells and begin == 0 and not piece.strip()) or (at_end and not piece.strip()))
-        if not outer:
-            kept = piece.strip() if mark == "|" else piece.strip().strip('"').strip()
-            cells.append(Cell(kept, begin + (piece.index(kept) if kept else 0)))
-        begin = index + 1
+    whole = pattern("escaped_pipe" if mark == "|" else "quoted").sub(lambda match: "\0" * len(match[0]), text)
+    cells, begin = [], 0
+    for piece in whole.split(mark):
+        shown = text[begin : begin + len(piece)]
+        kept = shown.strip() if mark == "|" else shown.strip().strip('"').strip()
+        cells.append(Cell(kept, begin + shown.find(kept)))
+        begin += len(piece) + 1
+    if mark == "|":
+        cells = cells[0 if cells[0].text else 1 :]
+        cells = cells[: None if cells and cells[-1].text else -1]
     return tuple(cells)

@@ -8,68 +8,98 @@ its section, so that a draft never turns two runs into a contradiction.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from assay.audit.claims.metrics import METRICS
-from assay.audit.read.blocks import CodeBlock, place_code
 from assay.audit.read.context import with_context
 from assay.audit.read.document import Line, block_lines, read_markdown, read_plain, split_cells
-from assay.audit.read.grids import Grid, Row, place_grid, place_html
-from assay.audit.read.intervals_behind import attach
-from assay.audit.read.keyed import place_log
-from assay.audit.read.labels_to_metrics import SPLIT_NAMES, around, named, says, unit_of, wrong_unit
+from assay.audit.read.grids import Grid, place_grid, place_html, row_of, spaced_grids
+from assay.audit.read.keyed import is_position, place_data, place_log, scan_data
+from assay.audit.read.labels import SETTING, SPLIT_NAMES, Context, Label, fold, named, unit_of, wrong_unit
 from assay.audit.read.prose import place_prose
 from assay.audit.read.records import assemble
-from assay.audit.read.relations import tie_gaps
-from assay.audit.read.sheet import Context, Draft, Sheet, Spot
+from assay.audit.read.relations import attach, tie_gaps
+from assay.audit.read.sheet import Draft, Sheet, Spot
 from assay.audit.read.tokens import Token, scan_line
-from assay.audit.read.vocabulary import pattern
-from assay.audit.read.words import mentions, plain, read_role
+from assay.audit.read.vocabulary import pattern, wordset
+from assay.audit.read.words import mentions, plain, read_role, says
 from assay.data.errors import InputError
 
-__all__ = ["draft_claims"]
+__all__ = ["MAX_CLAIMS", "draft_claims"]
 
-#: Most numeric tokens a report may have; beyond that it is data, not a report.
-MAX_TOKENS = 60_000
-#: Longest line that is read as text.
-MAX_LINE = 8_000
-#: Longest line of JSON that is read; programs write it all on one.
-MAX_DATA_LINE = 2_000_000
-#: Most claims that are audited at once.
-MAX_CLAIMS = 3_000
+#: Most numeric tokens a report may have (beyond that it is data), and most claims that are audited at once.
+MAX_TOKENS, MAX_CLAIMS = 60_000, 3_000
+#: Longest line that is read as text, and longest line of JSON: programs write it all on one.
+MAX_LINE, MAX_DATA_LINE = 8_000, 2_000_000
 _FORMS = ("json", "yaml", "yml", "ini", "csv", "tsv", "text")
+#: A row of a table drawn with bars, as rich, psql and prettytable print it.
+_BARS = str.maketrans(dict.fromkeys("|│┃║", " "))
 
 
 @dataclass
 class _Walk:
-    """What is remembered from line to line."""
+    """What is remembered from line to line: the open labels, and the list, table or block that is read."""
 
     sheet: Sheet
     lines: tuple[Line, ...]
+    source: str
+    title: str = ""
     label: str = ""
     owner: str = ""
-    aliases: dict[str, str] = field(default_factory=dict)
-    title: str = ""
     pooled: dict[tuple[str, ...], str] = field(default_factory=dict)
     headings: tuple[str, ...] = ()
     block: int = 0
     previous: str = "blank"
-    code: CodeBlock | None = None
-    code_of: int = -1
+    seen: int = 0
     read_until: int = 0
     done: bool = False
+    sized: bool = False
 
-    def prose(self, line: Line) -> Spot:
-        """A line of running text, of which each sentence is a record."""
-        return Spot(self.sheet, line.number, line.text, self.block)
+    def spot(self, line: Line, *, item: str = "") -> Spot:
+        """A line of running text, of which each sentence is a record; or of a list or block, which is one."""
+        return Spot(self.sheet, line.number, line.text, self.block, f"b{self.block}{item}" if item else "")
 
-    def item(self, line: Line) -> Spot:
-        """A line of the open list, which is one record."""
-        return Spot(self.sheet, line.number, line.text, self.block, f"b{self.block}")
+    def scan(self, line: Line) -> list[Token]:
+        """The tokens of a line; of one that is too long to be part of a report only that it is."""
+        if len(line.text) > (MAX_DATA_LINE if line.language == "json" else MAX_LINE):
+            if any(map(str.isdecimal, line.text)):
+                whole = Token(0, len(line.text), f"{line.text[:20]}… ({len(line.text)} characters)")
+                self.spot(line).exclude(whole, "a line too long to be part of a report")
+            return []
+        tokens = scan_line(line.text)
+        self.seen += len(tokens)
+        if self.seen > MAX_TOKENS:
+            self.stop(f"{MAX_TOKENS} numeric tokens by line {line.number}; this is data, not a report:")
+        return tokens
+
+    def stop(self, words: str) -> None:
+        message = f"more than {words} audit the part that states the results"
+        raise InputError(f"{self.source or 'report'}: {message}")
+
+    def context(self, line: Line) -> Context:
+        """The context that headings and the last titles give to a line."""
+        inner = line.headings[1:] if line.headings[:1] == (self.title,) else line.headings
+        above = (line.headings[:depth] for depth in range(len(line.headings), -1, -1))
+        pooled = next((self.pooled[part] for part in above if part in self.pooled), "")
+        path = tuple(Label(text) for depth, text in enumerate(line.headings) if depth or text != self.title)
+        context = fold(Context(pooled=pooled, section=inner[0] if inner else ""), path)
+        if self.owner and self.owner != self.label:
+            context = replace(fold(context, (Label(self.owner, "title"),)), topic=context.topic)
+        context = fold(context, (Label(self.label, "title"),)) if self.label else context
+        return replace(context, goal=False) if self.done else context
+
+    def entitle(self, text: str) -> None:
+        """A title line names what follows, until the next one or a heading; a run that it names outlives plain ones."""
+        self.label = text.strip(" *_`:：#")
+        role = read_role(self.label)
+        if (role.entity or role.earlier) and not role.metrics and not role.setting:
+            self.owner = self.label
+        self.block += 1
 
 
 def draft_claims(text: str, *, title: str = "", source: str = "", form: str = "") -> Draft:
-    """Draft the claims of a report.
+    """Draft the claims of a report, in time linear in its length.
 
     Parameters
     ----------
@@ -77,18 +107,10 @@ def draft_claims(text: str, *, title: str = "", source: str = "", form: str = ""
     form : ``"json"``, ``"yaml"``, ``"csv"`` … for a bare metrics file; Markdown otherwise.
     title, source : name and file name to record; the first heading is the title where none is given.
 
-    Returns
-    -------
-    Draft
-
     Raises
     ------
     InputError
-        If the report holds more numeric tokens than any report does.
-
-    Notes
-    -----
-    Time is linear in the length of the text.
+        If the report holds more numeric tokens, or more claims, than any report does.
 
     Examples
     --------
@@ -103,230 +125,153 @@ def draft_claims(text: str, *, title: str = "", source: str = "", form: str = ""
         form = "text"
     lines = read_plain(text, form) if form in _FORMS else read_markdown(text)
     commas_separate = form == "json" or (form == "csv" and lines[0].table is not None and lines[0].table.mark == ",")
-    sheet = Sheet(decimal="." if commas_separate else _decimal_mark(text))
+    sample = text[:400_000]
+    commas, points = (len(pattern(name).findall(sample)) for name in ("decimal_comma", "decimal_point"))
     first = next((line for line in lines if line.kind == "heading"), None)
-    walk = _Walk(sheet, lines, title=first.headings[0] if first is not None and first.level == 1 else "")
-    walk.pooled = _pooled_sections(lines)
-    seen = 0
-    for index, line in enumerate(lines):
-        if len(line.text) > (MAX_DATA_LINE if line.language == "json" else MAX_LINE):
-            _too_long(sheet, line)
-            continue
-        tokens = scan_line(line.text)
-        seen += len(tokens)
-        _within(
-            seen, MAX_TOKENS, f"{MAX_TOKENS} numeric tokens by line {line.number}; this is data, not a report:", source
-        )
-        _line(walk, index, tokens)
-        _within(len(sheet.placed), MAX_CLAIMS, f"{MAX_CLAIMS} figures by line {line.number};", source)
-        walk.previous = line.kind
-    attach(sheet, lines)
-    tie_gaps(sheet)
-    draft = assemble(sheet, title=title or (first.headings[0] if first else ""), source=source)
-    return with_context(draft, lines)
-
-
-def _within(count: int, most: int, words: str, source: str) -> None:
-    if count > most:
-        raise InputError(f"{source or 'report'}: more than {words} audit the part that states the results")
-
-
-def _too_long(sheet: Sheet, line: Line) -> None:
-    if any(char.isdecimal() for char in line.text):
-        whole = Token(0, len(line.text), f"{line.text[:20]}… ({len(line.text)} characters)", "number")
-        sheet.exclude(line.number, whole, "a line too long to be part of a report")
-
-
-def _pooled_sections(lines: tuple[Line, ...]) -> dict[tuple[str, ...], str]:
-    """The words of each section that say figures are averages over folds, seeds or classes."""
-    found: dict[tuple[str, ...], str] = {}
+    walk = _Walk(Sheet("," if commas > points and not commas_separate else "."), lines, source)
+    walk.title = first.headings[0] if first is not None and first.level == 1 else ""
     for line in lines:
         readable = line.kind in ("text", "item", "heading") and len(line.text) <= MAX_LINE
         if readable and (match := pattern("pooled").search(line.text)):
-            found.setdefault(line.headings, match[0])
-    return found
+            walk.pooled.setdefault(line.headings, match[0])
+    for index, line in enumerate(lines):
+        if line.number > walk.read_until:
+            _line(walk, index)
+            if len(walk.sheet.placed) > MAX_CLAIMS:
+                walk.stop(f"{MAX_CLAIMS} figures by line {line.number};")
+        walk.previous = line.kind
+    attach(walk.sheet, lines)
+    tie_gaps(walk.sheet)
+    draft = assemble(walk.sheet, title=title or (first.headings[0] if first else ""), source=source)
+    return with_context(draft, lines)
 
 
-def _decimal_mark(text: str) -> str:
-    """The decimal mark of the document: a comma only where commas are clearly decimal and points are not."""
-    sample = text[:400_000]
-    commas, points = (len(pattern(name).findall(sample)) for name in ("decimal_comma", "decimal_point"))
-    return "," if commas > points else "."
-
-
-def _line(walk: _Walk, index: int, tokens: list[Token]) -> None:
-    line, sheet = walk.lines[index], walk.sheet
-    if line.kind in ("blank", "rule", "fence", "table_rule"):
-        walk.code = None if line.kind == "fence" else walk.code
-        sheet.exclude(line.number, tokens, "part of the layout")
-        return
+def _line(walk: _Walk, index: int) -> None:
+    line = walk.lines[index]
     if line.headings != walk.headings:
         walk.headings, walk.label, walk.owner = line.headings, "", ""
-    if line.kind == "heading":
-        _heading(walk, line, tokens)
-    elif line.kind in ("code", "front"):
-        if walk.code is None or walk.code_of != line.block:
-            walk.block += 1
-            walk.code, walk.code_of = CodeBlock.read(walk.lines, index, walk.block), line.block
-        place_code(sheet, walk.code, line, tokens, _context(walk, line))
-    elif line.kind == "html":
-        if walk.read_until < line.number:
-            body = block_lines(walk.lines, index)
-            walk.block, walk.read_until = walk.block + 1, body[-1].number
-            place_html(sheet, body, _context(walk, line), walk.block)
+    if line.kind in ("blank", "rule", "fence", "table_rule"):
+        walk.spot(line).exclude(walk.scan(line), "part of the layout")
     elif line.kind == "table_header":
         walk.block += 1
-        sheet.exclude(line.number, tokens, "part of a table header")
+        walk.spot(line).exclude(walk.scan(line), "part of a table header")
     elif line.kind == "table_row":
-        if walk.read_until < line.number:
-            _table(walk, index)
+        _table(walk, index)
+    elif line.kind in ("code", "front", "html"):
+        body = block_lines(walk.lines, index)
+        walk.block, walk.read_until = walk.block + 1, body[-1].number
+        if line.kind == "html":
+            place_html(walk.sheet, body, walk.context(line), walk.block)
+        else:
+            _code(walk, body, walk.context(line))
+    elif line.kind == "heading":
+        _heading(walk, line)
     else:
         if walk.previous not in (("item", "text") if line.kind == "item" else ("text",)):
-            walk.block += 1
-        _body(walk, line, tokens)
+            walk.block, walk.sized = walk.block + 1, False
+        _body(walk, line)
 
 
 def _table(walk: _Walk, index: int) -> None:
     """A table of Markdown, or a file of separated values: all its rows at once."""
-    first = walk.lines[index]
-    if first.table is None:
-        return
-    rows = []
+    held, rows = walk.lines[index].table, []
     for line in walk.lines[index:]:
-        if line.kind != "table_row" or line.table is not first.table:
+        if held is None or line.kind != "table_row" or line.table is not held:
             break
-        cells = split_cells(line.text, first.table.mark)
-        rows.append(Row(line.number, line.text, first.table.header[: len(cells)], cells))
-        name = cells[0].text.strip(" *_`") if cells else ""
-        if name and len(walk.aliases) < 1000:
-            walk.aliases[plain(name).strip()] = name
-    tokens = {row.number: scan_line(row.text) for row in rows if len(row.text) <= MAX_LINE}
-    place_grid(walk.sheet, Grid(first.table.header, tuple(rows), walk.block), tokens, _context(walk, first))
-    walk.read_until = rows[-1].number
+        cells = split_cells(line.text, held.mark)
+        rows.append(row_of(Spot(walk.sheet, line.number, line.text), held.header, cells, walk.scan(line)))
+        walk.read_until = line.number
+    place_grid(Grid(held.header if held else (), tuple(rows), walk.block), walk.context(walk.lines[index]))
 
 
-def _context(walk: _Walk, line: Line) -> Context:
-    """The context that headings and the last titles give to a line."""
-    inner = line.headings[1:] if line.headings and line.headings[0] == walk.title else line.headings
-    context = Context(pooled=_pooled(walk, line), section=inner[0] if inner else "")
-    for depth, title in enumerate(line.headings):
-        if depth or title != walk.title:
-            context = around(context, title)
-    if walk.owner and walk.owner != walk.label:
-        context = replace(around(context, walk.owner, "title"), topic=context.topic)
-    context = around(context, walk.label, "title") if walk.label else context
-    return replace(context, goal=False) if walk.done else context
-
-
-def _pooled(walk: _Walk, line: Line) -> str:
-    """The words of this section, or of one around it, that say figures are averages over folds, seeds or classes."""
-    levels = (line.headings[:depth] for depth in range(len(line.headings), -1, -1))
-    return next((walk.pooled[above] for above in levels if above in walk.pooled), "")
-
-
-def _heading(walk: _Walk, line: Line, tokens: list[Token]) -> None:
-    number = pattern("heading_number").match(line.text)
-    rest = []
-    for token in tokens:
-        if number and number[1] and token is tokens[0] and token.start <= len(line.text) - len(line.text.lstrip("# ")):
-            walk.sheet.exclude(line.number, replace(token, kind="number"), "a heading number")
-        elif token.kind == "number" and not any(
-            METRICS[m.metric].kind != "count" for m in read_role(line.text).metrics
-        ):
-            walk.sheet.exclude(line.number, token, "part of a heading")
+def _heading(walk: _Walk, line: Line) -> None:
+    number, spot = pattern("heading_number").match(line.text), Spot(walk.sheet, line.number, line.text)
+    rest: list[Token] = []
+    measured = any(METRICS[m.metric].kind != "count" for m in read_role(line.text).metrics)
+    for token in walk.scan(line):
+        if number and number[1] and not rest and token.start <= number.start(1):
+            spot.exclude(replace(token, kind="number"), "a heading number")
+        elif token.kind == "number" and not measured:
+            spot.exclude(token, "part of a heading")
         else:
             rest.append(token)
-    if rest:
-        place_prose(Spot(walk.sheet, line.number, line.text), rest, replace(_context(walk, line), topic=""))
+    place_prose(spot, rest, replace(walk.context(line), topic=""))
 
 
-def _body(walk: _Walk, line: Line, tokens: list[Token]) -> None:
+def _body(walk: _Walk, line: Line) -> None:
     """A paragraph line or a list item: a label with its value, or prose."""
-    text, spot = line.text, walk.prose(line)
+    text, spot, tokens = line.text, walk.spot(line), walk.scan(line)
     bullet = pattern("bullet").match(text)
     start = bullet.end() if bullet else len(text) - len(text.lstrip())
     if bullet and bullet[1] and tokens and tokens[0].start <= bullet.start(1) < tokens[0].end:
         spot.exclude(replace(tokens[0], kind="number"), "a list number")
         tokens = tokens[1:]
     walk.done = bullet is not None and "[x]" in bullet[0].lower()
-    match = pattern("label").match(text[start:])
-    label = match[1] if match else ""
-    label_end = start + match.end() if match else start
-    if place_log(spot, tokens, _context(walk, line)):
+    context = walk.context(line)
+    if place_log(spot, tokens, context):
         return
+    match = pattern("label").match(text[start:])
     inside = [token for token in tokens if match and token.start < start + match.end(1) and token.kind == "number"]
-    classed = len(inside) == 1 and inside[0].start == start and pattern("class_number").match(plain(label)) is not None
-    if inside and not (classed and read_role(label).metric in ("precision", "recall", "f1", "n_samples")):
+    classed = len(inside) == 1 and inside[0].start == start and match and pattern("class_number").match(plain(match[1]))
+    if match and inside and not (classed and read_role(match[1]).metric in wordset("numbered_classes")):
         match = None  # a figure before the colon: prose
+    label, label_end = (match[1], start + match.end()) if match else ("", start)
     bold = text[start:].startswith(("**", "__")) and text.rstrip().endswith(("**", "__", ":", "**:", ")", "："))
     closed = match is not None and not text[label_end:].strip(" *_`")
-    if not any(token.kind == "number" for token in tokens):
+    figures = any(token.kind == "number" for token in tokens)
+    if match and figures:
+        _labelled(walk, line, (label, label_end), tokens, context)
+    elif not figures:
         spot.figures(tokens)
-        if closed or (bold and line.kind == "text"):
-            _set_label(walk, label or text[start:])
-        return
-    if match:
-        _labelled(walk, line, label, label_end, tokens)
-        if line.kind == "text" and bold and closed:
-            _set_label(walk, label)
-        return
-    context = _context(walk, line)
-    if bold and line.kind == "text" and not read_role(text).metrics:
+    elif bold and line.kind == "text" and not read_role(text).metrics:
         spot.exclude(tokens, "part of a title")
-        _set_label(walk, text[start:])
+        walk.entitle(text[start:])
     elif pattern("share_item").match(text) and says(" ".join([*line.headings[1:], walk.label]), "importance"):
         for token in spot.figures(tokens):
-            name = text[start:].split("(")[0].strip(" *`")
-            local = replace(context, label=name)
-            walk.item(line).claim(token, "feature_importance", local)
+            local = replace(context, label=text[start:].split("(")[0].strip(" *`"))
+            walk.spot(line, item=" ").claim(token, "feature_importance", local)
     else:
         place_prose(spot, tokens, replace(context, topic=""))
+    if (closed and (bold or not figures)) or (bold and not figures and line.kind == "text"):
+        walk.entitle(label or text[start:])
 
 
-def _set_label(walk: _Walk, text: str) -> None:
-    """A title line names what follows, until the next title or heading; a run that it names outlives plain titles."""
-    walk.label = text.strip(" *_`:：#")
-    role = read_role(walk.label)
-    if (role.entity or role.earlier) and not role.metrics and not role.setting:
-        bracket = pattern("bracket").search(walk.label)
-        walk.label = (walk.aliases.get(plain(bracket[1]).strip()) if bracket else None) or walk.label
-        walk.owner = walk.label
-    walk.block += 1
-
-
-def _labelled(walk: _Walk, line: Line, label: str, label_end: int, tokens: list[Token]) -> None:
+def _labelled(
+    walk: _Walk, line: Line, label: tuple[str, int], tokens: list[Token], context: Context, record: str = " "
+) -> None:
     """``Label: value …``: the first figure is the label's, the others are prose about it."""
-    spot, text = walk.prose(line), line.text
+    spot, item, text = walk.spot(line), walk.spot(line, item=record), line.text
+    name, label_end = label[0].strip(" *_`"), label[1]
     spot.exclude([token for token in tokens if token.start < label_end], "part of a label")
     values = [token for token in tokens if token.start >= label_end]
-    context = _context(walk, line)
-    clean = label.strip(" *_`")
-    reading = named(context, clean, after=text[label_end:])
-    local, metric = replace(reading.context, topic=reading.metric or read_role(clean).metric), reading.metric
+    figures = [token for token in values if token.kind == "number"]
+    reading = named(context, name, after=text[label_end:])
+    metric = "parameters_part" if walk.sized and pattern("layer_name").search(plain(name)) else reading.metric
+    local = replace(reading.context, topic=metric or read_role(name).metric)
+    local = replace(local, label=name) if metric == "parameters_part" else local
     if not metric:
-        _unnamed(walk, line, label, label_end, values, local, reading.reason)
+        _unnamed(walk, line, label, values, local, reading.reason)
         return
-    first = next((token for token in values if token.kind == "number"), None)
-    several = metric == "class_share" and sum(token.kind == "number" for token in values) > 1
-    if first is None or several or not _is_value(text, label_end, first, metric):
+    several = metric == "class_share" and len(figures) > 1
+    if not figures or several or not _is_value(text, label_end, figures[0], metric):
         place_prose(spot, values, local)
         return
-    spot.figures([token for token in values if token.start < first.start])
-    rest = [token for token in values if token.start > first.start]
-    if _several(walk, line, label_end, (first, rest), metric, local):
+    spot.figures(values)
+    first, rest = figures[0], figures[1:]
+    if _several(item, label_end, figures, metric, local):
         return
     if wrong := wrong_unit(metric, first):
         spot.leave(first, wrong)
         place_prose(spot, rest, replace(local, topic=""))
         return
-    multiple = metric == "turnover" or METRICS[metric].kind in ("ratio", "other", "level")
-    if first.text.endswith(("×", "x")) and not multiple:
+    single = metric != "turnover" and METRICS[metric].kind not in ("ratio", "other", "level")
+    if first.text.endswith(("×", "x")) and single:
         metric = "multiple"
     if metric in ("sharpe", "annual_return") and pattern("gross_behind").match(plain(text[first.end : first.end + 16])):
         metric += "_gross"
-    walk.item(line).claim(first, metric, local, unit=unit_of(label, first.text))
-    if rest:
-        place_prose(walk.item(line), rest, local)
+    item.claim(first, metric, local, unit=unit_of(label[0], first.text))
+    walk.sized = walk.sized or metric == "parameters"
+    place_prose(item, rest, local)
 
 
 def _is_value(text: str, label_end: int, first: Token, metric: str) -> bool:
@@ -334,53 +279,146 @@ def _is_value(text: str, label_end: int, first: Token, metric: str) -> bool:
     lead = text[label_end : first.start]
     if pattern("factor_after").match(text[first.end :]) or pattern("named_part").search(plain(lead)):
         return False
-    if len(lead) > 24 and not pattern("opens_bracket").search(lead):
-        return False
-    return not (METRICS[metric].kind == "loss" and "%" in first.text)
+    near = len(lead) <= 24 or pattern("opens_bracket").search(lead)
+    return bool(near) and not (METRICS[metric].kind == "loss" and "%" in first.text)
 
 
-def _several(
-    walk: _Walk, line: Line, label_end: int, values: tuple[Token, list[Token]], metric: str, local: Context
-) -> bool:
+def _several(item: Spot, label_end: int, figures: list[Token], metric: str, local: Context) -> bool:
     """Values of one label that belong together: one a class, the ends of a range, or a move from one to the other."""
-    first, rest = values
-    text = line.text
+    text, first, rest = item.text, figures[0], figures[1:]
     classes = local.label.split(" / ") if " / " in local.label else []
-    if classes and len(rest) + 1 == len(classes):
-        for token, name in zip([first, *rest], classes, strict=True):
-            walk.item(line).claim(token, metric, replace(local, label=name))
-        return True
-    if rest and pattern("arrow").match(text[first.end : rest[0].start]):
-        place_prose(walk.prose(line), [first, *rest], local)
-        return True
-    lead = text[label_end : first.start]
-    if lead.strip(" *_`") == "[" and len(rest) == 1 and text[rest[0].end : rest[0].end + 1] == "]":
-        for token, end in zip([first, *rest], ("target_low", "target_high"), strict=True):
-            walk.item(line).claim(token, end, local)
-        return True
-    return False
+    if classes and len(figures) == len(classes):
+        for token, name in zip(figures, classes, strict=True):
+            item.claim(token, metric, replace(local, label=name))
+    elif rest and pattern("arrow").match(text[first.end : rest[0].start]):
+        place_prose(replace(item, record=""), figures, local)
+    elif text[label_end : first.start].strip(" *_`") == "[" and len(rest) == 1 and text[rest[0].end :][:1] == "]":
+        item.claim(first, "target_low", local)
+        item.claim(rest[0], "target_high", local)
+    else:
+        return False
+    return True
 
 
 def _unnamed(
-    walk: _Walk, line: Line, label: str, label_end: int, values: list[Token], local: Context, reason: str
+    walk: _Walk, line: Line, label: tuple[str, int], values: list[Token], local: Context, reason: str
 ) -> None:
     """The figures behind a label that names no metric."""
-    spot, text = walk.prose(line), line.text
+    spot, text = walk.spot(line), line.text
     figures = spot.figures(values)
-    share = _split_share(label, figures, text)
-    if share:
-        local = replace(local, split="", label=share)
-        walk.item(line).claim(figures[0], "split_share", local)
-    elif (local.settings or reason == "a hyperparameter or setting") and not mentions(plain(text[label_end:])):
-        spot.exclude(figures, "a hyperparameter or setting")
+    split = pattern("split_name").fullmatch(plain(label[0])) if len(figures) == 1 else None
+    if split and figures[0].text.endswith("%") and pattern("of_or_end").match(text[figures[0].end :]):
+        share = replace(local, split="", label=SPLIT_NAMES[split[1]])
+        walk.spot(line, item=" ").claim(figures[0], "split_share", share)
+    elif (local.settings or reason == SETTING) and not mentions(plain(text[label[1] :])):
+        spot.exclude(figures, SETTING)
     else:
-        known = local if not reason else replace(local, topic="")
-        place_prose(spot, figures, known)
+        place_prose(spot, figures, replace(local, topic="") if reason else local)
 
 
-def _split_share(label: str, figures: list[Token], text: str) -> str:
-    """The split whose share a line states ("Training Set: 60% of data"), or ``""``."""
-    if len(figures) != 1 or not figures[0].text.endswith("%"):
-        return ""
-    name = pattern("split_name").fullmatch(plain(label))
-    return SPLIT_NAMES[name[1]] if name and pattern("of_or_end").match(text[figures[0].end :]) else ""
+# --- blocks ---------------------------------------------------------------------------------------------------------
+
+
+def _code(walk: _Walk, body: Sequence[Line], context: Context) -> None:
+    """A fenced or indented block, or front matter: data by its keys, program text, or lines of text and tables."""
+    language, walk.sized = body[0].language, False
+    begins = next((line.text.strip()[:1] for line in body if line.text.strip()), "")
+    texts = [line.text for line in body]
+    quoted = begins in ("{", "[") and len(body) > 1 and any('":' in text for text in texts[:50])
+    is_text = language in wordset("text_languages") or not language
+    if body[0].kind == "front" or language in wordset("data_languages") or (is_text and quoted):
+        for line, entries in zip(body, scan_data(texts), strict=True):
+            place_data(walk.spot(line), walk.scan(line), entries, context)
+    elif is_text:
+        _text(walk, [_without_bars(line) for line in body], context)
+    else:
+        _program(walk, body, context)
+
+
+def _without_bars(line: Line) -> Line:
+    """A line of a table drawn with bars, the bars blanked so that only columns remain; any other as it is."""
+    stripped = line.text.strip()
+    barred = len(stripped) > 1 and stripped[0] in "|│┃║" and stripped[-1] in "|│┃║"
+    return replace(line, text=line.text.translate(_BARS)) if barred else line
+
+
+def _program(walk: _Walk, body: Sequence[Line], context: Context) -> None:
+    """Program text: only quoted keys that name a result are read (a saved checkpoint), the rest is code.
+
+    An epoch or a fold among the keys is that of all of its mapping.
+    """
+    place, indented = context, 0
+    for line in body:
+        spot, indent = walk.spot(line, item=" "), len(line.text) - len(line.text.lstrip())
+        if line.text.strip() and indent < indented:
+            place = context
+        for token in spot.figures(walk.scan(line)):
+            key = pattern("quoted_key").search(line.text[: token.start])
+            reading = named(replace(place, topic="", settings=False), key[1].replace("_", " ")) if key else None
+            if key and is_position(key[1]):
+                place, indented = fold(context, (Label(token.text, "beside", key[1]),)), indent
+            if reading is not None and reading.metric and reading.metric not in wordset("no_program_metrics"):
+                spot.claim(token, reading.metric, replace(reading.context, topic="", settings=False))
+            else:
+                spot.exclude(token, "code")
+
+
+def _text(walk: _Walk, body: Sequence[Line], context: Context) -> None:
+    """A block of text: tables set with blanks, logs, and ``Name: value`` lines under labels set by indentation."""
+    grids, taken = spaced_grids(walk.sheet, body, walk.block)
+    starts = {grid.rows[0].spots[0].line: grid for grid in grids}
+    rows = {row.spots[0].line for grid in grids for row in grid.rows}
+    label, label_indent, epoch = "", -1, ""
+    for line in body:
+        spot, tokens, indent = walk.spot(line), walk.scan(line), len(line.text) - len(line.text.lstrip())
+        if line.number in starts:
+            indent = 1
+        below = label and (indent > label_indent or not label_indent)
+        local = fold(context, (Label(label, "title"),)) if below else context
+        announced = pattern("log_epoch").match(line.text) if tokens else None
+        if announced and not line.text[announced.end() :].strip(" :-"):
+            epoch = announced[1]
+        opened = pattern("open_label").match(line.text)
+        if line.number in starts:
+            place_grid(starts[line.number], local)
+        elif line.number in taken:
+            spot.exclude(tokens if line.number not in rows else (), "part of a table header")
+        elif tokens and (place_log(spot, tokens, context, epoch) or _layer(spot, tokens, context)):
+            continue
+        elif opened and not any(token.kind == "number" for token in tokens):
+            spot.figures(tokens)
+            label, label_indent = opened[1], indent
+        elif tokens:
+            _name_value(walk, line, tokens, local, label)
+
+
+def _layer(spot: Spot, tokens: list[Token], context: Context) -> bool:
+    """A layer of a model summary, whose parameters are a part of the model's, or a row of an array; else False."""
+    if pattern("array").match(spot.text):
+        spot.exclude(tokens, "one of an array of figures")
+        return True
+    layer = pattern("layer").match(spot.text)
+    for token in tokens if layer else ():
+        if token.kind == "number" and layer.start(2) <= token.start < layer.end(2):  # type: ignore[union-attr]
+            local = replace(context, label=" ".join(layer[1].split()), topic="", settings=False)  # type: ignore[index]
+            spot.claim(token, "parameters_part", local, definition="a layer of the printed summary")
+        else:
+            spot.exclude(token, "part of a layer's name or shape")
+    return layer is not None
+
+
+def _name_value(walk: _Walk, line: Line, tokens: list[Token], context: Context, label: str) -> None:
+    """``Name: value`` and ``Name      value``, or a line of text in a block."""
+    text, spot = line.text, walk.spot(line)
+    match = pattern("name_value").match(text) or pattern("name_apart").match(text)
+    inside = [token for token in tokens if match and token.start < match.end()]
+    spot.exclude(inside, "part of a label")
+    tokens = [token for token in tokens if token not in inside]
+    value = next((token for token in tokens if token.kind == "number"), None)
+    metric = named(context, match[1], after=text[match.end() :]).metric if match else ""
+    if not metric and pattern("program").search(text):
+        spot.exclude(tokens, "code or a diagram")
+    elif match and value and len(text[match.end() : value.start]) < 12:
+        _labelled(walk, line, (match[1], match.end()), tokens, context, f".{label}")
+    else:
+        place_prose(spot, tokens, replace(context, topic=""))

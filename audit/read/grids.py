@@ -1,51 +1,59 @@
 """Grids: tables in Markdown, HTML, separated values or set with blanks, and what each of their figures stands under.
 
 A grid is a header and rows of cells, wherever it was found. One axis names metrics, the other what the figures are of;
-which is which is asked once of the whole grid. Everything a label means is left to `labels_to_metrics`. In HTML, as
-notebooks export it, rows and cells may run over several lines.
+which is which is asked once of the whole grid. Everything a label means is left to `labels`. A grid of counts with the
+classes on both sides is a confusion matrix.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from assay.audit.claims.metrics import METRICS
-from assay.audit.read.confusions import matrix_labels, place_counts
 from assay.audit.read.document import Cell, Line, without_tags
-from assay.audit.read.labels_to_metrics import bare, beside, named, names_record, padded, says, unit_of, wrong_unit
+from assay.audit.read.labels import SETTING, Context, Label, Reading, fold, named, names_record, unit_of, wrong_unit
 from assay.audit.read.prose import place_prose
-from assay.audit.read.relations import place_change
-from assay.audit.read.sheet import Context, Sheet, Spot
+from assay.audit.read.relations import claim_beside, place_change, takes_interval
+from assay.audit.read.sheet import Sheet, Spot
 from assay.audit.read.tokens import Token, scan_line
 from assay.audit.read.vocabulary import pattern, table, wordset
-from assay.audit.read.words import Role, plain, read_role
+from assay.audit.read.words import Role, bare, padded, plain, read_role, says
 
-__all__ = ["Grid", "Row", "place_grid", "place_html"]
+__all__ = ["JOINT", "Grid", "Row", "place_grid", "place_html", "row_of", "spaced_grids"]
+
+#: What stands between the true and the predicted class in the label of a count.
+JOINT = " / "
+_LARGEST = 30
+#: How far an edge of a figure may stand from the edge of its column.
+_NEAR = 3
+
 
 @dataclass(frozen=True)
 class Row:
-    """One row: its line, its cells, and the header's cell above each of them (a row may lack some columns)."""
+    """One row: the header's cell above each of its cells (it may lack some columns), the cells, and for each cell the
+    line it stands on and its figures.
+    """
 
-    number: int
-    text: str
     header: tuple[Cell, ...]
     cells: tuple[Cell, ...]
+    spots: tuple[Spot, ...]
+    tokens: tuple[list[Token], ...]
+
+
+def row_of(spot: Spot, header: tuple[Cell, ...], cells: tuple[Cell, ...], found: Sequence[Token]) -> Row:
+    """A row whose cells stand on one line, of which `found` are the tokens."""
+    begins, tokens = [cell.column for cell in cells], tuple[list[Token], ...]([] for _ in cells)
+    for token in found if cells else ():
+        tokens[max(0, bisect_right(begins, token.end - 1) - 1)].append(token)
+    return Row(header[: len(cells)], cells, (spot,) * len(cells), tokens)
 
 
 @dataclass(frozen=True)
 class Grid:
-    """A header and rows.
-
-    Parameters
-    ----------
-    header : the cells of the header; empty where there is none.
-    rows : the rows, in order.
-    block : number of the table in its document.
-
-    """
+    """A header, empty where there is none, and the rows under it; `block` numbers the tables of a document."""
 
     header: tuple[Cell, ...]
     rows: tuple[Row, ...]
@@ -75,308 +83,382 @@ class Grid:
         return bool(self.header) and not self.by_column and says(self.header[0].text, "setting_tables")
 
 
-def place_grid(sheet: Sheet, grid: Grid, tokens: dict[int, list[Token]], context: Context) -> None:
+def place_grid(grid: Grid, context: Context) -> None:
     """Place the figures of a grid."""
     if grid.header and not bare(grid.header[0].text) and {"precision", "recall"} <= {r.metric for r in grid.heads}:
         first = Cell("class", grid.header[0].column)
         rows = tuple(replace(row, header=(first, *row.header[1:])) for row in grid.rows)
         grid = replace(grid, header=(first, *grid.header[1:]), rows=rows)
-    matrix = matrix_labels(grid.header, [row.cells for row in grid.rows])
-    columns: dict[str, list[int]] = {}
+    matrix, cells = _matrix_labels(grid), _Cells(grid, context)
     for position, row in enumerate(grid.rows):
-        mine = tokens.get(row.number, [])
         if matrix:
-            place_counts(Spot(sheet, row.number, row.text), mine, row.cells, ("", *matrix[position]), context)
-        elif mine:
-            _Cells(sheet, grid, row, context).place(mine, columns)
+            _place_counts(row, ("", *matrix[position]), context)
+        elif any(row.tokens):
+            cells.place(row)
 
 
 @dataclass
 class _Cells:
-    """The cells of one row on their way into the draft."""
+    """The cells of a grid on their way into the draft: what is placed of the row, and under each column so far."""
 
-    sheet: Sheet
     grid: Grid
-    row: Row
     context: Context
+    above: dict[str, list[int]] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        self.placed: dict[int, int] = {}
-        self.titles = [cell.text for cell in self.row.header] + [""] * len(self.row.cells)
-        self.spot = Spot(self.sheet, self.row.number, self.row.text, self.grid.block)
-
-    def place(self, tokens: Sequence[Token], above: dict[str, list[int]]) -> None:
-        by_column = self._by_column(tokens)
-        if not by_column:
-            return
-        keys = self._keys(by_column)
+    def place(self, row: Row) -> None:
+        self.row, self.placed = row, dict[int, int]()
+        self.titles = [cell.text for cell in row.header] + [""] * len(row.cells)
+        sheet, by_rows = row.spots[0].sheet, not (self.grid.by_column or self.grid.metric_column)
+        keys = [0] if by_rows else self._keys()
         base = self.context
-        for column in keys:
-            if self.grid.by_column or self.grid.metric_column:
-                base = beside(base, self.titles[column], self.row.cells[column].text.strip(" *"))
-        first = self.row.cells[self.grid.metric_column].text if self.grid.metric_column < len(self.row.cells) else ""
-        average = self.grid.by_column and bool(keys) and says(self.row.cells[keys[0]].text, "average_rows")
-        average = average and not read_role(self.row.cells[keys[0]].text).entity
+        for column in () if by_rows else keys:
+            base = fold(base, (Label(row.cells[column].text.strip(" *"), "beside", self.titles[column]),))
+        label = read_role(row.cells[keys[0]].text) if keys else Role()
+        average = self.grid.by_column and bool(keys) and not label.entity
+        average = average and says(row.cells[keys[0]].text, "average_rows")
         if average:
-            base = replace(
-                base,
-                pooled=base.pooled or "averaged over the rows above",
-                average="" if base.average == "mean" else base.average,
-            )
-        for column, mine in enumerate(by_column):
+            mean = "" if base.average == "mean" else base.average
+            base = replace(base, pooled=base.pooled or "averaged over the rows above", average=mean)
+        for column, mine in enumerate(row.tokens):
             if column in keys or (self.grid.metric_column and column == self.grid.metric_column):
-                self.spot.exclude(mine, "the row's own label")
+                row.spots[column].exclude(mine, "the row's own label")
             elif mine:
-                before = len(self.sheet.placed)
-                self._cell(column, mine, base, first)
+                before = len(sheet.placed)
+                self._cell(column, mine, base)
                 if self.placed.get(column) == before:
-                    self._column_so_far(column, before, above, average)
+                    self._mean_of_rows(sheet, column, before, average)
 
-    def _by_column(self, tokens: Sequence[Token]) -> list[list[Token]]:
-        begins = [cell.column for cell in self.row.cells]
-        out: list[list[Token]] = [[] for _ in begins]
-        for token in tokens:
-            if out:
-                out[max(0, bisect_right(begins, token.end - 1) - 1)].append(token)
-        return out
-
-    def _keys(self, by_column: list[list[Token]]) -> list[int]:
+    def _keys(self) -> list[int]:
         """The columns whose cells name the row."""
-        if not (self.grid.by_column or self.grid.metric_column):
-            return [0]
-        cells = self.row.cells
-        bare_figure = [bool(m) and m[0].start <= c.column + 3 for m, c in zip(by_column, cells, strict=True)]
-        keys = []
+        keys, cells = [], self.row.cells
+        figure = [bool(m) and m[0].start <= c.column + 3 for m, c in zip(self.row.tokens, cells, strict=True)]
         for column, cell in enumerate(cells):
             title = self.titles[column]
             role, kind = read_role(title), names_record(title)
             if column == 0:
-                figures = bare_figure[0] and (role.metrics and kind != "position")
-                if not figures and "loss" not in padded(title):
-                    keys.append(0)
-            elif kind == "position" and bare(title) in _positions():
-                keys.append(column)
-            elif kind and kind != "position" and not role.metrics and not bare_figure[column]:
-                keys += [column] if cell.text.strip(" -–—*_`") else []
-        if len(keys) > 1 and bare_figure[0] and bare(self.titles[0]) in {"", *wordset("index_titles")}:
+                measured = figure[0] and role.metrics and kind != "position"
+                mine = not measured and "loss" not in padded(title)
+            elif kind == "position":
+                mine = bool({bare(title), bare(title).removesuffix("s")} & wordset("position_titles"))
+            else:
+                mine = bool(kind) and not role.metrics and not figure[column] and bool(cell.text.strip(" -–—*_`"))
+            keys += [column] if mine else []
+        if len(keys) > 1 and keys[0] == 0 and figure[0] and bare(self.titles[0]) in {"", *wordset("index_titles")}:
             keys.remove(0)
-        return [column for column in keys if column != self.grid.metric_column or not self.grid.metric_column]
+        return [column for column in keys if column != self.grid.metric_column or not column]
 
-    def _cell(self, column: int, mine: list[Token], base: Context, first: str) -> None:
-        title, row = self.titles[column], self.row
-        name, second = (title, first) if self.grid.by_column else (first, title)
-        if self.grid.metric_column:
-            second = ""
-        context = base if self.grid.by_column or self.grid.metric_column else _under_column(base, title)
-        reason = self._no_figure(title, name, second)
-        siblings = self.titles[: len(row.cells)] if self.grid.by_column else ()
-        reading = named(context, name, second="" if reason else second, after=row.cells[column].text, siblings=siblings,
-                        row=not self.grid.by_column)  # fmt: skip
-        local, metric = replace(reading.context, topic=reading.metric), reading.metric
-        if self.grid.by_column:
-            local = replace(local, split=reading.context.split)
-        if not metric and self._is_return(title):
-            metric = "total_return"
-        if not self.grid.by_column and metric and says(title, "excess_titles"):
-            metric = table("combine").get(metric, {}).get("excess", metric)
-        if (
-            not self.grid.by_column
-            and metric
-            and not self.grid.metric_column
-            and read_role(first).labels
-            and not local.label
-        ):
-            local = replace(local, label=" / ".join(read_role(first).labels))
-        if (self.grid.settings and metric != "parameters") or (base.settings and not metric):
-            reason = reason or "a hyperparameter or setting"
-        if reason:
-            self.spot.exclude(mine, reason)
+    def _cell(self, column: int, mine: list[Token], base: Context) -> None:
+        title, row, grid = self.titles[column], self.row, self.grid
+        first = row.cells[grid.metric_column].text if grid.metric_column < len(row.cells) else ""
+        if self._interval(column, mine):
             return
-        self._figure(column, mine, metric, local, title, reading.reason)
+        name, second = (title, first) if grid.by_column else (first, "" if grid.metric_column else title)
+        context = base if grid.by_column or grid.metric_column else fold(base, (Label(title, "column"),))
+        reason = self._no_figure(title, name, second)
+        siblings = self.titles[: len(row.cells)] if grid.by_column else ()
+        reading = named(context, name, second="" if reason else second, after=row.cells[column].text, siblings=siblings,
+                        row=not grid.by_column)  # fmt: skip
+        metric, local = reading.metric, reading.context
+        if not metric and grid.by_column and bare(title) in wordset("bare_returns"):
+            metric = "total_return" if names_record(self.titles[0]) == "position" else ""
+        if metric and not grid.by_column and says(title, "excess_titles"):
+            metric = table("combine").get(metric, {}).get("excess", metric)
+        if reason or (grid.settings and metric != "parameters") or (base.settings and not metric):
+            row.spots[column].exclude(mine, reason or SETTING)
+        else:
+            self._figure(column, mine, Reading(metric, replace(local, topic=reading.metric), reading.reason), name)
+
+    def _interval(self, column: int, mine: list[Token]) -> bool:
+        """Place a cell under "95% CI", or one of an end of an interval, with the figure left of it."""
+        title, cell, spot = self.titles[column], self.row.cells[column], self.row.spots[column]
+        sheet, before = spot.sheet, [i for c, i in sorted(self.placed.items()) if c < column]
+        before = [i for i in before if takes_interval(spot.sheet.placed[i])]
+        if not before or not pattern("ci_words").search(title):
+            return False
+        if pattern("ci_end").search(title):
+            return False
+        pair = pattern("ci_cell").match(cell.text)
+        at = cell.column + (pair.start(1) if pair else 0)
+        shown = cell.text[pair.start(1) : pair.end(2)] if pair else ""
+        if pair is None or not claim_beside(sheet, before[-1], "interval", at, shown, title):
+            return False
+        spot.exclude([token for token in mine if token.kind != "number" or token.start > at], "the end of an interval")
+        return True
 
     def _no_figure(self, title: str, name: str, second: str) -> str:
         """Why the figures of a column or row are none at all."""
+        role, other = read_role(title), read_role(second)
         if bare(title) in wordset("step_titles"):
             return "a step of the training"
         if self.grid.settings and not read_role(name).metrics:
-            return "a hyperparameter or setting"
-        role = read_role(title)
-        if self.grid.by_column and role.setting and not role.metrics:
-            return "a hyperparameter or setting"
-        other = read_role(second)
-        if (
-            self.grid.by_column
-            and not other.metrics
-            and pattern("other_statistic").fullmatch(plain(second).strip(" *_`"))
-        ):
-            known = table("combine").get(role.metric, {}).get(other.statistic) or other.statistic == "std"
-            return "" if known else "another statistic of the column"
-        return ""
+            return SETTING
+        if not self.grid.by_column:
+            return ""
+        if role.setting and not role.metrics:
+            return SETTING
+        if other.metrics or not pattern("other_statistic").fullmatch(plain(second).strip(" *_`")):
+            return ""
+        known = table("combine").get(role.metric, {}).get(other.statistic) or other.statistic == "std"
+        return "" if known else "another statistic of the column"
 
-    def _is_return(self, title: str) -> bool:
-        return (
-            self.grid.by_column
-            and bare(title) in wordset("bare_returns")
-            and names_record(self.titles[0]) == "position"
-        )
-
-    def _figure(self, column: int, mine: list[Token], metric: str, local: Context, title: str, reason: str) -> None:
+    def _figure(self, column: int, mine: list[Token], reading: Reading, name: str) -> None:
         """One cell: a bare figure is the metric's value; anything longer is prose about it."""
-        row, cell = self.row, self.row.cells[column]
+        row, cell, title, grid = self.row, self.row.cells[column], self.titles[column], self.grid
+        metric, local = reading.metric, reading.context
         figures = [token for token in mine if token.kind == "number"]
-        first = figures[0] if figures else None
-        spot = replace(self.spot, record=f"t{self.grid.block}.{row.number if self.grid.by_column else f'c{column}'}")
-        starts = first is not None and not cell.text[: max(0, first.start - cell.column)].strip(" *_`")
-        if first is None or not metric or not starts or (says(title, "note_titles") and not local.goal):
-            if reason and first is not None and starts:
-                spot.leave(mine, reason)
-                return
-            place_prose(spot, mine, local)
+        starts = bool(figures) and not cell.text[: max(0, figures[0].start - cell.column)].strip(" *_`")
+        line = row.spots[0].line
+        record = f"t{grid.block}.{line if grid.by_column else f'c{column}'}"
+        spot = replace(row.spots[column], block=grid.block, record=record)
+        if not metric or not starts or (says(title, "note_titles") and not local.goal):
+            if reading.reason and starts:
+                spot.leave(mine, reading.reason)
+            else:
+                place_prose(spot, mine, local)
             return
         spot.figures(mine)
-        if says(title, "change_titles") and not self.grid.metric_column:
-            self._change(column, figures, metric, local, title)
-            return
-        if wrong := wrong_unit(metric, first):
+        if says(title, "change_titles") and not grid.metric_column:
+            pair = [i for c, i in sorted(self.placed.items()) if c < column and spot.sheet.placed[i].metric == metric]
+            place_change(replace(spot, record=f"t{grid.block}.{line}"), figures, metric, local, title, pair)
+        elif wrong := wrong_unit(metric, figures[0]):
             spot.leave(figures, wrong)
-            return
-        if plain(row.text[first.end : first.end + 10]).lstrip(" (").startswith("random"):
-            metric = "random_baseline"
-        name = title if self.grid.by_column else row.cells[self.grid.metric_column].text
-        unit = unit_of(title, first.text) or unit_of(name, first.text)
-        index = spot.claim(first, metric, local, unit=unit)
-        if index is not None:
-            self.placed[column] = index
-        if figures[1:]:
+        else:
+            first = figures[0]
+            if plain(spot.text[first.end : first.end + 10]).lstrip(" (").startswith("random"):
+                metric = "random_baseline"
+            index = spot.claim(first, metric, local, unit=unit_of(title, first.text) or unit_of(name, first.text))
+            if index is not None:
+                self.placed[column] = index
+                self._unless_end(title, spot.sheet, index)
             place_prose(spot, figures[1:], local)
 
-    def _change(self, column: int, figures: list[Token], metric: str, local: Context, title: str) -> None:
-        earlier = [self.placed[key] for key in sorted(self.placed) if key < column]
-        pair = [index for index in earlier if self.sheet.placed[index].metric == metric]
-        spot = replace(self.spot, record=f"t{self.grid.block}.{self.row.number}")
-        place_change(spot, figures, metric, local, title, pair)
+    def _unless_end(self, title: str, sheet: Sheet, index: int) -> None:
+        """A figure under "CI low" or "CI high" is the end of an interval, and no value of the metric."""
+        figure = sheet.placed[index]
+        if pattern("ci_end").search(title) and takes_interval(figure):
+            figure.label = f"{figure.metric.replace('_', ' ')} {title.strip(' *_`').lower()}"
+            figure.metric, figure.definition = "other", "an end of an interval"
 
-    def _column_so_far(self, column: int, index: int, above: dict[str, list[int]], average: bool) -> None:
+    def _mean_of_rows(self, sheet: Sheet, column: int, index: int, average: bool) -> None:
         """Remember the figure under its column; tie the figure of a row of averages to the three or more above it."""
-        placed = self.sheet.placed[index]
-        column_key = f"{column} {placed.metric} {placed.context.split}"
-        whole = above.setdefault(column_key, [])
-        if average:
-            points = [i for i in whole if self.sheet.placed[i].value.is_point and not self.sheet.placed[i].relation]
-            if len(points) >= 3 and len(points) == len(whole) and METRICS[placed.metric].kind != "count":
-                placed.relation, placed.inputs = "mean", tuple(points)
-        else:
+        placed = sheet.placed[index]
+        whole = self.above.setdefault(f"{column} {placed.metric} {placed.context.split}", [])
+        if not average:
             whole.append(index)
+            return
+        plain_values = all(sheet.placed[i].value.is_point and not sheet.placed[i].relation for i in whole)
+        if average and len(whole) >= 3 and plain_values and METRICS[placed.metric].kind != "count":
+            placed.relation, placed.inputs = "mean", tuple(whole)
 
 
-def _positions() -> frozenset[str]:
-    names = wordset("position_titles")
-    return names | {name + "s" for name in names}
+# --- confusion matrices ---------------------------------------------------------------------------------------------
 
 
-def _under_column(context: Context, title: str) -> Context:
-    """The context of a cell whose row names the metric: the column names the run, split, class, goal, or nothing."""
-    role = read_role(title)
-    goal = context.goal or role.goal
-    if role.statistic in ("mean", "median") and not role.metrics:
-        context = replace(context, pooled=context.pooled or f"averaged over what the column {title!r} sums up")
-    plain_title = (
-        bare(title) in wordset("value_titles")
-        or not bare(title)
-        or (role.statistic and not role.entity and not role.metrics)
-    )
-    if plain_title or says(title, "change_titles") or says(title, "note_titles"):
-        return replace(context, goal=goal)
-    if role.goal:
-        return replace(context, goal=True)
-    if role.at and not role.metric:
-        return replace(context, at=role.at)
-    if role.earlier:
-        return replace(context, group=(*context.group, role.earlier))
-    if role.labels and not role.entity:
-        return replace(context, label=context.label or role.labels[0])
-    if role.split and not role.entity:
-        return replace(context, split=role.split)
-    name = plain(title).strip()
-    return replace(context, group=(*context.group, name), split=role.split or context.split)
+def _class_name(text: str) -> str:
+    """The class that a header or a label of a matrix names."""
+    kept = text.strip(" *_`")
+    for match in reversed(list(pattern("matrix_word").finditer(plain(kept)))):
+        kept = kept[: match.start()] + kept[match.end() :]
+    return kept.strip(" :=()-–\\/*_`")
 
 
-_BETWEEN = " | "
+def _matrix_labels(grid: Grid) -> list[tuple[str, ...]]:
+    """For each row of a confusion matrix the labels ``"true / predicted"`` of its columns after the first, ``""`` for a
+    total; nothing for any other grid.
+    """
+    rows = [row.cells for row in grid.rows]
+    if not 2 <= len(rows) <= _LARGEST or not 3 <= len(grid.header) <= _LARGEST or not all(rows):
+        return []
+    across, sides = " ".join(cell.text for cell in grid.header[1:]), " ".join(cells[0].text for cells in rows)
+    titles = f"{grid.header[0].text} {across}"
+    predicted = says(f"{titles} {sides}", "predicted_words")
+    if not predicted and not (says(titles, "true_words") and says(sides, "true_words")):
+        return []
+    above, beside = ([_class_name(cell.text) for cell in cells] for cells in (grid.header[1:], [c[0] for c in rows]))
+    classes = {plain(name): name for name in above if name and plain(name) not in wordset("total_words")}
+    true = {plain(name) for name in beside if name and plain(name) not in wordset("total_words")}
+    counts = (
+        cell.text.strip(" *_`").replace(",", "")
+        for cells, side in zip(rows, beside, strict=True) if side
+        for cell, name in zip(cells[1:], above, strict=False) if plain(name) in classes
+    )  # fmt: skip
+    if len(classes) < 2 or classes.keys() != true or not all(map(str.isdecimal, counts)):
+        return []
+    swapped = says(across, "true_words") and not says(across, "predicted_words")
+
+    def label(side: str, name: str) -> str:
+        pair = [classes.get(plain(side), ""), classes.get(plain(name), "")]
+        return JOINT.join(pair[::-1] if swapped else pair) if all(pair) else ""
+
+    return [tuple(label(side, name) for name in above) for side in beside]
+
+
+def _place_counts(row: Row, labels: Sequence[str], context: Context) -> None:
+    """Place the counts of one row of a matrix; a cell without a label is set aside."""
+    for tokens, label, spot in zip(row.tokens, labels, row.spots, strict=False):
+        for token in tokens:
+            if not label or token.kind != "number":
+                spot.exclude(token, "the row's own label or a total")
+                continue
+            place = Context(context.group, context.split, at=context.at, label=label, section=context.section)
+            spot.claim(token, "confusion_count", place)
+
+
+# --- tables in HTML -------------------------------------------------------------------------------------------------
 
 
 def place_html(sheet: Sheet, body: Sequence[Line], context: Context, block: int) -> None:
-    """Place the figures of an HTML table."""
-    text = "\n".join(line.text for line in body)
-    starts = [0]
-    for line in body:
-        starts.append(starts[-1] + len(line.text) + 1)
-    shown, covered = _rows(text)
-    seen = len(sheet.placed), len(sheet.excluded), len(sheet.unplaced)
+    """Place the figures of an HTML table, whose rows and cells may run over several lines."""
+    shown = [pattern("html_tag").sub(lambda tag: " " * len(tag[0]), without_tags(line.text)) for line in body]
+    tokens = [scan_line(line) for line in shown]
+    begins = [[token.start for token in mine] for mine in tokens]
+    taken: set[tuple[int, int]] = set()
     header: tuple[Cell, ...] = ()
     rows: list[Row] = []
-    tokens: dict[int, list[Token]] = {}
-    for number, (shown_row, cells, heads, _) in enumerate(shown):
-        if not header and (heads or not any(map(str.isdecimal, shown_row))):
-            header = cells
-            for token in scan_line(shown_row):
-                sheet.exclude(-number - 1, token, "part of a table header")
-            continue
-        titles = (header or tuple(Cell("", 0) for _ in cells))[: len(cells)]
-        rows.append(Row(-number - 1, shown_row, titles, cells))
-        tokens[-number - 1] = scan_line(shown_row)
-    place_grid(sheet, Grid(header, tuple(rows), block), tokens, context)
-    _move(sheet, seen, [origin for *_, origin in shown], starts, body)
-    for position, line in enumerate(body):
-        for token in scan_line(line.text):
-            at = starts[position] + token.start
-            cell = bisect_left(covered, (at + 1, 0)) - 1
-            if cell < 0 or covered[cell][1] <= at:
-                sheet.exclude(line.number, token, "part of the layout")
+
+    def inside(cell: Cell, at: int) -> list[Token]:
+        ends = cell.column, cell.column + len(cell.text)
+        return tokens[at][slice(*(bisect_left(begins[at], end) for end in ends))]
+
+    for cells, heads in _html_rows(body, shown):
+        spots = tuple(Spot(sheet, body[at].number, body[at].text, block) for _, at in cells)
+        found = tuple(inside(cell, at) for cell, at in cells)
+        taken |= {(at, token.start) for (_, at), mine in zip(cells, found, strict=True) for token in mine}
+        if not header and (heads or not any(found)):
+            header = tuple(cell for cell, _ in cells)
+            for spot, mine in zip(spots, found, strict=True):
+                spot.exclude(mine, "part of a table header")
+        else:
+            titles = (header or (Cell("", 0),) * len(cells))[: len(cells)]
+            rows.append(Row(titles, tuple(cell for cell, _ in cells), spots, found))
+    place_grid(Grid(header, tuple(rows), block), context)
+    for at, line in enumerate(body):
+        left = [token for token in tokens[at] if (at, token.start) not in taken]
+        Spot(sheet, line.number, line.text).exclude(left, "part of the layout")
 
 
-def _rows(text: str) -> tuple[list[tuple[str, tuple[Cell, ...], bool, list[tuple[int, int]]]], list[tuple[int, int]]]:
-    """Each row as one line of its cells, with the cells, whether all are heads, and where each begins in the text."""
-    rows = []
-    covered: list[tuple[int, int]] = []
+def _html_rows(body: Sequence[Line], shown: Sequence[str]) -> Iterator[tuple[list[tuple[Cell, int]], bool]]:
+    """The cells of each row, each with the index of its line, and whether all are heads."""
+    text, blanked = "\n".join(line.text for line in body), "\n".join(shown)
+    starts = [0]
+    for line in shown:
+        starts.append(starts[-1] + len(line) + 1)
     for row in pattern("html_row").finditer(text):
-        line, heads = "", True
-        cells: list[Cell] = []
-        origin: list[tuple[int, int]] = []
+        cells, heads = [], True
         for match in pattern("html_cell").finditer(text, row.start(1), row.end(1)):
-            inner = pattern("html_tag").sub(lambda tag: " " * len(tag[0]), without_tags(match[2])).replace("\n", " ")
-            lead = len(inner) - len(inner.lstrip())
+            inner = blanked[match.start(2) : match.end(2)]
+            begin = match.start(2) + len(inner) - len(inner.lstrip())
+            at = bisect_right(starts, begin, hi=len(body)) - 1
+            cells.append((Cell(inner.strip().split("\n")[0].strip(), begin - starts[at]), at))
             heads = heads and match[1].lower() == "h"
-            line += _BETWEEN if line else ""
-            origin.append((len(line), match.start(2) + lead))
-            cells.append(Cell(inner.strip(), len(line)))
-            line += inner.strip()
-            covered.append((match.start(2), match.end(2)))
         if cells:
-            rows.append((line, tuple(cells), heads, origin))
-    return rows, covered
+            yield cells, heads
 
 
-def _move(
-    sheet: Sheet,
-    seen: tuple[int, int, int],
-    origins: list[list[tuple[int, int]]],
-    starts: list[int],
-    body: Sequence[Line],
-) -> None:
-    """Give what was placed since `seen` the line and column it has in the document."""
+# --- tables set with blanks -----------------------------------------------------------------------------------------
 
-    def place(line: int, column: int) -> tuple[int, int, str]:
-        origin = origins[-line - 1]
-        begin, true = origin[max(0, bisect_right([start for start, _ in origin], column) - 1)]
-        offset = true + column - begin
-        index = bisect_right(starts, offset, hi=len(body)) - 1
-        return body[index].number, offset - starts[index], body[index].text.strip()
 
-    for placed in sheet.placed[seen[0] :]:
-        number, column, text = place(placed.line, placed.column)
-        placed.end += column - placed.column
-        placed.line, placed.column, placed.text = number, column, text
-    for listed, first in ((sheet.excluded, seen[1]), (sheet.unplaced, seen[2])):
-        for index in range(first, len(listed)):
-            number, column, _ = place(listed[index].line, listed[index].column)
-            listed[index] = replace(listed[index], line=number, column=column)
+def spaced_grids(sheet: Sheet, body: Sequence[Line], block: int) -> tuple[list[Grid], set[int]]:
+    """The tables set with blanks of a block of text, and the numbers of all lines that they take.
+
+    A table begins with a line of names under which figures stand and ends with the first line that is neither blank,
+    a rule, nor a row of figures under those names. Time is linear in the length of the block.
+    """
+    tables: list[list[Row]] = []
+    taken: set[int] = set()
+    header: tuple[Cell, ...] = ()
+    for position, line in enumerate(body):
+        rule = pattern("drawn_rule").fullmatch(line.text)
+        if rule or not line.text.strip():
+            taken |= {line.number} if header and rule and line.text.strip() else set()
+            continue
+        cells = _spaced_row(header, line.text) if header else None
+        if cells is None:
+            header = _spaced_header(body, position)
+            taken |= {line.number} if header else set()
+            tables += [[]] if header else []
+            continue
+        taken.add(line.number)
+        scores = any(read_role(cell.text).metric in ("precision", "recall") for cell in header)
+        label = Cell("class" if scores else "", 0)
+        heads = tuple(label if at < 0 else header[at] for at in _columns(header, cells) or ())
+        row = row_of(Spot(sheet, line.number, line.text, block), heads, cells, scan_line(line.text))
+        tables[-1].append(row)
+    grids = [Grid(max((row.header for row in rows), key=len), tuple(rows), block) for rows in tables if rows]
+    return grids, taken
+
+
+def _spaced_header(body: Sequence[Line], position: int) -> tuple[Cell, ...]:
+    """The cells of a header line, or none where the line is no header."""
+    text, below = body[position].text, [line.text for line in body[position + 1 : position + 9] if line.text.strip()]
+    if pattern("prompt").match(text) or "Param #" in text:
+        return ()  # a model summary is read layer by layer
+    cells = tuple(Cell(match[0].strip(), match.start()) for match in pattern("gaps").finditer(text))
+    digits = (cell.text for cell in cells if any(map(str.isdecimal, cell.text)))
+    if not 2 <= len(cells) <= 40 or any(cell.text[-1] in ":;," for cell in cells):
+        return ()
+    if not all(map(pattern("digit_title").fullmatch, digits)):
+        return ()
+    ruled = bool(below) and pattern("drawn_rule").fullmatch(below[0]) is not None
+    first = next((line for line in below if not pattern("drawn_rule").fullmatch(line)), "")
+    row = _spaced_row(cells, first)
+    if row is None:
+        return ()
+    named = sum(bool(read_role(cell.text).metrics) or "loss" in plain(cell.text) for cell in cells)
+    titled = bool(named) and bool(names_record(cells[0].text))
+    return cells if named >= 2 or ruled or titled or read_role(row[0].text).metrics else ()
+
+
+def _spaced_row(header: tuple[Cell, ...], text: str) -> tuple[Cell, ...] | None:
+    """The cells of a row: a label where there is one, then figures alone; None for any other line."""
+    if not any(map(str.isdecimal, text)) or pattern("prompt").match(text):
+        return None
+    shown = pattern("remark").split(text, maxsplit=1)[0]
+    pieces = [Cell(match[0], match.start()) for match in pattern("gaps").finditer(shown)]
+    label = [] if pieces and _is_figure(pieces[0].text) else pieces[:1]
+    items = [
+        Cell(match[0], piece.column + match.start())
+        for piece in pieces[len(label) :] for match in pattern("piece").finditer(piece.text)
+    ]  # fmt: skip
+    values = [item for item in items if _is_figure(item.text)]
+    if not any(any(map(str.isdecimal, item.text)) for item in values):
+        return None
+    if len(values) < len(items):
+        items = pieces[len(label) :]  # words among the figures: each piece between wide gaps is one cell
+    cells = (*label, *items)
+    return cells if _columns(header, cells) is not None else None
+
+
+def _is_figure(text: str) -> bool:
+    dates = (token.kind == "date" and len(token.text) == len(text) for token in scan_line(text))
+    return pattern("cell_figure").fullmatch(text.strip("()[]*")) is not None or any(dates)
+
+
+def _columns(header: tuple[Cell, ...], cells: tuple[Cell, ...]) -> list[int] | None:
+    """The header's cell under which each cell stands (-1 for a label without one), or None where they do not fit."""
+    if len(cells) == len(header) + 1:
+        return [-1, *range(len(header))]
+    if not cells or len(cells) > len(header):
+        return None
+    if len(cells) == len(header) and _distance(cells[0], header[0]) <= max(_NEAR, len(cells[0].text)):
+        return list(range(len(header)))
+    columns: list[int] = []
+    for position, cell in enumerate(cells):
+        left = cell.column + len(cell.text) <= header[0].column and not _is_figure(cell.text)
+        if not position and (left or (cell.column < header[0].column and _distance(cell, header[0]) > _NEAR)):
+            columns.append(-1)
+            continue
+        free = range(columns[-1] + 1 if columns else 0, len(header))
+        best = min(free, key=lambda index: _distance(cell, header[index]), default=None)
+        if best is None or _distance(cell, header[best]) > _NEAR:
+            return None
+        columns.append(best)
+    return columns
+
+
+def _distance(cell: Cell, head: Cell) -> float:
+    """How far a cell stands from a column: nothing to speak of where they overlap; else the nearer of their edges."""
+    start, end = cell.column, cell.column + len(cell.text)
+    right = abs(end - head.column - len(head.text))
+    overlap = start < head.column + len(head.text) and head.column < end
+    return right / 1000 if overlap else float(min(right, abs(start - head.column)))

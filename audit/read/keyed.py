@@ -11,13 +11,13 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from assay.audit.read.labels_to_metrics import SPLIT_NAMES, Label, bare, fold, named, names_record, unit_of, wrong_unit
-from assay.audit.read.sheet import Context, Spot
+from assay.audit.read.labels import SETTING, SPLIT_NAMES, Context, Label, fold, named, names_record, unit_of, wrong_unit
+from assay.audit.read.sheet import Spot
 from assay.audit.read.tokens import Token
 from assay.audit.read.vocabulary import pattern, wordset
-from assay.audit.read.words import is_setting, plain, read_role
+from assay.audit.read.words import bare, is_setting, plain, read_role
 
-__all__ = ["Entry", "Level", "epoch_of", "is_position", "place_data", "place_log", "scan_data"]
+__all__ = ["Entry", "Level", "is_position", "place_data", "place_log", "scan_data"]
 
 _WORD = r"[^\s{}\[\],:\"'#]+"
 _PARTS = re.compile(
@@ -30,25 +30,17 @@ _YAML = re.compile(
 _SECTION = re.compile(r"\s*\[+([\w .\-]+)\]+\s*$")
 #: Mappings around a figure that are kept; what is nested deeper is no report.
 _DEEPEST = 40
-#: Keys whose texts say what a value is, and keys of the value itself.
-_METRIC_KEYS = ("name", "metric", "metric_name", "type", "key", "measure")
-_VALUE_KEYS = ("value", "val", "result", "score")
-_RUN_KEYS = ("model", "model_name", "method", "strategy", "ticker", "symbol", "asset", "stock", "dataset", "variant",
-             "split", "set", "subset", "partition", "stage", "class", "label", "class_name")  # fmt: skip
-#: Metrics a class is named of; figures of other metrics in its mapping are of the whole.
-_OF_CLASSES = ("precision", "recall", "f1", "n_samples", "specificity", "auc", "accuracy")
 
 
 @dataclass
 class Level:
-    """One mapping or list that is open: the key it stands under, and the texts among its values.
+    """One mapping or list that is open.
 
     Parameters
     ----------
-    key : its key, ``""`` for an element of a list.
+    key : the key it stands under, ``""`` for an element of a list.
     kind : ``"{"`` or ``"["``.
-    texts : key to text of the values of this mapping that are no figures, and of those that say a position; complete
-        only once the whole text is read.
+    texts : key to text of the values of this mapping; complete only once the whole text is read.
     number : which mapping of the text it is.
 
     """
@@ -82,103 +74,83 @@ def scan_data(lines: Sequence[str]) -> list[list[Entry]]:
     first = next((line.lstrip() for line in lines if line.strip()), "")
     if first[:1] == "{" or (first[:1] == "[" and not _SECTION.match(first)):
         walk = _Flow([])
-        return [list(walk.line(line, 0)) for line in lines]
-    return _scan_block(lines)
+        return [list(walk.line(line)) for line in lines]
+    return list(_scan_block(lines))
 
 
 def _is_number(text: str) -> bool:
-    bare_text = text.lstrip("+-−")
-    return bare_text[:1].isdecimal() or (bare_text[:1] == "." and bare_text[1:2].isdecimal())
+    return text.lstrip("+-−").removeprefix(".")[:1].isdecimal()
 
 
 class _Flow:
-    """The state of a walk over braces, brackets and commas."""
+    """The state of a walk over braces, brackets and commas, below levels that are open."""
 
-    def __init__(self, levels: list[Level]) -> None:
-        self.base = len(levels)
-        self.levels = levels
-        self.key = self.last = ""
-        self.opened = 0
+    def __init__(self, levels: list[Level], key: str = "") -> None:
+        self.base, self.levels, self.key, self.last, self.opened = len(levels), [*levels], key, "", 0
 
-    def line(self, text: str, begin: int) -> Iterator[Entry]:
+    def line(self, text: str, begin: int = 0) -> Iterator[Entry]:
         for match in _PARTS.finditer(text, begin):
             part = match[0]
-            if part[:2] == "//" or part[0] == "#":
+            if part.startswith(("//", "#")):
                 return
             if part == ":":
                 self.key, self.last = self.last, ""
-            elif part in "{[":
-                self.opened += 1
-                self.levels.append(Level(self.key, part, number=self.opened))
-                self.key = self.last = ""
-            elif part in "}]":
-                if len(self.levels) > self.base:
-                    self.levels.pop()
-                self.key = self.last = ""
-            elif part == ",":
-                self.key = self.last = ""
-            else:
+            elif part not in ("{", "[", "}", "]", ","):
                 self.last = part.strip("\"'")
                 yield from self._value(match.start(), part)
+            else:
+                if part in "{[":
+                    self.opened += 1
+                    self.levels.append(Level(self.key, part, number=self.opened))
+                elif part != "," and len(self.levels) > self.base:
+                    self.levels.pop()
+                self.key = self.last = ""
 
     def _value(self, column: int, part: str) -> Iterator[Entry]:
-        if not self.key and not (self.levels and self.levels[-1].kind == "["):
-            return
-        if _is_number(self.last):
-            yield Entry(column + (part[0] in "\"'"), self.key, tuple(self.levels[:_DEEPEST]))
-        if self.key and self.levels:
-            self.levels[-1].texts[self.key] = self.last
+        if self.key or (self.levels and self.levels[-1].kind == "["):
+            if _is_number(self.last):
+                yield Entry(column + (part[0] in "\"'"), self.key, tuple(self.levels[:_DEEPEST]))
+            if self.key and self.levels:
+                self.levels[-1].texts[self.key] = self.last
 
 
-def _scan_block(lines: Sequence[str]) -> list[list[Entry]]:
+def _scan_block(lines: Sequence[str]) -> Iterator[list[Entry]]:
     """YAML by indentation, INI and TOML by sections."""
-    out: list[list[Entry]] = []
-    top = Level("", indent=-1)
-    levels = [top]
+    levels = [Level("")]
     flow: _Flow | None = None
-    for text in lines:
-        if flow is not None:
-            out.append(list(flow.line(text, 0)))
-            flow = flow if len(flow.levels) > flow.base else None
-            continue
-        if section := _SECTION.match(text):
-            levels = [top, *(Level(part, indent=-1, number=len(out)) for part in section[1].split("."))]
-            out.append([])
-            continue
+    for number, text in enumerate(lines):
         match = _YAML.match(text)
-        if match is None or not text.strip() or text.lstrip().startswith("#") or text.strip() in ("---", "..."):
-            out.append([])
-            continue
-        found, flow = _block_line(match, levels, len(out))
-        out.append(found)
-    return out
+        if flow is not None:
+            yield list(flow.line(text))
+        elif section := _SECTION.match(text):
+            levels = [levels[0], *(Level(part, number=number) for part in section[1].split("."))]
+            yield []
+        elif match is None or not text.strip() or text.lstrip().startswith("#") or text.strip() in ("---", "..."):
+            yield []
+        else:
+            found, flow = _block_line(match, levels, number)
+            yield found
+        flow = flow if flow is not None and len(flow.levels) > flow.base else None
 
 
 def _block_line(match: re.Match[str], levels: list[Level], number: int) -> tuple[list[Entry], _Flow | None]:
     indent, dashes = len(match["indent"]), match["dashes"]
-    while len(levels) > 1 and levels[-1].indent >= indent and levels[-1].indent >= 0:
+    while len(levels) > 1 and levels[-1].indent >= max(indent, 0):
         levels.pop()
-    if dashes:
-        # Every dash opens an element of its own.
-        levels += [Level("", indent=indent + at, number=number) for at, char in enumerate(dashes) if char == "-"]
-        indent += len(dashes)
-    key, value = (match["key"] or "").strip().strip("\"'"), match["value"]
-    column = match.start("value")
+    # Every dash opens an element of its own.
+    levels += [Level("", indent=indent + at, number=number) for at, char in enumerate(dashes) if char == "-"]
+    key, value, column = (match["key"] or "").strip().strip("\"'"), match["value"], match.start("value")
     if key and not value.split("#")[0].strip():
-        levels.append(Level(key, indent=indent, number=number))
+        levels.append(Level(key, indent=indent + len(dashes), number=number))
         return [], None
-    if value[:1] in "{[" and value:
-        flow = _Flow([*levels])
-        flow.key = key
-        found = list(flow.line(match.string, column))
-        return found, flow if len(flow.levels) > flow.base else None
-    bare_value = value.strip("\"'")
-    found = []
-    if _is_number(bare_value) and (key or dashes):
-        found = [Entry(column + (value[:1] in "\"'"), key, tuple(levels))]
+    if value[:1] in ("{", "["):
+        flow = _Flow(levels, key)
+        return list(flow.line(match.string, column)), flow
+    text = value.strip("\"'")
     if key:
-        levels[-1].texts[key] = bare_value.split(" #")[0].strip(" \"'")
-    return found, None
+        levels[-1].texts[key] = text.split(" #")[0].strip(" \"'")
+    figure = _is_number(text) and (key or dashes)
+    return [Entry(column + (value[:1] in "\"'"), key, tuple(levels))] if figure else [], None
 
 
 def place_data(spot: Spot, tokens: list[Token], entries: Sequence[Entry], context: Context) -> None:
@@ -190,65 +162,54 @@ def place_data(spot: Spot, tokens: list[Token], entries: Sequence[Entry], contex
         entry = entries[near] if near < len(entries) and entries[near].column <= token.end else None
         if entry is None:
             spot.exclude(token, "a comment" if remark < token.start else "an unnamed value in a data block")
-        elif not entry.key:
-            spot.exclude(token, "one of a list of values in a data block")
+        elif not entry.key or is_position(entry.key):
+            spot.exclude(token, "the place of a record" if entry.key else "one of a list of values in a data block")
         else:
             _entry(spot, token, entry, context)
 
 
 def _entry(spot: Spot, token: Token, entry: Entry, context: Context) -> None:
     key, levels = entry.key, entry.levels
-    if is_position(key):
-        spot.exclude(token, "the place of a record")
-        return
+    top = levels[-1] if levels else Level("")
     local = fold(context, _labels(levels))
-    local = replace(local, topic=local.topic if levels and levels[-1].key else "")
+    local = local if top.key else replace(local, topic="")
+    # One mapping is one record; a ``value`` beside its ``name`` is of the list that holds it.
+    owner = next((level.number for level in reversed(levels) if not {"value", "type"} <= set(level.texts)), 0)
+    spot = replace(spot, record=f"k{spot.block}.{owner}")
     share = pattern("split_key").fullmatch(key.lower())
     if share and (token.text.lstrip("0").startswith(".") or token.text.endswith("%")):
-        local = replace(local, split="", topic="", label=SPLIT_NAMES[share[1]])
-        spot.claim(token, "split_share", local, record=_record(spot.block, levels))
+        spot.claim(token, "split_share", replace(local, split="", topic="", label=SPLIT_NAMES[share[1]]))
         return
-    name = (
-        _described(levels[-1].texts if levels else {}) or (levels[-1].key if levels else key)
-        if key.lower() in _VALUE_KEYS
-        else key
-    )
+    name = (_described(top.texts) or top.key or key) if key.lower() in wordset("value_keys") else key
     name = name.replace(".", " ")
-    siblings = tuple(levels[-1].texts) if levels else ()
-    reading = named(local, name, siblings=siblings)
-    if reading.metric and (wrong := wrong_unit(reading.metric, token)) and "time" not in wrong:
+    reading = named(local, name, siblings=tuple(top.texts))
+    metric, wrong = reading.metric, wrong_unit(reading.metric, token) if reading.metric else ""
+    if wrong and "time" not in wrong:
         spot.leave(token, wrong)
-    elif reading.metric and local.settings:
-        spot.exclude(token, "a hyperparameter or setting")
-    elif reading.metric:
-        settled = replace(
-            reading.context, topic="", label=reading.context.label if reading.metric in _OF_CLASSES else ""
-        )
-        spot.claim(token, reading.metric, settled, record=_record(spot.block, levels),
-                    **_percent_unit(name, token, reading.metric))  # fmt: skip
+    elif metric and not local.settings:
+        label = reading.context.label if metric in wordset("of_classes") else ""
+        large = metric in ("mape", "smape") and pattern("above_one").match(token.text)
+        percent = "%" not in token.text and (large or unit_of(" " + plain(name), token.text))
+        settled = replace(reading.context, topic="", label=label)
+        spot.claim(token, metric, settled, unit="percent" if percent else "")
     else:
-        spot.exclude(token, reading.reason or _reason(name, local))
+        setting = local.settings or is_setting(name)
+        reason = SETTING if setting else f"a value of {name!r}, which is no metric that is known"
+        spot.exclude(token, SETTING if metric else reading.reason or reason)
 
 
-def _record(block: int, levels: Sequence[Level]) -> str:
-    """One mapping is one record; a ``value`` beside its ``name`` is of the list that holds it."""
-    level = next((level for level in reversed(levels) if not {"value", "type"} <= set(level.texts)), None)
-    return f"k{block}.{level.number if level else 0}"
-
-
-def _labels(levels: Sequence[Level]) -> list[Label]:
+def _labels(levels: Sequence[Level]) -> tuple[Label, ...]:
     """The labels that the keys above a figure and the texts beside it are."""
     labels: list[Label] = []
     for position, level in enumerate(levels):
         if level.key:
             labels.append(Label(level.key.replace("_", " "), "key"))
         for key, value in level.texts.items():
-            kind = names_record(key) if key.lower() in _RUN_KEYS or bare(key) in wordset("position_titles") else ""
-            if kind and (
-                position or (read_role(value).split and key.lower() in ("split", "set", "subset", "partition"))
-            ):
+            parts = key.lower() in ("split", "set", "subset", "partition") and read_role(value).split
+            telling = key.lower() in wordset("run_keys") or bare(key) in wordset("position_titles")
+            if telling and names_record(key) and (position or parts):
                 labels.append(Label(value[:60], "beside", key))
-    return labels
+    return tuple(labels)
 
 
 def is_position(key: str) -> bool:
@@ -258,79 +219,45 @@ def is_position(key: str) -> bool:
 
 def _described(texts: dict[str, str]) -> str:
     """What a record with a value says the value is: its fullest name that is a metric's."""
-    names = [texts[key].replace("_", " ") for key in _METRIC_KEYS if key in texts]
+    names = (value.replace("_", " ") for key, value in texts.items() if key in wordset("metric_keys"))
     known = [name for name in names if read_role(name).metrics]
     return max(known, key=lambda name: (len(read_role(name).metric), len(name)), default="")
 
 
-def _percent_unit(name: str, token: Token, metric: str) -> dict[str, str]:
-    """MAPE above 1 and keys that end in pct are printed in percent without the sign."""
-    large = metric in ("mape", "smape") and _size(token.text) > 1
-    return {"unit": "percent"} if "%" not in token.text and (large or unit_of(" " + plain(name), token.text)) else {}
-
-
-def _size(text: str) -> float:
-    digits = "".join(char for char in text if char.isdecimal() or char == ".")
-    return float(digits) if digits.count(".") <= 1 and digits.strip(".") else 0.0
-
-
-def _reason(name: str, context: Context) -> str:
-    if is_setting(plain(name)) or context.settings:
-        return "a hyperparameter or setting"
-    return f"a value of {name!r}, which is no metric that is known"
-
-
-def epoch_of(text: str) -> str | None:
-    """The epoch that a line standing alone announces (``Epoch 3/50``), or None."""
-    match = pattern("log_epoch").match(text)
-    return match[1] if match and not text[match.end() :].strip(" :-") else None
-
-
-def place_log(spot: Spot, tokens: list[Token], context: Context, *, epoch: str = "") -> bool:
+def place_log(spot: Spot, tokens: list[Token], context: Context, epoch: str = "") -> bool:
     """Place the figures of a line of a training log (``Epoch 3/30 - loss: 0.61 - val_acc: 0.58``).
 
     False where the line is none, and nothing is placed. `epoch` is what a line above announced, for logs that print the
     figures on a line of their own.
     """
     text = spot.text
-    begins, at = _log_head(text, epoch)
-    if begins is None:
+    forms = (("log_epoch", "epoch"), ("log_round", "round"), ("log_bar", ""), ("log_trainer", "epoch"))
+    head = next(((match, form, unit) for form, unit in forms if (match := pattern(form).match(text))), None)
+    if head is None:
         return False
+    match, form, unit = head
+    place = match[1] if unit else epoch
+    at = f"{unit or 'epoch'} {int(place) if place.isdecimal() else place}" if place else ""
+    begins = 0 if form == "log_trainer" else match.end()
     keys = [pattern("log_key").search(text[max(0, token.start - 48) : token.start]) for token in tokens]
     known = [_log_metric(key[1], context, at) if key else ("", context) for key in keys]
-    if sum(bool(metric) for metric, _ in known) < (2 if pattern("log_epoch").match(text) else 1):
+    if sum(bool(metric) for metric, _ in known) < (2 if form == "log_epoch" else 1):
         return False
     for token, key, (metric, local) in zip(tokens, keys, known, strict=True):
         if token.start < begins or key is None:
             spot.exclude(token, "the epoch or a setting of a training log")
         elif metric and token.kind == "number":
-            spot.claim(token, metric, local, record=f"l{spot.line}.{local.split}")
+            replace(spot, record=f"l{spot.line}.{local.split}").claim(token, metric, local)
         else:
             spot.exclude(token, "a setting in a training log")
     return True
 
 
-def _log_head(text: str, epoch: str) -> tuple[int | None, str]:
-    """Where the figures of a log line begin and the position they are of; None where the line is no log line."""
-    if match := pattern("log_epoch").match(text):
-        return match.end(), f"epoch {int(match[1])}"
-    if match := pattern("log_round").match(text):
-        return match.end(), f"round {int(match[1])}"
-    if match := pattern("log_bar").match(text):
-        return match.end(), f"epoch {int(epoch)}" if epoch else ""
-    if match := pattern("log_trainer").match(text):
-        return 0, f"epoch {match[1]}"
-    return None, ""
-
-
 def _log_metric(key: str, context: Context, at: str) -> tuple[str, Context]:
     """The metric and context of a key of a log line; a key without a split is of the training, inside an epoch."""
     name = key.replace("'s", " ").replace("_", " ").replace("-", " ").strip()
-    role = read_role(name)
-    first = name.lower().split(" ")[0] if name else ""
-    split = "validation" if first in ("eval", "valid") else role.split or ("train" if at else context.split)
-    local = replace(context, at=at or context.at, split=split, topic="", settings=False)
-    reading = named(local, name)
-    if reading.metric in ("epochs_run", "best_epoch", "training_time", "latency", "throughput", "n_samples"):
-        return "", local
-    return reading.metric, replace(reading.context, split=split, topic="")
+    evaluated = name.lower().split(" ")[0] in ("eval", "valid")
+    split = "validation" if evaluated else read_role(name).split or ("train" if at else context.split)
+    reading = named(replace(context, at=at or context.at, split=split, topic="", settings=False), name)
+    metric = "" if reading.metric in wordset("no_log_metrics") else reading.metric
+    return metric, replace(reading.context, split=split, topic="")

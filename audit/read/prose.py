@@ -12,13 +12,17 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from assay.audit.claims.metrics import METRICS
-from assay.audit.read.labels_to_metrics import SPLIT_NAMES, named, of_units, says, wrong_unit
-from assay.audit.read.sheet import Context, Spot
+from assay.audit.read.labels import SETTING, SPLIT_NAMES, Context, named, of_units, wrong_unit
+from assay.audit.read.sheet import Spot
 from assay.audit.read.tokens import Token, scan_line
 from assay.audit.read.vocabulary import pattern, table, wordset
-from assay.audit.read.words import Mention, is_setting, mentions, plain, read_role, words_of
+from assay.audit.read.words import Mention, is_setting, mentions, plain, read_role, says, words_of
 
-__all__ = ["end_of_interval", "no_figure", "no_metric", "place_prose"]
+__all__ = ["no_figure", "place_prose"]
+
+#: Columns either side of a figure that are looked at, and the cost of a name that is not linked to a figure.
+REACH, _APART = 120, 99.0
+
 
 def no_figure(token: Token, before: str, after: str) -> str:
     """Why a number is no figure, whatever stands near it; "" where it may be one.
@@ -32,24 +36,17 @@ def no_figure(token: Token, before: str, after: str) -> str:
     'a year'
 
     """
-    if pattern("year").fullmatch(token.text) and not before.rstrip(" *_`").endswith((":", "=")):
-        return "a year"
-    if pattern("factor_before").search(before) or pattern("factor_after").match(after):
-        return "part of a formula"
-    if (
-        pattern("numbered_thing").search(before[-24:])
-        and not token.text.endswith("%")
-        and token.text.replace(",", "").replace("-", "").isdecimal()
-    ):
-        return "part of a name or an enumeration"
-    if pattern("level_after").match(after) and "%" in token.text:
-        return "a confidence level"
-    if pattern("done_after").match(after) and "%" in token.text:
-        return "a share of work that is done"
+    for reason, rows in table("no_figure").items():
+        for row in rows:
+            tests = (pattern(row["text"]).fullmatch(token.text) if "text" in row else True,
+                     pattern(row["before"]).search(before[-24:]) if "before" in row else True,
+                     pattern(row["after"]).match(after) if "after" in row else True)  # fmt: skip
+            if all(tests):
+                return reason
     return ""
 
 
-def end_of_interval(token: Token, before: str, after: str) -> str:
+def _end_of_interval(token: Token, before: str, after: str) -> str:
     """Whether a number is the spread or an end of the interval of the figure before it; "" where it is neither."""
     if token.spread:
         return "a spread (±) of the figure before it"
@@ -58,31 +55,24 @@ def end_of_interval(token: Token, before: str, after: str) -> str:
     closed = after.lstrip(" *_`").startswith(("]", ")"))
     if pattern("pair_opened").search(before):
         inside = inside or (token.value_range and closed) or pattern("pair_second").match(after) is not None
-    inside = inside or (closed and pattern("pair_last").search(before) is not None)
-    return "the end of an interval" if inside else ""
+    return "the end of an interval" if inside or (closed and pattern("pair_last").search(before)) else ""
 
 
-def no_metric(token: Token, before: str, after: str, context: Context, *, in_code: bool) -> str:
+def _no_metric(token: Token, before: str, after: str, context: Context, in_code: bool) -> str:
     """Why a figure for which no metric was found is no claim; "" where it might be one of something not known."""
-    bare = pattern("bare_number").fullmatch(token.text) is not None
+    whole = pattern("bare_number").fullmatch(token.text) is not None
     unit = plain(token.unit).strip()
     if context.settings or is_setting(before[-60:] + " " + after):
-        return "a hyperparameter or setting"
-    if (unit in wordset("counted") or unit.rstrip("s") in wordset("counted")) and (bare or "-" in token.text):
+        return SETTING
+    if {unit, unit.rstrip("s")} & wordset("counted") and (whole or "-" in token.text):
         return f"a count or duration ({token.unit})"
     if pattern("memory").search(token.text):
         return "a size of memory or storage"
     if before.rstrip().endswith(("=", "(")) and in_code:
         return "code"
-    if bare and token.text.isdecimal() and len(token.text) <= 3 and not context.topic:
+    if whole and token.text.isdecimal() and len(token.text) <= 3 and not context.topic:
         return "a count or size in prose; no metric is named"
     return ""
-
-
-#: Columns either side of a figure that are looked at.
-REACH = 120
-#: Counts that in running text need to be told as results; "the last 10 trades" counts nothing.
-_COUNTS = ("trades", "winning_trades", "losing_trades", "n_samples", "parameters", "sessions", "configurations_tested")
 
 
 @dataclass
@@ -91,7 +81,8 @@ class _Text:
 
     spot: Spot
     context: Context
-    figures: list[Token] = field(default_factory=list)
+    figures: list[Token]
+    placed: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.text = self.spot.text
@@ -107,14 +98,14 @@ class _Text:
     def claim(self, token: Token, metric: str, context: Context, **extra: object) -> int | None:
         # What its own label names is printed again here: the first print alone stands for the record.
         again = ".again" if metric == self.context.topic else ""
-        record = f"{self.spot.record}{again}" if self.spot.record else f"s{self.spot.line}.{self.sentence(token)}"
-        return self.spot.claim(token, metric, context, record=record, **extra)
-
-    def sentence(self, token: Token) -> int:
-        return len(pattern("sentence_end").findall(self.folded[: token.start]))
-
-    def around(self, token: Token) -> str:
-        return " ".join(self.text[max(0, token.start - 30) : token.end + 40].strip("-*|# \t").split())
+        sentence = len(pattern("sentence_end").findall(self.folded[: token.start]))
+        record = f"{self.spot.record}{again}" if self.spot.record else f"s{self.spot.line}.{sentence}"
+        if metric in ("change", "multiple"):
+            around = self.text[max(0, token.start - 30) : token.end + 40]
+            extra["definition"] = " ".join(around.strip("-*|# \t").split())
+        index = self.spot.claim(token, metric, context, record=record, **extra)
+        self.placed += [] if index is None else [index]
+        return index
 
 
 @lru_cache(maxsize=64)
@@ -123,49 +114,41 @@ def _named(folded: str) -> list[Mention]:
     heads: list[Mention] = []
     # "It supports 50 languages" names no support of a class.
     for mention in (m for m in mentions(folded) if m.words != "support"):
-        last = heads[-1] if heads else None
-        if last is not None and pattern("of_link").fullmatch(folded[last.end : mention.start]):
-            heads[-1] = replace(last, end=mention.end)
+        if heads and pattern("of_link").fullmatch(folded[heads[-1].end : mention.start]):
+            heads[-1] = replace(heads[-1], end=mention.end)
         else:
             heads.append(mention)
     return heads
 
 
-def place_prose(spot: Spot, tokens: Sequence[Token], context: Context) -> list[int]:
-    """Place the figures of a stretch of running text, and return the indexes of the claims placed.
+def place_prose(spot: Spot, tokens: Sequence[Token], context: Context) -> None:
+    """Place the figures of a stretch of running text.
 
     The columns of `tokens` are those of the whole line; the topic of `context` is the metric of the label.
     """
     figures = spot.figures(tokens)
     if not figures:
-        return []
-    stretch = _Text(spot, context, figures)
-    if shares := _class_shares(stretch):
-        for token, label in shares:
-            stretch.claim(token, "class_share", replace(context, label=label))
-        stretch.figures = figures = [token for token in figures if all(token is not share for share, _ in shares)]
-    indexes: list[int] = []
+        return
+    text = _Text(spot, context, figures)
+    shares = _class_shares(text)
+    for token, label in shares:
+        text.claim(token, "class_share", replace(context, label=label))
+    text.figures = [token for token in figures if all(token is not share for share, _ in shares)]
     number = 0
-    while number < len(figures):
-        taken, placed = _pair(stretch, number) or (0, [])
+    while number < len(text.figures):
+        taken = _pair(text, number)
         if not taken:
-            index = _one(stretch, number)
-            placed, taken = [] if index is None else [index], 1
-        indexes += placed
-        number += taken
-    _derive(stretch, indexes)
-    return indexes
+            _one(text, number)
+        number += taken or 1
+    _derive(text)
 
 
 def _class_shares(text: _Text) -> list[tuple[Token, str]]:
     """The shares of the classes that a line lists: "Class balance: Sell 92.4%, Hold 4.1%", with their names."""
-    listed = text.context.topic == "class_share"
-    begin = 0 if listed else next((m.end for m in text.named if m.metric == "class_share"), None)
-    if begin is None:
-        return []
+    starts = [0] if text.context.topic == "class_share" else [m.end for m in text.named if m.metric == "class_share"]
     found: list[tuple[Token, str]] = []
-    for token in text.figures:
-        if token.start < begin or pattern("clause_end").search(text.folded[begin : token.start]):
+    for token in text.figures if starts else []:
+        if token.start < starts[0] or pattern("clause_end").search(text.folded[starts[0] : token.start]):
             continue
         before = pattern("name_before").search(text.text[max(0, token.start - 30) : token.start])
         after = pattern("name_after").match(text.text[token.end : token.end + 26])
@@ -175,44 +158,37 @@ def _class_shares(text: _Text) -> list[tuple[Token, str]]:
     return found if len({label for _, label in found}) == len(found) >= 2 else []
 
 
-def _pair(text: _Text, number: int) -> tuple[int, list[int]] | None:
-    """Two figures with an arrow, or "from" and "to", between: the same metric before and after."""
+def _pair(text: _Text, number: int) -> int:
+    """Place two figures with an arrow, or "from" and "to", between: the same metric before and after. How many figures
+    that takes, with a change in brackets behind; 0 where it is none."""
     if number + 1 >= len(text.figures):
-        return None
+        return 0
     first, second = text.figures[number : number + 2]
     between = text.folded[first.end : second.start]
-    arrow = pattern("arrow").match(text.text[first.end : second.start])
     moved = pattern("from_word").search(text.before(first, 12)) and between.strip(" *_`") in ("to", "a", "para")
-    if not arrow and not moved:
-        return None
-    placed = _arrow(text, first, second)
-    if not placed:
-        return None
+    if not moved and not pattern("arrow").match(text.text[first.end : second.start]):
+        return 0
+    metric, context = text.context.topic, text.context
+    named = [mention for mention in text.named if mention.end <= first.start][-1:]
+    if not metric and named and first.start - named[0].end <= 80:
+        metric = "" if pattern("clause_end").search(text.folded[named[0].end : first.start]) else named[0].metric
+    if not metric and pattern("ranging").search(text.folded[: first.start]):
+        text.claim(first, "target_low", context)
+        text.claim(second, "target_high", context)
+        return 2
+    if metric not in METRICS or wrong_unit(metric, first) or wrong_unit(metric, second):
+        return 0
+    earlier = replace(context, group=(*context.group, "before"), goal=False)
+    pair = text.claim(first, metric, earlier), text.claim(second, metric, context)
     third = text.figures[number + 2] if number + 2 < len(text.figures) else None
     if third is None or "%" not in third.text or not _bracketed(text, third):
-        return 2, placed
-    change = text.claim(third, "change", text.context, definition=text.around(third))
+        return 2
+    change = text.claim(third, "change", context)
     # Without a sign it may be the end as a share of the start as well.
-    if change is not None and len(placed) == 2 and third.text[0] in "+-−–":
-        text.spot.sheet.placed[change].relation, text.spot.sheet.placed[change].inputs = "change", tuple(placed)
-    return 3, placed if change is None else [*placed, change]
-
-
-def _arrow(text: _Text, first: Token, second: Token) -> list[int]:
-    metric, context = text.context.topic, text.context
-    if not metric:
-        before = [mention for mention in text.named if mention.end <= first.start]
-        near = before and first.start - before[-1].end <= 80
-        if near and not pattern("clause_end").search(text.folded[before[-1].end : first.start]):
-            metric = before[-1].metric
-    if not metric and pattern("ranging").search(text.folded[: first.start]):
-        ends = zip((first, second), ("target_low", "target_high"), strict=True)
-        return [index for token, end in ends if (index := text.claim(token, end, context)) is not None]
-    if metric not in METRICS or wrong_unit(metric, first) or wrong_unit(metric, second):
-        return []
-    earlier = replace(context, group=(*context.group, "before"), goal=False)
-    pair = ((first, earlier), (second, context))
-    return [index for token, local in pair if (index := text.claim(token, metric, local)) is not None]
+    if change is not None and None not in pair and third.text[0] in "+-−–":
+        placed = text.spot.sheet.placed[change]
+        placed.relation, placed.inputs = "change", tuple(index for index in pair if index is not None)
+    return 3
 
 
 def _bracketed(text: _Text, token: Token) -> bool:
@@ -221,91 +197,80 @@ def _bracketed(text: _Text, token: Token) -> bool:
     return before is not None and text.text[token.end : token.end + 1] == ")"
 
 
-def _again(text: _Text, number: int) -> bool:
+def _again(text: _Text, token: Token) -> bool:
     """Whether the figure in brackets is that before it, printed again: ``0.9982 (99.82%)``, ``35,857 (140 KB)``."""
-    token = text.figures[number]
     begun = text.text.rfind("(", 0, token.start)
-    before = [first for first in scan_line(text.text[:begun]) if first.kind == "number"]
-    if not before or pattern("memory").search(token.text) or "%" in token.text:
-        return True
-    return before[-1].text.strip("%") == token.text.strip("%")
+    before = [first.text for first in scan_line(text.text[max(0, begun - 40) : begun]) if first.kind == "number"]
+    again = not before or before[-1].strip("%") == token.text.strip("%")
+    return again or "%" in token.text or pattern("memory").search(token.text) is not None
 
 
-def _one(text: _Text, number: int) -> int | None:
+def _one(text: _Text, number: int) -> None:
+    """Place one figure: a multiple, a change or the value of the metric nearest to it; or say why it is none."""
     token = text.figures[number]
     before, after = text.before(token), text.after(token)
     if reason := no_figure(token, before, after):
         text.spot.exclude(token, reason)
-        return None
-    if reason := end_of_interval(token, before, after):
+    elif reason := _end_of_interval(token, before, after):
         text.spot.leave(token, reason)
-        return None
-    local = _local(text, token)
-    if (index := _change(text, token, local)) is not False:
-        return index
-    metric, reason = _metric(text, number)
-    return _place(text, token, metric, local, reason)
+    else:
+        local = _local(text, token)
+        known = bool(text.named) or text.context.topic in METRICS
+        if token.text.rstrip("+").endswith(("×", "x")) and not token.text.startswith("0x"):
+            if known:
+                text.claim(token, "multiple", local)
+            else:
+                text.spot.leave(token, "a multiple of something not named")
+        elif _is_change(text, token, known):
+            text.claim(token, "change", local)
+        else:
+            metric, reason = _metric(text, number)
+            _place(text, token, metric, local, reason)
 
 
-def _change(text: _Text, token: Token, local: Context) -> int | bool | None:
-    """Place a multiple or a change; False where the figure is neither."""
+def _is_change(text: _Text, token: Token, known: bool) -> bool:
     before, after = text.before(token), text.after(token)
-    known = bool(text.named) or text.context.topic in METRICS
-    implied = any(name in text.folded for name in table("implied"))
-    if token.text.rstrip("+").endswith(("×", "x")) and not token.text.startswith("0x"):
-        if known:
-            return text.claim(token, "multiple", local, definition=text.around(token))
-        text.spot.leave(token, "a multiple of something not named")
-        return None
+    if token.text.endswith(("pp", "pps")) or pattern("points").match(after):
+        return True
     word = words_of(after[:24])[:1]
-    points = token.text.endswith(("pp", "pps")) or pattern("points").match(after) is not None
     improved = bool(word) and word[0] in wordset("improving") and not pattern("clause_end").match(after[:2])
     improved = improved and pattern("improving").match(after) is not None
-    earlier = pattern("improved_by").search(before[-30:]) is not None
-    noun = pattern("fall_of").search(before) is not None
-    moved = "%" in token.text and (improved or earlier or (noun and known))
-    if points or (moved and (known or improved or implied)):
-        return text.claim(token, "change", local, definition=text.around(token))
-    return False
+    moved = improved or pattern("improved_by").search(before[-30:]) or (pattern("fall_of").search(before) and known)
+    return "%" in token.text and bool(moved) and (known or improved or any(w in text.folded for w in table("implied")))
 
 
 def _metric(text: _Text, number: int) -> tuple[str, str]:
     """The metric of a figure by the words around it, or why it has none."""
     token, context = text.figures[number], text.context
-    before, after = text.before(token), text.after(token)
+    before, after, share = text.before(token), text.after(token), "%" in token.text
     mention = _nearest(text, number)
     metric, reason = "", ""
     if mention is not None:
-        reading = named(
-            replace(context, topic=""), _phrase(text, mention, token), after=text.text[token.start : token.end + 40]
-        )
+        phrase = _phrase(text, mention, token)
+        reading = named(replace(context, topic=""), phrase, after=text.text[token.start : token.end + 40])
         metric, reason = reading.metric, reading.reason
-        if mention.start > token.end and pattern("statistic_before").search(before):
-            reading = named(context, pattern("statistic_before").search(before)[1] + " " + mention.words)  # type: ignore[index]
-            metric = reading.metric
-    if not metric and "%" in token.text and pattern("earned").search(before) and pattern("yearly").match(after):
+        if mention.start > token.end and (statistic := pattern("statistic_before").search(before)):
+            metric = named(context, f"{statistic[1]} {mention.words}").metric
+    if not metric and share and pattern("earned").search(before) and pattern("yearly").match(after):
         metric = "annual_return"
-    if pattern("variance_after").match(after) and "%" in token.text:
+    if share and pattern("variance_after").match(after):
         metric = "r2"
-    basis = pattern("basis_after").match(after)
-    if basis and not metric:
-        metric = context.topic
-    if basis and says(basis[1], "gross_words"):
-        metric = table("combine").get(metric, {}).get("gross", metric)
+    if basis := pattern("basis_after").match(after):
+        metric = metric or context.topic
+        metric = table("combine").get(metric, {}).get(basis[1], metric)
     if token.value_range and says(before, "range_words"):
         metric = metric or "target_range"
     if metric == "epochs_run" and not pattern("ran_before").search(before[-28:]):
         metric = ""
     if metric == "best_epoch" and mention is not None and "best" not in mention.words:
         metric = ""
-    if (metric == "accuracy" and pattern("random_after").match(after)) or pattern("random_before").search(before):
+    chance = pattern("random_after").match(after) and (metric == "accuracy" or (share and not metric))
+    if chance or pattern("random_before").search(before):
         metric = "random_baseline"
-    if not metric and pattern("random_after").match(after) and "%" in token.text:
-        metric = "random_baseline"
-    if _bracketed(text, token) and (context.topic in METRICS or metric):
+    if _bracketed(text, token) and (metric or context.topic in METRICS):
         again = context.topic if context.topic in METRICS else metric
-        metric, reason = (again, "") if _again(text, number) else ("", "in brackets behind a figure")
-    if metric in _COUNTS and not _told(text, token, mention):
+        metric, reason = (again, "") if _again(text, token) else ("", "in brackets behind a figure")
+    if metric in wordset("told_counts") and not _told(text, token, mention):
         return "", "a count that no result is told by"
     return metric, reason
 
@@ -321,72 +286,62 @@ def _phrase(text: _Text, mention: Mention, token: Token) -> str:
 
 def _told(text: _Text, token: Token, mention: Mention | None) -> bool:
     """Whether a count in running text is a result: after its name and a colon, or "on 1,204 trades"."""
-    if mention is None or text.context.topic:
+    digits = token.text.replace(",", "").replace("~", "").isdecimal()
+    if mention is None or text.context.topic or mention.end <= token.start:
         return True
-    if mention.end <= token.start:
+    if digits and len(token.text) > 2 and not text.before(token).strip(" -*+•_`"):
         return True
-    if not text.before(token).strip(" -*+•_`") and token.text.replace(",", "").isdecimal() and len(token.text) > 2:
-        return True
-    whole = token.text.replace(",", "").replace("~", "").isdecimal()
-    return (whole or mention.metric == "parameters") and pattern("counted_before").search(
-        text.before(token, 40)
-    ) is not None
+    return (digits or mention.metric == "parameters") and bool(pattern("counted_before").search(text.before(token, 40)))
 
 
-def _place(text: _Text, token: Token, metric: str, local: Context, reason: str) -> int | None:
-    before, after, context = text.before(token), text.after(token), text.context
+def _place(text: _Text, token: Token, metric: str, local: Context, reason: str) -> None:
+    before, after, topic = text.before(token), text.after(token), text.context.topic
     share = pattern("split_before").search(before)
-    if share and not metric and "%" in token.text:
-        return text.claim(token, "split_share", replace(local, label=SPLIT_NAMES[share[1]], split=""))
-    if pattern("versus").search(before) and not metric and context.topic in METRICS:
+    if not metric and share and "%" in token.text:
+        text.claim(token, "split_share", replace(local, label=SPLIT_NAMES[share[1]], split=""))
+        return
+    if not metric and topic in METRICS and pattern("versus").search(before):
         where = read_role(text.folded[token.end : token.end + 30])
-        local = replace(local, group=(*context.group, where.earlier or "compared"))
-        metric = context.topic
-    if not metric and "%" in token.text and context.topic in METRICS and METRICS[context.topic].kind == "loss":
+        metric, local = topic, replace(local, group=(*text.context.group, where.earlier or "compared"))
+    if not metric and "%" in token.text and topic in METRICS and METRICS[topic].kind == "loss":
         word = words_of(text.text[token.end : token.end + 30])[:1]
-        return text.claim(token, "weight_share", replace(local, label=word[0] if word else ""))
+        text.claim(token, "weight_share", replace(local, label=word[0] if word else ""))
+        return
     if metric and METRICS[metric].kind == "count" and "%" in token.text:
         metric = "win_rate" if metric == "winning_trades" else ""
     if metric == "parameters" and pattern("memory").search(token.text):
         metric = "file_size"
-    if metric and (wrong := wrong_unit(metric, token)):
+    if metric and (wrong := wrong_unit(metric, token) or _too_large(text, token, metric)):
         metric, reason = "", wrong
-    if metric and METRICS[metric].kind in ("proportion", "score", "correlation", "r2") and _beyond_one(text, token):
-        metric, reason = "", "too large for a share, and without a percent sign"
-    if metric and METRICS[metric].low == 0.0 and token.text[:1] in "-−–" and METRICS[metric].kind != "count":
-        # What cannot be negative has fallen by so much.
-        return text.claim(token, "change", local, definition=text.around(token))
-    if metric:
+    if not metric:
+        if why := _no_metric(token, before, text.after(token, 24), text.context, "`" in text.text):
+            text.spot.exclude(token, why)
+        else:
+            text.spot.leave(token, reason or "no metric that is known stands near it")
+    elif METRICS[metric].low == 0.0 and token.text[:1] in "-−–" and METRICS[metric].kind != "count":
+        text.claim(token, "change", local)  # what cannot be negative has fallen by so much
+    else:
         told = token.text[:1] in "<>≥≤" and pattern("explains").match(after) is not None
         if told or pattern("goal_after").match(after) or pattern("goal_before").search(before):
             local = replace(local, goal=True)
-        return text.claim(token, metric, local, **_class_of(text, token, metric, local))
-    _set_aside(text, token, reason)
-    return None
+        text.claim(token, metric, local, label=_class_of(text, token, metric, local))
 
 
-def _beyond_one(text: _Text, token: Token) -> bool:
-    """A bare whole number above 1 in running text: shares are printed with a sign or as decimals there."""
+def _too_large(text: _Text, token: Token, metric: str) -> str:
+    """Whether it is a bare whole number above 1: shares are printed with a sign or as decimals in running text."""
+    share = METRICS[metric].kind in ("proportion", "score", "correlation", "r2") and text.context.topic not in METRICS
     digits = "".join(char for char in token.text if char.isalnum() or char in ".%")
-    return text.context.topic not in METRICS and digits.isdecimal() and int(digits) > 1
+    beyond = share and digits.isdecimal() and int(digits) > 1
+    return "too large for a share, and without a percent sign" if beyond else ""
 
 
-def _class_of(text: _Text, token: Token, metric: str, context: Context) -> dict[str, str]:
+def _class_of(text: _Text, token: Token, metric: str, context: Context) -> str:
     """The class named right before the metric or the figure: "Sell precision 99.7%"."""
     if context.label or metric not in wordset("per_class"):
-        return {}
+        return ""
     piece = pattern("clause_mark").split(text.folded[max(0, token.start - 60) : token.start])[-1]
     labels = read_role(piece).labels
-    return {"label": labels[-1].capitalize()} if len(labels) == 1 else {}
-
-
-def _set_aside(text: _Text, token: Token, reason: str) -> None:
-    """Say why a figure without a metric is no claim, or list it as not placed."""
-    before, after = text.before(token), text.after(token, 24)
-    if why := no_metric(token, before, after, text.context, in_code="`" in text.text):
-        text.spot.exclude(token, why)
-    else:
-        text.spot.leave(token, reason or "no metric that is known stands near it")
+    return labels[-1].capitalize() if len(labels) == 1 else ""
 
 
 def _local(text: _Text, token: Token) -> Context:
@@ -394,14 +349,13 @@ def _local(text: _Text, token: Token) -> Context:
     context, folded = text.context, text.folded
     begin = max((m.start for m in text.named if m.start < token.start), default=token.start)
     near = token.start - begin < 40
+    piece = pattern("clause_break").split(folded[max(0, begin - 30) : begin])[-1]
     words = pattern("split_behind").match(folded[token.end : token.end + 60])
-    if words is None and near:
-        words = pattern("split_ahead").search(pattern("clause_break").split(folded[max(0, begin - 30) : begin])[-1])
+    words = words or (pattern("split_ahead").search(piece) if near else None)
     if words:
         context = replace(context, split=read_role(words[1]).split or context.split)
-    piece = pattern("clause_break").split(folded[max(0, begin - 24) : begin])[-1]
     opening = pattern("sentence_end").split(folded[max(0, begin - REACH) : begin])[-1]
-    earlier = pattern("earlier_run").search(piece) or pattern("earlier_time").match(opening)
+    earlier = pattern("earlier_run").search(piece[-24:]) or pattern("earlier_time").match(opening)
     if earlier and near and earlier[1] not in " ".join(context.group):
         context = replace(context, group=(*context.group, earlier[1]))
     metric = next((m.metric for m in text.named if m.start == begin), "")
@@ -412,81 +366,63 @@ def _nearest(text: _Text, number: int) -> Mention | None:
     """The name right before or right after the figure, with only linking words between."""
     figures, token, folded = text.figures, text.figures[number], text.folded
     previous_end = figures[number - 1].end if number else 0
-    tail = token.end
-    while number + 1 < len(figures) and figures[number + 1].spread:
-        number += 1
-        tail = figures[number].end
-    next_start = figures[number + 1].start if number + 1 < len(figures) else len(folded)
-    best: tuple[float, Mention | None] = (99.0, None)
+    following = [figure for figure in figures[number + 1 :] if not figure.spread][:1]
+    next_start = following[0].start if following else len(folded)
+    tail = max((figure.end for figure in figures[number:] if figure.start < next_start), default=token.end)
+    best, least = None, _APART
     first = bisect_left(text.named, token.start - REACH, key=lambda mention: mention.start)
     for mention in itertools.takewhile(lambda m: m.start <= token.end + REACH, text.named[first:]):
+        cost = _APART
         if mention.end <= token.start:
             cost = _cost_before(folded, mention, token, previous_end)
-        elif mention.start >= token.end:
-            cost = _cost_after(folded[max(tail, token.end) : mention.start]) if mention.start < next_start else 99.0
-        else:
-            continue
-        if cost < best[0]:
-            best = (cost, mention)
-    return best[1]
+        elif token.end <= mention.start < next_start:
+            cost = _cost_after(folded[tail : mention.start])
+        if cost < least:
+            best, least = mention, cost
+    return best
 
 
 def _cost_before(folded: str, mention: Mention, token: Token, previous_end: int) -> float:
+    """How far a name stands before a figure: only linking words and one short bracket may stand between, or "and"."""
     gap = folded[mention.end : token.start]
     if len(gap) > 60 or pattern("clause_end").search(gap):
-        return 99.0
+        return _APART
     crossed = mention.end <= previous_end
-    if crossed and folded[previous_end : token.start].strip(" *_`") not in ("and", "or", "e", "y", "和", "/", ",", "("):
-        return 99.0
-    if not crossed and not _linked(gap):
-        return 99.0
-    return len(gap.strip(" *_`:=(")) / 10 + (2.0 if "," in gap else 0.0) + (3.0 if crossed else 0.0)
-
-
-def _linked(gap: str) -> bool:
-    """Whether only linking words, marks and one short bracket stand in a gap."""
-    bare = pattern("short_bracket").sub(" ", gap, count=1)
-    marks = pattern("not_a_link").search(bare)
-    return marks is None and all(word in wordset("links") for word in words_of(bare))
+    if crossed:
+        linked = folded[previous_end : token.start].strip(" *_`") in ("and", "or", "e", "y", "和", "/", ",", "(")
+    else:
+        clear = pattern("short_bracket").sub(" ", gap, count=1)
+        linked = not pattern("not_a_link").search(clear) and wordset("links").issuperset(words_of(clear))
+    cost = len(gap.strip(" *_`:=(")) / 10 + (2.0 if "," in gap else 0.0) + (3.0 if crossed else 0.0)
+    return cost if linked else _APART
 
 
 def _cost_after(gap: str) -> float:
     words = words_of(gap)
-    linked = len(words) <= 4 and all(word in wordset("links_after") for word in words)
-    clean = pattern("not_a_link_after").search(gap) is None
-    return 0.5 + len(gap.strip(" *_`")) / 10 if linked and clean and len(gap) <= 45 else 99.0
+    linked = len(words) <= 4 and wordset("links_after").issuperset(words) and len(gap) <= 45
+    clean = not pattern("not_a_link_after").search(gap)
+    return 0.5 + len(gap.strip(" *_`")) / 10 if linked and clean else _APART
 
 
-def _derive(text: _Text, indexes: list[int]) -> None:
-    """Tie a change to the arrow pair of its own line: "54% improvement (59.1% → 91.3%)"."""
+def _derive(text: _Text) -> None:
+    """Tie a change to the arrow pair of its own line: "54% improvement (59.1% → 91.3%)"; to the one in the bracket
+    behind it, the one it names right after, or the only one."""
     placed = text.spot.sheet.placed
-    changes = [i for i in indexes if placed[i].metric == "change" and not placed[i].relation]
-    tied = {i for index in indexes for i in placed[index].inputs}
+    changes = [i for i in text.placed if placed[i].metric == "change" and not placed[i].relation]
+    tied = {i for index in text.placed for i in placed[index].inputs}
     pairs = [
         (a, b)
-        for a, b in itertools.pairwise(indexes)
+        for a, b in itertools.pairwise(text.placed)
         if placed[a].metric == placed[b].metric != "change" and a not in tied
-        and "before" in placed[a].context.group[-1:]
-        and placed[a].value.is_point and placed[b].value.is_point
+        and "before" in placed[a].context.group[-1:] and placed[a].value.is_point and placed[b].value.is_point
     ]  # fmt: skip
-    for change in changes:
-        pair = _partner(text, change, pairs)
-        if pair is None and len(changes) == 1 and len(pairs) == 1:
-            pair = pairs[0]
-        if pair is not None:
-            around = text.folded[max(0, placed[change].column - 30) : placed[change].end + 20]
-            falls = any(word in around for word in wordset("falling"))
-            placed[change].relation, placed[change].inputs = "reduction" if falls else "change", pair
-
-
-def _partner(text: _Text, change: int, pairs: list[tuple[int, int]]) -> tuple[int, int] | None:
-    """The pair that a change is of: the one in the bracket behind it, or the one it names right after."""
-    placed = text.spot.sheet.placed
-    for first, second in pairs:
-        behind = text.folded[placed[change].end : placed[first].column]
-        between = text.folded[placed[second].end : placed[change].column]
-        if placed[first].column >= placed[change].end and pattern("bracket_opens").fullmatch(behind):
-            return first, second
-        if placed[change].column >= placed[second].end and pattern("named_behind").fullmatch(between):
-            return first, second
-    return None
+    for change in (placed[i] for i in changes):
+        near = [
+            (a, b) for a, b in pairs
+            if pattern("bracket_opens").fullmatch(text.folded, change.end, max(change.end, placed[a].column))
+            or pattern("named_behind").fullmatch(text.folded, placed[b].end, max(placed[b].end, change.column))
+        ] or (pairs if len(changes) == len(pairs) == 1 else [])  # fmt: skip
+        if near:
+            around = text.folded[max(0, change.column - 30) : change.end + 20]
+            change.relation = "reduction" if any(word in around for word in wordset("falling")) else "change"
+            change.inputs = near[0]

@@ -14,11 +14,10 @@ from dataclasses import dataclass, field, replace
 
 from assay.audit.claims.metrics import METRICS
 from assay.audit.claims.model import BESIDE, Claim, ClaimSet, ClassShare, Group, Sample, Target
-from assay.audit.read.labels_to_metrics import says
 from assay.audit.read.relations import tie_changes
 from assay.audit.read.sheet import Draft, Placed, Sheet
 from assay.audit.read.vocabulary import wordset
-from assay.audit.read.words import plain
+from assay.audit.read.words import plain, says
 
 __all__ = ["adopt_splits", "assemble", "contradict", "merged_names"]
 

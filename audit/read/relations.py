@@ -1,4 +1,5 @@
-"""Figures that follow from others: a change between two columns, a gap between losses, a multiple, a difference.
+"""Figures that follow from others: a change between two columns, a gap between losses, a multiple, a difference; and
+the intervals, spreads and counts printed behind a figure: "1.31 (95% CI 0.52–2.10)", "0.112 ± 0.08", "57.1% (16/28)".
 
 Where a report leaves it to its reader which two figures such a one compares, the relation is kept only where the
 printed figure fits it. It confirms a figure and never accuses one: what does not fit may compare other figures.
@@ -7,87 +8,213 @@ printed figure fits it. It confirms a figure and never accuses one: what does no
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from assay.audit.claims.intervals import Interval
+from assay.audit.claims.intervals import Interval, Printed, parse_print
 from assay.audit.claims.metrics import METRICS
-from assay.audit.read.labels_to_metrics import says
+from assay.audit.claims.model import BESIDE
+from assay.audit.read.document import Line
+from assay.audit.read.labels import Context
 from assay.audit.read.prose import place_prose
-from assay.audit.read.sheet import Context, Placed, Sheet, Spot
+from assay.audit.read.sheet import Excluded, Placed, Sheet, Spot
 from assay.audit.read.tokens import Token
 from assay.audit.read.vocabulary import pattern, table, wordset
-from assay.audit.read.words import mentions, plain, read_role
+from assay.audit.read.words import mentions, plain, read_role, says
+from assay.data.errors import InputError
 
-__all__ = ["place_change", "tie_changes", "tie_gaps"]
+__all__ = ["attach", "claim_beside", "place_change", "takes_interval", "tie_changes", "tie_gaps"]
 
-#: Metrics that improve when they fall.
-_LOWER_IS_BETTER = ("brier", "error_rate", "max_drawdown")
+#: How far a fraction may lie from a share to be its own.
+_NEAR = 0.1
+Pair = tuple[int, int]
 
 
-def place_change(
-    spot: Spot, figures: list[Token], metric: str, local: Context, title: str, pair: list[int]
-) -> None:
+# --- behind a figure ------------------------------------------------------------------------------------------------
+
+
+def takes_interval(figure: Placed) -> bool:
+    """Whether an interval or a spread may be that of a figure."""
+    derived = figure.metric in ("change", "multiple", "difference", "target_range", "split_share", *BESIDE)
+    return figure.value.is_point and not derived
+
+
+def claim_beside(sheet: Sheet, index: int, kind: str, column: int, text: str, words: str = "") -> bool:
+    """Place ``interval``, ``spread`` or ``fraction`` of a figure; False where the print is none.
+
+    Without the words "CI" or "confidence" a pair counts only if it holds the figure before it. On the scale of the
+    figure: in percent where that is and these are too large for shares.
+    """
+    estimate = sheet.placed[index]
+    value = _read(text, "fraction" if kind == "fraction" else "", sheet.decimal)
+    if value is not None and estimate.value.percent and not value.percent and max(abs(value.value), abs(value.end)) > 1:
+        value = _read(text, "percent", sheet.decimal)
+    if value is None or (kind == "interval") != (value.bound == "range"):
+        return False
+    named = pattern("ci_words").search(words)
+    if kind == "interval" and not named and not value.interval.meets(estimate.value.interval):
+        return False
+    level = pattern("ci_level").search(words)
+    level_words = next((f"{group}% " for group in (level.groups() if level else ()) if group), "")
+    unit = "fraction" if kind == "fraction" else "percent" if estimate.value.percent and "%" not in text else ""
+    sheet.placed.append(
+        replace(
+            estimate, column=column, end=column + len(text), printed=text, value=value, metric=kind, unit=unit,
+            label=f"{estimate.metric.replace('_', ' ')} {estimate.name}".strip(), relation=kind, inputs=(index,),
+            definition=f"{level_words}confidence interval" if named else estimate.definition,
+        )
+    )  # fmt: skip
+    return True
+
+
+def _read(text: str, unit: str, decimal: str) -> Printed | None:
+    try:
+        return parse_print(text, unit=unit, decimal=decimal)
+    except InputError:
+        return None
+
+
+def attach(sheet: Sheet, lines: Sequence[Line]) -> None:
+    """Turn figures that were left over into the intervals, spreads and counts of the figures before them."""
+    on_line: dict[int, list[int]] = defaultdict(list)
+    for index in sorted(range(len(sheet.placed)), key=lambda i: sheet.placed[i].column):
+        on_line[sheet.placed[index].line].append(index)
+    texts = {line.number: line for line in lines if line.number in on_line}
+    left: dict[int, list[Excluded]] = defaultdict(list)
+    for item in sheet.unplaced:
+        left[item.line].append(item)
+    counts = [item for item in sheet.excluded if item.line in texts and pattern("fraction").fullmatch(item.text)]
+    taken = {item for item in counts if _fraction(sheet, texts[item.line].text, item, on_line[item.line])}
+    sheet.excluded = [item for item in sheet.excluded if item not in taken]
+    for number, line in texts.items():
+        _won_and_lost(sheet, line.text, on_line[number])
+        if left[number] and line.kind not in ("code", "front", "html"):
+            for index in on_line[number]:
+                if takes_interval(sheet.placed[index]):
+                    _behind(sheet, line.text, index, left[number])
+
+
+def _behind(sheet: Sheet, text: str, index: int, left: list[Excluded]) -> None:
+    """A ± or a pair right behind a figure; of the pair the second figure is set aside as the end of the first."""
+    end = sheet.placed[index].end
+    if match := pattern("ci_spread").match(text, end):
+        _taken(sheet, index, "spread", (end, match.end()), text, left)
+        end = match.end()
+    lead = pattern("ci_lead").match(text, end)
+    pair = pattern("ci_pair").match(text, lead.end()) if lead else None
+    if lead and pair:
+        words = text[end : lead.end()]
+        if pattern("ci_words").search(words) or lead[1] or words.strip().startswith(("(", "[")):
+            _taken(sheet, index, "interval", pair.span(), text, left, words)
+
+
+def _taken(sheet: Sheet, index: int, kind: str, span: Pair, text: str, left: list[Excluded], words: str = "") -> None:
+    """Place what stands in a span of the line, and take its figures from those that are left."""
+    found = [item for item in left if span[0] <= item.column < span[1]]
+    shown = text[slice(*span)].lstrip(" *_`±/\\pm+−-" if kind == "spread" else " ").rstrip()
+    if len(found) in (1, 2) and claim_beside(sheet, index, kind, text.index(shown, span[0]), shown, words):
+        for item in found:
+            left.remove(item)
+            sheet.unplaced.remove(item)
+        ends = (replace(item, reason="the upper end of the interval before it") for item in found[1:])
+        sheet.excluded.extend(ends)
+
+
+def _fraction(sheet: Sheet, text: str, item: Excluded, indexes: list[int]) -> bool:
+    """The counts beside a share: "64.3% (201/312)", "16/28 wins = 57.1%"; far from it they are of something else."""
+    end, value = item.column + len(item.text), _read(item.text, "fraction", sheet.decimal)
+    after = bisect_left(indexes, item.column, key=lambda index: sheet.placed[index].column)
+    for index in indexes[max(0, after - 1) : after + 1]:
+        share = sheet.placed[index]
+        behind = pattern("fraction_behind").fullmatch(text, share.end, item.column)
+        ahead = pattern("fraction_ahead").fullmatch(plain(text[end : end + 40]), 0, max(0, share.column - end))
+        known = METRICS[share.metric].kind == "proportion" and share.value.is_point and not share.context.goal
+        if value is not None and known and (behind or ahead) and abs(value.value - share.value.value) < _NEAR:
+            return claim_beside(sheet, index, "fraction", item.column, item.text)
+    return False
+
+
+def _won_and_lost(sheet: Sheet, text: str, indexes: list[int]) -> None:
+    """Trades won and lost that are printed as a pair: "61.2% (30W/19L)", "Wins / Losses: 53 / 41"."""
+    match = pattern("won_lost").search(text) or pattern("wins_losses").search(text)
+    pair = (("won", "winning_trades"), ("lost", "losing_trades")) if match else ()
+    for at, shown, metric in [(match.start(name), match[name], metric) for name, metric in pair if match]:
+        beside = sheet.placed[min(indexes, key=lambda index: abs(sheet.placed[index].column - at))]
+        value = _read(shown, "", sheet.decimal)
+        if beside.column == at:
+            beside.metric = metric
+            continue
+        for items in (sheet.unplaced, sheet.excluded):
+            held = [x for x in items if x.line == beside.line and x.column <= at < x.column + len(x.text)]
+            if held and value is not None:
+                items.remove(held[0])
+                sheet.placed.append(
+                    replace(
+                        beside, column=at, end=at + len(shown), printed=shown, value=value, metric=metric,
+                        relation="", inputs=(), unit="",
+                    )
+                )  # fmt: skip
+                break
+
+
+# --- changes --------------------------------------------------------------------------------------------------------
+
+
+def place_change(spot: Spot, figures: list[Token], metric: str, local: Context, title: str, pair: list[int]) -> None:
     """Place a cell under "change" or "improvement", tied to `pair`, the two figures of its metric left of it."""
     sheet, (first, *rest) = spot.sheet, figures
     marked = pattern("relative_unit").search(first.text + " " + title) is not None
     in_percent = not marked and len(pair) == 2 and all(sheet.placed[i].value.percent for i in pair)
     kind = "change" if marked or in_percent else "difference"
-    if first.text.endswith(("×", "x")):
-        kind = "multiple"
+    kind = "multiple" if first.text.endswith(("×", "x")) else kind
     signed = pattern("relative_unit").search(first.text) is not None
     unit = "percent" if in_percent or (kind == "change" and not signed) else ""
     local = replace(local, goal=False)
     index = spot.claim(first, kind, local, unit=unit)
-    before = replace(local, group=(*local.group, "before"), goal=False)
+    before, behind = replace(local, group=(*local.group, "before")), replace(spot, record=spot.record + "b")
     stated = len(rest) == 1 and pattern("from_word").search(plain(spot.text[: rest[0].start])) is not None
     if stated:
-        start = spot.claim(rest[0], metric, before, record=spot.record + "b")
+        start = behind.claim(rest[0], metric, before)
         pair = [start, *pair[:1]] if start is not None else []
     elif rest:
-        place_prose(replace(spot, record=spot.record + "b"), rest, before)
+        place_prose(behind, rest, before)
     if index is None or len(pair) != 2 or kind == "multiple":
         return
-    inputs = tuple(pair) if stated else _oriented(sheet, pair, sheet.placed[index])
-    sheet.placed[index].relation, sheet.placed[index].inputs = kind if inputs else "", inputs
-    lower = METRICS[metric].kind in ("error", "loss") or metric in _LOWER_IS_BETTER
-    if inputs and kind == "change" and lower and says(title, "better_titles"):
-        sheet.placed[index].relation = "reduction"
+    change = sheet.placed[index]
+    change.inputs = tuple(pair) if stated else _oriented(sheet, pair, change)
+    lower = METRICS[metric].kind in ("error", "loss") or metric in wordset("lower_is_better")
+    falls = kind == "change" and lower and says(title, "better_titles")
+    change.relation = "" if not change.inputs else "reduction" if falls else kind
 
 
 def _oriented(sheet: Sheet, pair: list[int], change: Placed) -> tuple[int, ...]:
     """From and to: the baseline first, wherever its column stands; where nothing says which, as the figure needs."""
-    first, second = pair
-    names = [" ".join(sheet.placed[index].context.group) for index in pair]
-    words = [bool(read_role(name).earlier or says(name, "earlier_columns")) for name in names]
-    if words[0] != words[1]:
-        return (second, first) if words[1] else (first, second)
-    low, high = sheet.placed[first].value.value, sheet.placed[second].value.value
-    if min(low, high) <= 0:
-        return ()
-    return (second, first) if (high - low) * change.value.value < 0 else (first, second)
+    first, second = (sheet.placed[index] for index in pair)
+    names = [" ".join(figure.context.group) for figure in (first, second)]
+    earlier = [bool(read_role(name).earlier or says(name, "earlier_columns")) for name in names]
+    if earlier[0] == earlier[1]:
+        if min(first.value.value, second.value.value) <= 0:
+            return ()
+        earlier[1] = (second.value.value - first.value.value) * change.value.value < 0
+    return (pair[1], pair[0]) if earlier[1] else tuple(pair)
 
 
 def tie_gaps(sheet: Sheet) -> None:
     """Tie a gap between losses, and a multiple printed behind it, to the two losses of its list."""
-    for index, placed in enumerate(sheet.placed):
-        if placed.metric != "loss_gap" or placed.relation or not placed.block or not placed.value.is_point:
-            continue
-        near = [i for i in range(max(0, index - 4), index) if _one_list(sheet.placed[i], placed)]
-        losses = {sheet.placed[i].metric: i for i in near if sheet.placed[i].value.is_point}
-        if {"train_loss", "validation_loss"} <= set(losses):
-            inputs = losses["train_loss"], losses["validation_loss"]
-            placed.relation, placed.inputs = "difference", inputs
-            for other in sheet.placed[index + 1 : index + 2]:
-                if other.metric == "multiple" and other.line == placed.line and not other.relation:
-                    other.relation, other.inputs = "ratio", inputs
-
-
-def _one_list(first: Placed, second: Placed) -> bool:
-    return first.block == second.block and first.context.group == second.context.group
-
-
-Pair = tuple[int, int]
+    for index, gap in enumerate(sheet.placed):
+        if gap.metric == "loss_gap" and not gap.relation and gap.block and gap.value.is_point:
+            near = ((i, sheet.placed[i]) for i in range(max(0, index - 4), index))
+            losses = {
+                other.metric: i for i, other in near
+                if (other.block, other.context.group) == (gap.block, gap.context.group) and other.value.is_point
+            }  # fmt: skip
+            if {"train_loss", "validation_loss"} <= set(losses):
+                gap.relation, gap.inputs = "difference", (losses["train_loss"], losses["validation_loss"])
+                for other in sheet.placed[index + 1 : index + 2]:
+                    if (other.metric, other.line, other.relation) == ("multiple", gap.line, ""):
+                        other.relation, other.inputs = "ratio", gap.inputs
 
 
 def tie_changes(placed: list[Placed], names: list[str]) -> None:
@@ -97,46 +224,44 @@ def tie_changes(placed: list[Placed], names: list[str]) -> None:
         if figure.value.is_point and not figure.context.goal:
             by_metric.setdefault(figure.metric, []).append(index)
     for index, figure in enumerate(placed):
-        if figure.relation or not figure.value.is_point or figure.metric not in ("change", "multiple", "difference"):
-            continue
-        found = next(_fitting(placed, names, index, by_metric), None)
-        if found is not None:
-            figure.metric, figure.relation, figure.inputs = found
+        if not figure.relation and figure.value.is_point and figure.metric in ("change", "multiple", "difference"):
+            found = next(_fitting(placed, names, index, by_metric), None)
+            if found is not None:
+                figure.metric, figure.relation, figure.inputs = found
 
 
 def _fitting(
     placed: list[Placed], names: list[str], index: int, by_metric: dict[str, list[int]]
 ) -> Iterator[tuple[str, str, Pair]]:
     """The relations that the figure fits, the likeliest first: metric, relation and inputs."""
-    figure = placed[index]
-    folded = plain(figure.text)
-    falls = any(word in folded for word in wordset("falling"))
+    figure, folded = placed[index], plain(placed[index].text)
+    readings: list[tuple[str, str, Callable[[Interval, Interval], Interval]]] = []
+    if figure.metric == "multiple":
+        readings = [("multiple", "ratio", lambda a, b: b / a), ("multiple", "ratio", lambda a, b: (b - a) / a)]
+    elif figure.metric == "change":
+        falls = any(word in folded for word in wordset("falling"))
+        readings = [("change", "reduction", lambda a, b: Interval.point(1.0) - b / a)] if falls else []
+        readings += [("change", "change", lambda a, b: (b - a) / a)]
+    if figure.metric != "multiple":
+        readings += [("difference", "difference", lambda a, b: abs(b - a))]
     for metric in _metrics(placed, index, folded):
         pairs = list(_pairs(placed, names, index, by_metric, metric))
-        readings: list[tuple[str, str, Callable[[Interval, Interval], Interval]]] = []
-        if figure.metric == "multiple":
-            readings = [("multiple", "ratio", lambda a, b: b / a), ("multiple", "ratio", lambda a, b: (b - a) / a)]
-        elif figure.metric == "change":
-            readings = [("change", "reduction", lambda a, b: Interval.point(1.0) - b / a)] if falls else []
-            readings += [("change", "change", lambda a, b: (b - a) / a)]
-        readings += [("difference", "difference", lambda a, b: abs(b - a))] if figure.metric != "multiple" else []
-        for kind, relation, formula in readings:
-            for pair in pairs:
-                ends = [placed[i].value.interval for i in pair]
-                if ends[0].low > 0 and figure.value.either.meets(formula(*ends)):
-                    yield kind, relation, pair
+        for (kind, relation, formula), pair in itertools.product(readings, pairs):
+            ends = [placed[i].value.interval for i in pair]
+            if ends[0].low > 0 and figure.value.either.meets(formula(*ends)):
+                yield kind, relation, pair
 
 
 def _metrics(placed: list[Placed], index: int, folded: str) -> list[str]:
     """The metrics that a change may be of: named on its line, the nearest first, then that of its list, then what the
     two figures above it in the list are both of."""
     figure = placed[index]
-    above = [other for other in placed[max(0, index - 6) : index] if other.block == figure.block != 0]
-    values = [other.metric for other in above if other.metric not in ("change", "multiple", "difference")][-2:]
-    both = values[:1] if len(set(values)) == 1 and len(values) == 2 else []
+    above = [other.metric for other in placed[max(0, index - 6) : index] if other.block == figure.block != 0]
+    both = {metric for metric in above if metric not in ("change", "multiple", "difference")} if len(above) > 1 else ()
     named = sorted(mentions(folded), key=lambda mention: abs(mention.start - figure.column))
     implied = [metric for word, metric in table("implied").items() if word in folded]
-    return list(dict.fromkeys([*(mention.metric for mention in named), *implied, figure.context.topic, *both]))
+    alike = both if len(both) == 1 else ()
+    return list(dict.fromkeys([*(mention.metric for mention in named), *implied, figure.context.topic, *alike]))
 
 
 def _pairs(
@@ -149,19 +274,13 @@ def _pairs(
         return sorted(by_metric.get(name, []), key=lambda i: abs(placed[i].line - figure.line))
 
     if metric == "loss_gap" and figure.metric == "multiple":
-        one_run = (
-            [i for i in near(name) if names[i] == names[index]][:3] for name in ("train_loss", "validation_loss")
-        )
-        yield from itertools.product(*one_run)
-    now = [i for i in near(metric) if not _earlier(placed[i])]
+        losses = ([i for i in near(name) if names[i] == names[index]] for name in ("train_loss", "validation_loss"))
+        yield from itertools.product(*(found[:3] for found in losses))
+    earlier = {i for i in near(metric) if any(p == "before" or read_role(p).earlier for p in placed[i].context.group)}
+    now = [i for i in near(metric) if i not in earlier]
     mine = [i for i in now if names[i] == names[index]][:8] or now[:8]
-    before = [i for i in near(metric) if i not in mine and _earlier(placed[i])][:8]
-    before = [*before, *(near("random_baseline")[:3] if metric == "accuracy" else [])]
-    for last in mine:
-        for first in before:
-            if (placed[first].name, placed[first].context.at) == (placed[last].name, placed[last].context.at):
-                yield first, last
-
-
-def _earlier(figure: Placed) -> bool:
-    return any(part == "before" or read_role(part).earlier for part in figure.context.group)
+    before = [i for i in near(metric) if i in earlier][:8]
+    before += near("random_baseline")[:3] if metric == "accuracy" else []
+    for last, first in itertools.product(mine, before):
+        if (placed[first].name, placed[first].context.at) == (placed[last].name, placed[last].context.at):
+            yield first, last

@@ -7,23 +7,12 @@ from dataclasses import dataclass, field, replace
 
 from assay.audit.claims.intervals import Printed, parse_print
 from assay.audit.claims.model import ClaimSet
+from assay.audit.read.labels import Context
 from assay.audit.read.tokens import Token
+from assay.audit.read.vocabulary import table
 from assay.data.errors import InputError
 
-__all__ = ["KIND_REASONS", "Context", "Draft", "Excluded", "Placed", "Sheet", "Spot"]
-
-#: Reasons for tokens whose kind alone says that they are no figures.
-KIND_REASONS = {
-    "date": "a date",
-    "time": "a time",
-    "version": "a version",
-    "name": "a name with digits in it",
-    "path": "a path or file",
-    "url": "a link",
-    "list": "a list of sizes or settings",
-    "ratio": "a ratio of settings",
-    "ordinal": "an ordinal",
-}
+__all__ = ["Draft", "Excluded", "Placed", "Sheet", "Spot"]
 
 
 @dataclass(frozen=True)
@@ -56,40 +45,6 @@ class Draft:
     excluded: tuple[Excluded, ...] = ()
     unplaced: tuple[Excluded, ...] = ()
     notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Context:
-    """What the labels around a figure say.
-
-    Parameters
-    ----------
-    group : words of the run it belongs to, outermost first.
-    split, label, at : its split; class, side or quantile; epoch, fold or period.
-    weak : the split comes from a heading or title alone, which may speak of a test in another sense.
-    topic : the metric or subject of the surrounding list (``"rank_ic"``, ``"prediction"``).
-    average : ``"macro"``, ``"weighted"`` or ``"micro"`` where the labels say so.
-    goal, settings : the surroundings list targets, or hyperparameters.
-    pooled : words that say the figures are averages over folds, seeds or classes.
-    section : the top-level section.
-    above : the texts of the headings, titles and keys around the figure.
-    entity : words of the figure's own label; used where they alone tell figures of one record apart.
-
-    """
-
-    group: tuple[str, ...] = ()
-    split: str = ""
-    weak: bool = False
-    label: str = ""
-    at: str = ""
-    topic: str = ""
-    average: str = ""
-    goal: bool = False
-    settings: bool = False
-    pooled: str = ""
-    section: str = ""
-    above: tuple[str, ...] = ()
-    entity: str = ""
 
 
 @dataclass
@@ -127,41 +82,6 @@ class Sheet:
     excluded: list[Excluded] = field(default_factory=list)
     unplaced: list[Excluded] = field(default_factory=list)
 
-    def exclude(self, line: int, tokens: Token | Iterable[Token], reason: str) -> None:
-        """Set tokens aside as no claims: each for what it is, or for the reason given."""
-        for token in (tokens,) if isinstance(tokens, Token) else tokens:
-            reason_of = KIND_REASONS.get(token.kind, reason)
-            self.excluded.append(Excluded(line, token.start, token.text, reason_of))
-
-    def leave(self, line: int, tokens: Token | Iterable[Token], reason: str) -> None:
-        """List figures that could be claims but that the draft cannot place."""
-        for token in (tokens,) if isinstance(tokens, Token) else tokens:
-            if token.kind != "number":
-                self.exclude(line, token, reason)
-            else:
-                self.unplaced.append(Excluded(line, token.start, token.text, reason))
-
-    def figures(self, line: int, tokens: list[Token]) -> list[Token]:
-        """The tokens that may be claims; the others are set aside for what they are."""
-        self.exclude(line, [token for token in tokens if token.kind != "number"], "")
-        return [token for token in tokens if token.kind == "number"]
-
-    def claim(self, line: int, text: str, token: Token, metric: str, context: Context, **extra: object) -> int | None:
-        """Place a figure as a claim.
-
-        Its index, or None where the print cannot be read; it is then listed as unplaced.
-        """
-        try:
-            value = parse_print(token.text, unit=str(extra.get("unit", "")), decimal=self.decimal)
-        except InputError:
-            self.leave(line, token, "the figure cannot be read")
-            return None
-        shown = text.strip() if len(text) <= 600 else text[max(0, token.start - 150) : token.end + 140].strip()
-        placed = Placed(line, token.start, token.end, token.text, value, metric, context, shown)
-        self.placed.append(replace(placed, **extra))  # type: ignore[arg-type]
-        self.placed[-1].definition = self.placed[-1].definition or context.pooled
-        return len(self.placed) - 1
-
 
 @dataclass(frozen=True)
 class Spot:
@@ -176,18 +96,31 @@ class Spot:
     record: str = ""
 
     def exclude(self, tokens: Token | Iterable[Token], reason: str) -> None:
-        """See `Sheet.exclude`."""
-        self.sheet.exclude(self.line, tokens, reason)
+        """Set tokens aside as no claims: each for what it is, or for the reason given."""
+        for token in (tokens,) if isinstance(tokens, Token) else tokens:
+            reason_of = table("kinds").get(token.kind, reason)
+            self.sheet.excluded.append(Excluded(self.line, token.start, token.text, reason_of))
 
     def leave(self, tokens: Token | Iterable[Token], reason: str) -> None:
-        """See `Sheet.leave`."""
-        self.sheet.leave(self.line, tokens, reason)
+        """List figures that could be claims but that the draft cannot place."""
+        for token in self.figures([tokens] if isinstance(tokens, Token) else tokens):
+            self.sheet.unplaced.append(Excluded(self.line, token.start, token.text, reason))
 
     def figures(self, tokens: Iterable[Token]) -> list[Token]:
-        """See `Sheet.figures`."""
-        return self.sheet.figures(self.line, list(tokens))
+        """The tokens that may be claims; the others are set aside for what they are."""
+        tokens = list(tokens)
+        self.exclude([token for token in tokens if token.kind != "number"], "")
+        return [token for token in tokens if token.kind == "number"]
 
     def claim(self, token: Token, metric: str, context: Context, **extra: object) -> int | None:
-        """See `Sheet.claim`."""
-        where = {"block": self.block, "record": self.record} | extra
-        return self.sheet.claim(self.line, self.text, token, metric, context, **where)
+        """Place a figure as a claim; its index, or None where the print cannot be read and is listed as unplaced."""
+        try:
+            value = parse_print(token.text, unit=str(extra.get("unit", "")), decimal=self.sheet.decimal)
+        except InputError:
+            self.leave(token, "the figure cannot be read")
+            return None
+        text = self.text if len(self.text) <= 600 else self.text[max(0, token.start - 150) : token.end + 140]
+        placed = Placed(self.line, token.start, token.end, token.text, value, metric, context, text.strip())
+        extra = {"block": self.block, "record": self.record, "definition": context.pooled} | extra
+        self.sheet.placed.append(replace(placed, **extra))  # type: ignore[arg-type]
+        return len(self.sheet.placed) - 1

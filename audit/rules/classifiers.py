@@ -18,7 +18,7 @@ from assay.audit.forensic.scores import (
     mixture_remainder,
     not_predicted_share,
 )
-from assay.audit.read.confusions import JOINT
+from assay.audit.read.grids import JOINT
 from assay.audit.rules.scope import Report, Run, baseline, broken, completeness, fits, names, number, percent, span
 from assay.audit.verdicts import Finding
 

@@ -70,14 +70,6 @@ def test_an_accuracy_that_is_not_the_matrix_s_is_doubted(seed: int) -> None:
     assert f"{value:.4f}" in [printed for printed, _ in found]
 
 
-def test_an_array_below_its_call_is_the_matrix() -> None:
-    text = "```\n>>> print(confusion_matrix(y, p))\n[[120  80]\n [ 70 130]]\n>>> accuracy_score(y, p)\n0.645\n```\n"
-    draft = draft_claims(text).claims
-    counts = {c.label: c.printed for c in draft.claims if c.metric == "confusion_count"}
-    assert counts == {"0 / 0": "120", "0 / 1": "80", "1 / 0": "70", "1 / 1": "130"}
-    assert flagged(draft) == [("0.645", "the matrix has 250 of 400 right, 0.625, but 0.645 is printed.")]
-
-
 def test_predictions_down_the_side_are_turned() -> None:
     text = "| | Actual Up | Actual Down |\n|---|---|---|\n| Predicted Up | 5 | 2 |\n| Predicted Down | 3 | 90 |\n"
     counts = {c.label: c.printed for c in draft_claims(text).claims.claims}
