@@ -1,25 +1,92 @@
-"""Figures derived from other printed figures: changes, multiples, differences, means, sums.
+"""Figures derived from other printed figures: quotients, changes, multiples, means, sums.
 
-Every function returns the readings in use by name, since "54% improvement" can mean four things; a claim stands when
-any of them meets its print.
+Functions that end in ``readings`` return the readings in use by name, since "54% improvement" can mean four things; a
+claim stands when any of them meets its print.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 
 from assay.audit.claims.intervals import Interval
 
-__all__ = ["change_readings", "fitting", "mean_of", "mean_readings", "ratio_readings", "sum_of"]
+__all__ = [
+    "change_readings",
+    "complement",
+    "difference",
+    "difference_of_sizes",
+    "half_difference",
+    "mean_of",
+    "mean_of_parts",
+    "mean_readings",
+    "minus_size",
+    "ratio_of_sizes",
+    "ratio_readings",
+    "ratio_to_size",
+    "same",
+    "square",
+    "sum_of",
+    "weighted_mean",
+    "within_size",
+]  # fmt: skip
+
+
+def same(value: Interval) -> Interval:
+    """The figure itself."""
+    return value
+
+
+def complement(share: Interval) -> Interval:
+    """``1 - x``."""
+    return Interval.point(1.0) - share
+
+
+def square(value: Interval) -> Interval:
+    """``x**2``."""
+    return abs(value).power(2)
+
+
+def minus_size(value: Interval) -> Interval:
+    """``-|x|``."""
+    return -abs(value)
+
+
+def within_size(value: Interval) -> Interval:
+    """``[-|x|, |x|]``."""
+    return Interval(-value.high, value.high)
+
+
+def difference(first: Interval, second: Interval) -> Interval:
+    """``a - b``."""
+    return first - second
+
+
+def difference_of_sizes(first: Interval, second: Interval) -> Interval:
+    """``|a| - |b|``."""
+    return abs(first) - abs(second)
+
+
+def half_difference(low: float, high: float) -> float:
+    """``(b - a)/2``."""
+    return (high - low) / 2
+
+
+def ratio_to_size(first: Interval, second: Interval) -> Interval:
+    """``a/|b|``."""
+    return first / abs(second)
+
+
+def ratio_of_sizes(first: Interval, second: Interval) -> Interval:
+    """``|a|/|b|``."""
+    return abs(first) / abs(second)
 
 
 def change_readings(start: Interval, end: Interval, percent_points: bool = True) -> dict[str, Interval]:
-    """A change from one figure to another, in every usual reading.
+    """A change between two figures: relative to either, in points, logarithmic, and as the ratio end/start.
 
-    Relative to the start, relative to the end, in points, and as the ratio end/start. A relative change from a start
-    that is negative or may be zero means nothing and is left out.
+    A relative change from a start that is negative or may be zero means nothing and is left out.
     """
     readings: dict[str, Interval] = {}
     if start.low > 0:
@@ -30,20 +97,16 @@ def change_readings(start: Interval, end: Interval, percent_points: bool = True)
         readings["relative to the end"] = Interval.point(1.0) - start / end
     if min(start.low, end.low) > 1e-100 and max(start.high, end.high) < 1e100:
         readings["logarithmic"] = Interval(math.log(end.low / start.high), math.log(end.high / start.low))
-    if percent_points:
-        readings["in percentage points"] = end - start
-    return readings
+    return readings | ({"in percentage points": end - start} if percent_points else {})
 
 
 def ratio_readings(first: Interval, second: Interval) -> dict[str, Interval]:
-    """A multiple between two figures: second/first, first/second, and the excess over one of either."""
+    """A multiple between two figures: either over the other, and the excess over one of either."""
     readings: dict[str, Interval] = {}
-    if first.low > 0 or first.high < 0:
-        readings["second / first"] = second / first
-        readings["(second - first) / first"] = second / first - 1.0
-    if second.low > 0 or second.high < 0:
-        readings["first / second"] = first / second
-        readings["(first - second) / second"] = first / second - 1.0
+    for a, b, over, under in ((first, second, "second", "first"), (second, first, "first", "second")):
+        if a.low > 0 or a.high < 0:
+            readings[f"{over} / {under}"] = b / a
+            readings[f"({over} - {under}) / {under}"] = b / a - 1.0
     return readings
 
 
@@ -54,9 +117,8 @@ def mean_readings(values: Sequence[Interval], weights: Sequence[Interval] | None
     readings = {"mean": mean_of(values), "median": Interval(median(lows), median(highs))}
     if min(lows) > 1e-100:
         readings["harmonic mean"] = Interval(n / sum(1 / x for x in lows), n / sum(1 / x for x in highs))
-        readings["geometric mean"] = Interval(
-            math.exp(sum(map(math.log, lows)) / n), math.exp(sum(map(math.log, highs)) / n)
-        )
+        logs = (sum(map(math.log, ends)) / n for ends in (lows, highs))
+        readings["geometric mean"] = Interval(*map(math.exp, logs))
     if weights is not None and all(w.low >= 0 for w in weights) and sum(w.low for w in weights) > 0:
         readings["weighted mean"] = weighted_mean(values, weights)
     return readings
@@ -69,31 +131,32 @@ def weighted_mean(values: Sequence[Interval], weights: Sequence[Interval]) -> In
     value and trying each cut finds them.
     """
 
-    def extreme(points: list[tuple[float, Interval]], sign: int) -> float:
-        points = sorted(points, key=lambda item: sign * item[0])
+    def largest(points: list[tuple[float, Interval]]) -> float:
+        points = sorted(points, key=lambda item: item[0])
         best = -math.inf
         for cut in range(len(points) + 1):
             chosen = [w.low if i < cut else w.high for i, (_, w) in enumerate(points)]
             if sum(chosen) > 0:
-                total = sum(w * x for w, (x, _) in zip(chosen, points, strict=True)) / sum(chosen)
-                best = max(best, sign * total)
-        return sign * best
+                best = max(best, sum(w * x for w, (x, _) in zip(chosen, points, strict=True)) / sum(chosen))
+        return best
 
-    low = extreme([(v.low, w) for v, w in zip(values, weights, strict=True)], -1)
-    high = extreme([(v.high, w) for v, w in zip(values, weights, strict=True)], 1)
+    low = -largest([(-v.low, w) for v, w in zip(values, weights, strict=True)])
+    high = largest([(v.high, w) for v, w in zip(values, weights, strict=True)])
     return Interval(min(low, high), max(low, high))
 
 
-def sum_of(values: Sequence[Interval]) -> Interval:
+def sum_of(values: Iterable[Interval]) -> Interval:
     """The sum of printed parts, every rounding error allowed in full."""
+    values = list(values)
     return Interval(sum(v.low for v in values), sum(v.high for v in values))
 
 
 def mean_of(values: Sequence[Interval]) -> Interval:
     """The arithmetic mean of printed parts."""
-    return Interval(sum(v.low for v in values) / len(values), sum(v.high for v in values) / len(values))
+    total = sum_of(values)
+    return Interval(total.low / len(values), total.high / len(values))
 
 
-def fitting(claim: Interval, readings: Mapping[str, Interval]) -> list[str]:
-    """Names of the readings that meet the claim, in the order given."""
-    return [name for name, value in readings.items() if claim.meets(value)]
+def mean_of_parts(parts: Mapping[str, Interval]) -> Interval:
+    """The arithmetic mean of labelled parts."""
+    return mean_of(list(parts.values()))

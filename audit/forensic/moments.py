@@ -10,43 +10,38 @@ statcheck, Behavior Research Methods 48; Heathers, Anaya, van der Zee & Brown (2
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from assay.audit.claims.intervals import Interval
 
 __all__ = [
-    "Search",
-    "best_constant_mape",
-    "debit_std",
-    "decomposed_rmse",
-    "grimmer",
-    "integer_sample",
-    "kurtosis_floor",
-    "mape_from_mae",
-    "p_readings",
-    "percentiles_ordered",
-    "persistence_mape",
-    "r2_of_persistence",
-    "rmse_ceiling",
-    "std_ceiling",
-    "std_floor",
-    "t_of_correlation",
-    "t_of_mean",
-    "target_std",
-    "unexplained_root",
+    "Search", "best_constant_mape", "debit_readings", "decomposed_mse", "decomposed_rmse", "grimmer",
+    "integer_sample", "kurtosis_floor", "largest_t", "mape_ceiling", "mape_from_mae", "mean_range",
+    "p_of_correlation", "p_of_unknown_degrees", "p_readings", "persistence_mape", "persistence_r2", "r2_of_deviation",
+    "rmse_ceiling", "root_n_times", "std_ceiling", "std_floor", "t_of_correlation", "t_of_mean", "target_std",
     "variance_ceiling",
-]
+]  # fmt: skip
 
 #: Mean absolute value of a standard normal, sqrt(2/pi).
 MEAN_ABSOLUTE_NORMAL = math.sqrt(2 / math.pi)
+_ONE = Interval.point(1.0)
 
 
-def decomposed_rmse(bias: Interval, deviation: Interval, n: int | None = None, most: int = 0) -> Interval:
-    """Root mean square of errors with this mean and standard deviation, ``sqrt(bias**2 + s**2 (n - k)/n)``,
-    for a deviation with denominator n - k and k at most `most` (0: half of the errors).
+def root_n_times(mae: Interval, n: float) -> Interval:
+    """``sqrt(n) MAE``, which no RMSE of n errors exceeds."""
+    return mae * math.sqrt(max(n, 1.0))
+
+
+def decomposed_mse(bias: Interval, deviation: Interval) -> Interval:
+    """Mean square of errors with this mean and standard deviation, ``bias**2 + s**2 (n - k)/n``, for a deviation with
+    denominator n - k and k up to half of the errors."""
+    spread = deviation.power(2)
+    return abs(bias).power(2) + Interval(spread.low / 2, spread.high)
+
+
+def decomposed_rmse(bias: Interval, deviation: Interval) -> Interval:
+    """Root mean square of errors with this mean and standard deviation.
 
     Examples
     --------
@@ -54,21 +49,11 @@ def decomposed_rmse(bias: Interval, deviation: Interval, n: int | None = None, m
     5.0
 
     """
-    share = 0.5 if n is None or not 0 < most < n else (n - most) / n
-    low = abs(bias).low ** 2 + share * max(deviation.low, 0.0) ** 2
-    high = abs(bias).high ** 2 + max(deviation.high, 0.0) ** 2
-    return Interval(math.sqrt(low), math.sqrt(high))
-
-
-def unexplained_root(r2: Interval) -> Interval:
-    """``sqrt(1 - R**2)``: RMSE as a multiple of the target's standard deviation. Grows above 1 for a negative R²."""
-    return (Interval.point(1.0) - r2).power(0.5)
+    return decomposed_mse(bias, deviation).power(0.5)
 
 
 def target_std(rmse: Interval, r2: Interval) -> Interval:
-    """Standard deviation of the target on the evaluated rows, ``RMSE / sqrt(1 - R**2)``.
-
-    From ``R**2 = 1 - MSE / var(y)`` with the variance about the sample's own mean. Unbounded when R² may be 1.
+    """Standard deviation of the target on the evaluated rows, ``RMSE / sqrt(1 - R**2)``; unbounded when R² may be 1.
 
     Examples
     --------
@@ -77,10 +62,17 @@ def target_std(rmse: Interval, r2: Interval) -> Interval:
     (127.1, 130.9)
 
     """
-    root = unexplained_root(r2)
-    return Interval(
-        rmse.low / root.high if root.high > 0 else math.inf, rmse.high / root.low if root.low > 0 else math.inf
-    )
+    root = (_ONE - r2).power(0.5)
+    low = rmse.low / root.high if root.high > 0 else math.inf
+    return Interval(low, rmse.high / root.low if root.low > 0 else math.inf)
+
+
+def r2_of_deviation(rmse: Interval, std: Interval, n: float | None) -> Interval | None:
+    """``1 - RMSE**2/s**2`` for a printed deviation of the target with denominator n or n - 1."""
+    if std.low <= 0:
+        return None
+    stretch = math.sqrt(n / (n - 1)) if n is not None and n > 1 else math.sqrt(2)
+    return _ONE - (rmse / Interval(std.low / stretch, std.high)).power(2)
 
 
 def variance_ceiling(low: float, high: float, mean: Interval | None = None) -> float:
@@ -105,56 +97,69 @@ def rmse_ceiling(low: float, high: float, r2: Interval, mean: Interval | None = 
     4.511
 
     """
-    return math.sqrt(variance_ceiling(low, high, mean)) * unexplained_root(r2).high
+    return math.sqrt(variance_ceiling(low, high, mean)) * (_ONE - r2).power(0.5).high
+
+
+def mape_ceiling(low: float, high: float, r2: Interval) -> float:
+    """Largest MAPE of a forecast with this R² of a positive target inside [low, high]."""
+    return rmse_ceiling(low, high, r2) / low
 
 
 def mape_from_mae(mae: Interval, low: float, high: float) -> Interval:
     """MAPE that a MAE allows for a positive target in [low, high]: ``MAE/b <= MAPE <= MAE/a``."""
-    if low <= 0:
-        return Interval(mae.low / high if high > 0 else 0.0, math.inf)
     return Interval(mae.low / high, mae.high / low)
 
 
 def best_constant_mape(low: float, high: float) -> float:
-    """Worst MAPE of the constant that suits the range best, ``(b - a)/(b + a)``, reached by ``2ab/(a + b)``.
-
-    Whatever the data inside the range, that constant does at least as well.
-    """
+    """Worst MAPE of the constant that suits the range best, ``(b - a)/(b + a)``, reached by ``2ab/(a + b)``."""
     return (high - low) / (high + low)
 
 
-def persistence_mape(daily_volatility: float, horizon: int) -> float:
+def persistence_mape(daily_volatility: Interval, horizon: float) -> Interval:
     """MAPE of "the last price again" over `horizon` sessions, ``0.798 sigma sqrt(h)``, small normal returns."""
-    return MEAN_ABSOLUTE_NORMAL * daily_volatility * math.sqrt(horizon)
+    return daily_volatility * (MEAN_ABSOLUTE_NORMAL * math.sqrt(horizon))
 
 
-def r2_of_persistence(change_std: Interval, level_std: Interval) -> Interval:
-    """R² of persistence on levels, ``1 - var(change)/var(level)`` for changes without drift."""
-    ratio = change_std / level_std
-    return Interval.point(1.0) - ratio.power(2)
+def persistence_r2(
+    rmse: Interval, r2: Interval, mean: Interval, volatility: Interval, horizon: float
+) -> Interval | None:
+    """R² of persistence on levels, ``1 - var(change)/var(level)`` for changes without drift, proportional to the
+    mean price."""
+    level, change = target_std(rmse, r2), mean * volatility * math.sqrt(horizon)
+    return _ONE - (change / level).power(2) if level.low > 0 and change.low > 0 else None
 
 
-def std_ceiling(low: float, high: float, mean: Interval, n: int | None = None) -> float:
-    """Largest deviation, with denominator n - 1, of n values in [low, high] with this mean (Bhatia & Davis 2000)."""
-    return math.sqrt(variance_ceiling(low, high, mean) * (n / (n - 1) if n is not None and n > 1 else 2.0))
+def mean_range(low: Interval, high: Interval) -> Interval:
+    """Where a mean lies, given the extremes."""
+    return Interval(low.low, max(low.low, high.high))
 
 
-def std_floor(mean: Interval, extremes: Sequence[Interval], n: int) -> float:
-    """Least standard deviation (denominator n) of n values that include these extremes, with this mean.
+def std_ceiling(mean: Interval, low: Interval, high: Interval, n: float | None = None) -> float | None:
+    """Largest deviation, with denominator n - 1, of n values between extremes with this mean (Bhatia & Davis 2000)."""
+    if low.low > high.high:
+        return None
+    return math.sqrt(variance_ceiling(low.low, high.high, mean) * (n / (n - 1) if n is not None and n > 1 else 2.0))
 
-    Samuelson's inequality: no value lies further than ``sd * sqrt(n - 1)`` from the mean, so the farthest printed
-    extreme gives ``sd >= distance / sqrt(n - 1)``.
-    """
-    distance = 0.0
-    for value in extremes:
-        gap = max(value.low - mean.high, mean.low - value.high, 0.0)
-        distance = max(distance, gap)
-    return distance / math.sqrt(n - 1) if n > 1 else 0.0
+
+def std_floor(mean: Interval, low: Interval, high: Interval, n: float) -> float | None:
+    """Least deviation (denominator n) of n values that include these extremes, with this mean: no value lies further
+    than ``sd * sqrt(n - 1)`` from the mean (Samuelson 1968)."""
+    gaps = (max(end.low - mean.high, mean.low - end.high, 0.0) for end in (low, high))
+    return max(gaps) / math.sqrt(n - 1) if n > 1 else None
 
 
 def kurtosis_floor(skewness: Interval) -> float:
-    """Least raw kurtosis that goes with a skewness, ``skewness**2 + 1``; 3 less for excess kurtosis."""
-    return abs(skewness).low ** 2 + 1
+    """Least excess kurtosis that goes with a skewness, ``skewness**2 - 2``."""
+    return abs(skewness).low ** 2 - 2
+
+
+def debit_readings(share: Interval, n: float) -> dict[str, Interval]:
+    """Standard deviation of n zeros and ones with this share of ones, ``sqrt(p (1 - p) n / (n - ddof))``."""
+    p = share.clip(0.0, 1.0) or Interval(0.0, 0.0)
+    ends = [end * (1 - end) for end in (p.low, p.high)]
+    variance = Interval(min(ends), 0.25 if p.low <= 0.5 <= p.high else max(ends))
+    return {f"denominator {name}": (variance * (n / (n - ddof))).power(0.5)
+            for name, ddof in (("n - 1", 1), ("n", 0)) if n > ddof}  # fmt: skip
 
 
 def grimmer(mean: Interval, std: Interval, n: int, ddof: int = 1) -> bool:
@@ -183,63 +188,52 @@ def grimmer(mean: Interval, std: Interval, n: int, ddof: int = 1) -> bool:
     return False
 
 
-def debit_std(share: Interval, n: int, ddof: int = 1) -> Interval:
-    """Standard deviation of binary data with this share of ones, ``sqrt(p (1 - p) n / (n - ddof))``."""
-    p = share.clip(0.0, 1.0) or Interval(0.0, 0.0)
-    ends = [end * (1 - end) for end in (p.low, p.high)]
-    top = 0.25 if p.low <= 0.5 <= p.high else max(ends)
-    factor = n / (n - ddof)
-    return Interval(math.sqrt(min(ends) * factor), math.sqrt(top * factor))
-
-
-def percentiles_ordered(points: Sequence[tuple[float, Interval]]) -> tuple[int, int] | None:
-    """First pair of percentiles, given as (level, value), that falls as the level rises; None when none does."""
-    ordered = sorted(range(len(points)), key=lambda i: points[i][0])
-    for first, second in itertools.pairwise(ordered):
-        if (
-            points[first][0] < points[second][0]
-            and not points[first][1].low <= points[second][1].high * (1 + 1e-12) + 1e-12
-        ):
-            return first, second
-    return None
-
-
-def p_readings(statistic: Interval, degrees: float | None) -> dict[str, Interval]:
+def p_readings(statistic: Interval, degrees: Interval | None = None) -> dict[str, Interval]:
     """p-values of a t (with degrees of freedom) or z statistic: two-sided, and either one-sided.
 
     Decreasing in the size of the statistic, so the ends suffice.
     """
-    size = abs(statistic)
-    if degrees is None:
-        tail = Interval(_normal_tail(size.high), _normal_tail(size.low))
-    else:
-        from scipy.special import stdtr
+    from scipy.special import ndtr, stdtr
 
-        tail = Interval(float(stdtr(degrees, -size.high)), float(stdtr(degrees, -size.low)))
+    ends = [-abs(statistic).high, -abs(statistic).low]
+    known = None if degrees is None else degrees.middle
+    tail = Interval(*(float(ndtr(end) if known is None else stdtr(known, end)) for end in ends))
     return {"two-sided": tail * 2.0, "one-sided": tail, "one-sided, other side": Interval(1 - tail.high, 1 - tail.low)}
 
 
-def _normal_tail(z: float) -> float:
-    return 0.5 * math.erfc(z / math.sqrt(2)) if math.isfinite(z) else 0.0
+def p_of_unknown_degrees(statistic: Interval) -> Interval:
+    """p-values of a t without its degrees of freedom: the normal tail is a lower bound."""
+    return Interval(p_readings(statistic)["one-sided"].low, 1.0)
 
 
-def t_of_correlation(correlation: Interval, n: int) -> dict[str, Interval]:
+def t_of_correlation(correlation: Interval, n: float) -> dict[str, Interval]:
     """t of a correlation, ``r sqrt((n - 2)/(1 - r**2))``, with n - 2 and the variants n - 1 and n. Increasing in r."""
-    readings = {}
-    for label, degrees in (("n - 2", n - 2), ("n - 1", n - 1), ("n", n)):
-        if degrees > 0:
-            ends = [
-                math.copysign(math.inf, r) if abs(r) >= 1 else r * math.sqrt(degrees / (1 - r * r))
-                for r in (correlation.low, correlation.high)
-            ]
-            readings[label] = Interval(*ends)
-    return readings
+    if n < 4 or not correlation.meets(Interval(-0.999999, 0.999999)):
+        return {}
+
+    def t(r: float, degrees: float) -> float:
+        return math.copysign(math.inf, r) if abs(r) >= 1 else r * math.sqrt(degrees / (1 - r * r))
+
+    return {name: Interval(t(correlation.low, n - less), t(correlation.high, n - less))
+            for name, less in (("n - 2", 2), ("n - 1", 1), ("n", 0))}  # fmt: skip
 
 
-def t_of_mean(mean: Interval, std: Interval, n: int) -> Interval:
+def p_of_correlation(correlation: Interval, n: float) -> dict[str, Interval]:
+    """p-values of a correlation of n independent pairs."""
+    readings = t_of_correlation(correlation, n)
+    return p_readings(readings["n - 2"], Interval.point(n - 2)) if readings else {}
+
+
+def t_of_mean(mean: Interval, std: Interval, n: float) -> Interval:
     """t of a mean, ``m / (s / sqrt n)``, for a deviation printed with denominator n - 1 or n."""
     ratio = mean / std
     return (ratio * math.sqrt(n)).hull(ratio * math.sqrt(max(n - 1, 1)))
+
+
+def largest_t(mean: Interval, std: Interval, n: float) -> Interval:
+    """t of a mean of observations that may be autocorrelated: its size is at most that of independent ones."""
+    size = abs(t_of_mean(mean, std, n)).high * 1.001
+    return Interval(-size, size)
 
 
 #: Sums times values times numbers that are still searched, and the largest sum of squares.

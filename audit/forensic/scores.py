@@ -4,45 +4,31 @@ References
 ----------
 Brown & Heathers (2017), "The GRIM test", Social Psychological and Personality Science 8(4), for whole counts and the
 matrices (scores as in scikit-learn, where 0/0 is 0); Mann & Whitney (1947) for the AUC as a count of pairs; van
-Rijsbergen (1979) for F1; Opitz & Burst (2019) for the two macro-F1; Brier (1950) and Good (1952) for log loss.
+Rijsbergen (1979) for F1; Opitz & Burst (2019) for the two macro-F1; Good (1952) for log loss; Gorodkin (2004) for the
+MCC and Cohen (1960) for kappa of several classes.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
 from assay.audit.claims.intervals import Interval
-from assay.audit.forensic.arithmetic import mean_of
+from assay.audit.forensic.arithmetic import mean_of_parts
 
 __all__ = [
-    "BinaryScores",
-    "ClassScores",
-    "ClassShares",
-    "Matrix",
-    "accuracy_floor",
-    "always_positive_f1",
-    "auc_counts",
-    "auc_splits",
-    "binary_matrices",
-    "class_shares",
-    "common_sizes",
-    "entropy",
-    "f1_average_range",
-    "f1_range",
-    "grim_counts",
-    "grim_has_power",
-    "largest_share_from_macro",
-    "macro_f1_readings",
-    "mixture_remainder",
-    "not_predicted_share",
-    "prevalence_range",
-]
+    "BinaryScores", "ClassScores", "ClassShares", "Matrix", "accuracy_floor", "always_positive_f1", "auc_counts",
+    "auc_splits", "averaged_f1", "binary_matrices", "class_shares", "common_sizes", "entropy", "f1_average_range",
+    "f1_range", "grim_counts", "grim_has_power", "guessing_loss", "largest_share_from_macro", "macro_f1_readings",
+    "matrix_scores", "mixture_remainder", "not_predicted_share", "prevalence_range", "weighted_f1",
+]  # fmt: skip
 
 _SLACK = 1e-9
+_TINY = 1e-7
 
 
 def grim_counts(share: Interval, n: int) -> range:
@@ -66,9 +52,9 @@ def grim_has_power(share: Interval, n: int) -> bool:
     return share.width * n < 1
 
 
-def common_sizes(shares: Sequence[Interval], cap: int, smallest: int = 1) -> list[int]:
-    """Sample sizes from `smallest` to `cap` on which every printed share is a whole count: any of them may be it."""
-    return [n for n in range(max(1, smallest), cap + 1) if all(len(grim_counts(share, n)) for share in shares)]
+def common_sizes(shares: Sequence[Interval], cap: int) -> list[int]:
+    """Sample sizes up to `cap` on which every printed share is a whole count: any of them may be it."""
+    return [n for n in range(1, cap + 1) if all(len(grim_counts(share, n)) for share in shares)]
 
 
 def auc_counts(auc: Interval, n_positive: int, n_negative: int) -> range:
@@ -90,10 +76,6 @@ def auc_splits(aucs: Sequence[Interval], n: int) -> list[int]:
     return [k for k in range(1, n) if all(len(auc_counts(auc, k, n - k)) for auc in aucs)]
 
 
-def _f1(precision: float, recall: float) -> float:
-    return 0.0 if precision + recall <= 0 else 2 * precision * recall / (precision + recall)
-
-
 def f1_range(precision: Interval, recall: Interval) -> Interval:
     """F1 of one class from its precision and recall, ``2PR/(P+R)``, increasing in both.
 
@@ -104,9 +86,12 @@ def f1_range(precision: Interval, recall: Interval) -> Interval:
     (0.7272, 0.7273)
 
     """
-    return Interval(
-        _f1(max(precision.low, 0.0), max(recall.low, 0.0)), _f1(min(precision.high, 1.0), min(recall.high, 1.0))
-    )
+
+    def f1(p: float, r: float) -> float:
+        return 0.0 if p + r <= 0 else 2 * p * r / (p + r)
+
+    low = f1(max(precision.low, 0.0), max(recall.low, 0.0))
+    return Interval(low, f1(min(precision.high, 1.0), min(recall.high, 1.0)))
 
 
 def f1_average_range(precision: Interval, recall: Interval) -> Interval:
@@ -118,15 +103,25 @@ def f1_average_range(precision: Interval, recall: Interval) -> Interval:
     return Interval(max(0.0, precision.low + recall.low - 1), f1_range(precision, recall).high)
 
 
-def macro_f1_readings(
-    f1s: Sequence[Interval], precisions: Sequence[Interval] = (), recalls: Sequence[Interval] = ()
-) -> dict[str, Interval]:
+def weighted_f1(first: Interval, precision: Interval, recall: Interval) -> Interval:
+    """F1 weighted by support, beside such averages of precision and recall: anything down to its least."""
+    return Interval(f1_average_range(precision, recall).low, first.high)
+
+
+def averaged_f1(first: Interval, precision: Interval, recall: Interval) -> Interval:
+    """Averages of F1 in use: down to four fifths of the F1 of the averages, or to their least."""
+    return Interval(max(0.8 * first.low, f1_average_range(precision, recall).low), first.high)
+
+
+Parts = Mapping[str, Interval]
+
+
+def macro_f1_readings(f1: Parts, precision: Parts | None = None, recall: Parts | None = None) -> dict[str, Interval]:
     """Macro-F1 in its two readings: the mean of the class F1, and F1 of mean precision and mean recall."""
-    readings = {}
-    if f1s:
-        readings["mean of the class F1"] = mean_of(f1s)
-    if precisions and len(precisions) == len(recalls):
-        readings["F1 of mean precision and mean recall"] = f1_range(mean_of(precisions), mean_of(recalls))
+    readings = {"mean of the class F1": mean_of_parts(f1)}
+    if precision is not None and recall is not None and set(precision) == set(recall) == set(f1):
+        of_means = f1_range(mean_of_parts(precision), mean_of_parts(recall))
+        readings["F1 of mean precision and mean recall"] = of_means
     return readings
 
 
@@ -161,62 +156,46 @@ def class_shares(
     """
     from scipy.optimize import linprog
 
-    names, scores = list(classes), list(classes.values())
-    rows, bounds = _allowed(scores, accuracy, weighted_f1)
+    k, scores = len(classes), list(classes.values())
+    rows, limits = _allowed(scores, accuracy, weighted_f1)
+    # A last variable is at least every share: its minimum is the least size of the largest class.
+    table = np.vstack([np.hstack([rows, np.zeros((len(rows), 1))]), np.hstack([np.eye(k), -np.ones((k, 1))])])
     box = [(max(0.0, s.share.low), min(1.0, s.share.high)) if s.share else (0.0, 1.0) for s in scores]
-    ones = np.ones((1, len(names)))
-    found: dict[str, Interval] = {}
-    for name, cost in zip(names, np.eye(len(names)), strict=True):
-        ends = []
-        for sign in (1.0, -1.0):
-            answer = linprog(sign * cost, rows, bounds, ones, [1.0], bounds=box, method="highs")
-            if answer.status == 2:
-                return None
-            if answer.status != 0:
-                ends = [0.0, 1.0]
-                break
-            ends.append(float(sign * answer.fun))
-        found[name] = Interval(max(0.0, min(ends) - 1e-6), min(1.0, max(ends) + 1e-6))
-    # The least size of the largest class: minimise t with w_c <= t.
-    cap = np.hstack([np.eye(len(names)), -np.ones((len(names), 1))])
-    answer = linprog(
-        np.append(np.zeros(len(names)), 1.0),
-        np.vstack([np.hstack([rows, np.zeros((len(rows), 1))]), cap]),
-        np.append(bounds, np.zeros(len(names))),
-        np.hstack([ones, np.zeros((1, 1))]),
-        [1.0],
-        bounds=[*box, (0.0, 1.0)],
-        method="highs",
-    )
-    floor = max(0.0, float(answer.fun) - 1e-6) if answer.status == 0 else 1 / len(names)
-    return ClassShares(found, max(found, key=lambda name: found[name].low), floor)
+    costs = [sign * np.eye(k + 1)[i] for i in range(k) for sign in (1.0, -1.0)] + [np.eye(k + 1)[k]]
+    answers = [
+        linprog(cost, table, np.append(limits, np.zeros(k)), np.append(np.ones(k), 0.0)[None], [1.0],
+                bounds=[*box, (0.0, 1.0)], method="highs")
+        for cost in costs
+    ]  # fmt: skip
+    if any(answer.status == 2 for answer in answers):
+        return None
+    least = [float(answer.fun) if answer.status == 0 else -math.inf for answer in answers]
+    found = {
+        name: Interval(max(0.0, least[2 * i] - 1e-6), min(1.0, 1e-6 - least[2 * i + 1]))
+        for i, name in enumerate(classes)
+    }
+    return ClassShares(found, max(found, key=lambda name: found[name].low), max(1 / k, least[-1] - 1e-6))
 
 
 def _allowed(
     scores: Sequence[ClassScores], accuracy: Interval | None, weighted_f1: Interval | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rows A and bounds b of ``A w <= b``, for the equations whose figures are all printed."""
-    rows: list[list[float]] = []
-    bounds: list[float] = []
-
-    def inside(low: Sequence[float], high: Sequence[float], target: Interval) -> None:
-        rows.extend((list(low), [-value for value in high]))
-        bounds.extend((target.high + 1e-7, -target.low + 1e-7))
-
-    recalls = [score.recall for score in scores if score.recall is not None]
-    f1s = [score.f1 for score in scores if score.f1 is not None]
+    """Rows A and limits b of ``A w <= b``, for the equations whose figures are all printed."""
+    recalls, f1s = [s.recall for s in scores], [s.f1 for s in scores]
     quotients = [
-        score.recall / score.precision
-        for score in scores
-        if score.recall is not None and score.precision is not None and score.precision.low > 0
+        s.recall / s.precision if s.recall is not None and s.precision is not None and s.precision.low > 0 else None
+        for s in scores
     ]
-    if accuracy is not None and len(recalls) == len(scores):
-        inside([max(r.low, 0.0) for r in recalls], [min(r.high, 1.0) for r in recalls], accuracy)
-    if weighted_f1 is not None and len(f1s) == len(scores):
-        inside([max(f.low, 0.0) for f in f1s], [min(f.high, 1.0) for f in f1s], weighted_f1)
-    if len(quotients) == len(scores):
-        inside([max(q.low, 0.0) for q in quotients], [q.high for q in quotients], Interval.point(1.0))
-    return np.array(rows).reshape(-1, len(scores)), np.array(bounds)
+    rows: list[list[float]] = []
+    limits: list[float] = []
+    for values, target, top in (
+        (recalls, accuracy, 1.0), (f1s, weighted_f1, 1.0), (quotients, Interval.point(1.0), math.inf),
+    ):  # fmt: skip
+        known = [value for value in values if value is not None]
+        if target is not None and len(known) == len(scores):
+            rows += [[max(v.low, 0.0) for v in known], [-min(v.high, top) for v in known]]
+            limits += [target.high + 1e-7, 1e-7 - target.low]
+    return np.array(rows).reshape(-1, len(scores)), np.array(limits)
 
 
 def largest_share_from_macro(class_f1: Interval, macro: Interval, weighted: Interval, k: int) -> Interval | None:
@@ -263,6 +242,13 @@ def entropy(shares: Sequence[float]) -> float:
     return -sum(share * math.log(share) for share in shares if share > 0)
 
 
+def guessing_loss(classes: float, n: float | None = None, positives: float | None = None) -> float:
+    """Log loss of the best constant forecast: the entropy of the base rate where two classes have one, else ln K."""
+    if classes == 2 and n and positives is not None and 0 < positives < n:
+        return entropy([positives / n, 1 - positives / n])
+    return math.log(classes)
+
+
 def mixture_remainder(overall: Interval, parts: Sequence[tuple[Interval, Interval]]) -> Interval:
     """Mean of the part not printed, from the overall mean and (share, mean) of the printed parts.
 
@@ -274,9 +260,6 @@ def mixture_remainder(overall: Interval, parts: Sequence[tuple[Interval, Interva
         known = known + share * mean
         weight = weight + share
     return (overall - known) / (Interval.point(1.0) - weight)
-
-
-_TINY = 1e-7
 
 
 @dataclass(frozen=True)
@@ -302,19 +285,9 @@ class Matrix:
         return max(self.positives, self.n - self.positives)
 
     @property
-    def mcc(self) -> float:
-        """Matthews (1975); 0 where a row or a column is empty."""
-        product = float(self.tp + self.fp) * (self.tp + self.fn) * (self.tn + self.fp) * (self.tn + self.fn)
-        return (self.tp * self.tn - self.fp * self.fn) / math.sqrt(product) if product else 0.0
-
-    @property
-    def specificity(self) -> float:
-        return self.tn / (self.tn + self.fp) if self.tn + self.fp else 0.0
-
-    @property
-    def balanced_accuracy(self) -> float:
-        recall = self.tp / self.positives if self.positives else 0.0
-        return (recall + self.specificity) / 2
+    def table(self) -> np.ndarray:
+        """Counts by true class and called class, the positive one first."""
+        return np.array([[self.tp, self.fn], [self.fp, self.tn]])
 
 
 @dataclass(frozen=True)
@@ -335,63 +308,68 @@ class BinaryScores:
 
 def binary_matrices(scores: BinaryScores, n: int, n_positive: int | None = None, limit: int = 1000) -> list[Matrix]:
     """Every confusion matrix on n cases whose scores all lie inside the prints, up to `limit` of them; where there is
-    none, scores and n do not belong together.
-
-    Notes
-    -----
-    For every (positives, true positives) the printed scores bound the false positives from both sides:
-    ``fp = tp (1/P - 1)``, ``fp = n- - (A n - tp)``, ``fp = 2 tp (1/F - 1) - fn``.
-
-    """
+    none, scores and n do not belong together."""
     found: list[Matrix] = []
-    sizes = range(n + 1) if n_positive is None else [n_positive]
-    for positives in sizes:
-        for matrix in _with_positives(scores, n, positives):
-            found.append(matrix)
-            if len(found) >= limit:
-                return found
+    for positives in range(n + 1) if n_positive is None else [n_positive]:
+        found += _with_positives(scores, n, positives)
+        if len(found) >= limit:
+            return found[:limit]
     return found
 
 
-def _with_positives(scores: BinaryScores, n: int, positives: int) -> Iterator[Matrix]:
+def _with_positives(scores: BinaryScores, n: int, positives: int) -> list[Matrix]:
+    """For every number of true positives the printed scores bound the false positives from both sides:
+    ``fp = tp (1/P - 1)``, ``fp = n- - (A n - tp)``, ``fp = 2 tp (1/F - 1) - fn``."""
     negatives = n - positives
     tp = np.arange(positives + 1, dtype=np.float64)
-    keep = np.ones(positives + 1, dtype=bool)
     if scores.recall is not None:
-        recall = tp / positives if positives else np.zeros(1)
-        keep &= (recall >= scores.recall.low - _TINY) & (recall <= scores.recall.high + _TINY)
-    tp = tp[keep]
+        recall = tp / max(positives, 1)
+        tp = tp[(recall >= scores.recall.low - _TINY) & (recall <= scores.recall.high + _TINY)]
     fn = positives - tp
-    low = np.zeros(len(tp))
-    high = np.full(len(tp), float(negatives))
+    bounds = [(np.zeros(len(tp)), np.full(len(tp), float(negatives)))]
     if scores.accuracy is not None:
-        low = np.maximum(low, negatives - (scores.accuracy.high * n - tp))
-        high = np.minimum(high, negatives - (scores.accuracy.low * n - tp))
+        bounds.append((negatives - (scores.accuracy.high * n - tp), negatives - (scores.accuracy.low * n - tp)))
     if scores.specificity is not None and negatives:
-        low = np.maximum(low, negatives * (1 - scores.specificity.high))
-        high = np.minimum(high, negatives * (1 - scores.specificity.low))
+        ends = (negatives * (1 - scores.specificity.high), negatives * (1 - scores.specificity.low))
+        bounds.append((np.full(len(tp), ends[0]), np.full(len(tp), ends[1])))
     if scores.precision is not None:
-        low, high = _bounded(low, high, tp, scores.precision, tp, np.zeros(len(tp)))
+        bounds.append(_false(scores.precision, tp, np.zeros(len(tp))))
     if scores.f1 is not None:
-        low, high = _bounded(low, high, tp, scores.f1, 2 * tp, fn)
-    first = np.ceil(low - _TINY * max(1, n)).astype(int)
-    last = np.floor(high + _TINY * max(1, n)).astype(int)
-    for hits, start, stop in zip(tp.astype(int), np.maximum(first, 0), np.minimum(last, negatives), strict=True):
-        for fp in range(start, stop + 1):
-            yield Matrix(int(hits), int(fp), int(positives - hits), int(negatives - fp))
+        bounds.append(_false(scores.f1, 2 * tp, fn))
+    low, high = (np.stack(ends) for ends in zip(*bounds, strict=True))
+    first = np.maximum(np.ceil(low.max(axis=0) - _TINY * max(1, n)), 0).astype(int)
+    last = np.minimum(np.floor(high.min(axis=0) + _TINY * max(1, n)), negatives).astype(int)
+    return [
+        Matrix(hits, fp, positives - hits, negatives - fp)
+        for hits, start, stop in zip(tp.astype(int).tolist(), first.tolist(), last.tolist(), strict=True)
+        for fp in range(start, stop + 1)
+    ]
 
 
-def _bounded(
-    low: np.ndarray, high: np.ndarray, tp: np.ndarray, score: Interval, gain: np.ndarray, missed: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _false(score: Interval, gain: np.ndarray, missed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Bounds on fp from ``gain / (gain + missed + fp)`` inside the score; no true positive scores 0."""
-    zero = tp == 0
-    with np.errstate(divide="ignore", invalid="ignore"):
-        from_high = gain * (1 / score.high - 1) - missed if score.high > 0 else np.where(zero, 0.0, np.inf)
-        from_low = gain * (1 / score.low - 1) - missed if score.low > 0 else np.full(len(tp), np.inf)
-    from_high = np.where(zero, 0.0, from_high)
-    from_low = np.where(zero, np.inf if score.low <= _TINY else -1.0, from_low)
-    return np.maximum(low, from_high), np.minimum(high, from_low)
+    most, least = ((gain * (1 / end - 1) - missed if end > 0 else np.full(len(gain), np.inf))
+                   for end in (score.low, score.high))  # fmt: skip
+    none = gain == 0
+    return np.where(none, 0.0, least), np.where(none, np.inf if score.low <= _TINY else -1.0, most)
+
+
+def matrix_scores(table: np.ndarray) -> dict[str, np.ndarray]:
+    """Precision, recall and F1 of every class of a confusion matrix, counts by true and called class (0 where there is
+    nothing to divide by), and the scores of the whole."""
+    right, there, called = np.diag(table), table.sum(axis=1), table.sum(axis=0)
+    n, hits, chance = float(table.sum()), float(right.sum()), float(there @ called)
+    pairs = {"precision": (right, called), "recall": (right, there), "f1": (2 * right, called + there)}
+    scores = {name: top / np.maximum(bottom, 1) for name, (top, bottom) in pairs.items()}
+    spread = (n * n - float(there @ there)) * (n * n - float(called @ called))
+    whole = {
+        "accuracy": hits / n, "error_rate": 1 - hits / n, "balanced_accuracy": scores["recall"].mean(),
+        "kappa": (n * hits - chance) / (n * n - chance) if n * n != chance else 0.0,
+        "mcc": (hits * n - chance) / math.sqrt(spread) if spread > 0 else 0.0,
+    }  # fmt: skip
+    averages = {f"{name}_macro": values.mean() for name, values in scores.items()}
+    averages |= {f"{name}_weighted": float(there @ values) / n for name, values in scores.items()}
+    return scores | {name: np.array([value]) for name, value in (whole | averages).items()}
 
 
 def prevalence_range(accuracy: Interval, precision: Interval, recall: Interval) -> Interval | None:
@@ -400,14 +378,14 @@ def prevalence_range(accuracy: Interval, precision: Interval, recall: Interval) 
     From the definitions, ``pi = (1 - A) / (1 + R (1/P - 2))``, which is monotone in each of the three, so the corners
     give the exact range; None when the denominator can vanish or nothing of the range lies in [0, 1].
     """
+    if precision.low <= 0:
+        return None
     corners = []
-    for a in (accuracy.low, accuracy.high):
-        for p in (precision.low, precision.high):
-            for r in (recall.low, recall.high):
-                below = 1 + r * (1 / p - 2) if p > 0 else math.nan
-                if math.isnan(below) or below <= 1e-12:
-                    return None
-                corners.append((1 - a) / below)
+    for a, p, r in product(*((x.low, x.high) for x in (accuracy, precision, recall))):
+        below = 1 + r * (1 / p - 2)
+        if below <= 1e-12:
+            return None
+        corners.append((1 - a) / below)
     return Interval(min(corners), max(corners)).clip(0.0, 1.0)
 
 

@@ -7,32 +7,22 @@ from functools import partial
 from typing import Any
 
 from assay.audit.claims.intervals import IntervalError
-from assay.audit.rules import calendars, classifiers, moments, networks, relations, samples, signals, uncertainty
-from assay.audit.rules.book_identities import BOOK_IDENTITIES
-from assay.audit.rules.identity import apply
+from assay.audit.rules import calendars, classifiers, networks, relations, samples, sampling
+from assay.audit.rules.identity import IDENTITIES, apply
 from assay.audit.rules.scope import Report, Run
-from assay.audit.rules.score_identities import SCORE_IDENTITIES
 from assay.audit.verdicts import Finding
 
 __all__ = ["FAMILIES", "IDENTITIES", "REPORT_RULES", "RUN_RULES", "Report", "Run", "findings_of"]
 
-#: Which printed figure follows from which others, a row each; `identity.apply` reads them.
-IDENTITIES = (*SCORE_IDENTITIES, *BOOK_IDENTITIES)
-
 #: Rules on one run: the table of identities, and what is no identity.
 RUN_RULES: tuple[Callable[[Run], Iterator[Finding]], ...] = (
-    relations.bounds_by_definition, *(partial(apply, rows=(row,)) for row in IDENTITIES),
-    relations.shares_sum, relations.telescoping,
-    classifiers.shares_by_programming, classifiers.share_from_macro,
-    classifiers.one_class_only, classifiers.mixtures, classifiers.log_loss_baseline, classifiers.stated_majority,
-    samples.proportions_on_stated_sample, samples.matrices_on_stated_sample, samples.auc_on_grid,
-    moments.levels_or_returns, moments.persistence,
-    signals.correlation_bounds, signals.ic_breadth, signals.ic_significance, signals.signal_to_portfolio,
-    signals.quantile_spread, signals.quantile_portfolio, signals.calibration,
-    uncertainty.sharpe_significance, uncertainty.foresight, uncertainty.drawdown, calendars.calendar,
-    networks.loss_above_floor, networks.epochs, networks.parameter_count, networks.file_size,
-    networks.summary_of_layers,
-    moments.percentiles, moments.reported_tests, moments.whole_numbers,
+    relations.bounds_by_definition, relations.correlation_bounds, *(partial(apply, row=row) for row in IDENTITIES),
+    relations.shares_sum, relations.telescoping, relations.percentiles,
+    classifiers.shares_by_programming, classifiers.share_from_macro, classifiers.one_class_only,
+    classifiers.mixtures, classifiers.stated_majority,
+    samples.proportions_on_stated_sample, samples.matrices_on_stated_sample, samples.auc_on_grid, samples.whole_numbers,
+    sampling.ic_significance, sampling.sharpe_significance, calendars.splits,
+    networks.loss_above_floor, networks.parameter_count, networks.file_size, networks.summary_of_layers,
 )  # fmt: skip
 
 #: Families of runs searched for a common sample; a report with more is not searched further.
@@ -42,8 +32,8 @@ FAMILIES = 40
 REPORT_RULES: tuple[Callable[[Report], Iterator[Finding]], ...] = (
     relations.printed_twice, relations.bounds_kept, relations.without_split, relations.parts_of_period,
     relations.one_model_two_figures, relations.derived, relations.fractions, relations.leverage,
-    classifiers.printed_matrix, networks.reweighted_losses, networks.best_of_curve, uncertainty.thresholds,
-    uncertainty.stated_intervals, uncertainty.spreads,
+    classifiers.printed_matrix, networks.reweighted_losses, networks.best_of_curve, sampling.thresholds,
+    sampling.stated_intervals, sampling.spreads,
 )  # fmt: skip
 
 
@@ -54,14 +44,12 @@ def findings_of(report: Report) -> list[Finding]:
     out for that run and named in `Report.skipped`; the others go on. Any other error is a bug of ours and is raised.
     """
     found: list[Finding] = []
-    families = report.samples()[:FAMILIES]
     jobs: list[tuple[Any, object]] = [(rule, run) for run in report.runs for rule in RUN_RULES]
-    jobs += [(samples.common_sample, family) for family in families] + [(rule, report) for rule in REPORT_RULES]
-    for rule, subject in jobs:
+    jobs += [(samples.common_sample, family) for family in report.samples()[:FAMILIES]]
+    for rule, subject in jobs + [(rule, report) for rule in REPORT_RULES]:
         try:
             found.extend(rule(subject))
         except (OverflowError, ZeroDivisionError, IntervalError) as error:
-            rows = getattr(rule, "keywords", {}).get("rows")  # of an identity its check, else the function's name
-            name = rows[0].check if rows else rule.__name__.replace("_", " ")
+            name = rule.keywords["row"].check if isinstance(rule, partial) else rule.__name__.replace("_", " ")
             report.skipped.append(f"{name} was left out: {error}")
     return found

@@ -1,18 +1,16 @@
 """Every check by its id: what it compares, by which formula, and where that comes from (``assay audit --checks``).
 
-Identities describe themselves; what is no identity is listed in `checks.toml`, a row a check. A test holds the two
-against the findings that the rules can make.
+All stand in `checks.toml`: identities describe themselves by their words, the others by ``figures`` and ``formula``. A
+test holds the table against the findings that the rules can make.
 """
 
 from __future__ import annotations
 
 import re
-import tomllib
 from dataclasses import dataclass
-from pathlib import Path
 
-from assay.audit.rules import IDENTITIES
-from assay.audit.rules.identity import Identity
+from assay.audit.rules.identity import IDENTITIES, Identity
+from assay.audit.rules.words import TABLE
 
 __all__ = ["CHECKS", "Check", "render_checks"]
 
@@ -28,37 +26,28 @@ class Check:
     premise: str = ""
 
 
-_LISTED = tomllib.loads(Path(__file__).with_name("checks.toml").read_text(encoding="utf-8"))["check"]
+_NAMES = {"value": "…", "readings": "…", "of": "", "count": "k", "range": "[a, b]"}
 
 
 def _of(row: Identity) -> Check:
     """An identity in words: its names in the place of figures."""
-    words = re.sub(r"\{(\w+)\}", lambda match: _NAMES.get(match[1], match[1].replace("_", " ")), row.words)
-    inputs = ", ".join(name.rstrip("?").removesuffix("/*").replace("_", " ") for name in row.inputs)
-    figures = f"{row.result.replace('_', ' ')} {row.relation} f({inputs})"
-    return Check(row.check, figures, words, row.source, row.premise)
+    words = re.sub(r"\{([^}:]+)[^}]*\}", lambda m: _NAMES.get(m[1], re.sub(r"[_^]|/\*", " ", m[1]).strip()), row.words)
+    inputs = ", ".join(re.sub(r"[?^]|/\*", "", name).replace("_", " ") for name in row.inputs)
+    bound = f"so that {row.within[0]:g} ≤" if row.within else row.relation
+    return Check(row.check, f"{row.result.replace('_', ' ')} {bound} f({inputs})", words, row.source, row.premise)
 
 
-_NAMES = {"value": "…", "readings": "…", "of": "", "count": "k", "range": "[a, b]"}
+_FIELDS = ("check", "figures", "formula", "source", "premise")
 #: Every check: the identities first, then what is no identity.
-CHECKS: tuple[Check, ...] = (*map(_of, IDENTITIES), *(Check(**row) for row in _LISTED))
-
-
-def _order(check: Check) -> tuple[str, int]:
-    number = re.match(r"([A-Z])(\d+)", check.check)
-    return (number[1], int(number[2])) if number else ("Z", 0)
+CHECKS: tuple[Check, ...] = (
+    *map(_of, IDENTITIES), *(Check(**{key: row[key] for key in _FIELDS if key in row}) for row in TABLE["check"])
+)  # fmt: skip
 
 
 def render_checks() -> str:
     """The table for a terminal, by number."""
     lines = []
-    for check in sorted(CHECKS, key=_order):
-        lines += [
-            check.check,
-            f"  takes    {check.figures}",
-            f"  holds    {check.formula}",
-            f"  source   {check.source}",
-        ]
-        if check.premise:
-            lines.append(f"  assumes  {check.premise}")
+    for check in sorted(CHECKS, key=lambda check: (check.check[0], int(check.check[1:].split()[0]))):
+        lines += [check.check, f"  takes    {check.figures}", f"  holds    {check.formula}"]
+        lines += [f"  source   {check.source}"] + ([f"  assumes  {check.premise}"] if check.premise else [])
     return "\n".join(lines)

@@ -1,0 +1,369 @@
+"""What a row of the table of identities may name beside metrics: context, picked figures, conditions, allowances.
+
+A condition or an allowance looks at a `Situation`: the run, the claims by the names of the row, and the values that the
+formula takes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from assay.audit.claims.intervals import Interval
+from assay.audit.claims.model import Claim, Schedule
+from assay.audit.forensic import books, moments, scores
+from assay.audit.rules.calendars import days_between, new_york_sessions, period_of, track_record, weekdays, years_of
+from assay.audit.rules.scope import Run, completeness
+
+__all__ = ["ALLOWANCES", "CONDITIONS", "CONTEXT", "FIGURES", "Allowance", "Situation"]
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What a row meets: `claims` by the names of the row, `parts` the labelled ones, `values` those of the formula."""
+
+    run: Run
+    claims: Mapping[str, Claim]
+    parts: tuple[Claim, ...]
+    values: tuple[Any, ...]
+    context: Mapping[str, Any]
+    label: str = ""
+
+    @property
+    def stated(self) -> bool:
+        """Whether the row takes something that the report states beside its figures."""
+        return any(value for name, value in self.context.items() if name not in _ASSUMED)
+
+    @property
+    def involved(self) -> tuple[Claim, ...]:
+        """Every printed figure of the row, the result first."""
+        return (*self.claims.values(), *self.parts)
+
+    def read(self, name: str) -> Interval:
+        """The interval of a figure of the row."""
+        return self.run.read(self.claims[name])
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """A wider reading that explains a near miss: its words, and the interval it allows.
+
+    `allowed` takes the first reading of the formula and then the inputs; `when` says where the reading is open at all.
+    """
+
+    words: str
+    allowed: Callable[..., Interval | None]
+    when: Callable[[Situation], bool] = lambda s: True
+
+
+# --- Context
+
+
+def _schedule(run: Run) -> Schedule:
+    return run.group.schedule or Schedule()
+
+
+def _whole(claim: Claim | None) -> int | None:
+    return int(claim.value.value) if claim is not None and float(claim.value.value).is_integer() else None
+
+
+def _cap(run: Run) -> int | None:
+    stated = _schedule(run).max_epochs
+    return _whole(run.get("max_epochs")) if stated is None else stated
+
+
+def _patience(run: Run) -> int | None:
+    stated = _schedule(run).patience
+    return _whole(run.get("patience")) if stated is None else stated
+
+
+def _end(run: Run, side: str) -> float | None:
+    """One end of the target's printed range, at its widest; None where the range is missing or empty."""
+    span = run.group.target.span
+    return None if span is None or span.high <= span.low else float(getattr(span, side))
+
+
+def _side(run: Run, name: str) -> float:
+    """Gross weight of a side of the book; half each where one is not stated."""
+    book = run.group.portfolio
+    stated = book.long_gross is not None and book.short_gross is not None
+    return float(getattr(book, name)) if stated else books.SIDE
+
+
+def _classes_guessed(run: Run) -> int | None:
+    """Number of classes that the log loss is over."""
+    terms = run.group.loss.terms if run.group.loss is not None else ()
+    several = bool(terms) and terms[0].kind == "cross_entropy"
+    k = len(run.group.classes) if several else 2
+    return k if k >= 2 else None
+
+
+def _quantiles(run: Run) -> int:
+    top, bottom = FIGURES["quantile_return/top"](run), FIGURES["quantile_return/bottom"](run)
+    words = " ".join(f"{c.label} {c.definition}" for c in (top, bottom) if c is not None).lower()
+    return next((q for name, q in _QUANTILES.items() if name in words), 5)
+
+
+#: Context that has a value where nothing is stated.
+_ASSUMED = ("periods", "long side", "short side", "quantiles", "horizon", "assumed volatility", "classes guessed")
+_QUANTILES = {"quintile": 5, "decile": 10, "tercile": 3, "quartile": 4}
+_NEW_YORK = re.compile(r"\b(?:xnys|xnas|nyse|nasdaq|new york|s&p ?500|dow jones|us equit\w*|us stocks?)\b", re.I)
+#: Stated context that an identity may take as an input beside printed figures; None where it is unknown.
+CONTEXT: Mapping[str, Callable[[Run], Any]] = {
+    "nothing": lambda run: None,
+    "stated n": lambda run: run.group.sample.n,
+    "stated positives": lambda run: run.group.sample.n_positive,
+    "stated names": lambda run: run.group.sample.assets,
+    "stated sessions": lambda run: run.group.sample.sessions,
+    "confirmed n": lambda run: None if run.claims.draft else run.group.sample.n,
+    "confirmed sessions": lambda run: None if run.claims.draft else run.group.sample.sessions,
+    "stated years": years_of,
+    "horizon": lambda run: max(run.group.sample.horizon or 1, 1),
+    "period": lambda run: " to ".join(filter(None, (run.group.sample.start, run.group.sample.end))),
+    "days of the period": lambda run: (dates := period_of(run)) and days_between(*dates),
+    "weekdays of the period": lambda run: (dates := period_of(run)) and weekdays(*dates),
+    "sessions in New York": lambda run: (dates := period_of(run)) and (
+        new_york_sessions(*dates) if _NEW_YORK.search(run.group.sample.market) else None),
+    "weekdays of the stated years": lambda run: (years := run.group.sample.years) and 261.0 * years + 2,
+    "track record": lambda run: (record := track_record(run)) and record[0],
+    "stated periods": lambda run: run.group.portfolio.periods_per_year,
+    "periods": lambda run: run.periods,
+    "stated rate": lambda run: (bps := run.group.portfolio.rate_bps) and Interval.point(bps * 1e-4),
+    "risk-free rate": lambda run: run.group.portfolio.risk_free,
+    "turnover kind": lambda run: run.group.portfolio.turnover_kind,
+    "long side": lambda run: _side(run, "long_gross"),
+    "short side": lambda run: _side(run, "short_gross"),
+    "quantiles": _quantiles,
+    "lowest": lambda run: _end(run, "low"),
+    "highest": lambda run: _end(run, "high"),
+    "mean of the target": lambda run: run.group.target.mean,
+    "deviation of the target": lambda run: run.group.target.std,
+    "stated volatility": lambda run: run.group.target.daily_volatility,
+    "assumed volatility": lambda run: None if run.group.target.daily_volatility else Interval.point(0.02),
+    "classes guessed": _classes_guessed,
+    "stated cap": lambda run: _schedule(run).max_epochs,
+    "cap": _cap,
+    "patience": _patience,
+    "stated best": lambda run: _schedule(run).best_epoch,
+    "stated epochs": lambda run: _schedule(run).epochs_run,
+}  # fmt: skip
+
+
+# --- Figures
+
+
+def _quantile(metric: str, words: str) -> Callable[[Run], Claim | None]:
+    """The quantile of a metric whose label has one of the words."""
+    return lambda run: next((c for label, c in run.labelled(metric).items() if re.search(words, label, re.I)), None)
+
+
+def _ic_of_model(run: Run) -> Claim | None:
+    """The IC of the run, or of another run of the same model."""
+    own = run.get("ic") or run.get("rank_ic")
+    if own is not None or not run.group.model:
+        return own
+    return next((
+        c for c in run.claims.claims
+        if c.metric in ("ic", "rank_ic") and not (c.at or c.label or c.target) and c.value.is_point
+        and run.possible(c) and run.claims.group(c.group).model == run.group.model
+    ), None)  # fmt: skip
+
+
+_TOP, _BOTTOM = "top|long|q5|highest|best", "bottom|short|q1|lowest|worst"
+#: Figures that a name picks by more than metric and label.
+FIGURES: Mapping[str, Callable[[Run], Claim | None]] = {
+    "ic of the model": _ic_of_model,
+    "quantile_return/top": _quantile("quantile_return", _TOP),
+    "quantile_return/bottom": _quantile("quantile_return", _BOTTOM),
+    "quantile_predicted_return/top": _quantile("quantile_predicted_return", _TOP),
+    "quantile_predicted_return/bottom": _quantile("quantile_predicted_return", _BOTTOM),
+}
+
+
+# --- Conditions
+
+
+def _one_unit(s: Situation) -> bool:
+    """Whether errors are in one unit: all say so, or they are within a factor of three and stand together.
+
+    A scaled error beside one in prices is a common sight, and no contradiction. An MSE counts by its root.
+    """
+    if not s.run.together(*s.involved):
+        return False
+    units = {claim.unit for claim in s.involved}
+    if len(units) == 1 and units != {""}:
+        return "mse" not in s.claims
+    sizes = [abs(s.read(m)).power(0.5) if m == "mse" else abs(s.read(m)) for m in s.claims]
+    return max(v.low for v in sizes) <= 3 * max(min(v.high for v in sizes), 1e-300)
+
+
+def _alike(s: Situation) -> bool:
+    units = {claim.unit for claim in s.involved if claim.unit}
+    return len(units) <= 1 and len({claim.value.percent for claim in s.involved}) == 1
+
+
+def _one_class(s: Situation) -> bool:
+    return s.run.one_class(*(claim for name, claim in s.claims.items() if name in ("precision", "recall", "f1")))
+
+
+def _beyond_any_average(s: Situation) -> bool:
+    """Beyond what any average leaves, standing together is enough; inside, the figures must be of one class."""
+    beyond = not s.read("f1").meets(scores.f1_average_range(*s.values))
+    return s.run.together(*s.involved) and (beyond or _one_class(s))
+
+
+def _weighted(s: Situation) -> bool:
+    accuracy = s.run.value("accuracy")
+    return not _one_class(s) and accuracy is not None and accuracy.meets(s.values[1])
+
+
+def _several(s: Situation) -> bool:
+    parts = [claim.label for claim in s.parts if claim.metric == s.parts[0].metric]
+    return len(parts) >= 2 and completeness(s.run, parts)[0]
+
+
+def _classes_listed(s: Situation) -> bool:
+    classes = [c.name for c in s.run.group.classes]
+    return bool(classes) and completeness(s.run, classes)[1]
+
+
+def _days(s: Situation) -> bool:
+    """Whether a text says that a rate counts days or predictions, not trades."""
+    return any(word in c.definition.lower() for c in s.claims.values() for word in ("day", "session", "prediction"))
+
+
+def _some_open(s: Situation) -> bool:
+    """Whether trades may be open: winners and losers do not make up all of them."""
+    losers = s.run.value("losing_trades")
+    return losers is None or (s.values[0] + losers).low < s.values[1].low
+
+
+#: How far a Sharpe ratio may exceed return over volatility before no change of sampling frequency is believed.
+FREQUENCY = 1.25
+
+
+def _same_frequency(s: Situation) -> bool:
+    printed = s.run.read(s.involved[0])
+    top = max(value.high for value in books.sharpe_readings(*s.values).values())
+    return top <= 0 or printed.low / top > FREQUENCY if printed.low > top else s.values[2] is not None
+
+
+def _levels(s: Situation) -> bool:
+    """Whether prices are forecast, or what is called returns has the spread of prices."""
+    r2, rmse, target = s.run.get("r2"), s.run.get("rmse"), s.run.group.target
+    if target.kind != "return" or r2 is None or rmse is None or rmse.value.percent:
+        return target.kind == "price"
+    return moments.target_std(s.run.read(rmse), s.run.read(r2)).low > 1.0
+
+
+def _plain_loss(s: Situation) -> bool:
+    """Whether the loss is stated to be one cross-entropy, or two classes and an accuracy suggest it."""
+    loss, run = s.run.group.loss, s.run
+    if loss is None:
+        return len(run.group.classes) == 2 and run.get("accuracy") is not None
+    kinds = ("binary_cross_entropy", "cross_entropy")
+    return len(loss.terms) == 1 and loss.terms[0].kind in kinds and loss.terms[0].weight == 1
+
+
+def _before_cap(s: Situation) -> bool:
+    run, cap = s.run, _cap(s.run)
+    alone = run.get("best_epoch") is None and _schedule(run).best_epoch is None
+    return alone and (cap is None or s.read("epochs_run").high < cap - 0.4)
+
+
+def _in_order(s: Situation) -> bool:
+    ran, cap = s.read("epochs_run"), _cap(s.run)
+    best = s.read("best_epoch") if "best_epoch" in s.claims else None
+    return (best is None or best.low <= ran.high + 0.5) and (cap is None or ran.low <= cap + 0.5)
+
+
+def _below(name: str) -> Callable[[Situation], bool]:
+    """Whether the sessions are not beyond another count of the period."""
+    return lambda s: s.read("sessions").low <= (CONTEXT[name](s.run) or 0)
+
+
+def _round_the_clock(s: Situation) -> bool:
+    return s.run.group.portfolio.periods_per_year in (365, 366) or "crypto" in s.run.group.sample.market.lower()
+
+
+CONDITIONS: Mapping[str, Callable[[Situation], bool]] = {
+    # Nothing says that a figure of the row is pooled over folds, seeds or assets.
+    "one sample": lambda s: s.run.one_sample(*s.involved),
+    # A person grouped the figures, or a draft has them within a few lines.
+    "together": lambda s: s.run.together(*s.involved),
+    "one class": _one_class,
+    "one class, or beyond any average": _beyond_any_average,
+    "several classes": _several,
+    "all classes": lambda s: completeness(s.run, [claim.label for claim in s.parts])[1],
+    "classes listed": _classes_listed,
+    "the loss is cross-entropy": _plain_loss,
+    "alike": _alike,
+    "one unit": _one_unit,
+    "same unit": lambda s: len({c.unit for c in s.involved}) == 1,
+    "no unit": lambda s: not any(c.unit for c in s.involved),
+    "all with a unit": lambda s: all(c.unit for c in s.involved),
+    "not in percent": lambda s: not any(
+        s.claims[name].value.percent for name in ("mae", "rmse", "mse") if name in s.claims),
+    "one sample, or too small for any": lambda s: s.run.one_sample(*s.involved)
+        or s.read("mse").high < s.values[0].power(2).low,
+    "range of the evaluated rows": lambda s: s.run.group.target.range_covers == "evaluation",
+    "returns are forecast": lambda s: s.run.group.target.kind == "return",
+    "prices are forecast": _levels,
+    "R² above 0.9": lambda s: s.read("r2").low > 0.9,
+    "a MAPE beside it": lambda s: s.run.get("mape") is not None,
+    "Pearson's": lambda s: "pearson" in s.claims["correlation"].definition.lower(),
+    "zeros and ones": lambda s: s.values[1] > 1
+        and bool(re.search(r"binary|dummy|indicator|zeros and ones|0/1", s.claims["mean"].definition, re.I)),
+    # With IC and rank IC both printed, a deviation may be of either.
+    "one IC": lambda s: s.run.get("ic") is None or s.run.get("rank_ic") is None,
+    "no ICIR": lambda s: (s.run.get("icir") or s.run.get("rank_icir")) is None
+        and ("ic" in s.claims or s.run.get("ic") is None),
+    # No forecast of many sessions is always right: such a print is of a few, whose signs say nothing of a normal law.
+    "not always right": lambda s: s.read("hit_rate").high < 1,
+    "no other frequency or rate": _same_frequency,
+    "one asset, or none named": lambda s: (s.run.group.portfolio.assets or 1) <= 1,
+    "one asset, or equal bets": lambda s: s.run.group.portfolio.assets == 1 or s.run.group.portfolio.equal_bets,
+    "one asset, or a Sharpe ratio above 5": lambda s: s.run.group.portfolio.assets == 1 or s.read("sharpe").low > 5,
+    "a Sharpe ratio in reach": lambda s: s.read("sharpe").low <= books.foresight_ceiling(s.context["periods"]),
+    # Both tails are printed as losses below zero; one printed positive is a convention.
+    "all below zero": lambda s: all(s.run.read(claim).high < 0 for claim in s.claims.values()),
+    "of trades": lambda s: not _days(s) and s.run.one_sample(*s.involved),
+    "averages in money": lambda s: not s.claims["average_win"].value.percent,
+    "averages in one unit": lambda s: len({c.value.percent for name, c in s.claims.items() if name != "win_rate"}) == 1,
+    "closed at weekends": lambda s: not _round_the_clock(s),
+    "round the clock, or beyond the period": lambda s: _round_the_clock(s) or s.read("sessions").low > s.values[0],
+    "market stated": lambda s: bool(s.run.group.sample.market),
+    "within the period": _below("days of the period"),
+    "within the weekdays": _below("weekdays of the period"),
+    "no restarts": lambda s: not _schedule(s.run).restarts,
+    "epochs in order": _in_order,
+    "stopped before the cap": _before_cap,
+    "patience served": lambda s: s.read("epochs_run").high >= s.values[0],
+}  # fmt: skip
+
+#: Share of trades that may break even or pay a cost outside the trades, of those that may still be open, and how far
+#: unequal stakes may move a profit factor from the one that averages in percent imply.
+SLACK, OPEN, STAKES = 0.2, 0.05, 1.5
+_EVEN = "when some trades break even"
+ALLOWANCES: Mapping[str, Allowance] = {
+    "weighted by support": Allowance(
+        "as averages weighted by support are (recall equals accuracy)", scores.weighted_f1, _weighted),
+    "averaged": Allowance(
+        "as averages over classes or folds are", scores.averaged_f1, lambda s: not s.run.one_class(*s.claims.values())),
+    "unstated rate": Allowance("less an unstated risk-free rate", books.unstated_rate),
+    "room for a mean": Allowance("leaving room for an arithmetic mean", books.room_for_mean),
+    "some open": Allowance(
+        "when some trades are open", lambda v, *x: Interval(v.low, v.high / (1 - OPEN)), _some_open),
+    "some even": Allowance(_EVEN, lambda v, *x: Interval(v.low, v.high / (1 - SLACK))),
+    "some even, of the rate": Allowance(_EVEN, lambda v, *x: Interval(v.low * (1 - SLACK), v.high)),
+    "some even, of the mean": Allowance(_EVEN, lambda v, p, w, x: Interval(v.low, v.high + SLACK * abs(x).high)),
+    "in average losses": Allowance("in units of the average loss", lambda v, p, w, x: v / abs(x)),
+    "unequal stakes": Allowance(
+        "where trades stake different amounts", lambda v, *x: Interval(v.low / STAKES, v.high * STAKES),
+        lambda s: s.claims["average_win"].value.percent),
+    "cost outside the trades": Allowance(
+        "the rest being cost outside the trades",
+        lambda v, n, m, w, x: Interval(v.low - SLACK * (n * abs(w)).high, v.high)),
+}  # fmt: skip
