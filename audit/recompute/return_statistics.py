@@ -58,12 +58,11 @@ def _with(*more: str) -> Dimension:
 
 def _bases(material: Material, only: str = "", fewest: int = 2) -> tuple[str, ...]:
     """Names of the series of at least so many returns, each distinct one once."""
-    kept: list[str] = []
+    kept: dict[bytes, str] = {}
     for name, values in material.series.items():
-        again = any(np.array_equal(values, material.series[other]) for other in kept)
-        if only in name and len(values) >= fewest and not again:
-            kept.append(name)
-    return tuple(kept)
+        if only in name and len(values) >= fewest:
+            kept.setdefault(np.asarray(values).tobytes(), name)
+    return tuple(kept.values())
 
 
 def _days(material: Material) -> tuple[str, ...]:
@@ -84,8 +83,7 @@ def _rate(material: Material, choice: Choice, periods: float) -> tuple[float, fl
 
 
 def _periods(choice: Choice, count: int) -> float:
-    """Periods a year."""
-    named = {MONTHLY: 12.0, BARE: 1.0, "a session": 1.0, TOTAL: float(count)}
+    named = {MONTHLY: 12.0, BARE: 1.0, "a session": 1.0, TOTAL: float(count), "in all": float(count)}
     return named[choice["periods"]] if choice["periods"] in named else float(choice["periods"])
 
 
@@ -101,11 +99,20 @@ def _std(values: Floats, choice: Choice) -> float:
     return float(values.std(ddof=ddof)) if len(values) > ddof else math.nan
 
 
-def _growth(values: Floats, periods: float) -> float:
-    """Compound growth a year; NaN after a return of -100%."""
-    if (values <= -1.0).any():
-        return math.nan
-    return math.expm1(float(np.log1p(values).sum()) * periods / len(values))
+def _earned(values: Floats, how: str, periods: float) -> float:
+    """What returns come to over so many periods: in sum, compounded, or in logarithms."""
+    if how in ("arithmetic", "summed"):
+        return float(values.mean()) * periods
+    logs = float(np.log1p(values).mean()) * periods if (values > -1.0).all() else math.nan
+    return logs if "log" in how else math.expm1(logs)
+
+
+def _above_rate(values: Floats, choice: Choice, material: Material) -> tuple[float, float, float]:
+    """Return a year above the risk-free rate over √periods, and that rate of a year and of a period."""
+    periods = _periods(choice, len(values))
+    rate, each = _rate(material, choice, periods)
+    taken = each * periods if choice["mean"] == "arithmetic" else rate
+    return (_earned(values, choice["mean"], periods) - taken) / math.sqrt(periods), rate, each
 
 
 def _of_returns(
@@ -129,104 +136,73 @@ def _of_returns(
 
 
 def _sharpe(values: Floats, choice: Choice, material: Material) -> float:
-    """sqrt(P)·mean(r − rf)/std, or the compound annual return over the annual volatility."""
-    periods, arithmetic = _periods(choice, len(values)), choice["mean"] == "arithmetic"
-    rate, each = _rate(material, choice, periods)
-    bare, deviation = choice["periods"] == BARE, _std(values, choice)
-    if not deviation > FLAT or (bare and rate) or not (arithmetic or (choice["form"] == FORM[0] and not bare)):
-        return math.nan
-    if arithmetic:
-        return float(values.mean() - each) / deviation * math.sqrt(periods)
-    return (_growth(values, periods) - rate) / (deviation * math.sqrt(periods))
+    """√P·mean(r − rf)/std, or the compound annual return over the annual volatility."""
+    earned, rate, _ = _above_rate(values, choice, material)
+    deviation, bare, compound = _std(values, choice), choice["periods"] == BARE, choice["mean"] == "geometric"
+    meant = not (bare and (rate or compound)) and not (compound and choice["form"] == FORM[1])
+    return earned / deviation if deviation > FLAT and meant else math.nan
 
 
-_ANNUAL_MEANS = ("geometric", "arithmetic", "mean log return", "geometric, calendar years", "summed, calendar years",
-                 "mean month times 12")  # fmt: skip
+_MONTHS = "mean month times 12"
 
 
 def _annual_return(values: Floats, choice: Choice, material: Material) -> float:
-    kind, periods = _ANNUAL_MEANS.index(choice["mean"]), float(choice["periods"])
-    if kind == 1:
-        return float(values.mean()) * periods
-    if (values <= -1.0).any():
+    how, _, calendar = choice["mean"].partition(", calendar")
+    if not calendar and how != _MONTHS:
+        return _earned(values, how, float(choice["periods"]))
+    if choice["periods"] != _years(material)[0] or choice["days"] == DAYS[1] or (values <= -1.0).any():
         return math.nan
-    if kind in (0, 2):
-        return _growth(values, periods) if kind == 0 else float(np.log1p(values).mean()) * periods
-    if choice["periods"] != _years(material)[0] or choice["days"] == DAYS[1]:
-        return math.nan
-    if kind == 5:
-        return float(monthly(material, choice["basis"]).mean()) * 12
-    years = _calendar_years(material)
-    return _growth(values, len(values) / years) if kind == 3 else float(values.sum()) / years
+    if how == _MONTHS:
+        return _earned(monthly(material, choice["basis"]), "arithmetic", 12.0)
+    return _earned(values, how, len(values) / _calendar_years(material))
 
 
-def _mean(values: Floats, choice: Choice, *_: object, total: bool = False) -> float:
-    """The mean, or the total, of returns: summed, compounded, or of their logarithms."""
-    times = len(values) if total else 1
-    if choice["mean"] in ("arithmetic", "summed"):
-        return float(values.mean()) * times
-    if (values <= -1.0).any():
-        return math.nan
-    logs = float(np.log1p(values).mean()) * times
-    return math.expm1(logs) if choice["mean"] in ("geometric", "compounded") else logs
-
-
-_SIGNS = ("negative", "printed positive")
-_STARTS = ("from the starting capital", "from the first session")
+_SIGNS, _STARTS = ("negative", "printed positive"), ("from the starting capital", "from the first session")
 
 
 def _signed(value: float, choice: Choice) -> float:
-    return -value if choice["sign"] == _SIGNS[1] else value
+    return -value if choice.get("sign") == _SIGNS[1] else value
 
 
 def _fall(values: Floats, method: str, start: bool = True) -> float:
     """Deepest fall below the running peak; additive in units of constant capital, else as a share of the peak."""
     additive = method == "additive"
-    path = np.cumsum(values) if additive else np.cumprod(1.0 + values)
-    path = np.concatenate([[0.0 if additive else 1.0], path]) if start else path
+    path = np.concatenate([[0.0], np.cumsum(values)]) if additive else np.concatenate([[1.0], np.cumprod(1 + values)])
+    path = path if start else path[1:]
     high = np.maximum.accumulate(path)
     return float((path - high if additive else path / high - 1.0).min())
 
 
 def _drawdown(values: Floats, choice: Choice, material: Material) -> float:
-    started = choice["start"] == _STARTS[0]
-    if choice["sampled"] == "month ends":
-        return _signed(_fall(monthly(material, choice["basis"]), choice["mean"]), choice) if started else math.nan
-    depth = _fall(values, choice["mean"], started)
-    return math.nan if not started and depth == _fall(values, choice["mean"]) else _signed(depth, choice)
+    months, started = choice["sampled"] == "month ends", choice["start"] == _STARTS[0]
+    path = monthly(material, choice["basis"]) if months else values
+    depth = _fall(path, choice["mean"], started)
+    again = not started and (months or depth == _fall(path, choice["mean"]))
+    return math.nan if again else _signed(depth, choice)
 
 
-def _drawdowns(values: Floats) -> tuple[np.ndarray, Floats]:
-    """(D, 3) peak, trough and recovery of every drawdown of the compounded path, and (D,) its depth.
-
-    Positions count from 0, the capital before the first session; a drawdown that has not ended ends with the last one.
-    """
-    path = np.concatenate([[1.0], np.cumprod(1.0 + values)])
-    high = np.maximum.accumulate(path)
-    edges = np.flatnonzero(np.diff((path < high).astype(np.int8), prepend=0, append=0)).reshape(-1, 2)
-    troughs = [first + int(np.argmin(path[first:after])) for first, after in edges]
-    spans = np.column_stack([edges[:, 0] - 1, troughs, np.minimum(edges[:, 1], len(values))]).astype(int)
-    return spans, np.round(path[spans[:, 1]] / high[spans[:, 1]] - 1.0, 15)
-
-
-_POINTS = ("peak", "trough", "recovery")
 _UNITS = {"calendar days": 1.0, "sessions": 1.0, "months of 30.44 days": 365.25 / 12, "months of 21 sessions": 21.0}
 
 
 def _duration(values: Floats, choice: Choice, material: Material) -> float:
     """Length of drawdowns; one that has not ended counts to the last session."""
+    import pandas as pd
+
+    from assay.results.stats.performance import drawdowns
+
     # The starting capital is a peak before the first session: as many sessions, and of the first date.
     at, dates = np.arange(len(values) + 1.0), material.dates
     if "days" in choice["unit"]:
         if dates is None or len(dates) != len(values):
             return math.nan
         at = np.concatenate([[0.0], (dates - dates[0]) / np.timedelta64(1, "D")])
-    spans, depths = _drawdowns(values)
-    if not len(spans) or (values <= -1.0).any():
+    table = drawdowns(pd.Series([0.0, *values], at), top=len(at))
+    if table.empty or (values <= -1.0).any():
         return math.nan
-    begin, end = (spans[:, _POINTS.index(point)] for point in choice["span"].split(" to "))
-    lengths = at[end] - at[begin]
-    of = {"the longest of all": lengths.max(), "of the deepest": lengths[depths.argmin()]}
+    begin, end = choice["span"].split(" to ")
+    ends = np.array([at[-1] if stamp is pd.NaT else stamp for stamp in table[end]])
+    lengths = ends - table[begin].to_numpy(dtype=np.float64)
+    of = {"the longest of all": lengths.max(), "of the deepest": lengths[0]}
     return float(of.get(choice["of"], lengths.mean())) / _UNITS[choice["unit"]]
 
 
@@ -235,19 +211,15 @@ _BELOW = ("downside over all sessions", "downside over losing sessions", "std of
 
 
 def _sortino(values: Floats, choice: Choice, material: Material) -> float:
-    periods = _periods(choice, len(values))
-    rate, each = _rate(material, choice, periods)
+    earned, rate, each = _above_rate(values, choice, material)
     above_rate = choice["target"] == "below the risk-free rate"
-    beneath = values - each if above_rate else values
-    losses = beneath[beneath < 0]
+    losses = values - each if above_rate else values
+    losses = losses[losses < 0]
     if len(losses) < 2 or (above_rate and not rate):
         return math.nan
-    kind = _BELOW.index(choice["downside"])
-    under = math.sqrt(float((losses**2).sum()) / (len(values) if kind == 0 else len(losses)))
-    under = under if kind < 2 else float(losses.std(ddof=3 - kind))
-    earned = (float(values.mean()) - each) * periods
-    earned = earned if choice["mean"] == "arithmetic" else _growth(values, periods) - rate
-    return earned / (under * math.sqrt(periods)) if under > 0 else math.nan
+    squares, kind = float((losses**2).sum()), _BELOW.index(choice["downside"])
+    spread = float(losses.std(ddof=3 - kind)) if kind > 1 else math.sqrt(squares / (len(losses) if kind else len(values)))
+    return earned / spread if spread > 0 else math.nan
 
 
 _YEARLY = ("geometric", "arithmetic", "geometric, calendar years", "total return")
@@ -255,14 +227,11 @@ _FALLS = ("compounded drawdown", "additive drawdown", "compounded drawdown of mo
 
 
 def _calmar(values: Floats, choice: Choice, material: Material) -> float:
-    periods, kind = float(choice["periods"]), _YEARLY.index(choice["mean"])
     path = monthly(material, choice["basis"]) if "month" in choice["drawdown"] else values
-    depth = -_fall(path, choice["drawdown"].split()[0])
-    if kind >= 2:
-        own = choice["periods"] == _years(material)[0]
-        periods = len(values) / (_calendar_years(material) if kind == 2 else 1.0) if own else math.nan
-    earned = float(values.mean()) * periods if kind == 1 else _growth(values, periods)
-    return earned / depth if depth > 0 else math.nan
+    depth, own = -_fall(path, choice["drawdown"].split()[0]), choice["periods"] == _years(material)[0]
+    once = {_YEARLY[2]: len(values) / _calendar_years(material), _YEARLY[3]: float(len(values))}.get(choice["mean"])
+    periods = float(choice["periods"]) if once is None else once if own else math.nan
+    return _earned(values, choice["mean"], periods) / depth if depth > 0 else math.nan
 
 
 #: The value at risk of pyfolio's table: the mean less two deviations, whatever share of days that is.
@@ -278,7 +247,7 @@ def _tail(values: Floats, choice: Choice, _: Material, *, mean_of_tail: bool) ->
         z = -2.0 if choice["level"] == TWO else normal.inv_cdf(share)
         times = -normal.pdf(z) / share if mean_of_tail else z
         return _signed(float(values.mean() + values.std(ddof=3 - kind) * times), choice)
-    value = float(np.quantile(values, share, method="linear" if kind == 0 else "lower"))
+    value = float(np.quantile(values, share, method="lower" if kind else "linear"))
     return _signed(float(values[values <= value].mean()) if mean_of_tail else value, choice)
 
 
@@ -290,8 +259,7 @@ def _moment(values: Floats, choice: Choice, _: Material, *, fourth: bool) -> flo
 
     if len(values) < 4 or not values.std() > FLAT:
         return math.nan
-    biased = choice["moment"] == _MOMENTS[0]
-    excess = choice["mean"].startswith("excess")
+    biased, excess = choice["moment"] == _MOMENTS[0], choice["mean"].startswith("excess")
     return float(kurtosis(values, fisher=excess, bias=biased) if fourth else skew(values, bias=biased))
 
 
@@ -313,8 +281,7 @@ _SLOPES = ("one ddof", "covariance ddof 1 over variance ddof 0")
 
 def _beta(values: Floats, choice: Choice, material: Material) -> float:
     market = _market(material)
-    mixed = choice.get("ddof") == _SLOPES[1]
-    return float(np.cov(values, market)[0, 1] / market.var(ddof=0 if mixed else 1))
+    return float(np.cov(values, market)[0, 1] / market.var(ddof=0 if choice.get("ddof") == _SLOPES[1] else 1))
 
 
 def _alpha(values: Floats, choice: Choice, material: Material) -> float:
@@ -323,23 +290,19 @@ def _alpha(values: Floats, choice: Choice, material: Material) -> float:
     if choice["periods"] == "a session" and (rate or choice["mean"] != "arithmetic"):
         return math.nan
     if choice["mean"] == _ALPHA[2]:
-        return _growth(values, periods) - rate - beta * (_growth(market, periods) - rate)
+        return _earned(values, "", periods) - rate - beta * (_earned(market, "", periods) - rate)
     session = float(values.mean() - each - beta * (market.mean() - each))
     return session * periods if choice["mean"] == "arithmetic" else math.expm1(periods * math.log1p(session))
 
 
 def _information(values: Floats, choice: Choice, material: Material) -> float:
-    slope = 1.0 if choice["active"] == _ACTIVE[0] else _beta(values, {}, material)
-    active = values - slope * _market(material)
+    active = values - (1.0 if choice["active"] == _ACTIVE[0] else _beta(values, {}, material)) * _market(material)
     deviation = _std(active, choice)
-    scale = math.sqrt(_periods(choice, len(values)))
-    return float(active.mean()) / deviation * scale if deviation > FLAT else math.nan
+    return float(active.mean()) / deviation * math.sqrt(_periods(choice, 0)) if deviation > FLAT else math.nan
 
 
-def _yearly(values: Floats, choice: Choice) -> float:
-    """Growth or sum of returns, a year or in all."""
-    periods = _periods(choice, len(values))
-    return _growth(values, periods) if choice["mean"] == "geometric" else float(values.mean()) * periods
+def _total(values: Floats, choice: Choice, *_: object) -> float:
+    return _earned(values, choice["mean"], _periods(choice, len(values)))
 
 
 _GROSS = partial(_bases, only="gross")
@@ -347,7 +310,10 @@ _SHARPE: dict[str, Any] = {
     "mean": ("arithmetic", "geometric"), "ddof": DDOF, "periods": _with(MONTHLY, BARE), "form": FORM,
     "risk_free": _rates, "days": _days,
 }  # fmt: skip
-_RETURN: dict[str, Any] = {"mean": _ANNUAL_MEANS, "periods": _years, "days": _days}
+_RETURN: dict[str, Any] = {
+    "mean": ("geometric", "arithmetic", "mean log return", "geometric, calendar years", "summed, calendar years", _MONTHS),
+    "periods": _years, "days": _days,
+}  # fmt: skip
 _EITHER = ("geometric", "arithmetic")
 #: Metrics of a return series by canonical name: what another daily series of the same book would change.
 RETURN_STATISTICS: Mapping[str, Statistic] = {
@@ -355,12 +321,13 @@ RETURN_STATISTICS: Mapping[str, Statistic] = {
     "sharpe_gross": _of_returns(_sharpe, _GROSS, **_SHARPE),
     "annual_return": _of_returns(_annual_return, **_RETURN),
     "annual_return_gross": _of_returns(_annual_return, _GROSS, **_RETURN),
-    "total_return": _of_returns(partial(_mean, total=True), partial(_bases, fewest=1),
+    "total_return": _of_returns(lambda v, c, _: _earned(v, c["mean"], len(v)), partial(_bases, fewest=1),
                                 mean=("compounded", "summed", "log returns summed")),
     "annual_volatility": _of_returns(lambda v, c, _: _std(v, c) * math.sqrt(_periods(c, len(v))), ddof=DDOF,
                                      periods=_with(MONTHLY), form=FORM, days=_days),
     "return_std": _of_returns(lambda v, c, _: _std(v, c), ddof=DDOF, form=FORM, days=_days),
-    "mean_return": _of_returns(_mean, mean=("arithmetic", "geometric", "mean log return"), days=_days),
+    "mean_return": _of_returns(lambda v, c, _: _earned(v, c["mean"], 1.0),
+                               mean=("arithmetic", "geometric", "mean log return"), days=_days),
     "max_drawdown": _of_returns(_drawdown, mean=("compounded", "additive"), start=_STARTS,
                                 sampled=("every session", "month ends"), sign=_SIGNS),
     "drawdown_duration": _of_returns(_duration, unit=tuple(_UNITS),
@@ -377,19 +344,22 @@ RETURN_STATISTICS: Mapping[str, Statistic] = {
     "kurtosis": _of_returns(partial(_moment, fourth=True), moment=_MOMENTS,
                             mean=("raw (normal 3)", "excess (normal 0)"), form=FORM, days=_days),
     "best_day": _of_returns(lambda v, *_: float(v.max()), form=FORM),
-    "worst_day": _of_returns(lambda v, c, _: abs(float(v.min())) if c["sign"] == "printed positive" else float(v.min()),
-                             form=FORM, sign=("signed", "printed positive")),
+    "worst_day": _of_returns(lambda v, c, _: _signed(float(v.min()), c), form=FORM, sign=("signed", _SIGNS[1])),
 }  # fmt: skip
 #: Metrics of a series beside its benchmark.
 RELATIVE_STATISTICS: Mapping[str, Statistic] = {
     "alpha": _of_returns(_alpha, _beside, mean=_ALPHA, periods=_with("a session"), risk_free=_rates),
     "beta": _of_returns(_beta, _beside, ddof=_SLOPES),
     "information_ratio": _of_returns(_information, _beside, active=_ACTIVE, ddof=DDOF, periods=_with(BARE)),
-    "excess_return": _of_returns(lambda v, c, m: _yearly(v, c) - _yearly(_market(m), c), _beside, mean=_EITHER,
+    "excess_return": _of_returns(lambda v, c, m: _total(v, c) - _total(_market(m), c), _beside, mean=_EITHER,
                                  periods=_with(TOTAL)),
     # The benchmark is the same beside every series.
-    "benchmark_return": Statistic(lambda m, c: _yearly(_market(m), c) if _beside(m) else None,
+    "benchmark_return": Statistic(lambda m, c: _total(_market(m), c) if _beside(m) else None,
                                   {"mean": _EITHER, "periods": _with(TOTAL)}),
+}  # fmt: skip
+_OVER: dict[str, Callable[[Floats], Any]] = {
+    "mean of sessions": np.mean, "median of sessions": np.median, "largest": np.max, "smallest": np.min,
+    "last session": lambda values: values[-1],
 }  # fmt: skip
 
 
@@ -398,26 +368,19 @@ def _held(material: Material) -> Floats:
     return np.empty((0, 0)) if material.weights is None else np.nan_to_num(material.weights)
 
 
-_OVER = ("mean of sessions", "median of sessions", "largest", "smallest", "last session")
-_TAKEN: dict[str, Callable[[Floats], Any]] = dict(
-    zip(_OVER, (np.mean, np.median, np.max, np.min, lambda values: values[-1]), strict=True)
-)
-
-
 def _exposure(of: Callable[[Floats], Floats]) -> Statistic:
     """A statistic of what one session's weights (N,) amount to."""
 
     def value(material: Material, choice: Choice) -> float:
         weights = _held(material)
-        if choice["days"] == "sessions with a position":
-            weights = weights[(weights != 0).any(axis=1)]
-        return float(_TAKEN[choice["counted"]](of(weights))) if len(weights) else math.nan
+        weights = weights[(weights != 0).any(axis=1)] if choice["days"] == "sessions with a position" else weights
+        return float(_OVER[choice["counted"]](of(weights))) if len(weights) else math.nan
 
     def days(material: Material) -> tuple[str, ...]:
         every = (_held(material) != 0).any(axis=1).all()
         return ("",) if every else ("all sessions", "sessions with a position")
 
-    return Statistic(value, {"counted": _OVER, "days": days})
+    return Statistic(value, {"counted": tuple(_OVER), "days": days})
 
 
 def _traded(material: Material) -> Floats:
@@ -429,31 +392,11 @@ def _traded(material: Material) -> Floats:
 
 def _turnover(material: Material, choice: Choice) -> float:
     traded, stretch = _traded(material), choice["periods"]
-    scale = float(len(traded)) if stretch == "in all" else float(stretch.split()[-1]) if " of " in stretch else 1.0
-    if choice["days"] == TRADING:
-        traded = traded[traded > 0] if stretch == "a session" and (traded == 0).any() else traded[:0]
-    elif choice["days"] == "without the first":
-        traded = traded[1:]
-        scale = float(len(traded)) if stretch == "in all" else scale
-    return float(traded.mean()) * scale * (2.0 if choice["way"] == "two-way" else 1.0) if len(traded) else math.nan
-
-
-_STRETCHES = ("a session", "a week of 5", "a month of 21")
-_TURNOVER: Mapping[str, Dimension] = {
-    "way": ("one-way", "two-way"),
-    "periods": lambda m: (*_STRETCHES, *(f"a year of {count}" for count in _years(m)), "in all"),
-    "days": ("all sessions", "without the first", TRADING),
-}
-
-
-def _cost(material: Material, choice: Choice) -> float:
-    if not {"gross", "net"} <= material.series.keys():
+    traded = {"without the first": traded[1:], TRADING: traded[traded > 0]}.get(choice["days"], traded)
+    if not len(traded) or (choice["days"] == TRADING and stretch != "a session"):
         return math.nan
-    gross, net = material.series["gross"], material.series["net"]
-    periods = float(len(net)) if choice["periods"] == "in all" else float(choice["periods"])
-    if choice["mean"] == "arithmetic":
-        return float((gross - net).mean() * periods)
-    return _growth(gross, periods) - _growth(net, periods)
+    scale = len(traded) if stretch == "in all" else float(stretch.split()[-1]) if " of " in stretch else 1.0
+    return float(traded.mean()) * scale * (2.0 if choice["way"] == "two-way" else 1.0)
 
 
 #: How a ratio of trade returns is annualised; the last is an error that reports make.
@@ -481,7 +424,7 @@ def _trades(figure: Callable[[Floats, Choice], float], side: float = 0.0, **dime
 
 def _average(values: Floats, choice: Choice) -> float:
     middle = np.mean if choice["mean"] == "mean" else np.median
-    return _signed(float(middle(values)), {"sign": "", **choice}) if len(values) else math.nan
+    return _signed(float(middle(values)), choice) if len(values) else math.nan
 
 
 def _ratio(values: Floats, _: Choice, *, of: Callable[[Floats], float]) -> float:
@@ -494,8 +437,7 @@ def _sharpe_of_trades(material: Material, choice: Choice) -> float:
     deviation = math.nan if values is None else _std(values, choice)
     if values is None or not deviation > FLAT:
         return math.nan
-    years = _calendar_years(material)
-    a_year = dict(zip(ANNUALISED, (len(values) / years, 1.0, SESSIONS_A_YEAR), strict=True))[choice["periods"]]
+    a_year = (len(values) / _calendar_years(material), 1.0, SESSIONS_A_YEAR)[ANNUALISED.index(choice["periods"])]
     return float(values.mean()) / deviation * math.sqrt(a_year)
 
 
@@ -505,9 +447,16 @@ BOOK_STATISTICS: Mapping[str, Statistic] = {
     "leverage": _exposure(lambda weights: np.abs(weights).sum(axis=1)),
     "net_exposure": _exposure(lambda weights: weights.sum(axis=1)),
     "positions_held": _exposure(lambda weights: (weights != 0).sum(axis=1)),
-    "turnover": Statistic(_turnover, _TURNOVER),
+    "turnover": Statistic(_turnover, {
+        "way": ("one-way", "two-way"),
+        "periods": lambda m: ("a session", "a week of 5", "a month of 21",
+                              *(f"a year of {count}" for count in _years(m)), "in all"),
+        "days": lambda m: ("all sessions", "without the first", *((TRADING,) if (_traded(m) == 0).any() else ())),
+    }),
     "sessions": Statistic(lambda m, c: len(m.series[c["basis"]]), {"basis": lambda m: _bases(m)[:1]}),
-    "annual_cost": Statistic(_cost, {"mean": ("arithmetic", "compounded"), "periods": ("252", "365", "in all")}),
+    "annual_cost": Statistic(lambda m, c: _total(m.series["gross"], c) - _total(m.series["net"], c),
+                             {"mean": lambda m: ("arithmetic", "compounded") if {"gross", "net"} <= {*m.series} else (),
+                              "periods": ("252", "365", "in all")}),
     "trades": Statistic(
         lambda m, c: m.fills if c["counted"] == "fills" else len(m.outcomes if m.outcomes is not None else ()),
         {"counted": lambda m: (*_counted(m)[:1], *(("fills",) if _counted(m) and m.fills is not None else ()))}),

@@ -15,17 +15,16 @@ from typing import Any
 
 import numpy as np
 
-from assay.audit.recompute.conventions import DDOF, OVERLAP, Choice, Dimension, Material, Statistic
+from assay.audit.recompute.conventions import DDOF, OVERLAP, Choice, Dimension, Material, Panel, Statistic
 from assay.audit.recompute.return_statistics import monthly
 from assay.data.conventions import SESSIONS_A_YEAR, Floats
+from assay.results.stats import classification
+from assay.results.stats.ranks import rank_correlation, row_correlation
 
 __all__ = ["CLASS_METRICS", "SIDE_METRICS", "SIGNAL_STATISTICS", "side_statistic"]
 
 Flags = np.ndarray
-
-
-def _timing(material: Material) -> tuple[str, ...]:
-    return tuple(material.panels)
+_KINDS = {"Pearson": row_correlation, "Spearman": rank_correlation}
 
 
 def _overlap(material: Material) -> tuple[str, ...]:
@@ -33,117 +32,41 @@ def _overlap(material: Material) -> tuple[str, ...]:
     return OVERLAP if any(panel.horizon > 1 for panel in material.panels.values()) else ("",)
 
 
-def _correlation(one: Floats, two: Floats, ranked: bool = False) -> float:
-    if len(one) < 3:
-        return math.nan
-    if ranked:
-        from assay.results.stats.ranks import average_ranks
-
-        one, two = average_ranks(np.stack([one, two]))
-    return float(np.corrcoef(one, two)[0, 1]) if one.std() > 0 and two.std() > 0 else math.nan
+def _split(material: Material, words: str) -> tuple[str, Panel]:
+    """What is taken of the panel of a timing."""
+    kind, timing = words.rsplit(", ", 1)
+    return kind, material.panels[timing]
 
 
+def _correlation(one: Floats, two: Floats, kind: str = "Pearson") -> float:
+    return float(_KINDS[kind](one[None], two[None], minimum=3)[0][0]) if len(one) else math.nan
+
+
+#: The averages of a score of one class, and what such a score is called; the accuracy of a class is the share of it
+#: that was called.
 _AVERAGES = ("of up", "of down", "macro", "weighted")
-_UP = ("up is above 0", "up is 0 or above")
-#: Scores of one class, and what a score of that class alone can be called by; the accuracy of a class is the share of
-#: it that was called.
 _OF_CLASS = ("precision", "recall", "f1")
 _OF_SIDE = {"accuracy": "recall", "hit_rate": "precision"} | {name: name for name in _OF_CLASS}
-_PROBABILITIES = ("brier", "log_loss", "calibration_error")
-_BINS = tuple(f"{count} bins of equal {what}" for what in ("width", "counts") for count in (10, 15, 20, 5)
-              if (what, count) != ("counts", 5))  # fmt: skip
-_CONFIDENCE = ("of the probability of up", "of the confidence in the class called")
 #: Metrics that may be of one class alone.
 SIDE_METRICS = tuple(_OF_SIDE)
+_UP = ("up is above 0", "up is 0 or above")
+_BINS = (*(f"{count} bins of equal width" for count in (10, 15, 20, 5)),
+         *(f"{count} bins of equal counts" for count in (10, 15, 20)))  # fmt: skip
+_CONFIDENCE = ("of the probability of up", "of the confidence in the class called")
 
 
 def _of_class(score: str, called: Flags, real: Flags) -> float:
-    true = float((called & real).sum())
-    top, whole = {"precision": (true, called.sum()), "recall": (true, real.sum()),
-                  "f1": (2 * true, called.sum() + real.sum())}[score]  # fmt: skip
-    return top / float(whole) if whole else 0.0
-
-
-def _averaged(called: Flags, real: Flags, score: str, average: str) -> float:
-    share = {"of up": 1.0, "of down": 0.0, "macro": 0.5}.get(average, float(real.mean()))
-    return share * _of_class(score, called, real) + (1 - share) * _of_class(score, ~called, ~real)
-
-
-def _calibration(chance: Floats, real: Flags, choice: Choice) -> float:
-    """Mean distance of a bin's mean probability from its frequency, weighted by cases (expected calibration error)."""
-    if choice["confidence"] == _CONFIDENCE[1]:
-        chance, real = np.where(chance > 0.5, chance, 1 - chance), (chance > 0.5) == real
-    count = int(choice["bins"].split()[0])
-    edges = np.linspace(0, 1, count + 1)
-    edges = np.quantile(chance, edges) if choice["bins"].endswith("counts") else edges
-    place = np.searchsorted(edges[1:-1], chance, side="left")
-    return float(np.abs(np.bincount(place, weights=chance - real)).sum() / len(chance))
-
-
-def _auc(graded: Floats, real: Flags) -> float:
-    from assay.results.stats.ranks import average_ranks
-
-    up = int(real.sum())
-    ranks = average_ranks(graded[None, :])[0]
-    return (float(ranks[real].sum()) - up * (up + 1) / 2) / (up * (len(real) - up)) if 0 < up < len(real) else math.nan
-
-
-def _log_loss(graded: Floats, real: Flags) -> float:
-    safe = np.clip(graded, 1e-15, 1 - 1e-15)
-    return float(-np.where(real, np.log(safe), np.log1p(-safe)).mean())
-
-
-def _mcc(called: Flags, real: Flags) -> float:
-    value = _correlation(called.astype(np.float64), real.astype(np.float64))
-    return 0.0 if math.isnan(value) else value
-
-
-#: (score or probability, what was called up, what rose, choice) -> value.
-Scored = Callable[[Floats, Flags, Flags, Choice], float]
-
-
-def _classes(figure: Scored, *averages: str, only_probability: bool = False, **more: Dimension) -> Statistic:
-    """A statistic of calls of up against down: from the probability of up, or from the sign of the score."""
-
-    def called(material: Material) -> tuple[str, ...]:
-        names = []
-        for timing, panel in material.panels.items():
-            names += [f"probability above 1/2, {timing}"] if panel.probability is not None else []
-            names += [f"sign of the score, {timing}"] if panel.signed and not only_probability else []
-        return tuple(names)
-
-    def value(material: Material, choice: Choice) -> float:
-        kind, timing = choice["called"].rsplit(", ", 1)
-        panel, sure = material.panels[timing], kind.startswith("probability")
-        graded, outcome = panel.cases(panel.probability if sure else panel.score, choice)
-        real = outcome > 0 if choice["up"] == _UP[0] else outcome >= 0
-        if not len(real) or (choice["up"] == _UP[1] and not (outcome == 0).any()):
-            return math.nan
-        return figure(graded, graded > (0.5 if sure else 0.0), real, choice)
-
-    return Statistic(value, {"called": called, "up": _UP, "average": averages or ("",), "overlap": _overlap, **more})
+    true, said, was = (float(flags.sum()) for flags in (called & real, called, real))
+    top, whole = {"precision": (true, said), "recall": (true, was), "f1": (2 * true, said + was)}[score]
+    return top / whole if whole else 0.0
 
 
 def _by_average(score: str, *averages: str) -> Statistic:
-    return _classes(lambda _, called, real, choice: _averaged(called, real, score, choice["average"]), *averages)
+    def figure(_: Floats, called: Flags, real: Flags, choice: Choice) -> float:
+        share = {"of up": 1.0, "of down": 0.0, "macro": 0.5}.get(choice["average"], float(real.mean()))
+        return share * _of_class(score, called, real) + (1 - share) * _of_class(score, ~called, ~real)
 
-
-#: Metrics of up against down.
-_CLASS_STATISTICS: Mapping[str, Statistic] = {
-    "accuracy": _classes(lambda graded, called, real, choice: float((called == real).mean())),
-    "error_rate": _classes(lambda graded, called, real, choice: float((called != real).mean())),
-    "balanced_accuracy": _by_average("recall", "macro"),
-    "mcc": _classes(lambda graded, called, real, choice: _mcc(called, real)),
-    **{name: _by_average(name, *_AVERAGES) for name in _OF_CLASS},
-    **{f"{name}_{average}": _by_average(name, average) for name in _OF_CLASS for average in ("macro", "weighted")},
-    "auc": _classes(lambda graded, called, real, choice: _auc(graded, real)),
-    "brier": _classes(lambda graded, called, real, choice: float(((graded - real) ** 2).mean()), only_probability=True),
-    "log_loss": _classes(lambda graded, called, real, choice: _log_loss(graded, real), only_probability=True),
-    "calibration_error": _classes(lambda graded, called, real, choice: _calibration(graded, real, choice),
-                                  only_probability=True, bins=_BINS, confidence=_CONFIDENCE),
-    "prevalence": _classes(lambda graded, called, real, choice: float(real.mean())),
-}  # fmt: skip
-CLASS_METRICS = tuple(_CLASS_STATISTICS)
+    return _classes(figure, average=averages)
 
 
 def side_statistic(metric: str, side: str) -> Statistic:
@@ -151,30 +74,92 @@ def side_statistic(metric: str, side: str) -> Statistic:
     return _by_average(_OF_SIDE[metric], f"of {side}")
 
 
-_TAKEN: dict[str, Callable[[Floats], Any]] = {"mean of sessions": np.mean, "median of sessions": np.median}
+def _calibration(chance: Floats, _: Flags, real: Flags, choice: Choice) -> float:
+    """Mean distance of a bin's mean probability from its frequency, weighted by cases (expected calibration error)."""
+    if choice["confidence"] == _CONFIDENCE[1]:
+        chance, real = np.where(chance > 0.5, chance, 1 - chance), (chance > 0.5) == real
+    edges = np.linspace(0, 1, int(choice["bins"].split()[0]) + 1)
+    edges = np.quantile(chance, edges) if choice["bins"].endswith("counts") else edges
+    place = np.searchsorted(edges[1:-1], chance, side="left")
+    return float(np.abs(np.bincount(place, weights=chance - real)).sum() / len(chance))
 
 
-def _ic(material: Material, choice: Choice, *, kind: str) -> float:
-    """Mean of the sessions' correlations, or one correlation over all cases."""
-    if choice["weighting"] == "pooled":
-        return _correlation(*material.panels[choice["timing"]].cases(None, choice), kind == "Spearman")
-    daily = _daily(material, choice, kind)
-    return float(_TAKEN[choice["weighting"]](daily)) if len(daily) else math.nan
+def _auc(graded: Floats, _: Flags, real: Flags, *__: object) -> float:
+    from sklearn.metrics import roc_auc_score
+
+    return float(roc_auc_score(real, graded)) if 0 < real.sum() < len(real) else math.nan
+
+
+def _classes(
+    figure: Callable[[Floats, Flags, Flags, Choice], float], *, sure: bool = False, **dimensions: Dimension
+) -> Statistic:
+    """A statistic of calls of up against down, by the probability of up or, unless `sure`, the sign of the score.
+
+    Of (cases,) scores or probabilities, what was called up, what rose, and the choice.
+    """
+
+    def called(material: Material) -> tuple[str, ...]:
+        names = []
+        for timing, panel in material.panels.items():
+            names += [f"probability above 1/2, {timing}"] if panel.probability is not None else []
+            names += [f"sign of the score, {timing}"] if panel.signed and not sure else []
+        return tuple(names)
+
+    def value(material: Material, choice: Choice) -> float:
+        kind, panel = _split(material, choice["called"])
+        bar = 0.5 if kind.startswith("probability") else 0.0
+        graded, outcome = panel.cases(panel.probability if bar else panel.score, choice)
+        strict = choice["up"] == _UP[0]
+        if not len(outcome) or not (strict or (outcome == 0).any()):
+            return math.nan
+        return figure(graded, graded > bar, outcome > 0 if strict else outcome >= 0, choice)
+
+    average = dimensions.pop("average", ("",))
+    return Statistic(value, {"called": called, "up": _UP, "average": average, "overlap": _overlap, **dimensions})
+
+
+#: Metrics of up against down.
+_CLASS_STATISTICS: Mapping[str, Statistic] = {
+    "accuracy": _classes(lambda graded, called, real, choice: float((called == real).mean())),
+    "error_rate": _classes(lambda graded, called, real, choice: float((called != real).mean())),
+    "balanced_accuracy": _by_average("recall", "macro"),
+    "mcc": _classes(lambda graded, called, real, choice: classification.matthews(called, real)[0]),
+    **{name: _by_average(name, *_AVERAGES) for name in _OF_CLASS},
+    **{f"{name}_{average}": _by_average(name, average) for name in _OF_CLASS for average in _AVERAGES[2:]},
+    "auc": _classes(_auc),
+    "brier": _classes(lambda graded, called, real, choice: float(((graded - real) ** 2).mean()), sure=True),
+    "log_loss": _classes(lambda graded, called, real, _: classification.log_loss(graded, real).value, sure=True),
+    "calibration_error": _classes(_calibration, sure=True, bins=_BINS, confidence=_CONFIDENCE),
+    "prevalence": _classes(lambda graded, called, real, choice: float(real.mean())),
+}  # fmt: skip
+CLASS_METRICS = tuple(_CLASS_STATISTICS)
+_MEANS: dict[str, Callable[[Floats], Any]] = {"mean of sessions": np.mean, "median of sessions": np.median}
+_APART = "252 over the horizon"
 
 
 def _daily(material: Material, choice: Choice, kind: str) -> Floats:
+    """The finite ones of the sessions' correlations."""
     panel = material.panels[choice["timing"]]
     daily = panel.correlations[kind][:: panel.horizon if choice["overlap"] == OVERLAP[1] else 1]
     return np.asarray(daily[np.isfinite(daily)])
 
 
-_APART = "252 over the horizon"
+def _ic(kind: str) -> Statistic:
+    """Mean of the sessions' correlations, or one correlation over all cases."""
+
+    def value(material: Material, choice: Choice) -> float:
+        if choice["weighting"] == "pooled":
+            panel = material.panels[choice["timing"]]
+            return _correlation(*panel.cases(panel.score, choice), kind)
+        daily = _daily(material, choice, kind)
+        return float(_MEANS[choice["weighting"]](daily)) if len(daily) else math.nan
+
+    return Statistic(value, {"timing": lambda m: m.panels, "weighting": (*_MEANS, "pooled"), "overlap": _overlap})
 
 
 def _of_daily(
-    figure: Callable[[Floats, int, float], float], *periods: str, kinds: tuple[str, ...] = ("Spearman", "Pearson"),
-    ddof: tuple[str, ...] = ("",),
-) -> Statistic:  # fmt: skip
+    figure: Callable[[Floats, int, float], float], *periods: str, first: str = "Spearman", ddof: Dimension = ("",)
+) -> Statistic:
     """A figure of the sessions' correlations, of either kind: of them, the ddof, and the periods a year."""
 
     def value(material: Material, choice: Choice) -> float:
@@ -185,83 +170,82 @@ def _of_daily(
         a_year = named[choice["periods"]] if choice["periods"] in named else float(choice["periods"])
         return figure(daily, int(choice["ddof"][-1:] or 0), a_year)
 
-    dimensions: dict[str, Dimension] = {"timing": _timing, "kind": kinds, "ddof": ddof, "overlap": _overlap}
+    kinds = sorted(_KINDS, key=lambda kind: kind != first)
+    dimensions: dict[str, Dimension] = {"timing": lambda m: m.panels, "kind": kinds, "ddof": ddof, "overlap": _overlap}
     return Statistic(value, {**dimensions, "periods": periods or ("",)})
 
 
+def _deviation(daily: Floats, ddof: int, _: float = 0.0) -> float:
+    return float(daily.std(ddof=ddof))
+
+
 def _ratio(daily: Floats, ddof: int, periods: float) -> float:
-    deviation = float(daily.std(ddof=ddof))
+    deviation = _deviation(daily, ddof)
     return float(daily.mean()) / deviation * math.sqrt(periods) if deviation > 0 else math.nan
-
-
-def _outcomes(material: Material, choice: Choice) -> Floats | None:
-    """What came of every case of a hit rate: above 0 for a hit, 0 for neither."""
-    kind, _, name = choice["counted"].partition(", ")
-    if kind == "per prediction":
-        one, two = material.panels[name].cases(None, choice)
-        return np.sign(one) * np.sign(two)
-    if choice["overlap"] == OVERLAP[1]:
-        return None
-    if kind in ("per session", "per month"):
-        return material.series[name] if kind == "per session" else monthly(material, name)
-    return material.positions if kind == "per position" else material.outcomes
 
 
 _FLATS = ("flat cases left out", "flat cases counted as misses", "flat cases counted as hits")
 
 
-def _hit(material: Material, choice: Choice) -> float:
-    values = _outcomes(material, choice)
-    values = np.empty(0) if values is None else values[np.isfinite(values)]
-    if choice["flat"] == _FLATS[0]:
-        values = values[values != 0]
-    elif not (values == 0).any():
-        return math.nan
-    return float((values >= 0 if choice["flat"] == _FLATS[2] else values > 0).mean()) if len(values) else math.nan
+def _outcomes(material: Material, choice: Choice) -> Floats:
+    """What came of every case of a hit rate: above 0 for a hit, 0 for neither."""
+    kind, _, name = choice["counted"].partition(", ")
+    if kind == "per prediction":
+        score, forward = material.panels[name].cases(material.panels[name].score, choice)
+        return np.sign(score) * np.sign(forward)
+    if kind in ("per session", "per month"):
+        values = material.series[name] if kind == "per session" else monthly(material, name)
+    else:
+        values = np.asarray(material.positions if kind == "per position" else material.outcomes)
+    return values[:0] if choice["overlap"] == OVERLAP[1] else values[np.isfinite(values)]
 
 
 def _hits(*first: str) -> Statistic:
     """The hit rates that go by one name: of predictions, positions, trades, sessions and months."""
 
-    def counted(material: Material) -> tuple[str, ...]:
+    def counted(material: Material) -> list[str]:
         names = [f"per prediction, {timing}" for timing, panel in material.panels.items() if panel.signed]
         names += ["per position"] if material.positions is not None else []
         names += ["per trade"] if material.outcomes is not None else []
         names += [f"{kind}, {name}" for name in material.series for kind in ("per session", "per month")]
         place = {kind: at for at, kind in enumerate(first)}
-        return tuple(sorted(names, key=lambda name: place.get(name.split(",")[0], len(first))))
+        return sorted(names, key=lambda name: place.get(name.split(",")[0], len(first)))
 
-    return Statistic(_hit, {"counted": counted, "flat": _FLATS, "overlap": _overlap})
+    def value(material: Material, choice: Choice) -> float:
+        values = _outcomes(material, choice)
+        if choice["flat"] == _FLATS[0]:
+            values = values[values != 0]
+        elif not (values == 0).any():
+            return math.nan
+        return float((values >= 0 if choice["flat"] == _FLATS[2] else values > 0).mean()) if len(values) else math.nan
 
-
-def _targets(material: Material) -> tuple[str, ...]:
-    """The predicted returns, and the price levels that they imply."""
-    names = []
-    for timing, panel in material.panels.items():
-        known = panel.base is not None and panel.realised is not None
-        names += [f"returns, {timing}", *([f"price levels, {timing}"] if known else [])] if panel.signed else []
-    return tuple(names)
+    return Statistic(value, {"counted": counted, "flat": _FLATS, "overlap": _overlap})
 
 
 def _errors(figure: Callable[[Floats, Floats], float]) -> Statistic:
-    """A statistic of predictions against what came."""
+    """A statistic of predicted returns, or of the price levels that they imply, against what came."""
+
+    def targets(material: Material) -> list[str]:
+        signed = {timing: panel for timing, panel in material.panels.items() if panel.signed}
+        return [f"{kind}, {timing}" for timing, panel in signed.items()
+                for kind in ("returns", *(("price levels",) if panel.base is not None else ()))]  # fmt: skip
 
     def value(material: Material, choice: Choice) -> float:
-        kind, timing = choice["target"].rsplit(", ", 1)
-        panel = material.panels[timing]
-        levels = kind == "price levels" and panel.base is not None
-        implied = panel.base * (1.0 + panel.score) if levels and panel.base is not None else None
-        predicted, real = panel.cases(implied, choice, panel.realised if levels else None)
+        kind, panel = _split(material, choice["target"])
+        predicted, real = panel.score, panel.forward
+        if kind != "returns" and panel.base is not None and panel.realised is not None:
+            predicted, real = panel.base * (1.0 + panel.score), panel.realised
+        predicted, real = panel.cases(predicted, choice, real)
         return figure(predicted, real) if len(real) > 1 else math.nan
 
-    return Statistic(value, {"target": _targets, "overlap": _overlap})
+    return Statistic(value, {"target": targets, "overlap": _overlap})
 
 
 def _share(off: Floats, size: Floats) -> float:
     return float((np.abs(off) / size)[size > 0].mean()) if (size > 0).any() else math.nan
 
 
-def _moment(figure: Callable[[Floats, int], float], ddof: tuple[str, ...] = ("",)) -> Statistic:
+def _moment(figure: Callable[[Floats, int], float], ddof: Dimension = ("",)) -> Statistic:
     """A moment or an extreme of the predictions themselves."""
 
     def value(material: Material, choice: Choice) -> float:
@@ -272,24 +256,22 @@ def _moment(figure: Callable[[Floats, int], float], ddof: tuple[str, ...] = ("",
     return Statistic(value, {"ddof": ddof})
 
 
-_RATIOS = ("a session", "252", "250", "260", "365", _APART)
-_PEARSON = ("Pearson", "Spearman")
-_WEIGHTING = (*_TAKEN, "pooled")
+_RATIOS = ("252", "250", "260", "365")
 #: Canonical metric -> its readings.
 SIGNAL_STATISTICS: Mapping[str, Statistic] = {
-    **{name: Statistic(partial(_ic, kind=kind), {"timing": _timing, "weighting": _WEIGHTING, "overlap": _overlap})
-       for name, kind in (("ic", "Pearson"), ("rank_ic", "Spearman"))},
-    "ic_std": _of_daily(lambda daily, ddof, _: float(daily.std(ddof=ddof)), "a session", kinds=_PEARSON, ddof=DDOF),
-    "rank_ic_std": _of_daily(lambda daily, ddof, _: float(daily.std(ddof=ddof)), "a session", ddof=DDOF),
-    "icir": _of_daily(_ratio, *_RATIOS, kinds=_PEARSON, ddof=DDOF),
-    "rank_icir": _of_daily(_ratio, *_RATIOS, ddof=DDOF),
-    "icir_annual": _of_daily(_ratio, *_RATIOS[1:5], "a session", _APART, kinds=_PEARSON, ddof=DDOF),
+    "ic": _ic("Pearson"),
+    "rank_ic": _ic("Spearman"),
+    "ic_std": _of_daily(_deviation, "a session", first="Pearson", ddof=DDOF),
+    "rank_ic_std": _of_daily(_deviation, "a session", ddof=DDOF),
+    "icir": _of_daily(_ratio, "a session", *_RATIOS, _APART, first="Pearson", ddof=DDOF),
+    "rank_icir": _of_daily(_ratio, "a session", *_RATIOS, _APART, ddof=DDOF),
+    "icir_annual": _of_daily(_ratio, *_RATIOS, "a session", _APART, first="Pearson", ddof=DDOF),
     "ic_t": _of_daily(_ratio, ddof=DDOF),
     "ic_min": _of_daily(lambda daily, *_: float(daily.min())),
     "ic_max": _of_daily(lambda daily, *_: float(daily.max())),
     "ic_positive_share": _of_daily(lambda daily, *_: float((daily > 0).mean())),
     "prediction_mean": _moment(lambda values, _: float(values.mean())),
-    "prediction_std": _moment(lambda values, ddof: float(values.std(ddof=ddof)), DDOF),
+    "prediction_std": _moment(_deviation, DDOF),
     "prediction_min": _moment(lambda values, _: float(values.min())),
     "prediction_max": _moment(lambda values, _: float(values.max())),
     "hit_rate": _hits("per prediction"),
@@ -304,4 +286,4 @@ SIGNAL_STATISTICS: Mapping[str, Statistic] = {
     "max_error": _errors(lambda predicted, real: float(np.abs(predicted - real).max())),
     "correlation": _errors(_correlation),
     **_CLASS_STATISTICS,
-}  # fmt: skip
+}
