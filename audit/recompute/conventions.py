@@ -19,13 +19,10 @@ import numpy as np
 
 from assay.data.conventions import Floats
 
-__all__ = ["DDOF", "OVERLAP", "Choice", "Dimension", "Material", "Panel", "Reading", "Statistic"]
+__all__ = ["DDOF", "OVERLAP", "Book", "Choice", "Dimension", "Material", "Panel", "Reading", "Statistic"]
 
 DDOF = ("ddof 1", "ddof 0")
 OVERLAP = ("every session", "every h-th session")
-
-#: Dimension -> what was chosen.
-Choice = Mapping[str, str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,8 +31,7 @@ class Panel:
 
     Parameters
     ----------
-    score : (T, N) predictions, stamped t.
-    forward : (T, N) returns that followed, stamped t.
+    score, forward : (T, N) predictions and the returns that followed, stamped t.
     base, realised : (T, N) price at the fill and the price `horizon` sessions later, where known.
     horizon : sessions a prediction spans.
     signed : whether 0 separates up from down.
@@ -55,30 +51,10 @@ class Panel:
     assets: tuple[str, ...] = ()
     stamps: np.ndarray | None = None
 
-    def of(self, asset: str) -> Panel:
-        """The cases of one asset."""
-        at = self.assets.index(asset)
-        return replace(self._cut(np.s_[:, at : at + 1]), assets=(asset,))
-
-    def between(self, first: np.datetime64, last: np.datetime64) -> Panel:
-        """The rows stamped from one day through another; all of them without stamps."""
-        if self.stamps is None:
-            return self
-        kept = (self.stamps >= first) & (self.stamps <= last)
-        return replace(self._cut(kept), stamps=self.stamps[kept])
-
-    def _cut(self, part: Any) -> Panel:
+    def cut(self, part: Any, **changed: Any) -> Panel:
+        """A part of every table, with what else that changes."""
         tables = {name: getattr(self, name) for name in ("score", "forward", "base", "realised", "probability")}
-        cut: dict[str, Any] = {name: values[part] for name, values in tables.items() if values is not None}
-        return replace(self, **cut)
-
-    def cases(self, values: Floats | None, choice: Choice, outcomes: Floats | None = None) -> tuple[Floats, Floats]:
-        """Values and what followed (`forward` unless given) of every case that has both, as the overlap is chosen."""
-        step = self.horizon if choice.get("overlap") == OVERLAP[1] else 1
-        given = self.score if values is None else values
-        one, two = given[::step], (self.forward if outcomes is None else outcomes)[::step]
-        known = np.isfinite(one) & np.isfinite(two)
-        return one[known], two[known]
+        return replace(self, **changed, **{name: each[part] for name, each in tables.items() if each is not None})
 
     @cached_property
     def correlations(self) -> dict[str, Floats]:
@@ -92,6 +68,30 @@ class Panel:
         return {"Pearson": table["ic"].to_numpy(np.float64), "Spearman": table["rank_ic"].to_numpy(np.float64)}
 
 
+@dataclass(frozen=True)
+class Book:
+    """A daily series that a book could have printed.
+
+    Parameters
+    ----------
+    words : what was done, in words.
+    values : (T,) net returns.
+    look_ahead : whether it uses, on a day, the return of that day.
+    size : factor of the book's size, 1 where the size is the same.
+
+    """
+
+    words: str
+    values: Floats
+    look_ahead: bool = False
+    size: float = 1.0
+
+    @property
+    def honest(self) -> bool:
+        """Whether the series is a sound reading of what was given."""
+        return not self.look_ahead and self.size == 1.0
+
+
 @dataclass(frozen=True, eq=False)
 class Material:
     """What figures are recomputed from.
@@ -100,8 +100,7 @@ class Material:
     ----------
     series : basis (``"net"``, ``"gross"``, ``"net, same close"``) -> (T,) simple returns a session; own basis first.
     dates : (T,) datetime64[D], or None.
-    benchmark : (T,) returns, or None.
-    turnover : (T,) one-way fractions of NAV, or None.
+    benchmark, turnover : (T,) returns, and one-way fractions of NAV, or None.
     weights : (T, N) signed fractions of NAV that the book holds, or None.
     side : "up" or "down" where figures of that class alone are wanted, "" for both.
     trades, profits : (trades,) returns of round trips and what they made in money, or None.
@@ -112,8 +111,7 @@ class Material:
     description : what was read, for the report.
     per_year : returns a year, where the dates or the report say that they are not daily ones; None for daily returns.
     unscaled : (T,) net returns before a volatility target and kill switches, where known.
-    stages : what was left out -> (T,) net returns of the same book with some of its overlays only.
-    suspects : what was done -> (T,) net returns of the same book that look ahead; no convention of the grid.
+    books : the same book with some of its overlays only, or with overlays that look ahead; no conventions of the grid.
 
     """
 
@@ -132,8 +130,7 @@ class Material:
     description: str = ""
     per_year: int | None = None
     unscaled: Floats | None = None
-    stages: Mapping[str, Floats] = field(default_factory=dict)
-    suspects: Mapping[str, Floats] = field(default_factory=dict)
+    books: tuple[Book, ...] = ()
 
     @property
     def given(self) -> Floats:
@@ -149,29 +146,23 @@ class Material:
         """The description with more words."""
         return "; ".join(filter(None, (self.description, words)))
 
-    def covers(self, first: np.datetime64, last: np.datetime64) -> bool:
-        """Whether the series has dates, and runs through these days but for a week at either end."""
-        week = np.timedelta64(7, "D")
-        return self.dates is not None and bool(self.dates[0] <= first + week and self.dates[-1] >= last - week)
-
     def between(self, first: np.datetime64, last: np.datetime64) -> Material:
-        """What is stamped from one day through another, without trades and overlays; without dates, no series."""
-        dates = np.empty(0, "datetime64[D]") if self.dates is None else self.dates
-        kept = (dates >= first) & (dates <= last)
+        """What is stamped from one day through another; without what has no stamps."""
 
-        def part(values: Floats | None) -> Floats | None:
-            return None if values is None or len(values) != len(kept) else values[kept]
+        def kept(stamps: np.ndarray | None) -> np.ndarray:
+            return np.empty(0, bool) if stamps is None else (stamps >= first) & (stamps <= last)
 
+        days = kept(self.dates)
+        tables = {name: getattr(self, name) for name in ("dates", "benchmark", "turnover", "weights")}
+        cut: dict[str, Any] = {name: each[days] for name, each in tables.items() if each is not None and len(each) == len(days)}
+        panels = {name: (panel, kept(panel.stamps)) for name, panel in self.panels.items()}
         return Material(
-            series={name: values[kept] for name, values in self.series.items() if len(values) == len(kept)},
-            dates=None if self.dates is None else dates[kept],
-            benchmark=part(self.benchmark),
-            turnover=part(self.turnover),
-            weights=part(self.weights),
-            panels={name: panel.between(first, last) for name, panel in self.panels.items()},
+            {name: values[days] for name, values in self.series.items() if len(values) == len(days)},
+            panels={name: panel.cut(rows, stamps=None) for name, (panel, rows) in panels.items() if len(rows)},
             risk_free=self.risk_free,
             description=self.description,
             per_year=self.per_year,
+            **cut,
         )
 
 
@@ -202,6 +193,14 @@ class Reading:
         return self.departures == 0
 
 
+class Choice(dict[str, str]):
+    """Dimension -> what was chosen, and the material that it is chosen for."""
+
+    def __init__(self, material: Material, chosen: Mapping[str, str]) -> None:
+        super().__init__(chosen)
+        self.material = material
+
+
 #: Choices, or those that a material has.
 Dimension = Sequence[str] | Callable[[Material], Iterable[str]]
 
@@ -212,29 +211,35 @@ class Statistic:
 
     Parameters
     ----------
-    figure : (material, choice) -> value; None, NaN or infinite where the choice has no meaning.
+    figure : (*cases, choice) -> value; None, NaN or infinite where the choice has no meaning.
     dimensions : the grid, first the project's own choice of each.
+    cases : choice -> the arrays that `figure` is of.
+    fewest : cases without which there is no figure.
 
     Examples
     --------
-    >>> returns = Statistic(lambda m, c: float(m.given.std(ddof=int(c["ddof"][-1]))), {"ddof": DDOF})
-    >>> [(r.words, r.departures) for r in returns.readings(Material({"net": np.ones(3)}))]
+    >>> deviation = Statistic(lambda v, c: v.std(ddof=int(c["ddof"][-1])), {"ddof": DDOF}, lambda c: [c.material.given])
+    >>> [(r.words, r.departures) for r in deviation.readings(Material({"net": np.ones(3)}))]
     [('ddof 1', 0), ('ddof 0', 1)]
 
     """
 
-    figure: Callable[[Material, Choice], float | None]
+    figure: Callable[..., float | None]
     dimensions: Mapping[str, Dimension]
+    cases: Callable[[Choice], Sequence[np.ndarray]] = lambda choice: ()
+    fewest: int = 1
 
     def readings(self, material: Material) -> tuple[Reading, ...]:
         """Every reading that the material gives."""
         grid = {name: own(material) if callable(own) else own for name, own in self.dimensions.items()}
         found = []
         for options in product(*(enumerate(choices) for choices in grid.values())):
-            choice = {name: option for name, (_, option) in zip(grid, options, strict=True)}
+            chosen = {name: option for name, (_, option) in zip(grid, options, strict=True)}
+            choice = Choice(material, chosen)
             with np.errstate(all="ignore"):
-                value = self.figure(material, choice)
+                cases = self.cases(choice)
+                value = None if any(len(each) < self.fewest for each in cases) else self.figure(*cases, choice)
             if value is not None and math.isfinite(value):
-                named = tuple((name, option) for name, option in choice.items() if option)
+                named = tuple((name, option) for name, option in chosen.items() if option)
                 found.append(Reading(float(value), named, sum(place > 0 for place, _ in options)))
         return tuple(found)

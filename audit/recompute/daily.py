@@ -20,7 +20,7 @@ import numpy as np
 from assay.audit.claims.intervals import Interval
 from assay.audit.claims.metrics import METRICS
 from assay.audit.claims.model import Claim
-from assay.audit.recompute.conventions import Material, Reading
+from assay.audit.recompute.conventions import Book, Material
 from assay.audit.recompute.resolver import Resolution, resolve
 from assay.audit.recompute.return_statistics import RETURN_STATISTICS
 from assay.data.conventions import SESSIONS_A_YEAR, Floats
@@ -29,7 +29,7 @@ __all__ = [
     "DailyMatch", "Explanation", "VolTarget", "best_reading", "explain", "match_daily", "scaled_to_target", "unscaled",
 ]  # fmt: skip
 
-#: Bounds of the factor of a volatility target: the usual half to twice, and none.
+#: Bounds of the factor of a volatility target: none, and the usual half to twice.
 BOUNDS = ((0.0, 1e6), (0.5, 2.0))
 #: Sessions of its window, where the report does not say.
 WINDOWS = (20, 60)
@@ -49,50 +49,13 @@ class VolTarget:
     window: int | None = None
 
 
-@dataclass(frozen=True)
-class Book:
-    """A daily series that the data allows, made otherwise than the one given.
-
-    Parameters
-    ----------
-    words : what was done, in words.
-    values : (T,) returns.
-    look_ahead : whether it uses, on a day, the return of that day.
-    size : factor of the book's size, 1 where the size is the same.
-
-    """
-
-    words: str
-    values: Floats
-    look_ahead: bool = False
-    size: float = 1.0
-
-    @property
-    def honest(self) -> bool:
-        """Whether the series is a sound reading of what was given."""
-        return not self.look_ahead and self.size == 1.0
-
-
 def scaled_to_target(
     returns: Floats, target: float, window: int = 20, lag: int = 1, bounds: tuple[float, float] = BOUNDS[1]
 ) -> Floats:
-    """(T,) returns times clip(target / σ, bounds), σ from the window that ends `lag` sessions before the day scaled.
+    """(T,) returns times clip(target / σ, bounds), σ (ddof 1, √252) of the `window` that ends `lag` sessions before.
 
-    Parameters
-    ----------
-    returns : (T,) unscaled returns, stamped with the period's end.
-    target : volatility a year.
-    window : returns in σ (ddof 1, √252).
-    lag : 1 or more is honest; 0 puts the day that is scaled into its own window, which nobody can trade.
-    bounds : of the factor; it is 1 until the window is full, zeros before the first fill not counted.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> r = np.array([0.01, -0.01, 0.01, -0.05])
-    >>> (scaled_to_target(r, 0.08, 2, 1, (0.0, 9.0)) / r).round(3), (scaled_to_target(r, 0.08, 2, 0) / r).round(3)
-    (array([1.   , 1.   , 0.356, 0.356]), array([1. , 0.5, 0.5, 0.5]))
-
+    A lag of 1 or more is honest; 0 puts the day that is scaled into its own window, which nobody can trade. The factor
+    is 1 until the window is full, zeros before the first fill not counted.
     """
     import pandas as pd
 
@@ -110,50 +73,42 @@ def _first_fill(returns: Floats) -> int:
 
 def unscaled(
     scaled: Floats, target: float, window: int = 20, lag: int = 1, bounds: tuple[float, float] = BOUNDS[1]
-) -> Floats | None:
-    """The returns that an honest volatility target (lag of 1 or more) turned into `scaled`, day after day.
-
-    The factor of a day rests on earlier unscaled returns only, so the series can be unrolled from its start. None where
-    a factor of 0 or the size of the numbers forbids it.
-    """
+) -> Floats:
+    """The returns that an honest volatility target (lag of 1 or more) turned into `scaled`, unrolled day after day."""
     raw = np.array(scaled)
     for t in range(_first_fill(scaled) + window + lag - 1, len(raw)):
         sigma = raw[t - lag - window + 1 : t - lag + 1].std(ddof=1) * math.sqrt(SESSIONS_A_YEAR)
         raw[t] /= max(min(max(target / max(sigma, 1e-12), bounds[0]), bounds[1]), 1e-6)
-    return raw if (np.abs(raw) < 10).all() else None
+    return raw
 
 
 def _alternatives(material: Material, stated: VolTarget | None) -> list[Book]:
     """Daily series that a report may have printed instead of the one given, honest ones first."""
     found = [] if material.unscaled is None else [Book("the book before its overlays", material.unscaled)]
-    found += [Book(words, values) for words, values in material.stages.items()]
     if stated is not None and material.series:
-        windows = (stated.window,) if stated.window else WINDOWS
-        found += [book for window in windows for bounds in BOUNDS
-                  for book in _targeted(material, stated.target, window, bounds)]  # fmt: skip
-    found += [Book(words, values, True) for words, values in material.suspects.items()]
-    whole = [book for book in found if len(book.values) == len(material.given)]
-    return sorted(whole, key=lambda book: book.look_ahead)
+        for window in (stated.window,) if stated.window else WINDOWS:
+            found += [book for bounds in BOUNDS for book in _targeted(material, stated.target, window, bounds)]
+    usable = [each for each in (*found, *material.books) if len(each.values) == len(material.given)]
+    return sorted((each for each in usable if (np.abs(each.values) < 1).all()), key=lambda book: book.look_ahead)
 
 
 def _targeted(material: Material, target: float, window: int, bounds: tuple[float, float]) -> Iterator[Book]:
     """The given series read as unscaled, and as scaled honestly: each scaled with and without the day itself."""
     words = f"{100 * target:g}% over {window} sessions"
     words += f", factor {bounds[0]:g} to {bounds[1]:g}" if bounds == BOUNDS[1] else ""
-    includes = "a volatility window that includes the day it scales"
+    includes, given = "a volatility window that includes the day it scales", material.given
+
+    def scaled(values: Floats, lag: int) -> Floats:
+        return scaled_to_target(values, target, window, lag, bounds)
+
     if material.unscaled is not None:
-        early = scaled_to_target(material.unscaled, target, window, 0, bounds)
-        yield Book(f"{includes} ({words})", early, True)
+        yield Book(f"{includes} ({words})", scaled(material.unscaled, 0), True)
         return
-    given = material.given
-    yield Book(f"the returns scaled to {words}", scaled_to_target(given, target, window, 1, bounds))
-    early = scaled_to_target(given, target, window, 0, bounds)
-    yield Book(f"{includes} ({words}, on the returns as given)", early, True)
-    for lag in (1, 2):
-        raw = unscaled(given, target, window, lag, bounds)
-        if raw is not None:
-            yield Book(f"the returns without their volatility target ({words})", raw)
-            yield Book(f"{includes} ({words})", scaled_to_target(raw, target, window, 0, bounds), True)
+    yield Book(f"the returns scaled to {words}", scaled(given, 1))
+    yield Book(f"{includes} ({words}, on the returns as given)", scaled(given, 0), True)
+    for raw in (unscaled(given, target, window, lag, bounds) for lag in (1, 2)):
+        yield Book(f"the returns without their volatility target ({words})", raw)
+        yield Book(f"{includes} ({words})", scaled(raw, 0), True)
 
 
 def _simplest(inside: Interval) -> float:
@@ -164,15 +119,7 @@ def _simplest(inside: Interval) -> float:
 
 @dataclass(frozen=True)
 class Explanation:
-    """A daily series, other than the given one, that gives a printed figure.
-
-    Parameters
-    ----------
-    book : the series.
-    value : the figure of this claim on that series.
-    together, printed : how many of how many printed figures of the run that series gives.
-
-    """
+    """A daily series that gives a printed figure: its value there, and how many of how many figures it gives."""
 
     book: Book
     value: float
@@ -205,9 +152,9 @@ def explain(found: Sequence[Level], material: Material, stated: VolTarget | None
     """What explains the printed levels of a run that no convention gives on the series at hand, by id of the claim."""
     levels = [level for level in found if level[0].metric in RETURN_STATISTICS]
     missing = {claim.id for claim, _, resolution in levels if not resolution.matches}
+    best: tuple[Book, dict[str, float]] | None = None
     if len(levels) < 2 or not missing or not material.series or material.per_year is not None:
         return {}  # overlays work on daily returns
-    best: tuple[Book, dict[str, Reading]] | None = None
     for book in (*_sized(levels, material), *_alternatives(material, stated)):
         given = _reproduced(levels, material, book)
         solved, left = len(missing & given.keys()), len(levels) - len(given)
@@ -218,18 +165,16 @@ def explain(found: Sequence[Level], material: Material, stated: VolTarget | None
     if best is None:
         return {}
     book, given = best
-    return {name: Explanation(book, given[name].value, len(given), len(levels)) for name in missing & given.keys()}
+    return {name: Explanation(book, given[name], len(given), len(levels)) for name in missing & given.keys()}
 
 
-def _reproduced(levels: Sequence[Level], material: Material, book: Book) -> dict[str, Reading]:
+def _reproduced(levels: Sequence[Level], material: Material, book: Book) -> dict[str, float]:
     """Figures of the run that a series gives under at most one odd convention each, by id of the claim."""
-    if len(book.values) < 5 or (book.values <= -1).any():
-        return {}
     dates = material.dates if material.dates is not None and len(material.dates) == len(book.values) else None
     other = Material({"net": book.values}, dates=dates, risk_free=material.risk_free)
     best = {claim.id: best_reading(claim, other, interval) for claim, interval, _ in levels}
     named = {name: item[0].named for name, item in best.items() if item is not None}
-    return {name: reading for name, reading in named.items() if reading is not None and reading.departures <= 1}
+    return {name: reading.value for name, reading in named.items() if reading is not None and reading.departures <= 1}
 
 
 def _sized(levels: Sequence[Level], material: Material) -> Iterator[Book]:
@@ -284,7 +229,7 @@ class DailyMatch:
         on = f"{self.equal:,} of {self.days:,} days"
         if not self.named:
             return f"no book tried gives the printed daily returns: the nearest, {self.words}, equals them on {on}."
-        tail = "" if self.words == _OURS else f", our simulation, net, on {self.own:,}"
+        tail = "" if self.words == _OURS else f", {_OURS}, on {self.own:,}"
         tail += "; nobody can trade on the return or the close of the day itself" if self.look_ahead else ""
         return f"the printed daily returns are those of {self.words} on {on}{tail}."
 
@@ -306,7 +251,9 @@ def match_daily(printed: Material, simulated: Material, stated: VolTarget | None
     books = [Book(f"our simulation, {name}", values, "same close" in name) for name, values in simulated.series.items()]
     if len(ours) < 20 or not books:
         return None
-    target, half = printed.given[theirs], _rounding(printed.given)
+    target = printed.given[theirs]
+    decimals = (n for n in range(2, 9) if np.allclose(target, np.round(target, n), rtol=0, atol=1e-12))
+    half = next((0.5 * 10.0**-n for n in decimals), 0.0)
     found = []
     for book in (*books, *_alternatives(simulated, stated)):
         values = book.values[ours]
@@ -319,17 +266,11 @@ def match_daily(printed: Material, simulated: Material, stated: VolTarget | None
     return replace(best, own=own)
 
 
-def _rounding(values: Floats) -> float:
-    """Half a unit of the last decimal that any of the values uses; 0 for full precision."""
-    digits = (n for n in range(2, 9) if np.allclose(values, np.round(values, n), rtol=0, atol=1e-12))
-    return next((0.5 * 10.0**-n for n in digits), 0.0)
-
-
 def _size(target: Floats, values: Floats, half: float) -> float:
     """The simplest factor near the median ratio of the larger half of the days; 1 where there is none."""
     large = np.abs(values) > np.median(np.abs(values))
-    if not large.any():
+    middle = float(np.median(target[large] / values[large])) if large.any() else math.nan
+    if not 0 < middle < math.inf:
         return 1.0
-    middle = float(np.median(target[large] / values[large]))
     slack = max(1e-4, half / float(np.abs(values[large]).mean())) * middle
-    return _simplest(Interval(middle - slack, middle + slack)) if 0 < middle < math.inf else 1.0
+    return _simplest(Interval(middle - slack, middle + slack))

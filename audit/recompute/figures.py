@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from assay.audit.claims.model import Claim, ClaimSet
 from assay.audit.recompute.conventions import Material
 from assay.audit.recompute.daily import DailyMatch, Explanation, VolTarget, best_reading, explain
@@ -15,16 +17,14 @@ from assay.audit.rules.scope import Report
 from assay.audit.verdicts import Arithmetic, AuditReport, Finding, Substance, combine
 from assay.data.errors import InputError
 
-__all__ = ["Recomputed", "choose_run", "daily_finding", "recompute", "resolvable", "vol_target_of", "with_findings"]
+__all__ = ["Recomputed", "choose_run", "daily_finding", "of_run", "recompute", "vol_target_of", "with_findings"]
 
 #: Metrics whose definitions vary beyond the grid, with what an accusation rests on.
 _SOFT = {
     **dict.fromkeys(RELATIVE_STATISTICS, "the benchmark is the one given, and the definition one of the usual ones"),
     **dict.fromkeys(("ic_t", "icir_annual"), "the sessions are taken for independent"),
     **dict.fromkeys(("ic_min", "ic_max", "ic_positive_share"), "the correlations are those of single sessions"),
-    **dict.fromkeys(
-        ("prediction_mean", "prediction_std", "prediction_min", "prediction_max"), "all predictions given are meant"
-    ),
+    **{f"prediction_{name}": "all predictions given are meant" for name in ("mean", "std", "min", "max")},
     **dict.fromkeys(("log_loss", "brier", "prevalence"), "all predictions given are scored, as up against down"),
 }
 #: Metrics that may be of one asset, named by the label.
@@ -62,41 +62,34 @@ class Recomputed:
     @property
     def finding(self) -> Finding:
         """What it says about the claim."""
-        found = self.resolution
-        if self.explanation is not None:
-            return self._explained(self.explanation)
+        found, why, doubt, named = self.resolution, self.explanation, self.assumption, None
         sentence = found.sentence.rstrip(".") + (f" ({self.note})" if self.note else "")
-        if not found.matches:
-            return self._says("R1 recomputed", sentence, None if self.assumption else Arithmetic.INCONSISTENT,
-                              self.assumption)  # fmt: skip
-        verdict = Arithmetic.REPRODUCED if found.reproduced else Arithmetic.REPRODUCED_OTHERWISE
-        if found.proves_nothing and not found.reproduced:
-            verdict = Arithmetic.CONSISTENT
-        early = not found.proves_nothing and all("same close" in reading.words for reading in found.matches)
-        doubt = "the prediction reads the close at which the order would have to be filled" if early else ""
-        named = None if found.reproduced else found.matches[0].words
-        return self._says("R1 recomputed", sentence, verdict, doubt, named)
+        verdict = None if self.assumption else Arithmetic.INCONSISTENT
+        if why is not None:
+            sentence, named = self._explained(why), why.book.words
+            doubt = "" if why.book.honest else doubt
+            verdict = Arithmetic.REPRODUCED_OTHERWISE if why.book.honest or self.assumption else verdict
+        elif found.reproduced:
+            verdict = Arithmetic.REPRODUCED
+        elif found.matches:
+            verdict = Arithmetic.CONSISTENT if found.proves_nothing else Arithmetic.REPRODUCED_OTHERWISE
+            named = found.matches[0].words
+        if found.matches:
+            early = not found.proves_nothing and all("same close" in reading.words for reading in found.matches)
+            doubt = "the prediction reads the close at which the order would have to be filled" if early else ""
+        substance, check = Substance.IMPLAUSIBLE if doubt else None, "R2 daily series" if why else "R1 recomputed"
+        weight = 11 if why else 10
+        return Finding(check, (self.claim.id,), f"{sentence}.", verdict, substance, doubt or None, named, weight)
 
-    def _says(
-        self, check: str, sentence: str, arithmetic: Arithmetic | None, doubt: str = "", reading: str | None = None
-    ) -> Finding:
-        """A finding about the claim; implausible too where `doubt` says what that rests on."""
-        substance, weight = Substance.IMPLAUSIBLE if doubt else None, 10 if check.startswith("R1") else 11
-        ids = (self.claim.id,)
-        return Finding(check, ids, f"{sentence}.", arithmetic, substance, doubt or None, reading, weight)
-
-    def _explained(self, why: Explanation) -> Finding:
+    def _explained(self, why: Explanation) -> str:
         """Another daily series gives the print: a sound one, one that looks ahead, or one of another size."""
         own, printed, book = self.resolution.own, self.resolution.printed, why.book
         sentence = f"recomputed {number_as(own.value, printed)} ({own.words}); {book.words} gives"
-        sentence += f" {number_as(why.value, printed)}, as printed, and {why.together} of {why.printed} printed"
-        sentence += " figures of the run together"
+        sentence += f" {number_as(why.value, printed)}, as printed, and {why.together} of {why.printed} printed figures"
+        sentence += " of the run together"
         sentence += "; nobody can trade on the return of the day itself" if book.look_ahead else ""
-        if book.size != 1.0:
-            sentence += "; a ratio does not change with the size of the book, levels do"
-        refuted = not book.honest and not self.assumption
-        verdict = Arithmetic.INCONSISTENT if refuted else Arithmetic.REPRODUCED_OTHERWISE
-        return self._says("R2 daily series", sentence, verdict, "" if book.honest else self.assumption, book.words)
+        larger = "; a ratio does not change with the size of the book, levels do"
+        return sentence if book.size == 1.0 else sentence + larger
 
 
 def choose_run(claims: ClaimSet, run: str | None) -> tuple[str, str | None]:
@@ -113,26 +106,28 @@ def choose_run(claims: ClaimSet, run: str | None) -> tuple[str, str | None]:
         If the run does not exist, or several could be meant.
 
     """
-    places: dict[str, dict[str, None]] = {}
-    known_claims = [claim for claim in claims.claims if resolvable(claims, claim)]
-    for claim in [claim for claim in known_claims if not claim.at] or known_claims:
-        places.setdefault(claim.group, {})[claims.split_of(claim)] = None
+    known = [claim for claim in claims.claims if _resolvable(claims, claim)]
+    places = {claim.group: (claim.group, None) for claim in [each for each in known if not each.at] or known}
     if not places:
         raise InputError("audit: no claim can be recomputed from data (a Sharpe ratio, a return, an IC, an accuracy …)")
-    if run is None:
-        if len(places) > 1:
-            raise InputError(f"audit: the data could be of several runs; name one with --run: {', '.join(places)}")
-        return next(iter(places)), None
-    if run in places:
-        return run, None
-    group, slash, split = run.rpartition("/")
-    if slash and group in places and split in places[group]:
-        return group, split
-    known = list(places) + [f"{name}/{s}" for name, splits in places.items() for s in splits if s]
-    raise InputError(f"audit: --run {run!r} names no run with figures to recompute; known: {', '.join(known)}")
+    if run is None and len(places) > 1:
+        raise InputError(f"audit: the data could be of several runs; name one with --run: {', '.join(places)}")
+    mine = [(claim.group, claims.split_of(claim)) for claim in known if claim.group in places]
+    splits = {f"{group}/{split}": (group, split) for group, split in mine if split}
+    every: dict[str, tuple[str, str | None]] = {**splits, **places}
+    if run is not None and run not in every:
+        listed = ", ".join((*places, *splits))
+        raise InputError(f"audit: --run {run!r} names no run with figures to recompute; known: {listed}")
+    return every[next(iter(places)) if run is None else run]
 
 
-def resolvable(claims: ClaimSet, claim: Claim) -> bool:
+def of_run(claims: ClaimSet, group: str, split: str | None) -> list[Claim]:
+    """The claims of a run that data can give."""
+    mine = [each for each in claims.claims if each.group == group and split in (None, claims.split_of(each))]
+    return [claim for claim in mine if _resolvable(claims, claim)]
+
+
+def _resolvable(claims: ClaimSet, claim: Claim) -> bool:
     """Whether data can give a claim: a point, a result, of the whole run or, for a level, of a calendar period of it;
     a score only where there are two classes."""
     if claim.metric not in RESOLVED_METRICS or claim.target or not claim.value.is_point:
@@ -162,15 +157,12 @@ def recompute(
     if stated is not None and stated not in (250, 252, 260, 365) and material.series and not material.panels:
         material = replace(material, per_year=stated)
     reader, found = Report(claims), []
-    for claim in claims.claims:
-        days, own = days_of(claim.at), _of_claim(claim, material)
-        of_run = claim.group == group and split in (None, claims.split_of(claim)) and resolvable(claims, claim)
-        if not of_run or own is None or (days is not None and not material.covers(*days)):
-            continue
-        best = best_reading(claim, own if days is None else own.between(*days), reader.read(claim))
+    for claim in of_run(claims, group, split):
+        own = _of_claim(claim, material)
+        best = None if own is None else best_reading(claim, own, reader.read(claim))
         if best is not None and (best[0].matches or not _of_trades(claim, material, reader)):
             rests = "" if claim.metric in SIGNAL_STATISTICS else assumption
-            period = "" if days is None else f"it is a figure of all sessions of {claim.at} and of no others"
+            period = f"it is a figure of all sessions of {claim.at} and of no others" if claim.at else ""
             held = "; ".join(filter(None, (rests, _SOFT.get(claim.metric), period)))
             found.append(Recomputed(claim, best[0], held, best[1]))
     why: dict[str, Explanation] = {}
@@ -182,18 +174,21 @@ def recompute(
 
 
 def _of_claim(claim: Claim, material: Material) -> Material | None:
-    """The part of the material that a claim is of: one asset or class where its label names one; None where it has
-    none."""
+    """The part of the material that a claim is of: a period, an asset or a class; None where it has none."""
+    if (days := days_of(claim.at)) is not None:
+        week = np.timedelta64(7, "D")  # what the series may lack at either end
+        dates = np.empty(0, "datetime64[D]") if material.dates is None else material.dates
+        covered = len(dates) and dates[0] <= days[0] + week and dates[-1] >= days[1] - week
+        return material.between(*days) if covered else None
     if claim.metric in _IN_UNITS and material.outcomes is not None:
         material = replace(material, profits=None) if claim.value.percent else replace(material, trades=None)
     if not claim.label:
         return material
-    only = Material(panels=material.panels, description=material.description)
-    for panel in list(material.panels.values())[:1]:
-        for asset in panel.assets:
-            if asset.lower() == claim.label.lower():
-                return replace(only, panels={name: each.of(asset) for name, each in material.panels.items()})
-    side = _side_of(claim)
+    side, only = _side_of(claim), Material(panels=material.panels, description=material.description)
+    assets = [asset.lower() for panel in list(material.panels.values())[:1] for asset in panel.assets]
+    if claim.label.lower() in assets:
+        part = np.s_[:, [assets.index(claim.label.lower())]]
+        return replace(only, panels={name: panel.cut(part) for name, panel in material.panels.items()})
     return replace(only, side=side) if side else None
 
 
@@ -222,7 +217,7 @@ def daily_finding(found: list[Recomputed], daily: DailyMatch | None, strategy: s
     if daily is None or not daily.doubtful or not ids:
         return ()
     held = f"the predictions are traded by {strategy}"
-    return (Finding("R3 day by day", ids, daily.sentence, substance=Substance.IMPLAUSIBLE, assumption=held, weight=12),)
+    return (Finding("R3 day by day", ids, daily.sentence, None, Substance.IMPLAUSIBLE, held, weight=12),)
 
 
 def with_findings(report: AuditReport, found: list[Recomputed], more: tuple[Finding, ...] = ()) -> AuditReport:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from dataclasses import replace
@@ -35,11 +36,12 @@ _NAMES = {
 }  # fmt: skip
 #: Days from one date to the next, from and to, and how many of those make a year.
 _SPACING = ((5, 10, 52), (26, 33, 12), (85, 95, 4), (360, 370, 1))
-#: Name → (rows,) numbers, and (rows,) dates or None.
-Columns = tuple[dict[str, Floats], np.ndarray | None]
-_KINDS = {"pnl": "daily profits", "trades": "returns of trades", "trade-pnl": "profits of trades"}
+_KINDS = {"returns": "returns", "pnl": "daily profits", "trades": "returns of trades", "trade-pnl": "profits of trades"}
+_NUMBER, _DATE = re.compile(r"\s*[-+]?[\d.]"), re.compile(r"\d{4}-\d\d-\d\d")
 #: Fewest returns that a figure is recomputed from.
 FEWEST = 5
+#: Name → (rows,) numbers.
+Columns = dict[str, Floats]
 
 
 def material_of_returns(
@@ -68,7 +70,7 @@ def material_of_returns(
 
     """
     path = Path(path)
-    columns, dates = _read(path, options or ReadOptions())
+    columns, dates = _read(path, options)
     if column is not None and column not in columns:
         raise InputError(f"{path}: no column {column!r}; columns of numbers: {', '.join(list(columns)[:12])}")
     columns = columns if column is None else {column: columns[column]}
@@ -76,83 +78,67 @@ def material_of_returns(
     start = int(known.argmax())  # returns have no value on the first session
     columns = {name: values[start:] for name, values in columns.items()}
     dates = None if dates is None else dates[start:]
-    left = f" ({start} rows before the first return left out)" if start else ""
-    if kind != "returns":
-        return replace(_of_money(path, kind, columns, dates, capital), risk_free=risk_free)
-    series, benchmark, raw = _series(path, columns)
-    return Material(
-        series, dates, benchmark, unscaled=raw, risk_free=risk_free, per_year=_per_year(dates),
-        description=f"{len(next(iter(series.values()))):,} returns of {path.name}{_dated(dates)}{left}",
-    )  # fmt: skip
-
-
-def _series(path: Path, columns: dict[str, Floats]) -> tuple[dict[str, Floats], Floats | None, Floats | None]:
-    """Net and gross returns by the names of their columns; benchmark and unscaled ones where none is missing."""
-    lower = {name.strip().lower(): name for name in columns}
-    at = {kind: next((lower[name] for name in names if name in lower), None) for kind, names in _NAMES.items()}
-    if at["net"] is None and at["gross"] is None:
-        others = [name for name in columns if name not in at.values()]
-        if len(others) != 1:
-            raise InputError(
-                f"{path}: {len(others)} columns ({', '.join(list(columns)[:8])}); name the returns 'net' (and"
-                f" 'gross'), or leave one column"
-            )
-        at["net"] = others[0]
-    own = "as given" if at["gross"] is None else "net"
-    series = {words: columns[name] for words, name in ((own, at["net"]), ("gross", at["gross"])) if name is not None}
-    for words, values in series.items():
-        _check(path, f"{words} return", values)
-    found = [None if (name := at[kind]) is None else columns[name] for kind in ("benchmark", "unscaled")]
-    market, raw = (values if values is not None and np.isfinite(values).all() else None for values in found)
-    return series, market, raw
-
-
-def _check(path: Path, what: str, values: Floats, *, least: float = -1.0) -> None:
-    missing = np.flatnonzero(~np.isfinite(values))
-    if len(values) < FEWEST:
-        raise InputError(f"{path}: {len(values)} returns; at least {FEWEST} are needed")
-    if len(missing):
-        raise InputError(f"{path}: the {what} of row {missing[0] + 1} is missing or not finite; leave such rows out")
-    if (values < least).any():
-        row = int(np.argmax(values < least)) + 1
-        raise InputError(f"{path}: a {what.split()[-1]} below -100% (row {row}); give decimals, not percent or money")
-
-
-def _of_money(
-    path: Path, kind: str, columns: dict[str, Floats], dates: np.ndarray | None, capital: float | None
-) -> Material:
-    """Daily profits over the starting and over the running capital, or closed trades; one column of numbers."""
-    if len(columns) != 1:
-        raise InputError(f"{path}: {len(columns)} columns ({', '.join(columns)}); name one with --returns-column")
-    values = next(iter(columns.values()))
-    _check(path, "trade" if kind == "trades" else "profit", values, least=-1.0 if kind == "trades" else -np.inf)
-    material = Material(dates=dates, description=f"{len(values):,} {_KINDS[kind]} of {path.name}{_dated(dates)}")
-    if kind != "pnl":
+    description = f"{len(known) - start:,} {_KINDS[kind]} of {path.name}{_dated(dates)}"
+    description += f" ({start} rows before the first return left out)" if start else ""
+    material = Material(dates=dates, risk_free=risk_free, description=description)
+    if kind in ("trades", "trade-pnl"):
+        values = _only(path, columns, -1.0 if kind == "trades" else -np.inf)
         return replace(material, trades=values) if kind == "trades" else replace(material, profits=values)
+    apart = 0.0 if dates is None or len(dates) < FEWEST else float(np.median(np.diff(dates) / np.timedelta64(1, "D")))
+    per_year = next((count for low, high, count in _SPACING if low <= apart <= high), None)
+    if kind == "returns":
+        return replace(_with_series(path, columns, material), per_year=per_year)
     if capital is None or capital <= 0:
         raise InputError(f"{path}: profits in money are no returns; give the money at the start with --capital")
+    values = _only(path, columns, -np.inf)
     before = capital + np.concatenate([[0.0], np.cumsum(values)[:-1]])
     series = {"P&L over the starting capital": values / capital}
     series |= {"P&L over the running capital": values / before} if (before > 0).all() else {}
-    return replace(material, series=series, per_year=_per_year(dates))
+    return replace(material, series=series, per_year=per_year)
 
 
-def _per_year(dates: np.ndarray | None) -> int | None:
-    """Returns a year where the dates lie a week, a month, a quarter or a year apart; None for daily ones."""
-    if dates is None or len(dates) < FEWEST:
-        return None
-    apart = float(np.median(np.diff(dates) / np.timedelta64(1, "D")))
-    return next((count for low, high, count in _SPACING if low <= apart <= high), None)
+def _with_series(path: Path, columns: Columns, material: Material) -> Material:
+    """Net and gross returns by the names of their columns; benchmark and unscaled ones where none is missing."""
+    lower = {name.strip().lower(): name for name in columns}
+    at = {kind: next((lower[name] for name in names if name in lower), "") for kind, names in _NAMES.items()}
+    if not at["net"] and not at["gross"]:
+        others = [name for name in columns if name not in at.values()]
+        if len(others) != 1:
+            listed = ", ".join(list(columns)[:8])
+            raise InputError(
+                f"{path}: {len(others)} columns ({listed}); name the returns 'net' (and 'gross'), or leave one column"
+            )
+        at["net"] = others[0]
+    names = {"net" if at["gross"] else "as given": at["net"], "gross": at["gross"]}
+    series = {words: _checked(path, columns[name], -1.0) for words, name in names.items() if name}
+    whole = {kind: columns[at[kind]] for kind in ("benchmark", "unscaled") if at[kind]}
+    whole = {kind: values for kind, values in whole.items() if np.isfinite(values).all()}
+    return replace(material, series=series, benchmark=whole.get("benchmark"), unscaled=whole.get("unscaled"))
+
+
+def _only(path: Path, columns: Columns, least: float) -> Floats:
+    if len(columns) != 1:
+        raise InputError(f"{path}: {len(columns)} columns ({', '.join(columns)}); name one with --returns-column")
+    return _checked(path, next(iter(columns.values())), least)
+
+
+def _checked(path: Path, values: Floats, least: float) -> Floats:
+    """The values, none of which is missing or below `least`."""
+    if len(values) < FEWEST:
+        raise InputError(f"{path}: {len(values)} returns; at least {FEWEST} are needed")
+    wrong = ~np.isfinite(values) | (values < least)
+    if wrong.any():
+        row = int(wrong.argmax())
+        fault = "below -100%; give decimals, not percent or money" if np.isfinite(values[row]) else "missing or infinite"
+        raise InputError(f"{path}: the value of row {row + 1} is {fault}")
+    return values
 
 
 def _dated(dates: np.ndarray | None) -> str:
     return "" if dates is None or not len(dates) else f", {dates[0]} to {dates[-1]}"
 
 
-_NUMBER, _DATE = re.compile(r"\s*[-+]?[\d.]"), re.compile(r"\d{4}-\d\d-\d\d")
-
-
-def _read(path: Path, options: ReadOptions) -> Columns:
+def _read(path: Path, options: ReadOptions | None) -> tuple[Columns, np.ndarray | None]:
     """Columns of numbers and their dates: as every table is read, else of JSON or of lines of bare numbers."""
     if path.suffix.lower() == ".json":
         return _json_columns(path), None
@@ -163,47 +149,43 @@ def _read(path: Path, options: ReadOptions) -> Columns:
         reason = "no such file" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
         raise InputError(f"{path}: {reason}") from None
     text = head.decode("utf-8-sig", errors="ignore").lstrip()
-    first = text.partition("\n")[0]
-    bare = text.startswith("#") or _NUMBER.match(first) or not any(mark in first for mark in ",;\t|")
-    if not text or "\0" in text or head[:4] in (b"PAR1", b"PK\x03\x04") or not bare:
+    first = next((line for line in text.splitlines() if not line.startswith("#")), "")
+    table = not first or "\0" in text or head[:4] in (b"PAR1", b"PK\x03\x04")
+    if table or not (text.startswith("#") or _NUMBER.match(first) or not re.search(r"[,;\t|]", first)):
         return numeric_columns(path, options=options)
     try:
-        return numeric_columns(_bare(path), options=options)
+        return numeric_columns(_bare(path, first), options=options)
     except InputError as error:
         raise InputError(str(error).replace("DataFrame", str(path), 1)) from None
 
 
-def _bare(path: Path) -> pd.DataFrame:
-    """The table of a text whose first line names no columns, or one."""
+def _bare(path: Path, first: str) -> pd.DataFrame:
+    """The table of a text whose first line, but for comments, names no columns, or one."""
     import pandas as pd
 
-    lines = [line for line in read_text(path).splitlines() if line.strip() and not line.lstrip().startswith("#")]
-    mark = next((mark for mark in "\t;," if lines and mark in lines[0]), None)
-    rows = [[cell.strip().strip('"') for cell in line.split(mark)] for line in lines]
-    names = rows.pop(0) if rows and not any(map(_NUMBER.match, rows[0])) else []
-    for number, row in enumerate(rows, 1 + bool(names)):
-        if len(row) != len(rows[0]):
-            raise InputError(f"{path}: row {number} has {len(row)} cells, the first has {len(rows[0])}")
-    if not rows:
-        raise InputError(f"{path}: no rows; expected one return a line")
-    usual = ["date" if _DATE.match(cell) else f"column {at}" for at, cell in enumerate(rows[0], 1)]
-    return pd.DataFrame(rows, columns=names if len(names) == len(usual) else usual)
+    mark = next((mark for mark in "\t;," if mark in first), ",")
+    head = None if _NUMBER.match(first) else 0
+    try:
+        table = pd.read_csv(io.StringIO(read_text(path)), sep=mark, header=head, comment="#", dtype=str)
+    except pd.errors.ParserError as error:
+        raise InputError(f"{path}: {str(error).strip()}") from None
+    if head is None:
+        cells = enumerate(first.split(mark), 1)
+        table.columns = pd.Index(["date" if _DATE.match(cell) else f"column {at}" for at, cell in cells])
+    return table
 
 
-def _json_columns(path: Path) -> dict[str, Floats]:
+def _json_columns(path: Path) -> Columns:
     try:
         value = json.loads(read_text(path))
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not JSON: {error}") from None
     tables = {"as given": value} if isinstance(value, list) else value if isinstance(value, dict) else {}
-    columns = {
-        name: np.array(items, dtype=np.float64)
-        for name, items in tables.items()
-        if isinstance(items, list) and items and all(type(item) in (int, float) for item in items)
-    }
-    if not columns:
-        raise InputError(f"{path}: no list of numbers; expected returns in decimals")
-    return columns
+    lists = {name: items for name, items in tables.items() if isinstance(items, list) and items}
+    columns = {name: items for name, items in lists.items() if all(type(item) in (int, float) for item in items)}
+    if not columns or len({len(items) for items in columns.values()}) > 1:
+        raise InputError(f"{path}: no list of numbers, or lists of unequal lengths; expected returns in decimals")
+    return {name: np.array(items, dtype=np.float64) for name, items in columns.items()}
 
 
 def with_positions(material: Material, path: Path | str, options: ReadOptions | None = None) -> Material:
@@ -213,7 +195,7 @@ def with_positions(material: Material, path: Path | str, options: ReadOptions | 
     ----------
     material : what else is known, ``Material()`` for nothing.
     path : a column of dates and one of weights for each asset, signed fractions of NAV; an empty cell is no position.
-    options : how to read what a table does not say itself.
+    options : how to read what the file does not say itself.
 
     Raises
     ------
@@ -221,7 +203,7 @@ def with_positions(material: Material, path: Path | str, options: ReadOptions | 
         If there is no column of numbers, or a weight is infinite.
 
     """
-    columns, dates = _read(Path(path), options or ReadOptions())
+    columns, dates = _read(Path(path), options)
     names, weights = list(columns), np.column_stack(list(columns.values()))
     if np.isinf(weights).any():
         row, column = np.argwhere(np.isinf(weights))[0]
@@ -297,8 +279,6 @@ def _book(fills: pd.DataFrame, prices: PricePanel, capital: float | None, path: 
         raise InputError(f"{path}: {error}") from None
     worthless = book.nav[book.nav <= 0]
     if len(worthless):
-        raise InputError(
-            f"{path}: a book that began with {capital:,.0f} is worth nothing on {worthless.index[0].date()}; is"
-            f" --capital right?"
-        )
+        day, money = worthless.index[0].date(), f"{capital:,.0f}"
+        raise InputError(f"{path}: a book that began with {money} is worth nothing on {day}; is --capital right?")
     return book

@@ -11,6 +11,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from assay.audit.claims.intervals import Interval, Printed
 from assay.audit.recompute.conventions import Material, Reading
 from assay.audit.recompute.return_statistics import BOOK_STATISTICS, RELATIVE_STATISTICS, RETURN_STATISTICS
@@ -20,7 +22,6 @@ __all__ = ["RESOLVED_METRICS", "Resolution", "number_as", "readings_of", "resolv
 
 #: Share of the grid beyond which reproducing a figure proves nothing.
 TOO_MANY = 0.5
-
 #: Chance of finding some convention by luck from which on it is told, and from which on finding one proves nothing.
 LUCK, LUCKY = 0.1, 0.25
 
@@ -63,11 +64,20 @@ class Resolution:
         return self.matches[0] if self.matches else None
 
     @property
+    def _too_many(self) -> bool:
+        return self.tried > 1 and len(self.matches) >= TOO_MANY * self.tried
+
+    @property
     def proves_nothing(self) -> bool:
         """Whether so much of the grid gives the print, or would give most others, that it identifies nothing."""
-        if self.tried < 2 or not self.matches:
-            return False
-        return len(self.matches) >= TOO_MANY * self.tried or (not self.reproduced and self.chance >= LUCKY)
+        lucky = self.tried > 1 and not self.reproduced and self.chance >= LUCKY
+        return bool(self.matches) and (self._too_many or lucky)
+
+    @property
+    def _departing(self) -> str:
+        """In what the named convention departs from our own."""
+        usual, reading = dict(self.own.choices), self.matches[0]
+        return " · ".join(each for name, each in reading.choices if usual.get(name) != each) or reading.words
 
     @property
     def shown(self) -> str:
@@ -75,57 +85,43 @@ class Resolution:
         own = number_as(self.own.value, self.printed)
         if self.reproduced or not self.matches:
             return own
-        return f"{own}; {number_as(self.matches[0].value, self.printed)} with {_departing(self.matches[0], self.own)}"
+        return f"{own}; {number_as(self.matches[0].value, self.printed)} with {self._departing}"
 
     @property
     def sentence(self) -> str:
         """The finding in one sentence."""
-        many = f"{len(self.matches)} of {self.tried} conventions"
         own = f"recomputed {number_as(self.own.value, self.printed)} ({self.own.words})"
         if not self.matches:
-            return (
-                f"{own}; none of {self.tried} conventions gives {self.printed.text}, the nearest is"
-                f" {number_as(self.nearest.value, self.printed)} ({self.nearest.words})."
-            )
-        if len(self.matches) >= TOO_MANY * self.tried and self.tried > 1:
-            tail = f"; {many} give the printed digits, so they prove nothing about how it was made"
-        elif len(self.matches) > 1:
-            tail = f"; {many} give the printed digits"
-        else:
-            tail = f"; no other of {self.tried} conventions does"
+            near = f"{number_as(self.nearest.value, self.printed)} ({self.nearest.words})"
+            return f"{own}; none of {self.tried} conventions gives {self.printed.text}, the nearest is {near}."
+        tail = f"; {len(self.matches)} of {self.tried} conventions give the printed digits"
+        tail = tail if len(self.matches) > 1 else f"; no other of {self.tried} conventions does"
+        tail += ", so they prove nothing about how it was made" if self._too_many else ""
         if self.reproduced:
             return f"{own} rounds to the printed {self.printed.text}{tail}."
-        named = self.matches[0]
         if self.chance >= LUCK:
             tail += f"; {100 * self.chance:.0f}% of all figures near ours with so few digits would find one as odd"
             tail += ", so it proves nothing" if self.chance >= LUCKY else ""
-        return f"{own}; {_departing(named, self.own)} gives {number_as(named.value, self.printed)}, as printed{tail}."
-
-
-def _departing(reading: Reading, own: Reading) -> str:
-    usual = dict(own.choices)
-    changed = [choice for name, choice in reading.choices if usual.get(name) != choice]
-    return " · ".join(changed) or reading.words
+        return f"{own}; {self._departing} gives {number_as(self.matches[0].value, self.printed)}, as printed{tail}."
 
 
 def number_as(value: float, printed: Printed) -> str:
     """A value in the print's own scale with two digits more than it has."""
-    if printed.percent:
-        return f"{100 * value:.{min(printed.decimals + 2, 12)}f}%"
-    if printed.unit and printed.unit >= 1 and abs(value) >= 1000:
+    if printed.unit and printed.unit >= 1 and abs(value) >= 1000 and not printed.percent:
         return f"{value:,.0f}"
-    return f"{value:.{min(printed.decimals + 2, 12)}f}"
+    digits = min(printed.decimals + 2, 12)
+    return f"{value:.{digits}%}" if printed.percent else f"{value:.{digits}f}"
 
 
 def readings_of(metric: str, material: Material) -> tuple[Reading, ...]:
     """Every reading of a metric that the material can give."""
-    if material.side:
-        return side_statistic(metric, material.side).readings(material)
-    return tuple(reading for table in _TABLES if metric in table for reading in table[metric].readings(material))
+    statistics = [table[metric] for table in _TABLES if metric in table]
+    statistics = [side_statistic(metric, material.side)] if material.side else statistics
+    return tuple(reading for statistic in statistics for reading in statistic.readings(material))
 
 
 def resolve(metric: str, printed: Printed, material: Material, interval: Interval | None = None) -> Resolution | None:
-    """Which conventions reproduce a printed figure.
+    """Which conventions reproduce a printed figure; None when the material cannot give the metric.
 
     Parameters
     ----------
@@ -133,10 +129,6 @@ def resolve(metric: str, printed: Printed, material: Material, interval: Interva
     printed : the figure.
     material : what to recompute it from.
     interval : what the print stands for, where the caller knows better (a percentage without its sign).
-
-    Returns
-    -------
-    Resolution, or None when the material cannot give the metric.
 
     Examples
     --------
@@ -148,18 +140,16 @@ def resolve(metric: str, printed: Printed, material: Material, interval: Interva
     ('net · ddof 0 · simple returns', False, 4)
 
     """
-    readings = readings_of(metric, material)
+    readings = sorted(readings_of(metric, material), key=lambda reading: reading.departures)
     if not readings:
         return None
     wanted = printed.interval if interval is None else interval
-    matches = sorted((r for r in readings if wanted.holds(r.value)), key=lambda r: r.departures)
-    middle = wanted.middle
-    nearest = min(readings, key=lambda r: (abs(r.value - middle), r.departures))
-    own = min(readings, key=lambda r: r.departures)
-    chance = 0.0
+    matches = tuple(reading for reading in readings if wanted.holds(reading.value))
+    nearest, own, chance = min(readings, key=lambda reading: abs(reading.value - wanted.middle)), readings[0], 0.0
     if matches and not any(reading.own for reading in matches):
-        chance = _covered([r.value for r in readings if r.departures <= matches[0].departures], own.value, wanted.width)
-    return Resolution(printed, own, tuple(matches), nearest, len(readings), chance)
+        as_odd = [reading.value for reading in readings if reading.departures <= matches[0].departures]
+        chance = _covered(as_odd, own.value, wanted.width)
+    return Resolution(printed, own, matches, nearest, len(readings), chance)
 
 
 def _covered(values: Sequence[float], own: float, width: float) -> float:
@@ -167,9 +157,6 @@ def _covered(values: Sequence[float], own: float, width: float) -> float:
     low, high = sorted((0.5 * own, 1.5 * own))
     if not (high > low and math.isfinite(width)):
         return 1.0
-    covered, reached = 0.0, low
-    for value in sorted(values):
-        begin, end = max(value - width / 2, reached), min(value + width / 2, high)
-        if end > begin:
-            covered, reached = covered + end - begin, end
-    return covered / (high - low)
+    ends = np.clip(np.sort(values) + width / 2, low, high)
+    begins = np.clip(np.sort(values) - width / 2, np.concatenate([[low], ends[:-1]]), high)
+    return float(np.maximum(ends - begins, 0.0).sum() / (high - low))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ import numpy as np
 from assay.audit.claims.intervals import Interval
 from assay.audit.claims.model import Claim, ClaimSet
 from assay.audit.recompute.conventions import Material
-from assay.audit.recompute.figures import choose_run, resolvable
+from assay.audit.recompute.figures import choose_run, of_run
 from assay.audit.recompute.resolver import readings_of
 from assay.audit.recompute.simulated import material_of_panels
 from assay.audit.rules.scope import Report
@@ -31,15 +31,7 @@ TRAIN = 1260
 
 @dataclass(frozen=True)
 class Distribution:
-    """A claim's metric over seeds (the whole period) and over folds (every seed).
-
-    Parameters
-    ----------
-    claim : the claim.
-    seeds : one value a seed.
-    folds : one value a fold and seed.
-
-    """
+    """A claim's metric, one value a seed (the whole period), and one a fold and seed."""
 
     claim: Claim
     seeds: tuple[float, ...]
@@ -48,18 +40,13 @@ class Distribution:
     def row(self, printed: Interval) -> dict[str, object]:
         """The distribution as a row of a table, with where the print lies in it."""
         low, median, high = (_round(float(np.quantile(self.seeds, q))) for q in (0.0, 0.5, 1.0))
+        fold_low, fold_high = (_round(of(self.folds)) if self.folds else "" for of in (min, max))
         return {
-            "metric": self.claim.metric,
-            "printed": self.claim.printed,
-            "seeds": len(self.seeds),
-            "seed_low": low,
-            "seed_median": median,
-            "seed_high": high,
-            "folds": len(self.folds),
-            "fold_low": _round(min(self.folds)) if self.folds else "",
-            "fold_high": _round(max(self.folds)) if self.folds else "",
+            "metric": self.claim.metric, "printed": self.claim.printed,
+            "seeds": len(self.seeds), "seed_low": low, "seed_median": median, "seed_high": high,
+            "folds": len(self.folds), "fold_low": fold_low, "fold_high": fold_high,
             "printed_lies": self.place(printed),
-        }
+        }  # fmt: skip
 
     def place(self, printed: Interval) -> str:
         """Where the print lies: inside the seeds, inside the folds only, above all or below all."""
@@ -70,17 +57,14 @@ class Distribution:
 
     def finding(self, printed: Interval, assumption: str) -> Finding:
         """What it says about the claim: implausible where it lies outside of all."""
-        place, least, most = self.place(printed), _round(min(self.seeds)), _round(max(self.seeds))
-        words = f"{least} to {most} over {len(self.seeds)} seeds" if len(self.seeds) > 1 else f"{least} with one seed"
-        if self.folds:
-            words += f", {_round(min(self.folds))} to {_round(max(self.folds))} over {len(self.folds)} folds"
-        name = self.claim.metric.replace("_", " ")
-        sentence = f"retrained, {name} is {words}; the printed {self.claim.printed} lies {place}."
-        doubted = place in ("above all", "below all")
-        return Finding(
-            "R3 retrained", (self.claim.id,), sentence, substance=Substance.IMPLAUSIBLE if doubted else None,
-            assumption=assumption if doubted else None, weight=8,
-        )  # fmt: skip
+        row = self.row(printed)
+        words = "{seed_low} with one seed" if len(self.seeds) == 1 else "{seed_low} to {seed_high} over {seeds} seeds"
+        words += ", {fold_low} to {fold_high} over {folds} folds" if self.folds else ""
+        name, place = self.claim.metric.replace("_", " "), str(row["printed_lies"])
+        sentence = f"retrained, {name} is {words.format(**row)}; the printed {self.claim.printed} lies {place}."
+        substance = Substance.IMPLAUSIBLE if place.endswith("all") else None
+        held = assumption if substance else None
+        return Finding("R3 retrained", (self.claim.id,), sentence, None, substance, held, weight=8)
 
 
 def _round(value: float) -> float:
@@ -112,10 +96,11 @@ def retrain(
     from assay.engine.folds import WalkForward
     from assay.engine.walk_forward import walk_forward
     from assay.models.catalog import load_model
+    from assay.results.workflow.market import load_prices, load_sample
 
     recipe = load_model(model) if epochs is None else load_model(model, epochs=epochs)
     group, split = choose_run(claims, run)
-    market = _market(prices, reading)
+    market = load_sample()[0] if prices is None else load_prices(prices, options=reading)
     window = min(TRAIN, int(0.6 * len(market.sessions)))
     folds = WalkForward(train=window, retrain="yearly", minimum_train=min(504, window)).split(market.sessions)
     note(f"retraining {model}: {len(folds)} folds × {seeds} seeds, {window} sessions each")
@@ -125,25 +110,19 @@ def retrain(
     )
     materials, assumption = _materials(list(outcome.by_seed.values()), market)
     limits = [(np.datetime64(fold.test_start, "D"), np.datetime64(fold.test_end, "D")) for fold in folds]
+    parts = [material.between(*limit) for material in materials for limit in limits if len(limits) > 1]
     levels, reader = claims.group(group).target.kind == "price", Report(claims)
     rows: dict[tuple[str, str], Mapping[str, object]] = {}
     findings: list[Finding] = []
-    for claim in claims.claims:
-        of_run = claim.group == group and split in (None, claims.split_of(claim)) and resolvable(claims, claim)
-        found = _distribution(claim, materials, limits, levels) if of_run else None
-        if found is not None and (claim.metric, claim.printed) not in rows:
+    for claim in of_run(claims, group, split):
+        found = Distribution(claim, *(tuple(_own(claim.metric, of, levels)) for of in (materials, parts)))
+        if found.seeds and (claim.metric, claim.printed) not in rows:
             printed = reader.read(claim)
             rows[claim.metric, claim.printed] = found.row(printed)
             findings.append(found.finding(printed, f"{assumption}; {model} as rebuilt, walk-forward"))
     if not rows:
         raise InputError(f"audit: {model} gives none of the figures of run {group!r}")
     return list(rows.values()), tuple(findings)
-
-
-def _market(prices: Path | None, reading: ReadOptions | None) -> PricePanel:
-    from assay.results.workflow.market import load_prices, load_sample
-
-    return load_sample()[0] if prices is None else load_prices(prices, options=reading)
 
 
 def _materials(panels: list[PredictionPanel], prices: PricePanel) -> tuple[list[Material], str]:
@@ -157,25 +136,9 @@ def _materials(panels: list[PredictionPanel], prices: PricePanel) -> tuple[list[
     return [material_of_panels(panel, prices, strategy=None)[0] for panel in panels], "signal figures only"
 
 
-def _distribution(
-    claim: Claim, materials: list[Material], limits: Sequence[tuple[np.datetime64, np.datetime64]], levels: bool
-) -> Distribution | None:
-    """A claim's metric, in this project's own convention, over seeds and over folds.
-
-    A material a seed; `limits` are the first and last session of each fold; `levels` says that errors are of price
-    levels. None where the material cannot give the metric.
-    """
-    seeds = _own(claim.metric, materials, levels)
-    cut = [material.between(*limit) for material in materials for limit in limits]
-    folds = _own(claim.metric, cut, levels) if seeds and len(limits) > 1 else ()
-    return Distribution(claim, seeds, folds) if seeds else None
-
-
-def _own(metric: str, materials: list[Material], levels: bool) -> tuple[float, ...]:
-    """The metric of every material that gives it."""
-    found = []
-    for material in materials:
-        readings = readings_of(metric, material)
-        of_prices = [r for r in readings if levels and dict(r.choices).get("target", "").startswith("price")]
-        found += [min(of_prices or readings, key=lambda reading: reading.departures).value] if readings else []
-    return tuple(found)
+def _own(metric: str, materials: Iterable[Material], levels: bool) -> Iterable[float]:
+    """The metric in this project's own convention, of each material that gives it; errors of price `levels`."""
+    for readings in (readings_of(metric, material) for material in materials):
+        of_prices = [each for each in readings if levels and dict(each.choices).get("target", "").startswith("price")]
+        if readings:
+            yield min(of_prices or readings, key=lambda reading: reading.departures).value

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from assay.audit.recompute.conventions import DDOF, OVERLAP, Choice, Dimension, Material, Panel, Statistic
+from assay.audit.recompute.conventions import DDOF, OVERLAP, Choice, Dimension, Material, Statistic
 from assay.audit.recompute.return_statistics import monthly
 from assay.data.conventions import SESSIONS_A_YEAR, Floats
 from assay.results.stats import classification
@@ -25,23 +24,6 @@ __all__ = ["CLASS_METRICS", "SIDE_METRICS", "SIGNAL_STATISTICS", "side_statistic
 
 Flags = np.ndarray
 _KINDS = {"Pearson": row_correlation, "Spearman": rank_correlation}
-
-
-def _overlap(material: Material) -> tuple[str, ...]:
-    """Overlap cannot matter where no window is longer than a session."""
-    return OVERLAP if any(panel.horizon > 1 for panel in material.panels.values()) else ("",)
-
-
-def _split(material: Material, words: str) -> tuple[str, Panel]:
-    """What is taken of the panel of a timing."""
-    kind, timing = words.rsplit(", ", 1)
-    return kind, material.panels[timing]
-
-
-def _correlation(one: Floats, two: Floats, kind: str = "Pearson") -> float:
-    return float(_KINDS[kind](one[None], two[None], minimum=3)[0][0]) if len(one) else math.nan
-
-
 #: The averages of a score of one class, and what such a score is called; the accuracy of a class is the share of it
 #: that was called.
 _AVERAGES = ("of up", "of down", "macro", "weighted")
@@ -53,6 +35,56 @@ _UP = ("up is above 0", "up is 0 or above")
 _BINS = (*(f"{count} bins of equal width" for count in (10, 15, 20, 5)),
          *(f"{count} bins of equal counts" for count in (10, 15, 20)))  # fmt: skip
 _CONFIDENCE = ("of the probability of up", "of the confidence in the class called")
+_APART, _RATIOS = "252 over the horizon", ("252", "250", "260", "365")
+_FLATS = ("flat cases left out", "flat cases counted as misses", "flat cases counted as hits")
+_MEANS: dict[str, Callable[[Floats], Any]] = {"mean of sessions": np.mean, "median of sessions": np.median}
+
+
+def _overlap(material: Material) -> tuple[str, ...]:
+    """Overlap cannot matter where no window is longer than a session."""
+    return OVERLAP if any(panel.horizon > 1 for panel in material.panels.values()) else ("",)
+
+
+def _pairs(choice: Choice, words: str) -> tuple[Floats, Floats]:
+    """What was predicted, of what kind the words say at which timing, and what followed, of every case that has both;
+    returns, price levels or probabilities."""
+    kind, _, timing = words.rpartition(", ")
+    panel = choice.material.panels[timing]
+    one, two = panel.score, panel.forward
+    if kind.startswith("probability") and panel.probability is not None:
+        one = panel.probability
+    if kind == "price levels" and panel.base is not None and panel.realised is not None:
+        one, two = panel.base * (1.0 + panel.score), panel.realised
+    step = panel.horizon if choice["overlap"] == OVERLAP[1] else 1
+    known = np.isfinite(one[::step]) & np.isfinite(two[::step])
+    return one[::step][known], two[::step][known]
+
+
+def _correlation(one: Floats, two: Floats, kind: str) -> float:
+    return float(_KINDS[kind](one[None], two[None], minimum=3)[0][0])
+
+
+def _cases(choice: Choice) -> tuple[Floats, Flags, Flags]:
+    """The score or probability of each case, whether up was called, and whether it came."""
+    graded, outcome = _pairs(choice, choice["called"])
+    if choice["up"] == _UP[1] and not (outcome == 0).any():
+        return graded[:0], outcome[:0], outcome[:0]
+    bar = 0.5 if choice["called"].startswith("probability") else 0.0
+    return graded, graded > bar, outcome > 0 if choice["up"] == _UP[0] else outcome >= 0
+
+
+def _classes(
+    figure: Callable[[Floats, Flags, Flags, Choice], float], *averages: str, sure: bool = False, **more: Dimension
+) -> Statistic:
+    """A statistic of calls of up against down, by the probability of up or, unless `sure`, the sign of the score."""
+
+    def called(material: Material) -> list[str]:
+        kinds = {"probability above 1/2": lambda panel: panel.probability is not None,
+                 "sign of the score": lambda panel: panel.signed and not sure}  # fmt: skip
+        return [f"{kind}, {name}" for name, panel in material.panels.items() for kind in kinds if kinds[kind](panel)]
+
+    dimensions: dict[str, Dimension] = {"called": called, "up": _UP, "average": averages or ("",), "overlap": _overlap}
+    return Statistic(figure, {**dimensions, **more}, _cases)
 
 
 def _of_class(score: str, called: Flags, real: Flags) -> float:
@@ -66,7 +98,7 @@ def _by_average(score: str, *averages: str) -> Statistic:
         share = {"of up": 1.0, "of down": 0.0, "macro": 0.5}.get(choice["average"], float(real.mean()))
         return share * _of_class(score, called, real) + (1 - share) * _of_class(score, ~called, ~real)
 
-    return _classes(figure, average=averages)
+    return _classes(figure, *averages)
 
 
 def side_statistic(metric: str, side: str) -> Statistic:
@@ -84,38 +116,10 @@ def _calibration(chance: Floats, _: Flags, real: Flags, choice: Choice) -> float
     return float(np.abs(np.bincount(place, weights=chance - real)).sum() / len(chance))
 
 
-def _auc(graded: Floats, _: Flags, real: Flags, *__: object) -> float:
+def _auc(graded: Floats, _: Flags, real: Flags, choice: Choice) -> float:
     from sklearn.metrics import roc_auc_score
 
     return float(roc_auc_score(real, graded)) if 0 < real.sum() < len(real) else math.nan
-
-
-def _classes(
-    figure: Callable[[Floats, Flags, Flags, Choice], float], *, sure: bool = False, **dimensions: Dimension
-) -> Statistic:
-    """A statistic of calls of up against down, by the probability of up or, unless `sure`, the sign of the score.
-
-    Of (cases,) scores or probabilities, what was called up, what rose, and the choice.
-    """
-
-    def called(material: Material) -> tuple[str, ...]:
-        names = []
-        for timing, panel in material.panels.items():
-            names += [f"probability above 1/2, {timing}"] if panel.probability is not None else []
-            names += [f"sign of the score, {timing}"] if panel.signed and not sure else []
-        return tuple(names)
-
-    def value(material: Material, choice: Choice) -> float:
-        kind, panel = _split(material, choice["called"])
-        bar = 0.5 if kind.startswith("probability") else 0.0
-        graded, outcome = panel.cases(panel.probability if bar else panel.score, choice)
-        strict = choice["up"] == _UP[0]
-        if not len(outcome) or not (strict or (outcome == 0).any()):
-            return math.nan
-        return figure(graded, graded > bar, outcome > 0 if strict else outcome >= 0, choice)
-
-    average = dimensions.pop("average", ("",))
-    return Statistic(value, {"called": called, "up": _UP, "average": average, "overlap": _overlap, **dimensions})
 
 
 #: Metrics of up against down.
@@ -131,30 +135,27 @@ _CLASS_STATISTICS: Mapping[str, Statistic] = {
     "log_loss": _classes(lambda graded, called, real, _: classification.log_loss(graded, real).value, sure=True),
     "calibration_error": _classes(_calibration, sure=True, bins=_BINS, confidence=_CONFIDENCE),
     "prevalence": _classes(lambda graded, called, real, choice: float(real.mean())),
-}  # fmt: skip
+}
 CLASS_METRICS = tuple(_CLASS_STATISTICS)
-_MEANS: dict[str, Callable[[Floats], Any]] = {"mean of sessions": np.mean, "median of sessions": np.median}
-_APART = "252 over the horizon"
 
 
-def _daily(material: Material, choice: Choice, kind: str) -> Floats:
+def _daily(choice: Choice, kind: str = "") -> list[Floats]:
     """The finite ones of the sessions' correlations."""
-    panel = material.panels[choice["timing"]]
-    daily = panel.correlations[kind][:: panel.horizon if choice["overlap"] == OVERLAP[1] else 1]
-    return np.asarray(daily[np.isfinite(daily)])
+    panel = choice.material.panels[choice["timing"]]
+    daily = panel.correlations[kind or choice["kind"]][:: panel.horizon if choice["overlap"] == OVERLAP[1] else 1]
+    return [daily[np.isfinite(daily)]]
 
 
 def _ic(kind: str) -> Statistic:
     """Mean of the sessions' correlations, or one correlation over all cases."""
 
-    def value(material: Material, choice: Choice) -> float:
-        if choice["weighting"] == "pooled":
-            panel = material.panels[choice["timing"]]
-            return _correlation(*panel.cases(panel.score, choice), kind)
-        daily = _daily(material, choice, kind)
-        return float(_MEANS[choice["weighting"]](daily)) if len(daily) else math.nan
+    def figure(daily: Floats, choice: Choice) -> float:
+        if choice["weighting"] in _MEANS:
+            return float(_MEANS[choice["weighting"]](daily))
+        return _correlation(*_pairs(choice, choice["timing"]), kind)
 
-    return Statistic(value, {"timing": lambda m: m.panels, "weighting": (*_MEANS, "pooled"), "overlap": _overlap})
+    dimensions: dict[str, Dimension] = {"weighting": (*_MEANS, "pooled"), "overlap": _overlap}
+    return Statistic(figure, {"timing": lambda m: m.panels, **dimensions}, lambda choice: _daily(choice, kind))
 
 
 def _of_daily(
@@ -162,17 +163,14 @@ def _of_daily(
 ) -> Statistic:
     """A figure of the sessions' correlations, of either kind: of them, the ddof, and the periods a year."""
 
-    def value(material: Material, choice: Choice) -> float:
-        daily, horizon = _daily(material, choice, choice["kind"]), material.panels[choice["timing"]].horizon
-        if len(daily) < 2 or (choice["periods"] == _APART and horizon == 1):
-            return math.nan
-        named = {"a session": 1.0, "": len(daily), _APART: SESSIONS_A_YEAR / horizon}
-        a_year = named[choice["periods"]] if choice["periods"] in named else float(choice["periods"])
-        return figure(daily, int(choice["ddof"][-1:] or 0), a_year)
+    def value(daily: Floats, choice: Choice) -> float:
+        horizon, a_year = choice.material.panels[choice["timing"]].horizon, choice["periods"]
+        named = {"a session": 1.0, "": len(daily), _APART: SESSIONS_A_YEAR / horizon if horizon > 1 else math.nan}
+        return figure(daily, int(choice["ddof"][-1:] or 0), named[a_year] if a_year in named else float(a_year))
 
     kinds = sorted(_KINDS, key=lambda kind: kind != first)
     dimensions: dict[str, Dimension] = {"timing": lambda m: m.panels, "kind": kinds, "ddof": ddof, "overlap": _overlap}
-    return Statistic(value, {**dimensions, "periods": periods or ("",)})
+    return Statistic(value, {**dimensions, "periods": periods or ("",)}, _daily, 2)
 
 
 def _deviation(daily: Floats, ddof: int, _: float = 0.0) -> float:
@@ -184,20 +182,20 @@ def _ratio(daily: Floats, ddof: int, periods: float) -> float:
     return float(daily.mean()) / deviation * math.sqrt(periods) if deviation > 0 else math.nan
 
 
-_FLATS = ("flat cases left out", "flat cases counted as misses", "flat cases counted as hits")
-
-
-def _outcomes(material: Material, choice: Choice) -> Floats:
+def _outcomes(choice: Choice) -> list[Floats]:
     """What came of every case of a hit rate: above 0 for a hit, 0 for neither."""
-    kind, _, name = choice["counted"].partition(", ")
+    material, (kind, _, name) = choice.material, choice["counted"].partition(", ")
     if kind == "per prediction":
-        score, forward = material.panels[name].cases(material.panels[name].score, choice)
-        return np.sign(score) * np.sign(forward)
-    if kind in ("per session", "per month"):
+        score, forward = _pairs(choice, name)
+        values = np.sign(score) * np.sign(forward)
+    elif choice["overlap"] == OVERLAP[1]:
+        return [np.empty(0)]
+    elif kind in ("per session", "per month"):
         values = material.series[name] if kind == "per session" else monthly(material, name)
     else:
         values = np.asarray(material.positions if kind == "per position" else material.outcomes)
-    return values[:0] if choice["overlap"] == OVERLAP[1] else values[np.isfinite(values)]
+    values = values[np.isfinite(values)]
+    return [values[values != 0] if choice["flat"] == _FLATS[0] else values if (values == 0).any() else values[:0]]
 
 
 def _hits(*first: str) -> Statistic:
@@ -211,34 +209,21 @@ def _hits(*first: str) -> Statistic:
         place = {kind: at for at, kind in enumerate(first)}
         return sorted(names, key=lambda name: place.get(name.split(",")[0], len(first)))
 
-    def value(material: Material, choice: Choice) -> float:
-        values = _outcomes(material, choice)
-        if choice["flat"] == _FLATS[0]:
-            values = values[values != 0]
-        elif not (values == 0).any():
-            return math.nan
-        return float((values >= 0 if choice["flat"] == _FLATS[2] else values > 0).mean()) if len(values) else math.nan
+    dimensions: dict[str, Dimension] = {"counted": counted, "flat": _FLATS, "overlap": _overlap}
+    return Statistic(lambda v, c: float((v >= 0 if c["flat"] == _FLATS[2] else v > 0).mean()), dimensions, _outcomes)
 
-    return Statistic(value, {"counted": counted, "flat": _FLATS, "overlap": _overlap})
+
+def _targets(material: Material) -> list[str]:
+    """The predicted returns, and the price levels that they imply."""
+    signed = {timing: panel for timing, panel in material.panels.items() if panel.signed}
+    kinds = {name: ("returns", *(("price levels",) if panel.base is not None else ())) for name, panel in signed.items()}
+    return [f"{kind}, {timing}" for timing in kinds for kind in kinds[timing]]
 
 
 def _errors(figure: Callable[[Floats, Floats], float]) -> Statistic:
-    """A statistic of predicted returns, or of the price levels that they imply, against what came."""
-
-    def targets(material: Material) -> list[str]:
-        signed = {timing: panel for timing, panel in material.panels.items() if panel.signed}
-        return [f"{kind}, {timing}" for timing, panel in signed.items()
-                for kind in ("returns", *(("price levels",) if panel.base is not None else ()))]  # fmt: skip
-
-    def value(material: Material, choice: Choice) -> float:
-        kind, panel = _split(material, choice["target"])
-        predicted, real = panel.score, panel.forward
-        if kind != "returns" and panel.base is not None and panel.realised is not None:
-            predicted, real = panel.base * (1.0 + panel.score), panel.realised
-        predicted, real = panel.cases(predicted, choice, real)
-        return figure(predicted, real) if len(real) > 1 else math.nan
-
-    return Statistic(value, {"target": targets, "overlap": _overlap})
+    """A statistic of predicted returns, or price levels, against what came."""
+    dimensions: dict[str, Dimension] = {"target": _targets, "overlap": _overlap}
+    return Statistic(lambda one, two, _: figure(one, two), dimensions, lambda c: _pairs(c, c["target"]), 2)
 
 
 def _share(off: Floats, size: Floats) -> float:
@@ -248,15 +233,13 @@ def _share(off: Floats, size: Floats) -> float:
 def _moment(figure: Callable[[Floats, int], float], ddof: Dimension = ("",)) -> Statistic:
     """A moment or an extreme of the predictions themselves."""
 
-    def value(material: Material, choice: Choice) -> float:
-        panel = next(iter(material.panels.values()), None)
-        values = np.empty(0) if panel is None else panel.score[np.isfinite(panel.score)]
-        return figure(values, int(choice["ddof"][-1:] or 0)) if len(values) > 1 else math.nan
+    def scores(choice: Choice) -> list[Floats]:
+        return [panel.score[np.isfinite(panel.score)] for panel in list(choice.material.panels.values())[:1]]
 
-    return Statistic(value, {"ddof": ddof})
+    dimensions: dict[str, Dimension] = {"ddof": lambda m: ddof if m.panels else ()}
+    return Statistic(lambda values, choice: figure(values, int(choice["ddof"][-1:] or 0)), dimensions, scores, 2)
 
 
-_RATIOS = ("252", "250", "260", "365")
 #: Canonical metric -> its readings.
 SIGNAL_STATISTICS: Mapping[str, Statistic] = {
     "ic": _ic("Pearson"),
@@ -284,6 +267,6 @@ SIGNAL_STATISTICS: Mapping[str, Statistic] = {
     "smape": _errors(lambda predicted, real: _share(2 * (predicted - real), np.abs(real) + np.abs(predicted))),
     "bias": _errors(lambda predicted, real: float((predicted - real).mean())),
     "max_error": _errors(lambda predicted, real: float(np.abs(predicted - real).max())),
-    "correlation": _errors(_correlation),
+    "correlation": _errors(lambda predicted, real: _correlation(predicted, real, "Pearson")),
     **_CLASS_STATISTICS,
 }

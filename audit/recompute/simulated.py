@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.audit.recompute.conventions import Material, Panel
+from assay.audit.recompute.conventions import Book, Material, Panel
 from assay.data.conventions import Floats
 from assay.data.errors import BacktestError
 
@@ -23,12 +23,7 @@ __all__ = ["material_of_panels", "overlaid"]
 
 
 def material_of_panels(
-    predictions: PredictionPanel,
-    prices: PricePanel,
-    *,
-    strategy: str | None,
-    costs: CostModel | None = None,
-    risk_free: float | None = None,
+    predictions: PredictionPanel, prices: PricePanel, *, strategy: str | None, risk_free: float | None = None
 ) -> tuple[Material, str]:
     """Simulate a strategy on predictions and prices, and lay the predictions beside what followed.
 
@@ -38,40 +33,39 @@ def material_of_panels(
     from assay.engine.costs import CostModel
     from assay.engine.execution import Execution
 
-    costs = CostModel() if costs is None else costs
     predictions, _ = align(predictions, prices)
-    own = Execution(delay=predictions.delay)
+    costs, own = CostModel(), Execution(delay=predictions.delay)
     fill = own.fill_at(prices)
-    timings = {"next open": (predictions.delay, "open")} if fill == "open" else {}
-    timings |= {"next close": (predictions.delay, "close"), "same close": (0, "close")}
-    panels = {name: _panel(predictions, prices, *timing) for name, timing in timings.items()}
+    timings = {"next open": (own.delay, "open")} if fill == "open" else {}
+    timings |= {"next close": (own.delay, "close"), "same close": (0, "close")}
     sessions, assets = predictions.signed_view.shape
-    description = f"{sessions:,} sessions of predictions for {assets} assets"
-    material = Material(panels=panels, risk_free=risk_free, description=description)
+    material = Material(
+        panels={name: _panel(predictions, prices, *timing) for name, timing in timings.items()},
+        risk_free=risk_free,
+        description=f"{sessions:,} sessions of predictions for {assets} assets",
+    )
     words = f"traded by {strategy}, {costs.commission_bps:g} bps a traded unit, filled at the next {fill}"
     return (material if strategy is None else _traded(material, strategy, predictions, prices, costs, own)), words
 
 
-def _panel(predictions: PredictionPanel, prices: PricePanel, delay: int, fill: str) -> Panel:
+def _panel(predictions: PredictionPanel, prices: PricePanel, delay: int, fill: Any) -> Panel:
     from assay.data.returns import forward_returns
 
     score, horizon = predictions.signed_view, predictions.horizon
     source = prices.open if fill == "open" and prices.open is not None else prices.close
-    known = predictions.score is not None
+    known, probability = predictions.score is not None, predictions.probability_up
 
-    def laid(frame: pd.DataFrame | None) -> Floats | None:
-        return None if frame is None else frame.reindex_like(score).to_numpy(dtype=np.float64)
+    def laid(frame: pd.DataFrame) -> Floats:
+        return frame.reindex_like(score).to_numpy(dtype=np.float64)
 
-    forward = laid(forward_returns(prices, horizon=horizon, delay=delay, fill=fill))  # type: ignore[arg-type]
-    assert forward is not None
     return Panel(
-        score=score.to_numpy(dtype=np.float64),
-        forward=forward,
-        base=laid(source.shift(-delay) if known else None),
-        realised=laid(source.shift(-delay - horizon) if known else None),
+        score=laid(score),
+        forward=laid(forward_returns(prices, horizon=horizon, delay=delay, fill=fill)),
+        base=laid(source.shift(-delay)) if known else None,
+        realised=laid(source.shift(-delay - horizon)) if known else None,
         horizon=horizon,
         signed=predictions.score is None or predictions.unit == "return" or predictions.zero_is_neutral,
-        probability=laid(predictions.probability_up),
+        probability=None if probability is None else laid(probability),
         assets=tuple(map(str, score.columns)),
         stamps=score.index.to_numpy().astype("datetime64[D]"),
     )
@@ -93,37 +87,32 @@ def _traded(
         early = Execution(delay=0, fill="close", same_close=True)
         same = run_backtest(rule, predictions, prices, costs=costs, execution=early)
     except BacktestError:
-        same = None
-    if same is not None and len(same.returns) == len(result.returns):
+        same = result
+    if same is not result and len(same.returns) == len(result.returns):
         series |= {"net, same close": same.returns.to_numpy(), "gross, same close": same.gross_returns.to_numpy()}
-    weights, trades = result.target_weights, result.trades
-    positions = None
-    if weights is not None:
-        held = weights.reindex_like(predictions.signed_view).to_numpy(dtype=np.float64)
-        products = held * next(iter(material.panels.values())).forward
-        positions = products[np.isfinite(products) & (held != 0)]
-    other = overlaid(rule, predictions, prices, costs, own)
+    weights = result.target_weights
+    held = weights.reindex_like(predictions.signed_view).to_numpy(dtype=np.float64)
+    products = held * next(iter(material.panels.values())).forward
     return replace(
-        other,
+        overlaid(rule, predictions, prices, costs, own),
         panels=material.panels,
         risk_free=material.risk_free,
         description=material.description,
         series=series,
         dates=result.returns.index.to_numpy().astype("datetime64[D]"),
-        trades=None if trades is None or trades.empty else trades["return"].to_numpy(dtype=np.float64),
-        weights=None if weights is None else weights.to_numpy(dtype=np.float64),
+        trades=result.trades["return"].to_numpy(dtype=np.float64) if len(result.trades) else None,
+        weights=weights.to_numpy(dtype=np.float64),
         turnover=result.turnover.to_numpy(),
-        positions=positions,
+        positions=products[np.isfinite(products) & (held != 0)],
     )
 
 
 def overlaid(
     rule: Any, predictions: PredictionPanel, prices: PricePanel, costs: CostModel, execution: Execution
 ) -> Material:
-    """Net returns (T,) before the overlays, after one of them, and under overlays that read the day they act on.
+    """The `unscaled` returns (T,) and the `books` after one of the overlays, and under ones that read the day itself.
 
-    As the `unscaled`, `stages` and `suspects` of a material. A strategy without volatility target and kill switches, or
-    an entry rule, has none of these.
+    A strategy without volatility target and kill switches, or an entry rule, has none of these.
     """
     from assay.engine.backtest import final_weights, simulated_prices
     from assay.engine.overlay_passes import emptied, kill_switches, scaled, shadow_returns, vol_factor
@@ -154,18 +143,20 @@ def overlaid(
         return traded(weights).returns.to_numpy()
 
     plain = weights_of(vol_target=None, kill_switches=False)
-    suspects, stages = {}, {}
-    targeted, early = plain, plain
+    targeted = early = plain
+    books = []
     if overlays.vol_target is not None:
         targeted = weights_of(kill_switches=False)
         early = scaled(plain, vol_factor(shadow(plain), overlays.vol_target, lead=lead))
         words = f"a volatility window that includes the day it scales ({100 * overlays.vol_target:g}% target)"
-        suspects[words] = switched(early, 0)
+        books.append(Book(words, switched(early, 0), True))
     if overlays.kill_switches:
-        suspects["kill switches that leave out the day that trips them"] = switched(targeted, lead)
+        books.append(Book("kill switches that leave out the day that trips them", switched(targeted, lead), True))
     if overlays.kill_switches and overlays.vol_target is not None:
-        stages["the book without its kill switches"] = traded(targeted).returns.to_numpy()
-        stages["the book without its volatility target"] = switched(plain, 0)
-        both = "a volatility window and kill switches that include the day they act on"
-        suspects[both] = switched(early, lead)
-    return Material(unscaled=traded(plain).returns.to_numpy(), stages=stages, suspects=suspects)
+        words = "a volatility window and kill switches that include the day they act on"
+        books += [
+            Book(words, switched(early, lead), True),
+            Book("the book without its kill switches", traded(targeted).returns.to_numpy()),
+            Book("the book without its volatility target", switched(plain, 0)),
+        ]
+    return Material(unscaled=traded(plain).returns.to_numpy(), books=tuple(books))
