@@ -1,28 +1,44 @@
 """What figures are recomputed from, and what it means to read a figure under a convention.
 
-A figure without its convention is a set of values. A `Statistic` is a row of data: the dimensions in which reports
-differ, and one function of a choice. The first choices together are this project's own convention. A dimension that a
-material cannot fill has no choices, and then there is no reading; one that cannot matter on the data at hand (no flat
-days, windows that do not overlap) has the one choice ``""``, so that no convention is counted twice.
+A figure without its convention is a set of values. The dimensions in which reports differ lie in ``conventions.toml``;
+a `Statistic` is those of a metric and one function of a choice. The first choices together are this project's own
+convention. A dimension that a material cannot fill has no choices, and then there is no reading; one that cannot matter
+on the data at hand (no flat days, windows that do not overlap) has the one choice ``""``, so that no convention is
+counted twice.
 """
 
 from __future__ import annotations
 
 import math
+import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from assay.data.conventions import Floats
 
-__all__ = ["DDOF", "OVERLAP", "Book", "Choice", "Dimension", "Material", "Panel", "Reading", "Statistic"]
+__all__ = ["GRID", "Book", "Choice", "Material", "Panel", "Reading", "Statistic"]
 
-DDOF = ("ddof 1", "ddof 0")
-OVERLAP = ("every session", "every h-th session")
+
+def _declared() -> dict[str, dict[str, list[str]]]:
+    """Metric -> dimension -> choices as declared, ``"@name"`` for those that a material has."""
+    tables = tomllib.loads(Path(__file__).with_name("conventions.toml").read_text(encoding="utf-8"))
+    axes = {f"@{name}": choices for name, choices in tables.pop("axes").items()}
+
+    def choices(listed: str | list[str]) -> list[str]:
+        return [one for each in ([listed] if isinstance(listed, str) else listed) for one in axes.get(each, [each])]
+
+    return {name: {key: choices(listed) for key, listed in table.items()} for name, table in tables.items()}
+
+
+#: Metric, or what several share -> dimension -> choices.
+GRID = _declared()
+_none = partial(np.empty, 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,10 +67,10 @@ class Panel:
     assets: tuple[str, ...] = ()
     stamps: np.ndarray | None = None
 
-    def cut(self, part: Any, **changed: Any) -> Panel:
-        """A part of every table, with what else that changes."""
+    def cut(self, part: Any) -> Panel:
+        """A part of every table."""
         tables = {name: getattr(self, name) for name in ("score", "forward", "base", "realised", "probability")}
-        return replace(self, **changed, **{name: each[part] for name, each in tables.items() if each is not None})
+        return replace(self, **{name: each[part] for name, each in tables.items() if each is not None})
 
     @cached_property
     def correlations(self) -> dict[str, Floats]:
@@ -63,8 +79,7 @@ class Panel:
 
         from assay.results.stats.information_coefficient import ic_table
 
-        columns = [str(index) for index in range(self.score.shape[1])]
-        table = ic_table(pd.DataFrame(self.score, columns=columns), pd.DataFrame(self.forward, columns=columns))
+        table = ic_table(*(pd.DataFrame(values).rename(columns=str) for values in (self.score, self.forward)))
         return {"Pearson": table["ic"].to_numpy(np.float64), "Spearman": table["rank_ic"].to_numpy(np.float64)}
 
 
@@ -74,8 +89,7 @@ class Book:
 
     Parameters
     ----------
-    words : what was done, in words.
-    values : (T,) net returns.
+    words, values : what was done, and (T,) net returns.
     look_ahead : whether it uses, on a day, the return of that day.
     size : factor of the book's size, 1 where the size is the same.
 
@@ -100,36 +114,35 @@ class Material:
     ----------
     series : basis (``"net"``, ``"gross"``, ``"net, same close"``) -> (T,) simple returns a session; own basis first.
     dates : (T,) datetime64[D], or None.
-    benchmark, turnover : (T,) returns, and one-way fractions of NAV, or None.
-    weights : (T, N) signed fractions of NAV that the book holds, or None.
+    benchmark, turnover : (T,) returns, and one-way fractions of NAV; empty where unknown, as everything below.
+    weights : (T, N) signed fractions of NAV that the book holds.
     side : "up" or "down" where figures of that class alone are wanted, "" for both.
-    trades, profits : (trades,) returns of round trips and what they made in money, or None.
-    fills : how many orders were filled, or None.
+    trades, profits : (trades,) returns of round trips and what they made in money.
+    fills : how many orders were filled.
     panels : timing (``"next open"``, ``"same close"``) -> `Panel`; own timing first.
-    positions : (cases,) weight x forward return, or None.
-    risk_free : annual rate that the report states, or None.
+    positions : (cases,) weight x forward return.
+    risk_free, per_year : annual rate, and returns a year where they are not daily ones, as stated; or None.
     description : what was read, for the report.
-    per_year : returns a year, where the dates or the report say that they are not daily ones; None for daily returns.
-    unscaled : (T,) net returns before a volatility target and kill switches, where known.
+    unscaled : (T,) net returns before a volatility target and kill switches.
     books : the same book with some of its overlays only, or with overlays that look ahead; no conventions of the grid.
 
     """
 
     series: Mapping[str, Floats] = field(default_factory=dict)
     dates: np.ndarray | None = None
-    benchmark: Floats | None = None
-    turnover: Floats | None = None
-    weights: Floats | None = None
+    benchmark: Floats = field(default_factory=_none)
+    turnover: Floats = field(default_factory=_none)
+    weights: Floats = field(default_factory=lambda: np.empty((0, 0)))
     side: str = ""
-    trades: Floats | None = None
-    profits: Floats | None = None
-    fills: int | None = None
+    trades: Floats = field(default_factory=_none)
+    profits: Floats = field(default_factory=_none)
+    fills: int = 0
     panels: Mapping[str, Panel] = field(default_factory=dict)
-    positions: Floats | None = None
+    positions: Floats = field(default_factory=_none)
     risk_free: float | None = None
     description: str = ""
     per_year: int | None = None
-    unscaled: Floats | None = None
+    unscaled: Floats = field(default_factory=_none)
     books: tuple[Book, ...] = ()
 
     @property
@@ -138,9 +151,9 @@ class Material:
         return next(iter(self.series.values()), np.empty(0))
 
     @property
-    def outcomes(self) -> Floats | None:
-        """What closed trades came to, as returns where these are known, else in money; None where none are known."""
-        return self.profits if self.trades is None else self.trades
+    def outcomes(self) -> Floats:
+        """What closed trades came to, as returns where these are known, else in money."""
+        return self.trades if len(self.trades) else self.profits
 
     def described(self, words: str) -> str:
         """The description with more words."""
@@ -153,30 +166,21 @@ class Material:
             return np.empty(0, bool) if stamps is None else (stamps >= first) & (stamps <= last)
 
         days = kept(self.dates)
-        tables = {name: getattr(self, name) for name in ("dates", "benchmark", "turnover", "weights")}
-        cut: dict[str, Any] = {name: each[days] for name, each in tables.items() if each is not None and len(each) == len(days)}
-        panels = {name: (panel, kept(panel.stamps)) for name, panel in self.panels.items()}
+        tables = {name: getattr(self, name) for name in ("benchmark", "turnover", "weights")}
+        cut: dict[str, Any] = {name: each[days] for name, each in tables.items() if len(each) == len(days)}
+        cut |= {name: getattr(self, name) for name in ("risk_free", "description", "per_year")}
+        stamped = {name: panel for name, panel in self.panels.items() if panel.stamps is not None}
         return Material(
             {name: values[days] for name, values in self.series.items() if len(values) == len(days)},
-            panels={name: panel.cut(rows, stamps=None) for name, (panel, rows) in panels.items() if len(rows)},
-            risk_free=self.risk_free,
-            description=self.description,
-            per_year=self.per_year,
+            None if self.dates is None else self.dates[days],
+            panels={name: panel.cut(kept(panel.stamps)) for name, panel in stamped.items()},
             **cut,
         )
 
 
 @dataclass(frozen=True)
 class Reading:
-    """A figure under one convention.
-
-    Parameters
-    ----------
-    value : the figure.
-    choices : dimension -> choice.
-    departures : how many choices are not the project's own.
-
-    """
+    """A figure under one convention: dimension and choice, and how many choices are not the project's own."""
 
     value: float
     choices: tuple[tuple[str, str], ...]
@@ -201,10 +205,6 @@ class Choice(dict[str, str]):
         self.material = material
 
 
-#: Choices, or those that a material has.
-Dimension = Sequence[str] | Callable[[Material], Iterable[str]]
-
-
 @dataclass(frozen=True)
 class Statistic:
     """A figure under the conventions in use.
@@ -212,26 +212,32 @@ class Statistic:
     Parameters
     ----------
     figure : (*cases, choice) -> value; None, NaN or infinite where the choice has no meaning.
-    dimensions : the grid, first the project's own choice of each.
+    dimensions : dimension -> choices, first the project's own; ``"@name"`` for those that a material has.
     cases : choice -> the arrays that `figure` is of.
+    sources : name -> the choices that a material has.
     fewest : cases without which there is no figure.
 
     Examples
     --------
-    >>> deviation = Statistic(lambda v, c: v.std(ddof=int(c["ddof"][-1])), {"ddof": DDOF}, lambda c: [c.material.given])
+    >>> deviation = Statistic(lambda v, c: v.std(ddof=int(c["ddof"][-1])), {"ddof": ["ddof 1", "ddof 0"]},
+    ...                       lambda c: [c.material.given])
     >>> [(r.words, r.departures) for r in deviation.readings(Material({"net": np.ones(3)}))]
     [('ddof 1', 0), ('ddof 0', 1)]
 
     """
 
     figure: Callable[..., float | None]
-    dimensions: Mapping[str, Dimension]
-    cases: Callable[[Choice], Sequence[np.ndarray]] = lambda choice: ()
+    dimensions: Mapping[str, Sequence[str]]
+    cases: Callable[[Choice], Sequence[np.ndarray]]
+    sources: Mapping[str, Callable[[Material], Iterable[str]]] = field(default_factory=dict)
     fewest: int = 1
 
     def readings(self, material: Material) -> tuple[Reading, ...]:
         """Every reading that the material gives."""
-        grid = {name: own(material) if callable(own) else own for name, own in self.dimensions.items()}
+        grid = {
+            name: [one for each in listed for one in (self.sources[each[1:]](material) if each[:1] == "@" else [each])]
+            for name, listed in self.dimensions.items()
+        }
         found = []
         for options in product(*(enumerate(choices) for choices in grid.values())):
             chosen = {name: option for name, (_, option) in zip(grid, options, strict=True)}

@@ -84,7 +84,7 @@ def unscaled(
 
 def _alternatives(material: Material, stated: VolTarget | None) -> list[Book]:
     """Daily series that a report may have printed instead of the one given, honest ones first."""
-    found = [] if material.unscaled is None else [Book("the book before its overlays", material.unscaled)]
+    found = [Book("the book before its overlays", material.unscaled)]
     if stated is not None and material.series:
         for window in (stated.window,) if stated.window else WINDOWS:
             found += [book for bounds in BOUNDS for book in _targeted(material, stated.target, window, bounds)]
@@ -101,7 +101,7 @@ def _targeted(material: Material, target: float, window: int, bounds: tuple[floa
     def scaled(values: Floats, lag: int) -> Floats:
         return scaled_to_target(values, target, window, lag, bounds)
 
-    if material.unscaled is not None:
+    if len(material.unscaled):
         yield Book(f"{includes} ({words})", scaled(material.unscaled, 0), True)
         return
     yield Book(f"the returns scaled to {words}", scaled(given, 1))

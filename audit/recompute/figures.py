@@ -180,8 +180,9 @@ def _of_claim(claim: Claim, material: Material) -> Material | None:
         dates = np.empty(0, "datetime64[D]") if material.dates is None else material.dates
         covered = len(dates) and dates[0] <= days[0] + week and dates[-1] >= days[1] - week
         return material.between(*days) if covered else None
-    if claim.metric in _IN_UNITS and material.outcomes is not None:
-        material = replace(material, profits=None) if claim.value.percent else replace(material, trades=None)
+    if claim.metric in _IN_UNITS:
+        none = np.empty(0)
+        material = replace(material, profits=none) if claim.value.percent else replace(material, trades=none)
     if not claim.label:
         return material
     side, only = _side_of(claim), Material(panels=material.panels, description=material.description)
@@ -200,7 +201,7 @@ def _side_of(claim: Claim) -> str:
 
 def _of_trades(claim: Claim, material: Material, reader: Report) -> bool:
     """Whether a win rate may count trades, which a series of sessions says nothing about."""
-    if claim.metric != "win_rate" or material.outcomes is not None:
+    if claim.metric != "win_rate" or len(material.outcomes):
         return False
     return "trade" in claim.definition.lower() or any(map(reader.run_of(claim).candidates, _OF_TRADES))
 

@@ -74,11 +74,11 @@ def material_of_returns(
     if column is not None and column not in columns:
         raise InputError(f"{path}: no column {column!r}; columns of numbers: {', '.join(list(columns)[:12])}")
     columns = columns if column is None else {column: columns[column]}
-    known = np.array([np.isfinite(values) for values in columns.values()]).any(axis=0)
-    start = int(known.argmax())  # returns have no value on the first session
+    known = np.flatnonzero(np.isfinite(np.column_stack(list(columns.values()))).any(axis=1))
+    start = int(known[0]) if len(known) else 0  # returns have no value on the first session
     columns = {name: values[start:] for name, values in columns.items()}
     dates = None if dates is None else dates[start:]
-    description = f"{len(known) - start:,} {_KINDS[kind]} of {path.name}{_dated(dates)}"
+    description = f"{len(next(iter(columns.values()))):,} {_KINDS[kind]} of {path.name}{_dated(dates)}"
     description += f" ({start} rows before the first return left out)" if start else ""
     material = Material(dates=dates, risk_free=risk_free, description=description)
     if kind in ("trades", "trade-pnl"):
@@ -111,9 +111,9 @@ def _with_series(path: Path, columns: Columns, material: Material) -> Material:
         at["net"] = others[0]
     names = {"net" if at["gross"] else "as given": at["net"], "gross": at["gross"]}
     series = {words: _checked(path, columns[name], -1.0) for words, name in names.items() if name}
-    whole = {kind: columns[at[kind]] for kind in ("benchmark", "unscaled") if at[kind]}
-    whole = {kind: values for kind, values in whole.items() if np.isfinite(values).all()}
-    return replace(material, series=series, benchmark=whole.get("benchmark"), unscaled=whole.get("unscaled"))
+    found = [columns[at[kind]] if at[kind] else np.empty(0) for kind in ("benchmark", "unscaled")]
+    benchmark, unscaled = (values if np.isfinite(values).all() else np.empty(0) for values in found)
+    return replace(material, series=series, benchmark=benchmark, unscaled=unscaled)
 
 
 def _only(path: Path, columns: Columns, least: float) -> Floats:
@@ -129,7 +129,7 @@ def _checked(path: Path, values: Floats, least: float) -> Floats:
     wrong = ~np.isfinite(values) | (values < least)
     if wrong.any():
         row = int(wrong.argmax())
-        fault = "below -100%; give decimals, not percent or money" if np.isfinite(values[row]) else "missing or infinite"
+        fault = "below -100%; give decimals, not percent" if np.isfinite(values[row]) else "missing or infinite"
         raise InputError(f"{path}: the value of row {row + 1} is {fault}")
     return values
 
@@ -210,7 +210,7 @@ def with_positions(material: Material, path: Path | str, options: ReadOptions | 
         raise InputError(f"{path}: the weight of {names[column]} in row {row + 1} is infinite; give fractions of NAV")
     words = f"{len(weights):,} sessions of weights of {len(names)} assets of {Path(path).name}{_dated(dates)}"
     kept = dates if material.dates is None and not material.series else material.dates
-    return replace(material, weights=weights, turnover=None, description=material.described(words), dates=kept)
+    return replace(material, weights=weights, turnover=np.empty(0), description=material.described(words), dates=kept)
 
 
 def with_fills(

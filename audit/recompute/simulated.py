@@ -91,6 +91,7 @@ def _traded(
     if same is not result and len(same.returns) == len(result.returns):
         series |= {"net, same close": same.returns.to_numpy(), "gross, same close": same.gross_returns.to_numpy()}
     weights = result.target_weights
+    assert weights is not None  # all is kept
     held = weights.reindex_like(predictions.signed_view).to_numpy(dtype=np.float64)
     products = held * next(iter(material.panels.values())).forward
     return replace(
@@ -100,7 +101,7 @@ def _traded(
         description=material.description,
         series=series,
         dates=result.returns.index.to_numpy().astype("datetime64[D]"),
-        trades=result.trades["return"].to_numpy(dtype=np.float64) if len(result.trades) else None,
+        trades=result.trades["return"].to_numpy(dtype=np.float64),
         weights=weights.to_numpy(dtype=np.float64),
         turnover=result.turnover.to_numpy(),
         positions=products[np.isfinite(products) & (held != 0)],

@@ -121,7 +121,7 @@ def test_honest_reports_of_odd_conventions_are_not_said_to_look_ahead(count: int
         rng = np.random.default_rng([7, case])
         values = unruly(int(rng.integers(1 << 30)), int(rng.integers(120, 800)))
         gross = values + 0.0002
-        material = Material({"net": values, "gross": gross}, unscaled=None)
+        material = Material({"net": values, "gross": gross})
         report, found = audited((STATED if case % 3 else "") + under(values, gross, rng), material)
         assert not report.refuted, case
         assert all(item.explanation is None or item.explanation.book.honest for item in found), case
