@@ -13,14 +13,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from assay.audit.claims.metrics import METRICS
 from assay.audit.claims.model import Claim
 from assay.audit.read.sheet import Draft, Excluded
-from assay.audit.recompute.daily import DailyMatch
-from assay.audit.recompute.figures import Recomputed
 from assay.audit.verdicts import Arithmetic, AuditReport, Substance, Verdict
+
+if TYPE_CHECKING:
+    from assay.audit.recompute.daily import DailyMatch
+    from assay.audit.recompute.figures import Recomputed
 
 __all__ = [
     "Audit",
