@@ -199,10 +199,9 @@ class PricePanel(Card):
         return (*self.fields, *(name for name in ("raw_close", "members") if getattr(self, name) is not None))
 
     @cached_property
-    def unpriced(self) -> np.ndarray:
-        """(T,) how many assets have no close on a session."""
-        close = self.close.to_numpy()
-        return np.concatenate([np.count_nonzero(np.isnan(part), axis=1) for _, part in row_parts(close)])
+    def has_gaps(self) -> bool:
+        """Whether an asset has no close on some session."""
+        return any(bool(np.isnan(part).any()) for _, part in row_parts(self.close.to_numpy()))
 
     @cached_property
     def fingerprint(self) -> str:

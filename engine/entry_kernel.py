@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from assay.data.compiling import has_numba, on_disk
+from assay.data.compiling import callable_inside, has_numba, on_disk, read_soon, with_read_soon
 from assay.data.conventions import Floats
 from assay.engine.orders import DUST, SMALLEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["TEXTS", "compiled_walk", "in_words", "walk", "worth_compiling_entries"]
+__all__ = ["TEXTS", "bars_soon", "best_two", "candidates", "compiled_walk", "walk", "worth_compiling_entries"]
 
 #: Kind and detail of the events, by their number; those from `_SIGNAL` on are named in the loop.
 TEXTS = (
@@ -46,11 +46,14 @@ _FEW = 8
 _LOWEST = np.finfo(np.float64).min
 
 #: rows (T, 6), carried (T, 3), fills (n, 5), spans (m, 3), held (m,), events (k, 3), open positions (p, 2) and their
-#: shares (p,), and counts: unfilled, forced, cut by cash, without cash, the session of ruin (−1: none)
+#: shares (p,), and counts: unfilled, forced, cut by cash, without cash, positions closed, session of ruin (−1: none)
 Walked = tuple[
     Floats, Floats, Floats, npt.NDArray[np.int64], Floats, npt.NDArray[np.int64], npt.NDArray[np.int64], Floats,
     npt.NDArray[np.int64],
 ]  # fmt: skip
+#: Room for the flags of a row, filled up with 0 to a multiple of eight; the same bytes, eight a number; and as many
+#: places and one more.
+_Scratch = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint64], npt.NDArray[np.int64]]
 
 
 def worth_compiling_entries(runs: int, sessions: int) -> bool:
@@ -77,22 +80,75 @@ def compiled_walk() -> Callable[..., Walked]:
 
     bars, numbers = types.UniTuple(table(types.float64), 4), types.Array(types.float64, 1, "C", readonly=True)
     whole = types.Array(types.int64, 1, "C", readonly=True)
-    flags, words = table(types.boolean, "C"), types.Array(types.uint64, 1, "C", readonly=True)
-    signature = (bars, whole, flags, words, table(types.boolean), table(types.float64), numbers, whole)
+    flags = table(types.boolean)
+    signature = (bars, whole, flags, flags, table(types.float64, "C"), numbers, whole)
+    with_read_soon()
+    for part in (candidates, best_two, bars_soon):
+        callable_inside(part)
     kernel: Callable[..., Walked] = on_disk(walk, signature)
     return kernel
 
 
-def in_words(flags: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint64]:
-    """The first ⌊size / 8⌋ · 8 flags of a table, row after row, eight in a number."""
-    return flags.reshape(-1)[: flags.size // 8 * 8].view(np.uint64)
+def candidates(
+    row: int,
+    enter: npt.NDArray[np.bool_],
+    priority: Floats,
+    above: float,
+    scratch: _Scratch,
+    found: npt.NDArray[np.int64],
+    score: Floats,
+) -> int:
+    """How many assets a row of the signals enters; writes them to `found` and their priorities to `score`.
+
+    Where `enter` is empty, those are entered whose priority is above the limit. Each loop writes first and counts
+    afterwards, for a branch that cannot be predicted costs more than a write.
+    """
+    flags, words, places = scratch
+    assets, some, wanted = priority.shape[1], 0, 0
+    if not enter.size:
+        for a in range(assets):
+            flags[a] = priority[row, a] > above
+    else:
+        for a in range(assets):
+            flags[a] = enter[row, a]
+    for place in range(len(words)):
+        places[some] = place
+        some += words[place] != 0
+    for i in range(some):
+        at = 8 * places[i]
+        for step in range(8):
+            found[wanted] = at + step
+            wanted += flags[at + step] != 0
+    for i in range(wanted):
+        value = priority[row, found[i]]
+        score[i] = value if value > _LOWEST else _LOWEST
+    return wanted
+
+
+def best_two(score: Floats, n: int) -> tuple[int, int]:
+    """Places of the two highest of the first n scores, which need not be there."""
+    best = 0
+    for i in range(n):
+        best = i if score[i] > score[best] else best
+    second = 0 if best else 1
+    for i in range(n):
+        second = i if score[i] > score[second] and i != best else second
+    return best, second
+
+
+def bars_soon(bars: tuple[Floats, ...], s: int, asset: int) -> None:
+    """Say that an asset's bar will be read: memory is far away, and a bar lies in four places of it."""
+    if s < len(bars[0]):
+        read_soon(bars[0], s, asset)
+        read_soon(bars[1], s, asset)
+        read_soon(bars[2], s, asset)
+        read_soon(bars[3], s, asset)
 
 
 def walk(
     bars: tuple[Floats, ...],
     rows: npt.NDArray[np.int64],
     enter: npt.NDArray[np.bool_],
-    words: npt.NDArray[np.uint64],
     leave: npt.NDArray[np.bool_],
     priority: Floats,
     numbers: Floats,
@@ -103,18 +159,19 @@ def walk(
     Parameters
     ----------
     bars : opens, highs, lows and closes, (T, N) each, assets in the order of their ids.
-    rows : (T,) row of the signals that session s acts on, −1 for none.
-    enter, words : (≤ T, N) of the signals, row after row in memory, and the same `in_words`.
-    leave, priority : (≤ T, N) of the signals.
+    rows : (T,) row of the signals that session s acts on, −1 for none, as in the first: it has no session before it.
+    enter, leave : (≤ T, N) of the signals; empty where what is above and below limits is what enters and leaves.
+    priority : (≤ T, N) of the signals, row after row in memory.
     numbers : capital, cost of a traded unit, borrow, financing and interest of a night, size, stop loss, take profit,
-        most gross.
+        most gross, and the limits above which to enter and below which to leave.
     whole : side, most positions, most sessions held (0 = no limit), sessions without a close that close a position,
-        whether the target fills where both lie in a bar.
+        whether the target fills where both lie in a bar, and whether fills and spans are kept: 1, or 0 for none.
 
     """
     opens, highs, lows, closes = bars
-    capital, rate, borrow, financing, earning, size, stop_loss, take_profit, max_gross = numbers
-    side, max_positions, oldest, stale_limit, optimistic = whole
+    capital, rate, borrow, financing, earning, size, stop_loss, take_profit, max_gross, above, below = numbers
+    limited = not enter.size
+    side, max_positions, oldest, stale_limit, optimistic, trail = whole
     sessions, assets = closes.shape
     most = max_positions if 0 < max_positions < assets else assets
     asset, entered, stale = np.zeros(most, np.int64), np.zeros(most, np.int64), np.zeros(most, np.int64)
@@ -123,43 +180,20 @@ def walk(
     lower, upper, mark = np.zeros(most), np.zeros(most), np.zeros(most)
     bar_low, bar_high, bar_close = np.zeros(most), np.zeros(most), np.zeros(most)  # read together: memory is far away
     busy = np.full(assets, -1)  # the last session at whose open the asset was held
-    found, score = np.zeros(assets, np.int64), np.zeros(assets)
+    padded = (assets + 7) // 8 * 8
+    both_found, both_scores = np.zeros((2, padded + 8), np.int64), np.zeros((2, padded + 8))  # now and next session
+    flags, places = np.zeros(padded, np.uint8), np.zeros(padded // 8 + 1, np.int64)
+    scratch = (flags, flags.view(np.uint64), places)
 
     book, carried = np.zeros((sessions, 6)), np.zeros((sessions, 3))
     at_once = 2 * assets + 3 * most + 1  # lines that a session can write
     fills, events = np.empty((at_once + 1024, 5)), np.empty((at_once + 1024, 3), np.int64)
     spans, held = np.empty((at_once + 1024, 3), np.int64), np.empty(at_once + 1024)
-    n_fills, n_spans, n_events, count, wanted = 0, 0, 0, 0, 0
-    unfilled, forced, cut_by_cash, without_cash, ruined_at = 0, 0, 0, 0, -1
+    n_fills, n_spans, n_events, count = 0, 0, 0, 0
+    unfilled, forced, cut_by_cash, without_cash, closed, ruined_at = 0, 0, 0, 0, 0, -1
     cash, short = capital, 0.0
 
-    # The assets that are to be entered, row after row of the signals, and where each row starts.
-    # Each loop writes first and counts afterwards, for a branch that cannot be predicted costs more than a write.
-    flags, some, places = enter.reshape(-1), 0, np.empty(len(words) + 1, np.int64)
-    for place in range(len(words)):
-        places[some] = place
-        some += words[place] != 0
-    columns = np.empty(8 * (some + 1), np.int64)
-    for i in range(some):
-        at = 8 * places[i]
-        for step in range(8):
-            columns[wanted] = at + step
-            wanted += flags[at + step]
-    for at in range(8 * len(words), len(flags)):
-        columns[wanted] = at
-        wanted += flags[at]
-    starts, row, end = np.zeros(len(enter) + 1, np.int64), 0, assets
-    scores = np.empty(wanted)
-    for i in range(wanted):
-        while columns[i] >= end:
-            row += 1
-            starts[row] = i
-            end += assets
-        columns[i] -= end - assets
-        value = priority[row, columns[i]]
-        scores[i] = value if value > _LOWEST else _LOWEST
-    starts[row + 1 :] = wanted
-
+    ahead = 0
     for s in range(sessions):
         if max(n_fills, n_spans, n_events) + at_once > len(fills):
             wider = np.empty((2 * len(fills) + at_once, 5))
@@ -170,9 +204,14 @@ def walk(
             more_spans[:n_spans], spans = spans[:n_spans], more_spans
             more_held = np.empty(len(fills))
             more_held[:n_spans], held = held[:n_spans], more_held
-        row, wanted = rows[s], 0
-        if row >= 0:
-            wanted = starts[row + 1] - starts[row]
+        row, wanted, found, score, ahead = rows[s], ahead, both_found[s % 2], both_scores[s % 2], 0
+        if s + 1 < sessions and rows[s + 1] >= 0:
+            others, their_score = both_found[1 - s % 2], both_scores[1 - s % 2]
+            ahead = candidates(rows[s + 1], enter, priority, above, scratch, others, their_score)
+            if ahead:
+                first, second = best_two(their_score, ahead)
+                bars_soon(bars, s + 1, others[first])
+                bars_soon(bars, s + 1, others[second])
         lent, owed, earned = borrow * -short, 0.0, 0.0
         if lent == 0 and cash >= 0 and earning == 0:
             lent = 0.0
@@ -193,7 +232,7 @@ def walk(
             busy[a] = s
             price = opens[s, a]
             bar_low[i], bar_high[i], bar_close[i] = lows[s, a], highs[s, a], closes[s, a]
-            if row >= 0 and leave[row, a]:
+            if row >= 0 and (priority[row, a] < below if limited else leave[row, a]):
                 leaving[i] = 1
             elif oldest and not leaving[i] and s - entered[i] >= oldest:
                 leaving[i] = 2
@@ -221,10 +260,11 @@ def walk(
                     traded += abs(value)
                     fills[n_fills, 0], fills[n_fills, 1], fills[n_fills, 2] = s, a, -shares[i]
                     fills[n_fills, 3], fills[n_fills, 4] = price, cost
-                    n_fills += 1
+                    n_fills += trail
                     spans[n_spans, 0], spans[n_spans, 1], spans[n_spans, 2] = a, entered[i], s
                     held[n_spans] = shares[i]
-                    n_spans += 1
+                    n_spans += trail
+                    closed += 1
                     code = _SIGNAL if leaving[i] == 1 else _AGE
                     if leaving[i] == 3:
                         code = _GAP if (price <= lower[i]) == (side > 0) else _GAP + 1
@@ -242,8 +282,6 @@ def walk(
             # Entries, the highest priority first.
             slots = (max_positions if max_positions else assets) - count
             if wanted and slots > 0:
-                for i in range(wanted):
-                    found[i], score[i] = columns[starts[row] + i], scores[starts[row] + i]
                 sought = slots <= _FEW
                 if not sought:
                     order = np.argsort(-score[:wanted], kind="mergesort")
@@ -292,7 +330,7 @@ def walk(
                     traded += abs(value)
                     fills[n_fills, 0], fills[n_fills, 1], fills[n_fills, 2] = s, a, amount
                     fills[n_fills, 3], fills[n_fills, 4] = price, cost
-                    n_fills += 1
+                    n_fills += trail
                     asset[count], entered[count], stale[count], leaving[count] = a, s, 0, 0
                     shares[count], mark[count] = amount, price
                     stop[count] = price * (1 - side * stop_loss) if stop_loss else -side * np.inf
@@ -300,6 +338,7 @@ def walk(
                     lower[count] = stop[count] if side > 0 else target[count]
                     upper[count] = target[count] if side > 0 else stop[count]
                     bar_low[count], bar_high[count], bar_close[count] = lows[s, a], highs[s, a], closes[s, a]
+                    bars_soon(bars, s + 1, a)
                     count += 1
                     if side > 0:
                         room = cash
@@ -317,6 +356,7 @@ def walk(
             longs, shorts, kept = 0.0, 0.0, 0
             for i in range(count):
                 a = asset[i]
+                bars_soon(bars, s + 2, a)
                 low, high, gone, code = bar_low[i], bar_high[i], False, _FORCED
                 price, cost = mark[i], 0.0
                 if low <= lower[i] or high >= upper[i]:
@@ -345,10 +385,11 @@ def walk(
                 if gone:
                     fills[n_fills, 0], fills[n_fills, 1], fills[n_fills, 2] = s, a, -shares[i]
                     fills[n_fills, 3], fills[n_fills, 4] = price, cost
-                    n_fills += 1
+                    n_fills += trail
                     spans[n_spans, 0], spans[n_spans, 1], spans[n_spans, 2] = a, entered[i], s
                     held[n_spans] = shares[i]
-                    n_spans += 1
+                    n_spans += trail
+                    closed += 1
                     events[n_events, 0], events[n_events, 1], events[n_events, 2] = s, a, code
                     n_events += 1
                     continue
@@ -373,10 +414,11 @@ def walk(
                 cash += shares[i] * mark[i]
                 fills[n_fills, 0], fills[n_fills, 1], fills[n_fills, 2] = s, asset[i], -shares[i]
                 fills[n_fills, 3], fills[n_fills, 4] = mark[i], 0.0
-                n_fills += 1
+                n_fills += trail
                 spans[n_spans, 0], spans[n_spans, 1], spans[n_spans, 2] = asset[i], entered[i], s
                 held[n_spans] = shares[i]
-                n_spans += 1
+                n_spans += trail
+                closed += 1
             count = 0
             events[n_events, 0], events[n_events, 1], events[n_events, 2] = s, -1, _RUIN
             n_events += 1
@@ -384,7 +426,7 @@ def walk(
             break
     still = np.empty((count, 2), np.int64)
     still[:, 0], still[:, 1] = asset[:count], entered[:count]
-    counts = np.array([unfilled, forced, cut_by_cash, without_cash, ruined_at])
+    counts = np.array([unfilled, forced, cut_by_cash, without_cash, closed, ruined_at])
     return (
         book, carried, fills[:n_fills], spans[:n_spans], held[:n_spans], events[:n_events], still, shares[:count],
         counts,

@@ -16,7 +16,7 @@ import pandas as pd
 from assay.data.conventions import Floats
 from assay.engine.borrow_and_interest import a_session
 from assay.engine.costs import COST_KINDS, CostModel, Liquidity, Rates, trading_costs
-from assay.engine.entry_kernel import TEXTS, Walked, in_words
+from assay.engine.entry_kernel import TEXTS, Walked
 from assay.engine.execution import Execution
 from assay.engine.orders import DUST, SMALLEST, whole_lots
 from assay.engine.stops import fill_at_open, fill_inside_bar, levels
@@ -39,6 +39,7 @@ class Journal:
     charged : (T, kinds) costs of fills by kind; None where they are a fixed share of what is traded.
     fills : (n, 5) session, asset, signed shares, price, cost.
     spans, held : (m, 3) asset, from and until of what was held and is closed, and (m,) its signed shares.
+    closed : m, also where fills and spans are not kept.
     events : (k, 3) session, asset (−1: none) and number of each event; `texts` has the kind and detail of a number.
     open, open_shares : (p, 2) asset and since when, of what is held at the end, and (p,) its shares.
     counts, ruined_at : what was unfilled, cut or forced; the session of ruin.
@@ -51,6 +52,7 @@ class Journal:
     fills: Floats
     spans: npt.NDArray[np.int64]
     held: Floats
+    closed: int
     events: npt.NDArray[np.int64]
     texts: Sequence[tuple[str, str]]
     open: npt.NDArray[np.int64]
@@ -73,12 +75,22 @@ class Bars:
     low: Floats
     close: Floats
     rows: npt.NDArray[np.int64]
-    enter: Mask
-    exit: Mask
+    signals: Callable[[str], Mask]  # makes the table ``enter`` or ``exit`` of the signals
     priority: Floats
+    limits: tuple[float, float] | None  # of `EntrySignals`
     rates: Rates
     lot: Floats | None  # (T, N) shares in a lot; None = the lot of `Execution` everywhere
     limit: Floats | None  # (T, N) most shares of an asset that a session's fills may take together; None = no limit
+
+    @cached_property
+    def enter(self) -> Mask:
+        """(≤ T, N) what the signals enter."""
+        return self.signals("enter")
+
+    @cached_property
+    def exit(self) -> Mask:
+        """(≤ T, N) what they leave."""
+        return self.signals("exit")
 
     @cached_property
     def _wanted(self) -> tuple[npt.NDArray[np.intp], Floats, list[int]]:
@@ -187,6 +199,7 @@ class EntryBook:
             fills=np.array(self.fills, dtype=np.float64).reshape(-1, 5),
             spans=np.array(self.spans, dtype=np.int64).reshape(-1, 3),
             held=np.array(self.held, dtype=np.float64),
+            closed=len(self.held),
             events=np.array(self.events, dtype=np.int64).reshape(-1, 3),
             texts=tuple(self.texts),
             open=np.array([(p.asset, p.since) for p in self.positions], dtype=np.int64).reshape(-1, 2),
@@ -195,23 +208,25 @@ class EntryBook:
             ruined_at=self.ruined_at,
         )
 
-    def live_compiled(self, walk: Callable[..., Walked]) -> Journal:
-        """The same by the compiled loop, or by its body; where `is_plain`."""
+    def live_compiled(self, walk: Callable[..., Walked], trail: bool = True) -> Journal:
+        """The same by the compiled loop, or by its body, where `is_plain`; without `trail` no fills and no spans."""
         market, rule = self.market, self.rule
+        above, below = market.limits or (0.0, 0.0)
         numbers = (
             self.cash, self.rate, self.borrow, self.financing, self.earning, rule.size, rule.stop_loss,
-            rule.take_profit, self.execution.max_gross,
+            rule.take_profit, self.execution.max_gross, above, below,
         )  # fmt: skip
-        whole = (rule.side, rule.max_positions, rule.max_holding, self.execution.stale_limit, self.optimistic)
-        bars, enter = (market.open, market.high, market.low, market.close), np.ascontiguousarray(market.enter)
+        whole = (rule.side, rule.max_positions, rule.max_holding, self.execution.stale_limit, self.optimistic, trail)
+        bars, none = (market.open, market.high, market.low, market.close), np.empty((0, 0), dtype=bool)
+        enter, leave = (market.enter, market.exit) if market.limits is None else (none, none)
         rows, carried, fills, spans, held, events, still, shares, counts = walk(
-            bars, market.rows, enter, in_words(enter), market.exit, market.priority,
+            bars, market.rows, enter, leave, np.ascontiguousarray(market.priority),
             np.array(numbers, dtype=np.float64), np.array(whole, dtype=np.int64),
         )  # fmt: skip
-        *counted, ruined = counts.tolist()
+        *counted, closed, ruined = counts.tolist()
         counted = dict(zip(self.counts, counted, strict=True))
         at = None if ruined < 0 else ruined
-        return Journal(rows, carried, None, fills, spans, held, events, TEXTS, still, shares, counted, at)
+        return Journal(rows, carried, None, fills, spans, held, closed, events, TEXTS, still, shares, counted, at)
 
     @property
     def is_plain(self) -> bool:

@@ -19,7 +19,6 @@ Only row s of the prices and rows up to s − delay of the signals decide what h
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
 from functools import partial
 from typing import Any, Literal
 
@@ -42,6 +41,7 @@ from assay.strategies.base import EntryRule, EntrySignals
 __all__ = ["simulate_entries"]
 
 
+_COSTS, _EXECUTION = CostModel(), Execution()
 _BORROW, _FINANCING = COST_KINDS.index("borrow"), COST_KINDS.index("financing")
 
 
@@ -80,15 +80,15 @@ def simulate_entries(
         If the prices lack a field, signals and prices do not match, or fills at the close are asked for.
 
     """
-    costs = CostModel() if costs is None else costs
-    execution = Execution() if execution is None else execution
+    costs, execution = costs or _COSTS, execution or _EXECUTION
     _check(prices, rule, execution)
     market, liquidity = _market(prices, signals, rule, costs, execution)
     book = EntryBook(market, rule, costs, execution, liquidity, optimistic)
     if compiled is None:
         compiled = worth_compiling_entries(1, len(market.sessions))
-    journal = book.live_compiled(compiled_walk()) if compiled and book.is_plain and has_numba() else book.live()
-    return _result(book, journal, prices, signals.enter.columns, keep)
+    by_loop = compiled and book.is_plain and has_numba()
+    journal = book.live_compiled(compiled_walk(), keep == "all") if by_loop else book.live()
+    return _result(book, journal, prices, signals.priority.columns, keep)
 
 
 def _check(prices: PricePanel, rule: EntryRule, execution: Execution) -> None:
@@ -118,16 +118,16 @@ def _check(prices: PricePanel, rule: EntryRule, execution: Execution) -> None:
 def _market(
     prices: PricePanel, signals: EntrySignals, rule: EntryRule, costs: CostModel, execution: Execution
 ) -> tuple[Bars, Liquidity | None]:
-    frames = {"enter": signals.enter, "exit": signals.exit, "priority": signals.priority}
-    first = signals.enter
-    for name, frame in list(frames.items())[1:]:
+    first = signals.priority
+    for name in () if signals.limits else ("exit", "enter"):
+        frame = getattr(signals, name)
         if not frame.index.equals(first.index) or not frame.columns.equals(first.columns):
-            raise InputError(f"{rule.name}: sessions or assets of {name} differ from those of enter")
-    if first.empty:
+            raise InputError(f"{rule.name}: sessions or assets of {name} differ from those of priority")
+    if 0 in first.shape:
         raise InputError(f"{rule.name}: the signals are empty; a rule must decide on at least one session")
     same = first.index.equals(prices.sessions)
     found = np.arange(len(first)) if same else prices.sessions.get_indexer(first.index)
-    if (found < 0).any():
+    if not same and (found < 0).any():
         stranger = pd.Timestamp(first.index[int((found < 0).argmax())]).date()
         raise InputError(f"{rule.name}: {int((found < 0).sum())} sessions absent from prices, first {stranger}")
     order = None
@@ -139,8 +139,8 @@ def _market(
         columns = prices.assets.get_indexer(assets)
         if (columns < 0).any():
             raise InputError(f"{rule.name}: asset {assets[int((columns < 0).argmax())]!r} absent from prices")
-    start = int(found.min())
-    sessions = prices.sessions[start:]
+    start = 0 if same else int(found.min())
+    sessions = prices.sessions[start:] if start else prices.sessions
 
     def values(frame: pd.DataFrame | None) -> Floats:
         if frame is None:
@@ -162,18 +162,21 @@ def _market(
         cells = frame.to_numpy(dtype=kind)
         return cells if order is None else cells[:, order]
 
-    rows, last = np.full(len(sessions), -1), len(sessions) - execution.delay
-    here = found - start < last
-    rows[found[here] - start + execution.delay] = np.flatnonzero(here)
+    rows = np.full(len(sessions), -1)
+    if same:
+        rows[execution.delay :] = found[: max(len(found) - execution.delay, 0)]
+    else:
+        here = found - start < len(sessions) - execution.delay
+        rows[found[here] - start + execution.delay] = np.flatnonzero(here)
     market = Bars(
         sessions=sessions,
         assets=assets,
         **bars,
         close=values(prices.close),
         rows=rows,
-        enter=signal(first, bool),
-        exit=signal(signals.exit, bool),
-        priority=signal(signals.priority, float),
+        signals=lambda name: signal(getattr(signals, name), bool),
+        priority=signal(first, float),
+        limits=signals.limits,
         rates=laid_out(costs, sessions, assets),
         lot=lots,
         limit=limit,
@@ -184,45 +187,83 @@ def _market(
 def _result(
     book: EntryBook, journal: Journal, prices: PricePanel, columns: pd.Index, keep: Literal["all", "returns"]
 ) -> BacktestResult:
-    market, execution = book.market, book.execution
-    sessions, rows = market.sessions, journal.rows
+    market, every = book.market, keep == "all"
+    sessions = market.sessions
     if journal.ruined_at is not None:
-        rows[journal.ruined_at + 1 :, :3] = rows[journal.ruined_at, 0]
-    nav, nav_before, cash, traded, long, short = rows.T
-    charged = np.zeros((len(sessions), len(COST_KINDS))) if journal.charged is None else journal.charged
-    if journal.charged is None:
-        charged[:, 0], charged[:, 1] = (
-            traded * (bps / 1e4) for bps in (book.costs.commission_bps, book.costs.spread_bps)
-        )
-    charged[:, _BORROW], charged[:, _FINANCING], interest = journal.carried.T
-    before = np.concatenate([[execution.capital], nav[:-1]])
-    alive = before > 0
-    net = np.divide(nav, before, out=np.ones_like(nav), where=alive) - 1
-    drag = np.divide(charged.sum(axis=1), before, out=np.zeros_like(nav), where=alive)
-    turnover = np.divide(0.5 * traded, nav_before, out=np.zeros_like(nav), where=nav_before > 0)
-    exposure = np.stack([long - short, long + short, long, short], axis=1)
-    exposure = np.divide(exposure, nav[:, None], out=np.zeros_like(exposure), where=nav[:, None] > 0)
+        journal.rows[journal.ruined_at + 1 :, :3] = journal.rows[journal.ruined_at, 0]
+    net = _net(journal, book.execution.capital)
+    charged = partial(_charged, book.costs, journal)
+    series, table = partial(_series, sessions), partial(_table, sessions)
     return BacktestResult(
         strategy=book.rule.name,
         returns=pd.Series(net, sessions, name="net"),
-        gross_returns=pd.Series(net + drag, sessions, name="gross"),
-        nav=pd.Series(nav, sessions, name="nav"),
-        # Laid out as pandas lays out: the last bits of sums over sessions depend on it.
-        costs=pd.DataFrame(np.asfortranarray(charged), sessions, COST_COLUMNS, copy=False),
-        turnover=pd.Series(turnover, sessions, name="turnover"),
-        exposure=pd.DataFrame(np.asfortranarray(exposure), sessions, EXPOSURE_COLUMNS, copy=False),
-        holdings=_holdings(market, journal, columns) if keep == "all" else None,
-        cash=pd.Series(cash, sessions, name="cash"),
-        interest=pd.Series(interest, sessions, name="interest"),
+        gross_returns=lambda: series("gross", net + _drag(journal, book.execution.capital, charged())),
+        nav=lambda: series("nav", journal.rows[:, _NAV]),
+        costs=lambda: table(COST_COLUMNS, charged()),
+        turnover=lambda: series("turnover", _turnover(journal)),
+        exposure=lambda: table(EXPOSURE_COLUMNS, _exposure(journal)),
+        holdings=_holdings(market, journal, columns) if every else None,
+        cash=lambda: series("cash", journal.rows[:, _CASH]),
+        interest=lambda: series("interest", journal.carried[:, 2]),
         cash_rate=market.rates.of_cash(sessions),
-        borrow_bps=market.rates.by_asset("borrow_bps", sessions, market.assets) if keep == "all" else None,
+        borrow_bps=market.rates.by_asset("borrow_bps", sessions, market.assets) if every else None,
         events=partial(_events, market, journal),
-        fill_ledger=_fill_ledger(market, journal) if keep == "all" else None,
+        fill_ledger=_fill_ledger(market, journal) if every else None,
         config=_config(book, prices),
-        fingerprints={"prices": prices.fingerprint} if keep == "all" else {},
+        fingerprints={"prices": prices.fingerprint} if every else {},
         counts=_counts(journal),
-        warnings=(*prices.warnings, *_warnings(book, journal), *market_warnings(prices, book.costs, execution)),
+        warnings=(*prices.warnings, *_warnings(book, journal), *market_warnings(prices, book.costs, book.execution)),
     )
+
+
+#: Columns of `Journal.rows`.
+_NAV, _BEFORE, _CASH, _TRADED, _LONG, _SHORT = range(6)
+
+
+def _series(sessions: pd.DatetimeIndex, name: str, values: Floats) -> pd.Series:
+    return pd.Series(values, sessions, name=name)
+
+
+def _table(sessions: pd.DatetimeIndex, columns: pd.Index, values: Floats) -> pd.DataFrame:
+    """Laid out as pandas lays out: the last bits of sums over sessions depend on it."""
+    return pd.DataFrame(np.asfortranarray(values), sessions, columns, copy=False)
+
+
+def _net(journal: Journal, capital: float) -> Floats:
+    nav = journal.rows[:, _NAV]
+    before = np.concatenate([[capital], nav[:-1]])
+    grown: Floats = np.divide(nav, before, out=np.ones_like(before), where=before > 0)
+    return grown - 1
+
+
+def _drag(journal: Journal, capital: float, charged: Floats) -> Floats:
+    """Costs as parts of the NAV before."""
+    before = np.concatenate([[capital], journal.rows[:-1, _NAV]])
+    drag: Floats = np.divide(charged.sum(axis=1), before, out=np.zeros_like(before), where=before > 0)
+    return drag
+
+
+def _charged(costs: CostModel, journal: Journal) -> Floats:
+    """(T, kinds) costs, currency."""
+    traded = journal.rows[:, _TRADED]
+    charged = np.zeros((len(traded), len(COST_KINDS))) if journal.charged is None else journal.charged.copy()
+    if journal.charged is None:
+        charged[:, 0], charged[:, 1] = (traded * (bps / 1e4) for bps in (costs.commission_bps, costs.spread_bps))
+    charged[:, _BORROW], charged[:, _FINANCING] = journal.carried[:, 0], journal.carried[:, 1]
+    return charged
+
+
+def _turnover(journal: Journal) -> Floats:
+    before = journal.rows[:, _BEFORE]
+    share: Floats = np.divide(0.5 * journal.rows[:, _TRADED], before, out=np.zeros_like(before), where=before > 0)
+    return share
+
+
+def _exposure(journal: Journal) -> Floats:
+    nav, long, short = (journal.rows[:, which, None] for which in (_NAV, _LONG, _SHORT))
+    exposure = np.hstack([long - short, long + short, long, short])
+    share: Floats = np.divide(exposure, nav, out=np.zeros_like(exposure), where=nav > 0)
+    return share
 
 
 def _holdings(market: Bars, journal: Journal, columns: pd.Index) -> pd.DataFrame:
@@ -273,7 +314,7 @@ def _config(book: EntryBook, prices: PricePanel) -> dict[str, Any]:
     return {
         "strategy": rule.name,
         "costs": book.costs.describe(),
-        "execution": {**asdict(book.execution), "fill": "open"},
+        "execution": {**vars(book.execution), "fill": "open"},
         "source": prices.source,
         "adjusted": prices.adjusted,
         "rule": {name: getattr(rule, name) for name in names},
@@ -289,7 +330,7 @@ def _counts(journal: Journal) -> dict[str, int]:
     }
     return {
         **journal.counts,
-        "entries": len(journal.held) + len(journal.open) - journal.counts.get("partly_filled", 0),
+        "entries": journal.closed + len(journal.open) - journal.counts.get("partly_filled", 0),
         **exits,
         "open_at_the_end": len(journal.open),
     }

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self, overload
+from typing import TYPE_CHECKING, Any, Self
 
 import pandas as pd
 
@@ -14,6 +14,7 @@ from assay.data.card import Card, span
 from assay.data.conventions import SESSIONS_A_YEAR, annual_sharpe
 from assay.data.drawing import returns_figure
 from assay.data.errors import InputError
+from assay.data.lazy import MadeWhenRead
 from assay.data.panel import PricePanel
 from assay.data.returns import drawdown_series
 from assay.engine.fills import FILL_COLUMNS, FillLedger
@@ -32,26 +33,8 @@ def _no_events() -> pd.DataFrame:
     return pd.DataFrame(columns=list(EVENT_COLUMNS))
 
 
-class _MadeWhenRead:
-    """A table that may be given as a function without arguments, which is called when the field is first read."""
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
-
-    @overload
-    def __get__(self, result: None, owner: type) -> Callable[[], pd.DataFrame]: ...
-    @overload
-    def __get__(self, result: object, owner: type) -> pd.DataFrame: ...
-    def __get__(self, result: object | None, owner: type) -> pd.DataFrame | Callable[[], pd.DataFrame]:
-        if result is None:
-            return _no_events  # the default
-        value: pd.DataFrame | Callable[[], pd.DataFrame] = result.__dict__[self._name]
-        if not isinstance(value, pd.DataFrame):
-            value = result.__dict__[self._name] = value()
-        return value
-
-    def __set__(self, result: object, value: pd.DataFrame | Callable[[], pd.DataFrame]) -> None:
-        result.__dict__[self._name] = value
+def _none() -> None:
+    return None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -59,7 +42,8 @@ class BacktestResult(Card):
     """What a strategy earned, and how.
 
     Every series is indexed by the sessions simulated, from the first decision on; a value stamped s is known at the
-    close of s.
+    close of s. What is not the net return may be given as what makes it, which is called when it is read: see the
+    fields' types.
 
     Parameters
     ----------
@@ -77,8 +61,7 @@ class BacktestResult(Card):
     borrow_bps : (T, N) a year, of the night into the session, where a cost table sets it by asset; None where one rate
         holds for all, and with ``keep="returns"``.
     cash_rate : (T,) what cash earned a session, as a fraction, where a rate was given; else None.
-    events : long table, columns `EVENT_COLUMNS`: stops, kill switches, forced exits, ruin, unfilled orders; or what
-        makes it, which is called when it is read.
+    events : long table, columns `EVENT_COLUMNS`: stops, kill switches, forced exits, ruin, unfilled orders.
     fill_ledger : makes the long table of fills when it is asked for; None when not kept.
     stages : one row a stage (select, filter, smooth, vol target, kill switch, costs): sharpe, return_ann,
         volatility_ann, turnover_ann, cost_ann; None when not asked for.
@@ -104,18 +87,18 @@ class BacktestResult(Card):
 
     strategy: str
     returns: pd.Series
-    gross_returns: pd.Series
-    nav: pd.Series
-    costs: pd.DataFrame
-    turnover: pd.Series
-    exposure: pd.DataFrame
+    gross_returns: MadeWhenRead[pd.Series] = MadeWhenRead()
+    nav: MadeWhenRead[pd.Series] = MadeWhenRead()
+    costs: MadeWhenRead[pd.DataFrame] = MadeWhenRead()
+    turnover: MadeWhenRead[pd.Series] = MadeWhenRead()
+    exposure: MadeWhenRead[pd.DataFrame] = MadeWhenRead()
     target_weights: pd.DataFrame | None = None
     holdings: pd.DataFrame | None = None
-    cash: pd.Series | None = None
-    interest: pd.Series | None = None
+    cash: MadeWhenRead[pd.Series | None] = MadeWhenRead(_none)
+    interest: MadeWhenRead[pd.Series | None] = MadeWhenRead(_none)
     cash_rate: pd.Series | None = None
     borrow_bps: pd.DataFrame | None = None
-    events: _MadeWhenRead = _MadeWhenRead()
+    events: MadeWhenRead[pd.DataFrame] = MadeWhenRead(_no_events)
     fill_ledger: Callable[[], pd.DataFrame] | FillLedger | None = None
     stages: pd.DataFrame | None = None
     benchmark: pd.Series | None = None
@@ -132,7 +115,7 @@ class BacktestResult(Card):
 
     def __getstate__(self) -> dict[str, Any]:
         """What is sent to another process: tables, not what would make them."""
-        return {**self.__dict__, "events": self.events}
+        return {name: getattr(self, name) if name in _MADE else value for name, value in self.__dict__.items()}
 
     @property
     def sessions(self) -> pd.DatetimeIndex:
@@ -228,3 +211,7 @@ class BacktestResult(Card):
             **{f"exposure_{name}": self.exposure[name] for name in self.exposure.columns},
         }
         return pd.DataFrame(columns if self.benchmark is None else {**columns, "benchmark": self.benchmark})
+
+
+#: Fields that may not be made yet.
+_MADE = frozenset(name for name, kind in vars(BacktestResult).items() if isinstance(kind, MadeWhenRead))

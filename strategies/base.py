@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from typing import Literal, Protocol, Self, runtime_checkable
 
+import numpy as np
 import pandas as pd
 
 from assay.data.errors import InputError
+from assay.data.lazy import MadeWhenRead
 from assay.data.panel import PredictionPanel, PricePanel
 
 __all__ = [
@@ -324,8 +327,10 @@ class EntrySignals:
     Parameters
     ----------
     enter : (T, N) bool, stamped t: open a position at the open of t+d if none is held, nor was closed at that open.
-    exit : (T, N) bool, stamped t: close at the open of t+d what is held; it wins over `enter`.
+        Or what makes it, which is called when it is read.
+    exit : (T, N) bool, stamped t: close at the open of t+d what is held; it wins over `enter`. Or what makes it.
     priority : (T, N) float: the higher is served first; ties by asset id, NaN last.
+    limits : where they are all there is to it, see `beyond`; else None.
 
     Examples
     --------
@@ -336,9 +341,28 @@ class EntrySignals:
 
     """
 
-    enter: pd.DataFrame
-    exit: pd.DataFrame
-    priority: pd.DataFrame
+    enter: MadeWhenRead[pd.DataFrame] = MadeWhenRead()
+    exit: MadeWhenRead[pd.DataFrame] = MadeWhenRead()
+    priority: pd.DataFrame  # type: ignore[misc]  # those before it have no defaults either
+    limits: tuple[float, float] | None = None
+
+    @classmethod
+    def beyond(cls, values: pd.DataFrame, enter_above: float, exit_below: float) -> EntrySignals:
+        """Enter where `values`, which are the priority too, are above the one, leave where they are below the other.
+
+        Examples
+        --------
+        >>> score = pd.DataFrame({"A": [0.9, 0.4]}, pd.to_datetime(["2024-01-02", "2024-01-03"]))
+        >>> EntrySignals.beyond(score, 0.7, 0.5).exit["A"].tolist()
+        [False, True]
+
+        """
+        enter = partial(_compared, np.greater, values, enter_above)
+        return cls(enter, partial(_compared, np.less, values, exit_below), values, (enter_above, exit_below))
+
+
+def _compared(how: np.ufunc, frame: pd.DataFrame, limit: float) -> pd.DataFrame:
+    return pd.DataFrame(how(frame.to_numpy(dtype=np.float64), limit), frame.index, frame.columns, copy=False)
 
 
 @runtime_checkable

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
-import pandas as pd
 
 from assay.data.errors import InputError
 from assay.data.panel import PredictionPanel, PricePanel
@@ -15,8 +14,6 @@ from assay.strategies.base import EntrySignals
 from assay.strategies.selection import aligned_values
 
 __all__ = ["Confidence"]
-
-_ROWS = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,23 +75,14 @@ class Confidence:
         Raises
         ------
         InputError
-            If the predictions have no probability of a rise, or do not lie within the prices.
+            If the predictions have no probability of a rise.
 
         """
         probability = predictions.probability_up
         if probability is None:
             raise InputError(f"{self.name}: needs probability_up for each asset and session; the predictions have none")
-        values, close = probability.to_numpy(), aligned_values(probability, prices.close, self.name)
-        gaps = bool(prices.unpriced.any())
-        enter, leave = np.empty((2, *values.shape), dtype=bool)
-        for start in range(0, len(values), _ROWS):  # in rows that stay in cache
-            rows = slice(start, start + _ROWS)
-            np.greater(values[rows], self.enter_above, out=enter[rows])
-            if gaps:
-                enter[rows] &= ~np.isnan(close[rows])
-            np.less(values[rows], self.exit_below, out=leave[rows])
-
-        def frame(cells: np.ndarray) -> pd.DataFrame:
-            return pd.DataFrame(cells, index=probability.index, columns=probability.columns, copy=False)
-
-        return EntrySignals(enter=frame(enter), exit=frame(leave), priority=probability)
+        signals = EntrySignals.beyond(probability, self.enter_above, self.exit_below)
+        if not prices.has_gaps:
+            return signals
+        priced = ~np.isnan(aligned_values(probability, prices.close, self.name))
+        return EntrySignals(signals.enter & priced, signals.exit, probability)

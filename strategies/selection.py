@@ -73,6 +73,8 @@ def aligned_values(frame: pd.DataFrame, other: pd.DataFrame, who: str) -> Floats
 
     """
     values = other.to_numpy()
+    if frame.index.equals(other.index) and frame.columns.equals(other.columns):
+        return values
     columns = _positions(frame.columns, other.columns, f"{who}: assets")
     start = int(other.index.searchsorted(frame.index[0])) if len(frame) else 0
     if other.index[start : start + len(frame)].equals(frame.index):

@@ -12,6 +12,7 @@ import pytest
 from assay.engine import entry_kernel, entry_rules
 from assay.engine.entry_ledger import EntryBook, Journal
 from assay.engine.entry_rules import simulate_entries
+from assay.strategies.base import EntrySignals
 from tests.test_engine.random_markets import entry_market
 
 
@@ -71,6 +72,28 @@ def test_many_candidates_are_served_by_priority(walk, monkeypatch):
     for name in ("fills", "events", "holdings", "costs", "exposure"):
         pd.testing.assert_frame_equal(getattr(fast, name), getattr(plain, name), check_exact=True)
     assert (fast.counts, fast.warnings) == (plain.counts, plain.warnings)
+
+
+def test_limits_say_what_the_tables_say(walk, monkeypatch):
+    """Signals by limits, whose tables the loop need not see, against the same tables; some priorities are missing."""
+    monkeypatch.setattr(entry_rules, "compiled_walk", lambda: walk)
+    entered = 0
+    for seed in range(6):
+        panel, _, rule, _, _ = entry_market(seed)
+        rng = np.random.default_rng(seed)
+        values = pd.DataFrame(rng.random(panel.shape).round(1), panel.sessions, panel.assets)
+        limited = EntrySignals.beyond(values.mask(rng.random(panel.shape) < 0.1), 0.6, 0.3)
+        tables = EntrySignals(limited.enter, limited.exit, limited.priority)
+        one, two = (simulate_entries(panel, each, rule, keep="returns", compiled=True) for each in (limited, tables))
+        plain = simulate_entries(panel, tables, rule, compiled=False)
+        for result in (one, two):
+            for name in ("returns", "gross_returns", "nav", "turnover", "cash", "interest"):
+                pd.testing.assert_series_equal(getattr(result, name), getattr(plain, name), check_exact=True)
+            for name in ("events", "costs", "exposure"):
+                pd.testing.assert_frame_equal(getattr(result, name), getattr(plain, name), check_exact=True)
+            assert result.counts == plain.counts
+        entered += plain.counts["entries"]
+    assert entered > 50
 
 
 def test_events_are_made_when_they_are_read():
