@@ -118,7 +118,7 @@ class LikeReport:
         out = []
         for row in self.rows:
             claim, verdict = row.verdict.claim, row.verdict
-            texts = (claim.printed, claim_words(claim, self.claims.split_of(claim)), _shown(row.validation, claim),
+            texts = (claim.printed, _words(self.claims, claim), _shown(row.validation, claim),
                      _shown(row.test, claim), row.place, verdict.arithmetic, verdict.substance)  # fmt: skip
             out.append(dict(zip(_COLUMNS, texts, strict=True)) | {"because": verdict.because})
         return out
@@ -149,25 +149,44 @@ def like(claims: ClaimSet, figures: Figures, *, preset: str, about: str, notes: 
         same = (claim.metric, claim.printed, claim.group, claim.label, claim.at, split)
         if same in rows:
             continue
-        why = _another_run(claim, preset)
+        why = _another_run(claims, claim, preset)
         validation, test = (
             math.nan if why else _figure(claims, claim, part) for part in (figures.validation, figures.test)
         )
         test = math.nan if claim.split in ("validation", "train") else test
         validation = math.nan if claim.split in ("test", "prediction") else validation
         own = (validation, test) if split in ("validation", "train") else (test, validation)
-        rows[same] = LikeRow(verdict, validation, test, why or _place(claim, *own))
+        rows[same] = LikeRow(verdict, validation, test, why or _place(claim, figures, *own))
     return LikeReport(claims, tuple(rows.values()), figures.tables, about, tuple(notes))
 
 
-def _another_run(claim: Claim, preset: str) -> str:
+def _words(claims: ClaimSet, claim: Claim) -> str:
+    """The claim in words; one that follows from others of one metric says which, such as ``change of accuracy``."""
+    words, of = claim_words(claim, claims.split_of(claim)), {item.metric for item in _inputs(claims, claim)}
+    first = claim.metric.replace("_", " ")
+    if claim.relation not in _RELATED or len(of) != 1 or claim.metric in of:
+        return words
+    return f"{first} of {of.pop().replace('_', ' ')}{words.removeprefix(first)}"
+
+
+def _inputs(claims: ClaimSet, claim: Claim) -> list[Claim]:
+    return [item for item in map(claims.claim, claim.inputs) if item is not None]
+
+
+def _another_run(claims: ClaimSet, claim: Claim, preset: str) -> str:
     """Why a figure is of another run than this one, or ``""``."""
     if claim.group in _PRESETS:
         own = _PRESETS[-1] if preset in ("report", "default") else preset
         return "" if claim.group == own else f"another configuration: --preset {claim.group}"
     if claim.metric in _OF_THE_DATA:
         return "a fact of the report's own data"
-    return "" if claim.target or claim.value.bound else _OTHERS.get(claim.group, "")
+    if claim.group == "yardstick" or not (claim.target or claim.value.bound):
+        if claim.group in _OTHERS:
+            return _OTHERS[claim.group]
+        for item in _inputs(claims, claim) if claim.relation in _RELATED else ():
+            if item.group in _OTHERS:
+                return f"against {_OTHERS[item.group]}"
+    return ""
 
 
 def _figure(claims: ClaimSet, claim: Claim, part: Mapping[tuple[str, str, str], float], depth: int = 0) -> float:
@@ -176,21 +195,24 @@ def _figure(claims: ClaimSet, claim: Claim, part: Mapping[tuple[str, str, str], 
     label = label.split()[0] if label.startswith(("top quintile", "bottom quintile")) else label
     if (key := (claim.metric, label, claim.at)) in part:
         return part[key]
-    inputs = [item for item in map(claims.claim, claim.inputs) if item is not None and item.group not in _OTHERS]
+    inputs = [item for item in _inputs(claims, claim) if item.group not in _OTHERS]
     if claim.relation not in _RELATED or depth > 3 or len(inputs) != 2:
         return math.nan
     first, second = (_figure(claims, item, part, depth + 1) for item in inputs)
     return _RELATED[claim.relation](first, second) if first else math.nan
 
 
-def _place(claim: Claim, *measured: float) -> str:
-    """Where the print lies against the first figure that was measured."""
+def _place(claim: Claim, figures: Figures, *measured: float) -> str:
+    """Where the first figure that was measured lies against the print, or why there is none."""
     value = next(filter(math.isfinite, measured), None)
     if value is None:
-        return "not given by this run"
+        last = figures.validation.get(("epochs_run", "", ""), math.inf)
+        epoch = claim.at.removeprefix("epoch ")
+        ended = claim.at != epoch and epoch.isdecimal() and int(epoch) > last
+        return f"training ended at epoch {last:.0f}" if ended else "not given by this run"
     interval = claim.value.interval
     inside = interval.low <= value <= interval.high
-    if claim.target or claim.value.bound in (">", ">=", "<", "<="):
+    if claim.value.bound in (">", ">=", "<", "<=") or (claim.target and inside):
         return "met" if inside else "not met"
     return "as printed" if inside else "above the print" if value > interval.high else "below the print"
 
@@ -217,7 +239,7 @@ def render_like(report: LikeReport) -> str:
     lines = [report.claims.title, report.about, "", *table_lines(_COLUMNS, rows, width=_WIDTH), "", report.summary]
     lines += [f"note: {note}" for note in report.notes]
     for title, table in report.printed_tables().items():
-        lines += ["", title, table.to_string(float_format=lambda x: f"{x:.4g}")]
+        lines += ["", title, *(line.rstrip() for line in _lines(table))]
     return "\n".join(lines)
 
 
@@ -228,9 +250,18 @@ def render_like_html(report: LikeReport) -> str:
     return render_page("like.html", report=report, title=title, columns=_COLUMNS, tables=tables)
 
 
+def _lines(table: pd.DataFrame) -> list[str]:
+    return table.to_string(float_format=_number, na_rep="–").splitlines()
+
+
 def _plain(table: pd.DataFrame) -> pd.DataFrame:
     """A table of texts, its index a column."""
     flat = table.reset_index() if table.index.name or table.index.nlevels > 1 else table.rename_axis("").reset_index()
-    return flat.map(
-        lambda x: (f"{x:.4g}" if math.isfinite(x) else "–") if isinstance(x, float) else str(x).replace("_", " ")
-    )
+    return flat.map(lambda x: _number(x) if isinstance(x, float) else str(x).replace("_", " "))
+
+
+def _number(value: float) -> str:
+    """Four digits, thousands whole, and a dash for what is not known."""
+    if not math.isfinite(value):
+        return "–"
+    return f"{value:,.0f}" if 1e3 <= abs(value) < 1e12 else f"{value:.4g}"

@@ -76,7 +76,7 @@ class Figures:
 
     Parameters
     ----------
-    validation : of the rows that stopped training, and of training itself.
+    validation : of the rows that stopped training, of training itself, and of the network.
     test : of what no fit had seen.
     tables : name → table, as a report would print it.
 
@@ -107,7 +107,9 @@ def training_figures(
     if rows := log.get("rows"):
         counts = {name: rows.get(name, 0) for name in ("train", "validation")}
         counts["test"] = int(predictions.view.notna().to_numpy().sum())
-        test |= {("split_share", name, ""): count / sum(counts.values()) for name, count in counts.items()}
+        shares = {("split_share", name, ""): count / max(sum(counts.values()), 1) for name, count in counts.items()}
+        test["split_share", "test", ""] = shares.pop(("split_share", "test", ""))
+        validation |= shares
     weight = getattr(model, "rank_weight", None)
     if weight is not None:
         validation |= {("weight_share", "rank", ""): weight, ("weight_share", "regression", ""): 1.0 - weight}
@@ -118,9 +120,9 @@ def training_figures(
             test |= _of_importance(fitted, prices, predictions.sessions[0], tables)
         if speed:
             sizes = {path.name: path.stat().st_size for path in folders[-1].iterdir()}
-            test |= {("file_size", "model", ""): float(sizes.get("model.safetensors", 0))}
-            test |= dict.fromkeys((("file_size", "", ""), ("file_size", "total", "")), float(sum(sizes.values())))
-            test |= _of_speed(fitted) if hasattr(fitted, "networks") else {}
+            validation |= {("file_size", "model", ""): float(sizes.get("model.safetensors", 0))}
+            validation |= dict.fromkeys((("file_size", "", ""), ("file_size", "total", "")), float(sum(sizes.values())))
+            validation |= _of_speed(fitted) if hasattr(fitted, "networks") else {}
     return Figures(validation, test, tables)
 
 
@@ -134,7 +136,9 @@ def _of_training(log: Mapping[str, Any]) -> tuple[dict[Key, float], Tables]:
     if len(epochs):
         networks = epochs["asset"].nunique() if "asset" in epochs else 1
         whole |= {"epochs_run": len(epochs) / networks, "best_epoch": epochs.loc[epochs["best"], "epoch"].mean()}
-        tables["epochs"] = epochs.drop(columns=["best", "asset"], errors="ignore").groupby("epoch").mean()
+        means = epochs.drop(columns=["best", "asset"], errors="ignore").groupby("epoch").mean()
+        first = [name for name in ("train_loss", "validation_loss", "lr") if name in means]
+        tables["epochs"] = means[[*first, *means.columns.difference(first, sort=False)]]
         for metric, column in _BY_EPOCH.items():
             by_epoch = tables["epochs"].get(column, pd.Series(dtype=float))
             out |= {(metric, "", f"epoch {epoch}"): value for epoch, value in by_epoch.items()}

@@ -70,7 +70,9 @@ def test_figures_of_other_runs_and_derived_ones() -> None:
     assert rows["multiple", "35×"].validation == pytest.approx(3.5)
     assert rows["multiple", "2.74×"].test == pytest.approx(1.25)
     assert rows["accuracy", "59.1%"].place == "the report's run before its changes"
-    assert rows["change", "54%"].place == "not given by this run"
+    assert rows["change", "54%"].place == "against the report's run before its changes"
+    cells = like(claims, figures, preset="report", about="").cells()
+    assert "change of accuracy, final" in {row["claim"] for row in cells}
     assert rows["train_loss", "253.35"].place == "below the print"
     assert math.isnan(rows["train_loss", "253.35"].test)
     direction = report_claims("reliance_training_results")
@@ -81,6 +83,18 @@ def test_figures_of_other_runs_and_derived_ones() -> None:
     assert rows["wider", "accuracy", "57.14%"].place == "another configuration: --preset wider"
     assert rows["target improved", "auc", ">0.65"].place == "met"
     assert rows["target improved", "accuracy", ">60%"].place == "not met"
+
+
+def test_places_of_goals_yardsticks_and_epochs_that_were_not_reached() -> None:
+    figures = Figures({("r2", "", ""): 0.9, ("epochs_run", "", ""): 3.0}, {("sharpe", "", ""): -1.0}, {})
+    prices = like(report_claims("nse_phase2_report"), figures, preset="report", about="").rows
+    places = {(row.verdict.claim.group, row.verdict.claim.printed): row.place for row in prices}
+    assert places["full training", "0.40-0.70"] == "above the print"  # a range is not missed by being better
+    assert places["full training", "> 0.5"] == "met"
+    assert places["yardstick", "> 10"] == "a yardstick, no result"
+    ranks = like(report_claims("stock_lstm_model_details"), figures, preset="report", about="").rows
+    assert {row.place for row in ranks if row.verdict.claim.at == "epoch 30"} == {"training ended at epoch 3"}
+    assert {row.place for row in ranks if row.verdict.claim.at == "epoch 1"} == {"not given by this run"}
 
 
 def test_the_page_of_a_stored_walk_forward(tmp_path) -> None:
@@ -104,9 +118,9 @@ def test_the_page_of_a_stored_walk_forward(tmp_path) -> None:
     assert figures.test["accuracy", "", ""] == pytest.approx(metrics["action_accuracy"])
     assert figures.test["f1_macro", "", ""] == pytest.approx(metrics["action_macro_f1"])
     assert figures.test["sharpe", "", ""] == metrics["sharpe_net"]
-    shares = [figures.test["split_share", name, ""] for name in ("train", "validation", "test")]
-    assert sum(shares) == pytest.approx(1.0)
-    assert 0 < figures.test["latency", "", ""] < 1000
+    shares = [figures.validation["split_share", name, ""] for name in ("train", "validation")]
+    assert sum(shares) + figures.test["split_share", "test", ""] == pytest.approx(1.0)
+    assert 0 < figures.validation["latency", "", ""] < 1000
     assert set(figures.tables) >= {"epochs", "losses", "classes", "thresholds", "levels", "fifths"}
     claims = report_claims("b3_training_report")
     page = like(claims, figures, preset="report", about="<b>about</b>", notes=["a & b"])
@@ -118,8 +132,10 @@ def test_the_page_of_a_stored_walk_forward(tmp_path) -> None:
     assert html.count("<tr>") > len(page.rows)
     assert int(re.search(r"(\d+) of them measured", page.summary)[1]) > 30
     assert "Price levels, out of sample" in text
-    empty = replace(page, tables={"daily": pd.DataFrame({"rank_ic": {"mean": math.nan}})})
-    assert "–" in render_like_html(empty)
+    few = replace(page, rows=(), tables={"daily": pd.DataFrame({"rank_ic": {"mean": math.nan, "n": 12345.0}})})
+    for shown in (render_like_html(few), render_like(few)):
+        assert "–" in shown
+        assert "12,345" in shown
 
 
 def test_a_report_that_is_not_there() -> None:
