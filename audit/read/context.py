@@ -1,4 +1,5 @@
-"""Context that a report states beyond doubt, for the groups of its draft: period, n, target, loss, layers, schedule.
+"""Context that a report states beyond doubt, for the groups of its draft: period, n, target, classes, loss, layers,
+schedule.
 
 What is stated once in the whole report, or right behind the figure it belongs to, is filled in; what is stated twice
 with different values is left for a person. No check takes drafted context for proof.
@@ -8,9 +9,9 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from assay.audit.claims.intervals import parse_print
+from assay.audit.claims.intervals import Printed, parse_print
 from assay.audit.claims.metrics import METRICS
 from assay.audit.claims.model import (
     Architecture,
@@ -26,89 +27,72 @@ from assay.audit.claims.model import (
 )
 from assay.audit.read.document import Line
 from assay.audit.read.sheet import Draft
-from assay.audit.read.stated import StatedLayers, StatedLoss, stated_layers, stated_losses
-from assay.audit.read.vocabulary import pattern, table
+from assay.audit.read.stated import Stated, stated_layers, stated_losses
+from assay.audit.read.vocabulary import pattern, table, wordset
 from assay.audit.read.words import plain, read_role, says
 from assay.data.errors import InputError
 
 __all__ = ["with_context"]
 
-#: Lines above a patience that may say whose it is.
-_ABOVE = 3
-_LONGEST = 2000
+#: Lines above a patience that may say whose it is, and the longest line that is looked at.
+_ABOVE, _LONGEST = 3, 2000
 _SPLITS = ("train", "validation", "test")
-_PORTFOLIO = ("sharpe", "sharpe_gross", "annual_return", "total_return", "annual_volatility", "max_drawdown", "sortino")
-_SIGNAL = ("ic", "rank_ic", "icir", "rank_icir", "ic_std", "ic_t")
-_SCORES = ("precision", "recall", "f1", "f1_macro", "f1_weighted")
-_ERRORS = ("r2", "mae", "rmse", "mape", "mse", "bias")
-_LOSSES = ("train_loss", "validation_loss", "test_loss", "loss_gap")
-_SIZES = ("parameters", "parameters_part", "parameters_trainable", "file_size")
-_OF_NO_SPLIT = ("count", "duration", "size", "loss")
-_TRAINED = ("epochs_run", "best_epoch")
-_COUNTED = ("accuracy", "error_rate")
-#: Shares that may count other cases than those of a classifier.
-_OTHERWISE = ("hit_rate", "win_rate")
+_SCORES = ("precision", "recall", "f1")
 
 
 @dataclass(frozen=True)
 class _Facts:
-    """What the text states once, or of one split."""
+    """What the text states once, or of one split.
 
-    spans: dict[str, tuple[str, str]] = field(default_factory=dict)
-    numbers: dict[str, int] = field(default_factory=dict)
-    volatility: str = ""
-    several_n: bool = False
-    sessions: dict[tuple[str, str], int] = field(default_factory=dict)
-    targets: dict[str, str] = field(default_factory=dict)
-    trials: int | None = None
-    losses: tuple[StatedLoss, ...] = ()
-    layers: tuple[StatedLayers, ...] = ()
-    classes: tuple[str, ...] = ()
-    binary: tuple[str, ...] = ()
+    `spans` has dates by split (``"whole"`` of an evaluation as such), `numbers` what is stated by name, `targets` the
+    kind of target by heading (``"any"`` of the whole report); `classes` are those that are scored.
+    """
 
-    def number(self, name: str) -> int | None:
-        return self.numbers.get(name)
+    spans: dict[str, tuple[str, str]]
+    numbers: dict[str, int]
+    volatility: str
+    several_n: bool
+    targets: dict[str, str]
+    losses: tuple[Stated[LossFormula], ...]
+    layers: tuple[Stated[Architecture], ...]
+    classes: tuple[str, ...]
+    binary: bool
 
 
 @dataclass(frozen=True)
-class _Members:
-    """The claims of one group, with their columns and the headings above them."""
+class _Run:
+    """A group with its claims, goals left out, and the headings above most of them."""
 
     group: Group
-    pairs: tuple[tuple[Claim, int], ...]
+    claims: list[Claim]
     headings: tuple[str, ...]
 
-    @property
-    def claims(self) -> list[Claim]:
-        return [claim for claim, _ in self.pairs if not claim.target]
-
-    @property
-    def metrics(self) -> set[str]:
-        return {claim.metric for claim in self.claims}
+    def prints(self, *names: str) -> bool:
+        """Whether it prints a metric of one of the lists."""
+        return any(claim.metric in wordset(name) for claim in self.claims for name in names)
 
     @property
     def earlier(self) -> bool:
         return any(part == "before" or read_role(part).earlier for part in self.group.name.split(" / "))
 
+    @property
+    def split(self) -> str:
+        """The split of a run whose figures name one and no other; figures without a split are then of it too."""
+        splits = Counter(c.split for c in self.claims if METRICS[c.metric].kind not in wordset("kinds_of_no_split"))
+        named = [split for split in splits if split and split != "train"]
+        return named[0] if len(named) == 1 and "train" not in splits and splits[named[0]] * 3 >= splits[""] else ""
+
 
 def with_context(draft: Draft, lines: Sequence[Line]) -> Draft:
     """The draft with the context of its groups filled in from its own claims and from the text."""
     facts = _facts(draft, lines)
-    texts = {line.number: line for line in lines}
-    by_group: dict[str, list[tuple[Claim, int]]] = defaultdict(list)
-    for claim, column in zip(draft.claims.claims, draft.columns, strict=True):
-        by_group[claim.group].append((claim, column))
+    headings = {line.number: line.headings for line in lines}
     groups = []
     for group in draft.claims.groups:
-        pairs = tuple(by_group[group.name])
-        above = [texts[claim.source_line].headings for claim, _ in pairs if claim.source_line in texts]
-        groups.append(_filled(_Members(group, pairs, _common(above)), facts, texts))
+        mine = [claim for claim in draft.claims.claims if claim.group == group.name]
+        above = Counter(headings.get(claim.source_line or 0, ()) for claim in mine)
+        groups.append(_filled(_Run(group, [c for c in mine if not c.target], above.most_common(1)[0][0]), facts))
     return replace(draft, claims=replace(draft.claims, groups=tuple(groups)))
-
-
-def _common(paths: list[tuple[str, ...]]) -> tuple[str, ...]:
-    """The most frequent path of headings."""
-    return Counter(paths).most_common(1)[0][0] if paths else ()
 
 
 def _only(found: Iterable[int]) -> int | None:
@@ -119,255 +103,203 @@ def _only(found: Iterable[int]) -> int | None:
 
 def _facts(draft: Draft, lines: Sequence[Line]) -> _Facts:
     claims = [claim for claim in draft.claims.claims if not claim.target]
-    counted = {
-        claim.source_line: int(claim.value.value) for claim in claims if claim.metric == "sessions" and _whole(claim)
-    }
     spans: dict[str, set[tuple[str, str]]] = defaultdict(set)
     numbers: dict[str, set[int]] = defaultdict(set)
+    targets: dict[str, set[str]] = defaultdict(set)
     volatilities: set[str] = set()
-    sessions: dict[tuple[str, str], int] = {}
-    recent: list[str] = []
-    for line in lines:
-        if len(line.text) > _LONGEST or not line.text.strip():
-            continue
+    readable = [line for line in lines if line.text.strip() and len(line.text) <= _LONGEST]
+    for position, line in enumerate(readable):
         for match in pattern("date_span").finditer(line.text):
             if match[1] < match[2]:
                 spans[_about(line.text[: match.start()], line.headings)].add((match[1], match[2]))
-                if line.number in counted:
-                    sessions[match[1], match[2]] = counted[line.number]
-        volatilities |= _numbers(line, recent, numbers)
-        recent = [*recent[-_ABOVE:], line.text]
-    trained = {claim.group for claim in claims if claim.metric in _TRAINED}
-    known = {name: value for name, values in numbers.items() if (value := _only(values)) is not None}
-    if len(trained) != 1:
-        known = {name: value for name, value in known.items() if name not in ("patience", "epochs")}
+        _numbers(line, [other.text for other in readable[max(0, position - _ABOVE) : position + 1]], numbers)
+        volatilities |= {(m[1] or m[2]).replace(" ", "") for m in pattern("volatility_target").finditer(line.text)}
+        for match in pattern("predicts").finditer(plain(line.text)):
+            place = "heading " + line.text.strip("# *") if line.kind == "heading" else "any"
+            targets[place].add("return" if "return" in match[0] else "price")
     tried = [int(c.value.value) for c in claims if c.metric == "configurations_tested" and c.value.is_point]
-    labels = {label for claim in claims if (label := claim.label) and claim.metric in _SCORES[:3]}
+    numbers["tried"] = set(tried) or numbers["tried"]
+    known = {name: value for name, values in numbers.items() if (value := _only(values)) is not None}
+    if len({claim.group for claim in claims if claim.metric in wordset("trained")}) != 1:
+        known = {name: value for name, value in known.items() if name not in ("patience", "epochs")}
+    labels = {claim.label for claim in claims if claim.label and claim.metric in _SCORES}
+    single = sorted(label for label in labels if " / " not in label)
+    half = any(c.metric == "random_baseline" and c.value.interval.holds(0.5) for c in claims)
+    up = half and {plain(label) for label in labels} <= {"up"}
     return _Facts(
-        {name: next(iter(found)) for name, found in spans.items() if name and len(found) == 1},
-        known,
-        next(iter(volatilities)) if len(volatilities) == 1 else "",
-        len(numbers["n"]) > 1,
-        sessions,
-        _targets(lines),
-        _only(tried) or (known.get("tried") if not tried else None),
-        tuple(stated_losses(lines)),
-        tuple(stated_layers(lines)),
-        _several_classes(labels),
-        _two_classes(claims, lines),
+        spans={name: found.pop() for name, found in spans.items() if name and len(found) == 1},
+        numbers=known,
+        volatility=volatilities.pop() if len(volatilities) == 1 else "",
+        several_n=len(numbers["n"]) > 1,
+        targets={place: kinds.pop() for place, kinds in targets.items() if len(kinds) == 1},
+        losses=tuple(stated_losses(lines)),
+        layers=tuple(stated_layers(lines)),
+        classes=tuple(single) if len(single) >= 3 else (),
+        binary=up and any(pattern("up_moves").search(line.text) for line in readable),
     )
 
 
-def _several_classes(labels: set[str]) -> tuple[str, ...]:
-    """The classes that a report scores, where there are three or more."""
-    single = sorted(label for label in labels if " / " not in label)
-    return tuple(single) if len(single) >= 3 else ()
-
-
-def _numbers(line: Line, recent: list[str], numbers: dict[str, set[int]]) -> set[str]:
-    """Add the numbers that a line states by name; the volatility targets it states are returned."""
-    text, folded = line.text, plain(line.text)
-    for name in table("stated"):
-        for match in pattern(table("stated")[name]).finditer(folded):
+def _numbers(line: Line, around: list[str], numbers: dict[str, set[int]]) -> None:
+    """Add the numbers that a line states by name, `around` being the lines above it and itself."""
+    folded = plain(line.text)
+    for name, form in table("stated").items():
+        for match in pattern(form).finditer(folded):
             numbers[name].add(int(next(group for group in match.groups() if group)))
-    for match in pattern("sample_n").finditer(text):
-        numbers["n"].add(int(match[1].replace(",", "")))
-    if _of_stopping([*recent, text], line.headings):
+    numbers["n"] |= {int(match[1].replace(",", "")) for match in pattern("sample_n").finditer(line.text)}
+    numbers["tried"] |= {match[1].count(",") + 1 for match in pattern("tried_values").finditer(line.text)}
+    # A patience is that of early stopping unless the nearest line that names a reason names a scheduler.
+    reasons = (m[0] for text in (*around[::-1], *line.headings[::-1]) if (m := pattern("patience_of").search(text)))
+    if not pattern("scheduler").search(next(reasons, "")):
         numbers["patience"] |= {int(match[1]) for match in pattern("patience").finditer(folded)}
-    for match in pattern("tried_values").finditer(text):
-        numbers["tried"].add(match[1].count(",") + 1)
-    volatilities = {(match[1] or match[2]).replace(" ", "") for match in pattern("volatility_target").finditer(text)}
-    if volatilities:
-        numbers["window"] |= {int(m[1] or m[2]) for m in pattern("window").finditer(text)}
-    return volatilities
-
-
-def _of_stopping(around: list[str], headings: tuple[str, ...]) -> bool:
-    """Whether a patience is that of early stopping: the nearest line that names a reason does not name a scheduler."""
-    for text in (*reversed(around), *reversed(headings)):
-        if pattern("stopping").search(text):
-            return True
-        if pattern("scheduler").search(text):
-            return False
-    return True
 
 
 def _about(before: str, headings: tuple[str, ...]) -> str:
     """The split that a stretch of dates is of, ``"whole"`` for an evaluation as such, ``""`` where nothing says."""
     near = before[-60:]
     named = [(m.end(), name) for name in _SPLITS for m in pattern(f"of_{name}").finditer(near)]
-    if named:
-        return max(named)[1]
-    by_heading = [name for name in _SPLITS if pattern(f"of_{name}").search(headings[-1])] if headings else []
-    if len(by_heading) == 1:
-        return by_heading[0]
-    return "whole" if pattern("of_whole").search(near) and not by_heading else ""
+    above = [name for name in _SPLITS if pattern(f"of_{name}").search(headings[-1])] if headings else []
+    if named or len(above) == 1:
+        return max(named)[1] if named else above[0]
+    return "whole" if pattern("of_whole").search(near) and not above else ""
 
 
-def _targets(lines: Sequence[Line]) -> dict[str, str]:
-    """What the models of a section predict, by the words of its headings, and by any line for the whole report."""
-    found: dict[str, set[str]] = defaultdict(set)
-    for line in lines:
-        for match in pattern("predicts").finditer(plain(line.text[:_LONGEST])):
-            kind = "return" if "return" in match[0] else "price"
-            found["heading " + line.text.strip("# *") if line.kind == "heading" else "any"].add(kind)
-    return {place: next(iter(kinds)) for place, kinds in found.items() if len(kinds) == 1}
-
-
-def _two_classes(claims: list[Claim], lines: Sequence[Line]) -> tuple[str, ...]:
-    """``up`` and ``down`` where the report's scores are of a direction and chance is stated as one half."""
-    half = any(c.metric == "random_baseline" and c.value.interval.holds(0.5) for c in claims)
-    if not half or any(plain(c.label) != "up" for c in claims if c.label and c.metric in _SCORES[:3]):
-        return ()
-    return ("up", "down") if any(pattern("up_moves").search(line.text[:_LONGEST]) for line in lines) else ()
-
-
-def _filled(mine: _Members, facts: _Facts, texts: dict[int, Line]) -> Group:
-    group, metrics = mine.group, mine.metrics
-    sample = _sample(mine, facts, texts)
-    portfolio, schedule = group.portfolio, group.schedule
-    if metrics & {*_PORTFOLIO, *_SIGNAL}:
-        portfolio = replace(portfolio, periods_per_year=portfolio.periods_per_year or facts.number("periods"))
-    if metrics & set(_PORTFOLIO) and facts.volatility and portfolio.volatility_target is None:
-        window = facts.number("window")
-        window = window if window is not None and 1 < window < 260 else None
-        portfolio = replace(portfolio, volatility_target=parse_print(facts.volatility), volatility_window=window)
-    if metrics & {*_PORTFOLIO, *_SIGNAL, "accuracy", "auc", "f1"} and facts.trials is not None and facts.trials >= 1:
-        portfolio = replace(portfolio, trials=portfolio.trials or facts.trials)
-    patience, epochs = facts.number("patience"), facts.number("epochs")
-    if metrics & set(_TRAINED) and schedule is None and (patience or epochs):
-        schedule = Schedule(max_epochs=epochs, patience=patience)
+def _filled(run: _Run, facts: _Facts) -> Group:
+    number = facts.numbers.get
+    portfolio, patience, epochs = run.group.portfolio, number("patience"), number("epochs")
+    if run.prints("of_portfolios", "of_signals"):
+        portfolio = replace(portfolio, periods_per_year=number("periods"))
+    if run.prints("of_portfolios") and facts.volatility:
+        portfolio = replace(portfolio, volatility_target=parse_print(facts.volatility))
+    if run.prints("of_portfolios", "of_signals", "of_classifiers") and (number("tried") or 0) >= 1:
+        portfolio = replace(portfolio, trials=number("tried"))
+    supports, n = _supports(run)
     return replace(
-        group, sample=sample, portfolio=portfolio, schedule=schedule, target=_target(mine, facts),
-        classes=group.classes or _classes(mine, facts), loss=group.loss or _loss(mine, facts),
-        architecture=group.architecture or _architecture(mine, facts), split=group.split or _split(mine),
-    )  # fmt: skip
+        run.group,
+        split=run.split,
+        sample=_sample(run, facts, n),
+        target=_target(run, facts),
+        classes=supports or _shares(run) or _classes(run, facts),
+        portfolio=portfolio,
+        loss=_loss(run, facts),
+        architecture=_architecture(run, facts),
+        schedule=Schedule(epochs, patience) if run.prints("trained") and (patience or epochs) else None,
+    )
 
 
-def _split(mine: _Members) -> str:
-    """The split of a run whose figures name one and no other; figures without a split are then of it too."""
-    splits = Counter(claim.split for claim in mine.claims if METRICS[claim.metric].kind not in _OF_NO_SPLIT)
-    named = [split for split in splits if split and split != "train"]
-    return named[0] if len(named) == 1 and "train" not in splits and splits[named[0]] * 3 >= splits[""] else ""
+def _supports(run: _Run) -> tuple[tuple[ClassShare, ...], int | None]:
+    """Classes with their supports, where one table lists them all and their sum is its printed total."""
+    scored = {claim.split for claim in run.claims if METRICS[claim.metric].kind in ("proportion", "score")}
+    counts = [claim for claim in run.claims if claim.metric == "n_samples" and claim.value.value.is_integer()]
+    by_class = {claim.label: int(claim.value.value) for claim in counts if claim.label}
+    totals = {int(claim.value.value) for claim in counts if not claim.label}
+    listed = len(by_class) == sum(1 for claim in counts if claim.label)
+    if len(scored) != 1 or len(by_class) < 2 or not listed or totals != {sum(by_class.values())}:
+        return (), None
+    return tuple(ClassShare(name, support=count) for name, count in by_class.items()), sum(by_class.values())
 
 
-def _sample(mine: _Members, facts: _Facts, texts: dict[int, Line]) -> Sample:
-    claims, metrics, sample = mine.claims, mine.metrics, mine.group.sample
-    if sample.n is None and not facts.several_n and not metrics & set(_OTHERWISE):
-        behind = {n for claim, column in mine.pairs if (n := _behind(claim, column, texts)) is not None}
-        counted = [claim for claim in claims if claim.metric in _COUNTED]
-        if len(behind) == 1 and len({claim.split for claim in counted}) == 1:
-            sample = replace(sample, n=behind.pop())
-    splits_traded = {claim.split for claim in claims if claim.metric in (*_PORTFOLIO, *_SIGNAL)}
-    if sample.sessions is None and len(splits_traded) == 1:
-        stated = _only(int(claim.value.value) for claim in claims if claim.metric == "sessions" and _whole(claim))
-        sample = replace(sample, sessions=stated if stated is not None and stated > 1 else None)
-    spans = {name: ends for name, ends in facts.spans.items() if name != "whole"}
-    if len(spans) > 1 and not sample.splits and metrics & {"split_share", "sessions", *_SIGNAL}:
-        sample = replace(sample, splits=tuple(Split(name, None, *spans[name]) for name in _SPLITS if name in spans))
-    splits = {claim.split for claim in claims if METRICS[claim.metric].kind not in _OF_NO_SPLIT}
-    alone = _split(mine) or (next(iter(splits)) if len(splits) == 1 else None)
-    if not sample.start and alone is not None:
-        ends = facts.spans.get(alone) if alone else facts.spans.get("whole") if not spans else None
-        if ends is not None:
-            sample = replace(sample, start=ends[0], end=ends[1], sessions=sample.sessions or facts.sessions.get(ends))
-    if metrics & {*_ERRORS, *_SIGNAL} and sample.horizon is None:
-        sample = replace(sample, horizon=facts.number("horizon"))
-    return sample
+def _shares(run: _Run) -> tuple[ClassShare, ...]:
+    """Classes with their shares, where the shares that are printed make up the whole."""
+    printed = [claim for claim in run.claims if claim.metric == "class_share"]
+    shares = {claim.label: claim.value for claim in printed if claim.label}
+    ends = [sum(value.interval.low for value in shares.values()), sum(v.interval.high for v in shares.values())]
+    if len(shares) < 2 or len(shares) != len(printed) or not ends[0] <= 1.0 <= ends[1]:
+        return ()
+    return tuple(ClassShare(name, share=value) for name, value in shares.items())
 
 
-def _whole(claim: Claim) -> bool:
-    value = claim.value
-    return value.is_point and not value.about and value.value.is_integer() and not claim.at and not claim.label
-
-
-def _behind(claim: Claim, column: int, texts: dict[int, Line]) -> int | None:
-    """n printed right behind a counted share: "57.14% (16/28)", "57.14% (n = 28)"."""
-    if claim.metric not in _COUNTED or claim.target or claim.label or claim.at or claim.source_line not in texts:
-        return None
-    text = texts[claim.source_line].text if claim.source_line is not None else ""
-    start = text.find(claim.printed, max(0, column - 3))
-    match = pattern("behind_n").match(text[start + len(claim.printed) :]) if start >= 0 else None
-    if match is None:
-        return None
-    k, n, alone = (int(group.replace(",", "")) if group else None for group in match.groups())
-    if alone is not None:
-        return alone if alone > 1 else None
-    if k is None or n is None or n < 2 or k > n:
-        return None
-    return n if claim.value.interval.holds(k / n) or (claim.value.interval * 0.01).holds(k / n) else None
-
-
-def _target(mine: _Members, facts: _Facts) -> Target:
-    """What the run predicts, and the range of it where one is printed as a range."""
-    target = mine.group.target
-    if not target.kind and mine.metrics & set(_ERRORS):
-        by_heading = [facts.targets.get("heading " + title, "") for title in reversed(mine.headings)]
-        kind = next((kind for kind in by_heading if kind), facts.targets.get("any", ""))
-        target = replace(target, kind=kind)
-    if target.low is not None or target.high is not None:
-        return target
-    ranges = {claim.printed: claim for claim in mine.claims if claim.metric == "target_range" and not claim.label}
-    if len(ranges) != 1:
-        return target
-    value = next(iter(ranges.values())).value
-    parts = pattern("range_mark").split(value.text.strip("[]() "), maxsplit=1)
-    if value.bound != "range" or not value.value < value.end or len(parts) != 2:
-        return target
-    try:
-        low, high = (parse_print(part) for part in parts)
-    except InputError:
-        return target
-    return replace(target, low=low, high=high) if (low.value, high.value) == (value.value, value.end) else target
-
-
-def _classes(mine: _Members, facts: _Facts) -> tuple[ClassShare, ...]:
+def _classes(run: _Run, facts: _Facts) -> tuple[ClassShare, ...]:
     """Three classes or more, each with scores of its own in this run or in another of the report; two by direction."""
-    names: dict[str, set[str]] = {}
-    for claim in mine.claims:
-        if claim.metric in _SCORES[:3] and claim.label:
-            names.setdefault(claim.label, set()).add(claim.metric)
+    names: dict[str, set[str]] = defaultdict(set)
+    for claim in run.claims:
+        if claim.metric in _SCORES and claim.label:
+            names[claim.label].add(claim.metric)
     alike = len({frozenset(found) for found in names.values()}) == 1
     if len(names) >= 3 and alike and not any(" / " in name for name in names):
-        return tuple(ClassShare(name) for name in names)
-    if facts.classes and mine.metrics & {*_SCORES, "accuracy"} and set(names) <= {*facts.classes, *_joined(facts)}:
-        return tuple(ClassShare(name) for name in facts.classes)
-    return tuple(ClassShare(name) for name in facts.binary) if facts.binary and mine.metrics & set(_SCORES) else ()
+        return tuple(map(ClassShare, names))
+    joined = {f"{a} / {b}" for a in facts.classes for b in facts.classes}
+    if facts.classes and run.prints("of_classes_all") and set(names) <= {*facts.classes, *joined}:
+        return tuple(map(ClassShare, facts.classes))
+    return tuple(map(ClassShare, ("up", "down"))) if facts.binary and run.prints("scores") else ()
 
 
-def _joined(facts: _Facts) -> set[str]:
-    return {f"{a} / {b}" for a in facts.classes for b in facts.classes}
+def _sample(run: _Run, facts: _Facts, n: int | None) -> Sample:
+    sample = Sample(n=n)
+    if n is None and not facts.several_n and not any(claim.metric in ("hit_rate", "win_rate") for claim in run.claims):
+        counted = [claim for claim in run.claims if claim.metric in ("accuracy", "error_rate")]
+        own = {claim.id for claim in counted if not claim.label and not claim.at}
+        fractions = [c for c in run.claims if c.metric == "fraction" and set(c.inputs) <= own]
+        behind = {int(claim.printed.split("/")[1]) for claim in fractions} | set(filter(None, [facts.numbers.get("n")]))
+        if fractions and len(behind) == 1 and len({claim.split for claim in counted}) == 1:
+            sample = replace(sample, n=behind.pop())
+    if len({c.split for c in run.claims if c.metric in wordset("of_portfolios") | wordset("of_signals")}) == 1:
+        stated = _only(
+            int(c.value.value) for c in run.claims
+            if c.metric == "sessions" and c.value.is_point and c.value.value.is_integer() and not c.value.about
+            and not c.at and not c.label
+        )  # fmt: skip
+        sample = replace(sample, sessions=stated if stated is not None and stated > 1 else None)
+    spans = {name: ends for name, ends in facts.spans.items() if name != "whole"}
+    if len(spans) > 1 and run.prints("of_signals", "of_samples"):
+        sample = replace(sample, splits=tuple(Split(name, "", *spans[name]) for name in _SPLITS if name in spans))
+    splits = {claim.split for claim in run.claims if METRICS[claim.metric].kind not in wordset("kinds_of_no_split")}
+    alone = run.split or (next(iter(splits)) if len(splits) == 1 else None)
+    ends = facts.spans.get(alone or "whole") if alone or (alone == "" and not spans) else None
+    if ends is not None:
+        sample = replace(sample, start=ends[0], end=ends[1])
+    return replace(sample, horizon=facts.numbers.get("horizon")) if run.prints("of_errors", "of_signals") else sample
 
 
-def _loss(mine: _Members, facts: _Facts) -> LossFormula | None:
+def _target(run: _Run, facts: _Facts) -> Target:
+    """What the run predicts, and the range of it where its ends, or a range, are printed once."""
+    target = Target()
+    if run.prints("of_errors"):
+        by_heading = (facts.targets.get("heading " + title, "") for title in reversed(run.headings))
+        target = Target(kind=next((kind for kind in by_heading if kind), facts.targets.get("any", "")))
+    printed = {metric: [c for c in run.claims if c.metric == metric and not c.label] for metric in table("range_ends")}
+    ends = [_once(printed[metric]) for metric in ("target_low", "target_high")]
+    whole = all(says(claim.source_text, "whole_ranges") for claim in printed["target_low"])
+    if not any(ends) and (value := _once(printed["target_range"])) and value.bound == "range":
+        whole, parts = False, pattern("range_mark").split(value.text.strip("[]() "), maxsplit=1)
+        try:
+            ends = [parse_print(part) for part in parts] if len(parts) == 2 else ends
+        except InputError:
+            return target
+    low, high = ends
+    if low is None or high is None or not low.value < high.value:
+        return target
+    # A range of all data holds for the evaluated rows too.
+    return replace(target, low=low, high=high, range_covers="evaluation" if whole else "")
+
+
+def _once(claims: list[Claim]) -> Printed | None:
+    return claims[0].value if len({claim.value.text for claim in claims}) == 1 else None
+
+
+def _loss(run: _Run, facts: _Facts) -> LossFormula | None:
     """The stated loss of a run that prints losses; of an earlier run only where its weights are stated."""
-    if not mine.metrics & set(_LOSSES):
+    if not run.prints("losses"):
         return None
-    if len({stated.formula for stated in facts.losses}) == 1:
-        formula = facts.losses[0].formula
-        if not mine.earlier:
+    if len({stated.value for stated in facts.losses}) == 1:
+        formula = facts.losses[0].value
+        if not run.earlier:
             return formula
         return LossFormula(formula.before) if formula.before else None
-    if not facts.losses and facts.binary and not mine.earlier:
+    if not facts.losses and facts.binary and not run.earlier:
         return LossFormula((LossTerm("binary_cross_entropy"),), includes_regularisation=True)
     return None
 
 
-def _architecture(mine: _Members, facts: _Facts) -> Architecture | None:
+def _architecture(run: _Run, facts: _Facts) -> Architecture | None:
     """The stated layers of a run that prints counts or sizes of parameters: of its own section, or the only ones."""
-    if not mine.metrics & set(_SIZES) or not facts.layers or mine.earlier:
+    other_files = any(says(claim.label, "other_files") for claim in run.claims if claim.metric == "file_size")
+    if not facts.layers or other_files or run.earlier or not run.prints("sizes"):
         return None
-    if any(says(claim.label, "other_files") for claim in mine.claims if claim.metric == "file_size"):
-        return None
-    best = max(facts.layers, key=lambda stated: _shared(stated.headings, mine.headings))
-    only = len({stated.architecture for stated in facts.layers}) == 1
-    return best.architecture if only or _shared(best.headings, mine.headings) > 1 else None
 
+    def shared(headings: tuple[str, ...]) -> int:
+        pairs = zip(headings, run.headings, strict=False)
+        return next((depth for depth, (a, b) in enumerate(pairs) if a != b), min(len(headings), len(run.headings)))
 
-def _shared(first: tuple[str, ...], second: tuple[str, ...]) -> int:
-    count = 0
-    for a, b in zip(first, second, strict=False):
-        if a != b:
-            break
-        count += 1
-    return count
+    best = max(facts.layers, key=lambda stated: shared(stated.headings))
+    only = len({stated.value for stated in facts.layers}) == 1
+    return best.value if only or shared(best.headings) > 1 else None
