@@ -40,6 +40,10 @@ _SPLITS = ("train", "validation", "test")
 _SCORES = ("precision", "recall", "f1")
 
 
+#: Dates, and the sessions printed beside them.
+Span = tuple[str, str, int | None]
+
+
 @dataclass(frozen=True)
 class _Facts:
     """What the text states once, or of one split.
@@ -48,7 +52,7 @@ class _Facts:
     kind of target by heading (``"any"`` of the whole report); `classes` are those that are scored.
     """
 
-    spans: dict[str, tuple[str, str]]
+    spans: dict[str, Span]
     numbers: dict[str, int]
     volatility: str
     several_n: bool
@@ -103,7 +107,8 @@ def _only(found: Iterable[int]) -> int | None:
 
 def _facts(draft: Draft, lines: Sequence[Line]) -> _Facts:
     claims = [claim for claim in draft.claims.claims if not claim.target]
-    spans: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    spans: dict[str, set[Span]] = defaultdict(set)
+    counted = {claim.source_line: n for claim in claims if (n := _sessions(claim))}
     numbers: dict[str, set[int]] = defaultdict(set)
     targets: dict[str, set[str]] = defaultdict(set)
     volatilities: set[str] = set()
@@ -111,9 +116,12 @@ def _facts(draft: Draft, lines: Sequence[Line]) -> _Facts:
     for position, line in enumerate(readable):
         for match in pattern("date_span").finditer(line.text):
             if match[1] < match[2]:
-                spans[_about(line.text[: match.start()], line.headings)].add((match[1], match[2]))
+                place = _about(line.text[: match.start()], line.headings)
+                spans[place].add((match[1], match[2], counted.get(line.number)))
         _numbers(line, [other.text for other in readable[max(0, position - _ABOVE) : position + 1]], numbers)
-        volatilities |= {(m[1] or m[2]).replace(" ", "") for m in pattern("volatility_target").finditer(line.text)}
+        if stated := {(m[1] or m[2]).replace(" ", "") for m in pattern("volatility_target").finditer(line.text)}:
+            numbers["window"] |= {int(m[1] or m[2]) for m in pattern("window").finditer(line.text)}
+            volatilities |= stated
         for match in pattern("predicts").finditer(plain(line.text)):
             place = "heading " + line.text.strip("# *") if line.kind == "heading" else "any"
             targets[place].add("return" if "return" in match[0] else "price")
@@ -147,9 +155,9 @@ def _numbers(line: Line, around: list[str], numbers: dict[str, set[int]]) -> Non
             numbers[name].add(int(next(group for group in match.groups() if group)))
     numbers["n"] |= {int(match[1].replace(",", "")) for match in pattern("sample_n").finditer(line.text)}
     numbers["tried"] |= {match[1].count(",") + 1 for match in pattern("tried_values").finditer(line.text)}
-    # A patience is that of early stopping unless the nearest line that names a reason names a scheduler.
-    reasons = (m[0] for text in (*around[::-1], *line.headings[::-1]) if (m := pattern("patience_of").search(text)))
-    if not pattern("scheduler").search(next(reasons, "")):
+    # A patience is that of early stopping unless the nearest line that names a reason names a scheduler alone.
+    reasons = (text for text in (*around[::-1], *line.headings[::-1]) if pattern("patience_of").search(text))
+    if pattern("stopping").search(next(reasons, "early stopping")):
         numbers["patience"] |= {int(match[1]) for match in pattern("patience").finditer(folded)}
 
 
@@ -169,7 +177,8 @@ def _filled(run: _Run, facts: _Facts) -> Group:
     if run.prints("of_portfolios", "of_signals"):
         portfolio = replace(portfolio, periods_per_year=number("periods"))
     if run.prints("of_portfolios") and facts.volatility:
-        portfolio = replace(portfolio, volatility_target=parse_print(facts.volatility))
+        window = number("window") if 1 < (number("window") or 0) < 260 else None
+        portfolio = replace(portfolio, volatility_target=parse_print(facts.volatility), volatility_window=window)
     if run.prints("of_portfolios", "of_signals", "of_classifiers") and (number("tried") or 0) >= 1:
         portfolio = replace(portfolio, trials=number("tried"))
     supports, n = _supports(run)
@@ -227,27 +236,36 @@ def _sample(run: _Run, facts: _Facts, n: int | None) -> Sample:
     sample = Sample(n=n)
     if n is None and not facts.several_n and not any(claim.metric in ("hit_rate", "win_rate") for claim in run.claims):
         counted = [claim for claim in run.claims if claim.metric in ("accuracy", "error_rate")]
-        own = {claim.id for claim in counted if not claim.label and not claim.at}
-        fractions = [c for c in run.claims if c.metric == "fraction" and set(c.inputs) <= own]
-        behind = {int(claim.printed.split("/")[1]) for claim in fractions} | set(filter(None, [facts.numbers.get("n")]))
-        if fractions and len(behind) == 1 and len({claim.split for claim in counted}) == 1:
-            sample = replace(sample, n=behind.pop())
+        if len({claim.split for claim in counted}) == 1:
+            sample = replace(sample, n=_only(n for claim in counted if (n := _behind(claim))))
     if len({c.split for c in run.claims if c.metric in wordset("of_portfolios") | wordset("of_signals")}) == 1:
-        stated = _only(
-            int(c.value.value) for c in run.claims
-            if c.metric == "sessions" and c.value.is_point and c.value.value.is_integer() and not c.value.about
-            and not c.at and not c.label
-        )  # fmt: skip
-        sample = replace(sample, sessions=stated if stated is not None and stated > 1 else None)
+        sample = replace(sample, sessions=_only(n for claim in run.claims if (n := _sessions(claim))))
     spans = {name: ends for name, ends in facts.spans.items() if name != "whole"}
     if len(spans) > 1 and run.prints("of_signals", "of_samples"):
-        sample = replace(sample, splits=tuple(Split(name, "", *spans[name]) for name in _SPLITS if name in spans))
+        sample = replace(sample, splits=tuple(Split(name, "", *spans[name][:2]) for name in _SPLITS if name in spans))
     splits = {claim.split for claim in run.claims if METRICS[claim.metric].kind not in wordset("kinds_of_no_split")}
     alone = run.split or (next(iter(splits)) if len(splits) == 1 else None)
     ends = facts.spans.get(alone or "whole") if alone or (alone == "" and not spans) else None
     if ends is not None:
-        sample = replace(sample, start=ends[0], end=ends[1])
+        sample = replace(sample, start=ends[0], end=ends[1], sessions=sample.sessions or ends[2])
     return replace(sample, horizon=facts.numbers.get("horizon")) if run.prints("of_errors", "of_signals") else sample
+
+
+def _sessions(claim: Claim) -> int:
+    """Sessions that a claim counts for the whole of its run; 0 where it counts none."""
+    value = claim.value
+    plain_count = value.is_point and value.value.is_integer() and not value.about and not claim.at and not claim.label
+    return int(value.value) if claim.metric == "sessions" and plain_count and value.value > 1 else 0
+
+
+def _behind(claim: Claim) -> int:
+    """n printed right behind a counted share: "57.14% (16/28)", "57.14% (n = 28)"; 0 where none is."""
+    match = pattern("behind_n").match(claim.source_text.partition(claim.printed)[2])
+    if match is None or claim.label or claim.at:
+        return 0
+    k, n, alone = (int(group.replace(",", "")) if group else 0 for group in match.groups())
+    holds = n > 1 and k <= n and (claim.value.interval.holds(k / n) or (claim.value.interval * 0.01).holds(k / n))
+    return n if holds else alone if alone > 1 else 0
 
 
 def _target(run: _Run, facts: _Facts) -> Target:

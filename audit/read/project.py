@@ -9,7 +9,7 @@ the later figure is marked as the same.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,8 +29,9 @@ FORMS = (
     ".md", ".markdown", ".txt", ".html", ".htm", ".json", ".csv", ".tsv", ".yaml", ".yml", ".ini", ".log", ".ipynb",
     ".pdf",
 )  # fmt: skip
-#: Most files that are read of a folder.
-MAX_FILES = 200
+_UNREAD = ("docx", "parquet", "xlsx", "xls", "png", "jpg", "pptx", "doc", "zip", "gz")
+#: Most files that are read of a folder, and most contradictions that are told one by one.
+MAX_FILES, _TOLD = 200, 40
 #: Names of a folder's files that state settings and dependencies, not results.
 _NO_REPORTS = ("requirements", "constraints", "package.json", "package-lock", "license", "tsconfig", "pyproject")
 
@@ -92,113 +93,83 @@ def read_document(path: Path, name: str = "") -> Document:
         If it cannot be read, is not of a known form, or is broken; one line that says what to do.
 
     """
-    form = path.suffix.lower().lstrip(".")
-    name = name or path.name
+    form, name = path.suffix.lower().lstrip("."), name or path.name
     if form == "pdf":
         return Document(name, _pdf(path), "txt")
-    if form in ("docx", "parquet", "xlsx", "xls", "png", "jpg", "pptx", "doc", "zip", "gz"):
+    if form in _UNREAD:
         raise InputError(f"{path}: .{form} is not read; give a claims file (.toml) or the report as Markdown or text")
     text = read_text(path)
-    if form == "ipynb":
-        rendered, lines = _notebook(path, text)
-        return Document(name, rendered, "md", lines)
-    if form in ("html", "htm"):
-        rendered, lines = _page(text)
-        return Document(name, rendered, "md", lines)
-    return Document(name, text, form)
+    if form not in ("ipynb", "html", "htm"):
+        return Document(name, text, form)
+    made = _notebook(path, text) if form == "ipynb" else list(_page(text))
+    return Document(name, "\n".join(line for line, _ in made), "md", tuple(number for _, number in made))
 
 
 def _pdf(path: Path) -> str:
     """The text layer of a PDF, pages one after the other."""
     import pypdf
 
-    read_size = path.stat().st_size if path.is_file() else 0
     if not path.is_file():
         raise InputError(f"{path}: no such file")
-    if read_size > MAX_BYTES:
-        raise InputError(f"{path}: {read_size / 1e6:.0f} MB; a report of at most 20 MB is read")
+    if path.stat().st_size > MAX_BYTES:
+        raise InputError(f"{path}: {path.stat().st_size / 1e6:.0f} MB; a report of at most 20 MB is read")
     try:
-        pages = [page.extract_text() or "" for page in pypdf.PdfReader(path).pages]
+        text = "\n\n".join(page.extract_text() or "" for page in pypdf.PdfReader(path).pages)
     except Exception as error:  # pypdf raises many kinds on a broken file
         raise InputError(f"{path}: is no PDF that can be read ({type(error).__name__}); save it as text") from None
-    text = "\n\n".join(pages)
     if not text.strip():
         raise InputError(f"{path}: has no text layer, it is pictures of pages; recognise its text first")
     return text.replace("\x00", " ")
 
 
-def _notebook(path: Path, text: str) -> tuple[str, tuple[int, ...]]:
+def _notebook(path: Path, text: str) -> list[tuple[str, int]]:
     """A notebook's text, code and outputs as Markdown, each line with the line of the file it stands on."""
     try:
         body = json.loads(text)
-        cells = body["cells"] if isinstance(body, dict) else []
-        rendered = list(_cells(cells))
+        rendered = list(_cells(body["cells"] if isinstance(body, dict) else []))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise InputError(f"{path}: is no notebook of format 4; save it again from Jupyter") from None
-    raw = text.split("\n")
-    out: list[str] = []
-    lines: list[int] = []
-    at = 0
+    raw, at, out = text.split("\n"), 0, []
     for line, stated in rendered:
         if stated and line.strip():
-            encoded = json.dumps(line, ensure_ascii=False)[1:-1]
-            escaped = json.dumps(line)[1:-1]
-            found = next((i for i in range(at, len(raw)) if encoded in raw[i] or escaped in raw[i]), None)
-            at = found if found is not None else at
-        out.append(line)
-        lines.append(at + 1)
-    return "\n".join(out), tuple(lines)
+            spelled = [json.dumps(line, ensure_ascii=ascii_only)[1:-1] for ascii_only in (False, True)]
+            at = next((i for i in range(at, len(raw)) if any(form in raw[i] for form in spelled)), at)
+        out.append((line, at + 1))
+    return out
 
 
 def _cells(cells: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, bool]]:
     """The lines of the cells, and whether each stands in the file."""
+
+    def lines(text: Any, fence: str = "") -> Iterator[tuple[str, bool]]:
+        whole = "".join(map(str, text)) if isinstance(text, list) else str(text)
+        yield from ((fence, False),) if fence else ()
+        yield from ((line, True) for line in (whole.replace("```", "'''") if fence else whole).split("\n"))
+        yield from (("```", False),) if fence else ()
+
     for cell in cells:
-        source = _joined(cell.get("source", ""))
-        if cell.get("cell_type") != "code":
-            yield from ((line, True) for line in source.split("\n"))
-            yield "", False
-            continue
-        yield "```python", False
-        yield from ((line, True) for line in source.split("\n"))
-        yield "```", False
-        for output in cell.get("outputs", []):
+        code = cell.get("cell_type") == "code"
+        yield from lines(cell.get("source", ""), "```python" if code else "")
+        yield "", False
+        for output in cell.get("outputs", []) if code else ():
             data = output.get("data", {})
-            if "text/html" in data and "<table" in _joined(data["text/html"]):
-                yield from ((line, True) for line in _joined(data["text/html"]).split("\n"))
+            page = data.get("text/html", "")
+            if any("<table" in part for part in ([page] if isinstance(page, str) else page)):
+                yield from lines(page)
             else:
-                shown = _joined(output.get("text", data.get("text/plain", "")))
-                yield "```", False
-                yield from ((line, True) for line in shown.replace("```", "'''").split("\n"))
-                yield "```", False
+                yield from lines(output.get("text", data.get("text/plain", "")), "```")
             yield "", False
 
 
-def _joined(text: Any) -> str:
-    return "".join(map(str, text)) if isinstance(text, list) else str(text)
-
-
-def _page(text: str) -> tuple[str, tuple[int, ...]]:
+def _page(text: str) -> Iterator[tuple[str, int]]:
     """A web page as Markdown with its tables left in tags: a line breaks where a block begins, and knows its place."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    for match in reversed(list(pattern("page_code").finditer(text))):
-        text = text[: match.start()] + "\n" * match[0].count("\n") + text[match.end() :]
-    out: list[str] = []
-    lines: list[int] = []
+    text = pattern("page_code").sub(lambda match: "\n" * match[0].count("\n"), text)
     for number, line in enumerate(text.split("\n"), 1):
         for piece in pattern("page_block").sub("\n\\g<0>", line).split("\n"):
-            opened = pattern("page_heading").match(piece)
-            item = pattern("page_item").match(piece)
-            if opened:
-                piece = "#" * int(opened[1]) + " " + pattern("any_tag").sub("", piece[opened.end() :])
-            elif item:
-                piece = "- " + piece[item.end() :]
-            out.append(piece)
-            lines.append(number)
-    return "\n".join(out), tuple(lines)
-
-
-#: Most contradictions that are told one by one.
-_TOLD = 40
+            if opened := pattern("page_heading").match(piece):
+                piece = "#" * int(opened[1]) + " " + pattern("html_tag").sub("", piece[opened.end() :])
+            yield pattern("page_item").sub("- ", piece), number
 
 
 def draft_files(paths: Sequence[Path], title: str = "") -> Draft:
@@ -210,108 +181,83 @@ def draft_files(paths: Sequence[Path], title: str = "") -> Draft:
         If one that was named cannot be read, or together they print more figures than are audited at once.
 
     """
-    named = find_documents(paths)
-    return draft_documents([read_document(path, name) for name, path in named], title)
+    return draft_documents([read_document(path, name) for name, path in find_documents(paths)], title)
 
 
 def draft_documents(documents: Sequence[Document], title: str = "") -> Draft:
     """Draft the claims of several documents together."""
-    drafts = [_placed(draft_claims(d.text, source=d.name, form=d.form, title=title), d) for d in documents]
+    drafts = [_drafted(document, title, marked=len(documents) > 1) for document in documents]
     if len(drafts) == 1:
         return drafts[0]
-    if sum(len(draft.claims.claims) for draft in drafts) > MAX_CLAIMS:
-        raise InputError(
-            f"more than {MAX_CLAIMS} figures in {len(drafts)} documents; name those that state the results"
-        )
-    marked = [_marked(draft, document.name) for draft, document in zip(drafts, documents, strict=True)]
-    claims, notes = _tied([claim for draft in marked for claim in draft.claims.claims])
+    claims, notes = _tied([claim for draft in drafts for claim in draft.claims.claims])
+    if len(claims) > MAX_CLAIMS:
+        words = f"more than {MAX_CLAIMS} figures in {len(drafts)} documents"
+        raise InputError(f"{words}; name those that state the results")
     source = ", ".join(document.name for document in documents)[:300]
-    groups = tuple(group for draft in marked for group in draft.claims.groups)
+    groups = tuple(group for draft in drafts for group in draft.claims.groups)
     return Draft(
-        ClaimSet(title or marked[0].claims.title, source, groups, tuple(claims), draft=True),
-        columns=tuple(column for draft in marked for column in draft.columns),
-        excluded=tuple(item for draft in marked for item in draft.excluded),
-        unplaced=tuple(item for draft in marked for item in draft.unplaced),
-        notes=(*notes, *(note for draft in marked for note in draft.notes)),
+        ClaimSet(title or drafts[0].claims.title, source, groups, tuple(claims), draft=True),
+        columns=tuple(column for draft in drafts for column in draft.columns),
+        excluded=tuple(item for draft in drafts for item in draft.excluded),
+        unplaced=tuple(item for draft in drafts for item in draft.unplaced),
+        notes=(*notes, *(note for draft in drafts for note in draft.notes)),
     )
 
 
-def _changed(draft: Draft, claim: Callable[[Claim], Claim], item: Callable[[Excluded], Excluded]) -> Draft:
-    """The draft with every claim and every token that is none changed."""
-    return replace(
-        draft,
-        claims=replace(draft.claims, claims=tuple(map(claim, draft.claims.claims))),
-        excluded=tuple(map(item, draft.excluded)),
-        unplaced=tuple(map(item, draft.unplaced)),
-    )
+def _drafted(document: Document, title: str, *, marked: bool) -> Draft:
+    """The draft of a document, at the lines of its file; ids, groups and records its own by its name where `marked`."""
+    draft, name = draft_claims(document.text, source=document.name, form=document.form, title=title), document.name
+    prefix = f"{name}: " if marked else ""
 
+    def line(number: int | None) -> int | None:
+        return document.lines[min(number or 1, len(document.lines)) - 1] if document.lines else number
 
-def _placed(draft: Draft, document: Document) -> Draft:
-    """The draft with the lines of the file instead of those of the text that was made of it."""
-    if not document.lines:
-        return draft
-
-    def line(number: int | None) -> int:
-        return document.lines[min(number or 1, len(document.lines)) - 1]
-
-    return _changed(
-        draft, lambda claim: replace(claim, source_line=line(claim.source_line)),
-        lambda item: replace(item, line=line(item.line)),
-    )  # fmt: skip
-
-
-def _marked(draft: Draft, name: str) -> Draft:
-    """The draft with its ids, groups and records made its own by the name of the document."""
-
-    def named(group: Group) -> Group:
-        shared = tuple(f"{name}: {other}" if other in known else other for other in group.shares_sample_with)
-        return replace(group, name=f"{name}: {group.name}", shares_sample_with=shared)
-
-    def own(claim: Claim) -> Claim:
+    def claim(own: Claim) -> Claim:
+        own = replace(own, source_line=line(own.source_line))
         return replace(
-            claim, id=f"{name}:{claim.id}", group=f"{name}: {claim.group}", document=name,
-            inputs=tuple(f"{name}:{i}" for i in claim.inputs), record=f"{name}:{claim.record}" if claim.record else "",
-        )  # fmt: skip
+            own, id=f"{name}:{own.id}", group=prefix + own.group, inputs=tuple(f"{name}:{i}" for i in own.inputs),
+            document=name, record=f"{name}:{own.record}" if own.record else "",
+        ) if marked else own  # fmt: skip
 
-    known = {group.name for group in draft.claims.groups}
-    marked = _changed(draft, own, lambda item: replace(item, document=name))
-    groups = tuple(map(named, draft.claims.groups))
-    notes = tuple(f"{name}: {note}" for note in draft.notes)
-    return replace(marked, claims=replace(marked.claims, groups=groups), notes=notes)
+    def item(other: Excluded) -> Excluded:
+        return replace(other, line=line(other.line) or 1, document=name if marked else "")
+
+    def group(own: Group) -> Group:
+        return replace(own, name=prefix + own.name)
+
+    parts = draft.claims
+    whole = replace(parts, claims=tuple(map(claim, parts.claims)), groups=tuple(map(group, parts.groups)))
+    notes = tuple(prefix + note for note in draft.notes)
+    out, left = tuple(map(item, draft.excluded)), tuple(map(item, draft.unplaced))
+    return replace(draft, claims=whole, excluded=out, unplaced=left, notes=notes)
+
+
+Quantity = tuple[str, ...]
 
 
 def _tied(claims: list[Claim]) -> tuple[list[Claim], list[str]]:
     """The claims, those of later documents that repeat an earlier figure tied to it, and what contradicts what."""
-    runs = _runs(claims)
-    first: dict[tuple[str, ...], Claim] = {}
+    runs, first = _runs(claims), dict[Quantity, Claim]()
     out: list[Claim] = []
     notes: list[str] = []
     for claim in claims:
-        key = (runs[claim.group], *_quantity(claim))
-        other = first.get(key)
-        if not _comparable(claim) or other is None or other.document == claim.document:
-            if _comparable(claim):
-                first.setdefault(key, claim)
-        elif _meet(claim, other):
-            if not claim.relation:
-                claim = replace(claim, relation="same", inputs=(other.id,))
-        elif len(notes) < _TOLD:
+        other = first.setdefault((runs[claim.group], *_quantity(claim)), claim) if _comparable(claim) else claim
+        if other.document != claim.document and _meet(claim, other):
+            claim = claim if claim.relation else replace(claim, relation="same", inputs=(other.id,))
+        elif other.document != claim.document and len(notes) < _TOLD:
+            run = claim.group.split(": ", 1)[-1]
+            of_run = "" if run == "main" else f"of {run}"
+            words = (claim.metric.replace("_", " "), claim.label, claim.split, claim.at, of_run)
             notes.append(
-                f"{_words(claim)} is printed as {other.printed} in {other.document} line {other.source_line} and as"
-                f" {claim.printed} in {claim.document} line {claim.source_line}"
+                f"{' '.join(filter(None, words))} is printed as {other.printed} in {other.document} line"
+                f" {other.source_line} and as {claim.printed} in {claim.document} line {claim.source_line}"
             )
         out.append(claim)
     return out, notes
 
 
-def _quantity(claim: Claim) -> tuple[str, str, str, str]:
+def _quantity(claim: Claim) -> Quantity:
     return claim.metric, claim.split, claim.label.lower(), claim.at
-
-
-def _words(claim: Claim) -> str:
-    run = claim.group.split(": ", 1)[-1]
-    parts = [claim.metric.replace("_", " "), claim.label, claim.split, claim.at, "" if run == "main" else f"of {run}"]
-    return " ".join(part for part in parts if part)
 
 
 def _comparable(claim: Claim) -> bool:
@@ -321,33 +267,26 @@ def _comparable(claim: Claim) -> bool:
 def _meet(first: Claim, second: Claim) -> bool:
     """Whether two prints share a value, one perhaps in percent without its sign."""
     a, b = first.value.either, second.value.either
-    if a.meets(b):
-        return True
     share = METRICS[first.metric].kind in ("proportion", "score", "return", "error", "share")
-    return share and ((a * 100).meets(b) or (b * 100).meets(a)) and first.value.percent != second.value.percent
+    unsigned = share and first.value.percent != second.value.percent
+    return a.meets(b) or (unsigned and ((a * 100).meets(b) or (b * 100).meets(a)))
 
 
 def _runs(claims: list[Claim]) -> dict[str, str]:
     """For each group the run it stands for across documents: groups of one name, or with two figures alike and more
     alike than not.
     """
-    members: dict[str, dict[tuple[str, ...], Claim]] = {}
-    for claim in claims:
-        if _comparable(claim):
-            members.setdefault(claim.group, {}).setdefault(_quantity(claim), claim)
-    run = {claim.group: claim.group for claim in claims}
-    names = list(members)
-    documents = {claim.group: claim.document for claim in claims}
-    for position, second in enumerate(names):
-        best = (0, "")
-        for first in names[:position]:
-            if documents[first] == documents[second]:
-                continue
+    members: dict[str, dict[Quantity, Claim]] = {}
+    for claim in filter(_comparable, claims):
+        members.setdefault(claim.group, {}).setdefault(_quantity(claim), claim)
+    run, documents = {c.group: c.group for c in claims}, {c.group: c.document for c in claims}
+    names = {group: group.split(": ", 1)[-1] for group in members}
+    for position, second in enumerate(members):
+        best = 0
+        for first in list(members)[:position]:
             common = members[first].keys() & members[second].keys()
-            alike = sum(_meet(members[first][key], members[second][key]) for key in common)
-            named = first.split(": ", 1)[-1] == second.split(": ", 1)[-1] != "main"
-            score = alike + (1 if named else 0)
-            if score >= 2 and 2 * alike >= len(common) and score > best[0]:
-                best = (score, run[first])
-        run[second] = best[1] or second
+            alike = sum(_meet(members[first][quantity], members[second][quantity]) for quantity in common)
+            score = alike + (names[first] == names[second] != "main")
+            if documents[first] != documents[second] and 2 <= score > best and 2 * alike >= len(common):
+                best, run[second] = score, run[first]
     return run
