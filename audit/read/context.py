@@ -242,7 +242,8 @@ def _sample(run: _Run, facts: _Facts, n: int | None) -> Sample:
         sample = replace(sample, sessions=_only(n for claim in run.claims if (n := _sessions(claim))))
     spans = {name: ends for name, ends in facts.spans.items() if name != "whole"}
     if len(spans) > 1 and run.prints("of_signals", "of_samples"):
-        sample = replace(sample, splits=tuple(Split(name, "", *spans[name][:2]) for name in _SPLITS if name in spans))
+        parts = (Split(name, start=spans[name][0], end=spans[name][1]) for name in _SPLITS if name in spans)
+        sample = replace(sample, splits=tuple(parts))
     splits = {claim.split for claim in run.claims if METRICS[claim.metric].kind not in wordset("kinds_of_no_split")}
     alone = run.split or (next(iter(splits)) if len(splits) == 1 else None)
     ends = facts.spans.get(alone or "whole") if alone or (alone == "" and not spans) else None

@@ -69,8 +69,9 @@ def _term(text: str, stated: dict[str, str]) -> LossTerm | None:
     for _ in range(_DEEPEST):
         words += f" {bare(key.replace('.', ' '))}"
         key = _name(stated.get(key, "").split("(")[0])
-    kinds = ((kind, row) for kind, row in table("loss_kind").items() if any(word in words for word in row["words"]))
-    kind, row = next(kinds, ("other", {}))
+    kinds = table("loss_kind")
+    kind = next((kind for kind in kinds if any(word in words for word in kinds[kind]["words"])), "other")
+    row = kinds.get(kind, {})
     rank = any(word in words for word in row.get("rank", ()))
     return LossTerm(kind, (weights or [1.0])[0], row.get("rank_metric" if rank else "metric", ""))
 
