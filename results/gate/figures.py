@@ -88,7 +88,9 @@ def _metric(name: str) -> Callable[[Subject], Estimate]:
         if figure is not None:
             return Estimate(figure.value, figure.low, figure.high, f"your own metric, {figure.source}")
         if item is None:
-            return missing(f"the run has no metric {name}")
+            alone = subject.run.manifest.get("fingerprints", {}).get("benchmark") is None
+            why = "; it was made without --benchmark, which some metrics need" if alone else ""
+            return missing(f"the run has no metric {name}{why}")
         if item["value"] is None:
             return missing(item["reason"] or f"{name} does not exist on this run")
         return Estimate(item["value"], item["low"], item["high"], item["convention"])

@@ -134,6 +134,7 @@ def test_trials_elsewhere_count_and_a_run_in_no_ledger_is_insufficient(tmp_path)
     bare = save_run("bare", config={}, fingerprints={}, metrics={"metrics": []},
                     tables={"returns": run.table("returns")}, notes={}, root=tmp_path)  # fmt: skip
     assert {read(bare, rule).absent for rule in ("skill_e", "skill_p", "expected_alpha")} == {"insufficient"}
+    assert read(bare, "implied_gap_t").reason.endswith("made without --benchmark, which some metrics need")
 
 
 def test_money_is_the_mean_of_realised_and_implied(tmp_path):
