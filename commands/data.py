@@ -57,7 +57,8 @@ def pack(
 
     The folder stands in for the file wherever prices or predictions are asked for, with the same figures; opening it
     reads it once, to see that it is what was written. `backtest --keep returns` of two packed panels works them a block
-    of sessions at a time, in a fraction of the memory. Sessions that are sealed (`data seal`) are left out.
+    of sessions at a time, in a fraction of the memory. Sealed sessions (`data seal`) are left out; receipts of
+    predictions stay in their file, to be given with --receipts.
 
     \b
     Examples:

@@ -299,7 +299,10 @@ class ObjectStore:
         if raw is None:
             return None
         try:
-            content = json.loads(raw)
+            try:
+                content = json.loads(raw)
+            except ValueError:
+                raise ValueError("not JSON") from None
             if sealed({"files": content["files"]}) != content:
                 raise ValueError("its content is not what was written")
             files = {str(name): _Entry(str(item[0]), int(item[1])) for name, item in content["files"].items()}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,6 +22,7 @@ from assay.models.base import Forecaster
 from assay.models.catalog import MODELS
 from assay.results.evidence.styles import StyleInputs
 from assay.results.storage.kept import Keep
+from assay.results.storage.object_store import store_behind
 from assay.results.storage.runs import Run
 from assay.results.tuning.tuned import Tuned
 from assay.results.workflow.requests import Checks
@@ -170,7 +173,9 @@ def keep_study(run: Run, study: Study) -> None:
     """
     digests = {name: digest for name in study.files() if (digest := input_digest(name)) is not None}
     study = replace(study, made_from=digests)
-    study = study.located({name: portable(name, run.path) for name in study.paths()})
+    # The folder that stands for an object store lies elsewhere on another machine.
+    place = os.path.abspath if store_behind(run.path.parent) is not None else partial(portable, folder=run.path)
+    study = study.located({name: place(name) for name in study.paths()})
     about = f"Reproduces {run.id}: `runs rerun {run.id}`, or `run study.toml`. Files are named as seen from here."
     if study.data.in_memory:
         lost = ", ".join(study.data.in_memory)

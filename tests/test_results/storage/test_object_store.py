@@ -356,6 +356,12 @@ def commands_on(server, tmp_path, monkeypatch, capsys):
     (mirror,) = (tmp_path / "two" / "results").glob("*")
     assert (mirror / ids[0] / "metrics.json").read_bytes() == (local / "metrics.json").read_bytes()
     assert not tables(mirror / ids[0])
+    own = ("--prices", "p.parquet", "--predictions", "o.parquet", "--receipts", "o.receipts.csv")
+    assert on("one", "data", "synthetic", "--sessions", "90", "--out", "p.parquet", "--oracle", "o.parquet")[0] == 0
+    run = json.loads(on("one", "backtest", *own, "--json")[1])["run_id"]
+    shutil.copytree(tmp_path / "one", tmp_path / "deep" / "er")  # another depth
+    assert on("deep/er", "runs", "rerun", run)[0] == 0
+    assert on("one", "runs", "rm", run)[0] == 0
     assert "Sharpe" in on("two", "runs", "show", "s2")[1]
     assert tables(mirror / ids[0]) == tables(local)
     assert on("two", "tearsheet", ids[0])[0] == 0
