@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import replace
 
 from assay.audit.claims.metrics import METRICS
@@ -23,7 +23,7 @@ from assay.audit.claims.model import Claim, ClaimSet
 from assay.audit.rules import FAMILIES, Report, findings_of
 from assay.audit.verdicts import Arithmetic, AuditReport, Finding, Substance, combine
 
-__all__ = ["audit_claims", "lookalike", "soften"]
+__all__ = ["audit_claims", "lookalike"]
 
 #: Checks that never accuse from a draft: two prints taken for one quantity, and bounds, both of which a misread name
 #: or column explains first.
@@ -38,89 +38,69 @@ EXPLICIT = ("change", "reduction", "ratio", "difference")
 OF_ONE_CLASS = ("C3 ", "C6 confusion", "C6 prevalence", "C6 equal", "C4 ", "C5 ")
 
 _MONEY = re.compile(r"[$€£¥₹]|R\$|\b(?:usd|eur|gbp|inr|brl)\b|(?<=\d)\s?(?:k|m|b|kb|mb|gb|mn|bn)\b", re.I)
-_GLUED = r"(?<![\w.,]){}[A-Za-z_]"
 _UNITLESS = ("proportion", "score", "correlation", "r2", "ratio", "statistic")
+#: Findings that are about how prints stand together, not about a quantity: its other prints do not share them.
+_OF_THE_PRINT = ("C37 printed twice", "C28", "C34", "C29 sum", "C1 fraction")
+_CUT = "digits cut off, not rounded"
 
 
 def lookalike(claim: Claim) -> bool:
     """Whether a figure is printed as no figure of its metric is: money for a ratio, a percentage or a fraction for a
     count, a bare whole number for a share, a score, a correlation or a ratio, a number glued to a letter ("5W")."""
-    info, value = METRICS.get(claim.metric), claim.value
+    info, value, printed = METRICS.get(claim.metric), claim.value, claim.printed
     counted = claim.metric in ("winning_trades", "losing_trades")  # "53W / 41L"
-    glued = _GLUED.format(re.escape(claim.printed))
-    if claim.printed[-1:].isdigit() and not counted and re.search(glued, claim.source_text):
+    glued = printed[-1:].isdigit() and re.search(rf"(?<![\w.,]){re.escape(printed)}[A-Za-z_]", claim.source_text)
+    if (glued and not counted) or info is None:
         return True
-    if info is None or not value.is_point:
-        return info is None
-    whole = value.decimals == 0 and not value.percent
+    if not value.is_point:
+        return False
     if info.kind == "count":
-        return value.percent or not float(value.value).is_integer() or value.value < 0 or "$" in claim.printed
-    if info.kind in _UNITLESS:
-        return bool(_MONEY.search(claim.printed)) or (whole and abs(value.value) > 1) or value.multiple
-    return False
+        return value.percent or not value.value.is_integer() or value.value < 0 or "$" in printed
+    whole = value.decimals == 0 and not value.percent and abs(value.value) > 1
+    return info.kind in _UNITLESS and (bool(_MONEY.search(printed)) or whole or value.multiple)
 
 
-def soften(findings: Iterable[Finding], claims: ClaimSet) -> list[Finding]:
+def _as_draft(findings: list[Finding], claims: ClaimSet) -> list[Finding]:
     """The findings as a draft may state them: accusations it cannot make ask for the reading to be checked."""
-    if not claims.draft:
-        return list(findings)
-    held = _Records(claims)
-    return [_softened(finding, held) if finding.accuses else finding for finding in findings]
+    prints = Counter((c.record, c.metric, c.label) for c in claims.claims if c.record and not c.target)
+    return [
+        replace(finding, arithmetic=Arithmetic.CHECK, substance=None)
+        if finding.accuses and not _may_accuse(finding, claims, prints)
+        else finding
+        for finding in findings
+    ]
 
 
-def _softened(finding: Finding, held: _Records) -> Finding:
-    if held.may_accuse(finding):
-        return finding
-    return replace(finding, arithmetic=Arithmetic.CHECK, substance=None)
+def _may_accuse(finding: Finding, claims: ClaimSet, prints: Counter[tuple[str, str, str]]) -> bool:
+    """Whether an accusation of a draft rests on figures that are surely of one record, or explicitly tied."""
+    check, basis = finding.check_id, [claims.claim(name) for name in {*finding.claims, *finding.using}]
+    figures = [claim for claim in basis if claim is not None and not claim.target and not lookalike(claim)]
+    if check.startswith(ASKING) or len(figures) < len(basis):
+        return False
+    if check.startswith(OF_ONE_CLASS) and not all(c.label or c.metric == "accuracy" for c in figures):
+        return False
+    by_context = finding.stated and check.startswith(BY_CONTEXT)
+    if len(figures) == 1:
+        return by_context or (check.startswith(ALONE) and not finding.stated)
+    one_run = len({(claim.group, claims.split_of(claim), claim.at) for claim in figures}) == 1
+    if by_context:
+        return one_run
+    record = {claim.record for claim in figures}
+    apart = all(prints[claim.record, claim.metric, claim.label] == 1 for claim in figures)
+    return (one_run and len(record) == 1 and "" not in record and apart) or _tied(figures)
 
 
-class _Records:
-    """The records of a draft, and what stands in each."""
-
-    def __init__(self, claims: ClaimSet) -> None:
-        self.claims = claims
-        self.inside = Counter((c.record, c.metric, c.label) for c in claims.claims if c.record and not c.target)
-
-    def may_accuse(self, finding: Finding) -> bool:
-        if finding.check_id.startswith(ASKING):
-            return False
-        basis = [self.claims.claim(name) for name in dict.fromkeys((*finding.claims, *finding.using))]
-        figures = [claim for claim in basis if claim is not None]
-        if len(figures) < len(basis) or any(map(lookalike, figures)) or any(c.target for c in figures):
-            return False
-        if finding.check_id.startswith(OF_ONE_CLASS) and not all(c.label for c in figures if c.metric != "accuracy"):
-            return False
-        if len(figures) == 1:
-            return finding.check_id.startswith(BY_CONTEXT if finding.stated else ALONE)
-        if finding.stated and finding.check_id.startswith(BY_CONTEXT):
-            return self._one_run(figures)
-        return self._tied(figures) or (self._one_record(figures) and all(map(self._only_one, figures)))
-
-    def _one_run(self, figures: list[Claim]) -> bool:
-        return len({(claim.group, self.claims.split_of(claim), claim.at) for claim in figures}) == 1
-
-    def _one_record(self, figures: list[Claim]) -> bool:
-        records = {claim.record for claim in figures}
-        return len(records) == 1 and "" not in records and self._one_run(figures)
-
-    def _only_one(self, claim: Claim) -> bool:
-        return self.inside[claim.record, claim.metric, claim.label] == 1
-
-    def _tied(self, figures: list[Claim]) -> bool:
-        """Whether one of the figures names the others as its inputs, and all are of one unit."""
-        names = {claim.id for claim in figures}
-        if any(claim.relation == "fraction" and {claim.id, *claim.inputs} == names for claim in figures):
+def _tied(figures: list[Claim]) -> bool:
+    """Whether one of the figures names the others as its inputs, and those are of one unit."""
+    names = {claim.id for claim in figures}
+    for claim in figures:
+        inputs = [other for other in figures if other is not claim]
+        if claim.relation == "fraction" and {claim.id, *claim.inputs} == names:
             return True
-        derived = [claim for claim in figures if claim.relation in EXPLICIT and set(claim.inputs) == names - {claim.id}]
-        result = derived[0] if derived else None
-        if result is None:
-            return False
-        inputs = [claim for claim in figures if claim is not result]
-        units = {(claim.value.percent, claim.unit, claim.metric) for claim in inputs}
-        return len(units) == 1 and (result.value.percent or result.value.multiple or not inputs[0].value.percent)
-
-
-_ACCUSING = "digits cut off, not rounded"
+        if claim.relation in EXPLICIT and set(claim.inputs) == names - {claim.id}:
+            unit = claim.value.percent or claim.value.multiple or not inputs[0].value.percent
+            return unit and len({(other.value.percent, other.unit, other.metric) for other in inputs}) == 1
+    return False
 
 
 def audit_claims(claims: ClaimSet) -> AuditReport:
@@ -151,16 +131,16 @@ def audit_claims(claims: ClaimSet) -> AuditReport:
 
     """
     strict = Report(claims)
-    # What a draft may not say of a figure it does not say of its other prints either; what it may, it says of them all.
-    findings = soften(_second_reading(findings_of(strict), claims), claims)
+    findings = _second_reading(findings_of(strict), claims)
+    if claims.draft:
+        # What a draft may not say of a figure it does not say of its other prints either.
+        findings = _as_draft(findings, claims)
     findings += _repeated(strict, findings)
-    findings += _inherited(claims, findings)
-    findings = list(dict.fromkeys(findings))
-    verdicts = tuple(combine(claim, tuple(findings)) for claim in claims.claims)
-    families = len(strict.samples())
+    findings = list(dict.fromkeys(findings + _inherited(claims, findings)))
     warnings = list(dict.fromkeys(strict.skipped))
-    if families > FAMILIES:
+    if (families := len(strict.samples())) > FAMILIES:
         warnings.append(f"only the first {FAMILIES} of {families} samples were searched for their size")
+    verdicts = tuple(combine(claim, tuple(findings)) for claim in claims.claims)
     return AuditReport(claims, verdicts, tuple(findings), tuple(warnings))
 
 
@@ -168,43 +148,34 @@ def _second_reading(findings: list[Finding], claims: ClaimSet) -> list[Finding]:
     """Keep an accusation only if it also stands when digits may have been cut off instead of rounded."""
     if not any(finding.accuses for finding in findings):
         return findings
-    lenient = findings_of(Report(claims, lenient=True))
-    standing = {(finding.check_id, finding.claims): finding for finding in lenient}
-    kept: list[Finding] = []
+    kept, lenient = [], findings_of(Report(claims, lenient=True))
+    standing = {(finding.check_id, finding.claims): finding for finding in lenient if finding.accuses}
     for finding in findings:
         again = standing.get((finding.check_id, finding.claims))
-        if not finding.accuses or (again is not None and again.accuses):
-            kept.append(_milder(finding, again))
-            continue
-        held = next(
-            (f for f in lenient if f.check_id == finding.check_id and set(finding.claims) & set(f.claims)), None
-        )
-        if held is not None and held.arithmetic is Arithmetic.CONSISTENT:
-            sentence = f"{held.sentence.rstrip('.')} ({_ACCUSING})."
-            kept.append(replace(held, claims=finding.claims, sentence=sentence, reading=_ACCUSING))
+        if not finding.accuses:
+            kept.append(finding)
+        elif again is not None:
+            kept.append(again if finding.arithmetic is Arithmetic.INCONSISTENT is not again.arithmetic else finding)
+        else:
+            near = (f for f in lenient if f.check_id == finding.check_id and set(finding.claims) & set(f.claims))
+            held = next(near, finding)
+            if held.arithmetic is Arithmetic.CONSISTENT:
+                sentence = f"{held.sentence.rstrip('.')} ({_CUT})."
+                kept.append(replace(held, claims=finding.claims, sentence=sentence, reading=_CUT))
     return kept
 
 
-def _milder(finding: Finding, again: Finding | None) -> Finding:
-    """The lenient finding where it accuses less gravely than the strict one."""
-    if again is None or finding.arithmetic is again.arithmetic:
-        return finding
-    return again if finding.arithmetic is Arithmetic.INCONSISTENT else finding
-
-
-def _twins(report: Report, claim: Claim) -> list[Claim]:
+def _twins(report: Report, claim: Claim) -> Iterator[Claim]:
     """Other prints of the same quantity that meet this one."""
-    run = report.run_of(claim)
+    run, claims = report.run_of(claim), report.claims
     twins = [other for other in run.measured if (other.metric, other.label) == (claim.metric, claim.label)]
-    twins += [other for other in report.claims.claims if other.relation == "same" and claim.id in other.inputs]
-    if run.split:
-        # A figure printed without its split, like the headline of a report, is that of a split it meets.
-        twins += [other for other in report.kin(claim) if not report.claims.split_of(other)]
-    return [
-        other for other in dict.fromkeys(twins)
-        if other.id != claim.id and other.value.is_point and not other.target
-        and report.read(other).meets(report.read(claim))
-    ]  # fmt: skip
+    twins += [other for other in claims.claims if other.relation == "same" and claim.id in other.inputs]
+    if run.split:  # a figure printed without its split, like the headline of a report, is that of a split it meets
+        twins += [other for other in report.kin(claim) if not claims.split_of(other)]
+    for other in dict.fromkeys(twins):
+        alike = other.id != claim.id and other.value.is_point and not other.target
+        if alike and report.read(other).meets(report.read(claim)):
+            yield other
 
 
 def _repeated(report: Report, findings: list[Finding]) -> list[Finding]:
@@ -215,32 +186,30 @@ def _repeated(report: Report, findings: list[Finding]) -> list[Finding]:
     """
     extra: list[Finding] = []
     for finding in findings:
-        if finding.check_id.startswith(("C37 printed twice", "C28", "C34", "C29 sum", "C1 fraction")):
+        if finding.check_id.startswith(_OF_THE_PRINT):
             continue
         for claim in filter(None, map(report.claims.claim, finding.claims)):
             for twin in _twins(report, claim):
-                if twin.id in finding.claims:
-                    continue
                 exact = report.read(twin) == report.read(claim)
-                if exact:
-                    extra.append(replace(finding, claims=(twin.id,)))
-                elif finding.substance is not None:
-                    extra.append(replace(finding, claims=(twin.id,), arithmetic=None))
+                if twin.id not in finding.claims and (exact or finding.substance is not None):
+                    extra.append(replace(finding, claims=(twin.id,), arithmetic=finding.arithmetic if exact else None))
     return extra
 
 
 def _inherited(claims: ClaimSet, findings: list[Finding]) -> list[Finding]:
     """A change or multiple of a figure that a baseline explains is explained by it too."""
+    explained = {
+        name: (finding, claims.claim(name))
+        for finding in sorted(findings, key=lambda finding: finding.weight)
+        if finding.substance is Substance.EXPLAINED
+        for name in finding.claims
+    }
     extra: list[Finding] = []
-    explained = [f for f in findings if f.substance is Substance.EXPLAINED]
     for claim in claims.claims:
-        if claim.relation not in ("change", "ratio", "difference") or claim.target or not claim.inputs:
-            continue
-        for name in reversed(claim.inputs):
-            source = claims.claim(name)
-            reasons = sorted((f for f in explained if name in f.claims), key=lambda f: -f.weight)
-            if source is not None and reasons:
-                sentence = f"it rests on {source.metric.replace('_', ' ')} {source.printed}: {reasons[0].sentence}"
-                extra.append(replace(reasons[0], claims=(claim.id,), sentence=sentence, arithmetic=None, weight=0))
-                break
+        sources = [name for name in claim.inputs if name in explained]
+        if sources and claim.relation in ("change", "ratio", "difference") and not claim.target:
+            reason, source = explained[sources[-1]]
+            if source is not None:
+                words = f"it rests on {source.metric.replace('_', ' ')} {source.printed}: {reason.sentence}"
+                extra.append(replace(reason, claims=(claim.id,), sentence=words, arithmetic=None, weight=0))
     return extra

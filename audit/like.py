@@ -68,41 +68,23 @@ def report_claims(name: str) -> ClaimSet:
 
 @dataclass(frozen=True, eq=False)
 class LikeRow:
-    """A printed figure beside what was measured.
+    """A printed figure beside what was measured."""
 
-    Parameters
-    ----------
-    verdict : of the audit, with the claim.
-    validation, test : what the model gave, NaN where it has no such figure.
-    place : where the print lies against what was measured, in words.
-
-    """
-
-    verdict: Verdict
-    validation: float
+    verdict: Verdict  # of the audit, with the claim
+    validation: float  # what the model gave, NaN where it has no such figure
     test: float
-    place: str
+    place: str  # where the print lies against what was measured, in words
 
 
 @dataclass(frozen=True, eq=False)
 class LikeReport:
-    """A report's figures made again.
+    """A report's figures made again."""
 
-    Parameters
-    ----------
-    claims : the report's.
-    rows : a row a figure, each printed once, in the report's order.
-    tables : of the model, as the report prints them.
-    about : what was run, one sentence.
-    notes : what a reader has to know.
-
-    """
-
-    claims: ClaimSet
-    rows: tuple[LikeRow, ...]
-    tables: Mapping[str, pd.DataFrame]
-    about: str
-    notes: tuple[str, ...] = ()
+    claims: ClaimSet  # the report's
+    rows: tuple[LikeRow, ...]  # a row a figure, each printed once, in the report's order
+    tables: Mapping[str, pd.DataFrame]  # of the model, as the report prints them
+    about: str  # what was run, one sentence
+    notes: tuple[str, ...] = ()  # what a reader has to know
 
     @property
     def summary(self) -> str:

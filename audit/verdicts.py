@@ -2,9 +2,8 @@
 
 Two axes, kept apart, since many figures are arithmetically fine and mean nothing. An accusation needs proof:
 ``inconsistent`` stands only on intervals of identified quantities that do not meet; from a draft, what a misreading
-could explain asks to ``check the reading`` instead. Whatever leans on an assumption
-about the market, or on an identification the report does not make, says ``implausible`` at most, and names the
-assumption.
+could explain asks to ``check the reading`` instead. Whatever leans on an assumption about the market, or on an
+identification the report does not make, says ``implausible`` at most, and names the assumption.
 """
 
 from __future__ import annotations
@@ -45,43 +44,20 @@ class Substance(StrEnum):
     NOT_JUDGED = "not judged"
 
 
-_ARITHMETIC_RANK = {verdict: rank for rank, verdict in enumerate(Arithmetic)}
-_SUBSTANCE_RANK = {verdict: rank for rank, verdict in enumerate(Substance)}
-
-
 @dataclass(frozen=True)
 class Finding:
-    """What one check says about some claims.
+    """What one check says about some claims; `InputError` for an ``implausible`` without its assumption."""
 
-    Parameters
-    ----------
-    check_id : the check, e.g. ``"C3 F1 identity"``.
-    claims : ids of the claims the finding is about (those it accuses, explains or confirms).
-    sentence : one sentence with the numbers in it, checkable by hand.
-    arithmetic, substance : what it says on either axis; None where it says nothing.
-    assumption : what the finding leans on; required for ``implausible``.
-    reading : the reading under which it holds, where several were tried.
-    weight : among equal verdicts the heavier finding speaks; a sharper bound or a named baseline weighs more.
-    using : ids of every printed figure that the reasoning takes; empty where those are `claims`.
-    stated : whether it also takes context that the report states (n, range, architecture, loss, dates).
-
-    Raises
-    ------
-    InputError
-        If an ``implausible`` names no assumption, or the sentence is empty.
-
-    """
-
-    check_id: str
-    claims: tuple[str, ...]
-    sentence: str
-    arithmetic: Arithmetic | None = None
+    check_id: str  # e.g. "C3 F1 identity"
+    claims: tuple[str, ...]  # ids of those it accuses, explains or confirms
+    sentence: str  # with the numbers in it, checkable by hand
+    arithmetic: Arithmetic | None = None  # what it says on either axis; None where it says nothing
     substance: Substance | None = None
-    assumption: str | None = None
-    reading: str | None = None
-    weight: int = 0
-    using: tuple[str, ...] = ()
-    stated: bool = False
+    assumption: str | None = None  # what it leans on
+    reading: str | None = None  # the reading under which it holds, where several were tried
+    weight: int = 0  # among equal verdicts the heavier speaks; a sharper bound or a named baseline weighs more
+    using: tuple[str, ...] = ()  # ids of every figure that the reasoning takes; empty where those are `claims`
+    stated: bool = False  # whether it also takes context that the report states (n, range, architecture, loss, dates)
 
     def __post_init__(self) -> None:
         if not self.sentence.strip():
@@ -114,11 +90,8 @@ class Verdict:
     @property
     def because(self) -> str:
         """The one sentence to print: the graver axis speaks."""
-        if self.arithmetic is Arithmetic.INCONSISTENT:
-            return self.arithmetic_because
-        if self.substance is not Substance.NOT_JUDGED:
-            return self.substance_because
-        return self.arithmetic_because
+        speaks = self.substance is not Substance.NOT_JUDGED and self.arithmetic is not Arithmetic.INCONSISTENT
+        return self.substance_because if speaks else self.arithmetic_because
 
 
 @dataclass(frozen=True, repr=False)
@@ -137,11 +110,9 @@ class AuditReport(Card):
 
     def card(self) -> tuple[str, list[tuple[str, str]]]:
         """How many claims received each verdict, then the figures accused, each with its sentence."""
-        counts = self.counts().items()
-        rows = [(axis, ", ".join(f"{n} {name}" for name, n in of.items())) for axis, of in counts]
-        accused = [v for v in self.verdicts
-                   if v.arithmetic is Arithmetic.INCONSISTENT or v.substance is Substance.IMPLAUSIBLE]  # fmt: skip
-        rows += [(f"{v.claim.metric} {v.claim.printed}", v.because) for v in accused]
+        rows = [(axis, ", ".join(f"{n} {name}" for name, n in of.items())) for axis, of in self.counts().items()]
+        rows += [(f"{v.claim.metric} {v.claim.printed}", v.because) for v in self.verdicts
+                 if v.arithmetic is Arithmetic.INCONSISTENT or v.substance is Substance.IMPLAUSIBLE]  # fmt: skip
         return f"audit of {self.claims.title or self.claims.source or 'a report'}: {len(self.verdicts)} claims", rows
 
     def to_frame(self) -> pd.DataFrame:
@@ -161,16 +132,17 @@ class AuditReport(Card):
             If the set has no such claim.
 
         """
-        for verdict in self.verdicts:
-            if verdict.claim.id == claim_id:
-                return verdict
-        raise InputError(f"audit report: no claim {claim_id!r}; known: {', '.join(v.claim.id for v in self.verdicts)}")
+        known = {verdict.claim.id: verdict for verdict in self.verdicts}
+        if claim_id not in known:
+            raise InputError(f"audit report: no claim {claim_id!r}; known: {', '.join(known)}")
+        return known[claim_id]
 
     def counts(self) -> dict[str, dict[str, int]]:
         """How many claims received each verdict, by axis."""
+        axes = {"arithmetic": Arithmetic, "substance": Substance}
+        held = {axis: Counter(getattr(verdict, axis) for verdict in self.verdicts) for axis in axes}
         return {
-            "arithmetic": dict(Counter(str(verdict.arithmetic) for verdict in self.verdicts)),
-            "substance": dict(Counter(str(verdict.substance) for verdict in self.verdicts)),
+            axis: {str(kind): held[axis][kind] for kind in kinds if held[axis][kind]} for axis, kinds in axes.items()
         }
 
 
@@ -178,10 +150,10 @@ def combine(claim: Claim, findings: tuple[Finding, ...]) -> Verdict:
     """Combine the findings about one claim: on each axis the gravest verdict wins and its heaviest finding speaks."""
     mine = tuple(finding for finding in findings if claim.id in finding.claims)
     by_weight = sorted(mine, key=lambda finding: -finding.weight)
-    arithmetic = [(f.arithmetic, f.sentence) for f in by_weight if f.arithmetic is not None]
-    substance = [(f.substance, f.sentence) for f in by_weight if f.substance is not None]
-    arithmetic.append((Arithmetic.NOT_CHECKABLE, "no other printed figure bears on it"))
-    substance.append((Substance.NOT_JUDGED, "nothing printed lets it be judged"))
-    holds, why = min(arithmetic, key=lambda item: _ARITHMETIC_RANK[item[0]])
-    means, because = min(substance, key=lambda item: _SUBSTANCE_RANK[item[0]])
-    return Verdict(claim, holds, means, why, because, mine)
+    holds = [(f.arithmetic, f.sentence) for f in by_weight if f.arithmetic is not None]
+    means = [(f.substance, f.sentence) for f in by_weight if f.substance is not None]
+    holds.append((Arithmetic.NOT_CHECKABLE, "no other printed figure bears on it"))
+    means.append((Substance.NOT_JUDGED, "nothing printed lets it be judged"))
+    arithmetic, why = min(holds, key=lambda item: list(Arithmetic).index(item[0]))
+    substance, because = min(means, key=lambda item: list(Substance).index(item[0]))
+    return Verdict(claim, arithmetic, substance, why, because, mine)

@@ -130,32 +130,18 @@ def _not_above(low: float, high: float, slack: float) -> bool:
 
 @dataclass(frozen=True)
 class Printed:
-    """A figure as it stands in a report, with what it can stand for.
+    """A figure as it stands in a report, with what it can stand for."""
 
-    Parameters
-    ----------
-    text : the figure as printed.
-    value : its value, in decimals for percentages (``57.14%`` is 0.5714), in base units for K, M, KB.
-    unit : size of the last printed digit on the scale of `value` (0.0001 for ``57.14%``).
-    decimals : digits printed after the decimal point (before any scaling).
-    percent : whether it was printed in percent.
-    about : whether it was printed with "~", "about", "circa".
-    bound : ``""``, ``">"``, ``">="``, ``"<"``, ``"<="`` or ``"range"``.
-    end, end_unit : the upper end of a printed range and the size of its last digit; those of `value` otherwise.
-    multiple : whether it was printed as a multiple ("35x").
-
-    """
-
-    text: str
-    value: float
-    unit: float
-    decimals: int
+    text: str  # as printed
+    value: float  # in decimals for percentages ("57.14%" is 0.5714), in base units for K, M, KB
+    unit: float  # size of the last printed digit on the scale of `value` (0.0001 for "57.14%")
+    decimals: int  # digits printed after the decimal point, before any scaling
     percent: bool = False
-    about: bool = False
-    bound: str = ""
-    end: float = math.nan
-    end_unit: float = 0.0
-    multiple: bool = False
+    about: bool = False  # printed with "~", "about", "circa"
+    bound: str = ""  # "", ">", ">=", "<", "<=" or "range"
+    end: float = math.nan  # upper end of a printed range, else `value`
+    end_unit: float = 0.0  # size of the last digit of that
+    multiple: bool = False  # printed as a multiple ("35x")
 
     def __str__(self) -> str:
         return self.text

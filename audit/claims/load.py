@@ -35,16 +35,14 @@ that are no claims, with the reason; that table is read by people only.
 from __future__ import annotations
 
 import itertools
-import math
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from assay.audit.claims.intervals import Printed
 from assay.audit.claims.located import read_text
 from assay.audit.claims.metrics import METRICS
 from assay.audit.claims.model import BESIDE, RELATIONS, Claim, ClaimSet, Group
@@ -170,54 +168,32 @@ def contradictions(group: Group, names: Collection[str]) -> Iterator[tuple[str, 
     `names` are those of all groups. Only statements of the context about itself are judged here: what contradicts a
     *claim* is for the checks to find.
     """
-    sample, target, portfolio = group.sample, group.target, group.portfolio
-    layers = group.architecture.layers if group.architecture is not None else ()
-    classes = Counter(item.name for item in group.classes)
+    sample, target = group.sample, group.target
+    spans = [("sample.splits", f"split {split.name!r}: ", split) for split in sample.splits]
+    for key, words, span in [("sample.start", "", sample), *spans]:
+        if span.start[: len(span.end)] > span.end[: len(span.start)]:
+            yield key, f"{words}start {span.start} is after end {span.end}"
+    for key, what, parts in (("sample.splits", "split", sample.splits), ("class[0].share", "class", group.classes)):
+        total = sum(max(part.share.interval.low, 0.0) for part in parts if part.share is not None)
+        if total > 1 + 1e-9:
+            yield key, f"the {what} shares sum to at least {total:.3g}, more than one"
     supports = sum(item.support or 0 for item in group.classes)
-    parts = _total(split.share for split in sample.splits)
-    shares = _total(item.share for item in group.classes)
-    ends = f"{target.low} to {target.high}"
-    yield from (
-        (key, message)
-        for wrong, key, message in (
-            ((sample.n_positive or 0) > (sample.n or math.inf), "sample.n_positive",
-             f"n_positive {sample.n_positive} exceeds n {sample.n}"),
-            (_after(sample.start, sample.end), "sample.start", f"start {sample.start} is after end {sample.end}"),
-            *((_after(split.start, split.end), "sample.splits",
-               f"split {split.name!r}: start {split.start} is after end {split.end}") for split in sample.splits),
-            (parts > 1, "sample.splits", f"the split shares sum to at least {parts:.3g}, more than one"),
-            (target.low and target.high and target.span is None, "target.low",
-             f"low {target.low} is above high {target.high}"),
-            (target.mean and target.span and not target.mean.interval.meets(target.span), "target.mean",
-             f"mean {target.mean} is outside {ends}"),
-            (target.std and target.std.interval.high < 0, "target.std", f"std {target.std} is negative"),
-            (portfolio.volatility_target and portfolio.volatility_target.interval.high <= 0,
-             "portfolio.volatility_target", f"volatility_target {portfolio.volatility_target} is not above 0"),
-            *((count > 1, "class[0].name", f"class {name!r} stands twice") for name, count in classes.items()),
-            (shares > 1, "class[0].share", f"the class shares sum to at least {shares:.3g}, more than one"),
-            (supports > (sample.n or math.inf), "class[0].support",
-             f"the class supports sum to {supports}, more than n {sample.n}"),
-            *((layer.kind in _SIZED and layer.units < 1, "architecture.layers",
-               f"layer {number} ({layer.kind}) needs units of at least 1") for number, layer in enumerate(layers, 1)),
-            *((layer.source >= number - 1, "architecture.layers",
-               f"layer {number} cannot be fed by layer {layer.source + 1}") for number, layer in enumerate(layers, 1)),
-            (group.name in group.shares_sample_with, "shares_sample_with",
-             "a group shares its sample with itself; name the other one"),
-            *((other not in names, "shares_sample_with", f"unknown group {other!r}")
-              for other in group.shares_sample_with),
-        )
-        if wrong
-    )  # fmt: skip
-
-
-_SIZED = ("lstm", "gru", "rnn", "dense", "conv1d")
-
-
-def _after(start: str, end: str) -> bool:
-    """Whether a date lies after another, each perhaps only its beginning."""
-    return bool(start and end) and start[: len(end)] > end[: len(start)]
-
-
-def _total(shares: Iterable[Printed | None]) -> float:
-    """The least that shares can sum to, less what rounding may add."""
-    return sum(max(share.interval.low, 0.0) for share in shares if share is not None) - 1e-9
+    counts = (("sample.n_positive", sample.n_positive or 0), ("class[0].support", supports))
+    for key, count in counts:
+        if sample.n is not None and count > sample.n:
+            yield key, f"{key.rpartition('.')[2]} {count} exceeds n {sample.n}"
+    if target.low and target.high and target.span is None:
+        yield "target.low", f"low {target.low} is above high {target.high}"
+    if target.mean and target.span and not target.mean.interval.meets(target.span):
+        yield "target.mean", f"mean {target.mean} is outside {target.low} to {target.high}"
+    for name, count in Counter(item.name for item in group.classes).items():
+        if count > 1:
+            yield "class[0].name", f"class {name!r} stands twice"
+    for number, layer in enumerate(group.architecture.layers if group.architecture else (), 1):
+        if layer.kind in ("lstm", "gru", "rnn", "dense", "conv1d") and layer.units < 1:
+            yield "architecture.layers", f"layer {number} ({layer.kind}) needs units of at least 1"
+        if layer.source >= number - 1:
+            yield "architecture.layers", f"layer {number} cannot be fed by layer {layer.source + 1}"
+    for other in group.shares_sample_with:
+        if other not in names or other == group.name:
+            yield "shares_sample_with", f"no other group is named {other!r}"

@@ -116,9 +116,7 @@ def from_toml(cls: Callable[..., T], table: Mapping[str, Any], place: Place, wha
 
 def _value(value: Any, hint: Any, mark: Any, key: str, place: Place) -> Any:
     if (wanted := _mismatch(value, hint, mark)) is not None:
-        shown = repr(value)
-        shown = shown if len(shown) <= 60 else shown[:57] + "…"
-        raise place.error(key, f"{key!r} must be {wanted}, got {shown}")
+        raise place.error(key, f"{key!r} must be {wanted}, got {value!r:.60}")
     if mark == "date":
         return value if isinstance(value, str) else value.isoformat()[:10]
     if isinstance(mark, tuple) and value not in mark:

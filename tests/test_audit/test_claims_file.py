@@ -61,7 +61,7 @@ BAD = [
     (GROUP + '[group.architecture]\nlayers = [{ kind = "lstm" }]', "layer 1 (lstm) needs units"),
     (GROUP + "[group.architecture]\ninputs = 3", "line 3: architecture needs 'layers'"),
     (GROUP + "[group.portfolio]\ntrials = 0", "line 4: trials 0 is below 1"),
-    (GROUP + 'shares_sample_with = ["b"]', "line 3: group 'a': unknown group 'b'"),
+    (GROUP + 'shares_sample_with = ["b"]', "line 3: group 'a': no other group is named 'b'"),
     (GROUP + "[group.loss]\nterms = [{ kind = 'mse', weight = 'x' }]", "'weight' must be a number"),
     ("[[claim]]\n" + "x = [" * 2000, "not"),
 ]
