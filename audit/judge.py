@@ -25,22 +25,21 @@ from assay.audit.verdicts import Arithmetic, AuditReport, Finding, Substance, co
 
 __all__ = ["audit_claims", "lookalike"]
 
-#: Checks that never accuse from a draft: two prints taken for one quantity, and bounds, both of which a misread name
-#: or column explains first.
+#: Checks that never accuse from a draft: two prints taken for one quantity, and bounds; a misread name explains both.
 ASKING = ("C0 ", "C16 correlation", "C37 ")
 #: Doubts about one figure by itself that a draft may raise.
 ALONE = ("C22 foresight",)
 #: Checks whose stated context names the figures it ties: a range, a loss, layers, a schedule.
 BY_CONTEXT = ("C11 ", "C12 ", "C23 ", "C26 ", "C27 ")
-#: Relations that name their inputs; a mean or a sum may leave some out.
-EXPLICIT = ("change", "reduction", "ratio", "difference")
 #: Checks of precision, recall and F1, whose average must be known: of one class, by its label.
 OF_ONE_CLASS = ("C3 ", "C6 confusion", "C6 prevalence", "C6 equal", "C4 ", "C5 ")
+#: Checks of how prints stand together: other prints of a quantity do not share what they say.
+OF_THE_PRINT = ("C37 printed twice", "C28", "C34", "C29 sum", "C1 fraction")
+#: Relations that name their inputs; a mean or a sum may leave some out.
+EXPLICIT = ("change", "reduction", "ratio", "difference")
 
 _MONEY = re.compile(r"[$€£¥₹]|R\$|\b(?:usd|eur|gbp|inr|brl)\b|(?<=\d)\s?(?:k|m|b|kb|mb|gb|mn|bn)\b", re.I)
 _UNITLESS = ("proportion", "score", "correlation", "r2", "ratio", "statistic")
-#: Findings that are about how prints stand together, not about a quantity: its other prints do not share them.
-_OF_THE_PRINT = ("C37 printed twice", "C28", "C34", "C29 sum", "C1 fraction")
 _CUT = "digits cut off, not rounded"
 
 
@@ -104,16 +103,8 @@ def _tied(figures: list[Claim]) -> bool:
 
 
 def audit_claims(claims: ClaimSet) -> AuditReport:
-    """Audit a claim set from its printed figures alone.
-
-    Parameters
-    ----------
-    claims : the figures, their runs and the context of each run.
-
-    Returns
-    -------
-    AuditReport
-        One verdict per claim, in the order of the claims, each axis with one sentence; and every finding behind them.
+    """Audit a claim set from its printed figures alone: a verdict per claim, in their order, each axis with one
+    sentence, and every finding behind them.
 
     Raises
     ------
@@ -186,7 +177,7 @@ def _repeated(report: Report, findings: list[Finding]) -> list[Finding]:
     """
     extra: list[Finding] = []
     for finding in findings:
-        if finding.check_id.startswith(_OF_THE_PRINT):
+        if finding.check_id.startswith(OF_THE_PRINT):
             continue
         for claim in filter(None, map(report.claims.claim, finding.claims)):
             for twin in _twins(report, claim):

@@ -18,15 +18,12 @@ from assay.data.errors import InputError
 
 __all__ = ["SLACK", "UNITS", "Interval", "IntervalError", "Printed", "parse_print"]
 
-#: Relative slack of every comparison between intervals.
-SLACK = 1e-9
+#: Relative slack of every comparison, and divisors this close to zero count as touching it.
+SLACK, _ZERO = 1e-9, 1e-300
 #: Relative tolerance of a figure printed to full floating precision: an epsilon in a denominator is common.
 FULL_PRECISION = 1e-5
 #: Relative tolerance of a figure printed with "~", at least.
 ABOUT = 0.05
-
-#: Divisors this close to zero count as touching it.
-_ZERO = 1e-300
 
 
 class IntervalError(ArithmeticError):
@@ -48,7 +45,7 @@ class Interval:
     high: float
 
     def __post_init__(self) -> None:
-        if math.isnan(self.low) or math.isnan(self.high) or self.low > self.high:
+        if not self.low <= self.high:
             raise IntervalError(f"interval: ends {self.low!r} and {self.high!r} are reversed or NaN")
 
     @classmethod
@@ -102,8 +99,7 @@ class Interval:
         """The intersection, or None when it is empty beyond the slack."""
         if not self.meets(other, slack):
             return None
-        low, high = max(self.low, other.low), min(self.high, other.high)
-        return Interval(min(low, high), max(low, high))
+        return Interval(*sorted((max(self.low, other.low), min(self.high, other.high))))
 
     def meets(self, other: Interval, slack: float = SLACK) -> bool:
         """Whether the two share a point, up to a slack relative to the ends compared."""
@@ -123,9 +119,7 @@ def _ends(value: Interval | float) -> tuple[float, float]:
 
 
 def _not_above(low: float, high: float, slack: float) -> bool:
-    if math.isinf(low) or math.isinf(high):
-        return low <= high
-    return low <= high + slack * max(abs(low), abs(high), 1e-3)
+    return low <= high or low <= high + slack * max(abs(low), abs(high), 1e-3) < math.inf
 
 
 @dataclass(frozen=True)
@@ -161,20 +155,12 @@ class Printed:
     def interval(self) -> Interval:
         """Every value that rounds to the print; a half-line for a bound, the widened span for a range.
 
-        An approximate print ("~") gives its widened reading: nothing tighter can be held against it.
+        An approximate print ("~") stands for one unit of its last digit, half a unit of the last that is not a trailing
+        zero, or 5%, whichever is widest: "~250,000" is 237,500 to 262,500 and "~10,000" is 5,000 to 15,000.
         """
-        return self.wide if self.about else self._spread(self.half, self.end_unit / 2)
-
-    @property
-    def wide(self) -> Interval:
-        """The reading of an approximate figure.
-
-        One unit of the last printed digit, or half a unit of the last digit that is not a trailing zero, or 5%,
-        whichever is widest: "~250,000" is 237,500 to 262,500 and "~10,000" is 5,000 to 15,000.
-        """
-        return self._spread(_loose(self.value, self.unit), _loose(self.end, self.end_unit))
-
-    def _spread(self, half: float, end_half: float) -> Interval:
+        half, end_half = self.half, self.end_unit / 2
+        if self.about:
+            half, end_half = _loose(self.value, self.unit), _loose(self.end, self.end_unit)
         if self.bound in (">", ">="):
             return Interval(self.value - half, math.inf)
         if self.bound in ("<", "<="):
@@ -182,21 +168,17 @@ class Printed:
         return Interval(self.value - half, self.end + end_half if self.bound == "range" else self.value + half)
 
     @property
-    def truncated(self) -> Interval:
-        """The second reading of a point: digits cut off instead of rounded, so the value lies further from zero."""
+    def either(self) -> Interval:
+        """Rounded, or with digits cut off (further from zero): the widest reading, which accusations must exclude."""
         if not self.is_point or self.about:
             return self.interval
-        return Interval(self.value - self.unit * (self.value <= 0), self.value + self.unit * (self.value >= 0))
-
-    @property
-    def either(self) -> Interval:
-        """Rounded or truncated: the widest reading, which an accusation must also exclude."""
-        return self.interval.hull(self.truncated)
+        cut = Interval(self.value - self.unit * (self.value <= 0), self.value + self.unit * (self.value >= 0))
+        return self.interval.hull(cut)
 
 
 def _loose(value: float, unit: float) -> float:
-    count = round(abs(value) / unit) if unit > 0 and math.isfinite(value) else 0
-    zeros = len(str(count)) - len(str(count).rstrip("0")) if count else 0
+    digits = str(round(abs(value) / unit)) if unit > 0 and math.isfinite(value) else "0"
+    zeros = len(digits) - len(digits.rstrip("0")) if digits != "0" else 0
     return max(unit, unit * 10.0**zeros / 2, ABOUT * abs(value))
 
 

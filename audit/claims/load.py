@@ -1,6 +1,6 @@
 """The claims file: TOML in, `ClaimSet` out, and back.
 
-A claims file lists the figures of a report **as printed**, each tied to its run::
+A claims file lists the figures of a report **as printed**, each tied to its run; `model` has all keys::
 
     title = "RELIANCE LSTM Training Results"
     source = "reliance_training_results.md"
@@ -10,14 +10,8 @@ A claims file lists the figures of a report **as printed**, each tied to its run
     configuration = "[192,96,48], dropout 0.35"
     split = "validation"
     shares_sample_with = ["baseline"]
-    [group.sample]                  # n, n_positive, assets, sessions, start, end, years, market, horizon, splits
-    n = 28
-    [group.target]                  # kind, low, high, range_covers, mean, std, daily_volatility
-    [[group.class]]                 # name, share, support
-    [group.loss]                    # terms, before, includes_regularisation
-    [group.architecture]            # layers, inputs, framework, complete, saves_optimizer
-    [group.schedule]                # max_epochs, patience, min_delta, epochs_run, best_epoch, restarts
-    [group.portfolio]               # periods_per_year, trials, rate_bps, volatility_target, volatility_window, …
+    sample = { n = 28 }             # so too target, loss, architecture, schedule, portfolio
+    class = [{ name = "up", support = 16 }]
 
     [[claim]]                       # one figure
     id = "wider.accuracy"
@@ -26,10 +20,7 @@ A claims file lists the figures of a report **as printed**, each tied to its run
     group = "wider"
     line = 15
 
-Further keys of a claim: ``unit``, ``split``, ``label`` (class, quantile, side, asset), ``at`` (epoch, fold, period),
-``relation`` with ``inputs``, ``definition``, ``target`` (a goal, not a result), ``text`` (the line it stands on),
-and ``decimal`` (``","`` where the report prints a decimal comma). A draft lists under ``[excluded]`` the numeric tokens
-that are no claims, with the reason; that table is read by people only.
+A draft lists under ``[excluded]`` the numeric tokens that are no claims, with the reason; people alone read that table.
 """
 
 from __future__ import annotations
@@ -45,7 +36,7 @@ from typing import Any
 
 from assay.audit.claims.located import read_text
 from assay.audit.claims.metrics import METRICS
-from assay.audit.claims.model import BESIDE, RELATIONS, Claim, ClaimSet, Group
+from assay.audit.claims.model import BESIDE, RELATIONS, Claim, ClaimSet, Group, Sample, Split
 from assay.audit.claims.schema import Place, from_toml, nearest, place_print, table_lines
 from assay.data.errors import InputError
 
@@ -169,8 +160,9 @@ def contradictions(group: Group, names: Collection[str]) -> Iterator[tuple[str, 
     *claim* is for the checks to find.
     """
     sample, target = group.sample, group.target
-    spans = [("sample.splits", f"split {split.name!r}: ", split) for split in sample.splits]
-    for key, words, span in [("sample.start", "", sample), *spans]:
+    spans: list[tuple[str, str, Sample | Split]] = [("sample.start", "", sample)]
+    spans += [("sample.splits", f"split {split.name!r}: ", split) for split in sample.splits]
+    for key, words, span in spans:
         if span.start[: len(span.end)] > span.end[: len(span.start)]:
             yield key, f"{words}start {span.start} is after end {span.end}"
     for key, what, parts in (("sample.splits", "split", sample.splits), ("class[0].share", "class", group.classes)):

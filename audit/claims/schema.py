@@ -57,7 +57,7 @@ class Place:
     path: str = ""
 
     def inside(self, key: str) -> Place:
-        """A table in this one."""
+        """A table or key in this one."""
         return Place(self.file, self.lines, f"{self.path}.{key}".lstrip("."))
 
     def error(self, key: str, message: str) -> InputError:
@@ -114,56 +114,41 @@ def from_toml(cls: Callable[..., T], table: Mapping[str, Any], place: Place, wha
     return cls(**values)
 
 
+#: Type of a field → what stands in the file, in Python and in words; any other is a dataclass, so a table.
+_HELD: dict[Any, tuple[Any, str]] = {
+    str: (str, 'a string in quotes (figures too: "57.14%")'), Printed: (str, 'a figure in quotes ("57.14%")'),
+    bool: (bool, "true or false"), int: (int, "a whole number"), float: (int | float, "a number"),
+}  # fmt: skip
+
+
 def _value(value: Any, hint: Any, mark: Any, key: str, place: Place) -> Any:
-    if (wanted := _mismatch(value, hint, mark)) is not None:
-        raise place.error(key, f"{key!r} must be {wanted}, got {value!r:.60}")
+    """The value of a key, of what its hint and mark ask for."""
+    part = get_args(hint)[0] if get_origin(hint) is tuple else None
+    held, words = _HELD.get(hint, (dict, "a table"))
+    good = isinstance(value, held) and (held is bool or not isinstance(value, bool))
     if mark == "date":
-        return value if isinstance(value, str) else value.isoformat()[:10]
+        words = 'an ISO date ("2024-06-30")'
+        value = value.isoformat()[:10] if hasattr(value, "isoformat") else value
+        good = isinstance(value, str) and bool(_ISO.match(value))
+    elif part is not None:
+        words = f"a list of {'strings' if part is str else 'tables'}"
+        good = isinstance(value, list) and all(isinstance(item, str if part is str else dict) for item in value)
+    if not good or (hint in (int, float) and abs(value) > 1e300):
+        raise place.error(key, f"{key!r} must be {words}, got {value!r:.60}")
     if isinstance(mark, tuple) and value not in mark:
         raise place.error(key, f"{key} {value!r} is not one of {', '.join(map(repr, mark))}")
     if isinstance(mark, int) and (size := len(value) if isinstance(value, list) else value) < mark:
         raise place.error(key, f"{key} {size} is below {mark}" if mark else f"{key} {size} is negative")
+    if part is not None:
+        what, items = key if place.path else f"[[{key}]]", enumerate(value)
+        return tuple(x if part is str else from_toml(part, x, place.inside(f"{key}[{i}]"), what) for i, x in items)
     if hint is Printed:
         return place_print(value, key, place)
-    if get_origin(hint) is tuple:
-        kind, what = get_args(hint)[0], key if place.path else f"[[{key}]]"
-        parts = enumerate(value)
-        return tuple(x if kind is str else from_toml(kind, x, place.inside(f"{key}[{i}]"), what) for i, x in parts)
-    return value if hint in (str, int, float, bool) else from_toml(hint, value, place.inside(key), key)
-
-
-def _mismatch(value: Any, hint: Any, mark: Any) -> str | None:
-    """What a value should be and is not."""
-    if mark == "date":
-        good = hasattr(value, "isoformat") or (isinstance(value, str) and _ISO.match(value))
-        return None if good else 'an ISO date ("2024-06-30")'
-    if get_origin(hint) is tuple:
-        part, words = (str, "strings") if get_args(hint)[0] is str else (dict, "tables")
-        good = isinstance(value, list) and all(isinstance(item, part) for item in value)
-        return None if good else f"a list of {words}"
-    if hint in (int, float):
-        good = isinstance(value, int | hint) and not isinstance(value, bool) and abs(value) < 1e300
-        return None if good else "a whole number" if hint is int else "a number"
-    kind, words = _KINDS.get(hint, (dict, "a table"))
-    return None if isinstance(value, kind) else words
-
-
-_KINDS: dict[Any, tuple[type, str]] = {
-    str: (str, 'a string in quotes (figures too: "57.14%")'),
-    bool: (bool, "true or false"),
-    Printed: (str, 'a figure as printed, in quotes ("57.14%")'),
-}
+    return value if hint in _HELD else from_toml(hint, value, place.inside(key), key)
 
 
 def place_print(text: str, key: str, place: Place, unit: str = "", decimal: str = ".") -> Printed:
-    """A printed figure, with the line of its key where it cannot be read.
-
-    Raises
-    ------
-    InputError
-        If no figure stands at its start.
-
-    """
+    """A printed figure; the error where none stands at the start of the text has the line of its key."""
     try:
         return parse_print(text, unit=unit if unit in UNITS else "", decimal=decimal)
     except InputError as error:
@@ -190,16 +175,12 @@ def toml_lines(value: Any, head: str = "") -> list[str]:
 
 def toml_value(value: Any, broken: bool = False) -> str:
     """A value as TOML text; control characters are escaped. `broken`: tables of a list stand on lines of their own."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return repr(value)
-    if is_dataclass(value) and not isinstance(value, Printed):
-        value = _stated(value)
+    if is_dataclass(value):
+        value = str(value) if isinstance(value, Printed) else _stated(value)
     if isinstance(value, Mapping):
         return "{ " + ", ".join(f"{key} = {toml_value(item)}" for key, item in value.items()) + " }"
     if isinstance(value, tuple | list):
         items = [toml_value(item) for item in value]
         lines = broken and any(item[0] == "{" for item in items)
         return "[\n  " + ",\n  ".join(items) + ",\n]" if lines else f"[{', '.join(items)}]"
-    return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007F")
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")

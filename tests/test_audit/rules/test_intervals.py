@@ -65,8 +65,8 @@ def test_full_precision_print_allows_an_epsilon_but_a_rounded_one_does_not() -> 
 
 
 def test_cut_digits_are_the_second_reading() -> None:
-    assert parse_print("60×").truncated == Interval(60.0, 61.0)
-    assert parse_print("-1.16").truncated.low == pytest.approx(-1.17)
+    assert parse_print("60×").either == Interval(59.5, 61.0)
+    assert parse_print("-1.16").either.low == pytest.approx(-1.17)
     either = parse_print("0.57").either
     assert (either.low, either.high) == (pytest.approx(0.565), pytest.approx(0.58))
 
