@@ -136,6 +136,7 @@ def test_the_command_recomputes_from_positions(tmp_path: Path) -> None:
     report.write_text("# Book\n\n- Gross exposure: 0.65\n- Net exposure: 0.03\n", encoding="utf-8")
     words = [str(report), "--positions", str(tmp_path / "w.csv"), "--all"]
     ran = CliRunner().invoke(audit, words, standalone_mode=False)
-    assert "4 sessions of weights of 3 assets" in ran.output
-    assert "0.6500 (mean of sessions" in ran.output
+    output = " ".join(ran.output.split())
+    assert "4 sessions of weights of 3 assets" in output
+    assert "0.6500 (mean of sessions" in output
     assert ran.return_value == 1
