@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from assay.audit.claims.load import load_claims
+    from assay.audit.claims.files import load_claims
     from assay.audit.judge import audit_claims
     from assay.audit.read.draft import draft_claims
     from assay.data.align import align

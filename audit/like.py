@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from assay.audit.claims.load import load_claims
+from assay.audit.claims.files import load_claims
 from assay.audit.claims.model import Claim, ClaimSet
 from assay.audit.judge import audit_claims
 from assay.audit.report import claim_words, printable, render_page

@@ -207,7 +207,7 @@ def _check(data: _Data, model: str | None) -> None:
 
 def _read(sources: tuple[Path, ...]) -> tuple[ClaimSet, Draft | None]:
     """The claims of a claims file, or those drafted from a report or the documents of a project."""
-    from assay.audit.claims.load import load_claims
+    from assay.audit.claims.files import load_claims
     from assay.audit.read.project import draft_files
     from assay.data.errors import InputError, InsufficientEvidenceError
 
@@ -238,7 +238,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _write_draft(path: Path, draft: Draft | None, source: Path, force: bool) -> None:
-    from assay.audit.claims.dump import dump_draft
+    from assay.audit.claims.files import dump_draft
     from assay.data.errors import InputError
 
     if draft is None:

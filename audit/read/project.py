@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from assay.audit.claims.located import MAX_BYTES, read_text
+from assay.audit.claims.files import MAX_BYTES, read_text
 from assay.audit.claims.metrics import METRICS
 from assay.audit.claims.model import Claim, ClaimSet, Group
 from assay.audit.read.draft import MAX_CLAIMS, draft_claims

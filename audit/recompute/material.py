@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assay.audit.claims.located import read_text
+from assay.audit.claims.files import read_text
 from assay.audit.recompute.conventions import Material
 from assay.data.conventions import Floats
 from assay.data.errors import InputError

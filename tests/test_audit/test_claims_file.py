@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from assay.audit.claims.dump import dump_claims
-from assay.audit.claims.load import load_claims, parse_claims
+from assay.audit.claims.files import dump_claims, load_claims, parse_claims
 from assay.audit.claims.metrics import METRICS
 from assay.audit.read.vocabulary import LANGUAGES, table
 from assay.audit.read.words import mentions, plain

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from assay.audit.claims.load import load_claims
+from assay.audit.claims.files import load_claims
 from assay.audit.judge import audit_claims
 
 CLAIMS = Path(__file__).parents[2] / "data" / "claims"

@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assay.audit.claims.dump import dump_claims, dump_draft
-from assay.audit.claims.load import parse_claims
+from assay.audit.claims.files import dump_claims, dump_draft, parse_claims
 from assay.audit.judge import audit_claims
 from assay.audit.read.draft import draft_claims
 from assay.audit.read.sheet import Draft

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from assay.audit.claims.dump import dump_claims
-from assay.audit.claims.load import parse_claims
+from assay.audit.claims.files import dump_claims, parse_claims
 from assay.audit.claims.model import Group
 from assay.audit.judge import audit_claims
 from assay.audit.read.draft import draft_claims

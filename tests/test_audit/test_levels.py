@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assay.audit.claims.load import parse_claims
+from assay.audit.claims.files import parse_claims
 from assay.audit.judge import audit_claims
 from assay.audit.recompute.conventions import Material
 from assay.audit.recompute.daily import scaled_to_target, unscaled

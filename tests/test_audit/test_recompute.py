@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from assay.audit.claims.load import parse_claims
+from assay.audit.claims.files import parse_claims
 from assay.audit.judge import audit_claims
 from assay.audit.read.draft import draft_claims
 from assay.audit.recompute.conventions import Material

@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from assay.audit.claims.files import parse_claims
 from assay.audit.claims.intervals import Interval
-from assay.audit.claims.load import parse_claims
 from assay.audit.recompute.retrain import Distribution, retrain
 from assay.commands import main as cli
 from assay.data.synthetic import synthetic_market

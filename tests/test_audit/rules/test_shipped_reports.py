@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from assay.audit.claims.load import load_claims
+from assay.audit.claims.files import load_claims
 from assay.audit.judge import audit_claims
 from assay.audit.verdicts import Arithmetic, AuditReport, Substance, Verdict
 

@@ -29,21 +29,48 @@ import itertools
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from assay.audit.claims.located import read_text
 from assay.audit.claims.metrics import METRICS
 from assay.audit.claims.model import BESIDE, RELATIONS, Claim, ClaimSet, Group, Sample, Split
-from assay.audit.claims.schema import Place, from_toml, nearest, place_print, table_lines
+from assay.audit.claims.schema import Place, from_toml, nearest, place_print, table_lines, toml_lines, toml_value
 from assay.data.errors import InputError
 
-__all__ = ["contradictions", "load_claims", "parse_claims"]
+if TYPE_CHECKING:
+    from assay.audit.read.sheet import Draft, Excluded
 
-#: A file beyond these is no report's, and relations between its claims would be searched for minutes.
+__all__ = ["MAX_BYTES", "contradictions", "dump_claims", "dump_draft", "load_claims", "parse_claims", "read_text"]
+
+#: Largest file that is read, bytes.
+MAX_BYTES = 20_000_000
+#: A claims file beyond these is no report's, and relations between its claims would be searched for minutes.
 _MOST_CLAIMS, _MOST_TEXT = 2_000, 2_000_000
+
+
+def read_text(path: Path) -> str:
+    """Read a UTF-8 file; `InputError` if it is missing, a folder, too large, not UTF-8, or holds NUL bytes."""
+    try:
+        size = path.stat().st_size
+        raw = path.read_bytes() if size <= MAX_BYTES else b""
+        text = raw.decode("utf-8-sig")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except OSError as error:
+        reason = "is a folder; name a claims file or a report" if path.is_dir() else f"cannot be read: {error.strerror}"
+        raise InputError(f"{path}: {reason}") from None
+    except UnicodeDecodeError as error:
+        if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            raise InputError(f"{path}: is UTF-16; save it as UTF-8") from None
+        line, byte = raw.count(b"\n", 0, error.start) + 1, raw[error.start]
+        raise InputError(f"{path}, line {line}: byte 0x{byte:02x} is not UTF-8; save the file as UTF-8") from None
+    if size > MAX_BYTES:
+        raise InputError(f"{path}: {size / 1e6:.0f} MB; a report or claims file of at most 20 MB is read")
+    if "\x00" in text:
+        raise InputError(f"{path}: holds NUL bytes; it is not a text file")
+    return text
 
 
 def load_claims(path: Path | str) -> ClaimSet:
@@ -189,3 +216,39 @@ def contradictions(group: Group, names: Collection[str]) -> Iterator[tuple[str, 
     for other in group.shares_sample_with:
         if other not in names or other == group.name:
             yield "shares_sample_with", f"no other group is named {other!r}"
+
+
+def dump_claims(claims: ClaimSet) -> str:
+    """The claim set as TOML; `parse_claims` reads it back to an equal set.
+
+    Examples
+    --------
+    >>> from assay.audit.claims.model import Group
+    >>> print(dump_claims(ClaimSet("A title", "", (Group("main"),), ())))
+    title = "A title"
+    <BLANKLINE>
+    [[group]]
+    name = "main"
+    <BLANKLINE>
+
+    """
+    blocks = [toml_lines(replace(claims, groups=(), claims=()))]
+    blocks += [toml_lines(group, "[group]") for group in claims.groups]
+    blocks += [toml_lines(claim, "[claim]") for claim in claims.claims]
+    return "\n".join(line for block in blocks for line in [*block, ""])
+
+
+def dump_draft(draft: Draft) -> str:
+    """The draft as TOML: the claims, then what was set aside and what was not placed, each with its line and reason."""
+    head = [
+        "# Drafted by a machine. Check the groups (one run each), the splits and the labels; add what the report says",
+        "# about n, classes, price range, loss and architecture; then delete the line 'draft = true'.",
+        *("# Note: " + " ".join("".join(c if c.isprintable() else " " for c in note).split()) for note in draft.notes),
+    ]
+    tail = ["[excluded]", f"not_placed = {_listed(draft.unplaced)}", f"tokens = {_listed(draft.excluded)}"]
+    return "\n".join([*head, "", dump_claims(draft.claims), *tail, ""])
+
+
+def _listed(items: Iterable[Excluded]) -> str:
+    rows = [{"line": item.line, "text": item.text, "reason": item.reason} for item in items]
+    return toml_value(rows, broken=True)
