@@ -7,7 +7,7 @@ agree in about 11 digits without being equal, and infinite ones) are sorted agai
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
