@@ -194,6 +194,8 @@ def _place(claim: Claim, figures: Figures, *measured: float) -> str:
         return f"training ended at epoch {last:.0f}" if ended else "not given by this run"
     interval = claim.value.interval
     inside = interval.low <= value <= interval.high
+    if claim.group == "alerts":
+        return "the alert goes off" if inside else "no alert"
     if claim.value.bound in (">", ">=", "<", "<=") or (claim.target and inside):
         return "met" if inside else "not met"
     return "as printed" if inside else "above the print" if value > interval.high else "below the print"
@@ -204,7 +206,7 @@ def _shown(value: float, claim: Claim) -> str:
     if not math.isfinite(value):
         return "–"
     if claim.metric == "file_size":
-        return f"{value / 1e3:,.0f} KB"
+        return f"{value / 1e3:,.0f} KB" if value >= 1e4 else f"{value / 1e3:,.1f} KB"
     if claim.value.percent:
         return f"{value:.{max(claim.value.decimals, 1)}%}"
     if claim.value.multiple:

@@ -92,6 +92,11 @@ def test_places_of_goals_yardsticks_and_epochs_that_were_not_reached() -> None:
     assert places["full training", "0.40-0.70"] == "above the print"  # a range is not missed by being better
     assert places["full training", "> 0.5"] == "met"
     assert places["yardstick", "> 10"] == "a yardstick, no result"
+    sizes = replace(figures, validation={("file_size", "scaler", ""): 448.0, ("r2", "", ""): 0.9})
+    card = like(report_claims("b3_model_card"), sizes, preset="report", about="")
+    shown = {(row["claim"], row["printed"]): row for row in card.cells()}
+    assert shown["r2, alerts", "below 0.95"]["here"] == "the alert goes off"
+    assert shown["file size, scaler, files", "~10-50KB"]["validation"] == "0.4 KB"
     ranks = like(report_claims("stock_lstm_model_details"), figures, preset="report", about="").rows
     assert {row.place for row in ranks if row.verdict.claim.at == "epoch 30"} == {"training ended at epoch 3"}
     assert {row.place for row in ranks if row.verdict.claim.at == "epoch 1"} == {"not given by this run"}
