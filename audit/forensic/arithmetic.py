@@ -13,74 +13,8 @@ from statistics import median
 from assay.audit.claims.intervals import Interval
 
 __all__ = [
-    "change_readings",
-    "complement",
-    "difference",
-    "difference_of_sizes",
-    "half_difference",
-    "mean_of",
-    "mean_of_parts",
-    "mean_readings",
-    "minus_size",
-    "ratio_of_sizes",
-    "ratio_readings",
-    "ratio_to_size",
-    "same",
-    "square",
-    "sum_of",
-    "weighted_mean",
-    "within_size",
+    "change_readings", "mean_of", "mean_of_parts", "mean_readings", "ratio_readings", "sum_of", "weighted_mean",
 ]  # fmt: skip
-
-
-def same(value: Interval) -> Interval:
-    """The figure itself."""
-    return value
-
-
-def complement(share: Interval) -> Interval:
-    """``1 - x``."""
-    return Interval.point(1.0) - share
-
-
-def square(value: Interval) -> Interval:
-    """``x**2``."""
-    return abs(value).power(2)
-
-
-def minus_size(value: Interval) -> Interval:
-    """``-|x|``."""
-    return -abs(value)
-
-
-def within_size(value: Interval) -> Interval:
-    """``[-|x|, |x|]``."""
-    return Interval(-value.high, value.high)
-
-
-def difference(first: Interval, second: Interval) -> Interval:
-    """``a - b``."""
-    return first - second
-
-
-def difference_of_sizes(first: Interval, second: Interval) -> Interval:
-    """``|a| - |b|``."""
-    return abs(first) - abs(second)
-
-
-def half_difference(low: float, high: float) -> float:
-    """``(b - a)/2``."""
-    return (high - low) / 2
-
-
-def ratio_to_size(first: Interval, second: Interval) -> Interval:
-    """``a/|b|``."""
-    return first / abs(second)
-
-
-def ratio_of_sizes(first: Interval, second: Interval) -> Interval:
-    """``|a|/|b|``."""
-    return abs(first) / abs(second)
 
 
 def change_readings(start: Interval, end: Interval, percent_points: bool = True) -> dict[str, Interval]:

@@ -17,23 +17,18 @@ from assay.results.stats import deflated_sharpe
 from assay.results.stats.proportions import wilson_interval
 
 __all__ = [
-    "auc_interval", "compounded_readings", "cost_readings", "deflated_floor", "drawdown_chance", "excess_readings",
-    "expectancy", "factor_of_averages", "factor_of_counts", "factor_of_rate", "fallen", "foresight_ceiling",
-    "hit_rate_from_correlation", "ic_spread", "icir_readings", "likely_hit_rate", "mean_over_a_year",
-    "minimum_track_record", "needed_hit_rate", "needed_hit_rates", "net_readings", "portfolio_volatility",
-    "profit_of_counts", "quantile_slope", "realised_slope", "room_for_mean", "root_of_time", "share_of",
-    "sharpe_interval", "sharpe_readings", "spread_std", "transfer_coefficient", "transfer_of_parts", "unstated_rate",
-    "wilson", "winners_left",
+    "auc_interval", "compounded_readings", "cost_readings", "deflated_floor", "expectancy", "factor_of_rate", "fallen",
+    "foresight_ceiling", "hit_rate_from_correlation", "icir_readings", "mean_over_a_year", "minimum_track_record",
+    "needed_hit_rate", "quantile_slope", "room_for_mean", "share_of", "sharpe_interval", "sharpe_readings",
+    "transfer_coefficient", "unstated_rate", "wilson",
 ]  # fmt: skip
 
 MEAN_ABSOLUTE_NORMAL = math.sqrt(2 / math.pi)
 #: Periods a year in use: sessions (several exchanges), calendar days, weeks, months, quarters, years.
 PERIODS = (252, 365, 260, 250, 244, 240, 256, 248, 52, 12, 4, 1)
 RISK_FREE_CEILING = 0.15
-#: Volatility allowed for where none is printed, and how far a hit rate may lie above what a correlation implies.
-LARGE_VOLATILITY, HIT_RATE_SLACK = 0.6, 0.05
-#: Gross weight of each side of a book of quantiles, where it is not stated.
-SIDE = 0.5
+#: Volatility allowed for where none is printed.
+LARGE_VOLATILITY = 0.6
 _Z = NormalDist()
 
 
@@ -88,11 +83,6 @@ def _compound(rate: float, periods: float) -> float:
     return math.inf if exponent > 700 else math.expm1(exponent)
 
 
-def root_of_time(value: Interval) -> dict[str, Interval]:
-    """A deviation or a ratio a period times sqrt P, for every usual P."""
-    return {f"times sqrt {periods}": value * math.sqrt(periods) for periods in PERIODS}
-
-
 def compounded_readings(total: Interval, years: Interval, *_: object) -> dict[str, Interval]:
     """Annual return from a total return over a stretch of years: compounded, or divided by the years."""
     readings = {"total / years": total / years}
@@ -120,37 +110,12 @@ def cost_readings(turnover: Interval, rate: Interval, kind: str = "") -> dict[st
     return paid | {f"{name}, times {p}": cost * p for name, cost in paid.items() for p in (252, 365, 52, 12)}
 
 
-def net_readings(gross: Interval, turnover: Interval, rate: Interval, kind: str = "") -> dict[str, Interval]:
-    """A gross return less the cost of its turnover."""
-    return {name: gross - cost for name, cost in cost_readings(turnover, rate, kind).items()}
-
-
-def excess_readings(gain: Interval, market: Interval) -> dict[str, Interval]:
-    """An excess over a benchmark: the difference, or the ratio of the growth factors."""
-    ratio = {"ratio of growth": (gain + 1.0) / (market + 1.0) - 1.0} if market.low > -1 else {}
-    return {"difference": gain - market} | ratio
-
-
-def drawdown_chance(fall: Interval, sharpe: Interval, volatility: Interval, n: float, periods: float) -> float:
-    """Probability that a Brownian motion with this Sharpe ratio and volatility falls below its start by more than
-    `fall` within some quarter of n periods (reflection principle, quarters independent)."""
-    years = n / periods
-    quarters = max(1, int(4 * years))
-    one = fallen(sharpe.high, volatility.low, years / quarters, abs(fall).high) if volatility.low > 0 else 0.0
-    return 1 - (1 - one) ** quarters
-
-
 def fallen(sharpe: float, volatility: float, years: float, level: float) -> float:
     """Probability that a Brownian motion falls below ``-level`` at some time of so many years."""
     drift, spread = sharpe * volatility, volatility * math.sqrt(years)
     exponent = min(-2 * drift * level / volatility**2, 700.0)
     first = _Z.cdf((-level - drift * years) / spread)
     return min(1.0, first + math.exp(exponent) * _Z.cdf((-level + drift * years) / spread))
-
-
-def winners_left(trades: Interval, losers: Interval | None) -> Interval:
-    """Trades that can have won: all less the losers."""
-    return trades if losers is None else trades - losers
 
 
 def share_of(wins: Interval, losses: Interval) -> Interval:
@@ -168,21 +133,6 @@ def factor_of_rate(rate: Interval, payoff: Interval) -> Interval:
         math.inf if p >= 1 else p / (1 - p) * b for p, b in ((rate.low, payoff.low), (rate.high, payoff.high))
     )
     return Interval(low, high)
-
-
-def factor_of_averages(rate: Interval, win: Interval, loss: Interval) -> Interval:
-    """Profit factor from the win rate and the average win and loss."""
-    return factor_of_rate(rate, abs(win) / abs(loss))
-
-
-def factor_of_counts(wins: Interval, losses: Interval, win: Interval, loss: Interval) -> Interval:
-    """Profit factor ``W w / (L l)``."""
-    return (wins * abs(win)) / (losses * abs(loss))
-
-
-def profit_of_counts(wins: Interval, losses: Interval, win: Interval, loss: Interval) -> Interval:
-    """Profit ``W w - L l``."""
-    return wins * abs(win) - losses * abs(loss)
 
 
 def expectancy(rate: Interval, win: Interval, loss: Interval) -> Interval:
@@ -222,22 +172,10 @@ def needed_hit_rate(sharpe: Interval, periods: float, move: float = 1.0) -> floa
     return (1 + daily / math.sqrt(1 + daily * daily) / move) / 2
 
 
-def needed_hit_rates(sharpe: Interval, periods: float) -> dict[str, Interval]:
-    """`needed_hit_rate` for equal and for normal moves."""
-    moves = {"if all moves are equal": 1.0, "if they are normal": MEAN_ABSOLUTE_NORMAL}
-    rates = {name: needed_hit_rate(sharpe, periods, move) for name, move in moves.items()}
-    return {name: Interval.point(min(rate, 1.0)) for name, rate in rates.items()}
-
-
 def hit_rate_from_correlation(correlation: Interval) -> Interval:
     """Sign agreement of two zero-mean jointly normal variables, ``1/2 + asin(rho)/pi``."""
     ends = (min(1.0, max(-1.0, end)) for end in (correlation.low, correlation.high))
     return Interval(*(0.5 + math.asin(end) / math.pi for end in ends))
-
-
-def likely_hit_rate(correlation: Interval) -> Interval | None:
-    """`hit_rate_from_correlation` with five points to spare."""
-    return hit_rate_from_correlation(correlation) + HIT_RATE_SLACK if abs(correlation).high <= 1 else None
 
 
 def icir_readings(
@@ -255,11 +193,6 @@ def icir_readings(
     return readings
 
 
-def ic_spread(names: float) -> float | None:
-    """Least deviation of an IC over so many independent names, ``1/sqrt(N - 1)``, with a fifth of them to spare."""
-    return math.sqrt(0.8 / (names - 0.8)) if names > 0.8 else None
-
-
 def transfer_coefficient(sharpe: Interval, icir: Interval, periods: float | None) -> dict[str, Interval]:
     """``TC = Sharpe / (ICIR sqrt(P))`` (Clarke, de Silva & Thorley 2002).
 
@@ -272,11 +205,6 @@ def transfer_coefficient(sharpe: Interval, icir: Interval, periods: float | None
     return readings
 
 
-def transfer_of_parts(sharpe: Interval, ic: Interval, std: Interval, periods: float | None) -> dict[str, Interval]:
-    """`transfer_coefficient` from the mean IC and its deviation."""
-    return transfer_coefficient(sharpe, ic / std, periods)
-
-
 def quantile_slope(quantiles: float) -> float:
     """Mean of the top 1/q of a standard normal, ``q phi(z)`` with ``z`` its quantile: 1.400 for quintiles.
 
@@ -287,25 +215,6 @@ def quantile_slope(quantiles: float) -> float:
 
     """
     return quantiles * _Z.pdf(_Z.inv_cdf(1 - 1 / quantiles))
-
-
-def spread_std(top: Interval, bottom: Interval, ic: Interval, quantiles: float) -> Interval:
-    """Cross-sectional deviation of returns that a spread and an IC imply: ``spread = 2 kappa_q IC sigma`` for jointly
-    normal scores and returns."""
-    return (top - bottom) / (ic * (2 * quantile_slope(quantiles)))
-
-
-def portfolio_volatility(
-    sharpe: Interval, top: Interval, bottom: Interval, long: float, short: float, periods: float
-) -> Interval | None:
-    """Volatility a year of holding the quantiles, from their mean returns a period and the Sharpe ratio."""
-    annual = (top * long - bottom * short) * periods
-    return annual / sharpe if annual.low > 0 else None
-
-
-def realised_slope(top: Interval, bottom: Interval, realised: Interval, below: Interval) -> Interval | None:
-    """Realised over predicted top minus bottom; None where the predicted may be zero or less."""
-    return (realised - below) / (top - bottom) if (top - bottom).low > 0 else None
 
 
 def wilson(k: int, n: int) -> Interval:

@@ -17,10 +17,7 @@ from assay.audit.claims.intervals import Interval
 from assay.audit.claims.model import Architecture, Layer
 from assay.data.errors import InputError
 
-__all__ = [
-    "epoch_limit", "epochs_run_range", "epochs_that_learn", "file_bytes", "inputs_needed", "layer_parameters",
-    "parameters",
-]  # fmt: skip
+__all__ = ["epochs_run_range", "file_bytes", "inputs_needed", "layer_parameters", "parameters"]
 
 #: Frameworks whose counting rules are known.
 FRAMEWORKS = ("torch", "keras")
@@ -135,16 +132,6 @@ def file_bytes(count: float, copies: int = 1) -> tuple[float, float]:
     Four bytes each in single precision; a file may hold two or eight, and a few kilobytes of names around them.
     """
     return 2.0 * count * copies, 8.0 * count * copies + 65536
-
-
-def epoch_limit(epochs: Interval | float) -> Interval:
-    """The last epoch that goes with so many epochs, counted from 0 or 1."""
-    return (epochs if isinstance(epochs, Interval) else Interval.point(epochs)) + 0.5
-
-
-def epochs_that_learn(patience: float) -> float:
-    """Epochs run when the best one is no longer the first."""
-    return patience + 1.5
 
 
 def epochs_run_range(best: Interval | float, patience: float, cap: float | None) -> Interval:

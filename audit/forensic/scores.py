@@ -21,10 +21,10 @@ from assay.audit.claims.intervals import Interval
 from assay.audit.forensic.arithmetic import mean_of_parts
 
 __all__ = [
-    "BinaryScores", "ClassScores", "ClassShares", "Matrix", "accuracy_floor", "always_positive_f1", "auc_counts",
-    "auc_splits", "averaged_f1", "binary_matrices", "class_shares", "common_sizes", "entropy", "f1_average_range",
-    "f1_range", "grim_counts", "grim_has_power", "guessing_loss", "largest_share_from_macro", "macro_f1_readings",
-    "matrix_scores", "mixture_remainder", "not_predicted_share", "prevalence_range", "weighted_f1",
+    "BinaryScores", "ClassScores", "ClassShares", "Matrix", "accuracy_floor", "auc_counts", "auc_splits",
+    "binary_matrices", "class_shares", "common_sizes", "entropy", "f1_average_range", "f1_range", "grim_counts",
+    "grim_has_power", "largest_share_from_macro", "macro_f1_readings", "matrix_scores", "mixture_remainder",
+    "not_predicted_share", "prevalence_range",
 ]  # fmt: skip
 
 _SLACK = 1e-9
@@ -101,16 +101,6 @@ def f1_average_range(precision: Interval, recall: Interval) -> Interval:
     ``P + R - 1``, so the average is too. Holds for every set of weights and every number of classes.
     """
     return Interval(max(0.0, precision.low + recall.low - 1), f1_range(precision, recall).high)
-
-
-def weighted_f1(first: Interval, precision: Interval, recall: Interval) -> Interval:
-    """F1 weighted by support, beside such averages of precision and recall: anything down to its least."""
-    return Interval(f1_average_range(precision, recall).low, first.high)
-
-
-def averaged_f1(first: Interval, precision: Interval, recall: Interval) -> Interval:
-    """Averages of F1 in use: down to four fifths of the F1 of the averages, or to their least."""
-    return Interval(max(0.8 * first.low, f1_average_range(precision, recall).low), first.high)
 
 
 Parts = Mapping[str, Interval]
@@ -225,11 +215,6 @@ def not_predicted_share(accuracy: Interval, precision: Interval, recall: Interva
     return None if below <= 0 else max(0.0, (accuracy.high - p + miss) / below)
 
 
-def always_positive_f1(prevalence: Interval) -> Interval:
-    """F1 of always predicting the positive class, ``2 pi / (1 + pi)``."""
-    return Interval(2 * prevalence.low / (1 + prevalence.low), 2 * prevalence.high / (1 + prevalence.high))
-
-
 def entropy(shares: Sequence[float]) -> float:
     """Log loss of predicting the base rates, ``-sum pi ln pi``, in nats.
 
@@ -240,13 +225,6 @@ def entropy(shares: Sequence[float]) -> float:
 
     """
     return -sum(share * math.log(share) for share in shares if share > 0)
-
-
-def guessing_loss(classes: float, n: float | None = None, positives: float | None = None) -> float:
-    """Log loss of the best constant forecast: the entropy of the base rate where two classes have one, else ln K."""
-    if classes == 2 and n and positives is not None and 0 < positives < n:
-        return entropy([positives / n, 1 - positives / n])
-    return math.log(classes)
 
 
 def mixture_remainder(overall: Interval, parts: Sequence[tuple[Interval, Interval]]) -> Interval:

@@ -8,17 +8,8 @@ import numpy as np
 
 from assay.audit.claims.intervals import Interval
 from assay.audit.claims.model import Claim
+from assay.audit.forensic import scores
 from assay.audit.forensic.arithmetic import sum_of
-from assay.audit.forensic.scores import (
-    ClassScores,
-    ClassShares,
-    always_positive_f1,
-    class_shares,
-    largest_share_from_macro,
-    matrix_scores,
-    mixture_remainder,
-    not_predicted_share,
-)
 from assay.audit.read.grids import JOINT
 from assay.audit.rules.scope import Report, Run, completeness
 from assay.audit.rules.words import Figures, say
@@ -46,8 +37,8 @@ def shares_by_programming(run: Run) -> Iterator[Finding]:
         return
     known = {label: {m: run.read(claims[label]) for m, claims in parts.items() if label in claims} for label in labels}
     shares = _shares_stated(run)
-    scores = {label: ClassScores(**values, share=shares.get(label)) for label, values in known.items()}
-    answer = class_shares(scores, run.value("accuracy"), run.value("f1_weighted"))
+    classes = {label: scores.ClassScores(**values, share=shares.get(label)) for label, values in known.items()}
+    answer = scores.class_shares(classes, run.value("accuracy"), run.value("f1_weighted"))
     involved = [*whole, *(claim for claims in parts.values() for claim in claims.values())]
     printed = [f"{c.metric.replace('_', ' ')} {c.printed}" for c in whole]
     if answer is None:
@@ -60,7 +51,9 @@ def shares_by_programming(run: Run) -> Iterator[Finding]:
         yield from _majority(run, answer, parts, printed, "" if stated else ALL_CLASSES)
 
 
-def _majority(run: Run, forced: ClassShares, parts: Labelled, printed: list[str], premise: str) -> Iterator[Finding]:
+def _majority(
+    run: Run, forced: scores.ClassShares, parts: Labelled, printed: list[str], premise: str
+) -> Iterator[Finding]:
     """What always naming the largest class scores, against the scores that force the class to be that large."""
     top, share, floor = forced.majority, forced.shares[forced.majority], forced.majority_floor
     f1 = 2 * floor / (1 + floor)
@@ -99,7 +92,7 @@ def share_from_macro(run: Run) -> Iterator[Finding]:
     if macro is None or weighted is None or k < 2 or len(scored) >= k:
         return
     for label, claim in scored.items():
-        share = largest_share_from_macro(run.read(claim), run.read(macro), run.read(weighted), k)
+        share = scores.largest_share_from_macro(run.read(claim), run.read(macro), run.read(weighted), k)
         if share is None or share.low <= 0.5:
             continue
         constant = share.low * 2 * share.low / (1 + share.low)
@@ -117,9 +110,10 @@ def one_class_only(run: Run) -> Iterator[Finding]:
     """Recall 1 with accuracy equal to precision, or one class recall 1 and the others 0: a constant prediction."""
     a, p, r, f = (run.get(metric) for metric in ("accuracy", "precision", "recall", "f1"))
     if a is not None and p is not None and r is not None and run.read(r).high >= 1 and run.read(a).meets(run.read(p)):
-        rest = not_predicted_share(run.read(a), run.read(p), run.read(r))
+        rest = scores.not_predicted_share(run.read(a), run.read(p), run.read(r))
         if rest is not None and rest <= 0.02:
-            always, constant = _positive(run), always_positive_f1(run.read(p))
+            always, value = _positive(run), run.read(p)
+            constant = Interval(2 * value.low / (1 + value.low), 2 * value.high / (1 + value.high))
             yield from _not_chance(run, "C8 majority class", always, a.printed)
             key = "positive, with F1" if f is not None and run.read(f).meets(constant) else "positive"
             figures: Figures = {"accuracy": a, "precision": p, "recall": r, "rest": rest, "top": always, "f1": constant}
@@ -170,7 +164,7 @@ def mixtures(run: Run) -> Iterator[Finding]:
             total, key = sum_of(share * rate for share, rate in pairs) + Interval(0.0, max(0.0, 1 - weight.low)), "all"
             good = run.read(overall).meets(total)
         else:
-            total, key = mixture_remainder(run.read(overall), pairs), "rest"
+            total, key = scores.mixture_remainder(run.read(overall), pairs), "rest"
             good = total.meets(Interval(0.0, 1.0))
         figures: Figures = {"name": metric.replace("_", " "), "total": total, "overall": overall}
         yield say(good, "C9 mixture", [overall], key, proven=run.one_sample(overall), using=[overall, *parts.values()],
@@ -188,9 +182,9 @@ def printed_matrix(report: Report) -> Iterator[Finding]:
         table = np.array([[int(cells[a, b].value.value) for b in classes] for a in classes])
         if not table.any():
             continue
-        scores = matrix_scores(table)
+        given = scores.matrix_scores(table)
         for claim in _beside_matrix(report, run):
-            readings = _readings(scores, classes, claim)
+            readings = _readings(given, classes, claim)
             if not readings or not report.run_of(claim).one_sample(claim):
                 continue
             hit = next((name for name, exact in readings.items() if report.read(claim).holds(exact, 1e-9)), None)
@@ -211,9 +205,9 @@ def _beside_matrix(report: Report, run: Run) -> list[Claim]:
     return own
 
 
-def _readings(scores: Mapping[str, np.ndarray], classes: list[str], claim: Claim) -> dict[str, float]:
+def _readings(given: Mapping[str, np.ndarray], classes: list[str], claim: Claim) -> dict[str, float]:
     """What a printed score may be, by name: of a class, the whole, or, without a label, any class or average."""
-    values = scores.get(claim.metric)
+    values = given.get(claim.metric)
     if values is None or (claim.label and len(values) == 1):
         return {}
     if len(values) == 1:
@@ -221,5 +215,5 @@ def _readings(scores: Mapping[str, np.ndarray], classes: list[str], claim: Claim
     by_class = {name: float(value) for name, value in zip(classes, values, strict=True)}
     if claim.label:
         return {f"of {claim.label}": v for name, v in by_class.items() if name.lower() == claim.label.lower()}
-    averages = {kind: float(scores[f"{claim.metric}_{kind}"][0]) for kind in ("macro", "weighted")}
+    averages = {kind: float(given[f"{claim.metric}_{kind}"][0]) for kind in ("macro", "weighted")}
     return {f"of {name}": value for name, value in by_class.items()} | averages

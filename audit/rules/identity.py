@@ -7,21 +7,19 @@ formula on intervals, in which words, and when a miss is a proof. Nothing else a
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from assay.audit.claims.intervals import Interval, Printed
 from assay.audit.claims.model import Claim
-from assay.audit.forensic import arithmetic, books, moments, networks, scores
+from assay.audit.rules.formulas import FORMULAS
 from assay.audit.rules.scope import Run
 from assay.audit.rules.situation import ALLOWANCES, CONDITIONS, CONTEXT, FIGURES, Situation
 from assay.audit.rules.words import TABLE, phrase, say, span
 from assay.audit.verdicts import Finding
 
 __all__ = ["IDENTITIES", "Identity", "apply"]
-
-_FORMULAS = {module.__name__.rpartition(".")[2]: module for module in (arithmetic, books, moments, networks, scores)}
 
 
 @dataclass(frozen=True)
@@ -58,8 +56,7 @@ class Identity:
 
     def value(self, s: Situation, result: Interval) -> Mapping[str, Interval]:
         """What the formula makes of the inputs: readings by name, none where it does not apply."""
-        formula: Callable[..., Any] = getattr(_FORMULAS[self.formula.partition(".")[0]], self.formula.partition(".")[2])
-        answer = formula(*((result,) if self.within else ()), *s.values)
+        answer = FORMULAS[self.formula](*((result,) if self.within else ()), *s.values)
         answer = Interval.point(float(answer)) if isinstance(answer, int | float) else answer
         return {"": answer} if isinstance(answer, Interval) else dict(answer or {})
 

@@ -7,20 +7,10 @@ import re
 from collections.abc import Iterator, Sequence
 
 from assay.audit.claims.model import Claim
+from assay.audit.forensic import scores
 from assay.audit.forensic.books import auc_interval, wilson
-from assay.audit.forensic.moments import grimmer, integer_sample
-from assay.audit.forensic.scores import (
-    BinaryScores,
-    Matrix,
-    auc_counts,
-    auc_splits,
-    binary_matrices,
-    common_sizes,
-    entropy,
-    grim_counts,
-    grim_has_power,
-    matrix_scores,
-)
+from assay.audit.forensic.moments import grimmer, whole_sample
+from assay.audit.forensic.scores import BinaryScores, Matrix, grim_counts, grim_has_power
 from assay.audit.rules.scope import Run
 from assay.audit.rules.words import Figures, say
 from assay.audit.verdicts import Finding, Substance
@@ -85,7 +75,7 @@ def matrices_on_stated_sample(run: Run) -> Iterator[Finding]:
     averaged = any(run.labelled(name) for name in ("precision", "recall", "f1"))
     if not n or n > MATRIX_CAP or len(claims) < 2 or len(run.group.classes) > 2 or averaged:
         return
-    found, check = binary_matrices(_scores(run), n, run.group.sample.n_positive), "C6 confusion matrix"
+    found, check = scores.binary_matrices(_scores(run), n, run.group.sample.n_positive), "C6 confusion matrix"
     figures: Figures = {"scores": _listed(claims), "n": n, "matrix": _words(found[0]) if found else ""}
     if not found:
         proven = run.one_class(*claims) and run.one_sample(*claims)
@@ -96,7 +86,7 @@ def matrices_on_stated_sample(run: Run) -> Iterator[Finding]:
         yield from _against_majority(run, found[0], "")
     for metric in ("mcc", "balanced_accuracy") if len(found) < 1000 else ():
         if (claim := run.get(metric)) is not None:
-            values = [float(matrix_scores(matrix.table)[metric][0]) for matrix in found]
+            values = [float(scores.matrix_scores(matrix.table)[metric][0]) for matrix in found]
             good = any(run.read(claim).holds(value, 1e-6) for value in values)
             figures |= {"name": metric.replace("_", " "), "low": min(values), "high": max(values), "printed": claim}
             yield say(good, check, [claim], "follows", proven=run.one_class(*claims), stated=True,
@@ -115,7 +105,7 @@ def auc_on_grid(run: Run) -> Iterator[Finding]:
 
 
 def _on_grid(run: Run, claim: Claim, plus: int, minus: int) -> Finding:
-    counts = auc_counts(run.read(claim), plus, minus)
+    counts = scores.auc_counts(run.read(claim), plus, minus)
     step = f"{counts[0]}/{2 * plus * minus}" if counts else ""
     figures: Figures = {"auc": claim, "plus": plus, "minus": minus, "step": step}
     return say(bool(counts), "C2 AUC grid", [claim], "on" if counts else "off", proven=run.one_sample(claim),
@@ -157,7 +147,7 @@ def common_sample(family: Sequence[Run]) -> Iterator[Finding]:
     if not claims or (not enough and (len(claims) < 2 or len({claim.printed for claim in claims}) < 2)):
         return
     shares = [family[0].read(claim) for claim in claims]
-    sizes = common_sizes(shares, SIZE_CAP)
+    sizes = scores.common_sizes(shares, SIZE_CAP)
     powered = [n for n in range(1, SEARCH_CAP + 1) if all(grim_has_power(share, n) for share in shares)]
     fitting = [n for n in sizes if n in set(powered)]
     if not fitting or len(fitting) * 4 > len(powered):
@@ -197,12 +187,12 @@ def _two_classes(run: Run) -> str | None:
 
 def _splits(family: Sequence[Run], n: int) -> dict[int, list[list[Matrix]]]:
     """Positives among n -> matrices of each run, where every run has one and every AUC lies on its grid."""
-    scores, aucs = [_scores(run) for run in family], [auc for run in family if (auc := run.value("auc")) is not None]
+    printed, aucs = [_scores(run) for run in family], [auc for run in family if (auc := run.value("auc")) is not None]
     out: dict[int, list[list[Matrix]]] = {}
-    for positives in auc_splits(aucs, n):
+    for positives in scores.auc_splits(aucs, n):
         matrices: list[list[Matrix]] = []
-        for score in scores:
-            matrices.append(binary_matrices(score, n, positives, limit=50))
+        for score in printed:
+            matrices.append(scores.binary_matrices(score, n, positives, limit=50))
             if not matrices[-1]:
                 break
         else:
@@ -234,7 +224,7 @@ def _recovered(
 
 def _losses(run: Run, share: float, premise: str) -> Iterator[Finding]:
     """A validation loss above the entropy of the recovered base rate."""
-    loss, claim, bar = run.group.loss, run.get("validation_loss"), entropy([share, 1 - share])
+    loss, claim, bar = run.group.loss, run.get("validation_loss"), scores.entropy([share, 1 - share])
     stated = loss is not None and len(loss.terms) == 1 and loss.terms[0].kind == "binary_cross_entropy"
     if (loss is None or stated) and claim is not None and run.read(claim).low > bar:
         held = "the printed loss is the binary cross-entropy alone, without a penalty on the weights"
@@ -251,14 +241,11 @@ def whole_numbers(run: Run) -> Iterator[Finding]:
         return
     m, s, extremes = run.read(mean), run.read(std), [run.get("minimum"), run.get("maximum")]
     low, high = (int(c.value.value) if c is not None and c.value.value.is_integer() else None for c in extremes)
-    searches = [integer_sample(m, s, n, ddof, (low, high)) for ddof in (1, 0)]
-    sample = next((search.sample for search in searches if search.exists), ())
-    key = "parity" if not any(grimmer(m, s, n, ddof) for ddof in (0, 1)) else "some"
-    if key == "some" and not sample and all(search.decided for search in searches):
+    key = "some"
+    if not any(grimmer(m, s, n, ddof) for ddof in (0, 1)):
+        key = "parity"
+    elif whole_sample(m, s, n, ends=(low, high)) is False:
         key = "none"
     ends = "".join(f", {name} {c.printed}" for name, c in zip(("least", "largest"), extremes, strict=True) if c)
-    figures: Figures = {"n": n, "mean": mean, "std": std, "ends": ends}
-    if key == "some" and sample and n <= 12:
-        key, figures["sample"] = "these", ", ".join(map(str, sample))
-    yield say(key in ("some", "these"), "C35 whole numbers", [mean, std], key, proven=run.one_sample(mean, std),
-              stated=True, **figures)  # fmt: skip
+    yield say(key == "some", "C35 whole numbers", [mean, std], key, proven=run.one_sample(mean, std), stated=True, n=n,
+              mean=mean, std=std, ends=ends)  # fmt: skip

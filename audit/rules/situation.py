@@ -89,7 +89,7 @@ def _side(run: Run, name: str) -> float:
     """Gross weight of a side of the book; half each where one is not stated."""
     book = run.group.portfolio
     stated = book.long_gross is not None and book.short_gross is not None
-    return float(getattr(book, name)) if stated else books.SIDE
+    return float(getattr(book, name)) if stated else 0.5
 
 
 def _classes_guessed(run: Run) -> int | None:
@@ -349,9 +349,12 @@ SLACK, OPEN, STAKES = 0.2, 0.05, 1.5
 _EVEN = "when some trades break even"
 ALLOWANCES: Mapping[str, Allowance] = {
     "weighted by support": Allowance(
-        "as averages weighted by support are (recall equals accuracy)", scores.weighted_f1, _weighted),
+        "as averages weighted by support are (recall equals accuracy)",
+        lambda v, *pr: Interval(scores.f1_average_range(*pr).low, v.high), _weighted),
     "averaged": Allowance(
-        "as averages over classes or folds are", scores.averaged_f1, lambda s: not s.run.one_class(*s.claims.values())),
+        "as averages over classes or folds are",
+        lambda v, *pr: Interval(max(0.8 * v.low, scores.f1_average_range(*pr).low), v.high),
+        lambda s: not s.run.one_class(*s.claims.values())),
     "unstated rate": Allowance("less an unstated risk-free rate", books.unstated_rate),
     "room for a mean": Allowance("leaving room for an arithmetic mean", books.room_for_mean),
     "some open": Allowance(

@@ -24,7 +24,6 @@ from assay.audit.forensic.scores import (
     f1_range,
     grim_counts,
     grim_has_power,
-    guessing_loss,
     largest_share_from_macro,
     macro_f1_readings,
     matrix_scores,
@@ -32,6 +31,7 @@ from assay.audit.forensic.scores import (
     not_predicted_share,
     prevalence_range,
 )
+from assay.audit.rules.formulas import FORMULAS
 
 
 def printed(text: str) -> Interval:
@@ -201,8 +201,8 @@ class TestClassification:
 
     def test_entropy_and_mixture(self) -> None:
         assert entropy([16 / 28, 12 / 28]) == pytest.approx(0.68291, abs=1e-5)
-        assert guessing_loss(2, 28, 16) == pytest.approx(0.68291, abs=1e-5)
-        assert guessing_loss(3, 28, 16) == pytest.approx(math.log(3))
+        assert FORMULAS["guessing"](2, 28, 16) == pytest.approx(0.68291, abs=1e-5)
+        assert FORMULAS["guessing"](3, 28, 16) == pytest.approx(math.log(3))
         rest = mixture_remainder(Interval.point(0.5), [(Interval.point(0.5), Interval.point(0.8))])
         assert rest.low == pytest.approx(0.2)
 
@@ -232,16 +232,16 @@ class TestRegression:
         low, high = 11.50, 21.15
         constant = 2 * low * high / (low + high)
         worst = max(abs(constant - y) / y for y in (low, high))
-        assert moments.best_constant_mape(low, high) == pytest.approx(worst)
+        assert FORMULAS["(high − low)/(high + low)"](low, high) == pytest.approx(worst)
 
     def test_mape_lies_between_the_scaled_errors(self) -> None:
-        assert moments.mape_from_mae(printed("7.52"), 11.5, 21.15).meets(printed("58.71%"))
+        assert FORMULAS["a/high to a/low"](printed("7.52"), 11.5, 21.15).meets(printed("58.71%"))
 
     def test_persistence_mape_by_simulation(self) -> None:
         rng = np.random.default_rng(0)
         p = 100 * np.exp(np.cumsum(rng.normal(0, 0.01, 40_000)))
         measured = np.abs(p[2:] - p[:-2]) / p[2:]
-        assert measured.mean() == pytest.approx(moments.persistence_mape(Interval.point(0.01), 2).low, rel=0.03)
+        assert measured.mean() == pytest.approx(FORMULAS["0.798 σ √h"](Interval.point(0.01), 2).low, rel=0.03)
 
 
 class TestSignalAndSignificance:
@@ -256,7 +256,7 @@ class TestSignalAndSignificance:
 
     def test_breadth(self) -> None:
         # 80.8 names are four fifths of the 101 that a deviation of 0.1 needs.
-        assert books.ic_spread(80.8) == pytest.approx(0.1)
+        assert FORMULAS["1/√(N−1)"](80.8) == pytest.approx(0.1)
 
     def test_spread_by_simulation(self) -> None:
         rng = np.random.default_rng(2)
@@ -264,7 +264,8 @@ class TestSignalAndSignificance:
         gain = 0.02 * (0.3 * score + math.sqrt(1 - 0.09) * rng.normal(size=400_000))
         order = np.argsort(score)
         spread = gain[order[-80_000:]].mean() - gain[order[:80_000]].mean()
-        sigma = books.spread_std(Interval.point(float(spread)), Interval.point(0.0), Interval.point(0.3), 5)
+        zero, ic = Interval.point(0.0), Interval.point(0.3)
+        sigma = FORMULAS["(top − bottom)/(2 κ IC)"](Interval.point(float(spread)), zero, ic, 5)
         assert sigma.low == pytest.approx(0.02, rel=0.02)
 
     def test_wilson_agrees_with_statsmodels(self) -> None:

@@ -15,6 +15,7 @@ from assay.audit.forensic import arithmetic, books, moments, networks
 from assay.audit.forensic.moments import p_readings, t_of_correlation, t_of_mean
 from assay.audit.forensic.networks import file_bytes, inputs_needed, layer_parameters, parameters
 from assay.audit.rules import calendars
+from assay.audit.rules.formulas import FORMULAS
 from assay.data.errors import InputError
 
 
@@ -84,7 +85,7 @@ class TestTraining:
         assert run.holds(54.0)
         assert not run.holds(57.0)
         assert networks.epochs_run_range(Interval.point(39.0), 15, 50) == Interval(50.0, 50.0)
-        assert networks.epochs_that_learn(5) > 6
+        assert FORMULAS["patience + 3/2"](5) > 6
 
 
 class TestArchitecture:
@@ -232,7 +233,7 @@ class TestMomentsAndTests:
         assert readings["denominator n - 1"].holds(float(x.std(ddof=1)))
         assert readings["denominator n"].holds(float(x.std()))
         assert not moments.debit_readings(printed("0.60"), 5)["denominator n"].meets(printed("0.40"))
-        assert moments.kurtosis_floor(printed("-2.0")) == pytest.approx(1.95**2 - 2)
+        assert FORMULAS["skew² − 2"](printed("-2.0")) == pytest.approx(1.95**2 - 2)
 
     def test_p_values_agree_with_scipy(self) -> None:
         from scipy import stats
