@@ -18,7 +18,7 @@ from assay.results.stats.proportions import wilson_interval
 
 __all__ = [
     "auc_interval", "compounded_readings", "cost_readings", "deflated_floor", "expectancy", "factor_of_rate", "fallen",
-    "foresight_ceiling", "hit_rate_from_correlation", "icir_readings", "mean_over_a_year", "minimum_track_record",
+    "foresight_ceiling", "hit_rate_from_correlation", "icir_readings", "mean_over_a_year",
     "needed_hit_rate", "quantile_slope", "room_for_mean", "share_of", "sharpe_interval", "sharpe_readings",
     "transfer_coefficient", "unstated_rate", "wilson",
 ]  # fmt: skip
@@ -145,14 +145,7 @@ def expectancy(rate: Interval, win: Interval, loss: Interval) -> Interval:
 
 def foresight_ceiling(periods: float) -> float:
     """Annualised Sharpe ratio of knowing every sign of one asset with normal returns: mean of ``|z|`` over its
-    deviation, times sqrt(periods).
-
-    Examples
-    --------
-    >>> round(foresight_ceiling(252), 1)
-    21.0
-
-    """
+    deviation, times sqrt(periods); 21.0 for sessions."""
     return math.sqrt(periods) * MEAN_ABSOLUTE_NORMAL / math.sqrt(1 - MEAN_ABSOLUTE_NORMAL**2)
 
 
@@ -161,12 +154,6 @@ def needed_hit_rate(sharpe: Interval, periods: float, move: float = 1.0) -> floa
 
     With ``x = SR_d / sqrt(1 + SR_d**2)`` the rate is ``(1 + x/k)/2``; the mean size of a `move`, k, is 1 when all are
     of one size, 0.798 when they are normal and hits do not depend on size. Above 1 when no hit rate suffices.
-
-    Examples
-    --------
-    >>> round(needed_hit_rate(Interval.point(10.67), 252), 3)
-    0.779
-
     """
     daily = sharpe.low / math.sqrt(periods)
     return (1 + daily / math.sqrt(1 + daily * daily) / move) / 2
@@ -206,36 +193,18 @@ def transfer_coefficient(sharpe: Interval, icir: Interval, periods: float | None
 
 
 def quantile_slope(quantiles: float) -> float:
-    """Mean of the top 1/q of a standard normal, ``q phi(z)`` with ``z`` its quantile: 1.400 for quintiles.
-
-    Examples
-    --------
-    >>> round(quantile_slope(5), 3), round(quantile_slope(10), 3)
-    (1.4, 1.755)
-
-    """
+    """Mean of the top 1/q of a standard normal, ``q phi(z)`` with ``z`` its quantile: 1.400 for quintiles."""
     return quantiles * _Z.pdf(_Z.inv_cdf(1 - 1 / quantiles))
 
 
 def wilson(k: int, n: int) -> Interval:
-    """Wilson's 95% score interval of k successes among n.
-
-    Examples
-    --------
-    >>> interval = wilson(16, 28)
-    >>> round(interval.low, 3), round(interval.high, 3)
-    (0.391, 0.735)
-
-    """
+    """Wilson's 95% score interval of k successes among n."""
     return Interval(*wilson_interval(k, n))
 
 
 def auc_interval(auc: float, n_positive: int, n_negative: int) -> Interval:
-    """Normal 95% interval of an AUC with the standard error of Hanley & McNeil.
-
-    ``SE**2 = [A(1-A) + (n+ - 1)(Q1 - A**2) + (n- - 1)(Q2 - A**2)] / (n+ n-)`` with ``Q1 = A/(2-A)``,
-    ``Q2 = 2 A**2/(1+A)``.
-    """
+    """Normal 95% interval of an AUC (Hanley & McNeil): ``SE**2 = [A(1-A) + (n+ - 1)(Q1 - A**2) +
+    (n- - 1)(Q2 - A**2)] / (n+ n-)`` with ``Q1 = A/(2-A)`` and ``Q2 = 2 A**2/(1+A)``."""
     q1, q2 = auc / (2 - auc), 2 * auc * auc / (1 + auc)
     variance = auc * (1 - auc) + (n_positive - 1) * (q1 - auc * auc) + (n_negative - 1) * (q2 - auc * auc)
     half = _Z.inv_cdf(0.975) * math.sqrt(max(variance, 0.0) / (n_positive * n_negative))
@@ -247,12 +216,6 @@ def sharpe_interval(sharpe: float, n: float, periods: float, level: float = 0.95
     per_period = sharpe / math.sqrt(periods)
     half = _Z.inv_cdf(0.5 + level / 2) * math.sqrt(periods * (1 + per_period**2 / 2) / n)
     return Interval(sharpe - half, sharpe + half)
-
-
-def minimum_track_record(sharpe: float, periods: float, benchmark: float = 0.0) -> float:
-    """Observations before an annual Sharpe ratio exceeds a benchmark at a one-sided 95%, normal returns."""
-    a_period = math.sqrt(periods)
-    return deflated_sharpe.minimum_track_record(sharpe / a_period, threshold=benchmark / a_period)
 
 
 def deflated_floor(trials: int, n: float, periods: float) -> float:

@@ -27,15 +27,7 @@ _TINY = 1e-9
 
 
 def target_std(rmse: Interval, r2: Interval) -> Interval:
-    """Standard deviation of the target on the evaluated rows, ``RMSE / sqrt(1 - R**2)``; unbounded when R² may be 1.
-
-    Examples
-    --------
-    >>> interval = target_std(Interval(5.465, 5.475), Interval(0.99815, 0.99825))
-    >>> round(interval.low, 1), round(interval.high, 1)
-    (127.1, 130.9)
-
-    """
+    """Standard deviation of the target on the evaluated rows, ``RMSE / sqrt(1 - R**2)``; unbounded when R² may be 1."""
     root = (_ONE - r2).power(0.5)
     low = rmse.low / root.high if root.high > 0 else math.inf
     return Interval(low, rmse.high / root.low if root.low > 0 else math.inf)
@@ -109,14 +101,6 @@ def debit_readings(share: Interval, n: float) -> dict[str, Interval]:
 def grimmer(mean: Interval, std: Interval, n: int, ddof: int = 1) -> bool:
     """Whether n whole numbers can have this mean and standard deviation, by parity: the sum S and the sum of squares Q
     are whole numbers inside what the prints give, and both even or both odd, since ``x**2 = x (mod 2)``.
-
-    Examples
-    --------
-    The sum would be 20 and the sum of squares 49, which differ in parity:
-
-    >>> grimmer(Interval(1.95, 2.05), Interval(0.95, 1.05), 10)
-    False
-
     """
     for total in range(math.ceil(mean.low * n - _TINY), math.floor(mean.high * n + _TINY) + 1):
         low, high = ((n - ddof) * end**2 + total * total / n for end in (max(std.low, 0.0), std.high))
@@ -167,12 +151,6 @@ def whole_sample(
 ) -> bool | None:  # fmt: skip
     """Whether some sample of n whole numbers has this mean and standard deviation (SPRITE, all samples tried); `ends`
     are its least and largest number, both attained, where printed. None where there are too many to try.
-
-    Examples
-    --------
-    >>> whole_sample(Interval(1.95, 2.05), Interval(0.95, 1.05), 4, (1,))
-    False
-
     """
     if n < 2 or not math.isfinite(mean.width + std.width):
         return None

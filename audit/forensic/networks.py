@@ -11,7 +11,6 @@ Hochreiter & Schmidhuber (1997) and Cho et al. (2014) for the gates; the weight 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 from assay.audit.claims.intervals import Interval
 from assay.audit.claims.model import Architecture, Layer
@@ -21,81 +20,46 @@ __all__ = ["epochs_run_range", "file_bytes", "inputs_needed", "layer_parameters"
 
 #: Frameworks whose counting rules are known.
 FRAMEWORKS = ("torch", "keras")
+_GATES = {"lstm": 4, "gru": 3, "rnn": 1}
 
 
 def layer_parameters(layer: Layer, inputs: int, framework: str) -> tuple[int, int, int]:
     """All and trainable parameters of one layer that reads `inputs` features of a step, and the features that leave it.
 
     PyTorch's own count leaves the running statistics of a batch norm out (they are buffers); Keras shows them as
-    non-trainable.
-
-    Raises
-    ------
-    InputError
-        If the kind or the framework is unknown.
+    non-trainable. Raises InputError if the kind or the framework is unknown.
 
     Examples
     --------
-    >>> layer_parameters(Layer("lstm", 50), 1, "keras")
-    (10400, 10400, 50)
     >>> layer_parameters(Layer("lstm", 128), 14, "torch")
     (73728, 73728, 128)
 
     """
     if framework not in FRAMEWORKS:
         raise InputError(f"architecture: framework {framework!r} is not one of {', '.join(FRAMEWORKS)}")
-    count = _COUNTS.get(layer.kind)
-    if count is None:
-        raise InputError(f"architecture: layer kind {layer.kind!r} is not one of {', '.join(sorted(_COUNTS))}")
-    return count(layer, inputs, framework)
-
-
-Count = Callable[[Layer, int, str], tuple[int, int, int]]
-
-
-def _trained(
-    total: Callable[[Layer, int], int], width: Callable[[Layer, int], int] = lambda layer, n: layer.units
-) -> Count:
-    """A layer whose parameters are all trained; of the layer and its inputs n, bias counted where it has one."""
-    return lambda layer, n, framework: (total(layer, n), total(layer, n), width(layer, n))
-
-
-def _recurrent(gates: int) -> Count:
-    def count(layer: Layer, inputs: int, framework: str) -> tuple[int, int, int]:
-        h = layer.units
-        biases = 2 if framework == "torch" or gates == 3 else 1
-        total = gates * h * (inputs + h) + gates * h * biases * layer.bias
-        directions = 2 if layer.bidirectional else 1
-        return total * directions, total * directions, h * directions
-
-    return count
-
-
-_NOTHING = _trained(lambda layer, n: 0, lambda layer, n: n)
-_COUNTS: dict[str, Count] = {
-    "lstm": _recurrent(4), "gru": _recurrent(3), "rnn": _recurrent(1),
-    "dense": _trained(lambda layer, n: (n + layer.bias) * layer.units),
-    "batch_norm": lambda layer, n, framework: (2 * n if framework == "torch" else 4 * n, 2 * n, n),
-    "layer_norm": _trained(lambda layer, n: 2 * n, lambda layer, n: n),
-    "embedding": _trained(lambda layer, n: layer.vocabulary * layer.units),
-    # Query, key, value and output projections of width n (heads split it, they do not add).
-    "attention": _trained(lambda layer, n: 4 * n * (n + layer.bias), lambda layer, n: n),
-    "conv1d": _trained(lambda layer, n: (layer.kernel * n + layer.bias) * layer.units),
-    # A score layer of `units` (default 1) over the features, and a vector that reads it when wider than 1.
-    "additive_attention": _trained(
-        lambda layer, n: (n + layer.bias + (layer.units > 1)) * (layer.units or 1), lambda layer, n: n),
-    "dropout": _NOTHING, "flatten": _NOTHING, "activation": _NOTHING,
-}  # fmt: skip
+    n, h, bias, sides = inputs, layer.units, layer.bias, 1 + layer.bidirectional
+    gates = _GATES.get(layer.kind, 0)
+    biases = 2 if framework == "torch" or gates == 3 else 1
+    trained = {
+        **dict.fromkeys(_GATES, (sides * gates * h * (n + h + biases * bias), sides * h)),
+        "dense": ((n + bias) * h, h), "batch_norm": (2 * n, n), "layer_norm": (2 * n, n),
+        "embedding": (layer.vocabulary * h, h), "conv1d": ((layer.kernel * n + bias) * h, h),
+        # Query, key, value and output projections of width n (heads split it, they do not add).
+        "attention": (4 * n * (n + bias), n),
+        # A score layer of `units` (default 1) over the features, and a vector that reads it when wider than 1.
+        "additive_attention": ((n + bias + (h > 1)) * (h or 1), h),
+        "dropout": (0, n), "flatten": (0, n), "activation": (0, n),
+    }  # fmt: skip
+    if layer.kind not in trained:
+        raise InputError(f"architecture: layer kind {layer.kind!r} is not one of {', '.join(sorted(trained))}")
+    total, width = trained[layer.kind]
+    return total + (2 * n if layer.kind == "batch_norm" and framework == "keras" else 0), total, width
 
 
 def parameters(architecture: Architecture, framework: str, inputs: int | None = None) -> tuple[int, int]:
     """All and trainable parameters of an architecture; a layer reads the one before it, or the one its `source` names.
 
-    Raises
-    ------
-    InputError
-        If the number of inputs is unknown.
-
+    Raises InputError if the number of inputs is unknown.
     """
     first = architecture.inputs if inputs is None else inputs
     if first is None:

@@ -18,7 +18,7 @@ from itertools import product
 import numpy as np
 
 from assay.audit.claims.intervals import Interval
-from assay.audit.forensic.arithmetic import mean_of_parts
+from assay.audit.forensic.arithmetic import mean_of_parts, sum_of
 
 __all__ = [
     "BinaryScores", "ClassScores", "ClassShares", "Matrix", "accuracy_floor", "auc_counts", "auc_splits",
@@ -58,16 +58,7 @@ def common_sizes(shares: Sequence[Interval], cap: int) -> list[int]:
 
 
 def auc_counts(auc: Interval, n_positive: int, n_negative: int) -> range:
-    """Numbers k of half pairs with k / (2 n+ n-) inside a printed AUC.
-
-    The AUC counts the positive-negative pairs ranked rightly, ties as one half, so it moves in steps of 1/(2 n+ n-).
-
-    Examples
-    --------
-    >>> list(auc_counts(Interval(0.55205, 0.55215), 16, 12))
-    [212]
-
-    """
+    """Numbers k of half pairs with k / (2 n+ n-) inside a printed AUC, which counts the pairs ranked rightly."""
     return grim_counts(auc, 2 * n_positive * n_negative) if n_positive and n_negative else range(0)
 
 
@@ -77,29 +68,14 @@ def auc_splits(aucs: Sequence[Interval], n: int) -> list[int]:
 
 
 def f1_range(precision: Interval, recall: Interval) -> Interval:
-    """F1 of one class from its precision and recall, ``2PR/(P+R)``, increasing in both.
-
-    Examples
-    --------
-    >>> interval = f1_range(Interval(0.57135, 0.57145), Interval(0.99995, 1.0))
-    >>> round(interval.low, 4), round(interval.high, 4)
-    (0.7272, 0.7273)
-
-    """
-
-    def f1(p: float, r: float) -> float:
-        return 0.0 if p + r <= 0 else 2 * p * r / (p + r)
-
-    low = f1(max(precision.low, 0.0), max(recall.low, 0.0))
-    return Interval(low, f1(min(precision.high, 1.0), min(recall.high, 1.0)))
+    """F1 of one class from its precision and recall, ``2PR/(P+R)``, increasing in both."""
+    ends = ((max(precision.low, 0.0), max(recall.low, 0.0)), (min(precision.high, 1.0), min(recall.high, 1.0)))
+    return Interval(*(0.0 if p + r <= 0 else 2 * p * r / (p + r) for p, r in ends))
 
 
 def f1_average_range(precision: Interval, recall: Interval) -> Interval:
-    """What an average of F1 over classes or folds can be, given the same averages of precision and recall.
-
-    The harmonic mean is concave, so the average F1 is at most F1 of the averages (Jensen); and each F1 is at least
-    ``P + R - 1``, so the average is too. Holds for every set of weights and every number of classes.
-    """
+    """What an average of F1 over classes or folds can be, given the same averages of precision and recall: at most F1
+    of the averages, since the harmonic mean is concave, and at least ``P + R - 1``, as each F1 is."""
     return Interval(max(0.0, precision.low + recall.low - 1), f1_range(precision, recall).high)
 
 
@@ -137,12 +113,11 @@ class ClassShares:
 def class_shares(
     classes: Mapping[str, ClassScores], accuracy: Interval | None = None, weighted_f1: Interval | None = None
 ) -> ClassShares | None:
-    """Class shares that accuracy, weighted F1 and the class scores allow, by linear programming.
+    """Class shares that accuracy, weighted F1 and the scores of all classes allow; None where there are none.
 
-    Unknown shares ``w >= 0`` with ``sum w = 1``, ``sum w_c R_c`` inside the accuracy, ``sum w_c F_c`` inside the
-    weighted F1, and predicted shares ``sum w_c R_c / P_c = 1``. Every coefficient is an interval; since ``w >= 0``
-    each equation splits into two inequalities with the ends of the intervals, so nothing feasible is cut away. None
-    where no shares exist: the figures cannot belong to one sample. The classes must be all of the problem.
+    Shares ``w >= 0`` with ``sum w = 1``, ``sum w_c R_c`` inside the accuracy, ``sum w_c F_c`` inside the weighted F1,
+    and predicted shares ``sum w_c R_c / P_c = 1``. Coefficients are intervals: since ``w >= 0`` each equation splits
+    into two inequalities with their ends, and nothing feasible is cut away.
     """
     from scipy.optimize import linprog
 
@@ -189,11 +164,8 @@ def _allowed(
 
 
 def largest_share_from_macro(class_f1: Interval, macro: Interval, weighted: Interval, k: int) -> Interval | None:
-    """Share of one class from its F1, the macro and the weighted F1 of k classes, the other scores unknown.
-
-    The others sum to ``k * macro - F`` and none is negative, so none exceeds that sum m, and
-    ``weighted <= w F + (1 - w) m`` gives ``w >= (weighted - m)/(F - m)``; None where the class is not the better one.
-    """
+    """Share of one class from its F1, the macro and the weighted F1 of k classes: no other F1 exceeds
+    ``m = k * macro - F``, so ``w >= (weighted - m)/(F - m)``; None where the class is not the better one."""
     others = max(0.0, min(1.0, k * macro.high - class_f1.low))
     if class_f1.high <= others:
         return None
@@ -201,12 +173,11 @@ def largest_share_from_macro(class_f1: Interval, macro: Interval, weighted: Inte
 
 
 def not_predicted_share(accuracy: Interval, precision: Interval, recall: Interval) -> float | None:
-    """Largest share of cases not predicted positive, when recall is about 1 and accuracy equals precision.
+    """Largest share of cases not predicted positive, when recall is about 1 and accuracy equals precision; None where P
+    or R can be zero.
 
-    With q the predicted positive share, ``A = P q + TN`` and ``TN <= 1 - q`` while ``FN <= 1 - q``; recall fixes
-    ``FN = TP (1/R - 1)``. Then ``1 - q = TN + FN`` with ``TN = A - P q``, so
-    ``1 - q = (A - P + P (1/R - 1)) / (1 - P + P (1/R - 1))``, increasing in A and decreasing in P and
-    R; None where P or R can be zero.
+    With q the predicted positive share, ``A = P q + TN``, ``FN = P q (1/R - 1)`` and ``1 - q = TN + FN``, so
+    ``1 - q = (A - P + P (1/R - 1)) / (1 - P + P (1/R - 1))``, increasing in A and decreasing in P and R.
     """
     if precision.low <= 0 or recall.low <= 0:
         return None
@@ -216,27 +187,13 @@ def not_predicted_share(accuracy: Interval, precision: Interval, recall: Interva
 
 
 def entropy(shares: Sequence[float]) -> float:
-    """Log loss of predicting the base rates, ``-sum pi ln pi``, in nats.
-
-    Examples
-    --------
-    >>> round(entropy([0.5, 0.5]), 4)
-    0.6931
-
-    """
+    """Log loss of predicting the base rates, ``-sum pi ln pi``, in nats."""
     return -sum(share * math.log(share) for share in shares if share > 0)
 
 
 def mixture_remainder(overall: Interval, parts: Sequence[tuple[Interval, Interval]]) -> Interval:
-    """Mean of the part not printed, from the overall mean and (share, mean) of the printed parts.
-
-    ``x = (overall - sum w m) / (1 - sum w)``.
-    """
-    known = Interval.point(0.0)
-    weight = Interval.point(0.0)
-    for share, mean in parts:
-        known = known + share * mean
-        weight = weight + share
+    """Mean of the part not printed, from the (share, mean) of the others: ``x = (overall - sum w m) / (1 - sum w)``."""
+    known, weight = sum_of(share * mean for share, mean in parts), sum_of(share for share, _ in parts)
     return (overall - known) / (Interval.point(1.0) - weight)
 
 
@@ -351,11 +308,8 @@ def matrix_scores(table: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def prevalence_range(accuracy: Interval, precision: Interval, recall: Interval) -> Interval | None:
-    """Share of positives that printed accuracy, precision and recall imply, whatever the sample size.
-
-    From the definitions, ``pi = (1 - A) / (1 + R (1/P - 2))``, which is monotone in each of the three, so the corners
-    give the exact range; None when the denominator can vanish or nothing of the range lies in [0, 1].
-    """
+    """Share of positives that three scores imply, ``pi = (1 - A) / (1 + R (1/P - 2))``, monotone in each; None when
+    the denominator can vanish or nothing of the range lies in [0, 1]."""
     if precision.low <= 0:
         return None
     corners = []
@@ -368,10 +322,8 @@ def prevalence_range(accuracy: Interval, precision: Interval, recall: Interval) 
 
 
 def accuracy_floor(precision: Interval, recall: Interval) -> float:
-    """Least accuracy that a precision and a recall allow: the Jaccard index ``1 / (1/P + 1/R - 1)``.
-
-    True negatives only add to accuracy, so ``(TP + TN)/n >= TP/(TP + FP + FN)``. Increasing in both.
-    """
+    """Least accuracy that a precision and a recall allow, the Jaccard index ``1 / (1/P + 1/R - 1)``: true negatives
+    only add to it."""
     if precision.low <= 0 or recall.low <= 0:
         return 0.0
     return 1 / (1 / precision.low + 1 / recall.low - 1)

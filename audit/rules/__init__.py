@@ -21,7 +21,7 @@ RUN_RULES: tuple[Callable[[Run], Iterator[Finding]], ...] = (
     classifiers.shares_by_programming, classifiers.share_from_macro, classifiers.one_class_only,
     classifiers.mixtures, classifiers.stated_majority,
     samples.proportions_on_stated_sample, samples.matrices_on_stated_sample, samples.auc_on_grid, samples.whole_numbers,
-    sampling.ic_significance, sampling.sharpe_significance, calendars.splits,
+    sampling.unrecorded_selection, calendars.splits,
     networks.loss_above_floor, networks.parameter_count, networks.file_size, networks.summary_of_layers,
 )  # fmt: skip
 

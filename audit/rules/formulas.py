@@ -54,6 +54,23 @@ def _held_volatility(sharpe: Interval, top: Interval, bottom: Interval, *of: flo
     return annual / sharpe if annual.low > 0 else None
 
 
+def _above_best(sharpe: Interval, n: float, periods: float, trials: int) -> Interval | None:
+    """What a Sharpe ratio leaves above the best of so many trials without skill; None where that is not above zero."""
+    around = _around(sharpe, n, periods)
+    return around - books.deflated_floor(trials, n, periods) if trials > 1 and around.low > 0 else None
+
+
+def _around(sharpe: Interval, n: float, periods: float) -> Interval:
+    return books.sharpe_interval(sharpe.high if sharpe.middle >= 0 else sharpe.low, n, periods)
+
+
+def _around_ic(ic: Interval, std: Interval, n: float) -> Interval | None:
+    """95% interval of a mean IC as far from 0 as its prints allow; None where t lies between 1.96 and 3."""
+    t, end = moments.t_of_mean(ic, std, round(n)), ic.high if ic.middle >= 0 else ic.low
+    half = 1.96 * std.low / math.sqrt(n)
+    return Interval(end - half, end + half) if abs(t).high < 1.96 or t.low > 3 else None
+
+
 def _p_of_r(r: Interval, n: float) -> dict[str, Interval]:
     readings = moments.t_of_correlation(r, n)
     return moments.p_readings(readings["n - 2"], Interval.point(n - 2)) if readings else {}
@@ -112,6 +129,7 @@ FORMULAS: Mapping[str, Callable[..., Any]] = {
     # Of observations that may be autocorrelated.
     "at most t": lambda mean, std, n: abs(moments.t_of_mean(mean, std, n)) * Interval(-1.001, 1.001),
     # Signals
+    "IC ± 1.96 s/√n": _around_ic,
     "IC / std": books.icir_readings,
     # A fifth of the names to spare.
     "1/√(N−1)": lambda names: math.sqrt(0.8 / (names - 0.8)) if names > 0.8 else None,
@@ -124,6 +142,8 @@ FORMULAS: Mapping[str, Callable[..., Any]] = {
         (high - low) / (top - bottom) if (top - bottom).low > 0 else None),
     "held volatility": _held_volatility,
     # Portfolios
+    "Lo": _around,
+    "above the best": _above_best,
     "return / volatility": books.sharpe_readings,
     "foresight": books.foresight_ceiling,
     "needed hit rate": books.needed_hit_rate,

@@ -34,6 +34,7 @@ class Identity:
     source: str
     relation: str = "="
     within: tuple[float, float] | None = None
+    null: float | None = None
     premise: str = "all figures are of one run"
     proves: str = "="
     proof: tuple[str, ...] = ("one sample",)
@@ -56,7 +57,8 @@ class Identity:
 
     def value(self, s: Situation, result: Interval) -> Mapping[str, Interval]:
         """What the formula makes of the inputs: readings by name, none where it does not apply."""
-        answer = FORMULAS[self.formula](*((result,) if self.within else ()), *s.values)
+        own = (result,) if self.within or self.null is not None else ()
+        answer = FORMULAS[self.formula](*own, *s.values)
         answer = Interval.point(float(answer)) if isinstance(answer, int | float) else answer
         return {"": answer} if isinstance(answer, Interval) else dict(answer or {})
 
@@ -148,6 +150,9 @@ def _judged(row: Identity, s: Situation) -> Iterator[Finding]:
     readings = row.value(s, value)
     if not readings:
         return
+    if row.null is not None:
+        yield from _against_chance(row, s, readings)
+        return
     printed = _as_shares(value, result) if row.shares else [value]
     allowed = {name: row.allowed(reading) for name, reading in readings.items()}
     if row.within:
@@ -180,6 +185,16 @@ def _judged(row: Identity, s: Situation) -> Iterator[Finding]:
         sentence=sentence[:-1] + ending, proven=proves, premise=row.premise, stated=s.stated,
         weight=row.missing, using=() if row.miss == "baseline" else s.involved,
     )  # fmt: skip
+
+
+def _against_chance(row: Identity, s: Situation, readings: Mapping[str, Interval]) -> Iterator[Finding]:
+    """What the interval around a figure says of its value without skill."""
+    around, sentence = readings[""], phrase(row.words, _shown(row, s, readings))
+    if around.holds(row.null or 0.0, 0.0):
+        sentence = f"{sentence[:-1]}, which holds {row.null:g}."
+        yield say("weak", row.check, [s.claims[row.result]], sentence=sentence, premise=row.premise, weight=row.missing)
+    elif around.low > (row.null or 0.0) and not row.quiet:
+        yield say("supported", row.check, [s.claims[row.result]], sentence=sentence, premise=row.premise)
 
 
 def _as_shares(value: Interval, claim: Claim) -> list[Interval]:

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 
 from assay.audit.claims.intervals import Interval
 from assay.audit.claims.model import Claim
-from assay.audit.forensic.books import deflated_floor, minimum_track_record, sharpe_interval
-from assay.audit.forensic.moments import std_ceiling, t_of_mean
+from assay.audit.forensic.books import deflated_floor, sharpe_interval
+from assay.audit.forensic.moments import std_ceiling
 from assay.audit.rules.calendars import track_record
 from assay.audit.rules.scope import Report, Run, info_of
 from assay.audit.rules.words import Figures, say
@@ -22,7 +22,7 @@ from assay.audit.verdicts import Finding
 from assay.data.conventions import SESSIONS_A_YEAR
 from assay.results.stats.deflated_sharpe import probabilistic_sharpe
 
-__all__ = ["ic_significance", "sharpe_significance", "spreads", "stated_intervals", "thresholds"]
+__all__ = ["spreads", "stated_intervals", "thresholds", "unrecorded_selection"]
 
 _CONFIDENCE = re.compile(r"\bci\b|confiden|confian|credible|置信|bootstrap", re.I)
 _LEVEL = re.compile(r"([5-9]\d(?:\.\d+)?)\s*%")
@@ -35,40 +35,11 @@ _NO_SKILL = dict.fromkeys(
 NARROW = 0.6
 
 
-def ic_significance(run: Run) -> Iterator[Finding]:
-    """t of a mean IC over its sessions, ICIR·sqrt(n), against what chance leaves."""
-    mean, n = run.get("ic") or run.get("rank_ic"), run.group.sample.sessions
-    std = run.get("ic_std") or (run.get("rank_ic_std") if run.get("ic") is None else None)
-    if mean is None or std is None or run.read(std).low <= 0 or not n:
-        return
-    t = t_of_mean(run.read(mean), run.read(std), n)
-    if abs(t).high < 1.96:
-        yield say("weak", "C16 IC significance", [mean], "chance", premise="", mean=mean, std=std, n=n, t=t)
-    elif t.low > 3:
-        yield say("supported", "C16 IC significance", [mean], "beyond", mean=mean, std=std, n=n, t=t)
-
-
-def sharpe_significance(run: Run) -> Iterator[Finding]:
-    """Lo's interval over the track record, the minimum track record, and the best of the trials listed."""
-    record, periods, trials = track_record(run), run.periods, run.group.portfolio.trials or 1
-    daily = run.group.sample.sessions is not None or periods in (252, 250, 260, 244, 240)
-    for name in ("sharpe", "sharpe_gross", "information_ratio") if record is not None and daily else ():
-        claim = run.get(name)
-        if claim is None or record is None:
-            continue
-        value = run.read(claim).high if claim.value.value >= 0 else run.read(claim).low
-        around, floor = sharpe_interval(value, record[0], periods), deflated_floor(trials, record[0], periods)
-        figures: Figures = {"record": record[1], "sharpe": claim, "low": around.low, "high": around.high}
-        if around.low <= 0 <= around.high:
-            needed = minimum_track_record(abs(value), periods)
-            more = f"; {math.ceil(needed):,} sessions would exclude zero one-sided" if math.isfinite(needed) else ""
-            yield say("weak", "C18 Sharpe interval", [claim], "zero", weight=2, more=more, **figures)
-        elif trials > 1 and around.low <= floor <= around.high:
-            yield say("weak", "C19 selection", [claim], "record", weight=2, trials=trials, floor=floor, **figures)
-        elif around.low > 0:
-            yield say("supported", "C18 Sharpe interval", [claim], "beyond", **figures)
-    claim, best = run.get("sharpe"), deflated_floor(trials, SESSIONS_A_YEAR, SESSIONS_A_YEAR)
-    if claim is not None and record is None and trials > 1 and run.read(claim).low < best * 2:
+def unrecorded_selection(run: Run) -> Iterator[Finding]:
+    """A Sharpe ratio without a track record against the best of the trials listed, over one year."""
+    claim, trials = run.get("sharpe"), run.group.portfolio.trials or 1
+    best = deflated_floor(trials, SESSIONS_A_YEAR, SESSIONS_A_YEAR)
+    if claim is not None and track_record(run) is None and trials > 1 and run.read(claim).low < best * 2:
         held = "a track record of one year"
         yield say("weak", "C19 selection", [claim], "year", premise=held, sharpe=claim, trials=trials, floor=best)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from assay.audit.claims.intervals import Interval
-from assay.audit.claims.model import Claim, Schedule
+from assay.audit.claims.model import Claim
 from assay.audit.forensic import books, moments, scores
 from assay.audit.rules.calendars import days_between, new_york_sessions, period_of, track_record, weekdays, years_of
 from assay.audit.rules.scope import Run, completeness
@@ -58,25 +58,11 @@ class Allowance:
     when: Callable[[Situation], bool] = lambda s: True
 
 
-# --- Context
-
-
-def _schedule(run: Run) -> Schedule:
-    return run.group.schedule or Schedule()
-
-
-def _whole(claim: Claim | None) -> int | None:
-    return int(claim.value.value) if claim is not None and float(claim.value.value).is_integer() else None
-
-
-def _cap(run: Run) -> int | None:
-    stated = _schedule(run).max_epochs
-    return _whole(run.get("max_epochs")) if stated is None else stated
-
-
-def _patience(run: Run) -> int | None:
-    stated = _schedule(run).patience
-    return _whole(run.get("patience")) if stated is None else stated
+def _planned(run: Run, name: str) -> int | None:
+    """A setting of the training: stated, or printed."""
+    stated, claim = getattr(run.group.schedule, name, None), run.get(name)
+    whole = claim is not None and float(claim.value.value).is_integer()
+    return int(claim.value.value) if stated is None and claim is not None and whole else stated
 
 
 def _end(run: Run, side: str) -> float | None:
@@ -88,21 +74,19 @@ def _end(run: Run, side: str) -> float | None:
 def _side(run: Run, name: str) -> float:
     """Gross weight of a side of the book; half each where one is not stated."""
     book = run.group.portfolio
-    stated = book.long_gross is not None and book.short_gross is not None
-    return float(getattr(book, name)) if stated else 0.5
+    return 0.5 if book.long_gross is None or book.short_gross is None else float(getattr(book, name))
 
 
 def _classes_guessed(run: Run) -> int | None:
     """Number of classes that the log loss is over."""
     terms = run.group.loss.terms if run.group.loss is not None else ()
-    several = bool(terms) and terms[0].kind == "cross_entropy"
-    k = len(run.group.classes) if several else 2
+    k = len(run.group.classes) if terms and terms[0].kind == "cross_entropy" else 2
     return k if k >= 2 else None
 
 
 def _quantiles(run: Run) -> int:
-    top, bottom = FIGURES["quantile_return/top"](run), FIGURES["quantile_return/bottom"](run)
-    words = " ".join(f"{c.label} {c.definition}" for c in (top, bottom) if c is not None).lower()
+    ends = (FIGURES["quantile_return/top"](run), FIGURES["quantile_return/bottom"](run))
+    words = " ".join(f"{c.label} {c.definition}" for c in ends if c is not None).lower()
     return next((q for name, q in _QUANTILES.items() if name in words), 5)
 
 
@@ -128,6 +112,10 @@ CONTEXT: Mapping[str, Callable[[Run], Any]] = {
         new_york_sessions(*dates) if _NEW_YORK.search(run.group.sample.market) else None),
     "weekdays of the stated years": lambda run: (years := run.group.sample.years) and 261.0 * years + 2,
     "track record": lambda run: (record := track_record(run)) and record[0],
+    # Returns of a session behind the figures: of other periods the weekdays of the dates are no count.
+    "daily record": lambda run: (record := track_record(run)) and (
+        record[0] if run.group.sample.sessions is not None or run.periods in (252, 250, 260, 244, 240) else None),
+    "trials": lambda run: run.group.portfolio.trials,
     "stated periods": lambda run: run.group.portfolio.periods_per_year,
     "periods": lambda run: run.periods,
     "stated rate": lambda run: (bps := run.group.portfolio.rate_bps) and Interval.point(bps * 1e-4),
@@ -143,15 +131,12 @@ CONTEXT: Mapping[str, Callable[[Run], Any]] = {
     "stated volatility": lambda run: run.group.target.daily_volatility,
     "assumed volatility": lambda run: None if run.group.target.daily_volatility else Interval.point(0.02),
     "classes guessed": _classes_guessed,
-    "stated cap": lambda run: _schedule(run).max_epochs,
-    "cap": _cap,
-    "patience": _patience,
-    "stated best": lambda run: _schedule(run).best_epoch,
-    "stated epochs": lambda run: _schedule(run).epochs_run,
+    "stated cap": lambda run: getattr(run.group.schedule, "max_epochs", None),
+    "cap": lambda run: _planned(run, "max_epochs"),
+    "patience": lambda run: _planned(run, "patience"),
+    "stated best": lambda run: getattr(run.group.schedule, "best_epoch", None),
+    "stated epochs": lambda run: getattr(run.group.schedule, "epochs_run", None),
 }  # fmt: skip
-
-
-# --- Figures
 
 
 def _quantile(metric: str, words: str) -> Callable[[Run], Claim | None]:
@@ -182,9 +167,6 @@ FIGURES: Mapping[str, Callable[[Run], Claim | None]] = {
 }
 
 
-# --- Conditions
-
-
 def _one_unit(s: Situation) -> bool:
     """Whether errors are in one unit: all say so, or they are within a factor of three and stand together.
 
@@ -197,11 +179,6 @@ def _one_unit(s: Situation) -> bool:
         return "mse" not in s.claims
     sizes = [abs(s.read(m)).power(0.5) if m == "mse" else abs(s.read(m)) for m in s.claims]
     return max(v.low for v in sizes) <= 3 * max(min(v.high for v in sizes), 1e-300)
-
-
-def _alike(s: Situation) -> bool:
-    units = {claim.unit for claim in s.involved if claim.unit}
-    return len(units) <= 1 and len({claim.value.percent for claim in s.involved}) == 1
 
 
 def _one_class(s: Situation) -> bool:
@@ -222,16 +199,6 @@ def _weighted(s: Situation) -> bool:
 def _several(s: Situation) -> bool:
     parts = [claim.label for claim in s.parts if claim.metric == s.parts[0].metric]
     return len(parts) >= 2 and completeness(s.run, parts)[0]
-
-
-def _classes_listed(s: Situation) -> bool:
-    classes = [c.name for c in s.run.group.classes]
-    return bool(classes) and completeness(s.run, classes)[1]
-
-
-def _days(s: Situation) -> bool:
-    """Whether a text says that a rate counts days or predictions, not trades."""
-    return any(word in c.definition.lower() for c in s.claims.values() for word in ("day", "session", "prediction"))
 
 
 def _some_open(s: Situation) -> bool:
@@ -268,20 +235,15 @@ def _plain_loss(s: Situation) -> bool:
 
 
 def _before_cap(s: Situation) -> bool:
-    run, cap = s.run, _cap(s.run)
-    alone = run.get("best_epoch") is None and _schedule(run).best_epoch is None
-    return alone and (cap is None or s.read("epochs_run").high < cap - 0.4)
+    """Whether training ended by itself, after a best epoch that is not told."""
+    cap, best = CONTEXT["cap"](s.run), s.run.get("best_epoch") or CONTEXT["stated best"](s.run)
+    return best is None and (cap is None or s.read("epochs_run").high < cap - 0.4)
 
 
 def _in_order(s: Situation) -> bool:
-    ran, cap = s.read("epochs_run"), _cap(s.run)
-    best = s.read("best_epoch") if "best_epoch" in s.claims else None
-    return (best is None or best.low <= ran.high + 0.5) and (cap is None or ran.low <= cap + 0.5)
-
-
-def _below(name: str) -> Callable[[Situation], bool]:
-    """Whether the sessions are not beyond another count of the period."""
-    return lambda s: s.read("sessions").low <= (CONTEXT[name](s.run) or 0)
+    ran, cap = s.read("epochs_run"), CONTEXT["cap"](s.run)
+    early = "best_epoch" not in s.claims or s.read("best_epoch").low <= ran.high + 0.5
+    return early and (cap is None or ran.low <= cap + 0.5)
 
 
 def _round_the_clock(s: Situation) -> bool:
@@ -297,9 +259,10 @@ CONDITIONS: Mapping[str, Callable[[Situation], bool]] = {
     "one class, or beyond any average": _beyond_any_average,
     "several classes": _several,
     "all classes": lambda s: completeness(s.run, [claim.label for claim in s.parts])[1],
-    "classes listed": _classes_listed,
+    "classes listed": lambda s: completeness(s.run, [c.name for c in s.run.group.classes])[1],
     "the loss is cross-entropy": _plain_loss,
-    "alike": _alike,
+    "alike": lambda s: len({c.unit for c in s.involved if c.unit}) <= 1
+        and len({c.value.percent for c in s.involved}) == 1,
     "one unit": _one_unit,
     "same unit": lambda s: len({c.unit for c in s.involved}) == 1,
     "no unit": lambda s: not any(c.unit for c in s.involved),
@@ -329,15 +292,17 @@ CONDITIONS: Mapping[str, Callable[[Situation], bool]] = {
     "a Sharpe ratio in reach": lambda s: s.read("sharpe").low <= books.foresight_ceiling(s.context["periods"]),
     # Both tails are printed as losses below zero; one printed positive is a convention.
     "all below zero": lambda s: all(s.run.read(claim).high < 0 for claim in s.claims.values()),
-    "of trades": lambda s: not _days(s) and s.run.one_sample(*s.involved),
+    # No text says that a rate counts days or predictions.
+    "of trades": lambda s: s.run.one_sample(*s.involved) and not any(
+        word in c.definition.lower() for c in s.claims.values() for word in ("day", "session", "prediction")),
     "averages in money": lambda s: not s.claims["average_win"].value.percent,
     "averages in one unit": lambda s: len({c.value.percent for name, c in s.claims.items() if name != "win_rate"}) == 1,
     "closed at weekends": lambda s: not _round_the_clock(s),
     "round the clock, or beyond the period": lambda s: _round_the_clock(s) or s.read("sessions").low > s.values[0],
     "market stated": lambda s: bool(s.run.group.sample.market),
-    "within the period": _below("days of the period"),
-    "within the weekdays": _below("weekdays of the period"),
-    "no restarts": lambda s: not _schedule(s.run).restarts,
+    "within the period": lambda s: s.read("sessions").low <= CONTEXT["days of the period"](s.run),
+    "within the weekdays": lambda s: s.read("sessions").low <= CONTEXT["weekdays of the period"](s.run),
+    "no restarts": lambda s: not getattr(s.run.group.schedule, "restarts", False),
     "epochs in order": _in_order,
     "stopped before the cap": _before_cap,
     "patience served": lambda s: s.read("epochs_run").high >= s.values[0],

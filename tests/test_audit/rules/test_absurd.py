@@ -99,4 +99,4 @@ def test_a_rule_that_overflows_is_named_and_the_others_go_on() -> None:
     rows = [claim("s", "sharpe", "1e308"), claim("m", "mae", "2.5"), claim("r", "rmse", "2.1")]
     report = audit_claims(claim_set([Group("run", sample=Sample(sessions=250))], rows))
     assert report.verdict("m").arithmetic == "inconsistent"
-    assert any("sharpe significance" in warning for warning in report.warnings)
+    assert any("C18 Sharpe interval" in warning for warning in report.warnings)

@@ -275,11 +275,6 @@ class TestSignalAndSignificance:
         assert books.wilson(16, 28).low == pytest.approx(low)
         assert books.wilson(16, 28).high == pytest.approx(high)
 
-    def test_minimum_track_record_published_example(self) -> None:
-        # Bailey & López de Prado (2012): annual Sharpe 2 against 1 at 95%, daily: 2.73 years.
-        assert books.minimum_track_record(2.0, 252, 1.0) / 252 == pytest.approx(2.73, abs=0.01)
-        assert math.isinf(books.minimum_track_record(1.0, 252, 1.0))
-
     @pytest.mark.parametrize(("n", "wanted"), [(2, 0.564), (5, 1.163), (100, 2.508)])
     def test_expected_maximum_exact(self, n: int, wanted: float) -> None:
         assert books.deflated_floor(n, 252, 252) == pytest.approx(wanted, abs=1e-3)
