@@ -75,7 +75,8 @@ class RayCluster:
                 )
             except (OSError, ValueError, RuntimeError) as error:
                 where = os.environ.get("RAY_ADDRESS", "this machine")
-                reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+                text = getattr(error, "strerror", None) or str(error).strip() or type(error).__name__
+                reason = text.splitlines()[0].rstrip(".")
                 raise InputError(
                     f"--executor ray: no cluster at {where}: {reason}; start one with `ray start --head`, or set "
                     "RAY_ADDRESS"
