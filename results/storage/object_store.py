@@ -20,6 +20,7 @@ import logging
 import os
 import re
 import shutil
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -449,18 +450,26 @@ def results_at(root: Path | str) -> Iterator[Path]:
         return
     store = _opened(str(root))
     store.check()
+    before = sys.exc_info()[1]
     try:
         yield store.root
-    except BaseException:
-        try:
-            store.write()
-        except InputError as error:  # what went wrong first is what the command ends with
-            _LOG.warning("%s; %s", error, store.waiting)
+    except GeneratorExit:  # never ended by who opened it, and collected some time: the next one writes
         raise
+    except BaseException:
+        _written(store, failed=True)
+        raise
+    # Before 8.2 click closes what a command opened without a word on how the command ended.
+    _written(store, failed=sys.exc_info()[1] is not before)
+
+
+def _written(store: ObjectStore, *, failed: bool) -> None:
+    """Write what is new; that it cannot be is said beside what `failed` before, which is what the command ends with."""
     try:
         store.write()
     except InputError as error:
-        raise InputError(f"{error}; {store.waiting}") from None
+        if not failed:
+            raise InputError(f"{error}; {store.waiting}") from None
+        _LOG.warning("%s; %s", error, store.waiting)
 
 
 def store_behind(root: Path) -> ObjectStore | None:
