@@ -276,12 +276,12 @@ def _beside_the_report(
         stored, model, prices,
         importance="feature_importance" in wanted, speed=bool(wanted & {"latency", "throughput", "file_size"}),
     )  # fmt: skip
-    folds = stored.walk.folds
     stamps = stored.walk.predictions.sessions
-    fits = "1 fit" if len(folds) == 1 else f"{len(folds)} fits"
+    counted = (len(prices.assets), "asset"), (len(stored.walk.folds), "fit")
+    counts = " · ".join(f"{count} {name}{'s' * (count != 1)}" for count, name in counted)
     about = (
-        f"{model.name} · preset {preset} · {len(prices.assets)} assets · {fits}, tested on {stamps[0].date()} … "
-        f"{stamps[-1].date()} · run {stored.run.id}"
+        f"{model.name} · preset {preset} · {counts}, tested on {stamps[0].date()} … {stamps[-1].date()} · "
+        f"run {stored.run.id}"
     )
     note = (
         "the report's prices are not these: a figure that differs is no proof against it, and one that agrees no proof "

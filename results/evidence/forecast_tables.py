@@ -56,8 +56,8 @@ def forecast_tables(predictions: PredictionPanel, prices: PricePanel, *, fill: A
     Returns
     -------
     dict
-        ``classes`` and ``thresholds`` for actions; ``levels`` for scores in units of return; ``daily``, ``quarters``,
-        ``fifths`` and ``predictions`` for what can be ranked.
+        ``classes`` and ``thresholds`` for actions; ``levels`` for scores in units of return; ``daily`` and ``quarters``
+        where a session has names enough to rank, ``fifths`` and ``predictions`` where the panel has.
 
     """
     span: dict[str, Any] = {"horizon": predictions.horizon, "delay": predictions.delay, "fill": fill}
@@ -72,7 +72,8 @@ def forecast_tables(predictions: PredictionPanel, prices: PricePanel, *, fill: A
         out["levels"] = level_table(*implied_levels(score, prices, **span))
     ranked = predictions.view
     daily = ic_table(ranked, forward)["rank_ic"]
-    out["daily"], out["quarters"] = daily_distribution(daily), quarter_table(daily)
+    if daily.notna().any():
+        out["daily"], out["quarters"] = daily_distribution(daily), quarter_table(daily)
     if ranked.shape[1] >= _FIFTHS:
         out["fifths"] = fifths_table(ranked, forward)
         out["predictions"] = prediction_spread(ranked)

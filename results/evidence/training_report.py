@@ -173,10 +173,11 @@ def _of_tables(tables: Tables) -> dict[Key, float]:
         out["f1_weighted", "", ""] = cell(tables["classes"], "weighted", "f1")
     if "levels" in tables:
         out["negative_predictions", "", ""] = cell(tables["levels"], "model", "negative_share")
-    daily = tables["daily"]["rank_ic"]
-    out |= {(f"ic_{end}", "", ""): daily[end] for end in ("min", "max")}
-    out |= {("ic_percentile", str(name), ""): value for name, value in daily.items() if str(name).endswith("%")}
-    out |= {("rank_ic", "", str(name)): float(value) for name, value in tables["quarters"]["rank_ic"].items()}
+    if "daily" in tables:
+        daily = tables["daily"]["rank_ic"]
+        out |= {(f"ic_{end}", "", ""): daily[end] for end in ("min", "max")}
+        out |= {("ic_percentile", str(name), ""): value for name, value in daily.items() if str(name).endswith("%")}
+        out |= {("rank_ic", "", str(name)): float(value) for name, value in tables["quarters"]["rank_ic"].items()}
     if "fifths" in tables:
         out |= {(metric, label, ""): cell(tables["fifths"], row, column)
                 for label, row in (("top", 5), ("bottom", 1)) for metric, column in _OF_FIFTHS.items()}  # fmt: skip

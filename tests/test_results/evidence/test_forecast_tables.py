@@ -131,3 +131,9 @@ def test_a_run_holds_them_and_the_reports_targets_are_rules(tmp_path) -> None:
     assert {item.rule for item in load_policy("level_alerts").requirements} == {
         "level_r2", "accuracy_drift", "gap_growth",
     }  # fmt: skip
+
+
+def test_what_no_session_has_names_enough_to_rank_has_no_tables_of_ranks():
+    one = PRICES.select(PRICES.assets[:1])
+    tables = forecast_tables(PredictionPanel(PANEL.score[one.assets]), one, fill="close")
+    assert set(tables) == {"levels"}
