@@ -54,7 +54,7 @@ def lookalike(claim: Claim) -> bool:
     if not value.is_point:
         return False
     if info.kind == "count":
-        return value.percent or not value.value.is_integer() or value.value < 0 or "$" in printed
+        return value.percent or not value.value.is_integer() or value.value < (claim.metric == "parameters") or "$" in printed
     whole = value.decimals == 0 and not value.percent and abs(value.value) > 1
     return info.kind in _UNITLESS and (bool(_MONEY.search(printed)) or whole or value.multiple)
 
@@ -80,6 +80,8 @@ def _may_accuse(finding: Finding, claims: ClaimSet, prints: Counter[tuple[str, s
         return False
     by_context = finding.stated and check.startswith(BY_CONTEXT)
     if len(figures) == 1:
+        # What is said to be about so much is no count of the layers that happen to be described.
+        by_context = by_context and not (figures[0].value.about and check.startswith("C26 "))
         return by_context or (check.startswith(ALONE) and not finding.stated)
     one_run = len({(claim.group, claims.split_of(claim), claim.at) for claim in figures}) == 1
     if by_context:

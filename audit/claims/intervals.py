@@ -168,6 +168,12 @@ class Printed:
         return Interval(self.value - half, self.end + end_half if self.bound == "range" else self.value + half)
 
     @property
+    def computed(self) -> bool:
+        """Whether all the digits of a machine are printed. Such a figure follows from whatever it was computed of; from
+        figures beside it that it does not follow from, it was not."""
+        return self.decimals >= 8
+
+    @property
     def either(self) -> Interval:
         """Rounded, or with digits cut off (further from zero): the widest reading, which accusations must exclude."""
         if not self.is_point or self.about:
@@ -214,7 +220,11 @@ def _any_of(words: Iterable[str]) -> str:
 
 _SIGNS = str.maketrans(dict.fromkeys("−–—‐‑－", "-") | {"，": ",", "．": ".", "％": "%", "\u202f": "\u00a0"})
 _LEAD = re.compile(rf"(?:{_any_of(_LEADS)})", re.I)
-_NUMBER = r"[+-]?(?:\d{1,3}(?:[,.'_\u00a0]\d{3})+(?:[.,]\d+)?(?!\d)|\d+(?:[.,]\d+)?|\.\d+)(?:e[+-]?\d+)?"
+#: Whole rupees are grouped by twos above the thousands.
+_LAKHS = r"\d{1,2}(?:,\d{2})+,\d{3}(?:\.\d+)?(?!\d)"
+_NUMBER = (
+    rf"[+-]?(?:{_LAKHS}|\d{{1,3}}(?:[,.'_\u00a0]\d{{3}})+(?:[.,]\d+)?(?!\d)|\d+(?:[.,]\d+)?|\.\d+)(?:e[+-]?\d+)?"
+)
 _ONE = rf"([+-]?)\s*(?:R\$|US\$|[$€£₹¥])?\s*({_NUMBER})(?:\s*({_any_of(_SCALES)}))?\s*(\+)?"
 _PRINT = re.compile(rf"{_ONE}(?:\s*(?:-|to\b|\.\.+|…|[,;](?=\s))\s*{_ONE})?", re.I)
 _FRACTION = re.compile(r"(\d{1,9})/(0*[1-9]\d{0,8})")

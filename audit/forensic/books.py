@@ -127,6 +127,19 @@ def share_of(wins: Interval, losses: Interval) -> Interval:
     return Interval(won / (won + losses.high), wins.high / (wins.high + lost))
 
 
+def share_won(wins: Interval, trades: Interval, losses: Interval | None) -> dict[str, Interval]:
+    """Winners among all trades, and where some are neither won nor lost among those that are."""
+    readings = {"": wins / abs(trades)}
+    if losses is not None and (wins + losses).low < trades.low:
+        readings["of those won or lost"] = share_of(wins, losses)
+    return readings
+
+
+def profit_of_mean(trades: Interval, each: Interval) -> Interval:
+    """Profit of so many trades of a mean profit."""
+    return trades * each
+
+
 def factor_of_rate(rate: Interval, payoff: Interval) -> Interval:
     """Profit factor from the win rate p and the payoff b, ``p b / (1 - p)``, increasing in both."""
     low, high = (

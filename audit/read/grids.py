@@ -85,7 +85,9 @@ class Grid:
 
 def place_grid(grid: Grid, context: Context) -> None:
     """Place the figures of a grid."""
-    if grid.header and not bare(grid.header[0].text) and {"precision", "recall"} <= {r.metric for r in grid.heads}:
+    scores = {"precision", "recall"} <= {role.metric for role in grid.heads}
+    runs = any(names_record(cell.text) == "run" for cell in grid.header[1:])
+    if grid.header and not bare(grid.header[0].text) and scores and not runs:
         first = Cell("class", grid.header[0].column)
         rows = tuple(replace(row, header=(first, *row.header[1:])) for row in grid.rows)
         grid = replace(grid, header=(first, *grid.header[1:]), rows=rows)

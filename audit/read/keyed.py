@@ -182,6 +182,7 @@ def _entry(spot: Spot, token: Token, entry: Entry, context: Context) -> None:
         return
     name = (_described(top.texts) or top.key or key) if key.lower() in wordset("value_keys") else key
     name = name.replace(".", " ")
+    name = name if read_role(name).metrics else pattern("camel").sub(" ", name)
     reading = named(local, name, siblings=tuple(top.texts))
     metric, wrong = reading.metric, wrong_unit(reading.metric, token) if reading.metric else ""
     if wrong and "time" not in wrong:

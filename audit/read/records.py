@@ -191,9 +191,10 @@ def _set_apart(placed: list[Placed], order: list[int], names: list[str]) -> list
             if not (rival.block == figure.block and rival.block) and repeated < 2:
                 moved[block] = fresh
                 for earlier in (i for i in mates if rank[i] < rank[index]):
-                    seen[_key(placed[earlier], name)].remove(earlier)
                     names[earlier] = fresh
-                    seen[_key(placed[earlier], fresh)].append(earlier)
+                    if earlier in seen[_key(placed[earlier], name)]:
+                        seen[_key(placed[earlier], name)].remove(earlier)
+                        seen[_key(placed[earlier], fresh)].append(earlier)
         seen[_key(figure, names[index])].append(index)
     return notes
 

@@ -29,6 +29,8 @@ __all__ = ["attach", "claim_beside", "place_change", "takes_interval", "tie_chan
 
 #: How far a fraction may lie from a share to be its own.
 _NEAR = 0.1
+#: Least count that a share of something unnamed is taken to be of.
+_FEW = 10
 Pair = tuple[int, int]
 
 
@@ -85,8 +87,12 @@ def attach(sheet: Sheet, lines: Sequence[Line]) -> None:
     left: dict[int, list[Excluded]] = defaultdict(list)
     for item in sheet.unplaced:
         left[item.line].append(item)
-    counts = [item for item in sheet.excluded if item.line in texts and pattern("fraction").fullmatch(item.text)]
-    taken = {item for item in counts if _fraction(sheet, texts[item.line].text, item, on_line[item.line])}
+    counts = [item for item in sheet.excluded if pattern("fraction").fullmatch(item.text)]
+    beside = [item for item in counts if item.line in texts]
+    taken = {item for item in beside if _fraction(sheet, texts[item.line].text, item, on_line[item.line])}
+    alone = {item.line: item for item in counts if item.line not in texts}
+    taken |= {alone[line.number] for line in lines
+              if line.number in alone and _of_anything(sheet, line.text, alone[line.number])}  # fmt: skip
     sheet.excluded = [item for item in sheet.excluded if item not in taken]
     for number, line in texts.items():
         _won_and_lost(sheet, line.text, on_line[number])
@@ -131,8 +137,27 @@ def _fraction(sheet: Sheet, text: str, item: Excluded, indexes: list[int]) -> bo
         behind = pattern("fraction_behind").fullmatch(text, share.end, item.column)
         ahead = pattern("fraction_ahead").fullmatch(plain(text[end : end + 40]), 0, max(0, share.column - end))
         known = METRICS[share.metric].kind == "proportion" and share.value.is_point and not share.context.goal
+        known = known and pattern("of_other_things").match(text, end) is None
         if value is not None and known and (behind or ahead) and abs(value.value - share.value.value) < _NEAR:
             return claim_beside(sheet, index, "fraction", item.column, item.text)
+    return False
+
+
+def _of_anything(sheet: Sheet, text: str, item: Excluded) -> bool:
+    """A share of anything with its counts in brackets behind it, "Fill rate: 75.0% (35/47)"; counts below ten, or far
+    from the share, may be of something else."""
+    match = pattern("share_of_counts").search(text, max(0, item.column - 20), item.column + len(item.text) + 2)
+    if match is None or match.start("counts") != item.column or int(item.text.partition("/")[2]) < _FEW:
+        return False
+    printed, counts = _read(match["share"], "", sheet.decimal), _read(item.text, "fraction", sheet.decimal)
+    if printed is None or counts is None or abs(counts.value - printed.value) >= _NEAR:
+        return False
+    for items in (sheet.unplaced, sheet.excluded):
+        for share in [x for x in items if (x.line, x.column, x.text) == (item.line, match.start(), match["share"])]:
+            items.remove(share)
+            place = (item.line, share.column, match.end("share"), share.text)
+            sheet.placed.append(Placed(*place, printed, "other", Context(), text.strip()[:300]))
+            return claim_beside(sheet, len(sheet.placed) - 1, "fraction", item.column, item.text)
     return False
 
 

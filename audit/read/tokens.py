@@ -146,7 +146,7 @@ def _numbers(text: str, begin: int, end: int) -> Iterator[Token]:
         start = begin - len(_NAME_HEAD.search(text[max(0, begin - 80) : begin])[0])  # type: ignore[index]
         stop = _NAME_TAIL.match(text, named).end()  # type: ignore[union-attr]
         yield Token(start, stop, text[start:stop], "name")
-    elif pattern("plain_figure").fullmatch(run):
+    elif pattern("plain_figure").fullmatch(run) or pattern("lakhs").search(text, max(0, begin - 6), end):
         yield _number(text, begin, end)
     else:
         yield from (_number(text, begin + p.start(), begin + p.end()) for p in pattern("number_piece").finditer(run))

@@ -45,8 +45,9 @@ def proportions_on_stated_sample(run: Run) -> Iterator[Finding]:
         figures: Figures = {"share": claim, "n": n, "k": counts[0] if counts else k, "more": k + 1}
         if counts:
             yield say("fits", "C1 whole counts", [claim], "whole", weight=1, **figures)
-        elif not (rate and any(len(grim_counts(run.read(claim), m)) for m in range(max(1, n - 3), n))):
-            # Else a few trades may still be open, and so no part of the rate.
+        elif not (rate and (any(len(grim_counts(run.read(claim), m)) for m in range((n + 1) // 2, n))
+                            or (run.claims.draft and claim.value.computed))):  # fmt: skip
+            # Else trades may be open or scratched, and so no part of the rate; what is computed counts something else.
             figures |= {"below": k / n, "above": (k + 1) / n}
             yield say("broken", "C1 whole counts", [claim], "none", proven=proven and run.one_sample(claim),
                       using=[claim, trades if rate else None], stated=not rate, **figures)  # fmt: skip

@@ -207,6 +207,13 @@ def _some_open(s: Situation) -> bool:
     return losers is None or (s.values[0] + losers).low < s.values[1].low
 
 
+def _of_money(s: Situation) -> bool:
+    """Whether an expectancy is money a trade: as its total, and neither in percent nor in units of the risk."""
+    each, total = s.claims["expectancy"], s.claims["total_profit"]
+    signs = {"".join(char for char in claim.printed if char in "$€£₹¥") for claim in (each, total)}
+    return not each.value.percent and not total.value.percent and len(signs) == 1 and signs != {""}
+
+
 #: How far a Sharpe ratio may exceed return over volatility before no change of sampling frequency is believed.
 FREQUENCY = 1.25
 
@@ -253,6 +260,9 @@ def _round_the_clock(s: Situation) -> bool:
 CONDITIONS: Mapping[str, Callable[[Situation], bool]] = {
     # Nothing says that a figure of the row is pooled over folds, seeds or assets.
     "one sample": lambda s: s.run.one_sample(*s.involved),
+    # A person may have written the figures; what a program prints in full it took of other returns.
+    "by hand": lambda s: not (s.run.claims.draft and all(claim.value.computed for claim in s.involved)),
+    "a mean in money": _of_money,
     # A person grouped the figures, or a draft has them within a few lines.
     "together": lambda s: s.run.together(*s.involved),
     "one class": _one_class,
@@ -324,6 +334,10 @@ ALLOWANCES: Mapping[str, Allowance] = {
     "room for a mean": Allowance("leaving room for an arithmetic mean", books.room_for_mean),
     "some open": Allowance(
         "when some trades are open", lambda v, *x: Interval(v.low, v.high / (1 - OPEN)), _some_open),
+    # In a draft, trades that broke even may stand in a column that it does not read.
+    "some unread": Allowance(
+        _EVEN, lambda v, *x: Interval(v.low, v.high / (1 - SLACK)),
+        lambda s: s.run.claims.draft and s.values[2] is None),
     "some even": Allowance(_EVEN, lambda v, *x: Interval(v.low, v.high / (1 - SLACK))),
     "some even, of the rate": Allowance(_EVEN, lambda v, *x: Interval(v.low * (1 - SLACK), v.high)),
     "some even, of the mean": Allowance(_EVEN, lambda v, p, w, x: Interval(v.low, v.high + SLACK * abs(x).high)),
@@ -334,4 +348,6 @@ ALLOWANCES: Mapping[str, Allowance] = {
     "cost outside the trades": Allowance(
         "the rest being cost outside the trades",
         lambda v, n, m, w, x: Interval(v.low - SLACK * (n * abs(w)).high, v.high)),
+    "cost outside the trades, of the mean": Allowance(
+        "the rest being cost outside the trades", lambda v, *x: Interval(v.low - SLACK * abs(v).high, v.high)),
 }  # fmt: skip

@@ -1,0 +1,63 @@
+"""What the census of public documents taught, restated in invented documents: what is accused, and what is not."""
+
+from __future__ import annotations
+
+import pytest
+
+from assay.audit.judge import audit_claims
+from assay.audit.read.draft import draft_claims
+from assay.audit.verdicts import Arithmetic, Substance
+
+ACCUSED = {
+    "keys of a program in capitals":
+        ('{"totalTrades": 40, "winRate": 60.0, "avgWin": 12.5, "avgLoss": -8.0, "profitFactor": 1.2}', "json", "1.2"),
+    "a share of anything beside its counts": ("- Fill rate: 72.0% (33/47)\n", "md", "72.0%"),
+    "expectancy times trades":
+        ("| Metric | Value |\n|---|---|\n| Trades | 500 |\n| Expectancy | ₹150/trade |\n| Total P&L | ₹1,05,000 |\n",
+         "md", "₹1,05,000"),
+    "a rate of no whole count, open trades left out":
+        ("| Metric | Value |\n|---|---|\n| Total trades | 15 |\n| Win rate | 65% |\n", "md", "65%"),
+}  # fmt: skip
+SILENT = {
+    "trades that are still open":
+        (("| Metric | Value |\n|---|---|\n| Total Trades | 10 |\n| Winning Trades | 2 |\n| Losing Trades | 0 |\n"
+         "| Win Rate | 100% |\n"), "md"),
+    "trades that broke even":
+        (("| total trades | wins | losses | scratches | win rate |\n|---|---|---|---|---|\n"
+         "| 1239 | 524 | 323 | 392 | 61.87% |\n"), "md"),
+    "a rate of days beside trades": ('{"win_rate": 0.43832599118942733, "total_trades": 110}', "json"),
+    "ratios that a program computed of other returns":
+        (('{"annualized_return": -1.538832327424755, "volatility_annual": 2.452038808607383,'
+         ' "sharpe_ratio": -0.4244491901912304}'), "json"),
+    "a score of trades": ('{"trades_confidence": 10.0, "win_rate": 0.1225}', "json"),
+    "trades of a kind":
+        ("| Metric | Actual |\n|---|---|\n| Win rate | 46.2% (6W / 7L) |\n| Trades ever exceeding 2% | 1 of 13 |\n",
+         "md"),
+    "a lakh": (("- Winning trades: 30\n- Losing trades: 15\n- Avg win: ₹8,500\n- Avg loss: ₹4,200\n"
+               "- Net profit: ₹1,90,500\n"), "md"),
+    "the number of a row is no class":
+        (("| | Strategy | Precision | Recall | F1 |\n|---|---|---|---|---|\n| 0 | value | 0.5194 | 0.5073 | 0.5100 |\n"
+         "| 1 | carry | 0.5176 | 0.5016 | 0.5000 |\n"), "md"),
+    "about so many parameters":
+        ("```python\nself.a = nn.Linear(12639, 128)\n```\n\n| Total params | ~1.5M |\n|---|---|\n", "md"),
+    "a share beside few counts of another thing": ("- Accuracy: 62% (3/5 folds)\n", "md"),
+}  # fmt: skip
+
+
+def accused(text: str, form: str) -> list[str]:
+    report = audit_claims(draft_claims(text, source=f"report.{form}", form=form).claims)
+    return [
+        verdict.claim.printed for verdict in report.verdicts
+        if verdict.arithmetic is Arithmetic.INCONSISTENT or verdict.substance is Substance.IMPLAUSIBLE
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ACCUSED)
+def test_what_cannot_hold_is_accused(case: str) -> None:
+    text, form, printed = ACCUSED[case]
+    assert printed in accused(text, form)
+
+
+@pytest.mark.parametrize("case", SILENT)
+def test_what_another_reading_explains_is_not(case: str) -> None:
+    assert accused(*SILENT[case]) == []
