@@ -54,7 +54,8 @@ def lookalike(claim: Claim) -> bool:
     if not value.is_point:
         return False
     if info.kind == "count":
-        return value.percent or not value.value.is_integer() or value.value < (claim.metric == "parameters") or "$" in printed
+        least = int(claim.metric == "parameters")
+        return value.percent or not value.value.is_integer() or value.value < least or "$" in printed
     whole = value.decimals == 0 and not value.percent and abs(value.value) > 1
     return info.kind in _UNITLESS and (bool(_MONEY.search(printed)) or whole or value.multiple)
 
