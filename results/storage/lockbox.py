@@ -163,7 +163,13 @@ def open_lockbox(prices: PricePanel, reason: str) -> PricePanel:
     """
     if not reason.strip():
         raise InputError("--open-lockbox: say why; the reason stands in the ledger")
-    seals = [seal for seal in seals_on(prices) if (prices.sessions > seal.after).any()]
+    known = seals_on(prices)
+    seals = [seal for seal in known if (prices.sessions > seal.after).any()]
+    if known and not seals:
+        raise InputError(
+            f"--open-lockbox: these prices end {prices.sessions[-1].date()}, before what is sealed (a copy made meanwhile, "
+            "by `data pack` or `data seal --out`?); give the file that has the sealed sessions"
+        )
     if not seals:
         raise InputError("--open-lockbox: no sessions of these prices are sealed; `data seal` does that")
     for seal in seals:
