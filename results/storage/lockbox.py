@@ -167,8 +167,8 @@ def open_lockbox(prices: PricePanel, reason: str) -> PricePanel:
     seals = [seal for seal in known if (prices.sessions > seal.after).any()]
     if known and not seals:
         raise InputError(
-            f"--open-lockbox: these prices end {prices.sessions[-1].date()}, before what is sealed (a copy made meanwhile, "
-            "by `data pack` or `data seal --out`?); give the file that has the sealed sessions"
+            f"--open-lockbox: these prices end {prices.sessions[-1].date()}, before what is sealed, as copies by "
+            "`data pack` and `data seal --out` do; give the file that has the sealed sessions"
         )
     if not seals:
         raise InputError("--open-lockbox: no sessions of these prices are sealed; `data seal` does that")

@@ -48,7 +48,7 @@ def test_an_opening_stands_in_the_ledger_with_its_reason():
     seal_market(prices, AFTER)
     with pytest.raises(InputError, match="say why"):
         open_lockbox(prices, "  ")
-    with pytest.raises(InputError, match="before what is sealed .*; give the file that has the sealed sessions"):
+    with pytest.raises(InputError, match=r"before what is sealed, .*; give the file that has the sealed sessions"):
         open_lockbox(prices.through(AFTER), "curious")
     assert open_lockbox(prices, "the final test").sessions[-1] == SESSIONS[-1]
     again = open_lockbox(PricePanel(prices.close.iloc[10:]), "once more")
