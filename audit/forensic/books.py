@@ -135,11 +135,6 @@ def share_won(wins: Interval, trades: Interval, losses: Interval | None) -> dict
     return readings
 
 
-def profit_of_mean(trades: Interval, each: Interval) -> Interval:
-    """Profit of so many trades of a mean profit."""
-    return trades * each
-
-
 def factor_of_rate(rate: Interval, payoff: Interval) -> Interval:
     """Profit factor from the win rate p and the payoff b, ``p b / (1 - p)``, increasing in both."""
     low, high = (

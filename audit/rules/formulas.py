@@ -92,6 +92,7 @@ FORMULAS: Mapping[str, Callable[..., Any]] = {
     "a − b": lambda a, b: a - b,
     "a − b, b if printed": lambda a, b: a - b if b is not None else a,
     "|a| − |b|": lambda a, b: abs(a) - abs(b),
+    "a b": lambda a, b: a * b,
     "a / |b|": lambda a, b: a / abs(b),
     "|a| / |b|": lambda a, b: abs(a) / abs(b),
     "mean": lambda parts: mean_of(list(parts.values())),
@@ -157,6 +158,7 @@ FORMULAS: Mapping[str, Callable[..., Any]] = {
     "drawdown": _drawdown,
     # Trades
     "W/(W + L)": books.share_of,
+    "W/n": books.share_won,
     "W·w/(L·l)": lambda wins, losses, win, loss: (wins * abs(win)) / (losses * abs(loss)),
     "W·w − L·l": lambda wins, losses, win, loss: wins * abs(win) - losses * abs(loss),
     "p·b/(1 − p)": books.factor_of_rate,
