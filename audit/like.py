@@ -175,6 +175,9 @@ def _figure(claims: ClaimSet, claim: Claim, part: Mapping[tuple[str, str, str], 
     """The measured figure of a claim, or what follows from those of its inputs; NaN where there is none."""
     label = claim.label.lower()
     label = label.split()[0] if label.startswith(("top quintile", "bottom quintile")) else label
+    architecture = claims.group(claim.group).architecture
+    if claim.metric == "parameters" and architecture:  # PyTorch keeps two biases a gate, Keras one
+        label = label or architecture.framework
     if (key := (claim.metric, label, claim.at)) in part:
         return part[key]
     inputs = [item for item in _inputs(claims, claim) if item.group not in _OTHERS]

@@ -131,7 +131,7 @@ def _of_training(log: Mapping[str, Any]) -> tuple[dict[Key, float], Tables]:
     loss, epochs, found = log.get("loss", {}), pd.DataFrame(log.get("epochs", [])), log.get("validation", {})
     whole = {"train_loss": loss.get("train"), "validation_loss": loss.get("validation"), "loss_gap": loss.get("gap"),
              "parameters": log.get("parameters", {}).get("keras")}  # fmt: skip
-    out: dict[Key, Any] = {}
+    out: dict[Key, Any] = {("parameters", by, ""): count for by, count in log.get("parameters", {}).items()}
     tables: Tables = {}
     if len(epochs):
         networks = epochs["asset"].nunique() if "asset" in epochs else 1

@@ -97,7 +97,10 @@ def test_places_of_goals_yardsticks_and_epochs_that_were_not_reached() -> None:
     shown = {(row["claim"], row["printed"]): row for row in card.cells()}
     assert shown["r2, alerts", "below 0.95"]["here"] == "the alert goes off"
     assert shown["file size, scaler, files", "~10-50KB"]["validation"] == "0.4 KB"
+    counted = {("parameters", "keras", ""): 204_929.0, ("parameters", "torch", ""): 205_953.0}
+    figures = replace(figures, validation={**figures.validation, **counted})
     ranks = like(report_claims("stock_lstm_model_details"), figures, preset="report", about="").rows
+    assert next(row for row in ranks if row.verdict.claim.metric == "parameters").validation == 205_953.0
     assert {row.place for row in ranks if row.verdict.claim.at == "epoch 30"} == {"training ended at epoch 3"}
     assert {row.place for row in ranks if row.verdict.claim.at == "epoch 1"} == {"not given by this run"}
 
@@ -115,6 +118,7 @@ def test_the_page_of_a_stored_walk_forward(tmp_path) -> None:
     assert figures.validation["precision", "sell", ""] == log["validation"]["action"]["classes"]["sell"]["precision"]
     assert figures.validation["train_loss", "", "epoch 1"] == log["epochs"][0]["train_loss"]
     assert figures.validation["parameters", "", ""] == log["parameters"]["keras"]
+    assert figures.validation["parameters", "torch", ""] == log["parameters"]["torch"]
     tables = forecast_tables(stored.walk.predictions, prices, fill=stored.result.config["execution"]["fill"])
     assert figures.test["mape", "", ""] == tables["levels"].loc["model", "mape"]
     assert figures.test["ic_percentile", "25%", ""] == tables["daily"].loc["25%", "rank_ic"]
