@@ -16,6 +16,7 @@ from assay.audit.claims.files import load_claims
 from assay.audit.claims.model import Claim, ClaimSet
 from assay.audit.judge import audit_claims
 from assay.audit.report import claim_words, printable, render_page
+from assay.audit.rules.words import number, percent
 from assay.audit.verdicts import Verdict
 from assay.data.errors import UnknownNameError
 from assay.results.evidence.training_report import TITLES, Figures
@@ -210,14 +211,10 @@ def _shown(value: float, claim: Claim) -> str:
         return "–"
     if claim.metric == "file_size":
         return f"{value / 1e3:,.0f} KB" if value >= 1e4 else f"{value / 1e3:,.1f} KB"
+    digits = claim.value.decimals
     if claim.value.percent:
-        return f"{value:.{max(claim.value.decimals, 1)}%}"
-    if claim.value.multiple:
-        return f"{value:.3g}×"
-    if value == int(value) and abs(value) < 1e12:
-        return f"{value:,.0f}"
-    decimals = max(claim.value.decimals, 2)
-    return f"{value:,.{decimals}f}" if 10.0 ** (1 - decimals) <= abs(value) < 1e9 else f"{value:.2g}"
+        return percent(value, max(digits, 1))
+    return number(value, digits + 3) + "×" * claim.value.multiple
 
 
 def render_like(report: LikeReport) -> str:
@@ -226,7 +223,7 @@ def render_like(report: LikeReport) -> str:
     lines = [report.claims.title, report.about, "", *table_lines(_COLUMNS, rows, width=_WIDTH), "", report.summary]
     lines += [f"note: {note}" for note in report.notes]
     for title, table in report.printed_tables().items():
-        lines += ["", title, *(line.rstrip() for line in _lines(table))]
+        lines += ["", title, *(line.rstrip() for line in _plain(table).to_string(index=False).splitlines())]
     return "\n".join(lines)
 
 
@@ -237,18 +234,9 @@ def render_like_html(report: LikeReport) -> str:
     return render_page("like.html", report=report, title=title, columns=_COLUMNS, tables=tables)
 
 
-def _lines(table: pd.DataFrame) -> list[str]:
-    return table.to_string(float_format=_number, na_rep="–").splitlines()
-
-
 def _plain(table: pd.DataFrame) -> pd.DataFrame:
     """A table of texts, its index a column."""
-    flat = table.reset_index() if table.index.name or table.index.nlevels > 1 else table.rename_axis("").reset_index()
-    return flat.map(lambda x: _number(x) if isinstance(x, float) else str(x).replace("_", " "))
-
-
-def _number(value: float) -> str:
-    """Four digits, thousands whole, and a dash for what is not known."""
-    if not math.isfinite(value):
-        return "–"
-    return f"{value:,.0f}" if 1e3 <= abs(value) < 1e12 else f"{value:.4g}"
+    named = table if table.index.name or table.index.nlevels > 1 else table.rename_axis("")
+    return named.reset_index().map(
+        lambda x: str(x).replace("_", " ") if not isinstance(x, float) else number(x) if math.isfinite(x) else "–"
+    )

@@ -5,7 +5,6 @@ A page needs nothing else: no network, no script it did not bring, every text es
 
 from __future__ import annotations
 
-import math
 import re
 import textwrap
 from collections import Counter
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from assay.audit.claims.metrics import METRICS
 from assay.audit.claims.model import Claim
 from assay.audit.read.sheet import Draft
+from assay.audit.rules.words import span
 from assay.audit.verdicts import Arithmetic, AuditReport, Substance, Verdict
 
 if TYPE_CHECKING:
@@ -132,7 +132,8 @@ def _row(verdict: Verdict, split: str, recomputed: Mapping[str, Recomputed]) -> 
     row |= _named(verdict, _OF_VERDICT) | {"assumption": verdict.assumption or None, "rank": _rank(verdict)}
     row |= {"words": claim_words(claim, split), "checks": sorted({finding.check_id for finding in verdict.findings})}
     if claim.id not in recomputed:
-        return row | {"figure": _bound(claim)}
+        count = METRICS[claim.metric].kind == "count" and claim.value.interval.width <= 1
+        return row | {"figure": claim.printed if count else span(claim.value.interval, claim.value.percent)}
     found, why = recomputed[claim.id].resolution, recomputed[claim.id].explanation
     data = _named(found, ("tried", "proves_nothing", "chance")) | {"matches": len(found.matches)}
     data |= {"value": found.own.value, "convention": found.own.words}
@@ -141,16 +142,6 @@ def _row(verdict: Verdict, split: str, recomputed: Mapping[str, Recomputed]) -> 
         data |= _named(why.book, ("look_ahead", "size")) | {"explained_by": why.book.words}
         data["together"] = [why.together, why.printed]
     return row | {"figure": found.shown, "recomputed": data}
-
-
-def _bound(claim: Claim) -> str:
-    """What the printed digits stand for."""
-    value, interval = claim.value, claim.value.interval
-    if METRICS[claim.metric].kind == "count" and value.is_point and not value.about and value.value.is_integer():
-        return f"{value.value:,.0f}"
-    form = f",.{min(value.decimals + (value.unit < 10), 10)}{'%' if value.percent else 'f'}"
-    ends = (f"{end:{form}}" if math.isfinite(end) else f"{end:f}" for end in (interval.low, interval.high))
-    return " … ".join(ends).replace("inf", "∞").replace("-", "−")
 
 
 def _merged(audit: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from string import ascii_lowercase
 
+from assay.audit.read.vocabulary import table
 from assay.data.errors import InputError
 
 __all__ = ["SLACK", "UNITS", "Interval", "IntervalError", "Printed", "parse_print"]
@@ -190,32 +191,15 @@ def _loose(value: float, unit: float) -> float:
 
 #: Units that say how a print is read, and what one of its units is.
 UNITS = {"percent": 1e-2, "%": 1e-2, "bps": 1e-4, "pp": 1e-2, "fraction": 1.0}
-_SCALES = {
-    word: Decimal(size)
-    for size, words in {
-        "1": "x ×", "1e3": "k thousand mil kb", "1e6": "m mn million mb", "1e9": "b bn billion gb", "1024": "kib",
-        "1048576": "mib", "1073741824": "gib", "1e-2": "% pp pps", "1e-4": "bp bps",
-    }.items()
-    for word in words.split()
-}  # fmt: skip
+_SCALES = {word: Decimal(size) for word, size in table("units")["scales"].items()}
 #: Signs and words before a figure → ``"~"`` (about) or its bound.
-_LEADS = {
-    word: mark
-    for mark, words in {
-        "~": "~;≈;∼;〜;～;±;about;approx;approx.;approximately;around;circa;ca.;roughly;约;大约;cerca de",
-        ">": ">;over;above;more than;greater than", ">=": ">=;=>;≥;at least",
-        "<": "<;under;below;less than;fewer than", "<=": "<=;=<;≤;at most;up to",
-    }.items()
-    for word in words.split(";")
-}  # fmt: skip
+_LEADS = {word: mark for mark, words in table("lead").items() for word in words}
 
 
 def _any_of(words: Iterable[str]) -> str:
     """A pattern of any of the words, whole where they are of letters."""
-    longest = sorted(words, key=len, reverse=True)
-    return "|".join(
-        re.escape(word) + (r"(?![^\W\d_])" if word[-1:].lower() in ascii_lowercase else "") for word in longest
-    )
+    ends = {word: r"(?![^\W\d_])" if word[-1] in ascii_lowercase else "" for word in words}
+    return "|".join(re.escape(word) + ends[word] for word in sorted(ends, key=len, reverse=True))
 
 
 _SIGNS = str.maketrans(dict.fromkeys("−–—‐‑－", "-") | {"，": ",", "．": ".", "％": "%", "\u202f": "\u00a0"})
