@@ -19,7 +19,7 @@ from assay.results.stats.proportions import wilson_interval
 __all__ = [
     "auc_interval", "compounded_readings", "cost_readings", "deflated_floor", "expectancy", "factor_of_rate", "fallen",
     "foresight_ceiling", "hit_rate_from_correlation", "icir_readings", "mean_over_a_year",
-    "needed_hit_rate", "quantile_slope", "room_for_mean", "share_of", "sharpe_interval", "sharpe_readings",
+    "needed_hit_rate", "quantile_slope", "room_for_mean", "share_of", "share_won", "sharpe_interval", "sharpe_readings",
     "transfer_coefficient", "unstated_rate", "wilson",
 ]  # fmt: skip
 

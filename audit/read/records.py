@@ -33,6 +33,7 @@ def assemble(sheet: Sheet, *, title: str, source: str) -> Draft:
     placed = sheet.placed
     order = sorted(range(len(placed)), key=lambda i: (placed[i].line, placed[i].column))
     _inherit_splits(placed)
+    _part_of_trades(placed)
     _tell_apart(placed)
     names = [_group_name(figure) for figure in placed]
     notes = _part_sections(placed, order, names) + _set_apart(placed, order, names)
@@ -100,6 +101,15 @@ def _inherit_splits(placed: list[Placed]) -> None:
         # A split that prints a figure of its own for this metric does not lend itself to another.
         if lends and not figure.context.split and key(figure, near[0]) not in held:
             figure.context = replace(figure.context, split=near[0])
+
+
+def _part_of_trades(placed: list[Placed]) -> None:
+    """Where a list counts all trades and the closed ones, the closed ones are a part, not a second total."""
+    counts = [figure for figure in placed if figure.metric == "trades" and not figure.context.label]
+    closed = [figure for figure in counts if "closed" in figure.text.lower()]
+    for figure in closed:
+        if any(other.block == figure.block and other not in closed for other in counts):
+            figure.context = replace(figure.context, label="closed")
 
 
 def _tell_apart(placed: list[Placed]) -> None:
