@@ -104,7 +104,7 @@ def page(rows: list[dict[str, Any]]) -> str:
         "`python studies/report_items.py` writes this page from `report_items.toml` and checks each row: the object,",
         "the test, the values of the preset.",
         "",
-        f"{len(rows)} items: {told}.",
+        f"{len(rows)} items: {told.removesuffix('.')}.",
     ]
     for report, (title, names) in REPORTS.items():
         own = [row for row in rows if row["report"] == report]
