@@ -84,7 +84,7 @@ if not (Path(__file__).parent / "engine").exists():
 
 #: module → the public names that live there.
 _HOMES = {
-    "audit.claims.load": ("load_claims",),
+    "audit.claims.files": ("load_claims",),
     "audit.judge": ("audit_claims",),
     "audit.read.draft": ("draft_claims",),
     "data.align": ("align",),

@@ -131,7 +131,7 @@ def test_loops_of_lstms_are_torch_s() -> None:
             assert_same(own[0], grad)
     data = (torch.from_numpy(read[0]), *(torch.from_numpy(part).requires_grad_() for part in read[1:]))
     with counted_products() as products:
-        (lstm_states(data[0], data[1:], compiled=False)[0].transpose(0, 1) * ahead).sum().backward()
+        (lstm_states(data[0], data[1:])[0].transpose(0, 1) * ahead).sum().backward()
     assert products == [4 + 2]  # a step each, and of both kernels: nobody reads a gradient of data
     assert_same(data[1].grad, by_torch[1].grad)  # type: ignore[arg-type]
 
