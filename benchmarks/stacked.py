@@ -7,8 +7,10 @@ Both train the shipped recipe (its own batches, dropout and early stop) as a per
 one thread, stacked on one a core. They are timed in turns; printed are the least seconds of the rounds, on the clock
 and of processor time (whose ratio is that of a single core), and the ratios.
 
-On two cores of an AMD EPYC with AVX-512: 22.1 s on the clock one after another and 3.8 s stacked, 5.8 times as fast;
-21.0 s and 6.9 s of processor time. Wider loops are most of it: on a processor with AVX2 expect less.
+On an AMD EPYC with AVX-512, 50 assets: 12.1 s of processor time one after another and 3.0 s stacked, 4.0 times as fast
+on a single core, and several cores share the stacks. On two cores that did nothing else 100 assets took 22.1 s on the
+clock and 3.8 s, 5.8 times as fast; Adam and validation were not yet part of the compiled loops then (3.0 times as fast
+on a single core). Wide loops are most of it: on a processor with AVX2 expect less.
 
 Parity, in how many assets all losses of all epochs agree to 1e-5, and how far they are apart. By the same loops, a
 stack of one asset and a stack of all leave the same bits. Against torch's own `nn.LSTM`, one asset after another,
