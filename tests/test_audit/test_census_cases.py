@@ -15,6 +15,7 @@ ACCUSED = {
     "expectancy times trades":
         ("| Metric | Value |\n|---|---|\n| Trades | 500 |\n| Expectancy | ₹150/trade |\n| Total P&L | ₹1,05,000 |\n",
          "md", "₹1,05,000"),
+    "a loss beyond the drawdown": ("- Total return: -369.05%\n- Max drawdown: -100.00%\n", "md", "-369.05%"),
     "a rate of no whole count, open trades left out":
         ("| Metric | Value |\n|---|---|\n| Total trades | 15 |\n| Win rate | 65% |\n", "md", "65%"),
 }  # fmt: skip
