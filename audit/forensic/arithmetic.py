@@ -59,11 +59,8 @@ def mean_readings(values: Sequence[Interval], weights: Sequence[Interval] | None
 
 
 def weighted_mean(values: Sequence[Interval], weights: Sequence[Interval]) -> Interval:
-    """Exact range of ``sum w x / sum w`` over interval weights and values.
-
-    The extremes put every weight at one of its ends, heavy on the largest values for the maximum, so sorting by
-    value and trying each cut finds them.
-    """
+    """Exact range of ``sum w x / sum w``: the extremes put every weight at one of its ends, heavy on the largest values
+    for the maximum, so sorting by value and trying each cut finds them."""
 
     def largest(points: list[tuple[float, Interval]]) -> float:
         points = sorted(points, key=lambda item: item[0])

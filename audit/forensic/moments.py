@@ -42,11 +42,8 @@ def r2_of_deviation(rmse: Interval, std: Interval, n: float | None) -> Interval 
 
 
 def variance_ceiling(low: float, high: float, mean: Interval | None = None) -> float:
-    """Largest variance of a variable in [low, high].
-
-    ``((b - a)/2)**2`` (Popoviciu); with the mean known, ``(b - mu)(mu - a)`` (Bhatia & Davis), largest at the end of
-    the mean's interval nearest the middle.
-    """
+    """Largest variance of a variable in [low, high]: ``((b - a)/2)**2`` (Popoviciu); with the mean known,
+    ``(b - mu)(mu - a)`` (Bhatia & Davis), largest at the end of the mean's interval nearest the middle."""
     middle = (low + high) / 2
     mu = middle if mean is None else min(max(middle, mean.low), mean.high)
     return max(0.0, (high - mu) * (mu - low))
@@ -111,10 +108,7 @@ def grimmer(mean: Interval, std: Interval, n: int, ddof: int = 1) -> bool:
 
 
 def p_readings(statistic: Interval, degrees: Interval | None = None) -> dict[str, Interval]:
-    """p-values of a t (with degrees of freedom) or z statistic: two-sided, and either one-sided.
-
-    Decreasing in the size of the statistic, so the ends suffice.
-    """
+    """p-values of a t (with degrees of freedom) or z statistic: two-sided, and either one-sided."""
     from scipy.special import ndtr, stdtr
 
     ends = [-abs(statistic).high, -abs(statistic).low]

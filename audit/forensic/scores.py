@@ -14,16 +14,17 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 
 from assay.audit.claims.intervals import Interval
-from assay.audit.forensic.arithmetic import mean_of_parts, sum_of
+from assay.audit.forensic.arithmetic import mean_of_parts
 
 __all__ = [
     "BinaryScores", "ClassScores", "ClassShares", "Matrix", "accuracy_floor", "auc_counts", "auc_splits",
     "binary_matrices", "class_shares", "common_sizes", "entropy", "f1_average_range", "f1_range", "grim_counts",
-    "grim_has_power", "largest_share_from_macro", "macro_f1_readings", "matrix_scores", "mixture_remainder",
+    "grim_has_power", "largest_share_from_macro", "macro_f1_readings", "matrix_scores",
     "not_predicted_share", "prevalence_range",
 ]  # fmt: skip
 
@@ -191,38 +192,13 @@ def entropy(shares: Sequence[float]) -> float:
     return -sum(share * math.log(share) for share in shares if share > 0)
 
 
-def mixture_remainder(overall: Interval, parts: Sequence[tuple[Interval, Interval]]) -> Interval:
-    """Mean of the part not printed, from the (share, mean) of the others: ``x = (overall - sum w m) / (1 - sum w)``."""
-    known, weight = sum_of(share * mean for share, mean in parts), sum_of(share for share, _ in parts)
-    return (overall - known) / (Interval.point(1.0) - weight)
-
-
-@dataclass(frozen=True)
-class Matrix:
+class Matrix(NamedTuple):
     """A binary confusion matrix in whole counts."""
 
     tp: int
     fp: int
     fn: int
     tn: int
-
-    @property
-    def n(self) -> int:
-        return self.tp + self.fp + self.fn + self.tn
-
-    @property
-    def positives(self) -> int:
-        return self.tp + self.fn
-
-    @property
-    def majority(self) -> int:
-        """Cases of the larger class: what always predicting it gets right."""
-        return max(self.positives, self.n - self.positives)
-
-    @property
-    def table(self) -> np.ndarray:
-        """Counts by true class and called class, the positive one first."""
-        return np.array([[self.tp, self.fn], [self.fp, self.tn]])
 
 
 @dataclass(frozen=True)
@@ -234,11 +210,6 @@ class BinaryScores:
     recall: Interval | None = None
     f1: Interval | None = None
     specificity: Interval | None = None
-
-    @property
-    def known(self) -> int:
-        """How many scores are printed."""
-        return sum(score is not None for score in vars(self).values())
 
 
 def binary_matrices(scores: BinaryScores, n: int, n_positive: int | None = None, limit: int = 1000) -> list[Matrix]:

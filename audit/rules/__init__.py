@@ -19,7 +19,7 @@ RUN_RULES: tuple[Callable[[Run], Iterator[Finding]], ...] = (
     relations.bounds_by_definition, relations.correlation_bounds, *(partial(apply, row=row) for row in IDENTITIES),
     relations.shares_sum, relations.telescoping, relations.percentiles,
     classifiers.shares_by_programming, classifiers.share_from_macro, classifiers.one_class_only,
-    classifiers.mixtures, classifiers.stated_majority,
+    classifiers.stated_majority,
     samples.proportions_on_stated_sample, samples.matrices_on_stated_sample, samples.auc_on_grid, samples.whole_numbers,
     sampling.unrecorded_selection, calendars.splits,
     networks.loss_above_floor, networks.parameter_count, networks.file_size, networks.summary_of_layers,
@@ -33,7 +33,7 @@ REPORT_RULES: tuple[Callable[[Report], Iterator[Finding]], ...] = (
     relations.printed_twice, relations.bounds_kept, relations.without_split, relations.parts_of_period,
     relations.one_model_two_figures, relations.derived, relations.fractions, relations.leverage,
     classifiers.printed_matrix, networks.reweighted_losses, networks.best_of_curve, sampling.thresholds,
-    sampling.stated_intervals, sampling.spreads,
+    sampling.stated_intervals,
 )  # fmt: skip
 
 

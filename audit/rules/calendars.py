@@ -26,7 +26,7 @@ from assay.audit.rules.words import Figures, say
 from assay.audit.verdicts import Finding
 
 __all__ = [
-    "days_between", "days_of", "new_york_sessions", "period_of", "splits", "track_record", "weekdays", "years_of",
+    "days_of", "new_york_sessions", "period_of", "splits", "track_record", "weekdays", "years_of",
 ]  # fmt: skip
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -99,26 +99,12 @@ def _holidays() -> np.ndarray:
 
 
 def weekdays(start: date, end: date) -> int:
-    """Mondays to Fridays from start to end, both included: an upper bound on any exchange's sessions.
-
-    Examples
-    --------
-    >>> weekdays(date(2024, 7, 1), date(2024, 12, 31))
-    132
-
-    """
+    """Mondays to Fridays from start to end, both included: an upper bound on any exchange's sessions."""
     return max(0, int(np.busday_count(start, np.datetime64(end) + 1)))
 
 
 def new_york_sessions(start: date, end: date) -> int | None:
-    """Sessions of the New York exchanges from `start` through `end`; None before 1998 and after 2100.
-
-    Examples
-    --------
-    >>> new_york_sessions(date(2023, 1, 1), date(2023, 12, 31))
-    250
-
-    """
+    """Sessions of the New York exchanges from `start` through `end`; None before 1998 and after 2100."""
     if start.year < FIRST_YEAR or end < start or end.year > 2100:
         return None
     return int(np.busday_count(start, np.datetime64(end) + 1, holidays=_holidays()))
@@ -134,11 +120,6 @@ def _dates(start: str, end: str) -> tuple[date, date] | None:
         return (date.fromisoformat(start), date.fromisoformat(end)) if start and end else None
     except ValueError:
         return None
-
-
-def days_between(start: date, end: date) -> int:
-    """Days from start to end, both included."""
-    return (end - start).days + 1
 
 
 def track_record(run: Run) -> tuple[int, str] | None:

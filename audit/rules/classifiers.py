@@ -9,14 +9,13 @@ import numpy as np
 from assay.audit.claims.intervals import Interval
 from assay.audit.claims.model import Claim
 from assay.audit.forensic import scores
-from assay.audit.forensic.arithmetic import sum_of
 from assay.audit.read.grids import JOINT
 from assay.audit.rules.scope import Report, Run, completeness
 from assay.audit.rules.words import Figures, say
 from assay.audit.verdicts import Finding
 
 __all__ = [
-    "mixtures", "one_class_only", "printed_matrix", "share_from_macro", "shares_by_programming", "stated_majority",
+    "one_class_only", "printed_matrix", "share_from_macro", "shares_by_programming", "stated_majority",
 ]  # fmt: skip
 
 Labelled = Mapping[str, Mapping[str, Claim]]
@@ -148,27 +147,6 @@ def stated_majority(run: Run) -> Iterator[Finding]:
         held = "the shares are of the rows that the accuracy is of" if run.claims.draft and not sample.n else ""
         yield say("baseline", "C8 majority class", [accuracy], "stated", premise=held, weight=2, top=name, share=share,
                   accuracy=accuracy)  # fmt: skip
-
-
-def mixtures(run: Run) -> Iterator[Finding]:
-    """An overall rate is the share-weighted mean of the rates of its parts; the unprinted rest must be a rate too."""
-    shares = _shares_stated(run)
-    for metric in ("accuracy", "hit_rate", "win_rate"):
-        overall = run.get(metric)
-        parts = {label: claim for label, claim in run.labelled(metric).items() if label in shares}
-        if overall is None or not parts:
-            continue
-        weight = sum_of(shares[label] for label in parts)
-        pairs = [(shares[label], run.read(claim)) for label, claim in parts.items()]
-        if weight.high >= 1 - 1e-9 or len(parts) == len(run.group.classes):
-            total, key = sum_of(share * rate for share, rate in pairs) + Interval(0.0, max(0.0, 1 - weight.low)), "all"
-            good = run.read(overall).meets(total)
-        else:
-            total, key = scores.mixture_remainder(run.read(overall), pairs), "rest"
-            good = total.meets(Interval(0.0, 1.0))
-        figures: Figures = {"name": metric.replace("_", " "), "total": total, "overall": overall}
-        yield say(good, "C9 mixture", [overall], key, proven=run.one_sample(overall), using=[overall, *parts.values()],
-                  **figures)  # fmt: skip
 
 
 def printed_matrix(report: Report) -> Iterator[Finding]:

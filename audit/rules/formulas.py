@@ -13,7 +13,7 @@ from typing import Any
 
 from assay.audit.claims.intervals import Interval
 from assay.audit.forensic import books, moments, networks, scores
-from assay.audit.forensic.arithmetic import mean_of
+from assay.audit.forensic.arithmetic import mean_of, sum_of
 
 __all__ = ["FORMULAS"]
 
@@ -31,6 +31,13 @@ def _drawdown(fall: Interval, sharpe: Interval, vol: Interval, n: float, periods
     quarters = max(1, int(4 * years))
     one = books.fallen(sharpe.high, vol.low, years / quarters, abs(fall).high) if vol.low > 0 else 0.0
     return 1 - (1 - one) ** quarters
+
+
+def _mixture(rates: Mapping[str, Interval], shares: Mapping[str, Interval]) -> Interval | None:
+    """Σ share·rate over the printed parts, and a rate of 0 to 1 for the rest."""
+    known = [(shares[label], rate) for label, rate in rates.items() if label in shares]
+    rest = max(0.0, 1 - sum(share.low for share, _ in known))
+    return sum_of(share * rate for share, rate in known) + Interval(0.0, rest) if known else None
 
 
 def _excess(gain: Interval, market: Interval) -> dict[str, Interval]:
@@ -101,6 +108,7 @@ FORMULAS: Mapping[str, Callable[..., Any]] = {
     "F1 averaged": scores.f1_average_range,
     "macro F1": scores.macro_f1_readings,
     "Jaccard": scores.accuracy_floor,
+    "Σ share·rate": _mixture,
     "prevalence": scores.prevalence_range,
     "guessing": _guessing,
     # Regressions

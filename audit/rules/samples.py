@@ -85,13 +85,6 @@ def matrices_on_stated_sample(run: Run) -> Iterator[Finding]:
     if len(found) == 1:
         yield say("fits", check, claims, "only", weight=2, **figures)
         yield from _against_majority(run, found[0], "")
-    for metric in ("mcc", "balanced_accuracy") if len(found) < 1000 else ():
-        if (claim := run.get(metric)) is not None:
-            values = [float(scores.matrix_scores(matrix.table)[metric][0]) for matrix in found]
-            good = any(run.read(claim).holds(value, 1e-6) for value in values)
-            figures |= {"name": metric.replace("_", " "), "low": min(values), "high": max(values), "printed": claim}
-            yield say(good, check, [claim], "follows", proven=run.one_class(*claims), stated=True,
-                      using=[claim] if good else [claim, *claims], **figures)  # fmt: skip
 
 
 def auc_on_grid(run: Run) -> Iterator[Finding]:
@@ -121,7 +114,8 @@ def _auc_significance(claim: Claim, plus: int, minus: int, premise: str) -> Find
 
 
 def _against_majority(run: Run, matrix: Matrix, premise: str) -> Iterator[Finding]:
-    claim, right, n, majority = run.get("accuracy"), matrix.tp + matrix.tn, matrix.n, matrix.majority
+    claim, right, n = run.get("accuracy"), matrix.tp + matrix.tn, sum(matrix)
+    majority = max(matrix.tp + matrix.fn, matrix.fp + matrix.tn)
     if claim is None:
         return
     around = wilson(right, n)
@@ -144,7 +138,7 @@ def common_sample(family: Sequence[Run]) -> Iterator[Finding]:
     claims = [c for run in family if (c := run.get("accuracy")) is not None and not c.value.about]
     evidence = [_two_classes(run) for run in family]
     binary = all(word is not None for word in evidence)
-    enough = binary and sum(_scores(run).known for run in family) >= 3
+    enough = binary and sum(len(_score_claims(run)) for run in family) >= 3
     if not claims or (not enough and (len(claims) < 2 or len({claim.printed for claim in claims}) < 2)):
         return
     shares = [family[0].read(claim) for claim in claims]

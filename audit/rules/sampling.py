@@ -13,26 +13,22 @@ from collections.abc import Iterator
 
 from assay.audit.claims.intervals import Interval
 from assay.audit.claims.model import Claim
-from assay.audit.forensic.books import deflated_floor, sharpe_interval
-from assay.audit.forensic.moments import std_ceiling
+from assay.audit.forensic.books import deflated_floor
 from assay.audit.rules.calendars import track_record
-from assay.audit.rules.scope import Report, Run, info_of
+from assay.audit.rules.scope import Report, Run
 from assay.audit.rules.words import Figures, say
 from assay.audit.verdicts import Finding
 from assay.data.conventions import SESSIONS_A_YEAR
 from assay.results.stats.deflated_sharpe import probabilistic_sharpe
 
-__all__ = ["spreads", "stated_intervals", "thresholds", "unrecorded_selection"]
+__all__ = ["stated_intervals", "thresholds", "unrecorded_selection"]
 
 _CONFIDENCE = re.compile(r"\bci\b|confiden|confian|credible|置信|bootstrap", re.I)
-_LEVEL = re.compile(r"([5-9]\d(?:\.\d+)?)\s*%")
 #: Value without skill: 0 or 1/2.
 _NO_SKILL = dict.fromkeys(
     ("ic", "rank_ic", "icir", "rank_icir", "icir_annual", "sharpe", "sharpe_gross", "sortino", "information_ratio",
      "alpha", "correlation", "mcc", "kappa", "r2", "excess_return", "mean_return", "quantile_spread"), 0.0,
 ) | dict.fromkeys(("auc", "balanced_accuracy"), 0.5)  # fmt: skip
-#: How much narrower than independent returns allow a Sharpe ratio's interval must be before it is doubted.
-NARROW = 0.6
 
 
 def unrecorded_selection(run: Run) -> Iterator[Finding]:
@@ -77,58 +73,22 @@ def _by_session(run: Run) -> bool:
     return run.group.sample.sessions is not None or run.periods in (252, 250, 260)
 
 
-def _tied(report: Report, relation: str) -> Iterator[tuple[Run, Claim, Claim, float]]:
-    """Claims of that relation, each with the figure that it is around, its run, and the scale on which the run reads it
-    (1/100 for a share printed without its percent sign)."""
-    for claim in report.claims.claims:
-        estimate = report.claims.claim(claim.inputs[0]) if claim.relation == relation and claim.inputs else None
-        if estimate is not None and estimate.value.is_point and not estimate.target:
-            run, middle = report.run_of(estimate), estimate.value.interval.middle
-            unsigned = middle and abs(run.read(estimate).middle / middle - 0.01) < 1e-6
-            yield run, claim, estimate, 0.01 if unsigned else 1.0
-
-
 def stated_intervals(report: Report) -> Iterator[Finding]:
-    """A printed interval holds its figure, says whether chance covers it, and is as wide as the track record leaves."""
-    for run, claim, estimate, scale in _tied(report, "interval"):
-        if claim.value.bound != "range":
+    """A printed interval holds its figure, and says whether chance covers it."""
+    for claim in report.claims.claims:
+        figure = report.claims.claim(claim.inputs[0]) if claim.relation == "interval" and claim.inputs else None
+        if figure is None or claim.value.bound != "range" or not figure.value.is_point or figure.target:
             continue
-        value, low, high = run.read(estimate), *_ends(run, claim, scale)
-        if low.low > value.high or high.high < value.low:
-            held = "the interval is one around this figure, and not that of a bootstrap with a bias"
-            yield say("doubt", "C18 interval", [claim], "apart", premise=held, interval=claim, figure=estimate)
+        run, ends = report.run_of(figure), claim.value
+        # The run may read a share that is printed without its percent sign.
+        scale = 0.01 if figure.value.interval.low > 1 >= run.read(figure).high else 1.0
+        more = 1.0 if run.lenient else 0.5
+        low = Interval(ends.value - more * ends.unit, ends.value + more * ends.unit) * scale
+        high = Interval(ends.end - more * ends.end_unit, ends.end + more * ends.end_unit) * scale
+        if low.low > run.read(figure).high or high.high < run.read(figure).low:
+            yield say("doubt", "C18 interval", [claim], "apart", interval=claim, figure=figure)
             continue
-        yield say("fits", "C18 interval", [claim], "around", weight=-1, interval=claim, figure=estimate)
-        if not _CONFIDENCE.search(claim.definition):
-            continue
-        null = _NO_SKILL.get(estimate.metric)
-        if null is not None and low.high <= null <= high.low:
-            yield say("weak", "C18 interval", [estimate], "no skill", premise="", weight=3, interval=claim, null=null)
-        record, stated = track_record(run), _LEVEL.search(claim.definition)
-        if estimate.metric in ("sharpe", "sharpe_gross") and record is not None and _by_session(run):
-            level = float(stated[1]) / 100 if stated else 0.95
-            width = Interval(max(high.low - low.high, 0.0), high.high - low.low)
-            usual = sharpe_interval(estimate.value.value, record[0], run.periods, level).width
-            figures: Figures = {"record": record[1], "level": level, "usual": usual, "interval": claim}
-            if width.high < NARROW * usual:
-                yield say("doubt", "C18 interval", [claim], "narrow", weight=1, **figures)
-            elif width.meets(Interval(0.9 * usual, 1.1 * usual)):
-                yield say("fits", "C18 interval", [claim], "narrow", reading="Lo (2002)", weight=1, **figures)
-
-
-def _ends(run: Run, claim: Claim, scale: float) -> tuple[Interval, Interval]:
-    """What the two printed ends of an interval stand for."""
-    value, more = claim.value, 2.0 if run.lenient else 1.0
-    low = Interval(value.value - more * value.half, value.value + more * value.half)
-    return low * scale, Interval(value.end - more * value.end_unit / 2, value.end + more * value.end_unit / 2) * scale
-
-
-def spreads(report: Report) -> Iterator[Finding]:
-    """A ± is at most the deviation that the bounds of its metric leave."""
-    for run, claim, estimate, scale in _tied(report, "spread"):
-        info, spread = info_of(estimate), abs(run.read(claim)) * scale
-        if math.isfinite(info.low) and math.isfinite(info.high):
-            top = std_ceiling(run.read(estimate), Interval.point(info.low), Interval.point(info.high))
-            if top is not None and spread.low > top * (1 + 1e-9):
-                yield say("doubt", "C35 spread", [claim], low=info.low, high=info.high, mean=estimate, top=top,
-                          spread=claim)  # fmt: skip
+        yield say("fits", "C18 interval", [claim], "around", weight=-1, interval=claim, figure=figure)
+        null = _NO_SKILL.get(figure.metric)
+        if null is not None and _CONFIDENCE.search(claim.definition) and low.high <= null <= high.low:
+            yield say("weak", "C18 interval", [figure], "no skill", premise="", weight=3, interval=claim, null=null)

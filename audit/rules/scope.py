@@ -36,16 +36,9 @@ def info_of(claim: Claim) -> MetricInfo:
 
 @dataclass(frozen=True)
 class Run:
-    """The claims that stand for one model, configuration, stage, split and position.
+    """The claims of one model, configuration, stage, split and position: `members`, targets and bounds included.
 
-    Parameters
-    ----------
-    claims : the whole set.
-    group : the run's context.
-    split, at : what distinguishes it inside the group.
-    members : its claims, targets and bounds included.
-    lenient : read digits as rounded or cut off (the second reading), not only as rounded.
-
+    `claims` is the whole set, `group` the context; `lenient` reads digits as rounded or cut off, not only as rounded.
     """
 
     claims: ClaimSet
@@ -143,10 +136,8 @@ def _exact(claim: Claim) -> bool:
 
 
 def completeness(run: Run, labels: list[str]) -> tuple[bool, bool]:
-    """Whether the labels can be all classes, and whether the document says so.
-
-    A draft has its classes from the rows of a table: they are all classes only where their supports add up to a total.
-    """
+    """Whether the labels can be all classes, and whether the document says so; a draft, which has its classes from the
+    rows of a table, only where these have supports."""
     known = [shares.name for shares in run.group.classes]
     stated = not run.claims.draft or all(shares.support is not None for shares in run.group.classes)
     return (not known or set(known) == set(labels)), set(known) == set(labels) and bool(known) and stated
@@ -201,10 +192,8 @@ class Report:
         return [other for other in alike if (other.metric, other.label) == wanted and other.id != claim.id]
 
     def samples(self) -> list[list[Run]]:
-        """Families of runs evaluated on one sample: their groups say so, or they stand in one table of a draft.
-
-        Only runs that print an accuracy are of interest; each belongs to one family, by split and position.
-        """
+        """Families of runs with an accuracy on one sample, by split and position: their groups say so, or they stand in
+        one table of a draft."""
         rest = [run for run in self.runs if run.candidates("accuracy")]
         families = []
         while rest:

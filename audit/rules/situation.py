@@ -14,7 +14,7 @@ from typing import Any
 from assay.audit.claims.intervals import Interval
 from assay.audit.claims.model import Claim
 from assay.audit.forensic import books, moments, scores
-from assay.audit.rules.calendars import days_between, new_york_sessions, period_of, track_record, weekdays, years_of
+from assay.audit.rules.calendars import new_york_sessions, period_of, track_record, weekdays, years_of
 from assay.audit.rules.scope import Run, completeness
 
 __all__ = ["ALLOWANCES", "CONDITIONS", "CONTEXT", "FIGURES", "Allowance", "Situation"]
@@ -106,7 +106,7 @@ CONTEXT: Mapping[str, Callable[[Run], Any]] = {
     "stated years": years_of,
     "horizon": lambda run: max(run.group.sample.horizon or 1, 1),
     "period": lambda run: " to ".join(filter(None, (run.group.sample.start, run.group.sample.end))),
-    "days of the period": lambda run: (dates := period_of(run)) and days_between(*dates),
+    "days of the period": lambda run: (dates := period_of(run)) and (dates[1] - dates[0]).days + 1,
     "weekdays of the period": lambda run: (dates := period_of(run)) and weekdays(*dates),
     "sessions in New York": lambda run: (dates := period_of(run)) and (
         new_york_sessions(*dates) if _NEW_YORK.search(run.group.sample.market) else None),
@@ -131,6 +131,7 @@ CONTEXT: Mapping[str, Callable[[Run], Any]] = {
     "stated volatility": lambda run: run.group.target.daily_volatility,
     "assumed volatility": lambda run: None if run.group.target.daily_volatility else Interval.point(0.02),
     "classes guessed": _classes_guessed,
+    "class shares": lambda run: {c.name: c.share.interval for c in run.group.classes if c.share is not None} or None,
     "stated cap": lambda run: getattr(run.group.schedule, "max_epochs", None),
     "cap": lambda run: _planned(run, "max_epochs"),
     "patience": lambda run: _planned(run, "patience"),
