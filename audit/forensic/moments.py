@@ -5,7 +5,7 @@ References
 Popoviciu (1935) and Bhatia & Davis (2000) for the variance of a bounded variable; Theil (1966) and Hyndman & Koehler
 (2006) for the naive forecast; Samuelson (1968); Anaya (2016) and Allard (2018) for GRIMMER; Heathers & Brown (2019) for
 DEBIT; Wilkins (1944) for ``kurtosis >= skewness**2 + 1``; Nuijten, Hartgerink, van Assen, Epskamp & Wicherts (2016),
-statcheck, Behavior Research Methods 48; Heathers, Anaya, van der Zee & Brown (2018), SPRITE, PeerJ Preprints.
+statcheck, Behavior Research Methods 48.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from assay.audit.claims.intervals import Interval
 __all__ = [
     "debit_readings", "grimmer", "p_readings", "persistence_r2", "r2_of_deviation",
     "rmse_ceiling", "std_ceiling", "std_floor", "t_of_correlation", "t_of_mean", "target_std",
-    "variance_ceiling", "whole_sample",
+    "variance_ceiling",
 ]  # fmt: skip
 
 #: Mean absolute value of a standard normal, sqrt(2/pi).
@@ -133,45 +133,3 @@ def t_of_mean(mean: Interval, std: Interval, n: float) -> Interval:
     """t of a mean, ``m / (s / sqrt n)``, for a deviation printed with denominator n - 1 or n."""
     ratio = mean / std
     return (ratio * math.sqrt(n)).hull(ratio * math.sqrt(max(n - 1, 1)))
-
-
-#: Sums times values times numbers that are still searched, and the largest sum of squares.
-WORK, LARGEST = 400_000, 20_000
-
-
-def whole_sample(
-    mean: Interval, std: Interval, n: int, ddofs: tuple[int, ...] = (0, 1),
-    ends: tuple[int | None, int | None] = (None, None),
-) -> bool | None:  # fmt: skip
-    """Whether some sample of n whole numbers has this mean and standard deviation (SPRITE, all samples tried); `ends`
-    are its least and largest number, both attained, where printed. None where there are too many to try.
-    """
-    if n < 2 or not math.isfinite(mean.width + std.width):
-        return None
-    centre, reach = round(mean.middle), std.high * math.sqrt(n) + 1.0
-    fixed = [end - centre for end in ends if end is not None]
-    first = math.floor(mean.low - centre - reach) if ends[0] is None else ends[0] - centre
-    last = math.ceil(mean.high - centre + reach) if ends[1] is None else ends[1] - centre
-    sums = range(math.ceil((mean.low - centre) * n - _TINY), math.floor((mean.high - centre) * n + _TINY) + 1)
-    top = math.floor(n * std.high**2 + max((s * s for s in sums), default=0) / n + _TINY)
-    if len(fixed) > n or first > last or not sums:
-        return False
-    if (last - first + 1) * n * (2 * n * max(-first, last, 1) + 1) > WORK or top > LARGEST:
-        return None
-    # Sums of i numbers, each with the sums of squares that go with it as a bit set, for i up to n.
-    reached = {sum(fixed): 1 << sum(value * value for value in fixed)}
-    for _ in range(n - len(fixed)):
-        grown: dict[int, int] = {}
-        for total, bits in reached.items():
-            for value in range(first, last + 1):
-                moved = (bits << (value * value)) & ((1 << (top + 1)) - 1)
-                if moved:
-                    grown[total + value] = grown.get(total + value, 0) | moved
-        reached = grown
-    for total in sums:
-        for ddof in ddofs:
-            low, high = ((n - ddof) * end**2 + total * total / n for end in (max(std.low, 0.0), std.high))
-            wanted = range(max(0, math.ceil(low - _TINY)), math.floor(high + _TINY) + 1)
-            if any(reached.get(total, 0) >> squares & 1 for squares in wanted):
-                return True
-    return False

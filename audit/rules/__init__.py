@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from assay.audit.claims.intervals import IntervalError
-from assay.audit.rules import calendars, classifiers, networks, relations, samples, sampling
+from assay.audit.rules import calendars, classifiers, networks, relations, samples
 from assay.audit.rules.identity import IDENTITIES, apply
 from assay.audit.rules.scope import Report, Run
 from assay.audit.verdicts import Finding
@@ -20,8 +20,8 @@ RUN_RULES: tuple[Callable[[Run], Iterator[Finding]], ...] = (
     relations.shares_sum, relations.telescoping, relations.percentiles,
     classifiers.shares_by_programming, classifiers.share_from_macro, classifiers.one_class_only,
     classifiers.stated_majority,
-    samples.proportions_on_stated_sample, samples.matrices_on_stated_sample, samples.auc_on_grid, samples.whole_numbers,
-    sampling.unrecorded_selection, calendars.splits,
+    samples.proportions_on_stated_sample, samples.matrices_on_stated_sample, samples.whole_numbers,
+    samples.unrecorded_selection, calendars.splits,
     networks.loss_above_floor, networks.parameter_count, networks.file_size, networks.summary_of_layers,
 )  # fmt: skip
 
@@ -32,8 +32,8 @@ FAMILIES = 40
 REPORT_RULES: tuple[Callable[[Report], Iterator[Finding]], ...] = (
     relations.printed_twice, relations.bounds_kept, relations.without_split, relations.parts_of_period,
     relations.one_model_two_figures, relations.derived, relations.fractions, relations.leverage,
-    classifiers.printed_matrix, networks.reweighted_losses, networks.best_of_curve, sampling.thresholds,
-    sampling.stated_intervals,
+    classifiers.printed_matrix, networks.reweighted_losses, networks.best_of_curve, samples.thresholds,
+    samples.stated_intervals,
 )  # fmt: skip
 
 

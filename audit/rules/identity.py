@@ -13,9 +13,8 @@ from typing import Any
 
 from assay.audit.claims.intervals import Interval, Printed
 from assay.audit.claims.model import Claim
-from assay.audit.rules.formulas import FORMULAS
+from assay.audit.rules.names import ALLOWANCES, CONDITIONS, CONTEXT, FIGURES, FORMULAS, Situation
 from assay.audit.rules.scope import Run
-from assay.audit.rules.situation import ALLOWANCES, CONDITIONS, CONTEXT, FIGURES, Situation
 from assay.audit.rules.words import TABLE, phrase, say, span
 from assay.audit.verdicts import Finding
 

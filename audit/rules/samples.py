@@ -1,28 +1,44 @@
-"""Rules on whole counts: printed shares on a stated sample, the sample that several shares have in common, the
-confusion matrices behind a table of runs, and samples of whole numbers."""
+"""Rules on samples: shares that are whole counts of them, the confusion matrices that fit them, the sample that several
+shares have in common, goals and printed intervals.
+
+An interval in a report may be a bootstrap's, a range over seeds or a quartile range, and none of these need surround
+its figure. So nothing accuses it on the arithmetic; what does not fit says what it would have to be.
+"""
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 
+from assay.audit.claims.intervals import Interval
 from assay.audit.claims.model import Claim
 from assay.audit.forensic import scores
-from assay.audit.forensic.books import auc_interval, wilson
-from assay.audit.forensic.moments import grimmer, whole_sample
+from assay.audit.forensic.books import auc_interval, deflated_floor, wilson
+from assay.audit.forensic.moments import grimmer
 from assay.audit.forensic.scores import BinaryScores, Matrix, grim_counts, grim_has_power
-from assay.audit.rules.scope import Run
+from assay.audit.rules.calendars import track_record
+from assay.audit.rules.scope import Report, Run
 from assay.audit.rules.words import Figures, say
 from assay.audit.verdicts import Finding, Substance
+from assay.data.conventions import SESSIONS_A_YEAR
+from assay.results.stats.deflated_sharpe import probabilistic_sharpe
 
 __all__ = [
-    "auc_on_grid", "common_sample", "matrices_on_stated_sample", "proportions_on_stated_sample", "whole_numbers",
+    "common_sample", "matrices_on_stated_sample", "proportions_on_stated_sample", "stated_intervals", "thresholds",
+    "unrecorded_selection", "whole_numbers",
 ]  # fmt: skip
 
 #: Largest stated sample whose matrices are enumerated, largest unstated ones searched for power and listed, and how
 #: many candidate sizes have their matrices enumerated.
 MATRIX_CAP, SEARCH_CAP, SIZE_CAP, TRIED = 3000, 250, 2000, 10
 _SCORES = ("accuracy", "precision", "recall", "f1", "specificity")
+_CONFIDENCE = re.compile(r"\bci\b|confiden|confian|credible|置信|bootstrap", re.I)
+#: Value without skill: 0 or 1/2.
+_NO_SKILL = dict.fromkeys(
+    ("ic", "rank_ic", "icir", "rank_icir", "icir_annual", "sharpe", "sharpe_gross", "sortino", "information_ratio",
+     "alpha", "correlation", "mcc", "kappa", "r2", "excess_return", "mean_return", "quantile_spread"), 0.0,
+) | dict.fromkeys(("auc", "balanced_accuracy"), 0.5)  # fmt: skip
 
 
 def proportions_on_stated_sample(run: Run) -> Iterator[Finding]:
@@ -61,71 +77,56 @@ def _score_claims(run: Run) -> list[Claim]:
     return [claim for metric in _SCORES if (claim := run.get(metric)) is not None]
 
 
-def _listed(claims: Sequence[Claim]) -> list[str]:
-    return [f"{claim.metric} {claim.printed}" for claim in claims]
-
-
-def _words(matrix: Matrix) -> str:
-    return f"TP {matrix.tp}, FP {matrix.fp}, FN {matrix.fn}, TN {matrix.tn}"
-
-
 def matrices_on_stated_sample(run: Run) -> Iterator[Finding]:
     """The scores of a binary classifier on n stated cases come from a whole-number confusion matrix."""
-    n, claims = run.group.sample.n, _score_claims(run)
+    n, positives, claims = run.group.sample.n, run.group.sample.n_positive, _score_claims(run)
     # Beside the scores of each class, scores without one are averages.
-    averaged = any(run.labelled(name) for name in ("precision", "recall", "f1"))
-    if not n or n > MATRIX_CAP or len(claims) < 2 or len(run.group.classes) > 2 or averaged:
-        return
-    found, check = scores.binary_matrices(_scores(run), n, run.group.sample.n_positive), "C6 confusion matrix"
-    figures: Figures = {"scores": _listed(claims), "n": n, "matrix": _words(found[0]) if found else ""}
-    if not found:
-        proven = run.one_class(*claims) and run.one_sample(*claims)
-        yield say("broken", check, claims, "none", proven=proven, stated=True, **figures)
-        return
+    averaged = len(run.group.classes) > 2 or any(run.labelled(name) for name in ("precision", "recall", "f1"))
+    found: list[Matrix] = []
+    if n and n <= MATRIX_CAP and len(claims) >= 2 and not averaged:
+        found = scores.binary_matrices(_scores(run), n, positives)
+        if not found:
+            yield say("broken", "C6 confusion matrix", claims, "none", proven=run.one_class(*claims), stated=True, n=n,
+                      scores=[f"{claim.metric} {claim.printed}" for claim in claims])  # fmt: skip
+    if n:
+        yield from _on_sample(run, n, positives, found, "")
+
+
+def _on_sample(run: Run, n: int, positives: int | None, found: list[Matrix], premise: str) -> Iterator[Finding]:
+    """What n cases with so many positives, and the only matrix where there is one, say of the scores of a run."""
+    claims, f1, auc = _score_claims(run), run.get("f1"), run.get("auc")
     if len(found) == 1:
-        yield say("fits", check, claims, "only", weight=2, **figures)
-        yield from _against_majority(run, found[0], "")
-
-
-def auc_on_grid(run: Run) -> Iterator[Finding]:
-    """An AUC on n+ positives and n- negatives moves in steps of 1/(2 n+ n-)."""
-    sample, claim = run.group.sample, run.get("auc")
-    if claim is None or not sample.n or sample.n_positive is None or not 0 < sample.n_positive < sample.n:
-        return
-    plus, minus = sample.n_positive, sample.n - sample.n_positive
-    if run.read(claim).width * 2 * plus * minus < 1:
-        yield _on_grid(run, claim, plus, minus)
-    yield _auc_significance(claim, plus, minus, "")
-
-
-def _on_grid(run: Run, claim: Claim, plus: int, minus: int) -> Finding:
-    counts = scores.auc_counts(run.read(claim), plus, minus)
-    step = f"{counts[0]}/{2 * plus * minus}" if counts else ""
-    figures: Figures = {"auc": claim, "plus": plus, "minus": minus, "step": step}
-    return say(bool(counts), "C2 AUC grid", [claim], "on" if counts else "off", proven=run.one_sample(claim),
-               stated=True, **figures)  # fmt: skip
-
-
-def _auc_significance(claim: Claim, plus: int, minus: int, premise: str) -> Finding:
-    around = auc_interval(min(1.0, max(0.0, claim.value.value)), plus, minus)
-    chance = around.holds(0.5)
-    return say("weak" if chance else "supported", "C8 AUC", [claim], "chance" if chance else "beyond", premise=premise,
-               weight=int(chance), auc=claim, plus=plus, minus=minus, low=around.low, high=around.high)  # fmt: skip
+        (tp, fp, fn, tn), listed = found[0], [f"{claim.metric} {claim.printed}" for claim in claims]
+        yield say("fits", "C6 confusion matrix", claims, "only", weight=2, scores=listed, n=n,
+                  matrix=f"TP {tp}, FP {fp}, FN {fn}, TN {tn}")  # fmt: skip
+        yield from _against_majority(run, found[0], premise)
+        always = 2 * (tp + fn) / (n + tp + fn)
+        if f1 is not None and run.read(f1).low <= always:
+            yield say("baseline", "C7 always positive", [f1], premise=premise, weight=2, f1=f1, n=n, positives=tp + fn,
+                      always=always)  # fmt: skip
+    if auc is not None and positives is not None and 0 < positives < n:
+        plus, minus = positives, n - positives
+        if run.read(auc).width * 2 * plus * minus < 1:
+            counts = scores.auc_counts(run.read(auc), plus, minus)
+            step = f"{counts[0]}/{2 * plus * minus}" if counts else ""
+            yield say(bool(counts), "C2 AUC grid", [auc], "on" if counts else "off", proven=run.one_sample(auc),
+                      stated=True, auc=auc, plus=plus, minus=minus, step=step)  # fmt: skip
+        around = auc_interval(min(1.0, max(0.0, auc.value.value)), plus, minus)
+        chance = around.holds(0.5)
+        yield say("weak" if chance else "supported", "C8 AUC", [auc], "chance" if chance else "beyond", premise=premise,
+                  weight=int(chance), auc=auc, plus=plus, minus=minus, around=around)  # fmt: skip
 
 
 def _against_majority(run: Run, matrix: Matrix, premise: str) -> Iterator[Finding]:
     claim, right, n = run.get("accuracy"), matrix.tp + matrix.tn, sum(matrix)
     majority = max(matrix.tp + matrix.fn, matrix.fp + matrix.tn)
-    if claim is None:
-        return
-    around = wilson(right, n)
-    figures: Figures = {"right": right, "n": n, "majority": majority, "share": majority / n, "accuracy": claim,
-               "low": around.low, "high": around.high}  # fmt: skip
-    if right <= majority:
-        yield say("baseline", "C8 majority class", [claim], "beaten", premise=premise, weight=3, **figures)
-    else:
-        verdict = "weak" if around.holds(majority / n) else "supported"
-        yield say(verdict, "C8 majority class", [claim], "interval", premise=premise, **figures)
+    if claim is not None:
+        around = wilson(right, n)
+        chance = "weak" if around.holds(majority / n) else "supported"
+        beaten = right <= majority
+        yield say("baseline" if beaten else chance, "C8 majority class", [claim], "beaten" if beaten else "interval",
+                  premise=premise, weight=3 * beaten, right=right, n=n, majority=majority, share=majority / n,
+                  accuracy=claim, around=around)  # fmt: skip
 
 
 def common_sample(family: Sequence[Run]) -> Iterator[Finding]:
@@ -165,8 +166,9 @@ def common_sample(family: Sequence[Run]) -> Iterator[Finding]:
         held += list(dict.fromkeys(word for word in evidence if word))
         held += ["rows of one table share one sample"] if len(family) > 1 and draft else []
         chance = (Substance.NOT_SIGNIFICANT, Substance.SUPPORTED)
-        recovered = _recovered(family, smallest, solved[smallest], "; ".join(held))
-        yield from (finding for finding in recovered if not draft or finding.substance not in chance)
+        for finding in _recovered(family, smallest, solved[smallest], "; ".join(held)):
+            if not draft or finding.substance not in chance:
+                yield finding
 
 
 def _two_classes(run: Run) -> str | None:
@@ -198,49 +200,89 @@ def _splits(family: Sequence[Run], n: int) -> dict[int, list[list[Matrix]]]:
 def _recovered(
     family: Sequence[Run], n: int, splits: dict[int, list[list[Matrix]]], premise: str
 ) -> Iterator[Finding]:
-    if len(splits) != 1:
-        return
-    ((positives, matrices),) = splits.items()
-    for run, found in zip(family, matrices, strict=True):
-        claims, f1, always = _score_claims(run), run.get("f1"), 2 * positives / (n + positives)
-        if len(found) == 1:
-            yield say("fits", "C6 confusion matrix", claims, "only", weight=2, scores=_listed(claims), n=n,
-                      matrix=_words(found[0]))  # fmt: skip
-            yield from _against_majority(run, found[0], premise)
-            if f1 is not None and run.read(f1).low <= always:
-                yield say("baseline", "C7 always positive", [f1], premise=premise, weight=2, f1=f1, n=n,
-                          positives=positives, always=always)  # fmt: skip
-        auc = run.get("auc")
-        if auc is not None:
-            yield _on_grid(run, auc, positives, n - positives)
-            yield _auc_significance(auc, positives, n - positives, premise)
-        yield from _losses(run, positives / n, premise)
-
-
-def _losses(run: Run, share: float, premise: str) -> Iterator[Finding]:
-    """A validation loss above the entropy of the recovered base rate."""
-    loss, claim, bar = run.group.loss, run.get("validation_loss"), scores.entropy([share, 1 - share])
-    stated = loss is not None and len(loss.terms) == 1 and loss.terms[0].kind == "binary_cross_entropy"
-    if (loss is None or stated) and claim is not None and run.read(claim).low > bar:
-        held = "the printed loss is the binary cross-entropy alone, without a penalty on the weights"
-        yield say("baseline", "C24 log loss", [claim], premise="; ".join(filter(None, (held, premise))), weight=2,
-                  loss=claim, share=share, entropy=bar)  # fmt: skip
+    """What a recovered sample says of every run, where its number of positives is the only one."""
+    ((positives, matrices), *others) = splits.items()
+    for run, found in zip(family, matrices if not others else (), strict=not others):
+        yield from _on_sample(run, n, positives, found, premise)
+        loss, claim, share = run.group.loss, run.get("validation_loss"), positives / n
+        stated = loss is not None and len(loss.terms) == 1 and loss.terms[0].kind == "binary_cross_entropy"
+        bar = scores.entropy([share, 1 - share])
+        if (loss is None or stated) and claim is not None and run.read(claim).low > bar:
+            held = ["the printed loss is the binary cross-entropy alone, without a penalty on the weights", premise]
+            yield say("baseline", "C24 log loss", [claim], premise="; ".join(filter(None, held)), weight=2, loss=claim,
+                      share=share, entropy=bar)  # fmt: skip
 
 
 def whole_numbers(run: Run) -> Iterator[Finding]:
-    """Mean and deviation of n whole numbers (GRIMMER, SPRITE), where the report says that they are."""
+    """Mean and deviation of n whole numbers (GRIMMER), where the report says that they are."""
     mean, std, n = run.get("mean"), run.get("std"), run.group.sample.n
     if mean is None or std is None or not n or n < 2 or n > 5000 or run.read(mean).width * n > 50:
         return
     if not re.search(r"whole number|integer|count of|number of", mean.definition, re.I):
         return
-    m, s, extremes = run.read(mean), run.read(std), [run.get("minimum"), run.get("maximum")]
-    low, high = (int(c.value.value) if c is not None and c.value.value.is_integer() else None for c in extremes)
-    key = "some"
-    if not any(grimmer(m, s, n, ddof) for ddof in (0, 1)):
-        key = "parity"
-    elif whole_sample(m, s, n, ends=(low, high)) is False:
-        key = "none"
-    ends = "".join(f", {name} {c.printed}" for name, c in zip(("least", "largest"), extremes, strict=True) if c)
-    yield say(key == "some", "C35 whole numbers", [mean, std], key, proven=run.one_sample(mean, std), stated=True, n=n,
-              mean=mean, std=std, ends=ends)  # fmt: skip
+    good = any(grimmer(run.read(mean), run.read(std), n, ddof) for ddof in (0, 1))
+    yield say(good, "C35 whole numbers", [mean, std], "some" if good else "none", proven=run.one_sample(mean, std),
+              stated=True, n=n, mean=mean, std=std)  # fmt: skip
+
+
+def unrecorded_selection(run: Run) -> Iterator[Finding]:
+    """A Sharpe ratio without a track record against the best of the trials listed, over one year."""
+    claim, trials = run.get("sharpe"), run.group.portfolio.trials or 1
+    best = deflated_floor(trials, SESSIONS_A_YEAR, SESSIONS_A_YEAR)
+    if claim is not None and track_record(run) is None and trials > 1 and run.read(claim).low < best * 2:
+        held = "a track record of one year"
+        yield say("weak", "C19 selection", [claim], "year", premise=held, sharpe=claim, trials=trials, floor=best)
+
+
+def thresholds(report: Report) -> Iterator[Finding]:
+    """The probability that a Sharpe ratio exceeds the threshold that the report sets itself (Bailey & López de Prado,
+    2012)."""
+    for goal in report.claims.claims:
+        if goal.metric not in ("sharpe", "sharpe_gross") or not goal.target or goal.value.bound not in ("", ">", ">="):
+            continue
+        runs = [run for run in report.runs if run.get(goal.metric) is not None and not run.at]
+        same = [run for run in runs if run.group.name == goal.group and run.split == report.claims.split_of(goal)]
+        for run in same or (runs if len({run.group.name for run in runs}) == 1 else []):
+            yield from _threshold(run, goal)
+
+
+def _threshold(run: Run, goal: Claim) -> Iterator[Finding]:
+    claim, record, wanted = run.get(goal.metric), track_record(run), goal.value.value
+    if claim is None or record is None or wanted <= 0 or not _by_session(run):
+        return
+    value, year = run.read(claim), math.sqrt(run.periods)
+    least, most = (probabilistic_sharpe(end / year, record[0], threshold=wanted / year)
+                   for end in (value.low, value.high))  # fmt: skip
+    figures: Figures = {"sharpe": claim, "goal": goal, "record": record[1]}
+    if value.high <= wanted:
+        yield say("note", "C18 threshold", [claim, goal], "missed", **figures)
+    elif most < 0.95:
+        yield say("weak", "C18 threshold", [claim, goal], "chance", weight=1, probability=most, **figures)
+    elif least >= 0.95:
+        yield say("supported", "C18 threshold", [goal], "beyond", probability=least, **figures)
+
+
+def _by_session(run: Run) -> bool:
+    """Whether the periods are sessions: of other periods the weekdays of the dates are no count."""
+    return run.group.sample.sessions is not None or run.periods in (252, 250, 260)
+
+
+def stated_intervals(report: Report) -> Iterator[Finding]:
+    """A printed interval holds its figure, and says whether chance covers it."""
+    for claim in report.claims.claims:
+        figure = report.claims.claim(claim.inputs[0]) if claim.relation == "interval" and claim.inputs else None
+        if figure is None or claim.value.bound != "range" or not figure.value.is_point or figure.target:
+            continue
+        run, ends = report.run_of(figure), claim.value
+        # The run may read a share that is printed without its percent sign.
+        scale = 0.01 if figure.value.interval.low > 1 >= run.read(figure).high else 1.0
+        more = 1.0 if run.lenient else 0.5
+        low = Interval(ends.value - more * ends.unit, ends.value + more * ends.unit) * scale
+        high = Interval(ends.end - more * ends.end_unit, ends.end + more * ends.end_unit) * scale
+        if low.low > run.read(figure).high or high.high < run.read(figure).low:
+            yield say("doubt", "C18 interval", [claim], "apart", interval=claim, figure=figure)
+            continue
+        yield say("fits", "C18 interval", [claim], "around", weight=-1, interval=claim, figure=figure)
+        null = _NO_SKILL.get(figure.metric)
+        if null is not None and _CONFIDENCE.search(claim.definition) and low.high <= null <= high.low:
+            yield say("weak", "C18 interval", [figure], "no skill", premise="", weight=3, interval=claim, null=null)

@@ -30,7 +30,7 @@ from assay.audit.forensic.scores import (
     not_predicted_share,
     prevalence_range,
 )
-from assay.audit.rules.formulas import FORMULAS
+from assay.audit.rules.names import FORMULAS
 
 
 def printed(text: str) -> Interval:

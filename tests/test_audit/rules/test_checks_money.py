@@ -15,7 +15,7 @@ from assay.audit.forensic import arithmetic, books, moments, networks
 from assay.audit.forensic.moments import p_readings, t_of_correlation, t_of_mean
 from assay.audit.forensic.networks import file_bytes, inputs_needed, layer_parameters, parameters
 from assay.audit.rules import calendars
-from assay.audit.rules.formulas import FORMULAS
+from assay.audit.rules.names import FORMULAS
 from assay.data.errors import InputError
 
 

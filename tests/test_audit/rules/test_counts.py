@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from datetime import date
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from assay.audit.claims.intervals import Interval
 from assay.audit.claims.model import ClaimSet, Group, Sample
-from assay.audit.forensic.moments import whole_sample
 from assay.audit.judge import audit_claims
 from assay.audit.rules.calendars import new_york_sessions
 from assay.audit.verdicts import Arithmetic, Substance
@@ -22,54 +17,20 @@ from tests.test_audit.rules.claim_builder import claim, claim_set
 WHOLE = "number of trades a day"
 
 
-@settings(max_examples=150, deadline=None)
-@given(st.lists(st.integers(-3, 12), min_size=2, max_size=25), st.integers(1, 3), st.integers(0, 1), st.booleans())
-def test_a_sample_that_exists_is_never_ruled_out(values: list[int], digits: int, ddof: int, ends: bool) -> None:
-    half = 0.5 * 10.0**-digits
-    mean, std = (round(x, digits) for x in (float(np.mean(values)), float(np.std(values, ddof=ddof))))
-    found = whole_sample(
-        Interval(mean - half, mean + half), Interval(std - half, std + half), len(values), (ddof,),
-        (min(values), max(values)) if ends else (None, None),
-    )  # fmt: skip
-    assert found is not False
-
-
-@pytest.mark.parametrize("n", [2, 3, 4])
-def test_what_is_ruled_out_cannot_be_found_by_trying_everything(n: int) -> None:
-    made = {
-        (round(float(np.mean(x)), 2), round(float(np.std(x, ddof=1)), 2))
-        for x in itertools.combinations_with_replacement(range(-9, 13), n)
-    }
-    ruled_out = 0
-    for mean, std in itertools.product(np.round(np.arange(1, 2.001, 0.25), 2), np.round(np.arange(0, 3, 0.07), 2)):
-        near = [(m, s) for m, s in made if abs(m - mean) < 0.0101 and abs(s - std) < 0.0101]
-        found = whole_sample(Interval(mean - 0.005, mean + 0.005), Interval(std - 0.005, std + 0.005), n, (1,))
-        assert found is not None
-        if (mean, std) in made:
-            assert found
-        if found:
-            assert near  # up to a tie in rounding
-        ruled_out += not found
-    assert ruled_out > 50
-
-
-def counted(mean: str, std: str, n: int, **ends: str) -> tuple[str, str]:
+def counted(mean: str, std: str, n: int) -> tuple[str, str]:
     claims = [claim("m", "mean", mean, definition=WHOLE), claim("s", "std", std)]
-    claims += [claim(name, name, printed) for name, printed in ends.items()]
     verdict = audit_claims(claim_set([Group("run", sample=Sample(n=n))], claims)).verdict("s")
     return str(verdict.arithmetic), verdict.because
 
 
-def test_impossible_counts_are_refuted_and_possible_ones_are_shown() -> None:
+def test_impossible_counts_are_refuted_and_possible_ones_are_not() -> None:
     # Three whole numbers of mean 2 have 14 as the sum of squares for sd 1 (1, 2, 3), then 18 (1, 1, 4): sd 1.73.
     assert counted("2.00", "1.00", 3) == ("consistent", "3 whole numbers can have mean 2.00 and deviation 1.00.")
     assert counted("2.00", "1.73", 3)[0] == "consistent"
-    # Sum 6 and sum of squares 22 pass the parity test of GRIMMER, but squares of three deviations that sum to zero
-    # make 2, 6, 8, 14 …, never 10; and with denominator 3 the sum would be 27, which is odd.
-    verdict, because = counted("2.00", "2.24", 3)
+    # Sum 6, and sums of squares of 15 (n - 1) or 16.5 (n): the first differs in parity, the second is not whole.
+    verdict, because = counted("2.00", "1.22", 3)
     assert verdict == "inconsistent"
-    assert "every sample of 3 whole numbers was tried" in because
-    assert counted("3.00", "1.63", 4, minimum="1", maximum="9")[0] == "inconsistent"
+    assert "parity" in because
 
 
 def test_sessions_of_new_york_against_the_index_itself() -> None:
