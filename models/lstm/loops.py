@@ -350,7 +350,11 @@ def stepped(
 
 
 def padded(size: int) -> int:
-    """Pieces that loops over `size` of them are run with: they take rows by fours, and one beside them."""
+    """Pieces that loops over `size` of them are run with: they take rows by fours.
+
+    One left over is done sooner alone than among four (9 rows in 1.4 ms, 12 in 1.7; 33 in 5.0, 36 in 5.4); with two or
+    three that is within a few percent.
+    """
     return size if size % 4 == 1 else -(-size // 4) * 4
 
 
