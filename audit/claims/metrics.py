@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from assay.audit.read.vocabulary import table
+from assay.audit.read.words import table
 
 __all__ = ["METRICS", "MetricInfo"]
 

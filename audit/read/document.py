@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from assay.audit.read.vocabulary import pattern, table
+from assay.audit.read.words import pattern, table
 
 __all__ = ["Cell", "Line", "Table", "block_lines", "read_markdown", "read_plain", "split_cells", "without_tags"]
 
@@ -36,28 +36,18 @@ class Table:
 class Line:
     """One line of a document.
 
-    Parameters
-    ----------
-    number : line number, from 1.
-    text : the line without its end.
-    kind : ``heading``, ``table_header``, ``table_rule``, ``table_row``, ``item``, ``text``, ``fence``, ``code``,
-        ``front`` (YAML front matter), ``html`` (a table in tags), ``rule`` or ``blank``.
-    headings : the texts of the headings above, outermost first (for a heading: up to and including itself).
-    level : of a heading.
-    language : of the fenced block, lower case; ``""`` outside or when none is stated.
-    block : number of the fenced block or table the line is in, 0 outside.
-    table : the table's header, for rows.
-
+    `kind` is ``heading``, ``table_header``, ``table_rule``, ``table_row``, ``item``, ``text``, ``fence``, ``code``,
+    ``front`` (YAML front matter), ``html`` (a table in tags), ``rule`` or ``blank``.
     """
 
-    number: int
-    text: str
+    number: int  # from 1
+    text: str  # without its end
     kind: str
-    headings: tuple[str, ...] = ()
-    level: int = 0
-    language: str = ""
-    block: int = 0
-    table: Table | None = None
+    headings: tuple[str, ...] = ()  # above it, outermost first; of a heading up to and including itself
+    level: int = 0  # of a heading
+    language: str = ""  # of the fenced block, lower case; "" outside or when none is stated
+    block: int = 0  # number of the fenced block or table it is in, 0 outside
+    table: Table | None = None  # of a row
 
 
 def read_markdown(text: str) -> tuple[Line, ...]:

@@ -8,6 +8,7 @@ its section, so that a draft never turns two runs into a contradiction.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -22,8 +23,7 @@ from assay.audit.read.records import assemble
 from assay.audit.read.relations import attach, tie_gaps
 from assay.audit.read.sheet import Draft, Sheet, Spot
 from assay.audit.read.tokens import Token, scan_line
-from assay.audit.read.vocabulary import pattern, wordset
-from assay.audit.read.words import mentions, plain, read_role, says
+from assay.audit.read.words import mentions, pattern, plain, read_role, says, table, wordset
 from assay.data.errors import InputError
 
 __all__ = ["MAX_CLAIMS", "draft_claims"]
@@ -155,47 +155,35 @@ def _line(walk: _Walk, index: int) -> None:
     elif line.kind == "table_header":
         walk.block += 1
         walk.spot(line).exclude(walk.scan(line), "part of a table header")
-    elif line.kind == "table_row":
-        _table(walk, index)
+    elif line.kind == "heading":
+        _heading(walk, line)
+    elif line.kind == "table_row" and line.table:
+        rows = []
+        for other in itertools.takewhile(lambda row: row.table is line.table, walk.lines[index:]):
+            cells, walk.read_until = split_cells(other.text, line.table.mark), other.number
+            rows.append(row_of(Spot(walk.sheet, other.number, other.text), line.table.header, cells, walk.scan(other)))
+        place_grid(Grid(line.table.header, tuple(rows), walk.block), walk.context(line))
     elif line.kind in ("code", "front", "html"):
         body = block_lines(walk.lines, index)
-        walk.block, walk.read_until = walk.block + 1, body[-1].number
+        walk.block, walk.read_until, walk.sized = walk.block + 1, body[-1].number, False
         if line.kind == "html":
             place_html(walk.sheet, body, walk.context(line), walk.block)
         else:
             _code(walk, body, walk.context(line))
-    elif line.kind == "heading":
-        _heading(walk, line)
     else:
         if walk.previous not in (("item", "text") if line.kind == "item" else ("text",)):
             walk.block, walk.sized = walk.block + 1, False
         _body(walk, line)
 
 
-def _table(walk: _Walk, index: int) -> None:
-    """A table of Markdown, or a file of separated values: all its rows at once."""
-    held, rows = walk.lines[index].table, []
-    for line in walk.lines[index:]:
-        if held is None or line.kind != "table_row" or line.table is not held:
-            break
-        cells = split_cells(line.text, held.mark)
-        rows.append(row_of(Spot(walk.sheet, line.number, line.text), held.header, cells, walk.scan(line)))
-        walk.read_until = line.number
-    place_grid(Grid(held.header if held else (), tuple(rows), walk.block), walk.context(walk.lines[index]))
-
-
 def _heading(walk: _Walk, line: Line) -> None:
-    number, spot = pattern("heading_number").match(line.text), Spot(walk.sheet, line.number, line.text)
-    rest: list[Token] = []
-    measured = any(METRICS[m.metric].kind != "count" for m in read_role(line.text).metrics)
-    for token in walk.scan(line):
-        if number and number[1] and not rest and token.start <= number.start(1):
-            spot.exclude(replace(token, kind="number"), "a heading number")
-        elif token.kind == "number" and not measured:
-            spot.exclude(token, "part of a heading")
-        else:
-            rest.append(token)
-    place_prose(spot, rest, replace(walk.context(line), topic=""))
+    number, spot, tokens = pattern("heading_number").match(line.text), walk.spot(line), walk.scan(line)
+    if number and number[1] and tokens and tokens[0].start <= number.start(1):
+        spot.exclude(replace(tokens.pop(0), kind="number"), "a heading number")
+    if any(METRICS[mention.metric].kind != "count" for mention in read_role(line.text).metrics):
+        place_prose(replace(spot, block=0), tokens, replace(walk.context(line), topic=""))
+    else:
+        spot.exclude(tokens, "part of a heading")
 
 
 def _body(walk: _Walk, line: Line) -> None:
@@ -204,8 +192,7 @@ def _body(walk: _Walk, line: Line) -> None:
     bullet = pattern("bullet").match(text)
     start = bullet.end() if bullet else len(text) - len(text.lstrip())
     if bullet and bullet[1] and tokens and tokens[0].start <= bullet.start(1) < tokens[0].end:
-        spot.exclude(replace(tokens[0], kind="number"), "a list number")
-        tokens = tokens[1:]
+        spot.exclude(replace(tokens.pop(0), kind="number"), "a list number")
     walk.done = bullet is not None and "[x]" in bullet[0].lower()
     context = walk.context(line)
     if place_log(spot, tokens, context):
@@ -215,25 +202,24 @@ def _body(walk: _Walk, line: Line) -> None:
     classed = len(inside) == 1 and inside[0].start == start and match and pattern("class_number").match(plain(match[1]))
     if match and inside and not (classed and read_role(match[1]).metric in wordset("numbered_classes")):
         match = None  # a figure before the colon: prose
-    label, label_end = (match[1], start + match.end()) if match else ("", start)
+    label, label_end = (match[1], start + match.end()) if match else (text[start:], start)
     bold = text[start:].startswith(("**", "__")) and text.rstrip().endswith(("**", "__", ":", "**:", ")", "："))
+    bold = bold and line.kind == "text"
     closed = match is not None and not text[label_end:].strip(" *_`")
     figures = any(token.kind == "number" for token in tokens)
+    titled = bold and not match and not read_role(text).metrics
     if match and figures:
         _labelled(walk, line, (label, label_end), tokens, context)
-    elif not figures:
-        spot.figures(tokens)
-    elif bold and line.kind == "text" and not read_role(text).metrics:
+    elif not figures or titled:
         spot.exclude(tokens, "part of a title")
-        walk.entitle(text[start:])
     elif pattern("share_item").match(text) and says(" ".join([*line.headings[1:], walk.label]), "importance"):
+        local = replace(context, label=text[start:].split("(")[0].strip(" *`"))
         for token in spot.figures(tokens):
-            local = replace(context, label=text[start:].split("(")[0].strip(" *`"))
             walk.spot(line, item=" ").claim(token, "feature_importance", local)
     else:
         place_prose(spot, tokens, replace(context, topic=""))
-    if (closed and (bold or not figures)) or (bold and not figures and line.kind == "text"):
-        walk.entitle(label or text[start:])
+    if ((closed or bold) and not figures) or (bold and (titled or closed)):
+        walk.entitle(label)
 
 
 def _labelled(
@@ -241,37 +227,40 @@ def _labelled(
 ) -> None:
     """``Label: value …``: the first figure is the label's, the others are prose about it."""
     spot, item, text = walk.spot(line), walk.spot(line, item=record), line.text
-    name, label_end = label[0].strip(" *_`"), label[1]
-    spot.exclude([token for token in tokens if token.start < label_end], "part of a label")
-    values = [token for token in tokens if token.start >= label_end]
-    figures = [token for token in values if token.kind == "number"]
-    reading = named(context, name, after=text[label_end:])
-    metric = "parameters_part" if walk.sized and pattern("layer_name").search(plain(name)) else reading.metric
-    local = replace(reading.context, topic=metric or read_role(name).metric)
-    local = replace(local, label=name) if metric == "parameters_part" else local
+    name, end = label[0].strip(" *_`"), label[1]
+    spot.exclude([token for token in tokens if token.start < end], "part of a label")
+    figures = spot.figures(token for token in tokens if token.start >= end)
+    reading = named(context, name, after=text[end:])
+    metric, local = reading.metric, replace(reading.context, topic=reading.metric or read_role(name).metric)
+    if walk.sized and pattern("layer_name").search(plain(name)):
+        metric, local = "parameters_part", replace(local, label=name)
     if not metric:
-        _unnamed(walk, line, label, values, local, reading.reason)
+        _unnamed(walk, line, label, figures, local, reading.reason)
         return
-    several = metric == "class_share" and len(figures) > 1
-    if not figures or several or not _is_value(text, label_end, figures[0], metric):
-        place_prose(spot, values, local)
+    if not figures or (metric == "class_share" and figures[1:]) or not _is_value(text, end, figures[0], metric):
+        place_prose(spot, figures, local)
         return
-    spot.figures(values)
     first, rest = figures[0], figures[1:]
-    if _several(item, label_end, figures, metric, local):
-        return
-    if wrong := wrong_unit(metric, first):
+    classes = local.label.split(" / ")
+    if len(figures) == len(classes) > 1:
+        for token, side in zip(figures, classes, strict=True):
+            item.claim(token, metric, replace(local, label=side))
+    elif rest and pattern("arrow").match(text[first.end : rest[0].start]):
+        place_prose(spot, figures, local)
+    elif text[end : first.start].strip(" *_`") == "[" and len(rest) == 1 and text[rest[0].end :][:1] == "]":
+        item.claim(first, "target_low", local)
+        item.claim(rest[0], "target_high", local)
+    elif wrong := wrong_unit(metric, first):
         spot.leave(first, wrong)
         place_prose(spot, rest, replace(local, topic=""))
-        return
-    single = metric != "turnover" and METRICS[metric].kind not in ("ratio", "other", "level")
-    if first.text.endswith(("×", "x")) and single:
-        metric = "multiple"
-    if metric in ("sharpe", "annual_return") and pattern("gross_behind").match(plain(text[first.end : first.end + 16])):
-        metric += "_gross"
-    item.claim(first, metric, local, unit=unit_of(label[0], first.text))
-    walk.sized = walk.sized or metric == "parameters"
-    place_prose(item, rest, local)
+    else:
+        single = metric != "turnover" and METRICS[metric].kind not in ("ratio", "other", "level")
+        metric = "multiple" if first.text.endswith(("×", "x")) and single else metric
+        if pattern("gross_behind").match(plain(text[first.end : first.end + 16])):
+            metric = table("combine").get(metric, {}).get("gross", metric)
+        item.claim(first, metric, local, unit=unit_of(label[0], first.text))
+        walk.sized = walk.sized or metric == "parameters"
+        place_prose(item, rest, local)
 
 
 def _is_value(text: str, label_end: int, first: Token, metric: str) -> bool:
@@ -283,29 +272,11 @@ def _is_value(text: str, label_end: int, first: Token, metric: str) -> bool:
     return bool(near) and not (METRICS[metric].kind == "loss" and "%" in first.text)
 
 
-def _several(item: Spot, label_end: int, figures: list[Token], metric: str, local: Context) -> bool:
-    """Values of one label that belong together: one a class, the ends of a range, or a move from one to the other."""
-    text, first, rest = item.text, figures[0], figures[1:]
-    classes = local.label.split(" / ") if " / " in local.label else []
-    if classes and len(figures) == len(classes):
-        for token, name in zip(figures, classes, strict=True):
-            item.claim(token, metric, replace(local, label=name))
-    elif rest and pattern("arrow").match(text[first.end : rest[0].start]):
-        place_prose(replace(item, record=""), figures, local)
-    elif text[label_end : first.start].strip(" *_`") == "[" and len(rest) == 1 and text[rest[0].end :][:1] == "]":
-        item.claim(first, "target_low", local)
-        item.claim(rest[0], "target_high", local)
-    else:
-        return False
-    return True
-
-
 def _unnamed(
-    walk: _Walk, line: Line, label: tuple[str, int], values: list[Token], local: Context, reason: str
+    walk: _Walk, line: Line, label: tuple[str, int], figures: list[Token], local: Context, reason: str
 ) -> None:
     """The figures behind a label that names no metric."""
     spot, text = walk.spot(line), line.text
-    figures = spot.figures(values)
     split = pattern("split_name").fullmatch(plain(label[0])) if len(figures) == 1 else None
     if split and figures[0].text.endswith("%") and pattern("of_or_end").match(text[figures[0].end :]):
         share = replace(local, split="", label=SPLIT_NAMES[split[1]])
@@ -321,7 +292,7 @@ def _unnamed(
 
 def _code(walk: _Walk, body: Sequence[Line], context: Context) -> None:
     """A fenced or indented block, or front matter: data by its keys, program text, or lines of text and tables."""
-    language, walk.sized = body[0].language, False
+    language = body[0].language
     begins = next((line.text.strip()[:1] for line in body if line.text.strip()), "")
     texts = [line.text for line in body]
     quoted = begins in ("{", "[") and len(body) > 1 and any('":' in text for text in texts[:50])
@@ -394,17 +365,14 @@ def _text(walk: _Walk, body: Sequence[Line], context: Context) -> None:
 
 def _layer(spot: Spot, tokens: list[Token], context: Context) -> bool:
     """A layer of a model summary, whose parameters are a part of the model's, or a row of an array; else False."""
-    if pattern("array").match(spot.text):
-        spot.exclude(tokens, "one of an array of figures")
-        return True
-    layer = pattern("layer").match(spot.text)
-    for token in tokens if layer else ():
-        if token.kind == "number" and layer.start(2) <= token.start < layer.end(2):  # type: ignore[union-attr]
-            local = replace(context, label=" ".join(layer[1].split()), topic="", settings=False)  # type: ignore[index]
+    layer, array = pattern("layer").match(spot.text), pattern("array").match(spot.text)
+    local = replace(context, label=" ".join(layer[1].split()) if layer else "", topic="", settings=False)
+    for token in tokens if layer or array else ():
+        if layer and token.kind == "number" and layer.start(2) <= token.start < layer.end(2):
             spot.claim(token, "parameters_part", local, definition="a layer of the printed summary")
         else:
-            spot.exclude(token, "part of a layer's name or shape")
-    return layer is not None
+            spot.exclude(token, "part of a layer's name or shape" if layer else "one of an array of figures")
+    return layer is not None or array is not None
 
 
 def _name_value(walk: _Walk, line: Line, tokens: list[Token], context: Context, label: str) -> None:

@@ -12,15 +12,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from assay.audit.claims.metrics import METRICS
 from assay.audit.read.document import Cell, Line, without_tags
 from assay.audit.read.labels import SETTING, Context, Label, Reading, fold, named, names_record, unit_of, wrong_unit
 from assay.audit.read.prose import place_prose
 from assay.audit.read.relations import claim_beside, place_change, takes_interval
 from assay.audit.read.sheet import Sheet, Spot
 from assay.audit.read.tokens import Token, scan_line
-from assay.audit.read.vocabulary import pattern, table, wordset
-from assay.audit.read.words import Role, bare, padded, plain, read_role, says
+from assay.audit.read.words import Role, bare, padded, pattern, plain, read_role, says, table, wordset
 
 __all__ = ["JOINT", "Grid", "Row", "place_grid", "place_html", "row_of", "spaced_grids"]
 
@@ -85,12 +83,6 @@ class Grid:
 
 def place_grid(grid: Grid, context: Context) -> None:
     """Place the figures of a grid."""
-    scores = {"precision", "recall"} <= {role.metric for role in grid.heads}
-    runs = any(names_record(cell.text) == "run" for cell in grid.header[1:])
-    if grid.header and not bare(grid.header[0].text) and scores and not runs:
-        first = Cell("class", grid.header[0].column)
-        rows = tuple(replace(row, header=(first, *row.header[1:])) for row in grid.rows)
-        grid = replace(grid, header=(first, *grid.header[1:]), rows=rows)
     matrix, cells = _matrix_labels(grid), _Cells(grid, context)
     for position, row in enumerate(grid.rows):
         if matrix:
@@ -108,149 +100,124 @@ class _Cells:
     above: dict[str, list[int]] = field(default_factory=dict)
 
     def place(self, row: Row) -> None:
-        self.row, self.placed = row, dict[int, int]()
+        self.row, self.placed, grid = row, dict[int, int](), self.grid
         self.titles = [cell.text for cell in row.header] + [""] * len(row.cells)
-        sheet, by_rows = row.spots[0].sheet, not (self.grid.by_column or self.grid.metric_column)
-        keys = [0] if by_rows else self._keys()
-        base = self.context
-        for column in () if by_rows else keys:
-            base = fold(base, (Label(row.cells[column].text.strip(" *"), "beside", self.titles[column]),))
-        label = read_role(row.cells[keys[0]].text) if keys else Role()
-        average = self.grid.by_column and bool(keys) and not label.entity
-        average = average and says(row.cells[keys[0]].text, "average_rows")
+        scores = {"precision", "recall"} <= {role.metric for role in grid.heads}
+        if scores and not bare(self.titles[0]) and not any(names_record(title) == "run" for title in self.titles):
+            self.titles[0] = "class"
+        self.by_row = not (grid.by_column or grid.metric_column)
+        keys = [0] if self.by_row else self._keys()
+        path = () if self.by_row else (Label(row.cells[i].text.strip(" *"), "beside", self.titles[i]) for i in keys)
+        base, first = fold(self.context, tuple(path)), row.cells[keys[0]].text if keys else ""
+        average = grid.by_column and says(first, "average_rows") and not read_role(first).entity
         if average:
             mean = "" if base.average == "mean" else base.average
             base = replace(base, pooled=base.pooled or "averaged over the rows above", average=mean)
         for column, mine in enumerate(row.tokens):
-            if column in keys or (self.grid.metric_column and column == self.grid.metric_column):
+            before = len(row.spots[0].sheet.placed)
+            if column in keys or column == grid.metric_column != 0:
                 row.spots[column].exclude(mine, "the row's own label")
-            elif mine:
-                before = len(sheet.placed)
+            elif mine and not self._interval(column, mine):
                 self._cell(column, mine, base)
                 if self.placed.get(column) == before:
-                    self._mean_of_rows(sheet, column, before, average)
+                    self._mean_of_rows(column, before, average)
 
     def _keys(self) -> list[int]:
         """The columns whose cells name the row."""
         keys, cells = [], self.row.cells
         figure = [bool(m) and m[0].start <= c.column + 3 for m, c in zip(self.row.tokens, cells, strict=True)]
-        for column, cell in enumerate(cells):
-            title = self.titles[column]
-            role, kind = read_role(title), names_record(title)
+        for column, (cell, title) in enumerate(zip(cells, self.titles, strict=False)):
+            measured, kind = bool(read_role(title).metrics), names_record(title)
             if column == 0:
-                measured = figure[0] and role.metrics and kind != "position"
-                mine = not measured and "loss" not in padded(title)
+                mine = not (figure[0] and measured and kind != "position") and "loss" not in padded(title)
             elif kind == "position":
                 mine = bool({bare(title), bare(title).removesuffix("s")} & wordset("position_titles"))
             else:
-                mine = bool(kind) and not role.metrics and not figure[column] and bool(cell.text.strip(" -–—*_`"))
-            keys += [column] if mine else []
-        if len(keys) > 1 and keys[0] == 0 and figure[0] and bare(self.titles[0]) in {"", *wordset("index_titles")}:
-            keys.remove(0)
-        return [column for column in keys if column != self.grid.metric_column or not column]
+                mine = bool(kind and cell.text.strip(" -–—*_`")) and not measured and not figure[column]
+            keys += [column] if mine and (column != self.grid.metric_column or not column) else []
+        index = len(keys) > 1 and keys[0] == 0 and figure[0] and bare(self.titles[0]) in {"", *wordset("index_titles")}
+        return keys[1:] if index else keys
 
     def _cell(self, column: int, mine: list[Token], base: Context) -> None:
-        title, row, grid = self.titles[column], self.row, self.grid
-        first = row.cells[grid.metric_column].text if grid.metric_column < len(row.cells) else ""
-        if self._interval(column, mine):
-            return
+        title, cells, grid = self.titles[column], self.row.cells, self.grid
+        first = cells[grid.metric_column].text if grid.metric_column < len(cells) else ""
         name, second = (title, first) if grid.by_column else (first, "" if grid.metric_column else title)
-        context = base if grid.by_column or grid.metric_column else fold(base, (Label(title, "column"),))
         reason = self._no_figure(title, name, second)
-        siblings = self.titles[: len(row.cells)] if grid.by_column else ()
-        reading = named(context, name, second="" if reason else second, after=row.cells[column].text, siblings=siblings,
+        context = fold(base, (Label(title, "column"),)) if self.by_row else base
+        siblings = self.titles[: len(cells)] if grid.by_column else ()
+        reading = named(context, name, second="" if reason else second, after=cells[column].text, siblings=siblings,
                         row=not grid.by_column)  # fmt: skip
-        metric, local = reading.metric, reading.context
+        metric = reading.metric
         if not metric and grid.by_column and bare(title) in wordset("bare_returns"):
             metric = "total_return" if names_record(self.titles[0]) == "position" else ""
-        if metric and not grid.by_column and says(title, "excess_titles"):
+        if not grid.by_column and says(title, "excess_titles"):
             metric = table("combine").get(metric, {}).get("excess", metric)
         if reason or (grid.settings and metric != "parameters") or (base.settings and not metric):
-            row.spots[column].exclude(mine, reason or SETTING)
+            self.row.spots[column].exclude(mine, reason or SETTING)
         else:
-            self._figure(column, mine, Reading(metric, replace(local, topic=reading.metric), reading.reason), name)
+            local = replace(reading.context, topic=reading.metric)
+            self._figure(column, mine, Reading(metric, local, reading.reason), name)
 
     def _interval(self, column: int, mine: list[Token]) -> bool:
-        """Place a cell under "95% CI", or one of an end of an interval, with the figure left of it."""
+        """Place a cell under "95% CI", an interval of the figure left of it."""
         title, cell, spot = self.titles[column], self.row.cells[column], self.row.spots[column]
-        sheet, before = spot.sheet, [i for c, i in sorted(self.placed.items()) if c < column]
-        before = [i for i in before if takes_interval(spot.sheet.placed[i])]
-        if not before or not pattern("ci_words").search(title):
-            return False
-        if pattern("ci_end").search(title):
-            return False
-        pair = pattern("ci_cell").match(cell.text)
-        at = cell.column + (pair.start(1) if pair else 0)
+        before = [index for index in self.placed.values() if takes_interval(spot.sheet.placed[index])]
+        pair = pattern("ci_cell").match(cell.text) if before and pattern("ci_words").search(title) else None
+        at = cell.column + pair.start(1) if pair else 0
         shown = cell.text[pair.start(1) : pair.end(2)] if pair else ""
-        if pair is None or not claim_beside(sheet, before[-1], "interval", at, shown, title):
-            return False
-        spot.exclude([token for token in mine if token.kind != "number" or token.start > at], "the end of an interval")
-        return True
+        placed = bool(shown) and claim_beside(spot.sheet, before[-1], "interval", at, shown, title)
+        spot.exclude([t for t in mine if placed and (t.kind != "number" or t.start > at)], "the end of an interval")
+        return placed
 
     def _no_figure(self, title: str, name: str, second: str) -> str:
         """Why the figures of a column or row are none at all."""
         role, other = read_role(title), read_role(second)
         if bare(title) in wordset("step_titles"):
             return "a step of the training"
+        if pattern("ci_end").search(title):
+            return "the end of an interval"
         if self.grid.settings and not read_role(name).metrics:
             return SETTING
-        if not self.grid.by_column:
-            return ""
-        if role.setting and not role.metrics:
-            return SETTING
-        if other.metrics or not pattern("other_statistic").fullmatch(plain(second).strip(" *_`")):
-            return ""
+        if not self.grid.by_column or (role.setting and not role.metrics):
+            return SETTING if self.grid.by_column else ""
+        statistic = pattern("other_statistic").fullmatch(plain(second).strip(" *_`")) and not other.metrics
         known = table("combine").get(role.metric, {}).get(other.statistic) or other.statistic == "std"
-        return "" if known else "another statistic of the column"
+        return "another statistic of the column" if statistic and not known else ""
 
     def _figure(self, column: int, mine: list[Token], reading: Reading, name: str) -> None:
         """One cell: a bare figure is the metric's value; anything longer is prose about it."""
-        row, cell, title, grid = self.row, self.row.cells[column], self.titles[column], self.grid
+        cell, title, grid, line = self.row.cells[column], self.titles[column], self.grid, self.row.spots[0].line
         metric, local = reading.metric, reading.context
+        record = f"t{grid.block}.{line if grid.by_column else f'c{column}'}"
+        spot = replace(self.row.spots[column], block=grid.block, record=record)
         figures = [token for token in mine if token.kind == "number"]
         starts = bool(figures) and not cell.text[: max(0, figures[0].start - cell.column)].strip(" *_`")
-        line = row.spots[0].line
-        record = f"t{grid.block}.{line if grid.by_column else f'c{column}'}"
-        spot = replace(row.spots[column], block=grid.block, record=record)
-        if not metric or not starts or (says(title, "note_titles") and not local.goal):
-            if reading.reason and starts:
-                spot.leave(mine, reading.reason)
-            else:
-                place_prose(spot, mine, local)
-            return
-        spot.figures(mine)
-        if says(title, "change_titles") and not grid.metric_column:
-            pair = [i for c, i in sorted(self.placed.items()) if c < column and spot.sheet.placed[i].metric == metric]
+        if not metric and reading.reason and starts:
+            spot.leave(mine, reading.reason)
+        elif not metric or not starts or (says(title, "note_titles") and not local.goal):
+            place_prose(spot, mine, local)
+        elif says(title, "change_titles") and not grid.metric_column:
+            spot.figures(mine)
+            pair = [index for index in self.placed.values() if spot.sheet.placed[index].metric == metric]
             place_change(replace(spot, record=f"t{grid.block}.{line}"), figures, metric, local, title, pair)
         elif wrong := wrong_unit(metric, figures[0]):
-            spot.leave(figures, wrong)
+            spot.leave(mine, wrong)
         else:
-            first = figures[0]
-            if plain(spot.text[first.end : first.end + 10]).lstrip(" (").startswith("random"):
-                metric = "random_baseline"
+            first, behind = figures[0], plain(spot.text[figures[0].end :][:10])
+            metric = "random_baseline" if behind.lstrip(" (").startswith("random") else metric
             index = spot.claim(first, metric, local, unit=unit_of(title, first.text) or unit_of(name, first.text))
-            if index is not None:
-                self.placed[column] = index
-                self._unless_end(title, spot.sheet, index)
-            place_prose(spot, figures[1:], local)
+            self.placed |= {} if index is None else {column: index}
+            place_prose(spot, [token for token in mine if token is not first], local)
 
-    def _unless_end(self, title: str, sheet: Sheet, index: int) -> None:
-        """A figure under "CI low" or "CI high" is the end of an interval, and no value of the metric."""
-        figure = sheet.placed[index]
-        if pattern("ci_end").search(title) and takes_interval(figure):
-            figure.label = f"{figure.metric.replace('_', ' ')} {title.strip(' *_`').lower()}"
-            figure.metric, figure.definition = "other", "an end of an interval"
-
-    def _mean_of_rows(self, sheet: Sheet, column: int, index: int, average: bool) -> None:
+    def _mean_of_rows(self, column: int, index: int, average: bool) -> None:
         """Remember the figure under its column; tie the figure of a row of averages to the three or more above it."""
-        placed = sheet.placed[index]
-        whole = self.above.setdefault(f"{column} {placed.metric} {placed.context.split}", [])
+        placed = self.row.spots[0].sheet.placed
+        figure = placed[index]
+        whole = self.above.setdefault(f"{column} {figure.metric} {figure.context.split}", [])
         if not average:
             whole.append(index)
-            return
-        plain_values = all(sheet.placed[i].value.is_point and not sheet.placed[i].relation for i in whole)
-        if average and len(whole) >= 3 and plain_values and METRICS[placed.metric].kind != "count":
-            placed.relation, placed.inputs = "mean", tuple(whole)
+        elif len(whole) >= 3 and all(placed[i].value.is_point and not placed[i].relation for i in whole):
+            figure.relation, figure.inputs = "mean", tuple(whole)
 
 
 # --- confusion matrices ---------------------------------------------------------------------------------------------
@@ -261,7 +228,8 @@ def _class_name(text: str) -> str:
     kept = text.strip(" *_`")
     for match in reversed(list(pattern("matrix_word").finditer(plain(kept)))):
         kept = kept[: match.start()] + kept[match.end() :]
-    return kept.strip(" :=()-–\\/*_`")
+    kept = kept.strip(" :=()-–\\/*_`")
+    return "" if plain(kept) in wordset("total_words") else kept
 
 
 def _matrix_labels(grid: Grid) -> list[tuple[str, ...]]:
@@ -273,37 +241,28 @@ def _matrix_labels(grid: Grid) -> list[tuple[str, ...]]:
         return []
     across, sides = " ".join(cell.text for cell in grid.header[1:]), " ".join(cells[0].text for cells in rows)
     titles = f"{grid.header[0].text} {across}"
-    predicted = says(f"{titles} {sides}", "predicted_words")
-    if not predicted and not (says(titles, "true_words") and says(sides, "true_words")):
+    if not says(f"{titles} {sides}", "predicted_words") and not all(says(t, "true_words") for t in (titles, sides)):
         return []
     above, beside = ([_class_name(cell.text) for cell in cells] for cells in (grid.header[1:], [c[0] for c in rows]))
-    classes = {plain(name): name for name in above if name and plain(name) not in wordset("total_words")}
-    true = {plain(name) for name in beside if name and plain(name) not in wordset("total_words")}
-    counts = (
-        cell.text.strip(" *_`").replace(",", "")
-        for cells, side in zip(rows, beside, strict=True) if side
-        for cell, name in zip(cells[1:], above, strict=False) if plain(name) in classes
-    )  # fmt: skip
-    if len(classes) < 2 or classes.keys() != true or not all(map(str.isdecimal, counts)):
+    classes = {plain(name): name for name in above if name}
+    counts = [cell.text for c, side in zip(rows, beside, strict=True) if side for cell in c[1 : len(classes) + 1]]
+    whole = all(text.strip(" *_`").replace(",", "").isdecimal() for text in counts)
+    if len(classes) < 2 or classes.keys() != {plain(name) for name in beside if name} or not whole:
         return []
-    swapped = says(across, "true_words") and not says(across, "predicted_words")
-
-    def label(side: str, name: str) -> str:
-        pair = [classes.get(plain(side), ""), classes.get(plain(name), "")]
-        return JOINT.join(pair[::-1] if swapped else pair) if all(pair) else ""
-
-    return [tuple(label(side, name) for name in above) for side in beside]
+    turned = -1 if says(across, "true_words") and not says(across, "predicted_words") else 1
+    pairs = [[(classes[plain(side)], name) if side and name else () for name in above] for side in beside]
+    return [tuple(JOINT.join(pair[::turned]) for pair in row) for row in pairs]
 
 
 def _place_counts(row: Row, labels: Sequence[str], context: Context) -> None:
     """Place the counts of one row of a matrix; a cell without a label is set aside."""
     for tokens, label, spot in zip(row.tokens, labels, row.spots, strict=False):
-        for token in tokens:
-            if not label or token.kind != "number":
+        place = Context(context.group, context.split, at=context.at, label=label, section=context.section)
+        for token in spot.figures(tokens):
+            if label:
+                spot.claim(token, "confusion_count", place)
+            else:
                 spot.exclude(token, "the row's own label or a total")
-                continue
-            place = Context(context.group, context.split, at=context.at, label=label, section=context.section)
-            spot.claim(token, "confusion_count", place)
 
 
 # --- tables in HTML -------------------------------------------------------------------------------------------------
@@ -381,9 +340,7 @@ def spaced_grids(sheet: Sheet, body: Sequence[Line], block: int) -> tuple[list[G
             tables += [[]] if header else []
             continue
         taken.add(line.number)
-        scores = any(read_role(cell.text).metric in ("precision", "recall") for cell in header)
-        label = Cell("class" if scores else "", 0)
-        heads = tuple(label if at < 0 else header[at] for at in _columns(header, cells) or ())
+        heads = tuple(Cell("", 0) if at < 0 else header[at] for at in _columns(header, cells) or ())
         row = row_of(Spot(sheet, line.number, line.text, block), heads, cells, scan_line(line.text))
         tables[-1].append(row)
     grids = [Grid(max((row.header for row in rows), key=len), tuple(rows), block) for rows in tables if rows]

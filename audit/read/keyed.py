@@ -14,8 +14,7 @@ from dataclasses import dataclass, field, replace
 from assay.audit.read.labels import SETTING, SPLIT_NAMES, Context, Label, fold, named, names_record, unit_of, wrong_unit
 from assay.audit.read.sheet import Spot
 from assay.audit.read.tokens import Token
-from assay.audit.read.vocabulary import pattern, wordset
-from assay.audit.read.words import bare, is_setting, plain, read_role
+from assay.audit.read.words import bare, is_setting, pattern, plain, read_role, wordset
 
 __all__ = ["Entry", "Level", "is_position", "place_data", "place_log", "scan_data"]
 
@@ -34,22 +33,13 @@ _DEEPEST = 40
 
 @dataclass
 class Level:
-    """One mapping or list that is open.
+    """One mapping or list that is open."""
 
-    Parameters
-    ----------
-    key : the key it stands under, ``""`` for an element of a list.
-    kind : ``"{"`` or ``"["``.
-    texts : key to text of the values of this mapping; complete only once the whole text is read.
-    number : which mapping of the text it is.
-
-    """
-
-    key: str
-    kind: str = "{"
-    texts: dict[str, str] = field(default_factory=dict)
+    key: str  # that it stands under, "" for an element of a list
+    kind: str = "{"  # or "["
+    texts: dict[str, str] = field(default_factory=dict)  # of its values; complete once the whole text is read
     indent: int = -1
-    number: int = 0
+    number: int = 0  # which mapping of the text it is
 
 
 @dataclass(frozen=True)

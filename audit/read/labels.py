@@ -13,8 +13,22 @@ from functools import lru_cache
 
 from assay.audit.claims.metrics import METRICS
 from assay.audit.read.tokens import Token
-from assay.audit.read.vocabulary import pattern, phrases, table, wordset
-from assay.audit.read.words import Role, bare, has, is_setting, mentions, padded, plain, read_role, says, words_of
+from assay.audit.read.words import (
+    Role,
+    bare,
+    has,
+    is_setting,
+    mentions,
+    padded,
+    pattern,
+    phrases,
+    plain,
+    read_role,
+    says,
+    table,
+    words_of,
+    wordset,
+)
 
 __all__ = [
     "SETTING", "SPLIT_NAMES", "Context", "Label", "Reading", "fold", "named", "names_record", "of_units", "unit_of",
@@ -43,36 +57,21 @@ class Label:
 
 @dataclass(frozen=True)
 class Context:
-    """What the labels around a figure say.
+    """What the labels around a figure say."""
 
-    Parameters
-    ----------
-    group : words of the run it belongs to, outermost first.
-    split, label, at : its split; class, side or quantile; epoch, fold or period.
-    weak : the split comes from a heading or title alone, which may speak of a test in another sense.
-    topic : the metric or subject of the surrounding list (``"rank_ic"``, ``"prediction"``).
-    average : ``"macro"``, ``"weighted"`` or ``"micro"`` where the labels say so.
-    goal, settings : the surroundings list targets, or hyperparameters.
-    pooled : words that say the figures are averages over folds, seeds or classes.
-    section : the top-level section.
-    above : the texts of the headings, titles and keys around the figure.
-    entity : words of the figure's own label; used where they alone tell figures of one record apart.
-
-    """
-
-    group: tuple[str, ...] = ()
+    group: tuple[str, ...] = ()  # words of the run it belongs to, outermost first
     split: str = ""
-    weak: bool = False
-    label: str = ""
-    at: str = ""
-    topic: str = ""
-    average: str = ""
-    goal: bool = False
-    settings: bool = False
-    pooled: str = ""
-    section: str = ""
-    above: tuple[str, ...] = ()
-    entity: str = ""
+    weak: bool = False  # the split comes from a heading alone, which may speak of a test in another sense
+    label: str = ""  # class, side or quantile
+    at: str = ""  # epoch, fold or period
+    topic: str = ""  # the metric or subject of the surrounding list ("rank_ic", "prediction")
+    average: str = ""  # macro, weighted or micro
+    goal: bool = False  # the surroundings list targets
+    settings: bool = False  # or hyperparameters
+    pooled: str = ""  # words that say the figures are averages over folds, seeds or classes
+    section: str = ""  # the top-level section
+    above: tuple[str, ...] = ()  # the texts of the headings, titles and keys around the figure
+    entity: str = ""  # words of its own label; used where they alone tell figures of one record apart
 
 
 @dataclass(frozen=True)
@@ -221,18 +220,11 @@ def _column(context: Context, label: Label) -> Context:
 def named(
     context: Context, text: str, *, second: str = "", after: str = "", siblings: Sequence[str] = (), row: bool = False
 ) -> Reading:
-    """What the label that names a figure makes of it.
+    """What the label that names a figure makes of it: a key, a column's title, a row's, the words before a colon.
 
-    Parameters
-    ----------
-    context : what stands around it.
-    text : the label: a key, a column's title, a row's, the words before a colon.
-    second : the label on the other axis of a table, where it may qualify the first (``Std`` under ``IC``).
-    after : what follows the label, the figure included ("50 (early stopped)").
-    siblings : the other labels of the record: ``P`` beside ``F1`` is a precision, ``loss`` beside ``val_loss`` is of
-        the training.
-    row : the label is one of a table's rows.
-
+    `second` is the label on the other axis of a table, where it may qualify the first (``Std`` under ``IC``); `after`
+    follows the label, the figure included ("50 (early stopped)"); `siblings` are the other labels of the record: ``P``
+    beside ``F1`` is a precision, ``loss`` beside ``val_loss`` is of the training; `row` says that it is a table's row.
     """
     if bare(text) in table("short") and {read_role(name).metric for name in siblings} & {"f1", "accuracy"}:
         text = table("short")[bare(text)]

@@ -19,7 +19,7 @@ from assay.audit.claims.metrics import METRICS
 from assay.audit.claims.model import Claim, ClaimSet, Group
 from assay.audit.read.draft import MAX_CLAIMS, draft_claims
 from assay.audit.read.sheet import Draft, Excluded
-from assay.audit.read.vocabulary import pattern, wordset
+from assay.audit.read.words import pattern, wordset
 from assay.data.errors import InputError
 
 __all__ = ["FORMS", "Document", "draft_documents", "draft_files", "find_documents", "read_document"]
@@ -38,21 +38,12 @@ _NO_REPORTS = ("requirements", "constraints", "package.json", "package-lock", "l
 
 @dataclass(frozen=True)
 class Document:
-    """One document.
+    """One document."""
 
-    Parameters
-    ----------
-    name : what to call it: its path below the folder that was named.
-    text : its text.
-    form : ``"md"``, ``"json"``, ``"csv"`` …, as `draft_claims` takes it.
-    lines : for each line of `text` the line of the file, from 1; empty where they are the same.
-
-    """
-
-    name: str
+    name: str  # its path below the folder that was named
     text: str
-    form: str
-    lines: tuple[int, ...] = ()
+    form: str  # "md", "json", "csv" …, as `draft_claims` takes it
+    lines: tuple[int, ...] = ()  # for each line of the text the line of the file; empty where they are the same
 
 
 def find_documents(paths: Iterable[Path]) -> list[tuple[str, Path]]:

@@ -15,8 +15,18 @@ from assay.audit.claims.metrics import METRICS
 from assay.audit.read.labels import SETTING, SPLIT_NAMES, Context, named, of_units, wrong_unit
 from assay.audit.read.sheet import Spot
 from assay.audit.read.tokens import Token, scan_line
-from assay.audit.read.vocabulary import pattern, table, wordset
-from assay.audit.read.words import Mention, is_setting, mentions, plain, read_role, says, words_of
+from assay.audit.read.words import (
+    Mention,
+    is_setting,
+    mentions,
+    pattern,
+    plain,
+    read_role,
+    says,
+    table,
+    words_of,
+    wordset,
+)
 
 __all__ = ["no_figure", "place_prose"]
 
@@ -50,29 +60,27 @@ def _end_of_interval(token: Token, before: str, after: str) -> str:
     """Whether a number is the spread or an end of the interval of the figure before it; "" where it is neither."""
     if token.spread:
         return "a spread (±) of the figure before it"
-    opened = before.rfind("[")
-    inside = opened >= 0 and "]" not in before[opened:] and pattern("interval_word").search(before) is not None
     closed = after.lstrip(" *_`").startswith(("]", ")"))
-    if pattern("pair_opened").search(before):
-        inside = inside or (token.value_range and closed) or pattern("pair_second").match(after) is not None
-    return "the end of an interval" if inside or (closed and pattern("pair_last").search(before)) else ""
+    inside = pattern("interval_word").search(before) and "[" in before and "]" not in before[before.rfind("[") :]
+    pair = (token.value_range and closed) or pattern("pair_second").match(after)
+    paired = (pair and pattern("pair_opened").search(before)) or (closed and pattern("pair_last").search(before))
+    return "the end of an interval" if inside or paired else ""
 
 
 def _no_metric(token: Token, before: str, after: str, context: Context, in_code: bool) -> str:
     """Why a figure for which no metric was found is no claim; "" where it might be one of something not known."""
     whole = pattern("bare_number").fullmatch(token.text) is not None
     unit = plain(token.unit).strip()
-    if context.settings or is_setting(before[-60:] + " " + after):
-        return SETTING
-    if {unit, unit.rstrip("s")} & wordset("counted") and (whole or "-" in token.text):
-        return f"a count or duration ({token.unit})"
-    if pattern("memory").search(token.text):
-        return "a size of memory or storage"
-    if before.rstrip().endswith(("=", "(")) and in_code:
-        return "code"
-    if whole and token.text.isdecimal() and len(token.text) <= 3 and not context.topic:
-        return "a count or size in prose; no metric is named"
-    return ""
+    small = token.text.isdecimal() and len(token.text) <= 3 and not context.topic
+    reasons = (
+        (SETTING, context.settings or is_setting(before[-60:] + " " + after)),
+        (f"a count or duration ({token.unit})", {unit, unit.rstrip("s")} & wordset("counted")
+         and (whole or "-" in token.text)),
+        ("a size of memory or storage", pattern("memory").search(token.text)),
+        ("code", in_code and before.rstrip().endswith(("=", "("))),
+        ("a count or size in prose; no metric is named", whole and small),
+    )  # fmt: skip
+    return next((reason for reason, holds in reasons if holds), "")
 
 
 @dataclass
@@ -136,10 +144,10 @@ def place_prose(spot: Spot, tokens: Sequence[Token], context: Context) -> None:
     text.figures = [token for token in figures if all(token is not share for share, _ in shares)]
     number = 0
     while number < len(text.figures):
-        taken = _pair(text, number)
-        if not taken:
+        paired = _pair(text, number)
+        if not paired:
             _one(text, number)
-        number += taken or 1
+        number += 1 + paired
     _derive(text)
 
 
@@ -158,37 +166,35 @@ def _class_shares(text: _Text) -> list[tuple[Token, str]]:
     return found if len({label for _, label in found}) == len(found) >= 2 else []
 
 
-def _pair(text: _Text, number: int) -> int:
-    """Place two figures with an arrow, or "from" and "to", between: the same metric before and after. How many figures
-    that takes, with a change in brackets behind; 0 where it is none."""
+def _pair(text: _Text, number: int) -> bool:
+    """Place two figures with an arrow, or "from" and "to", between: the same metric before and after."""
     if number + 1 >= len(text.figures):
-        return 0
+        return False
     first, second = text.figures[number : number + 2]
     between = text.folded[first.end : second.start]
     moved = pattern("from_word").search(text.before(first, 12)) and between.strip(" *_`") in ("to", "a", "para")
     if not moved and not pattern("arrow").match(text.text[first.end : second.start]):
-        return 0
+        return False
     metric, context = text.context.topic, text.context
     named = [mention for mention in text.named if mention.end <= first.start][-1:]
     if not metric and named and first.start - named[0].end <= 80:
         metric = "" if pattern("clause_end").search(text.folded[named[0].end : first.start]) else named[0].metric
-    if not metric and pattern("ranging").search(text.folded[: first.start]):
-        text.claim(first, "target_low", context)
-        text.claim(second, "target_high", context)
-        return 2
     if metric not in METRICS or wrong_unit(metric, first) or wrong_unit(metric, second):
-        return 0
-    earlier = replace(context, group=(*context.group, "before"), goal=False)
-    pair = text.claim(first, metric, earlier), text.claim(second, metric, context)
-    third = text.figures[number + 2] if number + 2 < len(text.figures) else None
-    if third is None or "%" not in third.text or not _bracketed(text, third):
-        return 2
-    change = text.claim(third, "change", context)
-    # Without a sign it may be the end as a share of the start as well.
-    if change is not None and None not in pair and third.text[0] in "+-−–":
+        return False
+    pair = (text.claim(first, metric, replace(context, group=(*context.group, "before"), goal=False)),
+            text.claim(second, metric, context))  # fmt: skip
+    # A signed share in brackets behind is the change from the one to the other.
+    third = text.figures.pop(number + 2) if _signed_behind(text, number + 2) else None
+    change = text.claim(third, "change", context) if third else None
+    if change is not None:
         placed = text.spot.sheet.placed[change]
         placed.relation, placed.inputs = "change", tuple(index for index in pair if index is not None)
-    return 3
+    return True
+
+
+def _signed_behind(text: _Text, number: int) -> bool:
+    token = text.figures[number] if number < len(text.figures) else None
+    return token is not None and "%" in token.text and token.text[0] in "+-−–" and _bracketed(text, token)
 
 
 def _bracketed(text: _Text, token: Token) -> bool:
@@ -209,32 +215,27 @@ def _one(text: _Text, number: int) -> None:
     """Place one figure: a multiple, a change or the value of the metric nearest to it; or say why it is none."""
     token = text.figures[number]
     before, after = text.before(token), text.after(token)
+    known = bool(text.named) or text.context.topic in METRICS
+    multiple = token.text.rstrip("+").endswith(("×", "x")) and not token.text.startswith("0x")
     if reason := no_figure(token, before, after):
         text.spot.exclude(token, reason)
     elif reason := _end_of_interval(token, before, after):
         text.spot.leave(token, reason)
+    elif multiple and not known:
+        text.spot.leave(token, "a multiple of something not named")
+    elif multiple or _is_change(text, token, known):
+        text.claim(token, "multiple" if multiple else "change", _local(text, token))
     else:
-        local = _local(text, token)
-        known = bool(text.named) or text.context.topic in METRICS
-        if token.text.rstrip("+").endswith(("×", "x")) and not token.text.startswith("0x"):
-            if known:
-                text.claim(token, "multiple", local)
-            else:
-                text.spot.leave(token, "a multiple of something not named")
-        elif _is_change(text, token, known):
-            text.claim(token, "change", local)
-        else:
-            metric, reason = _metric(text, number)
-            _place(text, token, metric, local, reason)
+        metric, reason = _metric(text, number)
+        _place(text, token, metric, _local(text, token), reason)
 
 
 def _is_change(text: _Text, token: Token, known: bool) -> bool:
     before, after = text.before(token), text.after(token)
     if token.text.endswith(("pp", "pps")) or pattern("points").match(after):
         return True
-    word = words_of(after[:24])[:1]
-    improved = bool(word) and word[0] in wordset("improving") and not pattern("clause_end").match(after[:2])
-    improved = improved and pattern("improving").match(after) is not None
+    word = {*words_of(after[:24])[:1]} & wordset("improving") and not pattern("clause_end").match(after[:2])
+    improved = bool(word) and pattern("improving").match(after) is not None
     moved = improved or pattern("improved_by").search(before[-30:]) or (pattern("fall_of").search(before) and known)
     return "%" in token.text and bool(moved) and (known or improved or any(w in text.folded for w in table("implied")))
 
@@ -251,18 +252,14 @@ def _metric(text: _Text, number: int) -> tuple[str, str]:
         metric, reason = reading.metric, reading.reason
         if mention.start > token.end and (statistic := pattern("statistic_before").search(before)):
             metric = named(context, f"{statistic[1]} {mention.words}").metric
-    if not metric and share and pattern("earned").search(before) and pattern("yearly").match(after):
-        metric = "annual_return"
     if share and pattern("variance_after").match(after):
         metric = "r2"
-    if basis := pattern("basis_after").match(after):
+    if pattern("basis_after").match(after):
         metric = metric or context.topic
-        metric = table("combine").get(metric, {}).get(basis[1], metric)
     if token.value_range and says(before, "range_words"):
         metric = metric or "target_range"
-    if metric == "epochs_run" and not pattern("ran_before").search(before[-28:]):
-        metric = ""
-    if metric == "best_epoch" and mention is not None and "best" not in mention.words:
+    ran = pattern("ran_before").search(before[-28:])
+    if (metric == "epochs_run" and not ran) or (metric == "best_epoch" and mention and "best" not in mention.words):
         metric = ""
     chance = pattern("random_after").match(after) and (metric == "accuracy" or (share and not metric))
     if chance or pattern("random_before").search(before):
@@ -286,12 +283,12 @@ def _phrase(text: _Text, mention: Mention, token: Token) -> str:
 
 def _told(text: _Text, token: Token, mention: Mention | None) -> bool:
     """Whether a count in running text is a result: after its name and a colon, or "on 1,204 trades"."""
-    digits = token.text.replace(",", "").replace("~", "").isdecimal()
     if mention is None or text.context.topic or mention.end <= token.start:
         return True
-    if digits and len(token.text) > 2 and not text.before(token).strip(" -*+•_`"):
-        return True
-    return (digits or mention.metric == "parameters") and bool(pattern("counted_before").search(text.before(token, 40)))
+    digits = token.text.replace(",", "").replace("~", "").isdecimal()
+    alone = len(token.text) > 2 and not text.before(token).strip(" -*+•_`")
+    counted = pattern("counted_before").search(text.before(token, 40)) is not None
+    return (digits and (alone or counted)) or (counted and mention.metric == "parameters")
 
 
 def _place(text: _Text, token: Token, metric: str, local: Context, reason: str) -> None:

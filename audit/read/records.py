@@ -16,8 +16,7 @@ from assay.audit.claims.metrics import METRICS
 from assay.audit.claims.model import Claim, ClaimSet, Group
 from assay.audit.read.relations import tie_changes
 from assay.audit.read.sheet import Draft, Placed, Sheet
-from assay.audit.read.vocabulary import pattern, wordset
-from assay.audit.read.words import plain
+from assay.audit.read.words import pattern, plain, wordset
 
 __all__ = ["assemble", "contradict"]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from assay.audit.claims.intervals import Interval, Printed, parse_print
@@ -21,8 +21,7 @@ from assay.audit.read.labels import Context
 from assay.audit.read.prose import place_prose
 from assay.audit.read.sheet import Excluded, Placed, Sheet, Spot
 from assay.audit.read.tokens import Token
-from assay.audit.read.vocabulary import pattern, table, wordset
-from assay.audit.read.words import mentions, plain, read_role, says
+from assay.audit.read.words import mentions, pattern, plain, read_role, says, table, wordset
 from assay.data.errors import InputError
 
 __all__ = ["attach", "claim_beside", "place_change", "takes_interval", "tie_changes", "tie_gaps"]
@@ -242,70 +241,64 @@ def tie_gaps(sheet: Sheet) -> None:
                         other.relation, other.inputs = "ratio", gap.inputs
 
 
+_ROWS = ("train", "validation")
+#: How a figure may follow from two others.
+_FORMULAS: dict[str, list[tuple[str, Callable[[Interval, Interval], Interval]]]] = {
+    "multiple": [("ratio", lambda a, b: b / a), ("ratio", lambda a, b: (b - a) / a)],
+    "reduction": [("reduction", lambda a, b: Interval.point(1.0) - b / a)],
+    "change": [("change", lambda a, b: (b - a) / a), ("difference", lambda a, b: abs(b - a))],
+    "difference": [("difference", lambda a, b: abs(b - a))],
+}
+
+
 def tie_changes(placed: list[Placed], names: list[str]) -> None:
-    """Tie changes, multiples and differences without a relation to the figures they fit."""
+    """Tie changes, multiples and differences without a relation to the figures they fit, the likeliest first."""
     by_metric: dict[str, list[int]] = {}
     for index, figure in enumerate(placed):
         if figure.value.is_point and not figure.context.goal:
             by_metric.setdefault(figure.metric, []).append(index)
     for index, figure in enumerate(placed):
-        if not figure.relation and figure.value.is_point and figure.metric in ("change", "multiple", "difference"):
-            found = next(_fitting(placed, names, index, by_metric), None)
-            if found is not None:
-                figure.metric, figure.relation, figure.inputs = found
+        if figure.relation or not figure.value.is_point or figure.metric not in ("change", "multiple", "difference"):
+            continue
+        falls = figure.metric == "change" and any(word in plain(figure.text) for word in wordset("falling"))
+        readings = [*(_FORMULAS["reduction"] if falls else ()), *_FORMULAS[figure.metric]]
+        for metric in _metrics(placed, index):
+            pairs = _pairs(placed, names, index, by_metric, metric)
+            for (relation, formula), (first, last) in itertools.product(readings, pairs):
+                ends = placed[first].value.interval, placed[last].value.interval
+                if not figure.relation and ends[0].low > 0 and figure.value.either.meets(formula(*ends)):
+                    figure.relation, figure.inputs = relation, (first, last)
+        figure.metric = "difference" if figure.relation == "difference" else figure.metric
 
 
-def _fitting(
-    placed: list[Placed], names: list[str], index: int, by_metric: dict[str, list[int]]
-) -> Iterator[tuple[str, str, Pair]]:
-    """The relations that the figure fits, the likeliest first: metric, relation and inputs."""
-    figure, folded = placed[index], plain(placed[index].text)
-    readings: list[tuple[str, str, Callable[[Interval, Interval], Interval]]] = []
-    if figure.metric == "multiple":
-        readings = [("multiple", "ratio", lambda a, b: b / a), ("multiple", "ratio", lambda a, b: (b - a) / a)]
-    elif figure.metric == "change":
-        falls = any(word in folded for word in wordset("falling"))
-        readings = [("change", "reduction", lambda a, b: Interval.point(1.0) - b / a)] if falls else []
-        readings += [("change", "change", lambda a, b: (b - a) / a)]
-    if figure.metric != "multiple":
-        readings += [("difference", "difference", lambda a, b: abs(b - a))]
-    for metric in _metrics(placed, index, folded):
-        pairs = list(_pairs(placed, names, index, by_metric, metric))
-        for (kind, relation, formula), pair in itertools.product(readings, pairs):
-            ends = [placed[i].value.interval for i in pair]
-            if ends[0].low > 0 and figure.value.either.meets(formula(*ends)):
-                yield kind, relation, pair
-
-
-def _metrics(placed: list[Placed], index: int, folded: str) -> list[str]:
+def _metrics(placed: list[Placed], index: int) -> list[str]:
     """The metrics that a change may be of: named on its line, the nearest first, then that of its list, then what the
-    two figures above it in the list are both of."""
-    figure = placed[index]
+    figures above it in the list are all of."""
+    figure, folded = placed[index], plain(placed[index].text)
     above = [other.metric for other in placed[max(0, index - 6) : index] if other.block == figure.block != 0]
-    both = {metric for metric in above if metric not in ("change", "multiple", "difference")} if len(above) > 1 else ()
+    values = {metric for metric in above if metric not in wordset("derived")} if len(above) > 1 else set()
     named = sorted(mentions(folded), key=lambda mention: abs(mention.start - figure.column))
     implied = [metric for word, metric in table("implied").items() if word in folded]
-    alike = both if len(both) == 1 else ()
+    alike = values if len(values) == 1 else ()
     return list(dict.fromkeys([*(mention.metric for mention in named), *implied, figure.context.topic, *alike]))
 
 
 def _pairs(
     placed: list[Placed], names: list[str], index: int, by_metric: dict[str, list[int]], metric: str
-) -> Iterator[Pair]:
+) -> list[Pair]:
     """From an earlier run, or a baseline, to the run of the figure: of one class and position, the nearest first."""
     figure = placed[index]
 
     def near(name: str) -> list[int]:
         return sorted(by_metric.get(name, []), key=lambda i: abs(placed[i].line - figure.line))
 
-    if metric == "loss_gap" and figure.metric == "multiple":
-        losses = ([i for i in near(name) if names[i] == names[index]] for name in ("train_loss", "validation_loss"))
-        yield from itertools.product(*(found[:3] for found in losses))
+    of_gap = metric == "loss_gap" and figure.metric == "multiple"
+    train, validation = ([i for i in near(f"{row}_loss") if names[i] == names[index]][:3] for row in _ROWS)
     earlier = {i for i in near(metric) if any(p == "before" or read_role(p).earlier for p in placed[i].context.group)}
     now = [i for i in near(metric) if i not in earlier]
     mine = [i for i in now if names[i] == names[index]][:8] or now[:8]
     before = [i for i in near(metric) if i in earlier][:8]
     before += near("random_baseline")[:3] if metric == "accuracy" else []
-    for last, first in itertools.product(mine, before):
-        if (placed[first].name, placed[first].context.at) == (placed[last].name, placed[last].context.at):
-            yield first, last
+    place = {i: (placed[i].name, placed[i].context.at) for i in (*mine, *before)}
+    alike = [(first, last) for last in mine for first in before if place[first] == place[last]]
+    return [*(itertools.product(train, validation) if of_gap else ()), *alike]

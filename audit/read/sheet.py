@@ -9,7 +9,7 @@ from assay.audit.claims.intervals import Printed, parse_print
 from assay.audit.claims.model import ClaimSet
 from assay.audit.read.labels import Context
 from assay.audit.read.tokens import Token
-from assay.audit.read.vocabulary import table
+from assay.audit.read.words import table
 from assay.data.errors import InputError
 
 __all__ = ["Draft", "Excluded", "Placed", "Sheet", "Spot"]
@@ -28,23 +28,13 @@ class Excluded:
 
 @dataclass(frozen=True)
 class Draft:
-    """Claims drafted from a report, for a person to correct.
-
-    Parameters
-    ----------
-    claims : the claims, each with the line it came from.
-    columns : for each claim the column (0-based) of its figure in that line.
-    excluded : tokens that are no claims, with the reason.
-    unplaced : figures that might be claims but name no metric the draft knows; listed, not guessed.
-    notes : what a person should look at.
-
-    """
+    """Claims drafted from a report, for a person to correct."""
 
     claims: ClaimSet
-    columns: tuple[int, ...] = ()
-    excluded: tuple[Excluded, ...] = ()
-    unplaced: tuple[Excluded, ...] = ()
-    notes: tuple[str, ...] = ()
+    columns: tuple[int, ...] = ()  # for each claim the column (0-based) of its figure in its line
+    excluded: tuple[Excluded, ...] = ()  # tokens that are no claims, with the reason
+    unplaced: tuple[Excluded, ...] = ()  # figures that might be claims but name no metric that is known
+    notes: tuple[str, ...] = ()  # what a person should look at
 
 
 @dataclass

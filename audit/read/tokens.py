@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from assay.audit.read.vocabulary import pattern, table
+from assay.audit.read.words import pattern, table
 
 __all__ = ["Token", "scan_line"]
 
@@ -28,25 +28,14 @@ _LETTERS, _NAME_TAIL, _NAME_HEAD, _NAMED, _WORD = (
 
 @dataclass(frozen=True)
 class Token:
-    """A numeric token.
-
-    Parameters
-    ----------
-    start, end : columns of the token in its line (0-based, `end` exclusive), sign, bound and unit included.
-    text : the token as printed.
-    kind : ``number``, or why it cannot be a claim: ``date``, ``time``, ``version``, ``name``, ``path``, ``url``,
-        ``list``, ``ratio``, ``ordinal``.
-    unit : word or letters that follow and give a unit (``"day"``, ``"KES"``), lower case; not part of `text`.
-    spread : printed after ``±``.
-
-    """
+    """A numeric token: its columns (0-based), with sign, bound and unit, and the text as printed."""
 
     start: int
     end: int
     text: str
-    kind: str = "number"
-    unit: str = ""
-    spread: bool = False
+    kind: str = "number"  # or why it cannot be a claim: date, time, version, name, path, url, list, ratio, ordinal
+    unit: str = ""  # word or letters that follow and give a unit ("day", "KES"), lower case; not part of the text
+    spread: bool = False  # printed after ±
 
     @property
     def value_range(self) -> bool:

@@ -1,4 +1,4 @@
-"""Words of labels: how they are folded, which metrics they name, and what else they say of a figure.
+"""The vocabulary of reports, as data (`vocabulary.toml`), and what the words of labels say by it: metrics and the rest.
 
 Phrases are compared after `plain`: compatibility characters folded (``R²`` → ``r2``), case and accents dropped, hyphens
 and underscores read as blanks. Chinese names are looked up as substrings, since nothing separates words there.
@@ -8,21 +8,55 @@ from __future__ import annotations
 
 import itertools
 import re
+import tomllib
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-
-from assay.audit.read.vocabulary import LANGUAGES, pattern, phrases, table, wordset
+from pathlib import Path
+from typing import Any
 
 __all__ = [
-    "Mention", "Role", "bare", "has", "is_setting", "mentions", "padded", "plain", "read_role", "says", "words_of",
+    "LANGUAGES", "Mention", "Role", "bare", "has", "is_setting", "mentions", "padded", "pattern", "phrases", "plain",
+    "read_role", "says", "table", "words_of", "wordset",
 ]  # fmt: skip
 
+LANGUAGES = ("en", "pt", "es", "de", "fr", "zh")
 _IDEOGRAPHS = 0x2E80
 _WORD = re.compile(r"[a-z0-9&'>%$]+|[\u2e80-\u9fff]+")
 _TERMS = re.compile(r"[a-z0-9'δ∆]+(?:-[a-z0-9]+)*|[\u2e80-\u9fff]+")
 _SOFT = str.maketrans({**dict.fromkeys("-_‑–−*`/", " "), "’": "'"})
 _HARD = str.maketrans(dict.fromkeys('!"#$%&()*+,./:;<=>?@[\\]^_`{|}~-–—−√±≥≤→←×·•【】（）：；，。', " "))
+
+
+@lru_cache(maxsize=1)
+def _file() -> Mapping[str, Any]:
+    return tomllib.loads(Path(__file__).with_name("vocabulary.toml").read_text(encoding="utf-8"))
+
+
+def table(name: str) -> Mapping[str, Any]:
+    """A table of the vocabulary: ``metric``, ``split``, ``statistic``, ``combine`` …"""
+    found: Mapping[str, Any] = _file()[name]
+    return found
+
+
+@lru_cache(maxsize=256)
+def phrases(name: str, key: str = "") -> tuple[str, ...]:
+    """A list of phrases of ``[words]``, or of another table by its name and key."""
+    text = table(name)[key] if key else table("words")[name]
+    return tuple(" ".join(part.split()) for part in text.split(";") if part.strip())
+
+
+@lru_cache(maxsize=256)
+def wordset(name: str) -> frozenset[str]:
+    """A list of phrases of ``[words]`` as a set."""
+    return frozenset(phrases(name))
+
+
+@lru_cache(maxsize=256)
+def pattern(name: str) -> re.Pattern[str]:
+    """A pattern of ``[pattern]``, compiled without regard to case; blanks stand in it only as ``\\s`` or ``[ ]``."""
+    return re.compile("".join(table("pattern")[name].split("\n")), re.I)
 
 
 @lru_cache(maxsize=4096)
@@ -157,35 +191,19 @@ def _named_at(folded: str, parts: list[re.Match[str]], position: int) -> tuple[M
 
 @dataclass(frozen=True)
 class Role:
-    """What a label says.
+    """What a label says; ``""`` and ``()`` where it says nothing."""
 
-    Parameters
-    ----------
-    metrics : the metrics it names, in order.
-    split : ``train``, ``validation``, ``test``, ``walk-forward`` or ``""``.
-    labels : classes or sides it names, as written.
-    earlier : the word by which it speaks of a baseline or an earlier stage, or ``""``.
-    goal : it speaks of a target or threshold, not a result.
-    setting : it names a hyperparameter or a setting.
-    statistic : ``mean``, ``std``, ``minimum``, ``maximum``, ``median`` or ``""``.
-    average : ``macro``, ``weighted``, ``micro`` or ``""``.
-    at : epoch, fold or period.
-    entity : the words that none of this explains: a model, a configuration, an asset; ``""`` when there are none.
-    turned : the noun behind the metric that makes it another thing ("accuracy threshold"), or ``""``.
-
-    """
-
-    metrics: tuple[Mention, ...] = ()
-    split: str = ""
-    labels: tuple[str, ...] = ()
-    earlier: str = ""
-    goal: bool = False
-    setting: bool = False
-    statistic: str = ""
-    average: str = ""
-    at: str = ""
-    entity: str = ""
-    turned: str = ""
+    metrics: tuple[Mention, ...] = ()  # that it names, in order
+    split: str = ""  # train, validation, test, walk-forward
+    labels: tuple[str, ...] = ()  # classes or sides, as written
+    earlier: str = ""  # the word by which it speaks of a baseline or an earlier stage
+    goal: bool = False  # it speaks of a target or threshold, not a result
+    setting: bool = False  # it names a hyperparameter or a setting
+    statistic: str = ""  # mean, std, minimum, maximum, median
+    average: str = ""  # macro, weighted, micro
+    at: str = ""  # epoch, fold or period
+    entity: str = ""  # the words that none of this explains: a model, a configuration, an asset
+    turned: str = ""  # the noun behind the metric that makes it another thing ("accuracy threshold")
 
     @property
     def metric(self) -> str:

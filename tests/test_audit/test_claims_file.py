@@ -9,8 +9,7 @@ import pytest
 
 from assay.audit.claims.files import dump_claims, load_claims, parse_claims
 from assay.audit.claims.metrics import METRICS
-from assay.audit.read.vocabulary import LANGUAGES, table
-from assay.audit.read.words import mentions, plain
+from assay.audit.read.words import LANGUAGES, mentions, plain, table
 from assay.data.errors import InputError
 
 CLAIM = '[[claim]]\nmetric = "accuracy"\nprinted = "57%"\n'

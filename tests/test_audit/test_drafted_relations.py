@@ -8,9 +8,9 @@ import pytest
 
 from assay.audit.claims.model import Claim, ClaimSet, Group
 from assay.audit.judge import audit_claims
+from assay.audit.read.context import stated_layers, stated_losses
 from assay.audit.read.document import read_markdown
 from assay.audit.read.draft import draft_claims
-from assay.audit.read.stated import stated_layers, stated_losses
 
 CARD = (Path(__file__).parent / "samples" / "ranker_card_en.md").read_text(encoding="utf-8")
 
