@@ -181,10 +181,9 @@ def _about(before: str, headings: tuple[str, ...]) -> str:
     """The split that a stretch of dates is of, ``"whole"`` for an evaluation as such, ``""`` where nothing says."""
     near = before[-60:]
     named = [(m.end(), name) for name in _SPLITS for m in pattern(f"of_{name}").finditer(near)]
-    above = [name for name in _SPLITS if pattern(f"of_{name}").search(headings[-1])] if headings else []
-    if named or len(above) == 1:
-        return max(named)[1] if named else above[0]
-    return "whole" if pattern("of_whole").search(near) and not above else ""
+    above = [name for name in _SPLITS if headings and pattern(f"of_{name}").search(headings[-1])]
+    whole = "whole" if pattern("of_whole").search(near) and not above else ""
+    return max(named)[1] if named else above[0] if len(above) == 1 else whole
 
 
 def _filled(run: _Run, facts: _Facts) -> Group:

@@ -16,7 +16,7 @@ from assay.audit.read.sheet import Spot
 from assay.audit.read.tokens import Token
 from assay.audit.read.words import bare, is_setting, pattern, plain, read_role, wordset
 
-__all__ = ["Entry", "Level", "is_position", "place_data", "place_log", "scan_data"]
+__all__ = ["is_position", "place_data", "place_log", "scan_data"]
 
 _WORD = r"[^\s{}\[\],:\"'#]+"
 _PARTS = re.compile(

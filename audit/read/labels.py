@@ -103,9 +103,13 @@ def _around(context: Context, label: Label) -> Context:
         return replace(context, label=text.strip())
     side = next((side for side in ("top", "bottom") if has(words, side)), "") if says(text, "quantiles") else ""
     split = context.split if not role.split or (_trains(role, text) and not key) else role.split
+    compared = (f"{link}{article}{role.earlier}" for link in phrases("comparing") for article in (" ", " the ", " a "))
+    group = (role.entity,) if role.entity and not role.metrics and not role.setting else ()
+    if role.earlier and not role.metric and not any(has(words, phrase) for phrase in compared):
+        group = (" ".join(dict.fromkeys([*role.entity.split(), role.earlier])),)
     return replace(
         context,
-        group=context.group if side else (*context.group, *_run_words(role, words)),
+        group=context.group if side else (*context.group, *group),
         split=split,
         weak=context.weak if split == context.split else label.kind == "heading",
         label=side or " / ".join(role.labels) or context.label,
@@ -127,24 +131,12 @@ def _place(role: Role) -> str:
     return "" if role.at[:2] in ("19", "20") else role.at
 
 
-def _run_words(role: Role, words: str) -> tuple[str, ...]:
-    """What a heading adds to the name of the run: words for an earlier stage, or an entity."""
-    compared = (f"{link}{article}{role.earlier}" for link in phrases("comparing") for article in (" ", " the ", " a "))
-    if role.earlier and not role.metric and not any(has(words, phrase) for phrase in compared):
-        return (" ".join(dict.fromkeys([*role.entity.split(), role.earlier])),)
-    return (role.entity,) if role.entity and not role.metrics and not role.setting else ()
-
-
 def _topic(role: Role, words: str, topic: str) -> str:
-    if role.metric:
-        return role.metric
-    if has(words, "spread"):
+    if has(words, "spread") and not role.metric:
         return "predicted_spread" if topic == "prediction" or "predict" in words else "quantile_spread"
-    if says(words, "range_words"):
-        return "range"
-    if has(words, "distribution"):
+    if has(words, "distribution") and not role.metric:
         return "prediction" if "prediction" in words else "return" if "return" in words else topic
-    return topic
+    return role.metric or ("range" if says(words, "range_words") else topic)
 
 
 @lru_cache(maxsize=1000)
@@ -159,21 +151,28 @@ def names_record(title: str) -> str:
 
 
 def _beside(context: Context, label: Label) -> Context:
-    """In a record that a cell or a text names."""
+    """In a record that a cell or a text names; a row of all, or of averages, is of none."""
     title, text = label.title, label.text
-    kind, role = names_record(title), read_role(text)
+    kind, role, words = names_record(title), read_role(text), padded(title)
     number = text.strip(" *_`#").removesuffix(".0")
     digits = number.isdecimal() and len(number) <= 6
-    if kind == "position" and not (digits and has(padded(title), "class")):
-        return _at(context, title, text, role)
+    if kind == "position" and not (digits and has(words, "class")):
+        place, figures = plain(text).strip(" *#"), any(map(str.isdecimal, text))
+        if says(text, "whole_rows") and not figures:
+            return replace(context, average=role.average) if role.average else context
+        if context.at and any(has(words, name) for name in ("step", "steps", "iteration", "seed")):
+            return context
+        unit = next((phrase for phrase in phrases("position_titles") if has(words, phrase)), "")
+        place = (place.removeprefix(unit).strip() if figures else place).removesuffix(".0")
+        split = role.split if role.split and not role.entity else context.split
+        return replace(context, at=f"{bare(title)} {place}", split=split)
     if digits:
         at = context.at if kind == "class" else f"{bare(title) or 'row'} {number}"
         return replace(context, at=at, label=number if kind == "class" else context.label)
-    if (role.metric == "accuracy" and not role.entity) or not plain(text).strip():
-        return context
     if role.average and (role.average != "mean" or not role.entity):
         return replace(context, average=role.average)
-    if says(text, "whole_rows") and not role.entity:
+    named_alone = not role.entity and (role.metric == "accuracy" or says(text, "whole_rows"))
+    if named_alone or not plain(text).strip():
         return context
     if (role.labels and not role.entity) or kind == "class":
         return replace(context, label=text.strip(" *_`"))
@@ -181,20 +180,6 @@ def _beside(context: Context, label: Label) -> Context:
         return replace(context, split=role.split, weak=False)
     name = plain(text).strip(" *")
     return replace(context, group=(*context.group, name)) if name not in context.group and bare(text) else context
-
-
-def _at(context: Context, title: str, text: str, role: Role) -> Context:
-    """At the position that a cell states: ``epoch 3``, ``year 2019``; none for a row of all years."""
-    words, place = padded(title), plain(text).strip(" *#")
-    figures = any(map(str.isdecimal, text))
-    if says(text, "whole_rows") and not figures:
-        return replace(context, average=role.average) if role.average else context
-    if context.at and any(has(words, name) for name in ("step", "steps", "iteration", "seed")):
-        return context
-    kind = next((phrase for phrase in phrases("position_titles") if has(words, phrase)), "")
-    place = place.removeprefix(kind).strip() if figures else place
-    split = role.split if role.split and not role.entity else context.split
-    return replace(context, at=f"{bare(title)} {place.removesuffix('.0')}", split=split)
 
 
 def _column(context: Context, label: Label) -> Context:
@@ -240,7 +225,18 @@ def named(
     needs = table("needs").get(metric, ())
     if needs and not any(word in plain(near) for near in (text, *context.above, after) for word in needs):
         return Reading("", context, f"{bare(text)[:40]!r} may be of anything")
-    local = _own_context(context, role, text, split, metric)
+    training = not metric and _trains(role, text)
+    number = pattern("class_number").match(plain(text).strip()) if metric in wordset("numbered_classes") else None
+    local = replace(
+        context,
+        group=(*context.group, role.earlier) if role.earlier and role.metrics else context.group,
+        split=context.split if training else split,
+        weak=context.weak and (training or split == context.split),
+        label=context.label or " / ".join(role.labels) or (number[1] if number else ""),
+        goal=context.goal or (role.goal and not says(text, "lowest")),
+        at=context.at or _place(role),
+        settings=context.settings or (role.setting and not metric),
+    )
     metric, reason, part = _qualified(metric, role, other, text, local)
     local = replace(local, label=part) if part else local
     if metric:
@@ -256,12 +252,17 @@ def named(
     return Reading(metric, local, reason)
 
 
+def _without_metrics(text: str) -> str:
+    """A folded text, names of metrics blanked."""
+    folded = plain(text)
+    for mention in mentions(folded):
+        folded = folded[: mention.start] + " " * (mention.end - mention.start) + folded[mention.end :]
+    return folded
+
+
 def _remainder(text: str, role: Role) -> str:
     """The words of a label beside its metric's name that alone say nothing, but tell it from its like ("Total F1")."""
-    folded = plain(text[:300])
-    for mention in role.metrics:
-        folded = folded[: mention.start] + " " * (mention.end - mention.start) + folded[mention.end :]
-    words = [word for word in words_of(folded) if len(word) > 1 and word not in SPLIT_NAMES]
+    words = [word for word in words_of(_without_metrics(text[:300])) if len(word) > 1 and word not in SPLIT_NAMES]
     return "" if role.split or role.statistic or role.average or "overall" in words else " ".join(words[:4])
 
 
@@ -277,22 +278,6 @@ def _bare_loss(text: str, split: str) -> str:
     """The loss of a split where a label says only "loss", or ``""``."""
     words = " ".join(word for word in words_of(plain(text)) if SPLIT_NAMES.get(word, word) != split)
     return f"{split}_loss" if words in wordset("bare_losses") and f"{split}_loss" in METRICS else ""
-
-
-def _own_context(context: Context, role: Role, text: str, split: str, metric: str) -> Context:
-    training = not metric and _trains(role, text)
-    number = pattern("class_number").match(plain(text).strip()) if metric in wordset("numbered_classes") else None
-    label = context.label or " / ".join(role.labels) or (number[1] if number else "")
-    return replace(
-        context,
-        group=(*context.group, role.earlier) if role.earlier and role.metrics else context.group,
-        split=context.split if training else split,
-        weak=context.weak and (training or split == context.split),
-        label=label,
-        goal=context.goal or (role.goal and not says(text, "lowest")),
-        at=context.at or _place(role),
-        settings=context.settings or (role.setting and not metric),
-    )
 
 
 def _qualified(metric: str, role: Role, other: Role, text: str, context: Context) -> tuple[str, str, str]:
@@ -355,18 +340,14 @@ def _of_topic(role: Role, text: str, context: Context) -> str:
 
 
 def of_units(context: Context, text: str, metric: str) -> Context:
-    """The context of a figure whose label says that it is of scaled data, or of a period that is no year.
-
-    Such a figure belongs to a run, or a position, of its own: a monthly Sharpe ratio is not the quotient of an annual
-    return and an annual volatility.
+    """The context of a figure whose label says that it is of scaled data, or of a period that is no year: of a run, or
+    a position, of its own. A monthly Sharpe ratio is not the quotient of an annual return and an annual volatility.
     """
-    folded = plain(text)
     if says(text, "scaled_words"):
         context = replace(context, group=(*context.group, "scaled"))
     if metric in wordset("of_a_year") and not context.at:
-        for mention in mentions(folded):
-            folded = folded[: mention.start] + " " * (mention.end - mention.start) + folded[mention.end :]
-        context = replace(context, at=next((name for name in phrases("periods") if has(padded(folded), name)), ""))
+        words = padded(_without_metrics(text))
+        context = replace(context, at=next((name for name in phrases("periods") if has(words, name)), ""))
     return context
 
 

@@ -32,7 +32,6 @@ def assemble(sheet: Sheet, *, title: str, source: str) -> Draft:
     placed = sheet.placed
     order = sorted(range(len(placed)), key=lambda i: (placed[i].line, placed[i].column))
     _inherit_splits(placed)
-    _part_of_trades(placed)
     _tell_apart(placed)
     names = [_group_name(figure) for figure in placed]
     notes = _part_sections(placed, order, names) + _set_apart(placed, order, names)
@@ -102,17 +101,13 @@ def _inherit_splits(placed: list[Placed]) -> None:
             figure.context = replace(figure.context, split=near[0])
 
 
-def _part_of_trades(placed: list[Placed]) -> None:
-    """Where a list counts all trades and the closed ones, the closed ones are a part, not a second total."""
-    counts = [figure for figure in placed if figure.metric == "trades" and not figure.context.label]
-    closed = [figure for figure in counts if "closed" in figure.text.lower()]
-    for figure in closed:
-        if any(other.block == figure.block and other not in closed for other in counts):
-            figure.context = replace(figure.context, label="closed")
-
-
 def _tell_apart(placed: list[Placed]) -> None:
-    """Where one record prints a metric under several labels, the other words of the labels tell its figures apart."""
+    """Where one record prints a metric under several labels, the other words of the labels tell its figures apart; of a
+    list that counts all trades and the closed ones, the closed ones are a part."""
+    trades = [(figure, "closed" in plain(figure.text)) for figure in placed if figure.metric == "trades"]
+    whole = {figure.block for figure, closed in trades if not closed}
+    for figure, closed in trades:
+        figure.label = "closed" if closed and figure.block in whole and not figure.label else figure.label
     twins: dict[tuple[object, ...], list[Placed]] = defaultdict(list)
     for figure in placed:
         if figure.block and figure.record:
@@ -154,25 +149,26 @@ def _part_sections(placed: list[Placed], order: list[int], names: list[str]) -> 
     A heading such as "Results" or "Summary" names no run. Two such sections speak of one run only where they print a
     common figure alike, or one holds a confusion matrix alone; otherwise their figures are not put together.
     """
-    known: dict[str, dict[Key, list[int]]] = defaultdict(dict)
+    known: dict[str, dict[Key, list[Placed]]] = defaultdict(dict)
     sections: dict[tuple[str, str], list[int]] = defaultdict(list)
     for index in order:
         sections[names[index], placed[index].context.section].append(index)
     notes: list[str] = []
     for (name, section), members in sections.items():
+        figures = [(placed[i], known[name].get(_key(placed[i], ""), [])) for i in members]
         alike = any(
-            placed[other].value.either.meets(placed[i].value.either)
-            for i in members if placed[i].metric not in wordset("derived") and placed[i].value.is_point
-            for other in known[name].get(_key(placed[i], ""), []) if placed[other].value.is_point
+            figure.value.either.meets(other.value.either)
+            for figure, others in figures if figure.metric not in wordset("derived") and figure.value.is_point
+            for other in others if other.value.is_point
         )  # fmt: skip
-        alike = alike or not known[name] or all(placed[i].metric == "confusion_count" for i in members)
-        own = name if alike else f"{name} / {plain(section).strip() or 'preamble'}"
+        own = name
+        if known[name] and not alike and any(figure.metric != "confusion_count" for figure, _ in figures):
+            own = f"{name} / {plain(section).strip() or 'preamble'}"
+            rivals = ((figure, [r for r in others if contradict(r, figure)]) for figure, others in figures)
+            notes += [_apart(found[0], figure) for figure, found in rivals if found]
         for i in members:
-            rivals = (placed[other] for other in known[name].get(_key(placed[i], ""), ()) if own != name)
-            notes += [_apart(r, placed[i]) for r in [next((r for r in rivals if contradict(r, placed[i])), None)] if r]
             names[i] = own
-        for i in members:
-            known[own].setdefault(_key(placed[i], ""), []).append(i)
+            known[own].setdefault(_key(placed[i], ""), []).append(placed[i])
     return notes
 
 
@@ -185,19 +181,18 @@ def _set_apart(placed: list[Placed], order: list[int], names: list[str]) -> list
     rank = {index: position for position, index in enumerate(order)}
     for index in order:
         blocks[placed[index].block].append(index)
-    for index in order:
-        figure, name = placed[index], names[index]
-        if figure.metric in wordset("derived"):
-            continue
-        block = (name, figure.block or -figure.line)
-        names[index] = name = moved.get(block, name)
+    for index in (i for i in order if placed[i].metric not in wordset("derived")):
+        figure = placed[index]
+        block = (names[index], figure.block or -figure.line)
+        names[index] = name = moved.get(block, names[index])
         rival = next((placed[i] for i in seen[_key(figure, name)] if contradict(placed[i], figure)), None)
         if rival is not None:
             names[index] = fresh = f"{name} (line {figure.line})"
             notes.append(_apart(rival, figure))
             mates = [i for i in blocks[figure.block] if i != index and names[i] == name] if figure.block else []
-            repeated = sum(_repeated(placed, seen, i, name) for i in mates)
-            if not (rival.block == figure.block and rival.block) and repeated < 2:
+            # A block that repeats other figures of the run is of it, all but this figure.
+            apart = not figure.block or figure.block != rival.block
+            if apart and sum(_repeated(placed, seen, i, name) for i in mates) < 2:
                 moved[block] = fresh
                 for earlier in (i for i in mates if rank[i] < rank[index]):
                     names[earlier] = fresh
