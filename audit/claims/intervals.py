@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from string import ascii_lowercase
 
-from assay.audit.read.vocabulary import table
+from assay.audit.read.words import table
 from assay.data.errors import InputError
 
 __all__ = ["SLACK", "UNITS", "Interval", "IntervalError", "Printed", "parse_print"]
