@@ -92,9 +92,8 @@ class LikeReport:
         """How many figures were measured, and how many of those lie where the report prints them."""
         measured = [row for row in self.rows if math.isfinite(row.validation) or math.isfinite(row.test)]
         near = sum(row.place in ("as printed", "met") for row in measured)
-        return (
-            f"{len(self.rows)} figures of the report, {len(measured)} of them measured here, {near} as printed or met"
-        )
+        known = f"{len(measured)} of them measured here, {near} as printed or met"
+        return f"{len(self.rows)} figures of the report, {known}"
 
     def cells(self) -> list[dict[str, str]]:
         """The rows as text: the columns of the page, and the sentence behind the verdicts."""
@@ -133,11 +132,10 @@ def like(claims: ClaimSet, figures: Figures, *, preset: str, about: str, notes: 
         if same in rows:
             continue
         why = _another_run(claims, claim, preset)
+        parts = ((figures.validation, ("test", "prediction")), (figures.test, ("validation", "train")))
         validation, test = (
-            math.nan if why else _figure(claims, claim, part) for part in (figures.validation, figures.test)
+            math.nan if why or claim.split in others else _figure(claims, claim, part) for part, others in parts
         )
-        test = math.nan if claim.split in ("validation", "train") else test
-        validation = math.nan if claim.split in ("test", "prediction") else validation
         own = (validation, test) if split in ("validation", "train") else (test, validation)
         rows[same] = LikeRow(verdict, validation, test, why or _place(claim, figures, *own))
     return LikeReport(claims, tuple(rows.values()), figures.tables, about, tuple(notes))

@@ -50,11 +50,6 @@ class Audit:
     retrained: tuple[Mapping[str, object], ...] = ()  # where printed figures lie in the distribution over seeds
     daily: DailyMatch | None = None  # which book the report's own daily returns are of
 
-    @property
-    def failed(self) -> bool:
-        """Whether any figure is inconsistent or refuted by the data."""
-        return self.report.refuted
-
 
 def _rank(verdict: Verdict) -> int:
     """Sort key: what a reviewer must see first."""
@@ -93,7 +88,7 @@ def to_json(audit: Audit) -> dict[str, Any]:
     recomputed = {item.claim.id: item for item in audit.recomputed}
     alone = sum(_rank(verdict) == _ALONE for verdict in report.verdicts)
     out: dict[str, Any] = {
-        "title": claims.title, "source": claims.source, "draft": claims.draft, "failed": audit.failed,
+        "title": claims.title, "source": claims.source, "draft": claims.draft, "failed": report.refuted,
         "summary": summary_paragraph(audit), "counts": report.counts(), "warnings": list(report.warnings),
         "open": [
             *[f"{alone} figures stand alone: no other figure or stated context bears on them."] * bool(alone),

@@ -88,8 +88,12 @@ def _print_checks(context: click.Context, _option: click.Parameter, wanted: bool
 @click.option("--model", metavar="NAME", help="Retrain this model walk-forward on --prices (or the embedded sample).")
 @click.option("--seeds", type=click.IntRange(1, 100), default=5, show_default=True, help="Retrain with so many seeds.")
 @click.option("--epochs", type=click.IntRange(min=1), help="Retrain with at most so many epochs.")
-@click.option("--checkpoint", type=PATH, help="Count what a model's file holds (.pt, .pth, .safetensors, .keras, .h5): "
-              "shapes and settings are read, nothing in it is run.")
+@click.option(
+    "--checkpoint",
+    type=PATH,
+    help="Count what a model's file holds (.pt, .pth, .safetensors, .keras, .h5): "
+    "shapes and settings are read, nothing in it is run.",
+)
 @click.option("--draft", "draft_file", type=PATH, help="Write the drafted claims file here, for a person to correct.")
 @click.option("--html", "html_file", type=PATH, help="Write a page that stands alone.")
 @click.option("--markdown", "markdown_file", type=PATH, help="Write the same as Markdown, for a review.")
@@ -181,7 +185,7 @@ def audit(
         _echo(result, every)
         if counted is not None:
             _echo_counted(counted)
-    return 1 if result.failed or (strict and _doubtful(result)) else 0
+    return 1 if result.report.refuted or (strict and _doubtful(result)) else 0
 
 
 def _check(data: _Data, model: str | None) -> None:
@@ -276,9 +280,7 @@ def _recomputed(result: Audit, data: _Data) -> Audit:
             data.predictions, name=data.predictions.stem, unit=data.unit, horizon=data.horizon,
             options=data.reading.of("predictions"),
         )  # fmt: skip
-        material, assumption = material_of_panels(
-            predictions, prices, strategy=data.strategy, risk_free=data.risk_free
-        )
+        material, assumption = material_of_panels(predictions, prices, strategy=data.strategy, risk_free=data.risk_free)
         if printed is not None:
             daily = match_daily(printed, material, vol_target_of(claims, data.run))
             words = material.described(printed.description)

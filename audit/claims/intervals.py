@@ -206,9 +206,8 @@ _SIGNS = str.maketrans(dict.fromkeys("−–—‐‑－", "-") | {"，": ",", "
 _LEAD = re.compile(rf"(?:{_any_of(_LEADS)})", re.I)
 #: Whole rupees are grouped by twos above the thousands.
 _LAKHS = r"\d{1,2}(?:,\d{2})+,\d{3}(?:\.\d+)?(?!\d)"
-_NUMBER = (
-    rf"[+-]?(?:{_LAKHS}|\d{{1,3}}(?:[,.'_\u00a0]\d{{3}})+(?:[.,]\d+)?(?!\d)|\d+(?:[.,]\d+)?|\.\d+)(?:e[+-]?\d+)?"
-)
+_GROUPED = r"\d{1,3}(?:[,.'_\u00a0]\d{3})+(?:[.,]\d+)?(?!\d)"
+_NUMBER = rf"[+-]?(?:{_LAKHS}|{_GROUPED}|\d+(?:[.,]\d+)?|\.\d+)(?:e[+-]?\d+)?"
 _ONE = rf"([+-]?)\s*(?:R\$|US\$|[$€£₹¥])?\s*({_NUMBER})(?:\s*({_any_of(_SCALES)}))?\s*(\+)?"
 _PRINT = re.compile(rf"{_ONE}(?:\s*(?:-|to\b|\.\.+|…|[,;](?=\s))\s*{_ONE})?", re.I)
 _FRACTION = re.compile(r"(\d{1,9})/(0*[1-9]\d{0,8})")
@@ -248,28 +247,25 @@ def parse_print(text: str, unit: str = "", decimal: str = ".") -> Printed:
     match = _PRINT.match(rest.lstrip("([").strip())
     if match is None:
         raise InputError(f'printed figure {text!r}: no number at its start; print it as the report does, e.g. "57.14%"')
-    sign, number, tail, plus, end_sign, end_number, end_tail, _ = (part or "" for part in match.groups())
-    bound = next((mark for mark in reversed(marks) if mark != "~"), "")
-    if bound or not end_number:
-        end_sign, end_number, end_tail = sign, number, tail
-    else:
-        bound = "range"
-    tail, end_tail = (tail or end_tail).lower(), (end_tail or tail).lower()
-    value, step, decimals = _number(sign + number, decimal, tail, unit)
-    end, end_step, _ = _number(end_sign + end_number, decimal, end_tail, unit)
+    parts = [(part or "").lower() for part in match.groups()]
+    bound = next((mark for mark in reversed(marks) if mark != "~"), "range" if parts[5] else "")
+    first, last = parts[:4], parts[4:] if bound == "range" else parts[:4]
+    tail = first[2] or last[2]
+    value, step, decimals = _number(first[0] + first[1], decimal, tail, unit)
+    end, end_step, _ = _number(last[0] + last[1], decimal, last[2] or tail, unit)
     if end < value:
         raise InputError(f"printed figure {text!r}: the range runs downwards; print its low end first")
     if not math.isfinite(value) or not math.isfinite(end):
         raise InputError(f"printed figure {text[:40]!r}: too large or too small to be a figure of a report")
     return Printed(
         text, value, step, decimals, percent=tail == "%" or unit in ("percent", "%"), about="~" in marks,
-        bound=bound or (">=" if plus else ""), end=end, end_unit=end_step, multiple=tail in ("×", "x"),
+        bound=bound or ">=" * bool(first[3]), end=end, end_unit=end_step, multiple=tail in ("×", "x"),
     )  # fmt: skip
 
 
 def _number(text: str, decimal: str, tail: str, unit: str) -> tuple[float, float, int]:
     """Value and size of the last digit of one number, both scaled by its tail or its unit, and its decimals."""
-    mantissa, _, exponent = re.sub(r"[\s'_]", "", text).lower().partition("e")
+    mantissa, _, exponent = re.sub(r"[\s'_]", "", text).partition("e")
     commas, dots = mantissa.count(","), mantissa.count(".")
     if commas and dots:
         decimal = "," if mantissa.rfind(",") > mantissa.rfind(".") else "."
