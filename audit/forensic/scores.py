@@ -22,7 +22,7 @@ from assay.audit.claims.intervals import Interval
 from assay.audit.forensic.arithmetic import mean_of_parts
 
 __all__ = [
-    "BinaryScores", "ClassScores", "ClassShares", "Matrix", "accuracy_floor", "auc_counts", "auc_splits",
+    "ClassShares", "Matrix", "accuracy_floor", "auc_counts", "auc_splits",
     "binary_matrices", "class_shares", "common_sizes", "entropy", "f1_average_range", "f1_range", "grim_counts",
     "grim_has_power", "largest_share_from_macro", "macro_f1_readings", "matrix_scores",
     "not_predicted_share", "prevalence_range",
@@ -93,16 +93,6 @@ def macro_f1_readings(f1: Parts, precision: Parts | None = None, recall: Parts |
 
 
 @dataclass(frozen=True)
-class ClassScores:
-    """Printed scores of one class; None where not printed."""
-
-    precision: Interval | None = None
-    recall: Interval | None = None
-    f1: Interval | None = None
-    share: Interval | None = None
-
-
-@dataclass(frozen=True)
 class ClassShares:
     """What the scores force: the range of every class share, and the least size of the largest class."""
 
@@ -112,7 +102,7 @@ class ClassShares:
 
 
 def class_shares(
-    classes: Mapping[str, ClassScores], accuracy: Interval | None = None, weighted_f1: Interval | None = None
+    classes: Mapping[str, Parts], accuracy: Interval | None = None, weighted_f1: Interval | None = None
 ) -> ClassShares | None:
     """Class shares that accuracy, weighted F1 and the scores of all classes allow; None where there are none.
 
@@ -126,7 +116,8 @@ def class_shares(
     rows, limits = _allowed(scores, accuracy, weighted_f1)
     # A last variable is at least every share: its minimum is the least size of the largest class.
     table = np.vstack([np.hstack([rows, np.zeros((len(rows), 1))]), np.hstack([np.eye(k), -np.ones((k, 1))])])
-    box = [(max(0.0, s.share.low), min(1.0, s.share.high)) if s.share else (0.0, 1.0) for s in scores]
+    shares = [s.get("share", Interval(0.0, 1.0)).clip(0.0, 1.0) or Interval(0.0, 1.0) for s in scores]
+    box = [(share.low, share.high) for share in shares]
     costs = [sign * np.eye(k + 1)[i] for i in range(k) for sign in (1.0, -1.0)] + [np.eye(k + 1)[k]]
     answers = [
         linprog(cost, table, np.append(limits, np.zeros(k)), np.append(np.ones(k), 0.0)[None], [1.0],
@@ -144,14 +135,12 @@ def class_shares(
 
 
 def _allowed(
-    scores: Sequence[ClassScores], accuracy: Interval | None, weighted_f1: Interval | None
+    scores: Sequence[Parts], accuracy: Interval | None, weighted_f1: Interval | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows A and limits b of ``A w <= b``, for the equations whose figures are all printed."""
-    recalls, f1s = [s.recall for s in scores], [s.f1 for s in scores]
-    quotients = [
-        s.recall / s.precision if s.recall is not None and s.precision is not None and s.precision.low > 0 else None
-        for s in scores
-    ]
+    recalls, f1s = [s.get("recall") for s in scores], [s.get("f1") for s in scores]
+    quotients = [s["recall"] / s["precision"] if "recall" in s and "precision" in s and s["precision"].low > 0 else None
+                 for s in scores]  # fmt: skip
     rows: list[list[float]] = []
     limits: list[float] = []
     for values, target, top in (
@@ -201,18 +190,7 @@ class Matrix(NamedTuple):
     tn: int
 
 
-@dataclass(frozen=True)
-class BinaryScores:
-    """Printed scores of one binary classifier on one sample; None where not printed."""
-
-    accuracy: Interval | None = None
-    precision: Interval | None = None
-    recall: Interval | None = None
-    f1: Interval | None = None
-    specificity: Interval | None = None
-
-
-def binary_matrices(scores: BinaryScores, n: int, n_positive: int | None = None, limit: int = 1000) -> list[Matrix]:
+def binary_matrices(scores: Parts, n: int, n_positive: int | None = None, limit: int = 1000) -> list[Matrix]:
     """Every confusion matrix on n cases whose scores all lie inside the prints, up to `limit` of them; where there is
     none, scores and n do not belong together."""
     found: list[Matrix] = []
@@ -223,25 +201,25 @@ def binary_matrices(scores: BinaryScores, n: int, n_positive: int | None = None,
     return found
 
 
-def _with_positives(scores: BinaryScores, n: int, positives: int) -> list[Matrix]:
+def _with_positives(scores: Parts, n: int, positives: int) -> list[Matrix]:
     """For every number of true positives the printed scores bound the false positives from both sides:
     ``fp = tp (1/P - 1)``, ``fp = n- - (A n - tp)``, ``fp = 2 tp (1/F - 1) - fn``."""
     negatives = n - positives
     tp = np.arange(positives + 1, dtype=np.float64)
-    if scores.recall is not None:
+    if "recall" in scores:
         recall = tp / max(positives, 1)
-        tp = tp[(recall >= scores.recall.low - _TINY) & (recall <= scores.recall.high + _TINY)]
-    fn = positives - tp
-    bounds = [(np.zeros(len(tp)), np.full(len(tp), float(negatives)))]
-    if scores.accuracy is not None:
-        bounds.append((negatives - (scores.accuracy.high * n - tp), negatives - (scores.accuracy.low * n - tp)))
-    if scores.specificity is not None and negatives:
-        ends = (negatives * (1 - scores.specificity.high), negatives * (1 - scores.specificity.low))
-        bounds.append((np.full(len(tp), ends[0]), np.full(len(tp), ends[1])))
-    if scores.precision is not None:
-        bounds.append(_false(scores.precision, tp, np.zeros(len(tp))))
-    if scores.f1 is not None:
-        bounds.append(_false(scores.f1, 2 * tp, fn))
+        tp = tp[(recall >= scores["recall"].low - _TINY) & (recall <= scores["recall"].high + _TINY)]
+    fn, every = positives - tp, np.ones(len(tp))
+    bounds = [(0 * every, negatives * every)]
+    if "accuracy" in scores:
+        bounds.append((negatives - (scores["accuracy"].high * n - tp), negatives - (scores["accuracy"].low * n - tp)))
+    if "specificity" in scores and negatives:
+        kept = scores["specificity"]
+        bounds.append((negatives * (1 - kept.high) * every, negatives * (1 - kept.low) * every))
+    if "precision" in scores:
+        bounds.append(_false(scores["precision"], tp, 0 * every))
+    if "f1" in scores:
+        bounds.append(_false(scores["f1"], 2 * tp, fn))
     low, high = (np.stack(ends) for ends in zip(*bounds, strict=True))
     first = np.maximum(np.ceil(low.max(axis=0) - _TINY * max(1, n)), 0).astype(int)
     last = np.minimum(np.floor(high.min(axis=0) + _TINY * max(1, n)), negatives).astype(int)

@@ -22,7 +22,7 @@ RUN_RULES: tuple[Callable[[Run], Iterator[Finding]], ...] = (
     classifiers.stated_majority,
     samples.proportions_on_stated_sample, samples.matrices_on_stated_sample, samples.whole_numbers,
     samples.unrecorded_selection, calendars.splits,
-    networks.loss_above_floor, networks.parameter_count, networks.file_size, networks.summary_of_layers,
+    networks.loss_above_floor, networks.parameter_count, networks.file_size,
 )  # fmt: skip
 
 #: Families of runs searched for a common sample; a report with more is not searched further.
@@ -31,7 +31,7 @@ FAMILIES = 40
 #: Rules on the whole report.
 REPORT_RULES: tuple[Callable[[Report], Iterator[Finding]], ...] = (
     relations.printed_twice, relations.bounds_kept, relations.without_split, relations.parts_of_period,
-    relations.one_model_two_figures, relations.derived, relations.fractions, relations.leverage,
+    relations.one_model_two_figures, relations.derived, relations.fractions,
     classifiers.printed_matrix, networks.reweighted_losses, networks.best_of_curve, samples.thresholds,
     samples.stated_intervals,
 )  # fmt: skip

@@ -1,14 +1,4 @@
-"""Dates: calendar periods as reports name them, trading sessions, the length of a track record, and splits.
-
-Sessions are those of the New York exchanges by their rule since 1998, the year from which they have kept Martin Luther
-King's day: ten holidays, with Juneteenth from 2022 on, moved to Friday or Monday where they fall on a weekend, and the
-unscheduled closures. The rule knows nothing of closures still to come, so a count may be a session too many for dates
-after it was written.
-
-References
-----------
-New York Stock Exchange, Rule 7.2 (holidays); its list of special closings.
-"""
+"""Dates: calendar periods as reports name them, weekdays, the length of a track record, and splits."""
 
 from __future__ import annotations
 
@@ -16,7 +6,6 @@ import itertools
 import re
 from collections.abc import Iterator
 from datetime import date
-from functools import cache
 
 import numpy as np
 
@@ -25,9 +14,7 @@ from assay.audit.rules.scope import Run
 from assay.audit.rules.words import Figures, say
 from assay.audit.verdicts import Finding
 
-__all__ = [
-    "days_of", "new_york_sessions", "period_of", "splits", "track_record", "weekdays", "years_of",
-]  # fmt: skip
+__all__ = ["days_of", "period_of", "splits", "track_record", "weekdays", "years_of"]
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _PERIOD = re.compile(r"((?:19|20)\d\d)?[\s-]*([a-z]*)\.?(\d{0,2}(?:-\d\d)?)[\s-]*((?:19|20)\d\d)?")
@@ -71,43 +58,9 @@ def days_of(words: str) -> tuple[np.datetime64, np.datetime64] | None:
     return start.astype("datetime64[D]"), (start + count).astype("datetime64[D]") - np.timedelta64(1, "D")
 
 
-#: The first year for which the rule of the New York exchanges holds.
-FIRST_YEAR = 1998
-#: Unscheduled closures since then: terror, funerals of presidents, a hurricane.
-_CLOSED = (
-    "2001-09-11", "2001-09-12", "2001-09-13", "2001-09-14", "2004-06-11", "2007-01-02", "2012-10-29", "2012-10-30",
-    "2018-12-05", "2025-01-09",
-)  # fmt: skip
-
-
-@cache
-def _holidays() -> np.ndarray:
-    """Days on which the New York exchanges are closed, datetime64[D]; those on weekends do not matter."""
-    from pandas.tseries import holiday
-
-    rules = (
-        # A New Year's Saturday has no Friday: that one ends the old year.
-        holiday.Holiday("New Year", month=1, day=1, observance=holiday.sunday_to_monday),
-        holiday.USMartinLutherKingJr, holiday.USPresidentsDay, holiday.GoodFriday, holiday.USMemorialDay,
-        holiday.Holiday("Juneteenth", month=6, day=19, start_date="2022-01-01", observance=holiday.nearest_workday),
-        holiday.Holiday("Independence", month=7, day=4, observance=holiday.nearest_workday),
-        holiday.USLaborDay, holiday.USThanksgivingDay,
-        holiday.Holiday("Christmas", month=12, day=25, observance=holiday.nearest_workday),
-    )  # fmt: skip
-    days = [rule.dates(f"{FIRST_YEAR}-01-01", "2100-12-31").to_numpy() for rule in rules]
-    return np.concatenate([*days, np.array(_CLOSED, dtype="datetime64[D]")]).astype("datetime64[D]")
-
-
 def weekdays(start: date, end: date) -> int:
     """Mondays to Fridays from start to end, both included: an upper bound on any exchange's sessions."""
     return max(0, int(np.busday_count(start, np.datetime64(end) + 1)))
-
-
-def new_york_sessions(start: date, end: date) -> int | None:
-    """Sessions of the New York exchanges from `start` through `end`; None before 1998 and after 2100."""
-    if start.year < FIRST_YEAR or end < start or end.year > 2100:
-        return None
-    return int(np.busday_count(start, np.datetime64(end) + 1, holidays=_holidays()))
 
 
 def period_of(run: Run) -> tuple[date, date] | None:

@@ -36,7 +36,7 @@ def shares_by_programming(run: Run) -> Iterator[Finding]:
         return
     known = {label: {m: run.read(claims[label]) for m, claims in parts.items() if label in claims} for label in labels}
     shares = _shares_stated(run)
-    classes = {label: scores.ClassScores(**values, share=shares.get(label)) for label, values in known.items()}
+    classes = {label: values | ({"share": shares[label]} if label in shares else {}) for label, values in known.items()}
     answer = scores.class_shares(classes, run.value("accuracy"), run.value("f1_weighted"))
     involved = [*whole, *(claim for claims in parts.values() for claim in claims.values())]
     printed = [f"{c.metric.replace('_', ' ')} {c.printed}" for c in whole]

@@ -20,7 +20,7 @@ from assay.audit.claims.intervals import Interval
 from assay.audit.claims.model import Claim
 from assay.audit.forensic import books, moments, networks, scores
 from assay.audit.forensic.arithmetic import mean_of, sum_of
-from assay.audit.rules.calendars import new_york_sessions, period_of, track_record, weekdays, years_of
+from assay.audit.rules.calendars import period_of, track_record, weekdays, years_of
 from assay.audit.rules.scope import Run, completeness
 
 __all__ = ["ALLOWANCES", "CONDITIONS", "CONTEXT", "FIGURES", "FORMULAS", "Allowance", "Situation"]
@@ -46,15 +46,6 @@ def _mixture(rates: Mapping[str, Interval], shares: Mapping[str, Interval]) -> I
     known = [(shares[label], rate) for label, rate in rates.items() if label in shares]
     rest = max(0.0, 1 - sum(share.low for share, _ in known))
     return sum_of(share * rate for share, rate in known) + Interval(0.0, rest) if known else None
-
-
-def _excess(gain: Interval, market: Interval) -> dict[str, Interval]:
-    ratio = {"ratio of growth": (gain + 1.0) / (market + 1.0) - 1.0} if market.low > -1 else {}
-    return {"difference": gain - market} | ratio
-
-
-def _net(gross: Interval, *of: Any) -> dict[str, Interval]:
-    return {name: gross - cost for name, cost in books.cost_readings(*of).items()}
 
 
 def _hit_rates(sharpe: Interval, periods: float) -> dict[str, Interval]:
@@ -84,11 +75,6 @@ def _around_ic(ic: Interval, std: Interval, n: float) -> Interval | None:
     t, end = moments.t_of_mean(ic, std, round(n)), ic.high if ic.middle >= 0 else ic.low
     half = 1.96 * std.low / math.sqrt(n)
     return Interval(end - half, end + half) if abs(t).high < 1.96 or t.low > 3 else None
-
-
-def _p_of_r(r: Interval, n: float) -> dict[str, Interval]:
-    readings = moments.t_of_correlation(r, n)
-    return moments.p_readings(readings["n - 2"], Interval.point(n - 2)) if readings else {}
 
 
 def _guessing(classes: float, n: float | None, positives: float | None) -> float:
@@ -139,7 +125,8 @@ FORMULAS: Mapping[str, Callable[..., Any]] = {
     "DEBIT": moments.debit_readings,
     "skew² − 2": lambda skew: abs(skew).low ** 2 - 2,
     "t of r": moments.t_of_correlation,
-    "p of r": _p_of_r,
+    "p of r": lambda r, n: (t := moments.t_of_correlation(r, n)) and moments.p_readings(
+        t["n - 2"], Interval.point(n - 2)),
     "p": moments.p_readings,
     # Without the degrees of freedom the normal tail is a lower bound.
     "p of any t": lambda t: Interval(moments.p_readings(t)["one-sided"].low, 1.0),
@@ -166,8 +153,9 @@ FORMULAS: Mapping[str, Callable[..., Any]] = {
     "needed hit rate": books.needed_hit_rate,
     "needed hit rates": _hit_rates,
     "cost": books.cost_readings,
-    "net of cost": _net,
-    "excess": _excess,
+    "net of cost": lambda gross, *of: {name: gross - cost for name, cost in books.cost_readings(*of).items()},
+    "excess": lambda gain, market: {"difference": gain - market} | (
+        {"ratio of growth": (gain + 1.0) / (market + 1.0) - 1.0} if market.low > -1 else {}),
     "over a year": books.mean_over_a_year,
     "√P a": lambda a: {f"times sqrt {periods}": a * math.sqrt(periods) for periods in books.PERIODS},
     "a year's part": books.compounded_readings,
@@ -260,7 +248,6 @@ def _quantiles(run: Run) -> int:
 #: Context that has a value where nothing is stated.
 _ASSUMED = ("periods", "long side", "short side", "quantiles", "horizon", "assumed volatility", "classes guessed")
 _QUANTILES = {"quintile": 5, "decile": 10, "tercile": 3, "quartile": 4}
-_NEW_YORK = re.compile(r"\b(?:xnys|xnas|nyse|nasdaq|new york|s&p ?500|dow jones|us equit\w*|us stocks?)\b", re.I)
 #: Stated context that an identity may take as an input beside printed figures; None where it is unknown.
 CONTEXT: Mapping[str, Callable[[Run], Any]] = {
     "nothing": lambda run: None,
@@ -275,8 +262,6 @@ CONTEXT: Mapping[str, Callable[[Run], Any]] = {
     "period": lambda run: " to ".join(filter(None, (run.group.sample.start, run.group.sample.end))),
     "days of the period": lambda run: (dates := period_of(run)) and (dates[1] - dates[0]).days + 1,
     "weekdays of the period": lambda run: (dates := period_of(run)) and weekdays(*dates),
-    "sessions in New York": lambda run: (dates := period_of(run)) and (
-        new_york_sessions(*dates) if _NEW_YORK.search(run.group.sample.market) else None),
     "weekdays of the stated years": lambda run: (years := run.group.sample.years) and 261.0 * years + 2,
     "track record": lambda run: (record := track_record(run)) and record[0],
     # Returns of a session behind the figures: of other periods the weekdays of the dates are no count.
@@ -480,7 +465,6 @@ CONDITIONS: Mapping[str, Callable[[Situation], bool]] = {
     "round the clock, or beyond the period": lambda s: _round_the_clock(s) or s.read("sessions").low > s.values[0],
     "market stated": lambda s: bool(s.run.group.sample.market),
     "within the period": lambda s: s.read("sessions").low <= CONTEXT["days of the period"](s.run),
-    "within the weekdays": lambda s: s.read("sessions").low <= CONTEXT["weekdays of the period"](s.run),
     "no restarts": lambda s: not getattr(s.run.group.schedule, "restarts", False),
     "epochs in order": _in_order,
     "stopped before the cap": _before_cap,

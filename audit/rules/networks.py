@@ -16,7 +16,7 @@ from assay.audit.rules.words import Figures, say
 from assay.audit.verdicts import Finding
 
 __all__ = [
-    "best_of_curve", "file_size", "loss_above_floor", "parameter_count", "reweighted_losses", "summary_of_layers",
+    "best_of_curve", "file_size", "loss_above_floor", "parameter_count", "reweighted_losses",
 ]  # fmt: skip
 
 #: Features of a step that are believed without being stated.
@@ -131,17 +131,6 @@ def _piece(run: Run, claim: Claim, architecture: Architecture, indices: list[int
     return say(good, "C26 parameters", [claim], "part", proven=architecture.complete,
                stated=True, layers=_listed([architecture.layers[i] for i in indices]), figure=claim,
                counts=" or ".join(f"{total:,}" for total in sorted(totals)))  # fmt: skip
-
-
-def summary_of_layers(run: Run) -> Iterator[Finding]:
-    """The parameters of the layers of a printed summary add up to its total."""
-    total, parts = run.get("parameters"), [c for c in run.measured if c.metric == "parameters_part"]
-    parts = [c for c in parts if "summary" in c.definition]
-    if total is not None and len(parts) >= 2 and not total.value.about:
-        found = sum_of(map(run.read, parts))
-        good = run.read(total).meets(found)
-        yield say(good, "C26 summary", [total], proven=False, using=[total, *parts], stated=True, n=len(parts),
-                  found=found, total=total)  # fmt: skip
 
 
 def file_size(run: Run) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ from assay.audit.rules.words import Figures, say, span
 from assay.audit.verdicts import Finding
 
 __all__ = [
-    "bounds_by_definition", "bounds_kept", "correlation_bounds", "derived", "fractions", "leverage",
+    "bounds_by_definition", "bounds_kept", "correlation_bounds", "derived", "fractions",
     "one_model_two_figures", "parts_of_period", "percentiles", "printed_twice", "shares_sum", "telescoping",
     "without_split",
 ]  # fmt: skip
@@ -236,19 +236,6 @@ def fractions(report: Report) -> Iterator[Finding]:
         good = report.read(share).holds(claim.value.value, 1e-9)
         yield say(good, "C1 fraction", [share], weight=int(good), using=[share, claim], value=claim.value.value,
                   counts=claim, share=share)  # fmt: skip
-
-
-def leverage(report: Report) -> Iterator[Finding]:
-    """Two runs whose return and volatility differ by one factor are one strategy at two sizes; Sharpe stays."""
-    names = ("annual_return", "annual_volatility", "sharpe")
-    books = [(run, claims) for run in report.runs if None not in (claims := [run.get(name) for name in names])]
-    for (run, first), (other, second) in itertools.combinations(books, 2):
-        (gain, vol, ratio), (gain2, vol2, ratio2) = ([report.read(c) for c in of if c] for of in (first, second))
-        if min(value.low for value in (gain, vol, gain2, vol2)) <= 0:
-            continue
-        factor = (gain2 / gain).meet(vol2 / vol)
-        if factor is not None and not factor.holds(1.0) and ratio.meets(ratio2):
-            yield say("fits", "C37 leverage", second, first=run.name, second=other.name, factor=factor)
 
 
 def shares_sum(run: Run) -> Iterator[Finding]:

@@ -16,7 +16,7 @@ from assay.audit.claims.model import Claim
 from assay.audit.forensic import scores
 from assay.audit.forensic.books import auc_interval, deflated_floor, wilson
 from assay.audit.forensic.moments import grimmer
-from assay.audit.forensic.scores import BinaryScores, Matrix, grim_counts, grim_has_power
+from assay.audit.forensic.scores import Matrix, grim_counts, grim_has_power
 from assay.audit.rules.calendars import track_record
 from assay.audit.rules.scope import Report, Run
 from assay.audit.rules.words import Figures, say
@@ -69,8 +69,8 @@ def proportions_on_stated_sample(run: Run) -> Iterator[Finding]:
                       using=[claim, trades if rate else None], stated=not rate, **figures)  # fmt: skip
 
 
-def _scores(run: Run) -> BinaryScores:
-    return BinaryScores(**{metric: run.value(metric) for metric in _SCORES})
+def _scores(run: Run) -> dict[str, Interval]:
+    return {metric: value for metric in _SCORES if (value := run.value(metric)) is not None}
 
 
 def _score_claims(run: Run) -> list[Claim]:

@@ -121,12 +121,6 @@ class Run:
             return True
         return len(lines) == len(claims) and max(lines) - min(lines) <= 12
 
-    @property
-    def name(self) -> str:
-        """The run in words."""
-        parts = [self.group.configuration or self.group.model or self.group.name, self.group.stage, self.split, self.at]
-        return ", ".join(dict.fromkeys(part for part in parts if part))
-
 
 def _exact(claim: Claim) -> bool:
     """Whether a count is printed to its last unit: no "~", no K, no round hundreds."""

@@ -35,21 +35,13 @@ def say(
     proven: bool = True, premise: str | None = None, using: Sequence[Claim | None] = (), stated: bool = False,
     weight: int = 0, reading: str | None = None, **values: object,
 ) -> Finding:  # fmt: skip
-    """One finding of a check, in the words that the table has under `key`, filled with `values`.
+    """One finding of a check about `claims`, in the words that the table has under `key`, filled with `values`.
 
-    Parameters
-    ----------
-    verdict : ``"fits"``: the figures can all hold; ``"broken"``: they cannot, or, unless `proven`, are implausible
-        together; ``"doubt"``: not believable under the premise; ``"baseline"``: a trivial rule does as well;
-        ``"weak"``: chance alone covers it; ``"supported"``: it beats what it must beat; ``"note"``: no verdict. True is
-        ``"fits"``, said of all figures taken; False is ``"broken"``.
-    claims : the figures it is about.
-    sentence : in the place of the table's words.
-    premise : what it rests on beside the prints; the table's where None.
-    using : every printed figure that the reasoning takes, where the accused are not all of them.
-    stated : whether it also takes context that the report states.
-    weight, reading : as in `Finding`.
-
+    `verdict` is one of ``"fits"``: the figures can all hold; ``"broken"``: they cannot, or, unless `proven`, are
+    implausible together; ``"doubt"``: not believable under the premise; ``"baseline"``: a trivial rule does as well;
+    ``"weak"``: chance alone covers it; ``"supported"``: it beats what it must beat; ``"note"``: no verdict. True is
+    ``"fits"``, said of all figures taken (`using`); False is ``"broken"``. `sentence` and `premise` stand in the place
+    of the table's; the rest is as in `Finding`.
     """
     row = _CHECKS.get(check, {})
     if verdict is True:

@@ -11,8 +11,6 @@ import pytest
 from assay.audit.claims.intervals import Interval, parse_print
 from assay.audit.forensic import books, moments
 from assay.audit.forensic.scores import (
-    BinaryScores,
-    ClassScores,
     accuracy_floor,
     auc_counts,
     auc_splits,
@@ -73,7 +71,7 @@ class TestConfusion:
                 "f1": 2 * tp / (2 * tp + fp + fn) if tp else 0.0,
             }
             prints = {name: parse_print(f"{value:.2f}").interval for name, value in scores.items()}
-            found = {(m.tp, m.fp, m.fn, m.tn) for m in binary_matrices(BinaryScores(**prints), n)}
+            found = {(m.tp, m.fp, m.fn, m.tn) for m in binary_matrices(prints, n)}
             wanted = set()
             for a, b, c in product(range(n + 1), repeat=3):
                 d = n - a - b - c
@@ -91,8 +89,9 @@ class TestConfusion:
             assert (tp, fp, fn, tn) in found
 
     def test_the_report_of_28_days_has_one_matrix_each(self) -> None:
-        wider = BinaryScores(*(printed(t) for t in ("57.14%", "0.5714", "1.0000", "0.7273")))
-        deeper = BinaryScores(accuracy=printed("39.29%"), f1=printed("0.1053"))
+        names = ("accuracy", "precision", "recall", "f1")
+        wider = dict(zip(names, map(printed, ("57.14%", "0.5714", "1.0000", "0.7273")), strict=True))
+        deeper = {"accuracy": printed("39.29%"), "f1": printed("0.1053")}
         assert [(m.tp, m.fp, m.fn, m.tn) for m in binary_matrices(wider, 28)] == [(16, 12, 0, 0)]
         assert [(m.tp, m.fp, m.fn, m.tn) for m in binary_matrices(deeper, 28, 16)] == [(1, 2, 15, 10)]
         assert binary_matrices(wider, 30) == []
@@ -157,7 +156,8 @@ class TestClassification:
             "Sell": ("99.7%", "91.5%", "0.954"),
             "Hold": ("7.5%", "77.2%", "0.136"),
         }
-        scores = {name: ClassScores(*map(printed, row)) for name, row in rows.items()}
+        keys = ("precision", "recall", "f1")
+        scores = {name: dict(zip(keys, map(printed, row), strict=True)) for name, row in rows.items()}
         answer = class_shares(scores, printed("91.3%"), printed("0.946"))
         assert answer is not None
         assert answer.majority == "Sell"
@@ -173,7 +173,7 @@ class TestClassification:
             p, r = np.diag(matrix) / matrix.sum(axis=0), np.diag(matrix) / matrix.sum(axis=1)
             f = 2 * p * r / (p + r)
             text = [[parse_print(f"{v:.3f}").interval for v in row] for row in (p, r, f)]
-            scores = {str(i): ClassScores(text[0][i], text[1][i], text[2][i]) for i in range(k)}
+            scores = {str(i): {"precision": text[0][i], "recall": text[1][i], "f1": text[2][i]} for i in range(k)}
             accuracy = parse_print(f"{np.trace(matrix) / matrix.sum():.3f}").interval
             answer = class_shares(scores, accuracy, parse_print(f"{support @ f:.3f}").interval)
             assert answer is not None

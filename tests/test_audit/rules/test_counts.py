@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from datetime import date
 
 import numpy as np
 import pytest
 
 from assay.audit.claims.model import ClaimSet, Group, Sample
 from assay.audit.judge import audit_claims
-from assay.audit.rules.calendars import new_york_sessions
 from assay.audit.verdicts import Arithmetic, Substance
 from tests.test_audit.rules.claim_builder import claim, claim_set
 
@@ -33,34 +31,18 @@ def test_impossible_counts_are_refuted_and_possible_ones_are_not() -> None:
     assert "parity" in because
 
 
-def test_sessions_of_new_york_against_the_index_itself() -> None:
-    from assay.data.sample import load_sample
-
-    prices, _ = load_sample()
-    sessions = prices.sessions
-    for year in range(1998, sessions[-1].year + 1):
-        mine = sessions[sessions.year == year]
-        end = min(date(year, 12, 31), sessions[-1].date())
-        assert new_york_sessions(date(year, 1, 1), end) == len(mine), year
-    assert sessions[-1].year == 2022
-    assert new_york_sessions(date(1990, 1, 1), date(1999, 1, 1)) is None
-    assert new_york_sessions(date(2024, 1, 1), date(2024, 12, 31)) == 252
-    assert new_york_sessions(date(2025, 1, 1), date(2025, 12, 31)) == 250
-
-
 def dated(count: str, market: str) -> tuple[str, str]:
     sample = Sample(start="2024-01-01", end="2024-12-31", market=market)
     report = audit_claims(claim_set([Group("run", sample=sample)], [claim("n", "sessions", count)]))
     return str(report.verdict("n").arithmetic), str(report.verdict("n").substance)
 
 
-def test_more_sessions_than_the_exchange_had_are_implausible_never_inconsistent() -> None:
+def test_more_sessions_than_weekdays_are_refuted_where_the_market_is_stated() -> None:
     assert dated("252", "NYSE") == ("consistent", "not judged")
-    assert dated("256", "NASDAQ") == ("not checkable", "implausible")
-    assert dated("232", "NYSE") == ("consistent", "not judged")
-    assert dated("256", "B3")[1] == "not judged"
     assert dated("366", "crypto, 365 days") == ("consistent", "not judged")
-    assert dated("366", "NYSE")[0] == "inconsistent"  # more than the weekdays
+    assert dated("366", "NYSE")[0] == "inconsistent"
+    assert dated("366", "") == ("not checkable", "implausible")
+    assert dated("367", "crypto, 365 days")[0] == "inconsistent"
 
 
 def parts(rng: np.random.Generator) -> ClaimSet:

@@ -377,16 +377,6 @@ def test_an_empty_set_and_an_unknown_claim() -> None:
         report.verdict("a")
 
 
-def test_leverage_is_no_second_result() -> None:
-    rows = [
-        claim(f"{group}.{metric}", metric, printed, group)
-        for group, prints in {"base": ("10.0%", "8.0%", "1.25"), "levered": ("20.0%", "16.0%", "1.25")}.items()
-        for metric, printed in zip(("annual_return", "annual_volatility", "sharpe"), prints, strict=True)
-    ]
-    report = audit_claims(claim_set([Group("base"), Group("levered")], rows))
-    assert any(f.check_id == "C37 leverage" for f in report.findings)
-
-
 @pytest.mark.parametrize(
     ("definition", "mean", "std", "holds"),
     [
