@@ -155,7 +155,6 @@ class ObjectStore:
 
     def bring_listed(self) -> dict[str, str]:
         """Bring what a list of runs reads, and take away what was removed there; of each damaged run, why."""
-        there, damaged = self.ids(), {}
 
         def bring(run: str) -> tuple[str, str | None]:
             try:
@@ -164,6 +163,7 @@ class ObjectStore:
                 return run, str(error)
             return run, None
 
+        there = self.ids()
         with locked(self._state):
             with ThreadPoolExecutor(_AT_ONCE) as pool:
                 damaged = {run: reason for run, reason in pool.map(bring, sorted(there)) if reason is not None}
