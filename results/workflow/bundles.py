@@ -23,12 +23,14 @@ from assay.results.workflow.signatures import SIGNATURE, sign
 from assay.results.workflow.study import Study
 from assay.results.workflow.study_files import study_toml
 
-__all__ = ["LEDGER", "export_run"]
+__all__ = ["LARGEST", "LEDGER", "export_run"]
 
 #: Files of a run's folder, beside its tables, that go along where they are there.
 _ALONG = ("manifest.json", "metrics.json", "checks.json", "gate.json", LABELS)
 #: The trials on the run's market, among which its Sharpe ratio is judged.
 LEDGER = "inputs/ledger.sqlite"
+#: Bytes that a bundle may unpack to.
+LARGEST = 4 << 30
 _PANELS = ("inputs/panel_prices.parquet", "inputs/panel_benchmark.parquet", LEDGER)
 _WHEN = (1980, 1, 1, 0, 0, 0)
 
@@ -60,13 +62,18 @@ def export_run(
     study = read_kept(run.require_backtest("runs export"))
     _check(run, study, prices, benchmark)
     read_labels(run)
-    contents = {f"inputs/{name}": data for name, data in _as_files(run, prices, benchmark).items()}
-    moved = _places(study)
+    moved, files = _places(study), dict[str, Path]()
     for name, place in moved.items():
-        parts = {place: Path(name)}
-        if is_packed(name):
-            parts = {f"{place}/{item.name}": item for item in Path(name).iterdir()}
-        contents |= {inside: item.read_bytes() for inside, item in parts.items()}
+        parts = Path(name).iterdir() if is_packed(name) else ()
+        files |= {f"{place}/{item.name}": item for item in parts} or {place: Path(name)}
+    size = sum(item.stat().st_size for item in files.values())
+    if size > LARGEST:
+        raise InputError(
+            f"runs export: the inputs are {size / 1e9:.1f} GB, and a bundle holds {LARGEST >> 30} GB at most; export a "
+            "run of fewer sessions"
+        )
+    contents = {f"inputs/{name}": data for name, data in _as_files(run, prices, benchmark).items()}
+    contents |= {place: item.read_bytes() for place, item in files.items()}
     about = f"Reproduces {run.id}, from the files beside it: `run study.toml`, or `runs rerun` with this folder."
     contents[STUDY] = study_toml(study.located(moved), about=about).encode()
     for item in sorted(run.path.iterdir()):

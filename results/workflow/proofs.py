@@ -47,7 +47,7 @@ from assay.results.storage.places import using_ledger
 from assay.results.storage.runs import Run, add_checks, load_run, run_id, to_json
 from assay.results.storage.trial_ledger import Trials, export_market, read_trials, scenario_of, search_of
 from assay.results.workflow.backtests import Bookkeeping, JoinedInputs, Origin, run_joined
-from assay.results.workflow.bundles import LEDGER
+from assay.results.workflow.bundles import LARGEST, LEDGER
 from assay.results.workflow.inputs import load_market, load_styles
 from assay.results.workflow.kept_study import read_kept
 from assay.results.workflow.requests import Checks, Progress, Silent
@@ -58,8 +58,8 @@ from assay.results.workflow.walk_forwards import DEFAULT_STRATEGY
 
 __all__ = ["Proof", "Recomputed", "opened_bundle", "recomputed", "verify"]
 
-#: Bytes that a bundle may unpack to, and files that it may hold.
-_LARGEST, _MOST_FILES = 4 << 30, 10_000
+#: Files that a bundle may hold.
+_MOST_FILES = 10_000
 #: A Sharpe ratio that somebody gave, as a PDF's chart names it.
 _REPORTED = re.compile(r"\breported ([-−]?[\d,]+\.\d+)")
 #: Tables and metrics of a walk-forward that come from fits which are not made again.
@@ -186,8 +186,8 @@ def opened_bundle(bundle: Path, *, signer: str | None = None) -> Iterator[tuple[
 
 def _read_all(bundle: Path, packed: zipfile.ZipFile) -> dict[str, bytes]:
     listed = packed.infolist()
-    if len(listed) > _MOST_FILES or sum(item.file_size for item in listed) > _LARGEST:
-        raise InputError(f"bundle {bundle}: unpacks to more than {_LARGEST >> 30} GB or {_MOST_FILES:,} files")
+    if len(listed) > _MOST_FILES or sum(item.file_size for item in listed) > LARGEST:
+        raise InputError(f"bundle {bundle}: unpacks to more than {LARGEST >> 30} GB or {_MOST_FILES:,} files")
     for item in listed:
         path = PurePosixPath(item.filename)
         if path.is_absolute() or ".." in path.parts or "\\" in item.filename or ":" in item.filename:

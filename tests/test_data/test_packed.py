@@ -28,6 +28,7 @@ from assay.results.checks.outcomes import hint_for
 from assay.results.report.run_data import RunData
 from assay.results.report.sections.summary import verdicts
 from assay.results.storage.trial_ledger import scenario_of
+from assay.results.workflow import bundles
 from assay.results.workflow.inputs import load_inputs, load_market
 from assay.results.workflow.study import DataSection, PredictionSection, Study
 
@@ -261,6 +262,10 @@ def test_a_run_of_packed_panels_is_exported_and_verified(files, tmp_path, capsys
     assert cli.main(["backtest", *panels, "--keep", "returns"]) == 0
     (run,) = (item.name for item in (tmp_path / "results" / "runs").iterdir() if not item.name.startswith("."))
     assert cli.main(["tearsheet", run, "--output", "sheet.md"]) == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(bundles, "LARGEST", 1000)
+        assert cli.main(["runs", "export", run, "run.zip"]) == 2
+    assert "and a bundle holds 0 GB at most" in capsys.readouterr().err
     assert cli.main(["runs", "export", run, "run.zip"]) == 0
     with zipfile.ZipFile("run.zip") as bundle:
         assert {"inputs/prices.pack/panel.json", "inputs/prices.pack/close.npy"} <= {*bundle.namelist()}
