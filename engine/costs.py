@@ -276,9 +276,10 @@ class Rates:
 
     def of_cash(self, sessions: pd.DatetimeIndex) -> pd.Series | None:
         """(T,) what cash earns a session, as a fraction, 0 on the first, which has no night before; None at no rate."""
-        if self.cells["cash_rate_bps"] == 0.0 and isinstance(self.cells["cash_rate_bps"], float):
+        given = self.cells["cash_rate_bps"]
+        if isinstance(given, float) and given == 0.0:
             return None
-        bps = np.broadcast_to(np.asarray(self.cells["cash_rate_bps"], dtype=np.float64), (len(sessions),))
+        bps = np.broadcast_to(np.asarray(given, dtype=np.float64), (len(sessions),))
         if not bps.any():
             return None
         return pd.Series(np.where(np.arange(len(sessions)) > 0, a_session(bps), 0.0), sessions, name="cash_rate")

@@ -204,7 +204,7 @@ def _result(
         exposure=lambda: table(EXPOSURE_COLUMNS, _exposure(journal)),
         holdings=_holdings(market, journal, columns) if every else None,
         cash=lambda: series("cash", journal.rows[:, _CASH]),
-        interest=lambda: series("interest", journal.carried[:, 2]),
+        interest=lambda: series("interest", journal.carried[:, 2] + 0.0),
         cash_rate=market.rates.of_cash(sessions),
         borrow_bps=market.rates.by_asset("borrow_bps", sessions, market.assets) if every else None,
         events=partial(_events, market, journal),
@@ -225,8 +225,8 @@ def _series(sessions: pd.DatetimeIndex, name: str, values: Floats) -> pd.Series:
 
 
 def _table(sessions: pd.DatetimeIndex, columns: pd.Index, values: Floats) -> pd.DataFrame:
-    """Laid out as pandas lays out: the last bits of sums over sessions depend on it."""
-    return pd.DataFrame(np.asfortranarray(values), sessions, columns, copy=False)
+    """Laid out as pandas lays out: the last bits of sums over sessions depend on it; −0.0 is written 0.0."""
+    return pd.DataFrame(np.add(values, 0.0, order="F"), sessions, columns, copy=False)
 
 
 def _net(journal: Journal, capital: float) -> Floats:

@@ -406,14 +406,14 @@ def _result(run: _Run, book: Ledger) -> BacktestResult:
         returns=pd.Series(net, sessions, name="net"),
         gross_returns=pd.Series(net + drag, sessions, name="gross"),
         nav=pd.Series(book.nav, sessions, name="nav"),
-        # Laid out as pandas lays out: the last bits of sums over sessions depend on it.
-        costs=pd.DataFrame(np.asfortranarray(book.costs), sessions, COST_COLUMNS, copy=False),
+        # Laid out as pandas lays out: the last bits of sums over sessions depend on it. A cost of −0.0 is one of 0.0.
+        costs=pd.DataFrame(np.add(book.costs, 0.0, order="F"), sessions, COST_COLUMNS, copy=False),
         turnover=pd.Series(turnover, sessions, name="turnover"),
-        exposure=pd.DataFrame(np.asfortranarray(exposure), sessions, EXPOSURE_COLUMNS, copy=False),
+        exposure=pd.DataFrame(np.add(exposure, 0.0, order="F"), sessions, EXPOSURE_COLUMNS, copy=False),
         target_weights=run.frame(run.weights) if run.keep == "all" else None,
         holdings=run.frame(book.shares) if book.shares is not None else None,
         cash=pd.Series(book.cash, sessions, name="cash"),
-        interest=pd.Series(book.interest, sessions, name="interest"),
+        interest=pd.Series(book.interest + 0.0, sessions, name="interest"),
         cash_rate=run.rates.of_cash(sessions),
         borrow_bps=run.rates.by_asset("borrow_bps", sessions, run.prices.assets) if run.keep == "all" else None,
         events=_events(run, book),

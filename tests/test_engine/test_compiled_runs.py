@@ -70,6 +70,9 @@ def test_a_compiled_run_is_the_run(strategy, opens, gaps, keep, monkeypatch):
         monkeypatch.setattr(simulation, "self_financing", None)  # would raise if it were called
     two = run_backtest(rule, predictions, prices, compiled=True, **options)
     compare(one, two)
+    for table in ("costs", "exposure"):  # a cost of nothing is 0.0 in both, never −0.0
+        for values in (getattr(run, table).to_numpy() for run in (one, two)):
+            assert not np.signbit(values[values == 0]).any()
     assert len(one.events) or not rule.overlays.kill_switches
 
 
