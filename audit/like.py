@@ -15,7 +15,7 @@ import pandas as pd
 from assay.audit.claims.files import load_claims
 from assay.audit.claims.model import Claim, ClaimSet
 from assay.audit.judge import audit_claims
-from assay.audit.report import claim_words, printable, render_page
+from assay.audit.report import claim_words, render_page
 from assay.audit.rules.words import number, percent
 from assay.audit.verdicts import Verdict
 from assay.data.errors import UnknownNameError
@@ -217,7 +217,7 @@ def _shown(value: float, claim: Claim) -> str:
 
 def render_like(report: LikeReport) -> str:
     """The page for a terminal: a row a printed figure, then the model's own tables."""
-    rows = [[printable(row[name]) for name in _COLUMNS] for row in report.cells()]
+    rows = [[row[name] for name in _COLUMNS] for row in report.cells()]
     lines = [report.claims.title, report.about, "", *table_lines(_COLUMNS, rows, width=_WIDTH), "", report.summary]
     lines += [f"note: {note}" for note in report.notes]
     for title, table in report.printed_tables().items():

@@ -24,9 +24,7 @@ if TYPE_CHECKING:
     from assay.audit.recompute.daily import DailyMatch
     from assay.audit.recompute.figures import Recomputed
 
-__all__ = [
-    "Audit", "claim_words", "printable", "render_audit", "render_page", "render_table", "summary_paragraph", "to_json",
-]  # fmt: skip
+__all__ = ["Audit", "claim_words", "render_audit", "render_page", "render_table", "summary_paragraph", "to_json"]
 
 #: Verdict → how grave it is, the gravest 0, and how a page shows it.
 _KINDS = {
@@ -60,11 +58,6 @@ def claim_words(claim: Claim, split: str) -> str:
     """A claim in words: its metric, class, run, split and position."""
     parts = (claim.metric.replace("_", " "), claim.label, claim.group, split, claim.at)
     return ", ".join(dict.fromkeys(filter(None, parts)))
-
-
-def printable(text: str) -> str:
-    """The text without control characters, which a hostile report could use to steer a terminal."""
-    return "".join(char if char.isprintable() else " " for char in text)
 
 
 def to_json(audit: Audit) -> dict[str, Any]:
@@ -165,7 +158,7 @@ def render_table(audit: Audit, width: int = 120, every: bool = False) -> str:
         last = row["because"]
     lines = []
     for parts in cells:
-        wrapped = [textwrap.wrap(printable(text), size) for text, size in zip(parts, widths, strict=True)]
+        wrapped = [textwrap.wrap(text, size) for text, size in zip(parts, widths, strict=True)]
         for line in zip_longest(*wrapped, fillvalue=""):
             lines.append("  ".join(part.ljust(size) for part, size in zip(line, widths, strict=True)).rstrip())
     if hidden := len(rows) - len(shown):
@@ -176,14 +169,14 @@ def render_table(audit: Audit, width: int = 120, every: bool = False) -> str:
 def summary_paragraph(audit: Audit) -> str:
     """One paragraph for a review: how many figures came out how, and the three gravest sentences."""
     report, verdicts = audit.report, audit.report.verdicts
-    title = printable(report.claims.title or report.claims.source or "the report").strip()
+    title = (report.claims.title or report.claims.source or "the report").strip()
     if not verdicts:
         return f"No figure was found in “{title}”, so there is nothing to audit."
     arithmetic, substance = (", ".join(f"{n} {kind}" for kind, n in of.items()) for of in report.counts().values())
     parts = [f"Of {len(verdicts)} figures in “{title}”: {arithmetic}; in substance {substance}."]
     shared, gravest = Counter(verdict.because for verdict in verdicts), dict[str, str]()
     for verdict in sorted(verdicts, key=lambda v: (_rank(v), -shared[v.because])):
-        sentence = printable(verdict.because).rstrip(".")
+        sentence = verdict.because.rstrip(".")
         check = next((f.check_id for f in verdict.findings if f.sentence == verdict.because), sentence)
         if _rank(verdict) <= _TOLD and len(gravest) < 3:
             assumed = f" (assumed: {verdict.assumption})" if _rank(verdict) == 1 and verdict.assumption else ""
@@ -221,7 +214,8 @@ def render_page(template: str, **values: object) -> str:
     def shown(value: object) -> object:
         if not isinstance(value, str) or isinstance(value, Markup):
             return value
-        return printable(value) if in_html else re.sub(r"([\\`*_\[\]|<&])", r"\\\1", printable(value))
+        text = "".join(char if char.isprintable() else " " for char in value)
+        return text if in_html else re.sub(r"([\\`*_\[\]|<&])", r"\\\1", text)
 
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "pages"), autoescape=in_html, undefined=StrictUndefined,

@@ -366,17 +366,15 @@ def _counted(path: Path, claims: ClaimSet) -> dict[str, Any]:
 
 
 def _echo_counted(counted: dict[str, Any]) -> None:
-    from assay.audit.report import printable
-
-    click.echo(f"\ncheckpoint  {printable(counted['file'])} ({counted['kind']}): {counted['parameters']:,} parameters "
+    click.echo(f"\ncheckpoint  {counted['file']} ({counted['kind']}): {counted['parameters']:,} parameters "
                f"in {counted['tensors']} tensors")  # fmt: skip
     for name, (inputs, units) in counted["recurrent"].items():
-        click.echo(f"  {printable(name)}: LSTM of {units} over {inputs} inputs")
+        click.echo(f"  {name}: LSTM of {units} over {inputs} inputs")
     for item in counted["printed"]:
         verdict = "what it holds" if item["holds"] else "not what it holds"
-        click.echo(f"  printed {printable(item['printed'])} ({printable(item['group'])}): {verdict}")
+        click.echo(f"  printed {item['printed']} ({item['group']}): {verdict}")
     for name, value in list(counted["settings"].items())[:12]:
-        click.echo(f"  {printable(name)} = {printable(str(value))[:60]}")
+        click.echo(f"  {name} = {str(value)[:60]}")
 
 
 def _doubtful(result: Audit) -> bool:

@@ -26,7 +26,6 @@ A draft lists under ``[excluded]`` the numeric tokens that are no claims, with t
 from __future__ import annotations
 
 import itertools
-import re
 import tomllib
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
@@ -56,11 +55,10 @@ def read_text(path: Path) -> str:
         size = path.stat().st_size
         raw = path.read_bytes() if size <= MAX_BYTES else b""
         text = raw.decode("utf-8-sig")
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
     except OSError as error:
-        reason = "is a folder; name a claims file or a report" if path.is_dir() else f"cannot be read: {error.strerror}"
-        raise InputError(f"{path}: {reason}") from None
+        reason = "no such file" if isinstance(error, FileNotFoundError) else f"cannot be read: {error.strerror}"
+        folder = "is a folder; name a claims file or a report"
+        raise InputError(f"{path}: {folder if path.is_dir() else reason}") from None
     except UnicodeDecodeError as error:
         if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
             raise InputError(f"{path}: is UTF-16; save it as UTF-8") from None
@@ -138,12 +136,9 @@ def _document(text: str, name: str) -> dict[str, Any]:
         raise InputError(f"{name}: {len(text):,} characters; a claims file has at most {_MOST_TEXT:,}: split it")
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        place = re.search(r"at line (\d+)", str(error))
-        line = int(place[1]) if place else text.rstrip("\n").count("\n") + 1
-        raise InputError(f"{name}, line {line}: not TOML: {error}") from None
-    except RecursionError:
-        raise InputError(f"{name}: not a claims file: its tables are nested too deeply") from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        reason = str(error) if isinstance(error, ValueError) else "its tables are nested too deeply"
+        raise InputError(f"{name}: not TOML: {reason}") from None
     document.pop("excluded", None)
     claims = document.get("claim", [])
     if isinstance(claims, list):

@@ -16,7 +16,7 @@ CLAIM = '[[claim]]\nmetric = "accuracy"\nprinted = "57%"\n'
 GROUP = '[[group]]\nname = "a"\n'
 
 BAD = [
-    ("x = ", "line 1"),
+    ("x = ", "not TOML: Invalid value"),
     ("title = 3", "line 1: 'title' must be a string"),
     ("titel = 'x'", "did you mean 'title'"),
     ('[[claim]]\nmetric = "acuracy"\nprinted = "57%"', "line 2: unknown metric 'acuracy'; did you mean 'accuracy'"),
