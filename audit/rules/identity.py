@@ -69,11 +69,12 @@ class Identity:
 
 
 def _filled(value: Any, names: list[str]) -> Any:
-    """A field with the names of ``each`` in the place of $1, $2 …; lists become tuples."""
+    """A field with the names of ``each`` in the place of $1, $2 …, in words with spaces; lists become tuples."""
     if isinstance(value, list):
         return tuple(_filled(item, names) for item in value)
-    for place, name in enumerate(names, 1):
-        value = value.replace(f"${place}", name) if isinstance(value, str) else value
+    for place, name in enumerate(names if isinstance(value, str) else (), 1):
+        spaced = name.replace("_", " ") if "{" in value else name
+        value = value.replace(f"{{${place}", f"{{{name}").replace(f"${place}", spaced)
     return value
 
 

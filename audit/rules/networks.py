@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from assay.audit.claims.intervals import Interval
@@ -49,14 +49,14 @@ def _counts(architecture: Architecture, inputs: int | None = None) -> dict[str, 
     return counts
 
 
-def _layer_words(layer: Layer) -> str:
-    short = {"lstm": "LSTM", "gru": "GRU", "rnn": "RNN"}.get(layer.kind, layer.kind.replace("_", " "))
-    size = f"({layer.units})" if layer.units else ""
-    return f"{'bidirectional ' if layer.bidirectional else ''}{short}{size}"
-
-
-def _listed(layers: list[Layer]) -> str:
-    return ", ".join(_layer_words(layer) for layer in layers if layer.kind != "dropout")
+def _listed(layers: Iterable[Layer]) -> list[str]:
+    """Layers in words: "bidirectional LSTM(64)"."""
+    short = {"lstm": "LSTM", "gru": "GRU", "rnn": "RNN"}
+    return [
+        f"{'bidirectional ' * layer.bidirectional}{short.get(layer.kind, layer.kind.replace('_', ' '))}"
+        + f"({layer.units})" * bool(layer.units)
+        for layer in layers if layer.kind != "dropout"
+    ]  # fmt: skip
 
 
 def parameter_count(run: Run) -> Iterator[Finding]:
@@ -77,7 +77,7 @@ def _whole(run: Run, claim: Claim, architecture: Architecture) -> Finding:
     every = {count for found in counts.values() for count in found}
     told = {"torch": "PyTorch", "keras": "Keras"}
     described = (f"{' or '.join(f'{c:,}' for c in found)} in {told[name]}" for name, found in counts.items())
-    figures: Figures = {"layers": _listed(list(architecture.layers)), "inputs": architecture.inputs, "figure": claim,
+    figures: Figures = {"layers": _listed(architecture.layers), "inputs": architecture.inputs, "figure": claim,
                "counts": "; ".join(described)}  # fmt: skip
     if any(value.holds(count) for count in every):
         return say("fits", "C26 parameters", [claim], "count", weight=1, **figures)
@@ -94,7 +94,7 @@ def _unknown_inputs(run: Run, claim: Claim, architecture: Architecture) -> Findi
     needed = [inputs_needed(architecture, name, value.low, value.high) for name in _frameworks(architecture)]
     reachable = [n for found in needed if found for n in (found[0], found[-1])]
     bare = min(min(found) for found in _counts(architecture, 1).values())
-    figures: Figures = {"layers": _listed(list(architecture.layers)), "bare": bare, "figure": claim}
+    figures: Figures = {"layers": _listed(architecture.layers), "bare": bare, "figure": claim}
     if value.high < bare:
         return say("broken", check, [claim], "bare", stated=True, **figures)
     if not architecture.complete:
