@@ -73,19 +73,42 @@ def real(family: str, market: str, seed: int, file: Path | None) -> dict[str, ob
             "seconds": seconds}  # fmt: skip
 
 
-def cell_text(own: pd.DataFrame, digits: int) -> str:
-    """The mean over seeds with its 95% interval: over seeds where there are several, else the HAC interval of the one.
+def over_seeds(own: pd.DataFrame) -> float:
+    """Half of the 95% interval of the mean over seeds (Student's)."""
+    return float(stats.t.ppf(0.975, len(own) - 1) * own["figure"].std(ddof=1) / len(own) ** 0.5)
 
-    The interval of several seeds is Student's and says how far seeds differ; that of one seed, how far sessions do.
+
+def over_sessions(own: pd.DataFrame) -> float:
+    """Half of the 95% interval of one seed over its sessions (HAC), mean over the seeds."""
+    return float((1.96 * (own["figure"] / own["t"]).abs()).mean())
+
+
+def cell_text(own: pd.DataFrame, market: str) -> str:
+    """The mean over seeds with its 95% interval.
+
+    Of planted markets, which differ by seed, over seeds where there are several; of real prices over the sessions, and
+    how far seeds differ after it. One seed has the interval of its sessions.
     """
     if own.empty:
         return ""
-    mean, n = own["figure"].mean(), len(own)
-    if n > 1:
-        half = float(stats.t.ppf(0.975, n - 1) * own["figure"].std(ddof=1) / n**0.5)
-    else:
-        half = abs(float(1.96 * mean / own["t"].iloc[0])) if own["t"].iloc[0] else float("nan")
-    return f"{mean:.{digits}f} [{mean - half:.{digits}f}, {mean + half:.{digits}f}]"
+    mean, digits = own["figure"].mean(), 2 if market in KINDS else 4
+    half = over_seeds(own) if market in KINDS and len(own) > 1 else over_sessions(own)
+    text = f"{mean:.{digits}f} [{mean - half:.{digits}f}, {mean + half:.{digits}f}]"
+    return text if market in KINDS or len(own) < 2 else f"{text} ±{over_seeds(own):.{digits}f}"
+
+
+def apart_from_zero(table: pd.DataFrame) -> str:
+    """How many of the intervals on real prices leave out 0, and how many would where there is nothing."""
+    cells = [(family, market, own) for (family, market), own in table.groupby(["model", "market"], sort=False)
+             if market not in KINDS]  # fmt: skip
+    out = [f"`{family}` on {market}" for family, market, own in cells
+           if abs(own["figure"].mean()) > over_sessions(own)]  # fmt: skip
+    names = f" ({', '.join(out)})" if out else ""
+    leave = "leaves" if len(out) == 1 else "leave"
+    return (
+        f"Of the {len(cells)} intervals on real prices {len(out)} {leave} out 0{names};\n"
+        f"of so many at 95%, {0.05 * len(cells):.0f} would where there is nothing to find."
+    )
 
 
 def page(table: pd.DataFrame, command: str, note: str = "") -> str:
@@ -94,10 +117,11 @@ def page(table: pd.DataFrame, command: str, note: str = "") -> str:
     ran = [family for family in (*OTHERS, *NETWORKS) if family in set(table["model"])]
     lines = [
         "# What is the LSTM worth?", "", f"`{command}`", "", *(__doc__ or "").split("\n\n")[2:3], "",
-        "A cell holds the mean over seeds and a 95% interval: of the mean over seeds (Student's) where there are",
-        "several, of the sessions (HAC) where there is one. Planted markets: share of the oracle's IC. Real prices:",
-        "mean daily rank IC. Seconds are of the processor, a fit and its scores on a planted market, median; – where",
-        "none were kept.",
+        "Planted markets: share of the oracle's IC; the mean over seeds, each with a market of its own, and the 95%",
+        "interval of that mean (Student's), of a single seed that of its sessions (HAC). Real prices: mean daily rank",
+        "IC over seeds with the 95% interval of one seed's sessions (HAC, mean over seeds), and after ± how far the",
+        "mean would move with other seeds (Student's 95%). Seconds are of the processor, a fit and its scores on a",
+        "planted market, median.",
         "", "| model | seeds | seconds | " + " | ".join(columns) + " |", "|---|---|---|" + "---|" * len(columns),
     ]  # fmt: skip
     for family in ran:
@@ -107,7 +131,7 @@ def page(table: pd.DataFrame, command: str, note: str = "") -> str:
         cells = []
         for market in columns:
             there = own[own["market"] == market]
-            cells.append(cell_text(there, 2 if market in KINDS else 4))
+            cells.append(cell_text(there, market))
             if 0 < len(there) < len(every):
                 cells[-1] += f" (seed {', '.join(map(str, sorted(there['seed'])))})"
         seeds = ", ".join(map(str, every))
@@ -119,8 +143,8 @@ def page(table: pd.DataFrame, command: str, note: str = "") -> str:
     lines += [
         "",
         "No winner is declared. On real prices an interval that covers 0 is no evidence of skill, and of two families",
-        "whose intervals overlap neither is shown to be the better one. An interval over seeds is wide where they are",
-        "few and says nothing of other sessions, one over the sessions of one seed nothing of other seeds.",
+        "whose intervals overlap neither is shown to be the better one.",
+        *([apart_from_zero(table)] if set(columns) - set(KINDS) else []),
         "",
         f"All cells took {table['seconds'].sum() / 60.0:.0f} minutes of the processor.",
     ]
