@@ -21,7 +21,7 @@ RUN_RULES: tuple[Callable[[Run], Iterator[Finding]], ...] = (
     classifiers.shares_by_programming, classifiers.share_from_macro, classifiers.one_class_only,
     classifiers.stated_majority,
     samples.proportions_on_stated_sample, samples.matrices_on_stated_sample, samples.whole_numbers,
-    samples.unrecorded_selection, calendars.splits,
+    calendars.splits,
     networks.loss_above_floor, networks.parameter_count, networks.file_size,
 )  # fmt: skip
 

@@ -88,6 +88,8 @@ IDENTITIES: tuple[Identity, ...] = tuple(
 
 def apply(run: Run, row: Identity) -> Iterator[Finding]:
     """What a row says of a run: of the whole and, where the row says so, of every label."""
+    if not any(name.partition("/")[0] in run.metrics for name in row.result.split("|")):
+        return
     labels = [""]
     if row.by_label:
         labels += dict.fromkeys(c.label for c in run.members if c.label and c.metric in row.result.split("|"))
@@ -179,11 +181,11 @@ def _judged(row: Identity, s: Situation) -> Iterator[Finding]:
     proves = {"=": True, "<": below, ">": above, "": False}[row.proves]
     proves = proves and all(CONDITIONS[name](s) for name in row.proof)
     ending = {"≤": ", and it is above that.", "≥": ", and it is below that."}.get(row.relation, ".")
-    ending = "." if row.miss == "baseline" else ending
+    ending = "." if row.miss in ("baseline", "weak") else ending
     yield say(
         row.miss, row.check, [s.claims[name] for name in (row.accuses or (row.result,)) if name in s.claims],
         sentence=sentence[:-1] + ending, proven=proves, premise=row.premise, stated=s.stated,
-        weight=row.missing, using=() if row.miss == "baseline" else s.involved,
+        weight=row.missing, using=s.involved if row.miss in ("broken", "doubt") else (),
     )  # fmt: skip
 
 

@@ -14,19 +14,18 @@ from collections.abc import Iterator, Sequence
 from assay.audit.claims.intervals import Interval
 from assay.audit.claims.model import Claim
 from assay.audit.forensic import scores
-from assay.audit.forensic.books import auc_interval, deflated_floor, wilson
+from assay.audit.forensic.books import auc_interval, wilson
 from assay.audit.forensic.moments import grimmer
 from assay.audit.forensic.scores import Matrix, grim_counts, grim_has_power
 from assay.audit.rules.calendars import track_record
 from assay.audit.rules.scope import Report, Run
 from assay.audit.rules.words import Figures, say
 from assay.audit.verdicts import Finding, Substance
-from assay.data.conventions import SESSIONS_A_YEAR
 from assay.results.stats.deflated_sharpe import probabilistic_sharpe
 
 __all__ = [
     "common_sample", "matrices_on_stated_sample", "proportions_on_stated_sample", "stated_intervals", "thresholds",
-    "unrecorded_selection", "whole_numbers",
+    "whole_numbers",
 ]  # fmt: skip
 
 #: Largest stated sample whose matrices are enumerated, largest unstated ones searched for power and listed, and how
@@ -223,15 +222,6 @@ def whole_numbers(run: Run) -> Iterator[Finding]:
     good = any(grimmer(run.read(mean), run.read(std), n, ddof) for ddof in (0, 1))
     yield say(good, "C35 whole numbers", [mean, std], "some" if good else "none", proven=run.one_sample(mean, std),
               stated=True, n=n, mean=mean, std=std)  # fmt: skip
-
-
-def unrecorded_selection(run: Run) -> Iterator[Finding]:
-    """A Sharpe ratio without a track record against the best of the trials listed, over one year."""
-    claim, trials = run.get("sharpe"), run.group.portfolio.trials or 1
-    best = deflated_floor(trials, SESSIONS_A_YEAR, SESSIONS_A_YEAR)
-    if claim is not None and track_record(run) is None and trials > 1 and run.read(claim).low < best * 2:
-        held = "a track record of one year"
-        yield say("weak", "C19 selection", [claim], "year", premise=held, sharpe=claim, trials=trials, floor=best)
 
 
 def thresholds(report: Report) -> Iterator[Finding]:

@@ -63,6 +63,11 @@ class Run:
         unsigned = share_like and not value.percent and interval.low > 1.0 and claim.unit != "bps"
         return interval * 0.01 if unsigned else interval
 
+    @cached_property
+    def metrics(self) -> frozenset[str]:
+        """What the run prints."""
+        return frozenset(claim.metric for claim in self.members)
+
     def candidates(self, metric: str, label: str = "") -> list[Claim]:
         """Measured members of this metric and label, within the bounds of the metric."""
         return self._index.get((metric, label), [])
