@@ -33,9 +33,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assay.audit.claims.metrics import METRICS
-from assay.audit.claims.model import BESIDE, RELATIONS, Claim, ClaimSet, Group, Sample, Split
-from assay.audit.claims.schema import Place, from_toml, nearest, place_print, table_lines, toml_lines, toml_value
+from assay.audit.claims.model import BESIDE, Claim, ClaimSet, Group, Sample, Split
+from assay.audit.claims.schema import Place, from_toml, place_print, table_lines, toml_lines, toml_value
 from assay.data.errors import InputError
 
 if TYPE_CHECKING:
@@ -110,9 +109,8 @@ def parse_claims(text: str, name: str = "claims") -> ClaimSet:
     document, file = _document(text, name), Place(name, table_lines(text))
     read = from_toml(ClaimSet, document, file)
     if len(read.claims) > _MOST_CLAIMS:
-        raise InputError(
-            f"{name}: {len(read.claims):,} claims; at most {_MOST_CLAIMS:,} are judged at once: split the file"
-        )
+        count = f"{len(read.claims):,} claims; at most {_MOST_CLAIMS:,} are judged at once"
+        raise InputError(f"{name}: {count}: split the file")
     groups = read.groups or (Group("report"),) * bool(read.claims)
     names, ids = {group.name for group in groups}, set[str]()
     claims = []
@@ -159,11 +157,8 @@ def _finished(claim: Claim, first: str, ids: set[str], place: Place) -> Claim:
 
 
 def _check_claim(claim: Claim, groups: set[str], ids: set[str], place: Place) -> None:
-    """The names a claim uses must exist, and a relation has as many inputs as it takes."""
+    """The run and the claims that it names must exist, and a relation has as many inputs as it takes."""
     relation, inputs = claim.relation, claim.inputs
-    for key, name, known in (("metric", claim.metric, METRICS), ("relation", relation, RELATIONS)):
-        if name not in known:
-            raise place.error(key, f"unknown {key} {name!r}; {nearest(name, known)}")
     if claim.group not in groups:
         raise place.error("group", f"no [[group]] is named {claim.group!r}; known: {', '.join(sorted(groups))}")
     if relation in ("change", "reduction", "ratio", "difference") and len(inputs) != 2:

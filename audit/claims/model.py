@@ -16,6 +16,7 @@ from functools import cached_property
 from typing import Annotated
 
 from assay.audit.claims.intervals import Interval, Printed
+from assay.audit.claims.metrics import METRICS
 
 __all__ = [
     "BESIDE", "RELATIONS", "Architecture", "Claim", "ClaimSet", "ClassShare", "Group", "Layer", "LossFormula",
@@ -206,7 +207,7 @@ class Claim:
     """One figure as printed."""
 
     id: str  # unique within its set; made of the words below where a file gives none
-    metric: str  # canonical name (`METRICS`)
+    metric: Annotated[str, tuple(METRICS)]  # canonical name
     printed: str  # the figure as it stands in the report
     value: Printed = field(metadata={"key": ""})  # the figure read (`parse_print`)
     group: str  # name of its run
@@ -214,7 +215,7 @@ class Claim:
     split: str = ""  # "train", "validation", "test", "all", or the group's own
     label: str = ""  # class, quantile, side or asset the figure is about; empty for the whole
     at: str = ""  # position within the run: "epoch 35", a fold, "2024-Q3"; empty for the summary
-    relation: str = ""  # how the figure follows from other claims (`RELATIONS`)
+    relation: Annotated[str, tuple(RELATIONS)] = ""  # how the figure follows from other claims
     inputs: tuple[str, ...] = ()  # which, by id
     definition: str = ""  # in the report's words or the auditor's
     target: bool = False  # a goal or threshold the report sets itself, no result

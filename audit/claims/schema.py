@@ -18,7 +18,7 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_typ
 from assay.audit.claims.intervals import UNITS, Printed, parse_print
 from assay.data.errors import InputError
 
-__all__ = ["Place", "from_toml", "nearest", "place_print", "table_lines", "toml_lines", "toml_value"]
+__all__ = ["Place", "from_toml", "place_print", "table_lines", "toml_lines", "toml_value"]
 
 T = TypeVar("T")
 _HEADER = re.compile(r"^\s*(\[\[?)\s*([\w.\-\"' ]+?)\s*\]\]?\s*(?:#.*)?$")
@@ -68,11 +68,9 @@ class Place:
         return InputError(f"{self.file}, line {self.lines.get(path, 1)}: {message}")
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """What to say after a name that is not known."""
-    names = list(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(filter(None, names))}"
+def _nearest(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, known := list(known), n=1, cutoff=0.5)
+    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(filter(None, known))}"
 
 
 @cache
@@ -102,7 +100,7 @@ def from_toml(cls: Callable[..., T], table: Mapping[str, Any], place: Place, wha
     """
     keys = _keys(cls)
     if unknown := [key for key in table if key not in keys or not key]:
-        raise place.error(unknown[0], f"unknown key {unknown[0]!r} in {what}; {nearest(unknown[0], keys)}")
+        raise place.error(unknown[0], f"unknown key {unknown[0]!r} in {what}; {_nearest(unknown[0], keys)}")
     values = {}
     for key, (item, hint, mark) in keys.items():
         if key in table:
@@ -136,7 +134,7 @@ def _value(value: Any, hint: Any, mark: Any, key: str, place: Place) -> Any:
     if not good or (hint in (int, float) and abs(value) > 1e300):
         raise place.error(key, f"{key!r} must be {words}, got {value!r:.60}")
     if isinstance(mark, tuple) and value not in mark:
-        raise place.error(key, f"{key} {value!r} is not one of {', '.join(map(repr, mark))}")
+        raise place.error(key, f"unknown {key} {value!r}; {_nearest(value, mark)}")
     if isinstance(mark, int) and (size := len(value) if isinstance(value, list) else value) < mark:
         raise place.error(key, f"{key} {size} is below {mark}" if mark else f"{key} {size} is negative")
     if part is not None:

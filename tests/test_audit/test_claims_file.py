@@ -45,7 +45,7 @@ BAD = [
         "sum to at least",
     ),
     (GROUP + '[group.target]\nlow = "20"\nhigh = "10"', "line 4: group 'a': low 20 is above high 10"),
-    (GROUP + '[group.target]\nkind = "prise"', "line 4: kind 'prise' is not one of"),
+    (GROUP + '[group.target]\nkind = "prise"', "line 4: unknown kind 'prise'; did you mean 'price'"),
     (
         GROUP + '[[group.class]]\nname = "Buy"\n[[group.class]]\nname = "Sell"\nshre = "3%"',
         "line 7: unknown key 'shre'",
@@ -55,7 +55,7 @@ BAD = [
         GROUP + '[[group.class]]\nname = "Buy"\nshare = "60%"\n[[group.class]]\nname = "Sell"\nshare = "50%"',
         "class shares sum",
     ),
-    (GROUP + '[group.architecture]\nlayers = [{ kind = "lstmm", units = 3 }]', "kind 'lstmm' is not one of"),
+    (GROUP + '[group.architecture]\nlayers = [{ kind = "lstmm", units = 3 }]', "unknown kind 'lstmm'; did you mean 'lstm'"),
     (GROUP + '[group.architecture]\nlayers = [{ kind = "lstm" }]', "layer 1 (lstm) needs units"),
     (GROUP + "[group.architecture]\ninputs = 3", "line 3: architecture needs 'layers'"),
     (GROUP + "[group.portfolio]\ntrials = 0", "line 4: trials 0 is below 1"),
