@@ -55,7 +55,7 @@ BAD = [
         GROUP + '[[group.class]]\nname = "Buy"\nshare = "60%"\n[[group.class]]\nname = "Sell"\nshare = "50%"',
         "class shares sum",
     ),
-    (GROUP + '[group.architecture]\nlayers = [{ kind = "lstmm", units = 3 }]', "unknown kind 'lstmm'; did you mean 'lstm'"),
+    (GROUP + '[group.architecture]\nlayers = [{ kind = "lstmm", units = 3 }]', "kind 'lstmm'; did you mean 'lstm'"),
     (GROUP + '[group.architecture]\nlayers = [{ kind = "lstm" }]', "layer 1 (lstm) needs units"),
     (GROUP + "[group.architecture]\ninputs = 3", "line 3: architecture needs 'layers'"),
     (GROUP + "[group.portfolio]\ntrials = 0", "line 4: trials 0 is below 1"),
