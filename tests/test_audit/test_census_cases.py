@@ -62,3 +62,21 @@ def test_what_cannot_hold_is_accused(case: str) -> None:
 @pytest.mark.parametrize("case", SILENT)
 def test_what_another_reading_explains_is_not(case: str) -> None:
     assert accused(*SILENT[case]) == []
+
+
+READ = {
+    "a side's own count":
+        ('{"long_trade_count": 12, "trade_count": 35}', "json", {("trades", "long", 12), ("trades", "", 35)}),
+    "percent at the end of a key":
+        ("| h | acc_majority_% |\n|---|---|\n| 1 | 1.8 |\n", "md", {("accuracy", "", 0.018)}),
+    "a hedge is no beta": ("- beta-hedged Sharpe: 0.965\n", "md", {("sharpe", "", 0.965)}),
+    "a cache hits no market": ("| Cache Hit Rate | 33% |\n|---|---|\n", "md", set()),
+    "a gap to a benchmark": ("- Max Drawdown Gap vs Benchmark = 8%\n", "md", set()),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", READ)
+def test_how_labels_read(case: str) -> None:
+    text, form, expected = READ[case]
+    claims = draft_claims(text, source=f"report.{form}", form=form).claims.claims
+    assert {(claim.metric, claim.label, round(claim.value.value, 9)) for claim in claims} == expected
