@@ -241,19 +241,15 @@ class ClaimSet:
 
     def group(self, name: str) -> Group:
         """The group of that name; an empty one where it is not described."""
-        return self._groups.get(name) or Group(name)
+        return self._by_name[0].get(name) or Group(name)
 
     def claim(self, claim_id: str) -> Claim | None:
         """The claim of that id, or None."""
-        return self._claims.get(claim_id)
+        return self._by_name[1].get(claim_id)
 
     @cached_property
-    def _groups(self) -> dict[str, Group]:
-        return {group.name: group for group in reversed(self.groups)}
-
-    @cached_property
-    def _claims(self) -> dict[str, Claim]:
-        return {claim.id: claim for claim in reversed(self.claims)}
+    def _by_name(self) -> tuple[dict[str, Group], dict[str, Claim]]:
+        return {group.name: group for group in self.groups[::-1]}, {claim.id: claim for claim in self.claims[::-1]}
 
     def split_of(self, claim: Claim) -> str:
         """The split of a claim: its own, or its group's."""
