@@ -220,8 +220,6 @@ def named(
     metric = role.metric or _bare_loss(text, split)
     if not metric and other.metric and (not bare(text) or bare(text) in wordset("value_titles")):
         metric, role, other = other.metric, other, role
-    if metric and "={" in text.replace(" ", ""):
-        return Reading("", context, SETTING)
     if role.turned and metric:
         return Reading("", context, f"{bare(text)[:40]!r} is no {metric.replace('_', ' ')}")
     needs = table("needs").get(metric, ())

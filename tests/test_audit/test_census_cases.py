@@ -69,7 +69,6 @@ READ = {
         ('{"long_trade_count": 12, "trade_count": 35}', "json", {("trades", "long", 12), ("trades", "", 35)}),
     "percent at the end of a key":
         ("| h | acc_majority_% |\n|---|---|\n| 1 | 1.8 |\n", "md", {("accuracy", "", 0.018)}),
-    "settings in braces": ("1. params={'period': 20, 'stop': 0.9} | sharpe=0.899\n", "md", {("sharpe", "", 0.899)}),
     "a hedge is no beta": ("- beta-hedged Sharpe: 0.965\n", "md", {("sharpe", "", 0.965)}),
     "a cache hits no market": ("| Cache Hit Rate | 33% |\n|---|---|\n", "md", set()),
     "a gap to a benchmark": ("- Max Drawdown Gap vs Benchmark = 8%\n", "md", set()),
