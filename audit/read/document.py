@@ -150,14 +150,7 @@ def _lines(text: str) -> list[str]:
 
 
 def without_tags(text: str) -> str:
-    """A line with its HTML tags and entities blanked or replaced, as long as before, so that columns stay.
-
-    Examples
-    --------
-    >>> without_tags("<b>R<sup>2</sup></b>: 0.5&plusmn;0.1")
-    '   R²               : 0.5       ±0.1'
-
-    """
+    """A line with its HTML tags and entities blanked or replaced, as long as before, so that columns stay."""
     if "<" in text:
         text = pattern("squared").sub(lambda match: (match[1] + "²").ljust(len(match[0])), text)
         text = pattern("plain_tag").sub(lambda match: " " * len(match[0]), text)
@@ -207,12 +200,6 @@ def split_cells(text: str, mark: str = "|") -> tuple[Cell, ...]:
 
     A pipe after a backslash does not split; an outer pipe at either end makes no empty cell. Other marks do not split
     inside double quotes.
-
-    Examples
-    --------
-    >>> split_cells("| a | 12% |")
-    (Cell(text='a', column=2), Cell(text='12%', column=6))
-
     """
     whole = pattern("escaped_pipe" if mark == "|" else "quoted").sub(lambda match: "\0" * len(match[0]), text)
     cells, begin = [], 0

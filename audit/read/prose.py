@@ -35,17 +35,7 @@ REACH, _APART = 120, 99.0
 
 
 def no_figure(token: Token, before: str, after: str) -> str:
-    """Why a number is no figure, whatever stands near it; "" where it may be one.
-
-    `before` and `after` are the folded text on either side of it.
-
-    Examples
-    --------
-    >>> from assay.audit.read.tokens import scan_line
-    >>> no_figure(scan_line("trained since 2019, on")[0], "trained since ", ", on")
-    'a year'
-
-    """
+    """Why a number is no figure, whatever stands in the folded text on either side of it; "" where it may be one."""
     for reason, rows in table("no_figure").items():
         for row in rows:
             tests = (pattern(row["text"]).fullmatch(token.text) if "text" in row else True,
@@ -308,8 +298,12 @@ def _place(text: _Text, token: Token, metric: str, local: Context, reason: str) 
         metric = "win_rate" if metric == "winning_trades" else ""
     if metric == "parameters" and pattern("memory").search(token.text):
         metric = "file_size"
-    if metric and (wrong := wrong_unit(metric, token) or _too_large(text, token, metric)):
+    share_like = bool(metric) and METRICS[metric].kind in ("proportion", "score", "correlation", "r2")
+    digits = "".join(char for char in token.text if char.isalnum() or char in ".%")
+    if metric and (wrong := wrong_unit(metric, token)):
         metric, reason = "", wrong
+    elif share_like and topic not in METRICS and digits.isdecimal() and int(digits) > 1:
+        metric, reason = "", "too large for a share, and without a percent sign"
     if not metric:
         if why := _no_metric(token, before, text.after(token, 24), text.context, "`" in text.text):
             text.spot.exclude(token, why)
@@ -322,14 +316,6 @@ def _place(text: _Text, token: Token, metric: str, local: Context, reason: str) 
         if told or pattern("goal_after").match(after) or pattern("goal_before").search(before):
             local = replace(local, goal=True)
         text.claim(token, metric, local, label=_class_of(text, token, metric, local))
-
-
-def _too_large(text: _Text, token: Token, metric: str) -> str:
-    """Whether it is a bare whole number above 1: shares are printed with a sign or as decimals in running text."""
-    share = METRICS[metric].kind in ("proportion", "score", "correlation", "r2") and text.context.topic not in METRICS
-    digits = "".join(char for char in token.text if char.isalnum() or char in ".%")
-    beyond = share and digits.isdecimal() and int(digits) > 1
-    return "too large for a share, and without a percent sign" if beyond else ""
 
 
 def _class_of(text: _Text, token: Token, metric: str, context: Context) -> str:

@@ -7,9 +7,9 @@ in one table or list, which tells its rows apart on purpose.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from assay.audit.claims.metrics import METRICS
@@ -231,14 +231,20 @@ class _Run:
 
 
 def _merged_names(placed: list[Placed], names: list[str]) -> list[str]:
-    """The name of each figure's run, those groups merged that their figures show to be one."""
+    """The name of each figure's run, those groups merged that their figures show to be one, the likeliest first."""
     runs: dict[str, _Run] = {}
     for index, figure in enumerate(placed):
         runs.setdefault(names[index], _Run()).add(index, figure)
     out = list(names)
     while len(runs) <= _MOST:
-        scored = ((_alike(runs[first], runs[second]), first, second) for first, second in _candidates(runs))
-        digits, kept, gone = max(scored, default=(0.0, "", ""), key=lambda pair: pair[0])
+        holding: dict[Key, list[str]] = defaultdict(list)
+        for name, run in runs.items():
+            for key in run.figures:
+                holding[key].append(name)
+        pairs = dict.fromkeys(pair for held in holding.values() for pair in itertools.combinations(held, 2))
+        order = {name: position for position, name in enumerate(runs)}
+        scored = [(_alike(runs[a], runs[b]), -order[a], -order[b], a, b) for a, b in pairs]
+        digits, _, _, kept, gone = max(scored, default=(0.0, 0, 0, "", ""))
         if not digits:
             break
         for index in runs.pop(gone).members:
@@ -247,35 +253,21 @@ def _merged_names(placed: list[Placed], names: list[str]) -> list[str]:
     return out
 
 
-def _candidates(runs: dict[str, _Run]) -> Iterator[tuple[str, str]]:
-    """Pairs of groups that print a common metric, the earlier first."""
-    holding: dict[Key, list[str]] = defaultdict(list)
-    for name, run in runs.items():
-        for key in run.figures:
-            holding[key].append(name)
-    order = {name: position for position, name in enumerate(runs)}
-    pairs = {(a, b) for names in holding.values() for a in names for b in names if order[a] < order[b]}
-    yield from sorted(pairs, key=lambda pair: (order[pair[0]], order[pair[1]]))
-
-
 def _alike(first: _Run, second: _Run) -> float:
     """How many digits two groups agree on; 0 where that is too few, where they disagree, or stand in one table."""
-    if first.places & second.places:
-        return 0.0
     digits, common = 0.0, 0
-    for key in first.figures.keys() & second.figures.keys():
-        pairs = [(a, b) for a in first.figures[key] for b in second.figures[key] if _one_split(a, b)]
+    for key in first.figures.keys() & second.figures.keys() if not first.places & second.places else ():
+        pairs = [
+            (a, b) for a in first.figures[key] for b in second.figures[key]
+            if a.context.split == b.context.split or not a.context.split or not b.context.split
+            or a.context.weak or b.context.weak
+        ]  # fmt: skip
         if any(contradict(a, b) for a, b in pairs):
             return 0.0
         digits += max((min(_digits(a), _digits(b)) for a, b in pairs), default=0.0)
         common += bool(pairs)
     alone = common and common == min(len(first.figures), len(second.figures))
     return digits if digits >= (_ONLY if alone else _ENOUGH) else 0.0
-
-
-def _one_split(first: Placed, second: Placed) -> bool:
-    a, b = first.context, second.context
-    return a.split == b.split or not a.split or not b.split or a.weak or b.weak
 
 
 def _digits(figure: Placed) -> float:
