@@ -341,8 +341,11 @@ def _local(text: _Text, token: Token) -> Context:
     earlier = pattern("earlier_run").search(piece[-24:]) or pattern("earlier_time").match(opening)
     if earlier and near and earlier[1] not in " ".join(context.group):
         context = replace(context, group=(*context.group, earlier[1]))
-    metric = next((m.metric for m in text.named if m.start == begin), "")
-    return of_units(context, folded[max(0, begin - 12) : token.start + 1].rpartition(".")[2], metric)
+    mention = next((m for m in text.named if m.start == begin), None)
+    if mention and near and mention.words.startswith("initial "):
+        context = replace(context, group=(*context.group, "initial"))
+    words = folded[max(0, begin - 12) : token.start + 1].rpartition(".")[2]
+    return of_units(context, words, mention.metric if mention else "")
 
 
 def _nearest(text: _Text, number: int) -> Mention | None:
