@@ -344,8 +344,8 @@ def _local(text: _Text, token: Token) -> Context:
     mention = next((m for m in text.named if m.start == begin), None)
     if mention and near and mention.words.startswith("initial "):
         context = replace(context, group=(*context.group, "initial"))
-    words = folded[max(0, begin - 12) : token.start + 1].rpartition(".")[2]
-    return of_units(context, words, mention.metric if mention else "")
+    near_words = folded[max(0, begin - 12) : token.start + 1].rpartition(".")[2]
+    return of_units(context, near_words, mention.metric if mention else "")
 
 
 def _nearest(text: _Text, number: int) -> Mention | None:
