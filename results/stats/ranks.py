@@ -68,10 +68,10 @@ def rank_correlation(one: Values, two: Values, *, minimum: int = 10) -> tuple[Fl
     if 0 in one.shape:
         return np.full(len(one), np.nan), np.zeros(len(one), dtype=np.int64)
     sorter = _Sorter(blocks[0].stop, one.shape[1])
-    room = np.empty((2, blocks[0].stop, one.shape[1]))
+    room = np.empty((blocks[0].stop, one.shape[1]))
 
     def sums(left: Floats, right: Floats, absent: _Absent, n: _Counts) -> tuple[Floats, Floats, Floats | float]:
-        return _ranked_sums(left, right, absent, n, sorter, room[:, : len(left)])
+        return _ranked_sums(left, right, absent, n, sorter, room[: len(left)])
 
     return _correlated(one, two, minimum, sums)
 
@@ -114,25 +114,23 @@ def _sums(left: Floats, right: Floats, absent: _Absent, n: _Counts) -> tuple[Flo
     # The largest size in each row: a constant row leaves rounding noise in proportion to it, where it varies by 0.
     largest = [np.asarray(np.abs(side).max(axis=1)) for side in sides]
     for side in sides:
-        side.ravel()[absent] = np.nan
         with np.errstate(invalid="ignore", divide="ignore"):
-            side -= (np.nansum(side, axis=1) / n)[:, None]
+            side -= (side.sum(axis=1) / n)[:, None]
         side.ravel()[absent] = 0.0
     size = np.sqrt(np.einsum("ij,ij->i", left, left)) * np.sqrt(np.einsum("ij,ij->i", right, right))
     return np.einsum("ij,ij->i", left, right), size, 1e-12 * n * largest[0] * largest[1]
 
 
 def _ranked_sums(
-    left: Floats, right: Floats, absent: _Absent, n: _Counts, sorter: _Sorter, room: Floats
+    left: Floats, right: Floats, absent: _Absent, n: _Counts, sorter: _Sorter, along: Floats
 ) -> tuple[Floats, Floats, Floats | float]:
     """Of the average ranks: multiples of ½, so that every sum is exact, in whatever order it is taken.
 
     The right side is put in the order of the left before it is sorted itself, so that its keys say where each value
-    stands on the left, and no table of ranks is made. `room` is for two tables of values.
+    stands on the left, and no table of ranks is made. `along` is room for a table of values.
     """
     rows, columns = left.shape
     starts = np.arange(rows)[:, None] * columns
-    along, beside = room
     places, ranked = sorter.ordered(left, absent, n)
     places += starts
     right.ravel().take(places.ravel(), out=along.ravel(), mode="clip")
@@ -140,6 +138,7 @@ def _ranked_sums(
     row, lack = absent // columns, columns - n
     last = row * columns + n[row] + np.arange(len(absent)) - (np.cumsum(lack) - lack)[row]
     others, against = sorter.ordered(along, last, n)
+    beside = along  # which is not read again
     count = n.astype(np.float64)
     centre = count * (count + 1.0) ** 2 / 4.0  # n times the square of the mean rank
     if ranked.ndim == 1:
