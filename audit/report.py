@@ -73,7 +73,7 @@ def to_json(audit: Audit) -> dict[str, Any]:
         print, explained_by, look_ahead, size, together) where data was given;
     findings : every finding of every check: check, claims, using (all figures it takes), sentence, arithmetic,
         substance, assumption, reading;
-    data, daily (sentence, named, words, equal, days, own, look_ahead, size, rounding), retrained, excluded,
+    data, daily (sentence, named, words, equal, days, own, look_ahead, size), retrained, excluded,
     not_placed where they apply.
 
     """

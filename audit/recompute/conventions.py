@@ -21,6 +21,8 @@ from typing import Any
 import numpy as np
 
 from assay.data.conventions import Floats
+from assay.results.stats.information_coefficient import MINIMUM_NAMES
+from assay.results.stats.ranks import rank_correlation, row_correlation
 
 __all__ = ["GRID", "Book", "Choice", "Material", "Panel", "Reading", "Statistic"]
 
@@ -49,11 +51,9 @@ class Panel:
     ----------
     score, forward : (T, N) predictions and the returns that followed, stamped t.
     base, realised : (T, N) price at the fill and the price `horizon` sessions later, where known.
-    horizon : sessions a prediction spans.
     signed : whether 0 separates up from down.
     probability : (T, N) probability of up, or None.
-    assets : names of the columns.
-    stamps : (T,) datetime64[D] of the rows, or None.
+    assets, stamps : (N,) names of the columns, and (T,) datetime64[D] of the rows, or None.
 
     """
 
@@ -70,29 +70,34 @@ class Panel:
     def cut(self, part: Any) -> Panel:
         """A part of every table."""
         tables = {name: getattr(self, name) for name in ("score", "forward", "base", "realised", "probability")}
-        return replace(self, **{name: each[part] for name, each in tables.items() if each is not None})
+        return replace(self, stamps=None, **{name: each[part] for name, each in tables.items() if each is not None})
+
+    @cached_property
+    def pairs(self) -> dict[str, tuple[Floats, Floats]]:
+        """(T, N) what was predicted and what followed, by kind of prediction, of the kinds that there are."""
+        plain = (self.score, self.forward)
+        known = {"score": plain}
+        if self.probability is not None:
+            known["probability above 1/2"] = (self.probability, self.forward)
+        if self.signed:
+            known |= dict.fromkeys(("sign of the score", "per prediction", "returns"), plain)
+        if self.signed and self.base is not None and self.realised is not None:
+            known["price levels"] = (self.base * (1.0 + self.score), self.realised)
+        return known
 
     @cached_property
     def correlations(self) -> dict[str, Floats]:
         """(T,) each session's correlation across names by kind, NaN where there are too few."""
-        import pandas as pd
-
-        from assay.results.stats.information_coefficient import ic_table
-
-        table = ic_table(*(pd.DataFrame(values).rename(columns=str) for values in (self.score, self.forward)))
-        return {"Pearson": table["ic"].to_numpy(np.float64), "Spearman": table["rank_ic"].to_numpy(np.float64)}
+        least = max(3, min(MINIMUM_NAMES, self.score.shape[1]))
+        of = {"Pearson": row_correlation, "Spearman": rank_correlation}
+        return {kind: each(self.score, self.forward, minimum=least)[0] for kind, each in of.items()}
 
 
 @dataclass(frozen=True)
 class Book:
-    """A daily series that a book could have printed.
+    """A daily series (T,) that a book could have printed, and what was done.
 
-    Parameters
-    ----------
-    words, values : what was done, and (T,) net returns.
-    look_ahead : whether it uses, on a day, the return of that day.
-    size : factor of the book's size, 1 where the size is the same.
-
+    Whether it uses, on a day, the return of that day, and the factor of its size, 1 where that is the same.
     """
 
     words: str
@@ -113,12 +118,11 @@ class Material:
     Parameters
     ----------
     series : basis (``"net"``, ``"gross"``, ``"net, same close"``) -> (T,) simple returns a session; own basis first.
-    dates : (T,) datetime64[D], or None.
-    benchmark, turnover : (T,) returns, and one-way fractions of NAV; empty where unknown, as everything below.
+    dates : (T,) datetime64[D], or None; what follows is empty where it is unknown.
+    benchmark, turnover : (T,) returns, and one-way fractions of NAV.
     weights : (T, N) signed fractions of NAV that the book holds.
     side : "up" or "down" where figures of that class alone are wanted, "" for both.
-    trades, profits : (trades,) returns of round trips and what they made in money.
-    fills : how many orders were filled.
+    trades, profits, fills : (trades,) returns of round trips, what they made in money, and how many orders were filled.
     panels : timing (``"next open"``, ``"same close"``) -> `Panel`; own timing first.
     positions : (cases,) weight x forward return.
     risk_free, per_year : annual rate, and returns a year where they are not daily ones, as stated; or None.
@@ -157,30 +161,25 @@ class Material:
 
     def described(self, words: str) -> str:
         """The description with more words."""
-        return "; ".join(filter(None, (self.description, words)))
+        return f"{self.description}; {words}" if self.description else words
 
     def between(self, first: np.datetime64, last: np.datetime64) -> Material:
         """What is stamped from one day through another; without what has no stamps."""
 
-        def kept(stamps: np.ndarray | None) -> np.ndarray:
-            return np.empty(0, bool) if stamps is None else (stamps >= first) & (stamps <= last)
+        def kept(stamps: np.ndarray) -> np.ndarray:
+            return np.asarray((stamps >= first) & (stamps <= last))
 
-        days = kept(self.dates)
-        tables = {name: getattr(self, name) for name in ("benchmark", "turnover", "weights")}
-        cut: dict[str, Any] = {name: each[days] for name, each in tables.items() if len(each) == len(days)}
-        cut |= {name: getattr(self, name) for name in ("risk_free", "description", "per_year")}
-        stamped = {name: panel for name, panel in self.panels.items() if panel.stamps is not None}
-        return Material(
-            {name: values[days] for name, values in self.series.items() if len(values) == len(days)},
-            None if self.dates is None else self.dates[days],
-            panels={name: panel.cut(kept(panel.stamps)) for name, panel in stamped.items()},
-            **cut,
-        )
+        dates = np.empty(0, "datetime64[D]") if self.dates is None else self.dates
+        tables = {"dates": dates} | {name: getattr(self, name) for name in ("benchmark", "turnover", "weights")}
+        cut: dict[str, Any] = {name: each[kept(dates)] for name, each in tables.items() if len(dates) == len(each) > 0}
+        series = {name: values[kept(dates)] for name, values in self.series.items() if len(values) == len(dates)}
+        panels = {name: one.cut(kept(one.stamps)) for name, one in self.panels.items() if one.stamps is not None}
+        return Material(series, panels=panels, risk_free=self.risk_free, per_year=self.per_year, **cut)
 
 
 @dataclass(frozen=True)
 class Reading:
-    """A figure under one convention: dimension and choice, and how many choices are not the project's own."""
+    """A figure under one convention: dimension and choice, and how many choices depart from the project's own."""
 
     value: float
     choices: tuple[tuple[str, str], ...]
@@ -190,11 +189,6 @@ class Reading:
     def words(self) -> str:
         """The convention in words."""
         return " · ".join(choice for _, choice in self.choices)
-
-    @property
-    def own(self) -> bool:
-        """Whether this is the project's own convention."""
-        return self.departures == 0
 
 
 class Choice(dict[str, str]):
@@ -216,13 +210,6 @@ class Statistic:
     cases : choice -> the arrays that `figure` is of.
     sources : name -> the choices that a material has.
     fewest : cases without which there is no figure.
-
-    Examples
-    --------
-    >>> deviation = Statistic(lambda v, c: v.std(ddof=int(c["ddof"][-1])), {"ddof": ["ddof 1", "ddof 0"]},
-    ...                       lambda c: [c.material.given])
-    >>> [(r.words, r.departures) for r in deviation.readings(Material({"net": np.ones(3)}))]
-    [('ddof 1', 0), ('ddof 0', 1)]
 
     """
 
@@ -246,6 +233,7 @@ class Statistic:
                 cases = self.cases(choice)
                 value = None if any(len(each) < self.fewest for each in cases) else self.figure(*cases, choice)
             if value is not None and math.isfinite(value):
+                value = -value if chosen.get("sign") == "printed positive" else value
                 named = tuple((name, option) for name, option in chosen.items() if option)
                 found.append(Reading(float(value), named, sum(place > 0 for place, _ in options)))
         return tuple(found)

@@ -3,10 +3,6 @@
 Ratios hide faults: a volatility target whose window holds the day that it scales keeps the Sharpe ratio almost where it
 was and moves return, volatility and drawdown; a book of another size moves them by one factor. One figure can be met by
 chance: a daily series is named only when it gives the printed figures of a run together, or nearly all of its days.
-
-References
-----------
-Moreira & Muir (2017), "Volatility-managed portfolios"; Harvey et al. (2018), "The impact of volatility targeting".
 """
 
 from __future__ import annotations
@@ -14,39 +10,33 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import product
 
 import numpy as np
+import pandas as pd
 
 from assay.audit.claims.intervals import Interval
 from assay.audit.claims.metrics import METRICS
 from assay.audit.claims.model import Claim
 from assay.audit.recompute.conventions import Book, Material
+from assay.audit.recompute.measures import OF_RETURNS
 from assay.audit.recompute.resolver import Resolution, resolve
-from assay.audit.recompute.return_statistics import RETURN_STATISTICS
 from assay.data.conventions import SESSIONS_A_YEAR, Floats
+from assay.engine.overlay_passes import vol_factor
 
-__all__ = [
-    "DailyMatch", "Explanation", "VolTarget", "best_reading", "explain", "match_daily", "scaled_to_target", "unscaled",
-]  # fmt: skip
+__all__ = ["DailyMatch", "Explanation", "VolTarget", "best_reading", "explain", "match_daily"]
 
-#: Bounds of the factor of a volatility target: none, and the usual half to twice.
-BOUNDS = ((0.0, 1e6), (0.5, 2.0))
-#: Sessions of its window, where the report does not say.
-WINDOWS = (20, 60)
+#: Bounds of the factor of a volatility target, none or half to twice, and sessions of its window, where not stated.
+BOUNDS, WINDOWS = ((0.0, 1e6), (0.5, 2.0)), (20, 60)
 #: Kinds of metric that are often printed in percent without the sign.
 _PERCENT_KINDS = ("return", "error", "proportion", "score", "share")
 #: Metrics in proportion to the size of the book.
 _SIZED = ("annual_volatility", "return_std", "mean_return", "annual_return", "var", "cvar", "best_day", "worst_day")
-#: Share of days that must be equal before a series is named; relative tolerance of a day, and least absolute one.
-NEARLY_ALL, CLOSE, TINY = 0.95, 1e-5, 1e-9
-
-
-@dataclass(frozen=True)
-class VolTarget:
-    """A volatility target as a report states it: volatility a year, and sessions of its window where stated."""
-
-    target: float
-    window: int | None = None
+#: Share of days that must be equal before a series is named, and relative tolerance of a day.
+NEARLY_ALL, CLOSE = 0.95, 1e-5
+#: A volatility target as a report states it: volatility a year, and sessions of its window where stated.
+VolTarget = tuple[float, int | None]
 
 
 def scaled_to_target(
@@ -57,18 +47,9 @@ def scaled_to_target(
     A lag of 1 or more is honest; 0 puts the day that is scaled into its own window, which nobody can trade. The factor
     is 1 until the window is full, zeros before the first fill not counted.
     """
-    import pandas as pd
-
-    from assay.engine.overlay_passes import vol_factor
-
-    shadow = pd.Series(np.where(np.arange(len(returns)) < _first_fill(returns), np.nan, returns))
+    shadow = pd.Series(np.where(np.maximum.accumulate(returns != 0), returns, np.nan))
     factor = vol_factor(shadow, target, window=window, low=bounds[0], high=bounds[1])
     return np.asarray(returns * factor.shift(lag, fill_value=1.0).to_numpy())
-
-
-def _first_fill(returns: Floats) -> int:
-    """Position of the first return that is not 0: what stands before it is before the first fill."""
-    return int((returns != 0).argmax()) if returns.any() else len(returns)
 
 
 def unscaled(
@@ -76,7 +57,7 @@ def unscaled(
 ) -> Floats:
     """The returns that an honest volatility target (lag of 1 or more) turned into `scaled`, unrolled day after day."""
     raw = np.array(scaled)
-    for t in range(_first_fill(scaled) + window + lag - 1, len(raw)):
+    for t in range(int((scaled != 0).argmax()) + window + lag - 1, len(raw)):
         sigma = raw[t - lag - window + 1 : t - lag + 1].std(ddof=1) * math.sqrt(SESSIONS_A_YEAR)
         raw[t] /= max(min(max(target / max(sigma, 1e-12), bounds[0]), bounds[1]), 1e-6)
     return raw
@@ -86,29 +67,26 @@ def _alternatives(material: Material, stated: VolTarget | None) -> list[Book]:
     """Daily series that a report may have printed instead of the one given, honest ones first."""
     found = [Book("the book before its overlays", material.unscaled)]
     if stated is not None and material.series:
-        for window in (stated.window,) if stated.window else WINDOWS:
-            found += [book for bounds in BOUNDS for book in _targeted(material, stated.target, window, bounds)]
+        target, given = stated
+        for window, bounds in product((given,) if given else WINDOWS, BOUNDS):
+            found += _targeted(material, target, window, bounds)
     usable = [each for each in (*found, *material.books) if len(each.values) == len(material.given)]
     return sorted((each for each in usable if (np.abs(each.values) < 1).all()), key=lambda book: book.look_ahead)
 
 
-def _targeted(material: Material, target: float, window: int, bounds: tuple[float, float]) -> Iterator[Book]:
+def _targeted(material: Material, target: float, window: int, bounds: tuple[float, float]) -> list[Book]:
     """The given series read as unscaled, and as scaled honestly: each scaled with and without the day itself."""
-    words = f"{100 * target:g}% over {window} sessions"
-    words += f", factor {bounds[0]:g} to {bounds[1]:g}" if bounds == BOUNDS[1] else ""
+    words = f"{100 * target:g}% over {window} sessions" + (", factor 0.5 to 2" if bounds == BOUNDS[1] else "")
     includes, given = "a volatility window that includes the day it scales", material.given
-
-    def scaled(values: Floats, lag: int) -> Floats:
-        return scaled_to_target(values, target, window, lag, bounds)
-
-    if len(material.unscaled):
-        yield Book(f"{includes} ({words})", scaled(material.unscaled, 0), True)
-        return
-    yield Book(f"the returns scaled to {words}", scaled(given, 1))
-    yield Book(f"{includes} ({words}, on the returns as given)", scaled(given, 0), True)
-    for raw in (unscaled(given, target, window, lag, bounds) for lag in (1, 2)):
-        yield Book(f"the returns without their volatility target ({words})", raw)
-        yield Book(f"{includes} ({words})", scaled(raw, 0), True)
+    scaled = partial(scaled_to_target, target=target, window=window, bounds=bounds)
+    known = [material.unscaled] if len(material.unscaled) else []
+    raws = known or [unscaled(given, target, window, lag, bounds) for lag in (1, 2)]
+    return [
+        *([] if known else [Book(f"the returns scaled to {words}", scaled(given, lag=1))]),
+        *(Book(f"the returns without their volatility target ({words})", raw) for raw in raws),
+        *(Book(f"{includes} ({words})", scaled(raw, lag=0), True) for raw in raws),
+        Book(f"{includes} ({words}, on the returns as given)", scaled(given, lag=0), True),
+    ]
 
 
 def _simplest(inside: Interval) -> float:
@@ -150,7 +128,7 @@ Level = tuple[Claim, Interval, Resolution]
 
 def explain(found: Sequence[Level], material: Material, stated: VolTarget | None) -> dict[str, Explanation]:
     """What explains the printed levels of a run that no convention gives on the series at hand, by id of the claim."""
-    levels = [level for level in found if level[0].metric in RETURN_STATISTICS]
+    levels = [level for level in found if level[0].metric in OF_RETURNS]
     missing = {claim.id for claim, _, resolution in levels if not resolution.matches}
     best: tuple[Book, dict[str, float]] | None = None
     if len(levels) < 2 or not missing or not material.series or material.per_year is not None:
@@ -172,9 +150,12 @@ def _reproduced(levels: Sequence[Level], material: Material, book: Book) -> dict
     """Figures of the run that a series gives under at most one odd convention each, by id of the claim."""
     dates = material.dates if material.dates is not None and len(material.dates) == len(book.values) else None
     other = Material({"net": book.values}, dates=dates, risk_free=material.risk_free)
-    best = {claim.id: best_reading(claim, other, interval) for claim, interval, _ in levels}
-    named = {name: item[0].named for name, item in best.items() if item is not None}
-    return {name: reading.value for name, reading in named.items() if reading is not None and reading.departures <= 1}
+    given: dict[str, float] = {}
+    for tried, (claim, interval, _) in enumerate(levels):
+        best = best_reading(claim, other, interval) if tried - len(given) <= len(levels) // 4 else None
+        if best is not None and best[0].matches and best[0].matches[0].departures <= 1:
+            given[claim.id] = best[0].matches[0].value
+    return given
 
 
 def _sized(levels: Sequence[Level], material: Material) -> Iterator[Book]:
@@ -192,18 +173,7 @@ def _sized(levels: Sequence[Level], material: Material) -> Iterator[Book]:
 
 @dataclass(frozen=True)
 class DailyMatch:
-    """How many of a report's daily returns a book gives.
-
-    Parameters
-    ----------
-    words : the book that gives the most of them.
-    equal, days : days on which they are equal to the last digit, of so many in common.
-    own : days on which our own simulation, net of costs, gives them.
-    look_ahead : whether that book uses the return or the close of a day on that day.
-    size : factor of its size.
-    rounding : half a unit of the last digit of the printed returns.
-
-    """
+    """The book that gives the most of a report's daily returns, `equal` of so many `days`, and how many `own` does."""
 
     words: str
     equal: int
@@ -211,7 +181,6 @@ class DailyMatch:
     own: int
     look_ahead: bool = False
     size: float = 1.0
-    rounding: float = 0.0
 
     @property
     def named(self) -> bool:
@@ -226,15 +195,12 @@ class DailyMatch:
     @property
     def sentence(self) -> str:
         """The finding in one sentence."""
-        on = f"{self.equal:,} of {self.days:,} days"
+        on, other = f"on {self.equal:,} of {self.days:,} days", self.equal != self.own
         if not self.named:
-            return f"no book tried gives the printed daily returns: the nearest, {self.words}, equals them on {on}."
-        tail = "" if self.words == _OURS else f", {_OURS}, on {self.own:,}"
+            return f"no book tried gives the printed daily returns: the nearest, {self.words}, equals them {on}."
+        tail = f", our simulation, net, on {self.own:,}" if other else ""
         tail += "; nobody can trade on the return or the close of the day itself" if self.look_ahead else ""
-        return f"the printed daily returns are those of {self.words} on {on}{tail}."
-
-
-_OURS = "our simulation, net"
+        return f"the printed daily returns are those of {self.words} {on}{tail}."
 
 
 def match_daily(printed: Material, simulated: Material, stated: VolTarget | None = None) -> DailyMatch | None:
@@ -248,29 +214,16 @@ def match_daily(printed: Material, simulated: Material, stated: VolTarget | None
         _, theirs, ours = np.intersect1d(printed.dates, simulated.dates, return_indices=True)
     elif len(simulated.given) != len(printed.given):
         return None
-    books = [Book(f"our simulation, {name}", values, "same close" in name) for name, values in simulated.series.items()]
-    if len(ours) < 20 or not books:
+    if len(ours) < 20:
         return None
-    target = printed.given[theirs]
-    decimals = (n for n in range(2, 9) if np.allclose(target, np.round(target, n), rtol=0, atol=1e-12))
-    half = next((0.5 * 10.0**-n for n in decimals), 0.0)
-    found = []
+    target, found = printed.given[theirs], []
+    digits = next((n for n in range(2, 9) if np.allclose(target, np.round(target, n), rtol=0, atol=1e-12)), 9)
+    books = [Book(f"our simulation, {name}", values, "same close" in name) for name, values in simulated.series.items()]
     for book in (*books, *_alternatives(simulated, stated)):
         values = book.values[ours]
-        for size in dict.fromkeys((1.0, _size(target, values, half))):
-            equal = int((np.abs(size * values - target) <= np.maximum(half + TINY, CLOSE * np.abs(target))).sum())
+        for size in dict.fromkeys((1.0, round(float(target.std() / (values.std() or 1.0)), 2))):
+            equal = int(np.isclose(size * values, target, rtol=CLOSE, atol=0.51 * 10.0**-digits).sum())
             words = book.words if size == 1.0 else f"{book.words}, at {size:.4g} times its size"
-            found.append(DailyMatch(words, equal, len(target), 0, book.look_ahead, size, half))
-    own = next((match.equal for match in found if match.words == _OURS), 0)
+            found.append(DailyMatch(words, equal, len(target), 0, book.look_ahead, size))
     best = next((match for match in found if match.named), max(found, key=lambda match: match.equal))
-    return replace(best, own=own)
-
-
-def _size(target: Floats, values: Floats, half: float) -> float:
-    """The simplest factor near the median ratio of the larger half of the days; 1 where there is none."""
-    large = np.abs(values) > np.median(np.abs(values))
-    middle = float(np.median(target[large] / values[large])) if large.any() else math.nan
-    if not 0 < middle < math.inf:
-        return 1.0
-    slack = max(1e-4, half / float(np.abs(values[large]).mean())) * middle
-    return _simplest(Interval(middle - slack, middle + slack))
+    return replace(best, own=found[0].equal)

@@ -9,9 +9,8 @@ import numpy as np
 from assay.audit.claims.model import Claim, ClaimSet
 from assay.audit.recompute.conventions import Material
 from assay.audit.recompute.daily import DailyMatch, Explanation, VolTarget, best_reading, explain
-from assay.audit.recompute.resolver import RESOLVED_METRICS, Resolution, number_as
-from assay.audit.recompute.return_statistics import RELATIVE_STATISTICS, RETURN_STATISTICS
-from assay.audit.recompute.signal_statistics import CLASS_METRICS, SIDE_METRICS, SIGNAL_STATISTICS
+from assay.audit.recompute.measures import CLASS_METRICS, OF_BENCHMARK, OF_RETURNS, OF_SIGNALS, SIDE_METRICS, STATISTICS
+from assay.audit.recompute.resolver import Resolution, number_as
 from assay.audit.rules.calendars import days_of
 from assay.audit.rules.scope import Report
 from assay.audit.verdicts import Arithmetic, AuditReport, Finding, Substance, combine
@@ -21,7 +20,7 @@ __all__ = ["Recomputed", "choose_run", "daily_finding", "of_run", "recompute", "
 
 #: Metrics whose definitions vary beyond the grid, with what an accusation rests on.
 _SOFT = {
-    **dict.fromkeys(RELATIVE_STATISTICS, "the benchmark is the one given, and the definition one of the usual ones"),
+    **dict.fromkeys(OF_BENCHMARK, "the benchmark is the one given, and the definition one of the usual ones"),
     **dict.fromkeys(("ic_t", "icir_annual"), "the sessions are taken for independent"),
     **dict.fromkeys(("ic_min", "ic_max", "ic_positive_share"), "the correlations are those of single sessions"),
     **{f"prediction_{name}": "all predictions given are meant" for name in ("mean", "std", "min", "max")},
@@ -45,8 +44,6 @@ class Recomputed:
 
     Parameters
     ----------
-    claim : the claim.
-    resolution : what the grid says.
     assumption : what the recomputation rests on beyond the data (a strategy, its costs), ``""`` for none.
     note : a reading of the print that was needed (in percent, digits cut off), ``""`` for none.
     explanation : the daily series that gives the print where no convention does on the series at hand.
@@ -62,43 +59,40 @@ class Recomputed:
     @property
     def finding(self) -> Finding:
         """What it says about the claim."""
-        found, why, doubt, named = self.resolution, self.explanation, self.assumption, None
-        sentence = found.sentence.rstrip(".") + (f" ({self.note})" if self.note else "")
-        verdict = None if self.assumption else Arithmetic.INCONSISTENT
+        found, why, rests = self.resolution, self.explanation, self.assumption
         if why is not None:
-            sentence, named = self._explained(why), why.book.words
-            doubt = "" if why.book.honest else doubt
-            verdict = Arithmetic.REPRODUCED_OTHERWISE if why.book.honest or self.assumption else verdict
-        elif found.reproduced:
-            verdict = Arithmetic.REPRODUCED
-        elif found.matches:
-            verdict = Arithmetic.CONSISTENT if found.proves_nothing else Arithmetic.REPRODUCED_OTHERWISE
-            named = found.matches[0].words
-        if found.matches:
-            early = not found.proves_nothing and all("same close" in reading.words for reading in found.matches)
-            doubt = "the prediction reads the close at which the order would have to be filled" if early else ""
-        substance, check = Substance.IMPLAUSIBLE if doubt else None, "R2 daily series" if why else "R1 recomputed"
-        weight = 11 if why else 10
-        return Finding(check, (self.claim.id,), f"{sentence}.", verdict, substance, doubt or None, named, weight)
+            honest = why.book.honest
+            verdict = Arithmetic.REPRODUCED_OTHERWISE if honest or rests else Arithmetic.INCONSISTENT
+            return self._says(self._explained(why), verdict, "" if honest else rests, why.book.words)
+        sentence = found.sentence.rstrip(".") + (f" ({self.note})" if self.note else "")
+        if not found.matches:
+            return self._says(sentence, None if rests else Arithmetic.INCONSISTENT, rests)
+        early = not found.proves_nothing and all("same close" in reading.words for reading in found.matches)
+        doubt = "the prediction reads the close at which the order would have to be filled" if early else ""
+        if found.reproduced:
+            return self._says(sentence, Arithmetic.REPRODUCED, doubt)
+        verdict = Arithmetic.CONSISTENT if found.proves_nothing else Arithmetic.REPRODUCED_OTHERWISE
+        return self._says(sentence, verdict, doubt, found.matches[0].words)
+
+    def _says(self, sentence: str, verdict: Arithmetic | None, doubt: str = "", reading: str | None = None) -> Finding:
+        """A finding about the claim; implausible too where `doubt` says what that rests on."""
+        check, weight = ("R1 recomputed", 10) if self.explanation is None else ("R2 daily series", 11)
+        substance = Substance.IMPLAUSIBLE if doubt else None
+        return Finding(check, (self.claim.id,), f"{sentence}.", verdict, substance, doubt or None, reading, weight)
 
     def _explained(self, why: Explanation) -> str:
-        """Another daily series gives the print: a sound one, one that looks ahead, or one of another size."""
         own, printed, book = self.resolution.own, self.resolution.printed, why.book
         sentence = f"recomputed {number_as(own.value, printed)} ({own.words}); {book.words} gives"
         sentence += f" {number_as(why.value, printed)}, as printed, and {why.together} of {why.printed} printed figures"
         sentence += " of the run together"
         sentence += "; nobody can trade on the return of the day itself" if book.look_ahead else ""
-        larger = "; a ratio does not change with the size of the book, levels do"
-        return sentence if book.size == 1.0 else sentence + larger
+        return sentence + ("; a ratio does not change with the size of the book, levels do" if book.size != 1.0 else "")
 
 
 def choose_run(claims: ClaimSet, run: str | None) -> tuple[str, str | None]:
     """The group and split whose figures the data is of; the split is None where all splits of the group are meant.
 
-    Parameters
-    ----------
-    claims : the claims.
-    run : ``"GROUP"`` or ``"GROUP/SPLIT"``, or None to take the only one.
+    `run` is ``"GROUP"`` or ``"GROUP/SPLIT"``, or None to take the only one.
 
     Raises
     ------
@@ -107,18 +101,17 @@ def choose_run(claims: ClaimSet, run: str | None) -> tuple[str, str | None]:
 
     """
     known = [claim for claim in claims.claims if _resolvable(claims, claim)]
-    places = {claim.group: (claim.group, None) for claim in [each for each in known if not each.at] or known}
-    if not places:
+    groups = dict.fromkeys(claim.group for claim in [each for each in known if not each.at] or known)
+    if not groups:
         raise InputError("audit: no claim can be recomputed from data (a Sharpe ratio, a return, an IC, an accuracy …)")
-    if run is None and len(places) > 1:
-        raise InputError(f"audit: the data could be of several runs; name one with --run: {', '.join(places)}")
-    mine = [(claim.group, claims.split_of(claim)) for claim in known if claim.group in places]
-    splits = {f"{group}/{split}": (group, split) for group, split in mine if split}
-    every: dict[str, tuple[str, str | None]] = {**splits, **places}
-    if run is not None and run not in every:
-        listed = ", ".join((*places, *splits))
-        raise InputError(f"audit: --run {run!r} names no run with figures to recompute; known: {listed}")
-    return every[next(iter(places)) if run is None else run]
+    if run is None and len(groups) > 1:
+        raise InputError(f"audit: the data could be of several runs; name one with --run: {', '.join(groups)}")
+    mine = dict.fromkeys((claim.group, claims.split_of(claim)) for claim in known if claim.group in groups)
+    runs: dict[str, tuple[str, str | None]] = {name: (name, None) for name in groups}
+    runs |= {f"{group}/{split}": (group, split) for group, split in mine if split and f"{group}/{split}" not in groups}
+    if run is not None and run not in runs:
+        raise InputError(f"audit: --run {run!r} names no run with figures to recompute; known: {', '.join(runs)}")
+    return runs[next(iter(groups)) if run is None else run]
 
 
 def of_run(claims: ClaimSet, group: str, split: str | None) -> list[Claim]:
@@ -128,23 +121,21 @@ def of_run(claims: ClaimSet, group: str, split: str | None) -> list[Claim]:
 
 
 def _resolvable(claims: ClaimSet, claim: Claim) -> bool:
-    """Whether data can give a claim: a point, a result, of the whole run or, for a level, of a calendar period of it;
-    a score only where there are two classes."""
-    if claim.metric not in RESOLVED_METRICS or claim.target or not claim.value.is_point:
-        return False
-    if claim.label and claim.metric not in _BY_ASSET and not _side_of(claim):
-        return False
-    if claim.at and (claim.metric not in RETURN_STATISTICS or days_of(claim.at) is None):
-        return False
-    return claim.metric not in CLASS_METRICS or len(claims.group(claim.group).classes) <= 2
+    """Whether data can give a claim: a result of the whole run or, for a level, of a calendar period of it."""
+    return (
+        claim.metric in STATISTICS
+        and not claim.target
+        and claim.value.is_point
+        and not (claim.label and claim.metric not in _BY_ASSET and not _side_of(claim))
+        and not (claim.at and (claim.metric not in OF_RETURNS or days_of(claim.at) is None))
+        and (claim.metric not in CLASS_METRICS or len(claims.group(claim.group).classes) <= 2)
+    )
 
 
 def recompute(
     claims: ClaimSet, material: Material, *, run: str | None = None, assumption: str = ""
 ) -> list[Recomputed]:
-    """Recompute every claim of a run that the material can give.
-
-    Portfolio figures that were simulated here, not given, rest on `assumption`.
+    """Recompute every claim of a run that the material can give; portfolio figures rest on `assumption`.
 
     Raises
     ------
@@ -161,7 +152,7 @@ def recompute(
         own = _of_claim(claim, material)
         best = None if own is None else best_reading(claim, own, reader.read(claim))
         if best is not None and (best[0].matches or not _of_trades(claim, material, reader)):
-            rests = "" if claim.metric in SIGNAL_STATISTICS else assumption
+            rests = "" if claim.metric in OF_SIGNALS else assumption
             period = f"it is a figure of all sessions of {claim.at} and of no others" if claim.at else ""
             held = "; ".join(filter(None, (rests, _SOFT.get(claim.metric), period)))
             found.append(Recomputed(claim, best[0], held, best[1]))
@@ -209,12 +200,12 @@ def _of_trades(claim: Claim, material: Material, reader: Report) -> bool:
 def vol_target_of(claims: ClaimSet, run: str | None) -> VolTarget | None:
     """The volatility target that the report states for a run."""
     book = claims.group(choose_run(claims, run)[0]).portfolio
-    return None if book.volatility_target is None else VolTarget(book.volatility_target.value, book.volatility_window)
+    return None if book.volatility_target is None else (book.volatility_target.value, book.volatility_window)
 
 
 def daily_finding(found: list[Recomputed], daily: DailyMatch | None, strategy: str) -> tuple[Finding, ...]:
     """What the report's own daily returns say about every level that follows from them."""
-    ids = tuple(item.claim.id for item in found if item.claim.metric in RETURN_STATISTICS)
+    ids = tuple(item.claim.id for item in found if item.claim.metric in OF_RETURNS)
     if daily is None or not daily.doubtful or not ids:
         return ()
     held = f"the predictions are traded by {strategy}"
@@ -227,12 +218,11 @@ def with_findings(report: AuditReport, found: list[Recomputed], more: tuple[Find
     A figure that the data reproduces is not called inconsistent because of other figures of the report.
     """
     settled = {item.claim.id for item in found if item.resolution.matches and not item.resolution.proves_nothing}
-    kept = [
-        finding
-        if finding.arithmetic is not Arithmetic.INCONSISTENT
-        else replace(finding, claims=tuple(name for name in finding.claims if name not in settled))
-        for finding in report.findings
-    ]
-    findings = tuple(finding for finding in (*kept, *(item.finding for item in found), *more) if finding.claims)
+    kept = []
+    for each in report.findings:
+        refuted = each.arithmetic is Arithmetic.INCONSISTENT
+        left = tuple(name for name in each.claims if not (refuted and name in settled))
+        kept += [replace(each, claims=left)] if left else []
+    findings = (*kept, *(item.finding for item in found), *more)
     verdicts = tuple(combine(claim, findings) for claim in report.claims.claims)
     return replace(report, verdicts=verdicts, findings=findings)

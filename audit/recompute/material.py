@@ -1,30 +1,38 @@
-"""Reading what figures are recomputed from: a series of returns or profits, closed trades, weights, or fills."""
+"""What figures are recomputed from: series, closed trades, weights or fills of a file, or predictions and prices."""
 
 from __future__ import annotations
 
 import io
-import json
 import re
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from assay.audit.claims.files import read_text
-from assay.audit.recompute.conventions import Material
+from assay.audit.recompute.conventions import Book, Material, Panel
+from assay.data.align import align
 from assay.data.conventions import Floats
-from assay.data.errors import InputError
+from assay.data.errors import BacktestError, InputError
+from assay.data.files.fills import load_fills
 from assay.data.files.options import ReadOptions
 from assay.data.files.series import numeric_columns
+from assay.data.panel import PredictionPanel, PricePanel
+from assay.data.returns import forward_returns
+from assay.engine.backtest import final_weights, run_backtest, simulated_prices
+from assay.engine.costs import CostModel
+from assay.engine.execution import Execution
+from assay.engine.marked import MarkedBook, marked
+from assay.engine.overlay_passes import emptied, kill_switches, scaled, shadow_returns, vol_factor
+from assay.engine.result import BacktestResult
+from assay.engine.simulation import simulate
+from assay.engine.trades import round_trips
+from assay.strategies.catalog import load_strategy
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from assay.data.panel import PricePanel
-    from assay.engine.marked import MarkedBook
-
-__all__ = ["material_of_returns", "with_fills", "with_positions"]
+__all__ = ["material_of_panels", "material_of_returns", "with_fills", "with_positions"]
 
 #: What a column may be called.
 _NAMES = {
@@ -38,10 +46,9 @@ _NAMES = {
 _SPACING = ((5, 10, 52), (26, 33, 12), (85, 95, 4), (360, 370, 1))
 _KINDS = {"returns": "returns", "pnl": "daily profits", "trades": "returns of trades", "trade-pnl": "profits of trades"}
 _NUMBER, _DATE = re.compile(r"\s*[-+]?[\d.]"), re.compile(r"\d{4}-\d\d-\d\d")
+_BINARY = re.compile(rb"PAR1|ARROW|PK|BZh|\x1f\x8b|\x28\xb5")
 #: Fewest returns that a figure is recomputed from.
 FEWEST = 5
-#: Name → (rows,) numbers.
-Columns = dict[str, Floats]
 
 
 def material_of_returns(
@@ -52,16 +59,14 @@ def material_of_returns(
 
     Parameters
     ----------
-    path : a table of any kind that prices may be, TXT or JSON. One column of returns in decimals, or the columns
-        ``net``, ``gross``, ``benchmark``, ``unscaled`` (before a volatility target); a column of dates is used where
-        there is one. A text file may hold one number a line, a JSON file a list of numbers. Rows before the first value
-        are left out.
+    path : a table of any kind that prices may be, or a text of one number a line. One column of returns in decimals, or
+        the columns ``net``, ``gross``, ``benchmark``, ``unscaled`` (before a volatility target); a column of dates is
+        used where there is one. Rows before the first value are left out.
     risk_free : annual rate the report states.
     kind : ``"returns"`` a session; ``"pnl"``, profits a session in money, read over the starting and over the running
         capital; ``"trades"`` and ``"trade-pnl"``, a return or a profit a closed trade.
-    column : the column to read where several could be meant.
+    column, options : which to read where several could be meant, and what a table does not say itself.
     capital : money at the start; needed for ``"pnl"``.
-    options : how to read what a table does not say itself.
 
     Raises
     ------
@@ -73,129 +78,98 @@ def material_of_returns(
     columns, dates = _read(path, options)
     if column is not None and column not in columns:
         raise InputError(f"{path}: no column {column!r}; columns of numbers: {', '.join(list(columns)[:12])}")
-    columns = columns if column is None else {column: columns[column]}
-    known = np.flatnonzero(np.isfinite(np.column_stack(list(columns.values()))).any(axis=1))
+    columns = columns if column is None else {"as given": columns[column]}
+    if kind != "returns" and len(columns) != 1:
+        raise InputError(f"{path}: {len(columns)} columns ({', '.join(columns)}); name one with --returns-column")
+    series = _by_name(path, columns) if kind == "returns" else {kind: next(iter(columns.values()))}
+    known = np.flatnonzero(np.isfinite(np.column_stack(list(series.values()))).any(axis=1))
     start = int(known[0]) if len(known) else 0  # returns have no value on the first session
-    columns = {name: values[start:] for name, values in columns.items()}
-    dates = None if dates is None else dates[start:]
-    description = f"{len(next(iter(columns.values()))):,} {_KINDS[kind]} of {path.name}{_dated(dates)}"
+    series, dates = {name: values[start:] for name, values in series.items()}, None if dates is None else dates[start:]
+    other = (series.pop(name, np.empty(0)) for name in ("benchmark", "unscaled"))
+    benchmark, unscaled = (each if np.isfinite(each).all() else np.empty(0) for each in other)
+    for values in series.values():
+        _check(path, values, -1.0 if kind in ("returns", "trades") else -np.inf)
+    description = f"{len(values):,} {_KINDS[kind]} of {path.name}{_dated(dates)}"
     description += f" ({start} rows before the first return left out)" if start else ""
     material = Material(dates=dates, risk_free=risk_free, description=description)
     if kind in ("trades", "trade-pnl"):
-        values = _only(path, columns, -1.0 if kind == "trades" else -np.inf)
         return replace(material, trades=values) if kind == "trades" else replace(material, profits=values)
+    series = _over_capital(path, values, capital) if kind == "pnl" else series
     apart = 0.0 if dates is None or len(dates) < FEWEST else float(np.median(np.diff(dates) / np.timedelta64(1, "D")))
     per_year = next((count for low, high, count in _SPACING if low <= apart <= high), None)
-    if kind == "returns":
-        return replace(_with_series(path, columns, material), per_year=per_year)
-    if capital is None or capital <= 0:
-        raise InputError(f"{path}: profits in money are no returns; give the money at the start with --capital")
-    values = _only(path, columns, -np.inf)
-    before = capital + np.concatenate([[0.0], np.cumsum(values)[:-1]])
-    series = {"P&L over the starting capital": values / capital}
-    series |= {"P&L over the running capital": values / before} if (before > 0).all() else {}
-    return replace(material, series=series, per_year=per_year)
+    return replace(material, series=series, benchmark=benchmark, unscaled=unscaled, per_year=per_year)
 
 
-def _with_series(path: Path, columns: Columns, material: Material) -> Material:
-    """Net and gross returns by the names of their columns; benchmark and unscaled ones where none is missing."""
+def _by_name(path: Path, columns: dict[str, Floats]) -> dict[str, Floats]:
+    """Net and gross returns, benchmark and unscaled returns by the names of their columns."""
     lower = {name.strip().lower(): name for name in columns}
     at = {kind: next((lower[name] for name in names if name in lower), "") for kind, names in _NAMES.items()}
-    if not at["net"] and not at["gross"]:
-        others = [name for name in columns if name not in at.values()]
-        if len(others) != 1:
-            listed = ", ".join(list(columns)[:8])
-            raise InputError(
-                f"{path}: {len(others)} columns ({listed}); name the returns 'net' (and 'gross'), or leave one column"
-            )
-        at["net"] = others[0]
-    names = {"net" if at["gross"] else "as given": at["net"], "gross": at["gross"]}
-    series = {words: _checked(path, columns[name], -1.0) for words, name in names.items() if name}
-    found = [columns[at[kind]] if at[kind] else np.empty(0) for kind in ("benchmark", "unscaled")]
-    benchmark, unscaled = (values if np.isfinite(values).all() else np.empty(0) for values in found)
-    return replace(material, series=series, benchmark=benchmark, unscaled=unscaled)
+    others = [name for name in columns if name not in at.values()]
+    if not at["net"] and not at["gross"] and len(others) != 1:
+        listed = f"{len(others)} columns ({', '.join(list(columns)[:8])})"
+        raise InputError(f"{path}: {listed}; name the returns 'net' (and 'gross'), or leave one column")
+    at["net"] = at["net"] or ("" if at["gross"] else others[0])
+    words = at if at["gross"] else {"as given" if kind == "net" else kind: name for kind, name in at.items()}
+    return {kind: columns[name] for kind, name in words.items() if name}
 
 
-def _only(path: Path, columns: Columns, least: float) -> Floats:
-    if len(columns) != 1:
-        raise InputError(f"{path}: {len(columns)} columns ({', '.join(columns)}); name one with --returns-column")
-    return _checked(path, next(iter(columns.values())), least)
+def _over_capital(path: Path, profits: Floats, capital: float | None) -> dict[str, Floats]:
+    """Daily profits over the starting capital, and over the running one where it lasts."""
+    if capital is None or capital <= 0:
+        raise InputError(f"{path}: profits in money are no returns; give the money at the start with --capital")
+    before = capital + np.concatenate([[0.0], np.cumsum(profits)[:-1]])
+    series = {"P&L over the starting capital": profits / capital, "P&L over the running capital": profits / before}
+    return series if (before > 0).all() else {name: series[name] for name in list(series)[:1]}
 
 
-def _checked(path: Path, values: Floats, least: float) -> Floats:
-    """The values, none of which is missing or below `least`."""
+def _check(path: Path, values: Floats, least: float) -> None:
+    """None of the values is missing or below `least`, and there are enough."""
+    wrong = ~np.isfinite(values) | (values < least)
     if len(values) < FEWEST:
         raise InputError(f"{path}: {len(values)} returns; at least {FEWEST} are needed")
-    wrong = ~np.isfinite(values) | (values < least)
     if wrong.any():
         row = int(wrong.argmax())
         fault = "below -100%; give decimals, not percent" if np.isfinite(values[row]) else "missing or infinite"
         raise InputError(f"{path}: the value of row {row + 1} is {fault}")
-    return values
 
 
 def _dated(dates: np.ndarray | None) -> str:
     return "" if dates is None or not len(dates) else f", {dates[0]} to {dates[-1]}"
 
 
-def _read(path: Path, options: ReadOptions | None) -> tuple[Columns, np.ndarray | None]:
-    """Columns of numbers and their dates: as every table is read, else of JSON or of lines of bare numbers."""
-    if path.suffix.lower() == ".json":
-        return _json_columns(path), None
+def _read(path: Path, options: ReadOptions | None) -> tuple[dict[str, Floats], np.ndarray | None]:
+    """Columns of numbers and their dates: as every table is read, else of lines of bare numbers."""
     try:
         with path.open("rb") as file:
             head = file.read(4096)
-    except OSError as error:
-        reason = "no such file" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
-        raise InputError(f"{path}: {reason}") from None
+    except OSError:
+        head = b""  # what is wrong with it is said by who opens it
     text = head.decode("utf-8-sig", errors="ignore").lstrip()
-    first = next((line for line in text.splitlines() if not line.startswith("#")), "")
-    table = not first or "\0" in text or head[:4] in (b"PAR1", b"PK\x03\x04")
-    if table or not (text.startswith("#") or _NUMBER.match(first) or not re.search(r"[,;\t|]", first)):
+    first = next((line for line in text.splitlines() if line[:1] != "#"), "")
+    bare = text[:1] == "#" or _NUMBER.match(first) or not re.search(r"[,;\t|]", first)
+    if not first or not bare or b"\0" in head or _BINARY.match(head):
         return numeric_columns(path, options=options)
     try:
-        return numeric_columns(_bare(path, first), options=options)
-    except InputError as error:
-        raise InputError(str(error).replace("DataFrame", str(path), 1)) from None
+        return numeric_columns(_of_lines(path, first), options=options)
+    except ValueError as error:
+        what = str(error).removeprefix("DataFrame: ").removeprefix(f"{path}: ").strip()
+        raise InputError(f"{path}: {what}") from None
 
 
-def _bare(path: Path, first: str) -> pd.DataFrame:
+def _of_lines(path: Path, first: str) -> pd.DataFrame:
     """The table of a text whose first line, but for comments, names no columns, or one."""
-    import pandas as pd
-
     mark = next((mark for mark in "\t;," if mark in first), ",")
     head = None if _NUMBER.match(first) else 0
-    try:
-        table = pd.read_csv(io.StringIO(read_text(path)), sep=mark, header=head, comment="#", dtype=str)
-    except pd.errors.ParserError as error:
-        raise InputError(f"{path}: {str(error).strip()}") from None
-    if head is None:
-        cells = enumerate(first.split(mark), 1)
-        table.columns = pd.Index(["date" if _DATE.match(cell) else f"column {at}" for at, cell in cells])
-    return table
-
-
-def _json_columns(path: Path) -> Columns:
-    try:
-        value = json.loads(read_text(path))
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not JSON: {error}") from None
-    tables = {"as given": value} if isinstance(value, list) else value if isinstance(value, dict) else {}
-    lists = {name: items for name, items in tables.items() if isinstance(items, list) and items}
-    columns = {name: items for name, items in lists.items() if all(type(item) in (int, float) for item in items)}
-    if not columns or len({len(items) for items in columns.values()}) > 1:
-        raise InputError(f"{path}: no list of numbers, or lists of unequal lengths; expected returns in decimals")
-    return {name: np.array(items, dtype=np.float64) for name, items in columns.items()}
+    table = pd.read_csv(io.StringIO(read_text(path)), sep=mark, header=head, comment="#", dtype=str)
+    cells = enumerate(first.split(mark), 1)
+    names = ["date" if _DATE.match(cell) else f"column {at}" for at, cell in cells]
+    return table if head == 0 else table.set_axis(names, axis="columns")
 
 
 def with_positions(material: Material, path: Path | str, options: ReadOptions | None = None) -> Material:
     """A material with the weights that a file says the book held; its turnover and exposure are theirs.
 
-    Parameters
-    ----------
-    material : what else is known, ``Material()`` for nothing.
-    path : a column of dates and one of weights for each asset, signed fractions of NAV; an empty cell is no position.
-    options : how to read what the file does not say itself.
+    Of a column of dates and one of weights for each asset, signed fractions of NAV; an empty cell is no position.
 
     Raises
     ------
@@ -219,14 +193,8 @@ def with_fills(
 ) -> Material:  # fmt: skip
     """A material with the round trips of fills, flat to flat; with prices also the returns and weights of their book.
 
-    Parameters
-    ----------
-    material : what else is known, ``Material()`` for nothing.
-    path : see `assay.data.files.fills.load_fills`; costs are in currency.
-    prices : to mark the book at the closes, from the first fill through the last or, where something is held then,
-        through the last session.
-    capital : currency before the first fill; needed with `prices`.
-    options : how to read what the file does not say itself.
+    The book is marked at the closes, from the first fill through the last or, where something is held then, the last
+    session; `capital` is the currency before the first fill. For the file see `assay.data.files.fills.load_fills`.
 
     Raises
     ------
@@ -235,9 +203,6 @@ def with_fills(
         book is worth nothing on some session.
 
     """
-    from assay.data.files.fills import load_fills
-    from assay.engine.trades import round_trips
-
     fills = load_fills(path, options=options).sort_values("session", kind="stable", ignore_index=True)
     fills["cost"] = fills["cost"].fillna(0.0)
     trips = round_trips(fills)
@@ -246,28 +211,21 @@ def with_fills(
     ends = fills["session"].iloc[[0, -1]].to_numpy().astype("datetime64[D]")
     words = f"{len(fills):,} fills of {Path(path).name}{_dated(ends)}: {len(trips):,} round trips"
     material = replace(
-        material,
-        trades=trips["return"].to_numpy(dtype=np.float64),
-        profits=trips["pnl"].to_numpy(dtype=np.float64),
-        fills=len(fills),
-        dates=ends if material.dates is None else material.dates,
+        material, trades=trips["return"].to_numpy(dtype=np.float64), profits=trips["pnl"].to_numpy(dtype=np.float64),
+        dates=ends if material.dates is None else material.dates, fills=len(fills),
         description=material.described(words),
-    )
+    )  # fmt: skip
     if prices is None:
         return material
     book = _book(fills, prices, capital, path)
     return replace(
-        material,
-        series={"net": book.returns.to_numpy(), "gross": book.gross_returns.to_numpy()},
-        dates=book.nav.index.to_numpy().astype("datetime64[D]"),
-        weights=book.weights.to_numpy(),
+        material, series={"net": book.returns.to_numpy(), "gross": book.gross_returns.to_numpy()},
+        dates=book.nav.index.to_numpy().astype("datetime64[D]"), weights=book.weights.to_numpy(),
         turnover=(0.5 * book.traded / book.before).to_numpy(),
-    )
+    )  # fmt: skip
 
 
 def _book(fills: pd.DataFrame, prices: PricePanel, capital: float | None, path: Path | str) -> MarkedBook:
-    from assay.engine.marked import marked
-
     if capital is None or capital <= 0:
         raise InputError(f"{path}: fills and prices make returns of a capital; give the money at the start: --capital")
     close = prices.close.loc[fills["session"].iloc[0] :, prices.close.columns.isin(fills["asset"].unique())]
@@ -282,3 +240,116 @@ def _book(fills: pd.DataFrame, prices: PricePanel, capital: float | None, path: 
         day, money = worthless.index[0].date(), f"{capital:,.0f}"
         raise InputError(f"{path}: a book that began with {money} is worth nothing on {day}; is --capital right?")
     return book
+
+
+def material_of_panels(
+    predictions: PredictionPanel, prices: PricePanel, *, strategy: str | None, risk_free: float | None = None
+) -> tuple[Material, str]:
+    """Simulate a strategy on predictions and prices, and lay the predictions beside what followed.
+
+    With the words for what portfolio figures rest on: strategy, costs and fill. A `strategy` of None simulates nothing.
+    """
+    predictions, _ = align(predictions, prices)
+    costs, own = CostModel(), Execution(delay=predictions.delay)
+    fill = own.fill_at(prices)
+    timings = {"next open": (own.delay, "open")} if fill == "open" else {}
+    timings |= {"next close": (own.delay, "close"), "same close": (0, "close")}
+    sessions, assets = predictions.signed_view.shape
+    material = Material(
+        panels={name: _panel(predictions, prices, *timing) for name, timing in timings.items()},
+        risk_free=risk_free,
+        description=f"{sessions:,} sessions of predictions for {assets} assets",
+    )
+    words = f"traded by {strategy}, {costs.commission_bps:g} bps a traded unit, filled at the next {fill}"
+    return (material if strategy is None else _traded(material, strategy, predictions, prices, costs, own)), words
+
+
+def _panel(predictions: PredictionPanel, prices: PricePanel, delay: int, fill: Any) -> Panel:
+    score, horizon = predictions.signed_view, predictions.horizon
+    source = prices.open if fill == "open" and prices.open is not None else prices.close
+    known, probability = predictions.score is not None, predictions.probability_up
+
+    def laid(frame: pd.DataFrame) -> Floats:
+        return frame.reindex_like(score).to_numpy(dtype=np.float64)
+
+    return Panel(
+        laid(score), laid(forward_returns(prices, horizon=horizon, delay=delay, fill=fill)),
+        base=laid(source.shift(-delay)) if known else None,
+        realised=laid(source.shift(-delay - horizon)) if known else None, horizon=horizon,
+        signed=predictions.score is None or predictions.unit == "return" or predictions.zero_is_neutral,
+        probability=None if probability is None else laid(probability), assets=tuple(map(str, score.columns)),
+        stamps=score.index.to_numpy().astype("datetime64[D]"),
+    )  # fmt: skip
+
+
+def _traded(
+    material: Material, strategy: str, predictions: PredictionPanel, prices: PricePanel, costs: CostModel,
+    own: Execution,
+) -> Material:  # fmt: skip
+    """The material with the book of a strategy: its returns, trades, weights, and the books it is not."""
+    rule = load_strategy(strategy)
+    result = run_backtest(rule, predictions, prices, costs=costs, execution=own)
+    series = {"net": result.returns.to_numpy(), "gross": result.gross_returns.to_numpy()}
+    with suppress(BacktestError):  # the look-ahead fill that many reports use, where the rule can trade it
+        early = Execution(delay=0, fill="close", same_close=True)
+        same = run_backtest(rule, predictions, prices, costs=costs, execution=early)
+        if len(same.returns) == len(result.returns):
+            series |= {"net, same close": same.returns.to_numpy(), "gross, same close": same.gross_returns.to_numpy()}
+    weights = result.target_weights
+    assert weights is not None  # all is kept
+    held = weights.reindex_like(predictions.signed_view).to_numpy(dtype=np.float64)
+    products = held * next(iter(material.panels.values())).forward
+    unscaled, books = _overlaid(rule, predictions, prices, costs, own)
+    return replace(
+        material, series=series, dates=result.returns.index.to_numpy().astype("datetime64[D]"),
+        trades=result.trades["return"].to_numpy(dtype=np.float64), weights=weights.to_numpy(dtype=np.float64),
+        turnover=result.turnover.to_numpy(), positions=products[np.isfinite(products) & (held != 0)],
+        unscaled=unscaled, books=tuple(books),
+    )  # fmt: skip
+
+
+def _overlaid(
+    rule: Any, predictions: PredictionPanel, prices: PricePanel, costs: CostModel, execution: Execution
+) -> tuple[Floats, list[Book]]:
+    """Net returns (T,) before overlays, and the books after one of them, and under ones that read the day itself."""
+    overlays = getattr(rule, "overlays", None)
+    own = {part.name for part in fields(rule)} if is_dataclass(rule) else set()
+    if overlays is None or overlays.paced or not {"vol_target", "kill_switches"} <= own:
+        return np.empty(0), []  # overlays of its own making cannot be taken off
+    target, kills = overlays.vol_target, overlays.kill_switches
+    if target is None and not kills:
+        return np.empty(0), []
+    # A weight stamped t first earns the return stamped t + lead.
+    lead = execution.delay + (execution.fill_at(prices) == "close")
+    seen = simulated_prices(prices, predictions, execution.delay)
+
+    def weights_of(**changed: object) -> pd.DataFrame:
+        return final_weights(replace(rule, **changed), predictions, prices, costs=costs, execution=execution)
+
+    def traded(weights: pd.DataFrame) -> BacktestResult:
+        return simulate(seen, weights, costs=costs, execution=execution, keep="returns", name=rule.name)
+
+    def shadow(weights: pd.DataFrame) -> pd.Series:
+        result = traded(weights)
+        return shadow_returns(result.returns.to_numpy(), result.turnover.to_numpy(), result.sessions)[0]
+
+    def switched(weights: pd.DataFrame, ahead: int) -> Floats:
+        if kills:
+            weights = emptied(weights, kill_switches(shadow(weights), lead=ahead))
+        return traded(weights).returns.to_numpy()
+
+    plain = weights_of(vol_target=None, kill_switches=False)
+    targeted = plain if target is None else weights_of(kill_switches=False)
+    early = plain if target is None else scaled(plain, vol_factor(shadow(plain), target, lead=lead))
+    alone = f"a volatility window that includes the day it scales ({target or 0:.0%} target)"
+    both = "a volatility window and kill switches that include the day they act on"
+    books = [
+        (target is not None, alone, early, 0),
+        (kills, "kill switches that leave out the day that trips them", targeted, lead),
+        (kills and target is not None, both, early, lead),
+    ]
+    found = [Book(words, switched(weights, ahead), True) for wanted, words, weights, ahead in books if wanted]
+    if kills and target is not None:
+        found.append(Book("the book without its kill switches", traded(targeted).returns.to_numpy()))
+        found.append(Book("the book without its volatility target", switched(plain, 0)))
+    return traded(plain).returns.to_numpy(), found

@@ -15,19 +15,13 @@ import numpy as np
 
 from assay.audit.claims.intervals import Interval, Printed
 from assay.audit.recompute.conventions import Material, Reading
-from assay.audit.recompute.return_statistics import BOOK_STATISTICS, RELATIVE_STATISTICS, RETURN_STATISTICS
-from assay.audit.recompute.signal_statistics import SIGNAL_STATISTICS, side_statistic
+from assay.audit.recompute.measures import STATISTICS, side_statistic
 
-__all__ = ["RESOLVED_METRICS", "Resolution", "number_as", "readings_of", "resolve"]
+__all__ = ["Resolution", "number_as", "readings_of", "resolve"]
 
-#: Share of the grid beyond which reproducing a figure proves nothing.
-TOO_MANY = 0.5
-#: Chance of finding some convention by luck from which on it is told, and from which on finding one proves nothing.
-LUCK, LUCKY = 0.1, 0.25
-
-_TABLES = (RETURN_STATISTICS, RELATIVE_STATISTICS, SIGNAL_STATISTICS, BOOK_STATISTICS)
-#: Metrics the resolver can recompute.
-RESOLVED_METRICS = tuple(dict.fromkeys(name for table in _TABLES for name in table))
+#: Share of the grid beyond which reproducing a figure proves nothing; chance of finding some convention by luck from
+#: which on it is told, and from which on finding one proves nothing.
+TOO_MANY, LUCK, LUCKY = 0.5, 0.1, 0.25
 
 
 @dataclass(frozen=True)
@@ -36,10 +30,8 @@ class Resolution:
 
     Parameters
     ----------
-    printed : the figure.
-    own : the figure under the project's own convention.
+    own, nearest : the figure under the project's own convention, and the reading nearest to the print.
     matches : readings that round to the print, fewest departures first.
-    nearest : the reading nearest to the print.
     tried : how many conventions were tried.
     chance : share of the figures of as many digits, from half of ours to one and a half times it, that a convention
         with no more departures than the named one would give.
@@ -56,7 +48,7 @@ class Resolution:
     @property
     def reproduced(self) -> bool:
         """Whether the project's own convention gives the printed digits."""
-        return any(reading.own for reading in self.matches)
+        return bool(self.matches) and not self.matches[0].departures
 
     @property
     def named(self) -> Reading | None:
@@ -64,18 +56,13 @@ class Resolution:
         return self.matches[0] if self.matches else None
 
     @property
-    def _too_many(self) -> bool:
-        return self.tried > 1 and len(self.matches) >= TOO_MANY * self.tried
-
-    @property
     def proves_nothing(self) -> bool:
         """Whether so much of the grid gives the print, or would give most others, that it identifies nothing."""
-        lucky = self.tried > 1 and not self.reproduced and self.chance >= LUCKY
-        return bool(self.matches) and (self._too_many or lucky)
+        lucky = not self.reproduced and self.chance >= LUCKY
+        return self.tried > 1 and bool(self.matches) and (len(self.matches) >= TOO_MANY * self.tried or lucky)
 
     @property
     def _departing(self) -> str:
-        """In what the named convention departs from our own."""
         usual, reading = dict(self.own.choices), self.matches[0]
         return " · ".join(each for name, each in reading.choices if usual.get(name) != each) or reading.words
 
@@ -94,9 +81,10 @@ class Resolution:
         if not self.matches:
             near = f"{number_as(self.nearest.value, self.printed)} ({self.nearest.words})"
             return f"{own}; none of {self.tried} conventions gives {self.printed.text}, the nearest is {near}."
+        many = self.tried > 1 and len(self.matches) >= TOO_MANY * self.tried
         tail = f"; {len(self.matches)} of {self.tried} conventions give the printed digits"
         tail = tail if len(self.matches) > 1 else f"; no other of {self.tried} conventions does"
-        tail += ", so they prove nothing about how it was made" if self._too_many else ""
+        tail += ", so they prove nothing about how it was made" if many else ""
         if self.reproduced:
             return f"{own} rounds to the printed {self.printed.text}{tail}."
         if self.chance >= LUCK:
@@ -115,20 +103,14 @@ def number_as(value: float, printed: Printed) -> str:
 
 def readings_of(metric: str, material: Material) -> tuple[Reading, ...]:
     """Every reading of a metric that the material can give."""
-    statistics = [table[metric] for table in _TABLES if metric in table]
-    statistics = [side_statistic(metric, material.side)] if material.side else statistics
+    statistics = [side_statistic(metric, material.side)] if material.side else STATISTICS[metric]
     return tuple(reading for statistic in statistics for reading in statistic.readings(material))
 
 
 def resolve(metric: str, printed: Printed, material: Material, interval: Interval | None = None) -> Resolution | None:
     """Which conventions reproduce a printed figure; None when the material cannot give the metric.
 
-    Parameters
-    ----------
-    metric : canonical name.
-    printed : the figure.
-    material : what to recompute it from.
-    interval : what the print stands for, where the caller knows better (a percentage without its sign).
+    `interval` is what the print stands for, where the caller knows better (a percentage without its sign).
 
     Examples
     --------
@@ -146,7 +128,7 @@ def resolve(metric: str, printed: Printed, material: Material, interval: Interva
     wanted = printed.interval if interval is None else interval
     matches = tuple(reading for reading in readings if wanted.holds(reading.value))
     nearest, own, chance = min(readings, key=lambda reading: abs(reading.value - wanted.middle)), readings[0], 0.0
-    if matches and not any(reading.own for reading in matches):
+    if matches and matches[0].departures:
         as_odd = [reading.value for reading in readings if reading.departures <= matches[0].departures]
         chance = _covered(as_odd, own.value, wanted.width)
     return Resolution(printed, own, matches, nearest, len(readings), chance)

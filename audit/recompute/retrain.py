@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,15 +13,17 @@ from assay.audit.claims.intervals import Interval
 from assay.audit.claims.model import Claim, ClaimSet
 from assay.audit.recompute.conventions import Material
 from assay.audit.recompute.figures import choose_run, of_run
+from assay.audit.recompute.material import material_of_panels
 from assay.audit.recompute.resolver import readings_of
-from assay.audit.recompute.simulated import material_of_panels
 from assay.audit.rules.scope import Report
 from assay.audit.verdicts import Finding, Substance
 from assay.data.errors import BacktestError, InputError
-
-if TYPE_CHECKING:
-    from assay.data.files.options import ReadOptions
-    from assay.data.panel import PredictionPanel, PricePanel
+from assay.data.files.options import ReadOptions
+from assay.data.panel import PredictionPanel, PricePanel
+from assay.engine.folds import WalkForward
+from assay.engine.walk_forward import walk_forward
+from assay.models.catalog import load_model
+from assay.results.workflow.market import load_prices, load_sample
 
 __all__ = ["Distribution", "retrain"]
 
@@ -72,16 +74,9 @@ def _round(value: float) -> float:
 
 
 def retrain(
-    claims: ClaimSet,
-    model: str,
-    *,
-    prices: Path | None,
-    run: str | None,
-    seeds: int,
-    epochs: int | None,
-    reading: ReadOptions | None = None,
-    note: Callable[[str], object] = lambda text: None,
-) -> tuple[list[Mapping[str, object]], tuple[Finding, ...]]:
+    claims: ClaimSet, model: str, *, prices: Path | None, run: str | None, seeds: int, epochs: int | None,
+    reading: ReadOptions | None = None, note: Callable[[str], object] = lambda text: None,
+) -> tuple[list[Mapping[str, object]], tuple[Finding, ...]]:  # fmt: skip
     """Retrain a model walk-forward and place the printed figures among its seeds and folds.
 
     A row and a finding a claim say where the print lies. `seeds` are fits a fold, `epochs` caps each; no prices mean
@@ -93,11 +88,6 @@ def retrain(
         If the model or the run is unknown, or the prices are too short for a fold.
 
     """
-    from assay.engine.folds import WalkForward
-    from assay.engine.walk_forward import walk_forward
-    from assay.models.catalog import load_model
-    from assay.results.workflow.market import load_prices, load_sample
-
     recipe = load_model(model) if epochs is None else load_model(model, epochs=epochs)
     group, split = choose_run(claims, run)
     market = load_sample()[0] if prices is None else load_prices(prices, options=reading)
@@ -128,11 +118,9 @@ def retrain(
 def _materials(panels: list[PredictionPanel], prices: PricePanel) -> tuple[list[Material], str]:
     """What each seed's predictions give; portfolio figures where a strategy can trade them."""
     for name in ("quintile_long_short", "confidence"):
-        try:
+        with suppress(BacktestError):
             found = [material_of_panels(panel, prices, strategy=name) for panel in panels]
-        except BacktestError:
-            continue
-        return [material for material, _ in found], found[0][1]
+            return [material for material, _ in found], found[0][1]
     return [material_of_panels(panel, prices, strategy=None)[0] for panel in panels], "signal figures only"
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from assay.audit.recompute.conventions import Material
-from assay.audit.recompute.daily import VolTarget, match_daily
+from assay.audit.recompute.daily import match_daily
 from tests.test_audit.test_levels import scaled_by_hand, unruly
 
 RAW = unruly(3, 400)
@@ -30,7 +30,7 @@ SIMULATED = Material({"net": OURS, "gross": OURS + 1e-4, "net, same close": unru
 )
 @pytest.mark.parametrize("digits", [17, 6, 5])
 def test_the_book_is_named(printed: np.ndarray, words: str, look_ahead: bool, size: float, digits: int) -> None:
-    found = match_daily(Material({"as given": np.round(printed, digits)}), SIMULATED, VolTarget(0.08, 20))
+    found = match_daily(Material({"as given": np.round(printed, digits)}), SIMULATED, (0.08, 20))
     assert found is not None
     assert found.named
     assert words in found.words
@@ -59,7 +59,7 @@ def test_days_are_joined_by_date_where_both_have_dates() -> None:
 def test_the_command_compares_reported_returns_with_the_simulated_book(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from assay.audit.recompute.simulated import material_of_panels
+    from assay.audit.recompute.material import material_of_panels
     from assay.commands.main import main
     from assay.data.synthetic import synthetic_market
 

@@ -15,8 +15,7 @@ from assay.audit.judge import audit_claims
 from assay.audit.recompute.conventions import Material
 from assay.audit.recompute.daily import scaled_to_target, unscaled
 from assay.audit.recompute.figures import Recomputed, recompute, with_findings
-from assay.audit.recompute.material import material_of_returns
-from assay.audit.recompute.simulated import material_of_panels
+from assay.audit.recompute.material import material_of_panels, material_of_returns
 from assay.audit.rules.calendars import days_of
 from assay.audit.verdicts import AuditReport
 from assay.engine.result import BacktestResult
@@ -212,7 +211,7 @@ def since_first_fill(result: BacktestResult) -> pd.Series:
 
 
 def test_a_simulated_book_knows_what_a_look_ahead_overlay_would_have_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    import assay.strategies.catalog
+    import assay.audit.recompute.material
     from assay.data.synthetic import synthetic_market
     from assay.engine.backtest import final_weights, run_backtest
     from assay.engine.simulation import simulate
@@ -220,7 +219,7 @@ def test_a_simulated_book_knows_what_a_look_ahead_overlay_would_have_shown(monke
     from assay.strategies.ranked import QuintileLongShort
 
     rule = QuintileLongShort(vol_target=0.08)
-    monkeypatch.setattr(assay.strategies.catalog, "load_strategy", lambda *_: rule)
+    monkeypatch.setattr(assay.audit.recompute.material, "load_strategy", lambda *_: rule)
     prices, predictions = synthetic_market(300, 20, ic=0.05, seed=3, volatility=0.03)
     material, assumption = material_of_panels(predictions, prices, strategy="quintile_long_short")
     plain = QuintileLongShort(vol_target=None)
@@ -265,14 +264,14 @@ def switched_book() -> tuple[Material, str, dict[str, np.ndarray]]:
     off = kill_switch_state(since_first_fill(run_backtest(scaled, predictions, prices))).any(axis=1)
     early = off.shift(-lead, fill_value=False).reindex(weights.index).to_numpy()
     killed = trade(weights.mul(1.0 - early, axis="index"))
-    import assay.strategies.catalog
+    import assay.audit.recompute.material
 
-    kept = assay.strategies.catalog.load_strategy
-    assay.strategies.catalog.load_strategy = lambda *_: rule
+    kept = assay.audit.recompute.material.load_strategy
+    assay.audit.recompute.material.load_strategy = lambda *_: rule
     try:
         material, assumption = material_of_panels(predictions, prices, strategy="s2_filter_negative")
     finally:
-        assay.strategies.catalog.load_strategy = kept
+        assay.audit.recompute.material.load_strategy = kept
     size = len(material.series["net"])
     books = {
         "kill switches that leave out the day that trips them": killed,

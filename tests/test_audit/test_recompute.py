@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -135,13 +134,12 @@ def test_series_are_read_with_and_without_dates(tmp_path: Path) -> None:
     frame.to_parquet(tmp_path / "r.parquet")
     frame.rename_axis("date").to_csv(tmp_path / "r.csv")
     write(tmp_path / "r.txt", "\n".join(map(repr, map(float, values))))
-    write(tmp_path / "r.json", json.dumps(list(map(float, values))))
     german = frame.reset_index(names="Datum")
     german.to_csv(tmp_path / "r_de.csv", index=False, sep=";", decimal=",", date_format="%d.%m.%Y")
     frame.reset_index(names="date").to_feather(tmp_path / "r.feather")
     frame.rename_axis("date").to_csv(tmp_path / "r.csv.gz")
     dated = ("r.parquet", "r.csv", "r_de.csv", "r.feather", "r.csv.gz")
-    for name in (*dated, "r.txt", "r.json"):
+    for name in (*dated, "r.txt"):
         material = material_of_returns(tmp_path / name)
         np.testing.assert_allclose(next(iter(material.series.values())), values)
         assert (material.dates is not None) == (name in dated)
@@ -163,8 +161,6 @@ def test_series_are_read_with_and_without_dates(tmp_path: Path) -> None:
         ("a.csv", "a,b\n" + "0.1,0.2\n" * 6, "name the returns 'net'"),
         ("a.csv", "net,gross\n0.1,0.2\n0.1", "line 3 has 1 cells"),
         ("a.csv", "net\n0.1\nnan\n0.1\n0.2\n0.3\n0.1", "row 2 is missing"),
-        ("a.json", "{", "not JSON"),
-        ("a.json", '{"a": 1}', "no list of numbers"),
         ("a.parquet", "PAR1", "damaged Parquet"),
         ("a.csv", "date,net\n" + "01/02/2024,0.1\n" * 6, "--date-format"),
     ],
@@ -177,7 +173,7 @@ def test_bad_series_are_refused_in_one_line(tmp_path: Path, name: str, text: str
 
 
 def test_predictions_and_prices_give_signal_and_portfolio_figures() -> None:
-    from assay.audit.recompute.simulated import material_of_panels
+    from assay.audit.recompute.material import material_of_panels
     from assay.data.returns import forward_returns
     from assay.data.synthetic import synthetic_market
     from assay.results.stats.information_coefficient import ic_table

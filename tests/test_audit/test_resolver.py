@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from assay.audit.claims.intervals import parse_print
 from assay.audit.recompute.conventions import Material, Panel
-from assay.audit.recompute.resolver import RESOLVED_METRICS, readings_of, resolve
-from assay.audit.recompute.return_statistics import RETURN_STATISTICS
+from assay.audit.recompute.measures import OF_RETURNS, STATISTICS
+from assay.audit.recompute.resolver import readings_of, resolve
 
 
 def series(seed: int, n: int = 188, flat: bool = True) -> pd.Series:
@@ -82,7 +82,7 @@ def test_a_sharpe_printed_under_any_convention_is_traced_back_to_it(seed: int, n
 @settings(max_examples=30, deadline=None)
 @given(
     st.integers(0, 10_000),
-    st.sampled_from(sorted(set(RETURN_STATISTICS) - {"turnover", "sessions"})),
+    st.sampled_from(sorted(set(OF_RETURNS) - {"turnover", "sessions"})),
     st.integers(0, 10**6),
 )
 def test_any_figure_of_the_grid_is_traced_back_in_levels_too(seed: int, metric: str, pick: int) -> None:
@@ -110,7 +110,7 @@ def test_our_own_convention_is_that_of_the_engine() -> None:
     }
     for metric, name in names.items():
         own = min(readings_of(metric, material(returns)), key=lambda reading: reading.departures)
-        assert own.own
+        assert not own.departures
         assert own.value == pytest.approx(ours[name], rel=1e-9), metric
 
 
@@ -149,7 +149,7 @@ def test_the_conventions_of_a_year_of_months_and_of_a_benchmark_against_pandas(s
         ("alpha", (1 + r.mean() - beta * b.mean()) ** 252 - 1, "compounded"),
         ("beta", r.cov(b) / b.var(ddof=0), "variance ddof 0"),
         ("information_ratio", active.mean() / active.std(ddof=0) * np.sqrt(250), "250"),
-        ("excess_return", (1 + r).prod() - (1 + b).prod(), "over the whole period"),
+        ("excess_return", (1 + r).prod() - (1 + b).prod(), "in all"),
         ("benchmark_return", b.mean() * 365, "365"),
     ]
     for metric, value, words in cases:
@@ -351,7 +351,7 @@ def test_errors_of_returns_and_of_implied_prices_are_told_apart() -> None:
 def test_every_metric_of_the_grid_is_canonical() -> None:
     from assay.audit.claims.metrics import METRICS
 
-    assert set(RESOLVED_METRICS) <= set(METRICS)
+    assert set(STATISTICS) <= set(METRICS)
 
 
 def test_the_value_at_risk_of_pyfolio_is_two_deviations() -> None:

@@ -1,0 +1,566 @@
+"""The figures that data give: of returns, books, trades and predictions, under the conventions of ``conventions.toml``.
+
+References
+----------
+Sharpe (1994) for the ratio; Bacon (2008), Practical Portfolio Performance Measurement and Attribution, for the variants
+in use; Sortino & Price (1994) for the downside deviation over all observations; Young (1991) for the Calmar ratio;
+Rockafellar & Uryasev (2000) for the mean of the tail; Jensen (1968) for alpha; Grinold & Kahn (2000) for the
+information ratio; Matthews (1975) for the correlation of calls; Brier (1950) for the score; Hanley & McNeil (1982) for
+the area under the curve; Naeini, Cooper & Hauskrecht (2015) for the expected calibration error. Gross exposure is Σ|w|,
+net exposure Σw, one-way turnover ½Σ|Δw| of the stated weights, without the drift between two rebalances.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+from scipy.stats import kurtosis, skew
+
+from assay.audit.recompute.conventions import GRID, Choice, Material, Statistic
+from assay.data.conventions import FLAT, SESSIONS_A_YEAR, Floats
+from assay.results.stats import classification
+from assay.results.stats.ranks import rank_correlation, row_correlation
+
+__all__ = ["CLASS_METRICS", "OF_BENCHMARK", "OF_RETURNS", "OF_SIGNALS", "SIDE_METRICS", "STATISTICS", "side_statistic"]
+
+Figure = Callable[..., Any]
+Cases = Callable[[Choice], Sequence[np.ndarray]]
+#: Annual risk-free rates tried beside the stated one.
+RISK_FREE = (0.0, 0.01, 0.02, 0.03, 0.04, 0.05)
+#: Sessions taken for a month where no dates are known.
+MONTH = 21
+
+
+def monthly(material: Material, basis: str, form: str = "") -> Floats:
+    """Returns compounded to calendar months, or to blocks of 21 sessions where no dates are known."""
+    values = material.series[basis]
+    months = np.arange(len(values)) // MONTH
+    if material.dates is not None and len(material.dates) == len(values):
+        months = material.dates.astype("datetime64[M]").astype(int)
+    with np.errstate(divide="ignore"):
+        sums = np.bincount(np.unique(months, return_inverse=True)[1], weights=np.log1p(values))
+    return np.asarray(sums if form == "log returns" else np.expm1(sums), dtype=np.float64)
+
+
+def _years(material: Material) -> list[str]:
+    """Returns a year, the material's own first where they are not daily."""
+    own = [] if material.per_year is None else [str(material.per_year)]
+    return list(dict.fromkeys((*own, "252", "250", "260", "365")))
+
+
+def _bases(material: Material, only: str = "", fewest: int = 2) -> list[str]:
+    """Names of the series of at least so many returns, each distinct one once."""
+    kept: dict[bytes, str] = {}
+    for name, values in material.series.items():
+        if only in name and len(values) >= fewest:
+            kept.setdefault(values.tobytes(), name)
+    return list(kept.values())
+
+
+def _rates(material: Material) -> dict[str, tuple[float, bool]]:
+    """Words -> (annual risk-free rate, whether a session's part of it compounds); the stated rate right after 0."""
+    stated = () if material.risk_free is None else (material.risk_free,)
+    rates = {f"rf {100 * rate:g}%": (rate, False) for rate in dict.fromkeys((0.0, *stated, *RISK_FREE))}
+    return rates | {f"rf {100 * rate:g}% compounded": (rate, True) for rate in stated if rate}
+
+
+def _rate(choice: Choice, periods: float) -> tuple[float, float]:
+    """The risk-free rate of a year and of a period."""
+    rate, compounds = _rates(choice.material)[choice["risk_free"]]
+    return rate, math.expm1(math.log1p(rate) / periods) if compounds else rate / periods
+
+
+def _calendar_years(material: Material) -> float:
+    """Years of 365.25 days from the first date to the last; NaN without dates."""
+    if material.dates is None or len(material.dates) < 2:
+        return math.nan
+    return float((material.dates[-1] - material.dates[0]) / np.timedelta64(1, "D")) / 365.25 or math.nan
+
+
+def _periods(choice: Choice, count: int) -> float:
+    """Periods a year, or what else a choice scales by."""
+    words, panel = choice.get("periods", "in all"), choice.material.panels.get(choice.get("timing", ""))
+    once = {"monthly √12": 12.0, "not annualised": 1.0, "a session": 1.0, "in all": float(count)}
+    once["√trades a year"] = count / _calendar_years(choice.material)
+    once["√252 on trades, as if each were a session"] = SESSIONS_A_YEAR
+    once["252 over the horizon"] = SESSIONS_A_YEAR / panel.horizon if panel and panel.horizon > 1 else math.nan
+    return once[words] if words in once else float(words.split()[-1])
+
+
+def _std(values: Floats, choice: Choice) -> float:
+    ddof = int(choice["ddof"][-1])
+    return float(values.std(ddof=ddof)) if len(values) > ddof else math.nan
+
+
+def _per_risk(values: Floats, choice: Choice) -> float:
+    deviation = _std(values, choice)
+    root = math.sqrt(_periods(choice, len(values)))
+    return float(values.mean()) / deviation * root if deviation > FLAT else math.nan
+
+
+def _earned(values: Floats, how: str, periods: float) -> float:
+    """What returns come to over so many periods: in sum, compounded, or in logarithms."""
+    if how in ("arithmetic", "summed"):
+        return float(values.mean()) * periods
+    logs = float(np.log1p(values).mean()) * periods if (values > -1.0).all() else math.nan
+    return logs if "log" in how else math.expm1(logs)
+
+
+def _total(values: Floats, choice: Choice) -> float:
+    return _earned(values, choice["mean"], _periods(choice, len(values)))
+
+
+def _above_rate(values: Floats, choice: Choice) -> tuple[float, float, float]:
+    """Return a year above the risk-free rate over √periods, and that rate of a year and of a period."""
+    periods = _periods(choice, len(values))
+    rate, each = _rate(choice, periods)
+    taken = each * periods if choice["mean"] == "arithmetic" else rate
+    return (_earned(values, choice["mean"], periods) - taken) / math.sqrt(periods), rate, each
+
+
+def _returns(choice: Choice) -> list[Floats]:
+    """The returns that the choice of series, days, form and months means."""
+    values, months = choice.material.series[choice["basis"]], choice.get("periods") == "monthly √12"
+    if choice.get("days") == "without flat sessions":
+        values = values[:0] if months else values[values != 0.0]
+    elif months:
+        return [monthly(choice.material, choice["basis"], choice.get("form", ""))]
+    return [np.log1p(values) if choice.get("form") == "log returns" else values]
+
+
+def _sharpe(values: Floats, choice: Choice) -> float:
+    """√P·mean(r − rf)/std, or the compound annual return over the annual volatility."""
+    (earned, rate, _), deviation = _above_rate(values, choice), _std(values, choice)
+    bare, compound = choice["periods"] == "not annualised", choice["mean"] == "geometric"
+    meant = not (bare and (rate or compound)) and not (compound and choice["form"] == "log returns")
+    return earned / deviation if deviation > FLAT and meant else math.nan
+
+
+def _annual_return(values: Floats, choice: Choice) -> float:
+    material, (how, _, over) = choice.material, choice["mean"].partition(", ")
+    if over and (choice["periods"] != _years(material)[0] or choice.get("days") == "without flat sessions"):
+        return math.nan
+    if over == "mean month times 12":
+        values = monthly(material, choice["basis"])
+    once = {"mean month times 12": 12.0, "total return": float(len(values))}
+    once["calendar years"] = len(values) / _calendar_years(material)
+    return _earned(values, how, once[over] if over else float(choice["periods"]))
+
+
+def _fall(values: Floats, method: str, start: bool = True) -> float:
+    """Deepest fall below the running peak; additive in units of constant capital, else as a share of the peak."""
+    additive = method == "additive"
+    path = np.concatenate([[0.0], np.cumsum(values)]) if additive else np.concatenate([[1.0], np.cumprod(1 + values)])
+    path = path if start else path[1:]
+    high = np.maximum.accumulate(path)
+    return float((path - high if additive else path / high - 1.0).min())
+
+
+def _drawdown(values: Floats, choice: Choice) -> float:
+    months, started = choice["sampled"] == "month ends", choice["start"] == "from the starting capital"
+    path = monthly(choice.material, choice["basis"]) if months else values
+    depth = _fall(path, choice["mean"], started)
+    again = not started and (months or depth == _fall(path, choice["mean"]))
+    return math.nan if again else depth
+
+
+def _duration(values: Floats, choice: Choice) -> float:
+    """Length of drawdowns; one that has not ended counts to the last session."""
+    # The starting capital is a peak before the first session: as many sessions, and of the first date.
+    at, dates = np.arange(len(values) + 1.0), choice.material.dates
+    if "days" in choice["unit"]:
+        if dates is None or len(dates) != len(values):
+            return math.nan
+        at = np.concatenate([[0.0], (dates - dates[0]) / np.timedelta64(1, "D")])
+    path = np.concatenate([[1.0], np.cumprod(1.0 + values)])
+    below = path / np.maximum.accumulate(path)
+    spans = np.flatnonzero(np.diff(below < 1.0, prepend=False, append=False)).reshape(-1, 2)
+    if not len(spans) or (values <= -1.0).any():
+        return math.nan
+    troughs = np.array([first + int(path[first:after].argmin()) for first, after in spans])
+    points = {"peak": spans[:, 0] - 1, "trough": troughs, "recovery": np.minimum(spans[:, 1], len(values))}
+    begin, end = choice["span"].split(" to ")
+    lengths = at[points[end]] - at[points[begin]]
+    of = {"the longest of all": lengths.max(), "of the deepest": lengths[below[troughs].round(15).argmin()]}
+    units = {"months of 30.44 days": 365.25 / 12, "months of 21 sessions": 21.0}
+    return float(of.get(choice["of"], lengths.mean())) / units.get(choice["unit"], 1.0)
+
+
+def _sortino(values: Floats, choice: Choice) -> float:
+    earned, rate, each = _above_rate(values, choice)
+    above_rate, kind = choice["target"] == "below the risk-free rate", choice["downside"]
+    losses = values - each if above_rate else values
+    losses = losses[losses < 0]
+    if len(losses) < 2 or (above_rate and not rate):
+        return math.nan
+    count = len(values) if kind.endswith("all sessions") else len(losses)
+    root = math.sqrt(float((losses**2).sum()) / count)
+    spread = float(losses.std(ddof=int(kind[-1]))) if kind.startswith("std") else root
+    return earned / spread if spread > 0 else math.nan
+
+
+def _calmar(values: Floats, choice: Choice) -> float:
+    path = monthly(choice.material, choice["basis"]) if "month" in choice["drawdown"] else values
+    depth = -_fall(path, choice["drawdown"].split()[0])
+    return _annual_return(values, choice) / depth if depth > 0 else math.nan
+
+
+def _tail(values: Floats, choice: Choice, *, mean_of_tail: bool) -> float:
+    share, method, normal = 0.01 if choice["level"] == "99%" else 0.05, choice["method"], NormalDist()
+    deviations = choice["level"] == "two deviations"
+    if method.startswith("normal") and len(values) > 1:
+        z = -2.0 if deviations else normal.inv_cdf(share)
+        times = -normal.pdf(z) / share if mean_of_tail else z
+        return float(values.mean()) + _std(values, Choice(choice.material, {"ddof": method})) * times
+    if deviations or len(values) < 2:
+        return math.nan
+    value = float(np.quantile(values, share, method="linear" if method == "historical" else "lower"))
+    return float(values[values <= value].mean()) if mean_of_tail else value
+
+
+def _moment(values: Floats, choice: Choice, *, fourth: bool) -> float:
+    if len(values) < 4 or not values.std() > FLAT:
+        return math.nan
+    biased, excess = choice["moment"] == "population", choice["mean"].startswith("excess")
+    return float(kurtosis(values, fisher=excess, bias=biased) if fourth else skew(values, bias=biased))
+
+
+def _beside(material: Material) -> list[str]:
+    """The series that have a benchmark of the same sessions."""
+    market = material.benchmark
+    varies = len(market) > 2 and market.var() > 0
+    return [name for name in _bases(material) if varies and len(material.series[name]) == len(market)]
+
+
+def _beta(values: Floats, choice: Choice) -> float:
+    market, mixed = choice.material.benchmark, choice.get("ddof", "one ddof") != "one ddof"
+    return float(np.cov(values, market)[0, 1] / market.var(ddof=0 if mixed else 1))
+
+
+def _alpha(values: Floats, choice: Choice) -> float:
+    market, beta, periods = choice.material.benchmark, _beta(values, choice), _periods(choice, len(values))
+    rate, each = _rate(choice, periods)
+    if choice["periods"] == "a session" and (rate or choice["mean"] != "arithmetic"):
+        return math.nan
+    if choice["mean"] == "of the annual growth rates":
+        return _earned(values, "", periods) - rate - beta * (_earned(market, "", periods) - rate)
+    session = float(values.mean() - each - beta * (market.mean() - each))
+    return session * periods if choice["mean"] == "arithmetic" else math.expm1(periods * math.log1p(session))
+
+
+def _information(values: Floats, choice: Choice) -> float:
+    slope = 1.0 if choice["active"] == "return less benchmark" else _beta(values, Choice(choice.material, {}))
+    return _per_risk(values - slope * choice.material.benchmark, choice)
+
+
+_OVER: Mapping[str, Figure] = {
+    "mean of sessions": np.mean, "median of sessions": np.median, "largest": np.max, "smallest": np.min,
+    "last session": lambda values: values[-1]}  # fmt: skip
+
+
+def _held(choice: Choice) -> list[Floats]:
+    """(T, N) weights, 0 where there is no position."""
+    held = np.nan_to_num(choice.material.weights)
+    return [held[(held != 0).any(axis=1)] if choice["days"] == "those with a position" else held]
+
+
+def _traded(material: Material) -> Floats:
+    """(T,) one-way turnover, measured or of the stated weights."""
+    held = np.nan_to_num(material.weights)
+    moved = 0.5 * np.abs(np.diff(held, axis=0, prepend=np.zeros_like(held[:1]))).sum(axis=1)
+    return material.turnover if len(material.turnover) else moved
+
+
+def _turned(choice: Choice) -> list[Floats]:
+    traded, days = _traded(choice.material), choice["days"]
+    if days == "sessions that trade":
+        return [traded[traded > 0] if choice["periods"] == "a session" else traded[:0]]
+    return [traded[1:] if days == "without the first" else traded]
+
+
+def _turnover(traded: Floats, choice: Choice) -> float:
+    return float(traded.mean()) * _periods(choice, len(traded)) * (2.0 if choice["way"] == "two-way" else 1.0)
+
+
+def _given(material: Material) -> list[str]:
+    """What was given of closed trades; those of a book that was simulated here count for nothing."""
+    given = {"closed trades": material.trades, "closed trades, in money": material.profits}
+    return [words for words, values in given.items() if len(values) and not material.panels]
+
+
+def _closed(choice: Choice) -> list[Floats]:
+    """What trades came to, in return or in money: all of them, or the winning or losing ones."""
+    values, side = choice.material.outcomes, {"winning": 1.0, "losing": -1.0}.get(choice.get("side", ""))
+    values = choice.material.profits if choice["counted"].endswith("money") else values
+    return [values if side is None else values[side * values > 0]]
+
+
+def _average(values: Floats, choice: Choice) -> float:
+    middle = np.mean if choice["mean"] == "mean" else np.median
+    return float(middle(values)) if len(values) else math.nan
+
+
+def _ratio(values: Floats, _: Choice, *, of: Callable[[Floats], float]) -> float:
+    wins, losses = values[values > 0], values[values < 0]
+    return float(of(wins) / -of(losses)) if len(wins) and len(losses) else math.nan
+
+
+def _if(matters: Any, *choices: str) -> list[str]:
+    return list(choices) if matters else [""]
+
+
+Flags = np.ndarray
+#: Scores of one class, and what such a score is called; the accuracy of a class is the share of it that was called.
+_OF_CLASS = ("precision", "recall", "f1")
+_OF_SIDE = {"accuracy": "recall", "hit_rate": "precision"} | {name: name for name in _OF_CLASS}
+#: Metrics that may be of one class alone.
+SIDE_METRICS = tuple(_OF_SIDE)
+
+
+def _named(material: Material, *kinds: str) -> list[str]:
+    """The kinds of prediction that there are, at each timing."""
+    return [f"{kind}, {timing}" for timing, panel in material.panels.items() for kind in kinds if kind in panel.pairs]
+
+
+def _pairs(choice: Choice, words: str) -> tuple[Floats, Floats]:
+    """What was predicted, of the kind and timing in words, and what followed, of every case that has both."""
+    kind, _, timing = words.rpartition(", ")
+    panel = choice.material.panels[timing]
+    step = panel.horizon if choice["overlap"] == "every h-th session" else 1
+    one, two = (table[::step] for table in panel.pairs[kind])
+    known = np.isfinite(one) & np.isfinite(two)
+    return one[known], two[known]
+
+
+def _correlation(one: Floats, two: Floats, kind: str) -> float:
+    of = rank_correlation if kind == "Spearman" else row_correlation
+    return float(of(one[None], two[None], minimum=3)[0][0])
+
+
+def _cases(choice: Choice) -> tuple[Floats, Flags, Flags]:
+    """The score or probability of each case, whether up was called, and whether it came."""
+    graded, outcome = _pairs(choice, choice["called"])
+    strict, bar = choice["up"] == "up is above 0", 0.5 if choice["called"].startswith("probability") else 0.0
+    if not strict and not (outcome == 0).any():
+        graded, outcome = graded[:0], outcome[:0]
+    return graded, graded > bar, outcome > 0 if strict else outcome >= 0
+
+
+def _of_class(score: str, called: Flags, real: Flags) -> float:
+    true, said, was = (float(flags.sum()) for flags in (called & real, called, real))
+    top, whole = {"precision": (true, said), "recall": (true, was), "f1": (2 * true, said + was)}[score]
+    return top / whole if whole else 0.0
+
+
+def _averaged(_: Floats, called: Flags, real: Flags, choice: Choice, *, score: str) -> float:
+    share = {"of up": 1.0, "of down": 0.0, "macro": 0.5}.get(choice["average"], float(real.mean()))
+    return share * _of_class(score, called, real) + (1 - share) * _of_class(score, ~called, ~real)
+
+
+def side_statistic(metric: str, side: str) -> Statistic:
+    """A score of up, or of down, alone."""
+    return Statistic(partial(_averaged, score=_OF_SIDE[metric]), GRID[side], _cases, _SOURCES)
+
+
+def _calibration(chance: Floats, _: Flags, real: Flags, choice: Choice) -> float:
+    """Mean distance of a bin's mean probability from its frequency, weighted by cases (expected calibration error)."""
+    if choice["confidence"] == "of the confidence in the class called":
+        chance, real = np.where(chance > 0.5, chance, 1 - chance), (chance > 0.5) == real
+    edges = np.linspace(0, 1, int(choice["bins"].split()[0]) + 1)
+    edges = np.quantile(chance, edges) if choice["bins"].endswith("counts") else edges
+    place = np.searchsorted(edges[1:-1], chance, side="left")
+    return float(np.abs(np.bincount(place, weights=chance - real)).sum() / len(chance))
+
+
+def _auc(graded: Floats, _: Flags, real: Flags, choice: Choice) -> float:
+    from sklearn.metrics import roc_auc_score
+
+    return float(roc_auc_score(real, graded)) if 0 < real.sum() < len(real) else math.nan
+
+
+def _daily(choice: Choice) -> list[Floats]:
+    """The finite ones of the sessions' correlations."""
+    panel = choice.material.panels[choice["timing"]]
+    daily = panel.correlations[choice["kind"]]
+    daily = daily[:: panel.horizon] if choice["overlap"] == "every h-th session" else daily
+    return [daily[np.isfinite(daily)]]
+
+
+def _ic(daily: Floats, choice: Choice) -> float:
+    """Mean of the sessions' correlations, or one correlation over all cases."""
+    if choice["weighting"] == "pooled":
+        return _correlation(*_pairs(choice, f"score, {choice['timing']}"), choice["kind"])
+    return float(np.mean(daily) if choice["weighting"] == "mean of sessions" else np.median(daily))
+
+
+def _hit_names(material: Material, *first: str) -> list[str]:
+    """The hit rates that go by one name: of predictions, positions, trades, sessions and months."""
+    names = [*_named(material, "per prediction"), *(["per position"] if len(material.positions) else [])]
+    names += ["per trade"] if len(material.outcomes) else []
+    names += [f"{kind}, {name}" for name in material.series for kind in ("per session", "per month")]
+    place = {kind: at for at, kind in enumerate(first)}
+    return sorted(names, key=lambda name: place.get(name.split(",")[0], len(first)))
+
+
+def _outcomes(choice: Choice) -> list[Flags]:
+    """Whether each case of a hit rate is a hit."""
+    material, (kind, _, name) = choice.material, choice["counted"].partition(", ")
+    if kind == "per prediction":
+        score, forward = _pairs(choice, choice["counted"])
+        values = np.sign(score) * np.sign(forward)
+    elif choice["overlap"] == "every h-th session":
+        return [np.empty(0)]
+    elif kind in ("per session", "per month"):
+        values = material.series[name] if kind == "per session" else monthly(material, name)
+    else:
+        values = material.positions if kind == "per position" else material.outcomes
+    values, flat = values[np.isfinite(values)], choice["flat"]
+    kept = values[values != 0] if flat == "flat cases left out" else values if (values == 0).any() else values[:0]
+    return [kept >= 0 if flat == "flat cases counted as hits" else kept > 0]
+
+
+def _share(off: Floats, size: Floats) -> float:
+    return float((np.abs(off) / size)[size > 0].mean()) if (size > 0).any() else math.nan
+
+
+def _scores(choice: Choice) -> list[Floats]:
+    """The predictions themselves."""
+    score = next(iter(choice.material.panels.values())).score
+    return [score[np.isfinite(score)]]
+
+
+_SOURCES: Mapping[str, Callable[[Material], Sequence[str]]] = {
+    "bases": _bases, "gross": partial(_bases, only="gross"), "any": partial(_bases, fewest=1), "years": _years,
+    "first": lambda m: _bases(m)[:1], "rates": lambda m: [*_rates(m)], "beside": _beside,
+    "days": lambda m: _if(any((v == 0).any() for v in m.series.values()), "all sessions", "without flat sessions"),
+    "held": lambda m: _if((np.nan_to_num(m.weights) == 0).all(axis=1).any(), "all sessions", "those with a position"),
+    "over": lambda m: [*_OVER], "calendars": lambda m: [f"a year of {n}" for n in _years(m)],
+    "trading": lambda m: ["sessions that trade"] if (_traded(m) == 0).any() else [],
+    "trades": _given, "alone": lambda m: [] if m.series else _given(m),
+    "numbers": lambda m: [*_given(m)[:1], *(["fills"] if _given(m) and m.fills else [])],
+    # Overlap cannot matter where no window is longer than a session.
+    "overlap": lambda m: _if(any(p.horizon > 1 for p in m.panels.values()), "every session", "every h-th session"),
+    "timing": lambda m: [*m.panels],
+    "predicted": lambda m: ["all predictions"] if m.panels else [],
+    "hits": lambda m: _hit_names(m, "per prediction"),
+    "wins": lambda m: _hit_names(m, "per trade", "per session", "per month"),
+    "targets": lambda m: _named(m, "returns", "price levels"),
+    "called": lambda m: _named(m, "probability above 1/2", "sign of the score"),
+    "chances": lambda m: _named(m, "probability above 1/2"),
+}  # fmt: skip
+
+
+def _of(figures: Mapping[str, Figure], cases: Cases, fewest: int = 1, grid: str = "") -> dict[str, Statistic]:
+    return {name: Statistic(figure, GRID[grid or name], cases, _SOURCES, fewest) for name, figure in figures.items()}
+
+
+#: Metrics of a return series by canonical name: what another daily series of the same book would change.
+OF_RETURNS: Mapping[str, Statistic] = _of({
+    "sharpe": _sharpe,
+    "sharpe_gross": _sharpe,
+    "annual_return": _annual_return,
+    "annual_return_gross": _annual_return,
+    "total_return": lambda values, choice: _earned(values, choice["mean"], len(values)),
+    "annual_volatility": lambda values, choice: _std(values, choice) * math.sqrt(_periods(choice, len(values))),
+    "return_std": _std,
+    "mean_return": lambda values, choice: _earned(values, choice["mean"], 1.0),
+    "max_drawdown": _drawdown,
+    "drawdown_duration": _duration,
+    "sortino": _sortino,
+    "calmar": _calmar,
+    "var": partial(_tail, mean_of_tail=False),
+    "cvar": partial(_tail, mean_of_tail=True),
+    "skewness": partial(_moment, fourth=False),
+    "kurtosis": partial(_moment, fourth=True),
+    "best_day": lambda values, _: values.max(),
+    "worst_day": lambda values, _: values.min(),
+}, _returns)  # fmt: skip
+#: Metrics of a series beside its benchmark.
+OF_BENCHMARK: Mapping[str, Statistic] = _of({
+    "alpha": _alpha,
+    "beta": _beta,
+    "information_ratio": _information,
+    "excess_return": lambda values, choice: _total(values, choice) - _total(choice.material.benchmark, choice),
+}, _returns) | _of({
+    "benchmark_return": lambda values, choice: _total(values, choice) if _beside(choice.material) else math.nan,
+}, lambda choice: [choice.material.benchmark])  # fmt: skip
+#: Figures of the book itself: its weights, its trades and its costs.
+_OF_BOOKS: Mapping[str, Statistic] = {
+    **_of({
+        "leverage": lambda weights, choice: _OVER[choice["counted"]](np.abs(weights).sum(axis=1)),
+        "net_exposure": lambda weights, choice: _OVER[choice["counted"]](weights.sum(axis=1)),
+        "positions_held": lambda weights, choice: _OVER[choice["counted"]]((weights != 0).sum(axis=1)),
+    }, _held),
+    **_of({"turnover": _turnover}, _turned),
+    **_of({"sessions": lambda values, _: len(values)}, _returns),
+    "annual_cost": Statistic(
+        lambda gross, net, choice: _total(gross, choice) - _total(net, choice), GRID["annual_cost"],
+        lambda choice: [choice.material.series.get(name, np.empty(0)) for name in ("gross", "net")]),
+    **_of({
+        "trades": lambda values, choice: choice.material.fills if choice["counted"] == "fills" else len(values),
+        **dict.fromkeys(("winning_trades", "losing_trades"), lambda values, _: len(values)),
+        **dict.fromkeys(("average_win", "average_loss", "expectancy"), _average),
+        **dict.fromkeys(("gross_profit", "gross_loss", "total_profit"), lambda values, _: values.sum()),
+        "payoff_ratio": partial(_ratio, of=np.mean),
+        "profit_factor": partial(_ratio, of=np.sum),
+    }, _closed, 0),
+    "sharpe": Statistic(_per_risk, GRID["sharpe/trades"], _closed, _SOURCES),
+}  # fmt: skip
+#: Metrics of up against down.
+_CLASS_STATISTICS: Mapping[str, Statistic] = {
+    **_of({
+        "accuracy": lambda graded, called, real, choice: (called == real).mean(),
+        "error_rate": lambda graded, called, real, choice: (called != real).mean(),
+        "mcc": lambda graded, called, real, choice: np.nan_to_num(_correlation(called * 1.0, real * 1.0, "Pearson")),
+        "auc": _auc,
+        "prevalence": lambda graded, called, real, choice: real.mean(),
+    }, _cases, grid="calls"),
+    **_of({
+        "brier": lambda graded, called, real, choice: ((graded - real) ** 2).mean(),
+        "log_loss": lambda graded, called, real, choice: classification.log_loss(graded, real).value,
+    }, _cases, grid="chances"),
+    **_of({"calibration_error": _calibration}, _cases),
+    **_of({"balanced_accuracy": partial(_averaged, score="recall")}, _cases, grid="macro"),
+    **_of({name: partial(_averaged, score=name) for name in _OF_CLASS}, _cases, grid="averages"),
+    **_of({f"{name}_macro": partial(_averaged, score=name) for name in _OF_CLASS}, _cases, grid="macro"),
+    **_of({f"{name}_weighted": partial(_averaged, score=name) for name in _OF_CLASS}, _cases, grid="weighted"),
+}  # fmt: skip
+CLASS_METRICS = tuple(_CLASS_STATISTICS)
+#: Metrics of predictions against what followed.
+OF_SIGNALS: Mapping[str, Statistic] = {
+    **_of({"ic": _ic, "rank_ic": _ic}, _daily),
+    **_of({
+        **dict.fromkeys(("ic_std", "rank_ic_std"), _std),
+        **dict.fromkeys(("icir", "rank_icir", "icir_annual", "ic_t"), _per_risk),
+        "ic_min": lambda daily, _: daily.min(),
+        "ic_max": lambda daily, _: daily.max(),
+        "ic_positive_share": lambda daily, _: (daily > 0).mean(),
+    }, _daily, 2),
+    **_of({
+        "prediction_mean": lambda values, _: values.mean(),
+        "prediction_std": _std,
+        "prediction_min": lambda values, _: values.min(),
+        "prediction_max": lambda values, _: values.max(),
+    }, _scores, 2),
+    **_of(dict.fromkeys(("hit_rate", "win_rate"), lambda won, _: won.mean()), _outcomes),
+    **_of({
+        "r2": lambda predicted, real, _: 1.0 - ((predicted - real) ** 2).mean() / real.var(),
+        "mae": lambda predicted, real, _: np.abs(predicted - real).mean(),
+        "mse": lambda predicted, real, _: ((predicted - real) ** 2).mean(),
+        "rmse": lambda predicted, real, _: np.sqrt(((predicted - real) ** 2).mean()),
+        "mape": lambda predicted, real, _: _share(predicted - real, np.abs(real)),
+        "smape": lambda predicted, real, _: _share(2 * (predicted - real), np.abs(real) + np.abs(predicted)),
+        "bias": lambda predicted, real, _: (predicted - real).mean(),
+        "max_error": lambda predicted, real, _: np.abs(predicted - real).max(),
+        "correlation": lambda predicted, real, _: _correlation(predicted, real, "Pearson"),
+    }, lambda choice: _pairs(choice, choice["target"]), 2, "errors"),
+    **_CLASS_STATISTICS,
+}  # fmt: skip
+_TABLES = (OF_RETURNS, OF_BENCHMARK, OF_SIGNALS, _OF_BOOKS)
+#: Canonical metric -> its statistics; several where it is of several materials.
+STATISTICS = {name: [table[name] for table in _TABLES if name in table] for each in _TABLES for name in each}
