@@ -354,25 +354,15 @@ def _text(walk: _Walk, body: Sequence[Line], context: Context) -> None:
             place_grid(starts[line.number], local)
         elif line.number in taken:
             spot.exclude(tokens if line.number not in rows else (), "part of a table header")
-        elif tokens and (place_log(spot, tokens, context, epoch) or _layer(spot, tokens, context)):
+        elif tokens and pattern("array").match(line.text):
+            spot.exclude(tokens, "one of an array of figures")
+        elif tokens and place_log(spot, tokens, context, epoch):
             continue
         elif opened and not any(token.kind == "number" for token in tokens):
             spot.figures(tokens)
             label, label_indent = opened[1], indent
         elif tokens:
             _name_value(walk, line, tokens, local, label)
-
-
-def _layer(spot: Spot, tokens: list[Token], context: Context) -> bool:
-    """A layer of a model summary, whose parameters are a part of the model's, or a row of an array; else False."""
-    layer, array = pattern("layer").match(spot.text), pattern("array").match(spot.text)
-    local = replace(context, label=" ".join(layer[1].split()) if layer else "", topic="", settings=False)
-    for token in tokens if layer or array else ():
-        if layer and token.kind == "number" and layer.start(2) <= token.start < layer.end(2):
-            spot.claim(token, "parameters_part", local, definition="a layer of the printed summary")
-        else:
-            spot.exclude(token, "part of a layer's name or shape" if layer else "one of an array of figures")
-    return layer is not None or array is not None
 
 
 def _name_value(walk: _Walk, line: Line, tokens: list[Token], context: Context, label: str) -> None:

@@ -283,11 +283,9 @@ Non-trainable params: 64 (256.00 Byte)
 """
 
 
-def test_the_layers_of_a_model_summary_are_read() -> None:
-    found = [(m, p) for m, p, *_ in placed(SUMMARY)]
-    assert [p for m, p in found if m == "parameters_part"] == ["23040", "0", "12416", "128", "264", "9"]
-    assert [p for m, p in found if m in ("parameters", "parameters_trainable", "file_size")] == [
-        "35,857", "140.07 KB", "35,793",
+def test_the_totals_of_a_model_summary_are_read() -> None:
+    assert [(metric, printed) for metric, printed, *_ in placed(SUMMARY)] == [
+        ("parameters", "35,857"), ("file_size", "140.07 KB"), ("parameters_trainable", "35,793"),
     ]  # fmt: skip
     assert doubted(SUMMARY) == []
     assert accused(SUMMARY) == []
