@@ -417,6 +417,8 @@ CONDITIONS: Mapping[str, Callable[[Situation], bool]] = {
     # A person may have written the figures; what a program prints in full it took of other returns.
     "by hand": lambda s: not (s.run.claims.draft and all(claim.value.computed for claim in s.involved)),
     "a mean in money": _of_money,
+    # Below zero, a book has fallen further from its start than from a higher peak.
+    "a drawdown of no more than everything": lambda s: abs(s.read("max_drawdown")).low <= 1,
     "in percent": lambda s: all(claim.value.percent for claim in s.involved),
     # A person grouped the figures, or a draft has them within a few lines.
     "together": lambda s: s.run.together(*s.involved),

@@ -34,6 +34,8 @@ SILENT = {
     "trades of a kind":
         ("| Metric | Actual |\n|---|---|\n| Win rate | 46.2% (6W / 7L) |\n| Trades ever exceeding 2% | 1 of 13 |\n",
          "md"),
+    "a book below zero falls further from its start than from its peak":
+        ("- Total return: -784.39%\n- Max drawdown: 589.97%\n", "md"),
     "a lakh": (("- Winning trades: 30\n- Losing trades: 15\n- Avg win: ₹8,500\n- Avg loss: ₹4,200\n"
                "- Net profit: ₹1,90,500\n"), "md"),
     "the number of a row is no class":
