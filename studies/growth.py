@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[0] = str(ROOT)  # in place of this folder, whose coverage.py is not the package that Numba looks for
+sys.path.insert(0, str(ROOT))
 
 import numpy as np
 

@@ -3,7 +3,7 @@
 One method for Sharpe ratios, alphas and mean ICs: Bartlett weights with a long window, and critical values that know
 how long it was (`critical_value`). The usual short window, ⌊4·(n/100)^(2/9)⌋ lags, with 1.96 errors covers too seldom:
 a nominal 95% interval of a mean covers the true one in 89% of series of 250 with autocorrelation 0.5; this one in 94%
-(``studies/coverage.md``). The price is a window whose own noise widens the interval, by 4% at 3,000 sessions.
+(``studies/interval_coverage.md``). The price is a window whose own noise widens the interval, by 4% at 3,000 sessions.
 
 References
 ----------

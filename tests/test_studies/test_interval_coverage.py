@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from assay.results.stats.sharpe import autocorrelations
-from studies.coverage import FIGURES, Cell, _noise, draw, jobs, measure, page
+from studies.interval_coverage import FIGURES, Cell, _noise, draw, jobs, measure, page
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Do the 95% intervals that are printed hold the truth in 95% of samples?
 
-Run: ``python studies/coverage.py [--repetitions 2000] [--workers 1] --out studies/coverage.md``
+Run: ``python studies/interval_coverage.py [--repetitions 2000] [--workers 1] --out studies/interval_coverage.md``
 
 Draws returns, or information coefficients, whose Sharpe ratio, alpha or mean is known, asks the product's own functions
 for their intervals, and counts how often these hold it. Same seed, same page; a figure is drawn beside the page.
@@ -251,7 +251,7 @@ def page(cells: Sequence[Cell], about: str) -> str:
 
 _ABOUT = """
 Share of samples whose interval covers the true figure, in %, with Wilson's 95% interval; asked for is 93–97%, and what
-lies outside is **bold**. `studies/coverage.png` draws the same.
+lies outside is **bold**. `studies/interval_coverage.png` draws the same.
 
 Noise: *AR ρ* is Gaussian with autocorrelation ρ at lag 1, *AR ρ t 5* the same with shocks of 5 degrees of freedom,
 *t ν* independent with ν degrees of freedom (the fourth moment of t 4 does not exist), *GARCH* Gaussian with variance
@@ -319,7 +319,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repetitions", type=int, default=2000)
     parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--out", type=Path, default=Path("studies/coverage.md"))
+    parser.add_argument("--out", type=Path, default=Path("studies/interval_coverage.md"))
     options = parser.parse_args(arguments)
     started = time.perf_counter()
     work = jobs(options.repetitions)
@@ -331,7 +331,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     cells = [done[place] for place in range(len(work))]
     minutes = (time.perf_counter() - started) / 60
     about = (
-        f"{options.repetitions:,} samples a share. Made by `python studies/coverage.py --repetitions "
+        f"{options.repetitions:,} samples a share. Made by `python studies/interval_coverage.py --repetitions "
         f"{options.repetitions}` on {time.strftime('%Y-%m-%d')}, {minutes:.0f} minutes, workers: {options.workers}."
     )
     options.out.write_text(page(cells, about), encoding="utf-8")
