@@ -2,8 +2,8 @@
 
 Blocks start anywhere, wrap around the end, and have geometric lengths; their mean length comes from the data. The
 intervals are plain percentiles, which need no error and so suit any statistic; for a Sharpe ratio of autocorrelated
-returns they cover the true value in 90 to 93% of samples where 95% are meant (``studies/interval_coverage.md``). Verdicts rest
-on the HAC interval, and `assay.results.stats.sharpe.studentised_sharpe` is the bootstrap that covers.
+returns they cover the true value in 90 to 93% of samples where 95% are meant (``studies/interval_coverage.md``).
+Verdicts rest on the HAC interval, and `assay.results.stats.sharpe.studentised_sharpe` is the bootstrap that covers.
 
 References
 ----------

@@ -174,7 +174,8 @@ def studentised_sharpe(
     periods : sessions a year.
     draws, seed : the same give the same answer.
     block : sessions; default `results.stats.bootstrap.optimal_block`, rounded, but not below half the HAC window of
-        `long_run_variance.lag_rule`, because shorter blocks cover too seldom (``studies/interval_coverage.md``); at most n/4.
+        `long_run_variance.lag_rule`, because shorter blocks cover too seldom (``studies/interval_coverage.md``);
+        at most n/4.
 
     Returns
     -------
