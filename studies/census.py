@@ -1,15 +1,18 @@
-"""How often do public documents print figures that cannot hold, mean nothing, or are luck? A census, and its pilot.
+"""How often do public documents print figures that cannot hold, mean nothing, or are luck? A census, in two sets.
 
-Run: ``python studies/census.py``                       rebuilds census.md from the committed figures, in seconds
-     ``python studies/census.py --measure DOCUMENTS``   audits a folder of documents and writes the figures anew;
-     ``--executor process`` on all cores, ``--executor ray`` on a cluster, with the same figures
+Run: ``python studies/census.py``                          rebuilds census.md from the committed figures, in seconds
+     ``python studies/census.py --measure SET DOCUMENTS``  audits a folder of documents and writes the figures of that
+     set anew; ``--executor process`` on all cores, ``--executor ray`` on a cluster, with the same figures
 
-The frame is fixed first: every document of the folder, whatever it says, named by repository, path and the first 16 hex
-digits of the SHA-256 of its bytes. No text is stored: of a flagged figure the document, the line, the metric and the
-printed digits are kept, and what a person judged after reading the document. Those judgements stand in
-``verdicts.csv`` (every accusation) and ``drawn.csv`` (60 documents drawn by the seed below); `--measure` never writes
-them. One reader judged the pilot: of model cards written by a training script the tables of figures, of the other drawn
-documents the passages with figures. A census proper has two readers who do not see each other's verdicts.
+The **pilot** is 1,705 documents collected without their commits: the audit was developed on them. The **fresh** set was
+drawn afterwards, by a frame that was fixed before the audit saw any of it (`census/frame.md`): repositories, commits,
+kinds of documents, how many of a repository, all by a seed. A document is named by repository, path and the first 16
+hex digits of the SHA-256 of its bytes. No text is stored: of a flagged figure the document, the line, the metric and
+the printed digits are kept, and what a person judged after reading the document. Those judgements stand in
+``verdicts.csv`` (every accusation, those that the audit has since withdrawn included) and ``drawn.csv`` (60 documents
+of either set drawn by its seed); `--measure` never writes them. One reader judged both sets: cards written by a
+training script by their tables, the other drawn documents by the lines with figures. The reader of the fresh set also
+mended what it taught, so that its precision is that of the audit after, not before, it was seen.
 
 Prevalence is counted by document, with Wilson intervals; precision by accusation and by document; recall from the drawn
 documents alone, since only those were looked at whether or not the audit spoke.
@@ -22,26 +25,30 @@ import csv
 import hashlib
 import random
 import sys
+import tempfile
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from assay.audit.forensic.books import wilson
 from assay.audit.judge import audit_claims
-from assay.audit.read.draft import draft_claims
+from assay.audit.read.project import draft_documents, read_document
 from assay.audit.verdicts import Arithmetic, Finding, Substance
 from assay.data.errors import InputError
 from assay.engine.executors import EXECUTORS, Workers, run_tasks
 
 HERE = Path(__file__).resolve().parent
 FIGURES, PAGE = HERE / "census", HERE / "census.md"
-SEED, DRAWN = 20261121, 60
+#: The sets, each with the seed of its drawn documents, and how many were drawn.
+SEEDS, DRAWN = {"pilot": 20261121, "fresh": 20261122}, 60
 #: Kinds of flags: the two accusations, then what asks nothing of the author.
 ACCUSING = ("inconsistent", "implausible")
 KINDS = (*ACCUSING, "explained by a baseline", "not significant")
+TABLES = ("documents", "flags", "verdicts", "drawn", "repositories", "first_sight")
 
 Row = dict[str, str]
 
@@ -68,11 +75,12 @@ def kind_of(finding: Finding) -> str:
 
 def of_document(name: str, raw: bytes) -> tuple[Row, list[Row]]:
     """The row of one document of the frame, and its flags, one for each sentence and first figure."""
-    path = Path(name)
     row = {"document": name, "sha256": hashlib.sha256(raw).hexdigest()[:16], "figures": "0", "to_check": "0"}
     try:
-        form = path.suffix.lower().lstrip(".")
-        claims = draft_claims(raw.decode("utf-8", "replace"), source=path.name, form=form).claims
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / f"document{Path(name).suffix.lower()}"
+            path.write_bytes(raw)
+            claims = draft_documents([read_document(path, Path(name).name)]).claims
     except InputError:
         return row | {"figures": "refused"}, []
     report = audit_claims(claims)
@@ -88,20 +96,25 @@ def of_document(name: str, raw: bytes) -> tuple[Row, list[Row]]:
     return row | {"figures": str(len(claims.claims)), "to_check": str(asked)}, list(flags.values())
 
 
-def measure(root: Path, executor: str | Workers = "serial", workers: int | None = None) -> None:
-    """Audit every document of a folder and write what was found; the order is that of the names, whoever was first."""
+def measure(name: str, root: Path, executor: str | Workers = "serial", workers: int | None = None) -> None:
+    """Audit every document of a folder and write what was found as one set; the order is that of the names."""
     paths = sorted(path for path in root.rglob("*") if path.is_file())
     tasks = [(str(path.relative_to(root)), path.read_bytes()) for path in paths]
     found = dict(run_tasks(of_document, tasks, executor=executor, workers=workers))
     documents = [found[place][0] for place in range(len(tasks))]
-    write("documents", documents, ("document", "sha256", "figures", "to_check"))
     flags = [flag for place in range(len(tasks)) for flag in found[place][1]]
-    write("flags", flags, ("document", "line", "metric", "printed", "check", "kind"))
+    for table, rows, columns in (
+        ("documents", documents, ("set", "document", "sha256", "figures", "to_check")),
+        ("flags", flags, ("set", "document", "line", "metric", "printed", "check", "kind")),
+    ):
+        other = {known: _of(read(table), known) for known in SEEDS}
+        other[name] = [{"set": name, **row} for row in rows]
+        write(table, [row for rows_ in other.values() for row in rows_], columns)
 
 
-def drawn(documents: Iterable[Row]) -> list[str]:
-    """The documents to read in full, by the seed; the order of the frame does not matter."""
-    return random.Random(SEED).sample(sorted(row["document"] for row in documents), DRAWN)
+def drawn(documents: Iterable[Row], name: str) -> list[str]:
+    """The documents of a set to read in full, by its seed; the order of the frame does not matter."""
+    return random.Random(SEEDS[name]).sample(sorted(row["document"] for row in documents), DRAWN)
 
 
 @dataclass(frozen=True)
@@ -118,7 +131,7 @@ class Share:
         return f"{self.k} of {self.n}, {self.k / self.n:.1%} [{around.low:.1%}, {around.high:.1%}]"
 
 
-def precision(flags: list[Row], verdicts: dict[tuple[str, ...], str], kind: str) -> tuple[Share, Share, int]:
+def precision(flags: list[Row], verdicts: Mapping[tuple[str, ...], str], kind: str) -> tuple[Share, Share, int]:
     """By accusation and by document (right where all its accusations are), and how many nobody has judged."""
     mine = [flag for flag in flags if flag["kind"] == kind]
     judged = [(flag["document"], verdicts[key]) for flag in mine if (key := key_of(flag)) in verdicts]
@@ -133,81 +146,161 @@ def key_of(flag: Row) -> tuple[str, ...]:
     return flag["document"], flag["check"], flag["line"], flag["printed"]
 
 
-def page(documents: list[Row], flags: list[Row], verdicts: list[Row], read_: list[Row]) -> str:
+def _of(rows: Iterable[Row], name: str) -> list[Row]:
+    """The rows of a set; those of both for ``"both"``."""
+    return [row for row in rows if name in ("both", row["set"])]
+
+
+def _place(flag: Row, commits: Mapping[str, str]) -> str:
+    """Where a flagged figure stands: repository, path and line, as a link where the commit is known."""
+    repository, _, path = flag["document"].partition("/")
+    shown = f"`{repository.replace('+', '/')}` {path} line {flag['line']}"
+    if repository not in commits:
+        return shown.replace("`repositories` ", "")
+    home = f"https://github.com/{repository.replace('+', '/')}/blob/{commits[repository]}"
+    return f"[{shown}]({home}/{quote(path)}#L{flag['line']})"
+
+
+def page(
+    documents: list[Row], flags: list[Row], verdicts: list[Row], read_: list[Row], repositories: list[Row],
+    first_sight: list[Row],
+) -> str:  # fmt: skip
     """The page: a function of the committed tables alone."""
     known = {key_of(row): row["right"] for row in verdicts}
-    with_figures = [row for row in documents if row["figures"] not in ("0", "refused")]
-    counts = {kind: len({flag["document"] for flag in flags if flag["kind"] == kind}) for kind in KINDS}
-    total = sum(int(row["figures"]) for row in with_figures)
-    checks = Counter((flag["kind"], flag["check"]) for flag in flags if flag["kind"] in ACCUSING)
-    results = [row for row in read_ if row["results"] == "yes"]
-    wrong = Share(sum(row["inconsistent"] == "yes" for row in results), len(results))
+    names = (*SEEDS, "both")
     lines = [
-        "# Census of printed figures: the pilot",
+        "# Census of printed figures",
         "",
-        "Written by `python studies/census.py` from `studies/census/*.csv`; the frame, the rules of judging and the",
-        "command that measured them stand in its docstring. The pilot's documents were collected without their",
-        "commits, so each is named by the hash of its bytes; a census proper records the commit.",
+        "Written by `python studies/census.py` from `studies/census/*.csv`; the rules of judging and the command that",
+        "measured them stand in its docstring, the frame of the fresh set in `census/frame.md`. The pilot's documents",
+        "were collected without their commits, so each is named by the hash of its bytes.",
         "",
-        f"Frame: {len(documents):,} documents, {len(with_figures):,} with a figure beside the name of a metric,",
-        f"{total:,} figures.",
-        "",
+        "| set | repositories | documents | with a figure beside the name of a metric | figures |",
+        "|---|---|---|---|---|",
+    ]
+    printing: dict[str, int] = {}
+    for name in names:
+        mine = _of(documents, name)
+        with_figures = [row for row in mine if row["figures"] not in ("0", "refused")]
+        printing[name] = len(with_figures)
+        homes = {_home(row["document"]) for row in mine} - {""}
+        total = sum(int(row["figures"]) for row in with_figures)
+        lines.append(f"| {name} | {len(homes)} | {len(mine):,} | {len(with_figures):,} | {total:,} |")
+    parts = _prevalence(flags, printing), _precision(flags, known, names), _at_first_sight(first_sight), _missed(read_)
+    lines += [line for part in parts for line in ("", *part)]
+    commits = {row["repository"].replace("/", "+"): row["commit"] for row in repositories}
+    lines += ["", "## Where it says inconsistent", "", "| figure | check | where | right |", "|---|---|---|---|"]
+    for flag in flags:
+        if flag["kind"] == "inconsistent":
+            right = known.get(key_of(flag), "not judged")
+            figure = f"{flag['metric'].replace('_', ' ')} {flag['printed']}"
+            lines.append(f"| {figure} | {flag['check']} | {_place(flag, commits)} | {right} |")
+    return "\n".join(lines) + "\n"
+
+
+def _home(document: str) -> str:
+    """The repository of a document; none of a model card."""
+    parts = document.split("/")
+    return "" if parts[0] == "model_cards" else parts[1] if parts[0] == "repositories" else parts[0]
+
+
+def _prevalence(flags: list[Row], printing: Mapping[str, int]) -> list[str]:
+    lines = [
         "## How often, of the documents with figures",
         "",
-        "| flagged | documents | share [95% Wilson] |",
-        "|---|---|---|",
-        *(f"| {kind} | {counts[kind]} | {Share(counts[kind], len(with_figures))} |" for kind in KINDS),
-        "",
+        "| flagged | " + " | ".join(printing) + " |",
+        "|---" * (len(printing) + 1) + "|",
+    ]
+    for kind in KINDS:
+        shares = [
+            Share(len({flag["document"] for flag in _of(flags, name) if flag["kind"] == kind}), n)
+            for name, n in printing.items()
+        ]
+        lines.append(f"| {kind} | " + " | ".join(map(str, shares)) + " |")
+    return [
+        *lines, "",
         "These are what the audit says, before judging; documents of one repository are not independent, so the",
         "intervals are too narrow.",
-        "",
+    ]  # fmt: skip
+
+
+def _precision(flags: list[Row], known: Mapping[tuple[str, ...], str], names: tuple[str, ...]) -> list[str]:
+    lines = [
         "## How often right, by a person who read the document",
         "",
-        "| accusation | right, by accusation | right, by document | not judged |",
-        "|---|---|---|---|",
+        "| accusation | set | right, by accusation | right, by document | not judged |",
+        "|---|---|---|---|---|",
     ]
     for kind in ACCUSING:
-        each, by_document, open_ = precision(flags, known, kind)
-        lines.append(f"| {kind} | {each} | {by_document} | {open_} |")
-    lines += ["", "| check | accusations |", "|---|---|"]
-    lines += [f"| {check} ({kind}) | {count} |" for (kind, check), count in sorted(checks.items())]
-    lines += [
-        "",
-        "“Explained by a baseline” and “not significant” were not judged one by one: they accuse of nothing.",
-        "",
-        "## What it misses",
-        "",
-        f"{len(read_)} documents drawn by seed {SEED} were judged by one reader (cards by their tables, the others by",
-        f"the passages with figures); {len(results)} print results of a model or a strategy.",
-        "",
-        "| of those, by the reader | documents |",
-        "|---|---|",
-        f"| figures that cannot hold together | {wrong} |",
-        *(f"| {words} | {Share(sum(row[key] == 'yes' for row in results), len(results))} |"
-          for key, words in (("explained", "a headline that a baseline explains"),
-                             ("not_significant", "a headline within the reach of chance"))),
-        "",
+        for name in names:
+            each, by_document, open_ = precision(_of(flags, name), known, kind)
+            lines.append(f"| {kind} | {name} | {each} | {by_document} | {open_} |")
+    checks = Counter((flag["kind"], flag["check"], flag["set"]) for flag in flags if flag["kind"] in ACCUSING)
+    lines += ["", "| check | pilot | fresh |", "|---|---|---|"]
+    for kind, check in sorted({key[:2] for key in checks}):
+        lines.append(f"| {check} ({kind}) | {checks[kind, check, 'pilot']} | {checks[kind, check, 'fresh']} |")
+    return [
+        *lines, "",
+        "An accusation is right where the printed figures cannot hold together as a reader takes them; invented",
+        "figures of an example count as printed. “Explained by a baseline” and “not significant” were not judged one",
+        "by one: they accuse of nothing.",
     ]  # fmt: skip
-    missed = sum(row["inconsistent"] == "yes" and row["caught"] != "yes" for row in results)
-    if wrong.k:
-        lines.append(f"Recall of contradictions among them: {Share(wrong.k - missed, wrong.k)}.")
-    else:
-        lines.append(
-            "No document of the draw contradicts itself as far as the reader saw, so recall cannot be estimated; with"
-            f" 95% confidence fewer than {wilson(0, len(results)).high:.1%} of such documents do."
-        )
-    return "\n".join(lines) + "\n"
+
+
+def _at_first_sight(rows: list[Row]) -> list[str]:
+    """How often the audit was right on the fresh set before anything was mended that it taught."""
+    flags = [row | {"kind": "inconsistent"} for row in rows]
+    each, by_document, _ = precision(flags, {key_of(row): row["right"] for row in rows}, "inconsistent")
+    return [
+        "Before anything was mended that the fresh set taught, “inconsistent” was right there in",
+        f"{each} by accusation, and",
+        f"{by_document} by document (`first_sight.csv`): what a set that",
+        "nobody has looked at may expect lies between that and the table above.",
+    ]
+
+
+def _missed(read_: list[Row]) -> list[str]:
+    lines = ["## What it misses", ""]
+    for name, seed in SEEDS.items():
+        mine = _of(read_, name)
+        results = [row for row in mine if row["results"] == "yes"]
+        wrong = Share(sum(row["inconsistent"] == "yes" for row in results), len(results))
+        lines += [
+            (f"{name.capitalize()}: {len(mine)} documents drawn by seed {seed}, judged by one reader; {len(results)}"
+            " print results of a model or a strategy."),
+            "",
+            "| of those, by the reader | documents |",
+            "|---|---|",
+            f"| figures that cannot hold together | {wrong} |",
+            *(f"| {words} | {Share(sum(row[key] == 'yes' for row in results), len(results))} |"
+              for key, words in (("explained", "a headline that a baseline explains"),
+                                 ("not_significant", "a headline within the reach of chance"))),
+            "",
+        ]  # fmt: skip
+        missed = sum(row["inconsistent"] == "yes" and row["caught"] != "yes" for row in results)
+        if wrong.k:
+            lines += [f"Recall of contradictions among them: {Share(wrong.k - missed, wrong.k)}.", ""]
+        else:
+            lines += [
+                ("No document of the draw contradicts itself as far as the reader saw, so recall cannot be estimated;"
+                f" with 95% confidence fewer than {wilson(0, len(results)).high:.1%} of such documents do."),
+                "",
+            ]
+    return lines[:-1]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--measure", type=Path, metavar="DOCUMENTS")
+    parser.add_argument("--measure", nargs=2, metavar=("SET", "DOCUMENTS"))
     parser.add_argument("--executor", choices=EXECUTORS, default="serial")
     parser.add_argument("--workers", type=int)
     arguments = parser.parse_args()
     if arguments.measure is not None:
-        measure(arguments.measure, arguments.executor, arguments.workers)
-    PAGE.write_text(page(read("documents"), read("flags"), read("verdicts"), read("drawn")), encoding="utf-8")
+        name, folder = arguments.measure
+        if name not in SEEDS:
+            parser.error(f"unknown set {name!r}; known: {', '.join(SEEDS)}")
+        measure(name, Path(folder), arguments.executor, arguments.workers)
+    PAGE.write_text(page(*map(read, TABLES)), encoding="utf-8")
 
 
 if __name__ == "__main__":
