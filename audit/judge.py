@@ -81,15 +81,21 @@ def _may_accuse(finding: Finding, claims: ClaimSet, prints: Counter[tuple[str, s
         return False
     by_context = finding.stated and check.startswith(BY_CONTEXT)
     if len(figures) == 1:
-        # What is said to be about so much is no count of the layers that happen to be described.
-        by_context = by_context and not (figures[0].value.about and check.startswith("C26 "))
-        return by_context or (check.startswith(ALONE) and not finding.stated)
+        return (by_context and not (check.startswith("C26 ") and _rough_head(claims, figures[0]))) or (
+            check.startswith(ALONE) and not finding.stated
+        )
     one_run = len({(claim.group, claims.split_of(claim), claim.at) for claim in figures}) == 1
     if by_context:
         return one_run
     record = {claim.record for claim in figures}
     apart = all(prints[claim.record, claim.metric, claim.label] == 1 for claim in figures)
     return (one_run and len(record) == 1 and "" not in record and apart) or _tied(figures)
+
+
+def _rough_head(claims: ClaimSet, claim: Claim) -> bool:
+    """Whether a count is "about" so much and dense layers alone are described: a head, whose trunk stands elsewhere."""
+    layers = getattr(claims.group(claim.group).architecture, "layers", ())
+    return claim.value.about and all(layer.kind in ("dense", "dropout") for layer in layers)
 
 
 def _tied(figures: list[Claim]) -> bool:
