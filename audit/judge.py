@@ -73,7 +73,7 @@ def _as_draft(findings: list[Finding], claims: ClaimSet) -> list[Finding]:
 
 def _may_accuse(finding: Finding, claims: ClaimSet, prints: Counter[tuple[str, str, str]]) -> bool:
     """Whether an accusation of a draft rests on figures that are surely of one record, or explicitly tied."""
-    check, basis = finding.check_id, [claims.claim(name) for name in {*finding.claims, *finding.using}]
+    check, basis = finding.check_id, [claims.claim(name) for name in dict.fromkeys((*finding.claims, *finding.using))]
     figures = [claim for claim in basis if claim is not None and not claim.target and not lookalike(claim)]
     if check.startswith(ASKING) or len(figures) < len(basis):
         return False
@@ -198,9 +198,9 @@ def _repeated(report: Report, findings: list[Finding]) -> list[Finding]:
 
 def _inherited(claims: ClaimSet, findings: list[Finding]) -> list[Finding]:
     """A change or multiple of a figure that a baseline explains is explained by it too."""
-    explained = {
+    explained = {  # the last entry stays: as in `combine`, that of the heaviest finding, the first of equals
         name: (finding, claims.claim(name))
-        for finding in sorted(findings, key=lambda finding: finding.weight)
+        for finding in sorted(findings, key=lambda finding: -finding.weight)[::-1]
         if finding.substance is Substance.EXPLAINED
         for name in finding.claims
     }

@@ -183,7 +183,7 @@ def _figure(claims: ClaimSet, claim: Claim, part: Mapping[tuple[str, str, str], 
     if claim.relation not in _RELATED or depth > 3 or len(inputs) != 2:
         return math.nan
     first, second = (_figure(claims, item, part, depth + 1) for item in inputs)
-    return _RELATED[claim.relation](first, second) if first else math.nan
+    return _RELATED[claim.relation](first, second) if first or claim.relation == "difference" else math.nan
 
 
 def _place(claim: Claim, figures: Figures, *measured: float) -> str:

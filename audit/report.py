@@ -133,12 +133,13 @@ def _row(verdict: Verdict, split: str, recomputed: Mapping[str, Recomputed]) -> 
 
 
 def _merged(audit: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The gravest first: prints of one quantity with one outcome in one row, with all their `prints` and `lines`."""
+    """The gravest first: prints of one quantity with one outcome in one row, with all their `prints`, `figures`
+    and `lines`."""
     groups: dict[tuple[object, ...], dict[str, Any]] = {}
     for row in sorted(audit["claims"], key=lambda row: row["rank"]):
         same = tuple(row[key] for key in ("words", "target", "arithmetic", "substance", "because", "document"))
-        first = groups.setdefault(same, row | {"prints": {}, "lines": {}})
-        first["prints"][row["printed"]] = None
+        first = groups.setdefault(same, row | {"prints": {}, "lines": {}, "figures": {}})
+        first["prints"][row["printed"]] = first["figures"][row["figure"]] = None
         first["lines"] |= {str(row["line"]): None} if row["line"] is not None else {}
     return list(groups.values())
 

@@ -96,7 +96,9 @@ def _print_checks(context: click.Context, _option: click.Parameter, wanted: bool
 )
 @click.option("--draft", "draft_file", type=PATH, help="Write the drafted claims file here, for a person to correct.")
 @click.option("--html", "html_file", type=PATH, help="Write a page that stands alone.")
-@click.option("--markdown", "markdown_file", type=PATH, help="Write the same as Markdown, for a review.")
+@click.option("--markdown", "markdown_file", type=PATH,
+              help="Write the same as Markdown, for a review, without the lists of the page: figures that stand alone, "
+                   "runs, what was left out.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
 @click.option("--all", "every", is_flag=True, help="List figures that nothing bears on, too.")
 @click.option(

@@ -46,6 +46,8 @@ __all__ = ["MAX_BYTES", "contradictions", "dump_claims", "dump_draft", "load_cla
 MAX_BYTES = 20_000_000
 #: A claims file beyond these is no report's, and relations between its claims would be searched for minutes.
 _MOST_CLAIMS, _MOST_TEXT = 2_000, 2_000_000
+#: Periods in a year: minutes of every day are half of it.
+_MOST_PERIODS = 1_000_000
 
 
 def read_text(path: Path) -> str:
@@ -80,9 +82,11 @@ def load_claims(path: Path | str) -> ClaimSet:
 
     Examples
     --------
+    >>> import tempfile
     >>> text = 'title = "M"; claim = [{id = "a", metric = "accuracy", printed = "57.14%"}]'
-    >>> _ = Path("m.toml").write_text(text.replace("; ", chr(10)))
-    >>> [claim.printed for claim in load_claims("m.toml").claims]
+    >>> file = Path(tempfile.mkdtemp()) / "m.toml"
+    >>> _ = file.write_text(text.replace("; ", chr(10)))
+    >>> [claim.printed for claim in load_claims(file).claims]
     ['57.14%']
 
     """
@@ -119,10 +123,14 @@ def parse_claims(text: str, name: str = "claims") -> ClaimSet:
         ids.add(claims[-1].id)
     for index, claim in enumerate(claims):
         _check_claim(claim, names, ids, file.inside(f"claim[{index}]"))
+    seen = set[str]()
     for index, group in enumerate(groups):
         place = file.inside(f"group[{index}]")
-        if group.name in [other.name for other in groups[:index]]:
+        if not group.name:
+            raise place.error("name", "the name of a [[group]] is empty; its claims name it")
+        if group.name in seen:
             raise place.error("name", f"group name {group.name!r} stands twice; give each its own")
+        seen.add(group.name)
         for key, message in contradictions(group, names):
             raise place.error(key, f"group {group.name!r}: {message}")
     return replace(read, groups=groups, claims=tuple(claims))
@@ -134,8 +142,9 @@ def _document(text: str, name: str) -> dict[str, Any]:
         raise InputError(f"{name}: {len(text):,} characters; a claims file has at most {_MOST_TEXT:,}: split it")
     try:
         document = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        reason = str(error) if isinstance(error, ValueError) else "its tables are nested too deeply"
+    except (ValueError, RecursionError) as error:
+        deep = isinstance(error, RecursionError)
+        reason = "its tables are nested too deeply" if deep else str(error).partition(";")[0]
         raise InputError(f"{name}: not TOML: {reason}") from None
     document.pop("excluded", None)
     claims = document.get("claim", [])
@@ -166,7 +175,7 @@ def _check_claim(claim: Claim, groups: set[str], ids: set[str], place: Place) ->
     if relation in BESIDE and (len(inputs) != 1 or claim.metric != relation):
         raise place.error("relation", f"relation {relation!r} takes one input and the metric {relation!r}")
     for wanted in inputs:
-        if wanted not in ids - {claim.id}:
+        if wanted == claim.id or wanted not in ids:
             raise place.error("inputs", f"claim {claim.id!r}: input {wanted!r} is no other claim's id")
 
 
@@ -176,7 +185,7 @@ def contradictions(group: Group, names: Collection[str]) -> Iterator[tuple[str, 
     `names` are those of all groups. Only statements of the context about itself are judged here: what contradicts a
     *claim* is for the checks to find.
     """
-    sample, target = group.sample, group.target
+    sample, target, portfolio = group.sample, group.target, group.portfolio
     spans: list[tuple[str, str, Sample | Split]] = [("sample.start", "", sample)]
     spans += [("sample.splits", f"split {split.name!r}: ", split) for split in sample.splits]
     for key, words, span in spans:
@@ -195,6 +204,13 @@ def contradictions(group: Group, names: Collection[str]) -> Iterator[tuple[str, 
         yield "target.low", f"low {target.low} is above high {target.high}"
     if target.mean and target.span and not target.mean.interval.meets(target.span):
         yield "target.mean", f"mean {target.mean} is outside {target.low} to {target.high}"
+    if target.std and target.std.value < 0:
+        yield "target.std", f"std {target.std} is negative"
+    if portfolio.volatility_target and portfolio.volatility_target.value <= 0:
+        yield "portfolio.volatility_target", f"volatility_target {portfolio.volatility_target} is not above 0"
+    if (portfolio.periods_per_year or 0) > _MOST_PERIODS:
+        text = f"{portfolio.periods_per_year:,} is above {_MOST_PERIODS:,}"
+        yield "portfolio.periods_per_year", f"periods_per_year {text}"
     for name, count in Counter(item.name for item in group.classes).items():
         if count > 1:
             yield "class[0].name", f"class {name!r} stands twice"

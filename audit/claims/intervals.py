@@ -203,13 +203,14 @@ def _any_of(words: Iterable[str]) -> str:
 
 
 _SIGNS = str.maketrans(dict.fromkeys("−–—‐‑－", "-") | {"，": ",", "．": ".", "％": "%", "\u202f": "\u00a0"})
-_LEAD = re.compile(rf"(?:{_any_of(_LEADS)})", re.I)
+#: These are for text in lower case: without regard to case ſ, İ and ı would match s and i, which no table has.
+_LEAD = re.compile(rf"(?:{_any_of(_LEADS)})")
 #: Whole rupees are grouped by twos above the thousands.
 _LAKHS = r"\d{1,2}(?:,\d{2})+,\d{3}(?:\.\d+)?(?!\d)"
 _GROUPED = r"\d{1,3}(?:[,.'_\u00a0]\d{3})+(?:[.,]\d+)?(?!\d)"
 _NUMBER = rf"[+-]?(?:{_LAKHS}|{_GROUPED}|\d+(?:[.,]\d+)?|\.\d+)(?:e[+-]?\d+)?"
-_ONE = rf"([+-]?)\s*(?:R\$|US\$|[$€£₹¥])?\s*({_NUMBER})(?:\s*({_any_of(_SCALES)}))?\s*(\+)?"
-_PRINT = re.compile(rf"{_ONE}(?:\s*(?:-|to\b|\.\.+|…|[,;](?=\s))\s*{_ONE})?", re.I)
+_ONE = rf"([+-]?)\s*(?:r\$|us\$|[$€£₹¥])?\s*({_NUMBER})(?:\s*({_any_of(_SCALES)}))?\s*(\+)?"
+_PRINT = re.compile(rf"{_ONE}(?:\s*(?:-|to\b|\.\.+|…|[,;](?=\s))\s*{_ONE})?")
 _FRACTION = re.compile(r"(\d{1,9})/(0*[1-9]\d{0,8})")
 
 
@@ -240,14 +241,14 @@ def parse_print(text: str, unit: str = "", decimal: str = ".") -> Printed:
     if unit == "fraction" and (counts := _FRACTION.fullmatch(text)):
         share = int(counts[1]) / int(counts[2])
         return Printed(text, share, 0.0, 0, end=share)
-    rest, marks = text.strip().strip("*`_").strip().translate(_SIGNS), []
+    rest, marks = text.lower().strip().strip("*`_").strip().translate(_SIGNS), []
     while lead := _LEAD.match(rest):
-        marks.append(_LEADS[lead[0].lower()])
+        marks.append(_LEADS[lead[0]])
         rest = rest[lead.end() :].lstrip()
     match = _PRINT.match(rest.lstrip("([").strip())
     if match is None:
         raise InputError(f'printed figure {text!r}: no number at its start; print it as the report does, e.g. "57.14%"')
-    parts = [(part or "").lower() for part in match.groups()]
+    parts = [part or "" for part in match.groups()]
     bound = next((mark for mark in reversed(marks) if mark != "~"), "range" if parts[5] else "")
     first, last = parts[:4], parts[4:] if bound == "range" else parts[:4]
     tail = first[2] or last[2]

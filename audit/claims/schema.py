@@ -64,7 +64,7 @@ class Place:
         """The error to raise about a key: with its line, or that of the nearest table around it that has one."""
         path = self.inside(key).path.rstrip(".")
         while path and path not in self.lines:
-            path = re.sub(r"\.?[^.\[]+$|\[\d+\]$", "", path)
+            path = re.sub(r"\.?[^.\[]+$|\[\d+\]$|.$", "", path)
         return InputError(f"{self.file}, line {self.lines.get(path, 1)}: {message}")
 
 
@@ -131,8 +131,8 @@ def _value(value: Any, hint: Any, mark: Any, key: str, place: Place) -> Any:
     elif part is not None:
         words = f"a list of {'strings' if part is str else 'tables'}"
         good = isinstance(value, list) and all(isinstance(item, str if part is str else dict) for item in value)
-    if not good or (hint in (int, float) and abs(value) > 1e300):
-        raise place.error(key, f"{key!r} must be {words}, got {value!r:.60}")
+    if not good or (hint in (int, float) and not abs(value) <= 1e300):
+        raise place.error(key, f"{key!r} must be {words}, got {_shown(value)}")
     if isinstance(mark, tuple) and value not in mark:
         raise place.error(key, f"unknown {key} {value!r}; {_nearest(value, mark)}")
     if isinstance(mark, int) and (size := len(value) if isinstance(value, list) else value) < mark:
@@ -143,6 +143,14 @@ def _value(value: Any, hint: Any, mark: Any, key: str, place: Place) -> Any:
     if hint is Printed:
         return place_print(value, key, place)
     return value if hint in _HELD else from_toml(hint, value, place.inside(key), key)
+
+
+def _shown(value: Any) -> str:
+    """The beginning of a value for a message; a whole number can be longer than Python writes out."""
+    try:
+        return f"{value!r:.60}"
+    except ValueError:
+        return "a number of thousands of digits"
 
 
 def place_print(text: str, key: str, place: Place, unit: str = "", decimal: str = ".") -> Printed:

@@ -77,7 +77,8 @@ def _whole(run: Run, claim: Claim, architecture: Architecture) -> Finding:
     every = {count for found in counts.values() for count in found}
     told = {"torch": "PyTorch", "keras": "Keras"}
     described = (f"{' or '.join(f'{c:,}' for c in found)} in {told[name]}" for name, found in counts.items())
-    figures: Figures = {"layers": _listed(architecture.layers), "inputs": architecture.inputs, "figure": claim,
+    inputs = f"{architecture.inputs} input{'s' * (architecture.inputs != 1)}"
+    figures: Figures = {"layers": _listed(architecture.layers), "inputs": inputs, "figure": claim,
                "counts": "; ".join(described)}  # fmt: skip
     if any(value.holds(count) for count in every):
         return say("fits", "C26 parameters", [claim], "count", weight=1, **figures)

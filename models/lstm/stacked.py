@@ -189,9 +189,9 @@ def room_for(steps: int, last: int, rows: int, widths: tuple[int, int, int], kin
 
 
 class _Loops:
-    """The compiled loops over the memory of a stack's weights and of Adam's moments."""
+    """The compiled loops over the memory of a stack's weights and, where they learn, of Adam's moments."""
 
-    def __init__(self, recipe: PriceLSTM, weights: Weights, adam: _Adam, clip: float) -> None:
+    def __init__(self, recipe: PriceLSTM, weights: Weights, adam: _Adam | None = None, clip: float = 0.0) -> None:
         self.recipe, self.adam = recipe, adam
         nothing = weights["dense.3.bias"].new_empty((len(weights["dense.3.bias"]), 0))
 
@@ -201,9 +201,10 @@ class _Loops:
         own = flat(weights, _WEIGHTS)
         self.kind = own[0].dtype
         self.model = own, flat(weights, _MOMENTS), tuple(np.empty((1, part.shape[1]), self.kind) for part in own)
-        self.moments = flat(adam.first, _WEIGHTS), flat(adam.second, _WEIGHTS)
+        self.moments = () if adam is None else (flat(adam.first, _WEIGHTS), flat(adam.second, _WEIGHTS))
+        decay = 0.0 if adam is None else adam.decay
         rates = (_MOMENTUM, _EPS, recipe.huber_delta, recipe.l2)
-        self.numbers = np.array([*rates, 1.0 - _BETAS[0], 1.0 - _BETAS[1], _ADAM_EPS, adam.decay, clip], self.kind)
+        self.numbers = np.array([*rates, 1.0 - _BETAS[0], 1.0 - _BETAS[1], _ADAM_EPS, decay, clip], self.kind)
         self.shape: tuple[int, ...] = ()
         self.room: tuple[np.ndarray, ...] = ()
         self.scales: tuple[np.ndarray, ...] = ()
@@ -221,6 +222,8 @@ class _Loops:
 
     def learn(self, batch: _Stack, masks: _Masks, rates: Tensor) -> tuple[Tensor, Tensor]:
         """Move the weights by a step and give the losses before it, mean Huber and penalty, (A,) each."""
+        if self.adam is None:
+            raise TypeError("loops without Adam's moments judge; they do not learn")
         arrays, sizes, losses = self._prepare(batch)
         drawn = []
         assets, steps, rows, _ = batch.inputs.shape
@@ -418,7 +421,7 @@ def scored(
         return by_torch
     weights = {name: torch.stack([_turned(name, own.weights[name]) for _, own in trained])
                for name in trained[0][1].weights}  # fmt: skip
-    loops = _Loops(recipe, weights, _Adam(weights, [name for name in weights if _is_trained(name)], 0.0), 0.0)
+    loops = _Loops(recipe, weights)
     begin = pieces.lookback - 1
     grid = np.arange(begin + (first - begin) // pieces.steps * pieces.steps, end, pieces.steps)
     ranges = np.column_stack([grid, np.minimum(grid + pieces.steps, end)])

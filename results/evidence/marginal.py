@@ -277,8 +277,9 @@ def _spanning(returns: pd.DataFrame, names: Sequence[str], new: str, suffix: str
     line = after_factors(returns[new].to_numpy(), {name: returns[name].to_numpy() for name in names})
     about = "the books there" if not suffix else "the books there and the baselines'"
     if line is None:
-        few = len(returns) < 30 * (1 + len(names))
-        why = "too few sessions" if few else f"nothing is left of it: {about} make it up but for rounding"
+        few = len(returns) < 30 * (1 + len(names))  # of books that are one but for their size, fewer would do
+        nothing = f"nothing is left of it: {about} make it up but for rounding"
+        why = f"too few sessions, or {nothing}" if few else nothing
         return [
             Metric(f"{name}{suffix}", math.nan, unit, f"on {about}", reason=why)
             for name, unit in (("spanning_alpha_ann", "fraction a year"), ("spanning_alpha_t", "t"),
@@ -421,13 +422,13 @@ def _combinations(returns: pd.DataFrame, names: Sequence[str], new: str, draws: 
             how = "highest Sharpe ratio, none below 0" if mean else "one over volatility"
             text = f"walk-forward: weights by {how}, from the sessions before, every {_EVERY}"
             sample = _sample(returns.index[_LEAST:])
-            why = "" if np.isfinite(ratios).all() else "the books cancel out: their mix does not vary"
+            whys = ["" if math.isfinite(r) else "the books cancel out: their mix does not vary" for r in ratios]
             out += [
-                Metric(f"sharpe_{label}_without", ratios[1], "ratio", text, None, None, *sample),
-                Metric(f"sharpe_{label}_with", ratios[0], "ratio", text, None, None, *sample, reason=why),
+                Metric(f"sharpe_{label}_without", ratios[1], "ratio", text, None, None, *sample, reason=whys[1]),
+                Metric(f"sharpe_{label}_with", ratios[0], "ratio", text, None, None, *sample, reason=whys[0]),
                 Metric(f"sharpe_{label}_gain", ratios[0] - ratios[1], "ratio",
                        f"{text} · Ledoit–Wolf", None if test is None else test.low, None if test is None else test.high,
-                       *sample, reason=why),
+                       *sample, reason=whys[0] or whys[1]),
                 Metric(f"sharpe_{label}_p", math.nan if test is None else test.p_value, "probability",
                        "of no gain, paired, two-sided · Ledoit–Wolf", None, None, *sample,
                        reason="" if test is not None else "the two mixes do not differ enough for a test"),

@@ -13,6 +13,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from assay.audit.claims.files import parse_claims
+from assay.audit.judge import audit_claims
+from assay.audit.report import Audit, render_audit, to_json
 from assay.commands import main as cli
 
 ROOT = Path(__file__).parents[2]
@@ -77,6 +80,23 @@ class _Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
+
+
+def test_a_row_of_several_prints_shows_the_bound_of_each() -> None:
+    text = "".join(f'[[claim]]\nmetric = "sharpe"\nprinted = "{printed}"\n' for printed in ("1.2", "1.23"))
+    result = Audit(audit_claims(parse_claims(f'[[group]]\nname = "a"\n{text}')))
+    markdown, page = render_audit(result, "md"), render_audit(result)
+    figures = {row["figure"] for row in to_json(result)["claims"]}
+    assert len(figures) == 2
+    assert "| 1.2, 1.23 |" in markdown
+    assert all(figure in markdown and figure in page for figure in figures)
+
+
+def test_what_was_retrained_stands_in_markdown_too() -> None:
+    rows = ({"metric": "rank_ic", "printed_lies": "above | all"}, {"metric": "sharpe", "printed_lies": "within"})
+    markdown = render_audit(Audit(audit_claims(parse_claims("")), retrained=rows), "md")
+    table = "## Retrained\n\n| metric | printed lies |\n|---|---|\n| rank\\_ic | above \\| all |\n| sharpe | within |\n"
+    assert table in markdown
 
 
 def test_the_page_stands_alone_and_escapes_everything(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from assay.audit.claims.files import parse_claims
 from assay.audit.like import like, render_like, render_like_html, report_claims
 from assay.data.errors import UnknownNameError
 from assay.data.synthetic import synthetic_market
@@ -83,6 +84,17 @@ def test_figures_of_other_runs_and_derived_ones() -> None:
     assert rows["wider", "accuracy", "57.14%"].place == "another configuration: --preset wider"
     assert rows["target improved", "auc", ">0.65"].place == "met"
     assert rows["target improved", "accuracy", ">60%"].place == "not met"
+
+
+@pytest.mark.parametrize(("relation", "value"), [("difference", 0.25), ("change", math.nan)])
+def test_a_difference_from_a_measured_zero(relation: str, value: float) -> None:
+    text = f'''[[claim]]\nid = "a"\nmetric = "accuracy"\nprinted = "50%"
+[[claim]]\nid = "b"\nmetric = "f1"\nprinted = "0.5"
+[[claim]]\nid = "c"\nmetric = "{relation}"\nprinted = "0.25"\nrelation = "{relation}"\ninputs = ["a", "b"]'''
+    figures = Figures({("accuracy", "", ""): 0.0, ("f1", "", ""): 0.25}, {}, {})
+    row = like(parse_claims(text), figures, preset="report", about="").rows[2]
+    assert row.validation == pytest.approx(value, nan_ok=True)
+    assert row.place == ("as printed" if relation == "difference" else "not given by this run")
 
 
 def test_places_of_goals_yardsticks_and_epochs_that_were_not_reached() -> None:

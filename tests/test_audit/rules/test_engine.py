@@ -18,7 +18,7 @@ from assay.audit.claims.model import (
     Schedule,
     Target,
 )
-from assay.audit.judge import audit_claims
+from assay.audit.judge import _inherited, audit_claims
 from assay.audit.verdicts import Arithmetic, Finding, Substance, combine
 from assay.data.errors import InputError
 from tests.test_audit.rules.claim_builder import claim, claim_set, one_run
@@ -368,6 +368,27 @@ def test_the_gravest_finding_speaks_and_the_axes_stay_apart() -> None:
     assert verdict.because == "doubt 4."
     with pytest.raises(InputError, match="without the assumption"):
         Finding("w", ("a",), "doubt.", substance=Substance.IMPLAUSIBLE)
+
+
+def test_a_figure_rests_on_the_finding_that_speaks_about_its_source() -> None:
+    """Of equally heavy findings the first, in `combine` and in what a derived figure inherits."""
+    claims = claim_set([Group("run")], [
+        claim("a", "accuracy", "0.5"), claim("b", "accuracy", "0.6"),
+        claim("c", "change", "20%", relation="change", inputs=("a", "b")),
+    ])  # fmt: skip
+    findings = [Finding(name, ("b",), f"by {name}", substance=Substance.EXPLAINED, weight=weight)
+                for name, weight in (("light", 0), ("first", 1), ("second", 1))]  # fmt: skip
+    source = claims.claim("b")
+    assert source is not None
+    assert combine(source, tuple(findings)).because == "by first"
+    assert [finding.sentence for finding in _inherited(claims, findings)] == ["it rests on accuracy 0.6: by first"]
+
+
+@pytest.mark.parametrize(("inputs", "words"), [(1, "on 1 input per step"), (14, "on 14 inputs per step")])
+def test_inputs_per_step_are_counted_in_words(inputs: int, words: str) -> None:
+    architecture = Architecture((Layer("lstm", 8), Layer("dense", 1)), inputs, "torch")
+    report = audit_claims(one_run({"parameters": "999"}, run_of(architecture=architecture)))
+    assert words in report.verdicts[0].because
 
 
 def test_an_empty_set_and_an_unknown_claim() -> None:

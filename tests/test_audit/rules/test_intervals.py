@@ -119,3 +119,21 @@ def test_meeting_is_closed_and_disjoint_is_disjoint() -> None:
     assert Interval(0.0, 1.0).meet(Interval(1.1, 2.0)) is None
     with pytest.raises(ArithmeticError, match="reversed"):
         Interval(2.0, 1.0)
+
+
+@pytest.mark.parametrize("text", ["5 MİL", "5 bpſ", "5 Kıb"])
+def test_letters_that_match_others_only_without_case_are_none_of_a_scale(text: str) -> None:
+    assert parse_print(text).value == 5.0
+
+
+@pytest.mark.parametrize("text", ["CİRCA 5", "leſs than 5"])
+def test_letters_that_match_others_only_without_case_are_none_of_a_lead(text: str) -> None:
+    with pytest.raises(InputError, match="no number at its start"):
+        parse_print(text)
+
+
+def test_case_does_not_matter() -> None:
+    for text in ("LESS THAN 5 MIL", "Circa R$ 1.2M", "US$1E6", "5 BPS", "0.3 To 0.5", "12K"):
+        upper, lower = parse_print(text), parse_print(text.lower())
+        assert (upper.interval, upper.bound, upper.about) == (lower.interval, lower.bound, lower.about)
+        assert upper.text == text

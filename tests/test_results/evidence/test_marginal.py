@@ -88,11 +88,33 @@ def test_of_a_copy_nothing_is_left_that_has_a_t(books, scale):
         assert "not measured after what is there: nothing is left of it" in found.sentence
         assert all(item.reason for item in found.metrics if np.isnan(item.value))
     found = marginal_value(copy, [there], draws=100)
+    assert not found["sharpe_equal_risk_without"].reason
     assert "do not differ" in found["sharpe_equal_risk_p"].reason
     if scale < 0:
         assert "cancel out" in found["sharpe_equal_risk_with"].reason
     else:
         assert found["sharpe_equal_risk_gain"].value == pytest.approx(0.0, abs=1e-12)
+
+
+def test_books_that_cancel_out_have_no_ratio_until_the_new_one_comes(books):
+    there, adds, _ = books
+    found = marginal_value(adds, [there, Signal("short", -there.returns, -there.x)], draws=100)
+    assert np.isnan(found["sharpe_equal_risk_without"].value)
+    assert "cancel out" in found["sharpe_equal_risk_without"].reason
+    assert np.isfinite(found["sharpe_equal_risk_with"].value)
+    assert not found["sharpe_equal_risk_with"].reason
+    assert "cancel out" in found["sharpe_equal_risk_gain"].reason
+
+
+def test_of_five_books_that_are_one_either_reason_may_hold(books):
+    there, *_ = books
+    same = [Signal(f"x{size}", size * there.returns, size * there.x) for size in (1.0, 0.5, 2.0, 0.3, 4.0)]
+    cut = [Signal(s.name, s.returns.iloc[:150], s.x.iloc[:150]) for s in same]
+    reason = marginal_value(cut[0], cut[1:], draws=100)["spanning_alpha_t"].reason
+    assert "nothing is left of it" in reason
+    reason = marginal_value(cut[0], [*cut[1:], Signal("x3", 3 * cut[0].returns, 3 * cut[0].x)], draws=100)[
+        "spanning_alpha_t"].reason  # fmt: skip
+    assert reason.startswith("too few sessions, or nothing is left of it")
 
 
 def test_partial_correlation_is_that_of_residuals_session_by_session():
