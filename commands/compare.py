@@ -84,6 +84,8 @@ def compare(
     if drawn:
         check_target(target, PAGE_SUFFIXES)
     if live is not None:
+        if drawn:
+            raise click.UsageError("--live draws no page; leave out --html and --output")
         if len(runs) != 1 or capital is None:
             raise click.UsageError("--live: name one run, and the --capital before its first fill")
         table = None

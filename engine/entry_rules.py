@@ -41,7 +41,6 @@ from assay.strategies.base import EntryRule, EntrySignals
 __all__ = ["simulate_entries"]
 
 
-_COSTS, _EXECUTION = CostModel(), Execution()
 _BORROW, _FINANCING = COST_KINDS.index("borrow"), COST_KINDS.index("financing")
 
 
@@ -80,7 +79,8 @@ def simulate_entries(
         If the prices lack a field, signals and prices do not match, or fills at the close are asked for.
 
     """
-    costs, execution = costs or _COSTS, execution or _EXECUTION
+    costs = CostModel() if costs is None else costs
+    execution = Execution() if execution is None else execution
     _check(prices, rule, execution)
     market, liquidity = _market(prices, signals, rule, costs, execution)
     book = EntryBook(market, rule, costs, execution, liquidity, optimistic)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zoneinfo
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from assay.data.errors import InputError
@@ -58,15 +58,3 @@ class ReadOptions:
                 zoneinfo.ZoneInfo(self.tz)
             except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):
                 raise InputError(f"tz: no time zone {self.tz!r}; expected one like America/New_York") from None
-
-    @property
-    def given(self) -> tuple[str, ...]:
-        """The names of those that say something.
-
-        Examples
-        --------
-        >>> ReadOptions(tz="America/New_York").given
-        ('tz',)
-
-        """
-        return tuple(item.name for item in fields(self) if getattr(self, item.name))

@@ -58,9 +58,12 @@ def input_digest(path: str | Path) -> str | None:
 
 
 def refuse_options(folder: str | Path, options: ReadOptions) -> None:
-    """Raise `InputError` if something is said of how to read a packed panel, which was read when it was packed."""
-    if options.given:
-        names = ", ".join("--" + {"columns": "column"}.get(name, name).replace("_", "-") for name in options.given)
+    """Raise `InputError` if columns or a layout are named of a packed panel, which was read when it was packed.
+
+    Dates, decimals and the time zone may be said of another file that is read beside it, and say nothing here.
+    """
+    names = ", ".join(flag for flag, given in (("--column", options.columns), ("--layout", options.layout)) if given)
+    if names:
         raise InputError(
             f"{folder}: is packed already, and read as it was packed; leave out {names}, say it of another file alone "
             "(--column predictions.date=Day), or pack the file again with it"
@@ -203,7 +206,7 @@ def _written(folder: Path, frames: Mapping[str, pd.DataFrame], about: Mapping[st
 
 
 def _refuse_another(folder: Path, about: Mapping[str, Any], assets: pd.Index) -> None:
-    """Raise `InputError` if the panel of that name was made from a file of another name, or of mostly other assets."""
+    """Raise `InputError` if the panel of that name is of mostly other assets (a name may carry its date)."""
 
     def title(described: Mapping[str, Any]) -> str:
         return str(described.get("source", described.get("name"))).partition(" (read as ")[0]
@@ -214,7 +217,7 @@ def _refuse_another(folder: Path, about: Mapping[str, Any], assets: pd.Index) ->
     except (OSError, ValueError, LookupError, TypeError):
         return  # damaged: to be made again
     shared = known & {str(asset) for asset in assets}
-    if title(there) != title(about) or 2 * len(shared) < min(len(known), len(assets)):
+    if 2 * len(shared) < min(len(known), len(assets)):
         raise InputError(
             f"pack {folder}: is there already, made from {title(there)}: {len(shared):,} of its {len(known):,} assets "
             f"are in {title(about)}; remove it, or name another folder with --out"

@@ -163,11 +163,14 @@ class ObjectStore:
                 return run, str(error)
             return run, None
 
-        there = self.ids()
-        with locked(self._state):
-            with ThreadPoolExecutor(_AT_ONCE) as pool:
-                damaged = {run: reason for run, reason in pool.map(bring, sorted(there)) if reason is not None}
-            for run in self._noted() - there:
+        there, damaged = sorted(self.ids()), dict[str, str]()
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            for first in range(0, len(there), _AT_ONCE):
+                with locked(self._state):  # for some at a time: who brings or writes one run need not wait for all
+                    answers = list(pool.map(bring, there[first : first + _AT_ONCE]))
+                damaged |= {run: reason for run, reason in answers if reason is not None}
+        for run in sorted(self._noted() - {*there}):
+            with locked(self._state):
                 self._bring(run, listed_only=True)
         return damaged
 
@@ -230,7 +233,10 @@ class ObjectStore:
             self._forget(run)
 
     def discard(self, run: str) -> None:
-        """Take a damaged run away there, so that it is written whole; what is sound of it stays in the folder."""
+        """Take a damaged run away there, so that what stands in the folder is written whole.
+
+        What was brought of it stays in the folder (nothing, where its marker is damaged), or what has taken its place.
+        """
         with locked(self._state):
             self._remove_there(run)
             self._let_go(run)

@@ -267,11 +267,12 @@ def save_run(
     root = local_root(root)
     identity = run_id(name, config, fingerprints)
     target = root / identity
-    if (store := store_behind(root)) is not None:
+    store, damaged = store_behind(root), False
+    if store is not None:
         try:
             store.bring(identity)
         except DamagedRunError:
-            store.discard(identity)
+            damaged = True
     try:
         root.mkdir(parents=True, exist_ok=True)
         recover(root)
@@ -288,6 +289,8 @@ def save_run(
     except OSError as error:
         reason = error.strerror or error
         raise InputError(f"results folder {root}: cannot be written: {reason}; see --results") from None
+    if store is not None and damaged:  # only now: until the new one stands here, what is sound there stays
+        store.discard(identity)
     return _read(target)
 
 

@@ -230,7 +230,7 @@ def backtest(
     if packed:
         reason = why_in_memory(trading, predictions, prices)
     elif keep == "returns" and study is not None:
-        reason = why_read_whole(study, prices)
+        reason = why_read_whole(study, predictions, prices)
     in_blocks = packed and reason is None
     if in_blocks:
         refuse_checks(checks, engine)

@@ -67,11 +67,7 @@ def export_run(
         parts = Path(name).iterdir() if is_packed(name) else ()
         files |= {f"{place}/{item.name}": item for item in parts} or {place: Path(name)}
     size = sum(item.stat().st_size for item in files.values())
-    if size > LARGEST:
-        raise InputError(
-            f"runs export: the inputs are {size / 1e9:.1f} GB, and a bundle holds {LARGEST >> 30} GB at most; export a "
-            "run of fewer sessions"
-        )
+    _refuse_large(size, "the inputs are")
     contents = {f"inputs/{name}": data for name, data in _as_files(run, prices, benchmark).items()}
     contents |= {place: item.read_bytes() for place, item in files.items()}
     about = f"Reproduces {run.id}, from the files beside it: `run study.toml`, or `runs rerun` with this folder."
@@ -81,12 +77,22 @@ def export_run(
             contents[item.name] = item.read_bytes()
     if key is not None:
         contents[SIGNATURE] = sign(contents, key)
+    _refuse_large(sum(map(len, contents.values())), "run and inputs are")
     with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as bundle:
         for name in sorted(contents):
             entry = zipfile.ZipInfo(name, _WHEN)
             entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
             bundle.writestr(entry, contents[name], compresslevel=6)
     return sorted(contents)
+
+
+def _refuse_large(size: int, what: str) -> None:
+    """Raise `InputError` of what `verify` would not unpack."""
+    if size > LARGEST:
+        raise InputError(
+            f"runs export: {what} {size / 1e9:.1f} GB, and a bundle holds {LARGEST >> 30} GB at most; export a run of "
+            "fewer sessions"
+        )
 
 
 def _check(run: Run, study: Study, prices: PricePanel, benchmark: pd.Series | None) -> None:

@@ -42,14 +42,15 @@ def why_in_memory(trading: Trading, predictions: PredictionPanel, prices: PriceP
     return why_not_in_blocks(trading.strategy, predictions, prices, trading.costs, trading.execution)
 
 
-def why_read_whole(study: Study, prices: PricePanel) -> str | None:
+def why_read_whole(study: Study, predictions: PredictionPanel, prices: PricePanel) -> str | None:
     """Why the panels of packed folders are not mapped; None where the study names none."""
     given = study.predictions
     if given is None or not (is_packed(study.data.prices) and is_packed(given.file)):
         return None
     if study.data.delisting_returns is not None:
         return "delisting returns, which are written into the prices"
-    return f"panels of {len(prices.assets)} assets, which are read whole"
+    few = min(len(prices.assets), len(predictions.assets))
+    return f"a panel of {few} assets, which is read whole"
 
 
 def refuse_checks(checks: Checks, engine: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,7 +10,6 @@ import pandas as pd
 
 from assay.data.errors import InputError
 from assay.data.files.options import ReadOptions
-from assay.data.files.packed import is_packed
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.data.sessions import given_session
 from assay.results.evidence.styles import StyleInputs
@@ -39,13 +38,12 @@ class StudyInputs:
     made_by: Mapping[str, object] | None
 
 
-def load_market(data: DataSection, *, beside: Sequence[str | None] = ()) -> tuple[PricePanel, pd.Series | None]:
+def load_market(data: DataSection) -> tuple[PricePanel, pd.Series | None]:
     """Prices up to their market's seal, unless it is opened, and benchmark returns with their name.
 
     Parameters
     ----------
     data : the files.
-    beside : further files that are read as it says.
 
     Raises
     ------
@@ -65,9 +63,7 @@ def load_market(data: DataSection, *, beside: Sequence[str | None] = ()) -> tupl
     else:
         from assay.data.files.prices import load_prices
 
-        others = (data.benchmark, data.universe, data.delisting_returns, data.sectors, data.market_caps, *beside)
-        options = _said_of(data.prices, data.reading("prices"), others)
-        prices = load_prices(data.prices, repair=data.repair, options=options)
+        prices = load_prices(data.prices, repair=data.repair, options=data.reading("prices"))
     if data.delisting_returns is not None:
         from assay.data.files.members import load_delisting_returns
         from assay.data.universe import with_delisting_returns
@@ -88,13 +84,6 @@ def load_market(data: DataSection, *, beside: Sequence[str | None] = ()) -> tupl
         if data.prices is None:
             prices = replace(prices, warnings=tuple(line for line in prices.warnings if line != PRICE_INDEX))
     return prices, benchmark
-
-
-def _said_of(file: str, options: ReadOptions, others: Sequence[str | None]) -> ReadOptions:
-    """What is said of one file: of a packed one, nothing that may be said of another beside it."""
-    if is_packed(file) and any(name is not None and not is_packed(name) for name in others):
-        return replace(options, date_format=None, decimal=None, tz=None)
-    return options
 
 
 def _with_universe(prices: PricePanel, universe: str, options: ReadOptions) -> PricePanel:
@@ -125,7 +114,7 @@ def load_inputs(study: Study, *, delay: int) -> StudyInputs:
         raise InputError("--predictions: needs --prices too, the prices that the predictions are about")
     if data.prices is not None and given.file is None:
         raise InputError("--prices: needs --predictions too; `walk-forward` trains a model and makes them")
-    prices, benchmark = load_market(data, beside=(given.file, given.receipts))
+    prices, benchmark = load_market(data)
     if given.file is None:
         from assay.data.sample import load_sample_predictions
 
@@ -141,9 +130,7 @@ def load_inputs(study: Study, *, delay: int) -> StudyInputs:
             delay=max(delay, 1),
             receipts=given.receipts,
             zero_is_neutral=given.zero_is_neutral,
-            options=_said_of(
-                given.file, data.reading("predictions"), (data.prices, data.benchmark, given.receipts)
-            ),
+            options=data.reading("predictions"),
             receipts_options=data.reading("receipts"),
         )
     start, end = given_session(given.start, "--start"), given_session(given.end, "--end")

@@ -478,6 +478,8 @@ def _replay(run: Run, book: Positions) -> tuple[int, float]:
     stored, now = data.weights, book.result.target_weights
     if stored is None or now is None:
         stored, now = data.returns[["net"]], book.result.returns.to_frame("net")
+        if now.index[0] > stored.index[0]:  # a net return depends on what was held before
+            return 0, float("nan")
     sessions = stored.index.intersection(now.index)
     sessions = sessions[sessions <= _last_view(data, book)]
     if not len(sessions):
@@ -499,7 +501,11 @@ def _last_view(data: RunData, book: Positions) -> pd.Timestamp:
 def _doubts(replayed: int, difference: float, what: str) -> list[str]:
     """One line where these are not the inputs that were judged; `what` was compared."""
     if not replayed:
-        return ["none of the run's own sessions is among these inputs: nothing says that they are of the same book"]
+        line = (
+            "none of the run's own sessions can be compared with these inputs: nothing says that they are of the same "
+            "book"
+        )
+        return [line]
     if difference > _TOLERANCE:
         line = (
             f"the run's own sessions come out differently, by up to {difference:.2g} of NAV in {what}: prices or "

@@ -168,7 +168,7 @@ def test_a_run_of_packed_panels_that_keeps_returns_is_worked_in_blocks(files, tm
                    predictions=PredictionSection(str(files / "scores.pack")))  # fmt: skip
     few = panels[0].map(lambda frame: frame.iloc[:, :8]), PricePanel(panels[1].close.iloc[:, :8].copy())
     backtest(rule, *few, root=tmp_path / "few", keep="returns", progress=told, study=narrow)
-    assert told.lines == ["worked in memory, not in blocks of sessions: panels of 8 assets, which are read whole"]
+    assert told.lines == ["worked in memory, not in blocks of sessions: a panel of 8 assets, which is read whole"]
     with pytest.raises(InputError, match="--canaries: read the whole panels in memory"):
         backtest(rule, *panels, root=tmp_path, keep="returns", checks=Checks(canaries=True))
     backtest(load_strategy("s2_filter_negative", sleeves=2), *panels, root=tmp_path, keep="returns", progress=told)
@@ -199,15 +199,17 @@ def test_what_somebody_wrote_into_a_mapping_stays(tmp_path):
 
 
 def test_what_is_said_of_how_to_read_a_packed_panel_is_refused_unless_another_file_may_need_it(files, tmp_path):
-    for options in (ReadOptions(columns={"close": "PX"}), ReadOptions(layout="wide"), ReadOptions(tz="Asia/Tokyo")):
-        (name,) = options.given
-        with pytest.raises(InputError, match=f"packed already, and read as it was packed; leave out --{name[:6]}"):
+    for name, options in (("column", ReadOptions(columns={"close": "PX"})), ("layout", ReadOptions(layout="wide"))):
+        with pytest.raises(InputError, match=f"packed already, and read as it was packed; leave out --{name},"):
             load_prices(files / "prices.pack", options=options)
         with pytest.raises(InputError, match="packed already"):
             load_predictions(files / "scores.pack", options=options)
     data = DataSection(prices=str(files / "prices.pack"), columns={"predictions.date": "Day"}, date_format="%d.%m.%Y")
-    with pytest.raises(InputError, match="leave out --date-format"):
-        load_market(data)
+    universe = tmp_path / "members.csv"  # the date format is of the one file that is text
+    universe.write_text("asset,from,to\nS000,14.01.2000,\nS001,01.01.1990,\n")
+    market, _ = load_market(replace(data, universe=str(universe), tz="Asia/Tokyo"))
+    assert market.members is not None
+    assert market.members["S000"].sum() == (market.sessions >= "2000-01-14").sum()
     table = load_predictions(files / "scores.pack").score.rename_axis("Day").iloc[:, :5]
     table.to_csv(tmp_path / "scores.csv", date_format="%d.%m.%Y")
     given = PredictionSection(str(tmp_path / "scores.csv"))
@@ -221,12 +223,10 @@ def test_what_is_said_of_how_to_read_a_packed_panel_is_refused_unless_another_fi
 def test_a_pack_takes_no_other_market_s_place_and_is_no_results_folder(files, tmp_path, capsys):
     first, second = (PricePanel(synthetic_market(20, 4, seed=seed)[0].close) for seed in (0, 1))
     other = PricePanel(second.close.set_axis(list("abcd"), axis=1))
-    folder = pack_prices(first, tmp_path / "p.pack")
+    folder = pack_prices(replace(first, source="prices_2026-07-30.parquet"), tmp_path / "p.pack")
     with pytest.raises(InputError, match=r"is there already, made from .*: 0 of its 4 assets are in .*; remove it, or"):
         pack_prices(other, folder)
-    with pytest.raises(InputError, match=r"4 of its 4 assets are in mine\.csv; remove it"):
-        pack_prices(replace(first, source="mine.csv (read as wide)"), folder)
-    pack_prices(second, folder)  # the same names from the same source: a later state of it
+    pack_prices(replace(second, source="prices_2026-07-31.parquet"), folder)  # the same assets: a later state of them
     assert load_prices(folder).fingerprint == second.fingerprint
     for place in (folder, folder / "runs"):
         assert cli.main(["runs", "list", "--results", str(place)]) == 2
@@ -266,6 +266,12 @@ def test_a_run_of_packed_panels_is_exported_and_verified(files, tmp_path, capsys
         patch.setattr(bundles, "LARGEST", 1000)
         assert cli.main(["runs", "export", run, "run.zip"]) == 2
     assert "and a bundle holds 0 GB at most" in capsys.readouterr().err
+    inputs = sum(item.stat().st_size for name in ("prices", "scores") for item in (files / f"{name}.pack").iterdir())
+    with monkeypatch.context() as patch:
+        patch.setattr(bundles, "LARGEST", inputs + 1000)  # room for the inputs, and not for the rest
+        assert cli.main(["runs", "export", run, "run.zip"]) == 2
+    assert "run and inputs are" in capsys.readouterr().err
+    assert not (tmp_path / "run.zip").exists()
     assert cli.main(["runs", "export", run, "run.zip"]) == 0
     with zipfile.ZipFile("run.zip") as bundle:
         assert {"inputs/prices.pack/panel.json", "inputs/prices.pack/close.npy"} <= {*bundle.namelist()}

@@ -11,6 +11,7 @@ import urllib.request
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from threading import Barrier
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,7 @@ from assay.commands import main as cli
 from assay.data.errors import InputError, UnknownNameError
 from assay.data.synthetic import synthetic_market
 from assay.results.storage import object_store
+from assay.results.storage import runs as stored_runs
 from assay.results.storage.labels import read_labels, write_labels
 from assay.results.storage.object_store import ObjectStore, is_url, local_root, results_at
 from assay.results.storage.runs import add_checks, damaged_runs, delete_run, list_runs, load_run, save_run
@@ -208,7 +210,7 @@ def test_what_is_damaged_there_is_said_and_never_used(store, tmp_path):
         load_run(run.id, root=root)
 
 
-def test_a_damaged_run_is_named_removed_or_made_again_and_the_others_go_on(store, tmp_path):
+def test_a_damaged_run_is_named_removed_or_made_again_and_the_others_go_on(store, tmp_path, monkeypatch):
     with results_at(URL) as root:
         ill, gone, sound, late = (saved(root, a=number).id for number in range(4))
     runs = tmp_path / "there" / "bucket" / "runs"
@@ -224,6 +226,11 @@ def test_a_damaged_run_is_named_removed_or_made_again_and_the_others_go_on(store
         }  # fmt: skip
         with pytest.raises(InputError, match=rf"{late}: damaged: t.parquet: is not there; the command that made it"):
             load_run(late, root=root)
+        with monkeypatch.context() as patch:
+            patch.setattr(stored_runs, "write_tables", Mock(side_effect=OSError(28, "disk full")))
+            with pytest.raises(InputError, match="cannot be written: disk full"):
+                saved(root, a=3)
+        assert (runs / late / "run.json").is_file()  # until the new one is made, what is sound there stays
         saved(root, a=0)
         assert not saved(root, a=3).has("absent")
         delete_run(gone, root=root)
