@@ -156,7 +156,8 @@ def without_tags(text: str) -> str:
         text = pattern("plain_tag").sub(lambda match: " " * len(match[0]), text)
     if "&" not in text:
         return text
-    return pattern("entity").sub(lambda match: table("entities")[match[1].lower()].rjust(len(match[0])), text)
+    known = table("entities")
+    return pattern("entity").sub(lambda match: known.get(match[1].lower(), match[0]).rjust(len(match[0])), text)
 
 
 def block_lines(lines: Sequence[Line], index: int) -> list[Line]:

@@ -278,6 +278,7 @@ def _unnamed(
     """The figures behind a label that names no metric."""
     spot, text = walk.spot(line), line.text
     split = pattern("split_name").fullmatch(plain(label[0])) if len(figures) == 1 else None
+    split = split if split and split[1] in SPLIT_NAMES else None
     if split and figures[0].text.endswith("%") and pattern("of_or_end").match(text[figures[0].end :]):
         share = replace(local, split="", label=SPLIT_NAMES[split[1]])
         walk.spot(line, item=" ").claim(figures[0], "split_share", share)

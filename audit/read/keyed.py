@@ -167,7 +167,7 @@ def _entry(spot: Spot, token: Token, entry: Entry, context: Context) -> None:
     owner = next((level.number for level in reversed(levels) if not {"value", "type"} <= set(level.texts)), 0)
     spot = replace(spot, record=f"k{spot.block}.{owner}")
     share = pattern("split_key").fullmatch(key.lower())
-    if share and (token.text.lstrip("0").startswith(".") or token.text.endswith("%")):
+    if share and share[1] in SPLIT_NAMES and (token.text.lstrip("0").startswith(".") or token.text.endswith("%")):
         spot.claim(token, "split_share", replace(local, split="", topic="", label=SPLIT_NAMES[share[1]]))
         return
     name = (_described(top.texts) or top.key or key) if key.lower() in wordset("value_keys") else key

@@ -284,7 +284,7 @@ def _told(text: _Text, token: Token, mention: Mention | None) -> bool:
 def _place(text: _Text, token: Token, metric: str, local: Context, reason: str) -> None:
     before, after, topic = text.before(token), text.after(token), text.context.topic
     share = pattern("split_before").search(before)
-    if not metric and share and "%" in token.text:
+    if not metric and share and share[1] in SPLIT_NAMES and "%" in token.text:
         text.claim(token, "split_share", replace(local, label=SPLIT_NAMES[share[1]], split=""))
         return
     if not metric and topic in METRICS and pattern("versus").search(before):

@@ -243,3 +243,11 @@ def test_five_megabytes_take_seconds(text: str) -> None:
 def test_a_figure_beyond_all_bounds_is_listed_and_stops_nothing(figure: str) -> None:
     draft = draft_claims(f"# R\n\n- Accuracy: {figure}\n- F1: 0.61\n")
     assert [claim.metric for claim in draft.claims.claims][-1] == "f1"
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["Max drawdown: leſs than 12%", "Volume: 5 MİL", "We use traın 70%, test 30%.", "- traın: 70%", "&pluſmn; 5%"],
+)
+def test_letters_that_match_others_only_without_case_are_read_as_they_stand(line: str) -> None:
+    assert draft_claims(f"# R\n\n{line}\n\n- MAE: 0.5\n").claims.claims[-1].metric == "mae"
