@@ -158,7 +158,7 @@ def _another_run(claims: ClaimSet, claim: Claim, preset: str) -> str:
     """Why a figure is of another run than this one, or ``""``."""
     if claim.group in _PRESETS:
         own = _PRESETS[-1] if preset in ("report", "default") else preset
-        return "" if claim.group == own else f"another configuration: --preset {claim.group}"
+        return "" if claim.group == own else f"another preset: {claim.group}"
     if claim.metric in _OF_THE_DATA:
         return "a fact of the report's own data"
     if claim.group == "yardstick" or not (claim.target or claim.value.bound):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from assay.results.checks.outcomes import CheckOutcomes
-from assay.results.report.blocks import p_text
+from assay.results.report.blocks import p_text, plural
 from assay.results.report.tables import further_costs
 from assay.results.storage.runs import Run
 
@@ -58,12 +58,12 @@ def _naive_portfolios(rows: list[dict[str, Any]]) -> list[str]:
 def _head(run: Run, config: dict[str, Any]) -> list[str]:
     execution, costs = config["execution"], config["costs"]
     folds = run.manifest.get("folds")
-    model = " · ".join(filter(None, [config.get("model"), f"walk-forward, {folds} folds" if folds else None]))
+    model = " · ".join(filter(None, [config.get("model"), f"walk-forward, {plural(folds, 'fold')}" if folds else None]))
     assets = run.manifest.get("assets")
     first = [
         config["strategy"],
         model,
-        f"{assets:,} assets, {config.get('source', '')}" if assets else config.get("source", ""),
+        f"{plural(assets, 'asset')}, {config.get('source', '')}" if assets else config.get("source", ""),
         f"{run.metrics['start']} … {run.metrics['end']}, {run.metrics['sessions']:,} sessions",
     ]
     when = "t" if execution["same_close"] else f"t+{execution['delay']}"

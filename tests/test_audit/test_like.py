@@ -81,7 +81,7 @@ def test_figures_of_other_runs_and_derived_ones() -> None:
     rows = {(row.verdict.claim.group, row.verdict.claim.metric, row.verdict.claim.printed): row
             for row in like(direction, deeper, preset="deeper", about="").rows}  # fmt: skip
     assert rows["deeper", "accuracy", "39.29%"].place == "as printed"
-    assert rows["wider", "accuracy", "57.14%"].place == "another configuration: --preset wider"
+    assert rows["wider", "accuracy", "57.14%"].place == "another preset: wider"
     assert rows["target improved", "auc", ">0.65"].place == "met"
     assert rows["target improved", "accuracy", ">60%"].place == "not met"
 
