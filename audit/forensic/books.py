@@ -72,7 +72,7 @@ def mean_over_a_year(mean: Interval, volatility: Interval | None = None) -> dict
     for periods in PERIODS if mean.low > -1 else ():
         low, high = (_compound(end, periods) for end in (mean.low, mean.high))
         readings[f"compounded over {periods}"] = Interval(low, high)
-        if low > -1:
+        if -1 < low < 1e100:
             less = math.expm1(math.log1p(low) - spread - 0.8 * low**2)
             readings[f"compounded over {periods}, less half the variance"] = Interval(less, high)
     return readings

@@ -33,8 +33,11 @@ def _of(row: Identity) -> Check:
     """An identity in words: its names in the place of figures."""
     words = re.sub(r"\{([^}:]+)[^}]*\}", lambda m: _NAMES.get(m[1], re.sub(r"[_^]|/\*", " ", m[1]).strip()), row.words)
     inputs = ", ".join(re.sub(r"[?^]|/\*", "", name).replace("_", " ") for name in row.inputs)
-    bound = f"so that {row.within[0]:g} ≤" if row.within else row.relation
-    return Check(row.check, f"{row.result.replace('_', ' ')} {bound} f({inputs})", words, row.source, row.premise)
+    figures = f"{row.result.replace('_', ' ')} {row.relation} f({inputs})"
+    if row.within:
+        figures = f"{row.within[0]:g} ≤ f({row.result.replace('_', ' ')}, {inputs}) ≤ {row.within[1]:g}"
+        figures = figures.removeprefix("-inf ≤ ").removesuffix(" ≤ inf")
+    return Check(row.check, figures, words, row.source, row.premise)
 
 
 _FIELDS = ("check", "figures", "formula", "source", "premise")

@@ -108,7 +108,7 @@ def _figure(run: Run, row: Identity, name: str, label: str) -> Claim | None:
             claim = run.get(plain)
         if claim is None and row.bound and name == row.result:
             fitting = (c for c in run.members if (c.metric, c.label) == (metric, label) and not c.target)
-            claim = next((c for c in fitting if c.value.bound != "range"), None)
+            claim = next((c for c in fitting if c.value.bound not in ("", "range")), None)
         if claim is not None:
             return claim
     return None
@@ -191,11 +191,12 @@ def _judged(row: Identity, s: Situation) -> Iterator[Finding]:
 
 def _against_chance(row: Identity, s: Situation, readings: Mapping[str, Interval]) -> Iterator[Finding]:
     """What the interval around a figure says of its value without skill."""
-    around, sentence = readings[""], phrase(row.words, _shown(row, s, readings))
+    (far, around), (*_, (near, least)) = next(iter(readings.items())), readings.items()
     if around.holds(row.null or 0.0, 0.0):
-        sentence = f"{sentence[:-1]}, which holds {row.null:g}."
+        sentence = f"{phrase(row.words, _shown(row, s, readings, far))[:-1]}, which holds {row.null:g}."
         yield say("weak", row.check, [s.claims[row.result]], sentence=sentence, premise=row.premise, weight=row.missing)
-    elif around.low > (row.null or 0.0) and not row.quiet:
+    elif least.low > (row.null or 0.0):
+        sentence = phrase(row.words, _shown(row, s, readings, near))
         yield say("supported", row.check, [s.claims[row.result]], sentence=sentence, premise=row.premise)
 
 
@@ -220,7 +221,8 @@ def _shown(row: Identity, s: Situation, readings: Mapping[str, Interval], chosen
         plain = name.rstrip("?")
         if plain.endswith("/*"):
             listed = [c.printed for c in s.parts if c.metric == plain[:-2]]
-            words[plain], words["count"] = " + ".join(listed), len(listed)
+            words[plain] = " + ".join(listed)
+            words.setdefault("count", len(listed))
         elif plain in CONTEXT:
             value = s.context[plain]
             words[plain] = value.interval if isinstance(value, Printed) else "none" if value is None else value

@@ -60,14 +60,16 @@ def _held_volatility(sharpe: Interval, top: Interval, bottom: Interval, *of: flo
     return annual / sharpe if annual.low > 0 else None
 
 
-def _above_best(sharpe: Interval, n: float, periods: float, trials: int) -> Interval | None:
-    """What a Sharpe ratio leaves above the best of so many trials without skill; None where that is not above zero."""
-    around = _around(sharpe, n, periods)
-    return around - books.deflated_floor(trials, n, periods) if trials > 1 and around.low > 0 else None
+def _above_best(sharpe: Interval, n: float, periods: float, trials: int) -> float | None:
+    """Low end of a Sharpe ratio's interval less the best of so many trials without skill, or None where it holds 0."""
+    low = books.sharpe_interval(sharpe.high, n, periods).low
+    return low - books.deflated_floor(trials, n, periods) if trials > 1 and low > 0 else None
 
 
-def _around(sharpe: Interval, n: float, periods: float) -> Interval:
-    return books.sharpe_interval(sharpe.high if sharpe.middle >= 0 else sharpe.low, n, periods)
+def _around(sharpe: Interval, n: float, periods: float) -> dict[str, Interval]:
+    """Intervals around both ends of the print, the one further from zero first."""
+    ends = (sharpe.high, sharpe.low) if sharpe.middle >= 0 else (sharpe.low, sharpe.high)
+    return dict(zip(("", "near"), (books.sharpe_interval(end, n, periods) for end in ends), strict=True))
 
 
 def _around_ic(ic: Interval, std: Interval, n: float) -> Interval | None:
@@ -136,7 +138,7 @@ FORMULAS: Mapping[str, Callable[..., Any]] = {
     "IC ± 1.96 s/√n": _around_ic,
     "IC / std": books.icir_readings,
     # A fifth of the names to spare.
-    "1/√(N−1)": lambda names: math.sqrt(0.8 / (names - 0.8)) if names > 0.8 else None,
+    "1/√(N−1)": lambda names: math.sqrt(0.8 / (names - 0.8)) if names > 1 else None,
     # Five points to spare.
     "1/2 + asin(ρ)/π": lambda rho: books.hit_rate_from_correlation(rho) + 0.05 if abs(rho).high <= 1 else None,
     "TC": books.transfer_coefficient,
@@ -236,7 +238,7 @@ def _side(run: Run, name: str) -> float:
 def _classes_guessed(run: Run) -> int | None:
     """Number of classes that the log loss is over."""
     terms = run.group.loss.terms if run.group.loss is not None else ()
-    k = len(run.group.classes) if terms and terms[0].kind == "cross_entropy" else 2
+    k = 2 if terms and terms[0].kind == "binary_cross_entropy" else len(run.group.classes) or 2
     return k if k >= 2 else None
 
 
@@ -248,7 +250,7 @@ def _quantiles(run: Run) -> int:
 
 #: Context that has a value where nothing is stated.
 _ASSUMED = ("periods", "long side", "short side", "quantiles", "horizon", "assumed volatility", "classes guessed")
-_QUANTILES = {"quintile": 5, "decile": 10, "tercile": 3, "quartile": 4}
+_QUANTILES = {"q10": 10, "quintile": 5, "decile": 10, "tercile": 3, "quartile": 4}
 #: Stated context that an identity may take as an input beside printed figures; None where it is unknown.
 CONTEXT: Mapping[str, Callable[[Run], Any]] = {
     "nothing": lambda run: None,
@@ -293,9 +295,12 @@ CONTEXT: Mapping[str, Callable[[Run], Any]] = {
 }  # fmt: skip
 
 
-def _quantile(metric: str, words: str) -> Callable[[Run], Claim | None]:
-    """The quantile of a metric whose label has one of the words."""
-    return lambda run: next((c for label, c in run.labelled(metric).items() if re.search(words, label, re.I)), None)
+def _quantile(metric: str, *words: str) -> Callable[[Run], Claim | None]:
+    """The quantile of a metric whose label has one of the words, those that come first before the others."""
+    return lambda run: next((
+        c for word in words for label, c in run.labelled(metric).items()
+        if re.search(word, label, re.I) and not re.search(r"long.?short|top.*bottom|spread", label, re.I)
+    ), None)  # fmt: skip
 
 
 def _ic_of_model(run: Run) -> Claim | None:
@@ -310,14 +315,14 @@ def _ic_of_model(run: Run) -> Claim | None:
     ), None)  # fmt: skip
 
 
-_TOP, _BOTTOM = "top|long|q5|highest|best", "bottom|short|q1|lowest|worst"
+_TOP, _BOTTOM = (r"top|long|highest|best|\bq10\b", r"\bq5\b"), (r"bottom|short|lowest|worst|\bq1\b",)
 #: Figures that a name picks by more than metric and label.
 FIGURES: Mapping[str, Callable[[Run], Claim | None]] = {
     "ic of the model": _ic_of_model,
-    "quantile_return/top": _quantile("quantile_return", _TOP),
-    "quantile_return/bottom": _quantile("quantile_return", _BOTTOM),
-    "quantile_predicted_return/top": _quantile("quantile_predicted_return", _TOP),
-    "quantile_predicted_return/bottom": _quantile("quantile_predicted_return", _BOTTOM),
+    "quantile_return/top": _quantile("quantile_return", *_TOP),
+    "quantile_return/bottom": _quantile("quantile_return", *_BOTTOM),
+    "quantile_predicted_return/top": _quantile("quantile_predicted_return", *_TOP),
+    "quantile_predicted_return/bottom": _quantile("quantile_predicted_return", *_BOTTOM),
 }
 
 

@@ -56,7 +56,7 @@ def proportions_on_stated_sample(run: Run) -> Iterator[Finding]:
             proven = "trade" in claim.definition.lower() or (run.claims.draft and claim.record == trades.record)
         if n is None or n < 1 or not grim_has_power(run.read(claim), n):
             continue
-        counts, k = grim_counts(run.read(claim), n), round(claim.value.value * n)
+        counts, k = grim_counts(run.read(claim), n), math.floor(run.read(claim).middle * n)
         figures: Figures = {"share": claim, "n": n, "k": counts[0] if counts else k, "more": k + 1}
         if counts:
             yield say("fits", "C1 whole counts", [claim], "whole", weight=1, **figures)
@@ -110,7 +110,7 @@ def _on_sample(run: Run, n: int, positives: int | None, found: list[Matrix], pre
             step = f"{counts[0]}/{2 * plus * minus}" if counts else ""
             yield say(bool(counts), "C2 AUC grid", [auc], "on" if counts else "off", proven=run.one_sample(auc),
                       stated=True, auc=auc, plus=plus, minus=minus, step=step)  # fmt: skip
-        around = auc_interval(min(1.0, max(0.0, auc.value.value)), plus, minus)
+        around = auc_interval(min(1.0, max(0.0, run.read(auc).middle)), plus, minus)
         chance = around.holds(0.5)
         yield say("weak" if chance else "supported", "C8 AUC", [auc], "chance" if chance else "beyond", premise=premise,
                   weight=int(chance), auc=auc, plus=plus, minus=minus, around=around)  # fmt: skip
