@@ -209,12 +209,11 @@ class _Loops:
         self.room: tuple[np.ndarray, ...] = ()
         self.scales: tuple[np.ndarray, ...] = ()
 
-    def _prepare(self, batch: _Stack) -> tuple[tuple[np.ndarray, ...], np.ndarray, Tensor]:
-        """The arrays of a batch and what is filled with its losses; room for a pass over it is made where it lacks."""
-        steps, rows, features = batch.inputs.shape[1:]
-        last, most = batch.targets.shape[1], max(rows, 4)
-        if (steps, last, most) != self.shape:
-            widths = features, self.recipe.units, self.recipe.dense
+    def _prepare(self, batch: _Stack, most: int) -> tuple[tuple[np.ndarray, ...], np.ndarray, Tensor]:
+        """The arrays of a batch and what is filled with its losses; room for `most` pieces is made where it lacks."""
+        steps, last = batch.inputs.shape[1], batch.targets.shape[1]
+        if (steps, last) != self.shape[:2] or most > self.shape[2]:
+            widths = batch.inputs.shape[3], self.recipe.units, self.recipe.dense
             self.shape, self.room = (steps, last, most), room_for(steps, last, most, widths, self.kind)
             self.scales = (*constants(self.recipe.units, most, self.kind), self.numbers)
         losses = batch.inputs.new_empty((len(batch.sizes), 2))
@@ -224,7 +223,7 @@ class _Loops:
         """Move the weights by a step and give the losses before it, mean Huber and penalty, (A,) each."""
         if self.adam is None:
             raise TypeError("loops without Adam's moments judge; they do not learn")
-        arrays, sizes, losses = self._prepare(batch)
+        arrays, sizes, losses = self._prepare(batch, max(batch.inputs.shape[2], 4))
         drawn = []
         assets, steps, rows, _ = batch.inputs.shape
         last, dropout, states = batch.targets.shape[1], self.recipe.dropout, self.recipe.units
@@ -241,7 +240,7 @@ class _Loops:
 
     def judge(self, batch: _Stack) -> tuple[Tensor, Tensor, Tensor]:
         """Answers (A, steps, B), and their losses as in `learn`."""
-        arrays, sizes, losses = self._prepare(batch)
+        arrays, sizes, losses = self._prepare(batch, 4)  # it takes pieces by fours
         answers = torch.zeros_like(batch.targets)
         compiled_loop(judge)(arrays, sizes, self.model, self.scales, self.room, answers.numpy(), losses.numpy())
         return answers, losses[:, 0], losses[:, 1]

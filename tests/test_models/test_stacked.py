@@ -265,7 +265,12 @@ def test_a_step_beside_an_asset_with_more_pieces_leaves_the_same_bits(plain_loop
         loops = _Loops(recipe, training.weights, training.adam, schedule.clip)
         masks = DropoutMasks([torch.Generator().manual_seed(k) for k in range(count)], compiled=False)
         losses = loops.learn(batch, partial(masks.draw, range(count)), torch.full((count,), 1e-2).double())
+        room = loops.room
         answers, *judged = loops.judge(batch)
+        assert loops.room is room  # what a step was given is enough to judge
+        afresh = _Loops(recipe, training.weights, training.adam, schedule.clip)
+        assert torch.equal(afresh.judge(batch)[0], answers)
+        assert afresh.shape[2] == 4  # for that it needs room for four pieces, whatever the batch
         results.append([*training.weights.values(), answers[..., :5], *losses, *judged])
     for beside, alone in zip(*results, strict=True):
         assert torch.equal(beside[:1], alone)
