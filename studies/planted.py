@@ -1,6 +1,6 @@
 """Do the models find what is there, and nothing where nothing is?
 
-Run: ``python studies/planted.py [--kinds reversal,volume,sign_flip,momentum] [--seeds 0] [--csv planted.csv]``
+Run: ``python studies/planted.py [--kinds reversal,volume,…] [--seeds 0] [--forms] [--csv planted.csv]``
      ``python studies/planted.py --nothing 100``
 
 The first form plants a signal of IC 0.10 in 100 assets over 1,500 sessions, trains each family's small preset on the
@@ -34,6 +34,13 @@ from assay.models.metrics import daily_correlation, hac_t
 
 TRAIN, SESSIONS, ASSETS, IC = 900, 1500, 100, 0.10
 FAMILIES = ("ridge", "stock_lstm", "b3_multitask", "reliance_direction", "nse_price")
+#: Forms that the reports or their readers name, beside the small preset of their family.
+FORMS = {
+    "b3_multitask, two layers": ("b3_multitask", {"depth": 2}),
+    "b3_multitask, bidirectional": ("b3_multitask", {"bidirectional": True, "windowed": True}),
+    "b3_multitask, attention": ("b3_multitask", {"attention": True, "windowed": True}),
+    "b3_multitask, Phase 2 indicators": ("b3_multitask", {"feature_set": "indicators_phase2"}),
+}
 
 
 def quality(predictions: PredictionPanel, prices: PricePanel, first: int) -> tuple[float, float]:
@@ -56,10 +63,11 @@ def trial(family: str, kind: str, seed: int) -> dict[str, object]:
     if family == "five_day_mean":
         predictions = five_day_mean(prices)
     else:
+        name, settings = FORMS.get(family, (family, {}))
         model = (
             load_model("ridge", feature_set="core14")
             if family == "ridge"
-            else load_model(family, preset="small", validation=150 / (TRAIN - 60))
+            else load_model(name, preset="small", validation=150 / (TRAIN - 60), **settings)
         )
         train = prices.through(prices.sessions[TRAIN - 1])
         predictions = model.fit(train, horizon=1, delay=1, seed=seed).predict(prices)
@@ -71,11 +79,12 @@ def trial(family: str, kind: str, seed: int) -> dict[str, object]:
     }  # fmt: skip
 
 
-def planted(kinds: Iterable[str], seeds: Iterable[int]) -> pd.DataFrame:
+def planted(kinds: Iterable[str], seeds: Iterable[int], families: Iterable[str]) -> pd.DataFrame:
     """Every family on every market and seed."""
+    families = tuple(families)
     rows = []
     for kind in kinds:
-        for family in (*FAMILIES, "five_day_mean"):
+        for family in families:
             for seed in seeds:
                 rows.append(trial(family, kind, seed))
                 print(f"{kind}, {family}, seed {seed}: share {rows[-1]['share']:.2f}", file=sys.stderr)
@@ -99,6 +108,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kinds", default="reversal,volume,sign_flip,momentum")
     parser.add_argument("--seeds", default="0")
+    parser.add_argument("--forms", action="store_true", help="further forms in the place of the families")
     parser.add_argument("--csv", type=Path)
     parser.add_argument("--nothing", type=int, default=0, metavar="FITS")
     options = parser.parse_args()
@@ -109,7 +119,8 @@ def main() -> None:
             f"{told['high']:.0f} are expected 99 times in 100"
         )
         return
-    table = planted(options.kinds.split(","), [int(seed) for seed in options.seeds.split(",")])
+    families = FORMS if options.forms else (*FAMILIES, "five_day_mean")
+    table = planted(options.kinds.split(","), [int(seed) for seed in options.seeds.split(",")], families)
     if options.csv:
         table.to_csv(options.csv, index=False)
     print(table.round(3).to_string(index=False))
