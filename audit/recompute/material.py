@@ -85,12 +85,14 @@ def material_of_returns(
     known = np.flatnonzero(np.isfinite(np.column_stack(list(series.values()))).any(axis=1))
     start = int(known[0]) if len(known) else 0  # returns have no value on the first session
     series, dates = {name: values[start:] for name, values in series.items()}, None if dates is None else dates[start:]
-    other = (series.pop(name, np.empty(0)) for name in ("benchmark", "unscaled"))
-    benchmark, unscaled = (each if np.isfinite(each).all() else np.empty(0) for each in other)
+    other = {name: series.pop(name, np.empty(0)) for name in ("benchmark", "unscaled")}
+    gaps = [name for name, values in other.items() if not np.isfinite(values).all()]
+    benchmark, unscaled = (np.empty(0) if name in gaps else values for name, values in other.items())
     for values in series.values():
         _check(path, values, -1.0 if kind in ("returns", "trades") else -np.inf)
     description = f"{len(values):,} {_KINDS[kind]} of {path.name}{_dated(dates)}"
     description += f" ({start} rows before the first return left out)" if start else ""
+    description += "".join(f" (column {name!r} has gaps and is not used)" for name in gaps)
     material = Material(dates=dates, risk_free=risk_free, description=description)
     if kind in ("trades", "trade-pnl"):
         return replace(material, trades=values) if kind == "trades" else replace(material, profits=values)

@@ -212,3 +212,11 @@ def test_a_win_rate_of_trades_is_not_refuted_by_sessions() -> None:
         assert any(item.claim.metric == "win_rate" for item in found) == told, lines
     claims = draft_claims(f"# R\n\n- Trades: 18\n- Win rate: {shown}\n").claims
     assert [item.resolution.reproduced for item in recompute(claims, Material({"net": returns}))] == [True]
+
+
+def test_a_benchmark_with_gaps_is_said_not_to_be_used(tmp_path: Path) -> None:
+    rows = [f"2020-01-0{day},0.0{day},{'' if day == 4 else 0.001}" for day in range(1, 9)]
+    (tmp_path / "returns.csv").write_text("\n".join(["date,net,benchmark", *rows]), encoding="utf-8")
+    material = material_of_returns(tmp_path / "returns.csv")
+    assert not len(material.benchmark)
+    assert "column 'benchmark' has gaps and is not used" in material.description
