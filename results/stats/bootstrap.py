@@ -13,9 +13,11 @@ Politis & White (2004), Econometric Reviews 23(1), corrected by Patton, Politis 
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +25,9 @@ import numpy.typing as npt
 from assay.data.conventions import FLAT, SESSIONS_A_YEAR, Floats, annual_ratio
 from assay.data.errors import InputError, InsufficientEvidenceError
 from assay.results.stats.long_run_variance import autocovariance
+
+if TYPE_CHECKING:
+    from assay.engine.executors import Workers
 
 __all__ = [
     "CACHED",
@@ -157,9 +162,9 @@ def stationary_blocks(
     n: int, block: float, draws: int, rng: np.random.Generator
 ) -> Iterator[npt.NDArray[np.int64]]:
     """The rows of `stationary_indices`, in order, as many at a time as stay in cache with what is made of them."""
-    fresh = rng.random((draws, n)) < 1.0 / block
+    chances, starts = _chances(n, draws, rng)
+    fresh = chances < 1.0 / block
     fresh[:, 0] = True
-    starts = rng.integers(0, n, (draws, n))
     step = max(1, CACHED // n)
     for first in range(0, draws, step):
         begins = np.flatnonzero(fresh[first : first + step])
@@ -171,6 +176,11 @@ def stationary_blocks(
         yield index
 
 
+def _chances(n: int, draws: int, rng: np.random.Generator) -> tuple[Floats, npt.NDArray[np.int64]]:
+    """All the chance of so many draws: whether a block begins, and where."""
+    return rng.random((draws, n)), rng.integers(0, n, (draws, n))
+
+
 def bootstrap(
     returns: Floats,
     statistic: Statistic = sharpe_annual,
@@ -178,26 +188,32 @@ def bootstrap(
     draws: int = 2000,
     seed: int = 0,
     block: float | None = None,
+    executor: str | Workers = "serial",
+    workers: int | None = None,
 ) -> Bootstrapped:
     """Distribution of a statistic of one series.
 
     Parameters
     ----------
     returns : (n,) without NaN.
-    statistic : of rows of resamples.
-    draws, seed : the same give the same answer.
+    statistic : of rows of resamples; in other processes a module-level function.
+    draws, seed : the same give the same answer, to the bit, wherever they are made.
     block : mean block length; default `optimal_block`.
+    executor, workers : where resamples are made, some millions of values at a time; see
+        `assay.engine.executors.run_tasks`. Other processes pay for statistics that take longer than their chances.
 
     Raises
     ------
+    InputError
+        If the executor is unknown or Ray is not installed.
     InsufficientEvidenceError
         With fewer than 3 sessions.
 
     """
     values = _checked(returns)
     length = optimal_block(values) if block is None else block
-    drawn = [statistic(values[rows]) for rows in _resamples(len(values), length, draws, seed)]
-    return _summary(float(statistic(values[None])[0]), np.concatenate(drawn), length, len(values))
+    drawn = _drawn((values,), statistic, length, draws, seed, executor, workers)
+    return _summary(float(statistic(values[None])[0]), drawn, length, len(values))
 
 
 def paired_difference(
@@ -208,13 +224,15 @@ def paired_difference(
     draws: int = 2000,
     seed: int = 0,
     block: float | None = None,
+    executor: str | Workers = "serial",
+    workers: int | None = None,
 ) -> Bootstrapped:
     """Distribution of statistic(one) − statistic(two), both resampled on the same sessions.
 
     Parameters
     ----------
     one, two : (n,) on the same sessions, without NaN; what they have in common cancels.
-    statistic, draws, seed : as in `bootstrap`.
+    statistic, draws, seed, executor, workers : as in `bootstrap`.
     block : default: the largest `optimal_block` of the two and of their difference.
 
     Raises
@@ -229,9 +247,9 @@ def paired_difference(
     if len(left) != len(right):
         raise InputError(f"paired bootstrap: {len(left)} and {len(right)} sessions; give the common ones")
     length = max(optimal_block(item) for item in (left, right, left - right)) if block is None else block
-    drawn = [statistic(left[rows]) - statistic(right[rows]) for rows in _resamples(len(left), length, draws, seed)]
+    drawn = _drawn((left, right), statistic, length, draws, seed, executor, workers)
     value = float(statistic(left[None])[0] - statistic(right[None])[0])
-    return _summary(value, np.concatenate(drawn), length, len(left))
+    return _summary(value, drawn, length, len(left))
 
 
 def _checked(returns: Floats) -> Floats:
@@ -243,11 +261,42 @@ def _checked(returns: Floats) -> Floats:
     return values
 
 
-def _resamples(n: int, block: float, draws: int, seed: int) -> Iterator[npt.NDArray[np.int64]]:
-    rng = np.random.default_rng(seed)
+def _drawn(
+    series: tuple[Floats, ...], statistic: Statistic, block: float, draws: int, seed: int, executor: str | Workers,
+    workers: int | None,
+) -> Floats:  # fmt: skip
+    """(draws,) the statistic on resamples of one series, or its difference on the same resamples of two."""
+    n, rng = len(series[0]), np.random.default_rng(seed)
     step = max(1, _CHUNK // n)
-    for start in range(0, draws, step):
-        yield from stationary_blocks(n, block, min(step, draws - start), rng)
+    sizes = [min(step, draws - start) for start in range(0, draws, step)]
+    if executor == "serial" or len(sizes) == 1:
+        return np.concatenate([_of_chunk(series, statistic, block, size, rng) for size in sizes])
+    from assay.engine.executors import run_tasks
+    from assay.engine.shared import Shared
+
+    shared, tasks = [Shared(values) for values in series], []
+    for size in sizes:
+        tasks.append((copy.deepcopy(rng), statistic, block, size, *shared))
+        _chances(n, size, rng)  # where the next one's begin, is known when these were drawn
+    parts = dict(run_tasks(_chunk_task, tasks, executor=executor, workers=workers))
+    return np.concatenate([parts[place] for place in range(len(tasks))])
+
+
+def _chunk_task(
+    rng: np.random.Generator, statistic: Statistic, block: float, draws: int, *series: Floats
+) -> Floats:
+    return _of_chunk(series, statistic, block, draws, rng)
+
+
+def _of_chunk(
+    series: tuple[Floats, ...], statistic: Statistic, block: float, draws: int, rng: np.random.Generator
+) -> Floats:
+    one, *other = series
+    values = [
+        statistic(one[rows]) - statistic(other[0][rows]) if other else statistic(one[rows])
+        for rows in stationary_blocks(len(one), block, draws, rng)
+    ]
+    return np.concatenate(values)
 
 
 def _summary(value: float, drawn: Floats, block: float, n: int) -> Bootstrapped:

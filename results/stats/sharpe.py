@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +36,9 @@ from assay.results.stats.long_run_variance import (
     sharpe_hac_error,
 )
 
+if TYPE_CHECKING:
+    from assay.engine.executors import Workers
+
 __all__ = [
     "SharpeInterval",
     "Studentised",
@@ -49,8 +52,9 @@ __all__ = [
     "studentised_sharpe",
 ]
 
-
 _Z95 = 1.959963984540054
+#: Resampled values whose blocks are drawn at once, and worked on in one task.
+_CHUNK = 2_000_000
 #: Two series whose pulls on their Sharpe ratios differ by no more are one, but for a scale and rounding.
 _DUST = 1e-8
 
@@ -159,7 +163,14 @@ class Studentised:
 
 
 def studentised_sharpe(
-    returns: Floats, *, periods: int = 252, draws: int = 2000, seed: int = 0, block: int | None = None
+    returns: Floats,
+    *,
+    periods: int = 252,
+    draws: int = 2000,
+    seed: int = 0,
+    block: int | None = None,
+    executor: str | Workers = "serial",
+    workers: int | None = None,
 ) -> Studentised | None:
     """Symmetric interval of a Sharpe ratio from the distribution of its t, Ledoit & Wolf (2008).
 
@@ -172,26 +183,42 @@ def studentised_sharpe(
     ----------
     returns : (n,) a session, without NaN.
     periods : sessions a year.
-    draws, seed : the same give the same answer.
+    draws, seed : the same give the same answer, to the bit, wherever they are made.
     block : sessions; default `results.stats.bootstrap.optimal_block`, rounded, but not below half the HAC window of
         `long_run_variance.lag_rule`, because shorter blocks cover too seldom (``studies/interval_coverage.md``);
         at most n/4.
+    executor, workers : where resamples are made, as in `assay.results.stats.bootstrap.bootstrap`.
 
     Returns
     -------
     Studentised or None
         None where the returns do not vary, or are too few for four blocks.
 
+    Raises
+    ------
+    InputError
+        If the executor is unknown or Ray is not installed.
+
     """
     n = len(returns)
     sharpe, _, _, _ = sharpe_moments(returns)
     wanted = max(round(optimal_block(returns)), (lag_rule(n) + 2) // 2) if block is None else block
     length = max(1, min(wanted, n // 4) if block is None else wanted)
-    return _studentised((returns,), sharpe, sharpe_hac_error(returns, lag=length - 1), length, periods, draws, seed)
+    error = sharpe_hac_error(returns, lag=length - 1)
+    spread = _resampled((returns,), sharpe, length, draws, seed, executor, workers) if error > 0 else None
+    return _studentised(sharpe, error, length, periods, spread)
 
 
 def sharpe_difference(
-    one: Floats, two: Floats, *, periods: int = 252, draws: int = 2000, seed: int = 0, block: int | None = None
+    one: Floats,
+    two: Floats,
+    *,
+    periods: int = 252,
+    draws: int = 2000,
+    seed: int = 0,
+    block: int | None = None,
+    executor: str | Workers = "serial",
+    workers: int | None = None,
 ) -> Studentised | None:
     """Symmetric interval and p-value of SR(one) − SR(two), Ledoit & Wolf (2008): `studentised_sharpe` of a difference.
 
@@ -202,7 +229,7 @@ def sharpe_difference(
     Parameters
     ----------
     one, two : (n,) returns on the same sessions, without NaN; what they have in common cancels.
-    periods, draws, seed : as in `studentised_sharpe`.
+    periods, draws, seed, executor, workers : as in `studentised_sharpe`.
     block : default as there, the longest of what the two and their difference ask for.
 
     Returns
@@ -213,7 +240,7 @@ def sharpe_difference(
     Raises
     ------
     InputError
-        If the lengths differ.
+        If the lengths differ, or of the executor as there.
 
     """
     n = len(one)
@@ -229,7 +256,9 @@ def sharpe_difference(
         return None
     variance = float(long_run_covariance(pull.T, length - 1)[0, 0]) / n
     error = math.sqrt(variance) if variance > 0 else math.nan
-    return _studentised((one, two), ratios[0] - ratios[1], error, length, periods, draws, seed)
+    apart = ratios[0] - ratios[1]
+    spread = _resampled((one, two), apart, length, draws, seed, executor, workers) if error > 0 else None
+    return _studentised(apart, error, length, periods, spread)
 
 
 def _pull(returns: Floats) -> tuple[Floats, Floats]:
@@ -241,20 +270,11 @@ def _pull(returns: Floats) -> tuple[Floats, Floats]:
 
 
 def _studentised(
-    series: tuple[Floats, ...], sharpe: float, error: float, length: int, periods: int, draws: int, seed: int
+    sharpe: float, error: float, length: int, periods: int, distances: Floats | None
 ) -> Studentised | None:
-    """Of one ratio, or of the first less the second; `sharpe` and its `error` a session."""
-    n = len(series[0])
-    count = n // length
-    if count < 4 or not error > 0:
-        return None
-    rng = np.random.default_rng(seed)
-    starts = np.concatenate([rng.integers(0, n, (rows, count)) for rows in _batches(draws, count * length)])
-    step = max(1, CACHED // (count * length))
-    parts = [_distances(series, starts[first : first + step], length, sharpe) for first in range(0, draws, step)]
-    distances = np.concatenate(parts)
-    kept = distances[np.isfinite(distances)]
-    if not len(kept):
+    """Of a ratio, or of the difference of two, with its `error`, a session, and how far resamples lie in theirs."""
+    kept = None if distances is None else distances[np.isfinite(distances)]
+    if kept is None or not len(kept):
         return None
     critical = float(np.quantile(kept, 0.95))
     beyond = int((kept >= abs(sharpe) / error).sum())
@@ -272,9 +292,41 @@ def _studentised(
     )
 
 
-def _batches(draws: int, size: int, most: int = 2_000_000) -> list[int]:
-    step = max(1, most // size)
+def _resampled(
+    series: tuple[Floats, ...], sharpe: float, length: int, draws: int, seed: int, executor: str | Workers,
+    workers: int | None,
+) -> Floats | None:  # fmt: skip
+    """(draws,) `_distances` of resamples of one series, or of two on the same blocks; None of fewer than four blocks.
+
+    Where blocks begin is drawn here: a few numbers a resample, of which the work is made elsewhere.
+    """
+    n = len(series[0])
+    count = n // length
+    if count < 4:
+        return None
+    rng = np.random.default_rng(seed)
+    batches = [rng.integers(0, n, (rows, count)) for rows in _batches(draws, count * length)]
+    if executor == "serial" or len(batches) == 1:
+        return np.concatenate([_distances_in_cache(starts, length, sharpe, *series) for starts in batches])
+    from assay.engine.executors import run_tasks
+    from assay.engine.shared import Shared
+
+    shared = [Shared(values) for values in series]
+    tasks = [(starts, length, sharpe, *shared) for starts in batches]
+    parts = dict(run_tasks(_distances_in_cache, tasks, executor=executor, workers=workers))
+    return np.concatenate([parts[place] for place in range(len(tasks))])
+
+
+def _batches(draws: int, size: int) -> list[int]:
+    step = max(1, _CHUNK // size)
     return [min(step, draws - start) for start in range(0, draws, step)]
+
+
+def _distances_in_cache(starts: npt.NDArray[np.int64], length: int, sharpe: float, *series: Floats) -> Floats:
+    """`_distances`, as many resamples at a time as stay in cache with what is made of them."""
+    step = max(1, CACHED // (starts.shape[1] * length))
+    parts = [_distances(series, starts[first : first + step], length, sharpe) for first in range(0, len(starts), step)]
+    return np.concatenate(parts)
 
 
 def _distances(series: tuple[Floats, ...], starts: npt.NDArray[np.int64], length: int, sharpe: float) -> Floats:

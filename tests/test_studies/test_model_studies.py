@@ -48,6 +48,9 @@ def test_the_page_of_the_zoo_names_what_did_not_run() -> None:
     text = model_zoo.page(table, "command")
     assert "| `ridge` | 0, 1 | 60 | 0.95 [0.31, 1.59] | 0.0100 [0.0002, 0.0198] (seed 0) |" in text
     assert "gru on sample" in text
+    assert "Of the 1 intervals on real prices 1 leaves out 0 (`ridge` on sample)" in text
+    again = pd.concat([table, table[table["market"] == "sample"].assign(seed=1, figure=-0.005)])
+    assert "| 0.0025 [-0.0049, 0.0098] ±0.0953 |" in model_zoo.page(again, "command")
     assert "reversal" in text.split("Not run")[0]
     assert "took 4 minutes" in text
 

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from assay.data.errors import InputError, InsufficientEvidenceError
+from assay.engine.executors import Workers
+from assay.results.stats import bootstrap as module
 from assay.results.stats.bootstrap import (
     bootstrap,
     deepest_drawdown,
@@ -85,6 +87,21 @@ def test_the_same_seed_gives_the_same_draws():
     values = np.random.default_rng(8).normal(size=300)
     assert (bootstrap(values, seed=3).draws == bootstrap(values, seed=3).draws).all()
     assert (bootstrap(values, seed=3).draws != bootstrap(values, seed=4).draws).any()
+
+
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_draws_made_elsewhere_are_the_same_draws(workers: int, monkeypatch):
+    """In tasks of 37 draws, the last of fewer: the bits of those made one after another."""
+    monkeypatch.setattr(module, "_CHUNK", 37 * 60)
+    one, two = (_autoregressive(60, 0.2, seed) for seed in (1, 2))
+    with Workers("process", workers) as on:
+        for here, there in (
+            (bootstrap(one, deepest_drawdown, draws=100), bootstrap(one, deepest_drawdown, draws=100, executor=on)),
+            (paired_difference(one, two, draws=100), paired_difference(one, two, draws=100, executor=on)),
+        ):
+            assert len(here.draws) == 100
+            np.testing.assert_array_equal(here.draws, there.draws)
+            assert (here.low, here.high, here.p_value) == (there.low, there.high, there.p_value)
 
 
 def test_what_two_series_share_cancels_in_their_difference():

@@ -12,6 +12,8 @@ from scipy import stats
 from statsmodels.tsa.stattools import acf
 
 from assay.data.errors import InputError
+from assay.engine.executors import Workers
+from assay.results.stats import sharpe as module
 from assay.results.stats.bootstrap import bootstrap
 from assay.results.stats.deflated_sharpe import sharpe_moments
 from assay.results.stats.long_run_variance import sharpe_hac_error
@@ -202,6 +204,19 @@ def test_blocks_are_at_least_half_the_hac_window_and_at_most_a_quarter_of_the_sa
     calm = np.random.default_rng(6).normal(size=1000)
     assert studentised_sharpe(calm, draws=50).block == 21
     assert studentised_sharpe(calm[:5], draws=50).block == 1
+
+
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_resamples_made_elsewhere_are_the_same(workers: int, monkeypatch):
+    """In tasks of 37 resamples, the last of fewer."""
+    one, two = _returns(120, 1, 0.2), _returns(120, 2, 0.2)
+    monkeypatch.setattr(module, "_CHUNK", 37 * 120)
+    with Workers("process", workers) as on:
+        alone = [studentised_sharpe(one, draws=100, block=6, executor=where) for where in ("serial", on)]
+        paired = [sharpe_difference(one, two, draws=100, block=6, executor=where) for where in ("serial", on)]
+    assert alone[0] == alone[1]
+    assert paired[0] == paired[1]
+    assert (alone[0].draws, alone[0].critical != paired[0].critical) == (100, True)
 
 
 def test_studentised_bootstrap_needs_four_blocks():
