@@ -7,10 +7,11 @@ with different values is left for a person. No check takes drafted context for p
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from assay.audit.claims.intervals import Printed, parse_print
 from assay.audit.claims.metrics import METRICS
@@ -34,20 +35,13 @@ from assay.data.errors import InputError
 
 __all__ = ["Stated", "stated_layers", "stated_losses", "with_context"]
 
-#: Lines above a patience that may say whose it is, and the longest line that is looked at.
-_ABOVE, _LONGEST = 3, 2000
+#: Lines above a patience that may say whose it is, and the longest line that is looked at, of a formula or a layer too.
+_ABOVE, _LONGEST, _LONGEST_STATED = 3, 2000, 300
+#: Names that are followed to say what a term of a loss is, and fewest layers with parameters of an architecture.
+_DEEPEST, _FEWEST = 4, 2
 _SPLITS = ("train", "validation", "test")
 _SCORES = ("precision", "recall", "f1")
-
-
-#: Longest line of a formula or a layer, and most names that are followed to say what one term is.
-_LONGEST_STATED, _DEEPEST = 300, 4
-#: Fewest layers with parameters that make an architecture.
-_FEWEST = 2
-#: Dates, and the sessions printed beside them.
-Span = tuple[str, str, int | None]
-
-
+_SIZELESS = ("batch_norm", "layer_norm", "dropout")
 T = TypeVar("T")
 
 
@@ -62,21 +56,19 @@ class Stated(Generic[T]):
 
 @dataclass(frozen=True)
 class _Facts:
-    """What the text states once, or of one split.
-
-    `spans` has dates by split (``"whole"`` of an evaluation as such), `numbers` what is stated by name, `targets` the
-    kind of target by heading (``"any"`` of the whole report); `classes` are those that are scored.
+    """What the text states, each fact with all its values: numbers by name (``periods``), kinds of target and dates by
+    place (``target any``, ``span test``); and whether its classes are up and down.
     """
 
-    spans: dict[str, Span]
-    numbers: dict[str, int]
-    volatility: str
-    several_n: bool
-    targets: dict[str, str]
-    losses: tuple[Stated[LossFormula], ...]
-    layers: tuple[Stated[Architecture], ...]
+    values: Mapping[str, set[Any]]
+    losses: Sequence[Stated[LossFormula]]
+    layers: Sequence[Stated[Architecture]]
     classes: tuple[str, ...]
     binary: bool
+
+    def only(self, name: str) -> Any:
+        """The one value that is stated, however often; None where there is none or several."""
+        return _only(self.values.get(name, ()))
 
 
 @dataclass(frozen=True)
@@ -90,6 +82,9 @@ class _Run:
     def prints(self, *names: str) -> bool:
         """Whether it prints a metric of one of the lists."""
         return any(claim.metric in wordset(name) for claim in self.claims for name in names)
+
+    def of(self, *metrics: str) -> list[Claim]:
+        return [claim for claim in self.claims if claim.metric in metrics]
 
     @property
     def earlier(self) -> bool:
@@ -105,76 +100,56 @@ class _Run:
 
 def with_context(draft: Draft, lines: Sequence[Line]) -> Draft:
     """The draft with the context of its groups filled in from its own claims and from the text."""
-    facts = _facts(draft, lines)
-    headings = {line.number: line.headings for line in lines}
-    groups = []
-    for group in draft.claims.groups:
-        mine = [claim for claim in draft.claims.claims if claim.group == group.name]
-        above = Counter(headings.get(claim.source_line or 0, ()) for claim in mine)
-        groups.append(_filled(_Run(group, [c for c in mine if not c.target], above.most_common(1)[0][0]), facts))
-    return replace(draft, claims=replace(draft.claims, groups=tuple(groups)))
+    results = [claim for claim in draft.claims.claims if not claim.target]
+    facts, headings = _facts(results, lines), {line.number: line.headings for line in lines}
+    members: dict[str, list[Claim]] = defaultdict(list)
+    above: dict[str, Counter[tuple[str, ...]]] = defaultdict(Counter)
+    for claim in draft.claims.claims:
+        above[claim.group][headings.get(claim.source_line or 0, ())] += 1
+        members[claim.group] += [] if claim.target else [claim]
+    runs = (_Run(group, members[group.name], above[group.name].most_common(1)[0][0]) for group in draft.claims.groups)
+    return replace(draft, claims=replace(draft.claims, groups=tuple(_filled(run, facts) for run in runs)))
 
 
-def _only(found: Iterable[int]) -> int | None:
-    """The one value that stands, however often; None where there is none or several."""
+def _only(found: Any) -> Any:
     values = set(found)
     return values.pop() if len(values) == 1 else None
 
 
-def _facts(draft: Draft, lines: Sequence[Line]) -> _Facts:
-    claims = [claim for claim in draft.claims.claims if not claim.target]
-    spans: dict[str, set[Span]] = defaultdict(set)
+def _facts(claims: Sequence[Claim], lines: Sequence[Line]) -> _Facts:
     counted = {claim.source_line: n for claim in claims if (n := _sessions(claim))}
-    numbers: dict[str, set[int]] = defaultdict(set)
-    targets: dict[str, set[str]] = defaultdict(set)
-    volatilities: set[str] = set()
     readable = [line for line in lines if line.text.strip() and len(line.text) <= _LONGEST]
+    values: dict[str, set[Any]] = defaultdict(set)
     for position, line in enumerate(readable):
+        folded = plain(line.text)
+        for name, form in table("stated").items():
+            found = (next(filter(None, match.groups())).replace(",", "") for match in pattern(form).finditer(folded))
+            values[name] |= {int(text) if text.isdecimal() else text.replace(" ", "") for text in found}
         for match in pattern("date_span").finditer(line.text):
             if match[1] < match[2]:
                 place = _about(line.text[: match.start()], line.headings)
-                spans[place].add((match[1], match[2], counted.get(line.number)))
-        _numbers(line, [other.text for other in readable[max(0, position - _ABOVE) : position + 1]], numbers)
-        if stated := {(m[1] or m[2]).replace(" ", "") for m in pattern("volatility_target").finditer(line.text)}:
-            numbers["window"] |= {int(m[1] or m[2]) for m in pattern("window").finditer(line.text)}
-            volatilities |= stated
-        for match in pattern("predicts").finditer(plain(line.text)):
-            place = "heading " + line.text.strip("# *") if line.kind == "heading" else "any"
-            targets[place].add("return" if "return" in match[0] else "price")
-    tried = [int(c.value.value) for c in claims if c.metric == "configurations_tested" and c.value.is_point]
-    numbers["tried"] = set(tried) or numbers["tried"]
-    known = {name: value for name, values in numbers.items() if (value := _only(values)) is not None}
+                values["span " + place].add((match[1], match[2], counted.get(line.number)))
+        for match in pattern("predicts").finditer(folded):
+            place = line.text.strip("# *") if line.kind == "heading" else "any"
+            values["target " + place].add("return" if "return" in match[0] else "price")
+        values["tried"] |= {match[1].count(",") + 1 for match in pattern("tried_values").finditer(line.text)}
+        for match in pattern("patience").finditer(folded):
+            # It is that of early stopping unless the nearest line that names a reason names a scheduler alone.
+            near = [other.text for other in readable[max(0, position - _ABOVE) : position + 1]]
+            reasons = (text for text in (*near[::-1], *line.headings[::-1]) if pattern("patience_of").search(text))
+            values["patience"] |= {int(match[1])} if pattern("stopping").search(next(reasons, "early stop")) else set()
+    tried = {int(c.value.value) for c in claims if c.metric == "configurations_tested" and c.value.is_point}
+    values["tried"] = tried or values["tried"]
     if len({claim.group for claim in claims if claim.metric in wordset("trained")}) != 1:
-        known = {name: value for name, value in known.items() if name not in ("patience", "epochs")}
+        values["patience"] = values["epochs"] = set()
     labels = {claim.label for claim in claims if claim.label and claim.metric in _SCORES}
     single = sorted(label for label in labels if " / " not in label)
     half = any(c.metric == "random_baseline" and c.value.interval.holds(0.5) for c in claims)
     up = half and {plain(label) for label in labels} <= {"up"}
     return _Facts(
-        spans={name: found.pop() for name, found in spans.items() if name and len(found) == 1},
-        numbers=known,
-        volatility=volatilities.pop() if len(volatilities) == 1 else "",
-        several_n=len(numbers["n"]) > 1,
-        targets={place: kinds.pop() for place, kinds in targets.items() if len(kinds) == 1},
-        losses=tuple(stated_losses(lines)),
-        layers=tuple(stated_layers(lines)),
-        classes=tuple(single) if len(single) >= 3 else (),
+        values, stated_losses(lines), stated_layers(lines), tuple(single) if len(single) >= 3 else (),
         binary=up and any(pattern("up_moves").search(line.text) for line in readable),
-    )
-
-
-def _numbers(line: Line, around: list[str], numbers: dict[str, set[int]]) -> None:
-    """Add the numbers that a line states by name, `around` being the lines above it and itself."""
-    folded = plain(line.text)
-    for name, form in table("stated").items():
-        for match in pattern(form).finditer(folded):
-            numbers[name].add(int(next(group for group in match.groups() if group)))
-    numbers["n"] |= {int(match[1].replace(",", "")) for match in pattern("sample_n").finditer(line.text)}
-    numbers["tried"] |= {match[1].count(",") + 1 for match in pattern("tried_values").finditer(line.text)}
-    # A patience is that of early stopping unless the nearest line that names a reason names a scheduler alone.
-    reasons = (text for text in (*around[::-1], *line.headings[::-1]) if pattern("patience_of").search(text))
-    if pattern("stopping").search(next(reasons, "early stopping")):
-        numbers["patience"] |= {int(match[1]) for match in pattern("patience").finditer(folded)}
+    )  # fmt: skip
 
 
 def _about(before: str, headings: tuple[str, ...]) -> str:
@@ -187,84 +162,77 @@ def _about(before: str, headings: tuple[str, ...]) -> str:
 
 
 def _filled(run: _Run, facts: _Facts) -> Group:
-    number = facts.numbers.get
-    portfolio, patience, epochs = run.group.portfolio, number("patience"), number("epochs")
-    if run.prints("of_portfolios", "of_signals"):
-        portfolio = replace(portfolio, periods_per_year=number("periods"))
-    if run.prints("of_portfolios") and facts.volatility:
-        window = number("window") if 1 < (number("window") or 0) < 260 else None
-        portfolio = replace(portfolio, volatility_target=parse_print(facts.volatility), volatility_window=window)
-    if run.prints("of_portfolios", "of_signals", "of_classifiers") and (number("tried") or 0) >= 1:
-        portfolio = replace(portfolio, trials=number("tried"))
+    only, portfolio, prints = facts.only, run.group.portfolio, run.prints
+    if prints("of_portfolios", "of_signals"):
+        portfolio = replace(portfolio, periods_per_year=only("periods"))
+    if prints("of_portfolios") and (volatility := only("volatility")):
+        portfolio = replace(portfolio, volatility_target=parse_print(volatility), volatility_window=only("window"))
+    if prints("of_portfolios", "of_signals", "of_classifiers") and (only("tried") or 0) >= 1:
+        portfolio = replace(portfolio, trials=only("tried"))
     supports, n = _supports(run)
+    trained = Schedule(only("epochs"), only("patience"))
     return replace(
-        run.group,
-        split=run.split,
-        sample=_sample(run, facts, n),
-        target=_target(run, facts),
-        classes=supports or _shares(run) or _classes(run, facts),
-        portfolio=portfolio,
-        loss=_loss(run, facts),
+        run.group, split=run.split, sample=_sample(run, facts, n), target=_target(run, facts), portfolio=portfolio,
+        classes=supports or _shares(run) or _classes(run, facts), loss=_loss(run, facts),
         architecture=_architecture(run, facts),
-        schedule=Schedule(epochs, patience) if run.prints("trained") and (patience or epochs) else None,
-    )
+        schedule=trained if prints("trained") and trained != Schedule() else None,
+    )  # fmt: skip
 
 
 def _supports(run: _Run) -> tuple[tuple[ClassShare, ...], int | None]:
     """Classes with their supports, where one table lists them all and their sum is its printed total."""
     scored = {claim.split for claim in run.claims if METRICS[claim.metric].kind in ("proportion", "score")}
-    counts = [claim for claim in run.claims if claim.metric == "n_samples" and claim.value.value.is_integer()]
-    by_class = {claim.label: int(claim.value.value) for claim in counts if claim.label}
-    totals = {int(claim.value.value) for claim in counts if not claim.label}
-    listed = len(by_class) == sum(1 for claim in counts if claim.label)
-    if len(scored) != 1 or len(by_class) < 2 or not listed or totals != {sum(by_class.values())}:
+    counts = [claim for claim in run.of("n_samples") if claim.value.value.is_integer()]
+    listed = [(claim.label, int(claim.value.value)) for claim in counts if claim.label]
+    whole, by_class = {int(claim.value.value) for claim in counts if not claim.label}, dict(listed)
+    if len(scored) != 1 or not 2 <= len(by_class) == len(listed) or whole != {sum(by_class.values())}:
         return (), None
-    return tuple(ClassShare(name, support=count) for name, count in by_class.items()), sum(by_class.values())
+    return tuple(ClassShare(name, support=count) for name, count in listed), whole.pop()
 
 
 def _shares(run: _Run) -> tuple[ClassShare, ...]:
     """Classes with their shares, where the shares that are printed make up the whole."""
-    printed = [claim for claim in run.claims if claim.metric == "class_share"]
+    printed = run.of("class_share")
     shares = {claim.label: claim.value for claim in printed if claim.label}
-    ends = [sum(value.interval.low for value in shares.values()), sum(v.interval.high for v in shares.values())]
-    if len(shares) < 2 or len(shares) != len(printed) or not ends[0] <= 1.0 <= ends[1]:
-        return ()
-    return tuple(ClassShare(name, share=value) for name, value in shares.items())
+    low, high = (sum(getattr(value.interval, end) for value in shares.values()) for end in ("low", "high"))
+    whole = 2 <= len(shares) == len(printed) and low <= 1.0 <= high
+    return tuple(ClassShare(name, share=value) for name, value in shares.items()) if whole else ()
 
 
 def _classes(run: _Run, facts: _Facts) -> tuple[ClassShare, ...]:
     """Three classes or more, each with scores of its own in this run or in another of the report; two by direction."""
     names: dict[str, set[str]] = defaultdict(set)
-    for claim in run.claims:
-        if claim.metric in _SCORES and claim.label:
+    for claim in run.of(*_SCORES):
+        if claim.label:
             names[claim.label].add(claim.metric)
-    alike = len({frozenset(found) for found in names.values()}) == 1
-    if len(names) >= 3 and alike and not any(" / " in name for name in names):
-        return tuple(map(ClassShare, names))
+    alike = len({frozenset(metrics) for metrics in names.values()}) == 1
     joined = {f"{a} / {b}" for a in facts.classes for b in facts.classes}
-    if facts.classes and run.prints("of_classes_all") and set(names) <= {*facts.classes, *joined}:
-        return tuple(map(ClassShare, facts.classes))
-    return tuple(map(ClassShare, ("up", "down"))) if facts.binary and run.prints("scores") else ()
+    if len(names) >= 3 and alike and not any(" / " in name for name in names):
+        found = tuple(names)
+    elif facts.classes and run.prints("of_classes_all") and set(names) <= {*facts.classes, *joined}:
+        found = facts.classes
+    else:
+        found = ("up", "down") if facts.binary and run.prints("scores") else ()
+    return tuple(map(ClassShare, found))
 
 
 def _sample(run: _Run, facts: _Facts, n: int | None) -> Sample:
-    sample = Sample(n=n)
-    if n is None and not facts.several_n and not any(claim.metric in ("hit_rate", "win_rate") for claim in run.claims):
-        counted = [claim for claim in run.claims if claim.metric in ("accuracy", "error_rate")]
-        if len({claim.split for claim in counted}) == 1:
-            sample = replace(sample, n=_only(n for claim in counted if (n := _behind(claim))))
+    counted = run.of("accuracy", "error_rate")
+    single = len({claim.split for claim in counted}) == 1 and not run.of("hit_rate", "win_rate")
+    if n is None and single and len(facts.values.get("n", ())) <= 1:
+        n = _only(filter(None, map(_behind, counted)))
+    sessions = None
     if len({c.split for c in run.claims if c.metric in wordset("of_portfolios") | wordset("of_signals")}) == 1:
-        sample = replace(sample, sessions=_only(n for claim in run.claims if (n := _sessions(claim))))
-    spans = {name: ends for name, ends in facts.spans.items() if name != "whole"}
-    if len(spans) > 1 and run.prints("of_signals", "of_samples"):
-        parts = (Split(name, start=spans[name][0], end=spans[name][1]) for name in _SPLITS if name in spans)
-        sample = replace(sample, splits=tuple(parts))
+        sessions = _only(filter(None, map(_sessions, run.claims)))
+    spans = {name: span for name in _SPLITS if (span := facts.only("span " + name))}
+    stated = len(spans) > 1 and run.prints("of_signals", "of_samples")
+    parts = tuple(Split(name, start=span[0], end=span[1]) for name, span in spans.items()) if stated else ()
     splits = {claim.split for claim in run.claims if METRICS[claim.metric].kind not in wordset("kinds_of_no_split")}
     alone = run.split or (next(iter(splits)) if len(splits) == 1 else None)
-    ends = facts.spans.get(alone or "whole") if alone or (alone == "" and not spans) else None
-    if ends is not None:
-        sample = replace(sample, start=ends[0], end=ends[1], sessions=sample.sessions or ends[2])
-    return replace(sample, horizon=facts.numbers.get("horizon")) if run.prints("of_errors", "of_signals") else sample
+    span = facts.only(f"span {alone or 'whole'}") if alone or (alone == "" and not spans) else None
+    start, end, days = span or ("", "", None)
+    horizon = facts.only("horizon") if run.prints("of_errors", "of_signals") else None
+    return Sample(n, sessions=sessions or days, start=start, end=end, splits=parts, horizon=horizon)
 
 
 def _sessions(claim: Claim) -> int:
@@ -286,57 +254,49 @@ def _behind(claim: Claim) -> int:
 
 def _target(run: _Run, facts: _Facts) -> Target:
     """What the run predicts, and the range of it where its ends, or a range, are printed once."""
-    target = Target()
-    if run.prints("of_errors"):
-        by_heading = (facts.targets.get("heading " + title, "") for title in reversed(run.headings))
-        target = Target(kind=next((kind for kind in by_heading if kind), facts.targets.get("any", "")))
-    printed = {metric: [c for c in run.claims if c.metric == metric and not c.label] for metric in table("range_ends")}
-    ends = [_once(printed[metric]) for metric in ("target_low", "target_high")]
-    whole = all(says(claim.source_text, "whole_ranges") for claim in printed["target_low"])
-    if not any(ends) and (value := _once(printed["target_range"])) and value.bound == "range":
-        whole, parts = False, pattern("range_mark").split(value.text.strip("[]() "), maxsplit=1)
+    places = (*reversed(run.headings), "any") if run.prints("of_errors") else ()
+    target = Target(next(filter(None, (facts.only("target " + place) for place in places)), ""))
+    low, high, both = (_once(run, metric) for metric in ("target_low", "target_high", "target_range"))
+    whole = all(says(claim.source_text, "whole_ranges") for claim in run.of("target_low") if not claim.label)
+    if not low and not high and both and both.bound == "range":
+        whole, parts = False, pattern("range_mark").split(both.text.strip("[]() "), maxsplit=1)
         try:
-            ends = [parse_print(part) for part in parts] if len(parts) == 2 else ends
-        except InputError:
+            low, high = map(parse_print, parts)
+        except (InputError, ValueError):
             return target
-    low, high = ends
     if low is None or high is None or not low.value < high.value:
         return target
     # A range of all data holds for the evaluated rows too.
     return replace(target, low=low, high=high, range_covers="evaluation" if whole else "")
 
 
-def _once(claims: list[Claim]) -> Printed | None:
+def _once(run: _Run, metric: str) -> Printed | None:
+    claims = [claim for claim in run.of(metric) if not claim.label]
     return claims[0].value if len({claim.value.text for claim in claims}) == 1 else None
 
 
 def _loss(run: _Run, facts: _Facts) -> LossFormula | None:
     """The stated loss of a run that prints losses; of an earlier run only where its weights are stated."""
-    if not run.prints("losses"):
-        return None
-    if len({stated.value for stated in facts.losses}) == 1:
-        formula = facts.losses[0].value
-        if not run.earlier:
-            return formula
+    formula = _only(stated.value for stated in facts.losses)
+    if formula and run.prints("losses") and run.earlier:
         return LossFormula(formula.before) if formula.before else None
-    if not facts.losses and facts.binary and not run.earlier:
-        return LossFormula((LossTerm("binary_cross_entropy"),), includes_regularisation=True)
-    return None
+    binary = not facts.losses and facts.binary and not run.earlier
+    default = LossFormula((LossTerm("binary_cross_entropy"),), includes_regularisation=True) if binary else None
+    return (formula or default) if run.prints("losses") else None
 
 
 def _architecture(run: _Run, facts: _Facts) -> Architecture | None:
     """The stated layers of a run that prints counts or sizes of parameters: of its own section, or the only ones."""
-    other_files = any(says(claim.label, "other_files") for claim in run.claims if claim.metric == "file_size")
+    other_files = any(says(claim.label, "other_files") for claim in run.of("file_size"))
     if not facts.layers or other_files or run.earlier or not run.prints("sizes"):
         return None
 
-    def shared(headings: tuple[str, ...]) -> int:
-        pairs = zip(headings, run.headings, strict=False)
-        return next((depth for depth, (a, b) in enumerate(pairs) if a != b), min(len(headings), len(run.headings)))
+    def shared(stated: Stated[Architecture]) -> int:
+        pairs = zip(stated.headings, run.headings, strict=False)
+        return len(list(itertools.takewhile(lambda pair: pair[0] == pair[1], pairs)))
 
-    best = max(facts.layers, key=lambda stated: shared(stated.headings))
-    only = len({stated.value for stated in facts.layers}) == 1
-    return best.value if only or shared(best.headings) > 1 else None
+    best = max(facts.layers, key=shared)
+    return best.value if _only(stated.value for stated in facts.layers) or shared(best) > 1 else None
 
 
 # --- formulas and layers ---------------------------------------------------------------------------------------------
@@ -351,39 +311,35 @@ def stated_losses(lines: Sequence[Line]) -> list[Stated[LossFormula]]:
     formulas: list[tuple[Line, str]] = []
     for line in lines:
         if len(line.text) <= _LONGEST_STATED and (match := pattern("assignment").match(line.text)):
-            name, value = _name(match[1]), match[2].split("#")[0].strip(" `*")
+            name, value = bare(match[1]), match[2].split("#")[0].strip(" `*")
             total = {"loss", "l"} & set(name.split()) and set(name.split()) <= wordset("total_loss")
             if total and "+" in value:
                 formulas.append((line, value))
             elif value:
                 stated.setdefault(name, value)
-    found = []
-    for line, value in formulas:
-        terms = tuple(term for part in value.split("+") if (term := _term(part, stated)) is not None)
-        if len(terms) == value.count("+") + 1:
-            found.append(Stated(line.number, line.headings, LossFormula(terms, before=_earlier_weights(lines, terms))))
-    return found
+    terms = [(line, [_term(part, stated) for part in value.split("+")]) for line, value in formulas]
+    return [
+        Stated(line.number, line.headings, LossFormula(known, before=_earlier_weights(lines, known)))
+        for line, found in terms if len(known := tuple(filter(None, found))) == len(found)
+    ]  # fmt: skip
 
 
-def _name(text: str) -> str:
-    return " ".join(plain(text).split())
-
-
-def _term(text: str, stated: dict[str, str]) -> LossTerm | None:
+def _term(text: str, stated: Mapping[str, str]) -> LossTerm | None:
     """One term, ``weight × name``; None where its weight is not stated."""
-    factors = [factor.strip(" ()`*") for factor in pattern("times").split(text)]
-    numbers = [pattern("plain_number").match(stated.get(_name(factor), factor)) for factor in factors]
-    weights = [float(number[1]) for number in numbers if number]
-    names = [factor for factor, number in zip(factors, numbers, strict=True) if not number]
+    weights: list[float] = []
+    names: list[str] = []
+    for factor in (factor.strip(" ()`*") for factor in pattern("times").split(text)):
+        if number := pattern("plain_number").match(stated.get(bare(factor), factor)):
+            weights.append(float(number[1]))
+        else:
+            names.append(bare(factor))
     if len(names) != 1 or len(weights) > 1:
         return None
-    words, key = "", _name(names[0])
+    words, key = "", names[0]
     for _ in range(_DEEPEST):
-        words += f" {bare(key.replace('.', ' '))}"
-        key = _name(stated.get(key, "").split("(")[0])
-    kinds = table("loss_kind")
-    kind = next((kind for kind in kinds if any(word in words for word in kinds[kind]["words"])), "other")
-    row = kinds.get(kind, {})
+        words, key = f"{words} {key}", bare(stated.get(key, "").split("(")[0])
+    kinds = table("loss_kind").items()
+    kind, row = next(((kind, row) for kind, row in kinds if any(word in words for word in row["words"])), ("other", {}))
     rank = any(word in words for word in row.get("rank", ()))
     return LossTerm(kind, (weights or [1.0])[0], row.get("rank_metric" if rank else "metric", ""))
 
@@ -407,8 +363,8 @@ def stated_layers(lines: Sequence[Line]) -> list[Stated[Architecture]]:
     """The architectures that a report states layer by layer, each block of text by itself."""
     text = "\n".join(line.text for line in lines if len(line.text) <= _LONGEST_STATED)
     folded = plain(text)
-    frameworks = [name for name, words in table("framework").items() if any(word in folded for word in words)]
-    shapes = {int(match[1]) for match in pattern("input_shape").finditer(text)}
+    framework = _only(name for name, words in table("framework").items() if any(word in folded for word in words))
+    shape = _only(int(match[1]) for match in pattern("input_shape").finditer(text))
     blocks: dict[int, list[Line]] = defaultdict(list)
     for line in lines:
         if line.kind == "code" and line.block:
@@ -419,10 +375,10 @@ def stated_layers(lines: Sequence[Line]) -> list[Stated[Architecture]]:
         code = any("nn." in line for line in body)
         layers, inputs = _module(body) if code else (_notation(body), None)
         if sum(layer.kind != "dropout" for layer in layers) >= _FEWEST:
-            inputs = next(iter(shapes)) if inputs is None and len(shapes) == 1 else inputs
-            framework = "torch" if code else frameworks[0] if len(frameworks) == 1 else ""
-            saves = "optimizer_state" in text
-            made = Architecture(tuple(layers), inputs=inputs, framework=framework, saves_optimizer=saves)
+            made = Architecture(
+                tuple(layers), inputs=shape if inputs is None else inputs, saves_optimizer="optimizer_state" in text,
+                framework="torch" if code else framework or "",
+            )  # fmt: skip
             found.append(Stated(block[0].number, block[0].headings, made))
     return found
 
@@ -436,7 +392,7 @@ def _module(body: list[str]) -> tuple[list[Layer], int | None]:
     for match in pattern("torch_layer").finditer(text) if "class " in text else ():
         kind = table("layer").get(match[1].lower(), "")
         sizes = [values.get(name, int(name) if name.isdecimal() else 0) for name in _arguments(match[2])]
-        if kind in ("batch_norm", "layer_norm", "dropout"):
+        if kind in _SIZELESS:
             layers.append(Layer(kind))
         elif kind and sizes[1]:
             first = first if layers else sizes[0]
@@ -448,13 +404,11 @@ def _module(body: list[str]) -> tuple[list[Layer], int | None]:
 
 def _arguments(text: str) -> list[str]:
     """The first three arguments of a call by position; of a recurrent layer input, hidden size and layers."""
-    order, places = table("layer_arguments"), ["", "", ""]
+    order, places = table("layer_arguments"), {0: "", 1: "", 2: ""}
     for position, part in enumerate(piece.strip() for piece in text.split(",")):
         name, _, value = part.partition("=")
-        at = order.get(name.strip(), 3) if value else position
-        if at < 3:
-            places[at] = (value or name).strip()
-    return places
+        places[order.get(name.strip(), 3) if value else position] = (value or name).strip()
+    return [places[at] for at in range(3)]
 
 
 def _notation(body: list[str]) -> list[Layer]:
@@ -463,21 +417,19 @@ def _notation(body: list[str]) -> list[Layer]:
     for position, line in enumerate(body):
         for match in pattern("layer_call").finditer(line):
             kind = table("layer").get(match[1].lower().replace(" ", ""), "")
-            units, source = 0, -1
-            if kind not in ("batch_norm", "layer_norm", "dropout"):
-                units, source = next(_units(body[position : position + 3], match.end(), layers), (0, -1))
-                if not units:
-                    return []
+            units, source = (0, -1) if kind in _SIZELESS else _units(body[position : position + 3], match.end(), layers)
+            if not units and kind not in _SIZELESS:
+                return []
             layers.append(Layer(kind, units=units, source=source))
     # Sources only where two heads share one; a chain feeds itself.
     fed = [layer.source for layer in layers if layer.source >= 0]
     return layers if len(fed) != len(set(fed)) else [replace(layer, source=-1) for layer in layers]
 
 
-def _units(lines: list[str], end: int, layers: list[Layer]) -> Iterator[tuple[int, int]]:
+def _units(lines: list[str], end: int, layers: list[Layer]) -> tuple[int, int]:
     """The units of a layer, behind its name or on the lines below, and the layer that feeds it where that is told."""
     if moved := pattern("from_to_units").search(lines[0], max(0, end - 12)):
         feeding = [index for index, layer in enumerate(layers) if layer.units == int(moved[1])]
-        yield int(moved[2]), (feeding or [-1])[-1]
-    own = [pattern("own_units").match(lines[0], end), *(pattern("units_below").search(text) for text in lines[1:])]
-    yield from ((int(match[1] or match[2]), -1) for match in own if match)
+        return int(moved[2]), (feeding or [-1])[-1]
+    own = (pattern("own_units").match(lines[0], end), *(pattern("units_below").search(text) for text in lines[1:]))
+    return next((int(match[1] or match[2]) for match in own if match), 0), -1
