@@ -266,7 +266,8 @@ def _recomputed(result: Audit, data: _Data) -> Audit:
     from assay.audit.recompute.material import material_of_panels, material_of_returns, with_fills, with_positions
     from assay.results.workflow.market import load_prices
 
-    claims, daily, printed, assumption, material = result.report.claims, None, None, "", Material()
+    claims, daily, printed, assumption = result.report.claims, None, None, ""
+    material = Material(risk_free=data.risk_free)
     if data.returns is not None:
         printed = material = material_of_returns(
             data.returns, data.risk_free, kind=data.kind, column=data.column, capital=data.capital,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
@@ -34,6 +35,8 @@ from assay.strategies.catalog import load_strategy
 
 __all__ = ["material_of_panels", "material_of_returns", "with_fills", "with_positions"]
 
+#: What may stand beside returns.
+_BESIDE = ("benchmark", "unscaled")
 #: What a column may be called.
 _NAMES = {
     "net": ("net", "returns", "return", "strategy", "portfolio", "ret", "pnl", "daily_return", "net_return",
@@ -46,9 +49,8 @@ _NAMES = {
 _SPACING = ((5, 10, 52), (26, 33, 12), (85, 95, 4), (360, 370, 1))
 _KINDS = {"returns": "returns", "pnl": "daily profits", "trades": "returns of trades", "trade-pnl": "profits of trades"}
 _NUMBER, _DATE = re.compile(r"\s*[-+]?[\d.]"), re.compile(r"\d{4}-\d\d-\d\d")
-_BINARY = re.compile(rb"PAR1|ARROW|PK|BZh|\x1f\x8b|\x28\xb5")
-#: Fewest returns that a figure is recomputed from.
-FEWEST = 5
+#: Fewest returns that a figure is recomputed from, and how large half of them are where they are prices or percent.
+FEWEST, LEVEL = 5, 0.5
 
 
 def material_of_returns(
@@ -61,7 +63,7 @@ def material_of_returns(
     ----------
     path : a table of any kind that prices may be, or a text of one number a line. One column of returns in decimals, or
         the columns ``net``, ``gross``, ``benchmark``, ``unscaled`` (before a volatility target); a column of dates is
-        used where there is one. Rows before the first value are left out.
+        used where there is one, and its order. Rows before the first return are left out.
     risk_free : annual rate the report states.
     kind : ``"returns"`` a session; ``"pnl"``, profits a session in money, read over the starting and over the running
         capital; ``"trades"`` and ``"trade-pnl"``, a return or a profit a closed trade.
@@ -71,48 +73,50 @@ def material_of_returns(
     Raises
     ------
     InputError
-        If there is no series, a value is missing or below -100%, or fewer than 5 returns are left.
+        If there is no series, a value is missing, below -100% or no return, a session stands twice, or fewer than 5
+        returns are left.
 
     """
     path = Path(path)
-    columns, dates = _read(path, options)
+    columns, dates = _read(path, options, kind)
     if column is not None and column not in columns:
         raise InputError(f"{path}: no column {column!r}; columns of numbers: {', '.join(list(columns)[:12])}")
     columns = columns if column is None else {"as given": columns[column]}
     if kind != "returns" and len(columns) != 1:
         raise InputError(f"{path}: {len(columns)} columns ({', '.join(columns)}); name one with --returns-column")
     series = _by_name(path, columns) if kind == "returns" else {kind: next(iter(columns.values()))}
-    known = np.flatnonzero(np.isfinite(np.column_stack(list(series.values()))).any(axis=1))
-    start = int(known[0]) if len(known) else 0  # returns have no value on the first session
+    known = np.isfinite([values for name, values in series.items() if name not in _BESIDE]).any(axis=0)
+    start = int(known.argmax())  # returns have no value on the first session
     series, dates = {name: values[start:] for name, values in series.items()}, None if dates is None else dates[start:]
-    other = {name: series.pop(name, np.empty(0)) for name in ("benchmark", "unscaled")}
-    gaps = [name for name, values in other.items() if not np.isfinite(values).all()]
-    benchmark, unscaled = (np.empty(0) if name in gaps else values for name, values in other.items())
+    gaps = [name for name in _BESIDE if name in series and not np.isfinite(series[name]).all()]
+    series = {name: values for name, values in series.items() if name not in gaps}
     for values in series.values():
-        _check(path, values, -1.0 if kind in ("returns", "trades") else -np.inf)
+        _check(path, values, [f"row {start + n + 1}" for n in range(len(values))] if dates is None else dates, kind)
     description = f"{len(values):,} {_KINDS[kind]} of {path.name}{_dated(dates)}"
     description += f" ({start} rows before the first return left out)" if start else ""
     description += "".join(f" (column {name!r} has gaps and is not used)" for name in gaps)
     material = Material(dates=dates, risk_free=risk_free, description=description)
     if kind in ("trades", "trade-pnl"):
         return replace(material, trades=values) if kind == "trades" else replace(material, profits=values)
+    beside = {name: series.pop(name) for name in _BESIDE if name in series}
     series = _over_capital(path, values, capital) if kind == "pnl" else series
-    apart = 0.0 if dates is None or len(dates) < FEWEST else float(np.median(np.diff(dates) / np.timedelta64(1, "D")))
+    apart = 0.0 if dates is None else float(np.median(np.diff(dates) / np.timedelta64(1, "D")))
     per_year = next((count for low, high, count in _SPACING if low <= apart <= high), None)
-    return replace(material, series=series, benchmark=benchmark, unscaled=unscaled, per_year=per_year)
+    return replace(material, series=series, per_year=per_year, **beside)
 
 
 def _by_name(path: Path, columns: dict[str, Floats]) -> dict[str, Floats]:
     """Net and gross returns, benchmark and unscaled returns by the names of their columns."""
     lower = {name.strip().lower(): name for name in columns}
-    at = {kind: next((lower[name] for name in names if name in lower), "") for kind, names in _NAMES.items()}
-    others = [name for name in columns if name not in at.values()]
-    if not at["net"] and not at["gross"] and len(others) != 1:
-        listed = f"{len(others)} columns ({', '.join(list(columns)[:8])})"
-        raise InputError(f"{path}: {listed}; name the returns 'net' (and 'gross'), or leave one column")
-    at["net"] = at["net"] or ("" if at["gross"] else others[0])
-    words = at if at["gross"] else {"as given" if kind == "net" else kind: name for kind, name in at.items()}
-    return {kind: columns[name] for kind, name in words.items() if name}
+    at = {kind: lower[name] for kind, names in _NAMES.items() for name in reversed(names) if name in lower}
+    if not {"net", "gross"} & at.keys():
+        others = [name for name in columns if name not in at.values()]
+        if len(others) != 1:
+            listed = f"{len(others)} columns ({', '.join(list(columns)[:8])})"
+            raise InputError(f"{path}: {listed}; name the returns 'net' (and 'gross'), or leave one column")
+        at = {"net": others[0]} | at
+    given = "net" if "gross" in at else "as given"
+    return {given if kind == "net" else kind: columns[name] for kind, name in at.items()}
 
 
 def _over_capital(path: Path, profits: Floats, capital: float | None) -> dict[str, Floats]:
@@ -120,42 +124,60 @@ def _over_capital(path: Path, profits: Floats, capital: float | None) -> dict[st
     if capital is None or capital <= 0:
         raise InputError(f"{path}: profits in money are no returns; give the money at the start with --capital")
     before = capital + np.concatenate([[0.0], np.cumsum(profits)[:-1]])
-    series = {"P&L over the starting capital": profits / capital, "P&L over the running capital": profits / before}
-    return series if (before > 0).all() else {name: series[name] for name in list(series)[:1]}
+    running = {"P&L over the running capital": profits / before} if (before > 0).all() else {}
+    return {"P&L over the starting capital": profits / capital} | running
 
 
-def _check(path: Path, values: Floats, least: float) -> None:
-    """None of the values is missing or below `least`, and there are enough."""
-    wrong = ~np.isfinite(values) | (values < least)
+def _check(path: Path, values: Floats, rows: Sequence[object] | np.ndarray, kind: str) -> None:
+    """There are enough values, none is missing, and returns look like returns; an error names its row."""
+    wrong = ~np.isfinite(values) | (values < (-1.0 if kind in ("returns", "trades") else -np.inf))
     if len(values) < FEWEST:
         raise InputError(f"{path}: {len(values)} returns; at least {FEWEST} are needed")
     if wrong.any():
         row = int(wrong.argmax())
         fault = "below -100%; give decimals, not percent" if np.isfinite(values[row]) else "missing or infinite"
-        raise InputError(f"{path}: the value of row {row + 1} is {fault}")
+        raise InputError(f"{path}: the value of {rows[row]} is {fault}")
+    if kind == "returns" and np.median(np.abs(values)) > LEVEL:
+        raise InputError(f"{path}: half of the returns are beyond ±{LEVEL:.0%}; give decimals, not percent or prices")
 
 
 def _dated(dates: np.ndarray | None) -> str:
     return "" if dates is None or not len(dates) else f", {dates[0]} to {dates[-1]}"
 
 
-def _read(path: Path, options: ReadOptions | None) -> tuple[dict[str, Floats], np.ndarray | None]:
-    """Columns of numbers and their dates: as every table is read, else of lines of bare numbers."""
+def _read(path: Path, options: ReadOptions | None, kind: str) -> tuple[dict[str, Floats], np.ndarray | None]:
+    """Columns of numbers and their dates, the earliest first: as every table is read, else of lines of bare numbers."""
+    head = ""
+    with suppress(OSError, UnicodeDecodeError), path.open(encoding="utf-8-sig") as file:
+        head = file.read(4096).lstrip()  # what is wrong with it is said by who opens it
+    first = next((line for line in head.splitlines() if line[:1] != "#"), "")
+    bare = head[:1] == "#" or _NUMBER.match(first) or not re.search(r"[,;\t|]", first)
+    if not first or not bare or "\0" in head or head[:4] == "PAR1":
+        return _in_order(path, *numeric_columns(path, options=options), kind)
     try:
-        with path.open("rb") as file:
-            head = file.read(4096)
-    except OSError:
-        head = b""  # what is wrong with it is said by who opens it
-    text = head.decode("utf-8-sig", errors="ignore").lstrip()
-    first = next((line for line in text.splitlines() if line[:1] != "#"), "")
-    bare = text[:1] == "#" or _NUMBER.match(first) or not re.search(r"[,;\t|]", first)
-    if not first or not bare or b"\0" in head or _BINARY.match(head):
-        return numeric_columns(path, options=options)
-    try:
-        return numeric_columns(_of_lines(path, first), options=options)
+        columns, dates = numeric_columns(_of_lines(path, first), options=options)
     except ValueError as error:
-        what = str(error).removeprefix("DataFrame: ").removeprefix(f"{path}: ").strip()
-        raise InputError(f"{path}: {what}") from None
+        message = str(error).removeprefix("DataFrame: ").removeprefix(f"{path}: ").strip()
+        raise InputError(f"{path}: {message}") from None
+    return _in_order(path, columns, dates, kind)
+
+
+def _in_order(
+    path: Path, columns: dict[str, Floats], dates: np.ndarray | None, kind: str
+) -> tuple[dict[str, Floats], np.ndarray | None]:
+    """The earliest date first. A date stands once, but for trades and for bars within the day, which are in order."""
+    if dates is None:
+        return columns, None
+    if np.isnat(dates).any():
+        raise InputError(f"{path}: row {int(np.isnat(dates).argmax()) + 1} has no date; fill it in or drop the row")
+    rows = np.arange(len(dates))[:: -1 if dates[0] > dates[-1] else 1]
+    order = np.argsort(dates[rows], kind="stable")
+    dates = dates[rows[order]]
+    twice = dates[1:][dates[1:] == dates[:-1]]
+    bars = kind in ("returns", "pnl") and len(twice) >= len(dates) / 2 and (np.diff(order) > 0).all()
+    if len(twice) and not bars and not kind.startswith("trade"):
+        raise InputError(f"{path}: {twice[0]} stands twice; keep one row a session")
+    return {name: values[rows[order]] for name, values in columns.items()}, dates
 
 
 def _of_lines(path: Path, first: str) -> pd.DataFrame:
@@ -179,7 +201,7 @@ def with_positions(material: Material, path: Path | str, options: ReadOptions | 
         If there is no column of numbers, or a weight is infinite.
 
     """
-    columns, dates = _read(Path(path), options)
+    columns, dates = _read(Path(path), options, "positions")
     names, weights = list(columns), np.column_stack(list(columns.values()))
     if np.isinf(weights).any():
         row, column = np.argwhere(np.isinf(weights))[0]

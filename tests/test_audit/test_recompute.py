@@ -150,6 +150,9 @@ def test_series_are_read_with_and_without_dates(tmp_path: Path) -> None:
     assert str(material.dates[0]) == "2024-01-02"
 
 
+DAYS = "".join(f"2024-01-0{day},0.0{day}\n" for day in range(1, 8))
+
+
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
@@ -163,6 +166,12 @@ def test_series_are_read_with_and_without_dates(tmp_path: Path) -> None:
         ("a.csv", "net\n0.1\nnan\n0.1\n0.2\n0.3\n0.1", "row 2 is missing"),
         ("a.parquet", "PAR1", "damaged Parquet"),
         ("a.csv", "date,net\n" + "01/02/2024,0.1\n" * 6, "--date-format"),
+        ("a.csv", "date,net\n" + DAYS + "2024-01-03,0.02\n", "2024-01-03 stands twice"),
+        ("a.csv", "date,asset,net\n" + "".join(f"2024-01-0{d},{a},0.1\n" for a in "XYZ" for d in range(1, 6)), "twice"),
+        ("a.csv", "date,net\n" + DAYS + ",0.02\n", "row 8 has no date"),
+        ("a.csv", "date,net\n" + DAYS + "2024-01-08,\n", "the value of 2024-01-08 is missing"),
+        ("a.csv", "date,net,benchmark\n" + DAYS.replace("\n", ",-1.5\n"), "below -100%"),
+        ("a.csv", "date,nav\n" + DAYS.replace(",", ",10"), "not percent or prices"),
     ],
 )
 def test_bad_series_are_refused_in_one_line(tmp_path: Path, name: str, text: str, message: str) -> None:
@@ -220,3 +229,21 @@ def test_a_benchmark_with_gaps_is_said_not_to_be_used(tmp_path: Path) -> None:
     material = material_of_returns(tmp_path / "returns.csv")
     assert not len(material.benchmark)
     assert "column 'benchmark' has gaps and is not used" in material.description
+
+
+def test_rows_are_taken_by_their_dates_and_returns_begin_where_they_do(tmp_path: Path) -> None:
+    turned = "date,net\n" + "\n".join(DAYS.split()[::-1])
+    material = material_of_returns(write(tmp_path / "newest_first.csv", turned))
+    np.testing.assert_allclose(material.given, np.arange(1, 8) / 100)
+    assert [str(day) for day in material.dates[[0, -1]]] == ["2024-01-01", "2024-01-07"]
+    bars = "".join(f"2024-01-0{day} 1{hour}:00,0.0{day}{hour}\n" for day in (1, 2) for hour in range(4))
+    assert len(material_of_returns(write(tmp_path / "bars.csv", "date,net\n" + bars)).given) == 8
+    longer = "date,net,benchmark\n2023-12-29,,0.001\n" + DAYS.replace("\n", ",0.002\n")
+    material = material_of_returns(write(tmp_path / "benchmark_first.csv", longer))
+    assert len(material.given) == len(material.benchmark) == 7
+    assert "1 rows before the first return left out" in material.description
+
+
+def test_a_loss_of_all_the_capital_has_no_running_one(tmp_path: Path) -> None:
+    path = write(tmp_path / "pnl.csv", "pnl\n-100\n50\n20\n10\n30\n")
+    assert list(material_of_returns(path, kind="pnl", capital=100.0).series) == ["P&L over the starting capital"]

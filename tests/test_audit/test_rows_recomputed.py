@@ -127,6 +127,9 @@ def test_exposure_and_turnover_of_stated_weights_agree_with_plain_loops(tmp_path
     path.write_text("date,A\n2024-01-02,inf\n2024-01-03,1\n", encoding="utf-8")
     with pytest.raises(InputError):
         with_positions(Material(), path)
+    path.write_text("date,asset,weight\n2024-01-02,A,0.5\n2024-01-02,B,0.5\n", encoding="utf-8")
+    with pytest.raises(InputError, match="2024-01-02 stands twice"):  # a row a weight is no column an asset
+        with_positions(Material(), path)
 
 
 def test_the_command_recomputes_from_positions(tmp_path: Path) -> None:
