@@ -45,7 +45,8 @@ def findings_of(report: Report) -> list[Finding]:
     """
     found: list[Finding] = []
     jobs: list[tuple[Any, object]] = [(rule, run) for run in report.runs for rule in RUN_RULES]
-    jobs += [(samples.common_sample, family) for family in report.samples()[:FAMILIES]]
+    families = report.samples()[:FAMILIES]
+    jobs += [(rule, family) for family in families for rule in (samples.common_sample, classifiers.positives_of_sample)]
     for rule, subject in jobs + [(rule, report) for rule in REPORT_RULES]:
         try:
             found.extend(rule(subject))

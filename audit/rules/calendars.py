@@ -77,12 +77,15 @@ def _dates(start: str, end: str) -> tuple[date, date] | None:
 
 def track_record(run: Run) -> tuple[int, str] | None:
     """Number of returns behind the run's figures and where it comes from: stated, or at most the weekdays of its
-    dates. A part of the period (a fold, a year) has the weekdays of its own dates, where its name says them."""
+    dates. A part of the period (a fold, a year, a dated split) has the weekdays of its own dates."""
     sessions, stretch = run.group.sample.sessions, period_of(run)
+    own = next((split for split in run.group.sample.splits if split.name == run.split and split.start), None)
     words = f"from {run.group.sample.start} to {run.group.sample.end}"
     if run.at:
         days = days_of(run.at)
         stretch, words = (days[0].astype(date), days[1].astype(date)) if days is not None else None, f"of {run.at}"
+    elif own is not None:
+        stretch, words = _dates(own.start, own.end), f"from {own.start} to {own.end}"
     elif sessions is not None and sessions > 1:
         return sessions, f"{sessions:,} sessions"
     n = weekdays(*stretch) if stretch is not None else 0

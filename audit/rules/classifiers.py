@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -15,7 +15,8 @@ from assay.audit.rules.words import Figures, say
 from assay.audit.verdicts import Finding
 
 __all__ = [
-    "one_class_only", "printed_matrix", "share_from_macro", "shares_by_programming", "stated_majority",
+    "one_class_only", "positives_of_sample", "printed_matrix", "share_from_macro", "shares_by_programming",
+    "stated_majority",
 ]  # fmt: skip
 
 Labelled = Mapping[str, Mapping[str, Claim]]
@@ -147,6 +148,40 @@ def stated_majority(run: Run) -> Iterator[Finding]:
         held = "the shares are of the rows that the accuracy is of" if run.claims.draft and not sample.n else ""
         yield say("baseline", "C8 majority class", [accuracy], "stated", premise=held, weight=2, top=name, share=share,
                   accuracy=accuracy)  # fmt: skip
+
+
+def positives_of_sample(family: Sequence[Run]) -> Iterator[Finding]:
+    """Every run on one sample against its share of positives, where accuracy, precision and recall of one of them
+    force it: so no number of cases is needed."""
+    forced: list[tuple[Interval, Figures, str]] = []
+    for run in family:
+        a, p, r = (run.get(metric) for metric in ("accuracy", "precision", "recall"))
+        if a is None or p is None or r is None or run.two_classes is None or not run.one_sample(a, p, r):
+            continue
+        share = scores.prevalence_range(run.read(a), run.read(p), run.read(r))
+        # Averages weighted by support have the accuracy as their recall.
+        if share is not None and share.width < 0.05 and not run.read(a).meets(run.read(r)):
+            forced.append((share, {"accuracy": a, "precision": p, "recall": r, "share": share}, run.two_classes))
+    if not forced:
+        return
+    share, figures, premise = min(forced, key=lambda item: item[0].width)
+    draft = "rows of one table share one sample" if family[0].claims.draft and len(family) > 1 else ""
+    held = "; ".join(filter(None, [premise, draft]))
+    floor, always = max(share.low, 1 - share.high), 2 * share.low / (1 + share.low)
+    bar = max(scores.entropy([end, 1 - end]) for end in (share.low, share.high, 0.5) if share.holds(end))
+    for run in family:
+        accuracy, f1, loss = run.get("accuracy"), run.get("f1"), run.get("validation_loss")
+        terms = run.group.loss.terms if run.group.loss is not None else ()
+        if accuracy is not None and run.read(accuracy).high <= floor:
+            yield say("baseline", "C8 majority class", [accuracy], "forced", premise=held, weight=3, model=accuracy,
+                      **figures)  # fmt: skip
+        if f1 is not None and run.two_classes is not None and run.read(f1).high <= always:
+            yield say("baseline", "C7 always positive", [f1], "forced", premise=held, weight=2, f1=f1, always=always,
+                      **figures)  # fmt: skip
+        if loss is not None and run.read(loss).low > bar and [t.kind for t in terms] in ([], ["binary_cross_entropy"]):
+            alone = "the printed loss is the binary cross-entropy alone, without a penalty on the weights"
+            yield say("baseline", "C24 log loss", [loss], premise="; ".join(filter(None, [alone, held])), weight=2,
+                      loss=loss, share=share, entropy=bar)  # fmt: skip
 
 
 def printed_matrix(report: Report) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from assay.audit.claims.intervals import Interval, Printed
 from assay.audit.claims.model import Claim
+from assay.audit.rules.calendars import track_record
 from assay.audit.rules.names import ALLOWANCES, CONDITIONS, CONTEXT, FIGURES, FORMULAS, Situation
 from assay.audit.rules.scope import Run
 from assay.audit.rules.words import TABLE, phrase, say, span
@@ -228,7 +229,7 @@ def _shown(row: Identity, s: Situation, readings: Mapping[str, Interval], chosen
             words[plain] = value.interval if isinstance(value, Printed) else "none" if value is None else value
     words["means"] = " or ".join(s.claims[name].printed for name in ("ic", "rank_ic") if name in s.claims)
     words["range"] = " to ".join(end.text for end in (s.run.group.target.low, s.run.group.target.high) if end)
-    words["period"] = CONTEXT["period"](s.run)
+    words["period"], words["record"] = CONTEXT["period"](s.run), (track_record(s.run) or (0, ""))[1]
     words["of"] = f" of {s.label}" if s.label else ""
     key = chosen if chosen in shown else next(iter(shown))
     every = "; ".join(f"{text} {name}".strip() for name, text in shown.items())

@@ -150,7 +150,6 @@ FORMULAS: Mapping[str, Callable[..., Any]] = {
     # Portfolios
     "Lo": _around,
     "above the best": _above_best,
-    "twice the best": lambda trials: 2 * books.deflated_floor(trials, 252, 252) if trials > 1 else None,
     "return / volatility": books.sharpe_readings,
     "foresight": books.foresight_ceiling,
     "needed hit rate": books.needed_hit_rate,
@@ -473,7 +472,6 @@ CONDITIONS: Mapping[str, Callable[[Situation], bool]] = {
     "round the clock, or beyond the period": lambda s: _round_the_clock(s) or s.read("sessions").low > s.values[0],
     "market stated": lambda s: bool(s.run.group.sample.market),
     "within the period": lambda s: s.read("sessions").low <= CONTEXT["days of the period"](s.run),
-    "no track record": lambda s: track_record(s.run) is None,
     "no restarts": lambda s: not getattr(s.run.group.schedule, "restarts", False),
     "epochs in order": _in_order,
     "stopped before the cap": _before_cap,

@@ -20,7 +20,7 @@ from assay.audit.forensic.scores import Matrix, grim_counts, grim_has_power
 from assay.audit.rules.calendars import track_record
 from assay.audit.rules.scope import Report, Run
 from assay.audit.rules.words import Figures, say
-from assay.audit.verdicts import Finding, Substance
+from assay.audit.verdicts import Finding
 from assay.results.stats.deflated_sharpe import probabilistic_sharpe
 
 __all__ = [
@@ -77,33 +77,23 @@ def _score_claims(run: Run) -> list[Claim]:
 
 
 def matrices_on_stated_sample(run: Run) -> Iterator[Finding]:
-    """The scores of a binary classifier on n stated cases come from a whole-number confusion matrix."""
-    n, positives, claims = run.group.sample.n, run.group.sample.n_positive, _score_claims(run)
+    """The scores of a binary classifier on n stated cases come from a whole-number confusion matrix, its AUC from
+    whole pairs; and what chance and the larger class score on so many."""
+    n, positives, claims, auc = run.group.sample.n, run.group.sample.n_positive, _score_claims(run), run.get("auc")
+    if auc is not None and (not n or positives is None):
+        yield say("open", "C8 AUC", [auc], "no n", auc=auc)
     # Beside the scores of each class, scores without one are averages.
     averaged = len(run.group.classes) > 2 or any(run.labelled(name) for name in ("precision", "recall", "f1"))
-    found: list[Matrix] = []
     if n and n <= MATRIX_CAP and len(claims) >= 2 and not averaged:
-        found = scores.binary_matrices(_scores(run), n, positives)
+        found, listed = scores.binary_matrices(_scores(run), n, positives), [f"{c.metric} {c.printed}" for c in claims]
         if not found:
             yield say("broken", "C6 confusion matrix", claims, "none", proven=run.one_class(*claims), stated=True, n=n,
-                      scores=[f"{claim.metric} {claim.printed}" for claim in claims])  # fmt: skip
-    if n:
-        yield from _on_sample(run, n, positives, found, "")
-
-
-def _on_sample(run: Run, n: int, positives: int | None, found: list[Matrix], premise: str) -> Iterator[Finding]:
-    """What n cases with so many positives, and the only matrix where there is one, say of the scores of a run."""
-    claims, f1, auc = _score_claims(run), run.get("f1"), run.get("auc")
-    if len(found) == 1:
-        (tp, fp, fn, tn), listed = found[0], [f"{claim.metric} {claim.printed}" for claim in claims]
-        yield say("fits", "C6 confusion matrix", claims, "only", weight=2, scores=listed, n=n,
-                  matrix=f"TP {tp}, FP {fp}, FN {fn}, TN {tn}")  # fmt: skip
-        yield from _against_majority(run, found[0], premise)
-        always = 2 * (tp + fn) / (n + tp + fn)
-        if f1 is not None and run.read(f1).low <= always:
-            yield say("baseline", "C7 always positive", [f1], premise=premise, weight=2, f1=f1, n=n, positives=tp + fn,
-                      always=always)  # fmt: skip
-    if auc is not None and positives is not None and 0 < positives < n:
+                      scores=listed)  # fmt: skip
+        if len(found) == 1:
+            yield say("fits", "C6 confusion matrix", claims, "only", weight=2, scores=listed, n=n,
+                      matrix=_in_words(found[0]))  # fmt: skip
+            yield from _of_matrix(run, found[0])
+    if n and auc is not None and positives is not None and 0 < positives < n:
         plus, minus = positives, n - positives
         if run.read(auc).width * 2 * plus * minus < 1:
             counts = scores.auc_counts(run.read(auc), plus, minus)
@@ -112,32 +102,39 @@ def _on_sample(run: Run, n: int, positives: int | None, found: list[Matrix], pre
                       stated=True, auc=auc, plus=plus, minus=minus, step=step)  # fmt: skip
         around = auc_interval(min(1.0, max(0.0, run.read(auc).middle)), plus, minus)
         chance = around.holds(0.5)
-        yield say("weak" if chance else "supported", "C8 AUC", [auc], "chance" if chance else "beyond", premise=premise,
+        yield say("weak" if chance else "supported", "C8 AUC", [auc], "chance" if chance else "beyond",
                   weight=int(chance), auc=auc, plus=plus, minus=minus, around=around)  # fmt: skip
 
 
-def _against_majority(run: Run, matrix: Matrix, premise: str) -> Iterator[Finding]:
-    claim, right, n = run.get("accuracy"), matrix.tp + matrix.tn, sum(matrix)
-    majority = max(matrix.tp + matrix.fn, matrix.fp + matrix.tn)
+def _in_words(matrix: Matrix) -> str:
+    return "TP {}, FP {}, FN {}, TN {}".format(*matrix)
+
+
+def _of_matrix(run: Run, matrix: Matrix) -> Iterator[Finding]:
+    """Accuracy and F1 against the larger class, where the matrix of the stated cases is the only one."""
+    claim, f1, right, n = run.get("accuracy"), run.get("f1"), matrix.tp + matrix.tn, sum(matrix)
+    positives = matrix.tp + matrix.fn
+    majority, always = max(positives, n - positives), 2 * positives / (n + positives)
     if claim is not None:
-        around = wilson(right, n)
+        around, beaten = wilson(right, n), right <= majority
         chance = "weak" if around.holds(majority / n) else "supported"
-        beaten = right <= majority
         yield say("baseline" if beaten else chance, "C8 majority class", [claim], "beaten" if beaten else "interval",
-                  premise=premise, weight=3 * beaten, right=right, n=n, majority=majority, share=majority / n,
-                  accuracy=claim, around=around)  # fmt: skip
+                  weight=3 * beaten, right=right, n=n, majority=majority, share=majority / n, accuracy=claim,
+                  around=around)  # fmt: skip
+    if f1 is not None and run.read(f1).low <= always:
+        yield say("baseline", "C7 always positive", [f1], "counted", weight=2, f1=f1, n=n, positives=positives,
+                  always=always)  # fmt: skip
 
 
 def common_sample(family: Sequence[Run]) -> Iterator[Finding]:
-    """Sample sizes that several runs on one unstated sample have in common, and the matrices when they are unique.
+    """Sample sizes that several runs on one unstated sample have in common, and the matrices where they are unique.
 
-    It accuses nothing, so it is not tried again with digits cut off.
+    Any of the sizes may be it, so it accuses nothing, judges nothing, and is not tried again with digits cut off.
     """
     if family[0].lenient or any(run.group.sample.n or not run.one_sample(*_score_claims(run)) for run in family):
         return
     claims = [c for run in family if (c := run.get("accuracy")) is not None and not c.value.about]
-    evidence = [_two_classes(run) for run in family]
-    binary = all(word is not None for word in evidence)
+    binary = all(run.two_classes is not None for run in family)
     enough = binary and sum(len(_score_claims(run)) for run in family) >= 3
     if not claims or (not enough and (len(claims) < 2 or len({claim.printed for claim in claims}) < 2)):
         return
@@ -147,69 +144,34 @@ def common_sample(family: Sequence[Run]) -> Iterator[Finding]:
     fitting = [n for n in sizes if n in set(powered)]
     if not fitting or len(fitting) * 4 > len(powered):
         return
-    if binary:
-        solved = {n: split for n in fitting[:TRIED] if (split := _splits(family, n))}
-        fitting = list(solved)[:4]
+    solved = {n: split for n in fitting[:TRIED] if binary and (split := _splits(family, n))}
+    fitting = list(solved)[:4] if binary else fitting
     if not fitting:
         return
     smallest, multiple = fitting[0], len(sizes) > 1 and all(n % fitting[0] == 0 for n in sizes)
     others = ", ".join(map(str, fitting[1:4])) + (" …" if len(fitting) > 4 else "")
     more = f" (so do {others})" if others else ""
     more += f"; up to n = {sizes[-1]:,} only multiples of {smallest} fit" if multiple else ""
-    yield say("fits", "C1 common sample", claims, weight=3, shares=claims, n=smallest, more=more,
+    yield say("fits", "C1 common sample", claims, "sizes", weight=3, shares=claims, n=smallest, more=more,
               counts=[f"{grim_counts(share, smallest)[0]}/{smallest}" for share in shares])  # fmt: skip
-    draft = family[0].claims.draft
-    if binary and (multiple or not draft):
-        # A draft takes no n for granted: what is said of it must hold for every multiple of the size, so shares only.
-        held = [f"the sample is n = {smallest}, the smallest that fits"] if len(fitting) > 1 else []
-        held += list(dict.fromkeys(word for word in evidence if word))
-        held += ["rows of one table share one sample"] if len(family) > 1 and draft else []
-        chance = (Substance.NOT_SIGNIFICANT, Substance.SUPPORTED)
-        for finding in _recovered(family, smallest, solved[smallest], "; ".join(held)):
-            if not draft or finding.substance not in chance:
-                yield finding
-
-
-def _two_classes(run: Run) -> str | None:
-    """Whether the scores are of a two-class problem: "" when stated, the assumption when an AUC suggests it, else
-    None."""
-    scored = [claim for claim in _score_claims(run) if claim.metric != "accuracy"]
-    if len(run.group.classes) == 2 or run.one_class(*scored[:1]):
-        return ""
-    averaged = any(run.candidates(name) for name in ("f1_macro", "f1_weighted", "precision_macro", "recall_weighted"))
-    alone = not run.group.classes and not run.labelled("f1") and not averaged
-    return "two classes, scores of the positive one" if alone and run.get("auc") is not None else None
+    splits = list(solved[smallest].items()) if binary and multiple else []
+    for positives, matrices in splits if len(splits) == 1 else ():
+        for run, found in zip(family, matrices, strict=True):
+            fitted = [*_score_claims(run), *filter(None, [run.get("auc")])]
+            if len(found) == 1:
+                yield say("fits", "C1 common sample", fitted, "matrix", weight=2, n=smallest, positives=positives,
+                          scores=[f"{claim.metric} {claim.printed}" for claim in fitted],
+                          matrix=_in_words(found[0]))  # fmt: skip
 
 
 def _splits(family: Sequence[Run], n: int) -> dict[int, list[list[Matrix]]]:
     """Positives among n -> matrices of each run, where every run has one and every AUC lies on its grid."""
     printed, aucs = [_scores(run) for run in family], [auc for run in family if (auc := run.value("auc")) is not None]
-    out: dict[int, list[list[Matrix]]] = {}
-    for positives in scores.auc_splits(aucs, n):
-        matrices: list[list[Matrix]] = []
-        for score in printed:
-            matrices.append(scores.binary_matrices(score, n, positives, limit=50))
-            if not matrices[-1]:
-                break
-        else:
-            out[positives] = matrices
-    return out
-
-
-def _recovered(
-    family: Sequence[Run], n: int, splits: dict[int, list[list[Matrix]]], premise: str
-) -> Iterator[Finding]:
-    """What a recovered sample says of every run, where its number of positives is the only one."""
-    ((positives, matrices), *others) = splits.items()
-    for run, found in zip(family, matrices if not others else (), strict=not others):
-        yield from _on_sample(run, n, positives, found, premise)
-        loss, claim, share = run.group.loss, run.get("validation_loss"), positives / n
-        stated = loss is not None and len(loss.terms) == 1 and loss.terms[0].kind == "binary_cross_entropy"
-        bar = scores.entropy([share, 1 - share])
-        if (loss is None or stated) and claim is not None and run.read(claim).low > bar:
-            held = ["the printed loss is the binary cross-entropy alone, without a penalty on the weights", premise]
-            yield say("baseline", "C24 log loss", [claim], premise="; ".join(filter(None, held)), weight=2, loss=claim,
-                      share=share, entropy=bar)  # fmt: skip
+    out = {
+        positives: [scores.binary_matrices(score, n, positives, limit=50) for score in printed]
+        for positives in scores.auc_splits(aucs, n)
+    }
+    return {positives: matrices for positives, matrices in out.items() if all(matrices)}
 
 
 def whole_numbers(run: Run) -> Iterator[Finding]:

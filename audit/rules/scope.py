@@ -118,6 +118,17 @@ class Run:
         stated = all(claim.label for claim in known) or any(_ONE_CLASS.search(claim.definition) for claim in known)
         return stated or len(self.group.classes) == 2 or self.group.sample.n_positive is not None
 
+    @property
+    def two_classes(self) -> str | None:
+        """Whether the scores are of the positive one of two classes: "" when stated, the assumption when an AUC
+        suggests it, else None."""
+        scored = (self.get(metric) for metric in ("precision", "recall", "f1", "specificity"))
+        if len(self.group.classes) == 2 or self.one_class(next(filter(None, scored), None)):
+            return ""
+        averages = ("f1_macro", "f1_weighted", "precision_macro", "recall_weighted")
+        alone = not (self.group.classes or self.labelled("f1") or any(map(self.candidates, averages)))
+        return "two classes, scores of the positive one" if alone and self.get("auc") is not None else None
+
     def together(self, *claims: Claim) -> bool:
         """Whether figures are grouped by a person, or stand in one record or within a few lines in a draft."""
         lines = [claim.source_line for claim in claims if claim.source_line is not None]

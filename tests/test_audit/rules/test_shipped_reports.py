@@ -42,20 +42,21 @@ def at(name: str, line: int, metric: str, **more: str) -> Verdict:
 
 
 ROWS = [
-    # 57.14, 53.57 and 39.29% are 16, 15 and 11 of 28; F1 and AUC fix 16 up days and every matrix.
-    ("reliance_training_results", 13, "accuracy", OK, EXPLAINED, ("28", "15 of 28", "16 of 28")),
-    ("reliance_training_results", 13, "f1", OK, EXPLAINED, ("TP 10, FP 7, FN 6, TN 5", "0.7273")),
-    ("reliance_training_results", 13, "auc", OK, WEAK, ("206/384",)),
-    ("reliance_training_results", 14, "accuracy", OK, EXPLAINED, ("11 of 28",)),
+    # 57.14, 53.57 and 39.29% are 16, 15 and 11 of 28; F1 and AUC fix 16 up days and every matrix. No n is printed: what
+    # the scores of line 15 force is the share of up days, so the AUC of a few days is not judged.
+    ("reliance_training_results", 13, "accuracy", OK, EXPLAINED, ("15/28", "put the positives at 57.1")),
+    ("reliance_training_results", 13, "f1", OK, EXPLAINED, ("TP 10, FP 7, FN 6, TN 5", "2π/(1+π)")),
+    ("reliance_training_results", 13, "auc", OK, SILENT, ("28 cases, 16 of them", "not printed")),
+    ("reliance_training_results", 14, "accuracy", OK, EXPLAINED, ("11/28", "39.29%")),
     ("reliance_training_results", 14, "f1", OK, EXPLAINED, ("TP 1, FP 2, FN 15, TN 10",)),
-    ("reliance_training_results", 14, "auc", OK, WEAK, ("203/384",)),
+    ("reliance_training_results", 14, "auc", OK, SILENT, ("not printed",)),
     ("reliance_training_results", 15, "accuracy", OK, EXPLAINED, ("always “up”", "28")),
-    ("reliance_training_results", 15, "auc", OK, WEAK, ("212/384", "0.5")),
+    ("reliance_training_results", 15, "auc", OK, SILENT, ("TP 16, FP 12, FN 0, TN 0", "not printed")),
     ("reliance_training_results", 24, "precision", OK, EXPLAINED, ("TP 16, FP 12, FN 0, TN 0",)),
     ("reliance_training_results", 25, "recall", OK, EXPLAINED, ("always “up”",)),
     ("reliance_training_results", 26, "f1", OK, EXPLAINED, ("2π/(1+π)",)),
-    # 16 up days of 28: entropy 0.6829, a coin 0.6931.
-    ("reliance_training_results", 27, "validation_loss", OPEN, EXPLAINED, ("0.6829", "0.6931")),
+    # 57.14% up days: entropy 0.683, a coin 0.6931.
+    ("reliance_training_results", 27, "validation_loss", OPEN, EXPLAINED, ("0.683", "0.6931")),
     ("reliance_training_results", 30, "epochs_run", OK, SILENT, ("54", "39")),
     ("reliance_training_results", 55, "random_baseline", OPEN, EXPLAINED, ("57.14%",)),
     ("reliance_training_results", 149, "difference", OK, EXPLAINED, ("57%", "50%")),

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from statsmodels.stats.proportion import proportion_confint
 
-from assay.audit.claims.model import ClaimSet, Group, Sample
+from assay.audit.claims.model import ClaimSet, ClassShare, Group, Portfolio, Sample, Split
 from assay.audit.judge import audit_claims
+from assay.audit.read.draft import draft_claims
 from assay.audit.verdicts import Arithmetic, AuditReport, Substance
 from tests.test_audit.rules.claim_builder import claim, claim_set
 
@@ -95,3 +96,51 @@ def test_honest_intervals_are_neither_refuted_nor_doubted(count: int) -> None:
         assert not [f.sentence for f in report.findings if f.arithmetic is Arithmetic.INCONSISTENT], index
         doubted = [f for f in report.findings if f.substance is Substance.IMPLAUSIBLE]
         assert not [f.sentence for f in doubted if set(f.claims) & {"ai", "si", "cs", "fs"}], index
+
+
+DRAFTED = """| Model | Accuracy | AUC | Precision | Recall | F1 |
+|---|---|---|---|---|---|
+| Baseline | 53.57% | 0.5365 | | | 0.6061 |
+| Deeper | 39.29% | 0.5286 | | | 0.1053 |
+| Wider | 57.14% | 0.5521 | 0.5714 | 1.0000 | 0.7273 |
+"""
+
+
+def test_a_size_that_is_not_printed_judges_nothing() -> None:
+    # The shares are 15, 11 and 16 of 28, and of 56, 84 …: the list is given, and no verdict rests on any of it.
+    classes = (ClassShare("up"), ClassShare("down"))
+    names = ("baseline", "wider")
+    groups = [Group(name, classes=classes, shares_sample_with=names) for name in names]
+    scores = [
+        claim("a", "accuracy", "53.57%", "baseline"), claim("u", "auc", "0.5365", "baseline"),
+        claim("f", "f1", "0.6061", "baseline"), claim("b", "accuracy", "57.14%", "wider"),
+        claim("p", "precision", "0.5714", "wider"), claim("r", "recall", "1.0000", "wider"),
+    ]  # fmt: skip
+    confirmed = audit_claims(claim_set(groups, scores))
+    sizes = [f.sentence for f in confirmed.findings if f.check_id == "C1 common sample"]
+    assert any("28 is the smallest sample that fits (so do 56, 84" in sentence for sentence in sizes)
+    # What does judge is free of n: recall 1 at accuracy = precision makes 57.14% of the cases positive.
+    assert [said(confirmed, name)[1] for name in "afb"] == ["explained by a baseline"] * 3
+    assert confirmed.verdict("u").substance is Substance.NOT_JUDGED
+    assert "is not printed" in confirmed.verdict("u").substance_because
+    for report in (confirmed, audit_claims(draft_claims(DRAFTED).claims)):
+        reasons = [f"{f.sentence} {f.assumption}" for f in report.findings if f.substance is not None]
+        assert not [words for words in reasons if "28 cases" in words or "of 28" in words or "smallest" in words]
+        assert Substance.NOT_SIGNIFICANT not in {verdict.substance for verdict in report.verdicts}
+    sample = Sample(n=28, n_positive=16)
+    stated = audit_claims(claim_set([Group("baseline", classes=classes, sample=sample)], scores[:3]))
+    assert said(stated, "u")[1] == "not significant"
+
+
+def test_a_sharpe_ratio_without_a_record_is_not_measured_against_a_year() -> None:
+    tried = Group("run", portfolio=Portfolio(trials=40))
+    assert said(audit_claims(claim_set([tried], [claim("x", "sharpe", "1.10")])), "x")[1] == "not judged"
+
+
+def test_the_dates_of_a_split_count_its_own_sessions() -> None:
+    # 2.0 a year over the 65 weekdays of one quarter is within chance; over nine years it would not be.
+    parts = (Split("train", start="2015-01-01", end="2023-09-30"), Split("test", start="2023-10-01", end="2023-12-31"))
+    group = Group("run", split="test", sample=Sample(start="2015-01-01", end="2023-12-31", splits=parts))
+    verdict = audit_claims(claim_set([group], [claim("x", "sharpe", "2.0")])).verdict("x")
+    assert verdict.substance is Substance.NOT_SIGNIFICANT
+    assert "over at most 65 weekdays from 2023-10-01 to 2023-12-31" in verdict.because
