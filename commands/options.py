@@ -60,6 +60,7 @@ __all__ = [
 #: A command before and after options are added; click calls it with keywords of any type.
 Command = TypeVar("Command", bound=Callable[..., Any])
 Value = TypeVar("Value")
+Read = TypeVar("Read", bound="Reading")
 Option: TypeAlias = Callable[[Any], Any]
 Executor = Literal["serial", "process", "ray"]
 
@@ -402,17 +403,40 @@ _EXECUTION: Mapping[str, Option] = {
 
 def data_options(function: Command) -> Command:
     """The argument ``data``: `DataOptions`."""
-    return _gathered("data", _PREDICTIONS, DataOptions)(function)
+    return _gathered("data", _PREDICTIONS, _heeded(DataOptions))(function)
 
 
 def market_options(function: Command) -> Command:
     """The argument ``market``: `MarketOptions`."""
-    return _gathered("market", _MARKET, MarketOptions)(function)
+    return _gathered("market", _MARKET, _heeded(MarketOptions))(function)
 
 
 def reading_options(function: Command) -> Command:
     """The argument ``reading``: `Reading`."""
-    return _gathered("reading", _READING, Reading)(function)
+    return _gathered("reading", _READING, _heeded(Reading))(function)
+
+
+#: Parameters of commands that name files of data.
+_DATA_FILES = ("file", "prices", "predictions", "parts", "benchmark", "receipts", "universe", "delisting_returns",
+               "sectors", "market_caps", "factors", "regimes", "costs_file", "costs_files", "holdings", "record",
+               "returns", "positions", "fills")  # fmt: skip
+
+
+def _heeded(build: Callable[..., Read]) -> Callable[..., Read]:
+    """`build`, which refuses dates, decimals or a time zone that are said of packed panels alone."""
+
+    def built(**values: Any) -> Read:
+        reading = build(**values)
+        if reading.date_format or reading.decimal or reading.tz:
+            from assay.data.files.packed import refuse_idle
+
+            params = click.get_current_context().params
+            given = [params[name] for name in _DATA_FILES if params.get(name)]
+            files = [file for item in given for file in (item if isinstance(item, tuple) else (item,))]
+            refuse_idle(files, reading.of("prices"))
+        return reading
+
+    return built
 
 
 def strategy_options(function: Command) -> Command:

@@ -204,8 +204,9 @@ def contradictions(group: Group, names: Collection[str]) -> Iterator[tuple[str, 
         yield "target.low", f"low {target.low} is above high {target.high}"
     if target.mean and target.span and not target.mean.interval.meets(target.span):
         yield "target.mean", f"mean {target.mean} is outside {target.low} to {target.high}"
-    if target.std and target.std.value < 0:
-        yield "target.std", f"std {target.std} is negative"
+    for name, spread in (("std", target.std), ("daily_volatility", target.daily_volatility)):
+        if spread and spread.value < 0:
+            yield f"target.{name}", f"{name} {spread} is negative"
     if portfolio.volatility_target and portfolio.volatility_target.value <= 0:
         yield "portfolio.volatility_target", f"volatility_target {portfolio.volatility_target} is not above 0"
     if (portfolio.periods_per_year or 0) > _MOST_PERIODS:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -34,6 +34,7 @@ __all__ = [
     "load_packed_prices",
     "pack_predictions",
     "pack_prices",
+    "refuse_idle",
     "refuse_options",
 ]
 
@@ -60,13 +61,33 @@ def input_digest(path: str | Path) -> str | None:
 def refuse_options(folder: str | Path, options: ReadOptions) -> None:
     """Raise `InputError` if columns or a layout are named of a packed panel, which was read when it was packed.
 
-    Dates, decimals and the time zone may be said of another file that is read beside it, and say nothing here.
+    Dates, decimals and the time zone may be said of another file that is read beside it, and say nothing here; whether
+    there is one is for `refuse_idle` to see.
     """
     names = ", ".join(flag for flag, given in (("--column", options.columns), ("--layout", options.layout)) if given)
     if names:
         raise InputError(
             f"{folder}: is packed already, and read as it was packed; leave out {names}, say it of another file alone "
             "(--column predictions.date=Day), or pack the file again with it"
+        )
+
+
+def refuse_idle(files: Iterable[str | Path], options: ReadOptions) -> None:
+    """Raise `InputError` if dates, decimals or the time zone are said of packed panels alone, which nothing would heed.
+
+    Parameters
+    ----------
+    files : all that is read; what is not there is for its reader to say.
+    options : what is said of them all.
+
+    """
+    given = (("--date-format", options.date_format), ("--decimal", options.decimal), ("--tz", options.tz))
+    names = ", ".join(flag for flag, value in given if value is not None)
+    found = [file for file in files if names and Path(file).exists()]
+    if found and all(map(is_packed, found)):
+        raise InputError(
+            f"{found[0]}: is packed already, and read as it was packed; leave out {names}, or pack the file again with "
+            f"{'it' if ',' not in names else 'them'}"
         )
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from assay.data.atomic import check_target
 from assay.data.errors import InputError
 from assay.data.files.holdings import load_holdings
+from assay.data.files.packed import refuse_idle
 from assay.data.files.predictions import write_predictions
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.engine.executors import Workers
@@ -145,7 +146,7 @@ def make_run(study: Study, *, root: Path, progress: Progress | None = None) -> S
         If it names inputs that were in memory, or as `backtest`, `walk_forward` and `sweep` do.
 
     """
-    _refuse_memory(study)
+    _refuse_unread(study)
     if study.tune is not None and study.model is None:
         raise InputError("study: [tune] chooses the parameters of a model; add a [model], or take [tune] out")
     if study.sweep is not None:
@@ -156,20 +157,23 @@ def make_run(study: Study, *, root: Path, progress: Progress | None = None) -> S
 
 def inputs_of(study: Study) -> tuple[PricePanel, pd.Series | None, PredictionPanel | None]:
     """Prices, benchmark and predictions of a study, read as for its run; no predictions where a model makes them."""
-    _refuse_memory(study)
+    _refuse_unread(study)
     if study.model is not None:
         return (*load_market(study.data), None)
     inputs = load_inputs(study, delay=study.execution.delay)
     return inputs.prices, inputs.benchmark, inputs.predictions
 
 
-def _refuse_memory(study: Study) -> None:
-    """Raise `InputError` if the study names inputs that were in memory."""
+def _refuse_unread(study: Study) -> None:
+    """Raise `InputError` if the study names inputs that were in memory, or says how to read files that it has not."""
     if study.data.in_memory:
         raise InputError(
             f"study: {', '.join(study.data.in_memory)} came from memory, not from a file; write them to files "
             "(write_prices, write_predictions), name these, and take in_memory out of [data]"
         )
+    holdings = [] if study.positions is None or study.positions.holdings is None else [study.positions.holdings]
+    files = [*(name for name in study.files() if not name.endswith(".py")), *holdings]
+    refuse_idle(files, study.data.reading("prices"))
 
 
 def _backtest(study: Study, root: Path, progress: Progress | None) -> StoredBacktest:

@@ -40,6 +40,7 @@ BAD = [
     (GROUP + "[group.sample]\nn = " + "9" * 5000, "not TOML"),
     (GROUP + "[group.sample]\nn = 0x" + "f" * 5000, "line 4: 'n' must be a whole number, got a number of thousands"),
     (GROUP + '[group.target]\nstd = "-0.3"', "line 4: group 'a': std -0.3 is negative"),
+    (GROUP + '[group.target]\ndaily_volatility = "-2%"', "line 4: group 'a': daily_volatility -2% is negative"),
     (GROUP + '[group.portfolio]\nvolatility_target = "0%"', "line 4: group 'a': volatility_target 0% is not above 0"),
     (GROUP + "[group.portfolio]\nperiods_per_year = 1_000_001", "line 4: group 'a': periods_per_year 1,000,001 is"),
     (GROUP + GROUP, "line 4: group name 'a' stands twice"),

@@ -31,6 +31,7 @@ from assay.results.storage.trial_ledger import scenario_of
 from assay.results.workflow import bundles
 from assay.results.workflow.inputs import load_inputs, load_market
 from assay.results.workflow.study import DataSection, PredictionSection, Study
+from assay.results.workflow.study_runs import inputs_of
 
 
 @pytest.fixture(scope="module")
@@ -218,6 +219,23 @@ def test_what_is_said_of_how_to_read_a_packed_panel_is_refused_unless_another_fi
     assert read.predictions.sessions.equals(read.prices.sessions)
     with pytest.raises(InputError, match="leave out --column, say it of another file"):
         load_inputs(Study(data=replace(data, columns={"date": "Day"}), predictions=given), delay=1)
+
+
+def test_what_is_said_of_dates_or_decimals_is_refused_where_all_files_are_packed(files, tmp_path, capsys):
+    prices, scores = str(files / "prices.pack"), str(files / "scores.pack")
+    (tmp_path / "members.csv").write_text("asset,from,to\nS000,2000-01-14,\n")
+    for line, names in (
+        (["data", "describe", prices, "--tz", "Asia/Tokyo"], "--tz, or pack the file again with it"),
+        (["backtest", "--prices", prices, "--predictions", scores, "--decimal", ",", "--date-format", "%d.%m.%Y"],
+         "--date-format, --decimal, or pack the file again with them"),
+    ):  # fmt: skip
+        assert cli.main(line) == 2
+        assert f"is packed already, and read as it was packed; leave out {names}" in capsys.readouterr().err
+    data = DataSection(prices=prices, tz="Asia/Tokyo")
+    study = Study(data=data, predictions=PredictionSection(scores))
+    with pytest.raises(InputError, match="leave out --tz"):
+        inputs_of(study)
+    assert inputs_of(replace(study, data=replace(data, universe=str(tmp_path / "members.csv"))))[0].members is not None
 
 
 def test_a_pack_takes_no_other_market_s_place_and_is_no_results_folder(files, tmp_path, capsys):
