@@ -227,7 +227,7 @@ def target_positions(
             answer = _whole(stored, trading, predictions, prices, benchmark, session)
         else:
             answer, following = _followed(folder, stored, trading, predictions, prices, benchmark)
-        book, age, replayed, difference, warnings = answer
+        book, age, replayed, difference, begun, warnings = answer
         if age > max_age and (session is None or session == prices.sessions[-1]):
             raise InputError(
                 f"positions: the last prediction is {age} sessions older than {book.session.date()}; predict again, or "
@@ -240,8 +240,7 @@ def target_positions(
             nav = money + float((orders["held"] * orders["price"]).where(orders["held"] != 0, 0.0).sum())
         if folder is not None and following is not None:  # once nothing can be refused any more
             save_state(folder, following)
-    what = "a weight" if stored.has("weights") else "a session's net return"
-    warnings += [*_doubts(replayed, difference, what), *_unknowns(cost_model, execution)]
+    warnings += [*_doubts(stored, replayed, difference, begun), *_unknowns(cost_model, execution)]
     if BENCHMARK_ASSET in book.lineage.index and (folder is not None or BENCHMARK_ASSET not in prices.assets):
         warnings.append(f"{BENCHMARK_ASSET}: its price is a level made of returns; trade its value, not its shares")
     if len(book.events):
@@ -252,8 +251,9 @@ def target_positions(
     return TargetBook(stored, book, orders, nav, accepted, verdict, age, replayed, difference, tuple(warnings))
 
 
-#: The book, the age of its prediction, how many sessions of the run were replayed and their difference, warnings.
-_Answer = tuple[Positions, int, int, float, list[str]]
+#: The book, the age of its prediction, how many sessions of the run were replayed and their difference, the first that
+#: was worked, warnings.
+_Answer = tuple[Positions, int, int, float, pd.Timestamp, list[str]]
 
 
 def _whole(
@@ -273,7 +273,8 @@ def _whole(
         trading.strategy, joined, prices, session=session, benchmark=benchmark, costs=trading.costs,
         execution=trading.execution,
     )  # fmt: skip
-    return book, age, *_replay(run, book), [*report.messages(), *gap]
+    begun = session if book.result is None else book.result.returns.index[0]
+    return book, age, *_replay(run, book), begun, [*report.messages(), *gap]
 
 
 def _followed(
@@ -307,7 +308,7 @@ def _followed(
     carried, views, traded, warnings = continued_state(known, trading, predictions, prices, benchmark)
     book = carried_positions(carried, strategy, traded, execution)
     age = len(carried.sessions) - 1 - int(carried.numbers["viewed"])
-    answer = (book, age, known.replayed, known.difference, warnings)
+    answer = (book, age, known.replayed, known.difference, carried.sessions[0], warnings)
     if carried is known.carried:
         return answer, None
     state = replace(known, carried=carried)
@@ -498,20 +499,23 @@ def _last_view(data: RunData, book: Positions) -> pd.Timestamp:
     return pd.Timestamp(book.prices.sessions[max(int(row), 0)])
 
 
-def _doubts(replayed: int, difference: float, what: str) -> list[str]:
-    """One line where these are not the inputs that were judged; `what` was compared."""
+def _doubts(run: Run, replayed: int, difference: float, begun: pd.Timestamp) -> list[str]:
+    """One line where these are not the inputs that were judged, or not all of them; `begun` with the first session."""
+    first = RunData(run).returns.index[0]
+    late = f"the inputs begin {begun.date()}, after the run's first session ({first.date()})" if begun > first else ""
     if not replayed:
         line = (
             "none of the run's own sessions can be compared with these inputs: nothing says that they are of the same "
             "book"
         )
-        return [line]
+        return [f"{line}; {late}" if late else line]
     if difference > _TOLERANCE:
-        line = (
-            f"the run's own sessions come out differently, by up to {difference:.2g} of NAV in {what}: prices or "
-            "predictions of the past are not those that were judged"
-        )
-        return [line]
+        what = "a weight" if run.has("weights") else "a session's net return"
+        why = f"{late}, and what is carried from one to the next (smoothing, vol target, switches) begins anew there; "
+        why += "give them from the run's start on"
+        if not late:
+            why = "prices or predictions of the past are not those that were judged"
+        return [f"the run's own sessions come out differently, by up to {difference:.2g} of NAV in {what}: {why}"]
     return []
 
 
