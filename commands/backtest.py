@@ -159,7 +159,7 @@ def report(stored: StoredBacktest, *, as_json: bool, tearsheet: bool, printed: b
         pass
     elif as_json:
         found = {name: run.table(name).reset_index().to_dict("records") for name in _ANALYSES if run.has(name)}
-        told = {"run_id": run.id, "path": str(run.path), "manifest": run.manifest, **run.metrics, **run.checks}
+        told = {"run_id": run.id, "path": run.address, "manifest": run.manifest, **run.metrics, **run.checks}
         echo_json({**told, **({"analyses": found} if found else {})})
     else:
         click.echo(str(stored))

@@ -69,6 +69,7 @@ def gate(
     from assay.data.errors import InputError
     from assay.results.gate import formats
     from assay.results.gate.policy import judge, load_policy, note_look, write_decision
+    from assay.results.storage.object_store import address
     from assay.results.storage.runs import load_run
 
     as_json = as_json or form == "json"
@@ -99,7 +100,7 @@ def gate(
         echo_whole(formats.decision_junit(decision))
     else:
         click.echo(formats.decision_table(decision))
-        click.echo(f"{decision.verdict.upper()} (exit {decision.exit_code}) · {path}")
+        click.echo(f"{decision.verdict.upper()} (exit {decision.exit_code}) · {address(path)}")
     return decision.exit_code
 
 

@@ -47,7 +47,7 @@ def run(study: Path, results: Path, as_json: bool) -> int:
     decision, book = judged(stored, asked, results), positions_of(stored, asked)
     if as_json:
         kept = stored.run
-        content = {"run_id": kept.id, "path": str(kept.path), "manifest": kept.manifest, **kept.metrics, **kept.checks}
+        content = {"run_id": kept.id, "path": kept.address, "manifest": kept.manifest, **kept.metrics, **kept.checks}
         content |= {} if decision is None else {"gate": decision.to_dict()}
         echo_json(content if book is None else {**content, "positions": book.to_dict()})
     code = report(stored, as_json=as_json, tearsheet=asked.report.tearsheet, printed=as_json)

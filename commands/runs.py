@@ -311,6 +311,7 @@ def _print_group(group: _Group, top: int) -> None:
 @json_option
 def rm(run: tuple[str, ...], results: Path, as_json: bool) -> None:
     """Remove runs, with everything in their folders: by id, by the start of one, or by the path of a folder."""
+    from assay.results.storage.object_store import address
     from assay.results.storage.runs import delete_run, find_run
 
     # All must exist before any goes.
@@ -319,7 +320,7 @@ def rm(run: tuple[str, ...], results: Path, as_json: bool) -> None:
     if as_json:
         echo_json({"removed": [path.name for path in gone]})
     for path in [] if as_json else gone:
-        click.echo(f"removed {path}")
+        click.echo(f"removed {address(path)}")
 
 
 @runs.command()

@@ -130,6 +130,6 @@ def sweep(
 def report_sweep(stored: StoredBacktest | StoredSweep, *, as_json: bool) -> None:
     """Print a stored sweep."""
     if as_json:
-        echo_json({"run_id": stored.run.id, "path": str(stored.run.path), **stored.run.metrics})
+        echo_json({"run_id": stored.run.id, "path": stored.run.address, **stored.run.metrics})
     else:
         click.echo(str(stored))

@@ -38,6 +38,7 @@ def tearsheet(
       python cli.py tearsheet s2_filter --reported 2.53
     """
     from assay.results.report.tearsheet import FORMATS, write_tearsheet
+    from assay.results.storage.object_store import address
     from assay.results.storage.runs import load_run
 
     stored = load_run(run, root=results)
@@ -47,6 +48,6 @@ def tearsheet(
     marks = {} if reported is None else {"reported": reported}
     write_tearsheet(stored, path, format=wanted, marks=marks)
     if as_json:
-        echo_json({"run_id": stored.id, "path": str(path), "format": wanted, "bytes": path.stat().st_size})
+        echo_json({"run_id": stored.id, "path": address(path), "format": wanted, "bytes": path.stat().st_size})
     else:
-        click.echo(str(path))
+        click.echo(address(path))

@@ -292,4 +292,4 @@ def _beside_the_report(
     with replacing(target) as temporary:
         temporary.write_text(render_like_html(page), encoding="utf-8", newline="\n")
     if not quiet:
-        click.echo(render_like(page) + f"\n\n{target}\n")
+        click.echo(render_like(page) + f"\n\n{stored.run.address}/{target.name}\n")

@@ -41,7 +41,7 @@ def render_run(run: Run) -> str:
     parts += [f"warning: {line}" for line in run.metrics.get("warnings", ())]
     if run.kept != "all":
         parts.append(f"kept: {run.kept} (--keep); of tables by asset and session no other is stored")
-    parts.append(str(run.path))
+    parts.append(run.address)
     return "\n".join(parts)
 
 
@@ -302,7 +302,7 @@ def _importance(run: Run) -> list[str]:
         ends = f"[{row['low']:.4f}, {row['high']:.4f}]"
         lines.append(f"{row['feature']:24}{row['importance']:>8.4f}    {ends:<20}{row['error_seeds']:>8.4f}")
     rest = len(table) - _MOST_FEATURES
-    return lines + ([f"… {rest} more in {run.path / 'importance.parquet'}"] if rest > 0 else [])
+    return lines + ([f"… {rest} more in {run.address}/importance.parquet"] if rest > 0 else [])
 
 
 def _beaten(table: pd.DataFrame) -> list[str]:
@@ -349,7 +349,7 @@ def _sweep(run: Run) -> list[str]:
         interval = f"[{_two(row['low'])}, {_two(row['high'])}]"
         lines.append(f"{cells}{_two(row['sharpe_net']):>12}{interval:>18}{row['turnover_ann']:>9.1f}×")
     if len(table) > len(shown):
-        lines.append(f"… {len(table) - len(shown)} more in {run.path / 'cells.parquet'}")
+        lines.append(f"… {len(table) - len(shown)} more in {run.address}/cells.parquet")
     trials, groups = metrics["trials"], metrics.get("clusters")
     lines += ["", f"{trials['count']} trials on this market in the ledger; costs, delay and fill make none"]
     for item in metrics.get("scenarios") or [metrics]:
@@ -361,7 +361,7 @@ def _sweep(run: Run) -> list[str]:
             f"clusters: the ledger's {trials['in_ledger']} trials count as {groups['count']} independent"
             f" · deflated Sharpe of the best by that count {_two(groups['deflated_sharpe'])}"
         )
-    return [*lines, str(run.path)]
+    return [*lines, run.address]
 
 
 def _choice(item: dict[str, Any]) -> list[str]:

@@ -33,7 +33,7 @@ from assay.data.files.packed import is_packed
 from assay.data.sample import cache_folder
 from assay.data.stored import file_digest, read_sealed, sealed
 
-__all__ = ["DamagedRunError", "ObjectStore", "is_url", "local_root", "results_at", "store_behind"]
+__all__ = ["DamagedRunError", "ObjectStore", "address", "is_url", "local_root", "results_at", "store_behind"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -141,8 +141,13 @@ class ObjectStore:
         (marker,) = self._asked("look at", lambda: self.files.get_file_info([f"{self.base}/{run}/{_MARKER}"]))
         return bool(marker.type == FileType.File) or self._is_own(self.root / run, self._known(run))
 
-    def bring(self, run: str) -> bool:
+    def bring(self, run: str, *, afresh: bool = False) -> bool:
         """Bring a run into the folder, as far as it is not there; whether there is one.
+
+        Parameters
+        ----------
+        run : its id.
+        afresh : whether files that are there are read again: a copy that is sound says nothing of what it is a copy of.
 
         Raises
         ------
@@ -151,7 +156,7 @@ class ObjectStore:
 
         """
         with locked(self._state):
-            return self._bring(run, listed_only=False)
+            return self._bring(run, listed_only=False, afresh=afresh)
 
     def bring_listed(self) -> dict[str, str]:
         """Bring what a list of runs reads, and take away what was removed there; of each damaged run, why."""
@@ -174,7 +179,7 @@ class ObjectStore:
                 self._bring(run, listed_only=True)
         return damaged
 
-    def _bring(self, run: str, *, listed_only: bool) -> bool:
+    def _bring(self, run: str, *, listed_only: bool, afresh: bool = False) -> bool:
         """Bring a run, or only the files that a list of runs reads; the caller holds the lock."""
         folder = self.root / run
         known = self._known(run)
@@ -189,10 +194,10 @@ class ObjectStore:
         self._bringing(run).touch()
         for name in {*(known or {})} - {*there}:
             (folder / name).unlink(missing_ok=True)
-        damage = None
+        damage, here = None, {} if afresh or known is None else known
         for name in sorted(wanted):
             try:
-                self._fetch(run, name, wanted[name], (known or {}).get(name))
+                self._fetch(run, name, wanted[name], here.get(name))
             except DamagedRunError as error:
                 damage = damage or error
         if damage is not None:
@@ -480,11 +485,31 @@ def _written(store: ObjectStore, *, failed: bool) -> None:
 
 def store_behind(root: Path) -> ObjectStore | None:
     """The object store that a results folder stands for; None of any other folder."""
+    url = _url_behind(root)
+    return None if url is None else _opened(url)
+
+
+def address(path: Path) -> str:
+    """What a run, or a file of one, is called: below the URL of the object store that its folder stands for, if any.
+
+    Examples
+    --------
+    >>> address(Path("results/runs/s2-3f9a1c0e"))
+    'results/runs/s2-3f9a1c0e'
+
+    """
+    for root in path.parents[:4]:  # of a file of a fold's model the fourth
+        url = _url_behind(root)
+        if url is not None:
+            return f"{url.rstrip('/')}/{path.relative_to(root).as_posix()}"
+    return str(path)
+
+
+def _url_behind(root: Path) -> str | None:
     try:
-        url = json.loads((root / _ABOUT / "url").read_text(encoding="utf-8"))
+        return str(json.loads((root / _ABOUT / "url").read_text(encoding="utf-8")))
     except (OSError, ValueError):
         return None
-    return _opened(str(url))
 
 
 def _opened(url: str) -> ObjectStore:

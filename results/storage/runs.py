@@ -30,7 +30,7 @@ from assay.data.errors import InputError, UnknownNameError
 from assay.data.jsonable import jsonable
 from assay.data.stored import file_digest, file_digests, holds_files, read_json, read_sealed, sealed
 from assay.results.storage.kept import Keep, left_out
-from assay.results.storage.object_store import DamagedRunError, local_root, store_behind
+from assay.results.storage.object_store import DamagedRunError, address, local_root, store_behind
 from assay.results.storage.places import DEFAULT_ROOT
 from assay.results.storage.tables import read_table, write_tables
 
@@ -90,6 +90,11 @@ class Run(Card):
         return self.path.name
 
     @property
+    def address(self) -> str:
+        """The folder, or where it lies in the object store that it is a copy of: what is printed of it."""
+        return address(self.path)
+
+    @property
     def kind(self) -> Literal["backtest", "sweep"]:
         """What is stored: one backtest, or a grid of them."""
         return "sweep" if "grid" in self.manifest.get("config", {}) else "backtest"
@@ -104,7 +109,7 @@ class Run(Card):
             ("net Sharpe", "–" if sharpe is None else f"{sharpe:.2f}"),
             ("created", str(self.manifest.get("created", "–"))),
             ("tables", ", ".join(self.tables)),
-            ("folder", str(self.path)),
+            ("folder", self.address),
         ]
 
     def to_frame(self) -> pd.DataFrame:
@@ -270,7 +275,7 @@ def save_run(
     store, damaged = store_behind(root), False
     if store is not None:
         try:
-            store.bring(identity)
+            store.bring(identity, afresh=True)
         except DamagedRunError:
             damaged = True
     try:
@@ -316,7 +321,8 @@ def _publish(aside: Path, target: Path) -> None:
 
 def _damaged(path: Path, reason: str) -> InputError:
     return InputError(
-        f"run {path}: damaged: {reason}; the command that made it makes it again, `runs rm {path.name}` removes it"
+        f"run {address(path)}: damaged: {reason}; the command that made it makes it again, "
+        f"`runs rm {path.name}` removes it"
     )
 
 

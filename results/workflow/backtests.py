@@ -95,7 +95,7 @@ class StoredBacktest(Card):
         """The evidence in short, what was checked, and where it is stored."""
         checks = [(kind.replace("_", " "), sentence) for kind, sentence in self.checks.sentences.items()]
         title = f"{self.run.id}: a backtest of {span(self.result.sessions)}"
-        return title, [*self.evidence.card()[1][:-1], *checks, ("stored in", str(self.run.path))]
+        return title, [*self.evidence.card()[1][:-1], *checks, ("stored in", self.run.address)]
 
     def to_frame(self) -> pd.DataFrame:
         """A row a session, see `assay.engine.result.BacktestResult.to_frame`."""

@@ -85,7 +85,7 @@ class StoredSweep(Card):
             (", ".join(f"{name} {row[name]}" for name in names), f"net Sharpe {row['sharpe_net']:.2f}")
             for row in table.to_dict("records")
         ]
-        return f"{self.run.id}: {len(table)} cells, the best first", [*rows[:12], ("stored in", str(self.run.path))]
+        return f"{self.run.id}: {len(table)} cells, the best first", [*rows[:12], ("stored in", self.run.address)]
 
     def to_frame(self) -> pd.DataFrame:
         """A row a cell."""

@@ -25,7 +25,7 @@ from assay.data.synthetic import synthetic_market
 from assay.results.storage import object_store
 from assay.results.storage import runs as stored_runs
 from assay.results.storage.labels import read_labels, write_labels
-from assay.results.storage.object_store import ObjectStore, is_url, local_root, results_at
+from assay.results.storage.object_store import ObjectStore, address, is_url, local_root, results_at
 from assay.results.storage.runs import add_checks, damaged_runs, delete_run, list_runs, load_run, save_run
 
 TABLE = pd.DataFrame({"x": [1.0, np.nan]}, index=pd.bdate_range("2020-01-01", periods=2))
@@ -253,6 +253,24 @@ def test_a_damaged_run_is_named_removed_or_made_again_and_the_others_go_on(store
         assert load_run(sound, root=root).checks
 
 
+def test_what_is_damaged_there_is_replaced_by_who_made_it_and_has_it_whole(store, tmp_path):
+    with results_at(URL) as root:
+        run = saved(root)
+        write_labels(run, add=["kept"])
+        assert run.address == f"{URL}/{run.id}"
+        assert address(run.path / "models" / "fold0" / "a.json") == f"{URL}/{run.id}/models/fold0/a.json"
+    (there,) = (tmp_path / "there" / "bucket" / "runs" / run.id).rglob("t.parquet")
+    whole = there.read_bytes()
+    there.write_bytes(whole[:-1] + b"!")  # of the same length
+    with results_at(URL) as root:
+        saved(root)
+    assert there.read_bytes() == whole
+    store.at["machine"] = "two"
+    with results_at(URL) as root:
+        assert load_run(run.id, root=root).table("t").shape == (2, 1)
+        assert read_labels(load_run(run.id, root=root)).tags == ("kept",)
+
+
 def test_runs_of_a_list_are_asked_for_together(store, monkeypatch):
     with results_at(URL) as root:
         saved(root, a=1)
@@ -382,8 +400,10 @@ def commands_on(server, tmp_path, monkeypatch, capsys):
     assert on("one", "runs", "rm", run)[0] == 0
     assert "Sharpe" in on("two", "runs", "show", "s2")[1]
     assert tables(mirror / ids[0]) == tables(local)
-    assert on("two", "tearsheet", ids[0])[0] == 0
-    assert on("two", "gate", ids[0], "--policy", "research")[0] in (0, 1, 3)
+    place = f"s3://bucket/desk/runs/{ids[0]}"  # not the copy's
+    assert on("two", "runs", "show", ids[0])[1].splitlines()[-1] == place
+    assert on("two", "tearsheet", ids[0])[:2] == (0, f"{place}/tearsheet.html\n")
+    assert on("two", "gate", ids[0], "--policy", "research")[1].endswith(f"{place}/gate.json\n")
     assert on("two", "compare", *ids)[0] == 0
     assert on("two", "runs", "tag", ids[0], "keep")[0] == 0
     shutil.rmtree(tmp_path / "two")
