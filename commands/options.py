@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 import click
 
-from assay.commands.values import Bounded, ResultsPlace
+from assay.commands.values import Bounded, ResultsPlace, data_files
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -416,12 +416,6 @@ def reading_options(function: Command) -> Command:
     return _gathered("reading", _READING, _heeded(Reading))(function)
 
 
-#: Parameters of commands that name files of data.
-_DATA_FILES = ("file", "prices", "predictions", "parts", "benchmark", "receipts", "universe", "delisting_returns",
-               "sectors", "market_caps", "factors", "regimes", "costs_file", "costs_files", "holdings", "record",
-               "returns", "positions", "fills")  # fmt: skip
-
-
 def _heeded(build: Callable[..., Read]) -> Callable[..., Read]:
     """`build`, which refuses dates, decimals or a time zone that are said of packed panels alone."""
 
@@ -430,10 +424,7 @@ def _heeded(build: Callable[..., Read]) -> Callable[..., Read]:
         if reading.date_format or reading.decimal or reading.tz:
             from assay.data.files.packed import refuse_idle
 
-            params = click.get_current_context().params
-            given = [params[name] for name in _DATA_FILES if params.get(name)]
-            files = [file for item in given for file in (item if isinstance(item, tuple) else (item,))]
-            refuse_idle(files, reading.of("prices"))
+            refuse_idle(data_files(click.get_current_context()), reading.of("prices"))
         return reading
 
     return built

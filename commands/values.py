@@ -1,4 +1,4 @@
-"""Kinds of values on the command line: bounded numbers, and where results lie."""
+"""Kinds of values on the command line: bounded numbers, where results lie, and which of them are files of data."""
 
 from __future__ import annotations
 
@@ -9,7 +9,12 @@ from typing import Any
 
 import click
 
-__all__ = ["Bounded", "ResultsPlace"]
+__all__ = ["Bounded", "ResultsPlace", "data_files"]
+
+#: Parameters of commands that name files of data.
+_DATA_FILES = ("file", "prices", "predictions", "parts", "benchmark", "receipts", "universe", "delisting_returns",
+               "sectors", "market_caps", "factors", "regimes", "costs_file", "costs_files", "holdings", "record",
+               "returns", "positions", "fills")  # fmt: skip
 
 
 class Bounded(click.ParamType):  # type: ignore[type-arg]
@@ -44,3 +49,9 @@ class ResultsPlace(click.Path):
         if not is_url(value):  # C:/results
             return Path(os.fsdecode(super().convert(value, param, ctx)))
         return ctx.with_resource(results_at(value))
+
+
+def data_files(context: click.Context) -> list[str | Path]:
+    """The files of data that a command is given."""
+    given = [context.params[name] for name in _DATA_FILES if context.params.get(name)]
+    return [file for item in given for file in (item if isinstance(item, tuple) else (item,))]
