@@ -419,7 +419,7 @@ def reading_options(function: Command) -> Command:
 def _heeded(build: Callable[..., Read]) -> Callable[..., Read]:
     """`build`, which refuses dates, decimals or a time zone that are said of packed panels alone."""
 
-    def built(**values: Any) -> Read:
+    def built(**values: object) -> Read:
         reading = build(**values)
         if reading.date_format or reading.decimal or reading.tz:
             from assay.data.files.packed import refuse_idle
