@@ -21,12 +21,12 @@ from typing import Any
 import numpy as np
 from scipy.stats import kurtosis, skew
 
-from assay.audit.recompute.conventions import GRID, Choice, Material, Statistic
+from assay.audit.recompute.conventions import GRID, Choice, Material, Reading, Statistic
 from assay.data.conventions import FLAT, SESSIONS_A_YEAR, Floats
 from assay.results.stats import classification
 from assay.results.stats.ranks import rank_correlation, row_correlation
 
-__all__ = ["CLASS_METRICS", "OF_BENCHMARK", "OF_RETURNS", "OF_SIGNALS", "SIDE_METRICS", "STATISTICS", "side_statistic"]
+__all__ = ["CLASS_METRICS", "OF_BENCHMARK", "OF_RETURNS", "OF_SIGNALS", "SIDE_METRICS", "STATISTICS", "readings_of"]
 
 Figure = Callable[..., Any]
 Cases = Callable[[Choice], Sequence[np.ndarray]]
@@ -77,19 +77,21 @@ def _rate(choice: Choice, periods: float) -> tuple[float, float]:
 
 def _calendar_years(material: Material) -> float:
     """Years of 365.25 days from the first date to the last; NaN without dates."""
-    if material.dates is None or len(material.dates) < 2:
-        return math.nan
-    return float((material.dates[-1] - material.dates[0]) / np.timedelta64(1, "D")) / 365.25 or math.nan
+    dates = material.dates
+    days = 0.0 if dates is None or not len(dates) else (dates[-1] - dates[0]) / np.timedelta64(1, "D")
+    return float(days) / 365.25 or math.nan
 
 
 def _periods(choice: Choice, count: int) -> float:
     """Periods a year, or what else a choice scales by."""
     words, panel = choice.get("periods", "in all"), choice.material.panels.get(choice.get("timing", ""))
-    once = {"monthly √12": 12.0, "not annualised": 1.0, "a session": 1.0, "in all": float(count)}
-    once["√trades a year"] = count / _calendar_years(choice.material)
-    once["√252 on trades, as if each were a session"] = SESSIONS_A_YEAR
-    once["252 over the horizon"] = SESSIONS_A_YEAR / panel.horizon if panel and panel.horizon > 1 else math.nan
-    return once[words] if words in once else float(words.split()[-1])
+    named = {
+        "monthly √12": 12.0, "not annualised": 1.0, "a session": 1.0, "in all": float(count),
+        "√trades a year": count / _calendar_years(choice.material),
+        "√252 on trades, as if each were a session": SESSIONS_A_YEAR,
+        "252 over the horizon": SESSIONS_A_YEAR / panel.horizon if panel and panel.horizon > 1 else math.nan,
+    }  # fmt: skip
+    return named[words] if words in named else float(words.split()[-1])
 
 
 def _std(values: Floats, choice: Choice) -> float:
@@ -223,11 +225,9 @@ def _tail(values: Floats, choice: Choice, *, mean_of_tail: bool) -> float:
     return float(values[values <= value].mean()) if mean_of_tail else value
 
 
-def _moment(values: Floats, choice: Choice, *, fourth: bool) -> float:
-    if len(values) < 4 or not values.std() > FLAT:
-        return math.nan
-    biased, excess = choice["moment"] == "population", choice["mean"].startswith("excess")
-    return float(kurtosis(values, fisher=excess, bias=biased) if fourth else skew(values, bias=biased))
+def _moment(values: Floats, choice: Choice, *, of: Callable[..., Any]) -> float:
+    how = {"fisher": choice["mean"].startswith("excess")} if of is kurtosis else {}
+    return float(of(values, bias=choice["moment"] == "population", **how)) if values.std() > FLAT else math.nan
 
 
 def _beside(material: Material) -> list[str]:
@@ -283,10 +283,6 @@ def _turned(choice: Choice) -> list[Floats]:
     return [traded[1:] if days == "without the first" else traded]
 
 
-def _turnover(traded: Floats, choice: Choice) -> float:
-    return float(traded.mean()) * _periods(choice, len(traded)) * (2.0 if choice["way"] == "two-way" else 1.0)
-
-
 def _given(material: Material) -> list[str]:
     """What was given of closed trades; those of a book that was simulated here count for nothing."""
     given = {"closed trades": material.trades, "closed trades, in money": material.profits}
@@ -300,11 +296,6 @@ def _closed(choice: Choice) -> list[Floats]:
     return [values if side is None else values[side * values > 0]]
 
 
-def _average(values: Floats, choice: Choice) -> float:
-    middle = np.mean if choice["mean"] == "mean" else np.median
-    return float(middle(values)) if len(values) else math.nan
-
-
 def _ratio(values: Floats, _: Choice, *, of: Callable[[Floats], float]) -> float:
     wins, losses = values[values > 0], values[values < 0]
     return float(of(wins) / -of(losses)) if len(wins) and len(losses) else math.nan
@@ -314,7 +305,6 @@ def _if(matters: Any, *choices: str) -> list[str]:
     return list(choices) if matters else [""]
 
 
-Flags = np.ndarray
 #: Scores of one class, and what such a score is called; the accuracy of a class is the share of it that was called.
 _OF_CLASS = ("precision", "recall", "f1")
 _OF_SIDE = {"accuracy": "recall", "hit_rate": "precision"} | {name: name for name in _OF_CLASS}
@@ -342,7 +332,7 @@ def _correlation(one: Floats, two: Floats, kind: str) -> float:
     return float(of(one[None], two[None], minimum=3)[0][0])
 
 
-def _cases(choice: Choice) -> tuple[Floats, Flags, Flags]:
+def _cases(choice: Choice) -> tuple[Floats, np.ndarray, np.ndarray]:
     """The score or probability of each case, whether up was called, and whether it came."""
     graded, outcome = _pairs(choice, choice["called"])
     strict, bar = choice["up"] == "up is above 0", 0.5 if choice["called"].startswith("probability") else 0.0
@@ -351,23 +341,18 @@ def _cases(choice: Choice) -> tuple[Floats, Flags, Flags]:
     return graded, graded > bar, outcome > 0 if strict else outcome >= 0
 
 
-def _of_class(score: str, called: Flags, real: Flags) -> float:
-    true, said, was = (float(flags.sum()) for flags in (called & real, called, real))
-    top, whole = {"precision": (true, said), "recall": (true, was), "f1": (2 * true, said + was)}[score]
-    return top / whole if whole else 0.0
-
-
-def _averaged(_: Floats, called: Flags, real: Flags, choice: Choice, *, score: str) -> float:
+def _averaged(_: Floats, called: np.ndarray, real: np.ndarray, choice: Choice, *, score: str) -> float:
+    """A score of up and of down, weighted; 0 where it is 0/0."""
     share = {"of up": 1.0, "of down": 0.0, "macro": 0.5}.get(choice["average"], float(real.mean()))
-    return share * _of_class(score, called, real) + (1 - share) * _of_class(score, ~called, ~real)
+    total = 0.0
+    for weight, one, two in ((share, called, real), (1 - share, ~called, ~real)):
+        true, said, was = (float(flags.sum()) for flags in (one & two, one, two))
+        top, whole = {"precision": (true, said), "recall": (true, was), "f1": (2 * true, said + was)}[score]
+        total += weight * (top / whole if whole else 0.0)
+    return total
 
 
-def side_statistic(metric: str, side: str) -> Statistic:
-    """A score of up, or of down, alone."""
-    return Statistic(partial(_averaged, score=_OF_SIDE[metric]), GRID[side], _cases, _SOURCES)
-
-
-def _calibration(chance: Floats, _: Flags, real: Flags, choice: Choice) -> float:
+def _calibration(chance: Floats, _: np.ndarray, real: np.ndarray, choice: Choice) -> float:
     """Mean distance of a bin's mean probability from its frequency, weighted by cases (expected calibration error)."""
     if choice["confidence"] == "of the confidence in the class called":
         chance, real = np.where(chance > 0.5, chance, 1 - chance), (chance > 0.5) == real
@@ -377,7 +362,7 @@ def _calibration(chance: Floats, _: Flags, real: Flags, choice: Choice) -> float
     return float(np.abs(np.bincount(place, weights=chance - real)).sum() / len(chance))
 
 
-def _auc(graded: Floats, _: Flags, real: Flags, choice: Choice) -> float:
+def _auc(graded: Floats, _: np.ndarray, real: np.ndarray, choice: Choice) -> float:
     from sklearn.metrics import roc_auc_score
 
     return float(roc_auc_score(real, graded)) if 0 < real.sum() < len(real) else math.nan
@@ -407,7 +392,7 @@ def _hit_names(material: Material, *first: str) -> list[str]:
     return sorted(names, key=lambda name: place.get(name.split(",")[0], len(first)))
 
 
-def _outcomes(choice: Choice) -> list[Flags]:
+def _outcomes(choice: Choice) -> list[np.ndarray]:
     """Whether each case of a hit rate is a hit."""
     material, (kind, _, name) = choice.material, choice["counted"].partition(", ")
     if kind == "per prediction":
@@ -452,115 +437,96 @@ _SOURCES: Mapping[str, Callable[[Material], Sequence[str]]] = {
     "targets": lambda m: _named(m, "returns", "price levels"),
     "called": lambda m: _named(m, "probability above 1/2", "sign of the score"),
     "chances": lambda m: _named(m, "probability above 1/2"),
+    "classes": lambda m: [f"of {m.side}"] if m.side else ["of up", "of down", "macro", "weighted"],
 }  # fmt: skip
 
 
-def _of(figures: Mapping[str, Figure], cases: Cases, fewest: int = 1, grid: str = "") -> dict[str, Statistic]:
-    return {name: Statistic(figure, GRID[grid or name], cases, _SOURCES, fewest) for name, figure in figures.items()}
+def _of(cases: Cases, figures: Mapping[str, Figure], grid: str = "", fewest: int = 1) -> dict[str, Statistic]:
+    """Statistics of the same cases by name; names of one figure stand together, parted by blanks."""
+    rows = [(name, figure) for names, figure in figures.items() for name in names.split()]
+    return {name: Statistic(figure, GRID[grid or name], cases, _SOURCES, fewest) for name, figure in rows}
 
 
 #: Metrics of a return series by canonical name: what another daily series of the same book would change.
-OF_RETURNS: Mapping[str, Statistic] = _of({
-    "sharpe": _sharpe,
-    "sharpe_gross": _sharpe,
-    "annual_return": _annual_return,
-    "annual_return_gross": _annual_return,
+OF_RETURNS: Mapping[str, Statistic] = _of(_returns, {
+    "sharpe sharpe_gross": _sharpe, "sortino": _sortino, "calmar": _calmar,
+    "annual_return annual_return_gross": _annual_return,
     "total_return": lambda values, choice: _earned(values, choice["mean"], len(values)),
-    "annual_volatility": lambda values, choice: _std(values, choice) * math.sqrt(_periods(choice, len(values))),
-    "return_std": _std,
     "mean_return": lambda values, choice: _earned(values, choice["mean"], 1.0),
-    "max_drawdown": _drawdown,
-    "drawdown_duration": _duration,
-    "sortino": _sortino,
-    "calmar": _calmar,
-    "var": partial(_tail, mean_of_tail=False),
-    "cvar": partial(_tail, mean_of_tail=True),
-    "skewness": partial(_moment, fourth=False),
-    "kurtosis": partial(_moment, fourth=True),
-    "best_day": lambda values, _: values.max(),
-    "worst_day": lambda values, _: values.min(),
-}, _returns)  # fmt: skip
+    "annual_volatility": lambda values, choice: _std(values, choice) * math.sqrt(_periods(choice, len(values))),
+    "return_std": _std, "max_drawdown": _drawdown, "drawdown_duration": _duration,
+    "var": partial(_tail, mean_of_tail=False), "cvar": partial(_tail, mean_of_tail=True),
+    "best_day": lambda values, _: values.max(), "worst_day": lambda values, _: values.min(),
+}) | _of(_returns, {"skewness": partial(_moment, of=skew), "kurtosis": partial(_moment, of=kurtosis)}, fewest=4)
 #: Metrics of a series beside its benchmark.
-OF_BENCHMARK: Mapping[str, Statistic] = _of({
-    "alpha": _alpha,
-    "beta": _beta,
-    "information_ratio": _information,
+OF_BENCHMARK: Mapping[str, Statistic] = _of(_returns, {
+    "alpha": _alpha, "beta": _beta, "information_ratio": _information,
     "excess_return": lambda values, choice: _total(values, choice) - _total(choice.material.benchmark, choice),
-}, _returns) | _of({
+}) | _of(lambda choice: [choice.material.benchmark], {
     "benchmark_return": lambda values, choice: _total(values, choice) if _beside(choice.material) else math.nan,
-}, lambda choice: [choice.material.benchmark])  # fmt: skip
+})  # fmt: skip
 #: Figures of the book itself: its weights, its trades and its costs.
-_OF_BOOKS: Mapping[str, Statistic] = {
-    **_of({
-        "leverage": lambda weights, choice: _OVER[choice["counted"]](np.abs(weights).sum(axis=1)),
-        "net_exposure": lambda weights, choice: _OVER[choice["counted"]](weights.sum(axis=1)),
-        "positions_held": lambda weights, choice: _OVER[choice["counted"]]((weights != 0).sum(axis=1)),
-    }, _held),
-    **_of({"turnover": _turnover}, _turned),
-    **_of({"sessions": lambda values, _: len(values)}, _returns),
-    "annual_cost": Statistic(
-        lambda gross, net, choice: _total(gross, choice) - _total(net, choice), GRID["annual_cost"],
-        lambda choice: [choice.material.series.get(name, np.empty(0)) for name in ("gross", "net")]),
-    **_of({
-        "trades": lambda values, choice: choice.material.fills if choice["counted"] == "fills" else len(values),
-        **dict.fromkeys(("winning_trades", "losing_trades"), lambda values, _: len(values)),
-        **dict.fromkeys(("average_win", "average_loss", "expectancy"), _average),
-        **dict.fromkeys(("gross_profit", "gross_loss", "total_profit"), lambda values, _: values.sum()),
-        "payoff_ratio": partial(_ratio, of=np.mean),
-        "profit_factor": partial(_ratio, of=np.sum),
-    }, _closed, 0),
-    "sharpe": Statistic(_per_risk, GRID["sharpe/trades"], _closed, _SOURCES),
-}  # fmt: skip
+_OF_BOOKS: Mapping[str, Statistic] = _of(_held, {
+    "leverage": lambda weights, choice: _OVER[choice["counted"]](np.abs(weights).sum(axis=1)),
+    "net_exposure": lambda weights, choice: _OVER[choice["counted"]](weights.sum(axis=1)),
+    "positions_held": lambda weights, choice: _OVER[choice["counted"]]((weights != 0).sum(axis=1)),
+}) | _of(_turned, {
+    "turnover": lambda traded, choice: (
+        traded.mean() * _periods(choice, len(traded)) * (2.0 if choice["way"] == "two-way" else 1.0)),
+}) | _of(lambda choice: [choice.material.series.get(name, np.empty(0)) for name in ("gross", "net")], {
+    "annual_cost": lambda gross, net, choice: _total(gross, choice) - _total(net, choice),
+}) | _of(_returns, {"sessions": lambda values, _: len(values)}) | _of(_closed, {
+    "trades": lambda values, choice: choice.material.fills if choice["counted"] == "fills" else len(values),
+    "winning_trades losing_trades": lambda values, _: len(values),
+    "gross_profit gross_loss total_profit": lambda values, _: values.sum(),
+    "payoff_ratio": partial(_ratio, of=np.mean), "profit_factor": partial(_ratio, of=np.sum),
+}, fewest=0) | _of(_closed, {
+    "average_win average_loss expectancy": lambda values, choice: (
+        (np.mean if choice["mean"] == "mean" else np.median)(values)),
+}) | _of(_closed, {"sharpe": _per_risk}, "sharpe/trades")  # fmt: skip
 #: Metrics of up against down.
-_CLASS_STATISTICS: Mapping[str, Statistic] = {
-    **_of({
-        "accuracy": lambda graded, called, real, choice: (called == real).mean(),
-        "error_rate": lambda graded, called, real, choice: (called != real).mean(),
-        "mcc": lambda graded, called, real, choice: np.nan_to_num(_correlation(called * 1.0, real * 1.0, "Pearson")),
-        "auc": _auc,
-        "prevalence": lambda graded, called, real, choice: real.mean(),
-    }, _cases, grid="calls"),
-    **_of({
-        "brier": lambda graded, called, real, choice: ((graded - real) ** 2).mean(),
-        "log_loss": lambda graded, called, real, choice: classification.log_loss(graded, real).value,
-    }, _cases, grid="chances"),
-    **_of({"calibration_error": _calibration}, _cases),
-    **_of({"balanced_accuracy": partial(_averaged, score="recall")}, _cases, grid="macro"),
-    **_of({name: partial(_averaged, score=name) for name in _OF_CLASS}, _cases, grid="averages"),
-    **_of({f"{name}_macro": partial(_averaged, score=name) for name in _OF_CLASS}, _cases, grid="macro"),
-    **_of({f"{name}_weighted": partial(_averaged, score=name) for name in _OF_CLASS}, _cases, grid="weighted"),
-}  # fmt: skip
-CLASS_METRICS = tuple(_CLASS_STATISTICS)
+_OF_CLASSES: Mapping[str, Statistic] = _of(_cases, {
+    "accuracy": lambda graded, called, real, choice: (called == real).mean(),
+    "error_rate": lambda graded, called, real, choice: (called != real).mean(),
+    "mcc": lambda graded, called, real, choice: np.nan_to_num(_correlation(called * 1.0, real * 1.0, "Pearson")),
+    "prevalence": lambda graded, called, real, choice: real.mean(),
+    "auc": _auc,
+}, "calls") | _of(_cases, {
+    "brier": lambda graded, called, real, choice: ((graded - real) ** 2).mean(),
+    "log_loss": lambda graded, called, real, choice: classification.log_loss(graded, real).value,
+}, "chances") | _of(_cases, {"calibration_error": _calibration}) | {
+    name: statistic
+    for suffix, grid in {"": "averages", "_macro": "macro", "_weighted": "weighted"}.items()
+    for score in _OF_CLASS
+    for name, statistic in _of(_cases, {score + suffix: partial(_averaged, score=score)}, grid).items()
+} | _of(_cases, {"balanced_accuracy": partial(_averaged, score="recall")}, "macro")  # fmt: skip
+CLASS_METRICS = tuple(_OF_CLASSES)
 #: Metrics of predictions against what followed.
-OF_SIGNALS: Mapping[str, Statistic] = {
-    **_of({"ic": _ic, "rank_ic": _ic}, _daily),
-    **_of({
-        **dict.fromkeys(("ic_std", "rank_ic_std"), _std),
-        **dict.fromkeys(("icir", "rank_icir", "icir_annual", "ic_t"), _per_risk),
-        "ic_min": lambda daily, _: daily.min(),
-        "ic_max": lambda daily, _: daily.max(),
-        "ic_positive_share": lambda daily, _: (daily > 0).mean(),
-    }, _daily, 2),
-    **_of({
-        "prediction_mean": lambda values, _: values.mean(),
-        "prediction_std": _std,
-        "prediction_min": lambda values, _: values.min(),
-        "prediction_max": lambda values, _: values.max(),
-    }, _scores, 2),
-    **_of(dict.fromkeys(("hit_rate", "win_rate"), lambda won, _: won.mean()), _outcomes),
-    **_of({
-        "r2": lambda predicted, real, _: 1.0 - ((predicted - real) ** 2).mean() / real.var(),
-        "mae": lambda predicted, real, _: np.abs(predicted - real).mean(),
-        "mse": lambda predicted, real, _: ((predicted - real) ** 2).mean(),
-        "rmse": lambda predicted, real, _: np.sqrt(((predicted - real) ** 2).mean()),
-        "mape": lambda predicted, real, _: _share(predicted - real, np.abs(real)),
-        "smape": lambda predicted, real, _: _share(2 * (predicted - real), np.abs(real) + np.abs(predicted)),
-        "bias": lambda predicted, real, _: (predicted - real).mean(),
-        "max_error": lambda predicted, real, _: np.abs(predicted - real).max(),
-        "correlation": lambda predicted, real, _: _correlation(predicted, real, "Pearson"),
-    }, lambda choice: _pairs(choice, choice["target"]), 2, "errors"),
-    **_CLASS_STATISTICS,
-}  # fmt: skip
+OF_SIGNALS: Mapping[str, Statistic] = _of(_daily, {"ic rank_ic": _ic}) | _of(_daily, {
+    "ic_std rank_ic_std": _std, "icir rank_icir icir_annual ic_t": _per_risk,
+    "ic_min": lambda daily, _: daily.min(), "ic_max": lambda daily, _: daily.max(),
+    "ic_positive_share": lambda daily, _: (daily > 0).mean(),
+}, fewest=2) | _of(_scores, {
+    "prediction_mean": lambda values, _: values.mean(), "prediction_std": _std,
+    "prediction_min": lambda values, _: values.min(), "prediction_max": lambda values, _: values.max(),
+}, fewest=2) | _of(_outcomes, {"hit_rate win_rate": lambda won, _: won.mean()}) | _of(
+    lambda choice: _pairs(choice, choice["target"]), {
+    "r2": lambda predicted, real, _: 1.0 - ((predicted - real) ** 2).mean() / real.var(),
+    "mae": lambda predicted, real, _: np.abs(predicted - real).mean(),
+    "mse": lambda predicted, real, _: ((predicted - real) ** 2).mean(),
+    "rmse": lambda predicted, real, _: np.sqrt(((predicted - real) ** 2).mean()),
+    "mape": lambda predicted, real, _: _share(predicted - real, np.abs(real)),
+    "smape": lambda predicted, real, _: _share(2 * (predicted - real), np.abs(real) + np.abs(predicted)),
+    "bias": lambda predicted, real, _: (predicted - real).mean(),
+    "max_error": lambda predicted, real, _: np.abs(predicted - real).max(),
+    "correlation": lambda predicted, real, _: _correlation(predicted, real, "Pearson"),
+}, "errors", fewest=2) | _OF_CLASSES  # fmt: skip
 _TABLES = (OF_RETURNS, OF_BENCHMARK, OF_SIGNALS, _OF_BOOKS)
 #: Canonical metric -> its statistics; several where it is of several materials.
 STATISTICS = {name: [table[name] for table in _TABLES if name in table] for each in _TABLES for name in each}
+
+
+def readings_of(metric: str, material: Material) -> tuple[Reading, ...]:
+    """Every reading of a metric that the material can give; of one class alone where the material is."""
+    statistics = STATISTICS[_OF_SIDE[metric] if material.side else metric]
+    return tuple(reading for statistic in statistics for reading in statistic.readings(material))

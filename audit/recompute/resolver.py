@@ -15,9 +15,9 @@ import numpy as np
 
 from assay.audit.claims.intervals import Interval, Printed
 from assay.audit.recompute.conventions import Material, Reading
-from assay.audit.recompute.measures import STATISTICS, side_statistic
+from assay.audit.recompute.measures import readings_of
 
-__all__ = ["Resolution", "number_as", "readings_of", "resolve"]
+__all__ = ["Resolution", "number_as", "resolve"]
 
 #: Share of the grid beyond which reproducing a figure proves nothing; chance of finding some convention by luck from
 #: which on it is told, and from which on finding one proves nothing.
@@ -99,12 +99,6 @@ def number_as(value: float, printed: Printed) -> str:
         return f"{value:,.0f}"
     digits = min(printed.decimals + 2, 12)
     return f"{value:.{digits}%}" if printed.percent else f"{value:.{digits}f}"
-
-
-def readings_of(metric: str, material: Material) -> tuple[Reading, ...]:
-    """Every reading of a metric that the material can give."""
-    statistics = [side_statistic(metric, material.side)] if material.side else STATISTICS[metric]
-    return tuple(reading for statistic in statistics for reading in statistic.readings(material))
 
 
 def resolve(metric: str, printed: Printed, material: Material, interval: Interval | None = None) -> Resolution | None:

@@ -14,7 +14,7 @@ from assay.audit.claims.model import Claim, ClaimSet
 from assay.audit.recompute.conventions import Material
 from assay.audit.recompute.figures import choose_run, of_run
 from assay.audit.recompute.material import material_of_panels
-from assay.audit.recompute.resolver import readings_of
+from assay.audit.recompute.measures import readings_of
 from assay.audit.rules.scope import Report
 from assay.audit.verdicts import Finding, Substance
 from assay.data.errors import BacktestError, InputError

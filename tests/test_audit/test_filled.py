@@ -12,7 +12,7 @@ from assay.audit.claims.model import Group
 from assay.audit.recompute.conventions import Material
 from assay.audit.recompute.figures import recompute
 from assay.audit.recompute.material import with_fills
-from assay.audit.recompute.resolver import readings_of
+from assay.audit.recompute.measures import readings_of
 from assay.commands import main as cli
 from assay.data.errors import DataQualityError, InputError
 from assay.data.files.fills import load_fills
