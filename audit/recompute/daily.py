@@ -8,7 +8,7 @@ chance: a daily series is named only when it gives the printed figures of a run 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
@@ -17,7 +17,6 @@ import numpy as np
 import pandas as pd
 
 from assay.audit.claims.intervals import Interval
-from assay.audit.claims.metrics import METRICS
 from assay.audit.claims.model import Claim
 from assay.audit.recompute.conventions import Book, Material
 from assay.audit.recompute.measures import OF_RETURNS
@@ -25,12 +24,10 @@ from assay.audit.recompute.resolver import Resolution, resolve
 from assay.data.conventions import SESSIONS_A_YEAR, Floats
 from assay.engine.overlay_passes import vol_factor
 
-__all__ = ["DailyMatch", "Explanation", "VolTarget", "best_reading", "explain", "match_daily"]
+__all__ = ["DailyMatch", "Explanation", "VolTarget", "explain", "match_daily"]
 
 #: Bounds of the factor of a volatility target, none or half to twice, and sessions of its window, where not stated.
 BOUNDS, WINDOWS = ((0.0, 1e6), (0.5, 2.0)), (20, 60)
-#: Kinds of metric that are often printed in percent without the sign.
-_PERCENT_KINDS = ("return", "error", "proportion", "score", "share")
 #: Metrics in proportion to the size of the book.
 _SIZED = ("annual_volatility", "return_std", "mean_return", "annual_return", "var", "cvar", "best_day", "worst_day")
 #: Share of days that must be equal before a series is named, and relative tolerance of a day.
@@ -89,12 +86,6 @@ def _targeted(material: Material, target: float, window: int, bounds: tuple[floa
     ]
 
 
-def _simplest(inside: Interval) -> float:
-    """The number with the fewest digits inside an interval of positive numbers."""
-    rounded = (round(inside.middle, digits) for digits in range(12))
-    return next((value for value in rounded if inside.low <= value <= inside.high), inside.middle)
-
-
 @dataclass(frozen=True)
 class Explanation:
     """A daily series that gives a printed figure: its value there, and how many of how many figures it gives."""
@@ -105,25 +96,8 @@ class Explanation:
     printed: int
 
 
-def best_reading(claim: Claim, material: Material, interval: Interval) -> tuple[Resolution, str] | None:
-    """The print as rounded; where nothing gives it, in percent without the sign, then with its digits cut off.
-
-    The note names the reading that was needed; None where the material has none.
-    """
-    readings = [(interval, ""), (claim.value.either, "digits cut off, not rounded")]
-    if METRICS[claim.metric].kind in _PERCENT_KINDS and not claim.value.percent and not claim.unit:
-        readings.insert(1, (claim.value.interval * 0.01, "printed in percent without the sign"))
-    first = None
-    for wanted, note in readings:
-        resolution = resolve(claim.metric, claim.value, material, wanted)
-        if resolution is None or resolution.matches:
-            return None if resolution is None else (resolution, note)
-        first = first or (resolution, "")
-    return first
-
-
-#: A claim of a run over the whole period, what its print stands for, and what the grid said.
-Level = tuple[Claim, Interval, Resolution]
+#: A claim of a run over the whole period, what its print can stand for, and what the grid said.
+Level = tuple[Claim, Mapping[str, Interval], Resolution]
 
 
 def explain(found: Sequence[Level], material: Material, stated: VolTarget | None) -> dict[str, Explanation]:
@@ -151,24 +125,24 @@ def _reproduced(levels: Sequence[Level], material: Material, book: Book) -> dict
     dates = material.dates if material.dates is not None and len(material.dates) == len(book.values) else None
     other = Material({"net": book.values}, dates=dates, risk_free=material.risk_free)
     given: dict[str, float] = {}
-    for tried, (claim, interval, _) in enumerate(levels):
-        best = best_reading(claim, other, interval) if tried - len(given) <= len(levels) // 4 else None
-        if best is not None and best[0].matches and best[0].matches[0].departures <= 1:
-            given[claim.id] = best[0].matches[0].value
+    for tried, (claim, stands, _) in enumerate(levels):
+        best = resolve(claim.metric, claim.value, other, stands) if tried - len(given) <= len(levels) // 4 else None
+        if best is not None and best.named is not None and best.named.departures <= 1:
+            given[claim.id] = best.named.value
     return given
 
 
-def _sized(levels: Sequence[Level], material: Material) -> Iterator[Book]:
-    """The given series at the sizes that printed figures in proportion to it suggest."""
+def _sized(levels: Sequence[Level], material: Material) -> list[Book]:
+    """The given series at the sizes that printed figures in proportion to it suggest, each in as few digits as fit."""
     sizes: dict[float, None] = {}
-    for claim, interval, resolution in levels:
+    for claim, stands, resolution in levels:
         own = resolution.own.value
-        if claim.metric in _SIZED and not resolution.matches and own:
-            for ratio in (interval / Interval.point(own), interval * 0.01 / Interval.point(own)):
-                if ratio.low > 0 and 0.02 < ratio.middle < 50:
-                    sizes[_simplest(ratio)] = None
-    for size in sizes:
-        yield Book(f"the book at {size:.4g} times its size", size * material.given, size=size)
+        for scale in (1.0, 0.01) if claim.metric in _SIZED and not resolution.matches and own else ():
+            ratio = stands[""] * scale / own
+            rounded = (round(ratio.middle, digits) for digits in range(12))
+            if ratio.low > 0 and 0.02 < ratio.middle < 50:
+                sizes[next((size for size in rounded if ratio.low <= size <= ratio.high), ratio.middle)] = None
+    return [Book(f"the book at {size:.4g} times its size", size * material.given, size=size) for size in sizes]
 
 
 @dataclass(frozen=True)

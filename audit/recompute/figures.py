@@ -8,11 +8,12 @@ import numpy as np
 
 from assay.audit.claims.model import Claim, ClaimSet
 from assay.audit.recompute.conventions import Material
-from assay.audit.recompute.daily import DailyMatch, Explanation, VolTarget, best_reading, explain
+from assay.audit.recompute.daily import DailyMatch, Explanation, VolTarget, explain
 from assay.audit.recompute.measures import CLASS_METRICS, OF_BENCHMARK, OF_RETURNS, OF_SIGNALS, SIDE_METRICS, STATISTICS
-from assay.audit.recompute.resolver import Resolution, number_as
+from assay.audit.recompute.resolver import Resolution, resolve, stands_for
 from assay.audit.rules.calendars import days_of
 from assay.audit.rules.scope import Report
+from assay.audit.rules.words import as_printed
 from assay.audit.verdicts import Arithmetic, AuditReport, Finding, Substance, combine
 from assay.data.errors import InputError
 
@@ -45,7 +46,6 @@ class Recomputed:
     Parameters
     ----------
     assumption : what the recomputation rests on beyond the data (a strategy, its costs), ``""`` for none.
-    note : a reading of the print that was needed (in percent, digits cut off), ``""`` for none.
     explanation : the daily series that gives the print where no convention does on the series at hand.
 
     """
@@ -53,40 +53,37 @@ class Recomputed:
     claim: Claim
     resolution: Resolution
     assumption: str = ""
-    note: str = ""
     explanation: Explanation | None = None
 
     @property
     def finding(self) -> Finding:
-        """What it says about the claim."""
-        found, why, rests = self.resolution, self.explanation, self.assumption
+        """What it says about the claim; implausible too where that rests on something."""
+        found, why, doubt, reading = self.resolution, self.explanation, self.assumption, None
+        verdict = None if doubt else Arithmetic.INCONSISTENT
         if why is not None:
-            honest = why.book.honest
-            verdict = Arithmetic.REPRODUCED_OTHERWISE if honest or rests else Arithmetic.INCONSISTENT
-            return self._says(self._explained(why), verdict, "" if honest else rests, why.book.words)
-        sentence = found.sentence.rstrip(".") + (f" ({self.note})" if self.note else "")
-        if not found.matches:
-            return self._says(sentence, None if rests else Arithmetic.INCONSISTENT, rests)
-        early = not found.proves_nothing and all("same close" in reading.words for reading in found.matches)
-        doubt = "the prediction reads the close at which the order would have to be filled" if early else ""
-        if found.reproduced:
-            return self._says(sentence, Arithmetic.REPRODUCED, doubt)
-        verdict = Arithmetic.CONSISTENT if found.proves_nothing else Arithmetic.REPRODUCED_OTHERWISE
-        return self._says(sentence, verdict, doubt, found.matches[0].words)
+            verdict = Arithmetic.REPRODUCED_OTHERWISE if why.book.honest or doubt else Arithmetic.INCONSISTENT
+            doubt, reading = "" if why.book.honest else doubt, why.book.words
+        elif found.named is not None:
+            early = not found.proves_nothing and all("same close" in reading.words for reading in found.matches)
+            doubt = "the prediction reads the close at which the order would have to be filled" if early else ""
+            other = Arithmetic.CONSISTENT if found.proves_nothing else Arithmetic.REPRODUCED_OTHERWISE
+            verdict = Arithmetic.REPRODUCED if found.reproduced else other
+            reading = None if found.reproduced else found.named.words
+        check, weight = ("R1 recomputed", 10) if why is None else ("R2 daily series", 11)
+        sentence, substance = self._sentence + ".", Substance.IMPLAUSIBLE if doubt else None
+        return Finding(check, (self.claim.id,), sentence, verdict, substance, doubt or None, reading, weight)
 
-    def _says(self, sentence: str, verdict: Arithmetic | None, doubt: str = "", reading: str | None = None) -> Finding:
-        """A finding about the claim; implausible too where `doubt` says what that rests on."""
-        check, weight = ("R1 recomputed", 10) if self.explanation is None else ("R2 daily series", 11)
-        substance = Substance.IMPLAUSIBLE if doubt else None
-        return Finding(check, (self.claim.id,), f"{sentence}.", verdict, substance, doubt or None, reading, weight)
-
-    def _explained(self, why: Explanation) -> str:
-        own, printed, book = self.resolution.own, self.resolution.printed, why.book
-        sentence = f"recomputed {number_as(own.value, printed)} ({own.words}); {book.words} gives"
-        sentence += f" {number_as(why.value, printed)}, as printed, and {why.together} of {why.printed} printed figures"
-        sentence += " of the run together"
-        sentence += "; nobody can trade on the return of the day itself" if book.look_ahead else ""
-        return sentence + ("; a ratio does not change with the size of the book, levels do" if book.size != 1.0 else "")
+    @property
+    def _sentence(self) -> str:
+        found, why = self.resolution, self.explanation
+        if why is None:
+            return found.sentence
+        own, value = (as_printed(value, found.printed) for value in (found.own.value, why.value))
+        sentence = f"recomputed {own} ({found.own.words}); {why.book.words} gives {value}, as printed"
+        sentence += f", and {why.together} of {why.printed} printed figures of the run together"
+        sentence += "; nobody can trade on the return of the day itself" if why.book.look_ahead else ""
+        sized = why.book.size != 1.0
+        return sentence + "; a ratio does not change with the size of the book, levels do" * sized
 
 
 def choose_run(claims: ClaimSet, run: str | None) -> tuple[str, str | None]:
@@ -149,17 +146,17 @@ def recompute(
         material = replace(material, per_year=stated)
     reader, found = Report(claims), []
     for claim in of_run(claims, group, split):
-        own = _of_claim(claim, material)
-        best = None if own is None else best_reading(claim, own, reader.read(claim))
-        if best is not None and (best[0].matches or not _of_trades(claim, material, reader)):
+        own, stands = _of_claim(claim, material), stands_for(claim, reader.read(claim))
+        best = None if own is None else resolve(claim.metric, claim.value, own, stands)
+        if best is not None and (best.matches or not _of_trades(claim, material, reader)):
             rests = "" if claim.metric in OF_SIGNALS else assumption
             period = f"it is a figure of all sessions of {claim.at} and of no others" if claim.at else ""
             held = "; ".join(filter(None, (rests, _SOFT.get(claim.metric), period)))
-            found.append(Recomputed(claim, best[0], held, best[1]))
+            found.append(Recomputed(claim, best, held))
     why: dict[str, Explanation] = {}
     for name in {claims.split_of(item.claim) for item in found}:
         whole = [item for item in found if not item.claim.at and claims.split_of(item.claim) == name]
-        levels = [(item.claim, reader.read(item.claim), item.resolution) for item in whole]
+        levels = [(item.claim, stands_for(item.claim, reader.read(item.claim)), item.resolution) for item in whole]
         why |= explain(levels, material, vol_target_of(claims, group))
     return [replace(item, explanation=why.get(item.claim.id)) for item in found]
 

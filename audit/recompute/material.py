@@ -98,11 +98,11 @@ def material_of_returns(
     material = Material(dates=dates, risk_free=risk_free, description=description)
     if kind in ("trades", "trade-pnl"):
         return replace(material, trades=values) if kind == "trades" else replace(material, profits=values)
-    beside = {name: series.pop(name) for name in _BESIDE if name in series}
+    benchmark, unscaled = (series.pop(name, np.empty(0)) for name in _BESIDE)
     series = _over_capital(path, values, capital) if kind == "pnl" else series
     apart = 0.0 if dates is None else float(np.median(np.diff(dates) / np.timedelta64(1, "D")))
     per_year = next((count for low, high, count in _SPACING if low <= apart <= high), None)
-    return replace(material, series=series, per_year=per_year, **beside)
+    return replace(material, series=series, benchmark=benchmark, unscaled=unscaled, per_year=per_year)
 
 
 def _by_name(path: Path, columns: dict[str, Floats]) -> dict[str, Floats]:

@@ -466,7 +466,7 @@ OF_BENCHMARK: Mapping[str, Statistic] = _of(_returns, {
     "benchmark_return": lambda values, choice: _total(values, choice) if _beside(choice.material) else math.nan,
 })  # fmt: skip
 #: Figures of the book itself: its weights, its trades and its costs.
-_OF_BOOKS: Mapping[str, Statistic] = _of(_held, {
+_OF_BOOKS = _of(_held, {
     "leverage": lambda weights, choice: _OVER[choice["counted"]](np.abs(weights).sum(axis=1)),
     "net_exposure": lambda weights, choice: _OVER[choice["counted"]](weights.sum(axis=1)),
     "positions_held": lambda weights, choice: _OVER[choice["counted"]]((weights != 0).sum(axis=1)),
@@ -485,7 +485,7 @@ _OF_BOOKS: Mapping[str, Statistic] = _of(_held, {
         (np.mean if choice["mean"] == "mean" else np.median)(values)),
 }) | _of(_closed, {"sharpe": _per_risk}, "sharpe/trades")  # fmt: skip
 #: Metrics of up against down.
-_OF_CLASSES: Mapping[str, Statistic] = _of(_cases, {
+_OF_CLASSES = _of(_cases, {
     "accuracy": lambda graded, called, real, choice: (called == real).mean(),
     "error_rate": lambda graded, called, real, choice: (called != real).mean(),
     "mcc": lambda graded, called, real, choice: np.nan_to_num(_correlation(called * 1.0, real * 1.0, "Pearson")),

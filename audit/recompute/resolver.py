@@ -8,20 +8,25 @@ find some convention as odd, finding one says nothing. The resolver measures bot
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from assay.audit.claims.intervals import Interval, Printed
+from assay.audit.claims.metrics import METRICS
+from assay.audit.claims.model import Claim
 from assay.audit.recompute.conventions import Material, Reading
 from assay.audit.recompute.measures import readings_of
+from assay.audit.rules.words import as_printed
 
-__all__ = ["Resolution", "number_as", "resolve"]
+__all__ = ["Resolution", "resolve", "stands_for"]
 
 #: Share of the grid beyond which reproducing a figure proves nothing; chance of finding some convention by luck from
 #: which on it is told, and from which on finding one proves nothing.
 TOO_MANY, LUCK, LUCKY = 0.5, 0.1, 0.25
+#: Kinds of metric that are often printed in percent without the sign.
+_PERCENT_KINDS = ("return", "error", "proportion", "score", "share")
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,7 @@ class Resolution:
     tried : how many conventions were tried.
     chance : share of the figures of as many digits, from half of ours to one and a half times it, that a convention
         with no more departures than the named one would give.
+    note : a reading of the print that was needed (in percent, digits cut off), ``""`` for none.
 
     """
 
@@ -44,6 +50,7 @@ class Resolution:
     nearest: Reading
     tried: int
     chance: float = 0.0
+    note: str = ""
 
     @property
     def reproduced(self) -> bool:
@@ -58,8 +65,12 @@ class Resolution:
     @property
     def proves_nothing(self) -> bool:
         """Whether so much of the grid gives the print, or would give most others, that it identifies nothing."""
-        lucky = not self.reproduced and self.chance >= LUCKY
-        return self.tried > 1 and bool(self.matches) and (len(self.matches) >= TOO_MANY * self.tried or lucky)
+        lucky = bool(self.matches) and not self.reproduced and self.chance >= LUCKY
+        return self.tried > 1 and (self._too_many or lucky)
+
+    @property
+    def _too_many(self) -> bool:
+        return self.tried > 1 and len(self.matches) >= TOO_MANY * self.tried
 
     @property
     def _departing(self) -> str:
@@ -69,42 +80,45 @@ class Resolution:
     @property
     def shown(self) -> str:
         """The figure for a table: our own, and what reproduces the print where that is another."""
-        own = number_as(self.own.value, self.printed)
+        own = as_printed(self.own.value, self.printed)
         if self.reproduced or not self.matches:
             return own
-        return f"{own}; {number_as(self.matches[0].value, self.printed)} with {self._departing}"
+        return f"{own}; {as_printed(self.matches[0].value, self.printed)} with {self._departing}"
 
     @property
     def sentence(self) -> str:
-        """The finding in one sentence."""
-        own = f"recomputed {number_as(self.own.value, self.printed)} ({self.own.words})"
+        """The finding in one sentence, without its full stop."""
+        own, count, tried = as_printed(self.own.value, self.printed), len(self.matches), f"{self.tried} conventions"
+        note, sentence = f" ({self.note})" * bool(self.note), f"recomputed {own} ({self.own.words})"
         if not self.matches:
-            near = f"{number_as(self.nearest.value, self.printed)} ({self.nearest.words})"
-            return f"{own}; none of {self.tried} conventions gives {self.printed.text}, the nearest is {near}."
-        many = self.tried > 1 and len(self.matches) >= TOO_MANY * self.tried
-        tail = f"; {len(self.matches)} of {self.tried} conventions give the printed digits"
-        tail = tail if len(self.matches) > 1 else f"; no other of {self.tried} conventions does"
-        tail += ", so they prove nothing about how it was made" if many else ""
-        if self.reproduced:
-            return f"{own} rounds to the printed {self.printed.text}{tail}."
-        if self.chance >= LUCK:
-            tail += f"; {100 * self.chance:.0f}% of all figures near ours with so few digits would find one as odd"
-            tail += ", so it proves nothing" if self.chance >= LUCKY else ""
-        return f"{own}; {self._departing} gives {number_as(self.matches[0].value, self.printed)}, as printed{tail}."
+            near = f"{as_printed(self.nearest.value, self.printed)} ({self.nearest.words})"
+            return f"{sentence}; none of {tried} gives {self.printed.text}, the nearest is {near}{note}"
+        other = as_printed(self.matches[0].value, self.printed)
+        sentence += f" rounds to the printed {self.printed.text}" if self.reproduced else ""
+        sentence += "" if self.reproduced else f"; {self._departing} gives {other}, as printed"
+        sentence += f"; {count} of {tried} give the printed digits" if count > 1 else f"; no other of {tried} does"
+        sentence += ", so they prove nothing about how it was made" if self._too_many else ""
+        if not self.reproduced and self.chance >= LUCK:
+            sentence += f"; {100 * self.chance:.0f}% of all figures near ours with so few digits would find one as odd"
+            sentence += ", so it proves nothing" if self.chance >= LUCKY else ""
+        return sentence + note
 
 
-def number_as(value: float, printed: Printed) -> str:
-    """A value in the print's own scale with two digits more than it has."""
-    if printed.unit and printed.unit >= 1 and abs(value) >= 1000 and not printed.percent:
-        return f"{value:,.0f}"
-    digits = min(printed.decimals + 2, 12)
-    return f"{value:.{digits}%}" if printed.percent else f"{value:.{digits}f}"
+def stands_for(claim: Claim, interval: Interval) -> dict[str, Interval]:
+    """What a print can stand for, the likeliest first, by the note of that reading: as rounded (`interval`), where it
+    bears no sign in percent, or with its digits cut off."""
+    bare = METRICS[claim.metric].kind in _PERCENT_KINDS and not claim.value.percent and not claim.unit
+    percent = {"printed in percent without the sign": claim.value.interval * 0.01} if bare else {}
+    return {"": interval} | percent | {"digits cut off, not rounded": claim.value.either}
 
 
-def resolve(metric: str, printed: Printed, material: Material, interval: Interval | None = None) -> Resolution | None:
+def resolve(
+    metric: str, printed: Printed, material: Material, stands: Mapping[str, Interval] | None = None
+) -> Resolution | None:
     """Which conventions reproduce a printed figure; None when the material cannot give the metric.
 
-    `interval` is what the print stands for, where the caller knows better (a percentage without its sign).
+    `stands` is what the print can stand for where that is not as rounded (`stands_for`): the first that any
+    convention gives is taken, else the first.
 
     Examples
     --------
@@ -119,13 +133,14 @@ def resolve(metric: str, printed: Printed, material: Material, interval: Interva
     readings = sorted(readings_of(metric, material), key=lambda reading: reading.departures)
     if not readings:
         return None
-    wanted = printed.interval if interval is None else interval
-    matches = tuple(reading for reading in readings if wanted.holds(reading.value))
+    tried = [(note, wanted, tuple(reading for reading in readings if wanted.holds(reading.value)))
+             for note, wanted in (stands or {"": printed.interval}).items()]  # fmt: skip
+    note, wanted, matches = next((each for each in tried if each[2]), tried[0])
     nearest, own, chance = min(readings, key=lambda reading: abs(reading.value - wanted.middle)), readings[0], 0.0
     if matches and matches[0].departures:
         as_odd = [reading.value for reading in readings if reading.departures <= matches[0].departures]
         chance = _covered(as_odd, own.value, wanted.width)
-    return Resolution(printed, own, matches, nearest, len(readings), chance)
+    return Resolution(printed, own, matches, nearest, len(readings), chance, note)
 
 
 def _covered(values: Sequence[float], own: float, width: float) -> float:

@@ -41,8 +41,11 @@ class Distribution:
 
     def row(self, printed: Interval) -> dict[str, object]:
         """The distribution as a row of a table, with where the print lies in it."""
-        low, median, high = (_round(float(np.quantile(self.seeds, q))) for q in (0.0, 0.5, 1.0))
-        fold_low, fold_high = (_round(of(self.folds)) if self.folds else "" for of in (min, max))
+
+        def shown(values: tuple[float, ...]) -> list[object]:
+            return [float(f"{x:.4g}") for x in np.quantile(values, (0.0, 0.5, 1.0))] if values else [""] * 3
+
+        (low, median, high), (fold_low, _, fold_high) = shown(self.seeds), shown(self.folds)
         return {
             "metric": self.claim.metric, "printed": self.claim.printed,
             "seeds": len(self.seeds), "seed_low": low, "seed_median": median, "seed_high": high,
@@ -67,10 +70,6 @@ class Distribution:
         substance = Substance.IMPLAUSIBLE if place.endswith("all") else None
         held = assumption if substance else None
         return Finding("R3 retrained", (self.claim.id,), sentence, None, substance, held, weight=8)
-
-
-def _round(value: float) -> float:
-    return float(f"{value:.4g}")
 
 
 def retrain(

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from assay.audit.claims.intervals import Interval
+from assay.audit.claims.intervals import Interval, Printed
 from assay.audit.claims.model import Claim
 from assay.audit.verdicts import Arithmetic, Finding, Substance
 
-__all__ = ["TABLE", "Figures", "names", "number", "percent", "phrase", "say", "span"]
+__all__ = ["TABLE", "Figures", "as_printed", "names", "number", "percent", "phrase", "say", "span"]
 
 #: The figures of a sentence by their names in it.
 Figures = dict[str, Any]
@@ -105,6 +105,14 @@ def number(value: float, digits: int = 4) -> str:
 def percent(value: float, decimals: int = 1) -> str:
     """A share for a sentence."""
     return "unbounded" if math.isinf(value) else f"{100 * value:.{decimals}f}%"
+
+
+def as_printed(value: float, printed: Printed) -> str:
+    """A value in the print's own scale with two digits more than it has."""
+    if printed.unit >= 1 and abs(value) >= 1000 and not printed.percent:
+        return f"{value:,.0f}"
+    digits = min(printed.decimals + 2, 12)
+    return percent(value, digits) if printed.percent else f"{value:.{digits}f}" + "×" * printed.multiple
 
 
 def span(value: Interval, in_percent: bool = False) -> str:
