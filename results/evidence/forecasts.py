@@ -19,18 +19,10 @@ import pandas as pd
 from assay.data.conventions import Floats
 from assay.data.errors import InputError
 from assay.data.panel import ACTIONS, PredictionPanel
-from assay.results.stats.blocks import cases, row_blocks
-from assay.results.stats.forecast_tests import (
-    ForecastTest,
-    against_persistence,
-    clark_west,
-    historical_mean,
-    mase,
-    out_of_sample_r2,
-    pesaran_timmermann_panel,
-    theil_u2,
-)
+from assay.data.row_tables import RowFrame, RowValues
+from assay.results.stats.forecast_tests import ForecastTest, HistoricalMean, mase, pesaran_timmermann_panel
 from assay.results.stats.long_run_variance import critical_value
+from assay.results.stats.naive_forecasts import against_naive
 from assay.results.stats.performance import Metric
 
 __all__ = ["LEAST_BEFORE", "Outcomes", "action_scores", "action_table", "chosen_actions", "forecast_metrics"]
@@ -59,10 +51,13 @@ class Outcomes:
         """Forward returns on the stamps and assets of a frame."""
         return _at(self.forward, frame)
 
-    def means(self, frame: pd.DataFrame) -> Floats:
-        """`historical_mean` on the stamps and assets of a frame."""
-        values = historical_mean(self.forward.to_numpy(dtype=np.float64), known_after=self.delay + self.horizon)
-        return _at(pd.DataFrame(values, self.forward.index, self.forward.columns, copy=False), frame)
+    def means(self, frame: pd.DataFrame) -> RowValues:
+        """`historical_mean` on the stamps and assets of a frame, made when rows are asked for."""
+        same = self.forward.columns.equals(frame.columns)
+        forward = self.forward if same else self.forward.reindex(columns=frame.columns)
+        naive = HistoricalMean(forward.to_numpy(dtype=np.float64), known_after=self.delay + self.horizon)
+        whole = RowFrame(pd.DatetimeIndex(forward.index), frame.columns, naive)
+        return whole.reindex(frame.index).to_numpy()
 
     def scale(self, frame: pd.DataFrame) -> Floats:
         """(N,) mean absolute forward return over windows known by the first stamp of a frame; NaN below 20."""
@@ -174,36 +169,31 @@ def action_scores(table: pd.DataFrame) -> list[Metric]:
 def _of_returns(score: pd.DataFrame, outcomes: Outcomes) -> list[Metric]:
     predicted, actual = score.to_numpy(dtype=np.float64), outcomes.of(score)
     dates = _dates(score)
-    n, total = 0, 0.0
-    for part in row_blocks(actual.shape):
-        known = np.isfinite(predicted[part]) & np.isfinite(actual[part])
-        (came,) = cases(known, actual[part])
-        n, total = n + len(came), total + float(came.sum())
-    mean = total / n if n else math.nan
-    means, horizon = outcomes.means(score), outcomes.horizon
+    found = against_naive(predicted, actual, outcomes.means(score), horizon=outcomes.horizon)
     rows: list[tuple[str, float, str, str]] = [
-        ("r2", out_of_sample_r2(predicted, actual, np.broadcast_to(mean, actual.shape)),
+        ("r2", found.r2,
          "of returns, all cases, against their own mean", "fewer than 2 cases, or returns that do not vary"),
-        ("theil_u2", theil_u2(predicted, actual),
+        ("theil_u2", found.theil_u2,
          "RMSE over that of persistence (return 0), all cases; below 1 is better", "persistence makes no error"),
         ("mase", mase(predicted, actual, outcomes.scale(score)),
          "MAE over the mean absolute return before the first prediction, by asset",
          f"fewer than {LEAST_BEFORE} windows before the first prediction"),
-        ("r2_oos", out_of_sample_r2(predicted, actual, means),
+        ("r2_oos", found.r2_oos,
          "of returns, against the mean of all returns known at t, Campbell–Thompson", "no history for a mean"),
     ]  # fmt: skip
+    n = found.n
     out = [
         Metric(name, value, "ratio", text, None, None, n, *dates, _why(value, why)) for name, value, text, why in rows
     ]
-    found = against_persistence(predicted, actual, horizon=horizon)
+    test = found.persistence
     about = (
         f"squared errors less those of persistence, below 0 is better · Diebold–Mariano, mean a session, lag "
-        f"{found.lag}, {found.weights}, Harvey–Leybourne–Newbold, two-sided"
+        f"{test.lag}, {test.weights}, Harvey–Leybourne–Newbold, two-sided"
     )
-    out += _test("dm", found, about, dates)
-    found = clark_west(predicted, actual, means, horizon=horizon)
-    about = f"against the mean of all returns known at t · Clark–West, mean a session, lag {found.lag}, one-sided"
-    return [*out, *_test("cw", found, about, dates)]
+    out += _test("dm", test, about, dates)
+    test = found.clark_west
+    about = f"against the mean of all returns known at t · Clark–West, mean a session, lag {test.lag}, one-sided"
+    return [*out, *_test("cw", test, about, dates)]
 
 
 def _of_probabilities(probability: pd.DataFrame, outcomes: Outcomes) -> list[Metric]:

@@ -43,18 +43,22 @@ from assay.results.stats.long_run_variance import long_run_covariance
 __all__ = [
     "ForecastTest",
     "HistoricalMean",
+    "SessionMeans",
     "against_persistence",
     "clark_west",
     "diebold_mariano",
     "historical_mean",
     "long_run_variance",
     "mase",
+    "one_sided",
     "out_of_sample_r2",
     "pesaran_timmermann",
     "pesaran_timmermann_panel",
+    "r2_against",
     "session_means",
     "session_t",
     "theil_u2",
+    "without_rounding",
 ]
 
 
@@ -98,17 +102,32 @@ def session_means(values: Floats) -> Floats:
     return _session_means(table.shape, lambda rows: table[rows])
 
 
-def _session_means(shape: tuple[int, ...], of: Callable[[slice], Floats]) -> Floats:
-    """`session_means` of a table of that shape whose rows are made some at a time."""
-    total, count = np.zeros(shape[0]), np.zeros(shape[0], dtype=np.int64)
-    for rows in row_blocks(shape):
-        values = of(rows)
+class SessionMeans:
+    """`session_means` of a table of T sessions whose rows come some at a time."""
+
+    def __init__(self, sessions: int) -> None:
+        self._total, self._count = np.zeros(sessions), np.zeros(sessions, dtype=np.int64)
+
+    def add(self, rows: slice, values: Floats) -> None:
+        """The values of these sessions."""
         known = np.isfinite(values)
         if not known.all():
             values = np.where(known, values, 0.0)
-        total[rows], count[rows] = values.sum(axis=1), np.count_nonzero(known, axis=1)
-    some = count > 0
-    return np.asarray(total[some] / count[some])
+        self._total[rows], self._count[rows] = values.sum(axis=1), np.count_nonzero(known, axis=1)
+
+    @property
+    def values(self) -> Floats:
+        """(≤ T,) means of the sessions that have a value."""
+        some = self._count > 0
+        return np.asarray(self._total[some] / self._count[some])
+
+
+def _session_means(shape: tuple[int, ...], of: Callable[[slice], Floats]) -> Floats:
+    """`session_means` of a table of that shape whose rows are made some at a time."""
+    means = SessionMeans(shape[0])
+    for rows in row_blocks(shape):
+        means.add(rows, of(rows))
+    return means.values
 
 
 def session_t(series: Floats, horizon: int = 1) -> ForecastTest:
@@ -218,7 +237,7 @@ def clark_west(predicted: Values, actual: Values, naive: Values, *, horizon: int
         said, came, simple = p[rows], y[rows], m[rows]
         return np.asarray((came - simple) ** 2 - ((came - said) ** 2 - (simple - said) ** 2))
 
-    return _one_sided(session_t(_session_means(y.shape, gained), horizon))
+    return one_sided(session_t(_session_means(y.shape, gained), horizon))
 
 
 def out_of_sample_r2(predicted: Values, actual: Values, naive: Values) -> float:
@@ -235,6 +254,11 @@ def out_of_sample_r2(predicted: Values, actual: Values, naive: Values) -> float:
     p, y = _pair(predicted, actual, "out_of_sample_r2")
     m, _ = _pair(naive, actual, "out_of_sample_r2")
     errors, below = _squares(p, y, m)
+    return r2_against(errors, below)
+
+
+def r2_against(errors: float, below: float) -> float:
+    """1 − errors/below, both sums of squares; NaN where there is nothing to divide by."""
     return 1.0 - errors / below if below > 0 else math.nan
 
 
@@ -277,7 +301,7 @@ class HistoricalMean:
 
     def _restart(self) -> None:
         self._next = 0
-        self._sum, self._count = np.zeros(self._table.shape[1]), np.zeros(self._table.shape[1], dtype=np.int64)
+        self._sum, self._count = np.zeros(self._table.shape[1]), np.zeros(1, dtype=np.int64)
 
     def __call__(self, rows: slice) -> Floats:
         """(n, N) means of these rows."""
@@ -296,16 +320,25 @@ class HistoricalMean:
             return
         total, count = self._added(slice(begin, stop))
         later = out[begin + self._lag - rows.start :]
-        np.divide(total, count, out=later, where=count >= self._minimum)
+        enough = count >= self._minimum
+        if enough.all():
+            np.divide(total, count, out=later)
+        else:
+            np.divide(total, count, out=later, where=enough)
 
     def _added(self, rows: slice) -> tuple[Floats, npt.NDArray[np.int64]]:
-        """Sums and counts through each of the next rows."""
+        """Sums through each of the next rows, and counts; these are one a row while no asset has lacked a return."""
         values = self._table[rows]
         known = np.isfinite(values)
-        total, count = np.where(known, values, 0.0), known.astype(np.int64)
-        total[0] += self._sum
-        count[0] += self._count
-        total, count = total.cumsum(axis=0), count.cumsum(axis=0, dtype=np.int64)
+        total = np.empty(values.shape)
+        if known.all():
+            steps = np.arange(1, len(values) + 1, dtype=np.int64)[:, None]
+        else:
+            values, steps = np.where(known, values, 0.0), known.cumsum(axis=0, dtype=np.int64)
+        before = self._sum
+        for row, through in zip(values, total, strict=True):
+            before = np.add(before, row, out=through)
+        count = self._count + steps
         self._sum, self._count, self._next = total[-1], count[-1], rows.stop
         return total, count
 
@@ -440,13 +473,13 @@ def pesaran_timmermann_panel(predicted: Values, actual: Values, *, horizon: int 
     why = _one_sided_signs(px, py)
     if why:
         return ForecastTest(math.nan, math.nan, excess, n, horizon - 1, reason=why)
-    found = _one_sided(session_t(parts, horizon))
+    found = one_sided(session_t(parts, horizon))
     return ForecastTest(
         found.statistic, found.p_value, excess, found.n, found.lag, found.weights, found.reason
     )
 
 
-def _one_sided(found: ForecastTest) -> ForecastTest:
+def one_sided(found: ForecastTest) -> ForecastTest:
     """The same statistic, against the normal's upper tail."""
     from scipy.special import ndtr
 
@@ -480,7 +513,12 @@ def _squares(predicted: Values, actual: Values, naive: Values) -> tuple[float, f
         errors += float(((came - said) ** 2).sum())
         below += float(((came - simple) ** 2).sum())
         size += float((came**2).sum())
-    return errors, below if below > _FLAT**2 * size else 0.0
+    return errors, without_rounding(below, size)
+
+
+def without_rounding(below: float, size: float) -> float:
+    """A sum of squared errors, 0 where it is nothing but the rounding of values whose squares sum to `size`."""
+    return below if below > _FLAT**2 * size else 0.0
 
 
 def _table(values: Values) -> Values:
