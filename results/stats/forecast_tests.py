@@ -44,7 +44,6 @@ __all__ = [
     "ForecastTest",
     "HistoricalMean",
     "SessionMeans",
-    "against_persistence",
     "clark_west",
     "diebold_mariano",
     "historical_mean",
@@ -189,28 +188,6 @@ def diebold_mariano(
         return np.asarray(better**2 - naive**2 if loss == "squared" else np.abs(better) - np.abs(naive))
 
     return session_t(_session_means(one.shape, difference), horizon)
-
-
-def against_persistence(predicted: Values, actual: Values, *, horizon: int = 1) -> ForecastTest:
-    """`diebold_mariano` of squared errors against the forecast 0: of returns, that the price stays where it is.
-
-    Parameters
-    ----------
-    predicted, actual : (T,) or (T, N), decimal; NaN = unknown.
-    horizon : h; the lag is h − 1.
-
-    Raises
-    ------
-    InputError
-        On different shapes.
-
-    """
-    p, y = _pair(predicted, actual, "against_persistence")
-
-    def difference(rows: slice) -> Floats:
-        return np.asarray((y[rows] - p[rows]) ** 2 - y[rows] ** 2)
-
-    return session_t(_session_means(y.shape, difference), horizon)
 
 
 def clark_west(predicted: Values, actual: Values, naive: Values, *, horizon: int = 1) -> ForecastTest:

@@ -36,8 +36,8 @@ class AgainstNaive:
     r2 : `out_of_sample_r2` against the mean of the very outcomes.
     theil_u2 : against 0, that the price stays where it is.
     r2_oos : `out_of_sample_r2` against means known at t.
-    persistence : `against_persistence`.
-    clark_west : against the means known at t.
+    persistence : `diebold_mariano` of squared errors against 0.
+    clark_west : `clark_west` against the means known at t.
 
     """
 

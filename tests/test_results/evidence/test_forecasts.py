@@ -78,7 +78,7 @@ def test_naive_forecasts_never_see_what_is_to_come():
     other = Outcomes(changed, 1, 1)
     # Row 150 is known at 152, so forecasts stamped before that cannot tell.
     assert np.array_equal(OUTCOMES.means(SCORE.score)[:52], other.means(SCORE.score)[:52])
-    assert not np.array_equal(OUTCOMES.means(SCORE.score)[52], other.means(SCORE.score)[52])
+    assert not np.array_equal(OUTCOMES.means(SCORE.score)[52:53], other.means(SCORE.score)[52:53])
     changed = AHEAD.copy()
     changed.iloc[99:] += 0.5
     assert np.array_equal(OUTCOMES.scale(SCORE.score), Outcomes(changed, 1, 1).scale(SCORE.score))

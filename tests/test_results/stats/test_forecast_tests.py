@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.data.errors import InputError
+from assay.results.stats import blocks
 from assay.results.stats import forecast_tests as ft
+from assay.results.stats.naive_forecasts import AgainstNaive, against_naive
 
 RUNS = settings(max_examples=20, deadline=None)
 
@@ -126,6 +128,23 @@ def test_ratios_are_those_of_loops_and_scikit_learn(seed):
     each = [abs(actual[t, i] - predicted[t, i]) / scale[i] for t, i in zip(*np.nonzero(known), strict=True)]
     assert ft.mase(predicted, actual, scale) == pytest.approx(sum(each) / len(each), rel=1e-9)
     assert ft.mase(p, y, 0.02) == pytest.approx(mean_absolute_error(y, p) / 0.02, rel=1e-9)
+
+
+@pytest.mark.parametrize(("hidden", "values"), [(0, 1 << 16), (0.2, 40)])
+def test_one_pass_has_the_figures_of_one_at_a_time(hidden, values, monkeypatch):
+    monkeypatch.setattr(blocks, "_VALUES", values)
+    predicted, actual = panel(5, hidden=hidden)
+    means = ft.historical_mean(actual, known_after=2, minimum=5)
+    found = against_naive(predicted, actual, means, horizon=2)
+    known = np.isfinite(predicted) & np.isfinite(actual)
+    assert found == AgainstNaive(
+        int(known.sum()),
+        pytest.approx(ft.out_of_sample_r2(predicted, actual, np.full_like(actual, actual[known].mean())), rel=1e-12),
+        ft.theil_u2(predicted, actual),
+        ft.out_of_sample_r2(predicted, actual, means),
+        ft.diebold_mariano(actual - predicted, actual, horizon=2),
+        ft.clark_west(predicted, actual, means, horizon=2),
+    )
 
 
 def test_u2_of_returns_is_that_of_relative_changes_of_levels():
