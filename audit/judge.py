@@ -21,20 +21,13 @@ from dataclasses import replace
 from assay.audit.claims.metrics import METRICS
 from assay.audit.claims.model import Claim, ClaimSet
 from assay.audit.rules import FAMILIES, Report, findings_of
+from assay.audit.rules.words import TABLE
 from assay.audit.verdicts import Arithmetic, AuditReport, Finding, Substance, combine
 
 __all__ = ["audit_claims", "lookalike"]
 
-#: Checks that never accuse from a draft: two prints taken for one quantity, and bounds; a misread name explains both.
-ASKING = ("C0 ", "C16 correlation", "C37 ")
-#: Doubts about one figure by itself that a draft may raise.
-ALONE = ("C22 foresight",)
-#: Checks whose stated context names the figures it ties: a range, a loss, layers, a schedule.
-BY_CONTEXT = ("C11 ", "C12 ", "C23 ", "C26 ", "C27 ")
-#: Checks of precision, recall and F1, whose average must be known: of one class, by its label.
-OF_ONE_CLASS = ("C3 ", "C6 confusion", "C6 prevalence", "C6 equal", "C4 ", "C5 ")
-#: Checks of how prints stand together: other prints of a quantity do not share what they say.
-OF_THE_PRINT = ("C37 printed twice", "C28", "C34", "C29 sum", "C1 fraction")
+#: What a draft may say by check, as the head of `checks.toml` explains.
+_DRAFTS = {kind: tuple(checks) for kind, checks in TABLE["draft"][0].items()}
 #: Relations that name their inputs; a mean or a sum may leave some out.
 EXPLICIT = ("change", "reduction", "ratio", "difference")
 
@@ -75,14 +68,14 @@ def _may_accuse(finding: Finding, claims: ClaimSet, prints: Counter[tuple[str, s
     """Whether an accusation of a draft rests on figures that are surely of one record, or explicitly tied."""
     check, basis = finding.check_id, [claims.claim(name) for name in dict.fromkeys((*finding.claims, *finding.using))]
     figures = [claim for claim in basis if claim is not None and not claim.target and not lookalike(claim)]
-    if check.startswith(ASKING) or len(figures) < len(basis):
+    if check.startswith(_DRAFTS["asks"]) or len(figures) < len(basis):
         return False
-    if check.startswith(OF_ONE_CLASS) and not all(c.label or c.metric == "accuracy" for c in figures):
+    if check.startswith(_DRAFTS["of one class"]) and not all(c.label or c.metric == "accuracy" for c in figures):
         return False
-    by_context = finding.stated and check.startswith(BY_CONTEXT)
+    by_context = finding.stated and check.startswith(_DRAFTS["by context"])
     if len(figures) == 1:
         return (by_context and not (check.startswith("C26 ") and _rough_head(claims, figures[0]))) or (
-            check.startswith(ALONE) and not finding.stated
+            check.startswith(_DRAFTS["alone"]) and not finding.stated
         )
     one_run = len({(claim.group, claims.split_of(claim), claim.at) for claim in figures}) == 1
     if by_context:
@@ -186,7 +179,7 @@ def _repeated(report: Report, findings: list[Finding]) -> list[Finding]:
     """
     extra: list[Finding] = []
     for finding in findings:
-        if finding.check_id.startswith(OF_THE_PRINT):
+        if finding.check_id.startswith(_DRAFTS["of the print"]):
             continue
         for claim in filter(None, map(report.claims.claim, finding.claims)):
             for twin in _twins(report, claim):

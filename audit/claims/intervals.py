@@ -93,14 +93,9 @@ class Interval:
         return Interval(max(self.low, 0.0) ** exponent, max(self.high, 0.0) ** exponent)
 
     def clip(self, low: float, high: float) -> Interval | None:
-        """The part inside ``[low, high]``, or None where nothing is left."""
-        return self.meet(Interval(low, high))
-
-    def meet(self, other: Interval, slack: float = SLACK) -> Interval | None:
-        """The intersection, or None when it is empty beyond the slack."""
-        if not self.meets(other, slack):
-            return None
-        return Interval(*sorted((max(self.low, other.low), min(self.high, other.high))))
+        """The part inside ``[low, high]``, or None where nothing is left beyond the slack."""
+        within = self.meets(Interval(low, high))
+        return Interval(*sorted((max(self.low, low), min(self.high, high)))) if within else None
 
     def meets(self, other: Interval, slack: float = SLACK) -> bool:
         """Whether the two share a point, up to a slack relative to the ends compared."""

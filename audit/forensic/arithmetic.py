@@ -7,14 +7,12 @@ claim stands when any of them meets its print.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from statistics import median
 
 from assay.audit.claims.intervals import Interval
 
-__all__ = [
-    "change_readings", "mean_of", "mean_of_parts", "mean_readings", "ratio_readings", "sum_of", "weighted_mean",
-]  # fmt: skip
+__all__ = ["change_readings", "mean_of", "mean_readings", "ratio_readings", "sum_of"]
 
 
 def change_readings(start: Interval, end: Interval, percent_points: bool = True) -> dict[str, Interval]:
@@ -44,8 +42,9 @@ def ratio_readings(first: Interval, second: Interval) -> dict[str, Interval]:
     return readings
 
 
-def mean_readings(values: Sequence[Interval], weights: Sequence[Interval] | None = None) -> dict[str, Interval]:
-    """A mean of printed parts: arithmetic, weighted where weights are printed, harmonic, geometric and the median."""
+def mean_readings(values: Sequence[Interval], weighted: bool = False) -> dict[str, Interval]:
+    """A mean of printed parts: arithmetic, harmonic, geometric, the median, and any weighted one where weights are
+    printed."""
     n = len(values)
     lows, highs = [v.low for v in values], [v.high for v in values]
     readings = {"mean": mean_of(values), "median": Interval(median(lows), median(highs))}
@@ -53,27 +52,7 @@ def mean_readings(values: Sequence[Interval], weights: Sequence[Interval] | None
         readings["harmonic mean"] = Interval(n / sum(1 / x for x in lows), n / sum(1 / x for x in highs))
         logs = (sum(map(math.log, ends)) / n for ends in (lows, highs))
         readings["geometric mean"] = Interval(*map(math.exp, logs))
-    if weights is not None and all(w.low >= 0 for w in weights) and sum(w.low for w in weights) > 0:
-        readings["weighted mean"] = weighted_mean(values, weights)
-    return readings
-
-
-def weighted_mean(values: Sequence[Interval], weights: Sequence[Interval]) -> Interval:
-    """Exact range of ``sum w x / sum w``: the extremes put every weight at one of its ends, heavy on the largest values
-    for the maximum, so sorting by value and trying each cut finds them."""
-
-    def largest(points: list[tuple[float, Interval]]) -> float:
-        points = sorted(points, key=lambda item: item[0])
-        best = -math.inf
-        for cut in range(len(points) + 1):
-            chosen = [w.low if i < cut else w.high for i, (_, w) in enumerate(points)]
-            if sum(chosen) > 0:
-                best = max(best, sum(w * x for w, (x, _) in zip(chosen, points, strict=True)) / sum(chosen))
-        return best
-
-    low = -largest([(-v.low, w) for v, w in zip(values, weights, strict=True)])
-    high = largest([(v.high, w) for v, w in zip(values, weights, strict=True)])
-    return Interval(min(low, high), max(low, high))
+    return readings | ({"weighted mean": Interval(min(lows), max(highs))} if weighted else {})
 
 
 def sum_of(values: Iterable[Interval]) -> Interval:
@@ -82,12 +61,8 @@ def sum_of(values: Iterable[Interval]) -> Interval:
     return Interval(sum(v.low for v in values), sum(v.high for v in values))
 
 
-def mean_of(values: Sequence[Interval]) -> Interval:
+def mean_of(values: Iterable[Interval]) -> Interval:
     """The arithmetic mean of printed parts."""
+    values = list(values)
     total = sum_of(values)
     return Interval(total.low / len(values), total.high / len(values))
-
-
-def mean_of_parts(parts: Mapping[str, Interval]) -> Interval:
-    """The arithmetic mean of labelled parts."""
-    return mean_of(list(parts.values()))

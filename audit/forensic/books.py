@@ -19,7 +19,7 @@ from assay.results.stats.proportions import wilson_interval
 __all__ = [
     "auc_interval", "compounded_readings", "cost_readings", "deflated_floor", "expectancy", "factor_of_rate", "fallen",
     "foresight_ceiling", "hit_rate_from_correlation", "icir_readings", "mean_over_a_year",
-    "needed_hit_rate", "quantile_slope", "room_for_mean", "share_of", "share_won", "sharpe_interval", "sharpe_readings",
+    "needed_hit_rate", "quantile_slope", "share_of", "share_won", "sharpe_interval", "sharpe_readings",
     "transfer_coefficient", "unstated_rate", "wilson",
 ]  # fmt: skip
 
@@ -83,22 +83,16 @@ def _compound(rate: float, periods: float) -> float:
     return math.inf if exponent > 700 else math.expm1(exponent)
 
 
-def compounded_readings(total: Interval, years: Interval, *_: object) -> dict[str, Interval]:
-    """Annual return from a total return over a stretch of years: compounded, or divided by the years."""
+def compounded_readings(total: Interval, years: Interval, volatility: Interval | None = None) -> dict[str, Interval]:
+    """Annual return from a total return over a stretch of years: compounded, divided by the years, or the arithmetic
+    mean of what compounds to it, above its logarithm by about half the variance."""
     readings = {"total / years": total / years}
     if total.low > -1 and years.low > 0:
         ends = [math.expm1(math.log1p(t) / y) for t in (total.low, total.high) for y in (years.low, years.high)]
+        room = 0.8 * (volatility.high**2 if volatility is not None else 1.0)
         readings["compounded"] = Interval(min(ends), max(ends))
+        readings["arithmetic mean"] = Interval(math.log1p(max(min(ends), -0.999)), max(ends) + room)
     return readings
-
-
-def room_for_mean(first: Interval, total: Interval, years: Interval, volatility: Interval | None) -> Interval | None:
-    """Arithmetic means that go with a compounded return: above its logarithm by about half the variance."""
-    compounded = compounded_readings(total, years).get("compounded")
-    if compounded is None:
-        return None
-    room = 0.8 * (volatility.high**2 if volatility is not None else 1.0)
-    return Interval(math.log1p(max(compounded.low, -0.999)), compounded.high + room)
 
 
 def cost_readings(turnover: Interval, rate: Interval, kind: str = "") -> dict[str, Interval]:

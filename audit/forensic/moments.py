@@ -20,8 +20,6 @@ __all__ = [
     "variance_ceiling",
 ]  # fmt: skip
 
-#: Mean absolute value of a standard normal, sqrt(2/pi).
-MEAN_ABSOLUTE_NORMAL = math.sqrt(2 / math.pi)
 _ONE = Interval.point(1.0)
 _TINY = 1e-9
 
@@ -95,16 +93,18 @@ def debit_readings(share: Interval, n: float) -> dict[str, Interval]:
             for name, ddof in (("n - 1", 1), ("n", 0)) if n > ddof}  # fmt: skip
 
 
-def grimmer(mean: Interval, std: Interval, n: int, ddof: int = 1) -> bool:
-    """Whether n whole numbers can have this mean and standard deviation, by parity: the sum S and the sum of squares Q
-    are whole numbers inside what the prints give, and both even or both odd, since ``x**2 = x (mod 2)``.
-    """
+def grimmer(std: Interval, mean: Interval, n: int) -> float | None:
+    """Pairs of a sum S and a sum of squares Q of n whole numbers that round to a mean and a deviation (denominator n or
+    n - 1): both even or both odd, since ``x**2 = x (mod 2)``. None where the prints leave too many to count."""
+    if not 1 < n <= 5000 or mean.width * n > 50:
+        return None
+    pairs = 0
     for total in range(math.ceil(mean.low * n - _TINY), math.floor(mean.high * n + _TINY) + 1):
-        low, high = ((n - ddof) * end**2 + total * total / n for end in (max(std.low, 0.0), std.high))
-        first, last = math.ceil(low - _TINY * max(1, low)), math.floor(high + _TINY * max(1, high))
-        if first + (first - total) % 2 <= last:
-            return True
-    return False
+        for ddof in (0, 1):
+            low, high = ((n - ddof) * end**2 + total * total / n for end in (max(std.low, 0.0), std.high))
+            first, last = math.ceil(low - _TINY * max(1, low)), math.floor(high + _TINY * max(1, high))
+            pairs += (last - first - (first - total) % 2) // 2 + 1
+    return pairs
 
 
 def p_readings(statistic: Interval, degrees: Interval | None = None) -> dict[str, Interval]:

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from assay.audit.claims.intervals import Interval
-from assay.audit.forensic.arithmetic import mean_of_parts
+from assay.audit.forensic.arithmetic import mean_of
 
 __all__ = [
     "ClassShares", "Matrix", "accuracy_floor", "auc_counts", "auc_splits",
@@ -85,9 +85,9 @@ Parts = Mapping[str, Interval]
 
 def macro_f1_readings(f1: Parts, precision: Parts | None = None, recall: Parts | None = None) -> dict[str, Interval]:
     """Macro-F1 in its two readings: the mean of the class F1, and F1 of mean precision and mean recall."""
-    readings = {"mean of the class F1": mean_of_parts(f1)}
+    readings = {"mean of the class F1": mean_of(f1.values())}
     if precision is not None and recall is not None and set(precision) == set(recall) == set(f1):
-        of_means = f1_range(mean_of_parts(precision), mean_of_parts(recall))
+        of_means = f1_range(mean_of(precision.values()), mean_of(recall.values()))
         readings["F1 of mean precision and mean recall"] = of_means
     return readings
 
@@ -238,22 +238,25 @@ def _false(score: Interval, gain: np.ndarray, missed: np.ndarray) -> tuple[np.nd
     return np.where(none, 0.0, least), np.where(none, np.inf if score.low <= _TINY else -1.0, most)
 
 
-def matrix_scores(table: np.ndarray) -> dict[str, np.ndarray]:
-    """Precision, recall and F1 of every class of a confusion matrix, counts by true and called class (0 where there is
-    nothing to divide by), and the scores of the whole."""
+def matrix_scores(table: np.ndarray, classes: Sequence[str]) -> dict[str, dict[str, float]]:
+    """What a confusion matrix, counts by true and called class, makes of every score, by reading: precision, recall and
+    F1 of each class and on average (0 where there is nothing to divide by), and the scores of the whole."""
     right, there, called = np.diag(table), table.sum(axis=1), table.sum(axis=0)
     n, hits, chance = float(table.sum()), float(right.sum()), float(there @ called)
-    pairs = {"precision": (right, called), "recall": (right, there), "f1": (2 * right, called + there)}
-    scores = {name: top / np.maximum(bottom, 1) for name, (top, bottom) in pairs.items()}
     spread = (n * n - float(there @ there)) * (n * n - float(called @ called))
+    pairs = {"precision": (right, called), "recall": (right, there), "f1": (2 * right, called + there)}
+    by_class = {name: top / np.maximum(bottom, 1) for name, (top, bottom) in pairs.items()}
     whole = {
-        "accuracy": hits / n, "error_rate": 1 - hits / n, "balanced_accuracy": scores["recall"].mean(),
+        "accuracy": hits / n, "error_rate": 1 - hits / n, "balanced_accuracy": float(by_class["recall"].mean()),
         "kappa": (n * hits - chance) / (n * n - chance) if n * n != chance else 0.0,
         "mcc": (hits * n - chance) / math.sqrt(spread) if spread > 0 else 0.0,
     }  # fmt: skip
-    averages = {f"{name}_macro": values.mean() for name, values in scores.items()}
-    averages |= {f"{name}_weighted": float(there @ values) / n for name, values in scores.items()}
-    return scores | {name: np.array([value]) for name, value in (whole | averages).items()}
+    scores: dict[str, dict[str, float]] = {}
+    for name, values in by_class.items():
+        averages = {"macro": float(values.mean()), "weighted": float(there @ values) / n}
+        whole |= {f"{name}_{kind}": value for kind, value in averages.items()}
+        scores[name] = {f"of {of}": float(value) for of, value in zip(classes, values, strict=True)} | averages
+    return scores | {name: {"": value} for name, value in whole.items()}
 
 
 def prevalence_range(accuracy: Interval, precision: Interval, recall: Interval) -> Interval | None:

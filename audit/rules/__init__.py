@@ -20,7 +20,7 @@ RUN_RULES: tuple[Callable[[Run], Iterator[Finding]], ...] = (
     relations.shares_sum, relations.telescoping, relations.percentiles,
     classifiers.shares_by_programming, classifiers.share_from_macro, classifiers.one_class_only,
     classifiers.stated_majority,
-    samples.proportions_on_stated_sample, samples.matrices_on_stated_sample, samples.whole_numbers,
+    samples.proportions_on_stated_sample, samples.matrices_on_stated_sample,
     calendars.splits,
     networks.loss_above_floor, networks.parameter_count, networks.file_size,
 )  # fmt: skip
@@ -32,8 +32,7 @@ FAMILIES = 40
 REPORT_RULES: tuple[Callable[[Report], Iterator[Finding]], ...] = (
     relations.printed_twice, relations.bounds_kept, relations.without_split, relations.parts_of_period,
     relations.one_model_two_figures, relations.derived, relations.fractions,
-    classifiers.printed_matrix, networks.reweighted_losses, networks.best_of_curve, samples.thresholds,
-    samples.stated_intervals,
+    classifiers.printed_matrix, networks.reweighted_losses, networks.best_of_curve, samples.stated_intervals,
 )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from assay.audit.claims.intervals import Interval
 from assay.audit.claims.model import Claim
 from assay.audit.forensic import scores
 from assay.audit.read.grids import JOINT
-from assay.audit.rules.scope import Report, Run, completeness
+from assay.audit.rules.scope import Report, Run, class_shares, completeness
 from assay.audit.rules.words import Figures, say
 from assay.audit.verdicts import Finding
 
@@ -23,10 +23,6 @@ Labelled = Mapping[str, Mapping[str, Claim]]
 ALL_CLASSES = "the table lists every class"
 
 
-def _shares_stated(run: Run) -> dict[str, Interval]:
-    return {c.name: c.share.interval for c in run.group.classes if c.share is not None}
-
-
 def shares_by_programming(run: Run) -> Iterator[Finding]:
     """Class shares forced by accuracy, weighted F1 and the class scores; hence the majority-class baseline."""
     whole = [claim for claim in (run.get("accuracy"), run.get("f1_weighted")) if claim is not None]
@@ -36,7 +32,7 @@ def shares_by_programming(run: Run) -> Iterator[Finding]:
     if len(labels) < 2 or not possible or not whole:
         return
     known = {label: {m: run.read(claims[label]) for m, claims in parts.items() if label in claims} for label in labels}
-    shares = _shares_stated(run)
+    shares = class_shares(run)
     classes = {label: values | ({"share": shares[label]} if label in shares else {}) for label, values in known.items()}
     answer = scores.class_shares(classes, run.value("accuracy"), run.value("f1_weighted"))
     involved = [*whole, *(claim for claims in parts.values() for claim in claims.values())]
@@ -136,7 +132,7 @@ def _positive(run: Run) -> str:
 
 def stated_majority(run: Run) -> Iterator[Finding]:
     """Accuracy against the largest class share the document states."""
-    accuracy, sample, shares = run.get("accuracy"), run.group.sample, _shares_stated(run)
+    accuracy, sample, shares = run.get("accuracy"), run.group.sample, class_shares(run)
     if sample.n and sample.n_positive is not None:
         larger = max(sample.n_positive, sample.n - sample.n_positive)
         shares[f"the larger class ({larger} of {sample.n})"] = Interval.point(larger / sample.n)
@@ -193,40 +189,21 @@ def printed_matrix(report: Report) -> Iterator[Finding]:
         if len(classes) < 2 or set(cells) != {(a, b) for a in classes for b in classes} or not whole:
             continue
         table = np.array([[int(cells[a, b].value.value) for b in classes] for a in classes])
-        if not table.any():
-            continue
-        given = scores.matrix_scores(table)
-        for claim in _beside_matrix(report, run):
-            readings = _readings(given, classes, claim)
+        given = scores.matrix_scores(table, classes) if table.any() else {}
+        beside = [claim for claim in run.measured if claim.metric in given]
+        others = [other for other in report.runs_of(run.group.name) if other is not run and other.at == run.at]
+        scored = [other for other in others if other.candidates("accuracy")]
+        if not run.split and not run.candidates("accuracy") and len(scored) == 1:
+            # The scores of the one split that the group prints scores of stand for the matrix.
+            beside += [claim for claim in scored[0].measured if claim.metric in given]
+        for claim in beside:
+            of = {f"of {claim.label}".lower()} if claim.label else set(map(str.lower, given[claim.metric]))
+            readings = {name: exact for name, exact in given[claim.metric].items() if name.lower() in of}
             if not readings or not report.run_of(claim).one_sample(claim):
                 continue
             hit = next((name for name, exact in readings.items() if report.read(claim).holds(exact, 1e-9)), None)
-            shown = [f"{exact:.4g} {name}".strip() for name, exact in readings.items()]
-            figures: Figures = {"right": int(np.trace(table)), "n": int(table.sum()), "score": claim, "readings": shown}
-            good, name = hit is not None, claim.metric.replace("_", " ")
-            yield say(good, "C6 printed matrix", [claim], reading=hit or None, weight=int(good), name=name, **figures,
+            good = hit is not None
+            yield say(good, "C6 printed matrix", [claim], reading=hit or None, weight=int(good), n=int(table.sum()),
+                      name=claim.metric.replace("_", " "), right=int(np.trace(table)), score=claim,
+                      readings=[f"{exact:.4g} {name}".strip() for name, exact in readings.items()],
                       using=[claim] if good else list(cells.values()))  # fmt: skip
-
-
-def _beside_matrix(report: Report, run: Run) -> list[Claim]:
-    """The scores that stand for the matrix: those of its run, or of the one split that its group prints scores of."""
-    own = [claim for claim in run.measured if claim.metric != "confusion_count"]
-    others = [other for other in report.runs_of(run.group.name) if other is not run and other.at == run.at]
-    scored = [other for other in others if other.candidates("accuracy")]
-    if not run.split and not run.candidates("accuracy") and len(scored) == 1:
-        own += list(scored[0].measured)
-    return own
-
-
-def _readings(given: Mapping[str, np.ndarray], classes: list[str], claim: Claim) -> dict[str, float]:
-    """What a printed score may be, by name: of a class, the whole, or, without a label, any class or average."""
-    values = given.get(claim.metric)
-    if values is None or (claim.label and len(values) == 1):
-        return {}
-    if len(values) == 1:
-        return {"": float(values[0])}
-    by_class = {name: float(value) for name, value in zip(classes, values, strict=True)}
-    if claim.label:
-        return {f"of {claim.label}": v for name, v in by_class.items() if name.lower() == claim.label.lower()}
-    averages = {kind: float(given[f"{claim.metric}_{kind}"][0]) for kind in ("macro", "weighted")}
-    return {f"of {name}": value for name, value in by_class.items()} | averages

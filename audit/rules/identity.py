@@ -51,7 +51,6 @@ class Identity:
     accuses: tuple[str, ...] = ()
     shares: bool = False
     quiet: bool = False
-    pooled: bool = False
     weight: int = 0
     missing: int = 0
 
@@ -175,8 +174,6 @@ def _judged(row: Identity, s: Situation) -> Iterator[Finding]:
             words = f"{sentence[:-1]}, {allowance.words}."
             yield say("fits", row.check, [result], sentence=words, reading=allowance.words, weight=-2)
             return
-    if row.pooled and not s.run.one_sample(*s.involved):
-        return
     below = all(p.high < value.low for p in printed for value in allowed.values())
     above = all(p.low > value.high for p in printed for value in allowed.values())
     proves = {"=": True, "<": below, ">": above, "": False}[row.proves]

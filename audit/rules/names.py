@@ -21,7 +21,7 @@ from assay.audit.claims.model import Claim
 from assay.audit.forensic import books, moments, networks, scores
 from assay.audit.forensic.arithmetic import mean_of, sum_of
 from assay.audit.rules.calendars import period_of, track_record, weekdays, years_of
-from assay.audit.rules.scope import Run, completeness
+from assay.audit.rules.scope import Run, class_shares, completeness
 
 __all__ = ["ALLOWANCES", "CONDITIONS", "CONTEXT", "FIGURES", "FORMULAS", "Allowance", "Situation"]
 
@@ -98,7 +98,7 @@ FORMULAS: Mapping[str, Callable[..., Any]] = {
     "a b": lambda a, b: a * b,
     "a / |b|": lambda a, b: a / abs(b),
     "|a| / |b|": lambda a, b: abs(a) / abs(b),
-    "mean": lambda parts: mean_of(list(parts.values())),
+    "mean": lambda parts: mean_of(parts.values()),
     # Classifiers
     "F1": scores.f1_range,
     "F1 averaged": scores.f1_average_range,
@@ -125,6 +125,7 @@ FORMULAS: Mapping[str, Callable[..., Any]] = {
     "Bhatia & Davis": moments.std_ceiling,
     "Samuelson": moments.std_floor,
     "DEBIT": moments.debit_readings,
+    "GRIMMER": moments.grimmer,
     "skew² − 2": lambda skew: abs(skew).low ** 2 - 2,
     "t of r": moments.t_of_correlation,
     "p of r": lambda r, n: (t := moments.t_of_correlation(r, n)) and moments.p_readings(
@@ -149,6 +150,7 @@ FORMULAS: Mapping[str, Callable[..., Any]] = {
     "held volatility": _held_volatility,
     # Portfolios
     "Lo": _around,
+    "Lo less the goal": lambda goal, *of: {name: end - goal.low for name, end in _around(*of).items()},
     "above the best": _above_best,
     "return / volatility": books.sharpe_readings,
     "foresight": books.foresight_ceiling,
@@ -250,13 +252,23 @@ def _quantiles(run: Run) -> int:
 #: Context that has a value where nothing is stated.
 _ASSUMED = ("periods", "long side", "short side", "quantiles", "horizon", "assumed volatility", "classes guessed")
 _QUANTILES = {"q10": 10, "quintile": 5, "decile": 10, "tercile": 3, "quartile": 4}
+def _stated(path: str) -> Callable[[Run], Any]:
+    owner, name = path.split(".")
+    return lambda run: getattr(getattr(run.group, owner), name, None)
+
+
+#: Context that stands in the group as it is.
+_PATHS = {
+    "stated n": "sample.n", "stated positives": "sample.n_positive", "stated names": "sample.assets",
+    "stated sessions": "sample.sessions", "trials": "portfolio.trials", "stated periods": "portfolio.periods_per_year",
+    "risk-free rate": "portfolio.risk_free", "turnover kind": "portfolio.turnover_kind",
+    "mean of the target": "target.mean", "deviation of the target": "target.std",
+    "stated volatility": "target.daily_volatility", "stated cap": "schedule.max_epochs",
+    "stated best": "schedule.best_epoch", "stated epochs": "schedule.epochs_run",
+}  # fmt: skip
 #: Stated context that an identity may take as an input beside printed figures; None where it is unknown.
-CONTEXT: Mapping[str, Callable[[Run], Any]] = {
+CONTEXT: Mapping[str, Callable[[Run], Any]] = {name: _stated(path) for name, path in _PATHS.items()} | {
     "nothing": lambda run: None,
-    "stated n": lambda run: run.group.sample.n,
-    "stated positives": lambda run: run.group.sample.n_positive,
-    "stated names": lambda run: run.group.sample.assets,
-    "stated sessions": lambda run: run.group.sample.sessions,
     "confirmed n": lambda run: None if run.claims.draft else run.group.sample.n,
     "confirmed sessions": lambda run: None if run.claims.draft else run.group.sample.sessions,
     "stated years": years_of,
@@ -269,28 +281,18 @@ CONTEXT: Mapping[str, Callable[[Run], Any]] = {
     # Returns of a session behind the figures: of other periods the weekdays of the dates are no count.
     "daily record": lambda run: (record := track_record(run)) and (
         record[0] if run.group.sample.sessions is not None or run.periods in (252, 250, 260, 244, 240) else None),
-    "trials": lambda run: run.group.portfolio.trials,
-    "stated periods": lambda run: run.group.portfolio.periods_per_year,
     "periods": lambda run: run.periods,
     "stated rate": lambda run: (bps := run.group.portfolio.rate_bps) and Interval.point(bps * 1e-4),
-    "risk-free rate": lambda run: run.group.portfolio.risk_free,
-    "turnover kind": lambda run: run.group.portfolio.turnover_kind,
     "long side": lambda run: _side(run, "long_gross"),
     "short side": lambda run: _side(run, "short_gross"),
     "quantiles": _quantiles,
     "lowest": lambda run: _end(run, "low"),
     "highest": lambda run: _end(run, "high"),
-    "mean of the target": lambda run: run.group.target.mean,
-    "deviation of the target": lambda run: run.group.target.std,
-    "stated volatility": lambda run: run.group.target.daily_volatility,
     "assumed volatility": lambda run: None if run.group.target.daily_volatility else Interval.point(0.02),
     "classes guessed": _classes_guessed,
-    "class shares": lambda run: {c.name: c.share.interval for c in run.group.classes if c.share is not None} or None,
-    "stated cap": lambda run: getattr(run.group.schedule, "max_epochs", None),
+    "class shares": class_shares,
     "cap": lambda run: _planned(run, "max_epochs"),
     "patience": lambda run: _planned(run, "patience"),
-    "stated best": lambda run: getattr(run.group.schedule, "best_epoch", None),
-    "stated epochs": lambda run: getattr(run.group.schedule, "epochs_run", None),
 }  # fmt: skip
 
 
@@ -314,10 +316,24 @@ def _ic_of_model(run: Run) -> Claim | None:
     ), None)  # fmt: skip
 
 
+def _goal(metric: str) -> Callable[[Run], Claim | None]:
+    """The threshold that the report sets for a metric of a run, or of the only one that prints it."""
+
+    def goal(run: Run) -> Claim | None:
+        alike = [c for c in run.claims.claims if c.metric == metric]
+        alone = {c.group for c in alike if not c.target} == {run.group.name}
+        goals = (c for c in alike if c.target and c.value.bound in ("", ">", ">=") and run.get(metric) is not None)
+        return next((c for c in goals if alone or c.group == run.group.name), None)
+
+    return goal
+
+
 _TOP, _BOTTOM = (r"top|long|highest|best|\bq10\b", r"\bq5\b"), (r"bottom|short|lowest|worst|\bq1\b",)
 #: Figures that a name picks by more than metric and label.
 FIGURES: Mapping[str, Callable[[Run], Claim | None]] = {
     "ic of the model": _ic_of_model,
+    "sharpe/goal": _goal("sharpe"),
+    "sharpe_gross/goal": _goal("sharpe_gross"),
     "quantile_return/top": _quantile("quantile_return", *_TOP),
     "quantile_return/bottom": _quantile("quantile_return", *_BOTTOM),
     "quantile_predicted_return/top": _quantile("quantile_predicted_return", *_TOP),
@@ -450,6 +466,8 @@ CONDITIONS: Mapping[str, Callable[[Situation], bool]] = {
     "Pearson's": lambda s: "pearson" in s.claims["correlation"].definition.lower(),
     "zeros and ones": lambda s: s.values[1] > 1
         and bool(re.search(r"binary|dummy|indicator|zeros and ones|0/1", s.claims["mean"].definition, re.I)),
+    "whole numbers": lambda s: bool(
+        re.search(r"whole number|integer|count of|number of", s.claims["mean"].definition, re.I)),
     # With IC and rank IC both printed, a deviation may be of either.
     "one IC": lambda s: s.run.get("ic") is None or s.run.get("rank_ic") is None,
     "no ICIR": lambda s: (s.run.get("icir") or s.run.get("rank_icir")) is None
@@ -491,7 +509,6 @@ ALLOWANCES: Mapping[str, Allowance] = {
         lambda v, *pr: Interval(max(0.8 * v.low, scores.f1_average_range(*pr).low), v.high),
         lambda s: not s.run.one_class(*s.claims.values())),
     "unstated rate": Allowance("less an unstated risk-free rate", books.unstated_rate),
-    "room for a mean": Allowance("leaving room for an arithmetic mean", books.room_for_mean),
     "some open": Allowance(
         "when some trades are open", lambda v, *x: Interval(v.low, v.high / (1 - OPEN)), _some_open),
     # In a draft, trades that broke even may stand in a column that it does not read.

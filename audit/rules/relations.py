@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from assay.audit.claims.intervals import Interval
 from assay.audit.claims.model import BESIDE, Claim
 from assay.audit.forensic.arithmetic import change_readings, mean_of, mean_readings, ratio_readings, sum_of
-from assay.audit.rules.scope import Report, Run, info_of
+from assay.audit.rules.scope import Report, Run, class_shares, info_of
 from assay.audit.rules.words import Figures, say, span
 from assay.audit.verdicts import Finding
 
@@ -209,9 +209,7 @@ def _readings(
     if claim.relation == "difference":
         return {"second − first": values[1] - values[0], "first − second": values[0] - values[1]}, "C28 difference"
     if claim.relation == "mean":
-        stated = {c.name: c.share.interval for c in report.claims.group(claim.group).classes if c.share is not None}
-        weights = [stated[c.label] for c in inputs if c.label in stated]
-        return mean_readings(values, weights if len(weights) == len(inputs) else None), "C34 mean"
+        return mean_readings(values, {c.label for c in inputs} <= set(class_shares(report.run_of(claim)))), "C34 mean"
     if claim.relation not in ("change", "reduction"):
         return {"sum": sum_of(values)}, "C29 sum"
     start, end = values

@@ -1,5 +1,5 @@
 """Rules on samples: shares that are whole counts of them, the confusion matrices that fit them, the sample that several
-shares have in common, goals and printed intervals.
+shares have in common, and printed intervals.
 
 An interval in a report may be a bootstrap's, a range over seeds or a quartile range, and none of these need surround
 its figure. So nothing accuses it on the arithmetic; what does not fit says what it would have to be.
@@ -15,17 +15,13 @@ from assay.audit.claims.intervals import Interval
 from assay.audit.claims.model import Claim
 from assay.audit.forensic import scores
 from assay.audit.forensic.books import auc_interval, wilson
-from assay.audit.forensic.moments import grimmer
 from assay.audit.forensic.scores import Matrix, grim_counts, grim_has_power
-from assay.audit.rules.calendars import track_record
 from assay.audit.rules.scope import Report, Run
 from assay.audit.rules.words import Figures, say
 from assay.audit.verdicts import Finding
-from assay.results.stats.deflated_sharpe import probabilistic_sharpe
 
 __all__ = [
-    "common_sample", "matrices_on_stated_sample", "proportions_on_stated_sample", "stated_intervals", "thresholds",
-    "whole_numbers",
+    "common_sample", "matrices_on_stated_sample", "proportions_on_stated_sample", "stated_intervals",
 ]  # fmt: skip
 
 #: Largest stated sample whose matrices are enumerated, largest unstated ones searched for power and listed, and how
@@ -68,10 +64,6 @@ def proportions_on_stated_sample(run: Run) -> Iterator[Finding]:
                       using=[claim, trades if rate else None], stated=not rate, **figures)  # fmt: skip
 
 
-def _scores(run: Run) -> dict[str, Interval]:
-    return {metric: value for metric in _SCORES if (value := run.value(metric)) is not None}
-
-
 def _score_claims(run: Run) -> list[Claim]:
     return [claim for metric in _SCORES if (claim := run.get(metric)) is not None]
 
@@ -85,7 +77,8 @@ def matrices_on_stated_sample(run: Run) -> Iterator[Finding]:
     # Beside the scores of each class, scores without one are averages.
     averaged = len(run.group.classes) > 2 or any(run.labelled(name) for name in ("precision", "recall", "f1"))
     if n and n <= MATRIX_CAP and len(claims) >= 2 and not averaged:
-        found, listed = scores.binary_matrices(_scores(run), n, positives), [f"{c.metric} {c.printed}" for c in claims]
+        listed = [f"{claim.metric} {claim.printed}" for claim in claims]
+        found = scores.binary_matrices({claim.metric: run.read(claim) for claim in claims}, n, positives)
         if not found:
             yield say("broken", "C6 confusion matrix", claims, "none", proven=run.one_class(*claims), stated=True, n=n,
                       scores=listed)  # fmt: skip
@@ -166,57 +159,13 @@ def common_sample(family: Sequence[Run]) -> Iterator[Finding]:
 
 def _splits(family: Sequence[Run], n: int) -> dict[int, list[list[Matrix]]]:
     """Positives among n -> matrices of each run, where every run has one and every AUC lies on its grid."""
-    printed, aucs = [_scores(run) for run in family], [auc for run in family if (auc := run.value("auc")) is not None]
+    printed = [{claim.metric: run.read(claim) for claim in _score_claims(run)} for run in family]
+    aucs = [auc for run in family if (auc := run.value("auc")) is not None]
     out = {
         positives: [scores.binary_matrices(score, n, positives, limit=50) for score in printed]
         for positives in scores.auc_splits(aucs, n)
     }
     return {positives: matrices for positives, matrices in out.items() if all(matrices)}
-
-
-def whole_numbers(run: Run) -> Iterator[Finding]:
-    """Mean and deviation of n whole numbers (GRIMMER), where the report says that they are."""
-    mean, std, n = run.get("mean"), run.get("std"), run.group.sample.n
-    if mean is None or std is None or not n or n < 2 or n > 5000 or run.read(mean).width * n > 50:
-        return
-    if not re.search(r"whole number|integer|count of|number of", mean.definition, re.I):
-        return
-    good = any(grimmer(run.read(mean), run.read(std), n, ddof) for ddof in (0, 1))
-    yield say(good, "C35 whole numbers", [mean, std], "some" if good else "none", proven=run.one_sample(mean, std),
-              stated=True, n=n, mean=mean, std=std)  # fmt: skip
-
-
-def thresholds(report: Report) -> Iterator[Finding]:
-    """The probability that a Sharpe ratio exceeds the threshold that the report sets itself (Bailey & López de Prado,
-    2012)."""
-    for goal in report.claims.claims:
-        if goal.metric not in ("sharpe", "sharpe_gross") or not goal.target or goal.value.bound not in ("", ">", ">="):
-            continue
-        runs = [run for run in report.runs if run.get(goal.metric) is not None and not run.at]
-        same = [run for run in runs if run.group.name == goal.group and run.split == report.claims.split_of(goal)]
-        for run in same or (runs if len({run.group.name for run in runs}) == 1 else []):
-            yield from _threshold(run, goal)
-
-
-def _threshold(run: Run, goal: Claim) -> Iterator[Finding]:
-    claim, record, wanted = run.get(goal.metric), track_record(run), goal.value.value
-    if claim is None or record is None or wanted <= 0 or not _by_session(run):
-        return
-    value, year = run.read(claim), math.sqrt(run.periods)
-    least, most = (probabilistic_sharpe(end / year, record[0], threshold=wanted / year)
-                   for end in (value.low, value.high))  # fmt: skip
-    figures: Figures = {"sharpe": claim, "goal": goal, "record": record[1]}
-    if value.high <= wanted:
-        yield say("note", "C18 threshold", [claim, goal], "missed", **figures)
-    elif most < 0.95:
-        yield say("weak", "C18 threshold", [claim, goal], "chance", weight=1, probability=most, **figures)
-    elif least >= 0.95:
-        yield say("supported", "C18 threshold", [goal], "beyond", probability=least, **figures)
-
-
-def _by_session(run: Run) -> bool:
-    """Whether the periods are sessions: of other periods the weekdays of the dates are no count."""
-    return run.group.sample.sessions is not None or run.periods in (252, 250, 260)
 
 
 def stated_intervals(report: Report) -> Iterator[Finding]:
@@ -229,8 +178,8 @@ def stated_intervals(report: Report) -> Iterator[Finding]:
         # The run may read a share that is printed without its percent sign.
         scale = 0.01 if figure.value.interval.low > 1 >= run.read(figure).high else 1.0
         more = 1.0 if run.lenient else 0.5
-        low = Interval(ends.value - more * ends.unit, ends.value + more * ends.unit) * scale
-        high = Interval(ends.end - more * ends.end_unit, ends.end + more * ends.end_unit) * scale
+        low, high = (Interval(end - more * unit, end + more * unit) * scale
+                     for end, unit in ((ends.value, ends.unit), (ends.end, ends.end_unit)))  # fmt: skip
         if low.low > run.read(figure).high or high.high < run.read(figure).low:
             yield say("doubt", "C18 interval", [claim], "apart", interval=claim, figure=figure)
             continue

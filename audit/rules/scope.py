@@ -16,7 +16,7 @@ from assay.audit.claims.metrics import METRICS, MetricInfo
 from assay.audit.claims.model import Claim, ClaimSet, Group
 from assay.data.conventions import SESSIONS_A_YEAR
 
-__all__ = ["Report", "Run", "completeness", "info_of"]
+__all__ = ["Report", "Run", "class_shares", "completeness", "info_of"]
 
 #: Words that say a figure is pooled from several samples; identities of one sample then hold as inequalities only.
 _POOLED = re.compile(
@@ -143,6 +143,11 @@ def _exact(claim: Claim) -> bool:
     value = claim.value
     whole = value.is_point and not value.about and value.decimals == 0 and value.unit == 1.0
     return whole and (value.value < 1000 or value.value % 100 != 0)
+
+
+def class_shares(run: Run) -> dict[str, Interval]:
+    """The stated share of each class."""
+    return {shares.name: shares.share.interval for shares in run.group.classes if shares.share is not None}
 
 
 def completeness(run: Run, labels: list[str]) -> tuple[bool, bool]:

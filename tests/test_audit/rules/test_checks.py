@@ -107,15 +107,16 @@ class TestConfusion:
 
         rng = np.random.default_rng(0)
         truth, guess = rng.integers(0, 2, 40), rng.integers(0, 2, 40)
-        scores = matrix_scores(confusion_matrix(truth, guess))
-        assert scores["mcc"][0] == pytest.approx(matthews_corrcoef(truth, guess))
-        assert scores["kappa"][0] == pytest.approx(cohen_kappa_score(truth, guess))
-        assert scores["balanced_accuracy"][0] == pytest.approx(balanced_accuracy_score(truth, guess))
+        scores = matrix_scores(confusion_matrix(truth, guess), "01")
+        assert scores["mcc"][""] == pytest.approx(matthews_corrcoef(truth, guess))
+        assert scores["kappa"][""] == pytest.approx(cohen_kappa_score(truth, guess))
+        assert scores["balanced_accuracy"][""] == pytest.approx(balanced_accuracy_score(truth, guess))
         three, called = rng.integers(0, 3, 60), rng.integers(0, 3, 60)
-        scores = matrix_scores(confusion_matrix(three, called))
-        assert scores["f1"] == pytest.approx(f1_score(three, called, average=None))
-        assert scores["f1_weighted"][0] == pytest.approx(f1_score(three, called, average="weighted"))
-        assert scores["mcc"][0] == pytest.approx(matthews_corrcoef(three, called))
+        scores = matrix_scores(confusion_matrix(three, called), "abc")
+        by_class = f1_score(three, called, average=None)
+        assert [scores["f1"][f"of {name}"] for name in "abc"] == pytest.approx(by_class)
+        assert scores["f1_weighted"][""] == pytest.approx(f1_score(three, called, average="weighted"))
+        assert scores["mcc"][""] == pytest.approx(matthews_corrcoef(three, called))
 
     def test_accuracy_floor_is_the_jaccard_index(self) -> None:
         # TP 8, FP 2, FN 4, no true negatives: accuracy 8/14.

@@ -116,7 +116,7 @@ def test_division_by_an_interval_around_zero_says_anything() -> None:
 
 def test_meeting_is_closed_and_disjoint_is_disjoint() -> None:
     assert Interval(0.0, 1.0).meets(Interval(1.0, 2.0))
-    assert Interval(0.0, 1.0).meet(Interval(1.1, 2.0)) is None
+    assert Interval(0.0, 1.0).clip(1.1, 2.0) is None
     with pytest.raises(ArithmeticError, match="reversed"):
         Interval(2.0, 1.0)
 
