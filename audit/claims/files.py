@@ -33,14 +33,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assay.audit.claims.model import BESIDE, Claim, ClaimSet, Group, Sample, Split
+from assay.audit.claims.model import BESIDE, Claim, ClaimSet, Group
 from assay.audit.claims.schema import Place, from_toml, place_print, table_lines, toml_lines, toml_value
 from assay.data.errors import InputError
 
 if TYPE_CHECKING:
     from assay.audit.read.sheet import Draft, Excluded
 
-__all__ = ["MAX_BYTES", "contradictions", "dump_claims", "dump_draft", "load_claims", "parse_claims", "read_text"]
+__all__ = ["MAX_BYTES", "dump_claims", "dump_draft", "load_claims", "parse_claims", "read_text"]
 
 #: Largest file that is read, bytes.
 MAX_BYTES = 20_000_000
@@ -73,23 +73,7 @@ def read_text(path: Path) -> str:
 
 
 def load_claims(path: Path | str) -> ClaimSet:
-    """Load a claims file.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be read or breaks the schema; the message names file and line.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> text = 'title = "M"; claim = [{id = "a", metric = "accuracy", printed = "57.14%"}]'
-    >>> file = Path(tempfile.mkdtemp()) / "m.toml"
-    >>> _ = file.write_text(text.replace("; ", chr(10)))
-    >>> [claim.printed for claim in load_claims(file).claims]
-    ['57.14%']
-
-    """
+    """Load a claims file; `InputError`, with file and line, if it cannot be read or is as `parse_claims` refuses."""
     return parse_claims(read_text(Path(path)), str(path))
 
 
@@ -116,23 +100,22 @@ def parse_claims(text: str, name: str = "claims") -> ClaimSet:
         count = f"{len(read.claims):,} claims; at most {_MOST_CLAIMS:,} are judged at once"
         raise InputError(f"{name}: {count}: split the file")
     groups = read.groups or (Group("report"),) * bool(read.claims)
-    names, ids = {group.name for group in groups}, set[str]()
-    claims = []
+    names = {group.name: index for index, group in reversed(list(enumerate(groups)))}
+    ids, claims = set[str](), list[Claim]()
     for index, claim in enumerate(read.claims):
         claims.append(_finished(claim, groups[0].name, ids, file.inside(f"claim[{index}]")))
         ids.add(claims[-1].id)
     for index, claim in enumerate(claims):
         _check_claim(claim, names, ids, file.inside(f"claim[{index}]"))
-    seen = set[str]()
     for index, group in enumerate(groups):
         place = file.inside(f"group[{index}]")
         if not group.name:
             raise place.error("name", "the name of a [[group]] is empty; its claims name it")
-        if group.name in seen:
+        if names[group.name] < index:
             raise place.error("name", f"group name {group.name!r} stands twice; give each its own")
-        seen.add(group.name)
-        for key, message in contradictions(group, names):
-            raise place.error(key, f"group {group.name!r}: {message}")
+        for wrong, key, message in _contradictions(group, names):
+            if wrong:
+                raise place.error(key, f"group {group.name!r}: {message}")
     return replace(read, groups=groups, claims=tuple(claims))
 
 
@@ -165,7 +148,7 @@ def _finished(claim: Claim, first: str, ids: set[str], place: Place) -> Claim:
     return replace(claim, value=place_print(claim.printed, "printed", place, claim.unit, claim.decimal))
 
 
-def _check_claim(claim: Claim, groups: set[str], ids: set[str], place: Place) -> None:
+def _check_claim(claim: Claim, groups: Collection[str], ids: set[str], place: Place) -> None:
     """The run and the claims that it names must exist, and a relation has as many inputs as it takes."""
     relation, inputs = claim.relation, claim.inputs
     if claim.group not in groups:
@@ -179,50 +162,44 @@ def _check_claim(claim: Claim, groups: set[str], ids: set[str], place: Place) ->
             raise place.error("inputs", f"claim {claim.id!r}: input {wanted!r} is no other claim's id")
 
 
-def contradictions(group: Group, names: Collection[str]) -> Iterator[tuple[str, str]]:
-    """Yield what cannot hold together in the context of one group, as (key to point at, message).
+def _contradictions(group: Group, names: Collection[str]) -> Iterator[tuple[object, str, str]]:
+    """What the context of one group may say against itself: whether it does, the key to point at, and the message.
 
-    `names` are those of all groups. Only statements of the context about itself are judged here: what contradicts a
-    *claim* is for the checks to find.
+    `names` are those of all groups. What contradicts a *claim* is for the checks to find.
     """
-    sample, target, portfolio = group.sample, group.target, group.portfolio
-    spans: list[tuple[str, str, Sample | Split]] = [("sample.start", "", sample)]
-    spans += [("sample.splits", f"split {split.name!r}: ", split) for split in sample.splits]
-    for key, words, span in spans:
-        if span.start[: len(span.end)] > span.end[: len(span.start)]:
-            yield key, f"{words}start {span.start} is after end {span.end}"
+    sample, target, book = group.sample, group.target, group.portfolio
+    for key, words, span in (("sample.start", "", sample), *(("sample.splits", f"split {split.name!r}: ", split)
+                                                             for split in sample.splits)):  # fmt: skip
+        early = span.start[: len(span.end)] > span.end[: len(span.start)]
+        yield early, key, f"{words}start {span.start} is after end {span.end}"
     for key, what, parts in (("sample.splits", "split", sample.splits), ("class[0].share", "class", group.classes)):
         total = sum(max(part.share.interval.low, 0.0) for part in parts if part.share is not None)
-        if total > 1 + 1e-9:
-            yield key, f"the {what} shares sum to at least {total:.3g}, more than one"
+        yield total > 1 + 1e-9, key, f"the {what} shares sum to at least {total:.3g}, more than one"
     supports = sum(item.support or 0 for item in group.classes)
-    counts = (("sample.n_positive", sample.n_positive or 0), ("class[0].support", supports))
-    for key, count in counts:
-        if sample.n is not None and count > sample.n:
-            yield key, f"{key.rpartition('.')[2]} {count} exceeds n {sample.n}"
-    if target.low and target.high and target.span is None:
-        yield "target.low", f"low {target.low} is above high {target.high}"
-    if target.mean and target.span and not target.mean.interval.meets(target.span):
-        yield "target.mean", f"mean {target.mean} is outside {target.low} to {target.high}"
+    for key, count in (("sample.n_positive", sample.n_positive or 0), ("class[0].support", supports)):
+        too_many = sample.n is not None and count > sample.n
+        yield too_many, key, f"{key.rpartition('.')[2]} {count} exceeds n {sample.n}"
+    low, high, span_of = target.low, target.high, target.span
+    yield low and high and span_of is None, "target.low", f"low {low} is above high {high}"
+    outside = target.mean and span_of and not target.mean.interval.meets(span_of)
+    yield outside, "target.mean", f"mean {target.mean} is outside {low} to {high}"
     for name, spread in (("std", target.std), ("daily_volatility", target.daily_volatility)):
-        if spread and spread.value < 0:
-            yield f"target.{name}", f"{name} {spread} is negative"
-    if portfolio.volatility_target and portfolio.volatility_target.value <= 0:
-        yield "portfolio.volatility_target", f"volatility_target {portfolio.volatility_target} is not above 0"
-    if (portfolio.periods_per_year or 0) > _MOST_PERIODS:
-        text = f"{portfolio.periods_per_year:,} is above {_MOST_PERIODS:,}"
-        yield "portfolio.periods_per_year", f"periods_per_year {text}"
+        yield spread and spread.value < 0, f"target.{name}", f"{name} {spread} is negative"
+    scaled, periods = book.volatility_target, book.periods_per_year or 0
+    yield scaled and scaled.value <= 0, "portfolio.volatility_target", f"volatility_target {scaled} is not above 0"
+    many = f"periods_per_year {periods:,} is above {_MOST_PERIODS:,}"
+    yield periods > _MOST_PERIODS, "portfolio.periods_per_year", many
     for name, count in Counter(item.name for item in group.classes).items():
-        if count > 1:
-            yield "class[0].name", f"class {name!r} stands twice"
+        yield count > 1, "class[0].name", f"class {name!r} stands twice"
     for number, layer in enumerate(group.architecture.layers if group.architecture else (), 1):
-        if layer.kind in ("lstm", "gru", "rnn", "dense", "conv1d") and layer.units < 1:
-            yield "architecture.layers", f"layer {number} ({layer.kind}) needs units of at least 1"
-        if layer.source >= number - 1:
-            yield "architecture.layers", f"layer {number} cannot be fed by layer {layer.source + 1}"
+        sized = layer.kind in ("lstm", "gru", "rnn", "dense", "conv1d")
+        empty = f"layer {number} ({layer.kind}) needs units of at least 1"
+        yield sized and layer.units < 1, "architecture.layers", empty
+        fed = f"layer {number} cannot be fed by layer {layer.source + 1}"
+        yield layer.source >= number - 1, "architecture.layers", fed
     for other in group.shares_sample_with:
-        if other not in names or other == group.name:
-            yield "shares_sample_with", f"no other group is named {other!r}"
+        unknown = other not in names or other == group.name
+        yield unknown, "shares_sample_with", f"no other group is named {other!r}"
 
 
 def dump_claims(claims: ClaimSet) -> str:
