@@ -16,7 +16,7 @@ from assay.audit.claims.files import load_claims
 from assay.audit.claims.model import Claim, ClaimSet
 from assay.audit.judge import audit_claims
 from assay.audit.report import claim_words, render_page
-from assay.audit.rules.words import number, percent
+from assay.audit.rules.words import as_printed, number
 from assay.audit.verdicts import Verdict
 from assay.data.errors import UnknownNameError
 from assay.results.evidence.training_report import TITLES, Figures
@@ -48,19 +48,7 @@ _WIDTH = 170
 
 
 def report_claims(name: str) -> ClaimSet:
-    """The claims of a report that ships, by its name, or of a claims file.
-
-    Raises
-    ------
-    UnknownNameError
-        If it is neither.
-
-    Examples
-    --------
-    >>> report_claims("b3_training_report").title
-    'Training Report: B3 LSTM Multi-Task Learning Model'
-
-    """
+    """The claims of a report that ships, by its name, or of a claims file; `UnknownNameError` if it is neither."""
     known = sorted(path.stem for path in _CLAIMS.glob("*.toml"))
     if name not in known and not name.endswith(".toml"):
         raise UnknownNameError("report", name, known)
@@ -106,38 +94,38 @@ class LikeReport:
         return out
 
     def printed_tables(self) -> dict[str, pd.DataFrame]:
-        """The tables by their titles; of a long training the first, every fifth and the last epoch."""
+        """The tables by their titles, of texts, the index a column; of a long training the first, every fifth and the
+        last epoch."""
         tables = dict(self.tables)
         if len(epochs := tables.get("epochs", pd.DataFrame())) > 12:
             last = epochs.index[-1]
             tables["epochs"] = epochs.loc[[x for x in epochs.index if x in (1, last) or x % 5 == 0]]
-        return {TITLES.get(name, name): table for name, table in tables.items()}
+
+        def shown(x: object) -> str:
+            return str(x).replace("_", " ") if not isinstance(x, float) else number(x) if math.isfinite(x) else "–"
+
+        named = {name: table if table.index.name or table.index.nlevels > 1 else table.rename_axis("")
+                 for name, table in tables.items()}  # fmt: skip
+        return {TITLES.get(name, name): table.reset_index().map(shown) for name, table in named.items()}
 
 
 def like(claims: ClaimSet, figures: Figures, *, preset: str, about: str, notes: Sequence[str] = ()) -> LikeReport:
-    """Lay a report's printed figures beside what a model gave.
+    """Lay a report's printed figures (`report_claims`) beside what a model gave (`training_figures`).
 
-    Parameters
-    ----------
-    claims : see `report_claims`.
-    figures : see `assay.results.evidence.training_report.training_figures`.
-    preset : of the model; figures of the report's other configurations are left to their own presets.
-    about, notes : see `LikeReport`.
-
+    Figures of other configurations than the model's `preset` are left to their own; `about` and `notes` are as in
+    `LikeReport`.
     """
     rows: dict[tuple[str, ...], LikeRow] = {}
     for verdict in audit_claims(claims).verdicts:
         claim, split = verdict.claim, claims.split_of(verdict.claim)
-        same = (claim.metric, claim.printed, claim.group, claim.label, claim.at, split)
-        if same in rows:
-            continue
         why = _another_run(claims, claim, preset)
         parts = ((figures.validation, ("test", "prediction")), (figures.test, ("validation", "train")))
         validation, test = (
             math.nan if why or claim.split in others else _figure(claims, claim, part) for part, others in parts
         )
         own = (validation, test) if split in ("validation", "train") else (test, validation)
-        rows[same] = LikeRow(verdict, validation, test, why or _place(claim, figures, *own))
+        same = (claim.metric, claim.printed, claim.group, claim.label, claim.at, split)
+        rows.setdefault(same, LikeRow(verdict, validation, test, why or _place(claim, figures, *own)))
     return LikeReport(claims, tuple(rows.values()), figures.tables, about, tuple(notes))
 
 
@@ -208,11 +196,8 @@ def _shown(value: float, claim: Claim) -> str:
     if not math.isfinite(value):
         return "–"
     if claim.metric == "file_size":
-        return f"{value / 1e3:,.0f} KB" if value >= 1e4 else f"{value / 1e3:,.1f} KB"
-    digits = claim.value.decimals
-    if claim.value.percent:
-        return percent(value, max(digits, 1))
-    return number(value, digits + 3) + "×" * claim.value.multiple
+        return f"{value / 1e3:,.{int(value < 1e4)}f} KB"
+    return as_printed(value, claim.value)
 
 
 def render_like(report: LikeReport) -> str:
@@ -221,20 +206,11 @@ def render_like(report: LikeReport) -> str:
     lines = [report.claims.title, report.about, "", *table_lines(_COLUMNS, rows, width=_WIDTH), "", report.summary]
     lines += [f"note: {note}" for note in report.notes]
     for title, table in report.printed_tables().items():
-        lines += ["", title, *(line.rstrip() for line in _plain(table).to_string(index=False).splitlines())]
+        lines += ["", title, *(line.rstrip() for line in table.to_string(index=False).splitlines())]
     return "\n".join(lines)
 
 
 def render_like_html(report: LikeReport) -> str:
     """The page (`like.html`), which needs nothing else; every text is escaped."""
     title = f"{report.claims.title or report.claims.source}, made again"
-    tables = {name: _plain(table) for name, table in report.printed_tables().items()}
-    return render_page("like.html", report=report, title=title, columns=_COLUMNS, tables=tables)
-
-
-def _plain(table: pd.DataFrame) -> pd.DataFrame:
-    """A table of texts, its index a column."""
-    named = table if table.index.name or table.index.nlevels > 1 else table.rename_axis("")
-    return named.reset_index().map(
-        lambda x: str(x).replace("_", " ") if not isinstance(x, float) else number(x) if math.isfinite(x) else "–"
-    )
+    return render_page("like.html", report=report, title=title, columns=_COLUMNS, tables=report.printed_tables())

@@ -112,7 +112,7 @@ def as_printed(value: float, printed: Printed) -> str:
     if printed.unit >= 1 and abs(value) >= 1000 and not printed.percent:
         return f"{value:,.0f}"
     digits = min(printed.decimals + 2, 12)
-    return percent(value, digits) if printed.percent else f"{value:.{digits}f}" + "×" * printed.multiple
+    return percent(value, digits) if printed.percent else f"{value:,.{digits}f}" + "×" * printed.multiple
 
 
 def span(value: Interval, in_percent: bool = False) -> str:
