@@ -17,7 +17,7 @@ from string import ascii_lowercase
 from assay.audit.read.words import table
 from assay.data.errors import InputError
 
-__all__ = ["SLACK", "UNITS", "Interval", "IntervalError", "Printed", "parse_print"]
+__all__ = ["SLACK", "Interval", "IntervalError", "Printed", "parse_print"]
 
 #: Relative slack of every comparison, and divisors this close to zero count as touching it.
 SLACK, _ZERO = 1e-9, 1e-300

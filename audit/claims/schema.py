@@ -15,7 +15,7 @@ from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from assay.audit.claims.intervals import UNITS, Printed, parse_print
+from assay.audit.claims.intervals import Printed, parse_print
 from assay.data.errors import InputError
 
 __all__ = ["Place", "from_toml", "place_print", "table_lines", "toml_lines", "toml_value"]
@@ -156,7 +156,7 @@ def _shown(value: Any) -> str:
 def place_print(text: str, key: str, place: Place, unit: str = "", decimal: str = ".") -> Printed:
     """A printed figure; the error where none stands at the start of the text has the line of its key."""
     try:
-        return parse_print(text, unit=unit if unit in UNITS else "", decimal=decimal)
+        return parse_print(text, unit=unit, decimal=decimal)
     except InputError as error:
         raise place.error(key, str(error)) from None
 

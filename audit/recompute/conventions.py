@@ -118,7 +118,7 @@ class Material:
     Parameters
     ----------
     series : basis (``"net"``, ``"gross"``, ``"net, same close"``) -> (T,) simple returns a session; own basis first.
-    dates : (T,) datetime64[D], or None; what follows is empty where it is unknown.
+    dates : (T,) datetime64[D]; it and what follows is empty where it is unknown.
     benchmark, turnover : (T,) returns, and one-way fractions of NAV.
     weights : (T, N) signed fractions of NAV that the book holds.
     side : "up" or "down" where figures of that class alone are wanted, "" for both.
@@ -133,7 +133,7 @@ class Material:
     """
 
     series: Mapping[str, Floats] = field(default_factory=dict)
-    dates: np.ndarray | None = None
+    dates: np.ndarray = field(default_factory=partial(np.empty, 0, "datetime64[D]"))
     benchmark: Floats = field(default_factory=_none)
     turnover: Floats = field(default_factory=_none)
     weights: Floats = field(default_factory=lambda: np.empty((0, 0)))
@@ -169,7 +169,7 @@ class Material:
         def kept(stamps: np.ndarray) -> np.ndarray:
             return np.asarray((stamps >= first) & (stamps <= last))
 
-        dates = np.empty(0, "datetime64[D]") if self.dates is None else self.dates
+        dates = self.dates
         tables = {"dates": dates} | {name: getattr(self, name) for name in ("benchmark", "turnover", "weights")}
         cut: dict[str, Any] = {name: each[kept(dates)] for name, each in tables.items() if len(dates) == len(each) > 0}
         series = {name: values[kept(dates)] for name, values in self.series.items() if len(values) == len(dates)}

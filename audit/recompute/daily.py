@@ -122,8 +122,7 @@ def explain(found: Sequence[Level], material: Material, stated: VolTarget | None
 
 def _reproduced(levels: Sequence[Level], material: Material, book: Book) -> dict[str, float]:
     """Figures of the run that a series gives under at most one odd convention each, by id of the claim."""
-    dates = material.dates if material.dates is not None and len(material.dates) == len(book.values) else None
-    other = Material({"net": book.values}, dates=dates, risk_free=material.risk_free)
+    other = Material({"net": book.values}, dates=material.dates, risk_free=material.risk_free)
     given: dict[str, float] = {}
     for tried, (claim, stands, _) in enumerate(levels):
         best = resolve(claim.metric, claim.value, other, stands) if tried - len(given) <= len(levels) // 4 else None
@@ -184,7 +183,7 @@ def match_daily(printed: Material, simulated: Material, stated: VolTarget | None
     each at its own size first. None where the two have too few days in common.
     """
     ours = theirs = np.arange(len(printed.given))
-    if printed.dates is not None and simulated.dates is not None:
+    if len(printed.dates) and len(simulated.dates):
         _, theirs, ours = np.intersect1d(printed.dates, simulated.dates, return_indices=True)
     elif len(simulated.given) != len(printed.given):
         return None

@@ -165,7 +165,7 @@ def _of_claim(claim: Claim, material: Material) -> Material | None:
     """The part of the material that a claim is of: a period, an asset or a class; None where it has none."""
     if (days := days_of(claim.at)) is not None:
         week = np.timedelta64(7, "D")  # what the series may lack at either end
-        dates = np.empty(0, "datetime64[D]") if material.dates is None else material.dates
+        dates = material.dates
         covered = len(dates) and dates[0] <= days[0] + week and dates[-1] >= days[1] - week
         return material.between(*days) if covered else None
     if claim.metric in _IN_UNITS:

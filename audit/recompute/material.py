@@ -87,11 +87,12 @@ def material_of_returns(
     series = _by_name(path, columns) if kind == "returns" else {kind: next(iter(columns.values()))}
     known = np.isfinite([values for name, values in series.items() if name not in _BESIDE]).any(axis=0)
     start = int(known.argmax())  # returns have no value on the first session
-    series, dates = {name: values[start:] for name, values in series.items()}, None if dates is None else dates[start:]
+    series, dates = {name: values[start:] for name, values in series.items()}, dates[start:]
     gaps = [name for name in _BESIDE if name in series and not np.isfinite(series[name]).all()]
     series = {name: values for name, values in series.items() if name not in gaps}
+    rows = dates if len(dates) else [f"row {start + row + 1}" for row in range(len(known) - start)]
     for values in series.values():
-        _check(path, values, [f"row {start + n + 1}" for n in range(len(values))] if dates is None else dates, kind)
+        _check(path, values, rows, kind)
     description = f"{len(values):,} {_KINDS[kind]} of {path.name}{_dated(dates)}"
     description += f" ({start} rows before the first return left out)" if start else ""
     description += "".join(f" (column {name!r} has gaps and is not used)" for name in gaps)
@@ -100,7 +101,7 @@ def material_of_returns(
         return replace(material, trades=values) if kind == "trades" else replace(material, profits=values)
     benchmark, unscaled = (series.pop(name, np.empty(0)) for name in _BESIDE)
     series = _over_capital(path, values, capital) if kind == "pnl" else series
-    apart = 0.0 if dates is None else float(np.median(np.diff(dates) / np.timedelta64(1, "D")))
+    apart = 0.0 if not len(dates) else float(np.median(np.diff(dates) / np.timedelta64(1, "D")))
     per_year = next((count for low, high, count in _SPACING if low <= apart <= high), None)
     return replace(material, series=series, benchmark=benchmark, unscaled=unscaled, per_year=per_year)
 
@@ -141,11 +142,11 @@ def _check(path: Path, values: Floats, rows: Sequence[object] | np.ndarray, kind
         raise InputError(f"{path}: half of the returns are beyond ±{LEVEL:.0%}; give decimals, not percent or prices")
 
 
-def _dated(dates: np.ndarray | None) -> str:
-    return "" if dates is None or not len(dates) else f", {dates[0]} to {dates[-1]}"
+def _dated(dates: np.ndarray) -> str:
+    return f", {dates[0]} to {dates[-1]}" if len(dates) else ""
 
 
-def _read(path: Path, options: ReadOptions | None, kind: str) -> tuple[dict[str, Floats], np.ndarray | None]:
+def _read(path: Path, options: ReadOptions | None, kind: str) -> tuple[dict[str, Floats], np.ndarray]:
     """Columns of numbers and their dates, the earliest first: as every table is read, else of lines of bare numbers."""
     head = ""
     with suppress(OSError, UnicodeDecodeError), path.open(encoding="utf-8-sig") as file:
@@ -164,10 +165,10 @@ def _read(path: Path, options: ReadOptions | None, kind: str) -> tuple[dict[str,
 
 def _in_order(
     path: Path, columns: dict[str, Floats], dates: np.ndarray | None, kind: str
-) -> tuple[dict[str, Floats], np.ndarray | None]:
+) -> tuple[dict[str, Floats], np.ndarray]:
     """The earliest date first. A date stands once, but for trades and for bars within the day, which are in order."""
     if dates is None:
-        return columns, None
+        return columns, np.empty(0, "datetime64[D]")
     if np.isnat(dates).any():
         raise InputError(f"{path}: row {int(np.isnat(dates).argmax()) + 1} has no date; fill it in or drop the row")
     rows = np.arange(len(dates))[:: -1 if dates[0] > dates[-1] else 1]
@@ -207,7 +208,7 @@ def with_positions(material: Material, path: Path | str, options: ReadOptions | 
         row, column = np.argwhere(np.isinf(weights))[0]
         raise InputError(f"{path}: the weight of {names[column]} in row {row + 1} is infinite; give fractions of NAV")
     words = f"{len(weights):,} sessions of weights of {len(names)} assets of {Path(path).name}{_dated(dates)}"
-    kept = dates if material.dates is None and not material.series else material.dates
+    kept = material.dates if len(material.dates) or material.series else dates
     return replace(material, weights=weights, turnover=np.empty(0), description=material.described(words), dates=kept)
 
 
@@ -236,7 +237,7 @@ def with_fills(
     words = f"{len(fills):,} fills of {Path(path).name}{_dated(ends)}: {len(trips):,} round trips"
     material = replace(
         material, trades=trips["return"].to_numpy(dtype=np.float64), profits=trips["pnl"].to_numpy(dtype=np.float64),
-        dates=ends if material.dates is None else material.dates, fills=len(fills),
+        dates=material.dates if len(material.dates) else ends, fills=len(fills),
         description=material.described(words),
     )  # fmt: skip
     if prices is None:

@@ -40,7 +40,7 @@ def monthly(material: Material, basis: str, form: str = "") -> Floats:
     """Returns compounded to calendar months, or to blocks of 21 sessions where no dates are known."""
     values = material.series[basis]
     months = np.arange(len(values)) // MONTH
-    if material.dates is not None and len(material.dates) == len(values):
+    if len(material.dates) == len(values):
         months = material.dates.astype("datetime64[M]").astype(int)
     with np.errstate(divide="ignore"):
         sums = np.bincount(np.unique(months, return_inverse=True)[1], weights=np.log1p(values))
@@ -78,7 +78,7 @@ def _rate(choice: Choice, periods: float) -> tuple[float, float]:
 def _calendar_years(material: Material) -> float:
     """Years of 365.25 days from the first date to the last; NaN without dates."""
     dates = material.dates
-    days = 0.0 if dates is None or not len(dates) else (dates[-1] - dates[0]) / np.timedelta64(1, "D")
+    days = (dates[-1] - dates[0]) / np.timedelta64(1, "D") if len(dates) else 0.0
     return float(days) / 365.25 or math.nan
 
 
@@ -176,7 +176,7 @@ def _duration(values: Floats, choice: Choice) -> float:
     # The starting capital is a peak before the first session: as many sessions, and of the first date.
     at, dates = np.arange(len(values) + 1.0), choice.material.dates
     if "days" in choice["unit"]:
-        if dates is None or len(dates) != len(values):
+        if len(dates) != len(values):
             return math.nan
         at = np.concatenate([[0.0], (dates - dates[0]) / np.timedelta64(1, "D")])
     path = np.concatenate([[1.0], np.cumprod(1.0 + values)])
