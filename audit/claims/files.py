@@ -33,7 +33,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assay.audit.claims.model import BESIDE, Claim, ClaimSet, Group
+from assay.audit.claims.model import BESIDE, Claim, ClaimSet, Group, Sample, Split
 from assay.audit.claims.schema import Place, from_toml, place_print, table_lines, toml_lines, toml_value
 from assay.data.errors import InputError
 
@@ -168,8 +168,9 @@ def _contradictions(group: Group, names: Collection[str]) -> Iterator[tuple[obje
     `names` are those of all groups. What contradicts a *claim* is for the checks to find.
     """
     sample, target, book = group.sample, group.target, group.portfolio
-    for key, words, span in (("sample.start", "", sample), *(("sample.splits", f"split {split.name!r}: ", split)
-                                                             for split in sample.splits)):  # fmt: skip
+    spans: list[tuple[str, str, Sample | Split]] = [("sample.start", "", sample)]
+    spans += [("sample.splits", f"split {split.name!r}: ", split) for split in sample.splits]
+    for key, words, span in spans:
         early = span.start[: len(span.end)] > span.end[: len(span.start)]
         yield early, key, f"{words}start {span.start} is after end {span.end}"
     for key, what, parts in (("sample.splits", "split", sample.splits), ("class[0].share", "class", group.classes)):

@@ -85,7 +85,8 @@ def material_of_returns(
     if kind != "returns" and len(columns) != 1:
         raise InputError(f"{path}: {len(columns)} columns ({', '.join(columns)}); name one with --returns-column")
     series = _by_name(path, columns) if kind == "returns" else {kind: next(iter(columns.values()))}
-    known = np.isfinite([values for name, values in series.items() if name not in _BESIDE]).any(axis=0)
+    own = np.stack([values for name, values in series.items() if name not in _BESIDE])
+    known = np.isfinite(own).any(axis=0)
     start = int(known.argmax())  # returns have no value on the first session
     series, dates = {name: values[start:] for name, values in series.items()}, dates[start:]
     gaps = [name for name in _BESIDE if name in series and not np.isfinite(series[name]).all()]
