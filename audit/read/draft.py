@@ -16,7 +16,7 @@ from assay.audit.claims.metrics import METRICS
 from assay.audit.read.context import with_context
 from assay.audit.read.document import Line, block_lines, read_markdown, read_plain, split_cells
 from assay.audit.read.grids import Grid, place_grid, place_html, row_of, spaced_grids
-from assay.audit.read.keyed import is_position, place_data, place_log, scan_data
+from assay.audit.read.keyed import Entry, place_data, scan_data, scan_log, scan_program
 from assay.audit.read.labels import SETTING, SPLIT_NAMES, Context, Label, fold, named, unit_of, wrong_unit
 from assay.audit.read.prose import place_prose
 from assay.audit.read.records import assemble
@@ -195,7 +195,8 @@ def _body(walk: _Walk, line: Line) -> None:
         spot.exclude(replace(tokens.pop(0), kind="number"), "a list number")
     walk.done = bullet is not None and "[x]" in bullet[0].lower()
     context = walk.context(line)
-    if place_log(spot, tokens, context):
+    if entries := scan_log(text, tokens, line.number):
+        place_data(spot, tokens, entries, context)
         return
     match = pattern("label").match(text[start:])
     inside = [token for token in tokens if match and token.start < start + match.end(1) and token.kind == "number"]
@@ -299,12 +300,16 @@ def _code(walk: _Walk, body: Sequence[Line], context: Context) -> None:
     quoted = begins in ("{", "[") and len(body) > 1 and any('":' in text for text in texts[:50])
     is_text = language in wordset("text_languages") or not language
     if body[0].kind == "front" or language in wordset("data_languages") or (is_text and quoted):
-        for line, entries in zip(body, scan_data(texts), strict=True):
-            place_data(walk.spot(line), walk.scan(line), entries, context)
+        _data(walk, body, scan_data(texts), context)
     elif is_text:
         _text(walk, [_without_bars(line) for line in body], context)
     else:
-        _program(walk, body, context)
+        _data(walk, body, scan_program(texts), context)
+
+
+def _data(walk: _Walk, body: Sequence[Line], found: Sequence[Sequence[Entry]], context: Context) -> None:
+    for line, entries in zip(body, found, strict=True):
+        place_data(walk.spot(line), walk.scan(line), entries, context)
 
 
 def _without_bars(line: Line) -> Line:
@@ -312,27 +317,6 @@ def _without_bars(line: Line) -> Line:
     stripped = line.text.strip()
     barred = len(stripped) > 1 and stripped[0] in "|│┃║" and stripped[-1] in "|│┃║"
     return replace(line, text=line.text.translate(_BARS)) if barred else line
-
-
-def _program(walk: _Walk, body: Sequence[Line], context: Context) -> None:
-    """Program text: only quoted keys that name a result are read (a saved checkpoint), the rest is code.
-
-    An epoch or a fold among the keys is that of all of its mapping.
-    """
-    place, indented = context, 0
-    for line in body:
-        spot, indent = walk.spot(line, item=" "), len(line.text) - len(line.text.lstrip())
-        if line.text.strip() and indent < indented:
-            place = context
-        for token in spot.figures(walk.scan(line)):
-            key = pattern("quoted_key").search(line.text[: token.start])
-            reading = named(replace(place, topic="", settings=False), key[1].replace("_", " ")) if key else None
-            if key and is_position(key[1]):
-                place, indented = fold(context, (Label(token.text, "beside", key[1]),)), indent
-            if reading is not None and reading.metric and reading.metric not in wordset("no_program_metrics"):
-                spot.claim(token, reading.metric, replace(reading.context, topic="", settings=False))
-            else:
-                spot.exclude(token, "code")
 
 
 def _text(walk: _Walk, body: Sequence[Line], context: Context) -> None:
@@ -357,8 +341,8 @@ def _text(walk: _Walk, body: Sequence[Line], context: Context) -> None:
             spot.exclude(tokens if line.number not in rows else (), "part of a table header")
         elif tokens and pattern("array").match(line.text):
             spot.exclude(tokens, "one of an array of figures")
-        elif tokens and place_log(spot, tokens, context, epoch):
-            continue
+        elif entries := scan_log(line.text, tokens, line.number, epoch):
+            place_data(spot, tokens, entries, context)
         elif opened and not any(token.kind == "number" for token in tokens):
             spot.figures(tokens)
             label, label_indent = opened[1], indent

@@ -16,7 +16,7 @@ from assay.audit.read.sheet import Spot
 from assay.audit.read.tokens import Token
 from assay.audit.read.words import bare, is_setting, pattern, plain, read_role, wordset
 
-__all__ = ["is_position", "place_data", "place_log", "scan_data"]
+__all__ = ["place_data", "scan_data", "scan_log", "scan_program"]
 
 _WORD = r"[^\s{}\[\],:\"'#]+"
 _PARTS = re.compile(
@@ -51,6 +51,10 @@ class Entry:
     levels: tuple[Level, ...]
 
 
+#: The mapping around all those of a program or a log.
+_TOP = (Level(""),)
+
+
 def scan_data(lines: Sequence[str]) -> list[list[Entry]]:
     """The figures of every line of a JSON, YAML or INI text, each with its key and the keys above.
 
@@ -63,7 +67,7 @@ def scan_data(lines: Sequence[str]) -> list[list[Entry]]:
     """
     first = next((line.lstrip() for line in lines if line.strip()), "")
     if first[:1] == "{" or (first[:1] == "[" and not _SECTION.match(first)):
-        walk = _Flow([])
+        walk = _Flow()
         return [list(walk.line(line)) for line in lines]
     return list(_scan_block(lines))
 
@@ -75,7 +79,7 @@ def _is_number(text: str) -> bool:
 class _Flow:
     """The state of a walk over braces, brackets and commas, below levels that are open."""
 
-    def __init__(self, levels: list[Level], key: str = "") -> None:
+    def __init__(self, levels: Sequence[Level] = (), key: str = "") -> None:
         self.base, self.levels, self.key, self.last, self.opened = len(levels), [*levels], key, "", 0
 
     def line(self, text: str, begin: int = 0) -> Iterator[Entry]:
@@ -143,6 +147,36 @@ def _block_line(match: re.Match[str], levels: list[Level], number: int) -> tuple
     return [Entry(column + (value[:1] in "\"'"), key, tuple(levels))] if figure else [], None
 
 
+def scan_program(lines: Sequence[str]) -> list[list[Entry]]:
+    """The figures of a program under quoted keys that name a result (a saved checkpoint): all else there is code."""
+    walk = _Flow(_TOP)
+    return [[entry for entry in walk.line(line) if _is_result(line, entry)] for line in lines]
+
+
+def _is_result(line: str, entry: Entry) -> bool:
+    quoted = pattern("quoted_key").search(line[: entry.column])
+    return quoted is not None and read_role(entry.key).metric not in wordset("no_program_metrics")
+
+
+def scan_log(text: str, tokens: Sequence[Token], number: int, epoch: str = "") -> list[Entry]:
+    """The figures of a line of a training log (``Epoch 3/30 - loss: 0.61 - val_acc: 0.58``), a mapping at its epoch;
+    nothing for any other line. `epoch` is what a line above announced, for logs that print it on a line of its own.
+    """
+    if pattern("log_trainer").match(text):
+        return list(_Flow(_TOP).line(text))
+    heads = ((pattern(f"log_{unit}").match(text), unit) for unit in ("epoch", "round", "bar"))
+    head, unit = next(((head, unit) for head, unit in heads if head), (None, ""))
+    if head is None:
+        return []
+    found = [(token, pattern("log_key").search(text[max(0, token.start - 48) : token.start])) for token in tokens]
+    keys = {token: key[1].replace("'s", "").strip() for token, key in found if key and token.start >= head.end()}
+    place = epoch if unit == "bar" else head[1]
+    level = Level("", texts={"round" if unit == "round" else "epoch": place} if place else {}, number=number)
+    level.texts.update((key, token.text) for token, key in keys.items())
+    named = sum(bool(read_role(key).metrics) or "loss" in key for key in keys.values())
+    return [Entry(token.start, key, (*_TOP, level)) for token, key in keys.items()] if named > (unit == "epoch") else []
+
+
 def place_data(spot: Spot, tokens: list[Token], entries: Sequence[Entry], context: Context) -> None:
     """Place the figures of one line of a JSON, YAML or INI text."""
     columns = [entry.column for entry in entries]
@@ -152,7 +186,9 @@ def place_data(spot: Spot, tokens: list[Token], entries: Sequence[Entry], contex
         entry = entries[near] if near < len(entries) and entries[near].column <= token.end else None
         if entry is None:
             spot.exclude(token, "a comment" if remark < token.start else "an unnamed value in a data block")
-        elif not entry.key or is_position(entry.key):
+        elif entry.key == "epoch" and any("state_dict" in name for name in entry.levels[-1].texts):
+            _entry(spot, token, replace(entry, key="best epoch"), context)  # of a saved model
+        elif not entry.key or bare(entry.key) in wordset("position_titles"):
             spot.exclude(token, "the place of a record" if entry.key else "one of a list of values in a data block")
         else:
             _entry(spot, token, entry, context)
@@ -181,7 +217,8 @@ def _entry(spot: Spot, token: Token, entry: Entry, context: Context) -> None:
         label = reading.context.label if metric in wordset("of_classes") else ""
         large = metric in ("mape", "smape") and pattern("above_one").match(token.text)
         percent = "%" not in token.text and (large or unit_of(" " + plain(name), token.text))
-        settled = replace(reading.context, topic="", label=label)
+        at = "" if metric == "best_epoch" else reading.context.at
+        settled = replace(reading.context, topic="", label=label, at=at)
         spot.claim(token, metric, settled, unit="percent" if percent else "")
     else:
         setting = local.settings or is_setting(name)
@@ -203,52 +240,8 @@ def _labels(levels: Sequence[Level]) -> tuple[Label, ...]:
     return tuple(labels)
 
 
-def is_position(key: str) -> bool:
-    """Whether a key names the place of its record: an epoch, a fold, a year."""
-    return names_record(key) == "position" and bare(key) in wordset("position_titles")
-
-
 def _described(texts: dict[str, str]) -> str:
     """What a record with a value says the value is: its fullest name that is a metric's."""
     names = (value.replace("_", " ") for key, value in texts.items() if key in wordset("metric_keys"))
     known = [name for name in names if read_role(name).metrics]
     return max(known, key=lambda name: (len(read_role(name).metric), len(name)), default="")
-
-
-def place_log(spot: Spot, tokens: list[Token], context: Context, epoch: str = "") -> bool:
-    """Place the figures of a line of a training log (``Epoch 3/30 - loss: 0.61 - val_acc: 0.58``).
-
-    False where the line is none, and nothing is placed. `epoch` is what a line above announced, for logs that print the
-    figures on a line of their own.
-    """
-    text = spot.text
-    forms = (("log_epoch", "epoch"), ("log_round", "round"), ("log_bar", ""), ("log_trainer", "epoch"))
-    head = next(((match, form, unit) for form, unit in forms if (match := pattern(form).match(text))), None)
-    if head is None:
-        return False
-    match, form, unit = head
-    place = match[1] if unit else epoch
-    at = f"{unit or 'epoch'} {int(place) if place.isdecimal() else place}" if place else ""
-    begins = 0 if form == "log_trainer" else match.end()
-    keys = [pattern("log_key").search(text[max(0, token.start - 48) : token.start]) for token in tokens]
-    known = [_log_metric(key[1], context, at) if key else ("", context) for key in keys]
-    if sum(bool(metric) for metric, _ in known) < (2 if form == "log_epoch" else 1):
-        return False
-    for token, key, (metric, local) in zip(tokens, keys, known, strict=True):
-        if token.start < begins or key is None:
-            spot.exclude(token, "the epoch or a setting of a training log")
-        elif metric and token.kind == "number":
-            replace(spot, record=f"l{spot.line}.{local.split}").claim(token, metric, local)
-        else:
-            spot.exclude(token, "a setting in a training log")
-    return True
-
-
-def _log_metric(key: str, context: Context, at: str) -> tuple[str, Context]:
-    """The metric and context of a key of a log line; a key without a split is of the training, inside an epoch."""
-    name = key.replace("'s", " ").replace("_", " ").replace("-", " ").strip()
-    evaluated = name.lower().split(" ")[0] in ("eval", "valid")
-    split = "validation" if evaluated else read_role(name).split or ("train" if at else context.split)
-    reading = named(replace(context, at=at or context.at, split=split, topic="", settings=False), name)
-    metric = "" if reading.metric in wordset("no_log_metrics") else reading.metric
-    return metric, replace(reading.context, split=split, topic="")

@@ -170,8 +170,8 @@ def test_goals_are_no_results() -> None:
 
 
 def test_a_saved_checkpoint_states_the_epoch_of_its_figures() -> None:
-    keys = "save({\n    'epoch': 35,\n    'val_loss': 0.3231,\n    'val_ic': 0.112,\n}, path)\nlog = {'val_ic': 0.2}"
-    claims = drafted(f"# M\n\n```python\n{keys}\n```\n")
+    keys = "save({\n'epoch': 35,\n'state_dict': m.state(),\n'val_loss': 0.3231,\n'val_ic': 0.112}, path)"
+    claims = drafted(f"# M\n\n```python\n{keys}\nlog = {{'val_ic': 0.2}}\n```\n")
     assert {c.printed: c.at for c in claims.claims} == {"35": "", "0.3231": "epoch 35", "0.112": "epoch 35", "0.2": ""}
 
 
