@@ -54,8 +54,8 @@ def assemble(sheet: Sheet, *, title: str, source: str) -> Draft:
     return Draft(
         claims=ClaimSet(title=title, source=source, groups=groups, claims=claims, draft=True),
         columns=tuple(placed[index].column for index in order),
-        excluded=tuple(sorted(sheet.excluded, key=lambda item: (item.line, item.column))),
-        unplaced=tuple(sorted(sheet.unplaced, key=lambda item: (item.line, item.column))),
+        excluded=tuple(sheet.excluded[place] for place in sorted(sheet.excluded)),
+        unplaced=tuple(sheet.unplaced[place] for place in sorted(sheet.unplaced)),
         notes=tuple(notes),
     )
 

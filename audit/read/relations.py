@@ -78,56 +78,48 @@ def _read(text: str, unit: str, decimal: str) -> Printed | None:
 
 
 def attach(sheet: Sheet, lines: Sequence[Line]) -> None:
-    """Turn figures that were left over into the intervals, spreads and counts of the figures before them."""
+    """Turn figures that were left over into the intervals, spreads and counts of the figures beside them."""
     on_line: dict[int, list[int]] = defaultdict(list)
     for index in sorted(range(len(sheet.placed)), key=lambda i: sheet.placed[i].column):
         on_line[sheet.placed[index].line].append(index)
-    texts = {line.number: line for line in lines if line.number in on_line}
-    left: dict[int, list[Excluded]] = defaultdict(list)
-    for item in sheet.unplaced:
-        left[item.line].append(item)
-    counts = [item for item in sheet.excluded if pattern("fraction").fullmatch(item.text)]
-    beside = [item for item in counts if item.line in texts]
-    taken = {item for item in beside if _fraction(sheet, texts[item.line].text, item, on_line[item.line])}
-    alone = {item.line: item for item in counts if item.line not in texts}
-    taken |= {alone[line.number] for line in lines
-              if line.number in alone and _of_anything(sheet, line.text, alone[line.number])}  # fmt: skip
-    sheet.excluded = [item for item in sheet.excluded if item not in taken]
-    for number, line in texts.items():
-        _won_and_lost(sheet, line.text, on_line[number])
-        if left[number] and line.kind not in ("code", "front", "html"):
-            for index in on_line[number]:
+    texts, left = {line.number: line for line in lines}, {line for line, _ in sheet.unplaced}
+    for item in [item for item in sheet.excluded.values() if pattern("fraction").fullmatch(item.text)]:
+        of_what = _of_share if item.line in on_line else _of_anything
+        if of_what(sheet, texts[item.line].text, item, on_line.get(item.line, [])):
+            del sheet.excluded[item.line, item.column]
+    for number, indexes in on_line.items():
+        _won_and_lost(sheet, texts[number].text, indexes)
+        if number in left and texts[number].kind not in ("code", "front", "html"):
+            for index in indexes:
                 if takes_interval(sheet.placed[index]):
-                    _behind(sheet, line.text, index, left[number])
+                    _behind(sheet, texts[number].text, index)
 
 
-def _behind(sheet: Sheet, text: str, index: int, left: list[Excluded]) -> None:
+def _behind(sheet: Sheet, text: str, index: int) -> None:
     """A ± or a pair right behind a figure; of the pair the second figure is set aside as the end of the first."""
     end = sheet.placed[index].end
     if match := pattern("ci_spread").match(text, end):
-        _taken(sheet, index, "spread", (end, match.end()), text, left)
+        _taken(sheet, index, "spread", (end, match.end()), text)
         end = match.end()
     lead = pattern("ci_lead").match(text, end)
     pair = pattern("ci_pair").match(text, lead.end()) if lead else None
     if lead and pair:
         words = text[end : lead.end()]
         if pattern("ci_words").search(words) or lead[1] or words.strip().startswith(("(", "[")):
-            _taken(sheet, index, "interval", pair.span(), text, left, words)
+            _taken(sheet, index, "interval", pair.span(), text, words)
 
 
-def _taken(sheet: Sheet, index: int, kind: str, span: Pair, text: str, left: list[Excluded], words: str = "") -> None:
+def _taken(sheet: Sheet, index: int, kind: str, span: Pair, text: str, words: str = "") -> None:
     """Place what stands in a span of the line, and take its figures from those that are left."""
-    found = [item for item in left if span[0] <= item.column < span[1]]
+    line = sheet.placed[index].line
+    found = [(line, column) for column in range(*span) if (line, column) in sheet.unplaced]
     shown = text[slice(*span)].lstrip(" *_`±/\\pm+−-" if kind == "spread" else " ").rstrip()
     if len(found) in (1, 2) and claim_beside(sheet, index, kind, text.index(shown, span[0]), shown, words):
-        for item in found:
-            left.remove(item)
-            sheet.unplaced.remove(item)
-        ends = (replace(item, reason="the upper end of the interval before it") for item in found[1:])
-        sheet.excluded.extend(ends)
+        ends = [replace(sheet.unplaced.pop(at), reason="the upper end of the interval before it") for at in found]
+        sheet.excluded.update(zip(found[1:], ends[1:], strict=True))
 
 
-def _fraction(sheet: Sheet, text: str, item: Excluded, indexes: list[int]) -> bool:
+def _of_share(sheet: Sheet, text: str, item: Excluded, indexes: list[int]) -> bool:
     """The counts beside a share: "64.3% (201/312)", "16/28 wins = 57.1%"; far from it they are of something else."""
     end, value = item.column + len(item.text), _read(item.text, "fraction", sheet.decimal)
     after = bisect_left(indexes, item.column, key=lambda index: sheet.placed[index].column)
@@ -142,7 +134,7 @@ def _fraction(sheet: Sheet, text: str, item: Excluded, indexes: list[int]) -> bo
     return False
 
 
-def _of_anything(sheet: Sheet, text: str, item: Excluded) -> bool:
+def _of_anything(sheet: Sheet, text: str, item: Excluded, indexes: list[int]) -> bool:
     """A share of anything with its counts in brackets behind it, "Fill rate: 75.0% (35/47)"; counts below ten, or far
     from the share, may be of something else."""
     match = pattern("share_of_counts").search(text, max(0, item.column - 20), item.column + len(item.text) + 2)
@@ -151,36 +143,27 @@ def _of_anything(sheet: Sheet, text: str, item: Excluded) -> bool:
     printed, counts = _read(match["share"], "", sheet.decimal), _read(item.text, "fraction", sheet.decimal)
     if printed is None or counts is None or abs(counts.value - printed.value) >= _NEAR:
         return False
-    for items in (sheet.unplaced, sheet.excluded):
-        for share in [x for x in items if (x.line, x.column, x.text) == (item.line, match.start(), match["share"])]:
-            items.remove(share)
-            place = (item.line, share.column, match.end("share"), share.text)
-            sheet.placed.append(Placed(*place, printed, "other", Context(), text.strip()[:300]))
-            return claim_beside(sheet, len(sheet.placed) - 1, "fraction", item.column, item.text)
-    return False
+    share = sheet.take(item.line, match.start())
+    if share is None:
+        return False
+    place = (item.line, share.column, match.end("share"), share.text)
+    sheet.placed.append(Placed(*place, printed, "other", Context(), text.strip()[:300]))
+    indexes.append(len(sheet.placed) - 1)
+    return claim_beside(sheet, len(sheet.placed) - 1, "fraction", item.column, item.text)
 
 
 def _won_and_lost(sheet: Sheet, text: str, indexes: list[int]) -> None:
     """Trades won and lost that are printed as a pair: "61.2% (30W/19L)", "Wins / Losses: 53 / 41"."""
     match = pattern("won_lost").search(text) or pattern("wins_losses").search(text)
-    pair = (("won", "winning_trades"), ("lost", "losing_trades")) if match else ()
-    for at, shown, metric in [(match.start(name), match[name], metric) for name, metric in pair if match]:
+    for name, metric in (("won", "winning_trades"), ("lost", "losing_trades")) if match else ():
+        at, shown = match.start(name), match[name]  # type: ignore[union-attr,index]
         beside = sheet.placed[min(indexes, key=lambda index: abs(sheet.placed[index].column - at))]
         value = _read(shown, "", sheet.decimal)
         if beside.column == at:
             beside.metric = metric
-            continue
-        for items in (sheet.unplaced, sheet.excluded):
-            held = [x for x in items if x.line == beside.line and x.column <= at < x.column + len(x.text)]
-            if held and value is not None:
-                items.remove(held[0])
-                sheet.placed.append(
-                    replace(
-                        beside, column=at, end=at + len(shown), printed=shown, value=value, metric=metric,
-                        relation="", inputs=(), unit="",
-                    )
-                )  # fmt: skip
-                break
+        elif value is not None and sheet.take(beside.line, at):
+            count = replace(beside, column=at, end=at + len(shown), printed=shown, value=value, metric=metric)
+            sheet.placed.append(replace(count, relation="", inputs=(), unit=""))
 
 
 # --- changes --------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
@@ -69,8 +70,15 @@ class Sheet:
 
     decimal: str = "."
     placed: list[Placed] = field(default_factory=list)
-    excluded: list[Excluded] = field(default_factory=list)
-    unplaced: list[Excluded] = field(default_factory=list)
+    excluded: dict[tuple[int, int], Excluded] = field(default_factory=dict)  # by line and column
+    unplaced: dict[tuple[int, int], Excluded] = field(default_factory=dict)
+
+    def take(self, line: int, column: int) -> Excluded | None:
+        """The token that covers a column, taken out of what is no claim."""
+        for items, at in itertools.product((self.unplaced, self.excluded), range(column, max(-1, column - 16), -1)):
+            if (line, at) in items and at + len(items[line, at].text) > column:
+                return items.pop((line, at))
+        return None
 
 
 @dataclass(frozen=True)
@@ -89,12 +97,14 @@ class Spot:
         """Set tokens aside as no claims: each for what it is, or for the reason given."""
         for token in (tokens,) if isinstance(tokens, Token) else tokens:
             reason_of = table("kinds").get(token.kind, reason)
-            self.sheet.excluded.append(Excluded(self.line, token.start, token.text, reason_of))
+            place = self.line, token.start
+            self.sheet.excluded[place] = Excluded(*place, token.text, reason_of)
 
     def leave(self, tokens: Token | Iterable[Token], reason: str) -> None:
         """List figures that could be claims but that the draft cannot place."""
         for token in self.figures([tokens] if isinstance(tokens, Token) else tokens):
-            self.sheet.unplaced.append(Excluded(self.line, token.start, token.text, reason))
+            place = self.line, token.start
+            self.sheet.unplaced[place] = Excluded(*place, token.text, reason)
 
     def figures(self, tokens: Iterable[Token]) -> list[Token]:
         """The tokens that may be claims; the others are set aside for what they are."""
