@@ -14,22 +14,21 @@ from dataclasses import dataclass, field, replace
 
 from assay.audit.claims.metrics import METRICS
 from assay.audit.read.context import with_context
-from assay.audit.read.document import Line, block_lines, read_markdown, read_plain, split_cells
-from assay.audit.read.grids import Grid, place_grid, place_html, row_of, spaced_grids
+from assay.audit.read.document import Line, block_lines, read_markdown, read_plain
+from assay.audit.read.grids import html_grid, place_grid, spaced_grids, table_grid
 from assay.audit.read.keyed import Entry, place_data, scan_data, scan_log, scan_program
 from assay.audit.read.labels import SETTING, SPLIT_NAMES, Context, Label, fold, named, unit_of, wrong_unit
 from assay.audit.read.prose import place_prose
 from assay.audit.read.records import assemble
 from assay.audit.read.relations import attach, tie_gaps
-from assay.audit.read.sheet import Draft, Sheet, Spot
-from assay.audit.read.tokens import Token, scan_line
+from assay.audit.read.sheet import Draft, Sheet, Spot, numbers
+from assay.audit.read.tokens import Token
 from assay.audit.read.words import mentions, pattern, plain, read_role, says, table, wordset
-from assay.data.errors import InputError
 
 __all__ = ["MAX_CLAIMS", "draft_claims"]
 
-#: Most numeric tokens a report may have (beyond that it is data), and most claims that are audited at once.
-MAX_TOKENS, MAX_CLAIMS = 60_000, 3_000
+#: Most claims that are audited at once.
+MAX_CLAIMS = 3_000
 #: Longest line that is read as text, and longest line of JSON: programs write it all on one.
 MAX_LINE, MAX_DATA_LINE = 8_000, 2_000_000
 _FORMS = ("json", "yaml", "yml", "ini", "csv", "tsv", "text")
@@ -43,7 +42,6 @@ class _Walk:
 
     sheet: Sheet
     lines: tuple[Line, ...]
-    source: str
     title: str = ""
     label: str = ""
     owner: str = ""
@@ -51,7 +49,6 @@ class _Walk:
     headings: tuple[str, ...] = ()
     block: int = 0
     previous: str = "blank"
-    seen: int = 0
     read_until: int = 0
     done: bool = False
     sized: bool = False
@@ -60,22 +57,17 @@ class _Walk:
         """A line of running text, of which each sentence is a record; or of a list or block, which is one."""
         return Spot(self.sheet, line.number, line.text, self.block, f"b{self.block}{item}" if item else "")
 
-    def scan(self, line: Line) -> list[Token]:
-        """The tokens of a line; of one that is too long to be part of a report only that it is."""
-        if len(line.text) > (MAX_DATA_LINE if line.language == "json" else MAX_LINE):
-            if any(map(str.isdecimal, line.text)):
-                whole = Token(0, len(line.text), f"{line.text[:20]}… ({len(line.text)} characters)")
-                self.spot(line).exclude(whole, "a line too long to be part of a report")
-            return []
-        tokens = scan_line(line.text)
-        self.seen += len(tokens)
-        if self.seen > MAX_TOKENS:
-            self.stop(f"{MAX_TOKENS} numeric tokens by line {line.number}; this is data, not a report:")
-        return tokens
+    def fits(self, line: Line) -> bool:
+        """Whether a line is short enough to be part of a report."""
+        short = len(line.text) <= (MAX_DATA_LINE if line.language == "json" else MAX_LINE)
+        if not short and any(map(str.isdecimal, line.text)):
+            whole = Token(0, len(line.text), f"{line.text[:20]}… ({len(line.text)} characters)", "long")
+            self.spot(line).exclude(whole, "")
+        return short
 
-    def stop(self, words: str) -> None:
-        message = f"more than {words} audit the part that states the results"
-        raise InputError(f"{self.source or 'report'}: {message}")
+    def scan(self, line: Line) -> list[Token]:
+        """The tokens of a line, none of them a claim yet."""
+        return self.sheet.scan(line.number, line.text, line.kind) if self.fits(line) else []
 
     def context(self, line: Line) -> Context:
         """The context that headings and the last titles give to a line."""
@@ -128,7 +120,8 @@ def draft_claims(text: str, *, title: str = "", source: str = "", form: str = ""
     sample = text[:400_000]
     commas, points = (len(pattern(name).findall(sample)) for name in ("decimal_comma", "decimal_point"))
     first = next((line for line in lines if line.kind == "heading"), None)
-    walk = _Walk(Sheet("," if commas > points and not commas_separate else "."), lines, source)
+    decimal = "," if commas > points and not commas_separate else "."
+    walk = _Walk(Sheet(source or "report", decimal, {line.number: line.text for line in lines}), lines)
     walk.title = first.headings[0] if first is not None and first.level == 1 else ""
     for line in lines:
         readable = line.kind in ("text", "item", "heading") and len(line.text) <= MAX_LINE
@@ -138,7 +131,7 @@ def draft_claims(text: str, *, title: str = "", source: str = "", form: str = ""
         if line.number > walk.read_until:
             _line(walk, index)
             if len(walk.sheet.placed) > MAX_CLAIMS:
-                walk.stop(f"{MAX_CLAIMS} figures by line {line.number};")
+                walk.sheet.stop(f"{MAX_CLAIMS} figures by line {line.number};")
         walk.previous = line.kind
     attach(walk.sheet, lines)
     tie_gaps(walk.sheet)
@@ -150,24 +143,19 @@ def _line(walk: _Walk, index: int) -> None:
     line = walk.lines[index]
     if line.headings != walk.headings:
         walk.headings, walk.label, walk.owner = line.headings, "", ""
-    if line.kind in ("blank", "rule", "fence", "table_rule"):
-        walk.spot(line).exclude(walk.scan(line), "part of the layout")
-    elif line.kind == "table_header":
-        walk.block += 1
-        walk.spot(line).exclude(walk.scan(line), "part of a table header")
+    if line.kind in ("blank", "rule", "fence"):
+        walk.scan(line)
     elif line.kind == "heading":
         _heading(walk, line)
-    elif line.kind == "table_row" and line.table:
-        rows = []
-        for other in itertools.takewhile(lambda row: row.table is line.table, walk.lines[index:]):
-            cells, walk.read_until = split_cells(other.text, line.table.mark), other.number
-            rows.append(row_of(Spot(walk.sheet, other.number, other.text), line.table.header, cells, walk.scan(other)))
-        place_grid(Grid(line.table.header, tuple(rows), walk.block), walk.context(line))
+    elif line.table:
+        body = list(itertools.takewhile(lambda other: other.table is line.table, walk.lines[index:]))
+        walk.block, walk.read_until = walk.block + 1, body[-1].number
+        place_grid(walk.sheet, table_grid([row for row in body if walk.fits(row)], walk.block), walk.context(line))
     elif line.kind in ("code", "front", "html"):
         body = block_lines(walk.lines, index)
         walk.block, walk.read_until, walk.sized = walk.block + 1, body[-1].number, False
         if line.kind == "html":
-            place_html(walk.sheet, body, walk.context(line), walk.block)
+            place_grid(walk.sheet, html_grid(body, walk.block), walk.context(line))
         else:
             _code(walk, body, walk.context(line))
     else:
@@ -179,11 +167,9 @@ def _line(walk: _Walk, index: int) -> None:
 def _heading(walk: _Walk, line: Line) -> None:
     number, spot, tokens = pattern("heading_number").match(line.text), walk.spot(line), walk.scan(line)
     if number and number[1] and tokens and tokens[0].start <= number.start(1):
-        spot.exclude(replace(tokens.pop(0), kind="number"), "a heading number")
+        tokens.pop(0)
     if any(METRICS[mention.metric].kind != "count" for mention in read_role(line.text).metrics):
         place_prose(replace(spot, block=0), tokens, replace(walk.context(line), topic=""))
-    else:
-        spot.exclude(tokens, "part of a heading")
 
 
 def _body(walk: _Walk, line: Line) -> None:
@@ -192,7 +178,7 @@ def _body(walk: _Walk, line: Line) -> None:
     bullet = pattern("bullet").match(text)
     start = bullet.end() if bullet else len(text) - len(text.lstrip())
     if bullet and bullet[1] and tokens and tokens[0].start <= bullet.start(1) < tokens[0].end:
-        spot.exclude(replace(tokens.pop(0), kind="number"), "a list number")
+        tokens.pop(0)
     walk.done = bullet is not None and "[x]" in bullet[0].lower()
     context = walk.context(line)
     if entries := scan_log(text, tokens, line.number):
@@ -212,10 +198,10 @@ def _body(walk: _Walk, line: Line) -> None:
     if match and figures:
         _labelled(walk, line, (label, label_end), tokens, context)
     elif not figures or titled:
-        spot.exclude(tokens, "part of a title")
+        pass
     elif pattern("share_item").match(text) and says(" ".join([*line.headings[1:], walk.label]), "importance"):
         local = replace(context, label=text[start:].split("(")[0].strip(" *`"))
-        for token in spot.figures(tokens):
+        for token in numbers(tokens):
             walk.spot(line, item=" ").claim(token, "feature_importance", local)
     else:
         place_prose(spot, tokens, replace(context, topic=""))
@@ -229,8 +215,7 @@ def _labelled(
     """``Label: value …``: the first figure is the label's, the others are prose about it."""
     spot, item, text = walk.spot(line), walk.spot(line, item=record), line.text
     name, end = label[0].strip(" *_`"), label[1]
-    spot.exclude([token for token in tokens if token.start < end], "part of a label")
-    figures = spot.figures(token for token in tokens if token.start >= end)
+    figures = numbers(token for token in tokens if token.start >= end)
     reading = named(context, name, after=text[end:])
     metric, local = reading.metric, replace(reading.context, topic=reading.metric or read_role(name).metric)
     if walk.sized and pattern("layer_name").search(plain(name)):
@@ -321,12 +306,13 @@ def _without_bars(line: Line) -> Line:
 
 def _text(walk: _Walk, body: Sequence[Line], context: Context) -> None:
     """A block of text: tables set with blanks, logs, and ``Name: value`` lines under labels set by indentation."""
-    grids, taken = spaced_grids(walk.sheet, body, walk.block)
-    starts = {grid.rows[0].spots[0].line: grid for grid in grids}
-    rows = {row.spots[0].line for grid in grids for row in grid.rows}
+    grids = spaced_grids([line for line in body if walk.fits(line)], walk.block)
+    starts = {grid.lines[0].number: grid for grid in grids}
+    inside = {line.number for grid in grids for line in grid.lines}
     label, label_indent, epoch = "", -1, ""
     for line in body:
-        spot, tokens, indent = walk.spot(line), walk.scan(line), len(line.text) - len(line.text.lstrip())
+        spot, indent = walk.spot(line), len(line.text) - len(line.text.lstrip())
+        tokens = walk.scan(line) if line.number not in inside else []
         if line.number in starts:
             indent = 1
         below = label and (indent > label_indent or not label_indent)
@@ -336,15 +322,12 @@ def _text(walk: _Walk, body: Sequence[Line], context: Context) -> None:
             epoch = announced[1]
         opened = pattern("open_label").match(line.text)
         if line.number in starts:
-            place_grid(starts[line.number], local)
-        elif line.number in taken:
-            spot.exclude(tokens if line.number not in rows else (), "part of a table header")
-        elif tokens and pattern("array").match(line.text):
-            spot.exclude(tokens, "one of an array of figures")
+            place_grid(walk.sheet, starts[line.number], local)
+        elif line.number in inside or pattern("array").match(line.text):
+            continue
         elif entries := scan_log(line.text, tokens, line.number, epoch):
             place_data(spot, tokens, entries, context)
         elif opened and not any(token.kind == "number" for token in tokens):
-            spot.figures(tokens)
             label, label_indent = opened[1], indent
         elif tokens:
             _name_value(walk, line, tokens, local, label)
@@ -354,14 +337,12 @@ def _name_value(walk: _Walk, line: Line, tokens: list[Token], context: Context, 
     """``Name: value`` and ``Name      value``, or a line of text in a block."""
     text, spot = line.text, walk.spot(line)
     match = pattern("name_value").match(text) or pattern("name_apart").match(text)
-    inside = [token for token in tokens if match and token.start < match.end()]
-    spot.exclude(inside, "part of a label")
-    tokens = [token for token in tokens if token not in inside]
-    value = next((token for token in tokens if token.kind == "number"), None)
+    tokens = [token for token in tokens if not match or token.start >= match.end()]
+    value = next(iter(numbers(tokens)), None)
     metric = named(context, match[1], after=text[match.end() :]).metric if match else ""
     if not metric and pattern("program").search(text):
-        spot.exclude(tokens, "code or a diagram")
-    elif match and value and len(text[match.end() : value.start]) < 12:
+        return
+    if match and value and len(text[match.end() : value.start]) < 12:
         _labelled(walk, line, (match[1], match.end()), tokens, context, f".{label}")
     else:
         place_prose(spot, tokens, replace(context, topic=""))

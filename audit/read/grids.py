@@ -7,20 +7,21 @@ classes on both sides is a confusion matrix.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+import itertools
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from assay.audit.read.document import Cell, Line, without_tags
+from assay.audit.read.document import Cell, Line, split_cells, without_tags
 from assay.audit.read.labels import SETTING, Context, Label, Reading, fold, named, names_record, unit_of, wrong_unit
 from assay.audit.read.prose import place_prose
 from assay.audit.read.relations import claim_beside, place_change, takes_interval
-from assay.audit.read.sheet import Sheet, Spot
+from assay.audit.read.sheet import Sheet, Spot, numbers
 from assay.audit.read.tokens import Token, scan_line
 from assay.audit.read.words import Role, bare, padded, pattern, plain, read_role, says, table, wordset
 
-__all__ = ["JOINT", "Grid", "Row", "place_grid", "place_html", "row_of", "spaced_grids"]
+__all__ = ["JOINT", "Grid", "html_grid", "place_grid", "spaced_grids", "table_grid"]
 
 #: What stands between the true and the predicted class in the label of a count.
 JOINT = " / "
@@ -31,30 +32,22 @@ _NEAR = 3
 
 @dataclass(frozen=True)
 class Row:
-    """One row: the header's cell above each of its cells (it may lack some columns), the cells, and for each cell the
-    line it stands on and its figures.
-    """
+    """One row: its cells, the number of the line of each, and the header's cell above each (it may lack some)."""
 
     header: tuple[Cell, ...]
     cells: tuple[Cell, ...]
-    spots: tuple[Spot, ...]
-    tokens: tuple[list[Token], ...]
-
-
-def row_of(spot: Spot, header: tuple[Cell, ...], cells: tuple[Cell, ...], found: Sequence[Token]) -> Row:
-    """A row whose cells stand on one line, of which `found` are the tokens."""
-    begins, tokens = [cell.column for cell in cells], tuple[list[Token], ...]([] for _ in cells)
-    for token in found if cells else ():
-        tokens[max(0, bisect_right(begins, token.end - 1) - 1)].append(token)
-    return Row(header[: len(cells)], cells, (spot,) * len(cells), tokens)
+    lines: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Grid:
-    """A header, empty where there is none, and the rows under it; `block` numbers the tables of a document."""
+    """A header, empty where there is none, the rows under it, and the lines of both; `block` numbers the tables of a
+    document.
+    """
 
     header: tuple[Cell, ...]
     rows: tuple[Row, ...]
+    lines: tuple[Line, ...]
     block: int
 
     @cached_property
@@ -81,26 +74,45 @@ class Grid:
         return bool(self.header) and not self.by_column and says(self.header[0].text, "setting_tables")
 
 
-def place_grid(grid: Grid, context: Context) -> None:
+def table_grid(lines: Sequence[Line], block: int) -> Grid:
+    """The lines of a table in Markdown or separated values."""
+    header, mark = (lines[0].table.header, lines[0].table.mark) if lines[0].table else ((), "|")
+    rows = [(split_cells(line.text, mark), line.number) for line in lines if line.kind == "table_row"]
+    made = (Row(header[: len(cells)], cells, (number,) * len(cells)) for cells, number in rows)
+    return Grid(header, tuple(made), tuple(lines), block)
+
+
+def place_grid(sheet: Sheet, grid: Grid, context: Context) -> None:
     """Place the figures of a grid."""
-    matrix, cells = _matrix_labels(grid), _Cells(grid, context)
-    for position, row in enumerate(grid.rows):
-        if matrix:
-            _place_counts(row, ("", *matrix[position]), context)
-        elif any(row.tokens):
-            cells.place(row)
+    outside = {line.number: list(line.text) for line in grid.lines}
+    matrix, above = _matrix_labels(grid), dict[str, list[int]]()
+    for row, labels in itertools.zip_longest(grid.rows, matrix):
+        tokens = []
+        for cell, line in zip(row.cells, row.lines, strict=True):
+            outside[line][cell.column : cell.column + len(cell.text)] = " " * len(cell.text)
+            tokens.append(sheet.scan(line, cell.text, "cell", cell.column))
+        if labels:
+            _place_counts(sheet, row, tokens, ("", *labels), context)
+        elif any(tokens):
+            _Cells(sheet, grid, context, row, tokens, above).place()
+    for number, rest in outside.items():
+        sheet.scan(number, "".join(rest), "table")
 
 
 @dataclass
 class _Cells:
-    """The cells of a grid on their way into the draft: what is placed of the row, and under each column so far."""
+    """The cells of a row on their way into the draft, and what is placed of them by column."""
 
+    sheet: Sheet
     grid: Grid
     context: Context
-    above: dict[str, list[int]] = field(default_factory=dict)
+    row: Row
+    tokens: list[list[Token]]
+    above: dict[str, list[int]]  # what is placed of the rows above, by column and metric
+    placed: dict[int, int] = field(default_factory=dict)
 
-    def place(self, row: Row) -> None:
-        self.row, self.placed, grid = row, dict[int, int](), self.grid
+    def place(self) -> None:
+        row, grid = self.row, self.grid
         self.titles = [cell.text for cell in row.header] + [""] * len(row.cells)
         scores = {"precision", "recall"} <= {role.metric for role in grid.heads}
         if scores and not bare(self.titles[0]) and not any(names_record(title) == "run" for title in self.titles):
@@ -113,19 +125,25 @@ class _Cells:
         if average:
             mean = "" if base.average == "mean" else base.average
             base = replace(base, pooled=base.pooled or "averaged over the rows above", average=mean)
-        for column, mine in enumerate(row.tokens):
-            before = len(row.spots[0].sheet.placed)
-            if column in keys or column == grid.metric_column != 0:
-                row.spots[column].exclude(mine, "the row's own label")
-            elif mine and not self._interval(column, mine):
+        for column, mine in enumerate(self.tokens):
+            label = column in keys or column == grid.metric_column != 0
+            if mine and not label and not self._interval(column):
                 self._cell(column, mine, base)
-                if self.placed.get(column) == before:
-                    self._mean_of_rows(column, before, average)
+        for column, figure in ((column, self.sheet.placed[index]) for column, index in self.placed.items()):
+            whole = self.above.setdefault(f"{column} {figure.metric} {figure.context.split}", [])
+            if not average:
+                whole.append(self.placed[column])
+            elif len(whole) >= 3 and all(self.sheet.placed[i].value.is_point for i in whole):
+                figure.relation, figure.inputs = "mean", tuple(whole)
+
+    def spot(self, column: int, record: str = "") -> Spot:
+        line = self.row.lines[column]
+        return Spot(self.sheet, line, self.sheet.texts[line], self.grid.block, record)
 
     def _keys(self) -> list[int]:
         """The columns whose cells name the row."""
         keys, cells = [], self.row.cells
-        figure = [bool(m) and m[0].start <= c.column + 3 for m, c in zip(self.row.tokens, cells, strict=True)]
+        figure = [bool(m) and m[0].start <= c.column + 3 for m, c in zip(self.tokens, cells, strict=True)]
         for column, (cell, title) in enumerate(zip(cells, self.titles, strict=False)):
             measured, kind = bool(read_role(title).metrics), names_record(title)
             if column == 0:
@@ -153,21 +171,21 @@ class _Cells:
         if not grid.by_column and says(title, "excess_titles"):
             metric = table("combine").get(metric, {}).get("excess", metric)
         if reason or (grid.settings and metric != "parameters") or (base.settings and not metric):
-            self.row.spots[column].exclude(mine, reason or SETTING)
+            self.spot(column).exclude(mine, reason or SETTING)
         else:
             local = replace(reading.context, topic=reading.metric)
             self._figure(column, mine, Reading(metric, local, reading.reason), name)
 
-    def _interval(self, column: int, mine: list[Token]) -> bool:
+    def _interval(self, column: int) -> bool:
         """Place a cell under "95% CI", an interval of the figure left of it."""
-        title, cell, spot = self.titles[column], self.row.cells[column], self.row.spots[column]
-        before = [index for index in self.placed.values() if takes_interval(spot.sheet.placed[index])]
+        title, cell, sheet = self.titles[column], self.row.cells[column], self.sheet
+        before = [index for index in self.placed.values() if takes_interval(sheet.placed[index])]
         pair = pattern("ci_cell").match(cell.text) if before and pattern("ci_words").search(title) else None
-        at = cell.column + pair.start(1) if pair else 0
-        shown = cell.text[pair.start(1) : pair.end(2)] if pair else ""
-        placed = bool(shown) and claim_beside(spot.sheet, before[-1], "interval", at, shown, title)
-        spot.exclude([t for t in mine if placed and (t.kind != "number" or t.start > at)], "the end of an interval")
-        return placed
+        if pair is None:
+            return False
+        at, shown = cell.column + pair.start(1), cell.text[pair.start(1) : pair.end(2)]
+        placed = claim_beside(sheet, before[-1], "interval", at, shown, title)
+        return placed and bool(sheet.take(self.row.lines[column], at))
 
     def _no_figure(self, title: str, name: str, second: str) -> str:
         """Why the figures of a column or row are none at all."""
@@ -186,19 +204,16 @@ class _Cells:
 
     def _figure(self, column: int, mine: list[Token], reading: Reading, name: str) -> None:
         """One cell: a bare figure is the metric's value; anything longer is prose about it."""
-        cell, title, grid, line = self.row.cells[column], self.titles[column], self.grid, self.row.spots[0].line
-        metric, local = reading.metric, reading.context
-        record = f"t{grid.block}.{line if grid.by_column else f'c{column}'}"
-        spot = replace(self.row.spots[column], block=grid.block, record=record)
-        figures = [token for token in mine if token.kind == "number"]
+        cell, title, grid, line = self.row.cells[column], self.titles[column], self.grid, self.row.lines[0]
+        metric, local, figures = reading.metric, reading.context, numbers(mine)
+        spot = self.spot(column, f"t{grid.block}.{line if grid.by_column else f'c{column}'}")
         starts = bool(figures) and not cell.text[: max(0, figures[0].start - cell.column)].strip(" *_`")
         if not metric and reading.reason and starts:
             spot.leave(mine, reading.reason)
         elif not metric or not starts or (says(title, "note_titles") and not local.goal):
             place_prose(spot, mine, local)
         elif says(title, "change_titles") and not grid.metric_column:
-            spot.figures(mine)
-            pair = [index for index in self.placed.values() if spot.sheet.placed[index].metric == metric]
+            pair = [index for index in self.placed.values() if self.sheet.placed[index].metric == metric]
             place_change(replace(spot, record=f"t{grid.block}.{line}"), figures, metric, local, title, pair)
         elif wrong := wrong_unit(metric, figures[0]):
             spot.leave(mine, wrong)
@@ -208,16 +223,6 @@ class _Cells:
             index = spot.claim(first, metric, local, unit=unit_of(title, first.text) or unit_of(name, first.text))
             self.placed |= {} if index is None else {column: index}
             place_prose(spot, [token for token in mine if token is not first], local)
-
-    def _mean_of_rows(self, column: int, index: int, average: bool) -> None:
-        """Remember the figure under its column; tie the figure of a row of averages to the three or more above it."""
-        placed = self.row.spots[0].sheet.placed
-        figure = placed[index]
-        whole = self.above.setdefault(f"{column} {figure.metric} {figure.context.split}", [])
-        if not average:
-            whole.append(index)
-        elif len(whole) >= 3 and all(placed[i].value.is_point and not placed[i].relation for i in whole):
-            figure.relation, figure.inputs = "mean", tuple(whole)
 
 
 # --- confusion matrices ---------------------------------------------------------------------------------------------
@@ -254,97 +259,73 @@ def _matrix_labels(grid: Grid) -> list[tuple[str, ...]]:
     return [tuple(JOINT.join(pair[::turned]) for pair in row) for row in pairs]
 
 
-def _place_counts(row: Row, labels: Sequence[str], context: Context) -> None:
-    """Place the counts of one row of a matrix; a cell without a label is set aside."""
-    for tokens, label, spot in zip(row.tokens, labels, row.spots, strict=False):
+def _place_counts(sheet: Sheet, row: Row, found: list[list[Token]], labels: Sequence[str], context: Context) -> None:
+    """Place the counts of one row of a matrix that stand in cells with a label."""
+    for tokens, label, line in zip(found, labels, row.lines, strict=False):
         place = Context(context.group, context.split, at=context.at, label=label, section=context.section)
-        for token in spot.figures(tokens):
-            if label:
-                spot.claim(token, "confusion_count", place)
-            else:
-                spot.exclude(token, "the row's own label or a total")
+        for token in numbers(tokens) if label else ():
+            Spot(sheet, line, sheet.texts[line]).claim(token, "confusion_count", place)
 
 
 # --- tables in HTML -------------------------------------------------------------------------------------------------
 
 
-def place_html(sheet: Sheet, body: Sequence[Line], context: Context, block: int) -> None:
-    """Place the figures of an HTML table, whose rows and cells may run over several lines."""
-    shown = [pattern("html_tag").sub(lambda tag: " " * len(tag[0]), without_tags(line.text)) for line in body]
-    tokens = [scan_line(line) for line in shown]
-    begins = [[token.start for token in mine] for mine in tokens]
-    taken: set[tuple[int, int]] = set()
+def html_grid(body: Sequence[Line], block: int) -> Grid:
+    """An HTML table, whose rows and cells may run over several lines."""
+    lines = tuple(replace(line, text=_blanked(line.text)) for line in body)
+    tagged, shown = "\n".join(line.text for line in body), "\n".join(line.text for line in lines)
+    starts = list(itertools.accumulate((len(line.text) + 1 for line in lines), initial=0))
     header: tuple[Cell, ...] = ()
     rows: list[Row] = []
-
-    def inside(cell: Cell, at: int) -> list[Token]:
-        ends = cell.column, cell.column + len(cell.text)
-        return tokens[at][slice(*(bisect_left(begins[at], end) for end in ends))]
-
-    for cells, heads in _html_rows(body, shown):
-        spots = tuple(Spot(sheet, body[at].number, body[at].text, block) for _, at in cells)
-        found = tuple(inside(cell, at) for cell, at in cells)
-        taken |= {(at, token.start) for (_, at), mine in zip(cells, found, strict=True) for token in mine}
-        if not header and (heads or not any(found)):
-            header = tuple(cell for cell, _ in cells)
-            for spot, mine in zip(spots, found, strict=True):
-                spot.exclude(mine, "part of a table header")
-        else:
-            titles = (header or (Cell("", 0),) * len(cells))[: len(cells)]
-            rows.append(Row(titles, tuple(cell for cell, _ in cells), spots, found))
-    place_grid(Grid(header, tuple(rows), block), context)
-    for at, line in enumerate(body):
-        left = [token for token in tokens[at] if (at, token.start) not in taken]
-        Spot(sheet, line.number, line.text).exclude(left, "part of the layout")
-
-
-def _html_rows(body: Sequence[Line], shown: Sequence[str]) -> Iterator[tuple[list[tuple[Cell, int]], bool]]:
-    """The cells of each row, each with the index of its line, and whether all are heads."""
-    text, blanked = "\n".join(line.text for line in body), "\n".join(shown)
-    starts = [0]
-    for line in shown:
-        starts.append(starts[-1] + len(line) + 1)
-    for row in pattern("html_row").finditer(text):
-        cells, heads = [], True
-        for match in pattern("html_cell").finditer(text, row.start(1), row.end(1)):
-            inner = blanked[match.start(2) : match.end(2)]
+    for row in pattern("html_row").finditer(tagged):
+        cells, places, heads = list[Cell](), list[int](), True
+        for match in pattern("html_cell").finditer(tagged, row.start(1), row.end(1)):
+            inner = shown[match.start(2) : match.end(2)]
             begin = match.start(2) + len(inner) - len(inner.lstrip())
             at = bisect_right(starts, begin, hi=len(body)) - 1
-            cells.append((Cell(inner.strip().split("\n")[0].strip(), begin - starts[at]), at))
+            cells.append(Cell(inner.strip().split("\n")[0].strip(), begin - starts[at]))
+            places.append(body[at].number)
             heads = heads and match[1].lower() == "h"
-        if cells:
-            yield cells, heads
+        if cells and not header and (heads or not any(char.isdecimal() for cell in cells for char in cell.text)):
+            header = tuple(cells)
+        elif cells:
+            titles = (header or (Cell("", 0),) * len(cells))[: len(cells)]
+            rows.append(Row(titles, tuple(cells), tuple(places)))
+    return Grid(header, tuple(rows), lines, block)
+
+
+def _blanked(text: str) -> str:
+    return pattern("html_tag").sub(lambda tag: " " * len(tag[0]), without_tags(text))
 
 
 # --- tables set with blanks -----------------------------------------------------------------------------------------
 
 
-def spaced_grids(sheet: Sheet, body: Sequence[Line], block: int) -> tuple[list[Grid], set[int]]:
-    """The tables set with blanks of a block of text, and the numbers of all lines that they take.
+def spaced_grids(body: Sequence[Line], block: int) -> list[Grid]:
+    """The tables set with blanks of a block of text.
 
     A table begins with a line of names under which figures stand and ends with the first line that is neither blank,
     a rule, nor a row of figures under those names. Time is linear in the length of the block.
     """
-    tables: list[list[Row]] = []
-    taken: set[int] = set()
+    tables: list[tuple[list[Row], list[Line]]] = []
     header: tuple[Cell, ...] = ()
     for position, line in enumerate(body):
-        rule = pattern("drawn_rule").fullmatch(line.text)
-        if rule or not line.text.strip():
-            taken |= {line.number} if header and rule and line.text.strip() else set()
+        if not line.text.strip() or pattern("drawn_rule").fullmatch(line.text):
+            if header and line.text.strip():
+                tables[-1][1].append(line)
             continue
         cells = _spaced_row(header, line.text) if header else None
         if cells is None:
             header = _spaced_header(body, position)
-            taken |= {line.number} if header else set()
-            tables += [[]] if header else []
+            tables += [([], [line])] if header else []
             continue
-        taken.add(line.number)
         heads = tuple(Cell("", 0) if at < 0 else header[at] for at in _columns(header, cells) or ())
-        row = row_of(Spot(sheet, line.number, line.text, block), heads, cells, scan_line(line.text))
-        tables[-1].append(row)
-    grids = [Grid(max((row.header for row in rows), key=len), tuple(rows), block) for rows in tables if rows]
-    return grids, taken
+        tables[-1][0].append(Row(heads, cells, (line.number,) * len(cells)))
+        tables[-1][1].append(line)
+    return [
+        Grid(max((row.header for row in rows), key=len), tuple(rows), tuple(lines), block)
+        for rows, lines in tables if rows
+    ]  # fmt: skip
 
 
 def _spaced_header(body: Sequence[Line], position: int) -> tuple[Cell, ...]:

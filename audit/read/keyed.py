@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from assay.audit.read.labels import SETTING, SPLIT_NAMES, Context, Label, fold, named, names_record, unit_of, wrong_unit
-from assay.audit.read.sheet import Spot
+from assay.audit.read.sheet import Spot, numbers
 from assay.audit.read.tokens import Token
 from assay.audit.read.words import bare, is_setting, pattern, plain, read_role, wordset
 
@@ -180,17 +180,14 @@ def scan_log(text: str, tokens: Sequence[Token], number: int, epoch: str = "") -
 def place_data(spot: Spot, tokens: list[Token], entries: Sequence[Entry], context: Context) -> None:
     """Place the figures of one line of a JSON, YAML or INI text."""
     columns = [entry.column for entry in entries]
-    remark = min((at for mark in ("#", "//") if (at := spot.text.find(mark)) >= 0), default=len(spot.text))
-    for token in spot.figures(tokens):
+    for token in numbers(tokens):
         near = bisect_left(columns, token.start - 1)
         entry = entries[near] if near < len(entries) and entries[near].column <= token.end else None
-        if entry is None:
-            spot.exclude(token, "a comment" if remark < token.start else "an unnamed value in a data block")
-        elif entry.key == "epoch" and any("state_dict" in name for name in entry.levels[-1].texts):
+        if entry is None or not entry.key:
+            continue
+        if entry.key == "epoch" and any("state_dict" in name for name in entry.levels[-1].texts):
             _entry(spot, token, replace(entry, key="best epoch"), context)  # of a saved model
-        elif not entry.key or bare(entry.key) in wordset("position_titles"):
-            spot.exclude(token, "the place of a record" if entry.key else "one of a list of values in a data block")
-        else:
+        elif bare(entry.key) not in wordset("position_titles"):
             _entry(spot, token, entry, context)
 
 

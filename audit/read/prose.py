@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from assay.audit.claims.metrics import METRICS
 from assay.audit.read.labels import SETTING, SPLIT_NAMES, Context, named, of_units, wrong_unit
-from assay.audit.read.sheet import Spot
+from assay.audit.read.sheet import Spot, numbers
 from assay.audit.read.tokens import Token, scan_line
 from assay.audit.read.words import (
     Mention,
@@ -124,7 +124,7 @@ def place_prose(spot: Spot, tokens: Sequence[Token], context: Context) -> None:
 
     The columns of `tokens` are those of the whole line; the topic of `context` is the metric of the label.
     """
-    figures = spot.figures(tokens)
+    figures = numbers(tokens)
     if not figures:
         return
     text = _Text(spot, context, figures)

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field, replace
 from assay.audit.claims.intervals import Printed, parse_print
 from assay.audit.claims.model import ClaimSet
 from assay.audit.read.labels import Context
-from assay.audit.read.tokens import Token
+from assay.audit.read.tokens import Token, scan_line
 from assay.audit.read.words import table
 from assay.data.errors import InputError
 
-__all__ = ["Draft", "Excluded", "Placed", "Sheet", "Spot"]
+__all__ = ["Draft", "Excluded", "Placed", "Sheet", "Spot", "numbers"]
 
 
 @dataclass(frozen=True)
@@ -64,14 +64,36 @@ class Placed:
         return self.label or self.context.label
 
 
+#: Most numeric tokens a report may have; beyond that it is data.
+MAX_TOKENS = 60_000
+Place = tuple[int, int]
+
+
 @dataclass
 class Sheet:
-    """The draft under construction; every token that is handed in ends in exactly one of the three lists."""
+    """The draft under construction. A token that is scanned is no claim until one is made of it, or it is listed as a
+    figure that cannot be placed: each ends in exactly one of the three lists.
+    """
 
+    source: str = "report"
     decimal: str = "."
+    texts: dict[int, str] = field(default_factory=dict)  # the lines of the report, by number
     placed: list[Placed] = field(default_factory=list)
-    excluded: dict[tuple[int, int], Excluded] = field(default_factory=dict)  # by line and column
-    unplaced: dict[tuple[int, int], Excluded] = field(default_factory=dict)
+    excluded: dict[Place, Excluded] = field(default_factory=dict)  # by line and column
+    unplaced: dict[Place, Excluded] = field(default_factory=dict)
+    seen: int = 0
+
+    def scan(self, line: int, text: str, kind: str, column: int = 0) -> list[Token]:
+        """The tokens of a text that begins at a column of a line of some kind."""
+        tokens = [replace(token, start=token.start + column, end=token.end + column) for token in scan_line(text)]
+        self.seen += len(tokens)
+        if self.seen > MAX_TOKENS:
+            self.stop(f"{MAX_TOKENS} numeric tokens by line {line}; this is data, not a report:")
+        Spot(self, line, text).exclude(tokens, table("kinds")[kind])
+        return tokens
+
+    def stop(self, words: str) -> None:
+        raise InputError(f"{self.source}: more than {words} audit the part that states the results")
 
     def take(self, line: int, column: int) -> Excluded | None:
         """The token that covers a column, taken out of what is no claim."""
@@ -94,23 +116,16 @@ class Spot:
     record: str = ""
 
     def exclude(self, tokens: Token | Iterable[Token], reason: str) -> None:
-        """Set tokens aside as no claims: each for what it is, or for the reason given."""
+        """Say of tokens why they are no claims: for what they are, or the reason given."""
         for token in (tokens,) if isinstance(tokens, Token) else tokens:
             reason_of = table("kinds").get(token.kind, reason)
-            place = self.line, token.start
-            self.sheet.excluded[place] = Excluded(*place, token.text, reason_of)
+            self.sheet.excluded[self.line, token.start] = Excluded(self.line, token.start, token.text, reason_of)
 
     def leave(self, tokens: Token | Iterable[Token], reason: str) -> None:
         """List figures that could be claims but that the draft cannot place."""
-        for token in self.figures([tokens] if isinstance(tokens, Token) else tokens):
-            place = self.line, token.start
-            self.sheet.unplaced[place] = Excluded(*place, token.text, reason)
-
-    def figures(self, tokens: Iterable[Token]) -> list[Token]:
-        """The tokens that may be claims; the others are set aside for what they are."""
-        tokens = list(tokens)
-        self.exclude([token for token in tokens if token.kind != "number"], "")
-        return [token for token in tokens if token.kind == "number"]
+        for token in numbers([tokens] if isinstance(tokens, Token) else tokens):
+            self.sheet.excluded.pop((self.line, token.start), None)
+            self.sheet.unplaced[self.line, token.start] = Excluded(self.line, token.start, token.text, reason)
 
     def claim(self, token: Token, metric: str, context: Context, **extra: object) -> int | None:
         """Place a figure as a claim; its index, or None where the print cannot be read and is listed as unplaced."""
@@ -119,8 +134,14 @@ class Spot:
         except InputError:
             self.leave(token, "the figure cannot be read")
             return None
+        self.sheet.excluded.pop((self.line, token.start), None)
         text = self.text if len(self.text) <= 600 else self.text[max(0, token.start - 150) : token.end + 140]
         placed = Placed(self.line, token.start, token.end, token.text, value, metric, context, text.strip())
         extra = {"block": self.block, "record": self.record, "definition": context.pooled} | extra
         self.sheet.placed.append(replace(placed, **extra))  # type: ignore[arg-type]
         return len(self.sheet.placed) - 1
+
+
+def numbers(tokens: Iterable[Token]) -> list[Token]:
+    """The tokens that may be claims."""
+    return [token for token in tokens if token.kind == "number"]
