@@ -338,8 +338,9 @@ def _term(text: str, stated: Mapping[str, str]) -> LossTerm | None:
     words, key = "", names[0]
     for _ in range(_DEEPEST):
         words, key = f"{words} {key}", bare(stated.get(key, "").split("(")[0])
-    kinds = table("loss_kind").items()
-    kind, row = next(((kind, row) for kind, row in kinds if any(word in words for word in row["words"])), ("other", {}))
+    kinds = table("loss_kind")
+    kind = next((kind for kind in kinds if any(word in words for word in kinds[kind]["words"])), "other")
+    row = kinds.get(kind, {})
     rank = any(word in words for word in row.get("rank", ()))
     return LossTerm(kind, (weights or [1.0])[0], row.get("rank_metric" if rank else "metric", ""))
 

@@ -21,14 +21,12 @@ from assay.audit.read.labels import SETTING, SPLIT_NAMES, Context, Label, fold, 
 from assay.audit.read.prose import place_prose
 from assay.audit.read.records import assemble
 from assay.audit.read.relations import attach, tie_gaps
-from assay.audit.read.sheet import Draft, Sheet, Spot, numbers
+from assay.audit.read.sheet import MAX_TOKENS, Draft, Sheet, Spot, numbers
 from assay.audit.read.tokens import Token
 from assay.audit.read.words import mentions, pattern, plain, read_role, says, table, wordset
 
-__all__ = ["MAX_CLAIMS", "draft_claims"]
+__all__ = ["draft_claims"]
 
-#: Most claims that are audited at once.
-MAX_CLAIMS = 3_000
 #: Longest line that is read as text, and longest line of JSON: programs write it all on one.
 MAX_LINE, MAX_DATA_LINE = 8_000, 2_000_000
 _FORMS = ("json", "yaml", "yml", "ini", "csv", "tsv", "text")
@@ -130,8 +128,6 @@ def draft_claims(text: str, *, title: str = "", source: str = "", form: str = ""
     for index, line in enumerate(lines):
         if line.number > walk.read_until:
             _line(walk, index)
-            if len(walk.sheet.placed) > MAX_CLAIMS:
-                walk.sheet.stop(f"{MAX_CLAIMS} figures by line {line.number};")
         walk.previous = line.kind
     attach(walk.sheet, lines)
     tie_gaps(walk.sheet)
@@ -150,6 +146,8 @@ def _line(walk: _Walk, index: int) -> None:
     elif line.table:
         body = list(itertools.takewhile(lambda other: other.table is line.table, walk.lines[index:]))
         walk.block, walk.read_until = walk.block + 1, body[-1].number
+        if len(body) > MAX_TOKENS:
+            walk.sheet.stop(f"{MAX_TOKENS} rows in the table of line {line.number}; this is data, not a report:")
         place_grid(walk.sheet, table_grid([row for row in body if walk.fits(row)], walk.block), walk.context(line))
     elif line.kind in ("code", "front", "html"):
         body = block_lines(walk.lines, index)
@@ -289,7 +287,7 @@ def _code(walk: _Walk, body: Sequence[Line], context: Context) -> None:
     elif is_text:
         _text(walk, [_without_bars(line) for line in body], context)
     else:
-        _data(walk, body, scan_program(texts), context)
+        _data(walk, body, scan_program(texts), replace(context, settings=False))
 
 
 def _data(walk: _Walk, body: Sequence[Line], found: Sequence[Sequence[Entry]], context: Context) -> None:

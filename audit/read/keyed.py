@@ -150,7 +150,8 @@ def _block_line(match: re.Match[str], levels: list[Level], number: int) -> tuple
 def scan_program(lines: Sequence[str]) -> list[list[Entry]]:
     """The figures of a program under quoted keys that name a result (a saved checkpoint): all else there is code."""
     walk = _Flow(_TOP)
-    return [[entry for entry in walk.line(line) if _is_result(line, entry)] for line in lines]
+    shown = ((line, walk.line(line, len(line) - len(line.lstrip(" #")))) for line in lines)  # comments show results
+    return [[entry for entry in entries if _is_result(line, entry)] for line, entries in shown]
 
 
 def _is_result(line: str, entry: Entry) -> bool:

@@ -17,8 +17,8 @@ from typing import Any
 from assay.audit.claims.files import MAX_BYTES, read_text
 from assay.audit.claims.metrics import METRICS
 from assay.audit.claims.model import Claim, ClaimSet, Group
-from assay.audit.read.draft import MAX_CLAIMS, draft_claims
-from assay.audit.read.sheet import Draft, Excluded
+from assay.audit.read.draft import draft_claims
+from assay.audit.read.sheet import MAX_CLAIMS, Draft, Excluded
 from assay.audit.read.words import pattern, wordset
 from assay.data.errors import InputError
 

@@ -13,7 +13,7 @@ from assay.audit.read.tokens import Token, scan_line
 from assay.audit.read.words import table
 from assay.data.errors import InputError
 
-__all__ = ["Draft", "Excluded", "Placed", "Sheet", "Spot", "numbers"]
+__all__ = ["MAX_CLAIMS", "MAX_TOKENS", "Draft", "Excluded", "Placed", "Sheet", "Spot", "numbers"]
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ class Placed:
         return self.label or self.context.label
 
 
-#: Most numeric tokens a report may have; beyond that it is data.
-MAX_TOKENS = 60_000
+#: Most numeric tokens a report may have (beyond that it is data), and most claims that are audited at once.
+MAX_TOKENS, MAX_CLAIMS = 60_000, 3_000
 Place = tuple[int, int]
 
 
@@ -134,6 +134,8 @@ class Spot:
         except InputError:
             self.leave(token, "the figure cannot be read")
             return None
+        if len(self.sheet.placed) > MAX_CLAIMS:
+            self.sheet.stop(f"{MAX_CLAIMS} figures by line {self.line};")
         self.sheet.excluded.pop((self.line, token.start), None)
         text = self.text if len(self.text) <= 600 else self.text[max(0, token.start - 150) : token.end + 140]
         placed = Placed(self.line, token.start, token.end, token.text, value, metric, context, text.strip())
