@@ -45,27 +45,17 @@ _none = partial(np.empty, 0)
 
 @dataclass(frozen=True, eq=False)
 class Panel:
-    """Predictions and what followed, under one timing.
+    """Predictions and what followed, under one timing; tables are (T, N)."""
 
-    Parameters
-    ----------
-    score, forward : (T, N) predictions and the returns that followed, stamped t.
-    base, realised : (T, N) price at the fill and the price `horizon` sessions later, where known.
-    signed : whether 0 separates up from down.
-    probability : (T, N) probability of up, or None.
-    assets, stamps : (N,) names of the columns, and (T,) datetime64[D] of the rows, or None.
-
-    """
-
-    score: Floats
-    forward: Floats
-    base: Floats | None = None
-    realised: Floats | None = None
+    score: Floats  # predictions, stamped t
+    forward: Floats  # the returns that followed, stamped t
+    base: Floats | None = None  # price at the fill, where known
+    realised: Floats | None = None  # and the price `horizon` sessions later
     horizon: int = 1
-    signed: bool = True
-    probability: Floats | None = None
-    assets: tuple[str, ...] = ()
-    stamps: np.ndarray | None = None
+    signed: bool = True  # whether 0 separates up from down
+    probability: Floats | None = None  # of up, where known
+    assets: tuple[str, ...] = ()  # (N,) names of the columns
+    stamps: np.ndarray | None = None  # (T,) datetime64[D] of the rows
 
     def cut(self, part: Any) -> Panel:
         """A part of every table."""
@@ -95,15 +85,12 @@ class Panel:
 
 @dataclass(frozen=True)
 class Book:
-    """A daily series (T,) that a book could have printed, and what was done.
-
-    Whether it uses, on a day, the return of that day, and the factor of its size, 1 where that is the same.
-    """
+    """A daily series (T,) that a book could have printed, and what was done."""
 
     words: str
     values: Floats
-    look_ahead: bool = False
-    size: float = 1.0
+    look_ahead: bool = False  # whether it uses, on a day, the return of that day
+    size: float = 1.0  # the factor of its size
 
     @property
     def honest(self) -> bool:
@@ -113,41 +100,28 @@ class Book:
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """What figures are recomputed from.
+    """What figures are recomputed from; what is not known is empty.
 
-    Parameters
-    ----------
-    series : basis (``"net"``, ``"gross"``, ``"net, same close"``) -> (T,) simple returns a session; own basis first.
-    dates : (T,) datetime64[D]; it and what follows is empty where it is unknown.
-    benchmark, turnover : (T,) returns, and one-way fractions of NAV.
-    weights : (T, N) signed fractions of NAV that the book holds.
-    side : "up" or "down" where figures of that class alone are wanted, "" for both.
-    trades, profits, fills : (trades,) returns of round trips, what they made in money, and how many orders were filled.
-    panels : timing (``"next open"``, ``"same close"``) -> `Panel`; own timing first.
-    positions : (cases,) weight x forward return.
-    risk_free, per_year : annual rate, and returns a year where they are not daily ones, as stated; or None.
-    description : what was read, for the report.
-    unscaled : (T,) net returns before a volatility target and kill switches.
-    books : the same book with some of its overlays only, or with overlays that look ahead; no conventions of the grid.
-
+    `series` maps a basis (``"net"``, ``"gross"``, ``"net, same close"``) to (T,) simple returns a session, and `panels`
+    a timing (``"next open"``, ``"same close"``) to what was predicted and what followed; the own one is the first.
     """
 
     series: Mapping[str, Floats] = field(default_factory=dict)
-    dates: np.ndarray = field(default_factory=partial(np.empty, 0, "datetime64[D]"))
-    benchmark: Floats = field(default_factory=_none)
-    turnover: Floats = field(default_factory=_none)
-    weights: Floats = field(default_factory=lambda: np.empty((0, 0)))
-    side: str = ""
-    trades: Floats = field(default_factory=_none)
-    profits: Floats = field(default_factory=_none)
-    fills: int = 0
+    dates: np.ndarray = field(default_factory=partial(np.empty, 0, "datetime64[D]"))  # (T,)
+    benchmark: Floats = field(default_factory=_none)  # (T,) returns
+    turnover: Floats = field(default_factory=_none)  # (T,) one-way fractions of NAV
+    weights: Floats = field(default_factory=partial(np.empty, (0, 0)))  # (T, N) signed fractions of NAV that are held
+    side: str = ""  # "up" or "down" where figures of that class alone are wanted
+    trades: Floats = field(default_factory=_none)  # returns of round trips
+    profits: Floats = field(default_factory=_none)  # what they made in money
+    fills: int = 0  # orders that were filled
     panels: Mapping[str, Panel] = field(default_factory=dict)
-    positions: Floats = field(default_factory=_none)
-    risk_free: float | None = None
-    description: str = ""
-    per_year: int | None = None
-    unscaled: Floats = field(default_factory=_none)
-    books: tuple[Book, ...] = ()
+    positions: Floats = field(default_factory=_none)  # (cases,) weight x forward return
+    risk_free: float | None = None  # annual rate as stated
+    description: str = ""  # what was read, for the report
+    per_year: int | None = None  # returns a year where they are not daily ones
+    unscaled: Floats = field(default_factory=_none)  # (T,) net returns before a volatility target and kill switches
+    books: tuple[Book, ...] = ()  # the same book with some overlays only, or with such as look ahead
 
     @property
     def given(self) -> Floats:
@@ -169,10 +143,10 @@ class Material:
         def kept(stamps: np.ndarray) -> np.ndarray:
             return np.asarray((stamps >= first) & (stamps <= last))
 
-        dates = self.dates
-        tables = {"dates": dates} | {name: getattr(self, name) for name in ("benchmark", "turnover", "weights")}
-        cut: dict[str, Any] = {name: each[kept(dates)] for name, each in tables.items() if len(dates) == len(each) > 0}
-        series = {name: values[kept(dates)] for name, values in self.series.items() if len(values) == len(dates)}
+        rows, count = kept(self.dates), len(self.dates)
+        tables = {"dates": self.dates} | {name: getattr(self, name) for name in ("benchmark", "turnover", "weights")}
+        cut: dict[str, Any] = {name: each[rows] for name, each in tables.items() if count == len(each) > 0}
+        series = {name: values[rows] for name, values in self.series.items() if len(values) == count}
         panels = {name: one.cut(kept(one.stamps)) for name, one in self.panels.items() if one.stamps is not None}
         return Material(series, panels=panels, risk_free=self.risk_free, per_year=self.per_year, **cut)
 
@@ -201,23 +175,13 @@ class Choice(dict[str, str]):
 
 @dataclass(frozen=True)
 class Statistic:
-    """A figure under the conventions in use.
+    """A figure under the conventions in use."""
 
-    Parameters
-    ----------
-    figure : (*cases, choice) -> value; None, NaN or infinite where the choice has no meaning.
-    dimensions : dimension -> choices, first the project's own; ``"@name"`` for those that a material has.
-    cases : choice -> the arrays that `figure` is of.
-    sources : name -> the choices that a material has.
-    fewest : cases without which there is no figure.
-
-    """
-
-    figure: Callable[..., float | None]
-    dimensions: Mapping[str, Sequence[str]]
-    cases: Callable[[Choice], Sequence[np.ndarray]]
-    sources: Mapping[str, Callable[[Material], Iterable[str]]] = field(default_factory=dict)
-    fewest: int = 1
+    figure: Callable[..., float | None]  # (*cases, choice) -> value; no finite one where the choice has no meaning
+    dimensions: Mapping[str, Sequence[str]]  # dimension -> choices, first the project's own; "@name": of a material
+    cases: Callable[[Choice], Sequence[np.ndarray]]  # the arrays that `figure` is of
+    sources: Mapping[str, Callable[[Material], Iterable[str]]] = field(default_factory=dict)  # name -> its choices
+    fewest: int = 1  # cases without which there is no figure
 
     def readings(self, material: Material) -> tuple[Reading, ...]:
         """Every reading that the material gives."""

@@ -41,19 +41,12 @@ _SIDES = {
 
 @dataclass(frozen=True)
 class Recomputed:
-    """A claim beside what the data gives.
-
-    Parameters
-    ----------
-    assumption : what the recomputation rests on beyond the data (a strategy, its costs), ``""`` for none.
-    explanation : the daily series that gives the print where no convention does on the series at hand.
-
-    """
+    """A claim beside what the data gives."""
 
     claim: Claim
     resolution: Resolution
-    assumption: str = ""
-    explanation: Explanation | None = None
+    assumption: str = ""  # what the recomputation rests on beyond the data (a strategy, its costs)
+    explanation: Explanation | None = None  # the daily series that gives the print where no convention does
 
     @property
     def finding(self) -> Finding:

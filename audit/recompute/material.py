@@ -86,12 +86,11 @@ def material_of_returns(
         raise InputError(f"{path}: {len(columns)} columns ({', '.join(columns)}); name one with --returns-column")
     series = _by_name(path, columns) if kind == "returns" else {kind: next(iter(columns.values()))}
     own = np.stack([values for name, values in series.items() if name not in _BESIDE])
-    known = np.isfinite(own).any(axis=0)
-    start = int(known.argmax())  # returns have no value on the first session
+    start = int(np.isfinite(own).any(axis=0).argmax())  # returns have no value on the first session
     series, dates = {name: values[start:] for name, values in series.items()}, dates[start:]
     gaps = [name for name in _BESIDE if name in series and not np.isfinite(series[name]).all()]
     series = {name: values for name, values in series.items() if name not in gaps}
-    rows = dates if len(dates) else [f"row {start + row + 1}" for row in range(len(known) - start)]
+    rows = dates if len(dates) else [f"row {row + 1}" for row in range(start, own.shape[1])]
     for values in series.values():
         _check(path, values, rows, kind)
     description = f"{len(values):,} {_KINDS[kind]} of {path.name}{_dated(dates)}"

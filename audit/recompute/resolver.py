@@ -31,26 +31,17 @@ _PERCENT_KINDS = ("return", "error", "proportion", "score", "share")
 
 @dataclass(frozen=True)
 class Resolution:
-    """What the grid says about one printed figure.
-
-    Parameters
-    ----------
-    own, nearest : the figure under the project's own convention, and the reading nearest to the print.
-    matches : readings that round to the print, fewest departures first.
-    tried : how many conventions were tried.
-    chance : share of the figures of as many digits, from half of ours to one and a half times it, that a convention
-        with no more departures than the named one would give.
-    note : a reading of the print that was needed (in percent, digits cut off), ``""`` for none.
-
-    """
+    """What the grid says about one printed figure."""
 
     printed: Printed
-    own: Reading
-    matches: tuple[Reading, ...]
-    nearest: Reading
-    tried: int
+    own: Reading  # the figure under the project's own convention
+    matches: tuple[Reading, ...]  # readings that round to the print, fewest departures first
+    nearest: Reading  # the reading nearest to the print
+    tried: int  # how many conventions were tried
+    #: Share of the figures of as many digits, from half of ours to one and a half times it, that a convention with no
+    #: more departures than the named one would give.
     chance: float = 0.0
-    note: str = ""
+    note: str = ""  # a reading of the print that was needed (in percent, digits cut off)
 
     @property
     def reproduced(self) -> bool:
