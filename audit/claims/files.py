@@ -1,6 +1,7 @@
 """The claims file: TOML in, `ClaimSet` out, and back.
 
-A claims file lists the figures of a report **as printed**, each tied to its run; `model` has all keys::
+A claims file lists the figures of a report **as printed**, each tied to its run. The fields and type hints of `model`
+are the schema, once; each mistake is answered with its line::
 
     title = "RELIANCE LSTM Training Results"
     source = "reliance_training_results.md"
@@ -25,16 +26,21 @@ A draft lists under ``[excluded]`` the numeric tokens that are no claims, with t
 
 from __future__ import annotations
 
+import difflib
 import itertools
+import json
+import re
 import tomllib
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass, replace
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from assay.audit.claims.intervals import Printed, parse_print
 from assay.audit.claims.model import BESIDE, Claim, ClaimSet, Group, Sample, Split
-from assay.audit.claims.schema import Place, from_toml, place_print, table_lines, toml_lines, toml_value
 from assay.data.errors import InputError
 
 if TYPE_CHECKING:
@@ -42,6 +48,10 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_BYTES", "dump_claims", "dump_draft", "load_claims", "parse_claims", "read_text"]
 
+T = TypeVar("T")
+_HEADER = re.compile(r"^\s*(\[\[?)\s*([\w.\-\"' ]+?)\s*\]\]?\s*(?:#.*)?$")
+_KEY = re.compile(r"^\s*[\"']?([\w-]+)[\"']?\s*[=.]")
+_ISO = re.compile(r"^(\d{4}(-\d{2}(-\d{2})?)?)?$")
 #: Largest file that is read, bytes.
 MAX_BYTES = 20_000_000
 #: A claims file beyond these is no report's, and relations between its claims would be searched for minutes.
@@ -94,8 +104,8 @@ def parse_claims(text: str, name: str = "claims") -> ClaimSet:
 
     """
     text = text.replace("\r\n", "\n")
-    document, file = _document(text, name), Place(name, table_lines(text))
-    read = from_toml(ClaimSet, document, file)
+    document, file = _document(text, name), _Place(name, _table_lines(text))
+    read = _from_toml(ClaimSet, document, file)
     if len(read.claims) > _MOST_CLAIMS:
         count = f"{len(read.claims):,} claims; at most {_MOST_CLAIMS:,} are judged at once"
         raise InputError(f"{name}: {count}: split the file")
@@ -136,7 +146,7 @@ def _document(text: str, name: str) -> dict[str, Any]:
     return {"title": "", "source": "", "group": []} | document
 
 
-def _finished(claim: Claim, first: str, ids: set[str], place: Place) -> Claim:
+def _finished(claim: Claim, first: str, ids: set[str], place: _Place) -> Claim:
     """A claim with its figure read, in the first group where it names none, by an id of its own."""
     claim = replace(claim, group=claim.group or first)
     if claim.id in ids:
@@ -145,10 +155,10 @@ def _finished(claim: Claim, first: str, ids: set[str], place: Place) -> Claim:
         stem = ".".join(filter(None, (claim.group, claim.split, claim.label, claim.metric, claim.at)))
         names = itertools.chain([stem], (f"{stem}#{number}" for number in itertools.count(2)))
         claim = replace(claim, id=next(name for name in names if name not in ids))
-    return replace(claim, value=place_print(claim.printed, "printed", place, claim.unit, claim.decimal))
+    return replace(claim, value=_place_print(claim.printed, "printed", place, claim.unit, claim.decimal))
 
 
-def _check_claim(claim: Claim, groups: Collection[str], ids: set[str], place: Place) -> None:
+def _check_claim(claim: Claim, groups: Collection[str], ids: set[str], place: _Place) -> None:
     """The run and the claims that it names must exist, and a relation has as many inputs as it takes."""
     relation, inputs = claim.relation, claim.inputs
     if claim.group not in groups:
@@ -203,6 +213,134 @@ def _contradictions(group: Group, names: Collection[str]) -> Iterator[tuple[obje
         yield unknown, "shares_sample_with", f"no other group is named {other!r}"
 
 
+def _table_lines(text: str) -> dict[str, int]:
+    """The line of each table and key of a TOML text, by its path: ``group[0].sample``, ``group[0].sample.n``."""
+    lines: dict[str, int] = {}
+    counts: Counter[str] = Counter()
+    table = quoted = ""
+    for number, line in enumerate(text.split("\n"), 1):
+        if not quoted and (head := _HEADER.match(line)):
+            table = ""
+            *above, last = re.sub(r"[\"' ]", "", head[2]).split(".")
+            for part in (*above, last):
+                table = f"{table}.{part}".lstrip(".")
+                counts[table] += head[1] == "[[" and part is last
+                table += f"[{counts[table] - 1}]" if counts[table] else ""
+            lines[table] = number
+        elif not quoted and (key := _KEY.match(line)):
+            lines.setdefault(f"{table}.{key[1]}".lstrip("."), number)
+        for mark in ('"""', "'''"):
+            if line.count(mark) % 2 and quoted in ("", mark):
+                quoted = "" if quoted else mark
+    return lines
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A table of a TOML file, for messages: the file's name and lines (`_table_lines`), and the table's path."""
+
+    file: str
+    lines: Mapping[str, int]
+    path: str = ""
+
+    def inside(self, key: str) -> _Place:
+        """A table or key in this one."""
+        return _Place(self.file, self.lines, f"{self.path}.{key}".lstrip("."))
+
+    def error(self, key: str, message: str) -> InputError:
+        """The error to raise about a key: with its line, or that of the nearest table around it that has one."""
+        path = self.inside(key).path.rstrip(".")
+        while path and path not in self.lines:
+            path = re.sub(r"\.?[^.\[]+$|\[\d+\]$|.$", "", path)
+        return InputError(f"{self.file}, line {self.lines.get(path, 1)}: {message}")
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, known := list(known), n=1, cutoff=0.5)
+    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(filter(None, known))}"
+
+
+@cache
+def _keys(cls: Any) -> dict[str, tuple[Field[Any], Any, Any]]:
+    """Key -> field, its type without None, and its mark."""
+    hints = get_type_hints(cls, include_extras=True)
+    out = {}
+    for item in fields(cls):
+        hint, mark = hints[item.name], None
+        while get_origin(hint) in (Annotated, Union, UnionType):
+            if get_origin(hint) is Annotated:
+                hint, mark = get_args(hint)
+            else:
+                hint = next(option for option in get_args(hint) if option is not NoneType)
+        out[item.metadata.get("key", item.name)] = item, hint, mark
+    return out
+
+
+def _from_toml(cls: Callable[..., T], table: Mapping[str, Any], place: _Place, what: str = "the file") -> T:
+    """A frozen value from a table, nested tables too; a field that is kept out of files is None."""
+    keys = _keys(cls)
+    if unknown := [key for key in table if key not in keys or not key]:
+        raise place.error(unknown[0], f"unknown key {unknown[0]!r} in {what}; {_nearest(unknown[0], keys)}")
+    values = {}
+    for key, (item, hint, mark) in keys.items():
+        if key in table:
+            values[item.name] = _value(table[key], hint, mark, key, place)
+        elif item.default is MISSING and item.default_factory is MISSING:
+            if key:
+                raise place.error(key, f"{what} needs {key!r}")
+            values[item.name] = None
+    return cls(**values)
+
+
+#: Type of a field → what stands in the file, in Python and in words; any other is a dataclass, so a table.
+_HELD: dict[Any, tuple[Any, str]] = {
+    str: (str, 'a string in quotes (figures too: "57.14%")'), Printed: (str, 'a figure in quotes ("57.14%")'),
+    bool: (bool, "true or false"), int: (int, "a whole number"), float: (int | float, "a number"),
+}  # fmt: skip
+
+
+def _value(value: Any, hint: Any, mark: Any, key: str, place: _Place) -> Any:
+    """The value of a key, of what its hint and mark ask for."""
+    part = get_args(hint)[0] if get_origin(hint) is tuple else None
+    held, words = _HELD.get(hint, (dict, "a table"))
+    good = isinstance(value, held) and (held is bool or not isinstance(value, bool))
+    if mark == "date":
+        words = 'an ISO date ("2024-06-30")'
+        value = value.isoformat()[:10] if hasattr(value, "isoformat") else value
+        good = isinstance(value, str) and bool(_ISO.match(value))
+    elif part is not None:
+        words = f"a list of {'strings' if part is str else 'tables'}"
+        good = isinstance(value, list) and all(isinstance(item, str if part is str else dict) for item in value)
+    if not good or (hint in (int, float) and not abs(value) <= 1e300):
+        raise place.error(key, f"{key!r} must be {words}, got {_shown(value)}")
+    if isinstance(mark, tuple) and value not in mark:
+        raise place.error(key, f"unknown {key} {value!r}; {_nearest(value, mark)}")
+    if isinstance(mark, int) and (size := len(value) if isinstance(value, list) else value) < mark:
+        raise place.error(key, f"{key} {size} is below {mark}" if mark else f"{key} {size} is negative")
+    if part is not None:
+        what, items = key if place.path else f"[[{key}]]", enumerate(value)
+        return tuple(x if part is str else _from_toml(part, x, place.inside(f"{key}[{i}]"), what) for i, x in items)
+    if hint is Printed:
+        return _place_print(value, key, place)
+    return value if hint in _HELD else _from_toml(hint, value, place.inside(key), key)
+
+
+def _shown(value: Any) -> str:
+    """The beginning of a value for a message; a whole number can be longer than Python writes out."""
+    try:
+        return f"{value!r:.60}"
+    except ValueError:
+        return "a number of thousands of digits"
+
+
+def _place_print(text: str, key: str, place: _Place, unit: str = "", decimal: str = ".") -> Printed:
+    """A printed figure; the error where none stands at the start of the text has the line of its key."""
+    try:
+        return parse_print(text, unit=unit, decimal=decimal)
+    except InputError as error:
+        raise place.error(key, str(error)) from None
+
+
 def dump_claims(claims: ClaimSet) -> str:
     """The claim set as TOML; `parse_claims` reads it back to an equal set.
 
@@ -217,9 +355,9 @@ def dump_claims(claims: ClaimSet) -> str:
     <BLANKLINE>
 
     """
-    blocks = [toml_lines(replace(claims, groups=(), claims=()))]
-    blocks += [toml_lines(group, "[group]") for group in claims.groups]
-    blocks += [toml_lines(claim, "[claim]") for claim in claims.claims]
+    blocks = [_toml_lines(replace(claims, groups=(), claims=()))]
+    blocks += [_toml_lines(group, "[group]") for group in claims.groups]
+    blocks += [_toml_lines(claim, "[claim]") for claim in claims.claims]
     return "\n".join(line for block in blocks for line in [*block, ""])
 
 
@@ -236,4 +374,35 @@ def dump_draft(draft: Draft) -> str:
 
 def _listed(items: Iterable[Excluded]) -> str:
     rows = [{"line": item.line, "text": item.text, "reason": item.reason} for item in items]
-    return toml_value(rows, broken=True)
+    return _toml_value(rows, broken=True)
+
+
+def _stated(value: Any) -> dict[str, Any]:
+    """Key -> value of the fields that are not at their defaults."""
+    kind: Any = type(value)
+    pairs = {key: (getattr(value, item.name), item.default) for key, (item, _, _) in _keys(kind).items() if key}
+    return {key: current for key, (current, default) in pairs.items() if current not in (None, (), "", default)}
+
+
+def _toml_lines(value: Any, head: str = "") -> list[str]:
+    """A frozen value as a TOML table under its heading: a key a line, then the tables inside it."""
+    lines, inside = [f"[{head}]"] if head else [], []
+    for key, item in _stated(value).items():
+        if is_dataclass(item) and not isinstance(item, Printed):
+            inside += ["", *_toml_lines(item, f"{head.strip('[]')}.{key}")] if _stated(item) else []
+        else:
+            lines.append(f"{key} = {_toml_value(item, broken=True)}")
+    return lines + inside
+
+
+def _toml_value(value: Any, broken: bool = False) -> str:
+    """A value as TOML text; control characters are escaped. `broken`: tables of a list stand on lines of their own."""
+    if is_dataclass(value):
+        value = str(value) if isinstance(value, Printed) else _stated(value)
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{key} = {_toml_value(item)}" for key, item in value.items()) + " }"
+    if isinstance(value, tuple | list):
+        items = [_toml_value(item) for item in value]
+        lines = broken and any(item[0] == "{" for item in items)
+        return "[\n  " + ",\n  ".join(items) + ",\n]" if lines else f"[{', '.join(items)}]"
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")

@@ -4,7 +4,7 @@ A `Claim` is one figure as printed. A `Group` is one run of a report: one model,
 claims speak about the same quantities only when they share group, split and position (`at`); nothing else counts as
 identified, and only identified quantities can contradict each other.
 
-These classes are the schema of claims files too (`schema`): a field is a key. ``Annotated`` says what a type does not:
+These classes are the schema of claims files too (`files`): a field is a key. ``Annotated`` says what a type does not:
 a tuple the choices of a text, a number the least that a number or the length of a list can be, ``"date"`` a date or its
 beginning (``"2024"``, ``"2024-06"``). ``metadata={"key": …}`` renames a key, and ``""`` keeps the field out of files.
 """
