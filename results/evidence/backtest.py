@@ -26,12 +26,14 @@ from assay.results.evidence.skill import skill_metrics, skill_of, skill_table
 from assay.results.stats.hit_rates import hit_metrics, session_hits, trade_hits
 from assay.results.stats.information_coefficient import (
     QuantileReturns,
+    aligned_values,
     ic_metrics,
     ic_table,
     quantile_returns,
 )
 from assay.results.stats.monotonicity import monotonicity_test
 from assay.results.stats.performance import Metric, performance_metrics, relative_metrics
+from assay.results.stats.ranks import PairedRanks
 from assay.results.stats.sharpe import sharpe_intervals
 from assay.results.stats.skill import Skill
 from assay.results.storage.kept import Keep, kept_tables
@@ -271,13 +273,15 @@ def _signal(
         tables["dispersion"] = predictions.dispersion
     if predictions.receipts is not None:
         tables["receipts"] = predictions.receipts
-    skill = skill_of(predictions, prices, forward=ahead, held=result.target_weights)
+    ranks = PairedRanks(*aligned_values(predictions.view, forward))
+    skill = skill_of(predictions, prices, forward=ahead, held=result.target_weights, ranks=ranks)
     signed = score if score is not None and (predictions.unit == "return" or predictions.zero_is_neutral) else None
     if signed is None and predictions.probability_up is not None:
         signed = predictions.probability_up - 0.5
     metrics, more = ranking_figures(
-        result, skill, predictions.view, signed, forward, result.target_weights, horizon=predictions.horizon
-    )
+        result, skill, predictions.view, signed, forward, result.target_weights, horizon=predictions.horizon,
+        ranks=ranks,
+    )  # fmt: skip
     tables |= more
     metrics += forecast_metrics(predictions, Outcomes(ahead, predictions.horizon, execution["delay"]))
     if predictions.action is not None:
@@ -303,6 +307,7 @@ def ranking_figures(
     weights: Table | None,
     *,
     horizon: int,
+    ranks: PairedRanks | None = None,
 ) -> tuple[list[Metric], dict[str, pd.DataFrame]]:
     """What is said of a ranking: skill, correlations, fifths, hit rates; the tables ``skill``, ``ic``, ``quantiles``.
 
@@ -314,6 +319,7 @@ def ranking_figures(
     forward : (T, N) what followed.
     weights : (T', N) target weights.
     horizon : h of the forward returns.
+    ranks : of what ranks and what followed, if they are there already.
 
     """
     metrics: list[Metric] = []
@@ -321,11 +327,11 @@ def ranking_figures(
     if skill is not None:
         metrics += skill_metrics(skill, result)
         tables["skill"] = skill_table(skill)
-    ic = ic_table(ranked, forward)
+    ic = ic_table(ranked, forward, ranks=ranks)
     tables["ic"] = ic
     metrics += ic_metrics(ic, horizon)
     if ranked.shape[1] >= 5:
-        quantiles = quantile_returns(ranked, forward, quantiles=5, horizon=horizon)
+        quantiles = quantile_returns(ranked, forward, quantiles=5, horizon=horizon, ranks=ranks)
         tables["quantiles"] = quantiles.table
         mean = float(quantiles.spread.mean())
         text = "top less bottom fifth, mean a window, before costs"

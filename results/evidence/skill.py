@@ -17,6 +17,7 @@ from assay.engine.result import BacktestResult
 from assay.results.stats.blocks import row_blocks
 from assay.results.stats.long_run_variance import Regression, regress
 from assay.results.stats.performance import Metric
+from assay.results.stats.ranks import PairedRanks
 from assay.results.stats.risk_by_session import pays
 from assay.results.stats.skill import (
     MIXTURE,
@@ -71,6 +72,7 @@ def skill_of(
     styles: Mapping[str, pd.DataFrame | Rows] | None = None,
     risk: Risk | None = None,
     held: pd.DataFrame | None = None,
+    ranks: PairedRanks | None = None,
 ) -> Skill | None:
     """The series x of a panel of predictions; None where it ranks nothing.
 
@@ -83,6 +85,7 @@ def skill_of(
     risk : `risk_of` the same, if it is there already.
     held : (T, N) target weights, the only ones of which it will be asked what the skill implies, see
         `implied_earnings`: of a large panel no tables are then kept.
+    ranks : of what ranks the assets and the forward returns, if they are there already.
 
     """
     score = predictions.view
@@ -91,9 +94,11 @@ def skill_of(
         forward = forward_returns(prices, horizon=predictions.horizon, delay=delay, fill=fill)
     running = None if risk is not None else _running_risk(score, prices)
     if running is not None:
-        return skill_series(score, forward, running, horizon=predictions.horizon, styles=styles, held=held)
+        return skill_series(
+            score, forward, running, horizon=predictions.horizon, styles=styles, held=held, ranks=ranks
+        )
     risk = risk_of(predictions, prices) if risk is None else risk
-    return skill_series(score, forward, risk, horizon=predictions.horizon, styles=styles)
+    return skill_series(score, forward, risk, horizon=predictions.horizon, styles=styles, ranks=ranks)
 
 
 def _running_risk(score: pd.DataFrame, prices: PricePanel) -> RunningRisk | None:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from assay.data.conventions import FLAT, SESSIONS_A_YEAR, Floats
@@ -18,7 +20,7 @@ from assay.data.row_tables import Table, Values
 from assay.results.stats.blocks import row_blocks
 from assay.results.stats.long_run_variance import critical_value, hac_mean, lag_rule
 from assay.results.stats.performance import Metric
-from assay.results.stats.ranks import average_ranks, rank_correlation, row_correlation
+from assay.results.stats.ranks import PairedRanks, average_ranks, rank_correlation, row_correlation
 
 __all__ = [
     "QuantileReturns",
@@ -44,7 +46,9 @@ def aligned_values(score: Table, forward: Table) -> tuple[Values, Values]:
     return score.to_numpy(dtype=np.float64), forward.to_numpy(dtype=np.float64)
 
 
-def ic_table(score: Table, forward: Table, *, minimum: int = MINIMUM_NAMES) -> pd.DataFrame:
+def ic_table(
+    score: Table, forward: Table, *, minimum: int = MINIMUM_NAMES, ranks: PairedRanks | None = None
+) -> pd.DataFrame:
     """Pearson and Spearman correlation of score and forward return, a row a session.
 
     Parameters
@@ -52,6 +56,7 @@ def ic_table(score: Table, forward: Table, *, minimum: int = MINIMUM_NAMES) -> p
     score : (T, N) stamped t.
     forward : (T, N) what followed, stamped t; see `assay.data.returns.forward_returns`.
     minimum : names a session needs. Panels of fewer assets than that use all they have, at least 3.
+    ranks : of the same scores and outcomes, if they are there already.
 
     Returns
     -------
@@ -62,7 +67,7 @@ def ic_table(score: Table, forward: Table, *, minimum: int = MINIMUM_NAMES) -> p
     one, two = aligned_values(score, forward)
     needed = max(3, min(minimum, one.shape[1]))
     ic, n = row_correlation(one, two, minimum=needed)
-    ranked, _ = rank_correlation(one, two, minimum=needed)
+    ranked, _ = (PairedRanks(one, two, keep=False) if ranks is None else ranks).correlation(needed)
     return pd.DataFrame({"ic": ic, "rank_ic": ranked, "n": n}, index=score.index)
 
 
@@ -218,12 +223,12 @@ class QuantileReturns:
 
 
 def quantile_returns(
-    score: Table, forward: Table, *, quantiles: int = 5, horizon: int = 1
+    score: Table, forward: Table, *, quantiles: int = 5, horizon: int = 1, ranks: PairedRanks | None = None
 ) -> QuantileReturns:
     """Mean forward return of each quantile of the score, equal counts a session.
 
     A name with rank r of n (average ranks) is in quantile ⌈q·(r − ½)/n⌉; sessions with fewer than `quantiles` names
-    are left out.
+    are left out. `ranks` of the same scores and outcomes are taken if they are there already.
 
     Raises
     ------
@@ -235,8 +240,9 @@ def quantile_returns(
         raise InputError(f"quantile returns: at least 2 quantiles, got {quantiles}")
     one, two = aligned_values(score, forward)
     means = np.full((len(one), quantiles), np.nan)
+    ranks = PairedRanks(one, two, keep=False) if ranks is None else ranks
     for rows in row_blocks(one.shape):
-        means[rows] = _quantile_means(one[rows], two[rows], quantiles)
+        means[rows] = _quantile_means(ranks[rows], two[rows], quantiles)
     lines = []
     for q in range(quantiles):
         values = means[:, q][np.isfinite(means[:, q])]
@@ -252,23 +258,33 @@ def quantile_returns(
     return QuantileReturns(table, spread, monotone, by_session)
 
 
-def _quantile_means(score: Floats, forward: Floats, quantiles: int) -> Floats:
-    """(T, q) mean of `forward` in each quantile of each row's scores."""
+def _quantile_means(ranks: npt.NDArray[Any], forward: Floats, quantiles: int) -> Floats:
+    """(T, q) mean of `forward` in each quantile of each row, from twice the ranks, 0 = none."""
     unknown = np.isnan(forward)
     if unknown.any():
-        score, forward = np.where(unknown, np.nan, score), np.where(unknown, 0.0, forward)
-    bucket, n = average_ranks(score), np.count_nonzero(np.isfinite(score), axis=1)
+        forward = np.where(unknown, 0.0, forward)
+    n = np.count_nonzero(ranks, axis=1)
+    bucket = np.empty(ranks.shape, dtype=np.min_scalar_type(quantiles))
+    for names in np.unique(n).tolist():
+        rows = n == names
+        numbers = _quantile_numbers(names, quantiles).astype(bucket.dtype)
+        if rows.all():
+            np.take(numbers, ranks, out=bucket, mode="clip")
+        else:
+            bucket[rows] = numbers.take(ranks[rows])
     finite = bool(np.isfinite(forward).all())
-    bucket -= 0.5
-    bucket *= quantiles
-    with np.errstate(invalid="ignore", divide="ignore"):
-        bucket /= n[:, None]
-        np.ceil(bucket, out=bucket)
-    means, part = np.full((len(score), quantiles), np.nan), np.empty(score.shape)
+    means, part = np.full((len(ranks), quantiles), np.nan), np.empty(ranks.shape)
     for q in range(1, quantiles + 1):
         inside = bucket == q
         count = np.count_nonzero(inside, axis=1)
         total = (np.multiply(forward, inside, out=part) if finite else np.where(inside, forward, 0.0)).sum(axis=1)
         enough = (count > 0) & (n >= quantiles)
-        means[:, q - 1] = np.divide(total, count, out=np.full(len(score), np.nan), where=enough)
+        means[:, q - 1] = np.divide(total, count, out=np.full(len(ranks), np.nan), where=enough)
     return means
+
+
+def _quantile_numbers(n: int, quantiles: int) -> Floats:
+    """The quantile of twice each average rank among n names; 0 of rank 0."""
+    numbers = (np.arange(2 * n + 1) / 2.0 - 0.5) * quantiles
+    numbers[0] = 0.0
+    return np.ceil(numbers / max(n, 1))

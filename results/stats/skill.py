@@ -36,6 +36,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -50,7 +52,7 @@ from assay.data.rolling import rolling_deviation
 from assay.data.row_tables import RowValues, Table, Values
 from assay.results.stats.blocks import row_blocks
 from assay.results.stats.long_run_variance import critical_value, hac_mean, long_run_covariance
-from assay.results.stats.ranks import average_ranks
+from assay.results.stats.ranks import PairedRanks
 from assay.results.stats.risk_by_session import RiskBySession, pays
 
 __all__ = [
@@ -180,27 +182,30 @@ def _parts_of_risk(returns: pd.DataFrame) -> tuple[Floats, Floats]:
 
 def normal_scores(values: Floats) -> Floats:
     """Φ⁻¹((r − 3/8)/(n + 1/4)) of each row's average ranks r among its n values; NaN stays NaN."""
-    finite = np.isfinite(values)
-    known = finite.sum(axis=1)
-    whole = bool(finite.all())
-    ranks = average_ranks(values if whole else np.where(finite, values, np.nan))
-    if whole and values.size:
-        ranks *= 2
-        return _blom(values.shape[1]).take(ranks.astype(np.intp))
-    out = np.full(values.shape, np.nan)
-    for n in np.unique(known[known > 0]).tolist():
-        scores = _blom(n)
-        rows = np.flatnonzero(known == n)
-        there = finite[rows]
-        out[rows] = np.where(there, scores[np.where(there, 2 * ranks[rows], 0).astype(np.intp)], np.nan)
+    values = np.where(np.isfinite(values), values, np.nan)
+    return _scored(PairedRanks(values, values, keep=False)[0 : len(values)])
+
+
+def _scored(ranks: npt.NDArray[Any]) -> Floats:
+    """Normal scores of twice the average ranks, NaN where there is none."""
+    known = np.count_nonzero(ranks, axis=1)
+    sizes = np.unique(known).tolist()
+    if len(sizes) == 1:
+        return _blom(sizes[0]).take(ranks, mode="clip")
+    out = np.empty(ranks.shape)
+    for n in sizes:
+        rows = known == n
+        out[rows] = _blom(n).take(ranks[rows])
     return out
 
 
+@lru_cache(maxsize=16)
 def _blom(n: int) -> Floats:
     """Normal scores of twice the average ranks among n values: these are whole or half, so each score is one of 2n."""
     from scipy.special import ndtri
 
     scores: Floats = ndtri((np.arange(2 * n + 1) / 2 - 0.375) / (n + 0.25))
+    scores[0] = np.nan  # no rank
     return scores
 
 
@@ -250,6 +255,7 @@ def skill_series(
     held: Table | None = None,
     sectors: pd.Series | None = None,
     styles: Mapping[str, pd.DataFrame | Rows] | None = None,
+    ranks: PairedRanks | None = None,
 ) -> Skill:
     """The series x of a panel of scores.
 
@@ -263,6 +269,7 @@ def skill_series(
     held : (T, N) target weights, whose loading is kept in place of the tables it is made of.
     sectors : asset → sector; each becomes a column of 0 and 1 that is projected out.
     styles : name → (T', N') exposures known at t, or (T, N) rows of them; missing ones are taken as the session's mean.
+    ranks : of the same scores and outcomes, if somebody else reads them, too; they serve where all risk is known.
 
     Raises
     ------
@@ -301,7 +308,7 @@ def skill_series(
         keep &= np.isfinite(sized) & np.isfinite(beta)
         mask = None if in_rows and keep.all() else keep
         sigma, held_beta, came = _kept(sized, mask, 1.0), _kept(beta, mask), _kept(came, mask)
-        q = _kept(normal_scores(_kept(said, mask, np.nan)), mask)
+        q = _kept(_normal(ranks, rows, said, mask), mask)
         names = np.count_nonzero(keep, axis=1)
         mean = came.sum(axis=1, keepdims=True) / np.maximum(names, 1)[:, None]
         e = (came - held_beta * mean) / (sigma * scale)
@@ -358,6 +365,18 @@ def _indicators(sectors: pd.Series) -> list[Floats]:
 def _kept(values: Floats, keep: npt.NDArray[np.bool_] | None, other: float = 0.0) -> Floats:
     """The values that are kept, `other` in place of the rest; None keeps all of them."""
     return values if keep is None else np.where(keep, values, other)
+
+
+def _normal(
+    ranks: PairedRanks | None, rows: slice, scores: Floats, keep: npt.NDArray[np.bool_] | None
+) -> Floats:
+    """Normal scores of what is kept, from ranks of just that where they are there."""
+    if ranks is not None:
+        found = ranks[rows]
+        there = found > 0
+        if there.all() if keep is None else np.array_equal(there, keep):
+            return _scored(found)
+    return normal_scores(_kept(scores, keep, np.nan))
 
 
 def _filled(values: Floats, keep: npt.NDArray[np.bool_]) -> Floats:

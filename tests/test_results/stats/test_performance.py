@@ -14,6 +14,7 @@ from scipy.stats import norm
 
 from assay.data.errors import InputError, InsufficientEvidenceError
 from assay.data.returns import drawdown_series
+from assay.results.stats import ranks
 from assay.results.stats.deflated_sharpe import (
     deflated_sharpe,
     effective_sessions,
@@ -41,7 +42,7 @@ from assay.results.stats.performance import (
     yearly_returns,
 )
 from assay.results.stats.proportions import wilson_interval
-from assay.results.stats.ranks import average_ranks, rank_correlation, row_correlation
+from assay.results.stats.ranks import PairedRanks, average_ranks, rank_correlation, row_correlation
 
 
 def series(seed: int, n: int = 300, scale: float = 0.01) -> pd.Series:
@@ -285,6 +286,19 @@ def test_ranks_and_correlations_equal_scipy(seed):
         else:
             assert ranked[t] == pytest.approx(stats.spearmanr(x, y).statistic, abs=1e-12)
             assert plain[t] == pytest.approx(stats.pearsonr(x, y).statistic, abs=1e-12)
+
+
+@pytest.mark.parametrize("size", [1 << 19, 700])
+def test_ranks_that_are_kept_are_those_made_anew(size, monkeypatch):
+    monkeypatch.setattr(ranks, "_BLOCK_BYTES", size)
+    score, forward = (frame.round(1) for frame in crossed(3))
+    kept = PairedRanks(score.to_numpy(), forward.to_numpy())
+    both = score.where(forward.notna())
+    np.testing.assert_array_equal(kept[7:12], 2 * both[7:12].rank(axis=1).fillna(0))
+    np.testing.assert_array_equal(kept.correlation(), rank_correlation(score.to_numpy(), forward.to_numpy()))
+    pd.testing.assert_frame_equal(ic_table(score, forward, ranks=kept), ic_table(score, forward), rtol=0)
+    fifths = (quantile_returns(score, forward, ranks=each) for each in (kept, None))
+    pd.testing.assert_frame_equal(next(fifths).by_session, next(fifths).by_session, rtol=0)
 
 
 def test_ranks_of_values_that_differ_in_the_last_digits():
