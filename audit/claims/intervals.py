@@ -142,31 +142,27 @@ class Printed:
         return self.bound == ""
 
     @property
-    def half(self) -> float:
-        """Half-width of the rounding interval (of the low end, for a range)."""
-        full = self.decimals >= 6 and len(Decimal(repr(self.value)).as_tuple().digits) >= 7
-        return max(self.unit / 2, FULL_PRECISION * abs(self.value) * full)
-
-    @property
     def interval(self) -> Interval:
-        """Every value that rounds to the print; a half-line for a bound, the widened span for a range.
+        """Every value that rounds to the print; a half-line for a bound, the widened span for a range."""
+        low = -math.inf if self.bound in ("<", "<=") else self.value - self._half(self.value, self.unit)
+        high = math.inf if self.bound in (">", ">=") else self.end + self._half(self.end, self.end_unit)
+        return Interval(low, high)
 
-        An approximate print ("~") stands for one unit of its last digit, half a unit of the last that is not a trailing
-        zero, or 5%, whichever is widest: "~250,000" is 237,500 to 262,500 and "~10,000" is 5,000 to 15,000.
+    def _half(self, value: float, unit: float) -> float:
+        """Half a unit. An approximate print ("~") stands for one unit of its last digit, half a unit of the last that
+        is not a trailing zero, or 5%, whichever is widest: "~250,000" is 237,500 to 262,500, "~10,000" 5,000 to 15,000.
         """
-        half, end_half = self.half, self.end_unit / 2
-        if self.about:
-            half, end_half = _loose(self.value, self.unit), _loose(self.end, self.end_unit)
-        if self.bound in (">", ">="):
-            return Interval(self.value - half, math.inf)
-        if self.bound in ("<", "<="):
-            return Interval(-math.inf, self.value + half)
-        return Interval(self.value - half, self.end + end_half if self.bound == "range" else self.value + half)
+        if not self.about:
+            full = self.decimals >= 6 and len(Decimal(repr(value)).as_tuple().digits) >= 7
+            return max(unit / 2, FULL_PRECISION * abs(value) * full)
+        digits = str(round(abs(value) / unit)) if unit > 0 else "0"
+        zeros = len(digits) - len(digits.rstrip("0")) if digits != "0" else 0
+        return max(unit, unit * 10.0**zeros / 2, ABOUT * abs(value))
 
     @property
     def computed(self) -> bool:
-        """Whether all the digits of a machine are printed. Such a figure follows from whatever it was computed of; from
-        figures beside it that it does not follow from, it was not."""
+        """Whether all the digits of a machine are printed: from figures beside it that it does not follow from, it was
+        not computed."""
         return self.decimals >= 8
 
     @property
@@ -176,12 +172,6 @@ class Printed:
             return self.interval
         cut = Interval(self.value - self.unit * (self.value <= 0), self.value + self.unit * (self.value >= 0))
         return self.interval.hull(cut)
-
-
-def _loose(value: float, unit: float) -> float:
-    digits = str(round(abs(value) / unit)) if unit > 0 and math.isfinite(value) else "0"
-    zeros = len(digits) - len(digits.rstrip("0")) if digits != "0" else 0
-    return max(unit, unit * 10.0**zeros / 2, ABOUT * abs(value))
 
 
 #: Units that say how a print is read, and what one of its units is.
