@@ -358,23 +358,22 @@ def _overlaid(
         result = traded(weights)
         return shadow_returns(result.returns.to_numpy(), result.turnover.to_numpy(), result.sessions)[0]
 
-    def switched(weights: pd.DataFrame, ahead: int) -> Floats:
-        if kills:
+    def net(weights: pd.DataFrame, ahead: int | None = 0) -> Floats:
+        """Net returns, after kill switches that act so many sessions `ahead` where the book has any."""
+        if kills and ahead is not None:
             weights = emptied(weights, kill_switches(shadow(weights), lead=ahead))
         return traded(weights).returns.to_numpy()
 
-    plain = weights_of(vol_target=None, kill_switches=False)
-    targeted = plain if target is None else weights_of(kill_switches=False)
-    early = plain if target is None else scaled(plain, vol_factor(shadow(plain), target, lead=lead))
-    alone = f"a volatility window that includes the day it scales ({target or 0:.0%} target)"
-    both = "a volatility window and kill switches that include the day they act on"
-    books = [
-        (target is not None, alone, early, 0),
-        (kills, "kill switches that leave out the day that trips them", targeted, lead),
-        (kills and target is not None, both, early, lead),
-    ]
-    found = [Book(words, switched(weights, ahead), True) for wanted, words, weights, ahead in books if wanted]
-    if kills and target is not None:
-        found.append(Book("the book without its kill switches", traded(targeted).returns.to_numpy()))
-        found.append(Book("the book without its volatility target", switched(plain, 0)))
-    return traded(plain).returns.to_numpy(), found
+    plain, targeted, books = weights_of(vol_target=None, kill_switches=False), weights_of(kill_switches=False), []
+    if target is not None:
+        early = scaled(plain, vol_factor(shadow(plain), target, lead=lead))
+        words = f"a volatility window that includes the day it scales ({target:.0%} target)"
+        books.append(Book(words, net(early), True))
+    if kills:
+        books.append(Book("kill switches that leave out the day that trips them", net(targeted, lead), True))
+    if target is not None and kills:
+        words = "a volatility window and kill switches that include the day they act on"
+        books.append(Book(words, net(early, lead), True))
+        books.append(Book("the book without its kill switches", net(targeted, None)))
+        books.append(Book("the book without its volatility target", net(plain)))
+    return net(plain, None), books
