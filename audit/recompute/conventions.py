@@ -129,6 +129,12 @@ class Material:
         return next(iter(self.series.values()), np.empty(0))
 
     @property
+    def years(self) -> float:
+        """Years of 365.25 days from the first date to the last; NaN without dates."""
+        days = (self.dates[-1] - self.dates[0]) / np.timedelta64(1, "D") if len(self.dates) else 0.0
+        return float(days) / 365.25 or math.nan
+
+    @property
     def outcomes(self) -> Floats:
         """What closed trades came to, as returns where these are known, else in money."""
         return self.trades if len(self.trades) else self.profits

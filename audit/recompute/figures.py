@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from assay.audit.claims.model import Claim, ClaimSet
+from assay.audit.claims.model import Claim, ClaimSet, Portfolio
 from assay.audit.recompute.conventions import Material
 from assay.audit.recompute.daily import DailyMatch, Explanation, VolTarget, explain
 from assay.audit.recompute.measures import CLASS_METRICS, OF_BENCHMARK, OF_RETURNS, OF_SIGNALS, SIDE_METRICS, STATISTICS
@@ -134,9 +135,7 @@ def recompute(
 
     """
     group, split = choose_run(claims, run)
-    stated = claims.group(group).portfolio.periods_per_year
-    if stated is not None and stated not in (250, 252, 260, 365) and material.series and not material.panels:
-        material = replace(material, per_year=stated)
+    material = _as_stated(claims.group(group).portfolio, material)
     reader, found = Report(claims), []
     for claim in of_run(claims, group, split):
         own, stands = _of_claim(claim, material), stands_for(claim, reader.read(claim))
@@ -154,11 +153,22 @@ def recompute(
     return [replace(item, explanation=why.get(item.claim.id)) for item in found]
 
 
+def _as_stated(stated: Portfolio, material: Material) -> Material:
+    """The material with what the report states of its returns: how many a year, and the rate they are measured over."""
+    if material.risk_free is None and stated.risk_free is not None:
+        material = replace(material, risk_free=stated.risk_free.value)
+    count = stated.periods_per_year
+    if count in (None, 250, 252, 260, 365) or not material.series or material.panels:
+        return material
+    # Months may be stated where days are given.
+    others = abs(math.log2(len(material.given) / material.years / count)) > 1
+    return material if others else replace(material, per_year=count)
+
+
 def _of_claim(claim: Claim, material: Material) -> Material | None:
     """The part of the material that a claim is of: a period, an asset or a class; None where it has none."""
     if (days := days_of(claim.at)) is not None:
-        week = np.timedelta64(7, "D")  # what the series may lack at either end
-        dates = material.dates
+        week, dates = np.timedelta64(7, "D"), material.dates  # what the series may lack at either end
         covered = len(dates) and dates[0] <= days[0] + week and dates[-1] >= days[1] - week
         return material.between(*days) if covered else None
     if claim.metric in _IN_UNITS:

@@ -75,19 +75,12 @@ def _rate(choice: Choice, periods: float) -> tuple[float, float]:
     return rate, math.expm1(math.log1p(rate) / periods) if compounds else rate / periods
 
 
-def _calendar_years(material: Material) -> float:
-    """Years of 365.25 days from the first date to the last; NaN without dates."""
-    dates = material.dates
-    days = (dates[-1] - dates[0]) / np.timedelta64(1, "D") if len(dates) else 0.0
-    return float(days) / 365.25 or math.nan
-
-
 def _periods(choice: Choice, count: int) -> float:
     """Periods a year, or what else a choice scales by."""
     words, panel = choice.get("periods", "in all"), choice.material.panels.get(choice.get("timing", ""))
     named = {
         "monthly √12": 12.0, "not annualised": 1.0, "a session": 1.0, "in all": float(count),
-        "√trades a year": count / _calendar_years(choice.material),
+        "√trades a year": count / choice.material.years,
         "√252 on trades, as if each were a session": SESSIONS_A_YEAR,
         "252 over the horizon": SESSIONS_A_YEAR / panel.horizon if panel and panel.horizon > 1 else math.nan,
     }  # fmt: skip
@@ -150,7 +143,7 @@ def _annual_return(values: Floats, choice: Choice) -> float:
     if over == "mean month times 12":
         values = monthly(material, choice["basis"])
     once = {"mean month times 12": 12.0, "total return": float(len(values))}
-    once["calendar years"] = len(values) / _calendar_years(material)
+    once["calendar years"] = len(values) / material.years
     return _earned(values, how, once[over] if over else float(choice["periods"]))
 
 

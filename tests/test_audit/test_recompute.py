@@ -246,3 +246,24 @@ def test_rows_are_taken_by_their_dates_and_returns_begin_where_they_do(tmp_path:
 def test_a_loss_of_all_the_capital_has_no_running_one(tmp_path: Path) -> None:
     path = write(tmp_path / "pnl.csv", "pnl\n-100\n50\n20\n10\n30\n")
     assert list(material_of_returns(path, kind="pnl", capital=100.0).series) == ["P&L over the starting capital"]
+
+
+def test_the_rate_that_a_report_states_is_tried(tmp_path: Path) -> None:
+    values = returns(400)
+    shown = f"{(values.mean() * 252 - 0.0235) / (values.std(ddof=1) * np.sqrt(252)):.5f}"
+    stated = '[[group]]\nname = "g"\n[group.portfolio]\nrisk_free = "2.35%"\n'
+    for text, matched in ((claims_of({"sharpe": shown}, stated), True), (claims_of({"sharpe": shown}), False)):
+        [found] = recompute(parse_claims(text), Material({"as given": values}))
+        assert bool(found.resolution.matches) == matched
+
+
+def test_months_that_are_stated_do_not_annualise_days() -> None:
+    values, days = returns(500), pd.bdate_range("2021-01-04", periods=500).to_numpy().astype("datetime64[D]")
+    months = pd.Series(values, days).add(1).resample("ME").prod() - 1
+    stated = '[[group]]\nname = "g"\n[group.portfolio]\nperiods_per_year = 12\n'
+    text = claims_of({"sharpe": f"{months.mean() / months.std() * np.sqrt(12):.4f}"}, stated)
+    [found] = recompute(parse_claims(text), Material({"as given": values}, dates=days))
+    assert "monthly √12" in found.resolution.named.words
+    assert "252" in found.resolution.own.words
+    [found] = recompute(parse_claims(text), Material({"as given": months.to_numpy()}))
+    assert found.resolution.reproduced
