@@ -20,7 +20,7 @@ from assay.audit.read.keyed import Entry, place_data, scan_data, scan_log, scan_
 from assay.audit.read.labels import SETTING, SPLIT_NAMES, Context, Label, fold, named, unit_of, wrong_unit
 from assay.audit.read.prose import place_prose
 from assay.audit.read.records import assemble
-from assay.audit.read.relations import attach, tie_gaps
+from assay.audit.read.relations import attach
 from assay.audit.read.sheet import MAX_TOKENS, Draft, Sheet, Spot, numbers
 from assay.audit.read.tokens import Token
 from assay.audit.read.words import mentions, pattern, plain, read_role, says, table, wordset
@@ -130,7 +130,6 @@ def draft_claims(text: str, *, title: str = "", source: str = "", form: str = ""
             _line(walk, index)
         walk.previous = line.kind
     attach(walk.sheet, lines)
-    tie_gaps(walk.sheet)
     draft = assemble(walk.sheet, title=title or (first.headings[0] if first else ""), source=source)
     return with_context(draft, lines)
 

@@ -24,7 +24,7 @@ from assay.audit.read.tokens import Token
 from assay.audit.read.words import mentions, pattern, plain, read_role, says, table, wordset
 from assay.data.errors import InputError
 
-__all__ = ["attach", "claim_beside", "place_change", "takes_interval", "tie_changes", "tie_gaps"]
+__all__ = ["attach", "claim_beside", "place_change", "takes_interval", "tie_changes"]
 
 #: How far a fraction may lie from a share to be its own.
 _NEAR = 0.1
@@ -171,34 +171,33 @@ def _won_and_lost(sheet: Sheet, text: str, indexes: list[int]) -> None:
 
 def place_change(spot: Spot, figures: list[Token], metric: str, local: Context, title: str, pair: list[int]) -> None:
     """Place a cell under "change" or "improvement", tied to `pair`, the two figures of its metric left of it."""
-    sheet, (first, *rest) = spot.sheet, figures
-    marked = pattern("relative_unit").search(first.text + " " + title) is not None
-    in_percent = not marked and len(pair) == 2 and all(sheet.placed[i].value.percent for i in pair)
+    placed, first, local = spot.sheet.placed, figures[0], replace(local, goal=False)
+    signed = pattern("relative_unit").search(first.text) is not None
+    marked = signed or pattern("relative_unit").search(title) is not None
+    in_percent = not marked and len(pair) == 2 and all(placed[i].value.percent for i in pair)
     kind = "change" if marked or in_percent else "difference"
     kind = "multiple" if first.text.endswith(("×", "x")) else kind
-    signed = pattern("relative_unit").search(first.text) is not None
-    unit = "percent" if in_percent or (kind == "change" and not signed) else ""
-    local = replace(local, goal=False)
-    index = spot.claim(first, kind, local, unit=unit)
+    index = spot.claim(first, kind, local, unit="percent" if in_percent or (kind == "change" and not signed) else "")
     before, behind = replace(local, group=(*local.group, "before")), replace(spot, record=spot.record + "b")
-    stated = len(rest) == 1 and pattern("from_word").search(plain(spot.text[: rest[0].start])) is not None
+    stated = len(figures) == 2 and pattern("from_word").search(plain(spot.text[: figures[1].start])) is not None
     if stated:
-        start = behind.claim(rest[0], metric, before)
+        start = behind.claim(figures[1], metric, before)
         pair = [start, *pair[:1]] if start is not None else []
-    elif rest:
-        place_prose(behind, rest, before)
+    else:
+        place_prose(behind, figures[1:], before)
     if index is None or len(pair) != 2 or kind == "multiple":
         return
-    change = sheet.placed[index]
-    change.inputs = tuple(pair) if stated else _oriented(sheet, pair, change)
+    inputs = tuple(pair) if stated else _oriented(pair, placed, placed[index])
+    if not inputs:
+        return
     lower = METRICS[metric].kind in ("error", "loss") or metric in wordset("lower_is_better")
     falls = kind == "change" and lower and says(title, "better_titles")
-    change.relation = "" if not change.inputs else "reduction" if falls else kind
+    placed[index].inputs, placed[index].relation = inputs, "reduction" if falls else kind
 
 
-def _oriented(sheet: Sheet, pair: list[int], change: Placed) -> tuple[int, ...]:
+def _oriented(pair: list[int], placed: list[Placed], change: Placed) -> tuple[int, ...]:
     """From and to: the baseline first, wherever its column stands; where nothing says which, as the figure needs."""
-    first, second = (sheet.placed[index] for index in pair)
+    first, second = (placed[index] for index in pair)
     names = [" ".join(figure.context.group) for figure in (first, second)]
     earlier = [bool(read_role(name).earlier or says(name, "earlier_columns")) for name in names]
     if earlier[0] == earlier[1]:
@@ -208,40 +207,24 @@ def _oriented(sheet: Sheet, pair: list[int], change: Placed) -> tuple[int, ...]:
     return (pair[1], pair[0]) if earlier[1] else tuple(pair)
 
 
-def tie_gaps(sheet: Sheet) -> None:
-    """Tie a gap between losses, and a multiple printed behind it, to the two losses of its list."""
-    for index, gap in enumerate(sheet.placed):
-        if gap.metric == "loss_gap" and not gap.relation and gap.block and gap.value.is_point:
-            near = ((i, sheet.placed[i]) for i in range(max(0, index - 4), index))
-            losses = {
-                other.metric: i for i, other in near
-                if (other.block, other.context.group) == (gap.block, gap.context.group) and other.value.is_point
-            }  # fmt: skip
-            if {"train_loss", "validation_loss"} <= set(losses):
-                gap.relation, gap.inputs = "difference", (losses["train_loss"], losses["validation_loss"])
-                for other in sheet.placed[index + 1 : index + 2]:
-                    if (other.metric, other.line, other.relation) == ("multiple", gap.line, ""):
-                        other.relation, other.inputs = "ratio", gap.inputs
-
-
-_ROWS = ("train", "validation")
 #: How a figure may follow from two others.
 _FORMULAS: dict[str, list[tuple[str, Callable[[Interval, Interval], Interval]]]] = {
     "multiple": [("ratio", lambda a, b: b / a), ("ratio", lambda a, b: (b - a) / a)],
     "reduction": [("reduction", lambda a, b: Interval.point(1.0) - b / a)],
     "change": [("change", lambda a, b: (b - a) / a), ("difference", lambda a, b: abs(b - a))],
     "difference": [("difference", lambda a, b: abs(b - a))],
+    "loss_gap": [("difference", lambda a, b: b - a)],
 }
 
 
 def tie_changes(placed: list[Placed], names: list[str]) -> None:
-    """Tie changes, multiples and differences without a relation to the figures they fit, the likeliest first."""
+    """Tie changes, multiples, differences and gaps without a relation to the figures they fit, the likeliest first."""
     by_metric: dict[str, list[int]] = {}
     for index, figure in enumerate(placed):
         if figure.value.is_point and not figure.context.goal:
             by_metric.setdefault(figure.metric, []).append(index)
     for index, figure in enumerate(placed):
-        if figure.relation or not figure.value.is_point or figure.metric not in ("change", "multiple", "difference"):
+        if figure.relation or not figure.value.is_point or figure.metric not in _FORMULAS:
             continue
         falls = figure.metric == "change" and any(word in plain(figure.text) for word in wordset("falling"))
         readings = [*(_FORMULAS["reduction"] if falls else ()), *_FORMULAS[figure.metric]]
@@ -251,13 +234,17 @@ def tie_changes(placed: list[Placed], names: list[str]) -> None:
                 ends = placed[first].value.interval, placed[last].value.interval
                 if not figure.relation and ends[0].low > 0 and figure.value.either.meets(formula(*ends)):
                     figure.relation, figure.inputs = relation, (first, last)
-        figure.metric = "difference" if figure.relation == "difference" else figure.metric
+        if (figure.metric, figure.relation) == ("change", "difference"):
+            figure.metric = "difference"
 
 
 def _metrics(placed: list[Placed], index: int) -> list[str]:
     """The metrics that a change may be of: named on its line, the nearest first, then that of its list, then what the
-    figures above it in the list are all of."""
+    figures above it in the list are all of.
+    """
     figure, folded = placed[index], plain(placed[index].text)
+    if figure.metric == "loss_gap":
+        return ["loss_gap"]
     above = [other.metric for other in placed[max(0, index - 6) : index] if other.block == figure.block != 0]
     values = {metric for metric in above if metric not in wordset("derived")} if len(above) > 1 else set()
     named = sorted(mentions(folded), key=lambda mention: abs(mention.start - figure.column))
@@ -269,19 +256,20 @@ def _metrics(placed: list[Placed], index: int) -> list[str]:
 def _pairs(
     placed: list[Placed], names: list[str], index: int, by_metric: dict[str, list[int]], metric: str
 ) -> list[Pair]:
-    """From an earlier run, or a baseline, to the run of the figure: of one class and position, the nearest first."""
+    """From an earlier run, or a baseline, to the run of the figure: of one class and position, the nearest first; of a
+    gap and its multiple from the loss of the training to that of the validation.
+    """
     figure = placed[index]
 
     def near(name: str) -> list[int]:
         return sorted(by_metric.get(name, []), key=lambda i: abs(placed[i].line - figure.line))
 
-    of_gap = metric == "loss_gap" and figure.metric == "multiple"
-    train, validation = ([i for i in near(f"{row}_loss") if names[i] == names[index]][:3] for row in _ROWS)
+    train, validation = ([i for i in near(f"{row}_loss") if names[i] == names[index]][:3] for row in ("train", "validation"))
+    of_gap = itertools.product(train, validation) if metric == "loss_gap" and figure.metric in ("multiple", metric) else ()
     earlier = {i for i in near(metric) if any(p == "before" or read_role(p).earlier for p in placed[i].context.group)}
-    now = [i for i in near(metric) if i not in earlier]
+    now = [i for i in near(metric) if i not in earlier and figure.metric != metric]
     mine = [i for i in now if names[i] == names[index]][:8] or now[:8]
     before = [i for i in near(metric) if i in earlier][:8]
     before += near("random_baseline")[:3] if metric == "accuracy" else []
     place = {i: (placed[i].name, placed[i].context.at) for i in (*mine, *before)}
-    alike = [(first, last) for last in mine for first in before if place[first] == place[last]]
-    return [*(itertools.product(train, validation) if of_gap else ()), *alike]
+    return [*of_gap, *((first, last) for last in mine for first in before if place[first] == place[last])]
