@@ -264,8 +264,9 @@ def _pairs(
     def near(name: str) -> list[int]:
         return sorted(by_metric.get(name, []), key=lambda i: abs(placed[i].line - figure.line))
 
-    train, validation = ([i for i in near(f"{row}_loss") if names[i] == names[index]][:3] for row in ("train", "validation"))
-    of_gap = itertools.product(train, validation) if metric == "loss_gap" and figure.metric in ("multiple", metric) else ()
+    rows = ("train_loss", "validation_loss") if metric == "loss_gap" and figure.metric in ("multiple", metric) else ()
+    losses = [[i for i in near(row) if names[i] == names[index]][:3] for row in rows]
+    of_gap = [(first, last) for first in losses[0] for last in losses[1]] if rows else []
     earlier = {i for i in near(metric) if any(p == "before" or read_role(p).earlier for p in placed[i].context.group)}
     now = [i for i in near(metric) if i not in earlier and figure.metric != metric]
     mine = [i for i in now if names[i] == names[index]][:8] or now[:8]
