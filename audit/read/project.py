@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from assay.audit.claims.files import MAX_BYTES, read_text
-from assay.audit.claims.metrics import METRICS
 from assay.audit.claims.model import Claim, ClaimSet, Group
 from assay.audit.read.draft import draft_claims
+from assay.audit.read.records import contradict
 from assay.audit.read.sheet import MAX_CLAIMS, Draft, Excluded
 from assay.audit.read.words import pattern, wordset
 from assay.data.errors import InputError
@@ -233,12 +233,11 @@ def _tied(claims: list[Claim]) -> tuple[list[Claim], list[str]]:
     notes: list[str] = []
     for claim in claims:
         other = first.setdefault((runs[claim.group], *_quantity(claim)), claim) if _comparable(claim) else claim
-        if other.document != claim.document and _meet(claim, other):
+        if other.document != claim.document and not contradict(claim.value, other.value):
             claim = claim if claim.relation else replace(claim, relation="same", inputs=(other.id,))
         elif other.document != claim.document and len(notes) < _TOLD:
             run = claim.group.split(": ", 1)[-1]
-            of_run = "" if run == "main" else f"of {run}"
-            words = (claim.metric.replace("_", " "), claim.label, claim.split, claim.at, of_run)
+            words = (claim.metric.replace("_", " "), claim.label, claim.split, claim.at, run != "main" and f"of {run}")
             notes.append(
                 f"{' '.join(filter(None, words))} is printed as {other.printed} in {other.document} line"
                 f" {other.source_line} and as {claim.printed} in {claim.document} line {claim.source_line}"
@@ -255,14 +254,6 @@ def _comparable(claim: Claim) -> bool:
     return claim.value.is_point and not claim.target and claim.metric not in wordset("of_many_things")
 
 
-def _meet(first: Claim, second: Claim) -> bool:
-    """Whether two prints share a value, one perhaps in percent without its sign."""
-    a, b = first.value.either, second.value.either
-    share = METRICS[first.metric].kind in ("proportion", "score", "return", "error", "share")
-    unsigned = share and first.value.percent != second.value.percent
-    return a.meets(b) or (unsigned and ((a * 100).meets(b) or (b * 100).meets(a)))
-
-
 def _runs(claims: list[Claim]) -> dict[str, str]:
     """For each group the run it stands for across documents: groups of one name, or with two figures alike and more
     alike than not.
@@ -273,11 +264,11 @@ def _runs(claims: list[Claim]) -> dict[str, str]:
     run, documents = {c.group: c.group for c in claims}, {c.group: c.document for c in claims}
     names = {group: group.split(": ", 1)[-1] for group in members}
     for position, second in enumerate(members):
-        best = 0
+        best = 1
         for first in list(members)[:position]:
             common = members[first].keys() & members[second].keys()
-            alike = sum(_meet(members[first][quantity], members[second][quantity]) for quantity in common)
+            alike = sum(not contradict(members[first][q].value, members[second][q].value) for q in common)
             score = alike + (names[first] == names[second] != "main")
-            if documents[first] != documents[second] and 2 <= score > best and 2 * alike >= len(common):
-                best, run[second] = score, run[first]
+            if documents[first] != documents[second] and score > best and 2 * alike >= len(common):
+                best, run[second] = score, first
     return run

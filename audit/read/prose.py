@@ -46,17 +46,6 @@ def no_figure(token: Token, before: str, after: str) -> str:
     return ""
 
 
-def _end_of_interval(token: Token, before: str, after: str) -> str:
-    """Whether a number is the spread or an end of the interval of the figure before it; "" where it is neither."""
-    if token.spread:
-        return "a spread (±) of the figure before it"
-    closed = after.lstrip(" *_`").startswith(("]", ")"))
-    inside = pattern("interval_word").search(before) and "[" in before and "]" not in before[before.rfind("[") :]
-    pair = (token.value_range and closed) or pattern("pair_second").match(after)
-    paired = (pair and pattern("pair_opened").search(before)) or (closed and pattern("pair_last").search(before))
-    return "the end of an interval" if inside or paired else ""
-
-
 def _no_metric(token: Token, before: str, after: str, context: Context, in_code: bool) -> str:
     """Why a figure for which no metric was found is no claim; "" where it might be one of something not known."""
     whole = pattern("bare_number").fullmatch(token.text) is not None
@@ -86,6 +75,7 @@ class _Text:
         self.text = self.spot.text
         self.folded = plain(self.text)
         self.named = _named(self.folded)
+        self.ends = [match.span(1) for match in pattern("ends").finditer(self.folded)]  # of intervals
 
     def before(self, token: Token, reach: int = REACH) -> str:
         return self.folded[max(0, token.start - reach) : token.start]
@@ -209,8 +199,8 @@ def _one(text: _Text, number: int) -> None:
     multiple = token.text.rstrip("+").endswith(("×", "x")) and not token.text.startswith("0x")
     if reason := no_figure(token, before, after):
         text.spot.exclude(token, reason)
-    elif reason := _end_of_interval(token, before, after):
-        text.spot.leave(token, reason)
+    elif token.spread or any(begin <= token.start < end for begin, end in text.ends):
+        text.spot.leave(token, "the spread (±) or an end of the interval of the figure before it")
     elif multiple and not known:
         text.spot.leave(token, "a multiple of something not named")
     elif multiple or _is_change(text, token, known):
@@ -290,10 +280,6 @@ def _place(text: _Text, token: Token, metric: str, local: Context, reason: str) 
     if not metric and topic in METRICS and pattern("versus").search(before):
         where = read_role(text.folded[token.end : token.end + 30])
         metric, local = topic, replace(local, group=(*text.context.group, where.earlier or "compared"))
-    if not metric and "%" in token.text and topic in METRICS and METRICS[topic].kind == "loss":
-        word = words_of(text.text[token.end : token.end + 30])[:1]
-        text.claim(token, "weight_share", replace(local, label=word[0] if word else ""))
-        return
     if metric and METRICS[metric].kind == "count" and "%" in token.text:
         metric = "win_rate" if metric == "winning_trades" else ""
     if metric == "parameters" and pattern("memory").search(token.text):

@@ -12,6 +12,7 @@ import math
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 
+from assay.audit.claims.intervals import Printed
 from assay.audit.claims.metrics import METRICS
 from assay.audit.claims.model import Claim, ClaimSet, Group
 from assay.audit.read.relations import tie_changes
@@ -125,15 +126,12 @@ def _key(figure: Placed, name: str) -> Key:
     return name, context.split, figure.name, context.at, figure.metric, str(context.goal)
 
 
-def contradict(first: Placed, second: Placed) -> bool:
-    """Whether two prints of one metric share no value."""
-    if not (first.value.is_point and second.value.is_point) or first.value.either.meets(second.value.either):
+def contradict(first: Printed, second: Printed) -> bool:
+    """Whether two prints of one metric share no value; one may be in percent without its sign."""
+    if not (first.is_point and second.is_point) or first.either.meets(second.either):
         return False
-    if first.value.percent == second.value.percent:
-        return True
-    # One may be in percent without its sign.
-    signed, bare = (first, second) if first.value.percent else (second, first)
-    return not (signed.value.interval * 100).meets(bare.value.interval)
+    signed, bare = (first, second) if first.percent else (second, first)
+    return first.percent == second.percent or not (signed.interval * 100).meets(bare.interval)
 
 
 def _apart(first: Placed, second: Placed) -> str:
@@ -164,7 +162,7 @@ def _part_sections(placed: list[Placed], order: list[int], names: list[str]) -> 
         own = name
         if known[name] and not alike and any(figure.metric != "confusion_count" for figure, _ in figures):
             own = f"{name} / {plain(section).strip() or 'preamble'}"
-            rivals = ((figure, [r for r in others if contradict(r, figure)]) for figure, others in figures)
+            rivals = ((figure, [r for r in others if contradict(r.value, figure.value)]) for figure, others in figures)
             notes += [_apart(found[0], figure) for figure, found in rivals if found]
         for i in members:
             names[i] = own
@@ -185,7 +183,7 @@ def _set_apart(placed: list[Placed], order: list[int], names: list[str]) -> list
         figure = placed[index]
         block = (names[index], figure.block or -figure.line)
         names[index] = name = moved.get(block, names[index])
-        rival = next((placed[i] for i in seen[_key(figure, name)] if contradict(placed[i], figure)), None)
+        rival = next((placed[i] for i in seen[_key(figure, name)] if contradict(placed[i].value, figure.value)), None)
         if rival is not None:
             names[index] = fresh = f"{name} (line {figure.line})"
             notes.append(_apart(rival, figure))
@@ -205,8 +203,8 @@ def _set_apart(placed: list[Placed], order: list[int], names: list[str]) -> list
 
 def _repeated(placed: list[Placed], seen: dict[Key, list[int]], index: int, name: str) -> bool:
     """Whether a figure repeats one of another block of its run."""
-    others = (placed[i] for i in seen.get(_key(placed[index], name), []))
-    return any(other.block != placed[index].block and not contradict(other, placed[index]) for other in others)
+    others = (placed[i] for i in seen.get(_key(placed[index], name), []) if placed[i].block != placed[index].block)
+    return any(not contradict(other.value, placed[index].value) for other in others)
 
 
 # --- runs recognised by their figures -------------------------------------------------------------------------------
@@ -262,7 +260,7 @@ def _alike(first: _Run, second: _Run) -> float:
             if a.context.split == b.context.split or not a.context.split or not b.context.split
             or a.context.weak or b.context.weak
         ]  # fmt: skip
-        if any(contradict(a, b) for a, b in pairs):
+        if any(contradict(a.value, b.value) for a, b in pairs):
             return 0.0
         digits += max((min(_digits(a), _digits(b)) for a, b in pairs), default=0.0)
         common += bool(pairs)
@@ -295,6 +293,6 @@ def _adopt_splits(placed: list[Placed], names: list[str]) -> None:
             stated[key].append(figure)
     for key, figure in points:
         if not figure.context.goal and (not figure.context.split or figure.context.weak) and _digits(figure) >= 1.0:
-            splits = {other.context.split for other in stated.get(key, ()) if not contradict(figure, other)}
+            splits = {other.context.split for other in stated.get(key, ()) if not contradict(figure.value, other.value)}
             if len(splits) == 1:
                 figure.context = replace(figure.context, split=splits.pop(), weak=False)

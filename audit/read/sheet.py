@@ -134,7 +134,7 @@ class Spot:
         except InputError:
             self.leave(token, "the figure cannot be read")
             return None
-        if len(self.sheet.placed) > MAX_CLAIMS:
+        if len(self.sheet.placed) >= MAX_CLAIMS:
             self.sheet.stop(f"{MAX_CLAIMS} figures by line {self.line};")
         self.sheet.excluded.pop((self.line, token.start), None)
         text = self.text if len(self.text) <= 600 else self.text[max(0, token.start - 150) : token.end + 140]
