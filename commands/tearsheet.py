@@ -37,13 +37,13 @@ def tearsheet(
       python cli.py tearsheet s2_filter --format pdf --output s2.pdf
       python cli.py tearsheet s2_filter --reported 2.53
     """
-    from assay.results.report.tearsheet import FORMATS, write_tearsheet
+    from assay.results.report.tearsheet import write_tearsheet
     from assay.results.storage.object_store import address
     from assay.results.storage.runs import load_run
 
     stored = load_run(run, root=results)
     suffix = "" if output is None else output.suffix.lstrip(".").lower()
-    wanted = format_ or (suffix if suffix in FORMATS else "html")
+    wanted = format_ or suffix or "html"
     path = output or stored.path / f"tearsheet.{wanted}"
     marks = {} if reported is None else {"reported": reported}
     write_tearsheet(stored, path, format=wanted, marks=marks)

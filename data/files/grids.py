@@ -187,7 +187,7 @@ def _missing_keys(rows: np.ndarray, columns: np.ndarray) -> QualityFinding:
     bad = np.flatnonzero((rows < 0) | (columns < 0))
     what = "date" if rows[bad[0]] < 0 else "asset"
     where = f"row {int(bad[0]) + 1} (no {what})"
-    remedy = "fill it, or drop with --repair drop"
+    remedy = "fill it"
     return QualityFinding("row without a date or an asset", "error", len(bad), where, remedy)
 
 
@@ -203,7 +203,7 @@ def _duplicates(flat: np.ndarray, sessions: pd.DatetimeIndex | pd.Index, assets:
         .reset_index()
         .set_axis(["asset", "count", "first", "last"], axis="columns")
     )
-    remedy = "keep one row a session and asset, or drop what is not sure with --repair drop"
+    remedy = "keep one row a session and asset"
     return QualityFinding("duplicate (date, asset) rows", "error", len(flat), where, remedy, places)
 
 

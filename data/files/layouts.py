@@ -248,6 +248,13 @@ def _kind_of(
     if not fields:
         if names.kind == "predictions":
             _refuse_prices(source, rest)
+        named = next((name for name in rest if _holds_names(source, name)), None) if 1 < len(rest) <= _FEW else None
+        if named is not None:
+            value = names.values[0]
+            raise InputError(
+                f"{source.label}: no {value} among {_shown(source)}; if {named!r} holds the asset, say --column "
+                f"asset={named} --column {value}=NAME"
+            )
         strange = [name for name in rest if name not in unknown and not _TICKER.fullmatch(name)]
         if strange and len(rest) > 1:
             raise _two_readings(
@@ -297,6 +304,8 @@ def _beside_close(source: Source, fields: Mapping[str, str], rest: Sequence[str]
     return [name for name in others if _moves_as_price(source, name)]
 
 
+#: Columns up to which a table of unknown names may be one of a row a session and asset.
+_FEW = 12
 #: Median change of a session, decimal, up to which positive numbers may be prices.
 _CALM = 0.05
 
@@ -328,6 +337,16 @@ def _refuse_prices(source: Source, rest: Sequence[str]) -> None:
     bars = [name for name in rest if PRICES.field_of(name) is not None]
     if len(bars) > 1 or _flattened(rest, PRICES) is not None:
         raise InputError(f"{source.label}: holds prices ({listed(bars or rest)}), not predictions; check the option")
+
+
+def _holds_names(source: Source, name: str) -> bool:
+    """Whether every cell begins with a letter and says something, as far as the first cells say."""
+    from assay.data.files.sources import MISSING
+
+    found = source.read(texts=[name])[name].slice(0, 200).to_pylist()
+    cells = [str(cell).strip() for cell in found if cell is not None]
+    kept = [cell for cell in cells if cell not in MISSING]
+    return bool(kept) and all(cell[0].isalpha() for cell in kept)
 
 
 def _is_text(source: Source, name: str) -> bool:

@@ -212,7 +212,10 @@ def read_prices(data: Any, options: ReadOptions | None = None) -> RawPrices:
     if options.layout is None and not options.columns:
         refuse_doubtful(source, layout, grids.frames)
     frames, adjusted = _adjusted(grids.frames, layout.vendor, adjusted)
-    findings = list(grids.findings)
+    findings = [
+        replace(item, remedy=f"{item.remedy}, or drop what is not sure with --repair drop")
+        if item.severity == "error" else item for item in grids.findings
+    ]  # fmt: skip
     settled = None
     if grids.repeats is not None:
         chosen, hidden = _settled(grids)

@@ -141,14 +141,17 @@ def write_tearsheet(
     Raises
     ------
     InputError
-        On an unknown format, a folder that is not there, or a damaged run.
+        On an unknown format or one that the name contradicts, a folder that is not there, or a damaged run.
 
     """
     run.require_backtest("tear sheet")
     path = Path(path)
-    wanted = format or path.suffix.lstrip(".").lower()
+    suffix = path.suffix.lstrip(".").lower()
+    wanted = format or suffix
     if wanted not in FORMATS:
         raise InputError(f"tear sheet {path}: the format must be one of {', '.join(FORMATS)}, got {wanted!r}")
+    if suffix in FORMATS and suffix != wanted:
+        raise InputError(f"tear sheet {path}: the name ends in .{suffix}, and the format is to be {wanted}; give one")
     with replacing(path) as temporary:
         if wanted == "html":
             temporary.write_text(render_tearsheet(run, marks), encoding="utf-8")

@@ -41,7 +41,7 @@ def test_the_format_is_asked_for_or_read_from_the_name(
     stored: tuple[Path, list[str]], tmp_path: Path, options: list[str], start: bytes, capsys: pytest.CaptureFixture[str]
 ):
     root, ids = stored
-    target = tmp_path / "sheet.pdf"
+    target = tmp_path / ("sheet" if options else "sheet.pdf")
     assert main(["tearsheet", ids[1], "--output", str(target), "--results", str(root), "--json", *options]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert answer["run_id"] == ids[1]
@@ -67,6 +67,8 @@ def test_compare_says_what_the_returns_say(stored: tuple[Path, list[str]], capsy
         (["tearsheet", "nosuchrun"], 2, "nosuchrun"),
         (["tearsheet", "{one}", "--output", "{root}/missing/sheet.html"], 2, "no folder"),
         (["tearsheet", "{one}", "--format", "docx"], 2, "docx"),
+        (["tearsheet", "{one}", "--format", "pdf", "--output", "{root}/x.html"], 2, "ends in .html, and the format is"),
+        (["tearsheet", "{one}", "--output", "{root}/x.txt"], 2, "must be one of html, png, pdf, md, got 'txt'"),
         (["compare", "{one}"], 2, "2 runs or more"),
         (["compare", "{one}", "{one}"], 2, "twice"),
         (["compare", "{one}", "nosuchrun"], 2, "nosuchrun"),

@@ -188,7 +188,12 @@ PREDICTIONS: dict[str, tuple[Callable[[Path], Path], type[BacktestError], list[s
     "no date": (file("asset,score\nA,1\n"), InputError, ["no date column"]),
     "no asset": (file("date,score\n2020-01-02,1\n"), InputError, ["no asset column among date, score"]),
     "infinite": (file(SCORES.replace("0.2", "-inf")), DataQualityError, ["score: 1 infinite values", "2020-01-03 'A'"]),
-    "twice": (file(SCORES + "2020-01-03,A,0.3\n"), DataQualityError, ["duplicate (date, asset) rows: 1"]),
+    "twice": (file(SCORES + "2020-01-03,A,0.3\n"), DataQualityError, ["duplicate (date, asset) rows: 1", "and asset"]),
+    "names of no field": (
+        file("Datum,Kürzel,Wert\n2020-01-02,AA,1\n2020-01-02,BB,2\n"),
+        InputError,
+        ["no score among Datum, Kürzel, Wert; if 'Kürzel' holds the asset, say --column asset=Kürzel --column score"],
+    ),
     "probability of 1.2": (
         file("date,asset,probability_up\n2020-01-02,A,1.2\n"),
         InputError,
@@ -217,6 +222,7 @@ def test_predictions(name: str, tmp_path: Path) -> None:
     message = str(caught.value)
     assert message.startswith(str(path))
     assert "\n" not in message
+    assert "--repair" not in message  # it is of prices
     for word in words:
         assert word in message, message
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from assay import Checks, backtest, load_strategy, synthetic_market
 from assay.data.errors import InputError
 from assay.results.report.drawn_from import DrawnFrom, read_drawn_from
 from assay.results.report.printed_pdf import PdfText, Piece, laid_out_units, pdf_differences, printed_units, read_pdf
+from assay.results.report.tearsheet import write_tearsheet
 
 PAGE = """<!doctype html><html><head><title>t</title><style>x 9</style></head><body>
 <a class="skip" href="#c">Skip 1</a><nav><ul><li><a href="#s">Summary</a></li></ul></nav>
@@ -73,6 +75,19 @@ def test_what_it_was_drawn_with_is_read_from_each_kind_of_document() -> None:
     assert read_drawn_from(pdf().text) == DrawnFrom(("leaks",), 12, "r&d", 14)
     assert read_drawn_from("Drawn with: trials through entry 3.") == DrawnFrom((), 3)
     assert read_drawn_from("no such line") is None
+
+
+@pytest.mark.browser
+def test_no_page_on_paper_but_the_last_of_a_sheet_is_half_empty(tmp_path) -> None:
+    """Of thirty assets a table is long enough to be pushed to the next page, were it kept whole."""
+    pypdf = pytest.importorskip("pypdf")
+    prices, predictions = synthetic_market(700, 30, ic=0.05, seed=1)
+    strategy = load_strategy("quintile_long_short")
+    stored = backtest(strategy, predictions, prices, checks=Checks(styles=True), root=tmp_path)
+    pages = pypdf.PdfReader(write_tearsheet(stored.run, tmp_path / "sheet.pdf")).pages
+    read = read_pdf((tmp_path / "sheet.pdf").read_bytes(), "sheet.pdf")
+    lowest = [min(piece.line for piece in read.pieces if piece.page == page) for page in range(1, len(pages))]
+    assert max(lowest) < 0.35 * float(pages[0].mediabox.height), lowest
 
 
 def test_what_is_no_pdf_is_refused_in_one_line() -> None:
