@@ -248,8 +248,11 @@ def _weights_backtest(
     result = merged_events(result, events)
     if keep == "returns":
         return result
-    table = {stage.label: stage.result for stage in before if stage.result is not None}
-    return replace(result, stages=stage_table({**table, label: result}))
+    table, earned = {label: result}, result
+    for stage in reversed(before):
+        earned = earned if stage.result is None else stage.result
+        table[stage.label] = earned
+    return replace(result, stages=stage_table(dict(reversed(table.items()))))
 
 
 def _by_loops(
@@ -287,7 +290,7 @@ class Pass(NamedTuple):
     ----------
     label : of the stage.
     weights : (≤ T, N), stamped t; empty where only the stage's simulation is kept.
-    result : its simulation, where a later stage needed it.
+    result : its simulation, where a later stage needed it; without it and weights, it is what the next stage is.
     events : so far.
     paced : what the book held when its orders were decided, for a stage that reads it.
 
@@ -324,12 +327,14 @@ def passes(
     steps = [(decision.label, decision.weights)] if keep == "returns" else decision.steps()
     work = _Work(prices, costs, execution, strategy.name, compiled)
     out: list[Pass] = []
+    before = None
     for label, weights in steps:
         if keep == "stages" and out:
-            out[-1] = work.without_weights(out[-1])
+            out[-1] = work.without_weights(out[-1], same=weights is before)
         out.append(Pass(label, only_members(weights, prices)))
+        before = weights
     out[-1] = out[-1]._replace(events=pd.DataFrame(list(decision.events), columns=list(EVENT_COLUMNS)))
-    del decision, weights  # or the first table would live as long as the last
+    del decision, weights, before  # or the first table would live as long as the last
     return overlaid(out, strategy.overlays, prices, costs, execution, keep, name=strategy.name, compiled=compiled)
 
 
@@ -353,9 +358,9 @@ class _Work:
         )  # fmt: skip
         return stage._replace(result=result)
 
-    def without_weights(self, stage: Pass) -> Pass:
-        """The stage with its simulation alone."""
-        return self.simulated(stage)._replace(weights=_NONE)
+    def without_weights(self, stage: Pass, *, same: bool) -> Pass:
+        """The stage with its simulation alone, or without it where the next has the same weights."""
+        return (stage if same else self.simulated(stage))._replace(weights=_NONE)
 
 
 def overlaid(
@@ -373,14 +378,15 @@ def overlaid(
     work = _Work(prices, costs, execution, name, compiled)
 
     def push(label: str, weights: pd.DataFrame, events: pd.DataFrame = _NONE, traded: Paced | None = None) -> None:
-        before = out[-1].events
+        before, same = out[-1].events, weights is out[-1].weights
+        known = out[-1].result if same else None
         if len(before):
             events = pd.concat([before, events], ignore_index=True) if len(events) else before
         if keep == "returns":
             out.clear()
         elif keep == "stages":
-            out[-1] = work.without_weights(out[-1])
-        out.append(Pass(label, only_members(weights, prices), None, events, traded))
+            out[-1] = work.without_weights(out[-1], same=same)
+        out.append(Pass(label, only_members(weights, prices), known, events, traded))
 
     def shadow() -> pd.Series:
         if keep != "returns" or out[-1].result is not None:

@@ -140,7 +140,7 @@ def scaled(weights: pd.DataFrame, factor: pd.Series, before: Before | None = Non
     last = np.nan if before is None else before.last
     changed = factor.to_numpy() != np.concatenate([[last], factor.to_numpy()[:-1]])
     out = _with_standing(weights, factor.index, changed, before)
-    return out.mul(factor, axis="index")
+    return out if (factor == 1).all() else out.mul(factor, axis="index")
 
 
 def emptied(weights: pd.DataFrame, state: pd.DataFrame, before: Before | None = None) -> pd.DataFrame:
@@ -161,7 +161,10 @@ def emptied(weights: pd.DataFrame, state: pd.DataFrame, before: Before | None = 
     """
     off = state.any(axis="columns").to_numpy(dtype=bool)
     again = rearmed(np.concatenate([[before is not None and bool(before.last)], off]))[1:]
-    out = _with_standing(weights, state.index, again, before).to_numpy().copy()
+    on = _with_standing(weights, state.index, again, before)
+    if not off.any():
+        return on
+    out = on.to_numpy().copy()
     out[off] = 0.0
     return pd.DataFrame(out, state.index, weights.columns, copy=False)
 

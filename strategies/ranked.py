@@ -137,6 +137,24 @@ class _Ranked(WithOverlays):
         """Weights (T, N) of the ranking alone: both legs whole and equally weighted, stamped t."""
         return self._weights(self._legs, self._score(predictions), prices, sized=False)
 
+    def _selected(self, weights: pd.DataFrame, predictions: PredictionPanel, prices: PricePanel) -> pd.DataFrame:
+        """`select`, of which `filter` has made `weights`: those themselves where that has left everything as it was."""
+        own, legs, filtered = type(self), self._legs, self._filtered
+        if own.select is not _Ranked.select or own.filter is not _Ranked.filter or own._size is not _Ranked._size:
+            return self.select(predictions, prices)
+        if filtered == legs:
+            return weights
+        plain = own._weights is _Ranked._weights and not (self._of_scores or self.within or self._of_weights)
+        if not (plain and legs.long_gross and legs.short_gross and replace(filtered, short_below=None) == legs):
+            return self.select(predictions, prices)
+        score, values = self._score(predictions), weights.to_numpy()
+        spared = np.flatnonzero(np.count_nonzero(values > 0, axis=1) != np.count_nonzero(values < 0, axis=1))
+        if not len(spared):
+            return weights
+        close, out = aligned_values(score, prices.close, self.name), values.copy()
+        out[spared] = legs.weights(score.to_numpy()[spared], close[spared], score.columns)
+        return pd.DataFrame(out, index=weights.index, columns=weights.columns, copy=False)
+
     def filter(self, predictions: PredictionPanel, prices: PricePanel, *, compiled: bool = False) -> pd.DataFrame:
         """Weights (T, N) after what the rule adds to the ranking, stamped t; overlays come later."""
         legs = replace(self._filtered, compiled=True) if compiled else self._filtered
@@ -151,11 +169,9 @@ class _Ranked(WithOverlays):
             If the predictions lack what the rule reads, or do not lie within the prices.
 
         """
-        return Decision(
-            self.filter(predictions, prices),
-            stages={"select": partial(self.select, predictions, prices)},
-            label="filter",
-        )
+        weights = self.filter(predictions, prices)
+        select = partial(self._selected, weights, predictions, prices)
+        return Decision(weights, stages={"select": select}, label="filter")
 
     def compiled_weights(self, predictions: PredictionPanel, prices: PricePanel) -> Decision:
         """`target_weights` by compiled loops where they know the rule, to the bit, and no earlier stage."""

@@ -8,6 +8,7 @@ written as it is.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -99,16 +100,30 @@ class _Schemas:
 
     def of(self, table: pd.DataFrame) -> Any:
         """The Arrow schema of a wide table of float64; None for any other."""
-        import pyarrow as pa
-
         if table.shape[1] < _WIDE or not (table.dtypes == np.float64).all():
             return None
         for columns, index, schema in self._known:
             if _alike(columns, table.columns) and _alike(index, table.index):
                 return schema
-        schema = pa.Schema.from_pandas(table)
+        schema = _described(table)
         self._known.append((table.columns, table.index, schema))
         return schema
+
+
+def _described(table: pd.DataFrame) -> Any:
+    """What `pyarrow.Schema.from_pandas` gives of a wide table, whose columns differ by their names alone."""
+    import pyarrow as pa
+
+    names = table.columns
+    plain = isinstance(names.dtype, pd.StringDtype) and names.is_unique and not names.hasnans
+    if not plain or any(name in names for name in table.index.names):
+        return pa.Schema.from_pandas(table)
+    first = pa.Schema.from_pandas(table.iloc[:, :1])
+    about = first.pandas_metadata
+    column, *index = about["columns"]
+    about["columns"] = [{**column, "name": name, "field_name": name} for name in names] + index
+    values = [first.field(0).with_name(name) for name in names]
+    return pa.schema([*values, *list(first)[1:]], {b"pandas": json.dumps(about).encode()})
 
 
 def _alike(one: pd.Index, two: pd.Index) -> bool:
@@ -135,12 +150,15 @@ def _write_wide(columns: Floats, index: pd.Index, path: Path, schema: Any) -> No
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    arrays = [pa.array(column, from_pandas=True) for column in columns]
+    with np.errstate(all="ignore"):
+        holes = not np.isfinite(columns.sum())
+    whole = pa.array(columns.ravel(), from_pandas=holes)  # NaN is null
+    arrays = [whole.slice(column * len(index), len(index)) for column in range(len(columns))]
     kept = schema.names[len(arrays) :]  # a range of numbers is in the schema, any other index is a column
     arrays += [pa.array(index, type=schema.field(name).type, from_pandas=True) for name in kept]
     middle = columns.ravel()[columns.size // 2 :][:_TRIED]
     packed = pa.Codec("zstd", compression_level=1).compress(middle)
     how = _COMPRESSION if packed.size < _WORTH * middle.nbytes else {"compression": "none"}
     # Nobody asks a table of weights which of its thousands of columns may hold a value.
-    whole = pa.Table.from_arrays(arrays, schema=schema)
-    pq.write_table(whole, path, use_dictionary=False, write_statistics=False, **how)
+    table = pa.Table.from_arrays(arrays, schema=schema)
+    pq.write_table(table, path, use_dictionary=False, write_statistics=False, **how)

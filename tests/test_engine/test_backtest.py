@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -83,6 +85,22 @@ def test_stages_by_hand():
     assert result.stages.loc["costs", "sharpe"] == pytest.approx(ratio)
     gross = simulate(prices, smooth, costs=costs).gross_returns
     assert result.stages.loc["smooth", "sharpe"] == pytest.approx(gross.mean() / gross.std() * np.sqrt(252))
+
+
+@pytest.mark.parametrize("name", ["quintile_long_short", "s2_filter_negative", "s3_vol_scaled"])
+def test_stages_that_hold_the_same_earn_what_each_would_alone(name):
+    prices = market(1)
+    predictions = opinions(prices, 2)
+    lower = replace(predictions, score=predictions.score - 1)  # nothing is left out by a sign
+    strategy = replace(load_strategy(name), vol_target=None, kill_switches=True)
+    result = run_backtest(strategy, lower, prices)
+    last = final_weights(strategy, lower, prices)
+    for label, weights in [*decide(strategy, lower, prices).steps(), ("kill switch", last)]:
+        alone = simulate(prices, weights).gross_returns
+        assert result.stages.loc[label, "return_ann"] == alone.mean() * 252, label
+    calm = run_backtest(replace(strategy, kill_switches=False, smoothing=0.0), lower, prices)
+    assert list(calm.stages.index) == ["select", "filter", "costs"]
+    assert calm.stages.loc["filter"].equals(result.stages.loc["filter"])
 
 
 def test_final_weights_are_what_is_traded():

@@ -273,11 +273,19 @@ def test_stages_end_with_the_target_weights():
     predictions, prices = panels(
         rng.normal(0.005, 0.01, size=(30, 20)), 100 * np.exp(np.cumsum(rng.normal(0, 0.01, (30, 20)), 0))
     )
-    for rule in ALL:
-        stages = dict(rule().target_weights(predictions, prices).steps())
+    for rule in [*(rule() for rule in ALL), FilterNegative(long_gross=0.0), FilterNegative(neutral="dollar")]:
+        stages = dict(rule.target_weights(predictions, prices).steps())
         assert list(stages) == ["select", "filter"]
-        pd.testing.assert_frame_equal(stages["filter"], rule().target_weights(predictions, prices).weights)
-        pd.testing.assert_frame_equal(stages["select"], rule().select(predictions, prices))
+        pd.testing.assert_frame_equal(stages["filter"], rule.target_weights(predictions, prices).weights)
+        pd.testing.assert_frame_equal(stages["select"], rule.select(predictions, prices), check_exact=True)
+
+
+def test_a_filter_that_leaves_nothing_out_gives_the_selection_itself():
+    predictions, prices = panels(np.random.default_rng(0).normal(-1, 0.01, size=(5, 20)))
+    for rule in (QuintileLongShort(), FilterNegative(), Threshold()):
+        stages = dict(rule.target_weights(predictions, prices).steps())
+        assert stages["select"] is stages["filter"]
+        pd.testing.assert_frame_equal(stages["select"], rule.select(predictions, prices), check_exact=True)
 
 
 def test_s2_is_set_up_as_published():

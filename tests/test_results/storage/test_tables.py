@@ -21,6 +21,8 @@ def frames():
         "same": 2 * wide,
         "named": wide.rename_axis("date"),
         "numbered": wide.reset_index(drop=True),
+        "clash": wide.rename_axis("A3"),
+        "infinite": wide.replace(wide.iloc[0, 0], np.inf).replace(wide.iloc[1, 0], -np.inf),
         "dotted": wide.rename(columns={"A3": "A4.B"}),
         "none": wide.iloc[:0],
         "mixed": wide.assign(A3="text"),
