@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from itertools import product
 from string import ascii_lowercase
 
 from assay.audit.read.words import table
 from assay.data.errors import InputError
 
-__all__ = ["SLACK", "Interval", "IntervalError", "Printed", "parse_print"]
+__all__ = [
+    "SLACK", "Interval", "IntervalError", "Printed", "corners", "hull_of", "mean_of", "parse_print", "sum_of",
+]  # fmt: skip
 
 #: Relative slack of every comparison, and divisors this close to zero count as touching it.
 SLACK, _ZERO = 1e-9, 1e-300
@@ -105,9 +108,29 @@ class Interval:
         """Whether `value` lies inside, up to the slack."""
         return self.meets(Interval.point(value), slack)
 
-    def hull(self, other: Interval) -> Interval:
-        """The smallest interval holding both."""
-        return Interval(min(self.low, other.low), max(self.high, other.high))
+
+def sum_of(values: Iterable[Interval]) -> Interval:
+    """The sum of printed parts, every rounding error allowed in full."""
+    values = list(values)
+    return Interval(sum(v.low for v in values), sum(v.high for v in values))
+
+
+def mean_of(values: Iterable[Interval]) -> Interval:
+    """The arithmetic mean of printed parts."""
+    values = list(values)
+    return Interval(sum(v.low for v in values) / len(values), sum(v.high for v in values) / len(values))
+
+
+def hull_of(values: Iterable[Interval]) -> Interval:
+    """The smallest interval that holds all of them."""
+    values = list(values)
+    return Interval(min(v.low for v in values), max(v.high for v in values))
+
+
+def corners(formula: Callable[..., float], *of: Interval) -> Interval:
+    """Range of a formula that is monotone in each of its figures: of its values where every figure is at an end."""
+    values = [formula(*ends) for ends in product(*((x.low, x.high) for x in of))]
+    return Interval(min(values), max(values))
 
 
 def _ends(value: Interval | float) -> tuple[float, float]:
@@ -171,7 +194,7 @@ class Printed:
         if not self.is_point or self.about:
             return self.interval
         cut = Interval(self.value - self.unit * (self.value <= 0), self.value + self.unit * (self.value >= 0))
-        return self.interval.hull(cut)
+        return hull_of([self.interval, cut])
 
 
 #: Units that say how a print is read, and what one of its units is.

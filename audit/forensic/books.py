@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from statistics import NormalDist
 
-from assay.audit.claims.intervals import Interval
+from assay.audit.claims.intervals import Interval, corners
 from assay.results.stats import deflated_sharpe
 from assay.results.stats.proportions import wilson_interval
 
@@ -35,12 +35,11 @@ _Z = NormalDist()
 def sharpe_readings(
     gain: Interval, volatility: Interval, risk_free: Interval | None = None, sessions: float | None = None
 ) -> dict[str, Interval]:
-    """Sharpe ratio from printed annual return and volatility, in every usual reading.
+    """Sharpe ratio from annual return and volatility: of an arithmetic or a compounded return, less the rate or not, the
+    deviation with denominator n or n - 1.
 
-    The return may be arithmetic or compounded. A path with volatility s that compounds to g has an arithmetic mean
-    between ``ln(1 + g)`` (Jensen) and ``ln(1 + g) + 0.8 (s**2 + g**2)``, since ``r - ln(1 + r) <= 0.8 r**2`` for
-    every r >= -0.5. The risk-free rate, where printed, may be subtracted or not; the deviation may have denominator n
-    or n - 1.
+    A path with volatility s that compounds to g has an arithmetic mean between ``ln(1 + g)`` (Jensen) and
+    ``ln(1 + g) + 0.8 (s**2 + g**2)``, since ``r - ln(1 + r) <= 0.8 r**2`` for every r >= -0.5.
     """
     if volatility.low <= 0:
         return {}
@@ -70,17 +69,12 @@ def mean_over_a_year(mean: Interval, volatility: Interval | None = None) -> dict
     spread = 0.8 * (volatility.high if volatility is not None else LARGE_VOLATILITY) ** 2
     readings = {f"times {periods}": mean * periods for periods in PERIODS}
     for periods in PERIODS if mean.low > -1 else ():
-        low, high = (_compound(end, periods) for end in (mean.low, mean.high))
-        readings[f"compounded over {periods}"] = Interval(low, high)
-        if -1 < low < 1e100:
-            less = math.expm1(math.log1p(low) - spread - 0.8 * low**2)
-            readings[f"compounded over {periods}, less half the variance"] = Interval(less, high)
+        grown = corners(lambda rate, p=periods: math.expm1(min(p * math.log1p(rate), 700.0)), mean)
+        readings[f"compounded over {periods}"] = grown
+        if grown.low > -1:
+            less = math.expm1(math.log1p(grown.low) - spread - 0.8 * min(grown.low, 1e100) ** 2)
+            readings[f"compounded over {periods}, less half the variance"] = Interval(less, grown.high)
     return readings
-
-
-def _compound(rate: float, periods: float) -> float:
-    exponent = periods * math.log1p(rate)
-    return math.inf if exponent > 700 else math.expm1(exponent)
 
 
 def compounded_readings(total: Interval, years: Interval, volatility: Interval | None = None) -> dict[str, Interval]:
@@ -88,10 +82,10 @@ def compounded_readings(total: Interval, years: Interval, volatility: Interval |
     mean of what compounds to it, above its logarithm by about half the variance."""
     readings = {"total / years": total / years}
     if total.low > -1 and years.low > 0:
-        ends = [math.expm1(math.log1p(t) / y) for t in (total.low, total.high) for y in (years.low, years.high)]
+        grown = corners(lambda t, y: math.expm1(math.log1p(t) / y), total, years)
         room = 0.8 * (volatility.high**2 if volatility is not None else 1.0)
-        readings["compounded"] = Interval(min(ends), max(ends))
-        readings["arithmetic mean"] = Interval(math.log1p(max(min(ends), -0.999)), max(ends) + room)
+        readings["compounded"] = grown
+        readings["arithmetic mean"] = Interval(math.log1p(max(grown.low, -0.999)), grown.high + room)
     return readings
 
 
@@ -113,12 +107,10 @@ def fallen(sharpe: float, volatility: float, years: float, level: float) -> floa
 
 
 def share_of(wins: Interval, losses: Interval) -> Interval:
-    """Winners among those that won or lost, ``W/(W + L)``, which rises in W and falls in L; anything where none may
-    have."""
+    """Winners among those that won or lost, ``W/(W + L)``; anything where none may have."""
     if wins.low + losses.low <= 0:
         return Interval(0.0, 1.0)
-    won, lost = max(wins.low, 0.0), max(losses.low, 0.0)
-    return Interval(won / (won + losses.high), wins.high / (wins.high + lost))
+    return corners(lambda won, lost: won / (won + lost), wins.power(1), losses.power(1))
 
 
 def share_won(wins: Interval, trades: Interval, losses: Interval | None) -> dict[str, Interval]:
@@ -130,19 +122,13 @@ def share_won(wins: Interval, trades: Interval, losses: Interval | None) -> dict
 
 
 def factor_of_rate(rate: Interval, payoff: Interval) -> Interval:
-    """Profit factor from the win rate p and the payoff b, ``p b / (1 - p)``, increasing in both."""
-    low, high = (
-        math.inf if p >= 1 else p / (1 - p) * b for p, b in ((rate.low, payoff.low), (rate.high, payoff.high))
-    )
-    return Interval(low, high)
+    """Profit factor from the win rate p and the payoff b, ``p b / (1 - p)``."""
+    return corners(lambda p, b: math.inf if p >= 1 else p / (1 - p) * b, rate, payoff)
 
 
 def expectancy(rate: Interval, win: Interval, loss: Interval) -> Interval:
-    """Mean profit of a trade, ``p w - (1 - p) l``: linear in p, so its extremes stand at the ends."""
-    win, loss = abs(win), abs(loss)
-    lows = [p * win.low - (1 - p) * loss.high for p in (rate.low, rate.high)]
-    highs = [p * win.high - (1 - p) * loss.low for p in (rate.low, rate.high)]
-    return Interval(min(lows), max(highs))
+    """Mean profit of a trade, ``p w - (1 - p) l``."""
+    return corners(lambda p, won, lost: p * won - (1 - p) * lost, rate, abs(win), abs(loss))
 
 
 def foresight_ceiling(periods: float) -> float:
@@ -152,19 +138,18 @@ def foresight_ceiling(periods: float) -> float:
 
 
 def needed_hit_rate(sharpe: Interval, periods: float, move: float = 1.0) -> float:
-    """Share of days a sign strategy in one asset must call rightly for a Sharpe ratio.
+    """Share of days a sign strategy in one asset must call rightly: ``(1 + x/k)/2``, ``x = SR_d / sqrt(1 + SR_d**2)``.
 
-    With ``x = SR_d / sqrt(1 + SR_d**2)`` the rate is ``(1 + x/k)/2``; the mean size of a `move`, k, is 1 when all are
-    of one size, 0.798 when they are normal and hits do not depend on size. Above 1 when no hit rate suffices.
+    The mean size of a `move`, k, is 1 when all are of one size, 0.798 when they are normal and hits do not depend on
+    size. Above 1 when no hit rate suffices.
     """
     daily = sharpe.low / math.sqrt(periods)
     return (1 + daily / math.sqrt(1 + daily * daily) / move) / 2
 
 
-def hit_rate_from_correlation(correlation: Interval) -> Interval:
-    """Sign agreement of two zero-mean jointly normal variables, ``1/2 + asin(rho)/pi``."""
-    ends = (min(1.0, max(-1.0, end)) for end in (correlation.low, correlation.high))
-    return Interval(*(0.5 + math.asin(end) / math.pi for end in ends))
+def hit_rate_from_correlation(rho: Interval) -> Interval | None:
+    """Sign agreement of two zero-mean jointly normal variables, ``1/2 + asin(rho)/pi``; None beyond a correlation."""
+    return corners(lambda r: 0.5 + math.asin(r) / math.pi, rho) if abs(rho).high <= 1 else None
 
 
 def icir_readings(
@@ -185,13 +170,11 @@ def icir_readings(
 def transfer_coefficient(sharpe: Interval, icir: Interval, periods: float | None) -> dict[str, Interval]:
     """``TC = Sharpe / (ICIR sqrt(P))`` (Clarke, de Silva & Thorley 2002).
 
-    Where no periods are stated, a ratio below what knowing every sign earns in a period may itself be one a period, as
-    averages of long-short returns are printed.
+    Where no periods are stated, a ratio below what knowing every sign earns in a period may itself be one a period.
     """
     readings = {"of the annual Sharpe ratio": sharpe / (icir * math.sqrt(periods or 252))}
-    if periods is None and sharpe.high < foresight_ceiling(1):
-        readings["of a Sharpe ratio a period"] = sharpe / icir
-    return readings
+    alone = periods is None and sharpe.high < foresight_ceiling(1)
+    return readings | ({"of a Sharpe ratio a period": sharpe / icir} if alone else {})
 
 
 def quantile_slope(quantiles: float) -> float:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 
-from assay.audit.claims.intervals import Interval
+from assay.audit.claims.intervals import Interval, corners, hull_of
 
 __all__ = [
     "debit_readings", "grimmer", "p_readings", "persistence_r2", "r2_of_deviation",
@@ -48,16 +48,8 @@ def variance_ceiling(low: float, high: float, mean: Interval | None = None) -> f
 
 
 def rmse_ceiling(low: float, high: float, r2: Interval, mean: Interval | None = None) -> float:
-    """Largest RMSE, hence largest MAE, of a forecast with this R² of a target inside [low, high].
-
-    ``RMSE = std(y) sqrt(1 - R**2) <= (b - a)/2 * sqrt(1 - R**2)``; the bound grows as R² turns negative.
-
-    Examples
-    --------
-    >>> round(rmse_ceiling(11.495, 21.155, Interval(0.12775, 0.12785)), 3)
-    4.511
-
-    """
+    """Largest RMSE, hence largest MAE, of a forecast with this R² of a target inside [low, high]:
+    ``std(y) sqrt(1 - R**2) <= (b - a)/2 * sqrt(1 - R**2)``, which grows as R² turns negative."""
     return math.sqrt(variance_ceiling(low, high, mean)) * (_ONE - r2).power(0.5).high
 
 
@@ -87,8 +79,7 @@ def std_floor(mean: Interval, low: Interval, high: Interval, n: float) -> float 
 def debit_readings(share: Interval, n: float) -> dict[str, Interval]:
     """Standard deviation of n zeros and ones with this share of ones, ``sqrt(p (1 - p) n / (n - ddof))``."""
     p = share.clip(0.0, 1.0) or Interval(0.0, 0.0)
-    ends = [end * (1 - end) for end in (p.low, p.high)]
-    variance = Interval(min(ends), 0.25 if p.low <= 0.5 <= p.high else max(ends))
+    variance = Interval(min(end * (1 - end) for end in (p.low, p.high)), variance_ceiling(0.0, 1.0, p))
     return {f"denominator {name}": (variance * (n / (n - ddof))).power(0.5)
             for name, ddof in (("n - 1", 1), ("n", 0)) if n > ddof}  # fmt: skip
 
@@ -118,18 +109,19 @@ def p_readings(statistic: Interval, degrees: Interval | None = None) -> dict[str
 
 
 def t_of_correlation(correlation: Interval, n: float) -> dict[str, Interval]:
-    """t of a correlation, ``r sqrt((n - 2)/(1 - r**2))``, with n - 2 and the variants n - 1 and n. Increasing in r."""
+    """t of a correlation, ``r sqrt((n - 2)/(1 - r**2))``, with n - 2 and the variants n - 1 and n."""
     if n < 4 or not correlation.meets(Interval(-0.999999, 0.999999)):
         return {}
 
-    def t(r: float, degrees: float) -> float:
-        return math.copysign(math.inf, r) if abs(r) >= 1 else r * math.sqrt(degrees / (1 - r * r))
+    def t(degrees: float) -> Interval:
+        return corners(
+            lambda r: math.copysign(math.inf, r) if abs(r) >= 1 else r * math.sqrt(degrees / (1 - r * r)), correlation
+        )
 
-    return {name: Interval(t(correlation.low, n - less), t(correlation.high, n - less))
-            for name, less in (("n - 2", 2), ("n - 1", 1), ("n", 0))}  # fmt: skip
+    return {"n - 2": t(n - 2), "n - 1": t(n - 1), "n": t(n)}
 
 
 def t_of_mean(mean: Interval, std: Interval, n: float) -> Interval:
     """t of a mean, ``m / (s / sqrt n)``, for a deviation printed with denominator n - 1 or n."""
     ratio = mean / std
-    return (ratio * math.sqrt(n)).hull(ratio * math.sqrt(max(n - 1, 1)))
+    return hull_of([ratio * math.sqrt(n), ratio * math.sqrt(max(n - 1, 1))])

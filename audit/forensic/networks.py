@@ -1,6 +1,4 @@
-"""Networks: parameters of stated layers and the bytes they take, the end of a training.
-
-Parameters are counted as PyTorch and Keras count them.
+"""Networks: parameters of stated layers, as PyTorch and Keras count them.
 
 References
 ----------
@@ -11,12 +9,12 @@ Hochreiter & Schmidhuber (1997) and Cho et al. (2014) for the gates; the weight 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
-from assay.audit.claims.intervals import Interval
 from assay.audit.claims.model import Architecture, Layer
 from assay.data.errors import InputError
 
-__all__ = ["epochs_run_range", "file_bytes", "inputs_needed", "layer_parameters", "parameters"]
+__all__ = ["FRAMEWORKS", "inputs_needed", "layer_parameters", "parameters"]
 
 #: Frameworks whose counting rules are known.
 FRAMEWORKS = ("torch", "keras")
@@ -56,11 +54,11 @@ def layer_parameters(layer: Layer, inputs: int, framework: str) -> tuple[int, in
     return total + (2 * n if layer.kind == "batch_norm" and framework == "keras" else 0), total, width
 
 
-def parameters(architecture: Architecture, framework: str, inputs: int | None = None) -> tuple[int, int]:
-    """All and trainable parameters of an architecture; a layer reads the one before it, or the one its `source` names.
-
-    Raises InputError if the number of inputs is unknown.
-    """
+def parameters(
+    architecture: Architecture, framework: str, inputs: int | None = None, only: Sequence[int] | None = None
+) -> tuple[int, int]:
+    """All and trainable parameters of an architecture, or of `only` some layers; a layer reads the one before it, or
+    that of its `source`. Raises InputError if the number of inputs is unknown."""
     first = architecture.inputs if inputs is None else inputs
     if first is None:
         raise InputError("architecture: the number of inputs is unknown; state it")
@@ -70,8 +68,9 @@ def parameters(architecture: Architecture, framework: str, inputs: int | None = 
         if layer.source >= index:
             raise InputError(f"architecture: layer {index} reads layer {layer.source}, which comes after it")
         before = widths[layer.source] if layer.source >= 0 else (widths[-1] if widths else first)
-        all_of_it, some, width = layer_parameters(layer, before, framework)
-        total, trainable = total + all_of_it, trainable + some
+        every, some, width = layer_parameters(layer, before, framework)
+        counted = only is None or index in only
+        total, trainable = total + counted * every, trainable + counted * some
         widths.append(width)
     return total, trainable
 
@@ -88,22 +87,3 @@ def inputs_needed(architecture: Architecture, framework: str, low: float, high: 
     first = max(1, math.ceil((low - base) / slope + 1))
     last = min(cap, math.floor((high - base) / slope + 1))
     return range(first, last + 1)
-
-
-def file_bytes(count: float, copies: int = 1) -> tuple[float, float]:
-    """Bytes that `count` parameters take in a file, from half precision to double; Adam's two moments make 3 copies.
-
-    Four bytes each in single precision; a file may hold two or eight, and a few kilobytes of names around them.
-    """
-    return 2.0 * count * copies, 8.0 * count * copies + 65536
-
-
-def epochs_run_range(best: Interval | float, patience: float, cap: float | None) -> Interval:
-    """Epochs run when training stops `patience` epochs after the best one, or at the cap.
-
-    ``run = min(cap, best + patience)``. Some frameworks stop one later or count from 0, so one epoch each way is
-    allowed.
-    """
-    best = best if isinstance(best, Interval) else Interval.point(best)
-    low, high = best.low + patience - 1, best.high + patience + 1
-    return Interval(min(low, cap), min(high, cap)) if cap is not None else Interval(low, high)

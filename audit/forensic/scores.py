@@ -13,13 +13,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
 from typing import NamedTuple
 
 import numpy as np
 
-from assay.audit.claims.intervals import Interval
-from assay.audit.forensic.arithmetic import mean_of
+from assay.audit.claims.intervals import Interval, corners, mean_of
 
 __all__ = [
     "ClassShares", "Matrix", "accuracy_floor", "auc_counts", "auc_splits",
@@ -260,17 +258,12 @@ def matrix_scores(table: np.ndarray, classes: Sequence[str]) -> dict[str, dict[s
 
 
 def prevalence_range(accuracy: Interval, precision: Interval, recall: Interval) -> Interval | None:
-    """Share of positives that three scores imply, ``pi = (1 - A) / (1 + R (1/P - 2))``, monotone in each; None when
+    """Share of positives that three scores imply, ``pi = (1 - A) / (1 + R (1/P - 2))``, monotone in each; None where
     the denominator can vanish or nothing of the range lies in [0, 1]."""
-    if precision.low <= 0:
+    if precision.low <= 0 or corners(lambda p, r: 1 + r * (1 / p - 2), precision, recall).low <= 1e-12:
         return None
-    corners = []
-    for a, p, r in product(*((x.low, x.high) for x in (accuracy, precision, recall))):
-        below = 1 + r * (1 / p - 2)
-        if below <= 1e-12:
-            return None
-        corners.append((1 - a) / below)
-    return Interval(min(corners), max(corners)).clip(0.0, 1.0)
+    share = corners(lambda a, p, r: (1 - a) / (1 + r * (1 / p - 2)), accuracy, precision, recall)
+    return share.clip(0.0, 1.0)
 
 
 def accuracy_floor(precision: Interval, recall: Interval) -> float:

@@ -30,8 +30,7 @@ FAMILIES = 40
 
 #: Rules on the whole report.
 REPORT_RULES: tuple[Callable[[Report], Iterator[Finding]], ...] = (
-    relations.printed_twice, relations.bounds_kept, relations.without_split, relations.parts_of_period,
-    relations.one_model_two_figures, relations.derived, relations.fractions,
+    relations.printed_twice, relations.bounds_kept, relations.parts_of_period, relations.derived, relations.fractions,
     classifiers.printed_matrix, networks.reweighted_losses, networks.best_of_curve, samples.stated_intervals,
 )  # fmt: skip
 

@@ -16,10 +16,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from assay.audit.claims.intervals import Interval
+from assay.audit.claims.intervals import Interval, mean_of, sum_of
 from assay.audit.claims.model import Claim
-from assay.audit.forensic import books, moments, networks, scores
-from assay.audit.forensic.arithmetic import mean_of, sum_of
+from assay.audit.forensic import books, moments, scores
 from assay.audit.rules.calendars import period_of, track_record, weekdays, years_of
 from assay.audit.rules.scope import Run, class_shares, completeness
 
@@ -77,6 +76,12 @@ def _around_ic(ic: Interval, std: Interval, n: float) -> Interval | None:
     t, end = moments.t_of_mean(ic, std, round(n)), ic.high if ic.middle >= 0 else ic.low
     half = 1.96 * std.low / math.sqrt(n)
     return Interval(end - half, end + half) if abs(t).high < 1.96 or t.low > 3 else None
+
+
+def _stopped(best: Interval | float, patience: float, cap: float | None) -> Interval:
+    """Epochs run when training stops `patience` epochs after the best one, or at the cap, one epoch either way."""
+    run, cap = Interval(patience - 1, patience + 1) + best, math.inf if cap is None else cap
+    return Interval(min(run.low, cap), min(run.high, cap))
 
 
 def _guessing(classes: float, n: float | None, positives: float | None) -> float:
@@ -141,7 +146,7 @@ FORMULAS: Mapping[str, Callable[..., Any]] = {
     # A fifth of the names to spare.
     "1/√(N−1)": lambda names: math.sqrt(0.8 / (names - 0.8)) if names > 1 else None,
     # Five points to spare.
-    "1/2 + asin(ρ)/π": lambda rho: books.hit_rate_from_correlation(rho) + 0.05 if abs(rho).high <= 1 else None,
+    "1/2 + asin(ρ)/π": lambda rho: (rate := books.hit_rate_from_correlation(rho)) and rate + 0.05,
     "TC": books.transfer_coefficient,
     "TC of IC and std": lambda sharpe, ic, std, periods: books.transfer_coefficient(sharpe, ic / std, periods),
     "(top − bottom)/(2 κ IC)": lambda top, bottom, ic, q: (top - bottom) / (ic * (2 * books.quantile_slope(q))),
@@ -175,7 +180,7 @@ FORMULAS: Mapping[str, Callable[..., Any]] = {
     # Training: frameworks count from 0 or 1
     "a + 1/2": lambda a: a + 0.5,
     "patience + 3/2": lambda patience: patience + 1.5,
-    "best + patience": networks.epochs_run_range,
+    "best + patience": _stopped,
 }  # fmt: skip
 
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
-from assay.audit.claims.intervals import Interval
+from assay.audit.claims.intervals import Interval, sum_of
 from assay.audit.claims.model import Architecture, Claim, Layer, LossFormula, LossTerm
-from assay.audit.forensic.arithmetic import sum_of
-from assay.audit.forensic.networks import FRAMEWORKS, file_bytes, inputs_needed, parameters
+from assay.audit.forensic.networks import FRAMEWORKS, inputs_needed, parameters
 from assay.audit.rules.scope import Report, Run
 from assay.audit.rules.words import Figures, say
 from assay.audit.verdicts import Finding
@@ -51,12 +49,9 @@ def _counts(architecture: Architecture, inputs: int | None = None) -> dict[str, 
 
 def _listed(layers: Iterable[Layer]) -> list[str]:
     """Layers in words: "bidirectional LSTM(64)"."""
-    short = {"lstm": "LSTM", "gru": "GRU", "rnn": "RNN"}
-    return [
-        f"{'bidirectional ' * layer.bidirectional}{short.get(layer.kind, layer.kind.replace('_', ' '))}"
-        + f"({layer.units})" * bool(layer.units)
-        for layer in layers if layer.kind != "dropout"
-    ]  # fmt: skip
+    kinds = ((layer, layer.kind.upper() if layer.kind in ("lstm", "gru", "rnn") else layer.kind) for layer in layers)
+    return [f"{'bidirectional ' * layer.bidirectional}{kind.replace('_', ' ')}" + f"({layer.units})" * bool(layer.units)
+            for layer, kind in kinds if kind != "dropout"]  # fmt: skip
 
 
 def parameter_count(run: Run) -> Iterator[Finding]:
@@ -77,9 +72,8 @@ def _whole(run: Run, claim: Claim, architecture: Architecture) -> Finding:
     every = {count for found in counts.values() for count in found}
     told = {"torch": "PyTorch", "keras": "Keras"}
     described = (f"{' or '.join(f'{c:,}' for c in found)} in {told[name]}" for name, found in counts.items())
-    inputs = f"{architecture.inputs} input{'s' * (architecture.inputs != 1)}"
-    figures: Figures = {"layers": _listed(architecture.layers), "inputs": inputs, "figure": claim,
-               "counts": "; ".join(described)}  # fmt: skip
+    figures: Figures = {"layers": _listed(architecture.layers), "figure": claim, "counts": "; ".join(described),
+                        "inputs": f"{architecture.inputs} input{'s' * (architecture.inputs != 1)}"}  # fmt: skip
     if any(value.holds(count) for count in every):
         return say("fits", "C26 parameters", [claim], "count", weight=1, **figures)
     if not architecture.complete and value.high >= min(every):
@@ -123,15 +117,11 @@ def _part(architecture: Architecture, claim: Claim) -> list[int]:
 
 
 def _piece(run: Run, claim: Claim, architecture: Architecture, indices: list[int]) -> Finding:
-    totals = set()
-    for name in _frameworks(architecture):
-        heads = (replace(architecture, layers=architecture.layers[:i]) for i in range(len(architecture.layers) + 1))
-        running = [parameters(head, name)[0] for head in heads]
-        totals.add(sum(running[i + 1] - running[i] for i in indices))
+    totals = sorted({parameters(architecture, name, only=indices)[0] for name in _frameworks(architecture)})
     good = any(run.read(claim).holds(total) for total in totals)
     return say(good, "C26 parameters", [claim], "part", proven=architecture.complete,
                stated=True, layers=_listed([architecture.layers[i] for i in indices]), figure=claim,
-               counts=" or ".join(f"{total:,}" for total in sorted(totals)))  # fmt: skip
+               counts=" or ".join(f"{total:,}" for total in totals))  # fmt: skip
 
 
 def file_size(run: Run) -> Iterator[Finding]:
@@ -140,7 +130,9 @@ def file_size(run: Run) -> Iterator[Finding]:
     claim = next((c for c in sizes if not c.label or "model" in c.label.lower()), None)
     if claim is None or claim.value.interval.high <= 0:
         return
-    architecture, printed = run.group.architecture or _of_model(run), run.get("parameters")
+    of_model = [g.architecture for g in run.claims.groups if g.architecture is not None and g.model == run.group.model]
+    architecture = run.group.architecture or (of_model[0] if len(of_model) == 1 else None)
+    printed = run.get("parameters")
     copies = 3 if architecture is not None and architecture.saves_optimizer else 1
     size = Interval(max(0.0, claim.value.interval.low), claim.value.interval.high)
     if architecture is not None and architecture.layers and architecture.complete:
@@ -156,18 +148,14 @@ def file_size(run: Run) -> Iterator[Finding]:
         count = round(run.read(printed).middle)
     else:
         return
-    (low, high), exact = file_bytes(count, copies), 4 * count * copies
-    good = size.meets(Interval(low, 3 * high) if copies == 1 else Interval(exact * 0.9, high))
+    # Two or eight bytes each, a few kilobytes of names around them; a bare "model" may hold optimizer state unsaid.
+    exact = 4 * count * copies
+    least, spare = (0.5, 3) if copies == 1 else (0.9, 1)
+    good = size.meets(Interval(least * exact, spare * (2.0 * exact + 65536)))
     yield say("fits" if good else "doubt", "C26 file size", [claim], "size", using=() if good else [claim, printed],
               stated=architecture is not None, count=count, file=claim,
               size=f"{exact / 1e6:.3g} MB" if exact >= 1e6 else f"{exact / 1e3:.3g} KB",
               state=" with Adam's two moments" if copies > 1 else "")  # fmt: skip
-
-
-def _of_model(run: Run) -> Architecture | None:
-    """The one architecture that other groups of the same model describe."""
-    found = [g.architecture for g in run.claims.groups if g.architecture is not None and g.model == run.group.model]
-    return found[0] if len(found) == 1 else None
 
 
 _LOSSES = ("train_loss", "validation_loss", "test_loss", "loss_gap")
@@ -181,12 +169,10 @@ def _term_range(run: Run, term: LossTerm) -> tuple[Interval, Claim | None]:
         bounded = run.read(claim).clip(-1.0, 1.0) if claim is not None else None
         return Interval.point(1.0) - (bounded or Interval(-1.0, 1.0)), claim
     claim = run.get(term.metric or _METRICS_OF.get(term.kind, ""))
-    if claim is not None:
-        return run.read(claim), claim
     root = run.get("rmse") if term.kind == "mse" else None
-    if root is not None and not root.value.percent:
+    if claim is None and root is not None and not root.value.percent:
         return run.read(root).power(2), root
-    return Interval(0.0, math.inf), None
+    return (Interval(0.0, math.inf) if claim is None else run.read(claim)), claim
 
 
 def _formula(loss: LossFormula) -> str:
@@ -204,8 +190,7 @@ def loss_above_floor(run: Run) -> Iterator[Finding]:
     known = [(term, value) for term, value, claim in terms if claim is not None]
     printed = [claim for _, _, claim in terms if claim is not None]
     # A printed metric of a split speaks for the loss of the same split; without a split, for the validation loss.
-    metric = run.split if run.split in ("train", "test") else "validation"
-    claim = run.get(f"{metric}_loss") or run.get("validation_loss")
+    claim = (run.get(f"{run.split}_loss") if run.split in ("train", "test") else None) or run.get("validation_loss")
     if not known or claim is None:
         return
     floor = sum(term.weight * value.low for term, value, _ in terms)
@@ -254,15 +239,14 @@ def best_of_curve(report: Report) -> Iterator[Finding]:
     """The stated best epoch has the lowest validation loss of those printed."""
     curves: dict[str, dict[float, Claim]] = {}
     for claim in report.claims.claims:
-        epoch = re.search(r"epoch\s*(\d+)", claim.at, re.I) or re.fullmatch(r"\s*(\d+)\s*", claim.at)
+        epoch = re.fullmatch(r"\s*(?:.*epoch\s*)?(\d+)\s*", claim.at, re.I)
         if claim.metric == "validation_loss" and epoch and claim.value.is_point and not claim.target:
             # The loss itself names its split: a row may put it under train, validation or none.
             curves.setdefault(claim.group, {})[float(epoch[1])] = claim
-    for group, curve in curves.items():
-        named = (c for c in report.claims.claims if c.metric == "best_epoch" and c.group == group and not c.at)
-        best = next(named, None)
-        stated = curve.get(best.value.value) if best is not None else None
-        if best is None or stated is None or len(curve) < 2:
+    for best in report.claims.claims:
+        curve = curves.get(best.group, {}) if best.metric == "best_epoch" and not best.at else {}
+        stated = curve.get(best.value.value)
+        if stated is None or len(curve) < 2:
             continue
         earliest, lowest = min(curve.items(), key=lambda item: report.read(item[1]).high)
         good = report.read(lowest).high >= report.read(stated).low

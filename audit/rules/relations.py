@@ -4,20 +4,20 @@ changes, multiples, means, sums, shares, percentiles."""
 from __future__ import annotations
 
 import itertools
+import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from statistics import geometric_mean, median
 
-from assay.audit.claims.intervals import Interval
+from assay.audit.claims.intervals import Interval, hull_of, mean_of, sum_of
 from assay.audit.claims.model import BESIDE, Claim
-from assay.audit.forensic.arithmetic import change_readings, mean_of, mean_readings, ratio_readings, sum_of
 from assay.audit.rules.scope import Report, Run, class_shares, info_of
 from assay.audit.rules.words import Figures, say, span
 from assay.audit.verdicts import Finding
 
 __all__ = [
-    "bounds_by_definition", "bounds_kept", "correlation_bounds", "derived", "fractions",
-    "one_model_two_figures", "parts_of_period", "percentiles", "printed_twice", "shares_sum", "telescoping",
-    "without_split",
+    "bounds_by_definition", "bounds_kept", "change_readings", "correlation_bounds", "derived", "fractions",
+    "mean_readings", "parts_of_period", "percentiles", "printed_twice", "ratio_readings", "shares_sum", "telescoping",
 ]  # fmt: skip
 
 _PART = re.compile(r"(?:\d{4}[-\s]?(?:Q[1-4]|H[12]|\d{2})|Q[1-4][-\s]?\d{4}|fold\s*\d+|split\s*\d+)$", re.I)
@@ -74,41 +74,31 @@ def correlation_bounds(run: Run) -> Iterator[Finding]:
 
 
 def printed_twice(report: Report) -> Iterator[Finding]:
-    """One quantity printed in two places must round to one value."""
+    """One quantity printed in two places must round to one value; what stands without its split may be of any split."""
+    pairs: list[tuple[Claim, Claim]] = []
     for run in report.runs:
-        seen: dict[tuple[str, str], list[Claim]] = {}
+        seen: dict[tuple[str, str], Claim] = {}
         for claim in run.members:
             vague = info_of(claim).kind in _VAGUE and claim.metric != "loss_gap"
             if not claim.target and not vague and claim.relation in ("", "same", "difference") and run.possible(claim):
-                seen.setdefault((claim.metric, claim.label), []).append(claim)
-        for first, *others in seen.values():
-            for other in others:
-                if not (other.relation == "same" and first.id in other.inputs):
-                    points = first.value.is_point and other.value.is_point
-                    yield _same(report, first, other, points and _alike(first, other))
+                first = seen.setdefault((claim.metric, claim.label), claim)
+                pairs += [(first, claim)] if first is not claim and first.id not in claim.inputs else []
     for claim in report.claims.claims:
-        for other in filter(None, map(report.claims.claim, claim.inputs if claim.relation == "same" else ())):
-            yield _same(report, other, claim, _alike(other, claim))
-
-
-def _alike(first: Claim, second: Claim) -> bool:
-    """Two definitions that are both stated and differ leave open whether the quantity is one."""
-    return first.definition == second.definition or not (first.definition and second.definition)
-
-
-def _lines(first: Claim, second: Claim) -> str:
-    """Where two figures stand, in words."""
-    if not (first.source_line and second.source_line):
-        return ""
-    one = first.source_line == second.source_line
-    return f" (line {first.source_line})" if one else f" (lines {first.source_line} and {second.source_line})"
-
-
-def _same(report: Report, first: Claim, second: Claim, proven: bool) -> Finding:
-    good = report.read(first).meets(report.read(second))
-    key = "no value" if not good else "alike" if first.printed == second.printed else "one value"
-    return say(good, "C37 printed twice", [first, second], key, weight=-3 if good else 0,
-               proven=proven, name=_name(second), first=first, second=second, lines=_lines(first, second))  # fmt: skip
+        named = map(report.claims.claim, claim.inputs if claim.relation == "same" else ())
+        pairs += [(other, claim) for other in named if other is not None]
+        if claim.value.is_point and not claim.target and not report.claims.split_of(claim):
+            of_split = (c for c in report.kin(claim) if report.claims.split_of(c))
+            pairs += [(c, claim) for c in of_split if report.read(c).meets(report.read(claim))][:1]
+    for first, second in pairs:
+        good = report.read(first).meets(report.read(second))
+        key = "no value" if not good else "alike" if first.printed == second.printed else "one value"
+        # Two definitions that are both stated and differ leave open whether the quantity is one.
+        alike = "" in (first.definition, second.definition) or first.definition == second.definition
+        lines = list(dict.fromkeys(claim.source_line for claim in (first, second)))
+        where = f" (line{'s' * (len(lines) > 1)} {' and '.join(map(str, lines))})" if all(lines) else ""
+        yield say(good, "C37 printed twice", [first, second], key, weight=-3 if good else 0,
+                  proven=alike and first.value.is_point and second.value.is_point, name=_name(second), first=first,
+                  second=second, lines=where)  # fmt: skip
 
 
 def bounds_kept(report: Report) -> Iterator[Finding]:
@@ -124,53 +114,21 @@ def bounds_kept(report: Report) -> Iterator[Finding]:
                       name=_name(claim), bound=claim, figures=listed)  # fmt: skip
 
 
-def without_split(report: Report) -> Iterator[Finding]:
-    """A figure printed without its split is that of one of the printed splits."""
-    for claim in report.claims.claims:
-        if report.claims.split_of(claim) or claim.target or not claim.value.is_point:
-            continue
-        same = (c for c in report.kin(claim) if report.claims.split_of(c) and report.read(c).meets(report.read(claim)))
-        if (figure := next(same, None)) is not None:
-            yield say("fits", "C37 split", [claim], weight=-2, print=claim, figure=figure,
-                      split=report.claims.split_of(figure))  # fmt: skip
-
-
 def parts_of_period(report: Report) -> Iterator[Finding]:
     """A figure for a whole period lies among those of its parts."""
-    for run in report.runs:
-        for claim in run.measured if not run.at else ():
-            if info_of(claim).kind not in ("proportion", "correlation", "score"):
-                continue
-            others = (o for o in report.runs_of(run.group.name) if o.split == run.split and _PART.match(o.at))
-            parts = [c for other in others for c in other.candidates(claim.metric, claim.label)]
+    shares = ("proportion", "correlation", "score")
+    for run in (run for run in report.runs if not run.at):
+        parts_of = [o for o in report.runs_of(run.group.name) if o.split == run.split and _PART.match(o.at)]
+        for claim in (claim for claim in run.measured if info_of(claim).kind in shares):
+            parts = [c for other in parts_of for c in other.candidates(claim.metric, claim.label)]
+            values = [report.read(part) for part in parts]
             if len(parts) < 2:
                 continue
-            values = [report.read(part) for part in parts]
-            mean, inside = mean_of(values), Interval(min(v.low for v in values), max(v.high for v in values))
-            figures: Figures = {"parts": [f"{part.at} {part.printed}" for part in parts], "mean": mean, "whole": claim}
-            if run.read(claim).meets(mean):
-                yield say("fits", "C34 periods", [claim, *parts], "mean", **figures)
-            elif not run.read(claim).meets(inside):
+            figures: Figures = {"parts": [f"{part.at} {part.printed}" for part in parts], "whole": claim}
+            if run.read(claim).meets(mean := mean_of(values)):
+                yield say("fits", "C34 periods", [claim, *parts], "mean", mean=mean, **figures)
+            elif not run.read(claim).meets(hull_of(values)):
                 yield say("doubt", "C34 periods", [claim], "aside", using=[claim, *parts], **figures)
-
-
-def one_model_two_figures(report: Report) -> Iterator[Finding]:
-    """A headline ratio of one model printed with two values in runs that nothing sets apart but their name."""
-    by_model: dict[str, list[Claim]] = {}
-    for run in report.runs:
-        if run.group.model and not run.at and (claim := run.get("sharpe")) is not None:
-            by_model.setdefault(run.group.model, []).append(claim)
-    for model, (first, *others) in by_model.items():
-        groups = [report.claims.group(claim.group) for claim in (first, *others)]
-        if len({g.configuration for g in groups if g.configuration}) > 1:
-            continue
-        for other in others:
-            starts = {report.run_of(claim).group.sample.start for claim in (first, other)}
-            splits = {report.claims.split_of(claim) for claim in (first, other)}
-            apart = ("" not in starts and len(starts) > 1) or (first.group == other.group and len(splits) > 1)
-            if not apart and not report.read(first).meets(report.read(other)):
-                yield say("doubt", "C37 two figures", [first, other], model=model, first=first, second=other,
-                          lines=_lines(first, other))  # fmt: skip
 
 
 def derived(report: Report) -> Iterator[Finding]:
@@ -204,25 +162,63 @@ def derived(report: Report) -> Iterator[Finding]:
 def _readings(
     report: Report, claim: Claim, inputs: list[Claim], values: list[Interval]
 ) -> tuple[dict[str, Interval], str]:
-    if claim.relation == "ratio":
-        return ratio_readings(*values), "C28 multiple"
-    if claim.relation == "difference":
-        return {"second − first": values[1] - values[0], "first − second": values[0] - values[1]}, "C28 difference"
     if claim.relation == "mean":
-        return mean_readings(values, {c.label for c in inputs} <= set(class_shares(report.run_of(claim)))), "C34 mean"
-    if claim.relation not in ("change", "reduction"):
+        weighted = {c.label for c in inputs} <= set(class_shares(report.run_of(claim)))
+        return mean_readings(values, weighted), "C34 mean"
+    if claim.relation == "sum":
         return {"sum": sum_of(values)}, "C29 sum"
     start, end = values
+    if claim.relation == "ratio":
+        return ratio_readings(start, end), "C28 multiple"
+    if claim.relation == "difference":
+        return {"second − first": end - start, "first − second": start - end}, "C28 difference"
     readings = change_readings(start, end, all(c.value.percent or info_of(c).kind in _SHARES for c in inputs))
     if claim.relation == "reduction" and start.low > 0:
         readings = {"1 − to/from": Interval.point(1.0) - end / start} | readings
     if claim.relation == "reduction" or not claim.value.multiple:
         # "grew 54%" never means "is 54% of"; a multiple may.
         readings.pop("end as a share of the start", None)
+    return readings, "C28 change"
+
+
+def change_readings(start: Interval, end: Interval, percent_points: bool = True) -> dict[str, Interval]:
+    """A change between two figures: relative to either, in points, logarithmic, and as the ratio end/start.
+
+    A relative change from a start that may be zero means nothing and is left out.
+    """
+    readings: dict[str, Interval] = {}
+    if start.low > 0:
+        # (end - start)/start = end/start - 1, free of the repeated variable.
+        readings["relative to the start"] = end / start - 1.0
+        readings["end as a share of the start"] = end / start
     if start.high < 0:
         readings["relative to the size of a negative start"] = (end - start) / abs(start)
         readings["relative to a negative start"] = end / start - 1.0
-    return readings, "C28 change"
+    if end.low > 0 and start.low > 0:
+        readings["relative to the end"] = Interval.point(1.0) - start / end
+    if min(start.low, end.low) > 1e-100 and max(start.high, end.high) < 1e100:
+        readings["logarithmic"] = Interval(math.log(end.low / start.high), math.log(end.high / start.low))
+    return readings | ({"in percentage points": end - start} if percent_points else {})
+
+
+def ratio_readings(first: Interval, second: Interval) -> dict[str, Interval]:
+    """A multiple between two figures: either over the other, and the excess over one of either."""
+    readings: dict[str, Interval] = {}
+    for a, b, over, under in ((first, second, "second", "first"), (second, first, "first", "second")):
+        if a.low > 0 or a.high < 0:
+            readings[f"{over} / {under}"] = b / a
+            readings[f"({over} - {under}) / {under}"] = b / a - 1.0
+    return readings
+
+
+def mean_readings(values: Sequence[Interval], weighted: bool = False) -> dict[str, Interval]:
+    """A mean of printed parts: arithmetic, harmonic, geometric, the median; `weighted`: with any weights too."""
+    n, lows, highs = len(values), [v.low for v in values], [v.high for v in values]
+    readings = {"mean": mean_of(values), "median": Interval(median(lows), median(highs))}
+    if min(lows) > 1e-100:
+        readings["harmonic mean"] = Interval(n / sum(1 / x for x in lows), n / sum(1 / x for x in highs))
+        readings["geometric mean"] = Interval(geometric_mean(lows), geometric_mean(highs))
+    return readings | ({"weighted mean": hull_of(values)} if weighted else {})
 
 
 def fractions(report: Report) -> Iterator[Finding]:
@@ -259,15 +255,14 @@ def telescoping(run: Run) -> Iterator[Finding]:
     """Spreads labelled "a - b", "b - c" and "a - c" add up."""
     for metric in ("predicted_spread", "quantile_spread"):
         pairs = ((re.split(r"\s+(?:-|−|–|minus)\s+", label.lower()), c) for label, c in run.labelled(metric).items())
-        spreads = {(ends[0], ends[1]): claim for ends, claim in pairs if len(ends) == 2}
+        spreads = {(ends[0], ends[-1]): claim for ends, claim in pairs if len(ends) == 2}
         for ((top, middle), first), ((start, bottom), second) in itertools.permutations(spreads.items(), 2):
-            whole = spreads.get((top, bottom))
-            if start != middle or whole is None or whole in (first, second):
-                continue
-            total = run.read(first) + run.read(second)
-            used, shown = [whole, first, second], span(total, whole.value.percent)
-            yield say(run.read(whole).meets(total), "C29 spreads", [whole], proven=run.one_sample(*used), using=used,
-                      first=first, second=second, whole=whole, total=shown)  # fmt: skip
+            whole = spreads.get((top, bottom)) if start == middle else None
+            if whole is not None:
+                total, used = run.read(first) + run.read(second), [whole, first, second]
+                yield say(run.read(whole).meets(total), "C29 spreads", [whole], proven=run.one_sample(*used),
+                          using=used, first=first, second=second, whole=whole,
+                          total=span(total, whole.value.percent))  # fmt: skip
 
 
 def percentiles(run: Run) -> Iterator[Finding]:
@@ -275,17 +270,14 @@ def percentiles(run: Run) -> Iterator[Finding]:
     levels = {label: re.search(r"(\d+(?:\.\d+)?)", label) for label in run.labelled("ic_percentile")}
     points = sorted((float(match[1]), label) for label, match in levels.items() if match)
     claims = [run.labelled("ic_percentile")[label] for _, label in points]
-    least, largest = run.value("ic_min"), run.value("ic_max")
-    if len(points) < 2:
-        return
-    proven = run.one_sample(*claims)
+    ends = Interval(getattr(run.value("ic_min"), "low", -math.inf), getattr(run.value("ic_max"), "high", math.inf))
     falling = [pair for pair in itertools.pairwise(claims) if run.read(pair[0]).low > run.read(pair[1]).high]
-    outside = [c for c in claims if (least is not None and run.read(c).high < least.low)
-               or (largest is not None and run.read(c).low > largest.high)]  # fmt: skip
+    outside = [claim for claim in claims if not run.read(claim).meets(ends)]
+    proven = run.one_sample(*claims)
     for first, second in falling[:1]:
         yield say("broken", "C35 percentiles", [first, second], "falls", proven=proven, first=first, second=second,
                   low=first.label, high=second.label)  # fmt: skip
     for claim in outside[:1] if not falling else ():
         yield say("broken", "C35 percentiles", [claim], "outside", proven=proven, figure=claim)
-    if not falling and not outside:
+    if len(claims) > 1 and not falling and not outside:
         yield say("fits", "C35 percentiles", claims, "rises", all=claims)
