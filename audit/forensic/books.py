@@ -35,8 +35,8 @@ _Z = NormalDist()
 def sharpe_readings(
     gain: Interval, volatility: Interval, risk_free: Interval | None = None, sessions: float | None = None
 ) -> dict[str, Interval]:
-    """Sharpe ratio from annual return and volatility: of an arithmetic or a compounded return, less the rate or not, the
-    deviation with denominator n or n - 1.
+    """Sharpe ratio from annual return and volatility: of an arithmetic or a compounded return, less the rate or not,
+    the deviation with denominator n or n - 1.
 
     A path with volatility s that compounds to g has an arithmetic mean between ``ln(1 + g)`` (Jensen) and
     ``ln(1 + g) + 0.8 (s**2 + g**2)``, since ``r - ln(1 + r) <= 0.8 r**2`` for every r >= -0.5.

@@ -20,10 +20,9 @@ import numpy as np
 from assay.audit.claims.intervals import Interval, corners, mean_of
 
 __all__ = [
-    "ClassShares", "Matrix", "accuracy_floor", "auc_counts", "auc_splits",
-    "binary_matrices", "class_shares", "common_sizes", "entropy", "f1_average_range", "f1_range", "grim_counts",
-    "grim_has_power", "largest_share_from_macro", "macro_f1_readings", "matrix_scores",
-    "not_predicted_share", "prevalence_range",
+    "ClassShares", "Matrix", "accuracy_floor", "auc_counts", "auc_splits", "binary_matrices", "called_share",
+    "class_shares", "common_sizes", "entropy", "f1_average_range", "f1_range", "grim_counts", "grim_has_power",
+    "largest_share_from_macro", "macro_f1_readings", "matrix_scores", "prevalence_range",
 ]  # fmt: skip
 
 _SLACK = 1e-9
@@ -160,18 +159,20 @@ def largest_share_from_macro(class_f1: Interval, macro: Interval, weighted: Inte
     return Interval(min(1.0, max(0.0, (weighted.low - others) / (class_f1.high - others))), 1.0)
 
 
-def not_predicted_share(accuracy: Interval, precision: Interval, recall: Interval) -> float | None:
-    """Largest share of cases not predicted positive, when recall is about 1 and accuracy equals precision; None where P
-    or R can be zero.
-
-    With q the predicted positive share, ``A = P q + TN``, ``FN = P q (1/R - 1)`` and ``1 - q = TN + FN``, so
-    ``1 - q = (A - P + P (1/R - 1)) / (1 - P + P (1/R - 1))``, increasing in A and decreasing in P and R.
-    """
-    if precision.low <= 0 or recall.low <= 0:
+def called_share(accuracy: Interval, precision: Interval, recall: Interval) -> Interval | None:
+    """Share of cases called positive, ``R (1 - A) / (P + R (1 - 2P))``, monotone in each; None where the denominator
+    can vanish."""
+    if corners(lambda p, r: p + r * (1 - 2 * p), precision, recall).low <= 1e-12:
         return None
-    p, miss = precision.low, precision.low * (1 / recall.low - 1)
-    below = 1 - p + miss
-    return None if below <= 0 else max(0.0, (accuracy.high - p + miss) / below)
+    return corners(lambda a, p, r: r * (1 - a) / (p + r * (1 - 2 * p)), accuracy, precision, recall)
+
+
+def prevalence_range(accuracy: Interval, precision: Interval, recall: Interval) -> Interval | None:
+    """Share of positives, ``(1 - A) / (1 + R (1/P - 2))``, likewise; None too where nothing of it lies in [0, 1]."""
+    if precision.low <= 0 or corners(lambda p, r: 1 + r * (1 / p - 2), precision, recall).low <= 1e-12:
+        return None
+    share = corners(lambda a, p, r: (1 - a) / (1 + r * (1 / p - 2)), accuracy, precision, recall)
+    return share.clip(0.0, 1.0)
 
 
 def entropy(shares: Sequence[float]) -> float:
@@ -255,15 +256,6 @@ def matrix_scores(table: np.ndarray, classes: Sequence[str]) -> dict[str, dict[s
         whole |= {f"{name}_{kind}": value for kind, value in averages.items()}
         scores[name] = {f"of {of}": float(value) for of, value in zip(classes, values, strict=True)} | averages
     return scores | {name: {"": value} for name, value in whole.items()}
-
-
-def prevalence_range(accuracy: Interval, precision: Interval, recall: Interval) -> Interval | None:
-    """Share of positives that three scores imply, ``pi = (1 - A) / (1 + R (1/P - 2))``, monotone in each; None where
-    the denominator can vanish or nothing of the range lies in [0, 1]."""
-    if precision.low <= 0 or corners(lambda p, r: 1 + r * (1 / p - 2), precision, recall).low <= 1e-12:
-        return None
-    share = corners(lambda a, p, r: (1 - a) / (1 + r * (1 / p - 2)), accuracy, precision, recall)
-    return share.clip(0.0, 1.0)
 
 
 def accuracy_floor(precision: Interval, recall: Interval) -> float:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from assay.audit.claims.intervals import Interval
-from assay.audit.claims.model import Claim
+from assay.audit.claims.intervals import Interval, corners
 from assay.audit.forensic import scores
 from assay.audit.read.grids import JOINT
 from assay.audit.rules.scope import Report, Run, class_shares, completeness
-from assay.audit.rules.words import Figures, say
+from assay.audit.rules.words import names, percent, say
 from assay.audit.verdicts import Finding
 
 __all__ = [
@@ -19,102 +18,86 @@ __all__ = [
     "stated_majority",
 ]  # fmt: skip
 
-Labelled = Mapping[str, Mapping[str, Claim]]
-ALL_CLASSES = "the table lists every class"
-
-
 def shares_by_programming(run: Run) -> Iterator[Finding]:
     """Class shares forced by accuracy, weighted F1 and the class scores; hence the majority-class baseline."""
     whole = [claim for claim in (run.get("accuracy"), run.get("f1_weighted")) if claim is not None]
-    parts: Labelled = {metric: run.labelled(metric) for metric in ("precision", "recall", "f1")}
+    parts = {metric: run.labelled(metric) for metric in ("precision", "recall", "f1")}
     labels = list(dict.fromkeys(label for claims in parts.values() for label in claims))
     possible, stated = completeness(run, labels)
     if len(labels) < 2 or not possible or not whole:
         return
     known = {label: {m: run.read(claims[label]) for m, claims in parts.items() if label in claims} for label in labels}
-    shares = class_shares(run)
-    classes = {label: values | ({"share": shares[label]} if label in shares else {}) for label, values in known.items()}
-    answer = scores.class_shares(classes, run.value("accuracy"), run.value("f1_weighted"))
+    for label in known.keys() & class_shares(run).keys():
+        known[label]["share"] = class_shares(run)[label]
+    answer = scores.class_shares(known, run.value("accuracy"), run.value("f1_weighted"))
     involved = [*whole, *(claim for claims in parts.values() for claim in claims.values())]
     printed = [f"{c.metric.replace('_', ' ')} {c.printed}" for c in whole]
     if answer is None:
         proven = stated and run.one_sample(*involved)
         yield say("broken", "C5 class shares", whole, "none", proven=proven, printed=printed, labels=labels)
         return
-    top, share = answer.majority, answer.shares[answer.majority]
-    if share.width < 0.5:
-        yield say("fits", "C5 class shares", involved, "some", weight=-1, printed=printed, top=top, share=share)
-        yield from _majority(run, answer, parts, printed, "" if stated else ALL_CLASSES)
-
-
-def _majority(
-    run: Run, forced: scores.ClassShares, parts: Labelled, printed: list[str], premise: str
-) -> Iterator[Finding]:
-    """What always naming the largest class scores, against the scores that force the class to be that large."""
-    top, share, floor = forced.majority, forced.shares[forced.majority], forced.majority_floor
-    f1 = 2 * floor / (1 + floor)
-    accuracy, weighted = run.get("accuracy"), run.get("f1_weighted")
-    of_f1, precision, recall = (parts[metric].get(top) for metric in ("f1", "precision", "recall"))
-
-    def beaten(claim: Claim | None, bar: float) -> bool:
-        return claim is not None and run.read(claim).high <= bar
-
-    if not (beaten(accuracy, floor) or beaten(weighted, floor * f1)):
+    top, share, floor = answer.majority, answer.shares[answer.majority], answer.majority_floor
+    if share.width >= 0.5:
         return
-    precise = precision is not None and run.read(precision).low - share.high < 0.02
-    figures: Figures = {"printed": printed, "top": top, "floor": floor, "share": share, "f1": f1}
-    figures |= {"least": share.low, "constant": floor * f1}
-    for key, claim, holds, weight in (
-        ("accuracy", accuracy, beaten(accuracy, floor), 3), ("weighted", weighted, beaten(weighted, floor * f1), 3),
-        ("f1", of_f1, beaten(of_f1, f1), 2), ("precision", precision, precise, 1), ("recall", recall, True, 1),
-    ):  # fmt: skip
-        if claim is not None and holds:
-            yield say("baseline", "C5 majority class", [claim], key, premise=premise, weight=weight, model=claim,
-                      **figures)  # fmt: skip
-    yield from _not_chance(run, "C5 majority class", top, f"at least {100 * floor:.1f}%", premise)
+    yield say("fits", "C5 class shares", involved, "some", weight=-1, printed=printed, top=top, share=share)
+    premise, why = "" if stated else "the table lists every class", f"{names(printed)} force {top}"
+    if beaten := list(_beaten(run, Interval(floor, 1.0), top, why, premise, ("accuracy", "f1_weighted"), top)):
+        yield from beaten
+        yield from _beaten(run, Interval(floor, 1.0), top, why, premise, ("f1",), top)
+        precision, recall = parts["precision"].get(top), parts["recall"].get(top)
+        precise = precision is not None and run.read(precision).low - share.high < 0.02
+        for key, claim in (("precision", precision if precise else None), ("recall", recall)):
+            if claim is not None:
+                yield say("baseline", "C5 majority class", [claim], key, premise=premise, weight=1, top=top,
+                          share=share, model=claim)  # fmt: skip
+        yield from _not_chance(run, top, f"at least {percent(floor)}", premise)
 
 
-def _not_chance(run: Run, check: str, top: str, right: str, premise: str = "") -> Iterator[Finding]:
+def _beaten(
+    run: Run, share: Interval, top: str, why: str, premise: str, metrics: Sequence[str], label: str = ""
+) -> Iterator[Finding]:
+    """Scores of a run that always naming a class of at least this share reaches; `why` says what makes it so large."""
+    floor = share.low
+    f1 = 2 * floor / (1 + floor)
+    bars = {"accuracy": ("accuracy", floor), "f1_weighted": ("weighted F1", floor * f1), "f1": ("F1", f1)}
+    for metric in metrics:
+        (name, bar), claim = bars[metric], run.get(metric, label if metric == "f1" else "")
+        if claim is not None and run.read(claim).high <= bar:
+            yield say("baseline", "C5 majority class", [claim], "reached", premise=premise, weight=2 + (metric != "f1"),
+                      why=why, top=top, floor=floor, bar=bar, name=name, model=claim)  # fmt: skip
+
+
+def _not_chance(run: Run, top: str, right: str, premise: str = "") -> Iterator[Finding]:
     """Printed baselines of chance, where always saying one class is the one to beat."""
     for claim in run.candidates("random_baseline"):
-        figures: Figures = {"top": top, "right": right, "chance": claim}
-        yield say("baseline", check, [claim], "not chance", premise=premise, weight=2, **figures)
+        yield say("baseline", "C8 majority class", [claim], "not chance", premise=premise, weight=2, top=top,
+                  right=right, chance=claim)  # fmt: skip
 
 
 def share_from_macro(run: Run) -> Iterator[Finding]:
     """Where only one class is scored, macro and weighted F1 still bound its share from below."""
-    macro, weighted, k = run.get("f1_macro"), run.get("f1_weighted"), len(run.group.classes)
-    scored, accuracy = run.labelled("f1"), run.get("accuracy")
-    if macro is None or weighted is None or k < 2 or len(scored) >= k:
-        return
-    for label, claim in scored.items():
-        share = scores.largest_share_from_macro(run.read(claim), run.read(macro), run.read(weighted), k)
-        if share is None or share.low <= 0.5:
-            continue
-        constant = share.low * 2 * share.low / (1 + share.low)
-        figures: Figures = {"label": label, "f1": claim, "macro": macro, "weighted": weighted, "k": k}
-        figures["share"] = share.low
-        if accuracy is not None and run.read(accuracy).high < share.low:
-            yield say("baseline", "C5 majority class", [accuracy], "macro, accuracy", premise="", weight=2,
-                      accuracy=accuracy, **figures)  # fmt: skip
-        if run.read(weighted).high < constant:
-            yield say("baseline", "C5 majority class", [weighted, claim], "macro, weighted", premise="", weight=2,
-                      constant=constant, **figures)  # fmt: skip
+    averages, k, scored = (run.get("f1_macro"), run.get("f1_weighted")), len(run.group.classes), run.labelled("f1")
+    known = [claim for claim in averages if claim is not None]
+    for label, claim in scored.items() if len(known) == 2 and 2 <= k > len(scored) else ():
+        share = scores.largest_share_from_macro(run.read(claim), run.read(known[0]), run.read(known[1]), k)
+        macro, weighted = (average.printed for average in known)
+        if share is not None and share.low > 0.5:
+            why = f"{label} F1 {claim.printed}, macro {macro} and weighted {weighted} of {k} classes force {label}"
+            yield from _beaten(run, share, label, why, "", ("accuracy", "f1_weighted", "f1"), label)
 
 
 def one_class_only(run: Run) -> Iterator[Finding]:
     """Recall 1 with accuracy equal to precision, or one class recall 1 and the others 0: a constant prediction."""
     a, p, r, f = (run.get(metric) for metric in ("accuracy", "precision", "recall", "f1"))
     if a is not None and p is not None and r is not None and run.read(r).high >= 1 and run.read(a).meets(run.read(p)):
-        rest = scores.not_predicted_share(run.read(a), run.read(p), run.read(r))
-        if rest is not None and rest <= 0.02:
-            always, value = _positive(run), run.read(p)
-            constant = Interval(2 * value.low / (1 + value.low), 2 * value.high / (1 + value.high))
-            yield from _not_chance(run, "C8 majority class", always, a.printed)
+        called = scores.called_share(run.read(a), run.read(p), run.read(r))
+        if called is not None and called.low >= 0.98:
+            constant = corners(lambda share: 2 * share / (1 + share), run.read(p))
+            yield from _not_chance(run, _positive(run), a.printed)
             key = "positive, with F1" if f is not None and run.read(f).meets(constant) else "positive"
-            figures: Figures = {"accuracy": a, "precision": p, "recall": r, "rest": rest, "top": always, "f1": constant}
-            held = "" if run.one_class(p, r) else None
-            yield say("baseline", "C7 constant prediction", [a, p, r, f], key, premise=held, weight=4, **figures)
+            yield say("baseline", "C7 constant prediction", [a, p, r, f], key, weight=4, f1=constant, accuracy=a,
+                      premise="" if run.one_class(p, r) else None, precision=p, recall=r, rest=1 - called.low,
+                      top=_positive(run))  # fmt: skip
     recalls = run.labelled("recall")
     ones = [label for label, claim in recalls.items() if run.read(claim).high >= 1 and run.read(claim).low >= 0.99]
     zeros = [label for label, claim in recalls.items() if run.read(claim).low <= 0 and run.read(claim).high <= 0.01]
@@ -136,10 +119,8 @@ def stated_majority(run: Run) -> Iterator[Finding]:
     if sample.n and sample.n_positive is not None:
         larger = max(sample.n_positive, sample.n - sample.n_positive)
         shares[f"the larger class ({larger} of {sample.n})"] = Interval.point(larger / sample.n)
-    if accuracy is None or not shares:
-        return
-    name, share = max(shares.items(), key=lambda item: item[1].low)
-    if run.read(accuracy).high <= share.low + 1e-12 or run.read(accuracy).meets(share):
+    name, share = max(shares.items(), key=lambda item: item[1].low, default=("", Interval.point(0.0)))
+    if accuracy is not None and shares and run.read(accuracy).low <= share.high + 1e-12:
         # A report may print the shares of all its rows, or of those trained on.
         held = "the shares are of the rows that the accuracy is of" if run.claims.draft and not sample.n else ""
         yield say("baseline", "C8 majority class", [accuracy], "stated", premise=held, weight=2, top=name, share=share,
@@ -149,31 +130,28 @@ def stated_majority(run: Run) -> Iterator[Finding]:
 def positives_of_sample(family: Sequence[Run]) -> Iterator[Finding]:
     """Every run on one sample against its share of positives, where accuracy, precision and recall of one of them
     force it: so no number of cases is needed."""
-    forced: list[tuple[Interval, Figures, str]] = []
+    forced: list[tuple[Interval, Run]] = []
     for run in family:
-        a, p, r = (run.get(metric) for metric in ("accuracy", "precision", "recall"))
-        if a is None or p is None or r is None or run.two_classes is None or not run.one_sample(a, p, r):
-            continue
-        share = scores.prevalence_range(run.read(a), run.read(p), run.read(r))
+        a, p, r = run.value("accuracy"), run.value("precision"), run.value("recall")
         # Averages weighted by support have the accuracy as their recall.
-        if share is not None and share.width < 0.05 and not run.read(a).meets(run.read(r)):
-            forced.append((share, {"accuracy": a, "precision": p, "recall": r, "share": share}, run.two_classes))
+        if a is not None and p is not None and r is not None and run.two_classes is not None and not a.meets(r):
+            share = scores.prevalence_range(a, p, r)
+            pooled = not run.one_sample(run.get("accuracy"), run.get("precision"), run.get("recall"))
+            forced += [(share, run)] if share is not None and share.width < 0.05 and not pooled else []
     if not forced:
         return
-    share, figures, premise = min(forced, key=lambda item: item[0].width)
-    draft = "rows of one table share one sample" if family[0].claims.draft and len(family) > 1 else ""
-    held = "; ".join(filter(None, [premise, draft]))
-    floor, always = max(share.low, 1 - share.high), 2 * share.low / (1 + share.low)
+    share, by = min(forced, key=lambda item: item[0].width)
+    drafted = "rows of one table share one sample" if family[0].claims.draft and len(family) > 1 else ""
+    held = "; ".join(filter(None, [by.two_classes, drafted]))
+    sizes = names([f"{c.metric} {c.printed}" for c in map(by.get, ("accuracy", "precision", "recall")) if c])
+    other = Interval.point(1.0) - share
     bar = max(scores.entropy([end, 1 - end]) for end in (share.low, share.high, 0.5) if share.holds(end))
     for run in family:
-        accuracy, f1, loss = run.get("accuracy"), run.get("f1"), run.get("validation_loss")
-        terms = run.group.loss.terms if run.group.loss is not None else ()
-        if accuracy is not None and run.read(accuracy).high <= floor:
-            yield say("baseline", "C8 majority class", [accuracy], "forced", premise=held, weight=3, model=accuracy,
-                      **figures)  # fmt: skip
-        if f1 is not None and run.two_classes is not None and run.read(f1).high <= always:
-            yield say("baseline", "C7 always positive", [f1], "forced", premise=held, weight=2, f1=f1, always=always,
-                      **figures)  # fmt: skip
+        name, larger = (_positive(run), share) if share.low >= other.low else ("the larger class", other)
+        yield from _beaten(run, larger, name, f"{sizes} force {name}", held, ("accuracy",))
+        if run.two_classes is not None:
+            yield from _beaten(run, share, _positive(run), f"{sizes} force {_positive(run)}", held, ("f1",))
+        terms, loss = run.group.loss.terms if run.group.loss is not None else (), run.get("validation_loss")
         if loss is not None and run.read(loss).low > bar and [t.kind for t in terms] in ([], ["binary_cross_entropy"]):
             alone = "the printed loss is the binary cross-entropy alone, without a penalty on the weights"
             yield say("baseline", "C24 log loss", [loss], premise="; ".join(filter(None, [alone, held])), weight=2,

@@ -15,6 +15,7 @@ from assay.audit.forensic.scores import (
     auc_counts,
     auc_splits,
     binary_matrices,
+    called_share,
     class_shares,
     common_sizes,
     entropy,
@@ -25,7 +26,6 @@ from assay.audit.forensic.scores import (
     largest_share_from_macro,
     macro_f1_readings,
     matrix_scores,
-    not_predicted_share,
     prevalence_range,
 )
 from assay.audit.rules.names import FORMULAS
@@ -189,12 +189,16 @@ class TestClassification:
         assert largest_share_from_macro(printed("0.30"), printed("0.28"), printed("0.29"), 3) is None
 
     def test_constant_prediction_leaves_next_to_nothing_unpredicted(self) -> None:
-        rest = not_predicted_share(printed("57.14%"), printed("0.5714"), printed("1.0000"))
-        assert rest is not None
-        assert rest < 0.001
-        loose = not_predicted_share(printed("0.7"), printed("0.6"), printed("0.9"))
+        called = called_share(printed("57.14%"), printed("0.5714"), printed("1.0000"))
+        assert called is not None
+        assert called.low > 0.999
+        loose = called_share(printed("0.7"), printed("0.6"), printed("0.9"))
         assert loose is not None
-        assert loose > 0.1
+        assert loose.low < 0.9
+        # TP 30, FP 10, FN 20, TN 40: 40 of 100 are called positive.
+        exact = called_share(*map(Interval.point, (0.7, 0.75, 0.6)))
+        assert exact is not None
+        assert exact.low == pytest.approx(0.4)
 
     def test_entropy_and_mixture(self) -> None:
         assert entropy([16 / 28, 12 / 28]) == pytest.approx(0.68291, abs=1e-5)

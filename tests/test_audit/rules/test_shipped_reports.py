@@ -44,8 +44,8 @@ def at(name: str, line: int, metric: str, **more: str) -> Verdict:
 ROWS = [
     # 57.14, 53.57 and 39.29% are 16, 15 and 11 of 28; F1 and AUC fix 16 up days and every matrix. No n is printed: what
     # the scores of line 15 force is the share of up days, so the AUC of a few days is not judged.
-    ("reliance_training_results", 13, "accuracy", OK, EXPLAINED, ("15/28", "put the positives at 57.1")),
-    ("reliance_training_results", 13, "f1", OK, EXPLAINED, ("TP 10, FP 7, FN 6, TN 5", "2π/(1+π)")),
+    ("reliance_training_results", 13, "accuracy", OK, EXPLAINED, ("15/28", "at least 57.1%")),
+    ("reliance_training_results", 13, "f1", OK, EXPLAINED, ("TP 10, FP 7, FN 6, TN 5", "F1 0.727")),
     ("reliance_training_results", 13, "auc", OK, SILENT, ("28 cases, 16 of them", "not printed")),
     ("reliance_training_results", 14, "accuracy", OK, EXPLAINED, ("11/28", "39.29%")),
     ("reliance_training_results", 14, "f1", OK, EXPLAINED, ("TP 1, FP 2, FN 15, TN 10",)),
