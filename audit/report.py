@@ -21,8 +21,8 @@ from assay.audit.rules.words import span
 from assay.audit.verdicts import Arithmetic, AuditReport, Substance, Verdict
 
 if TYPE_CHECKING:
-    from assay.audit.recompute.daily import DailyMatch
     from assay.audit.recompute.figures import Recomputed
+    from assay.audit.recompute.resolver import DailyMatch
 
 __all__ = ["Audit", "claim_words", "render_audit", "render_page", "render_table", "summary_paragraph", "to_json"]
 
@@ -122,13 +122,13 @@ def _row(verdict: Verdict, split: str, recomputed: Mapping[str, Recomputed]) -> 
     if claim.id not in recomputed:
         count = METRICS[claim.metric].kind == "count" and claim.value.interval.width <= 1
         return row | {"figure": claim.printed if count else span(claim.value.interval, claim.value.percent)}
-    found, why = recomputed[claim.id].resolution, recomputed[claim.id].explanation
+    found = recomputed[claim.id].resolution
     data = _named(found, ("tried", "proves_nothing", "chance")) | {"matches": len(found.matches)}
     data |= {"value": found.own.value, "convention": found.own.words}
     data["reproduced_by"] = None if found.named is None else found.named.words
-    if why is not None:
-        data |= _named(why.book, ("look_ahead", "size")) | {"explained_by": why.book.words}
-        data["together"] = [why.together, why.printed]
+    if found.book is not None:
+        data |= _named(found.book, ("look_ahead", "size")) | {"explained_by": found.book.words}
+        data["together"] = [*found.together]
     return row | {"figure": found.shown, "recomputed": data}
 
 

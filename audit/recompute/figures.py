@@ -9,12 +9,10 @@ import numpy as np
 
 from assay.audit.claims.model import Claim, ClaimSet, Portfolio
 from assay.audit.recompute.conventions import Material
-from assay.audit.recompute.daily import DailyMatch, Explanation, VolTarget, explain
 from assay.audit.recompute.measures import CLASS_METRICS, OF_BENCHMARK, OF_RETURNS, OF_SIGNALS, SIDE_METRICS, STATISTICS
-from assay.audit.recompute.resolver import Resolution, resolve, stands_for
+from assay.audit.recompute.resolver import DailyMatch, Resolution, VolTarget, explain, resolve, stands_for
 from assay.audit.rules.calendars import days_of
 from assay.audit.rules.scope import Report
-from assay.audit.rules.words import as_printed
 from assay.audit.verdicts import Arithmetic, AuditReport, Finding, Substance, combine
 from assay.data.errors import InputError
 
@@ -47,37 +45,24 @@ class Recomputed:
     claim: Claim
     resolution: Resolution
     assumption: str = ""  # what the recomputation rests on beyond the data (a strategy, its costs)
-    explanation: Explanation | None = None  # the daily series that gives the print where no convention does
 
     @property
     def finding(self) -> Finding:
         """What it says about the claim; implausible too where that rests on something."""
-        found, why, doubt, reading = self.resolution, self.explanation, self.assumption, None
+        found, book, doubt, reading = self.resolution, self.resolution.book, self.assumption, None
         verdict = None if doubt else Arithmetic.INCONSISTENT
-        if why is not None:
-            verdict = Arithmetic.REPRODUCED_OTHERWISE if why.book.honest or doubt else Arithmetic.INCONSISTENT
-            doubt, reading = "" if why.book.honest else doubt, why.book.words
+        if book is not None:
+            verdict = Arithmetic.REPRODUCED_OTHERWISE if book.honest or doubt else Arithmetic.INCONSISTENT
+            doubt, reading = "" if book.honest else doubt, book.words
         elif found.named is not None:
             early = not found.proves_nothing and all("same close" in reading.words for reading in found.matches)
             doubt = "the prediction reads the close at which the order would have to be filled" if early else ""
             other = Arithmetic.CONSISTENT if found.proves_nothing else Arithmetic.REPRODUCED_OTHERWISE
             verdict = Arithmetic.REPRODUCED if found.reproduced else other
             reading = None if found.reproduced else found.named.words
-        check, weight = ("R1 recomputed", 10) if why is None else ("R2 daily series", 11)
-        sentence, substance = self._sentence + ".", Substance.IMPLAUSIBLE if doubt else None
+        check, weight = ("R1 recomputed", 10) if book is None else ("R2 daily series", 11)
+        sentence, substance = found.sentence + ".", Substance.IMPLAUSIBLE if doubt else None
         return Finding(check, (self.claim.id,), sentence, verdict, substance, doubt or None, reading, weight)
-
-    @property
-    def _sentence(self) -> str:
-        found, why = self.resolution, self.explanation
-        if why is None:
-            return found.sentence
-        own, value = (as_printed(value, found.printed) for value in (found.own.value, why.value))
-        sentence = f"recomputed {own} ({found.own.words}); {why.book.words} gives {value}, as printed"
-        sentence += f", and {why.together} of {why.printed} printed figures of the run together"
-        sentence += "; nobody can trade on the return of the day itself" if why.book.look_ahead else ""
-        sized = why.book.size != 1.0
-        return sentence + "; a ratio does not change with the size of the book, levels do" * sized
 
 
 def choose_run(claims: ClaimSet, run: str | None) -> tuple[str, str | None]:
@@ -145,12 +130,12 @@ def recompute(
             period = f"it is a figure of all sessions of {claim.at} and of no others" if claim.at else ""
             held = "; ".join(filter(None, (rests, _SOFT.get(claim.metric), period)))
             found.append(Recomputed(claim, best, held))
-    why: dict[str, Explanation] = {}
+    why: dict[str, Resolution] = {}
     for name in {claims.split_of(item.claim) for item in found}:
         whole = [item for item in found if not item.claim.at and claims.split_of(item.claim) == name]
         levels = [(item.claim, stands_for(item.claim, reader.read(item.claim)), item.resolution) for item in whole]
         why |= explain(levels, material, vol_target_of(claims, group))
-    return [replace(item, explanation=why.get(item.claim.id)) for item in found]
+    return [replace(item, resolution=why.get(item.claim.id, item.resolution)) for item in found]
 
 
 def _as_stated(stated: Portfolio, material: Material) -> Material:

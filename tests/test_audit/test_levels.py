@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from assay.audit.claims.files import parse_claims
 from assay.audit.judge import audit_claims
 from assay.audit.recompute.conventions import Material
-from assay.audit.recompute.daily import scaled_to_target, unscaled
 from assay.audit.recompute.figures import Recomputed, recompute, with_findings
 from assay.audit.recompute.material import material_of_panels, material_of_returns
+from assay.audit.recompute.resolver import scaled_to_target, unscaled
 from assay.audit.rules.calendars import days_of
 from assay.audit.verdicts import AuditReport
 from assay.engine.result import BacktestResult
@@ -85,10 +85,10 @@ def test_a_window_that_includes_the_day_it_scales_is_named(seed: int, given_as: 
         "column": Material({"as given": honest}, unscaled=raw),
     }[given_as]
     report, found = audited(STATED + prints(ahead), material)
-    named = [item for item in found if item.explanation is not None]
+    named = [item for item in found if item.resolution.book is not None]
     assert named
-    assert all("includes the day it scales" in item.explanation.book.words for item in named)
-    assert all(item.explanation.together == item.explanation.printed == 4 for item in named)
+    assert all("includes the day it scales" in item.resolution.book.words for item in named)
+    assert all(item.resolution.together == (4, 4) for item in named)
     assert any("nobody can trade on the return of the day itself" in verdict.because for verdict in report.verdicts)
     assert report.refuted
 
@@ -123,7 +123,7 @@ def test_honest_reports_of_odd_conventions_are_not_said_to_look_ahead(count: int
         material = Material({"net": values, "gross": gross})
         report, found = audited((STATED if case % 3 else "") + under(values, gross, rng), material)
         assert not report.refuted, case
-        assert all(item.explanation is None or item.explanation.book.honest for item in found), case
+        assert all(item.resolution.book is None or item.resolution.book.honest for item in found), case
 
 
 def test_coarse_levels_of_a_look_ahead_window_are_still_named_most_of_the_time() -> None:
@@ -132,7 +132,7 @@ def test_coarse_levels_of_a_look_ahead_window_are_still_named_most_of_the_time()
         raw = unruly(seed + 100)
         honest, ahead = (scaled_by_hand(raw, 0.08, 20, lag) for lag in (1, 0))
         _, found = audited(STATED + prints(ahead, digits=1), Material({"as given": honest}))
-        words = [item.explanation.book.words for item in found if item.explanation is not None]
+        words = [item.resolution.book.words for item in found if item.resolution.book is not None]
         assert all("includes the day" in text for text in words)
         named += bool(words)
     assert named >= 12
@@ -142,7 +142,7 @@ def test_coarse_levels_of_a_look_ahead_window_are_still_named_most_of_the_time()
 def test_the_honest_window_is_named_and_not_refuted(seed: int) -> None:
     raw = unruly(seed)
     report, found = audited(STATED + prints(scaled_by_hand(raw, 0.08, 20, 1)), Material({"as given": raw}))
-    named = {item.explanation.book.words for item in found if item.explanation is not None}
+    named = {item.resolution.book.words for item in found if item.resolution.book is not None}
     assert named == {"the returns scaled to 8% over 20 sessions, factor 0.5 to 2"}
     assert not report.refuted
 
@@ -151,7 +151,7 @@ def test_the_honest_window_is_named_and_not_refuted(seed: int) -> None:
 def test_another_size_of_the_book_is_named_with_its_factor(size: float) -> None:
     values = unruly(1)
     report, found = audited(prints(size * values), Material({"as given": values}))
-    named = {item.explanation.book.words for item in found if item.explanation is not None}
+    named = {item.resolution.book.words for item in found if item.resolution.book is not None}
     assert named == {f"the book at {size:g} times its size"}
     assert report.refuted
     assert str(next(v for v in report.verdicts if v.claim.metric == "sharpe").arithmetic).startswith("reproduced")
@@ -162,9 +162,9 @@ def test_right_figures_and_random_ones_are_explained_by_nothing(seed: int) -> No
     values = unruly(seed)
     report, found = audited(STATED + prints(values), Material({"as given": values}))
     assert not report.refuted
-    assert all(item.explanation is None for item in found)
+    assert all(item.resolution.book is None for item in found)
     report, found = audited(STATED + prints(unruly(seed + 1000)), Material({"as given": values}))
-    assert all(item.explanation is None for item in found)
+    assert all(item.resolution.book is None for item in found)
 
 
 def test_a_figure_of_a_calendar_period_is_recomputed_from_its_days() -> None:
@@ -232,9 +232,9 @@ def test_a_simulated_book_knows_what_a_look_ahead_overlay_would_have_shown(monke
     weights = weights.mul(factor.shift(-lead).ffill().reindex(weights.index), axis="index")
     ahead = simulate(prices, weights).returns.to_numpy()[: len(shadow.returns)]
     report, found = audited(prints(ahead), material, assumption=assumption)
-    named = [item for item in found if item.explanation is not None]
+    named = [item for item in found if item.resolution.book is not None]
     assert named
-    assert all("includes the day it scales" in item.explanation.book.words for item in named)
+    assert all("includes the day it scales" in item.resolution.book.words for item in named)
     assert not report.refuted  # strategy and costs are assumed
     assert {str(item.finding.substance) for item in named} == {"implausible"}
 
@@ -294,7 +294,7 @@ def test_the_stage_or_the_fault_of_a_simulated_book_is_named(
 ) -> None:
     material, assumption, books = switched_book
     report, found = audited(prints(books[name], digits=3), material, assumption=assumption)
-    named = [item for item in found if item.explanation is not None]
-    assert {item.explanation.book.words for item in named} == {name}
+    named = [item for item in found if item.resolution.book is not None]
+    assert {item.resolution.book.words for item in named} == {name}
     verdicts = {v.claim.id: v for v in report.verdicts}
     assert {str(verdicts[item.claim.id].substance) for item in named} == {substance}
