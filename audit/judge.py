@@ -68,7 +68,8 @@ def _may_accuse(finding: Finding, claims: ClaimSet, prints: Counter[tuple[str, s
     """Whether an accusation of a draft rests on figures that are surely of one record, or explicitly tied."""
     check, basis = finding.check_id, [claims.claim(name) for name in dict.fromkeys((*finding.claims, *finding.using))]
     figures = [claim for claim in basis if claim is not None and not claim.target and not lookalike(claim)]
-    if check.startswith(_DRAFTS["asks"]) or len(figures) < len(basis):
+    asks = _DRAFTS["asks"] + (_DRAFTS["doubts ask"] if finding.substance is not None else ())
+    if check.startswith(asks) or len(figures) < len(basis):
         return False
     if check.startswith(_DRAFTS["of one class"]) and not all(c.label or c.metric == "accuracy" for c in figures):
         return False

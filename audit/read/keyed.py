@@ -204,7 +204,8 @@ def _entry(spot: Spot, token: Token, entry: Entry, context: Context) -> None:
     if share and share[1] in SPLIT_NAMES and (token.text.lstrip("0").startswith(".") or token.text.endswith("%")):
         spot.claim(token, "split_share", replace(local, split="", topic="", label=SPLIT_NAMES[share[1]]))
         return
-    name = (_described(top.texts) or top.key or key) if key.lower() in wordset("value_keys") else key
+    rating = key == "score" and "raw" in top.texts  # of the raw figure, on a scale of its own
+    name = (_described(top.texts) or top.key or key) if key.lower() in wordset("value_keys") and not rating else key
     name = name.replace(".", " ")
     name = name if read_role(name).metrics else pattern("camel").sub(" ", name)
     reading = named(local, name, siblings=tuple(top.texts))

@@ -114,6 +114,7 @@ def _around(context: Context, label: Label) -> Context:
         weak=context.weak if split == context.split else label.kind == "heading",
         label=side or " / ".join(role.labels) or context.label,
         at=_place(role) or context.at,
+        pooled=context.pooled or (f"averaged over {text!r}" if key and says(text, "pooled_keys") else ""),
         topic=_topic(role, words, context.topic),
         goal=(context.goal and not says(text, "current")) or (role.goal and not role.metrics),
         settings=says(text, "setting_headings") or (context.settings and not role.metric)
@@ -218,6 +219,8 @@ def named(
         return Reading("ic_positive_share", context)
     split = role.split or other.split or context.split or _implied_split(text, siblings)
     metric = role.metric or _bare_loss(text, split)
+    if bare(text) == "return pct" and "sharpe" in {read_role(name).metric for name in siblings}:
+        metric = metric or "total_return"
     if not metric and other.metric and (not bare(text) or bare(text) in wordset("value_titles")):
         metric, role, other = other.metric, other, role
     if role.turned and metric:

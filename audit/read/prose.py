@@ -234,6 +234,8 @@ def _metric(text: _Text, number: int) -> tuple[str, str]:
             metric = named(context, f"{statistic[1]} {mention.words}").metric
     if share and pattern("variance_after").match(after):
         metric = "r2"
+    if share and pattern("bare_return").search(before) and any(m.metric == "max_drawdown" for m in text.named):
+        metric = metric or "total_return"
     if pattern("basis_after").match(after):
         metric = metric or context.topic
     if token.value_range and says(before, "range_words"):
@@ -347,7 +349,7 @@ def _nearest(text: _Text, number: int) -> Mention | None:
         cost = _APART
         if mention.end <= token.start:
             cost = _cost_before(folded, mention, token, previous_end)
-        elif token.end <= mention.start < next_start:
+        elif token.end <= mention.start < next_start and folded[mention.end :].lstrip()[:1] != "=":
             cost = _cost_after(folded[tail : mention.start])
         if cost < least:
             best, least = mention, cost

@@ -182,7 +182,7 @@ def _set_apart(placed: list[Placed], order: list[int], names: list[str]) -> list
     for index in (i for i in order if placed[i].metric not in wordset("derived")):
         figure = placed[index]
         block = (names[index], figure.block or -figure.line)
-        names[index] = name = moved.get(block, names[index])
+        names[index] = name = moved.get((names[index], -figure.line), moved.get(block, names[index]))
         rival = next((placed[i] for i in seen[_key(figure, name)] if contradict(placed[i].value, figure.value)), None)
         if rival is not None:
             names[index] = fresh = f"{name} (line {figure.line})"
@@ -190,6 +190,11 @@ def _set_apart(placed: list[Placed], order: list[int], names: list[str]) -> list
             mates = [i for i in blocks[figure.block] if i != index and names[i] == name] if figure.block else []
             # A block that repeats other figures of the run is of it, all but this figure.
             apart = not figure.block or figure.block != rival.block
+            line = [i for i in mates if placed[i].line == figure.line and placed[i].metric not in wordset("derived")]
+            if not apart and figure.line != rival.line and len(line) >= 3:  # every item of the list is a run
+                mates, apart, block = line, True, (name, -figure.line)
+                for i in (index, *line):
+                    placed[i].record = f"{placed[i].record}.{figure.line}"
             if apart and sum(_repeated(placed, seen, i, name) for i in mates) < 2:
                 moved[block] = fresh
                 for earlier in (i for i in mates if rank[i] < rank[index]):

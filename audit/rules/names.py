@@ -444,6 +444,8 @@ CONDITIONS: Mapping[str, Callable[[Situation], bool]] = {
     "a mean in money": _of_money,
     # Below zero, a book has fallen further from its start than from a higher peak.
     "a drawdown of no more than everything": lambda s: abs(s.read("max_drawdown")).low <= 1,
+    # A sum of returns may lie below a drawdown; no convention has a book below zero and another that is not.
+    "a loss of more than everything": lambda s: s.read("total_return").high < -1,
     "in percent": lambda s: all(claim.value.percent for claim in s.involved),
     # A person grouped the figures, or a draft has them within a few lines.
     "together": lambda s: s.run.together(*s.involved),
@@ -479,6 +481,8 @@ CONDITIONS: Mapping[str, Callable[[Situation], bool]] = {
         and ("ic" in s.claims or s.run.get("ic") is None),
     # No forecast of many sessions is always right: such a print is of a few, whose signs say nothing of a normal law.
     "not always right": lambda s: s.read("hit_rate").high < 1,
+    # Over weeks and months prices drift, so that one sign is the more frequent.
+    "days ahead": lambda s: not re.search(r"\b\d+ ?(?:w|m|mo|q|y|weeks?|months?|years?)\b", s.run.group.name),
     "no other frequency or rate": _same_frequency,
     "one asset, or none named": lambda s: (s.run.group.portfolio.assets or 1) <= 1,
     "one asset, or equal bets": lambda s: s.run.group.portfolio.assets == 1 or s.run.group.portfolio.equal_bets,

@@ -141,6 +141,8 @@ def derived(report: Report) -> Iterator[Finding]:
         if pair and len(inputs) != 2:
             continue
         values, target = [report.read(c) for c in inputs], report.read(claim)
+        if report.claims.draft and re.search(r"(?<![.,\d])\d*[05] ?%", claim.printed):  # "a 75% drop", of 73.8%
+            target = Interval(target.low - 0.02, target.high + 0.02)
         readings, check = _readings(report, claim, inputs, values)
         hit = next((name for name, value in readings.items() if target.meets(value)), None)
         signed = re.match(r"\s*[*~≈(]*\s*[+\-−–]", claim.printed) is not None

@@ -16,6 +16,10 @@ ACCUSED = {
         ("| Metric | Value |\n|---|---|\n| Trades | 500 |\n| Expectancy | ₹150/trade |\n| Total P&L | ₹1,05,000 |\n",
          "md", "₹1,05,000"),
     "a loss beyond the drawdown": ("- Total return: -369.05%\n- Max drawdown: -100.00%\n", "md", "-369.05%"),
+    "a loss of more than everything, in each item of a list by itself":
+        (("1. params={'fast': 5} | sharpe=0.804 | return=-109.12% | drawdown=-100.00% | trades=1544\n"
+          "2. params={'fast': 9} | sharpe=0.763 | return=-311.70% | drawdown=-100.00% | trades=1986\n"),
+         "md", "-311.70%"),
     "a rate of no whole count, open trades left out":
         ("| Metric | Value |\n|---|---|\n| Total trades | 15 |\n| Win rate | 65% |\n", "md", "65%"),
 }  # fmt: skip
@@ -43,6 +47,18 @@ SILENT = {
          "| 1 | carry | 0.5176 | 0.5016 | 0.5000 |\n"), "md"),
     "about so many parameters":
         ("```python\nself.a = nn.Linear(12639, 128)\n```\n\n| Total params | ~1.5M |\n|---|---|\n", "md"),
+    "a row of averages over assets":
+        (("| Strategy | Avg Sharpe | Avg MDD% | Win Rate% | Trades |\n|---|---|---|---|---|\n"
+          "| a | -1.45 | 0.44 | 31.9 | 23 |\n"), "md"),
+    "a drop in round words": ("weighted PnL collapsing (+28.89% → +7.56%, a 75% drop).\n", "md"),
+    "a score of the ratio": ('{"Sharpe_Ratio": {"raw": 1.58, "score": 100.0}}', "json"),
+    "the value of the name before": ("hard/trail4  ret=  367.86  sharpe= 3.37  maxDD= 18.09\n", "txt"),
+    "months drift": ('{"y_3m": {"hit_rate": 0.6303, "ic": -0.0257}}', "json"),
+    "averages of folds": ('{"aggregate_metrics": {"ic": 0.05, "direction_accuracy": 0.6066, "r2": 0.3}}', "json"),
+    "a volatility of other periods":
+        ("| Volatility | CAGR | Sharpe |\n|---|---|---|\n| 4.86% | 58.3% | 1.90 |\n", "md"),
+    "deviations over folds":
+        ("| Fold | MSE | RMSE |\n|---|---|---|\n| Mean | 0.0115 | 0.0559 |\n| SD | 0.0322 | 0.0916 |\n", "md"),
     "a share beside few counts of another thing": ("- Accuracy: 62% (3/5 folds)\n", "md"),
 }  # fmt: skip
 
