@@ -17,13 +17,13 @@ from assay.audit.read.context import with_context
 from assay.audit.read.document import Line, block_lines, read_markdown, read_plain
 from assay.audit.read.grids import html_grid, place_grid, spaced_grids, table_grid
 from assay.audit.read.keyed import Entry, place_data, scan_data, scan_log, scan_program
-from assay.audit.read.labels import SETTING, SPLIT_NAMES, Context, Label, fold, named, unit_of, wrong_unit
-from assay.audit.read.prose import place_prose
+from assay.audit.read.labels import SETTING, SPLIT_NAMES, Context, Label, Reading, fold, named
+from assay.audit.read.prose import place_prose, place_value
 from assay.audit.read.records import assemble
 from assay.audit.read.relations import attach
 from assay.audit.read.sheet import MAX_TOKENS, Draft, Sheet, Spot, numbers
 from assay.audit.read.tokens import Token
-from assay.audit.read.words import mentions, pattern, plain, read_role, says, table, wordset
+from assay.audit.read.words import mentions, pattern, plain, read_role, says, wordset
 
 __all__ = ["draft_claims"]
 
@@ -217,39 +217,27 @@ def _labelled(
     metric, local = reading.metric, replace(reading.context, topic=reading.metric or read_role(name).metric)
     if walk.sized and pattern("layer_name").search(plain(name)):
         metric, local = "parameters_part", replace(local, label=name)
+    classes = local.label.split(" / ")
     if not metric:
         _unnamed(walk, line, label, figures, local, reading.reason)
-        return
-    if not figures or (metric == "class_share" and figures[1:]) or not _is_value(text, end, figures[0], metric):
+    elif not figures or (metric == "class_share" and figures[1:]) or not _is_value(text, end, figures, metric):
         place_prose(spot, figures, local)
-        return
-    first, rest = figures[0], figures[1:]
-    classes = local.label.split(" / ")
-    if len(figures) == len(classes) > 1:
+    elif len(figures) == len(classes) > 1:
         for token, side in zip(figures, classes, strict=True):
             item.claim(token, metric, replace(local, label=side))
-    elif rest and pattern("arrow").match(text[first.end : rest[0].start]):
-        place_prose(spot, figures, local)
-    elif text[end : first.start].strip(" *_`") == "[" and len(rest) == 1 and text[rest[0].end :][:1] == "]":
-        item.claim(first, "target_low", local)
-        item.claim(rest[0], "target_high", local)
-    elif wrong := wrong_unit(metric, first):
-        spot.leave(first, wrong)
-        place_prose(spot, rest, replace(local, topic=""))
+    elif len(figures) == 2 and pattern("in_brackets").fullmatch(text, end, figures[1].end + 1):
+        item.claim(figures[0], "target_low", local)
+        item.claim(figures[1], "target_high", local)
     else:
-        single = metric != "turnover" and METRICS[metric].kind not in ("ratio", "other", "level")
-        metric = "multiple" if first.text.endswith(("×", "x")) and single else metric
-        if pattern("gross_behind").match(plain(text[first.end : first.end + 16])):
-            metric = table("combine").get(metric, {}).get("gross", metric)
-        item.claim(first, metric, local, unit=unit_of(label[0], first.text))
+        place_value(item, figures, Reading(metric, local), label[0])
         walk.sized = walk.sized or metric == "parameters"
-        place_prose(item, rest, local)
 
 
-def _is_value(text: str, label_end: int, first: Token, metric: str) -> bool:
-    """Whether the first figure behind a label is its value, not a figure of the words there."""
-    lead = text[label_end : first.start]
-    if pattern("factor_after").match(text[first.end :]) or pattern("named_part").search(plain(lead)):
+def _is_value(text: str, label_end: int, figures: list[Token], metric: str) -> bool:
+    """Whether the first figure behind a label is its value, not a figure of the words there or the first of a pair."""
+    first, lead = figures[0], text[label_end : figures[0].start]
+    paired = figures[1:] and pattern("arrow").match(text[first.end : figures[1].start])
+    if paired or pattern("factor_after").match(text[first.end :]) or pattern("named_part").search(plain(lead)):
         return False
     near = len(lead) <= 24 or pattern("opens_bracket").search(lead)
     return bool(near) and not (METRICS[metric].kind == "loss" and "%" in first.text)

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from assay.audit.read.document import Cell, Line, split_cells, without_tags
-from assay.audit.read.labels import SETTING, Context, Label, Reading, fold, named, names_record, unit_of, wrong_unit
-from assay.audit.read.prose import place_prose
+from assay.audit.read.labels import SETTING, Context, Label, Reading, fold, named, names_record, unit_of
+from assay.audit.read.prose import place_prose, place_value
 from assay.audit.read.relations import claim_beside, place_change, takes_interval
 from assay.audit.read.sheet import Sheet, Spot, numbers
 from assay.audit.read.tokens import Token, scan_line
@@ -219,14 +219,10 @@ class _Cells:
         elif says(title, "change_titles") and not grid.metric_column:
             pair = [index for index in self.placed.values() if self.sheet.placed[index].metric == metric]
             place_change(replace(spot, record=f"t{grid.block}.{line}"), figures, metric, local, title, pair)
-        elif wrong := wrong_unit(metric, figures[0]):
-            spot.leave(mine, wrong)
         else:
-            first, behind = figures[0], plain(spot.text[figures[0].end :][:10])
-            metric = "random_baseline" if behind.lstrip(" (").startswith("random") else metric
-            index = spot.claim(first, metric, local, unit=unit_of(title, first.text) or unit_of(name, first.text))
+            label = title if unit_of(title, figures[0].text) else name
+            index = place_value(spot, figures, Reading(metric, local), label)
             self.placed |= {} if index is None else {column: index}
-            place_prose(spot, [token for token in mine if token is not first], local)
 
 
 # --- confusion matrices ---------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from assay.audit.claims.metrics import METRICS
-from assay.audit.read.labels import SETTING, SPLIT_NAMES, Context, named, of_units, wrong_unit
+from assay.audit.read.labels import SETTING, SPLIT_NAMES, Context, Reading, named, of_units, unit_of, wrong_unit
 from assay.audit.read.sheet import Spot, numbers
 from assay.audit.read.tokens import Token, scan_line
 from assay.audit.read.words import (
@@ -28,7 +28,7 @@ from assay.audit.read.words import (
     wordset,
 )
 
-__all__ = ["no_figure", "place_prose"]
+__all__ = ["place_prose", "place_value"]
 
 #: Columns either side of a figure that are looked at, and the cost of a name that is not linked to a figure.
 REACH, _APART = 120, 99.0
@@ -129,6 +129,25 @@ def place_prose(spot: Spot, tokens: Sequence[Token], context: Context) -> None:
             _one(text, number)
         number += 1 + paired
     _derive(text)
+
+
+def place_value(spot: Spot, figures: Sequence[Token], reading: Reading, label: str) -> int | None:
+    """Place the figure that stands right under a label of its own as its value, the others as prose about it."""
+    metric, local, first, rest = reading.metric, reading.context, figures[0], figures[1:]
+    if wrong := wrong_unit(metric, first):
+        spot.leave(first, wrong)
+        place_prose(spot, rest, replace(local, topic=""))
+        return None
+    behind = plain(spot.text[first.end :][:24])
+    if behind.strip(" (").startswith("gross"):
+        metric = table("combine").get(metric, {}).get("gross", metric)
+    if pattern("random_after").match(behind):
+        metric = "random_baseline"
+    if first.text.endswith(("×", "x")) and metric in wordset("no_multiples"):
+        metric = "multiple"
+    index = spot.claim(first, metric, local, unit=unit_of(label, first.text))
+    place_prose(spot, rest, local)
+    return index
 
 
 def _class_shares(text: _Text) -> list[tuple[Token, str]]:
