@@ -75,7 +75,7 @@ class _Text:
         self.text = self.spot.text
         self.folded = plain(self.text)
         self.named = _named(self.folded)
-        self.ends = [match.span(1) for match in pattern("ends").finditer(self.folded)]  # of intervals
+        self.ends = _ends(self.folded)
 
     def before(self, token: Token, reach: int = REACH) -> str:
         return self.folded[max(0, token.start - reach) : token.start]
@@ -94,6 +94,12 @@ class _Text:
         index = self.spot.claim(token, metric, context, record=record, **extra)
         self.placed += [] if index is None else [index]
         return index
+
+
+@lru_cache(maxsize=64)
+def _ends(folded: str) -> list[tuple[int, int]]:
+    """Where the ends of intervals stand in a line."""
+    return [match.span(1) for match in pattern("ends").finditer(folded)]
 
 
 @lru_cache(maxsize=64)
