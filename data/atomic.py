@@ -39,7 +39,8 @@ def check_target(path: Path, suffixes: Sequence[str] = ()) -> None:
 
     """
     if suffixes and path.suffix not in suffixes:
-        raise InputError(f"{path}: is to be written as {' or '.join(suffixes)}; end the name in one of them")
+        one = "that" if len(suffixes) == 1 else "one of them"
+        raise InputError(f"{path}: is to be written as {' or '.join(suffixes)}; end the name in {one}")
     if not path.parent.is_dir():
         raise InputError(f"{path}: there is no folder {path.parent}; create it first")
     if path.is_dir():

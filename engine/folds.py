@@ -109,6 +109,11 @@ class WalkForward:
                 f"walk-forward: nothing to predict up to {pd.Timestamp(self.end).date()}: the first session that can "
                 f"be predicted is {sessions[first].date()}; end later"
             )
+        if self.start is not None and first >= len(sessions):
+            raise InputError(
+                f"walk-forward: nothing to predict from {pd.Timestamp(self.start).date()} on: the sessions end "
+                f"{sessions[-1].date()}; start earlier"
+            )
         if first >= stop:
             raise InputError(
                 f"walk-forward: nothing to predict: {len(sessions)} sessions, of which the first {needed} are for "

@@ -156,7 +156,7 @@ def _read(texts: list[str | None], what: str, options: ReadOptions) -> tuple[np.
         except ValueError:
             pass  # the way below says which
     if options.date_format is not None:
-        parsed = [_by_format(text, options.date_format, what) for text in words]
+        parsed = _by_format(words, options.date_format, what)
     elif all(re.fullmatch(r"\d+", text) and len(text) in _EPOCHS for text in words):
         counted = ((int(text), f"datetime64[{_EPOCHS[len(text)]}]") for text in words)
         stamps = np.array([np.int64(count).astype(unit).astype("datetime64[us]") for count, unit in counted])
@@ -186,15 +186,30 @@ def _read(texts: list[str | None], what: str, options: ReadOptions) -> tuple[np.
     return _sessions_of(own, wanted, what, label, options), True
 
 
-def _by_format(text: str, form: str, what: str) -> dt.datetime:
-    try:
-        if form == "excel":
-            return dt.datetime(1899, 12, 30) + dt.timedelta(days=float(text))
-        return dt.datetime.strptime(text, form)
-    except (ValueError, OverflowError):
-        if (match := _SHAPES["iso"].fullmatch(text)) is not None:  # leaves no choice, whatever the others are
-            return _date("iso", match, False, what)
-        raise InputError(f"{what}: {text!r} is not a date as {form!r} has it; mend --date-format or the file") from None
+def _by_format(texts: list[str], form: str, what: str) -> list[dt.datetime]:
+    """As the format has them; YYYY-MM-DD leaves no choice, and is read so where the format does not fit."""
+    out, unfit, other = [], None, None
+    for text in texts:
+        match = _SHAPES["iso"].fullmatch(text)
+        try:
+            if form == "excel":
+                stamp = dt.datetime(1899, 12, 30) + dt.timedelta(days=float(text))
+            else:
+                stamp = dt.datetime.strptime(text, form)
+        except (ValueError, OverflowError):
+            if match is None:
+                reason = f"{text!r} is not a date as {form!r} has it; mend --date-format or the file"
+                raise InputError(f"{what}: {reason}") from None
+            stamp, unfit = _date("iso", match, False, what), text
+        else:
+            if match is not None and (stamp.month, stamp.day) != (int(match["month"]), int(match["day"])):
+                other = text
+        out.append(stamp)
+    if unfit is not None and other is not None:
+        raise InputError(
+            f"{what}: {unfit!r} is not a date as {form!r} has it, and {other!r} is one; mend --date-format or the file"
+        )
+    return out
 
 
 def _by_shape(texts: list[str], what: str) -> list[dt.datetime]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import zoneinfo
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -53,6 +54,13 @@ class ReadOptions:
             raise InputError(f"layout: expected one of {', '.join(LAYOUTS)}, got {self.layout!r}")
         if self.decimal not in (None, ".", ","):
             raise InputError(f"decimal: expected '.' or ',', got {self.decimal!r}")
+        if self.date_format is not None:
+            try:
+                dt.datetime.strptime("", self.date_format)
+            except ValueError as error:
+                if "does not match" not in str(error):  # but what no date could match
+                    hint = "expected one as strptime takes it, e.g. %d/%m/%Y, or excel"
+                    raise InputError(f"date_format: {self.date_format!r}: {error}; {hint}") from None
         if self.tz is not None:
             try:
                 zoneinfo.ZoneInfo(self.tz)

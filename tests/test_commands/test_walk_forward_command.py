@@ -139,6 +139,7 @@ def test_a_second_run_fits_nothing_again(capsys, prices_path, tmp_path, monkeypa
         (("--start", "soon"), "--start soon: not a date"),
         (("--start", "2000-02-01"), "start later or train on less"),
         (("--end", "1999-01-01"), "nothing to predict"),
+        (("--start", "2040-01-02"), "nothing to predict from 2040-01-02 on: the sessions end"),
         (("--save-predictions", "out.csv"), "out.csv"),
         (("--save-predictions", "no/such/folder/out.parquet"), "no folder"),
         (("--strategy", "momentous"), "unknown strategy"),

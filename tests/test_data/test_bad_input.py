@@ -296,6 +296,18 @@ def test_field_maps(field_map: dict[str, str], message: str, tmp_path: Path) -> 
         load_prices(file(GOOD)(tmp_path / "good"), options=ReadOptions(columns=field_map))
 
 
+def test_a_date_format_that_reads_some_dates_and_would_turn_others_is_refused(tmp_path: Path) -> None:
+    path = file("date,A,B\n2018-01-02,1,1\n2018-01-13,2,2\n")(tmp_path / "dates")
+    with pytest.raises(InputError, match="'2018-01-13' is not a date as '%Y-%d-%m' has it, and '2018-01-02' is one"):
+        load_prices(path, options=ReadOptions(date_format="%Y-%d-%m"))
+    turned = file("date,A,B\n2018-02-01,1,1\n2018-13-01,2,2\n")(tmp_path / "turned")
+    days = load_prices(turned, options=ReadOptions(date_format="%Y-%d-%m")).sessions
+    assert list(days.strftime("%m-%d")) == ["01-02", "01-13"]
+    assert load_prices(path, options=ReadOptions(date_format="%d.%m.%Y")).shape == (2, 2)  # leaves no choice
+    with pytest.raises(InputError, match="date_format: '%Q': 'Q' is a bad directive"):
+        ReadOptions(date_format="%Q")
+
+
 def test_an_unknown_repair(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="repair: expected 'drop'"):
         load_prices(file(GOOD)(tmp_path / "good"), repair="fill")  # type: ignore[arg-type]
