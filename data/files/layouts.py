@@ -285,11 +285,12 @@ def _kind_of(
     tickers = all(_TICKER.fullmatch(name) for name in fields.values())
     if not priced and tickers and len(fields) < 4 and "volume" not in fields and not _is_bar(source, fields):
         return "wide"
+    are = "is a field" if len(fields) == 1 else "are fields"
     hint = (
         f"; if {unknown[0]!r} holds the asset, say --column asset={unknown[0]}" if _is_text(source, unknown[0]) else ""
     )
     raise _two_readings(
-        source, f"{listed(fields.values())} are fields of a bar and {unknown[0]!r} is not:",
+        source, f"{listed(fields.values())} {are} of a bar and {unknown[0]!r} is not:",
         (LAYOUTS["single"], "single"), (LAYOUTS["wide"], "wide"), hint,
     )  # fmt: skip
 

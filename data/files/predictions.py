@@ -108,6 +108,7 @@ def load_predictions(
     given = [action for action in ACTIONS if action in frames]
     if given and len(given) < len(ACTIONS):
         raise InputError(f"{source.label}: probabilities of {', '.join(given)} only; give buy, sell and hold, or none")
+    known = _receipts(receipts, options, receipts_options)
     try:
         return PredictionPanel(
             frames.get("score"),
@@ -116,7 +117,7 @@ def load_predictions(
             delay=delay,
             probability_up=frames.get("probability_up"),
             action={action: frames[action] for action in ACTIONS} if given else None,
-            receipts=_receipts(receipts, options, receipts_options),
+            receipts=known,
             name=name or source.stem,
             zero_is_neutral=zero_is_neutral,
             dispersion=frames.get("dispersion"),
