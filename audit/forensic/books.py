@@ -1,10 +1,7 @@
 """Portfolios, their trades and their signals: identities, ceilings, and sampling error from figures alone.
 
-References
-----------
-Sharpe (1966, 1994); Lo (2002); Magdon-Ismail, Atiya, Pratap & Abu-Mostafa (2004); Grinold (1989); Grinold & Kahn
-(2000); Clarke, de Silva & Thorley (2002); Qian & Hua (2004); Wilson (1927); Hanley & McNeil (1982); Bailey & López de
-Prado (2012, 2014).
+Sources: Sharpe (1966, 1994); Lo (2002); Magdon-Ismail, Atiya, Pratap & Abu-Mostafa (2004); Grinold & Kahn (2000);
+Clarke, de Silva & Thorley (2002); Wilson (1927); Hanley & McNeil (1982); Bailey & López de Prado (2012, 2014).
 """
 
 from __future__ import annotations

@@ -1,11 +1,8 @@
 """Errors and moments: orderings that always hold, what a range leaves room for, samples that exist, reported tests.
 
-References
-----------
-Popoviciu (1935) and Bhatia & Davis (2000) for the variance of a bounded variable; Theil (1966) and Hyndman & Koehler
-(2006) for the naive forecast; Samuelson (1968); Anaya (2016) and Allard (2018) for GRIMMER; Heathers & Brown (2019) for
-DEBIT; Wilkins (1944) for ``kurtosis >= skewness**2 + 1``; Nuijten, Hartgerink, van Assen, Epskamp & Wicherts (2016),
-statcheck, Behavior Research Methods 48.
+Sources: Popoviciu (1935) and Bhatia & Davis (2000) for the variance of a bounded variable; Theil (1966) and Hyndman &
+Koehler (2006) for the naive forecast; Samuelson (1968); Anaya (2016) and Allard (2018) for GRIMMER; Heathers & Brown
+(2019) for DEBIT; Wilkins (1944) for ``kurtosis >= skewness**2 + 1``; Nuijten et al. (2016), statcheck.
 """
 
 from __future__ import annotations

@@ -1,8 +1,6 @@
 """Networks: parameters of stated layers, as PyTorch and Keras count them.
 
-References
-----------
-Hochreiter & Schmidhuber (1997) and Cho et al. (2014) for the gates; the weight layouts documented for
+Sources: Hochreiter & Schmidhuber (1997) and Cho et al. (2014) for the gates; the weight layouts documented for
 ``torch.nn.LSTM``/``GRU`` (two bias vectors) and ``keras.layers.LSTM``/``GRU`` (one; GRU with ``reset_after``: two).
 """
 

@@ -1,9 +1,7 @@
 """Scores of classifiers: whole counts behind them, identities between them, the class shares and matrices they allow.
 
-References
-----------
-Brown & Heathers (2017), "The GRIM test", Social Psychological and Personality Science 8(4), for whole counts and the
-matrices (scores as in scikit-learn, where 0/0 is 0); Mann & Whitney (1947) for the AUC as a count of pairs; van
+Sources: Brown & Heathers (2017), "The GRIM test", Social Psychological and Personality Science 8(4), for whole counts
+and the matrices (scores as in scikit-learn, where 0/0 is 0); Mann & Whitney (1947) for the AUC as a count of pairs; van
 Rijsbergen (1979) for F1; Opitz & Burst (2019) for the two macro-F1; Good (1952) for log loss; Gorodkin (2004) for the
 MCC and Cohen (1960) for kappa of several classes.
 """
@@ -11,7 +9,7 @@ MCC and Cohen (1960) for kappa of several classes.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -201,40 +199,33 @@ def binary_matrices(scores: Parts, n: int, n_positive: int | None = None, limit:
 
 
 def _with_positives(scores: Parts, n: int, positives: int) -> list[Matrix]:
-    """For every number of true positives the printed scores bound the false positives from both sides:
-    ``fp = tp (1/P - 1)``, ``fp = n- - (A n - tp)``, ``fp = 2 tp (1/F - 1) - fn``."""
+    """For every number of true positives, the false ones that the printed scores leave; they fall as a score rises."""
     negatives = n - positives
     tp = np.arange(positives + 1, dtype=np.float64)
     if "recall" in scores:
         recall = tp / max(positives, 1)
         tp = tp[(recall >= scores["recall"].low - _TINY) & (recall <= scores["recall"].high + _TINY)]
-    fn, every = positives - tp, np.ones(len(tp))
-    bounds = [(0 * every, negatives * every)]
-    if "accuracy" in scores:
-        bounds.append((negatives - (scores["accuracy"].high * n - tp), negatives - (scores["accuracy"].low * n - tp)))
-    if "specificity" in scores and negatives:
-        kept = scores["specificity"]
-        bounds.append((negatives * (1 - kept.high) * every, negatives * (1 - kept.low) * every))
-    if "precision" in scores:
-        bounds.append(_false(scores["precision"], tp, 0 * every))
-    if "f1" in scores:
-        bounds.append(_false(scores["f1"], 2 * tp, fn))
-    low, high = (np.stack(ends) for ends in zip(*bounds, strict=True))
-    first = np.maximum(np.ceil(low.max(axis=0) - _TINY * max(1, n)), 0).astype(int)
-    last = np.minimum(np.floor(high.min(axis=0) + _TINY * max(1, n)), negatives).astype(int)
+    false: dict[str, Callable[[float], np.ndarray]] = {
+        "accuracy": lambda score: negatives + tp - score * n,
+        "specificity": lambda score: negatives * (1 - score) + 0 * tp,
+        "precision": lambda score: tp * (1 / score - 1),
+        "f1": lambda score: 2 * tp * (1 / score - 1) - (positives - tp),
+    }
+    first, last = 0 * tp, 0 * tp + negatives
+    for name in scores.keys() & false.keys():
+        low, high = scores[name].low, scores[name].high
+        least, most = (false[name](max(end, 1e-12)) for end in (high, low))
+        if name in ("precision", "f1"):
+            # No true positive scores 0.
+            least, most = np.where(tp > 0, least, 0), np.where(tp > 0, most, np.inf if low <= _TINY else -1)
+        first, last = np.maximum(first, least), np.minimum(last, most)
+    slack = _TINY * max(1, n)
+    ends = zip(tp, np.ceil(first - slack), np.minimum(np.floor(last + slack), negatives), strict=True)
     return [
-        Matrix(hits, fp, positives - hits, negatives - fp)
-        for hits, start, stop in zip(tp.astype(int).tolist(), first.tolist(), last.tolist(), strict=True)
-        for fp in range(start, stop + 1)
+        Matrix(int(hits), fp, positives - int(hits), negatives - fp)
+        for hits, start, stop in ends
+        for fp in range(max(int(start), 0), int(stop) + 1)
     ]
-
-
-def _false(score: Interval, gain: np.ndarray, missed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Bounds on fp from ``gain / (gain + missed + fp)`` inside the score; no true positive scores 0."""
-    most, least = ((gain * (1 / end - 1) - missed if end > 0 else np.full(len(gain), np.inf))
-                   for end in (score.low, score.high))  # fmt: skip
-    none = gain == 0
-    return np.where(none, 0.0, least), np.where(none, np.inf if score.low <= _TINY else -1.0, most)
 
 
 def matrix_scores(table: np.ndarray, classes: Sequence[str]) -> dict[str, dict[str, float]]:

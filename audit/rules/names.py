@@ -136,8 +136,6 @@ FORMULAS: Mapping[str, Callable[..., Any]] = {
     "p of r": lambda r, n: (t := moments.t_of_correlation(r, n)) and moments.p_readings(
         t["n - 2"], Interval.point(n - 2)),
     "p": moments.p_readings,
-    # Without the degrees of freedom the normal tail is a lower bound.
-    "p of any t": lambda t: Interval(moments.p_readings(t)["one-sided"].low, 1.0),
     # Of observations that may be autocorrelated.
     "at most t": lambda mean, std, n: abs(moments.t_of_mean(mean, std, n)) * Interval(-1.001, 1.001),
     # Signals
@@ -148,7 +146,6 @@ FORMULAS: Mapping[str, Callable[..., Any]] = {
     # Five points to spare.
     "1/2 + asin(ρ)/π": lambda rho: (rate := books.hit_rate_from_correlation(rho)) and rate + 0.05,
     "TC": books.transfer_coefficient,
-    "TC of IC and std": lambda sharpe, ic, std, periods: books.transfer_coefficient(sharpe, ic / std, periods),
     "(top − bottom)/(2 κ IC)": lambda top, bottom, ic, q: (top - bottom) / (ic * (2 * books.quantile_slope(q))),
     "realised/predicted": lambda top, bottom, high, low: (
         (high - low) / (top - bottom) if (top - bottom).low > 0 else None),
@@ -458,9 +455,9 @@ CONDITIONS: Mapping[str, Callable[[Situation], bool]] = {
     "alike": lambda s: len({c.unit for c in s.involved if c.unit}) <= 1
         and len({c.value.percent for c in s.involved}) == 1,
     "one unit": _one_unit,
+    "all with a unit": lambda s: all(c.unit for c in s.involved),
     "same unit": lambda s: len({c.unit for c in s.involved}) == 1,
     "no unit": lambda s: not any(c.unit for c in s.involved),
-    "all with a unit": lambda s: all(c.unit for c in s.involved),
     "not in percent": lambda s: not any(
         s.claims[name].value.percent for name in ("mae", "rmse", "mse") if name in s.claims),
     "one sample, or too small for any": lambda s: s.run.one_sample(*s.involved)
@@ -477,8 +474,6 @@ CONDITIONS: Mapping[str, Callable[[Situation], bool]] = {
         re.search(r"whole number|integer|count of|number of", s.claims["mean"].definition, re.I)),
     # With IC and rank IC both printed, a deviation may be of either.
     "one IC": lambda s: s.run.get("ic") is None or s.run.get("rank_ic") is None,
-    "no ICIR": lambda s: (s.run.get("icir") or s.run.get("rank_icir")) is None
-        and ("ic" in s.claims or s.run.get("ic") is None),
     # No forecast of many sessions is always right: such a print is of a few, whose signs say nothing of a normal law.
     "not always right": lambda s: s.read("hit_rate").high < 1,
     # Over weeks and months prices drift, so that one sign is the more frequent.
