@@ -3,12 +3,11 @@
 Nothing but the printed figures and their stated context is read. Each accusation is tried twice: with digits
 rounded, and with digits cut off; only what fails both stands.
 
-A draft may accuse of less: a machine grouped its figures, so a contradiction may be a misreading. "Inconsistent" stands
-only on figures of one record (a row, a list item, a JSON object, a sentence) or tied by an explicit relation (a change
-that names its ends, a stated architecture, range, loss or schedule), each the only one of its metric and class in that
-record, and none a lookalike (a count printed as money, a share printed as a year). The same holds for doubts that rest
-on which quantities are meant. Everything else becomes "check the reading", which fails nothing. Two prints of one
-metric, and bounds, never accuse by themselves.
+A draft may accuse of less, since a machine grouped its figures. "Inconsistent", and doubts that rest on which figures
+are meant, stand only on figures of one record (a row, a list item, a JSON object, a sentence) or tied by an explicit
+relation (a change that names its ends, a stated architecture, range, loss or schedule), each the only one of its metric
+and class in that record, and none a lookalike (a count printed as money, a share printed as a year). All else becomes
+"check the reading", which fails nothing. Two prints of one metric, and bounds, never accuse by themselves.
 """
 
 from __future__ import annotations
@@ -192,18 +191,16 @@ def _repeated(report: Report, findings: list[Finding]) -> list[Finding]:
 
 def _inherited(claims: ClaimSet, findings: list[Finding]) -> list[Finding]:
     """A change or multiple of a figure that a baseline explains is explained by it too."""
-    explained = {  # the last entry stays: as in `combine`, that of the heaviest finding, the first of equals
-        name: (finding, claims.claim(name))
-        for finding in sorted(findings, key=lambda finding: -finding.weight)[::-1]
-        if finding.substance is Substance.EXPLAINED
-        for name in finding.claims
-    }
+    explained: dict[str, Finding] = {}
+    for finding in sorted(findings, key=lambda finding: -finding.weight):  # as in `combine`
+        for name in finding.claims if finding.substance is Substance.EXPLAINED else ():
+            explained.setdefault(name, finding)
     extra: list[Finding] = []
     for claim in claims.claims:
-        sources = [name for name in claim.inputs if name in explained]
-        if sources and claim.relation in ("change", "ratio", "difference") and not claim.target:
-            reason, source = explained[sources[-1]]
-            if source is not None:
-                words = f"it rests on {source.metric.replace('_', ' ')} {source.printed}: {reason.sentence}"
-                extra.append(replace(reason, claims=(claim.id,), sentence=words, arithmetic=None, weight=0))
+        follows = claim.relation in ("change", "ratio", "difference") and not claim.target
+        sources = [other for other in map(claims.claim, claim.inputs) if other is not None and other.id in explained]
+        for source in sources[-1:] if follows else ():
+            reason = explained[source.id]
+            words = f"it rests on {source.metric.replace('_', ' ')} {source.printed}: {reason.sentence}"
+            extra.append(replace(reason, claims=(claim.id,), sentence=words, arithmetic=None, weight=0))
     return extra

@@ -16,7 +16,7 @@ __all__ = ["FAMILIES", "IDENTITIES", "REPORT_RULES", "RUN_RULES", "Report", "Run
 
 #: Rules on one run: the table of identities, and what is no identity.
 RUN_RULES: tuple[Callable[[Run], Iterator[Finding]], ...] = (
-    relations.bounds_by_definition, relations.correlation_bounds, *(partial(apply, row=row) for row in IDENTITIES),
+    relations.bounds_by_definition, *(partial(apply, row=row) for row in IDENTITIES),
     relations.shares_sum, relations.telescoping, relations.percentiles,
     classifiers.shares_by_programming, classifiers.share_from_macro, classifiers.one_class_only,
     classifiers.stated_majority,

@@ -155,7 +155,9 @@ def _judged(row: Identity, s: Situation) -> Iterator[Finding]:
     if row.null is not None:
         yield from _against_chance(row, s, readings)
         return
-    printed = _as_shares(value, result) if row.shares else [value]
+    # A share without a percent sign may stand for a percentage; above 3 it does.
+    open_share = row.shares and not result.value.percent
+    printed = [value * 0.01, value][: 1 + (value.low <= 3)] if open_share else [value]
     allowed = {name: row.allowed(reading) for name, reading in readings.items()}
     if row.within:
         printed = [Interval(*row.within)]
@@ -196,13 +198,6 @@ def _against_chance(row: Identity, s: Situation, readings: Mapping[str, Interval
     elif least.low > (row.null or 0.0):
         sentence = phrase(row.words, _shown(row, s, readings, near))
         yield say("supported", row.check, [s.claims[row.result]], sentence=sentence, premise=row.premise)
-
-
-def _as_shares(value: Interval, claim: Claim) -> list[Interval]:
-    """Readings of a printed share: as it stands, and as percent where that is open and no sign is printed."""
-    if claim.value.percent:
-        return [value]
-    return [value * 0.01] if value.low > 3 else [value, value * 0.01]
 
 
 def _shown(row: Identity, s: Situation, readings: Mapping[str, Interval], chosen: str = "") -> dict[str, object]:

@@ -1,11 +1,9 @@
-"""Every name that a row of the table of identities may use beside metrics: formulas, stated context, picked figures,
-conditions and allowances.
+"""Every name that a row of the table of identities may use beside metrics.
 
 A formula takes the inputs of the row in order, intervals (printed figures, classes by label) or plain numbers (n,
 sessions, periods), None where one that may be missing is. It gives what the figure may be: one interval or number,
-readings by name with the usual one first, or None where it does not apply. What takes more than a few lines stands in
-`forensic`. A condition or an allowance looks at a `Situation`: the run, the claims by the names of the row, and the
-values that the formula takes.
+readings by name with the usual one first, or None where it does not apply. A condition or an allowance looks at a
+`Situation`: the run, the claims by the names of the row, and the values that the formula takes.
 """
 
 from __future__ import annotations

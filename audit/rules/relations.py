@@ -16,7 +16,7 @@ from assay.audit.rules.words import Figures, say, span
 from assay.audit.verdicts import Finding
 
 __all__ = [
-    "bounds_by_definition", "bounds_kept", "change_readings", "correlation_bounds", "derived", "fractions",
+    "bounds_by_definition", "bounds_kept", "change_readings", "derived", "fractions",
     "mean_readings", "parts_of_period", "percentiles", "printed_twice", "ratio_readings", "shares_sum", "telescoping",
 ]  # fmt: skip
 
@@ -40,37 +40,35 @@ def bounds_by_definition(run: Run) -> Iterator[Finding]:
     """A share lies in [0, 1], an AUC too, R² is at most 1, an error is not negative."""
     for claim in run.members:
         info, value = info_of(claim), run.read(claim)
+        figures: Figures = {"name": _name(claim), "figure": claim}
         if claim.metric in _CORRELATIONS:
-            continue
-        edge = f"at most {info.high:g}" if value.low > info.high else f"at least {info.low:g}"
-        shares = info.high == 1.0 and info.kind in _SCORES
-        if not value.meets(Interval(info.low, info.high)):
+            yield from _correlation(run, claim)
+        elif not value.meets(Interval(info.low, info.high)):
             in_decimals = any(c.metric == claim.metric and _decimal(c) for c in run.claims.claims)
             proven = info.kind in ("proportion", "count") or (info.kind == "score" and claim.value.is_point)
             proven = proven or (info.name == "r2" and (claim.value.percent or in_decimals))
-            yield say("broken", "C0 bounds", [claim], "outside", proven=proven, name=_name(claim), edge=edge,
-                      figure=claim)  # fmt: skip
-        elif shares and claim.value.is_point and not claim.value.percent and claim.value.interval.low > 1 and (
-            claim.value.value < 2 and any(_decimal(c) and info_of(c).kind in _SCORES for c in run.measured)
+            edge = f"at most {info.high:g}" if value.low > info.high else f"at least {info.low:g}"
+            yield say("broken", "C0 bounds", [claim], "outside", proven=proven, edge=edge, **figures)
+        elif info.high == 1.0 and info.kind in _SCORES and claim.value.is_point and not claim.value.percent and (
+            claim.value.interval.low > 1 and claim.value.value < 2
+            and any(_decimal(c) and info_of(c).kind in _SCORES for c in run.measured)
         ):  # fmt: skip
-            proven = info.kind == "proportion"
-            yield say("broken", "C0 bounds", [claim], "above one", proven=proven, name=_name(claim), figure=claim)
+            yield say("broken", "C0 bounds", [claim], "above one", proven=info.kind == "proportion", **figures)
 
 
-def correlation_bounds(run: Run) -> Iterator[Finding]:
+def _correlation(run: Run, claim: Claim) -> Iterator[Finding]:
     """A correlation outside [-1, 1] is something else under its name, most often the ratio of IC to its deviation."""
-    for claim in run.measured:
-        if claim.metric not in _CORRELATIONS or abs(run.read(claim)).low <= 1 or claim.value.percent:
-            continue
-        decimals = any(
-            c.metric in _CORRELATIONS and c.group == claim.group and not c.value.percent and 0 < abs(c.value.value) <= 1
-            for c in run.claims.claims if c.id != claim.id
-        )  # fmt: skip
-        ratios = (c for c in run.claims.claims if c.metric == "icir" and run.read(claim).meets(c.value.interval))
-        ratio = next(ratios, None)
-        also = f"; {ratio.printed} is what the report prints as IC over its deviation" if ratio is not None else ""
-        proven = decimals or ratio is not None
-        yield say("broken", "C16 correlation ≤ 1", [claim], proven=proven, figure=claim, also=also)
+    value = run.read(claim)
+    if claim not in run.measured or abs(value).low <= 1 or claim.value.percent:
+        return
+    decimals = any(
+        c.metric in _CORRELATIONS and c.group == claim.group and not c.value.percent and 0 < abs(c.value.value) <= 1
+        for c in run.claims.claims if c.id != claim.id
+    )  # fmt: skip
+    ratio = next((c for c in run.claims.claims if c.metric == "icir" and value.meets(c.value.interval)), None)
+    also = f"; {ratio.printed} is what the report prints as IC over its deviation" if ratio is not None else ""
+    proven = decimals or ratio is not None
+    yield say("broken", "C16 correlation ≤ 1", [claim], proven=proven, figure=claim, also=also)
 
 
 def printed_twice(report: Report) -> Iterator[Finding]:

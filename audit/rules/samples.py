@@ -28,6 +28,7 @@ __all__ = [
 #: many candidate sizes have their matrices enumerated.
 MATRIX_CAP, SEARCH_CAP, SIZE_CAP, TRIED = 3000, 250, 2000, 10
 _SCORES = ("accuracy", "precision", "recall", "f1", "specificity")
+_MATRIX = "TP {}, FP {}, FN {}, TN {}"
 _CONFIDENCE = re.compile(r"\bci\b|confiden|confian|credible|置信|bootstrap", re.I)
 #: Value without skill: 0 or 1/2.
 _NO_SKILL = dict.fromkeys(
@@ -84,7 +85,7 @@ def matrices_on_stated_sample(run: Run) -> Iterator[Finding]:
                       scores=listed)  # fmt: skip
         if len(found) == 1:
             yield say("fits", "C6 confusion matrix", claims, "only", weight=2, scores=listed, n=n,
-                      matrix=_in_words(found[0]))  # fmt: skip
+                      matrix=_MATRIX.format(*found[0]))  # fmt: skip
             yield from _of_matrix(run, found[0])
     if n and auc is not None and positives is not None and 0 < positives < n:
         plus, minus = positives, n - positives
@@ -97,10 +98,6 @@ def matrices_on_stated_sample(run: Run) -> Iterator[Finding]:
         chance = around.holds(0.5)
         yield say("weak" if chance else "supported", "C8 AUC", [auc], "chance" if chance else "beyond",
                   weight=int(chance), auc=auc, plus=plus, minus=minus, around=around)  # fmt: skip
-
-
-def _in_words(matrix: Matrix) -> str:
-    return "TP {}, FP {}, FN {}, TN {}".format(*matrix)
 
 
 def _of_matrix(run: Run, matrix: Matrix) -> Iterator[Finding]:
@@ -154,7 +151,7 @@ def common_sample(family: Sequence[Run]) -> Iterator[Finding]:
             if len(found) == 1:
                 yield say("fits", "C1 common sample", fitted, "matrix", weight=2, n=smallest, positives=positives,
                           scores=[f"{claim.metric} {claim.printed}" for claim in fitted],
-                          matrix=_in_words(found[0]))  # fmt: skip
+                          matrix=_MATRIX.format(*found[0]))  # fmt: skip
 
 
 def _splits(family: Sequence[Run], n: int) -> dict[int, list[list[Matrix]]]:

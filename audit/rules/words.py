@@ -24,7 +24,7 @@ TABLE: dict[str, list[dict[str, Any]]] = tomllib.loads(
 _CHECKS = {row["check"]: row for row in TABLE["check"]}
 #: What a finding says on either axis.
 _VERDICTS: dict[str, tuple[Arithmetic | None, Substance | None]] = {
-    "fits": (Arithmetic.CONSISTENT, None), "broken": (Arithmetic.INCONSISTENT, None), "note": (None, None),
+    "fits": (Arithmetic.CONSISTENT, None), "broken": (Arithmetic.INCONSISTENT, None),
     "doubt": (None, Substance.IMPLAUSIBLE), "baseline": (None, Substance.EXPLAINED),
     "weak": (None, Substance.NOT_SIGNIFICANT), "supported": (None, Substance.SUPPORTED),
     "open": (None, Substance.NOT_JUDGED),
@@ -40,10 +40,9 @@ def say(
 
     `verdict` is one of ``"fits"``: the figures can all hold; ``"broken"``: they cannot, or, unless `proven`, are
     implausible together; ``"doubt"``: not believable under the premise; ``"baseline"``: a trivial rule does as well;
-    ``"weak"``: chance alone covers it; ``"supported"``: it beats what it must beat; ``"open"``: why it is
-    not judged; ``"note"``: no verdict. True is
-    ``"fits"``, said of all figures taken (`using`); False is ``"broken"``. `sentence` and `premise` stand in the place
-    of the table's; the rest is as in `Finding`.
+    ``"weak"``: chance alone covers it; ``"supported"``: it beats what it must beat; ``"open"``: why it is not judged.
+    True is ``"fits"``, said of all figures taken (`using`); False is ``"broken"``. `sentence` and `premise` stand in
+    the place of the table's; the rest is as in `Finding`.
     """
     row = _CHECKS.get(check, {})
     if verdict is True:

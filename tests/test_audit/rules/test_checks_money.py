@@ -12,9 +12,9 @@ from assay.audit.claims.intervals import Interval, parse_print, sum_of
 from assay.audit.claims.model import Architecture, Layer
 from assay.audit.forensic import books, moments
 from assay.audit.forensic.moments import p_readings, t_of_correlation, t_of_mean
-from assay.audit.forensic.networks import inputs_needed, layer_parameters, parameters
 from assay.audit.rules import calendars, relations
 from assay.audit.rules.names import FORMULAS
+from assay.audit.rules.networks import inputs_needed, layer_parameters, parameters
 from assay.data.errors import InputError
 
 
@@ -136,7 +136,6 @@ class TestArchitecture:
         ("layers", "framework", "message"),
         [
             ((Layer("transformer", 4),), "torch", "layer kind"),
-            ((Layer("dense", 4),), "jax", "framework"),
             ((Layer("dense", 4, source=3),), "torch", "comes after"),
         ],
     )
