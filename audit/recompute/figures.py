@@ -16,7 +16,9 @@ from assay.audit.rules.scope import Report
 from assay.audit.verdicts import Arithmetic, AuditReport, Finding, Substance, combine
 from assay.data.errors import InputError
 
-__all__ = ["Recomputed", "choose_run", "daily_finding", "of_run", "recompute", "vol_target_of", "with_findings"]
+__all__ = [
+    "Recomputed", "choose_run", "daily_finding", "of_claim", "of_run", "recompute", "vol_target_of", "with_findings",
+]  # fmt: skip
 
 #: Metrics whose definitions vary beyond the grid, with what an accusation rests on.
 _SOFT = {
@@ -123,7 +125,7 @@ def recompute(
     material = _as_stated(claims.group(group).portfolio, material)
     reader, found = Report(claims), []
     for claim in of_run(claims, group, split):
-        own, stands = _of_claim(claim, material), stands_for(claim, reader.read(claim))
+        own, stands = of_claim(claim, material), stands_for(claim, reader.read(claim))
         best = None if own is None else resolve(claim.metric, claim.value, own, stands)
         if best is not None and (best.matches or not _of_trades(claim, material, reader)):
             rests = "" if claim.metric in OF_SIGNALS else assumption
@@ -150,7 +152,7 @@ def _as_stated(stated: Portfolio, material: Material) -> Material:
     return material if others else replace(material, per_year=count)
 
 
-def _of_claim(claim: Claim, material: Material) -> Material | None:
+def of_claim(claim: Claim, material: Material) -> Material | None:
     """The part of the material that a claim is of: a period, an asset or a class; None where it has none."""
     if (days := days_of(claim.at)) is not None:
         week, dates = np.timedelta64(7, "D"), material.dates  # what the series may lack at either end

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ import numpy as np
 from assay.audit.claims.intervals import Interval
 from assay.audit.claims.model import Claim, ClaimSet
 from assay.audit.recompute.conventions import Material
-from assay.audit.recompute.figures import choose_run, of_run
+from assay.audit.recompute.figures import choose_run, of_claim, of_run
 from assay.audit.recompute.material import material_of_panels
 from assay.audit.recompute.measures import readings_of
 from assay.audit.rules.scope import Report
@@ -33,41 +33,39 @@ TRAIN = 1260
 
 @dataclass(frozen=True)
 class Distribution:
-    """A claim's metric, one value a seed (the whole period), and one a fold and seed."""
+    """What a claim's print stands for, and its metric: one value a seed (the whole period), one a fold and seed."""
 
     claim: Claim
+    printed: Interval
     seeds: tuple[float, ...]
-    folds: tuple[float, ...]
+    folds: tuple[float, ...] = ()
 
-    def row(self, printed: Interval) -> dict[str, object]:
-        """The distribution as a row of a table, with where the print lies in it."""
-
-        def shown(values: tuple[float, ...]) -> list[object]:
-            return [float(f"{x:.4g}") for x in np.quantile(values, (0.0, 0.5, 1.0))] if values else [""] * 3
-
-        (low, median, high), (fold_low, _, fold_high) = shown(self.seeds), shown(self.folds)
-        return {
-            "metric": self.claim.metric, "printed": self.claim.printed,
-            "seeds": len(self.seeds), "seed_low": low, "seed_median": median, "seed_high": high,
-            "folds": len(self.folds), "fold_low": fold_low, "fold_high": fold_high,
-            "printed_lies": self.place(printed),
-        }  # fmt: skip
-
-    def place(self, printed: Interval) -> str:
+    @property
+    def place(self) -> str:
         """Where the print lies: inside the seeds, inside the folds only, above all or below all."""
         for words, values in (("within the seeds", self.seeds), ("outside the seeds, within the folds", self.folds)):
-            if values and min(values) <= printed.high and printed.low <= max(values):
+            if values and min(values) <= self.printed.high and self.printed.low <= max(values):
                 return words
-        return "above all" if printed.low > max((*self.seeds, *self.folds)) else "below all"
+        return "above all" if self.printed.low > max((*self.seeds, *self.folds)) else "below all"
 
-    def finding(self, printed: Interval, assumption: str) -> Finding:
+    @property
+    def row(self) -> dict[str, object]:
+        """The distribution as a row of a table, with where the print lies in it."""
+        row: dict[str, object] = {"metric": self.claim.metric, "printed": self.claim.printed}
+        for name, values in (("seed", self.seeds), ("fold", self.folds)):
+            low, median, high = np.quantile(values, (0.0, 0.5, 1.0)) if values else (None, None, None)
+            shown = {f"{name}_low": low, f"{name}_median": median, f"{name}_high": high}
+            row[f"{name}s"] = len(values)
+            row |= {key: "" if value is None else float(f"{value:.4g}") for key, value in shown.items()}
+        return row | {"printed_lies": self.place}
+
+    def finding(self, assumption: str) -> Finding:
         """What it says about the claim: implausible where it lies outside of all."""
-        row = self.row(printed)
         words = "{seed_low} with one seed" if len(self.seeds) == 1 else "{seed_low} to {seed_high} over {seeds} seeds"
         words += ", {fold_low} to {fold_high} over {folds} folds" if self.folds else ""
-        name, place = self.claim.metric.replace("_", " "), str(row["printed_lies"])
-        sentence = f"retrained, {name} is {words.format(**row)}; the printed {self.claim.printed} lies {place}."
-        substance = Substance.IMPLAUSIBLE if place.endswith("all") else None
+        shown = f"{self.claim.metric.replace('_', ' ')} is {words.format(**self.row)}"
+        sentence = f"retrained, {shown}; the printed {self.claim.printed} lies {self.place}."
+        substance = Substance.IMPLAUSIBLE if self.place.endswith("all") else None
         held = assumption if substance else None
         return Finding("R3 retrained", (self.claim.id,), sentence, None, substance, held, weight=8)
 
@@ -101,17 +99,15 @@ def retrain(
     limits = [(np.datetime64(fold.test_start, "D"), np.datetime64(fold.test_end, "D")) for fold in folds]
     parts = [material.between(*limit) for material in materials for limit in limits if len(limits) > 1]
     levels, reader = claims.group(group).target.kind == "price", Report(claims)
-    rows: dict[tuple[str, str], Mapping[str, object]] = {}
-    findings: list[Finding] = []
+    found: dict[tuple[str, ...], Distribution] = {}
     for claim in of_run(claims, group, split):
-        found = Distribution(claim, *(tuple(_own(claim.metric, of, levels)) for of in (materials, parts)))
-        if found.seeds and (claim.metric, claim.printed) not in rows:
-            printed = reader.read(claim)
-            rows[claim.metric, claim.printed] = found.row(printed)
-            findings.append(found.finding(printed, f"{assumption}; {model} as rebuilt, walk-forward"))
-    if not rows:
+        own = Distribution(claim, reader.read(claim), *(tuple(_own(claim, of, levels)) for of in (materials, parts)))
+        if own.seeds:
+            found.setdefault((claim.metric, claim.printed, claim.label, claim.at), own)
+    if not found:
         raise InputError(f"audit: {model} gives none of the figures of run {group!r}")
-    return list(rows.values()), tuple(findings)
+    held = f"{assumption}; {model} as rebuilt, walk-forward"
+    return [each.row for each in found.values()], tuple(each.finding(held) for each in found.values())
 
 
 def _materials(panels: list[PredictionPanel], prices: PricePanel) -> tuple[list[Material], str]:
@@ -123,9 +119,10 @@ def _materials(panels: list[PredictionPanel], prices: PricePanel) -> tuple[list[
     return [material_of_panels(panel, prices, strategy=None)[0] for panel in panels], "signal figures only"
 
 
-def _own(metric: str, materials: Iterable[Material], levels: bool) -> Iterable[float]:
-    """The metric in this project's own convention, of each material that gives it; errors of price `levels`."""
-    for readings in (readings_of(metric, material) for material in materials):
+def _own(claim: Claim, materials: Iterable[Material], levels: bool) -> Iterator[float]:
+    """A claim's metric in this project's own convention, of each material that gives it; errors of price `levels`."""
+    for own in filter(None, (of_claim(claim, material) for material in materials)):
+        readings = readings_of(claim.metric, own)
         of_prices = [each for each in readings if levels and dict(each.choices).get("target", "").startswith("price")]
         if readings:
             yield min(of_prices or readings, key=lambda reading: reading.departures).value

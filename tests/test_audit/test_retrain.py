@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from assay.audit.claims.files import parse_claims
 from assay.audit.claims.intervals import Interval
-from assay.audit.recompute.retrain import Distribution, retrain
+from assay.audit.recompute.conventions import Material, Panel
+from assay.audit.recompute.retrain import Distribution, _own, retrain
 from assay.commands import main as cli
 from assay.data.synthetic import synthetic_market
 
@@ -71,11 +73,22 @@ def test_the_command_shows_the_distribution(
 
 def test_places() -> None:
     claim = parse_claims(CLAIMS.format(ic="0.5")).claims[0]
-    found = Distribution(claim, (0.1, 0.2), (-0.3, 0.4))
-    assert found.place(Interval(0.15, 0.16)) == "within the seeds"
-    assert found.place(Interval(0.35, 0.36)) == "outside the seeds, within the folds"
-    assert found.place(Interval(0.5, 0.6)) == "above all"
-    assert found.place(Interval(-0.6, -0.5)) == "below all"
-    alone = Distribution(claim, (0.1,), ())
-    assert alone.place(Interval(0.5, 0.6)) == "above all"
-    assert alone.row(Interval(0.5, 0.6))["fold_low"] == ""
+    places = {
+        (0.15, 0.16): "within the seeds", (0.35, 0.36): "outside the seeds, within the folds",
+        (0.5, 0.6): "above all", (-0.6, -0.5): "below all",
+    }  # fmt: skip
+    for ends, place in places.items():
+        assert Distribution(claim, Interval(*ends), (0.1, 0.2), (-0.3, 0.4)).place == place
+    alone = Distribution(claim, Interval(0.5, 0.6), (0.1,))
+    assert alone.place == "above all"
+    assert alone.row["fold_low"] == ""
+    assert list(alone.row)[-4:] == ["fold_low", "fold_median", "fold_high", "printed_lies"]
+
+
+def test_a_score_of_one_class_is_that_of_the_class() -> None:
+    chance, forward = np.array([[0.9, 0.8, 0.4, 0.3]] * 3), np.array([[0.1, -0.1, -0.1, -0.1]] * 3)
+    material = Material(panels={"next close": Panel(chance - 0.5, forward, probability=chance)})
+    text = "".join(f'[[claim]]\nmetric = "recall"\nprinted = "0.5"\nlabel = "{label}"\n' for label in ("up", "down"))
+    up, down = parse_claims(text).claims
+    assert [*_own(up, [material], False)] == [1.0]
+    assert [*_own(down, [material], False)] == [pytest.approx(2 / 3)]
