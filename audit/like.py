@@ -25,15 +25,7 @@ from assay.results.report.tables import table_lines
 __all__ = ["LikeReport", "like", "render_like", "render_like_html", "report_claims"]
 
 _CLAIMS = Path(__file__).resolve().parents[1] / "data" / "claims"
-#: Groups of a report that are not the run itself → what they are.
-_OTHERS = {
-    "initial": "the report's run before its changes",
-    "before": "the report's run before its changes",
-    "full training": "what the report expects of a longer training",
-    "yardstick": "a yardstick, no result",
-    "search": "the report's search, no figure of one fit",
-    "recommended strategy": "a setting of the strategy",
-}
+#: Metrics of what a report was made of.
 _OF_THE_DATA = ("target_low", "target_high", "target_range", "n_samples", "training_time", "configurations_tested")
 #: Runs of a report that are presets of the model; the report preset is the last.
 _PRESETS = ("baseline", "deeper", "original", "wider")
@@ -149,13 +141,17 @@ def _another_run(claims: ClaimSet, claim: Claim, preset: str) -> str:
         return "" if claim.group == own else f"another preset: {claim.group}"
     if claim.metric in _OF_THE_DATA:
         return "a fact of the report's own data"
-    if claim.group == "yardstick" or not (claim.target or claim.value.bound):
-        if claim.group in _OTHERS:
-            return _OTHERS[claim.group]
-        for item in _inputs(claims, claim) if claim.relation in _RELATED else ():
-            if item.group in _OTHERS:
-                return f"against {_OTHERS[item.group]}"
+    other = _stage(claims, claim)
+    if "no result" in other or not (claim.target or claim.value.bound):
+        related = _inputs(claims, claim) if claim.relation in _RELATED else []
+        return other or next((f"against {stage}" for item in related if (stage := _stage(claims, item))), "")
     return ""
+
+
+def _stage(claims: ClaimSet, claim: Claim) -> str:
+    """What a claim's run is that is not the one made again, or ``""``."""
+    stage = claims.group(claim.group).stage
+    return "" if stage == "final" else stage
 
 
 def _figure(claims: ClaimSet, claim: Claim, part: Mapping[tuple[str, str, str], float], depth: int = 0) -> float:
@@ -167,7 +163,7 @@ def _figure(claims: ClaimSet, claim: Claim, part: Mapping[tuple[str, str, str], 
         label = label or architecture.framework
     if (key := (claim.metric, label, claim.at)) in part:
         return part[key]
-    inputs = [item for item in _inputs(claims, claim) if item.group not in _OTHERS]
+    inputs = [item for item in _inputs(claims, claim) if not _stage(claims, item)]
     if claim.relation not in _RELATED or depth > 3 or len(inputs) != 2:
         return math.nan
     first, second = (_figure(claims, item, part, depth + 1) for item in inputs)
