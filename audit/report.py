@@ -73,14 +73,16 @@ def to_json(audit: Audit) -> dict[str, Any]:
         print, explained_by, look_ahead, size, together) where data was given;
     findings : every finding of every check: check, claims, using (all figures it takes), sentence, arithmetic,
         substance, assumption, reading;
-    data, daily (sentence, named, words, equal, days, own, look_ahead, size), retrained, excluded,
-    not_placed where they apply.
+    data (what was read, in words), daily (sentence, named, words, equal, days, own, look_ahead, size), retrained,
+    excluded, not_placed : empty where they do not apply.
 
     """
     report, claims = audit.report, audit.report.claims
     recomputed = {item.claim.id: item for item in audit.recomputed}
     alone = sum(_rank(verdict) == _ALONE for verdict in report.verdicts)
-    out: dict[str, Any] = {
+    daily, draft = audit.daily, audit.draft
+    left = {"excluded": draft.excluded if draft else (), "not_placed": draft.unplaced if draft else ()}
+    return {
         "title": claims.title, "source": claims.source, "draft": claims.draft, "failed": report.refuted,
         "summary": summary_paragraph(audit), "counts": report.counts(), "warnings": list(report.warnings),
         "open": [
@@ -90,18 +92,11 @@ def to_json(audit: Audit) -> dict[str, Any]:
         ],
         "claims": [_row(verdict, claims.split_of(verdict.claim), recomputed) for verdict in report.verdicts],
         "findings": [{"check": finding.check_id} | _named(finding, _OF_FINDING) for finding in report.findings],
+        "data": audit.data, "retrained": [dict(row) for row in audit.retrained],
+        "daily": {} if daily is None else {"sentence": daily.sentence, "named": daily.named, **asdict(daily)},
+        **{name: [_named(item, ("line", "text", "reason", "document")) for item in items]
+           for name, items in left.items()},
     }  # fmt: skip
-    if audit.data:
-        out["data"] = audit.data
-    if audit.daily is not None:
-        out["daily"] = {"sentence": audit.daily.sentence, "named": audit.daily.named, **asdict(audit.daily)}
-    if audit.retrained:
-        out["retrained"] = [dict(row) for row in audit.retrained]
-    if audit.draft is not None:
-        lists = {"excluded": audit.draft.excluded, "not_placed": audit.draft.unplaced}
-        out |= {name: [_named(item, ("line", "text", "reason", "document")) for item in items]
-                for name, items in lists.items()}  # fmt: skip
-    return out
 
 
 _OF_FINDING = ("claims", "using", "sentence", "arithmetic", "substance", "assumption", "reading")
@@ -147,23 +142,24 @@ def _merged(audit: Mapping[str, Any]) -> list[dict[str, Any]]:
 def render_table(audit: Audit, width: int = 120, every: bool = False) -> str:
     """The verdicts for a terminal, the gravest first. `every` lists the figures that nothing bears on, too."""
     widths = (11, 34, 14, 24, max(30, width - 91))
-    cells = [("printed", "claim", "arithmetic", "substance", "because")]
-    rows, last = _merged(to_json(audit)), ""
+    rows, lines, last = _merged(to_json(audit)), list[str](), ""
+
+    def add(*cells: str) -> None:
+        wrapped = [textwrap.wrap(text, size) for text, size in zip(cells, widths, strict=True)]
+        for line in zip_longest(*wrapped, fillvalue=""):
+            lines.append("  ".join(part.ljust(size) for part, size in zip(line, widths, strict=True)).rstrip())
+
+    add("printed", "claim", "arithmetic", "substance", "because")
     shown = [row for row in rows if every or row["rank"] != _ALONE]
     for row in shown:
         assumed = f" Assumed: {row['assumption']}." if row["assumption"] else ""
         because = "as above" if row["because"] == last else row["because"] + assumed
         stands = f" [line{'s' * (len(row['lines']) > 1)} {', '.join(row['lines'])}]" if row["lines"] else ""
         arithmetic = row["arithmetic"].replace("under another convention", "otherwise")
-        cells.append((", ".join(row["prints"]), row["words"], arithmetic, str(row["substance"]), because + stands))
+        add(", ".join(row["prints"]), row["words"], arithmetic, str(row["substance"]), because + stands)
         last = row["because"]
-    lines = []
-    for parts in cells:
-        wrapped = [textwrap.wrap(text, size) for text, size in zip(parts, widths, strict=True)]
-        for line in zip_longest(*wrapped, fillvalue=""):
-            lines.append("  ".join(part.ljust(size) for part, size in zip(line, widths, strict=True)).rstrip())
-    if hidden := len(rows) - len(shown):
-        lines.append(f"… and {hidden} figures that no other figure bears on (--all lists them)")
+    if len(rows) > len(shown):
+        lines.append(f"… and {len(rows) - len(shown)} figures that no other figure bears on (--all lists them)")
     return "\n".join(lines)
 
 
