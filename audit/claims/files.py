@@ -33,7 +33,7 @@ import re
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import MISSING, Field, dataclass, fields, is_dataclass, replace
+from dataclasses import MISSING, Field, fields, is_dataclass, replace
 from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
@@ -104,8 +104,20 @@ def parse_claims(text: str, name: str = "claims") -> ClaimSet:
 
     """
     text = text.replace("\r\n", "\n")
-    document, file = _document(text, name), _Place(name, _table_lines(text))
-    read = _from_toml(ClaimSet, document, file)
+    document = _document(text, name)
+    try:
+        return _checked(_from_toml(ClaimSet, document), name)
+    except _SchemaError as error:
+        path, message = error.args
+        raise InputError(f"{name}, line {_line_of(path, text)}: {message}") from None
+
+
+class _SchemaError(Exception):
+    """The path of the key that is wrong (``group[0].sample.n``), and the message."""
+
+
+def _checked(read: ClaimSet, name: str) -> ClaimSet:
+    """The claims as read, each finished and in a group that there is, and nothing that contradicts itself."""
     if len(read.claims) > _MOST_CLAIMS:
         count = f"{len(read.claims):,} claims; at most {_MOST_CLAIMS:,} are judged at once"
         raise InputError(f"{name}: {count}: split the file")
@@ -113,19 +125,18 @@ def parse_claims(text: str, name: str = "claims") -> ClaimSet:
     names = {group.name: index for index, group in reversed(list(enumerate(groups)))}
     ids, claims = set[str](), list[Claim]()
     for index, claim in enumerate(read.claims):
-        claims.append(_finished(claim, groups[0].name, ids, file.inside(f"claim[{index}]")))
+        claims.append(_finished(claim, groups[0].name, ids, f"claim[{index}]"))
         ids.add(claims[-1].id)
     for index, claim in enumerate(claims):
-        _check_claim(claim, names, ids, file.inside(f"claim[{index}]"))
+        _check_claim(claim, names, ids, f"claim[{index}]")
     for index, group in enumerate(groups):
-        place = file.inside(f"group[{index}]")
         if not group.name:
-            raise place.error("name", "the name of a [[group]] is empty; its claims name it")
+            raise _SchemaError(f"group[{index}].name", "the name of a [[group]] is empty; its claims name it")
         if names[group.name] < index:
-            raise place.error("name", f"group name {group.name!r} stands twice; give each its own")
+            raise _SchemaError(f"group[{index}].name", f"group name {group.name!r} stands twice; give each its own")
         for wrong, key, message in _contradictions(group, names):
             if wrong:
-                raise place.error(key, f"group {group.name!r}: {message}")
+                raise _SchemaError(f"group[{index}].{key}", f"group {group.name!r}: {message}")
     return replace(read, groups=groups, claims=tuple(claims))
 
 
@@ -146,30 +157,30 @@ def _document(text: str, name: str) -> dict[str, Any]:
     return {"title": "", "source": "", "group": []} | document
 
 
-def _finished(claim: Claim, first: str, ids: set[str], place: _Place) -> Claim:
+def _finished(claim: Claim, first: str, ids: set[str], path: str) -> Claim:
     """A claim with its figure read, in the first group where it names none, by an id of its own."""
     claim = replace(claim, group=claim.group or first)
     if claim.id in ids:
-        raise place.error("id", f"claim id {claim.id!r} stands twice; give each its own")
+        raise _SchemaError(f"{path}.id", f"claim id {claim.id!r} stands twice; give each its own")
     if not claim.id:
         stem = ".".join(filter(None, (claim.group, claim.split, claim.label, claim.metric, claim.at)))
         names = itertools.chain([stem], (f"{stem}#{number}" for number in itertools.count(2)))
         claim = replace(claim, id=next(name for name in names if name not in ids))
-    return replace(claim, value=_place_print(claim.printed, "printed", place, claim.unit, claim.decimal))
+    return replace(claim, value=_place_print(claim.printed, "printed", path, claim.unit, claim.decimal))
 
 
-def _check_claim(claim: Claim, groups: Collection[str], ids: set[str], place: _Place) -> None:
+def _check_claim(claim: Claim, groups: Collection[str], ids: set[str], path: str) -> None:
     """The run and the claims that it names must exist, and a relation has as many inputs as it takes."""
     relation, inputs = claim.relation, claim.inputs
     if claim.group not in groups:
-        raise place.error("group", f"no [[group]] is named {claim.group!r}; known: {', '.join(sorted(groups))}")
+        raise _SchemaError(f"{path}.group", f"no [[group]] is named {claim.group!r}; known: {', '.join(sorted(groups))}")
     if relation in ("change", "reduction", "ratio", "difference") and len(inputs) != 2:
-        raise place.error("inputs", f"relation {relation!r} takes two inputs, got {len(inputs)}")
+        raise _SchemaError(f"{path}.inputs", f"relation {relation!r} takes two inputs, got {len(inputs)}")
     if relation in BESIDE and (len(inputs) != 1 or claim.metric != relation):
-        raise place.error("relation", f"relation {relation!r} takes one input and the metric {relation!r}")
+        raise _SchemaError(f"{path}.relation", f"relation {relation!r} takes one input and the metric {relation!r}")
     for wanted in inputs:
         if wanted == claim.id or wanted not in ids:
-            raise place.error("inputs", f"claim {claim.id!r}: input {wanted!r} is no other claim's id")
+            raise _SchemaError(f"{path}.inputs", f"claim {claim.id!r}: input {wanted!r} is no other claim's id")
 
 
 def _contradictions(group: Group, names: Collection[str]) -> Iterator[tuple[object, str, str]]:
@@ -213,8 +224,8 @@ def _contradictions(group: Group, names: Collection[str]) -> Iterator[tuple[obje
         yield unknown, "shares_sample_with", f"no other group is named {other!r}"
 
 
-def _table_lines(text: str) -> dict[str, int]:
-    """The line of each table and key of a TOML text, by its path: ``group[0].sample``, ``group[0].sample.n``."""
+def _line_of(path: str, text: str) -> int:
+    """The line of a table or key of a TOML text, or of the nearest table around it that has one."""
     lines: dict[str, int] = {}
     counts: Counter[str] = Counter()
     table = quoted = ""
@@ -232,27 +243,10 @@ def _table_lines(text: str) -> dict[str, int]:
         for mark in ('"""', "'''"):
             if line.count(mark) % 2 and quoted in ("", mark):
                 quoted = "" if quoted else mark
-    return lines
-
-
-@dataclass(frozen=True)
-class _Place:
-    """A table of a TOML file, for messages: the file's name and lines (`_table_lines`), and the table's path."""
-
-    file: str
-    lines: Mapping[str, int]
-    path: str = ""
-
-    def inside(self, key: str) -> _Place:
-        """A table or key in this one."""
-        return _Place(self.file, self.lines, f"{self.path}.{key}".lstrip("."))
-
-    def error(self, key: str, message: str) -> InputError:
-        """The error to raise about a key: with its line, or that of the nearest table around it that has one."""
-        path = self.inside(key).path.rstrip(".")
-        while path and path not in self.lines:
-            path = re.sub(r"\.?[^.\[]+$|\[\d+\]$|.$", "", path)
-        return InputError(f"{self.file}, line {self.lines.get(path, 1)}: {message}")
+    path = path.strip(".")
+    while path and path not in lines:
+        path = re.sub(r"\.?[^.\[]+$|\[\d+\]$|.$", "", path)
+    return lines.get(path, 1)
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
@@ -276,18 +270,18 @@ def _keys(cls: Any) -> dict[str, tuple[Field[Any], Any, Any]]:
     return out
 
 
-def _from_toml(cls: Callable[..., T], table: Mapping[str, Any], place: _Place, what: str = "the file") -> T:
+def _from_toml(cls: Callable[..., T], table: Mapping[str, Any], path: str = "", what: str = "the file") -> T:
     """A frozen value from a table, nested tables too; a field that is kept out of files is None."""
     keys = _keys(cls)
     if unknown := [key for key in table if key not in keys or not key]:
-        raise place.error(unknown[0], f"unknown key {unknown[0]!r} in {what}; {_nearest(unknown[0], keys)}")
+        raise _SchemaError(f"{path}.{unknown[0]}", f"unknown key {unknown[0]!r} in {what}; {_nearest(unknown[0], keys)}")
     values = {}
     for key, (item, hint, mark) in keys.items():
         if key in table:
-            values[item.name] = _value(table[key], hint, mark, key, place)
+            values[item.name] = _value(table[key], hint, mark, key, path)
         elif item.default is MISSING and item.default_factory is MISSING:
             if key:
-                raise place.error(key, f"{what} needs {key!r}")
+                raise _SchemaError(f"{path}.{key}", f"{what} needs {key!r}")
             values[item.name] = None
     return cls(**values)
 
@@ -299,7 +293,7 @@ _HELD: dict[Any, tuple[Any, str]] = {
 }  # fmt: skip
 
 
-def _value(value: Any, hint: Any, mark: Any, key: str, place: _Place) -> Any:
+def _value(value: Any, hint: Any, mark: Any, key: str, path: str) -> Any:
     """The value of a key, of what its hint and mark ask for."""
     part = get_args(hint)[0] if get_origin(hint) is tuple else None
     held, words = _HELD.get(hint, (dict, "a table"))
@@ -312,17 +306,17 @@ def _value(value: Any, hint: Any, mark: Any, key: str, place: _Place) -> Any:
         words = f"a list of {'strings' if part is str else 'tables'}"
         good = isinstance(value, list) and all(isinstance(item, str if part is str else dict) for item in value)
     if not good or (hint in (int, float) and not abs(value) <= 1e300):
-        raise place.error(key, f"{key!r} must be {words}, got {_shown(value)}")
+        raise _SchemaError(f"{path}.{key}", f"{key!r} must be {words}, got {_shown(value)}")
     if isinstance(mark, tuple) and value not in mark:
-        raise place.error(key, f"unknown {key} {value!r}; {_nearest(value, mark)}")
+        raise _SchemaError(f"{path}.{key}", f"unknown {key} {value!r}; {_nearest(value, mark)}")
     if isinstance(mark, int) and (size := len(value) if isinstance(value, list) else value) < mark:
-        raise place.error(key, f"{key} {size} is below {mark}" if mark else f"{key} {size} is negative")
+        raise _SchemaError(f"{path}.{key}", f"{key} {size} is below {mark}" if mark else f"{key} {size} is negative")
     if part is not None:
-        what, items = key if place.path else f"[[{key}]]", enumerate(value)
-        return tuple(x if part is str else _from_toml(part, x, place.inside(f"{key}[{i}]"), what) for i, x in items)
+        what, items = key if path else f"[[{key}]]", enumerate(value)
+        return tuple(x if part is str else _from_toml(part, x, f"{path}.{key}[{i}]".strip("."), what) for i, x in items)
     if hint is Printed:
-        return _place_print(value, key, place)
-    return value if hint in _HELD else _from_toml(hint, value, place.inside(key), key)
+        return _place_print(value, key, path)
+    return value if hint in _HELD else _from_toml(hint, value, f"{path}.{key}", key)
 
 
 def _shown(value: Any) -> str:
@@ -333,12 +327,12 @@ def _shown(value: Any) -> str:
         return "a number of thousands of digits"
 
 
-def _place_print(text: str, key: str, place: _Place, unit: str = "", decimal: str = ".") -> Printed:
+def _place_print(text: str, key: str, path: str, unit: str = "", decimal: str = ".") -> Printed:
     """A printed figure; the error where none stands at the start of the text has the line of its key."""
     try:
         return parse_print(text, unit=unit, decimal=decimal)
     except InputError as error:
-        raise place.error(key, str(error)) from None
+        raise _SchemaError(f"{path}.{key}", str(error)) from None
 
 
 def dump_claims(claims: ClaimSet) -> str:
