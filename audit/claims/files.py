@@ -107,12 +107,12 @@ def parse_claims(text: str, name: str = "claims") -> ClaimSet:
     document = _document(text, name)
     try:
         return _checked(_from_toml(ClaimSet, document), name)
-    except _SchemaError as error:
+    except _PathError as error:
         path, message = error.args
         raise InputError(f"{name}, line {_line_of(path, text)}: {message}") from None
 
 
-class _SchemaError(Exception):
+class _PathError(Exception):
     """The path of the key that is wrong (``group[0].sample.n``), and the message."""
 
 
@@ -131,12 +131,12 @@ def _checked(read: ClaimSet, name: str) -> ClaimSet:
         _check_claim(claim, names, ids, f"claim[{index}]")
     for index, group in enumerate(groups):
         if not group.name:
-            raise _SchemaError(f"group[{index}].name", "the name of a [[group]] is empty; its claims name it")
+            raise _PathError(f"group[{index}].name", "the name of a [[group]] is empty; its claims name it")
         if names[group.name] < index:
-            raise _SchemaError(f"group[{index}].name", f"group name {group.name!r} stands twice; give each its own")
+            raise _PathError(f"group[{index}].name", f"group name {group.name!r} stands twice; give each its own")
         for wrong, key, message in _contradictions(group, names):
             if wrong:
-                raise _SchemaError(f"group[{index}].{key}", f"group {group.name!r}: {message}")
+                raise _PathError(f"group[{index}].{key}", f"group {group.name!r}: {message}")
     return replace(read, groups=groups, claims=tuple(claims))
 
 
@@ -161,7 +161,7 @@ def _finished(claim: Claim, first: str, ids: set[str], path: str) -> Claim:
     """A claim with its figure read, in the first group where it names none, by an id of its own."""
     claim = replace(claim, group=claim.group or first)
     if claim.id in ids:
-        raise _SchemaError(f"{path}.id", f"claim id {claim.id!r} stands twice; give each its own")
+        raise _PathError(f"{path}.id", f"claim id {claim.id!r} stands twice; give each its own")
     if not claim.id:
         stem = ".".join(filter(None, (claim.group, claim.split, claim.label, claim.metric, claim.at)))
         names = itertools.chain([stem], (f"{stem}#{number}" for number in itertools.count(2)))
@@ -173,14 +173,14 @@ def _check_claim(claim: Claim, groups: Collection[str], ids: set[str], path: str
     """The run and the claims that it names must exist, and a relation has as many inputs as it takes."""
     relation, inputs = claim.relation, claim.inputs
     if claim.group not in groups:
-        raise _SchemaError(f"{path}.group", f"no [[group]] is named {claim.group!r}; known: {', '.join(sorted(groups))}")
+        raise _PathError(f"{path}.group", f"no [[group]] is named {claim.group!r}; known: {', '.join(sorted(groups))}")
     if relation in ("change", "reduction", "ratio", "difference") and len(inputs) != 2:
-        raise _SchemaError(f"{path}.inputs", f"relation {relation!r} takes two inputs, got {len(inputs)}")
+        raise _PathError(f"{path}.inputs", f"relation {relation!r} takes two inputs, got {len(inputs)}")
     if relation in BESIDE and (len(inputs) != 1 or claim.metric != relation):
-        raise _SchemaError(f"{path}.relation", f"relation {relation!r} takes one input and the metric {relation!r}")
+        raise _PathError(f"{path}.relation", f"relation {relation!r} takes one input and the metric {relation!r}")
     for wanted in inputs:
         if wanted == claim.id or wanted not in ids:
-            raise _SchemaError(f"{path}.inputs", f"claim {claim.id!r}: input {wanted!r} is no other claim's id")
+            raise _PathError(f"{path}.inputs", f"claim {claim.id!r}: input {wanted!r} is no other claim's id")
 
 
 def _contradictions(group: Group, names: Collection[str]) -> Iterator[tuple[object, str, str]]:
@@ -274,14 +274,14 @@ def _from_toml(cls: Callable[..., T], table: Mapping[str, Any], path: str = "", 
     """A frozen value from a table, nested tables too; a field that is kept out of files is None."""
     keys = _keys(cls)
     if unknown := [key for key in table if key not in keys or not key]:
-        raise _SchemaError(f"{path}.{unknown[0]}", f"unknown key {unknown[0]!r} in {what}; {_nearest(unknown[0], keys)}")
+        raise _PathError(f"{path}.{unknown[0]}", f"unknown key {unknown[0]!r} in {what}; {_nearest(unknown[0], keys)}")
     values = {}
     for key, (item, hint, mark) in keys.items():
         if key in table:
             values[item.name] = _value(table[key], hint, mark, key, path)
         elif item.default is MISSING and item.default_factory is MISSING:
             if key:
-                raise _SchemaError(f"{path}.{key}", f"{what} needs {key!r}")
+                raise _PathError(f"{path}.{key}", f"{what} needs {key!r}")
             values[item.name] = None
     return cls(**values)
 
@@ -306,11 +306,11 @@ def _value(value: Any, hint: Any, mark: Any, key: str, path: str) -> Any:
         words = f"a list of {'strings' if part is str else 'tables'}"
         good = isinstance(value, list) and all(isinstance(item, str if part is str else dict) for item in value)
     if not good or (hint in (int, float) and not abs(value) <= 1e300):
-        raise _SchemaError(f"{path}.{key}", f"{key!r} must be {words}, got {_shown(value)}")
+        raise _PathError(f"{path}.{key}", f"{key!r} must be {words}, got {_shown(value)}")
     if isinstance(mark, tuple) and value not in mark:
-        raise _SchemaError(f"{path}.{key}", f"unknown {key} {value!r}; {_nearest(value, mark)}")
+        raise _PathError(f"{path}.{key}", f"unknown {key} {value!r}; {_nearest(value, mark)}")
     if isinstance(mark, int) and (size := len(value) if isinstance(value, list) else value) < mark:
-        raise _SchemaError(f"{path}.{key}", f"{key} {size} is below {mark}" if mark else f"{key} {size} is negative")
+        raise _PathError(f"{path}.{key}", f"{key} {size} is below {mark}" if mark else f"{key} {size} is negative")
     if part is not None:
         what, items = key if path else f"[[{key}]]", enumerate(value)
         return tuple(x if part is str else _from_toml(part, x, f"{path}.{key}[{i}]".strip("."), what) for i, x in items)
@@ -332,7 +332,7 @@ def _place_print(text: str, key: str, path: str, unit: str = "", decimal: str = 
     try:
         return parse_print(text, unit=unit, decimal=decimal)
     except InputError as error:
-        raise _SchemaError(f"{path}.{key}", str(error)) from None
+        raise _PathError(f"{path}.{key}", str(error)) from None
 
 
 def dump_claims(claims: ClaimSet) -> str:
