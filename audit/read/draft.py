@@ -182,6 +182,7 @@ def _body(walk: _Walk, line: Line) -> None:
         place_data(spot, tokens, entries, context)
         return
     match = pattern("label").match(text[start:])
+    match = None if match and pattern("label_ends").search(plain(match[1])) else match
     inside = [token for token in tokens if match and token.start < start + match.end(1) and token.kind == "number"]
     classed = len(inside) == 1 and inside[0].start == start and match and pattern("class_number").match(plain(match[1]))
     if match and inside and not (classed and read_role(match[1]).metric in wordset("numbered_classes")):
@@ -237,7 +238,7 @@ def _is_value(text: str, label_end: int, figures: list[Token], metric: str) -> b
     """Whether the first figure behind a label is its value, not a figure of the words there or the first of a pair."""
     first, lead = figures[0], text[label_end : figures[0].start]
     paired = figures[1:] and pattern("arrow").match(text[first.end : figures[1].start])
-    if paired or pattern("factor_after").match(text[first.end :]) or pattern("named_part").search(plain(lead)):
+    if paired or "{" in lead or pattern("factor_after").match(text[first.end :]) or pattern("named_part").search(plain(lead)):
         return False
     near = len(lead) <= 24 or pattern("opens_bracket").search(lead)
     return bool(near) and not (METRICS[metric].kind == "loss" and "%" in first.text)

@@ -66,12 +66,16 @@ class Grid:
         titled += sum("loss" in padded(cell.text) for cell in self.header[1:2] if not read_role(cell.text).metric)
         few = 2 * titled < len(self.heads) - 1
         corner = self.header and bare(self.header[0].text) in wordset("metric_titles")
-        in_rows = any(row.cells and read_role(row.cells[0].text).metrics for row in self.rows)
+        firsts = [read_role(row.cells[0].text) for row in self.rows if row.cells]
+        in_rows = any(role.metrics and not role.turned for role in firsts)
         return bool(not self.metric_column and titled and not (few and (in_rows or corner)))
 
     @cached_property
     def settings(self) -> bool:
-        return bool(self.header) and not self.by_column and says(self.header[0].text, "setting_tables")
+        titles = [cell.text for cell in self.header]
+        defines = any(bare(title) in wordset("definition_titles") for title in titles)
+        defines = defines and not any(bare(title) in wordset("value_titles") - {"best"} for title in titles)
+        return bool(titles) and not self.by_column and (defines or says(titles[0], "setting_tables"))
 
 
 def table_grid(lines: Sequence[Line], block: int) -> Grid:
@@ -113,7 +117,7 @@ class _Cells:
 
     def place(self) -> None:
         row, grid = self.row, self.grid
-        self.titles = [cell.text for cell in row.header] + [""] * len(row.cells)
+        self.titles = [_title(cell.text, row.header) for cell in row.header] + [""] * len(row.cells)
         scores = {"precision", "recall"} <= {role.metric for role in grid.heads}
         if scores and not bare(self.titles[0]) and not any(names_record(title) == "run" for title in self.titles):
             self.titles[0] = "class"
@@ -223,6 +227,14 @@ class _Cells:
             label = title if unit_of(title, figures[0].text) else name
             index = place_value(spot, figures, Reading(metric, local), label)
             self.placed |= {} if index is None else {column: index}
+
+
+def _title(title: str, header: Sequence[Cell]) -> str:
+    """The title of a column; of one that subtracts two others ("V10 - V9") that it is their difference."""
+    sides = [side.strip() for side in pattern("minus").split(title)]
+    others = [cell.text for cell in header if cell.text != title]
+    parts = len(sides) == 2 and all(side and any(other.startswith(side) for other in others) for side in sides)
+    return f"{title} (difference)" if parts else title
 
 
 # --- confusion matrices ---------------------------------------------------------------------------------------------

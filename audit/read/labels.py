@@ -102,7 +102,7 @@ def _around(context: Context, label: Label) -> Context:
     if key and words.strip().isdecimal():
         return replace(context, label=text.strip())
     side = next((side for side in ("top", "bottom") if has(words, side)), "") if says(text, "quantiles") else ""
-    split = context.split if not role.split or (_trains(role, text) and not key) else role.split
+    split = context.split if not role.split or (_is_done(role, text) and not key) else role.split
     compared = (f"{link}{article}{role.earlier}" for link in phrases("comparing") for article in (" ", " the ", " a "))
     group = (role.entity,) if role.entity and not role.metrics and not role.setting else ()
     if role.earlier and not role.metric and not any(has(words, phrase) for phrase in compared):
@@ -118,6 +118,7 @@ def _around(context: Context, label: Label) -> Context:
         topic=_topic(role, words, context.topic),
         goal=(context.goal and not says(text, "current")) or (role.goal and not role.metrics),
         settings=says(text, "setting_headings") or (context.settings and not role.metric)
+        or (key and says(text, "setting_keys"))
         or (key and role.setting and not role.split),
     )  # fmt: skip
 
@@ -125,6 +126,12 @@ def _around(context: Context, label: Label) -> Context:
 def _trains(role: Role, text: str) -> bool:
     """Whether "training" is what is done there, not the rows."""
     return role.split == "train" and bare(text) != "train" and not says(text, "rows")
+
+
+def _is_done(role: Role, text: str) -> bool:
+    """Whether a heading's "training" or "test" is what is done there ("the decisive test"), not the rows."""
+    tested = role.split == "test" and bool(role.entity) and not pattern("tested_rows").search(plain(text))
+    return _trains(role, text) or tested
 
 
 def _place(role: Role) -> str:
@@ -144,7 +151,7 @@ def _topic(role: Role, words: str, topic: str) -> str:
 def names_record(title: str) -> str:
     """What the cells of a column, or the texts under a key, tell apart: a run, a class, a position, or nothing."""
     words = padded(title)
-    if says(title, "class_titles"):
+    if says(title, "class_titles") and not read_role(title).entity:
         return "class"
     if any(has(words, phrase) or has(words, phrase + "s") for phrase in phrases("position_titles")):
         return "position"
@@ -228,6 +235,8 @@ def named(
     needs = table("needs").get(metric, ())
     if needs and not any(word in plain(near) for near in (text, *context.above, after) for word in needs):
         return Reading("", context, f"{bare(text)[:40]!r} may be of anything")
+    if metric in wordset("named_alone") and (role.entity or pattern("numbered_label").search(plain(text))):
+        return Reading("", context, f"{bare(text)[:40]!r} may be another {metric.replace('_', ' ')}")
     training = not metric and _trains(role, text)
     number = pattern("class_number").match(plain(text).strip()) if metric in wordset("numbered_classes") else None
     local = replace(
@@ -298,6 +307,8 @@ def _qualified(metric: str, role: Role, other: Role, text: str, context: Context
         return (made, "", "") if made in METRICS else ("", f"a {average} average", "")
     if says(text, "gross_words"):
         metric = combine(metric, {}).get("gross", metric)
+    if role.statistic == "mean" and metric in wordset("totals"):
+        return "", f"the mean of it, no {metric.replace('_', ' ')} itself", ""
     for statistic in (role.statistic, "" if other.metrics or other.entity else other.statistic):
         if metric and statistic not in ("", "mean"):
             made = combine(metric, {}).get(statistic)
@@ -374,6 +385,17 @@ def wrong_unit(metric: str, token: Token) -> str:
         return "no unit of time"
     if text[:1] == "+" and "%" in text and kind in ("proportion", "score"):
         return "a change of it"
-    if text.endswith(("x", "×")) and kind not in ("ratio", "other", "level", "change", "share"):
+    if text.endswith(("x", "×")) and kind not in ("ratio", "other", "change"):
         return "a multiple"
+    no_money = kind not in wordset("kinds_in_money") or metric in wordset("no_money")
+    if no_money and any(mark in text for mark in "$€£₹¥"):
+        return "an amount of money"
+    if metric == "total_profit" and pattern("small_decimal").fullmatch(text):
+        return "no amount of money"
+    if "%" in text and metric in wordset("no_percent"):
+        return "in percent"
+    if kind == "count" and text[:1] in "+-−–":
+        return "a change of it"
+    if metric == "cost_rate" and not pattern("rate_print").fullmatch(text):
+        return "an amount, no rate"
     return "no whole number" if kind == "count" and not pattern("whole").fullmatch(token.text) else ""

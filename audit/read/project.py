@@ -117,15 +117,26 @@ def _notebook(path: Path, text: str) -> list[tuple[str, int]]:
     """A notebook's text, code and outputs as Markdown, each line with the line of the file it stands on."""
     try:
         body = json.loads(text)
-        rendered = list(_cells(body["cells"] if isinstance(body, dict) else []))
+        cells = [list(_cells([cell])) for cell in (body["cells"] if isinstance(body, dict) else [])]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise InputError(f"{path}: is no notebook of format 4; save it again from Jupyter") from None
-    raw, at, out = text.split("\n"), 0, []
-    for line, stated in rendered:
-        if stated and line.strip():
-            spelled = [json.dumps(line, ensure_ascii=ascii_only)[1:-1] for ascii_only in (False, True)]
-            at = next((i for i in range(at, len(raw)) if any(form in raw[i] for form in spelled)), at)
-        out.append((line, at + 1))
+    raw, index, out, furthest = text.split("\n"), dict[str, list[int]](), list[tuple[str, int]](), 0
+    for number, stored in enumerate(raw):
+        index.setdefault(stored.strip().rstrip(",").strip('"').removesuffix("\\n"), []).append(number)
+    for rendered in cells:
+        # The source may stand behind the outputs in the file: both are looked for from the beginning of the cell.
+        start = at = furthest
+        source = True
+        for line, stated in rendered:
+            if stated and line.strip():
+                spelled = [json.dumps(line, ensure_ascii=ascii_only)[1:-1] for ascii_only in (False, True)]
+                own = next((index[form] for form in spelled if form in index), [])
+                inside = (i for i in range(at, len(raw)) if any(form in raw[i] for form in spelled))
+                at = next((i for i in own if i >= at), at) if own else next(inside, at)
+                furthest = max(furthest, at)
+            elif source and not stated and not line:
+                source, at = False, start
+            out.append((line, at + 1))
     return out
 
 

@@ -39,7 +39,7 @@ def no_figure(token: Token, before: str, after: str) -> str:
     for reason, rows in table("no_figure").items():
         for row in rows:
             tests = (pattern(row["text"]).fullmatch(token.text) if "text" in row else True,
-                     pattern(row["before"]).search(before[-24:]) if "before" in row else True,
+                     pattern(row["before"]).search(before[-60:]) if "before" in row else True,
                      pattern(row["after"]).match(after) if "after" in row else True)  # fmt: skip
             if all(tests):
                 return reason
@@ -177,6 +177,8 @@ def _pair(text: _Text, number: int) -> bool:
         return False
     first, second = text.figures[number : number + 2]
     between = text.folded[first.end : second.start]
+    if no_figure(first, text.before(first), text.after(first)):
+        return False
     moved = pattern("from_word").search(text.before(first, 12)) and between.strip(" *_`") in ("to", "a", "para")
     if not moved and not pattern("arrow").match(text.text[first.end : second.start]):
         return False
@@ -222,12 +224,14 @@ def _one(text: _Text, number: int) -> None:
     before, after = text.before(token), text.after(token)
     known = bool(text.named) or text.context.topic in METRICS
     multiple = token.text.rstrip("+").endswith(("×", "x")) and not token.text.startswith("0x")
-    if reason := no_figure(token, before, after):
+    if reason := no_figure(token, before, after) or _in_code(text, token):
         text.spot.exclude(token, reason)
     elif token.spread or any(begin <= token.start < end for begin, end in text.ends):
         text.spot.leave(token, "the spread (±) or an end of the interval of the figure before it")
-    elif multiple and not known:
+    elif multiple and (not known or pattern("often").match(after)):
         text.spot.leave(token, "a multiple of something not named")
+    elif multiple and (ratio := _ratio_behind(text, token)):
+        text.claim(token, ratio, _local(text, token))
     elif multiple or _is_change(text, token, known):
         text.claim(token, "multiple" if multiple else "change", _local(text, token))
     else:
@@ -235,8 +239,29 @@ def _one(text: _Text, number: int) -> None:
         _place(text, token, metric, _local(text, token), reason)
 
 
+def _ratio_behind(text: _Text, token: Token) -> str:
+    """The ratio that a multiple is of: "3.0x profit factor"."""
+    behind = next((mention for mention in text.named if 0 <= mention.start - token.end <= 3), None)
+    changed = behind and pattern("change_noun").match(text.folded, behind.end)
+    return behind.metric if behind and not changed and METRICS[behind.metric].kind == "ratio" else ""
+
+
+def _in_code(text: _Text, token: Token) -> str:
+    """Why a figure in braces or in inline code is a setting or part of an expression; "" where it is neither."""
+    before = text.before(token, 600)
+    key = pattern("key_ahead").search(before[-60:]) if before.rfind("{") > before.rfind("}") else None
+    if key and not mentions(key[1]):
+        return SETTING
+    begin, end = text.text.rfind("`", 0, token.start), text.text.find("`", token.end)
+    inside = begin >= 0 <= end and text.text.count("`", 0, token.start) % 2 == 1
+    return "code" if inside and pattern("in_code").search(text.text[begin:end]) else ""
+
+
 def _is_change(text: _Text, token: Token, known: bool) -> bool:
     before, after = text.before(token), text.after(token)
+    behind = next((mention for mention in text.named if 0 <= mention.start - token.end <= 12), None)
+    if behind and pattern("change_noun").match(text.folded, behind.end):
+        return True  # "15% RMSE improvement"
     if token.text.endswith(("pp", "pps")) or pattern("points").match(after):
         return True
     word = {*words_of(after[:24])[:1]} & wordset("improving") and not pattern("clause_end").match(after[:2])
@@ -255,7 +280,9 @@ def _metric(text: _Text, number: int) -> tuple[str, str]:
         phrase = _phrase(text, mention, token)
         reading = named(replace(context, topic=""), phrase, after=text.text[token.start : token.end + 40])
         metric, reason = reading.metric, reading.reason
-        if mention.start > token.end and (statistic := pattern("statistic_before").search(before)):
+        if mention.start > token.end and pattern("limit_noun").match(text.folded, mention.end):
+            metric, reason = "", SETTING  # "the 25% drawdown rule"
+        if metric and mention.start > token.end and (statistic := pattern("statistic_before").search(before)):
             metric = named(context, f"{statistic[1]} {mention.words}").metric
     if share and pattern("variance_after").match(after):
         metric = "r2"
@@ -328,7 +355,8 @@ def _place(text: _Text, token: Token, metric: str, local: Context, reason: str) 
         told = token.text[:1] in "<>≥≤" and pattern("explains").match(after) is not None
         if told or pattern("goal_after").match(after) or pattern("goal_before").search(before):
             local = replace(local, goal=True)
-        text.claim(token, metric, local, label=_class_of(text, token, metric, local))
+        unit = unit_of(text.text[max(0, token.start - 20) : token.start].rstrip(" =:~*`"), token.text)
+        text.claim(token, metric, local, label=_class_of(text, token, metric, local), unit=unit)
 
 
 def _class_of(text: _Text, token: Token, metric: str, context: Context) -> str:

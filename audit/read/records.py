@@ -16,7 +16,7 @@ from assay.audit.claims.intervals import Printed
 from assay.audit.claims.metrics import METRICS
 from assay.audit.claims.model import Claim, ClaimSet, Group
 from assay.audit.read.relations import tie_changes
-from assay.audit.read.sheet import Draft, Placed, Sheet
+from assay.audit.read.sheet import Draft, Excluded, Placed, Sheet
 from assay.audit.read.words import pattern, plain, wordset
 
 __all__ = ["assemble", "contradict"]
@@ -39,6 +39,11 @@ def assemble(sheet: Sheet, *, title: str, source: str) -> Draft:
     names = _merged_names(placed, names)
     _adopt_splits(placed, names)
     tie_changes(placed, names)
+    known = {i for figure in placed for i in figure.inputs} | {i for i in order if placed[i].relation}
+    for loose in (placed[i] for i in order if placed[i].metric in wordset("compares") and i not in known):
+        left = Excluded(loose.line, loose.column, loose.printed, "it compares what is not known")
+        sheet.unplaced[loose.line, loose.column] = left
+    order = [i for i in order if placed[i].metric not in wordset("compares") or i in known]
     ids: dict[int, str] = {}
     taken: dict[str, int] = {}
     for index in order:

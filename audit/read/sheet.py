@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from assay.audit.claims.intervals import Printed, parse_print
+from assay.audit.claims.metrics import METRICS
 from assay.audit.claims.model import ClaimSet
 from assay.audit.read.labels import Context
 from assay.audit.read.tokens import Token, scan_line
@@ -137,6 +138,8 @@ class Spot:
         if len(self.sheet.placed) >= MAX_CLAIMS:
             self.sheet.stop(f"{MAX_CLAIMS} figures by line {self.line};")
         self.sheet.excluded.pop((self.line, token.start), None)
+        bounded = token.text[:1] in "<>≥≤" and METRICS[metric].kind not in ("statistic", "error")
+        context = replace(context, goal=True) if bounded else context  # a bound is what is asked for
         text = self.text if len(self.text) <= 600 else self.text[max(0, token.start - 150) : token.end + 140]
         placed = Placed(self.line, token.start, token.end, token.text, value, metric, context, text.strip())
         extra = {"block": self.block, "record": self.record, "definition": context.pooled} | extra

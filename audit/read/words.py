@@ -237,7 +237,6 @@ def read_role(text: str) -> Role:
     split = _first("split", words)
     sides = not has(words, "long short") and not has(words, "long short term")
     place = pattern("position").search(folded)
-    behind = _WORD.match(folded[named[-1].end :].lstrip(" ")) if named else None
     return Role(
         metrics=named,
         split="cross-validation" if split == "validation" and "cross validation" in words else split,
@@ -249,7 +248,7 @@ def read_role(text: str) -> Role:
         average=_first("average", beyond),
         at=(f"{place[1]} {place[2]}" if place[1] else place[3].strip()) if place else "",
         entity=_entity(rest),
-        turned=behind[0] if behind and behind[0].removesuffix("s") in _turners() else "",
+        turned=_turned(folded, named),
     )
 
 
@@ -267,13 +266,33 @@ def _labels(folded: str, shown: str) -> tuple[str, ...]:
     """Classes and sides that a label names; those inside an idiom ("buy and hold") are none."""
     for idiom in pattern("idiom").finditer(folded):
         shown = shown[: idiom.start()] + " " * len(idiom[0]) + shown[idiom.end() :]
+    shown = " ".join("" if piece.count("_") > 1 else piece for piece in shown.split())
     letters = "".join(char if char.isalpha() else " " for char in shown).split()
     return tuple(dict.fromkeys(word for word in letters if plain(word).strip() in wordset("classes")))
 
 
+def _turned(folded: str, named: tuple[Mention, ...]) -> str:
+    """The word right behind the metrics of a label that makes them another thing: the last noun is what a name is of,
+    so that "drawdown pressure" and "recall accuracy" are neither; words that are known to say nothing else are none.
+    """
+    for first, second in itertools.pairwise(named):
+        counted = (first.metric, second.metric) == ("winning_trades", "losing_trades")
+        if first.metric != second.metric and not counted and not folded[first.end : second.start].strip(" +&"):
+            return second.words
+    rest = folded[named[-1].end :].lstrip(" %") if named else ""
+    behind = _WORD.match(rest)
+    word = behind[0].removesuffix("'s") if behind else ""
+    if rest[:2] == "+ " or word.startswith(phrases("turning_signs")):
+        return word or "a sum"
+    return "" if not word[:1].isascii() or not word[:1].isalpha() or word in _harmless() else word
+
+
 @lru_cache(maxsize=1)
-def _turners() -> frozenset[str]:
-    return frozenset(word.removesuffix("s") for word in phrases("turners"))
+def _harmless() -> frozenset[str]:
+    """Words behind a metric's name that leave it what it is."""
+    parts = (phrase for name in ("split", "statistic", "average") for phrase, _ in _phrases_of(name))
+    said = {word for phrase in parts for word in phrase.split()}
+    return said.union(*map(wordset, ("behind", "links", "classes", "earlier"))) - wordset("turners")
 
 
 @lru_cache(maxsize=1)
