@@ -11,7 +11,7 @@ import itertools
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from assay.audit.read.document import Cell, Line, split_cells, without_tags
 from assay.audit.read.labels import SETTING, Context, Label, Reading, fold, named, names_record, unit_of
@@ -117,7 +117,7 @@ class _Cells:
 
     def place(self) -> None:
         row, grid = self.row, self.grid
-        self.titles = [_title(cell.text, row.header) for cell in row.header] + [""] * len(row.cells)
+        self.titles = [*_titles(row.header)] + [""] * len(row.cells)
         scores = {"precision", "recall"} <= {role.metric for role in grid.heads}
         if scores and not bare(self.titles[0]) and not any(names_record(title) == "run" for title in self.titles):
             self.titles[0] = "class"
@@ -229,12 +229,16 @@ class _Cells:
             self.placed |= {} if index is None else {column: index}
 
 
-def _title(title: str, header: Sequence[Cell]) -> str:
-    """The title of a column; of one that subtracts two others ("V10 - V9") that it is their difference."""
-    sides = [side.strip() for side in pattern("minus").split(title)]
-    others = [cell.text for cell in header if cell.text != title]
-    parts = len(sides) == 2 and all(side and any(other.startswith(side) for other in others) for side in sides)
-    return f"{title} (difference)" if parts else title
+@lru_cache(maxsize=64)
+def _titles(header: tuple[Cell, ...]) -> tuple[str, ...]:
+    """The titles of columns; of one that subtracts two others ("V10 - V9") also that it is their difference."""
+    texts = [cell.text for cell in header]
+    pairs = {text: pattern("minus").split(text) for text in texts}
+    parts = {
+        text for text, sides in pairs.items() if len(sides) == 2
+        and all(side and any(other != text and other.startswith(side) for other in texts) for side in sides)
+    }  # fmt: skip
+    return tuple(f"{text} (difference)" if text in parts else text for text in texts)
 
 
 # --- confusion matrices ---------------------------------------------------------------------------------------------
