@@ -238,7 +238,9 @@ def _is_value(text: str, label_end: int, figures: list[Token], metric: str) -> b
     """Whether the first figure behind a label is its value, not a figure of the words there or the first of a pair."""
     first, lead = figures[0], text[label_end : figures[0].start]
     paired = figures[1:] and pattern("arrow").match(text[first.end : figures[1].start])
-    if paired or "{" in lead or pattern("factor_after").match(text[first.end :]) or pattern("named_part").search(plain(lead)):
+    if paired or "{" in lead or pattern("factor_after").match(text[first.end :]):
+        return False
+    if pattern("named_part").search(plain(lead)):
         return False
     near = len(lead) <= 24 or pattern("opens_bracket").search(lead)
     return bool(near) and not (METRICS[metric].kind == "loss" and "%" in first.text)

@@ -182,7 +182,7 @@ def _beside(context: Context, label: Label) -> Context:
     named_alone = not role.entity and (role.metric == "accuracy" or says(text, "whole_rows"))
     if named_alone or not plain(text).strip():
         return context
-    if (role.labels and not role.entity) or kind == "class":
+    if (role.labels and not role.entity and not role.earlier) or kind == "class":
         return replace(context, label=text.strip(" *_`"))
     if role.split and not role.entity:
         return replace(context, split=role.split, weak=False)
@@ -392,9 +392,13 @@ def wrong_unit(metric: str, token: Token) -> str:
         return "an amount of money"
     if metric == "total_profit" and pattern("small_decimal").fullmatch(text):
         return "no amount of money"
+    if kind in ("proportion", "score") and pattern("few").fullmatch(text):
+        return "no share"
+    if text[:1] == "+" and METRICS[metric].low == 0.0 and kind in ("error", "count"):
+        return "a change of it"
     if "%" in text and metric in wordset("no_percent"):
         return "in percent"
-    if kind == "count" and text[:1] in "+-−–":
+    if kind == "count" and text[:1] in "-−–":
         return "a change of it"
     if metric == "cost_rate" and not pattern("rate_print").fullmatch(text):
         return "an amount, no rate"

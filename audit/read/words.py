@@ -291,7 +291,7 @@ def _turned(folded: str, named: tuple[Mention, ...]) -> str:
 def _harmless() -> frozenset[str]:
     """Words behind a metric's name that leave it what it is."""
     parts = (phrase for name in ("split", "statistic", "average") for phrase, _ in _phrases_of(name))
-    said = {word for phrase in parts for word in phrase.split()}
+    said = frozenset(word for phrase in parts for word in phrase.split())
     return said.union(*map(wordset, ("behind", "links", "classes", "earlier"))) - wordset("turners")
 
 
