@@ -18,6 +18,7 @@ from assay.audit.judge import audit_claims
 from assay.audit.report import claim_words, render_page
 from assay.audit.rules.words import as_printed, number
 from assay.audit.verdicts import Verdict
+from assay.data.card import plural
 from assay.data.errors import UnknownNameError
 from assay.results.evidence.training_report import TITLES, Figures
 from assay.results.report.tables import table_lines
@@ -73,7 +74,7 @@ class LikeReport:
         measured = [row for row in self.rows if math.isfinite(row.validation) or math.isfinite(row.test)]
         near = sum(row.place in ("as printed", "met") for row in measured)
         known = f"{len(measured)} of them measured here, {near} as printed or met"
-        return f"{len(self.rows)} figures of the report, {known}"
+        return f"{plural(len(self.rows), 'figure')} of the report, {known}"
 
     def cells(self) -> list[dict[str, str]]:
         """The rows as text: the columns of the page, and the sentence behind the verdicts."""

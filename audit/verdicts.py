@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from assay.audit.claims.model import Claim, ClaimSet
-from assay.data.card import Card
+from assay.data.card import Card, plural
 from assay.data.errors import InputError
 
 if TYPE_CHECKING:
@@ -113,7 +113,8 @@ class AuditReport(Card):
         rows = [(axis, ", ".join(f"{n} {name}" for name, n in of.items())) for axis, of in self.counts().items()]
         rows += [(f"{v.claim.metric} {v.claim.printed}", v.because) for v in self.verdicts
                  if v.arithmetic is Arithmetic.INCONSISTENT or v.substance is Substance.IMPLAUSIBLE]  # fmt: skip
-        return f"audit of {self.claims.title or self.claims.source or 'a report'}: {len(self.verdicts)} claims", rows
+        title = self.claims.title or self.claims.source or "a report"
+        return f"audit of {title}: {plural(len(self.verdicts), 'claim')}", rows
 
     def to_frame(self) -> pd.DataFrame:
         """A row a claim: id, metric, as printed, both verdicts and the sentence."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-__all__ = ["Card", "span"]
+__all__ = ["Card", "plural", "span"]
 
 _MOST_ROWS = 16
 
@@ -45,6 +45,11 @@ def _shortened(rows: list[tuple[str, str]]) -> list[tuple[str, str]]:
     return rows if left <= 0 else [*rows[:_MOST_ROWS], ("…", f"{left} more")]
 
 
+def plural(count: int, thing: str) -> str:
+    """A count with its noun: ``1 fold``, ``13 folds``."""
+    return f"{count:,} {thing}" + ("" if count == 1 else "s")
+
+
 def span(sessions: object) -> str:
     """How many sessions, from when to when.
 
@@ -56,4 +61,4 @@ def span(sessions: object) -> str:
 
     """
     days = list(sessions)  # type: ignore[call-overload]
-    return f"{len(days):,} sessions, {days[0].date()} … {days[-1].date()}" if days else "no sessions"
+    return f"{plural(len(days), 'session')}, {days[0].date()} … {days[-1].date()}" if days else "no sessions"

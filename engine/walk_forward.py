@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from assay.data.canary_labels import CanaryLabels
-from assay.data.card import Card
+from assay.data.card import Card, plural
 from assay.data.errors import InputError
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.data.receipts import CHOSEN, RECEIPT_COLUMNS
@@ -69,7 +69,7 @@ class WalkForwardRun(Card):
         title, rows = self.predictions.card()
         seeds = ", ".join(map(str, self.by_seed))
         retested = f"{len(self.retested_at)} sessions, with the prices after them taken away"
-        return f"walk-forward in {len(self.folds)} folds: {title}", [
+        return f"walk-forward in {plural(len(self.folds), 'fold')}: {title}", [
             ("seeds", seeds), ("retested at", retested), *rows,
         ]  # fmt: skip
 

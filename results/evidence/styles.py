@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from assay.data.card import plural
 from assay.data.characteristics import each_characteristic
 from assay.data.conventions import SESSIONS_A_YEAR
 from assay.data.panel import PredictionPanel, PricePanel
@@ -100,7 +101,7 @@ def against_styles(
     held = [] if result.holdings is None else list(result.holdings.columns)
     assets = [name for name in prices.assets if name in predictions.assets]
     if len(assets) < _FEWEST:
-        return Styles((), (), note=f"{len(assets)} assets; styles need {_FEWEST}", few=True), {}
+        return Styles((), (), note=f"{plural(len(assets), 'asset')}; styles need {_FEWEST}", few=True), {}
     universe = prices.between(prices.sessions[first], result.sessions[-1])
     traded = universe.select([name for name in prices.assets if name in set(held)]) if held else universe
     universe = universe.select(assets)
@@ -192,7 +193,7 @@ def _left(left: _Left, kind: str, *, against: bool) -> list[Metric]:
     line, n = left.line, len(left.index)
     names = (("alpha_ann_styles", "fraction a year"), ("alpha_t_styles", "t"), ("sharpe_styles", "ratio"))
     if line is None:
-        why = f"{n} sessions with every factor are too few, or nothing varies after them"
+        why = f"{plural(n, 'session')} with every factor: too few, or nothing varies after them"
         return [Metric(f"{name}_{kind}", math.nan, unit, kind, n=n, reason=why) for name, unit in names]
     start, end = str(left.index[0].date()), str(left.index[-1].date())
     used = sum(1 for beta in line.betas.values() if beta)

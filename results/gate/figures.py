@@ -15,6 +15,7 @@ from typing import TypeVar
 
 import pandas as pd
 
+from assay.data.card import plural
 from assay.data.docstrings import first_sentence
 from assay.data.errors import BacktestError, InputError
 from assay.data.plugins import find_function, find_object
@@ -252,7 +253,7 @@ def _pbo(subject: Subject) -> Estimate:
         found = probability_of_overfitting(common.to_numpy())
     except BacktestError as error:
         return missing(str(error))
-    return Estimate(found.probability, reason=f"{trials.count} trials, {found.splits} splits")
+    return Estimate(found.probability, reason=f"{plural(trials.count, 'trial')}, {plural(found.splits, 'split')}")
 
 
 def _spa(subject: Subject) -> Estimate:
@@ -265,7 +266,8 @@ def _spa(subject: Subject) -> Estimate:
         found = any_superior(trials)
     except BacktestError as error:
         return missing(str(error))
-    text = f"best of {trials.count} trials against cash, {found.sessions} sessions; Hansen's lower and upper p as ends"
+    many = plural(trials.count, "trial")
+    text = f"best of {many} against cash, {found.sessions} sessions; Hansen's lower and upper p as ends"
     return Estimate(found.consistent, found.lower, found.upper, text)
 
 

@@ -31,7 +31,6 @@ __all__ = [
     "p_text",
     "percent",
     "plain_table",
-    "plural",
     "said",
     "times",
     "year_cell",
@@ -209,11 +208,6 @@ def p_text(value: float, digits: int = 4) -> str:
 
     """
     return f"< {10.0**-digits:.{digits}f}" if value < 0.5 * 10.0**-digits else f"{value:.{digits}f}"
-
-
-def plural(count: int, thing: str) -> str:
-    """A count with its noun: ``1 fold``, ``13 folds``."""
-    return f"{count:,} {thing}" + ("" if count == 1 else "s")
 
 
 def _known(value: Any) -> bool:

@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from assay.data.card import plural
 from assay.data.errors import BacktestError, InputError
 from assay.data.optional import missing_package
 from assay.results.checks.outcomes import CheckOutcomes
 from assay.results.gate.monitor import stored_monitoring
-from assay.results.report.blocks import metric_text, plural
+from assay.results.report.blocks import metric_text
 from assay.results.report.compare import compare_runs, render_comparison
 from assay.results.report.tables import shown_value
 from assay.results.report.tearsheet import render_tearsheet

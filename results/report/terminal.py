@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from assay.data.card import plural
 from assay.results.checks.outcomes import CheckOutcomes
-from assay.results.report.blocks import p_text, plural
+from assay.results.report.blocks import p_text
 from assay.results.report.tables import further_costs
 from assay.results.storage.runs import Run
 

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from assay.data.card import plural
 from assay.data.conventions import FLAT, SESSIONS_A_YEAR, Floats, annual_ratio
 from assay.data.errors import InputError, InsufficientEvidenceError
 from assay.results.stats.long_run_variance import autocovariance
@@ -255,7 +256,7 @@ def paired_difference(
 def _checked(returns: Floats) -> Floats:
     values = np.asarray(returns, dtype=np.float64)
     if len(values) < 3:
-        raise InsufficientEvidenceError(f"bootstrap: {len(values)} sessions; at least 3 are needed")
+        raise InsufficientEvidenceError(f"bootstrap: {plural(len(values), 'session')}; at least 3 are needed")
     if not np.isfinite(values).all():
         raise InputError("bootstrap: a return is missing; leave such sessions out")
     return values

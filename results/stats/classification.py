@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from assay.data.card import plural
 from assay.data.conventions import Floats
 from assay.data.errors import InputError
 from assay.results.stats.forecast_tests import long_run_variance
@@ -256,7 +257,8 @@ def auc(probability: Floats, up: Floats, *, sessions: npt.NDArray[np.int64] | No
     by_session: Floats = np.asarray(np.bincount(number, weights=parts), dtype=np.float64)
     count = len(by_session)
     if count < 3 or count <= 2 * horizon:
-        why = f"{count} sessions; at least {max(3, 2 * horizon + 1)} are needed for an error at horizon {horizon}"
+        least = max(3, 2 * horizon + 1)
+        why = f"{plural(count, 'session')}; at least {least} are needed for an error at horizon {horizon}"
         return Auc(value, hanley, delong, math.nan, n_up, n_down, why)
     variance, _ = long_run_variance(by_session, horizon - 1)
     error = math.sqrt(max(variance, 0.0) * count**2 / (count - 1))

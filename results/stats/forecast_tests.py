@@ -34,6 +34,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from assay.data.card import plural
 from assay.data.conventions import Floats
 from assay.data.errors import InputError
 from assay.data.row_tables import RowValues, Values
@@ -143,7 +144,7 @@ def session_t(series: Floats, horizon: int = 1) -> ForecastTest:
     n = len(series)
     mean = float(series.mean()) if n else math.nan
     if n < 3 or n <= 2 * horizon:
-        why = f"{n} sessions; at least {max(3, 2 * horizon + 1)} are needed at horizon {horizon}"
+        why = f"{plural(n, 'session')}; at least {max(3, 2 * horizon + 1)} are needed at horizon {horizon}"
         return ForecastTest(math.nan, math.nan, mean, n, horizon - 1, reason=why)
     if float(np.ptp(series)) <= _FLAT * float(np.abs(series).max()):
         same = not np.abs(series).max() > 0

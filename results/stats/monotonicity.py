@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from assay.data.card import plural
 from assay.data.conventions import FLAT, Floats
 from assay.data.errors import InputError
 from assay.results.stats.bootstrap import optimal_block, stationary_blocks
@@ -80,7 +81,8 @@ def monotonicity_test(
     steps = np.diff(table[np.isfinite(table).all(axis=1)], axis=1)
     n = len(steps)
     if n < 10:
-        return MonotonicityTest(math.nan, math.nan, math.nan, n, reason=f"{n} sessions; at least 10 are needed")
+        few = f"{plural(n, 'session')}; at least 10 are needed"
+        return MonotonicityTest(math.nan, math.nan, math.nan, n, reason=few)
     mean = steps.mean(axis=0)
     smallest = float(mean.min())
     if (np.ptp(steps, axis=0) <= FLAT).any():

@@ -36,6 +36,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from assay.data.card import plural
 from assay.data.conventions import FLAT, Floats
 from assay.data.errors import InputError, InsufficientEvidenceError
 from assay.results.stats.bootstrap import optimal_block, stationary_indices
@@ -237,7 +238,7 @@ def _differences(returns: Floats, benchmark: Floats | None) -> Floats:
     if trials < 2:
         raise InsufficientEvidenceError(f"SPA: {trials} trial; a choice needs at least 2")
     if n < _LEAST_SESSIONS:
-        raise InsufficientEvidenceError(f"SPA: {n} sessions; at least {_LEAST_SESSIONS} are needed")
+        raise InsufficientEvidenceError(f"SPA: {plural(n, 'session')}; at least {_LEAST_SESSIONS} are needed")
     if benchmark is not None:
         other = np.asarray(benchmark, dtype=np.float64)
         if other.shape != (n,):

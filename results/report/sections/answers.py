@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from assay.data.card import plural
 from assay.results.checks.base import Check, State
 from assay.results.checks.canaries import Canaries
 from assay.results.checks.capacity import Capacity
 from assay.results.checks.cross_check import CrossCheck
 from assay.results.checks.leaks import LeakCheck
-from assay.results.report.blocks import Answer, e_value, metric_text, plural
+from assay.results.report.blocks import Answer, e_value, metric_text
 from assay.results.report.run_data import RunData
 from assay.results.report.sections.sharpe import track_record
 from assay.results.stats.performance import yearly_returns

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from assay.data.card import plural
 from assay.results.report.blocks import (
     Cell,
     Figure,
@@ -18,7 +19,6 @@ from assay.results.report.blocks import (
     p_text,
     percent,
     plain_table,
-    plural,
     said,
 )
 from assay.results.report.plots import plot_folds, plot_importance, plot_models, plot_training

@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
+from assay.data.card import plural
 from assay.data.conventions import Floats
 from assay.results.report.blocks import (
     Cell,
@@ -22,7 +23,6 @@ from assay.results.report.blocks import (
     number,
     percent,
     plain_table,
-    plural,
     said,
     times,
 )

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from assay.data.card import plural
 from assay.results.checks.base import Check, State
 from assay.results.checks.canaries import Canaries
 from assay.results.checks.cross_check import CrossCheck
@@ -16,7 +17,7 @@ from assay.results.checks.outcomes import hint_for
 from assay.results.checks.random_scores import RandomScores
 from assay.results.checks.styles import Styles
 from assay.results.checks.trials import TrialCount
-from assay.results.report.blocks import Cell, Figure, Table, metric_cell, metric_text, percent, plural
+from assay.results.report.blocks import Cell, Figure, Table, metric_cell, metric_text, percent
 from assay.results.report.drawn_from import LABEL, drawn_from
 from assay.results.report.plots import plot_drawdown, plot_equity
 from assay.results.report.run_data import RunData

@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from assay.data.card import plural
 from assay.results.checks.leaks import LeakCheck
 from assay.results.checks.outcomes import CheckOutcomes
 from assay.results.checks.random_scores import RandomScores
 from assay.results.checks.styles import Styles
 from assay.results.checks.trials import TrialCount
-from assay.results.report.blocks import Answer, plural
+from assay.results.report.blocks import Answer
 from assay.results.report.sections.answers import answers
 from assay.results.report.terminal import _label
 from assay.results.stats.performance import Metric
