@@ -162,24 +162,29 @@ def stationary_indices(n: int, block: float, draws: int, rng: np.random.Generato
 def stationary_blocks(
     n: int, block: float, draws: int, rng: np.random.Generator
 ) -> Iterator[npt.NDArray[np.int64]]:
-    """The rows of `stationary_indices`, in order, as many at a time as stay in cache with what is made of them."""
-    chances, starts = _chances(n, draws, rng)
-    fresh = chances < 1.0 / block
-    fresh[:, 0] = True
+    """The rows of `stationary_indices`, in order, as many at a time as stay in cache with what is made of them.
+
+    Chance comes in the same order however many rows it is drawn for at once.
+    """
     step = max(1, CACHED // n)
-    for first in range(0, draws, step):
-        begins = np.flatnonzero(fresh[first : first + step])
-        rows = min(step, draws - first)
-        shift = starts[first : first + step].reshape(-1)[begins] - begins % n
+    parts = [slice(first, min(first + step, draws)) for first in range(0, draws, step)]
+    fresh = np.empty((draws, n), dtype=bool)
+    for part in parts:
+        np.less(rng.random((part.stop - part.start, n)), 1.0 / block, out=fresh[part])
+    fresh[:, 0] = True
+    for part in parts:
+        rows, begins = part.stop - part.start, np.flatnonzero(fresh[part])
+        shift = rng.integers(0, n, (rows, n)).reshape(-1)[begins] - begins % n
         index = np.repeat(shift, np.diff(begins, append=rows * n)).reshape(rows, n)
         index += np.arange(n)
         index -= n * (index >= n)
         yield index
 
 
-def _chances(n: int, draws: int, rng: np.random.Generator) -> tuple[Floats, npt.NDArray[np.int64]]:
-    """All the chance of so many draws: whether a block begins, and where."""
-    return rng.random((draws, n)), rng.integers(0, n, (draws, n))
+def _skip(n: int, draws: int, rng: np.random.Generator) -> None:
+    """Draw what `stationary_blocks` draws."""
+    rng.random((draws, n))
+    rng.integers(0, n, (draws, n))
 
 
 def bootstrap(
@@ -278,7 +283,7 @@ def _drawn(
     shared, tasks = [Shared(values) for values in series], []
     for size in sizes:
         tasks.append((copy.deepcopy(rng), statistic, block, size, *shared))
-        _chances(n, size, rng)  # where the next one's begin, is known when these were drawn
+        _skip(n, size, rng)  # where the next one's begin, is known when these were drawn
     parts = dict(run_tasks(_chunk_task, tasks, executor=executor, workers=workers))
     return np.concatenate([parts[place] for place in range(len(tasks))])
 

@@ -311,15 +311,14 @@ def skill_series(
         q = _kept(_normal(ranks, rows, said, mask), mask)
         names = np.count_nonzero(keep, axis=1)
         mean = came.sum(axis=1, keepdims=True) / np.maximum(names, 1)[:, None]
-        e = (came - held_beta * mean) / (sigma * scale)
-        e = _kept(np.clip(e, -_CLIP, _CLIP), mask)
-        columns = [np.ones_like(sigma), held_beta]
-        columns += [np.broadcast_to(group, sigma.shape) for group in groups]
-        columns += [_filled(frame[rows], keep) for frame in exposures]
+        e = came - held_beta * mean
+        e /= sigma if horizon == 1 else sigma * scale
+        e = _kept(np.clip(e, -_CLIP, _CLIP, out=e), mask)
+        columns: list[Floats | float] = [1.0, held_beta, *groups, *(_filled(frame[rows], keep) for frame in exposures)]
         basis, rank = _orthonormal([_kept(column / sigma, mask) for column in columns])
-        before = np.sqrt((q**2).sum(axis=1)), np.sqrt((e**2).sum(axis=1))
+        before = _lengths(q), _lengths(e)
         q, e = _projected(q, basis), _projected(e, basis)
-        lengths = np.sqrt((q**2).sum(axis=1)), np.sqrt((e**2).sum(axis=1))
+        lengths = _lengths(q), _lengths(e)
         free = names - rank
         enough = (free >= _LEAST_DF) & (lengths[0] > _NOTHING * before[0]) & (lengths[1] > _NOTHING * before[1])
         dot = (q * e).sum(axis=1)
@@ -329,7 +328,7 @@ def skill_series(
         product[rows], square[rows] = np.where(enough, dot, np.nan), np.where(enough, lengths[0] ** 2, np.nan)
         q = q if enough.all() else np.where(enough[:, None], q, 0.0)
         if weights is not None:
-            loading[rows] = np.nansum(weights[rows] * sized * q, axis=1)
+            loading[rows] = _sums_of_known(weights[rows] * sized * q)
         if projected is not None and volatility is not None:
             projected[rows], volatility[rows] = q, sized
     typical = float(np.nanmean(square)) if np.isfinite(square).any() else math.nan
@@ -395,14 +394,17 @@ def _orthonormal(columns: Sequence[Floats]) -> tuple[list[Floats], npt.NDArray[n
     basis: list[Floats] = []
     rank = np.zeros(len(columns[0]), dtype=np.int64)
     for column in columns:
-        size = np.sqrt((column**2).sum(axis=1))
-        left, length = column, size
+        left, length = column, _lengths(column)
+        size = length
         if basis:
             left = _projected(_projected(column, basis), basis)
-            length = np.sqrt((left**2).sum(axis=1))
+            length = _lengths(left)
         real = length > _NOTHING * np.maximum(size, 1e-300)
         rank += real
-        basis.append(np.where(real[:, None], left / np.where(real, length, 1.0)[:, None], 0.0))
+        if real.all():
+            basis.append(left / length[:, None])
+        else:
+            basis.append(np.where(real[:, None], left / np.where(real, length, 1.0)[:, None], 0.0))
     return basis, rank
 
 
@@ -410,6 +412,17 @@ def _projected(values: Floats, basis: Sequence[Floats]) -> Floats:
     for unit in basis:
         values = values - (values * unit).sum(axis=1, keepdims=True) * unit
     return values
+
+
+def _lengths(values: Floats) -> Floats:
+    """(T,) of rows."""
+    return np.asarray(np.sqrt((values**2).sum(axis=1)))
+
+
+def _sums_of_known(values: Floats) -> Floats:
+    """(T,) of rows, NaN counting nothing."""
+    sums = values.sum(axis=1)
+    return np.nansum(values, axis=1) if np.isnan(sums).any() else np.asarray(sums)
 
 
 def skill_t(x: Floats, *, horizon: int = 1) -> tuple[float, float, float, float]:
